@@ -1,0 +1,119 @@
+// The directions of the house, and no cycles: type imports count (see docs/architecture.md).
+// Packages are seen both as sources and, through node_modules, as built files; hence both spellings.
+const packagePath = (name) => `(^packages/${name}/|/node_modules/@molecule-ai/${name}/)`;
+
+/** In each package, a room imports only from rooms before it in its list. */
+const coreRooms = [
+  'errors',
+  'logging',
+  'time',
+  'settings',
+  'credentials',
+  'transport',
+  'platform-api',
+  'peers',
+  'presence',
+  'inbound',
+  'agent',
+  'client',
+];
+
+const coreRoomRules = coreRooms.map((room, index) => ({
+  name: `core-room-${room}`,
+  comment: `packages/core/src/${room} imports only from the rooms above it`,
+  severity: 'error',
+  from: { path: `^packages/core/src/${room}/`, pathNot: '\\.test\\.ts$' },
+  to: { path: `^packages/core/src/(${coreRooms.slice(index + 1).join('|') || 'no-such-room'})/` },
+}));
+
+const platformRooms = [
+  'workspaces',
+  'registry',
+  'liveness',
+  'tokens',
+  'messages',
+  'activity',
+  'notify',
+  'session',
+];
+
+const platformStoreRules = platformRooms.map((room) => ({
+  name: `platform-store-${room}`,
+  comment: `only packages/platform/src/${room} may use its own store`,
+  severity: 'error',
+  from: { path: '^packages/platform/src/', pathNot: [`^packages/platform/src/${room}/`, '\\.test\\.ts$'] },
+  to: { path: `^packages/platform/src/${room}/.*store\\.ts$` },
+}));
+
+export default {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      comment: 'Move the shape both files need down into a file of its own.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'protocol-imports-zod-only',
+      severity: 'error',
+      from: { path: '^packages/protocol/src/', pathNot: '\\.test\\.ts$' },
+      to: { pathNot: ['^packages/protocol/src/', '/node_modules/zod/'] },
+    },
+    {
+      name: 'net-guard-stands-at-the-bottom',
+      severity: 'error',
+      from: { path: '^packages/net-guard/src/' },
+      to: { path: '@molecule-ai/|^packages/(?!net-guard/)' },
+    },
+    {
+      name: 'platform-never-imports-core',
+      severity: 'error',
+      from: { path: '^packages/platform/' },
+      to: { path: packagePath('(core|langchain|ai-sdk|nestjs|cli|mcp)') },
+    },
+    {
+      name: 'core-never-imports-platform',
+      severity: 'error',
+      from: { path: '^packages/core/' },
+      to: { path: packagePath('(platform|langchain|ai-sdk|nestjs|cli|mcp)') },
+    },
+    {
+      name: 'published-names-only',
+      comment: 'Examples, tests and other packages import package names, never a path into another src or dist.',
+      severity: 'error',
+      from: { path: '^(packages|examples|test|benchmarks)/([^/]+)/' },
+      to: {
+        path: '^(packages|examples|test|benchmarks)/([^/]+)/',
+        pathNot: ['^$1/$2/', '^test/vectors/', '/dist/'],
+        dependencyTypes: ['local'],
+      },
+    },
+    {
+      name: 'no-undeclared-dependency',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/src/', pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-dev', 'npm-unknown', 'unknown'] },
+    },
+    {
+      name: 'node-modules-by-prefix',
+      comment: 'Built-in modules are imported with the node: prefix.',
+      severity: 'error',
+      from: { path: '^packages/protocol/src/', pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['core'] },
+    },
+    ...coreRoomRules,
+    ...platformStoreRules,
+  ],
+  options: {
+    doNotFollow: { path: ['node_modules', '/dist/'] },
+    exclude: { path: ['/dist/', '\\.turbo/'] },
+    tsPreCompilationDeps: true,
+    combinedDependencies: false,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'node', 'default'],
+      extensions: ['.ts', '.mts', '.js', '.mjs', '.json'],
+    },
+  },
+};

@@ -1,0 +1,203 @@
+import { type ColumnDefinitionBuilder, type Kysely, sql } from 'kysely';
+import type { Migration } from 'kysely/migration';
+import type { DatabaseDialect } from '../dialect.ts';
+
+/** The first schema. Written with Kysely's builder only, so that it runs on SQLite and Postgres alike. */
+export function firstMigration(dialect: DatabaseDialect): Migration {
+  return {
+    async up(db: Kysely<unknown>) {
+      await createWorkspaces(db);
+      await createFeed(db, dialect);
+      await createMessages(db);
+      await db.schema
+        .createTable('events')
+        .addColumn('seq', dialect.sequenceType, (column) => sequence(column, dialect))
+        .addColumn('id', 'text', (column) => column.notNull().unique())
+        .addColumn('event_type', 'text', (column) => column.notNull())
+        .addColumn('workspace_id', 'text')
+        .addColumn('payload', 'text', (column) => column.notNull())
+        .addColumn('created_at', 'text', (column) => column.notNull())
+        .execute();
+      await db.schema
+        .createIndex('events_by_workspace')
+        .on('events')
+        .columns(['workspace_id', 'seq'])
+        .execute();
+      await db.schema
+        .createTable('platform_meta')
+        .addColumn('key', 'text', (column) => column.primaryKey())
+        .addColumn('value', 'text', (column) => column.notNull())
+        .execute();
+    },
+  };
+}
+
+function sequence(column: ColumnDefinitionBuilder, dialect: DatabaseDialect): ColumnDefinitionBuilder {
+  return dialect.name === 'sqlite' ? column.primaryKey().autoIncrement() : column.primaryKey();
+}
+
+async function createWorkspaces(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('workspaces')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('role', 'text')
+    .addColumn('tier', 'integer', (column) => column.notNull())
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('runtime', 'text', (column) => column.notNull())
+    .addColumn('agent_card', 'text')
+    .addColumn('url', 'text')
+    .addColumn('delivery_mode', 'text', (column) => column.notNull())
+    .addColumn('parent_id', 'text', (column) => column.references('workspaces.id').onDelete('set null'))
+    .addColumn('claimed_at', 'text')
+    .addColumn('last_heartbeat_at', 'text')
+    .addColumn('last_error_rate', 'double precision', (column) => column.notNull().defaultTo(0))
+    .addColumn('last_sample_error', 'text', (column) => column.notNull().defaultTo(''))
+    .addColumn('active_tasks', 'integer', (column) => column.notNull().defaultTo(0))
+    .addColumn('max_concurrent_tasks', 'integer', (column) => column.notNull().defaultTo(1))
+    .addColumn('uptime_seconds', 'double precision', (column) => column.notNull().defaultTo(0))
+    .addColumn('current_task', 'text', (column) => column.notNull().defaultTo(''))
+    .addColumn('runtime_state', 'text', (column) => column.notNull().defaultTo(''))
+    .addColumn('runtime_metadata', 'text')
+    .addColumn('monthly_spend', 'double precision', (column) => column.notNull().defaultTo(0))
+    .addColumn('budget_limit', 'double precision')
+    .addColumn('last_outbound_at', 'text')
+    .addColumn('acknowledged_seq', 'bigint', (column) => column.notNull().defaultTo(0))
+    .addColumn('x', 'double precision', (column) => column.notNull().defaultTo(0))
+    .addColumn('y', 'double precision', (column) => column.notNull().defaultTo(0))
+    .addColumn('collapsed', 'integer', (column) => column.notNull().defaultTo(0))
+    .addColumn('workspace_dir', 'text')
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('updated_at', 'text', (column) => column.notNull())
+    .addColumn('removed_at', 'text')
+    .execute();
+  await db.schema.createIndex('workspaces_by_parent').on('workspaces').column('parent_id').execute();
+  await db.schema
+    .createIndex('workspaces_by_liveness')
+    .on('workspaces')
+    .columns(['status', 'last_heartbeat_at'])
+    .execute();
+
+  await db.schema
+    .createTable('workspace_tokens')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('workspace_id', 'text', (column) =>
+      column.notNull().references('workspaces.id').onDelete('cascade'),
+    )
+    .addColumn('token_hash', 'text', (column) => column.notNull().unique())
+    .addColumn('prefix', 'text', (column) => column.notNull())
+    .addColumn('origin', 'text', (column) => column.notNull())
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('last_used_at', 'text')
+    .addColumn('revoked_at', 'text')
+    .execute();
+  await db.schema
+    .createIndex('workspace_tokens_by_workspace')
+    .on('workspace_tokens')
+    .columns(['workspace_id', 'revoked_at'])
+    .execute();
+
+  await db.schema
+    .createTable('sessions')
+    .addColumn('token_hash', 'text', (column) => column.primaryKey())
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('expires_at', 'text', (column) => column.notNull())
+    .execute();
+}
+
+async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promise<void> {
+  await db.schema
+    .createTable('activity')
+    .addColumn('seq', dialect.sequenceType, (column) => sequence(column, dialect))
+    .addColumn('id', 'text', (column) => column.notNull().unique())
+    .addColumn('workspace_id', 'text', (column) =>
+      column.notNull().references('workspaces.id').onDelete('cascade'),
+    )
+    .addColumn('direction', 'text', (column) => column.notNull())
+    .addColumn('activity_type', 'text', (column) => column.notNull())
+    .addColumn('method', 'text')
+    .addColumn('source_id', 'text')
+    .addColumn('target_id', 'text')
+    .addColumn('peer_id', 'text')
+    .addColumn('message_id', 'text')
+    .addColumn('context_id', 'text')
+    .addColumn('trace_id', 'text')
+    .addColumn('in_reply_to', 'text')
+    .addColumn('summary', 'text')
+    .addColumn('request_body', 'text')
+    .addColumn('response_body', 'text')
+    .addColumn('tool_trace', 'text')
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('error_detail', 'text')
+    .addColumn('duration_ms', 'double precision')
+    .addColumn('delivery_state', 'text', (column) => column.notNull())
+    .addColumn('idempotency_key', 'text')
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createIndex('activity_by_feed')
+    .on('activity')
+    .columns(['workspace_id', 'direction', 'activity_type', 'seq'])
+    .execute();
+  await db.schema
+    .createIndex('activity_by_peer')
+    .on('activity')
+    .columns(['workspace_id', 'peer_id', 'seq'])
+    .execute();
+  await db.schema
+    .createIndex('activity_by_time')
+    .on('activity')
+    .columns(['workspace_id', 'created_at', 'seq'])
+    .execute();
+  await db.schema
+    .createIndex('activity_by_idempotency_key')
+    .unique()
+    .on('activity')
+    .columns(['workspace_id', 'idempotency_key'])
+    .where(sql.ref('idempotency_key'), 'is not', null)
+    .execute();
+}
+
+async function createMessages(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('messages')
+    .addColumn('queue_id', 'text', (column) => column.primaryKey())
+    .addColumn('caller_key', 'text', (column) => column.notNull())
+    .addColumn('caller_id', 'text')
+    .addColumn('message_id', 'text', (column) => column.notNull())
+    .addColumn('target_id', 'text', (column) =>
+      column.notNull().references('workspaces.id').onDelete('cascade'),
+    )
+    .addColumn('activity_id', 'text', (column) => column.notNull())
+    .addColumn('activity_seq', 'bigint', (column) => column.notNull())
+    .addColumn('body_hash', 'text', (column) => column.notNull())
+    .addColumn('state', 'text', (column) => column.notNull())
+    .addColumn('attempts', 'integer', (column) => column.notNull().defaultTo(0))
+    .addColumn('next_attempt_at', 'text')
+    .addColumn('lease_until', 'text')
+    .addColumn('lease_owner', 'text')
+    .addColumn('answer', 'text')
+    .addColumn('error', 'text')
+    .addColumn('answer_told', 'integer', (column) => column.notNull().defaultTo(0))
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('updated_at', 'text', (column) => column.notNull())
+    .addColumn('answered_at', 'text')
+    .execute();
+  await db.schema
+    .createIndex('messages_by_caller')
+    .unique()
+    .on('messages')
+    .columns(['caller_key', 'message_id'])
+    .execute();
+  await db.schema
+    .createIndex('messages_by_target')
+    .on('messages')
+    .columns(['target_id', 'state', 'activity_seq'])
+    .execute();
+  await db.schema
+    .createIndex('messages_by_due')
+    .on('messages')
+    .columns(['state', 'next_attempt_at'])
+    .execute();
+  await db.schema.createIndex('messages_by_activity').on('messages').column('activity_id').execute();
+}

@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto';
+import type { PlatformEventType } from '@molecule-ai/protocol';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import type { Clock } from '../time/clock.ts';
+import { timestamp } from '../time/clock.ts';
+import type { EventBus } from './event-bus.ts';
+
+export interface NewEvent {
+  readonly type: PlatformEventType;
+  readonly workspaceId: string | null;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * The event log and outbox: each event is a row written in the transaction of what it tells, and is
+ * published on the bus once that transaction is durable (wire contract 3.25).
+ */
+export class EventLog {
+  readonly #bus: EventBus;
+  readonly #clock: Clock;
+
+  constructor(bus: EventBus, clock: Clock) {
+    this.#bus = bus;
+    this.#clock = clock;
+  }
+
+  async append(unit: UnitOfWork, event: NewEvent): Promise<void> {
+    const row = {
+      id: randomUUID(),
+      event_type: event.type,
+      workspace_id: event.workspaceId,
+      payload: JSON.stringify(event.payload),
+      created_at: timestamp(this.#clock),
+    };
+    const { seq } = await unit.trx
+      .insertInto('events')
+      .values(row)
+      .returning('seq')
+      .executeTakeFirstOrThrow();
+    unit.afterCommit(() =>
+      this.#bus.publish({ seq: Number(seq), type: event.type, workspaceId: event.workspaceId }),
+    );
+  }
+}

@@ -1,0 +1,60 @@
+// Fails when a file lies where it should not, or does what a library must not do.
+// Biome and dependency-cruiser hold the other rules; see docs/architecture.md.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+
+const files = execFileSync(
+  'git',
+  ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts', '*.tsx', '*.mjs'],
+  {
+    encoding: 'utf8',
+  },
+)
+  .split('\n')
+  .filter((file) => file !== '' && !file.includes('/dist/'));
+
+const problems = [];
+const drawers = /^(utils?|helpers?|common|misc)(\.|$)/;
+const isBin = (file) => /^packages\/[^/]+\/src\/(main|bin\/[^/]+)\.ts$/.test(file);
+const isTest = (file) => file.endsWith('.test.ts') || file.startsWith('test/');
+
+for (const file of files) {
+  const parts = file.split('/');
+  if (parts.some((part) => drawers.test(part))) problems.push(`${file}: name what lives there, not a drawer`);
+  if (/^packages\/[^/]+\/src\/types\.ts$/.test(file))
+    problems.push(`${file}: no top-level types file; put each type beside its idea`);
+  if (!file.startsWith('packages/')) continue;
+
+  const text = safeRead(file);
+  const lines = text.split('\n').length;
+  const limit = isTest(file) ? 500 : 320;
+  if (lines > limit) problems.push(`${file}: ${lines} lines; split it (limit ${limit})`);
+  if (isTest(file)) continue;
+  if (!isBin(file) && /\bprocess\.exit\b/.test(text))
+    problems.push(`${file}: only a bin may end the process`);
+  if (/\.(only|skip)\(/.test(text)) problems.push(`${file}: no .only or .skip`);
+  if (basename(file) === 'index.ts' && /export \*/.test(text))
+    problems.push(`${file}: index.ts lists names; no export *`);
+  if (/@ts-ignore|@ts-expect-error|@ts-nocheck/.test(text))
+    problems.push(`${file}: no type checks switched off`);
+}
+
+for (const file of files.filter((name) => name.endsWith('.test.ts'))) {
+  if (/\b(it|test|describe)\.(only|skip|todo)\b/.test(safeRead(file)))
+    problems.push(`${file}: no .only, .skip or .todo`);
+}
+
+if (problems.length > 0) {
+  console.error(problems.join('\n'));
+  process.exit(1);
+}
+console.log(`layout: ${files.length} files, no problem`);
+
+function safeRead(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
