@@ -1,0 +1,54 @@
+import { ERROR_BRAND, MoleculeError, type MoleculeErrorOptions } from './molecule-error.ts';
+import { redactSecrets } from './redact-secrets.ts';
+
+const EXCERPT_LENGTH = 200;
+
+/** What an {@link ApiError} says about the answer it came from. */
+export interface ApiErrorOptions extends MoleculeErrorOptions {
+  /** HTTP status of the answer. */
+  status: number;
+  /** HTTP method of the request. */
+  method: string;
+  /** Path of the request; a query is cut off. */
+  path: string;
+  /** The platform's own machine-readable code, when it sent one. */
+  platformCode?: string | undefined;
+  /** The body as text; 200 characters of it are kept, without credentials. */
+  body?: string | undefined;
+  /** The parsed body, when it was a JSON object; not enumerable, so that it is never logged by accident. */
+  details?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** The platform answered, and the answer is not a success. */
+export class ApiError extends MoleculeError {
+  static override readonly [ERROR_BRAND]: string = 'ApiError';
+  override readonly name: string = 'ApiError';
+  readonly status: number;
+  readonly method: string;
+  readonly path: string;
+  readonly platformCode: string | undefined;
+  readonly bodyExcerpt: string;
+  /** The parsed JSON body, when there was one. Not enumerable. */
+  declare readonly details: Readonly<Record<string, unknown>> | undefined;
+
+  constructor(message: string, options: ApiErrorOptions) {
+    super(message, options);
+    this.status = options.status;
+    this.method = options.method;
+    this.path = options.path.split('?', 1)[0] ?? '';
+    this.platformCode = options.platformCode;
+    this.bodyExcerpt = redactSecrets((options.body ?? '').slice(0, 4096)).slice(0, EXCERPT_LENGTH);
+    Object.defineProperty(this, 'details', { value: options.details, enumerable: false });
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return {
+      ...super.toJSON(),
+      status: this.status,
+      method: this.method,
+      path: this.path,
+      ...(this.platformCode === undefined ? {} : { platformCode: this.platformCode }),
+      ...(this.bodyExcerpt === '' ? {} : { bodyExcerpt: this.bodyExcerpt }),
+    };
+  }
+}

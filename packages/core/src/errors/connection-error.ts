@@ -1,0 +1,29 @@
+import { ERROR_BRAND, MoleculeError, type MoleculeErrorOptions } from './molecule-error.ts';
+
+/** Whether a request that got no answer can have been handled: `'no'` for certain, otherwise `'unknown'`. */
+export type Delivered = 'no' | 'unknown';
+
+/** What a {@link ConnectionError} knows besides its message. */
+export interface ConnectionErrorOptions extends Omit<MoleculeErrorOptions, 'code' | 'retryAfterMs'> {
+  /** Scheme, host and port that could not be reached. */
+  origin: string;
+  delivered: Delivered;
+}
+
+/** No connection, or it broke before the answer was complete. */
+export class ConnectionError extends MoleculeError {
+  static override readonly [ERROR_BRAND]: string = 'ConnectionError';
+  override readonly name = 'ConnectionError';
+  readonly origin: string;
+  readonly delivered: Delivered;
+
+  constructor(message: string, options: ConnectionErrorOptions) {
+    super(message, { isRetryable: true, ...options, code: 'connection_failed' });
+    this.origin = options.origin;
+    this.delivered = options.delivered;
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), origin: this.origin, delivered: this.delivered };
+  }
+}

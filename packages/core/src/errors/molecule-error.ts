@@ -1,0 +1,88 @@
+import type { MoleculeErrorCode } from './error-codes.ts';
+import { redactSecrets } from './redact-secrets.ts';
+
+/** The same symbol in every copy of this package, so that ES module and CommonJS copies know each other's errors. */
+export const ERROR_BRAND: unique symbol = Symbol.for('@molecule-ai/error-brand');
+
+/** What a {@link MoleculeError} is made of, besides its message. */
+export interface MoleculeErrorOptions {
+  code: MoleculeErrorCode;
+  /** What the reader can do about it, in one or two sentences. */
+  hint?: string | undefined;
+  /** Whether the same call can succeed later without a change. @default false */
+  isRetryable?: boolean | undefined;
+  /** How long the platform asked to wait, in milliseconds. */
+  retryAfterMs?: number | undefined;
+  cause?: unknown;
+}
+
+/**
+ * Base of every error this package throws on purpose. Aborts are not wrapped: an aborted call rejects with the
+ * reason of its signal.
+ *
+ * @example
+ * if (MoleculeError.isInstance(error) && error.code === 'rate_limited') await wait(error.retryAfterMs);
+ */
+export class MoleculeError extends Error {
+  /** Each subclass sets its own; `isInstance` compares it, so it survives duplicate copies of the package. */
+  static readonly [ERROR_BRAND]: string = 'MoleculeError';
+
+  override readonly name: string = 'MoleculeError';
+  readonly code: MoleculeErrorCode;
+  readonly hint: string | undefined;
+  readonly isRetryable: boolean;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options: MoleculeErrorOptions) {
+    super(redactSecrets(message), options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = options.code;
+    this.hint = options.hint;
+    this.isRetryable = options.isRetryable ?? false;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  /** True for an error of this class or a subclass of it, also when another copy of the package made it. */
+  static isInstance<E>(
+    this: (abstract new (...args: never[]) => E) & { readonly [ERROR_BRAND]: string },
+    value: unknown,
+  ): value is E {
+    if (typeof value !== 'object' || value === null) return false;
+    // biome-ignore lint/complexity/noThisInStatic: each subclass compares its own brand.
+    const brand = this[ERROR_BRAND];
+    for (let proto = Object.getPrototypeOf(value); proto !== null; proto = Object.getPrototypeOf(proto)) {
+      if (readBrand(proto) === brand) return true;
+    }
+    return false;
+  }
+
+  /** A plain object for logs: no stack, no credentials; the cause as name and redacted message. */
+  toJSON(): Record<string, unknown> {
+    return {
+      name: this.name,
+      code: this.code,
+      message: this.message,
+      ...(this.hint === undefined ? {} : { hint: this.hint }),
+      isRetryable: this.isRetryable,
+      ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
+      ...(this.cause === undefined ? {} : { cause: describeCause(this.cause) }),
+    };
+  }
+}
+
+function readBrand(proto: object): unknown {
+  const descriptor = Object.getOwnPropertyDescriptor(proto, 'constructor');
+  const made: unknown = descriptor?.value;
+  return typeof made === 'function' && Object.hasOwn(made, ERROR_BRAND)
+    ? Reflect.get(made, ERROR_BRAND)
+    : undefined;
+}
+
+function describeCause(cause: unknown): unknown {
+  if (!(cause instanceof Error)) return redactSecrets(String(cause));
+  const code: unknown = Reflect.get(cause, 'code');
+  return {
+    name: cause.name,
+    message: redactSecrets(cause.message),
+    ...(typeof code === 'string' ? { code } : {}),
+  };
+}

@@ -1,0 +1,24 @@
+const REDACTED = '[redacted]';
+
+const BEARER = /\b(bearer|basic)\s+[\w.~+/=-]{4,}/gi;
+const KEYED =
+  /(["']?[\w.-]{0,64}(?:token|secret|password|passwd|authorization|api[_-]?key|cookie)[\w.-]{0,64}["']?\s{0,8}[:=]\s{0,8})("(?:[^"\\]|\\.){0,8192}"?|'[^']{0,8192}'?|[^\s,;&"'{}[\]]{4,8192})/gi;
+const URL_CREDENTIALS = /(\b[a-z][a-z0-9+.-]{0,15}:\/\/)[^\s/?#@]{1,512}@/gi;
+const JWT = /\beyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*/g;
+const PLATFORM_TOKEN = /(?<![\w-])[\w-]{43}(?![\w-])/g;
+
+/**
+ * Removes what looks like a credential from a text that will be shown or logged: bearer values, values of keys
+ * that name a token, secret or password, user info in URLs, JWTs, bare 43-character platform tokens, and every
+ * text of `known`. Never shows a part of a secret.
+ */
+export function redactSecrets(text: string, known: Iterable<string> = []): string {
+  let clean = text;
+  for (const secret of known) if (secret.length >= 4) clean = clean.replaceAll(secret, REDACTED);
+  return clean
+    .replace(BEARER, `$1 ${REDACTED}`)
+    .replace(KEYED, `$1"${REDACTED}"`)
+    .replace(URL_CREDENTIALS, `$1${REDACTED}@`)
+    .replace(JWT, REDACTED)
+    .replace(PLATFORM_TOKEN, REDACTED);
+}

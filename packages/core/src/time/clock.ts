@@ -1,0 +1,25 @@
+/** A timer that has been set. */
+export interface Timer {
+  /** Makes it not run; harmless when it has run or was cancelled before. */
+  cancel(): void;
+}
+
+/** Options of {@link Clock.sleep}. */
+export interface SleepOptions {
+  /** Ends the sleep: it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Whether the sleep keeps the process alive. @default true */
+  keepAlive?: boolean | undefined;
+}
+
+/** Time, as this package sees it; tests put a {@link ManualClock} in its place. */
+export interface Clock {
+  /** Unix time in milliseconds; it can jump. */
+  now(): number;
+  /** Milliseconds that only ever grow; for intervals and deadlines. */
+  monotonic(): number;
+  /** Resolves after `ms` milliseconds, rejects at once when the signal aborts. Leaves no timer or listener. */
+  sleep(ms: number, options?: SleepOptions): Promise<void>;
+  /** Runs `callback` once after `ms` milliseconds. The timer does not keep the process alive. */
+  setTimer(ms: number, callback: () => void): Timer;
+}

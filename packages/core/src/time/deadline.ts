@@ -1,0 +1,42 @@
+import { TimeoutError } from '../errors/timeout-error.ts';
+import type { Clock } from './clock.ts';
+import { linkAbort } from './linked-abort.ts';
+
+/** Options of {@link withDeadline}. */
+export interface DeadlineOptions {
+  clock: Clock;
+  /** How long the work may take, in milliseconds. */
+  timeoutMs: number;
+  /** What takes that long, for the message: "The handler". */
+  what: string;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs `work` with a signal that aborts when the caller's does or when the time is up. It settles at once in
+ * both cases, also when `work` ignores its signal: with the caller's reason, or with a {@link TimeoutError}.
+ */
+export async function withDeadline<T>(
+  options: DeadlineOptions,
+  work: (signal: AbortSignal) => T | Promise<T>,
+): Promise<T> {
+  const { clock, timeoutMs, what } = options;
+  options.signal?.throwIfAborted();
+  using linked = linkAbort(options.signal);
+  const { signal } = linked;
+  const timer = clock.setTimer(timeoutMs, () => {
+    linked.abort(new TimeoutError(`${what} took longer than ${timeoutMs} ms.`, { timeoutMs }));
+  });
+  let stopListening = (): void => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    stopListening = () => signal.removeEventListener('abort', onAbort);
+  });
+  try {
+    return await Promise.race([Promise.resolve(work(signal)), aborted]);
+  } finally {
+    timer.cancel();
+    stopListening();
+  }
+}
