@@ -129,8 +129,10 @@ export interface MessagesTable {
   answer: string | null;
   /** An error body once delivery has failed for good, or null. */
   error: string | null;
-  /** 1 once the answer reached its caller, on a held call or as a feed row. */
+  /** 1 once the outcome reached its caller (held call or feed row), or when no caller needs to be told. */
   answer_told: number;
+  /** For a message that is itself an answer: the `queue_id` of its question; else null (decision 11). */
+  answers_id: string | null;
   created_at: string;
   updated_at: string;
   answered_at: string | null;

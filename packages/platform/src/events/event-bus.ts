@@ -1,9 +1,9 @@
-import type { PlatformEventType } from '@molecule-ai/protocol';
+import type { PlatformEventName } from '@molecule-ai/protocol';
 
 /** What travels on the bus: enough to wake somebody who then reads the rows. Never a body. */
 export interface BusNotice {
   readonly seq: number;
-  readonly type: PlatformEventType;
+  readonly type: PlatformEventName;
   readonly workspaceId: string | null;
 }
 

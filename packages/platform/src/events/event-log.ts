@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { PlatformEventType } from '@molecule-ai/protocol';
+import type { PlatformEventName } from '@molecule-ai/protocol';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { Clock } from '../time/clock.ts';
 import { timestamp } from '../time/clock.ts';
 import type { EventBus } from './event-bus.ts';
 
 export interface NewEvent {
-  readonly type: PlatformEventType;
+  readonly type: PlatformEventName;
   readonly workspaceId: string | null;
   readonly payload: Readonly<Record<string, unknown>>;
 }

@@ -134,21 +134,19 @@ async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promis
     .addColumn('idempotency_key', 'text')
     .addColumn('created_at', 'text', (column) => column.notNull())
     .execute();
-  await db.schema
-    .createIndex('activity_by_feed')
-    .on('activity')
-    .columns(['workspace_id', 'direction', 'activity_type', 'seq'])
-    .execute();
-  await db.schema
-    .createIndex('activity_by_peer')
-    .on('activity')
-    .columns(['workspace_id', 'peer_id', 'seq'])
-    .execute();
-  await db.schema
-    .createIndex('activity_by_time')
-    .on('activity')
-    .columns(['workspace_id', 'created_at', 'seq'])
-    .execute();
+  // One index for each order in which a feed is read; the last column is the order itself.
+  const feedIndexes = {
+    activity_by_feed: ['workspace_id', 'direction', 'activity_type', 'seq'],
+    activity_by_seq: ['workspace_id', 'seq'],
+    activity_by_type: ['workspace_id', 'activity_type', 'seq'],
+    activity_by_peer: ['workspace_id', 'peer_id', 'seq'],
+    activity_by_time: ['workspace_id', 'created_at', 'seq'],
+    activity_by_peer_time: ['workspace_id', 'peer_id', 'created_at', 'seq'],
+    activity_by_delivery: ['workspace_id', 'delivery_state', 'seq'],
+  };
+  for (const [name, columns] of Object.entries(feedIndexes)) {
+    await db.schema.createIndex(name).on('activity').columns(columns).execute();
+  }
   await db.schema
     .createIndex('activity_by_idempotency_key')
     .unique()
@@ -179,6 +177,7 @@ async function createMessages(db: Kysely<unknown>): Promise<void> {
     .addColumn('answer', 'text')
     .addColumn('error', 'text')
     .addColumn('answer_told', 'integer', (column) => column.notNull().defaultTo(0))
+    .addColumn('answers_id', 'text')
     .addColumn('created_at', 'text', (column) => column.notNull())
     .addColumn('updated_at', 'text', (column) => column.notNull())
     .addColumn('answered_at', 'text')
@@ -200,4 +199,9 @@ async function createMessages(db: Kysely<unknown>): Promise<void> {
     .columns(['state', 'next_attempt_at'])
     .execute();
   await db.schema.createIndex('messages_by_activity').on('messages').column('activity_id').execute();
+  await db.schema
+    .createIndex('messages_by_telling')
+    .on('messages')
+    .columns(['answer_told', 'state'])
+    .execute();
 }

@@ -1,0 +1,103 @@
+import type { Socket } from 'node:net';
+import cookie from '@fastify/cookie';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { PlatformContext } from '../context.ts';
+import { ApiError } from './api-error.ts';
+import type { Authenticator } from './authenticator.ts';
+import { toApiError } from './error-answer.ts';
+import { acceptOnlyJson } from './json-body.ts';
+import { CONNECTION_LIMITS, limitRate } from './limits.ts';
+import { checkOrg, isProbe } from './org-guard.ts';
+import { setResponseHeaders } from './response-headers.ts';
+import { letIn } from './route-access.ts';
+import { collectRoutes } from './route-directory.ts';
+
+/**
+ * The HTTP side of the platform without any route: JSON in and out, errors in one shape, callers identified,
+ * limits applied. Order: CORS → shutting down → organisation → identity → rate limit → access → body → route.
+ */
+export async function createApp(
+  context: PlatformContext,
+  authenticator: Authenticator,
+): Promise<FastifyInstance> {
+  const { settings, logger } = context;
+  const app = Fastify({
+    ...CONNECTION_LIMITS,
+    logger: false,
+    trustProxy: false,
+    return503OnClosing: false,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1_024 },
+    frameworkErrors: (error, _request, reply) => void sendError(error, reply as unknown as FastifyReply),
+    clientErrorHandler: (_error, socket) => refuseOnSocket(socket),
+  });
+  app.decorateRequest('identity', null as never);
+  app.decorateRequest('limitKey', '');
+  acceptOnlyJson(app);
+  await app.register(cookie);
+  const directory = collectRoutes(app);
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    request.limitKey = `address:${request.ip}`;
+    request.identity = { kind: 'anonymous' };
+  });
+  await setResponseHeaders(app, settings.corsOrigins);
+  app.addHook('onRequest', async (request) => {
+    if (context.shutdown.aborted && !isProbe(request)) throw shuttingDown();
+    checkOrg(request, settings.orgId);
+    Object.assign(request, await authenticator.identify(request));
+  });
+  await limitRate(app, settings.rateLimit);
+  app.addHook('preParsing', async (request) => {
+    if (!request.is404) letIn(request);
+  });
+
+  app.setErrorHandler((error, request, reply) => {
+    const answer = toApiError(error);
+    if (answer.status >= 500) {
+      const fields = { requestId: request.id, code: answer.code, route: request.routeOptions.url };
+      logger.error({ ...fields, reason: describeCause(answer) }, 'A request failed.');
+    }
+    return sendError(answer, reply);
+  });
+  const limitUnknown = settings.rateLimit === null ? {} : { preHandler: app.rateLimit() };
+  app.setNotFoundHandler(limitUnknown, (request: FastifyRequest, reply: FastifyReply) => {
+    const path = request.url.split('?', 1)[0] ?? request.url;
+    const methods = directory.methodsOf(path);
+    const hint =
+      methods.length === 0
+        ? 'Check the platform URL and the path.'
+        : `This path has ${methods.join(', ')}, not ${request.method}.`;
+    const headers = methods.length === 0 ? {} : { allow: methods.join(', ') };
+    return sendError(new ApiError(404, 'not_found', 'not found', { extras: { hint }, headers }), reply);
+  });
+  return app;
+}
+
+function sendError(error: unknown, reply: FastifyReply): FastifyReply {
+  const answer = toApiError(error);
+  const body = { ...answer.toBody(), request_id: reply.request.id };
+  return reply
+    .code(answer.status)
+    .headers({ ...answer.headers })
+    .send(body);
+}
+
+function shuttingDown(): ApiError {
+  return new ApiError(503, 'shutting_down', 'the platform is shutting down — retry shortly', {
+    headers: { connection: 'close', 'retry-after': '1' },
+  });
+}
+
+function describeCause(error: ApiError): string {
+  const cause = error.cause ?? error;
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}
+
+/** Answers what is not even HTTP, or did not arrive in time. */
+function refuseOnSocket(socket: Socket): void {
+  if (!socket.writable) return void socket.destroy();
+  const body = JSON.stringify({ error: 'invalid request', code: 'invalid_request' });
+  const head = ['HTTP/1.1 400 Bad Request', 'Content-Type: application/json', 'Connection: close'];
+  socket.end(`${[...head, `Content-Length: ${Buffer.byteLength(body)}`].join('\r\n')}\r\n\r\n${body}`);
+}

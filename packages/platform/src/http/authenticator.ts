@@ -1,0 +1,78 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
+import type { PlatformContext } from '../context.ts';
+import { isForeignPage } from './browser-origin.ts';
+import type { CredentialSource } from './credential-source.ts';
+import { isDevOperator } from './dev-operator.ts';
+import type { Identity } from './identity.ts';
+
+/** Name of the cookie that `POST /session` sets. */
+export const SESSION_COOKIE = 'molecule_session';
+
+const BEARER = 'Bearer ';
+
+/** Finds out who makes a request. Throws only when the credential store cannot be read. */
+export interface Authenticator {
+  identify(request: FastifyRequest): Promise<{ identity: Identity; limitKey: string }>;
+  /** Constant-time comparison with the operator key. */
+  isOperatorKey(candidate: string): boolean;
+}
+
+export function createAuthenticator(
+  context: PlatformContext,
+  operatorKey: string,
+  source: CredentialSource,
+): Authenticator {
+  const { settings } = context;
+  const operatorHash = createHash('sha256').update(operatorKey).digest();
+  const isOperatorKey = (candidate: string) =>
+    timingSafeEqual(createHash('sha256').update(candidate).digest(), operatorHash);
+  const corsOrigins = new Set(settings.corsOrigins.map((origin) => origin.toLowerCase()));
+
+  const identifyBearer = async (token: string, address: string) => {
+    const hash = sha256Hex(token);
+    if (isOperatorKey(token)) return known({ kind: 'operator', via: 'operator-key' }, hash);
+    const holder = token === '' ? undefined : await source.findToken(hash);
+    if (holder === undefined) return { identity: { kind: 'unknown-credential' } as const, limitKey: address };
+    return known(holder, hash);
+  };
+
+  const isOwnPage = (request: FastifyRequest) =>
+    !isForeignPage(request.headers, (origin) => {
+      const host = (request.headers.host ?? '').toLowerCase();
+      if (origin === `http://${host}` || origin === `https://${host}`) return true;
+      return corsOrigins.has(origin) || origin === new URL(context.publicUrl()).origin;
+    });
+
+  const identify: Authenticator['identify'] = async (request) => {
+    const address = `address:${request.ip}`;
+    const authorization = request.headers.authorization;
+    if (authorization !== undefined) {
+      if (authorization.startsWith(BEARER)) {
+        return identifyBearer(authorization.slice(BEARER.length).trim(), address);
+      }
+      return { identity: { kind: 'unknown-credential' }, limitKey: address };
+    }
+    const cookie = request.cookies[SESSION_COOKIE];
+    if (cookie !== undefined && isOwnPage(request)) {
+      const hash = sha256Hex(cookie);
+      if (await source.findSession(hash)) return known({ kind: 'operator', via: 'session' }, hash);
+    }
+    const port = request.socket.localPort ?? 0;
+    const dev = { remoteAddress: request.socket.remoteAddress, headers: request.headers, port };
+    if (settings.mode === 'dev' && isDevOperator(dev)) {
+      return { identity: { kind: 'operator', via: 'dev' }, limitKey: address };
+    }
+    return { identity: { kind: 'anonymous' }, limitKey: address };
+  };
+  return { identify, isOperatorKey };
+}
+
+function known(identity: Identity, credentialHash: string): { identity: Identity; limitKey: string } {
+  return { identity, limitKey: `credential:${credentialHash}` };
+}
+
+/** Lower-case hex SHA-256, the only form in which a token or a session is kept (decision 4). */
+export function sha256Hex(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
