@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import { Count } from './ids.ts';
+import { Attachment } from './notify.ts';
+import { JsonObject, JsonValue } from './open-json.ts';
+import { type WireType, wire } from './wire.ts';
+
+/** Every type of activity row. */
+export const ACTIVITY_TYPES = [
+  'a2a_receive',
+  'a2a_send',
+  'task_update',
+  'agent_log',
+  'skill_promotion',
+  'memory_write',
+  'error',
+  'delegation',
+] as const;
+export type ActivityType = (typeof ACTIVITY_TYPES)[number];
+
+/** How far a message row got. */
+export const DELIVERY_STATES = [
+  'pending',
+  'leased',
+  'delivered',
+  'acknowledged',
+  'answered',
+  'failed',
+] as const;
+export type DeliveryState = (typeof DELIVERY_STATES)[number];
+
+const MESSAGE_SOURCES = ['canvas_user', 'peer_agent', 'unknown'] as const;
+
+/** The part of a row that S3 readers look at: who wrote, and the text. */
+export const ActivityData = wire('ActivityData', (w) =>
+  w.object({
+    source: w.maybe(w.oneOf(MESSAGE_SOURCES)),
+    kind: w.maybe(w.oneOf(MESSAGE_SOURCES)),
+    text: w.maybe(z.string()),
+    peer_id: z.string().nullable().optional(),
+    activity_id: w.maybe(z.string()),
+    peer_name: w.maybe(z.string()),
+    peer_role: w.maybe(z.string()),
+    agent_card_url: w.maybe(z.string()),
+  }),
+);
+export type ActivityData = WireType<typeof ActivityData>;
+
+/**
+ * One activity row, in both shapes of the family at once (decision 14, wire contract 10.2): `activity_type` =
+ * `type`, `created_at` = `ts`, enrichment in `data` and at the top. `seq` rises by the platform's order.
+ * `params.result` carries the wrapped text of an answer (decision 11). To read rows of any platform use
+ * `parseActivityRow`, which is more tolerant than this schema.
+ */
+export const ActivityRow = wire('ActivityRow', (w) =>
+  w.object({
+    id: w.id(),
+    workspace_id: w.promised(w.id()),
+    seq: w.promised(Count),
+    activity_type: w.promised(w.oneOf(ACTIVITY_TYPES)),
+    type: w.promised(w.oneOf(ACTIVITY_TYPES)),
+    source_id: z.string().nullable().optional(),
+    target_id: z.string().nullable().optional(),
+    source: w.maybe(w.oneOf(MESSAGE_SOURCES)),
+    direction: w.promised(w.oneOf(['in', 'out'])),
+    method: z.string().nullable().optional(),
+    summary: z.string().nullable().optional(),
+    request_body: JsonValue.optional(),
+    response_body: JsonValue.optional(),
+    tool_trace: JsonValue.optional(),
+    params: JsonObject.optional(),
+    duration_ms: z.number().nullable().optional(),
+    status: w.maybe(w.oneOf(['ok', 'error', 'timeout', 'pending'])),
+    error_detail: z.string().nullable().optional(),
+    created_at: w.promised(w.timestamp()),
+    ts: w.promised(w.timestamp()),
+    data: w.promised(w.use(ActivityData)),
+    peer_name: w.maybe(z.string()),
+    peer_role: w.maybe(z.string()),
+    agent_card_url: w.maybe(z.string()),
+    attachments: w.maybe(z.array(w.use(Attachment))),
+    message_id: w.maybe(z.string()),
+    context_id: w.maybe(z.string()),
+    trace_id: w.maybe(z.string()),
+    in_reply_to: w.maybe(z.string()),
+    delegation_id: w.maybe(z.string()),
+    delivery_state: w.maybe(w.oneOf(DELIVERY_STATES)),
+  }),
+);
+export type ActivityRow = WireType<typeof ActivityRow>;
+
+/** Answer of `GET /workspaces/:id/activity`: a bare array. */
+export const ActivityList = wire('ActivityList', (w) => z.array(w.use(ActivityRow)));
+export type ActivityList = WireType<typeof ActivityList>;
+
+/** Body of `POST /workspaces/:id/activity`: the agent reports its own work (wire contract 3.23). */
+export const ReportActivityRequest = wire('ReportActivityRequest', (w) =>
+  w.object({
+    activity_type: z.enum([
+      'a2a_send',
+      'a2a_receive',
+      'task_update',
+      'agent_log',
+      'skill_promotion',
+      'memory_write',
+      'error',
+    ]),
+    method: w.maybe(z.string()),
+    summary: w.maybe(z.string()),
+    target_id: w.maybe(z.string()),
+    source_id: w.maybe(z.string()),
+    status: w.maybe(w.oneOf(['ok', 'error', 'timeout'])),
+    error_detail: w.maybe(z.string()),
+    duration_ms: w.maybe(z.number()),
+    request_body: JsonValue.optional(),
+    response_body: JsonValue.optional(),
+    metadata: JsonValue.optional(),
+  }),
+);
+export type ReportActivityRequest = WireType<typeof ReportActivityRequest>;
+
+/** Answer of `POST /workspaces/:id/activity`. */
+export const ReportActivityAnswer = wire('ReportActivityAnswer', (w) =>
+  w.object({ status: w.oneOf(['logged']), activity_id: w.maybe(w.id()) }),
+);
+export type ReportActivityAnswer = WireType<typeof ReportActivityAnswer>;

@@ -1,0 +1,229 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { createContext, runInContext } from 'node:vm';
+import { build } from 'esbuild';
+import { describe, expect, it } from 'vitest';
+import * as protocol from './index.ts';
+
+const src = fileURLToPath(new URL('.', import.meta.url));
+const sources = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
+  (name) => name.endsWith('.ts') && !name.endsWith('.test.ts'),
+);
+
+describe('sources', () => {
+  it('have open values in open-json.ts only', () => {
+    const open = /\bz\s*\.(any|unknown|custom|looseObject|json)\(|\.(passthrough|catchall|loose)\(/;
+    const found = sources.filter((name) => open.test(readFileSync(src + name, 'utf8')));
+    expect(found).toEqual(['open-json.ts']);
+  });
+
+  it('import nothing but zod and each other', () => {
+    for (const name of sources) {
+      const imports = [...readFileSync(src + name, 'utf8').matchAll(/from '([^']+)'/g)].map((hit) => hit[1]);
+      expect(
+        imports.filter((from) => !/^(zod$|\.\.?\/.+\.ts$)/.test(from ?? '')),
+        name,
+      ).toEqual([]);
+    }
+  });
+});
+
+describe('the package', () => {
+  it('exports these values', () => {
+    expect(Object.keys(protocol).sort()).toMatchInlineSnapshot(`
+      [
+        "A2aAnswer",
+        "A2aMessage",
+        "A2aRequest",
+        "ACTIVITY_TYPES",
+        "AckAnswer",
+        "AckRequest",
+        "ActivityData",
+        "ActivityList",
+        "ActivityQuery",
+        "ActivityRow",
+        "AdminLiveness",
+        "AgentCard",
+        "AgentSkill",
+        "AnswerAccepted",
+        "Attachment",
+        "BODY_LIMITS",
+        "Budget",
+        "CancelDelegationAnswer",
+        "Cents",
+        "CheckAccessAnswer",
+        "CheckAccessRequest",
+        "Count",
+        "CreateSessionRequest",
+        "CreateWorkspaceAnswer",
+        "CreateWorkspaceRequest",
+        "DELEGATION_STATUSES",
+        "DELIVERY_MODES",
+        "DELIVERY_STATES",
+        "DataPart",
+        "DelegateAnswer",
+        "DelegateRequest",
+        "DelegationList",
+        "DelegationRow",
+        "DeleteSecretAnswer",
+        "DeleteWorkspaceAnswer",
+        "DeleteWorkspaceQuery",
+        "DeliveryMode",
+        "DiscoverAnswer",
+        "DownloadQuery",
+        "ERROR_CODES",
+        "ERROR_CODE_LIST",
+        "ErrorBody",
+        "EventFrame",
+        "EventList",
+        "EventRow",
+        "EventsQuery",
+        "FIELD_LIMITS",
+        "FilePart",
+        "GetMessageQuery",
+        "GetWorkspaceQuery",
+        "Health",
+        "HeartbeatAnswer",
+        "HeartbeatRequest",
+        "IdempotencyKey",
+        "InstalledPlugin",
+        "InstalledPluginList",
+        "JsonObject",
+        "JsonRpcError",
+        "JsonRpcResponse",
+        "JsonValue",
+        "Jwks",
+        "ListTokensQuery",
+        "MAX_JSON_DEPTH",
+        "MESSAGE_STATES",
+        "MessageId",
+        "MessagePart",
+        "MessageRecord",
+        "MintOrgKeyAnswer",
+        "MintOrgKeyRequest",
+        "MintTokenAnswer",
+        "MintTokenRequest",
+        "NIL_UUID",
+        "NotifyAnswer",
+        "NotifyRequest",
+        "OrgKeyList",
+        "OrgKeyRow",
+        "OwnMessageQuery",
+        "PEER_BOUNDARY_END",
+        "PEER_BOUNDARY_START",
+        "PLATFORM_EVENTS",
+        "PLATFORM_EVENT_NAMES",
+        "PatchWorkspaceAnswer",
+        "PatchWorkspaceRequest",
+        "PauseAnswer",
+        "PeerList",
+        "PeerRow",
+        "PeersQuery",
+        "PluginCompatibility",
+        "PluginDownloadQuery",
+        "PluginList",
+        "PluginRow",
+        "PluginSources",
+        "PluginsQuery",
+        "QueuedAnswer",
+        "ROUTES",
+        "Ready",
+        "RecordDelegationAnswer",
+        "RecordDelegationRequest",
+        "RegisterAnswer",
+        "RegisterRequest",
+        "RemovePluginAnswer",
+        "ReportActivityAnswer",
+        "ReportActivityRequest",
+        "ReportPluginAnswer",
+        "ReportPluginRequest",
+        "ResumeAnswer",
+        "RevokeOrgKeyAnswer",
+        "RevokeTokenAnswer",
+        "RuntimeMetadata",
+        "SecretBundle",
+        "SecretList",
+        "SecretRow",
+        "SecretValues",
+        "SecretsAnswer",
+        "SecretsQuery",
+        "SendMessageRequest",
+        "SessionAnswer",
+        "SetBudgetRequest",
+        "SetSecretAnswer",
+        "SetSecretRequest",
+        "Sha256Hex",
+        "SseFrame",
+        "TaskRequest",
+        "TextPart",
+        "TokenList",
+        "TokenRow",
+        "UpdateCardAnswer",
+        "UpdateCardRequest",
+        "UpdateDelegationRequest",
+        "UploadAnswer",
+        "Uuid",
+        "WORKSPACE_STATUSES",
+        "WorkspaceConnection",
+        "WorkspaceDetail",
+        "WorkspaceId",
+        "WorkspaceList",
+        "WorkspaceListRow",
+        "WorkspaceState",
+        "buildAnswer",
+        "buildSendMessage",
+        "checkEventFrame",
+        "checkExchange",
+        "errorMayHaveStatus",
+        "errorStatus",
+        "extractAnswerText",
+        "extractMessageText",
+        "extractParts",
+        "fencePeerText",
+        "findRoute",
+        "isErrorCode",
+        "isJsonObject",
+        "isQueuedAnswer",
+        "mapAnswerText",
+        "parseActivityFeed",
+        "parseActivityRow",
+        "peerTextInstructions",
+        "readSecrets",
+        "skillName",
+        "stripA2aBoundary",
+        "textPart",
+        "utf8Length",
+        "wire",
+        "wrapA2aBoundary",
+      ]
+    `);
+  });
+
+  it('runs in a browser-like place without Node', async () => {
+    const bundle = await build({
+      entryPoints: [`${src}index.ts`],
+      bundle: true,
+      platform: 'browser',
+      format: 'iife',
+      globalName: 'protocol',
+      write: false,
+      logLevel: 'silent',
+    });
+    const code = bundle.outputFiles[0]?.text ?? '';
+    const context = createContext({});
+    const run = (script: string): unknown => runInContext(script, context);
+    run(code);
+    expect(run('typeof process + typeof require + typeof Buffer')).toBe('undefinedundefinedundefined');
+    expect(run(`protocol.extractAnswerText({ result: { parts: [{ kind: 'text', text: 'hi' }] } })`)).toBe(
+      'hi',
+    );
+    expect(run(`protocol.stripA2aBoundary(protocol.wrapA2aBoundary('hi'))`)).toBe('hi');
+    expect(run(`protocol.parseActivityRow({ id: 'a', source_id: null, data: { text: 'hi' } }).source`)).toBe(
+      'canvas_user',
+    );
+    expect(run(`protocol.Health.strict.safeParse({ status: 'ok', more: 1 }).success`)).toBe(false);
+    expect(run(`protocol.JsonObject.safeParse({ a: [1] }).success`)).toBe(true);
+    const exchange = `{ method: 'GET', path: '/health', status: 200, responseBody: { status: 'ok' }, mode: 'all' }`;
+    expect(run(`protocol.checkExchange(${exchange}).length`)).toBe(0);
+  });
+});

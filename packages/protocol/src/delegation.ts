@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { IdempotencyKey, Uuid } from './ids.ts';
+import { type WireType, wire } from './wire.ts';
+
+/** Where a delegation stands. A reader treats an unknown word as "still running" (wire contract 8, row 38). */
+export const DELEGATION_STATUSES = [
+  'pending',
+  'dispatched',
+  'queued',
+  'received',
+  'in_progress',
+  'completed',
+  'failed',
+  'cancelled',
+] as const;
+export type DelegationStatus = (typeof DELEGATION_STATUSES)[number];
+
+/**
+ * Body of `POST /workspaces/:id/delegate`. Without `target_id` the path names the target and the bearer the
+ * source (wire contract 8, row 25). The key is scoped by (source, target) for 24 h (decision 16).
+ */
+export const DelegateRequest = wire('DelegateRequest', (w) =>
+  w.object({
+    target_id: w.maybe(Uuid),
+    task: z.string().min(1),
+    idempotency_key: w.maybe(IdempotencyKey),
+  }),
+);
+export type DelegateRequest = WireType<typeof DelegateRequest>;
+
+/** Answer of delegate: 202 when new, 200 with `idempotent_hit` when the key was used for the same task. */
+export const DelegateAnswer = wire('DelegateAnswer', (w) =>
+  w.object({
+    delegation_id: w.id(),
+    status: w.oneOf(['delegated', ...DELEGATION_STATUSES]),
+    target_id: w.promised(w.id()),
+    idempotent_hit: w.maybe(z.literal(true)),
+    warning: w.maybe(z.string()),
+  }),
+);
+export type DelegateAnswer = WireType<typeof DelegateAnswer>;
+
+/**
+ * One delegation; exactly one row each (decision 16). `response_preview` is at most 300 bytes; `result` is the
+ * wrapped text of the answer and comes with `GET /workspaces/:id/delegations/:delegationId` only.
+ */
+export const DelegationRow = wire('DelegationRow', (w) =>
+  w.object({
+    id: w.id(),
+    type: w.promised(w.oneOf(['delegation'])),
+    delegation_id: w.promised(w.id()),
+    source_id: w.id().nullable(),
+    target_id: w.id().nullable(),
+    summary: z.string().nullable().optional(),
+    task: w.maybe(z.string()),
+    status: w.oneOf(DELEGATION_STATUSES),
+    created_at: w.timestamp(),
+    updated_at: w.maybe(w.timestamp()),
+    completed_at: w.timestamp().nullable().optional(),
+    error: w.maybe(z.string()),
+    response_preview: w.maybe(z.string()),
+    result: w.maybe(z.string()),
+    message_id: w.maybe(z.string()),
+  }),
+);
+export type DelegationRow = WireType<typeof DelegationRow>;
+
+/** Answer of `GET /workspaces/:id/delegations`: at most 50, newest first. */
+export const DelegationList = wire('DelegationList', (w) => z.array(w.use(DelegationRow)));
+export type DelegationList = WireType<typeof DelegationList>;
+
+/** Answer of `POST /workspaces/:id/delegations/:delegationId/cancel`. */
+export const CancelDelegationAnswer = wire('CancelDelegationAnswer', (w) =>
+  w.object({ delegation_id: w.id(), status: w.oneOf(DELEGATION_STATUSES) }),
+);
+export type CancelDelegationAnswer = WireType<typeof CancelDelegationAnswer>;
+
+/** Body of `POST /workspaces/:id/delegations/record`: a delegation the runtime sent by itself. */
+export const RecordDelegationRequest = wire('RecordDelegationRequest', (w) =>
+  w.object({ target_id: Uuid, task: z.string().min(1), delegation_id: z.string().min(1) }),
+);
+export type RecordDelegationRequest = WireType<typeof RecordDelegationRequest>;
+
+/** Answer of record, 202. */
+export const RecordDelegationAnswer = wire('RecordDelegationAnswer', (w) =>
+  w.object({ delegation_id: w.id(), status: w.oneOf(['recorded']) }),
+);
+export type RecordDelegationAnswer = WireType<typeof RecordDelegationAnswer>;
+
+/** Body of `POST /workspaces/:id/delegations/:delegationId/update`. */
+export const UpdateDelegationRequest = wire('UpdateDelegationRequest', (w) =>
+  w.object({
+    status: z.enum(['completed', 'failed']),
+    error: w.maybe(z.string()),
+    response_preview: w.maybe(z.string()),
+  }),
+);
+export type UpdateDelegationRequest = WireType<typeof UpdateDelegationRequest>;

@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest';
+import { ERROR_CODE_LIST, ERROR_CODES, errorMayHaveStatus, errorStatus, isErrorCode } from './error-codes.ts';
+import { checkExchange, findRoute } from './exchange.ts';
+import { A2aAnswer } from './message-answers.ts';
+import type { Route } from './routes/route.ts';
+import { ROUTES } from './routes.ts';
+
+const id = '0b9a3f6e-8a51-4c55-9f0e-2f6a52f3a111';
+const state = { workspace_id: id, status: 'online', paused: false, deleted: false };
+const statePath = `/workspaces/${id}/state`;
+
+describe('ROUTES', () => {
+  const routes = Object.entries(ROUTES) as Array<[string, Route]>;
+
+  it('have unique methods and paths', () => {
+    const keys = routes.map(([, route]) => `${route.method} ${route.path.replaceAll(/:\w+/g, ':')}`);
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  it('declare known codes and at least one answer', () => {
+    for (const [name, route] of routes) {
+      expect(route.errors.every(isErrorCode), name).toBe(true);
+      expect(Object.keys(route.responses).length, name).toBeGreaterThan(0);
+    }
+  });
+
+  it('use every code somewhere, or before a route is chosen', () => {
+    const used = new Set(routes.flatMap(([, route]) => route.errors as readonly string[]));
+    const unused = ERROR_CODE_LIST.filter((code) => !used.has(code));
+    expect(unused).toEqual(['not_found', 'method_not_allowed']);
+  });
+
+  it('leave exactly these open (decision 8)', () => {
+    const open = routes.filter(([, route]) => route.auth === 'none').map(([name]) => name);
+    expect(open.sort()).toEqual(['createSession', 'deleteSession', 'health', 'jwks', 'ready']);
+  });
+});
+
+describe('ERROR_CODES', () => {
+  it('say one sentence each', () => {
+    for (const says of Object.values(ERROR_CODES)) expect(says).toMatch(/^[A-Zaps].*\.$/);
+  });
+
+  it('come with their status', () => {
+    expect(errorStatus('inbox_full')).toBe(429);
+    expect([401, 404, 410, 400].map((status) => errorMayHaveStatus('workspace_removed', status))).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
+    expect(errorMayHaveStatus('agent_error', 418)).toBe(true);
+    expect(isErrorCode('toString')).toBe(false);
+  });
+});
+
+describe('findRoute', () => {
+  it('prefers fixed segments', () => {
+    expect(findRoute('GET', '/registry/discover/x')?.name).toBe('discover');
+    expect(findRoute('POST', `/workspaces/${id}/delegations/record`)?.name).toBe('recordDelegation');
+    expect(findRoute('POST', `/workspaces/${id}/delegations/x/record`)).toBeNull();
+    expect(findRoute('GET', '/plugins/sources')?.name).toBe('listPluginSources');
+    expect(findRoute('GET', `/workspaces/${id}/secrets/values?x=1`)?.name).toBe('pullSecrets');
+    expect(findRoute('GET', `/workspaces/${id}/plugins/available`)?.name).toBe('listAvailablePlugins');
+    expect(findRoute('GET', '/workspaces/')).toBeNull();
+  });
+});
+
+describe('checkExchange', () => {
+  const get = { method: 'GET', path: statePath, mode: 'all' } as const;
+
+  it('is silent when all is well', () => {
+    expect(checkExchange({ ...get, status: 200, responseBody: state })).toEqual([]);
+    expect(checkExchange({ ...get, method: 'OPTIONS', status: 204 })).toEqual([]);
+    expect(checkExchange({ ...get, method: 'HEAD', status: 200 })).toEqual([]);
+    const gone = { error: 'workspace removed', code: 'workspace_removed', deleted: true, status: 'removed' };
+    expect(checkExchange({ ...get, status: 404, responseBody: gone })).toEqual([]);
+    const missing = { error: 'no such route', code: 'not_found' };
+    expect(checkExchange({ ...get, path: '/nowhere', status: 404, responseBody: missing })).toEqual([]);
+    const headers = { 'content-type': 'text/html' };
+    expect(checkExchange({ ...get, path: '/', status: 200, responseHeaders: headers })).toEqual([]);
+  });
+
+  it('finds an answer with an unknown or missing key', () => {
+    expect(checkExchange({ ...get, status: 200, responseBody: { ...state, extra: 1 } })).toEqual([
+      expect.stringContaining('WorkspaceState'),
+    ]);
+    expect(checkExchange({ ...get, status: 200, responseBody: { workspace_id: id } })).toHaveLength(3);
+  });
+
+  it('finds undeclared statuses and unknown routes', () => {
+    expect(checkExchange({ ...get, status: 204 })).toEqual([expect.stringContaining('does not declare')]);
+    expect(checkExchange({ ...get, path: '/nowhere', status: 200, responseBody: {} })).toHaveLength(1);
+  });
+
+  it('finds errors that break the error contract', () => {
+    const error = (status: number, body: unknown): string[] =>
+      checkExchange({ ...get, status, responseBody: body });
+    expect(error(500, 'Internal Server Error')).not.toEqual([]);
+    expect(error(404, { error: 'gone' })).not.toEqual([]);
+    expect(error(404, { error: 'gone', code: 'made_up' })).not.toEqual([]);
+    expect(error(404, { error: 'gone', code: 'workspace_not_found', extra: 1 })).not.toEqual([]);
+    expect(error(418, { error: 'tea', code: 'workspace_not_found' })).not.toEqual([]);
+    expect(error(402, { error: 'money', code: 'budget_exceeded' })).toEqual([
+      expect.stringContaining('does not declare the code'),
+    ]);
+  });
+
+  it('checks accepted requests in mode all only', () => {
+    const beat = {
+      method: 'POST',
+      path: '/registry/heartbeat',
+      status: 200,
+      requestBody: { workspace_id: id, mood: 'good' },
+      responseBody: {
+        status: 'ok',
+        workspace_status: 'online',
+        paused: false,
+        deleted: false,
+        pending: 0,
+        server_time: '2026-05-02T10:15:30Z',
+      },
+    } as const;
+    expect(checkExchange({ ...beat, mode: 'all' })).toEqual([expect.stringContaining('mood')]);
+    expect(checkExchange({ ...beat, mode: 'answers' })).toEqual([]);
+    const feed = { ...get, path: `/workspaces/${id}/activity`, status: 200, responseBody: [] };
+    expect(checkExchange({ ...feed, query: { wait: '20', direction: 'in' } })).toEqual([]);
+    expect(checkExchange({ ...feed, query: { sideways: '1' } })).toHaveLength(1);
+    expect(checkExchange({ ...get, status: 200, responseBody: state, query: { x: '1' } })).toHaveLength(1);
+  });
+
+  it('takes every kind of A2A answer', () => {
+    const call = { method: 'POST', path: `/workspaces/${id}/a2a`, mode: 'answers' } as const;
+    const queued = {
+      queued: true,
+      status: 'queued',
+      delivery_mode: 'poll',
+      queue_id: 'q',
+      activity_id: id,
+      message_id: 'm',
+      queue_depth: 1,
+      message: 'stored',
+    };
+    expect(checkExchange({ ...call, status: 202, responseBody: queued })).toEqual([]);
+    expect(checkExchange({ ...call, status: 200, responseBody: queued })).not.toEqual([]);
+    expect(A2aAnswer.tolerant.safeParse({ status: 'queued', delivery_mode: 'poll' }).success).toBe(true);
+    const rpc = { jsonrpc: '2.0', id: 1, result: { anything: [1] } };
+    expect(checkExchange({ ...call, status: 200, responseBody: rpc })).toEqual([]);
+    const answered = { status: 'answered', message_id: 'm', in_reply_to: 'n', delivered_to: 'feed' };
+    expect(checkExchange({ ...call, status: 200, responseBody: answered })).toEqual([]);
+    expect(checkExchange({ ...call, status: 200, responseBody: { ok: true } })).not.toEqual([]);
+  });
+});

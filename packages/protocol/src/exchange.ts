@@ -1,0 +1,141 @@
+import type { z } from 'zod';
+import { ErrorBody } from './error-body.ts';
+import { errorMayHaveStatus, isErrorCode } from './error-codes.ts';
+import type { RawBody, Route } from './routes/route.ts';
+import { ROUTES, type RouteName } from './routes.ts';
+import type { Wire } from './wire.ts';
+
+/** One request and its answer as seen on the wire; bodies parsed, a text body as the text. */
+export interface Exchange {
+  readonly method: string;
+  /** The path without or with its query string. */
+  readonly path: string;
+  readonly query?: { readonly [key: string]: string | readonly string[] | undefined } | undefined;
+  readonly requestBody?: unknown;
+  readonly status: number;
+  readonly responseBody?: unknown;
+  /** Names in lower case. */
+  readonly responseHeaders?: { readonly [name: string]: string | readonly string[] | number | undefined };
+  /** `answers` leaves the request unchecked, for callers that are not ours. */
+  readonly mode: 'all' | 'answers';
+}
+
+/** A route with the name it has in `ROUTES`. */
+export interface FoundRoute {
+  readonly name: RouteName;
+  readonly route: Route;
+}
+
+/**
+ * Checks one exchange against the contract and gives its problems as sentences, none when it is fine: unknown
+ * route not answered 404 or 405, undeclared status, answer that is not the strict shape of its status, error
+ * that is no strict `ErrorBody` with a known code, and (mode `all`) an accepted request that is not strict.
+ */
+export function checkExchange(exchange: Exchange): string[] {
+  const method = exchange.method.toUpperCase();
+  if (method === 'OPTIONS') return [];
+  const found = findRoute(method === 'HEAD' ? 'GET' : method, exchange.path);
+  const where = `${method} ${pathOnly(exchange.path)} → ${exchange.status}`;
+  const problems = found === null ? checkUnknown(exchange) : checkKnown(exchange, found, method === 'HEAD');
+  return problems.map((problem) => `${where}: ${problem}`);
+}
+
+/** The route of a concrete method and path; fixed segments win over parameters. Null when there is none. */
+export function findRoute(method: string, path: string): FoundRoute | null {
+  const segments = pathOnly(path).split('/').slice(1);
+  const candidates = TABLE.get(`${method} ${segments.length}`) ?? [];
+  return candidates.find((entry) => entry.segments.every((part, i) => fits(part, segments[i]))) ?? null;
+}
+
+interface Compiled extends FoundRoute {
+  readonly segments: readonly string[];
+}
+
+const TABLE = compile();
+
+function compile(): ReadonlyMap<string, readonly Compiled[]> {
+  const table = new Map<string, Compiled[]>();
+  for (const [name, route] of Object.entries(ROUTES) as Array<[RouteName, Route]>) {
+    const segments = route.path.split('/').slice(1);
+    const key = `${route.method} ${segments.length}`;
+    table.set(key, [...(table.get(key) ?? []), { name, route, segments }]);
+  }
+  for (const entries of table.values()) {
+    entries.sort((a, b) => (shape(a) < shape(b) ? -1 : 1));
+  }
+  return table;
+}
+
+/** Sorts fixed segments before parameters, from the left. */
+function shape(entry: Compiled): string {
+  return entry.segments.map((part) => (part.startsWith(':') ? '1' : '0')).join('');
+}
+
+function fits(part: string, segment: string | undefined): boolean {
+  if (segment === undefined) return false;
+  return part.startsWith(':') ? segment !== '' : part === segment;
+}
+
+function pathOnly(path: string): string {
+  const end = path.search(/[?#]/);
+  return end === -1 ? path : path.slice(0, end);
+}
+
+function checkUnknown({ status, responseBody, responseHeaders }: Exchange): string[] {
+  if (status === 404 || status === 405) return checkError(status, responseBody);
+  const type = String(responseHeaders?.['content-type'] ?? '');
+  // The canvas is a set of files beside the routes.
+  if (type !== '' && !type.includes('json') && status < 400) return [];
+  return ['no such route, so only 404 or 405 may be answered'];
+}
+
+function checkKnown(exchange: Exchange, { name, route }: FoundRoute, headOnly: boolean): string[] {
+  const { status, responseBody } = exchange;
+  const declared = route.responses[status];
+  if (declared === undefined) {
+    if (status < 300) return [`${name} does not declare this status`];
+    if (headOnly) return [];
+    return checkError(status, responseBody, { name, route });
+  }
+  const problems = headOnly ? [] : checkAnswer(declared, responseBody);
+  if (exchange.mode === 'answers' || status >= 300) return problems;
+  if (route.request !== undefined) {
+    problems.push(...refusals('accepted body', route.request, exchange.requestBody || {}));
+  }
+  const query = Object.fromEntries(
+    Object.entries(exchange.query ?? {}).filter(([, value]) => value !== undefined),
+  );
+  if (route.query !== undefined) problems.push(...refusals('accepted query', route.query, query));
+  else if (Object.keys(query).length > 0) problems.push('accepted query: the route declares none');
+  return problems;
+}
+
+function checkAnswer(declared: Wire | RawBody, body: unknown): string[] {
+  if (!('media' in declared)) return refusals('answer', declared, body);
+  const empty = body === undefined || body === null || body === '';
+  return declared.media === '' && !empty ? ['answer: the body must be empty'] : [];
+}
+
+function checkError(status: number, body: unknown, found?: FoundRoute): string[] {
+  const problems = refusals('error', ErrorBody, body);
+  const code = typeof body === 'object' && body !== null && 'code' in body ? body.code : undefined;
+  if (!isErrorCode(code)) return [...problems, `error: code ${JSON.stringify(code)} is not in ERROR_CODES`];
+  if (!errorMayHaveStatus(code, status)) problems.push(`error: code ${code} does not come with this status`);
+  if (found !== undefined && !STATUS_OF_ALL.has(code) && !found.route.errors.includes(code)) {
+    problems.push(`error: ${found.name} does not declare the code ${code}`);
+  }
+  return problems;
+}
+
+/** Codes that need no declaration: they are raised before a route is chosen. */
+const STATUS_OF_ALL: ReadonlySet<string> = new Set(['not_found', 'method_not_allowed']);
+
+function refusals(what: string, wire: Wire, value: unknown): string[] {
+  const result = wire.strict.safeParse(value);
+  return result.success ? [] : result.error.issues.map((issue) => `${what}: ${wire.name} ${say(issue)}`);
+}
+
+function say(issue: z.core.$ZodIssue): string {
+  const at = issue.path.length > 0 ? issue.path.join('.') : 'itself';
+  return `at ${at}: ${issue.message}`;
+}

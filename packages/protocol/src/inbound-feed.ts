@@ -1,0 +1,91 @@
+import { type InboundMessage, parseActivityRow } from './inbound-message.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from './open-json.ts';
+
+/** A page of the activity feed, read. */
+export interface InboundFeed {
+  /** Every row that is an object with an id, oldest first. */
+  readonly rows: readonly JsonObject[];
+  /** The messages among them, oldest first. Repeated rows are not removed. */
+  readonly deliverable: readonly InboundMessage[];
+  /** How many entries of the page are no message to this agent, unreadable ones included. */
+  readonly skipped: number;
+  /** The id of the last row, also when it is no message: the cursor may move past it. Null when there is none. */
+  readonly lastRowId: string | null;
+}
+
+/**
+ * Reads an answer of `GET …/activity`: a list, `{items}`, null, with any garbage in between. Sorted by
+ * (`seq`, `created_at` or `ts`, `id`), because platforms differ in their order; rows that carry neither number
+ * nor time keep theirs. Never throws on JSON. Source: wire contract 8, row 27.
+ */
+export function parseActivityFeed(
+  body: JsonValue | undefined,
+  options: { readonly self?: string | undefined } = {},
+): InboundFeed {
+  const wrapped = isJsonObject(body) ? body.items : body;
+  const entries = Array.isArray(wrapped) ? wrapped : [];
+  const rows = sortRows(entries.filter(isJsonObject).filter((row) => idOf(row) !== ''));
+  const deliverable: InboundMessage[] = [];
+  for (const row of rows) {
+    const message = parseActivityRow(row, options);
+    if (message !== null) deliverable.push(message);
+  }
+  const last = rows.at(-1);
+  return {
+    rows,
+    deliverable,
+    skipped: entries.length - deliverable.length,
+    lastRowId: last === undefined ? null : idOf(last),
+  };
+}
+
+interface SortKey {
+  readonly row: JsonObject;
+  readonly seq: number;
+  readonly second: number;
+  readonly fraction: string;
+  readonly id: string;
+}
+
+function sortRows(rows: JsonObject[]): JsonObject[] {
+  const keys = rows.map(sortKey);
+  const numbered = keys.every((key) => !Number.isNaN(key.seq));
+  const timed = keys.every((key) => !Number.isNaN(key.second));
+  if (!numbered && !timed) return rows;
+  return keys
+    .sort((a, b) => (numbered && a.seq - b.seq) || (timed && byTime(a, b)) || byId(a, b))
+    .map((k) => k.row);
+}
+
+function sortKey(row: JsonObject): SortKey {
+  const seq = row.seq;
+  const time = [row.created_at, row.ts].find((value) => typeof value === 'string' && value !== '');
+  const text = typeof time === 'string' ? time : '';
+  // Date.parse keeps milliseconds only; platforms of the family write up to nanoseconds.
+  const fraction = /\.(\d+)/.exec(text)?.[1] ?? '';
+  return {
+    row,
+    seq: typeof seq === 'number' ? seq : Number.NaN,
+    second: Math.floor(Date.parse(text) / 1000),
+    fraction: fraction.slice(0, 9).padEnd(9, '0'),
+    id: idOf(row),
+  };
+}
+
+function byTime(a: SortKey, b: SortKey): number {
+  return a.second - b.second || compare(a.fraction, b.fraction);
+}
+
+function byId(a: SortKey, b: SortKey): number {
+  return compare(a.id, b.id);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function idOf(row: JsonObject): string {
+  const id = row.id;
+  if (typeof id === 'number') return id === 0 || !Number.isFinite(id) ? '' : String(id);
+  return typeof id === 'string' ? id : '';
+}

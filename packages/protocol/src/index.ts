@@ -1,0 +1,187 @@
+/**
+ * The wire contract of Molecule AI remote agents: schemas of every body, the closed list of errors and routes,
+ * tolerant reading of messages, and the trust boundary. This file is a contract: names are added here with a
+ * reason and removed only with a major version; a test pins the list.
+ */
+
+export {
+  ACTIVITY_TYPES,
+  ActivityData,
+  ActivityList,
+  ActivityRow,
+  type ActivityType,
+  DELIVERY_STATES,
+  type DeliveryState,
+  ReportActivityAnswer,
+  ReportActivityRequest,
+} from './activity.ts';
+export { AckAnswer, AckRequest, ActivityQuery } from './activity-query.ts';
+export { AgentCard, AgentSkill, skillName } from './agent-card.ts';
+export { Budget, SetBudgetRequest } from './budget.ts';
+export {
+  CancelDelegationAnswer,
+  DELEGATION_STATUSES,
+  DelegateAnswer,
+  DelegateRequest,
+  DelegationList,
+  DelegationRow,
+  type DelegationStatus,
+  RecordDelegationAnswer,
+  RecordDelegationRequest,
+  UpdateDelegationRequest,
+} from './delegation.ts';
+export { ErrorBody } from './error-body.ts';
+export {
+  ERROR_CODE_LIST,
+  ERROR_CODES,
+  type ErrorCode,
+  errorMayHaveStatus,
+  errorStatus,
+  isErrorCode,
+} from './error-codes.ts';
+export { checkExchange, type Exchange, type FoundRoute, findRoute } from './exchange.ts';
+export { BODY_LIMITS, FIELD_LIMITS, utf8Length } from './field-limits.ts';
+export { AdminLiveness, Health, Ready } from './health.ts';
+export { HeartbeatAnswer, HeartbeatRequest, RuntimeMetadata } from './heartbeat.ts';
+export {
+  Cents,
+  Count,
+  DELIVERY_MODES,
+  DeliveryMode,
+  IdempotencyKey,
+  MessageId,
+  NIL_UUID,
+  Uuid,
+  WorkspaceId,
+} from './ids.ts';
+export { type InboundFeed, parseActivityFeed } from './inbound-feed.ts';
+export { type InboundMessage, parseActivityRow } from './inbound-message.ts';
+export type { InboundSource } from './inbound-source.ts';
+export {
+  type AnswerEnvelope,
+  buildAnswer,
+  buildSendMessage,
+  type SendMessageInput,
+  textPart,
+} from './json-rpc.ts';
+export {
+  DeleteWorkspaceAnswer,
+  DeleteWorkspaceQuery,
+  PauseAnswer,
+  ResumeAnswer,
+  WorkspaceState,
+} from './lifecycle.ts';
+export {
+  A2aMessage,
+  A2aRequest,
+  DataPart,
+  FilePart,
+  JsonRpcError,
+  JsonRpcResponse,
+  MessagePart,
+  SendMessageRequest,
+  TaskRequest,
+  TextPart,
+} from './message.ts';
+export {
+  A2aAnswer,
+  AnswerAccepted,
+  GetMessageQuery,
+  isQueuedAnswer,
+  MESSAGE_STATES,
+  MessageRecord,
+  type MessageState,
+  OwnMessageQuery,
+  QueuedAnswer,
+} from './message-answers.ts';
+export { extractAnswerText, extractMessageText, extractParts, mapAnswerText } from './message-text.ts';
+export { Attachment, DownloadQuery, NotifyAnswer, NotifyRequest, UploadAnswer } from './notify.ts';
+export { isJsonObject, JsonObject, JsonValue, MAX_JSON_DEPTH } from './open-json.ts';
+export {
+  MintOrgKeyAnswer,
+  MintOrgKeyRequest,
+  OrgKeyList,
+  OrgKeyRow,
+  RevokeOrgKeyAnswer,
+} from './org-keys.ts';
+export {
+  CheckAccessAnswer,
+  CheckAccessRequest,
+  DiscoverAnswer,
+  Jwks,
+  PeerList,
+  PeerRow,
+  PeersQuery,
+} from './peers.ts';
+export {
+  checkEventFrame,
+  EventFrame,
+  EventList,
+  EventRow,
+  EventsQuery,
+  PLATFORM_EVENT_NAMES,
+  PLATFORM_EVENTS,
+  type PlatformEventName,
+  type PlatformEventPayload,
+  SseFrame,
+} from './platform-event.ts';
+export {
+  InstalledPlugin,
+  InstalledPluginList,
+  PluginCompatibility,
+  PluginDownloadQuery,
+  PluginList,
+  PluginRow,
+  PluginSources,
+  PluginsQuery,
+  RemovePluginAnswer,
+  ReportPluginAnswer,
+  ReportPluginRequest,
+  Sha256Hex,
+} from './plugin.ts';
+export { RegisterAnswer, RegisterRequest, UpdateCardAnswer, UpdateCardRequest } from './registration.ts';
+export type { RawBody, Route, RouteAuth } from './routes/route.ts';
+export { ROUTES, type RouteName } from './routes.ts';
+export {
+  DeleteSecretAnswer,
+  type ReadSecrets,
+  readSecrets,
+  SecretBundle,
+  SecretList,
+  SecretRow,
+  SecretsAnswer,
+  SecretsQuery,
+  SecretValues,
+  SetSecretAnswer,
+  SetSecretRequest,
+} from './secrets.ts';
+export { CreateSessionRequest, SessionAnswer } from './session.ts';
+export {
+  ListTokensQuery,
+  MintTokenAnswer,
+  MintTokenRequest,
+  RevokeTokenAnswer,
+  TokenList,
+  TokenRow,
+} from './tokens.ts';
+export {
+  type FencePeerTextOptions,
+  fencePeerText,
+  PEER_BOUNDARY_END,
+  PEER_BOUNDARY_START,
+  peerTextInstructions,
+  stripA2aBoundary,
+  wrapA2aBoundary,
+} from './trust-boundary/index.ts';
+export { type OpenWord, type Wire, type WireBuilder, type WireType, wire } from './wire.ts';
+export {
+  GetWorkspaceQuery,
+  PatchWorkspaceAnswer,
+  PatchWorkspaceRequest,
+  WORKSPACE_STATUSES,
+  WorkspaceDetail,
+  WorkspaceList,
+  WorkspaceListRow,
+  type WorkspaceStatus,
+} from './workspace.ts';
+export { CreateWorkspaceAnswer, CreateWorkspaceRequest, WorkspaceConnection } from './workspace-create.ts';

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { ErrorBody } from './error-body.ts';
+import { Count, DELIVERY_MODES, MessageId } from './ids.ts';
+import { JsonRpcResponse } from './message.ts';
+import { isJsonObject, type JsonValue } from './open-json.ts';
+import { type WireType, wire } from './wire.ts';
+
+/**
+ * 202 of an A2A call: stored, not answered yet. `held` says that the target is paused. Ask for the answer at
+ * `GET /workspaces/<caller>/messages/<message_id>?wait=N`. Source: wire contract 8, row 35; decision 11.
+ */
+export const QueuedAnswer = wire('QueuedAnswer', (w) =>
+  w
+    .object({
+      queued: w.promised(z.literal(true)),
+      status: w.promised(w.oneOf(['queued'])),
+      delivery_mode: w.promised(w.oneOf(DELIVERY_MODES)),
+      queue_id: w.promised(z.string().min(1)),
+      activity_id: w.promised(w.id()),
+      message_id: w.promised(MessageId),
+      queue_depth: w.promised(Count),
+      message: w.promised(z.string()),
+      held: w.maybe(z.boolean()),
+    })
+    .refine((body) => body.queued === true || body.status === 'queued', 'must say that it is queued'),
+);
+export type QueuedAnswer = WireType<typeof QueuedAnswer>;
+
+/**
+ * 200 of an A2A call whose message was itself an answer (`metadata.in_reply_to`): given to the waiting caller,
+ * or put into the caller's feed. Source: decision 11.
+ */
+export const AnswerAccepted = wire('AnswerAccepted', (w) =>
+  w.object({
+    status: z.literal('answered'),
+    message_id: MessageId,
+    in_reply_to: z.string().min(1),
+    delivered_to: w.oneOf(['caller', 'feed']),
+    duplicate: w.maybe(z.literal(true)),
+  }),
+);
+export type AnswerAccepted = WireType<typeof AnswerAccepted>;
+
+/** 200 of an A2A call. Other platforms also answer 200 for queued, which only a tolerant reader takes. */
+export const A2aAnswer = wire('A2aAnswer', (w) =>
+  w.either(
+    z.union([AnswerAccepted.strict, JsonRpcResponse.strict]),
+    z.union([AnswerAccepted.tolerant, QueuedAnswer.tolerant, JsonRpcResponse.tolerant]),
+  ),
+);
+export type A2aAnswer = WireType<typeof A2aAnswer>;
+
+/** Query of an A2A call on `/a2a`: the target workspace (wire contract 8, row 16). */
+export const OwnMessageQuery = wire('OwnMessageQuery', (w) => w.object({ target: w.maybe(w.id()) }));
+export type OwnMessageQuery = WireType<typeof OwnMessageQuery>;
+
+/** Query of `GET /workspaces/:id/messages/:messageId`: seconds to wait for an answer, `0` to `60`. */
+export const GetMessageQuery = wire('GetMessageQuery', (w) =>
+  w.object({ wait: w.maybe(w.either(z.string().regex(/^([0-9]|[1-5][0-9]|60)$/), z.string())) }),
+);
+export type GetMessageQuery = WireType<typeof GetMessageQuery>;
+
+/** Where a sent message stands. */
+export const MESSAGE_STATES = ['queued', 'delivered', 'answered', 'failed'] as const;
+export type MessageState = (typeof MESSAGE_STATES)[number];
+
+/** Answer of `GET /workspaces/:id/messages/:messageId`; `caller_id` is null for people on the canvas. */
+export const MessageRecord = wire('MessageRecord', (w) =>
+  w.object({
+    message_id: MessageId,
+    queue_id: z.string(),
+    activity_id: w.id(),
+    caller_id: w.id().nullable(),
+    target_id: w.id(),
+    state: w.oneOf(MESSAGE_STATES),
+    held: z.boolean(),
+    attempts: Count,
+    answer: w.use(JsonRpcResponse).nullable(),
+    error: w.use(ErrorBody).nullable(),
+    created_at: w.timestamp(),
+    answered_at: w.timestamp().nullable(),
+  }),
+);
+export type MessageRecord = WireType<typeof MessageRecord>;
+
+/** True for every "stored, not answered yet" body of the family, whatever its status (wire contract 3.19). */
+export function isQueuedAnswer(body: JsonValue): boolean {
+  if (!isJsonObject(body) || 'jsonrpc' in body || 'result' in body) return false;
+  return body.queued === true || body.status === 'queued';
+}

@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import { MessageId } from './ids.ts';
+import { JsonObject, JsonValue, withOtherKeys } from './open-json.ts';
+import { type WireType, wire } from './wire.ts';
+
+/** A text part. We write `kind` and `type`; readers take either, or neither (decision 26). */
+export const TextPart = wire('TextPart', (w) =>
+  w.object({
+    kind: z.literal('text'),
+    type: z.literal('text').optional(),
+    text: z.string(),
+    metadata: JsonObject.optional(),
+  }),
+);
+export type TextPart = WireType<typeof TextPart>;
+
+/** A file part: its content as `uri` or as base64 `bytes`; `size` in bytes (wire contract 3.21). */
+export const FilePart = wire('FilePart', (w) =>
+  w.object({
+    kind: z.literal('file'),
+    type: z.literal('file').optional(),
+    file: w.object({
+      name: z.string().optional(),
+      mimeType: z.string().optional(),
+      uri: z.string().optional(),
+      bytes: z.string().optional(),
+      size: z.int().min(0).optional(),
+    }),
+    metadata: JsonObject.optional(),
+  }),
+);
+export type FilePart = WireType<typeof FilePart>;
+
+/** A structured part. */
+export const DataPart = wire('DataPart', (w) =>
+  w.object({
+    kind: z.literal('data'),
+    type: z.literal('data').optional(),
+    data: JsonValue,
+    metadata: JsonObject.optional(),
+  }),
+);
+export type DataPart = WireType<typeof DataPart>;
+
+/** One part as we write it. Parts of others are open: use `extractParts` and `extractMessageText`. */
+export const MessagePart = wire('MessagePart', (w) =>
+  z.union([w.use(TextPart), w.use(FilePart), w.use(DataPart)]),
+);
+export type MessagePart = WireType<typeof MessagePart>;
+
+/** An A2A message as we write it. */
+export const A2aMessage = wire('A2aMessage', (w) =>
+  w.object({
+    kind: z.literal('message').optional(),
+    role: w.oneOf(['user', 'agent']),
+    messageId: MessageId,
+    parts: z.array(w.use(MessagePart)).min(1),
+    contextId: z.string().optional(),
+    taskId: z.string().optional(),
+    metadata: JsonObject.optional(),
+  }),
+);
+export type A2aMessage = WireType<typeof A2aMessage>;
+
+const JsonRpcId = z.union([z.string(), z.number()]);
+
+/** `message/send`, `message/stream` and `message/sendSubscribe` as we write them. */
+export const SendMessageRequest = wire('SendMessageRequest', (w) =>
+  w.object({
+    jsonrpc: z.literal('2.0'),
+    id: JsonRpcId,
+    method: z.enum(['message/send', 'message/stream', 'message/sendSubscribe']),
+    params: w.object({
+      message: w.use(A2aMessage),
+      configuration: JsonObject.optional(),
+      metadata: JsonObject.optional(),
+    }),
+  }),
+);
+export type SendMessageRequest = WireType<typeof SendMessageRequest>;
+
+/** `tasks/get` and `tasks/cancel` as we write them; `params.id` is the task or the message id. */
+export const TaskRequest = wire('TaskRequest', (w) =>
+  w.object({
+    jsonrpc: z.literal('2.0'),
+    id: JsonRpcId,
+    method: z.enum(['tasks/get', 'tasks/cancel']),
+    params: w.object({ id: z.string().min(1), metadata: JsonObject.optional() }),
+  }),
+);
+export type TaskRequest = WireType<typeof TaskRequest>;
+
+/**
+ * Body of an A2A call. Strict: one of our two envelopes. Tolerant: any JSON object, unchanged, because bare
+ * `{method, params}` and `{parts}` are accepted and peer parts are never rewritten (wire contract 3.19, 3.21).
+ */
+export const A2aRequest = wire('A2aRequest', (w) =>
+  w.either(z.union([w.use(SendMessageRequest), w.use(TaskRequest)]), JsonObject),
+);
+export type A2aRequest = WireType<typeof A2aRequest>;
+
+/** A JSON-RPC error object; −32601 is an unknown method. */
+export const JsonRpcError = wire('JsonRpcError', (w) =>
+  w.object({ code: z.int(), message: z.string(), data: JsonValue.optional() }),
+);
+export type JsonRpcError = WireType<typeof JsonRpcError>;
+
+const ANSWERS = ['result', 'error', 'text', 'parts', 'artifacts', 'message'];
+
+/**
+ * What an agent answered, as it came: a JSON-RPC response, or a bare body with `text` or `parts`. The result is
+ * open, read it with `extractAnswerText`; `error` may be a JSON-RPC error or a text (wire contract 3.21).
+ */
+export const JsonRpcResponse = wire('JsonRpcResponse', () =>
+  withOtherKeys({
+    jsonrpc: z.literal('2.0').optional(),
+    id: JsonRpcId.nullable().optional(),
+    result: JsonValue.optional(),
+    error: JsonValue.optional(),
+  }).refine(
+    (body) => ANSWERS.some((key) => key in body) && body.queued !== true && body.status !== 'queued',
+    'must have a result or an error',
+  ),
+);
+export type JsonRpcResponse = WireType<typeof JsonRpcResponse>;

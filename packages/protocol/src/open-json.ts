@@ -1,0 +1,65 @@
+import { z } from 'zod';
+
+/**
+ * The only file with open values: whatever an agent, a user or a peer puts into a card, metadata or a body.
+ * They are kept by reference and never stripped, because the platform passes them on unchanged.
+ */
+
+/** Any JSON value. */
+export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
+
+/** Any JSON object. */
+export type JsonObject = { [key: string]: JsonValue };
+
+/**
+ * Nesting allowed inside an open value. Deeper bodies are refused, because `JSON.stringify` and most consumers
+ * recurse: a megabyte of `[` must not end a process.
+ */
+export const MAX_JSON_DEPTH = 256;
+
+/** Schema of {@link JsonValue}; no copy, no recursion, at most {@link MAX_JSON_DEPTH} levels deep. */
+export const JsonValue = z
+  .unknown()
+  .refine(isJsonValue, 'must be JSON, nested at most 256 levels') as z.ZodType as z.ZodType<
+  JsonValue,
+  JsonValue
+>;
+
+/** Schema of {@link JsonObject}. */
+export const JsonObject = z
+  .unknown()
+  .refine(
+    (value) => isJsonObject(value) && isJsonValue(value),
+    'must be a JSON object, nested at most 256 levels',
+  ) as z.ZodType as z.ZodType<JsonObject, JsonObject>;
+
+/** An object with these keys checked and every other key open (kept in both modes). */
+export function withOtherKeys<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.object(shape).catchall(JsonValue);
+}
+
+/** True for a JSON object: neither `null` nor a list. Looks at the value itself only, not inside it. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return Object.prototype.toString.call(value) === '[object Object]';
+}
+
+/** True when the value is JSON and nested at most {@link MAX_JSON_DEPTH} levels deep. Never throws on JSON. */
+export function isJsonValue(value: unknown): value is JsonValue {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > MAX_JSON_DEPTH) return false;
+    const next: unknown[] = [];
+    for (const item of level) {
+      if (Array.isArray(item)) for (const child of item) next.push(child);
+      else if (isJsonObject(item)) for (const key of Object.keys(item)) next.push(item[key]);
+      else if (!isScalar(item)) return false;
+    }
+    level = next;
+  }
+  return true;
+}
+
+function isScalar(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  return value === null || typeof value === 'string' || typeof value === 'boolean';
+}

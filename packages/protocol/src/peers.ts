@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { cardInAnswer } from './agent-card.ts';
+import { Count, DELIVERY_MODES, Uuid } from './ids.ts';
+import { type WireType, wire } from './wire.ts';
+import { WORKSPACE_STATUSES } from './workspace.ts';
+
+/**
+ * Answer of `GET /registry/discover/:id`. `url` is `''` when the target has none. `peer_token` is a JWT for one
+ * direct call to that target, valid until `peer_token_expires_at` (decision 9; wire contract 8, row 18).
+ */
+export const DiscoverAnswer = wire('DiscoverAnswer', (w) =>
+  w.object({
+    id: w.id(),
+    url: w.orEmpty(),
+    name: w.promised(z.string()),
+    role: w.promised(z.string().nullable()),
+    status: w.promised(w.oneOf(WORKSPACE_STATUSES)),
+    delivery_mode: w.promised(w.oneOf(DELIVERY_MODES)),
+    agent_card: w.promised(cardInAnswer(w)),
+    peer_token: w.maybe(z.string()),
+    peer_token_expires_at: w.maybe(w.timestamp()),
+  }),
+);
+export type DiscoverAnswer = WireType<typeof DiscoverAnswer>;
+
+/** One row of `GET /registry/:id/peers`; `url` is `''` when the peer has none. */
+export const PeerRow = wire('PeerRow', (w) =>
+  w.object({
+    id: w.id(),
+    name: w.orEmpty(),
+    role: w.orNull(z.string()),
+    tier: z.int(),
+    status: w.oneOf(WORKSPACE_STATUSES),
+    url: w.orEmpty(),
+    parent_id: w.orNull(w.id()),
+    active_tasks: Count,
+    agent_card: cardInAnswer(w),
+    delivery_mode: w.maybe(w.oneOf(DELIVERY_MODES)),
+  }),
+);
+export type PeerRow = WireType<typeof PeerRow>;
+
+/** Answer of `GET /registry/:id/peers`: siblings, children, then the parent; a bare array. */
+export const PeerList = wire('PeerList', (w) => z.array(w.use(PeerRow)));
+export type PeerList = WireType<typeof PeerList>;
+
+/** Query of `GET /registry/:id/peers`: part of the name or role, any letter case. */
+export const PeersQuery = wire('PeersQuery', (w) => w.object({ q: w.maybe(z.string()) }));
+export type PeersQuery = WireType<typeof PeersQuery>;
+
+/** Body of `POST /registry/check-access`. */
+export const CheckAccessRequest = wire('CheckAccessRequest', (w) =>
+  w.object({ caller_id: Uuid, target_id: Uuid }),
+);
+export type CheckAccessRequest = WireType<typeof CheckAccessRequest>;
+
+/** Answer of `POST /registry/check-access`; unknown ids are `false`. */
+export const CheckAccessAnswer = wire('CheckAccessAnswer', (w) => w.object({ allowed: z.boolean() }));
+export type CheckAccessAnswer = WireType<typeof CheckAccessAnswer>;
+
+/** The platform's public keys for peer tokens, EdDSA only (decision 9). */
+export const Jwks = wire('Jwks', (w) =>
+  w.object({
+    keys: z.array(
+      w.object({
+        kty: w.oneOf(['OKP']),
+        crv: w.oneOf(['Ed25519']),
+        x: z.string(),
+        kid: z.string(),
+        alg: w.promised(w.oneOf(['EdDSA'])),
+        use: w.promised(w.oneOf(['sig'])),
+      }),
+    ),
+  }),
+);
+export type Jwks = WireType<typeof Jwks>;

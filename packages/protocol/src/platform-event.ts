@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { AgentCard } from './agent-card.ts';
+import { Count } from './ids.ts';
+import { Attachment } from './notify.ts';
+import { JsonObject, JsonValue } from './open-json.ts';
+import { type WireBuilder, type WireType, wire } from './wire.ts';
+
+const delegation = (w: WireBuilder) => ({ delegation_id: w.id(), target_id: w.id() });
+const heartbeatMetrics = { active_tasks: Count, uptime_seconds: Count };
+
+/** The payload of each event (wire contract 3.25); lengths of previews in characters, durations in ms. */
+const payloads = (w: WireBuilder) => ({
+  WORKSPACE_PROVISIONING: w.object({ name: z.string(), tier: z.int(), runtime: z.string() }),
+  WORKSPACE_AWAITING_AGENT: w.object({ name: z.string(), external: z.boolean() }),
+  WORKSPACE_ONLINE: w.object({
+    url: z.string().nullable().optional(),
+    agent_card: w.use(AgentCard).nullable().optional(),
+    delivery_mode: w.maybe(z.string()),
+    name: w.maybe(z.string()),
+    external: w.maybe(z.boolean()),
+    recovered_from: w.maybe(z.string()),
+  }),
+  WORKSPACE_OFFLINE: w.object({}),
+  WORKSPACE_DEGRADED: w.object({
+    error_rate: w.maybe(z.number()),
+    runtime_state: w.maybe(z.string()),
+    sample_error: w.maybe(z.string()),
+  }),
+  WORKSPACE_PAUSED: w.object({ name: z.string() }),
+  WORKSPACE_RESUMED: w.object({ name: z.string() }),
+  WORKSPACE_UPDATED: w.object({ fields: z.array(z.string()) }),
+  WORKSPACE_HIBERNATED: w.object({ name: z.string(), tier: z.int() }),
+  WORKSPACE_REMOVED: w.object({ cascade_deleted: w.maybe(Count), forwarded_to: w.maybe(z.string()) }),
+  WORKSPACE_PROVISION_FAILED: w.object({
+    error: w.maybe(z.string()),
+    reason: w.maybe(z.string()),
+    timeout_secs: w.maybe(Count),
+    runtime: w.maybe(z.string()),
+    source: w.maybe(z.string()),
+  }),
+  AGENT_CARD_UPDATED: w.object({ agent_card: w.use(AgentCard) }),
+  DELEGATION_SENT: w.object({ ...delegation(w), task_preview: z.string() }),
+  DELEGATION_STATUS: w.object({ ...delegation(w), status: z.string() }),
+  DELEGATION_COMPLETE: w.object({
+    ...delegation(w),
+    response_preview: z.string(),
+    via: w.maybe(z.string()),
+  }),
+  DELEGATION_FAILED: w.object({ ...delegation(w), error: z.string() }),
+  TASK_UPDATED: w.object({ current_task: z.string(), active_tasks: Count }),
+  WORKSPACE_HEARTBEAT: w.object(heartbeatMetrics),
+  ACTIVITY_LOGGED: w.object({
+    activity_id: w.maybe(w.id()),
+    seq: w.maybe(Count),
+    activity_type: z.string(),
+    method: z.string().nullable().optional(),
+    summary: z.string().nullable().optional(),
+    status: z.string().nullable().optional(),
+    source_id: z.string().nullable().optional(),
+    target_id: z.string().nullable().optional(),
+    message_id: w.maybe(z.string()),
+    delivery_state: w.maybe(z.string()),
+    duration_ms: z.number().nullable().optional(),
+    tool_trace: JsonValue.optional(),
+  }),
+  AGENT_MESSAGE: w.object({
+    message: z.string(),
+    workspace_id: w.id(),
+    name: z.string(),
+    attachments: w.maybe(z.array(w.use(Attachment))),
+    activity_id: w.maybe(w.id()),
+    in_reply_to: w.maybe(z.string()),
+  }),
+  A2A_RESPONSE: w.object({
+    response_body: JsonValue,
+    method: z.string(),
+    duration_ms: z.number(),
+    message_id: w.maybe(z.string()),
+    activity_id: w.maybe(w.id()),
+  }),
+  MESSAGE_DEAD_LETTERED: w.object({ activity_id: w.id(), message_id: z.string(), error: z.string() }),
+  SECRETS_CHANGED: w.object({ keys: z.array(z.string()) }),
+  PLUGIN_RECORDED: w.object({ name: z.string(), source: z.string() }),
+  RESYNC: w.object({ reason: w.oneOf(['overflow', 'reconnect']) }),
+});
+
+type Payloads = ReturnType<typeof payloads>;
+
+/** The name of an event. A reader ignores names it does not know. */
+export type PlatformEventName = keyof Payloads;
+
+/** The payload of one event. */
+export type PlatformEventPayload<Name extends PlatformEventName> = z.output<Payloads[Name]>;
+
+/** Event name → schema of its payload. */
+export const PLATFORM_EVENTS = wire('PLATFORM_EVENTS', (w) => w.object(payloads(w)));
+
+/** All event names. */
+export const PLATFORM_EVENT_NAMES = Object.keys(PLATFORM_EVENTS.strict.shape) as PlatformEventName[];
+
+/** One frame of the WebSocket `/ws`. Check the payload with {@link PLATFORM_EVENTS}. */
+export const EventFrame = wire('EventFrame', (w) =>
+  w.object({
+    event: w.oneOf(PLATFORM_EVENT_NAMES as [PlatformEventName, ...PlatformEventName[]]),
+    workspace_id: z.string(),
+    timestamp: w.timestamp(),
+    payload: w.promised(JsonObject),
+    seq: z.int().min(0).nullable().optional(),
+  }),
+);
+export type EventFrame = WireType<typeof EventFrame>;
+
+/** The `data:` of one SSE message of `/workspaces/:id/events/stream`; `timestamp` in Unix milliseconds. */
+export const SseFrame = wire('SseFrame', (w) =>
+  w.object({
+    type: w.oneOf(PLATFORM_EVENT_NAMES as [PlatformEventName, ...PlatformEventName[]]),
+    timestamp: z.int(),
+    data: w.promised(JsonObject),
+    seq: z.int().min(0).nullable().optional(),
+  }),
+);
+export type SseFrame = WireType<typeof SseFrame>;
+
+/** Problems of a WebSocket frame as we write it, payload included; none when it is fine. */
+export function checkEventFrame(frame: JsonValue): string[] {
+  const read = EventFrame.strict.safeParse(frame);
+  if (!read.success)
+    return read.error.issues.map((issue) => `frame at ${issue.path.join('.')}: ${issue.message}`);
+  const payloads: { readonly [name: string]: z.ZodType } = PLATFORM_EVENTS.strict.shape;
+  const payload = payloads[read.data.event]?.safeParse(read.data.payload);
+  const issues = payload?.error?.issues ?? [];
+  return issues.map((issue) => `${read.data.event} at ${issue.path.join('.')}: ${issue.message}`);
+}
+
+/** One recorded event of `GET /events`. */
+export const EventRow = wire('EventRow', (w) =>
+  w.object({
+    id: z.string().min(1),
+    seq: w.promised(Count),
+    event_type: w.oneOf(PLATFORM_EVENT_NAMES as [PlatformEventName, ...PlatformEventName[]]),
+    workspace_id: z.string().nullable(),
+    payload: JsonObject,
+    created_at: w.timestamp(),
+  }),
+);
+export type EventRow = WireType<typeof EventRow>;
+
+/** Answer of `GET /events` and `GET /events/:workspaceId`: 100 newest, or the ones after `after` ascending. */
+export const EventList = wire('EventList', (w) => z.array(w.use(EventRow)));
+export type EventList = WireType<typeof EventList>;
+
+/** Query of the events routes: `after` is a `seq`, `limit` 1–500; decimal text. */
+export const EventsQuery = wire('EventsQuery', (w) =>
+  w.object({ after: w.maybe(z.string()), limit: w.maybe(z.string()) }),
+);
+export type EventsQuery = WireType<typeof EventsQuery>;
