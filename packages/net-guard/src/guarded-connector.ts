@@ -1,0 +1,145 @@
+import type { LookupFunction, Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import { buildConnector, errors } from 'undici';
+import { AddressRefusedError } from './address-refused-error.ts';
+import { readHost } from './host-name.ts';
+import { canonicalAddress } from './judge-address.ts';
+import type { VettedAddress } from './vet-host.ts';
+
+/** How sockets are opened. Nothing here can change where they go or switch certificate checks off. */
+export interface GuardedConnectOptions {
+  /** Milliseconds for resolving, connecting and the TLS handshake together; 0 disables. @default 10_000 */
+  timeout?: number | undefined;
+  /** Offer HTTP/2 to https servers. @default undici's own, which is true */
+  allowH2?: boolean | undefined;
+  /** Certificate authorities to trust instead of Node's. */
+  ca?: ConnectionOptions['ca'];
+  /** Client certificate and key for mutual TLS. */
+  cert?: ConnectionOptions['cert'];
+  key?: ConnectionOptions['key'];
+  /** Try several vetted addresses of one name, IPv4 and IPv6 by turns. @default Node's own, which is true */
+  autoSelectFamily?: boolean | undefined;
+  /** Milliseconds before the next address is tried. @default Node's own */
+  autoSelectFamilyAttemptTimeout?: number | undefined;
+}
+
+const DEFAULT_TIMEOUT = 10_000;
+
+/**
+ * An undici connector that connects only to addresses `vet` returns, and asks it once per connection.
+ *
+ * The socket gets the vetted addresses through a lookup that knows nothing else, so there is no second
+ * resolution to rebind. Once connected, the peer's address is compared with the vetted ones before undici
+ * gets the socket. The server name of TLS, and the name its certificate is checked against, is the host of
+ * the URL, whatever `Host` header a request carries. TLS sessions are not cached, because a cached session
+ * would skip the certificate check on the next, separately vetted connection.
+ */
+export function buildGuardedConnector(
+  vet: (hostname: string) => Promise<readonly VettedAddress[]>,
+  options: GuardedConnectOptions,
+): buildConnector.connector {
+  return (target, callback) => {
+    connectVetted(vet, options, target).then(
+      (socket) => callback(null, socket),
+      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
+    );
+  };
+}
+
+async function connectVetted(
+  vet: (hostname: string) => Promise<readonly VettedAddress[]>,
+  options: GuardedConnectOptions,
+  target: buildConnector.Options,
+): Promise<Socket> {
+  const timeout = options.timeout ?? DEFAULT_TIMEOUT;
+  const startedAt = performance.now();
+  const vetted = await within(timeout, vet(target.hostname), target);
+  const left = timeout === 0 ? 0 : Math.max(1, timeout - (performance.now() - startedAt));
+  const host = readHost(target.hostname);
+  if (host === undefined) throw new AddressRefusedError({ host: 'The host', reason: 'invalid_url' });
+
+  const dial = buildConnector({
+    ...transportOptions(options),
+    maxCachedSessions: 0,
+    timeout: Math.ceil(left),
+    lookup: lookupAmong(vetted),
+  });
+  const socket = await new Promise<Socket>((resolve, reject) => {
+    dial(
+      {
+        hostname: host.host,
+        protocol: target.protocol,
+        port: target.port,
+        localAddress: target.localAddress ?? null,
+        ...(target.protocol === 'https:' && host.kind === 'name' ? { servername: host.host } : {}),
+      },
+      // On failure undici calls with the error alone, not with the `null` its types promise.
+      (error, connected) => (connected ? resolve(connected) : reject(error)),
+    );
+  });
+  return verifyPeer(socket, host.host, vetted);
+}
+
+/** Only what is listed, so that no `lookup`, `path` or `host` slips in from untyped callers. */
+function transportOptions(options: GuardedConnectOptions): buildConnector.BuildOptions {
+  const { allowH2, ca, cert, key, autoSelectFamily, autoSelectFamilyAttemptTimeout } = options;
+  return {
+    ...(allowH2 === undefined ? {} : { allowH2 }),
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(autoSelectFamily === undefined ? {} : { autoSelectFamily }),
+    ...(autoSelectFamilyAttemptTimeout === undefined ? {} : { autoSelectFamilyAttemptTimeout }),
+  };
+}
+
+function lookupAmong(vetted: readonly VettedAddress[]): LookupFunction {
+  return (hostname, { all, family }, callback) => {
+    const usable = vetted.filter(
+      (each) => !isFamily(family) || each.family === Number(`${family}`.slice(-1)),
+    );
+    const [first] = usable;
+    if (first === undefined) {
+      const error = Object.assign(new Error(`${hostname} has no address of this family.`), {
+        code: 'ENOTFOUND',
+      });
+      callback(error, [], 0);
+    } else if (all) {
+      callback(null, [...usable]);
+    } else {
+      callback(null, first.address, first.family);
+    }
+  };
+}
+
+function isFamily(family: number | string | undefined): boolean {
+  return family === 4 || family === 6 || family === 'IPv4' || family === 'IPv6';
+}
+
+/** @throws AddressRefusedError, the socket destroyed, when it is connected anywhere else. */
+function verifyPeer(socket: Socket, host: string, vetted: readonly VettedAddress[]): Socket {
+  const address = canonicalAddress(socket.remoteAddress);
+  if (vetted.some((each) => each.address === address)) return socket;
+  const wasClosed = socket.remoteAddress === undefined;
+  socket.on('error', () => undefined).destroy();
+  if (wasClosed) {
+    throw Object.assign(new Error(`${host} closed the connection at once.`), { code: 'ECONNRESET' });
+  }
+  throw new AddressRefusedError({ host, reason: 'address_changed', address: socket.remoteAddress });
+}
+
+/** Resolving has no abort of its own, so a late answer is dropped. */
+async function within<T>(timeout: number, work: Promise<T>, target: buildConnector.Options): Promise<T> {
+  if (timeout === 0) return work;
+  let timer: NodeJS.Timeout | undefined;
+  const expiry = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new errors.ConnectTimeoutError(`Resolving ${target.hostname} took longer than ${timeout} ms.`));
+    }, timeout);
+  });
+  try {
+    return await Promise.race([work, expiry]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,14 @@
+import { expect, it } from 'vitest';
+import * as netGuard from './index.ts';
+
+it('exports exactly these names', () => {
+  expect(Object.keys(netGuard).sort()).toEqual([
+    'AddressRefusedError',
+    'REFUSAL_REASONS',
+    'checkUrl',
+    'createAddressGuard',
+    'createGuardedAgent',
+    'judgeAddress',
+    'resolvePolicy',
+  ]);
+});
