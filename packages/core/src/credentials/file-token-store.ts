@@ -1,0 +1,81 @@
+import { unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from '../logging/logger.ts';
+import type { Clock } from '../time/clock.ts';
+import { systemClock } from '../time/system-clock.ts';
+import { checkToken } from './checked-token.ts';
+import { withFileLock } from './file-lock.ts';
+import { readPrivateFile, removeAbandonedTemporaries, writePrivateFile } from './private-file.ts';
+import { errnoOf, storageError } from './storage-error.ts';
+import type { TokenStore, TokenStoreOptions } from './token-store.ts';
+
+const FILE_NAME = '.auth_token';
+const MAX_TOKEN_BYTES = 16 * 1024;
+
+/** Options of a {@link FileTokenStore}. */
+export interface FileTokenStoreOptions {
+  /** Folder of the token file; created with mode 0700 when it is missing. */
+  directory: string;
+  logger?: Logger | undefined;
+  clock?: Clock | undefined;
+  /** How long a save waits for another writer, in milliseconds. @default 2_000 */
+  lockTimeoutMs?: number | undefined;
+}
+
+/**
+ * Keeps the token in `<directory>/.auth_token`, mode 0600, where the Python SDK keeps it too (seed 003). A save
+ * replaces the file as a whole; a crash at any point leaves the old token. Symbolic links are refused.
+ */
+export class FileTokenStore implements TokenStore {
+  /** The token file. */
+  readonly path: string;
+  readonly #options: FileTokenStoreOptions;
+
+  constructor(options: FileTokenStoreOptions) {
+    this.path = join(options.directory, FILE_NAME);
+    this.#options = options;
+  }
+
+  /** @throws MoleculeError `credential_storage_failed` when the file is there and cannot be used. */
+  async load(options?: TokenStoreOptions): Promise<string | undefined> {
+    options?.signal?.throwIfAborted();
+    const text = await readPrivateFile(this.path, {
+      maxBytes: MAX_TOKEN_BYTES,
+      logger: this.#options.logger,
+    });
+    const token = text?.trim() ?? '';
+    if (token === '') return undefined;
+    try {
+      return checkToken(token);
+    } catch (cause) {
+      throw storageError('The token file holds something else than a token', this.path, cause);
+    }
+  }
+
+  /** @throws MoleculeError `credential_storage_failed`, or `lock_timeout` when another process keeps writing. */
+  async save(token: string, options?: TokenStoreOptions): Promise<void> {
+    const text = checkToken(token);
+    await this.#locked(options, async () => {
+      await removeAbandonedTemporaries(this.path, Date.now());
+      await writePrivateFile(this.path, `${text}\n`);
+    });
+  }
+
+  /** @throws MoleculeError `credential_storage_failed` or `lock_timeout`. */
+  async clear(options?: TokenStoreOptions): Promise<void> {
+    await this.#locked(options, async () => {
+      await unlink(this.path).catch((cause: unknown) => {
+        if (errnoOf(cause) !== 'ENOENT') throw storageError('Cannot delete the file', this.path, cause);
+      });
+    });
+  }
+
+  #locked(options: TokenStoreOptions | undefined, work: () => Promise<void>): Promise<void> {
+    const { clock = systemClock, lockTimeoutMs } = this.#options;
+    return withFileLock(`${this.path}.lock`, work, {
+      timeoutMs: lockTimeoutMs,
+      signal: options?.signal,
+      clock,
+    });
+  }
+}

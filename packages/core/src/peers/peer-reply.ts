@@ -1,0 +1,110 @@
+import { inspect } from 'node:util';
+import {
+  extractAnswerText,
+  extractParts,
+  fencePeerText,
+  type JsonObject,
+  type JsonValue,
+  mapAnswerText,
+  stripA2aBoundary,
+} from '@molecule-ai/protocol';
+
+/**
+ * `answered`: the peer's answer is here. `queued`: stored, not answered yet; ask with `waitForAnswer`.
+ * `failed`: the peer, or the platform for it, answered an error; its words are in `text`.
+ */
+export type PeerReplyStatus = 'answered' | 'queued' | 'failed';
+
+/** What a {@link PeerReply} is made of. */
+export interface PeerReplyFacts {
+  readonly status: PeerReplyStatus;
+  readonly peerId: string;
+  readonly messageId: string;
+  readonly raw: JsonValue;
+  readonly via: 'direct' | 'proxy';
+  /** Whether the message waits because the peer is paused. */
+  readonly isHeld?: boolean | undefined;
+}
+
+/**
+ * What came back from a peer. Everything a peer wrote is untrusted. For a model use {@link forModel}; a template
+ * string and `JSON.stringify` give the fenced form as well, so that raw text never gets into a prompt by accident.
+ */
+export class PeerReply {
+  readonly #facts: PeerReplyFacts;
+  #stripped: JsonValue | undefined;
+  #text: string | undefined;
+
+  constructor(facts: PeerReplyFacts) {
+    this.#facts = facts;
+  }
+
+  get status(): PeerReplyStatus {
+    return this.#facts.status;
+  }
+
+  /** The workspace that was asked. */
+  get peerId(): string {
+    return this.#facts.peerId;
+  }
+
+  /** The id of the message that was sent; the same id asks for its answer and makes a repeat harmless. */
+  get messageId(): string {
+    return this.#facts.messageId;
+  }
+
+  /** Which way the answer came. */
+  get via(): 'direct' | 'proxy' {
+    return this.#facts.via;
+  }
+
+  /** Whether a queued message waits because the peer is paused. */
+  get isHeld(): boolean {
+    return this.#facts.isHeld ?? false;
+  }
+
+  /** The body as it came, boundary markers included. Untrusted. */
+  get raw(): JsonValue {
+    return this.#facts.raw;
+  }
+
+  /**
+   * The peer's text without boundary markers, for programs and people; `''` while it is queued. Untrusted: it goes
+   * to a model through {@link forModel} only, and is never rendered as HTML.
+   */
+  get text(): string {
+    this.#text ??= this.#facts.status === 'queued' ? '' : extractAnswerText(this.#strippedBody());
+    return this.#text;
+  }
+
+  /** The parts of the answer, texts without boundary markers. Untrusted. */
+  get parts(): readonly JsonObject[] {
+    return this.#facts.status === 'queued' ? [] : extractParts(this.#strippedBody());
+  }
+
+  /** The peer's text, fenced with a fresh nonce for a model (decision 22). */
+  forModel(): string {
+    return fencePeerText(this.text, { origin: this.#facts.peerId });
+  }
+
+  /** The same as {@link forModel}. */
+  toString(): string {
+    return this.forModel();
+  }
+
+  /** For logs and JSON: the facts, and the fenced text. */
+  toJSON(): Record<string, unknown> {
+    const { status, peerId, messageId, via } = this;
+    return { status, peerId, messageId, via, text: this.forModel() };
+  }
+
+  /** Shows no text at all. */
+  [inspect.custom](): string {
+    return `PeerReply { status: '${this.status}', messageId: ${JSON.stringify(this.messageId)}, via: '${this.via}', text: [${this.text.length} characters] }`;
+  }
+
+  #strippedBody(): JsonValue {
+    this.#stripped ??= mapAnswerText(this.#facts.raw, stripA2aBoundary);
+    return this.#stripped;
+  }
+}

@@ -1,0 +1,32 @@
+import { ConfigurationError } from '../errors/configuration-error.ts';
+import { checkHeaderValue } from './checked-values.ts';
+import type { ConnectionOptions, ConnectionSettings } from './connection-options.ts';
+import { type Environment, nameOption, readOption } from './environment.ts';
+import { resolveConnection } from './resolve-connection.ts';
+
+/** How an operator reaches a platform. */
+export interface OperatorClientOptions extends ConnectionOptions {
+  /**
+   * The operator key (`ADMIN_TOKEN` in production) or an org key; `null` sends none, which only a platform in dev
+   * mode on this machine accepts. Environment: `MOLECULE_OPERATOR_KEY`, `ADMIN_TOKEN`.
+   */
+  operatorKey?: string | null | undefined;
+}
+
+/** {@link OperatorClientOptions} after checking: complete and frozen. */
+export interface OperatorSettings extends ConnectionSettings {
+  readonly operatorKey: string | null;
+}
+
+/** @throws ConfigurationError naming the option and its environment variables. */
+export function resolveOperatorSettings(options: OperatorClientOptions, env: Environment): OperatorSettings {
+  const connection = resolveConnection(options, env);
+  if (options.operatorKey === null) return Object.freeze({ ...connection, operatorKey: null });
+  const operatorKey = checkHeaderValue(readOption('operatorKey', options.operatorKey, env), 'operatorKey');
+  if (operatorKey === undefined) {
+    throw new ConfigurationError(`${nameOption('operatorKey')} is missing.`, {
+      hint: 'Pass operatorKey: null for a platform in dev mode on this machine.',
+    });
+  }
+  return Object.freeze({ ...connection, operatorKey });
+}

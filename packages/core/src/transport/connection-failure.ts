@@ -1,0 +1,49 @@
+import { ConnectionError, type Delivered } from '../errors/connection-error.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+
+const REFUSED = 'Nothing listens there: check platformUrl, and that the platform is running.';
+const NO_HTTP = 'Whatever answers there does not speak HTTP: check scheme and port of platformUrl.';
+const BAD_CERTIFICATE =
+  'Its certificate is not trusted: correct it, or add its authority with NODE_EXTRA_CA_CERTS.';
+
+const HINTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: REFUSED,
+  ENOTFOUND: 'The host name does not exist: check platformUrl and DNS.',
+  EAI_AGAIN: 'The host name could not be resolved for now: check DNS and the network.',
+  UND_ERR_CONNECT_TIMEOUT: 'The host does not answer: check the address, firewalls and proxies.',
+  ECONNRESET: 'The other side closed the connection.',
+  UND_ERR_SOCKET: 'The other side closed the connection.',
+};
+
+/**
+ * Makes the error of a connection that failed. One that can never succeed, because of its certificate or because
+ * the other side speaks no HTTP, is not retryable.
+ */
+export function connectionFailure(cause: Error, origin: string, delivered: Delivered): MoleculeError {
+  if (cause instanceof MoleculeError) return cause;
+  const code = codeOf(cause);
+  if (code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED') {
+    return new MoleculeError('The client was closed.', { code: 'client_closed', cause });
+  }
+  if (code === 'UND_ERR_INVALID_ARG') {
+    return new MoleculeError(`The request cannot be sent: ${cause.message}`, {
+      code: 'invalid_argument',
+      cause,
+    });
+  }
+  const isBadCertificate = /CERT|^ERR_TLS|SELF_SIGNED|UNABLE_TO_/.test(code);
+  const isNoHttp = code.startsWith('HPE_') || code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER';
+  return new ConnectionError(`The connection to ${origin} failed${code === '' ? '' : ` (${code})`}.`, {
+    origin,
+    delivered,
+    isRetryable: !isBadCertificate && !isNoHttp,
+    hint: isBadCertificate ? BAD_CERTIFICATE : isNoHttp ? NO_HTTP : HINTS[code],
+    cause,
+  });
+}
+
+function codeOf(error: Error): string {
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  const [first] = error instanceof AggregateError ? error.errors : [];
+  return first instanceof Error ? codeOf(first) : '';
+}

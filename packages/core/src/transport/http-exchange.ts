@@ -1,0 +1,149 @@
+import type { Dispatcher } from 'undici';
+import type { Delivered } from '../errors/connection-error.ts';
+import { TimeoutError } from '../errors/timeout-error.ts';
+import type { Clock, Timer } from '../time/clock.ts';
+import { connectionFailure } from './connection-failure.ts';
+
+/** An answer as it came from the socket. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+  /** Whether the body was cut off at the limit. */
+  readonly isTooLarge: boolean;
+}
+
+/** One attempt of one request. */
+export interface HttpAttempt {
+  readonly origin: string;
+  readonly method: Dispatcher.HttpMethod;
+  readonly path: string;
+  readonly headers: string[];
+  readonly body: string | null;
+  readonly timeoutMs: number;
+  readonly maxAnswerBytes: number;
+  readonly clock: Clock;
+  readonly signal: AbortSignal | undefined;
+}
+
+const ENDED = new Error('The exchange has ended.');
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * Sends one request and collects the whole answer. One deadline covers the queue, the connection, the headers and
+ * the body. Rejects with the signal's reason, a `TimeoutError` or a `ConnectionError`, which say whether the
+ * request can have been handled. Works on undici's handler interface, which spares a stream per answer.
+ */
+export function exchange(dispatcher: Dispatcher, attempt: HttpAttempt): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    if (attempt.signal?.aborted) {
+      reject(attempt.signal.reason);
+      return;
+    }
+    const handler = new ExchangeHandler(attempt, resolve, reject);
+    dispatcher.dispatch(
+      { path: attempt.path, method: attempt.method, headers: attempt.headers, body: attempt.body },
+      handler,
+    );
+  });
+}
+
+class ExchangeHandler implements Dispatcher.DispatchHandler {
+  readonly #attempt: HttpAttempt;
+  readonly #resolve: (answer: HttpAnswer) => void;
+  readonly #reject: (reason: unknown) => void;
+  readonly #timer: Timer;
+  #controller: Dispatcher.DispatchController | undefined;
+  #isSettled = false;
+  #status = 0;
+  #headers: HttpAnswer['headers'] = {};
+  #first: Buffer = EMPTY;
+  #more: Buffer[] | undefined;
+  #bytes = 0;
+
+  constructor(
+    attempt: HttpAttempt,
+    resolve: (answer: HttpAnswer) => void,
+    reject: (reason: unknown) => void,
+  ) {
+    this.#attempt = attempt;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#timer = attempt.clock.setTimer(attempt.timeoutMs, this.#onTimeout);
+    attempt.signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#isSettled) controller.abort(ENDED);
+    else this.#controller = controller;
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: HttpAnswer['headers'],
+  ): void {
+    if (status < 200) return;
+    this.#status = status;
+    this.#headers = headers;
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isSettled) return;
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#attempt.maxAnswerBytes) {
+      this.#finish(true);
+      this.#controller?.abort(ENDED);
+    } else if (this.#more !== undefined) this.#more.push(chunk);
+    else if (this.#first === EMPTY) this.#first = chunk;
+    else this.#more = [this.#first, chunk];
+  }
+
+  onResponseEnd(): void {
+    this.#finish(false);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+    this.#fail(() => connectionFailure(error, this.#attempt.origin, this.#delivered));
+  }
+
+  get #delivered(): Delivered {
+    return this.#controller === undefined ? 'no' : 'unknown';
+  }
+
+  readonly #onTimeout = (): void => {
+    const { timeoutMs, origin, method } = this.#attempt;
+    this.#fail(
+      () =>
+        new TimeoutError(`No complete answer from ${origin} within ${timeoutMs} ms.`, {
+          timeoutMs,
+          delivered: this.#delivered,
+          hint: method === 'GET' ? undefined : 'The platform may have handled the request all the same.',
+        }),
+    );
+  };
+
+  readonly #onAbort = (): void => {
+    this.#fail(() => this.#attempt.signal?.reason);
+  };
+
+  #finish(isTooLarge: boolean): void {
+    if (!this.#settle()) return;
+    const body = this.#more === undefined ? this.#first : Buffer.concat(this.#more);
+    this.#resolve({ status: this.#status, headers: this.#headers, body, isTooLarge });
+  }
+
+  #fail(makeReason: () => unknown): void {
+    if (!this.#settle()) return;
+    this.#reject(makeReason());
+    this.#controller?.abort(ENDED);
+  }
+
+  #settle(): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    this.#timer.cancel();
+    this.#attempt.signal?.removeEventListener('abort', this.#onAbort);
+    return true;
+  }
+}

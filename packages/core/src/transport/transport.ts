@@ -1,0 +1,118 @@
+import { type Dispatcher, Pool } from 'undici';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import type { ConnectionSettings } from '../settings/connection-options.ts';
+import { readBody } from './answer-text.ts';
+import { apiFailure, unexpectedAnswer } from './api-failure.ts';
+import { exchange, type HttpAnswer } from './http-exchange.ts';
+import type { PlatformAnswer, PlatformRequest } from './platform-request.ts';
+import { RequestHeaders } from './request-headers.ts';
+import { RetryBudget } from './retry-budget.ts';
+
+/** Where the bearer comes from. */
+export interface BearerSource {
+  readonly isLoaded: boolean;
+  load(): Promise<void>;
+  current(): string | undefined;
+  /** Another bearer after this one was refused, when there is one. */
+  renew(rejected: string | undefined): Promise<string | undefined>;
+}
+
+/**
+ * Talks to one platform: one pool of connections to one origin, which is also the only place its bearer is ever
+ * sent to. Knows no routes. Redirects are not followed.
+ */
+export class Transport {
+  readonly settings: ConnectionSettings;
+  readonly #bearers: BearerSource;
+  readonly #headers: RequestHeaders;
+  readonly #pool: Dispatcher;
+  #closing: Promise<void> | undefined;
+
+  /** @param workspaceId The caller named in headers, or `null` for an operator. */
+  constructor(settings: ConnectionSettings, bearers: BearerSource, workspaceId: string | null) {
+    this.settings = settings;
+    this.#bearers = bearers;
+    this.#headers = new RequestHeaders(settings, workspaceId);
+    this.#pool = new Pool(settings.platformOrigin, {
+      connections: settings.maxConnections,
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: 10_000,
+    });
+  }
+
+  /**
+   * Sends a request, repeats it where that is safe, and gives the parsed answer.
+   * @throws ApiError for every answer outside 2xx, and for 2xx without the promised JSON.
+   * @throws ConnectionError, TimeoutError; an abort rejects with the signal's reason.
+   */
+  async send(request: PlatformRequest): Promise<PlatformAnswer> {
+    if (!this.#bearers.isLoaded && request.bearer === undefined) await this.#bearers.load();
+    const body = request.body === undefined ? null : JSON.stringify(request.body);
+    const budget = new RetryBudget(this.settings, request);
+    for (;;) {
+      try {
+        return await this.#sendOnce(request, body, budget.attemptTimeoutMs());
+      } catch (error) {
+        await budget.waitBeforeRepeat(error);
+      }
+    }
+  }
+
+  /** Ends all connections; requests under way reject with `client_closed`. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#pool.destroy(
+      new MoleculeError('The client was closed.', { code: 'client_closed' }),
+    );
+    return this.#closing;
+  }
+
+  /** With the bearer in use; when that is refused, once more with a newer one. */
+  async #sendOnce(request: PlatformRequest, body: string | null, timeoutMs: number): Promise<PlatformAnswer> {
+    const bearer = request.bearer === undefined ? this.#bearers.current() : (request.bearer ?? undefined);
+    const answer = await this.#attempt(request, body, bearer, timeoutMs);
+    if (answer.status !== 401 || request.bearer !== undefined) return this.#read(request, answer, bearer);
+    const newer = await this.#bearers.renew(bearer);
+    if (newer === undefined) return this.#read(request, answer, bearer);
+    return this.#read(request, await this.#attempt(request, body, newer, timeoutMs), newer);
+  }
+
+  #attempt(
+    request: PlatformRequest,
+    body: string | null,
+    bearer: string | undefined,
+    timeoutMs: number,
+  ): Promise<HttpAnswer> {
+    const { settings } = this;
+    return exchange(this.#pool, {
+      origin: settings.platformOrigin,
+      method: request.method,
+      path: settings.basePath + request.path + (request.query ?? ''),
+      headers: this.#headers.for(bearer ?? null, body !== null, request.holdSeconds),
+      body,
+      timeoutMs,
+      maxAnswerBytes: settings.maxAnswerBytes,
+      clock: settings.clock,
+      signal: request.signal,
+    });
+  }
+
+  #read(request: PlatformRequest, answer: HttpAnswer, bearer: string | undefined): PlatformAnswer {
+    const { status, headers } = answer;
+    if (status < 200 || status >= 300) {
+      throw apiFailure(answer, {
+        request,
+        hadBearer: bearer !== undefined,
+        nowMs: this.settings.clock.now(),
+      });
+    }
+    if (answer.isTooLarge) {
+      throw unexpectedAnswer(request, answer, `more than ${this.settings.maxAnswerBytes} bytes.`);
+    }
+    const body = readBody(answer);
+    if (body.kind === 'json') return { status, headers, body: body.value };
+    if (body.kind === 'empty') return { status, headers, body: undefined };
+    throw unexpectedAnswer(request, answer, 'a body that is not JSON.');
+  }
+}
