@@ -1,0 +1,94 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Pool } from 'undici';
+import { type Figure, ratioFigure } from './figure.ts';
+import type { BenchmarkOptions } from './options.ts';
+import { startOrganisation } from './organisation.ts';
+import { compareThroughput } from './throughput.ts';
+
+/** Reading the last page of a feed with many rows against one with a hundred. */
+export async function benchFeedRead(options: BenchmarkOptions): Promise<Figure[]> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'molecule-bench-'));
+  try {
+    const first = await startOrganisation({ dataDir });
+    const ids: string[] = [];
+    for (const name of ['long', 'short']) {
+      ids.push((await first.operator.createWorkspace({ name, runtime: 'external', external: true })).id);
+    }
+    const [long, short] = ids;
+    if (long === undefined || short === undefined) throw new Error('no workspaces');
+    await first.close();
+    fill(dataDir, long, options.feedRows);
+    fill(dataDir, short, 100);
+
+    const second = await startOrganisation({ dataDir });
+    const pool = new Pool(second.url, { connections: 8 });
+    try {
+      const page = (id: string, query: string) => async () => {
+        const answer = await pool.request({ method: 'GET', path: `/workspaces/${id}/activity?${query}` });
+        const rows = (await answer.body.json()) as unknown[];
+        if (answer.statusCode !== 200 || rows.length !== 20) throw new Error(`wrong page: ${rows.length} rows`);
+      };
+      const queries = [
+        ['newest page', 'type=a2a_receive&limit=20'],
+        ['oldest unacknowledged', 'type=a2a_receive&limit=20&unacknowledged=true'],
+        ['since_id of the 50th row', 'type=a2a_receive&limit=20&since_id='],
+      ] as const;
+      const figures: Figure[] = [];
+      for (const [name, query] of queries) {
+        const suffix = (id: string) => (query.endsWith('=') ? `${query}row-${id}-50` : query);
+        const [many, few] = await compareThroughput(
+          [
+            { name: 'many rows', run: page(long, suffix(long)) },
+            { name: 'few rows', run: page(short, suffix(short)) },
+          ],
+          { inFlight: 4, ...options },
+        );
+        if (many === undefined || few === undefined) throw new Error('nothing was measured');
+        figures.push(
+          ratioFigure(
+            `feed of ${options.feedRows} rows : feed of 100, ${name}`,
+            many.perSecond / few.perSecond,
+            0.9,
+            `${Math.round(many.perSecond)}/s against ${Math.round(few.perSecond)}/s`,
+          ),
+        );
+      }
+      return figures;
+    } finally {
+      await pool.close();
+      await second.close();
+    }
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+/** Writes inbound rows straight into the file while no platform has it open. */
+function fill(dataDir: string, workspaceId: string, rows: number): void {
+  const file = readdirSync(dataDir).find((name) => name.endsWith('.db'));
+  if (file === undefined) throw new Error('no database file');
+  const database = new DatabaseSync(join(dataDir, file));
+  database.exec('BEGIN');
+  const insert = database.prepare(
+    `INSERT INTO activity (id, workspace_id, direction, activity_type, method, source_id, target_id, peer_id, message_id,
+       summary, request_body, status, delivery_state, created_at)
+     VALUES (?, ?, 'in', 'a2a_receive', 'message/send', NULL, ?, NULL, ?, 'message/send', ?, 'ok', 'pending', ?)`,
+  );
+  const body = (text: string) =>
+    JSON.stringify({
+      jsonrpc: '2.0',
+      id: text,
+      method: 'message/send',
+      params: { message: { role: 'user', messageId: text, parts: [{ kind: 'text', type: 'text', text }] } },
+    });
+  const start = Date.now() - rows;
+  for (let index = 1; index <= rows; index += 1) {
+    const id = `row-${workspaceId}-${index}`;
+    insert.run(id, workspaceId, workspaceId, id, body(`message ${index}`), new Date(start + index).toISOString());
+  }
+  database.exec('COMMIT');
+  database.close();
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+import { availableParallelism } from 'node:os';
+import { Command, Option } from 'commander';
+import { benchCallPeer } from './call-peer.ts';
+import { benchFeedRead } from './feed-read.ts';
+import { type Figure, formatFigures } from './figure.ts';
+import { benchIdleCost } from './idle-cost.ts';
+import { benchInboundLatency } from './inbound-latency.ts';
+import { FULL, QUICK } from './options.ts';
+import { benchProxiedCall } from './proxied-call.ts';
+
+const benchmarks = {
+  'call-peer': benchCallPeer,
+  'proxied-call': benchProxiedCall,
+  'inbound-latency': benchInboundLatency,
+  'feed-read': benchFeedRead,
+  'idle-cost': benchIdleCost,
+};
+const names = Object.keys(benchmarks) as (keyof typeof benchmarks)[];
+
+const program = new Command('bench')
+  .description('Measures the SDK and the platform side by side with a bare peer, and prints ratios.')
+  .addOption(new Option('--only <name...>', 'only these').choices(names))
+  .option('--quick', 'short rounds: shows that everything runs, the figures mean little')
+  .option('--json', 'print the figures as JSON')
+  .parse();
+const options = program.opts<{ only?: (keyof typeof benchmarks)[]; quick?: boolean; json?: boolean }>();
+
+const figures: Figure[] = [];
+for (const name of options.only ?? names) {
+  if (options.json !== true) console.error(`measuring ${name} …`);
+  figures.push(...(await benchmarks[name](options.quick === true ? QUICK : FULL)));
+}
+if (options.json === true) {
+  console.log(JSON.stringify({ node: process.version, cores: availableParallelism(), figures }, null, 2));
+} else {
+  console.log(`Node ${process.version}, ${availableParallelism()} cores`);
+  console.log(formatFigures(figures));
+}

@@ -1,0 +1,24 @@
+/** How long to measure; `quick` proves that the benchmarks run, its figures mean little. */
+export interface BenchmarkOptions {
+  readonly roundMs: number;
+  readonly rounds: number;
+  readonly messages: number;
+  readonly idleSeconds: number;
+  readonly feedRows: number;
+}
+
+export const FULL: BenchmarkOptions = {
+  roundMs: 1_500,
+  rounds: 5,
+  messages: 400,
+  idleSeconds: 90,
+  feedRows: 100_000,
+};
+
+export const QUICK: BenchmarkOptions = {
+  roundMs: 150,
+  rounds: 1,
+  messages: 20,
+  idleSeconds: 2,
+  feedRows: 2_000,
+};

@@ -1,0 +1,59 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RemoteAgentClient } from '@molecule-ai/core';
+import { OperatorClient } from '@molecule-ai/core/operator';
+import { createPlatform, type PlatformOptions } from '@molecule-ai/platform';
+
+export interface Organisation {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly operator: OperatorClient;
+  /** Creates a workspace and a client that holds its first token. */
+  join(name: string, options?: JoinOptions): Promise<RemoteAgentClient>;
+  close(): Promise<void>;
+}
+
+export interface JoinOptions {
+  readonly parentId?: string;
+  readonly url?: string;
+  /** Reach the platform through another address, such as a counting relay. */
+  readonly platformUrl?: string;
+}
+
+/** A platform on a file in a temporary folder, in this process, and clients of it. Contract checks are off. */
+export async function startOrganisation(options: Partial<PlatformOptions> = {}): Promise<Organisation> {
+  const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'molecule-bench-'));
+  const platform = await createPlatform({ mode: 'dev', port: 0, contractCheck: 'off', ...options, dataDir });
+  const operator = new OperatorClient({ platformUrl: platform.url, operatorKey: platform.operatorKey });
+  const clients: RemoteAgentClient[] = [];
+  return {
+    url: platform.url,
+    dataDir,
+    operator,
+    join: async (name, joinOptions = {}) => {
+      const created = await operator.createWorkspace({
+        name,
+        runtime: 'external',
+        external: true,
+        ...(joinOptions.parentId === undefined ? {} : { parent_id: joinOptions.parentId }),
+      });
+      const client = new RemoteAgentClient({
+        workspaceId: created.id,
+        platformUrl: joinOptions.platformUrl ?? platform.url,
+        authToken: created.connection.auth_token,
+        stateDirectory: join(dataDir, created.id),
+        ...(joinOptions.url === undefined ? {} : { reportedUrl: joinOptions.url }),
+      });
+      await client.register();
+      clients.push(client);
+      return client;
+    },
+    close: async () => {
+      for (const client of clients) await client.close();
+      await operator.close();
+      await platform.close();
+      if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
