@@ -1,1 +1,49 @@
-export {};
+/** The remote agent. This file is a contract: named exports only, and a test pins them. */
+export {
+  type AgentCard,
+  type Attachment,
+  type DeliveryMode,
+  type FencePeerTextOptions,
+  fencePeerText,
+  type InboundMessage,
+  type InboundSource,
+  type JsonObject,
+  type JsonValue,
+  parseActivityRow,
+  peerTextInstructions,
+  stripA2aBoundary,
+  wrapA2aBoundary,
+} from '@molecule-ai/protocol';
+export type { Acknowledgement } from './client/acknowledge.ts';
+export type { CallPeerOptions } from './client/call-peer.ts';
+export type { RemoteAgentClientOptions } from './client/client-options.ts';
+export type { HeartbeatMetrics, HeartbeatReport } from './client/heartbeat-report.ts';
+export type { FetchInboundOptions, InboundPage } from './client/inbound-page.ts';
+export type { NotifyOptions, NotifyReceipt } from './client/notify-user.ts';
+export type { Registration } from './client/registration.ts';
+export { RemoteAgentClient } from './client/remote-agent-client.ts';
+export type { ReplyOptions, ReplyReceipt, ReplyTarget } from './client/reply.ts';
+export type { WorkspaceStateReport } from './client/state-poll.ts';
+export type { TokenRotation } from './client/token-rotation.ts';
+export type { WaitForAnswerOptions } from './client/wait-for-answer.ts';
+export { FileTokenStore, type FileTokenStoreOptions } from './credentials/file-token-store.ts';
+export { MemoryTokenStore } from './credentials/memory-token-store.ts';
+export type { TokenStore, TokenStoreOptions } from './credentials/token-store.ts';
+export { AccessDeniedError } from './errors/access-denied-error.ts';
+export { ApiError } from './errors/api-error.ts';
+export { ConfigurationError } from './errors/configuration-error.ts';
+export { ConnectionError, type Delivered } from './errors/connection-error.ts';
+export { CursorLostError } from './errors/cursor-lost-error.ts';
+export { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from './errors/error-codes.ts';
+export { MoleculeError } from './errors/molecule-error.ts';
+export { TimeoutError } from './errors/timeout-error.ts';
+export { WorkspaceRemovedError } from './errors/workspace-removed-error.ts';
+export type { LogFields, Logger } from './logging/logger.ts';
+export type { PeerInfo } from './peers/peer-info.ts';
+export { PeerReply, type PeerReplyStatus } from './peers/peer-reply.ts';
+export { type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/idempotency-key.ts';
+export type { ListTokensOptions, TokenInfo } from './platform-api/tokens.ts';
+export type { WorkspaceInfo } from './platform-api/workspace-info.ts';
+export type { GetWorkspaceOptions } from './platform-api/workspaces.ts';
+export type { Clock, SleepOptions, Timer } from './time/clock.ts';
+export type { CallOptions } from './transport/platform-request.ts';

@@ -24,6 +24,8 @@ export interface PeerReplyFacts {
   readonly via: 'direct' | 'proxy';
   /** Whether the message waits because the peer is paused. */
   readonly isHeld?: boolean | undefined;
+  /** Whether the platform put markers around the texts. It does for workspaces, not for people (decision 19). */
+  readonly isWrapped: boolean;
 }
 
 /**
@@ -104,7 +106,8 @@ export class PeerReply {
   }
 
   #strippedBody(): JsonValue {
-    this.#stripped ??= mapAnswerText(this.#facts.raw, stripA2aBoundary);
+    const { raw, isWrapped } = this.#facts;
+    this.#stripped ??= isWrapped ? mapAnswerText(raw, stripA2aBoundary) : raw;
     return this.#stripped;
   }
 }

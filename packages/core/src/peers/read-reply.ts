@@ -2,7 +2,10 @@ import { isJsonObject, isQueuedAnswer, type JsonValue, type MessageRecord } from
 import { PeerReply, type PeerReplyStatus } from './peer-reply.ts';
 
 /** Reads the answer of an A2A call: an answer, an error of the peer, or "stored" (wire contract 3.19; 8, row 35). */
-export function readReply(body: unknown, facts: { peerId: string; messageId: string }): PeerReply {
+export function readReply(
+  body: unknown,
+  facts: { peerId: string; messageId: string; isWrapped: boolean },
+): PeerReply {
   const raw = (body ?? null) as JsonValue;
   const isQueued = isQueuedAnswer(raw);
   const isHeld = isQueued && isJsonObject(raw) && raw.held === true;
@@ -10,8 +13,8 @@ export function readReply(body: unknown, facts: { peerId: string; messageId: str
 }
 
 /** Reads where a sent message stands (decision 11). */
-export function readRecord(record: MessageRecord): PeerReply {
-  const facts = { peerId: record.target_id, messageId: record.message_id, via: 'proxy' as const };
+export function readRecord(record: MessageRecord, options: { isWrapped: boolean }): PeerReply {
+  const facts = { peerId: record.target_id, messageId: record.message_id, via: 'proxy' as const, ...options };
   if (record.answer !== null && record.answer !== undefined) {
     const raw = record.answer as JsonValue;
     return new PeerReply({ ...facts, status: statusOf(raw), raw });

@@ -33,6 +33,7 @@ export function postMessage(
     totalTimeoutMs: options.totalTimeoutMs,
     holdSeconds: options.holdSeconds,
     signal: options.signal,
+    goneWorkspaceId: targetId,
   });
 }
 

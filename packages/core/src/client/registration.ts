@@ -1,0 +1,81 @@
+import type { RegisterAnswer, RegisterRequest } from '@molecule-ai/protocol';
+import { ApiError } from '../errors/api-error.ts';
+import { postRegister } from '../platform-api/registry.ts';
+import type { CallOptions } from '../transport/platform-request.ts';
+import type { ClientContext } from './client-context.ts';
+
+const PLACEHOLDER_URL = 'remote://no-inbound';
+
+/** What a registration brought. The token itself is stored, not shown. */
+export interface Registration {
+  /** Whether the platform issued a token, which is stored now. */
+  readonly tokenIssued: boolean;
+  /** As the platform confirmed it; `null` when it does not know delivery modes. */
+  readonly deliveryMode: string | null;
+  readonly orgId: string | null;
+  /** RFC 3339; `null` means it does not expire. */
+  readonly expiresAt: string | null;
+}
+
+/** Announces the agent with its own token, else the admin token, else none, and stores the token it gets. */
+export async function registerAgent(context: ClientContext, options: CallOptions): Promise<Registration> {
+  const { tokens, logger } = context;
+  await tokens.load();
+  const answer = await sendRegistration(context, options);
+  const issued = answer.auth_token?.trim() ?? '';
+  if (issued !== '') await tokens.save(issued);
+  else if (tokens.current() === undefined) {
+    logger.warn({}, 'The platform issued no token and none is known: requests go out without a credential.');
+  }
+  return {
+    tokenIssued: issued !== '',
+    deliveryMode: answer.delivery_mode ?? null,
+    orgId: answer.org_id ?? null,
+    expiresAt: answer.expires_at ?? null,
+  };
+}
+
+/** An old platform insists on a URL in poll mode too: then once more with the Python SDK's placeholder (row 8). */
+async function sendRegistration(context: ClientContext, options: CallOptions): Promise<RegisterAnswer> {
+  const { settings, transport, tokens, logger } = context;
+  const bearer = tokens.current() === undefined ? (settings.adminToken ?? undefined) : undefined;
+  const body: RegisterRequest = {
+    id: settings.workspaceId,
+    workspace_id: settings.workspaceId,
+    agent_card: settings.agentCard,
+    delivery_mode: settings.deliveryMode,
+    ...(settings.deliveryMode === 'push' && settings.reportedUrl !== null
+      ? { url: settings.reportedUrl }
+      : {}),
+  };
+  try {
+    return await postRegister(transport, body, { ...options, bearer });
+  } catch (error) {
+    if (settings.deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
+    logger.info(
+      { error },
+      'The platform wants a URL although messages are polled: registering with a placeholder.',
+    );
+    return postRegister(transport, { ...body, url: PLACEHOLDER_URL }, { ...options, bearer }).catch(needsUrl);
+  }
+}
+
+function mentionsUrl(error: unknown): boolean {
+  return (
+    ApiError.isInstance(error) && error.status === 400 && /url|invalid request body/i.test(error.bodyExcerpt)
+  );
+}
+
+function needsUrl(error: unknown): never {
+  if (!ApiError.isInstance(error) || error.status !== 400) throw error;
+  throw new ApiError('The platform does not register an agent without a public URL.', {
+    code: 'request_rejected',
+    status: error.status,
+    method: error.method,
+    path: error.path,
+    platformCode: error.platformCode,
+    body: error.bodyExcerpt,
+    hint: 'It is too old for polling: set reportedUrl to a public URL, or update the platform.',
+    cause: error,
+  });
+}

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import { MoleculeError } from '../errors/molecule-error.ts';
+
+/** Options of {@link makeIdempotencyKey}. */
+export interface IdempotencyKeyOptions {
+  /** Unix time in milliseconds. @default now */
+  atMs?: number | undefined;
+  /**
+   * Makes the key depend on the target too, so that one text to two targets is two tasks. Left out, the key is the
+   * Python SDK's.
+   */
+  targetId?: string | undefined;
+}
+
+/**
+ * The key of a task: SHA-256 of `<task>:<minute>` in lower-case hex, with the minute as Unix seconds; the same text
+ * within a clock minute gives the same key. To repeat a call across minutes, keep the key and pass it again.
+ * @throws MoleculeError `invalid_argument` for text that is not valid Unicode.
+ */
+export function makeIdempotencyKey(task: string, options: IdempotencyKeyOptions = {}): string {
+  const seconds = Math.trunc((options.atMs ?? Date.now()) / 1_000);
+  const minute = Math.floor(seconds / 60) * 60;
+  const scope = options.targetId === undefined ? '' : `${options.targetId.toLowerCase()}:`;
+  return createHash('sha256')
+    .update(checkUnicode(`${scope}${task}:${minute}`), 'utf8')
+    .digest('hex');
+}
+
+/**
+ * A UUID that depends on nothing but its input: the message id of a reply, made from who replies to what, so that
+ * a message handled twice is answered once (decision 12).
+ */
+export function deriveUuid(...input: readonly string[]): string {
+  const hash = createHash('sha256')
+    .update(checkUnicode(JSON.stringify(input)), 'utf8')
+    .digest();
+  hash.writeUInt8((hash.readUInt8(6) & 0x0f) | 0x80, 6);
+  hash.writeUInt8((hash.readUInt8(8) & 0x3f) | 0x80, 8);
+  const hex = hash.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
+    '-',
+  );
+}
+
+function checkUnicode(text: string): string {
+  if (/\p{Surrogate}/u.test(text)) {
+    throw new MoleculeError('The text is not valid Unicode: it holds half of a surrogate pair.', {
+      code: 'invalid_argument',
+    });
+  }
+  return text;
+}
