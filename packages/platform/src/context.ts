@@ -1,3 +1,4 @@
+import type { AddressGuard } from '@molecule-ai/net-guard';
 import type { Kysely } from 'kysely';
 import type { Database } from './database/schema.ts';
 import type { EventBus } from './events/event-bus.ts';
@@ -14,6 +15,8 @@ export interface PlatformContext {
   readonly settings: PlatformSettings;
   readonly events: EventLog;
   readonly bus: EventBus;
+  /** Which addresses of agents may be reached: on paper, after resolving, on the socket. */
+  readonly addressGuard: AddressGuard;
   /** Aborted as soon as the platform begins to stop: waiting requests answer, loops end. */
   readonly shutdown: AbortSignal;
   /** The URL under which agents reach this platform, without a trailing slash. */

@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { PlatformContext } from '../context.ts';
 import { ApiError } from './api-error.ts';
 import type { Authenticator } from './authenticator.ts';
+import { checkContract } from './contract-check.ts';
 import { toApiError } from './error-answer.ts';
 import { acceptOnlyJson } from './json-body.ts';
 import { CONNECTION_LIMITS, limitRate } from './limits.ts';
@@ -33,6 +34,7 @@ export async function createApp(
   app.decorateRequest('identity', null as never);
   app.decorateRequest('limitKey', '');
   acceptOnlyJson(app);
+  checkContract(app, settings.contractCheck, logger);
   await app.register(cookie);
   const directory = collectRoutes(app);
 
@@ -76,7 +78,7 @@ export async function createApp(
 
 function sendError(error: unknown, reply: FastifyReply): FastifyReply {
   const answer = toApiError(error);
-  const body = { ...answer.toBody(), request_id: reply.request.id };
+  const body = answer.status < 500 ? answer.toBody() : { ...answer.toBody(), request_id: reply.request.id };
   return reply
     .code(answer.status)
     .headers({ ...answer.headers })

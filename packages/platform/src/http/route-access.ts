@@ -16,7 +16,10 @@ export function letIn(request: FastifyRequest): void {
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const auth = AUTH_OF_ROUTE.get(`${method} ${request.routeOptions.url ?? ''}`) ?? 'caller';
   if (auth === 'none') return;
-  if (auth === 'operator') return requireOperator(request);
+  if (auth === 'operator') {
+    requireOperator(request);
+    return;
+  }
   checkCallerHeaders(request.headers, request.identity);
   if (auth === 'claim' || request.identity.kind === 'removed') return;
   requireCaller(request);

@@ -1,0 +1,73 @@
+import type { PlatformContext } from '../context.ts';
+import { inTransaction } from '../database/unit-of-work.ts';
+import { timestamp } from '../time/clock.ts';
+import { markOffline, readLiveExternalIds } from './liveness.store.ts';
+
+/** Notices agents that have gone quiet (decision 5). */
+export interface LivenessMonitor {
+  /** A proof of life: a register or a heartbeat has just been stored. */
+  seen(workspaceId: string): void;
+  /** These workspaces are no longer watched: removed or paused. */
+  forget(workspaceIds: readonly string[]): void;
+  start(): void;
+  /** Ends the sweeps and waits for one that is under way. */
+  stop(): Promise<void>;
+  /** One round: who has been silent for the whole window is offline from now on. */
+  sweep(): Promise<void>;
+}
+
+/**
+ * Silence is measured on the monotonic clock from the moment a sign of life was received, so a wall clock that
+ * jumps turns nobody offline. What was received before this process started is unknown; those agents get one
+ * whole window from the start.
+ */
+export function createLivenessMonitor(context: PlatformContext): LivenessMonitor {
+  const { clock, db, events, logger, settings } = context;
+  const lastSeen = new Map<string, number>();
+  let startedAt = clock.monotonic();
+  let cancelTimer: (() => void) | undefined;
+  let running: Promise<void> = Promise.resolve();
+  let stopped = true;
+
+  const isSilent = (id: string) =>
+    clock.monotonic() - (lastSeen.get(id) ?? startedAt) >= settings.livenessStaleAfterMs;
+
+  const sweep = async () => {
+    const silent = (await readLiveExternalIds(db)).filter(isSilent);
+    for (const id of silent) {
+      await inTransaction(db, async (unit) => {
+        if (!isSilent(id) || !(await markOffline(unit.trx, id, timestamp(clock)))) return;
+        await events.append(unit, { type: 'WORKSPACE_OFFLINE', workspaceId: id, payload: {} });
+        unit.afterCommit(() => void lastSeen.delete(id));
+        logger.info({ workspaceId: id }, 'The agent has been silent for too long and is offline.');
+      });
+    }
+  };
+
+  const scheduleNext = () => {
+    if (stopped) return;
+    cancelTimer = clock.schedule(settings.livenessSweepEveryMs, () => {
+      running = sweep()
+        .catch((error: unknown) => logger.error({ reason: String(error) }, 'A liveness sweep failed.'))
+        .then(scheduleNext);
+    });
+  };
+
+  return {
+    seen: (workspaceId) => void lastSeen.set(workspaceId, clock.monotonic()),
+    forget: (workspaceIds) => {
+      for (const id of workspaceIds) lastSeen.delete(id);
+    },
+    start: () => {
+      stopped = false;
+      startedAt = clock.monotonic();
+      scheduleNext();
+    },
+    stop: async () => {
+      stopped = true;
+      cancelTimer?.();
+      await running;
+    },
+    sweep,
+  };
+}

@@ -1,0 +1,74 @@
+import type { HostResolver } from '@molecule-ai/net-guard';
+import type { PlatformLogger } from '../logging/logger.ts';
+import type { Clock } from '../time/clock.ts';
+import type { ContractCheck, HierarchyMode, PlatformMode } from './platform-settings.ts';
+
+/**
+ * How to run a platform. Each setting can be given here or by its environment variable; what is given here wins.
+ * In production mode `adminToken` and `secretsEncryptionKey` are required (decision 2).
+ */
+export interface PlatformOptions {
+  /**
+   * `dev` opens the platform to its own machine only and needs no credentials there.
+   * @default 'production', or 'dev' when `MOLECULE_ENV` is `development` and there is no `ADMIN_TOKEN`
+   */
+  readonly mode?: PlatformMode | undefined;
+  /** Address to listen on (`HOST`). In dev mode only a loopback one. @default '127.0.0.1' */
+  readonly host?: string | undefined;
+  /** Port to listen on (`PORT`); 0 picks a free one. @default 8080 */
+  readonly port?: number | undefined;
+  /** Folder of the database and the operator key (`MOLECULE_DATA_DIR`). @default '~/.molecule/platform' */
+  readonly dataDir?: string | undefined;
+  /** Keep everything in memory; nothing is left once the platform stops. @default false */
+  readonly memory?: boolean | undefined;
+  /** The operator key of production mode (`ADMIN_TOKEN`). */
+  readonly adminToken?: string | undefined;
+  /** The operator key of dev mode (`MOLECULE_OPERATOR_KEY`). @default made once and kept in the data folder */
+  readonly operatorKey?: string | undefined;
+  /** Key for secrets (`SECRETS_ENCRYPTION_KEY`): base64 of 32 bytes, or 32 characters. */
+  readonly secretsEncryptionKey?: string | undefined;
+  /** The URL under which agents reach the platform (`EXTERNAL_PLATFORM_URL`). @default the address listened on */
+  readonly publicUrl?: string | undefined;
+  /** Answer only requests that carry this `X-Molecule-Org-Id` (`MOLECULE_ORG_ID`). @default all are answered */
+  readonly orgId?: string | undefined;
+  /**
+   * Private networks in CIDR notation where agents may be reached (`MOLECULE_ALLOW_AGENT_NETWORKS`, with commas).
+   * Link-local and metadata addresses stay refused.
+   * @default none in production, all private ones in dev mode
+   */
+  readonly allowAgentNetworks?: readonly string[] | undefined;
+  /** Mark answers of peers as untrusted (`MOLECULE_WRAP_PEER_RESULTS`). @default true */
+  readonly wrapPeerResults?: boolean | undefined;
+  /** Who may talk to whom (`MOLECULE_HIERARCHY`): direct relatives, or ancestors too. @default 'direct' */
+  readonly hierarchy?: HierarchyMode | undefined;
+  /** A silent agent is offline after this time (`REMOTE_LIVENESS_STALE_AFTER`, as `90s` or seconds). @default 90_000 */
+  readonly livenessStaleAfterMs?: number | undefined;
+  /** How long a new workspace may be claimed without a credential (`MOLECULE_CLAIM_WINDOW`). @default 900_000 */
+  readonly claimWindowMs?: number | undefined;
+  /** Requests a minute for each token or address (`RATE_LIMIT`). @default 600, unlimited in dev mode */
+  readonly rateLimit?: number | undefined;
+  /** Origins of web pages that may call the platform (`CORS_ORIGINS`, with commas). @default none */
+  readonly corsOrigins?: readonly string[] | undefined;
+  /** Unacknowledged messages a workspace may have before senders get 429 (`MOLECULE_INBOX_LIMIT`). @default 10_000 */
+  readonly inboxLimit?: number | undefined;
+  /** `normal` may lose the last commits in a power cut, and is faster (`MOLECULE_SYNCHRONOUS`). @default 'full' */
+  readonly synchronous?: 'full' | 'normal' | undefined;
+  /** Days that acknowledged feed rows are kept (`ACTIVITY_RETENTION_DAYS`). @default 7 */
+  readonly activityRetentionDays?: number | undefined;
+  /** Hold exchanges against the wire contract and fail on a breach (`MOLECULE_CONTRACT_CHECK`). @default 'off' */
+  readonly contractCheck?: ContractCheck | undefined;
+  /** How long `close()` waits for requests in flight (`MOLECULE_STOP_TIMEOUT`). @default 10_000 */
+  readonly stopTimeoutMs?: number | undefined;
+  /** How long one push attempt owns its message (`MOLECULE_PUSH_LEASE`). @default 60_000 */
+  readonly leaseMs?: number | undefined;
+  /** Seconds that a call to a polling agent waits for its answer (`MOLECULE_ANSWER_HOLD_SECONDS`). @default 25 */
+  readonly answerHoldSeconds?: number | undefined;
+  /** Push attempts before a message is a dead letter (`MOLECULE_MAX_ATTEMPTS`). @default 5 */
+  readonly maxAttempts?: number | undefined;
+  /** @default silent */
+  readonly logger?: PlatformLogger | undefined;
+  /** @default the system's */
+  readonly clock?: Clock | undefined;
+  /** How agents' host names are resolved before they are connected to. @default the system's resolver */
+  readonly resolve?: HostResolver | undefined;
+}

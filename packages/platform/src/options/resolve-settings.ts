@@ -1,0 +1,215 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { resolvePolicy } from '@molecule-ai/net-guard';
+import type { Environment } from './environment.ts';
+import type { PlatformOptions } from './platform-options.ts';
+import { PlatformOptionsError } from './platform-options-error.ts';
+import type { PlatformMode, PlatformSettings } from './platform-settings.ts';
+import { type SettingName, SettingReader } from './setting-reader.ts';
+
+const name = (option: keyof PlatformOptions, variable: string): SettingName => ({ option, variable });
+
+const ADMIN_TOKEN = name('adminToken', 'ADMIN_TOKEN');
+const OPERATOR_KEY = name('operatorKey', 'MOLECULE_OPERATOR_KEY');
+const ENCRYPTION_KEY = name('secretsEncryptionKey', 'SECRETS_ENCRYPTION_KEY');
+const HOST = name('host', 'HOST');
+const MODE = name('mode', 'MOLECULE_ENV');
+const DATA_DIR = name('dataDir', 'MOLECULE_DATA_DIR');
+const NETWORKS = name('allowAgentNetworks', 'MOLECULE_ALLOW_AGENT_NETWORKS');
+const PUBLIC_URL = name('publicUrl', 'EXTERNAL_PLATFORM_URL');
+const CORS = name('corsOrigins', 'CORS_ORIGINS');
+
+const MAX_SWEEP_MS = 15_000;
+const SWEEPS_PER_WINDOW = 6;
+const MIN_SWEEP_MS = 100;
+
+/**
+ * Turns options and environment into settings, or throws one error that lists every problem.
+ * Reads nothing else and opens nothing.
+ */
+export function resolveSettings(options: PlatformOptions, environment: Environment): PlatformSettings {
+  const read = new SettingReader(environment);
+  const mode = readMode(read, options, environment);
+  const livenessStaleAfterMs = read.duration(
+    name('livenessStaleAfterMs', 'REMOTE_LIVENESS_STALE_AFTER'),
+    options.livenessStaleAfterMs,
+    100,
+    90_000,
+  );
+  const sweepMs = Math.min(MAX_SWEEP_MS, livenessStaleAfterMs / SWEEPS_PER_WINDOW);
+  const settings: PlatformSettings = {
+    mode,
+    host: readHost(read, options, mode),
+    port: read.integer(name('port', 'PORT'), options.port, [0, 65_535], 8080),
+    dataDir: readDataDir(read, options),
+    operatorKey: readOperatorKey(read, options, mode),
+    secretsEncryptionKey: readEncryptionKey(read, options, mode),
+    publicUrl: readPublicUrl(read, options),
+    orgId: read.text(name('orgId', 'MOLECULE_ORG_ID'), options.orgId),
+    allowAgentNetworks: readNetworks(read, options),
+    wrapPeerResults: read.flag(
+      name('wrapPeerResults', 'MOLECULE_WRAP_PEER_RESULTS'),
+      options.wrapPeerResults,
+      true,
+    ),
+    hierarchy: read.word(
+      name('hierarchy', 'MOLECULE_HIERARCHY'),
+      options.hierarchy,
+      ['direct', 'ancestors'],
+      'direct',
+    ),
+    livenessStaleAfterMs,
+    livenessSweepEveryMs: Math.max(MIN_SWEEP_MS, sweepMs),
+    claimWindowMs: read.duration(
+      name('claimWindowMs', 'MOLECULE_CLAIM_WINDOW'),
+      options.claimWindowMs,
+      0,
+      15 * 60_000,
+    ),
+    rateLimit: read.integer(
+      name('rateLimit', 'RATE_LIMIT'),
+      options.rateLimit,
+      [1, 1_000_000],
+      mode === 'dev' ? null : 600,
+    ),
+    corsOrigins: readOrigins(read, options),
+    inboxLimit: read.integer(
+      name('inboxLimit', 'MOLECULE_INBOX_LIMIT'),
+      options.inboxLimit,
+      [1, 10_000_000],
+      10_000,
+    ),
+    synchronous: read.word(
+      name('synchronous', 'MOLECULE_SYNCHRONOUS'),
+      options.synchronous,
+      ['full', 'normal'],
+      'full',
+    ),
+    activityRetentionDays: read.integer(
+      name('activityRetentionDays', 'ACTIVITY_RETENTION_DAYS'),
+      options.activityRetentionDays,
+      [1, 36_500],
+      7,
+    ),
+    contractCheck: read.word(
+      name('contractCheck', 'MOLECULE_CONTRACT_CHECK'),
+      options.contractCheck,
+      ['off', 'answers', 'all'],
+      'off',
+    ),
+    stopTimeoutMs: read.duration(
+      name('stopTimeoutMs', 'MOLECULE_STOP_TIMEOUT'),
+      options.stopTimeoutMs,
+      0,
+      10_000,
+    ),
+    leaseMs: read.duration(name('leaseMs', 'MOLECULE_PUSH_LEASE'), options.leaseMs, 1, 60_000),
+    answerHoldSeconds: read.integer(
+      name('answerHoldSeconds', 'MOLECULE_ANSWER_HOLD_SECONDS'),
+      options.answerHoldSeconds,
+      [0, 3_600],
+      25,
+    ),
+    maxAttempts: read.integer(
+      name('maxAttempts', 'MOLECULE_MAX_ATTEMPTS'),
+      options.maxAttempts,
+      [1, 1_000],
+      5,
+    ),
+  };
+  if (read.problems.length > 0) throw new PlatformOptionsError(read.problems, hintFor(read));
+  return Object.freeze(settings);
+}
+
+function readMode(read: SettingReader, options: PlatformOptions, environment: Environment): PlatformMode {
+  if (options.mode !== undefined) {
+    return read.word(MODE, options.mode, ['production', 'dev'], 'production');
+  }
+  const isDevelopment = ['development', 'dev'].includes((environment.MOLECULE_ENV ?? '').toLowerCase());
+  return isDevelopment && read.text(ADMIN_TOKEN, options.adminToken) === null ? 'dev' : 'production';
+}
+
+function readHost(read: SettingReader, options: PlatformOptions, mode: PlatformMode): string {
+  const host = (read.text(HOST, options.host) ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1');
+  const isLoopback = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/i.test(host);
+  if (mode === 'dev' && !isLoopback) {
+    read.problem(HOST, `dev mode listens on this machine only, so "${host}" cannot be used`);
+  }
+  return host;
+}
+
+function readDataDir(read: SettingReader, options: PlatformOptions): string | null {
+  if (options.memory === true) {
+    if (options.dataDir !== undefined) read.problem(DATA_DIR, 'cannot be given together with memory');
+    return null;
+  }
+  return resolve(read.text(DATA_DIR, options.dataDir) ?? join(homedir(), '.molecule', 'platform'));
+}
+
+function readOperatorKey(read: SettingReader, options: PlatformOptions, mode: PlatformMode): string | null {
+  const adminToken = read.text(ADMIN_TOKEN, options.adminToken);
+  const operatorKey = read.text(OPERATOR_KEY, options.operatorKey);
+  if (adminToken !== null && adminToken.trim() !== adminToken) {
+    read.problem(ADMIN_TOKEN, 'must not begin or end with white space');
+  }
+  if (mode === 'production' && adminToken === null) read.problem(ADMIN_TOKEN, 'is required in production');
+  if (operatorKey === null || operatorKey === adminToken) return adminToken;
+  if (adminToken !== null)
+    read.problem(OPERATOR_KEY, 'contradicts adminToken (ADMIN_TOKEN); give one of them');
+  return operatorKey;
+}
+
+function readEncryptionKey(read: SettingReader, options: PlatformOptions, mode: PlatformMode): string | null {
+  const key = read.text(ENCRYPTION_KEY, options.secretsEncryptionKey);
+  if (key === null) {
+    if (mode === 'production') read.problem(ENCRYPTION_KEY, 'is required in production');
+    return null;
+  }
+  const isBase64 = /^[A-Za-z0-9+/]{43}=$/.test(key);
+  if (!isBase64 && Buffer.byteLength(key) !== 32) {
+    read.problem(ENCRYPTION_KEY, 'must be the base64 of 32 bytes, or exactly 32 characters');
+  }
+  return key;
+}
+
+function readPublicUrl(read: SettingReader, options: PlatformOptions): string | null {
+  const text = read.text(PUBLIC_URL, options.publicUrl);
+  if (text === null) return null;
+  const url = URL.parse(text);
+  const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.search === '';
+  if (!isPlain || url.hash !== '') {
+    read.problem(
+      PUBLIC_URL,
+      `must be an http or https URL such as https://molecule.example.com, not "${text}"`,
+    );
+    return null;
+  }
+  return url.href.replace(/\/+$/, '');
+}
+
+function readNetworks(read: SettingReader, options: PlatformOptions): readonly string[] {
+  const networks = read.list(NETWORKS, options.allowAgentNetworks);
+  try {
+    resolvePolicy({ allowedNetworks: networks });
+  } catch (error) {
+    read.problem(NETWORKS, error instanceof Error ? error.message : String(error));
+  }
+  return Object.freeze(networks);
+}
+
+function readOrigins(read: SettingReader, options: PlatformOptions): readonly string[] {
+  const origins = read.list(CORS, options.corsOrigins);
+  for (const origin of origins) {
+    if (URL.parse(origin)?.origin !== origin) {
+      read.problem(CORS, `"${origin}" is no origin such as http://localhost:3000`);
+    }
+  }
+  return Object.freeze(origins);
+}
+
+function hintFor(read: SettingReader): string {
+  const missing = read.problems.some(({ problem }) => problem === 'is required in production');
+  return missing
+    ? 'Set ADMIN_TOKEN and SECRETS_ENCRYPTION_KEY (openssl rand -base64 32 makes one), or use dev mode on your own machine.'
+    : 'Correct the settings above and start again.';
+}

@@ -1,0 +1,84 @@
+import { parseDurationMs } from './duration.ts';
+import type { Environment } from './environment.ts';
+import type { OptionProblem } from './platform-options-error.ts';
+
+/** Names of one setting: in `PlatformOptions` and in the environment. */
+export interface SettingName {
+  readonly option: string;
+  readonly variable: string;
+}
+
+/** Reads settings one by one from an option or its variable and collects what is wrong with them. */
+export class SettingReader {
+  readonly problems: OptionProblem[] = [];
+  readonly #environment: Environment;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  /** The option, else the variable, else null; an empty text counts as not given. */
+  text(name: SettingName, option: string | undefined): string | null {
+    const value = option ?? this.#environment[name.variable];
+    return value === undefined || value === '' ? null : value;
+  }
+
+  /** One of `values`, else `fallback`. */
+  word<V extends string>(name: SettingName, option: V | undefined, values: readonly V[], fallback: V): V {
+    const text = this.text(name, option);
+    if (text === null) return fallback;
+    const found = values.find((value) => value === text);
+    return found ?? this.#reject(name, `must be one of ${values.join(', ')}, not "${text}"`, fallback);
+  }
+
+  /** `true` or `false`; the variable also takes 1, 0, yes, no, on and off. */
+  flag(name: SettingName, option: boolean | undefined, fallback: boolean): boolean {
+    if (option !== undefined) return option;
+    const text = this.text(name, undefined)?.toLowerCase() ?? null;
+    if (text === null) return fallback;
+    if (['true', '1', 'yes', 'on'].includes(text)) return true;
+    if (['false', '0', 'no', 'off'].includes(text)) return false;
+    return this.#reject(name, `must be true or false, not "${text}"`, fallback);
+  }
+
+  /** A whole number between `low` and `high`. */
+  integer<F extends number | null>(
+    name: SettingName,
+    option: number | undefined,
+    [low, high]: readonly [number, number],
+    fallback: F,
+  ): number | F {
+    const text = option === undefined ? this.text(name, undefined) : String(option);
+    if (text === null) return fallback;
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= low && value <= high) return value;
+    return this.#reject(name, `must be a whole number from ${low} to ${high}, not "${text}"`, fallback);
+  }
+
+  /** Milliseconds as an option; `90s`, `1m30s` or seconds as a variable. */
+  duration(name: SettingName, optionMs: number | undefined, lowestMs: number, fallback: number): number {
+    const text = optionMs === undefined ? this.text(name, undefined) : null;
+    if (optionMs === undefined && text === null) return fallback;
+    const value = optionMs ?? parseDurationMs(text ?? '');
+    if (value !== undefined && Number.isFinite(value) && value >= lowestMs) return value;
+    const given = optionMs === undefined ? `"${text}"` : `${optionMs} ms`;
+    return this.#reject(name, `must be a time such as 90s, at least ${lowestMs} ms, not ${given}`, fallback);
+  }
+
+  /** A list; the variable separates with commas. */
+  list(name: SettingName, option: readonly string[] | undefined): readonly string[] {
+    if (option !== undefined) return [...option];
+    const entries = (this.text(name, undefined) ?? '').split(',').map((entry) => entry.trim());
+    return entries.filter((entry) => entry !== '');
+  }
+
+  /** Notes a problem that spans several settings or needs its own words. */
+  problem(name: SettingName, problem: string): void {
+    this.problems.push({ ...name, problem });
+  }
+
+  #reject<V>(name: SettingName, problem: string, fallback: V): V {
+    this.problem(name, problem);
+    return fallback;
+  }
+}

@@ -1,0 +1,96 @@
+import type { HeartbeatRequest } from '@molecule-ai/protocol';
+import type { WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
+import type { NewEvent } from '../events/event-log.ts';
+
+/** What a heartbeat changes and what is told about it. */
+export interface HeartbeatOutcome {
+  readonly change: WorkspaceUpdate & { readonly status: string };
+  readonly events: readonly Omit<NewEvent, 'workspaceId'>[];
+}
+
+/** An agent is degraded from this error rate on … */
+const DEGRADED_FROM = 0.5;
+/** … and well again below this one (wire contract 8, row 32). */
+const WELL_BELOW = 0.1;
+const MAX_SPEND_CENTS = 1e12;
+
+/** A sign of life ends these; paused and removed stay what they are. */
+const ENDED_BY_HEARTBEAT: ReadonlySet<string> = new Set([
+  'awaiting_agent',
+  'provisioning',
+  'failed',
+  'hibernated',
+  'offline',
+]);
+
+/** Works out one heartbeat. A metric that is left out keeps its value (decision 5; wire contract 2.2 and 3.11). */
+export function evaluateHeartbeat(row: WorkspaceRow, beat: HeartbeatRequest): HeartbeatOutcome {
+  const metrics = metricsAfter(row, beat);
+  const events: Omit<NewEvent, 'workspaceId'>[] = [];
+  let { status } = row;
+  if (ENDED_BY_HEARTBEAT.has(status)) {
+    events.push({
+      type: 'WORKSPACE_ONLINE',
+      payload: status === 'offline' ? {} : { recovered_from: status },
+    });
+    status = 'online';
+  }
+  if (status === 'online') {
+    const reasons = degradingReasons(metrics, beat);
+    events.push(...reasons);
+    if (reasons.length > 0) status = 'degraded';
+  } else if (status === 'degraded' && isWellAgain(row, metrics)) {
+    events.push({ type: 'WORKSPACE_ONLINE', payload: {} });
+    status = 'online';
+  }
+  if (metrics.current_task !== row.current_task) {
+    const { current_task, active_tasks } = metrics;
+    events.push({ type: 'TASK_UPDATED', payload: { current_task, active_tasks } });
+  }
+  const card = beat.agent_card === undefined ? row.agent_card : JSON.stringify(beat.agent_card);
+  if (beat.agent_card !== undefined && card !== row.agent_card) {
+    events.push({ type: 'AGENT_CARD_UPDATED', payload: { agent_card: beat.agent_card } });
+  }
+  return { change: { ...metrics, agent_card: card, status }, events };
+}
+
+function metricsAfter(row: WorkspaceRow, beat: HeartbeatRequest) {
+  const spend = beat.monthly_spend ?? 0;
+  return {
+    last_error_rate: beat.error_rate ?? row.last_error_rate,
+    last_sample_error: beat.sample_error ?? row.last_sample_error,
+    active_tasks: beat.active_tasks ?? row.active_tasks,
+    uptime_seconds: Math.floor(beat.uptime_seconds ?? row.uptime_seconds),
+    current_task: beat.current_task ?? row.current_task,
+    monthly_spend: spend > 0 ? Math.min(spend, MAX_SPEND_CENTS) : row.monthly_spend,
+    runtime_state: beat.runtime_state ?? row.runtime_state,
+    runtime_metadata:
+      beat.runtime_metadata === undefined ? row.runtime_metadata : JSON.stringify(beat.runtime_metadata),
+  };
+}
+
+type Metrics = ReturnType<typeof metricsAfter>;
+
+/** Only a rate that this heartbeat reports degrades; an old one that is kept does not. */
+function degradingReasons(metrics: Metrics, beat: HeartbeatRequest): Omit<NewEvent, 'workspaceId'>[] {
+  const { last_error_rate: error_rate, last_sample_error: sample_error, runtime_state } = metrics;
+  const byRate = beat.error_rate !== undefined && error_rate >= DEGRADED_FROM && !managesItself(metrics);
+  const byState = runtime_state === 'wedged';
+  return [
+    ...(byRate ? [{ type: 'WORKSPACE_DEGRADED' as const, payload: { error_rate, sample_error } }] : []),
+    ...(byState ? [{ type: 'WORKSPACE_DEGRADED' as const, payload: { runtime_state, sample_error } }] : []),
+  ];
+}
+
+/** An agent that manages its status itself is well again when it is no longer wedged, whatever its error rate. */
+function isWellAgain(row: WorkspaceRow, metrics: Metrics): boolean {
+  if (metrics.runtime_state !== '') return false;
+  if (managesItself(metrics)) return row.runtime_state === 'wedged';
+  return metrics.last_error_rate < WELL_BELOW;
+}
+
+function managesItself({ runtime_metadata }: Metrics): boolean {
+  if (runtime_metadata === null) return false;
+  const parsed = JSON.parse(runtime_metadata) as { capabilities?: Record<string, boolean> };
+  return parsed.capabilities?.status_mgmt === true;
+}

@@ -1,0 +1,57 @@
+import type { WorkspaceRow } from '../database/schema.ts';
+import type { Identity } from '../http/identity.ts';
+
+/** What a register may do (decision 3). */
+export type RegisterDecision =
+  /** The one 401 for everybody who is not let in. */
+  | { readonly kind: 'refuse' }
+  /** The old token of this very workspace, which was removed. */
+  | { readonly kind: 'tell-removed' }
+  /** An operator named a workspace that is not there, or no longer. */
+  | { readonly kind: 'tell-missing' }
+  | {
+      readonly kind: 'accept';
+      readonly issueToken: boolean;
+      readonly revoke: 'nothing' | 'unused-first' | 'all';
+    };
+
+export interface RegisterFacts {
+  readonly identity: Identity;
+  readonly workspaceId: string;
+  readonly workspace: Pick<WorkspaceRow, 'status' | 'claimed_at' | 'created_at'> | undefined;
+  readonly liveTokens: number;
+  readonly rotate: boolean;
+  readonly now: number;
+  readonly claimWindowMs: number;
+}
+
+const REFUSE = { kind: 'refuse' } as const;
+const KEEP_TOKENS = { kind: 'accept', issueToken: false, revoke: 'nothing' } as const;
+const CLAIM = { kind: 'accept', issueToken: true, revoke: 'unused-first' } as const;
+
+/** Decides who may register and whether the answer carries a token. Never tells an outsider what exists. */
+export function decideRegister(facts: RegisterFacts): RegisterDecision {
+  const { identity, workspace, workspaceId } = facts;
+  const isAlive = workspace !== undefined && workspace.status !== 'removed';
+  switch (identity.kind) {
+    case 'unknown-credential':
+      return REFUSE;
+    case 'removed':
+      return identity.workspaceId === workspaceId ? { kind: 'tell-removed' } : REFUSE;
+    case 'workspace':
+      return isAlive && identity.workspaceId === workspaceId ? KEEP_TOKENS : REFUSE;
+    case 'operator':
+      return isAlive ? decideForOperator(facts, workspace.claimed_at !== null) : { kind: 'tell-missing' };
+    case 'anonymous': {
+      if (!isAlive || workspace.claimed_at !== null) return REFUSE;
+      const age = facts.now - Date.parse(workspace.created_at);
+      return age < facts.claimWindowMs ? CLAIM : REFUSE;
+    }
+  }
+}
+
+function decideForOperator({ liveTokens, rotate }: RegisterFacts, isClaimed: boolean): RegisterDecision {
+  if (rotate) return { kind: 'accept', issueToken: true, revoke: 'all' };
+  if (!isClaimed) return CLAIM;
+  return liveTokens === 0 ? { kind: 'accept', issueToken: true, revoke: 'nothing' } : KEEP_TOKENS;
+}

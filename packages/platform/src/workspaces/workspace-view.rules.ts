@@ -1,0 +1,60 @@
+import type {
+  AgentCard,
+  DeliveryMode,
+  WorkspaceDetail,
+  WorkspaceListRow,
+  WorkspaceStatus,
+} from '@molecule-ai/protocol';
+import type { WorkspaceRow } from '../database/schema.ts';
+
+/** A row of `GET /workspaces` (wire contract 3.2). */
+export function toListRow(row: WorkspaceRow): WorkspaceListRow {
+  return {
+    ...sharedFields(row),
+    last_sample_error: row.last_sample_error,
+    current_task: row.current_task,
+    workspace_dir: row.workspace_dir,
+    monthly_spend: row.monthly_spend,
+    budget_limit: row.budget_limit,
+  };
+}
+
+/** The answer of `GET /workspaces/:id` (wire contract 3.3). */
+export function toDetail(row: WorkspaceRow): WorkspaceDetail {
+  return {
+    ...sharedFields(row),
+    last_outbound_at: row.last_outbound_at,
+    wedged: row.runtime_state === 'wedged',
+  };
+}
+
+/** The stored card as it is sent; null when the agent has not shown one. */
+export function cardOf(row: Pick<WorkspaceRow, 'agent_card'>): AgentCard | null {
+  return row.agent_card === null ? null : (JSON.parse(row.agent_card) as AgentCard);
+}
+
+function sharedFields(row: WorkspaceRow) {
+  return {
+    id: row.id,
+    name: row.name,
+    role: row.role,
+    tier: row.tier,
+    status: row.status as WorkspaceStatus,
+    url: row.url ?? '',
+    parent_id: row.parent_id,
+    agent_card: cardOf(row),
+    active_tasks: row.active_tasks,
+    max_concurrent_tasks: row.max_concurrent_tasks,
+    last_error_rate: row.last_error_rate,
+    uptime_seconds: row.uptime_seconds,
+    runtime: row.runtime,
+    x: row.x,
+    y: row.y,
+    collapsed: row.collapsed !== 0,
+    delivery_mode: row.delivery_mode as DeliveryMode,
+    last_heartbeat_at: row.last_heartbeat_at,
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+    removed_at: row.removed_at,
+  };
+}
