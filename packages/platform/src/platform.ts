@@ -58,7 +58,11 @@ async function open(
   if (folder !== null) closers.add('data folder', folder.release);
   const operator = resolveOperatorKey(settings, folder?.operatorKeyPath ?? null);
   const path = folder?.databasePath ?? ':memory:';
-  const database = await openDatabase(await openSqliteDialect({ path, synchronous: settings.synchronous }));
+  const dialect = await openSqliteDialect({ path, synchronous: settings.synchronous });
+  const database = await openDatabase(
+    dialect,
+    options.onQuery === undefined ? {} : { onQuery: options.onQuery },
+  );
   closers.add('database', database.close);
 
   const shutdown = new AbortController();

@@ -1,10 +1,16 @@
 import type { FastifyInstance } from 'fastify';
+import { registerActivityRoutes } from './activity/activity.routes.ts';
+import { createActivityService } from './activity/activity.service.ts';
 import type { PlatformContext } from './context.ts';
 import { registerHealthRoutes } from './health/health.routes.ts';
 import { createHierarchyService } from './hierarchy/hierarchy.service.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticator } from './http/authenticator.ts';
 import { createLivenessMonitor } from './liveness/liveness.monitor.ts';
+import { registerMessagesRoutes } from './messages/messages.routes.ts';
+import { createMessagesService } from './messages/messages.service.ts';
+import { registerNotifyRoutes } from './notify/notify.routes.ts';
+import { createNotifyService } from './notify/notify.service.ts';
 import { registerDiscoveryRoutes } from './registry/discovery.routes.ts';
 import { createDiscoveryService } from './registry/discovery.service.ts';
 import { createPresenceService } from './registry/presence.service.ts';
@@ -37,6 +43,8 @@ export async function createRooms(context: PlatformContext, operatorKey: string)
   const { findSession } = sessions;
   const authenticator = createAuthenticator(context, operatorKey, { findToken, findSession });
   const registry = { workspaces, tokens, liveness };
+  const activity = createActivityService(context, workspaces);
+  const messages = createMessagesService(context, { activity, workspaces });
 
   const app = await createApp(context, authenticator);
   registerHealthRoutes(app, context);
@@ -44,20 +52,35 @@ export async function createRooms(context: PlatformContext, operatorKey: string)
   registerTokensRoutes(app, tokens);
   registerWorkspacesRoutes(
     app,
-    createWorkspacesService(context, { hierarchy, tokens, liveness, onRemoval: [] }),
+    createWorkspacesService(context, {
+      hierarchy,
+      tokens,
+      liveness,
+      onRemoval: [messages.onWorkspaceRemoved],
+    }),
   );
   registerRegistryRoutes(
     app,
     createRegistrationService(context, registry),
-    createPresenceService(context, registry),
+    createPresenceService(context, { ...registry, countPending: (id) => activity.pendingCount(id) }),
   );
   registerDiscoveryRoutes(app, createDiscoveryService(context, { hierarchy, workspaces }));
 
+  registerActivityRoutes(app, context, activity, workspaces);
+  registerMessagesRoutes(app, context, { messages, workspaces, hierarchy });
+  registerNotifyRoutes(app, createNotifyService(context, { activity, messages, workspaces }));
+
   return {
     app,
-    start: () => liveness.start(),
+    start: () => {
+      liveness.start();
+      activity.start();
+      messages.start();
+    },
     stop: async () => {
       await liveness.stop();
+      await messages.stop();
+      await activity.stop();
       await tokens.flush();
     },
   };

@@ -6,6 +6,8 @@ export interface UnitOfWork {
   readonly trx: Transaction<Database>;
   /** Runs after the commit, in order; never runs when the transaction fails. Must not throw. */
   afterCommit(task: () => void): void;
+  /** Runs when the transaction failed and nothing of it was stored. Must not throw. */
+  onRollback(task: () => void): void;
 }
 
 /**
@@ -16,10 +18,21 @@ export async function inTransaction<T>(
   db: Kysely<Database>,
   work: (unit: UnitOfWork) => Promise<T>,
 ): Promise<T> {
-  const tasks: (() => void)[] = [];
-  const result = await db
-    .transaction()
-    .execute((trx) => work({ trx, afterCommit: (task) => void tasks.push(task) }));
-  for (const task of tasks) task();
+  const committed: (() => void)[] = [];
+  const rolledBack: (() => void)[] = [];
+  let result: T;
+  try {
+    result = await db.transaction().execute((trx) =>
+      work({
+        trx,
+        afterCommit: (task) => void committed.push(task),
+        onRollback: (task) => void rolledBack.push(task),
+      }),
+    );
+  } catch (error) {
+    for (const task of rolledBack) task();
+    throw error;
+  }
+  for (const task of committed) task();
   return result;
 }

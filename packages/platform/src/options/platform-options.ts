@@ -65,6 +65,12 @@ export interface PlatformOptions {
   readonly answerHoldSeconds?: number | undefined;
   /** Push attempts before a message is a dead letter (`MOLECULE_MAX_ATTEMPTS`). @default 5 */
   readonly maxAttempts?: number | undefined;
+  /** Longest silence and longest time of one push (`A2A_IDLE_TIMEOUT_SECONDS`). @default 300_000 */
+  readonly pushTimeoutMs?: number | undefined;
+  /** How often the queue is looked through for what no event brought up (`MOLECULE_DRAIN_EVERY`). @default 15_000 */
+  readonly drainEveryMs?: number | undefined;
+  /** Called with each SQL text that runs. @default nobody is */
+  readonly onQuery?: ((sql: string) => void) | undefined;
   /** @default silent */
   readonly logger?: PlatformLogger | undefined;
   /** @default the system's */

@@ -40,4 +40,8 @@ export interface PlatformSettings {
   readonly answerHoldSeconds: number;
   /** Push attempts before a message is a dead letter. */
   readonly maxAttempts: number;
+  /** Longest silence and longest time of one push to an agent. */
+  readonly pushTimeoutMs: number;
+  /** How often the queue is looked through for what no event brought up. */
+  readonly drainEveryMs: number;
 }

@@ -116,6 +116,13 @@ export function resolveSettings(options: PlatformOptions, environment: Environme
       [1, 1_000],
       5,
     ),
+    pushTimeoutMs: read.duration(
+      name('pushTimeoutMs', 'A2A_IDLE_TIMEOUT_SECONDS'),
+      options.pushTimeoutMs,
+      1,
+      300_000,
+    ),
+    drainEveryMs: read.duration(name('drainEveryMs', 'MOLECULE_DRAIN_EVERY'), options.drainEveryMs, 10, 15_000),
   };
   if (read.problems.length > 0) throw new PlatformOptionsError(read.problems, hintFor(read));
   return Object.freeze(settings);

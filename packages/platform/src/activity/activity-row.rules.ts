@@ -1,0 +1,159 @@
+import {
+  ACTIVITY_TYPES,
+  type ActivityRow,
+  type Attachment,
+  DELIVERY_STATES,
+  extractMessageText,
+  extractParts,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+} from '@molecule-ai/protocol';
+import type { ActivityRowRecord } from '../database/schema.ts';
+import { wrapAnswerMessage } from './answer-message.rules.ts';
+
+/** A stored row with what the registry knows of the other party. */
+export type FeedRecord = ActivityRowRecord & {
+  readonly peer_name: string | null;
+  readonly peer_role: string | null;
+};
+
+/** Who reads: peers' answers are wrapped for agents and shown bare to people (decision 19). */
+export interface FeedReader {
+  readonly wrapAnswers: boolean;
+  /** The platform's public URL, without a trailing slash. */
+  readonly publicUrl: string;
+}
+
+const ROW_STATUSES = ['ok', 'error', 'timeout', 'pending'] as const;
+
+/** One row in both shapes of the family at once (decision 14, wire contract 10.2). */
+export function toActivityRow(record: FeedRecord, reader: FeedReader): ActivityRow {
+  const request = readRequest(record, reader);
+  const response = parseJson(record.response_body);
+  const toolTrace = parseJson(record.tool_trace);
+  const inbound = record.direction === 'in';
+  const source = record.source_id === null ? 'canvas_user' : 'peer_agent';
+  const text = inbound ? extractMessageText(request) : spokenText(record, request, response);
+  const enrichment = enrich(record, reader);
+  const row: ActivityRow = {
+    id: record.id,
+    workspace_id: record.workspace_id,
+    seq: Number(record.seq),
+    activity_type: known(ACTIVITY_TYPES, record.activity_type) ?? 'agent_log',
+    type: known(ACTIVITY_TYPES, record.activity_type) ?? 'agent_log',
+    source_id: record.source_id,
+    target_id: record.target_id,
+    direction: inbound ? 'in' : 'out',
+    method: record.method,
+    summary: record.summary,
+    duration_ms: record.duration_ms,
+    status: known(ROW_STATUSES, record.status) ?? 'ok',
+    error_detail: record.error_detail,
+    created_at: record.created_at,
+    ts: record.created_at,
+    data: {
+      ...(inbound ? { source, kind: source } : {}),
+      ...(text === '' ? {} : { text }),
+      ...(record.peer_id === null ? {} : { peer_id: record.peer_id }),
+      activity_id: record.id,
+      ...enrichment,
+    },
+    ...enrichment,
+    ...(inbound ? { source } : {}),
+    ...named(record),
+  };
+  if (request !== undefined) row.request_body = request;
+  if (response !== undefined) row.response_body = response;
+  if (toolTrace !== undefined) row.tool_trace = toolTrace;
+  const result = answerText(record, request);
+  if (result !== undefined) row.params = { result };
+  const attachments = readAttachments(inbound ? request : response);
+  if (attachments.length > 0) row.attachments = attachments;
+  return row;
+}
+
+/** True for a row that brings a peer's answer; its text is the peer's and is wrapped for agents. */
+export function bringsAnswer(
+  record: Pick<ActivityRowRecord, 'direction' | 'source_id' | 'in_reply_to'>,
+): boolean {
+  return record.direction === 'in' && record.source_id !== null && record.in_reply_to !== null;
+}
+
+function readRequest(record: FeedRecord, reader: FeedReader): JsonValue | undefined {
+  const request = parseJson(record.request_body);
+  if (!bringsAnswer(record) || !isJsonObject(request)) return request;
+  return wrapAnswerMessage(request, reader.wrapAnswers);
+}
+
+function answerText(record: FeedRecord, request: JsonValue | undefined): string | undefined {
+  if (!bringsAnswer(record) || !isJsonObject(request)) return undefined;
+  const params = request.params;
+  const result = isJsonObject(params) ? params.result : undefined;
+  return typeof result === 'string' ? result : undefined;
+}
+
+function spokenText(
+  record: FeedRecord,
+  request: JsonValue | undefined,
+  response: JsonValue | undefined,
+): string {
+  const said = record.method === 'notify' && isJsonObject(response) ? response.result : undefined;
+  return typeof said === 'string' ? said : extractMessageText(request);
+}
+
+function enrich(record: FeedRecord, reader: FeedReader) {
+  if (record.peer_id === null) return {};
+  return {
+    ...(record.peer_name === null ? {} : { peer_name: record.peer_name }),
+    ...(record.peer_role === null ? {} : { peer_role: record.peer_role }),
+    agent_card_url: `${reader.publicUrl}/registry/discover/${record.peer_id}`,
+  };
+}
+
+function named(record: FeedRecord) {
+  const state = known(DELIVERY_STATES, record.delivery_state);
+  const delegation = record.method === 'message/send' ? delegationOf(record.request_body) : undefined;
+  return {
+    ...(record.message_id === null ? {} : { message_id: record.message_id }),
+    ...(record.context_id === null ? {} : { context_id: record.context_id }),
+    ...(record.trace_id === null ? {} : { trace_id: record.trace_id }),
+    ...(record.in_reply_to === null ? {} : { in_reply_to: record.in_reply_to }),
+    ...(delegation === undefined ? {} : { delegation_id: delegation }),
+    ...(state === undefined || record.direction === 'out' ? {} : { delivery_state: state }),
+  };
+}
+
+function delegationOf(request: string | null): string | undefined {
+  // Looked for as text first: rows are many and delegations are few.
+  if (request === null || !request.includes('"delegation_id"')) return undefined;
+  const body = parseJson(request);
+  const params = isJsonObject(body) ? body.params : undefined;
+  const message = isJsonObject(params) ? params.message : undefined;
+  const metadata = isJsonObject(message) ? message.metadata : undefined;
+  const id = isJsonObject(metadata) ? metadata.delegation_id : undefined;
+  return typeof id === 'string' && id !== '' ? id : undefined;
+}
+
+function readAttachments(body: JsonValue | undefined): Attachment[] {
+  return extractParts(body).flatMap((part) => {
+    const file = part.file;
+    return isJsonObject(file) ? attachmentOf(file) : [];
+  });
+}
+
+function attachmentOf(file: JsonObject): Attachment[] {
+  const { uri, name, size } = file;
+  const mimeType = file.mimeType ?? file.mime_type;
+  if (typeof uri !== 'string' || uri === '' || typeof name !== 'string' || name === '') return [];
+  const fits = typeof size === 'number' && Number.isSafeInteger(size) && size >= 0;
+  return [{ uri, name, ...(typeof mimeType === 'string' ? { mimeType } : {}), ...(fits ? { size } : {}) }];
+}
+
+function parseJson(text: string | null): JsonValue | undefined {
+  return text === null ? undefined : (JSON.parse(text) as JsonValue);
+}
+
+function known<const Word extends string>(words: readonly Word[], text: string): Word | undefined {
+  return words.find((word) => word === text);
+}

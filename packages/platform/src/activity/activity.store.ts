@@ -1,0 +1,143 @@
+import type { Insertable, Kysely, Updateable } from 'kysely';
+import type { ActivityRowRecord, ActivityTable, Database } from '../database/schema.ts';
+import type { FeedRecord } from './activity-row.rules.ts';
+import type { FeedQuery } from './feed-query.rules.ts';
+
+/** Inserts one row and gives its place in the feed. */
+export async function insertActivity(db: Kysely<Database>, row: Insertable<ActivityTable>): Promise<number> {
+  const { seq } = await db.insertInto('activity').values(row).returning('seq').executeTakeFirstOrThrow();
+  return Number(seq);
+}
+
+/** Writes some columns and gives the row as it is now. */
+export async function updateActivity(
+  db: Kysely<Database>,
+  id: string,
+  change: Updateable<ActivityTable>,
+): Promise<ActivityRowRecord | undefined> {
+  return db.updateTable('activity').set(change).where('id', '=', id).returningAll().executeTakeFirst();
+}
+
+/** Reads the request of one row as it was stored. */
+export async function readRequestBody(db: Kysely<Database>, id: string): Promise<string | null> {
+  const row = await db.selectFrom('activity').select('request_body').where('id', '=', id).executeTakeFirst();
+  return row?.request_body ?? null;
+}
+
+/** Finds the place of a row in the feed of its workspace. */
+export async function readSeq(
+  db: Kysely<Database>,
+  workspaceId: string,
+  id: string,
+): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('activity')
+    .select('seq')
+    .where('id', '=', id)
+    .where('workspace_id', '=', workspaceId)
+    .executeTakeFirst();
+  return row === undefined ? undefined : Number(row.seq);
+}
+
+/** Finds the id of the last row of the workspace up to a place in the feed. */
+export async function readIdUpTo(
+  db: Kysely<Database>,
+  workspaceId: string,
+  seq: number,
+): Promise<{ id: string; seq: number } | undefined> {
+  const row = await db
+    .selectFrom('activity')
+    .select(['id', 'seq'])
+    .where('workspace_id', '=', workspaceId)
+    .where('seq', '<=', seq)
+    .orderBy('seq', 'desc')
+    .executeTakeFirst();
+  return row === undefined ? undefined : { id: row.id, seq: Number(row.seq) };
+}
+
+/** Finds the row that an idempotency key of the workspace made. */
+export async function readByIdempotencyKey(
+  db: Kysely<Database>,
+  workspaceId: string,
+  key: string,
+): Promise<ActivityRowRecord | undefined> {
+  return db
+    .selectFrom('activity')
+    .selectAll()
+    .where('workspace_id', '=', workspaceId)
+    .where('idempotency_key', '=', key)
+    .executeTakeFirst();
+}
+
+/**
+ * Reads one page, one row more than asked for when there are more. Each shape of query has its index: a page
+ * in feed order runs along `seq`, one with times and no cursor along `created_at`.
+ */
+export async function readFeed(
+  db: Kysely<Database>,
+  workspaceId: string,
+  query: FeedQuery,
+  sinceSeq: number | undefined,
+): Promise<FeedRecord[]> {
+  const byTime =
+    sinceSeq === undefined && !query.unacknowledged && (query.notBefore ?? query.before) !== undefined;
+  let select = db
+    .selectFrom('activity as a')
+    .leftJoin('workspaces as peer', 'peer.id', 'a.peer_id')
+    .selectAll('a')
+    .select(['peer.name as peer_name', 'peer.role as peer_role'])
+    .where('a.workspace_id', '=', workspaceId)
+    .limit(query.limit + 1);
+  if (query.unacknowledged) select = select.where('a.delivery_state', '=', 'pending');
+  if (query.direction !== undefined) select = select.where('a.direction', '=', query.direction);
+  if (query.type !== undefined) select = select.where('a.activity_type', '=', query.type);
+  if (query.peerId !== undefined) select = select.where('a.peer_id', '=', query.peerId);
+  if (query.source !== undefined) {
+    select = select.where('a.source_id', query.source === 'canvas' ? 'is' : 'is not', null);
+  }
+  if (sinceSeq !== undefined) select = select.where('a.seq', '>', sinceSeq);
+  if (query.notBefore !== undefined) select = select.where('a.created_at', '>=', query.notBefore);
+  if (query.before !== undefined) select = select.where('a.created_at', '<', query.before);
+  if (byTime) select = select.orderBy('a.created_at', query.order);
+  return select.orderBy('a.seq', query.order).execute();
+}
+
+/** Counts the inbound rows that still wait for their agent. */
+export async function countPending(db: Kysely<Database>, workspaceId: string): Promise<number> {
+  const { count } = await db
+    .selectFrom('activity')
+    .select((eb) => eb.fn.countAll().as('count'))
+    .where('workspace_id', '=', workspaceId)
+    .where('delivery_state', '=', 'pending')
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
+/** Marks the waiting inbound rows up to a place in the feed as finished; gives how many. */
+export async function acknowledgeRows(
+  db: Kysely<Database>,
+  workspaceId: string,
+  seq: number,
+): Promise<number> {
+  const { numUpdatedRows } = await db
+    .updateTable('activity')
+    .set({ delivery_state: 'acknowledged', status: 'ok' })
+    .where('workspace_id', '=', workspaceId)
+    .where('delivery_state', 'in', ['pending', 'leased'])
+    .where('seq', '<=', seq)
+    .executeTakeFirst();
+  return Number(numUpdatedRows);
+}
+
+/** Deletes old rows that nobody waits for, at most `limit`; gives how many. */
+export async function pruneActivity(db: Kysely<Database>, before: string, limit: number): Promise<number> {
+  const old = db
+    .selectFrom('activity')
+    .select('seq')
+    .where('created_at', '<', before)
+    .where('delivery_state', 'not in', ['pending', 'leased'])
+    .orderBy('seq')
+    .limit(limit);
+  const { numDeletedRows } = await db.deleteFrom('activity').where('seq', 'in', old).executeTakeFirst();
+  return Number(numDeletedRows);
+}

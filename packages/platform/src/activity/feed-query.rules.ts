@@ -1,0 +1,99 @@
+import type { ActivityQuery } from '@molecule-ai/protocol';
+import { ApiError } from '../http/api-error.ts';
+import { MAX_WAIT_SECONDS, parseWaitSeconds } from './wait-seconds.rules.ts';
+
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 500;
+const MAX_SINCE_SECONDS = 30 * 24 * 3_600;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d+))?(?:Z|[+-]\d\d:\d\d)$/i;
+
+/** The query of a feed read, checked; times as the database stores them. */
+export interface FeedQuery {
+  readonly type: string | undefined;
+  readonly source: 'canvas' | 'agent' | undefined;
+  readonly direction: 'in' | 'out' | undefined;
+  readonly peerId: string | undefined;
+  readonly limit: number;
+  readonly order: 'asc' | 'desc';
+  readonly sinceId: string | undefined;
+  /** Rows created at this time or later. */
+  readonly notBefore: string | undefined;
+  /** Rows created before this time. */
+  readonly before: string | undefined;
+  readonly unacknowledged: boolean;
+  /** Seconds to wait for a row; undefined when the reader did not ask to wait. */
+  readonly waitSeconds: number | undefined;
+}
+
+/** The raw query: every parameter as text. */
+export type RawFeedQuery = { readonly [Name in keyof ActivityQuery]?: string | undefined };
+
+/** Reads the query of `GET /workspaces/:id/activity`; 400 naming the field for what cannot be meant (wire contract 3.23). */
+export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
+  const direction = choice('direction', raw.direction, ['in', 'out', 'all']);
+  const unacknowledged = choice('unacknowledged', raw.unacknowledged, ['true', 'false']) === 'true';
+  const oldestFirst = raw.since_id !== undefined || unacknowledged;
+  return {
+    type: raw.type === '' ? undefined : raw.type,
+    source: choice('source', raw.source, ['canvas', 'agent']),
+    direction: direction === undefined && raw.type === 'a2a_receive' ? 'in' : withoutAll(direction),
+    peerId: parsePeerId(raw.peer_id),
+    limit: parseLimit(raw.limit),
+    order: choice('order', raw.order, ['asc', 'desc']) ?? (oldestFirst ? 'asc' : 'desc'),
+    sinceId: raw.since_id === '' ? undefined : raw.since_id?.toLowerCase(),
+    notBefore: parseSinceSeconds(raw.since_secs, nowMs),
+    before: parseBefore(raw.before_ts),
+    unacknowledged,
+    waitSeconds: parseWaitSeconds(raw.wait, { field: 'wait', max: MAX_WAIT_SECONDS }),
+  };
+}
+
+function withoutAll(direction: 'in' | 'out' | 'all' | undefined): 'in' | 'out' | undefined {
+  return direction === 'all' ? undefined : direction;
+}
+
+function choice<const Word extends string>(
+  field: string,
+  text: string | undefined,
+  words: readonly Word[],
+): Word | undefined {
+  if (text === undefined || text === '') return undefined;
+  const word = words.find((each) => each === text);
+  if (word === undefined) throw wrong(field, `${field} must be ${words.join(' or ')}`);
+  return word;
+}
+
+function parseLimit(text: string | undefined): number {
+  const limit = text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  return limit >= 1 && limit <= MAX_LIMIT ? limit : DEFAULT_LIMIT;
+}
+
+function parsePeerId(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (!UUID.test(text)) throw wrong('peer_id', 'peer_id must be a UUID');
+  return text.toLowerCase();
+}
+
+function parseSinceSeconds(text: string | undefined, nowMs: number): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  const seconds = /^\d{1,12}$/.test(text) ? Number(text) : 0;
+  if (seconds < 1) throw wrong('since_secs', 'since_secs must be a positive integer');
+  return new Date(nowMs - Math.min(seconds, MAX_SINCE_SECONDS) * 1_000).toISOString();
+}
+
+/** Stored times have milliseconds, so a finer cut-off is rounded up: no row before it is left out. */
+function parseBefore(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  // A plus sign that was not percent-encoded arrives as a space.
+  const time = text.replace(/ (?=\d\d:\d\d$)/, '+');
+  const match = RFC3339.exec(time);
+  const ms = Date.parse(time);
+  if (match === null || Number.isNaN(ms)) throw wrong('before_ts', 'before_ts must be an RFC 3339 time');
+  const finer = /[1-9]/.test((match[1] ?? '').slice(3));
+  return new Date(finer ? ms + 1 : ms).toISOString();
+}
+
+function wrong(field: string, message: string): ApiError {
+  return new ApiError(400, 'invalid_request', message, { extras: { field } });
+}

@@ -1,0 +1,62 @@
+import type { Clock } from '../time/clock.ts';
+
+/** One reader waiting for rows of a workspace. `done` never rejects. */
+export interface RowWaiter {
+  readonly done: Promise<'woken' | 'timeout' | 'ended'>;
+  /** Stops waiting; `done` is `ended` unless it was decided before. */
+  end(): void;
+}
+
+/**
+ * The readers that wait for rows, by workspace, in memory: a waiting request costs a timer and nothing else
+ * (decision 13). Register before reading, so that a row written in between is not missed.
+ */
+export class RowWaiters {
+  readonly #clock: Clock;
+  readonly #waiting = new Map<string, Set<(reason: 'woken' | 'ended') => void>>();
+  #closed = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** How many readers are waiting. */
+  get size(): number {
+    let size = 0;
+    for (const readers of this.#waiting.values()) size += readers.size;
+    return size;
+  }
+
+  add(workspaceId: string, timeoutMs: number): RowWaiter {
+    if (this.#closed) return { done: Promise.resolve('ended'), end: () => {} };
+    let resolve: (reason: 'woken' | 'timeout' | 'ended') => void = () => {};
+    const done = new Promise<'woken' | 'timeout' | 'ended'>((settle) => {
+      resolve = settle;
+    });
+    const readers = this.#waiting.get(workspaceId) ?? new Set();
+    this.#waiting.set(workspaceId, readers);
+    const finish = (reason: 'woken' | 'timeout' | 'ended') => {
+      if (!readers.delete(leave)) return;
+      if (readers.size === 0 && this.#waiting.get(workspaceId) === readers) this.#waiting.delete(workspaceId);
+      cancelTimer();
+      resolve(reason);
+    };
+    const leave = (reason: 'woken' | 'ended') => finish(reason);
+    const cancelTimer = this.#clock.schedule(timeoutMs, () => finish('timeout'));
+    readers.add(leave);
+    return { done, end: () => finish('ended') };
+  }
+
+  /** Tells every reader of the workspace that there may be something new. */
+  wake(workspaceId: string): void {
+    for (const leave of [...(this.#waiting.get(workspaceId) ?? [])]) leave('woken');
+  }
+
+  /** Sends every reader away, those still to come too. */
+  close(): void {
+    this.#closed = true;
+    for (const readers of [...this.#waiting.values()]) {
+      for (const leave of [...readers]) leave('ended');
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import type { QueuedAnswer } from '@molecule-ai/protocol';
+import type { MessageRecord, WorkspaceRow } from '../database/schema.ts';
+import type { NormalMessage } from './message-envelope.rules.ts';
+
+/** Seconds a caller may be held at most (`X-Timeout`). */
+export const MAX_HOLD_SECONDS = 300;
+
+const RETRY_DELAYS_MS = [1_000, 4_000, 16_000, 64_000] as const;
+const RETRY_JITTER = 0.25;
+
+/**
+ * What becomes of a message for this target now (wire contract 4): `push` posts it to the agent, `wait` keeps it
+ * for the agent's next feed read and holds the caller for an answer, `store` keeps it and lets the caller go.
+ */
+export type DeliveryPlan = 'push' | 'wait' | 'store';
+
+/** The columns of a target that delivery depends on. */
+export type DeliveryTarget = Pick<
+  WorkspaceRow,
+  'id' | 'status' | 'delivery_mode' | 'url' | 'max_concurrent_tasks'
+>;
+
+export function planDelivery(
+  target: DeliveryTarget,
+  message: Pick<NormalMessage, 'method' | 'expectsAnswer'>,
+  callerId: string | null,
+): DeliveryPlan {
+  if (canPush(target)) return 'push';
+  if (!isPresent(target) || target.delivery_mode !== 'poll') return 'store';
+  // An agent that calls itself cannot read its feed while it waits for its own answer.
+  const mayBeAnswered =
+    message.expectsAnswer && message.method.startsWith('message/') && callerId !== target.id;
+  return mayBeAnswered ? 'wait' : 'store';
+}
+
+/** Whether the caller of a message is held for its answer: only where one can come soon. */
+export function isHeld(plan: DeliveryPlan, message: Pick<NormalMessage, 'expectsAnswer'>): boolean {
+  return plan !== 'store' && message.expectsAnswer;
+}
+
+/** Whether messages are posted to this workspace at the moment. */
+export function canPush(target: DeliveryTarget): target is DeliveryTarget & { url: string } {
+  return target.delivery_mode === 'push' && target.url !== null && target.url !== '' && isPresent(target);
+}
+
+function isPresent(target: DeliveryTarget): boolean {
+  return target.status === 'online' || target.status === 'degraded';
+}
+
+/**
+ * Milliseconds until the next attempt after `attempts` failed ones: 1, 4, 16, then 64 s, each ±25 %
+ * (decision 18). `random` is from 0 to 1.
+ */
+export function retryDelayMs(attempts: number, random: number): number {
+  const base = RETRY_DELAYS_MS[Math.min(attempts, RETRY_DELAYS_MS.length) - 1] ?? RETRY_DELAYS_MS[0];
+  return Math.round(base * (1 + RETRY_JITTER * (2 * random - 1)));
+}
+
+/** The 202 body of a message that has no answer yet (wire contract 8, row 35). */
+export function queuedAnswer(
+  message: Pick<MessageRecord, 'queue_id' | 'activity_id' | 'message_id'>,
+  target: DeliveryTarget,
+  depth: number,
+): QueuedAnswer {
+  const held = target.status === 'paused';
+  return {
+    queued: true,
+    status: 'queued',
+    delivery_mode: target.delivery_mode === 'push' ? 'push' : 'poll',
+    queue_id: message.queue_id,
+    activity_id: message.activity_id,
+    message_id: message.message_id,
+    queue_depth: depth,
+    message: held
+      ? 'The workspace is paused; the message is stored and delivered after it resumes.'
+      : 'The message is stored and will be delivered; it has no answer yet.',
+    ...(held ? { held } : {}),
+  };
+}

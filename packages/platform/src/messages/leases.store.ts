@@ -1,0 +1,100 @@
+import type { Kysely } from 'kysely';
+import type { Database, MessageRecord } from '../database/schema.ts';
+
+/** Whether something waits for a push to this workspace. */
+export async function hasQueued(db: Kysely<Database>, targetId: string): Promise<boolean> {
+  return (await readOldestQueued(db, targetId)) !== undefined;
+}
+
+/** Reads the message that is next in the order of the target. */
+export async function readOldestQueued(
+  db: Kysely<Database>,
+  targetId: string,
+): Promise<MessageRecord | undefined> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('target_id', '=', targetId)
+    .where('state', '=', 'queued')
+    .orderBy('activity_seq')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** Takes a queued message for one push attempt; undefined when somebody else has it. */
+export async function takeLease(
+  db: Kysely<Database>,
+  queueId: string,
+  lease: { readonly owner: string; readonly until: string },
+): Promise<MessageRecord | undefined> {
+  return db
+    .updateTable('messages')
+    .set((eb) => ({
+      state: 'leased',
+      lease_owner: lease.owner,
+      lease_until: lease.until,
+      attempts: eb('attempts', '+', 1),
+      next_attempt_at: null,
+    }))
+    .where('queue_id', '=', queueId)
+    .where('state', '=', 'queued')
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** Keeps a lease while its push is under way. */
+export async function renewLease(
+  db: Kysely<Database>,
+  queueId: string,
+  owner: string,
+  until: string,
+): Promise<void> {
+  await db
+    .updateTable('messages')
+    .set({ lease_until: until })
+    .where('queue_id', '=', queueId)
+    .where('lease_owner', '=', owner)
+    .where('state', '=', 'leased')
+    .execute();
+}
+
+/** Puts a message of ours back into the queue; undefined when the lease is no longer ours. */
+export async function returnLease(
+  db: Kysely<Database>,
+  queueId: string,
+  owner: string,
+  change: { readonly attempts: number; readonly nextAttemptAt: string | null; readonly updatedAt: string },
+): Promise<MessageRecord | undefined> {
+  return db
+    .updateTable('messages')
+    .set({
+      state: 'queued',
+      lease_owner: null,
+      lease_until: null,
+      attempts: change.attempts,
+      next_attempt_at: change.nextAttemptAt,
+      updated_at: change.updatedAt,
+    })
+    .where('queue_id', '=', queueId)
+    .where('lease_owner', '=', owner)
+    .where('state', '=', 'leased')
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** Reads what is leased, in any process. */
+export async function listLeases(db: Kysely<Database>): Promise<MessageRecord[]> {
+  return db.selectFrom('messages').selectAll().where('state', '=', 'leased').execute();
+}
+
+/** Ids of the workspaces with something queued that is due. */
+export async function listDueTargets(db: Kysely<Database>, now: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('messages')
+    .select('target_id')
+    .distinct()
+    .where('state', '=', 'queued')
+    .where((eb) => eb.or([eb('next_attempt_at', 'is', null), eb('next_attempt_at', '<=', now)]))
+    .execute();
+  return rows.map((row) => row.target_id);
+}

@@ -1,0 +1,112 @@
+import { isJsonObject, type JsonObject, JsonValue, MessageId, textPart } from '@molecule-ai/protocol';
+import { ApiError } from '../http/api-error.ts';
+
+/** A request to an agent as the platform keeps and passes it on. */
+export interface NormalMessage {
+  /** The JSON-RPC request; parts and metadata as the sender wrote them. */
+  readonly envelope: JsonObject;
+  readonly method: string;
+  readonly messageId: string;
+  readonly contextId: string | null;
+  readonly traceId: string | null;
+  /** The message or activity id that this message answers. */
+  readonly inReplyTo: string | null;
+  /** False for answers and for what an agent says by itself: nobody answers those, so no two agents echo for ever. */
+  readonly expectsAnswer: boolean;
+}
+
+/**
+ * Reads the body of an A2A call: a JSON-RPC request, a bare `{method, params}`, or a shorthand such as `{parts}`
+ * or `{message}`. A missing id and message id are added, everything else is kept (wire contract 3.19).
+ */
+export function normaliseMessage(body: unknown, newId: () => string): NormalMessage {
+  if (!isJsonObject(body)) throw invalid('the body must be a JSON object');
+  if (!JsonValue.safeParse(body).success) throw invalid('the body is nested too deeply');
+  const { method, params } = readCall(body);
+  const sends = method.startsWith('message/');
+  const message = sends ? readMessage(params) : params.message;
+  const messageId = readMessageId(isJsonObject(message) ? message : params, newId);
+  const kept: JsonObject = { ...params };
+  if (isJsonObject(message)) kept.message = { ...message, messageId };
+  const outer = objectOf(params.metadata);
+  const inner = isJsonObject(message) ? objectOf(message.metadata) : {};
+  const inReplyTo = textOf(inner.in_reply_to) ?? textOf(outer.in_reply_to);
+  const role = isJsonObject(message) ? message.role : undefined;
+  return {
+    envelope: { jsonrpc: '2.0', id: readId(body.id, newId), method, params: kept },
+    method,
+    messageId,
+    contextId: isJsonObject(message) ? textOf(message.contextId) : null,
+    traceId: textOf(inner.trace_id) ?? textOf(outer.trace_id),
+    inReplyTo,
+    expectsAnswer: inReplyTo === null && !(typeof role === 'string' && /^(role_)?agent$/i.test(role)),
+  };
+}
+
+function readCall(body: JsonObject): { method: string; params: JsonObject } {
+  const method = body.method;
+  if (method !== undefined) {
+    if (typeof method !== 'string' || method === '' || method.length > 100) {
+      throw invalid('method must be a text', 'method');
+    }
+    const params = body.params ?? {};
+    if (!isJsonObject(params)) throw invalid('params must be an object', 'params');
+    return { method, params };
+  }
+  if (isJsonObject(body.params)) return { method: 'message/send', params: body.params };
+  if (body.jsonrpc !== undefined) throw invalid('method is missing', 'method');
+  const { id: _id, ...rest } = body;
+  // `{parts, …}` is the message itself, `{message}` and `{text}` are params.
+  return {
+    method: 'message/send',
+    params: Array.isArray(rest.parts) ? { message: { role: 'user', ...rest } } : rest,
+  };
+}
+
+function readMessage(params: JsonObject): JsonObject {
+  const given = params.message;
+  if (isJsonObject(given)) {
+    const text = textOf(given.text);
+    const message =
+      Array.isArray(given.parts) || text === null ? given : { ...given, parts: [textPart(text)] };
+    if (!Array.isArray(message.parts) || message.parts.length === 0) {
+      throw invalid('params.message.parts must be a list with at least one part', 'params.message.parts');
+    }
+    if (!message.parts.every(isJsonObject)) {
+      throw invalid('each part must be an object', 'params.message.parts');
+    }
+    return message;
+  }
+  const parts = params.parts;
+  if (Array.isArray(parts)) return readMessage({ message: { role: 'user', parts } });
+  const text = textOf(given) ?? textOf(params.text) ?? textOf(params.task);
+  if (text !== null) return { role: 'user', parts: [textPart(text)] };
+  throw invalid('the message has no parts', 'params.message');
+}
+
+function readMessageId(owner: JsonObject, newId: () => string): string {
+  const given = owner.messageId;
+  if (given === undefined || given === null || given === '') return newId();
+  const parsed = MessageId.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw invalid('messageId must be a text of at most 256 characters', 'params.message.messageId');
+}
+
+function readId(id: JsonValue | undefined, newId: () => string): string | number {
+  if (id === undefined || id === null) return newId();
+  if (typeof id === 'string' || typeof id === 'number') return id;
+  throw invalid('id must be a text or a number', 'id');
+}
+
+function textOf(value: JsonValue | undefined): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+function objectOf(value: JsonValue | undefined): JsonObject {
+  return isJsonObject(value) ? value : {};
+}
+
+function invalid(reason: string, field?: string): ApiError {
+  const options = field === undefined ? {} : { extras: { field } };
+  return new ApiError(400, 'invalid_message', `invalid message: ${reason}`, options);
+}

@@ -1,0 +1,205 @@
+import { randomUUID } from 'node:crypto';
+import { type AnswerAccepted, isJsonObject } from '@molecule-ai/protocol';
+import type { ActivityService } from '../activity/activity.service.ts';
+import { cutText } from '../activity/text-summary.rules.ts';
+import type { PlatformContext } from '../context.ts';
+import type { MessageRecord, WorkspaceRow } from '../database/schema.ts';
+import { inTransaction, type UnitOfWork } from '../database/unit-of-work.ts';
+import { ApiError } from '../http/api-error.ts';
+import { CANVAS_CALLER } from '../http/principal.ts';
+import { timestamp } from '../time/clock.ts';
+import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
+import { answerOfReply } from './answer-envelope.rules.ts';
+import { hashMessage } from './body-hash.rules.ts';
+import { type DeliveryPlan, planDelivery } from './delivery.rules.ts';
+import { hasQueued } from './leases.store.ts';
+import type { NormalMessage } from './message-envelope.rules.ts';
+import { insertMessage, readByCaller, readMessage, readQuestion } from './messages.store.ts';
+import type { PushAttempts } from './push-attempt.ts';
+import type { PushDispatcher } from './push-dispatcher.ts';
+import type { Settlement } from './settlement.service.ts';
+
+/** A message that may be stored: its caller may write to its target. */
+export interface IncomingMessage {
+  /** The calling workspace; null for people and operators. */
+  readonly callerId: string | null;
+  readonly target: WorkspaceRow;
+  readonly message: NormalMessage;
+}
+
+/** What became of it. */
+export type Intake =
+  /** It was the answer of a question. */
+  | { readonly kind: 'reply'; readonly body: AnswerAccepted }
+  | { readonly kind: 'message'; readonly record: MessageRecord; readonly plan: DeliveryPlan };
+
+export interface MessageIntakeParts {
+  readonly activity: ActivityService;
+  readonly workspaces: WorkspaceLookup;
+  readonly settlement: Settlement;
+  readonly attempts: PushAttempts;
+  readonly dispatcher: PushDispatcher;
+}
+
+/** Takes a message in: one transaction, after which it survives everything but a lost disk (decision 12). */
+export interface MessageIntake {
+  /** `onStored` runs right after the commit and before any delivery, so that no answer is missed. */
+  take(
+    incoming: IncomingMessage,
+    onStored: (record: MessageRecord, plan: DeliveryPlan) => void,
+  ): Promise<Intake>;
+}
+
+export function createMessageIntake(context: PlatformContext, parts: MessageIntakeParts): MessageIntake {
+  const { clock, db, settings } = context;
+  const { activity, workspaces, settlement, attempts, dispatcher } = parts;
+
+  /** The stored answer of a repeated reply: the same as the first time. */
+  const repeatReply = async (unit: UnitOfWork, record: MessageRecord, message: NormalMessage) => {
+    const question = await readMessage(unit.trx, record.answers_id ?? '');
+    const inReplyTo = question?.message_id ?? message.inReplyTo ?? record.message_id;
+    const toCaller = record.activity_id === question?.activity_id;
+    return acceptedReply(record.message_id, inReplyTo, toCaller ? 'caller' : 'feed', true);
+  };
+
+  /** Makes the message the answer of the question it names, if that is still open. */
+  const tryReply = async (unit: UnitOfWork, incoming: IncomingMessage, bodyHash: string) => {
+    const { callerId, target, message } = incoming;
+    if (callerId === null || message.inReplyTo === null) return undefined;
+    const question = await readQuestion(unit.trx, target.id, callerId, message.inReplyTo);
+    if (question === undefined || question.state === 'answered') return undefined;
+    const asked = await activity.requestOf(question.activity_id, unit.trx);
+    const answer = answerOfReply(message.envelope, isJsonObject(asked) ? asked : undefined);
+    const { envelope, messageId } = message;
+    const reply = { envelope, messageId, bodyHash };
+    const deliveredTo = await settlement.answer(unit, question, answer, { reply });
+    if (deliveredTo === 'caller' || target.status === 'removed') {
+      // The caller gets it on its held call; this row only remembers the reply, so that a repeat is recognised.
+      const now = timestamp(clock);
+      await insertMessage(unit.trx, {
+        queue_id: randomUUID(),
+        caller_key: callerId,
+        caller_id: callerId,
+        message_id: messageId,
+        target_id: target.id,
+        activity_id: question.activity_id,
+        activity_seq: question.activity_seq,
+        body_hash: bodyHash,
+        state: 'delivered',
+        attempts: 0,
+        answer_told: 1,
+        answers_id: question.queue_id,
+        created_at: now,
+        updated_at: now,
+      });
+    }
+    return acceptedReply(messageId, question.message_id, deliveredTo, false);
+  };
+
+  const store = async (unit: UnitOfWork, incoming: IncomingMessage, bodyHash: string, plan: DeliveryPlan) => {
+    const { callerId, target, message } = incoming;
+    if ((await activity.pendingCount(target.id, unit.trx)) >= settings.inboxLimit) throw inboxFull();
+    const isFirst =
+      plan === 'push' && dispatcher.hasRoom(target.id) && !(await hasQueued(unit.trx, target.id));
+    const lease = isFirst ? attempts.newLease() : undefined;
+    const { id, seq } = await activity.record(unit, {
+      workspaceId: target.id,
+      direction: 'in',
+      type: 'a2a_receive',
+      method: message.method,
+      sourceId: callerId,
+      targetId: target.id,
+      peerId: callerId,
+      messageId: message.messageId,
+      contextId: message.contextId,
+      traceId: message.traceId,
+      inReplyTo: message.inReplyTo,
+      summary: cutText(`${message.method} → ${target.name}`, 200),
+      request: message.envelope,
+      status: 'pending',
+      deliveryState: lease === undefined ? 'pending' : 'leased',
+    });
+    const now = timestamp(clock);
+    if (callerId !== null) await workspaces.update(callerId, { last_outbound_at: now }, unit.trx);
+    return insertMessage(unit.trx, {
+      queue_id: randomUUID(),
+      caller_key: callerId ?? CANVAS_CALLER,
+      caller_id: callerId,
+      message_id: message.messageId,
+      target_id: target.id,
+      activity_id: id,
+      activity_seq: seq,
+      body_hash: bodyHash,
+      state: lease === undefined ? 'queued' : 'leased',
+      attempts: lease === undefined ? 0 : 1,
+      lease_owner: lease?.owner ?? null,
+      lease_until: lease?.until ?? null,
+      // People are told by an event and answers need no answer: nobody waits for a row on a feed.
+      answer_told: callerId === null || !message.expectsAnswer ? 1 : 0,
+      created_at: now,
+      updated_at: now,
+    });
+  };
+
+  return {
+    take: async (incoming, onStored) => {
+      const { callerId, target, message } = incoming;
+      const bodyHash = hashMessage(target.id, message.envelope);
+      const plan = planDelivery(target, message, callerId);
+      return inTransaction(db, async (unit): Promise<Intake> => {
+        const known = await readByCaller(unit.trx, callerId ?? CANVAS_CALLER, message.messageId);
+        if (known === undefined) {
+          const body = await tryReply(unit, incoming, bodyHash);
+          if (body !== undefined) return { kind: 'reply', body };
+        } else if (known.answers_id !== null && known.body_hash === bodyHash) {
+          return { kind: 'reply', body: await repeatReply(unit, known, message) };
+        }
+        requireBudget(target);
+        if (known !== undefined) {
+          if (known.body_hash !== bodyHash) throw messageIdConflict(known);
+          return { kind: 'message', record: known, plan };
+        }
+        const record = await store(unit, incoming, bodyHash, plan);
+        unit.afterCommit(() => {
+          onStored(record, plan);
+          if (record.state === 'leased') dispatcher.push(record);
+          else if (plan === 'push') dispatcher.queued(target.id);
+        });
+        return { kind: 'message', record, plan };
+      });
+    },
+  };
+}
+
+function acceptedReply(
+  messageId: string,
+  inReplyTo: string,
+  deliveredTo: 'caller' | 'feed',
+  isRepeat: boolean,
+): AnswerAccepted {
+  return {
+    status: 'answered',
+    message_id: messageId,
+    in_reply_to: inReplyTo,
+    delivered_to: deliveredTo,
+    ...(isRepeat ? { duplicate: true as const } : {}),
+  };
+}
+
+function requireBudget({ monthly_spend: spent, budget_limit: limit }: WorkspaceRow): void {
+  if (limit === null || spent < limit) return;
+  throw new ApiError(402, 'budget_exceeded', 'workspace budget limit exceeded');
+}
+
+function messageIdConflict(known: MessageRecord): ApiError {
+  return new ApiError(409, 'message_id_conflict', 'messageId was used before with another message', {
+    extras: { message_id: known.message_id, field: 'params.message.messageId' },
+  });
+}
+
+function inboxFull(): ApiError {
+  return new ApiError(429, 'inbox_full', 'the target has too many unacknowledged messages', {
+    extras: { retry_after: 30, hint: 'The agent must acknowledge what it has finished.' },
+    headers: { 'retry-after': '30' },
+  });
+}

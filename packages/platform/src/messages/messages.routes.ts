@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto';
+import { GetMessageQuery, OwnMessageQuery } from '@molecule-ai/protocol';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type ClientConnection, watchConnection } from '../activity/client-connection.ts';
+import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../activity/wait-seconds.rules.ts';
+import type { PlatformContext } from '../context.ts';
+import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
+import { removedHolder, requireCaller, requireWorkspaceAccess } from '../http/access.ts';
+import { ApiError } from '../http/api-error.ts';
+import type { Caller } from '../http/identity.ts';
+import { parseQuery, parseWorkspaceId, pathParam, workspaceParam } from '../http/parse.ts';
+import { requireAlive, type WorkspaceLookup, workspaceRemoved } from '../workspaces/workspace.lookup.ts';
+import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
+import { normaliseMessage } from './message-envelope.rules.ts';
+import type { ToldOutcome } from './message-exchange.service.ts';
+import type { MessagesService } from './messages.service.ts';
+import { failureToError, underRequestId, wrapAnswer } from './outcome.rules.ts';
+import { namedTarget } from './target-choice.rules.ts';
+
+export interface MessagesRouteParts {
+  readonly messages: MessagesService;
+  readonly workspaces: WorkspaceLookup;
+  readonly hierarchy: HierarchyService;
+}
+
+/** Calls to workspaces over HTTP (wire contract 3.19, 3.20). */
+export function registerMessagesRoutes(
+  app: FastifyInstance,
+  context: PlatformContext,
+  { messages, workspaces, hierarchy }: MessagesRouteParts,
+): void {
+  const { settings } = context;
+
+  /** The target, if this caller may write to it; an agent learns nothing of workspaces it cannot reach. */
+  const reach = async (caller: Caller, targetId: string) => {
+    const target = await workspaces.find(targetId);
+    if (caller.kind === 'operator') return requireAlive(target);
+    if (target === undefined) throw accessDenied();
+    requireAlive(target);
+    if (!(await hierarchy.canCommunicate(caller.workspaceId, targetId))) throw accessDenied();
+    return target;
+  };
+
+  /** An outcome as this caller gets it, and the report whether it did. */
+  const tell = ({ outcome, telling }: ToldOutcome, caller: Caller, connection: ClientConnection) => {
+    if (telling !== undefined) connection.onAnswered((written) => telling.report(written));
+    if (outcome.state === 'failed') return { answer: null, error: outcome.error };
+    const wraps = caller.kind === 'workspace' && settings.wrapPeerResults;
+    return { answer: wraps ? wrapAnswer(outcome.answer) : outcome.answer, error: null };
+  };
+
+  const send = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    chooseTarget: (caller: Caller) => string,
+  ) => {
+    const removed = removedHolder(request);
+    if (removed !== undefined) throw workspaceRemoved(removed.workspaceId, removed.removedAt);
+    const caller = requireCaller(request);
+    const asked = parseWaitSeconds(headerOf(request, 'x-timeout'), {
+      field: 'X-Timeout',
+      max: MAX_HOLD_SECONDS,
+    });
+    const message = normaliseMessage(request.body, randomUUID);
+    const target = await reach(caller, chooseTarget(caller));
+    const callerId = caller.kind === 'workspace' ? caller.workspaceId : null;
+    const connection = watchConnection(reply);
+    const holdSeconds = asked ?? settings.answerHoldSeconds;
+    const result = await messages.send({ callerId, target, message }, holdSeconds, connection);
+    if (result.kind === 'reply') return result.body;
+    if (result.kind === 'queued') return reply.code(202).send(result.body);
+    const { answer, error } = tell(result, caller, connection);
+    if (answer === null) throw failureToError(error);
+    return underRequestId(answer, message.envelope);
+  };
+
+  app.post('/workspaces/:id/a2a', (request, reply) => send(request, reply, () => workspaceParam(request)));
+
+  app.post('/a2a', (request, reply) =>
+    send(request, reply, (caller) => {
+      const { target: query } = parseQuery(OwnMessageQuery, request.query);
+      const named = namedTarget({
+        header: headerOf(request, 'x-target-workspace-id'),
+        query,
+        body: request.body,
+      });
+      if (named !== undefined) return parseWorkspaceId(named, 'target');
+      if (caller.kind === 'workspace') return caller.workspaceId;
+      throw new ApiError(400, 'invalid_request', 'target is required', {
+        extras: { field: 'target', hint: 'Name it in X-Target-Workspace-ID or ?target=.' },
+      });
+    }),
+  );
+
+  app.get('/workspaces/:id/messages/:messageId', async (request, reply) => {
+    const workspaceId = workspaceParam(request);
+    const caller = requireWorkspaceAccess(request, workspaceId);
+    const { wait } = parseQuery(GetMessageQuery, request.query);
+    const waitSeconds = parseWaitSeconds(wait, { field: 'wait', max: MAX_WAIT_SECONDS }) ?? 0;
+    const messageId = pathParam(request, 'messageId');
+    const reference = { workspaceId, messageId, byOperator: caller.kind === 'operator' };
+    const connection = watchConnection(reply);
+    const { view, told } = await messages.look(reference, waitSeconds, connection);
+    return {
+      ...view,
+      ...(told === undefined ? { answer: null, error: null } : tell(told, caller, connection)),
+    };
+  });
+}
+
+function accessDenied(): ApiError {
+  return new ApiError(
+    403,
+    'access_denied',
+    'access denied: workspaces cannot communicate per hierarchy rules',
+  );
+}
+
+function headerOf(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value.at(-1) : value;
+}

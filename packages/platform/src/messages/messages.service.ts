@@ -1,0 +1,137 @@
+import { isJsonObject, type JsonObject } from '@molecule-ai/protocol';
+import type { ActivityService } from '../activity/activity.service.ts';
+import type { PlatformContext } from '../context.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { CANVAS_CALLER } from '../http/principal.ts';
+import { timestamp } from '../time/clock.ts';
+import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
+import { createAnswerCourier } from './answer-courier.service.ts';
+import { newLeaseOwner } from './lease-owner.ts';
+import { createMessageExchange, type MessageExchange } from './message-exchange.service.ts';
+import { createMessageIntake } from './message-intake.service.ts';
+import { deliverUpTo, listOpen, pruneMessages, readQuestion } from './messages.store.ts';
+import { OutcomeWaiters } from './outcome-waiters.ts';
+import { createPushAttempts, type PushAuthorization } from './push-attempt.ts';
+import { PushDispatcher } from './push-dispatcher.ts';
+import { createPushEndpoint } from './push-endpoint.ts';
+import { RepeatedTasks } from './repeated-tasks.ts';
+import { createSettlement, type OutcomeListener } from './settlement.service.ts';
+import { ToldLog } from './told-log.ts';
+
+const REACHABLE_EVENTS: ReadonlySet<string> = new Set(['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED']);
+const HOUR_MS = 3_600_000;
+const PRUNE_BATCH = 1_000;
+
+/** What the messages room needs from the rest of the platform. */
+export interface MessagesParts {
+  readonly activity: ActivityService;
+  readonly workspaces: WorkspaceLookup;
+  /** Headers that prove a push to its agent; left out, none. */
+  readonly authorizePush?: PushAuthorization | undefined;
+  /** From 0 to 1; spreads retries. @default Math.random */
+  readonly random?: (() => number) | undefined;
+}
+
+/** Messages between workspaces: taken in durably, delivered, answered (wire contract 3.19, 4; decisions 10 to 12). */
+export interface MessagesService extends MessageExchange {
+  /**
+   * Answers what a person asked this workspace under a message id or an activity id; false when there is no such
+   * open question. `answerFor` makes the answer under the JSON-RPC id of the question.
+   */
+  answerCanvas(
+    unit: UnitOfWork,
+    workspaceId: string,
+    inReplyTo: string,
+    answerFor: (requestId: string | number | null) => JsonObject,
+  ): Promise<boolean>;
+  /** In the transaction of a removal: what waits for these workspaces fails, and its senders see it. */
+  onWorkspaceRemoved(unit: UnitOfWork, workspaceIds: readonly string[]): Promise<void>;
+  /** Registers who is called in the transaction in which a message gets its outcome. */
+  onOutcome(listener: OutcomeListener): void;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+export function createMessagesService(context: PlatformContext, parts: MessagesParts): MessagesService {
+  const { clock, db, logger, settings } = context;
+  const { activity, workspaces } = parts;
+  const owner = newLeaseOwner();
+  const waiters = new OutcomeWaiters(clock);
+  const told = new ToldLog(db, clock, (error) =>
+    logger.warn({ reason: String(error) }, 'Told outcomes could not be noted; they may be told again.'),
+  );
+  const endpoint = createPushEndpoint({
+    clock,
+    guard: context.addressGuard,
+    timeoutMs: settings.pushTimeoutMs,
+  });
+  const onQueued = (targetId: string) => dispatcher.queued(targetId);
+  const courier = createAnswerCourier(context, { activity, workspaces, onQueued });
+  const settlement = createSettlement(context, { activity, courier, waiters, told });
+  const attempts = createPushAttempts(context, {
+    ...{ activity, workspaces, settlement, endpoint, owner },
+    authorize: parts.authorizePush,
+    random: parts.random ?? Math.random,
+  });
+  const dispatcher: PushDispatcher = new PushDispatcher(context, {
+    ...{ activity, workspaces, waiters, attempts, owner },
+  });
+  const intake = createMessageIntake(context, { activity, workspaces, settlement, attempts, dispatcher });
+  const exchange = createMessageExchange(context, { activity, workspaces, intake, waiters });
+  const tasks = new RepeatedTasks(clock, logger);
+
+  activity.onAcknowledged((unit, workspaceId, seq) =>
+    deliverUpTo(unit.trx, workspaceId, seq, timestamp(clock)),
+  );
+  context.shutdown.addEventListener('abort', () => waiters.close(), { once: true });
+  const unsubscribe = context.bus.subscribe(({ type, workspaceId }) => {
+    // The agent came back, or how it is reached was changed: what waits for it is delivered.
+    if (workspaceId !== null && REACHABLE_EVENTS.has(type)) dispatcher.drain(workspaceId);
+  });
+
+  const prune = async () => {
+    const before = timestamp(clock, -settings.activityRetentionDays * 24 * HOUR_MS);
+    let pruned = PRUNE_BATCH;
+    while (pruned === PRUNE_BATCH) pruned = await pruneMessages(db, before, PRUNE_BATCH);
+  };
+
+  return {
+    ...exchange,
+    answerCanvas: async (unit, workspaceId, inReplyTo, answerFor) => {
+      const question = await readQuestion(unit.trx, CANVAS_CALLER, workspaceId, inReplyTo);
+      if (question === undefined || question.state === 'answered') return false;
+      const asked = await activity.requestOf(question.activity_id, unit.trx);
+      const id = isJsonObject(asked) ? asked.id : null;
+      const requestId = typeof id === 'string' || typeof id === 'number' ? id : null;
+      await settlement.answer(unit, question, answerFor(requestId));
+      return true;
+    },
+    onWorkspaceRemoved: async (unit, workspaceIds) => {
+      for (const message of await listOpen(unit.trx, workspaceIds)) {
+        await settlement.fail(unit, message, {
+          error: 'workspace removed',
+          code: 'workspace_removed',
+          id: message.target_id,
+          deleted: true,
+          delivered: message.state === 'delivered',
+        });
+      }
+      for (const workspaceId of workspaceIds) endpoint.forget(workspaceId);
+    },
+    onOutcome: settlement.onOutcome,
+    start: () => {
+      tasks.once('tell what a killed process had not', settlement.tellLeftOvers);
+      tasks.once('take the queue up again', () => dispatcher.recover());
+      tasks.every('drain the queue', settings.drainEveryMs, () => dispatcher.recover());
+      tasks.every('prune messages', HOUR_MS, prune);
+    },
+    stop: async () => {
+      unsubscribe();
+      waiters.close();
+      await tasks.stop();
+      await dispatcher.stop();
+      await endpoint.close();
+      await told.close();
+    },
+  };
+}

@@ -1,0 +1,132 @@
+import type { Insertable, Kysely, Updateable } from 'kysely';
+import type { Database, MessageRecord, MessagesTable } from '../database/schema.ts';
+
+export async function insertMessage(
+  db: Kysely<Database>,
+  row: Insertable<MessagesTable>,
+): Promise<MessageRecord> {
+  return db.insertInto('messages').values(row).returningAll().executeTakeFirstOrThrow();
+}
+
+export async function readMessage(db: Kysely<Database>, queueId: string): Promise<MessageRecord | undefined> {
+  return db.selectFrom('messages').selectAll().where('queue_id', '=', queueId).executeTakeFirst();
+}
+
+/** Reads a message by what dedupes it: its caller and the caller's message id. */
+export async function readByCaller(
+  db: Kysely<Database>,
+  callerKey: string,
+  messageId: string,
+): Promise<MessageRecord | undefined> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('caller_key', '=', callerKey)
+    .where('message_id', '=', messageId)
+    .executeTakeFirst();
+}
+
+/** Reads the request of `callerKey` to `targetId` that an answer names by message id or by activity id. */
+export async function readQuestion(
+  db: Kysely<Database>,
+  callerKey: string,
+  targetId: string,
+  reference: string,
+): Promise<MessageRecord | undefined> {
+  const byMessageId = await readByCaller(db, callerKey, reference);
+  if (byMessageId?.target_id === targetId) return byMessageId;
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('activity_id', '=', reference)
+    .where('caller_key', '=', callerKey)
+    .where('target_id', '=', targetId)
+    .executeTakeFirst();
+}
+
+/** Writes some columns and gives the row as it is now; undefined when there is no such row. */
+export async function updateMessage(
+  db: Kysely<Database>,
+  queueId: string,
+  change: Updateable<MessagesTable>,
+): Promise<MessageRecord | undefined> {
+  return db
+    .updateTable('messages')
+    .set(change)
+    .where('queue_id', '=', queueId)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** Notes that the callers of these messages were told their outcome. */
+export async function markTold(db: Kysely<Database>, queueIds: readonly string[]): Promise<void> {
+  await db.updateTable('messages').set({ answer_told: 1 }).where('queue_id', 'in', queueIds).execute();
+}
+
+/** Takes the duty to tell one outcome; undefined when it was told or taken already. */
+export async function takeUntold(db: Kysely<Database>, queueId: string): Promise<MessageRecord | undefined> {
+  return db
+    .updateTable('messages')
+    .set({ answer_told: 1 })
+    .where('queue_id', '=', queueId)
+    .where('answer_told', '=', 0)
+    .where('state', 'in', ['answered', 'failed'])
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** Ids of the messages that ended without their caller being told, as a killed process leaves them. */
+export async function listUntold(db: Kysely<Database>): Promise<string[]> {
+  const rows = await db
+    .selectFrom('messages')
+    .select('queue_id')
+    .where('answer_told', '=', 0)
+    .where('state', 'in', ['answered', 'failed'])
+    .execute();
+  return rows.map((row) => row.queue_id);
+}
+
+/** Marks what waits for the workspace up to a place in its feed as finished by its agent. */
+export async function deliverUpTo(
+  db: Kysely<Database>,
+  targetId: string,
+  seq: number,
+  updatedAt: string,
+): Promise<void> {
+  await db
+    .updateTable('messages')
+    .set({ state: 'delivered', updated_at: updatedAt, lease_until: null, lease_owner: null })
+    .where('target_id', '=', targetId)
+    .where('state', 'in', ['queued', 'leased'])
+    .where('activity_seq', '<=', seq)
+    .execute();
+}
+
+/** What was sent to these workspaces and is not delivered, or is delivered and still owes its caller an answer. */
+export async function listOpen(db: Kysely<Database>, targetIds: readonly string[]): Promise<MessageRecord[]> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('target_id', 'in', targetIds)
+    .where((eb) =>
+      eb.or([
+        eb('state', 'in', ['queued', 'leased']),
+        eb.and([eb('state', '=', 'delivered'), eb('answer_told', '=', 0)]),
+      ]),
+    )
+    .orderBy('activity_seq')
+    .execute();
+}
+
+/** Deletes old messages that ended and were told, at most `limit`; gives how many. */
+export async function pruneMessages(db: Kysely<Database>, before: string, limit: number): Promise<number> {
+  const old = db
+    .selectFrom('messages')
+    .select('queue_id')
+    .where('created_at', '<', before)
+    .where('answer_told', '=', 1)
+    .where('state', 'in', ['delivered', 'answered', 'failed'])
+    .limit(limit);
+  const { numDeletedRows } = await db.deleteFrom('messages').where('queue_id', 'in', old).executeTakeFirst();
+  return Number(numDeletedRows);
+}

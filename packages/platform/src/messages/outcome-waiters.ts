@@ -1,0 +1,134 @@
+import type { Clock } from '../time/clock.ts';
+import type { Outcome } from './outcome.rules.ts';
+
+/** How a wait for an outcome ended. */
+export type WaitEnd =
+  | { readonly kind: 'outcome'; readonly outcome: Outcome; readonly telling: Telling }
+  /** The time is over, the message went back into the queue, the client left, or the platform stops. */
+  | { readonly kind: 'timeout' | 'requeued' | 'ended' };
+
+/** The outcome of one message on its way to those who waited: told once anyone of them got it. */
+export interface Telling {
+  /** Each waiter reports whether its client got the answer. */
+  report(written: boolean): void;
+}
+
+/** One caller waiting for the outcome of a message. `done` never rejects. */
+export interface OutcomeWaiter {
+  readonly done: Promise<WaitEnd>;
+  /** Stops waiting, unless an outcome was promised to it already. */
+  end(): void;
+}
+
+/** The waiters of one message, promised the outcome that a transaction is about to store. */
+export interface Claim {
+  /** Gives the outcome to all of them; `onTold` hears once whether at least one client got it. */
+  settle(outcome: Outcome, onTold: (told: boolean) => void): void;
+  /** The transaction failed: they wait on. */
+  release(): void;
+}
+
+interface Waiting {
+  finish(end: WaitEnd): void;
+  timeUp: boolean;
+}
+
+/**
+ * The callers that wait for answers, by message, in memory. A claim decides inside the transaction who will be
+ * told: from then on a waiter cannot time out, so an answer goes either to it or to the feed, never to neither.
+ */
+export class OutcomeWaiters {
+  readonly #clock: Clock;
+  readonly #waiting = new Map<string, Set<Waiting>>();
+  readonly #claimed = new Set<Waiting>();
+  #closed = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  wait(queueId: string, timeoutMs: number): OutcomeWaiter {
+    if (this.#closed) return { done: Promise.resolve({ kind: 'ended' }), end: () => {} };
+    const waiters = this.#waiting.get(queueId) ?? new Set<Waiting>();
+    this.#waiting.set(queueId, waiters);
+    let resolve: (end: WaitEnd) => void = () => {};
+    const done = new Promise<WaitEnd>((settle) => {
+      resolve = settle;
+    });
+    const waiting: Waiting = {
+      timeUp: false,
+      finish: (end) => {
+        if (!waiters.delete(waiting)) return;
+        if (waiters.size === 0 && this.#waiting.get(queueId) === waiters) this.#waiting.delete(queueId);
+        this.#claimed.delete(waiting);
+        cancelTimer();
+        resolve(end);
+      },
+    };
+    waiters.add(waiting);
+    const cancelTimer = this.#clock.schedule(timeoutMs, () => {
+      waiting.timeUp = true;
+      if (!this.#claimed.has(waiting)) waiting.finish({ kind: 'timeout' });
+    });
+    return {
+      done,
+      end: () => {
+        if (!this.#claimed.has(waiting)) waiting.finish({ kind: 'ended' });
+      },
+    };
+  }
+
+  /** Promises the coming outcome to everybody who waits for this message; undefined when nobody does. */
+  claim(queueId: string): Claim | undefined {
+    const claimed = [...(this.#waiting.get(queueId) ?? [])].filter((waiting) => !this.#claimed.has(waiting));
+    if (claimed.length === 0) return undefined;
+    for (const waiting of claimed) this.#claimed.add(waiting);
+    return {
+      settle: (outcome, onTold) => {
+        const telling = countReports(claimed.length, onTold);
+        for (const waiting of claimed) waiting.finish({ kind: 'outcome', outcome, telling });
+      },
+      release: () => {
+        for (const waiting of claimed) {
+          this.#claimed.delete(waiting);
+          if (waiting.timeUp) waiting.finish({ kind: 'timeout' });
+          else if (this.#closed) waiting.finish({ kind: 'ended' });
+        }
+      },
+    };
+  }
+
+  /** Lets the callers of a message go whose delivery failed for now. */
+  requeued(queueId: string): void {
+    for (const waiting of [...(this.#waiting.get(queueId) ?? [])]) {
+      if (!this.#claimed.has(waiting)) waiting.finish({ kind: 'requeued' });
+    }
+  }
+
+  /** Lets everybody go, those still to come too; a promised outcome still arrives. */
+  close(): void {
+    this.#closed = true;
+    for (const waiters of [...this.#waiting.values()]) {
+      for (const waiting of [...waiters]) {
+        if (!this.#claimed.has(waiting)) waiting.finish({ kind: 'ended' });
+      }
+    }
+  }
+}
+
+function countReports(expected: number, onTold: (told: boolean) => void): Telling {
+  let open = expected;
+  let told = false;
+  return {
+    report: (written) => {
+      open -= 1;
+      if (told) return;
+      if (written) {
+        told = true;
+        onTold(true);
+      } else if (open === 0) {
+        onTold(false);
+      }
+    },
+  };
+}

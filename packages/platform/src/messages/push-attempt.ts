@@ -1,0 +1,154 @@
+import { type ErrorBody, isJsonObject } from '@molecule-ai/protocol';
+import type { ActivityService } from '../activity/activity.service.ts';
+import type { PlatformContext } from '../context.ts';
+import type { MessageRecord } from '../database/schema.ts';
+import { inTransaction } from '../database/unit-of-work.ts';
+import { timestamp } from '../time/clock.ts';
+import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
+import { canPush, retryDelayMs } from './delivery.rules.ts';
+import { renewLease, returnLease } from './leases.store.ts';
+import { readMessage, updateMessage } from './messages.store.ts';
+import type { PushEndpoint, PushRequest, PushResult } from './push-endpoint.ts';
+import { buildPush, wantsAnswer } from './push-message.rules.ts';
+import type { Settlement } from './settlement.service.ts';
+
+/** Extra headers of a push, such as a token made for this target; never a credential of the platform. */
+export type PushAuthorization = (push: {
+  readonly callerId: string | null;
+  readonly targetId: string;
+}) => Promise<Readonly<Record<string, string>>>;
+
+export interface PushAttemptParts {
+  readonly activity: ActivityService;
+  readonly workspaces: WorkspaceLookup;
+  readonly settlement: Settlement;
+  readonly endpoint: PushEndpoint;
+  /** Whose leases these are. */
+  readonly owner: string;
+  readonly authorize: PushAuthorization | undefined;
+  /** From 0 to 1; spreads the retries. */
+  readonly random: () => number;
+}
+
+/** How one attempt left its message. */
+export type AttemptEnd =
+  | { readonly kind: 'ended' }
+  /** Back in the queue; to be tried again after the delay, or when the target can be reached again. */
+  | { readonly kind: 'requeued'; readonly delayMs: number | undefined };
+
+/** One push of one leased message, from its lease to its outcome. */
+export interface PushAttempts {
+  newLease(): { readonly owner: string; readonly until: string };
+  run(message: MessageRecord, signal: AbortSignal): Promise<AttemptEnd>;
+  /** Puts a leased message of `owner` back; nothing when the message ended or was taken over meanwhile. */
+  putBack(
+    message: MessageRecord,
+    owner: string,
+    change: { readonly attempts: number; readonly delayMs?: number },
+  ): Promise<void>;
+}
+
+export function createPushAttempts(context: PlatformContext, parts: PushAttemptParts): PushAttempts {
+  const { clock, db, logger, settings } = context;
+  const { activity, workspaces, settlement, endpoint, owner, authorize, random } = parts;
+
+  const newLease = () => ({ owner, until: timestamp(clock, settings.leaseMs) });
+
+  /** Renews the lease until the attempt is over, long before it would end. */
+  const keepLease = (queueId: string): (() => void) => {
+    let cancel = () => {};
+    let isOver = false;
+    const plan = () => {
+      cancel = clock.schedule(Math.ceil(settings.leaseMs / 3), () => {
+        renewLease(db, queueId, owner, newLease().until).catch((error: unknown) => {
+          logger.warn({ queueId, reason: String(error) }, 'A lease could not be renewed.');
+        });
+        if (!isOver) plan();
+      });
+    };
+    plan();
+    return () => {
+      isOver = true;
+      cancel();
+    };
+  };
+
+  const putBack: PushAttempts['putBack'] = (message, leaseOwner, { attempts, delayMs }) =>
+    inTransaction(db, async (unit) => {
+      const change = {
+        attempts: Math.max(0, attempts),
+        nextAttemptAt: delayMs === undefined ? null : timestamp(clock, delayMs),
+        updatedAt: timestamp(clock),
+      };
+      const returned = await returnLease(unit.trx, message.queue_id, leaseOwner, change);
+      if (returned === undefined) return;
+      await activity.change(unit, message.activity_id, { deliveryState: 'pending' }, true);
+    });
+
+  /** What to post where; undefined when the target cannot be pushed to any more. */
+  const prepare = async (
+    message: MessageRecord,
+  ): Promise<(Omit<PushRequest, 'signal'> & { answerWanted: boolean }) | undefined> => {
+    const target = await workspaces.find(message.target_id);
+    if (target === undefined || !canPush(target)) return undefined;
+    const envelope = await activity.requestOf(message.activity_id);
+    if (!isJsonObject(envelope)) throw new Error(`The request of message ${message.queue_id} is gone.`);
+    const callerId = message.caller_id;
+    const { body, headers } = buildPush(envelope, message, {
+      caller: callerId === null ? undefined : await workspaces.find(callerId),
+      publicUrl: context.publicUrl(),
+      wrapAnswers: settings.wrapPeerResults,
+    });
+    const extra = (await authorize?.({ callerId, targetId: target.id })) ?? {};
+    const answerWanted = wantsAnswer(envelope);
+    return { targetId: target.id, url: target.url, body, headers: { ...extra, ...headers }, answerWanted };
+  };
+
+  const settle = (message: MessageRecord, result: PushResult, answerWanted: boolean, durationMs: number) =>
+    inTransaction(db, async (unit) => {
+      const now = await readMessage(unit.trx, message.queue_id);
+      if (now === undefined || now.state === 'answered' || result.kind === 'aborted') return;
+      if (result.kind === 'answer') {
+        await settlement.answer(unit, now, result.body, { durationMs });
+      } else if (now.state !== 'leased' || now.lease_owner !== owner) {
+        return;
+      } else if (result.kind === 'unreadable' && !answerWanted) {
+        const change = { state: 'delivered', lease_owner: null, lease_until: null };
+        await updateMessage(unit.trx, now.queue_id, { ...change, updated_at: timestamp(clock) });
+        await activity.change(unit, now.activity_id, { deliveryState: 'delivered', status: 'ok' }, true);
+      } else {
+        const { error } = result;
+        await settlement.fail(unit, now, result.kind === 'retry' ? exhausted(error, now.attempts) : error);
+      }
+    });
+
+  const run: PushAttempts['run'] = async (message, signal) => {
+    const startedAt = clock.monotonic();
+    const stopKeeping = keepLease(message.queue_id);
+    try {
+      const prepared = await prepare(message);
+      const result: PushResult =
+        prepared === undefined ? { kind: 'aborted' } : await endpoint.post({ ...prepared, signal });
+      if (result.kind === 'aborted') {
+        await putBack(message, owner, { attempts: message.attempts - 1 });
+        return { kind: 'requeued', delayMs: undefined };
+      }
+      if (result.kind === 'retry' && message.attempts < settings.maxAttempts) {
+        const delayMs = retryDelayMs(message.attempts, random());
+        await putBack(message, owner, { attempts: message.attempts, delayMs });
+        return { kind: 'requeued', delayMs };
+      }
+      const durationMs = Math.round(clock.monotonic() - startedAt);
+      await settle(message, result, prepared?.answerWanted ?? true, durationMs);
+      return { kind: 'ended' };
+    } finally {
+      stopKeeping();
+    }
+  };
+
+  return { newLease, run, putBack };
+}
+
+function exhausted(error: ErrorBody, attempts: number): ErrorBody {
+  return { ...error, error: `${error.error ?? 'delivery failed'} (${attempts} attempts)` };
+}

@@ -1,0 +1,206 @@
+import { type AddressGuard, AddressRefusedError } from '@molecule-ai/net-guard';
+import {
+  BODY_LIMITS,
+  type ErrorBody,
+  isJsonObject,
+  type JsonObject,
+  JsonRpcResponse,
+} from '@molecule-ai/protocol';
+import { Agent, type Dispatcher, errors } from 'undici';
+import type { Clock } from '../time/clock.ts';
+
+/** What came of posting one message to an agent. */
+export type PushResult =
+  | { readonly kind: 'answer'; readonly body: JsonObject }
+  /** The agent has it (2xx), but what it said is no answer. */
+  | { readonly kind: 'unreadable'; readonly error: ErrorBody }
+  /** Another attempt would end the same way. */
+  | { readonly kind: 'final'; readonly error: ErrorBody }
+  | { readonly kind: 'retry'; readonly error: ErrorBody }
+  | { readonly kind: 'aborted' };
+
+export interface PushRequest {
+  readonly targetId: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** The platform stops. */
+  readonly signal: AbortSignal;
+}
+
+/** The way to an agent's own server. */
+export interface PushEndpoint {
+  post(request: PushRequest): Promise<PushResult>;
+  /** Forgets which path of the target answered; its URL may have changed hands. */
+  forget(targetId: string): void;
+  close(): Promise<void>;
+}
+
+export interface PushEndpointOptions {
+  readonly clock: Clock;
+  /** Judges each address, on paper and on the socket. */
+  readonly guard: AddressGuard;
+  /** Longest silence of an agent and longest time of one attempt, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** Paths an agent may serve when it registered a bare origin (wire contract 8, row 23). */
+const ROOT_PATHS = ['/', '/a2a', '/a2a/inbound'] as const;
+const CONNECTIONS_PER_AGENT = 32;
+const RETRY_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
+/** Posts to exactly the registered URL through the address guard; follows no redirect (wire contract 3.19, ✗11, ✗14). */
+export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOptions): PushEndpoint {
+  const agent = new Agent({
+    connect: guard.connect,
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    connections: CONNECTIONS_PER_AGENT,
+  });
+  const answeringPath = new Map<string, { url: string; path: string }>();
+
+  const postOnce = async (url: URL, request: PushRequest): Promise<PushResult & { status?: number }> => {
+    const deadline = new AbortController();
+    const cancel = clock.schedule(timeoutMs, () => deadline.abort());
+    try {
+      const response = await agent.request({
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
+        method: 'POST',
+        headers: { ...request.headers },
+        body: request.body,
+        signal: AbortSignal.any([request.signal, deadline.signal]),
+      });
+      return { ...(await readAnswer(response)), status: response.statusCode };
+    } catch (error) {
+      if (request.signal.aborted) return { kind: 'aborted' };
+      return explain(error, deadline.signal.aborted);
+    } finally {
+      cancel();
+    }
+  };
+
+  return {
+    post: async (request) => {
+      const check = guard.checkUrl(request.url);
+      if (!check.ok) return { kind: 'final', error: unsafe(check.message) };
+      const paths = pathsOf(check.url, answeringPath.get(request.targetId), request.url);
+      let first: (PushResult & { status?: number }) | undefined;
+      for (const path of paths) {
+        const url = new URL(check.url);
+        url.pathname = path;
+        const result = await postOnce(url, request);
+        if (result.status !== 404 && result.status !== 405) {
+          if (paths.length > 1) answeringPath.set(request.targetId, { url: request.url, path });
+          return result;
+        }
+        first ??= result;
+      }
+      answeringPath.delete(request.targetId);
+      return first ?? { kind: 'aborted' };
+    },
+    forget: (targetId) => void answeringPath.delete(targetId),
+    close: () => agent.destroy(),
+  };
+}
+
+/** The registered path alone, or for a bare origin the usual ones, the one that answered before first. */
+function pathsOf(
+  url: URL,
+  known: { url: string; path: string } | undefined,
+  registered: string,
+): readonly string[] {
+  if (url.pathname !== '/' || url.search !== '') return [url.pathname];
+  if (known === undefined || known.url !== registered) return ROOT_PATHS;
+  return [known.path, ...ROOT_PATHS.filter((path) => path !== known.path)];
+}
+
+async function readAnswer({ statusCode, body }: Dispatcher.ResponseData): Promise<PushResult> {
+  if (statusCode >= 300) {
+    body.on('error', () => undefined).destroy();
+    const retry = RETRY_STATUSES.has(statusCode);
+    return { kind: retry ? 'retry' : 'final', error: refusedByAgent(statusCode, retry) };
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > BODY_LIMITS.agentAnswer) {
+      return { kind: 'unreadable', error: { ...TOO_LARGE } };
+    }
+    chunks.push(chunk);
+  }
+  return parseAnswer(Buffer.concat(chunks).toString('utf8'));
+}
+
+function parseAnswer(text: string): PushResult {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return { kind: 'unreadable', error: { ...NOT_JSON } };
+  }
+  const isAnswer = isJsonObject(body) && JsonRpcResponse.strict.safeParse(body).success;
+  return isAnswer
+    ? { kind: 'answer', body: body as JsonObject }
+    : { kind: 'unreadable', error: { ...NOT_JSON } };
+}
+
+const TOO_LARGE: ErrorBody = {
+  error: 'the answer of the workspace agent is over 10 MiB',
+  code: 'agent_answer_too_large',
+  delivered: true,
+  truncated: true,
+};
+const NOT_JSON: ErrorBody = {
+  error: 'the workspace agent answered something that is no JSON-RPC answer',
+  code: 'agent_answer_invalid',
+  delivered: true,
+};
+
+function refusedByAgent(status: number, retry: boolean): ErrorBody {
+  return {
+    error: `the workspace agent answered HTTP ${status}`,
+    code: 'agent_error',
+    status: String(status),
+    delivered: !retry,
+    ...(status < 400 ? { hint: 'Redirects are not followed; register the URL that answers.' } : {}),
+  };
+}
+
+function unsafe(message: string): ErrorBody {
+  return {
+    error: `workspace URL is not publicly routable: ${message}`,
+    code: 'unsafe_url',
+    delivered: false,
+    hint: 'Register a public URL, or let the operator allow the network.',
+  };
+}
+
+/**
+ * A name that resolves to a refused address today may resolve to another one tomorrow, so it is tried again like
+ * a name that does not resolve; a refused literal address was final before anything was connected.
+ */
+function explain(error: unknown, timedOut: boolean): PushResult {
+  if (AddressRefusedError.isInstance(error)) return { kind: 'retry', error: unsafe(error.message) };
+  if (timedOut || error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
+    const message = 'the workspace agent did not answer in time';
+    return { kind: 'retry', error: { error: message, code: 'agent_timeout', delivered: 'unknown' } };
+  }
+  const code = codeOf(error);
+  const sent = code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
+  return {
+    kind: 'retry',
+    error: {
+      error: 'failed to reach workspace agent',
+      code: 'agent_unreachable',
+      delivered: sent ? 'unknown' : false,
+      ...(code === '' ? {} : { status: code }),
+    },
+  };
+}
+
+function codeOf(error: unknown): string {
+  const code = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  return typeof code === 'string' ? code : '';
+}
