@@ -54,6 +54,16 @@ export async function createApp(
     if (!request.is404) letIn(request);
   });
 
+  app.addHook('onSend', async (_request, reply) => {
+    if (context.shutdown.aborted) reply.header('connection', 'close');
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, url: route } = request.routeOptions;
+    const durationMs = Math.round(reply.elapsedTime);
+    const fields = { requestId: request.id, method: String(method ?? request.method), route, durationMs };
+    logger.debug({ ...fields, status: reply.statusCode }, 'Answered a request.');
+  });
+
   app.setErrorHandler((error, request, reply) => {
     const answer = toApiError(error);
     if (answer.status >= 500) {

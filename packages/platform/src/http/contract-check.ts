@@ -4,6 +4,9 @@ import type { PlatformLogger } from '../logging/logger.ts';
 import type { ContractCheck } from '../options/platform-settings.ts';
 import { ApiError } from './api-error.ts';
 
+/** Rate limit and shutdown come before it is known that a path does not exist; the contract lists neither there. */
+const ANSWERED_BEFORE_ROUTING: ReadonlySet<number> = new Set([429, 503]);
+
 /**
  * Holds each exchange against the wire contract before it leaves. A breach becomes a 500 `contract_violation` that
  * names it, so that no test passes over it; `answers` checks what we say, `all` also what we accepted.
@@ -12,6 +15,7 @@ export function checkContract(app: FastifyInstance, mode: ContractCheck, logger:
   if (mode === 'off') return;
   app.addHook('onSend', async (request, reply, payload) => {
     if (payload !== null && payload !== undefined && typeof payload !== 'string') return payload;
+    if (request.is404 && ANSWERED_BEFORE_ROUTING.has(reply.statusCode)) return payload;
     const problems = checkExchange({
       method: request.method,
       path: request.url.replace(/\/+(?=$|\?)/, ''),

@@ -122,7 +122,12 @@ export function resolveSettings(options: PlatformOptions, environment: Environme
       1,
       300_000,
     ),
-    drainEveryMs: read.duration(name('drainEveryMs', 'MOLECULE_DRAIN_EVERY'), options.drainEveryMs, 10, 15_000),
+    drainEveryMs: read.duration(
+      name('drainEveryMs', 'MOLECULE_DRAIN_EVERY'),
+      options.drainEveryMs,
+      10,
+      15_000,
+    ),
   };
   if (read.problems.length > 0) throw new PlatformOptionsError(read.problems, hintFor(read));
   return Object.freeze(settings);

@@ -1,0 +1,45 @@
+import { CommanderError } from 'commander';
+import { createJsonLogger } from '../logging/json-logger.ts';
+import { PlatformOptionsError } from '../options/platform-options-error.ts';
+import { createPlatform, type Platform } from '../platform.ts';
+import { PlatformStartError } from '../platform-start-error.ts';
+import { systemClock } from '../time/clock.ts';
+import { banner, readyLine } from './banner.ts';
+import { type PlatformCommand, parsePlatformCommand } from './platform-command.ts';
+
+/** Where a run writes to; never the console. */
+export interface Output {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+/** A platform that runs, or the code to exit with. */
+export type RunOutcome = { readonly platform: Platform } | { readonly exitCode: number };
+
+const FAILED = 1;
+const WRONG_OPTIONS = 2;
+
+/** Starts the platform that the command line asks for and says where it is. */
+export async function runPlatform(argv: readonly string[], { out, err }: Output): Promise<RunOutcome> {
+  let command: PlatformCommand;
+  try {
+    command = parsePlatformCommand(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return { exitCode: error.exitCode === 0 ? 0 : WRONG_OPTIONS };
+  }
+  const logger = createJsonLogger({ level: command.logLevel, write: err, now: systemClock.now });
+  try {
+    const platform = await createPlatform({ ...command.options, logger });
+    out(command.json ? readyLine(platform) : banner(platform));
+    return { platform };
+  } catch (error) {
+    if (error instanceof PlatformOptionsError) {
+      err(`${error.message}\n${error.hint}\n`);
+      return { exitCode: WRONG_OPTIONS };
+    }
+    if (!(error instanceof PlatformStartError)) throw error;
+    err(`${error.message}\n${error.hint}\n`);
+    return { exitCode: FAILED };
+  }
+}

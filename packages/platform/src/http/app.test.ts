@@ -1,0 +1,187 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ADMIN_TOKEN, type RunningPlatform, startPlatform } from '../../test/running-platform.ts';
+
+let running: RunningPlatform;
+beforeAll(async () => {
+  running = await startPlatform();
+});
+afterAll(() => running.platform.close());
+
+const UNKNOWN_ID = '11111111-2222-4333-8444-555555555555';
+
+describe('bodies', () => {
+  it('are JSON whatever the content type says, or none where none is needed', async () => {
+    for (const headers of [
+      {},
+      { 'content-type': 'text/plain' },
+      { 'content-type': 'application/x-www-form-urlencoded' },
+    ]) {
+      const answer = await running.call('POST', '/workspaces', {
+        headers,
+        body: { name: 'a', external: true },
+      });
+      expect(answer.status).toBe(201);
+    }
+    const { id } = await running.create();
+    expect((await running.call('POST', `/workspaces/${id}/pause`)).status).toBe(200);
+  });
+
+  it('that are not JSON are 400 invalid_json', async () => {
+    for (const rawBody of ['{"name":', 'name=a', Buffer.from([0x22, 0xff, 0x22])]) {
+      const answer = await running.call('POST', '/workspaces', { rawBody });
+      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_json' } });
+    }
+  });
+
+  it('over 1 MiB are 413 body_too_large', async () => {
+    const rawBody = JSON.stringify({ name: 'a', external: true, role: 'x'.repeat(2 * 1024 * 1024) });
+    const answer = await running.call('POST', '/workspaces', { rawBody });
+    expect(answer).toMatchObject({ status: 413, body: { code: 'body_too_large' } });
+  });
+
+  it('of a wrong type are 400 naming the field', async () => {
+    const wrong = [
+      [{}, 'name'],
+      [{ name: 7 }, 'name'],
+      [{ name: 'a', tier: 'two' }, 'tier'],
+      [{ name: 'a', canvas: { x: 'left', y: 0 } }, 'canvas.x'],
+      [{ name: 'a\nb' }, 'name'],
+      [{ name: 'a'.repeat(256) }, 'name'],
+      [{ name: '{a}' }, 'name'],
+      [[], ''],
+      [null, ''],
+    ] as const;
+    for (const [body, field] of wrong) {
+      const answer = await running.call('POST', '/workspaces', { body });
+      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request', field } });
+    }
+  });
+});
+
+describe('paths', () => {
+  it('that do not exist are 404 as JSON, with the methods that do', async () => {
+    const unknown = await running.call('GET', '/nowhere');
+    expect(unknown).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    expect(unknown.headers['content-type']).toContain('application/json');
+    const wrongMethod = await running.call('PUT', '/workspaces');
+    expect(wrongMethod).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    expect(wrongMethod.body.hint).toContain('POST');
+    expect(wrongMethod.body.hint).toContain('GET');
+  });
+
+  it('take ids in any letter case and refuse what is no UUID', async () => {
+    const { id } = await running.create();
+    expect((await running.call('GET', `/workspaces/${id.toUpperCase()}`)).body.id).toBe(id);
+    for (const path of ['/workspaces/ws_1', '/workspaces/1/state', '/workspaces/ws_1/tokens']) {
+      const answer = await running.call('GET', path);
+      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_workspace_id' } });
+    }
+    expect((await running.call('GET', `/workspaces/${UNKNOWN_ID}`)).body.code).toBe('workspace_not_found');
+  });
+
+  it('that cannot be decoded are 400, never HTML', async () => {
+    const answer = await running.call('GET', '/workspaces/%zz');
+    expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  });
+
+  it('may end with a slash', async () => {
+    expect((await running.call('GET', '/workspaces/')).status).toBe(200);
+  });
+});
+
+describe('headers', () => {
+  it('protect every answer', async () => {
+    const { headers } = await running.call('GET', '/health', { token: null });
+    expect(headers['x-content-type-options']).toBe('nosniff');
+    expect(headers['x-frame-options']).toBe('DENY');
+    expect(headers['content-security-policy']).toContain("default-src 'self'");
+    expect(headers['referrer-policy']).toBe('strict-origin-when-cross-origin');
+    expect(headers['access-control-allow-origin']).toBeUndefined();
+  });
+
+  it('never refuse an Origin (wire contract 10.3, vector 25)', async () => {
+    for (const origin of ['my-agent/1.0', 'https://elsewhere.example.com', 'null']) {
+      expect((await running.call('GET', '/workspaces', { headers: { origin } })).status).toBe(200);
+    }
+  });
+});
+
+describe('credentials', () => {
+  it('are needed everywhere but where decision 8 says', async () => {
+    expect((await running.call('GET', '/health', { token: null })).status).toBe(200);
+    expect((await running.call('GET', '/ready', { token: null })).status).toBe(200);
+    const { id } = await running.create();
+    const closed = [
+      ['GET', '/workspaces'],
+      ['POST', '/workspaces'],
+      ['GET', `/workspaces/${id}`],
+      ['PATCH', `/workspaces/${id}`],
+      ['DELETE', `/workspaces/${id}`],
+      ['GET', `/workspaces/${id}/state`],
+      ['GET', `/workspaces/${id}/tokens`],
+      ['POST', '/registry/heartbeat'],
+      ['POST', '/registry/update-card'],
+      ['POST', '/registry/check-access'],
+      ['GET', `/registry/discover/${id}`],
+      ['GET', `/registry/${id}/peers`],
+    ] as const;
+    for (const [method, path] of closed) {
+      const none = await running.call(method, path, { token: null });
+      expect(none, path).toMatchObject({ status: 401, body: { code: 'missing_credentials' } });
+      const wrong = await running.call(method, path, { token: 'wrong' });
+      expect(wrong, path).toMatchObject({ status: 401, body: { code: 'invalid_credentials' } });
+    }
+  });
+
+  it('count only as "Bearer <token>"', async () => {
+    for (const authorization of [
+      ADMIN_TOKEN,
+      `bearer ${ADMIN_TOKEN}`,
+      `Basic ${ADMIN_TOKEN}`,
+      'Bearer ',
+      'Bearer',
+    ]) {
+      const answer = await running.call('GET', '/workspaces', { token: null, headers: { authorization } });
+      expect(answer).toMatchObject({ status: 401, body: { code: 'invalid_credentials' } });
+    }
+    const padded = await running.call('GET', '/workspaces', { token: ` ${ADMIN_TOKEN} ` });
+    expect(padded.status).toBe(200);
+  });
+
+  it('of a workspace open neither operator routes nor other workspaces', async () => {
+    const [mine, other] = [await running.create(), await running.create()];
+    const answers = [
+      await running.call('GET', '/workspaces', { token: mine.token }),
+      await running.call('DELETE', `/workspaces/${mine.id}`, { token: mine.token }),
+      await running.call('PATCH', `/workspaces/${other.id}`, { token: mine.token, body: { name: 'b' } }),
+      await running.call('GET', `/workspaces/${other.id}/state`, { token: mine.token }),
+      await running.call('POST', '/registry/heartbeat', {
+        token: mine.token,
+        body: { workspace_id: other.id },
+      }),
+    ];
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ status: 401, body: { code: 'invalid_credentials' } });
+    }
+  });
+
+  it('are held against the caller headers (decision 6)', async () => {
+    const { id, token } = await running.create();
+    const state = (headers: Record<string, string>) =>
+      running.call('GET', `/workspaces/${id}/state`, { token, headers });
+    expect((await state({ 'x-workspace-id': id.toUpperCase(), 'x-source-workspace-id': id })).status).toBe(
+      200,
+    );
+    for (const name of ['x-workspace-id', 'x-source-workspace-id']) {
+      for (const value of [UNKNOWN_ID, 'system:cron', '']) {
+        expect(await state({ [name]: value })).toMatchObject({
+          status: 403,
+          body: { code: 'caller_mismatch' },
+        });
+      }
+    }
+    const split = { 'x-workspace-id': id, 'x-source-workspace-id': UNKNOWN_ID };
+    const operator = await running.call('GET', `/workspaces/${id}/state`, { headers: split });
+    expect(operator.body.code).toBe('caller_mismatch');
+  });
+});

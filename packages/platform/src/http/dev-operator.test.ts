@@ -1,0 +1,72 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { isDevOperator } from './dev-operator.ts';
+
+const PORT = 8080;
+const decide = (headers: IncomingHttpHeaders, remoteAddress: string | undefined = '127.0.0.1') =>
+  isDevOperator({ remoteAddress, headers: { host: `localhost:${PORT}`, ...headers }, port: PORT });
+
+describe('the operator of dev mode (decision 2)', () => {
+  it('is whoever asks from this machine without a credential', () => {
+    expect(decide({})).toBe(true);
+    expect(decide({}, '::1')).toBe(true);
+    expect(decide({}, '::ffff:127.0.0.1')).toBe(true);
+    expect(decide({ host: '127.0.0.1:8080' })).toBe(true);
+    expect(decide({ host: '[::1]:8080' })).toBe(true);
+    expect(decide({ host: 'LocalHost:8080' })).toBe(true);
+  });
+
+  it('is nobody with a credential, whatever it is', () => {
+    expect(decide({ authorization: 'Bearer x' })).toBe(false);
+    expect(decide({ authorization: '' })).toBe(false);
+  });
+
+  it('is nobody from another machine', () => {
+    expect(decide({}, '192.168.1.7')).toBe(false);
+    expect(decide({}, '::ffff:10.0.0.1')).toBe(false);
+    expect(isDevOperator({ remoteAddress: undefined, headers: { host: 'localhost:8080' }, port: PORT })).toBe(
+      false,
+    );
+  });
+
+  it.each([
+    'evil.example.com',
+    'evil.example.com:8080',
+    'localhost',
+    'localhost:80',
+    'localhost.evil.com:8080',
+    '',
+  ])('is nobody who addresses %s, as a rebound name does', (host) => expect(decide({ host })).toBe(false));
+
+  it.each([
+    'forwarded',
+    'x-forwarded-for',
+    'x-forwarded-proto',
+    'x-forwarded-host',
+    'via',
+    'cf-ray',
+    'cf-connecting-ip',
+  ])('is nobody who comes through a tunnel (%s)', (name) => expect(decide({ [name]: 'x' })).toBe(false));
+
+  it('is nobody who speaks for a workspace', () => {
+    expect(decide({ 'x-workspace-id': 'a' })).toBe(false);
+    expect(decide({ 'x-source-workspace-id': 'a' })).toBe(false);
+  });
+
+  it('is nobody behind a page of another site', () => {
+    expect(decide({ 'sec-fetch-site': 'none' })).toBe(true);
+    expect(decide({ 'sec-fetch-site': 'same-origin' })).toBe(true);
+    expect(decide({ 'sec-fetch-site': 'same-site' })).toBe(false);
+    expect(decide({ 'sec-fetch-site': 'cross-site' })).toBe(false);
+    expect(decide({ origin: 'http://localhost:8080' })).toBe(true);
+    expect(decide({ origin: 'http://127.0.0.1:8080' })).toBe(true);
+    expect(decide({ origin: 'http://localhost:3000' })).toBe(false);
+    expect(decide({ origin: 'https://evil.example.com' })).toBe(false);
+    expect(decide({ origin: 'null' })).toBe(false);
+    expect(decide({ origin: 'http://localhost:8080', 'sec-fetch-site': 'cross-site' })).toBe(false);
+  });
+
+  it('takes free text in Origin for what it is (wire contract 8, row 15)', () => {
+    expect(decide({ origin: 'my-agent/1.0' })).toBe(true);
+  });
+});

@@ -1,0 +1,119 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+type Child = ChildProcessByStdio<null, Readable, Readable>;
+const children: Child[] = [];
+const folders: string[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+interface Run {
+  readonly child: Child;
+  readonly output: { out: string; err: string };
+  /** Resolves with the first line of stdout. */
+  readonly firstLine: Promise<string>;
+  readonly exited: Promise<number | null>;
+}
+
+function run(args: readonly string[], environment: Record<string, string> = {}): Run {
+  const { PATH = '' } = process.env;
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { PATH, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  children.push(child);
+  const output = { out: '', err: '' };
+  child.stderr.on('data', (chunk) => {
+    output.err += chunk;
+  });
+  const firstLine = new Promise<string>((resolve, reject) => {
+    child.stdout.on('data', (chunk) => {
+      output.out += chunk;
+      const end = output.out.indexOf('\n');
+      if (end >= 0) resolve(output.out.slice(0, end));
+    });
+    child.on('close', () => reject(new Error(`ended early: ${output.err}`)));
+  });
+  firstLine.catch(() => {});
+  const exited = once(child, 'close').then(([code]) => code as number | null);
+  return { child, output, firstLine, exited };
+}
+
+describe('molecule-platform', () => {
+  it('writes URL and operator key first with --json, logs JSON, and stops cleanly', async () => {
+    const started = run(['--dev', '--memory', '--port', '0', '--json']);
+    const { url, operatorKey } = JSON.parse(await started.firstLine);
+    const headers = { authorization: `Bearer ${operatorKey}` };
+    expect((await fetch(`${url}/workspaces`, { headers })).status).toBe(200);
+    started.child.kill('SIGTERM');
+    expect(await started.exited).toBe(0);
+    const { err } = started.output;
+    for (const line of err.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('message');
+    expect(err).not.toContain(operatorKey);
+  });
+
+  it('shows a banner with the place of the operator key', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'molecule-main-'));
+    folders.push(dataDir);
+    const started = run(['--dev', '--data-dir', dataDir, '--port', '0', '--log-level', 'silent']);
+    await started.firstLine;
+    started.child.kill('SIGINT');
+    expect(await started.exited).toBe(0);
+    expect(started.output.out).toMatch(/http:\/\/127\.0\.0\.1:\d+/);
+    expect(started.output.out).toContain(join(dataDir, 'operator-key'));
+    expect(started.output.err).toBe('');
+  });
+
+  it('does not start in production without its keys: exit code 2 and both names', async () => {
+    const refused = run(['--memory', '--port', '0']);
+    expect(await refused.exited).toBe(2);
+    expect(refused.output.err).toContain('ADMIN_TOKEN');
+    expect(refused.output.err).toContain('SECRETS_ENCRYPTION_KEY');
+    expect(refused.output.out).toBe('');
+  });
+
+  it('does not print the key of production', async () => {
+    const environment = { ADMIN_TOKEN: 'very-secret', SECRETS_ENCRYPTION_KEY: 'k'.repeat(32) };
+    const started = run(['--memory', '--port', '0'], environment);
+    await started.firstLine;
+    started.child.kill('SIGTERM');
+    expect(await started.exited).toBe(0);
+    expect(started.output.out + started.output.err).not.toContain('very-secret');
+  });
+
+  it('tells wrong options and a taken port apart', async () => {
+    const started = run(['--dev', '--memory', '--port', '0', '--json']);
+    const { port } = new URL(JSON.parse(await started.firstLine).url);
+    const taken = run(['--dev', '--memory', '--port', port]);
+    const wrong = run(['--dev', '--port', 'eighty']);
+    const outside = run(['--dev', '--memory', '--host', '0.0.0.0']);
+    expect([await taken.exited, await wrong.exited, await outside.exited]).toEqual([1, 2, 2]);
+    expect(taken.output.err).toContain(`Port ${port}`);
+    expect(outside.output.err).toContain('host (HOST)');
+  });
+
+  it('gives the data folder back even when killed', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'molecule-main-'));
+    folders.push(dataDir);
+    const args = ['--dev', '--data-dir', dataDir, '--port', '0', '--json'];
+    const first = run(args);
+    await first.firstLine;
+    const second = run(args);
+    expect(await second.exited).toBe(1);
+    expect(second.output.err).toContain('data folder');
+    first.child.kill('SIGKILL');
+    await first.exited;
+    const third = run(args);
+    expect(JSON.parse(await third.firstLine)).toHaveProperty('url');
+  });
+});

@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import type { Environment } from './environment.ts';
+import type { PlatformOptions } from './platform-options.ts';
+import { PlatformOptionsError } from './platform-options-error.ts';
+import { resolveSettings } from './resolve-settings.ts';
+
+const SECURE: PlatformOptions = { adminToken: 'a', secretsEncryptionKey: 'k'.repeat(32), memory: true };
+
+function problemsOf(options: PlatformOptions, environment: Environment = {}): string[] {
+  try {
+    resolveSettings(options, environment);
+    return [];
+  } catch (error) {
+    if (!(error instanceof PlatformOptionsError)) throw error;
+    return error.problems.map(({ option, variable }) => `${option} (${variable})`);
+  }
+}
+
+describe('resolving the settings', () => {
+  it('has a documented default for everything else', () => {
+    const settings = resolveSettings(SECURE, {});
+    expect(settings).toMatchObject({
+      mode: 'production',
+      host: '127.0.0.1',
+      port: 8080,
+      dataDir: null,
+      operatorKey: 'a',
+      orgId: null,
+      wrapPeerResults: true,
+      hierarchy: 'direct',
+      livenessStaleAfterMs: 90_000,
+      livenessSweepEveryMs: 15_000,
+      claimWindowMs: 900_000,
+      rateLimit: 600,
+      corsOrigins: [],
+      inboxLimit: 10_000,
+      synchronous: 'full',
+      activityRetentionDays: 7,
+      contractCheck: 'off',
+      leaseMs: 60_000,
+      answerHoldSeconds: 25,
+      maxAttempts: 5,
+    });
+    expect(Object.isFrozen(settings)).toBe(true);
+  });
+
+  it('does not start in production without both keys, and says so at once', () => {
+    expect(problemsOf({ memory: true })).toEqual([
+      'adminToken (ADMIN_TOKEN)',
+      'secretsEncryptionKey (SECRETS_ENCRYPTION_KEY)',
+    ]);
+  });
+
+  it('is in dev mode by option, or by MOLECULE_ENV unless there is an ADMIN_TOKEN', () => {
+    const modeOf = (options: PlatformOptions, environment: Environment) =>
+      resolveSettings({ memory: true, secretsEncryptionKey: 'k'.repeat(32), ...options }, environment).mode;
+    expect(modeOf({ mode: 'dev' }, {})).toBe('dev');
+    expect(modeOf({}, { MOLECULE_ENV: 'development' })).toBe('dev');
+    expect(modeOf({}, { MOLECULE_ENV: 'Development', ADMIN_TOKEN: 'a' })).toBe('production');
+    expect(modeOf({ adminToken: 'a' }, { MOLECULE_ENV: 'dev' })).toBe('production');
+  });
+
+  it('keeps dev mode on this machine', () => {
+    expect(problemsOf({ mode: 'dev', memory: true, host: '0.0.0.0' })).toEqual(['host (HOST)']);
+    expect(problemsOf({ mode: 'dev', memory: true }, { HOST: '192.168.1.5' })).toEqual(['host (HOST)']);
+    for (const host of ['127.0.0.1', '127.0.0.2', '::1', '[::1]', 'localhost']) {
+      expect(problemsOf({ mode: 'dev', memory: true, host })).toEqual([]);
+    }
+  });
+
+  it('reads the environment, and lets an option win', () => {
+    const environment = {
+      PORT: '9000',
+      RATE_LIMIT: '12',
+      REMOTE_LIVENESS_STALE_AFTER: '1m30s',
+      MOLECULE_WRAP_PEER_RESULTS: 'false',
+      MOLECULE_HIERARCHY: 'ancestors',
+      CORS_ORIGINS: 'http://localhost:3000, https://canvas.example.com',
+      EXTERNAL_PLATFORM_URL: 'https://platform.example.com/',
+      MOLECULE_ALLOW_AGENT_NETWORKS: '10.20.0.0/16',
+    };
+    expect(resolveSettings({ ...SECURE, port: 0 }, environment)).toMatchObject({
+      port: 0,
+      rateLimit: 12,
+      livenessStaleAfterMs: 90_000,
+      wrapPeerResults: false,
+      hierarchy: 'ancestors',
+      corsOrigins: ['http://localhost:3000', 'https://canvas.example.com'],
+      publicUrl: 'https://platform.example.com',
+      allowAgentNetworks: ['10.20.0.0/16'],
+    });
+    expect(resolveSettings(SECURE, { REMOTE_LIVENESS_STALE_AFTER: '45' }).livenessStaleAfterMs).toBe(45_000);
+  });
+
+  it('names each wrong value by option and variable, all at once', () => {
+    const wrong = {
+      PORT: 'eighty',
+      RATE_LIMIT: '0',
+      REMOTE_LIVENESS_STALE_AFTER: '90 seconds',
+      MOLECULE_WRAP_PEER_RESULTS: 'maybe',
+      MOLECULE_HIERARCHY: 'flat',
+      CORS_ORIGINS: '*',
+      EXTERNAL_PLATFORM_URL: 'platform.example.com',
+      MOLECULE_ALLOW_AGENT_NETWORKS: '10.0.0.1',
+      SECRETS_ENCRYPTION_KEY: 'short',
+    };
+    expect(problemsOf({ adminToken: 'a', memory: true }, wrong).sort()).toEqual([
+      'allowAgentNetworks (MOLECULE_ALLOW_AGENT_NETWORKS)',
+      'corsOrigins (CORS_ORIGINS)',
+      'hierarchy (MOLECULE_HIERARCHY)',
+      'livenessStaleAfterMs (REMOTE_LIVENESS_STALE_AFTER)',
+      'port (PORT)',
+      'publicUrl (EXTERNAL_PLATFORM_URL)',
+      'rateLimit (RATE_LIMIT)',
+      'secretsEncryptionKey (SECRETS_ENCRYPTION_KEY)',
+      'wrapPeerResults (MOLECULE_WRAP_PEER_RESULTS)',
+    ]);
+  });
+
+  it('refuses settings that contradict each other', () => {
+    expect(problemsOf({ ...SECURE, dataDir: '/tmp/x' })).toEqual(['dataDir (MOLECULE_DATA_DIR)']);
+    expect(problemsOf({ ...SECURE, operatorKey: 'b' })).toEqual(['operatorKey (MOLECULE_OPERATOR_KEY)']);
+  });
+});
