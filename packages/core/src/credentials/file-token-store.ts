@@ -48,7 +48,7 @@ export class FileTokenStore implements TokenStore {
     try {
       return checkToken(token);
     } catch (cause) {
-      throw storageError('The token file holds something else than a token', this.path, cause);
+      throw storageError('This is no token, in the file', this.path, cause);
     }
   }
 

@@ -2,9 +2,9 @@ const REDACTED = '[redacted]';
 
 const BEARER = /\b(bearer|basic)\s+[\w.~+/=-]{4,}/gi;
 const KEYED =
-  /(["']?[\w.-]{0,64}(?:token|secret|password|passwd|authorization|api[_-]?key|cookie)[\w.-]{0,64}["']?\s{0,8}[:=]\s{0,8})("(?:[^"\\]|\\.){0,8192}"?|'[^']{0,8192}'?|[^\s,;&"'{}[\]]{4,8192})/gi;
+  /((?:token|secret|password|passwd|authorization|api[_-]?key|cookie)[\w.-]{0,40}["']?\s{0,4}[:=]\s{0,4})("(?:[^"\\]|\\.){0,8192}"?|'[^']{0,8192}'?|[^\s,;&"'{}[\]]{4,8192})/gi;
 const URL_CREDENTIALS = /(\b[a-z][a-z0-9+.-]{0,15}:\/\/)[^\s/?#@]{1,512}@/gi;
-const JWT = /\beyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*/g;
+const JWT = /(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*/g;
 const PLATFORM_TOKEN = /(?<![\w-])[\w-]{43}(?![\w-])/g;
 
 /**

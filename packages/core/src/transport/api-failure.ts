@@ -1,5 +1,6 @@
 import { AccessDeniedError } from '../errors/access-denied-error.ts';
 import { ApiError, type ApiErrorOptions } from '../errors/api-error.ts';
+import { redactSecrets } from '../errors/redact-secrets.ts';
 import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
 import { parseRetryAfter } from '../time/retry-after.ts';
 import { excerptOf, headerOf, objectOf, type ReadBody, readBody, textOf } from './answer-text.ts';
@@ -11,8 +12,8 @@ import type { PlatformRequest } from './platform-request.ts';
 /** What the mapping of a failure needs to know about its request. */
 export interface FailedRequest {
   readonly request: PlatformRequest;
-  /** Whether a bearer was sent. */
-  readonly hadBearer: boolean;
+  /** The bearer that was sent, so that an answer that repeats it does not show it. */
+  readonly bearer: string | undefined;
   readonly nowMs: number;
 }
 
@@ -20,21 +21,32 @@ export interface FailedRequest {
 export function apiFailure(answer: HttpAnswer, failed: FailedRequest): ApiError {
   const { request } = failed;
   const { status } = answer;
-  if (status < 400) return redirectRefused(answer, request);
+  if (status < 400) {
+    return headerOf(answer, 'location') === undefined
+      ? unexpectedAnswer(request, answer, 'no success, no error and no redirect.')
+      : redirectRefused(answer, request);
+  }
   const body = readBody(answer);
   const details = body.kind === 'json' ? objectOf(body.value) : undefined;
   const platformCode = textOf(details?.code);
+  const known = failed.bearer === undefined ? [] : [failed.bearer];
   const said = textOf(details?.error);
   const base: Omit<ApiErrorOptions, 'code'> = {
     ...whereOf(request, status),
     platformCode,
-    body: excerptOf(answer),
+    body: redactSecrets(excerptOf(answer), known),
     details,
-    hint: hintForAnswer({ status, platformCode, details, bodyKind: body.kind, hadBearer: failed.hadBearer }),
+    hint: hintForAnswer({
+      status,
+      platformCode,
+      details,
+      bodyKind: body.kind,
+      hadBearer: failed.bearer !== undefined,
+    }),
     isRetryable: isWorthRepeating(status, platformCode, details),
     retryAfterMs: retryAfterOf(answer, details, failed.nowMs),
   };
-  const message = `${request.method} ${request.path.split('?', 1)[0]} answered ${status}${said === undefined ? '' : `: ${said.slice(0, 300)}`}`;
+  const message = `${request.method} ${request.path.split('?', 1)[0]} answered ${status}${said === undefined ? '' : `: ${redactSecrets(said.slice(0, 300), known)}`}`;
   if (isRemoval(status, details, request)) {
     return new WorkspaceRemovedError(message, {
       ...base,

@@ -32,7 +32,11 @@ export function connectionFailure(cause: Error, origin: string, delivered: Deliv
     });
   }
   const isBadCertificate = /CERT|^ERR_TLS|SELF_SIGNED|UNABLE_TO_/.test(code);
-  const isNoHttp = code.startsWith('HPE_') || code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER';
+  const isNoHttp =
+    cause.name === 'HTTPParserError' ||
+    code.startsWith('HPE_') ||
+    code === 'EPROTO' ||
+    code === 'ERR_SSL_WRONG_VERSION_NUMBER';
   return new ConnectionError(`The connection to ${origin} failed${code === '' ? '' : ` (${code})`}.`, {
     origin,
     delivered,

@@ -2,7 +2,11 @@ import { ApiError } from '../errors/api-error.ts';
 import type { PlatformRequest } from './platform-request.ts';
 
 /** Makes the error of a 2xx answer whose body is not what the route promises. */
-export function shapeError(request: Pick<PlatformRequest, 'method' | 'path'>, status: number, problem: string): ApiError {
+export function shapeError(
+  request: Pick<PlatformRequest, 'method' | 'path'>,
+  status: number,
+  problem: string,
+): ApiError {
   return new ApiError(
     `${request.method} ${request.path} answered ${status} with an unexpected shape: ${problem}.`,
     {

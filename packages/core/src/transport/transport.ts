@@ -103,7 +103,7 @@ export class Transport {
     if (status < 200 || status >= 300) {
       throw apiFailure(answer, {
         request,
-        hadBearer: bearer !== undefined,
+        bearer,
         nowMs: this.settings.clock.now(),
       });
     }

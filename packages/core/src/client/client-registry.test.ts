@@ -1,0 +1,381 @@
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { NEWER_TOKEN, PEER, SELF, TOKEN } from '../../test/agent-ids.ts';
+import { stage } from '../../test/test-client.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+
+const registered = {
+  status: 'registered',
+  id: SELF,
+  workspace_id: SELF,
+  delivery_mode: 'poll',
+  org_id: null,
+  expires_at: null,
+};
+
+describe('register', () => {
+  it('polls: sends both ids, the mode and no URL, and keeps the token it gets', async () => {
+    await using s = await stage(
+      { body: { ...registered, auth_token: ` ${TOKEN} ` } },
+      { token: null, adminToken: 'operator-key-1' },
+    );
+    expect(await s.client.register()).toEqual({
+      tokenIssued: true,
+      deliveryMode: 'poll',
+      orgId: null,
+      expiresAt: null,
+    });
+    expect(s.server.last.body).toEqual({
+      id: SELF,
+      workspace_id: SELF,
+      delivery_mode: 'poll',
+      agent_card: { name: `remote-agent-${SELF.slice(0, 8)}` },
+    });
+    expect(s.server.last.headers.authorization).toBe('Bearer operator-key-1');
+    expect(await s.store.load()).toBe(TOKEN);
+    s.server.script({ body: { status: 'ok' } });
+    await s.client.heartbeat();
+    expect(s.server.last.headers.authorization).toBe(`Bearer ${TOKEN}`);
+    expect(s.server.contractProblems()).toEqual([]);
+  });
+
+  it('pushes with the reported URL, and prefers its own token to the admin token', async () => {
+    const reportedUrl = 'https://agent.example/a2a';
+    await using s = await stage({ body: registered }, { reportedUrl, adminToken: 'operator-key-1' });
+    expect(await s.client.register()).toMatchObject({ tokenIssued: false });
+    expect(s.server.last.body).toMatchObject({ url: reportedUrl, delivery_mode: 'push' });
+    expect(s.server.last.headers.authorization).toBe(`Bearer ${TOKEN}`);
+  });
+
+  it('reads the token of older platforms and survives a body that says nothing', async () => {
+    await using s = await stage([
+      { body: { auth_token: NEWER_TOKEN, workspace_id: SELF, expires_at: null } },
+      { body: {} },
+    ]);
+    expect(await s.client.register()).toMatchObject({ tokenIssued: true, deliveryMode: null });
+    expect(await s.client.register()).toMatchObject({ tokenIssued: false });
+    expect(await s.store.load()).toBe(NEWER_TOKEN);
+  });
+
+  it('warns when there is no token at all', async () => {
+    await using s = await stage({ body: registered }, { token: null });
+    await s.client.register();
+    expect(s.logger.messages('warn')).toEqual([expect.stringContaining('issued no token')]);
+  });
+
+  it('keeps a refused token and explains', async () => {
+    await using s = await stage({ status: 401, body: { error: 'invalid workspace auth token' } });
+    await expect(s.client.register()).rejects.toMatchObject({
+      code: 'unauthorized',
+      hint: expect.stringContaining('kept'),
+    });
+    expect(await s.store.load()).toBe(TOKEN);
+    expect(s.server.requests).toHaveLength(1);
+  });
+
+  it('tries the placeholder once when an old platform wants a URL', async () => {
+    await using s = await stage([
+      { status: 400, body: { error: 'invalid request body' } },
+      { body: { status: 'registered' } },
+    ]);
+    await s.client.register();
+    expect(s.server.last.body).toMatchObject({ url: 'remote://no-inbound', delivery_mode: 'poll' });
+    s.server.script({ status: 400, body: { error: 'url is not allowed' } });
+    await expect(s.client.register()).rejects.toMatchObject({
+      status: 400,
+      hint: expect.stringContaining('reportedUrl'),
+    });
+    expect(s.server.requests).toHaveLength(4);
+  });
+
+  it('does not guess at other refusals', async () => {
+    await using s = await stage({ status: 400, body: { error: 'delivery_mode must be known' } });
+    await expect(s.client.register()).rejects.toMatchObject({ code: 'request_rejected' });
+    expect(s.server.requests).toHaveLength(1);
+  });
+});
+
+describe('a token rotated on disk', () => {
+  it('is found after a 401', async () => {
+    await using s = await stage([{ status: 401 }, { body: { status: 'ok' } }]);
+    await s.client.currentToken();
+    await s.store.save(NEWER_TOKEN);
+    await s.client.heartbeat();
+    expect(s.server.last.headers.authorization).toBe(`Bearer ${NEWER_TOKEN}`);
+  });
+
+  it('given in the options wins over a stored one until it is refused', async () => {
+    await using s = await stage([{ body: { status: 'ok' } }, { status: 401 }, { body: { status: 'ok' } }], {
+      authToken: 'given-token',
+    });
+    await s.client.heartbeat();
+    expect(s.server.last.headers.authorization).toBe('Bearer given-token');
+    await s.client.heartbeat();
+    expect(s.server.last.headers.authorization).toBe(`Bearer ${TOKEN}`);
+  });
+});
+
+describe('heartbeat', () => {
+  it('sends every metric every time and remembers the last ones', async () => {
+    await using s = await stage({
+      body: {
+        status: 'ok',
+        workspace_status: 'paused',
+        paused: true,
+        deleted: false,
+        pending: 2,
+        server_time: 't',
+      },
+    });
+    expect(await s.client.heartbeat({ activeTasks: 2, currentTask: 'x', errorRate: 0.5 })).toEqual({
+      workspaceStatus: 'paused',
+      paused: true,
+      pending: 2,
+      serverTime: 't',
+    });
+    await s.clock.sleep(61_500);
+    await s.client.heartbeat({ activeTasks: 1, monthlySpendCents: 7, runtimeState: 'wedged' });
+    expect(s.server.last.body).toEqual({
+      workspace_id: SELF,
+      current_task: 'x',
+      active_tasks: 1,
+      error_rate: 0.5,
+      sample_error: '',
+      uptime_seconds: 61,
+      monthly_spend: 7,
+      runtime_state: 'wedged',
+    });
+    expect(s.server.contractProblems()).toEqual([]);
+  });
+
+  it('is silent where an older platform is, and repeats', async () => {
+    await using s = await stage([
+      { status: 429, headers: { 'retry-after': '1' } },
+      { status: 503 },
+      { body: { status: 'ok' } },
+    ]);
+    expect(await s.client.heartbeat()).toEqual({
+      workspaceStatus: null,
+      paused: null,
+      pending: null,
+      serverTime: null,
+    });
+    expect(s.clock.sleeps).toEqual([1000, 2000]);
+  });
+
+  it('says that the workspace is gone', async () => {
+    await using s = await stage({
+      status: 401,
+      body: { error: 'removed', code: 'workspace_removed', deleted: true },
+    });
+    await expect(s.client.heartbeat()).rejects.toMatchObject({ code: 'workspace_removed' });
+  });
+});
+
+describe('pollState and getWorkspace', () => {
+  const state = { workspace_id: SELF, status: 'online', paused: false, deleted: false };
+
+  it('reports, and repeats after 429', async () => {
+    await using s = await stage([
+      { status: 429, headers: { 'retry-after': '2' } },
+      { body: state },
+      { body: { ...state, status: 'paused', paused: true } },
+    ]);
+    expect(await s.client.pollState()).toEqual({
+      workspaceId: SELF,
+      status: 'online',
+      paused: false,
+      deleted: false,
+      shouldStop: false,
+    });
+    expect(s.clock.sleeps).toEqual([2000]);
+    expect(await s.client.pollState()).toMatchObject({ paused: true, shouldStop: true });
+  });
+
+  it.each([
+    [{ status: 404, body: { workspace_id: SELF, status: 'removed', deleted: true } }],
+    [{ status: 410, body: { error: 'gone' } }],
+    [{ status: 401, body: { error: 'x', code: 'workspace_removed' } }],
+  ])('%j means deleted', async (answer) => {
+    await using s = await stage(answer);
+    expect(await s.client.pollState()).toMatchObject({ status: 'removed', deleted: true, shouldStop: true });
+  });
+
+  it('a bare 404 is a routing problem, a truthy text is no boolean', async () => {
+    await using s = await stage({ status: 404 });
+    await expect(s.client.pollState()).rejects.toMatchObject({ code: 'routing_problem' });
+    s.server.script({ body: { ...state, paused: 'false' } });
+    await expect(s.client.pollState()).rejects.toMatchObject({ code: 'unexpected_response' });
+  });
+
+  it('reads a workspace, and a removed one on request only', async () => {
+    const row = { id: SELF, name: 'n', status: 'removed', unknown_key: 1 };
+    await using s = await stage({ body: row });
+    await expect(s.client.getWorkspace()).rejects.toMatchObject({
+      code: 'workspace_removed',
+      workspaceId: SELF,
+    });
+    expect(await s.client.getWorkspace({ includeRemoved: true })).toMatchObject({
+      id: SELF,
+      status: 'removed',
+      raw: row,
+    });
+    expect(s.server.last.query.get('include_removed')).toBe('true');
+    s.server.script({
+      status: 410,
+      body: { error: 'workspace removed', id: SELF, removed_at: '2026-01-01T00:00:00Z' },
+    });
+    await expect(s.client.getWorkspace()).rejects.toMatchObject({ removedAt: '2026-01-01T00:00:00Z' });
+    s.server.script({ body: '[]' });
+    await expect(s.client.getWorkspace()).rejects.toMatchObject({ code: 'unexpected_response' });
+  });
+});
+
+describe('peers', () => {
+  it('are listed tolerantly and remembered', async () => {
+    await using s = await stage({
+      body: [
+        { id: PEER, name: 'ops', role: null, url: 'http://ops' },
+        null,
+        { name: 'no id' },
+        { id: 'polls', url: '' },
+      ],
+    });
+    expect((await s.client.getPeers()).map(({ id, role, tier }) => [id, role, tier])).toEqual([
+      [PEER, '', 2],
+      ['polls', '', 2],
+    ]);
+    expect(await s.client.discoverPeer(PEER.toUpperCase())).toBe('http://ops');
+    expect(s.server.requests).toHaveLength(1);
+    s.server.script({ body: {} });
+    expect(await s.client.getPeers()).toEqual([]);
+  });
+
+  it('are discovered once per while', async () => {
+    await using s = await stage({ body: { id: PEER, url: 'https://ops.example/a2a', name: 'ops' } });
+    expect(await s.client.discoverPeer(PEER)).toBe('https://ops.example/a2a');
+    expect(await s.client.discoverPeer(PEER)).toBe('https://ops.example/a2a');
+    expect(s.server.requests).toHaveLength(1);
+    s.client.invalidatePeerUrl(PEER);
+    await s.client.discoverPeer(PEER);
+    await s.clock.sleep(300_001);
+    await s.client.discoverPeer(PEER);
+    expect(s.server.requests).toHaveLength(3);
+  });
+
+  it('without address are null; forbidden ones and gateways are errors', async () => {
+    await using s = await stage({ body: { id: PEER, url: '' } });
+    expect(await s.client.discoverPeer(PEER)).toBeNull();
+    s.server.script({ status: 404, body: { error: 'not found' } });
+    expect(await s.client.discoverPeer(PEER)).toBeNull();
+    s.server.script({ status: 503, body: { error: 'workspace not available', status: 'offline' } });
+    expect(await s.client.discoverPeer(PEER)).toBeNull();
+    s.server.script({ status: 403, body: { error: 'not authorized' } });
+    await expect(s.client.discoverPeer(PEER)).rejects.toMatchObject({ name: 'AccessDeniedError' });
+    s.server.script({ status: 404 });
+    await expect(s.client.discoverPeer(PEER)).rejects.toMatchObject({ code: 'routing_problem' });
+  });
+
+  it('ids cannot leave their place in the path', async () => {
+    await using s = await stage({ body: { id: 'x', url: '' } });
+    await s.client.discoverPeer('a/../b?c#d');
+    expect(s.server.last.path).toBe('/registry/discover/a%2F..%2Fb%3Fc%23d');
+  });
+});
+
+describe('tokens', () => {
+  const row = (id: string, token: string) => ({
+    id,
+    prefix: token.slice(0, 8),
+    created_at: '2026-01-01T00:00:00Z',
+    last_used_at: null,
+  });
+
+  it('rotate: mint, store, verify, and only then revoke', async () => {
+    await using s = await stage();
+    const tokens = `/workspaces/${SELF}/tokens`;
+    s.server.routes.set(`GET ${tokens}`, {
+      body: { tokens: [row('t-old', TOKEN), row('t-other', 'zzzzzzzzz')], count: 2 },
+    });
+    s.server.routes.set(`POST ${tokens}`, {
+      status: 201,
+      body: { auth_token: NEWER_TOKEN, workspace_id: SELF, message: 'm' },
+    });
+    s.server.routes.set(`GET /workspaces/${SELF}/state`, {
+      body: { workspace_id: SELF, status: 'online', paused: false, deleted: false },
+    });
+    s.server.routes.set(`DELETE ${tokens}/t-old`, { body: { status: 'revoked' } });
+    expect(await s.client.rotateToken()).toEqual({ revokedTokenId: 't-old' });
+    expect(s.server.requests.map(({ method, headers }) => [method, headers.authorization])).toEqual([
+      ['GET', `Bearer ${TOKEN}`],
+      ['POST', `Bearer ${TOKEN}`],
+      ['GET', `Bearer ${NEWER_TOKEN}`],
+      ['DELETE', `Bearer ${NEWER_TOKEN}`],
+    ]);
+    expect(await s.store.load()).toBe(NEWER_TOKEN);
+    expect(await s.client.listTokens({ limit: 5 })).toEqual([
+      { id: 't-old', prefix: TOKEN.slice(0, 8), createdAt: '2026-01-01T00:00:00Z', lastUsedAt: null },
+      expect.objectContaining({ id: 't-other' }),
+    ]);
+    expect(s.server.contractProblems()).toEqual([]);
+  });
+
+  it('rotate: a new token that is refused gives way to the old one', async () => {
+    await using s = await stage();
+    const tokens = `/workspaces/${SELF}/tokens`;
+    s.server.routes.set(`GET ${tokens}`, { body: { tokens: [row('t-old', TOKEN)], count: 1 } });
+    s.server.routes.set(`POST ${tokens}`, {
+      status: 201,
+      body: { auth_token: NEWER_TOKEN, workspace_id: SELF },
+    });
+    s.server.routes.set(`GET /workspaces/${SELF}/state`, { status: 401 });
+    await expect(s.client.rotateToken()).rejects.toMatchObject({ code: 'unauthorized' });
+    expect(await s.store.load()).toBe(TOKEN);
+    expect(s.server.requests.some(({ method }) => method === 'DELETE')).toBe(false);
+  });
+
+  it('rotate: without a token there is nothing to do', async () => {
+    await using s = await stage([], { token: null });
+    await expect(s.client.rotateToken()).rejects.toMatchObject({ code: 'unauthorized' });
+    expect(s.server.requests).toEqual([]);
+  });
+});
+
+describe('planted secrets', () => {
+  it('appear in no log, no error, no stack and no inspection', async () => {
+    const admin = 'planted-operator-key';
+    const echo = { error: `no: Bearer ${TOKEN}`, auth_token: TOKEN, note: admin };
+    await using s = await stage({ status: 503, body: echo }, { adminToken: admin, authToken: TOKEN });
+    const errors: unknown[] = [];
+    const calls = [
+      () => s.client.register(),
+      () => s.client.heartbeat(),
+      () => s.client.callPeer(PEER, 'hi'),
+      () => s.client.fetchInboundPage(),
+      () => s.client.rotateToken(),
+    ];
+    for (const call of calls) await call().catch((error: unknown) => errors.push(error));
+    s.server.script({ status: 401, body: echo });
+    for (const call of calls) await call().catch((error: unknown) => errors.push(error));
+    expect(errors).toHaveLength(10);
+    const shown = [
+      JSON.stringify(s.logger.lines),
+      inspect(s.client, { depth: 9, showHidden: true }),
+      JSON.stringify(s.client),
+      ...errors.map((error) => `${inspect(error, { depth: 9 })} ${JSON.stringify(error)} ${String(error)}`),
+      ...errors.map((error) => (MoleculeError.isInstance(error) ? error.stack : '')),
+    ].join('\n');
+    expect(s.logger.lines.length).toBeGreaterThan(0);
+    expect(shown).not.toContain(TOKEN);
+  });
+
+  it('of any form stay out when the platform repeats them', async () => {
+    await using s = await stage(
+      { status: 400, body: { error: 'bad: opensesame', note: 'opensesame' } },
+      { authToken: 'opensesame' },
+    );
+    const error: unknown = await s.client.heartbeat().catch((reason: unknown) => reason);
+    expect(`${inspect(error)} ${JSON.stringify(error)}`).not.toContain('opensesame');
+    expect(error).toMatchObject({ status: 400, details: { note: 'opensesame' } });
+  });
+});

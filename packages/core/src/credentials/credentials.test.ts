@@ -1,0 +1,231 @@
+import { fork } from 'node:child_process';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { NEWER_TOKEN, TOKEN } from '../../test/agent-ids.ts';
+import { RecordingLogger } from '../../test/recording-logger.ts';
+import { withFileLock } from './file-lock.ts';
+import { FileTokenStore } from './file-token-store.ts';
+import { MemoryTokenStore } from './memory-token-store.ts';
+import { readPrivateFile, writePrivateFile } from './private-file.ts';
+
+const hasModes = process.platform !== 'win32';
+let folder: string;
+let directory: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'molecule-credentials-'));
+  directory = join(folder, 'state', 'inner');
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function modeOf(path: string): Promise<string> {
+  return ((await stat(path)).mode & 0o777).toString(8);
+}
+
+describe('FileTokenStore', () => {
+  it('keeps a token in a file of mode 0600 in a folder of mode 0700', async () => {
+    const store = new FileTokenStore({ directory });
+    expect(await store.load()).toBeUndefined();
+    await store.save(`  ${TOKEN}\n`);
+    expect(await store.load()).toBe(TOKEN);
+    expect(await readdir(directory)).toEqual(['.auth_token']);
+    if (hasModes) {
+      expect(await modeOf(store.path)).toBe('600');
+      expect(await modeOf(directory)).toBe('700');
+      expect(await modeOf(join(folder, 'state'))).toBe('700');
+    }
+    await store.save(NEWER_TOKEN);
+    expect(await store.load()).toBe(NEWER_TOKEN);
+    await store.clear();
+    await store.clear();
+    expect(await store.load()).toBeUndefined();
+  });
+
+  it.runIf(hasModes)('leaves the mode of a folder it did not create', async () => {
+    await mkdir(directory, { recursive: true });
+    await chmod(directory, 0o755);
+    await new FileTokenStore({ directory }).save(TOKEN);
+    expect(await modeOf(directory)).toBe('755');
+  });
+
+  it('takes an empty file for none, and reads what the Python SDK wrote', async () => {
+    const store = new FileTokenStore({ directory });
+    await mkdir(directory, { recursive: true });
+    await writeFile(store.path, ' \n', { mode: 0o600 });
+    expect(await store.load()).toBeUndefined();
+    await writeFile(store.path, TOKEN, { mode: 0o600 });
+    expect(await store.load()).toBe(TOKEN);
+  });
+
+  it.each(['', '  \n', 'two words', 'break\nbreak', 'ünïcode'])('refuses to save %j', async (token) => {
+    const store = new FileTokenStore({ directory });
+    await store.save(TOKEN);
+    await expect(store.save(token)).rejects.toMatchObject({ code: 'invalid_argument' });
+    expect(await store.load()).toBe(TOKEN);
+  });
+
+  it('refuses what is no token file, without showing it', async () => {
+    const store = new FileTokenStore({ directory });
+    await mkdir(directory, { recursive: true });
+    for (const content of [Buffer.from([0xff, 0xfe, 0x00]), `${TOKEN} ${TOKEN}`, 'x'.repeat(20_000)]) {
+      await writeFile(store.path, content, { mode: 0o600 });
+      const error: unknown = await store.load().catch((reason: unknown) => reason);
+      expect(error).toMatchObject({
+        code: 'credential_storage_failed',
+        message: expect.stringContaining(store.path),
+      });
+      expect(JSON.stringify(error)).not.toContain(TOKEN);
+    }
+    await rm(store.path);
+    await mkdir(store.path);
+    await expect(store.load()).rejects.toMatchObject({ code: 'credential_storage_failed' });
+  });
+
+  it.runIf(hasModes)('refuses a symbolic link, for reading and for writing', async () => {
+    const target = join(folder, 'elsewhere');
+    await writeFile(target, TOKEN, { mode: 0o600 });
+    await mkdir(directory, { recursive: true });
+    const store = new FileTokenStore({ directory });
+    await symlink(target, store.path);
+    await expect(store.load()).rejects.toThrow(/symbolic link/);
+    await expect(store.save(NEWER_TOKEN)).rejects.toThrow(/symbolic link/);
+    expect(await readFile(target, 'utf8')).toBe(TOKEN);
+  });
+
+  it.runIf(hasModes)('warns when others can read the token', async () => {
+    const logger = new RecordingLogger();
+    const store = new FileTokenStore({ directory, logger });
+    await store.save(TOKEN);
+    await store.load();
+    expect(logger.messages('warn')).toEqual([]);
+    await chmod(store.path, 0o644);
+    expect(await store.load()).toBe(TOKEN);
+    expect(logger.messages('warn')).toEqual(['A private file can be read by others: chmod 600 it.']);
+    expect(JSON.stringify(logger.lines)).not.toContain(TOKEN);
+  });
+
+  it('says so when the folder cannot be written', async () => {
+    await writeFile(join(folder, 'state'), 'a file, no folder');
+    const store = new FileTokenStore({ directory });
+    await expect(store.save(TOKEN)).rejects.toMatchObject({ code: 'credential_storage_failed' });
+  });
+
+  it('keeps the old token when a writer dies before the rename, and clears up after it', async () => {
+    const store = new FileTokenStore({ directory });
+    await store.save(TOKEN);
+    const left = join(directory, '.auth_token'.replace(/^/, '.').concat('.123.dead.tmp'));
+    await writeFile(left, 'half a tok');
+    expect(await store.load()).toBe(TOKEN);
+    const longAgo = new Date(Date.now() - 3_600_000);
+    await utimes(left, longAgo, longAgo);
+    await store.save(NEWER_TOKEN);
+    expect(await readdir(directory)).toEqual(['.auth_token']);
+  });
+
+  it('lets many writers write, each as a whole', async () => {
+    const tokens = Array.from({ length: 12 }, (_, index) => `${TOKEN}${index}`);
+    await Promise.all(tokens.map((token) => new FileTokenStore({ directory }).save(token)));
+    expect(tokens).toContain(await new FileTokenStore({ directory }).load());
+    expect(await readdir(directory)).toEqual(['.auth_token']);
+  });
+
+  it('never touches the token while another process holds the lock', async () => {
+    const store = new FileTokenStore({ directory, lockTimeoutMs: 60 });
+    await store.save(TOKEN);
+    const lock = `${store.path}.lock`;
+    await writeFile(lock, `${process.pid} ${hostname()} other`);
+    await expect(store.save(NEWER_TOKEN)).rejects.toMatchObject({ code: 'lock_timeout', isRetryable: true });
+    expect(await store.load()).toBe(TOKEN);
+    expect(await readFile(lock, 'utf8')).toContain('other');
+  });
+});
+
+describe('withFileLock', () => {
+  it('takes over the lock of a process that has ended', async () => {
+    const path = join(directory, 'x.lock');
+    const child = fork('-e', [], { execArgv: ['-e', ''], stdio: 'ignore' });
+    await new Promise((resolve) => child.on('exit', resolve));
+    await mkdir(directory, { recursive: true });
+    await writeFile(path, `${child.pid} ${hostname()} dead`);
+    expect(await withFileLock(path, async () => 'mine', { timeoutMs: 500 })).toBe('mine');
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('takes over an old lock of another host, not a young one', async () => {
+    const path = join(directory, 'x.lock');
+    await mkdir(directory, { recursive: true });
+    await writeFile(path, `1 another-host.example uuid`);
+    await expect(withFileLock(path, async () => 1, { timeoutMs: 50 })).rejects.toMatchObject({
+      code: 'lock_timeout',
+    });
+    const longAgo = new Date(Date.now() - 60_000);
+    await utimes(path, longAgo, longAgo);
+    expect(await withFileLock(path, async () => 1, { timeoutMs: 50 })).toBe(1);
+  });
+
+  it('lets go when the work fails, and stops waiting on abort', async () => {
+    const path = join(directory, 'x.lock');
+    await expect(withFileLock(path, () => Promise.reject(new Error('work')))).rejects.toThrow('work');
+    await withFileLock(path, async () => {
+      const abort = new AbortController();
+      const waiting = withFileLock(path, async () => 1, { signal: abort.signal, timeoutMs: 60_000 });
+      abort.abort('stop');
+      await expect(waiting).rejects.toBe('stop');
+    });
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('holds one holder at a time', async () => {
+    const path = join(directory, 'x.lock');
+    let inside = 0;
+    let most = 0;
+    await Promise.all(
+      Array.from({ length: 8 }, () =>
+        withFileLock(path, async () => {
+          inside += 1;
+          most = Math.max(most, inside);
+          await new Promise((resolve) => setTimeout(resolve, 2));
+          inside -= 1;
+        }),
+      ),
+    );
+    expect(most).toBe(1);
+  });
+});
+
+describe('private files', () => {
+  it('are written whole and read with a limit', async () => {
+    const path = join(directory, 'cursor.json');
+    expect(await readPrivateFile(path)).toBeUndefined();
+    await writePrivateFile(path, '{"cursor":"ä"}');
+    expect(await readPrivateFile(path)).toBe('{"cursor":"ä"}');
+    await expect(readPrivateFile(path, { maxBytes: 3 })).rejects.toThrow(/too large/);
+  });
+});
+
+describe('MemoryTokenStore', () => {
+  it('keeps, replaces and forgets', async () => {
+    const store = new MemoryTokenStore(TOKEN);
+    expect(await store.load()).toBe(TOKEN);
+    await store.save(NEWER_TOKEN);
+    expect(await store.load()).toBe(NEWER_TOKEN);
+    await store.clear();
+    expect(await store.load()).toBeUndefined();
+    await expect(store.save(' ')).rejects.toMatchObject({ code: 'invalid_argument' });
+    await expect(store.load({ signal: AbortSignal.abort('stop') })).rejects.toBe('stop');
+  });
+});

@@ -1,0 +1,127 @@
+import { inspect } from 'node:util';
+import { describe, expect, it, vi } from 'vitest';
+import { TOKEN } from '../../test/agent-ids.ts';
+import * as exported from '../index.ts';
+import { AccessDeniedError } from './access-denied-error.ts';
+import { ApiError } from './api-error.ts';
+import { ConfigurationError } from './configuration-error.ts';
+import { ConnectionError } from './connection-error.ts';
+import { CursorLostError } from './cursor-lost-error.ts';
+import { MOLECULE_ERROR_CODES } from './error-codes.ts';
+import { ERROR_BRAND, MoleculeError } from './molecule-error.ts';
+import { TimeoutError } from './timeout-error.ts';
+import { WorkspaceRemovedError } from './workspace-removed-error.ts';
+
+const where = { status: 500, method: 'GET', path: '/workspaces/x?token=abc' };
+
+function isErrorClass(value: unknown): value is typeof MoleculeError {
+  return typeof value === 'function' && (value === Error || value.prototype instanceof Error);
+}
+
+describe('every exported error class', () => {
+  const classes = Object.entries(exported).flatMap(([name, value]) =>
+    isErrorClass(value) ? [[name, value] as const] : [],
+  );
+
+  it('is found', () => expect(classes.length).toBeGreaterThanOrEqual(8));
+
+  it.each(classes)('%s has a brand of its own', (name, errorClass) => {
+    expect(Object.hasOwn(errorClass, ERROR_BRAND)).toBe(true);
+    expect(Reflect.get(errorClass, ERROR_BRAND)).toBe(name);
+  });
+});
+
+describe('isInstance', () => {
+  it('tells the classes apart', () => {
+    const denied = new AccessDeniedError('no', where);
+    expect([MoleculeError, ApiError, AccessDeniedError].map((c) => c.isInstance(denied))).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect(WorkspaceRemovedError.isInstance(denied)).toBe(false);
+    expect(ConfigurationError.isInstance(denied)).toBe(false);
+    for (const other of [new Error('x'), null, undefined, 'x', {}, Object.create(null)]) {
+      expect(MoleculeError.isInstance(other)).toBe(false);
+    }
+  });
+
+  it('knows the errors of another copy of the package', async () => {
+    vi.resetModules();
+    const copy = await import('./cursor-lost-error.ts');
+    const copyOfBase = await import('./molecule-error.ts');
+    const error = new copy.CursorLostError('gone', { ...where, cursor: 'a' });
+    expect(copy.CursorLostError).not.toBe(CursorLostError);
+    expect(error).not.toBeInstanceOf(CursorLostError);
+    expect(CursorLostError.isInstance(error)).toBe(true);
+    expect(ApiError.isInstance(error)).toBe(true);
+    expect(MoleculeError.isInstance(error)).toBe(true);
+    expect(copyOfBase.MoleculeError.isInstance(new TimeoutError('t', { timeoutMs: 1 }))).toBe(true);
+    expect(AccessDeniedError.isInstance(error)).toBe(false);
+  });
+});
+
+describe('what an error says', () => {
+  it('has a sentence for every code', () => {
+    for (const sentence of Object.values(MOLECULE_ERROR_CODES)) expect(sentence).toMatch(/^[A-Z].+[.]$/);
+  });
+
+  it('gives facts and the cause, and survives JSON', () => {
+    const cause = Object.assign(new Error(`connect failed with Bearer ${TOKEN}`), { code: 'ECONNREFUSED' });
+    const error = new ConnectionError('No way.', {
+      origin: 'http://p',
+      delivered: 'no',
+      cause,
+      hint: 'Start it.',
+    });
+    expect(error.cause).toBe(cause);
+    expect(JSON.parse(JSON.stringify(error))).toEqual({
+      name: 'ConnectionError',
+      code: 'connection_failed',
+      message: 'No way.',
+      hint: 'Start it.',
+      isRetryable: true,
+      cause: { name: 'Error', message: 'connect failed with Bearer [redacted]', code: 'ECONNREFUSED' },
+      origin: 'http://p',
+      delivered: 'no',
+    });
+  });
+
+  it('cuts query and body, and shows no credential anywhere', () => {
+    const body = `${JSON.stringify({ error: 'x', auth_token: TOKEN, note: `Bearer ${TOKEN}` })}${'y'.repeat(9999)}`;
+    const error = new ApiError(`failed with ${TOKEN}`, {
+      ...where,
+      code: 'platform_error',
+      body,
+      details: { t: TOKEN },
+    });
+    expect(error.path).toBe('/workspaces/x');
+    expect(error.bodyExcerpt.length).toBeLessThanOrEqual(200);
+    expect(error.details).toEqual({ t: TOKEN });
+    for (const shown of [JSON.stringify(error), inspect(error), String(error), error.stack]) {
+      expect(shown).not.toContain(TOKEN);
+    }
+  });
+
+  it('keeps what the subclasses know', () => {
+    const removed = new WorkspaceRemovedError('gone', {
+      ...where,
+      workspaceId: 'w',
+      removedAt: '2026-01-01T00:00:00Z',
+    });
+    expect(removed.toJSON()).toMatchObject({
+      code: 'workspace_removed',
+      workspaceId: 'w',
+      removedAt: '2026-01-01T00:00:00Z',
+    });
+    expect(new CursorLostError('x', { ...where, cursor: 'c1' }).toJSON()).toMatchObject({
+      code: 'cursor_lost',
+      cursor: 'c1',
+    });
+    expect(new TimeoutError('x', { timeoutMs: 5 }).toJSON()).toMatchObject({
+      code: 'timed_out',
+      delivered: 'unknown',
+    });
+    expect(new ConfigurationError('x')).toMatchObject({ code: 'configuration_invalid', isRetryable: false });
+  });
+});

@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest';
+import * as agent from './index.ts';
+import * as operator from './operator.ts';
+
+it('the agent entry exports exactly these names', () => {
+  expect(Object.keys(agent).sort()).toEqual([
+    'AccessDeniedError',
+    'ApiError',
+    'ConfigurationError',
+    'ConnectionError',
+    'CursorLostError',
+    'FileTokenStore',
+    'MOLECULE_ERROR_CODES',
+    'MemoryTokenStore',
+    'MoleculeError',
+    'PeerReply',
+    'RemoteAgentClient',
+    'TimeoutError',
+    'WorkspaceRemovedError',
+    'fencePeerText',
+    'makeIdempotencyKey',
+    'parseActivityRow',
+    'peerTextInstructions',
+    'stripA2aBoundary',
+    'wrapA2aBoundary',
+  ]);
+});
+
+it('the operator entry exports exactly these names', () => {
+  expect(Object.keys(operator).sort()).toEqual(['OperatorClient', 'OperatorTokens']);
+});

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { TOKEN } from '../../test/agent-ids.ts';
+import { RecordingLogger } from '../../test/recording-logger.ts';
+import { ConnectionError } from '../errors/connection-error.ts';
+import { childLogger } from './child-logger.ts';
+import { redactingLogger } from './redacting-logger.ts';
+import { silentLogger } from './silent-logger.ts';
+
+describe('redactingLogger', () => {
+  it('removes credentials by key, by pattern and by value, at every depth', () => {
+    const target = new RecordingLogger();
+    const logger = redactingLogger(target, ['open-sesame']);
+    logger.addSecret('added-later');
+    const circular: Record<string, unknown> = { authToken: TOKEN };
+    circular.self = circular;
+    logger.info(
+      {
+        authorization: `Bearer ${TOKEN}`,
+        nested: { list: [{ apiKey: 'k-123' }, `say open-sesame`, 'added-later!'] },
+        error: new ConnectionError('lost', {
+          origin: 'http://p',
+          delivered: 'no',
+          cause: new Error(`Bearer ${TOKEN}`),
+        }),
+        plain: new Error(`with ${TOKEN}`, { cause: { token: TOKEN } }),
+        circular,
+        tokens: 12,
+        workspaceId: 'w',
+      },
+      `connected with ${TOKEN}`,
+    );
+    const written = JSON.stringify(target.lines);
+    for (const secret of [TOKEN, 'k-123', 'open-sesame', 'added-later'])
+      expect(written).not.toContain(secret);
+    expect(target.lines[0]?.fields).toMatchObject({
+      tokens: 12,
+      workspaceId: 'w',
+      error: { code: 'connection_failed' },
+    });
+    expect(written).toContain('[circular]');
+  });
+
+  it('survives a logger and fields that throw', () => {
+    const logger = redactingLogger({
+      ...silentLogger,
+      warn: () => {
+        throw new Error('disk full');
+      },
+    });
+    const hostile = Object.defineProperty({}, 'x', {
+      enumerable: true,
+      get: () => {
+        throw new Error('boo');
+      },
+    });
+    expect(() => logger.warn({ hostile }, 'still here')).not.toThrow();
+  });
+});
+
+describe('childLogger', () => {
+  it('adds its fields, and own fields win', () => {
+    const target = new RecordingLogger();
+    childLogger(target, { component: 'poll', attempt: 0 }).warn({ attempt: 2 }, 'again');
+    expect(target.lines).toEqual([
+      { level: 'warn', fields: { component: 'poll', attempt: 2 }, message: 'again' },
+    ]);
+  });
+});

@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { SELF, TOKEN } from '../../test/agent-ids.ts';
+import { resolveOperatorSettings } from './operator-options.ts';
+import { resolveSettings } from './resolve-settings.ts';
+import { SDK_VERSION } from './sdk-version.ts';
+
+const least = { workspaceId: SELF, platformUrl: 'http://localhost:8080' };
+
+describe('resolveSettings', () => {
+  it('fills in every default and freezes', () => {
+    const settings = resolveSettings({ ...least, platformUrl: 'HTTPS://Acme.Example:443/base///' }, {});
+    expect(settings).toMatchObject({
+      workspaceId: SELF,
+      platformUrl: 'https://acme.example/base',
+      platformOrigin: 'https://acme.example',
+      basePath: '/base',
+      origin: 'https://acme.example',
+      orgId: null,
+      authToken: null,
+      reportedUrl: null,
+      deliveryMode: 'poll',
+      agentCard: { name: `remote-agent-${SELF.slice(0, 8)}` },
+      stateDirectory: join(homedir(), '.molecule', SELF),
+      requestTimeoutMs: 10_000,
+      messageTimeoutMs: 15_000,
+      callTimeoutMs: 30_000,
+      maxRetries: 3,
+      maxRetryAfterMs: 30_000,
+      peerCacheTtlMs: 300_000,
+    });
+    expect(Object.isFrozen(settings)).toBe(true);
+    expect(Object.values(settings)).not.toContain(undefined);
+  });
+
+  it('reads the environment, where options are missing', () => {
+    const env = {
+      PLATFORM_URL: 'http://second:1',
+      MOLECULE_PLATFORM_URL: ' http://first:1 ',
+      WORKSPACE_ID: SELF.toUpperCase(),
+      MOLECULE_WORKSPACE_TOKEN: TOKEN,
+      MOLECULE_ORG_ID: 'org-1',
+      MOLECULE_AGENT_NAME: 'named',
+      MOLECULE_STATE_DIR: '~/state',
+    };
+    expect(resolveSettings({}, env)).toMatchObject({
+      platformUrl: 'http://first:1',
+      workspaceId: SELF,
+      authToken: TOKEN,
+      orgId: 'org-1',
+      agentCard: { name: 'named' },
+      stateDirectory: join(homedir(), 'state'),
+    });
+    expect(resolveSettings({ ...least, orgId: 'own', agentCard: { name: 'card' } }, env)).toMatchObject({
+      platformUrl: 'http://localhost:8080',
+      orgId: 'own',
+      agentCard: { name: 'card' },
+    });
+  });
+
+  it('sends any origin as given, the platform origin by default, none for null', () => {
+    expect(resolveSettings({ ...least, origin: 'my-agent/1.0' }, {}).origin).toBe('my-agent/1.0');
+    expect(resolveSettings({ ...least, origin: null }, { MOLECULE_ORIGIN: 'x' }).origin).toBeNull();
+    expect(resolveSettings(least, {}).origin).toBe('http://localhost:8080');
+  });
+
+  it('pushes with a reported URL', () => {
+    expect(resolveSettings({ ...least, reportedUrl: 'https://agent.example/a2a' }, {}).deliveryMode).toBe(
+      'push',
+    );
+    expect(() => resolveSettings({ ...least, deliveryMode: 'push' }, {})).toThrow(/MOLECULE_REPORTED_URL/);
+  });
+
+  it.each([
+    [{ platformUrl: 'http://p' }, /workspaceId \(or MOLECULE_WORKSPACE_ID, WORKSPACE_ID\) is missing/],
+    [{ workspaceId: SELF }, /platformUrl \(or MOLECULE_PLATFORM_URL, PLATFORM_URL\) is missing/],
+    [{ ...least, workspaceId: '../../etc' }, /must be a UUID/],
+    [{ ...least, workspaceId: `${SELF}/x` }, /must be a UUID/],
+    [{ ...least, platformUrl: 'ftp://p' }, /http or https/],
+    [{ ...least, platformUrl: 'localhost:8080' }, /http or https/],
+    [{ ...least, platformUrl: 'http://user:hunter2@p' }, /must not contain a user name or password/],
+    [{ ...least, reportedUrl: 'remote://no-inbound' }, /reportedUrl/],
+    [{ ...least, orgId: 'a\r\nX-Evil: 1' }, /orgId .* printable ASCII/],
+    [{ ...least, requestTimeoutMs: 0 }, /requestTimeoutMs/],
+    [{ ...least, maxRetries: 1.5 }, /maxRetries must be an integer/],
+    [{ ...least, callTimeoutMs: Number.NaN }, /callTimeoutMs/],
+  ])('refuses %j', (options, message) => {
+    const attempt = () => resolveSettings(options, {});
+    expect(attempt).toThrow(expect.objectContaining({ code: 'configuration_invalid' }));
+    expect(attempt).toThrow(message);
+    expect(attempt).not.toThrow(/hunter2/);
+  });
+});
+
+describe('resolveOperatorSettings', () => {
+  it('takes a key, its variable, or an explicit null', () => {
+    const platformUrl = 'http://p';
+    expect(resolveOperatorSettings({ platformUrl, operatorKey: 'key-1' }, {}).operatorKey).toBe('key-1');
+    expect(resolveOperatorSettings({ platformUrl }, { ADMIN_TOKEN: 'key-2' }).operatorKey).toBe('key-2');
+    expect(
+      resolveOperatorSettings({ platformUrl, operatorKey: null }, { ADMIN_TOKEN: 'x' }).operatorKey,
+    ).toBeNull();
+    expect(() => resolveOperatorSettings({ platformUrl }, {})).toThrow(
+      /operatorKey \(or MOLECULE_OPERATOR_KEY/,
+    );
+  });
+});
+
+it('the version is that of package.json', () => {
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  expect(SDK_VERSION).toBe(manifest.version);
+});

@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import { TimeoutError } from '../errors/timeout-error.ts';
+import { backoffDelayMs } from './backoff.ts';
+import { withDeadline } from './deadline.ts';
+import { linkAbort } from './linked-abort.ts';
+import { ManualClock } from './manual-clock.ts';
+import { parseRetryAfter } from './retry-after.ts';
+import { systemClock } from './system-clock.ts';
+
+describe('backoffDelayMs', () => {
+  it('doubles to the limit, ±25 %', () => {
+    const centre = (retry: number) => backoffDelayMs(retry, {}, () => 0.5);
+    expect([1, 2, 3, 4, 5, 6, 7].map(centre)).toEqual([1000, 2000, 4000, 8000, 16000, 30000, 30000]);
+    expect(backoffDelayMs(2, {}, () => 0)).toBe(1500);
+    expect(backoffDelayMs(2, {}, () => 0.999999)).toBe(2500);
+    expect(backoffDelayMs(3, { baseMs: 100, factor: 4, jitter: 0 })).toBe(1600);
+  });
+});
+
+describe('parseRetryAfter', () => {
+  const now = Date.UTC(2026, 0, 1, 12, 0, 0);
+
+  it.each([
+    ['7', 7000],
+    [' 5 ', 5000],
+    ['2.7', 3000],
+    ['0.2', 1000],
+    ['120', 120000],
+    ['Thu, 01 Jan 2026 12:00:30 GMT', 30000],
+    ['Thursday, 01-Jan-26 12:00:30 GMT', 30000],
+    ['Thu Jan  1 12:00:30 2026', 30000],
+  ])('reads %j', (header, expected) => expect(parseRetryAfter(header, now)).toBe(expected));
+
+  it.each([
+    '0',
+    '0.0',
+    '-1',
+    '-0.5',
+    '',
+    'abc',
+    'nan',
+    'inf',
+    '1e9',
+    '0x10',
+    '5, 6',
+    '+5',
+    'Thu, 01 Jan 2026 11:00:00 GMT',
+    '2026-01-01',
+    'Jan 2027',
+    null,
+    undefined,
+  ])('takes %j as absent', (header) => expect(parseRetryAfter(header, now)).toBeUndefined());
+});
+
+describe('ManualClock', () => {
+  it('runs timers in order, also those set meanwhile', async () => {
+    const clock = new ManualClock(0);
+    const seen: string[] = [];
+    clock.setTimer(20, () => seen.push(`b${clock.now()}`));
+    clock.setTimer(10, () => {
+      seen.push(`a${clock.now()}`);
+      clock.setTimer(5, () => seen.push(`c${clock.now()}`));
+    });
+    clock.setTimer(5, () => seen.push('never')).cancel();
+    await clock.advance(30);
+    expect(seen).toEqual(['a10', 'c15', 'b20']);
+    expect([clock.now(), clock.monotonic(), clock.pending]).toEqual([30, 30, 0]);
+  });
+
+  it('ends a sleep by time or signal and leaves nothing behind', async () => {
+    const clock = new ManualClock();
+    const abort = new AbortController();
+    const slept = clock.sleep(1000);
+    const cut = clock.sleep(1000, { signal: abort.signal });
+    const reason = new Error('enough');
+    abort.abort(reason);
+    await expect(cut).rejects.toBe(reason);
+    expect(await clock.runNext()).toBe(true);
+    await slept;
+    expect(await clock.runNext()).toBe(false);
+    await expect(clock.sleep(1, { signal: abort.signal })).rejects.toBe(reason);
+  });
+});
+
+describe('systemClock', () => {
+  it('sleeps, and an abort ends the sleep at once', async () => {
+    await systemClock.sleep(1);
+    const abort = new AbortController();
+    const sleeping = systemClock.sleep(60_000, { signal: abort.signal });
+    abort.abort('stop');
+    await expect(sleeping).rejects.toBe('stop');
+  });
+
+  it('runs and cancels timers', async () => {
+    await new Promise<void>((resolve) => {
+      systemClock.setTimer(0, () => expect.unreachable()).cancel();
+      systemClock.setTimer(1, resolve);
+      setTimeout(() => {}, 50);
+    });
+  });
+});
+
+describe('linkAbort', () => {
+  it('follows the first parent with its reason, and none after unlink', () => {
+    const [a, b] = [new AbortController(), new AbortController()];
+    const linked = linkAbort(a.signal, undefined, b.signal);
+    b.abort('b');
+    a.abort('a');
+    expect(linked.signal.reason).toBe('b');
+    const c = new AbortController();
+    const free = linkAbort(c.signal);
+    free.unlink();
+    c.abort();
+    expect(free.signal.aborted).toBe(false);
+    expect(linkAbort(c.signal).signal.aborted).toBe(true);
+  });
+});
+
+describe('withDeadline', () => {
+  it('settles at the deadline although the work goes on', async () => {
+    const clock = new ManualClock();
+    let seen: AbortSignal | undefined;
+    const running = withDeadline({ clock, timeoutMs: 100, what: 'The handler' }, (signal) => {
+      seen = signal;
+      return new Promise<never>(() => {});
+    });
+    const failed = expect(running).rejects.toMatchObject({
+      code: 'timed_out',
+      message: 'The handler took longer than 100 ms.',
+    });
+    await clock.advance(100);
+    await failed;
+    expect(TimeoutError.isInstance(seen?.reason)).toBe(true);
+  });
+
+  it('gives the result, the error or the abort, and leaves no timer', async () => {
+    const clock = new ManualClock();
+    const options = { clock, timeoutMs: 100, what: 'It' };
+    expect(await withDeadline(options, () => 7)).toBe(7);
+    await expect(withDeadline(options, () => Promise.reject(new Error('own')))).rejects.toThrow('own');
+    const abort = new AbortController();
+    const cut = withDeadline({ ...options, signal: abort.signal }, () => new Promise<never>(() => {}));
+    abort.abort('stop');
+    await expect(cut).rejects.toBe('stop');
+    expect(clock.pending).toBe(0);
+  });
+});

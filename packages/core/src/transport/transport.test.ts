@@ -1,0 +1,331 @@
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { NEWER_TOKEN, SELF, TOKEN } from '../../test/agent-ids.ts';
+import { type ScriptedAnswer, ScriptedServer } from '../../test/scripted-server.ts';
+import { testTransport } from '../../test/test-transport.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { SDK_VERSION } from '../settings/sdk-version.ts';
+import { platformPath, queryOf } from './platform-path.ts';
+import type { PlatformRequest } from './platform-request.ts';
+
+const read: PlatformRequest = { method: 'GET', path: '/x', isRepeatable: false, timeoutMs: 2_000 };
+const write: PlatformRequest = { ...read, method: 'POST', body: { a: 1 } };
+
+async function failure(
+  answer: ScriptedAnswer,
+  request = read,
+  bearer: string | undefined = TOKEN,
+): Promise<MoleculeError> {
+  await using server = await ScriptedServer.start(answer);
+  await using made = testTransport(server.url, bearer === undefined ? {} : { bearer });
+  const error: unknown = await made.transport.send(request).catch((reason: unknown) => reason);
+  if (!MoleculeError.isInstance(error)) throw new Error(`not one of ours: ${String(error)}`);
+  expect(server.requests).toHaveLength(1);
+  return error;
+}
+
+describe('headers', () => {
+  it('go out with every request', async () => {
+    await using server = await ScriptedServer.start({ body: {} });
+    await using made = testTransport(`${server.url}/base/`, { bearer: TOKEN, orgId: 'org-1' });
+    await made.transport.send({ ...write, query: '?a=1', holdSeconds: 25 });
+    const { headers, path, query } = server.last;
+    expect([path, query.get('a')]).toEqual(['/base/x', '1']);
+    expect(headers).toMatchObject({
+      authorization: `Bearer ${TOKEN}`,
+      'content-type': 'application/json',
+      origin: server.url,
+      'x-molecule-org-id': 'org-1',
+      'x-workspace-id': SELF,
+      'x-source-workspace-id': SELF,
+      'x-timeout': '25',
+      'user-agent': `molecule-sdk-ts/${SDK_VERSION}`,
+    });
+    await made.transport.send(read);
+    expect(server.last.headers).not.toHaveProperty('x-timeout');
+    expect(server.last.headers).not.toHaveProperty('content-type');
+  });
+
+  it('are left out when there is nothing to say', async () => {
+    await using server = await ScriptedServer.start({ body: {} });
+    await using made = testTransport(server.url, { origin: null, workspaceId: null });
+    await made.transport.send(read);
+    for (const name of [
+      'authorization',
+      'origin',
+      'x-molecule-org-id',
+      'x-workspace-id',
+      'x-source-workspace-id',
+    ]) {
+      expect(server.last.headers).not.toHaveProperty(name);
+    }
+  });
+
+  it('take any Origin as given', async () => {
+    await using server = await ScriptedServer.start({ body: {} });
+    await using made = testTransport(server.url, { origin: 'my-agent/1.0' });
+    await made.transport.send(read);
+    expect(server.last.headers.origin).toBe('my-agent/1.0');
+  });
+});
+
+describe('a refused token', () => {
+  it('is replaced once by a newer one from the store', async () => {
+    await using server = await ScriptedServer.start({ status: 401 }, { body: { ok: 1 } });
+    await using made = testTransport(server.url, { bearer: TOKEN, newer: NEWER_TOKEN });
+    expect((await made.transport.send(write)).body).toEqual({ ok: 1 });
+    expect(server.requests.map((request) => request.headers.authorization)).toEqual([
+      `Bearer ${TOKEN}`,
+      `Bearer ${NEWER_TOKEN}`,
+    ]);
+  });
+
+  it('ends when the newer one is refused too', async () => {
+    await using server = await ScriptedServer.start({
+      status: 401,
+      body: { error: 'invalid workspace auth token' },
+    });
+    await using made = testTransport(server.url, { bearer: TOKEN, newer: NEWER_TOKEN });
+    await expect(made.transport.send(read)).rejects.toMatchObject({ code: 'unauthorized', status: 401 });
+    expect(server.requests).toHaveLength(2);
+  });
+});
+
+describe('redirects', () => {
+  it.each([301, 302, 303, 307, 308])('%i is refused, and nothing is sent on', async (status) => {
+    await using thief = await ScriptedServer.start({ body: {} });
+    const error = await failure({ status, headers: { location: `${thief.url}/steal?x=1` } });
+    expect(error).toMatchObject({ code: 'redirect_refused', status, isRetryable: false });
+    expect(error.message).toContain(thief.url);
+    expect(error.message).not.toContain('steal');
+    expect(thief.requests).toEqual([]);
+  });
+});
+
+describe('answers that are no success', () => {
+  it.each<[string, ScriptedAnswer, object]>([
+    [
+      '401',
+      { status: 401, body: { error: 'invalid workspace auth token' } },
+      { code: 'unauthorized', hint: expect.stringContaining('kept') },
+    ],
+    ['402', { status: 402, body: { error: 'workspace budget limit exceeded' } }, { code: 'budget_exceeded' }],
+    ['bare 403', { status: 403 }, { code: 'access_denied', hint: expect.stringContaining('Origin') }],
+    [
+      '403',
+      { status: 403, body: { error: 'no', code: 'access_denied' } },
+      { name: 'AccessDeniedError', hint: expect.stringContaining('siblings') },
+    ],
+    [
+      '404',
+      { status: 404, body: { error: 'workspace not found', code: 'workspace_not_found' } },
+      { code: 'not_found', platformCode: 'workspace_not_found' },
+    ],
+    [
+      'bare 404',
+      { status: 404 },
+      { code: 'routing_problem', hint: expect.stringMatching(/Origin.*X-Molecule-Org-Id/) },
+    ],
+    [
+      'text 404',
+      { status: 404, headers: { 'content-type': 'text/plain' }, body: '404 page not found' },
+      { code: 'routing_problem', bodyExcerpt: '404 page not found' },
+    ],
+    [
+      'html 404',
+      { status: 404, headers: { 'content-type': 'text/html' }, body: '<!doctype html><p>' },
+      { code: 'routing_problem' },
+    ],
+    [
+      'org 404',
+      { status: 404, body: { error: 'not found', code: 'org_mismatch' } },
+      { code: 'routing_problem', hint: expect.stringContaining('orgId') },
+    ],
+    ['409', { status: 409, body: { error: 'x', code: 'message_id_conflict' } }, { code: 'conflict' }],
+    ['413', { status: 413 }, { code: 'payload_too_large' }],
+    [
+      '429',
+      { status: 429, headers: { 'retry-after': '7' } },
+      { code: 'rate_limited', retryAfterMs: 7000, isRetryable: true },
+    ],
+    ['inbox', { status: 429, body: { error: 'x', code: 'inbox_full' } }, { code: 'inbox_full' }],
+    [
+      '400',
+      { status: 400, body: { error: 'invalid request body', hint: 'Say please.' } },
+      { code: 'request_rejected', hint: 'Say please.' },
+    ],
+    ['500 empty', { status: 500 }, { code: 'platform_error', isRetryable: false, bodyExcerpt: '' }],
+    [
+      '502 html',
+      { status: 502, headers: { 'content-type': 'text/html' }, body: '<html>Bad Gateway</html>' },
+      { code: 'platform_unavailable', isRetryable: true },
+    ],
+    [
+      '410 removed',
+      { status: 410, body: { error: 'workspace removed', id: 'w', removed_at: null, hint: 'x' } },
+      { code: 'workspace_removed', workspaceId: 'w' },
+    ],
+    ['410 other', { status: 410, body: { error: 'gone' } }, { code: 'not_found' }],
+    [
+      '401 removed',
+      { status: 401, body: { error: 'x', code: 'workspace_removed', deleted: true } },
+      { code: 'workspace_removed' },
+    ],
+  ])('%s', async (_name, answer, expected) => {
+    expect(await failure(answer)).toMatchObject(expected);
+  });
+
+  it('a 401 without a token says how to get one', async () => {
+    await using server = await ScriptedServer.start({ status: 401 });
+    await using made = testTransport(server.url);
+    await expect(made.transport.send(read)).rejects.toMatchObject({
+      hint: expect.stringContaining('register()'),
+    });
+  });
+
+  it('only deleted: true makes a 404 a removal', async () => {
+    const request = { ...read, goneWorkspaceId: 'w' };
+    const removed = await failure({ status: 404, body: { workspace_id: 'w', deleted: true } }, request);
+    expect(removed).toMatchObject({ code: 'workspace_removed', workspaceId: 'w' });
+    expect((await failure({ status: 404, body: { deleted: 'true' } }, request)).code).toBe('not_found');
+    expect((await failure({ status: 404 }, request)).code).toBe('routing_problem');
+    expect((await failure({ status: 410 }, request)).code).toBe('workspace_removed');
+  });
+});
+
+describe('hostile and broken answers', () => {
+  it('HTML with 200', async () => {
+    const error = await failure({
+      headers: { 'content-type': 'text/html' },
+      body: '<!DOCTYPE html><title>Canvas',
+    });
+    expect(error).toMatchObject({ code: 'unexpected_response', hint: expect.stringContaining('web page') });
+  });
+
+  it('no JSON, and 304', async () => {
+    expect((await failure({ body: '{"a":' })).code).toBe('unexpected_response');
+    expect((await failure({ status: 304 })).code).toBe('unexpected_response');
+  });
+
+  it('empty with 200 or 204 is an answer without body', async () => {
+    await using server = await ScriptedServer.start({ status: 204 }, { body: '  ' });
+    await using made = testTransport(server.url);
+    expect(await made.transport.send(read)).toMatchObject({ status: 204, body: undefined });
+    expect(await made.transport.send(read)).toMatchObject({ status: 200, body: undefined });
+  });
+
+  it('20 MiB, with and without success', async () => {
+    const body = Buffer.alloc(20 * 1024 * 1024, 0x20);
+    expect(await failure({ body })).toMatchObject({ code: 'response_too_large', status: 200 });
+    expect(await failure({ status: 500, body })).toMatchObject({ code: 'platform_error', status: 500 });
+  });
+
+  it('a body without end', async () => {
+    const endless = await failure((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const timer = setInterval(() => response.write(Buffer.alloc(1024 * 1024, 0x20)), 1);
+      response.on('close', () => clearInterval(timer));
+    });
+    expect(endless.code).toBe('response_too_large');
+  });
+
+  it('JSON nested very deep', async () => {
+    await using server = await ScriptedServer.start({ body: '['.repeat(100_000) + ']'.repeat(100_000) });
+    await using made = testTransport(server.url);
+    expect((await made.transport.send(read)).status).toBe(200);
+  });
+
+  it('never answering, before and within the body', async () => {
+    const stalled: ScriptedAnswer = (_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.write('{');
+    };
+    for (const answer of ['hang', stalled] as const) {
+      const error = await failure(answer, { ...write, timeoutMs: 40 });
+      expect(error).toMatchObject({ code: 'timed_out', timeoutMs: 40, delivered: 'unknown' });
+    }
+  });
+
+  it('a reset, and half a body', async () => {
+    for (const answer of ['reset', 'half'] as const) {
+      expect(await failure(answer, write)).toMatchObject({
+        code: 'connection_failed',
+        delivered: 'unknown',
+        isRetryable: true,
+      });
+    }
+  });
+
+  it('no server, and no HTTP server', async () => {
+    await using made = testTransport('http://127.0.0.1:1');
+    await expect(made.transport.send(write)).rejects.toMatchObject({
+      code: 'connection_failed',
+      delivered: 'no',
+      origin: 'http://127.0.0.1:1',
+      hint: expect.stringContaining('Nothing listens'),
+    });
+    const rude = createServer((socket) =>
+      socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.2\r\n\r\n')),
+    );
+    await new Promise<void>((resolve) => rude.listen(0, '127.0.0.1', resolve));
+    await using toRude = testTransport(`http://127.0.0.1:${(rude.address() as AddressInfo).port}`);
+    await expect(toRude.transport.send(read)).rejects.toMatchObject({
+      code: 'connection_failed',
+      isRetryable: false,
+    });
+    rude.close();
+  });
+});
+
+describe('aborting and closing', () => {
+  it('an abort rejects with its reason, before, while queued and while waiting', async () => {
+    await using server = await ScriptedServer.start('hang');
+    await using made = testTransport(server.url, { maxConnections: 1 });
+    const reason = new Error('enough');
+    await expect(made.transport.send({ ...read, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(server.requests).toHaveLength(0);
+    const abort = new AbortController();
+    const waiting = made.transport.send({ ...read, signal: abort.signal });
+    const queued = made.transport.send({ ...read, path: '/queued', signal: abort.signal });
+    while (server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    abort.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
+    await expect(queued).rejects.toBe(reason);
+    expect(server.requests.map((request) => request.path)).toEqual(['/x']);
+  });
+
+  it('a request that timed out in the queue was not delivered', async () => {
+    await using server = await ScriptedServer.start('hang');
+    await using made = testTransport(server.url, { maxConnections: 1 });
+    const first = made.transport.send({ ...write, timeoutMs: 400 }).catch(() => {});
+    const second = made.transport.send({ ...write, timeoutMs: 60 });
+    await expect(second).rejects.toMatchObject({ code: 'timed_out', delivered: 'no' });
+    await first;
+  });
+
+  it('close ends what is under way, refuses what comes after, and can be called again', async () => {
+    await using server = await ScriptedServer.start('hang');
+    const { transport } = testTransport(server.url);
+    const waiting = transport.send(read);
+    const ended = expect(waiting).rejects.toMatchObject({ code: 'client_closed' });
+    while (server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await Promise.all([transport.close(), transport.close()]);
+    await ended;
+    await expect(transport.send(read)).rejects.toMatchObject({ code: 'client_closed' });
+  });
+});
+
+describe('paths', () => {
+  it('encode every part', () => {
+    expect(platformPath`/workspaces/${'a/../b?x#y z'}/a2a`).toBe('/workspaces/a%2F..%2Fb%3Fx%23y%20z/a2a');
+    for (const part of ['', '.', '..', '\ud800']) {
+      expect(() => platformPath`/workspaces/${part}/a2a`).toThrow(/non-empty text/);
+    }
+  });
+
+  it('queries leave out what is not set', () => {
+    expect(queryOf({ a: 1, b: undefined, c: 'x y&z', d: true })).toBe('?a=1&c=x+y%26z&d=true');
+    expect(queryOf({ a: undefined })).toBe('');
+  });
+});

@@ -1,0 +1,115 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { checkExchange } from '@molecule-ai/protocol';
+
+/** What the server does with one request. `hang` never answers, `reset` cuts the connection. */
+export type ScriptedAnswer =
+  | { status?: number; headers?: Record<string, string>; body?: unknown }
+  | 'hang'
+  | 'reset'
+  | 'half'
+  | ((request: SeenRequest, response: ServerResponse) => void);
+
+export interface SeenRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingMessage['headers'];
+  readonly rawBody: string;
+  readonly body: unknown;
+}
+
+/** A server that answers by script: one answer per request, the last one for ever. */
+export class ScriptedServer implements AsyncDisposable {
+  readonly requests: SeenRequest[] = [];
+  readonly #server = createServer((request, response) => void this.#handle(request, response));
+  #script: ScriptedAnswer[];
+  /** Answers by "METHOD /path", before the script. */
+  readonly routes = new Map<string, ScriptedAnswer>();
+
+  constructor(script: ScriptedAnswer[]) {
+    this.#script = script;
+  }
+
+  static async start(...script: ScriptedAnswer[]): Promise<ScriptedServer> {
+    const server = new ScriptedServer(script);
+    await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));
+    return server;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get last(): SeenRequest {
+    const request = this.requests.at(-1);
+    if (request === undefined) throw new Error('No request was seen.');
+    return request;
+  }
+
+  script(...answers: ScriptedAnswer[]): void {
+    this.#script = answers;
+  }
+
+  /** Problems of the requests seen so far, by the strict schemas of the protocol. */
+  contractProblems(): string[] {
+    return this.requests.flatMap(({ method, path, query, body }) =>
+      checkExchange({
+        method,
+        path,
+        query: Object.fromEntries(query),
+        requestBody: body,
+        status: 200,
+        responseBody: undefined,
+        mode: 'all',
+      }).filter((problem) => problem.includes('accepted')),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const url = new URL(request.url ?? '/', 'http://scripted');
+    const rawBody = Buffer.concat(chunks).toString('utf8');
+    const seen: SeenRequest = {
+      method: request.method ?? '',
+      path: url.pathname,
+      query: url.searchParams,
+      headers: request.headers,
+      rawBody,
+      body: rawBody === '' ? undefined : JSON.parse(rawBody),
+    };
+    this.requests.push(seen);
+    const answer =
+      this.routes.get(`${seen.method} ${seen.path}`) ??
+      (this.#script.length > 1 ? this.#script.shift() : this.#script[0]);
+    this.#answer(answer ?? {}, seen, response);
+  }
+
+  #answer(answer: ScriptedAnswer, seen: SeenRequest, response: ServerResponse): void {
+    if (answer === 'hang') return;
+    if (answer === 'reset') {
+      response.socket?.resetAndDestroy();
+      return;
+    }
+    if (answer === 'half') {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
+      response.write('{"status":');
+      setTimeout(() => response.socket?.destroy(), 5);
+      return;
+    }
+    if (typeof answer === 'function') {
+      answer(seen, response);
+      return;
+    }
+    const { status = 200, headers = {}, body } = answer;
+    const raw = typeof body === 'string' || Buffer.isBuffer(body);
+    response.writeHead(status, raw ? headers : { 'content-type': 'application/json', ...headers });
+    response.end(body === undefined ? undefined : raw ? body : JSON.stringify(body));
+  }
+}
