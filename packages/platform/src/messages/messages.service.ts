@@ -86,7 +86,7 @@ export function createMessagesService(context: PlatformContext, parts: MessagesP
   context.shutdown.addEventListener('abort', () => waiters.close(), { once: true });
   const unsubscribe = context.bus.subscribe(({ type, workspaceId }) => {
     // The agent came back, or how it is reached was changed: what waits for it is delivered.
-    if (workspaceId !== null && REACHABLE_EVENTS.has(type)) dispatcher.drain(workspaceId);
+    if (workspaceId !== null && REACHABLE_EVENTS.has(type)) dispatcher.queued(workspaceId);
   });
 
   const prune = async () => {
