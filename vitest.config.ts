@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { ConformanceReporter } from './test/conformance/src/report/conformance-reporter.ts';
 
 export default defineConfig({
   test: {
@@ -18,7 +19,7 @@ export default defineConfig({
       // accepts and every answer it gives against the strict wire schemas.
       MOLECULE_CONTRACT_CHECK: 'all',
     },
-    reporters: ['default'],
+    reporters: ['default', new ConformanceReporter()],
     maxWorkers: 2,
   },
 });

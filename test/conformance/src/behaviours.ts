@@ -1,0 +1,26 @@
+import { ANSWERS } from './behaviours/answers.ts';
+import { CREDENTIALS } from './behaviours/credentials.ts';
+import { FEED } from './behaviours/feed.ts';
+import { LIFECYCLE } from './behaviours/lifecycle.ts';
+import { LIVENESS } from './behaviours/liveness.ts';
+import { MESSAGES } from './behaviours/messages.ts';
+import { PEERS } from './behaviours/peers.ts';
+import { REGISTRATION } from './behaviours/registration.ts';
+import { REQUESTS } from './behaviours/requests.ts';
+
+/** Every behaviour of the product that somebody can rely on, by id. */
+export const BEHAVIOURS = {
+  ...REGISTRATION,
+  ...LIVENESS,
+  ...LIFECYCLE,
+  ...CREDENTIALS,
+  ...PEERS,
+  ...REQUESTS,
+  ...MESSAGES,
+  ...ANSWERS,
+  ...FEED,
+};
+
+export type BehaviourId = keyof typeof BEHAVIOURS;
+
+export { LATER } from './behaviours/later.ts';

@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A database that the whole suite runs on. Another one, Postgres say, is one more entry. */
+export interface DatabaseKind {
+  readonly name: string;
+  /** Whether its rows outlive the platform, so that a restart can be tested. */
+  readonly onDisk: boolean;
+  /** Makes an empty one. */
+  prepare(): PreparedDatabase;
+}
+
+export interface PreparedDatabase {
+  /** The platform options that choose it. */
+  readonly options: { readonly memory: true } | { readonly dataDir: string };
+  /** The folder that holds it, or null. */
+  readonly folder: string | null;
+  dispose(): void;
+}
+
+export const DATABASES: readonly DatabaseKind[] = [
+  {
+    name: 'sqlite-memory',
+    onDisk: false,
+    prepare: () => ({
+      options: { memory: true },
+      folder: null,
+      dispose: () => {},
+    }),
+  },
+  {
+    name: 'sqlite-file',
+    onDisk: true,
+    prepare: () => {
+      const folder = mkdtempSync(join(tmpdir(), 'molecule-conformance-'));
+      return {
+        options: { dataDir: folder },
+        folder,
+        dispose: () => rmSync(folder, { recursive: true, force: true }),
+      };
+    },
+  },
+];

@@ -1,0 +1,146 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Agent } from 'undici';
+
+/** What came back; status 0 means that nothing did. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  /** The text as JSON, or undefined when it is none. */
+  readonly body: unknown;
+  /** Why nothing came back. */
+  readonly failure?: string;
+}
+
+export type Headers = Readonly<Record<string, string>>;
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+export interface Request {
+  readonly method: Method;
+  readonly path: string;
+  readonly headers?: Headers;
+  /** A value is sent as JSON, a text or bytes as they are. */
+  readonly body?: unknown;
+  readonly rawBody?: string | Uint8Array;
+  readonly signal?: AbortSignal;
+}
+
+/** Sends requests with exactly the headers given, and answers with what came back; never throws. */
+export class Http {
+  #agent = newAgent();
+
+  async send(base: string, request: Request): Promise<Answer> {
+    const payload =
+      request.rawBody ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
+    const isJson = request.rawBody === undefined && request.body !== undefined;
+    try {
+      const answer = await this.#agent.request({
+        origin: base,
+        path: request.path,
+        method: request.method,
+        headers: { ...(isJson ? { 'content-type': 'application/json' } : {}), ...request.headers },
+        body: payload ?? null,
+        ...(request.signal === undefined ? {} : { signal: request.signal }),
+      });
+      const text = await answer.body.text();
+      return { status: answer.statusCode, headers: answer.headers, text, body: parse(text) };
+    } catch (error) {
+      const failure = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      return { status: 0, headers: {}, text: '', body: undefined, failure };
+    }
+  }
+
+  /** Closes every connection; the next request opens a new one. */
+  async hangUp(): Promise<void> {
+    const agent = this.#agent;
+    this.#agent = newAgent();
+    await agent.destroy();
+  }
+
+  close(): Promise<void> {
+    return this.#agent.destroy();
+  }
+}
+
+function newAgent(): Agent {
+  return new Agent({ connections: 600, pipelining: 1, headersTimeout: 0, bodyTimeout: 0 });
+}
+
+/** Requests of one caller: its headers go with each of them. */
+export class Caller {
+  readonly #http: Http;
+  readonly #base: () => string;
+  readonly headers: Headers;
+
+  constructor(http: Http, base: () => string, headers: Headers) {
+    this.#http = http;
+    this.#base = base;
+    this.headers = headers;
+  }
+
+  /** The same caller with further headers. */
+  with(headers: Headers): Caller {
+    return new Caller(this.#http, this.#base, { ...this.headers, ...headers });
+  }
+
+  send(request: Request): Promise<Answer> {
+    const headers = { ...this.headers, ...request.headers };
+    return this.#http.send(this.#base(), { ...request, headers });
+  }
+
+  get(path: string, headers: Headers = {}): Promise<Answer> {
+    return this.send({ method: 'GET', path, headers });
+  }
+
+  post(path: string, body?: unknown, headers: Headers = {}): Promise<Answer> {
+    return this.send({ method: 'POST', path, body, headers });
+  }
+
+  patch(path: string, body?: unknown): Promise<Answer> {
+    return this.send({ method: 'PATCH', path, body });
+  }
+
+  delete(path: string): Promise<Answer> {
+    return this.send({ method: 'DELETE', path });
+  }
+}
+
+/** The text at `path` inside a body; throws when there is none, so that a test stops where it went wrong. */
+export function textAt(body: unknown, ...path: (string | number)[]): string {
+  const value = valueAt(body, ...path);
+  if (typeof value === 'string' && value !== '') return value;
+  throw new Error(`no text at ${path.join('.')} of ${JSON.stringify(body)?.slice(0, 500)}`);
+}
+
+/** Whatever is at `path` inside a body, or undefined. */
+export function valueAt(body: unknown, ...path: (string | number)[]): unknown {
+  let value = body;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = (value as Record<string | number, unknown>)[key];
+  }
+  return value;
+}
+
+/** A body that must be a list of objects. */
+export function rowsOf(answer: Answer): Record<string, unknown>[] {
+  if (Array.isArray(answer.body)) return answer.body as Record<string, unknown>[];
+  throw new Error(`no list: ${answer.status} ${answer.failure ?? answer.text.slice(0, 500)}`);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A request under way, and whether its answer is there yet. */
+export function settling(answer: Promise<Answer>): { readonly answer: Promise<Answer>; settled: boolean } {
+  const call = { answer, settled: false };
+  void answer.then(() => {
+    call.settled = true;
+  });
+  return call;
+}

@@ -1,0 +1,187 @@
+import { randomUUID } from 'node:crypto';
+import { BODY_LIMITS, isErrorCode } from '@molecule-ai/protocol';
+import { expect } from 'vitest';
+import { onEachDatabase } from './harness/each-database.ts';
+import { textAt } from './harness/http.ts';
+import { createMember, envelope, heartbeat, inbox, onboard, send } from './harness/members.ts';
+import { verifies } from './verifies.ts';
+
+onEachDatabase('requests', (site) => {
+  verifies('requests.errors-have-closed-codes', async () => {
+    const platform = await site.platform();
+    const member = await onboard(platform);
+    const failures = [
+      await platform.anonymous.get('/nowhere'),
+      await platform.anonymous.get('/workspaces'),
+      await platform.operator.get('/workspaces/nobody'),
+      await platform.operator.get(`/workspaces/${randomUUID()}`),
+      await platform.operator.send({ method: 'POST', path: '/workspaces', rawBody: '{' }),
+      await platform.operator.send({
+        method: 'POST',
+        path: '/workspaces',
+        rawBody: 'x'.repeat(2 * 1024 * 1024),
+      }),
+      await platform.operator.send({ method: 'PUT', path: '/workspaces' }),
+      await send(member.caller, randomUUID(), 'hello'),
+      await member.caller.get(`/workspaces/${member.id}/activity?since_id=${randomUUID()}`),
+      await member.caller.get('/%E0%A4%A'),
+    ];
+    for (const failure of failures) {
+      expect(failure.headers['content-type'], failure.text).toMatch(/^application\/json/);
+      expect(textAt(failure.body, 'error')).not.toBe('');
+      expect(isErrorCode(textAt(failure.body, 'code')), failure.text).toBe(true);
+    }
+  });
+
+  verifies('requests.unknown-workspace', async () => {
+    const platform = await site.platform();
+    const member = await onboard(platform);
+    const id = randomUUID();
+    for (const path of ['', '/state', '/activity', '/tokens']) {
+      const asOperator = await platform.operator.get(`/workspaces/${id}${path}`);
+      expect(asOperator, path).toMatchObject({ status: 404 });
+      // Reading is open to peers, so an unknown workspace looks like one that is no peer.
+      const asAgent = await member.caller.get(`/workspaces/${id}${path}`);
+      expect(asAgent.status, path).toBe(path === '' ? 403 : 401);
+    }
+    expect(await platform.operator.get(`/workspaces/${id}/state`)).toMatchObject({ body: { deleted: true } });
+    expect(await send(platform.operator, id, 'anybody?')).toMatchObject({
+      status: 404,
+      body: { code: 'workspace_not_found' },
+    });
+  });
+
+  verifies('requests.malformed-id', async () => {
+    const platform = await site.platform();
+    const member = await onboard(platform);
+    for (const id of ['nobody', '123', `${member.id}0`, member.id.replace(/-/g, ''), '..%2f..%2fetc']) {
+      const answer = await platform.operator.get(`/workspaces/${id}`);
+      expect(answer, id).toMatchObject({ status: 400, body: { code: 'invalid_workspace_id' } });
+    }
+    const upper = member.id.toUpperCase();
+    expect((await member.caller.get(`/workspaces/${upper}`)).body).toMatchObject({ id: member.id });
+    expect((await heartbeat({ ...member, id: upper })).status).toBe(200);
+    expect((await member.caller.get(`/workspaces/${upper}/activity`)).status).toBe(200);
+  });
+
+  verifies('requests.invalid-json', async () => {
+    const platform = await site.platform();
+    const member = await onboard(platform);
+    const bodies = [
+      '{',
+      '{"name":',
+      "{'name': 'x'}",
+      'name=x',
+      '{"a":1}{"b":2}',
+      new Uint8Array([0x22, 0xff, 0x22]),
+    ];
+    for (const rawBody of bodies) {
+      for (const path of ['/registry/heartbeat', '/registry/register', `/workspaces/${member.id}/a2a`]) {
+        const answer = await member.caller.send({ method: 'POST', path, rawBody });
+        expect(answer, `${path} ${rawBody}`).toMatchObject({ status: 400, body: { code: 'invalid_json' } });
+      }
+    }
+  });
+
+  verifies('requests.wrong-type', async () => {
+    const platform = await site.platform();
+    const member = await onboard(platform);
+    const at = `/workspaces/${member.id}`;
+    for (const body of [[], 'text', 7, true, null]) {
+      for (const path of [
+        '/registry/heartbeat',
+        '/registry/register',
+        `${at}/a2a`,
+        `${at}/notify`,
+        `${at}/activity`,
+      ]) {
+        const answer = await member.caller.post(path, body);
+        expect(answer.status, `${path} ${JSON.stringify(body)}`).toBe(400);
+      }
+      expect((await platform.operator.post('/workspaces', body)).status).toBe(400);
+      expect((await platform.operator.patch(at, body)).status).toBe(400);
+    }
+    expect(await inbox(member)).toEqual([]);
+  });
+
+  verifies('requests.body-limit', async () => {
+    const platform = await site.platform();
+    const member = await onboard(platform);
+    const peer = await onboard(platform);
+    const large = await send(member.caller, peer.id, 'x'.repeat(2 * 1024 * 1024));
+    expect(large).toMatchObject({ status: 413, body: { code: 'body_too_large' } });
+    expect(await inbox(peer)).toEqual([]);
+    const body = envelope('');
+    const room = BODY_LIMITS.json - JSON.stringify(body).length;
+    expect((await send(member.caller, peer.id, 'y'.repeat(room))).status).toBe(202);
+    const [row] = await inbox(peer);
+    expect(textAt(row, 'data', 'text')).toHaveLength(room);
+  });
+
+  verifies('requests.content-type-is-not-checked', async () => {
+    const platform = await site.platform();
+    const rawBody = JSON.stringify({ name: 'typed by hand', external: true });
+    for (const type of [
+      'application/x-www-form-urlencoded',
+      'text/plain',
+      'application/json; charset=utf-8',
+      'x/y',
+    ]) {
+      const headers = { 'content-type': type };
+      const answer = await platform.operator.send({ method: 'POST', path: '/workspaces', rawBody, headers });
+      expect(answer.status, type).toBe(201);
+    }
+    expect((await platform.operator.send({ method: 'POST', path: '/workspaces', rawBody })).status).toBe(201);
+  });
+
+  verifies('requests.unknown-keys-are-ignored', async () => {
+    const platform = await site.platform();
+    const member = await createMember(platform, { create: { colour: 'blue', nested: { deep: [1] } } });
+    expect((await heartbeat(member, { mood: 'fine' })).status).toBe(200);
+  });
+
+  verifies('requests.unknown-route', async () => {
+    const platform = await site.platform();
+    for (const caller of [platform.operator, platform.anonymous]) {
+      for (const path of ['/', '/nowhere', '/workspaces/a/b/c/d', '/admin/nothing']) {
+        expect(await caller.get(path), path).toMatchObject({ status: 404, body: { code: 'not_found' } });
+      }
+    }
+    const wrong = await platform.operator.send({ method: 'PUT', path: '/registry/heartbeat', body: {} });
+    expect(wrong).toMatchObject({ status: 404, body: { code: 'not_found' } });
+  });
+
+  verifies('requests.origin-is-never-refused', async () => {
+    const platform = await site.platform();
+    const member = await onboard(platform);
+    for (const origin of ['my-agent/1.0', 'null', 'https://evil.example.com', platform.url, '', 'file://']) {
+      const answer = await member.caller.post('/registry/heartbeat', { workspace_id: member.id }, { origin });
+      expect(answer.status, origin).toBe(200);
+    }
+  });
+
+  verifies('requests.rate-limit-is-per-token', async () => {
+    const platform = await site.platform({ rateLimit: 'default' });
+    const member = await onboard(platform);
+    const other = await onboard(platform);
+    let refused = await heartbeat(member);
+    for (let sent = 0; sent < 601 && refused.status === 200; sent += 1) refused = await heartbeat(member);
+    expect(refused).toMatchObject({
+      status: 429,
+      body: { code: 'rate_limited', retry_after: expect.any(Number) },
+    });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await heartbeat(other)).status).toBe(200);
+  });
+
+  verifies('requests.public-url', async () => {
+    const platform = await site.platform({ publicUrl: 'https://molecule.example.com/' });
+    const answer = await platform.operator.post('/workspaces', { name: 'a', external: true });
+    expect(answer.body).toMatchObject({
+      connection: {
+        platform_url: 'https://molecule.example.com',
+        registry_endpoint: 'https://molecule.example.com/registry/register',
+      },
+    });
+  });
+});
