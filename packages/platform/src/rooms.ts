@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { registerActivityRoutes } from './activity/activity.routes.ts';
 import { createActivityService } from './activity/activity.service.ts';
 import type { PlatformContext } from './context.ts';
+import { createEventRetention } from './events/event-retention.ts';
 import { registerHealthRoutes } from './health/health.routes.ts';
 import { createHierarchyService } from './hierarchy/hierarchy.service.ts';
 import { createApp } from './http/app.ts';
@@ -37,6 +38,7 @@ export async function createRooms(context: PlatformContext, operatorKey: string)
   const hierarchy = createHierarchyService(context);
   const workspaces = createWorkspaceLookup(context);
   const liveness = createLivenessMonitor(context);
+  const eventRetention = createEventRetention(context);
   const tokens = createTokensService(context, { workspaces });
   const sessions = createSessionService(context);
   const { findToken } = tokens;
@@ -74,11 +76,13 @@ export async function createRooms(context: PlatformContext, operatorKey: string)
     app,
     start: () => {
       liveness.start();
+      eventRetention.start();
       activity.start();
       messages.start();
     },
     stop: async () => {
       await liveness.stop();
+      await eventRetention.stop();
       await messages.stop();
       await activity.stop();
       await tokens.flush();

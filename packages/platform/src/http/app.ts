@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import cookie from '@fastify/cookie';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -25,6 +26,7 @@ export async function createApp(
   const app = Fastify({
     ...CONNECTION_LIMITS,
     logger: false,
+    genReqId: () => randomUUID(),
     trustProxy: false,
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1_024 },
@@ -45,7 +47,8 @@ export async function createApp(
   });
   await setResponseHeaders(app, settings.corsOrigins);
   app.addHook('onRequest', async (request) => {
-    if (context.shutdown.aborted && !isProbe(request)) throw shuttingDown();
+    if (isProbe(request)) return;
+    if (context.shutdown.aborted) throw shuttingDown();
     checkOrg(request, settings.orgId);
     Object.assign(request, await authenticator.identify(request));
   });

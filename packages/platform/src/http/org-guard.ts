@@ -3,10 +3,10 @@ import { ApiError } from './api-error.ts';
 
 /**
  * Turns requests of other organisations away once `MOLECULE_ORG_ID` is set (decision 27): 404, so that nothing
- * is said about this one. Health and readiness stay reachable for load balancers that know no organisation.
+ * is said about this one.
  */
 export function checkOrg(request: FastifyRequest, orgId: string | null): void {
-  if (orgId === null || isProbe(request)) return;
+  if (orgId === null) return;
   const named = request.headers['x-molecule-org-id'];
   if (typeof named === 'string' && named.trim().toLowerCase() === orgId.toLowerCase()) return;
   throw new ApiError(404, 'org_mismatch', 'not found', {
@@ -14,7 +14,7 @@ export function checkOrg(request: FastifyRequest, orgId: string | null): void {
   });
 }
 
-/** True for the routes that machines ask about the process itself. */
+/** True for health and readiness: they answer load balancers that know no organisation, and while all else fails. */
 export function isProbe(request: FastifyRequest): boolean {
   return request.routeOptions.url === '/health' || request.routeOptions.url === '/ready';
 }

@@ -1,0 +1,42 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/manual-clock.ts';
+import type { PlatformContext } from '../context.ts';
+import { type OpenDatabase, openDatabase } from '../database/open-database.ts';
+import { openSqliteDialect } from '../database/sqlite-dialect.ts';
+import { inTransaction } from '../database/unit-of-work.ts';
+import { silentLogger } from '../logging/logger.ts';
+import { createInProcessBus } from './event-bus.ts';
+import { EventLog } from './event-log.ts';
+import { createEventRetention } from './event-retention.ts';
+
+let database: OpenDatabase;
+afterEach(() => database.close());
+
+describe('the event log', () => {
+  it('forgets old traffic and keeps what changed', async () => {
+    database = await openDatabase(await openSqliteDialect({ path: ':memory:', synchronous: 'normal' }));
+    const { db } = database;
+    const clock = new ManualClock();
+    const events = new EventLog(
+      createInProcessBus(() => {}),
+      clock,
+    );
+    const append = (type: 'TASK_UPDATED' | 'WORKSPACE_ONLINE', count: number) =>
+      inTransaction(db, async (unit) => {
+        for (let n = 0; n < count; n += 1)
+          await events.append(unit, { type, workspaceId: null, payload: {} });
+      });
+    await append('TASK_UPDATED', 1_500);
+    await append('WORKSPACE_ONLINE', 2);
+    clock.advance(8 * 24 * 60 * 60_000);
+    await append('TASK_UPDATED', 3);
+    const settings = { activityRetentionDays: 7 };
+    const context = { db, clock, logger: silentLogger, settings } as unknown as PlatformContext;
+    await createEventRetention(context).prune();
+    const kept = await db.selectFrom('events').select('event_type').execute();
+    expect(kept.map((row) => row.event_type).sort()).toEqual([
+      ...['TASK_UPDATED', 'TASK_UPDATED', 'TASK_UPDATED'],
+      ...['WORKSPACE_ONLINE', 'WORKSPACE_ONLINE'],
+    ]);
+  });
+});
