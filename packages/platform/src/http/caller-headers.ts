@@ -21,12 +21,3 @@ export function checkCallerHeaders(headers: IncomingHttpHeaders, identity: Ident
     extras: { field: wrong.name, hint: 'The caller is taken from the bearer token; leave the header out.' },
   });
 }
-
-/** The workspace in whose name an operator asks, if a caller header says so; lower-case, unchecked. */
-export function namedCaller(headers: IncomingHttpHeaders): string | undefined {
-  for (const name of CALLER_HEADERS) {
-    const value = headers[name];
-    if (typeof value === 'string' && value.trim() !== '') return value.trim().toLowerCase();
-  }
-  return undefined;
-}

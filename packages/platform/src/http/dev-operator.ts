@@ -36,6 +36,6 @@ function localHosts(port: number): string[] {
 }
 
 /** True for 127.0.0.0/8, `::1` and the IPv4 ones written as IPv6. */
-export function isLoopbackAddress(address: string | undefined): boolean {
+function isLoopbackAddress(address: string | undefined): boolean {
   return address !== undefined && /^(?:::1|(?:::ffff:)?127\.\d+\.\d+\.\d+)$/i.test(address);
 }

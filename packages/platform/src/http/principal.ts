@@ -8,9 +8,5 @@ export type Principal =
   /** No credential at all; only a first claim and the open routes let it through. */
   | { readonly kind: 'anonymous' };
 
-/** The caller as the dedupe record and the feed name it: a workspace's id, or `canvas`. */
-export function callerKey(principal: Principal): string {
-  return principal.kind === 'workspace' ? principal.workspaceId : CANVAS_CALLER;
-}
-
+/** How the dedupe record and the feed name a caller that is no workspace. */
 export const CANVAS_CALLER = 'canvas';

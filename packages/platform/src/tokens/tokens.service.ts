@@ -11,7 +11,7 @@ import { TokenUsage } from './token-usage.ts';
 import * as store from './tokens.store.ts';
 
 /** Live tokens a workspace may have (wire contract 1.6). */
-export const MAX_LIVE_TOKENS = 50;
+const MAX_LIVE_TOKENS = 50;
 
 /** How a token came to be. */
 export type TokenOrigin = 'create' | 'register' | 'mint';
