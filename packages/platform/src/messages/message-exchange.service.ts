@@ -95,13 +95,13 @@ export function createMessageExchange(
 
   return {
     send: async (incoming, holdSeconds, client) => {
-      const { target, message } = incoming;
+      const { message } = incoming;
       let waiter: OutcomeWaiter | undefined;
       const taken = await intake.take(incoming, (record, plan) => {
         if (holdSeconds > 0 && isHeld(plan, message)) waiter = standBy(record.queue_id, holdSeconds, client);
       });
       if (taken.kind === 'reply') return taken;
-      const { record, plan } = taken;
+      const { record, target, plan } = taken;
       if (waiter !== undefined) {
         const end = await waiter.done;
         return end.kind === 'outcome' ? end : queued(record, target);

@@ -31,7 +31,13 @@ export interface IncomingMessage {
 export type Intake =
   /** It was the answer of a question. */
   | { readonly kind: 'reply'; readonly body: AnswerAccepted }
-  | { readonly kind: 'message'; readonly record: MessageRecord; readonly plan: DeliveryPlan };
+  | {
+      readonly kind: 'message';
+      readonly record: MessageRecord;
+      /** The target as it was when the message was stored. */
+      readonly target: WorkspaceRow;
+      readonly plan: DeliveryPlan;
+    };
 
 export interface MessageIntakeParts {
   readonly activity: ActivityService;
@@ -73,7 +79,7 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
     const { envelope, messageId } = message;
     const reply = { envelope, messageId, bodyHash };
     const deliveredTo = await settlement.answer(unit, question, answer, { reply });
-    if (deliveredTo === 'caller' || target.status === 'removed') {
+    if (deliveredTo === 'caller') {
       // The caller gets it on its held call; this row only remembers the reply, so that a repeat is recognised.
       const now = timestamp(clock);
       await insertMessage(unit.trx, {
@@ -143,13 +149,15 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
 
   return {
     take: async (incoming, onStored) => {
-      const { callerId, target, message } = incoming;
-      const bodyHash = hashMessage(target.id, message.envelope);
-      const plan = planDelivery(target, message, callerId);
+      const { callerId, message } = incoming;
+      const bodyHash = hashMessage(incoming.target.id, message.envelope);
       return inTransaction(db, async (unit): Promise<Intake> => {
+        // Read again: what it was a moment ago may have been paused, removed or come back since.
+        const target = await workspaces.require(incoming.target.id, unit.trx);
+        const plan = planDelivery(target, message, callerId);
         const known = await readByCaller(unit.trx, callerId ?? CANVAS_CALLER, message.messageId);
         if (known === undefined) {
-          const body = await tryReply(unit, incoming, bodyHash);
+          const body = await tryReply(unit, { ...incoming, target }, bodyHash);
           if (body !== undefined) return { kind: 'reply', body };
         } else if (known.answers_id !== null && known.body_hash === bodyHash) {
           return { kind: 'reply', body: await repeatReply(unit, known, message) };
@@ -157,15 +165,16 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
         requireBudget(target);
         if (known !== undefined) {
           if (known.body_hash !== bodyHash) throw messageIdConflict(known);
-          return { kind: 'message', record: known, plan };
+          return { kind: 'message', record: known, target, plan };
         }
-        const record = await store(unit, incoming, bodyHash, plan);
+        const record = await store(unit, { ...incoming, target }, bodyHash, plan);
         unit.afterCommit(() => {
           onStored(record, plan);
           if (record.state === 'leased') dispatcher.push(record);
           else if (plan === 'push') dispatcher.queued(target.id);
+          else dispatcher.noteQueued(target.id);
         });
-        return { kind: 'message', record, plan };
+        return { kind: 'message', record, target, plan };
       });
     },
   };

@@ -12,6 +12,9 @@ import type { PushEndpoint, PushRequest, PushResult } from './push-endpoint.ts';
 import { buildPush, wantsAnswer } from './push-message.rules.ts';
 import type { Settlement } from './settlement.service.ts';
 
+/** Two of the three signs of life that an agent may miss. */
+const SILENT_SHARE = 2 / 3;
+
 /** Extra headers of a push, such as a token made for this target; never a credential of the platform. */
 export type PushAuthorization = (push: {
   readonly callerId: string | null;
@@ -85,6 +88,15 @@ export function createPushAttempts(context: PlatformContext, parts: PushAttemptP
       await activity.change(unit, message.activity_id, { deliveryState: 'pending' }, true);
     });
 
+  /**
+   * An agent that has missed its signs of life is about to be offline, and messages for those are kept: the last
+   * attempt on such a one is not the end, and the agent gets all of them again when it comes back.
+   */
+  const isSilent = async (targetId: string) => {
+    const heard = (await workspaces.find(targetId))?.last_heartbeat_at ?? null;
+    return heard !== null && clock.now() - Date.parse(heard) > settings.livenessStaleAfterMs * SILENT_SHARE;
+  };
+
   /** What to post where; undefined when the target cannot be pushed to any more. */
   const prepare = async (
     message: MessageRecord,
@@ -133,10 +145,13 @@ export function createPushAttempts(context: PlatformContext, parts: PushAttemptP
         await putBack(message, owner, { attempts: message.attempts - 1 });
         return { kind: 'requeued', delayMs: undefined };
       }
-      if (result.kind === 'retry' && message.attempts < settings.maxAttempts) {
+      if (result.kind === 'retry') {
+        const isLast = message.attempts >= settings.maxAttempts;
         const delayMs = retryDelayMs(message.attempts, random());
-        await putBack(message, owner, { attempts: message.attempts, delayMs });
-        return { kind: 'requeued', delayMs };
+        if (!isLast || (await isSilent(message.target_id))) {
+          await putBack(message, owner, { attempts: isLast ? 0 : message.attempts, delayMs });
+          return { kind: 'requeued', delayMs };
+        }
       }
       const durationMs = Math.round(clock.monotonic() - startedAt);
       await settle(message, result, prepared?.answerWanted ?? true, durationMs);

@@ -67,8 +67,13 @@ export class PushDispatcher {
 
   /** Something was queued: looks for what can be pushed now. */
   queued(targetId: string): void {
-    this.#lane(targetId).empty = false;
+    this.noteQueued(targetId);
     this.drain(targetId);
+  }
+
+  /** Something was queued for a target that cannot be pushed to now. */
+  noteQueued(targetId: string): void {
+    this.#lane(targetId).empty = false;
   }
 
   /** Looks for what can be pushed now; costs nothing when the queue is known to be empty. */

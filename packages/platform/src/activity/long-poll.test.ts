@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/manual-clock.ts';
+import { type RunningPlatform, startPlatform } from '../../test/running-platform.ts';
+import { eventually, say } from '../../test/scripted-agent.ts';
+
+const clock = new ManualClock();
+const statements: string[] = [];
+let running: RunningPlatform;
+beforeAll(async () => {
+  running = await startPlatform({
+    clock,
+    rateLimit: 1_000_000,
+    onQuery: (sql) => void statements.push(sql),
+  });
+});
+afterAll(() => running.platform.close());
+
+const idle = () => eventually(() => new Promise<boolean>((resolve) => setTimeout(resolve, 50, true)));
+
+describe('waiting for a row', () => {
+  it('ends as soon as one comes, with the header that confirms it', async () => {
+    const asker = await running.join({ name: 'asker' });
+    const reader = await running.join({ name: 'reader' });
+    const path = `/workspaces/${reader.id}/activity?type=a2a_receive&wait=20`;
+    const waiting = running.call('GET', path, { token: reader.token });
+    await idle();
+    clock.advance(3_000);
+    await running.call('POST', `/workspaces/${reader.id}/a2a`, {
+      token: asker.token,
+      body: say('now', 'wake'),
+      headers: { 'x-timeout': '0' },
+    });
+    const answer = await waiting;
+    expect(answer.body).toMatchObject([{ message_id: 'wake' }]);
+    expect(answer.headers['x-wait-applied']).toBe('20');
+    const at = answer.headers['x-next-cursor'];
+    const immediate = await running.call('GET', path, { token: reader.token });
+    expect(immediate.headers['x-wait-applied']).toBe('20');
+    const without = await running.call('GET', `/workspaces/${reader.id}/activity?since_id=${at}`);
+    expect(without.headers['x-wait-applied']).toBeUndefined();
+  });
+
+  it('ends empty when the time is up, and ignores rows its filters leave out', async () => {
+    const reader = await running.join({ name: 'reader' });
+    const path = `/workspaces/${reader.id}/activity?type=a2a_receive&wait=20`;
+    const waiting = running.call('GET', path, { token: reader.token });
+    await idle();
+    await running.call('POST', `/workspaces/${reader.id}/notify`, {
+      token: reader.token,
+      body: { message: 'x' },
+    });
+    await idle();
+    clock.advance(19_000);
+    const isDone = Promise.race([waiting.then(() => true), idle().then(() => false)]);
+    expect(await isDone).toBe(false);
+    clock.advance(1_001);
+    expect(await waiting).toMatchObject({ status: 200, body: [] });
+  });
+
+  it('500 times costs no SQL in ten seconds, and all are woken', async () => {
+    const reader = await running.join({ name: 'reader' });
+    const path = `/workspaces/${reader.id}/activity?type=a2a_receive&wait=60`;
+    const waiting = Array.from({ length: 500 }, () => running.call('GET', path, { token: reader.token }));
+    await eventually(async () => {
+      const before = statements.length;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return statements.length === before;
+    });
+    // Tokens note their use once, some seconds later; that is not the waiting.
+    clock.advance(15_000);
+    await idle();
+    const before = statements.length;
+    for (let second = 0; second < 10; second += 1) {
+      clock.advance(1_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await idle();
+    expect(statements.slice(before)).toEqual([]);
+    await running.call('POST', `/workspaces/${reader.id}/a2a`, {
+      body: say('all', 'all'),
+      headers: { 'x-timeout': '0' },
+    });
+    const answers = await Promise.all(waiting);
+    expect(new Set(answers.map((answer) => answer.body[0]?.message_id))).toEqual(new Set(['all']));
+  });
+});
