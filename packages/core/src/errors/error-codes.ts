@@ -33,7 +33,6 @@ export const MOLECULE_ERROR_CODES = {
   cursor_lost: 'The platform no longer knows the cursor: start again without it, duplicates are possible.',
   credential_storage_failed: 'A private file could not be read or written: check its folder, owner and mode.',
   lock_timeout: 'Another process holds the lock of a private file: stop the other process or retry.',
-  not_answered: 'The peer has not answered yet: ask again with waitForAnswer.',
   handler_failed: 'The message handler threw or ran out of attempts: see cause.',
   agent_stopped: 'The agent was stopped: start a new one.',
   inbound_unavailable: 'Inbound delivery could not be started or went down: see cause.',

@@ -46,7 +46,7 @@ export async function getWorkspaces(
   return body.map(readWorkspaceInfo).filter((info) => info !== undefined);
 }
 
-/** `PATCH /workspaces/:id`: the same values again do no harm (wire contract 3.4). */
+/** `PATCH /workspaces/:id` (wire contract 3.4). */
 export async function patchWorkspace(
   transport: Transport,
   workspaceId: string,
@@ -54,7 +54,7 @@ export async function patchWorkspace(
   options: CallOptions = {},
 ): Promise<PatchWorkspaceAnswer> {
   const path = platformPath`/workspaces/${workspaceId}`;
-  const request: PlatformRequest = { method: 'PATCH', path, body, ...base(transport, options, true) };
+  const request: PlatformRequest = { method: 'PATCH', path, body, ...base(transport, options, false) };
   return readAnswer(PatchWorkspaceAnswer, await transport.send(request), request);
 }
 
@@ -68,7 +68,7 @@ export async function deleteWorkspace(
     method: 'DELETE',
     path: platformPath`/workspaces/${workspaceId}`,
     query: queryOf({ confirm: options.confirm || undefined, purge: options.purge || undefined }),
-    ...base(transport, options, true),
+    ...base(transport, options, false),
   };
   return readAnswer(DeleteWorkspaceAnswer, await transport.send(request), request);
 }
