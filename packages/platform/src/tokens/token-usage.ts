@@ -3,7 +3,7 @@ import { inTransaction } from '../database/unit-of-work.ts';
 import { timestamp } from '../time/clock.ts';
 import { writeLastUsed } from './tokens.store.ts';
 
-const FLUSH_EVERY_MS = 10_000;
+const FLUSH_EVERY_MS = 60_000;
 
 /** Collects when tokens were last used and writes it from time to time, in one transaction. */
 export class TokenUsage {
