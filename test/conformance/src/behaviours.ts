@@ -5,11 +5,14 @@ import { LIFECYCLE } from './behaviours/lifecycle.ts';
 import { LIVENESS } from './behaviours/liveness.ts';
 import { MESSAGES } from './behaviours/messages.ts';
 import { PEERS } from './behaviours/peers.ts';
+import { PUSH } from './behaviours/push.ts';
 import { REGISTRATION } from './behaviours/registration.ts';
 import { REQUESTS } from './behaviours/requests.ts';
+import { SEEDS } from './behaviours/seeds.ts';
 
 /** Every behaviour of the product that somebody can rely on, by id. */
 export const BEHAVIOURS = {
+  ...SEEDS,
   ...REGISTRATION,
   ...LIVENESS,
   ...LIFECYCLE,
@@ -19,6 +22,7 @@ export const BEHAVIOURS = {
   ...MESSAGES,
   ...ANSWERS,
   ...FEED,
+  ...PUSH,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

@@ -1,0 +1,239 @@
+import { expect } from 'vitest';
+import { onEachDatabase } from './harness/each-database.ts';
+import { settling, textAt, valueAt } from './harness/http.ts';
+import { heartbeat, inbox, inboxTexts, onboard, send, statusOf, waitForRow } from './harness/members.ts';
+import { answering, type PushedRequest } from './harness/push-target.ts';
+import { verifies } from './verifies.ts';
+
+const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+
+function textsOf(requests: readonly PushedRequest[]): string[] {
+  return requests.map(({ body }) => textAt(body, 'params', 'message', 'parts', 0, 'text'));
+}
+
+onEachDatabase('push', (site) => {
+  verifies('push.answer-is-returned', async () => {
+    const platform = await site.platform(LOOPBACK);
+    const agent = await site.pushTarget({ script: answering('Hello back!') });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const answer = await caller.caller.post(`/workspaces/${target.id}/a2a`, {
+      jsonrpc: '2.0',
+      method: 'message/send',
+      params: { message: { role: 'user', parts: [{ type: 'text', text: 'Hello' }] } },
+      id: 'req-123',
+    });
+    expect(answer).toMatchObject({
+      status: 200,
+      body: { jsonrpc: '2.0', id: 'req-123', result: { status: 'completed' } },
+    });
+    expect(textAt(answer.body, 'result', 'artifacts', 0, 'parts', 0, 'text')).toContain('Hello back!');
+  });
+
+  verifies('push.request', async () => {
+    const platform = await site.platform(LOOPBACK);
+    const agent = await site.pushTarget({ script: answering('ok') });
+    const url = `${agent.url}/deep/path?key=value`;
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url })];
+    await send(caller.caller, target.id, 'hello', { messageId: 'm-1', hold: 10 });
+    const [pushed] = await agent.received(1);
+    expect(pushed).toMatchObject({
+      method: 'POST',
+      path: '/deep/path?key=value',
+      body: { jsonrpc: '2.0', id: 'm-1', method: 'message/send', params: { message: { messageId: 'm-1' } } },
+    });
+    expect(pushed?.headers['content-type']).toMatch(/^application\/json/);
+    const sent = JSON.stringify(pushed?.headers);
+    for (const secret of [caller.token, target.token, platform.operatorKey])
+      expect(sent).not.toContain(secret);
+  });
+
+  verifies('push.path-is-found', async () => {
+    const platform = await site.platform(LOOPBACK);
+    for (const [serves, status] of [
+      ['/a2a', 404],
+      ['/a2a/inbound', 405],
+    ] as const) {
+      const found = answering('found');
+      const agent = await site.pushTarget({
+        script: (request, count) =>
+          request.path === serves
+            ? found(request, count)
+            : { kind: 'text', text: 'no', type: 'text/plain', status },
+      });
+      const [caller, target] = [await onboard(platform), await onboard(platform, { url: `${agent.url}/` })];
+      expect((await send(caller.caller, target.id, 'first', { hold: 10 })).status).toBe(200);
+      const tried = agent.requests.length;
+      expect((await send(caller.caller, target.id, 'second', { hold: 10 })).status).toBe(200);
+      expect(agent.requests.slice(tried).map(({ path }) => path)).toEqual([serves]);
+    }
+  });
+
+  verifies('push.row-at-receipt', async () => {
+    const platform = await site.platform(LOOPBACK);
+    let finish = (_text: string) => {};
+    const working = new Promise<string>((resolve) => {
+      finish = resolve;
+    });
+    const agent = await site.pushTarget({
+      script: async (request, count) => answering(await working)(request, count),
+    });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const call = send(caller.caller, target.id, 'work', { hold: 60 });
+    await agent.received(1);
+    const [row] = await inbox(target);
+    expect(row).toMatchObject({ status: 'pending', data: { text: 'work' } });
+    finish('worked');
+    expect((await call).status).toBe(200);
+    const [done] = await inbox(target);
+    expect(done).toMatchObject({ id: row?.id, status: 'ok', delivery_state: 'answered' });
+    expect(JSON.stringify(done?.response_body)).toContain('worked');
+  });
+
+  verifies('push.rpc-error-passes', async () => {
+    const platform = await site.platform(LOOPBACK);
+    const error = { code: -32601, message: 'Method not found' };
+    const agent = await site.pushTarget({
+      script: () => ({ kind: 'json', body: { jsonrpc: '2.0', id: 1, error } }),
+    });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const answer = await send(caller.caller, target.id, 'hello', { hold: 10 });
+    expect(answer).toMatchObject({ status: 200, body: { jsonrpc: '2.0', error: { code: -32601 } } });
+  });
+
+  verifies('push.agent-error', async () => {
+    const platform = await site.platform(LOOPBACK);
+    const agent = await site.pushTarget({
+      script: () => ({ kind: 'json', body: { error: 'boom' }, status: 500 }),
+    });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const answer = await send(caller.caller, target.id, 'hello', { messageId: 'm-1', hold: 10 });
+    expect(answer.status).toBeGreaterThanOrEqual(500);
+    expect(answer.body).toMatchObject({ code: 'agent_error', status: '500', delivered: true });
+    const record = await caller.caller.get(`/workspaces/${caller.id}/messages/m-1`);
+    expect(record.body).toMatchObject({ state: 'failed', error: { code: 'agent_error' } });
+    expect(agent.requests).toHaveLength(1);
+  });
+
+  verifies('push.agent-html', async () => {
+    const platform = await site.platform(LOOPBACK);
+    const text = '<!doctype html><title>Welcome to nginx</title>';
+    const agent = await site.pushTarget({ script: () => ({ kind: 'text', text, type: 'text/html' }) });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    expect(await send(caller.caller, target.id, 'hello', { hold: 10 })).toMatchObject({
+      status: 502,
+      body: { code: 'agent_answer_invalid', delivered: true },
+    });
+  });
+
+  verifies('push.agent-huge', async () => {
+    const platform = await site.platform(LOOPBACK);
+    const agent = await site.pushTarget({ script: () => ({ kind: 'huge' }) });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    expect(await send(caller.caller, target.id, 'hello', { hold: 20 })).toMatchObject({
+      status: 502,
+      body: { code: 'agent_answer_too_large', delivered: true, truncated: true },
+    });
+  });
+
+  verifies('push.agent-hangs-up', async () => {
+    const platform = await site.platform({ ...LOOPBACK, clock: 'manual' });
+    const recovered = answering('now');
+    const agent = await site.pushTarget({
+      script: (request, count) => (count === 1 ? { kind: 'hang-up' } : recovered(request, count)),
+    });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const call = settling(send(caller.caller, target.id, 'hello', { messageId: 'm-1', hold: 60 }));
+    await platform.clock.advanceUntil(() => agent.requests.length > 1, { limitMs: 60_000 });
+    await platform.clock.advanceUntil(() => call.settled, { limitMs: 60_000 });
+    const ids = agent.requests.map(({ body }) => textAt(body, 'params', 'message', 'messageId'));
+    expect(ids).toEqual(['m-1', 'm-1']);
+    const record = await caller.caller.get(`/workspaces/${caller.id}/messages/m-1?wait=60`);
+    expect(record.body).toMatchObject({ state: 'answered', attempts: 2 });
+  });
+
+  verifies('push.agent-never-answers', async () => {
+    const platform = await site.platform({
+      ...LOOPBACK,
+      clock: 'manual',
+      pushTimeoutMs: 20_000,
+      maxAttempts: 1,
+    });
+    const agent = await site.pushTarget({ script: () => ({ kind: 'never' }) });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const call = settling(send(caller.caller, target.id, 'hello', { messageId: 'm-1', hold: 10 }));
+    await agent.received(1);
+    await platform.clock.advanceUntil(() => call.settled, { limitMs: 60_000 });
+    expect(await call.answer).toMatchObject({ status: 202, body: { queued: true } });
+    const record = () => caller.caller.get(`/workspaces/${caller.id}/messages/m-1`);
+    await platform.clock.advanceUntil(async () => valueAt((await record()).body, 'state') === 'failed');
+    expect((await record()).body).toMatchObject({ error: { code: 'agent_timeout' } });
+  });
+});
+
+onEachDatabase('push to agents that come and go', (site) => {
+  verifies(['push.refused-is-kept', 'push.order-after-an-outage'], async () => {
+    const platform = await site.platform({ ...LOOPBACK, clock: 'manual' });
+    const early = await site.pushTarget({ script: answering('early') });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: early.url })];
+    await early.stop();
+    for (const text of ['one', 'two', 'three']) {
+      const answer = await send(caller.caller, target.id, text);
+      expect(answer).toMatchObject({ status: 202, body: { queued: true, delivery_mode: 'push' } });
+    }
+    await platform.clock.advance(1_500);
+    const back = await site.pushTarget({ port: early.port, script: answering('back') });
+    await platform.clock.advanceUntil(() => back.requests.length >= 3, { limitMs: 80_000 });
+    await platform.clock.advance(30_000);
+    expect(textsOf(back.requests)).toEqual(['one', 'two', 'three']);
+  });
+
+  verifies('push.dead-letter', async () => {
+    const platform = await site.platform({ ...LOOPBACK, clock: 'manual' });
+    const gone = await site.pushTarget({ script: answering('never') });
+    await gone.stop();
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: gone.url })];
+    expect((await send(caller.caller, target.id, 'hello?', { messageId: 'm-1' })).status).toBe(202);
+    const record = () => caller.caller.get(`/workspaces/${caller.id}/messages/m-1`);
+    const beat = async () => {
+      await heartbeat(target);
+      return valueAt((await record()).body, 'state') === 'failed';
+    };
+    await platform.clock.advanceUntil(beat, { stepMs: 10_000, limitMs: 600_000 });
+    expect((await record()).body).toMatchObject({ attempts: 5, error: { code: 'agent_unreachable' } });
+    const [row] = await waitForRow(caller);
+    expect(row).toMatchObject({ source_id: target.id, in_reply_to: 'm-1', status: 'error' });
+    expect((await inbox(target))[0]).toMatchObject({ status: 'error', delivery_state: 'failed' });
+  });
+
+  verifies('push.offline-is-left-alone', async () => {
+    const platform = await site.platform({ ...LOOPBACK, clock: 'manual' });
+    const agent = await site.pushTarget({ script: answering('here') });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    await platform.clock.advance(120_000);
+    expect(await statusOf(platform, target.id)).toBe('offline');
+    expect((await send(caller.caller, target.id, 'one')).status).toBe(202);
+    expect((await send(caller.caller, target.id, 'two')).status).toBe(202);
+    await platform.clock.advance(60_000);
+    expect(agent.requests).toEqual([]);
+    await heartbeat(target);
+    expect(textsOf(await agent.received(2))).toEqual(['one', 'two']);
+    expect(await inboxTexts(target)).toEqual(['one', 'two']);
+  });
+});
+
+onEachDatabase('push over a restart', { onDisk: true }, (site) => {
+  verifies('push.stop-loses-nothing', async () => {
+    const platform = await site.platform({ ...LOOPBACK, clock: 'manual' });
+    const agent = await site.pushTarget({ script: () => ({ kind: 'never' }) });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const call = send(caller.caller, target.id, 'hello', { messageId: 'm-1', hold: 60 });
+    await agent.received(1);
+    await platform.restart(() => agent.react(answering('after the restart')));
+    await call;
+    await agent.received(2);
+    const record = await caller.caller.get(`/workspaces/${caller.id}/messages/m-1?wait=30`);
+    expect(record.body).toMatchObject({ state: 'answered' });
+    expect(record.text).toContain('after the restart');
+    expect(agent.requests).toHaveLength(2);
+  });
+});
