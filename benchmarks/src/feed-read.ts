@@ -15,7 +15,7 @@ export async function benchFeedRead(options: BenchmarkOptions): Promise<Figure[]
     const first = await startOrganisation({ dataDir });
     const ids: string[] = [];
     for (const name of ['long', 'short']) {
-      ids.push((await first.operator.createWorkspace({ name, runtime: 'external', external: true })).id);
+      ids.push((await first.operator.createWorkspace({ name })).id);
     }
     const [long, short] = ids;
     if (long === undefined || short === undefined) throw new Error('no workspaces');

@@ -34,16 +34,14 @@ export async function startOrganisation(options: Partial<PlatformOptions> = {}):
     join: async (name, joinOptions = {}) => {
       const created = await operator.createWorkspace({
         name,
-        runtime: 'external',
-        external: true,
-        ...(joinOptions.parentId === undefined ? {} : { parent_id: joinOptions.parentId }),
+        parentId: joinOptions.parentId,
       });
       const client = new RemoteAgentClient({
         workspaceId: created.id,
         platformUrl: joinOptions.platformUrl ?? platform.url,
-        authToken: created.connection.auth_token,
+        authToken: created.authToken ?? undefined,
         stateDirectory: join(dataDir, created.id),
-        ...(joinOptions.url === undefined ? {} : { reportedUrl: joinOptions.url }),
+        reportedUrl: joinOptions.url,
       });
       await client.register();
       clients.push(client);

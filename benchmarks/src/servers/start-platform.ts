@@ -32,14 +32,14 @@ export async function startPlatformProcess(): Promise<PlatformProcess> {
   return {
     url,
     join: async (name, agentUrl) => {
-      const created = await operator.createWorkspace({ name, runtime: 'external', external: true });
-      const token = created.connection.auth_token;
+      const created = await operator.createWorkspace({ name });
+      const token = created.authToken ?? '';
       const client = new RemoteAgentClient({
         workspaceId: created.id,
         platformUrl: url,
         authToken: token,
         stateDirectory: join(dataDir, created.id),
-        ...(agentUrl === undefined ? {} : { reportedUrl: agentUrl }),
+        reportedUrl: agentUrl,
       });
       await client.register();
       await client.close();

@@ -3,6 +3,7 @@ import { Migrator } from 'kysely/migration';
 import type { DatabaseDialect } from './dialect.ts';
 import { firstMigration } from './migrations/0001-first.ts';
 import type { Database } from './schema.ts';
+import { shareCommits } from './unit-of-work.ts';
 
 export interface OpenDatabase {
   readonly db: Kysely<Database>;
@@ -44,5 +45,6 @@ export async function openDatabase(
     await close();
     throw error;
   }
+  if (dialect.name === 'sqlite') shareCommits(db);
   return { db, dialect, close };
 }

@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from 'kysely';
+import { CommitGroups } from './commit-groups.ts';
 import type { Database } from './schema.ts';
 
 /** One transaction and what is to happen once it is durable. */
@@ -10,9 +11,16 @@ export interface UnitOfWork {
   onRollback(task: () => void): void;
 }
 
+const groupsOf = new WeakMap<Kysely<Database>, CommitGroups>();
+
+/** From now on, units of work on this database that are there at the same time share one commit. */
+export function shareCommits(db: Kysely<Database>): void {
+  groupsOf.set(db, new CommitGroups(db));
+}
+
 /**
  * Runs `work` in one transaction, then its after-commit tasks. Rooms write rows and event rows in it
- * and wake waiters only once the rows are there to be read.
+ * and wake waiters only once the rows are there to be read. Inside, only the database may be awaited.
  */
 export async function inTransaction<T>(
   db: Kysely<Database>,
@@ -20,15 +28,16 @@ export async function inTransaction<T>(
 ): Promise<T> {
   const committed: (() => void)[] = [];
   const rolledBack: (() => void)[] = [];
+  const run = (trx: Transaction<Database>) =>
+    work({
+      trx,
+      afterCommit: (task) => void committed.push(task),
+      onRollback: (task) => void rolledBack.push(task),
+    });
   let result: T;
   try {
-    result = await db.transaction().execute((trx) =>
-      work({
-        trx,
-        afterCommit: (task) => void committed.push(task),
-        onRollback: (task) => void rolledBack.push(task),
-      }),
-    );
+    const groups = groupsOf.get(db);
+    result = await (groups === undefined ? db.transaction().execute(run) : groups.execute(run));
   } catch (error) {
     for (const task of rolledBack) task();
     throw error;

@@ -1,0 +1,77 @@
+import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Database } from './schema.ts';
+
+/** Units that may share one commit; keeps the wait of the first one bounded. */
+const GROUP_SIZE = 64;
+
+interface Entry {
+  /** Runs the unit; afterwards `settle` tells its caller how it ended. Never rejects. */
+  run(trx: Transaction<Database>): Promise<'done' | 'failed'>;
+  settle(commitError: unknown): void;
+}
+
+const COMMITTED = Symbol('committed');
+
+/**
+ * Lets the units of work that arrive in one turn of the event loop share one commit, and so one wait for
+ * the disk. Each unit stands behind a savepoint: one that fails is undone alone. Nobody is answered before
+ * the commit that holds his rows. For a database with one writer, such as SQLite.
+ */
+export class CommitGroups {
+  readonly #db: Kysely<Database>;
+  readonly #waiting: Entry[] = [];
+  #isBusy = false;
+
+  constructor(db: Kysely<Database>) {
+    this.#db = db;
+  }
+
+  execute<T>(work: (trx: Transaction<Database>) => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      let outcome: { readonly value: T } | { readonly error: unknown } | undefined;
+      this.#waiting.push({
+        run: async (trx) => {
+          try {
+            outcome = { value: await work(trx) };
+            return 'done';
+          } catch (error) {
+            outcome = { error };
+            return 'failed';
+          }
+        },
+        settle: (commitError) => {
+          if (outcome !== undefined && 'error' in outcome) reject(outcome.error);
+          else if (commitError !== COMMITTED) reject(commitError);
+          else if (outcome !== undefined) resolve(outcome.value);
+          else reject(new Error('The unit of work did not run.'));
+        },
+      });
+      if (!this.#isBusy) this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    this.#isBusy = true;
+    // Sockets that are readable in the same turn get to add their units first.
+    setImmediate(() => void this.#commitGroup());
+  }
+
+  async #commitGroup(): Promise<void> {
+    const group = this.#waiting.splice(0, GROUP_SIZE);
+    let commitError: unknown = COMMITTED;
+    try {
+      await this.#db.transaction().execute(async (trx) => {
+        for (const entry of group) {
+          await sql`savepoint unit`.execute(trx);
+          if ((await entry.run(trx)) === 'failed') await sql`rollback to unit`.execute(trx);
+          await sql`release unit`.execute(trx);
+        }
+      });
+    } catch (error) {
+      commitError = error;
+    }
+    for (const entry of group) entry.settle(commitError);
+    if (this.#waiting.length > 0) this.#schedule();
+    else this.#isBusy = false;
+  }
+}
