@@ -1,4 +1,4 @@
-import type { Insertable, Kysely, Updateable } from 'kysely';
+import { type Insertable, type Kysely, sql, type Updateable } from 'kysely';
 import type { ActivityRowRecord, ActivityTable, Database } from '../database/schema.ts';
 import type { FeedRecord } from './activity-row.rules.ts';
 import type { FeedQuery } from './feed-query.rules.ts';
@@ -70,8 +70,9 @@ export async function readByIdempotencyKey(
 }
 
 /**
- * Reads one page, one row more than asked for when there are more. Each shape of query has its index: a page
- * in feed order runs along `seq`, one with times and no cursor along `created_at`.
+ * Reads one page, one row more than asked for when there are more. Each page runs along one index in its own
+ * order: feed order along `seq`, a page with times and no cursor along `created_at`. Filters that do not belong
+ * to that index are written so that no planner takes another one and sorts.
  */
 export async function readFeed(
   db: Kysely<Database>,
@@ -79,8 +80,11 @@ export async function readFeed(
   query: FeedQuery,
   sinceSeq: number | undefined,
 ): Promise<FeedRecord[]> {
-  const byTime =
-    sinceSeq === undefined && !query.unacknowledged && (query.notBefore ?? query.before) !== undefined;
+  const { direction, type, peerId, notBefore, before } = query;
+  const isTimed = notBefore !== undefined || before !== undefined;
+  const byTime = isTimed && sinceSeq === undefined && !query.unacknowledged;
+  const byPeer = peerId !== undefined && !query.unacknowledged;
+  const byType = type !== undefined && !query.unacknowledged && !byTime && !byPeer;
   let select = db
     .selectFrom('activity as a')
     .leftJoin('workspaces as peer', 'peer.id', 'a.peer_id')
@@ -88,19 +92,23 @@ export async function readFeed(
     .select(['peer.name as peer_name', 'peer.role as peer_role'])
     .where('a.workspace_id', '=', workspaceId)
     .limit(query.limit + 1);
+  const text = (column: FilterColumn, isIndexed: boolean) =>
+    isIndexed ? sql.ref<string>(`a.${column}`) : sql<string>`${sql.ref(`a.${column}`)} || ''`;
   if (query.unacknowledged) select = select.where('a.delivery_state', '=', 'pending');
-  if (query.direction !== undefined) select = select.where('a.direction', '=', query.direction);
-  if (query.type !== undefined) select = select.where('a.activity_type', '=', query.type);
-  if (query.peerId !== undefined) select = select.where('a.peer_id', '=', query.peerId);
+  if (direction !== undefined) select = select.where(text('direction', byType), '=', direction);
+  if (type !== undefined) select = select.where(text('activity_type', byType), '=', type);
+  if (peerId !== undefined) select = select.where(text('peer_id', byPeer), '=', peerId);
   if (query.source !== undefined) {
     select = select.where('a.source_id', query.source === 'canvas' ? 'is' : 'is not', null);
   }
   if (sinceSeq !== undefined) select = select.where('a.seq', '>', sinceSeq);
-  if (query.notBefore !== undefined) select = select.where('a.created_at', '>=', query.notBefore);
-  if (query.before !== undefined) select = select.where('a.created_at', '<', query.before);
+  if (notBefore !== undefined) select = select.where(text('created_at', byTime), '>=', notBefore);
+  if (before !== undefined) select = select.where(text('created_at', byTime), '<', before);
   if (byTime) select = select.orderBy('a.created_at', query.order);
   return select.orderBy('a.seq', query.order).execute();
 }
+
+type FilterColumn = 'direction' | 'activity_type' | 'peer_id' | 'created_at';
 
 /** Counts the inbound rows that still wait for their agent. */
 export async function countPending(db: Kysely<Database>, workspaceId: string): Promise<number> {

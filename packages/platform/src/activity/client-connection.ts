@@ -1,9 +1,12 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
 
 /** The connection of one request, as a handler that waits needs to know it. */
 export interface ClientConnection {
   /** True once the client went away without its answer. */
   readonly gone: boolean;
+  /** Lets what the network has brought so far be seen, such as that the client hung up. */
+  settle(): Promise<void>;
   /** Runs `task` once when the client goes away before its answer was written; at once when it is gone already. */
   onGone(task: () => void): void;
   /** Runs `task` once when the answer was handed to the socket (true) or the client went away first (false). */
@@ -31,6 +34,10 @@ export function watchConnection(reply: FastifyReply): ClientConnection {
   return {
     get gone() {
       return isGone();
+    },
+    settle: async () => {
+      await nextTurn();
+      await nextTurn();
     },
     onGone: (task) => {
       const tell = once(task);

@@ -13,10 +13,11 @@ export function hashMessage(targetId: string, envelope: JsonObject): string {
 
 /** The same JSON with the keys of each object in one order; depth is bounded by whoever read the body. */
 function canonical(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return value.map(canonical);
+  if (Array.isArray(value)) return ['list', ...value.map(canonical)];
   if (!isJsonObject(value)) return value;
-  // A list of pairs, so that a key such as `__proto__` or `1` keeps its place.
-  return Object.keys(value)
+  // Pairs, so that a key such as `__proto__` or `1` keeps its place.
+  const pairs = Object.keys(value)
     .sort()
     .map((key) => [key, canonical(value[key] ?? null)]);
+  return ['object', ...pairs];
 }

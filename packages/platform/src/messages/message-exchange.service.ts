@@ -60,8 +60,13 @@ export function createMessageExchange(
   { db }: PlatformContext,
   { activity, workspaces, intake, waiters }: MessageExchangeParts,
 ): MessageExchange {
-  const standBy = (queueId: string, seconds: number, client: WaitingClient): OutcomeWaiter => {
-    const waiter = waiters.wait(queueId, seconds * 1_000);
+  const standBy = (
+    queueId: string,
+    seconds: number,
+    client: WaitingClient,
+    isCaller: boolean,
+  ): OutcomeWaiter => {
+    const waiter = waiters.wait(queueId, seconds * 1_000, isCaller);
     client.onGone(() => waiter.end());
     return waiter;
   };
@@ -71,8 +76,9 @@ export function createMessageExchange(
     queueId: string,
     seconds: number,
     client: WaitingClient,
+    isCaller: boolean,
   ): Promise<ToldOutcome | undefined> => {
-    const waiter = seconds > 0 ? standBy(queueId, seconds, client) : undefined;
+    const waiter = seconds > 0 ? standBy(queueId, seconds, client, isCaller) : undefined;
     const record = await readMessage(db, queueId);
     const outcome = record === undefined ? undefined : storedOutcome(record);
     if (outcome !== undefined) waiter?.end();
@@ -98,7 +104,9 @@ export function createMessageExchange(
       const { message } = incoming;
       let waiter: OutcomeWaiter | undefined;
       const taken = await intake.take(incoming, (record, plan) => {
-        if (holdSeconds > 0 && isHeld(plan, message)) waiter = standBy(record.queue_id, holdSeconds, client);
+        if (holdSeconds > 0 && isHeld(plan, message)) {
+          waiter = standBy(record.queue_id, holdSeconds, client, true);
+        }
       });
       if (taken.kind === 'reply') return taken;
       const { record, target, plan } = taken;
@@ -107,14 +115,15 @@ export function createMessageExchange(
         return end.kind === 'outcome' ? end : queued(record, target);
       }
       // Either nobody is held for this message, or it was sent before: then its outcome may be there.
-      const told = await waitFor(record.queue_id, isHeld(plan, message) ? holdSeconds : 0, client);
+      const told = await waitFor(record.queue_id, isHeld(plan, message) ? holdSeconds : 0, client, true);
       return told === undefined ? queued(record, target) : { kind: 'outcome', ...told };
     },
 
     look: async (reference, waitSeconds, client) => {
       const found = await find(reference);
       if (found === undefined) throw messageNotFound(reference.messageId);
-      const told = await waitFor(found.queue_id, waitSeconds, client);
+      const isCaller = !reference.byOperator || found.caller_id === null;
+      const told = await waitFor(found.queue_id, waitSeconds, client, isCaller);
       const record = (await readMessage(db, found.queue_id)) ?? found;
       const target = await workspaces.find(record.target_id);
       return { view: toView(record, target?.status === 'paused'), told };

@@ -42,8 +42,11 @@ export function registerMessagesRoutes(
   };
 
   /** An outcome as this caller gets it, and the report whether it did. */
-  const tell = ({ outcome, telling }: ToldOutcome, caller: Caller, connection: ClientConnection) => {
-    if (telling !== undefined) connection.onAnswered((written) => telling.report(written));
+  const tell = async ({ outcome, telling }: ToldOutcome, caller: Caller, connection: ClientConnection) => {
+    if (telling !== undefined) {
+      await connection.settle();
+      connection.onAnswered((written) => telling.report(written));
+    }
     if (outcome.state === 'failed') return { answer: null, error: outcome.error };
     const wraps = caller.kind === 'workspace' && settings.wrapPeerResults;
     return { answer: wraps ? wrapAnswer(outcome.answer) : outcome.answer, error: null };
@@ -69,7 +72,7 @@ export function registerMessagesRoutes(
     const result = await messages.send({ callerId, target, message }, holdSeconds, connection);
     if (result.kind === 'reply') return result.body;
     if (result.kind === 'queued') return reply.code(202).send(result.body);
-    const { answer, error } = tell(result, caller, connection);
+    const { answer, error } = await tell(result, caller, connection);
     if (answer === null) throw failureToError(error);
     return underRequestId(answer, message.envelope);
   };
@@ -103,10 +106,12 @@ export function registerMessagesRoutes(
     const { view, told } = await messages.look(reference, waitSeconds, connection);
     return {
       ...view,
-      ...(told === undefined ? { answer: null, error: null } : tell(told, caller, connection)),
+      ...(told === undefined ? NO_OUTCOME : await tell(told, caller, connection)),
     };
   });
 }
+
+const NO_OUTCOME = { answer: null, error: null };
 
 function accessDenied(): ApiError {
   return new ApiError(

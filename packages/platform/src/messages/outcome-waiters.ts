@@ -22,6 +22,8 @@ export interface OutcomeWaiter {
 
 /** The waiters of one message, promised the outcome that a transaction is about to store. */
 export interface Claim {
+  /** Whether the caller itself is among them; who only looks on does not take its answer away. */
+  readonly hasCaller: boolean;
   /** Gives the outcome to all of them; `onTold` hears once whether at least one client got it. */
   settle(outcome: Outcome, onTold: (told: boolean) => void): void;
   /** The transaction failed: they wait on. */
@@ -29,6 +31,7 @@ export interface Claim {
 }
 
 interface Waiting {
+  readonly isCaller: boolean;
   finish(end: WaitEnd): void;
   timeUp: boolean;
 }
@@ -47,7 +50,8 @@ export class OutcomeWaiters {
     this.#clock = clock;
   }
 
-  wait(queueId: string, timeoutMs: number): OutcomeWaiter {
+  /** `isCaller`: an outcome that this waiter gets has reached the message's caller. */
+  wait(queueId: string, timeoutMs: number, isCaller: boolean): OutcomeWaiter {
     if (this.#closed) return { done: Promise.resolve({ kind: 'ended' }), end: () => {} };
     const waiters = this.#waiting.get(queueId) ?? new Set<Waiting>();
     this.#waiting.set(queueId, waiters);
@@ -56,6 +60,7 @@ export class OutcomeWaiters {
       resolve = settle;
     });
     const waiting: Waiting = {
+      isCaller,
       timeUp: false,
       finish: (end) => {
         if (!waiters.delete(waiting)) return;
@@ -83,10 +88,14 @@ export class OutcomeWaiters {
     const claimed = [...(this.#waiting.get(queueId) ?? [])].filter((waiting) => !this.#claimed.has(waiting));
     if (claimed.length === 0) return undefined;
     for (const waiting of claimed) this.#claimed.add(waiting);
+    const callers = claimed.filter((waiting) => waiting.isCaller);
     return {
+      hasCaller: callers.length > 0,
       settle: (outcome, onTold) => {
-        const telling = countReports(claimed.length, onTold);
-        for (const waiting of claimed) waiting.finish({ kind: 'outcome', outcome, telling });
+        const telling = countReports(callers.length, onTold);
+        for (const waiting of claimed) {
+          waiting.finish({ kind: 'outcome', outcome, telling: waiting.isCaller ? telling : NO_TELLING });
+        }
       },
       release: () => {
         for (const waiting of claimed) {
@@ -115,6 +124,9 @@ export class OutcomeWaiters {
     }
   }
 }
+
+/** Nobody counts whether an onlooker got the outcome. */
+const NO_TELLING: Telling = { report: () => {} };
 
 function countReports(expected: number, onTold: (told: boolean) => void): Telling {
   let open = expected;

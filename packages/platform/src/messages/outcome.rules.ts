@@ -2,6 +2,7 @@ import {
   type ErrorBody,
   errorStatus,
   extractAnswerText,
+  isErrorCode,
   isJsonObject,
   type JsonObject,
   mapAnswerText,
@@ -47,14 +48,9 @@ export function underRequestId(answer: JsonObject, request: JsonObject): JsonObj
 }
 
 /** A final error as the HTTP error that the caller gets. */
-export function failureToError({ error, code, ...extras }: ErrorBody): ApiError {
-  const known = code as ApiError['code'] | undefined;
-  return new ApiError(
-    errorStatus(known ?? 'agent_error'),
-    known ?? 'agent_error',
-    error ?? 'delivery failed',
-    {
-      extras,
-    },
-  );
+export function failureToError({ error, code: given, ...extras }: ErrorBody): ApiError {
+  const code = isErrorCode(given) ? given : 'agent_error';
+  // What is a wrong field of a registration is a bad gateway for a call.
+  const status = code === 'unsafe_url' ? 502 : errorStatus(code);
+  return new ApiError(status, code, error ?? 'delivery failed', { extras });
 }

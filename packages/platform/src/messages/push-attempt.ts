@@ -124,7 +124,7 @@ export function createPushAttempts(context: PlatformContext, parts: PushAttemptP
         await settlement.answer(unit, now, result.body, { durationMs });
       } else if (now.state !== 'leased' || now.lease_owner !== owner) {
         return;
-      } else if (result.kind === 'unreadable' && !answerWanted) {
+      } else if (result.kind === 'accepted' || (result.kind === 'unreadable' && !answerWanted)) {
         const change = { state: 'delivered', lease_owner: null, lease_until: null };
         await updateMessage(unit.trx, now.queue_id, { ...change, updated_at: timestamp(clock) });
         await activity.change(unit, now.activity_id, { deliveryState: 'delivered', status: 'ok' }, true);

@@ -3,6 +3,7 @@ import {
   BODY_LIMITS,
   type ErrorBody,
   isJsonObject,
+  isQueuedAnswer,
   type JsonObject,
   JsonRpcResponse,
 } from '@molecule-ai/protocol';
@@ -12,6 +13,8 @@ import type { Clock } from '../time/clock.ts';
 /** What came of posting one message to an agent. */
 export type PushResult =
   | { readonly kind: 'answer'; readonly body: JsonObject }
+  /** The agent took it (2xx) and will answer by a message of its own, or not at all. */
+  | { readonly kind: 'accepted' }
   /** The agent has it (2xx), but what it said is no answer. */
   | { readonly kind: 'unreadable'; readonly error: ErrorBody }
   /** Another attempt would end the same way. */
@@ -130,20 +133,23 @@ async function readAnswer({ statusCode, body }: Dispatcher.ResponseData): Promis
     }
     chunks.push(chunk);
   }
-  return parseAnswer(Buffer.concat(chunks).toString('utf8'));
+  return parseAnswer(Buffer.concat(chunks).toString('utf8'), statusCode);
 }
 
-function parseAnswer(text: string): PushResult {
+/** An agent may also say that it will answer later, by its own word or by a bare 202 or 204. */
+function parseAnswer(text: string, status: number): PushResult {
   let body: unknown;
   try {
     body = JSON.parse(text);
   } catch {
-    return { kind: 'unreadable', error: { ...NOT_JSON } };
+    body = undefined;
   }
-  const isAnswer = isJsonObject(body) && JsonRpcResponse.strict.safeParse(body).success;
-  return isAnswer
-    ? { kind: 'answer', body: body as JsonObject }
-    : { kind: 'unreadable', error: { ...NOT_JSON } };
+  if (isJsonObject(body)) {
+    if (isQueuedAnswer(body)) return { kind: 'accepted' };
+    if (JsonRpcResponse.strict.safeParse(body).success) return { kind: 'answer', body };
+  }
+  if (status === 202 || status === 204) return { kind: 'accepted' };
+  return { kind: 'unreadable', error: { ...NOT_JSON } };
 }
 
 const TOO_LARGE: ErrorBody = {

@@ -75,13 +75,14 @@ export function createSettlement(context: PlatformContext, parts: SettlementPart
   ): Promise<'caller' | 'feed'> => {
     const claim = waiters.claim(before.queue_id);
     if (claim !== undefined) unit.onRollback(() => claim.release());
+    const isPromised = claim?.hasCaller === true;
     const isOwed = before.caller_id !== null && (before.answer_told === 0 || details.mustReachCaller);
     const now = timestamp(clock);
     const change = {
       state: outcome.state,
       answer: outcome.state === 'answered' ? JSON.stringify(outcome.answer) : null,
       error: outcome.state === 'failed' ? JSON.stringify(outcome.error) : null,
-      answer_told: isOwed && claim !== undefined ? 0 : 1,
+      answer_told: isOwed && isPromised ? 0 : 1,
       answered_at: now,
       updated_at: now,
       lease_owner: null,
@@ -90,9 +91,9 @@ export function createSettlement(context: PlatformContext, parts: SettlementPart
     };
     const message = (await updateMessage(unit.trx, before.queue_id, change)) ?? { ...before, ...change };
     for (const listener of listeners) await listener(unit, message, outcome);
-    if (isOwed && claim === undefined) await courier.bring(unit, message, outcome, details.reply);
+    if (isOwed && !isPromised) await courier.bring(unit, message, outcome, details.reply);
     unit.afterCommit(() => claim?.settle(outcome, (wasTold) => afterTelling(message, wasTold)));
-    return claim === undefined ? 'feed' : 'caller';
+    return isPromised ? 'caller' : 'feed';
   };
 
   return {

@@ -1,0 +1,74 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type OpenDatabase, openDatabase } from '../database/open-database.ts';
+import { openSqliteDialect } from '../database/sqlite-dialect.ts';
+import { countPending, readFeed } from './activity.store.ts';
+import { type FeedQuery, parseFeedQuery, type RawFeedQuery } from './feed-query.rules.ts';
+
+const WORKSPACE = '11111111-2222-4333-8444-555555555555';
+const PEER = '66666666-2222-4333-8444-555555555555';
+
+let database: OpenDatabase;
+const statements: string[] = [];
+beforeAll(async () => {
+  database = await openDatabase(await openSqliteDialect({ path: ':memory:', synchronous: 'normal' }), {
+    onQuery: (text) => void statements.push(text),
+  });
+});
+afterAll(() => database.close());
+
+async function plan(run: () => Promise<unknown>): Promise<string[]> {
+  statements.length = 0;
+  await run();
+  const [text] = statements;
+  const { rows } = await sql.raw<{ detail: string }>(`EXPLAIN QUERY PLAN ${text}`).execute(database.db);
+  return rows.map((row) => row.detail);
+}
+
+const choices: { readonly [Name in keyof RawFeedQuery]: readonly (string | undefined)[] } = {
+  type: [undefined, 'a2a_receive', 'task_update'],
+  direction: [undefined, 'all', 'out'],
+  source: [undefined, 'canvas', 'agent'],
+  peer_id: [undefined, PEER],
+  since_secs: [undefined, '60'],
+  before_ts: [undefined, '2026-11-21T00:00:00Z'],
+  order: [undefined, 'asc'],
+  unacknowledged: [undefined, 'true'],
+};
+
+function* combinations(): Generator<RawFeedQuery> {
+  let all: RawFeedQuery[] = [{}];
+  for (const [name, values] of Object.entries(choices)) {
+    all = all.flatMap((query) =>
+      values.map((value) => (value === undefined ? query : { ...query, [name]: value })),
+    );
+  }
+  yield* all;
+}
+
+const parse = (raw: RawFeedQuery): FeedQuery => parseFeedQuery(raw, Date.UTC(2026, 10, 21));
+
+describe('reading the feed', () => {
+  it('walks an index in the order of the page for every combination of filters', async () => {
+    const bad: string[] = [];
+    let count = 0;
+    for (const raw of combinations()) {
+      for (const sinceSeq of [undefined, 7]) {
+        const details = await plan(() => readFeed(database.db, WORKSPACE, parse(raw), sinceSeq));
+        count += 1;
+        const walk = details.find((detail) => detail.includes(' a ')) ?? '';
+        const isBad =
+          !walk.startsWith('SEARCH a USING INDEX') ||
+          details.some((detail) => detail.includes('TEMP B-TREE'));
+        if (isBad) bad.push(`${JSON.stringify(raw)} since ${sinceSeq}: ${details.join(' | ')}`);
+      }
+    }
+    expect(count).toBeGreaterThan(800);
+    expect(bad).toEqual([]);
+  });
+
+  it('counts what waits from an index alone', async () => {
+    const [detail] = await plan(() => countPending(database.db, WORKSPACE));
+    expect(detail).toContain('USING COVERING INDEX activity_by_delivery');
+  });
+});

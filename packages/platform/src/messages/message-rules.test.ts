@@ -1,0 +1,173 @@
+import { extractMessageText, stripA2aBoundary } from '@molecule-ai/protocol';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { wrapAnswerMessage } from '../activity/answer-message.rules.ts';
+import { cutText } from '../activity/text-summary.rules.ts';
+import { hashMessage } from './body-hash.rules.ts';
+import { canPush, isHeld, planDelivery, retryDelayMs } from './delivery.rules.ts';
+import { isLeftBehind, newLeaseOwner } from './lease-owner.ts';
+import { normaliseMessage } from './message-envelope.rules.ts';
+import { underRequestId, wrapAnswer } from './outcome.rules.ts';
+import { namedTarget } from './target-choice.rules.ts';
+
+const target = {
+  id: 't',
+  status: 'online',
+  delivery_mode: 'push',
+  url: 'http://a/',
+  max_concurrent_tasks: 1,
+};
+const asks = { method: 'message/send', expectsAnswer: true };
+
+describe('the plan for a message', () => {
+  it.each([
+    [{}, asks, 'push'],
+    [{ status: 'degraded' }, asks, 'push'],
+    [{ status: 'paused' }, asks, 'store'],
+    [{ status: 'offline' }, asks, 'store'],
+    [{ status: 'awaiting_agent' }, asks, 'store'],
+    [{ url: null }, asks, 'store'],
+    [{ delivery_mode: 'poll', url: null }, asks, 'wait'],
+    [{ delivery_mode: 'poll', status: 'offline' }, asks, 'store'],
+    [{ delivery_mode: 'poll' }, { ...asks, expectsAnswer: false }, 'store'],
+    [{ delivery_mode: 'poll' }, { ...asks, method: 'tasks/cancel' }, 'store'],
+  ])('for %j and %j is %s', (change, message, plan) => {
+    expect(planDelivery({ ...target, ...change }, message, 'someone')).toBe(plan);
+  });
+
+  it('never holds an agent that polls and writes to itself, nor an answer', () => {
+    expect(planDelivery({ ...target, delivery_mode: 'poll' }, asks, 't')).toBe('store');
+    expect(isHeld('push', { expectsAnswer: false })).toBe(false);
+    expect(canPush({ ...target, url: '' })).toBe(false);
+  });
+});
+
+describe('retries', () => {
+  it('come after 1, 4, 16 and 64 s, each ±25 %', () => {
+    const bounds = [1, 2, 3, 4, 9].map((attempts) => [retryDelayMs(attempts, 0), retryDelayMs(attempts, 1)]);
+    expect(bounds).toEqual([
+      [750, 1_250],
+      [3_000, 5_000],
+      [12_000, 20_000],
+      [48_000, 80_000],
+      [48_000, 80_000],
+    ]);
+  });
+});
+
+describe('a normalised message', () => {
+  it('expects no answer when it is one or an agent says it by itself', () => {
+    const read = (message: Record<string, unknown>, params = {}) =>
+      normaliseMessage(
+        { method: 'message/send', params: { message: { parts: [{ text: 'x' }], ...message }, ...params } },
+        () => 'new',
+      );
+    expect(read({ role: 'user' }).expectsAnswer).toBe(true);
+    expect(read({ role: 'agent' }).expectsAnswer).toBe(false);
+    expect(read({ role: 'ROLE_AGENT' }).expectsAnswer).toBe(false);
+    expect(read({ metadata: { in_reply_to: 'q' } })).toMatchObject({ inReplyTo: 'q', expectsAnswer: false });
+    expect(read({}, { metadata: { in_reply_to: 'q', trace_id: 't' } })).toMatchObject({
+      inReplyTo: 'q',
+      traceId: 't',
+    });
+  });
+
+  it('keeps parts and unknown keys as they came', () => {
+    const message = {
+      role: 'user',
+      messageId: 'm',
+      parts: [{ type: 'text', text: 'x', odd: 1 }],
+      extra: { a: [1] },
+    };
+    const { envelope } = normaliseMessage(
+      { jsonrpc: '2.0', id: 7, method: 'message/stream', params: { message } },
+      () => '',
+    );
+    expect(envelope).toEqual({ jsonrpc: '2.0', id: 7, method: 'message/stream', params: { message } });
+  });
+
+  it('nested too deeply is refused', () => {
+    let deep: unknown = 'x';
+    for (let level = 0; level < 300; level += 1) deep = [deep];
+    expect(() => normaliseMessage({ parts: [{ data: deep }] }, () => 'new')).toThrow(/nested/);
+  });
+});
+
+describe('the hash of a message', () => {
+  it('does not depend on the order of keys or the request id, but on everything else', () => {
+    const one = { jsonrpc: '2.0', id: 1, method: 'm', params: { a: 1, b: { c: [1, { d: 2, e: null }] } } };
+    const same = {
+      id: 'other',
+      params: { b: { c: [1, { e: null, d: 2 }] }, a: 1 },
+      method: 'm',
+      jsonrpc: '2.0',
+    };
+    expect(hashMessage('t', one)).toBe(hashMessage('t', same));
+    expect(hashMessage('u', one)).not.toBe(hashMessage('t', one));
+    expect(hashMessage('t', { ...one, params: { a: [1], b: one.params.b } })).not.toBe(hashMessage('t', one));
+    const list = { method: 'm', params: { x: [['a', 1]] } };
+    expect(hashMessage('t', list)).not.toBe(hashMessage('t', { method: 'm', params: { x: { a: 1 } } }));
+  });
+});
+
+describe('wrapping', () => {
+  it('wraps each part by itself, adds the joined text once, and can be undone', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string(), { minLength: 1, maxLength: 3 }), (texts) => {
+        const parts = texts.map((text) => ({ kind: 'text', text }));
+        const wrapped = wrapAnswer({ jsonrpc: '2.0', id: 1, result: { parts } });
+        const result = wrapped.result as { parts: { text: string }[]; text?: string };
+        expect(result.parts.map((part) => stripA2aBoundary(part.text))).toEqual(
+          texts.map((text) => text.trim()),
+        );
+        const joined = texts.join('\n');
+        if (joined !== '') expect(stripA2aBoundary(result.text ?? '')).toBe(joined.trim());
+      }),
+    );
+  });
+
+  it('of a message that brings an answer gives params.result', () => {
+    const envelope = {
+      method: 'message/send',
+      params: { message: { parts: [{ text: 'a' }, { text: 'b' }] } },
+    };
+    const wrapped = wrapAnswerMessage(envelope, true);
+    expect(wrapped.params).toMatchObject({ result: '[A2A_RESULT_FROM_PEER]a\nb[/A2A_RESULT_FROM_PEER]' });
+    expect(wrapAnswerMessage(envelope, false).params).toMatchObject({ result: 'a\nb' });
+    expect(extractMessageText(envelope)).toBe('a\nb');
+  });
+
+  it('leaves errors and texts that are no object alone', () => {
+    expect(wrapAnswer({ error: { code: 1, message: 'no' } })).toEqual({ error: { code: 1, message: 'no' } });
+    expect(wrapAnswer({ result: 'x' }).result).toBe('[A2A_RESULT_FROM_PEER]x[/A2A_RESULT_FROM_PEER]');
+  });
+});
+
+describe('small things', () => {
+  it('answers go under the id of the request that asks', () => {
+    expect(underRequestId({ jsonrpc: '2.0', id: 1, result: 1 }, { id: 2 })).toMatchObject({ id: 2 });
+    expect(underRequestId({ text: 'bare' }, { id: 2 })).toEqual({ text: 'bare' });
+  });
+
+  it('a target is named by header, query, metadata, in that order', () => {
+    const body = { params: { metadata: { target_workspace_id: 'm' } } };
+    expect(namedTarget({ header: 'h', query: 'q', body })).toBe('h');
+    expect(namedTarget({ header: ' ', query: 'q', body })).toBe('q');
+    expect(namedTarget({ header: undefined, query: undefined, body })).toBe('m');
+    expect(namedTarget({ header: undefined, query: undefined, body: [] })).toBeUndefined();
+  });
+
+  it('texts are cut between characters', () => {
+    expect(cutText('abc', 3)).toBe('abc');
+    expect(cutText('👩‍💻👩‍💻', 1)).toBe('👩');
+    expect(cutText('x'.repeat(1_000_000), 80)).toHaveLength(80);
+  });
+
+  it('leases of dead processes of this machine are known, others are not', () => {
+    const own = newLeaseOwner();
+    expect(isLeftBehind(own, own)).toBe(false);
+    expect(isLeftBehind(newLeaseOwner(), own)).toBe(true);
+    expect(isLeftBehind('another-machine:1:x', own)).toBe(false);
+    expect(isLeftBehind(own.replace(/:\d+:/, ':999999999:'), own)).toBe(true);
+  });
+});
