@@ -145,7 +145,15 @@ onEachDatabase('answers', (site) => {
     expect(told).toMatchObject({ status: 200, body: { status: 'sent' } });
     const answer = await call;
     expect(answer.status).toBe(200);
-    expect(textAt(answer.body, 'result', 'parts', 0, 'text')).toBe('hello human');
+    expect(answer.body).toMatchObject({
+      id: 'm-1',
+      result: {
+        kind: 'message',
+        role: 'agent',
+        messageId: expect.any(String),
+        parts: [{ kind: 'text', type: 'text', text: 'hello human' }],
+      },
+    });
   });
 
   verifies('answers.row-knows-its-answer', async () => {

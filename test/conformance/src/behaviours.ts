@@ -1,5 +1,7 @@
 import { ANSWERS } from './behaviours/answers.ts';
+import { CLIENT } from './behaviours/client.ts';
 import { CREDENTIALS } from './behaviours/credentials.ts';
+import { DURABILITY } from './behaviours/durability.ts';
 import { FEED } from './behaviours/feed.ts';
 import { LIFECYCLE } from './behaviours/lifecycle.ts';
 import { LIVENESS } from './behaviours/liveness.ts';
@@ -23,6 +25,8 @@ export const BEHAVIOURS = {
   ...ANSWERS,
   ...FEED,
   ...PUSH,
+  ...DURABILITY,
+  ...CLIENT,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

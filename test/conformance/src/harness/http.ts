@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { isErrorCode } from '@molecule-ai/protocol';
 import { Agent } from 'undici';
 
 /** What came back; status 0 means that nothing did. */
@@ -28,6 +29,8 @@ export interface Request {
 /** Sends requests with exactly the headers given, and answers with what came back; never throws. */
 export class Http {
   #agent = newAgent();
+  /** Answers seen so far that say no to a request without a code of the closed list (decision 25). */
+  readonly uncoded: string[] = [];
 
   async send(base: string, request: Request): Promise<Answer> {
     const payload =
@@ -43,7 +46,11 @@ export class Http {
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       });
       const text = await answer.body.text();
-      return { status: answer.statusCode, headers: answer.headers, text, body: parse(text) };
+      const body = parse(text);
+      if (answer.statusCode >= 400 && !isErrorCode(valueAt(body, 'code'))) {
+        this.uncoded.push(`${request.method} ${request.path}: ${answer.statusCode} ${text.slice(0, 200)}`);
+      }
+      return { status: answer.statusCode, headers: answer.headers, text, body };
     } catch (error) {
       const failure = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       return { status: 0, headers: {}, text: '', body: undefined, failure };

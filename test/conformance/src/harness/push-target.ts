@@ -11,8 +11,13 @@ export interface PushedRequest {
 }
 
 /** What the scripted agent does with a request. */
-export type Reaction =
-  | { readonly kind: 'json'; readonly body: unknown; readonly status?: number }
+type Reaction =
+  | {
+      readonly kind: 'json';
+      readonly body: unknown;
+      readonly status?: number;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   | { readonly kind: 'text'; readonly text: string; readonly type: string; readonly status?: number }
   | { readonly kind: 'redirect'; readonly to: string }
   /** Closes the connection without a byte of answer. */
@@ -115,7 +120,7 @@ export function completed(request: PushedRequest, text: string): unknown {
 function carryOut(reaction: Reaction, response: ServerResponse): void {
   switch (reaction.kind) {
     case 'json':
-      response.writeHead(reaction.status ?? 200, { 'content-type': 'application/json' });
+      response.writeHead(reaction.status ?? 200, { 'content-type': 'application/json', ...reaction.headers });
       response.end(JSON.stringify(reaction.body));
       return;
     case 'text':

@@ -1,8 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { RemoteAgentClient, type RemoteAgentClientOptions } from '@molecule-ai/core';
+import { OperatorClient } from '@molecule-ai/core/operator';
 import type { DatabaseKind } from './databases.ts';
 import { Http } from './http.ts';
+import { type KillablePlatform, startKillablePlatform } from './killable-platform.ts';
 import { expectNothingOpen, openHandles } from './open-handles.ts';
 import { type PushTarget, type PushTargetOptions, startPushTarget } from './push-target.ts';
 import type { RunningPlatform } from './running-platform.ts';
@@ -28,11 +31,43 @@ export class Site {
     return platform;
   }
 
+  /** Starts a platform in a process of its own, on an empty database of this kind. */
+  async platformProcess(): Promise<KillablePlatform> {
+    const dataDir = join(this.folder(), 'data');
+    const platform = await startKillablePlatform(dataDir, this.#http);
+    this.afterwards(() => platform.stop());
+    return platform;
+  }
+
   /** Starts a scripted agent. */
   async pushTarget(options: PushTargetOptions): Promise<PushTarget> {
     const target = await startPushTarget(options);
     this.afterwards(() => target.stop());
     return target;
+  }
+
+  /** An agent's client; without a token, and with a state folder of its own, unless `options` say otherwise. */
+  client(
+    platform: { readonly url: string },
+    agent: { readonly id: string; readonly token?: string },
+    options: RemoteAgentClientOptions = {},
+  ): RemoteAgentClient {
+    const client = new RemoteAgentClient({
+      platformUrl: platform.url,
+      workspaceId: agent.id,
+      authToken: agent.token,
+      stateDirectory: this.folder(),
+      ...options,
+    });
+    this.afterwards(() => client.close());
+    return client;
+  }
+
+  /** The operator's client. */
+  operator(platform: { readonly url: string; readonly operatorKey: string }): OperatorClient {
+    const client = new OperatorClient({ platformUrl: platform.url, operatorKey: platform.operatorKey });
+    this.afterwards(() => client.close());
+    return client;
   }
 
   /** An empty folder. */
@@ -73,6 +108,8 @@ export class Site {
         .catch((error: unknown) => failures.push(error));
     }
     await this.#http.close();
+    for (const answer of this.#http.uncoded)
+      failures.push(new Error(`no code of the closed list: ${answer}`));
     if (failures.length > 0) throw new AggregateError(failures, 'something did not end well');
     await expectNothingOpen(this.#handlesBefore);
   }

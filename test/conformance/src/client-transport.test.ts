@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import { expect } from 'vitest';
+import { onEachDatabase } from './harness/each-database.ts';
+import { ManualClock } from './harness/manual-clock.ts';
+import type { Script } from './harness/push-target.ts';
+import { verifies } from './verifies.ts';
+
+const OK: Script = () => ({ kind: 'json', body: { status: 'ok' } });
+
+// The platform is scripted here: only another one misbehaves like this. No database takes part.
+onEachDatabase('the client’s transport', { onDisk: true }, (site) => {
+  const id = randomUUID();
+  const token = 'secret-token-of-this-workspace-43-characters';
+
+  verifies('client.headers', async () => {
+    const platform = await site.pushTarget({ script: OK });
+    await site.client(platform, { id, token }, { orgId: 'org-1' }).heartbeat();
+    await site.client(platform, { id, token }).heartbeat();
+    expect(platform.requests[0]?.headers).toMatchObject({
+      authorization: `Bearer ${token}`,
+      'x-workspace-id': id,
+      'x-source-workspace-id': id,
+      'x-molecule-org-id': 'org-1',
+      origin: platform.url,
+      'user-agent': expect.stringMatching(/\S/),
+    });
+    expect(platform.requests[1]?.headers).not.toHaveProperty('x-molecule-org-id');
+  });
+
+  verifies('client.origin-as-given', async () => {
+    const platform = await site.pushTarget({ script: OK });
+    for (const origin of ['my-agent/1.0', 'https://tenant.example.com', null]) {
+      await site.client(platform, { id, token }, { origin }).heartbeat();
+    }
+    const origins = platform.requests.map(({ headers }) => headers.origin);
+    expect(origins).toEqual(['my-agent/1.0', 'https://tenant.example.com', undefined]);
+  });
+
+  verifies('client.bearer-stays-home', async () => {
+    const thief = await site.pushTarget({ script: OK });
+    const platform = await site.pushTarget({
+      script: () => ({ kind: 'redirect', to: `${thief.url}/steal` }),
+    });
+    const client = site.client(platform, { id, token });
+    await expect(client.heartbeat()).rejects.toMatchObject({ code: 'redirect_refused' });
+    await expect(client.fetchInbound()).rejects.toMatchObject({ code: 'redirect_refused' });
+    expect(thief.requests).toEqual([]);
+  });
+
+  verifies('client.retries', async () => {
+    const clock = new ManualClock();
+    const platform = await site.pushTarget({
+      script: () => ({ kind: 'json', status: 503, body: { error: 'busy', code: 'platform_unavailable' } }),
+    });
+    const client = site.client(platform, { id, token }, { clock, random: () => 0.5 });
+    let ended = false;
+    const beat = client.heartbeat({ activeTasks: 2 }).finally(() => {
+      ended = true;
+    });
+    const failure = expect(beat).rejects.toMatchObject({ code: 'platform_unavailable' });
+    await clock.advanceUntil(() => ended, { limitMs: 60_000 });
+    await failure;
+    expect(platform.requests).toHaveLength(4);
+    expect(new Set(platform.requests.map(({ text }) => text)).size).toBe(1);
+  });
+
+  verifies('client.retry-after', async () => {
+    const clock = new ManualClock();
+    const platform = await site.pushTarget({
+      script: (request, count) =>
+        count === 1
+          ? { kind: 'json', status: 429, body: { error: 'slow down' }, headers: { 'retry-after': '7' } }
+          : OK(request, count),
+    });
+    const client = site.client(platform, { id, token }, { clock });
+    let ended = false;
+    const beat = client.heartbeat().finally(() => {
+      ended = true;
+    });
+    await clock.advanceUntil(() => ended, { limitMs: 60_000, stepMs: 500 });
+    await beat;
+    expect(clock.monotonic()).toBeGreaterThanOrEqual(7_000);
+    platform.react(() => ({
+      kind: 'json',
+      status: 429,
+      body: { error: 'much slower' },
+      headers: { 'retry-after': '120' },
+    }));
+    const before = platform.requests.length;
+    await expect(client.heartbeat()).rejects.toMatchObject({ code: 'rate_limited', retryAfterMs: 120_000 });
+    expect(platform.requests).toHaveLength(before + 1);
+  });
+
+  verifies('client.never-retries', async () => {
+    const platform = await site.pushTarget({
+      script: () => ({ kind: 'json', status: 400, body: { error: 'no', code: 'invalid_request' } }),
+    });
+    const client = site.client(platform, { id, token });
+    await expect(client.heartbeat()).rejects.toMatchObject({ code: 'request_rejected', status: 400 });
+    platform.react(() => ({
+      kind: 'json',
+      status: 401,
+      body: { error: 'who?', code: 'invalid_credentials' },
+    }));
+    await expect(client.register()).rejects.toMatchObject({ code: 'unauthorized' });
+    platform.react(() => ({
+      kind: 'json',
+      status: 503,
+      body: { error: 'busy', code: 'platform_unavailable' },
+    }));
+    const operator = site.operator({ url: platform.url, operatorKey: 'operator-key' });
+    await expect(operator.createWorkspace({ name: 'once' })).rejects.toMatchObject({
+      code: 'platform_unavailable',
+    });
+    expect(platform.requests).toHaveLength(3);
+  });
+
+  verifies('client.bare-404-is-routing', async () => {
+    const platform = await site.pushTarget({
+      script: () => ({ kind: 'text', status: 404, text: '', type: 'text/plain' }),
+    });
+    const client = site.client(platform, { id, token });
+    await expect(client.pollState()).rejects.toMatchObject({ code: 'routing_problem' });
+    platform.react(() => ({ kind: 'json', status: 404, body: { workspace_id: id, deleted: true } }));
+    expect(await client.pollState()).toMatchObject({ deleted: true });
+  });
+});
