@@ -118,14 +118,18 @@ export async function listOpen(db: Kysely<Database>, targetIds: readonly string[
     .execute();
 }
 
-/** Deletes old messages that ended and were told, at most `limit`; gives how many. */
+/** Deletes old messages that were delivered or whose end was told, at most `limit`; gives how many. */
 export async function pruneMessages(db: Kysely<Database>, before: string, limit: number): Promise<number> {
   const old = db
     .selectFrom('messages')
     .select('queue_id')
     .where('created_at', '<', before)
-    .where('answer_told', '=', 1)
-    .where('state', 'in', ['delivered', 'answered', 'failed'])
+    .where((eb) =>
+      eb.or([
+        eb('state', '=', 'delivered'),
+        eb.and([eb('state', 'in', ['answered', 'failed']), eb('answer_told', '=', 1)]),
+      ]),
+    )
     .limit(limit);
   const { numDeletedRows } = await db.deleteFrom('messages').where('queue_id', 'in', old).executeTakeFirst();
   return Number(numDeletedRows);
