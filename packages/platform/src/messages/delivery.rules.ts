@@ -7,6 +7,8 @@ export const MAX_HOLD_SECONDS = 300;
 
 const RETRY_DELAYS_MS = [1_000, 4_000, 16_000, 64_000] as const;
 const RETRY_JITTER = 0.25;
+/** No retry waits longer; a time further away was written before the clock was set back. */
+export const LONGEST_RETRY_MS = 64_000 * (1 + RETRY_JITTER);
 
 /**
  * What becomes of a message for this target now (wire contract 4): `push` posts it to the agent, `wait` keeps it

@@ -87,14 +87,13 @@ export async function listLeases(db: Kysely<Database>): Promise<MessageRecord[]>
   return db.selectFrom('messages').selectAll().where('state', '=', 'leased').execute();
 }
 
-/** Ids of the workspaces with something queued that is due. */
-export async function listDueTargets(db: Kysely<Database>, now: string): Promise<string[]> {
+/** Ids of the workspaces with something queued, due or not: a lane knows best when its turn is. */
+export async function listQueuedTargets(db: Kysely<Database>): Promise<string[]> {
   const rows = await db
     .selectFrom('messages')
     .select('target_id')
     .distinct()
     .where('state', '=', 'queued')
-    .where((eb) => eb.or([eb('next_attempt_at', 'is', null), eb('next_attempt_at', '<=', now)]))
     .execute();
   return rows.map((row) => row.target_id);
 }

@@ -4,9 +4,9 @@ import type { MessageRecord } from '../database/schema.ts';
 import { inTransaction } from '../database/unit-of-work.ts';
 import { timestamp } from '../time/clock.ts';
 import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
-import { canPush } from './delivery.rules.ts';
+import { canPush, LONGEST_RETRY_MS } from './delivery.rules.ts';
 import { isLeftBehind } from './lease-owner.ts';
-import { listDueTargets, listLeases, readOldestQueued, takeLease } from './leases.store.ts';
+import { listLeases, listQueuedTargets, readOldestQueued, takeLease } from './leases.store.ts';
 import type { OutcomeWaiters } from './outcome-waiters.ts';
 import type { PushAttempts } from './push-attempt.ts';
 
@@ -94,7 +94,7 @@ export class PushDispatcher {
       if (!ranOut && !isLeftBehind(owner, this.#parts.owner)) continue;
       await this.#parts.attempts.putBack(message, owner, { attempts: message.attempts });
     }
-    const targets = await this.#parts.workspaces.findMany(await listDueTargets(db, now));
+    const targets = await this.#parts.workspaces.findMany(await listQueuedTargets(db));
     for (const target of targets) if (canPush(target)) this.queued(target.id);
   }
 
@@ -156,7 +156,7 @@ export class PushDispatcher {
       lane.empty = next === undefined;
       if (next === undefined) return undefined;
       const dueIn = next.next_attempt_at === null ? 0 : Date.parse(next.next_attempt_at) - clock.now();
-      if (dueIn > 0) {
+      if (dueIn > 0 && dueIn <= LONGEST_RETRY_MS) {
         this.#lookLater(targetId, lane, dueIn);
         return undefined;
       }
