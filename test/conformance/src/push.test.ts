@@ -187,6 +187,24 @@ onEachDatabase('push to agents that come and go', (site) => {
     expect(textsOf(back.requests)).toEqual(['one', 'two', 'three']);
   });
 
+  verifies('push.clock-jump', async () => {
+    const platform = await site.platform({ ...LOOPBACK, clock: 'manual' });
+    for (const jump of [-3_600_000, 7_200_000]) {
+      const early = await site.pushTarget({ script: answering('early') });
+      const [caller, target] = [await onboard(platform), await onboard(platform, { url: early.url })];
+      await early.stop();
+      expect((await send(caller.caller, target.id, 'hello')).status).toBe(202);
+      await platform.clock.advance(100);
+      platform.clock.jump(jump);
+      const back = await site.pushTarget({ port: early.port, script: answering('back') });
+      await heartbeat(target);
+      await platform.clock.advanceUntil(() => back.requests.length > 0, { limitMs: 80_000 });
+      await heartbeat(target);
+      await platform.clock.advance(30_000);
+      expect(textsOf(back.requests)).toEqual(['hello']);
+    }
+  });
+
   verifies('push.dead-letter', async () => {
     const platform = await site.platform({ ...LOOPBACK, clock: 'manual' });
     const gone = await site.pushTarget({ script: answering('never') });

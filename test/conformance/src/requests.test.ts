@@ -104,6 +104,26 @@ onEachDatabase('requests', (site) => {
     expect(await inbox(member)).toEqual([]);
   });
 
+  verifies('requests.deep-nesting', async () => {
+    const platform = await site.platform();
+    const member = await onboard(platform);
+    const at = `/workspaces/${member.id}`;
+    for (const levels of [5_000, 400_000]) {
+      const deep = `${'['.repeat(levels)}${']'.repeat(levels)}`;
+      const bodies = {
+        '/registry/register': `{"id":"${member.id}","agent_card":{"name":"x","deep":${deep}}}`,
+        [`${at}/a2a`]: `{"parts":[{"kind":"data","data":${deep}}]}`,
+        [`${at}/activity`]: `{"activity_type":"agent_log","metadata":${deep}}`,
+        [`${at}/notify`]: `{"message":"x","metadata":{"deep":${deep}}}`,
+      };
+      for (const [path, rawBody] of Object.entries(bodies)) {
+        const answer = await member.caller.send({ method: 'POST', path, rawBody });
+        expect(answer.status, `${path} ${levels}`).toBe(400);
+      }
+    }
+    expect((await heartbeat(member)).status).toBe(200);
+  });
+
   verifies('requests.body-limit', async () => {
     const platform = await site.platform();
     const member = await onboard(platform);

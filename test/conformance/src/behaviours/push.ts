@@ -50,6 +50,10 @@ export const PUSH = behaviours({
     'What piled up during an outage arrives in the order in which it was accepted.',
     'decision 12',
   ],
+  'push.clock-jump': [
+    'A wall clock that jumps, forward or back, neither loses nor delays what waits for its next attempt.',
+    'wire contract 10.2; decision 12',
+  ],
   'push.dead-letter': [
     'After five attempts a message is a dead letter: its record is failed and its sender’s feed says so.',
     'wire contract 10.2; decision 12',

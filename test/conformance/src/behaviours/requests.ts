@@ -19,6 +19,10 @@ export const REQUESTS = behaviours({
     'A body that is JSON of another type than the route takes is a 400.',
     'wire contract 1.1',
   ],
+  'requests.deep-nesting': [
+    'A body nested thousands of levels deep is a 400 where it would be kept, and hurts nobody.',
+    'wire contract 9 weakness 35',
+  ],
   'requests.body-limit': [
     'A body over 1 MiB is a 413 in JSON, never cut.',
     'wire contract 1.6, 9 weakness 13 and 35',
