@@ -7,6 +7,7 @@ import { LIFECYCLE } from './behaviours/lifecycle.ts';
 import { LIVENESS } from './behaviours/liveness.ts';
 import { MESSAGES } from './behaviours/messages.ts';
 import { PEERS } from './behaviours/peers.ts';
+import { PRESENCE } from './behaviours/presence.ts';
 import { PUSH } from './behaviours/push.ts';
 import { REGISTRATION } from './behaviours/registration.ts';
 import { REQUESTS } from './behaviours/requests.ts';
@@ -27,6 +28,7 @@ export const BEHAVIOURS = {
   ...PUSH,
   ...DURABILITY,
   ...CLIENT,
+  ...PRESENCE,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;
