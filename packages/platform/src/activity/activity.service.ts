@@ -5,6 +5,7 @@ import type { PlatformContext } from '../context.ts';
 import type { ActivityRowRecord, Database } from '../database/schema.ts';
 import { inTransaction, type UnitOfWork } from '../database/unit-of-work.ts';
 import { timestamp } from '../time/clock.ts';
+import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
 import {
   acknowledgeRows,
@@ -94,9 +95,7 @@ export function createActivityService(
   const { clock, events, settings, logger } = context;
   const ackListeners: AckListener[] = [];
   const reading = createFeedReader(context);
-  let cancelPrune = () => {};
-  let pruning: Promise<void> = Promise.resolve();
-  let stopped = false;
+  const tasks = new RepeatedTasks(clock, logger);
 
   const announceRow = (unit: UnitOfWork, row: ActivityRowRecord) =>
     events.append(unit, {
@@ -122,15 +121,9 @@ export function createActivityService(
   const prune = async () => {
     const before = timestamp(clock, -settings.activityRetentionDays * DAY_MS);
     let pruned = PRUNE_BATCH;
-    while (pruned === PRUNE_BATCH && !stopped) pruned = await pruneActivity(context.db, before, PRUNE_BATCH);
-  };
-  const schedulePrune = () => {
-    cancelPrune = clock.schedule(PRUNE_EVERY_MS, () => {
-      pruning = prune().catch((error: unknown) => {
-        logger.error({ reason: String(error) }, 'Old activity rows could not be pruned.');
-      });
-      if (!stopped) schedulePrune();
-    });
+    while (pruned === PRUNE_BATCH && !tasks.stopped) {
+      pruned = await pruneActivity(context.db, before, PRUNE_BATCH);
+    }
   };
 
   return {
@@ -166,12 +159,10 @@ export function createActivityService(
         return { ...asked, acknowledged };
       }),
     onAcknowledged: (listener) => void ackListeners.push(listener),
-    start: schedulePrune,
+    start: () => tasks.every('prune the feed', PRUNE_EVERY_MS, prune),
     stop: async () => {
-      stopped = true;
-      cancelPrune();
       reading.endReaders();
-      await pruning;
+      await tasks.stop();
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { PlatformContext } from '../context.ts';
 import { timestamp } from '../time/clock.ts';
+import { RepeatedTasks } from '../time/repeated-tasks.ts';
 
 /** Events that tell of traffic, not of changes; the wire contract (3.25) asks nobody to record them. */
 const TRAFFIC_EVENTS = ['TASK_UPDATED', 'ACTIVITY_LOGGED', 'AGENT_MESSAGE', 'A2A_RESPONSE'] as const;
@@ -18,9 +19,7 @@ export interface EventRetention {
 
 export function createEventRetention(context: PlatformContext): EventRetention {
   const { clock, db, logger, settings } = context;
-  let cancelTimer: (() => void) | undefined;
-  let running: Promise<void> = Promise.resolve();
-  let stopped = false;
+  const tasks = new RepeatedTasks(clock, logger);
 
   const pruneBatch = async (before: string) => {
     const old = db
@@ -36,25 +35,12 @@ export function createEventRetention(context: PlatformContext): EventRetention {
   const prune = async () => {
     const before = timestamp(clock, -settings.activityRetentionDays * DAY_MS);
     let pruned = BATCH;
-    while (pruned === BATCH && !stopped) pruned = await pruneBatch(before);
-  };
-
-  const scheduleNext = () => {
-    if (stopped) return;
-    cancelTimer = clock.schedule(PRUNE_EVERY_MS, () => {
-      running = prune()
-        .catch((error: unknown) => logger.error({ reason: String(error) }, 'Old events could not be pruned.'))
-        .then(scheduleNext);
-    });
+    while (pruned === BATCH && !tasks.stopped) pruned = await pruneBatch(before);
   };
 
   return {
-    start: scheduleNext,
-    stop: async () => {
-      stopped = true;
-      cancelTimer?.();
-      await running;
-    },
+    start: () => tasks.every('prune events', PRUNE_EVERY_MS, prune),
+    stop: () => tasks.stop(),
     prune,
   };
 }

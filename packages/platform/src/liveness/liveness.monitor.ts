@@ -1,6 +1,7 @@
 import type { PlatformContext } from '../context.ts';
 import { inTransaction } from '../database/unit-of-work.ts';
 import { timestamp } from '../time/clock.ts';
+import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import { markOffline, readLiveExternalIds } from './liveness.store.ts';
 
 /** Notices agents that have gone quiet (decision 5). */
@@ -25,9 +26,7 @@ export function createLivenessMonitor(context: PlatformContext): LivenessMonitor
   const { clock, db, events, logger, settings } = context;
   const lastSeen = new Map<string, number>();
   let startedAt = clock.monotonic();
-  let cancelTimer: (() => void) | undefined;
-  let running: Promise<void> = Promise.resolve();
-  let stopped = true;
+  const tasks = new RepeatedTasks(clock, logger);
 
   const isSilent = (id: string) =>
     clock.monotonic() - (lastSeen.get(id) ?? startedAt) >= settings.livenessStaleAfterMs;
@@ -44,30 +43,16 @@ export function createLivenessMonitor(context: PlatformContext): LivenessMonitor
     }
   };
 
-  const scheduleNext = () => {
-    if (stopped) return;
-    cancelTimer = clock.schedule(settings.livenessSweepEveryMs, () => {
-      running = sweep()
-        .catch((error: unknown) => logger.error({ reason: String(error) }, 'A liveness sweep failed.'))
-        .then(scheduleNext);
-    });
-  };
-
   return {
     seen: (workspaceId) => void lastSeen.set(workspaceId, clock.monotonic()),
     forget: (workspaceIds) => {
       for (const id of workspaceIds) lastSeen.delete(id);
     },
     start: () => {
-      stopped = false;
       startedAt = clock.monotonic();
-      scheduleNext();
+      tasks.every('notice silent agents', settings.livenessSweepEveryMs, sweep);
     },
-    stop: async () => {
-      stopped = true;
-      cancelTimer?.();
-      await running;
-    },
+    stop: () => tasks.stop(),
     sweep,
   };
 }

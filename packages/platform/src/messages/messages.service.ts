@@ -4,6 +4,7 @@ import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
 import { timestamp } from '../time/clock.ts';
+import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
 import { createAnswerCourier } from './answer-courier.service.ts';
 import { newLeaseOwner } from './lease-owner.ts';
@@ -14,7 +15,6 @@ import { OutcomeWaiters } from './outcome-waiters.ts';
 import { createPushAttempts, type PushAuthorization } from './push-attempt.ts';
 import { PushDispatcher } from './push-dispatcher.ts';
 import { createPushEndpoint } from './push-endpoint.ts';
-import { RepeatedTasks } from './repeated-tasks.ts';
 import { createSettlement, type OutcomeListener } from './settlement.service.ts';
 import { ToldLog } from './told-log.ts';
 

@@ -1,5 +1,5 @@
 import type { PlatformLogger } from '../logging/logger.ts';
-import type { Clock } from '../time/clock.ts';
+import type { Clock } from './clock.ts';
 
 /** Runs background tasks again and again, each never twice at the same time; a failed run is followed by the next. */
 export class RepeatedTasks {
@@ -12,6 +12,11 @@ export class RepeatedTasks {
   constructor(clock: Clock, logger: PlatformLogger) {
     this.#clock = clock;
     this.#logger = logger;
+  }
+
+  /** True from `stop` on; long work looks at it between its steps. */
+  get stopped(): boolean {
+    return this.#stopped;
   }
 
   /** Runs `work` each `delayMs` after its last run ended. */
