@@ -14,6 +14,7 @@ import {
   pruneActivity,
   readByIdempotencyKey,
   readRequestBody,
+  type ToldActivity,
   updateActivity,
 } from './activity.store.ts';
 import { createFeedReader, type FeedReading } from './feed.service.ts';
@@ -97,7 +98,7 @@ export function createActivityService(
   const reading = createFeedReader(context);
   const tasks = new RepeatedTasks(clock, logger);
 
-  const announceRow = (unit: UnitOfWork, row: ActivityRowRecord) =>
+  const announceRow = (unit: UnitOfWork, row: ToldActivity) =>
     events.append(unit, {
       type: 'ACTIVITY_LOGGED',
       workspaceId: row.workspace_id,

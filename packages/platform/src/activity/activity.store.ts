@@ -1,27 +1,60 @@
-import { type Insertable, type Kysely, sql, type Updateable } from 'kysely';
+import { type Kysely, sql, type Updateable } from 'kysely';
+import { prepareQuery } from '../database/prepared-query.ts';
 import type { ActivityRowRecord, ActivityTable, Database } from '../database/schema.ts';
 import type { FeedRecord } from './activity-row.rules.ts';
 import type { FeedQuery } from './feed-query.rules.ts';
 
+/** A row as its event tells of it: without its bodies, which may be long. */
+export type ToldActivity = Pick<ActivityRowRecord, (typeof TOLD_COLUMNS)[number]>;
+
+const TOLD_COLUMNS = [
+  ...(['id', 'workspace_id', 'seq', 'activity_type', 'method', 'summary', 'status'] as const),
+  ...(['source_id', 'target_id', 'duration_ms', 'message_id', 'delivery_state', 'tool_trace'] as const),
+] as const;
+
+const insertRow = prepareQuery((db, row: Omit<ActivityRowRecord, 'seq'>) =>
+  db.insertInto('activity').values(row).returning('seq'),
+);
+
+const changeRow = prepareQuery((db, { of, ...change }: Updateable<ActivityTable> & { readonly of: string }) =>
+  db.updateTable('activity').set(change).where('id', '=', of).returning(TOLD_COLUMNS),
+);
+
+const selectRequest = prepareQuery((db, { id }: { id: string }) =>
+  db.selectFrom('activity').select('request_body').where('id', '=', id),
+);
+
+const selectPending = prepareQuery((db, { workspaceId }: { workspaceId: string }) =>
+  db
+    .selectFrom('activity')
+    .select((eb) => eb.fn.countAll().as('count'))
+    .where('workspace_id', '=', workspaceId)
+    .where('delivery_state', '=', 'pending'),
+);
+
 /** Inserts one row and gives its place in the feed. */
-export async function insertActivity(db: Kysely<Database>, row: Insertable<ActivityTable>): Promise<number> {
-  const { seq } = await db.insertInto('activity').values(row).returning('seq').executeTakeFirstOrThrow();
-  return Number(seq);
+export async function insertActivity(
+  db: Kysely<Database>,
+  row: Omit<ActivityRowRecord, 'seq'>,
+): Promise<number> {
+  const { rows } = await insertRow(db, row);
+  return Number(rows[0]?.seq);
 }
 
-/** Writes some columns and gives the row as it is now. */
+/** Writes some columns and gives what is told of the row as it is now. */
 export async function updateActivity(
   db: Kysely<Database>,
   id: string,
   change: Updateable<ActivityTable>,
-): Promise<ActivityRowRecord | undefined> {
-  return db.updateTable('activity').set(change).where('id', '=', id).returningAll().executeTakeFirst();
+): Promise<ToldActivity | undefined> {
+  const { rows } = await changeRow(db, { ...change, of: id });
+  return rows[0];
 }
 
 /** Reads the request of one row as it was stored. */
 export async function readRequestBody(db: Kysely<Database>, id: string): Promise<string | null> {
-  const row = await db.selectFrom('activity').select('request_body').where('id', '=', id).executeTakeFirst();
-  return row?.request_body ?? null;
+  const { rows } = await selectRequest(db, { id });
+  return rows[0]?.request_body ?? null;
 }
 
 /** Finds the place of a row in the feed of its workspace. */
@@ -112,13 +145,8 @@ type FilterColumn = 'direction' | 'activity_type' | 'peer_id' | 'created_at';
 
 /** Counts the inbound rows that still wait for their agent. */
 export async function countPending(db: Kysely<Database>, workspaceId: string): Promise<number> {
-  const { count } = await db
-    .selectFrom('activity')
-    .select((eb) => eb.fn.countAll().as('count'))
-    .where('workspace_id', '=', workspaceId)
-    .where('delivery_state', '=', 'pending')
-    .executeTakeFirstOrThrow();
-  return Number(count);
+  const { rows } = await selectPending(db, { workspaceId });
+  return Number(rows[0]?.count ?? 0);
 }
 
 /** Marks the waiting inbound rows up to a place in the feed as finished; gives how many. */

@@ -1,8 +1,12 @@
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import type { Database } from './schema.ts';
 
 /** Units that may share one commit; keeps the wait of the first one bounded. */
 const GROUP_SIZE = 64;
+
+const BEGIN_UNIT = CompiledQuery.raw('savepoint unit');
+const UNDO_UNIT = CompiledQuery.raw('rollback to unit');
+const END_UNIT = CompiledQuery.raw('release unit');
 
 interface Entry {
   /** Runs the unit; afterwards `settle` tells its caller how it ended. Never rejects. */
@@ -62,9 +66,9 @@ export class CommitGroups {
     try {
       await this.#db.transaction().execute(async (trx) => {
         for (const entry of group) {
-          await sql`savepoint unit`.execute(trx);
-          if ((await entry.run(trx)) === 'failed') await sql`rollback to unit`.execute(trx);
-          await sql`release unit`.execute(trx);
+          await trx.executeQuery(BEGIN_UNIT);
+          if ((await entry.run(trx)) === 'failed') await trx.executeQuery(UNDO_UNIT);
+          await trx.executeQuery(END_UNIT);
         }
       });
     } catch (error) {

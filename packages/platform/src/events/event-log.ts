@@ -1,9 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { PlatformEventName } from '@molecule-ai/protocol';
+import { prepareQuery } from '../database/prepared-query.ts';
+import type { EventRecord } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { Clock } from '../time/clock.ts';
 import { timestamp } from '../time/clock.ts';
 import type { EventBus } from './event-bus.ts';
+
+const insertEvent = prepareQuery((db, row: Omit<EventRecord, 'seq'>) =>
+  db.insertInto('events').values(row).returning('seq'),
+);
 
 export interface NewEvent {
   readonly type: PlatformEventName;
@@ -32,13 +38,8 @@ export class EventLog {
       payload: JSON.stringify(event.payload),
       created_at: timestamp(this.#clock),
     };
-    const { seq } = await unit.trx
-      .insertInto('events')
-      .values(row)
-      .returning('seq')
-      .executeTakeFirstOrThrow();
-    unit.afterCommit(() =>
-      this.#bus.publish({ seq: Number(seq), type: event.type, workspaceId: event.workspaceId }),
-    );
+    const { rows } = await insertEvent(unit.trx, row);
+    const seq = Number(rows[0]?.seq);
+    unit.afterCommit(() => this.#bus.publish({ seq, type: event.type, workspaceId: event.workspaceId }));
   }
 }

@@ -1,5 +1,31 @@
 import type { Kysely } from 'kysely';
+import { prepareQuery } from '../database/prepared-query.ts';
 import type { Database, MessageRecord } from '../database/schema.ts';
+
+const selectOldestQueued = prepareQuery((db, { targetId }: { targetId: string }) =>
+  db
+    .selectFrom('messages')
+    .selectAll()
+    .where('target_id', '=', targetId)
+    .where('state', '=', 'queued')
+    .orderBy('activity_seq')
+    .limit(1),
+);
+
+const lease = prepareQuery((db, values: { queueId: string; owner: string; until: string }) =>
+  db
+    .updateTable('messages')
+    .set((eb) => ({
+      state: 'leased',
+      lease_owner: values.owner,
+      lease_until: values.until,
+      attempts: eb('attempts', '+', 1),
+      next_attempt_at: null,
+    }))
+    .where('queue_id', '=', values.queueId)
+    .where('state', '=', 'queued')
+    .returningAll(),
+);
 
 /** Whether something waits for a push to this workspace. */
 export async function hasQueued(db: Kysely<Database>, targetId: string): Promise<boolean> {
@@ -11,35 +37,18 @@ export async function readOldestQueued(
   db: Kysely<Database>,
   targetId: string,
 ): Promise<MessageRecord | undefined> {
-  return db
-    .selectFrom('messages')
-    .selectAll()
-    .where('target_id', '=', targetId)
-    .where('state', '=', 'queued')
-    .orderBy('activity_seq')
-    .limit(1)
-    .executeTakeFirst();
+  const { rows } = await selectOldestQueued(db, { targetId });
+  return rows[0];
 }
 
 /** Takes a queued message for one push attempt; undefined when somebody else has it. */
 export async function takeLease(
   db: Kysely<Database>,
   queueId: string,
-  lease: { readonly owner: string; readonly until: string },
+  { owner, until }: { readonly owner: string; readonly until: string },
 ): Promise<MessageRecord | undefined> {
-  return db
-    .updateTable('messages')
-    .set((eb) => ({
-      state: 'leased',
-      lease_owner: lease.owner,
-      lease_until: lease.until,
-      attempts: eb('attempts', '+', 1),
-      next_attempt_at: null,
-    }))
-    .where('queue_id', '=', queueId)
-    .where('state', '=', 'queued')
-    .returningAll()
-    .executeTakeFirst();
+  const { rows } = await lease(db, { queueId, owner, until });
+  return rows[0];
 }
 
 /** Keeps a lease while its push is under way. */

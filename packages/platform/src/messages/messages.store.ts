@@ -1,15 +1,48 @@
-import type { Insertable, Kysely, Updateable } from 'kysely';
+import type { Kysely, Updateable } from 'kysely';
+import { prepareQuery } from '../database/prepared-query.ts';
 import type { Database, MessageRecord, MessagesTable } from '../database/schema.ts';
 
-export async function insertMessage(
-  db: Kysely<Database>,
-  row: Insertable<MessagesTable>,
-): Promise<MessageRecord> {
-  return db.insertInto('messages').values(row).returningAll().executeTakeFirstOrThrow();
+/** A new row; columns that are left out are null. */
+export type NewMessage = Omit<MessageRecord, keyof typeof EMPTY> & Partial<MessageRecord>;
+
+const EMPTY = {
+  next_attempt_at: null,
+  lease_until: null,
+  lease_owner: null,
+  answer: null,
+  error: null,
+  answers_id: null,
+  answered_at: null,
+} satisfies Partial<MessageRecord>;
+
+const insertRow = prepareQuery((db, row: MessageRecord) => db.insertInto('messages').values(row));
+
+const selectMessage = prepareQuery((db, { queueId }: { queueId: string }) =>
+  db.selectFrom('messages').selectAll().where('queue_id', '=', queueId),
+);
+
+const selectByCaller = prepareQuery((db, values: { callerKey: string; messageId: string }) =>
+  db
+    .selectFrom('messages')
+    .selectAll()
+    .where('caller_key', '=', values.callerKey)
+    .where('message_id', '=', values.messageId),
+);
+
+const changeMessage = prepareQuery(
+  (db, { of, ...change }: Updateable<MessagesTable> & { readonly of: string }) =>
+    db.updateTable('messages').set(change).where('queue_id', '=', of).returningAll(),
+);
+
+export async function insertMessage(db: Kysely<Database>, row: NewMessage): Promise<MessageRecord> {
+  const record: MessageRecord = { ...EMPTY, ...row };
+  await insertRow(db, record);
+  return record;
 }
 
 export async function readMessage(db: Kysely<Database>, queueId: string): Promise<MessageRecord | undefined> {
-  return db.selectFrom('messages').selectAll().where('queue_id', '=', queueId).executeTakeFirst();
+  const { rows } = await selectMessage(db, { queueId });
+  return rows[0];
 }
 
 /** Reads a message by what dedupes it: its caller and the caller's message id. */
@@ -18,12 +51,8 @@ export async function readByCaller(
   callerKey: string,
   messageId: string,
 ): Promise<MessageRecord | undefined> {
-  return db
-    .selectFrom('messages')
-    .selectAll()
-    .where('caller_key', '=', callerKey)
-    .where('message_id', '=', messageId)
-    .executeTakeFirst();
+  const { rows } = await selectByCaller(db, { callerKey, messageId });
+  return rows[0];
 }
 
 /** Reads the request of `callerKey` to `targetId` that an answer names by message id or by activity id. */
@@ -50,12 +79,8 @@ export async function updateMessage(
   queueId: string,
   change: Updateable<MessagesTable>,
 ): Promise<MessageRecord | undefined> {
-  return db
-    .updateTable('messages')
-    .set(change)
-    .where('queue_id', '=', queueId)
-    .returningAll()
-    .executeTakeFirst();
+  const { rows } = await changeMessage(db, { ...change, of: queueId });
+  return rows[0];
 }
 
 /** Notes that the callers of these messages were told their outcome. */

@@ -1,9 +1,15 @@
 import type { Kysely } from 'kysely';
+import { prepareQuery } from '../database/prepared-query.ts';
 import type { Database, NewWorkspaceRow, WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
+
+const selectWorkspace = prepareQuery((db, { id }: { id: string }) =>
+  db.selectFrom('workspaces').selectAll().where('id', '=', id),
+);
 
 /** Reads one row, removed or not. */
 export async function readWorkspace(db: Kysely<Database>, id: string): Promise<WorkspaceRow | undefined> {
-  return db.selectFrom('workspaces').selectAll().where('id', '=', id).executeTakeFirst();
+  const { rows } = await selectWorkspace(db, { id });
+  return rows[0];
 }
 
 /** Reads rows by id, in no order. */
