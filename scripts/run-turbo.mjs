@@ -1,0 +1,14 @@
+// Runs turbo with its telemetry off, the same way on every system. With --quiet only errors are shown.
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+
+const [task, ...flags] = process.argv.slice(2);
+const quiet = flags.includes('--quiet') ? ['--output-logs=errors-only', '--log-prefix=none'] : [];
+const bin = createRequire(import.meta.url).resolve('turbo/bin/turbo');
+const result = spawnSync(process.execPath, [bin, 'run', task, ...quiet], {
+  env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1', DO_NOT_TRACK: '1' },
+  stdio: quiet.length > 0 ? ['ignore', 'pipe', 'pipe'] : 'inherit',
+  encoding: 'utf8',
+});
+if (result.status !== 0 && quiet.length > 0) process.stderr.write(`${result.stdout}${result.stderr}`);
+process.exit(result.status ?? 1);
