@@ -1,4 +1,12 @@
-import { type Kysely, sql, type Updateable } from 'kysely';
+import {
+  type Expression,
+  type ExpressionBuilder,
+  type Kysely,
+  type SqlBool,
+  type StringReference,
+  sql,
+  type Updateable,
+} from 'kysely';
 import { prepareQuery } from '../database/prepared-query.ts';
 import type { ActivityRowRecord, ActivityTable, Database } from '../database/schema.ts';
 import type { FeedRecord } from './activity-row.rules.ts';
@@ -29,6 +37,7 @@ const selectPending = prepareQuery((db, { workspaceId }: { workspaceId: string }
     .selectFrom('activity')
     .select((eb) => eb.fn.countAll().as('count'))
     .where('workspace_id', '=', workspaceId)
+    .where((eb) => isUnfinished(eb, 'delivery_state'))
     .where('delivery_state', '=', 'pending'),
 );
 
@@ -127,8 +136,12 @@ export async function readFeed(
     .limit(query.limit + 1);
   const text = (column: FilterColumn, isIndexed: boolean) =>
     isIndexed ? sql.ref<string>(`a.${column}`) : sql<string>`${sql.ref(`a.${column}`)} || ''`;
-  if (query.unacknowledged) select = select.where('a.delivery_state', '=', 'pending');
-  if (direction !== undefined) select = select.where(text('direction', byType), '=', direction);
+  if (query.unacknowledged) {
+    select = select
+      .where((eb) => isUnfinished(eb, 'a.delivery_state'))
+      .where('a.delivery_state', '=', 'pending');
+  }
+  if (direction !== undefined) select = select.where(text('direction', false), '=', direction);
   if (type !== undefined) select = select.where(text('activity_type', byType), '=', type);
   if (peerId !== undefined) select = select.where(text('peer_id', byPeer), '=', peerId);
   if (query.source !== undefined) {
@@ -142,6 +155,14 @@ export async function readFeed(
 }
 
 type FilterColumn = 'direction' | 'activity_type' | 'peer_id' | 'created_at';
+
+/** Not finished by its agent; in the words of the index `activity_by_delivery`, so that planners take it. */
+function isUnfinished<DB, Table extends keyof DB>(
+  eb: ExpressionBuilder<DB, Table>,
+  column: StringReference<DB, Table>,
+): Expression<SqlBool> {
+  return sql<SqlBool>`${eb.ref(column)} in ('pending', 'leased')`;
+}
 
 /** Counts the inbound rows that still wait for their agent. */
 export async function countPending(db: Kysely<Database>, workspaceId: string): Promise<number> {
@@ -159,7 +180,7 @@ export async function acknowledgeRows(
     .updateTable('activity')
     .set({ delivery_state: 'acknowledged', status: 'ok' })
     .where('workspace_id', '=', workspaceId)
-    .where('delivery_state', 'in', ['pending', 'leased'])
+    .where((eb) => isUnfinished(eb, 'delivery_state'))
     .where('seq', '<=', seq)
     .executeTakeFirst();
   return Number(numUpdatedRows);

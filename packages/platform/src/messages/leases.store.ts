@@ -1,12 +1,14 @@
 import type { Kysely } from 'kysely';
 import { prepareQuery } from '../database/prepared-query.ts';
 import type { Database, MessageRecord } from '../database/schema.ts';
+import { isOpen } from './messages.store.ts';
 
 const selectOldestQueued = prepareQuery((db, { targetId }: { targetId: string }) =>
   db
     .selectFrom('messages')
     .selectAll()
     .where('target_id', '=', targetId)
+    .where(isOpen)
     .where('state', '=', 'queued')
     .orderBy('activity_seq')
     .limit(1),
@@ -93,7 +95,7 @@ export async function returnLease(
 
 /** Reads what is leased, in any process. */
 export async function listLeases(db: Kysely<Database>): Promise<MessageRecord[]> {
-  return db.selectFrom('messages').selectAll().where('state', '=', 'leased').execute();
+  return db.selectFrom('messages').selectAll().where(isOpen).where('state', '=', 'leased').execute();
 }
 
 /** Ids of the workspaces with something queued, due or not: a lane knows best when its turn is. */
@@ -102,6 +104,7 @@ export async function listQueuedTargets(db: Kysely<Database>): Promise<string[]>
     .selectFrom('messages')
     .select('target_id')
     .distinct()
+    .where(isOpen)
     .where('state', '=', 'queued')
     .execute();
   return rows.map((row) => row.target_id);

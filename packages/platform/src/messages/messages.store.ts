@@ -1,4 +1,11 @@
-import type { Kysely, Updateable } from 'kysely';
+import {
+  type Expression,
+  type ExpressionBuilder,
+  type Kysely,
+  type SqlBool,
+  sql,
+  type Updateable,
+} from 'kysely';
 import { prepareQuery } from '../database/prepared-query.ts';
 import type { Database, MessageRecord, MessagesTable } from '../database/schema.ts';
 
@@ -67,9 +74,10 @@ export async function readQuestion(
   return db
     .selectFrom('messages')
     .selectAll()
-    .where('activity_id', '=', reference)
-    .where('caller_key', '=', callerKey)
     .where('target_id', '=', targetId)
+    .where('activity_seq', '=', (eb) => eb.selectFrom('activity').select('seq').where('id', '=', reference))
+    .where('caller_key', '=', callerKey)
+    .where('activity_id', '=', reference)
     .executeTakeFirst();
 }
 
@@ -105,10 +113,15 @@ export async function listUntold(db: Kysely<Database>): Promise<string[]> {
   const rows = await db
     .selectFrom('messages')
     .select('queue_id')
-    .where('answer_told', '=', 0)
+    .where('answer_told', '=', sql.lit(0))
     .where('state', 'in', ['answered', 'failed'])
     .execute();
   return rows.map((row) => row.queue_id);
+}
+
+/** Waits for a push or is being pushed; in the words of the index `messages_open`, so that planners take it. */
+export function isOpen(eb: ExpressionBuilder<Database, 'messages'>): Expression<SqlBool> {
+  return eb('state', 'in', [sql.lit('queued'), sql.lit('leased')]);
 }
 
 /** Marks what waits for the workspace up to a place in its feed as finished by its agent. */
@@ -122,7 +135,7 @@ export async function deliverUpTo(
     .updateTable('messages')
     .set({ state: 'delivered', updated_at: updatedAt, lease_until: null, lease_owner: null })
     .where('target_id', '=', targetId)
-    .where('state', 'in', ['queued', 'leased'])
+    .where(isOpen)
     .where('activity_seq', '<=', seq)
     .execute();
 }
