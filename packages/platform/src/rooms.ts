@@ -46,7 +46,7 @@ export async function createRooms(context: PlatformContext, operatorKey: string)
   const authenticator = createAuthenticator(context, operatorKey, { findToken, findSession });
   const registry = { workspaces, tokens, liveness };
   const activity = createActivityService(context, workspaces);
-  const messages = createMessagesService(context, { activity, workspaces });
+  const messages = createMessagesService(context, { activity, workspaces, hierarchy });
 
   const app = await createApp(context, authenticator);
   registerHealthRoutes(app, context);
@@ -69,7 +69,7 @@ export async function createRooms(context: PlatformContext, operatorKey: string)
   registerDiscoveryRoutes(app, createDiscoveryService(context, { hierarchy, workspaces }));
 
   registerActivityRoutes(app, context, activity, workspaces);
-  registerMessagesRoutes(app, context, { messages, workspaces, hierarchy });
+  registerMessagesRoutes(app, context, messages);
   registerNotifyRoutes(app, createNotifyService(context, { activity, messages, workspaces }));
 
   return {

@@ -8,6 +8,8 @@ import { readChildren, readDescendantIds, readFamilyMembers } from './hierarchy.
 export interface HierarchyService {
   /** Whether the caller may reach the target (decision 7). False when one of them is unknown. */
   canCommunicate(callerId: string, targetId: string, db?: Kysely<Database>): Promise<boolean>;
+  /** The same for two whose places were read before. */
+  areRelated(caller: FamilyMember, target: FamilyMember, db?: Kysely<Database>): Promise<boolean>;
   /** The workspaces above this one, nearest first, at most 32. */
   ancestors(id: string, db?: Kysely<Database>): Promise<FamilyMember[]>;
   /** Direct children that are not removed, oldest first. */
@@ -28,20 +30,24 @@ export function createHierarchyService(context: PlatformContext): HierarchyServi
     return above;
   };
 
-  const canCommunicate: HierarchyService['canCommunicate'] = async (callerId, targetId, db = context.db) => {
-    const members = await readFamilyMembers(db, [callerId, targetId]);
-    const caller = members.get(callerId);
-    const target = members.get(targetId);
-    if (caller === undefined || target === undefined) return false;
+  const areRelated: HierarchyService['areRelated'] = async (caller, target, db = context.db) => {
     if (areDirectRelatives(caller, target)) return true;
     if (context.settings.hierarchy !== 'ancestors') return false;
     const isAbove = async (lower: string, upper: string) =>
       (await ancestors(lower, db)).some((member) => member.id === upper);
-    return (await isAbove(callerId, targetId)) || (await isAbove(targetId, callerId));
+    return (await isAbove(caller.id, target.id)) || (await isAbove(target.id, caller.id));
+  };
+
+  const canCommunicate: HierarchyService['canCommunicate'] = async (callerId, targetId, db = context.db) => {
+    const members = await readFamilyMembers(db, [callerId, targetId]);
+    const caller = members.get(callerId);
+    const target = members.get(targetId);
+    return caller !== undefined && target !== undefined && (await areRelated(caller, target, db));
   };
 
   return {
     canCommunicate,
+    areRelated,
     ancestors,
     children: (id, db = context.db) => readChildren(db, id),
     descendantIds: (id, db = context.db) => readDescendantIds(db, id),

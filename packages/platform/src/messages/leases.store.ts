@@ -53,6 +53,16 @@ export async function takeLease(
   return rows[0];
 }
 
+const selectHolder = prepareQuery((db, { queueId }: { queueId: string }) =>
+  db.selectFrom('messages').select(['state', 'lease_owner']).where('queue_id', '=', queueId),
+);
+
+/** Whether a message is leased by this owner. */
+export async function isLeasedBy(db: Kysely<Database>, queueId: string, owner: string): Promise<boolean> {
+  const { rows } = await selectHolder(db, { queueId });
+  return rows[0]?.state === 'leased' && rows[0].lease_owner === owner;
+}
+
 /** Keeps a lease while its push is under way. */
 export async function renewLease(
   db: Kysely<Database>,

@@ -14,17 +14,28 @@ import { hashMessage } from './body-hash.rules.ts';
 import { type DeliveryPlan, planDelivery } from './delivery.rules.ts';
 import { hasQueued } from './leases.store.ts';
 import type { NormalMessage } from './message-envelope.rules.ts';
+import type { FindParties, MessageParties } from './message-parties.service.ts';
 import { insertMessage, readByCaller, readMessage, readQuestion } from './messages.store.ts';
 import type { PushAttempts } from './push-attempt.ts';
 import type { PushDispatcher } from './push-dispatcher.ts';
 import type { Settlement } from './settlement.service.ts';
 
-/** A message that may be stored: its caller may write to its target. */
+/** How much of a time stamp tells the second: a workspace's last outbound message is noted no finer. */
+const SECONDS = 'yyyy-mm-ddThh:mm:ss'.length;
+
+/** A message as it came. */
 export interface IncomingMessage {
   /** The calling workspace; null for people and operators. */
   readonly callerId: string | null;
-  readonly target: WorkspaceRow;
+  readonly targetId: string;
   readonly message: NormalMessage;
+}
+
+/** A message that may be stored: its caller may write to its target. */
+interface AdmittedMessage extends MessageParties {
+  readonly callerId: string | null;
+  readonly message: NormalMessage;
+  readonly bodyHash: string;
 }
 
 /** What became of it. */
@@ -45,6 +56,7 @@ export interface MessageIntakeParts {
   readonly settlement: Settlement;
   readonly attempts: PushAttempts;
   readonly dispatcher: PushDispatcher;
+  readonly findParties: FindParties;
 }
 
 /** Takes a message in: one transaction, after which it survives everything but a lost disk (decision 12). */
@@ -58,7 +70,7 @@ export interface MessageIntake {
 
 export function createMessageIntake(context: PlatformContext, parts: MessageIntakeParts): MessageIntake {
   const { clock, db, settings } = context;
-  const { activity, workspaces, settlement, attempts, dispatcher } = parts;
+  const { activity, workspaces, settlement, attempts, dispatcher, findParties } = parts;
 
   /** The stored answer of a repeated reply: the same as the first time. */
   const repeatReply = async (unit: UnitOfWork, record: MessageRecord, message: NormalMessage) => {
@@ -69,8 +81,8 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
   };
 
   /** Makes the message the answer of the question it names, if that is still open. */
-  const tryReply = async (unit: UnitOfWork, incoming: IncomingMessage, bodyHash: string) => {
-    const { callerId, target, message } = incoming;
+  const tryReply = async (unit: UnitOfWork, admitted: AdmittedMessage) => {
+    const { callerId, target, message, bodyHash } = admitted;
     if (callerId === null || message.inReplyTo === null) return undefined;
     const question = await readQuestion(unit.trx, target.id, callerId, message.inReplyTo);
     if (question === undefined || question.state === 'answered') return undefined;
@@ -102,12 +114,27 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
     return acceptedReply(messageId, question.message_id, deliveredTo, false);
   };
 
-  const store = async (unit: UnitOfWork, incoming: IncomingMessage, bodyHash: string, plan: DeliveryPlan) => {
-    const { callerId, target, message } = incoming;
-    if ((await activity.pendingCount(target.id, unit.trx)) >= settings.inboxLimit) throw inboxFull();
+  /** A lease, when nothing is ahead of the message and it can go out at once; else it stands in the queue. */
+  const findLease = async (unit: UnitOfWork, targetId: string, plan: DeliveryPlan) => {
+    const isKnownEmpty = plan === 'push' && dispatcher.isEmpty(targetId);
+    // What waits for an agent waits in the queue too.
+    if (!isKnownEmpty && (await activity.pendingCount(targetId, unit.trx)) >= settings.inboxLimit) {
+      throw inboxFull();
+    }
     const isFirst =
-      plan === 'push' && dispatcher.hasRoom(target.id) && !(await hasQueued(unit.trx, target.id));
-    const lease = isFirst ? attempts.newLease() : undefined;
+      plan === 'push' &&
+      dispatcher.hasRoom(targetId) &&
+      (isKnownEmpty || !(await hasQueued(unit.trx, targetId)));
+    // Decided now and not after the commit, because the next message may be in the same commit.
+    if (!isFirst) return void dispatcher.noteQueued(targetId);
+    dispatcher.reserve(targetId);
+    unit.onRollback(() => dispatcher.free(targetId));
+    return attempts.newLease();
+  };
+
+  const store = async (unit: UnitOfWork, admitted: AdmittedMessage, plan: DeliveryPlan) => {
+    const { callerId, caller, target, message, bodyHash } = admitted;
+    const lease = await findLease(unit, target.id, plan);
     const { id, seq } = await activity.record(unit, {
       workspaceId: target.id,
       direction: 'in',
@@ -126,7 +153,9 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
       deliveryState: lease === undefined ? 'pending' : 'leased',
     });
     const now = timestamp(clock);
-    if (callerId !== null) await workspaces.update(callerId, { last_outbound_at: now }, unit.trx);
+    if (caller !== undefined && !isSameSecond(caller.last_outbound_at, now)) {
+      await workspaces.update(caller.id, { last_outbound_at: now }, unit.trx);
+    }
     return insertMessage(unit.trx, {
       queue_id: randomUUID(),
       caller_key: callerId ?? CANVAS_CALLER,
@@ -149,15 +178,16 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
 
   return {
     take: async (incoming, onStored) => {
-      const { callerId, message } = incoming;
-      const bodyHash = hashMessage(incoming.target.id, message.envelope);
+      const { callerId, targetId, message } = incoming;
+      const bodyHash = hashMessage(targetId, message.envelope);
       return inTransaction(db, async (unit): Promise<Intake> => {
-        // Read again: what it was a moment ago may have been paused, removed or come back since.
-        const target = await workspaces.require(incoming.target.id, unit.trx);
+        const parties = await findParties(callerId, targetId, unit.trx);
+        const { caller, target } = parties;
+        const admitted = { ...parties, callerId, message, bodyHash };
         const plan = planDelivery(target, message, callerId);
         const known = await readByCaller(unit.trx, callerId ?? CANVAS_CALLER, message.messageId);
         if (known === undefined) {
-          const body = await tryReply(unit, { ...incoming, target }, bodyHash);
+          const body = await tryReply(unit, admitted);
           if (body !== undefined) return { kind: 'reply', body };
         } else if (known.answers_id !== null && known.body_hash === bodyHash) {
           return { kind: 'reply', body: await repeatReply(unit, known, message) };
@@ -167,10 +197,11 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
           if (known.body_hash !== bodyHash) throw messageIdConflict(known);
           return { kind: 'message', record: known, target, plan };
         }
-        const record = await store(unit, { ...incoming, target }, bodyHash, plan);
+        const record = await store(unit, admitted, plan);
         unit.afterCommit(() => {
           onStored(record, plan);
-          if (record.state === 'leased') dispatcher.push(record);
+          if (record.state === 'leased')
+            dispatcher.push(record, { caller, target, envelope: message.envelope });
           else if (plan === 'push') dispatcher.queued(target.id);
           else dispatcher.noteQueued(target.id);
         });
@@ -193,6 +224,10 @@ function acceptedReply(
     delivered_to: deliveredTo,
     ...(isRepeat ? { duplicate: true as const } : {}),
   };
+}
+
+function isSameSecond(before: string | null, now: string): boolean {
+  return before !== null && before.slice(0, SECONDS) === now.slice(0, SECONDS);
 }
 
 function requireBudget({ monthly_spend: spent, budget_limit: limit }: WorkspaceRow): void {

@@ -4,12 +4,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ClientConnection, watchConnection } from '../activity/client-connection.ts';
 import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../activity/wait-seconds.rules.ts';
 import type { PlatformContext } from '../context.ts';
-import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { removedHolder, requireCaller, requireWorkspaceAccess } from '../http/access.ts';
 import { ApiError } from '../http/api-error.ts';
 import type { Caller } from '../http/identity.ts';
 import { parseQuery, parseWorkspaceId, pathParam, workspaceParam } from '../http/parse.ts';
-import { requireAlive, type WorkspaceLookup, workspaceRemoved } from '../workspaces/workspace.lookup.ts';
+import { workspaceRemoved } from '../workspaces/workspace.lookup.ts';
 import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
 import { normaliseMessage } from './message-envelope.rules.ts';
 import type { ToldOutcome } from './message-exchange.service.ts';
@@ -17,29 +16,13 @@ import type { MessagesService } from './messages.service.ts';
 import { failureToError, underRequestId, wrapAnswer } from './outcome.rules.ts';
 import { namedTarget } from './target-choice.rules.ts';
 
-export interface MessagesRouteParts {
-  readonly messages: MessagesService;
-  readonly workspaces: WorkspaceLookup;
-  readonly hierarchy: HierarchyService;
-}
-
 /** Calls to workspaces over HTTP (wire contract 3.19, 3.20). */
 export function registerMessagesRoutes(
   app: FastifyInstance,
   context: PlatformContext,
-  { messages, workspaces, hierarchy }: MessagesRouteParts,
+  messages: MessagesService,
 ): void {
   const { settings } = context;
-
-  /** The target, if this caller may write to it; an agent learns nothing of workspaces it cannot reach. */
-  const reach = async (caller: Caller, targetId: string) => {
-    const target = await workspaces.find(targetId);
-    if (caller.kind === 'operator') return requireAlive(target);
-    if (target === undefined) throw accessDenied();
-    requireAlive(target);
-    if (!(await hierarchy.canCommunicate(caller.workspaceId, targetId))) throw accessDenied();
-    return target;
-  };
 
   /** An outcome as this caller gets it, and the report whether it did. */
   const tell = async ({ outcome, telling }: ToldOutcome, caller: Caller, connection: ClientConnection) => {
@@ -65,11 +48,11 @@ export function registerMessagesRoutes(
       max: MAX_HOLD_SECONDS,
     });
     const message = normaliseMessage(request.body, randomUUID);
-    const target = await reach(caller, chooseTarget(caller));
+    const targetId = chooseTarget(caller);
     const callerId = caller.kind === 'workspace' ? caller.workspaceId : null;
     const connection = watchConnection(reply);
     const holdSeconds = asked ?? settings.answerHoldSeconds;
-    const result = await messages.send({ callerId, target, message }, holdSeconds, connection);
+    const result = await messages.send({ callerId, targetId, message }, holdSeconds, connection);
     if (result.kind === 'reply') return result.body;
     if (result.kind === 'queued') return reply.code(202).send(result.body);
     const { answer, error } = await tell(result, caller, connection);
@@ -112,14 +95,6 @@ export function registerMessagesRoutes(
 }
 
 const NO_OUTCOME = { answer: null, error: null };
-
-function accessDenied(): ApiError {
-  return new ApiError(
-    403,
-    'access_denied',
-    'access denied: workspaces cannot communicate per hierarchy rules',
-  );
-}
 
 function headerOf(request: FastifyRequest, name: string): string | undefined {
   const value = request.headers[name];

@@ -2,6 +2,7 @@ import { isJsonObject, type JsonObject } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
+import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
 import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
@@ -10,6 +11,7 @@ import { createAnswerCourier } from './answer-courier.service.ts';
 import { newLeaseOwner } from './lease-owner.ts';
 import { createMessageExchange, type MessageExchange } from './message-exchange.service.ts';
 import { createMessageIntake } from './message-intake.service.ts';
+import { createFindParties } from './message-parties.service.ts';
 import { deliverUpTo, listOpen, pruneMessages, readQuestion } from './messages.store.ts';
 import { OutcomeWaiters } from './outcome-waiters.ts';
 import { createPushAttempts, type PushAuthorization } from './push-attempt.ts';
@@ -26,6 +28,7 @@ const PRUNE_BATCH = 1_000;
 export interface MessagesParts {
   readonly activity: ActivityService;
   readonly workspaces: WorkspaceLookup;
+  readonly hierarchy: HierarchyService;
   /** Headers that prove a push to its agent; left out, none. */
   readonly authorizePush?: PushAuthorization | undefined;
   /** From 0 to 1; spreads retries. @default Math.random */
@@ -54,7 +57,7 @@ export interface MessagesService extends MessageExchange {
 
 export function createMessagesService(context: PlatformContext, parts: MessagesParts): MessagesService {
   const { clock, db, logger, settings } = context;
-  const { activity, workspaces } = parts;
+  const { activity, workspaces, hierarchy } = parts;
   const owner = newLeaseOwner();
   const waiters = new OutcomeWaiters(clock);
   const told = new ToldLog(db, clock, (error) =>
@@ -76,7 +79,10 @@ export function createMessagesService(context: PlatformContext, parts: MessagesP
   const dispatcher: PushDispatcher = new PushDispatcher(context, {
     ...{ activity, workspaces, waiters, attempts, owner },
   });
-  const intake = createMessageIntake(context, { activity, workspaces, settlement, attempts, dispatcher });
+  const intake = createMessageIntake(context, {
+    ...{ activity, workspaces, settlement, attempts, dispatcher },
+    findParties: createFindParties({ workspaces, hierarchy }),
+  });
   const exchange = createMessageExchange(context, { activity, workspaces, intake, waiters });
   const tasks = new RepeatedTasks(clock, logger);
 

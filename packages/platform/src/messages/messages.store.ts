@@ -38,7 +38,7 @@ const selectByCaller = prepareQuery((db, values: { callerKey: string; messageId:
 
 const changeMessage = prepareQuery(
   (db, { of, ...change }: Updateable<MessagesTable> & { readonly of: string }) =>
-    db.updateTable('messages').set(change).where('queue_id', '=', of).returningAll(),
+    db.updateTable('messages').set(change).where('queue_id', '=', of),
 );
 
 export async function insertMessage(db: Kysely<Database>, row: NewMessage): Promise<MessageRecord> {
@@ -81,14 +81,13 @@ export async function readQuestion(
     .executeTakeFirst();
 }
 
-/** Writes some columns and gives the row as it is now; undefined when there is no such row. */
+/** Writes some columns. */
 export async function updateMessage(
   db: Kysely<Database>,
   queueId: string,
   change: Updateable<MessagesTable>,
-): Promise<MessageRecord | undefined> {
-  const { rows } = await changeMessage(db, { ...change, of: queueId });
-  return rows[0];
+): Promise<void> {
+  await changeMessage(db, { ...change, of: queueId });
 }
 
 /** Notes that the callers of these messages were told their outcome. */

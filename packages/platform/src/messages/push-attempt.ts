@@ -1,12 +1,12 @@
-import { type ErrorBody, isJsonObject } from '@molecule-ai/protocol';
+import { type ErrorBody, isJsonObject, type JsonObject } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import type { PlatformContext } from '../context.ts';
-import type { MessageRecord } from '../database/schema.ts';
+import type { MessageRecord, WorkspaceRow } from '../database/schema.ts';
 import { inTransaction } from '../database/unit-of-work.ts';
 import { timestamp } from '../time/clock.ts';
 import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
 import { canPush, retryDelayMs } from './delivery.rules.ts';
-import { renewLease, returnLease } from './leases.store.ts';
+import { isLeasedBy, renewLease, returnLease } from './leases.store.ts';
 import { readMessage, updateMessage } from './messages.store.ts';
 import type { PushEndpoint, PushRequest, PushResult } from './push-endpoint.ts';
 import { buildPush, wantsAnswer } from './push-message.rules.ts';
@@ -33,6 +33,13 @@ export interface PushAttemptParts {
   readonly random: () => number;
 }
 
+/** What a push is made of, as it was in the transaction that stored the message. */
+export interface PushContent {
+  readonly caller: WorkspaceRow | undefined;
+  readonly target: WorkspaceRow;
+  readonly envelope: JsonObject;
+}
+
 /** How one attempt left its message. */
 export type AttemptEnd =
   | { readonly kind: 'ended' }
@@ -42,7 +49,8 @@ export type AttemptEnd =
 /** One push of one leased message, from its lease to its outcome. */
 export interface PushAttempts {
   newLease(): { readonly owner: string; readonly until: string };
-  run(message: MessageRecord, signal: AbortSignal): Promise<AttemptEnd>;
+  /** `known` spares reading again what was read a moment ago. */
+  run(message: MessageRecord, signal: AbortSignal, known?: PushContent): Promise<AttemptEnd>;
   /** Puts a leased message of `owner` back; nothing when the message ended or was taken over meanwhile. */
   putBack(
     message: MessageRecord,
@@ -97,17 +105,26 @@ export function createPushAttempts(context: PlatformContext, parts: PushAttemptP
     return heard !== null && clock.now() - Date.parse(heard) > settings.livenessStaleAfterMs * SILENT_SHARE;
   };
 
-  /** What to post where; undefined when the target cannot be pushed to any more. */
-  const prepare = async (
-    message: MessageRecord,
-  ): Promise<(Omit<PushRequest, 'signal'> & { answerWanted: boolean }) | undefined> => {
+  const readContent = async (message: MessageRecord): Promise<PushContent | undefined> => {
     const target = await workspaces.find(message.target_id);
     if (target === undefined || !canPush(target)) return undefined;
     const envelope = await activity.requestOf(message.activity_id);
     if (!isJsonObject(envelope)) throw new Error(`The request of message ${message.queue_id} is gone.`);
     const callerId = message.caller_id;
+    return { target, envelope, caller: callerId === null ? undefined : await workspaces.find(callerId) };
+  };
+
+  /** What to post where; undefined when the target cannot be pushed to any more. */
+  const prepare = async (
+    message: MessageRecord,
+    known: PushContent | undefined,
+  ): Promise<(Omit<PushRequest, 'signal'> & { answerWanted: boolean }) | undefined> => {
+    const content = known ?? (await readContent(message));
+    if (content === undefined || !canPush(content.target)) return undefined;
+    const { caller, target, envelope } = content;
+    const callerId = message.caller_id;
     const { body, headers } = buildPush(envelope, message, {
-      caller: callerId === null ? undefined : await workspaces.find(callerId),
+      caller,
       publicUrl: context.publicUrl(),
       wrapAnswers: settings.wrapPeerResults,
     });
@@ -118,7 +135,9 @@ export function createPushAttempts(context: PlatformContext, parts: PushAttemptP
 
   const settle = (message: MessageRecord, result: PushResult, answerWanted: boolean, durationMs: number) =>
     inTransaction(db, async (unit) => {
-      const now = await readMessage(unit.trx, message.queue_id);
+      const isOurs = await isLeasedBy(unit.trx, message.queue_id, owner);
+      // Nothing but the lease of a leased message changes, so the row as it was stored is the row as it is.
+      const now = isOurs ? message : await readMessage(unit.trx, message.queue_id);
       if (now === undefined || now.state === 'answered' || result.kind === 'aborted') return;
       if (result.kind === 'answer') {
         await settlement.answer(unit, now, result.body, { durationMs });
@@ -134,11 +153,11 @@ export function createPushAttempts(context: PlatformContext, parts: PushAttemptP
       }
     });
 
-  const run: PushAttempts['run'] = async (message, signal) => {
+  const run: PushAttempts['run'] = async (message, signal, known) => {
     const startedAt = clock.monotonic();
     const stopKeeping = keepLease(message.queue_id);
     try {
-      const prepared = await prepare(message);
+      const prepared = await prepare(message, known);
       const result: PushResult =
         prepared === undefined ? { kind: 'aborted' } : await endpoint.post({ ...prepared, signal });
       if (result.kind === 'aborted') {

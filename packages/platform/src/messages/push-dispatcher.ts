@@ -8,10 +8,10 @@ import { canPush, LONGEST_RETRY_MS } from './delivery.rules.ts';
 import { isLeftBehind } from './lease-owner.ts';
 import { listLeases, listQueuedTargets, readOldestQueued, takeLease } from './leases.store.ts';
 import type { OutcomeWaiters } from './outcome-waiters.ts';
-import type { PushAttempts } from './push-attempt.ts';
+import type { PushAttempts, PushContent } from './push-attempt.ts';
 
 /** Pushes to one agent that may be under way at once for messages that found nothing ahead of them. */
-const MAX_LIVE_PUSHES = 16;
+export const MAX_LIVE_PUSHES = 64;
 
 export interface PushDispatcherParts {
   readonly activity: ActivityService;
@@ -34,7 +34,7 @@ interface Lane {
 
 /**
  * Pushes queued messages to their agents, each under a lease, in order for each target. A message that finds
- * nothing ahead of it goes out at once, up to 16 for one target, so that a nested call cannot wait for its own
+ * nothing ahead of it goes out at once, up to 64 for one target, so that a nested call cannot wait for its own
  * caller; a backlog is drained oldest first, `max_concurrent_tasks` at a time. A message whose delivery failed
  * for now holds back those behind it, so that they arrive in order and do not use up attempts.
  */
@@ -55,12 +55,25 @@ export class PushDispatcher {
     return !this.#stopping.signal.aborted && (this.#lanes.get(targetId)?.live ?? 0) < MAX_LIVE_PUSHES;
   }
 
-  /** Pushes a message that was stored under a new lease of ours. */
-  push(message: MessageRecord): void {
+  /** Keeps a place for a message that is about to be stored under a lease; `push` gives it back, or `free`. */
+  reserve(targetId: string): void {
+    this.#lane(targetId).live += 1;
+  }
+
+  free(targetId: string): void {
+    this.#lane(targetId).live -= 1;
+  }
+
+  /** Whether it is known that nothing waits for this target; false also when nobody has looked yet. */
+  isEmpty(targetId: string): boolean {
+    return this.#lanes.get(targetId)?.empty === true;
+  }
+
+  /** Pushes a message that was stored under a new lease of ours and has a place reserved. */
+  push(message: MessageRecord, known: PushContent): void {
     const lane = this.#lane(message.target_id);
-    lane.live += 1;
-    this.#track(this.#attempt(message, lane), () => {
-      lane.live -= 1;
+    this.#track(this.#attempt(message, lane, known), () => {
+      this.free(message.target_id);
       this.drain(message.target_id);
     });
   }
@@ -171,8 +184,8 @@ export class PushDispatcher {
     });
   }
 
-  async #attempt(message: MessageRecord, lane: Lane): Promise<void> {
-    const end = await this.#parts.attempts.run(message, this.#stopping.signal);
+  async #attempt(message: MessageRecord, lane: Lane, known?: PushContent): Promise<void> {
+    const end = await this.#parts.attempts.run(message, this.#stopping.signal, known);
     if (end.kind !== 'requeued') return;
     lane.empty = false;
     if (end.delayMs !== undefined) this.#lookLater(message.target_id, lane, end.delayMs);

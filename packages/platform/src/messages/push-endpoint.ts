@@ -49,7 +49,7 @@ export interface PushEndpointOptions {
 
 /** Paths an agent may serve when it registered a bare origin (wire contract 8, row 23). */
 const ROOT_PATHS = ['/', '/a2a', '/a2a/inbound'] as const;
-const CONNECTIONS_PER_AGENT = 32;
+const CONNECTIONS_PER_AGENT = 64;
 const RETRY_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /** Posts to exactly the registered URL through the address guard; follows no redirect (wire contract 3.19, ✗11, ✗14). */

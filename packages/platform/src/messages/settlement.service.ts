@@ -89,7 +89,8 @@ export function createSettlement(context: PlatformContext, parts: SettlementPart
       lease_until: null,
       next_attempt_at: null,
     };
-    const message = (await updateMessage(unit.trx, before.queue_id, change)) ?? { ...before, ...change };
+    await updateMessage(unit.trx, before.queue_id, change);
+    const message = { ...before, ...change };
     for (const listener of listeners) await listener(unit, message, outcome);
     if (isOwed && !isPromised) await courier.bring(unit, message, outcome, details.reply);
     unit.afterCommit(() => claim?.settle(outcome, (wasTold) => afterTelling(message, wasTold)));

@@ -6,6 +6,10 @@ const selectWorkspace = prepareQuery((db, { id }: { id: string }) =>
   db.selectFrom('workspaces').selectAll().where('id', '=', id),
 );
 
+const selectWorkspaces = prepareQuery((db, ids: Readonly<Record<number, string>>) =>
+  db.selectFrom('workspaces').selectAll().where('id', 'in', Object.values(ids)),
+);
+
 /** Reads one row, removed or not. */
 export async function readWorkspace(db: Kysely<Database>, id: string): Promise<WorkspaceRow | undefined> {
   const { rows } = await selectWorkspace(db, { id });
@@ -15,7 +19,8 @@ export async function readWorkspace(db: Kysely<Database>, id: string): Promise<W
 /** Reads rows by id, in no order. */
 export async function readWorkspaces(db: Kysely<Database>, ids: readonly string[]): Promise<WorkspaceRow[]> {
   if (ids.length === 0) return [];
-  return db.selectFrom('workspaces').selectAll().where('id', 'in', ids).execute();
+  const { rows } = await selectWorkspaces(db, { ...ids });
+  return rows;
 }
 
 /** Reads every row that is not removed, oldest first. */
