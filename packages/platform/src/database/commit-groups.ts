@@ -64,18 +64,26 @@ export class CommitGroups {
     const group = this.#waiting.splice(0, GROUP_SIZE);
     let commitError: unknown = COMMITTED;
     try {
-      await this.#db.transaction().execute(async (trx) => {
-        for (const entry of group) {
-          await trx.executeQuery(BEGIN_UNIT);
-          if ((await entry.run(trx)) === 'failed') await trx.executeQuery(UNDO_UNIT);
-          await trx.executeQuery(END_UNIT);
-        }
-      });
+      await this.#db.transaction().execute((trx) => runUnits(group, trx));
     } catch (error) {
       commitError = error;
     }
     for (const entry of group) entry.settle(commitError);
     if (this.#waiting.length > 0) this.#schedule();
     else this.#isBusy = false;
+  }
+}
+
+/** Runs each unit behind a savepoint; a unit that is alone needs none, because the transaction is its own. */
+async function runUnits(group: readonly Entry[], trx: Transaction<Database>): Promise<void> {
+  const [only] = group;
+  if (only !== undefined && group.length === 1) {
+    if ((await only.run(trx)) === 'failed') throw new Error('The only unit of the transaction failed.');
+    return;
+  }
+  for (const entry of group) {
+    await trx.executeQuery(BEGIN_UNIT);
+    if ((await entry.run(trx)) === 'failed') await trx.executeQuery(UNDO_UNIT);
+    await trx.executeQuery(END_UNIT);
   }
 }

@@ -63,8 +63,16 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
   const answeringPath = new Map<string, { url: string; path: string }>();
 
   const postOnce = async (url: URL, request: PushRequest): Promise<PushResult & { status?: number }> => {
-    const deadline = new AbortController();
-    const cancel = clock.schedule(timeoutMs, () => deadline.abort());
+    if (request.signal.aborted) return { kind: 'aborted' };
+    // One controller for both reasons: `AbortSignal.any` costs several times as much.
+    const ending = new AbortController();
+    const onStop = () => ending.abort();
+    let isLate = false;
+    const cancel = clock.schedule(timeoutMs, () => {
+      isLate = true;
+      ending.abort();
+    });
+    request.signal.addEventListener('abort', onStop, { once: true });
     try {
       const response = await agent.request({
         origin: url.origin,
@@ -72,14 +80,15 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
         method: 'POST',
         headers: { ...request.headers },
         body: request.body,
-        signal: AbortSignal.any([request.signal, deadline.signal]),
+        signal: ending.signal,
       });
       return { ...(await readAnswer(response)), status: response.statusCode };
     } catch (error) {
       if (request.signal.aborted) return { kind: 'aborted' };
-      return explain(error, deadline.signal.aborted);
+      return explain(error, isLate);
     } finally {
       cancel();
+      request.signal.removeEventListener('abort', onStop);
     }
   };
 
