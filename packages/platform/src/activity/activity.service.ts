@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { JsonValue } from '@molecule-ai/protocol';
 import type { Kysely } from 'kysely';
 import type { PlatformContext } from '../context.ts';
+import { orderedId } from '../database/ordered-id.ts';
 import type { ActivityRowRecord, Database } from '../database/schema.ts';
 import { inTransaction, type UnitOfWork } from '../database/unit-of-work.ts';
-import { timestamp } from '../time/clock.ts';
+import { type Clock, timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
 import {
@@ -130,7 +130,7 @@ export function createActivityService(
   return {
     ...reading,
     record: async (unit, row) => {
-      const record = toRecord(row, timestamp(clock));
+      const record = toRecord(row, clock);
       const seq = await insertActivity(unit.trx, record);
       await announceRow(unit, { ...record, seq });
       return { id: record.id, seq };
@@ -171,9 +171,9 @@ export function createActivityService(
 /** What `delivery_state` holds in rows that are no message to their workspace. */
 const NO_DELIVERY = 'none';
 
-function toRecord(row: NewActivity, createdAt: string): Omit<ActivityRowRecord, 'seq'> {
+function toRecord(row: NewActivity, clock: Clock): Omit<ActivityRowRecord, 'seq'> {
   return {
-    id: row.id ?? randomUUID(),
+    id: row.id ?? orderedId(clock),
     workspace_id: row.workspaceId,
     direction: row.direction,
     activity_type: row.type,
@@ -194,7 +194,7 @@ function toRecord(row: NewActivity, createdAt: string): Omit<ActivityRowRecord, 
     duration_ms: row.durationMs ?? null,
     delivery_state: row.deliveryState ?? NO_DELIVERY,
     idempotency_key: row.idempotencyKey ?? null,
-    created_at: createdAt,
+    created_at: timestamp(clock),
   };
 }
 

@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import type { ErrorBody, JsonObject } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import { cutText } from '../activity/text-summary.rules.ts';
 import type { PlatformContext } from '../context.ts';
+import { orderedId } from '../database/ordered-id.ts';
 import type { MessageRecord } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { timestamp } from '../time/clock.ts';
@@ -65,7 +65,7 @@ export function createAnswerCourier(context: PlatformContext, parts: AnswerCouri
     });
     const now = timestamp(context.clock);
     await insertMessage(unit.trx, {
-      queue_id: randomUUID(),
+      queue_id: orderedId(context.clock),
       caller_key: question.target_id,
       caller_id: question.target_id,
       message_id: reply.messageId,

@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { type AnswerAccepted, isJsonObject } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import { cutText } from '../activity/text-summary.rules.ts';
 import type { PlatformContext } from '../context.ts';
+import { orderedId } from '../database/ordered-id.ts';
 import type { MessageRecord, WorkspaceRow } from '../database/schema.ts';
 import { inTransaction, type UnitOfWork } from '../database/unit-of-work.ts';
 import { ApiError } from '../http/api-error.ts';
@@ -95,7 +95,7 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
       // The caller gets it on its held call; this row only remembers the reply, so that a repeat is recognised.
       const now = timestamp(clock);
       await insertMessage(unit.trx, {
-        queue_id: randomUUID(),
+        queue_id: orderedId(clock),
         caller_key: callerId,
         caller_id: callerId,
         message_id: messageId,
@@ -157,7 +157,7 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
       await workspaces.update(caller.id, { last_outbound_at: now }, unit.trx);
     }
     return insertMessage(unit.trx, {
-      queue_id: randomUUID(),
+      queue_id: orderedId(clock),
       caller_key: callerId ?? CANVAS_CALLER,
       caller_id: callerId,
       message_id: message.messageId,
