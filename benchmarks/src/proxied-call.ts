@@ -7,48 +7,51 @@ import { compareThroughput } from './throughput.ts';
 
 /**
  * A peer call end to end through the platform (auth, hierarchy, durable row, push, answer) against a bare
- * reverse proxy on the same two hops. The caller is raw undici on both sides, each server its own process.
+ * reverse proxy on the same two hops, once waiting for the disk at each commit and once not. The caller is raw
+ * undici on all sides, each server its own process.
  */
 export async function benchProxiedCall(options: BenchmarkOptions): Promise<Figure[]> {
   const agent = await startProcess('agent-server');
   const bare = await startProcess('reverse-proxy', agent.url);
-  const platform = await startPlatformProcess();
-  const figures: Figure[] = [];
   const barePool = new Pool(bare.url, { connections: 64 });
-  const platformPool = new Pool(platform.url, { connections: 64 });
+  const platforms = [await startSide('full', agent.url), await startSide('normal', agent.url)];
+  const figures: Figure[] = [];
   try {
-    const caller = await platform.join('caller');
-    const target = await platform.join('target', agent.url);
     for (const inFlight of [1, 16, 64]) {
-      const [ours, peer] = await compareThroughput(
-        [
-          {
-            name: 'platform',
-            run: () => send(platformPool, `/workspaces/${target.id}/a2a`, caller.token),
-          },
-          { name: 'bare reverse proxy', run: () => send(barePool, '/', undefined) },
-        ],
+      const [peer, ...ours] = await compareThroughput(
+        [{ name: 'bare reverse proxy', run: () => send(barePool, '/', undefined) }, ...platforms],
         { inFlight, ...options },
       );
-      if (ours === undefined || peer === undefined) throw new Error('nothing was measured');
-      const detail = `${Math.round(ours.perSecond)}/s against ${Math.round(peer.perSecond)}/s`;
-      figures.push(
-        ratioFigure(
-          `proxied call : bare proxy, ${inFlight} in flight`,
-          ours.perSecond / peer.perSecond,
-          1 / 3,
-          detail,
-        ),
-      );
+      if (peer === undefined) throw new Error('nothing was measured');
+      for (const { name, perSecond } of ours) {
+        const detail = `${Math.round(perSecond)}/s against ${Math.round(peer.perSecond)}/s`;
+        const title = `proxied call (${name}) : bare proxy, ${inFlight} in flight`;
+        figures.push(ratioFigure(title, perSecond / peer.perSecond, 1 / 3, detail));
+      }
     }
   } finally {
     await barePool.close();
-    await platformPool.close();
-    await platform.close();
+    for (const platform of platforms) await platform.close();
     await bare.close();
     await agent.close();
   }
   return figures;
+}
+
+/** A platform with a caller and the agent it calls. */
+async function startSide(synchronous: 'full' | 'normal', agentUrl: string) {
+  const platform = await startPlatformProcess(synchronous);
+  const caller = await platform.join('caller');
+  const target = await platform.join('target', agentUrl);
+  const pool = new Pool(platform.url, { connections: 64 });
+  return {
+    name: `synchronous: ${synchronous}`,
+    run: () => send(pool, `/workspaces/${target.id}/a2a`, caller.token),
+    close: async () => {
+      await pool.close();
+      await platform.close();
+    },
+  };
 }
 
 async function send(pool: Pool, path: string, token: string | undefined): Promise<void> {
@@ -65,7 +68,11 @@ async function send(pool: Pool, path: string, token: string | undefined): Promis
       id: messageId,
       method: 'message/send',
       params: {
-        message: { role: 'user', messageId, parts: [{ kind: 'text', type: 'text', text: 'How far is the moon?' }] },
+        message: {
+          role: 'user',
+          messageId,
+          parts: [{ kind: 'text', type: 'text', text: 'How far is the moon?' }],
+        },
       },
     }),
   });

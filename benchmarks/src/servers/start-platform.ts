@@ -4,8 +4,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { OperatorClient } from '@molecule-ai/core/operator';
 import { RemoteAgentClient } from '@molecule-ai/core';
+import { OperatorClient } from '@molecule-ai/core/operator';
 
 export interface PlatformProcess {
   readonly url: string;
@@ -13,16 +13,32 @@ export interface PlatformProcess {
   close(): Promise<void>;
 }
 
-/** The platform's bin in a process of its own, on a file, as a user runs it; contract checks are off. */
-export async function startPlatformProcess(): Promise<PlatformProcess> {
+/**
+ * The platform's bin in a process of its own, on a file, as a user runs it; contract checks are off. `synchronous`
+ * is how it meets a power cut: `full` waits for the disk at each commit, `normal` may lose the last ones.
+ */
+export async function startPlatformProcess(
+  synchronous: 'full' | 'normal' = 'full',
+): Promise<PlatformProcess> {
   const require = createRequire(import.meta.url);
   const manifest = require.resolve('@molecule-ai/platform/package.json');
   const { bin } = require('@molecule-ai/platform/package.json') as { bin: Record<string, string> };
   const dataDir = mkdtempSync(join(tmpdir(), 'molecule-bench-'));
   const child = spawn(
     process.execPath,
-    [join(dirname(manifest), bin['molecule-platform'] ?? ''), '--dev', '--json', '--port', '0', '--data-dir', dataDir],
-    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, MOLECULE_CONTRACT_CHECK: 'off' } },
+    [
+      join(dirname(manifest), bin['molecule-platform'] ?? ''),
+      '--dev',
+      '--json',
+      '--port',
+      '0',
+      '--data-dir',
+      dataDir,
+    ],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, MOLECULE_CONTRACT_CHECK: 'off', MOLECULE_SYNCHRONOUS: synchronous },
+    },
   );
   const { url, operatorKey } = await new Promise<{ url: string; operatorKey: string }>((resolve, reject) => {
     createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line)));

@@ -5,7 +5,10 @@ import type { PlatformOptions } from '../options/platform-options.ts';
 
 /** What the command line asks for. */
 export interface PlatformCommand {
-  readonly options: Pick<PlatformOptions, 'host' | 'port' | 'dataDir' | 'memory' | 'mode' | 'publicUrl'>;
+  readonly options: Pick<
+    PlatformOptions,
+    'host' | 'port' | 'dataDir' | 'memory' | 'mode' | 'publicUrl' | 'synchronous'
+  >;
   readonly json: boolean;
   readonly logLevel: LogLevel;
 }
@@ -17,6 +20,7 @@ interface Flags {
   memory?: boolean;
   dev?: boolean;
   publicUrl?: string;
+  synchronous?: 'full' | 'normal';
   json?: boolean;
   logLevel: LogLevel;
 }
@@ -43,6 +47,12 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
     .option('--memory', 'keep everything in memory')
     .option('--dev', 'dev mode: this machine only, no credentials needed')
     .option('--public-url <url>', 'the URL under which agents reach the platform')
+    .addOption(
+      new Option('--synchronous <mode>', 'wait for the disk at each commit (default: full)').choices([
+        'full',
+        'normal',
+      ]),
+    )
     .option('--json', 'write {"url","operatorKey"} as the first line instead of the banner')
     .addOption(
       new Option('--log-level <level>', 'least level of the log on stderr')
@@ -62,6 +72,7 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
       memory: flags.memory,
       mode: flags.dev === true ? 'dev' : undefined,
       publicUrl: flags.publicUrl,
+      synchronous: flags.synchronous,
     },
     json: flags.json === true,
     logLevel: flags.logLevel,
