@@ -2,6 +2,7 @@ import { Kysely } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import type { DatabaseDialect } from './dialect.ts';
 import { firstMigration } from './migrations/0001-first.ts';
+import { runPreparedNow } from './prepared-query.ts';
 import type { Database } from './schema.ts';
 import { shareCommits } from './unit-of-work.ts';
 
@@ -46,5 +47,12 @@ export async function openDatabase(
     throw error;
   }
   if (dialect.name === 'sqlite') shareCommits(db);
+  const { runNow } = dialect;
+  if (runNow !== undefined) {
+    runPreparedNow(db, (sql, parameters) => {
+      onQuery?.(sql);
+      return runNow(sql, parameters);
+    });
+  }
   return { db, dialect, close };
 }

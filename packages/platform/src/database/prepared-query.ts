@@ -1,4 +1,5 @@
 import type { Compilable, CompiledQuery, Kysely, QueryResult } from 'kysely';
+import type { DatabaseDialect } from './dialect.ts';
 import type { Database } from './schema.ts';
 
 /** A query that is built and compiled once and runs with other values each time. */
@@ -8,6 +9,15 @@ interface Prepared<Row> {
   readonly compiled: CompiledQuery<Row>;
   /** For each parameter the name of its value, or undefined for one that is always the same. */
   readonly names: readonly (string | undefined)[];
+}
+
+type RunNow = NonNullable<DatabaseDialect['runNow']>;
+
+const runners = new WeakMap<object, RunNow>();
+
+/** From now on, prepared queries inside transactions on this database run at once, past the query builder. */
+export function runPreparedNow(db: Kysely<Database>, runNow: RunNow): void {
+  runners.set(db.getExecutor().adapter, runNow);
 }
 
 /** Stands in a query for a value that is known when it runs. */
@@ -45,12 +55,14 @@ export function prepareQuery<Values extends object, Row>(
     return prepared;
   };
 
-  return (db, values) => {
+  return async (db, values) => {
     const { compiled, names } = find(db, values);
     const { query, queryId, sql } = compiled;
     const parameters = names.map((name, index) =>
       name === undefined ? compiled.parameters[index] : Reflect.get(values, name),
     );
+    const runNow = db.isTransaction ? runners.get(db.getExecutor().adapter) : undefined;
+    if (runNow !== undefined) return runNow(sql, parameters) as QueryResult<Row>;
     return db.executeQuery<Row>({ query, queryId, sql, parameters });
   };
 }

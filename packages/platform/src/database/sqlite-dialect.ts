@@ -32,10 +32,16 @@ export async function openSqliteDialect(options: SqliteDialectOptions): Promise<
   database.exec('PRAGMA cache_size = -16000');
   // A checkpoint waits for the disk several times, so it comes each 32 MB of log and not each 4 MB.
   database.exec('PRAGMA wal_autocheckpoint = 8000');
+  const shared = toKyselyDatabase(database);
   return {
     name: 'sqlite',
-    kysely: new SqliteDialect({ database: toKyselyDatabase(database) }),
+    kysely: new SqliteDialect({ database: shared }),
     sequenceType: 'integer',
+    runNow: (sql, parameters) => {
+      const statement = shared.prepare(sql);
+      if (statement.reader) return { rows: statement.all(parameters) };
+      return { rows: [], numAffectedRows: BigInt(statement.run(parameters).changes) };
+    },
     close: async () => {
       if (database.isOpen) database.close();
     },
