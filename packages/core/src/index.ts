@@ -14,6 +14,12 @@ export {
   stripA2aBoundary,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
+export { Agent, type AgentStartOptions, type AgentStopOptions, createAgent } from './agent/agent.ts';
+export type { AgentClient } from './agent/agent-client.ts';
+export type { AgentEventName, AgentEvents, AgentListener, DegradedReason } from './agent/agent-events.ts';
+export type { AgentHealth, AgentState } from './agent/agent-health.ts';
+export type { AgentOptions, HandlerContext, MessageHandler } from './agent/agent-options.ts';
+export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
 export type { Acknowledgement } from './client/acknowledge.ts';
 export type { CallPeerOptions } from './client/call-peer.ts';
 export type { RemoteAgentClientOptions } from './client/client-options.ts';
@@ -38,6 +44,14 @@ export { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from './errors/error-cod
 export { MoleculeError } from './errors/molecule-error.ts';
 export { TimeoutError } from './errors/timeout-error.ts';
 export { WorkspaceRemovedError } from './errors/workspace-removed-error.ts';
+export type { DeliveryChoice } from './inbound/choose-delivery.ts';
+export type { CursorRecord, CursorStore } from './inbound/cursor-store.ts';
+export { FileCursorStore } from './inbound/file-cursor-store.ts';
+export type { DeliveryContext, DeliveryInbox, InboundDelivery } from './inbound/inbound-delivery.ts';
+export { fileStores, type InboundStores, memoryStores } from './inbound/inbound-stores.ts';
+export { LongPollDelivery } from './inbound/long-poll-delivery.ts';
+export { MemoryCursorStore } from './inbound/memory-cursor-store.ts';
+export { PollDelivery } from './inbound/poll-delivery.ts';
 export type { LogFields, Logger } from './logging/logger.ts';
 export type { PeerInfo } from './peers/peer-info.ts';
 export { PeerReply, type PeerReplyStatus } from './peers/peer-reply.ts';
@@ -45,5 +59,6 @@ export { type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/i
 export type { ListTokensOptions, TokenInfo } from './platform-api/tokens.ts';
 export type { WorkspaceInfo } from './platform-api/workspace-info.ts';
 export type { GetWorkspaceOptions } from './platform-api/workspaces.ts';
+export type { HeartbeatLoopRunOptions, LoopOutcome } from './presence/run-heartbeat-loop.ts';
 export type { Clock, SleepOptions, Timer } from './time/clock.ts';
 export type { CallOptions } from './transport/platform-request.ts';

@@ -1,4 +1,6 @@
 import type { AgentCard, DeliveryMode, InboundMessage } from '@molecule-ai/protocol';
+import type { MessageHandler } from '../agent/agent-options.ts';
+import { type AgentLoopOptions, runAgentLoop } from '../agent/run-agent-loop.ts';
 import type { Logger } from '../logging/logger.ts';
 import { type PeerInfo, readPeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -6,6 +8,11 @@ import { getPeerRows, postHeartbeat, postUpdateCard } from '../platform-api/regi
 import { getTokens, type ListTokensOptions, type TokenInfo } from '../platform-api/tokens.ts';
 import type { WorkspaceInfo } from '../platform-api/workspace-info.ts';
 import { type GetWorkspaceOptions, getWorkspaceInfo } from '../platform-api/workspaces.ts';
+import {
+  type HeartbeatLoopRunOptions,
+  type LoopOutcome,
+  runHeartbeatLoop,
+} from '../presence/run-heartbeat-loop.ts';
 import type { Clock } from '../time/clock.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { type Acknowledgement, acknowledgeUpTo } from './acknowledge.ts';
@@ -209,6 +216,25 @@ export class RemoteAgentClient {
   /** Mints a new token, stores it, tries it, and only then revokes the old one. */
   rotateToken(options: CallOptions = {}): Promise<TokenRotation> {
     return rotateWorkspaceToken(this.#context, options);
+  }
+
+  /**
+   * Keeps the agent visible until the workspace is paused or removed, its token is revoked, or the signal aborts.
+   * For an agent that receives its work elsewhere; register first.
+   */
+  runHeartbeatLoop(options: HeartbeatLoopRunOptions = {}): Promise<LoopOutcome> {
+    return runHeartbeatLoop(this, options);
+  }
+
+  /**
+   * Registers, beats, receives and answers until the workspace is paused or removed, the token is revoked, or the
+   * signal aborts (seed 003). For a program that outlives a pause, use `createAgent`.
+   */
+  runAgentLoop(
+    onMessage: MessageHandler<RemoteAgentClient>,
+    options: AgentLoopOptions<RemoteAgentClient> = {},
+  ): Promise<LoopOutcome> {
+    return runAgentLoop(this, onMessage, options);
   }
 
   /** Ends all connections; calls under way reject with `client_closed`. Idempotent. */

@@ -1,0 +1,28 @@
+import type { PresenceState } from '../presence/presence-machine.ts';
+import type { DegradedReason } from './agent-events.ts';
+
+/**
+ * Where an agent is in its life. `idle` before `start()`; `running` also while degraded, see `health()`; `stopped`
+ * for good, `closed` tells why.
+ */
+export type AgentState = 'idle' | 'starting' | 'running' | 'paused' | 'stopping' | 'stopped';
+
+/** A snapshot for probes and support. Times are ISO 8601. */
+export interface AgentHealth {
+  readonly state: AgentState;
+  readonly presence: PresenceState;
+  /** False when something needs attention: see `degradedReasons`. */
+  readonly ok: boolean;
+  readonly degradedReasons: readonly DegradedReason[];
+  /** When the platform last took a heartbeat. */
+  readonly lastHeartbeatAt: string | null;
+  readonly consecutiveHeartbeatFailures: number;
+  /** When the feed was last read, also when it held nothing. */
+  readonly lastInboundAt: string | null;
+  /** Messages being handled now. */
+  readonly inFlight: number;
+  /** Messages read and not finished, those in flight included. */
+  readonly unfinished: number;
+  /** The row up to which everything is finished. */
+  readonly acknowledged: string | null;
+}

@@ -1,0 +1,107 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
+import { ConfigurationError } from '../errors/configuration-error.ts';
+import type { AttemptContext } from '../inbound/attempt-context.ts';
+import { chooseDelivery, type DeliveryChoice } from '../inbound/choose-delivery.ts';
+import type { InboundDelivery } from '../inbound/inbound-delivery.ts';
+import { fileStores, type InboundStores } from '../inbound/inbound-stores.ts';
+import type { Logger } from '../logging/logger.ts';
+import { checkHeartbeatInterval } from '../presence/run-heartbeat-loop.ts';
+import type { RandomSource } from '../time/backoff.ts';
+import type { AgentClient } from './agent-client.ts';
+
+/** What a handler gets besides the message. */
+export interface HandlerContext<Client extends AgentClient = AgentClient> extends AttemptContext {
+  /** The client the agent was made with, for calls to peers. Pass `signal` on. */
+  readonly client: Client;
+  /** Carries the message's row id in each line. */
+  readonly logger: Logger;
+}
+
+/**
+ * Handles one message. What it returns, or what the promise it returns resolves with, is the answer if it is a text
+ * that is not blank; anything else sends none; throwing
+ * means "again later": five attempts, 1-4-16-64 s apart, then the message goes to the dead letters. What the
+ * message carries is untrusted: fence it (`fencePeerText`) before a model sees it.
+ */
+export type MessageHandler<Client extends AgentClient = AgentClient> = (
+  message: InboundMessage,
+  context: HandlerContext<Client>,
+) => unknown;
+
+/** Options of `createAgent`. */
+export interface AgentOptions<Client extends AgentClient = AgentClient> {
+  /** Who the agent is. It is not closed with the agent. */
+  client: Client;
+  onMessage: MessageHandler<Client>;
+  /** How messages arrive. @default `'auto'`: long-poll, or poll where the platform does not hold requests */
+  delivery?: DeliveryChoice | undefined;
+  /** What a pause means: `wait` keeps beating and goes on after the resume, `stop` ends the agent. @default 'wait' */
+  onPause?: 'wait' | 'stop' | undefined;
+  /** Most messages handled at once; messages of one conversation never overlap. @default 1 */
+  concurrency?: number | undefined;
+  /** Most messages read ahead and not finished. @default 50 */
+  readAhead?: number | undefined;
+  /** How long one attempt may take, in milliseconds; `null` for as long as it likes. @default null */
+  handlerTimeoutMs?: number | null | undefined;
+  /** How long `stop()` waits for running handlers, in milliseconds. @default 30_000 */
+  stopTimeoutMs?: number | undefined;
+  /** Longest time between heartbeats, in milliseconds, 1 000–30 000. @default 30_000 */
+  heartbeatIntervalMs?: number | undefined;
+  /** Acknowledge before the handler runs: never twice, but lost when the process dies meanwhile. @default false */
+  atMostOnce?: boolean | undefined;
+  /** Where position, journal and dead letters are kept. @default files in the client's `stateDirectory` */
+  stores?: InboundStores | undefined;
+  /** Source of jitter, from 0 to 1. @default Math.random */
+  random?: RandomSource | undefined;
+}
+
+/** {@link AgentOptions} after checking: nothing optional. */
+export interface AgentPlan<Client extends AgentClient = AgentClient> {
+  readonly client: Client;
+  readonly onMessage: MessageHandler<Client>;
+  readonly delivery: InboundDelivery;
+  readonly onPause: 'wait' | 'stop';
+  readonly concurrency: number;
+  readonly readAhead: number;
+  readonly handlerTimeoutMs: number | null;
+  readonly stopTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly atMostOnce: boolean;
+  readonly stores: InboundStores;
+  /** Whether this process takes the workspace's folder for itself. */
+  readonly usesFolder: boolean;
+  readonly random: RandomSource;
+}
+
+/** @throws ConfigurationError naming the option. */
+export function planAgent<Client extends AgentClient>(options: AgentOptions<Client>): AgentPlan<Client> {
+  const { client, onMessage } = options;
+  if (typeof onMessage !== 'function') throw new ConfigurationError('onMessage must be a function.');
+  const onPause = options.onPause ?? 'wait';
+  if (onPause !== 'wait' && onPause !== 'stop') {
+    throw new ConfigurationError(`onPause must be "wait" or "stop", got ${JSON.stringify(onPause)}.`);
+  }
+  const concurrency = checkInteger('concurrency', options.concurrency ?? 1, 1);
+  const handlerTimeoutMs = options.handlerTimeoutMs ?? null;
+  return Object.freeze({
+    client,
+    onMessage,
+    delivery: chooseDelivery(options.delivery),
+    onPause,
+    concurrency,
+    readAhead: checkInteger('readAhead', options.readAhead ?? Math.max(50, concurrency), concurrency),
+    handlerTimeoutMs:
+      handlerTimeoutMs === null ? null : checkInteger('handlerTimeoutMs', handlerTimeoutMs, 1),
+    stopTimeoutMs: checkInteger('stopTimeoutMs', options.stopTimeoutMs ?? 30_000, 0),
+    heartbeatIntervalMs: checkHeartbeatInterval(options.heartbeatIntervalMs),
+    atMostOnce: options.atMostOnce ?? false,
+    stores: options.stores ?? fileStores(client.stateDirectory),
+    usesFolder: options.stores === undefined,
+    random: options.random ?? Math.random,
+  });
+}
+
+function checkInteger(name: string, value: number, min: number): number {
+  if (Number.isSafeInteger(value) && value >= min) return value;
+  throw new ConfigurationError(`${name} must be a whole number of at least ${min}, got ${String(value)}.`);
+}

@@ -1,0 +1,79 @@
+import type { InboundObserver } from '../inbound/inbound-observer.ts';
+import type { FeedObserver } from '../inbound/inbound-pipeline.ts';
+import type { Logger } from '../logging/logger.ts';
+import { describeFailure } from '../presence/describe-failure.ts';
+import type { DegradedReason } from './agent-events.ts';
+import type { EventHub } from './event-hub.ts';
+import type { TaskBoard } from './task-board.ts';
+
+/** What {@link observeInbound} tells. */
+export interface InboundAudience {
+  readonly events: EventHub;
+  readonly board: TaskBoard;
+  readonly logger: Logger;
+  readonly metricsChanged: () => void;
+  readonly degrade: (reason: DegradedReason, error: unknown) => void;
+  readonly recover: (reason: DegradedReason) => void;
+}
+
+/** Turns what happens to messages into events, log lines and heartbeat metrics. No line holds a message's text. */
+export function observeInbound(audience: InboundAudience): InboundObserver & FeedObserver {
+  const { events, board, logger, metricsChanged, degrade, recover } = audience;
+  return {
+    received: (message) => events.emit('message', message),
+    started: (message) => {
+      board.started(message);
+      metricsChanged();
+    },
+    progressed: (message, text) => {
+      board.progressed(message, text);
+      metricsChanged();
+    },
+    ended: (message) => {
+      board.ended(message);
+      metricsChanged();
+    },
+    succeeded: () => board.succeeded(),
+    failed: (_message, error) => board.failed(error),
+    replySent: (message) => events.emit('reply-sent', message),
+    delivered: (message) => events.emit('delivered', message),
+    cancelled: (message) => events.emit('cancelled', message),
+    retrying: (message, details) => {
+      const { stage, attempt, delayMs, error } = details;
+      logger.warn(
+        { activityId: message.id, stage, attempt, delayMs, failure: describeFailure(error) },
+        'A message is tried again later.',
+      );
+      events.emit('retry', message, details);
+    },
+    gaveUp: (message, details) => {
+      const { stage, attempts, error } = details;
+      logger.error(
+        { activityId: message.id, stage, attempts, failure: describeFailure(error) },
+        'A message is given up: see dead-letters.json.',
+      );
+      events.emit('dead-letter', message, details);
+    },
+    stuck: (message) => {
+      logger.warn({ activityId: message.id }, 'A handler goes on although its signal aborted.');
+      events.emit('stuck', message);
+    },
+    cursorLost: (error) => {
+      logger.warn({ error }, 'The platform forgot the position; what is not acknowledged is read again.');
+      events.emit('cursor-lost', error);
+    },
+    stale: () => {
+      logger.warn({}, 'Nothing was read from the feed for three times as long as is normal.');
+      degrade('inbound-stale', undefined);
+    },
+    fresh: () => recover('inbound-stale'),
+    storageTrouble: (error) => {
+      logger.error(
+        { error },
+        'The position cannot be stored: after a restart the one that the platform acknowledged counts.',
+      );
+      degrade('storage', error);
+    },
+    storageHealed: () => recover('storage'),
+  };
+}

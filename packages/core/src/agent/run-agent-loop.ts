@@ -1,0 +1,41 @@
+import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
+import { createAgent } from './agent.ts';
+import type { AgentClient } from './agent-client.ts';
+import type { AgentOptions, MessageHandler } from './agent-options.ts';
+
+/** Options of {@link runAgentLoop}: those of `createAgent` but client and handler. */
+export interface AgentLoopOptions<Client extends AgentClient = AgentClient>
+  extends Omit<AgentOptions<Client>, 'client' | 'onMessage'> {
+  /** Stops the agent, which then resolves with `stopped`. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs an agent until it is paused, removed, revoked or stopped by the signal (seed 003: the loop exits on pause,
+ * unless `onPause: 'wait'` is given). Registers by itself.
+ * @throws what `Agent.start` throws.
+ */
+export async function runAgentLoop<Client extends AgentClient>(
+  client: Client,
+  onMessage: MessageHandler<Client>,
+  options: AgentLoopOptions<Client> = {},
+): Promise<LoopOutcome> {
+  const { signal, ...rest } = options;
+  const agent = createAgent({ onPause: 'stop', ...rest, client, onMessage });
+  const stop = (): void => void agent.stop();
+  if (signal?.aborted) return 'stopped';
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    await agent.start();
+    return await agent.closed;
+  } catch (error) {
+    if (hasAborted(signal)) return agent.closed;
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+function hasAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted ?? false;
+}

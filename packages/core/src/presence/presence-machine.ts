@@ -1,0 +1,90 @@
+/** Where the agent stands with its platform. The last three are final. */
+export type PresenceState = 'starting' | 'online' | 'degraded' | 'paused' | 'removed' | 'revoked' | 'stopped';
+
+/** What can be learnt about the workspace. */
+export type PresenceEvent = 'alive' | 'paused' | 'unreachable' | 'deleted' | 'rejected' | 'stop';
+
+/** What a step meant, told once: a state that stays the same means nothing new. */
+export type PresenceChange =
+  | 'started'
+  | 'degraded'
+  | 'recovered'
+  | 'paused'
+  | 'resumed'
+  | 'removed'
+  | 'revoked'
+  | 'stopped';
+
+/** Every state and event, for tables that must be complete. */
+export const PRESENCE_STATES = [
+  'starting',
+  'online',
+  'degraded',
+  'paused',
+  'removed',
+  'revoked',
+  'stopped',
+] as const satisfies readonly PresenceState[];
+export const PRESENCE_EVENTS = [
+  'alive',
+  'paused',
+  'unreachable',
+  'deleted',
+  'rejected',
+  'stop',
+] as const satisfies readonly PresenceEvent[];
+
+/** The state after a step, and what to tell about it. */
+export interface PresenceStep {
+  readonly state: PresenceState;
+  readonly change: PresenceChange | null;
+}
+
+/**
+ * The presence state machine, pure.
+ *
+ * | state ＼ event | alive | paused | unreachable | deleted | rejected | stop |
+ * |---|---|---|---|---|---|---|
+ * | starting | online *started* | paused *paused* | degraded *degraded* | removed | revoked | stopped |
+ * | online | online | paused *paused* | degraded *degraded* | removed | revoked | stopped |
+ * | degraded | online *recovered* | paused *paused* | degraded | removed | revoked | stopped |
+ * | paused | online *resumed* | paused | paused | removed | revoked | stopped |
+ * | removed, revoked, stopped | same | same | same | same | same | same |
+ *
+ * `alive`: a heartbeat was taken and the workspace is not paused. `paused`: the platform says so. `unreachable`:
+ * no usable answer, a bare 404 included. `deleted`: confirmed removal. `rejected`: three 401 in a row that no
+ * removal explains (decision 17). Pause is sticky and not an end; an outage during a pause does not end it.
+ */
+export function stepPresence(state: PresenceState, event: PresenceEvent): PresenceStep {
+  if (isFinal(state)) return stay(state);
+  switch (event) {
+    case 'deleted':
+      return { state: 'removed', change: 'removed' };
+    case 'rejected':
+      return { state: 'revoked', change: 'revoked' };
+    case 'stop':
+      return { state: 'stopped', change: 'stopped' };
+    case 'paused':
+      return state === 'paused' ? stay(state) : { state: 'paused', change: 'paused' };
+    case 'unreachable':
+      if (state === 'degraded' || state === 'paused') return stay(state);
+      return { state: 'degraded', change: 'degraded' };
+    case 'alive':
+      return { state: 'online', change: aliveChange(state) };
+  }
+}
+
+/** Whether the state can never change again. */
+export function isFinal(state: PresenceState): boolean {
+  return state === 'removed' || state === 'revoked' || state === 'stopped';
+}
+
+function stay(state: PresenceState): PresenceStep {
+  return { state, change: null };
+}
+
+function aliveChange(state: PresenceState): PresenceChange | null {
+  if (state === 'starting') return 'started';
+  if (state === 'degraded') return 'recovered';
+  return state === 'paused' ? 'resumed' : null;
+}

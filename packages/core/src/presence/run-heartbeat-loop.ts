@@ -1,0 +1,92 @@
+import { ConfigurationError } from '../errors/configuration-error.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { RandomSource } from '../time/backoff.ts';
+import type { Clock } from '../time/clock.ts';
+import { linkAbort } from '../time/linked-abort.ts';
+import { HeartbeatLoop } from './heartbeat-loop.ts';
+import { DEFAULT_HEARTBEAT_INTERVAL_MS } from './heartbeat-timing.ts';
+import type { PresenceMetrics, PresencePort } from './presence-port.ts';
+
+/** How a loop ended: the workspace was paused or removed, its token revoked, or the loop was told to stop. */
+export type LoopOutcome = 'paused' | 'removed' | 'revoked' | 'stopped';
+
+/** What {@link runHeartbeatLoop} needs of a client; `RemoteAgentClient` satisfies it. */
+export interface PresenceClient extends PresencePort {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What an agent that handles its work itself says about it. */
+export interface TaskReport {
+  readonly currentTask?: string | undefined;
+  readonly activeTasks?: number | undefined;
+}
+
+/** Options of {@link runHeartbeatLoop}. */
+export interface HeartbeatLoopRunOptions {
+  /** Ends the loop, which then resolves with `stopped`. */
+  signal?: AbortSignal | undefined;
+  /** Asked before each heartbeat. When it throws, the report before is repeated. */
+  taskSupplier?: (() => TaskReport) | undefined;
+  /** Longest time from one heartbeat to the next, in milliseconds, 1 000–30 000. @default 30_000 */
+  heartbeatIntervalMs?: number | undefined;
+  /** Source of jitter, from 0 to 1. @default Math.random */
+  random?: RandomSource | undefined;
+}
+
+/**
+ * Sends heartbeats and watches the state until the workspace is paused or removed, the token is revoked, or the
+ * signal aborts (seed 003). An outage of the platform does not end it. Register first.
+ * @throws ConfigurationError for an interval outside 1 000–30 000 ms.
+ */
+export async function runHeartbeatLoop(
+  client: PresenceClient,
+  options: HeartbeatLoopRunOptions = {},
+): Promise<LoopOutcome> {
+  const { clock, logger } = client;
+  const startedAt = clock.monotonic();
+  using ending = linkAbort(options.signal);
+  let isPaused = false;
+  let report: TaskReport = {};
+  const metrics = (): PresenceMetrics => {
+    try {
+      report = options.taskSupplier?.() ?? report;
+    } catch (error) {
+      logger.warn({ error }, 'taskSupplier threw; the report before is repeated.');
+    }
+    const activeTasks = Math.max(0, Math.trunc(Number(report.activeTasks ?? 0))) || 0;
+    const uptimeSeconds = Math.floor((clock.monotonic() - startedAt) / 1_000);
+    return {
+      currentTask: String(report.currentTask ?? ''),
+      activeTasks,
+      errorRate: 0,
+      sampleError: '',
+      uptimeSeconds,
+    };
+  };
+  const loop = new HeartbeatLoop({
+    port: client,
+    clock,
+    logger,
+    random: options.random ?? Math.random,
+    intervalMs: checkHeartbeatInterval(options.heartbeatIntervalMs),
+    metrics,
+    onChange: (change) => {
+      if (change !== 'paused') return;
+      isPaused = true;
+      ending.abort();
+    },
+  });
+  const state = await loop.run(ending.signal);
+  if (isPaused) return 'paused';
+  return state === 'removed' || state === 'revoked' ? state : 'stopped';
+}
+
+/** The interval in milliseconds; later than 30 s is refused, because the platform counts on it (decision 5). */
+export function checkHeartbeatInterval(value: number | undefined): number {
+  const intervalMs = value ?? DEFAULT_HEARTBEAT_INTERVAL_MS;
+  if (!(intervalMs >= 1_000 && intervalMs <= DEFAULT_HEARTBEAT_INTERVAL_MS)) {
+    throw new ConfigurationError(`heartbeatIntervalMs must be from 1000 to 30000, got ${intervalMs}.`);
+  }
+  return intervalMs;
+}
