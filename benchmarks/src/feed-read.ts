@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Pool } from 'undici';
 import { type Figure, ratioFigure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
@@ -29,7 +29,8 @@ export async function benchFeedRead(options: BenchmarkOptions): Promise<Figure[]
       const page = (id: string, query: string) => async () => {
         const answer = await pool.request({ method: 'GET', path: `/workspaces/${id}/activity?${query}` });
         const rows = (await answer.body.json()) as unknown[];
-        if (answer.statusCode !== 200 || rows.length !== 20) throw new Error(`wrong page: ${rows.length} rows`);
+        if (answer.statusCode !== 200 || rows.length !== 20)
+          throw new Error(`wrong page: ${rows.length} rows`);
       };
       const queries = [
         ['newest page', 'type=a2a_receive&limit=20'],
@@ -87,7 +88,14 @@ function fill(dataDir: string, workspaceId: string, rows: number): void {
   const start = Date.now() - rows;
   for (let index = 1; index <= rows; index += 1) {
     const id = `row-${workspaceId}-${index}`;
-    insert.run(id, workspaceId, workspaceId, id, body(`message ${index}`), new Date(start + index).toISOString());
+    insert.run(
+      id,
+      workspaceId,
+      workspaceId,
+      id,
+      body(`message ${index}`),
+      new Date(start + index).toISOString(),
+    );
   }
   database.exec('COMMIT');
   database.close();

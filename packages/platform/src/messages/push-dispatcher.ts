@@ -11,7 +11,7 @@ import type { OutcomeWaiters } from './outcome-waiters.ts';
 import type { PushAttempts, PushContent } from './push-attempt.ts';
 
 /** Pushes to one agent that may be under way at once for messages that found nothing ahead of them. */
-export const MAX_LIVE_PUSHES = 64;
+const MAX_LIVE_PUSHES = 64;
 
 export interface PushDispatcherParts {
   readonly activity: ActivityService;
