@@ -80,7 +80,8 @@ export default {
     },
     {
       name: 'published-names-only',
-      comment: 'Examples, tests and other packages import package names, never a path into another src or dist.',
+      comment:
+        'Examples, tests and other packages import package names, never a path into another src or dist.',
       severity: 'error',
       from: { path: '^(packages|examples|test|benchmarks)/([^/]+)/' },
       to: {

@@ -34,7 +34,8 @@ export const MOLECULE_ERROR_CODES = {
   credential_storage_failed: 'A private file could not be read or written: check its folder, owner and mode.',
   lock_timeout: 'Another process holds the lock of a private file: stop the other process or retry.',
   handler_failed: 'The message handler threw or ran out of attempts: see cause.',
-  cancelled_by_sender: 'The sender took the message back while it was handled: end the work, no answer is due.',
+  cancelled_by_sender:
+    'The sender took the message back while it was handled: end the work, no answer is due.',
   agent_stopped: 'The agent was stopped: start a new one.',
   workspace_in_use:
     'Another process runs an agent for this workspace from the same stateDirectory: stop it, or give this one its own workspace.',
