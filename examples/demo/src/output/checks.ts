@@ -1,0 +1,51 @@
+/** Everything the demo promises, in the order in which it is shown. */
+const PROMISES = {
+  processes: 'the platform and three agents are four processes of their own',
+  online: 'each agent registered itself, and the platform sees it online',
+  asked: 'the parent found its children and asked both',
+  siblings: 'each child asked its sibling, through a tool of its framework',
+  answered: 'both children answered their parent',
+  wrapped: 'the platform marked every answer of a peer as a peer’s',
+  fenced: 'a model reads a peer’s text only inside a fence',
+  stripped: 'the user reads what both children know, without marks',
+  queued: 'two messages to a killed agent wait on the platform',
+  once: 'after its restart it handled each of them once and answered it once',
+  paused: 'a paused agent ended by itself: “paused”, exit code 0',
+  removed: 'a removed agent ended by itself: “removed”, exit code 0',
+  stopped: 'an agent that was asked to stop ended: “stopped”, exit code 0',
+  clean: 'no process and no temporary file is left',
+} as const;
+
+export type CheckName = keyof typeof PROMISES;
+
+export interface Verdict {
+  readonly name: CheckName;
+  readonly title: string;
+  readonly holds: boolean;
+  /** What was found instead. */
+  readonly found: string;
+}
+
+/** Collects what came of each promise. A promise that was never examined is broken. */
+export class Checks {
+  readonly #found = new Map<CheckName, string | true>();
+  readonly #leftOut = new Set<CheckName>();
+
+  /** `found` tells the reader of a failed run what was there instead. */
+  examine(name: CheckName, holds: boolean, found: () => string): void {
+    this.#found.set(name, holds || found());
+  }
+
+  /** Not part of this run. */
+  leaveOut(...names: CheckName[]): void {
+    for (const name of names) this.#leftOut.add(name);
+  }
+
+  get verdicts(): Verdict[] {
+    const names = (Object.keys(PROMISES) as CheckName[]).filter((name) => !this.#leftOut.has(name));
+    return names.map((name) => {
+      const found = this.#found.get(name) ?? 'the run ended before this was examined';
+      return { name, title: PROMISES[name], holds: found === true, found: String(found) };
+    });
+  }
+}

@@ -1,0 +1,52 @@
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { showExit } from './evidence.ts';
+import type { FullPlay } from './play.ts';
+
+/** Tells what to try next, and waits for Ctrl-C. Ends of processes are told as they happen. */
+export async function keepItRunning(play: FullPlay, interrupted: AbortSignal): Promise<void> {
+  const { timeline, lead, lab, desk } = play;
+  timeline.note(whatToTry(play));
+  timeline.scene('Everything keeps running. What ends is told here:');
+  for (const member of [lead, lab, desk]) {
+    void member.actor.exit.then((exit) => showExit(play, member, exit));
+  }
+  if (!interrupted.aborted) await once(interrupted, 'abort');
+}
+
+function whatToTry({ platform, stage, lead, lab, desk }: FullPlay): string {
+  const { url, dataFolder } = platform;
+  const json = "-H 'Content-Type: application/json'";
+  const ask = (text: string) =>
+    `-d '{"method":"message/send","params":{"message":{"role":"user","parts":[{"kind":"text","text":"${text}"}]}}}'`;
+  return `
+  platform      ${url}   (dev mode: no credentials are needed on this machine)
+  release-lead  ${lead.id}   the parent, on the core alone
+  test-lab      ${lab.id}   its handler is a LangChain agent
+  ops-desk      ${desk.id}   its handler is an AI SDK agent
+  operator key  ${join(dataFolder, 'operator-key')}
+  logs          ${stage.folder}/*.log
+
+Try, in another terminal:
+
+  # ask the parent, as the user on the canvas would
+  curl -s ${url}/workspaces/${lead.id}/a2a ${json} ${ask('Can we ship release 5.0?')}
+
+  # what the parent said and heard, and how far each message got
+  curl -s '${url}/workspaces/${lead.id}/activity?direction=all&limit=5'
+
+  # who is online
+  curl -s ${url}/workspaces
+
+  # remove an agent, and see its process end below
+  curl -s -X DELETE ${url}/workspaces/${desk.id}
+
+  # pause the parent and its child: test-lab ends, release-lead waits until it is resumed
+  curl -s -X POST ${url}/workspaces/${lead.id}/pause
+  curl -s -X POST ${url}/workspaces/${lead.id}/resume
+
+  # any of these with the key, as from a program
+  curl -s -H "Authorization: Bearer $(cat ${join(dataFolder, 'operator-key')})" ${url}/workspaces
+
+Stop everything and delete its files: Ctrl-C here, or kill ${process.pid}`;
+}
