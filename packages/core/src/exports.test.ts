@@ -27,6 +27,7 @@ it('the agent entry exports exactly these names', () => {
     'fileStores',
     'makeIdempotencyKey',
     'memoryStores',
+    'messageForModel',
     'parseActivityRow',
     'peerTextInstructions',
     'stripA2aBoundary',

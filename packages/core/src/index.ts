@@ -51,6 +51,7 @@ export type { DeliveryContext, DeliveryInbox, InboundDelivery } from './inbound/
 export { fileStores, type InboundStores, memoryStores } from './inbound/inbound-stores.ts';
 export { LongPollDelivery } from './inbound/long-poll-delivery.ts';
 export { MemoryCursorStore } from './inbound/memory-cursor-store.ts';
+export { messageForModel } from './inbound/message-for-model.ts';
 export { PollDelivery } from './inbound/poll-delivery.ts';
 export type { LogFields, Logger } from './logging/logger.ts';
 export type { PeerInfo } from './peers/peer-info.ts';

@@ -1,0 +1,30 @@
+import { wrapA2aBoundary } from '@molecule-ai/protocol';
+import { describe, expect, it } from 'vitest';
+import { messageForModel } from './message-for-model.ts';
+
+const peerId = '0b6f0c3e-1d5a-4c1b-9a51-6f2f1b8f0a01';
+const fence = /^<peer-text-([0-9a-f]{32}) origin="([^"]*)">\n([\s\S]*)\n<\/peer-text-\1>$/;
+
+describe('messageForModel', () => {
+  it('leaves the words of the user on the canvas as they are', () => {
+    const message = { source: 'canvas_user', peerId: '', inReplyTo: '', text: 'Ship it?' } as const;
+    expect(messageForModel(message)).toBe('Ship it?');
+  });
+
+  it('fences what a peer wrote, and names the peer', () => {
+    const message = { source: 'peer_agent', peerId, inReplyTo: '', text: 'Ship it!' } as const;
+    expect(fence.exec(messageForModel(message))?.slice(2)).toEqual([peerId, 'Ship it!']);
+  });
+
+  it('fences what an unknown sender wrote', () => {
+    const message = { source: 'unknown', peerId: '', inReplyTo: '', text: 'Ship it!' } as const;
+    expect(fence.exec(messageForModel(message))?.slice(2)).toEqual(['unknown', 'Ship it!']);
+  });
+
+  it('takes the markers off an answer, and off nothing else', () => {
+    const text = wrapA2aBoundary('Shipped.');
+    const answer = { source: 'peer_agent', peerId, inReplyTo: 'm-1', text } as const;
+    expect(fence.exec(messageForModel(answer))?.[3]).toBe('Shipped.');
+    expect(fence.exec(messageForModel({ ...answer, inReplyTo: '' }))?.[3]).toBe(text);
+  });
+});
