@@ -76,6 +76,9 @@ export interface AgentPlan<Client extends AgentClient = AgentClient> {
 /** @throws ConfigurationError naming the option. */
 export function planAgent<Client extends AgentClient>(options: AgentOptions<Client>): AgentPlan<Client> {
   const { client, onMessage } = options;
+  if (typeof client !== 'object' || client === null) {
+    throw new ConfigurationError('client must be a RemoteAgentClient.');
+  }
   if (typeof onMessage !== 'function') throw new ConfigurationError('onMessage must be a function.');
   const onPause = options.onPause ?? 'wait';
   if (onPause !== 'wait' && onPause !== 'stop') {

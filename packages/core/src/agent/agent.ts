@@ -22,6 +22,7 @@ import { lockWorkspace } from './workspace-lock.ts';
 const LAST_WORDS_MS = 2_000;
 const FLUSH_MS = 5_000;
 const ABORT_GRACE_MS = 5_000;
+const DELIVERY_GRACE_MS = 5_000;
 
 /** Options of {@link Agent.start}. */
 export interface AgentStartOptions {
@@ -55,7 +56,8 @@ export class Agent<Client extends AgentClient = AgentClient> {
   #beating: Promise<PresenceState> | undefined;
   /** Pauses and resumes one after the other. */
   #switching: Promise<void> = Promise.resolve();
-  #release: () => Promise<void> = async () => {};
+  #lock: Promise<() => Promise<void>> | undefined;
+  #outcome: LoopOutcome | undefined;
 
   constructor(options: AgentOptions<Client>) {
     const plan = planAgent(options);
@@ -164,7 +166,10 @@ export class Agent<Client extends AgentClient = AgentClient> {
     const { clock } = client;
     using limit = linkAbort(signal, this.#life.signal);
     try {
-      if (usesFolder) this.#release = await lockWorkspace(client.stateDirectory, this.#logger);
+      if (usesFolder) {
+        this.#lock = lockWorkspace(client.stateDirectory, this.#logger);
+        await this.#lock;
+      }
       await this.#pipeline.load();
       await announce({
         port: client,
@@ -177,13 +182,14 @@ export class Agent<Client extends AgentClient = AgentClient> {
       limit.signal.throwIfAborted();
       this.#recover('platform-unreachable');
       this.#beating = this.#presence.run(this.#life.signal);
-      await this.#presence.firstRound;
-      limit.signal.throwIfAborted();
+      await this.#firstRound(limit.signal);
     } catch (error) {
+      if (this.#outcome === 'paused') return;
       await this.#finish('stopped', 0);
       throw error;
     }
     if (this.#presence.state === 'removed' || this.#presence.state === 'revoked') {
+      await this.#finishing;
       throw new MoleculeError('The workspace does not accept this agent any more.', {
         code: this.#presence.state === 'removed' ? 'workspace_removed' : 'unauthorized',
         hint: ONBOARD_AGAIN,
@@ -192,6 +198,14 @@ export class Agent<Client extends AgentClient = AgentClient> {
     if (this.#finishing !== undefined || this.#state !== 'starting') return;
     this.#state = 'running';
     this.#pipeline.open();
+  }
+
+  /** Waits for the first heartbeat's end, but not after `signal` aborted. */
+  async #firstRound(signal: AbortSignal): Promise<void> {
+    const aborted = deferred<never>();
+    signal.addEventListener('abort', () => aborted.reject(signal.reason), { once: true });
+    await Promise.race([this.#presence.firstRound, aborted.promise]);
+    if (this.#outcome === 'stopped') throw stopped();
   }
 
   #onPresence(change: PresenceChange, error: unknown): void {
@@ -206,6 +220,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
   }
 
   #pause(): void {
+    if (this.#finishing !== undefined) return;
     this.#recover('platform-unreachable');
     this.#state = 'paused';
     this.#events.emit('paused');
@@ -230,10 +245,8 @@ export class Agent<Client extends AgentClient = AgentClient> {
   }
 
   #finish(outcome: LoopOutcome, timeoutMs = this.#plan.stopTimeoutMs): Promise<void> {
-    this.#finishing ??= this.#wind(outcome, timeoutMs).catch((error: unknown) => {
-      this.#logger.error({ error }, 'Stopping the agent failed half-way.');
-      this.#end(outcome);
-    });
+    this.#outcome ??= outcome;
+    this.#finishing ??= this.#wind(outcome, timeoutMs);
     return this.#finishing;
   }
 
@@ -241,15 +254,36 @@ export class Agent<Client extends AgentClient = AgentClient> {
   async #wind(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
     const wasStarted = this.#beating !== undefined;
     this.#state = 'stopping';
-    await this.#switching;
-    await this.#pipeline.suspend();
-    await this.#drain(outcome, timeoutMs);
-    if (wasStarted && (outcome === 'stopped' || outcome === 'paused')) await this.#sayGoodbye(outcome);
-    this.#life.abort(stopped());
-    await this.#beating;
-    this.#pipeline.close();
-    await this.#release();
+    const isKnown = wasStarted && (outcome === 'stopped' || outcome === 'paused');
+    const steps: readonly (() => unknown)[] = [
+      () => this.#stopReceiving(),
+      () => this.#drain(outcome, timeoutMs),
+      () => isKnown && this.#flush(),
+      () => this.#life.abort(stopped()),
+      () => this.#beating,
+      // After the loop's last heartbeat, so that none can follow it and bring the tasks back.
+      () => isKnown && outcome === 'stopped' && this.#lastHeartbeat(),
+      () => this.#pipeline.close(),
+      () => this.#lock?.then((release) => release()).catch(() => {}),
+    ];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        this.#logger.error({ error }, 'A step of stopping the agent failed; the next ones follow.');
+      }
+    }
     this.#end(outcome);
+  }
+
+  /** A delivery of the user's own may ignore its signal; then the agent ends without it. */
+  async #stopReceiving(): Promise<void> {
+    const { clock } = this.#plan.client;
+    const receiving = this.#pipeline.suspend();
+    const deadline = { clock, timeoutMs: DELIVERY_GRACE_MS, what: 'The delivery' };
+    await withDeadline(deadline, () => Promise.all([this.#switching, receiving])).catch((error: unknown) => {
+      this.#logger.warn({ error }, 'The delivery ignores its abort signal; the agent ends without it.');
+    });
   }
 
   async #drain(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
@@ -269,15 +303,19 @@ export class Agent<Client extends AgentClient = AgentClient> {
     this.#logger.warn(fields, 'Handlers ignore their abort signal; the agent ends without them.');
   }
 
-  async #sayGoodbye(outcome: LoopOutcome): Promise<void> {
-    const { client } = this.#plan;
-    const { clock } = client;
+  async #flush(): Promise<void> {
+    const { clock } = this.#plan.client;
     await withDeadline({ clock, timeoutMs: FLUSH_MS, what: 'The last acknowledgement' }, (signal) =>
       this.#pipeline.flush(signal),
     ).catch((error: unknown) => {
       this.#logger.warn({ error }, 'What is finished could not be acknowledged; it is at the next start.');
     });
-    if (outcome === 'paused' || this.#degraded.has('platform-unreachable')) return;
+  }
+
+  async #lastHeartbeat(): Promise<void> {
+    const { client } = this.#plan;
+    const { clock } = client;
+    if (this.#degraded.has('platform-unreachable')) return;
     const metrics = { ...this.#board.metrics(), activeTasks: 0, currentTask: '' };
     await withDeadline({ clock, timeoutMs: LAST_WORDS_MS, what: 'The last heartbeat' }, (signal) =>
       client.heartbeat(metrics, { signal }),

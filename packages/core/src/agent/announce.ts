@@ -22,6 +22,7 @@ export interface AnnounceOptions {
 export async function announce(options: AnnounceOptions): Promise<void> {
   const { port, clock, logger, random, signal, onUnreachable } = options;
   for (let attempt = 1; ; attempt += 1) {
+    signal.throwIfAborted();
     try {
       await port.register({ signal });
       return;

@@ -13,7 +13,12 @@ export class EventHub {
     const listeners = this.#listeners.get(event) ?? new Set();
     this.#listeners.set(event, listeners);
     listeners.add(listener);
-    return () => this.off(event, listener);
+    let isOn = true;
+    return () => {
+      // Only once: the listener may have been put on again since.
+      if (isOn) this.off(event, listener);
+      isOn = false;
+    };
   }
 
   off<Name extends AgentEventName>(event: Name, listener: AgentListener<Name>): void {

@@ -9,6 +9,8 @@ import type { PresenceMetrics, PresencePort } from './presence-port.ts';
 
 const CALL_TIMEOUT_MS = 10_000;
 const UNAUTHORIZED_LIMIT = 3;
+/** What only the platform itself says about a workspace; a web page, a redirect or an outage confirms nothing. */
+const CONFIRMS_REVOCATION: ReadonlySet<string> = new Set(['unauthorized', 'access_denied', 'not_found']);
 
 /** What one round of asking told. */
 export type RoundResult =
@@ -79,11 +81,8 @@ export class HeartbeatRound {
     } catch (error) {
       signal.throwIfAborted();
       if (WorkspaceRemovedError.isInstance(error)) return { kind: 'deleted' };
-      // Only a platform that answers can confirm; a gateway's 404 or an outage leaves the question open.
-      const isAnswer = ApiError.isInstance(error) && error.status < 500 && !error.isRetryable;
-      return isAnswer && error.code !== 'routing_problem'
-        ? { kind: 'rejected' }
-        : { kind: 'unreachable', error };
+      const isConfirmed = ApiError.isInstance(error) && CONFIRMS_REVOCATION.has(error.code);
+      return isConfirmed ? { kind: 'rejected' } : { kind: 'unreachable', error };
     }
   }
 

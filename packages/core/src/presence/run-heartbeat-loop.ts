@@ -47,22 +47,16 @@ export async function runHeartbeatLoop(
   const startedAt = clock.monotonic();
   using ending = linkAbort(options.signal);
   let isPaused = false;
-  let report: TaskReport = {};
+  let tasks = readReport({});
   const metrics = (): PresenceMetrics => {
     try {
-      report = options.taskSupplier?.() ?? report;
+      const report = options.taskSupplier?.();
+      if (report) tasks = readReport(report);
     } catch (error) {
       logger.warn({ error }, 'taskSupplier threw; the report before is repeated.');
     }
-    const activeTasks = Math.max(0, Math.trunc(Number(report.activeTasks ?? 0))) || 0;
     const uptimeSeconds = Math.floor((clock.monotonic() - startedAt) / 1_000);
-    return {
-      currentTask: String(report.currentTask ?? ''),
-      activeTasks,
-      errorRate: 0,
-      sampleError: '',
-      uptimeSeconds,
-    };
+    return { ...tasks, errorRate: 0, sampleError: '', uptimeSeconds };
   };
   const loop = new HeartbeatLoop({
     port: client,
@@ -80,6 +74,14 @@ export async function runHeartbeatLoop(
   const state = await loop.run(ending.signal);
   if (isPaused) return 'paused';
   return state === 'removed' || state === 'revoked' ? state : 'stopped';
+}
+
+function readReport(report: TaskReport): Pick<PresenceMetrics, 'currentTask' | 'activeTasks'> {
+  const count = Math.trunc(Number(report.activeTasks ?? 0));
+  return {
+    currentTask: String(report.currentTask ?? ''),
+    activeTasks: Number.isSafeInteger(count) ? Math.max(0, count) : 0,
+  };
 }
 
 /** The interval in milliseconds; later than 30 s is refused, because the platform counts on it (decision 5). */

@@ -1,0 +1,227 @@
+import { describe, expect, it } from 'vitest';
+import { HeartbeatStage, IDLE } from '../../test/heartbeat-stage.ts';
+import { hanging, refused, unreachable } from '../../test/presence-double.ts';
+import { ApiError } from '../errors/api-error.ts';
+import { ManualClock } from '../time/manual-clock.ts';
+import { nextBeatInMs, retryInMs } from './heartbeat-timing.ts';
+
+describe('heartbeat rhythm', () => {
+  it.each([
+    [0, 27_000],
+    [0.5, 28_500],
+    [1, 30_000],
+    [-3, 27_000],
+    [7, 30_000],
+    [Number.NaN, 27_000],
+  ])('a random number of %d means a beat each %d ms', async (number, expected) => {
+    const stage = await new HeartbeatStage({ random: () => number }).start();
+    await stage.clock.advance(expected * 4);
+    expect(stage.port.times).toEqual([0, 1, 2, 3, 4].map((count) => count * expected));
+    await stage.stop();
+  });
+
+  it('keeps to 27–30 s over an hour of slow answers', async () => {
+    let seed = 7;
+    const random = (): number => {
+      seed = (seed * 16_807) % 2_147_483_647;
+      return seed / 2_147_483_647;
+    };
+    const stage = new HeartbeatStage({ random });
+    stage.port.onHeartbeat = async () => {
+      await stage.clock.sleep(9_500 * random());
+      return { workspaceStatus: 'online', paused: false };
+    };
+    await stage.start();
+    await stage.clock.advance(3_600_000);
+    const gaps = stage.port.times.slice(1).map((at, index) => at - (stage.port.times[index] ?? 0));
+    expect(gaps.length).toBeGreaterThanOrEqual(119);
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(27_000);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(30_000);
+    expect(stage.port.mostAtOnce).toBe(1);
+    await stage.stop();
+  });
+
+  it('honours a shorter interval', async () => {
+    const stage = await new HeartbeatStage({ intervalMs: 5_000 }).start();
+    await stage.clock.advance(15_000);
+    expect(stage.port.times).toEqual([0, 5_000, 10_000, 15_000]);
+    await stage.stop();
+  });
+
+  it('gives a heartbeat 10 s and repeats it after 2, 5 and 10 s', async () => {
+    const stage = new HeartbeatStage();
+    stage.port.onHeartbeat = hanging;
+    await stage.start();
+    await stage.clock.advance(9_999);
+    expect(stage.loop.consecutiveFailures).toBe(0);
+    await stage.clock.advance(1);
+    expect(stage.loop.consecutiveFailures).toBe(1);
+    await stage.clock.advance(50_000);
+    expect(stage.port.times).toEqual([0, 12_000, 27_000, 47_000]);
+    expect(stage.port.mostAtOnce).toBe(1);
+    await stage.stop();
+  });
+
+  it('a heartbeat that ignores its signal does not hold the loop', async () => {
+    const stage = new HeartbeatStage();
+    stage.port.onHeartbeat = () => new Promise(() => {});
+    await stage.start();
+    await stage.clock.advance(12_000);
+    expect(stage.port.times).toEqual([0, 12_000]);
+    expect(await stage.stop()).toBe('stopped');
+  });
+
+  it('never waits longer than 30 s from beat to beat, whatever the platform asks', async () => {
+    const stage = new HeartbeatStage();
+    stage.port.onHeartbeat = () => {
+      throw new ApiError('Later.', {
+        status: 503,
+        code: 'platform_unavailable',
+        method: 'POST',
+        path: '/registry/heartbeat',
+        isRetryable: true,
+        retryAfterMs: 600_000,
+      });
+    };
+    await stage.start();
+    await stage.clock.advance(300_000);
+    const gaps = stage.port.times.slice(1).map((at, index) => at - (stage.port.times[index] ?? 0));
+    expect(new Set(gaps)).toEqual(new Set([30_000]));
+    await stage.stop();
+  });
+
+  it('a wall clock that jumps a day changes nothing', async () => {
+    const clock = new JumpingClock();
+    const stage = await new HeartbeatStage({ clock }).start();
+    await clock.advance(45_000);
+    clock.offset = 86_400_000;
+    await clock.advance(45_000);
+    clock.offset = -86_400_000;
+    await clock.advance(60_000);
+    expect(stage.port.times).toEqual([0, 30_000, 60_000, 90_000, 120_000, 150_000]);
+    expect(stage.loop.lastSuccess).toEqual({ at: clock.now(), monotonicMs: 150_000 });
+    expect(stage.changes).toEqual(['started']);
+    await stage.stop();
+  });
+
+  it('ends at once with the signal: asleep, in a retry pause, in a call, before the first beat', async () => {
+    const asleep = await new HeartbeatStage().start();
+    expect(await asleep.stop()).toBe('stopped');
+    const retrying = new HeartbeatStage();
+    retrying.port.goDown();
+    await retrying.start();
+    expect(await retrying.stop()).toBe('stopped');
+    const calling = new HeartbeatStage();
+    calling.port.onHeartbeat = hanging;
+    await calling.start();
+    expect(await calling.stop()).toBe('stopped');
+    const early = new HeartbeatStage();
+    early.abort.abort();
+    await early.start();
+    expect(await early.end).toBe('stopped');
+    expect(early.port.beats).toEqual([]);
+    await early.loop.firstRound;
+    for (const { clock, changes, logger } of [asleep, retrying, calling, early]) {
+      expect(clock.pending).toBe(0);
+      expect(changes.at(-1)).toBe('stopped');
+      expect(logger.messages('error')).toEqual([]);
+    }
+  });
+});
+
+describe('metrics', () => {
+  it('sends all of them each time', async () => {
+    const stage = new HeartbeatStage();
+    stage.metrics = {
+      currentTask: 'reading',
+      activeTasks: 2,
+      errorRate: 0.5,
+      sampleError: 'ApiError',
+      uptimeSeconds: 9,
+    };
+    await stage.start();
+    await stage.clock.advance(60_000);
+    expect(stage.port.beats.map((beat) => beat.metrics)).toEqual([
+      stage.metrics,
+      stage.metrics,
+      stage.metrics,
+    ]);
+    await stage.stop();
+  });
+
+  it('beats once, soon, after a burst of changes, and keeps the rhythm from there', async () => {
+    const stage = await new HeartbeatStage().start();
+    await stage.clock.advance(10_000);
+    for (let count = 1; count <= 5; count += 1) {
+      stage.metrics = { ...IDLE, activeTasks: count };
+      stage.loop.metricsChanged();
+      await stage.clock.advance(40);
+    }
+    await stage.clock.advance(40_000);
+    expect(stage.port.times).toEqual([0, 10_250, 40_250]);
+    expect(stage.port.beats[1]?.metrics.activeTasks).toBe(5);
+    await stage.stop();
+  });
+
+  it('does not beat for changes that were undone meanwhile, nor for other numbers', async () => {
+    const stage = await new HeartbeatStage().start();
+    await stage.clock.advance(10_000);
+    stage.metrics = { ...IDLE, activeTasks: 1 };
+    stage.loop.metricsChanged();
+    stage.metrics = { ...IDLE, uptimeSeconds: 10 };
+    await stage.clock.advance(19_999);
+    expect(stage.port.times).toEqual([0]);
+    await stage.clock.advance(1);
+    expect(stage.port.times).toEqual([0, 30_000]);
+    await stage.stop();
+  });
+
+  it('never beats more often than each two seconds for changes', async () => {
+    const stage = await new HeartbeatStage().start();
+    for (let count = 1; count <= 100; count += 1) {
+      stage.metrics = { ...IDLE, activeTasks: count };
+      stage.loop.metricsChanged();
+      await stage.clock.advance(100);
+    }
+    expect(stage.port.times).toEqual([0, 2_000, 4_000, 6_000, 8_000, 10_000]);
+    await stage.stop();
+  });
+
+  it('tells a change that came during a heartbeat with the next one', async () => {
+    const stage = new HeartbeatStage();
+    stage.port.onHeartbeat = async () => {
+      await stage.clock.sleep(5_000);
+      return { workspaceStatus: 'online', paused: false };
+    };
+    await stage.start();
+    stage.metrics = { ...IDLE, currentTask: 'new' };
+    stage.loop.metricsChanged();
+    await stage.clock.advance(5_250);
+    expect(stage.port.beats.map(({ at, metrics }) => [at, metrics.currentTask])).toEqual([
+      [0, ''],
+      [5_250, 'new'],
+    ]);
+    expect(stage.port.mostAtOnce).toBe(1);
+    await stage.stop();
+  });
+});
+
+describe('timing rules', () => {
+  it('retries after 2, 5, 10, 20, 30, 30 s, less up to a tenth', () => {
+    expect([1, 2, 3, 4, 5, 6].map((failures) => retryInMs(failures, undefined, () => 1))).toEqual([
+      2_000, 5_000, 10_000, 20_000, 30_000, 30_000,
+    ]);
+    expect(retryInMs(1, undefined, () => 0)).toBe(1_800);
+    expect(retryInMs(0, unreachable(), () => Number.POSITIVE_INFINITY)).toBe(2_000);
+    expect(retryInMs(3, refused(404, 'routing_problem'), () => Number.NaN)).toBe(9_000);
+    expect(nextBeatInMs(30_000, () => 2)).toBe(30_000);
+  });
+});
+
+class JumpingClock extends ManualClock {
+  offset = 0;
+
+  override now(): number {
+    return super.now() + this.offset;
+  }
+}

@@ -1,0 +1,245 @@
+import { describe, expect, it } from 'vitest';
+import { HeartbeatStage } from '../../test/heartbeat-stage.ts';
+import { hanging, refused, refusing, removed, unreachable } from '../../test/presence-double.ts';
+import { ONBOARD_AGAIN } from './report-presence.ts';
+
+describe('outage', () => {
+  it('of ten minutes is told once, and its end once; then the agent registers again', async () => {
+    const stage = await new HeartbeatStage().start();
+    await stage.clock.advance(60_000);
+    stage.port.goDown();
+    await stage.clock.advance(600_000);
+    expect(stage.loop.state).toBe('degraded');
+    expect(stage.loop.consecutiveFailures).toBeGreaterThan(20);
+    expect(stage.loop.lastSuccess?.monotonicMs).toBe(60_000);
+    stage.port.comeBack();
+    await stage.clock.advance(120_000);
+    expect(stage.changes).toEqual(['started', 'degraded', 'recovered']);
+    expect(stage.loop.consecutiveFailures).toBe(0);
+    expect(stage.port.asked).toEqual(['register']);
+    expect(stage.logger.lines.map(({ level, message }) => `${level}: ${message}`)).toEqual([
+      'info: The workspace is online.',
+      'warn: The platform cannot be reached; heartbeats are repeated until it can.',
+      'info: Registered again.',
+      'info: The platform can be reached again.',
+    ]);
+    await stage.stop();
+  });
+
+  it('a single failure is not told, and a short outage needs no registration', async () => {
+    const stage = new HeartbeatStage();
+    let count = 0;
+    stage.port.onHeartbeat = () => {
+      count += 1;
+      if (count === 2) throw unreachable();
+      return { workspaceStatus: 'online', paused: false };
+    };
+    await stage.start();
+    await stage.clock.advance(32_000);
+    expect(stage.port.times).toEqual([0, 30_000, 32_000]);
+    expect(stage.changes).toEqual(['started']);
+    stage.port.goDown();
+    await stage.clock.advance(40_000);
+    stage.port.comeBack();
+    await stage.clock.advance(30_000);
+    expect(stage.changes).toEqual(['started', 'degraded', 'recovered']);
+    expect(stage.port.asked).toEqual([]);
+    await stage.stop();
+  });
+
+  it('during a pause changes nothing', async () => {
+    const stage = new HeartbeatStage();
+    stage.port.comeBack({ paused: true });
+    await stage.start();
+    stage.port.goDown();
+    await stage.clock.advance(600_000);
+    stage.port.comeBack({ paused: true });
+    await stage.clock.advance(60_000);
+    expect(stage.changes).toEqual(['paused']);
+    await stage.stop();
+  });
+});
+
+describe('registering again', () => {
+  it.each(['awaiting_agent', 'offline', 'provisioning'])(
+    'when heartbeats are taken and it is %s; at most once a minute',
+    async (status) => {
+      const stage = new HeartbeatStage();
+      stage.port.comeBack({ status });
+      await stage.start();
+      expect(stage.port.asked).toEqual(['register']);
+      await stage.clock.advance(59_000);
+      expect(stage.port.asked).toHaveLength(1);
+      await stage.clock.advance(1_000);
+      expect(stage.port.asked).toHaveLength(2);
+      await stage.stop();
+    },
+  );
+
+  it('after a pause, again after a failure, and not while paused', async () => {
+    const stage = await new HeartbeatStage().start();
+    stage.port.comeBack({ paused: true });
+    await stage.clock.advance(90_000);
+    expect(stage.port.asked).toEqual([]);
+    stage.port.comeBack();
+    stage.port.onRegister = hanging;
+    await stage.clock.advance(30_000);
+    expect(stage.changes).toEqual(['started', 'paused']);
+    await stage.clock.advance(10_000);
+    expect(stage.changes).toEqual(['started', 'paused', 'resumed']);
+    expect(stage.logger.messages('warn')).toEqual([
+      'Registering again failed; it is tried with a later heartbeat.',
+    ]);
+    stage.port.comeBack();
+    await stage.clock.advance(90_000);
+    expect(stage.port.asked).toEqual(['register', 'register']);
+    await stage.stop();
+    expect(stage.clock.pending).toBe(0);
+  });
+});
+
+describe('the end', () => {
+  it('three 401 in a row that the workspace confirms: revoked, one error with what to do', async () => {
+    const stage = await new HeartbeatStage().start();
+    stage.port.refuse();
+    await stage.clock.advance(30_000 + 2_000);
+    expect(stage.loop.state).toBe('online');
+    expect(stage.port.asked).toEqual([]);
+    await stage.clock.advance(5_000);
+    expect(await stage.end).toBe('revoked');
+    expect(stage.port.asked).toEqual(['getWorkspace']);
+    expect(stage.changes).toEqual(['started', 'revoked']);
+    expect(stage.logger.messages('error')).toEqual([expect.stringContaining(ONBOARD_AGAIN)]);
+    expect(stage.clock.pending).toBe(0);
+  });
+
+  it.each([
+    ['the workspace is shown to anybody', () => ({})],
+    ['403', refusing(403, 'access_denied')],
+    ['404 of the platform', refusing(404, 'not_found')],
+  ])('three 401 and %s: revoked', async (_name, explanation) => {
+    const stage = new HeartbeatStage();
+    stage.port.refuse(explanation);
+    await stage.start();
+    await stage.clock.advance(7_000);
+    expect(await stage.end).toBe('revoked');
+  });
+
+  it('three 401 and the workspace is gone: removed', async () => {
+    const stage = await new HeartbeatStage().start();
+    stage.port.refuse(() => {
+      throw removed();
+    });
+    await stage.clock.advance(37_000);
+    expect(await stage.end).toBe('removed');
+    expect(stage.changes).toEqual(['started', 'removed']);
+    expect(stage.logger.messages('error')).toEqual([expect.stringContaining('was removed')]);
+  });
+
+  it.each([
+    ['a bare 404', refusing(404, 'routing_problem')],
+    ['a web page', refusing(200, 'unexpected_response')],
+    ['a redirect', refusing(302, 'redirect_refused')],
+    ['500', refusing(500, 'platform_error')],
+    ['429', refusing(429, 'rate_limited')],
+    ['silence', hanging],
+  ])('three 401 and %s: the question stays open until the platform answers', async (_name, explanation) => {
+    const stage = await new HeartbeatStage().start();
+    stage.port.refuse(explanation);
+    await stage.clock.advance(120_000);
+    expect(stage.loop.state).toBe('degraded');
+    stage.port.refuse();
+    await stage.clock.advance(30_000);
+    expect(await stage.end).toBe('revoked');
+  });
+
+  it('two 401, one success, two 401: no end; an outage between 401s does not clear the count', async () => {
+    const stage = new HeartbeatStage();
+    const answers = [401, 401, 200, 401, 0, 401, 200, 401, 0, 401, 401];
+    stage.port.onHeartbeat = () => {
+      const status = answers.shift();
+      if (status === 200) return { workspaceStatus: 'online', paused: false };
+      throw status === 0 ? unreachable() : refused(401, 'unauthorized');
+    };
+    stage.port.onGetWorkspace = refusing(401, 'unauthorized');
+    await stage.start();
+    while (answers.length > 1) {
+      expect(stage.port.asked).toEqual([]);
+      await stage.clock.runNext();
+    }
+    expect(stage.loop.state).not.toBe('revoked');
+    await stage.clock.advance(30_000);
+    expect(await stage.end).toBe('revoked');
+  });
+
+  it('a removed workspace at the heartbeat: removed at once', async () => {
+    const stage = new HeartbeatStage();
+    stage.port.onHeartbeat = () => {
+      throw removed();
+    };
+    await stage.start();
+    expect(await stage.end).toBe('removed');
+    expect(stage.changes).toEqual(['removed']);
+    expect(stage.port.beats).toHaveLength(1);
+  });
+
+  it('a bare 404 never ends it', async () => {
+    const stage = await new HeartbeatStage().start();
+    stage.port.onHeartbeat = stage.port.onPollState = refusing(404, 'routing_problem');
+    await stage.clock.advance(3_600_000);
+    expect(stage.loop.state).toBe('degraded');
+    expect(stage.changes).toEqual(['started', 'degraded']);
+    stage.port.comeBack();
+    await stage.clock.advance(30_000);
+    expect(stage.loop.state).toBe('online');
+    await stage.stop();
+  });
+});
+
+describe('platforms whose heartbeat answer does not tell the state', () => {
+  const silent = { workspaceStatus: null, paused: null };
+
+  it('are asked for it', async () => {
+    const stage = new HeartbeatStage();
+    stage.port.onHeartbeat = () => silent;
+    await stage.start();
+    stage.port.onPollState = () => ({ status: 'paused', paused: true, deleted: false });
+    await stage.clock.advance(30_000);
+    expect(stage.changes).toEqual(['started', 'paused']);
+    stage.port.onPollState = () => ({ status: 'removed', paused: false, deleted: true });
+    await stage.clock.advance(30_000);
+    expect(await stage.end).toBe('removed');
+  });
+
+  it.each([
+    ['a bare 404', refusing(404, 'routing_problem')],
+    ['an outage', () => Promise.reject(unreachable())],
+    ['silence', hanging],
+  ])('a state poll that meets %s leaves a taken heartbeat a success', async (_name, answer) => {
+    const stage = new HeartbeatStage();
+    stage.port.onHeartbeat = () => silent;
+    stage.port.onPollState = answer;
+    await stage.start();
+    await stage.clock.advance(60_000);
+    expect(stage.changes).toEqual(['started']);
+    expect(stage.port.times).toEqual([0, 30_000, 60_000]);
+    stage.port.onHeartbeat = () => ({ workspaceStatus: 'paused', paused: null });
+    await stage.clock.advance(60_000);
+    expect(stage.changes).toEqual(['started', 'paused']);
+    await stage.stop();
+  });
+
+  it('a 401 or a removal at the state poll counts', async () => {
+    const gone = new HeartbeatStage();
+    gone.port.onHeartbeat = () => silent;
+    gone.port.onPollState = () => Promise.reject(removed());
+    await gone.start();
+    expect(await gone.end).toBe('removed');
+    const stage = new HeartbeatStage();
+    stage.port.refuse();
+    stage.port.onHeartbeat = () => silent;
+    await stage.start();
+    await stage.clock.advance(7_000);
+    expect(await stage.end).toBe('revoked');
+  });
+});

@@ -1,0 +1,65 @@
+import { HeartbeatLoop } from '../src/presence/heartbeat-loop.ts';
+import type { PresenceChange, PresenceState } from '../src/presence/presence-machine.ts';
+import type { PresenceMetrics } from '../src/presence/presence-port.ts';
+import { ManualClock } from '../src/time/manual-clock.ts';
+import { PresenceDouble } from './presence-double.ts';
+import { RecordingLogger } from './recording-logger.ts';
+
+export const IDLE: PresenceMetrics = {
+  currentTask: '',
+  activeTasks: 0,
+  errorRate: 0,
+  sampleError: '',
+  uptimeSeconds: 0,
+};
+
+interface HeartbeatStageOptions {
+  clock?: ManualClock;
+  random?: () => number;
+  intervalMs?: number;
+}
+
+/** A heartbeat loop on a manual clock, and everything around it. */
+export class HeartbeatStage {
+  readonly clock: ManualClock;
+  readonly port: PresenceDouble;
+  readonly logger = new RecordingLogger();
+  readonly abort = new AbortController();
+  readonly changes: PresenceChange[] = [];
+  metrics: PresenceMetrics = IDLE;
+  readonly loop: HeartbeatLoop;
+  #running: Promise<PresenceState> | undefined;
+
+  constructor(options: HeartbeatStageOptions = {}) {
+    const { clock = new ManualClock(), random = () => 1, intervalMs = 30_000 } = options;
+    this.clock = clock;
+    this.port = new PresenceDouble(clock);
+    this.loop = new HeartbeatLoop({
+      port: this.port,
+      clock,
+      logger: this.logger,
+      random,
+      intervalMs,
+      metrics: () => this.metrics,
+      onChange: (change) => this.changes.push(change),
+    });
+  }
+
+  /** Starts the loop and lets its first round happen. */
+  async start(): Promise<this> {
+    this.#running = this.loop.run(this.abort.signal);
+    await this.clock.advance(0);
+    return this;
+  }
+
+  /** What the loop resolves with. */
+  get end(): Promise<PresenceState> {
+    if (this.#running === undefined) throw new Error('The loop was not started.');
+    return this.#running;
+  }
+
+  async stop(): Promise<PresenceState> {
+    this.abort.abort();
+    return this.end;
+  }
+}
