@@ -8,6 +8,7 @@ export type { WaitForAnswerOptions } from './client/wait-for-answer.ts';
 export type { CreatedWorkspace, NewWorkspace, WorkspaceChanges } from './client/workspace-changes.ts';
 export type { PeerReply } from './peers/peer-reply.ts';
 export type { ActivityFilters } from './platform-api/activity.ts';
+export type { ActivityEntry } from './platform-api/activity-entry.ts';
 export type { ListTokensOptions, TokenInfo } from './platform-api/tokens.ts';
 export type { WorkspaceInfo } from './platform-api/workspace-info.ts';
 export type { GetWorkspaceOptions } from './platform-api/workspaces.ts';

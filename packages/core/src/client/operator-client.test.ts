@@ -145,7 +145,7 @@ describe('OperatorClient', () => {
       limit: 1,
       order: 'asc',
     });
-    expect(page).toEqual({ rows: [{ id: 'a' }], hasMore: false });
+    expect(page).toMatchObject({ rows: [{ id: 'a', raw: { id: 'a' } }], hasMore: false });
     expect(Object.fromEntries(s.server.last.query)).toMatchObject({
       direction: 'all',
       type: 'delegation',
