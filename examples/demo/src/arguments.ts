@@ -32,7 +32,7 @@ export function parseArguments(argv: readonly string[]): DemoArguments {
 
 export function usage(): string {
   const breaks = Object.entries(BREAKS).map(([name, effect]) => `      ${name.padEnd(11)}${effect}`);
-  return `Usage: pnpm demo [options]
+  return `Usage: npx -y pnpm@12 demo [options]
 
 One platform and three agents, each a process of its own, on this machine. Every line it prints was
 read back from the platform or from an agent's log. Exits 0 only if every check holds.

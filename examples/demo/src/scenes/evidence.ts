@@ -1,8 +1,12 @@
-import type { PeerReply, WorkspaceInfo } from '@molecule-ai/core/operator';
+import type { ActivityEntry, PeerReply, WorkspaceInfo } from '@molecule-ai/core/operator';
 import type { Exit } from '../stage/actor.ts';
 import type { Member } from '../stage/member.ts';
-import { type FeedRow, readFeedRow } from './feed-row.ts';
 import type { FullPlay, OpenPlay } from './play.ts';
+
+/** A row of somebody's feed. */
+export interface FeedRow extends ActivityEntry {
+  readonly owner: Member;
+}
 
 /** Reads a workspace row from the platform and shows it. */
 export async function showWorkspace(play: OpenPlay, member: Member): Promise<WorkspaceInfo> {
@@ -19,7 +23,7 @@ export async function showWorkspace(play: OpenPlay, member: Member): Promise<Wor
 export async function readFeed(play: OpenPlay, owner: Member): Promise<FeedRow[]> {
   const filters = { direction: 'all', order: 'asc', limit: 500, signal: play.patience.signal } as const;
   const { rows } = await play.operator.listActivity(owner.id, filters);
-  return rows.map((row) => readFeedRow(row, owner));
+  return rows.map((row) => ({ ...row, owner }));
 }
 
 /** Holds requests open on the platform until so many messages have come after `sinceId`. */
@@ -37,7 +41,7 @@ export async function waitForRows(
       waitSecs: 10,
       signal: patience.signal,
     });
-    found.push(...rows.map((row) => readFeedRow(row, owner)));
+    found.push(...rows.map((row) => ({ ...row, owner })));
   }
   return found;
 }
@@ -46,7 +50,7 @@ export async function waitForRows(
 export function showRows(play: FullPlay, rows: readonly FeedRow[]): void {
   for (const row of rows.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt))) {
     const author = [play.lead, play.lab, play.desk].find(({ id }) => id === row.sourceId)?.name ?? 'the user';
-    const head = row.direction === 'in' ? `${row.state}, from ${author}` : 'to the user';
+    const head = row.direction === 'in' ? `${row.deliveryState}, from ${author}` : 'to the user';
     play.timeline.line('feed', row.owner.name, `${head}: ${row.text}`);
   }
 }

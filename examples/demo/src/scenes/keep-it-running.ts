@@ -38,6 +38,11 @@ Try, in another terminal:
   # who is online
   curl -s ${url}/workspaces
 
+  # kill test-lab without warning, write to it, and start it again yourself: nothing is lost
+  kill -9 ${lab.actor.pid}
+  curl -s ${url}/workspaces/${lab.id}/a2a ${json} -H 'X-Timeout: 1' ${ask('How are the tests?')}
+  ${lab.commandLine}
+
   # remove an agent, and see its process end below
   curl -s -X DELETE ${url}/workspaces/${desk.id}
 

@@ -20,9 +20,9 @@ export async function killAChild(play: FullPlay): Promise<void> {
     waitForRows(play, desk, QUESTIONS.length, lastId),
   );
   showRows(play, waiting);
-  const isQueued = waiting.every(({ state }) => state === 'pending');
+  const isQueued = waiting.every(({ deliveryState }) => deliveryState === 'pending');
   checks.examine('queued', isQueued && waiting.length === 2, () =>
-    waiting.map(({ state }) => state).join(', '),
+    waiting.map(({ deliveryState }) => deliveryState).join(', '),
   );
 
   await patience.until('ops-desk to come back', desk.start(stage, signal));

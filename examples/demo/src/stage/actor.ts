@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type LogEntry, LogFile } from './log-file.ts';
 
 const GRACE_MS = 5_000;
@@ -11,7 +10,7 @@ const PRELOAD = new URL('./end-with-parent.js', import.meta.url).href;
 export interface ActorOptions {
   readonly name: string;
   /** The program, and its arguments. */
-  readonly program: string | URL;
+  readonly program: string;
   readonly arguments?: readonly string[];
   /** Its whole environment besides PATH: nothing of the user's shell reaches a process of the demo. */
   readonly environment: Readonly<Record<string, string>>;
@@ -41,8 +40,7 @@ export class Actor {
     this.log = new LogFile(join(folder, `${name}.log`));
     this.errors = new LogFile(join(folder, `${name}.err`));
     const [out, err] = [openSync(this.log.path, 'a', 0o600), openSync(this.errors.path, 'a', 0o600)];
-    const path = program instanceof URL ? fileURLToPath(program) : program;
-    this.#child = spawn(process.execPath, ['--import', PRELOAD, path, ...given], {
+    this.#child = spawn(process.execPath, ['--import', PRELOAD, program, ...given], {
       stdio: ['pipe', out, err],
       env: { PATH: process.env.PATH, ...environment },
     });
