@@ -1,5 +1,6 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
+import { deferred } from '../presence/deferred.ts';
 import { backoffDelayMs, type RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import type { InboundPort } from './inbound-port.ts';
@@ -38,13 +39,22 @@ export class AckSender {
     if (this.#sending !== undefined || this.isUpToDate || signal.aborted) return;
     this.#sending = this.#sendAll(signal).finally(() => {
       this.#sending = undefined;
+      // What became owed after the last look and before this line.
+      this.send(signal);
     });
   }
 
   /** Resolves when nothing is owed any more, or when `signal` aborts. Never rejects. */
   async flush(signal: AbortSignal): Promise<void> {
-    await this.#sending;
-    while (!this.isUpToDate && !signal.aborted) await this.#sendAll(signal);
+    const aborted = deferred<void>();
+    const onAbort = (): void => aborted.resolve();
+    signal.addEventListener('abort', onAbort, { once: true });
+    while (!this.isUpToDate && !signal.aborted) {
+      this.send(signal);
+      // Another's attempts do not end with this signal.
+      await Promise.race([this.#sending, aborted.promise]);
+    }
+    signal.removeEventListener('abort', onAbort);
   }
 
   async #sendAll(signal: AbortSignal): Promise<void> {
@@ -75,8 +85,7 @@ export class AckSender {
     signal: AbortSignal,
   ): Promise<void> {
     const { clock, logger, random } = this.#options;
-    const isFinal =
-      MoleculeError.isInstance(error) && !error.isRetryable && !TRIED_AGAIN.has(error.code);
+    const isFinal = MoleculeError.isInstance(error) && !error.isRetryable && !TRIED_AGAIN.has(error.code);
     if (isFinal) {
       // The next position covers this one.
       this.#told = position;

@@ -1,4 +1,4 @@
-import { type InboundMessage, type JsonValue } from '@molecule-ai/protocol';
+import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 
 /** Why a handler's signal aborted when its sender took the message back. */

@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { Logger } from '../logging/logger.ts';
-import { deferred } from '../presence/deferred.ts';
+import { type Deferred, deferred } from '../presence/deferred.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
 import type { ProcessingOutcome } from './processing-outcome.ts';
@@ -21,6 +21,14 @@ interface Job {
   running: LinkedAbort | undefined;
   timer: Timer | undefined;
   cancelReason: unknown;
+  readonly finished: Deferred<void>;
+}
+
+/** What {@link Dispatcher.cancel} found. */
+export interface Cancellation {
+  readonly count: number;
+  /** Resolves when none of them is left; never, when the dispatcher is closed before. */
+  readonly finished: Promise<unknown>;
 }
 
 /**
@@ -63,6 +71,7 @@ export class Dispatcher {
       running: undefined,
       timer: undefined,
       cancelReason: undefined,
+      finished: deferred<void>(),
     };
     this.#jobs.add(job);
     this.#waiting.push(job);
@@ -85,8 +94,8 @@ export class Dispatcher {
     for (const job of this.#jobs) job.running?.abort(reason);
   }
 
-  /** Ends the messages that `isMeant` picks, for good. Returns how many there were. */
-  cancel(isMeant: (message: InboundMessage) => boolean, reason: unknown): number {
+  /** Ends the messages that `isMeant` picks, for good. Tells how many there were and when they are finished. */
+  cancel(isMeant: (message: InboundMessage) => boolean, reason: unknown): Cancellation {
     const meant = [...this.#jobs].filter((job) => isMeant(job.message));
     for (const job of meant) {
       job.cancelReason = reason;
@@ -95,7 +104,7 @@ export class Dispatcher {
       if (job.timer !== undefined) this.#requeue(job);
     }
     this.#pump();
-    return meant.length;
+    return { count: meant.length, finished: Promise.all(meant.map((job) => job.finished.promise)) };
   }
 
   /** Resolves when nothing is being handled. Hold first, or it may never be so. */
@@ -150,6 +159,7 @@ export class Dispatcher {
     if (outcome.kind === 'finished') {
       this.#jobs.delete(job);
       this.#busyLanes.delete(job.lane);
+      job.finished.resolve();
       return;
     }
     if (outcome.kind === 'interrupted') {

@@ -1,5 +1,9 @@
 import { z } from 'zod';
-import { readPrivateFile, writePrivateFile } from '../credentials/private-file.ts';
+import {
+  readPrivateFile,
+  removeAbandonedTemporaries,
+  writePrivateFile,
+} from '../credentials/private-file.ts';
 import { storageError } from '../credentials/storage-error.ts';
 import type { CursorRecord, CursorStore } from './cursor-store.ts';
 
@@ -28,6 +32,7 @@ export class FileCursorStore implements CursorStore {
 
   /** @throws MoleculeError `credential_storage_failed` when the file is there and cannot be used. */
   async load(): Promise<CursorRecord | undefined> {
+    await removeAbandonedTemporaries(this.path, Date.now());
     const text = (await readPrivateFile(this.path, { maxBytes: MAX_BYTES }))?.trim() ?? '';
     if (text === '') return undefined;
     if (BARE_ID.test(text))

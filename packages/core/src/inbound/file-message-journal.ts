@@ -3,7 +3,11 @@ import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { JsonValue } from '@molecule-ai/protocol';
 import { z } from 'zod';
-import { readPrivateFile, writePrivateFile } from '../credentials/private-file.ts';
+import {
+  readPrivateFile,
+  removeAbandonedTemporaries,
+  writePrivateFile,
+} from '../credentials/private-file.ts';
 import { errnoOf, storageError } from '../credentials/storage-error.ts';
 import type { JournalEntry, MessageJournal } from './message-journal.ts';
 
@@ -53,11 +57,19 @@ export class FileMessageJournal implements MessageJournal {
 
   /** What an earlier run left: most messages have no entry, so that no file needs to be tried. */
   #known(): Promise<Set<string>> {
-    this.#names ??= readdir(this.directory).then(
-      (names) => new Set(names),
-      () => new Set<string>(),
-    );
+    this.#names ??= this.#readNames();
     return this.#names;
+  }
+
+  async #readNames(): Promise<Set<string>> {
+    const names = await readdir(this.directory).catch(() => []);
+    for (const name of names) {
+      // A writer that died left a part of a message's text; `.<file>.json.<rest>.tmp`.
+      if (!name.startsWith('.') || !name.endsWith('.tmp')) continue;
+      const file = `${name.slice(1).split('.', 1)[0]}.json`;
+      await removeAbandonedTemporaries(join(this.directory, file), Date.now());
+    }
+    return new Set(names);
   }
 
   #pathOf(activityId: string): string {

@@ -198,12 +198,14 @@ export class InboundPipeline {
 
   #take(message: InboundMessage): void {
     if (message.method === 'cancel_task') {
-      const count = this.#dispatcher.cancel(
+      const { count, finished } = this.#dispatcher.cancel(
         (other) => isCancellationOf(message, other),
         cancelledBySender(),
       );
       this.#options.logger.info({ activityId: message.id, count }, 'The sender cancelled a message.');
-      void this.#inbox.finish(message);
+      // Not before what it cancels: after a crash in between, the cancelled message would be handled.
+      if (count === 0) void this.#inbox.finish(message);
+      else void finished.then(() => this.#inbox.finish(message));
       return;
     }
     this.#options.observer.received(message);

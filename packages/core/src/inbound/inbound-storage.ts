@@ -2,8 +2,9 @@ import type { Logger } from '../logging/logger.ts';
 import type { CursorRecord } from './cursor-store.ts';
 import type { DeadLetterRecord } from './dead-letter-store.ts';
 import type { InboundStores } from './inbound-stores.ts';
-import { MemoryMessageJournal } from './memory-message-journal.ts';
 import type { JournalEntry } from './message-journal.ts';
+
+const MAX_OWED = 1_000;
 
 /** What an {@link InboundStorage} needs. */
 export interface InboundStorageOptions {
@@ -20,8 +21,12 @@ export interface InboundStorageOptions {
  */
 export class InboundStorage {
   readonly #options: InboundStorageOptions;
-  readonly #unsaved = new MemoryMessageJournal();
-  #isTroubled = false;
+  readonly #troubled = new Set<StoreName>();
+  readonly #unsaved = new Map<string, JournalEntry>();
+  readonly #unsavedLetters = new Set<DeadLetterRecord>();
+  /** Entries of messages whose finish is not on disk: they go when it is. */
+  readonly #removals = new Set<string>();
+  readonly #turns = new Map<string, Promise<void>>();
   #writing: Promise<boolean> = Promise.resolve(true);
   #queued: Promise<boolean> | undefined;
 
@@ -48,9 +53,11 @@ export class InboundStorage {
    */
   saveCursor(snapshot: () => CursorRecord): Promise<boolean> {
     if (this.#queued !== undefined) return this.#queued;
-    const write = this.#writing.then(() => {
+    const write = this.#writing.then(async () => {
       this.#queued = undefined;
-      return this.#try(() => this.#options.stores.cursor.save(snapshot()));
+      const isSaved = await this.#try('cursor', () => this.#options.stores.cursor.save(snapshot()));
+      if (isSaved) await this.#catchUp();
+      return isSaved;
     });
     this.#queued = write;
     this.#writing = write;
@@ -58,7 +65,7 @@ export class InboundStorage {
   }
 
   async loadEntry(activityId: string): Promise<JournalEntry | undefined> {
-    const unsaved = await this.#unsaved.load(activityId);
+    const unsaved = this.#unsaved.get(activityId);
     if (unsaved !== undefined) return unsaved;
     try {
       return await this.#options.stores.journal.load(activityId);
@@ -72,34 +79,98 @@ export class InboundStorage {
   }
 
   async saveEntry(activityId: string, entry: JournalEntry): Promise<void> {
-    const isSaved = await this.#try(() => this.#options.stores.journal.save(activityId, entry));
-    if (isSaved) await this.#unsaved.remove(activityId);
-    else await this.#unsaved.save(activityId, entry);
+    this.#unsaved.set(activityId, entry);
+    await this.#writeEntry(activityId, entry);
   }
 
-  async removeEntry(activityId: string): Promise<void> {
-    await this.#unsaved.remove(activityId);
-    await this.#try(() => this.#options.stores.journal.remove(activityId));
+  /** Deletes what is known about a finished message, once it `isFinishOnDisk`: before, a crash would bring it back. */
+  async removeEntry(activityId: string, isFinishOnDisk: boolean): Promise<void> {
+    this.#unsaved.delete(activityId);
+    if (!isFinishOnDisk) {
+      keep(this.#removals, activityId);
+      return;
+    }
+    await this.#inTurn(activityId, async () => {
+      try {
+        await this.#options.stores.journal.remove(activityId);
+      } catch (error) {
+        const text = 'The journal entry of a finished message is left behind.';
+        this.#options.logger.warn({ error, activityId }, text);
+      }
+    });
   }
 
   async addDeadLetter(record: DeadLetterRecord): Promise<void> {
-    await this.#try(() => this.#options.stores.deadLetters.append(record));
+    keep(this.#unsavedLetters, record);
+    await this.#writeLetter(record);
   }
 
-  async #try(write: () => Promise<void>): Promise<boolean> {
+  /** The folder can be written: what could not be written before is. */
+  async #catchUp(): Promise<void> {
+    for (const id of [...this.#removals]) {
+      this.#removals.delete(id);
+      await this.removeEntry(id, true);
+    }
+    if (this.#troubled.has('journal')) {
+      for (const [id, entry] of [...this.#unsaved]) await this.#writeEntry(id, entry);
+      if (this.#unsaved.size === 0) this.#heal('journal');
+    }
+    if (this.#troubled.has('dead letters')) {
+      for (const record of [...this.#unsavedLetters]) await this.#writeLetter(record);
+    }
+  }
+
+  #writeEntry(activityId: string, entry: JournalEntry): Promise<void> {
+    return this.#inTurn(activityId, async () => {
+      // A newer one may have come meanwhile, or the message is finished.
+      const isWanted = (): boolean => this.#unsaved.get(activityId) === entry;
+      if (!isWanted()) return;
+      const isSaved = await this.#try('journal', () => this.#options.stores.journal.save(activityId, entry));
+      if (isSaved && isWanted()) this.#unsaved.delete(activityId);
+    });
+  }
+
+  #writeLetter(record: DeadLetterRecord): Promise<void> {
+    return this.#inTurn('dead letters', async () => {
+      if (!this.#unsavedLetters.has(record)) return;
+      const isSaved = await this.#try('dead letters', () => this.#options.stores.deadLetters.append(record));
+      if (isSaved) this.#unsavedLetters.delete(record);
+    });
+  }
+
+  /** One after the other for each file, so that no write overtakes another. */
+  async #inTurn(file: string, work: () => Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(file) ?? Promise.resolve()).then(work);
+    this.#turns.set(file, turn);
+    await turn;
+    if (this.#turns.get(file) === turn) this.#turns.delete(file);
+  }
+
+  /** Trouble is told when the first store fails, and its end when the last one works again. */
+  async #try(store: StoreName, write: () => Promise<void>): Promise<boolean> {
     try {
       await write();
-      if (this.#isTroubled) {
-        this.#isTroubled = false;
-        this.#options.onHealed();
-      }
+      this.#heal(store);
       return true;
     } catch (error) {
-      if (!this.#isTroubled) {
-        this.#isTroubled = true;
-        this.#options.onTrouble(error);
-      }
+      if (this.#troubled.size === 0) this.#options.onTrouble(error);
+      this.#troubled.add(store);
       return false;
     }
+  }
+
+  #heal(store: StoreName): void {
+    if (this.#troubled.delete(store) && this.#troubled.size === 0) this.#options.onHealed();
+  }
+}
+
+type StoreName = 'cursor' | 'journal' | 'dead letters';
+
+/** Adds to what is owed to the disk; the oldest goes when a disk stays away for too long. */
+function keep<T>(owed: Set<T>, item: T): void {
+  owed.add(item);
+  for (const oldest of owed) {
+    if (owed.size <= MAX_OWED) return;
+    owed.delete(oldest);
   }
 }

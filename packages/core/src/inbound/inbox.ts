@@ -52,6 +52,8 @@ export class Inbox implements DeliveryInbox {
     this.#recent = new RecentMessages(record.recent);
     this.#aheadBefore = new Set(record.finishedAhead);
     this.#attempts = new Map(Object.entries(record.attempts));
+    // A crash between finishing a message and deleting its journal leaves its text behind.
+    for (const id of record.recent) await this.#options.storage.removeEntry(id, true);
   }
 
   get position(): string | null {
@@ -106,7 +108,8 @@ export class Inbox implements DeliveryInbox {
 
   /** Counts an attempt before it is made; resolves with whether the count is on disk. */
   recordAttempts(id: string, attempts: number): Promise<boolean> {
-    this.#attempts.set(id, attempts);
+    if (attempts > 0) this.#attempts.set(id, attempts);
+    else this.#attempts.delete(id);
     return this.save();
   }
 

@@ -10,7 +10,11 @@ export interface JournalEntry {
   readonly effects: Readonly<Record<string, JsonValue>>;
 }
 
-export const EMPTY_JOURNAL_ENTRY: JournalEntry = Object.freeze({ outcome: null, repliesSent: 0, effects: {} });
+export const EMPTY_JOURNAL_ENTRY: JournalEntry = Object.freeze({
+  outcome: null,
+  repliesSent: 0,
+  effects: {},
+});
 
 /** Keeps what must survive a crash in the middle of a message. Holds texts: private. */
 export interface MessageJournal {

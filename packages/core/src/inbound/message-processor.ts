@@ -34,7 +34,7 @@ export interface MessageProcessorOptions {
 export class MessageProcessor {
   readonly #options: MessageProcessorOptions;
   readonly #effects = new Map<string, MessageEffects>();
-  readonly #replyFailures = new Map<string, number>();
+  readonly #replyFailures = new Map<string, ReplyFailures>();
 
   constructor(options: MessageProcessorOptions) {
     this.#options = options;
@@ -90,7 +90,12 @@ export class MessageProcessor {
       return null;
     }
     // Returning nothing after an abort is how a handler breaks off, so the message is not done.
-    if (signal.aborted) return this.#interrupt(message, attemptsBefore);
+    if (signal.aborted) {
+      // At most once: this was the one time, and nothing would bring the message back after a restart either.
+      return settleFirst === null
+        ? this.#interrupt(message, attemptsBefore)
+        : this.#giveUp(message, 'handler', attempt, signal.reason);
+    }
     return this.#failed(message, attempt, result.kind === 'threw' ? result.error : result.reason);
   }
 
@@ -153,9 +158,11 @@ export class MessageProcessor {
       if (isCancelled(signal)) return this.#cancel(message);
       if (signal.aborted) return { kind: 'interrupted' };
       const verdict = isReplyVerdict(error);
-      const attempt = (this.#replyFailures.get(message.id) ?? 0) + 1;
-      this.#replyFailures.set(message.id, attempt);
-      if (verdict === 'final' || (verdict === 'counts' && attempt >= MAX_ATTEMPTS)) {
+      const before = this.#replyFailures.get(message.id) ?? { all: 0, counted: 0 };
+      const attempt = before.all + 1;
+      const counted = before.counted + (verdict === 'counts' ? 1 : 0);
+      this.#replyFailures.set(message.id, { all: attempt, counted });
+      if (verdict === 'final' || counted >= MAX_ATTEMPTS) {
         return this.#giveUp(message, 'reply', attempt, error);
       }
       const delayMs = retryDelayMs(attempt);
@@ -198,7 +205,7 @@ export class MessageProcessor {
     const { inbox, storage } = this.#options;
     this.#effects.delete(message.id);
     this.#replyFailures.delete(message.id);
-    void inbox.finish(message).then(() => storage.removeEntry(message.id));
+    void inbox.finish(message).then((isOnDisk) => storage.removeEntry(message.id, isOnDisk));
     return { kind: 'finished' };
   }
 
@@ -213,6 +220,12 @@ export class MessageProcessor {
     this.#effects.set(message.id, effects);
     return effects;
   }
+}
+
+/** Failed attempts to send one answer; those while the platform was away are not held against it. */
+interface ReplyFailures {
+  readonly all: number;
+  readonly counted: number;
 }
 
 function isText(value: unknown): value is string {

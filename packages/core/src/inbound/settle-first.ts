@@ -26,7 +26,6 @@ export async function settleFirst(
   let isOnDisk = await inbox.finish(message);
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
-    acks.send(signal);
     if (isOnDisk) return;
     await acks.flush(signal);
     if (!inbox.isOpen(message.id) && acks.isUpToDate) return;

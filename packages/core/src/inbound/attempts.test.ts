@@ -1,0 +1,207 @@
+import { describe, expect, it } from 'vitest';
+import { HeldHandlers, startInbound } from '../../test/inbound-stage.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+
+const HOUR = 3_600_000;
+const fails = async (): Promise<void> => {
+  throw new Error('Secret of the handler.');
+};
+const error = (code: 'timed_out' | 'invalid_argument' | 'payload_too_large' | 'platform_error') =>
+  new MoleculeError('No.', { code });
+
+describe('a handler that fails', () => {
+  it('has five attempts, 1, 4, 16 and 64 s apart; then the message is noted and acknowledged past', async () => {
+    const run = await startInbound({ handler: fails });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000);
+    for (const [index, wait] of [1_000, 4_000, 16_000, 64_000].entries()) {
+      await run.advance(wait - 1);
+      expect(run.handled).toHaveLength(index + 1);
+      await run.advance(1);
+      expect(run.handled).toHaveLength(index + 2);
+    }
+    await run.advance(HOUR);
+    expect(run.handled).toHaveLength(5);
+    expect(run.feed.acks).toEqual(['row-1']);
+    expect(run.heard.filter((event) => event.startsWith('gaveUp'))).toEqual(['gaveUp:row-1:handler:5']);
+    const letters = await run.stores.deadLetters.list();
+    expect(letters).toEqual([
+      {
+        activityId: 'row-1',
+        messageId: 'message-of-row-1',
+        sourceId: expect.any(String),
+        stage: 'handler',
+        attempts: 5,
+        errorCode: 'handler_failed',
+        at: '2026-01-01T00:01:26.000Z',
+      },
+    ]);
+  });
+
+  it('counts its attempts across restarts, those that ended the process included', async () => {
+    const attempts: number[] = [];
+    const handler = (_message: unknown, context: { readonly attempt: number }) => {
+      attempts.push(context.attempt);
+      return new Promise<void>(() => {});
+    };
+    let run = await startInbound({ handler });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000);
+    for (let restart = 1; restart < 5; restart += 1) {
+      run.kill();
+      run = await startInbound({ handler, feed: run.feed, stores: run.stores });
+      await run.advance(1_000);
+    }
+    expect(attempts).toEqual([1, 2, 3, 4, 5]);
+    run.kill();
+    run = await startInbound({ handler, feed: run.feed, stores: run.stores });
+    await run.advance(1_000);
+    expect(attempts).toHaveLength(5);
+    expect(run.heard).toContain('gaveUp:row-1:handler:5');
+    expect(run.feed.acks).toEqual(['row-1']);
+  });
+
+  it('that takes too long is told to end, and the attempt counts', async () => {
+    const held = new HeldHandlers();
+    const run = await startInbound({ handler: held.handler, handlerTimeoutMs: 10_000 });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000);
+    await run.advance(10_000);
+    expect(held.signals.get('row-1')?.reason).toMatchObject({ code: 'timed_out' });
+    held.fail('row-1');
+    await run.advance();
+    expect(run.heard).toContain('retrying:row-1:handler:1:1000');
+    expect(run.heard).not.toContain('stuck:row-1');
+  });
+
+  it('that ignores its signal has five seconds, then the attempt is over without it', async () => {
+    const run = await startInbound({ handler: () => new Promise(() => {}), handlerTimeoutMs: 10_000 });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000 + 14_999);
+    expect(run.heard).not.toContain('stuck:row-1');
+    await run.advance(1);
+    expect(run.heard).toContain('stuck:row-1');
+    await run.advance(HOUR);
+    expect(run.heard).toContain('gaveUp:row-1:handler:5');
+    expect((await run.stores.deadLetters.list())[0]?.errorCode).toBe('timed_out');
+  });
+
+  it('that answers after its time was up is done', async () => {
+    const held = new HeldHandlers();
+    const run = await startInbound({ handler: held.handler, handlerTimeoutMs: 10_000 });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(11_000);
+    held.finish('row-1', 'late');
+    await run.advance();
+    expect(run.feed.replies.map((reply) => reply.text)).toEqual(['late']);
+    expect(run.feed.acks).toEqual(['row-1']);
+  });
+});
+
+describe('an answer that fails', () => {
+  it('is sent again without running the handler again', async () => {
+    const run = await startInbound({ handler: async () => 'answer' });
+    run.feed.replyFailures.push(error('platform_error'), error('platform_error'));
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000 + 1_000 + 4_000);
+    expect(run.handled).toEqual(['row-1']);
+    expect(run.feed.replies).toMatchObject([{ text: 'answer', isDuplicate: false }]);
+    expect(run.feed.acks).toEqual(['row-1']);
+  });
+
+  it('is given up after five times', async () => {
+    const run = await startInbound({ handler: async () => 'answer' });
+    run.feed.replyFailures.push(...Array.from({ length: 99 }, () => error('platform_error')));
+    run.feed.push({ id: 'row-1' });
+    await run.advance(HOUR);
+    expect(run.heard).toContain('gaveUp:row-1:reply:5');
+    expect(run.feed.replyFailures).toHaveLength(94);
+    expect(run.feed.acks).toEqual(['row-1']);
+  });
+
+  it('because the platform is away is sent for as long as it takes, and that is not held against it', async () => {
+    const run = await startInbound({ handler: async () => 'answer' });
+    run.feed.replyFailures.push(...Array.from({ length: 40 }, () => error('timed_out')));
+    run.feed.replyFailures.push(error('platform_error'), error('timed_out'), error('platform_error'));
+    run.feed.push({ id: 'row-1' });
+    await run.advance(2 * HOUR);
+    expect(run.handled).toEqual(['row-1']);
+    expect(run.feed.replies).toHaveLength(1);
+    expect(run.feed.acks).toEqual(['row-1']);
+    expect(await run.stores.deadLetters.list()).toEqual([]);
+  });
+
+  it.each(['invalid_argument', 'payload_too_large'] as const)('with %s can never be sent', async (code) => {
+    const run = await startInbound({ handler: async () => 'answer' });
+    run.feed.replyFailures.push(error(code));
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000);
+    expect(run.heard).toContain('gaveUp:row-1:reply:1');
+    expect(await run.stores.deadLetters.list()).toMatchObject([{ stage: 'reply', errorCode: code }]);
+    expect(run.feed.acks).toEqual(['row-1']);
+  });
+});
+
+describe('once', () => {
+  it('journals its result and does not repeat the effect in a later attempt', async () => {
+    let effects = 0;
+    const results: unknown[] = [];
+    const run = await startInbound({
+      handler: async (_message, context) => {
+        results.push(
+          await context.once('ticket', async () => {
+            effects += 1;
+            return { id: effects };
+          }),
+        );
+        results.push(await context.once('nothing', () => undefined));
+        if (context.attempt < 3) throw new Error('Later.');
+      },
+    });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(HOUR);
+    expect(effects).toBe(1);
+    expect(results).toEqual([{ id: 1 }, undefined, { id: 1 }, null, { id: 1 }, null]);
+    expect(run.feed.acks).toEqual(['row-1']);
+    expect(await run.stores.journal.load('row-1')).toBeUndefined();
+  });
+
+  it('survives a restart; two calls at the same time run one effect', async () => {
+    let effects = 0;
+    const first = await startInbound({
+      handler: async (_message, { once }) => {
+        const effect = async () => (effects += 1);
+        await Promise.all([once('a', effect), once('a', effect)]);
+        return new Promise(() => {});
+      },
+    });
+    first.feed.push({ id: 'row-1' });
+    await first.advance(1_000);
+    first.kill();
+    let result: unknown;
+    const second = await startInbound({
+      feed: first.feed,
+      stores: first.stores,
+      handler: async (_message, { once }) => {
+        result = await once('a', async () => (effects += 1));
+      },
+    });
+    await second.advance(1_000);
+    expect([effects, result]).toEqual([1, 1]);
+  });
+
+  it('keeps nothing of an effect that failed, and refuses what is no JSON', async () => {
+    const seen: unknown[] = [];
+    const run = await startInbound({
+      handler: async (_message, { once, attempt }) => {
+        if (attempt === 1) await once('a', fails);
+        seen.push(await once('a', () => 'second'));
+        await once('b', () => () => {}).catch((problem) => seen.push(problem.code));
+        await once('c', () => 1n).catch((problem) => seen.push(problem.code));
+      },
+    });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(10_000);
+    expect(seen).toEqual(['second', 'invalid_argument', 'invalid_argument']);
+  });
+});

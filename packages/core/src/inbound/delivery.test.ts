@@ -1,0 +1,293 @@
+import { describe, expect, it } from 'vitest';
+import { type InboundRun, startInbound } from '../../test/inbound-stage.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { chooseDelivery } from './choose-delivery.ts';
+import type { InboundDelivery } from './inbound-delivery.ts';
+import { LongPollDelivery } from './long-poll-delivery.ts';
+import { PollDelivery } from './poll-delivery.ts';
+
+const away = (retryAfterMs?: number) =>
+  new MoleculeError('Away.', { code: 'platform_unavailable', isRetryable: true, retryAfterMs });
+
+const waits = (run: InboundRun) => run.feed.queries.map((query) => query.waitSecs ?? 0);
+
+describe('LongPollDelivery', () => {
+  const start = (holds: boolean, rows = 0) =>
+    startInbound({
+      delivery: new LongPollDelivery({ waitSeconds: 20, pageLimit: 2 }),
+      prepare: ({ feed }) => {
+        feed.holds = holds;
+        feed.pushMany(rows);
+      },
+    });
+
+  it('first looks, then waits up to its seconds, again and again', async () => {
+    const run = await start(true);
+    await run.advance();
+    expect(waits(run)).toEqual([0, 20]);
+    await run.advance(19_999);
+    expect(waits(run)).toEqual([0, 20]);
+    await run.advance(1);
+    expect(waits(run)).toEqual([0, 20, 20]);
+  });
+
+  it('hands over a message as soon as it comes', async () => {
+    const run = await start(true);
+    await run.advance(7_000);
+    run.feed.push({ id: 'row-1' });
+    await run.advance();
+    expect(run.handled).toEqual(['row-1']);
+    expect(run.feed.acks).toEqual(['row-1']);
+    expect(run.feed.queries.at(-1)).toMatchObject({ sinceId: 'row-1', waitSecs: 20 });
+  });
+
+  it('drains while there is more', async () => {
+    const run = await start(true, 7);
+    await run.advance();
+    expect(run.handled).toHaveLength(7);
+    expect(run.clock.monotonic()).toBe(0);
+  });
+
+  it('polls at the interval where requests are not held, and drains there too', async () => {
+    const run = await start(false, 5);
+    await run.advance();
+    expect(run.handled).toHaveLength(5);
+    await run.advance(60_000);
+    const before = run.feed.queries.length;
+    await run.advance(50_000);
+    expect(run.feed.queries.length - before).toBe(10);
+    expect(run.logger.messages('info')).toEqual([
+      'The platform does not hold requests: polling at an interval.',
+    ]);
+  });
+
+  it('long-polls again once the platform holds requests', async () => {
+    const run = await start(false);
+    await run.advance(20_000);
+    run.feed.holds = true;
+    await run.advance(5_000);
+    const before = run.feed.queries.length;
+    await run.advance(60_000);
+    expect(run.feed.queries.length - before).toBe(3);
+    expect(run.logger.messages('info').at(-1)).toBe('The platform holds requests: long-polling.');
+  });
+
+  it('does not storm a platform that confirms the wait and answers at once', async () => {
+    const run = await start(true);
+    run.feed.fetchInboundPage = async (query) => {
+      run.feed.queries.push(query);
+      return { messages: [], rows: 0, skipped: 0, lastRowId: null, hasMore: false, waitApplied: true };
+    };
+    await run.advance(30_000);
+    expect(run.feed.queries.length).toBeLessThanOrEqual(32);
+  });
+
+  it('backs off to half a minute, never gives up, and recovers', async () => {
+    const run = await start(true);
+    await run.advance();
+    run.feed.fetchFailures.push(...Array.from({ length: 50 }, () => away()));
+    await run.advance(20_000);
+    const asleep = () => run.clock.sleeps.slice(0, 7);
+    await run.advance(3_600_000);
+    expect(asleep()).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 24_000, 24_000]);
+    run.feed.push({ id: 'row-1' });
+    await run.advance(24_000);
+    expect(run.handled).toEqual(['row-1']);
+    expect(run.logger.messages('warn')).toHaveLength(1);
+    expect(run.logger.messages('info')).toContain('The inbound feed can be read again.');
+  });
+
+  it('waits as long as the platform asked, at most half a minute', async () => {
+    const run = await start(true);
+    run.feed.fetchFailures.push(away(9_000), away(600_000));
+    await run.advance(20_000);
+    await run.advance(40_000);
+    expect(run.clock.sleeps.slice(0, 2)).toEqual([9_000, 30_000]);
+  });
+
+  it('ends at once when suspended in the middle of a wait, and goes on when opened', async () => {
+    const run = await start(true);
+    await run.advance(3_000);
+    await run.pipeline.suspend();
+    const reads = run.feed.queries.length;
+    run.feed.push({ id: 'row-1' });
+    await run.advance(600_000);
+    expect(run.feed.queries).toHaveLength(reads);
+    run.pipeline.open();
+    await run.advance();
+    expect(run.handled).toEqual(['row-1']);
+  });
+
+  it.each([{ waitSeconds: 0 }, { waitSeconds: 61 }, { waitSeconds: 1.5 }, { fallbackIntervalMs: 999 }])(
+    'refuses %j',
+    (options) => {
+      expect(() => new LongPollDelivery(options)).toThrow(
+        expect.objectContaining({ code: 'configuration_invalid' }),
+      );
+    },
+  );
+});
+
+describe('PollDelivery', () => {
+  it('reads at its interval and drains at once', async () => {
+    const run = await startInbound({ delivery: new PollDelivery({ intervalMs: 3_000, pageLimit: 2 }) });
+    await run.advance();
+    expect(run.feed.queries).toHaveLength(1);
+    run.feed.pushMany(5);
+    await run.advance(2_999);
+    expect(run.handled).toEqual([]);
+    await run.advance(1);
+    expect(run.handled).toHaveLength(5);
+    await run.advance(9_000);
+    expect(run.feed.queries).toHaveLength(1 + 3 + 3);
+    expect(waits(run).every((wait) => wait === 0)).toBe(true);
+  });
+
+  it('reads less often while nothing comes, if allowed', async () => {
+    const run = await startInbound({
+      delivery: new PollDelivery({ intervalMs: 4_000, maxIdleIntervalMs: 9_000 }),
+    });
+    await run.advance(60_000);
+    expect(run.clock.sleeps.slice(0, 3)).toEqual([6_000, 9_000, 9_000]);
+    run.feed.push({ id: 'row-1' });
+    await run.advance(9_000);
+    expect(run.clock.sleeps.at(-1)).toBe(4_000);
+  });
+
+  it('survives an outage', async () => {
+    const run = await startInbound();
+    run.feed.fetchFailures.push(...Array.from({ length: 20 }, () => away()));
+    run.feed.push({ id: 'row-1' });
+    await run.advance(3_600_000);
+    expect(run.handled).toEqual(['row-1']);
+  });
+
+  it.each([
+    { intervalMs: 999 },
+    { intervalMs: Number.NaN },
+    { maxIdleIntervalMs: 10 },
+    { pageLimit: 0 },
+    { pageLimit: 501 },
+  ])('refuses %j', (options) => {
+    expect(() => new PollDelivery(options)).toThrow(
+      expect.objectContaining({ code: 'configuration_invalid' }),
+    );
+  });
+});
+
+describe('the position', () => {
+  it('moves past a page of nothing but rows that are no message', async () => {
+    const run = await startInbound({ delivery: new PollDelivery({ pageLimit: 2 }) });
+    for (const id of ['note-1', 'note-2', 'note-3', 'note-4']) run.feed.push({ id }, false);
+    run.feed.push({ id: 'row-5' });
+    await run.advance(5_000);
+    expect(run.handled).toEqual(['row-5']);
+    expect(run.feed.acks.at(-1)).toBe('row-5');
+  });
+
+  it('is not acknowledged past an unfinished message by rows that are none', async () => {
+    const run = await startInbound({ handler: () => new Promise(() => {}) });
+    run.feed.push({ id: 'row-1' });
+    run.feed.push({ id: 'note-2' }, false);
+    await run.advance(10_000);
+    expect(run.feed.acks).toEqual([]);
+    expect(run.feed.queries.at(-1)?.sinceId).toBe('note-2');
+  });
+
+  it('lost: told once, forgotten on disk, read anew without repeating what is finished', async () => {
+    const run = await startInbound();
+    run.feed.pushMany(3);
+    await run.advance(5_000);
+    expect(run.handled).toEqual(['row-1', 'row-2', 'row-3']);
+    await run.pipeline.suspend();
+    run.feed.forgotten.add('row-3');
+    // The platform went back to an older state of its own.
+    run.feed.acknowledgedSeq = 1;
+    run.feed.queries.length = 0;
+    run.pipeline.open();
+    await run.advance();
+    expect(run.heard.filter((event) => event === 'cursorLost')).toHaveLength(1);
+    expect(await run.stores.cursor.load()).toMatchObject({ acknowledged: null, read: null });
+    run.feed.forgotten.clear();
+    run.feed.push({ id: 'row-4' });
+    await run.advance(5_000);
+    const after = run.feed.queries.filter((query) => query.unacknowledged === true);
+    expect(after).toHaveLength(1);
+    expect(run.handled).toEqual(['row-1', 'row-2', 'row-3', 'row-4']);
+    expect(run.heard.filter((event) => event === 'cursorLost')).toHaveLength(1);
+    expect(run.feed.acks.at(-1)).toBe('row-4');
+  });
+
+  it('lost while messages are under way: they are neither lost nor begun twice', async () => {
+    const ends: (() => void)[] = [];
+    const run = await startInbound({
+      concurrency: 3,
+      handler: () => new Promise<void>((resolve) => ends.push(resolve)),
+    });
+    run.feed.pushMany(3);
+    await run.advance(1_000);
+    run.feed.forgotten.add('row-3');
+    await run.advance(5_000);
+    for (const end of ends) end();
+    await run.advance(5_000);
+    expect(run.handled).toEqual(['row-1', 'row-2', 'row-3']);
+    expect(run.feed.acks).toEqual(['row-3']);
+  });
+});
+
+describe('the delivery', () => {
+  it('is started again when it fails or ends by itself', async () => {
+    let runs = 0;
+    const delivery: InboundDelivery = {
+      name: 'own',
+      expectedSilenceMs: 1_000,
+      run: async () => {
+        runs += 1;
+        if (runs === 1) throw new Error('Broken.');
+      },
+    };
+    const run = await startInbound({ delivery });
+    await run.advance(10_000);
+    expect(runs).toBe(3);
+    expect(run.logger.messages('error')).toEqual([
+      'The delivery failed; it is started again.',
+      'The delivery ended by itself.',
+      'The delivery ended by itself.',
+    ]);
+  });
+
+  it('is chosen by a word, or brought along', () => {
+    expect(chooseDelivery().name).toBe('long-poll');
+    expect(chooseDelivery('long-poll').name).toBe('long-poll');
+    expect(chooseDelivery('poll').name).toBe('poll');
+    const own = new PollDelivery();
+    expect(chooseDelivery(own)).toBe(own);
+    expect(() => chooseDelivery('push' as never)).toThrow(
+      expect.objectContaining({ code: 'configuration_invalid' }),
+    );
+  });
+});
+
+describe('the stale watch', () => {
+  it('tells a silence once', async () => {
+    const run = await startInbound({ delivery: new PollDelivery({ intervalMs: 5_000 }) });
+    await run.advance(1_000);
+    run.feed.fetchInboundPage = () => new Promise(() => {});
+    await run.advance(58_000);
+    expect(run.heard).toEqual([]);
+    await run.advance(200_000);
+    expect(run.heard).toEqual(['stale']);
+    run.kill();
+  });
+
+  it('says when it is over, and sleeps while suspended', async () => {
+    const run = await startInbound({ delivery: new PollDelivery({ intervalMs: 5_000 }) });
+    run.feed.fetchFailures.push(...Array.from({ length: 10 }, () => away()));
+    await run.advance(600_000);
+    expect(run.heard).toEqual(['stale', 'fresh']);
+    await run.pipeline.suspend();
+    await run.advance(600_000);
+    expect(run.heard).toEqual(['stale', 'fresh']);
+    expect(run.pipeline.lastReadAt).toBeLessThanOrEqual(run.clock.now() - 600_000);
+  });
+});

@@ -1,0 +1,165 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { MemoryFeed } from '../../test/memory-feed.ts';
+import { RecordingLogger } from '../../test/recording-logger.ts';
+import { CursorLostError } from '../errors/cursor-lost-error.ts';
+import { ManualClock } from '../time/manual-clock.ts';
+import type { CursorRecord } from './cursor-store.ts';
+import { InboundStorage } from './inbound-storage.ts';
+import { memoryStores } from './inbound-stores.ts';
+import { Inbox } from './inbox.ts';
+import { MemoryCursorStore } from './memory-cursor-store.ts';
+
+const READ_AHEAD = 6;
+
+type Step =
+  | { readonly kind: 'arrive'; readonly twinOf: number; readonly isMessage: boolean }
+  | { readonly kind: 'read'; readonly limit: number }
+  | { readonly kind: 'finish' | 'fail'; readonly pick: number }
+  | { readonly kind: 'acknowledge' | 'crash' | 'forget' }
+  | { readonly kind: 'disk'; readonly works: boolean };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant('arrive'), twinOf: fc.nat(40), isMessage: fc.boolean() }),
+  },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('read'), limit: fc.integer({ min: 1, max: 4 }) }) },
+  { weight: 7, arbitrary: fc.record({ kind: fc.constant('finish'), pick: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('fail'), pick: fc.nat() }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('acknowledge') }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('crash') }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('forget') }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('disk'), works: fc.boolean() }) },
+) as fc.Arbitrary<Step>;
+
+/** A store that can fail, and that knows which finishes reached it. */
+class WatchedCursorStore extends MemoryCursorStore {
+  works = true;
+  override async save(record: CursorRecord): Promise<void> {
+    if (!this.works) throw new Error('The disk is full.');
+    await super.save(record);
+  }
+}
+
+/** A world of one feed and one store, in which an inbox is started again and again. */
+class World {
+  readonly feed = new MemoryFeed(new ManualClock());
+  readonly cursor = new WatchedCursorStore();
+  /** Messages handed out in this run and not finished. */
+  underWay: string[] = [];
+  /** Finished in any run, by sender's message id. */
+  readonly finished = new Set<string>();
+  /** Finishes that are on disk. */
+  readonly stored = new Set<string>();
+  #run = 0;
+  inbox!: Inbox;
+
+  async start(): Promise<void> {
+    this.#run += 1;
+    const run = this.#run;
+    this.underWay = [];
+    const storage = new InboundStorage({
+      stores: { ...memoryStores(), cursor: this.cursor },
+      logger: new RecordingLogger(),
+      onTrouble: () => {},
+      onHealed: () => {},
+    });
+    this.inbox = new Inbox({
+      storage,
+      readAhead: READ_AHEAD,
+      maxOpenRows: 20,
+      onMessage: (message) => {
+        if (run !== this.#run) return;
+        expect(this.stored, 'a finish was stored, and it is handled again').not.toContain(message.messageId);
+        expect(this.underWay, 'handled twice at once').not.toContain(message.id);
+        this.underWay.push(message.id);
+      },
+      onRead: () => {},
+      onCursorLost: () => {},
+      onProgress: () => this.checkPrefix(),
+    });
+    await this.inbox.load();
+    this.checkPrefix();
+  }
+
+  /** Nothing at or before the acknowledged row is unfinished. */
+  checkPrefix(): void {
+    const acknowledged = this.inbox?.acknowledged ?? null;
+    if (acknowledged === null) return;
+    for (const row of this.feed.rows.slice(0, this.feed.seqOf(acknowledged))) {
+      if (row.message !== null)
+        expect(this.finished, 'acknowledged, not finished').toContain(row.message.messageId);
+    }
+  }
+
+  async read(limit: number): Promise<boolean> {
+    const { position } = this.inbox;
+    // A reader waits for room; here it comes back later.
+    const free = READ_AHEAD - this.inbox.unfinished;
+    if (free <= 0) return false;
+    try {
+      const page = await this.feed.fetchInboundPage({
+        ...(position === null ? { unacknowledged: true } : { sinceId: position }),
+        limit: Math.min(limit, free),
+      });
+      this.inbox.accept(page);
+      return page.rows > 0;
+    } catch (error) {
+      if (!CursorLostError.isInstance(error)) throw error;
+      await this.inbox.cursorLost(error);
+      return true;
+    }
+  }
+
+  async finish(pick: number): Promise<void> {
+    const id = this.underWay.splice(pick % this.underWay.length, 1)[0];
+    const message = this.feed.rows.find((row) => row.id === id)?.message;
+    if (message == null) return;
+    this.finished.add(message.messageId);
+    if (await this.inbox.finish(message)) this.stored.add(message.messageId);
+  }
+
+  async take(action: Step): Promise<void> {
+    if (action.kind === 'arrive') {
+      const { rows } = this.feed;
+      const id = `row-${rows.length + 1}`;
+      const twin = rows[action.twinOf]?.message;
+      this.feed.push({ id, ...(twin == null ? {} : { messageId: twin.messageId }) }, action.isMessage);
+    }
+    if (action.kind === 'read') await this.read(action.limit);
+    if (action.kind === 'finish' && this.underWay.length > 0) await this.finish(action.pick);
+    if (action.kind === 'fail' && this.underWay.length > 0) {
+      const id = this.underWay[action.pick % this.underWay.length] ?? '';
+      await this.inbox.recordAttempts(id, this.inbox.attemptsOf(id) + 1);
+    }
+    if (action.kind === 'acknowledge' && this.inbox.acknowledged !== null) {
+      await this.feed.acknowledge(this.inbox.acknowledged);
+    }
+    if (action.kind === 'crash') await this.start();
+    if (action.kind === 'forget' && this.inbox.position !== null)
+      this.feed.forgotten.add(this.inbox.position);
+    if (action.kind === 'disk') this.cursor.works = action.works;
+  }
+}
+
+it('no unfinished message is acknowledged, none is lost, no stored finish is handled again', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      const world = new World();
+      await world.start();
+      for (const action of steps) await world.take(action);
+      // In the end all is read and finished; a platform that forgot rows knows them no more from here on.
+      for (let round = 0; round < 400; round += 1) {
+        const hasRead = await world.read(100);
+        if (world.underWay.length > 0) await world.finish(round);
+        else if (!hasRead) break;
+      }
+      for (const { message } of world.feed.rows) {
+        if (message !== null) expect(world.finished, 'lost').toContain(message.messageId);
+      }
+      expect(world.inbox.unfinished).toBe(0);
+    }),
+    { numRuns: 400 },
+  );
+});

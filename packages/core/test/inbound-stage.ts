@@ -1,0 +1,208 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
+import type { AttemptHandler } from '../src/inbound/attempt-context.ts';
+import { InboundPipeline, type InboundPipelineOptions } from '../src/inbound/inbound-pipeline.ts';
+import type { InboundPort } from '../src/inbound/inbound-port.ts';
+import { type InboundStores, memoryStores } from '../src/inbound/inbound-stores.ts';
+import { PollDelivery } from '../src/inbound/poll-delivery.ts';
+import { ManualClock } from '../src/time/manual-clock.ts';
+import { MemoryFeed } from './memory-feed.ts';
+import { RecordingLogger } from './recording-logger.ts';
+
+type Operation =
+  | 'cursor.save'
+  | 'journal.save'
+  | 'journal.remove'
+  | 'deadLetters.append'
+  | 'reply'
+  | 'acknowledge';
+
+/** Ends a process in the middle: from then on nothing it calls is done or comes back. */
+export class CrashSwitch {
+  isDead = false;
+  #point: { when: 'before' | 'after'; operation: Operation } | undefined;
+
+  /** Dies at the next such operation. */
+  arm(when: 'before' | 'after', operation: Operation): void {
+    this.#point = { when, operation };
+  }
+
+  stores(stores: InboundStores): InboundStores {
+    return {
+      cursor: {
+        load: () => stores.cursor.load(),
+        save: (record) => this.#guard('cursor.save', () => stores.cursor.save(record)),
+      },
+      journal: {
+        load: (id) => stores.journal.load(id),
+        save: (id, entry) => this.#guard('journal.save', () => stores.journal.save(id, entry)),
+        remove: (id) => this.#guard('journal.remove', () => stores.journal.remove(id)),
+      },
+      deadLetters: {
+        append: (record) => this.#guard('deadLetters.append', () => stores.deadLetters.append(record)),
+        list: () => stores.deadLetters.list(),
+      },
+    };
+  }
+
+  port(port: InboundPort): InboundPort {
+    return {
+      fetchInboundPage: (query) => (this.isDead ? never() : port.fetchInboundPage(query)),
+      acknowledge: (id, options) => this.#guard('acknowledge', () => port.acknowledge(id, options)),
+      reply: (message, text, options) => this.#guard('reply', () => port.reply(message, text, options)),
+    };
+  }
+
+  async #guard<T>(operation: Operation, work: () => Promise<T>): Promise<T> {
+    this.#dieAt('before', operation);
+    if (this.isDead) return never();
+    const result = await work();
+    this.#dieAt('after', operation);
+    return this.isDead ? never() : result;
+  }
+
+  #dieAt(when: 'before' | 'after', operation: Operation): void {
+    if (this.#point?.when === when && this.#point.operation === operation) this.isDead = true;
+  }
+}
+
+/** One run of an agent's inbound side, from start to crash or stop. */
+export interface InboundRun {
+  readonly pipeline: InboundPipeline;
+  readonly clock: ManualClock;
+  readonly feed: MemoryFeed;
+  readonly stores: InboundStores;
+  readonly logger: RecordingLogger;
+  readonly crash: CrashSwitch;
+  /** What the observer heard: `event:row`, or `event` alone. */
+  readonly heard: string[];
+  /** Rows whose handler began, in order. */
+  readonly handled: string[];
+  /** Lets promises settle, then moves time on. */
+  advance(ms?: number): Promise<void>;
+  /** Ends the process without a word. */
+  kill(): void;
+}
+
+/** Starts a run; pass `feed` and `stores` of an earlier one to start it again. */
+export async function startInbound(
+  options: Partial<InboundPipelineOptions> & {
+    readonly feed?: MemoryFeed;
+    readonly clock?: ManualClock;
+    readonly prepare?: (run: { readonly feed: MemoryFeed; readonly crash: CrashSwitch }) => void;
+  } = {},
+): Promise<InboundRun> {
+  const { feed: earlierFeed, prepare, handler = async () => {}, ...rest } = options;
+  const clock = options.clock ?? new ManualClock();
+  const feed = earlierFeed ?? new MemoryFeed(clock);
+  const logger = new RecordingLogger();
+  const crash = new CrashSwitch();
+  const stores = options.stores ?? memoryStores();
+  const heard: string[] = [];
+  const handled: string[] = [];
+  prepare?.({ feed, crash });
+  const pipeline = new InboundPipeline({
+    delivery: new PollDelivery({ intervalMs: 1_000 }),
+    random: () => 0.5,
+    concurrency: 1,
+    readAhead: 100,
+    handlerTimeoutMs: null,
+    atMostOnce: false,
+    logger,
+    ...rest,
+    clock,
+    port: crash.port(feed),
+    stores: crash.stores(stores),
+    observer: recordingObserver(heard),
+    handler: (message, context) => {
+      handled.push(message.id);
+      return handler(message, context);
+    },
+  });
+  await pipeline.load();
+  pipeline.open();
+  return {
+    pipeline,
+    clock,
+    feed,
+    stores,
+    logger,
+    crash,
+    heard,
+    handled,
+    advance: (ms = 0) => clock.advance(ms),
+    kill: () => {
+      crash.isDead = true;
+      pipeline.close();
+    },
+  };
+}
+
+/** Handlers that end when told to. */
+export class HeldHandlers {
+  readonly #ends = new Map<string, (outcome: { value?: unknown; error?: unknown }) => void>();
+  readonly signals = new Map<string, AbortSignal>();
+  readonly handler: AttemptHandler = (message, context) => {
+    this.signals.set(message.id, context.signal);
+    return new Promise((resolve, reject) => {
+      this.#ends.set(message.id, (outcome) =>
+        'error' in outcome ? reject(outcome.error) : resolve(outcome.value),
+      );
+    });
+  };
+
+  get running(): string[] {
+    return [...this.#ends.keys()];
+  }
+
+  finish(id: string, value?: unknown): void {
+    this.#end(id, { value });
+  }
+
+  fail(id: string, error: unknown = new Error('The handler failed.')): void {
+    this.#end(id, { error });
+  }
+
+  #end(id: string, outcome: { value?: unknown; error?: unknown }): void {
+    const end = this.#ends.get(id);
+    if (end === undefined) throw new Error(`${id} is not being handled.`);
+    this.#ends.delete(id);
+    end(outcome);
+  }
+}
+
+/** Goes round the event loop until `isDone`; for code that does real I/O. */
+export async function until(isDone: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isDone())) await new Promise((resolve) => setImmediate(resolve));
+}
+
+function never<T>(): Promise<T> {
+  return new Promise<T>(() => {});
+}
+
+function recordingObserver(heard: string[]): InboundPipelineOptions['observer'] {
+  const note =
+    (event: string) =>
+    (message: InboundMessage): void =>
+      void heard.push(`${event}:${message.id}`);
+  const say = (event: string) => (): void => void heard.push(event);
+  return {
+    started: note('started'),
+    progressed: (message, text) => void heard.push(`progressed:${message.id}:${text}`),
+    ended: note('ended'),
+    succeeded: note('succeeded'),
+    failed: note('failed'),
+    replySent: note('replySent'),
+    delivered: note('delivered'),
+    cancelled: note('cancelled'),
+    retrying: (message, { stage, attempt, delayMs }) =>
+      void heard.push(`retrying:${message.id}:${stage}:${attempt}:${delayMs}`),
+    gaveUp: (message, { stage, attempts }) => void heard.push(`gaveUp:${message.id}:${stage}:${attempts}`),
+    stuck: note('stuck'),
+    received: note('received'),
+    cursorLost: say('cursorLost'),
+    stale: say('stale'),
+    fresh: say('fresh'),
+    storageTrouble: say('storageTrouble'),
+    storageHealed: say('storageHealed'),
+  };
+}

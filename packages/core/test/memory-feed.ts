@@ -1,0 +1,149 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
+import { CursorLostError } from '../src/errors/cursor-lost-error.ts';
+import type { AnswerReceipt, FeedPage, FeedQuery, InboundPort } from '../src/inbound/inbound-port.ts';
+import { deferred } from '../src/presence/deferred.ts';
+import type { Clock } from '../src/time/clock.ts';
+import { PEER } from './agent-ids.ts';
+
+interface FeedRow {
+  readonly id: string;
+  readonly seq: number;
+  readonly message: InboundMessage | null;
+}
+
+/** One answer the feed was sent. */
+export interface SentReply {
+  readonly id: string;
+  readonly key: string;
+  readonly text: string;
+  readonly isDuplicate: boolean;
+}
+
+/** An inbound message of a peer; everything can be set. */
+export function inboundMessage(change: Partial<InboundMessage> & { id: string }): InboundMessage {
+  return {
+    activityId: change.id,
+    messageId: `message-of-${change.id}`,
+    contextId: '',
+    inReplyTo: '',
+    method: 'message/send',
+    params: {},
+    parts: [],
+    metadata: {},
+    source: 'peer_agent',
+    sourceId: PEER,
+    peerId: PEER,
+    role: 'user',
+    text: `text of ${change.id}`,
+    peerName: '',
+    peerRole: '',
+    agentCardUrl: '',
+    receivedAt: '',
+    seq: null,
+    raw: {},
+    ...change,
+  };
+}
+
+/** The platform's side of the feed, in memory: rows with `seq`, since, unacknowledged, acknowledgements and 410. */
+export class MemoryFeed implements InboundPort {
+  readonly rows: FeedRow[] = [];
+  readonly queries: FeedQuery[] = [];
+  readonly acks: string[] = [];
+  readonly replies: SentReply[] = [];
+  /** Thrown one by one, before anything else is done. */
+  readonly fetchFailures: unknown[] = [];
+  readonly ackFailures: unknown[] = [];
+  readonly replyFailures: unknown[] = [];
+  /** Rows that `since` may not name any more. */
+  readonly forgotten = new Set<string>();
+  /** Whether a read that waits is held. */
+  holds = false;
+  acknowledgedSeq = 0;
+  #seq = 0;
+  #clock: Clock;
+  #arrival = deferred<void>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Adds a message; `null` adds a row that is no message. */
+  push(change: Partial<InboundMessage> & { id: string }, isMessage = true): void {
+    this.#seq += 1;
+    const seq = this.#seq;
+    const message = isMessage ? inboundMessage({ seq, ...change }) : null;
+    this.rows.push({ id: change.id, seq, message });
+    this.#arrival.resolve();
+    this.#arrival = deferred<void>();
+  }
+
+  /** Adds `count` messages, each of a conversation of its own. */
+  pushMany(count: number): void {
+    for (let index = 0; index < count; index += 1) {
+      const id = `row-${this.#seq + 1}`;
+      this.push({ id, contextId: `context-of-${id}` });
+    }
+  }
+
+  async fetchInboundPage(query: FeedQuery): Promise<FeedPage> {
+    this.queries.push(query);
+    if (this.fetchFailures.length > 0) throw this.fetchFailures.shift();
+    const waits = this.holds && query.waitSecs !== undefined;
+    let rows = this.#after(query);
+    if (waits && rows.length === 0) {
+      const time = deferred<void>();
+      const timer = this.#clock.setTimer((query.waitSecs ?? 0) * 1_000, () => time.resolve());
+      const onAbort = (): void => time.reject(query.signal?.reason);
+      query.signal?.addEventListener('abort', onAbort, { once: true });
+      await Promise.race([this.#arrival.promise, time.promise]).finally(() => timer.cancel());
+      rows = this.#after(query);
+    }
+    const page = rows.slice(0, query.limit ?? 100);
+    const messages = page.flatMap((row) => (row.message === null ? [] : [row.message]));
+    return {
+      messages,
+      rows: page.length,
+      skipped: page.length - messages.length,
+      lastRowId: page.at(-1)?.id ?? null,
+      hasMore: rows.length > page.length,
+      waitApplied: waits,
+    };
+  }
+
+  async acknowledge(id: string): Promise<{ isSupported: boolean }> {
+    if (this.ackFailures.length > 0) throw this.ackFailures.shift();
+    this.acks.push(id);
+    this.acknowledgedSeq = Math.max(this.acknowledgedSeq, this.seqOf(id));
+    return { isSupported: true };
+  }
+
+  async reply(
+    message: InboundMessage,
+    text: string,
+    options: { readonly idempotencyKey?: string | undefined },
+  ): Promise<AnswerReceipt> {
+    if (this.replyFailures.length > 0) throw this.replyFailures.shift();
+    const key = `${message.messageId}/${options.idempotencyKey ?? 'reply'}`;
+    const isDuplicate = this.replies.some((reply) => reply.key === key);
+    this.replies.push({ id: message.id, key, text, isDuplicate });
+    return { status: isDuplicate ? 'duplicate' : 'sent' };
+  }
+
+  seqOf(id: string): number {
+    return this.rows.find((row) => row.id === id)?.seq ?? 0;
+  }
+
+  #after(query: FeedQuery): FeedRow[] {
+    const { sinceId } = query;
+    if (sinceId === undefined) {
+      return this.rows.filter((row) => !query.unacknowledged || row.seq > this.acknowledgedSeq);
+    }
+    if (this.forgotten.has(sinceId)) {
+      throw new CursorLostError('The position is not known.', { cursor: sinceId, ...LOST });
+    }
+    return this.rows.filter((row) => row.seq > this.seqOf(sinceId));
+  }
+}
+
+const LOST = { status: 410, method: 'GET', path: '/workspaces/self/activity' } as const;
