@@ -11,7 +11,7 @@ import type { Play } from './scenes/play.ts';
 import { sayGoodbye } from './scenes/say-goodbye.ts';
 import { Stage } from './stage/stage.ts';
 
-const LONGEST_RUN_MS = 60_000;
+const LONGEST_RUN_MS = 45_000;
 
 /**
  * Runs the scenes, clears the stage whatever happened, and gives what came of each promise.

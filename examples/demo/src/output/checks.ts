@@ -44,7 +44,7 @@ export class Checks {
   get verdicts(): Verdict[] {
     const names = (Object.keys(PROMISES) as CheckName[]).filter((name) => !this.#leftOut.has(name));
     return names.map((name) => {
-      const found = this.#found.get(name) ?? 'the run ended before this was examined';
+      const found = this.#found.get(name) ?? 'not reached';
       return { name, title: PROMISES[name], holds: found === true, found: String(found) };
     });
   }

@@ -46,7 +46,7 @@ export class Timeline {
 
   verdict(check: { name: string; title: string; holds: boolean; found: string }): void {
     const mark = check.holds ? styleText('green', '✓') : styleText('red', '✗');
-    const found = check.holds ? '' : `\n      ${check.found}`;
+    const found = check.holds ? '' : ` — ${check.found}`;
     this.#print({ check: check.name, ...check }, `  ${mark} ${check.name.padEnd(12)} ${check.title}${found}`);
   }
 
