@@ -315,7 +315,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
   async #lastHeartbeat(): Promise<void> {
     const { client } = this.#plan;
     const { clock } = client;
-    if (this.#degraded.has('platform-unreachable')) return;
+    if (this.#presence.lastSuccess === undefined || this.#degraded.has('platform-unreachable')) return;
     const metrics = { ...this.#board.metrics(), activeTasks: 0, currentTask: '' };
     await withDeadline({ clock, timeoutMs: LAST_WORDS_MS, what: 'The last heartbeat' }, (signal) =>
       client.heartbeat(metrics, { signal }),

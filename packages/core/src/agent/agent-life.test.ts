@@ -1,0 +1,220 @@
+import { describe, expect, it } from 'vitest';
+import { AgentClientDouble, agentStage, Gate, runningAgent } from '../../test/agent-stage.ts';
+import { removed } from '../../test/presence-double.ts';
+import { ONBOARD_AGAIN } from '../presence/report-presence.ts';
+import { runAgentLoop } from './run-agent-loop.ts';
+
+describe('pause', () => {
+  it('waits by default: handlers are aborted, and their messages handled again after the resume', async () => {
+    const gate = new Gate();
+    const { client, agent, events } = await runningAgent({ onMessage: gate.handler });
+    await client.deliver('m1');
+    client.comeBack({ paused: true });
+    await client.clock.advance(30_000);
+    await client.settle();
+    expect(gate.signals[0]?.reason).toMatchObject({ code: 'workspace_paused' });
+    expect(agent.health()).toMatchObject({ state: 'paused', presence: 'paused', ok: true, inFlight: 0 });
+    await client.deliver('m2');
+    await client.clock.advance(120_000);
+    expect(gate.signals).toHaveLength(1);
+    client.comeBack();
+    await client.clock.advance(30_000);
+    await client.settle();
+    expect(agent.health()).toMatchObject({ state: 'running', inFlight: 1 });
+    expect(gate.signals).toHaveLength(2);
+    gate.open();
+    await client.settle();
+    gate.open();
+    await client.settle();
+    expect(client.replies).toEqual(['m1: done', 'm2: done']);
+    expect(events.filter((event) => event === 'paused' || event === 'resumed')).toEqual([
+      'paused',
+      'resumed',
+    ]);
+    expect(events).not.toContain('retry m1');
+    await agent.stop();
+    expect(client.clock.pending).toBe(0);
+  });
+
+  it('at the start: the agent waits for the resume before it receives', async () => {
+    const { client, agent } = agentStage();
+    client.comeBack({ paused: true });
+    await agent.start();
+    await client.deliver('m1');
+    expect([agent.state, client.replies]).toEqual(['paused', []]);
+    client.comeBack();
+    await client.clock.advance(30_000);
+    await client.settle();
+    expect([agent.state, client.replies]).toEqual(['running', ['m1: echo m1']]);
+    await agent.stop();
+  });
+
+  it('stop during a pause ends the agent', async () => {
+    const { client, agent } = agentStage();
+    client.comeBack({ paused: true });
+    await agent.start();
+    await agent.stop();
+    expect([await agent.closed, client.clock.pending]).toEqual(['stopped', 0]);
+  });
+
+  it('ends the agent with onPause stop', async () => {
+    const gate = new Gate();
+    const { client, agent, events } = await runningAgent({ onMessage: gate.handler, onPause: 'stop' });
+    await client.deliver('m1');
+    client.comeBack({ paused: true });
+    await client.clock.advance(30_000);
+    expect(await agent.closed).toBe('paused');
+    expect(gate.signals[0]?.reason).toMatchObject({ code: 'workspace_paused' });
+    expect(events).toEqual(['message m1', 'paused', 'stopped paused']);
+    expect(client.clock.pending).toBe(0);
+  });
+});
+
+describe('the end from outside', () => {
+  it.each(['removed', 'revoked'] as const)(
+    '%s ends the agent, with one error that says what to do',
+    async (end) => {
+      const { client, agent, events } = await runningAgent();
+      client.refuse();
+      if (end === 'removed') client.onHeartbeat = () => Promise.reject(removed());
+      await client.clock.advance(37_000);
+      expect(await agent.closed).toBe(end);
+      expect(events).toEqual([end, `stopped ${end}`]);
+      expect(agent.health()).toMatchObject({ state: 'stopped', presence: end, ok: false });
+      expect(client.logger.messages('error')).toEqual([expect.stringContaining(ONBOARD_AGAIN)]);
+      expect(client.clock.pending).toBe(0);
+      const beats = client.beats.length;
+      await agent.stop();
+      expect(client.beats).toHaveLength(beats);
+    },
+  );
+});
+
+describe('heartbeats', () => {
+  it('come on time while a handler takes a minute', async () => {
+    const clients = new AgentClientDouble();
+    const { client, agent } = await runningAgent({
+      client: clients,
+      onMessage: async () => {
+        await clients.clock.sleep(60_000);
+        return 'slow';
+      },
+    });
+    await client.deliver('m1');
+    await client.clock.advance(90_000);
+    expect(client.times).toEqual([0, 2_000, 32_000, 60_250]);
+    expect(client.beats.map((beat) => beat.metrics.activeTasks)).toEqual([0, 1, 1, 0]);
+    expect(client.replies).toEqual(['m1: slow']);
+    await agent.stop();
+  });
+
+  it('tell progress and the share of failures, never a text', async () => {
+    const { client, agent, events } = await runningAgent({
+      onMessage: (message, context) => {
+        context.progress('counting\nbeans');
+        if (context.attempt === 1) throw new Error(`secret ${message.text}`);
+        return new Promise<void>(() => {});
+      },
+    });
+    await client.deliver('m1');
+    await client.clock.advance(5_000);
+    await client.settle();
+    await client.clock.advance(30_000);
+    expect(events).toContain('retry m1');
+    expect(client.beats.at(-1)?.metrics).toMatchObject({
+      currentTask: 'counting beans',
+      activeTasks: 1,
+      errorRate: 1,
+      sampleError: 'Error',
+    });
+    expect(JSON.stringify([client.beats, client.logger.lines])).not.toContain('secret');
+    const stopping = agent.stop({ timeoutMs: 0 });
+    await client.clock.advance(5_000);
+    await stopping;
+  });
+});
+
+describe('listeners', () => {
+  it('that throw or reject disturb nobody and are logged', async () => {
+    const { client, agent, events } = agentStage();
+    agent.on('message', () => {
+      throw new Error('thrown');
+    });
+    agent.on('delivered', () => Promise.reject(new Error('rejected')));
+    const seen: string[] = [];
+    agent.on('message', (message) => seen.push(message.id));
+    await agent.start();
+    await client.settle();
+    await client.deliver('m1');
+    expect([seen, client.replies]).toEqual([['m1'], ['m1: echo m1']]);
+    const logged = client.logger.lines.filter(({ message }) => message === 'A listener of the agent failed.');
+    expect(logged.map(({ fields }) => fields.event)).toEqual(['message', 'delivered']);
+    await agent.stop();
+    expect(events.at(-1)).toBe('stopped stopped');
+  });
+
+  it('are taken off by what on() gave, once, and by off()', async () => {
+    const { client, agent } = await runningAgent();
+    const seen: string[] = [];
+    const listener = (message: { id: string }): void => void seen.push(message.id);
+    const off = agent.on('message', listener);
+    off();
+    off();
+    await client.deliver('m1');
+    agent.on('message', listener);
+    off();
+    await client.deliver('m2');
+    agent.off('message', listener);
+    agent.off('paused', () => {});
+    await client.deliver('m3');
+    expect(seen).toEqual(['m2']);
+    await agent.stop();
+  });
+
+  it('may stop the agent', async () => {
+    const { client, agent } = await runningAgent();
+    agent.on('delivered', () => agent.stop());
+    await client.deliver('m1');
+    expect(await agent.closed).toBe('stopped');
+    expect(client.clock.pending).toBe(0);
+  });
+});
+
+describe('runAgentLoop', () => {
+  const quiet = { stores: undefined, random: () => 1 };
+
+  it('resolves with paused, removed or revoked', async () => {
+    for (const outcome of ['paused', 'removed', 'revoked'] as const) {
+      const client = new AgentClientDouble('/dev/null/agent');
+      const running = runAgentLoop(client, () => {}, quiet);
+      await client.clock.waitForPending();
+      if (outcome === 'paused') client.comeBack({ paused: true });
+      else client.refuse(() => (outcome === 'removed' ? Promise.reject(removed()) : {}));
+      await client.clock.advance(40_000);
+      expect(await running).toBe(outcome);
+    }
+  });
+
+  it('resolves with stopped when the signal aborts: before, while starting, while running', async () => {
+    const early = new AgentClientDouble('/dev/null/agent');
+    expect(await runAgentLoop(early, () => {}, { ...quiet, signal: AbortSignal.abort() })).toBe('stopped');
+    expect(early.asked).toEqual([]);
+    for (const isDown of [true, false]) {
+      const client = new AgentClientDouble('/dev/null/agent');
+      if (isDown) client.goDown();
+      const abort = new AbortController();
+      const running = runAgentLoop(client, () => {}, { ...quiet, signal: abort.signal });
+      await client.clock.waitForPending();
+      abort.abort();
+      expect(await running).toBe('stopped');
+      expect(client.clock.pending).toBe(0);
+    }
+  });
+
+  it('rejects with what start rejects with', async () => {
+    const client = new AgentClientDouble('/dev/null/agent');
+    client.refuse();
+    await expect(runAgentLoop(client, () => {}, quiet)).rejects.toMatchObject({ code: 'unauthorized' });
+    expect(client.clock.pending).toBe(0);
+  });
+});

@@ -1,0 +1,158 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { AgentClientDouble, agentStage, runningAgent } from '../../test/agent-stage.ts';
+import { hanging, refusing, removed, unreachable } from '../../test/presence-double.ts';
+import { createAgent } from './agent.ts';
+import type { AgentOptions } from './agent-options.ts';
+
+describe('start', () => {
+  it('registers, beats, receives and answers', async () => {
+    const { client, agent, events } = agentStage();
+    expect(agent.state).toBe('idle');
+    const starting = agent.start();
+    expect([agent.state, agent.health().ok]).toEqual(['starting', false]);
+    expect(agent.start()).toBe(starting);
+    await starting;
+    expect(client.asked).toEqual(['register']);
+    expect(client.times).toEqual([0]);
+    await client.settle();
+    await client.deliver('m1', 'm2');
+    expect(client.replies).toEqual(['m1: echo m1', 'm2: echo m2']);
+    expect(client.acknowledged.at(-1)).toBe('m2');
+    expect(agent.health()).toEqual({
+      state: 'running',
+      presence: 'online',
+      ok: true,
+      degradedReasons: [],
+      lastHeartbeatAt: '2026-01-01T00:00:00.000Z',
+      consecutiveHeartbeatFailures: 0,
+      lastInboundAt: '2026-01-01T00:00:00.000Z',
+      inFlight: 0,
+      unfinished: 0,
+      acknowledged: 'm2',
+    });
+    await agent.stop();
+    expect(events).toEqual([
+      'message m1',
+      'message m2',
+      'reply-sent m1',
+      'delivered m1',
+      'reply-sent m2',
+      'delivered m2',
+      'stopped stopped',
+    ]);
+    expect([agent.state, agent.health().ok]).toEqual(['stopped', false]);
+    expect(client.clock.pending).toBe(0);
+  });
+
+  it('waits for a platform that is down, and tells it', async () => {
+    const { client, agent, events } = agentStage();
+    client.goDown();
+    const starting = agent.start();
+    await client.clock.advance(60_000);
+    expect(events).toEqual(['degraded platform-unreachable']);
+    expect(agent.health()).toMatchObject({
+      state: 'starting',
+      ok: false,
+      degradedReasons: ['platform-unreachable'],
+    });
+    client.comeBack();
+    await client.clock.advance(60_000);
+    await starting;
+    expect(agent.health()).toMatchObject({ state: 'running', ok: true, degradedReasons: [] });
+    expect(events).toEqual(['degraded platform-unreachable', 'recovered platform-unreachable']);
+    expect(client.logger.messages('warn')).toHaveLength(1);
+    await agent.stop();
+    expect(client.clock.pending).toBe(0);
+  });
+
+  it.each([
+    ['a bad token', refusing(401, 'unauthorized'), 'unauthorized'],
+    ['a wrong organisation', refusing(403, 'access_denied'), 'access_denied'],
+    ['a removed workspace', () => Promise.reject(removed()), 'workspace_removed'],
+  ] as const)('rejects for %s and leaves nothing', async (_name, onRegister, code) => {
+    const { client, agent } = agentStage();
+    client.onRegister = onRegister;
+    const starting = agent.start();
+    await expect(starting).rejects.toMatchObject({ code });
+    expect(agent.start()).toBe(starting);
+    expect(await agent.closed).toBe('stopped');
+    expect([agent.state, client.beats.length, client.clock.pending]).toEqual(['stopped', 0, 0]);
+    await agent.stop();
+  });
+
+  it('rejects when the first heartbeat tells that the workspace is gone, after everything ended', async () => {
+    const { client, agent, events } = agentStage();
+    client.onHeartbeat = () => Promise.reject(removed());
+    await expect(agent.start()).rejects.toMatchObject({ code: 'workspace_removed' });
+    expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
+    expect(events).toEqual(['removed', 'stopped removed']);
+    expect(await agent.closed).toBe('removed');
+  });
+
+  it('gives up with its signal, during registration and during the first heartbeat', async () => {
+    for (const where of ['onRegister', 'onHeartbeat'] as const) {
+      const { client, agent } = agentStage();
+      client[where] = hanging;
+      const abort = new AbortController();
+      const starting = agent.start({ signal: abort.signal });
+      await client.settle();
+      abort.abort(new Error('given up'));
+      await expect(starting).rejects.toThrow('given up');
+      expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
+    }
+  });
+
+  it('does not register when its signal aborted before', async () => {
+    const { client, agent } = agentStage();
+    await expect(agent.start({ signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow('no');
+    expect(client.asked).toEqual([]);
+  });
+
+  it('a first heartbeat that fails does not fail the start', async () => {
+    const { client, agent, events } = agentStage();
+    client.onHeartbeat = () => Promise.reject(unreachable());
+    await agent.start();
+    expect(agent.health()).toMatchObject({ state: 'running', consecutiveHeartbeatFailures: 1 });
+    await client.clock.advance(2_000);
+    expect(agent.health()).toMatchObject({ ok: false, degradedReasons: ['platform-unreachable'] });
+    client.comeBack();
+    await client.clock.advance(10_000);
+    expect(events).toEqual(['degraded platform-unreachable', 'recovered platform-unreachable']);
+    await agent.stop();
+  });
+
+  it('leaves no open handle', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'agent-'));
+    const before = process.getActiveResourcesInfo().sort();
+    const { agent } = await runningAgent({ client: new AgentClientDouble(folder), stores: undefined });
+    await agent.stop();
+    expect(process.getActiveResourcesInfo().sort()).toEqual(before);
+    await rm(folder, { recursive: true });
+  });
+});
+
+describe('options', () => {
+  it.each<[string, Partial<Record<keyof AgentOptions, unknown>>]>([
+    ['client', { client: undefined }],
+    ['onMessage', { onMessage: 'echo' }],
+    ['onPause', { onPause: 'sleep' }],
+    ['concurrency', { concurrency: 0 }],
+    ['concurrency', { concurrency: 1.5 }],
+    ['concurrency', { concurrency: '2' }],
+    ['readAhead', { readAhead: 1, concurrency: 2 }],
+    ['handlerTimeoutMs', { handlerTimeoutMs: 0 }],
+    ['stopTimeoutMs', { stopTimeoutMs: -1 }],
+    ['stopTimeoutMs', { stopTimeoutMs: Number.POSITIVE_INFINITY }],
+    ['heartbeatIntervalMs', { heartbeatIntervalMs: 31_000 }],
+    ['heartbeatIntervalMs', { heartbeatIntervalMs: 999 }],
+    ['delivery', { delivery: 'push' }],
+  ])('a bad %s is named', (name, bad) => {
+    const options = { client: new AgentClientDouble(), onMessage: () => {}, ...bad } as AgentOptions;
+    expect(() => createAgent(options)).toThrow(
+      expect.objectContaining({ code: 'configuration_invalid', message: expect.stringContaining(name) }),
+    );
+  });
+});

@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest';
+import { agentStage, Gate, runningAgent } from '../../test/agent-stage.ts';
+import { hanging } from '../../test/presence-double.ts';
+
+describe('stop', () => {
+  it('gives the same promise each time, and tells the platform that nothing is under way', async () => {
+    const gate = new Gate();
+    const { client, agent, events } = await runningAgent({ onMessage: gate.handler });
+    await client.deliver('m1');
+    await client.clock.advance(5_000);
+    expect(client.beats.at(-1)?.metrics).toMatchObject({
+      activeTasks: 1,
+      currentTask: 'handling a message',
+    });
+    const stopping = agent.stop();
+    expect(agent.stop()).toBe(stopping);
+    expect(agent.state).toBe('stopping');
+    gate.open();
+    await stopping;
+    expect(client.beats.at(-1)?.metrics).toMatchObject({ activeTasks: 0, currentTask: '' });
+    expect(client.mostAtOnce).toBe(1);
+    expect(client.acknowledged).toEqual(['m1']);
+    expect(events.at(-1)).toBe('stopped stopped');
+    expect(await agent.closed).toBe('stopped');
+    expect(client.clock.pending).toBe(0);
+    const count = client.beats.length;
+    await client.clock.advance(120_000);
+    expect(client.beats).toHaveLength(count);
+  });
+
+  it('before start ends the agent; start then rejects', async () => {
+    const { client, agent } = agentStage();
+    await agent.stop();
+    expect(await agent.closed).toBe('stopped');
+    await expect(agent.start()).rejects.toMatchObject({ code: 'agent_stopped' });
+    expect([client.asked, client.beats, client.clock.pending]).toEqual([[], [], 0]);
+  });
+
+  it.each(['onRegister', 'onHeartbeat'] as const)('while start waits in %s', async (where) => {
+    const { client, agent } = agentStage();
+    client[where] = hanging;
+    const starting = agent.start();
+    await client.settle();
+    const stopped = agent.stop();
+    const rejected = expect(starting).rejects.toMatchObject({ code: 'agent_stopped' });
+    await client.clock.advance(2_000);
+    await stopped;
+    await rejected;
+    expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
+  });
+
+  it('waits for a running handler and takes in nothing more', async () => {
+    const gate = new Gate();
+    const { client, agent } = await runningAgent({ onMessage: gate.handler });
+    await client.deliver('m1', 'm2');
+    const stopping = agent.stop();
+    await client.clock.advance(29_000);
+    await client.deliver('m3');
+    expect([agent.state, gate.signals.length, gate.signals[0]?.aborted]).toEqual(['stopping', 1, false]);
+    gate.open();
+    await stopping;
+    expect(client.replies).toEqual(['m1: done']);
+    expect(client.acknowledged).toEqual(['m1']);
+    expect(client.clock.pending).toBe(0);
+  });
+
+  it('aborts a handler that is not done in time; its message stays unfinished', async () => {
+    const gate = new Gate();
+    const { client, agent, events } = await runningAgent({ onMessage: gate.handler, stopTimeoutMs: 10_000 });
+    await client.deliver('m1');
+    const stopping = agent.stop();
+    await client.clock.advance(9_999);
+    expect(gate.signals[0]?.aborted).toBe(false);
+    await client.clock.advance(1);
+    expect(gate.signals[0]?.reason).toMatchObject({ code: 'agent_stopped' });
+    await stopping;
+    expect([client.replies, client.acknowledged]).toEqual([[], []]);
+    expect(events).toEqual(['message m1', 'stopped stopped']);
+    expect(client.clock.pending).toBe(0);
+  });
+
+  it('leaves a handler behind that ignores its abort, with a warning', async () => {
+    const { client, agent } = await runningAgent({ onMessage: () => new Promise(() => {}) });
+    await client.deliver('m1');
+    const stopping = agent.stop({ timeoutMs: 1_000 });
+    await client.clock.advance(6_000);
+    await stopping;
+    expect(client.logger.messages('warn')).toContain(
+      'Handlers ignore their abort signal; the agent ends without them.',
+    );
+    expect(client.beats.at(-1)?.metrics.activeTasks).toBe(0);
+    expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
+  });
+
+  it('is time-boxed while the platform is down', async () => {
+    const { client, agent } = await runningAgent();
+    await client.deliver('m1');
+    client.isFeedDown = true;
+    client.goDown();
+    await client.deliver('m2');
+    await client.clock.advance(60_000);
+    expect(agent.health().degradedReasons).toContain('platform-unreachable');
+    const beats = client.beats.length;
+    const stopping = agent.stop();
+    await client.clock.advance(5_000);
+    await stopping;
+    expect(client.beats.length - beats).toBeLessThanOrEqual(1);
+    expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
+  });
+
+  it('is time-boxed while calls hang', async () => {
+    const { client, agent } = await runningAgent();
+    client.onHeartbeat = hanging;
+    const stopping = agent.stop();
+    await client.clock.advance(2_000);
+    await stopping;
+    expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
+  });
+
+  it('ends without a delivery that ignores its signal', async () => {
+    const delivery = { name: 'stubborn', expectedSilenceMs: 60_000, run: () => new Promise<void>(() => {}) };
+    const { client, agent } = await runningAgent({ delivery });
+    const stopping = agent.stop();
+    await client.clock.advance(5_000);
+    await stopping;
+    expect(client.logger.messages('warn')).toEqual([
+      'The delivery ignores its abort signal; the agent ends without it.',
+    ]);
+    expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
+  });
+
+  it('a pause that comes while stopping changes nothing', async () => {
+    const gate = new Gate();
+    const { client, agent, events } = await runningAgent({ onMessage: gate.handler });
+    await client.deliver('m1');
+    const stopping = agent.stop();
+    client.comeBack({ paused: true });
+    await client.clock.advance(29_999);
+    expect([agent.state, gate.signals[0]?.aborted]).toEqual(['stopping', false]);
+    gate.open();
+    await stopping;
+    expect(events).not.toContain('paused');
+    expect(await agent.closed).toBe('stopped');
+  });
+
+  it('await using stops the agent', async () => {
+    const { client, agent } = await runningAgent();
+    await (async () => {
+      await using running = agent;
+      expect(running.state).toBe('running');
+    })();
+    expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
+  });
+});

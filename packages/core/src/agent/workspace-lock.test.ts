@@ -1,0 +1,111 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AgentClientDouble, agentStage } from '../../test/agent-stage.ts';
+import { hanging, refusing } from '../../test/presence-double.ts';
+import { RecordingLogger } from '../../test/recording-logger.ts';
+import { lockWorkspace } from './workspace-lock.ts';
+
+let folder = '';
+const lockPath = (): string => join(folder, 'agent.lock');
+const onDisk = () => agentStage({ stores: undefined }, new AgentClientDouble(folder));
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'workspace-'));
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe('the workspace lock', () => {
+  it('is held from start to stop, private, and names this process', async () => {
+    const { agent } = onDisk();
+    await agent.start();
+    expect(await readFile(lockPath(), 'utf8')).toMatch(new RegExp(`^${process.pid} ${hostname()} `));
+    expect((await stat(lockPath())).mode & 0o777).toBe(0o600);
+    await agent.stop();
+    expect(await readdir(folder)).not.toContain('agent.lock');
+  });
+
+  it('of another process that lives refuses a second agent and names the process', async () => {
+    await writeFile(lockPath(), `${process.ppid} ${hostname()} mark`);
+    const { client, agent } = onDisk();
+    await expect(agent.start()).rejects.toMatchObject({
+      code: 'workspace_in_use',
+      message: expect.stringContaining(`Process ${process.ppid} `),
+      hint: expect.stringContaining(lockPath()),
+    });
+    expect([await agent.closed, client.asked, client.clock.pending]).toEqual(['stopped', [], 0]);
+    expect(await readFile(lockPath(), 'utf8')).toBe(`${process.ppid} ${hostname()} mark`);
+  });
+
+  it('of another host counts until it is deleted', async () => {
+    await writeFile(lockPath(), `1 another-host mark`);
+    await expect(onDisk().agent.start()).rejects.toMatchObject({ code: 'workspace_in_use' });
+  });
+
+  it('of another agent in this process counts, and not any more when that one stopped', async () => {
+    const first = onDisk();
+    await first.agent.start();
+    await expect(onDisk().agent.start()).rejects.toMatchObject({ code: 'workspace_in_use' });
+    await first.agent.stop();
+    const third = onDisk();
+    await third.agent.start();
+    await third.agent.stop();
+  });
+
+  it.each([
+    ['a dead process', () => `${spawnSync(process.execPath, ['-e', '']).pid} ${hostname()} mark`],
+    ['an earlier process with our id', () => `${process.pid} ${hostname()} mark`],
+    ['nobody', () => ''],
+    ['no process', () => `0 ${hostname()} mark`],
+    ['something else', () => 'garbage'],
+  ])('of %s is taken over', async (_name, mark) => {
+    await writeFile(lockPath(), mark());
+    const { agent } = onDisk();
+    await agent.start();
+    expect(agent.state).toBe('running');
+    await agent.stop();
+    expect(await readdir(folder)).not.toContain('agent.lock');
+  });
+
+  it('goes when the start fails, and when stop comes while it is taken', async () => {
+    const refused = onDisk();
+    refused.client.onRegister = refusing(401, 'unauthorized');
+    await expect(refused.agent.start()).rejects.toMatchObject({ code: 'unauthorized' });
+    expect(await readdir(folder)).not.toContain('agent.lock');
+    const hurried = onDisk();
+    hurried.client.onRegister = hanging;
+    const starting = expect(hurried.agent.start()).rejects.toMatchObject({ code: 'agent_stopped' });
+    await hurried.agent.stop();
+    await starting;
+    expect(hurried.client.asked).toEqual([]);
+    expect(await readdir(folder)).not.toContain('agent.lock');
+  });
+
+  it('leaves the lock alone that somebody else took meanwhile', async () => {
+    const release = await lockWorkspace(folder, new RecordingLogger());
+    await writeFile(lockPath(), 'somebody else');
+    await release();
+    expect(await readFile(lockPath(), 'utf8')).toBe('somebody else');
+  });
+
+  it('of a folder that cannot be written is done without; storage is degraded once a save fails', async () => {
+    await writeFile(join(folder, 'file'), '');
+    const client = new AgentClientDouble(join(folder, 'file', 'below'));
+    const { agent, events } = agentStage({ stores: undefined }, client);
+    await agent.start();
+    expect(client.logger.messages('warn')).toContain(
+      'The workspace folder cannot be locked; another process could use it too.',
+    );
+    expect(events).toEqual([]);
+    const delivered = new Promise((resolve) => agent.on('delivered', resolve));
+    await client.deliver('m1');
+    await delivered;
+    expect(client.replies).toEqual(['m1: echo m1']);
+    expect(agent.health()).toMatchObject({ state: 'running', ok: false, degradedReasons: ['storage'] });
+    expect(events.filter((event) => event === 'degraded storage')).toHaveLength(1);
+    await agent.stop();
+  });
+});

@@ -1,0 +1,192 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
+import { type Agent, createAgent } from '../src/agent/agent.ts';
+import type { AgentClient } from '../src/agent/agent-client.ts';
+import type { AgentEventName } from '../src/agent/agent-events.ts';
+import type { AgentOptions } from '../src/agent/agent-options.ts';
+import type { AnswerReceipt, FeedPage, FeedQuery } from '../src/inbound/inbound-port.ts';
+import { memoryStores } from '../src/inbound/inbound-stores.ts';
+import { ManualClock } from '../src/time/manual-clock.ts';
+import type { CallOptions } from '../src/transport/platform-request.ts';
+import { PEER, SELF } from './agent-ids.ts';
+import { PresenceDouble, unreachable } from './presence-double.ts';
+import { RecordingLogger } from './recording-logger.ts';
+
+const EVENTS: readonly AgentEventName[] = [
+  'message',
+  'delivered',
+  'reply-sent',
+  'retry',
+  'dead-letter',
+  'cancelled',
+  'stuck',
+  'paused',
+  'resumed',
+  'removed',
+  'revoked',
+  'degraded',
+  'recovered',
+  'cursor-lost',
+  'stopped',
+];
+
+/** A message of a peer, in a conversation of its own. */
+export function messageOf(id: string): InboundMessage {
+  return {
+    id,
+    activityId: id,
+    messageId: `message-${id}`,
+    contextId: `context-${id}`,
+    inReplyTo: '',
+    method: 'message/send',
+    params: {},
+    parts: [],
+    metadata: {},
+    source: 'peer_agent',
+    sourceId: PEER,
+    peerId: PEER,
+    role: 'user',
+    text: `text of ${id}`,
+    peerName: '',
+    peerRole: '',
+    agentCardUrl: '',
+    receivedAt: '2026-01-01T00:00:00Z',
+    seq: null,
+    raw: {},
+  };
+}
+
+/** A client without a network: presence as its base tells, and a feed in memory that holds requests. */
+export class AgentClientDouble extends PresenceDouble implements AgentClient {
+  readonly workspaceId = SELF;
+  readonly stateDirectory: string;
+  readonly logger = new RecordingLogger();
+  declare readonly clock: ManualClock;
+  readonly acknowledged: string[] = [];
+  readonly replies: string[] = [];
+  isFeedDown = false;
+  readonly #rows: InboundMessage[] = [];
+  readonly #waiting = new Set<() => void>();
+
+  constructor(stateDirectory = '/nowhere') {
+    super(new ManualClock());
+    this.stateDirectory = stateDirectory;
+  }
+
+  /** A message arrives; resolves when what follows from it at once has happened. */
+  async deliver(...ids: string[]): Promise<void> {
+    this.#rows.push(...ids.map(messageOf));
+    for (const wake of [...this.#waiting]) wake();
+    await this.settle();
+  }
+
+  /** Lets everything happen that needs no time. */
+  async settle(): Promise<void> {
+    for (let round = 0; round < 5; round += 1) await this.clock.advance(0);
+  }
+
+  async fetchInboundPage(query: FeedQuery): Promise<FeedPage> {
+    if (this.isFeedDown) throw unreachable();
+    if (this.#after(query).length === 0 && query.waitSecs !== undefined) await this.#hold(query);
+    const messages = this.#after(query).slice(0, query.limit);
+    return {
+      messages,
+      rows: messages.length,
+      skipped: 0,
+      lastRowId: messages.at(-1)?.id ?? null,
+      hasMore: false,
+      waitApplied: query.waitSecs !== undefined,
+    };
+  }
+
+  async acknowledge(upToActivityId: string): Promise<{ isSupported: boolean }> {
+    if (this.isFeedDown) throw unreachable();
+    this.acknowledged.push(upToActivityId);
+    return { isSupported: true };
+  }
+
+  async reply(message: InboundMessage, text: string, _options: CallOptions): Promise<AnswerReceipt> {
+    if (this.isFeedDown) throw unreachable();
+    this.replies.push(`${message.id}: ${text}`);
+    return { status: 'sent' };
+  }
+
+  #after({ sinceId }: FeedQuery): InboundMessage[] {
+    const position = sinceId ?? this.acknowledged.at(-1);
+    return this.#rows.slice(this.#rows.findIndex((row) => row.id === position) + 1);
+  }
+
+  async #hold({ waitSecs = 0, signal }: FeedQuery): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const timer = this.clock.setTimer(waitSecs * 1_000, resolve);
+      const wake = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      this.#waiting.add(wake);
+      signal?.addEventListener('abort', () => {
+        timer.cancel();
+        reject(signal.reason);
+      });
+    });
+    this.#waiting.clear();
+  }
+}
+
+/** An agent on a double, and the events it told. */
+export interface AgentStage {
+  readonly client: AgentClientDouble;
+  readonly agent: Agent<AgentClientDouble>;
+  /** Names of the events, in order; `degraded` and `recovered` with their reason, `stopped` with its outcome. */
+  readonly events: string[];
+}
+
+/** Makes an agent that keeps nothing on disk, unless `stores` is given as `undefined`. */
+export function agentStage(
+  options: Partial<AgentOptions<AgentClientDouble>> = {},
+  client: AgentClientDouble = options.client ?? new AgentClientDouble(),
+): AgentStage {
+  const agent = createAgent<AgentClientDouble>({
+    onMessage: (message) => `echo ${message.id}`,
+    stores: memoryStores(),
+    random: () => 1,
+    ...options,
+    client,
+  });
+  const events: string[] = [];
+  for (const name of EVENTS)
+    agent.on(name, (...values: readonly unknown[]) => events.push(nameOf(name, values[0])));
+  return { client, agent, events };
+}
+
+/** An agent stage that runs. */
+export async function runningAgent(
+  options: Partial<AgentOptions<AgentClientDouble>> = {},
+): Promise<AgentStage> {
+  const stage = agentStage(options);
+  await stage.agent.start();
+  await stage.client.settle();
+  return stage;
+}
+
+function nameOf(name: AgentEventName, first: unknown): string {
+  if (typeof first === 'string') return `${name} ${first}`;
+  return typeof first === 'object' && first !== null && 'id' in first ? `${name} ${first.id}` : name;
+}
+
+/** A handler that waits until it is let go, or throws when its signal aborts. */
+export class Gate {
+  readonly signals: AbortSignal[] = [];
+  #open: () => void = () => {};
+
+  readonly handler = (_message: InboundMessage, { signal }: { signal: AbortSignal }): Promise<string> => {
+    this.signals.push(signal);
+    return new Promise((resolve, reject) => {
+      this.#open = () => resolve('done');
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+  };
+
+  open(): void {
+    this.#open();
+  }
+}
