@@ -18,7 +18,7 @@ export { Agent, type AgentStartOptions, type AgentStopOptions, createAgent } fro
 export type { AgentClient } from './agent/agent-client.ts';
 export type { AgentEventName, AgentEvents, AgentListener, DegradedReason } from './agent/agent-events.ts';
 export type { AgentHealth, AgentState } from './agent/agent-health.ts';
-export type { AgentOptions, HandlerContext, MessageHandler } from './agent/agent-options.ts';
+export type { AgentOptions, HandlerAnswer, HandlerContext, MessageHandler } from './agent/agent-options.ts';
 export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
 export type { Acknowledgement } from './client/acknowledge.ts';
 export type { CallPeerOptions } from './client/call-peer.ts';

@@ -17,16 +17,19 @@ export interface HandlerContext<Client extends AgentClient = AgentClient> extend
   readonly logger: Logger;
 }
 
+/** What a handler gives back: the answer, or nothing. A blank text is nothing. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a handler as well
+export type HandlerAnswer = string | null | undefined | void;
+
 /**
- * Handles one message. What it returns, or what the promise it returns resolves with, is the answer if it is a text
- * that is not blank; anything else sends none; throwing
- * means "again later": five attempts, 1-4-16-64 s apart, then the message goes to the dead letters. What the
- * message carries is untrusted: fence it (`fencePeerText`) before a model sees it.
+ * Handles one message. The text it gives back is the answer; throwing means "again later": five attempts,
+ * 1-4-16-64 s apart, then the message goes to the dead letters. What the message carries is untrusted:
+ * `messageForModel` makes of it what a model may see.
  */
 export type MessageHandler<Client extends AgentClient = AgentClient> = (
   message: InboundMessage,
   context: HandlerContext<Client>,
-) => unknown;
+) => HandlerAnswer | Promise<HandlerAnswer>;
 
 /** Options of `createAgent`. */
 export interface AgentOptions<Client extends AgentClient = AgentClient> {
@@ -37,7 +40,10 @@ export interface AgentOptions<Client extends AgentClient = AgentClient> {
   delivery?: DeliveryChoice | undefined;
   /** What a pause means: `wait` keeps beating and goes on after the resume, `stop` ends the agent. @default 'wait' */
   onPause?: 'wait' | 'stop' | undefined;
-  /** Most messages handled at once; messages of one conversation never overlap. @default 1 */
+  /**
+   * Most messages handled at once; messages of one conversation never overlap. With 1, an agent that waits for a
+   * peer's answer cannot answer that peer: raise it where peers ask each other. @default 1
+   */
   concurrency?: number | undefined;
   /** Most messages read ahead and not finished. @default 50 */
   readAhead?: number | undefined;
