@@ -280,6 +280,15 @@ describe('the stale watch', () => {
     run.kill();
   });
 
+  it('says nothing while the agent itself does not read, because it is full', async () => {
+    const run = await startInbound({ readAhead: 1, handler: () => new Promise(() => {}) });
+    run.feed.pushMany(2);
+    await run.advance(600_000);
+    expect(run.handled).toEqual(['row-1']);
+    expect(run.heard).not.toContain('stale');
+    run.kill();
+  });
+
   it('says when it is over, and sleeps while suspended', async () => {
     const run = await startInbound({ delivery: new PollDelivery({ intervalMs: 5_000 }) });
     run.feed.fetchFailures.push(...Array.from({ length: 10 }, () => away()));

@@ -108,6 +108,8 @@ export class InboundPipeline {
     this.#watch = new StaleWatch({
       clock,
       limitMs: STALE_AFTER_SILENCES * delivery.expectedSilenceMs,
+      // Full of unfinished messages, the agent does not read, and that is no fault of the feed.
+      isExpected: () => inbox.hasRoom,
       onStale: () => observer.stale(),
       onFresh: () => observer.fresh(),
     });

@@ -68,6 +68,11 @@ export class Inbox implements DeliveryInbox {
     return this.#ledger.unfinished;
   }
 
+  /** Whether more messages may come in now. */
+  get hasRoom(): boolean {
+    return this.#free() > 0;
+  }
+
   async room(signal: AbortSignal): Promise<number> {
     for (;;) {
       signal.throwIfAborted();

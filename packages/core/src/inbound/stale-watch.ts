@@ -5,6 +5,8 @@ export interface StaleWatchOptions {
   readonly clock: Clock;
   /** Silence longer than this is stale, in milliseconds. */
   readonly limitMs: number;
+  /** False while there is a reason for silence, which then does not count. */
+  readonly isExpected: () => boolean;
   readonly onStale: () => void;
   readonly onFresh: () => void;
 }
@@ -51,6 +53,7 @@ export class StaleWatch {
   }
 
   #check(): void {
+    if (!this.#options.isExpected()) this.#lastAt = this.#options.clock.monotonic();
     const leftMs = this.#lastAt + this.#options.limitMs - this.#options.clock.monotonic();
     this.#arm(leftMs > 0 ? leftMs : this.#options.limitMs);
     if (leftMs > 0 || this.#isStale) return;

@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest';
+import { RecordingLogger } from '../../test/recording-logger.ts';
+import { ManualClock } from '../time/manual-clock.ts';
+import { AckSender } from './ack-sender.ts';
+
+it('a position that moves at whatever moment of a request is told', async () => {
+  const life = new AbortController().signal;
+  // Each promise step after the request is one moment; one of them is between the last look and the end.
+  for (let moment = 0; moment < 12; moment += 1) {
+    let position = 'row-1';
+    const told: string[] = [];
+    const sender = new AckSender({
+      port: {
+        acknowledge: async (id) => {
+          told.push(id);
+          if (told.length === 1) void moveAfter(moment);
+          return { isSupported: true };
+        },
+      },
+      clock: new ManualClock(),
+      logger: new RecordingLogger(),
+      random: () => 0.5,
+      position: () => position,
+      save: async () => true,
+    });
+    const moveAfter = async (steps: number): Promise<void> => {
+      for (let step = 0; step < steps; step += 1) await Promise.resolve();
+      position = 'row-2';
+      sender.send(life);
+    };
+    sender.send(life);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told, `moved ${moment} steps after the request`).toEqual(['row-1', 'row-2']);
+    expect(sender.isUpToDate).toBe(true);
+  }
+});
+
+it('a platform without acknowledgements is asked once', async () => {
+  let asked = 0;
+  const life = new AbortController().signal;
+  const sender = new AckSender({
+    port: {
+      acknowledge: async () => {
+        asked += 1;
+        return { isSupported: false };
+      },
+    },
+    clock: new ManualClock(),
+    logger: new RecordingLogger(),
+    random: () => 0.5,
+    position: () => `row-${asked}`,
+    save: async () => true,
+  });
+  sender.send(life);
+  await sender.flush(life);
+  sender.send(life);
+  await sender.flush(life);
+  expect(asked).toBe(1);
+});

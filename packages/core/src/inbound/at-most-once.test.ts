@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { HeldHandlers, startInbound } from '../../test/inbound-stage.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import type { CursorRecord } from './cursor-store.ts';
+import { memoryStores } from './inbound-stores.ts';
+import { MemoryCursorStore } from './memory-cursor-store.ts';
+
+const away = () => new MoleculeError('Away.', { code: 'timed_out', isRetryable: true });
+
+/** Stores whose cursor cannot be written. */
+function brokenStores() {
+  class Broken extends MemoryCursorStore {
+    override async save(_record: CursorRecord): Promise<void> {
+      throw new Error('Read-only.');
+    }
+  }
+  return { ...memoryStores(), cursor: new Broken() };
+}
+
+describe('at most once', () => {
+  it('is finished and acknowledged before the handler ends', async () => {
+    const held = new HeldHandlers();
+    const run = await startInbound({ atMostOnce: true, handler: held.handler });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000);
+    expect(held.running).toEqual(['row-1']);
+    expect(run.feed.acks).toEqual(['row-1']);
+    held.finish('row-1', 'answer');
+    await run.advance();
+    expect(run.feed.replies).toHaveLength(1);
+  });
+
+  it('a crash in the handler does not bring the message back', async () => {
+    const first = await startInbound({ atMostOnce: true, handler: () => new Promise(() => {}) });
+    first.feed.push({ id: 'row-1' });
+    await first.advance(1_000);
+    first.kill();
+    const second = await startInbound({ atMostOnce: true, feed: first.feed, stores: first.stores });
+    await second.advance(10_000);
+    expect(first.handled).toEqual(['row-1']);
+    expect(second.handled).toEqual([]);
+  });
+
+  it('a handler that fails is noted, not tried again', async () => {
+    const run = await startInbound({
+      atMostOnce: true,
+      handler: async () => {
+        throw new Error('No.');
+      },
+    });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(600_000);
+    expect(run.handled).toEqual(['row-1']);
+    expect(await run.stores.deadLetters.list()).toMatchObject([{ activityId: 'row-1', attempts: 1 }]);
+  });
+
+  it('a handler that was interrupted is noted, and does not run again after a pause', async () => {
+    const held = new HeldHandlers();
+    const run = await startInbound({ atMostOnce: true, handler: held.handler });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000);
+    await run.pipeline.suspend();
+    run.pipeline.abortHandlers(new MoleculeError('Paused.', { code: 'workspace_paused' }));
+    held.fail('row-1');
+    await run.pipeline.idle();
+    run.pipeline.open();
+    await run.advance(600_000);
+    expect(run.handled).toEqual(['row-1']);
+    expect(await run.stores.deadLetters.list()).toMatchObject([{ errorCode: 'workspace_paused' }]);
+    expect((await run.stores.cursor.load())?.attempts).toEqual({});
+  });
+
+  it('an answer that fails is sent again, from memory; its text never reaches the disk', async () => {
+    const run = await startInbound({ atMostOnce: true, handler: async () => 'answer' });
+    run.feed.replyFailures.push(away(), away());
+    run.feed.push({ id: 'row-1' });
+    await run.advance(2_000);
+    expect(await run.stores.journal.load('row-1')).toBeUndefined();
+    await run.advance(600_000);
+    expect(run.feed.replies).toHaveLength(1);
+    expect(run.handled).toEqual(['row-1']);
+  });
+
+  it('without a disk the handler waits until the platform took the acknowledgement', async () => {
+    const run = await startInbound({ atMostOnce: true, stores: brokenStores() });
+    run.feed.ackFailures.push(away(), away(), away());
+    run.feed.push({ id: 'row-1' });
+    await run.advance(3_000);
+    expect(run.handled).toEqual([]);
+    await run.advance(30_000);
+    expect(run.feed.acks).toEqual(['row-1']);
+    expect(run.handled).toEqual(['row-1']);
+  });
+
+  it('a message taken back before that is never handled, and the next is acknowledged', async () => {
+    const run = await startInbound({ atMostOnce: true, concurrency: 2, stores: brokenStores() });
+    run.feed.ackFailures.push(...Array.from({ length: 8 }, away));
+    run.feed.push({ id: 'row-1' });
+    await run.advance(3_000);
+    run.feed.push({ id: 'row-2', method: 'cancel_task', params: { id: 'row-1' } });
+    await run.advance(1_000);
+    expect(run.heard).toContain('cancelled:row-1');
+    run.feed.push({ id: 'row-3' });
+    await run.advance(600_000);
+    expect(run.handled).toEqual(['row-3']);
+    expect(run.feed.acks.at(-1)).toBe('row-3');
+  });
+});

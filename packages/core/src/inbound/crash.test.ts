@@ -1,0 +1,189 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type CrashSwitch, type InboundRun, startInbound, until } from '../../test/inbound-stage.ts';
+import type { MemoryFeed } from '../../test/memory-feed.ts';
+import { fileStores } from './inbound-stores.ts';
+
+let folder: string;
+const runs: InboundRun[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'molecule-crash-'));
+});
+afterEach(async () => {
+  for (const run of runs.splice(0)) {
+    await run.pipeline.suspend();
+    run.kill();
+  }
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** A process: its own stores on the same folder. */
+async function start(
+  options: {
+    readonly feed?: MemoryFeed;
+    readonly prepare?: (world: { readonly feed: MemoryFeed; readonly crash: CrashSwitch }) => void;
+  } = {},
+): Promise<InboundRun> {
+  const run = await startInbound({ stores: fileStores(folder), handler: async () => 'answer', ...options });
+  runs.push(run);
+  return run;
+}
+
+/** Runs until the process died at its point. */
+async function dies(
+  when: 'before' | 'after',
+  operation: Parameters<CrashSwitch['arm']>[1],
+): Promise<InboundRun> {
+  const run = await start({
+    prepare: ({ feed, crash }) => {
+      feed.push({ id: 'row-1' });
+      crash.arm(when, operation);
+    },
+  });
+  await until(() => run.crash.isDead);
+  run.kill();
+  return run;
+}
+
+async function journalFiles(): Promise<string[]> {
+  return readdir(join(folder, 'journal')).catch(() => []);
+}
+
+async function comesBack(first: InboundRun): Promise<InboundRun> {
+  const run = await start({ feed: first.feed });
+  await until(() => run.feed.acks.includes('row-1'));
+  await until(async () => (await journalFiles()).length === 0);
+  return run;
+}
+
+describe('killed', () => {
+  it('between the end of the handler and its answer: the handler does not run again, one answer is sent', async () => {
+    const first = await dies('before', 'reply');
+    expect(first.handled).toEqual(['row-1']);
+    expect(await journalFiles()).toHaveLength(1);
+    const second = await comesBack(first);
+    expect(second.handled).toEqual([]);
+    expect(second.feed.replies).toMatchObject([{ text: 'answer', isDuplicate: false }]);
+  });
+
+  it('between the answer and the acknowledgement: the same answer by its id, so there is no second one', async () => {
+    const first = await dies('after', 'reply');
+    const second = await comesBack(first);
+    expect(second.handled).toEqual([]);
+    expect(new Set(second.feed.replies.map((reply) => reply.key)).size).toBe(1);
+    expect(second.feed.replies.filter((reply) => !reply.isDuplicate)).toHaveLength(1);
+  });
+
+  it('before the acknowledgement: it is told by the next run, and nothing else happens', async () => {
+    const first = await dies('before', 'acknowledge');
+    const second = await comesBack(first);
+    expect(second.handled).toEqual([]);
+    expect(second.feed.replies).toHaveLength(1);
+  });
+
+  it('after the acknowledgement: nothing is left to do', async () => {
+    const first = await dies('after', 'acknowledge');
+    const second = await comesBack(first);
+    expect(second.handled).toEqual([]);
+    expect(second.feed.replies).toHaveLength(1);
+  });
+
+  it('before the journal of a finished message is deleted: its text goes at the next start', async () => {
+    const first = await dies('before', 'journal.remove');
+    expect(await journalFiles()).toHaveLength(1);
+    const second = await comesBack(first);
+    expect(second.handled).toEqual([]);
+  });
+
+  it('before the outcome is on disk: the handler runs again, as it must', async () => {
+    const first = await dies('before', 'journal.save');
+    const second = await comesBack(first);
+    expect(second.handled).toEqual(['row-1']);
+    expect(second.feed.replies).toHaveLength(1);
+  });
+
+  it('in the handler: the message comes again, as attempt two', async () => {
+    const first = await startInbound({ stores: fileStores(folder), handler: () => new Promise(() => {}) });
+    runs.push(first);
+    first.feed.push({ id: 'row-1' });
+    await first.advance(1_000);
+    await until(() => first.handled.length === 1);
+    first.kill();
+    const attempts: number[] = [];
+    const second = await startInbound({
+      stores: fileStores(folder),
+      feed: first.feed,
+      handler: async (_message, { attempt }) => void attempts.push(attempt),
+    });
+    runs.push(second);
+    await until(() => second.feed.acks.includes('row-1'));
+    expect(attempts).toEqual([2]);
+  });
+
+  it('after an answer the handler sent itself: it runs again, the answer is not sent again', async () => {
+    const first = await startInbound({
+      stores: fileStores(folder),
+      handler: async (_message, { reply }) => {
+        await reply('one');
+        return new Promise(() => {});
+      },
+    });
+    runs.push(first);
+    first.feed.push({ id: 'row-1' });
+    await first.advance(1_000);
+    await until(async () => first.feed.replies.length === 1 && (await journalFiles()).length === 1);
+    await until(async () => (await fileStores(folder).journal.load('row-1'))?.repliesSent === 1);
+    first.kill();
+    const second = await startInbound({
+      stores: fileStores(folder),
+      feed: first.feed,
+      handler: async (_message, { reply }) => {
+        await reply('one');
+        return 'returned';
+      },
+    });
+    runs.push(second);
+    await until(() => second.feed.acks.includes('row-1'));
+    expect(second.feed.replies).toMatchObject([{ text: 'one', isDuplicate: false }]);
+  });
+
+  it('after the position could not be written: the journal is still there, the handler does not run again', async () => {
+    const files = fileStores(folder);
+    const first = await startInbound({
+      stores: {
+        ...files,
+        cursor: {
+          load: () => files.cursor.load(),
+          save: async () => {
+            throw new Error('The disk is full.');
+          },
+        },
+      },
+      handler: async () => 'answer',
+      prepare: ({ feed, crash }) => {
+        feed.push({ id: 'row-1' });
+        crash.arm('before', 'acknowledge');
+      },
+    });
+    runs.push(first);
+    await until(() => first.crash.isDead);
+    await first.advance();
+    first.kill();
+    expect(await journalFiles()).toHaveLength(1);
+    const second = await comesBack(first);
+    expect(second.handled).toEqual([]);
+    expect(second.feed.replies.filter((reply) => !reply.isDuplicate)).toHaveLength(1);
+  });
+
+  it.each([
+    ['before', 'cursor.save'],
+    ['after', 'cursor.save'],
+    ['after', 'journal.save'],
+  ] as const)('%s %s: one answer in the end', async (when, operation) => {
+    const second = await comesBack(await dies(when, operation));
+    expect(second.feed.replies.filter((reply) => !reply.isDuplicate)).toHaveLength(1);
+  });
+});
