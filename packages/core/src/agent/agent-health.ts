@@ -1,3 +1,5 @@
+import type { InboundPipeline } from '../inbound/inbound-pipeline.ts';
+import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { PresenceState } from '../presence/presence-machine.ts';
 import type { DegradedReason } from './agent-events.ts';
 
@@ -25,4 +27,29 @@ export interface AgentHealth {
   readonly unfinished: number;
   /** The row up to which everything is finished. */
   readonly acknowledged: string | null;
+}
+
+/** Takes the snapshot. */
+export function describeHealth(
+  state: AgentState,
+  presence: HeartbeatLoop,
+  pipeline: InboundPipeline,
+  degradedReasons: readonly DegradedReason[],
+): AgentHealth {
+  return {
+    state,
+    presence: presence.state,
+    ok: degradedReasons.length === 0 && (state === 'running' || state === 'paused'),
+    degradedReasons,
+    lastHeartbeatAt: isoTime(presence.lastSuccess?.at),
+    consecutiveHeartbeatFailures: presence.consecutiveFailures,
+    lastInboundAt: isoTime(pipeline.lastReadAt),
+    inFlight: pipeline.active,
+    unfinished: pipeline.unfinished,
+    acknowledged: pipeline.acknowledged,
+  };
+}
+
+function isoTime(unixMs: number | undefined): string | null {
+  return unixMs === undefined ? null : new Date(unixMs).toISOString();
 }

@@ -7,22 +7,19 @@ import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { PresenceChange, PresenceState } from '../presence/presence-machine.ts';
 import { ONBOARD_AGAIN } from '../presence/report-presence.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
-import { withDeadline } from '../time/deadline.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import type { AgentClient } from './agent-client.ts';
-import type { AgentEventName, AgentListener, DegradedReason } from './agent-events.ts';
-import type { AgentHealth, AgentState } from './agent-health.ts';
+import type { AgentEventName, AgentListener } from './agent-events.ts';
+import { type AgentHealth, type AgentState, describeHealth } from './agent-health.ts';
 import { type AgentOptions, type AgentPlan, planAgent } from './agent-options.ts';
 import { announce } from './announce.ts';
 import { EventHub } from './event-hub.ts';
 import { observeInbound } from './observe-inbound.ts';
+import { agentStopped, workspacePaused } from './stop-reasons.ts';
 import { TaskBoard } from './task-board.ts';
+import { Trouble } from './trouble.ts';
+import { drain, flush, lastHeartbeat, stopReceiving, takeSteps } from './wind-down.ts';
 import { lockWorkspace } from './workspace-lock.ts';
-
-const LAST_WORDS_MS = 2_000;
-const FLUSH_MS = 5_000;
-const ABORT_GRACE_MS = 5_000;
-const DELIVERY_GRACE_MS = 5_000;
 
 /** Options of {@link Agent.start}. */
 export interface AgentStartOptions {
@@ -49,7 +46,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
   readonly #pipeline: InboundPipeline;
   readonly #life = linkAbort();
   readonly #closed = deferred<LoopOutcome>();
-  readonly #degraded = new Set<DegradedReason>();
+  readonly #trouble: Trouble;
   #state: AgentState = 'idle';
   #starting: Promise<void> | undefined;
   #finishing: Promise<void> | undefined;
@@ -68,6 +65,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
     this.#events = new EventHub((event, error) =>
       this.#logger.error({ error, event }, 'A listener of the agent failed.'),
     );
+    this.#trouble = new Trouble(this.#events);
     this.#board = new TaskBoard(clock);
     this.#presence = new HeartbeatLoop({
       port: client,
@@ -94,8 +92,8 @@ export class Agent<Client extends AgentClient = AgentClient> {
         board: this.#board,
         logger: this.#logger,
         metricsChanged: () => this.#presence.metricsChanged(),
-        degrade: (reason, error) => this.#degrade(reason, error),
-        recover: (reason) => this.#recover(reason),
+        degrade: (reason, error) => this.#trouble.begin(reason, error),
+        recover: (reason) => this.#trouble.end(reason),
       }),
     });
   }
@@ -120,20 +118,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
 
   /** A snapshot; cheap. */
   health(): AgentHealth {
-    const heartbeatAt = this.#presence.lastSuccess?.at;
-    const readAt = this.#pipeline.lastReadAt;
-    return {
-      state: this.#state,
-      presence: this.#presence.state,
-      ok: this.#degraded.size === 0 && (this.#state === 'running' || this.#state === 'paused'),
-      degradedReasons: [...this.#degraded],
-      lastHeartbeatAt: heartbeatAt === undefined ? null : new Date(heartbeatAt).toISOString(),
-      consecutiveHeartbeatFailures: this.#presence.consecutiveFailures,
-      lastInboundAt: readAt === undefined ? null : new Date(readAt).toISOString(),
-      inFlight: this.#pipeline.active,
-      unfinished: this.#pipeline.unfinished,
-      acknowledged: this.#pipeline.acknowledged,
-    };
+    return describeHealth(this.#state, this.#presence, this.#pipeline, this.#trouble.reasons);
   }
 
   /**
@@ -160,7 +145,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
   }
 
   async #start({ signal }: AgentStartOptions): Promise<void> {
-    if (this.#finishing !== undefined) throw stopped();
+    if (this.#finishing !== undefined) throw agentStopped();
     this.#state = 'starting';
     const { client, random, usesFolder } = this.#plan;
     const { clock } = client;
@@ -177,10 +162,10 @@ export class Agent<Client extends AgentClient = AgentClient> {
         logger: this.#logger,
         random,
         signal: limit.signal,
-        onUnreachable: (error) => this.#degrade('platform-unreachable', error),
+        onUnreachable: (error) => this.#trouble.begin('platform-unreachable', error),
       });
       limit.signal.throwIfAborted();
-      this.#recover('platform-unreachable');
+      this.#trouble.end('platform-unreachable');
       this.#beating = this.#presence.run(this.#life.signal);
       await this.#firstRound(limit.signal);
     } catch (error) {
@@ -205,12 +190,12 @@ export class Agent<Client extends AgentClient = AgentClient> {
     const aborted = deferred<never>();
     signal.addEventListener('abort', () => aborted.reject(signal.reason), { once: true });
     await Promise.race([this.#presence.firstRound, aborted.promise]);
-    if (this.#outcome === 'stopped') throw stopped();
+    if (this.#outcome === 'stopped') throw agentStopped();
   }
 
   #onPresence(change: PresenceChange, error: unknown): void {
-    if (change === 'degraded') this.#degrade('platform-unreachable', error);
-    if (change === 'started' || change === 'recovered') this.#recover('platform-unreachable');
+    if (change === 'degraded') this.#trouble.begin('platform-unreachable', error);
+    if (change === 'started' || change === 'recovered') this.#trouble.end('platform-unreachable');
     if (change === 'paused') this.#pause();
     if (change === 'resumed') this.#resume();
     if (change === 'removed' || change === 'revoked') {
@@ -221,7 +206,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
 
   #pause(): void {
     if (this.#finishing !== undefined) return;
-    this.#recover('platform-unreachable');
+    this.#trouble.end('platform-unreachable');
     this.#state = 'paused';
     this.#events.emit('paused');
     if (this.#plan.onPause === 'stop') {
@@ -230,7 +215,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
     }
     this.#switching = this.#switching.then(async () => {
       const receiving = this.#pipeline.suspend();
-      this.#pipeline.abortHandlers(paused());
+      this.#pipeline.abortHandlers(workspacePaused());
       await receiving;
     });
   }
@@ -255,71 +240,20 @@ export class Agent<Client extends AgentClient = AgentClient> {
     const wasStarted = this.#beating !== undefined;
     this.#state = 'stopping';
     const isKnown = wasStarted && (outcome === 'stopped' || outcome === 'paused');
-    const steps: readonly (() => unknown)[] = [
-      () => this.#stopReceiving(),
-      () => this.#drain(outcome, timeoutMs),
-      () => isKnown && this.#flush(),
-      () => this.#life.abort(stopped()),
+    const parts = { client: this.#plan.client, pipeline: this.#pipeline, logger: this.#logger };
+    const isHeard = this.#presence.lastSuccess !== undefined && !this.#trouble.has('platform-unreachable');
+    await takeSteps(this.#logger, [
+      () => stopReceiving(parts, this.#switching),
+      () => drain(parts, timeoutMs, outcome === 'paused' ? workspacePaused() : agentStopped()),
+      () => isKnown && flush(parts),
+      () => this.#life.abort(agentStopped()),
       () => this.#beating,
       // After the loop's last heartbeat, so that none can follow it and bring the tasks back.
-      () => isKnown && outcome === 'stopped' && this.#lastHeartbeat(),
+      () => isKnown && isHeard && outcome === 'stopped' && lastHeartbeat(parts, this.#board.metrics()),
       () => this.#pipeline.close(),
       () => this.#lock?.then((release) => release()).catch(() => {}),
-    ];
-    for (const step of steps) {
-      try {
-        await step();
-      } catch (error) {
-        this.#logger.error({ error }, 'A step of stopping the agent failed; the next ones follow.');
-      }
-    }
+    ]);
     this.#end(outcome);
-  }
-
-  /** A delivery of the user's own may ignore its signal; then the agent ends without it. */
-  async #stopReceiving(): Promise<void> {
-    const { clock } = this.#plan.client;
-    const receiving = this.#pipeline.suspend();
-    const deadline = { clock, timeoutMs: DELIVERY_GRACE_MS, what: 'The delivery' };
-    await withDeadline(deadline, () => Promise.all([this.#switching, receiving])).catch((error: unknown) => {
-      this.#logger.warn({ error }, 'The delivery ignores its abort signal; the agent ends without it.');
-    });
-  }
-
-  async #drain(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
-    const { clock } = this.#plan.client;
-    if (this.#pipeline.active === 0) return;
-    const within = async (ms: number): Promise<boolean> => {
-      const deadline = { clock, timeoutMs: ms, what: 'The handlers' };
-      return withDeadline(deadline, () => this.#pipeline.idle()).then(
-        () => true,
-        () => false,
-      );
-    };
-    if (timeoutMs > 0 && (await within(timeoutMs))) return;
-    this.#pipeline.abortHandlers(outcome === 'paused' ? paused() : stopped());
-    if (await within(ABORT_GRACE_MS)) return;
-    const fields = { inFlight: this.#pipeline.active };
-    this.#logger.warn(fields, 'Handlers ignore their abort signal; the agent ends without them.');
-  }
-
-  async #flush(): Promise<void> {
-    const { clock } = this.#plan.client;
-    await withDeadline({ clock, timeoutMs: FLUSH_MS, what: 'The last acknowledgement' }, (signal) =>
-      this.#pipeline.flush(signal),
-    ).catch((error: unknown) => {
-      this.#logger.warn({ error }, 'What is finished could not be acknowledged; it is at the next start.');
-    });
-  }
-
-  async #lastHeartbeat(): Promise<void> {
-    const { client } = this.#plan;
-    const { clock } = client;
-    if (this.#presence.lastSuccess === undefined || this.#degraded.has('platform-unreachable')) return;
-    const metrics = { ...this.#board.metrics(), activeTasks: 0, currentTask: '' };
-    await withDeadline({ clock, timeoutMs: LAST_WORDS_MS, what: 'The last heartbeat' }, (signal) =>
-      client.heartbeat(metrics, { signal }),
-    ).catch(() => {});
   }
 
   #end(outcome: LoopOutcome): void {
@@ -327,24 +261,6 @@ export class Agent<Client extends AgentClient = AgentClient> {
     this.#events.emit('stopped', outcome);
     this.#closed.resolve(outcome);
   }
-
-  #degrade(reason: DegradedReason, error: unknown): void {
-    if (this.#degraded.has(reason)) return;
-    this.#degraded.add(reason);
-    this.#events.emit('degraded', reason, error);
-  }
-
-  #recover(reason: DegradedReason): void {
-    if (this.#degraded.delete(reason)) this.#events.emit('recovered', reason);
-  }
-}
-
-function stopped(): MoleculeError {
-  return new MoleculeError('The agent was stopped.', { code: 'agent_stopped' });
-}
-
-function paused(): MoleculeError {
-  return new MoleculeError('The workspace was paused.', { code: 'workspace_paused' });
 }
 
 /**

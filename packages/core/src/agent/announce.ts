@@ -4,6 +4,9 @@ import { backoffDelayMs, type RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 
+/** A platform that asks for more is asked again all the same. */
+const LONGEST_WAIT_MS = 60_000;
+
 /** What {@link announce} needs. */
 export interface AnnounceOptions {
   readonly port: { register(options: CallOptions): Promise<unknown> };
@@ -33,7 +36,8 @@ export async function announce(options: AnnounceOptions): Promise<void> {
         logger.warn({ error }, 'The platform cannot be reached; registering is repeated until it can.');
         onUnreachable(error);
       }
-      const retryAfterMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
+      const askedMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
+      const retryAfterMs = Math.min(askedMs, LONGEST_WAIT_MS);
       await clock.sleep(Math.max(retryAfterMs, backoffDelayMs(attempt, {}, random)), { signal });
     }
   }

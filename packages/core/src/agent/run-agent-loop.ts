@@ -1,3 +1,4 @@
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 import { createAgent } from './agent.ts';
 import type { AgentClient } from './agent-client.ts';
@@ -13,7 +14,7 @@ export interface AgentLoopOptions<Client extends AgentClient = AgentClient>
 /**
  * Runs an agent until it is paused, removed, revoked or stopped by the signal (seed 003: the loop exits on pause,
  * unless `onPause: 'wait'` is given). Registers by itself.
- * @throws what `Agent.start` throws.
+ * @throws what `Agent.start` throws, but for a removed workspace, which is an outcome.
  */
 export async function runAgentLoop<Client extends AgentClient>(
   client: Client,
@@ -29,7 +30,9 @@ export async function runAgentLoop<Client extends AgentClient>(
     await agent.start();
     return await agent.closed;
   } catch (error) {
-    if (hasAborted(signal)) return agent.closed;
+    const outcome = await agent.closed;
+    if (hasAborted(signal) || outcome === 'removed' || outcome === 'revoked') return outcome;
+    if (MoleculeError.isInstance(error) && error.code === 'workspace_removed') return 'removed';
     throw error;
   } finally {
     signal?.removeEventListener('abort', stop);

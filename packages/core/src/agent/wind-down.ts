@@ -1,0 +1,71 @@
+import type { InboundPipeline } from '../inbound/inbound-pipeline.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { PresenceMetrics } from '../presence/presence-port.ts';
+import { withDeadline } from '../time/deadline.ts';
+import type { AgentClient } from './agent-client.ts';
+
+const LAST_HEARTBEAT_MS = 2_000;
+const FLUSH_MS = 5_000;
+const ABORT_GRACE_MS = 5_000;
+const DELIVERY_GRACE_MS = 5_000;
+
+/** What the steps of stopping work on. */
+export interface WindDownParts {
+  readonly client: AgentClient;
+  readonly pipeline: InboundPipeline;
+  readonly logger: Logger;
+}
+
+/** Takes every step, whatever became of the one before. */
+export async function takeSteps(logger: Logger, steps: readonly (() => unknown)[]): Promise<void> {
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      logger.error({ error }, 'A step of stopping the agent failed; the next ones follow.');
+    }
+  }
+}
+
+/** Takes nothing more in. A delivery of the user's own may ignore its signal; then the agent ends without it. */
+export async function stopReceiving(parts: WindDownParts, switching: Promise<void>): Promise<void> {
+  const { client, pipeline, logger } = parts;
+  const receiving = pipeline.suspend();
+  const deadline = { clock: client.clock, timeoutMs: DELIVERY_GRACE_MS, what: 'The delivery' };
+  await withDeadline(deadline, () => Promise.all([switching, receiving])).catch((error: unknown) => {
+    logger.warn({ error }, 'The delivery ignores its abort signal; the agent ends without it.');
+  });
+}
+
+/** Lets running handlers finish within the time, then aborts their signals with `reason`. */
+export async function drain(parts: WindDownParts, timeoutMs: number, reason: Error): Promise<void> {
+  const { client, pipeline, logger } = parts;
+  if (pipeline.active === 0) return;
+  const within = async (ms: number): Promise<boolean> => {
+    const deadline = { clock: client.clock, timeoutMs: ms, what: 'The handlers' };
+    return withDeadline(deadline, () => pipeline.idle()).then(
+      () => true,
+      () => false,
+    );
+  };
+  if (timeoutMs > 0 && (await within(timeoutMs))) return;
+  pipeline.abortHandlers(reason);
+  if (await within(ABORT_GRACE_MS)) return;
+  const fields = { inFlight: pipeline.active };
+  logger.warn(fields, 'Handlers ignore their abort signal; the agent ends without them.');
+}
+
+/** Stores the position and tells the platform what is finished. */
+export async function flush({ client, pipeline, logger }: WindDownParts): Promise<void> {
+  const deadline = { clock: client.clock, timeoutMs: FLUSH_MS, what: 'The last acknowledgement' };
+  await withDeadline(deadline, (signal) => pipeline.flush(signal)).catch((error: unknown) => {
+    logger.warn({ error }, 'What is finished could not be acknowledged; it is at the next start.');
+  });
+}
+
+/** Reports that nothing is being done any more. */
+export async function lastHeartbeat({ client }: WindDownParts, metrics: PresenceMetrics): Promise<void> {
+  const deadline = { clock: client.clock, timeoutMs: LAST_HEARTBEAT_MS, what: 'The last heartbeat' };
+  const idle = { ...metrics, activeTasks: 0, currentTask: '' };
+  await withDeadline(deadline, (signal) => client.heartbeat(idle, { signal })).catch(() => {});
+}
