@@ -217,4 +217,15 @@ describe('runAgentLoop', () => {
     await expect(runAgentLoop(client, () => {}, quiet)).rejects.toMatchObject({ code: 'unauthorized' });
     expect(client.clock.pending).toBe(0);
   });
+
+  it('has removal as an outcome, also when it is found at the start', async () => {
+    for (const when of ['register', 'heartbeat'] as const) {
+      const client = new AgentClientDouble('/dev/null/agent');
+      client[when] = async () => {
+        throw removed();
+      };
+      expect(await runAgentLoop(client, () => {}, quiet)).toBe('removed');
+      expect(client.clock.pending).toBe(0);
+    }
+  });
 });
