@@ -37,6 +37,8 @@ export class Inbox implements DeliveryInbox {
   readonly #underWay = new Map<string, { readonly id: string; readonly twins: string[] }>();
   readonly #keyOf = new Map<string, string>();
   #position: string | null = null;
+  /** Rows may be older than those in the books, until the end of the feed is reached. */
+  #isRereading = true;
   #roomMade = deferred<void>();
 
   constructor(options: InboxOptions) {
@@ -85,7 +87,7 @@ export class Inbox implements DeliveryInbox {
   accept(page: FeedPage): number {
     const before = this.#position;
     const fresh = page.messages.filter((message) => this.#enter(message));
-    this.#enterLastRow(page.lastRowId);
+    this.#enterLastRow(page);
     this.#position = page.lastRowId ?? this.#position;
     this.#options.onRead();
     if (this.#position !== before) void this.save();
@@ -96,6 +98,7 @@ export class Inbox implements DeliveryInbox {
 
   async cursorLost(error: unknown): Promise<void> {
     this.#position = null;
+    this.#isRereading = true;
     this.#ledger.forgetPosition();
     await this.save();
     this.#options.onCursorLost(error);
@@ -163,9 +166,11 @@ export class Inbox implements DeliveryInbox {
   }
 
   /** Rows that are no message move the position as well, or a page full of them would stall it. */
-  #enterLastRow(id: string | null): void {
+  #enterLastRow({ lastRowId: id, hasMore }: FeedPage): void {
+    const isOld = this.#isRereading && hasMore;
+    if (!hasMore) this.#isRereading = false;
     if (id === null || id === this.#ledger.acknowledged || this.#ledger.has(id)) return;
-    if (this.#recent.has(id) && this.#ledger.size > 0) return;
+    if (isOld && this.#ledger.size > 0) return;
     this.#ledger.add(id, null, true);
   }
 
