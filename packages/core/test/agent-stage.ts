@@ -149,6 +149,7 @@ export function agentStage(
     onMessage: (message) => `echo ${message.id}`,
     stores: memoryStores(),
     random: () => 1,
+    concurrency: 1,
     ...options,
     client,
   });

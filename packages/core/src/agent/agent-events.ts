@@ -6,6 +6,8 @@ export type DegradedReason = 'platform-unreachable' | 'inbound-stale' | 'storage
 
 /** What an agent tells its listeners. */
 export interface AgentEvents {
+  /** Registered, beating and receiving; told once. */
+  started: [];
   /** A message that is new to this agent was read. */
   message: [message: InboundMessage];
   /** Its handler and its answer are done. */

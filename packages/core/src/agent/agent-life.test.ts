@@ -218,6 +218,22 @@ describe('runAgentLoop', () => {
     expect(client.clock.pending).toBe(0);
   });
 
+  it('says when the agent is up, and hands it over', async () => {
+    const client = new AgentClientDouble('/dev/null/agent');
+    const abort = new AbortController();
+    const started: string[] = [];
+    const running = runAgentLoop(client, () => {}, {
+      ...quiet,
+      signal: abort.signal,
+      onStarted: (agent) => started.push(agent.state),
+    });
+    await client.clock.waitForPending();
+    await client.settle();
+    abort.abort();
+    expect(await running).toBe('stopped');
+    expect(started).toEqual(['running']);
+  });
+
   it('has removal as an outcome, also when it is found at the start', async () => {
     for (const when of ['register', 'heartbeat'] as const) {
       const client = new AgentClientDouble('/dev/null/agent');

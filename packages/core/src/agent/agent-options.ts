@@ -90,7 +90,7 @@ export function planAgent<Client extends AgentClient>(options: AgentOptions<Clie
   if (onPause !== 'wait' && onPause !== 'stop') {
     throw new ConfigurationError(`onPause must be "wait" or "stop", got ${JSON.stringify(onPause)}.`);
   }
-  const concurrency = checkInteger('concurrency', options.concurrency ?? 1, 1);
+  const concurrency = checkInteger('concurrency', options.concurrency ?? 4, 1);
   const handlerTimeoutMs = options.handlerTimeoutMs ?? null;
   return Object.freeze({
     client,

@@ -183,6 +183,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
     if (this.#finishing !== undefined || this.#state !== 'starting') return;
     this.#state = 'running';
     this.#pipeline.open();
+    this.#events.emit('started');
   }
 
   /** Waits for the first heartbeat's end, but not after `signal` aborted. */

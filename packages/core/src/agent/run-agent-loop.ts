@@ -1,6 +1,6 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
-import { createAgent } from './agent.ts';
+import { type Agent, createAgent } from './agent.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { AgentOptions, MessageHandler } from './agent-options.ts';
 
@@ -9,6 +9,8 @@ export interface AgentLoopOptions<Client extends AgentClient = AgentClient>
   extends Omit<AgentOptions<Client>, 'client' | 'onMessage'> {
   /** Stops the agent, which then resolves with `stopped`. */
   signal?: AbortSignal | undefined;
+  /** Called once the agent is registered, beating and receiving, with the agent: its events, its health. */
+  onStarted?: ((agent: Agent<Client>) => void) | undefined;
 }
 
 /**
@@ -21,9 +23,10 @@ export async function runAgentLoop<Client extends AgentClient>(
   onMessage: MessageHandler<Client>,
   options: AgentLoopOptions<Client> = {},
 ): Promise<LoopOutcome> {
-  const { signal, ...rest } = options;
+  const { signal, onStarted, ...rest } = options;
   const agent = createAgent({ onPause: 'stop', ...rest, client, onMessage });
   const stop = (): void => void agent.stop();
+  if (onStarted !== undefined) agent.on('started', () => onStarted(agent));
   if (signal?.aborted) return 'stopped';
   signal?.addEventListener('abort', stop, { once: true });
   try {
