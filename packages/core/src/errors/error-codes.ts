@@ -39,7 +39,6 @@ export const MOLECULE_ERROR_CODES = {
   agent_stopped: 'The agent was stopped: start a new one.',
   workspace_in_use:
     'Another process runs an agent for this workspace from the same stateDirectory: stop it, or give this one its own workspace.',
-  inbound_unavailable: 'Inbound delivery could not be started or went down: see cause.',
 } as const;
 
 /** One of the keys of {@link MOLECULE_ERROR_CODES}. */
