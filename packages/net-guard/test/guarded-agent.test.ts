@@ -124,7 +124,7 @@ describe('createGuardedAgent on redirects', () => {
     const { statusCode, headers, body } = await request(url, { dispatcher: agent });
     await body.dump();
     expect(statusCode).toBe(302);
-    const failure = await failureOf(request(String(headers['location']), { dispatcher: agent }));
+    const failure = await failureOf(request(String(headers.location), { dispatcher: agent }));
     expect(AddressRefusedError.isInstance(failure) && failure.reason).toBe('private');
   });
 

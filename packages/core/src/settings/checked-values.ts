@@ -17,11 +17,6 @@ export function checkWorkspaceId(value: string | undefined): string {
   return text.toLowerCase();
 }
 
-/** True for a UUID in any letter case. */
-export function isUuid(text: string): boolean {
-  return UUID.test(text);
-}
-
 /** A platform's base address without trailing slashes, query or fragment; credentials in it are refused. */
 export function checkPlatformUrl(value: string | undefined): URL {
   const text = value?.trim();
