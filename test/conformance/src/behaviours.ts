@@ -1,6 +1,7 @@
 import { ANSWERS } from './behaviours/answers.ts';
 import { CLIENT } from './behaviours/client.ts';
 import { CREDENTIALS } from './behaviours/credentials.ts';
+import { DELIVERY } from './behaviours/delivery.ts';
 import { DURABILITY } from './behaviours/durability.ts';
 import { FEED } from './behaviours/feed.ts';
 import { LIFECYCLE } from './behaviours/lifecycle.ts';
@@ -29,6 +30,7 @@ export const BEHAVIOURS = {
   ...DURABILITY,
   ...CLIENT,
   ...PRESENCE,
+  ...DELIVERY,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

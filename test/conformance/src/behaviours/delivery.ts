@@ -1,0 +1,80 @@
+import { behaviours } from './behaviour.ts';
+
+/** What an agent can rely on when it receives messages, whichever way they come. */
+export const DELIVERY = behaviours({
+  'delivery.answers-find-their-callers': [
+    'What a handler returns answers the held call of the peer and of the person who asked.',
+    'seed 003, run_agent_loop; decision 11',
+  ],
+  'delivery.order': [
+    'Messages of one conversation are handled one after the other, in the order in which they were accepted.',
+    'decision 12',
+  ],
+  'delivery.each-answer-to-its-own': ['When many messages wait, each gets its own answer.', 'decision 11'],
+  'delivery.acknowledges-what-is-finished': [
+    'Finished messages are acknowledged: nothing is pending afterwards.',
+    'decision 12',
+  ],
+  'delivery.holds-the-position-for-the-slow': [
+    'A message that is not finished is never acknowledged, although later ones are; a restart delivers it alone.',
+    'decision 12',
+  ],
+  'delivery.visible-exactly-once-after-a-crash': [
+    'An agent killed after its answer and before its acknowledgement answers visibly once.',
+    'decision 12',
+  ],
+  'delivery.killed-handler-runs-again': [
+    'A message whose handler was killed is handled again by the next process.',
+    'decision 12; wire contract 9 weakness 37',
+  ],
+  'delivery.pause-stops-work': [
+    'A paused agent starts no message, and goes on with those that waited after resume.',
+    'decision 17',
+  ],
+  'delivery.no-echo-storm': [
+    'Two agents that echo everything exchange a question and an answer and then are quiet.',
+    'decision 11; wire contract 9 weakness 31',
+  ],
+  'delivery.retries-then-dead-letters': [
+    'A handler that keeps failing is tried five times; then the message is a dead letter and holds up nothing.',
+    'decision 18; wire contract 9 weakness 37',
+  ],
+  'delivery.platform-down-at-start': [
+    'An agent that starts before its platform comes online as soon as the platform does.',
+    'decision 18; wire contract 10.1 point 5',
+  ],
+  'delivery.platform-down-for-ten-minutes': [
+    'Ten minutes without a platform lose nothing and repeat nothing.',
+    'decisions 12 and 18',
+  ],
+  'delivery.platform-down-at-stop': [
+    'Stopping an agent whose platform is away ends in time.',
+    'decision 12; wire contract 9 weakness 35',
+  ],
+  'delivery.cursor-rotated-out': [
+    'An agent whose cursor the platform has pruned goes on with what is not acknowledged.',
+    'decision 12; wire contract 7, 410 handling',
+  ],
+  'delivery.unwritable-state': [
+    'An agent that cannot write its state folder says so and works on.',
+    'decision 28; decision 12',
+  ],
+  'delivery.two-agents-one-workspace': [
+    'Two agents of one workspace answer each message visibly once.',
+    'decision 12; wire contract 9 weakness 41',
+  ],
+  'delivery.clock-jump': ['A clock that jumps neither loses, repeats nor reorders messages.', 'decision 12'],
+  'delivery.ends-with-its-workspace': [
+    'An agent whose workspace is removed ends as removed, and its handlers’ signals abort.',
+    'decision 17',
+  ],
+  'delivery.ends-with-its-token': ['An agent whose token was revoked ends as revoked.', 'decision 17'],
+  'delivery.stop-finishes-work': [
+    'A stop lets the handler that runs finish and acknowledges its message.',
+    'decision 12; wire contract 9 weakness 37',
+  ],
+  'delivery.files-are-private': [
+    'Cursor, journal and dead letters of an agent are 0600 in 0700 folders.',
+    'decision 28',
+  ],
+});
