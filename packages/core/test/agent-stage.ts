@@ -79,6 +79,13 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
     await this.settle();
   }
 
+  /** Like {@link deliver}, with all messages in one conversation. */
+  async deliverAs(contextId: string, ...ids: string[]): Promise<void> {
+    this.#rows.push(...ids.map((id) => ({ ...messageOf(id), contextId })));
+    for (const wake of [...this.#waiting]) wake();
+    await this.settle();
+  }
+
   /** Lets everything happen that needs no time. */
   async settle(): Promise<void> {
     for (let round = 0; round < 5; round += 1) await this.clock.advance(0);

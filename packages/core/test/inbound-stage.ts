@@ -202,6 +202,8 @@ function recordingObserver(heard: string[]): InboundPipelineOptions['observer'] 
     cursorLost: say('cursorLost'),
     stale: say('stale'),
     fresh: say('fresh'),
+    blocked: note('blocked'),
+    unblocked: say('unblocked'),
     storageTrouble: say('storageTrouble'),
     storageHealed: say('storageHealed'),
   };

@@ -1,12 +1,15 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 
-/** Which part of the agent is in trouble. */
-export type DegradedReason = 'platform-unreachable' | 'inbound-stale' | 'storage';
+/**
+ * Which part of the agent is in trouble. `handlers-blocked`: a handler runs for ten minutes while other messages
+ * wait for it; `handlerTimeoutMs` ends such handlers.
+ */
+export type DegradedReason = 'platform-unreachable' | 'inbound-stale' | 'storage' | 'handlers-blocked';
 
 /** What an agent tells its listeners. */
 export interface AgentEvents {
-  /** Registered, beating and receiving; told once. */
+  /** Registered, beating and receiving; told once, after a pause at the start when that is over. */
   started: [];
   /** A message that is new to this agent was read. */
   message: [message: InboundMessage];

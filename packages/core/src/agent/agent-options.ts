@@ -42,12 +42,15 @@ export interface AgentOptions<Client extends AgentClient = AgentClient> {
   onPause?: 'wait' | 'stop' | undefined;
   /**
    * Most messages handled at once; messages of one conversation never overlap. With 1, an agent that waits for a
-   * peer's answer cannot answer that peer: raise it where peers ask each other. @default 1
+   * peer's answer cannot answer that peer. @default 4
    */
   concurrency?: number | undefined;
   /** Most messages read ahead and not finished. @default 50 */
   readAhead?: number | undefined;
-  /** How long one attempt may take, in milliseconds; `null` for as long as it likes. @default null */
+  /**
+   * How long one attempt may take, in milliseconds; `null` for as long as it likes. A handler that never ends is
+   * told by the `degraded` event once other messages have waited for it. @default null
+   */
   handlerTimeoutMs?: number | null | undefined;
   /** How long `stop()` waits for running handlers, in milliseconds. @default 30_000 */
   stopTimeoutMs?: number | undefined;

@@ -18,7 +18,7 @@ import { observeInbound } from './observe-inbound.ts';
 import { agentStopped, workspacePaused } from './stop-reasons.ts';
 import { TaskBoard } from './task-board.ts';
 import { Trouble } from './trouble.ts';
-import { drain, flush, lastHeartbeat, stopReceiving, takeSteps } from './wind-down.ts';
+import { drain, flush, lastHeartbeat, stopReceiving, takeSteps, type WindDownParts } from './wind-down.ts';
 import { lockWorkspace } from './workspace-lock.ts';
 
 /** Options of {@link Agent.start}. */
@@ -55,6 +55,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
   #switching: Promise<void> = Promise.resolve();
   #lock: Promise<() => Promise<void>> | undefined;
   #outcome: LoopOutcome | undefined;
+  #hasOpened = false;
 
   constructor(options: AgentOptions<Client>) {
     const plan = planAgent(options);
@@ -152,7 +153,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
     using limit = linkAbort(signal, this.#life.signal);
     try {
       if (usesFolder) {
-        this.#lock = lockWorkspace(client.stateDirectory, this.#logger);
+        this.#lock = lockWorkspace(client.stateDirectory, clock, this.#logger);
         await this.#lock;
       }
       await this.#pipeline.load();
@@ -182,8 +183,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
     }
     if (this.#finishing !== undefined || this.#state !== 'starting') return;
     this.#state = 'running';
-    this.#pipeline.open();
-    this.#events.emit('started');
+    this.#open();
   }
 
   /** Waits for the first heartbeat's end, but not after `signal` aborted. */
@@ -214,10 +214,10 @@ export class Agent<Client extends AgentClient = AgentClient> {
       void this.#finish('paused', 0);
       return;
     }
-    this.#switching = this.#switching.then(async () => {
-      const receiving = this.#pipeline.suspend();
+    this.#switching = this.#switching.then(() => {
+      const received = stopReceiving(this.#parts, Promise.resolve());
       this.#pipeline.abortHandlers(workspacePaused());
-      await receiving;
+      return received;
     });
   }
 
@@ -226,8 +226,19 @@ export class Agent<Client extends AgentClient = AgentClient> {
     this.#state = 'running';
     this.#events.emit('resumed');
     this.#switching = this.#switching.then(() => {
-      if (this.#state === 'running') this.#pipeline.open();
+      if (this.#state === 'running') this.#open();
     });
+  }
+
+  #open(): void {
+    this.#pipeline.open();
+    if (this.#hasOpened) return;
+    this.#hasOpened = true;
+    this.#events.emit('started');
+  }
+
+  get #parts(): WindDownParts {
+    return { client: this.#plan.client, pipeline: this.#pipeline, logger: this.#logger };
   }
 
   #finish(outcome: LoopOutcome, timeoutMs = this.#plan.stopTimeoutMs): Promise<void> {
@@ -241,7 +252,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
     const wasStarted = this.#beating !== undefined;
     this.#state = 'stopping';
     const isKnown = wasStarted && (outcome === 'stopped' || outcome === 'paused');
-    const parts = { client: this.#plan.client, pipeline: this.#pipeline, logger: this.#logger };
+    const parts = this.#parts;
     const isHeard = this.#presence.lastSuccess !== undefined && !this.#trouble.has('platform-unreachable');
     await takeSteps(this.#logger, [
       () => stopReceiving(parts, this.#switching),

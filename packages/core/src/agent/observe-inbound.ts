@@ -67,6 +67,14 @@ export function observeInbound(audience: InboundAudience): InboundObserver & Fee
       degrade('inbound-stale', undefined);
     },
     fresh: () => recover('inbound-stale'),
+    blocked: (message) => {
+      logger.warn(
+        { activityId: message.id },
+        'A handler runs for ten minutes, and other messages wait for it: set handlerTimeoutMs to end such handlers.',
+      );
+      degrade('handlers-blocked', undefined);
+    },
+    unblocked: () => recover('handlers-blocked'),
     storageTrouble: (error) => {
       logger.error(
         { error },

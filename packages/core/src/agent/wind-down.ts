@@ -27,13 +27,13 @@ export async function takeSteps(logger: Logger, steps: readonly (() => unknown)[
   }
 }
 
-/** Takes nothing more in. A delivery of the user's own may ignore its signal; then the agent ends without it. */
+/** Takes nothing more in. A delivery of the user's own may ignore its signal; then it is not waited for. */
 export async function stopReceiving(parts: WindDownParts, switching: Promise<void>): Promise<void> {
   const { client, pipeline, logger } = parts;
   const receiving = pipeline.suspend();
   const deadline = { clock: client.clock, timeoutMs: DELIVERY_GRACE_MS, what: 'The delivery' };
   await withDeadline(deadline, () => Promise.all([switching, receiving])).catch((error: unknown) => {
-    logger.warn({ error }, 'The delivery ignores its abort signal; the agent ends without it.');
+    logger.warn({ error }, 'The delivery ignores its abort signal; the agent goes on without it.');
   });
 }
 

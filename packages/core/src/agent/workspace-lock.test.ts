@@ -1,11 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AgentClientDouble, agentStage } from '../../test/agent-stage.ts';
+import { until } from '../../test/inbound-stage.ts';
 import { hanging, refusing } from '../../test/presence-double.ts';
 import { RecordingLogger } from '../../test/recording-logger.ts';
+import { systemClock } from '../time/system-clock.ts';
+import { processStart } from './process-start.ts';
 import { lockWorkspace } from './workspace-lock.ts';
 
 let folder = '';
@@ -40,8 +43,43 @@ describe('the workspace lock', () => {
     expect(await readFile(lockPath(), 'utf8')).toBe(`${process.ppid} ${hostname()} mark`);
   });
 
-  it('of another host counts until it is deleted', async () => {
+  it('of another host counts while its owner refreshes it', async () => {
     await writeFile(lockPath(), `1 another-host mark`);
+    await expect(onDisk().agent.start()).rejects.toMatchObject({ code: 'workspace_in_use' });
+  });
+
+  it('of another host is taken over once its owner is silent: a container that moved starts again', async () => {
+    await writeFile(lockPath(), `1 another-host mark`);
+    const silentSince = new Date(Date.now() - 10 * 60_000);
+    await utimes(lockPath(), silentSince, silentSince);
+    const { agent } = onDisk();
+    await agent.start();
+    expect(agent.state).toBe('running');
+    await agent.stop();
+  });
+
+  it('is refreshed while it is held, for other hosts that look at its age', async () => {
+    const { client, agent } = onDisk();
+    await agent.start();
+    const before = new Date(Date.now() - 10 * 60_000);
+    await utimes(lockPath(), before, before);
+    await client.clock.advance(60_000);
+    await until(async () => Date.now() - (await stat(lockPath())).mtimeMs < 60_000);
+    await agent.stop();
+    expect(client.clock.pending).toBe(0);
+  });
+
+  it.runIf(process.platform === 'linux')('of a process whose id another one got is taken over', async () => {
+    await writeFile(lockPath(), `${process.ppid} ${hostname()} mark another-boot:1`);
+    const { agent } = onDisk();
+    await agent.start();
+    expect(agent.state).toBe('running');
+    await agent.stop();
+  });
+
+  it('of a process with its own start still counts', async () => {
+    const start = await processStart(process.ppid);
+    await writeFile(lockPath(), `${process.ppid} ${hostname()} mark ${start}`);
     await expect(onDisk().agent.start()).rejects.toMatchObject({ code: 'workspace_in_use' });
   });
 
@@ -85,7 +123,7 @@ describe('the workspace lock', () => {
   });
 
   it('leaves the lock alone that somebody else took meanwhile', async () => {
-    const release = await lockWorkspace(folder, new RecordingLogger());
+    const release = await lockWorkspace(folder, systemClock, new RecordingLogger());
     await writeFile(lockPath(), 'somebody else');
     await release();
     expect(await readFile(lockPath(), 'utf8')).toBe('somebody else');

@@ -1,24 +1,35 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, unlink } from 'node:fs/promises';
+import { mkdir, open, readFile, stat, unlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { withFileLock } from '../credentials/file-lock.ts';
 import { errnoOf } from '../credentials/storage-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { Clock, Timer } from '../time/clock.ts';
+import { processStart, UNKNOWN_START } from './process-start.ts';
 
 /** Marks of this process, shared by all copies of this package in it. */
 const HELD_KEY = Symbol.for('@molecule-ai/held-workspaces');
+const REFRESH_MS = 30_000;
+/** A mark of another host that was not refreshed for so long is taken over, in milliseconds. */
+const FOREIGN_SILENCE_MS = 120_000;
 
 /**
  * Takes a workspace's folder for this process, so that two agents do not handle the same messages from one
- * journal. The mark of a process that is gone is taken over. A folder that cannot be written is no reason not to
- * run: then there is no lock, and no journal either. Resolves with what releases it.
+ * journal. The mark of a process that is gone is taken over, also when another process got its id; that of another
+ * host, over a shared folder, when its owner has not refreshed it for two minutes. A folder that cannot be written
+ * is no reason not to run: then there is no lock, and no journal either. Resolves with what releases it.
  * @throws MoleculeError `workspace_in_use` naming the other process.
  */
-export async function lockWorkspace(directory: string, logger: Logger): Promise<() => Promise<void>> {
+export async function lockWorkspace(
+  directory: string,
+  clock: Clock,
+  logger: Logger,
+): Promise<() => Promise<void>> {
   const path = join(directory, 'agent.lock');
-  const mark = `${process.pid} ${hostname()} ${randomUUID()}`;
+  const start = await processStart(process.pid);
+  const mark = `${process.pid} ${hostname()} ${randomUUID()} ${start}`;
   heldMarks().add(mark);
   try {
     await withFileLock(`${path}.guard`, () => take(path, directory, mark));
@@ -28,7 +39,9 @@ export async function lockWorkspace(directory: string, logger: Logger): Promise<
     logger.warn({ error }, 'The workspace folder cannot be locked; another process could use it too.');
     return async () => {};
   }
+  const stopRefreshing = refresh(path, clock);
   return async () => {
+    stopRefreshing();
     heldMarks().delete(mark);
     if ((await readMark(path)) === mark) await unlink(path).catch(() => {});
   };
@@ -37,8 +50,8 @@ export async function lockWorkspace(directory: string, logger: Logger): Promise<
 async function take(path: string, directory: string, mark: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const other = await readMark(path);
-  const [pid = '', host = ''] = other.split(' ');
-  if (other !== '' && isAlive(other, pid, host)) {
+  if (other !== '' && (await isHeld(path, other))) {
+    const [pid = '', host = ''] = other.split(' ');
     throw new MoleculeError(`Process ${pid} on ${host} already runs an agent for this workspace.`, {
       code: 'workspace_in_use',
       hint: `Stop it, or give this agent its own workspace. If no such process runs, delete ${path}.`,
@@ -55,16 +68,37 @@ async function take(path: string, directory: string, mark: string): Promise<void
   }
 }
 
+/** Keeps the file young for other hosts, which cannot ask whether this process lives. */
+function refresh(path: string, clock: Clock): () => void {
+  let timer: Timer;
+  const again = (): void => {
+    timer = clock.setTimer(REFRESH_MS, () => {
+      const now = new Date();
+      void utimes(path, now, now).catch(() => {});
+      again();
+    });
+  };
+  again();
+  return () => timer.cancel();
+}
+
 /**
- * A process of another host cannot be asked; its mark counts until somebody deletes it. A mark with our own id that
- * we did not make is left over: in a container that restarts, the agent gets the same process id each time.
+ * A process of another host cannot be asked; its mark counts while it is refreshed. A mark with our own id that we
+ * did not make is left over: in a container that restarts, the agent gets the same process id each time.
  */
-function isAlive(mark: string, pid: string, host: string): boolean {
+async function isHeld(path: string, mark: string): Promise<boolean> {
+  const [pid = '', host = '', , start = UNKNOWN_START] = mark.split(' ');
   if (!/^[1-9]\d*$/.test(pid)) return false;
-  if (host !== hostname()) return true;
+  if (host !== hostname()) return (await ageMs(path)) < FOREIGN_SILENCE_MS;
   if (Number(pid) === process.pid) return heldMarks().has(mark);
+  if (!isAlive(Number(pid))) return false;
+  const startNow = await processStart(Number(pid));
+  return start === UNKNOWN_START || startNow === UNKNOWN_START || start === startNow;
+}
+
+function isAlive(pid: number): boolean {
   try {
-    process.kill(Number(pid), 0);
+    process.kill(pid, 0);
     return true;
   } catch (error) {
     return errnoOf(error) === 'EPERM';
@@ -81,4 +115,9 @@ function heldMarks(): Set<string> {
 
 async function readMark(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '');
+}
+
+async function ageMs(path: string): Promise<number> {
+  const facts = await stat(path).catch(() => undefined);
+  return facts === undefined ? Number.POSITIVE_INFINITY : Date.now() - facts.mtimeMs;
 }

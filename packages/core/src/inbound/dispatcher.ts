@@ -3,7 +3,10 @@ import type { Logger } from '../logging/logger.ts';
 import { type Deferred, deferred } from '../presence/deferred.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
+import { BlockageWatch } from './blockage-watch.ts';
 import type { ProcessingOutcome } from './processing-outcome.ts';
+
+const BLOCKED_AFTER_MS = 600_000;
 
 /** What a {@link Dispatcher} needs. */
 export interface DispatcherOptions {
@@ -12,6 +15,9 @@ export interface DispatcherOptions {
   /** Most messages handled at the same time. */
   readonly concurrency: number;
   readonly process: (message: InboundMessage, signal: AbortSignal) => Promise<ProcessingOutcome>;
+  /** A message is handled for ten minutes, and others wait for it. */
+  readonly onBlocked: (message: InboundMessage) => void;
+  readonly onFree: () => void;
 }
 
 interface Job {
@@ -40,6 +46,7 @@ export class Dispatcher {
   readonly #jobs = new Set<Job>();
   readonly #waiting: Job[] = [];
   readonly #busyLanes = new Set<string>();
+  readonly #blockages: BlockageWatch<Job>;
   #order = 0;
   #active = 0;
   #isHeld = true;
@@ -48,6 +55,13 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#blockages = new BlockageWatch({
+      clock: options.clock,
+      limitMs: BLOCKED_AFTER_MS,
+      isInTheWay: (job) => this.#isInTheWay(job),
+      onBlocked: (job) => options.onBlocked(job.message),
+      onFree: () => options.onFree(),
+    });
   }
 
   /** Messages being handled now. */
@@ -115,6 +129,7 @@ export class Dispatcher {
   /** Drops everything; results that still come are ignored. */
   close(): void {
     this.#isClosed = true;
+    this.#blockages.close();
     for (const job of this.#jobs) job.timer?.cancel();
     this.#jobs.clear();
     this.#waiting.length = 0;
@@ -135,7 +150,9 @@ export class Dispatcher {
     job.running = linkAbort();
     if (job.cancelReason !== undefined) job.running.abort(job.cancelReason);
     const { signal } = job.running;
+    this.#blockages.started(job);
     const outcome = await this.#process(job, signal);
+    this.#blockages.ended(job);
     job.running = undefined;
     this.#active -= 1;
     if (!this.#isClosed) this.#settle(job, outcome);
@@ -172,6 +189,11 @@ export class Dispatcher {
       this.#pump();
     });
     if (job.cancelReason !== undefined) this.#requeue(job);
+  }
+
+  #isInTheWay(job: Job): boolean {
+    const hasFreeSlot = this.#active < this.#options.concurrency;
+    return this.#waiting.some((other) => !hasFreeSlot || other.lane === job.lane);
   }
 
   #requeue(job: Job): void {

@@ -28,6 +28,9 @@ export interface FeedObserver {
   /** Nothing was read for three times as long as is normal. */
   stale(): void;
   fresh(): void;
+  /** A handler runs for ten minutes, and other messages wait for it. */
+  blocked(message: InboundMessage): void;
+  unblocked(): void;
   storageTrouble(error: unknown): void;
   storageHealed(): void;
 }
@@ -54,6 +57,7 @@ export interface InboundPipelineOptions {
 /** Everything from the feed to the acknowledgement: delivery → inbox → dispatcher → processor → acknowledgement. */
 export class InboundPipeline {
   readonly #options: InboundPipelineOptions;
+  readonly #storage: InboundStorage;
   readonly #inbox: Inbox;
   readonly #acks: AckSender;
   readonly #dispatcher: Dispatcher;
@@ -66,12 +70,13 @@ export class InboundPipeline {
   constructor(options: InboundPipelineOptions) {
     const { observer, clock, logger, random, port, delivery } = options;
     this.#options = options;
-    const storage = new InboundStorage({
+    this.#storage = new InboundStorage({
       stores: options.stores,
       logger,
       onTrouble: (error) => observer.storageTrouble(error),
       onHealed: () => observer.storageHealed(),
     });
+    const storage = this.#storage;
     this.#inbox = new Inbox({
       storage,
       readAhead: options.readAhead,
@@ -104,6 +109,8 @@ export class InboundPipeline {
       logger,
       concurrency: options.concurrency,
       process: (message, signal) => processor.process(message, signal),
+      onBlocked: (message) => observer.blocked(message),
+      onFree: () => observer.unblocked(),
     });
     this.#watch = new StaleWatch({
       clock,
@@ -181,6 +188,7 @@ export class InboundPipeline {
     this.#watch.stop();
     this.#dispatcher.close();
     this.#life.abort();
+    this.#storage.close();
   }
 
   async #receive(signal: AbortSignal): Promise<void> {

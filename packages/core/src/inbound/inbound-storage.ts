@@ -29,6 +29,7 @@ export class InboundStorage {
   readonly #turns = new Map<string, Promise<void>>();
   #writing: Promise<boolean> = Promise.resolve(true);
   #queued: Promise<boolean> | undefined;
+  #isClosed = false;
 
   constructor(options: InboundStorageOptions) {
     this.#options = options;
@@ -52,6 +53,7 @@ export class InboundStorage {
    * Resolves with whether it is on disk.
    */
   saveCursor(snapshot: () => CursorRecord): Promise<boolean> {
+    if (this.#isClosed) return Promise.resolve(false);
     if (this.#queued !== undefined) return this.#queued;
     const write = this.#writing.then(async () => {
       this.#queued = undefined;
@@ -62,6 +64,11 @@ export class InboundStorage {
     this.#queued = write;
     this.#writing = write;
     return write;
+  }
+
+  /** The position is written no more: from now on it may be another process's. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   async loadEntry(activityId: string): Promise<JournalEntry | undefined> {

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startInbound, until } from '../../test/inbound-stage.ts';
-import type { CursorRecord } from './cursor-store.ts';
+import type { CursorRecord, CursorStore } from './cursor-store.ts';
 import { FileDeadLetterStore, MemoryDeadLetterStore } from './dead-letter-store.ts';
 import { FileCursorStore } from './file-cursor-store.ts';
 import { FileMessageJournal } from './file-message-journal.ts';
-import { fileStores } from './inbound-stores.ts';
+import type { InboundDelivery } from './inbound-delivery.ts';
+import { fileStores, memoryStores } from './inbound-stores.ts';
 import { RecentMessages } from './recent-messages.ts';
 
 let folder: string;
@@ -77,6 +78,35 @@ describe('a path below a regular file', () => {
     expect(await readdir(join(blocker, 'agent', 'journal'))).toEqual([]);
     await run.pipeline.suspend();
     run.pipeline.close();
+  });
+});
+
+describe('a closed pipeline', () => {
+  it("writes no position any more: the file may be another process's by now", async () => {
+    const saved: (string | null)[] = [];
+    const cursor: CursorStore = {
+      load: async () => undefined,
+      save: async ({ read }) => void saved.push(read),
+    };
+    let deliver = (_rowId: string): void => {};
+    const stubborn: InboundDelivery = {
+      name: 'stubborn',
+      expectedSilenceMs: 60_000,
+      run: async ({ inbox }) => {
+        const page = { messages: [], rows: 1, skipped: 1, hasMore: false, waitApplied: false };
+        deliver = (lastRowId) => void inbox.accept({ ...page, lastRowId });
+        await new Promise(() => {});
+      },
+    };
+    const run = await startInbound({ stores: { ...memoryStores(), cursor }, delivery: stubborn });
+    await run.advance();
+    deliver('in-time');
+    await run.advance();
+    expect(saved).toContain('in-time');
+    run.pipeline.close();
+    deliver('late');
+    await run.advance();
+    expect(saved).not.toContain('late');
   });
 });
 

@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { agentStage, Gate, runningAgent } from '../../test/agent-stage.ts';
+import type { DeliveryContext, InboundDelivery } from '../inbound/inbound-delivery.ts';
+
+const MINUTE_MS = 60_000;
+
+describe('a handler that does not end', () => {
+  it('while messages wait for it: degraded after ten minutes, and recovered when it ends', async () => {
+    const gate = new Gate();
+    const { client, agent, events } = await runningAgent({ onMessage: gate.handler });
+    await client.deliver('m1', 'm2');
+    await client.clock.advance(9 * MINUTE_MS);
+    expect(agent.health().ok).toBe(true);
+    await client.clock.advance(2 * MINUTE_MS);
+    expect(agent.health()).toMatchObject({ ok: false, degradedReasons: ['handlers-blocked'] });
+    await client.clock.advance(30 * MINUTE_MS);
+    expect(events.filter((event) => event.startsWith('degraded'))).toEqual(['degraded handlers-blocked']);
+    expect(client.logger.messages('warn')).toHaveLength(1);
+    gate.open();
+    await client.settle();
+    expect(agent.health()).toMatchObject({ ok: true, inFlight: 1 });
+    expect(events.filter((event) => event.startsWith('recovered'))).toEqual(['recovered handlers-blocked']);
+    gate.open();
+    await client.settle();
+    await agent.stop();
+    expect(client.clock.pending).toBe(0);
+  });
+
+  it('and that nobody waits for is left alone, until somebody does', async () => {
+    const gate = new Gate();
+    const { client, agent } = await runningAgent({ onMessage: gate.handler });
+    await client.deliver('m1');
+    await client.clock.advance(60 * MINUTE_MS);
+    expect(agent.health().ok).toBe(true);
+    await client.deliver('m2');
+    await client.clock.advance(MINUTE_MS);
+    expect(agent.health().degradedReasons).toEqual(['handlers-blocked']);
+    const stopping = agent.stop({ timeoutMs: 0 });
+    await client.clock.advance(0);
+    await stopping;
+    expect(client.clock.pending).toBe(0);
+  });
+
+  it('is noticed although other conversations go on', async () => {
+    const gate = new Gate();
+    const { client, agent } = await runningAgent({
+      concurrency: 2,
+      onMessage: (message, context) =>
+        message.contextId === 'hung' ? gate.handler(message, context) : undefined,
+    });
+    await client.deliverAs('hung', 'h1', 'h2');
+    for (let minute = 0; minute < 12; minute += 1) {
+      await client.deliver(`m${minute}`);
+      await client.clock.advance(MINUTE_MS);
+    }
+    expect(agent.health()).toMatchObject({ degradedReasons: ['handlers-blocked'], unfinished: 2 });
+    const stopping = agent.stop({ timeoutMs: 0 });
+    await client.clock.advance(0);
+    await stopping;
+  });
+});
+
+describe('a pause', () => {
+  it('with a delivery that ignores its signal: the agent receives again after the resume', async () => {
+    let runs = 0;
+    const stubborn: InboundDelivery = {
+      name: 'stubborn',
+      expectedSilenceMs: MINUTE_MS,
+      run: async ({ inbox, port }: DeliveryContext) => {
+        runs += 1;
+        inbox.accept(await port.fetchInboundPage({}));
+        await new Promise(() => {});
+      },
+    };
+    const { client, agent } = await runningAgent({ delivery: stubborn });
+    client.comeBack({ paused: true });
+    await client.clock.advance(30_000);
+    client.comeBack();
+    await client.clock.advance(MINUTE_MS);
+    expect([agent.state, runs]).toEqual(['running', 2]);
+    await client.deliver('m1');
+    const stopping = agent.stop();
+    await client.clock.advance(MINUTE_MS);
+    await stopping;
+  });
+
+  it('at the start puts off the started event, it does not drop it', async () => {
+    const { client, agent } = agentStage();
+    let started = 0;
+    agent.on('started', () => {
+      started += 1;
+    });
+    client.comeBack({ paused: true });
+    await agent.start();
+    expect(started).toBe(0);
+    client.comeBack();
+    await client.clock.advance(30_000);
+    await client.settle();
+    client.comeBack({ paused: true });
+    await client.clock.advance(30_000);
+    client.comeBack();
+    await client.clock.advance(30_000);
+    await client.settle();
+    expect([agent.state, started]).toEqual(['running', 1]);
+    await agent.stop();
+  });
+});
