@@ -1,3 +1,4 @@
+import { AGENT } from './behaviours/agent.ts';
 import { ANSWERS } from './behaviours/answers.ts';
 import { CLIENT } from './behaviours/client.ts';
 import { CREDENTIALS } from './behaviours/credentials.ts';
@@ -31,6 +32,7 @@ export const BEHAVIOURS = {
   ...CLIENT,
   ...PRESENCE,
   ...DELIVERY,
+  ...AGENT,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;
