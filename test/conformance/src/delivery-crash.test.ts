@@ -1,3 +1,4 @@
+import { fileStores } from '@molecule-ai/core';
 import { describe, expect } from 'vitest';
 import { DELIVERIES, type DeliveryName } from './harness/agent-world.ts';
 import { onEachDatabase } from './harness/each-database.ts';
@@ -19,10 +20,16 @@ async function startWorkspace(site: Site, delivery: DeliveryName) {
     site.afterwards(() => agent.kill());
     return agent;
   };
-  return { platform, member, peer, start };
+  return { platform, member, peer, stateDirectory, start };
 }
 
-/** Waits until every message was acknowledged. */
+/** Waits until the agent has put a finished position on disk. */
+async function untilKept(stateDirectory: string): Promise<void> {
+  const { cursor } = fileStores(stateDirectory);
+  while (((await cursor.load())?.acknowledged ?? null) === null);
+}
+
+/** Waits until nothing waits for the agent any more. */
 async function untilAcknowledged(platform: RunningPlatform, member: Member): Promise<void> {
   const path = `/workspaces/${member.id}/activity?type=a2a_receive&unacknowledged=true`;
   while ((await platform.operator.get(path)).text !== '[]');
@@ -31,11 +38,11 @@ async function untilAcknowledged(platform: RunningPlatform, member: Member): Pro
 onEachDatabase('an agent that is killed', { onDisk: true }, (site) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
     verifies('delivery.visible-exactly-once-after-a-crash', async () => {
-      const { platform, member, peer, start } = await startWorkspace(site, delivery);
+      const { platform, member, peer, stateDirectory, start } = await startWorkspace(site, delivery);
       const first = start('reply-then-hang');
       await first.reported('started');
       await send(platform.operator, member.id, WARM_UP);
-      await untilAcknowledged(platform, member);
+      await untilKept(stateDirectory);
       await send(peer.caller, member.id, 'once', { messageId: 'm-1' });
       await first.reported('replied');
       await first.kill();
