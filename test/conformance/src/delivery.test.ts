@@ -2,7 +2,8 @@ import { describe, expect } from 'vitest';
 import { DELIVERIES, prepareAgent, startAgentWorld, stopOnClock } from './harness/agent-world.ts';
 import { onEachDatabase } from './harness/each-database.ts';
 import { settling, textAt, valueAt } from './harness/http.ts';
-import { inbox, inboxTexts, onboard, send } from './harness/members.ts';
+import { createMember, inbox, inboxTexts, onboard, send } from './harness/members.ts';
+import { startLoop } from './harness/started-loop.ts';
 import { verifies } from './verifies.ts';
 
 /** A promise and the function that fulfils it. */
@@ -159,6 +160,38 @@ onEachDatabase('delivery', (site) => {
       await platform.clock.advance(30_000);
       const answers = (await inboxTexts(peer)).map((text) => /echo: message \d+/.exec(text)?.[0]);
       expect(answers.sort()).toEqual(texts.map((text) => `echo: ${text}`).sort());
+    });
+
+    verifies('delivery.at-most-once', async () => {
+      const { platform, member, clock, handled, until, pending } = await startAgentWorld(site, {
+        delivery,
+        atMostOnce: true,
+        onMessage: () => {
+          throw new Error('once is enough');
+        },
+      });
+      await send(platform.operator, member.id, 'fragile');
+      await until(async () => handled.length > 0 && (await pending()) === 0);
+      await clock.advance(120_000);
+      expect(handled).toEqual(['fragile']);
+    });
+
+    verifies('delivery.loop-exits-on-pause', async () => {
+      const platform = await site.platform({ clock: 'manual', contractCheck: 'all' });
+      const member = await createMember(platform);
+      const client = site.client(platform, { id: member.id }, { clock: platform.clock });
+      const loop = startLoop((signal) =>
+        client.runAgentLoop((message) => `echo: ${message.text}`, { delivery, signal }),
+      );
+      site.afterwards(() => loop.stop());
+      const call = settling(send(platform.operator, member.id, 'hello', { hold: 60, messageId: 'm-1' }));
+      await platform.clock.advanceUntil(() => call.settled, { stepMs: 500, limitMs: 120_000 });
+      const path = `/workspaces/${member.id}/messages/m-1`;
+      const answered = async () => valueAt((await platform.operator.get(path)).body, 'state') === 'answered';
+      await platform.clock.advanceUntil(answered, { stepMs: 500, limitMs: 120_000 });
+      await platform.operator.post(`/workspaces/${member.id}/pause`);
+      await platform.clock.advanceUntil(() => loop.ended, { stepMs: 500, limitMs: 120_000 });
+      expect(await loop.outcome).toBe('paused');
     });
 
     verifies('delivery.stop-finishes-work', async () => {

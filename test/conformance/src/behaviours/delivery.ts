@@ -69,6 +69,14 @@ export const DELIVERY = behaviours({
     'decision 17',
   ],
   'delivery.ends-with-its-token': ['An agent whose token was revoked ends as revoked.', 'decision 17'],
+  'delivery.loop-exits-on-pause': [
+    'runAgentLoop registers by itself, answers, and ends with "paused" when its workspace is paused.',
+    'decision 17; seed 003, run_agent_loop',
+  ],
+  'delivery.at-most-once': [
+    'An agent that opted into at most once never handles a message again, whatever became of it.',
+    'decision 12',
+  ],
   'delivery.stop-finishes-work': [
     'A stop lets the handler that runs finish and acknowledges its message.',
     'decision 12; wire contract 9 weakness 37',

@@ -43,6 +43,7 @@ export interface AgentChoice {
   readonly onMessage?: Handler;
   readonly client?: RemoteAgentClientOptions;
   readonly platform?: PlatformWishes;
+  readonly atMostOnce?: boolean;
 }
 
 /** Starts a platform, a workspace and its agent, which echoes unless told otherwise. */
@@ -69,6 +70,7 @@ export function prepareAgent(
   const agent = createAgent({
     client,
     delivery: choice.delivery,
+    atMostOnce: choice.atMostOnce,
     onMessage: (message, context) => {
       handled.push(message.text);
       return choice.onMessage === undefined ? `echo: ${message.text}` : choice.onMessage(message, context);
