@@ -51,10 +51,15 @@ describe('who may send', () => {
 
   it('is stopped by a spent budget of the target', async () => {
     const spender = await running.join({ name: 'spender', budget_limit: 5 });
+    const early = await post(`/workspaces/${spender.id}/a2a`, say('early', 'w5'));
+    expect(early.status).toBe(202);
     const beat = { workspace_id: spender.id, monthly_spend: 5 };
     await running.call('POST', '/registry/heartbeat', { token: spender.token, body: beat });
     const answer = await post(`/workspaces/${spender.id}/a2a`, say('x', 'w6'));
     expect(answer).toMatchObject({ status: 402, body: { code: 'budget_exceeded' } });
+    // A repeat of what was accepted before is the same message, not a new one.
+    const again = await post(`/workspaces/${spender.id}/a2a`, say('early', 'w5'));
+    expect(again).toMatchObject({ status: 202, body: { queue_id: early.body.queue_id } });
   });
 
   it('gets 410 for a removed target and as a removed caller', async () => {

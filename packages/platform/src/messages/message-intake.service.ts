@@ -192,11 +192,12 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
         } else if (known.answers_id !== null && known.body_hash === bodyHash) {
           return { kind: 'reply', body: await repeatReply(unit, known, message) };
         }
-        requireBudget(target);
         if (known !== undefined) {
           if (known.body_hash !== bodyHash) throw messageIdConflict(known);
           return { kind: 'message', record: known, target, plan };
         }
+        // After the repeats: what was accepted before is not refused now.
+        requireBudget(target);
         const record = await store(unit, admitted, plan);
         unit.afterCommit(() => {
           onStored(record, plan);
