@@ -1,6 +1,5 @@
 import type { AddressGuard } from '@molecule-ai/net-guard';
-import type { Kysely } from 'kysely';
-import type { Database } from './database/schema.ts';
+import type { PlatformDatabase, Queryable } from './database/platform-database.ts';
 import type { EventBus } from './events/event-bus.ts';
 import type { EventLog } from './events/event-log.ts';
 import type { PlatformLogger } from './logging/logger.ts';
@@ -9,7 +8,9 @@ import type { Clock } from './time/clock.ts';
 
 /** What every room is given: the shared things of one running platform. Rooms never reach around it. */
 export interface PlatformContext {
-  readonly db: Kysely<Database>;
+  readonly database: PlatformDatabase;
+  /** `database.query`. */
+  readonly db: Queryable;
   readonly clock: Clock;
   readonly logger: PlatformLogger;
   readonly settings: PlatformSettings;

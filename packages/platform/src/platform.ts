@@ -1,7 +1,8 @@
 import { createAddressGuard } from '@molecule-ai/net-guard';
 import { Closers } from './closers.ts';
 import type { PlatformContext } from './context.ts';
-import { openDatabase } from './database/open-database.ts';
+import { PlatformDatabase } from './database/platform-database.ts';
+import { rememberDatabase } from './database/prepared-query.ts';
 import { openSqliteDialect } from './database/sqlite-dialect.ts';
 import { createInProcessBus } from './events/event-bus.ts';
 import { EventLog } from './events/event-log.ts';
@@ -59,15 +60,12 @@ async function open(
   const operator = resolveOperatorKey(settings, folder?.operatorKeyPath ?? null);
   const path = folder?.databasePath ?? ':memory:';
   const dialect = await openSqliteDialect({ path, synchronous: settings.synchronous });
-  const database = await openDatabase(
-    dialect,
-    options.onQuery === undefined ? {} : { onQuery: options.onQuery },
-  );
-  closers.add('database', database.close);
+  const database = await PlatformDatabase.open(dialect, { onQuery: options.onQuery });
+  closers.add('database', () => database.close());
 
   const shutdown = new AbortController();
   const address = { url: '' };
-  const context = createContext(options, settings, database.db, shutdown.signal, address);
+  const context = createContext(options, settings, database, shutdown.signal, address);
   const rooms = await createRooms(context, operator.key);
   closers.add('rooms', rooms.stop);
   closers.add('http', () => closeApp(rooms.app, settings.stopTimeoutMs));
@@ -97,7 +95,7 @@ async function open(
 function createContext(
   options: PlatformOptions,
   settings: PlatformSettings,
-  db: PlatformContext['db'],
+  database: PlatformDatabase,
   shutdown: AbortSignal,
   address: { readonly url: string },
 ): PlatformContext {
@@ -112,6 +110,8 @@ function createContext(
     resolve: options.resolve,
   });
   const publicUrl = () => settings.publicUrl ?? address.url;
-  const events = new EventLog(bus, clock);
-  return { db, clock, logger, settings, events, bus, addressGuard, shutdown, publicUrl };
+  const events = new EventLog({ database, bus, clock });
+  rememberDatabase(database);
+  const db = database.query;
+  return { database, db, clock, logger, settings, events, bus, addressGuard, shutdown, publicUrl };
 }

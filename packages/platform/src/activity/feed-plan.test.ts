@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type OpenDatabase, openDatabase } from '../database/open-database.ts';
+import { PlatformDatabase } from '../database/platform-database.ts';
+import { rememberDatabase } from '../database/prepared-query.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
 import { countPending, readFeed } from './activity.store.ts';
 import { type FeedQuery, parseFeedQuery, type RawFeedQuery } from './feed-query.rules.ts';
@@ -8,12 +9,12 @@ import { type FeedQuery, parseFeedQuery, type RawFeedQuery } from './feed-query.
 const WORKSPACE = '11111111-2222-4333-8444-555555555555';
 const PEER = '66666666-2222-4333-8444-555555555555';
 
-let database: OpenDatabase;
+let database: PlatformDatabase;
 const statements: string[] = [];
 beforeAll(async () => {
-  database = await openDatabase(await openSqliteDialect({ path: ':memory:', synchronous: 'normal' }), {
-    onQuery: (text) => void statements.push(text),
-  });
+  const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'normal' });
+  database = await PlatformDatabase.open(dialect, { onQuery: (text) => void statements.push(text) });
+  rememberDatabase(database);
 });
 afterAll(() => database.close());
 
@@ -21,7 +22,7 @@ async function plan(run: () => Promise<unknown>): Promise<string[]> {
   statements.length = 0;
   await run();
   const [text] = statements;
-  const { rows } = await sql.raw<{ detail: string }>(`EXPLAIN QUERY PLAN ${text}`).execute(database.db);
+  const { rows } = await sql.raw<{ detail: string }>(`EXPLAIN QUERY PLAN ${text}`).execute(database.query);
   return rows.map((row) => row.detail);
 }
 
@@ -54,7 +55,7 @@ describe('reading the feed', () => {
     let count = 0;
     for (const raw of combinations()) {
       for (const sinceSeq of [undefined, 7]) {
-        const details = await plan(() => readFeed(database.db, WORKSPACE, parse(raw), sinceSeq));
+        const details = await plan(() => readFeed(database.query, WORKSPACE, parse(raw), sinceSeq));
         count += 1;
         const walk = details.find((detail) => detail.includes(' a ')) ?? '';
         const isBad =
@@ -68,7 +69,7 @@ describe('reading the feed', () => {
   });
 
   it('counts what waits from an index alone', async () => {
-    const [detail] = await plan(() => countPending(database.db, WORKSPACE));
+    const [detail] = await plan(() => countPending(database.query, WORKSPACE));
     expect(detail).toContain('USING COVERING INDEX activity_by_delivery');
   });
 });

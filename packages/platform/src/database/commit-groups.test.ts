@@ -1,24 +1,22 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type OpenDatabase, openDatabase } from './open-database.ts';
+import { PlatformDatabase } from './platform-database.ts';
 import { openSqliteDialect } from './sqlite-dialect.ts';
-import { inTransaction } from './unit-of-work.ts';
 
-const opened: OpenDatabase[] = [];
+const opened: PlatformDatabase[] = [];
 afterEach(async () => {
   for (const database of opened.splice(0)) await database.close();
 });
 
-async function open(): Promise<OpenDatabase & { statements: string[] }> {
-  const statements: string[] = [];
-  const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'full' });
-  const database = await openDatabase(dialect, { onQuery: (sql) => statements.push(sql) });
+async function open(): Promise<PlatformDatabase> {
+  const database = await PlatformDatabase.open(
+    await openSqliteDialect({ path: ':memory:', synchronous: 'full' }),
+  );
   opened.push(database);
-  statements.length = 0;
-  return { ...database, statements };
+  return database;
 }
 
-const write = (database: OpenDatabase, key: string, fail = false, log?: string[]) =>
-  inTransaction(database.db, async (unit) => {
+const write = (database: PlatformDatabase, key: string, fail = false, log?: string[]) =>
+  database.transaction(async (unit) => {
     unit.afterCommit(() => log?.push(`committed ${key}`));
     unit.onRollback(() => log?.push(`undone ${key}`));
     await unit.trx.insertInto('platform_meta').values({ key, value: '' }).execute();
@@ -26,13 +24,13 @@ const write = (database: OpenDatabase, key: string, fail = false, log?: string[]
     return key;
   });
 
-const keys = async (database: OpenDatabase) =>
-  (await database.db.selectFrom('platform_meta').select('key').orderBy('key').execute()).map(
+const keys = async (database: PlatformDatabase) =>
+  (await database.query.selectFrom('platform_meta').select('key').orderBy('key').execute()).map(
     (row) => row.key,
   );
 
 describe('commit groups', () => {
-  it('undo a unit that fails alone, and tell each caller his own end', async () => {
+  it('undo a unit that fails alone, and give each caller its own result', async () => {
     const database = await open();
     const log: string[] = [];
     const ends = await Promise.allSettled([
@@ -63,10 +61,10 @@ describe('commit groups', () => {
     );
   });
 
-  it('answer with an error when there is no database to commit to', async () => {
+  it('answer with an error when the database is closed', async () => {
     const database = await open();
     const log: string[] = [];
-    const broken = inTransaction(database.db, async (unit) => {
+    const broken = database.transaction(async (unit) => {
       unit.onRollback(() => log.push('undone'));
       await unit.trx
         .insertInto('workspace_tokens')

@@ -9,17 +9,18 @@ const UNDO_UNIT = CompiledQuery.raw('rollback to unit');
 const END_UNIT = CompiledQuery.raw('release unit');
 
 interface Entry {
-  /** Runs the unit; afterwards `settle` tells its caller how it ended. Never rejects. */
+  /** Runs the unit and keeps its result for `complete`. Never rejects. */
   run(trx: Transaction<Database>): Promise<'done' | 'failed'>;
-  settle(commitError: unknown): void;
+  /** Resolves or rejects the caller's promise. */
+  complete(commitError: unknown): void;
 }
 
 const COMMITTED = Symbol('committed');
 
 /**
- * Lets the units of work that arrive in one turn of the event loop share one commit, and so one wait for
- * the disk. Each unit stands behind a savepoint: one that fails is undone alone. Nobody is answered before
- * the commit that holds his rows. For a database with one writer, such as SQLite.
+ * Lets the units of work that arrive in one turn of the event loop share one commit, and so one wait for the disk.
+ * Each unit runs in a savepoint: one that fails is undone alone. A unit's promise resolves only after the commit
+ * that contains its rows. For a database with one writer, such as SQLite.
  */
 export class CommitGroups {
   readonly #db: Kysely<Database>;
@@ -43,7 +44,7 @@ export class CommitGroups {
             return 'failed';
           }
         },
-        settle: (commitError) => {
+        complete: (commitError) => {
           if (outcome !== undefined && 'error' in outcome) reject(outcome.error);
           else if (commitError !== COMMITTED) reject(commitError);
           else if (outcome !== undefined) resolve(outcome.value);
@@ -56,7 +57,7 @@ export class CommitGroups {
 
   #schedule(): void {
     this.#isBusy = true;
-    // Sockets that are readable in the same turn get to add their units first.
+    // Requests on sockets that are readable in the same turn add their units first.
     setImmediate(() => void this.#commitGroup());
   }
 
@@ -68,13 +69,13 @@ export class CommitGroups {
     } catch (error) {
       commitError = error;
     }
-    for (const entry of group) entry.settle(commitError);
+    for (const entry of group) entry.complete(commitError);
     if (this.#waiting.length > 0) this.#schedule();
     else this.#isBusy = false;
   }
 }
 
-/** Runs each unit behind a savepoint; a unit that is alone needs none, because the transaction is its own. */
+/** Runs each unit in a savepoint; a unit that is alone needs none, because the transaction is its own. */
 async function runUnits(group: readonly Entry[], trx: Transaction<Database>): Promise<void> {
   const [only] = group;
   if (only !== undefined && group.length === 1) {

@@ -1,16 +1,29 @@
-import type { Dialect, QueryResult } from 'kysely';
+import type { Dialect, QueryResult, Transaction } from 'kysely';
+import type { Database } from './schema.ts';
 
-/** What differs between the databases, in one place: migrations and stores ask it, never the driver. */
+/** Everything in which the databases differ. Only this folder knows which one is in use. */
 export interface DatabaseDialect {
   readonly name: 'sqlite' | 'postgres';
   readonly kysely: Dialect;
   /** Column type of a `seq` primary key that the database assigns in insert order. */
   readonly sequenceType: 'integer' | 'bigserial';
   /**
-   * Runs a query at once on the one connection there is. Left out where there are several. Only for whoever holds
-   * that connection: inside a transaction.
+   * Whether transactions are written one after another. Those that arrive together then share one commit, and so
+   * one wait for the disk.
+   */
+  readonly hasOneWriter: boolean;
+  /**
+   * Runs a query synchronously on the only connection. Left out where there are several. May be called only by
+   * whoever holds that connection: inside a transaction.
    */
   readonly runNow?: (sql: string, parameters: readonly unknown[]) => QueryResult<unknown>;
+  /**
+   * Keeps other transactions from inserting into this feed until this one ends, so that rows become visible in the
+   * order of their `seq`. Left out where there is one writer.
+   */
+  readonly lockFeed?: (trx: Transaction<Database>, workspaceId: string) => Promise<void>;
+  /** Whether the driver's error means that the database cannot be used now; false for a violated constraint. */
+  isUnavailable(error: unknown): boolean;
   /** Releases what the dialect opened besides the Kysely driver. */
   close(): Promise<void>;
 }

@@ -37,15 +37,54 @@ export async function openSqliteDialect(options: SqliteDialectOptions): Promise<
     name: 'sqlite',
     kysely: new SqliteDialect({ database: shared }),
     sequenceType: 'integer',
+    hasOneWriter: true,
     runNow: (sql, parameters) => {
       const statement = shared.prepare(sql);
       if (statement.reader) return { rows: statement.all(parameters) };
       return { rows: [], numAffectedRows: BigInt(statement.run(parameters).changes) };
     },
+    isUnavailable: isSqliteUnavailable,
     close: async () => {
       if (database.isOpen) database.close();
     },
   };
+}
+
+/**
+ * Takes a lock on a file that the operating system releases when the process dies in whatever way: an exclusive
+ * transaction, kept open, on a small SQLite file of its own. Returns undefined when another process holds it.
+ */
+export async function lockFile(path: string): Promise<{ release(): void } | undefined> {
+  const { DatabaseSync: Database } = await import('node:sqlite');
+  const lock = new Database(path, { timeout: 0 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    lock.close();
+    if (primaryCode(error) === SQLITE_BUSY) return undefined;
+    throw error;
+  }
+  return {
+    release: () => {
+      if (lock.isOpen) lock.close();
+    },
+  };
+}
+
+const SQLITE_BUSY = 5;
+const SQLITE_CONSTRAINT = 19;
+
+function isSqliteUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false;
+  // A violated constraint is a defect of the platform, not an unavailable database.
+  if (error.code === 'ERR_SQLITE_ERROR') return primaryCode(error) !== SQLITE_CONSTRAINT;
+  return error.code === 'ERR_INVALID_STATE' && error.message.includes('database');
+}
+
+/** SQLite's result code without its extension; undefined when the error has none. */
+function primaryCode(error: unknown): number | undefined {
+  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
+  return typeof code === 'number' ? code & 0xff : undefined;
 }
 
 function toKyselyDatabase(database: DatabaseSync): SqliteDatabase {

@@ -1,15 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { PlatformEventName } from '@molecule-ai/protocol';
-import { prepareQuery } from '../database/prepared-query.ts';
+import type { PlatformDatabase, PreparedQuery, UnitOfWork } from '../database/platform-database.ts';
 import type { EventRecord } from '../database/schema.ts';
-import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { Clock } from '../time/clock.ts';
 import { timestamp } from '../time/clock.ts';
 import type { EventBus } from './event-bus.ts';
-
-const insertEvent = prepareQuery((db, row: Omit<EventRecord, 'seq'>) =>
-  db.insertInto('events').values(row).returning('seq'),
-);
 
 export interface NewEvent {
   readonly type: PlatformEventName;
@@ -24,10 +19,14 @@ export interface NewEvent {
 export class EventLog {
   readonly #bus: EventBus;
   readonly #clock: Clock;
+  readonly #insert: PreparedQuery<Omit<EventRecord, 'seq'>, { seq: number }>;
 
-  constructor(bus: EventBus, clock: Clock) {
+  constructor({ database, bus, clock }: { database: PlatformDatabase; bus: EventBus; clock: Clock }) {
     this.#bus = bus;
     this.#clock = clock;
+    this.#insert = database.prepare((db, row: Omit<EventRecord, 'seq'>) =>
+      db.insertInto('events').values(row).returning('seq'),
+    );
   }
 
   async append(unit: UnitOfWork, event: NewEvent): Promise<void> {
@@ -38,7 +37,7 @@ export class EventLog {
       payload: JSON.stringify(event.payload),
       created_at: timestamp(this.#clock),
     };
-    const { rows } = await insertEvent(unit.trx, row);
+    const { rows } = await this.#insert(row, unit.trx);
     const seq = Number(rows[0]?.seq);
     unit.afterCommit(() => this.#bus.publish({ seq, type: event.type, workspaceId: event.workspaceId }));
   }

@@ -1,28 +1,26 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import type { PlatformContext } from '../context.ts';
-import { type OpenDatabase, openDatabase } from '../database/open-database.ts';
+import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
-import { inTransaction } from '../database/unit-of-work.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { createInProcessBus } from './event-bus.ts';
 import { EventLog } from './event-log.ts';
 import { createEventRetention } from './event-retention.ts';
 
-let database: OpenDatabase;
+let database: PlatformDatabase;
 afterEach(() => database.close());
 
 describe('the event log', () => {
   it('forgets old traffic and keeps what changed', async () => {
-    database = await openDatabase(await openSqliteDialect({ path: ':memory:', synchronous: 'normal' }));
-    const { db } = database;
+    const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'normal' });
+    database = await PlatformDatabase.open(dialect);
+    const db = database.query;
     const clock = new ManualClock();
-    const events = new EventLog(
-      createInProcessBus(() => {}),
-      clock,
-    );
+    const bus = createInProcessBus(() => {});
+    const events = new EventLog({ database, bus, clock });
     const append = (type: 'TASK_UPDATED' | 'WORKSPACE_ONLINE', count: number) =>
-      inTransaction(db, async (unit) => {
+      database.transaction(async (unit) => {
         for (let n = 0; n < count; n += 1)
           await events.append(unit, { type, workspaceId: null, payload: {} });
       });

@@ -68,7 +68,7 @@ export async function createApp(
   });
 
   app.setErrorHandler((error, request, reply) => {
-    const answer = toApiError(error);
+    const answer = toApiError(error, (reason) => context.database.isUnavailable(reason));
     if (answer.status >= 500) {
       const fields = { requestId: request.id, code: answer.code, route: request.routeOptions.url };
       logger.error({ ...fields, reason: describeCause(answer) }, 'A request failed.');

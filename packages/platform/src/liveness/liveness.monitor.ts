@@ -1,5 +1,4 @@
 import type { PlatformContext } from '../context.ts';
-import { inTransaction } from '../database/unit-of-work.ts';
 import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import { markOffline, readLiveExternalIds } from './liveness.store.ts';
@@ -23,7 +22,7 @@ export interface LivenessMonitor {
  * whole window from the start.
  */
 export function createLivenessMonitor(context: PlatformContext): LivenessMonitor {
-  const { clock, db, events, logger, settings } = context;
+  const { clock, database, events, logger, settings } = context;
   const lastSeen = new Map<string, number>();
   let startedAt = clock.monotonic();
   const tasks = new RepeatedTasks(clock, logger);
@@ -32,9 +31,9 @@ export function createLivenessMonitor(context: PlatformContext): LivenessMonitor
     clock.monotonic() - (lastSeen.get(id) ?? startedAt) >= settings.livenessStaleAfterMs;
 
   const sweep = async () => {
-    const silent = (await readLiveExternalIds(db)).filter(isSilent);
+    const silent = (await readLiveExternalIds(database.query)).filter(isSilent);
     for (const id of silent) {
-      await inTransaction(db, async (unit) => {
+      await database.transaction(async (unit) => {
         if (!isSilent(id) || !(await markOffline(unit.trx, id, timestamp(clock)))) return;
         await events.append(unit, { type: 'WORKSPACE_OFFLINE', workspaceId: id, payload: {} });
         unit.afterCommit(() => void lastSeen.delete(id));

@@ -4,7 +4,6 @@ import type { ActivityService } from '../activity/activity.service.ts';
 import { cutText } from '../activity/text-summary.rules.ts';
 import type { PlatformContext } from '../context.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
-import { inTransaction } from '../database/unit-of-work.ts';
 import { ApiError } from '../http/api-error.ts';
 import type { MessagesService } from '../messages/messages.service.ts';
 import { type WorkspaceLookup, workspaceNotFound } from '../workspaces/workspace.lookup.ts';
@@ -25,12 +24,12 @@ export interface NotifyParts {
 }
 
 export function createNotifyService(
-  { db, events }: PlatformContext,
+  { database, events }: PlatformContext,
   { activity, messages, workspaces }: NotifyParts,
 ): NotifyService {
   return {
     notify: (workspaceId, request) =>
-      inTransaction(db, async (unit) => {
+      database.transaction(async (unit) => {
         const workspace = await workspaces.find(workspaceId, unit.trx);
         if (workspace === undefined || workspace.status === 'removed') throw workspaceNotFound();
         const { message, attachments = [], in_reply_to: inReplyTo } = request;

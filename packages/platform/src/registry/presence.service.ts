@@ -1,6 +1,5 @@
 import type { AgentCard, HeartbeatAnswer, HeartbeatRequest } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
-import { inTransaction } from '../database/unit-of-work.ts';
 import { timestamp } from '../time/clock.ts';
 import { evaluateHeartbeat } from './heartbeat.rules.ts';
 import type { RegistryDependencies } from './registration.service.ts';
@@ -17,12 +16,12 @@ export interface PresenceService {
 }
 
 export function createPresenceService(
-  { db, clock, events }: PlatformContext,
+  { database, clock, events }: PlatformContext,
   { workspaces, liveness, countPending }: PresenceDependencies,
 ): PresenceService {
   return {
     heartbeat: async (workspaceId, body) => {
-      const status = await inTransaction(db, async (unit) => {
+      const status = await database.transaction(async (unit) => {
         const row = await workspaces.require(workspaceId, unit.trx);
         const outcome = evaluateHeartbeat(row, body);
         const now = timestamp(clock);
@@ -46,7 +45,7 @@ export function createPresenceService(
       };
     },
     updateCard: (workspaceId, card) =>
-      inTransaction(db, async (unit) => {
+      database.transaction(async (unit) => {
         await workspaces.require(workspaceId, unit.trx);
         const change = { agent_card: JSON.stringify(card), updated_at: timestamp(clock) };
         await workspaces.update(workspaceId, change, unit.trx);

@@ -1,7 +1,7 @@
 import type { RegisterAnswer, RegisterRequest } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
-import { inTransaction, type UnitOfWork } from '../database/unit-of-work.ts';
 import { removedCredential } from '../http/access.ts';
 import { ApiError } from '../http/api-error.ts';
 import type { Identity } from '../http/identity.ts';
@@ -30,7 +30,7 @@ export function createRegistrationService(
   context: PlatformContext,
   { workspaces, tokens, liveness }: RegistryDependencies,
 ): RegistrationService {
-  const { db, clock, events, settings, addressGuard } = context;
+  const { database, clock, events, settings, addressGuard } = context;
 
   const issueToken = async (unit: UnitOfWork, id: string, { issueToken: wanted, revoke }: Accepted) => {
     if (!wanted) return undefined;
@@ -74,7 +74,7 @@ export function createRegistrationService(
 
   return {
     register: (workspaceId, body, identity) =>
-      inTransaction(db, async (unit) => {
+      database.transaction(async (unit) => {
         const workspace = await workspaces.find(workspaceId, unit.trx);
         const decision = decideRegister({
           identity,

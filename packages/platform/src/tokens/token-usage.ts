@@ -1,5 +1,4 @@
 import type { PlatformContext } from '../context.ts';
-import { inTransaction } from '../database/unit-of-work.ts';
 import { timestamp } from '../time/clock.ts';
 import { writeLastUsed } from './tokens.store.ts';
 
@@ -33,7 +32,7 @@ export class TokenUsage {
     this.#pending.clear();
     if (used.length === 0) return;
     try {
-      await inTransaction(this.#context.db, async ({ trx }) => {
+      await this.#context.database.transaction(async ({ trx }) => {
         for (const [tokenId, usedAt] of used) await writeLastUsed(trx, tokenId, usedAt);
       });
     } catch (error) {

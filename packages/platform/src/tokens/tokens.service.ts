@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { PlatformContext } from '../context.ts';
-import { inTransaction, type UnitOfWork } from '../database/unit-of-work.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
 import { ApiError } from '../http/api-error.ts';
 import type { CredentialSource, TokenHolder } from '../http/credential-source.ts';
 import { timestamp } from '../time/clock.ts';
@@ -52,7 +52,7 @@ export function createTokensService(
   context: PlatformContext,
   { workspaces }: { workspaces: WorkspaceLookup },
 ): TokensService {
-  const { db, clock } = context;
+  const { database, db, clock } = context;
   const cache = new TokenCache(clock);
   const usage = new TokenUsage(context);
 
@@ -107,18 +107,18 @@ export function createTokensService(
       }));
     },
     mint: (workspaceId) =>
-      inTransaction(db, async (unit) => {
+      database.transaction(async (unit) => {
         await workspaces.require(workspaceId, unit.trx);
         return issue(unit, workspaceId, 'mint');
       }),
     revoke: (workspaceId, tokenId) =>
-      inTransaction(db, async (unit) => {
+      database.transaction(async (unit) => {
         await workspaces.require(workspaceId, unit.trx);
         const revoked = await revoke(unit, { workspaceIds: [workspaceId], tokenId });
         if (revoked === 0) throw new ApiError(404, 'token_not_found', 'token not found or already revoked');
       }),
     revokeAll: (workspaceId) =>
-      inTransaction(db, async (unit) => {
+      database.transaction(async (unit) => {
         await workspaces.require(workspaceId, unit.trx);
         return revoke(unit, { workspaceIds: [workspaceId] });
       }),

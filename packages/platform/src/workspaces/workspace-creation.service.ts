@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { CreateWorkspaceAnswer, CreateWorkspaceRequest } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
 import type { NewWorkspaceRow } from '../database/schema.ts';
-import { inTransaction, type UnitOfWork } from '../database/unit-of-work.ts';
 import { ApiError } from '../http/api-error.ts';
 import { timestamp } from '../time/clock.ts';
 import type { TokensService } from '../tokens/tokens.service.ts';
@@ -24,7 +24,7 @@ export function createWorkspaceCreation(
   context: PlatformContext,
   { tokens }: { tokens: TokensService },
 ): WorkspaceCreation {
-  const { db, events } = context;
+  const { database, events } = context;
 
   const insert = async (unit: UnitOfWork, row: NewWorkspaceRow) => {
     if (row.parent_id != null) {
@@ -48,7 +48,7 @@ export function createWorkspaceCreation(
     create: async (body) => {
       refuseWhatIsNotOffered(body);
       const row = newRow(context, body);
-      const { token } = await inTransaction(db, (unit) => insert(unit, row));
+      const { token } = await database.transaction((unit) => insert(unit, row));
       const platformUrl = context.publicUrl();
       const connection = describeConnection({ workspaceId: row.id, name: row.name, platformUrl, token });
       return { id: row.id, external: true, status: 'awaiting_agent', connection };

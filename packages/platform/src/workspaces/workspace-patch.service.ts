@@ -1,7 +1,7 @@
 import type { PatchWorkspaceAnswer, PatchWorkspaceRequest } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
-import { inTransaction, type UnitOfWork } from '../database/unit-of-work.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { ApiError } from '../http/api-error.ts';
 import type { Caller } from '../http/identity.ts';
@@ -18,7 +18,7 @@ export interface WorkspacePatching {
 }
 
 export function createWorkspacePatching(
-  { db, clock, events, addressGuard }: PlatformContext,
+  { database, clock, events, addressGuard }: PlatformContext,
   { hierarchy }: { hierarchy: HierarchyService },
 ): WorkspacePatching {
   const parentChange = async (unit: UnitOfWork, row: WorkspaceRow, parentId: string | null) => {
@@ -42,7 +42,7 @@ export function createWorkspacePatching(
 
   return {
     patch: (id, caller, body) =>
-      inTransaction(db, async (unit) => {
+      database.transaction(async (unit) => {
         const row = requireAlive(await readWorkspace(unit.trx, id));
         const forbidden = caller.kind === 'workspace' ? forbiddenField(body) : undefined;
         if (forbidden !== undefined) {

@@ -1,7 +1,7 @@
 import type { PauseAnswer, ResumeAnswer } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
-import { inTransaction, type UnitOfWork } from '../database/unit-of-work.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { ApiError } from '../http/api-error.ts';
 import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
@@ -19,7 +19,7 @@ export interface WorkspacePausing {
 }
 
 export function createWorkspacePausing(
-  { db, clock, events }: PlatformContext,
+  { database, clock, events }: PlatformContext,
   { hierarchy, liveness }: { hierarchy: HierarchyService; liveness: LivenessMonitor },
 ): WorkspacePausing {
   const familyOf = async (unit: UnitOfWork, row: WorkspaceRow) => [
@@ -41,7 +41,7 @@ export function createWorkspacePausing(
 
   return {
     pause: (id) =>
-      inTransaction(db, async (unit) => {
+      database.transaction(async (unit) => {
         const row = requireAlive(await readWorkspace(unit.trx, id));
         if (row.status === 'paused') {
           throw new ApiError(404, 'already_paused', 'workspace not found or already paused');
@@ -55,7 +55,7 @@ export function createWorkspacePausing(
       }),
 
     resume: (id) =>
-      inTransaction(db, async (unit) => {
+      database.transaction(async (unit) => {
         const row = requireAlive(await readWorkspace(unit.trx, id));
         if (row.status !== 'paused') {
           throw new ApiError(404, 'not_paused', 'workspace not found or not paused');

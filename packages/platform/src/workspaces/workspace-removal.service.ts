@@ -1,6 +1,6 @@
 import type { DeleteWorkspaceAnswer } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
-import { inTransaction, type UnitOfWork } from '../database/unit-of-work.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { ApiError } from '../http/api-error.ts';
 import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
@@ -25,7 +25,7 @@ export interface WorkspaceRemoval {
 }
 
 export function createWorkspaceRemoval(
-  { db, clock, events }: PlatformContext,
+  { database, clock, events }: PlatformContext,
   { hierarchy, tokens, liveness, onRemoval }: WorkspaceRemovalDependencies,
 ): WorkspaceRemoval {
   const removeAll = async (unit: UnitOfWork, rootId: string, ids: readonly string[]) => {
@@ -48,7 +48,7 @@ export function createWorkspaceRemoval(
 
   return {
     remove: (id, { confirmed, purge }) =>
-      inTransaction(db, async (unit) => {
+      database.transaction(async (unit) => {
         if ((await readWorkspace(unit.trx, id)) === undefined) throw workspaceNotFound();
         const children = await hierarchy.children(id, unit.trx);
         if (children.length > 0 && !confirmed) throw confirmationRequired(children);

@@ -1,0 +1,167 @@
+import { type Compilable, type CompiledQuery, Kysely, type QueryResult, type Transaction } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import { CommitGroups } from './commit-groups.ts';
+import type { DatabaseDialect } from './dialect.ts';
+import { firstMigration } from './migrations/0001-first.ts';
+import type { Database } from './schema.ts';
+
+/** Runs queries: the database itself, or one open transaction (`unit.trx`). */
+export type Queryable = Kysely<Database>;
+
+/** One transaction and what is to happen once it has ended. */
+export interface UnitOfWork {
+  readonly trx: Transaction<Database>;
+  /** Runs after the commit, in order; never runs when the transaction fails. Must not throw. */
+  afterCommit(task: () => void): void;
+  /** Runs when the transaction failed and nothing of it was stored. Must not throw. */
+  onRollback(task: () => void): void;
+  /**
+   * To be called before a row is inserted into the feed of a workspace: until the end of the transaction nobody
+   * else inserts there, so a reader that has seen a row never misses one with a lower `seq`.
+   */
+  lockFeed(workspaceId: string): Promise<void>;
+}
+
+/** A query that is built and compiled once and runs with other values each time. */
+export type PreparedQuery<Values, Row> = (values: Values, db?: Queryable) => Promise<QueryResult<Row>>;
+
+export interface PlatformDatabaseOptions {
+  /** Called with each SQL text that runs; tests count statements with it. */
+  readonly onQuery?: ((sql: string) => void) | undefined;
+}
+
+/** The platform's database. Only `database/` knows whether it is SQLite or Postgres. */
+export class PlatformDatabase {
+  /** Builds and runs queries outside a transaction. */
+  readonly query: Queryable;
+  readonly #dialect: DatabaseDialect;
+  readonly #runNow: DatabaseDialect['runNow'];
+  readonly #commitGroups: CommitGroups | undefined;
+
+  private constructor(db: Kysely<Database>, dialect: DatabaseDialect, onQuery?: (sql: string) => void) {
+    const { runNow } = dialect;
+    this.query = db;
+    this.#dialect = dialect;
+    this.#commitGroups = dialect.hasOneWriter ? new CommitGroups(db) : undefined;
+    this.#runNow =
+      runNow === undefined || onQuery === undefined
+        ? runNow
+        : (sql, parameters) => {
+            onQuery(sql);
+            return runNow(sql, parameters);
+          };
+  }
+
+  /** Connects and brings the schema up to date. When that fails, everything is closed again. */
+  static async open(
+    dialect: DatabaseDialect,
+    { onQuery }: PlatformDatabaseOptions = {},
+  ): Promise<PlatformDatabase> {
+    const db = new Kysely<Database>({
+      dialect: dialect.kysely,
+      ...(onQuery === undefined
+        ? {}
+        : { log: (event) => (event.level === 'query' ? onQuery(event.query.sql) : undefined) }),
+    });
+    const migrator = new Migrator({
+      db,
+      provider: { getMigrations: async () => ({ '0001-first': firstMigration(dialect) }) },
+    });
+    const database = new PlatformDatabase(db, dialect, onQuery);
+    const { error } = await migrator.migrateToLatest();
+    if (error === undefined) return database;
+    await database.close();
+    throw error;
+  }
+
+  /**
+   * Runs `work` in one transaction, then its after-commit tasks; a throw undoes all of it. Transactions of the same
+   * turn of the event loop may share one commit, so inside nothing but the database may be awaited.
+   */
+  async transaction<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
+    const committed: (() => void)[] = [];
+    const rolledBack: (() => void)[] = [];
+    const run = (trx: Transaction<Database>) =>
+      work({
+        trx,
+        afterCommit: (task) => void committed.push(task),
+        onRollback: (task) => void rolledBack.push(task),
+        lockFeed: async (workspaceId) => this.#dialect.lockFeed?.(trx, workspaceId),
+      });
+    let result: T;
+    try {
+      result = await (this.#commitGroups?.execute(run) ?? this.query.transaction().execute(run));
+    } catch (error) {
+      for (const task of rolledBack) task();
+      throw error;
+    }
+    for (const task of committed) task();
+    return result;
+  }
+
+  /**
+   * Prepares a query for the paths that every message takes, where building and compiling would cost as much as
+   * running it. `build` runs once for each set of value names, with placeholders for the values: it may only pass
+   * them on, so what decides the shape of a query, such as `null` in a condition, cannot be a value. The query runs
+   * outside a transaction unless it is given `unit.trx`.
+   */
+  prepare<Values extends object, Row>(
+    build: (db: Queryable, values: Values) => Compilable<Row>,
+  ): PreparedQuery<Values, Row> {
+    const shapes = new Map<string, CompiledShape<Row>>();
+    return async (values, db = this.query) => {
+      const shape = Object.keys(values).join();
+      let known = shapes.get(shape);
+      if (known === undefined) {
+        known = compileShape(this.query, build, values);
+        shapes.set(shape, known);
+      }
+      const { compiled, names } = known;
+      const { query, queryId, sql } = compiled;
+      const parameters = names.map((name, index) =>
+        name === undefined ? compiled.parameters[index] : Reflect.get(values, name),
+      );
+      if (this.#runNow !== undefined && db.isTransaction) {
+        return this.#runNow(sql, parameters) as QueryResult<Row>;
+      }
+      return db.executeQuery<Row>({ query, queryId, sql, parameters });
+    };
+  }
+
+  /** Whether an error means that the database cannot be used at the moment, rather than a defect of the platform. */
+  isUnavailable(error: unknown): boolean {
+    if (error instanceof Error && error.message === 'driver has already been destroyed') return true;
+    return this.#dialect.isUnavailable(error);
+  }
+
+  async close(): Promise<void> {
+    await this.query.destroy();
+    await this.#dialect.close();
+  }
+}
+
+interface CompiledShape<Row> {
+  readonly compiled: CompiledQuery<Row>;
+  /** For each parameter the name of its value, or undefined for a constant. */
+  readonly names: readonly (string | undefined)[];
+}
+
+/** Stands in a query for a value that is known when it runs. */
+class Placeholder {
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+function compileShape<Values extends object, Row>(
+  db: Queryable,
+  build: (db: Queryable, values: Values) => Compilable<Row>,
+  values: Values,
+): CompiledShape<Row> {
+  const placeholders = Object.keys(values).map((name) => [name, new Placeholder(name)]);
+  const compiled = build(db, Object.fromEntries(placeholders) as Values).compile();
+  const names = compiled.parameters.map((value) => (value instanceof Placeholder ? value.name : undefined));
+  return { compiled, names };
+}
