@@ -1,40 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { ERROR_CODE_LIST, ERROR_CODES, errorMayHaveStatus, errorStatus, isErrorCode } from './error-codes.ts';
-import { checkExchange, findRoute } from './exchange.ts';
+import { ERROR_CODES, errorMayHaveStatus, errorStatus, isErrorCode } from './error-codes.ts';
+import { checkExchange } from './exchange.ts';
 import { A2aAnswer } from './message-answers.ts';
-import type { Route } from './routes/route.ts';
-import { ROUTES } from './routes.ts';
 
 const id = '0b9a3f6e-8a51-4c55-9f0e-2f6a52f3a111';
 const state = { workspace_id: id, status: 'online', paused: false, deleted: false };
 const statePath = `/workspaces/${id}/state`;
-
-describe('ROUTES', () => {
-  const routes = Object.entries(ROUTES) as Array<[string, Route]>;
-
-  it('have unique methods and paths', () => {
-    const keys = routes.map(([, route]) => `${route.method} ${route.path.replaceAll(/:\w+/g, ':')}`);
-    expect(new Set(keys).size).toBe(keys.length);
-  });
-
-  it('declare known codes and at least one answer', () => {
-    for (const [name, route] of routes) {
-      expect(route.errors.every(isErrorCode), name).toBe(true);
-      expect(Object.keys(route.responses).length, name).toBeGreaterThan(0);
-    }
-  });
-
-  it('use every code somewhere, or before a route is chosen', () => {
-    const used = new Set(routes.flatMap(([, route]) => route.errors as readonly string[]));
-    const unused = ERROR_CODE_LIST.filter((code) => !used.has(code));
-    expect(unused).toEqual(['not_found', 'method_not_allowed']);
-  });
-
-  it('leave exactly these open (decision 8)', () => {
-    const open = routes.filter(([, route]) => route.auth === 'none').map(([name]) => name);
-    expect(open.sort()).toEqual(['createSession', 'deleteSession', 'health', 'jwks', 'ready']);
-  });
-});
 
 describe('ERROR_CODES', () => {
   it('say one sentence each', () => {
@@ -51,18 +22,6 @@ describe('ERROR_CODES', () => {
     ]);
     expect(errorMayHaveStatus('agent_error', 418)).toBe(true);
     expect(isErrorCode('toString')).toBe(false);
-  });
-});
-
-describe('findRoute', () => {
-  it('prefers fixed segments', () => {
-    expect(findRoute('GET', '/registry/discover/x')?.name).toBe('discover');
-    expect(findRoute('POST', `/workspaces/${id}/delegations/record`)?.name).toBe('recordDelegation');
-    expect(findRoute('POST', `/workspaces/${id}/delegations/x/record`)).toBeNull();
-    expect(findRoute('GET', '/plugins/sources')?.name).toBe('listPluginSources');
-    expect(findRoute('GET', `/workspaces/${id}/secrets/values?x=1`)?.name).toBe('pullSecrets');
-    expect(findRoute('GET', `/workspaces/${id}/plugins/available`)?.name).toBe('listAvailablePlugins');
-    expect(findRoute('GET', '/workspaces/')).toBeNull();
   });
 });
 

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { ErrorBody } from './error-body.ts';
 import { errorMayHaveStatus, isErrorCode } from './error-codes.ts';
 import type { RawBody, Route } from './routes/route.ts';
-import { ROUTES, type RouteName } from './routes.ts';
+import { findRoute } from './routes/table.ts';
 import type { Wire } from './wire.ts';
 
 /** One request and its answer as seen on the wire; bodies parsed, a text body as the text. */
@@ -20,12 +20,6 @@ export interface Exchange {
   readonly mode: 'all' | 'answers';
 }
 
-/** A route with the name it has in `ROUTES`. */
-export interface FoundRoute {
-  readonly name: RouteName;
-  readonly route: Route;
-}
-
 /**
  * Checks one exchange against the contract and gives its problems as sentences, none when it is fine: unknown
  * route not answered 404 or 405, undeclared status, answer that is not the strict shape of its status, error
@@ -36,44 +30,9 @@ export function checkExchange(exchange: Exchange): string[] {
   if (method === 'OPTIONS') return [];
   const found = findRoute(method === 'HEAD' ? 'GET' : method, exchange.path);
   const where = `${method} ${pathOnly(exchange.path)} → ${exchange.status}`;
-  const problems = found === null ? checkUnknown(exchange) : checkKnown(exchange, found, method === 'HEAD');
+  const problems =
+    found === undefined ? checkUnknown(exchange) : checkKnown(exchange, found, method === 'HEAD');
   return problems.map((problem) => `${where}: ${problem}`);
-}
-
-/** The route of a concrete method and path; fixed segments win over parameters. Null when there is none. */
-export function findRoute(method: string, path: string): FoundRoute | null {
-  const segments = pathOnly(path).split('/').slice(1);
-  const candidates = TABLE.get(`${method} ${segments.length}`) ?? [];
-  return candidates.find((entry) => entry.segments.every((part, i) => fits(part, segments[i]))) ?? null;
-}
-
-interface Compiled extends FoundRoute {
-  readonly segments: readonly string[];
-}
-
-const TABLE = compile();
-
-function compile(): ReadonlyMap<string, readonly Compiled[]> {
-  const table = new Map<string, Compiled[]>();
-  for (const [name, route] of Object.entries(ROUTES) as Array<[RouteName, Route]>) {
-    const segments = route.path.split('/').slice(1);
-    const key = `${route.method} ${segments.length}`;
-    table.set(key, [...(table.get(key) ?? []), { name, route, segments }]);
-  }
-  for (const entries of table.values()) {
-    entries.sort((a, b) => (shape(a) < shape(b) ? -1 : 1));
-  }
-  return table;
-}
-
-/** Sorts fixed segments before parameters, from the left. */
-function shape(entry: Compiled): string {
-  return entry.segments.map((part) => (part.startsWith(':') ? '1' : '0')).join('');
-}
-
-function fits(part: string, segment: string | undefined): boolean {
-  if (segment === undefined) return false;
-  return part.startsWith(':') ? segment !== '' : part === segment;
 }
 
 function pathOnly(path: string): string {
@@ -89,17 +48,17 @@ function checkUnknown({ status, responseBody, responseHeaders }: Exchange): stri
   return ['no such route, so only 404 or 405 may be answered'];
 }
 
-function checkKnown(exchange: Exchange, { name, route }: FoundRoute, headOnly: boolean): string[] {
+function checkKnown(exchange: Exchange, route: Route, headOnly: boolean): string[] {
   const { status, responseBody } = exchange;
   const declared = route.responses[status];
   if (declared === undefined) {
-    if (status < 300) return [`${name} does not declare this status`];
+    if (status < 300) return [`${route.name} does not declare this status`];
     if (headOnly) return [];
-    return checkError(status, responseBody, { name, route });
+    return checkError(status, responseBody, route);
   }
   const problems = headOnly ? [] : checkAnswer(declared, responseBody);
   if (exchange.mode === 'answers' || status >= 300) return problems;
-  if (route.request !== undefined) {
+  if (route.request !== undefined && !('media' in route.request)) {
     problems.push(...refusals('accepted body', route.request, exchange.requestBody || {}));
   }
   const query = Object.fromEntries(
@@ -116,13 +75,13 @@ function checkAnswer(declared: Wire | RawBody, body: unknown): string[] {
   return declared.media === '' && !empty ? ['answer: the body must be empty'] : [];
 }
 
-function checkError(status: number, body: unknown, found?: FoundRoute): string[] {
+function checkError(status: number, body: unknown, route?: Route): string[] {
   const problems = refusals('error', ErrorBody, body);
   const code = typeof body === 'object' && body !== null && 'code' in body ? body.code : undefined;
   if (!isErrorCode(code)) return [...problems, `error: code ${JSON.stringify(code)} is not in ERROR_CODES`];
   if (!errorMayHaveStatus(code, status)) problems.push(`error: code ${code} does not come with this status`);
-  if (found !== undefined && !STATUS_OF_ALL.has(code) && !found.route.errors.includes(code)) {
-    problems.push(`error: ${found.name} does not declare the code ${code}`);
+  if (route !== undefined && !STATUS_OF_ALL.has(code) && !route.errors.includes(code)) {
+    problems.push(`error: ${route.name} does not declare the code ${code}`);
   }
   return problems;
 }

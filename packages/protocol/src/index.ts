@@ -39,7 +39,7 @@ export {
   errorStatus,
   isErrorCode,
 } from './error-codes.ts';
-export { checkExchange, type Exchange, type FoundRoute, findRoute } from './exchange.ts';
+export { checkExchange, type Exchange } from './exchange.ts';
 export { BODY_LIMITS, FIELD_LIMITS, utf8Length } from './field-limits.ts';
 export { AdminLiveness, Health, Ready } from './health.ts';
 export { HeartbeatAnswer, HeartbeatRequest, RuntimeMetadata } from './heartbeat.ts';
@@ -140,8 +140,21 @@ export {
   Sha256Hex,
 } from './plugin.ts';
 export { RegisterAnswer, RegisterRequest, UpdateCardAnswer, UpdateCardRequest } from './registration.ts';
-export type { RawBody, Route, RouteAuth } from './routes/route.ts';
-export { ROUTES, type RouteName } from './routes.ts';
+export {
+  ACCESS_ERRORS,
+  type PathParams,
+  type RawBody,
+  type Route,
+  type RouteAccess,
+  type RouteParams,
+  type RouteQuery,
+  type RouteRepeat,
+  type RouteRequest,
+  type RouteResponse,
+  type RouteStatus,
+  type RouteTimeLimit,
+} from './routes/route.ts';
+export { buildPath, findRoute, type KnownRoute, type RouteName, routes } from './routes/table.ts';
 export {
   DeleteSecretAnswer,
   type ReadSecrets,

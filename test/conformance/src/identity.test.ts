@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ROUTES } from '@molecule-ai/protocol';
+import { routes } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
 import { BUILT_ROUTES } from './harness/built-routes.ts';
 import { onEachDatabase } from './harness/each-database.ts';
@@ -87,7 +87,7 @@ onEachDatabase('who a caller is', (site) => {
     await expectRefused(platform.as('x'.repeat(43)), member);
     const open = new Set(['/health', '/ready', '/session', '/registry/register', '/.well-known/jwks.json']);
     for (const name of BUILT_ROUTES) {
-      const { method, path } = ROUTES[name];
+      const { method, path } = routes[name];
       if (open.has(path)) continue;
       const filled = path.replace(/:(\w+)/g, (_whole, key: string) =>
         key === 'id' ? member.id : randomUUID(),

@@ -1,10 +1,10 @@
-import { ROUTES, type Route, type RouteAuth } from '@molecule-ai/protocol';
+import { type Route, type RouteAccess, routes } from '@molecule-ai/protocol';
 import type { FastifyRequest } from 'fastify';
 import { requireCaller, requireOperator } from './access.ts';
 import { checkCallerHeaders } from './caller-headers.ts';
 
-const AUTH_OF_ROUTE: ReadonlyMap<string, RouteAuth> = new Map(
-  Object.values<Route>(ROUTES).map(({ method, path, auth }) => [`${method} ${path}`, auth]),
+const ACCESS_OF_ROUTE: ReadonlyMap<string, RouteAccess> = new Map(
+  Object.values<Route>(routes).map(({ method, path, access }) => [`${method} ${path}`, access]),
 );
 
 /**
@@ -14,13 +14,13 @@ const AUTH_OF_ROUTE: ReadonlyMap<string, RouteAuth> = new Map(
  */
 export function letIn(request: FastifyRequest): void {
   const method = request.method === 'HEAD' ? 'GET' : request.method;
-  const auth = AUTH_OF_ROUTE.get(`${method} ${request.routeOptions.url ?? ''}`) ?? 'caller';
-  if (auth === 'none') return;
-  if (auth === 'operator') {
+  const access = ACCESS_OF_ROUTE.get(`${method} ${request.routeOptions.url ?? ''}`) ?? 'caller';
+  if (access === 'anonymous') return;
+  if (access === 'operator') {
     requireOperator(request);
     return;
   }
   checkCallerHeaders(request.headers, request.identity);
-  if (auth === 'claim' || request.identity.kind === 'removed') return;
+  if (access === 'claim' || request.identity.kind === 'removed') return;
   requireCaller(request);
 }

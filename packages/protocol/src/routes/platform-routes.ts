@@ -2,85 +2,114 @@ import { AdminLiveness, Health, Ready } from '../health.ts';
 import { MintOrgKeyAnswer, MintOrgKeyRequest, OrgKeyList, RevokeOrgKeyAnswer } from '../org-keys.ts';
 import { EventList, EventsQuery } from '../platform-event.ts';
 import { CreateSessionRequest, SessionAnswer } from '../session.ts';
-import { route } from './route.ts';
+import { defineRoutes } from './route.ts';
 
-/** Sessions, org keys, events and health (wire contract 3.9, 3.25 and 3.26; decision 8). */
-export const platformRoutes = {
-  createSession: route(
-    {
-      method: 'POST',
-      path: '/session',
-      auth: 'none',
-      request: CreateSessionRequest,
-      responses: { 200: SessionAnswer },
-    },
-    ['invalid_credentials', 'forbidden'],
-  ),
-  deleteSession: route(
-    { method: 'DELETE', path: '/session', auth: 'none', responses: { 200: SessionAnswer } },
-    ['missing_credentials', 'invalid_credentials', 'forbidden'],
-  ),
-  listOrgKeys: route({
+/** Sessions, org keys, events and health. */
+export const platformRoutes = defineRoutes({
+  createSession: {
+    method: 'POST',
+    path: '/session',
+    summary: 'Exchanges the operator key for a session cookie.',
+    access: 'anonymous',
+    request: CreateSessionRequest,
+    responses: { 200: SessionAnswer },
+    errors: ['invalid_credentials', 'forbidden'],
+    repeat: 'unsafe',
+  },
+  deleteSession: {
+    method: 'DELETE',
+    path: '/session',
+    summary: 'Ends the session of the cookie.',
+    access: 'anonymous',
+    responses: { 200: SessionAnswer },
+    errors: ['missing_credentials', 'invalid_credentials', 'forbidden'],
+    repeat: 'idempotent',
+  },
+  listOrgKeys: {
     method: 'GET',
     path: '/org/tokens',
-    auth: 'operator',
+    summary: 'Lists the live org keys without their values.',
+    access: 'operator',
     responses: { 200: OrgKeyList },
-  }),
-  mintOrgKey: route(
-    {
-      method: 'POST',
-      path: '/org/tokens',
-      auth: 'operator',
-      request: MintOrgKeyRequest,
-      responses: { 200: MintOrgKeyAnswer },
-    },
-    ['org_key_limit'],
-  ),
-  revokeOrgKey: route(
-    {
-      method: 'DELETE',
-      path: '/org/tokens/:id',
-      auth: 'operator',
-      responses: { 200: RevokeOrgKeyAnswer },
-    },
-    ['org_key_not_found'],
-  ),
-  listEvents: route({
+  },
+  mintOrgKey: {
+    method: 'POST',
+    path: '/org/tokens',
+    summary: 'Creates an org key and returns its value this once.',
+    access: 'operator',
+    request: MintOrgKeyRequest,
+    responses: { 200: MintOrgKeyAnswer },
+    errors: ['org_key_limit'],
+    repeat: 'unsafe',
+  },
+  revokeOrgKey: {
+    method: 'DELETE',
+    path: '/org/tokens/:id',
+    summary: 'Revokes an org key.',
+    access: 'operator',
+    responses: { 200: RevokeOrgKeyAnswer },
+    errors: ['org_key_not_found'],
+    repeat: 'idempotent',
+  },
+  listEvents: {
     method: 'GET',
     path: '/events',
-    auth: 'operator',
+    summary: 'Lists the events of the organisation.',
+    access: 'operator',
     query: EventsQuery,
     responses: { 200: EventList },
-  }),
-  listWorkspaceEvents: route(
-    {
-      method: 'GET',
-      path: '/events/:workspaceId',
-      auth: 'operator',
-      query: EventsQuery,
-      responses: { 200: EventList },
-    },
-    ['invalid_workspace_id', 'workspace_not_found'],
-  ),
-  streamEvents: route({
+  },
+  listWorkspaceEvents: {
+    method: 'GET',
+    path: '/events/:workspaceId',
+    summary: 'Lists the events of one workspace.',
+    access: 'operator',
+    query: EventsQuery,
+    responses: { 200: EventList },
+    errors: ['invalid_workspace_id', 'workspace_not_found'],
+  },
+  streamEvents: {
     method: 'GET',
     path: '/workspaces/:id/events/stream',
-    auth: 'workspace',
+    summary: 'Streams the events of one workspace as server-sent events.',
+    access: 'workspace',
     responses: { 200: { media: 'text/event-stream' } },
-  }),
-  openSocket: route({ method: 'GET', path: '/ws', auth: 'caller', responses: { 101: { media: '' } } }),
-  health: route({ method: 'GET', path: '/health', auth: 'none', responses: { 200: Health } }),
-  ready: route({ method: 'GET', path: '/ready', auth: 'none', responses: { 200: Ready } }),
-  adminLiveness: route({
+    streams: true,
+  },
+  openSocket: {
+    method: 'GET',
+    path: '/ws',
+    summary: 'Opens a WebSocket that carries the events the caller may see.',
+    access: 'caller',
+    responses: { 101: { media: '' } },
+    streams: true,
+  },
+  health: {
+    method: 'GET',
+    path: '/health',
+    summary: 'Responds while the process of the platform runs.',
+    access: 'anonymous',
+    responses: { 200: Health },
+  },
+  ready: {
+    method: 'GET',
+    path: '/ready',
+    summary: 'Responds while the platform can work, its database included.',
+    access: 'anonymous',
+    responses: { 200: Ready },
+  },
+  adminLiveness: {
     method: 'GET',
     path: '/admin/liveness',
-    auth: 'operator',
+    summary: 'Returns when each background job of the platform last ran.',
+    access: 'operator',
     responses: { 200: AdminLiveness },
-  }),
-  metrics: route({
+  },
+  metrics: {
     method: 'GET',
     path: '/metrics',
-    auth: 'operator',
+    summary: 'Returns the metrics of the platform in the Prometheus text format.',
+    access: 'operator',
     responses: { 200: { media: 'text/plain' } },
-  }),
-} as const;
+  },
+});

@@ -8,67 +8,75 @@ import {
   PeersQuery,
 } from '../peers.ts';
 import { RegisterAnswer, RegisterRequest, UpdateCardAnswer, UpdateCardRequest } from '../registration.ts';
-import { route } from './route.ts';
+import { defineRoutes } from './route.ts';
 
-/** The registry: presence, cards and peers (wire contract 3.10 to 3.15, decision 9). */
-export const registryRoutes = {
-  register: route(
-    {
-      method: 'POST',
-      path: '/registry/register',
-      auth: 'claim',
-      request: RegisterRequest,
-      responses: { 200: RegisterAnswer },
-    },
-    ['unsafe_url', 'url_required', 'invalid_workspace_id', 'token_limit'],
-  ),
-  heartbeat: route(
-    {
-      method: 'POST',
-      path: '/registry/heartbeat',
-      auth: 'own',
-      request: HeartbeatRequest,
-      responses: { 200: HeartbeatAnswer },
-    },
-    [],
-  ),
-  updateCard: route({
+/** The registry: presence, cards and peers. */
+export const registryRoutes = defineRoutes({
+  register: {
+    method: 'POST',
+    path: '/registry/register',
+    summary: 'Registers the agent of a workspace; the first register also returns its token.',
+    access: 'claim',
+    request: RegisterRequest,
+    responses: { 200: RegisterAnswer },
+    errors: ['unsafe_url', 'url_required', 'invalid_workspace_id', 'token_limit'],
+    repeat: 'idempotent',
+  },
+  heartbeat: {
+    method: 'POST',
+    path: '/registry/heartbeat',
+    summary: 'Reports that the agent is alive, with its metrics, and returns the state of its workspace.',
+    access: 'own',
+    request: HeartbeatRequest,
+    responses: { 200: HeartbeatAnswer },
+    repeat: 'idempotent',
+  },
+  updateCard: {
     method: 'POST',
     path: '/registry/update-card',
-    auth: 'own',
+    summary: 'Replaces the agent card of a workspace.',
+    access: 'own',
     request: UpdateCardRequest,
     responses: { 200: UpdateCardAnswer },
-  }),
-  discover: route(
-    {
-      method: 'GET',
-      path: '/registry/discover/:id',
-      auth: 'caller',
-      responses: { 200: DiscoverAnswer },
-    },
-    ['access_denied', 'unsafe_url', 'workspace_unavailable', 'workspace_not_found', 'invalid_workspace_id'],
-  ),
-  listPeers: route({
+    repeat: 'idempotent',
+  },
+  discover: {
+    method: 'GET',
+    path: '/registry/discover/:id',
+    summary: 'Returns where a peer can be reached.',
+    access: 'caller',
+    responses: { 200: DiscoverAnswer },
+    errors: [
+      'access_denied',
+      'unsafe_url',
+      'workspace_unavailable',
+      'workspace_not_found',
+      'invalid_workspace_id',
+    ],
+  },
+  listPeers: {
     method: 'GET',
     path: '/registry/:id/peers',
-    auth: 'workspace',
+    summary: 'Lists the workspaces that a workspace may communicate with.',
+    access: 'workspace',
     query: PeersQuery,
     responses: { 200: PeerList },
-  }),
-  checkAccess: route(
-    {
-      method: 'POST',
-      path: '/registry/check-access',
-      auth: 'caller',
-      request: CheckAccessRequest,
-      responses: { 200: CheckAccessAnswer },
-    },
-    ['invalid_workspace_id'],
-  ),
-  jwks: route({
+  },
+  checkAccess: {
+    method: 'POST',
+    path: '/registry/check-access',
+    summary: 'Returns whether one workspace may communicate with another.',
+    access: 'caller',
+    request: CheckAccessRequest,
+    responses: { 200: CheckAccessAnswer },
+    errors: ['invalid_workspace_id'],
+    repeat: 'safe',
+  },
+  jwks: {
     method: 'GET',
     path: '/.well-known/jwks.json',
-    auth: 'none',
+    summary: 'Returns the public keys that verify peer tokens.',
+    access: 'anonymous',
     responses: { 200: Jwks },
-  }),
-} as const;
+  },
+});

@@ -19,7 +19,7 @@ import {
   SetSecretAnswer,
   SetSecretRequest,
 } from '../secrets.ts';
-import { route } from './route.ts';
+import { defineRoutes } from './route.ts';
 
 const UNREADABLE: readonly ErrorCode[] = ['secrets_undecryptable', 'secrets_unavailable'];
 const SETTING: readonly ErrorCode[] = ['invalid_secret', 'secrets_unavailable'];
@@ -37,137 +37,188 @@ const PLUGIN: readonly ErrorCode[] = [
 ];
 const NOT_MODIFIED = { media: '' } as const;
 const GZIP = { media: 'application/gzip' } as const;
-const SET = { request: SetSecretRequest, responses: { 200: SetSecretAnswer } } as const;
-const DELETED = { responses: { 200: DeleteSecretAnswer } } as const;
+const SET_SECRET = {
+  request: SetSecretRequest,
+  responses: { 200: SetSecretAnswer },
+  errors: SETTING,
+  repeat: 'idempotent',
+} as const;
+const DELETE_SECRET = {
+  method: 'DELETE',
+  responses: { 200: DeleteSecretAnswer },
+  errors: ['secret_not_found'],
+  repeat: 'idempotent',
+} as const;
 
-/** Secrets and plugins (wire contract 3.17 and 3.18). */
-export const resourceRoutes = {
-  pullSecrets: route(
-    {
-      method: 'GET',
-      path: '/workspaces/:id/secrets/values',
-      auth: 'own',
-      responses: { 200: SecretValues, 304: NOT_MODIFIED },
-    },
-    UNREADABLE,
-  ),
-  listSecrets: route(
-    {
-      method: 'GET',
-      path: '/workspaces/:id/secrets',
-      auth: 'workspace',
-      query: SecretsQuery,
-      responses: { 200: SecretsAnswer, 304: NOT_MODIFIED },
-    },
-    UNREADABLE,
-  ),
-  pullOwnSecrets: route(
-    {
-      method: 'GET',
-      path: '/secrets',
-      auth: 'own',
-      query: SecretsQuery,
-      responses: { 200: SecretsAnswer, 304: NOT_MODIFIED },
-    },
-    UNREADABLE,
-  ),
-  setSecret: route({ method: 'POST', path: '/workspaces/:id/secrets', auth: 'workspace', ...SET }, SETTING),
-  putSecret: route({ method: 'PUT', path: '/workspaces/:id/secrets', auth: 'workspace', ...SET }, SETTING),
-  deleteSecret: route(
-    { method: 'DELETE', path: '/workspaces/:id/secrets/:key', auth: 'workspace', ...DELETED },
-    ['secret_not_found'],
-  ),
-  listGlobalSecrets: route({
+/** Secrets and plugins. */
+export const resourceRoutes = defineRoutes({
+  pullSecrets: {
+    method: 'GET',
+    path: '/workspaces/:id/secrets/values',
+    summary: 'Returns the values of all secrets of the workspace, to its own token only.',
+    access: 'own',
+    responses: { 200: SecretValues, 304: NOT_MODIFIED },
+    errors: UNREADABLE,
+  },
+  listSecrets: {
+    method: 'GET',
+    path: '/workspaces/:id/secrets',
+    summary: 'Lists the secrets of the workspace; with values only for its own token.',
+    access: 'workspace',
+    query: SecretsQuery,
+    responses: { 200: SecretsAnswer, 304: NOT_MODIFIED },
+    errors: UNREADABLE,
+  },
+  pullOwnSecrets: {
+    method: 'GET',
+    path: '/secrets',
+    summary: 'Returns the secrets of the workspace of the token.',
+    access: 'own',
+    query: SecretsQuery,
+    responses: { 200: SecretsAnswer, 304: NOT_MODIFIED },
+    errors: UNREADABLE,
+  },
+  setSecret: {
+    method: 'POST',
+    path: '/workspaces/:id/secrets',
+    summary: 'Sets one secret of a workspace.',
+    access: 'workspace',
+    ...SET_SECRET,
+  },
+  putSecret: {
+    method: 'PUT',
+    path: '/workspaces/:id/secrets',
+    summary: 'Sets one secret of a workspace.',
+    access: 'workspace',
+    ...SET_SECRET,
+  },
+  deleteSecret: {
+    path: '/workspaces/:id/secrets/:key',
+    summary: 'Deletes one secret of a workspace.',
+    access: 'workspace',
+    ...DELETE_SECRET,
+  },
+  listGlobalSecrets: {
     method: 'GET',
     path: '/settings/secrets',
-    auth: 'operator',
+    summary: 'Lists the secrets of the organisation without their values.',
+    access: 'operator',
     responses: { 200: SecretList },
-  }),
-  setGlobalSecret: route({ method: 'POST', path: '/settings/secrets', auth: 'operator', ...SET }, SETTING),
-  putGlobalSecret: route({ method: 'PUT', path: '/settings/secrets', auth: 'operator', ...SET }, SETTING),
-  deleteGlobalSecret: route(
-    { method: 'DELETE', path: '/settings/secrets/:key', auth: 'operator', ...DELETED },
-    ['secret_not_found'],
-  ),
-  listAdminSecrets: route({
+  },
+  setGlobalSecret: {
+    method: 'POST',
+    path: '/settings/secrets',
+    summary: 'Sets one secret of the organisation.',
+    access: 'operator',
+    ...SET_SECRET,
+  },
+  putGlobalSecret: {
+    method: 'PUT',
+    path: '/settings/secrets',
+    summary: 'Sets one secret of the organisation.',
+    access: 'operator',
+    ...SET_SECRET,
+  },
+  deleteGlobalSecret: {
+    path: '/settings/secrets/:key',
+    summary: 'Deletes one secret of the organisation.',
+    access: 'operator',
+    ...DELETE_SECRET,
+  },
+  listAdminSecrets: {
     method: 'GET',
     path: '/admin/secrets',
-    auth: 'operator',
+    summary: 'Lists the secrets of the organisation; another path of /settings/secrets.',
+    access: 'operator',
     responses: { 200: SecretList },
-  }),
-  setAdminSecret: route({ method: 'POST', path: '/admin/secrets', auth: 'operator', ...SET }, SETTING),
-  deleteAdminSecret: route({ method: 'DELETE', path: '/admin/secrets/:key', auth: 'operator', ...DELETED }, [
-    'secret_not_found',
-  ]),
-  listPlugins: route({
+  },
+  setAdminSecret: {
+    method: 'POST',
+    path: '/admin/secrets',
+    summary: 'Sets one secret of the organisation; another path of /settings/secrets.',
+    access: 'operator',
+    ...SET_SECRET,
+  },
+  deleteAdminSecret: {
+    path: '/admin/secrets/:key',
+    summary: 'Deletes one secret of the organisation; another path of /settings/secrets/:key.',
+    access: 'operator',
+    ...DELETE_SECRET,
+  },
+  listPlugins: {
     method: 'GET',
     path: '/plugins',
-    auth: 'caller',
+    summary: 'Lists the plugins that the organisation offers.',
+    access: 'caller',
     query: PluginsQuery,
     responses: { 200: PluginList },
-  }),
-  listPluginSources: route({
+  },
+  listPluginSources: {
     method: 'GET',
     path: '/plugins/sources',
-    auth: 'caller',
+    summary: 'Lists where plugins may be installed from.',
+    access: 'caller',
     responses: { 200: PluginSources },
-  }),
-  downloadOwnPlugin: route(
-    {
-      method: 'GET',
-      path: '/plugins/:name/download',
-      auth: 'own',
-      query: PluginDownloadQuery,
-      responses: { 200: GZIP },
-    },
-    PLUGIN,
-  ),
-  downloadPlugin: route(
-    {
-      method: 'GET',
-      path: '/workspaces/:id/plugins/:name/download',
-      auth: 'own',
-      query: PluginDownloadQuery,
-      responses: { 200: GZIP },
-    },
-    PLUGIN,
-  ),
-  listInstalledPlugins: route({
+  },
+  downloadOwnPlugin: {
+    method: 'GET',
+    path: '/plugins/:name/download',
+    summary: 'Returns the archive of a plugin to the workspace of the token.',
+    access: 'own',
+    query: PluginDownloadQuery,
+    responses: { 200: GZIP },
+    errors: PLUGIN,
+    timeLimit: 'call',
+  },
+  downloadPlugin: {
+    method: 'GET',
+    path: '/workspaces/:id/plugins/:name/download',
+    summary: 'Returns the archive of a plugin.',
+    access: 'own',
+    query: PluginDownloadQuery,
+    responses: { 200: GZIP },
+    errors: PLUGIN,
+    timeLimit: 'call',
+  },
+  listInstalledPlugins: {
     method: 'GET',
     path: '/workspaces/:id/plugins',
-    auth: 'workspace',
+    summary: 'Lists the plugins that the agent reported as installed.',
+    access: 'workspace',
     responses: { 200: InstalledPluginList },
-  }),
-  listAvailablePlugins: route({
+  },
+  listAvailablePlugins: {
     method: 'GET',
     path: '/workspaces/:id/plugins/available',
-    auth: 'workspace',
+    summary: 'Lists the plugins that the workspace may install.',
+    access: 'workspace',
     responses: { 200: PluginList },
-  }),
-  pluginCompatibility: route({
+  },
+  pluginCompatibility: {
     method: 'GET',
     path: '/workspaces/:id/plugins/compatibility',
-    auth: 'workspace',
+    summary: 'Returns which plugins fit the runtime of the workspace.',
+    access: 'workspace',
     query: PluginsQuery,
     responses: { 200: PluginCompatibility },
-  }),
-  reportPlugin: route(
-    {
-      method: 'POST',
-      path: '/workspaces/:id/plugins',
-      auth: 'workspace',
-      request: ReportPluginRequest,
-      responses: { 200: ReportPluginAnswer },
-    },
-    PLUGIN,
-  ),
-  removePlugin: route(
-    {
-      method: 'DELETE',
-      path: '/workspaces/:id/plugins/:name',
-      auth: 'workspace',
-      responses: { 200: RemovePluginAnswer },
-    },
-    ['plugin_not_found', 'invalid_plugin_name'],
-  ),
-} as const;
+  },
+  reportPlugin: {
+    method: 'POST',
+    path: '/workspaces/:id/plugins',
+    summary: 'Reports that the agent installed a plugin.',
+    access: 'workspace',
+    request: ReportPluginRequest,
+    responses: { 200: ReportPluginAnswer },
+    errors: PLUGIN,
+    repeat: 'idempotent',
+  },
+  removePlugin: {
+    method: 'DELETE',
+    path: '/workspaces/:id/plugins/:name',
+    summary: 'Removes a plugin from what the agent has installed.',
+    access: 'workspace',
+    responses: { 200: RemovePluginAnswer },
+    errors: ['plugin_not_found', 'invalid_plugin_name'],
+    repeat: 'idempotent',
+  },
+});

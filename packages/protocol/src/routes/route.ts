@@ -1,31 +1,101 @@
 import type { ErrorCode } from '../error-codes.ts';
-import type { Wire } from '../wire.ts';
+import type { Wire, WireType } from '../wire.ts';
 
 /**
  * Who may call a route.
- * `none`: nobody is asked. `claim`: a first register (decision 3). `caller`: any workspace with its own token,
- * or an operator. `workspace`: the workspace of the path, or an operator. `own`: the workspace's own token only.
- * `operator`: operator key, org key or session.
+ * - `anonymous`: everybody, no credential is read.
+ * - `claim`: a first register of a new workspace, later only the workspace itself or an operator.
+ * - `own`: only the workspace's own token.
+ * - `workspace`: the workspace that the path names, or an operator.
+ * - `caller`: any workspace with its own token, or an operator.
+ * - `operator`: operator key, org key or session.
+ * - `peer`: the platform or another workspace, by a peer token; a route of an agent's own server.
  */
-export type RouteAuth = 'none' | 'claim' | 'caller' | 'workspace' | 'own' | 'operator';
+export type RouteAccess = 'anonymous' | 'claim' | 'own' | 'workspace' | 'caller' | 'operator' | 'peer';
+
+/**
+ * What happens when the same request is sent twice.
+ * - `safe`: it changes nothing.
+ * - `idempotent`: the second one changes nothing further; its response may differ, such as 404 after a delete.
+ * - `keyed`: harmless when the request carries a message id or an idempotency key.
+ * - `unsafe`: it may be done twice, or undo what happened in between.
+ */
+export type RouteRepeat = 'safe' | 'idempotent' | 'keyed' | 'unsafe';
+
+/**
+ * How long a client waits for the response.
+ * - `request`: 10 s; the platform responds at once.
+ * - `message`: 15 s; the request carries or returns message text.
+ * - `wait`: 15 s and the seconds of the query parameter `wait`, for which the platform may hold the request.
+ * - `call`: 30 s in all; another agent runs in between.
+ */
+export type RouteTimeLimit = 'request' | 'message' | 'wait' | 'call';
 
 /** A body that is not JSON, by its content type; `''` is an empty body. */
 export interface RawBody {
   readonly media: string;
 }
 
-/** One route of the platform. Paths are written as fastify does; `responses` holds the statuses below 400. */
+/** One route. Paths are written as `/workspaces/:id/notify`. */
 export interface Route {
+  /** Its key in `routes`. */
+  readonly name: string;
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
-  readonly auth: RouteAuth;
+  /** One sentence. */
+  readonly summary: string;
+  readonly access: RouteAccess;
   readonly query?: Wire;
-  /** The JSON body; a route without one ignores what is sent. */
-  readonly request?: Wire;
+  /** The body; a route without one ignores what is sent. */
+  readonly request?: Wire | RawBody;
+  /** The bodies by status, below 400; every other status comes with an `ErrorBody`. */
   readonly responses: { readonly [status: number]: Wire | RawBody };
-  /** Every code the route can answer, the ones of all routes and of its `auth` included. */
+  /** Every error code the route can give, those of its access included. */
   readonly errors: readonly ErrorCode[];
+  readonly repeat: RouteRepeat;
+  readonly timeLimit: RouteTimeLimit;
+  /** Whether the response is an endless stream. */
+  readonly streams: boolean;
 }
+
+/** The parameters of a path: `PathParams<'/workspaces/:id/notify'>` is `{ readonly id: string }`. */
+export type PathParams<Path extends string> = { readonly [Name in ParamNames<Path>]: string };
+
+type ParamNames<Path extends string> = Path extends `${string}/:${infer Name}/${infer Rest}`
+  ? Name | ParamNames<`/${Rest}`>
+  : Path extends `${string}/:${infer Name}`
+    ? Name
+    : never;
+
+/** The path parameters of a route, as text. */
+export type RouteParams<R extends Route> = PathParams<R['path']>;
+
+/** The query of a route; `undefined` when it takes none. */
+export type RouteQuery<R extends Route> = R extends { readonly query: infer W extends Wire }
+  ? WireType<W>
+  : undefined;
+
+/** The body of a request; `undefined` when the route takes none. */
+export type RouteRequest<R extends Route> = R extends { readonly request: infer B extends Wire | RawBody }
+  ? BodyOf<B>
+  : undefined;
+
+/** The statuses of success that a route declares. */
+export type RouteStatus<R extends Route> = Extract<
+  keyof R['responses'],
+  200 | 201 | 202 | 203 | 204 | 205 | 206
+>;
+
+/** The body of a response, by default the union over the statuses of success. */
+export type RouteResponse<R extends Route, Status extends keyof R['responses'] = RouteStatus<R>> = BodyOf<
+  R['responses'][Status]
+>;
+
+type BodyOf<B> = B extends Wire
+  ? WireType<B>
+  : B extends { readonly media: '' }
+    ? undefined
+    : Uint8Array | AsyncIterable<Uint8Array>;
 
 const EVERYWHERE = [
   'internal_error',
@@ -42,32 +112,50 @@ const EVERYWHERE = [
 ] as const satisfies readonly ErrorCode[];
 
 const CREDENTIALS = ['missing_credentials', 'invalid_credentials', 'forbidden'] as const;
+const ONE_WORKSPACE = [
+  ...CREDENTIALS,
+  'caller_mismatch',
+  'invalid_workspace_id',
+  'workspace_not_found',
+  'workspace_removed',
+] as const;
 
-const BY_AUTH: { readonly [Auth in RouteAuth]: readonly ErrorCode[] } = {
-  none: [],
-  claim: [...CREDENTIALS, 'caller_mismatch', 'workspace_not_found', 'workspace_removed'],
-  caller: [...CREDENTIALS, 'caller_mismatch', 'workspace_removed'],
-  workspace: [
-    ...CREDENTIALS,
-    'caller_mismatch',
-    'invalid_workspace_id',
-    'workspace_not_found',
-    'workspace_removed',
-  ],
-  own: [
-    ...CREDENTIALS,
-    'caller_mismatch',
-    'invalid_workspace_id',
-    'workspace_not_found',
-    'workspace_removed',
-  ],
-  operator: CREDENTIALS,
+/** The error codes that every route with this access can give. */
+export const ACCESS_ERRORS: { readonly [Access in RouteAccess]: readonly ErrorCode[] } = {
+  anonymous: EVERYWHERE,
+  claim: [...EVERYWHERE, ...CREDENTIALS, 'caller_mismatch', 'workspace_not_found', 'workspace_removed'],
+  own: [...EVERYWHERE, ...ONE_WORKSPACE],
+  workspace: [...EVERYWHERE, ...ONE_WORKSPACE],
+  caller: [...EVERYWHERE, ...CREDENTIALS, 'caller_mismatch', 'workspace_removed'],
+  operator: [...EVERYWHERE, ...CREDENTIALS],
+  peer: [...EVERYWHERE, ...CREDENTIALS],
 };
 
-/** Declares a route; adds the errors of all routes and of its `auth`. */
-export function route<const R extends Omit<Route, 'errors'>>(
-  declared: R,
-  errors: readonly ErrorCode[] = [],
-): R & Pick<Route, 'errors'> {
-  return { ...declared, errors: [...new Set([...EVERYWHERE, ...BY_AUTH[declared.auth], ...errors])] };
+/** A route as it is written down; `errors` are its own, beside those of its access. */
+type Declaration = Omit<Route, 'name' | 'errors' | 'repeat' | 'timeLimit' | 'streams'> & {
+  readonly errors?: readonly ErrorCode[];
+  /** @default 'request' */
+  readonly timeLimit?: RouteTimeLimit;
+  /** @default false */
+  readonly streams?: boolean;
+} & (
+    | { readonly method: 'GET'; readonly repeat?: 'safe' }
+    | { readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'; readonly repeat: RouteRepeat }
+  );
+
+type Declared<Name, D extends Declaration> = Omit<D, 'errors' | 'repeat' | 'timeLimit' | 'streams'> &
+  Pick<Route, 'errors' | 'repeat' | 'timeLimit' | 'streams'> & { readonly name: Name };
+
+/** Completes routes as they are written down: names, defaults, and the errors of their access. */
+export function defineRoutes<const Table extends { readonly [name: string]: Declaration }>(
+  table: Table,
+): { readonly [Name in keyof Table]: Declared<Name, Table[Name]> } {
+  const entries = Object.entries(table).map(([name, declaration]) => [name, complete(name, declaration)]);
+  return Object.fromEntries(entries);
+}
+
+function complete(name: string, declaration: Declaration): Route {
+  const { errors = [], repeat = 'safe', timeLimit = 'request', streams = false } = declaration;
+  const all = [...new Set([...ACCESS_ERRORS[declaration.access], ...errors])];
+  return { ...declaration, name, errors: all, repeat, timeLimit, streams };
 }

@@ -21,136 +21,141 @@ import {
   WorkspaceList,
 } from '../workspace.ts';
 import { CreateWorkspaceAnswer, CreateWorkspaceRequest } from '../workspace-create.ts';
-import { route } from './route.ts';
+import { defineRoutes } from './route.ts';
 
-/** Workspaces, their lifecycle, tokens and budget (wire contract 3.1 to 3.8 and 3.27). */
-export const workspaceRoutes = {
-  createWorkspace: route(
-    {
-      method: 'POST',
-      path: '/workspaces',
-      auth: 'operator',
-      request: CreateWorkspaceRequest,
-      responses: { 201: CreateWorkspaceAnswer },
-    },
-    ['unsafe_url', 'url_required', 'invalid_parent', 'invalid_secret', 'secrets_unavailable'],
-  ),
-  listWorkspaces: route({
+/** Workspaces, their lifecycle, tokens and budget. */
+export const workspaceRoutes = defineRoutes({
+  createWorkspace: {
+    method: 'POST',
+    path: '/workspaces',
+    summary: 'Creates a workspace and returns what its agent needs to connect, the first token included.',
+    access: 'operator',
+    request: CreateWorkspaceRequest,
+    responses: { 201: CreateWorkspaceAnswer },
+    errors: ['unsafe_url', 'url_required', 'invalid_parent', 'invalid_secret', 'secrets_unavailable'],
+    repeat: 'unsafe',
+  },
+  listWorkspaces: {
     method: 'GET',
     path: '/workspaces',
-    auth: 'operator',
+    summary: 'Lists all workspaces that are not removed, oldest first.',
+    access: 'operator',
     responses: { 200: WorkspaceList },
-  }),
-  getWorkspace: route(
-    {
-      method: 'GET',
-      path: '/workspaces/:id',
-      auth: 'workspace',
-      query: GetWorkspaceQuery,
-      responses: { 200: WorkspaceDetail },
-    },
-    ['access_denied'],
-  ),
-  patchWorkspace: route(
-    {
-      method: 'PATCH',
-      path: '/workspaces/:id',
-      auth: 'workspace',
-      request: PatchWorkspaceRequest,
-      responses: { 200: PatchWorkspaceAnswer },
-    },
-    ['unsafe_url', 'url_required', 'invalid_parent'],
-  ),
-  deleteWorkspace: route(
-    {
-      method: 'DELETE',
-      path: '/workspaces/:id',
-      auth: 'operator',
-      query: DeleteWorkspaceQuery,
-      responses: { 200: DeleteWorkspaceAnswer },
-    },
-    ['confirmation_required', 'invalid_workspace_id', 'workspace_not_found', 'workspace_removed'],
-  ),
-  pauseWorkspace: route(
-    {
-      method: 'POST',
-      path: '/workspaces/:id/pause',
-      auth: 'workspace',
-      responses: { 200: PauseAnswer },
-    },
-    ['already_paused'],
-  ),
-  resumeWorkspace: route(
-    {
-      method: 'POST',
-      path: '/workspaces/:id/resume',
-      auth: 'workspace',
-      responses: { 200: ResumeAnswer },
-    },
-    ['not_paused', 'parent_paused'],
-  ),
-  getWorkspaceState: route({
+  },
+  getWorkspace: {
+    method: 'GET',
+    path: '/workspaces/:id',
+    summary: 'Returns one workspace.',
+    access: 'workspace',
+    query: GetWorkspaceQuery,
+    responses: { 200: WorkspaceDetail },
+    errors: ['access_denied'],
+  },
+  patchWorkspace: {
+    method: 'PATCH',
+    path: '/workspaces/:id',
+    summary: 'Changes the fields of a workspace that the body names.',
+    access: 'workspace',
+    request: PatchWorkspaceRequest,
+    responses: { 200: PatchWorkspaceAnswer },
+    errors: ['unsafe_url', 'url_required', 'invalid_parent'],
+    repeat: 'unsafe',
+  },
+  deleteWorkspace: {
+    method: 'DELETE',
+    path: '/workspaces/:id',
+    summary: 'Removes a workspace for good, with its children when confirmed.',
+    access: 'operator',
+    query: DeleteWorkspaceQuery,
+    responses: { 200: DeleteWorkspaceAnswer },
+    errors: ['confirmation_required', 'invalid_workspace_id', 'workspace_not_found', 'workspace_removed'],
+    repeat: 'idempotent',
+  },
+  pauseWorkspace: {
+    method: 'POST',
+    path: '/workspaces/:id/pause',
+    summary: 'Pauses a workspace and its descendants; their messages are stored until the resume.',
+    access: 'workspace',
+    responses: { 200: PauseAnswer },
+    errors: ['already_paused'],
+    repeat: 'unsafe',
+  },
+  resumeWorkspace: {
+    method: 'POST',
+    path: '/workspaces/:id/resume',
+    summary: 'Resumes a paused workspace and its descendants.',
+    access: 'workspace',
+    responses: { 200: ResumeAnswer },
+    errors: ['not_paused', 'parent_paused'],
+    repeat: 'unsafe',
+  },
+  getWorkspaceState: {
     method: 'GET',
     path: '/workspaces/:id/state',
-    auth: 'workspace',
+    summary: 'Returns whether a workspace is online, paused or removed.',
+    access: 'workspace',
     responses: { 200: WorkspaceState },
-  }),
-  listTokens: route({
+  },
+  listTokens: {
     method: 'GET',
     path: '/workspaces/:id/tokens',
-    auth: 'workspace',
+    summary: 'Lists the live tokens of a workspace without their values, newest first.',
+    access: 'workspace',
     query: ListTokensQuery,
     responses: { 200: TokenList },
-  }),
-  mintToken: route(
-    {
-      method: 'POST',
-      path: '/workspaces/:id/tokens',
-      auth: 'workspace',
-      request: MintTokenRequest,
-      responses: { 201: MintTokenAnswer },
-    },
-    ['token_limit'],
-  ),
-  mintTokenAsAdmin: route(
-    {
-      method: 'POST',
-      path: '/admin/workspaces/:id/tokens',
-      auth: 'operator',
-      request: MintTokenRequest,
-      responses: { 201: MintTokenAnswer },
-    },
-    ['token_limit', 'invalid_workspace_id', 'workspace_not_found', 'workspace_removed'],
-  ),
-  revokeToken: route(
-    {
-      method: 'DELETE',
-      path: '/workspaces/:id/tokens/:tokenId',
-      auth: 'workspace',
-      responses: { 200: RevokeTokenAnswer },
-    },
-    ['token_not_found'],
-  ),
-  revokeAllTokens: route({
+  },
+  mintToken: {
+    method: 'POST',
+    path: '/workspaces/:id/tokens',
+    summary: 'Creates another token of a workspace and returns its value this once.',
+    access: 'workspace',
+    request: MintTokenRequest,
+    responses: { 201: MintTokenAnswer },
+    errors: ['token_limit'],
+    repeat: 'unsafe',
+  },
+  mintTokenAsAdmin: {
+    method: 'POST',
+    path: '/admin/workspaces/:id/tokens',
+    summary: 'Creates another token of a workspace for an operator and returns its value this once.',
+    access: 'operator',
+    request: MintTokenRequest,
+    responses: { 201: MintTokenAnswer },
+    errors: ['token_limit', 'invalid_workspace_id', 'workspace_not_found', 'workspace_removed'],
+    repeat: 'unsafe',
+  },
+  revokeToken: {
+    method: 'DELETE',
+    path: '/workspaces/:id/tokens/:tokenId',
+    summary: 'Revokes one token of a workspace.',
+    access: 'workspace',
+    responses: { 200: RevokeTokenAnswer },
+    errors: ['token_not_found'],
+    repeat: 'idempotent',
+  },
+  revokeAllTokens: {
     method: 'DELETE',
     path: '/workspaces/:id/tokens',
-    auth: 'workspace',
+    summary: 'Revokes all tokens of a workspace, the one in use included.',
+    access: 'workspace',
     responses: { 200: RevokeTokenAnswer },
-  }),
-  getBudget: route({
+    repeat: 'idempotent',
+  },
+  getBudget: {
     method: 'GET',
     path: '/workspaces/:id/budget',
-    auth: 'workspace',
+    summary: 'Returns the monthly budget of a workspace and what is spent of it.',
+    access: 'workspace',
     responses: { 200: Budget },
-  }),
-  setBudget: route(
-    {
-      method: 'PATCH',
-      path: '/workspaces/:id/budget',
-      auth: 'operator',
-      request: SetBudgetRequest,
-      responses: { 200: Budget },
-    },
-    ['invalid_workspace_id', 'workspace_not_found', 'workspace_removed'],
-  ),
-} as const;
+  },
+  setBudget: {
+    method: 'PATCH',
+    path: '/workspaces/:id/budget',
+    summary: 'Sets the monthly budget of a workspace.',
+    access: 'operator',
+    request: SetBudgetRequest,
+    responses: { 200: Budget },
+    errors: ['invalid_workspace_id', 'workspace_not_found', 'workspace_removed'],
+    repeat: 'unsafe',
+  },
+});

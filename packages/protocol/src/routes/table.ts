@@ -1,0 +1,98 @@
+import { messageRoutes } from './message-routes.ts';
+import { platformRoutes } from './platform-routes.ts';
+import { registryRoutes } from './registry-routes.ts';
+import { resourceRoutes } from './resource-routes.ts';
+import type { PathParams, Route } from './route.ts';
+import { workspaceRoutes } from './workspace-routes.ts';
+
+type Routes = typeof workspaceRoutes &
+  typeof registryRoutes &
+  typeof messageRoutes &
+  typeof resourceRoutes &
+  typeof platformRoutes;
+
+/** The name of a route. */
+export type RouteName = keyof Routes;
+
+/**
+ * Every route of the platform by name: method, path, who may call it, the shapes of everything it takes and returns,
+ * its errors, and what a client needs to call it well. The only description of an endpoint; both sides, the OpenAPI
+ * document and the pages about routes are made from it.
+ */
+export const routes: Routes = {
+  ...workspaceRoutes,
+  ...registryRoutes,
+  ...messageRoutes,
+  ...resourceRoutes,
+  ...platformRoutes,
+};
+
+/** A route of the table, whichever it is. */
+export type KnownRoute = Route & { readonly name: RouteName };
+
+interface Pattern {
+  readonly route: KnownRoute;
+  readonly segments: readonly string[];
+}
+
+let patterns: ReadonlyMap<string, readonly Pattern[]> | undefined;
+
+/**
+ * The route of a method and a concrete path, with or without its query string; fixed segments win over parameters.
+ * Undefined when there is none.
+ */
+export function findRoute(method: string, path: string): KnownRoute | undefined {
+  patterns ??= orderedPatterns();
+  const end = path.search(/[?#]/);
+  const segments = (end === -1 ? path : path.slice(0, end)).split('/').slice(1);
+  const candidates = patterns.get(`${method} ${segments.length}`) ?? [];
+  return candidates.find((pattern) => pattern.segments.every((part, i) => fits(part, segments[i])))?.route;
+}
+
+function orderedPatterns(): ReadonlyMap<string, readonly Pattern[]> {
+  const table = new Map<string, Pattern[]>();
+  for (const route of Object.values<KnownRoute>(routes)) {
+    const segments = route.path.split('/').slice(1);
+    const key = `${route.method} ${segments.length}`;
+    table.set(key, [...(table.get(key) ?? []), { route, segments }]);
+  }
+  for (const entries of table.values()) {
+    entries.sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
+  }
+  return table;
+}
+
+/** Sorts fixed segments before parameters, from the left. */
+function rank({ segments }: Pattern): string {
+  return segments.map((part) => (part.startsWith(':') ? '1' : '0')).join('');
+}
+
+function fits(part: string, segment: string | undefined): boolean {
+  if (segment === undefined) return false;
+  return part.startsWith(':') ? segment !== '' : part === segment;
+}
+
+/**
+ * The path of a route with its parameters filled in and percent-encoded, so that no value can leave its segment.
+ *
+ * @example buildPath(routes.notify, { id: 'a b' }) // '/workspaces/a%20b/notify'
+ * @throws TypeError for a parameter that is no text, empty, `.`, `..` or not valid Unicode.
+ */
+export function buildPath<Path extends string>(
+  route: { readonly path: Path },
+  params: PathParams<Path>,
+): string {
+  const values: Readonly<Record<string, unknown>> = params;
+  return route.path.replace(/:(\w+)/g, (_match, name: string) => encodeSegment(name, values[name]));
+}
+
+function encodeSegment(name: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '' && value !== '.' && value !== '..') {
+    try {
+      return encodeURIComponent(value);
+    } catch {
+      // A lone surrogate; reported below.
+    }
+  }
+  throw new TypeError(`The path parameter ${name} must be a non-empty text, got ${JSON.stringify(value)}.`);
+}
