@@ -45,6 +45,17 @@ const platformStoreRules = platformRooms.map((room) => ({
   to: { path: `^packages/platform/src/${room}/.*store\\.ts$` },
 }));
 
+/** What happens to a message goes one way: accept, push, outcome; each imports only from those after it. */
+const messageSteps = ['accept', 'push', 'outcome'];
+
+const messageStepRules = messageSteps.slice(1).map((step, index) => ({
+  name: `platform-messages-${step}`,
+  comment: `packages/platform/src/messages/${step} never calls back`,
+  severity: 'error',
+  from: { path: `^packages/platform/src/messages/${step}/`, pathNot: '\\.test\\.ts$' },
+  to: { path: `^packages/platform/src/messages/(${messageSteps.slice(0, index + 1).join('|')})/` },
+}));
+
 export default {
   forbidden: [
     {
@@ -105,6 +116,7 @@ export default {
     },
     ...coreRoomRules,
     ...platformStoreRules,
+    ...messageStepRules,
   ],
   options: {
     doNotFollow: { path: ['node_modules', '/dist/'] },

@@ -4,10 +4,10 @@ import type { PlatformContext } from '../context.ts';
 import { requireWorkspaceAccess } from '../http/access.ts';
 import type { Caller } from '../http/identity.ts';
 import { parseBody, workspaceParam } from '../http/parse.ts';
+import { watchConnection } from '../waiting/client-connection.ts';
 import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
 import type { ActivityService } from './activity.service.ts';
 import { reportActivity } from './activity-report.service.ts';
-import { watchConnection } from './client-connection.ts';
 import { parseFeedQuery, type RawFeedQuery } from './feed-query.rules.ts';
 
 /** The feed over HTTP: read it, report into it, acknowledge it (wire contract 3.23). */

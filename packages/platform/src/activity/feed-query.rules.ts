@@ -1,6 +1,6 @@
 import type { ActivityQuery } from '@molecule-ai/protocol';
 import { ApiError } from '../http/api-error.ts';
-import { MAX_WAIT_SECONDS, parseWaitSeconds } from './wait-seconds.rules.ts';
+import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rules.ts';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;

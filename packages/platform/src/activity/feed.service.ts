@@ -1,11 +1,11 @@
 import type { ActivityRow } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
 import { ApiError } from '../http/api-error.ts';
+import type { ClientConnection } from '../waiting/client-connection.ts';
+import { RowWaiters } from '../waiting/row-waiters.ts';
 import { readFeed, readSeq } from './activity.store.ts';
 import { toActivityRow } from './activity-row.rules.ts';
-import type { ClientConnection } from './client-connection.ts';
 import type { FeedQuery } from './feed-query.rules.ts';
-import { RowWaiters } from './row-waiters.ts';
 
 /** One page of the feed. */
 export interface FeedPage {

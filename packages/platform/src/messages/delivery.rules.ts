@@ -1,6 +1,5 @@
 import type { QueuedAnswer } from '@molecule-ai/protocol';
 import type { MessageRecord, WorkspaceRow } from '../database/schema.ts';
-import type { NormalMessage } from './message-envelope.rules.ts';
 
 /** Seconds a caller may be held at most (`X-Timeout`). */
 export const MAX_HOLD_SECONDS = 300;
@@ -24,7 +23,7 @@ export type DeliveryTarget = Pick<
 
 export function planDelivery(
   target: DeliveryTarget,
-  message: Pick<NormalMessage, 'method' | 'expectsAnswer'>,
+  message: { readonly method: string; readonly expectsAnswer: boolean },
   callerId: string | null,
 ): DeliveryPlan {
   if (canPush(target)) return 'push';
@@ -36,7 +35,7 @@ export function planDelivery(
 }
 
 /** Whether the caller of a message is held for its answer: only where one can come soon. */
-export function isHeld(plan: DeliveryPlan, message: Pick<NormalMessage, 'expectsAnswer'>): boolean {
+export function isHeld(plan: DeliveryPlan, message: { readonly expectsAnswer: boolean }): boolean {
   return plan !== 'store' && message.expectsAnswer;
 }
 

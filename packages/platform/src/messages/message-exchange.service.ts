@@ -1,16 +1,16 @@
 import type { AnswerAccepted, MessageRecord as MessageView, QueuedAnswer } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
-import type { ClientConnection } from '../activity/client-connection.ts';
 import type { PlatformContext } from '../context.ts';
 import type { MessageRecord, WorkspaceRow } from '../database/schema.ts';
 import { ApiError } from '../http/api-error.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
+import type { ClientConnection } from '../waiting/client-connection.ts';
 import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
+import type { IncomingMessage, MessageIntake } from './accept/accept-message.service.ts';
 import { isHeld, queuedAnswer } from './delivery.rules.ts';
-import type { IncomingMessage, MessageIntake } from './message-intake.service.ts';
-import { readByCaller, readMessage } from './messages.store.ts';
-import { type Outcome, storedOutcome } from './outcome.rules.ts';
-import type { OutcomeWaiter, OutcomeWaiters, Telling } from './outcome-waiters.ts';
+import { readByCaller, readMessage } from './message.store.ts';
+import { type Outcome, storedOutcome } from './outcome/outcome.rules.ts';
+import type { OutcomeWaiter, OutcomeWaiters, Telling } from './outcome/outcome-waiters.ts';
 
 /** The client of a call that may wait. */
 export type WaitingClient = Pick<ClientConnection, 'gone' | 'onGone'>;

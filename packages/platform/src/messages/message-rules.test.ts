@@ -3,12 +3,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { wrapAnswerMessage } from '../activity/answer-message.rules.ts';
 import { cutText } from '../activity/text-summary.rules.ts';
-import { hashMessage } from './body-hash.rules.ts';
+import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
 import { canPush, isHeld, planDelivery, retryDelayMs } from './delivery.rules.ts';
-import { isLeftBehind, newLeaseOwner } from './lease-owner.ts';
-import { normaliseMessage } from './message-envelope.rules.ts';
-import { underRequestId, wrapAnswer } from './outcome.rules.ts';
-import { namedTarget } from './target-choice.rules.ts';
+import { hashMessage } from './message-queue.ts';
+import { underRequestId, wrapAnswer } from './outcome/outcome.rules.ts';
+import { isLeftBehind, newLeaseOwner } from './push/lease-owner.ts';
 
 const target = {
   id: 't',

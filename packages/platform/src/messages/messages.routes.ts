@@ -1,20 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { GetMessageQuery, OwnMessageQuery } from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type ClientConnection, watchConnection } from '../activity/client-connection.ts';
-import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../activity/wait-seconds.rules.ts';
 import type { PlatformContext } from '../context.ts';
 import { removedHolder, requireCaller, requireWorkspaceAccess } from '../http/access.ts';
 import { ApiError } from '../http/api-error.ts';
 import type { Caller } from '../http/identity.ts';
 import { parseQuery, parseWorkspaceId, pathParam, workspaceParam } from '../http/parse.ts';
+import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
+import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rules.ts';
 import { workspaceRemoved } from '../workspaces/workspace.lookup.ts';
+import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
 import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
-import { normaliseMessage } from './message-envelope.rules.ts';
 import type { ToldOutcome } from './message-exchange.service.ts';
 import type { MessagesService } from './messages.service.ts';
-import { failureToError, underRequestId, wrapAnswer } from './outcome.rules.ts';
-import { namedTarget } from './target-choice.rules.ts';
+import { failureToError, underRequestId, wrapAnswer } from './outcome/outcome.rules.ts';
 
 /** Calls to workspaces over HTTP (wire contract 3.19, 3.20). */
 export function registerMessagesRoutes(

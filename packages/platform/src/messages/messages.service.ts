@@ -7,18 +7,17 @@ import { CANVAS_CALLER } from '../http/principal.ts';
 import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
-import { createAnswerCourier } from './answer-courier.service.ts';
-import { newLeaseOwner } from './lease-owner.ts';
+import { createFindParties, createMessageIntake } from './accept/accept-message.service.ts';
+import { deliverUpTo, listOpen, pruneMessages, readQuestion } from './message.store.ts';
 import { createMessageExchange, type MessageExchange } from './message-exchange.service.ts';
-import { createMessageIntake } from './message-intake.service.ts';
-import { createFindParties } from './message-parties.service.ts';
-import { deliverUpTo, listOpen, pruneMessages, readQuestion } from './messages.store.ts';
-import { OutcomeWaiters } from './outcome-waiters.ts';
-import { createPushAttempts, type PushAuthorization } from './push-attempt.ts';
-import { PushDispatcher } from './push-dispatcher.ts';
-import { createPushEndpoint } from './push-endpoint.ts';
-import { createSettlement, type OutcomeListener } from './settlement.service.ts';
-import { ToldLog } from './told-log.ts';
+import { MessageQueue } from './message-queue.ts';
+import { CallerReceipts } from './outcome/caller-receipts.ts';
+import { OutcomeWaiters } from './outcome/outcome-waiters.ts';
+import { createOutcomeRecorder, type OutcomeListener } from './outcome/record-outcome.service.ts';
+import { newLeaseOwner } from './push/lease-owner.ts';
+import { createPushAttempts, type PushAuthorization } from './push/push-attempt.ts';
+import { createPushEndpoint } from './push/push-endpoint.ts';
+import { PushScheduler } from './push/push-scheduler.ts';
 
 const REACHABLE_EVENTS: ReadonlySet<string> = new Set(['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED']);
 const HOUR_MS = 3_600_000;
@@ -60,27 +59,29 @@ export function createMessagesService(context: PlatformContext, parts: MessagesP
   const { activity, workspaces, hierarchy } = parts;
   const owner = newLeaseOwner();
   const waiters = new OutcomeWaiters(clock);
-  const told = new ToldLog(db, clock, (error) =>
-    logger.warn({ reason: String(error) }, 'Told outcomes could not be noted; they may be told again.'),
+  const receipts = new CallerReceipts(db, clock, (error) =>
+    logger.warn(
+      { reason: String(error) },
+      'Received outcomes could not be noted; they may be delivered again.',
+    ),
   );
   const endpoint = createPushEndpoint({
     clock,
     guard: context.addressGuard,
     timeoutMs: settings.pushTimeoutMs,
   });
-  const onQueued = (targetId: string) => dispatcher.queued(targetId);
-  const courier = createAnswerCourier(context, { activity, workspaces, onQueued });
-  const settlement = createSettlement(context, { activity, courier, waiters, told });
+  const queue = new MessageQueue({ activity, clock });
+  const outcomes = createOutcomeRecorder(context, { activity, workspaces, queue, waiters, receipts });
   const attempts = createPushAttempts(context, {
-    ...{ activity, workspaces, settlement, endpoint, owner },
+    ...{ activity, workspaces, outcomes, endpoint, owner },
     authorize: parts.authorizePush,
     random: parts.random ?? Math.random,
   });
-  const dispatcher: PushDispatcher = new PushDispatcher(context, {
-    ...{ activity, workspaces, waiters, attempts, owner },
+  const scheduler = new PushScheduler(context, {
+    ...{ activity, workspaces, waiters, attempts, queue, owner },
   });
   const intake = createMessageIntake(context, {
-    ...{ activity, workspaces, settlement, attempts, dispatcher },
+    ...{ activity, workspaces, queue, outcomes, attempts, scheduler },
     findParties: createFindParties({ workspaces, hierarchy }),
   });
   const exchange = createMessageExchange(context, { activity, workspaces, intake, waiters });
@@ -92,7 +93,7 @@ export function createMessagesService(context: PlatformContext, parts: MessagesP
   context.shutdown.addEventListener('abort', () => waiters.close(), { once: true });
   const unsubscribe = context.bus.subscribe(({ type, workspaceId }) => {
     // The agent came back, or how it is reached was changed: what waits for it is delivered.
-    if (workspaceId !== null && REACHABLE_EVENTS.has(type)) dispatcher.queued(workspaceId);
+    if (workspaceId !== null && REACHABLE_EVENTS.has(type)) scheduler.queued(workspaceId);
   });
 
   const prune = async () => {
@@ -109,12 +110,12 @@ export function createMessagesService(context: PlatformContext, parts: MessagesP
       const asked = await activity.requestOf(question.activity_id, unit.trx);
       const id = isJsonObject(asked) ? asked.id : null;
       const requestId = typeof id === 'string' || typeof id === 'number' ? id : null;
-      await settlement.answer(unit, question, answerFor(requestId));
+      await outcomes.answer(unit, question, answerFor(requestId));
       return true;
     },
     onWorkspaceRemoved: async (unit, workspaceIds) => {
       for (const message of await listOpen(unit.trx, workspaceIds)) {
-        await settlement.fail(unit, message, {
+        await outcomes.fail(unit, message, {
           error: 'workspace removed',
           code: 'workspace_removed',
           id: message.target_id,
@@ -124,20 +125,20 @@ export function createMessagesService(context: PlatformContext, parts: MessagesP
       }
       for (const workspaceId of workspaceIds) endpoint.forget(workspaceId);
     },
-    onOutcome: settlement.onOutcome,
+    onOutcome: outcomes.onOutcome,
     start: () => {
-      tasks.once('tell what a killed process had not', settlement.tellLeftOvers);
-      tasks.once('take the queue up again', () => dispatcher.recover());
-      tasks.every('drain the queue', settings.drainEveryMs, () => dispatcher.recover());
+      tasks.once('deliver outcomes that a killed process had not', outcomes.recover);
+      tasks.once('take the queue up again', () => scheduler.recover());
+      tasks.every('drain the queue', settings.drainEveryMs, () => scheduler.recover());
       tasks.every('prune messages', HOUR_MS, prune);
     },
     stop: async () => {
       unsubscribe();
       waiters.close();
       await tasks.stop();
-      await dispatcher.stop();
+      await scheduler.stop();
       await endpoint.close();
-      await told.close();
+      await receipts.close();
     },
   };
 }

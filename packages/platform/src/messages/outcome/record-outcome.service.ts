@@ -1,15 +1,23 @@
 import { type ErrorBody, isJsonObject, type JsonObject } from '@molecule-ai/protocol';
-import type { ActivityService } from '../activity/activity.service.ts';
-import { cutText } from '../activity/text-summary.rules.ts';
-import type { PlatformContext } from '../context.ts';
-import type { MessageRecord } from '../database/schema.ts';
-import { inTransaction, type UnitOfWork } from '../database/unit-of-work.ts';
-import { timestamp } from '../time/clock.ts';
-import type { AnswerCourier, ReplyMessage } from './answer-courier.service.ts';
-import { listUntold, takeUntold, updateMessage } from './messages.store.ts';
-import { type Outcome, storedOutcome } from './outcome.rules.ts';
+import type { ActivityService } from '../../activity/activity.service.ts';
+import { cutText } from '../../activity/text-summary.rules.ts';
+import type { PlatformContext } from '../../context.ts';
+import type { MessageRecord } from '../../database/schema.ts';
+import { inTransaction, type UnitOfWork } from '../../database/unit-of-work.ts';
+import { timestamp } from '../../time/clock.ts';
+import type { WorkspaceLookup } from '../../workspaces/workspace.lookup.ts';
+import { listUntold, takeUntold, updateMessage } from '../message.store.ts';
+import { hashMessage, type MessageQueue } from '../message-queue.ts';
+import type { CallerReceipts } from './caller-receipts.ts';
+import { answerMessage, failureMessage, type Outcome, storedOutcome } from './outcome.rules.ts';
 import type { OutcomeWaiters } from './outcome-waiters.ts';
-import type { ToldLog } from './told-log.ts';
+
+/** A message in which the target of a request answers it. */
+export interface ReplyMessage {
+  readonly envelope: JsonObject;
+  readonly messageId: string;
+  readonly bodyHash: string;
+}
 
 /** Called in the transaction in which a message gets its outcome, such as to complete a delegation. */
 export type OutcomeListener = (unit: UnitOfWork, message: MessageRecord, outcome: Outcome) => Promise<void>;
@@ -21,7 +29,7 @@ export interface AnswerDetails {
 }
 
 /** Ends messages so that each outcome reaches its caller: on a held call, or else on its feed (decision 11). */
-export interface Settlement {
+export interface OutcomeRecorder {
   /** Stores the agent's answer; tells whether a caller waits and gets it, or finds it on its feed. */
   answer(
     unit: UnitOfWork,
@@ -32,37 +40,71 @@ export interface Settlement {
   /** Stores a final error. */
   fail(unit: UnitOfWork, message: MessageRecord, error: ErrorBody): Promise<void>;
   onOutcome(listener: OutcomeListener): void;
-  /** Puts outcomes on feeds that a killed process had promised to callers. */
-  tellLeftOvers(): Promise<void>;
+  /** Puts outcomes on feeds that a killed process had promised to callers on held calls. */
+  recover(): Promise<void>;
 }
 
-export interface SettlementParts {
+export interface OutcomeRecorderParts {
   readonly activity: ActivityService;
-  readonly courier: AnswerCourier;
+  readonly workspaces: WorkspaceLookup;
+  readonly queue: MessageQueue;
   readonly waiters: OutcomeWaiters;
-  readonly told: ToldLog;
+  readonly receipts: CallerReceipts;
 }
 
-export function createSettlement(context: PlatformContext, parts: SettlementParts): Settlement {
+export function createOutcomeRecorder(
+  context: PlatformContext,
+  parts: OutcomeRecorderParts,
+): OutcomeRecorder {
   const { clock, db, events, logger } = context;
-  const { activity, courier, waiters, told } = parts;
+  const { activity, workspaces, queue, waiters, receipts } = parts;
   const listeners: OutcomeListener[] = [];
 
-  const tellByFeed = (queueId: string) =>
+  /**
+   * Sends an outcome to a caller that no longer waits, as an ordinary message of the queue: a polling caller reads
+   * it, a pushed one gets it posted. It needs no answer, because it is itself one.
+   */
+  const enqueueOutcome = async (
+    unit: UnitOfWork,
+    request: MessageRecord,
+    outcome: Outcome,
+    reply?: ReplyMessage,
+  ) => {
+    const callerId = request.caller_id;
+    const caller = callerId === null ? undefined : await workspaces.find(callerId, unit.trx);
+    if (callerId === null || caller === undefined || caller.status === 'removed') return;
+    const isAnswer = outcome.state === 'answered';
+    const envelope =
+      reply?.envelope ??
+      (isAnswer ? answerMessage(request, outcome.answer) : failureMessage(request, outcome.error));
+    await queue.enqueue(unit, {
+      callerId: request.target_id,
+      target: caller,
+      envelope,
+      method: 'message/send',
+      messageId: reply?.messageId ?? `${isAnswer ? 'answer' : 'failure'}-${request.queue_id}`,
+      inReplyTo: request.message_id,
+      bodyHash: reply?.bodyHash ?? hashMessage(callerId, envelope),
+      summary: `answer → ${caller.name}`,
+      outcomeExpected: false,
+      answersId: request.queue_id,
+      failure: isAnswer ? undefined : (outcome.error.error ?? 'delivery failed'),
+    });
+  };
+
+  const enqueueUnreceived = (queueId: string) =>
     inTransaction(db, async (unit) => {
       const message = await takeUntold(unit.trx, queueId);
       const outcome = message === undefined ? undefined : storedOutcome(message);
-      if (message !== undefined && outcome !== undefined) await courier.bring(unit, message, outcome);
+      if (message !== undefined && outcome !== undefined) await enqueueOutcome(unit, message, outcome);
     });
 
-  const afterTelling = (message: MessageRecord, wasTold: boolean) => {
+  const afterSending = (message: MessageRecord, wasReceived: boolean) => {
     if (message.answer_told === 1) return;
-    if (wasTold) return told.add(message.queue_id);
-    tellByFeed(message.queue_id).catch((error: unknown) => {
-      logger.error(
-        { queueId: message.queue_id, reason: String(error) },
-        'An outcome is told after a restart.',
-      );
+    if (wasReceived) return receipts.add(message.queue_id);
+    enqueueUnreceived(message.queue_id).catch((error: unknown) => {
+      const fields = { queueId: message.queue_id, reason: String(error) };
+      logger.error(fields, "An outcome could not be put on its caller's feed; it will be after a restart.");
     });
   };
 
@@ -92,8 +134,8 @@ export function createSettlement(context: PlatformContext, parts: SettlementPart
     await updateMessage(unit.trx, before.queue_id, change);
     const message = { ...before, ...change };
     for (const listener of listeners) await listener(unit, message, outcome);
-    if (isOwed && !isPromised) await courier.bring(unit, message, outcome, details.reply);
-    unit.afterCommit(() => claim?.settle(outcome, (wasTold) => afterTelling(message, wasTold)));
+    if (isOwed && !isPromised) await enqueueOutcome(unit, message, outcome, details.reply);
+    unit.afterCommit(() => claim?.settle(outcome, (wasReceived) => afterSending(message, wasReceived)));
     return isPromised ? 'caller' : 'feed';
   };
 
@@ -132,8 +174,8 @@ export function createSettlement(context: PlatformContext, parts: SettlementPart
       await end(unit, message, { state: 'failed', error: full }, { mustReachCaller: false });
     },
     onOutcome: (listener) => void listeners.push(listener),
-    tellLeftOvers: async () => {
-      for (const queueId of await listUntold(db)) await tellByFeed(queueId);
+    recover: async () => {
+      for (const queueId of await listUntold(db)) await enqueueUnreceived(queueId);
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
-import type { Database } from '../database/schema.ts';
-import type { Clock } from '../time/clock.ts';
-import { markTold } from './messages.store.ts';
+import type { Database } from '../../database/schema.ts';
+import type { Clock } from '../../time/clock.ts';
+import { markTold } from '../message.store.ts';
 
 const WRITE_AFTER_MS = 250;
 const BATCH = 200;
@@ -10,7 +10,7 @@ const BATCH = 200;
  * Collects which outcomes reached their callers and notes them in one statement for many. What a killed process
  * had not noted is told again on the caller's feed: at least once, never not at all.
  */
-export class ToldLog {
+export class CallerReceipts {
   readonly #db: Kysely<Database>;
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;

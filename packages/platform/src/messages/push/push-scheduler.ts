@@ -1,23 +1,25 @@
-import type { ActivityService } from '../activity/activity.service.ts';
-import type { PlatformContext } from '../context.ts';
-import type { MessageRecord } from '../database/schema.ts';
-import { inTransaction } from '../database/unit-of-work.ts';
-import { timestamp } from '../time/clock.ts';
-import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
-import { canPush, LONGEST_RETRY_MS } from './delivery.rules.ts';
+import type { ActivityService } from '../../activity/activity.service.ts';
+import type { PlatformContext } from '../../context.ts';
+import type { MessageRecord } from '../../database/schema.ts';
+import { inTransaction } from '../../database/unit-of-work.ts';
+import { timestamp } from '../../time/clock.ts';
+import type { WorkspaceLookup } from '../../workspaces/workspace.lookup.ts';
+import { canPush, LONGEST_RETRY_MS } from '../delivery.rules.ts';
+import { listLeases, listQueuedTargets, readOldestQueued, takeLease } from '../message.store.ts';
+import type { MessageQueue } from '../message-queue.ts';
+import type { OutcomeWaiters } from '../outcome/outcome-waiters.ts';
 import { isLeftBehind } from './lease-owner.ts';
-import { listLeases, listQueuedTargets, readOldestQueued, takeLease } from './leases.store.ts';
-import type { OutcomeWaiters } from './outcome-waiters.ts';
 import type { PushAttempts, PushContent } from './push-attempt.ts';
 
 /** Pushes to one agent that may be under way at once for messages that found nothing ahead of them. */
 const MAX_LIVE_PUSHES = 64;
 
-export interface PushDispatcherParts {
+export interface PushSchedulerParts {
   readonly activity: ActivityService;
   readonly workspaces: WorkspaceLookup;
   readonly waiters: OutcomeWaiters;
   readonly attempts: PushAttempts;
+  readonly queue: MessageQueue;
   readonly owner: string;
 }
 
@@ -38,16 +40,20 @@ interface Lane {
  * caller; a backlog is drained oldest first, `max_concurrent_tasks` at a time. A message whose delivery failed
  * for now holds back those behind it, so that they arrive in order and do not use up attempts.
  */
-export class PushDispatcher {
+export class PushScheduler {
   readonly #context: PlatformContext;
-  readonly #parts: PushDispatcherParts;
+  readonly #parts: PushSchedulerParts;
   readonly #lanes = new Map<string, Lane>();
   readonly #underWay = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
 
-  constructor(context: PlatformContext, parts: PushDispatcherParts) {
+  constructor(context: PlatformContext, parts: PushSchedulerParts) {
     this.#context = context;
     this.#parts = parts;
+    parts.queue.onChanged(({ targetId, pushable }) => {
+      if (pushable) this.queued(targetId);
+      else this.noteQueued(targetId);
+    });
   }
 
   /** Whether a new message may go out at once, as far as this process knows. */

@@ -8,7 +8,7 @@ import {
   JsonRpcResponse,
 } from '@molecule-ai/protocol';
 import { Agent, type Dispatcher, errors } from 'undici';
-import type { Clock } from '../time/clock.ts';
+import type { Clock } from '../../time/clock.ts';
 
 /** What came of posting one message to an agent. */
 export type PushResult =

@@ -1,4 +1,4 @@
-import type { Clock } from '../time/clock.ts';
+import type { Clock } from '../../time/clock.ts';
 import type { Outcome } from './outcome.rules.ts';
 
 /** How a wait for an outcome ended. */

@@ -1,16 +1,15 @@
 import { type ErrorBody, isJsonObject, type JsonObject } from '@molecule-ai/protocol';
-import type { ActivityService } from '../activity/activity.service.ts';
-import type { PlatformContext } from '../context.ts';
-import type { MessageRecord, WorkspaceRow } from '../database/schema.ts';
-import { inTransaction } from '../database/unit-of-work.ts';
-import { timestamp } from '../time/clock.ts';
-import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
-import { canPush, retryDelayMs } from './delivery.rules.ts';
-import { isLeasedBy, renewLease, returnLease } from './leases.store.ts';
-import { readMessage, updateMessage } from './messages.store.ts';
+import type { ActivityService } from '../../activity/activity.service.ts';
+import type { PlatformContext } from '../../context.ts';
+import type { MessageRecord, WorkspaceRow } from '../../database/schema.ts';
+import { inTransaction } from '../../database/unit-of-work.ts';
+import { timestamp } from '../../time/clock.ts';
+import type { WorkspaceLookup } from '../../workspaces/workspace.lookup.ts';
+import { canPush, retryDelayMs } from '../delivery.rules.ts';
+import { isLeasedBy, readMessage, renewLease, returnLease, updateMessage } from '../message.store.ts';
+import type { OutcomeRecorder } from '../outcome/record-outcome.service.ts';
 import type { PushEndpoint, PushRequest, PushResult } from './push-endpoint.ts';
 import { buildPush, wantsAnswer } from './push-message.rules.ts';
-import type { Settlement } from './settlement.service.ts';
 
 /** Two of the three signs of life that an agent may miss. */
 const SILENT_SHARE = 2 / 3;
@@ -24,7 +23,7 @@ export type PushAuthorization = (push: {
 export interface PushAttemptParts {
   readonly activity: ActivityService;
   readonly workspaces: WorkspaceLookup;
-  readonly settlement: Settlement;
+  readonly outcomes: OutcomeRecorder;
   readonly endpoint: PushEndpoint;
   /** Whose leases these are. */
   readonly owner: string;
@@ -61,7 +60,7 @@ export interface PushAttempts {
 
 export function createPushAttempts(context: PlatformContext, parts: PushAttemptParts): PushAttempts {
   const { clock, db, logger, settings } = context;
-  const { activity, workspaces, settlement, endpoint, owner, authorize, random } = parts;
+  const { activity, workspaces, outcomes, endpoint, owner, authorize, random } = parts;
 
   const newLease = () => ({ owner, until: timestamp(clock, settings.leaseMs) });
 
@@ -133,14 +132,14 @@ export function createPushAttempts(context: PlatformContext, parts: PushAttemptP
     return { targetId: target.id, url: target.url, body, headers: { ...extra, ...headers }, answerWanted };
   };
 
-  const settle = (message: MessageRecord, result: PushResult, answerWanted: boolean, durationMs: number) =>
+  const record = (message: MessageRecord, result: PushResult, answerWanted: boolean, durationMs: number) =>
     inTransaction(db, async (unit) => {
       const isOurs = await isLeasedBy(unit.trx, message.queue_id, owner);
       // Nothing but the lease of a leased message changes, so the row as it was stored is the row as it is.
       const now = isOurs ? message : await readMessage(unit.trx, message.queue_id);
       if (now === undefined || now.state === 'answered' || result.kind === 'aborted') return;
       if (result.kind === 'answer') {
-        await settlement.answer(unit, now, result.body, { durationMs });
+        await outcomes.answer(unit, now, result.body, { durationMs });
       } else if (now.state !== 'leased' || now.lease_owner !== owner) {
         return;
       } else if (result.kind === 'accepted' || (result.kind === 'unreadable' && !answerWanted)) {
@@ -149,7 +148,7 @@ export function createPushAttempts(context: PlatformContext, parts: PushAttemptP
         await activity.change(unit, now.activity_id, { deliveryState: 'delivered', status: 'ok' }, true);
       } else {
         const { error } = result;
-        await settlement.fail(unit, now, result.kind === 'retry' ? exhausted(error, now.attempts) : error);
+        await outcomes.fail(unit, now, result.kind === 'retry' ? exhausted(error, now.attempts) : error);
       }
     });
 
@@ -173,7 +172,7 @@ export function createPushAttempts(context: PlatformContext, parts: PushAttemptP
         }
       }
       const durationMs = Math.round(clock.monotonic() - startedAt);
-      await settle(message, result, prepared?.answerWanted ?? true, durationMs);
+      await record(message, result, prepared?.answerWanted ?? true, durationMs);
       return { kind: 'ended' };
     } finally {
       stopKeeping();

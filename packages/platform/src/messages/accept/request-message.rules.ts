@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, JsonValue, MessageId, textPart } from '@molecule-ai/protocol';
-import { ApiError } from '../http/api-error.ts';
+import { ApiError } from '../../http/api-error.ts';
 
 /** A request to an agent as the platform keeps and passes it on. */
 export interface NormalMessage {
@@ -109,4 +109,22 @@ function objectOf(value: JsonValue | undefined): JsonObject {
 function invalid(reason: string, field?: string): ApiError {
   const options = field === undefined ? {} : { extras: { field } };
   return new ApiError(400, 'invalid_message', `invalid message: ${reason}`, options);
+}
+
+/** Where `POST /a2a` may name its target, in order (wire contract 8, row 16). */
+export interface TargetSources {
+  /** `X-Target-Workspace-ID`. */
+  readonly header: string | undefined;
+  /** `?target=`. */
+  readonly query: string | undefined;
+  readonly body: unknown;
+}
+
+/** The target a `POST /a2a` names, as it was written; undefined when it names none and means the caller itself. */
+export function namedTarget(sources: TargetSources): string | undefined {
+  const params = isJsonObject(sources.body) ? sources.body.params : undefined;
+  const metadata = isJsonObject(params) ? params.metadata : undefined;
+  const inBody = isJsonObject(metadata) ? metadata.target_workspace_id : undefined;
+  const named = [sources.header, sources.query, typeof inBody === 'string' ? inBody : undefined];
+  return named.find((text) => text !== undefined && text.trim() !== '')?.trim();
 }

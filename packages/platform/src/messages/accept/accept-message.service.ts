@@ -1,24 +1,23 @@
 import { type AnswerAccepted, isJsonObject } from '@molecule-ai/protocol';
-import type { ActivityService } from '../activity/activity.service.ts';
-import { cutText } from '../activity/text-summary.rules.ts';
-import type { PlatformContext } from '../context.ts';
-import { orderedId } from '../database/ordered-id.ts';
-import type { MessageRecord, WorkspaceRow } from '../database/schema.ts';
-import { inTransaction, type UnitOfWork } from '../database/unit-of-work.ts';
-import { ApiError } from '../http/api-error.ts';
-import { CANVAS_CALLER } from '../http/principal.ts';
-import { timestamp } from '../time/clock.ts';
-import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
-import { answerOfReply } from './answer-envelope.rules.ts';
-import { hashMessage } from './body-hash.rules.ts';
-import { type DeliveryPlan, planDelivery } from './delivery.rules.ts';
-import { hasQueued } from './leases.store.ts';
-import type { NormalMessage } from './message-envelope.rules.ts';
-import type { FindParties, MessageParties } from './message-parties.service.ts';
-import { insertMessage, readByCaller, readMessage, readQuestion } from './messages.store.ts';
-import type { PushAttempts } from './push-attempt.ts';
-import type { PushDispatcher } from './push-dispatcher.ts';
-import type { Settlement } from './settlement.service.ts';
+import type { Kysely } from 'kysely';
+import type { ActivityService } from '../../activity/activity.service.ts';
+import type { PlatformContext } from '../../context.ts';
+import { orderedId } from '../../database/ordered-id.ts';
+import type { Database, MessageRecord, WorkspaceRow } from '../../database/schema.ts';
+import { inTransaction, type UnitOfWork } from '../../database/unit-of-work.ts';
+import type { HierarchyService } from '../../hierarchy/hierarchy.service.ts';
+import { ApiError } from '../../http/api-error.ts';
+import { CANVAS_CALLER } from '../../http/principal.ts';
+import { timestamp } from '../../time/clock.ts';
+import { requireAlive, type WorkspaceLookup } from '../../workspaces/workspace.lookup.ts';
+import { type DeliveryPlan, planDelivery } from '../delivery.rules.ts';
+import { hasQueued, insertMessage, readByCaller, readMessage, readQuestion } from '../message.store.ts';
+import { hashMessage, type MessageQueue } from '../message-queue.ts';
+import { answerOfReply } from '../outcome/outcome.rules.ts';
+import type { OutcomeRecorder } from '../outcome/record-outcome.service.ts';
+import type { PushAttempts } from '../push/push-attempt.ts';
+import type { PushScheduler } from '../push/push-scheduler.ts';
+import type { NormalMessage } from './request-message.rules.ts';
 
 /** How much of a time stamp tells the second: a workspace's last outbound message is noted no finer. */
 const SECONDS = 'yyyy-mm-ddThh:mm:ss'.length;
@@ -53,9 +52,10 @@ export type Intake =
 export interface MessageIntakeParts {
   readonly activity: ActivityService;
   readonly workspaces: WorkspaceLookup;
-  readonly settlement: Settlement;
+  readonly queue: MessageQueue;
+  readonly outcomes: OutcomeRecorder;
   readonly attempts: PushAttempts;
-  readonly dispatcher: PushDispatcher;
+  readonly scheduler: PushScheduler;
   readonly findParties: FindParties;
 }
 
@@ -70,7 +70,7 @@ export interface MessageIntake {
 
 export function createMessageIntake(context: PlatformContext, parts: MessageIntakeParts): MessageIntake {
   const { clock, db, settings } = context;
-  const { activity, workspaces, settlement, attempts, dispatcher, findParties } = parts;
+  const { activity, workspaces, queue, outcomes, attempts, scheduler, findParties } = parts;
 
   /** The stored answer of a repeated reply: the same as the first time. */
   const repeatReply = async (unit: UnitOfWork, record: MessageRecord, message: NormalMessage) => {
@@ -90,7 +90,7 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
     const answer = answerOfReply(message.envelope, isJsonObject(asked) ? asked : undefined);
     const { envelope, messageId } = message;
     const reply = { envelope, messageId, bodyHash };
-    const deliveredTo = await settlement.answer(unit, question, answer, { reply });
+    const deliveredTo = await outcomes.answer(unit, question, answer, { reply });
     if (deliveredTo === 'caller') {
       // The caller gets it on its held call; this row only remembers the reply, so that a repeat is recognised.
       const now = timestamp(clock);
@@ -116,63 +116,43 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
 
   /** A lease, when nothing is ahead of the message and it can go out at once; else it stands in the queue. */
   const findLease = async (unit: UnitOfWork, targetId: string, plan: DeliveryPlan) => {
-    const isKnownEmpty = plan === 'push' && dispatcher.isEmpty(targetId);
+    const isKnownEmpty = plan === 'push' && scheduler.isEmpty(targetId);
     // What waits for an agent waits in the queue too.
     if (!isKnownEmpty && (await activity.pendingCount(targetId, unit.trx)) >= settings.inboxLimit) {
       throw inboxFull();
     }
     const isFirst =
       plan === 'push' &&
-      dispatcher.hasRoom(targetId) &&
+      scheduler.hasRoom(targetId) &&
       (isKnownEmpty || !(await hasQueued(unit.trx, targetId)));
     // Decided now and not after the commit, because the next message may be in the same commit.
-    if (!isFirst) return void dispatcher.noteQueued(targetId);
-    dispatcher.reserve(targetId);
-    unit.onRollback(() => dispatcher.free(targetId));
+    if (!isFirst) return void scheduler.noteQueued(targetId);
+    scheduler.reserve(targetId);
+    unit.onRollback(() => scheduler.free(targetId));
     return attempts.newLease();
   };
 
   const store = async (unit: UnitOfWork, admitted: AdmittedMessage, plan: DeliveryPlan) => {
     const { callerId, caller, target, message, bodyHash } = admitted;
     const lease = await findLease(unit, target.id, plan);
-    const { id, seq } = await activity.record(unit, {
-      workspaceId: target.id,
-      direction: 'in',
-      type: 'a2a_receive',
-      method: message.method,
-      sourceId: callerId,
-      targetId: target.id,
-      peerId: callerId,
-      messageId: message.messageId,
-      contextId: message.contextId,
-      traceId: message.traceId,
-      inReplyTo: message.inReplyTo,
-      summary: cutText(`${message.method} → ${target.name}`, 200),
-      request: message.envelope,
-      status: 'pending',
-      deliveryState: lease === undefined ? 'pending' : 'leased',
-    });
     const now = timestamp(clock);
     if (caller !== undefined && !isSameSecond(caller.last_outbound_at, now)) {
       await workspaces.update(caller.id, { last_outbound_at: now }, unit.trx);
     }
-    return insertMessage(unit.trx, {
-      queue_id: orderedId(clock),
-      caller_key: callerId ?? CANVAS_CALLER,
-      caller_id: callerId,
-      message_id: message.messageId,
-      target_id: target.id,
-      activity_id: id,
-      activity_seq: seq,
-      body_hash: bodyHash,
-      state: lease === undefined ? 'queued' : 'leased',
-      attempts: lease === undefined ? 0 : 1,
-      lease_owner: lease?.owner ?? null,
-      lease_until: lease?.until ?? null,
-      // People are told by an event and answers need no answer: nobody waits for a row on a feed.
-      answer_told: callerId === null || !message.expectsAnswer ? 1 : 0,
-      created_at: now,
-      updated_at: now,
+    return queue.enqueue(unit, {
+      callerId,
+      target,
+      envelope: message.envelope,
+      method: message.method,
+      messageId: message.messageId,
+      contextId: message.contextId,
+      traceId: message.traceId,
+      inReplyTo: message.inReplyTo,
+      bodyHash,
+      summary: `${message.method} → ${target.name}`,
+      lease,
+      // People learn of answers by an event and answers need no answer: neither has to be delivered to a feed.
+      outcomeExpected: callerId !== null && message.expectsAnswer,
     });
   };
 
@@ -202,9 +182,7 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
         unit.afterCommit(() => {
           onStored(record, plan);
           if (record.state === 'leased')
-            dispatcher.push(record, { caller, target, envelope: message.envelope });
-          else if (plan === 'push') dispatcher.queued(target.id);
-          else dispatcher.noteQueued(target.id);
+            scheduler.push(record, { caller, target, envelope: message.envelope });
         });
         return { kind: 'message', record, target, plan };
       });
@@ -247,4 +225,52 @@ function inboxFull(): ApiError {
     extras: { retry_after: 30, hint: 'The agent must acknowledge what it has finished.' },
     headers: { 'retry-after': '30' },
   });
+}
+
+/** Both ends of a message as they are in its transaction. */
+export interface MessageParties {
+  /** Undefined for people and operators. */
+  readonly caller: WorkspaceRow | undefined;
+  readonly target: WorkspaceRow;
+}
+
+/**
+ * Reads who writes to whom, in one statement, if that caller may write to that target; an agent learns nothing of
+ * workspaces it cannot reach.
+ */
+export type FindParties = (
+  callerId: string | null,
+  targetId: string,
+  db: Kysely<Database>,
+) => Promise<MessageParties>;
+
+export function createFindParties(parts: {
+  readonly workspaces: WorkspaceLookup;
+  readonly hierarchy: HierarchyService;
+}): FindParties {
+  const { workspaces, hierarchy } = parts;
+  return async (callerId, targetId, db) => {
+    if (callerId === null) return { caller: undefined, target: await workspaces.require(targetId, db) };
+    const rows = await workspaces.findMany([callerId, targetId], db);
+    const caller = rows.find(({ id }) => id === callerId);
+    const found = rows.find(({ id }) => id === targetId);
+    if (found === undefined) throw accessDenied();
+    const target = requireAlive(found);
+    if (caller === undefined || !(await hierarchy.areRelated(placeOf(caller), placeOf(target), db))) {
+      throw accessDenied();
+    }
+    return { caller, target };
+  };
+}
+
+function placeOf({ id, parent_id: parentId }: WorkspaceRow) {
+  return { id, parentId };
+}
+
+function accessDenied(): ApiError {
+  return new ApiError(
+    403,
+    'access_denied',
+    'access denied: workspaces cannot communicate per hierarchy rules',
+  );
 }

@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject } from '@molecule-ai/protocol';
-import { wrapAnswerMessage } from '../activity/answer-message.rules.ts';
-import type { MessageRecord, WorkspaceRow } from '../database/schema.ts';
+import { wrapAnswerMessage } from '../../activity/answer-message.rules.ts';
+import type { MessageRecord, WorkspaceRow } from '../../database/schema.ts';
 
 /** What the platform tells an agent about the sender of a pushed message. */
 export interface PushContext {
