@@ -12,10 +12,11 @@ const coreRooms = [
   'transport',
   'platform-api',
   'peers',
+  'client',
   'presence',
   'inbound',
   'agent',
-  'client',
+  'remote-agent-client',
 ];
 
 const coreRoomRules = coreRooms.map((room, index) => ({

@@ -1,4 +1,4 @@
-import { createAgent } from '@molecule-ai/core';
+import { createRemoteAgent } from '@molecule-ai/core';
 import type { Figure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
 import { startOrganisation } from './organisation.ts';
@@ -10,7 +10,7 @@ export async function benchIdleCost(options: BenchmarkOptions): Promise<Figure[]
   const relay = await startCountingProxy(organisation.url);
   try {
     const client = await organisation.join('idle', { platformUrl: relay.url });
-    const agent = createAgent({ client, onMessage: () => undefined });
+    const agent = createRemoteAgent({ client, onMessage: () => undefined });
     await agent.start();
     const before = { ...relay.traffic };
     const start = performance.now();

@@ -1,4 +1,4 @@
-import { createAgent } from '@molecule-ai/core';
+import { createRemoteAgent } from '@molecule-ai/core';
 import type { Figure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
 import { startOrganisation } from './organisation.ts';
@@ -12,7 +12,7 @@ export async function benchInboundLatency(options: BenchmarkOptions): Promise<Fi
   try {
     const receiver = await organisation.join('receiver');
     const sender = await organisation.join('sender');
-    const agent = createAgent({
+    const agent = createRemoteAgent({
       client: receiver,
       delivery: 'long-poll',
       onMessage: (message) => {

@@ -1,7 +1,7 @@
 import {
-  type Agent,
-  createAgent,
+  createRemoteAgent,
   type InboundMessage,
+  type RemoteAgent,
   RemoteAgentClient,
   type RemoteAgentClientOptions,
 } from '@molecule-ai/core';
@@ -20,14 +20,14 @@ export const WORKSPACE = Symbol('WORKSPACE');
 @Injectable()
 export class OrderAgent implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #client: RemoteAgentClient;
-  readonly #agent: Agent;
+  readonly #agent: RemoteAgent;
 
   constructor(
     @Inject(WORKSPACE) workspace: RemoteAgentClientOptions,
     @Inject(OrderBook) private readonly orders: OrderBook,
   ) {
     this.#client = new RemoteAgentClient({ ...workspace, agentCard: { name: 'orders' } });
-    this.#agent = createAgent({ client: this.#client, onMessage: (message) => this.answer(message) });
+    this.#agent = createRemoteAgent({ client: this.#client, onMessage: (message) => this.answer(message) });
   }
 
   async onApplicationBootstrap(): Promise<void> {

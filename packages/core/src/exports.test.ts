@@ -5,7 +5,6 @@ import * as operator from './operator.ts';
 it('the agent entry exports exactly these names', () => {
   expect(Object.keys(agent).sort()).toEqual([
     'AccessDeniedError',
-    'Agent',
     'ApiError',
     'ConfigurationError',
     'ConnectionError',
@@ -19,10 +18,11 @@ it('the agent entry exports exactly these names', () => {
     'MoleculeError',
     'PeerReply',
     'PollDelivery',
+    'RemoteAgent',
     'RemoteAgentClient',
     'TimeoutError',
     'WorkspaceRemovedError',
-    'createAgent',
+    'createRemoteAgent',
     'fencePeerText',
     'fileStores',
     'makeIdempotencyKey',

@@ -14,11 +14,21 @@ export {
   stripA2aBoundary,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
-export { Agent, type AgentStartOptions, type AgentStopOptions, createAgent } from './agent/agent.ts';
-export type { AgentClient } from './agent/agent-client.ts';
 export type { AgentEventName, AgentEvents, AgentListener, DegradedReason } from './agent/agent-events.ts';
 export type { AgentHealth, AgentState } from './agent/agent-health.ts';
-export type { AgentOptions, HandlerAnswer, HandlerContext, MessageHandler } from './agent/agent-options.ts';
+export type {
+  AgentClient,
+  HandlerAnswer,
+  HandlerContext,
+  MessageHandler,
+  RemoteAgentOptions,
+} from './agent/agent-options.ts';
+export {
+  type AgentStartOptions,
+  type AgentStopOptions,
+  createRemoteAgent,
+  RemoteAgent,
+} from './agent/remote-agent.ts';
 export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
 export type { Acknowledgement } from './client/acknowledge.ts';
 export type { CallPeerOptions } from './client/call-peer.ts';
@@ -26,8 +36,8 @@ export type { RemoteAgentClientOptions } from './client/client-options.ts';
 export type { HeartbeatMetrics, HeartbeatReport } from './client/heartbeat-report.ts';
 export type { FetchInboundOptions, InboundPage } from './client/inbound-page.ts';
 export type { NotifyOptions, NotifyReceipt } from './client/notify-user.ts';
+export type { PlatformClient } from './client/platform-client.ts';
 export type { Registration } from './client/registration.ts';
-export { RemoteAgentClient } from './client/remote-agent-client.ts';
 export type { ReplyOptions, ReplyReceipt, ReplyTarget } from './client/reply.ts';
 export type { WorkspaceStateReport } from './client/state-poll.ts';
 export type { TokenRotation } from './client/token-rotation.ts';
@@ -61,5 +71,6 @@ export type { ListTokensOptions, TokenInfo } from './platform-api/tokens.ts';
 export type { WorkspaceInfo } from './platform-api/workspace-info.ts';
 export type { GetWorkspaceOptions } from './platform-api/workspaces.ts';
 export type { HeartbeatLoopRunOptions, LoopOutcome } from './presence/run-heartbeat-loop.ts';
+export { RemoteAgentClient } from './remote-agent-client/remote-agent-client.ts';
 export type { Clock, SleepOptions, Timer } from './time/clock.ts';
 export type { CallOptions } from './transport/platform-request.ts';

@@ -1,9 +1,10 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import { type Agent, createAgent } from '../src/agent/agent.ts';
-import type { AgentClient } from '../src/agent/agent-client.ts';
 import type { AgentEventName } from '../src/agent/agent-events.ts';
-import type { AgentOptions } from '../src/agent/agent-options.ts';
-import type { AnswerReceipt, FeedPage, FeedQuery } from '../src/inbound/inbound-port.ts';
+import type { AgentClient, RemoteAgentOptions } from '../src/agent/agent-options.ts';
+import { createRemoteAgent, type RemoteAgent } from '../src/agent/remote-agent.ts';
+import type { Acknowledgement } from '../src/client/acknowledge.ts';
+import type { FetchInboundOptions, InboundPage } from '../src/client/inbound-page.ts';
+import type { ReplyReceipt } from '../src/client/reply.ts';
 import { memoryStores } from '../src/inbound/inbound-stores.ts';
 import { ManualClock } from '../src/time/manual-clock.ts';
 import type { CallOptions } from '../src/transport/platform-request.ts';
@@ -91,7 +92,7 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
     for (let round = 0; round < 5; round += 1) await this.clock.advance(0);
   }
 
-  async fetchInboundPage(query: FeedQuery): Promise<FeedPage> {
+  async fetchInboundPage(query: FetchInboundOptions): Promise<InboundPage> {
     if (this.isFeedDown) throw unreachable();
     if (this.#after(query).length === 0 && query.waitSecs !== undefined) await this.#hold(query);
     const messages = this.#after(query).slice(0, query.limit);
@@ -105,24 +106,24 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
     };
   }
 
-  async acknowledge(upToActivityId: string): Promise<{ isSupported: boolean }> {
+  async acknowledge(upToActivityId: string): Promise<Acknowledgement> {
     if (this.isFeedDown) throw unreachable();
     this.acknowledged.push(upToActivityId);
-    return { isSupported: true };
+    return { isSupported: true, acknowledged: 1 };
   }
 
-  async reply(message: InboundMessage, text: string, _options: CallOptions): Promise<AnswerReceipt> {
+  async reply(message: InboundMessage, text: string, _options: CallOptions): Promise<ReplyReceipt> {
     if (this.isFeedDown) throw unreachable();
     this.replies.push(`${message.id}: ${text}`);
-    return { status: 'sent' };
+    return { status: 'sent', via: 'a2a', messageId: `reply-to-${message.id}` };
   }
 
-  #after({ sinceId }: FeedQuery): InboundMessage[] {
+  #after({ sinceId }: FetchInboundOptions): InboundMessage[] {
     const position = sinceId ?? this.acknowledged.at(-1);
     return this.#rows.slice(this.#rows.findIndex((row) => row.id === position) + 1);
   }
 
-  async #hold({ waitSecs = 0, signal }: FeedQuery): Promise<void> {
+  async #hold({ waitSecs = 0, signal }: FetchInboundOptions): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const timer = this.clock.setTimer(waitSecs * 1_000, resolve);
       const wake = (): void => {
@@ -142,17 +143,17 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
 /** An agent on a double, and the events it told. */
 export interface AgentStage {
   readonly client: AgentClientDouble;
-  readonly agent: Agent<AgentClientDouble>;
+  readonly agent: RemoteAgent<AgentClientDouble>;
   /** Names of the events, in order; `degraded` and `recovered` with their reason, `stopped` with its outcome. */
   readonly events: string[];
 }
 
 /** Makes an agent that keeps nothing on disk, unless `stores` is given as `undefined`. */
 export function agentStage(
-  options: Partial<AgentOptions<AgentClientDouble>> = {},
+  options: Partial<RemoteAgentOptions<AgentClientDouble>> = {},
   client: AgentClientDouble = options.client ?? new AgentClientDouble(),
 ): AgentStage {
-  const agent = createAgent<AgentClientDouble>({
+  const agent = createRemoteAgent<AgentClientDouble>({
     onMessage: (message) => `echo ${message.id}`,
     stores: memoryStores(),
     random: () => 1,
@@ -168,7 +169,7 @@ export function agentStage(
 
 /** An agent stage that runs. */
 export async function runningAgent(
-  options: Partial<AgentOptions<AgentClientDouble>> = {},
+  options: Partial<RemoteAgentOptions<AgentClientDouble>> = {},
 ): Promise<AgentStage> {
   const stage = agentStage(options);
   await stage.agent.start();

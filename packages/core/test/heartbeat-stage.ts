@@ -1,11 +1,11 @@
+import type { HeartbeatMetrics } from '../src/client/heartbeat-report.ts';
 import { HeartbeatLoop } from '../src/presence/heartbeat-loop.ts';
 import type { PresenceChange, PresenceState } from '../src/presence/presence-machine.ts';
-import type { PresenceMetrics } from '../src/presence/presence-port.ts';
 import { ManualClock } from '../src/time/manual-clock.ts';
 import { PresenceDouble } from './presence-double.ts';
 import { RecordingLogger } from './recording-logger.ts';
 
-export const IDLE: PresenceMetrics = {
+export const IDLE: HeartbeatMetrics = {
   currentTask: '',
   activeTasks: 0,
   errorRate: 0,
@@ -26,7 +26,7 @@ export class HeartbeatStage {
   readonly logger = new RecordingLogger();
   readonly abort = new AbortController();
   readonly changes: PresenceChange[] = [];
-  metrics: PresenceMetrics = IDLE;
+  metrics: HeartbeatMetrics = IDLE;
   readonly loop: HeartbeatLoop;
   #running: Promise<PresenceState> | undefined;
 
@@ -35,7 +35,7 @@ export class HeartbeatStage {
     this.clock = clock;
     this.port = new PresenceDouble(clock);
     this.loop = new HeartbeatLoop({
-      port: this.port,
+      client: this.port,
       clock,
       logger: this.logger,
       random,

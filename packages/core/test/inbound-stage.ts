@@ -1,7 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import type { PlatformClient } from '../src/client/platform-client.ts';
 import type { AttemptHandler } from '../src/inbound/attempt-context.ts';
 import { InboundPipeline, type InboundPipelineOptions } from '../src/inbound/inbound-pipeline.ts';
-import type { InboundPort } from '../src/inbound/inbound-port.ts';
 import { type InboundStores, memoryStores } from '../src/inbound/inbound-stores.ts';
 import { PollDelivery } from '../src/inbound/poll-delivery.ts';
 import { ManualClock } from '../src/time/manual-clock.ts';
@@ -44,7 +44,9 @@ export class CrashSwitch {
     };
   }
 
-  port(port: InboundPort): InboundPort {
+  port(
+    port: Pick<PlatformClient, 'fetchInboundPage' | 'acknowledge' | 'reply'>,
+  ): Pick<PlatformClient, 'fetchInboundPage' | 'acknowledge' | 'reply'> {
     return {
       fetchInboundPage: (query) => (this.isDead ? never() : port.fetchInboundPage(query)),
       acknowledge: (id, options) => this.#guard('acknowledge', () => port.acknowledge(id, options)),

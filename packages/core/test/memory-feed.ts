@@ -1,6 +1,9 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import type { Acknowledgement } from '../src/client/acknowledge.ts';
+import type { FetchInboundOptions, InboundPage } from '../src/client/inbound-page.ts';
+import type { PlatformClient } from '../src/client/platform-client.ts';
+import type { ReplyReceipt } from '../src/client/reply.ts';
 import { CursorLostError } from '../src/errors/cursor-lost-error.ts';
-import type { AnswerReceipt, FeedPage, FeedQuery, InboundPort } from '../src/inbound/inbound-port.ts';
 import { deferred } from '../src/presence/deferred.ts';
 import type { Clock } from '../src/time/clock.ts';
 import { PEER } from './agent-ids.ts';
@@ -46,9 +49,9 @@ export function inboundMessage(change: Partial<InboundMessage> & { id: string })
 }
 
 /** The platform's side of the feed, in memory: rows with `seq`, since, unacknowledged, acknowledgements and 410. */
-export class MemoryFeed implements InboundPort {
+export class MemoryFeed implements Pick<PlatformClient, 'fetchInboundPage' | 'acknowledge' | 'reply'> {
   readonly rows: FeedRow[] = [];
-  readonly queries: FeedQuery[] = [];
+  readonly queries: FetchInboundOptions[] = [];
   readonly acks: string[] = [];
   readonly replies: SentReply[] = [];
   /** Thrown one by one, before anything else is done. */
@@ -86,7 +89,7 @@ export class MemoryFeed implements InboundPort {
     }
   }
 
-  async fetchInboundPage(query: FeedQuery): Promise<FeedPage> {
+  async fetchInboundPage(query: FetchInboundOptions): Promise<InboundPage> {
     this.queries.push(query);
     if (this.fetchFailures.length > 0) throw this.fetchFailures.shift();
     const waits = this.holds && query.waitSecs !== undefined;
@@ -111,30 +114,30 @@ export class MemoryFeed implements InboundPort {
     };
   }
 
-  async acknowledge(id: string): Promise<{ isSupported: boolean }> {
+  async acknowledge(id: string): Promise<Acknowledgement> {
     if (this.ackFailures.length > 0) throw this.ackFailures.shift();
     this.acks.push(id);
     this.acknowledgedSeq = Math.max(this.acknowledgedSeq, this.seqOf(id));
-    return { isSupported: true };
+    return { isSupported: true, acknowledged: 1 };
   }
 
   async reply(
     message: InboundMessage,
     text: string,
     options: { readonly idempotencyKey?: string | undefined },
-  ): Promise<AnswerReceipt> {
+  ): Promise<ReplyReceipt> {
     if (this.replyFailures.length > 0) throw this.replyFailures.shift();
     const key = `${message.messageId}/${options.idempotencyKey ?? 'reply'}`;
     const isDuplicate = this.replies.some((reply) => reply.key === key);
     this.replies.push({ id: message.id, key, text, isDuplicate });
-    return { status: isDuplicate ? 'duplicate' : 'sent' };
+    return { status: isDuplicate ? 'duplicate' : 'sent', via: 'a2a', messageId: key };
   }
 
   seqOf(id: string): number {
     return this.rows.find((row) => row.id === id)?.seq ?? 0;
   }
 
-  #after(query: FeedQuery): FeedRow[] {
+  #after(query: FetchInboundOptions): FeedRow[] {
     const { sinceId } = query;
     if (sinceId === undefined) {
       return this.rows.filter((row) => !query.unacknowledged || row.seq > this.acknowledgedSeq);

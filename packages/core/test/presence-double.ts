@@ -1,26 +1,38 @@
+import type { HeartbeatMetrics, HeartbeatReport } from '../src/client/heartbeat-report.ts';
+import type { PlatformClient } from '../src/client/platform-client.ts';
+import type { Registration } from '../src/client/registration.ts';
+import type { WorkspaceStateReport } from '../src/client/state-poll.ts';
 import { ApiError } from '../src/errors/api-error.ts';
 import { ConnectionError } from '../src/errors/connection-error.ts';
 import { WorkspaceRemovedError } from '../src/errors/workspace-removed-error.ts';
-import type {
-  PresenceAnswer,
-  PresenceMetrics,
-  PresencePort,
-  PresenceStatePoll,
-} from '../src/presence/presence-port.ts';
+import { readWorkspaceInfo, type WorkspaceInfo } from '../src/platform-api/workspace-info.ts';
 import type { Clock } from '../src/time/clock.ts';
 import type { CallOptions } from '../src/transport/platform-request.ts';
 import { SELF } from './agent-ids.ts';
 
 type Answer<T> = (options: CallOptions) => T | Promise<T>;
+type PresenceMethods = Pick<PlatformClient, 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'>;
+
+const ONLINE: WorkspaceStateReport = {
+  workspaceId: SELF,
+  status: 'online',
+  paused: false,
+  deleted: false,
+  shouldStop: false,
+};
 
 /** A platform as the presence loop sees it: online unless told otherwise, and it writes down what it is asked. */
-export class PresenceDouble implements PresencePort {
-  readonly beats: { readonly at: number; readonly metrics: PresenceMetrics }[] = [];
+export class PresenceDouble implements PresenceMethods {
+  readonly beats: { readonly at: number; readonly metrics: HeartbeatMetrics }[] = [];
   readonly asked: string[] = [];
   /** Most heartbeats under way at the same time. */
   mostAtOnce = 0;
-  onHeartbeat: Answer<PresenceAnswer> = () => ({ workspaceStatus: 'online', paused: false });
-  onPollState: Answer<PresenceStatePoll> = () => ({ status: 'online', paused: false, deleted: false });
+  onHeartbeat: Answer<Partial<HeartbeatReport>> = () => ({ workspaceStatus: 'online', paused: false });
+  onPollState: Answer<Partial<WorkspaceStateReport>> = () => ({
+    status: 'online',
+    paused: false,
+    deleted: false,
+  });
   onGetWorkspace: Answer<unknown> = () => ({});
   onRegister: Answer<unknown> = () => ({});
   readonly clock: Clock;
@@ -35,30 +47,33 @@ export class PresenceDouble implements PresencePort {
     return this.beats.map((beat) => beat.at);
   }
 
-  async heartbeat(metrics: PresenceMetrics, options: CallOptions): Promise<PresenceAnswer> {
+  async heartbeat(metrics: HeartbeatMetrics, options: CallOptions): Promise<HeartbeatReport> {
     this.beats.push({ at: this.clock.monotonic(), metrics });
     this.#underWay += 1;
     this.mostAtOnce = Math.max(this.mostAtOnce, this.#underWay);
     try {
-      return await this.onHeartbeat(options);
+      const report = await this.onHeartbeat(options);
+      return { workspaceStatus: null, paused: null, pending: null, serverTime: null, ...report };
     } finally {
       this.#underWay -= 1;
     }
   }
 
-  async pollState(options: CallOptions): Promise<PresenceStatePoll> {
+  async pollState(options: CallOptions): Promise<WorkspaceStateReport> {
     this.asked.push('pollState');
-    return this.onPollState(options);
+    return { ...ONLINE, ...(await this.onPollState(options)) };
   }
 
-  async getWorkspace(options: CallOptions): Promise<unknown> {
+  async getWorkspace(options: CallOptions): Promise<WorkspaceInfo> {
     this.asked.push('getWorkspace');
-    return this.onGetWorkspace(options);
+    await this.onGetWorkspace(options);
+    return readWorkspaceInfo({ id: SELF }) as WorkspaceInfo;
   }
 
-  async register(options: CallOptions): Promise<unknown> {
+  async register(options: CallOptions): Promise<Registration> {
     this.asked.push('register');
-    return this.onRegister(options);
+    await this.onRegister(options);
+    return { tokenIssued: false, deliveryMode: 'poll', orgId: null, expiresAt: null };
   }
 
   /** From now on nothing gets through. */

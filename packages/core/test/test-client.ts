@@ -1,6 +1,6 @@
 import type { RemoteAgentClientOptions } from '../src/client/client-options.ts';
-import { RemoteAgentClient } from '../src/client/remote-agent-client.ts';
 import { MemoryTokenStore } from '../src/credentials/memory-token-store.ts';
+import { RemoteAgentClient } from '../src/remote-agent-client/remote-agent-client.ts';
 import { SELF, TOKEN } from './agent-ids.ts';
 import { InstantClock } from './instant-clock.ts';
 import { RecordingLogger } from './recording-logger.ts';

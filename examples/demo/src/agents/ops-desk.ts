@@ -2,7 +2,12 @@
  * A child whose handler is an AI SDK agent. Its model asks a colleague through a tool.
  * What other agents wrote reaches the model only inside a fence: the question, and the tool's result.
  */
-import { createAgent, messageForModel, peerTextInstructions, RemoteAgentClient } from '@molecule-ai/core';
+import {
+  createRemoteAgent,
+  messageForModel,
+  peerTextInstructions,
+  RemoteAgentClient,
+} from '@molecule-ai/core';
 import { ToolLoopAgent, type ToolSet, tool } from 'ai';
 import { z } from 'zod';
 import { scriptedLanguageModel } from '../models/scripted-language-model.ts';
@@ -27,7 +32,7 @@ const askColleague = tool({
 const model = scriptedLanguageModel();
 const instructions = `You are the operations desk. ${peerTextInstructions}\nYou know: ${process.env.DEMO_KNOWLEDGE}`;
 
-const agent = createAgent({
+const agent = createRemoteAgent({
   client,
   onMessage: sabotaged(async (message, { signal }) => {
     log('handling', { messageId: message.messageId, text: message.text });

@@ -2,7 +2,12 @@
  * The parent: an agent on the core alone, without a framework or a model.
  * It asks each of its children what the user asked, and gives the user their answers.
  */
-import { createAgent, type HandlerContext, type InboundMessage, RemoteAgentClient } from '@molecule-ai/core';
+import {
+  createRemoteAgent,
+  type HandlerContext,
+  type InboundMessage,
+  RemoteAgentClient,
+} from '@molecule-ai/core';
 import { log } from './log.ts';
 
 // Platform, workspace id and state folder come from the environment.
@@ -22,7 +27,7 @@ async function askChildren(message: InboundMessage, { signal }: HandlerContext):
 }
 
 // The short interval is for the demo, which waits until a pause is noticed.
-const agent = createAgent({ client, onMessage: askChildren, heartbeatIntervalMs: 1_000 });
+const agent = createRemoteAgent({ client, onMessage: askChildren, heartbeatIntervalMs: 1_000 });
 process.once('SIGTERM', () => agent.stop());
 await agent.start();
 log('online');

@@ -1,4 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import type { PlatformClient } from '../client/platform-client.ts';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { AttemptContext } from '../inbound/attempt-context.ts';
 import { chooseDelivery, type DeliveryChoice } from '../inbound/choose-delivery.ts';
@@ -7,7 +8,22 @@ import { fileStores, type InboundStores } from '../inbound/inbound-stores.ts';
 import type { Logger } from '../logging/logger.ts';
 import { checkHeartbeatInterval } from '../presence/run-heartbeat-loop.ts';
 import type { RandomSource } from '../time/backoff.ts';
-import type { AgentClient } from './agent-client.ts';
+
+/** The part of a client that the runtime uses: `RemoteAgentClient` has it, and a double of your own tests can. */
+export type AgentClient = Pick<
+  PlatformClient,
+  | 'workspaceId'
+  | 'stateDirectory'
+  | 'clock'
+  | 'logger'
+  | 'register'
+  | 'heartbeat'
+  | 'pollState'
+  | 'getWorkspace'
+  | 'fetchInboundPage'
+  | 'acknowledge'
+  | 'reply'
+>;
 
 /** What a handler gets besides the message. */
 export interface HandlerContext<Client extends AgentClient = AgentClient> extends AttemptContext {
@@ -31,8 +47,8 @@ export type MessageHandler<Client extends AgentClient = AgentClient> = (
   context: HandlerContext<Client>,
 ) => HandlerAnswer | Promise<HandlerAnswer>;
 
-/** Options of `createAgent`. */
-export interface AgentOptions<Client extends AgentClient = AgentClient> {
+/** Options of `createRemoteAgent`. */
+export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
   /** Who the agent is. It is not closed with the agent. */
   client: Client;
   onMessage: MessageHandler<Client>;
@@ -64,7 +80,7 @@ export interface AgentOptions<Client extends AgentClient = AgentClient> {
   random?: RandomSource | undefined;
 }
 
-/** {@link AgentOptions} after checking: nothing optional. */
+/** {@link RemoteAgentOptions} after checking: nothing optional. */
 export interface AgentPlan<Client extends AgentClient = AgentClient> {
   readonly client: Client;
   readonly onMessage: MessageHandler<Client>;
@@ -83,7 +99,9 @@ export interface AgentPlan<Client extends AgentClient = AgentClient> {
 }
 
 /** @throws ConfigurationError naming the option. */
-export function planAgent<Client extends AgentClient>(options: AgentOptions<Client>): AgentPlan<Client> {
+export function planAgent<Client extends AgentClient>(
+  options: RemoteAgentOptions<Client>,
+): AgentPlan<Client> {
   const { client, onMessage } = options;
   if (typeof client !== 'object' || client === null) {
     throw new ConfigurationError('client must be a RemoteAgentClient.');

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AgentClientDouble, agentStage, runningAgent } from '../../test/agent-stage.ts';
 import { hanging, refusing, removed, unreachable } from '../../test/presence-double.ts';
-import { createAgent } from './agent.ts';
-import type { AgentOptions } from './agent-options.ts';
+import type { RemoteAgentOptions } from './agent-options.ts';
+import { createRemoteAgent } from './remote-agent.ts';
 
 describe('start', () => {
   it('registers, beats, receives and answers', async () => {
@@ -135,7 +135,7 @@ describe('start', () => {
 });
 
 describe('options', () => {
-  it.each<[string, Partial<Record<keyof AgentOptions, unknown>>]>([
+  it.each<[string, Partial<Record<keyof RemoteAgentOptions, unknown>>]>([
     ['client', { client: undefined }],
     ['onMessage', { onMessage: 'echo' }],
     ['onPause', { onPause: 'sleep' }],
@@ -150,8 +150,8 @@ describe('options', () => {
     ['heartbeatIntervalMs', { heartbeatIntervalMs: 999 }],
     ['delivery', { delivery: 'push' }],
   ])('a bad %s is named', (name, bad) => {
-    const options = { client: new AgentClientDouble(), onMessage: () => {}, ...bad } as AgentOptions;
-    expect(() => createAgent(options)).toThrow(
+    const options = { client: new AgentClientDouble(), onMessage: () => {}, ...bad } as RemoteAgentOptions;
+    expect(() => createRemoteAgent(options)).toThrow(
       expect.objectContaining({ code: 'configuration_invalid', message: expect.stringContaining(name) }),
     );
   });

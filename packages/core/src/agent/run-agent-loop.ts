@@ -1,22 +1,21 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
-import { type Agent, createAgent } from './agent.ts';
-import type { AgentClient } from './agent-client.ts';
-import type { AgentOptions, MessageHandler } from './agent-options.ts';
+import type { AgentClient, MessageHandler, RemoteAgentOptions } from './agent-options.ts';
+import { createRemoteAgent, type RemoteAgent } from './remote-agent.ts';
 
-/** Options of {@link runAgentLoop}: those of `createAgent` but client and handler. */
+/** Options of {@link runAgentLoop}: those of `createRemoteAgent` but client and handler. */
 export interface AgentLoopOptions<Client extends AgentClient = AgentClient>
-  extends Omit<AgentOptions<Client>, 'client' | 'onMessage'> {
+  extends Omit<RemoteAgentOptions<Client>, 'client' | 'onMessage'> {
   /** Stops the agent, which then resolves with `stopped`. */
   signal?: AbortSignal | undefined;
   /** Called once the agent is registered, beating and receiving, with the agent: its events, its health. */
-  onStarted?: ((agent: Agent<Client>) => void) | undefined;
+  onStarted?: ((agent: RemoteAgent<Client>) => void) | undefined;
 }
 
 /**
  * Runs an agent until it is paused, removed, revoked or stopped by the signal (seed 003: the loop exits on pause,
  * unless `onPause: 'wait'` is given). Registers by itself.
- * @throws what `Agent.start` throws, but for a removed workspace, which is an outcome.
+ * @throws what `RemoteAgent.start` throws, but for a removed workspace, which is an outcome.
  */
 export async function runAgentLoop<Client extends AgentClient>(
   client: Client,
@@ -24,7 +23,7 @@ export async function runAgentLoop<Client extends AgentClient>(
   options: AgentLoopOptions<Client> = {},
 ): Promise<LoopOutcome> {
   const { signal, onStarted, ...rest } = options;
-  const agent = createAgent({ onPause: 'stop', ...rest, client, onMessage });
+  const agent = createRemoteAgent({ onPause: 'stop', ...rest, client, onMessage });
   const stop = (): void => void agent.stop();
   if (onStarted !== undefined) agent.on('started', () => onStarted(agent));
   if (signal?.aborted) return 'stopped';

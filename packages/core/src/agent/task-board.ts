@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import type { HeartbeatMetrics } from '../client/heartbeat-report.ts';
 import { ErrorRate } from '../presence/error-rate.ts';
-import type { PresenceMetrics } from '../presence/presence-port.ts';
 import type { Clock } from '../time/clock.ts';
 
 /** What the agent is doing, as heartbeats report it. Never text of a message, only what `progress` was given. */
@@ -36,7 +36,7 @@ export class TaskBoard {
     this.#errors.failed(error);
   }
 
-  metrics(): PresenceMetrics {
+  metrics(): HeartbeatMetrics {
     return {
       currentTask: [...this.#tasks.values()].at(-1) ?? '',
       activeTasks: this.#tasks.size,

@@ -1,8 +1,8 @@
+import type { HeartbeatMetrics } from '../client/heartbeat-report.ts';
 import type { InboundPipeline } from '../inbound/inbound-pipeline.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { PresenceMetrics } from '../presence/presence-port.ts';
 import { withDeadline } from '../time/deadline.ts';
-import type { AgentClient } from './agent-client.ts';
+import type { AgentClient } from './agent-options.ts';
 
 const LAST_HEARTBEAT_MS = 2_000;
 const FLUSH_MS = 5_000;
@@ -64,7 +64,7 @@ export async function flush({ client, pipeline, logger }: WindDownParts): Promis
 }
 
 /** Reports that nothing is being done any more. */
-export async function lastHeartbeat({ client }: WindDownParts, metrics: PresenceMetrics): Promise<void> {
+export async function lastHeartbeat({ client }: WindDownParts, metrics: HeartbeatMetrics): Promise<void> {
   const deadline = { clock: client.clock, timeoutMs: LAST_HEARTBEAT_MS, what: 'The last heartbeat' };
   const idle = { ...metrics, activeTasks: 0, currentTask: '' };
   await withDeadline(deadline, (signal) => client.heartbeat(idle, { signal })).catch(() => {});

@@ -2,10 +2,12 @@ import type { HeartbeatAnswer, HeartbeatRequest, RuntimeMetadata } from '@molecu
 
 /** What the agent says about its work. What is left out keeps the value of the heartbeat before. */
 export interface HeartbeatMetrics {
+  /** Shown to people; `''` while idle. */
   currentTask?: string | undefined;
   activeTasks?: number | undefined;
   /** From 0 to 1. */
   errorRate?: number | undefined;
+  /** Name and code of the latest failure, never its text, because texts quote messages. */
   sampleError?: string | undefined;
   /** @default whole seconds since the client was made */
   uptimeSeconds?: number | undefined;

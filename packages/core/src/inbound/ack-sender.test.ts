@@ -12,9 +12,9 @@ it('a position that moves at whatever moment of a request is told', async () => 
     const sender = new AckSender({
       port: {
         acknowledge: async (id) => {
-          told.push(id);
+          told.push(String(id));
           if (told.length === 1) void moveAfter(moment);
-          return { isSupported: true };
+          return { isSupported: true, acknowledged: 1 };
         },
       },
       clock: new ManualClock(),
@@ -42,7 +42,7 @@ it('a platform without acknowledgements is asked once', async () => {
     port: {
       acknowledge: async () => {
         asked += 1;
-        return { isSupported: false };
+        return { isSupported: false, acknowledged: 0 };
       },
     },
     clock: new ManualClock(),

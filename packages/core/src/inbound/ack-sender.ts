@@ -1,13 +1,13 @@
+import type { PlatformClient } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { deferred } from '../presence/deferred.ts';
 import { backoffDelayMs, type RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
-import type { InboundPort } from './inbound-port.ts';
 
 /** What an {@link AckSender} needs. */
 export interface AckSenderOptions {
-  readonly port: Pick<InboundPort, 'acknowledge'>;
+  readonly port: Pick<PlatformClient, 'acknowledge'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;

@@ -1,15 +1,15 @@
+import type { InboundPage } from '../client/inbound-page.ts';
 import { CursorLostError } from '../errors/cursor-lost-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
 import type { DeliveryContext } from './inbound-delivery.ts';
-import type { FeedPage } from './inbound-port.ts';
 
 const RETRY = { baseMs: 1_000, factor: 2, maxMs: 24_000, jitter: 0.25 } as const;
 const LONGEST_RETRY_MS = 30_000;
 
 /** What one reading brought. `isProgress`: the position moved, so it is worth reading on at once. */
 export type FeedReading =
-  | { readonly kind: 'page'; readonly page: FeedPage; readonly isProgress: boolean }
+  | { readonly kind: 'page'; readonly page: InboundPage; readonly isProgress: boolean }
   | { readonly kind: 'lost' }
   | { readonly kind: 'failed'; readonly retryMs: number };
 

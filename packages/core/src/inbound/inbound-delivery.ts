@@ -1,7 +1,8 @@
+import type { InboundPage } from '../client/inbound-page.ts';
+import type { PlatformClient } from '../client/platform-client.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
-import type { FeedPage, FeedPort } from './inbound-port.ts';
 
 /** Where a delivery hands in what it received. */
 export interface DeliveryInbox {
@@ -10,14 +11,14 @@ export interface DeliveryInbox {
   /** Waits until more messages may come in and tells how many, at least 1. */
   room(signal: AbortSignal): Promise<number>;
   /** Takes over a page. Safe to call twice with the same rows. Returns how many messages were new. */
-  accept(page: FeedPage): number;
+  accept(page: InboundPage): number;
   /** Says that the platform no longer knows the position; it is forgotten, on disk as well. */
   cursorLost(error: unknown): Promise<void>;
 }
 
 /** What a delivery works with. */
 export interface DeliveryContext {
-  readonly port: FeedPort;
+  readonly port: Pick<PlatformClient, 'fetchInboundPage'>;
   readonly inbox: DeliveryInbox;
   readonly clock: Clock;
   readonly logger: Logger;

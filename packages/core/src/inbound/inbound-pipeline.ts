@@ -1,4 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import type { PlatformClient } from '../client/platform-client.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
@@ -9,7 +10,6 @@ import { cancelledBySender, isCancellationOf } from './cancellation.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { InboundDelivery } from './inbound-delivery.ts';
 import type { InboundObserver } from './inbound-observer.ts';
-import type { InboundPort } from './inbound-port.ts';
 import { InboundStorage } from './inbound-storage.ts';
 import type { InboundStores } from './inbound-stores.ts';
 import { Inbox } from './inbox.ts';
@@ -37,7 +37,7 @@ export interface FeedObserver {
 
 /** What an {@link InboundPipeline} needs. */
 export interface InboundPipelineOptions {
-  readonly port: InboundPort;
+  readonly port: Pick<PlatformClient, 'fetchInboundPage' | 'acknowledge' | 'reply'>;
   readonly delivery: InboundDelivery;
   readonly stores: InboundStores;
   readonly handler: AttemptHandler;

@@ -1,8 +1,8 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import type { InboundPage } from '../client/inbound-page.ts';
 import { deferred } from '../presence/deferred.ts';
 import type { CursorRecord } from './cursor-store.ts';
 import type { DeliveryInbox } from './inbound-delivery.ts';
-import type { FeedPage } from './inbound-port.ts';
 import type { InboundStorage } from './inbound-storage.ts';
 import { Ledger } from './ledger.ts';
 import { RecentMessages, senderKey } from './recent-messages.ts';
@@ -84,7 +84,7 @@ export class Inbox implements DeliveryInbox {
     }
   }
 
-  accept(page: FeedPage): number {
+  accept(page: InboundPage): number {
     const before = this.#position;
     const fresh = page.messages.filter((message) => this.#enter(message));
     this.#enterLastRow(page);
@@ -166,7 +166,7 @@ export class Inbox implements DeliveryInbox {
   }
 
   /** Rows that are no message move the position as well, or a page full of them would stall it. */
-  #enterLastRow({ lastRowId: id, hasMore }: FeedPage): void {
+  #enterLastRow({ lastRowId: id, hasMore }: InboundPage): void {
     const isOld = this.#isRereading && hasMore;
     if (!hasMore) this.#isRereading = false;
     if (id === null || id === this.#ledger.acknowledged || this.#ledger.has(id)) return;

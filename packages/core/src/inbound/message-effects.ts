@@ -1,6 +1,6 @@
 import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
+import type { PlatformClient } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { InboundPort } from './inbound-port.ts';
 import type { InboundStorage } from './inbound-storage.ts';
 import { EMPTY_JOURNAL_ENTRY, type JournalEntry } from './message-journal.ts';
 
@@ -8,7 +8,7 @@ import { EMPTY_JOURNAL_ENTRY, type JournalEntry } from './message-journal.ts';
 export interface MessageEffectsOptions {
   readonly message: InboundMessage;
   readonly storage: InboundStorage;
-  readonly port: Pick<InboundPort, 'reply'>;
+  readonly port: Pick<PlatformClient, 'reply'>;
   /** Whether a restart may find the message again; else nothing goes to disk. */
   readonly isDurable: boolean;
   readonly onReplySent: () => void;

@@ -1,10 +1,10 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import type { PlatformClient } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock } from '../time/clock.ts';
 import type { AttemptContext, AttemptHandler } from './attempt-context.ts';
 import type { InboundObserver } from './inbound-observer.ts';
-import type { InboundPort } from './inbound-port.ts';
 import type { InboundStorage } from './inbound-storage.ts';
 import type { Inbox } from './inbox.ts';
 import { MessageEffects } from './message-effects.ts';
@@ -19,7 +19,7 @@ const MAX_PROGRESS_LENGTH = 200;
 export interface MessageProcessorOptions {
   readonly inbox: Inbox;
   readonly storage: InboundStorage;
-  readonly port: InboundPort;
+  readonly port: Pick<PlatformClient, 'fetchInboundPage' | 'acknowledge' | 'reply'>;
   readonly handler: AttemptHandler;
   readonly observer: InboundObserver;
   readonly clock: Clock;

@@ -3,10 +3,13 @@
  * that awaits for minutes delays no heartbeat.
  *
  * A handler that blocks the event loop itself still would. For that a worker thread can send instead: build a
- * `PresencePort` whose `heartbeat` posts the metrics to the worker and resolves with the worker's latest answer,
+ * `client` whose `heartbeat` posts the metrics to the worker and resolves with the worker's latest answer,
  * and let the worker repeat the last metrics by its own timer when the main thread has been silent for an
  * interval. This loop then runs unchanged; the worker needs the token (`currentToken()`) and the platform's URL.
  */
+
+import type { HeartbeatMetrics } from '../client/heartbeat-report.ts';
+import type { PlatformClient } from '../client/platform-client.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
@@ -21,7 +24,6 @@ import {
   type PresenceState,
   stepPresence,
 } from './presence-machine.ts';
-import type { PresenceMetrics, PresencePort } from './presence-port.ts';
 import { reportPresence } from './report-presence.ts';
 import { Reregistration } from './reregistration.ts';
 
@@ -31,13 +33,13 @@ const FAILURES_UNTIL_DEGRADED = 2;
 
 /** What a {@link HeartbeatLoop} needs. */
 export interface HeartbeatLoopOptions {
-  readonly port: PresencePort;
+  readonly client: Pick<PlatformClient, 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
   /** Longest time from one heartbeat to the next, in milliseconds. */
   readonly intervalMs: number;
-  readonly metrics: () => PresenceMetrics;
+  readonly metrics: () => HeartbeatMetrics;
   /** Hears each change once; must not throw. */
   readonly onChange: (change: PresenceChange, error: unknown) => void;
 }
@@ -52,7 +54,7 @@ export class HeartbeatLoop {
   #state: PresenceState = 'starting';
   #failures = 0;
   #lastError: unknown;
-  #sent: PresenceMetrics | undefined;
+  #sent: HeartbeatMetrics | undefined;
   #lastSuccess: { readonly at: number; readonly monotonicMs: number } | undefined;
 
   constructor(options: HeartbeatLoopOptions) {
@@ -159,7 +161,7 @@ export class HeartbeatLoop {
   }
 
   #hasNews(): boolean {
-    const now = this.#options.metrics();
-    return now.activeTasks !== this.#sent?.activeTasks || now.currentTask !== this.#sent.currentTask;
+    const { activeTasks, currentTask } = this.#options.metrics();
+    return activeTasks !== this.#sent?.activeTasks || currentTask !== this.#sent?.currentTask;
   }
 }

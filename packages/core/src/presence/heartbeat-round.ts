@@ -1,3 +1,5 @@
+import type { HeartbeatMetrics } from '../client/heartbeat-report.ts';
+import type { PlatformClient } from '../client/platform-client.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
@@ -5,7 +7,6 @@ import type { Logger } from '../logging/logger.ts';
 import type { Clock } from '../time/clock.ts';
 import { withDeadline } from '../time/deadline.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import type { PresenceMetrics, PresencePort } from './presence-port.ts';
 
 const CALL_TIMEOUT_MS = 10_000;
 const UNAUTHORIZED_LIMIT = 3;
@@ -22,7 +23,7 @@ export type RoundResult =
 
 /** What a {@link HeartbeatRound} needs. */
 export interface HeartbeatRoundOptions {
-  readonly port: PresencePort;
+  readonly client: Pick<PlatformClient, 'heartbeat' | 'pollState' | 'getWorkspace'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -41,7 +42,7 @@ export class HeartbeatRound {
   }
 
   /** Rejects only with the signal's reason. */
-  async run(metrics: PresenceMetrics, signal: AbortSignal): Promise<RoundResult> {
+  async run(metrics: HeartbeatMetrics, signal: AbortSignal): Promise<RoundResult> {
     try {
       const result = await this.#ask(metrics, signal);
       this.#unauthorized = 0;
@@ -57,13 +58,13 @@ export class HeartbeatRound {
     }
   }
 
-  async #ask(metrics: PresenceMetrics, signal: AbortSignal): Promise<RoundResult> {
-    const { port } = this.#options;
-    const answer = await this.#call(signal, 'The heartbeat', (options) => port.heartbeat(metrics, options));
+  async #ask(metrics: HeartbeatMetrics, signal: AbortSignal): Promise<RoundResult> {
+    const { client } = this.#options;
+    const answer = await this.#call(signal, 'The heartbeat', (options) => client.heartbeat(metrics, options));
     if (answer.paused !== null) return alive(answer.paused, answer.workspaceStatus);
     // An older platform answers heartbeats of removed workspaces too: only its state route tells.
     try {
-      const state = await this.#call(signal, 'The state poll', (options) => port.pollState(options));
+      const state = await this.#call(signal, 'The state poll', (options) => client.pollState(options));
       return state.deleted ? { kind: 'deleted' } : alive(state.paused, state.status);
     } catch (error) {
       if (isUnauthorized(error) || WorkspaceRemovedError.isInstance(error)) throw error;
@@ -74,9 +75,9 @@ export class HeartbeatRound {
   }
 
   async #explain(signal: AbortSignal): Promise<RoundResult> {
-    const { port } = this.#options;
+    const { client } = this.#options;
     try {
-      await this.#call(signal, 'Asking for the workspace', (options) => port.getWorkspace(options));
+      await this.#call(signal, 'Asking for the workspace', (options) => client.getWorkspace(options));
       return { kind: 'rejected' };
     } catch (error) {
       signal.throwIfAborted();

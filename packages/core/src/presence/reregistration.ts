@@ -1,8 +1,8 @@
+import type { PlatformClient } from '../client/platform-client.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock } from '../time/clock.ts';
 import { withDeadline } from '../time/deadline.ts';
 import type { PresenceState } from './presence-machine.ts';
-import type { PresencePort } from './presence-port.ts';
 
 const LONG_OUTAGE_MS = 60_000;
 const NOT_AGAIN_WITHIN_MS = 60_000;
@@ -11,7 +11,7 @@ const NEEDS_REGISTRATION: ReadonlySet<string | null> = new Set(['awaiting_agent'
 
 /** What a {@link Reregistration} needs. */
 export interface ReregistrationOptions {
-  readonly port: PresencePort;
+  readonly client: Pick<PlatformClient, 'register'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -57,11 +57,11 @@ export class Reregistration {
   }
 
   async #register(signal: AbortSignal): Promise<void> {
-    const { port, clock, logger } = this.#options;
+    const { client, clock, logger } = this.#options;
     this.#lastTriedAt = clock.monotonic();
     const deadline = { clock, timeoutMs: REGISTER_TIMEOUT_MS, what: 'The registration', signal };
     try {
-      await withDeadline(deadline, (inner) => port.register({ signal: inner }));
+      await withDeadline(deadline, (inner) => client.register({ signal: inner }));
       this.#isOwed = false;
       logger.info({}, 'Registered again.');
     } catch (error) {

@@ -1,20 +1,13 @@
+import type { HeartbeatMetrics } from '../client/heartbeat-report.ts';
+import type { PlatformClient } from '../client/platform-client.ts';
 import { ConfigurationError } from '../errors/configuration-error.ts';
-import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
-import type { Clock } from '../time/clock.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import { HeartbeatLoop } from './heartbeat-loop.ts';
 import { DEFAULT_HEARTBEAT_INTERVAL_MS } from './heartbeat-timing.ts';
-import type { PresenceMetrics, PresencePort } from './presence-port.ts';
 
 /** How a loop ended: the workspace was paused or removed, its token revoked, or the loop was told to stop. */
 export type LoopOutcome = 'paused' | 'removed' | 'revoked' | 'stopped';
-
-/** What {@link runHeartbeatLoop} needs of a client; `RemoteAgentClient` satisfies it. */
-export interface PresenceClient extends PresencePort {
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
 
 /** What an agent that handles its work itself says about it. */
 export interface TaskReport {
@@ -40,7 +33,7 @@ export interface HeartbeatLoopRunOptions {
  * @throws ConfigurationError for an interval outside 1 000–30 000 ms.
  */
 export async function runHeartbeatLoop(
-  client: PresenceClient,
+  client: Pick<PlatformClient, 'clock' | 'logger' | 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'>,
   options: HeartbeatLoopRunOptions = {},
 ): Promise<LoopOutcome> {
   const { clock, logger } = client;
@@ -48,7 +41,7 @@ export async function runHeartbeatLoop(
   using ending = linkAbort(options.signal);
   let isPaused = false;
   let tasks = readReport({});
-  const metrics = (): PresenceMetrics => {
+  const metrics = (): HeartbeatMetrics => {
     try {
       const report = options.taskSupplier?.();
       if (report) tasks = readReport(report);
@@ -59,7 +52,7 @@ export async function runHeartbeatLoop(
     return { ...tasks, errorRate: 0, sampleError: '', uptimeSeconds };
   };
   const loop = new HeartbeatLoop({
-    port: client,
+    client,
     clock,
     logger,
     random: options.random ?? Math.random,
@@ -76,7 +69,7 @@ export async function runHeartbeatLoop(
   return state === 'removed' || state === 'revoked' ? state : 'stopped';
 }
 
-function readReport(report: TaskReport): Pick<PresenceMetrics, 'currentTask' | 'activeTasks'> {
+function readReport(report: TaskReport): Pick<HeartbeatMetrics, 'currentTask' | 'activeTasks'> {
   const count = Math.trunc(Number(report.activeTasks ?? 0));
   return {
     currentTask: String(report.currentTask ?? ''),

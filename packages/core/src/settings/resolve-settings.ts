@@ -2,8 +2,8 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { AgentCard, DeliveryMode } from '@molecule-ai/protocol';
 import { ConfigurationError } from '../errors/configuration-error.ts';
-import type { AgentOptions, AgentSettings } from './agent-options.ts';
 import { checkHeaderValue, checkHttpUrl, checkNumber, checkWorkspaceId } from './checked-values.ts';
+import type { ClientOptions, ClientSettings } from './client-options.ts';
 import { type Environment, nameOption, readOption } from './environment.ts';
 import { MAX_TIMEOUT_MS, resolveConnection } from './resolve-connection.ts';
 
@@ -15,7 +15,7 @@ export const DEFAULT_PEER_CACHE_SIZE = 1_000;
  * Checks the options of an agent and fills in what is missing, first from `env`, then from defaults.
  * @throws ConfigurationError naming the option and its environment variables.
  */
-export function resolveSettings(options: AgentOptions, env: Environment): AgentSettings {
+export function resolveSettings(options: ClientOptions, env: Environment): ClientSettings {
   const workspaceId = checkWorkspaceId(readOption('workspaceId', options.workspaceId, env));
   const reportedUrl = resolveReportedUrl(readOption('reportedUrl', options.reportedUrl, env));
   return Object.freeze({

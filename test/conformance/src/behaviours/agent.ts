@@ -1,6 +1,6 @@
 import { behaviours } from './behaviour.ts';
 
-/** What an agent made with `createAgent` does, in real time and in every delivery mode. */
+/** What an agent made with `createRemoteAgent` does, in real time and in every delivery mode. */
 export const AGENT = behaviours({
   'agent.answers-people-and-peers': [
     'What the handler returns is the answer, to the person on the canvas and to a peer.',

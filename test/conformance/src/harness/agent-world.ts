@@ -1,9 +1,9 @@
 import {
-  type Agent,
-  createAgent,
+  createRemoteAgent,
   type HandlerAnswer,
   type HandlerContext,
   type InboundMessage,
+  type RemoteAgent,
   type RemoteAgentClientOptions,
 } from '@molecule-ai/core';
 import type { ManualClock } from './manual-clock.ts';
@@ -26,7 +26,7 @@ export type Handler = (
 export interface AgentWorld {
   readonly platform: RunningPlatform;
   readonly member: Member;
-  readonly agent: Agent;
+  readonly agent: RemoteAgent;
   readonly clock: ManualClock;
   readonly stateDirectory: string;
   readonly log: ReturnType<typeof recordingLogger>;
@@ -67,7 +67,7 @@ export function prepareAgent(
   const stateDirectory = choice.client?.stateDirectory ?? site.folder();
   const { clock } = platform;
   const client = site.client(platform, member, { clock, logger: log, stateDirectory, ...choice.client });
-  const agent = createAgent({
+  const agent = createRemoteAgent({
     client,
     delivery: choice.delivery,
     atMostOnce: choice.atMostOnce,
@@ -89,7 +89,7 @@ export function prepareAgent(
 }
 
 /** Stops an agent whose deadlines run on a manual clock. */
-export async function stopOnClock(clock: ManualClock, agent: Agent): Promise<void> {
+export async function stopOnClock(clock: ManualClock, agent: RemoteAgent): Promise<void> {
   let stopped = false;
   const stopping = agent.stop().finally(() => {
     stopped = true;

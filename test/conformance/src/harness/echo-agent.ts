@@ -1,17 +1,22 @@
-import { type Agent, type AgentOptions, createAgent, type RemoteAgentClient } from '@molecule-ai/core';
+import {
+  createRemoteAgent,
+  type RemoteAgent,
+  type RemoteAgentClient,
+  type RemoteAgentOptions,
+} from '@molecule-ai/core';
 import { DELIVERIES, type DeliveryName } from './agent-modes.ts';
 import { createMember, type Member } from './members.ts';
 import type { RunningPlatform } from './running-platform.ts';
 import type { Site } from './site.ts';
 
 export interface EchoAgent {
-  readonly agent: Agent<RemoteAgentClient>;
+  readonly agent: RemoteAgent<RemoteAgentClient>;
   readonly member: Member;
   /** The texts it has handled, in order. */
   readonly handled: string[];
 }
 
-export interface EchoWishes extends Partial<AgentOptions<RemoteAgentClient>> {
+export interface EchoWishes extends Partial<RemoteAgentOptions<RemoteAgentClient>> {
   readonly stateDirectory?: string;
   readonly member?: Member;
 }
@@ -26,7 +31,7 @@ export async function makeEchoAgent(
   const { stateDirectory = site.folder(), member = await createMember(platform), ...options } = wishes;
   const client = site.client(platform, member, { stateDirectory, requestTimeoutMs: 2_000, maxRetries: 0 });
   const handled: string[] = [];
-  const agent = createAgent<RemoteAgentClient>({
+  const agent = createRemoteAgent<RemoteAgentClient>({
     client,
     delivery: DELIVERIES[mode](),
     heartbeatIntervalMs: 1_000,

@@ -2,7 +2,7 @@
  * An agent in a process of its own, for tests that kill it. Its settings come as JSON in the first argument; it
  * tells over IPC what it does.
  */
-import { createAgent, PollDelivery, RemoteAgentClient } from '@molecule-ai/core';
+import { createRemoteAgent, PollDelivery, RemoteAgentClient } from '@molecule-ai/core';
 import { type AgentProgramReport, type AgentProgramSettings, WARM_UP } from './killable-agent.ts';
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as AgentProgramSettings;
@@ -14,7 +14,7 @@ const client = new RemoteAgentClient({
   authToken: settings.token,
   stateDirectory: settings.stateDirectory,
 });
-const agent = createAgent({
+const agent = createRemoteAgent({
   client,
   delivery: settings.delivery === 'poll' ? new PollDelivery({ intervalMs: 1_000 }) : 'long-poll',
   onMessage: async (message, context) => {

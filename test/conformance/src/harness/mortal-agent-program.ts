@@ -1,9 +1,9 @@
 // The program of `mortal-agent.ts`: answers each message and says what it does on stdout.
-import { createAgent, RemoteAgentClient } from '@molecule-ai/core';
+import { createRemoteAgent, RemoteAgentClient } from '@molecule-ai/core';
 import { DELIVERIES } from './agent-modes.ts';
 
 const client = new RemoteAgentClient();
-const agent = createAgent({
+const agent = createRemoteAgent({
   client,
   delivery: DELIVERIES[process.env.DELIVERY === 'poll' ? 'poll' : 'long-poll'](),
   onMessage: async ({ text }) => {

@@ -2,7 +2,7 @@ import type { AgentCard, DeliveryMode } from '@molecule-ai/protocol';
 import type { ConnectionOptions, ConnectionSettings } from './connection-options.ts';
 
 /** Who the agent is and how it is reached, besides how it reaches the platform. */
-export interface AgentOptions extends ConnectionOptions {
+export interface ClientOptions extends ConnectionOptions {
   /**
    * The workspace's UUID, as `POST /workspaces` answered it. Environment: `MOLECULE_WORKSPACE_ID`, `WORKSPACE_ID`.
    */
@@ -39,8 +39,8 @@ export interface AgentOptions extends ConnectionOptions {
   peerCacheSize?: number | undefined;
 }
 
-/** {@link AgentOptions} after checking: complete and frozen. */
-export interface AgentSettings extends ConnectionSettings {
+/** {@link ClientOptions} after checking: complete and frozen. */
+export interface ClientSettings extends ConnectionSettings {
   readonly workspaceId: string;
   readonly authToken: string | null;
   readonly adminToken: string | null;

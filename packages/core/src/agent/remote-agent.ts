@@ -8,10 +8,9 @@ import type { PresenceChange, PresenceState } from '../presence/presence-machine
 import { ONBOARD_AGAIN } from '../presence/report-presence.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 import { linkAbort } from '../time/linked-abort.ts';
-import type { AgentClient } from './agent-client.ts';
 import type { AgentEventName, AgentListener } from './agent-events.ts';
 import { type AgentHealth, type AgentState, describeHealth } from './agent-health.ts';
-import { type AgentOptions, type AgentPlan, planAgent } from './agent-options.ts';
+import { type AgentClient, type AgentPlan, planAgent, type RemoteAgentOptions } from './agent-options.ts';
 import { announce } from './announce.ts';
 import { EventHub } from './event-hub.ts';
 import { observeInbound } from './observe-inbound.ts';
@@ -21,13 +20,13 @@ import { Trouble } from './trouble.ts';
 import { drain, flush, lastHeartbeat, stopReceiving, takeSteps, type WindDownParts } from './wind-down.ts';
 import { lockWorkspace } from './workspace-lock.ts';
 
-/** Options of {@link Agent.start}. */
+/** Options of {@link RemoteAgent.start}. */
 export interface AgentStartOptions {
   /** Gives up starting. */
   signal?: AbortSignal | undefined;
 }
 
-/** Options of {@link Agent.stop}. */
+/** Options of {@link RemoteAgent.stop}. */
 export interface AgentStopOptions {
   /** How long running handlers may go on, in milliseconds. @default the agent's `stopTimeoutMs` */
   timeoutMs?: number | undefined;
@@ -37,7 +36,7 @@ export interface AgentStopOptions {
  * An agent that is registered, beats and receives, until it is stopped, paused for good, removed or revoked.
  * Heartbeats, the state of the workspace and messages are independent: none waits for another.
  */
-export class Agent<Client extends AgentClient = AgentClient> {
+export class RemoteAgent<Client extends AgentClient = AgentClient> {
   readonly #plan: AgentPlan<Client>;
   readonly #logger: Logger;
   readonly #events: EventHub;
@@ -57,7 +56,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
   #outcome: LoopOutcome | undefined;
   #hasOpened = false;
 
-  constructor(options: AgentOptions<Client>) {
+  constructor(options: RemoteAgentOptions<Client>) {
     const plan = planAgent(options);
     const { client, random } = plan;
     const { clock } = client;
@@ -69,7 +68,7 @@ export class Agent<Client extends AgentClient = AgentClient> {
     this.#trouble = new Trouble(this.#events);
     this.#board = new TaskBoard(clock);
     this.#presence = new HeartbeatLoop({
-      port: client,
+      client,
       clock,
       logger: this.#logger,
       random,
@@ -280,11 +279,13 @@ export class Agent<Client extends AgentClient = AgentClient> {
  * @throws ConfigurationError naming the option.
  *
  * @example
- * const agent = createAgent({ client, onMessage: (message) => `echo: ${message.text}` });
+ * const agent = createRemoteAgent({ client, onMessage: (message) => `echo: ${message.text}` });
  * await agent.start();
  * process.once('SIGTERM', () => agent.stop());
  * await agent.closed;
  */
-export function createAgent<Client extends AgentClient>(options: AgentOptions<Client>): Agent<Client> {
-  return new Agent(options);
+export function createRemoteAgent<Client extends AgentClient>(
+  options: RemoteAgentOptions<Client>,
+): RemoteAgent<Client> {
+  return new RemoteAgent(options);
 }

@@ -1,6 +1,4 @@
 import type { AgentCard, DeliveryMode, InboundMessage } from '@molecule-ai/protocol';
-import type { MessageHandler } from '../agent/agent-options.ts';
-import { type AgentLoopOptions, runAgentLoop } from '../agent/run-agent-loop.ts';
 import type { Logger } from '../logging/logger.ts';
 import { type PeerInfo, readPeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -8,11 +6,6 @@ import { getPeerRows, postHeartbeat, postUpdateCard } from '../platform-api/regi
 import { getTokens, type ListTokensOptions, type TokenInfo } from '../platform-api/tokens.ts';
 import type { WorkspaceInfo } from '../platform-api/workspace-info.ts';
 import { type GetWorkspaceOptions, getWorkspaceInfo } from '../platform-api/workspaces.ts';
-import {
-  type HeartbeatLoopRunOptions,
-  type LoopOutcome,
-  runHeartbeatLoop,
-} from '../presence/run-heartbeat-loop.ts';
 import type { Clock } from '../time/clock.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { type Acknowledgement, acknowledgeUpTo } from './acknowledge.ts';
@@ -37,19 +30,15 @@ import { rotateWorkspaceToken, type TokenRotation } from './token-rotation.ts';
 import { type WaitForAnswerOptions, waitForRecord } from './wait-for-answer.ts';
 
 /**
- * One agent's line to its platform: a method per endpoint, under the Python SDK's names in camelCase.
+ * The client without loops: one method per endpoint, under the Python SDK's names in camelCase. Applications use
+ * `RemoteAgentClient`, which adds the loops.
  *
  * Every method takes `{ signal }` and rejects with the signal's reason when it aborts; otherwise with a
- * `MoleculeError`: `ApiError` for an answer that is no success, `ConnectionError`, `TimeoutError`. Requests that are
- * safe to repeat are repeated after 429, 502, 503, 504 and connection errors (decision 18). The token is sent to the
- * platform's origin only.
- *
- * @example
- * const client = new RemoteAgentClient({ workspaceId, platformUrl });
- * await client.register();
- * const reply = await client.callPeer(peerId, 'Summarise the incident');
+ * `MoleculeError`: `ApiError` for a response that is no success, `ConnectionError`, `TimeoutError`. Requests that are
+ * safe to repeat are retried after 429, 502, 503, 504 and connection errors. The token is sent to the platform's
+ * origin only.
  */
-export class RemoteAgentClient {
+export class PlatformClient {
   readonly #context: ClientContext;
   readonly #startedAt: number;
   #metrics: HeartbeatMetrics = {};
@@ -216,25 +205,6 @@ export class RemoteAgentClient {
   /** Mints a new token, stores it, tries it, and only then revokes the old one. */
   rotateToken(options: CallOptions = {}): Promise<TokenRotation> {
     return rotateWorkspaceToken(this.#context, options);
-  }
-
-  /**
-   * Keeps the agent visible until the workspace is paused or removed, its token is revoked, or the signal aborts.
-   * For an agent that receives its work elsewhere; register first.
-   */
-  runHeartbeatLoop(options: HeartbeatLoopRunOptions = {}): Promise<LoopOutcome> {
-    return runHeartbeatLoop(this, options);
-  }
-
-  /**
-   * Registers, beats, receives and answers until the workspace is paused or removed, the token is revoked, or the
-   * signal aborts (seed 003). For a program that outlives a pause, use `createAgent`.
-   */
-  runAgentLoop(
-    onMessage: MessageHandler<RemoteAgentClient>,
-    options: AgentLoopOptions<RemoteAgentClient> = {},
-  ): Promise<LoopOutcome> {
-    return runAgentLoop(this, onMessage, options);
   }
 
   /** Ends all connections; calls under way reject with `client_closed`. Idempotent. */
