@@ -46,6 +46,7 @@ export function messageOf(id: string): InboundMessage {
     sourceId: PEER,
     peerId: PEER,
     role: 'user',
+    expectsAnswer: true,
     text: `text of ${id}`,
     peerName: '',
     peerRole: '',

@@ -37,6 +37,7 @@ export function inboundMessage(change: Partial<InboundMessage> & { id: string })
     sourceId: PEER,
     peerId: PEER,
     role: 'user',
+    expectsAnswer: change.role !== 'agent' && (change.inReplyTo ?? '') === '',
     text: `text of ${change.id}`,
     peerName: '',
     peerRole: '',

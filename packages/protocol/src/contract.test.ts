@@ -195,6 +195,7 @@ describe('the package', () => {
         "stripA2aBoundary",
         "textPart",
         "utf8Length",
+        "viewMessage",
         "wire",
         "wrapA2aBoundary",
       ]

@@ -1,5 +1,5 @@
 import { type InboundMessage, parseActivityRow } from './inbound-message.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from './open-json.ts';
+import { idOf, isJsonObject, type JsonObject, type JsonValue } from './open-json.ts';
 
 /** A page of the activity feed, read. */
 export interface InboundFeed {
@@ -16,7 +16,7 @@ export interface InboundFeed {
 /**
  * Reads an answer of `GET …/activity`: a list, `{items}`, null, with any garbage in between. Sorted by
  * (`seq`, `created_at` or `ts`, `id`), because platforms differ in their order; rows that carry neither number
- * nor time keep theirs. Never throws on JSON. Source: wire contract 8, row 27.
+ * nor time keep theirs. Never throws on JSON.
  */
 export function parseActivityFeed(
   body: JsonValue | undefined,
@@ -24,18 +24,16 @@ export function parseActivityFeed(
 ): InboundFeed {
   const wrapped = isJsonObject(body) ? body.items : body;
   const entries = Array.isArray(wrapped) ? wrapped : [];
-  const rows = sortRows(entries.filter(isJsonObject).filter((row) => idOf(row) !== ''));
-  const deliverable: InboundMessage[] = [];
-  for (const row of rows) {
-    const message = parseActivityRow(row, options);
-    if (message !== null) deliverable.push(message);
-  }
+  const rows = sortRows(
+    entries.filter((entry) => isJsonObject(entry) && idOf(entry.id) !== '') as JsonObject[],
+  );
+  const deliverable = rows.map((row) => parseActivityRow(row, options)).filter((message) => message !== null);
   const last = rows.at(-1);
   return {
     rows,
     deliverable,
     skipped: entries.length - deliverable.length,
-    lastRowId: last === undefined ? null : idOf(last),
+    lastRowId: last === undefined ? null : idOf(last.id),
   };
 }
 
@@ -48,6 +46,7 @@ interface SortKey {
 }
 
 function sortRows(rows: JsonObject[]): JsonObject[] {
+  if (rows.length < 2) return rows;
   const keys = rows.map(sortKey);
   const numbered = keys.every((key) => !Number.isNaN(key.seq));
   const timed = keys.every((key) => !Number.isNaN(key.second));
@@ -68,7 +67,7 @@ function sortKey(row: JsonObject): SortKey {
     seq: typeof seq === 'number' ? seq : Number.NaN,
     second: Math.floor(Date.parse(text) / 1000),
     fraction: fraction.slice(0, 9).padEnd(9, '0'),
-    id: idOf(row),
+    id: idOf(row.id),
   };
 }
 
@@ -82,10 +81,4 @@ function byId(a: SortKey, b: SortKey): number {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function idOf(row: JsonObject): string {
-  const id = row.id;
-  if (typeof id === 'number') return id === 0 || !Number.isFinite(id) ? '' : String(id);
-  return typeof id === 'string' ? id : '';
 }

@@ -88,6 +88,7 @@ describe('parseActivityRow', () => {
       source: 'peer_agent',
       peerId: 'peer',
       role: 'user',
+      expectsAnswer: true,
       text: 'hi',
       receivedAt: '2026-05-02T10:15:30.123Z',
       seq: 7,
@@ -105,6 +106,7 @@ describe('parseActivityRow', () => {
   it('carries an answer', () => {
     const answer = parseActivityRow(row({}, { role: 'agent', metadata: { in_reply_to: 'm0' } }));
     expect(answer).toMatchObject({ inReplyTo: 'm0', role: 'agent', params: { result: 'hi' } });
+    expect(answer?.expectsAnswer).toBe(false);
     const wrapped = parseActivityRow({
       id: 'r',
       in_reply_to: 'm0',

@@ -1,11 +1,13 @@
 import { ACTIVITY_TYPES } from './activity.ts';
-import { type InboundSource, sourceOf } from './inbound-source.ts';
-import { textPart } from './json-rpc.ts';
-import { extractMessageText, extractParts } from './message-text.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from './open-json.ts';
+import { textPart } from './message.ts';
+import { expectsAnswer, type MessageView, viewMessage } from './message-view.ts';
+import { idOf, isJsonObject, type JsonObject, type JsonValue, objectOf, textOf } from './open-json.ts';
+
+/** Who wrote: a person on the canvas, another workspace, or nobody known (which counts as a peer). */
+export type InboundSource = 'canvas_user' | 'peer_agent' | 'unknown';
 
 /**
- * One message to an agent, whatever platform it came from (decision 15). What is unknown is `''`. Everything a
+ * One message to an agent, whatever platform it came from. What is unknown is `''`. Everything a
  * peer can choose — text, names, role, card URL, metadata — is untrusted: fence it before a model sees it.
  */
 export interface InboundMessage {
@@ -19,7 +21,7 @@ export interface InboundMessage {
   readonly inReplyTo: string;
   /** `delegate_task`, `cancel_task`, otherwise the wire method such as `message/send`. */
   readonly method: string;
-  /** The params of the call; for an answer, `params.result` is its text, markers included (decision 11). */
+  /** The params of the call; for an answer, `params.result` is its text, markers included. */
   readonly params: JsonObject;
   readonly parts: readonly JsonObject[];
   readonly metadata: JsonObject;
@@ -28,6 +30,8 @@ export interface InboundMessage {
   /** The workspace to answer, when a peer wrote. */
   readonly peerId: string;
   readonly role: 'user' | 'agent';
+  /** False for answers and for what an agent says by itself: what a handler returns for those is not sent. */
+  readonly expectsAnswer: boolean;
   readonly text: string;
   readonly peerName: string;
   readonly peerRole: string;
@@ -44,52 +48,56 @@ const NOT_INBOUND: ReadonlySet<JsonValue | undefined> = new Set(
   ACTIVITY_TYPES.filter((type) => type !== 'a2a_receive'),
 );
 
+const STATED_SOURCES: ReadonlyMap<string, InboundSource> = new Map([
+  ['canvas_user', 'canvas_user'],
+  ['user', 'canvas_user'],
+  ['peer_agent', 'peer_agent'],
+]);
+
+const CANCELS: ReadonlySet<string> = new Set(['tasks/cancel', 'cancel_task']);
+
 /**
  * Reads one activity row of any shape of the family. Gives null for what is not a message to this agent: no
  * object, no id, own `/notify`, outgoing and self-reported rows, other activity types. A message the agent sent
- * to itself is inbound (decision 14). `self` is the reader's workspace id, else the row's `workspace_id`.
- * Never throws on JSON. Sources: decisions 11, 14 and 15; wire contract 3.21, 3.23 and 8, rows 27 to 29.
+ * to itself is inbound. `self` is the reader's workspace id, else the row's `workspace_id`. Never throws on JSON.
  */
 export function parseActivityRow(
   row: JsonValue,
   options: { readonly self?: string | undefined } = {},
 ): InboundMessage | null {
   if (!isJsonObject(row)) return null;
-  const id = idText(row.id);
+  const id = idOf(row.id);
   if (id === '' || !isInbound(row)) return null;
 
   const data = objectOf(row.data);
-  const call = objectOf(row.request_body);
-  const callParams = objectOf(call.params);
-  const message = messageOf(call, callParams);
   const ownParams = objectOf(row.params);
-  const text =
-    idText(data.text) || idText(data.message) || extractMessageText(call) || textOf(ownParams.result);
+  const view = viewMessage(row.request_body);
+  const rowText = idOf(data.text) || idOf(data.message);
+  const sourceId = idOf(row.source_id) || idOf(data.source_id);
+  const self = options.self ?? idOf(row.workspace_id);
+  if (rowText === '' && isSelfReport(view, sourceId, self)) return null;
 
-  const sourceId = idText(row.source_id) || idText(data.source_id);
-  const self = options.self ?? idText(row.workspace_id);
-  if (isSelfReport(sourceId, self, call, data)) return null;
+  const { parts, role } = view;
+  const text = rowText || view.text || textOf(ownParams.result);
   const source = sourceOf(row, data, sourceId);
-
-  const metadata = { ...objectOf(callParams.metadata), ...objectOf(message.metadata) };
-  const inReplyTo = idText(row.in_reply_to) || idText(metadata.in_reply_to);
-  const params: JsonObject = { ...callParams, ...ownParams };
+  const inReplyTo = idOf(row.in_reply_to) || view.inReplyTo;
+  const params: JsonObject = { ...view.params, ...ownParams };
   if (inReplyTo !== '') params.result ??= text;
-  const parts = extractParts(call);
   return {
     id,
     activityId: id,
-    messageId: idText(row.message_id) || idText(message.messageId),
-    contextId: idText(row.context_id) || idText(message.contextId) || idText(callParams.contextId),
+    messageId: idOf(row.message_id) || view.messageId,
+    contextId: idOf(row.context_id) || view.contextId,
     inReplyTo,
-    method: methodOf(row, call, metadata, inReplyTo),
+    method: methodOf(row, view, inReplyTo),
     params,
     parts: parts.length > 0 || text === '' ? parts : [textPart(text)],
-    metadata,
+    metadata: view.metadata,
     source,
     sourceId,
     peerId: source === 'peer_agent' && sourceId !== 'user' ? sourceId : '',
-    role: roleOf(message.role),
+    role,
+    expectsAnswer: expectsAnswer({ role, inReplyTo }),
     text,
     peerName: textOf(data.peer_name) || textOf(row.peer_name),
     peerRole: textOf(data.peer_role) || textOf(row.peer_role),
@@ -106,39 +114,26 @@ function isInbound(row: JsonObject): boolean {
 }
 
 /** A row the agent wrote about itself (`POST …/activity`) carries no message; a message to itself does. */
-function isSelfReport(sourceId: string, self: string, call: JsonObject, data: JsonObject): boolean {
+function isSelfReport(view: MessageView, sourceId: string, self: string): boolean {
   if (sourceId === '' || sourceId.toLowerCase() !== self.toLowerCase()) return false;
-  if (idText(data.text) !== '' || idText(data.message) !== '') return false;
-  return extractParts(call).length === 0 && !CANCELS.has(textOf(call.method));
+  return view.parts.length === 0 && !CANCELS.has(view.method);
 }
 
-const CANCELS: ReadonlySet<string> = new Set(['tasks/cancel', 'cancel_task']);
-
-function methodOf(row: JsonObject, call: JsonObject, metadata: JsonObject, inReplyTo: string): string {
-  const method = textOf(row.method) || textOf(call.method) || 'message/send';
+function methodOf(row: JsonObject, view: MessageView, inReplyTo: string): string {
+  const method = textOf(row.method) || view.method || 'message/send';
   if (CANCELS.has(method)) return 'cancel_task';
-  const delegation = idText(row.delegation_id) || idText(metadata.delegation_id);
-  return delegation !== '' && inReplyTo === '' ? 'delegate_task' : method;
+  const isDelegated = (idOf(row.delegation_id) || view.delegationId) !== '';
+  return isDelegated && inReplyTo === '' ? 'delegate_task' : method;
 }
 
-function messageOf(call: JsonObject, params: JsonObject): JsonObject {
-  return [params.message, call.message].find(isJsonObject) ?? {};
-}
-
-function roleOf(role: JsonValue | undefined): 'user' | 'agent' {
-  return typeof role === 'string' && /^(role_)?agent$/i.test(role) ? 'agent' : 'user';
-}
-
-/** A non-empty text, or a number other than 0 as text; `''` for everything else. */
-function idText(value: JsonValue | undefined): string {
-  if (typeof value === 'number') return value === 0 || !Number.isFinite(value) ? '' : String(value);
-  return textOf(value);
-}
-
-function textOf(value: JsonValue | undefined): string {
-  return typeof value === 'string' ? value : '';
-}
-
-function objectOf(value: JsonValue | undefined): JsonObject {
-  return isJsonObject(value) ? value : {};
+/**
+ * Who wrote a row. A stated source wins: `data.source`, `source`, then `data.kind`; an unknown word stays
+ * `unknown`. Otherwise the id decides: the id `user` and a null `source_id` are the canvas, any other id a peer.
+ */
+function sourceOf(row: JsonObject, data: JsonObject, sourceId: string): InboundSource {
+  const stated = [data.source, row.source, data.kind].map(textOf).find((word) => word !== '');
+  if (stated !== undefined) return STATED_SOURCES.get(stated) ?? 'unknown';
+  if (sourceId === 'user') return 'canvas_user';
+  if (sourceId !== '') return 'peer_agent';
+  return row.source_id === null ? 'canvas_user' : 'unknown';
 }

@@ -55,15 +55,7 @@ export {
   WorkspaceId,
 } from './ids.ts';
 export { type InboundFeed, parseActivityFeed } from './inbound-feed.ts';
-export { type InboundMessage, parseActivityRow } from './inbound-message.ts';
-export type { InboundSource } from './inbound-source.ts';
-export {
-  type AnswerEnvelope,
-  buildAnswer,
-  buildSendMessage,
-  type SendMessageInput,
-  textPart,
-} from './json-rpc.ts';
+export { type InboundMessage, type InboundSource, parseActivityRow } from './inbound-message.ts';
 export {
   DeleteWorkspaceAnswer,
   DeleteWorkspaceQuery,
@@ -74,14 +66,19 @@ export {
 export {
   A2aMessage,
   A2aRequest,
+  type AnswerEnvelope,
+  buildAnswer,
+  buildSendMessage,
   DataPart,
   FilePart,
   JsonRpcError,
   JsonRpcResponse,
   MessagePart,
+  type SendMessageInput,
   SendMessageRequest,
   TaskRequest,
   TextPart,
+  textPart,
 } from './message.ts';
 export {
   A2aAnswer,
@@ -95,6 +92,7 @@ export {
   QueuedAnswer,
 } from './message-answers.ts';
 export { extractAnswerText, extractMessageText, extractParts, mapAnswerText } from './message-text.ts';
+export { type MessageView, viewMessage } from './message-view.ts';
 export { Attachment, DownloadQuery, NotifyAnswer, NotifyRequest, UploadAnswer } from './notify.ts';
 export { isJsonObject, JsonObject, JsonValue, MAX_JSON_DEPTH } from './open-json.ts';
 export {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { buildAnswer, buildSendMessage, textPart } from './json-rpc.ts';
-import { SendMessageRequest } from './message.ts';
+import { buildAnswer, buildSendMessage, SendMessageRequest, textPart } from './message.ts';
 import { extractAnswerText, extractMessageText, extractParts, mapAnswerText } from './message-text.ts';
 import type { JsonValue } from './open-json.ts';
 
@@ -124,7 +123,7 @@ describe('mapAnswerText', () => {
     expect(mapAnswerText('a', wrap)).toBe('<a>');
   });
 
-  it('copies 10 000 levels and keeps a key named __proto__', () => {
+  it('reads and changes a body of 10 000 levels, and keeps a key named __proto__', () => {
     let deep: JsonValue = 'x';
     for (let i = 0; i < 10_000; i += 1) deep = i % 2 === 0 ? [deep] : { deep };
     const mapped = mapAnswerText({ result: { parts: [{ text: 'hi', metadata: deep }] } }, wrap);

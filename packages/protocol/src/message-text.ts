@@ -1,24 +1,83 @@
-import { copyJson } from './json-copy.ts';
+import { textPart } from './message.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from './open-json.ts';
-import { answerPlaces, requestPlaces, type TextPlace } from './text-places.ts';
+
+/** A place of a body where text may be: a key of the object that `path` leads to. */
+interface TextPlace {
+  readonly path: readonly string[];
+  readonly key: string;
+  /** A string, a list of parts, or a list of objects that have parts each (artifacts, the history). */
+  readonly holds: 'text' | 'parts' | 'holders';
+}
+
+const text = (...keys: [...string[], string]): TextPlace => ({ ...split(keys), holds: 'text' });
+const parts = (...path: string[]): TextPlace => ({ path, key: 'parts', holds: 'parts' });
+const holders = (...keys: [...string[], string]): TextPlace => ({ ...split(keys), holds: 'holders' });
+
+function split(keys: readonly string[]): { path: readonly string[]; key: string } {
+  return { path: keys.slice(0, -1), key: keys.at(-1) ?? '' };
+}
+
+/** Where the text of a message somebody sent may be; the first place that has text counts. */
+const REQUEST_PLACES: readonly TextPlace[] = [
+  parts('params', 'message'),
+  parts('params'),
+  parts(),
+  parts('message'),
+  text('message'),
+  text('params', 'message'),
+  text('task'),
+  text('summary'),
+  text('params', 'text'),
+  text('text'),
+];
+
+/** Where the text of what an agent answered may be: tasks and stream events of A2A included. */
+const ANSWER_PLACES: readonly TextPlace[] = [
+  text('result'),
+  parts('result'),
+  parts('result', 'message'),
+  holders('result', 'artifacts'),
+  parts('result', 'artifact'),
+  parts('result', 'status', 'message'),
+  holders('result', 'task', 'artifacts'),
+  parts('result', 'task', 'status', 'message'),
+  text('result', 'text'),
+  text('result', 'message'),
+  text('text'),
+  parts(),
+  parts('message'),
+  holders('artifacts'),
+  parts('status', 'message'),
+  text('message'),
+];
+
+const ALL_PLACES = [...REQUEST_PLACES, ...ANSWER_PLACES];
+
+/** The history holds a peer's text, but not its answer: wrapped like any, never read. */
+const MAPPED_PLACES: readonly TextPlace[] = [
+  ...ANSWER_PLACES,
+  holders('result', 'history'),
+  holders('result', 'task', 'history'),
+  holders('history'),
+];
 
 /**
  * The text of a message somebody sent, in any shape of the family: `params.message.parts`, `params.parts`,
  * `parts`, `message.parts`, a text in `message`, `task`, `summary`. Several text parts are joined by a newline.
- * Gives `''` when there is none. Never throws. Source: wire contract 3.21.
+ * Gives `''` when there is none. Never throws.
  */
 export function extractMessageText(body: JsonValue | undefined): string {
-  return firstText(requestPlaces(body));
+  return firstText(body, REQUEST_PLACES);
 }
 
 /**
  * The text of what an agent answered: a text `result`, `result.parts`, `result.message.parts`, artifacts, the
  * status message, `result.text`, `text`, a bare message, at last `error.message`. Gives `''` when there is none.
- * Never throws. The text is a peer's and untrusted; markers are still in it. Source: wire contract 3.21.
+ * Never throws. The text is a peer's and untrusted; markers are still in it.
  */
 export function extractAnswerText(body: JsonValue | undefined): string {
-  const text = firstText(answerPlaces(body).filter((place) => !place.onlyMapped));
-  if (text !== '' || !isJsonObject(body)) return text;
+  const found = firstText(body, ANSWER_PLACES);
+  if (found !== '' || !isJsonObject(body)) return found;
   const error = body.error;
   if (typeof error === 'string') return error;
   const message = isJsonObject(error) ? error.message : undefined;
@@ -30,78 +89,123 @@ export function extractAnswerText(body: JsonValue | undefined): string {
  * functions above; `{root: part}` is unwrapped and a bare text becomes a part. Never throws.
  */
 export function extractParts(body: JsonValue | undefined): JsonObject[] {
-  for (const place of [...requestPlaces(body), ...answerPlaces(body)]) {
-    if (place.onlyMapped) continue;
-    const parts = place.lists.flatMap((list) => list.flatMap(partOf));
-    if (parts.length > 0) return parts;
+  if (!isJsonObject(body)) return [];
+  for (const place of ALL_PLACES) {
+    if (place.holds === 'text') continue;
+    const found: JsonObject[] = [];
+    for (const part of partsAt(body, place)) {
+      if (typeof part === 'string') found.push(textPart(part));
+      else if (isJsonObject(part)) found.push(isJsonObject(part.root) ? part.root : part);
+    }
+    if (found.length > 0) return found;
   }
   return [];
 }
 
 /**
- * A deep copy of an answer in which every text of a peer went through `change`: each text part of every result
- * shape, history included, a text `result`, `result.text` and `text`. Error messages stay as they are. Any
- * depth of nesting is fine. The platform wraps with it, the client strips with it (decision 19).
+ * An answer in which every text of a peer went through `change`: each text part of every result shape, history
+ * included, a text `result`, `result.text` and `text`. Error messages stay as they are. The given body is not
+ * changed; what holds no text is shared with it, so any depth of nesting is fine. The platform wraps with it, the
+ * client strips with it.
  */
-export function mapAnswerText<T extends JsonValue>(body: T, change: (text: string) => string): T {
-  const holder: { body: JsonValue } = { body: copyJson(body) };
-  for (const place of answerPlaces(holder.body)) {
-    for (const list of place.lists) {
-      list.forEach((part, index) => {
-        if (typeof part === 'string') list[index] = change(part);
-        else if (isJsonObject(part)) changePart(part, change);
-      });
-    }
-    if (place.text !== undefined) {
-      const { owner, key } = place.text;
-      const text = owner === null ? holder.body : owner[key];
-      if (typeof text !== 'string') continue;
-      if (owner === null) holder.body = change(text);
-      else owner[key] = change(text);
-    }
+export function mapAnswerText<T extends JsonValue>(body: T, change: (text: string) => string): T;
+export function mapAnswerText(body: JsonValue, change: (text: string) => string): JsonValue {
+  if (typeof body === 'string') return change(body);
+  if (!isJsonObject(body)) return body;
+  const top = { ...body };
+  const copied = new Set<JsonObject>([top]);
+  for (const { path, key, holds } of MAPPED_PLACES) {
+    const found = objectAt(top, path)?.[key];
+    if (holds === 'text' ? typeof found !== 'string' : !Array.isArray(found)) continue;
+    const owner = copyPath(top, path, copied);
+    if (typeof found === 'string') owner[key] = change(found);
+    else if (Array.isArray(found)) owner[key] = found.map((item) => mapItem(item, holds, change));
   }
-  return holder.body as T;
+  return top;
 }
 
-function firstText(places: TextPlace[]): string {
+function mapItem(item: JsonValue, holds: TextPlace['holds'], change: (text: string) => string): JsonValue {
+  if (holds === 'parts') return mapPart(item, change);
+  if (!isJsonObject(item) || !Array.isArray(item.parts)) return item;
+  return { ...item, parts: item.parts.map((part) => mapPart(part, change)) };
+}
+
+/** A text beside another kind is changed too: what a reader might show must not stay unwrapped. */
+function mapPart(part: JsonValue, change: (text: string) => string): JsonValue {
+  if (typeof part === 'string') return change(part);
+  if (!isJsonObject(part)) return part;
+  const mapped: JsonObject =
+    typeof part.text === 'string' ? { ...part, text: change(part.text) } : { ...part };
+  const root = part.root;
+  if (isJsonObject(root) && typeof root.text === 'string') mapped.root = { ...root, text: change(root.text) };
+  return mapped;
+}
+
+/** Copies each object on the way once, and gives the last. */
+function copyPath(top: JsonObject, path: readonly string[], copied: Set<JsonObject>): JsonObject {
+  let owner = top;
+  for (const key of path) {
+    let child = owner[key] as JsonObject;
+    if (!copied.has(child)) {
+      child = { ...child };
+      copied.add(child);
+      owner[key] = child;
+    }
+    owner = child;
+  }
+  return owner;
+}
+
+function firstText(body: JsonValue | undefined, places: readonly TextPlace[]): string {
+  if (typeof body === 'string') return body;
+  if (!isJsonObject(body)) return '';
   for (const place of places) {
-    const texts = place.lists.flatMap((list) => list.flatMap(textOf));
-    if (place.text !== undefined) texts.push(place.text.value);
-    const joined = texts.join('\n');
-    if (joined !== '') return joined;
+    const found = place.holds === 'text' ? textAt(body, place) : joinTexts(partsAt(body, place));
+    if (found !== '') return found;
   }
   return '';
 }
 
-/** The object that carries the text of a part: the part itself or its `root`; null when it is no text part. */
-function textOwner(part: JsonObject): JsonObject | null {
-  const root = part.root;
-  for (const owner of isJsonObject(root) ? [part, root] : [part]) {
-    if (typeof owner.text !== 'string') continue;
-    const { kind, type } = owner;
-    if (kind === 'text' || type === 'text' || (kind === undefined && type === undefined)) return owner;
+function textAt(body: JsonObject, { path, key }: TextPlace): string {
+  const value = objectAt(body, path)?.[key];
+  return typeof value === 'string' ? value : '';
+}
+
+const NO_PARTS: readonly JsonValue[] = [];
+
+function partsAt(body: JsonObject, { path, key, holds }: TextPlace): readonly JsonValue[] {
+  const list = objectAt(body, path)?.[key];
+  if (!Array.isArray(list)) return NO_PARTS;
+  if (holds === 'parts') return list;
+  return list.flatMap((holder) => (isJsonObject(holder) && Array.isArray(holder.parts) ? holder.parts : []));
+}
+
+function objectAt(body: JsonObject, path: readonly string[]): JsonObject | undefined {
+  let object = body;
+  for (const key of path) {
+    const child = object[key];
+    if (!isJsonObject(child)) return undefined;
+    object = child;
   }
-  return null;
+  return object;
 }
 
-function textOf(part: JsonValue): string[] {
-  if (typeof part === 'string') return [part];
-  const owner = isJsonObject(part) ? textOwner(part) : null;
-  const text = owner?.text;
-  return typeof text === 'string' ? [text] : [];
-}
-
-function changePart(part: JsonObject, change: (text: string) => string): void {
-  const root = part.root;
-  for (const owner of isJsonObject(root) ? [part, root] : [part]) {
-    // A text beside another kind is changed too: what a reader might show must not stay unwrapped.
-    if (typeof owner.text === 'string') owner.text = change(owner.text);
+function joinTexts(list: readonly JsonValue[]): string {
+  const texts: string[] = [];
+  for (const part of list) {
+    if (typeof part === 'string') {
+      texts.push(part);
+    } else if (isJsonObject(part)) {
+      const own = textOfPart(part) ?? (isJsonObject(part.root) ? textOfPart(part.root) : undefined);
+      if (own !== undefined) texts.push(own);
+    }
   }
+  return texts.join('\n');
 }
 
-function partOf(part: JsonValue): JsonObject[] {
-  if (typeof part === 'string') return [{ kind: 'text', type: 'text', text: part }];
-  if (!isJsonObject(part)) return [];
-  const root = part.root;
-  return [isJsonObject(root) ? root : part];
+/** The text of a part that says it is one, or says nothing about its kind. */
+function textOfPart({ kind, type, text }: JsonObject): string | undefined {
+  if (typeof text !== 'string') return undefined;
+  const isText = kind === 'text' || type === 'text' || (kind === undefined && type === undefined);
+  return isText ? text : undefined;
 }

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 
 /**
- * The only file with open values: whatever an agent, a user or a peer puts into a card, metadata or a body.
- * They are kept by reference and never stripped, because the platform passes them on unchanged.
+ * Open values: whatever an agent, a user or a peer puts into a card, metadata or a body. They are kept by reference
+ * and never stripped, because the platform passes them on unchanged. The schemas check a value where it comes in;
+ * code behind that takes `JsonValue` as it is.
  */
 
 /** Any JSON value. */
@@ -45,21 +46,41 @@ export function isJsonObject(value: unknown): value is JsonObject {
 
 /** True when the value is JSON and nested at most {@link MAX_JSON_DEPTH} levels deep. Never throws on JSON. */
 export function isJsonValue(value: unknown): value is JsonValue {
+  // One loop without calls: this sees every value of every body.
   let level: unknown[] = [value];
   for (let depth = 0; level.length > 0; depth += 1) {
     if (depth > MAX_JSON_DEPTH) return false;
     const next: unknown[] = [];
     for (const item of level) {
-      if (Array.isArray(item)) for (const child of item) next.push(child);
-      else if (isJsonObject(item)) for (const key of Object.keys(item)) next.push(item[key]);
-      else if (!isScalar(item)) return false;
+      const type = typeof item;
+      if (item === null || type === 'string' || type === 'boolean') continue;
+      if (type === 'number') {
+        if (!Number.isFinite(item)) return false;
+      } else if (Array.isArray(item)) {
+        for (const child of item) next.push(child);
+      } else if (isJsonObject(item)) {
+        for (const key of Object.keys(item)) next.push(item[key]);
+      } else {
+        return false;
+      }
     }
     level = next;
   }
   return true;
 }
 
-function isScalar(value: unknown): boolean {
-  if (typeof value === 'number') return Number.isFinite(value);
-  return value === null || typeof value === 'string' || typeof value === 'boolean';
+/** The value itself when it is an object, else an empty one. */
+export function objectOf(value: JsonValue | undefined): JsonObject {
+  return isJsonObject(value) ? value : {};
+}
+
+/** The value itself when it is a string, else `''`. */
+export function textOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** A string, or a number other than 0 as a string, as some platforms number their ids; else `''`. */
+export function idOf(value: JsonValue | undefined): string {
+  if (typeof value === 'number') return value === 0 || !Number.isFinite(value) ? '' : String(value);
+  return textOf(value);
 }

@@ -6,7 +6,7 @@ import { MoleculeError } from '../errors/molecule-error.ts';
  * would talk for ever (decision 11); an unknown sender cannot be answered (seed 003).
  */
 export function mayAutoReply(message: InboundMessage): string | null {
-  if (message.inReplyTo !== '' || message.role === 'agent') {
+  if (!message.expectsAnswer) {
     return 'The message is itself an answer: the text the handler returned is not sent.';
   }
   if (message.source === 'unknown' || (message.source === 'peer_agent' && message.peerId === '')) {

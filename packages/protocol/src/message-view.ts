@@ -1,0 +1,96 @@
+import { extractMessageText, extractParts } from './message-text.ts';
+import { idOf, isJsonObject, type JsonObject, type JsonValue, objectOf, textOf } from './open-json.ts';
+
+/**
+ * A request to an agent, read once: a JSON-RPC call, a bare `{method, params}`, or a shorthand such as
+ * `{message}`, `{parts}` or `{task}`. What the sender left out is `''`. Frozen. Everything in it is the sender's and
+ * untrusted.
+ */
+export interface MessageView {
+  /** The request as it came. */
+  readonly envelope: JsonObject;
+  /** As the sender wrote it, such as `message/send`; `''` for a shorthand. */
+  readonly method: string;
+  readonly params: JsonObject;
+  /** The A2A message: `params.message` or `message`; `{}` for a request without one, such as `tasks/cancel`. */
+  readonly message: JsonObject;
+  readonly role: 'user' | 'agent';
+  readonly messageId: string;
+  readonly contextId: string;
+  /** `metadata.trace_id`. */
+  readonly traceId: string;
+  /** `metadata.in_reply_to`: the id of the message or row that this message answers. */
+  readonly inReplyTo: string;
+  /** `metadata.delegation_id`. */
+  readonly delegationId: string;
+  /** The metadata of the params and of the message in one; the message's entries win. */
+  readonly metadata: JsonObject;
+  /** False for answers and for what an agent says by itself: nobody answers those, so that no two agents loop. */
+  readonly expectsAnswer: boolean;
+  /** As `extractParts` gives them; read on first use. */
+  readonly parts: readonly JsonObject[];
+  /** As `extractMessageText` gives it; read on first use. */
+  readonly text: string;
+}
+
+/** Reads a request of any shape of the family; anything but an object reads like `{}`. Never throws on JSON. */
+export function viewMessage(envelope: JsonValue | undefined): MessageView {
+  return new EnvelopeView(objectOf(envelope));
+}
+
+/** Whether the sender of a message waits for an answer to it. */
+export function expectsAnswer(message: Pick<MessageView, 'role' | 'inReplyTo'>): boolean {
+  return message.inReplyTo === '' && message.role === 'user';
+}
+
+class EnvelopeView implements MessageView {
+  readonly envelope: JsonObject;
+  readonly method: string;
+  readonly params: JsonObject;
+  readonly message: JsonObject;
+  readonly role: 'user' | 'agent';
+  readonly messageId: string;
+  readonly contextId: string;
+  readonly traceId: string;
+  readonly inReplyTo: string;
+  readonly delegationId: string;
+  readonly metadata: JsonObject;
+  readonly expectsAnswer: boolean;
+  #parts: readonly JsonObject[] | undefined;
+  #text: string | undefined;
+
+  constructor(envelope: JsonObject) {
+    const params = objectOf(envelope.params);
+    const message = isJsonObject(params.message) ? params.message : objectOf(envelope.message);
+    const outer = objectOf(params.metadata);
+    const inner = objectOf(message.metadata);
+    this.envelope = envelope;
+    this.method = textOf(envelope.method);
+    this.params = params;
+    this.message = message;
+    this.role = isAgentRole(message.role) ? 'agent' : 'user';
+    this.messageId = idOf(message.messageId);
+    this.contextId = idOf(message.contextId) || idOf(params.contextId);
+    this.traceId = textOf(inner.trace_id) || textOf(outer.trace_id);
+    this.inReplyTo = idOf(inner.in_reply_to) || idOf(outer.in_reply_to);
+    this.delegationId = idOf(inner.delegation_id) || idOf(outer.delegation_id);
+    this.metadata = Object.freeze({ ...outer, ...inner });
+    this.expectsAnswer = expectsAnswer(this);
+    Object.freeze(this);
+  }
+
+  get parts(): readonly JsonObject[] {
+    this.#parts ??= Object.freeze(extractParts(this.envelope));
+    return this.#parts;
+  }
+
+  get text(): string {
+    this.#text ??= extractMessageText(this.envelope);
+    return this.#text;
+  }
+}
+
+/** `agent`, or `ROLE_AGENT` as A2A 1.0 writes it, in any letter case. */
+function isAgentRole(role: JsonValue | undefined): boolean {
+  return typeof role === 'string' && /^(role_)?agent$/i.test(role);
+}
