@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { PlatformEventName } from '@molecule-ai/protocol';
 import type { PlatformDatabase, PreparedQuery, UnitOfWork } from '../database/platform-database.ts';
 import type { EventRecord } from '../database/schema.ts';
-import type { Clock } from '../time/clock.ts';
-import { timestamp } from '../time/clock.ts';
+import type { PlatformLogger } from '../logging/logger.ts';
+import { type Clock, timestamp } from '../time/clock.ts';
+import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { EventBus } from './event-bus.ts';
 
 export interface NewEvent {
@@ -13,8 +14,8 @@ export interface NewEvent {
 }
 
 /**
- * The event log and outbox: each event is a row written in the transaction of what it tells, and is
- * published on the bus once that transaction is durable (wire contract 3.25).
+ * The event log and outbox: each event is a row written in the transaction of the change it describes, and is
+ * published on the bus once that transaction is durable.
  */
 export class EventLog {
   readonly #bus: EventBus;
@@ -40,5 +41,60 @@ export class EventLog {
     const { rows } = await this.#insert(row, unit.trx);
     const seq = Number(rows[0]?.seq);
     unit.afterCommit(() => this.#bus.publish({ seq, type: event.type, workspaceId: event.workspaceId }));
+  }
+}
+
+/** Events of traffic, as opposed to changes of workspaces; they are not kept for ever. */
+const TRAFFIC_EVENTS = ['TASK_UPDATED', 'ACTIVITY_LOGGED', 'AGENT_MESSAGE', 'A2A_RESPONSE'] as const;
+
+const PRUNE_EVERY_MS = 60 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
+const BATCH = 1_000;
+
+/** Deletes events of traffic once an hour when they are older than the retention, like the activity rows. */
+export class EventRetention {
+  readonly #clock: Clock;
+  readonly #database: PlatformDatabase;
+  readonly #retentionDays: number;
+  readonly #tasks: RepeatedTasks;
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly database: PlatformDatabase;
+    readonly logger: PlatformLogger;
+    readonly retentionDays: number;
+  }) {
+    this.#clock = options.clock;
+    this.#database = options.database;
+    this.#retentionDays = options.retentionDays;
+    this.#tasks = new RepeatedTasks(options.clock, options.logger);
+  }
+
+  start(): void {
+    this.#tasks.every('prune events', PRUNE_EVERY_MS, () => this.prune());
+  }
+
+  stop(): Promise<void> {
+    return this.#tasks.stop();
+  }
+
+  /** Deletes in batches, so that other writers get their turn. */
+  async prune(): Promise<void> {
+    const before = timestamp(this.#clock, -this.#retentionDays * DAY_MS);
+    let pruned = BATCH;
+    while (pruned === BATCH && !this.#tasks.stopped) pruned = await this.#pruneBatch(before);
+  }
+
+  async #pruneBatch(before: string): Promise<number> {
+    const { query } = this.#database;
+    const old = query
+      .selectFrom('events')
+      .select('seq')
+      .where('event_type', 'in', TRAFFIC_EVENTS)
+      .where('created_at', '<', before)
+      .orderBy('seq')
+      .limit(BATCH);
+    const { numDeletedRows } = await query.deleteFrom('events').where('seq', 'in', old).executeTakeFirst();
+    return Number(numDeletedRows);
   }
 }

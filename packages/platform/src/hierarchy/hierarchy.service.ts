@@ -1,55 +1,108 @@
-import type { Kysely } from 'kysely';
 import type { PlatformContext } from '../context.ts';
-import type { Database } from '../database/schema.ts';
-import { areDirectRelatives, type FamilyMember, MAX_HIERARCHY_DEPTH } from './hierarchy.rules.ts';
-import { readChildren, readDescendantIds, readFamilyMembers } from './hierarchy.store.ts';
+import type { Queryable } from '../database/platform-database.ts';
 
-/** Who is related to whom. Inside a transaction pass its `trx` as the last argument. */
-export interface HierarchyService {
-  /** Whether the caller may reach the target (decision 7). False when one of them is unknown. */
-  canCommunicate(callerId: string, targetId: string, db?: Kysely<Database>): Promise<boolean>;
-  /** The same for two whose places were read before. */
-  areRelated(caller: FamilyMember, target: FamilyMember, db?: Kysely<Database>): Promise<boolean>;
-  /** The workspaces above this one, nearest first, at most 32. */
-  ancestors(id: string, db?: Kysely<Database>): Promise<FamilyMember[]>;
-  /** Direct children that are not removed, oldest first. */
-  children(id: string, db?: Kysely<Database>): Promise<{ id: string; name: string }[]>;
-  /** Ids of everything below, removed ones too, nearest first. */
-  descendantIds(id: string, db?: Kysely<Database>): Promise<string[]>;
+/** A workspace's place in the tree; a root has no parent. */
+export interface FamilyMember {
+  readonly id: string;
+  readonly parentId: string | null;
 }
 
-export function createHierarchyService(context: PlatformContext): HierarchyService {
-  const ancestors = async (id: string, db: Kysely<Database> = context.db) => {
+/** How far up the tree is read; in a deeper one, those further apart count as unrelated. */
+const MAX_DEPTH = 32;
+
+/**
+ * The tree of workspaces and who may talk to whom. Inside a transaction its `trx` is the last argument. Whether a
+ * workspace is paused or removed makes no difference unless it says so.
+ */
+export class HierarchyService {
+  readonly #query: Queryable;
+  readonly #ancestorsMayTalk: boolean;
+
+  constructor({ database, settings }: Pick<PlatformContext, 'database' | 'settings'>) {
+    this.#query = database.query;
+    this.#ancestorsMayTalk = settings.hierarchy === 'ancestors';
+  }
+
+  /** Whether the caller may reach the target. False when one of them is unknown. */
+  async canCommunicate(callerId: string, targetId: string, db: Queryable = this.#query): Promise<boolean> {
+    const members = await this.#members([callerId, targetId], db);
+    const caller = members.get(callerId);
+    const target = members.get(targetId);
+    return caller !== undefined && target !== undefined && (await this.areRelated(caller, target, db));
+  }
+
+  /** The same for two whose places were read before. */
+  async areRelated(
+    caller: FamilyMember,
+    target: FamilyMember,
+    db: Queryable = this.#query,
+  ): Promise<boolean> {
+    if (areDirectRelatives(caller, target)) return true;
+    if (!this.#ancestorsMayTalk) return false;
+    const isAbove = async (lower: string, upper: string) =>
+      (await this.ancestors(lower, db)).some((member) => member.id === upper);
+    return (await isAbove(caller.id, target.id)) || (await isAbove(target.id, caller.id));
+  }
+
+  /** The workspaces above this one, nearest first, at most 32. */
+  async ancestors(id: string, db: Queryable = this.#query): Promise<FamilyMember[]> {
     const above: FamilyMember[] = [];
-    let member = (await readFamilyMembers(db, [id])).get(id);
-    while (member?.parentId != null && above.length < MAX_HIERARCHY_DEPTH) {
+    let member = (await this.#members([id], db)).get(id);
+    while (member?.parentId != null && above.length < MAX_DEPTH) {
       const parentId: string = member.parentId;
-      member = (await readFamilyMembers(db, [parentId])).get(parentId);
+      member = (await this.#members([parentId], db)).get(parentId);
       if (member !== undefined) above.push(member);
     }
     return above;
-  };
+  }
 
-  const areRelated: HierarchyService['areRelated'] = async (caller, target, db = context.db) => {
-    if (areDirectRelatives(caller, target)) return true;
-    if (context.settings.hierarchy !== 'ancestors') return false;
-    const isAbove = async (lower: string, upper: string) =>
-      (await ancestors(lower, db)).some((member) => member.id === upper);
-    return (await isAbove(caller.id, target.id)) || (await isAbove(target.id, caller.id));
-  };
+  /** Direct children that are not removed, oldest first. */
+  async children(id: string, db: Queryable = this.#query): Promise<{ id: string; name: string }[]> {
+    return db
+      .selectFrom('workspaces')
+      .select(['id', 'name'])
+      .where('parent_id', '=', id)
+      .where('status', '!=', 'removed')
+      .orderBy('created_at')
+      .orderBy('id')
+      .execute();
+  }
 
-  const canCommunicate: HierarchyService['canCommunicate'] = async (callerId, targetId, db = context.db) => {
-    const members = await readFamilyMembers(db, [callerId, targetId]);
-    const caller = members.get(callerId);
-    const target = members.get(targetId);
-    return caller !== undefined && target !== undefined && (await areRelated(caller, target, db));
-  };
+  /** Ids of everything below, removed ones too, nearest first. */
+  async descendantIds(rootId: string, db: Queryable = this.#query): Promise<string[]> {
+    const rows = await db
+      .withRecursive('family(id, depth)', (query) =>
+        query
+          .selectFrom('workspaces')
+          .select((eb) => ['workspaces.id', eb.lit(1).as('depth')])
+          .where('workspaces.parent_id', '=', rootId)
+          .unionAll(
+            query
+              .selectFrom('family')
+              .innerJoin('workspaces', 'workspaces.parent_id', 'family.id')
+              .select((eb) => ['workspaces.id', eb('family.depth', '+', eb.lit(1)).as('depth')]),
+          ),
+      )
+      .selectFrom('family')
+      .select(['id', 'depth'])
+      .orderBy('depth')
+      .execute();
+    return rows.map((row) => row.id);
+  }
 
-  return {
-    canCommunicate,
-    areRelated,
-    ancestors,
-    children: (id, db = context.db) => readChildren(db, id),
-    descendantIds: (id, db = context.db) => readDescendantIds(db, id),
-  };
+  async #members(ids: readonly string[], db: Queryable): Promise<Map<string, FamilyMember>> {
+    const rows = await db
+      .selectFrom('workspaces')
+      .select(['id', 'parent_id'])
+      .where('id', 'in', ids)
+      .execute();
+    return new Map(rows.map((row) => [row.id, { id: row.id, parentId: row.parent_id }]));
+  }
+}
+
+/** The same workspace, siblings, parent and child, and two roots. */
+function areDirectRelatives(caller: FamilyMember, target: FamilyMember): boolean {
+  if (caller.id === target.id) return true;
+  if (caller.parentId === target.parentId) return true;
+  return caller.parentId === target.id || target.parentId === caller.id;
 }

@@ -1,57 +1,68 @@
 import type { PlatformContext } from '../context.ts';
+import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
-import { markOffline, readLiveExternalIds } from './liveness.store.ts';
 
-/** Notices agents that have gone quiet (decision 5). */
-export interface LivenessMonitor {
-  /** A proof of life: a register or a heartbeat has just been stored. */
-  seen(workspaceId: string): void;
-  /** These workspaces are no longer watched: removed or paused. */
-  forget(workspaceIds: readonly string[]): void;
-  start(): void;
-  /** Ends the sweeps and waits for one that is under way. */
-  stop(): Promise<void>;
-  /** One round: who has been silent for the whole window is offline from now on. */
-  sweep(): Promise<void>;
+export interface LivenessMonitorOptions
+  extends Pick<PlatformContext, 'clock' | 'database' | 'events' | 'logger' | 'settings'> {
+  readonly workspaces: WorkspaceDirectory;
 }
 
 /**
- * Silence is measured on the monotonic clock from the moment a sign of life was received, so a wall clock that
- * jumps turns nobody offline. What was received before this process started is unknown; those agents get one
- * whole window from the start.
+ * Turns workspaces offline whose agents have sent neither a register nor a heartbeat for the whole window. Silence
+ * is measured on the monotonic clock from the moment a sign of life was received, so a wall clock that jumps turns
+ * nobody offline. What was received before this process started is unknown; those agents get one whole window
+ * from the start.
  */
-export function createLivenessMonitor(context: PlatformContext): LivenessMonitor {
-  const { clock, database, events, logger, settings } = context;
-  const lastSeen = new Map<string, number>();
-  let startedAt = clock.monotonic();
-  const tasks = new RepeatedTasks(clock, logger);
+export class LivenessMonitor {
+  readonly #options: LivenessMonitorOptions;
+  readonly #tasks: RepeatedTasks;
+  readonly #lastSeen = new Map<string, number>();
+  #startedAt: number;
 
-  const isSilent = (id: string) =>
-    clock.monotonic() - (lastSeen.get(id) ?? startedAt) >= settings.livenessStaleAfterMs;
+  constructor(options: LivenessMonitorOptions) {
+    this.#options = options;
+    this.#tasks = new RepeatedTasks(options.clock, options.logger);
+    this.#startedAt = options.clock.monotonic();
+  }
 
-  const sweep = async () => {
-    const silent = (await readLiveExternalIds(database.query)).filter(isSilent);
+  /** A register or a heartbeat of the workspace has just been stored. */
+  seen(workspaceId: string): void {
+    this.#lastSeen.set(workspaceId, this.#options.clock.monotonic());
+  }
+
+  /** These workspaces are no longer watched: removed or paused. */
+  forget(workspaceIds: readonly string[]): void {
+    for (const id of workspaceIds) this.#lastSeen.delete(id);
+  }
+
+  start(): void {
+    const { clock, settings } = this.#options;
+    this.#startedAt = clock.monotonic();
+    this.#tasks.every('find silent agents', settings.livenessSweepEveryMs, () => this.#sweep());
+  }
+
+  /** Ends the sweeps and waits for one that is under way. */
+  stop(): Promise<void> {
+    return this.#tasks.stop();
+  }
+
+  async #sweep(): Promise<void> {
+    const { clock, database, events, logger, workspaces } = this.#options;
+    const silent = (await workspaces.listLiveIds()).filter((id) => this.#isSilent(id));
     for (const id of silent) {
       await database.transaction(async (unit) => {
-        if (!isSilent(id) || !(await markOffline(unit.trx, id, timestamp(clock)))) return;
+        if (!this.#isSilent(id) || !(await workspaces.markOffline(id, timestamp(clock), unit.trx))) return;
         await events.append(unit, { type: 'WORKSPACE_OFFLINE', workspaceId: id, payload: {} });
-        unit.afterCommit(() => void lastSeen.delete(id));
-        logger.info({ workspaceId: id }, 'The agent has been silent for too long and is offline.');
+        unit.afterCommit(() => void this.#lastSeen.delete(id));
+        logger.info({ workspaceId: id }, 'Agent is offline: no heartbeat within the window');
       });
     }
-  };
+  }
 
-  return {
-    seen: (workspaceId) => void lastSeen.set(workspaceId, clock.monotonic()),
-    forget: (workspaceIds) => {
-      for (const id of workspaceIds) lastSeen.delete(id);
-    },
-    start: () => {
-      startedAt = clock.monotonic();
-      tasks.every('notice silent agents', settings.livenessSweepEveryMs, sweep);
-    },
-    stop: () => tasks.stop(),
-    sweep,
-  };
+  #isSilent(id: string): boolean {
+    const { clock, settings } = this.#options;
+    const seenAt = this.#lastSeen.get(id) ?? this.#startedAt;
+    return clock.monotonic() - seenAt >= settings.livenessStaleAfterMs;
+  }
 }

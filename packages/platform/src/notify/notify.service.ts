@@ -4,82 +4,81 @@ import type { ActivityService } from '../activity/activity.service.ts';
 import { cutText } from '../activity/text-summary.rules.ts';
 import type { PlatformContext } from '../context.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
+import { type WorkspaceDirectory, workspaceNotFound } from '../directory/workspace-directory.ts';
 import { ApiError } from '../http/api-error.ts';
 import type { MessagesService } from '../messages/messages.service.ts';
-import { type WorkspaceLookup, workspaceNotFound } from '../workspaces/workspace.lookup.ts';
 import { fileParts, notifyBody } from './notify.rules.ts';
 
 const SUMMARY_LENGTH = 80;
 
-/** What an agent says to the people on the canvas (wire contract 3.24). */
-export interface NotifyService {
-  /** Stores and announces a message; the same idempotency key is said once. 404 for a removed workspace. */
-  notify(workspaceId: string, request: NotifyRequest): Promise<{ activityId: string; isRepeat: boolean }>;
-}
-
-export interface NotifyParts {
+export interface NotifyServiceOptions extends Pick<PlatformContext, 'database' | 'events'> {
   readonly activity: ActivityService;
   readonly messages: MessagesService;
-  readonly workspaces: WorkspaceLookup;
+  readonly workspaces: WorkspaceDirectory;
 }
 
-export function createNotifyService(
-  { database, events }: PlatformContext,
-  { activity, messages, workspaces }: NotifyParts,
-): NotifyService {
-  return {
-    notify: (workspaceId, request) =>
-      database.transaction(async (unit) => {
-        const workspace = await workspaces.find(workspaceId, unit.trx);
-        if (workspace === undefined || workspace.status === 'removed') throw workspaceNotFound();
-        const { message, attachments = [], in_reply_to: inReplyTo } = request;
-        const body = notifyBody(message, attachments);
-        const key = request.idempotency_key === undefined ? undefined : `notify:${request.idempotency_key}`;
-        const known = key === undefined ? undefined : await activity.findByKey(workspaceId, key, unit.trx);
-        if (known !== undefined) {
-          if (!saysTheSame(known, body, inReplyTo)) throw keyConflict();
-          return { activityId: known.id, isRepeat: true };
-        }
+/** What an agent says to the people on the canvas. */
+export class NotifyService {
+  readonly #options: NotifyServiceOptions;
 
-        const activityId = randomUUID();
-        await activity.record(unit, {
-          id: activityId,
-          workspaceId,
-          direction: 'out',
-          type: 'a2a_receive',
-          method: 'notify',
-          targetId: workspaceId,
-          inReplyTo: inReplyTo ?? null,
-          summary: `Agent message: ${cutText(message, SUMMARY_LENGTH)}`,
-          response: body,
-          status: 'ok',
-          idempotencyKey: key ?? null,
+  constructor(options: NotifyServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Stores and announces a message; one idempotency key stores one. 404 for a removed workspace. */
+  notify(workspaceId: string, request: NotifyRequest): Promise<{ activityId: string; isRepeat: boolean }> {
+    const { activity, database, events, messages, workspaces } = this.#options;
+    return database.transaction(async (unit) => {
+      const workspace = await workspaces.find(workspaceId, unit.trx);
+      if (workspace === undefined || workspace.status === 'removed') throw workspaceNotFound();
+      const { message, attachments = [], in_reply_to: inReplyTo } = request;
+      const body = notifyBody(message, attachments);
+      const key = request.idempotency_key === undefined ? undefined : `notify:${request.idempotency_key}`;
+      const known = key === undefined ? undefined : await activity.findByKey(workspaceId, key, unit.trx);
+      if (known !== undefined) {
+        if (!isSameNotify(known, body, inReplyTo)) throw keyConflict();
+        return { activityId: known.id, isRepeat: true };
+      }
+
+      const activityId = randomUUID();
+      await activity.record(unit, {
+        id: activityId,
+        workspaceId,
+        direction: 'out',
+        type: 'a2a_receive',
+        method: 'notify',
+        targetId: workspaceId,
+        inReplyTo: inReplyTo ?? null,
+        summary: `Agent message: ${cutText(message, SUMMARY_LENGTH)}`,
+        response: body,
+        status: 'ok',
+        idempotencyKey: key ?? null,
+      });
+      await events.append(unit, {
+        type: 'AGENT_MESSAGE',
+        workspaceId,
+        payload: {
+          message,
+          workspace_id: workspaceId,
+          name: workspace.name,
+          activity_id: activityId,
+          ...(attachments.length === 0 ? {} : { attachments }),
+          ...(inReplyTo === undefined ? {} : { in_reply_to: inReplyTo }),
+        },
+      });
+      if (inReplyTo !== undefined && inReplyTo !== '') {
+        await messages.answerCanvas(unit, workspaceId, inReplyTo, (id) => {
+          const answer = buildAnswer({ id, messageId: activityId, text: message });
+          const parts = [...answer.result.parts, ...fileParts(attachments)];
+          return { ...answer, result: { ...answer.result, parts } } as JsonObject;
         });
-        await events.append(unit, {
-          type: 'AGENT_MESSAGE',
-          workspaceId,
-          payload: {
-            message,
-            workspace_id: workspaceId,
-            name: workspace.name,
-            activity_id: activityId,
-            ...(attachments.length === 0 ? {} : { attachments }),
-            ...(inReplyTo === undefined ? {} : { in_reply_to: inReplyTo }),
-          },
-        });
-        if (inReplyTo !== undefined && inReplyTo !== '') {
-          await messages.answerCanvas(unit, workspaceId, inReplyTo, (id) => {
-            const answer = buildAnswer({ id, messageId: activityId, text: message });
-            const parts = [...answer.result.parts, ...fileParts(attachments)];
-            return { ...answer, result: { ...answer.result, parts } } as JsonObject;
-          });
-        }
-        return { activityId, isRepeat: false };
-      }),
-  };
+      }
+      return { activityId, isRepeat: false };
+    });
+  }
 }
 
-function saysTheSame(known: ActivityRowRecord, body: JsonObject, inReplyTo: string | undefined): boolean {
+function isSameNotify(known: ActivityRowRecord, body: JsonObject, inReplyTo: string | undefined): boolean {
   const said = JSON.parse(known.response_body ?? 'null');
   if (!isJsonObject(said) || known.in_reply_to !== (inReplyTo ?? null)) return false;
   return JSON.stringify(said) === JSON.stringify(body);

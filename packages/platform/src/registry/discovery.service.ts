@@ -1,51 +1,57 @@
 import type { DeliveryMode, DiscoverAnswer, PeerRow, WorkspaceStatus } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
+import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import { cardOf } from '../directory/workspace-view.rules.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { ApiError } from '../http/api-error.ts';
-import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
-import { cardOf } from '../workspaces/workspace-view.rules.ts';
 
-/** Finding peers (wire contract 3.13 to 3.15, and section 8, row 18). */
-export interface DiscoveryService {
-  /** Where a workspace is. `callerId` is null for an operator, who may find everybody. */
-  discover(callerId: string | null, targetId: string): Promise<DiscoverAnswer>;
-  /** Siblings, children, then the parent; `q` is a part of the name or role in any letter case. */
-  peers(workspaceId: string, q: string | undefined): Promise<PeerRow[]>;
-  mayCommunicate(callerId: string, targetId: string): Promise<boolean>;
+export interface DiscoveryServiceOptions extends Pick<PlatformContext, 'addressGuard'> {
+  readonly hierarchy: HierarchyService;
+  readonly workspaces: WorkspaceDirectory;
 }
 
-export function createDiscoveryService(
-  { addressGuard }: PlatformContext,
-  { hierarchy, workspaces }: { hierarchy: HierarchyService; workspaces: WorkspaceLookup },
-): DiscoveryService {
-  return {
-    discover: async (callerId, targetId) => {
-      if (callerId !== null && !(await hierarchy.canCommunicate(callerId, targetId))) {
-        throw new ApiError(403, 'access_denied', 'not authorized to discover this workspace');
-      }
-      const row = await workspaces.require(targetId);
-      if (row.url === null) requireReachable(row, callerId);
-      else if (!addressGuard.checkUrl(row.url).ok) {
-        throw new ApiError(503, 'unsafe_url', 'workspace URL failed safety check');
-      }
-      return {
-        id: row.id,
-        url: row.url ?? '',
-        name: row.name,
-        role: row.role,
-        status: row.status,
-        delivery_mode: row.delivery_mode,
-        agent_card: cardOf(row),
-      };
-    },
-    peers: async (workspaceId, q) => {
-      const relatives = await workspaces.relatives(await workspaces.require(workspaceId));
-      const part = (q ?? '').trim().toLowerCase();
-      return relatives.filter((row) => mentions(row, part)).map(toPeerRow);
-    },
-    mayCommunicate: (callerId, targetId) => hierarchy.canCommunicate(callerId, targetId),
-  };
+/** Finding peers and their addresses. */
+export class DiscoveryService {
+  readonly #options: DiscoveryServiceOptions;
+
+  constructor(options: DiscoveryServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Where a workspace is. `callerId` is null for an operator, who may find everybody. */
+  async discover(callerId: string | null, targetId: string): Promise<DiscoverAnswer> {
+    const { addressGuard, hierarchy, workspaces } = this.#options;
+    if (callerId !== null && !(await hierarchy.canCommunicate(callerId, targetId))) {
+      throw new ApiError(403, 'access_denied', 'not authorized to discover this workspace');
+    }
+    const row = await workspaces.require(targetId);
+    if (row.url === null) requireReachable(row, callerId);
+    else if (!addressGuard.checkUrl(row.url).ok) {
+      throw new ApiError(503, 'unsafe_url', 'workspace URL failed safety check');
+    }
+    return {
+      id: row.id,
+      url: row.url ?? '',
+      name: row.name,
+      role: row.role,
+      status: row.status,
+      delivery_mode: row.delivery_mode,
+      agent_card: cardOf(row),
+    };
+  }
+
+  /** Siblings, children, then the parent; `q` is a part of the name or role in any letter case. */
+  async peers(workspaceId: string, q: string | undefined): Promise<PeerRow[]> {
+    const { workspaces } = this.#options;
+    const relatives = await workspaces.relatives(await workspaces.require(workspaceId));
+    const part = (q ?? '').trim().toLowerCase();
+    return relatives.filter((row) => mentions(row, part)).map(toPeerRow);
+  }
+
+  mayCommunicate(callerId: string, targetId: string): Promise<boolean> {
+    return this.#options.hierarchy.canCommunicate(callerId, targetId);
+  }
 }
 
 /** Without a URL a peer can only be reached through the platform, and only itself may look whatever its status. */

@@ -1,14 +1,14 @@
 import type { WorkspaceRow } from '../database/schema.ts';
 import type { Identity } from '../http/identity.ts';
 
-/** What a register may do (decision 3). */
+/** What a register may do. */
 export type RegisterDecision =
-  /** The one 401 for everybody who is not let in. */
+  /** The one 401 for everybody without a right to register. */
   | { readonly kind: 'refuse' }
   /** The old token of this very workspace, which was removed. */
-  | { readonly kind: 'tell-removed' }
+  | { readonly kind: 'removed' }
   /** An operator named a workspace that is not there, or no longer. */
-  | { readonly kind: 'tell-missing' }
+  | { readonly kind: 'missing' }
   | {
       readonly kind: 'accept';
       readonly issueToken: boolean;
@@ -29,7 +29,7 @@ const REFUSE = { kind: 'refuse' } as const;
 const KEEP_TOKENS = { kind: 'accept', issueToken: false, revoke: 'nothing' } as const;
 const CLAIM = { kind: 'accept', issueToken: true, revoke: 'unused-first' } as const;
 
-/** Decides who may register and whether the answer carries a token. Never tells an outsider what exists. */
+/** Decides who may register and whether the answer carries a token. Reveals nothing about what exists to anybody else. */
 export function decideRegister(facts: RegisterFacts): RegisterDecision {
   const { identity, workspace, workspaceId } = facts;
   const isAlive = workspace !== undefined && workspace.status !== 'removed';
@@ -37,11 +37,11 @@ export function decideRegister(facts: RegisterFacts): RegisterDecision {
     case 'unknown-credential':
       return REFUSE;
     case 'removed':
-      return identity.workspaceId === workspaceId ? { kind: 'tell-removed' } : REFUSE;
+      return identity.workspaceId === workspaceId ? { kind: 'removed' } : REFUSE;
     case 'workspace':
       return isAlive && identity.workspaceId === workspaceId ? KEEP_TOKENS : REFUSE;
     case 'operator':
-      return isAlive ? decideForOperator(facts, workspace.claimed_at !== null) : { kind: 'tell-missing' };
+      return isAlive ? decideForOperator(facts, workspace.claimed_at !== null) : { kind: 'missing' };
     case 'anonymous': {
       if (!isAlive || workspace.claimed_at !== null) return REFUSE;
       const age = facts.now - Date.parse(workspace.created_at);

@@ -2,32 +2,27 @@ import { HeartbeatRequest, RegisterRequest, UpdateCardRequest } from '@molecule-
 import type { FastifyInstance } from 'fastify';
 import { requireOwnToken } from '../http/access.ts';
 import { parseBody, parseWorkspaceId } from '../http/parse.ts';
-import type { PresenceService } from './presence.service.ts';
-import type { RegistrationService } from './registration.service.ts';
+import type { RegistryService } from './registry.service.ts';
 
 /** Registering, heartbeats and cards (wire contract 3.10 to 3.12). */
-export function registerRegistryRoutes(
-  app: FastifyInstance,
-  registration: RegistrationService,
-  presence: PresenceService,
-): void {
+export function registerRegistryRoutes(app: FastifyInstance, registry: RegistryService): void {
   app.post('/registry/register', async (request) => {
     const body = parseBody(RegisterRequest, request.body, 'invalid request body');
-    return registration.register(namedWorkspace(body), body, request.identity);
+    return registry.register(namedWorkspace(body), body, request.identity);
   });
 
   app.post('/registry/heartbeat', async (request) => {
     const body = parseBody(HeartbeatRequest, request.body, 'invalid request body');
     const id = namedWorkspace(body);
     requireOwnToken(request, id);
-    return presence.heartbeat(id, body);
+    return registry.heartbeat(id, body);
   });
 
   app.post('/registry/update-card', async (request) => {
     const body = parseBody(UpdateCardRequest, request.body, 'invalid request body');
     const id = namedWorkspace(body);
     requireOwnToken(request, id);
-    await presence.updateCard(id, body.agent_card);
+    await registry.updateCard(id, body.agent_card);
     return { status: 'updated' };
   });
 }

@@ -1,10 +1,11 @@
 import type { TokenHolder } from '../http/credential-source.ts';
-import type { Clock } from '../time/clock.ts';
+import type { PlatformLogger } from '../logging/logger.ts';
+import { type Clock, timestamp } from '../time/clock.ts';
 
 const LIFETIME_MS = 30_000;
 const MAX_ENTRIES = 10_000;
 
-/** Remembers the holders of tokens for a short time, so that a request costs no look-up. Forgets at once when told. */
+/** Keeps the holders of tokens for 30 s, so that a request needs no query; a revoked token is removed at once. */
 export class TokenCache {
   readonly #clock: Clock;
   readonly #entries = new Map<string, { holder: TokenHolder; expiresAt: number }>();
@@ -14,7 +15,7 @@ export class TokenCache {
     this.#clock = clock;
   }
 
-  /** Changes whenever something was forgotten; a look-up that began before must not be remembered after. */
+  /** Changes with each removal. A holder that was read before a removal must not be kept after it. */
   get generation(): number {
     return this.#generation;
   }
@@ -41,6 +42,52 @@ export class TokenCache {
     const gone = new Set(workspaceIds);
     for (const [hash, { holder }] of this.#entries) {
       if (gone.has(holder.workspaceId)) this.#entries.delete(hash);
+    }
+  }
+}
+
+const WRITE_AFTER_MS = 60_000;
+
+/** Collects when tokens were last used and writes it once a minute, many in one transaction. */
+export class TokenUsage {
+  readonly #clock: Clock;
+  readonly #logger: PlatformLogger;
+  readonly #write: (used: ReadonlyMap<string, string>) => Promise<void>;
+  #pending = new Map<string, string>();
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly logger: PlatformLogger;
+    /** Stores the time of last use by token id. */
+    readonly write: (used: ReadonlyMap<string, string>) => Promise<void>;
+  }) {
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#write = options.write;
+  }
+
+  record(tokenId: string): void {
+    this.#pending.set(tokenId, timestamp(this.#clock));
+    this.#cancelTimer ??= this.#clock.schedule(WRITE_AFTER_MS, () => void this.flush());
+  }
+
+  /** When the token was last used, if that is not written yet. */
+  lastUsed(tokenId: string): string | undefined {
+    return this.#pending.get(tokenId);
+  }
+
+  /** Writes what is pending. Never rejects: a lost time of use does no harm. */
+  async flush(): Promise<void> {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const used = this.#pending;
+    this.#pending = new Map();
+    if (used.size === 0) return;
+    try {
+      await this.#write(used);
+    } catch (error) {
+      this.#logger.warn({ reason: String(error) }, 'Failed to store when tokens were last used');
     }
   }
 }

@@ -5,14 +5,18 @@ import {
   PatchWorkspaceRequest,
 } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
+import { workspaceRemoved } from '../directory/workspace-directory.ts';
 import { removedHolder, requireCaller, requireWorkspaceAccess } from '../http/access.ts';
 import { parseBody, parseQuery, workspaceParam } from '../http/parse.ts';
-import { workspaceRemoved } from './workspace.lookup.ts';
-import { removedState } from './workspace-reading.service.ts';
-import type { WorkspacesService } from './workspaces.service.ts';
+import type { LifecycleService } from './lifecycle.service.ts';
+import { removedState, type WorkspacesService } from './workspaces.service.ts';
 
 /** Workspaces and their lifecycle (wire contract 3.1 to 3.7). */
-export function registerWorkspacesRoutes(app: FastifyInstance, workspaces: WorkspacesService): void {
+export function registerWorkspacesRoutes(
+  app: FastifyInstance,
+  workspaces: WorkspacesService,
+  lifecycle: LifecycleService,
+): void {
   app.post('/workspaces', async (request, reply) => {
     const body = parseBody(CreateWorkspaceRequest, request.body, 'invalid workspace payload');
     return reply.code(201).send(await workspaces.create(body));
@@ -38,19 +42,19 @@ export function registerWorkspacesRoutes(app: FastifyInstance, workspaces: Works
   app.delete('/workspaces/:id', async (request) => {
     const id = workspaceParam(request);
     const query = parseQuery(DeleteWorkspaceQuery, request.query);
-    return workspaces.remove(id, { confirmed: query.confirm === 'true', purge: query.purge === 'true' });
+    return lifecycle.remove(id, { confirmed: query.confirm === 'true', purge: query.purge === 'true' });
   });
 
   app.post('/workspaces/:id/pause', async (request) => {
     const id = workspaceParam(request);
     requireWorkspaceAccess(request, id);
-    return workspaces.pause(id);
+    return lifecycle.pause(id);
   });
 
   app.post('/workspaces/:id/resume', async (request) => {
     const id = workspaceParam(request);
     requireWorkspaceAccess(request, id);
-    return workspaces.resume(id);
+    return lifecycle.resume(id);
   });
 
   app.get('/workspaces/:id/state', async (request) => {

@@ -1,31 +1,159 @@
+import type {
+  CreateWorkspaceAnswer,
+  CreateWorkspaceRequest,
+  PatchWorkspaceAnswer,
+  PatchWorkspaceRequest,
+  WorkspaceDetail,
+  WorkspaceListRow,
+  WorkspaceState,
+} from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
-import { createWorkspaceCreation, type WorkspaceCreation } from './workspace-creation.service.ts';
-import { createWorkspacePatching, type WorkspacePatching } from './workspace-patch.service.ts';
-import { createWorkspacePausing, type WorkspacePausing } from './workspace-pause.service.ts';
-import { createWorkspaceReading, type WorkspaceReading } from './workspace-reading.service.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
+import type { WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
+import { decideAgentAddress } from '../directory/agent-address.rules.ts';
 import {
-  createWorkspaceRemoval,
-  type WorkspaceRemoval,
-  type WorkspaceRemovalDependencies,
-} from './workspace-removal.service.ts';
+  requireAlive,
+  type WorkspaceDirectory,
+  workspaceNotFound,
+} from '../directory/workspace-directory.ts';
+import { toDetail, toListRow } from '../directory/workspace-view.rules.ts';
+import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
+import { ApiError } from '../http/api-error.ts';
+import type { Caller } from '../http/identity.ts';
+import { timestamp } from '../time/clock.ts';
+import type { TokensService } from '../tokens/tokens.service.ts';
+import { describeConnection } from './connection.rules.ts';
+import {
+  forbiddenField,
+  newWorkspaceRow,
+  plainChanges,
+  refuseUnsupported,
+} from './workspace-change.rules.ts';
 
-/** Everything that can be done with a workspace, one part a file. */
-export interface WorkspacesService
-  extends WorkspaceCreation,
-    WorkspaceReading,
-    WorkspacePatching,
-    WorkspaceRemoval,
-    WorkspacePausing {}
+export interface WorkspacesServiceOptions extends PlatformContext {
+  readonly hierarchy: HierarchyService;
+  readonly tokens: TokensService;
+  readonly workspaces: WorkspaceDirectory;
+}
 
-export function createWorkspacesService(
-  context: PlatformContext,
-  dependencies: WorkspaceRemovalDependencies,
-): WorkspacesService {
-  return {
-    ...createWorkspaceCreation(context, dependencies),
-    ...createWorkspaceReading(context, dependencies),
-    ...createWorkspacePatching(context, dependencies),
-    ...createWorkspaceRemoval(context, dependencies),
-    ...createWorkspacePausing(context, dependencies),
-  };
+/** Creating, reading and changing workspaces. */
+export class WorkspacesService {
+  readonly #options: WorkspacesServiceOptions;
+
+  constructor(options: WorkspacesServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Creates a workspace for an agent that runs elsewhere, with its first token and samples to connect it. */
+  async create(body: CreateWorkspaceRequest): Promise<CreateWorkspaceAnswer> {
+    const { addressGuard, clock, database, events, tokens, workspaces } = this.#options;
+    refuseUnsupported(body);
+    const requested = { url: body.url, deliveryMode: body.delivery_mode };
+    const stored = { url: null, deliveryMode: 'poll' } as const;
+    const address = decideAgentAddress(requested, stored, addressGuard.checkUrl);
+    const row = newWorkspaceRow(body, address, timestamp(clock));
+    const { id: workspaceId, name, tier, runtime } = row;
+    const { token } = await database.transaction(async (unit) => {
+      if (row.parent_id != null) await this.#requireParent(unit, row.parent_id);
+      await workspaces.insert(row, unit.trx);
+      const created = { name, tier, runtime };
+      await events.append(unit, { type: 'WORKSPACE_PROVISIONING', workspaceId, payload: created });
+      const payload = { name, external: true };
+      await events.append(unit, { type: 'WORKSPACE_AWAITING_AGENT', workspaceId, payload });
+      return tokens.issue(unit, workspaceId, 'create');
+    });
+    const platformUrl = this.#options.publicUrl();
+    const connection = describeConnection({ workspaceId, name, platformUrl, token });
+    return { id: workspaceId, external: true, status: 'awaiting_agent', connection };
+  }
+
+  async list(): Promise<WorkspaceListRow[]> {
+    return (await this.#options.workspaces.list()).map(toListRow);
+  }
+
+  /** For an operator, the workspace itself and those who may talk to it; 410 once removed. */
+  async get(
+    id: string,
+    caller: Caller,
+    { includeRemoved }: { includeRemoved: boolean },
+  ): Promise<WorkspaceDetail> {
+    const { hierarchy, workspaces } = this.#options;
+    if (caller.kind === 'workspace' && !(await hierarchy.canCommunicate(caller.workspaceId, id))) {
+      throw new ApiError(403, 'access_denied', 'not authorized to read this workspace');
+    }
+    const row = await workspaces.find(id);
+    if (row === undefined) throw workspaceNotFound();
+    return toDetail(includeRemoved ? row : requireAlive(row));
+  }
+
+  async state(id: string): Promise<WorkspaceState> {
+    const row = await this.#options.workspaces.find(id);
+    if (row === undefined) {
+      throw new ApiError(404, 'workspace_not_found', 'workspace not found', {
+        extras: { workspace_id: id, deleted: true },
+      });
+    }
+    if (row.status === 'removed') throw removedState(id, row.removed_at);
+    return { workspace_id: id, status: row.status, paused: row.status === 'paused', deleted: false };
+  }
+
+  /** Changes all fields of the body or none. */
+  patch(id: string, caller: Caller, body: PatchWorkspaceRequest): Promise<PatchWorkspaceAnswer> {
+    const { clock, database, events, workspaces } = this.#options;
+    return database.transaction(async (unit) => {
+      const row = await workspaces.require(id, unit.trx);
+      const forbidden = caller.kind === 'workspace' ? forbiddenField(body) : undefined;
+      if (forbidden !== undefined) {
+        throw new ApiError(403, 'forbidden', `a workspace token may not change ${forbidden}`, {
+          extras: { field: forbidden, hint: 'Use the operator key.' },
+        });
+      }
+      const parent = body.parent_id === undefined ? {} : await this.#parentChange(unit, row, body.parent_id);
+      const change = { ...plainChanges(body), ...this.#addressChange(row, body), ...parent };
+      const fields = Object.keys(change);
+      if (fields.length > 0) {
+        await workspaces.update(id, { ...change, updated_at: timestamp(clock) }, unit.trx);
+        await events.append(unit, { type: 'WORKSPACE_UPDATED', workspaceId: id, payload: { fields } });
+      }
+      return { status: 'updated', ...(body.workspace_dir === undefined ? {} : { needs_restart: true }) };
+    });
+  }
+
+  async #parentChange(unit: UnitOfWork, row: WorkspaceRow, given: string | null): Promise<WorkspaceUpdate> {
+    if (given === null) return { parent_id: null };
+    const parentId = given.toLowerCase();
+    await this.#requireParent(unit, parentId);
+    const below = await this.#options.hierarchy.descendantIds(row.id, unit.trx);
+    if (parentId === row.id || below.includes(parentId)) {
+      throw invalidParent('the tree would become a circle');
+    }
+    return { parent_id: parentId };
+  }
+
+  async #requireParent(unit: UnitOfWork, parentId: string): Promise<void> {
+    const parent = await this.#options.workspaces.find(parentId, unit.trx);
+    if (parent === undefined) throw invalidParent('there is no such workspace');
+    if (parent.status === 'removed') throw invalidParent('that workspace was removed');
+  }
+
+  #addressChange(row: WorkspaceRow, body: PatchWorkspaceRequest): WorkspaceUpdate {
+    if (body.url === undefined && body.delivery_mode === undefined) return {};
+    const stored = { url: row.url, deliveryMode: row.delivery_mode === 'push' ? 'push' : 'poll' } as const;
+    const requested = { url: body.url, deliveryMode: body.delivery_mode };
+    const address = decideAgentAddress(requested, stored, this.#options.addressGuard.checkUrl);
+    return { url: address.url, delivery_mode: address.deliveryMode };
+  }
+}
+
+/** What `/state` says of a removed workspace, to its own old token as well. */
+export function removedState(id: string, removedAt: string | null): ApiError {
+  return new ApiError(404, 'workspace_removed', 'workspace removed', {
+    extras: { workspace_id: id, status: 'removed', deleted: true, removed_at: removedAt },
+  });
+}
+
+function invalidParent(problem: string): ApiError {
+  return new ApiError(400, 'invalid_parent', `invalid parent_id: ${problem}`, {
+    extras: { field: 'parent_id' },
+  });
 }

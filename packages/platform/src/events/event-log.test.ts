@@ -1,12 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
-import type { PlatformContext } from '../context.ts';
 import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { createInProcessBus } from './event-bus.ts';
-import { EventLog } from './event-log.ts';
-import { createEventRetention } from './event-retention.ts';
+import { EventLog, EventRetention } from './event-log.ts';
 
 let database: PlatformDatabase;
 afterEach(() => database.close());
@@ -28,9 +26,7 @@ describe('the event log', () => {
     await append('WORKSPACE_ONLINE', 2);
     clock.advance(8 * 24 * 60 * 60_000);
     await append('TASK_UPDATED', 3);
-    const settings = { activityRetentionDays: 7 };
-    const context = { db, clock, logger: silentLogger, settings } as unknown as PlatformContext;
-    await createEventRetention(context).prune();
+    await new EventRetention({ clock, database, logger: silentLogger, retentionDays: 7 }).prune();
     const kept = await db.selectFrom('events').select('event_type').execute();
     expect(kept.map((row) => row.event_type).sort()).toEqual([
       ...['TASK_UPDATED', 'TASK_UPDATED', 'TASK_UPDATED'],

@@ -1,0 +1,144 @@
+import type { PlatformContext } from '../context.ts';
+import type { PreparedQuery, Queryable } from '../database/platform-database.ts';
+import type { NewWorkspaceRow, WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
+import { ApiError } from '../http/api-error.ts';
+
+/**
+ * The rows of workspaces, read and written by every room above. Inside a transaction its `trx` is the last
+ * argument; without one a query runs on its own.
+ */
+export class WorkspaceDirectory {
+  readonly #query: Queryable;
+  readonly #select: PreparedQuery<{ id: string }, WorkspaceRow>;
+  readonly #selectMany: PreparedQuery<Readonly<Record<number, string>>, WorkspaceRow>;
+
+  constructor({ database }: Pick<PlatformContext, 'database'>) {
+    this.#query = database.query;
+    this.#select = database.prepare((db, { id }: { id: string }) =>
+      db.selectFrom('workspaces').selectAll().where('id', '=', id),
+    );
+    this.#selectMany = database.prepare((db, ids: Readonly<Record<number, string>>) =>
+      db.selectFrom('workspaces').selectAll().where('id', 'in', Object.values(ids)),
+    );
+  }
+
+  /** The row, removed or not. */
+  async find(id: string, db: Queryable = this.#query): Promise<WorkspaceRow | undefined> {
+    const { rows } = await this.#select({ id }, db);
+    return rows[0];
+  }
+
+  /** The rows of these ids, removed or not, in no order; unknown ids are left out. */
+  async findMany(ids: readonly string[], db: Queryable = this.#query): Promise<WorkspaceRow[]> {
+    if (ids.length === 0) return [];
+    const { rows } = await this.#selectMany({ ...ids }, db);
+    return rows;
+  }
+
+  /** The row, or 404 for an unknown and 410 for a removed workspace. */
+  async require(id: string, db: Queryable = this.#query): Promise<WorkspaceRow> {
+    return requireAlive(await this.find(id, db));
+  }
+
+  /** Every row that is not removed, oldest first. */
+  async list(): Promise<WorkspaceRow[]> {
+    return this.#alive(this.#query).execute();
+  }
+
+  /** Siblings, children, then the parent; neither removed ones nor the workspace itself. */
+  async relatives(member: WorkspaceRow, db: Queryable = this.#query): Promise<WorkspaceRow[]> {
+    const others = this.#alive(db).where('id', '!=', member.id);
+    const { parent_id: parentId } = member;
+    const siblings = await (parentId === null
+      ? others.where('parent_id', 'is', null)
+      : others.where('parent_id', '=', parentId)
+    ).execute();
+    const children = await others.where('parent_id', '=', member.id).execute();
+    const parents = parentId === null ? [] : await others.where('id', '=', parentId).execute();
+    return [...siblings, ...children, ...parents];
+  }
+
+  async insert(row: NewWorkspaceRow, db: Queryable): Promise<void> {
+    await db.insertInto('workspaces').values(row).execute();
+  }
+
+  /** Writes some columns; true when there is such a row. */
+  async update(id: string, change: WorkspaceUpdate, db: Queryable = this.#query): Promise<boolean> {
+    const { numUpdatedRows } = await db
+      .updateTable('workspaces')
+      .set(change)
+      .where('id', '=', id)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  /** Deletes rows for good; what refers to them is deleted with them. */
+  async delete(ids: readonly string[], db: Queryable): Promise<void> {
+    await db.deleteFrom('workspaces').where('id', 'in', ids).execute();
+  }
+
+  /** Marks an unclaimed workspace as claimed; false when it was claimed before. */
+  async claim(id: string, claimedAt: string, db: Queryable = this.#query): Promise<boolean> {
+    const { numUpdatedRows } = await db
+      .updateTable('workspaces')
+      .set({ claimed_at: claimedAt })
+      .where('id', '=', id)
+      .where('claimed_at', 'is', null)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  /** Ids of the external workspaces whose agents count as alive. */
+  async listLiveIds(): Promise<string[]> {
+    const rows = await this.#query
+      .selectFrom('workspaces')
+      .select('id')
+      .where('status', 'in', ['online', 'degraded'])
+      .where('runtime', '=', 'external')
+      .execute();
+    return rows.map((row) => row.id);
+  }
+
+  /** Turns a live workspace offline; false when it was not alive any more. */
+  async markOffline(id: string, updatedAt: string, db: Queryable): Promise<boolean> {
+    const { numUpdatedRows } = await db
+      .updateTable('workspaces')
+      .set({ status: 'offline', updated_at: updatedAt })
+      .where('id', '=', id)
+      .where('status', 'in', ['online', 'degraded'])
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  #alive(db: Queryable) {
+    return db
+      .selectFrom('workspaces')
+      .selectAll()
+      .where('status', '!=', 'removed')
+      .orderBy('created_at')
+      .orderBy('id');
+  }
+}
+
+/** The row when there is one that is not removed; else 404 or 410. */
+export function requireAlive(row: WorkspaceRow | undefined): WorkspaceRow {
+  if (row === undefined) throw workspaceNotFound();
+  if (row.status === 'removed') throw workspaceRemoved(row.id, row.removed_at);
+  return row;
+}
+
+export function workspaceNotFound(): ApiError {
+  return new ApiError(404, 'workspace_not_found', 'workspace not found');
+}
+
+/** 410, so that callers fail at once instead of trying again. */
+export function workspaceRemoved(id: string, removedAt: string | null): ApiError {
+  return new ApiError(410, 'workspace_removed', 'workspace removed', {
+    extras: {
+      id,
+      removed_at: removedAt,
+      deleted: true,
+      hint: 'A removed workspace cannot be brought back; create a new workspace and use its token.',
+    },
+  });
+}

@@ -1,0 +1,148 @@
+import type {
+  AgentCard,
+  HeartbeatAnswer,
+  HeartbeatRequest,
+  RegisterAnswer,
+  RegisterRequest,
+} from '@molecule-ai/protocol';
+import type { ActivityService } from '../activity/activity.service.ts';
+import type { PlatformContext } from '../context.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
+import type { WorkspaceRow } from '../database/schema.ts';
+import { decideAgentAddress } from '../directory/agent-address.rules.ts';
+import { requireAlive, type WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import { cardOf } from '../directory/workspace-view.rules.ts';
+import { removedCredential } from '../http/access.ts';
+import { ApiError } from '../http/api-error.ts';
+import type { Identity } from '../http/identity.ts';
+import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
+import { timestamp } from '../time/clock.ts';
+import type { TokensService } from '../tokens/tokens.service.ts';
+import { evaluateHeartbeat } from './heartbeat.rules.ts';
+import { decideRegister, type RegisterDecision } from './register.rules.ts';
+
+export interface RegistryServiceOptions extends PlatformContext {
+  readonly activity: Pick<ActivityService, 'pendingCount'>;
+  readonly liveness: LivenessMonitor;
+  readonly tokens: TokensService;
+  readonly workspaces: WorkspaceDirectory;
+}
+
+/** What agents say of themselves: where they are, what they can do, and that they are alive. */
+export class RegistryService {
+  readonly #options: RegistryServiceOptions;
+
+  constructor(options: RegistryServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Stores the agent's address and card; the response carries a token if the agent needs one. */
+  register(workspaceId: string, body: RegisterRequest, identity: Identity): Promise<RegisterAnswer> {
+    const { clock, database, settings, tokens, workspaces } = this.#options;
+    return database.transaction(async (unit) => {
+      const workspace = await workspaces.find(workspaceId, unit.trx);
+      const decision = decideRegister({
+        identity,
+        workspaceId,
+        workspace,
+        liveTokens: workspace === undefined ? 0 : await tokens.countLive(unit, workspaceId),
+        rotate: body.rotate === true,
+        now: clock.now(),
+        claimWindowMs: settings.claimWindowMs,
+      });
+      if (decision.kind === 'removed' && identity.kind === 'removed') throw removedCredential(identity);
+      if (decision.kind === 'missing') requireAlive(workspace);
+      if (decision.kind !== 'accept' || workspace === undefined) throw refused();
+      const deliveryMode = await this.#storeRegistration(unit, workspace, body);
+      const token = await this.#issueToken(unit, workspaceId, decision);
+      return {
+        status: 'registered',
+        id: workspaceId,
+        workspace_id: workspaceId,
+        delivery_mode: deliveryMode,
+        org_id: settings.orgId,
+        expires_at: null,
+        ...(token === undefined ? {} : { auth_token: token }),
+      };
+    });
+  }
+
+  async heartbeat(workspaceId: string, body: HeartbeatRequest): Promise<HeartbeatAnswer> {
+    const { activity, clock, database, events, liveness, workspaces } = this.#options;
+    const status = await database.transaction(async (unit) => {
+      const row = await workspaces.require(workspaceId, unit.trx);
+      const { change, events: changes } = evaluateHeartbeat(row, body);
+      const now = timestamp(clock);
+      await workspaces.update(workspaceId, { ...change, last_heartbeat_at: now, updated_at: now }, unit.trx);
+      for (const event of changes) await events.append(unit, { ...event, workspaceId });
+      if (change.status !== 'paused') unit.afterCommit(() => liveness.seen(workspaceId));
+      return change.status;
+    });
+    return {
+      status: 'ok',
+      workspace_status: status,
+      paused: status === 'paused',
+      deleted: false,
+      pending: await activity.pendingCount(workspaceId),
+      server_time: timestamp(clock),
+    };
+  }
+
+  updateCard(workspaceId: string, card: AgentCard): Promise<void> {
+    const { clock, database, events, workspaces } = this.#options;
+    return database.transaction(async (unit) => {
+      await workspaces.require(workspaceId, unit.trx);
+      const change = { agent_card: JSON.stringify(card), updated_at: timestamp(clock) };
+      await workspaces.update(workspaceId, change, unit.trx);
+      await events.append(unit, { type: 'AGENT_CARD_UPDATED', workspaceId, payload: { agent_card: card } });
+    });
+  }
+
+  async #storeRegistration(unit: UnitOfWork, row: WorkspaceRow, body: RegisterRequest) {
+    const { addressGuard, clock, events, liveness, workspaces } = this.#options;
+    const stored = { url: row.url, deliveryMode: row.delivery_mode === 'push' ? 'push' : 'poll' } as const;
+    const requested = { url: body.url, deliveryMode: body.delivery_mode };
+    const { url, deliveryMode } = decideAgentAddress(requested, stored, addressGuard.checkUrl);
+    const card = body.agent_card ?? cardOf(row);
+    const isPaused = row.status === 'paused';
+    const now = timestamp(clock);
+    const change = {
+      url,
+      delivery_mode: deliveryMode,
+      agent_card: card === null ? null : JSON.stringify(card),
+      status: isPaused ? 'paused' : 'online',
+      runtime_state: '',
+      last_heartbeat_at: now,
+      updated_at: now,
+    };
+    await workspaces.update(row.id, change, unit.trx);
+    if (!isPaused) {
+      const payload = { url, agent_card: card, delivery_mode: deliveryMode };
+      await events.append(unit, { type: 'WORKSPACE_ONLINE', workspaceId: row.id, payload });
+      unit.afterCommit(() => liveness.seen(row.id));
+    } else if (body.agent_card !== undefined) {
+      const payload = { agent_card: body.agent_card };
+      await events.append(unit, { type: 'AGENT_CARD_UPDATED', workspaceId: row.id, payload });
+    }
+    return deliveryMode;
+  }
+
+  async #issueToken(unit: UnitOfWork, id: string, { issueToken, revoke }: Accepted) {
+    const { clock, tokens, workspaces } = this.#options;
+    if (!issueToken) return undefined;
+    const isFirstClaim = await workspaces.claim(id, timestamp(clock), unit.trx);
+    if (revoke === 'unused-first' && !isFirstClaim) throw refused();
+    if (revoke === 'unused-first') await tokens.revokeUnusedFirst(unit, id);
+    if (revoke === 'all') await tokens.revokeAllOf(unit, [id]);
+    return (await tokens.issue(unit, id, 'register')).token;
+  }
+}
+
+type Accepted = Extract<RegisterDecision, { kind: 'accept' }>;
+
+/** The same for every register that is refused, so that it does not reveal what exists. */
+function refused(): ApiError {
+  return new ApiError(401, 'invalid_credentials', 'invalid workspace auth token', {
+    extras: { hint: "Register with the workspace's own token or as an operator." },
+  });
+}

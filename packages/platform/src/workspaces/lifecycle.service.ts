@@ -1,0 +1,133 @@
+import type { DeleteWorkspaceAnswer, PauseAnswer, ResumeAnswer } from '@molecule-ai/protocol';
+import type { PlatformContext } from '../context.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
+import type { WorkspaceRow } from '../database/schema.ts';
+import { type WorkspaceDirectory, workspaceNotFound } from '../directory/workspace-directory.ts';
+import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
+import { ApiError } from '../http/api-error.ts';
+import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
+import type { MessagesService } from '../messages/messages.service.ts';
+import { timestamp } from '../time/clock.ts';
+import type { TokensService } from '../tokens/tokens.service.ts';
+
+export interface LifecycleServiceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'events'> {
+  readonly hierarchy: HierarchyService;
+  readonly liveness: LivenessMonitor;
+  readonly messages: Pick<MessagesService, 'onWorkspaceRemoved'>;
+  readonly tokens: TokensService;
+  readonly workspaces: WorkspaceDirectory;
+}
+
+/**
+ * Pausing, resuming and removing workspaces, each together with everything below. A pause lasts until it is
+ * resumed: neither a register nor a heartbeat ends it, and the URL is kept. After a resume the workspace waits for
+ * the next sign of life. A removal is final.
+ */
+export class LifecycleService {
+  readonly #options: LifecycleServiceOptions;
+
+  constructor(options: LifecycleServiceOptions) {
+    this.#options = options;
+  }
+
+  pause(id: string): Promise<PauseAnswer> {
+    const { database, liveness, workspaces } = this.#options;
+    return database.transaction(async (unit) => {
+      const row = await workspaces.require(id, unit.trx);
+      if (row.status === 'paused') {
+        throw new ApiError(404, 'already_paused', 'workspace not found or already paused');
+      }
+      const awake = (await this.#family(unit, row)).filter(
+        (member) => member.status !== 'paused' && member.status !== 'removed',
+      );
+      for (const member of awake) await this.#setStatus(unit, member, 'paused');
+      unit.afterCommit(() => liveness.forget(awake.map((member) => member.id)));
+      return { status: 'paused', paused_count: awake.length };
+    });
+  }
+
+  resume(id: string): Promise<ResumeAnswer> {
+    const { database, workspaces } = this.#options;
+    return database.transaction(async (unit) => {
+      const row = await workspaces.require(id, unit.trx);
+      if (row.status !== 'paused') throw new ApiError(404, 'not_paused', 'workspace not found or not paused');
+      const above = await this.#pausedAncestor(unit, id);
+      if (above !== undefined) {
+        const message = `parent workspace "${above.name}" is paused — resume it first`;
+        throw new ApiError(409, 'parent_paused', message, { extras: { id: above.id } });
+      }
+      const paused = (await this.#family(unit, row)).filter((member) => member.status === 'paused');
+      for (const member of paused) await this.#setStatus(unit, member, 'awaiting_agent');
+      return { status: 'awaiting_agent', resumed_count: paused.length };
+    });
+  }
+
+  /** Removes; 409 while there are children and the caller has not confirmed. `purge` also deletes the rows. */
+  remove(
+    id: string,
+    { confirmed, purge }: { confirmed: boolean; purge: boolean },
+  ): Promise<DeleteWorkspaceAnswer> {
+    const { database, hierarchy, workspaces } = this.#options;
+    return database.transaction(async (unit) => {
+      if ((await workspaces.find(id, unit.trx)) === undefined) throw workspaceNotFound();
+      const children = await hierarchy.children(id, unit.trx);
+      if (children.length > 0 && !confirmed) throw confirmationRequired(children);
+      const ids = [...(await hierarchy.descendantIds(id, unit.trx)), id];
+      const cascaded = await this.#removeAll(unit, id, ids);
+      if (purge) await workspaces.delete(ids, unit.trx);
+      return { status: purge ? 'purged' : 'removed', cascade_deleted: cascaded };
+    });
+  }
+
+  /** Marks what is not removed yet; returns how many of them are below the root. */
+  async #removeAll(unit: UnitOfWork, rootId: string, ids: readonly string[]): Promise<number> {
+    const { clock, events, liveness, messages, tokens, workspaces } = this.#options;
+    const now = timestamp(clock);
+    const rows = await workspaces.findMany(ids, unit.trx);
+    const aliveIds = ids.filter((id) => rows.some((row) => row.id === id && row.status !== 'removed'));
+    const below = aliveIds.filter((id) => id !== rootId);
+    await tokens.revokeAllOf(unit, ids);
+    for (const workspaceId of aliveIds) {
+      const change = { status: 'removed', removed_at: now, updated_at: now };
+      await workspaces.update(workspaceId, change, unit.trx);
+      const payload = workspaceId === rootId ? { cascade_deleted: below.length } : {};
+      await events.append(unit, { type: 'WORKSPACE_REMOVED', workspaceId, payload });
+    }
+    if (aliveIds.length > 0) await messages.onWorkspaceRemoved(unit, aliveIds);
+    unit.afterCommit(() => liveness.forget(ids));
+    return below.length;
+  }
+
+  async #family(unit: UnitOfWork, row: WorkspaceRow): Promise<WorkspaceRow[]> {
+    const { hierarchy, workspaces } = this.#options;
+    const below = await hierarchy.descendantIds(row.id, unit.trx);
+    return [row, ...(await workspaces.findMany(below, unit.trx))];
+  }
+
+  async #pausedAncestor(unit: UnitOfWork, id: string): Promise<WorkspaceRow | undefined> {
+    const { hierarchy, workspaces } = this.#options;
+    const ids = (await hierarchy.ancestors(id, unit.trx)).map((ancestor) => ancestor.id);
+    return (await workspaces.findMany(ids, unit.trx)).find((row) => row.status === 'paused');
+  }
+
+  async #setStatus(unit: UnitOfWork, row: WorkspaceRow, status: 'paused' | 'awaiting_agent'): Promise<void> {
+    const { clock, events, workspaces } = this.#options;
+    const { id: workspaceId, name } = row;
+    await workspaces.update(workspaceId, { status, updated_at: timestamp(clock) }, unit.trx);
+    const type = status === 'paused' ? 'WORKSPACE_PAUSED' : 'WORKSPACE_RESUMED';
+    await events.append(unit, { type, workspaceId, payload: { name } });
+  }
+}
+
+function confirmationRequired(children: readonly { id: string; name: string }[]): ApiError {
+  const message = `This workspace has ${children.length} child workspace(s); they would be removed with it.`;
+  return new ApiError(409, 'confirmation_required', message, {
+    extras: {
+      status: 'confirmation_required',
+      message,
+      children: [...children],
+      children_count: children.length,
+      hint: 'Repeat the request with ?confirm=true.',
+    },
+  });
+}
