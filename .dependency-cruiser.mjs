@@ -28,15 +28,38 @@ const coreRoomRules = coreRooms.map((room, index) => ({
 }));
 
 const platformRooms = [
-  'workspaces',
-  'registry',
+  'logging',
+  'time',
+  'options',
+  'database',
+  'storage',
+  'events',
+  'http',
+  'health',
+  'directory',
+  'hierarchy',
   'liveness',
   'tokens',
-  'messages',
-  'activity',
-  'notify',
   'session',
+  'waiting',
+  'activity',
+  'messages',
+  'notify',
+  'workspaces',
+  'registry',
+  'command-line',
 ];
+
+const platformRoomRules = platformRooms.map((room, index) => ({
+  name: `platform-room-${room}`,
+  comment: `packages/platform/src/${room} imports only from the rooms above it in docs/architecture.md`,
+  severity: 'error',
+  from: { path: `^packages/platform/src/${room}/`, pathNot: '\\.test\\.ts$' },
+  to: {
+    path: `^packages/platform/src/(${platformRooms.slice(index + 1).join('|') || 'no-such-room'})/`,
+    pathNot: '/workspace\\.lookup\\.ts$',
+  },
+}));
 
 const platformStoreRules = platformRooms.map((room) => ({
   name: `platform-store-${room}`,
@@ -116,8 +139,26 @@ export default {
       to: { dependencyTypes: ['core'] },
     },
     ...coreRoomRules,
+    ...platformRoomRules,
     ...platformStoreRules,
     ...messageStepRules,
+    {
+      name: 'platform-rooms-are-listed',
+      comment: 'Add the room to platformRooms, above the rooms that use it.',
+      severity: 'error',
+      from: { path: '^packages/platform/src/' },
+      to: { path: `^packages/platform/src/(?!(${platformRooms.join('|')})/)[^/]+/` },
+    },
+    {
+      name: 'platform-composition-root',
+      comment: 'Rooms get what they use from their options; only the root knows all of them.',
+      severity: 'error',
+      from: {
+        path: `^packages/platform/src/(${platformRooms.filter((room) => room !== 'command-line').join('|')})/`,
+        pathNot: '\\.test\\.ts$',
+      },
+      to: { path: '^packages/platform/src/(platform|rooms|main|index)\\.ts$' },
+    },
   ],
   options: {
     doNotFollow: { path: ['node_modules', '/dist/'] },
