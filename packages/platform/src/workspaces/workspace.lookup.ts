@@ -2,6 +2,5 @@
 export {
   requireAlive,
   type WorkspaceDirectory as WorkspaceLookup,
-  workspaceNotFound,
   workspaceRemoved,
 } from '../directory/workspace-directory.ts';
