@@ -8,6 +8,8 @@ import {
   isJsonObject,
   type JsonObject,
   type JsonValue,
+  type MessageView,
+  viewMessage,
 } from '@molecule-ai/protocol';
 import type { ActivityRowRecord } from '../database/schema.ts';
 import { wrapAnswerMessage } from './answer-message.rules.ts';
@@ -34,7 +36,8 @@ export function toActivityRow(record: FeedRecord, reader: FeedReader): ActivityR
   const toolTrace = parseJson(record.tool_trace);
   const inbound = record.direction === 'in';
   const source = record.source_id === null ? 'canvas_user' : 'peer_agent';
-  const text = inbound ? extractMessageText(request) : spokenText(record, request, response);
+  const view = viewMessage(request);
+  const text = inbound ? view.text : spokenText(record, request, response);
   const enrichment = enrich(record, reader);
   const row: ActivityRow = {
     id: record.id,
@@ -61,14 +64,14 @@ export function toActivityRow(record: FeedRecord, reader: FeedReader): ActivityR
     },
     ...enrichment,
     ...(inbound ? { source } : {}),
-    ...named(record),
+    ...named(record, view),
   };
   if (request !== undefined) row.request_body = request;
   if (response !== undefined) row.response_body = response;
   if (toolTrace !== undefined) row.tool_trace = toolTrace;
   const result = answerText(record, request);
   if (result !== undefined) row.params = { result };
-  const attachments = readAttachments(inbound ? request : response);
+  const attachments = readAttachments(inbound ? view.parts : extractParts(response));
   if (attachments.length > 0) row.attachments = attachments;
   return row;
 }
@@ -83,7 +86,7 @@ export function bringsAnswer(
 function readRequest(record: FeedRecord, reader: FeedReader): JsonValue | undefined {
   const request = parseJson(record.request_body);
   if (!bringsAnswer(record) || !isJsonObject(request)) return request;
-  return wrapAnswerMessage(request, reader.wrapAnswers);
+  return wrapAnswerMessage(viewMessage(request), reader.wrapAnswers);
 }
 
 function answerText(record: FeedRecord, request: JsonValue | undefined): string | undefined {
@@ -111,35 +114,21 @@ function enrich(record: FeedRecord, reader: FeedReader) {
   };
 }
 
-function named(record: FeedRecord) {
+function named(record: FeedRecord, { delegationId }: MessageView) {
   const state = known(DELIVERY_STATES, record.delivery_state);
-  const delegation = record.method === 'message/send' ? delegationOf(record.request_body) : undefined;
+  const isDelegated = record.method === 'message/send' && delegationId !== '';
   return {
     ...(record.message_id === null ? {} : { message_id: record.message_id }),
     ...(record.context_id === null ? {} : { context_id: record.context_id }),
     ...(record.trace_id === null ? {} : { trace_id: record.trace_id }),
     ...(record.in_reply_to === null ? {} : { in_reply_to: record.in_reply_to }),
-    ...(delegation === undefined ? {} : { delegation_id: delegation }),
+    ...(isDelegated ? { delegation_id: delegationId } : {}),
     ...(state === undefined || record.direction === 'out' ? {} : { delivery_state: state }),
   };
 }
 
-function delegationOf(request: string | null): string | undefined {
-  // Looked for as text first: rows are many and delegations are few.
-  if (request === null || !request.includes('"delegation_id"')) return undefined;
-  const body = parseJson(request);
-  const params = isJsonObject(body) ? body.params : undefined;
-  const message = isJsonObject(params) ? params.message : undefined;
-  const metadata = isJsonObject(message) ? message.metadata : undefined;
-  const id = isJsonObject(metadata) ? metadata.delegation_id : undefined;
-  return typeof id === 'string' && id !== '' ? id : undefined;
-}
-
-function readAttachments(body: JsonValue | undefined): Attachment[] {
-  return extractParts(body).flatMap((part) => {
-    const file = part.file;
-    return isJsonObject(file) ? attachmentOf(file) : [];
-  });
+function readAttachments(parts: readonly JsonObject[]): Attachment[] {
+  return parts.flatMap(({ file }) => (isJsonObject(file) ? attachmentOf(file) : []));
 }
 
 function attachmentOf(file: JsonObject): Attachment[] {

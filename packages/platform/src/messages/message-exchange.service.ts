@@ -101,10 +101,10 @@ export function createMessageExchange(
 
   return {
     send: async (incoming, holdSeconds, client) => {
-      const { message } = incoming;
+      const { view } = incoming.message;
       let waiter: OutcomeWaiter | undefined;
       const taken = await intake.take(incoming, (record, plan) => {
-        if (holdSeconds > 0 && isHeld(plan, message)) {
+        if (holdSeconds > 0 && isHeld(plan, view)) {
           waiter = standBy(record.queue_id, holdSeconds, client, true);
         }
       });
@@ -115,7 +115,7 @@ export function createMessageExchange(
         return end.kind === 'outcome' ? end : queued(record, target);
       }
       // Either nobody is held for this message, or it was sent before: then its outcome may be there.
-      const told = await waitFor(record.queue_id, isHeld(plan, message) ? holdSeconds : 0, client, true);
+      const told = await waitFor(record.queue_id, isHeld(plan, view) ? holdSeconds : 0, client, true);
       return told === undefined ? queued(record, target) : { kind: 'outcome', ...told };
     },
 

@@ -1,4 +1,4 @@
-import { extractMessageText, stripA2aBoundary } from '@molecule-ai/protocol';
+import { stripA2aBoundary, viewMessage } from '@molecule-ai/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { wrapAnswerMessage } from '../activity/answer-message.rules.ts';
@@ -60,7 +60,7 @@ describe('a normalised message', () => {
       normaliseMessage(
         { method: 'message/send', params: { message: { parts: [{ text: 'x' }], ...message }, ...params } },
         () => 'new',
-      );
+      ).view;
     expect(read({ role: 'user' }).expectsAnswer).toBe(true);
     expect(read({ role: 'agent' }).expectsAnswer).toBe(false);
     expect(read({ role: 'ROLE_AGENT' }).expectsAnswer).toBe(false);
@@ -78,11 +78,11 @@ describe('a normalised message', () => {
       parts: [{ type: 'text', text: 'x', odd: 1 }],
       extra: { a: [1] },
     };
-    const { envelope } = normaliseMessage(
+    const { view } = normaliseMessage(
       { jsonrpc: '2.0', id: 7, method: 'message/stream', params: { message } },
       () => '',
     );
-    expect(envelope).toEqual({ jsonrpc: '2.0', id: 7, method: 'message/stream', params: { message } });
+    expect(view.envelope).toEqual({ jsonrpc: '2.0', id: 7, method: 'message/stream', params: { message } });
   });
 
   it('nested too deeply is refused', () => {
@@ -130,10 +130,10 @@ describe('wrapping', () => {
       method: 'message/send',
       params: { message: { parts: [{ text: 'a' }, { text: 'b' }] } },
     };
-    const wrapped = wrapAnswerMessage(envelope, true);
+    const view = viewMessage(envelope);
+    const wrapped = wrapAnswerMessage(view, true);
     expect(wrapped.params).toMatchObject({ result: '[A2A_RESULT_FROM_PEER]a\nb[/A2A_RESULT_FROM_PEER]' });
-    expect(wrapAnswerMessage(envelope, false).params).toMatchObject({ result: 'a\nb' });
-    expect(extractMessageText(envelope)).toBe('a\nb');
+    expect(wrapAnswerMessage(view, false).params).toMatchObject({ result: 'a\nb' });
   });
 
   it('leaves errors and texts that are no object alone', () => {

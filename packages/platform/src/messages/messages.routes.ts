@@ -56,7 +56,7 @@ export function registerMessagesRoutes(
     if (result.kind === 'queued') return reply.code(202).send(result.body);
     const { answer, error } = await tell(result, caller, connection);
     if (answer === null) throw failureToError(error);
-    return underRequestId(answer, message.envelope);
+    return underRequestId(answer, message.view.envelope);
   };
 
   app.post('/workspaces/:id/a2a', (request, reply) => send(request, reply, () => workspaceParam(request)));

@@ -75,7 +75,7 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
   /** The stored answer of a repeated reply: the same as the first time. */
   const repeatReply = async (unit: UnitOfWork, record: MessageRecord, message: NormalMessage) => {
     const question = await readMessage(unit.trx, record.answers_id ?? '');
-    const inReplyTo = question?.message_id ?? message.inReplyTo ?? record.message_id;
+    const inReplyTo = question?.message_id ?? (message.view.inReplyTo || record.message_id);
     const toCaller = record.activity_id === question?.activity_id;
     return acceptedReply(record.message_id, inReplyTo, toCaller ? 'caller' : 'feed', true);
   };
@@ -83,13 +83,13 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
   /** Makes the message the answer of the question it names, if that is still open. */
   const tryReply = async (unit: UnitOfWork, admitted: AdmittedMessage) => {
     const { callerId, target, message, bodyHash } = admitted;
-    if (callerId === null || message.inReplyTo === null) return undefined;
-    const question = await readQuestion(unit.trx, target.id, callerId, message.inReplyTo);
+    const { messageId, view } = message;
+    if (callerId === null || view.inReplyTo === '') return undefined;
+    const question = await readQuestion(unit.trx, target.id, callerId, view.inReplyTo);
     if (question === undefined || question.state === 'answered') return undefined;
     const asked = await activity.requestOf(question.activity_id, unit.trx);
-    const answer = answerOfReply(message.envelope, isJsonObject(asked) ? asked : undefined);
-    const { envelope, messageId } = message;
-    const reply = { envelope, messageId, bodyHash };
+    const answer = answerOfReply(view, isJsonObject(asked) ? asked : undefined);
+    const reply = { envelope: view.envelope, messageId, bodyHash };
     const deliveredTo = await outcomes.answer(unit, question, answer, { reply });
     if (deliveredTo === 'caller') {
       // The caller gets it on its held call; this row only remembers the reply, so that a repeat is recognised.
@@ -134,6 +134,7 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
 
   const store = async (unit: UnitOfWork, admitted: AdmittedMessage, plan: DeliveryPlan) => {
     const { callerId, caller, target, message, bodyHash } = admitted;
+    const { messageId, view } = message;
     const lease = await findLease(unit, target.id, plan);
     const now = timestamp(clock);
     if (caller !== undefined && !isSameSecond(caller.last_outbound_at, now)) {
@@ -142,29 +143,29 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
     return queue.enqueue(unit, {
       callerId,
       target,
-      envelope: message.envelope,
-      method: message.method,
-      messageId: message.messageId,
-      contextId: message.contextId,
-      traceId: message.traceId,
-      inReplyTo: message.inReplyTo,
+      envelope: view.envelope,
+      method: view.method,
+      messageId,
+      contextId: view.contextId || null,
+      traceId: view.traceId || null,
+      inReplyTo: view.inReplyTo || null,
       bodyHash,
-      summary: `${message.method} → ${target.name}`,
+      summary: `${view.method} → ${target.name}`,
       lease,
       // People learn of answers by an event and answers need no answer: neither has to be delivered to a feed.
-      outcomeExpected: callerId !== null && message.expectsAnswer,
+      outcomeExpected: callerId !== null && view.expectsAnswer,
     });
   };
 
   return {
     take: async (incoming, onStored) => {
       const { callerId, targetId, message } = incoming;
-      const bodyHash = hashMessage(targetId, message.envelope);
+      const bodyHash = hashMessage(targetId, message.view.envelope);
       return inTransaction(db, async (unit): Promise<Intake> => {
         const parties = await findParties(callerId, targetId, unit.trx);
         const { caller, target } = parties;
         const admitted = { ...parties, callerId, message, bodyHash };
-        const plan = planDelivery(target, message, callerId);
+        const plan = planDelivery(target, message.view, callerId);
         const known = await readByCaller(unit.trx, callerId ?? CANVAS_CALLER, message.messageId);
         if (known === undefined) {
           const body = await tryReply(unit, admitted);
@@ -181,8 +182,7 @@ export function createMessageIntake(context: PlatformContext, parts: MessageInta
         const record = await store(unit, admitted, plan);
         unit.afterCommit(() => {
           onStored(record, plan);
-          if (record.state === 'leased')
-            scheduler.push(record, { caller, target, envelope: message.envelope });
+          if (record.state === 'leased') scheduler.push(record, { caller, target, view: message.view });
         });
         return { kind: 'message', record, target, plan };
       });

@@ -1,45 +1,36 @@
-import { isJsonObject, type JsonObject, JsonValue, MessageId, textPart } from '@molecule-ai/protocol';
+import {
+  isJsonObject,
+  type JsonObject,
+  JsonValue,
+  MessageId,
+  type MessageView,
+  textPart,
+  viewMessage,
+} from '@molecule-ai/protocol';
 import { ApiError } from '../../http/api-error.ts';
 
 /** A request to an agent as the platform keeps and passes it on. */
 export interface NormalMessage {
-  /** The JSON-RPC request; parts and metadata as the sender wrote them. */
-  readonly envelope: JsonObject;
-  readonly method: string;
+  /** The JSON-RPC request, read; parts and metadata are as the sender wrote them. */
+  readonly view: MessageView;
+  /** The sender's, or a new one; requests without a message, such as `tasks/cancel`, do not carry it. */
   readonly messageId: string;
-  readonly contextId: string | null;
-  readonly traceId: string | null;
-  /** The message or activity id that this message answers. */
-  readonly inReplyTo: string | null;
-  /** False for answers and for what an agent says by itself: nobody answers those, so no two agents echo for ever. */
-  readonly expectsAnswer: boolean;
 }
 
 /**
  * Reads the body of an A2A call: a JSON-RPC request, a bare `{method, params}`, or a shorthand such as `{parts}`
- * or `{message}`. A missing id and message id are added, everything else is kept (wire contract 3.19).
+ * or `{message}`. A missing id and message id are added, everything else is kept.
  */
 export function normaliseMessage(body: unknown, newId: () => string): NormalMessage {
   if (!isJsonObject(body)) throw invalid('the body must be a JSON object');
   if (!JsonValue.safeParse(body).success) throw invalid('the body is nested too deeply');
   const { method, params } = readCall(body);
-  const sends = method.startsWith('message/');
-  const message = sends ? readMessage(params) : params.message;
+  const message = method.startsWith('message/') ? readMessage(params) : params.message;
   const messageId = readMessageId(isJsonObject(message) ? message : params, newId);
-  const kept: JsonObject = { ...params };
-  if (isJsonObject(message)) kept.message = { ...message, messageId };
-  const outer = objectOf(params.metadata);
-  const inner = isJsonObject(message) ? objectOf(message.metadata) : {};
-  const inReplyTo = textOf(inner.in_reply_to) ?? textOf(outer.in_reply_to);
-  const role = isJsonObject(message) ? message.role : undefined;
+  const kept = isJsonObject(message) ? { ...params, message: { ...message, messageId } } : params;
   return {
-    envelope: { jsonrpc: '2.0', id: readId(body.id, newId), method, params: kept },
-    method,
+    view: viewMessage({ jsonrpc: '2.0', id: readId(body.id, newId), method, params: kept }),
     messageId,
-    contextId: isJsonObject(message) ? textOf(message.contextId) : null,
-    traceId: textOf(inner.trace_id) ?? textOf(outer.trace_id),
-    inReplyTo,
-    expectsAnswer: inReplyTo === null && !(typeof role === 'string' && /^(role_)?agent$/i.test(role)),
   };
 }
 
@@ -100,10 +91,6 @@ function readId(id: JsonValue | undefined, newId: () => string): string | number
 
 function textOf(value: JsonValue | undefined): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
-}
-
-function objectOf(value: JsonValue | undefined): JsonObject {
-  return isJsonObject(value) ? value : {};
 }
 
 function invalid(reason: string, field?: string): ApiError {

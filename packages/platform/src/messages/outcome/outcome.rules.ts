@@ -7,6 +7,7 @@ import {
   isErrorCode,
   isJsonObject,
   type JsonObject,
+  type MessageView,
   mapAnswerText,
   textPart,
   wrapA2aBoundary,
@@ -59,14 +60,12 @@ export function failureToError({ error, code: given, ...extras }: ErrorBody): Ap
 }
 
 /** The answer that a reply message gives to its question: the message itself under the question's JSON-RPC id. */
-export function answerOfReply(reply: JsonObject, question: JsonObject | undefined): JsonObject {
-  const params = reply.params;
-  const message = isJsonObject(params) ? params.message : undefined;
-  return {
-    jsonrpc: '2.0',
-    id: question?.id ?? null,
-    result: { ...(isJsonObject(message) ? message : {}), kind: 'message', role: 'agent' },
-  };
+export function answerOfReply(
+  reply: Pick<MessageView, 'message'>,
+  question: JsonObject | undefined,
+): JsonObject {
+  const result = { ...reply.message, kind: 'message', role: 'agent' };
+  return { jsonrpc: '2.0', id: question?.id ?? null, result };
 }
 
 /**

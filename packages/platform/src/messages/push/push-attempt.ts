@@ -1,4 +1,4 @@
-import { type ErrorBody, isJsonObject, type JsonObject } from '@molecule-ai/protocol';
+import { type ErrorBody, isJsonObject, type MessageView, viewMessage } from '@molecule-ai/protocol';
 import type { ActivityService } from '../../activity/activity.service.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { MessageRecord, WorkspaceRow } from '../../database/schema.ts';
@@ -9,7 +9,7 @@ import { canPush, retryDelayMs } from '../delivery.rules.ts';
 import { isLeasedBy, readMessage, renewLease, returnLease, updateMessage } from '../message.store.ts';
 import type { OutcomeRecorder } from '../outcome/record-outcome.service.ts';
 import type { PushEndpoint, PushRequest, PushResult } from './push-endpoint.ts';
-import { buildPush, wantsAnswer } from './push-message.rules.ts';
+import { buildPush } from './push-message.rules.ts';
 
 /** Two of the three signs of life that an agent may miss. */
 const SILENT_SHARE = 2 / 3;
@@ -36,7 +36,7 @@ export interface PushAttemptParts {
 export interface PushContent {
   readonly caller: WorkspaceRow | undefined;
   readonly target: WorkspaceRow;
-  readonly envelope: JsonObject;
+  readonly view: MessageView;
 }
 
 /** How one attempt left its message. */
@@ -110,7 +110,8 @@ export function createPushAttempts(context: PlatformContext, parts: PushAttemptP
     const envelope = await activity.requestOf(message.activity_id);
     if (!isJsonObject(envelope)) throw new Error(`The request of message ${message.queue_id} is gone.`);
     const callerId = message.caller_id;
-    return { target, envelope, caller: callerId === null ? undefined : await workspaces.find(callerId) };
+    const caller = callerId === null ? undefined : await workspaces.find(callerId);
+    return { target, caller, view: viewMessage(envelope) };
   };
 
   /** What to post where; undefined when the target cannot be pushed to any more. */
@@ -120,16 +121,21 @@ export function createPushAttempts(context: PlatformContext, parts: PushAttemptP
   ): Promise<(Omit<PushRequest, 'signal'> & { answerWanted: boolean }) | undefined> => {
     const content = known ?? (await readContent(message));
     if (content === undefined || !canPush(content.target)) return undefined;
-    const { caller, target, envelope } = content;
+    const { caller, target, view } = content;
     const callerId = message.caller_id;
-    const { body, headers } = buildPush(envelope, message, {
+    const { body, headers } = buildPush(view, message, {
       caller,
       publicUrl: context.publicUrl(),
       wrapAnswers: settings.wrapPeerResults,
     });
     const extra = (await authorize?.({ callerId, targetId: target.id })) ?? {};
-    const answerWanted = wantsAnswer(envelope);
-    return { targetId: target.id, url: target.url, body, headers: { ...extra, ...headers }, answerWanted };
+    return {
+      targetId: target.id,
+      url: target.url,
+      body,
+      headers: { ...extra, ...headers },
+      answerWanted: view.expectsAnswer,
+    };
   };
 
   const record = (message: MessageRecord, result: PushResult, answerWanted: boolean, durationMs: number) =>

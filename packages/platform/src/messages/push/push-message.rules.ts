@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '@molecule-ai/protocol';
+import { isJsonObject, type JsonObject, type MessageView } from '@molecule-ai/protocol';
 import { wrapAnswerMessage } from '../../activity/answer-message.rules.ts';
 import type { MessageRecord, WorkspaceRow } from '../../database/schema.ts';
 
@@ -15,12 +15,12 @@ export interface PushContext {
  * brought to its caller is wrapped, as it would be on the feed.
  */
 export function buildPush(
-  envelope: JsonObject,
+  view: MessageView,
   message: Pick<MessageRecord, 'activity_id' | 'message_id'>,
   { caller, publicUrl, wrapAnswers }: PushContext,
 ): { readonly body: string; readonly headers: Record<string, string> } {
-  const shown =
-    bringsPeerAnswer(envelope) && caller !== undefined ? wrapAnswerMessage(envelope, wrapAnswers) : envelope;
+  const isPeerAnswer = view.inReplyTo !== '' && caller !== undefined;
+  const shown = isPeerAnswer ? wrapAnswerMessage(view, wrapAnswers) : view.envelope;
   const params = isJsonObject(shown.params) ? shown.params : {};
   const kind = caller === undefined ? 'canvas_user' : 'peer_agent';
   const sender: JsonObject = {
@@ -43,24 +43,4 @@ export function buildPush(
       ...(caller === undefined ? {} : { 'x-workspace-id': caller.id }),
     },
   };
-}
-
-/** Whether the sender of this request wants an answer; see `expectsAnswer` of the normalised message. */
-export function wantsAnswer(envelope: JsonObject): boolean {
-  const message = messageOf(envelope);
-  return !bringsPeerAnswer(envelope) && !/^(role_)?agent$/i.test(String(message.role ?? ''));
-}
-
-function bringsPeerAnswer(envelope: JsonObject): boolean {
-  const params = envelope.params;
-  const outer = isJsonObject(params) && isJsonObject(params.metadata) ? params.metadata : {};
-  const inner = messageOf(envelope).metadata;
-  const names = [isJsonObject(inner) ? inner.in_reply_to : undefined, outer.in_reply_to];
-  return names.some((name) => typeof name === 'string' && name !== '');
-}
-
-function messageOf(envelope: JsonObject): JsonObject {
-  const params = envelope.params;
-  const message = isJsonObject(params) ? params.message : undefined;
-  return isJsonObject(message) ? message : {};
 }
