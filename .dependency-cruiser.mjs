@@ -7,6 +7,7 @@ const coreRooms = [
   'errors',
   'logging',
   'time',
+  'storage',
   'settings',
   'credentials',
   'transport',

@@ -4,7 +4,6 @@ import type { FetchInboundOptions, InboundPage } from '../src/client/inbound-pag
 import type { PlatformClient } from '../src/client/platform-client.ts';
 import type { ReplyReceipt } from '../src/client/reply.ts';
 import { CursorLostError } from '../src/errors/cursor-lost-error.ts';
-import { deferred } from '../src/presence/deferred.ts';
 import type { Clock } from '../src/time/clock.ts';
 import { PEER } from './agent-ids.ts';
 
@@ -66,7 +65,7 @@ export class MemoryFeed implements Pick<PlatformClient, 'fetchInboundPage' | 'ac
   acknowledgedSeq = 0;
   #seq = 0;
   #clock: Clock;
-  #arrival = deferred<void>();
+  #arrival = Promise.withResolvers<void>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -79,7 +78,7 @@ export class MemoryFeed implements Pick<PlatformClient, 'fetchInboundPage' | 'ac
     const message = isMessage ? inboundMessage({ seq, ...change }) : null;
     this.rows.push({ id: change.id, seq, message });
     this.#arrival.resolve();
-    this.#arrival = deferred<void>();
+    this.#arrival = Promise.withResolvers<void>();
   }
 
   /** Adds `count` messages, each of a conversation of its own. */
@@ -96,7 +95,7 @@ export class MemoryFeed implements Pick<PlatformClient, 'fetchInboundPage' | 'ac
     const waits = this.holds && query.waitSecs !== undefined;
     let rows = this.#after(query);
     if (waits && rows.length === 0) {
-      const time = deferred<void>();
+      const time = Promise.withResolvers<void>();
       const timer = this.#clock.setTimer((query.waitSecs ?? 0) * 1_000, () => time.resolve());
       const onAbort = (): void => time.reject(query.signal?.reason);
       query.signal?.addEventListener('abort', onAbort, { once: true });

@@ -1,5 +1,5 @@
 import type { RemoteAgentClientOptions } from '../src/client/client-options.ts';
-import { MemoryTokenStore } from '../src/credentials/memory-token-store.ts';
+import { MemoryTokenStore } from '../src/credentials/token-store.ts';
 import { RemoteAgentClient } from '../src/remote-agent-client/remote-agent-client.ts';
 import { SELF, TOKEN } from './agent-ids.ts';
 import { InstantClock } from './instant-clock.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AgentClientDouble, agentStage, Gate, runningAgent } from '../../test/agent-stage.ts';
 import { removed } from '../../test/presence-double.ts';
-import { ONBOARD_AGAIN } from '../presence/report-presence.ts';
+import { ONBOARD_AGAIN } from '../presence/presence-machine.ts';
 import { runAgentLoop } from './run-agent-loop.ts';
 
 describe('pause', () => {

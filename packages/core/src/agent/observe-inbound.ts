@@ -1,15 +1,14 @@
 import type { InboundObserver } from '../inbound/inbound-observer.ts';
 import type { FeedObserver } from '../inbound/inbound-pipeline.ts';
 import type { Logger } from '../logging/logger.ts';
-import { describeFailure } from '../presence/describe-failure.ts';
 import type { DegradedReason } from './agent-events.ts';
 import type { EventHub } from './event-hub.ts';
-import type { TaskBoard } from './task-board.ts';
+import { describeFailure, type TaskMetrics } from './task-metrics.ts';
 
 /** What {@link observeInbound} tells. */
 export interface InboundAudience {
   readonly events: EventHub;
-  readonly board: TaskBoard;
+  readonly tasks: TaskMetrics;
   readonly logger: Logger;
   readonly metricsChanged: () => void;
   readonly degrade: (reason: DegradedReason, error: unknown) => void;
@@ -18,23 +17,23 @@ export interface InboundAudience {
 
 /** Turns what happens to messages into events, log lines and heartbeat metrics. No line holds a message's text. */
 export function observeInbound(audience: InboundAudience): InboundObserver & FeedObserver {
-  const { events, board, logger, metricsChanged, degrade, recover } = audience;
+  const { events, tasks, logger, metricsChanged, degrade, recover } = audience;
   return {
     received: (message) => events.emit('message', message),
     started: (message) => {
-      board.started(message);
+      tasks.started(message);
       metricsChanged();
     },
     progressed: (message, text) => {
-      board.progressed(message, text);
+      tasks.progressed(message, text);
       metricsChanged();
     },
     ended: (message) => {
-      board.ended(message);
+      tasks.ended(message);
       metricsChanged();
     },
-    succeeded: () => board.succeeded(),
-    failed: (_message, error) => board.failed(error),
+    succeeded: () => tasks.succeeded(),
+    failed: (_message, error) => tasks.failed(error),
     replySent: (message) => events.emit('reply-sent', message),
     delivered: (message) => events.emit('delivered', message),
     cancelled: (message) => events.emit('cancelled', message),

@@ -2,12 +2,11 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import { InboundPipeline } from '../inbound/inbound-pipeline.ts';
 import { childLogger } from '../logging/child-logger.ts';
 import type { Logger } from '../logging/logger.ts';
-import { deferred } from '../presence/deferred.ts';
 import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
-import type { PresenceChange, PresenceState } from '../presence/presence-machine.ts';
-import { ONBOARD_AGAIN } from '../presence/report-presence.ts';
+import { ONBOARD_AGAIN, type PresenceChange, type PresenceState } from '../presence/presence-machine.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
-import { linkAbort } from '../time/linked-abort.ts';
+import { lockWorkspace } from '../storage/workspace-lock.ts';
+import { linkAbort, orAborted } from '../time/linked-abort.ts';
 import type { AgentEventName, AgentListener } from './agent-events.ts';
 import { type AgentHealth, type AgentState, describeHealth } from './agent-health.ts';
 import { type AgentClient, type AgentPlan, planAgent, type RemoteAgentOptions } from './agent-options.ts';
@@ -15,10 +14,9 @@ import { announce } from './announce.ts';
 import { EventHub } from './event-hub.ts';
 import { observeInbound } from './observe-inbound.ts';
 import { agentStopped, workspacePaused } from './stop-reasons.ts';
-import { TaskBoard } from './task-board.ts';
+import { TaskMetrics } from './task-metrics.ts';
 import { Trouble } from './trouble.ts';
 import { drain, flush, lastHeartbeat, stopReceiving, takeSteps, type WindDownParts } from './wind-down.ts';
-import { lockWorkspace } from './workspace-lock.ts';
 
 /** Options of {@link RemoteAgent.start}. */
 export interface AgentStartOptions {
@@ -40,11 +38,11 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
   readonly #plan: AgentPlan<Client>;
   readonly #logger: Logger;
   readonly #events: EventHub;
-  readonly #board: TaskBoard;
+  readonly #tasks: TaskMetrics;
   readonly #presence: HeartbeatLoop;
   readonly #pipeline: InboundPipeline;
   readonly #life = linkAbort();
-  readonly #closed = deferred<LoopOutcome>();
+  readonly #closed = Promise.withResolvers<LoopOutcome>();
   readonly #trouble: Trouble;
   #state: AgentState = 'idle';
   #starting: Promise<void> | undefined;
@@ -66,14 +64,14 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
       this.#logger.error({ error, event }, 'A listener of the agent failed.'),
     );
     this.#trouble = new Trouble(this.#events);
-    this.#board = new TaskBoard(clock);
+    this.#tasks = new TaskMetrics(clock);
     this.#presence = new HeartbeatLoop({
       client,
       clock,
       logger: this.#logger,
       random,
       intervalMs: plan.heartbeatIntervalMs,
-      metrics: () => this.#board.metrics(),
+      metrics: () => this.#tasks.current(),
       onChange: (change, error) => this.#onPresence(change, error),
     });
     this.#pipeline = new InboundPipeline({
@@ -89,7 +87,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
         }),
       observer: observeInbound({
         events: this.#events,
-        board: this.#board,
+        tasks: this.#tasks,
         logger: this.#logger,
         metricsChanged: () => this.#presence.metricsChanged(),
         degrade: (reason, error) => this.#trouble.begin(reason, error),
@@ -187,9 +185,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
 
   /** Waits for the first heartbeat's end, but not after `signal` aborted. */
   async #firstRound(signal: AbortSignal): Promise<void> {
-    const aborted = deferred<never>();
-    signal.addEventListener('abort', () => aborted.reject(signal.reason), { once: true });
-    await Promise.race([this.#presence.firstRound, aborted.promise]);
+    await orAborted(this.#presence.firstRound, signal);
     if (this.#outcome === 'stopped') throw agentStopped();
   }
 
@@ -260,7 +256,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
       () => this.#life.abort(agentStopped()),
       () => this.#beating,
       // After the loop's last heartbeat, so that none can follow it and bring the tasks back.
-      () => isKnown && isHeard && outcome === 'stopped' && lastHeartbeat(parts, this.#board.metrics()),
+      () => isKnown && isHeard && outcome === 'stopped' && lastHeartbeat(parts, this.#tasks.current()),
       () => this.#pipeline.close(),
       () => this.#lock?.then((release) => release()).catch(() => {}),
     ]);

@@ -1,4 +1,3 @@
-import { fork } from 'node:child_process';
 import {
   chmod,
   mkdir,
@@ -16,10 +15,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NEWER_TOKEN, TOKEN } from '../../test/agent-ids.ts';
 import { RecordingLogger } from '../../test/recording-logger.ts';
-import { withFileLock } from './file-lock.ts';
 import { FileTokenStore } from './file-token-store.ts';
-import { MemoryTokenStore } from './memory-token-store.ts';
-import { readPrivateFile, writePrivateFile } from './private-file.ts';
+import { MemoryTokenStore } from './token-store.ts';
 
 const hasModes = process.platform !== 'win32';
 let folder: string;
@@ -151,69 +148,6 @@ describe('FileTokenStore', () => {
     await expect(store.save(NEWER_TOKEN)).rejects.toMatchObject({ code: 'lock_timeout', isRetryable: true });
     expect(await store.load()).toBe(TOKEN);
     expect(await readFile(lock, 'utf8')).toContain('other');
-  });
-});
-
-describe('withFileLock', () => {
-  it('takes over the lock of a process that has ended', async () => {
-    const path = join(directory, 'x.lock');
-    const child = fork('-e', [], { execArgv: ['-e', ''], stdio: 'ignore' });
-    await new Promise((resolve) => child.on('exit', resolve));
-    await mkdir(directory, { recursive: true });
-    await writeFile(path, `${child.pid} ${hostname()} dead`);
-    expect(await withFileLock(path, async () => 'mine', { timeoutMs: 500 })).toBe('mine');
-    expect(await readdir(directory)).toEqual([]);
-  });
-
-  it('takes over an old lock of another host, not a young one', async () => {
-    const path = join(directory, 'x.lock');
-    await mkdir(directory, { recursive: true });
-    await writeFile(path, `1 another-host.example uuid`);
-    await expect(withFileLock(path, async () => 1, { timeoutMs: 50 })).rejects.toMatchObject({
-      code: 'lock_timeout',
-    });
-    const longAgo = new Date(Date.now() - 60_000);
-    await utimes(path, longAgo, longAgo);
-    expect(await withFileLock(path, async () => 1, { timeoutMs: 50 })).toBe(1);
-  });
-
-  it('lets go when the work fails, and stops waiting on abort', async () => {
-    const path = join(directory, 'x.lock');
-    await expect(withFileLock(path, () => Promise.reject(new Error('work')))).rejects.toThrow('work');
-    await withFileLock(path, async () => {
-      const abort = new AbortController();
-      const waiting = withFileLock(path, async () => 1, { signal: abort.signal, timeoutMs: 60_000 });
-      abort.abort('stop');
-      await expect(waiting).rejects.toBe('stop');
-    });
-    expect(await readdir(directory)).toEqual([]);
-  });
-
-  it('holds one holder at a time', async () => {
-    const path = join(directory, 'x.lock');
-    let inside = 0;
-    let most = 0;
-    await Promise.all(
-      Array.from({ length: 8 }, () =>
-        withFileLock(path, async () => {
-          inside += 1;
-          most = Math.max(most, inside);
-          await new Promise((resolve) => setTimeout(resolve, 2));
-          inside -= 1;
-        }),
-      ),
-    );
-    expect(most).toBe(1);
-  });
-});
-
-describe('private files', () => {
-  it('are written whole and read with a limit', async () => {
-    const path = join(directory, 'cursor.json');
-    expect(await readPrivateFile(path)).toBeUndefined();
-    await writePrivateFile(path, '{"cursor":"ä"}');
-    expect(await readPrivateFile(path)).toBe('{"cursor":"ä"}');
-    await expect(readPrivateFile(path, { maxBytes: 3 })).rejects.toThrow(/too large/);
   });
 });
 

@@ -1,13 +1,17 @@
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { Clock } from '../time/clock.ts';
-import { systemClock } from '../time/system-clock.ts';
-import { checkToken } from './checked-token.ts';
-import { withFileLock } from './file-lock.ts';
-import { readPrivateFile, removeAbandonedTemporaries, writePrivateFile } from './private-file.ts';
-import { errnoOf, storageError } from './storage-error.ts';
-import type { TokenStore, TokenStoreOptions } from './token-store.ts';
+import { withFileLock } from '../storage/file-lock.ts';
+import {
+  errnoOf,
+  readPrivateFile,
+  removeAbandonedTemporaries,
+  storageError,
+  writePrivateFile,
+} from '../storage/private-file.ts';
+import { type Clock, systemClock } from '../time/clock.ts';
+import { checkToken, type TokenStore, type TokenStoreOptions } from './token-store.ts';
 
 const FILE_NAME = '.auth_token';
 const MAX_TOKEN_BYTES = 16 * 1024;
@@ -39,16 +43,16 @@ export class FileTokenStore implements TokenStore {
   /** @throws MoleculeError `credential_storage_failed` when the file is there and cannot be used. */
   async load(options?: TokenStoreOptions): Promise<string | undefined> {
     options?.signal?.throwIfAborted();
-    const text = await readPrivateFile(this.path, {
-      maxBytes: MAX_TOKEN_BYTES,
-      logger: this.#options.logger,
-    });
+    const { logger } = this.#options;
+    const text = await readPrivateFile(this.path, { maxBytes: MAX_TOKEN_BYTES, logger }).catch(
+      throwCredentialError,
+    );
     const token = text?.trim() ?? '';
     if (token === '') return undefined;
     try {
       return checkToken(token);
     } catch (cause) {
-      throw storageError('This is no token, in the file', this.path, cause);
+      throwCredentialError(storageError('This is no token, in the file', this.path, cause));
     }
   }
 
@@ -72,10 +76,14 @@ export class FileTokenStore implements TokenStore {
 
   #locked(options: TokenStoreOptions | undefined, work: () => Promise<void>): Promise<void> {
     const { clock = systemClock, lockTimeoutMs } = this.#options;
-    return withFileLock(`${this.path}.lock`, work, {
-      timeoutMs: lockTimeoutMs,
-      signal: options?.signal,
-      clock,
-    });
+    const lock = { timeoutMs: lockTimeoutMs, signal: options?.signal, clock };
+    return withFileLock(`${this.path}.lock`, work, lock).catch(throwCredentialError);
   }
+}
+
+/** The same failure, under the code that says which file it is about. */
+function throwCredentialError(error: unknown): never {
+  if (!MoleculeError.isInstance(error) || error.code !== 'storage_failed') throw error;
+  const { message, hint, cause } = error;
+  throw new MoleculeError(message, { code: 'credential_storage_failed', hint, cause });
 }

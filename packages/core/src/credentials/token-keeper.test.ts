@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { NEWER_TOKEN, TOKEN } from '../../test/agent-ids.ts';
 import { RecordingLogger } from '../../test/recording-logger.ts';
-import { MemoryTokenStore } from './memory-token-store.ts';
 import { TokenKeeper } from './token-keeper.ts';
-import type { TokenStore } from './token-store.ts';
+import { MemoryTokenStore, type TokenStore } from './token-store.ts';
 
 function keeper(store: TokenStore, given: string | null = null) {
   const logger = new RecordingLogger();

@@ -1,6 +1,5 @@
 import type { Logger } from '../logging/logger.ts';
-import { checkToken } from './checked-token.ts';
-import type { TokenStore } from './token-store.ts';
+import { checkToken, type TokenStore } from './token-store.ts';
 
 /** Options of a {@link TokenKeeper}. */
 export interface TokenKeeperOptions {

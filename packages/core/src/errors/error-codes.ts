@@ -31,7 +31,10 @@ export const MOLECULE_ERROR_CODES = {
   workspace_removed: 'The workspace was removed and cannot come back: create a new workspace and token.',
   workspace_paused: 'The workspace is paused: wait until an operator resumes it.',
   cursor_lost: 'The platform no longer knows the cursor: start again without it, duplicates are possible.',
-  credential_storage_failed: 'A private file could not be read or written: check its folder, owner and mode.',
+  storage_failed:
+    'A file in the state folder could not be read or written: check the folder, its owner and mode, and the disk.',
+  credential_storage_failed:
+    'The file of the token could not be read or written: check its folder, owner and mode.',
   lock_timeout: 'Another process holds the lock of a private file: stop the other process or retry.',
   handler_failed: 'The message handler threw or ran out of attempts: see cause.',
   cancelled_by_sender:

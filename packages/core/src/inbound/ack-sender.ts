@@ -1,7 +1,6 @@
 import type { PlatformClient } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
-import { deferred } from '../presence/deferred.ts';
 import { backoffDelayMs, type RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 
@@ -46,7 +45,7 @@ export class AckSender {
 
   /** Resolves when nothing is owed any more, or when `signal` aborts. Never rejects. */
   async flush(signal: AbortSignal): Promise<void> {
-    const aborted = deferred<void>();
+    const aborted = Promise.withResolvers<void>();
     const onAbort = (): void => aborted.resolve();
     signal.addEventListener('abort', onAbort, { once: true });
     while (!this.isUpToDate && !signal.aborted) {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { readPrivateFile, writePrivateFile } from '../credentials/private-file.ts';
+import { readPrivateFile, writePrivateFile } from '../storage/private-file.ts';
 
 const MAX_RECORDS = 1_000;
 const MAX_BYTES = 16 * 1024 * 1024;

@@ -1,6 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { Logger } from '../logging/logger.ts';
-import { type Deferred, deferred } from '../presence/deferred.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
 import { BlockageWatch } from './blockage-watch.ts';
@@ -27,7 +26,7 @@ interface Job {
   running: LinkedAbort | undefined;
   timer: Timer | undefined;
   cancelReason: unknown;
-  readonly finished: Deferred<void>;
+  readonly finished: PromiseWithResolvers<void>;
 }
 
 /** What {@link Dispatcher.cancel} found. */
@@ -51,7 +50,7 @@ export class Dispatcher {
   #active = 0;
   #isHeld = true;
   #isClosed = false;
-  #idle = deferred<void>();
+  #idle = Promise.withResolvers<void>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -85,7 +84,7 @@ export class Dispatcher {
       running: undefined,
       timer: undefined,
       cancelReason: undefined,
-      finished: deferred<void>(),
+      finished: Promise.withResolvers<void>(),
     };
     this.#jobs.add(job);
     this.#waiting.push(job);
@@ -158,7 +157,7 @@ export class Dispatcher {
     if (!this.#isClosed) this.#settle(job, outcome);
     if (this.#active === 0) {
       this.#idle.resolve();
-      this.#idle = deferred<void>();
+      this.#idle = Promise.withResolvers<void>();
     }
     this.#pump();
   }

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import {
   readPrivateFile,
   removeAbandonedTemporaries,
+  storageError,
   writePrivateFile,
-} from '../credentials/private-file.ts';
-import { storageError } from '../credentials/storage-error.ts';
+} from '../storage/private-file.ts';
 import type { CursorRecord, CursorStore } from './cursor-store.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -30,7 +30,7 @@ export class FileCursorStore implements CursorStore {
     this.path = path;
   }
 
-  /** @throws MoleculeError `credential_storage_failed` when the file is there and cannot be used. */
+  /** @throws MoleculeError `storage_failed` when the file is there and cannot be used. */
   async load(): Promise<CursorRecord | undefined> {
     await removeAbandonedTemporaries(this.path, Date.now());
     const text = (await readPrivateFile(this.path, { maxBytes: MAX_BYTES }))?.trim() ?? '';
@@ -45,7 +45,7 @@ export class FileCursorStore implements CursorStore {
     }
   }
 
-  /** @throws MoleculeError `credential_storage_failed` */
+  /** @throws MoleculeError `storage_failed` */
   async save(record: CursorRecord): Promise<void> {
     await writePrivateFile(this.path, `${JSON.stringify({ version: 1, ...record })}\n`);
   }

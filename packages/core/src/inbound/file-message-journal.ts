@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { JsonValue } from '@molecule-ai/protocol';
 import { z } from 'zod';
 import {
+  errnoOf,
   readPrivateFile,
   removeAbandonedTemporaries,
+  storageError,
   writePrivateFile,
-} from '../credentials/private-file.ts';
-import { errnoOf, storageError } from '../credentials/storage-error.ts';
+} from '../storage/private-file.ts';
 import type { JournalEntry, MessageJournal } from './message-journal.ts';
 
 const MAX_BYTES = 64 * 1024 * 1024;

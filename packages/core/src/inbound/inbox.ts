@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
-import { deferred } from '../presence/deferred.ts';
+import { orAborted } from '../time/linked-abort.ts';
 import type { CursorRecord } from './cursor-store.ts';
 import type { DeliveryInbox } from './inbound-delivery.ts';
 import type { InboundStorage } from './inbound-storage.ts';
@@ -39,7 +39,7 @@ export class Inbox implements DeliveryInbox {
   #position: string | null = null;
   /** Rows may be older than those in the books, until the end of the feed is reached. */
   #isRereading = true;
-  #roomMade = deferred<void>();
+  #roomMade = Promise.withResolvers<void>();
 
   constructor(options: InboxOptions) {
     this.#options = options;
@@ -80,7 +80,7 @@ export class Inbox implements DeliveryInbox {
       signal.throwIfAborted();
       const free = this.#free();
       if (free > 0) return free;
-      await abortable(this.#roomMade.promise, signal);
+      await orAborted(this.#roomMade.promise, signal);
     }
   }
 
@@ -182,7 +182,7 @@ export class Inbox implements DeliveryInbox {
   #makeRoom(): void {
     if (this.#free() <= 0) return;
     this.#roomMade.resolve();
-    this.#roomMade = deferred<void>();
+    this.#roomMade = Promise.withResolvers<void>();
   }
 
   #record(): CursorRecord {
@@ -193,16 +193,5 @@ export class Inbox implements DeliveryInbox {
       recent: this.#recent.list(),
       attempts: Object.fromEntries([...this.#attempts].slice(-MAX_KEPT)),
     };
-  }
-}
-
-async function abortable(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  const aborted = deferred<void>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }

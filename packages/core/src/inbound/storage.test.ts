@@ -134,7 +134,7 @@ describe('FileCursorStore', () => {
     const path = join(folder, 'cursor.json');
     await writeFile(path, text);
     await expect(new FileCursorStore(path).load()).rejects.toMatchObject({
-      code: 'credential_storage_failed',
+      code: 'storage_failed',
     });
   });
 
@@ -256,7 +256,7 @@ describe('dead letters', () => {
     const blocker = join(folder, 'blocker');
     await writeFile(blocker, '');
     const store = new FileDeadLetterStore(join(blocker, 'dead-letters.json'));
-    await expect(store.append(letter)).rejects.toMatchObject({ code: 'credential_storage_failed' });
+    await expect(store.append(letter)).rejects.toMatchObject({ code: 'storage_failed' });
     await unlink(blocker);
     await store.append(letter);
     expect(await store.list()).toEqual([letter]);

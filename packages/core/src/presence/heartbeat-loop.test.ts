@@ -3,7 +3,7 @@ import { HeartbeatStage, IDLE } from '../../test/heartbeat-stage.ts';
 import { hanging, refused, unreachable } from '../../test/presence-double.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { ManualClock } from '../time/manual-clock.ts';
-import { nextBeatInMs, retryInMs } from './heartbeat-timing.ts';
+import { nextBeatInMs, retryInMs } from './heartbeat-loop.ts';
 
 describe('heartbeat rhythm', () => {
   it.each([

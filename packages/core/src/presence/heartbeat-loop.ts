@@ -1,37 +1,25 @@
-/**
- * The heartbeat loop. It shares nothing with message handling but a function that reads metrics, so a handler
- * that awaits for minutes delays no heartbeat.
- *
- * A handler that blocks the event loop itself still would. For that a worker thread can send instead: build a
- * `client` whose `heartbeat` posts the metrics to the worker and resolves with the worker's latest answer,
- * and let the worker repeat the last metrics by its own timer when the main thread has been silent for an
- * interval. This loop then runs unchanged; the worker needs the token (`currentToken()`) and the platform's URL.
- */
-
 import type { HeartbeatMetrics } from '../client/heartbeat-report.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
-import { Alarm } from './alarm.ts';
-import { deferred } from './deferred.ts';
+import { WakeableSleep } from '../time/wakeable-sleep.ts';
 import { HeartbeatRound, type RoundResult } from './heartbeat-round.ts';
-import { DEFAULT_HEARTBEAT_INTERVAL_MS, nextBeatInMs, retryInMs } from './heartbeat-timing.ts';
 import {
   isFinal,
   type PresenceChange,
   type PresenceEvent,
   type PresenceState,
+  reportPresence,
   stepPresence,
 } from './presence-machine.ts';
-import { reportPresence } from './report-presence.ts';
 import { Reregistration } from './reregistration.ts';
 
 const DEBOUNCE_MS = 250;
 const MIN_GAP_MS = 2_000;
 const FAILURES_UNTIL_DEGRADED = 2;
 
-/** What a {@link HeartbeatLoop} needs. */
 export interface HeartbeatLoopOptions {
   readonly client: Pick<PlatformClient, 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'>;
   readonly clock: Clock;
@@ -40,17 +28,20 @@ export interface HeartbeatLoopOptions {
   /** Longest time from one heartbeat to the next, in milliseconds. */
   readonly intervalMs: number;
   readonly metrics: () => HeartbeatMetrics;
-  /** Hears each change once; must not throw. */
+  /** Called once for each change; must not throw. */
   readonly onChange: (change: PresenceChange, error: unknown) => void;
 }
 
-/** Keeps the workspace alive and learns how it stands, until the end is final or the signal aborts. */
+/**
+ * Sends heartbeats and watches the state of the workspace, until a final state or an abort. It shares nothing with
+ * message handling but a function that reads metrics, so a handler that awaits for minutes delays no heartbeat.
+ */
 export class HeartbeatLoop {
   readonly #options: HeartbeatLoopOptions;
-  readonly #alarm: Alarm;
+  readonly #sleep: WakeableSleep;
   readonly #round: HeartbeatRound;
   readonly #reregistration: Reregistration;
-  readonly #firstRound = deferred<void>();
+  readonly #firstRound = Promise.withResolvers<void>();
   #state: PresenceState = 'starting';
   #failures = 0;
   #lastError: unknown;
@@ -59,7 +50,7 @@ export class HeartbeatLoop {
 
   constructor(options: HeartbeatLoopOptions) {
     this.#options = options;
-    this.#alarm = new Alarm(options.clock);
+    this.#sleep = new WakeableSleep(options.clock);
     this.#round = new HeartbeatRound(options);
     this.#reregistration = new Reregistration(options);
   }
@@ -78,14 +69,14 @@ export class HeartbeatLoop {
     return this.#lastSuccess;
   }
 
-  /** Settles when the first round is over, whatever it told. */
+  /** Resolves when the first round is over, whatever its result. */
   get firstRound(): Promise<void> {
     return this.#firstRound.promise;
   }
 
-  /** Says that the metrics changed: a heartbeat goes out soon, unless they are back to what was sent. */
+  /** Call when the metrics changed: a heartbeat follows soon, unless they are back to what was sent. */
   metricsChanged(): void {
-    this.#alarm.ring();
+    this.#sleep.wake();
   }
 
   /** Resolves with the final state; never rejects. An aborted signal means `stopped`. */
@@ -152,8 +143,8 @@ export class HeartbeatLoop {
     }
     const dueAt = startedAt + nextBeatInMs(intervalMs, random);
     for (;;) {
-      const isRung = await this.#alarm.sleep(dueAt - clock.monotonic(), signal);
-      if (!isRung) return;
+      const isWoken = await this.#sleep.sleep(dueAt - clock.monotonic(), signal);
+      if (!isWoken) return;
       const settledAt = Math.max(clock.monotonic() + DEBOUNCE_MS, startedAt + MIN_GAP_MS);
       await clock.sleep(Math.min(settledAt, dueAt) - clock.monotonic(), { signal });
       if (clock.monotonic() >= dueAt || this.#hasNews()) return;
@@ -164,4 +155,29 @@ export class HeartbeatLoop {
     const { activeTasks, currentTask } = this.#options.metrics();
     return activeTasks !== this.#sent?.activeTasks || currentTask !== this.#sent?.currentTask;
   }
+}
+
+/** Longest time between two heartbeats, in milliseconds; they go out after 90–100 % of it (decision 5). */
+export const DEFAULT_HEARTBEAT_INTERVAL_MS = 30_000;
+
+/** Waits after the first, second, third … failure in a row, in milliseconds; the last one repeats. */
+const RETRY_DELAYS_MS = [2_000, 5_000, 10_000, 20_000, 30_000] as const;
+const LONGEST_RETRY_MS = 30_000;
+
+/** From the start of a heartbeat to the start of the next, in milliseconds: at most `intervalMs`. */
+export function nextBeatInMs(intervalMs: number, random: RandomSource): number {
+  return Math.floor(intervalMs * (0.9 + 0.1 * shareOf(random)));
+}
+
+/** The wait after failure number `failures`, in milliseconds: 2, 5, 10, 20, then 30 s, less up to a tenth. */
+export function retryInMs(failures: number, error: unknown, random: RandomSource): number {
+  const index = Math.min(Math.max(1, failures), RETRY_DELAYS_MS.length) - 1;
+  const delay = RETRY_DELAYS_MS[index] ?? LONGEST_RETRY_MS;
+  const asked = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
+  return Math.min(Math.max(Math.floor(delay * (0.9 + 0.1 * shareOf(random))), asked), LONGEST_RETRY_MS);
+}
+
+/** From 0 to 1 whatever the source gives: a beat must never be late, nor come in a storm. */
+function shareOf(random: RandomSource): number {
+  return Math.min(1, Math.max(0, random())) || 0;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HeartbeatStage } from '../../test/heartbeat-stage.ts';
 import { hanging, refused, refusing, removed, unreachable } from '../../test/presence-double.ts';
-import { ONBOARD_AGAIN } from './report-presence.ts';
+import { ONBOARD_AGAIN } from './presence-machine.ts';
 
 describe('outage', () => {
   it('of ten minutes is told once, and its end once; then the agent registers again', async () => {

@@ -3,8 +3,7 @@ import type { PlatformClient } from '../client/platform-client.ts';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { linkAbort } from '../time/linked-abort.ts';
-import { HeartbeatLoop } from './heartbeat-loop.ts';
-import { DEFAULT_HEARTBEAT_INTERVAL_MS } from './heartbeat-timing.ts';
+import { DEFAULT_HEARTBEAT_INTERVAL_MS, HeartbeatLoop } from './heartbeat-loop.ts';
 
 /** How a loop ended: the workspace was paused or removed, its token revoked, or the loop was told to stop. */
 export type LoopOutcome = 'paused' | 'removed' | 'revoked' | 'stopped';

@@ -1,5 +1,5 @@
 import { silentLogger } from '../logging/silent-logger.ts';
-import { systemClock } from '../time/system-clock.ts';
+import { systemClock } from '../time/clock.ts';
 import { checkHeaderValue, checkNumber, checkPlatformUrl } from './checked-values.ts';
 import type { ConnectionOptions, ConnectionSettings } from './connection-options.ts';
 import { type Environment, readOption } from './environment.ts';

@@ -1,6 +1,6 @@
 import { TimeoutError } from '../errors/timeout-error.ts';
 import type { Clock } from './clock.ts';
-import { linkAbort } from './linked-abort.ts';
+import { linkAbort, orAborted } from './linked-abort.ts';
 
 /** Options of {@link withDeadline}. */
 export interface DeadlineOptions {
@@ -13,7 +13,7 @@ export interface DeadlineOptions {
 }
 
 /**
- * Runs `work` with a signal that aborts when the caller's does or when the time is up. It settles at once in
+ * Runs `work` with a signal that aborts when the caller's does or when the time is up. It rejects at once in
  * both cases, also when `work` ignores its signal: with the caller's reason, or with a {@link TimeoutError}.
  */
 export async function withDeadline<T>(
@@ -27,16 +27,9 @@ export async function withDeadline<T>(
   const timer = clock.setTimer(timeoutMs, () => {
     linked.abort(new TimeoutError(`${what} took longer than ${timeoutMs} ms.`, { timeoutMs }));
   });
-  let stopListening = (): void => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    stopListening = () => signal.removeEventListener('abort', onAbort);
-  });
   try {
-    return await Promise.race([Promise.resolve(work(signal)), aborted]);
+    return await orAborted(Promise.resolve(work(signal)), signal);
   } finally {
     timer.cancel();
-    stopListening();
   }
 }

@@ -33,3 +33,19 @@ export function linkAbort(...parents: readonly (AbortSignal | undefined)[]): Lin
   }
   return { signal: controller.signal, abort, unlink, [Symbol.dispose]: unlink };
 }
+
+/**
+ * Waits for `promise`, but no longer than until `signal` aborts: then it rejects with the signal's reason at once.
+ * Leaves no listener behind.
+ */
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([aborted.promise, promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

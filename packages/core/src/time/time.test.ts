@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { TimeoutError } from '../errors/timeout-error.ts';
-import { backoffDelayMs } from './backoff.ts';
+import { backoffDelayMs, parseRetryAfter } from './backoff.ts';
+import { systemClock } from './clock.ts';
 import { withDeadline } from './deadline.ts';
-import { linkAbort } from './linked-abort.ts';
+import { linkAbort, orAborted } from './linked-abort.ts';
 import { ManualClock } from './manual-clock.ts';
-import { parseRetryAfter } from './retry-after.ts';
-import { systemClock } from './system-clock.ts';
+import { WakeableSleep } from './wakeable-sleep.ts';
 
 describe('backoffDelayMs', () => {
   it('doubles to the limit, ±25 %', () => {
@@ -143,5 +143,48 @@ describe('withDeadline', () => {
     abort.abort('stop');
     await expect(cut).rejects.toBe('stop');
     expect(clock.pending).toBe(0);
+  });
+});
+
+describe('WakeableSleep', () => {
+  it('wakes a sleeper, keeps a wake-up for the next one, and leaves no timer', async () => {
+    const clock = new ManualClock();
+    const sleep = new WakeableSleep(clock);
+    const { signal } = new AbortController();
+    sleep.wake();
+    expect(await sleep.sleep(1_000, signal)).toBe(true);
+    const asleep = sleep.sleep(1_000, signal);
+    sleep.wake();
+    sleep.wake();
+    expect(await asleep).toBe(true);
+    expect(clock.pending).toBe(0);
+    const undisturbed = sleep.sleep(1_000, signal);
+    await clock.advance(1_000);
+    expect(await undisturbed).toBe(false);
+    const late = sleep.sleep(-5, signal);
+    await clock.advance(0);
+    expect(await late).toBe(false);
+  });
+
+  it('rejects with the reason of its signal', async () => {
+    const clock = new ManualClock();
+    const sleep = new WakeableSleep(clock);
+    const abort = new AbortController();
+    const asleep = sleep.sleep(1_000, abort.signal);
+    abort.abort('enough');
+    await expect(asleep).rejects.toBe('enough');
+    await expect(sleep.sleep(1, abort.signal)).rejects.toBe('enough');
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('orAborted', () => {
+  it('resolves with the promise, rejects with the reason, and takes its listener off', async () => {
+    const abort = new AbortController();
+    expect(await orAborted(Promise.resolve('done'), abort.signal)).toBe('done');
+    const waiting = orAborted(new Promise(() => {}), abort.signal);
+    abort.abort('stop');
+    await expect(waiting).rejects.toBe('stop');
+    await expect(orAborted(Promise.reject(new Error('too late')), abort.signal)).rejects.toBe('stop');
   });
 });

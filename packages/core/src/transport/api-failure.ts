@@ -2,7 +2,7 @@ import { AccessDeniedError } from '../errors/access-denied-error.ts';
 import { ApiError, type ApiErrorOptions } from '../errors/api-error.ts';
 import { redactSecrets } from '../errors/redact-secrets.ts';
 import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
-import { parseRetryAfter } from '../time/retry-after.ts';
+import { parseRetryAfter } from '../time/backoff.ts';
 import { excerptOf, headerOf, objectOf, type ReadBody, readBody, textOf } from './answer-text.ts';
 import { codeForStatus, isWorthRepeating } from './failure-codes.ts';
 import { hintForAnswer } from './failure-hints.ts';

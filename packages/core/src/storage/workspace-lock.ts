@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, stat, unlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { withFileLock } from '../credentials/file-lock.ts';
-import { errnoOf } from '../credentials/storage-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock, Timer } from '../time/clock.ts';
-import { processStart, UNKNOWN_START } from './process-start.ts';
+import { withFileLock } from './file-lock.ts';
+import { errnoOf } from './private-file.ts';
+import { isProcessAlive, processStart, UNKNOWN_START } from './process-identity.ts';
 
 /** Marks of this process, shared by all copies of this package in it. */
 const HELD_KEY = Symbol.for('@molecule-ai/held-workspaces');
@@ -91,18 +91,9 @@ async function isHeld(path: string, mark: string): Promise<boolean> {
   if (!/^[1-9]\d*$/.test(pid)) return false;
   if (host !== hostname()) return (await ageMs(path)) < FOREIGN_SILENCE_MS;
   if (Number(pid) === process.pid) return heldMarks().has(mark);
-  if (!isAlive(Number(pid))) return false;
+  if (!isProcessAlive(Number(pid))) return false;
   const startNow = await processStart(Number(pid));
   return start === UNKNOWN_START || startNow === UNKNOWN_START || start === startNow;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errnoOf(error) === 'EPERM';
-  }
 }
 
 function heldMarks(): Set<string> {

@@ -7,8 +7,8 @@ import { AgentClientDouble, agentStage } from '../../test/agent-stage.ts';
 import { until } from '../../test/inbound-stage.ts';
 import { hanging, refusing } from '../../test/presence-double.ts';
 import { RecordingLogger } from '../../test/recording-logger.ts';
-import { systemClock } from '../time/system-clock.ts';
-import { processStart } from './process-start.ts';
+import { systemClock } from '../time/clock.ts';
+import { processStart } from './process-identity.ts';
 import { lockWorkspace } from './workspace-lock.ts';
 
 let folder = '';

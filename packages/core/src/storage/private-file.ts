@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
-import { errnoOf, storageError } from './storage-error.ts';
 
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
@@ -16,14 +16,14 @@ const noFollow = hasModes ? constants.O_NOFOLLOW : 0;
 export interface ReadPrivateFileOptions {
   /** A larger file is refused, in bytes. @default 1 MiB */
   maxBytes?: number | undefined;
-  /** Hears a warning when group or other may read the file. */
+  /** Gets a warning when group or other may read the file. */
   logger?: Logger | undefined;
 }
 
 /**
  * Reads a private text file: `undefined` when it does not exist. A symbolic link, a folder, a file that is too
  * large or not UTF-8 is refused.
- * @throws MoleculeError `credential_storage_failed`
+ * @throws MoleculeError `storage_failed`
  */
 export async function readPrivateFile(
   path: string,
@@ -65,7 +65,7 @@ export async function readPrivateFile(
  * Writes a private text file so that a reader, and whoever comes after a crash, sees the old text or the new one
  * and never a part: a new file of mode 0600 beside it, flushed to disk, renamed over it. Missing folders are
  * created with mode 0700; existing ones keep theirs. A symbolic link at `path` is refused.
- * @throws MoleculeError `credential_storage_failed`
+ * @throws MoleculeError `storage_failed`
  */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
   const folder = dirname(path);
@@ -133,4 +133,28 @@ function linkRefused(path: string, cause?: unknown): Error {
 
 function storageFailure(what: string, path: string, cause: unknown): Error {
   return cause instanceof Error && cause.name === 'MoleculeError' ? cause : storageError(what, path, cause);
+}
+
+/** Makes the error of a private file that cannot be used; names the path, never the content. */
+export function storageError(what: string, path: string, cause?: unknown): MoleculeError {
+  const code = errnoOf(cause);
+  return new MoleculeError(`${what}: ${path}${code === undefined ? '' : ` (${code})`}`, {
+    code: 'storage_failed',
+    hint: hintFor(code),
+    cause,
+  });
+}
+
+/** The system's error code, such as `ENOENT`. */
+export function errnoOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+function hintFor(code: string | undefined): string {
+  if (code === 'EACCES' || code === 'EPERM')
+    return 'The user of this process may not use it: correct owner or mode.';
+  if (code === 'EROFS') return 'The file system is read-only: set stateDirectory to a writable folder.';
+  if (code === 'ENOSPC') return 'The disk is full.';
+  return 'Check the folder, or set stateDirectory to another one.';
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { errnoOf } from './private-file.ts';
 
-/** What {@link processStart} gives where the system does not tell. */
+/** What {@link processStart} returns where the system does not say. */
 export const UNKNOWN_START = '-';
 
 /**
@@ -18,5 +19,15 @@ export async function processStart(pid: number): Promise<string> {
     return ticks === undefined ? UNKNOWN_START : `${boot.trim()}:${ticks}`;
   } catch {
     return UNKNOWN_START;
+  }
+}
+
+/** Whether a process of this host is running, also one of another user. */
+export function isProcessAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) !== 'ESRCH';
   }
 }

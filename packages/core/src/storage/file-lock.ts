@@ -3,9 +3,9 @@ import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promi
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { Clock } from '../time/clock.ts';
-import { systemClock } from '../time/system-clock.ts';
-import { errnoOf, storageError } from './storage-error.ts';
+import { type Clock, systemClock } from '../time/clock.ts';
+import { errnoOf, storageError } from './private-file.ts';
+import { isProcessAlive } from './process-identity.ts';
 
 const RETRY_EVERY_MS = 25;
 
@@ -22,7 +22,7 @@ export interface FileLockOptions {
 /**
  * Runs `work` while this process holds the lock file `path`. For work that takes milliseconds: a lock older than
  * `staleAfterMs`, or of a process on this host that has ended, is taken over.
- * @throws MoleculeError `lock_timeout` when another holder does not let go in time.
+ * @throws MoleculeError `lock_timeout` when another holder does not release it in time.
  */
 export async function withFileLock<T>(
   path: string,
@@ -104,11 +104,5 @@ async function readMark(path: string): Promise<string> {
 
 function isHolderGone(mark: string): boolean {
   const [pid = '', host] = mark.split(' ');
-  if (host !== hostname() || !/^\d+$/.test(pid)) return false;
-  try {
-    process.kill(Number(pid), 0);
-    return false;
-  } catch (error) {
-    return errnoOf(error) === 'ESRCH';
-  }
+  return host === hostname() && /^\d+$/.test(pid) && !isProcessAlive(Number(pid));
 }

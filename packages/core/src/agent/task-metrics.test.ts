@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { unreachable } from '../../test/presence-double.ts';
+import { ManualClock } from '../time/manual-clock.ts';
+import { describeFailure, TaskMetrics } from './task-metrics.ts';
+
+describe('TaskMetrics', () => {
+  it('reports the failures of the last five minutes', async () => {
+    const clock = new ManualClock();
+    const metrics = new TaskMetrics(clock);
+    const errors = () => [metrics.current().errorRate, metrics.current().sampleError];
+    expect(errors()).toEqual([0, '']);
+    metrics.failed(unreachable());
+    await clock.advance(200_000);
+    metrics.succeeded();
+    expect(errors()).toEqual([0.5, 'ConnectionError connection_failed']);
+    await clock.advance(100_000);
+    expect(errors()).toEqual([0, '']);
+    metrics.failed(new TypeError('quotes a message'));
+    expect(errors()).toEqual([0.5, 'TypeError']);
+    await clock.advance(300_000);
+    expect(errors()).toEqual([0, '']);
+  });
+
+  it('keeps at most the last thousand attempts', () => {
+    const metrics = new TaskMetrics(new ManualClock());
+    metrics.failed('x');
+    for (let count = 0; count < 1_000; count += 1) metrics.succeeded();
+    expect(metrics.current().errorRate).toBe(0);
+  });
+});
+
+describe('describeFailure', () => {
+  it('never tells what a message says', () => {
+    const odd = Object.assign(new Error('the secret text'), {
+      name: 'the secret text',
+      code: 'also secret!',
+    });
+    expect(describeFailure(odd)).toBe('Error');
+    expect(describeFailure('the secret text')).toBe('Error');
+    expect(describeFailure(Object.assign(new Error('x'), { code: 'ECONNRESET' }))).toBe('Error ECONNRESET');
+    expect(describeFailure(Object.assign(new Error('x'), { code: 'a'.repeat(61) }))).toBe('Error');
+  });
+});

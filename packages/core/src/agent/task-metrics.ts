@@ -1,0 +1,75 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
+import type { HeartbeatMetrics } from '../client/heartbeat-report.ts';
+import type { Clock } from '../time/clock.ts';
+
+const WINDOW_MS = 300_000;
+const MAX_SAMPLES = 1_000;
+const MAX_FAILURE_LENGTH = 120;
+const PLAIN_WORD = /^[\w.-]{1,60}$/;
+
+/**
+ * What heartbeats report of the agent's work: the messages being handled, and the share of attempts that failed
+ * within the last five minutes. Never text of a message, only what `progress` was given.
+ */
+export class TaskMetrics {
+  readonly #clock: Clock;
+  readonly #startedAt: number;
+  readonly #tasks = new Map<string, string>();
+  /** The latest attempts, oldest first; `failure` is null for one that succeeded. */
+  readonly #attempts: { readonly at: number; readonly failure: string | null }[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#startedAt = clock.monotonic();
+  }
+
+  started(message: InboundMessage): void {
+    this.#tasks.set(message.id, 'handling a message');
+  }
+
+  progressed(message: InboundMessage, text: string): void {
+    if (this.#tasks.has(message.id)) this.#tasks.set(message.id, text);
+  }
+
+  ended(message: InboundMessage): void {
+    this.#tasks.delete(message.id);
+  }
+
+  succeeded(): void {
+    this.#record(null);
+  }
+
+  failed(error: unknown): void {
+    this.#record(describeFailure(error));
+  }
+
+  current(): HeartbeatMetrics {
+    const since = this.#clock.monotonic() - WINDOW_MS;
+    const firstRecent = this.#attempts.findIndex(({ at }) => at > since);
+    this.#attempts.splice(0, firstRecent === -1 ? this.#attempts.length : firstRecent);
+    const failures = this.#attempts.filter(({ failure }) => failure !== null);
+    return {
+      currentTask: [...this.#tasks.values()].at(-1) ?? '',
+      activeTasks: this.#tasks.size,
+      errorRate: failures.length === 0 ? 0 : failures.length / this.#attempts.length,
+      sampleError: failures.at(-1)?.failure ?? '',
+      uptimeSeconds: Math.floor((this.#clock.monotonic() - this.#startedAt) / 1_000),
+    };
+  }
+
+  #record(failure: string | null): void {
+    this.#attempts.push({ at: this.#clock.monotonic(), failure });
+    if (this.#attempts.length > MAX_SAMPLES) this.#attempts.shift();
+  }
+}
+
+/** Name and code of an error, such as `ApiError access_denied`. Never its message, which can quote a peer. */
+export function describeFailure(error: unknown): string {
+  if (!(error instanceof Error)) return 'Error';
+  const words = [error.name, Reflect.get(error, 'code')].filter(isPlainWord);
+  return words.length === 0 ? 'Error' : words.join(' ').slice(0, MAX_FAILURE_LENGTH);
+}
+
+function isPlainWord(value: unknown): value is string {
+  return typeof value === 'string' && PLAIN_WORD.test(value);
+}
