@@ -1,12 +1,14 @@
-import type { AddressGuard } from '@molecule-ai/net-guard';
+import { type AddressGuard, createAddressGuard } from '@molecule-ai/net-guard';
 import type { PlatformDatabase, Queryable } from './database/platform-database.ts';
-import type { EventBus } from './events/event-bus.ts';
-import type { EventLog } from './events/event-log.ts';
-import type { PlatformLogger } from './logging/logger.ts';
+import { rememberDatabase } from './database/prepared-query.ts';
+import { createInProcessBus, type EventBus } from './events/event-bus.ts';
+import { EventLog } from './events/event-log.ts';
+import { type PlatformLogger, silentLogger } from './logging/logger.ts';
+import type { PlatformOptions } from './options/platform-options.ts';
 import type { PlatformSettings } from './options/platform-settings.ts';
-import type { Clock } from './time/clock.ts';
+import { type Clock, systemClock } from './time/clock.ts';
 
-/** What every room is given: the shared things of one running platform. Rooms never reach around it. */
+/** What is shared by every room of one running platform. A room takes the parts that it uses. */
 export interface PlatformContext {
   readonly database: PlatformDatabase;
   /** `database.query`. */
@@ -16,10 +18,31 @@ export interface PlatformContext {
   readonly settings: PlatformSettings;
   readonly events: EventLog;
   readonly bus: EventBus;
-  /** Which addresses of agents may be reached: on paper, after resolving, on the socket. */
+  /** Which addresses of agents may be reached: as written, after resolving, on the socket. */
   readonly addressGuard: AddressGuard;
-  /** Aborted as soon as the platform begins to stop: waiting requests answer, loops end. */
+  /** Aborted as soon as the platform begins to stop: held requests are answered, loops end. */
   readonly shutdown: AbortSignal;
   /** The URL under which agents reach this platform, without a trailing slash. */
   publicUrl(): string;
+}
+
+export interface ContextParts
+  extends Pick<PlatformContext, 'database' | 'settings' | 'shutdown' | 'publicUrl'> {
+  readonly options: Pick<PlatformOptions, 'clock' | 'logger' | 'resolve'>;
+}
+
+export function createContext({ options, ...parts }: ContextParts): PlatformContext {
+  const { database, settings } = parts;
+  const { clock = systemClock, logger = silentLogger } = options;
+  const bus = createInProcessBus((error) =>
+    logger.error({ reason: String(error) }, 'A listener on the event bus failed'),
+  );
+  const isDev = settings.mode === 'dev';
+  const addressGuard = createAddressGuard({
+    policy: { allowLoopback: isDev, allowPrivate: isDev, allowedNetworks: settings.allowAgentNetworks },
+    resolve: options.resolve,
+  });
+  const events = new EventLog({ database, bus, clock });
+  rememberDatabase(database);
+  return { ...parts, db: database.query, clock, logger, bus, addressGuard, events };
 }

@@ -1,21 +1,14 @@
-import { createAddressGuard } from '@molecule-ai/net-guard';
-import { Closers } from './closers.ts';
-import type { PlatformContext } from './context.ts';
+import { createContext } from './context.ts';
 import { PlatformDatabase } from './database/platform-database.ts';
-import { rememberDatabase } from './database/prepared-query.ts';
 import { openSqliteDialect } from './database/sqlite-dialect.ts';
-import { createInProcessBus } from './events/event-bus.ts';
-import { EventLog } from './events/event-log.ts';
 import { closeApp, listen } from './http/listening.ts';
-import { silentLogger } from './logging/logger.ts';
-import { resolveOperatorKey } from './operator-key.ts';
-import { processEnvironment } from './options/environment.ts';
+import { type PlatformLogger, silentLogger } from './logging/logger.ts';
 import type { PlatformOptions } from './options/platform-options.ts';
 import type { PlatformMode, PlatformSettings } from './options/platform-settings.ts';
 import { resolveSettings } from './options/resolve-settings.ts';
+import { processEnvironment } from './options/setting-reader.ts';
 import { createRooms } from './rooms.ts';
-import { openDataFolder } from './storage/data-folder.ts';
-import { systemClock } from './time/clock.ts';
+import { openDataFolder, resolveOperatorKey } from './storage/data-folder.ts';
 
 /** A running platform. */
 export interface Platform extends AsyncDisposable {
@@ -27,8 +20,8 @@ export interface Platform extends AsyncDisposable {
   /** The 0600 file that keeps the operator key; null in production and in memory. */
   readonly operatorKeyPath: string | null;
   /**
-   * Stops: no new requests, waiting ones are answered, those in flight may finish within `stopTimeoutMs`, then the
-   * database is closed. Calling it again gives the same promise.
+   * Stops: no new requests, held ones are answered, those in flight may finish within `stopTimeoutMs`, then the
+   * database is closed. Calling it again returns the same promise.
    */
   close(): Promise<void>;
 }
@@ -41,49 +34,52 @@ export interface Platform extends AsyncDisposable {
  */
 export async function createPlatform(options: PlatformOptions = {}): Promise<Platform> {
   const settings = resolveSettings(options, processEnvironment());
-  const closers = new Closers(options.logger ?? silentLogger);
+  const opened = new OpenedResources(options.logger ?? silentLogger);
   try {
-    return await open(options, settings, closers);
+    return await open(options, settings, opened);
   } catch (error) {
-    await closers.closeAll();
+    await opened.closeAll();
     throw error;
   }
 }
 
+/** Opens bottom up: data folder, database, services, HTTP. */
 async function open(
   options: PlatformOptions,
   settings: PlatformSettings,
-  closers: Closers,
+  opened: OpenedResources,
 ): Promise<Platform> {
   const folder = settings.dataDir === null ? null : await openDataFolder(settings.dataDir);
-  if (folder !== null) closers.add('data folder', folder.release);
-  const operator = resolveOperatorKey(settings, folder?.operatorKeyPath ?? null);
+  if (folder !== null) opened.add('data folder', folder.release);
+  const operator = resolveOperatorKey(settings, folder);
+
   const path = folder?.databasePath ?? ':memory:';
   const dialect = await openSqliteDialect({ path, synchronous: settings.synchronous });
   const database = await PlatformDatabase.open(dialect, { onQuery: options.onQuery });
-  closers.add('database', () => database.close());
+  opened.add('database', () => database.close());
 
   const shutdown = new AbortController();
-  const address = { url: '' };
-  const context = createContext(options, settings, database, shutdown.signal, address);
+  let url = '';
+  const publicUrl = () => settings.publicUrl ?? url;
+  const context = createContext({ options, settings, database, shutdown: shutdown.signal, publicUrl });
   const rooms = await createRooms(context, operator.key);
-  closers.add('rooms', rooms.stop);
-  closers.add('http', () => closeApp(rooms.app, settings.stopTimeoutMs));
-  address.url = await listen(rooms.app, settings);
+  opened.add('background work', rooms.stop);
+  opened.add('HTTP', () => closeApp(rooms.app, settings.stopTimeoutMs));
+  url = await listen(rooms.app, settings);
   rooms.start();
-  context.logger.info({ url: address.url, mode: settings.mode }, 'The platform listens.');
+  context.logger.info({ url, mode: settings.mode }, `Platform listening on ${url}`);
 
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= (async () => {
       shutdown.abort();
-      await closers.closeAll();
-      context.logger.info({}, 'The platform has stopped.');
+      await opened.closeAll();
+      context.logger.info({}, 'Platform stopped');
     })();
     return closing;
   };
   return {
-    url: address.url,
+    url,
     mode: settings.mode,
     operatorKey: operator.key,
     operatorKeyPath: operator.path,
@@ -92,26 +88,26 @@ async function open(
   };
 }
 
-function createContext(
-  options: PlatformOptions,
-  settings: PlatformSettings,
-  database: PlatformDatabase,
-  shutdown: AbortSignal,
-  address: { readonly url: string },
-): PlatformContext {
-  const clock = options.clock ?? systemClock;
-  const logger = options.logger ?? silentLogger;
-  const bus = createInProcessBus((error) =>
-    logger.error({ reason: String(error) }, 'A listener of events failed.'),
-  );
-  const isDev = settings.mode === 'dev';
-  const addressGuard = createAddressGuard({
-    policy: { allowLoopback: isDev, allowPrivate: isDev, allowedNetworks: settings.allowAgentNetworks },
-    resolve: options.resolve,
-  });
-  const publicUrl = () => settings.publicUrl ?? address.url;
-  const events = new EventLog({ database, bus, clock });
-  rememberDatabase(database);
-  const db = database.query;
-  return { database, db, clock, logger, settings, events, bus, addressGuard, shutdown, publicUrl };
+/** Closes what was opened, the last first; a failure does not keep the others open. */
+class OpenedResources {
+  readonly #logger: PlatformLogger;
+  readonly #resources: { readonly name: string; readonly close: () => void | Promise<void> }[] = [];
+
+  constructor(logger: PlatformLogger) {
+    this.#logger = logger;
+  }
+
+  add(name: string, close: () => void | Promise<void>): void {
+    this.#resources.push({ name, close });
+  }
+
+  async closeAll(): Promise<void> {
+    for (const { name, close } of this.#resources.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        this.#logger.error({ step: name, reason: String(error) }, `Failed to close: ${name}`);
+      }
+    }
+  }
 }

@@ -3,8 +3,6 @@ import { createJsonLogger } from '../logging/json-logger.ts';
 import { PlatformOptionsError } from '../options/platform-options-error.ts';
 import { createPlatform, type Platform } from '../platform.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
-import { systemClock } from '../time/clock.ts';
-import { banner, readyLine } from './banner.ts';
 import { type PlatformCommand, parsePlatformCommand } from './platform-command.ts';
 
 /** Where a run writes to; never the console. */
@@ -28,7 +26,7 @@ export async function runPlatform(argv: readonly string[], { out, err }: Output)
     if (!(error instanceof CommanderError)) throw error;
     return { exitCode: error.exitCode === 0 ? 0 : WRONG_OPTIONS };
   }
-  const logger = createJsonLogger({ level: command.logLevel, write: err, now: systemClock.now });
+  const logger = createJsonLogger({ level: command.logLevel, write: err });
   try {
     const platform = await createPlatform({ ...command.options, logger });
     out(command.json ? readyLine(platform) : banner(platform));
@@ -42,4 +40,33 @@ export async function runPlatform(argv: readonly string[], { out, err }: Output)
     err(`${error.message}\n${error.hint}\n`);
     return { exitCode: FAILED };
   }
+}
+
+type Shown = Pick<Platform, 'url' | 'mode' | 'operatorKey' | 'operatorKeyPath'>;
+
+/** The first line of `--json`, for programs that start a platform. */
+function readyLine({ url, operatorKey }: Shown): string {
+  return `${JSON.stringify({ url, operatorKey })}\n`;
+}
+
+/** What a person sees once the platform is listening. The key itself is shown in dev mode only. */
+function banner({ url, mode, operatorKey, operatorKeyPath }: Shown): string {
+  const keyLines =
+    mode === 'production'
+      ? ['  Operator key   ADMIN_TOKEN']
+      : [
+          `  Operator key   ${operatorKey}`,
+          ...(operatorKeyPath === null ? [] : [`  kept in        ${operatorKeyPath}`]),
+        ];
+  return [
+    '',
+    `  Molecule AI platform, ${mode} mode`,
+    '',
+    `  URL            ${url}`,
+    ...keyLines,
+    '',
+    '  Ctrl+C stops it.',
+    '',
+    '',
+  ].join('\n');
 }

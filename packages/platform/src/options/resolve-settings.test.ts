@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Environment } from './environment.ts';
 import type { PlatformOptions } from './platform-options.ts';
 import { PlatformOptionsError } from './platform-options-error.ts';
 import { resolveSettings } from './resolve-settings.ts';
+import type { Environment } from './setting-reader.ts';
 
 const SECURE: PlatformOptions = { adminToken: 'a', secretsEncryptionKey: 'k'.repeat(32), memory: true };
 

@@ -1,11 +1,10 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { resolvePolicy } from '@molecule-ai/net-guard';
-import type { Environment } from './environment.ts';
 import type { PlatformOptions } from './platform-options.ts';
 import { PlatformOptionsError } from './platform-options-error.ts';
 import type { PlatformMode, PlatformSettings } from './platform-settings.ts';
-import { type SettingName, SettingReader } from './setting-reader.ts';
+import { type Environment, type SettingName, SettingReader } from './setting-reader.ts';
 
 const name = (option: keyof PlatformOptions, variable: string): SettingName => ({ option, variable });
 

@@ -1,6 +1,12 @@
-import { parseDurationMs } from './duration.ts';
-import type { Environment } from './environment.ts';
 import type { OptionProblem } from './platform-options-error.ts';
+
+/** Environment variables as the options read them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The only place of the package that reads the process environment. */
+export function processEnvironment(): Environment {
+  return process.env;
+}
 
 /** Names of one setting: in `PlatformOptions` and in the environment. */
 export interface SettingName {
@@ -72,7 +78,7 @@ export class SettingReader {
     return entries.filter((entry) => entry !== '');
   }
 
-  /** Notes a problem that spans several settings or needs its own words. */
+  /** Records a problem that spans several settings or needs its own words. */
   problem(name: SettingName, problem: string): void {
     this.problems.push({ ...name, problem });
   }
@@ -81,4 +87,20 @@ export class SettingReader {
     this.problem(name, problem);
     return fallback;
   }
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/;
+const STEP = /(\d+(?:\.\d+)?)(ms|s|m|h)/g;
+
+/** Milliseconds of a Go duration such as `90s` or `1m30s`, or of a bare number of seconds; undefined when it is neither. */
+function parseDurationMs(text: string): number | undefined {
+  const trimmed = text.trim();
+  if (/^\d+(?:\.\d+)?$/.test(trimmed)) return Number(trimmed) * 1_000;
+  if (!DURATION.test(trimmed)) return undefined;
+  let total = 0;
+  for (const [, amount, unit] of trimmed.matchAll(STEP)) {
+    total += Number(amount) * (UNIT_MS[unit ?? ''] ?? 0);
+  }
+  return total;
 }

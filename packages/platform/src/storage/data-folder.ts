@@ -1,13 +1,32 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { randomBytes, randomUUID } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { lockFile } from '../database/sqlite-dialect.ts';
+import type { PlatformSettings } from '../options/platform-settings.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 
-/** The folder of one platform, ours alone until it is released. */
+/** The folder of one platform; no other process can open it until it is released. */
 export interface DataFolder {
   readonly databasePath: string;
   readonly operatorKeyPath: string;
   release(): void;
+}
+
+/** The operator's key and where it is kept. */
+export interface OperatorKey {
+  readonly key: string;
+  /** A 0600 file with the key; null in production and in memory. */
+  readonly path: string | null;
 }
 
 /** Opens the data folder (0700) for this process alone; a folder in use by another platform is refused. */
@@ -32,4 +51,48 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     operatorKeyPath: join(path, 'operator-key'),
     release: lock.release,
   };
+}
+
+/** In production the given key; in dev mode the given one, the stored one, or a new one, kept for the next start. */
+export function resolveOperatorKey(settings: PlatformSettings, folder: DataFolder | null): OperatorKey {
+  if (settings.mode === 'production' || folder === null) {
+    return { key: settings.operatorKey ?? newOperatorKey(), path: null };
+  }
+  const path = folder.operatorKeyPath;
+  const stored = readStoredKey(path);
+  const key = settings.operatorKey ?? stored ?? newOperatorKey();
+  if (key !== stored) writePrivateFile(path, `${key}\n`);
+  return { key, path };
+}
+
+function newOperatorKey(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+/** The key in the file; undefined when there is no file or it is empty. */
+function readStoredKey(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim() || undefined;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Writes a file that only its owner can read, atomically: a reader sees the old text or the new one. */
+function writePrivateFile(path: string, text: string): void {
+  const draft = `${path}.${randomUUID()}.tmp`;
+  const file = openSync(draft, 'wx', 0o600);
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  try {
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
 }

@@ -34,7 +34,7 @@ export class RepeatedTasks {
   #run(name: string, work: () => Promise<void>, after: () => void): void {
     const running = work()
       .catch((error: unknown) => {
-        this.#logger.error({ task: name, reason: String(error) }, 'A background task failed.');
+        this.#logger.error({ task: name, reason: String(error) }, `Background task failed: ${name}`);
       })
       .then(() => {
         this.#running.delete(running);
