@@ -6,8 +6,11 @@
 
 export {
   ACTIVITY_TYPES,
+  AckAnswer,
+  AckRequest,
   ActivityData,
   ActivityList,
+  ActivityQuery,
   ActivityRow,
   type ActivityType,
   DELIVERY_STATES,
@@ -15,9 +18,22 @@ export {
   ReportActivityAnswer,
   ReportActivityRequest,
 } from './activity.ts';
-export { AckAnswer, AckRequest, ActivityQuery } from './activity-query.ts';
 export { AgentCard, AgentSkill, skillName } from './agent-card.ts';
-export { Budget, SetBudgetRequest } from './budget.ts';
+export {
+  CreateSessionRequest,
+  ListTokensQuery,
+  MintOrgKeyAnswer,
+  MintOrgKeyRequest,
+  MintTokenAnswer,
+  MintTokenRequest,
+  OrgKeyList,
+  OrgKeyRow,
+  RevokeOrgKeyAnswer,
+  RevokeTokenAnswer,
+  SessionAnswer,
+  TokenList,
+  TokenRow,
+} from './credentials.ts';
 export {
   CancelDelegationAnswer,
   DELEGATION_STATUSES,
@@ -42,7 +58,6 @@ export {
 export { checkExchange, type Exchange } from './exchange.ts';
 export { BODY_LIMITS, FIELD_LIMITS, utf8Length } from './field-limits.ts';
 export { AdminLiveness, Health, Ready } from './health.ts';
-export { HeartbeatAnswer, HeartbeatRequest, RuntimeMetadata } from './heartbeat.ts';
 export {
   Cents,
   Count,
@@ -56,13 +71,6 @@ export {
 } from './ids.ts';
 export { type InboundFeed, parseActivityFeed } from './inbound-feed.ts';
 export { type InboundMessage, type InboundSource, parseActivityRow } from './inbound-message.ts';
-export {
-  DeleteWorkspaceAnswer,
-  DeleteWorkspaceQuery,
-  PauseAnswer,
-  ResumeAnswer,
-  WorkspaceState,
-} from './lifecycle.ts';
 export {
   A2aMessage,
   A2aRequest,
@@ -95,13 +103,6 @@ export { extractAnswerText, extractMessageText, extractParts, mapAnswerText } fr
 export { type MessageView, viewMessage } from './message-view.ts';
 export { Attachment, DownloadQuery, NotifyAnswer, NotifyRequest, UploadAnswer } from './notify.ts';
 export { isJsonObject, JsonObject, JsonValue, MAX_JSON_DEPTH } from './open-json.ts';
-export {
-  MintOrgKeyAnswer,
-  MintOrgKeyRequest,
-  OrgKeyList,
-  OrgKeyRow,
-  RevokeOrgKeyAnswer,
-} from './org-keys.ts';
 export {
   CheckAccessAnswer,
   CheckAccessRequest,
@@ -137,7 +138,15 @@ export {
   ReportPluginRequest,
   Sha256Hex,
 } from './plugin.ts';
-export { RegisterAnswer, RegisterRequest, UpdateCardAnswer, UpdateCardRequest } from './registration.ts';
+export {
+  HeartbeatAnswer,
+  HeartbeatRequest,
+  RegisterAnswer,
+  RegisterRequest,
+  RuntimeMetadata,
+  UpdateCardAnswer,
+  UpdateCardRequest,
+} from './registration.ts';
 export {
   ACCESS_ERRORS,
   type PathParams,
@@ -166,33 +175,31 @@ export {
   SetSecretAnswer,
   SetSecretRequest,
 } from './secrets.ts';
-export { CreateSessionRequest, SessionAnswer } from './session.ts';
 export {
-  ListTokensQuery,
-  MintTokenAnswer,
-  MintTokenRequest,
-  RevokeTokenAnswer,
-  TokenList,
-  TokenRow,
-} from './tokens.ts';
-export {
-  type FencePeerTextOptions,
-  fencePeerText,
   PEER_BOUNDARY_END,
   PEER_BOUNDARY_START,
-  peerTextInstructions,
   stripA2aBoundary,
   wrapA2aBoundary,
-} from './trust-boundary/index.ts';
+} from './trust-boundary/boundary.ts';
+export { type FencePeerTextOptions, fencePeerText, peerTextInstructions } from './trust-boundary/fence.ts';
 export { type OpenWord, type Wire, type WireBuilder, type WireType, wire } from './wire.ts';
 export {
+  Budget,
+  CreateWorkspaceAnswer,
+  CreateWorkspaceRequest,
+  DeleteWorkspaceAnswer,
+  DeleteWorkspaceQuery,
   GetWorkspaceQuery,
   PatchWorkspaceAnswer,
   PatchWorkspaceRequest,
+  PauseAnswer,
+  ResumeAnswer,
+  SetBudgetRequest,
   WORKSPACE_STATUSES,
+  WorkspaceConnection,
   WorkspaceDetail,
   WorkspaceList,
   WorkspaceListRow,
+  WorkspaceState,
   type WorkspaceStatus,
 } from './workspace.ts';
-export { CreateWorkspaceAnswer, CreateWorkspaceRequest, WorkspaceConnection } from './workspace-create.ts';

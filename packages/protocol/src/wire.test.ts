@@ -1,9 +1,8 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
-import { HeartbeatRequest } from './heartbeat.ts';
 import { JsonObject, JsonValue, MAX_JSON_DEPTH } from './open-json.ts';
 import { DiscoverAnswer, PeerList } from './peers.ts';
-import { RegisterAnswer, RegisterRequest } from './registration.ts';
+import { HeartbeatRequest, RegisterAnswer, RegisterRequest } from './registration.ts';
 import { type WireType, wire } from './wire.ts';
 
 const Inner = wire('Inner', (w) => w.object({ word: w.oneOf(['known']), more: w.maybe(z.string()) }));

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { cardInAnswer } from './agent-card.ts';
 import { FIELD_LIMITS, lineText, plainText } from './field-limits.ts';
-import { Cents, Count, DELIVERY_MODES, Uuid } from './ids.ts';
+import { Cents, Count, DELIVERY_MODES, DeliveryMode, Uuid } from './ids.ts';
 import { type WireBuilder, type WireType, wire } from './wire.ts';
 
 /** Every status a workspace can have (wire contract 2.1). A reader treats an unknown one as "keep running". */
@@ -100,3 +100,105 @@ export const PatchWorkspaceAnswer = wire('PatchWorkspaceAnswer', (w) =>
   w.object({ status: w.oneOf(['updated']), needs_restart: w.maybe(z.literal(true)) }),
 );
 export type PatchWorkspaceAnswer = WireType<typeof PatchWorkspaceAnswer>;
+
+/**
+ * Body of `POST /workspaces`. `external: true` or `runtime: "external"` selects a remote agent; the keys after
+ * `initial_memories` belong to container workspaces. Source: seed 002, wire contract 3.1.
+ */
+export const CreateWorkspaceRequest = wire('CreateWorkspaceRequest', (w) =>
+  w.object({
+    name: plainText(FIELD_LIMITS.name).min(1),
+    role: w.maybe(plainText(FIELD_LIMITS.role)),
+    external: w.maybe(z.boolean()),
+    runtime: w.maybe(lineText(FIELD_LIMITS.runtime)),
+    url: w.maybe(z.string()),
+    delivery_mode: w.maybe(DeliveryMode),
+    tier: w.maybe(z.int()),
+    parent_id: Uuid.nullable().optional(),
+    secrets: w.maybe(z.record(z.string().min(1), z.string())),
+    budget_limit: Cents.nullable().optional(),
+    max_concurrent_tasks: w.maybe(Count),
+    canvas: w.maybe(w.object({ x: z.number(), y: z.number() })),
+    initial_memories: w.maybe(z.array(w.object({ content: z.string(), scope: w.maybe(z.string()) }))),
+    template: w.maybe(z.string()),
+    model: w.maybe(lineText(FIELD_LIMITS.model)),
+    workspace_dir: w.maybe(z.string()),
+    workspace_access: w.maybe(z.enum(['none', 'read_only', 'read_write'])),
+  }),
+);
+export type CreateWorkspaceRequest = WireType<typeof CreateWorkspaceRequest>;
+
+/** How to connect the agent of a new workspace. `auth_token` is its first token, shown once (decision 3). */
+export const WorkspaceConnection = wire('WorkspaceConnection', (w) =>
+  w.object({
+    workspace_id: w.id(),
+    platform_url: z.string(),
+    auth_token: w.either(z.string().min(1), z.string()),
+    registry_endpoint: z.string(),
+    heartbeat_endpoint: z.string(),
+    curl_register_template: w.promised(z.string()),
+    python_snippet: w.promised(z.string()),
+    typescript_snippet: w.promised(z.string()),
+  }),
+);
+export type WorkspaceConnection = WireType<typeof WorkspaceConnection>;
+
+/** Answer of `POST /workspaces`, 201. We always send `connection`, with a URL as well (decision 3). */
+export const CreateWorkspaceAnswer = wire('CreateWorkspaceAnswer', (w) =>
+  w.object({
+    id: w.id(),
+    external: w.promised(z.boolean()),
+    status: w.oneOf(['awaiting_agent']),
+    connection: w.promised(w.use(WorkspaceConnection)),
+  }),
+);
+export type CreateWorkspaceAnswer = WireType<typeof CreateWorkspaceAnswer>;
+
+/** Query of `DELETE /workspaces/:id`: `confirm=true` takes the children along, `purge=true` erases the rows. */
+export const DeleteWorkspaceQuery = wire('DeleteWorkspaceQuery', (w) =>
+  w.object({ confirm: w.maybe(z.string()), purge: w.maybe(z.string()) }),
+);
+export type DeleteWorkspaceQuery = WireType<typeof DeleteWorkspaceQuery>;
+
+/** Answer of `DELETE /workspaces/:id`. Children without `confirm=true` are a 409 `confirmation_required`. */
+export const DeleteWorkspaceAnswer = wire('DeleteWorkspaceAnswer', (w) =>
+  w.object({ status: w.oneOf(['removed', 'purged']), cascade_deleted: Count }),
+);
+export type DeleteWorkspaceAnswer = WireType<typeof DeleteWorkspaceAnswer>;
+
+/** Answer of `POST /workspaces/:id/pause`; the count includes the descendants. */
+export const PauseAnswer = wire('PauseAnswer', (w) =>
+  w.object({ status: w.oneOf(['paused']), paused_count: Count }),
+);
+export type PauseAnswer = WireType<typeof PauseAnswer>;
+
+/** Answer of `POST /workspaces/:id/resume`: `awaiting_agent` until the next heartbeat (decision 17). */
+export const ResumeAnswer = wire('ResumeAnswer', (w) =>
+  w.object({ status: w.oneOf(['awaiting_agent']), resumed_count: Count }),
+);
+export type ResumeAnswer = WireType<typeof ResumeAnswer>;
+
+/** Answer of `GET /workspaces/:id/state`; gone ones are a 404 `workspace_removed` with `deleted: true`. */
+export const WorkspaceState = wire('WorkspaceState', (w) =>
+  w.object({
+    workspace_id: w.id(),
+    status: w.oneOf(WORKSPACE_STATUSES),
+    paused: z.boolean(),
+    deleted: z.boolean(),
+  }),
+);
+export type WorkspaceState = WireType<typeof WorkspaceState>;
+
+/** Answer of both budget routes, in US cents; `budget_remaining` may be negative, null means no limit. */
+export const Budget = wire('Budget', (w) =>
+  w.object({
+    budget_limit: Cents.nullable(),
+    monthly_spend: Cents,
+    budget_remaining: z.int().nullable(),
+  }),
+);
+export type Budget = WireType<typeof Budget>;
+
+/** Body of `PATCH /workspaces/:id/budget`; the key is mandatory, null removes the limit. */
+export const SetBudgetRequest = wire('SetBudgetRequest', (w) => w.object({ budget_limit: Cents.nullable() }));
+export type SetBudgetRequest = WireType<typeof SetBudgetRequest>;

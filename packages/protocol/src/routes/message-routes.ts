@@ -1,5 +1,11 @@
-import { ActivityList, ReportActivityAnswer, ReportActivityRequest } from '../activity.ts';
-import { AckAnswer, AckRequest, ActivityQuery } from '../activity-query.ts';
+import {
+  AckAnswer,
+  AckRequest,
+  ActivityList,
+  ActivityQuery,
+  ReportActivityAnswer,
+  ReportActivityRequest,
+} from '../activity.ts';
 import {
   CancelDelegationAnswer,
   DelegateAnswer,

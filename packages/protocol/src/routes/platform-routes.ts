@@ -1,7 +1,13 @@
+import {
+  CreateSessionRequest,
+  MintOrgKeyAnswer,
+  MintOrgKeyRequest,
+  OrgKeyList,
+  RevokeOrgKeyAnswer,
+  SessionAnswer,
+} from '../credentials.ts';
 import { AdminLiveness, Health, Ready } from '../health.ts';
-import { MintOrgKeyAnswer, MintOrgKeyRequest, OrgKeyList, RevokeOrgKeyAnswer } from '../org-keys.ts';
 import { EventList, EventsQuery } from '../platform-event.ts';
-import { CreateSessionRequest, SessionAnswer } from '../session.ts';
 import { defineRoutes } from './route.ts';
 
 /** Sessions, org keys, events and health. */

@@ -1,4 +1,3 @@
-import { HeartbeatAnswer, HeartbeatRequest } from '../heartbeat.ts';
 import {
   CheckAccessAnswer,
   CheckAccessRequest,
@@ -7,7 +6,14 @@ import {
   PeerList,
   PeersQuery,
 } from '../peers.ts';
-import { RegisterAnswer, RegisterRequest, UpdateCardAnswer, UpdateCardRequest } from '../registration.ts';
+import {
+  HeartbeatAnswer,
+  HeartbeatRequest,
+  RegisterAnswer,
+  RegisterRequest,
+  UpdateCardAnswer,
+  UpdateCardRequest,
+} from '../registration.ts';
 import { defineRoutes } from './route.ts';
 
 /** The registry: presence, cards and peers. */

@@ -1,26 +1,26 @@
-import { Budget, SetBudgetRequest } from '../budget.ts';
-import {
-  DeleteWorkspaceAnswer,
-  DeleteWorkspaceQuery,
-  PauseAnswer,
-  ResumeAnswer,
-  WorkspaceState,
-} from '../lifecycle.ts';
 import {
   ListTokensQuery,
   MintTokenAnswer,
   MintTokenRequest,
   RevokeTokenAnswer,
   TokenList,
-} from '../tokens.ts';
+} from '../credentials.ts';
 import {
+  Budget,
+  CreateWorkspaceAnswer,
+  CreateWorkspaceRequest,
+  DeleteWorkspaceAnswer,
+  DeleteWorkspaceQuery,
   GetWorkspaceQuery,
   PatchWorkspaceAnswer,
   PatchWorkspaceRequest,
+  PauseAnswer,
+  ResumeAnswer,
+  SetBudgetRequest,
   WorkspaceDetail,
   WorkspaceList,
+  WorkspaceState,
 } from '../workspace.ts';
-import { CreateWorkspaceAnswer, CreateWorkspaceRequest } from '../workspace-create.ts';
 import { defineRoutes } from './route.ts';
 
 /** Workspaces, their lifecycle, tokens and budget. */

@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PEER_BOUNDARY_END, PEER_BOUNDARY_START } from './markers.ts';
-import { stripA2aBoundary } from './strip.ts';
-import { wrapA2aBoundary } from './wrap.ts';
+import { PEER_BOUNDARY_END, PEER_BOUNDARY_START, stripA2aBoundary, wrapA2aBoundary } from './boundary.ts';
 
 interface Vector {
   id: string;

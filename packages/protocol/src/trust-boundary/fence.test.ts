@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { PEER_BOUNDARY_END, PEER_BOUNDARY_START } from './boundary.ts';
 import { fencePeerText, peerTextInstructions } from './fence.ts';
-import { PEER_BOUNDARY_END, PEER_BOUNDARY_START } from './markers.ts';
 
 const ORIGIN = '550e8400-e29b-41d4-a716-446655440000';
 const SHAPE = /^<peer-text-([0-9a-f]{32}) origin="([0-9a-f-]{36}|unknown)">\n([\s\S]*)\n<\/peer-text-\1>$/;

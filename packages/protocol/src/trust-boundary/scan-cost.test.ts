@@ -1,6 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { stripA2aBoundary } from './strip.ts';
-import { wrapA2aBoundary } from './wrap.ts';
+import { stripA2aBoundary, wrapA2aBoundary } from './boundary.ts';
 
 describe('wrap and strip', () => {
   it.each([

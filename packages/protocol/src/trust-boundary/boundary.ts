@@ -11,7 +11,7 @@ const SLASH = 0x2f;
 const CLOSE_BRACKET = 0x5d;
 
 /** A stretch of text that a reader could take for a marker (decision 20). */
-export interface LookAlike {
+interface LookAlike {
   /** Index of its `[`, in UTF-16 code units. */
   start: number;
   /** How many backslashes follow its `[`; 0 means it is not escaped. */
@@ -26,7 +26,7 @@ export interface LookAlike {
  * attempt has read cannot start another one: the scan goes on where the attempt failed, and looks at
  * each character a constant number of times.
  */
-export function findLookAlikes(text: string): LookAlike[] {
+function findLookAlikes(text: string): LookAlike[] {
   const found: LookAlike[] = [];
   let start = text.indexOf('[');
   while (start !== -1) {
@@ -87,4 +87,65 @@ function isWhiteSpace(code: number): boolean {
     code === 0x3000 ||
     code === 0xfeff
   );
+}
+
+/**
+ * Marks one text part as a peer's (seed 003, decisions 19 and 20).
+ *
+ * Every look-alike of a marker inside `text` gets one more backslash after its `[`, so the result has
+ * exactly one unescaped opening and one unescaped closing marker whatever the peer wrote, and
+ * `stripA2aBoundary(wrapA2aBoundary(x)) === x.trim()` for every string. Linear in the text's length.
+ *
+ * It tells programs where a peer's text begins and ends. What a model reads goes through
+ * `fencePeerText`.
+ */
+export function wrapA2aBoundary(text: string): string {
+  return PEER_BOUNDARY_START + escapeLookAlikes(text) + PEER_BOUNDARY_END;
+}
+
+function escapeLookAlikes(text: string): string {
+  const pieces: string[] = [];
+  let copied = 0;
+  for (const { start } of findLookAlikes(text)) {
+    pieces.push(text.slice(copied, start + 1), '\\');
+    copied = start + 1;
+  }
+  pieces.push(text.slice(copied));
+  return pieces.join('');
+}
+
+/**
+ * Removes the boundary markers around a peer's text, for display (seed 003, decision 21).
+ *
+ * - `null`, `undefined` and `''` give `''`.
+ * - No marker, only one of them, or the end before the start: the input, unchanged.
+ * - Otherwise the text between the first start and the last end marker, trimmed, one level of escapes
+ *   removed. Text outside the markers is dropped.
+ *
+ * The result is still a peer's text and as untrusted as before: never hand it to a model as it is
+ * (`fencePeerText` does that), never render it as HTML.
+ *
+ * @throws TypeError when called from JavaScript with something that is neither a string nor falsy.
+ */
+export function stripA2aBoundary(text: string | null | undefined): string {
+  if (!text) return '';
+  if (typeof text !== 'string') throw new TypeError('stripA2aBoundary takes a string, null or undefined.');
+  const start = text.indexOf(PEER_BOUNDARY_START);
+  if (start === -1) return text;
+  const from = start + PEER_BOUNDARY_START.length;
+  const end = text.lastIndexOf(PEER_BOUNDARY_END);
+  if (end < from) return text;
+  return unescapeLookAlikes(text.slice(from, end).trim());
+}
+
+function unescapeLookAlikes(text: string): string {
+  const pieces: string[] = [];
+  let copied = 0;
+  for (const { start, escapes } of findLookAlikes(text)) {
+    if (escapes === 0) continue;
+    pieces.push(text.slice(copied, start + 1));
+    copied = start + 2;
+  }
+  pieces.push(text.slice(copied));
+  return pieces.join('');
 }
