@@ -54,15 +54,27 @@ export { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from './errors/error-cod
 export { MoleculeError } from './errors/molecule-error.ts';
 export { TimeoutError } from './errors/timeout-error.ts';
 export { WorkspaceRemovedError } from './errors/workspace-removed-error.ts';
-export type { DeliveryChoice } from './inbound/choose-delivery.ts';
-export type { CursorRecord, CursorStore } from './inbound/cursor-store.ts';
-export { FileCursorStore } from './inbound/file-cursor-store.ts';
-export type { DeliveryContext, DeliveryInbox, InboundDelivery } from './inbound/inbound-delivery.ts';
-export { fileStores, type InboundStores, memoryStores } from './inbound/inbound-stores.ts';
-export { LongPollDelivery } from './inbound/long-poll-delivery.ts';
-export { MemoryCursorStore } from './inbound/memory-cursor-store.ts';
 export { messageForModel } from './inbound/message-for-model.ts';
-export { PollDelivery } from './inbound/poll-delivery.ts';
+export {
+  type DeliveryChoice,
+  LongPollDelivery,
+  type LongPollDeliveryOptions,
+  PollDelivery,
+  type PollDeliveryOptions,
+} from './inbound/sources/feed-delivery.ts';
+export type {
+  DeliveryContext,
+  DeliveryInbox,
+  FeedPosition,
+  InboundDelivery,
+} from './inbound/sources/message-source.ts';
+export { type DeadLetter, listDeadLetters } from './inbound/stores/inbound-records.ts';
+export {
+  FileInboundStore,
+  type FileInboundStoreOptions,
+  type InboundStore,
+  MemoryInboundStore,
+} from './inbound/stores/inbound-store.ts';
 export type { LogFields, Logger } from './logging/logger.ts';
 export type { PeerInfo } from './peers/peer-info.ts';
 export { PeerReply, type PeerReplyStatus } from './peers/peer-reply.ts';

@@ -5,7 +5,7 @@ import { createRemoteAgent, type RemoteAgent } from '../src/agent/remote-agent.t
 import type { Acknowledgement } from '../src/client/acknowledge.ts';
 import type { FetchInboundOptions, InboundPage } from '../src/client/inbound-page.ts';
 import type { ReplyReceipt } from '../src/client/reply.ts';
-import { memoryStores } from '../src/inbound/inbound-stores.ts';
+import { MemoryInboundStore } from '../src/inbound/stores/inbound-store.ts';
 import { ManualClock } from '../src/time/manual-clock.ts';
 import type { CallOptions } from '../src/transport/platform-request.ts';
 import { PEER, SELF } from './agent-ids.ts';
@@ -149,14 +149,14 @@ export interface AgentStage {
   readonly events: string[];
 }
 
-/** Makes an agent that keeps nothing on disk, unless `stores` is given as `undefined`. */
+/** Makes an agent that keeps nothing on disk, unless `store` is given as `undefined`. */
 export function agentStage(
   options: Partial<RemoteAgentOptions<AgentClientDouble>> = {},
   client: AgentClientDouble = options.client ?? new AgentClientDouble(),
 ): AgentStage {
   const agent = createRemoteAgent<AgentClientDouble>({
     onMessage: (message) => `echo ${message.id}`,
-    stores: memoryStores(),
+    store: new MemoryInboundStore(),
     random: () => 1,
     concurrency: 1,
     ...options,

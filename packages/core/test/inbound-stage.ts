@@ -1,20 +1,14 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { PlatformClient } from '../src/client/platform-client.ts';
-import type { AttemptHandler } from '../src/inbound/attempt-context.ts';
-import { InboundPipeline, type InboundPipelineOptions } from '../src/inbound/inbound-pipeline.ts';
-import { type InboundStores, memoryStores } from '../src/inbound/inbound-stores.ts';
-import { PollDelivery } from '../src/inbound/poll-delivery.ts';
+import type { AttemptHandler } from '../src/inbound/handling/attempt.ts';
+import { Inbound, type InboundOptions } from '../src/inbound/inbound.ts';
+import { PollDelivery } from '../src/inbound/sources/feed-delivery.ts';
+import type { InboundRecord } from '../src/inbound/stores/inbound-records.ts';
+import { type InboundStore, MemoryInboundStore } from '../src/inbound/stores/inbound-store.ts';
 import { ManualClock } from '../src/time/manual-clock.ts';
 import { MemoryFeed } from './memory-feed.ts';
 import { RecordingLogger } from './recording-logger.ts';
 
-type Operation =
-  | 'cursor.save'
-  | 'journal.save'
-  | 'journal.remove'
-  | 'deadLetters.append'
-  | 'reply'
-  | 'acknowledge';
+type Operation = 'store attempt' | 'store outcome' | 'store finish' | 'reply' | 'acknowledge';
 
 /** Ends a process in the middle: from then on nothing it calls is done or comes back. */
 export class CrashSwitch {
@@ -26,53 +20,41 @@ export class CrashSwitch {
     this.#point = { when, operation };
   }
 
-  stores(stores: InboundStores): InboundStores {
+  store(store: InboundStore): InboundStore {
     return {
-      cursor: {
-        load: () => stores.cursor.load(),
-        save: (record) => this.#guard('cursor.save', () => stores.cursor.save(record)),
-      },
-      journal: {
-        load: (id) => stores.journal.load(id),
-        save: (id, entry) => this.#guard('journal.save', () => stores.journal.save(id, entry)),
-        remove: (id) => this.#guard('journal.remove', () => stores.journal.remove(id)),
-      },
-      deadLetters: {
-        append: (record) => this.#guard('deadLetters.append', () => stores.deadLetters.append(record)),
-        list: () => stores.deadLetters.list(),
-      },
+      load: () => store.load(),
+      append: (lines) => this.#guard(lines.flatMap(operationsOf), () => store.append(lines)),
+      replace: (lines) => this.#guard(lines.flatMap(operationsOf), () => store.replace(lines)),
     };
   }
 
-  port(
-    port: Pick<PlatformClient, 'fetchInboundPage' | 'acknowledge' | 'reply'>,
-  ): Pick<PlatformClient, 'fetchInboundPage' | 'acknowledge' | 'reply'> {
+  client(client: InboundOptions['client']): InboundOptions['client'] {
     return {
-      fetchInboundPage: (query) => (this.isDead ? never() : port.fetchInboundPage(query)),
-      acknowledge: (id, options) => this.#guard('acknowledge', () => port.acknowledge(id, options)),
-      reply: (message, text, options) => this.#guard('reply', () => port.reply(message, text, options)),
+      fetchInboundPage: (query) => (this.isDead ? never() : client.fetchInboundPage(query)),
+      acknowledge: (id, options) => this.#guard(['acknowledge'], () => client.acknowledge(id, options)),
+      reply: (message, text, options) => this.#guard(['reply'], () => client.reply(message, text, options)),
     };
   }
 
-  async #guard<T>(operation: Operation, work: () => Promise<T>): Promise<T> {
-    this.#dieAt('before', operation);
+  async #guard<T>(operations: readonly Operation[], work: () => Promise<T>): Promise<T> {
+    this.#dieAt('before', operations);
     if (this.isDead) return never();
     const result = await work();
-    this.#dieAt('after', operation);
+    this.#dieAt('after', operations);
     return this.isDead ? never() : result;
   }
 
-  #dieAt(when: 'before' | 'after', operation: Operation): void {
-    if (this.#point?.when === when && this.#point.operation === operation) this.isDead = true;
+  #dieAt(when: 'before' | 'after', operations: readonly Operation[]): void {
+    if (this.#point?.when === when && operations.includes(this.#point.operation)) this.isDead = true;
   }
 }
 
 /** One run of an agent's inbound side, from start to crash or stop. */
 export interface InboundRun {
-  readonly pipeline: InboundPipeline;
+  readonly inbound: Inbound;
   readonly clock: ManualClock;
   readonly feed: MemoryFeed;
-  readonly stores: InboundStores;
+  readonly store: InboundStore;
   readonly logger: RecordingLogger;
   readonly crash: CrashSwitch;
   /** What the observer heard: `event:row`, or `event` alone. */
@@ -85,9 +67,9 @@ export interface InboundRun {
   kill(): void;
 }
 
-/** Starts a run; pass `feed` and `stores` of an earlier one to start it again. */
+/** Starts a run; pass `feed` and `store` of an earlier one to start it again. */
 export async function startInbound(
-  options: Partial<InboundPipelineOptions> & {
+  options: Partial<InboundOptions> & {
     readonly feed?: MemoryFeed;
     readonly clock?: ManualClock;
     readonly prepare?: (run: { readonly feed: MemoryFeed; readonly crash: CrashSwitch }) => void;
@@ -98,11 +80,11 @@ export async function startInbound(
   const feed = earlierFeed ?? new MemoryFeed(clock);
   const logger = new RecordingLogger();
   const crash = new CrashSwitch();
-  const stores = options.stores ?? memoryStores();
+  const store = options.store ?? new MemoryInboundStore();
   const heard: string[] = [];
   const handled: string[] = [];
   prepare?.({ feed, crash });
-  const pipeline = new InboundPipeline({
+  const inbound = new Inbound({
     delivery: new PollDelivery({ intervalMs: 1_000 }),
     random: () => 0.5,
     concurrency: 1,
@@ -112,21 +94,21 @@ export async function startInbound(
     logger,
     ...rest,
     clock,
-    port: crash.port(feed),
-    stores: crash.stores(stores),
+    client: crash.client(feed),
+    store: crash.store(store),
     observer: recordingObserver(heard),
     handler: (message, context) => {
       handled.push(message.id);
       return handler(message, context);
     },
   });
-  await pipeline.load();
-  pipeline.open();
+  await inbound.load();
+  inbound.open();
   return {
-    pipeline,
+    inbound,
     clock,
     feed,
-    stores,
+    store,
     logger,
     crash,
     heard,
@@ -134,7 +116,7 @@ export async function startInbound(
     advance: (ms = 0) => clock.advance(ms),
     kill: () => {
       crash.isDead = true;
-      pipeline.close();
+      inbound.close();
     },
   };
 }
@@ -177,11 +159,19 @@ export async function until(isDone: () => boolean | Promise<boolean>): Promise<v
   while (!(await isDone())) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** What a line of the log means for a message. */
+function operationsOf(line: string): Operation[] {
+  const record = JSON.parse(line) as InboundRecord;
+  if (record.type === 'finished' && record.keys.length > 0) return ['store finish'];
+  if (record.type !== 'progress') return [];
+  return (record.change.outcome ?? null) === null ? ['store attempt'] : ['store outcome'];
+}
+
 function never<T>(): Promise<T> {
   return new Promise<T>(() => {});
 }
 
-function recordingObserver(heard: string[]): InboundPipelineOptions['observer'] {
+function recordingObserver(heard: string[]): InboundOptions['observer'] {
   const note =
     (event: string) =>
     (message: InboundMessage): void =>
@@ -206,7 +196,7 @@ function recordingObserver(heard: string[]): InboundPipelineOptions['observer'] 
     fresh: say('fresh'),
     blocked: note('blocked'),
     unblocked: say('unblocked'),
-    storageTrouble: say('storageTrouble'),
-    storageHealed: say('storageHealed'),
+    storageDegraded: say('storageDegraded'),
+    storageRecovered: say('storageRecovered'),
   };
 }

@@ -1,6 +1,6 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DegradedReason, FileCursorStore } from '@molecule-ai/core';
+import { type DegradedReason, FileInboundStore } from '@molecule-ai/core';
 import { describe, expect } from 'vitest';
 import { DELIVERY_NAMES } from './harness/agent-modes.ts';
 import { onEachDatabase } from './harness/each-database.ts';
@@ -97,10 +97,10 @@ describe.each(DELIVERY_NAMES)('an agent by %s', (mode) => {
       const operator = site.operator(platform);
       await operator.sendMessage(first.member.id, 'before', HOLD);
       await first.agent.stop();
-      const store = new FileCursorStore(join(stateDirectory, 'cursor.json'));
-      const record = await store.load();
-      if (record === undefined) throw new Error('no position was stored');
-      await store.save({ ...record, acknowledged: crypto.randomUUID(), recent: [] });
+      const store = new FileInboundStore(stateDirectory);
+      expect((await store.load()).join()).toContain('"acknowledged":"');
+      // A position alone, as a bare id.
+      await store.replace([crypto.randomUUID()]);
       await send(platform.operator, first.member.id, 'after', { messageId: 'after' });
       const second = await makeEchoAgent(site, platform, mode, { stateDirectory, member: first.member });
       const lost: unknown[] = [];

@@ -1,4 +1,4 @@
-import { fileStores } from '@molecule-ai/core';
+import { FileInboundStore } from '@molecule-ai/core';
 import { describe, expect } from 'vitest';
 import { DELIVERIES, type DeliveryName } from './harness/agent-world.ts';
 import { onEachDatabase } from './harness/each-database.ts';
@@ -25,8 +25,8 @@ async function startWorkspace(site: Site, delivery: DeliveryName) {
 
 /** Waits until the agent has put a finished position on disk. */
 async function untilKept(stateDirectory: string): Promise<void> {
-  const { cursor } = fileStores(stateDirectory);
-  while (((await cursor.load())?.acknowledged ?? null) === null);
+  const store = new FileInboundStore(stateDirectory);
+  while (!(await store.load()).some((line) => line.includes('"acknowledged":"')));
 }
 
 /** Waits until nothing waits for the agent any more. */

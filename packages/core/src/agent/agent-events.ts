@@ -21,7 +21,7 @@ export interface AgentEvents {
     message: InboundMessage,
     details: { stage: 'handler' | 'reply'; attempt: number; delayMs: number; error: unknown },
   ];
-  /** Given up after its attempts; noted in `dead-letters.json`. */
+  /** Given up after its attempts; `listDeadLetters` lists it. */
   'dead-letter': [
     message: InboundMessage,
     details: { stage: 'handler' | 'reply'; attempts: number; error: unknown },

@@ -1,4 +1,4 @@
-import type { InboundPipeline } from '../inbound/inbound-pipeline.ts';
+import type { Inbound } from '../inbound/inbound.ts';
 import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { PresenceState } from '../presence/presence-machine.ts';
 import type { DegradedReason } from './agent-events.ts';
@@ -33,7 +33,7 @@ export interface AgentHealth {
 export function describeHealth(
   state: AgentState,
   presence: HeartbeatLoop,
-  pipeline: InboundPipeline,
+  inbound: Inbound,
   degradedReasons: readonly DegradedReason[],
 ): AgentHealth {
   return {
@@ -43,10 +43,10 @@ export function describeHealth(
     degradedReasons,
     lastHeartbeatAt: isoTime(presence.lastSuccess?.at),
     consecutiveHeartbeatFailures: presence.consecutiveFailures,
-    lastInboundAt: isoTime(pipeline.lastReadAt),
-    inFlight: pipeline.active,
-    unfinished: pipeline.unfinished,
-    acknowledged: pipeline.acknowledged,
+    lastInboundAt: isoTime(inbound.lastReadAt),
+    inFlight: inbound.active,
+    unfinished: inbound.unfinished,
+    acknowledged: inbound.acknowledged,
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { agentStage, Gate, runningAgent } from '../../test/agent-stage.ts';
-import type { DeliveryContext, InboundDelivery } from '../inbound/inbound-delivery.ts';
+import type { DeliveryContext, InboundDelivery } from '../inbound/sources/message-source.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -66,9 +66,9 @@ describe('a pause', () => {
     const stubborn: InboundDelivery = {
       name: 'stubborn',
       expectedSilenceMs: MINUTE_MS,
-      run: async ({ inbox, port }: DeliveryContext) => {
+      run: async ({ inbox, client: platform }: DeliveryContext) => {
         runs += 1;
-        inbox.accept(await port.fetchInboundPage({}));
+        inbox.acceptPage(await platform.fetchInboundPage({}));
         await new Promise(() => {});
       },
     };

@@ -181,7 +181,7 @@ describe('listeners', () => {
 });
 
 describe('runAgentLoop', () => {
-  const quiet = { stores: undefined, random: () => 1 };
+  const quiet = { store: undefined, random: () => 1 };
 
   it('resolves with paused, removed or revoked', async () => {
     for (const outcome of ['paused', 'removed', 'revoked'] as const) {

@@ -1,10 +1,10 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { PlatformClient } from '../client/platform-client.ts';
 import { ConfigurationError } from '../errors/configuration-error.ts';
-import type { AttemptContext } from '../inbound/attempt-context.ts';
-import { chooseDelivery, type DeliveryChoice } from '../inbound/choose-delivery.ts';
-import type { InboundDelivery } from '../inbound/inbound-delivery.ts';
-import { fileStores, type InboundStores } from '../inbound/inbound-stores.ts';
+import type { AttemptContext } from '../inbound/handling/attempt.ts';
+import { chooseDelivery, type DeliveryChoice } from '../inbound/sources/feed-delivery.ts';
+import type { InboundDelivery } from '../inbound/sources/message-source.ts';
+import { FileInboundStore, type InboundStore } from '../inbound/stores/inbound-store.ts';
 import type { Logger } from '../logging/logger.ts';
 import { checkHeartbeatInterval } from '../presence/run-heartbeat-loop.ts';
 import type { RandomSource } from '../time/backoff.ts';
@@ -74,8 +74,8 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
   heartbeatIntervalMs?: number | undefined;
   /** Acknowledge before the handler runs: never twice, but lost when the process dies meanwhile. @default false */
   atMostOnce?: boolean | undefined;
-  /** Where position, journal and dead letters are kept. @default files in the client's `stateDirectory` */
-  stores?: InboundStores | undefined;
+  /** Where position, handling and dead letters are kept. @default `inbound.jsonl` in the client's `stateDirectory` */
+  store?: InboundStore | undefined;
   /** Source of jitter, from 0 to 1. @default Math.random */
   random?: RandomSource | undefined;
 }
@@ -92,7 +92,7 @@ export interface AgentPlan<Client extends AgentClient = AgentClient> {
   readonly stopTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
   readonly atMostOnce: boolean;
-  readonly stores: InboundStores;
+  readonly store: InboundStore;
   /** Whether this process takes the workspace's folder for itself. */
   readonly usesFolder: boolean;
   readonly random: RandomSource;
@@ -125,8 +125,8 @@ export function planAgent<Client extends AgentClient>(
     stopTimeoutMs: checkInteger('stopTimeoutMs', options.stopTimeoutMs ?? 30_000, 0),
     heartbeatIntervalMs: checkHeartbeatInterval(options.heartbeatIntervalMs),
     atMostOnce: options.atMostOnce ?? false,
-    stores: options.stores ?? fileStores(client.stateDirectory),
-    usesFolder: options.stores === undefined,
+    store: options.store ?? new FileInboundStore(client.stateDirectory),
+    usesFolder: options.store === undefined,
     random: options.random ?? Math.random,
   });
 }

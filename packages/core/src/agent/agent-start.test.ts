@@ -127,7 +127,7 @@ describe('start', () => {
   it('leaves no open handle', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'agent-'));
     const before = process.getActiveResourcesInfo();
-    const { agent } = await runningAgent({ client: new AgentClientDouble(folder), stores: undefined });
+    const { agent } = await runningAgent({ client: new AgentClientDouble(folder), store: undefined });
     await agent.stop();
     // The test runner's own timers come and go meanwhile: what counts is what was added.
     const added = process.getActiveResourcesInfo();

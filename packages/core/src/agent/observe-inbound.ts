@@ -1,5 +1,4 @@
 import type { InboundObserver } from '../inbound/inbound-observer.ts';
-import type { FeedObserver } from '../inbound/inbound-pipeline.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { DegradedReason } from './agent-events.ts';
 import type { EventHub } from './event-hub.ts';
@@ -16,7 +15,7 @@ export interface InboundAudience {
 }
 
 /** Turns what happens to messages into events, log lines and heartbeat metrics. No line holds a message's text. */
-export function observeInbound(audience: InboundAudience): InboundObserver & FeedObserver {
+export function observeInbound(audience: InboundAudience): InboundObserver {
   const { events, tasks, logger, metricsChanged, degrade, recover } = audience;
   return {
     received: (message) => events.emit('message', message),
@@ -49,7 +48,7 @@ export function observeInbound(audience: InboundAudience): InboundObserver & Fee
       const { stage, attempts, error } = details;
       logger.error(
         { activityId: message.id, stage, attempts, failure: describeFailure(error) },
-        'A message is given up: see dead-letters.json.',
+        'A message is given up: listDeadLetters shows it.',
       );
       events.emit('dead-letter', message, details);
     },
@@ -74,13 +73,13 @@ export function observeInbound(audience: InboundAudience): InboundObserver & Fee
       degrade('handlers-blocked', undefined);
     },
     unblocked: () => recover('handlers-blocked'),
-    storageTrouble: (error) => {
+    storageDegraded: (error) => {
       logger.error(
         { error },
         'The position cannot be stored: after a restart the one that the platform acknowledged counts.',
       );
       degrade('storage', error);
     },
-    storageHealed: () => recover('storage'),
+    storageRecovered: () => recover('storage'),
   };
 }

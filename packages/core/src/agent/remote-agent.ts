@@ -1,5 +1,5 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { InboundPipeline } from '../inbound/inbound-pipeline.ts';
+import { Inbound } from '../inbound/inbound.ts';
 import { childLogger } from '../logging/child-logger.ts';
 import type { Logger } from '../logging/logger.ts';
 import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
@@ -40,7 +40,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
   readonly #events: EventHub;
   readonly #tasks: TaskMetrics;
   readonly #presence: HeartbeatLoop;
-  readonly #pipeline: InboundPipeline;
+  readonly #inbound: Inbound;
   readonly #life = linkAbort();
   readonly #closed = Promise.withResolvers<LoopOutcome>();
   readonly #trouble: Trouble;
@@ -74,9 +74,8 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
       metrics: () => this.#tasks.current(),
       onChange: (change, error) => this.#onPresence(change, error),
     });
-    this.#pipeline = new InboundPipeline({
+    this.#inbound = new Inbound({
       ...plan,
-      port: client,
       clock,
       logger: this.#logger,
       handler: (message, context) =>
@@ -116,7 +115,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
 
   /** A snapshot; cheap. */
   health(): AgentHealth {
-    return describeHealth(this.#state, this.#presence, this.#pipeline, this.#trouble.reasons);
+    return describeHealth(this.#state, this.#presence, this.#inbound, this.#trouble.reasons);
   }
 
   /**
@@ -153,7 +152,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
         this.#lock = lockWorkspace(client.stateDirectory, clock, this.#logger);
         await this.#lock;
       }
-      await this.#pipeline.load();
+      await this.#inbound.load();
       await announce({
         port: client,
         clock,
@@ -211,7 +210,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
     }
     this.#switching = this.#switching.then(() => {
       const received = stopReceiving(this.#parts, Promise.resolve());
-      this.#pipeline.abortHandlers(workspacePaused());
+      this.#inbound.abortHandlers(workspacePaused());
       return received;
     });
   }
@@ -226,14 +225,14 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
   }
 
   #open(): void {
-    this.#pipeline.open();
+    this.#inbound.open();
     if (this.#hasOpened) return;
     this.#hasOpened = true;
     this.#events.emit('started');
   }
 
   get #parts(): WindDownParts {
-    return { client: this.#plan.client, pipeline: this.#pipeline, logger: this.#logger };
+    return { client: this.#plan.client, inbound: this.#inbound, logger: this.#logger };
   }
 
   #finish(outcome: LoopOutcome, timeoutMs = this.#plan.stopTimeoutMs): Promise<void> {
@@ -257,7 +256,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
       () => this.#beating,
       // After the loop's last heartbeat, so that none can follow it and bring the tasks back.
       () => isKnown && isHeard && outcome === 'stopped' && lastHeartbeat(parts, this.#tasks.current()),
-      () => this.#pipeline.close(),
+      () => this.#inbound.close(),
       () => this.#lock?.then((release) => release()).catch(() => {}),
     ]);
     this.#end(outcome);

@@ -1,5 +1,5 @@
 import type { HeartbeatMetrics } from '../client/heartbeat-report.ts';
-import type { InboundPipeline } from '../inbound/inbound-pipeline.ts';
+import type { Inbound } from '../inbound/inbound.ts';
 import type { Logger } from '../logging/logger.ts';
 import { withDeadline } from '../time/deadline.ts';
 import type { AgentClient } from './agent-options.ts';
@@ -12,7 +12,7 @@ const DELIVERY_GRACE_MS = 5_000;
 /** What the steps of stopping work on. */
 export interface WindDownParts {
   readonly client: AgentClient;
-  readonly pipeline: InboundPipeline;
+  readonly inbound: Inbound;
   readonly logger: Logger;
 }
 
@@ -29,8 +29,8 @@ export async function takeSteps(logger: Logger, steps: readonly (() => unknown)[
 
 /** Takes nothing more in. A delivery of the user's own may ignore its signal; then it is not waited for. */
 export async function stopReceiving(parts: WindDownParts, switching: Promise<void>): Promise<void> {
-  const { client, pipeline, logger } = parts;
-  const receiving = pipeline.suspend();
+  const { client, inbound, logger } = parts;
+  const receiving = inbound.suspend();
   const deadline = { clock: client.clock, timeoutMs: DELIVERY_GRACE_MS, what: 'The delivery' };
   await withDeadline(deadline, () => Promise.all([switching, receiving])).catch((error: unknown) => {
     logger.warn({ error }, 'The delivery ignores its abort signal; the agent goes on without it.');
@@ -39,26 +39,26 @@ export async function stopReceiving(parts: WindDownParts, switching: Promise<voi
 
 /** Lets running handlers finish within the time, then aborts their signals with `reason`. */
 export async function drain(parts: WindDownParts, timeoutMs: number, reason: Error): Promise<void> {
-  const { client, pipeline, logger } = parts;
-  if (pipeline.active === 0) return;
+  const { client, inbound, logger } = parts;
+  if (inbound.active === 0) return;
   const within = async (ms: number): Promise<boolean> => {
     const deadline = { clock: client.clock, timeoutMs: ms, what: 'The handlers' };
-    return withDeadline(deadline, () => pipeline.idle()).then(
+    return withDeadline(deadline, () => inbound.idle()).then(
       () => true,
       () => false,
     );
   };
   if (timeoutMs > 0 && (await within(timeoutMs))) return;
-  pipeline.abortHandlers(reason);
+  inbound.abortHandlers(reason);
   if (await within(ABORT_GRACE_MS)) return;
-  const fields = { inFlight: pipeline.active };
+  const fields = { inFlight: inbound.active };
   logger.warn(fields, 'Handlers ignore their abort signal; the agent ends without them.');
 }
 
 /** Stores the position and tells the platform what is finished. */
-export async function flush({ client, pipeline, logger }: WindDownParts): Promise<void> {
+export async function flush({ client, inbound, logger }: WindDownParts): Promise<void> {
   const deadline = { clock: client.clock, timeoutMs: FLUSH_MS, what: 'The last acknowledgement' };
-  await withDeadline(deadline, (signal) => pipeline.flush(signal)).catch((error: unknown) => {
+  await withDeadline(deadline, (signal) => inbound.flush(signal)).catch((error: unknown) => {
     logger.warn({ error }, 'What is finished could not be acknowledged; it is at the next start.');
   });
 }

@@ -1,20 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { HeldHandlers, startInbound } from '../../test/inbound-stage.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { CursorRecord } from './cursor-store.ts';
-import { memoryStores } from './inbound-stores.ts';
-import { MemoryCursorStore } from './memory-cursor-store.ts';
+import { listDeadLetters, replayRecords } from './stores/inbound-records.ts';
+import { MemoryInboundStore } from './stores/inbound-store.ts';
 
 const away = () => new MoleculeError('Away.', { code: 'timed_out', isRetryable: true });
 
-/** Stores whose cursor cannot be written. */
-function brokenStores() {
-  class Broken extends MemoryCursorStore {
-    override async save(_record: CursorRecord): Promise<void> {
-      throw new Error('Read-only.');
-    }
+/** A store that cannot be written. */
+class BrokenStore extends MemoryInboundStore {
+  override async replace(): Promise<void> {
+    throw new Error('Read-only.');
   }
-  return { ...memoryStores(), cursor: new Broken() };
 }
 
 describe('at most once', () => {
@@ -35,7 +31,7 @@ describe('at most once', () => {
     first.feed.push({ id: 'row-1' });
     await first.advance(1_000);
     first.kill();
-    const second = await startInbound({ atMostOnce: true, feed: first.feed, stores: first.stores });
+    const second = await startInbound({ atMostOnce: true, feed: first.feed, store: first.store });
     await second.advance(10_000);
     expect(first.handled).toEqual(['row-1']);
     expect(second.handled).toEqual([]);
@@ -51,7 +47,7 @@ describe('at most once', () => {
     run.feed.push({ id: 'row-1' });
     await run.advance(600_000);
     expect(run.handled).toEqual(['row-1']);
-    expect(await run.stores.deadLetters.list()).toMatchObject([{ activityId: 'row-1', attempts: 1 }]);
+    expect(await listDeadLetters(run.store)).toMatchObject([{ activityId: 'row-1', attempts: 1 }]);
   });
 
   it('a handler that was interrupted is noted, and does not run again after a pause', async () => {
@@ -59,15 +55,15 @@ describe('at most once', () => {
     const run = await startInbound({ atMostOnce: true, handler: held.handler });
     run.feed.push({ id: 'row-1' });
     await run.advance(1_000);
-    await run.pipeline.suspend();
-    run.pipeline.abortHandlers(new MoleculeError('Paused.', { code: 'workspace_paused' }));
+    await run.inbound.suspend();
+    run.inbound.abortHandlers(new MoleculeError('Paused.', { code: 'workspace_paused' }));
     held.fail('row-1');
-    await run.pipeline.idle();
-    run.pipeline.open();
+    await run.inbound.idle();
+    run.inbound.open();
     await run.advance(600_000);
     expect(run.handled).toEqual(['row-1']);
-    expect(await run.stores.deadLetters.list()).toMatchObject([{ errorCode: 'workspace_paused' }]);
-    expect((await run.stores.cursor.load())?.attempts).toEqual({});
+    expect(await listDeadLetters(run.store)).toMatchObject([{ errorCode: 'workspace_paused' }]);
+    expect(replayRecords(await run.store.load()).progress.size).toBe(0);
   });
 
   it('an answer that fails is sent again, from memory; its text never reaches the disk', async () => {
@@ -75,14 +71,14 @@ describe('at most once', () => {
     run.feed.replyFailures.push(away(), away());
     run.feed.push({ id: 'row-1' });
     await run.advance(2_000);
-    expect(await run.stores.journal.load('row-1')).toBeUndefined();
     await run.advance(600_000);
+    expect(JSON.stringify(await run.store.load())).not.toContain('answer');
     expect(run.feed.replies).toHaveLength(1);
     expect(run.handled).toEqual(['row-1']);
   });
 
   it('without a disk the handler waits until the platform took the acknowledgement', async () => {
-    const run = await startInbound({ atMostOnce: true, stores: brokenStores() });
+    const run = await startInbound({ atMostOnce: true, store: new BrokenStore() });
     run.feed.ackFailures.push(away(), away(), away());
     run.feed.push({ id: 'row-1' });
     await run.advance(3_000);
@@ -93,7 +89,7 @@ describe('at most once', () => {
   });
 
   it('a message taken back before that is never handled, and the next is acknowledged', async () => {
-    const run = await startInbound({ atMostOnce: true, concurrency: 2, stores: brokenStores() });
+    const run = await startInbound({ atMostOnce: true, concurrency: 2, store: new BrokenStore() });
     run.feed.ackFailures.push(...Array.from({ length: 8 }, away));
     run.feed.push({ id: 'row-1' });
     await run.advance(3_000);

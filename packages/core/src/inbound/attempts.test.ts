@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HeldHandlers, startInbound } from '../../test/inbound-stage.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import { listDeadLetters, replayRecords } from './stores/inbound-records.ts';
 
 const HOUR = 3_600_000;
 const fails = async (): Promise<void> => {
@@ -24,7 +25,7 @@ describe('a handler that fails', () => {
     expect(run.handled).toHaveLength(5);
     expect(run.feed.acks).toEqual(['row-1']);
     expect(run.heard.filter((event) => event.startsWith('gaveUp'))).toEqual(['gaveUp:row-1:handler:5']);
-    const letters = await run.stores.deadLetters.list();
+    const letters = await listDeadLetters(run.store);
     expect(letters).toEqual([
       {
         activityId: 'row-1',
@@ -49,12 +50,12 @@ describe('a handler that fails', () => {
     await run.advance(1_000);
     for (let restart = 1; restart < 5; restart += 1) {
       run.kill();
-      run = await startInbound({ handler, feed: run.feed, stores: run.stores });
+      run = await startInbound({ handler, feed: run.feed, store: run.store });
       await run.advance(1_000);
     }
     expect(attempts).toEqual([1, 2, 3, 4, 5]);
     run.kill();
-    run = await startInbound({ handler, feed: run.feed, stores: run.stores });
+    run = await startInbound({ handler, feed: run.feed, store: run.store });
     await run.advance(1_000);
     expect(attempts).toHaveLength(5);
     expect(run.heard).toContain('gaveUp:row-1:handler:5');
@@ -83,7 +84,7 @@ describe('a handler that fails', () => {
     expect(run.heard).toContain('stuck:row-1');
     await run.advance(HOUR);
     expect(run.heard).toContain('gaveUp:row-1:handler:5');
-    expect((await run.stores.deadLetters.list())[0]?.errorCode).toBe('timed_out');
+    expect((await listDeadLetters(run.store))[0]?.errorCode).toBe('timed_out');
   });
 
   it('that answers after its time was up is done', async () => {
@@ -128,7 +129,7 @@ describe('an answer that fails', () => {
     expect(run.handled).toEqual(['row-1']);
     expect(run.feed.replies).toHaveLength(1);
     expect(run.feed.acks).toEqual(['row-1']);
-    expect(await run.stores.deadLetters.list()).toEqual([]);
+    expect(await listDeadLetters(run.store)).toEqual([]);
   });
 
   it.each(['invalid_argument', 'payload_too_large'] as const)('with %s can never be sent', async (code) => {
@@ -137,7 +138,7 @@ describe('an answer that fails', () => {
     run.feed.push({ id: 'row-1' });
     await run.advance(1_000);
     expect(run.heard).toContain('gaveUp:row-1:reply:1');
-    expect(await run.stores.deadLetters.list()).toMatchObject([{ stage: 'reply', errorCode: code }]);
+    expect(await listDeadLetters(run.store)).toMatchObject([{ stage: 'reply', errorCode: code }]);
     expect(run.feed.acks).toEqual(['row-1']);
   });
 });
@@ -163,7 +164,7 @@ describe('once', () => {
     expect(effects).toBe(1);
     expect(results).toEqual([{ id: 1 }, undefined, { id: 1 }, null, { id: 1 }, null]);
     expect(run.feed.acks).toEqual(['row-1']);
-    expect(await run.stores.journal.load('row-1')).toBeUndefined();
+    expect(replayRecords(await run.store.load()).progress.size).toBe(0);
   });
 
   it('survives a restart; two calls at the same time run one effect', async () => {
@@ -181,7 +182,7 @@ describe('once', () => {
     let result: unknown;
     const second = await startInbound({
       feed: first.feed,
-      stores: first.stores,
+      store: first.store,
       handler: async (_message, { once }) => {
         result = await once('a', async () => (effects += 1));
       },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HeldHandlers, startInbound } from '../../test/inbound-stage.ts';
 import { inboundMessage } from '../../test/memory-feed.ts';
-import { isCancellationOf } from './cancellation.ts';
+import { isCancellationOf } from './handling/rules.ts';
 
 const cancel = (id: string, target: string) => ({ id, method: 'cancel_task', params: { id: target } });
 
@@ -71,7 +71,7 @@ describe('cancel_task', () => {
     await first.advance(1_000);
     // The handler has its grace; the process dies meanwhile.
     first.kill();
-    const second = await startInbound({ feed: first.feed, stores: first.stores });
+    const second = await startInbound({ feed: first.feed, store: first.store });
     await second.advance(1_000);
     expect(second.heard).toContain('cancelled:row-1');
     expect(second.handled).toEqual([]);

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type InboundRun, startInbound } from '../../test/inbound-stage.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { chooseDelivery } from './choose-delivery.ts';
-import type { InboundDelivery } from './inbound-delivery.ts';
-import { LongPollDelivery } from './long-poll-delivery.ts';
-import { PollDelivery } from './poll-delivery.ts';
+import { chooseDelivery, LongPollDelivery, PollDelivery } from './sources/feed-delivery.ts';
+import type { InboundDelivery } from './sources/message-source.ts';
+import { replayRecords } from './stores/inbound-records.ts';
 
 const away = (retryAfterMs?: number) =>
   new MoleculeError('Away.', { code: 'platform_unavailable', isRetryable: true, retryAfterMs });
@@ -108,12 +107,12 @@ describe('LongPollDelivery', () => {
   it('ends at once when suspended in the middle of a wait, and goes on when opened', async () => {
     const run = await start(true);
     await run.advance(3_000);
-    await run.pipeline.suspend();
+    await run.inbound.suspend();
     const reads = run.feed.queries.length;
     run.feed.push({ id: 'row-1' });
     await run.advance(600_000);
     expect(run.feed.queries).toHaveLength(reads);
-    run.pipeline.open();
+    run.inbound.open();
     await run.advance();
     expect(run.handled).toEqual(['row-1']);
   });
@@ -199,15 +198,15 @@ describe('the position', () => {
     run.feed.pushMany(3);
     await run.advance(5_000);
     expect(run.handled).toEqual(['row-1', 'row-2', 'row-3']);
-    await run.pipeline.suspend();
+    await run.inbound.suspend();
     run.feed.forgotten.add('row-3');
     // The platform went back to an older state of its own.
     run.feed.acknowledgedSeq = 1;
     run.feed.queries.length = 0;
-    run.pipeline.open();
+    run.inbound.open();
     await run.advance();
     expect(run.heard.filter((event) => event === 'cursorLost')).toHaveLength(1);
-    expect(await run.stores.cursor.load()).toMatchObject({ acknowledged: null, read: null });
+    expect(replayRecords(await run.store.load()).acknowledged).toBeNull();
     run.feed.forgotten.clear();
     run.feed.push({ id: 'row-4' });
     await run.advance(5_000);
@@ -294,9 +293,9 @@ describe('the stale watch', () => {
     run.feed.fetchFailures.push(...Array.from({ length: 10 }, () => away()));
     await run.advance(600_000);
     expect(run.heard).toEqual(['stale', 'fresh']);
-    await run.pipeline.suspend();
+    await run.inbound.suspend();
     await run.advance(600_000);
     expect(run.heard).toEqual(['stale', 'fresh']);
-    expect(run.pipeline.lastReadAt).toBeLessThanOrEqual(run.clock.now() - 600_000);
+    expect(run.inbound.lastReadAt).toBeLessThanOrEqual(run.clock.now() - 600_000);
   });
 });

@@ -24,7 +24,7 @@ describe('order', () => {
     held.finish('row-4');
     await run.advance();
     expect(run.feed.acks.at(-1)).toBe('row-4');
-    expect(run.pipeline.unfinished).toBe(0);
+    expect(run.inbound.unfinished).toBe(0);
   });
 
   it('messages of one conversation are handled one after the other, as they came', async () => {
@@ -77,12 +77,12 @@ describe('order', () => {
     const run = await startInbound({ readAhead: 3, handler: held.handler });
     run.feed.pushMany(10);
     await run.advance(60_000);
-    expect(run.pipeline.unfinished).toBe(3);
+    expect(run.inbound.unfinished).toBe(3);
     expect(run.feed.queries.map((query) => query.limit)).toEqual([3, 3]);
     held.finish('row-1');
     await run.advance(1_000);
     expect(run.feed.queries.at(-1)?.limit).toBe(1);
-    expect(run.pipeline.unfinished).toBe(3);
+    expect(run.inbound.unfinished).toBe(3);
   });
 });
 
@@ -92,12 +92,12 @@ describe('suspend', () => {
     const run = await startInbound({ handler: held.handler });
     run.feed.pushMany(2);
     await run.advance(1_000);
-    await run.pipeline.suspend();
-    const idle = run.pipeline.idle();
+    await run.inbound.suspend();
+    const idle = run.inbound.idle();
     held.finish('row-1');
     await idle;
-    await run.pipeline.flush(new AbortController().signal);
-    expect(run.pipeline.active).toBe(0);
+    await run.inbound.flush(new AbortController().signal);
+    expect(run.inbound.active).toBe(0);
     expect(run.handled).toEqual(['row-1']);
     expect(run.feed.acks).toEqual(['row-1']);
   });
@@ -115,11 +115,11 @@ describe('suspend', () => {
     });
     run.feed.push({ id: 'row-1' });
     await run.advance(1_000);
-    await run.pipeline.suspend();
-    run.pipeline.abortHandlers(stopped);
-    await run.pipeline.idle();
+    await run.inbound.suspend();
+    run.inbound.abortHandlers(stopped);
+    await run.inbound.idle();
     expect(run.feed.acks).toEqual([]);
-    run.pipeline.open();
+    run.inbound.open();
     await run.advance(1_000);
     expect(attempts).toEqual([1, 1]);
     expect(run.feed.acks).toEqual(['row-1']);
@@ -136,7 +136,7 @@ describe('suspend', () => {
     run.feed.push({ id: 'row-1' });
     await run.advance(1_000);
     const limit = new AbortController();
-    const flushed = run.pipeline.flush(limit.signal);
+    const flushed = run.inbound.flush(limit.signal);
     await run.advance();
     limit.abort();
     await flushed;
@@ -167,7 +167,7 @@ describe('acknowledgements', () => {
     first.feed.push({ id: 'row-1' });
     await first.advance(1_000);
     expect(first.crash.isDead).toBe(true);
-    const second = await startInbound({ feed: first.feed, stores: first.stores });
+    const second = await startInbound({ feed: first.feed, store: first.store });
     await second.advance(5_000);
     expect(second.handled).toEqual([]);
     expect(second.feed.acks).toEqual(['row-1']);
@@ -190,7 +190,7 @@ describe('duplicates', () => {
     await run.advance(1_000);
     expect(run.handled).toEqual(['row-1', 'row-3']);
     expect(run.feed.acks.at(-1)).toBe('row-4');
-    const next = await startInbound({ feed: run.feed, stores: run.stores });
+    const next = await startInbound({ feed: run.feed, store: run.store });
     run.feed.push({ id: 'row-5', messageId: 'same' });
     await next.advance(5_000);
     expect(next.handled).toEqual([]);

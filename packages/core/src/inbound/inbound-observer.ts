@@ -1,11 +1,13 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 
-/** Hears what happens to messages; must not throw. */
+/** Is called with what happens to messages and to the feed; must not throw. */
 export interface InboundObserver {
+  /** A message that is new to this agent. */
+  received(message: InboundMessage): void;
   /** A handler is about to run. */
   started(message: InboundMessage, attempt: number): void;
   progressed(message: InboundMessage, text: string): void;
-  /** The attempt is over, whatever came of it. */
+  /** The attempt is over, with whatever result. */
   ended(message: InboundMessage): void;
   /** The handler returned. */
   succeeded(message: InboundMessage): void;
@@ -28,6 +30,15 @@ export interface InboundObserver {
     message: InboundMessage,
     details: { readonly stage: 'handler' | 'reply'; readonly attempts: number; readonly error: unknown },
   ): void;
-  /** A handler went on after its signal aborted and its grace was over. */
+  /** A handler continues although its signal aborted and its grace period is over. */
   stuck(message: InboundMessage): void;
+  cursorLost(error: unknown): void;
+  /** Nothing was read for three times as long as is normal. */
+  stale(): void;
+  fresh(): void;
+  /** A handler runs for ten minutes, and other messages wait for it. */
+  blocked(message: InboundMessage): void;
+  unblocked(): void;
+  storageDegraded(error: unknown): void;
+  storageRecovered(): void;
 }

@@ -1,15 +1,31 @@
-import { mkdtemp, readdir, readFile, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startInbound, until } from '../../test/inbound-stage.ts';
-import type { CursorRecord, CursorStore } from './cursor-store.ts';
-import { FileDeadLetterStore, MemoryDeadLetterStore } from './dead-letter-store.ts';
-import { FileCursorStore } from './file-cursor-store.ts';
-import { FileMessageJournal } from './file-message-journal.ts';
-import type { InboundDelivery } from './inbound-delivery.ts';
-import { fileStores, memoryStores } from './inbound-stores.ts';
-import { RecentMessages } from './recent-messages.ts';
+import { inboundMessage } from '../../test/memory-feed.ts';
+import { MessageDedupe } from './dedupe/message-dedupe.ts';
+import type { InboundDelivery } from './sources/message-source.ts';
+import {
+  type DeadLetter,
+  type InboundRecord,
+  listDeadLetters,
+  NO_PROGRESS,
+  replayRecords,
+  snapshotRecords,
+} from './stores/inbound-records.ts';
+import { FileInboundStore, MemoryInboundStore } from './stores/inbound-store.ts';
+import { RecordWriter } from './stores/record-writer.ts';
 
 let folder: string;
 
@@ -18,33 +34,27 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const record: CursorRecord = {
-  acknowledged: 'row-3',
-  read: 'row-5',
-  finishedAhead: ['row-5'],
-  recent: ['row-3', 'row-5'],
-  attempts: { 'row-4': 2 },
-};
-const letter = {
+const position: InboundRecord = { type: 'position', acknowledged: 'row-3', finishedAhead: ['row-5'] };
+const letter: DeadLetter = {
   activityId: 'row-1',
   messageId: 'm',
   sourceId: 's',
-  stage: 'handler' as const,
+  stage: 'handler',
   attempts: 5,
   errorCode: 'handler_failed',
   at: '2026-01-01T00:00:00.000Z',
 };
-const entry = { outcome: { reply: 'text' }, repliesSent: 1, effects: { a: [1, { b: null }] } };
+const linesOf = (...records: InboundRecord[]) => records.map((each) => JSON.stringify(each));
 const modeOf = async (path: string): Promise<string> => ((await stat(path)).mode & 0o777).toString(8);
 
 describe('a path below a regular file', () => {
   it('is told once, the agent goes on in memory, and that it works again is told once', async () => {
     const blocker = join(folder, 'state');
     await writeFile(blocker, 'a file');
-    const stores = fileStores(join(blocker, 'agent'));
+    const store = new FileInboundStore(join(blocker, 'agent'));
     let attempts = 0;
     const run = await startInbound({
-      stores,
+      store,
       concurrency: 4,
       handler: async (message, { once, reply }) => {
         await once('effect', () => 'done');
@@ -63,168 +73,250 @@ describe('a path below a regular file', () => {
     });
     expect(attempts).toBe(5);
     const told = () => run.heard.filter((event) => event.startsWith('storage'));
-    expect(told()).toEqual(['storageTrouble']);
+    expect(told()).toEqual(['storageDegraded']);
     await unlink(blocker);
     run.feed.pushMany(2);
     await until(async () => {
       await run.advance(1_000);
       return run.feed.acks.includes('row-10');
     });
-    expect(told()).toEqual(['storageTrouble', 'storageHealed']);
+    expect(told()).toEqual(['storageDegraded', 'storageRecovered']);
     // What could not be written before is written now.
-    await until(async () => (await stores.deadLetters.list()).length === 1);
-    expect(await stores.deadLetters.list()).toMatchObject([{ activityId: 'row-3' }]);
-    await until(async () => (await stores.cursor.load())?.acknowledged === 'row-10');
-    expect(await readdir(join(blocker, 'agent', 'journal'))).toEqual([]);
-    await run.pipeline.suspend();
-    run.pipeline.close();
+    await until(async () => replayRecords(await store.load()).acknowledged === 'row-10');
+    const stored = replayRecords(await store.load());
+    expect(stored.deadLetters).toMatchObject([{ activityId: 'row-3' }]);
+    expect(stored.progress.size).toBe(0);
+    await run.inbound.suspend();
+    run.inbound.close();
   });
 });
 
-describe('a closed pipeline', () => {
-  it("writes no position any more: the file may be another process's by now", async () => {
-    const saved: (string | null)[] = [];
-    const cursor: CursorStore = {
-      load: async () => undefined,
-      save: async ({ read }) => void saved.push(read),
-    };
+describe('after close', () => {
+  it("nothing is stored any more: the file may be another process's by now", async () => {
     let deliver = (_rowId: string): void => {};
     const stubborn: InboundDelivery = {
       name: 'stubborn',
       expectedSilenceMs: 60_000,
       run: async ({ inbox }) => {
         const page = { messages: [], rows: 1, skipped: 1, hasMore: false, waitApplied: false };
-        deliver = (lastRowId) => void inbox.accept({ ...page, lastRowId });
+        deliver = (lastRowId) => void inbox.acceptPage({ ...page, lastRowId });
         await new Promise(() => {});
       },
     };
-    const run = await startInbound({ stores: { ...memoryStores(), cursor }, delivery: stubborn });
+    const run = await startInbound({ delivery: stubborn });
     await run.advance();
     deliver('in-time');
     await run.advance();
-    expect(saved).toContain('in-time');
-    run.pipeline.close();
+    expect(replayRecords(await run.store.load()).acknowledged).toBe('in-time');
+    run.inbound.close();
     deliver('late');
     await run.advance();
-    expect(saved).not.toContain('late');
+    expect(replayRecords(await run.store.load()).acknowledged).toBe('in-time');
   });
 });
 
-describe('FileCursorStore', () => {
-  it('gives back what it was given, in a file of mode 0600 in folders of mode 0700', async () => {
-    const path = join(folder, 'a', 'b', 'cursor.json');
-    const store = new FileCursorStore(path);
-    expect(await store.load()).toBeUndefined();
-    await store.save(record);
-    expect(await new FileCursorStore(path).load()).toEqual(record);
-    expect([
-      await modeOf(path),
-      await modeOf(join(folder, 'a')),
-      await modeOf(join(folder, 'a', 'b')),
-    ]).toEqual(['600', '700', '700']);
+describe('FileInboundStore', () => {
+  it('returns what it was given, from a file of mode 0600 in folders of mode 0700', async () => {
+    const store = new FileInboundStore(join(folder, 'a', 'b'));
+    expect(await store.load()).toEqual([]);
+    await store.replace(['{"a":1}', '{"b":"ü"}']);
+    await store.append(['{"c":1}', '{"d":1}']);
+    expect(await new FileInboundStore(join(folder, 'a', 'b')).load()).toEqual([
+      '{"a":1}',
+      '{"b":"ü"}',
+      '{"c":1}',
+      '{"d":1}',
+    ]);
+    await store.replace(['{"e":1}']);
+    expect(await store.load()).toEqual(['{"e":1}']);
+    const modes = [store.path, join(folder, 'a'), join(folder, 'a', 'b')].map(modeOf);
+    expect(await Promise.all(modes)).toEqual(['600', '700', '700']);
   });
 
-  it('takes a file with a bare id as that position', async () => {
-    const path = join(folder, 'cursor');
-    await writeFile(path, '7c1d2e3f-4a5b\n');
-    expect(await new FileCursorStore(path).load()).toMatchObject({ acknowledged: '7c1d2e3f-4a5b' });
+  it('takes a file with a bare id as that position, while there is no log', async () => {
+    const cursorFile = join(folder, 'cursor');
+    await writeFile(cursorFile, '7c1d2e3f-4a5b\n');
+    const store = new FileInboundStore(join(folder, 'agent'), { cursorFile });
+    expect(replayRecords(await store.load()).acknowledged).toBe('7c1d2e3f-4a5b');
+    await writeFile(join(folder, 'cursor.json'), 'row-9');
+    const beside = new FileInboundStore(folder);
+    expect(replayRecords(await beside.load()).acknowledged).toBe('row-9');
+    await beside.replace(linesOf(position));
+    expect(replayRecords(await beside.load()).acknowledged).toBe('row-3');
   });
 
-  it.each(['{"version":1,', '{"version":2}', '[]', 'two words'])('refuses %j', async (text) => {
-    const path = join(folder, 'cursor.json');
-    await writeFile(path, text);
-    await expect(new FileCursorStore(path).load()).rejects.toMatchObject({
-      code: 'storage_failed',
+  it('killed in the middle of an append: what was stored before counts', async () => {
+    const store = new FileInboundStore(folder);
+    await store.replace(linesOf(position));
+    const text = JSON.stringify({ type: 'finished', rows: ['row-4'], keys: ['ü'] });
+    const torn = Buffer.from(text).subarray(0, Buffer.from(text).indexOf(0xc3) + 1);
+    await appendFile(store.path, torn);
+    expect(replayRecords(await store.load())).toMatchObject({ acknowledged: 'row-3', unreadable: 0 });
+    const run = await startInbound({ store: new FileInboundStore(folder) });
+    run.feed.push({ id: 'row-3' });
+    run.feed.push({ id: 'row-4' });
+    await until(async () => {
+      await run.advance(1_000);
+      return run.feed.acks.includes('row-4');
     });
+    expect(replayRecords(await store.load())).toMatchObject({ acknowledged: 'row-4', unreadable: 0 });
+    expect(run.logger.messages('warn')).toEqual([]);
+    await run.inbound.suspend();
+    run.kill();
   });
 
-  it('killed in the middle of a write: the old record counts, and the part is cleared away', async () => {
-    const path = join(folder, 'cursor.json');
-    await new FileCursorStore(path).save(record);
-    const part = join(folder, '.cursor.json.1.part.tmp');
-    await writeFile(part, '{"version":1,"ackno');
+  it('killed while the log is replaced: the old one counts, and the part is removed', async () => {
+    const store = new FileInboundStore(folder);
+    await store.replace(linesOf(position));
+    const part = join(folder, '.inbound.jsonl.1.part.tmp');
+    await writeFile(part, '{"type":"progress","row":"row-1","change":{"outcome":{"reply":"the te');
     await utimes(part, 1, 1);
-    expect(await new FileCursorStore(path).load()).toEqual(record);
-    expect(await readdir(folder)).toEqual(['cursor.json']);
+    expect(await new FileInboundStore(folder).load()).toEqual(linesOf(position));
+    expect(await readdir(folder)).toEqual(['inbound.jsonl']);
   });
 
-  it('readers beside a writer see one record or the other, never a part', async () => {
-    const path = join(folder, 'cursor.json');
-    const store = new FileCursorStore(path);
-    await store.save(record);
+  it('readers beside a writer see whole records only', async () => {
+    const store = new FileInboundStore(folder);
+    await store.replace(linesOf(position));
     let isWriting = true;
     const writing = (async () => {
       for (let n = 0; n < 20; n += 1) {
-        await store.save({ ...record, acknowledged: `row-${n}`, recent: Array(n * 50).fill('x'.repeat(36)) });
+        const keys = Array(n * 50).fill('x'.repeat(36));
+        await store.append(linesOf({ type: 'finished', rows: [], keys }));
+        if (n % 5 === 0) await store.replace(linesOf(position));
       }
       isWriting = false;
     })();
     while (isWriting) {
-      const seen = await new FileCursorStore(path).load();
-      if (seen?.acknowledged !== 'row-3') expect(seen?.acknowledged).toMatch(/^row-\d+$/);
+      expect(replayRecords(await store.load())).toMatchObject({ acknowledged: 'row-3', unreadable: 0 });
     }
     await writing;
   });
 
-  it('an unreadable position is told, and the platform says what is not acknowledged', async () => {
-    const stores = fileStores(folder);
-    await writeFile(join(folder, 'cursor.json'), 'garbage of some kind');
-    const run = await startInbound({ stores });
-    await run.advance();
-    expect(run.feed.queries[0]).toMatchObject({ unacknowledged: true });
-    expect(run.logger.messages('warn')).toHaveLength(1);
-    run.kill();
+  it('does not append to a file that is gone', async () => {
+    const store = new FileInboundStore(folder);
+    await store.replace(linesOf(position));
+    await unlink(store.path);
+    await expect(store.append(linesOf(position))).rejects.toMatchObject({
+      code: 'storage_failed',
+    });
+  });
+
+  it.each(['{"type":"position",', '{"version":2}', '[]', 'two words', 'two\nlines'])(
+    'unreadable, %j is reported, and what is not acknowledged is read',
+    async (text) => {
+      await writeFile(join(folder, 'inbound.jsonl'), text);
+      const run = await startInbound({ store: new FileInboundStore(folder) });
+      await run.advance();
+      expect(run.feed.queries[0]).toMatchObject({ unacknowledged: true });
+      expect(run.logger.messages('warn')).toHaveLength(1);
+      run.kill();
+    },
+  );
+});
+
+describe('RecordWriter', () => {
+  const records: InboundRecord[] = [];
+  const writerOn = (store: MemoryInboundStore, events: string[] = []) =>
+    new RecordWriter({
+      store,
+      snapshot: () => records,
+      onDegraded: () => events.push('degraded'),
+      onRecovered: () => events.push('recovered'),
+    });
+  const letterOf = (attempts: number): InboundRecord => ({
+    type: 'dead-letter',
+    letter: { ...letter, attempts },
+  });
+
+  it('stores what comes in one tick, or during a write, by one append', async () => {
+    const appends: number[] = [];
+    class CountingStore extends MemoryInboundStore {
+      override async append(lines: readonly string[]): Promise<void> {
+        appends.push(lines.length);
+        await super.append(lines);
+      }
+    }
+    const store = new CountingStore();
+    const writer = writerOn(store);
+    await writer.write();
+    const first = [writer.write(letterOf(1)), writer.write(letterOf(2))];
+    await Promise.resolve();
+    const second = [writer.write(letterOf(3)), writer.write(letterOf(4)), writer.write(letterOf(5))];
+    expect(await Promise.all([...first, ...second])).toEqual([true, true, true, true, true]);
+    expect(appends).toEqual([2, 3]);
+    expect((await listDeadLetters(store)).map((each) => each.attempts)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('replaces a log that has grown, and one that could not be appended to', async () => {
+    let works = true;
+    const replaced: number[] = [];
+    class FickleStore extends MemoryInboundStore {
+      override async append(lines: readonly string[]): Promise<void> {
+        if (!works) throw new Error('No.');
+        await super.append(lines);
+      }
+      override async replace(lines: readonly string[]): Promise<void> {
+        if (!works) throw new Error('No.');
+        replaced.push((await this.load()).length);
+        await super.replace(lines);
+      }
+    }
+    const store = new FickleStore();
+    const events: string[] = [];
+    const writer = writerOn(store, events);
+    for (let n = 0; n < 3_000; n += 1) await writer.write(letterOf(n));
+    expect(replaced.length).toBeGreaterThan(1);
+    works = false;
+    expect(await writer.write(letterOf(1))).toBe(false);
+    expect(await writer.write(letterOf(2))).toBe(false);
+    works = true;
+    records.push(letterOf(1), letterOf(2));
+    expect(await writer.write(letterOf(2))).toBe(true);
+    expect(events).toEqual(['degraded', 'recovered']);
+    expect((await listDeadLetters(store)).map((each) => each.attempts)).toEqual([1, 2]);
+    records.length = 0;
   });
 });
 
-describe('FileMessageJournal', () => {
-  it('keeps one private file per message until it is removed', async () => {
-    const directory = join(folder, 'journal');
-    const journal = new FileMessageJournal(directory);
-    await journal.save('../row/1', entry);
-    expect(await new FileMessageJournal(directory).load('../row/1')).toEqual(entry);
-    expect(await journal.load('row-2')).toBeUndefined();
-    const [name = ''] = await readdir(directory);
-    expect(name).toMatch(/^[0-9a-f]{40}\.json$/);
-    expect([await modeOf(directory), await modeOf(join(directory, name))]).toEqual(['700', '600']);
-    await journal.remove('../row/1');
-    await journal.remove('../row/1');
-    expect(await readdir(directory)).toEqual([]);
+describe('the log', () => {
+  it('replays to what its snapshot replays to', () => {
+    const lines = linesOf(
+      { type: 'progress', row: 'a', change: { attempts: 1 } },
+      { type: 'progress', row: 'a', change: { effects: { one: [1, { b: null }] } } },
+      { type: 'progress', row: 'a', change: { effects: { two: 'x' }, repliesSent: 1 } },
+      { type: 'progress', row: 'b', change: { attempts: 2, outcome: { reply: 'text' } } },
+      { type: 'finished', rows: ['c', 'd'], keys: ['c', 'd', 'key'] },
+      { type: 'dead-letter', letter },
+      { type: 'finished', rows: ['b'], keys: ['b'] },
+      position,
+      { type: 'finished', rows: ['e'], keys: ['c'] },
+    );
+    const state = replayRecords(lines);
+    expect(state).toEqual({
+      acknowledged: 'row-3',
+      finishedAhead: new Set(['row-5', 'e']),
+      finishedKeys: new Set(['d', 'key', 'b', 'c']),
+      progress: new Map([
+        ['a', { ...NO_PROGRESS, attempts: 1, repliesSent: 1, effects: { one: [1, { b: null }], two: 'x' } }],
+      ]),
+      deadLetters: [letter],
+      unreadable: 0,
+    });
+    expect(replayRecords(linesOf(...snapshotRecords(state)))).toEqual(state);
   });
 
-  it('a damaged entry is told, and the message is handled anew', async () => {
-    const stores = fileStores(folder);
-    await stores.journal.save('row-1', entry);
-    const [name = ''] = await readdir(join(folder, 'journal'));
-    await writeFile(join(folder, 'journal', name), '{"activityId":');
-    const run = await startInbound({ stores: fileStores(folder) });
-    run.feed.push({ id: 'row-1' });
-    await run.advance(1_000);
-    await until(() => run.feed.acks.length === 1);
-    expect(run.handled).toEqual(['row-1']);
-    expect(run.logger.messages('warn')).toEqual([
-      'A journal entry is unreadable: the message is handled anew.',
-    ]);
-    run.kill();
-  });
-
-  it('clears away what a writer left that died in the middle', async () => {
-    const directory = join(folder, 'journal');
-    await new FileMessageJournal(directory).save('row-1', entry);
-    const [name = ''] = await readdir(directory);
-    const part = join(directory, `.${name}.1.part.tmp`);
-    await writeFile(part, '{"activityId":"row-1","outcome":{"reply":"the te');
-    await utimes(part, 1, 1);
-    expect(await new FileMessageJournal(directory).load('row-1')).toEqual(entry);
-    expect(await readdir(directory)).toEqual([name]);
+  it('leaves out lines it cannot read', () => {
+    const damaged = [...linesOf(position), '{"type":', '{"type":"of a later version"}', ...linesOf(position)];
+    expect(replayRecords(damaged)).toMatchObject({ acknowledged: 'row-3', unreadable: 2 });
   });
 });
 
 describe('dead letters', () => {
-  it('are a private file without any text of a message', async () => {
-    const stores = fileStores(join(folder, 'agent'));
+  it('are stored without any text of a message', async () => {
+    const store = new FileInboundStore(folder);
     const run = await startInbound({
-      stores,
+      store,
       handler: async (message) => {
         throw new Error(`Cannot read ${message.text}`);
       },
@@ -234,46 +326,48 @@ describe('dead letters', () => {
       await run.advance(64_000);
       return run.feed.acks.length > 0;
     });
-    const path = join(folder, 'agent', 'dead-letters.json');
-    expect(await readFile(path, 'utf8')).not.toContain('secret');
-    expect(await modeOf(path)).toBe('600');
-    expect(await stores.deadLetters.list()).toMatchObject([{ activityId: 'row-1', stage: 'handler' }]);
+    expect(await readFile(store.path, 'utf8')).not.toContain('secret');
+    expect(await listDeadLetters(store)).toMatchObject([{ activityId: 'row-1', stage: 'handler' }]);
     run.kill();
   });
 
-  it('keep their order, and a damaged list does not lose a new one', async () => {
-    const path = join(folder, 'dead-letters.json');
-    const store = new FileDeadLetterStore(path);
-    await Promise.all(['a', 'b', 'c'].map((activityId) => store.append({ ...letter, activityId })));
-    expect((await store.list()).map((each) => each.activityId)).toEqual(['a', 'b', 'c']);
-    await writeFile(path, '[{');
-    expect(await store.list()).toEqual([]);
-    await store.append(letter);
-    expect(await new FileDeadLetterStore(path).list()).toEqual([letter]);
-  });
-
-  it('go on after a failed write', async () => {
-    const blocker = join(folder, 'blocker');
-    await writeFile(blocker, '');
-    const store = new FileDeadLetterStore(join(blocker, 'dead-letters.json'));
-    await expect(store.append(letter)).rejects.toMatchObject({ code: 'storage_failed' });
-    await unlink(blocker);
-    await store.append(letter);
-    expect(await store.list()).toEqual([letter]);
-  });
-
-  it('in memory are the last thousand', async () => {
-    const store = new MemoryDeadLetterStore();
-    for (let n = 0; n < 1_002; n += 1) await store.append({ ...letter, attempts: n });
-    const kept = await store.list();
+  it('are the last thousand', async () => {
+    const store = new MemoryInboundStore();
+    for (let n = 0; n < 1_002; n += 1) {
+      await store.append(linesOf({ type: 'dead-letter', letter: { ...letter, attempts: n } }));
+    }
+    const kept = await listDeadLetters(store);
     expect([kept.length, kept[0]?.attempts]).toEqual([1_000, 2]);
   });
 });
 
-it('RecentMessages keeps the latest, up to its capacity', () => {
-  const recent = new RecentMessages(['a', 'b', 'c'], 2);
-  expect(recent.list()).toEqual(['b', 'c']);
-  recent.remember('b', null, 'd');
-  expect(recent.list()).toEqual(['b', 'd']);
-  expect([recent.has('b'), recent.has('c'), recent.has(null)]).toEqual([true, false, false]);
+describe('MessageDedupe', () => {
+  it('remembers the latest finished messages, up to its capacity', () => {
+    const dedupe = new MessageDedupe(['a', 'b', 'c'], 2);
+    expect([...dedupe.finishedKeys]).toEqual(['b', 'c']);
+    const message = inboundMessage({ id: 'd', messageId: '' });
+    expect([dedupe.begin(message), dedupe.begin(message)]).toEqual(['new', 'copy-under-way']);
+    expect(dedupe.finish(message)).toEqual({ rows: ['d', 'd'], keys: ['d'] });
+    expect(dedupe.finish(message)).toBeUndefined();
+    expect(dedupe.begin(message)).toBe('copy-of-finished');
+    expect([...dedupe.finishedKeys]).toEqual(['c', 'd']);
+  });
+});
+
+describe('a message that did not come from the feed', () => {
+  it('is handled once, also when the feed has it as well, and moves no position', async () => {
+    const run = await startInbound();
+    const message = inboundMessage({ id: 'row-1', seq: 1 });
+    expect(run.inbound.accept(message, null)).toBe(true);
+    expect(run.inbound.accept(message, null)).toBe(false);
+    await run.advance();
+    expect([run.handled, run.inbound.acknowledged]).toEqual([['row-1'], null]);
+    run.feed.push({ id: 'row-1' });
+    run.feed.push({ id: 'row-2' });
+    await run.advance(5_000);
+    expect(run.inbound.acknowledged).toBe('row-2');
+    expect(run.handled).toEqual(['row-1', 'row-2']);
+    const next = await startInbound({ store: run.store, feed: run.feed });
+    expect(next.inbound.accept(message, null)).toBe(false);
+  });
 });

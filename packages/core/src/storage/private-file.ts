@@ -16,6 +16,8 @@ const noFollow = hasModes ? constants.O_NOFOLLOW : 0;
 export interface ReadPrivateFileOptions {
   /** A larger file is refused, in bytes. @default 1 MiB */
   maxBytes?: number | undefined;
+  /** Replaces bytes that are not UTF-8, which a write cut short can leave, instead of refusing the file. @default false */
+  isMalformedAllowed?: boolean | undefined;
   /** Gets a warning when group or other may read the file. */
   logger?: Logger | undefined;
 }
@@ -49,7 +51,9 @@ export async function readPrivateFile(
         'A private file can be read by others: chmod 600 it.',
       );
     }
-    return new TextDecoder('utf-8', { fatal: true }).decode(await file.readFile());
+    return new TextDecoder('utf-8', { fatal: options.isMalformedAllowed !== true }).decode(
+      await file.readFile(),
+    );
   } catch (cause) {
     throw storageFailure(
       cause instanceof TypeError ? 'The file is not UTF-8 text' : 'Cannot read the file',
@@ -78,6 +82,25 @@ export async function writePrivateFile(path: string, text: string): Promise<void
     await flushFolder(folder);
   } catch (cause) {
     await unlink(temporary).catch(() => {});
+    throw storageFailure('Cannot write the file', path, cause);
+  }
+}
+
+/**
+ * Adds text at the end of an existing private file and flushes it to disk. A crash, or a failure, can leave a part
+ * of the text at the end. A missing file is an error, because whoever appends relies on what was before.
+ * @throws MoleculeError `storage_failed`
+ */
+export async function appendPrivateFile(path: string, text: string): Promise<void> {
+  try {
+    const file = await open(path, constants.O_WRONLY | constants.O_APPEND | noFollow);
+    try {
+      await file.writeFile(text, 'utf8');
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
     throw storageFailure('Cannot write the file', path, cause);
   }
 }

@@ -13,7 +13,7 @@ import { lockWorkspace } from './workspace-lock.ts';
 
 let folder = '';
 const lockPath = (): string => join(folder, 'agent.lock');
-const onDisk = () => agentStage({ stores: undefined }, new AgentClientDouble(folder));
+const onDisk = () => agentStage({ store: undefined }, new AgentClientDouble(folder));
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'workspace-'));
@@ -132,7 +132,7 @@ describe('the workspace lock', () => {
   it('of a folder that cannot be written is done without; storage is degraded once a save fails', async () => {
     await writeFile(join(folder, 'file'), '');
     const client = new AgentClientDouble(join(folder, 'file', 'below'));
-    const { agent, events } = agentStage({ stores: undefined }, client);
+    const { agent, events } = agentStage({ store: undefined }, client);
     await agent.start();
     expect(client.logger.messages('warn')).toContain(
       'The workspace folder cannot be locked; another process could use it too.',

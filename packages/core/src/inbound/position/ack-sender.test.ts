@@ -1,27 +1,35 @@
 import { expect, it } from 'vitest';
-import { RecordingLogger } from '../../test/recording-logger.ts';
-import { ManualClock } from '../time/manual-clock.ts';
-import { AckSender } from './ack-sender.ts';
+import { RecordingLogger } from '../../../test/recording-logger.ts';
+import { ManualClock } from '../../time/manual-clock.ts';
+import { AckSender, type AckSenderOptions } from './ack-sender.ts';
 
-it('a position that moves at whatever moment of a request is told', async () => {
+const stateAt = (position: () => string): AckSenderOptions['state'] => ({
+  get acknowledged() {
+    return position();
+  },
+  isOpen: () => false,
+  finish: async () => true,
+  save: async () => true,
+});
+
+it('a position that moves at whatever moment of a request is sent', async () => {
   const life = new AbortController().signal;
-  // Each promise step after the request is one moment; one of them is between the last look and the end.
+  // Each promise step after the request is one moment; one of them is between the last comparison and the end.
   for (let moment = 0; moment < 12; moment += 1) {
     let position = 'row-1';
-    const told: string[] = [];
+    const sent: string[] = [];
     const sender = new AckSender({
-      port: {
+      client: {
         acknowledge: async (id) => {
-          told.push(String(id));
-          if (told.length === 1) void moveAfter(moment);
+          sent.push(String(id));
+          if (sent.length === 1) void moveAfter(moment);
           return { isSupported: true, acknowledged: 1 };
         },
       },
       clock: new ManualClock(),
       logger: new RecordingLogger(),
       random: () => 0.5,
-      position: () => position,
-      save: async () => true,
+      state: stateAt(() => position),
     });
     const moveAfter = async (steps: number): Promise<void> => {
       for (let step = 0; step < steps; step += 1) await Promise.resolve();
@@ -30,7 +38,7 @@ it('a position that moves at whatever moment of a request is told', async () => 
     };
     sender.send(life);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(told, `moved ${moment} steps after the request`).toEqual(['row-1', 'row-2']);
+    expect(sent, `moved ${moment} steps after the request`).toEqual(['row-1', 'row-2']);
     expect(sender.isUpToDate).toBe(true);
   }
 });
@@ -39,7 +47,7 @@ it('a platform without acknowledgements is asked once', async () => {
   let asked = 0;
   const life = new AbortController().signal;
   const sender = new AckSender({
-    port: {
+    client: {
       acknowledge: async () => {
         asked += 1;
         return { isSupported: false, acknowledged: 0 };
@@ -48,8 +56,7 @@ it('a platform without acknowledgements is asked once', async () => {
     clock: new ManualClock(),
     logger: new RecordingLogger(),
     random: () => 0.5,
-    position: () => `row-${asked}`,
-    save: async () => true,
+    state: stateAt(() => `row-${asked}`),
   });
   sender.send(life);
   await sender.flush(life);

@@ -1,6 +1,5 @@
-import type { Clock, Timer } from '../time/clock.ts';
+import type { Clock, Timer } from '../../time/clock.ts';
 
-/** What a {@link StaleWatch} needs. */
 export interface StaleWatchOptions {
   readonly clock: Clock;
   /** Silence longer than this is stale, in milliseconds. */

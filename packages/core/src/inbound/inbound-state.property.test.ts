@@ -5,11 +5,8 @@ import { MemoryFeed } from '../../test/memory-feed.ts';
 import { RecordingLogger } from '../../test/recording-logger.ts';
 import { CursorLostError } from '../errors/cursor-lost-error.ts';
 import { ManualClock } from '../time/manual-clock.ts';
-import type { CursorRecord } from './cursor-store.ts';
-import { InboundStorage } from './inbound-storage.ts';
-import { memoryStores } from './inbound-stores.ts';
-import { Inbox } from './inbox.ts';
-import { MemoryCursorStore } from './memory-cursor-store.ts';
+import { InboundState } from './inbound-state.ts';
+import { MemoryInboundStore } from './stores/inbound-store.ts';
 
 const READ_AHEAD = 6;
 
@@ -54,12 +51,16 @@ const LOST_BEHIND_AN_OLD_ROW: Step[] = [
   { kind: 'read', limit: 1 },
 ];
 
-/** A store that can fail, and that knows which finishes reached it. */
-class WatchedCursorStore extends MemoryCursorStore {
+/** A store that can fail, and then may have stored a part. */
+class WatchedStore extends MemoryInboundStore {
   works = true;
-  override async save(record: CursorRecord): Promise<void> {
+  override async append(lines: readonly string[]): Promise<void> {
+    await super.append(this.works ? lines : lines.slice(0, 1).map((line) => line.slice(0, -3)));
     if (!this.works) throw new Error('The disk is full.');
-    await super.save(record);
+  }
+  override async replace(lines: readonly string[]): Promise<void> {
+    if (!this.works) throw new Error('The disk is full.');
+    await super.replace(lines);
   }
 }
 
@@ -68,10 +69,10 @@ function nameOf(message: InboundMessage): string {
   return message.messageId || message.id;
 }
 
-/** A world of one feed and one store, in which an inbox is started again and again. */
+/** A world of one feed and one store, in which the state is loaded again and again. */
 class World {
   readonly feed = new MemoryFeed(new ManualClock());
-  readonly cursor = new WatchedCursorStore();
+  readonly store = new WatchedStore();
   /** Messages handed out in this run and not finished. */
   underWay: string[] = [];
   /** Finished in any run, by sender's message id. */
@@ -79,39 +80,33 @@ class World {
   /** Finishes that are on disk. */
   readonly stored = new Set<string>();
   #run = 0;
-  inbox!: Inbox;
+  state!: InboundState;
 
   async start(): Promise<void> {
     this.#run += 1;
     const run = this.#run;
     this.underWay = [];
-    const storage = new InboundStorage({
-      stores: { ...memoryStores(), cursor: this.cursor },
+    this.state = new InboundState({
+      store: this.store,
       logger: new RecordingLogger(),
-      onTrouble: () => {},
-      onHealed: () => {},
+      onDegraded: () => {},
+      onRecovered: () => {},
+      onFinished: () => run === this.#run && this.checkPrefix(),
     });
-    this.inbox = new Inbox({
-      storage,
-      readAhead: READ_AHEAD,
-      maxOpenRows: 20,
-      onMessage: (message) => {
-        if (run !== this.#run) return;
-        expect(this.stored, 'a finish was stored, and it is handled again').not.toContain(nameOf(message));
-        expect(this.underWay, 'handled twice at once').not.toContain(message.id);
-        this.underWay.push(message.id);
-      },
-      onRead: () => {},
-      onCursorLost: () => {},
-      onProgress: () => this.checkPrefix(),
-    });
-    await this.inbox.load();
+    await this.state.load();
     this.checkPrefix();
+  }
+
+  take(message: InboundMessage): void {
+    if (!this.state.accept(message, { seq: message.seq })) return;
+    expect(this.stored, 'a finish was stored, and it is handled again').not.toContain(nameOf(message));
+    expect(this.underWay, 'handled twice at once').not.toContain(message.id);
+    this.underWay.push(message.id);
   }
 
   /** Nothing at or before the acknowledged row is unfinished. */
   checkPrefix(): void {
-    const acknowledged = this.inbox?.acknowledged ?? null;
+    const acknowledged = this.state?.acknowledged ?? null;
     if (acknowledged === null) return;
     for (const row of this.feed.rows.slice(0, this.feed.seqOf(acknowledged))) {
       if (row.message !== null)
@@ -120,20 +115,22 @@ class World {
   }
 
   async read(limit: number): Promise<boolean> {
-    const { position } = this.inbox;
+    const { readPosition: position } = this.state;
     // A reader waits for room; here it comes back later.
-    const free = READ_AHEAD - this.inbox.unfinished;
+    const free = READ_AHEAD - this.state.unfinished;
     if (free <= 0) return false;
     try {
       const page = await this.feed.fetchInboundPage({
         ...(position === null ? { unacknowledged: true } : { sinceId: position }),
         limit: Math.min(limit, free),
       });
-      this.inbox.accept(page);
+      for (const message of page.messages) this.take(message);
+      this.state.endPage(page);
+      this.checkPrefix();
       return page.rows > 0;
     } catch (error) {
       if (!CursorLostError.isInstance(error)) throw error;
-      await this.inbox.cursorLost(error);
+      await this.state.forgetPosition();
       return true;
     }
   }
@@ -143,10 +140,10 @@ class World {
     const message = this.feed.rows.find((row) => row.id === id)?.message;
     if (message == null) return;
     this.finished.add(nameOf(message));
-    if (await this.inbox.finish(message)) this.stored.add(nameOf(message));
+    if (await this.state.finish(message)) this.stored.add(nameOf(message));
   }
 
-  async take(action: Step): Promise<void> {
+  async act(action: Step): Promise<void> {
     if (action.kind === 'arrive') {
       const { rows } = this.feed;
       const id = `row-${rows.length + 1}`;
@@ -163,16 +160,20 @@ class World {
     if (action.kind === 'read') await this.read(action.limit);
     if (action.kind === 'finish' && this.underWay.length > 0) await this.finish(action.pick);
     if (action.kind === 'fail' && this.underWay.length > 0) {
-      const id = this.underWay[action.pick % this.underWay.length] ?? '';
-      await this.inbox.recordAttempts(id, this.inbox.attemptsOf(id) + 1);
+      const id = this.underWay[action.pick % this.underWay.length];
+      const message = this.feed.rows.find((row) => row.id === id)?.message;
+      if (message != null) {
+        const attempts = this.state.progressOf(message).attempts + 1;
+        await this.state.saveProgress(message, { attempts });
+      }
     }
-    if (action.kind === 'acknowledge' && this.inbox.acknowledged !== null) {
-      await this.feed.acknowledge(this.inbox.acknowledged);
+    if (action.kind === 'acknowledge' && this.state.acknowledged !== null) {
+      await this.feed.acknowledge(this.state.acknowledged);
     }
     if (action.kind === 'crash') await this.start();
-    if (action.kind === 'forget' && this.inbox.position !== null)
-      this.feed.forgotten.add(this.inbox.position);
-    if (action.kind === 'disk') this.cursor.works = action.works;
+    if (action.kind === 'forget' && this.state.readPosition !== null)
+      this.feed.forgotten.add(this.state.readPosition);
+    if (action.kind === 'disk') this.store.works = action.works;
   }
 }
 
@@ -181,7 +182,7 @@ it('no unfinished message is acknowledged, none is lost, no stored finish is han
     fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
       const world = new World();
       await world.start();
-      for (const action of steps) await world.take(action);
+      for (const action of steps) await world.act(action);
       // In the end all is read and finished.
       world.feed.forgotten.clear();
       for (let round = 0; round < 400; round += 1) {
@@ -192,10 +193,10 @@ it('no unfinished message is acknowledged, none is lost, no stored finish is han
       for (const { message } of world.feed.rows) {
         if (message !== null) expect(world.finished, 'lost').toContain(nameOf(message));
       }
-      expect(world.inbox.unfinished).toBe(0);
+      expect(world.state.unfinished).toBe(0);
       // And nothing stays behind on the platform.
-      const { feed, inbox } = world;
-      const acknowledgedSeq = inbox.acknowledged === null ? 0 : feed.seqOf(inbox.acknowledged);
+      const { feed, state } = world;
+      const acknowledgedSeq = state.acknowledged === null ? 0 : feed.seqOf(state.acknowledged);
       expect(Math.max(acknowledgedSeq, feed.acknowledgedSeq)).toBe(feed.rows.length);
     }),
     { numRuns: 1_000, examples: [[LOST_BEHIND_AN_OLD_ROW]] },

@@ -1,59 +1,64 @@
 import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
-import type { PlatformClient } from '../client/platform-client.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
-import type { InboundStorage } from './inbound-storage.ts';
-import { EMPTY_JOURNAL_ENTRY, type JournalEntry } from './message-journal.ts';
+import type { PlatformClient } from '../../client/platform-client.ts';
+import { MoleculeError } from '../../errors/molecule-error.ts';
+import type { InboundState } from '../inbound-state.ts';
+import { type MessageProgress, mergeProgress, type ProgressChange } from '../stores/inbound-records.ts';
 
-/** What {@link MessageEffects} need. */
-export interface MessageEffectsOptions {
+export interface MessageJournalOptions {
   readonly message: InboundMessage;
-  readonly storage: InboundStorage;
-  readonly port: Pick<PlatformClient, 'reply'>;
-  /** Whether a restart may find the message again; else nothing goes to disk. */
-  readonly isDurable: boolean;
+  readonly state: Pick<InboundState, 'progressOf' | 'saveProgress'>;
+  readonly client: Pick<PlatformClient, 'reply'>;
+  /** Whether a restart can deliver the message again; else nothing is stored. */
+  readonly isStored: boolean;
   readonly onReplySent: () => void;
 }
 
-/** The journalled effects of one message across its attempts: answers, `once` results, and the outcome. */
-export class MessageEffects {
-  readonly #options: MessageEffectsOptions;
-  #entry: JournalEntry = EMPTY_JOURNAL_ENTRY;
+/** What the handling of one message has done so far, across attempts and restarts, so that it is not done again. */
+export class MessageJournal {
+  readonly #options: MessageJournalOptions;
+  #progress: MessageProgress;
   readonly #running = new Map<string, Promise<unknown>>();
   #tail: Promise<void> = Promise.resolve();
 
-  constructor(options: MessageEffectsOptions) {
+  constructor(options: MessageJournalOptions) {
     this.#options = options;
+    this.#progress = options.state.progressOf(options.message);
   }
 
-  async load(): Promise<void> {
-    const { storage, message } = this.#options;
-    this.#entry = (await storage.loadEntry(message.id)) ?? EMPTY_JOURNAL_ENTRY;
+  /** Handler attempts begun. */
+  get attempts(): number {
+    return this.#progress.attempts;
   }
 
   /** Set when the handler is done. */
-  get outcome(): JournalEntry['outcome'] {
-    return this.#entry.outcome;
+  get outcome(): MessageProgress['outcome'] {
+    return this.#progress.outcome;
   }
 
   /** Whether the handler answered by itself, in this attempt or an earlier one. */
   get hasReplied(): boolean {
-    return this.#entry.repliesSent > 0;
+    return this.#progress.repliesSent > 0;
   }
 
-  /** The handler is done. An outcome without answer needs no entry: the message is finished right after. */
-  async settle(reply: string | null): Promise<void> {
-    if (reply === null) this.#entry = { ...this.#entry, outcome: { reply } };
+  /** Counts an attempt before it begins, or takes one back that was interrupted. */
+  async recordAttempts(attempts: number): Promise<void> {
+    await this.#save({ attempts });
+  }
+
+  /** The handler is done. An outcome without an answer is not stored: the message is finished right after. */
+  async recordOutcome(reply: string | null): Promise<void> {
+    if (reply === null) this.#progress = mergeProgress(this.#progress, { outcome: { reply } });
     else await this.#save({ outcome: { reply } });
   }
 
-  /** A counter for the answers of one attempt: those that an earlier attempt sent are skipped. */
+  /** For the answers of one attempt, in order: those that an earlier attempt sent are skipped. */
   replier(): (text: string, signal: AbortSignal) => Promise<void> {
     let next = 0;
     return (text, signal) => {
       const number = next;
       next += 1;
       return this.#inTurn(async () => {
-        if (number < this.#entry.repliesSent) return;
+        if (number < this.#progress.repliesSent) return;
         await this.send(text, signal, number);
         await this.#save({ repliesSent: number + 1 });
       });
@@ -62,14 +67,15 @@ export class MessageEffects {
 
   /** Sends an answer. Its key follows from the message and its number, so a repeat is no second answer. */
   async send(text: string, signal: AbortSignal, number = 0): Promise<void> {
-    const { port, message, onReplySent } = this.#options;
+    const { client, message, onReplySent } = this.#options;
     const key = number === 0 ? {} : { idempotencyKey: `reply-${number + 1}` };
-    await port.reply(message, text, { ...key, signal });
+    await client.reply(message, text, { ...key, signal });
     onReplySent();
   }
 
   async once(key: string, effect: () => unknown, signal: AbortSignal): Promise<unknown> {
-    if (Object.hasOwn(this.#entry.effects, key)) return this.#entry.effects[key];
+    const { effects } = this.#progress;
+    if (Object.hasOwn(effects, key)) return effects[key];
     const running = this.#running.get(key);
     if (running !== undefined) return running;
     signal.throwIfAborted();
@@ -81,17 +87,17 @@ export class MessageEffects {
   async #runOnce(key: string, effect: () => unknown): Promise<unknown> {
     const result = await effect();
     const stored = toJson(key, result);
-    await this.#inTurn(() => this.#save({ effects: { ...this.#entry.effects, [key]: stored } }));
+    await this.#save({ effects: { [key]: stored } });
     return result;
   }
 
-  async #save(change: Partial<JournalEntry>): Promise<void> {
-    this.#entry = { ...this.#entry, ...change };
-    const { storage, message, isDurable } = this.#options;
-    if (isDurable) await storage.saveEntry(message.id, this.#entry);
+  async #save(change: ProgressChange): Promise<void> {
+    this.#progress = mergeProgress(this.#progress, change);
+    const { state, message, isStored } = this.#options;
+    if (isStored) await state.saveProgress(message, change);
   }
 
-  /** One after the other, so that answers keep their order and no write overtakes another. */
+  /** One after the other, so that answers keep their order. */
   #inTurn(work: () => Promise<void>): Promise<void> {
     const next = this.#tail.then(work);
     this.#tail = next.catch(() => {});

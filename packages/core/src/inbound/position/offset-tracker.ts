@@ -1,18 +1,18 @@
 /** One row of the feed that is not yet acknowledged. */
-interface LedgerEntry {
+interface TrackedRow {
   readonly id: string;
   readonly seq: number | null;
   isFinished: boolean;
 }
 
 /**
- * The books of delivery, pure: which rows were read, in feed order, and which are finished. The acknowledged
- * position is the end of the longest run of finished rows from the oldest one on (decision 12), so it never
- * covers a row that is not finished, in whatever order rows finish.
+ * Which rows of the feed were read, in feed order, and which are finished. The acknowledged position is the end of
+ * the longest run of finished rows from the oldest one on, so it never covers a row that is not finished, in
+ * whatever order rows finish. Pure.
  */
-export class Ledger {
-  readonly #entries: LedgerEntry[] = [];
-  readonly #byId = new Map<string, LedgerEntry>();
+export class OffsetTracker {
+  readonly #rows: TrackedRow[] = [];
+  readonly #byId = new Map<string, TrackedRow>();
   #acknowledged: { readonly id: string; readonly seq: number | null } | null;
   #unfinished = 0;
 
@@ -28,7 +28,7 @@ export class Ledger {
 
   /** Rows read and not acknowledged. */
   get size(): number {
-    return this.#entries.length;
+    return this.#rows.length;
   }
 
   /** Rows read and not finished. */
@@ -42,15 +42,15 @@ export class Ledger {
 
   /** Finished rows that wait for an older one, oldest first. */
   finishedAhead(): string[] {
-    return this.#entries.filter((entry) => entry.isFinished).map((entry) => entry.id);
+    return this.#rows.filter((row) => row.isFinished).map((row) => row.id);
   }
 
   /** Enters a row, by `seq` where both rows have one, else at the end. False when it is entered already. */
   add(id: string, seq: number | null, isFinished: boolean): boolean {
     if (this.#byId.has(id)) return false;
-    const entry = { id, seq, isFinished };
-    this.#entries.splice(this.#placeFor(seq), 0, entry);
-    this.#byId.set(id, entry);
+    const row = { id, seq, isFinished };
+    this.#rows.splice(this.#placeFor(seq), 0, row);
+    this.#byId.set(id, row);
     if (isFinished) this.#advance();
     else this.#unfinished += 1;
     return true;
@@ -58,9 +58,9 @@ export class Ledger {
 
   /** Marks a row as finished. False when it is not entered or was finished before. */
   finish(id: string): boolean {
-    const entry = this.#byId.get(id);
-    if (entry === undefined || entry.isFinished) return false;
-    entry.isFinished = true;
+    const row = this.#byId.get(id);
+    if (row === undefined || row.isFinished) return false;
+    row.isFinished = true;
     this.#unfinished -= 1;
     this.#advance();
     return true;
@@ -72,26 +72,26 @@ export class Ledger {
   }
 
   #placeFor(seq: number | null): number {
-    let place = this.#entries.length;
+    let place = this.#rows.length;
     if (seq === null) return place;
     for (; place > 0; place -= 1) {
-      const before = this.#entries[place - 1]?.seq ?? null;
+      const before = this.#rows[place - 1]?.seq ?? null;
       if (before === null || before <= seq) break;
     }
     return place;
   }
 
   #advance(): void {
-    const firstOpen = this.#entries.findIndex((entry) => !entry.isFinished);
-    const prefix = this.#entries.splice(0, firstOpen === -1 ? this.#entries.length : firstOpen);
-    for (const entry of prefix) {
-      this.#byId.delete(entry.id);
+    const firstOpen = this.#rows.findIndex((row) => !row.isFinished);
+    const prefix = this.#rows.splice(0, firstOpen === -1 ? this.#rows.length : firstOpen);
+    for (const row of prefix) {
+      this.#byId.delete(row.id);
       const isOlder =
-        entry.seq !== null &&
+        row.seq !== null &&
         this.#acknowledged !== null &&
         this.#acknowledged.seq !== null &&
-        entry.seq < this.#acknowledged.seq;
-      if (!isOlder) this.#acknowledged = { id: entry.id, seq: entry.seq };
+        row.seq < this.#acknowledged.seq;
+      if (!isOlder) this.#acknowledged = { id: row.id, seq: row.seq };
     }
   }
 }

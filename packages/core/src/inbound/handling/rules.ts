@@ -1,0 +1,82 @@
+import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
+import { MoleculeError } from '../../errors/molecule-error.ts';
+
+/** Most attempts of a handler. */
+export const MAX_ATTEMPTS = 5;
+
+const RETRY_DELAYS_MS = [1_000, 4_000, 16_000, 64_000] as const;
+
+/** The wait after attempt number `attempt`, in milliseconds: 1, 4, 16, then 64 s. */
+export function retryDelayMs(attempt: number): number {
+  return RETRY_DELAYS_MS[Math.min(Math.max(1, attempt), RETRY_DELAYS_MS.length) - 1] ?? 64_000;
+}
+
+/**
+ * Why a text that the handler returned is not sent as an answer; `null` when it is. Answers are not answered, or two
+ * agents that echo would never stop; an unknown sender cannot be answered.
+ */
+export function autoReplyRefusal(message: InboundMessage): string | null {
+  if (!message.expectsAnswer) {
+    return 'The message is itself an answer: the text the handler returned is not sent.';
+  }
+  if (message.source === 'unknown' || (message.source === 'peer_agent' && message.peerId === '')) {
+    return 'The sender is not known: the text the handler returned is not sent.';
+  }
+  return null;
+}
+
+/** They say nothing about the answer: the platform is away, or does not accept this agent at the moment. */
+const NOT_ABOUT_THE_REPLY: ReadonlySet<string> = new Set([
+  'connection_failed',
+  'timed_out',
+  'platform_unavailable',
+  'rate_limited',
+  'inbox_full',
+  'unauthorized',
+  'routing_problem',
+  'workspace_paused',
+]);
+
+/**
+ * What a failure to send an answer means. `unavailable`: retried for as long as it takes. `final`: it can never be
+ * sent. `counts`: one of its five attempts.
+ */
+export function replyFailureKind(error: unknown): 'unavailable' | 'final' | 'counts' {
+  if (!MoleculeError.isInstance(error)) return 'counts';
+  if (error.code === 'invalid_argument' || error.code === 'payload_too_large') return 'final';
+  return error.isRetryable || NOT_ABOUT_THE_REPLY.has(error.code) ? 'unavailable' : 'counts';
+}
+
+/** The reason with which a handler's signal aborts when the sender cancelled the message. */
+export function cancelledBySender(): MoleculeError {
+  return new MoleculeError('The sender cancelled this message.', { code: 'cancelled_by_sender' });
+}
+
+export function isCancelledBySender(signal: AbortSignal): boolean {
+  return MoleculeError.isInstance(signal.reason) && signal.reason.code === 'cancelled_by_sender';
+}
+
+/** True when a cancellation row means this message: it names one of its ids and has the same sender, or a person's. */
+export function isCancellationOf(cancellation: InboundMessage, message: InboundMessage): boolean {
+  const isSameSender =
+    cancellation.source === message.source &&
+    cancellation.sourceId.toLowerCase() === message.sourceId.toLowerCase();
+  if (!isSameSender && cancellation.source !== 'canvas_user') return false;
+  const named = new Set(
+    [
+      cancellation.params.id,
+      cancellation.params.task_id,
+      cancellation.params.taskId,
+      cancellation.metadata.delegation_id,
+      cancellation.raw.delegation_id,
+      cancellation.inReplyTo,
+    ].filter(isId),
+  );
+  return [message.id, message.messageId, message.metadata.delegation_id, message.raw.delegation_id]
+    .filter(isId)
+    .some((id) => named.has(id));
+}
+
+function isId(value: JsonValue | undefined): value is string {
+  return typeof value === 'string' && value !== '';
+}

@@ -1,0 +1,214 @@
+import type { InboundPage } from '../../client/inbound-page.ts';
+import { ConfigurationError } from '../../errors/configuration-error.ts';
+import { CursorLostError } from '../../errors/cursor-lost-error.ts';
+import { MoleculeError } from '../../errors/molecule-error.ts';
+import { backoffDelayMs } from '../../time/backoff.ts';
+import type { DeliveryContext, InboundDelivery } from './message-source.ts';
+
+const DEFAULT_POLL_INTERVAL_MS = 5_000;
+const MIN_POLL_INTERVAL_MS = 1_000;
+const DEFAULT_PAGE_LIMIT = 100;
+const DEFAULT_WAIT_SECONDS = 25;
+const REQUEST_ALLOWANCE_MS = 15_000;
+const IDLE_FACTOR = 1.5;
+const RETRY = { baseMs: 1_000, factor: 2, maxMs: 24_000, jitter: 0.25 } as const;
+const LONGEST_RETRY_MS = 30_000;
+
+/** How messages arrive: `auto` long-polls, and polls at an interval where the platform does not hold requests. */
+export type DeliveryChoice = 'auto' | 'long-poll' | 'poll' | InboundDelivery;
+
+/** @throws ConfigurationError for an unknown word. */
+export function chooseDelivery(choice: DeliveryChoice = 'auto'): InboundDelivery {
+  if (typeof choice === 'object') return choice;
+  if (choice === 'poll') return new PollDelivery();
+  if (choice === 'auto' || choice === 'long-poll') return new LongPollDelivery();
+  throw new ConfigurationError(
+    `delivery must be "auto", "long-poll", "poll" or an InboundDelivery, got ${JSON.stringify(choice)}.`,
+  );
+}
+
+export interface PollDeliveryOptions {
+  /** Time between two reads, in milliseconds, at least 1 000. @default 5_000 */
+  intervalMs?: number | undefined;
+  /**
+   * Up to what the interval grows while nothing comes, in milliseconds, for example 15 000.
+   * @default `intervalMs`: it does not grow
+   */
+  maxIdleIntervalMs?: number | undefined;
+  /** Rows per read, 1–500. @default 100 */
+  pageLimit?: number | undefined;
+}
+
+/** Reads the feed at an interval, and at once again while full pages come back. */
+export class PollDelivery implements InboundDelivery {
+  readonly name = 'poll';
+  readonly #intervalMs: number;
+  readonly #maxIdleMs: number;
+  readonly #pageLimit: number;
+
+  /** @throws ConfigurationError for an interval below 1 000 ms or a page limit outside 1–500. */
+  constructor(options: PollDeliveryOptions = {}) {
+    this.#intervalMs = checkInterval('intervalMs', options.intervalMs ?? DEFAULT_POLL_INTERVAL_MS);
+    this.#maxIdleMs = checkInterval('maxIdleIntervalMs', options.maxIdleIntervalMs ?? this.#intervalMs);
+    this.#pageLimit = checkPageLimit(options.pageLimit);
+  }
+
+  get expectedSilenceMs(): number {
+    return Math.max(this.#intervalMs, this.#maxIdleMs) + REQUEST_ALLOWANCE_MS;
+  }
+
+  async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
+    const reader = new FeedReader(context, this.#pageLimit);
+    let waitMs = this.#intervalMs;
+    for (;;) {
+      const reading = await reader.read(0, signal);
+      if (reading.kind === 'page') {
+        if (reading.page.hasMore && reading.isProgress) continue;
+        waitMs = reading.isProgress
+          ? this.#intervalMs
+          : Math.max(this.#intervalMs, Math.min(waitMs * IDLE_FACTOR, this.#maxIdleMs));
+      }
+      await context.clock.sleep(reading.kind === 'page' ? waitMs : reading.retryMs, { signal });
+    }
+  }
+}
+
+export interface LongPollDeliveryOptions {
+  /** How long the platform holds a request, in whole seconds, 1–60. Proxies cut idle ones at 60. @default 25 */
+  waitSeconds?: number | undefined;
+  /** Time between two reads of a platform that does not hold requests, in milliseconds. @default 5_000 */
+  fallbackIntervalMs?: number | undefined;
+  /** Rows per read, 1–500. @default 100 */
+  pageLimit?: number | undefined;
+}
+
+/**
+ * Lets the platform hold each read until a message comes. One that does not confirm the wait is polled at an interval
+ * instead; the wait stays on the request, so an updated platform is used at once.
+ */
+export class LongPollDelivery implements InboundDelivery {
+  readonly name = 'long-poll';
+  readonly #waitSeconds: number;
+  readonly #fallbackMs: number;
+  readonly #pageLimit: number;
+
+  /** @throws ConfigurationError for a wait outside 1–60 s, an interval below 1 000 ms, a limit outside 1–500. */
+  constructor(options: LongPollDeliveryOptions = {}) {
+    const waitSeconds = options.waitSeconds ?? DEFAULT_WAIT_SECONDS;
+    if (!Number.isInteger(waitSeconds) || waitSeconds < 1 || waitSeconds > 60) {
+      throw new ConfigurationError(`waitSeconds must be an integer from 1 to 60, got ${waitSeconds}.`);
+    }
+    this.#waitSeconds = waitSeconds;
+    this.#fallbackMs = checkInterval(
+      'fallbackIntervalMs',
+      options.fallbackIntervalMs ?? DEFAULT_POLL_INTERVAL_MS,
+    );
+    this.#pageLimit = checkPageLimit(options.pageLimit);
+  }
+
+  get expectedSilenceMs(): number {
+    return Math.max(this.#waitSeconds * 1_000, this.#fallbackMs) + REQUEST_ALLOWANCE_MS;
+  }
+
+  async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
+    const { clock, logger } = context;
+    const reader = new FeedReader(context, this.#pageLimit);
+    let isHeld = true;
+    // The first read does not wait: it shows at once whether the feed can be read.
+    for (let waitSecs = 0; ; ) {
+      const startedAt = clock.monotonic();
+      const reading = await reader.read(waitSecs, signal);
+      if (reading.kind === 'page' && waitSecs > 0 && reading.page.waitApplied !== isHeld) {
+        isHeld = reading.page.waitApplied;
+        logger.info(
+          { intervalMs: this.#fallbackMs },
+          isHeld
+            ? 'The platform holds requests: long-polling.'
+            : 'The platform does not hold requests: polling at an interval.',
+        );
+      }
+      const pauseMs = this.#pauseMs(reading, waitSecs === 0 || isHeld, clock.monotonic() - startedAt);
+      if (reading.kind === 'page') waitSecs = this.#waitSeconds;
+      if (pauseMs > 0) await clock.sleep(pauseMs, { signal });
+    }
+  }
+
+  #pauseMs(reading: FeedReading, isHeld: boolean, tookMs: number): number {
+    if (reading.kind !== 'page') return reading.retryMs;
+    if (reading.isProgress && (isHeld || reading.page.hasMore)) return 0;
+    if (!isHeld) return this.#fallbackMs;
+    if (reading.page.rows > 0) return this.#fallbackMs;
+    // A held request takes its time; one that comes back empty at once must not become a storm of requests.
+    return reading.page.waitApplied && tookMs < MIN_POLL_INTERVAL_MS ? MIN_POLL_INTERVAL_MS : 0;
+  }
+}
+
+/** `isProgress`: the position moved, so it is worth reading on at once. */
+type FeedReading =
+  | { readonly kind: 'page'; readonly page: InboundPage; readonly isProgress: boolean }
+  | { readonly kind: 'cursor-lost' | 'failed'; readonly retryMs: number };
+
+/** Reads the feed page by page into the inbox; logs an outage once. */
+class FeedReader {
+  readonly #context: DeliveryContext;
+  readonly #pageLimit: number;
+  #failures = 0;
+
+  constructor(context: DeliveryContext, pageLimit: number) {
+    this.#context = context;
+    this.#pageLimit = pageLimit;
+  }
+
+  /** Rejects only with the signal's reason. */
+  async read(waitSecs: number, signal: AbortSignal): Promise<FeedReading> {
+    const { client, inbox } = this.#context;
+    const room = await inbox.room(signal);
+    const { position } = inbox;
+    try {
+      const page = await client.fetchInboundPage({
+        ...(position === null ? { unacknowledged: true } : { sinceId: position }),
+        limit: Math.max(1, Math.min(room, this.#pageLimit)),
+        ...(waitSecs > 0 ? { waitSecs } : {}),
+        signal,
+      });
+      signal.throwIfAborted();
+      this.#succeeded();
+      const fresh = inbox.acceptPage(page);
+      return { kind: 'page', page, isProgress: fresh > 0 || inbox.position !== position };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!CursorLostError.isInstance(error)) return this.#failed(error);
+      await inbox.cursorLost(error);
+      return { kind: 'cursor-lost', retryMs: MIN_POLL_INTERVAL_MS };
+    }
+  }
+
+  #succeeded(): void {
+    if (this.#failures > 0) this.#context.logger.info({}, 'The inbound feed can be read again.');
+    this.#failures = 0;
+  }
+
+  #failed(error: unknown): FeedReading {
+    const { logger, random } = this.#context;
+    this.#failures += 1;
+    if (this.#failures === 1) logger.warn({ error }, 'The inbound feed cannot be read; it is tried again.');
+    const asked = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
+    const backoffMs = backoffDelayMs(this.#failures, RETRY, random);
+    return { kind: 'failed', retryMs: Math.min(Math.max(backoffMs, asked), LONGEST_RETRY_MS) };
+  }
+}
+
+function checkInterval(option: string, value: number): number {
+  if (!(value >= MIN_POLL_INTERVAL_MS && value <= 2 ** 31 - 1)) {
+    throw new ConfigurationError(`${option} must be at least ${MIN_POLL_INTERVAL_MS} ms, got ${value}.`);
+  }
+  return value;
+}
+
+function checkPageLimit(value: number | undefined): number {
+  const limit = value ?? DEFAULT_PAGE_LIMIT;
+  if (!Number.isInteger(limit) || limit < 1 || limit > 500) {
+    throw new ConfigurationError(`pageLimit must be an integer from 1 to 500, got ${limit}.`);
+  }
+  return limit;
+}
