@@ -30,18 +30,20 @@ export {
   RemoteAgent,
 } from './agent/remote-agent.ts';
 export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
-export type { Acknowledgement } from './client/acknowledge.ts';
-export type { CallPeerOptions } from './client/call-peer.ts';
-export type { RemoteAgentClientOptions } from './client/client-options.ts';
-export type { HeartbeatMetrics, HeartbeatReport } from './client/heartbeat-report.ts';
-export type { FetchInboundOptions, InboundPage } from './client/inbound-page.ts';
-export type { NotifyOptions, NotifyReceipt } from './client/notify-user.ts';
+export type { RemoteAgentClientOptions } from './client/client-context.ts';
+export type { HeartbeatMetrics, HeartbeatReport } from './client/heartbeat.ts';
+export type { Acknowledgement, FetchInboundOptions, InboundPage } from './client/inbound-page.ts';
+export type { CallPeerOptions, WaitForAnswerOptions } from './client/peer-calls.ts';
 export type { PlatformClient } from './client/platform-client.ts';
 export type { Registration } from './client/registration.ts';
-export type { ReplyOptions, ReplyReceipt, ReplyTarget } from './client/reply.ts';
-export type { WorkspaceStateReport } from './client/state-poll.ts';
-export type { TokenRotation } from './client/token-rotation.ts';
-export type { WaitForAnswerOptions } from './client/wait-for-answer.ts';
+export type {
+  NotifyOptions,
+  NotifyReceipt,
+  ReplyOptions,
+  ReplyReceipt,
+  ReplyTarget,
+} from './client/reply.ts';
+export type { ListTokensOptions, TokenInfo, TokenRotation } from './client/tokens.ts';
 export { FileTokenStore, type FileTokenStoreOptions } from './credentials/file-token-store.ts';
 export type { TokenStore, TokenStoreOptions } from './credentials/token-store.ts';
 export { MemoryTokenStore } from './credentials/token-store.ts';
@@ -79,9 +81,7 @@ export type { LogFields, Logger } from './logging/logger.ts';
 export type { PeerInfo } from './peers/peer-info.ts';
 export { PeerReply, type PeerReplyStatus } from './peers/peer-reply.ts';
 export { type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/idempotency-key.ts';
-export type { ListTokensOptions, TokenInfo } from './platform-api/tokens.ts';
-export type { WorkspaceInfo } from './platform-api/workspace-info.ts';
-export type { GetWorkspaceOptions } from './platform-api/workspaces.ts';
+export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';
 export type { HeartbeatLoopRunOptions, LoopOutcome } from './presence/run-heartbeat-loop.ts';
 export { RemoteAgentClient } from './remote-agent-client/remote-agent-client.ts';
 export type { Clock, SleepOptions, Timer } from './time/clock.ts';

@@ -1,4 +1,4 @@
-import type { HeartbeatMetrics } from '../src/client/heartbeat-report.ts';
+import type { HeartbeatMetrics } from '../src/client/heartbeat.ts';
 import { HeartbeatLoop } from '../src/presence/heartbeat-loop.ts';
 import type { PresenceChange, PresenceState } from '../src/presence/presence-machine.ts';
 import { ManualClock } from '../src/time/manual-clock.ts';

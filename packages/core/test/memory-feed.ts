@@ -1,6 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { Acknowledgement } from '../src/client/acknowledge.ts';
-import type { FetchInboundOptions, InboundPage } from '../src/client/inbound-page.ts';
+import type { Acknowledgement, FetchInboundOptions, InboundPage } from '../src/client/inbound-page.ts';
 import type { PlatformClient } from '../src/client/platform-client.ts';
 import type { ReplyReceipt } from '../src/client/reply.ts';
 import { CursorLostError } from '../src/errors/cursor-lost-error.ts';

@@ -1,11 +1,11 @@
-import type { HeartbeatMetrics, HeartbeatReport } from '../src/client/heartbeat-report.ts';
+import type { HeartbeatMetrics, HeartbeatReport } from '../src/client/heartbeat.ts';
 import type { PlatformClient } from '../src/client/platform-client.ts';
 import type { Registration } from '../src/client/registration.ts';
-import type { WorkspaceStateReport } from '../src/client/state-poll.ts';
 import { ApiError } from '../src/errors/api-error.ts';
 import { ConnectionError } from '../src/errors/connection-error.ts';
 import { WorkspaceRemovedError } from '../src/errors/workspace-removed-error.ts';
-import { readWorkspaceInfo, type WorkspaceInfo } from '../src/platform-api/workspace-info.ts';
+import type { WorkspaceStateReport } from '../src/platform-api/workspaces.ts';
+import { readWorkspaceInfo, type WorkspaceInfo } from '../src/platform-api/workspaces.ts';
 import type { Clock } from '../src/time/clock.ts';
 import type { CallOptions } from '../src/transport/platform-request.ts';
 import { SELF } from './agent-ids.ts';

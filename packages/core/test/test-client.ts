@@ -1,4 +1,4 @@
-import type { RemoteAgentClientOptions } from '../src/client/client-options.ts';
+import type { RemoteAgentClientOptions } from '../src/client/client-context.ts';
 import { MemoryTokenStore } from '../src/credentials/token-store.ts';
 import { RemoteAgentClient } from '../src/remote-agent-client/remote-agent-client.ts';
 import { SELF, TOKEN } from './agent-ids.ts';

@@ -1,5 +1,4 @@
-import type { ConnectionOptions } from '../src/settings/connection-options.ts';
-import { resolveConnection } from '../src/settings/resolve-connection.ts';
+import { type ConnectionOptions, resolveConnection } from '../src/settings/connection-settings.ts';
 import { type BearerSource, Transport } from '../src/transport/transport.ts';
 import { SELF } from './agent-ids.ts';
 import { InstantClock } from './instant-clock.ts';

@@ -7,6 +7,7 @@ import type { InboundDelivery } from '../inbound/sources/message-source.ts';
 import { FileInboundStore, type InboundStore } from '../inbound/stores/inbound-store.ts';
 import type { Logger } from '../logging/logger.ts';
 import { checkHeartbeatInterval } from '../presence/run-heartbeat-loop.ts';
+import { checkNumber } from '../settings/checked-values.ts';
 import type { RandomSource } from '../time/backoff.ts';
 
 /** The part of a client that the runtime uses: `RemoteAgentClient` has it, and a double of your own tests can. */
@@ -132,6 +133,5 @@ export function planAgent<Client extends AgentClient>(
 }
 
 function checkInteger(name: string, value: number, min: number): number {
-  if (Number.isSafeInteger(value) && value >= min) return value;
-  throw new ConfigurationError(`${name} must be a whole number of at least ${min}, got ${String(value)}.`);
+  return checkNumber(name, value, { min, isInteger: true });
 }

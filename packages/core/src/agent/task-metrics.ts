@@ -1,5 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { HeartbeatMetrics } from '../client/heartbeat-report.ts';
+import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import type { Clock } from '../time/clock.ts';
 
 const WINDOW_MS = 300_000;

@@ -1,4 +1,4 @@
-import type { HeartbeatMetrics } from '../client/heartbeat-report.ts';
+import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { Logger } from '../logging/logger.ts';
 import { withDeadline } from '../time/deadline.ts';

@@ -1,15 +1,54 @@
-import type { TokenKeeper } from '../credentials/token-keeper.ts';
+import { FileTokenStore } from '../credentials/file-token-store.ts';
+import { TokenKeeper } from '../credentials/token-keeper.ts';
+import type { TokenStore } from '../credentials/token-store.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { PeerDirectory } from '../peers/peer-directory.ts';
-import type { ClientSettings } from '../settings/client-options.ts';
-import type { Transport } from '../transport/transport.ts';
+import { redactingLogger } from '../logging/redacting-logger.ts';
+import { PeerDirectory } from '../peers/peer-directory.ts';
+import {
+  type ClientOptions,
+  type ClientSettings,
+  resolveClientSettings,
+} from '../settings/client-settings.ts';
+import { processEnvironment } from '../settings/environment.ts';
+import { Transport } from '../transport/transport.ts';
 
-/** What the operations of a client share. */
+/** Options of a `RemoteAgentClient`. Most can also come from an environment variable. */
+export interface RemoteAgentClientOptions extends ClientOptions {
+  /** Where the token is kept. @default a file in `stateDirectory`, mode 0600 */
+  tokenStore?: TokenStore | undefined;
+}
+
+/** The parts of a client that its operations share. */
 export interface ClientContext {
   readonly settings: ClientSettings;
   readonly transport: Transport;
   readonly tokens: TokenKeeper;
   readonly peers: PeerDirectory;
-  /** Without credentials, whatever is written to it. */
+  /** Removes credentials from everything that is written to it. */
   readonly logger: Logger;
+}
+
+/** Checks the options and puts the parts of a client together. Nothing is read or sent yet. */
+export function createClientContext(options: RemoteAgentClientOptions): ClientContext {
+  const checked = resolveClientSettings(options, processEnvironment());
+  const logger = redactingLogger(
+    checked.logger,
+    [checked.authToken, checked.adminToken].filter((secret) => secret !== null),
+  );
+  const settings = Object.freeze({ ...checked, logger });
+  const { stateDirectory, authToken, workspaceId, clock, peerCacheTtlMs, peerCacheSize } = settings;
+  const store = options.tokenStore ?? new FileTokenStore({ directory: stateDirectory, logger });
+  const tokens = new TokenKeeper({
+    store,
+    given: authToken,
+    logger,
+    onToken: (token) => logger.addSecret(token),
+  });
+  return {
+    settings,
+    tokens,
+    transport: new Transport(settings, tokens, workspaceId),
+    peers: new PeerDirectory({ clock, ttlMs: peerCacheTtlMs, maxEntries: peerCacheSize }),
+    logger,
+  };
 }

@@ -1,9 +1,12 @@
-import { type InboundMessage, type JsonValue, parseActivityFeed } from '@molecule-ai/protocol';
+import { type InboundMessage, type JsonValue, parseActivityFeed, routes } from '@molecule-ai/protocol';
+import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { getActivity } from '../platform-api/activity.ts';
-import { headerOf, objectOf } from '../transport/answer-text.ts';
-import type { CallOptions, PlatformAnswer } from '../transport/platform-request.ts';
-import { shapeError } from '../transport/shape-error.ts';
+import { call, requestLine } from '../platform-api/call.ts';
+import { type NumberBounds, numberProblem } from '../settings/checked-values.ts';
+import { shapeError } from '../transport/api-failure.ts';
+import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
+import { headerOf, objectOf } from '../transport/response-body.ts';
 import type { ClientContext } from './client-context.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -41,8 +44,16 @@ export interface InboundPage {
   /** The last row, also when it is no message: the cursor may move past it. `null` for an empty page. */
   readonly lastRowId: string | null;
   readonly hasMore: boolean;
-  /** Whether the platform held the request; when not, poll at an interval (decision 13). */
+  /** Whether the platform held the request; when not, poll at an interval. */
   readonly waitApplied: boolean;
+}
+
+/** The result of an acknowledgement. */
+export interface Acknowledgement {
+  /** False when the platform is too old to know acknowledgements: then only the cursor counts. */
+  readonly isSupported: boolean;
+  /** How many rows it newly covers. */
+  readonly acknowledged: number;
 }
 
 /** Reads one page of the inbound feed. */
@@ -50,54 +61,68 @@ export async function readInboundPage(
   context: ClientContext,
   options: FetchInboundOptions,
 ): Promise<InboundPage> {
-  const limit = checkRange('limit', options.limit, 1, MAX_LIMIT) ?? DEFAULT_LIMIT;
-  const filters = {
+  const limit = checkArgument('limit', options.limit ?? DEFAULT_LIMIT, { min: 1, max: MAX_LIMIT });
+  const { settings, transport, logger } = context;
+  const peerId = options.peerId || undefined;
+  const response = await getActivity(transport, settings.workspaceId, {
     type: 'a2a_receive',
-    sinceId: options.sinceId === '' ? undefined : options.sinceId,
-    peerId: options.peerId === '' ? undefined : options.peerId,
-    beforeTs: options.beforeTs === '' ? undefined : options.beforeTs,
+    sinceId: options.sinceId || undefined,
+    peerId,
+    beforeTs: options.beforeTs || undefined,
     limit,
-    sinceSecs: checkRange('sinceSecs', options.sinceSecs, 1, Number.MAX_SAFE_INTEGER),
-    waitSecs: checkRange('waitSecs', options.waitSecs, 0, MAX_WAIT_SECONDS),
+    sinceSecs: checkArgument('sinceSecs', options.sinceSecs, { min: 1, max: Number.MAX_SAFE_INTEGER }),
+    waitSecs: checkArgument('waitSecs', options.waitSecs, { min: 0, max: MAX_WAIT_SECONDS }),
     unacknowledged: options.unacknowledged === true ? true : undefined,
     order: options.order,
-  };
-  const { settings, transport, logger } = context;
-  const answer = await getActivity(transport, settings.workspaceId, filters, { signal: options.signal });
-  const feed = parseActivityFeed(checkFeed(answer, settings.workspaceId), { self: settings.workspaceId });
-  const peerId = filters.peerId?.toLowerCase();
+    signal: options.signal,
+  });
+  const feed = parseActivityFeed(feedOf(response, settings.workspaceId), { self: settings.workspaceId });
   const messages =
     peerId === undefined
       ? feed.deliverable
-      : feed.deliverable.filter((message) => message.peerId.toLowerCase() === peerId);
+      : feed.deliverable.filter((message) => message.peerId.toLowerCase() === peerId.toLowerCase());
   const rows = feed.deliverable.length + feed.skipped;
   const unreadable = rows - feed.rows.length;
   if (unreadable > 0) logger.warn({ unreadable }, 'The feed held rows that are no objects or have no id.');
-  const more = headerOf(answer, 'x-has-more');
+  const more = headerOf(response, 'x-has-more');
   return {
     messages,
     rows,
     skipped: rows - messages.length,
     lastRowId: feed.lastRowId,
     hasMore: more === undefined ? rows >= limit : more === 'true',
-    waitApplied: headerOf(answer, 'x-wait-applied') !== undefined,
+    waitApplied: headerOf(response, 'x-wait-applied') !== undefined,
   };
 }
 
-function checkFeed(answer: PlatformAnswer, workspaceId: string): JsonValue {
-  const { body } = answer;
-  if (body === undefined || body === null) return [];
-  if (Array.isArray(body) || Array.isArray(objectOf(body)?.items)) return body as JsonValue;
-  const path = `/workspaces/${workspaceId}/activity`;
-  throw shapeError({ method: 'GET', path }, answer.status, 'a list of rows was expected');
+/** Confirms that every message up to this row, by id or `seq`, is finished. */
+export async function acknowledge(
+  { transport, settings, logger }: ClientContext,
+  upTo: string | number,
+  { signal }: CallOptions,
+): Promise<Acknowledgement> {
+  const input = { params: { id: settings.workspaceId }, body: { up_to: upTo }, signal };
+  try {
+    const { acknowledged } = await call(transport, routes.acknowledgeActivity, input);
+    return { isSupported: true, acknowledged };
+  } catch (error) {
+    const isUnknownRoute =
+      ApiError.isInstance(error) && (error.code === 'routing_problem' || error.status === 405);
+    if (!isUnknownRoute) throw error;
+    logger.debug({ error }, 'The platform knows no acknowledgements.');
+    return { isSupported: false, acknowledged: 0 };
+  }
 }
 
-function checkRange(name: string, value: number | undefined, min: number, max: number): number | undefined {
-  if (value === undefined) return undefined;
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new MoleculeError(`${name} must be an integer from ${min} to ${max}, got ${value}.`, {
-      code: 'invalid_argument',
-    });
-  }
+function feedOf({ body, status }: PlatformResponse, workspaceId: string): JsonValue {
+  if (body === undefined || body === null) return [];
+  if (Array.isArray(body) || Array.isArray(objectOf(body)?.items)) return body as JsonValue;
+  const line = requestLine(routes.listActivity, { params: { id: workspaceId } });
+  throw shapeError(line, status, 'a list of rows was expected');
+}
+
+function checkArgument<V extends number | undefined>(name: string, value: V, bounds: NumberBounds): V {
+  const problem = value === undefined ? null : numberProblem(name, value, { ...bounds, isInteger: true });
+  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
   return value;
 }

@@ -1,29 +1,29 @@
+import { routes } from '@molecule-ai/protocol';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { readRecord } from '../peers/read-reply.ts';
-import type { ActivityFilters } from '../platform-api/activity.ts';
-import { getHealth, getReady } from '../platform-api/health.ts';
-import { getMessageRecord } from '../platform-api/messages.ts';
-import type { WorkspaceInfo } from '../platform-api/workspace-info.ts';
+import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
+import { call, send } from '../platform-api/call.ts';
 import {
-  deleteWorkspace,
-  getWorkspaces,
-  patchWorkspace,
-  postPause,
-  postResume,
-  postWorkspace,
-} from '../platform-api/workspace-lifecycle.ts';
-import { type GetWorkspaceOptions, getWorkspaceInfo } from '../platform-api/workspaces.ts';
+  type GetWorkspaceOptions,
+  getWorkspace,
+  getWorkspaceState,
+  listWorkspaces,
+  type WorkspaceInfo,
+  type WorkspaceStateReport,
+} from '../platform-api/workspaces.ts';
+import { DEFAULT_CALL_TIMEOUT_MS } from '../settings/client-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
-import { type OperatorClientOptions, resolveOperatorSettings } from '../settings/operator-options.ts';
-import { DEFAULT_CALL_TIMEOUT_MS } from '../settings/resolve-settings.ts';
+import { type OperatorClientOptions, resolveOperatorSettings } from '../settings/operator-settings.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { Transport } from '../transport/transport.ts';
-import { type ActivityPage, readActivityPage } from './activity-page.ts';
-import { type CallPeerOptions, sendThroughProxy } from './call-peer.ts';
-import { OperatorTokens } from './operator-tokens.ts';
-import { pollWorkspaceState, type WorkspaceStateReport } from './state-poll.ts';
-import { type WaitForAnswerOptions, waitForRecord } from './wait-for-answer.ts';
+import {
+  type CallPeerOptions,
+  readMessageState,
+  sendThroughProxy,
+  type WaitForAnswerOptions,
+  waitForAnswer,
+} from './peer-calls.ts';
+import { OperatorTokens } from './tokens.ts';
 import {
   type CreatedWorkspace,
   createBody,
@@ -33,7 +33,7 @@ import {
   type WorkspaceChanges,
 } from './workspace-changes.ts';
 
-/** How much a deletion takes along. */
+/** Options of `deleteWorkspace`. */
 export interface DeleteWorkspaceOptions extends CallOptions {
   /** Also deletes the children; without it, children are a 409. @default false */
   confirm?: boolean | undefined;
@@ -70,46 +70,55 @@ export class OperatorClient {
     return this.#transport.settings.platformUrl;
   }
 
-  /** Creates a workspace. Never repeated by itself: creating twice makes two. */
+  /** Creates a workspace. Never retried: creating twice makes two. */
   async createWorkspace(workspace: NewWorkspace, options: CallOptions = {}): Promise<CreatedWorkspace> {
-    return createdWorkspace(await postWorkspace(this.#transport, createBody(workspace), options));
+    const body = createBody(workspace);
+    return createdWorkspace(
+      await call(this.#transport, routes.createWorkspace, { body, signal: options.signal }),
+    );
   }
 
   /** All workspaces but removed ones, oldest first. */
   listWorkspaces(options: CallOptions = {}): Promise<WorkspaceInfo[]> {
-    return getWorkspaces(this.#transport, options);
+    return listWorkspaces(this.#transport, options);
   }
 
   /** @throws WorkspaceRemovedError unless `includeRemoved`. */
   getWorkspace(workspaceId: string, options: GetWorkspaceOptions = {}): Promise<WorkspaceInfo> {
-    return getWorkspaceInfo(this.#transport, workspaceId, options);
+    return getWorkspace(this.#transport, workspaceId, options);
   }
 
   async updateWorkspace(
     workspaceId: string,
     changes: WorkspaceChanges,
-    options: CallOptions = {},
+    { signal }: CallOptions = {},
   ): Promise<void> {
-    await patchWorkspace(this.#transport, workspaceId, patchBody(changes), options);
+    const input = { params: { id: workspaceId }, body: patchBody(changes), signal };
+    await call(this.#transport, routes.patchWorkspace, input);
   }
 
-  /** Final: the workspace never comes back. Gives how many descendants went with it. */
+  /** Final: the workspace never comes back. Returns how many descendants were removed with it. */
   async deleteWorkspace(workspaceId: string, options: DeleteWorkspaceOptions = {}): Promise<number> {
-    return (await deleteWorkspace(this.#transport, workspaceId, options)).cascade_deleted;
+    const { confirm, purge, signal } = options;
+    const query = { confirm: confirm || undefined, purge: purge || undefined };
+    const input = { params: { id: workspaceId }, query, signal };
+    return (await call(this.#transport, routes.deleteWorkspace, input)).cascade_deleted;
   }
 
-  /** Pauses a workspace and its descendants; gives how many. Messages to them are kept (decision 17). */
-  async pause(workspaceId: string, options: CallOptions = {}): Promise<number> {
-    return (await postPause(this.#transport, workspaceId, options)).paused_count;
+  /** Pauses a workspace and its descendants; returns how many. Messages to them are kept. */
+  async pause(workspaceId: string, { signal }: CallOptions = {}): Promise<number> {
+    const input = { params: { id: workspaceId }, signal };
+    return (await call(this.#transport, routes.pauseWorkspace, input)).paused_count;
   }
 
-  /** Resumes a workspace and its descendants; gives how many. They are online again with their next heartbeat. */
-  async resume(workspaceId: string, options: CallOptions = {}): Promise<number> {
-    return (await postResume(this.#transport, workspaceId, options)).resumed_count;
+  /** Resumes a workspace and its descendants; returns how many. They are online again with their next heartbeat. */
+  async resume(workspaceId: string, { signal }: CallOptions = {}): Promise<number> {
+    const input = { params: { id: workspaceId }, signal };
+    return (await call(this.#transport, routes.resumeWorkspace, input)).resumed_count;
   }
 
   state(workspaceId: string, options: CallOptions = {}): Promise<WorkspaceStateReport> {
-    return pollWorkspaceState(this.#transport, workspaceId, options);
+    return getWorkspaceState(this.#transport, workspaceId, options);
   }
 
   /**
@@ -121,10 +130,9 @@ export class OperatorClient {
     return sendThroughProxy(this.#transport, workspaceId, text, { ...options, timeoutMs, isWrapped: false });
   }
 
-  /** Where a message to a workspace stands, without waiting. */
-  async getMessage(workspaceId: string, messageId: string, options: CallOptions = {}): Promise<PeerReply> {
-    const record = await getMessageRecord(this.#transport, workspaceId, messageId, options);
-    return readRecord(record, { isWrapped: false });
+  /** The state of a message to a workspace, without waiting. */
+  getMessage(workspaceId: string, messageId: string, { signal }: CallOptions = {}): Promise<PeerReply> {
+    return readMessageState(this.#transport, workspaceId, messageId, { signal, isWrapped: false });
   }
 
   /** Waits for the answer to a message; when none comes in time, the reply is still `queued`. */
@@ -133,7 +141,7 @@ export class OperatorClient {
     messageId: string,
     options: WaitForAnswerOptions = {},
   ): Promise<PeerReply> {
-    return waitForRecord(this.#transport, workspaceId, messageId, { ...options, isWrapped: false });
+    return waitForAnswer(this.#transport, workspaceId, messageId, { ...options, isWrapped: false });
   }
 
   /** One page of a workspace's activity. */
@@ -143,12 +151,12 @@ export class OperatorClient {
 
   /** Resolves when the platform's process answers. */
   health(options: CallOptions = {}): Promise<void> {
-    return getHealth(this.#transport, options);
+    return this.#probe(routes.health, options);
   }
 
   /** Resolves when the platform can work, its database included. */
   ready(options: CallOptions = {}): Promise<void> {
-    return getReady(this.#transport, options);
+    return this.#probe(routes.ready, options);
   }
 
   /** Ends all connections; calls under way reject with `client_closed`. Idempotent. */
@@ -158,5 +166,10 @@ export class OperatorClient {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Without a bearer and without retries: a probe reports the present moment. */
+  async #probe(route: typeof routes.health | typeof routes.ready, { signal }: CallOptions): Promise<void> {
+    await send(this.#transport, route, { bearer: null, isRepeatable: false, signal });
   }
 }

@@ -1,33 +1,56 @@
-import type { AgentCard, DeliveryMode, InboundMessage } from '@molecule-ai/protocol';
+import { type AgentCard, type DeliveryMode, type InboundMessage, routes } from '@molecule-ai/protocol';
 import type { Logger } from '../logging/logger.ts';
 import { type PeerInfo, readPeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { getPeerRows, postHeartbeat, postUpdateCard } from '../platform-api/registry.ts';
-import { getTokens, type ListTokensOptions, type TokenInfo } from '../platform-api/tokens.ts';
-import type { WorkspaceInfo } from '../platform-api/workspace-info.ts';
-import { type GetWorkspaceOptions, getWorkspaceInfo } from '../platform-api/workspaces.ts';
+import { call, send } from '../platform-api/call.ts';
+import {
+  type GetWorkspaceOptions,
+  getWorkspace,
+  getWorkspaceState,
+  type WorkspaceInfo,
+  type WorkspaceStateReport,
+} from '../platform-api/workspaces.ts';
 import type { Clock } from '../time/clock.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import { type Acknowledgement, acknowledgeUpTo } from './acknowledge.ts';
-import { type CallPeerOptions, sendThroughProxy } from './call-peer.ts';
-import type { ClientContext } from './client-context.ts';
-import type { RemoteAgentClientOptions } from './client-options.ts';
-import { createClientContext } from './create-context.ts';
-import { discoverPeerUrl } from './discover-peer.ts';
+import { type ClientContext, createClientContext, type RemoteAgentClientOptions } from './client-context.ts';
 import {
   type HeartbeatMetrics,
   type HeartbeatReport,
   heartbeatBody,
-  heartbeatReport,
   mergeMetrics,
-} from './heartbeat-report.ts';
-import { type FetchInboundOptions, type InboundPage, readInboundPage } from './inbound-page.ts';
-import { type NotifyOptions, type NotifyReceipt, notifyUser } from './notify-user.ts';
+  readHeartbeatReport,
+} from './heartbeat.ts';
+import {
+  type Acknowledgement,
+  acknowledge,
+  type FetchInboundOptions,
+  type InboundPage,
+  readInboundPage,
+} from './inbound-page.ts';
+import {
+  type CallPeerOptions,
+  discoverPeerUrl,
+  sendThroughProxy,
+  type WaitForAnswerOptions,
+  waitForAnswer,
+} from './peer-calls.ts';
 import { type Registration, registerAgent } from './registration.ts';
-import { type ReplyOptions, type ReplyReceipt, type ReplyTarget, replyTo } from './reply.ts';
-import { pollWorkspaceState, type WorkspaceStateReport } from './state-poll.ts';
-import { rotateWorkspaceToken, type TokenRotation } from './token-rotation.ts';
-import { type WaitForAnswerOptions, waitForRecord } from './wait-for-answer.ts';
+import {
+  type NotifyOptions,
+  type NotifyReceipt,
+  notifyUser,
+  type ReplyOptions,
+  type ReplyReceipt,
+  type ReplyTarget,
+  replyTo,
+} from './reply.ts';
+import {
+  type ListTokensOptions,
+  listTokens,
+  rotateToken,
+  type TokenInfo,
+  type TokenRotation,
+} from './tokens.ts';
 
 /**
  * The client without loops: one method per endpoint, under the Python SDK's names in camelCase. Applications use
@@ -74,7 +97,7 @@ export class PlatformClient {
     return this.#context.settings.stateDirectory;
   }
 
-  /** Removes credentials from all that is written to it. */
+  /** Removes credentials from everything that is written to it. */
   get logger(): Logger {
     return this.#context.logger;
   }
@@ -90,59 +113,59 @@ export class PlatformClient {
   }
 
   /**
-   * Announces the agent, and stores the token when the platform issues one. Harmless to call again.
+   * Registers the agent, and stores the token when the platform issues one. Harmless to call again.
    * @throws ApiError `unauthorized` when the token is not accepted; it is kept.
    */
   register(options: CallOptions = {}): Promise<Registration> {
     return registerAgent(this.#context, options);
   }
 
-  /** Asks how the workspace stands. A gateway's bare 404 is an error, not a deletion. */
+  /** Reads the state of the workspace. A gateway's bare 404 is an error, not a deletion. */
   pollState(options: CallOptions = {}): Promise<WorkspaceStateReport> {
-    return pollWorkspaceState(this.#context.transport, this.workspaceId, options);
+    return getWorkspaceState(this.#context.transport, this.workspaceId, options);
   }
 
   /**
-   * Reports that the agent lives, and its metrics; those left out keep the value of the call before.
+   * Reports that the agent is alive, and its metrics; those left out keep the value of the call before.
    * @throws WorkspaceRemovedError when the workspace is gone for good.
    */
   async heartbeat(metrics: HeartbeatMetrics = {}, options: CallOptions = {}): Promise<HeartbeatReport> {
     this.#metrics = mergeMetrics(this.#metrics, metrics);
     const body = heartbeatBody(this.workspaceId, this.#metrics, this.clock.monotonic() - this.#startedAt);
-    return heartbeatReport(await postHeartbeat(this.#context.transport, body, options));
+    const { signal } = options;
+    return readHeartbeatReport(await call(this.#context.transport, routes.heartbeat, { body, signal }));
   }
 
   /** Replaces the whole agent card. */
-  async updateCard(card: AgentCard, options: CallOptions = {}): Promise<void> {
-    await postUpdateCard(
-      this.#context.transport,
-      { workspace_id: this.workspaceId, agent_card: card },
-      options,
-    );
+  async updateCard(card: AgentCard, { signal }: CallOptions = {}): Promise<void> {
+    const body = { workspace_id: this.workspaceId, agent_card: card };
+    await call(this.#context.transport, routes.updateCard, { body, signal });
   }
 
   /** @throws WorkspaceRemovedError unless `includeRemoved`. */
   getWorkspace(options: GetWorkspaceOptions = {}): Promise<WorkspaceInfo> {
-    return getWorkspaceInfo(this.#context.transport, this.workspaceId, options);
+    return getWorkspace(this.#context.transport, this.workspaceId, options);
   }
 
-  /** The workspaces this agent may talk to: siblings, children, parent. Their addresses are remembered. */
-  async getPeers(options: CallOptions = {}): Promise<PeerInfo[]> {
-    const rows = await getPeerRows(this.#context.transport, this.workspaceId, options);
+  /** The workspaces this agent may talk to: siblings, children, parent. Their addresses are cached. */
+  async getPeers({ signal }: CallOptions = {}): Promise<PeerInfo[]> {
+    const params = { id: this.workspaceId };
+    const { body } = await send(this.#context.transport, routes.listPeers, { params, signal });
+    const rows: unknown[] = Array.isArray(body) ? body : [];
     const peers = rows.map(readPeerInfo).filter((peer) => peer !== undefined);
     for (const { id, url } of peers) this.#context.peers.remember(id, url);
     return peers;
   }
 
   /**
-   * The http or https address of a peer, remembered for `peerCacheTtlMs`; `null` when it has none or is unknown.
+   * The http or https address of a peer, cached for `peerCacheTtlMs`; `null` when it has none or is unknown.
    * @throws AccessDeniedError when the hierarchy forbids it.
    */
   discoverPeer(peerId: string, options: CallOptions = {}): Promise<string | null> {
     return discoverPeerUrl(this.#context, peerId, options);
   }
 
-  /** Forgets the remembered address of a peer. */
+  /** Drops the cached address of a peer. */
   invalidatePeerUrl(peerId: string): void {
     this.#context.peers.forget(peerId);
   }
@@ -160,10 +183,8 @@ export class PlatformClient {
 
   /** Waits for the answer to a message sent before; when none comes in time, the reply is still `queued`. */
   waitForAnswer(messageId: string, options: WaitForAnswerOptions = {}): Promise<PeerReply> {
-    return waitForRecord(this.#context.transport, this.workspaceId, messageId, {
-      ...options,
-      isWrapped: true,
-    });
+    const { transport } = this.#context;
+    return waitForAnswer(transport, this.workspaceId, messageId, { ...options, isWrapped: true });
   }
 
   /**
@@ -179,9 +200,9 @@ export class PlatformClient {
     return readInboundPage(this.#context, options);
   }
 
-  /** Tells the platform that every message up to this row is finished. */
+  /** Confirms that every message up to this row is finished. */
   acknowledge(upTo: string | number, options: CallOptions = {}): Promise<Acknowledgement> {
-    return acknowledgeUpTo(this.#context, upTo, options);
+    return acknowledge(this.#context, upTo, options);
   }
 
   /**
@@ -199,12 +220,12 @@ export class PlatformClient {
 
   /** The workspace's live tokens, newest first, without their values. */
   listTokens(options: ListTokensOptions = {}): Promise<TokenInfo[]> {
-    return getTokens(this.#context.transport, this.workspaceId, options);
+    return listTokens(this.#context.transport, this.workspaceId, options);
   }
 
   /** Mints a new token, stores it, tries it, and only then revokes the old one. */
   rotateToken(options: CallOptions = {}): Promise<TokenRotation> {
-    return rotateWorkspaceToken(this.#context, options);
+    return rotateToken(this.#context, options);
   }
 
   /** Ends all connections; calls under way reject with `client_closed`. Idempotent. */

@@ -1,12 +1,12 @@
-import type { RegisterAnswer, RegisterRequest } from '@molecule-ai/protocol';
+import { type RegisterAnswer, type RegisterRequest, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
-import { postRegister } from '../platform-api/registry.ts';
+import { call } from '../platform-api/call.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 
 const PLACEHOLDER_URL = 'remote://no-inbound';
 
-/** What a registration brought. The token itself is stored, not shown. */
+/** The result of a registration. The token itself is stored, not shown. */
 export interface Registration {
   /** Whether the platform issued a token, which is stored now. */
   readonly tokenIssued: boolean;
@@ -17,26 +17,26 @@ export interface Registration {
   readonly expiresAt: string | null;
 }
 
-/** Announces the agent with its own token, else the admin token, else none, and stores the token it gets. */
+/** Registers the agent with its own token, else the admin token, else none, and stores the token it gets. */
 export async function registerAgent(context: ClientContext, options: CallOptions): Promise<Registration> {
   const { tokens, logger } = context;
   await tokens.load();
-  const answer = await sendRegistration(context, options);
-  const issued = answer.auth_token?.trim() ?? '';
+  const response = await sendRegistration(context, options);
+  const issued = response.auth_token?.trim() ?? '';
   if (issued !== '') await tokens.save(issued);
   else if (tokens.current() === undefined) {
     logger.warn({}, 'The platform issued no token and none is known: requests go out without a credential.');
   }
   return {
     tokenIssued: issued !== '',
-    deliveryMode: answer.delivery_mode ?? null,
-    orgId: answer.org_id ?? null,
-    expiresAt: answer.expires_at ?? null,
+    deliveryMode: response.delivery_mode ?? null,
+    orgId: response.org_id ?? null,
+    expiresAt: response.expires_at ?? null,
   };
 }
 
-/** An old platform insists on a URL in poll mode too: then once more with the Python SDK's placeholder (row 8). */
-async function sendRegistration(context: ClientContext, options: CallOptions): Promise<RegisterAnswer> {
+/** An old platform insists on a URL in poll mode too: then once more with the Python SDK's placeholder. */
+async function sendRegistration(context: ClientContext, { signal }: CallOptions): Promise<RegisterAnswer> {
   const { settings, transport, tokens, logger } = context;
   const bearer = tokens.current() === undefined ? (settings.adminToken ?? undefined) : undefined;
   const body: RegisterRequest = {
@@ -49,14 +49,15 @@ async function sendRegistration(context: ClientContext, options: CallOptions): P
       : {}),
   };
   try {
-    return await postRegister(transport, body, { ...options, bearer });
+    return await call(transport, routes.register, { body, bearer, signal });
   } catch (error) {
     if (settings.deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
     logger.info(
       { error },
       'The platform wants a URL although messages are polled: registering with a placeholder.',
     );
-    return postRegister(transport, { ...body, url: PLACEHOLDER_URL }, { ...options, bearer }).catch(needsUrl);
+    const withUrl = { ...body, url: PLACEHOLDER_URL };
+    return call(transport, routes.register, { body: withUrl, bearer, signal }).catch(needsUrl);
   }
 }
 

@@ -1,12 +1,19 @@
-import { buildSendMessage, type InboundMessage, isJsonObject, type JsonValue } from '@molecule-ai/protocol';
+import { randomUUID } from 'node:crypto';
+import {
+  type Attachment,
+  buildSendMessage,
+  type InboundMessage,
+  type NotifyRequest,
+  routes,
+} from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { readReply } from '../peers/read-reply.ts';
+import { call, requestLine, send } from '../platform-api/call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
-import { postMessage } from '../platform-api/messages.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
+import { objectOf } from '../transport/response-body.ts';
 import type { ClientContext } from './client-context.ts';
-import { notifyUser } from './notify-user.ts';
 
 /** The part of an inbound message that an answer needs. */
 export type ReplyTarget = Pick<InboundMessage, 'id' | 'messageId' | 'contextId' | 'source' | 'peerId'>;
@@ -20,7 +27,7 @@ export interface ReplyOptions extends CallOptions {
   idempotencyKey?: string | undefined;
 }
 
-/** What became of a reply. */
+/** The result of a reply. */
 export interface ReplyReceipt {
   /** `duplicate`: this message had been answered before, and that answer stands. */
   readonly status: 'sent' | 'duplicate';
@@ -29,7 +36,7 @@ export interface ReplyReceipt {
   readonly messageId: string;
 }
 
-/** Answers a person through `/notify` and a peer through its `/a2a` (seed 003, decisions 11 and 12). */
+/** Answers a person through `/notify` and a peer through its `/a2a`. */
 export async function replyTo(
   context: ClientContext,
   message: ReplyTarget,
@@ -85,12 +92,18 @@ async function answerPeer(
     contextId: contextId === '' ? undefined : contextId,
     metadata: { in_reply_to: inReplyTo },
   });
-  const timeoutMs = transport.settings.messageTimeoutMs;
   try {
-    const { body, status } = await postMessage(transport, peerId, envelope, { timeoutMs, signal });
-    if (readReply(body, { peerId, messageId, isWrapped: true }).status === 'failed')
-      throw notTaken(status, peerId, body);
-    const isDuplicate = isJsonObject(body as JsonValue) && Reflect.get(body as object, 'duplicate') === true;
+    const { body, status } = await send(transport, routes.sendMessage, {
+      params: { id: peerId },
+      body: envelope,
+      timeoutMs: transport.settings.messageTimeoutMs,
+      goneWorkspaceId: peerId,
+      signal,
+    });
+    if (readReply(body, { peerId, messageId, isWrapped: true }).status === 'failed') {
+      throw replyRefused(status, peerId, body);
+    }
+    const isDuplicate = objectOf(body)?.duplicate === true;
     return { status: isDuplicate ? 'duplicate' : 'sent', via: 'a2a', messageId };
   } catch (error) {
     return answeredBefore(context, error, { status: 'duplicate', via: 'a2a', messageId });
@@ -110,16 +123,54 @@ function answeredBefore(context: ClientContext, error: unknown, receipt: ReplyRe
   return receipt;
 }
 
-function notTaken(status: number, peerId: string, body: unknown): ApiError {
+function replyRefused(status: number, peerId: string, body: unknown): ApiError {
   return new ApiError('The peer did not take the reply.', {
     code: 'request_rejected',
     status,
-    method: 'POST',
-    path: `/workspaces/${peerId}/a2a`,
+    ...requestLine(routes.sendMessage, { params: { id: peerId } }),
     body: JSON.stringify(body),
   });
 }
 
 function refused(message: string): MoleculeError {
   return new MoleculeError(message, { code: 'invalid_argument' });
+}
+
+/** Options of a message to the user. */
+export interface NotifyOptions extends CallOptions {
+  /** Files that were uploaded before. */
+  attachments?: readonly Attachment[] | undefined;
+  /** The same key makes the same message, however often it is sent. @default a new one per call */
+  idempotencyKey?: string | undefined;
+  /** The message it answers: its message id or activity id. */
+  inReplyTo?: string | undefined;
+}
+
+/** The result of a message to the user. */
+export interface NotifyReceipt {
+  /** The row in the activity feed; `''` from an older platform. */
+  readonly activityId: string;
+  /** Whether the key was used before, so that nothing new was shown. */
+  readonly isDuplicate: boolean;
+}
+
+/** Shows a text to the user on the canvas. */
+export async function notifyUser(
+  { transport, settings }: ClientContext,
+  text: string,
+  options: NotifyOptions,
+): Promise<NotifyReceipt> {
+  if (typeof text !== 'string' || text.trim() === '') {
+    throw new MoleculeError('The text for the user must not be blank.', { code: 'invalid_argument' });
+  }
+  const body: NotifyRequest = {
+    message: text,
+    idempotency_key: options.idempotencyKey ?? randomUUID(),
+    ...(options.attachments === undefined ? {} : { attachments: [...options.attachments] }),
+    ...(options.inReplyTo ? { in_reply_to: options.inReplyTo } : {}),
+  };
+  const { signal } = options;
+  const params = { id: settings.workspaceId };
+  const response = await call(transport, routes.notify, { params, body, signal });
+  return { activityId: response.activity_id ?? '', isDuplicate: response.duplicate === true };
 }

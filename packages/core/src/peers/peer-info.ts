@@ -1,5 +1,5 @@
 import type { AgentCard, JsonObject } from '@molecule-ai/protocol';
-import { readWorkspaceInfo } from '../platform-api/workspace-info.ts';
+import { readWorkspaceInfo } from '../platform-api/workspaces.ts';
 
 /**
  * A workspace this agent may talk to. Name, role and card are the peer's own words and untrusted: fence them before

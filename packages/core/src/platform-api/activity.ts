@@ -1,13 +1,13 @@
-import { AckAnswer } from '@molecule-ai/protocol';
+import { extractAnswerText, extractMessageText, type JsonObject, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { CursorLostError } from '../errors/cursor-lost-error.ts';
 import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
-import { platformPath, queryOf } from '../transport/platform-path.ts';
-import type { CallOptions, PlatformAnswer, PlatformRequest } from '../transport/platform-request.ts';
-import { readAnswer } from '../transport/read-answer.ts';
+import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
+import { headerOf, objectOf, textOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
+import { send } from './call.ts';
 
-/** Filters of the activity feed (wire contract 3.23, 10.2). */
+/** Which rows of a workspace's activity to read. */
 export interface ActivityFilters {
   /** For example `a2a_receive`; left out means every type. */
   type?: string | undefined;
@@ -31,60 +31,35 @@ export interface ActivityFilters {
 }
 
 /**
- * `GET /workspaces/:id/activity`: the answer as it came.
+ * Reads a page of the activity feed, as it came.
  * @throws CursorLostError when the platform does not know `sinceId`.
  */
 export async function getActivity(
   transport: Transport,
   workspaceId: string,
-  filters: ActivityFilters,
-  options: CallOptions = {},
-): Promise<PlatformAnswer> {
-  const waitSecs = filters.waitSecs ?? 0;
-  const request: PlatformRequest = {
-    method: 'GET',
-    path: platformPath`/workspaces/${workspaceId}/activity`,
-    query: queryOf({
-      type: filters.type,
-      include: 'peer_info',
-      limit: filters.limit,
-      source: filters.source,
-      direction: filters.direction,
-      since_id: filters.sinceId,
-      since_secs: filters.sinceSecs,
-      before_ts: filters.beforeTs,
-      peer_id: filters.peerId,
-      order: filters.order,
-      unacknowledged: filters.unacknowledged,
-      wait: waitSecs > 0 ? waitSecs : undefined,
-    }),
-    isRepeatable: true,
-    timeoutMs: transport.settings.messageTimeoutMs + waitSecs * 1_000,
-    signal: options.signal,
+  filters: ActivityFilters & CallOptions,
+): Promise<PlatformResponse> {
+  const { sinceId, waitSecs = 0 } = filters;
+  const query = {
+    type: filters.type,
+    include: 'peer_info',
+    limit: filters.limit,
+    source: filters.source,
+    direction: filters.direction,
+    since_id: sinceId,
+    since_secs: filters.sinceSecs,
+    before_ts: filters.beforeTs,
+    peer_id: filters.peerId,
+    order: filters.order,
+    unacknowledged: filters.unacknowledged,
+    wait: waitSecs > 0 ? waitSecs : undefined,
   };
+  const { signal } = filters;
   try {
-    return await transport.send(request);
+    return await send(transport, routes.listActivity, { params: { id: workspaceId }, query, signal });
   } catch (error) {
-    throw filters.sinceId === undefined ? error : (cursorLost(error, filters.sinceId) ?? error);
+    throw sinceId === undefined ? error : (cursorLost(error, sinceId) ?? error);
   }
-}
-
-/** `POST /workspaces/:id/activity/ack` (decision 12). */
-export async function postAck(
-  transport: Transport,
-  workspaceId: string,
-  upTo: string | number,
-  options: CallOptions = {},
-): Promise<AckAnswer> {
-  const request: PlatformRequest = {
-    method: 'POST',
-    path: platformPath`/workspaces/${workspaceId}/activity/ack`,
-    body: { up_to: upTo },
-    isRepeatable: true,
-    timeoutMs: transport.settings.requestTimeoutMs,
-    signal: options.signal,
-  };
-  return readAnswer(AckAnswer, await transport.send(request), request);
 }
 
 function cursorLost(error: unknown, cursor: string): CursorLostError | undefined {
@@ -103,4 +78,76 @@ function cursorLost(error: unknown, cursor: string): CursorLostError | undefined
       cause: error,
     },
   );
+}
+
+/** One page of a workspace's activity, for people and tools. */
+export interface ActivityPage {
+  /** In the platform's order; what is no row is left out. */
+  readonly rows: readonly ActivityEntry[];
+  readonly hasMore: boolean;
+}
+
+/** Reads one page of activity. */
+export async function readActivityPage(
+  transport: Transport,
+  workspaceId: string,
+  filters: ActivityFilters & CallOptions,
+): Promise<ActivityPage> {
+  const response = await getActivity(transport, workspaceId, filters);
+  const list = Array.isArray(response.body) ? response.body : objectOf(response.body)?.items;
+  const values: unknown[] = Array.isArray(list) ? list : [];
+  const rows = values.map(readActivityEntry).filter((entry) => entry !== undefined);
+  const more = headerOf(response, 'x-has-more');
+  return { rows, hasMore: more === undefined ? values.length >= (filters.limit ?? 100) : more === 'true' };
+}
+
+/**
+ * A row of a workspace's activity, for people and tools. What a row does not have is `''`. What
+ * peers and users wrote in it is untrusted.
+ */
+export interface ActivityEntry {
+  readonly id: string;
+  /** `a2a_receive`, `a2a_send`, `delegation`, `error` …; be ready for unknown words. */
+  readonly type: string;
+  /** `out` for what the workspace itself wrote. */
+  readonly direction: 'in' | 'out';
+  /** `message/send`, `notify` … */
+  readonly method: string;
+  /** The workspace that wrote; `''` for the user on the canvas and for the platform. */
+  readonly sourceId: string;
+  readonly targetId: string;
+  readonly messageId: string;
+  /** The message id that this one answers. */
+  readonly inReplyTo: string;
+  /** How far a message got: `pending`, `leased`, `delivered`, `acknowledged`, `answered` or `failed`. */
+  readonly deliveryState: string;
+  readonly text: string;
+  /** RFC 3339. */
+  readonly createdAt: string;
+  /** The row itself. */
+  readonly raw: JsonObject;
+}
+
+/** Reads an activity row of any platform version; `undefined` when it is no object with an id. Never throws. */
+export function readActivityEntry(value: unknown): ActivityEntry | undefined {
+  const row = objectOf(value) as JsonObject | undefined;
+  const id = textOf(row?.id);
+  if (row === undefined || id === undefined) return undefined;
+  const data = objectOf(row.data);
+  const method = textOf(row.method) ?? '';
+  return {
+    id,
+    type: textOf(row.activity_type) ?? textOf(row.type) ?? '',
+    direction: row.direction === 'out' || method === 'notify' ? 'out' : 'in',
+    method,
+    sourceId: textOf(row.source_id) ?? '',
+    targetId: textOf(row.target_id) ?? '',
+    messageId: textOf(row.message_id) ?? '',
+    inReplyTo: textOf(row.in_reply_to) ?? '',
+    deliveryState: textOf(row.delivery_state) ?? '',
+    text:
+      textOf(data?.text) ?? (extractMessageText(row.request_body) || extractAnswerText(row.response_body)),
+    createdAt: textOf(row.created_at) ?? textOf(row.ts) ?? '',
+    raw: row,
+  };
 }

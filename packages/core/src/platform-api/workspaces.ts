@@ -1,60 +1,148 @@
-import { WorkspaceState } from '@molecule-ai/protocol';
+import { type AgentCard, type JsonObject, routes } from '@molecule-ai/protocol';
 import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
-import { platformPath, queryOf } from '../transport/platform-path.ts';
-import type { CallOptions, PlatformRequest } from '../transport/platform-request.ts';
-import { readAnswer } from '../transport/read-answer.ts';
-import { shapeError } from '../transport/shape-error.ts';
+import { shapeError } from '../transport/api-failure.ts';
+import type { CallOptions } from '../transport/platform-request.ts';
+import { objectOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
-import { readWorkspaceInfo, type WorkspaceInfo } from './workspace-info.ts';
+import { call, requestLine, send } from './call.ts';
 
-/** Options of {@link getWorkspaceInfo}. */
+/** Options of `getWorkspace`. */
 export interface GetWorkspaceOptions extends CallOptions {
-  /** Gives a removed workspace instead of throwing. @default false */
+  /** Returns a removed workspace instead of throwing. @default false */
   includeRemoved?: boolean | undefined;
 }
 
-/** `GET /workspaces/:id`; a removed one, 410 or 200 with that status, throws (wire contract 3.3; 8, row 11). */
-export async function getWorkspaceInfo(
+/** A workspace as the platform shows it. What an older platform leaves out is `null`, `''` or 0. */
+export interface WorkspaceInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly role: string | null;
+  readonly tier: number | null;
+  /** `awaiting_agent`, `online`, `degraded`, `offline`, `paused`, `removed` …; treat unknown words as running. */
+  readonly status: string;
+  /** Where the agent is reached; `''` when it polls. */
+  readonly url: string;
+  readonly parentId: string | null;
+  readonly runtime: string;
+  readonly deliveryMode: string | null;
+  readonly agentCard: AgentCard | null;
+  readonly activeTasks: number;
+  readonly currentTask: string;
+  /** From 0 to 1. */
+  readonly lastErrorRate: number;
+  readonly lastSampleError: string;
+  readonly uptimeSeconds: number;
+  /** RFC 3339. */
+  readonly lastHeartbeatAt: string | null;
+  /** The row itself. */
+  readonly raw: JsonObject;
+}
+
+/** The state of a workspace. */
+export interface WorkspaceStateReport {
+  readonly workspaceId: string;
+  /** `online`, `paused`, `removed` …; treat unknown words as running. */
+  readonly status: string;
+  readonly paused: boolean;
+  /** Final. */
+  readonly deleted: boolean;
+  /** `paused || deleted`. */
+  readonly shouldStop: boolean;
+}
+
+/**
+ * Reads one workspace.
+ * @throws WorkspaceRemovedError for a removed one, which may come as 410 or as 200 with that status.
+ */
+export async function getWorkspace(
   transport: Transport,
   workspaceId: string,
-  options: GetWorkspaceOptions = {},
+  { includeRemoved = false, signal }: GetWorkspaceOptions,
 ): Promise<WorkspaceInfo> {
-  const request: PlatformRequest = {
-    method: 'GET',
-    path: platformPath`/workspaces/${workspaceId}`,
-    query: options.includeRemoved === true ? queryOf({ include_removed: 'true' }) : '',
-    isRepeatable: true,
-    timeoutMs: transport.settings.requestTimeoutMs,
-    signal: options.signal,
+  const input = {
+    params: { id: workspaceId },
+    query: { include_removed: includeRemoved || undefined },
     goneWorkspaceId: workspaceId,
+    signal,
   };
-  const { body, status } = await transport.send(request);
+  const { body, status } = await send(transport, routes.getWorkspace, input);
+  const line = requestLine(routes.getWorkspace, input);
   const info = readWorkspaceInfo(body);
-  if (info === undefined) throw shapeError(request, status, 'a workspace with an id was expected');
-  if (info.status === 'removed' && options.includeRemoved !== true) {
+  if (info === undefined) throw shapeError(line, status, 'a workspace with an id was expected');
+  if (info.status === 'removed' && !includeRemoved) {
     throw new WorkspaceRemovedError(`The workspace ${info.id} was removed.`, {
+      ...line,
       status,
-      method: request.method,
-      path: request.path,
       workspaceId: info.id,
     });
   }
   return info;
 }
 
-/** `GET /workspaces/:id/state`; a removed workspace throws `WorkspaceRemovedError` (wire contract 3.7). */
+/** Reads all workspaces but removed ones, oldest first; rows that cannot be read are left out. */
+export async function listWorkspaces(
+  transport: Transport,
+  { signal }: CallOptions,
+): Promise<WorkspaceInfo[]> {
+  const { body, status } = await send(transport, routes.listWorkspaces, { signal });
+  if (!Array.isArray(body)) {
+    throw shapeError(requestLine(routes.listWorkspaces, {}), status, 'a list was expected');
+  }
+  return body.map(readWorkspaceInfo).filter((info) => info !== undefined);
+}
+
+/**
+ * Reads the state of a workspace. Only `deleted: true`, a 410 or the code `workspace_removed` mean that it is deleted;
+ * a bare 404 comes from a gateway and throws `routing_problem`.
+ */
 export async function getWorkspaceState(
   transport: Transport,
   workspaceId: string,
-  options: CallOptions = {},
-): Promise<WorkspaceState> {
-  const request: PlatformRequest = {
-    method: 'GET',
-    path: platformPath`/workspaces/${workspaceId}/state`,
-    isRepeatable: true,
-    timeoutMs: transport.settings.requestTimeoutMs,
-    signal: options.signal,
-    goneWorkspaceId: workspaceId,
+  { signal }: CallOptions,
+): Promise<WorkspaceStateReport> {
+  try {
+    const { status, paused, deleted } = await call(transport, routes.getWorkspaceState, {
+      params: { id: workspaceId },
+      goneWorkspaceId: workspaceId,
+      signal,
+    });
+    return { workspaceId, status, paused, deleted, shouldStop: paused || deleted };
+  } catch (error) {
+    if (!WorkspaceRemovedError.isInstance(error)) throw error;
+    return { workspaceId, status: 'removed', paused: false, deleted: true, shouldStop: true };
+  }
+}
+
+/** Reads a workspace row of any platform version; `undefined` when it is no object with an id. Never throws. */
+export function readWorkspaceInfo(value: unknown): WorkspaceInfo | undefined {
+  const row = objectOf(value);
+  const id = row?.id;
+  if (row === undefined || typeof id !== 'string' || id === '') return undefined;
+  return {
+    id,
+    name: text(row.name) ?? '',
+    role: text(row.role),
+    tier: number(row.tier),
+    status: text(row.status) ?? 'unknown',
+    url: text(row.url) ?? '',
+    parentId: text(row.parent_id),
+    runtime: text(row.runtime) ?? '',
+    deliveryMode: text(row.delivery_mode),
+    agentCard: (objectOf(row.agent_card) as AgentCard | undefined) ?? null,
+    activeTasks: number(row.active_tasks) ?? 0,
+    currentTask: text(row.current_task) ?? '',
+    lastErrorRate: number(row.last_error_rate) ?? 0,
+    lastSampleError: text(row.last_sample_error) ?? '',
+    uptimeSeconds: number(row.uptime_seconds) ?? 0,
+    lastHeartbeatAt: text(row.last_heartbeat_at),
+    raw: row as JsonObject,
   };
-  return readAnswer(WorkspaceState, await transport.send(request), request);
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+function number(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }

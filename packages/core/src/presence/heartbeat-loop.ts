@@ -1,4 +1,4 @@
-import type { HeartbeatMetrics } from '../client/heartbeat-report.ts';
+import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';

@@ -1,6 +1,6 @@
-import type { HeartbeatMetrics } from '../client/heartbeat-report.ts';
+import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { checkNumber } from '../settings/checked-values.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import { DEFAULT_HEARTBEAT_INTERVAL_MS, HeartbeatLoop } from './heartbeat-loop.ts';
@@ -76,11 +76,10 @@ function readReport(report: TaskReport): Pick<HeartbeatMetrics, 'currentTask' | 
   };
 }
 
-/** The interval in milliseconds; later than 30 s is refused, because the platform counts on it (decision 5). */
+/** The interval in milliseconds; later than 30 s is refused, because the platform relies on it. */
 export function checkHeartbeatInterval(value: number | undefined): number {
-  const intervalMs = value ?? DEFAULT_HEARTBEAT_INTERVAL_MS;
-  if (!(intervalMs >= 1_000 && intervalMs <= DEFAULT_HEARTBEAT_INTERVAL_MS)) {
-    throw new ConfigurationError(`heartbeatIntervalMs must be from 1000 to 30000, got ${intervalMs}.`);
-  }
-  return intervalMs;
+  return checkNumber('heartbeatIntervalMs', value ?? DEFAULT_HEARTBEAT_INTERVAL_MS, {
+    min: 1_000,
+    max: DEFAULT_HEARTBEAT_INTERVAL_MS,
+  });
 }

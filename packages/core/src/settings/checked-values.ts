@@ -1,6 +1,7 @@
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import { type EnvironmentOption, nameOption } from './environment.ts';
 
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const HEADER_VALUE = /^[\x20-\x7e]+$/;
 
@@ -51,20 +52,30 @@ export function checkHeaderValue(value: string | undefined, option: EnvironmentO
   return text;
 }
 
-/** A number of milliseconds or a count within bounds. */
-export function checkNumber(
-  value: number | undefined,
-  fallback: number,
-  option: string,
-  bounds: { min: number; max: number; isInteger?: boolean },
-): number {
-  if (value === undefined) return fallback;
-  const isInside = value >= bounds.min && value <= bounds.max;
-  if (!isInside || (bounds.isInteger === true && !Number.isInteger(value))) {
-    throw new ConfigurationError(
-      `${option} must be ${bounds.isInteger === true ? 'an integer' : 'a number'} from ${bounds.min} to ${bounds.max}, got ${value}.`,
-    );
-  }
+/** What a number may be. */
+export interface NumberBounds {
+  readonly min: number;
+  /** @default the longest time a timer can wait, 2^31 - 1 ms */
+  readonly max?: number;
+  /** @default false */
+  readonly isInteger?: boolean;
+}
+
+/** What is wrong with a number, as one sentence that names it; `null` when it is within the bounds. */
+export function numberProblem(name: string, value: number, bounds: NumberBounds): string | null {
+  const { min, max = MAX_TIMEOUT_MS, isInteger = false } = bounds;
+  const isInside = typeof value === 'number' && value >= min && value <= max;
+  if (isInside && (!isInteger || Number.isInteger(value))) return null;
+  return `${name} must be ${isInteger ? 'an integer' : 'a number'} from ${min} to ${max}, got ${String(value)}.`;
+}
+
+/**
+ * A number option within its bounds.
+ * @throws ConfigurationError naming the option.
+ */
+export function checkNumber(option: string, value: number, bounds: NumberBounds): number {
+  const problem = numberProblem(option, value, bounds);
+  if (problem !== null) throw new ConfigurationError(problem);
   return value;
 }
 

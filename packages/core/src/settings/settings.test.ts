@@ -3,15 +3,15 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SELF, TOKEN } from '../../test/agent-ids.ts';
-import { resolveOperatorSettings } from './operator-options.ts';
-import { resolveSettings } from './resolve-settings.ts';
+import { resolveClientSettings } from './client-settings.ts';
+import { resolveOperatorSettings } from './operator-settings.ts';
 import { SDK_VERSION } from './sdk-version.ts';
 
 const least = { workspaceId: SELF, platformUrl: 'http://localhost:8080' };
 
-describe('resolveSettings', () => {
+describe('resolveClientSettings', () => {
   it('fills in every default and freezes', () => {
-    const settings = resolveSettings({ ...least, platformUrl: 'HTTPS://Acme.Example:443/base///' }, {});
+    const settings = resolveClientSettings({ ...least, platformUrl: 'HTTPS://Acme.Example:443/base///' }, {});
     expect(settings).toMatchObject({
       workspaceId: SELF,
       platformUrl: 'https://acme.example/base',
@@ -45,7 +45,7 @@ describe('resolveSettings', () => {
       MOLECULE_AGENT_NAME: 'named',
       MOLECULE_STATE_DIR: '~/state',
     };
-    expect(resolveSettings({}, env)).toMatchObject({
+    expect(resolveClientSettings({}, env)).toMatchObject({
       platformUrl: 'http://first:1',
       workspaceId: SELF,
       authToken: TOKEN,
@@ -53,24 +53,28 @@ describe('resolveSettings', () => {
       agentCard: { name: 'named' },
       stateDirectory: join(homedir(), 'state'),
     });
-    expect(resolveSettings({ ...least, orgId: 'own', agentCard: { name: 'card' } }, env)).toMatchObject({
-      platformUrl: 'http://localhost:8080',
-      orgId: 'own',
-      agentCard: { name: 'card' },
-    });
+    expect(resolveClientSettings({ ...least, orgId: 'own', agentCard: { name: 'card' } }, env)).toMatchObject(
+      {
+        platformUrl: 'http://localhost:8080',
+        orgId: 'own',
+        agentCard: { name: 'card' },
+      },
+    );
   });
 
   it('sends any origin as given, the platform origin by default, none for null', () => {
-    expect(resolveSettings({ ...least, origin: 'my-agent/1.0' }, {}).origin).toBe('my-agent/1.0');
-    expect(resolveSettings({ ...least, origin: null }, { MOLECULE_ORIGIN: 'x' }).origin).toBeNull();
-    expect(resolveSettings(least, {}).origin).toBe('http://localhost:8080');
+    expect(resolveClientSettings({ ...least, origin: 'my-agent/1.0' }, {}).origin).toBe('my-agent/1.0');
+    expect(resolveClientSettings({ ...least, origin: null }, { MOLECULE_ORIGIN: 'x' }).origin).toBeNull();
+    expect(resolveClientSettings(least, {}).origin).toBe('http://localhost:8080');
   });
 
   it('pushes with a reported URL', () => {
-    expect(resolveSettings({ ...least, reportedUrl: 'https://agent.example/a2a' }, {}).deliveryMode).toBe(
-      'push',
+    expect(
+      resolveClientSettings({ ...least, reportedUrl: 'https://agent.example/a2a' }, {}).deliveryMode,
+    ).toBe('push');
+    expect(() => resolveClientSettings({ ...least, deliveryMode: 'push' }, {})).toThrow(
+      /MOLECULE_REPORTED_URL/,
     );
-    expect(() => resolveSettings({ ...least, deliveryMode: 'push' }, {})).toThrow(/MOLECULE_REPORTED_URL/);
   });
 
   it.each([
@@ -87,7 +91,7 @@ describe('resolveSettings', () => {
     [{ ...least, maxRetries: 1.5 }, /maxRetries must be an integer/],
     [{ ...least, callTimeoutMs: Number.NaN }, /callTimeoutMs/],
   ])('refuses %j', (options, message) => {
-    const attempt = () => resolveSettings(options, {});
+    const attempt = () => resolveClientSettings(options, {});
     expect(attempt).toThrow(expect.objectContaining({ code: 'configuration_invalid' }));
     expect(attempt).toThrow(message);
     expect(attempt).not.toThrow(/hunter2/);

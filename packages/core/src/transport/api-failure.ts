@@ -1,13 +1,12 @@
 import { AccessDeniedError } from '../errors/access-denied-error.ts';
 import { ApiError, type ApiErrorOptions } from '../errors/api-error.ts';
+import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import { redactSecrets } from '../errors/redact-secrets.ts';
 import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
 import { parseRetryAfter } from '../time/backoff.ts';
-import { excerptOf, headerOf, objectOf, type ReadBody, readBody, textOf } from './answer-text.ts';
-import { codeForStatus, isWorthRepeating } from './failure-codes.ts';
-import { hintForAnswer } from './failure-hints.ts';
-import type { HttpAnswer } from './http-exchange.ts';
+import type { HttpResponse } from './http-exchange.ts';
 import type { PlatformRequest } from './platform-request.ts';
+import { excerptOf, headerOf, objectOf, type ReadBody, readBody, textOf } from './response-body.ts';
 
 /** What the mapping of a failure needs to know about its request. */
 export interface FailedRequest {
@@ -18,7 +17,7 @@ export interface FailedRequest {
 }
 
 /** Makes the error of an answer outside 2xx. */
-export function apiFailure(answer: HttpAnswer, failed: FailedRequest): ApiError {
+export function apiFailure(answer: HttpResponse, failed: FailedRequest): ApiError {
   const { request } = failed;
   const { status } = answer;
   if (status < 400) {
@@ -64,7 +63,7 @@ export function apiFailure(answer: HttpAnswer, failed: FailedRequest): ApiError 
 }
 
 /** Makes the error of a 2xx answer that is too large or not what the route promises. */
-export function unexpectedAnswer(request: PlatformRequest, answer: HttpAnswer, problem: string): ApiError {
+export function unexpectedAnswer(request: PlatformRequest, answer: HttpResponse, problem: string): ApiError {
   const kind: ReadBody['kind'] = answer.isTooLarge ? 'other' : readBody(answer).kind;
   return new ApiError(`${request.method} ${request.path} answered ${answer.status}: ${problem}`, {
     ...whereOf(request, answer.status),
@@ -77,7 +76,7 @@ export function unexpectedAnswer(request: PlatformRequest, answer: HttpAnswer, p
   });
 }
 
-function redirectRefused(answer: HttpAnswer, request: PlatformRequest): ApiError {
+function redirectRefused(answer: HttpResponse, request: PlatformRequest): ApiError {
   const location = headerOf(answer, 'location') ?? '';
   const target = URL.canParse(location) ? new URL(location).origin : 'another path of the same host';
   return new ApiError(
@@ -103,7 +102,7 @@ function isRemoval(
 }
 
 function retryAfterOf(
-  answer: HttpAnswer,
+  answer: HttpResponse,
   details: Readonly<Record<string, unknown>> | undefined,
   nowMs: number,
 ): number | undefined {
@@ -115,4 +114,115 @@ function retryAfterOf(
 
 function whereOf(request: PlatformRequest, status: number): { status: number; method: string; path: string } {
   return { status, method: request.method, path: request.path };
+}
+
+const BY_STATUS: Readonly<Record<number, MoleculeErrorCode>> = {
+  401: 'unauthorized',
+  402: 'budget_exceeded',
+  403: 'access_denied',
+  404: 'not_found',
+  409: 'conflict',
+  410: 'not_found',
+  413: 'payload_too_large',
+  429: 'rate_limited',
+  502: 'platform_unavailable',
+  503: 'platform_unavailable',
+  504: 'platform_unavailable',
+};
+
+/** Platform codes that say the same thing again however often one asks, although their status suggests otherwise. */
+const FINAL_CODES: ReadonlySet<string> = new Set([
+  'token_limit',
+  'org_key_limit',
+  'unsafe_url',
+  'agent_answer_invalid',
+  'agent_answer_too_large',
+  'secrets_unavailable',
+]);
+
+/** Our code for an answer outside 2xx. */
+export function codeForStatus(status: number, platformCode: string | undefined): MoleculeErrorCode {
+  if (platformCode === 'inbox_full') return 'inbox_full';
+  return BY_STATUS[status] ?? (status >= 500 ? 'platform_error' : 'request_rejected');
+}
+
+/** Whether the same request can succeed later: 429, 502, 503, 504, unless the body says it is final (decision 18). */
+export function isWorthRepeating(
+  status: number,
+  platformCode: string | undefined,
+  details: Readonly<Record<string, unknown>> | undefined,
+): boolean {
+  if (status !== 429 && status !== 502 && status !== 503 && status !== 504) return false;
+  if (details?.delivery_confirmed === true) return false;
+  return platformCode === undefined || !FINAL_CODES.has(platformCode);
+}
+
+const NO_TOKEN = 'No token was sent: call register(), or pass authToken (MOLECULE_WORKSPACE_TOKEN).';
+const BAD_TOKEN =
+  'The token was revoked, rotated or belongs to another workspace. It was kept: ask an operator for a new one and pass it as authToken.';
+const CHECK_ORIGIN =
+  'Something in front of the platform refused it: check the Origin header (option origin; null sends none).';
+const CHECK_ROUTING =
+  "This is not the platform's own answer: check platformUrl, Origin (option origin) and X-Molecule-Org-Id (option orgId).";
+
+/** What is known about an answer outside 2xx. */
+export interface FailureFacts {
+  readonly status: number;
+  readonly platformCode: string | undefined;
+  readonly details: Readonly<Record<string, unknown>> | undefined;
+  readonly bodyKind: ReadBody['kind'];
+  readonly hadBearer: boolean;
+}
+
+/** One or two sentences on what to do; the platform's own hint when it gave one. */
+export function hintForAnswer(facts: FailureFacts): string | undefined {
+  const { status, platformCode, details } = facts;
+  const given = textOf(details?.hint);
+  if (given !== undefined) return given.slice(0, 300);
+  if (platformCode === 'workspace_removed')
+    return 'Create a new workspace and register it with its own token.';
+  if (platformCode === 'org_mismatch') return 'Set orgId (MOLECULE_ORG_ID) to the id of the organisation.';
+  if (platformCode === 'inbox_full') return 'The target has to acknowledge messages before it takes more.';
+  switch (status) {
+    case 401:
+      return facts.hadBearer ? BAD_TOKEN : NO_TOKEN;
+    case 402:
+      return 'The target has spent its monthly budget: an operator can raise it.';
+    case 403:
+      return details === undefined ? CHECK_ORIGIN : accessHint(platformCode);
+    case 404:
+      return details === undefined ? CHECK_ROUTING : undefined;
+    case 410:
+      return undefined;
+    case 413:
+      return 'Send less, or upload it as a file.';
+    case 429:
+      return 'Slow down: wait for retryAfterMs when it is set.';
+    default:
+      return facts.bodyKind === 'html' ? CHECK_ROUTING : undefined;
+  }
+}
+
+function accessHint(platformCode: string | undefined): string {
+  if (platformCode === 'caller_mismatch') return 'The token belongs to another workspace than workspaceId.';
+  if (platformCode === 'forbidden') return 'This route needs an operator key.';
+  return 'Only the same workspace, siblings, parent and child may communicate: go through the parent.';
+}
+
+/** Makes the error of a 2xx answer whose body is not what the route promises. */
+export function shapeError(
+  request: Pick<PlatformRequest, 'method' | 'path'>,
+  status: number,
+  problem: string,
+): ApiError {
+  return new ApiError(
+    `${request.method} ${request.path} answered ${status} with an unexpected shape: ${problem}.`,
+    {
+      code: 'unexpected_response',
+      status,
+      method: request.method,
+      path: request.path,
+      hint: 'Check that platformUrl is a Molecule platform and that its version is supported.',
+    },
+  );
 }

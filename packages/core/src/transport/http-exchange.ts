@@ -5,7 +5,7 @@ import type { Clock, Timer } from '../time/clock.ts';
 import { connectionFailure } from './connection-failure.ts';
 
 /** An answer as it came from the socket. */
-export interface HttpAnswer {
+export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Buffer;
@@ -34,7 +34,7 @@ const EMPTY = Buffer.alloc(0);
  * the body. Rejects with the signal's reason, a `TimeoutError` or a `ConnectionError`, which say whether the
  * request can have been handled. Works on undici's handler interface, which spares a stream per answer.
  */
-export function exchange(dispatcher: Dispatcher, attempt: HttpAttempt): Promise<HttpAnswer> {
+export function exchange(dispatcher: Dispatcher, attempt: HttpAttempt): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     if (attempt.signal?.aborted) {
       reject(attempt.signal.reason);
@@ -50,20 +50,20 @@ export function exchange(dispatcher: Dispatcher, attempt: HttpAttempt): Promise<
 
 class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly #attempt: HttpAttempt;
-  readonly #resolve: (answer: HttpAnswer) => void;
+  readonly #resolve: (answer: HttpResponse) => void;
   readonly #reject: (reason: unknown) => void;
   readonly #timer: Timer;
   #controller: Dispatcher.DispatchController | undefined;
   #isSettled = false;
   #status = 0;
-  #headers: HttpAnswer['headers'] = {};
+  #headers: HttpResponse['headers'] = {};
   #first: Buffer = EMPTY;
   #more: Buffer[] | undefined;
   #bytes = 0;
 
   constructor(
     attempt: HttpAttempt,
-    resolve: (answer: HttpAnswer) => void,
+    resolve: (answer: HttpResponse) => void,
     reject: (reason: unknown) => void,
   ) {
     this.#attempt = attempt;
@@ -81,7 +81,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   onResponseStart(
     _controller: Dispatcher.DispatchController,
     status: number,
-    headers: HttpAnswer['headers'],
+    headers: HttpResponse['headers'],
   ): void {
     if (status < 200) return;
     this.#status = status;

@@ -28,7 +28,7 @@ export interface PlatformRequest extends CallOptions {
 }
 
 /** A successful answer of the platform. */
-export interface PlatformAnswer {
+export interface PlatformResponse {
   readonly status: number;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;

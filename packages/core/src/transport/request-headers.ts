@@ -1,4 +1,4 @@
-import type { ConnectionSettings } from '../settings/connection-options.ts';
+import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { USER_AGENT } from '../settings/sdk-version.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
-import type { ConnectionSettings } from '../settings/connection-options.ts';
+import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
 import type { PlatformRequest } from './platform-request.ts';
 

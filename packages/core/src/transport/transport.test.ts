@@ -6,7 +6,6 @@ import { type ScriptedAnswer, ScriptedServer } from '../../test/scripted-server.
 import { testTransport } from '../../test/test-transport.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { SDK_VERSION } from '../settings/sdk-version.ts';
-import { platformPath, queryOf } from './platform-path.ts';
 import type { PlatformRequest } from './platform-request.ts';
 
 const read: PlatformRequest = { method: 'GET', path: '/x', isRepeatable: false, timeoutMs: 2_000 };
@@ -313,19 +312,5 @@ describe('aborting and closing', () => {
     await Promise.all([transport.close(), transport.close()]);
     await ended;
     await expect(transport.send(read)).rejects.toMatchObject({ code: 'client_closed' });
-  });
-});
-
-describe('paths', () => {
-  it('encode every part', () => {
-    expect(platformPath`/workspaces/${'a/../b?x#y z'}/a2a`).toBe('/workspaces/a%2F..%2Fb%3Fx%23y%20z/a2a');
-    for (const part of ['', '.', '..', '\ud800']) {
-      expect(() => platformPath`/workspaces/${part}/a2a`).toThrow(/non-empty text/);
-    }
-  });
-
-  it('queries leave out what is not set', () => {
-    expect(queryOf({ a: 1, b: undefined, c: 'x y&z', d: true })).toBe('?a=1&c=x+y%26z&d=true');
-    expect(queryOf({ a: undefined })).toBe('');
   });
 });

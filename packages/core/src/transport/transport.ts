@@ -1,11 +1,11 @@
 import { type Dispatcher, Pool } from 'undici';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { ConnectionSettings } from '../settings/connection-options.ts';
-import { readBody } from './answer-text.ts';
+import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { apiFailure, unexpectedAnswer } from './api-failure.ts';
-import { exchange, type HttpAnswer } from './http-exchange.ts';
-import type { PlatformAnswer, PlatformRequest } from './platform-request.ts';
+import { exchange, type HttpResponse } from './http-exchange.ts';
+import type { PlatformRequest, PlatformResponse } from './platform-request.ts';
 import { RequestHeaders } from './request-headers.ts';
+import { readBody } from './response-body.ts';
 import { RetryBudget } from './retry-budget.ts';
 
 /** Where the bearer comes from. */
@@ -47,7 +47,7 @@ export class Transport {
    * @throws ApiError for every answer outside 2xx, and for 2xx without the promised JSON.
    * @throws ConnectionError, TimeoutError; an abort rejects with the signal's reason.
    */
-  async send(request: PlatformRequest): Promise<PlatformAnswer> {
+  async send(request: PlatformRequest): Promise<PlatformResponse> {
     if (!this.#bearers.isLoaded && request.bearer === undefined) await this.#bearers.load();
     const body = request.body === undefined ? null : JSON.stringify(request.body);
     const budget = new RetryBudget(this.settings, request);
@@ -69,7 +69,11 @@ export class Transport {
   }
 
   /** With the bearer in use; when that is refused, once more with a newer one. */
-  async #sendOnce(request: PlatformRequest, body: string | null, timeoutMs: number): Promise<PlatformAnswer> {
+  async #sendOnce(
+    request: PlatformRequest,
+    body: string | null,
+    timeoutMs: number,
+  ): Promise<PlatformResponse> {
     const bearer = request.bearer === undefined ? this.#bearers.current() : (request.bearer ?? undefined);
     const answer = await this.#attempt(request, body, bearer, timeoutMs);
     if (answer.status !== 401 || request.bearer !== undefined) return this.#read(request, answer, bearer);
@@ -83,7 +87,7 @@ export class Transport {
     body: string | null,
     bearer: string | undefined,
     timeoutMs: number,
-  ): Promise<HttpAnswer> {
+  ): Promise<HttpResponse> {
     const { settings } = this;
     return exchange(this.#pool, {
       origin: settings.platformOrigin,
@@ -98,7 +102,7 @@ export class Transport {
     });
   }
 
-  #read(request: PlatformRequest, answer: HttpAnswer, bearer: string | undefined): PlatformAnswer {
+  #read(request: PlatformRequest, answer: HttpResponse, bearer: string | undefined): PlatformResponse {
     const { status, headers } = answer;
     if (status < 200 || status >= 300) {
       throw apiFailure(answer, {

@@ -1,4 +1,4 @@
-import type { HttpAnswer } from './http-exchange.ts';
+import type { HttpResponse } from './http-exchange.ts';
 
 /** A body, read: parsed JSON, or the reason why it is none. */
 export type ReadBody =
@@ -6,7 +6,7 @@ export type ReadBody =
   | { readonly kind: 'empty' | 'html' | 'other' };
 
 /** Reads a body as JSON, whatever its content type claims. Never throws. */
-export function readBody(answer: HttpAnswer): ReadBody {
+export function readBody(answer: HttpResponse): ReadBody {
   if (answer.body.length === 0) return { kind: 'empty' };
   const text = answer.body.toString('utf8');
   try {
@@ -19,13 +19,13 @@ export function readBody(answer: HttpAnswer): ReadBody {
 }
 
 /** The body as text, up to a length that is enough for an excerpt. */
-export function excerptOf(answer: HttpAnswer): string {
+export function excerptOf(answer: HttpResponse): string {
   return answer.body.toString('utf8', 0, Math.min(answer.body.length, 4096));
 }
 
 /** One header as text; of a repeated one the first. */
 export function headerOf(
-  answer: { readonly headers: HttpAnswer['headers'] },
+  answer: { readonly headers: HttpResponse['headers'] },
   name: string,
 ): string | undefined {
   const value = answer.headers[name];

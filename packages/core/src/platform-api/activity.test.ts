@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readActivityEntry } from './activity-entry.ts';
+import { readActivityEntry } from './activity.ts';
 
 describe('readActivityEntry', () => {
   it('reads a message', () => {

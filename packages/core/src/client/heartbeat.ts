@@ -1,6 +1,6 @@
 import type { HeartbeatAnswer, HeartbeatRequest, RuntimeMetadata } from '@molecule-ai/protocol';
 
-/** What the agent says about its work. What is left out keeps the value of the heartbeat before. */
+/** What the agent reports about its work. What is left out keeps the value of the heartbeat before. */
 export interface HeartbeatMetrics {
   /** Shown to people; `''` while idle. */
   currentTask?: string | undefined;
@@ -17,7 +17,7 @@ export interface HeartbeatMetrics {
   runtimeMetadata?: RuntimeMetadata | undefined;
 }
 
-/** What the platform answers; `null` where an older platform is silent, and the state has to be polled. */
+/** The platform's response; `null` where an older platform says nothing, and the state has to be polled. */
 export interface HeartbeatReport {
   readonly workspaceStatus: string | null;
   readonly paused: boolean | null;
@@ -47,13 +47,13 @@ export function heartbeatBody(
   };
 }
 
-/** The platform's answer in our words. */
-export function heartbeatReport(answer: HeartbeatAnswer): HeartbeatReport {
+/** Reads the response to a heartbeat. */
+export function readHeartbeatReport(response: HeartbeatAnswer): HeartbeatReport {
   return {
-    workspaceStatus: answer.workspace_status ?? null,
-    paused: answer.paused ?? null,
-    pending: answer.pending ?? null,
-    serverTime: answer.server_time ?? null,
+    workspaceStatus: response.workspace_status ?? null,
+    paused: response.paused ?? null,
+    pending: response.pending ?? null,
+    serverTime: response.server_time ?? null,
   };
 }
 

@@ -1,6 +1,9 @@
 import type { Logger } from '../logging/logger.ts';
+import { silentLogger } from '../logging/silent-logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
-import type { Clock } from '../time/clock.ts';
+import { type Clock, systemClock } from '../time/clock.ts';
+import { checkHeaderValue, checkNumber, checkPlatformUrl, type NumberBounds } from './checked-values.ts';
+import { type Environment, readOption } from './environment.ts';
 
 /** How a platform is reached; shared by `RemoteAgentClient` and `OperatorClient`. */
 export interface ConnectionOptions {
@@ -56,4 +59,60 @@ export interface ConnectionSettings {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: RandomSource;
+}
+
+const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
+const DEFAULT_MESSAGE_TIMEOUT_MS = 15_000;
+const DEFAULT_MAX_RETRIES = 3;
+const DEFAULT_MAX_RETRY_AFTER_MS = 30_000;
+const DEFAULT_MAX_CONNECTIONS = 64;
+const DEFAULT_MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Checks {@link ConnectionOptions} and fills in what is missing.
+ * @throws ConfigurationError naming the option and its environment variables.
+ */
+export function resolveConnection(options: ConnectionOptions, env: Environment): ConnectionSettings {
+  const url = checkPlatformUrl(readOption('platformUrl', options.platformUrl, env));
+  const basePath = url.pathname.replace(/\/+$/, '');
+  const number = (
+    option:
+      | 'requestTimeoutMs'
+      | 'messageTimeoutMs'
+      | 'maxRetries'
+      | 'maxRetryAfterMs'
+      | 'maxConnections'
+      | 'maxAnswerBytes',
+    fallback: number,
+    bounds: NumberBounds,
+  ): number => checkNumber(option, options[option] ?? fallback, bounds);
+  return Object.freeze({
+    platformUrl: url.origin + basePath,
+    platformOrigin: url.origin,
+    basePath,
+    orgId: checkHeaderValue(readOption('orgId', options.orgId, env), 'orgId') ?? null,
+    origin: resolveOrigin(options, env, url.origin),
+    requestTimeoutMs: number('requestTimeoutMs', DEFAULT_REQUEST_TIMEOUT_MS, { min: 1 }),
+    messageTimeoutMs: number('messageTimeoutMs', DEFAULT_MESSAGE_TIMEOUT_MS, { min: 1 }),
+    maxRetries: number('maxRetries', DEFAULT_MAX_RETRIES, { min: 0, max: 20, isInteger: true }),
+    maxRetryAfterMs: number('maxRetryAfterMs', DEFAULT_MAX_RETRY_AFTER_MS, { min: 0 }),
+    maxConnections: number('maxConnections', DEFAULT_MAX_CONNECTIONS, {
+      min: 1,
+      max: 65_535,
+      isInteger: true,
+    }),
+    maxAnswerBytes: number('maxAnswerBytes', DEFAULT_MAX_ANSWER_BYTES, {
+      min: 1024,
+      max: 2 ** 30,
+      isInteger: true,
+    }),
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+  });
+}
+
+function resolveOrigin(options: ConnectionOptions, env: Environment, platformOrigin: string): string | null {
+  if (options.origin === null) return null;
+  return checkHeaderValue(readOption('origin', options.origin, env), 'origin') ?? platformOrigin;
 }

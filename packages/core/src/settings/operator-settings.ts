@@ -1,8 +1,7 @@
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import { checkHeaderValue } from './checked-values.ts';
-import type { ConnectionOptions, ConnectionSettings } from './connection-options.ts';
+import { type ConnectionOptions, type ConnectionSettings, resolveConnection } from './connection-settings.ts';
 import { type Environment, nameOption, readOption } from './environment.ts';
-import { resolveConnection } from './resolve-connection.ts';
 
 /** How an operator reaches a platform. */
 export interface OperatorClientOptions extends ConnectionOptions {

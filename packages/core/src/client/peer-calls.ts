@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto';
+import { buildSendMessage, type JsonObject, routes } from '@molecule-ai/protocol';
+import { ApiError } from '../errors/api-error.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { TimeoutError } from '../errors/timeout-error.ts';
+import type { PeerReply } from '../peers/peer-reply.ts';
+import { readRecord, readReply } from '../peers/read-reply.ts';
+import { call, send } from '../platform-api/call.ts';
+import type { CallOptions } from '../transport/platform-request.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { ClientContext } from './client-context.ts';
+
+const MARGIN_MS = 5_000;
+const MARGIN_SHARE = 0.2;
+const DEFAULT_ANSWER_TIMEOUT_MS = 300_000;
+const MAX_WAIT_SECONDS = 60;
+const PAUSE_MS = 1_000;
+
+/** Options of a message to a workspace. */
+export interface CallPeerOptions extends CallOptions {
+  /** The same id makes the same message, however often it is sent. @default a new UUID */
+  messageId?: string | undefined;
+  /** The conversation it belongs to. */
+  contextId?: string | undefined;
+  /** Longest wait in all, retries included, in milliseconds; the platform holds the call a little shorter. @default `callTimeoutMs`, 30_000 */
+  timeoutMs?: number | undefined;
+  /** Open data of the message. */
+  metadata?: JsonObject | undefined;
+}
+
+/** Options of `waitForAnswer`. */
+export interface WaitForAnswerOptions extends CallOptions {
+  /** Longest wait in all, in milliseconds; 0 asks once. @default 300_000 */
+  timeoutMs?: number | undefined;
+}
+
+/** Sends one message through the platform and reads the answer. Retries use the same message id. */
+export async function sendThroughProxy(
+  transport: Transport,
+  targetId: string,
+  text: string,
+  options: CallPeerOptions & { timeoutMs: number; isWrapped: boolean },
+): Promise<PeerReply> {
+  if (typeof text !== 'string' || text.trim() === '') {
+    throw new MoleculeError('The text of a message must not be blank.', { code: 'invalid_argument' });
+  }
+  const { timeoutMs, contextId, metadata, signal, isWrapped } = options;
+  const messageId = options.messageId ?? randomUUID();
+  try {
+    const { body } = await send(transport, routes.sendMessage, {
+      params: { id: targetId },
+      body: buildSendMessage({ messageId, text, contextId, metadata }),
+      timeoutMs,
+      totalTimeoutMs: timeoutMs,
+      holdSeconds: holdSecondsFor(timeoutMs),
+      goneWorkspaceId: targetId,
+      signal,
+    });
+    return readReply(body, { peerId: targetId, messageId, isWrapped });
+  } catch (error) {
+    throw TimeoutError.isInstance(error) ? withMessageId(error, messageId) : error;
+  }
+}
+
+/** Reads the state of a sent message; the platform may hold the request for `waitSeconds`. */
+export async function readMessageState(
+  transport: Transport,
+  callerId: string,
+  messageId: string,
+  options: CallOptions & { isWrapped: boolean; waitSeconds?: number },
+): Promise<PeerReply> {
+  const { isWrapped, signal, waitSeconds = 0 } = options;
+  const record = await call(transport, routes.getMessage, {
+    params: { id: callerId, messageId },
+    query: { wait: waitSeconds > 0 ? waitSeconds : undefined },
+    signal,
+  });
+  return readRecord(record, { isWrapped });
+}
+
+/**
+ * Reads the state of a message until it is answered or failed, or the time is up; then the reply is still `queued`.
+ * The platform holds each request up to 60 s; should it not, the next one follows a second later.
+ */
+export async function waitForAnswer(
+  transport: Transport,
+  callerId: string,
+  messageId: string,
+  options: WaitForAnswerOptions & { isWrapped: boolean },
+): Promise<PeerReply> {
+  const { clock } = transport.settings;
+  const { signal, isWrapped, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS } = options;
+  const endsAt = clock.monotonic() + timeoutMs;
+  for (;;) {
+    const sentAt = clock.monotonic();
+    const remainingSeconds = Math.floor((endsAt - sentAt) / 1_000);
+    const waitSeconds = Math.max(0, Math.min(MAX_WAIT_SECONDS, remainingSeconds));
+    const reply = await readMessageState(transport, callerId, messageId, { signal, isWrapped, waitSeconds });
+    const now = clock.monotonic();
+    if (reply.status !== 'queued' || now >= endsAt) return reply;
+    const pauseMs = Math.min(endsAt - now, Math.max(0, PAUSE_MS - (now - sentAt)));
+    if (pauseMs > 0) await clock.sleep(pauseMs, { signal });
+  }
+}
+
+/** The peer's address, from the cache while it is fresh; `null` when the platform has none for it. */
+export async function discoverPeerUrl(
+  { peers, transport }: ClientContext,
+  peerId: string,
+  { signal }: CallOptions,
+): Promise<string | null> {
+  const known = peers.find(peerId);
+  if (known !== undefined) return known;
+  try {
+    const { url } = await call(transport, routes.discover, { params: { id: peerId }, signal });
+    return peers.remember(peerId, url) ?? null;
+  } catch (error) {
+    if (ApiError.isInstance(error) && isUnavailable(error)) return null;
+    throw error;
+  }
+}
+
+/** Unknown to the platform, or known and not running. A bare 404 is neither: that is a gateway. */
+function isUnavailable(error: ApiError): boolean {
+  if (error.status === 404) return error.code === 'not_found';
+  return error.status === 503 && typeof error.details?.status === 'string';
+}
+
+/** How long the platform may hold a call that may take `timeoutMs`: 25 s of 30 s, at least 1 s. */
+function holdSecondsFor(timeoutMs: number): number {
+  const marginMs = Math.min(MARGIN_MS, timeoutMs * MARGIN_SHARE);
+  return Math.max(1, Math.floor((timeoutMs - marginMs) / 1_000));
+}
+
+function withMessageId(error: TimeoutError, messageId: string): TimeoutError {
+  return new TimeoutError(error.message, {
+    timeoutMs: error.timeoutMs,
+    delivered: error.delivered,
+    hint: `The peer may still answer: waitForAnswer('${messageId}'), or call again with this messageId.`,
+    cause: error,
+  });
+}

@@ -1,0 +1,143 @@
+import {
+  buildPath,
+  type Route,
+  type RouteParams,
+  type RouteQuery,
+  type RouteRequest,
+  type RouteResponse,
+  type Wire,
+} from '@molecule-ai/protocol';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { shapeError } from '../transport/api-failure.ts';
+import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
+import { objectOf } from '../transport/response-body.ts';
+import type { Transport } from '../transport/transport.ts';
+
+/** How long a call that lets another agent run may take, in milliseconds, unless `timeoutMs` says otherwise. */
+const CALL_TIMEOUT_MS = 30_000;
+
+type QueryValue = string | number | boolean | undefined;
+
+interface AnyCall extends CallOptions {
+  readonly params?: Readonly<Record<string, string>> | undefined;
+  readonly query?: Readonly<Record<string, QueryValue>> | undefined;
+  readonly body?: unknown;
+  /** Instead of the token in use: a certain bearer, or `null` for none. */
+  readonly bearer?: string | null | undefined;
+  /** Longest wait for one attempt, in milliseconds. @default the time limit of the route */
+  readonly timeoutMs?: number | undefined;
+  /** Longest wait for all attempts and the pauses between them, in milliseconds. @default no such limit */
+  readonly totalTimeoutMs?: number | undefined;
+  /** How long the platform may hold the request for an answer, in whole seconds. */
+  readonly holdSeconds?: number | undefined;
+  /** Whether to retry. @default what the route says: never a request that may be done twice */
+  readonly isRepeatable?: boolean | undefined;
+  /** The workspace whose removal a 410 of this route means. */
+  readonly goneWorkspaceId?: string | undefined;
+}
+
+/** The parameters, query and body that a route takes, and how to send them. Query values that are unset are left out. */
+export type Call<R extends Route> = AnyCall & {
+  readonly query?: { readonly [Name in keyof RouteQuery<R>]?: QueryValue };
+} & ([keyof RouteParams<R>] extends [never] ? unknown : { readonly params: RouteParams<R> }) &
+  ([RouteRequest<R>] extends [undefined] ? unknown : { readonly body: RouteRequest<R> | undefined });
+
+/**
+ * Calls a route and reads the response with the tolerant variant of its schema: unknown keys and words pass.
+ * @throws ApiError `unexpected_response` when a key that the route promises is missing or of another type.
+ */
+export async function call<R extends Route>(
+  transport: Transport,
+  route: R,
+  input: Call<R>,
+): Promise<RouteResponse<R>> {
+  const { status, body } = await send(transport, route, input);
+  const read = schemaOf(route, status).tolerant.safeParse(body);
+  if (read.success) return read.data as RouteResponse<R>;
+  const [issue] = read.error.issues;
+  const place =
+    issue === undefined || issue.path.length === 0 ? 'the body' : issue.path.map(String).join('.');
+  throw shapeError(requestLine(route, input), status, `${place}: ${issue?.message ?? 'unreadable'}`);
+}
+
+/**
+ * Calls a route and returns the response as it came, for bodies that are read row by row and for headers. How often
+ * it is retried, and how long it may take, follows from the route.
+ */
+export function send<R extends Route>(
+  transport: Transport,
+  route: R,
+  input: Call<R>,
+): Promise<PlatformResponse> {
+  const { query, body, signal, bearer, totalTimeoutMs, holdSeconds, goneWorkspaceId }: AnyCall = input;
+  return transport.send({
+    ...requestLine(route, input),
+    query: queryString(query),
+    body,
+    isRepeatable: input.isRepeatable ?? isRepeatable(route, body),
+    timeoutMs: input.timeoutMs ?? timeLimitMs(transport, route, query),
+    totalTimeoutMs,
+    holdSeconds,
+    bearer,
+    signal,
+    goneWorkspaceId,
+  });
+}
+
+/**
+ * Method and path of a call, as errors name them.
+ * @throws MoleculeError `invalid_argument` for an id that cannot be part of a path.
+ */
+export function requestLine(
+  route: Route,
+  { params = {} }: AnyCall,
+): { method: Route['method']; path: string } {
+  try {
+    return { method: route.method, path: buildPath(route, params) };
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new MoleculeError(message, { code: 'invalid_argument', cause });
+  }
+}
+
+/** A DELETE is not: when the first one succeeded and its response was lost, the second would report a 404. */
+function isRepeatable({ method, repeat }: Route, body: unknown): boolean {
+  if (repeat === 'keyed') return hasKey(body);
+  return repeat === 'safe' || (repeat === 'idempotent' && method !== 'DELETE');
+}
+
+function hasKey(body: unknown): boolean {
+  const fields = objectOf(body);
+  const message = objectOf(objectOf(fields?.params)?.message);
+  return fields?.idempotency_key !== undefined || message?.messageId !== undefined;
+}
+
+function timeLimitMs({ settings }: Transport, { timeLimit }: Route, query: AnyCall['query']): number {
+  switch (timeLimit) {
+    case 'request':
+      return settings.requestTimeoutMs;
+    case 'message':
+      return settings.messageTimeoutMs;
+    case 'wait':
+      return settings.messageTimeoutMs + Number(query?.wait ?? 0) * 1_000;
+    case 'call':
+      return CALL_TIMEOUT_MS;
+  }
+}
+
+/** `?key=value` of the entries that are set, or `''`. */
+function queryString(entries: AnyCall['query'] = {}): string {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(entries)) {
+    if (value !== undefined) query.set(key, String(value));
+  }
+  const text = query.toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+/** Platforms of the family may use another status of success than ours. */
+function schemaOf({ name, responses }: Route, status: number): Wire {
+  const body = responses[status] ?? Object.values(responses)[0];
+  if (body === undefined || 'media' in body) throw new Error(`The route ${name} has no JSON response.`);
+  return body;
+}

@@ -1,0 +1,119 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { AgentCard, DeliveryMode } from '@molecule-ai/protocol';
+import { ConfigurationError } from '../errors/configuration-error.ts';
+import { checkHeaderValue, checkHttpUrl, checkNumber, checkWorkspaceId } from './checked-values.ts';
+import { type ConnectionOptions, type ConnectionSettings, resolveConnection } from './connection-settings.ts';
+import { type Environment, nameOption, readOption } from './environment.ts';
+
+/** Who the agent is and how it is reached, besides how it reaches the platform. */
+export interface ClientOptions extends ConnectionOptions {
+  /**
+   * The workspace's UUID, as `POST /workspaces` answered it. Environment: `MOLECULE_WORKSPACE_ID`, `WORKSPACE_ID`.
+   */
+  workspaceId?: string | undefined;
+  /**
+   * A token the workspace already has; used before a stored one, and never written to disk by itself.
+   * Environment: `MOLECULE_WORKSPACE_TOKEN`.
+   */
+  authToken?: string | undefined;
+  /**
+   * Operator credential for a first registration without a token. It is sent to `/registry/register` only and
+   * never stored. Environment: `MOLECULE_ADMIN_TOKEN`.
+   */
+  adminToken?: string | undefined;
+  /** What the agent says about itself. @default `{ name: 'remote-agent-<first 8 of the id>' }` */
+  agentCard?: AgentCard | undefined;
+  /**
+   * Where the platform can reach this agent; left out means it cannot, and messages are polled.
+   * Environment: `MOLECULE_REPORTED_URL`.
+   */
+  reportedUrl?: string | undefined;
+  /** How messages arrive. @default `'push'` with `reportedUrl`, otherwise `'poll'` */
+  deliveryMode?: DeliveryMode | undefined;
+  /**
+   * Folder for the token and other private state, created with mode 0700.
+   * Environment: `MOLECULE_STATE_DIR`. @default `~/.molecule/<workspaceId>`
+   */
+  stateDirectory?: string | undefined;
+  /** Longest wait for a peer's answer, in milliseconds; the platform holds the call a little shorter. @default 30_000 */
+  callTimeoutMs?: number | undefined;
+  /** How long a peer's address is remembered, in milliseconds. @default 300_000 */
+  peerCacheTtlMs?: number | undefined;
+  /** How many peer addresses are remembered. @default 1_000 */
+  peerCacheSize?: number | undefined;
+}
+
+/** {@link ClientOptions} after checking: complete and frozen. */
+export interface ClientSettings extends ConnectionSettings {
+  readonly workspaceId: string;
+  readonly authToken: string | null;
+  readonly adminToken: string | null;
+  readonly agentCard: AgentCard;
+  readonly reportedUrl: string | null;
+  readonly deliveryMode: DeliveryMode;
+  /** Absolute. */
+  readonly stateDirectory: string;
+  readonly callTimeoutMs: number;
+  readonly peerCacheTtlMs: number;
+  readonly peerCacheSize: number;
+}
+
+export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
+const DEFAULT_PEER_CACHE_TTL_MS = 300_000;
+const DEFAULT_PEER_CACHE_SIZE = 1_000;
+
+/**
+ * Checks the options of an agent and fills in what is missing, first from `env`, then from defaults.
+ * @throws ConfigurationError naming the option and its environment variables.
+ */
+export function resolveClientSettings(options: ClientOptions, env: Environment): ClientSettings {
+  const {
+    callTimeoutMs = DEFAULT_CALL_TIMEOUT_MS,
+    peerCacheTtlMs = DEFAULT_PEER_CACHE_TTL_MS,
+    peerCacheSize = DEFAULT_PEER_CACHE_SIZE,
+  } = options;
+  const workspaceId = checkWorkspaceId(readOption('workspaceId', options.workspaceId, env));
+  const reportedUrl = resolveReportedUrl(readOption('reportedUrl', options.reportedUrl, env));
+  return Object.freeze({
+    ...resolveConnection(options, env),
+    workspaceId,
+    authToken: checkHeaderValue(readOption('authToken', options.authToken, env), 'authToken') ?? null,
+    adminToken: checkHeaderValue(readOption('adminToken', options.adminToken, env), 'adminToken') ?? null,
+    agentCard: resolveCard(options.agentCard, readOption('agentName', undefined, env), workspaceId),
+    reportedUrl,
+    deliveryMode: resolveDeliveryMode(options.deliveryMode, reportedUrl),
+    stateDirectory: resolveStateDirectory(
+      readOption('stateDirectory', options.stateDirectory, env),
+      workspaceId,
+    ),
+    callTimeoutMs: checkNumber('callTimeoutMs', callTimeoutMs, { min: 1 }),
+    peerCacheTtlMs: checkNumber('peerCacheTtlMs', peerCacheTtlMs, { min: 0 }),
+    peerCacheSize: checkNumber('peerCacheSize', peerCacheSize, { min: 1, max: 1_000_000, isInteger: true }),
+  });
+}
+
+function resolveReportedUrl(value: string | undefined): string | null {
+  const text = value?.trim();
+  return text ? checkHttpUrl(text, 'reportedUrl').href : null;
+}
+
+function resolveDeliveryMode(mode: DeliveryMode | undefined, reportedUrl: string | null): DeliveryMode {
+  if (mode === 'push' && reportedUrl === null) {
+    throw new ConfigurationError(`deliveryMode "push" needs ${nameOption('reportedUrl')}.`, {
+      hint: 'Set the public URL of your server, or use deliveryMode "poll", which needs none.',
+    });
+  }
+  return mode ?? (reportedUrl === null ? 'poll' : 'push');
+}
+
+function resolveCard(card: AgentCard | undefined, name: string | undefined, workspaceId: string): AgentCard {
+  const isEmpty = card === undefined || Object.keys(card).length === 0;
+  return isEmpty ? { name: name ?? `remote-agent-${workspaceId.slice(0, 8)}` } : card;
+}
+
+function resolveStateDirectory(value: string | undefined, workspaceId: string): string {
+  const text = value?.trim();
+  if (!text) return join(homedir(), '.molecule', workspaceId);
+  return text === '~' || /^~[\\/]/.test(text) ? join(homedir(), text.slice(1)) : resolve(text);
+}
