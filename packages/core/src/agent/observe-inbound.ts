@@ -4,7 +4,7 @@ import type { DegradedReason } from './agent-events.ts';
 import type { EventHub } from './event-hub.ts';
 import { describeFailure, type TaskMetrics } from './task-metrics.ts';
 
-/** What {@link observeInbound} tells. */
+/** Where {@link observeInbound} passes on what happens to messages. */
 export interface InboundAudience {
   readonly events: EventHub;
   readonly tasks: TaskMetrics;

@@ -158,7 +158,7 @@ describe('killed', () => {
     expect(second.feed.replies).toMatchObject([{ text: 'one', isDuplicate: false }]);
   });
 
-  it('after the disk was full: what it was not told runs again, what it was told does not', async () => {
+  it('on a disk that was full after the answer: the outcome was stored before, the handler does not run again', async () => {
     const file = new FileInboundStore(folder);
     let isFull = false;
     const first = await startInbound({

@@ -22,7 +22,7 @@ import { RecordWriter } from './stores/record-writer.ts';
 export interface InboundStateOptions {
   readonly store: InboundStore;
   readonly logger: Logger;
-  /** What is known can no longer be stored; the agent goes on with what it has in memory. */
+  /** What is known can no longer be stored; the agent continues with what it has in memory. */
   readonly onDegraded: (error: unknown) => void;
   readonly onRecovered: () => void;
   /** A message was finished: the acknowledged position may have moved, and more may be read. */

@@ -6,7 +6,7 @@ const DEFAULT_CAPACITY = 1_000;
 /** What a message is, by the rows and the senders' message ids seen before. */
 type Novelty = 'new' | 'copy-of-finished' | 'copy-under-way';
 
-/** Tells copies of one message from new messages: those under way, and a bounded number of finished ones. */
+/** Distinguishes copies of a message from new messages: those under way, and a bounded number of finished ones. */
 export class MessageDedupe {
   readonly #finished: Set<string>;
   readonly #capacity: number;

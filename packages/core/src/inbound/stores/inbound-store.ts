@@ -11,7 +11,7 @@ const MAX_BYTES = 256 * 1024 * 1024;
 /**
  * Where an agent keeps what it knows about its messages, as a log: position, finished messages, attempts, answers
  * that are not sent yet, `once` results, dead letters. A line is one JSON object without a line break; a store does
- * not look into it. Lines may hold text of messages: keep them private. Calls never overlap.
+ * not read it. Lines may hold text of messages: keep them private. Calls never overlap.
  */
 export interface InboundStore {
   /** All lines since the last `replace`, oldest first. Rejects when what is stored cannot be read. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { HeldHandlers, startInbound } from '../../test/inbound-stage.ts';
-import { inboundMessage } from '../../test/memory-feed.ts';
-import { isCancellationOf } from './handling/rules.ts';
+import { HeldHandlers, startInbound } from '../../../test/inbound-stage.ts';
+import { inboundMessage } from '../../../test/memory-feed.ts';
+import { isCancellationOf } from './rules.ts';
 
 const cancel = (id: string, target: string) => ({ id, method: 'cancel_task', params: { id: target } });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { HeldHandlers, startInbound } from '../../test/inbound-stage.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
-import { listDeadLetters, replayRecords } from './stores/inbound-records.ts';
+import { HeldHandlers, startInbound } from '../../../test/inbound-stage.ts';
+import { MoleculeError } from '../../errors/molecule-error.ts';
+import { listDeadLetters, replayRecords } from '../stores/inbound-records.ts';
 
 const HOUR = 3_600_000;
 const fails = async (): Promise<void> => {

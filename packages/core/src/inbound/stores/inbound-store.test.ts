@@ -12,20 +12,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startInbound, until } from '../../test/inbound-stage.ts';
-import { inboundMessage } from '../../test/memory-feed.ts';
-import { MessageDedupe } from './dedupe/message-dedupe.ts';
-import type { InboundDelivery } from './sources/message-source.ts';
-import {
-  type DeadLetter,
-  type InboundRecord,
-  listDeadLetters,
-  NO_PROGRESS,
-  replayRecords,
-  snapshotRecords,
-} from './stores/inbound-records.ts';
-import { FileInboundStore, MemoryInboundStore } from './stores/inbound-store.ts';
-import { RecordWriter } from './stores/record-writer.ts';
+import { startInbound, until } from '../../../test/inbound-stage.ts';
+import type { InboundDelivery } from '../sources/message-source.ts';
+import { type InboundRecord, listDeadLetters, replayRecords } from './inbound-records.ts';
+import { FileInboundStore } from './inbound-store.ts';
 
 let folder: string;
 
@@ -35,20 +25,11 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const position: InboundRecord = { type: 'position', acknowledged: 'row-3', finishedAhead: ['row-5'] };
-const letter: DeadLetter = {
-  activityId: 'row-1',
-  messageId: 'm',
-  sourceId: 's',
-  stage: 'handler',
-  attempts: 5,
-  errorCode: 'handler_failed',
-  at: '2026-01-01T00:00:00.000Z',
-};
 const linesOf = (...records: InboundRecord[]) => records.map((each) => JSON.stringify(each));
 const modeOf = async (path: string): Promise<string> => ((await stat(path)).mode & 0o777).toString(8);
 
 describe('a path below a regular file', () => {
-  it('is told once, the agent goes on in memory, and that it works again is told once', async () => {
+  it('is reported once, the agent continues in memory, and that it works again is reported once', async () => {
     const blocker = join(folder, 'state');
     await writeFile(blocker, 'a file');
     const store = new FileInboundStore(join(blocker, 'agent'));
@@ -72,15 +53,15 @@ describe('a path below a regular file', () => {
       return run.feed.acks.includes('row-8');
     });
     expect(attempts).toBe(5);
-    const told = () => run.heard.filter((event) => event.startsWith('storage'));
-    expect(told()).toEqual(['storageDegraded']);
+    const reported = () => run.heard.filter((event) => event.startsWith('storage'));
+    expect(reported()).toEqual(['storageDegraded']);
     await unlink(blocker);
     run.feed.pushMany(2);
     await until(async () => {
       await run.advance(1_000);
       return run.feed.acks.includes('row-10');
     });
-    expect(told()).toEqual(['storageDegraded', 'storageRecovered']);
+    expect(reported()).toEqual(['storageDegraded', 'storageRecovered']);
     // What could not be written before is written now.
     await until(async () => replayRecords(await store.load()).acknowledged === 'row-10');
     const stored = replayRecords(await store.load());
@@ -215,103 +196,6 @@ describe('FileInboundStore', () => {
   );
 });
 
-describe('RecordWriter', () => {
-  const records: InboundRecord[] = [];
-  const writerOn = (store: MemoryInboundStore, events: string[] = []) =>
-    new RecordWriter({
-      store,
-      snapshot: () => records,
-      onDegraded: () => events.push('degraded'),
-      onRecovered: () => events.push('recovered'),
-    });
-  const letterOf = (attempts: number): InboundRecord => ({
-    type: 'dead-letter',
-    letter: { ...letter, attempts },
-  });
-
-  it('stores what comes in one tick, or during a write, by one append', async () => {
-    const appends: number[] = [];
-    class CountingStore extends MemoryInboundStore {
-      override async append(lines: readonly string[]): Promise<void> {
-        appends.push(lines.length);
-        await super.append(lines);
-      }
-    }
-    const store = new CountingStore();
-    const writer = writerOn(store);
-    await writer.write();
-    const first = [writer.write(letterOf(1)), writer.write(letterOf(2))];
-    await Promise.resolve();
-    const second = [writer.write(letterOf(3)), writer.write(letterOf(4)), writer.write(letterOf(5))];
-    expect(await Promise.all([...first, ...second])).toEqual([true, true, true, true, true]);
-    expect(appends).toEqual([2, 3]);
-    expect((await listDeadLetters(store)).map((each) => each.attempts)).toEqual([1, 2, 3, 4, 5]);
-  });
-
-  it('replaces a log that has grown, and one that could not be appended to', async () => {
-    let works = true;
-    const replaced: number[] = [];
-    class FickleStore extends MemoryInboundStore {
-      override async append(lines: readonly string[]): Promise<void> {
-        if (!works) throw new Error('No.');
-        await super.append(lines);
-      }
-      override async replace(lines: readonly string[]): Promise<void> {
-        if (!works) throw new Error('No.');
-        replaced.push((await this.load()).length);
-        await super.replace(lines);
-      }
-    }
-    const store = new FickleStore();
-    const events: string[] = [];
-    const writer = writerOn(store, events);
-    for (let n = 0; n < 3_000; n += 1) await writer.write(letterOf(n));
-    expect(replaced.length).toBeGreaterThan(1);
-    works = false;
-    expect(await writer.write(letterOf(1))).toBe(false);
-    expect(await writer.write(letterOf(2))).toBe(false);
-    works = true;
-    records.push(letterOf(1), letterOf(2));
-    expect(await writer.write(letterOf(2))).toBe(true);
-    expect(events).toEqual(['degraded', 'recovered']);
-    expect((await listDeadLetters(store)).map((each) => each.attempts)).toEqual([1, 2]);
-    records.length = 0;
-  });
-});
-
-describe('the log', () => {
-  it('replays to what its snapshot replays to', () => {
-    const lines = linesOf(
-      { type: 'progress', row: 'a', change: { attempts: 1 } },
-      { type: 'progress', row: 'a', change: { effects: { one: [1, { b: null }] } } },
-      { type: 'progress', row: 'a', change: { effects: { two: 'x' }, repliesSent: 1 } },
-      { type: 'progress', row: 'b', change: { attempts: 2, outcome: { reply: 'text' } } },
-      { type: 'finished', rows: ['c', 'd'], keys: ['c', 'd', 'key'] },
-      { type: 'dead-letter', letter },
-      { type: 'finished', rows: ['b'], keys: ['b'] },
-      position,
-      { type: 'finished', rows: ['e'], keys: ['c'] },
-    );
-    const state = replayRecords(lines);
-    expect(state).toEqual({
-      acknowledged: 'row-3',
-      finishedAhead: new Set(['row-5', 'e']),
-      finishedKeys: new Set(['d', 'key', 'b', 'c']),
-      progress: new Map([
-        ['a', { ...NO_PROGRESS, attempts: 1, repliesSent: 1, effects: { one: [1, { b: null }], two: 'x' } }],
-      ]),
-      deadLetters: [letter],
-      unreadable: 0,
-    });
-    expect(replayRecords(linesOf(...snapshotRecords(state)))).toEqual(state);
-  });
-
-  it('leaves out lines it cannot read', () => {
-    const damaged = [...linesOf(position), '{"type":', '{"type":"of a later version"}', ...linesOf(position)];
-    expect(replayRecords(damaged)).toMatchObject({ acknowledged: 'row-3', unreadable: 2 });
-  });
-});
-
 describe('dead letters', () => {
   it('are stored without any text of a message', async () => {
     const store = new FileInboundStore(folder);
@@ -329,45 +213,5 @@ describe('dead letters', () => {
     expect(await readFile(store.path, 'utf8')).not.toContain('secret');
     expect(await listDeadLetters(store)).toMatchObject([{ activityId: 'row-1', stage: 'handler' }]);
     run.kill();
-  });
-
-  it('are the last thousand', async () => {
-    const store = new MemoryInboundStore();
-    for (let n = 0; n < 1_002; n += 1) {
-      await store.append(linesOf({ type: 'dead-letter', letter: { ...letter, attempts: n } }));
-    }
-    const kept = await listDeadLetters(store);
-    expect([kept.length, kept[0]?.attempts]).toEqual([1_000, 2]);
-  });
-});
-
-describe('MessageDedupe', () => {
-  it('remembers the latest finished messages, up to its capacity', () => {
-    const dedupe = new MessageDedupe(['a', 'b', 'c'], 2);
-    expect([...dedupe.finishedKeys]).toEqual(['b', 'c']);
-    const message = inboundMessage({ id: 'd', messageId: '' });
-    expect([dedupe.begin(message), dedupe.begin(message)]).toEqual(['new', 'copy-under-way']);
-    expect(dedupe.finish(message)).toEqual({ rows: ['d', 'd'], keys: ['d'] });
-    expect(dedupe.finish(message)).toBeUndefined();
-    expect(dedupe.begin(message)).toBe('copy-of-finished');
-    expect([...dedupe.finishedKeys]).toEqual(['c', 'd']);
-  });
-});
-
-describe('a message that did not come from the feed', () => {
-  it('is handled once, also when the feed has it as well, and moves no position', async () => {
-    const run = await startInbound();
-    const message = inboundMessage({ id: 'row-1', seq: 1 });
-    expect(run.inbound.accept(message, null)).toBe(true);
-    expect(run.inbound.accept(message, null)).toBe(false);
-    await run.advance();
-    expect([run.handled, run.inbound.acknowledged]).toEqual([['row-1'], null]);
-    run.feed.push({ id: 'row-1' });
-    run.feed.push({ id: 'row-2' });
-    await run.advance(5_000);
-    expect(run.inbound.acknowledged).toBe('row-2');
-    expect(run.handled).toEqual(['row-1', 'row-2']);
-    const next = await startInbound({ store: run.store, feed: run.feed });
-    expect(next.inbound.accept(message, null)).toBe(false);
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { HeldHandlers, startInbound } from '../../test/inbound-stage.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
-import { listDeadLetters, replayRecords } from './stores/inbound-records.ts';
-import { MemoryInboundStore } from './stores/inbound-store.ts';
+import { HeldHandlers, startInbound } from '../../../test/inbound-stage.ts';
+import { MoleculeError } from '../../errors/molecule-error.ts';
+import { listDeadLetters, replayRecords } from '../stores/inbound-records.ts';
+import { MemoryInboundStore } from '../stores/inbound-store.ts';
 
 const away = () => new MoleculeError('Away.', { code: 'timed_out', isRetryable: true });
 

@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
-import { startInbound } from '../../test/inbound-stage.ts';
+import { startInbound } from '../../../test/inbound-stage.ts';
 
 const HOUR = 3_600_000;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { HeldHandlers, startInbound } from '../../test/inbound-stage.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { HeldHandlers, startInbound } from '../../../test/inbound-stage.ts';
+import { MoleculeError } from '../../errors/molecule-error.ts';
 
 const stopped = new MoleculeError('Stopped.', { code: 'agent_stopped' });
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { type InboundRun, startInbound } from '../../test/inbound-stage.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
-import { chooseDelivery, LongPollDelivery, PollDelivery } from './sources/feed-delivery.ts';
-import type { InboundDelivery } from './sources/message-source.ts';
-import { replayRecords } from './stores/inbound-records.ts';
+import { type InboundRun, startInbound } from '../../../test/inbound-stage.ts';
+import { MoleculeError } from '../../errors/molecule-error.ts';
+import { replayRecords } from '../stores/inbound-records.ts';
+import { chooseDelivery, LongPollDelivery, PollDelivery } from './feed-delivery.ts';
+import type { InboundDelivery } from './message-source.ts';
 
 const away = (retryAfterMs?: number) =>
   new MoleculeError('Away.', { code: 'platform_unavailable', isRetryable: true, retryAfterMs });

@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+import { startInbound } from '../../../test/inbound-stage.ts';
+import {
+  type DeadLetter,
+  type InboundRecord,
+  listDeadLetters,
+  NO_PROGRESS,
+  replayRecords,
+  snapshotRecords,
+} from './inbound-records.ts';
+import { MemoryInboundStore } from './inbound-store.ts';
+import { RecordWriter } from './record-writer.ts';
+
+const position: InboundRecord = { type: 'position', acknowledged: 'row-3', finishedAhead: ['row-5'] };
+const letter: DeadLetter = {
+  activityId: 'row-1',
+  messageId: 'm',
+  sourceId: 's',
+  stage: 'handler',
+  attempts: 5,
+  errorCode: 'handler_failed',
+  at: '2026-01-01T00:00:00.000Z',
+};
+const linesOf = (...records: InboundRecord[]) => records.map((each) => JSON.stringify(each));
+
+describe('the log', () => {
+  it('replays to what its snapshot replays to', () => {
+    const lines = linesOf(
+      { type: 'progress', row: 'a', change: { attempts: 1 } },
+      { type: 'progress', row: 'a', change: { effects: { one: [1, { b: null }] } } },
+      { type: 'progress', row: 'a', change: { effects: { two: 'x' }, repliesSent: 1 } },
+      { type: 'progress', row: 'b', change: { attempts: 2, outcome: { reply: 'text' } } },
+      { type: 'finished', rows: ['c', 'd'], keys: ['c', 'd', 'key'] },
+      { type: 'dead-letter', letter },
+      { type: 'finished', rows: ['b'], keys: ['b'] },
+      position,
+      { type: 'finished', rows: ['e'], keys: ['c'] },
+    );
+    const state = replayRecords(lines);
+    expect(state).toEqual({
+      acknowledged: 'row-3',
+      finishedAhead: new Set(['row-5', 'e']),
+      finishedKeys: new Set(['d', 'key', 'b', 'c']),
+      progress: new Map([
+        ['a', { ...NO_PROGRESS, attempts: 1, repliesSent: 1, effects: { one: [1, { b: null }], two: 'x' } }],
+      ]),
+      deadLetters: [letter],
+      unreadable: 0,
+    });
+    expect(replayRecords(linesOf(...snapshotRecords(state)))).toEqual(state);
+  });
+
+  it('leaves out lines it cannot read', () => {
+    const damaged = [...linesOf(position), '{"type":', '{"type":"of a later version"}', ...linesOf(position)];
+    expect(replayRecords(damaged)).toMatchObject({ acknowledged: 'row-3', unreadable: 2 });
+  });
+});
+
+describe('dead letters', () => {
+  it('are the last thousand', async () => {
+    const store = new MemoryInboundStore();
+    for (let n = 0; n < 1_002; n += 1) {
+      await store.append(linesOf({ type: 'dead-letter', letter: { ...letter, attempts: n } }));
+    }
+    const kept = await listDeadLetters(store);
+    expect([kept.length, kept[0]?.attempts]).toEqual([1_000, 2]);
+  });
+});
+
+describe('a run of an agent', () => {
+  it('stores the steps of messages that are handled together by the same appends', async () => {
+    const writes: number[] = [];
+    class CountingStore extends MemoryInboundStore {
+      override async append(lines: readonly string[]): Promise<void> {
+        writes.push(lines.length);
+        await super.append(lines);
+      }
+    }
+    const run = await startInbound({
+      store: new CountingStore(),
+      concurrency: 8,
+      handler: async () => 'answer',
+    });
+    run.feed.pushMany(8);
+    await run.advance(1_000);
+    writes.length = 0;
+    run.feed.pushMany(8);
+    await run.advance(1_000);
+    expect(run.feed.acks.at(-1)).toBe('row-16');
+    // Attempts, outcomes, and finishes with the position: eight records each, and the position moves with each finish.
+    expect(writes).toEqual([8, 8, 16]);
+  });
+});
+
+describe('RecordWriter', () => {
+  const records: InboundRecord[] = [];
+  const writerOn = (store: MemoryInboundStore, events: string[] = []) =>
+    new RecordWriter({
+      store,
+      snapshot: () => records,
+      onDegraded: () => events.push('degraded'),
+      onRecovered: () => events.push('recovered'),
+    });
+  const letterOf = (attempts: number): InboundRecord => ({
+    type: 'dead-letter',
+    letter: { ...letter, attempts },
+  });
+
+  it('stores what comes in one tick, or during a write, by one append', async () => {
+    const appends: number[] = [];
+    class CountingStore extends MemoryInboundStore {
+      override async append(lines: readonly string[]): Promise<void> {
+        appends.push(lines.length);
+        await super.append(lines);
+      }
+    }
+    const store = new CountingStore();
+    const writer = writerOn(store);
+    await writer.write();
+    const first = [writer.write(letterOf(1)), writer.write(letterOf(2))];
+    await Promise.resolve();
+    const second = [writer.write(letterOf(3)), writer.write(letterOf(4)), writer.write(letterOf(5))];
+    expect(await Promise.all([...first, ...second])).toEqual([true, true, true, true, true]);
+    expect(appends).toEqual([2, 3]);
+    expect((await listDeadLetters(store)).map((each) => each.attempts)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('replaces a log that has grown, and one that could not be appended to', async () => {
+    let works = true;
+    const replaced: number[] = [];
+    class FickleStore extends MemoryInboundStore {
+      override async append(lines: readonly string[]): Promise<void> {
+        if (!works) throw new Error('No.');
+        await super.append(lines);
+      }
+      override async replace(lines: readonly string[]): Promise<void> {
+        if (!works) throw new Error('No.');
+        replaced.push((await this.load()).length);
+        await super.replace(lines);
+      }
+    }
+    const store = new FickleStore();
+    const events: string[] = [];
+    const writer = writerOn(store, events);
+    for (let n = 0; n < 3_000; n += 1) await writer.write(letterOf(n));
+    expect(replaced.length).toBeGreaterThan(1);
+    works = false;
+    expect(await writer.write(letterOf(1))).toBe(false);
+    expect(await writer.write(letterOf(2))).toBe(false);
+    works = true;
+    records.push(letterOf(1), letterOf(2));
+    expect(await writer.write(letterOf(2))).toBe(true);
+    expect(events).toEqual(['degraded', 'recovered']);
+    expect((await listDeadLetters(store)).map((each) => each.attempts)).toEqual([1, 2]);
+    records.length = 0;
+  });
+});
