@@ -1,28 +1,28 @@
 import type { FastifyInstance } from 'fastify';
-import { registerActivityRoutes } from './activity/activity.routes.ts';
+import { mountActivityRoutes } from './activity/activity.routes.ts';
 import { createActivityService } from './activity/activity.service.ts';
 import type { PlatformContext } from './context.ts';
 import { WorkspaceDirectory } from './directory/workspace-directory.ts';
 import { EventRetention } from './events/event-log.ts';
-import { registerHealthRoutes } from './health/health.routes.ts';
+import { mountHealthRoutes } from './health/health.routes.ts';
 import { HierarchyService } from './hierarchy/hierarchy.service.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticator } from './http/authenticator.ts';
 import { LivenessMonitor } from './liveness/liveness.monitor.ts';
-import { registerMessagesRoutes } from './messages/messages.routes.ts';
+import { mountMessagesRoutes } from './messages/messages.routes.ts';
 import { createMessagesService } from './messages/messages.service.ts';
-import { registerNotifyRoutes } from './notify/notify.routes.ts';
+import { mountNotifyRoutes } from './notify/notify.routes.ts';
 import { NotifyService } from './notify/notify.service.ts';
-import { registerDiscoveryRoutes } from './registry/discovery.routes.ts';
+import { mountDiscoveryRoutes } from './registry/discovery.routes.ts';
 import { DiscoveryService } from './registry/discovery.service.ts';
-import { registerRegistryRoutes } from './registry/registry.routes.ts';
+import { mountRegistryRoutes } from './registry/registry.routes.ts';
 import { RegistryService } from './registry/registry.service.ts';
-import { registerSessionRoutes } from './session/session.routes.ts';
+import { mountSessionRoutes } from './session/session.routes.ts';
 import { SessionService } from './session/session.service.ts';
-import { registerTokensRoutes } from './tokens/tokens.routes.ts';
+import { mountTokensRoutes } from './tokens/tokens.routes.ts';
 import { TokensService } from './tokens/tokens.service.ts';
 import { LifecycleService } from './workspaces/lifecycle.service.ts';
-import { registerWorkspacesRoutes } from './workspaces/workspaces.routes.ts';
+import { mountWorkspacesRoutes } from './workspaces/workspaces.routes.ts';
 import { WorkspacesService } from './workspaces/workspaces.service.ts';
 
 /** Every room, connected to the others and to one HTTP app. */
@@ -51,19 +51,19 @@ export async function createRooms(context: PlatformContext, operatorKey: string)
     findSession: (hash) => sessions.findSession(hash),
   });
   const app = await createApp(context, authenticator);
-  registerHealthRoutes(app, context);
-  registerTokensRoutes(app, tokens);
-  registerSessionRoutes(app, context, sessions, authenticator);
-  registerActivityRoutes(app, context, activity, workspaces);
-  registerMessagesRoutes(app, context, messages);
-  registerNotifyRoutes(app, new NotifyService({ ...context, activity, messages, workspaces }));
-  registerWorkspacesRoutes(
+  mountHealthRoutes(app, context);
+  mountTokensRoutes(app, tokens);
+  mountSessionRoutes(app, context, sessions, authenticator);
+  mountActivityRoutes(app, context, activity, workspaces);
+  mountMessagesRoutes(app, context, messages);
+  mountNotifyRoutes(app, new NotifyService({ ...context, activity, messages, workspaces }));
+  mountWorkspacesRoutes(
     app,
     new WorkspacesService({ ...context, hierarchy, tokens, workspaces }),
     new LifecycleService({ ...context, hierarchy, liveness, messages, tokens, workspaces }),
   );
-  registerRegistryRoutes(app, new RegistryService({ ...context, activity, liveness, tokens, workspaces }));
-  registerDiscoveryRoutes(app, new DiscoveryService({ ...context, hierarchy, workspaces }));
+  mountRegistryRoutes(app, new RegistryService({ ...context, activity, liveness, tokens, workspaces }));
+  mountDiscoveryRoutes(app, new DiscoveryService({ ...context, hierarchy, workspaces }));
 
   return {
     app,

@@ -1,69 +1,50 @@
-import { AckRequest, ActivityQuery, ReportActivityRequest } from '@molecule-ai/protocol';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { routes } from '@molecule-ai/protocol';
+import type { FastifyInstance } from 'fastify';
 import type { PlatformContext } from '../context.ts';
-import { requireWorkspaceAccess } from '../http/access.ts';
-import type { Caller } from '../http/identity.ts';
-import { parseBody, workspaceParam } from '../http/parse.ts';
+import { mount } from '../http/mount.ts';
+import type { Caller } from '../http/principal.ts';
 import { watchConnection } from '../waiting/client-connection.ts';
 import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
 import type { ActivityService } from './activity.service.ts';
 import { reportActivity } from './activity-report.service.ts';
-import { parseFeedQuery, type RawFeedQuery } from './feed-query.rules.ts';
+import { parseFeedQuery } from './feed-query.rules.ts';
 
-/** The feed over HTTP: read it, report into it, acknowledge it (wire contract 3.23). */
-export function registerActivityRoutes(
+/** The feed over HTTP: read it, report into it, acknowledge it. */
+export function mountActivityRoutes(
   app: FastifyInstance,
   context: PlatformContext,
   activity: ActivityService,
   workspaces: WorkspaceLookup,
 ): void {
-  /** The caller and the workspace of the path; a token proves its workspace, an operator's id is looked up. */
-  const open = async (request: FastifyRequest): Promise<{ id: string; caller: Caller }> => {
-    const id = workspaceParam(request);
-    const caller = requireWorkspaceAccess(request, id);
+  /** A token proves its workspace; the id that an operator gives may be unknown. */
+  const requireWorkspace = async (caller: Caller, id: string): Promise<void> => {
     if (caller.kind === 'operator') await workspaces.require(id);
-    return { id, caller };
   };
 
-  app.get('/workspaces/:id/activity', async (request, reply) => {
-    const { id, caller } = await open(request);
-    const query = parseFeedQuery(lastValues(request.query), context.clock.now());
-    const reader = { isAgent: caller.kind === 'workspace' };
-    const page = await activity.read(id, query, reader, watchConnection(reply));
-    if (page.nextCursor !== undefined) reply.header('x-next-cursor', page.nextCursor);
-    reply.header('x-has-more', String(page.hasMore));
-    if (query.waitSeconds !== undefined) reply.header('x-wait-applied', String(query.waitSeconds));
-    return page.rows;
-  });
-
-  app.post('/workspaces/:id/activity', async (request) => {
-    const { id } = await open(request);
-    const report = parseBody(ReportActivityRequest, request.body);
-    const { id: activityId } = await reportActivity(context, activity, id, report);
-    return { status: 'logged', activity_id: activityId };
-  });
-
-  app.post('/workspaces/:id/activity/ack', async (request) => {
-    const { id } = await open(request);
-    const { up_to } = parseBody(AckRequest, request.body);
-    const position = await activity.acknowledge(id, up_to);
-    return {
-      status: 'acknowledged',
-      up_to: position.id,
-      seq: position.seq,
-      acknowledged: position.acknowledged,
-    };
-  });
-}
-
-/** Only the parameters of the contract; one given twice counts with its last value. */
-function lastValues(query: unknown): RawFeedQuery {
-  const names = Object.keys(ActivityQuery.strict.shape);
-  const given = query as Readonly<Record<string, string | string[] | undefined>>;
-  return Object.fromEntries(
-    names.map((name) => {
-      const value = given[name];
-      return [name, Array.isArray(value) ? value.at(-1) : value];
-    }),
+  mount(
+    app,
+    routes.listActivity,
+    { query: (values) => parseFeedQuery(values, context.clock.now()) },
+    async ({ params, query, caller, reply }) => {
+      await requireWorkspace(caller, params.id);
+      const reader = { isAgent: caller.kind === 'workspace' };
+      const page = await activity.read(params.id, query, reader, watchConnection(reply));
+      if (page.nextCursor !== undefined) reply.header('x-next-cursor', page.nextCursor);
+      reply.header('x-has-more', String(page.hasMore));
+      if (query.waitSeconds !== undefined) reply.header('x-wait-applied', String(query.waitSeconds));
+      return page.rows;
+    },
   );
+
+  mount(app, routes.reportActivity, async ({ params, body, caller }) => {
+    await requireWorkspace(caller, params.id);
+    const { id } = await reportActivity(context, activity, params.id, body);
+    return { status: 'logged', activity_id: id };
+  });
+
+  mount(app, routes.acknowledgeActivity, async ({ params, body, caller }) => {
+    await requireWorkspace(caller, params.id);
+    const { id, seq, acknowledged } = await activity.acknowledge(params.id, body.up_to);
+    return { status: 'acknowledged', up_to: id, seq, acknowledged };
+  });
 }

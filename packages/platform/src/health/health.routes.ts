@@ -1,13 +1,15 @@
+import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
 import type { PlatformContext } from '../context.ts';
 import { ApiError } from '../http/api-error.ts';
+import { mount } from '../http/mount.ts';
 
-/** `/health`: the process answers. `/ready`: it can also work, so send it traffic (wire contract 9, ✗40). */
-export function registerHealthRoutes(app: FastifyInstance, context: PlatformContext): void {
-  app.get('/health', async () => ({ status: 'ok' }));
+/** `/health`: the process responds. `/ready`: it can also work, so send it traffic. */
+export function mountHealthRoutes(app: FastifyInstance, context: PlatformContext): void {
+  mount(app, routes.health, () => ({ status: 'ok' }));
 
-  app.get('/ready', async () => {
+  mount(app, routes.ready, async () => {
     if (context.shutdown.aborted) {
       throw new ApiError(503, 'shutting_down', 'the platform is shutting down');
     }

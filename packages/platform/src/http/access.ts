@@ -1,61 +1,77 @@
+import type { RouteAccess } from '@molecule-ai/protocol';
 import type { FastifyRequest } from 'fastify';
 import { ApiError } from './api-error.ts';
-import type { Caller, RemovedHolder } from './identity.ts';
+import type { Caller, Identity, Principal, RemovedHolder } from './principal.ts';
 
-type Identified = Pick<FastifyRequest, 'identity'>;
+/** The principals that a route with this access accepts. */
+export type CallerOf<Access extends RouteAccess> = Access extends 'anonymous' | 'claim'
+  ? Identity
+  : Access extends 'own'
+    ? Extract<Principal, { kind: 'workspace' }>
+    : Access extends 'operator'
+      ? Extract<Principal, { kind: 'operator' }>
+      : Caller;
 
-/** The caller of a request: an operator or a workspace. 401 for everybody else. */
-export function requireCaller({ identity }: Identified): Caller {
-  switch (identity.kind) {
-    case 'operator':
-    case 'workspace':
-      return identity;
-    case 'removed':
-      throw removedCredential(identity);
-    case 'anonymous':
-      throw missingCredentials('missing workspace auth token');
-    case 'unknown-credential':
-      throw invalidCredentials('invalid workspace auth token');
+/** A request as far as access depends on it. */
+type AccessRequest = Pick<FastifyRequest, 'identity' | 'headers'>;
+
+const CALLER_HEADERS = ['x-workspace-id', 'x-source-workspace-id'] as const;
+
+/**
+ * Refuses a request whose credential the access of its route does not accept. The token of a removed workspace is
+ * left to {@link requireWorkspaceOfPath}, because routes give its holder different errors.
+ *
+ * @throws ApiError 401 without an accepted credential, 403 for caller headers that contradict it.
+ */
+export function requireCredential(access: RouteAccess, { identity, headers }: AccessRequest): void {
+  if (access === 'anonymous') return;
+  if (access === 'operator') {
+    requireOperator(identity);
+    return;
   }
+  checkCallerHeaders(headers, identity);
+  if (access !== 'claim' && identity.kind !== 'removed') requireCaller(identity);
 }
 
-/** For operator routes (wire contract 1.3.1, AdminAuth): a workspace's token is not enough. */
-export function requireOperator({ identity }: Identified): void {
-  switch (identity.kind) {
-    case 'operator':
-      return;
-    case 'anonymous':
-      throw missingCredentials('admin auth required');
-    default:
-      throw invalidCredentials('invalid admin auth token', 'This route needs the operator key or a session.');
-  }
-}
-
-/** For routes of one workspace: an operator or that workspace's own token; anybody else's is a 401. */
-export function requireWorkspaceAccess(request: Identified, workspaceId: string): Caller {
-  const caller = requireCaller(request);
-  if (caller.kind === 'workspace' && caller.workspaceId !== workspaceId) {
+/** Refuses the caller of a route whose path names a workspace that is not its own, and removed workspaces. */
+export function requireWorkspaceOfPath(
+  access: RouteAccess,
+  identity: Identity,
+  workspaceId: string | undefined,
+  removedError?: (holder: RemovedHolder) => ApiError | undefined,
+): void {
+  if (access === 'anonymous' || access === 'operator' || access === 'claim') return;
+  if (identity.kind === 'removed') throw removedError?.(identity) ?? removedCredential(identity);
+  const caller = requireCaller(identity);
+  if (access === 'own') requireWorkspace(caller, workspaceId);
+  if (access === 'workspace' && caller.kind === 'workspace' && caller.workspaceId !== workspaceId) {
     throw invalidCredentials('invalid workspace auth token', 'The token belongs to another workspace.');
   }
-  return caller;
 }
 
-/** The removed workspace whose old token the request carries, for routes that answer it in their own way. */
-export function removedHolder({ identity }: Identified): RemovedHolder | undefined {
-  return identity.kind === 'removed' ? identity : undefined;
-}
-
-/** For routes of the agent itself: only the workspace's own token, because they say that it lives. */
-export function requireOwnToken(request: Identified, workspaceId: string): void {
-  const caller = requireCaller(request);
-  if (caller.kind === 'workspace' && caller.workspaceId === workspaceId) return;
+/** For a route of the agent itself: 401 unless the caller is that workspace; without an id, unless it is one. */
+export function requireWorkspace(caller: Caller, workspaceId: string | undefined): void {
+  if (caller.kind === 'workspace' && caller.workspaceId === (workspaceId ?? caller.workspaceId)) return;
   throw invalidCredentials(
     'invalid workspace auth token',
     'Only the token of the workspace itself is accepted here.',
   );
 }
 
-/** 401 for the holder of a token whose workspace was removed; clients end on it (decision 17). */
+/**
+ * Refuses requests of other organisations once `MOLECULE_ORG_ID` is set: with 404, so that nothing is said about
+ * this one.
+ */
+export function requireOrg({ headers }: Pick<FastifyRequest, 'headers'>, orgId: string | null): void {
+  if (orgId === null) return;
+  const named = headers['x-molecule-org-id'];
+  if (typeof named === 'string' && named.trim().toLowerCase() === orgId.toLowerCase()) return;
+  throw new ApiError(404, 'org_mismatch', 'not found', {
+    extras: { hint: 'Send X-Molecule-Org-Id with the id of this organisation.' },
+  });
+}
+
+/** 401 for the holder of a token whose workspace was removed; clients end on it. */
 export function removedCredential(holder: RemovedHolder): ApiError {
   return new ApiError(401, 'workspace_removed', 'workspace removed', {
     extras: {
@@ -64,6 +80,35 @@ export function removedCredential(holder: RemovedHolder): ApiError {
       removed_at: holder.removedAt,
       hint: 'The workspace was removed; create a new one and register with its token.',
     },
+  });
+}
+
+function requireOperator(identity: Identity): void {
+  if (identity.kind === 'operator') return;
+  if (identity.kind === 'anonymous') throw missingCredentials('admin auth required');
+  throw invalidCredentials('invalid admin auth token', 'This route needs the operator key or a session.');
+}
+
+function requireCaller(identity: Exclude<Identity, RemovedHolder>): Caller {
+  if (identity.kind === 'operator' || identity.kind === 'workspace') return identity;
+  if (identity.kind === 'anonymous') throw missingCredentials('missing workspace auth token');
+  throw invalidCredentials('invalid workspace auth token');
+}
+
+/**
+ * The caller headers must name the token's own workspace. An operator has no workspace, so for one they need only
+ * agree with each other.
+ */
+function checkCallerHeaders(headers: AccessRequest['headers'], identity: Identity): void {
+  const named = CALLER_HEADERS.flatMap((name) => {
+    const value = headers[name];
+    return typeof value === 'string' ? [{ name, id: value.trim().toLowerCase() }] : [];
+  });
+  const expected = identity.kind === 'workspace' ? identity.workspaceId : named[0]?.id;
+  const wrong = named.find(({ id }) => id !== expected);
+  if (wrong === undefined) return;
+  throw new ApiError(403, 'caller_mismatch', 'invalid caller ID', {
+    extras: { field: wrong.name, hint: 'The caller is taken from the bearer token; leave the header out.' },
   });
 }
 

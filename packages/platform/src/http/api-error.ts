@@ -1,6 +1,6 @@
 import type { ErrorBody, ErrorCode } from '@molecule-ai/protocol';
 
-/** Keys an error answer may carry besides `error` and `code` (protocol's `ErrorBody`). */
+/** Keys an error response may carry besides `error` and `code` (protocol's `ErrorBody`). */
 export type ErrorExtras = Omit<ErrorBody, 'error' | 'code'>;
 
 export interface ApiErrorOptions {
@@ -9,7 +9,7 @@ export interface ApiErrorOptions {
   readonly cause?: unknown;
 }
 
-/** An answer other than 2xx, thrown by any room; `http/` turns it into `{ error, code, … }` in one place. */
+/** A response other than 2xx, thrown by any room; `http/` turns it into `{ error, code, … }` in one place. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
@@ -25,8 +25,38 @@ export class ApiError extends Error {
     this.headers = options.headers ?? {};
   }
 
-  /** The JSON body of the answer. */
+  /** The JSON body of the response. */
   toBody(): ErrorBody {
     return { error: this.message, code: this.code, ...this.extras };
   }
+}
+
+/** The one place where a failure becomes a response; anything unexpected says nothing about its inside. */
+export function toApiError(
+  error: unknown,
+  isDatabaseUnavailable: (error: unknown) => boolean = () => false,
+): ApiError {
+  if (error instanceof ApiError) return error;
+  const { code, statusCode } = asDetails(error);
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return new ApiError(413, 'body_too_large', 'request body too large', {
+      cause: error,
+      extras: { hint: 'A JSON body may have 1 MiB.' },
+      headers: { connection: 'close' },
+    });
+  }
+  if (isDatabaseUnavailable(error)) {
+    return new ApiError(503, 'platform_unavailable', 'platform datastore unavailable — retry shortly', {
+      cause: error,
+      headers: { 'retry-after': '1' },
+    });
+  }
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
+    return new ApiError(400, 'invalid_request', 'invalid request', { cause: error });
+  }
+  return new ApiError(500, 'internal_error', 'internal error', { cause: error });
+}
+
+function asDetails(error: unknown): { readonly code?: unknown; readonly statusCode?: unknown } {
+  return typeof error === 'object' && error !== null ? error : {};
 }

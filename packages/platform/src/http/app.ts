@@ -1,22 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import cookie from '@fastify/cookie';
+import { findRoute, type KnownRoute, routes } from '@molecule-ai/protocol';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
-import { ApiError } from './api-error.ts';
+import { requireOrg } from './access.ts';
+import { ApiError, toApiError } from './api-error.ts';
 import type { Authenticator } from './authenticator.ts';
 import { checkContract } from './contract-check.ts';
-import { toApiError } from './error-answer.ts';
-import { acceptOnlyJson } from './json-body.ts';
 import { CONNECTION_LIMITS, limitRate } from './limits.ts';
-import { checkOrg, isProbe } from './org-guard.ts';
+import { acceptOnlyJson } from './parse.ts';
 import { setResponseHeaders } from './response-headers.ts';
-import { letIn } from './route-access.ts';
-import { collectRoutes } from './route-directory.ts';
 
 /**
  * The HTTP side of the platform without any route: JSON in and out, errors in one shape, callers identified,
- * limits applied. Order: CORS → shutting down → organisation → identity → rate limit → access → body → route.
+ * limits applied. Order: CORS → shutting down → organisation → identity → rate limit → what `mount` does: access →
+ * body → handler.
  */
 export async function createApp(
   context: PlatformContext,
@@ -38,7 +37,8 @@ export async function createApp(
   acceptOnlyJson(app);
   checkContract(app, settings.contractCheck, logger);
   await app.register(cookie);
-  const directory = collectRoutes(app);
+  const mounted = new Set<KnownRoute>();
+  app.decorate('mountedRoutes', mounted);
 
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
@@ -49,14 +49,10 @@ export async function createApp(
   app.addHook('onRequest', async (request) => {
     if (isProbe(request)) return;
     if (context.shutdown.aborted) throw shuttingDown();
-    checkOrg(request, settings.orgId);
+    requireOrg(request, settings.orgId);
     Object.assign(request, await authenticator.identify(request));
   });
   await limitRate(app, settings.rateLimit);
-  app.addHook('preParsing', async (request) => {
-    if (!request.is404) letIn(request);
-  });
-
   app.addHook('onSend', async (_request, reply) => {
     if (context.shutdown.aborted) reply.header('connection', 'close');
   });
@@ -77,8 +73,9 @@ export async function createApp(
   });
   const limitUnknown = settings.rateLimit === null ? {} : { preHandler: app.rateLimit() };
   app.setNotFoundHandler(limitUnknown, (request: FastifyRequest, reply: FastifyReply) => {
-    const path = request.url.split('?', 1)[0] ?? request.url;
-    const methods = directory.methodsOf(path);
+    const path = request.url.replace(/\/*(\?.*)?$/s, '');
+    const fitting = [...mounted].filter((route) => findRoute(route.method, path) === route);
+    const methods = fitting.map((route) => route.method);
     const hint =
       methods.length === 0
         ? 'Check the platform URL and the path.'
@@ -86,7 +83,17 @@ export async function createApp(
     const headers = methods.length === 0 ? {} : { allow: methods.join(', ') };
     return sendError(new ApiError(404, 'not_found', 'not found', { extras: { hint }, headers }), reply);
   });
+  app.addHook('onReady', async () => {
+    const absent = Object.values<KnownRoute>(routes).filter((route) => !mounted.has(route));
+    const names = absent.map(({ name }) => name).join(', ');
+    logger.debug({ routes: names }, 'Routes of the contract that this platform does not serve.');
+  });
   return app;
+}
+
+/** Health and readiness answer load balancers that know no organisation, also while everything else fails. */
+function isProbe({ routeOptions }: FastifyRequest): boolean {
+  return routeOptions.url === routes.health.path || routeOptions.url === routes.ready.path;
 }
 
 function sendError(error: unknown, reply: FastifyReply): FastifyReply {

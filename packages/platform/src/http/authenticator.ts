@@ -1,10 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
-import { isForeignPage } from './browser-origin.ts';
-import type { CredentialSource } from './credential-source.ts';
-import { isDevOperator } from './dev-operator.ts';
-import type { Identity } from './identity.ts';
+import { isDevOperator, isForeignPage } from './dev-operator.ts';
+import type { CredentialSource, Identity } from './principal.ts';
 
 /** Name of the cookie that `POST /session` sets. */
 export const SESSION_COOKIE = 'molecule_session';
@@ -72,7 +70,7 @@ function known(identity: Identity, credentialHash: string): { identity: Identity
   return { identity, limitKey: `credential:${credentialHash}` };
 }
 
-/** Lower-case hex SHA-256, the only form in which a token or a session is kept (decision 4). */
+/** Lower-case hex SHA-256, the only form in which a token or a session is kept. */
 export function sha256Hex(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }

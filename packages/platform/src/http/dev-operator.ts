@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { isForeignPage } from './browser-origin.ts';
 
-/** What the dev rule looks at: the socket, the headers and the port we listen on. */
+/** A request as the dev rule sees it: the socket, the headers and the port we listen on. */
 export interface DevRequest {
   readonly remoteAddress: string | undefined;
   readonly headers: IncomingHttpHeaders;
@@ -13,8 +12,7 @@ const TUNNEL_HEADER = /^(?:forwarded$|x-forwarded-|via$|cf-)/;
 
 /**
  * Whether a request without `Authorization` is the operator in dev mode: only from this machine, addressed
- * to this machine, not through a tunnel, not in a workspace's name, and not by somebody else's web page
- * (decision 2; all conditions hold).
+ * to this machine, not through a tunnel, not in a workspace's name, and not by somebody else's web page.
  */
 export function isDevOperator({ remoteAddress, headers, port }: DevRequest): boolean {
   if (headers.authorization !== undefined) return false;
@@ -38,4 +36,19 @@ function localHosts(port: number): string[] {
 /** True for 127.0.0.0/8, `::1` and the IPv4 ones written as IPv6. */
 function isLoopbackAddress(address: string | undefined): boolean {
   return address !== undefined && /^(?:::1|(?:::ffff:)?127\.\d+\.\d+\.\d+)$/i.test(address);
+}
+
+/**
+ * True when a browser page that is not ours made the request. Only credentials that a browser adds by itself
+ * (the session cookie, the dev operator) need this; a bearer never does. `null` is what browsers
+ * write for a page without an origin, so it counts as foreign; free text such as `my-agent/1.0` does not.
+ */
+export function isForeignPage(headers: IncomingHttpHeaders, isOurs: (origin: string) => boolean): boolean {
+  const origin = headers.origin;
+  if (origin !== undefined && (origin === 'null' || /^https?:\/\//i.test(origin))) {
+    if (!isOurs(origin.toLowerCase())) return true;
+    return false;
+  }
+  const site = headers['sec-fetch-site'];
+  return site !== undefined && site !== 'none' && site !== 'same-origin';
 }

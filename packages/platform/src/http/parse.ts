@@ -1,5 +1,5 @@
 import type { Wire, WireType } from '@molecule-ai/protocol';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import { ApiError } from './api-error.ts';
 
@@ -10,15 +10,20 @@ export function parseBody<W extends Wire>(wire: W, body: unknown, message?: stri
   return parseWith(wire, body === undefined ? {} : body, message);
 }
 
-/** The query in the shape of `wire`; a parameter given twice counts with its last value. */
-export function parseQuery<W extends Wire>(wire: W, query: unknown): WireType<W> {
-  const once = Object.fromEntries(
-    Object.entries(query as Record<string, unknown>).map(([key, value]) => [
-      key,
-      Array.isArray(value) ? value.at(-1) : value,
-    ]),
+/** The parameters of a query by name. */
+export type QueryValues = Readonly<Record<string, string | undefined>>;
+
+/** The query with one value a parameter; one given twice counts with its last value. */
+export function lastValues(query: unknown): QueryValues {
+  const entries = Object.entries(query as Readonly<Record<string, string | string[] | undefined>>);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, Array.isArray(value) ? value.at(-1) : value]),
   );
-  return parseWith(wire, once, undefined);
+}
+
+/** The query in the shape of `wire`; 400 naming the first wrong parameter. */
+export function parseQuery<W extends Wire>(wire: W, values: QueryValues): WireType<W> {
+  return parseWith(wire, values, undefined);
 }
 
 function parseWith<W extends Wire>(wire: W, value: unknown, message: string | undefined): WireType<W> {
@@ -37,20 +42,31 @@ function invalidRequest(error: z.ZodError, message: string | undefined): ApiErro
   });
 }
 
-/** The id in lower case, whatever case it came in; 400 when it is no UUID (wire contract 9, ✗21). */
-export function parseWorkspaceId(text: string, field: string): string {
-  const id = text.trim().toLowerCase();
+/** The id in lower case, whatever case it came in; 400 when it is no UUID. */
+export function parseWorkspaceId(text: string | undefined, field: string): string {
+  const id = (text ?? '').trim().toLowerCase();
   if (UUID.test(id)) return id;
   throw new ApiError(400, 'invalid_workspace_id', 'invalid workspace ID', { extras: { field } });
 }
 
-/** The `:id` of the path, normalised. */
-export function workspaceParam(request: Pick<FastifyRequest, 'params'>): string {
-  return parseWorkspaceId(pathParam(request, 'id'), 'id');
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Reads each body as JSON whatever its Content-Type says; no bytes mean no body. */
+export function acceptOnlyJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) =>
+    parseJson(body),
+  );
 }
 
-/** A parameter of the path as it came. */
-export function pathParam(request: Pick<FastifyRequest, 'params'>, name: string): string {
-  const params = request.params as Readonly<Record<string, string | undefined>>;
-  return params[name] ?? '';
+function parseJson(body: Buffer): unknown {
+  if (body.length === 0) return undefined;
+  try {
+    return JSON.parse(decoder.decode(body));
+  } catch (cause) {
+    throw new ApiError(400, 'invalid_json', 'invalid JSON', {
+      cause,
+      extras: { hint: 'The body must be one JSON value in UTF-8.' },
+    });
+  }
 }

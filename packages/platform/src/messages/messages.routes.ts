@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { GetMessageQuery, OwnMessageQuery } from '@molecule-ai/protocol';
+import { type A2aAnswer, type JsonObject, type QueuedAnswer, routes } from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
-import { removedHolder, requireCaller, requireWorkspaceAccess } from '../http/access.ts';
 import { ApiError } from '../http/api-error.ts';
-import type { Caller } from '../http/identity.ts';
-import { parseQuery, parseWorkspaceId, pathParam, workspaceParam } from '../http/parse.ts';
+import { mount, StatusResponse } from '../http/mount.ts';
+import { parseWorkspaceId } from '../http/parse.ts';
+import type { Caller, RemovedHolder } from '../http/principal.ts';
 import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
 import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rules.ts';
 import { workspaceRemoved } from '../workspaces/workspace.lookup.ts';
@@ -15,8 +15,8 @@ import type { ToldOutcome } from './message-exchange.service.ts';
 import type { MessagesService } from './messages.service.ts';
 import { failureToError, underRequestId, wrapAnswer } from './outcome/outcome.rules.ts';
 
-/** Calls to workspaces over HTTP (wire contract 3.19, 3.20). */
-export function registerMessagesRoutes(
+/** Messages to workspaces over HTTP. */
+export function mountMessagesRoutes(
   app: FastifyInstance,
   context: PlatformContext,
   messages: MessagesService,
@@ -35,55 +35,45 @@ export function registerMessagesRoutes(
   };
 
   const send = async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    chooseTarget: (caller: Caller) => string,
-  ) => {
-    const removed = removedHolder(request);
-    if (removed !== undefined) throw workspaceRemoved(removed.workspaceId, removed.removedAt);
-    const caller = requireCaller(request);
-    const asked = parseWaitSeconds(headerOf(request, 'x-timeout'), {
-      field: 'X-Timeout',
-      max: MAX_HOLD_SECONDS,
-    });
-    const message = normaliseMessage(request.body, randomUUID);
-    const targetId = chooseTarget(caller);
+    { body: message, caller, request, reply }: IncomingCall,
+    targetId: string,
+  ): Promise<A2aAnswer | StatusResponse<202, QueuedAnswer>> => {
+    const bounds = { field: 'X-Timeout', max: MAX_HOLD_SECONDS };
+    const holdSeconds =
+      parseWaitSeconds(headerOf(request, 'x-timeout'), bounds) ?? settings.answerHoldSeconds;
     const callerId = caller.kind === 'workspace' ? caller.workspaceId : null;
     const connection = watchConnection(reply);
-    const holdSeconds = asked ?? settings.answerHoldSeconds;
     const result = await messages.send({ callerId, targetId, message }, holdSeconds, connection);
     if (result.kind === 'reply') return result.body;
-    if (result.kind === 'queued') return reply.code(202).send(result.body);
+    if (result.kind === 'queued') return new StatusResponse(202, result.body);
     const { answer, error } = await tell(result, caller, connection);
     if (answer === null) throw failureToError(error);
-    return underRequestId(answer, message.view.envelope);
+    // The agent's own JSON, passed on as it is.
+    return underRequestId(answer, message.view.envelope) as JsonObject as A2aAnswer;
   };
 
-  app.post('/workspaces/:id/a2a', (request, reply) => send(request, reply, () => workspaceParam(request)));
+  const options = {
+    body: (json: unknown) => normaliseMessage(json, randomUUID),
+    removedError: ({ workspaceId, removedAt }: RemovedHolder) => workspaceRemoved(workspaceId, removedAt),
+  };
 
-  app.post('/a2a', (request, reply) =>
-    send(request, reply, (caller) => {
-      const { target: query } = parseQuery(OwnMessageQuery, request.query);
-      const named = namedTarget({
-        header: headerOf(request, 'x-target-workspace-id'),
-        query,
-        body: request.body,
-      });
-      if (named !== undefined) return parseWorkspaceId(named, 'target');
-      if (caller.kind === 'workspace') return caller.workspaceId;
-      throw new ApiError(400, 'invalid_request', 'target is required', {
-        extras: { field: 'target', hint: 'Name it in X-Target-Workspace-ID or ?target=.' },
-      });
-    }),
-  );
+  mount(app, routes.sendMessage, options, (incoming) => send(incoming, incoming.params.id));
 
-  app.get('/workspaces/:id/messages/:messageId', async (request, reply) => {
-    const workspaceId = workspaceParam(request);
-    const caller = requireWorkspaceAccess(request, workspaceId);
-    const { wait } = parseQuery(GetMessageQuery, request.query);
-    const waitSeconds = parseWaitSeconds(wait, { field: 'wait', max: MAX_WAIT_SECONDS }) ?? 0;
-    const messageId = pathParam(request, 'messageId');
-    const reference = { workspaceId, messageId, byOperator: caller.kind === 'operator' };
+  mount(app, routes.sendOwnMessage, options, (incoming) => {
+    const { caller, query, request } = incoming;
+    const header = headerOf(request, 'x-target-workspace-id');
+    const named = namedTarget({ header, query: query.target, body: request.body });
+    if (named !== undefined) return send(incoming, parseWorkspaceId(named, 'target'));
+    if (caller.kind === 'workspace') return send(incoming, caller.workspaceId);
+    throw new ApiError(400, 'invalid_request', 'target is required', {
+      extras: { field: 'target', hint: 'Name it in X-Target-Workspace-ID or ?target=.' },
+    });
+  });
+
+  mount(app, routes.getMessage, async ({ params, query, caller, reply }) => {
+    const waitSeconds = parseWaitSeconds(query.wait, { field: 'wait', max: MAX_WAIT_SECONDS }) ?? 0;
+    const byOperator = caller.kind === 'operator';
+    const reference = { workspaceId: params.id, messageId: params.messageId, byOperator };
     const connection = watchConnection(reply);
     const { view, told } = await messages.look(reference, waitSeconds, connection);
     return {
@@ -91,6 +81,13 @@ export function registerMessagesRoutes(
       ...(told === undefined ? NO_OUTCOME : await tell(told, caller, connection)),
     };
   });
+}
+
+interface IncomingCall {
+  readonly body: ReturnType<typeof normaliseMessage>;
+  readonly caller: Caller;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
 }
 
 const NO_OUTCOME = { answer: null, error: null };

@@ -1,5 +1,5 @@
 import type { WorkspaceRow } from '../database/schema.ts';
-import type { Identity } from '../http/identity.ts';
+import type { Identity } from '../http/principal.ts';
 
 /** What a register may do. */
 export type RegisterDecision =

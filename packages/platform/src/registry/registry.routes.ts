@@ -1,34 +1,34 @@
-import { HeartbeatRequest, RegisterRequest, UpdateCardRequest } from '@molecule-ai/protocol';
+import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
-import { requireOwnToken } from '../http/access.ts';
-import { parseBody, parseWorkspaceId } from '../http/parse.ts';
+import { requireWorkspace } from '../http/access.ts';
+import { mount } from '../http/mount.ts';
+import { parseWorkspaceId } from '../http/parse.ts';
 import type { RegistryService } from './registry.service.ts';
 
-/** Registering, heartbeats and cards (wire contract 3.10 to 3.12). */
-export function registerRegistryRoutes(app: FastifyInstance, registry: RegistryService): void {
-  app.post('/registry/register', async (request) => {
-    const body = parseBody(RegisterRequest, request.body, 'invalid request body');
-    return registry.register(namedWorkspace(body), body, request.identity);
-  });
+/** Registering, heartbeats and cards; the body names the workspace. */
+export function mountRegistryRoutes(app: FastifyInstance, registry: RegistryService): void {
+  const options = { bodyError: 'invalid request body' };
 
-  app.post('/registry/heartbeat', async (request) => {
-    const body = parseBody(HeartbeatRequest, request.body, 'invalid request body');
-    const id = namedWorkspace(body);
-    requireOwnToken(request, id);
+  mount(app, routes.register, options, ({ body, caller }) =>
+    registry.register(workspaceOf(body), body, caller),
+  );
+
+  mount(app, routes.heartbeat, options, ({ body, caller }) => {
+    const id = workspaceOf(body);
+    requireWorkspace(caller, id);
     return registry.heartbeat(id, body);
   });
 
-  app.post('/registry/update-card', async (request) => {
-    const body = parseBody(UpdateCardRequest, request.body, 'invalid request body');
-    const id = namedWorkspace(body);
-    requireOwnToken(request, id);
+  mount(app, routes.updateCard, options, async ({ body, caller }) => {
+    const id = workspaceOf(body);
+    requireWorkspace(caller, id);
     await registry.updateCard(id, body.agent_card);
     return { status: 'updated' };
   });
 }
 
-/** The workspace that a body names; both spellings are fine, the schema has made sure that they agree. */
-function namedWorkspace(body: { id?: string | undefined; workspace_id?: string | undefined }): string {
+/** Both spellings are fine, the schema has made sure that they agree. */
+function workspaceOf(body: { id?: string | undefined; workspace_id?: string | undefined }): string {
   const field = body.workspace_id === undefined ? 'id' : 'workspace_id';
-  return parseWorkspaceId(body.workspace_id ?? body.id ?? '', field);
+  return parseWorkspaceId(body.workspace_id ?? body.id, field);
 }

@@ -14,7 +14,7 @@ import { requireAlive, type WorkspaceDirectory } from '../directory/workspace-di
 import { cardOf } from '../directory/workspace-view.rules.ts';
 import { removedCredential } from '../http/access.ts';
 import { ApiError } from '../http/api-error.ts';
-import type { Identity } from '../http/identity.ts';
+import type { Identity } from '../http/principal.ts';
 import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
 import { timestamp } from '../time/clock.ts';
 import type { TokensService } from '../tokens/tokens.service.ts';

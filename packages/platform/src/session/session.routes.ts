@@ -1,12 +1,12 @@
-import { CreateSessionRequest } from '@molecule-ai/protocol';
+import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import { type Authenticator, SESSION_COOKIE } from '../http/authenticator.ts';
-import { parseBody } from '../http/parse.ts';
+import { mount } from '../http/mount.ts';
 import { SESSION_LIFETIME_MS, type SessionService } from './session.service.ts';
 
-/** Sign-in and sign-out of a browser: an HttpOnly, SameSite=Strict cookie (decision 8). */
-export function registerSessionRoutes(
+/** Sign-in and sign-out of a browser: an HttpOnly, SameSite=Strict cookie. */
+export function mountSessionRoutes(
   app: FastifyInstance,
   context: PlatformContext,
   sessions: SessionService,
@@ -19,14 +19,13 @@ export function registerSessionRoutes(
     secure: context.publicUrl().startsWith('https:'),
   });
 
-  app.post('/session', async (request, reply) => {
-    const body = parseBody(CreateSessionRequest, request.body);
+  mount(app, routes.createSession, async ({ body, reply }) => {
     const value = await sessions.open(body.operator_key, authenticator);
     reply.setCookie(SESSION_COOKIE, value, { ...cookieOptions(), maxAge: SESSION_LIFETIME_MS / 1_000 });
     return { status: 'ok' };
   });
 
-  app.delete('/session', async (request, reply) => {
+  mount(app, routes.deleteSession, async ({ request, reply }) => {
     const cookie = request.cookies[SESSION_COOKIE];
     if (cookie !== undefined) await sessions.close(cookie);
     reply.clearCookie(SESSION_COOKIE, cookieOptions());

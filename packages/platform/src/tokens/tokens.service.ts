@@ -3,7 +3,7 @@ import type { PlatformContext } from '../context.ts';
 import type { PlatformDatabase, UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { ApiError } from '../http/api-error.ts';
-import type { TokenHolder } from '../http/credential-source.ts';
+import type { TokenHolder } from '../http/principal.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 import { TokenCache, TokenUsage } from './token-cache.ts';
 import { createTokenSecret } from './token-secret.ts';

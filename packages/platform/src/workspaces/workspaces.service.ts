@@ -19,7 +19,7 @@ import {
 import { toDetail, toListRow } from '../directory/workspace-view.rules.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { ApiError } from '../http/api-error.ts';
-import type { Caller } from '../http/identity.ts';
+import type { Caller } from '../http/principal.ts';
 import { timestamp } from '../time/clock.ts';
 import type { TokensService } from '../tokens/tokens.service.ts';
 import { describeConnection } from './connection.rules.ts';

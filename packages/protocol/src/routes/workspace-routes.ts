@@ -45,11 +45,11 @@ export const workspaceRoutes = defineRoutes({
   getWorkspace: {
     method: 'GET',
     path: '/workspaces/:id',
-    summary: 'Returns one workspace.',
-    access: 'workspace',
+    summary: 'Returns one workspace to itself, an operator, and those who may communicate with it.',
+    access: 'caller',
     query: GetWorkspaceQuery,
     responses: { 200: WorkspaceDetail },
-    errors: ['access_denied'],
+    errors: ['access_denied', 'invalid_workspace_id', 'workspace_not_found'],
   },
   patchWorkspace: {
     method: 'PATCH',

@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { ApiError } from './api-error.ts';
-import { toApiError } from './error-answer.ts';
+import { ApiError, toApiError } from './api-error.ts';
 
-describe('a failure as an answer', () => {
+describe('a failure as a response', () => {
   it('is what a room said it is', () => {
     const error = new ApiError(404, 'workspace_not_found', 'workspace not found');
     expect(toApiError(error)).toBe(error);
   });
 
-  it('of the database is 503, so that it is tried again (wire contract 9, ✗28)', () => {
+  it('of the database is 503, so that clients retry', () => {
     const locked = new Error('database is locked');
     const answer = toApiError(locked, (error) => error === locked);
     expect(answer).toMatchObject({ status: 503, code: 'platform_unavailable' });

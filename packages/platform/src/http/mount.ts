@@ -1,0 +1,134 @@
+import type {
+  KnownRoute,
+  Route,
+  RouteParams,
+  RouteQuery,
+  RouteRequest,
+  RouteResponse,
+  RouteStatus,
+} from '@molecule-ai/protocol';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type CallerOf, requireCredential, requireWorkspaceOfPath } from './access.ts';
+import type { ApiError } from './api-error.ts';
+import { lastValues, parseBody, parseQuery, parseWorkspaceId, type QueryValues } from './parse.ts';
+import type { RemovedHolder } from './principal.ts';
+
+/** One request as the handler of its route gets it: access enforced, everything parsed. */
+export interface Incoming<R extends KnownRoute, Query = RouteQuery<R>, Body = RouteRequest<R>> {
+  /** Workspace ids in lower case, every other parameter as it came. */
+  readonly params: RouteParams<R>;
+  readonly query: Query;
+  readonly body: Body;
+  readonly caller: CallerOf<R['access']>;
+  readonly request: FastifyRequest;
+  /** For headers, cookies, and whether the client is still there; the body is what the handler returns. */
+  readonly reply: FastifyReply;
+}
+
+/** A response with another status than the usual one of its route. */
+export class StatusResponse<Status extends number, Body> {
+  readonly status: Status;
+  readonly body: Body;
+
+  constructor(status: Status, body: Body) {
+    this.status = status;
+    this.body = body;
+  }
+}
+
+/** The status of a plain return: 200 where the route has it, else its only one. */
+type UsualStatus<R extends KnownRoute> = 200 extends RouteStatus<R> ? 200 : RouteStatus<R>;
+
+/** What a handler returns: the body of the usual status, or another declared status with its body. */
+export type Result<R extends KnownRoute> =
+  | RouteResponse<R, UsualStatus<R>>
+  | {
+      [Status in Exclude<RouteStatus<R>, UsualStatus<R>> & number]: StatusResponse<
+        Status,
+        RouteResponse<R, Status>
+      >;
+    }[Exclude<RouteStatus<R>, UsualStatus<R>> & number];
+
+export interface MountOptions<R extends KnownRoute, Query, Body> {
+  /** Reads the query instead of the schema of the route; a parameter given twice comes with its last value. */
+  readonly query?: (values: QueryValues) => Query;
+  /** Reads the JSON body instead of the schema of the route. */
+  readonly body?: (json: unknown) => Body;
+  /** Begins the message of a 400 for a wrong body. */
+  readonly bodyError?: string;
+  /** What the old token of a removed workspace gets instead of a 401. */
+  readonly removedError?: (holder: RemovedHolder, params: RouteParams<R>) => ApiError | undefined;
+}
+
+type Handler<R extends KnownRoute, Query, Body> = (
+  incoming: Incoming<R, Query, Body>,
+) => Result<R> | Promise<Result<R>>;
+
+/**
+ * Serves a route of the table. Before the body is read, the access is enforced and the workspace ids of the path are
+ * checked; then query and body are parsed, and what the handler returns is the response.
+ */
+export function mount<R extends KnownRoute>(
+  app: FastifyInstance,
+  route: R,
+  handler: Handler<R, RouteQuery<R>, RouteRequest<R>>,
+): void;
+export function mount<R extends KnownRoute, Query = RouteQuery<R>, Body = RouteRequest<R>>(
+  app: FastifyInstance,
+  route: R,
+  options: MountOptions<R, Query, Body>,
+  handler: Handler<R, Query, Body>,
+): void;
+export function mount<R extends KnownRoute>(
+  app: FastifyInstance,
+  route: R,
+  ...rest: [Handler<R, unknown, unknown>] | [MountOptions<R, unknown, unknown>, Handler<R, unknown, unknown>]
+): void {
+  const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
+  const usualStatus = 200 in route.responses ? 200 : Number(Object.keys(route.responses)[0]);
+  const workspaceParams = [...route.path.matchAll(/:(id|workspaceId)\b/g)].map(([, name]) => String(name));
+  const readQuery = options.query ?? queryReader(route);
+  const readBody = options.body ?? bodyReader(route, options.bodyError);
+
+  app.mountedRoutes.add(route);
+  app.route({
+    method: route.method,
+    url: route.path,
+    preParsing: async (request) => {
+      requireCredential(route.access, request);
+      const params = request.params as Record<string, string>;
+      for (const name of workspaceParams) params[name] = parseWorkspaceId(params[name], name);
+      const removedError = (holder: RemovedHolder) =>
+        options.removedError?.(holder, params as RouteParams<R>);
+      requireWorkspaceOfPath(route.access, request.identity, params.id, removedError);
+    },
+    handler: async (request, reply) => {
+      const result: unknown = await handler({
+        params: request.params as RouteParams<R>,
+        query: readQuery?.(lastValues(request.query)),
+        body: readBody?.(request.body),
+        caller: request.identity as CallerOf<R['access']>,
+        request,
+        reply,
+      });
+      const hasStatus = result instanceof StatusResponse;
+      reply.code(hasStatus ? result.status : usualStatus);
+      return hasStatus ? result.body : result;
+    },
+  });
+}
+
+function queryReader({ query }: Route): ((values: QueryValues) => unknown) | undefined {
+  return query && ((values) => parseQuery(query, values));
+}
+
+function bodyReader({ request }: Route, message?: string): ((json: unknown) => unknown) | undefined {
+  return request && !('media' in request) ? (json) => parseBody(request, json, message) : undefined;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The routes of the table that are served. */
+    mountedRoutes: Set<KnownRoute>;
+  }
+}
