@@ -2,7 +2,7 @@ import { messageRoutes } from './message-routes.ts';
 import { platformRoutes } from './platform-routes.ts';
 import { registryRoutes } from './registry-routes.ts';
 import { resourceRoutes } from './resource-routes.ts';
-import type { PathParams, Route } from './route.ts';
+import type { PathParams } from './route.ts';
 import { workspaceRoutes } from './workspace-routes.ts';
 
 type Routes = typeof workspaceRoutes &
@@ -28,7 +28,7 @@ export const routes: Routes = {
 };
 
 /** A route of the table, whichever it is. */
-export type KnownRoute = Route & { readonly name: RouteName };
+export type KnownRoute = Routes[RouteName];
 
 interface Pattern {
   readonly route: KnownRoute;
