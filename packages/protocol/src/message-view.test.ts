@@ -70,9 +70,11 @@ describe('viewMessage', () => {
   });
 
   it('finds what is answered in the metadata of the params as well', () => {
-    const message = { metadata: { in_reply_to: '' } };
-    const view = viewMessage({ params: { message, metadata: { in_reply_to: 'q' } } });
+    const metadata = { in_reply_to: 'q' };
+    const view = viewMessage({ params: { message: {}, metadata } });
     expect(view).toMatchObject({ inReplyTo: 'q', expectsAnswer: false });
+    const own = viewMessage({ params: { message: { metadata: { in_reply_to: '' } }, metadata } });
+    expect(own).toMatchObject({ inReplyTo: '', expectsAnswer: true });
   });
 
   it('reads requests that carry no message', () => {

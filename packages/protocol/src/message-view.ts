@@ -62,8 +62,7 @@ class EnvelopeView implements MessageView {
   constructor(envelope: JsonObject) {
     const params = objectOf(envelope.params);
     const message = isJsonObject(params.message) ? params.message : objectOf(envelope.message);
-    const outer = objectOf(params.metadata);
-    const inner = objectOf(message.metadata);
+    const metadata = Object.freeze({ ...objectOf(params.metadata), ...objectOf(message.metadata) });
     this.envelope = envelope;
     this.method = textOf(envelope.method);
     this.params = params;
@@ -71,10 +70,10 @@ class EnvelopeView implements MessageView {
     this.role = isAgentRole(message.role) ? 'agent' : 'user';
     this.messageId = idOf(message.messageId);
     this.contextId = idOf(message.contextId) || idOf(params.contextId);
-    this.traceId = textOf(inner.trace_id) || textOf(outer.trace_id);
-    this.inReplyTo = idOf(inner.in_reply_to) || idOf(outer.in_reply_to);
-    this.delegationId = idOf(inner.delegation_id) || idOf(outer.delegation_id);
-    this.metadata = Object.freeze({ ...outer, ...inner });
+    this.traceId = textOf(metadata.trace_id);
+    this.inReplyTo = idOf(metadata.in_reply_to);
+    this.delegationId = idOf(metadata.delegation_id);
+    this.metadata = metadata;
     this.expectsAnswer = expectsAnswer(this);
     Object.freeze(this);
   }

@@ -81,6 +81,6 @@ export function textOf(value: JsonValue | undefined): string {
 
 /** A string, or a number other than 0 as a string, as some platforms number their ids; else `''`. */
 export function idOf(value: JsonValue | undefined): string {
-  if (typeof value === 'number') return value === 0 || !Number.isFinite(value) ? '' : String(value);
-  return textOf(value);
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' && value !== 0 && Number.isFinite(value) ? String(value) : '';
 }

@@ -65,6 +65,8 @@ describe('a normalised message', () => {
     expect(read({ role: 'agent' }).expectsAnswer).toBe(false);
     expect(read({ role: 'ROLE_AGENT' }).expectsAnswer).toBe(false);
     expect(read({ metadata: { in_reply_to: 'q' } })).toMatchObject({ inReplyTo: 'q', expectsAnswer: false });
+    expect(read({ metadata: { in_reply_to: 7 } })).toMatchObject({ inReplyTo: '7', expectsAnswer: false });
+    expect(read({}, { contextId: 'c' }).contextId).toBe('c');
     expect(read({}, { metadata: { in_reply_to: 'q', trace_id: 't' } })).toMatchObject({
       inReplyTo: 'q',
       traceId: 't',
