@@ -15,6 +15,7 @@ export {
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
 export type { AgentEventName, AgentEvents, AgentListener, DegradedReason } from './agent/agent-events.ts';
+export type { AgentHealth, AgentState } from './agent/agent-health.ts';
 export type {
   AgentClient,
   HandlerAnswer,
@@ -22,7 +23,6 @@ export type {
   MessageHandler,
   RemoteAgentOptions,
 } from './agent/agent-options.ts';
-export type { AgentHealth, AgentState } from './agent/health.ts';
 export {
   type AgentStartOptions,
   type AgentStopOptions,

@@ -1,6 +1,5 @@
 import { type AddressGuard, createAddressGuard } from '@molecule-ai/net-guard';
-import type { PlatformDatabase, Queryable } from './database/platform-database.ts';
-import { rememberDatabase } from './database/prepared-query.ts';
+import type { PlatformDatabase } from './database/platform-database.ts';
 import { createInProcessBus, type EventBus } from './events/event-bus.ts';
 import { EventLog } from './events/event-log.ts';
 import { type PlatformLogger, silentLogger } from './logging/logger.ts';
@@ -11,8 +10,6 @@ import { type Clock, systemClock } from './time/clock.ts';
 /** What is shared by every room of one running platform. A room takes the parts that it uses. */
 export interface PlatformContext {
   readonly database: PlatformDatabase;
-  /** `database.query`. */
-  readonly db: Queryable;
   readonly clock: Clock;
   readonly logger: PlatformLogger;
   readonly settings: PlatformSettings;
@@ -43,6 +40,5 @@ export function createContext({ options, ...parts }: ContextParts): PlatformCont
     resolve: options.resolve,
   });
   const events = new EventLog({ database, bus, clock });
-  rememberDatabase(database);
-  return { ...parts, db: database.query, clock, logger, bus, addressGuard, events };
+  return { ...parts, clock, logger, bus, addressGuard, events };
 }

@@ -7,7 +7,9 @@ export type PlatformStartErrorCode =
   /** Another platform runs on the same data folder. */
   | 'data_folder_in_use'
   /** The data folder cannot be made or written. */
-  | 'data_folder_unusable';
+  | 'data_folder_unusable'
+  /** The stored data was written by a version of the platform that this one cannot read. */
+  | 'data_incompatible';
 
 /** Thrown by `createPlatform` when the machine is in the way; everything opened so far has been closed again. */
 export class PlatformStartError extends Error {

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { mountActivityRoutes } from './activity/activity.routes.ts';
-import { createActivityService } from './activity/activity.service.ts';
+import { ActivityService } from './activity/activity.service.ts';
 import type { PlatformContext } from './context.ts';
 import { WorkspaceDirectory } from './directory/workspace-directory.ts';
 import { EventRetention } from './events/event-log.ts';
@@ -8,10 +8,9 @@ import { mountHealthRoutes } from './health/health.routes.ts';
 import { HierarchyService } from './hierarchy/hierarchy.service.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticator } from './http/authenticator.ts';
-import { mountOpenApiRoute } from './http/openapi.ts';
 import { LivenessMonitor } from './liveness/liveness.monitor.ts';
 import { mountMessagesRoutes } from './messages/messages.routes.ts';
-import { createMessagesService } from './messages/messages.service.ts';
+import { MessagesService } from './messages/messages.service.ts';
 import { mountNotifyRoutes } from './notify/notify.routes.ts';
 import { NotifyService } from './notify/notify.service.ts';
 import { mountDiscoveryRoutes } from './registry/discovery.routes.ts';
@@ -44,15 +43,14 @@ export async function createRooms(context: PlatformContext, operatorKey: string)
   const liveness = new LivenessMonitor({ ...context, workspaces });
   const tokens = new TokensService({ ...context, workspaces });
   const sessions = new SessionService(context);
-  const activity = createActivityService(context, workspaces);
-  const messages = createMessagesService(context, { activity, workspaces, hierarchy });
+  const activity = new ActivityService({ ...context, workspaces });
+  const messages = new MessagesService({ ...context, activity, hierarchy, workspaces });
 
   const authenticator = createAuthenticator(context, operatorKey, {
     findToken: (hash) => tokens.findToken(hash),
     findSession: (hash) => sessions.findSession(hash),
   });
   const app = await createApp(context, authenticator);
-  mountOpenApiRoute(app, context.publicUrl);
   mountHealthRoutes(app, context);
   mountTokensRoutes(app, tokens);
   mountSessionRoutes(app, context, sessions, authenticator);

@@ -107,7 +107,6 @@ describe('the package', () => {
         "NIL_UUID",
         "NotifyAnswer",
         "NotifyRequest",
-        "OpenApiDocument",
         "OrgKeyList",
         "OrgKeyRow",
         "OwnMessageQuery",

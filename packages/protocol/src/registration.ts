@@ -97,8 +97,8 @@ export const HeartbeatRequest = wire('HeartbeatRequest', (w) =>
 export type HeartbeatRequest = WireType<typeof HeartbeatRequest>;
 
 /**
- * Answer of a heartbeat. `pending` counts messages not yet acknowledged; with it and `paused` the separate state
- * poll is optional. A removed workspace gets 401 `workspace_removed` instead. Source: wire contract 10.2.
+ * Answer of a heartbeat. `pending` counts messages that wait for the agent, neither acknowledged nor answered;
+ * with it and `paused` the separate state poll is optional. A removed workspace gets 401 `workspace_removed` instead. Source: wire contract 10.2.
  */
 export const HeartbeatAnswer = wire('HeartbeatAnswer', (w) =>
   w.object({

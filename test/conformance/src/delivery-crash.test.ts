@@ -53,6 +53,20 @@ onEachDatabase('an agent that is killed', { onDisk: true }, (site) => {
       expect(await inboxTexts(peer)).toEqual([expect.stringContaining('echo: once')]);
     });
 
+    verifies('delivery.visible-exactly-once-after-a-crash', 'also when no position was stored', async () => {
+      const { platform, member, peer, start } = await startWorkspace(site, delivery);
+      const first = start('reply-then-hang');
+      await first.reported('started');
+      await send(peer.caller, member.id, 'once', { messageId: 'm-1' });
+      await first.reported('replied');
+      await first.kill();
+      const second = start('echo');
+      expect(await second.reported('handling')).toMatchObject({ text: 'once' });
+      await second.reported('replied');
+      await untilAcknowledged(platform, member);
+      expect(await inboxTexts(peer)).toEqual([expect.stringContaining('echo: once')]);
+    });
+
     verifies('delivery.killed-handler-runs-again', async () => {
       const { platform, member, peer, start } = await startWorkspace(site, delivery);
       const first = start('hang');

@@ -3,7 +3,7 @@ import { NIL_UUID } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
 import { onEachDatabase } from './harness/each-database.ts';
 import { type Answer, rowsOf, textAt } from './harness/http.ts';
-import { inbox, inboxTexts, type Member, onboard, send } from './harness/members.ts';
+import { heartbeat, inbox, inboxTexts, type Member, onboard, send } from './harness/members.ts';
 import { verifies } from './verifies.ts';
 
 const HOUR = 3_600_000;
@@ -222,6 +222,26 @@ onEachDatabase('acknowledging', (site) => {
     expect(await ack(member, rows[3]?.seq)).toMatchObject({ status: 200, body: { acknowledged: 2 } });
     expect(await pending()).toBe(0);
     expect(await inboxTexts(member)).toEqual(['1', '2', '3', '4']);
+  });
+
+  verifies('feed.ack.answered-is-not-acknowledged', async () => {
+    const platform = await site.platform();
+    const [member, peer] = [await onboard(platform), await onboard(platform)];
+    await send(peer.caller, member.id, 'first', { messageId: 'm-1' });
+    await send(peer.caller, member.id, 'second', { messageId: 'm-2' });
+    const reply = { role: 'agent', metadata: { in_reply_to: 'm-2' } } as const;
+    await send(member.caller, peer.id, 'the answer', reply);
+    const open = await inbox(member, '&unacknowledged=true');
+    expect(open).toMatchObject([
+      { message_id: 'm-1', delivery_state: 'pending' },
+      { message_id: 'm-2', delivery_state: 'answered' },
+    ]);
+    expect((await heartbeat(member)).body).toMatchObject({ pending: 1 });
+    await ack(member, textAt(open[0], 'id'));
+    expect(await inboxTexts(member, '&unacknowledged=true')).toEqual(['second']);
+    await ack(member, textAt(open[1], 'id'));
+    expect(await inboxTexts(member, '&unacknowledged=true')).toEqual([]);
+    expect((await inbox(member))[1]).toMatchObject({ message_id: 'm-2', delivery_state: 'answered' });
   });
 
   verifies('feed.ack.unknown-row', async () => {

@@ -1,34 +1,35 @@
 import type { InboundObserver } from '../inbound/inbound-observer.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { AgentEventEmitter } from './agent-events.ts';
-import type { DegradedReasons } from './health.ts';
+import type { DegradedReason } from './agent-events.ts';
+import type { EventHub } from './event-hub.ts';
 import { describeFailure, type TaskMetrics } from './task-metrics.ts';
 
 /** Where {@link observeInbound} passes on what happens to messages. */
-export interface ObserveInboundOptions {
-  readonly events: AgentEventEmitter;
+export interface InboundAudience {
+  readonly events: EventHub;
   readonly tasks: TaskMetrics;
-  readonly degraded: DegradedReasons;
   readonly logger: Logger;
-  readonly onMetricsChanged: () => void;
+  readonly metricsChanged: () => void;
+  readonly degrade: (reason: DegradedReason, error: unknown) => void;
+  readonly recover: (reason: DegradedReason) => void;
 }
 
 /** Turns what happens to messages into events, log lines and heartbeat metrics. No line holds a message's text. */
-export function observeInbound(options: ObserveInboundOptions): InboundObserver {
-  const { events, tasks, degraded, logger, onMetricsChanged } = options;
+export function observeInbound(audience: InboundAudience): InboundObserver {
+  const { events, tasks, logger, metricsChanged, degrade, recover } = audience;
   return {
     received: (message) => events.emit('message', message),
     started: (message) => {
       tasks.started(message);
-      onMetricsChanged();
+      metricsChanged();
     },
     progressed: (message, text) => {
       tasks.progressed(message, text);
-      onMetricsChanged();
+      metricsChanged();
     },
     ended: (message) => {
       tasks.ended(message);
-      onMetricsChanged();
+      metricsChanged();
     },
     succeeded: () => tasks.succeeded(),
     failed: (_message, error) => tasks.failed(error),
@@ -52,7 +53,7 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
       events.emit('dead-letter', message, details);
     },
     stuck: (message) => {
-      logger.warn({ activityId: message.id }, 'A handler continues although its signal aborted.');
+      logger.warn({ activityId: message.id }, 'A handler goes on although its signal aborted.');
       events.emit('stuck', message);
     },
     cursorLost: (error) => {
@@ -61,24 +62,24 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
     },
     stale: () => {
       logger.warn({}, 'Nothing was read from the feed for three times as long as is normal.');
-      degraded.add('inbound-stale');
+      degrade('inbound-stale', undefined);
     },
-    fresh: () => degraded.remove('inbound-stale'),
+    fresh: () => recover('inbound-stale'),
     blocked: (message) => {
       logger.warn(
         { activityId: message.id },
         'A handler runs for ten minutes, and other messages wait for it: set handlerTimeoutMs to end such handlers.',
       );
-      degraded.add('handlers-blocked');
+      degrade('handlers-blocked', undefined);
     },
-    unblocked: () => degraded.remove('handlers-blocked'),
+    unblocked: () => recover('handlers-blocked'),
     storageDegraded: (error) => {
       logger.error(
         { error },
         'The position cannot be stored: after a restart the one that the platform acknowledged counts.',
       );
-      degraded.add('storage', error);
+      degrade('storage', error);
     },
-    storageRecovered: () => degraded.remove('storage'),
+    storageRecovered: () => recover('storage'),
   };
 }

@@ -13,7 +13,7 @@ export interface PlatformRequest extends CallOptions {
   readonly query?: string | undefined;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** Whether sending it twice does no harm; only then it is retried. */
+  /** Whether sending it twice does no harm; only then it is retried (decision 18). */
   readonly isRepeatable: boolean;
   /** Longest wait for one attempt, in milliseconds. */
   readonly timeoutMs: number;
@@ -27,7 +27,7 @@ export interface PlatformRequest extends CallOptions {
   readonly goneWorkspaceId?: string | undefined;
 }
 
-/** A successful response of the platform. */
+/** A successful answer of the platform. */
 export interface PlatformResponse {
   readonly status: number;
   /** Names in lower case. */

@@ -9,19 +9,21 @@ import {
   type JsonObject,
   type JsonValue,
   type MessageView,
+  mapAnswerText,
   viewMessage,
+  wrapA2aBoundary,
 } from '@molecule-ai/protocol';
 import type { ActivityRowRecord } from '../database/schema.ts';
-import { wrapAnswerMessage } from './answer-message.rules.ts';
 
 /** A stored row with what the registry knows of the other party. */
 export type FeedRecord = ActivityRowRecord & {
+  readonly workspace_id: string;
   readonly peer_name: string | null;
   readonly peer_role: string | null;
 };
 
 /** Who reads: peers' answers are wrapped for agents and shown bare to people (decision 19). */
-export interface FeedReader {
+export interface FeedAudience {
   readonly wrapAnswers: boolean;
   /** The platform's public URL, without a trailing slash. */
   readonly publicUrl: string;
@@ -30,7 +32,7 @@ export interface FeedReader {
 const ROW_STATUSES = ['ok', 'error', 'timeout', 'pending'] as const;
 
 /** One row in both shapes of the family at once (decision 14, wire contract 10.2). */
-export function toActivityRow(record: FeedRecord, reader: FeedReader): ActivityRow {
+export function toActivityRow(record: FeedRecord, reader: FeedAudience): ActivityRow {
   const request = readRequest(record, reader);
   const response = parseJson(record.response_body);
   const toolTrace = parseJson(record.tool_trace);
@@ -76,6 +78,16 @@ export function toActivityRow(record: FeedRecord, reader: FeedReader): ActivityR
   return row;
 }
 
+/**
+ * A message that is an answer, as its receiver gets it: each text part wrapped by itself, and the joined text,
+ * wrapped once, as `params.result`. The stored message stays as the peer wrote it.
+ */
+export function wrapAnswerMessage({ envelope, params, text }: MessageView, wrap: boolean): JsonObject {
+  if (!isJsonObject(envelope.params)) return envelope;
+  const shown = wrap ? mapAnswerText(params, wrapA2aBoundary) : params;
+  return { ...envelope, params: { ...shown, result: wrap ? wrapA2aBoundary(text) : text } };
+}
+
 /** True for a row that brings a peer's answer; its text is the peer's and is wrapped for agents. */
 export function bringsAnswer(
   record: Pick<ActivityRowRecord, 'direction' | 'source_id' | 'in_reply_to'>,
@@ -83,7 +95,7 @@ export function bringsAnswer(
   return record.direction === 'in' && record.source_id !== null && record.in_reply_to !== null;
 }
 
-function readRequest(record: FeedRecord, reader: FeedReader): JsonValue | undefined {
+function readRequest(record: FeedRecord, reader: FeedAudience): JsonValue | undefined {
   const request = parseJson(record.request_body);
   if (!bringsAnswer(record) || !isJsonObject(request)) return request;
   return wrapAnswerMessage(viewMessage(request), reader.wrapAnswers);
@@ -105,7 +117,7 @@ function spokenText(
   return typeof said === 'string' ? said : extractMessageText(request);
 }
 
-function enrich(record: FeedRecord, reader: FeedReader) {
+function enrich(record: FeedRecord, reader: FeedAudience) {
   if (record.peer_id === null) return {};
   return {
     ...(record.peer_name === null ? {} : { peer_name: record.peer_name }),

@@ -1,12 +1,11 @@
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { PlatformContext } from '../context.ts';
+import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { mount } from '../http/mount.ts';
 import type { Caller } from '../http/principal.ts';
 import { watchConnection } from '../waiting/client-connection.ts';
-import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
 import type { ActivityService } from './activity.service.ts';
-import { reportActivity } from './activity-report.service.ts';
 import { parseFeedQuery } from './feed-query.rules.ts';
 
 /** The feed over HTTP: read it, report into it, acknowledge it. */
@@ -14,7 +13,7 @@ export function mountActivityRoutes(
   app: FastifyInstance,
   context: PlatformContext,
   activity: ActivityService,
-  workspaces: WorkspaceLookup,
+  workspaces: WorkspaceDirectory,
 ): void {
   /** A token proves its workspace; the id that an operator gives may be unknown. */
   const requireWorkspace = async (caller: Caller, id: string): Promise<void> => {
@@ -38,7 +37,7 @@ export function mountActivityRoutes(
 
   mount(app, routes.reportActivity, async ({ params, body, caller }) => {
     await requireWorkspace(caller, params.id);
-    const { id } = await reportActivity(context, activity, params.id, body);
+    const { id } = await activity.report(params.id, body);
     return { status: 'logged', activity_id: id };
   });
 

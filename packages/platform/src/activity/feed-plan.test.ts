@@ -1,20 +1,20 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PlatformDatabase } from '../database/platform-database.ts';
-import { rememberDatabase } from '../database/prepared-query.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
-import { countPending, readFeed } from './activity.store.ts';
+import { ActivityStore } from './activity.store.ts';
 import { type FeedQuery, parseFeedQuery, type RawFeedQuery } from './feed-query.rules.ts';
 
 const WORKSPACE = '11111111-2222-4333-8444-555555555555';
 const PEER = '66666666-2222-4333-8444-555555555555';
 
 let database: PlatformDatabase;
+let store: ActivityStore;
 const statements: string[] = [];
 beforeAll(async () => {
   const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'normal' });
   database = await PlatformDatabase.open(dialect, { onQuery: (text) => void statements.push(text) });
-  rememberDatabase(database);
+  store = new ActivityStore({ database });
 });
 afterAll(() => database.close());
 
@@ -55,7 +55,7 @@ describe('reading the feed', () => {
     let count = 0;
     for (const raw of combinations()) {
       for (const sinceSeq of [undefined, 7]) {
-        const details = await plan(() => readFeed(database.query, WORKSPACE, parse(raw), sinceSeq));
+        const details = await plan(() => store.readPage(WORKSPACE, parse(raw), sinceSeq));
         count += 1;
         const walk = details.find((detail) => detail.includes(' a ')) ?? '';
         const isBad =
@@ -69,7 +69,7 @@ describe('reading the feed', () => {
   });
 
   it('counts what waits from an index alone', async () => {
-    const [detail] = await plan(() => countPending(database.query, WORKSPACE));
+    const [detail] = await plan(() => store.countPending(WORKSPACE));
     expect(detail).toContain('USING COVERING INDEX activity_by_delivery');
   });
 });

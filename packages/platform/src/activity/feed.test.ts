@@ -197,13 +197,20 @@ describe('acknowledging', () => {
     expect(await pending(reader)).toBe(0);
   });
 
-  it('leaves out what the agent has answered already', async () => {
+  it('is not implied by an answer', async () => {
     const reader = await running.join({ name: 'reader' });
-    await send(reader, asker, `b1-${reader.id}`);
-    const reply = say('answer', `b2-${reader.id}`, { in_reply_to: `b1-${reader.id}` });
+    for (const n of [1, 2]) await send(reader, asker, `b${n}-${reader.id}`);
+    const reply = say('answer', `b3-${reader.id}`, { in_reply_to: `b2-${reader.id}` });
     await running.call('POST', `/workspaces/${asker.id}/a2a`, { token: reader.token, body: reply });
+    const open = (await read(reader, '?unacknowledged=true')).body;
+    expect(open).toMatchObject([{ delivery_state: 'pending' }, { delivery_state: 'answered' }]);
+    expect(await pending(reader)).toBe(1);
+    await ack(reader, open[1].id);
     expect((await read(reader, '?unacknowledged=true')).body).toEqual([]);
-    expect(await pending(reader)).toBe(0);
+    expect((await read(reader, '?order=asc')).body).toMatchObject([
+      { delivery_state: 'acknowledged' },
+      { delivery_state: 'answered' },
+    ]);
   });
 
   it('is 404 for a row the feed does not have, and 400 without one', async () => {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PlatformDatabase, type PlatformDatabaseOptions } from './platform-database.ts';
 import { lockFile, openSqliteDialect } from './sqlite-dialect.ts';
@@ -41,6 +42,28 @@ describe('the embedded database', () => {
     ]);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(statSync(join(folder, 'data')).mode & 0o777).toBe(0o700);
+  });
+
+  it('refuses data of a version that it cannot read, and leaves it alone', async () => {
+    const path = join(newFolder(), 'platform.db');
+    const written = await open(path);
+    await written.query
+      .withTables<{ kysely_migration: { name: string } }>()
+      .updateTable('kysely_migration')
+      .set({ name: '0001-first' })
+      .execute();
+    await written.query.insertInto('platform_meta').values({ key: 'a', value: '1' }).execute();
+    await written.close();
+    opened.splice(0);
+    await expect(open(path)).rejects.toMatchObject({
+      name: 'PlatformStartError',
+      code: 'data_incompatible',
+      message: 'The stored data was written by a version of the platform that this one cannot read.',
+      hint: expect.stringContaining('MOLECULE_DATA_DIR'),
+    });
+    const file = new DatabaseSync(path);
+    expect(file.prepare('select value from platform_meta').all()).toEqual([{ value: '1' }]);
+    file.close();
   });
 
   it('runs concurrent transactions one after another', async () => {

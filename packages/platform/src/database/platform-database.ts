@@ -1,8 +1,9 @@
 import { type Compilable, type CompiledQuery, Kysely, type QueryResult, type Transaction } from 'kysely';
-import { Migrator } from 'kysely/migration';
+import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration';
+import { PlatformStartError } from '../platform-start-error.ts';
 import { CommitGroups } from './commit-groups.ts';
 import type { DatabaseDialect } from './dialect.ts';
-import { firstMigration } from './migrations/0001-first.ts';
+import { initialMigration } from './migrations/0001-initial.ts';
 import type { Database } from './schema.ts';
 
 /** Runs queries: the database itself, or one open transaction (`unit.trx`). */
@@ -63,15 +64,14 @@ export class PlatformDatabase {
         ? {}
         : { log: (event) => (event.level === 'query' ? onQuery(event.query.sql) : undefined) }),
     });
-    const migrator = new Migrator({
-      db,
-      provider: { getMigrations: async () => ({ '0001-first': firstMigration(dialect) }) },
-    });
     const database = new PlatformDatabase(db, dialect, onQuery);
-    const { error } = await migrator.migrateToLatest();
-    if (error === undefined) return database;
-    await database.close();
-    throw error;
+    try {
+      await migrate(db, { '0001-initial': initialMigration(dialect) });
+      return database;
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
   }
 
   /**
@@ -139,6 +139,32 @@ export class PlatformDatabase {
     await this.#dialect.close();
   }
 }
+
+/** Runs the migrations that are missing. Data with a migration that is not ours cannot be read by this version. */
+async function migrate(db: Kysely<Database>, migrations: Readonly<Record<string, Migration>>): Promise<void> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) {
+    const applied = await db
+      .withTables<MigrationTable>()
+      .selectFrom('kysely_migration')
+      .select('name')
+      .execute();
+    if (applied.some(({ name }) => !Object.hasOwn(migrations, name))) {
+      throw new PlatformStartError(
+        'data_incompatible',
+        'The stored data was written by a version of the platform that this one cannot read.',
+        {
+          hint: 'Start the version that wrote it, or choose an empty data folder with dataDir (MOLECULE_DATA_DIR, --data-dir).',
+        },
+      );
+    }
+  }
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+}
+
+type MigrationTable = { [DEFAULT_MIGRATION_TABLE]: { name: string } };
 
 interface CompiledShape<Row> {
   readonly compiled: CompiledQuery<Row>;

@@ -10,7 +10,6 @@ export interface Database {
   workspace_tokens: WorkspaceTokensTable;
   sessions: SessionsTable;
   activity: ActivityTable;
-  messages: MessagesTable;
   events: EventsTable;
   platform_meta: PlatformMetaTable;
 }
@@ -76,11 +75,17 @@ export interface SessionsTable {
   expires_at: string;
 }
 
-/** The activity feed: one row for each thing a workspace received, said or reported. */
+/**
+ * The activity feed: one row for each thing a workspace received, said or reported. A message is one row in the
+ * feed of its target: the request, its place in the delivery queue, the key that recognises a repeat, the outcome.
+ */
 export interface ActivityTable {
   seq: Generated<number>;
   id: string;
-  workspace_id: string;
+  /** Whose feed it is; null for a reply that went to a held call and therefore is on no feed. */
+  workspace_id: string | null;
+  /** Who wrote it: a workspace's id, or `canvas` for people and operators. Unique together with `message_id`. */
+  caller: string;
   direction: string;
   activity_type: string;
   method: string | null;
@@ -93,58 +98,47 @@ export interface ActivityTable {
   trace_id: string | null;
   in_reply_to: string | null;
   summary: string | null;
+  /** Of a message: the JSON-RPC request. */
   request_body: string | null;
+  /** Of a message: the target's answer as it gave it (an unwrapped JSON-RPC response). */
   response_body: string | null;
   tool_trace: string | null;
   status: string;
   error_detail: string | null;
   duration_ms: number | null;
-  delivery_state: string;
   idempotency_key: string | null;
-  created_at: string;
-}
-
-/**
- * One accepted request to a workspace: the dedupe record of (caller, message id), the delivery
- * queue and the place its answer is kept. The envelope itself is `activity.request_body`.
- */
-export interface MessagesTable {
-  queue_id: string;
-  /** The calling workspace's id, or `canvas` for an operator. */
-  caller_key: string;
-  caller_id: string | null;
-  message_id: string;
-  target_id: string;
-  activity_id: string;
-  activity_seq: number;
-  /** Lower-case hex SHA-256 of target and canonical envelope without its JSON-RPC id. */
-  body_hash: string;
-  /** `queued`, `leased` (a push is under way), `delivered`, `answered` or `failed`. */
-  state: string;
+  /** A state of protocol's `DELIVERY_STATES`; `none` for a row that is no message to its workspace. */
+  delivery_state: string;
+  /** Lower-case hex SHA-256 of target and canonical request without its JSON-RPC id; null where there is no message. */
+  body_hash: string | null;
+  /** For a message that answers another one: the row id of that other one. */
+  answers_id: string | null;
+  /** Push attempts begun; 0 for what was never pushed. */
   attempts: number;
   next_attempt_at: string | null;
-  lease_until: string | null;
   lease_owner: string | null;
-  /** The answer as the target gave it (unwrapped JSON-RPC response), or null. */
-  answer: string | null;
-  /** An error body once delivery has failed for good, or null. */
-  error: string | null;
-  /** 1 once the outcome reached its caller (held call or feed row), or when no caller needs to be told. */
-  answer_told: number;
-  /** For a message that is itself an answer: the `queue_id` of its question; else null (decision 11). */
-  answers_id: string | null;
+  lease_until: string | null;
+  /** The error body once delivery has failed for good. */
+  failure: string | null;
+  /**
+   * Whether the caller has the outcome. `none`: it needs none; `expected`: it will get one; `sent`: it was written
+   * to a held call that has not confirmed it; `received`: it has it, or has it on its feed.
+   */
+  caller_receipt: string;
+  ended_at: string | null;
   created_at: string;
-  updated_at: string;
-  answered_at: string | null;
 }
 
-/** The event log and outbox: written in the transaction of what the event tells. */
+/** The event log and outbox: written in the transaction of what the event announces. */
 export interface EventsTable {
   seq: Generated<number>;
   id: string;
   event_type: string;
   workspace_id: string | null;
-  payload: string;
+  /** The activity row that the event is about, which is read instead of a payload. */
+  activity_seq: number | null;
+  /** JSON; null for an event about an activity row. */
+  payload: string | null;
   created_at: string;
 }
 
@@ -158,7 +152,4 @@ export type NewWorkspaceRow = Insertable<WorkspacesTable>;
 export type WorkspaceUpdate = Updateable<WorkspacesTable>;
 export type WorkspaceTokenRow = Selectable<WorkspaceTokensTable>;
 export type ActivityRowRecord = Selectable<ActivityTable>;
-export type NewActivityRowRecord = Insertable<ActivityTable>;
-export type MessageRecord = Selectable<MessagesTable>;
-export type NewMessageRecord = Insertable<MessagesTable>;
 export type EventRecord = Selectable<EventsTable>;

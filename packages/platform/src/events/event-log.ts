@@ -10,7 +10,10 @@ import type { EventBus } from './event-bus.ts';
 export interface NewEvent {
   readonly type: PlatformEventName;
   readonly workspaceId: string | null;
-  readonly payload: Readonly<Record<string, unknown>>;
+  /** The activity row that the event is about; what the event says is read from it. */
+  readonly activitySeq?: number;
+  /** What an event about something else says. */
+  readonly payload?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -35,7 +38,8 @@ export class EventLog {
       id: randomUUID(),
       event_type: event.type,
       workspace_id: event.workspaceId,
-      payload: JSON.stringify(event.payload),
+      activity_seq: event.activitySeq ?? null,
+      payload: event.payload === undefined ? null : JSON.stringify(event.payload),
       created_at: timestamp(this.#clock),
     };
     const { rows } = await this.#insert(row, unit.trx);

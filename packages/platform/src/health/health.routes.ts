@@ -14,7 +14,7 @@ export function mountHealthRoutes(app: FastifyInstance, context: PlatformContext
       throw new ApiError(503, 'shutting_down', 'the platform is shutting down');
     }
     try {
-      await sql`select 1`.execute(context.db);
+      await sql`select 1`.execute(context.database.query);
     } catch (cause) {
       throw new ApiError(503, 'platform_unavailable', 'the database does not answer', { cause });
     }

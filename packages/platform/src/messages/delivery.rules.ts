@@ -1,5 +1,6 @@
 import type { QueuedAnswer } from '@molecule-ai/protocol';
-import type { MessageRecord, WorkspaceRow } from '../database/schema.ts';
+import type { WorkspaceRow } from '../database/schema.ts';
+import type { MessageRow } from './message.store.ts';
 
 /** Seconds a caller may be held at most (`X-Timeout`). */
 export const MAX_HOLD_SECONDS = 300;
@@ -59,7 +60,7 @@ export function retryDelayMs(attempts: number, random: number): number {
 
 /** The 202 body of a message that has no answer yet (wire contract 8, row 35). */
 export function queuedAnswer(
-  message: Pick<MessageRecord, 'queue_id' | 'activity_id' | 'message_id'>,
+  message: Pick<MessageRow, 'id' | 'message_id'>,
   target: DeliveryTarget,
   depth: number,
 ): QueuedAnswer {
@@ -68,8 +69,8 @@ export function queuedAnswer(
     queued: true,
     status: 'queued',
     delivery_mode: target.delivery_mode === 'push' ? 'push' : 'poll',
-    queue_id: message.queue_id,
-    activity_id: message.activity_id,
+    queue_id: message.id,
+    activity_id: message.id,
     message_id: message.message_id,
     queue_depth: depth,
     message: held

@@ -97,7 +97,7 @@ describe('a lease of another machine', () => {
     const file = new DatabaseSync(join(dataDir, 'platform.db'));
     const until = new Date(Date.now() + 400).toISOString();
     file.exec(
-      `update messages set state = 'leased', lease_owner = 'elsewhere:1:x', lease_until = '${until}'`,
+      `update activity set delivery_state = 'leased', lease_owner = 'elsewhere:1:x', lease_until = '${until}'`,
     );
     file.exec(`update workspaces set status = 'online'`);
     file.close();

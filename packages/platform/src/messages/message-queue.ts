@@ -1,102 +1,105 @@
 import { createHash } from 'node:crypto';
-import { isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
+import { isJsonObject, type JsonObject, type JsonValue, type MessageView } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import { cutText } from '../activity/text-summary.rules.ts';
-import { orderedId } from '../database/ordered-id.ts';
-import type { MessageRecord, WorkspaceRow } from '../database/schema.ts';
-import type { UnitOfWork } from '../database/unit-of-work.ts';
-import { CANVAS_CALLER } from '../http/principal.ts';
-import { type Clock, timestamp } from '../time/clock.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
+import type { WorkspaceRow } from '../database/schema.ts';
 import { canPush } from './delivery.rules.ts';
-import { insertMessage } from './message.store.ts';
+import type { MessageRow } from './message.store.ts';
 
-/** A message for the queue of its target. */
+/** A message for the feed of its target, which is also the queue of its deliveries. */
 export interface NewMessage {
   /** The calling workspace; null for people and operators. */
   readonly callerId: string | null;
   readonly target: WorkspaceRow;
-  readonly envelope: JsonObject;
-  readonly method: string;
+  readonly view: MessageView;
   readonly messageId: string;
-  readonly contextId?: string | null;
-  readonly traceId?: string | null;
-  readonly inReplyTo: string | null;
+  /** The message id that it answers; `''` for none. */
+  readonly inReplyTo: string;
   readonly bodyHash: string;
   readonly summary: string;
   /** Given when the push starts right after the commit; else the message waits for its turn. */
   readonly lease?: { readonly owner: string; readonly until: string } | undefined;
   /** Whether the caller has to receive the outcome. */
   readonly outcomeExpected: boolean;
-  /** For the answer to another message: the `queue_id` of that message, and what failed if it is a failure. */
+  /** For the answer to another message: the row id of that message, and what failed if it is a failure. */
   readonly answersId?: string;
   readonly failure?: string | undefined;
 }
 
-/** Called after the commit; `pushable` tells whether the target could be pushed to at that moment. */
+/** Called after the commit; `pushable` is whether the target could be pushed to at that moment. */
 export type QueueListener = (change: { readonly targetId: string; readonly pushable: boolean }) => void;
 
 /** The one way into the delivery queue. Whoever delivers subscribes to its changes. */
 export class MessageQueue {
   readonly #activity: ActivityService;
-  readonly #clock: Clock;
   readonly #listeners: QueueListener[] = [];
 
-  constructor({ activity, clock }: { readonly activity: ActivityService; readonly clock: Clock }) {
+  constructor({ activity }: { readonly activity: ActivityService }) {
     this.#activity = activity;
-    this.#clock = clock;
   }
 
   onChanged(listener: QueueListener): void {
     this.#listeners.push(listener);
   }
 
-  /** Stores the message, its feed row and the event in the caller's transaction. */
-  async enqueue(unit: UnitOfWork, message: NewMessage): Promise<MessageRecord> {
-    const { callerId, target, lease } = message;
-    const { id, seq } = await this.#activity.record(unit, {
-      workspaceId: target.id,
+  /** Stores a message; undefined when its caller has used the message id before. */
+  async enqueue(unit: UnitOfWork, message: NewMessage): Promise<MessageRow | undefined> {
+    const { callerId, target, view, lease } = message;
+    const row = await this.#activity.record(unit, {
+      workspace_id: target.id,
       direction: 'in',
-      type: 'a2a_receive',
-      method: message.method,
-      sourceId: callerId,
-      targetId: target.id,
-      peerId: callerId,
-      messageId: message.messageId,
-      contextId: message.contextId ?? null,
-      traceId: message.traceId ?? null,
-      inReplyTo: message.inReplyTo,
-      summary: cutText(message.summary, 200),
-      request: message.envelope,
-      status: message.failure === undefined ? 'pending' : 'error',
-      errorDetail: message.failure ?? null,
-      deliveryState: lease === undefined ? 'pending' : 'leased',
-    });
-    const now = timestamp(this.#clock);
-    const record = await insertMessage(unit.trx, {
-      queue_id: orderedId(this.#clock),
-      caller_key: callerId ?? CANVAS_CALLER,
-      caller_id: callerId,
-      message_id: message.messageId,
+      activity_type: 'a2a_receive',
+      method: view.method,
+      source_id: callerId,
       target_id: target.id,
-      activity_id: id,
-      activity_seq: seq,
+      peer_id: callerId,
+      message_id: message.messageId,
+      context_id: view.contextId || null,
+      trace_id: view.traceId || null,
+      in_reply_to: message.inReplyTo || null,
+      summary: cutText(message.summary, 200),
+      request_body: JSON.stringify(view.envelope),
+      status: message.failure === undefined ? 'pending' : 'error',
+      error_detail: message.failure ?? null,
+      delivery_state: lease === undefined ? 'pending' : 'leased',
       body_hash: message.bodyHash,
-      state: lease === undefined ? 'queued' : 'leased',
+      answers_id: message.answersId ?? null,
       attempts: lease === undefined ? 0 : 1,
       lease_owner: lease?.owner ?? null,
       lease_until: lease?.until ?? null,
-      answer_told: message.outcomeExpected ? 0 : 1,
-      answers_id: message.answersId ?? null,
-      created_at: now,
-      updated_at: now,
+      caller_receipt: message.outcomeExpected ? 'expected' : 'none',
     });
-    if (lease === undefined) {
+    if (row !== undefined && lease === undefined) {
       const change = { targetId: target.id, pushable: canPush(target) };
       unit.afterCommit(() => {
         for (const listener of this.#listeners) listener(change);
       });
     }
-    return record;
+    return row as MessageRow | undefined;
+  }
+
+  /** Remembers a reply that goes to a held call and to no feed, so that a repeat of it is recognised. */
+  async remember(
+    unit: UnitOfWork,
+    reply: Pick<NewMessage, 'messageId' | 'bodyHash'> & {
+      readonly callerId: string;
+      readonly targetId: string;
+      readonly answersId: string;
+    },
+  ): Promise<void> {
+    await this.#activity.record(unit, {
+      workspace_id: null,
+      direction: 'out',
+      activity_type: 'a2a_send',
+      source_id: reply.callerId,
+      target_id: reply.targetId,
+      message_id: reply.messageId,
+      delivery_state: 'delivered',
+      body_hash: reply.bodyHash,
+      answers_id: reply.answersId,
+      status: 'ok',
+    });
   }
 }
 

@@ -2,17 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { type A2aAnswer, type JsonObject, type QueuedAnswer, routes } from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
+import { workspaceRemoved } from '../directory/workspace-directory.ts';
 import { ApiError } from '../http/api-error.ts';
 import { mount, StatusResponse } from '../http/mount.ts';
 import { parseWorkspaceId } from '../http/parse.ts';
 import type { Caller, RemovedHolder } from '../http/principal.ts';
 import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
 import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rules.ts';
-import { workspaceRemoved } from '../workspaces/workspace.lookup.ts';
 import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
 import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
-import type { ToldOutcome } from './message-exchange.service.ts';
-import type { MessagesService } from './messages.service.ts';
+import type { MessagesService, SentOutcome } from './messages.service.ts';
 import { failureToError, underRequestId, wrapAnswer } from './outcome/outcome.rules.ts';
 
 /** Messages to workspaces over HTTP. */
@@ -24,10 +23,10 @@ export function mountMessagesRoutes(
   const { settings } = context;
 
   /** An outcome as this caller gets it, and the report whether it did. */
-  const tell = async ({ outcome, telling }: ToldOutcome, caller: Caller, connection: ClientConnection) => {
-    if (telling !== undefined) {
+  const show = async ({ outcome, receipt }: SentOutcome, caller: Caller, connection: ClientConnection) => {
+    if (receipt !== undefined) {
       await connection.settle();
-      connection.onAnswered((written) => telling.report(written));
+      connection.onAnswered((written) => receipt.report(written));
     }
     if (outcome.state === 'failed') return { answer: null, error: outcome.error };
     const wraps = caller.kind === 'workspace' && settings.wrapPeerResults;
@@ -46,7 +45,7 @@ export function mountMessagesRoutes(
     const result = await messages.send({ callerId, targetId, message }, holdSeconds, connection);
     if (result.kind === 'reply') return result.body;
     if (result.kind === 'queued') return new StatusResponse(202, result.body);
-    const { answer, error } = await tell(result, caller, connection);
+    const { answer, error } = await show(result, caller, connection);
     if (answer === null) throw failureToError(error);
     // The agent's own JSON, passed on as it is.
     return underRequestId(answer, message.view.envelope) as JsonObject as A2aAnswer;
@@ -75,10 +74,10 @@ export function mountMessagesRoutes(
     const byOperator = caller.kind === 'operator';
     const reference = { workspaceId: params.id, messageId: params.messageId, byOperator };
     const connection = watchConnection(reply);
-    const { view, told } = await messages.look(reference, waitSeconds, connection);
+    const { record, sent } = await messages.status(reference, waitSeconds, connection);
     return {
-      ...view,
-      ...(told === undefined ? NO_OUTCOME : await tell(told, caller, connection)),
+      ...record,
+      ...(sent === undefined ? NO_OUTCOME : await show(sent, caller, connection)),
     };
   });
 }

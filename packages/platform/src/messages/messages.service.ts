@@ -1,32 +1,62 @@
-import { isJsonObject, type JsonObject } from '@molecule-ai/protocol';
+import type { AnswerAccepted, JsonObject, MessageRecord, QueuedAnswer } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import type { PlatformContext } from '../context.ts';
-import type { UnitOfWork } from '../database/unit-of-work.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
+import type { WorkspaceRow } from '../database/schema.ts';
+import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
+import { ApiError } from '../http/api-error.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
-import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
-import type { WorkspaceLookup } from '../workspaces/workspace.lookup.ts';
-import { createFindParties, createMessageIntake } from './accept/accept-message.service.ts';
-import { deliverUpTo, listOpen, pruneMessages, readQuestion } from './message.store.ts';
-import { createMessageExchange, type MessageExchange } from './message-exchange.service.ts';
+import type { ClientConnection } from '../waiting/client-connection.ts';
+import { type IncomingMessage, MessageAcceptance } from './accept/accept-message.service.ts';
+import { isHeld, queuedAnswer } from './delivery.rules.ts';
+import { type MessageRow, MessageStore } from './message.store.ts';
 import { MessageQueue } from './message-queue.ts';
 import { CallerReceipts } from './outcome/caller-receipts.ts';
-import { OutcomeWaiters } from './outcome/outcome-waiters.ts';
-import { createOutcomeRecorder, type OutcomeListener } from './outcome/record-outcome.service.ts';
+import { type Outcome, requestIdOf, storedOutcome } from './outcome/outcome.rules.ts';
+import { type OutcomeListener, OutcomeRecorder } from './outcome/outcome-recorder.ts';
+import { type OutcomeReceipt, type OutcomeWaiter, OutcomeWaiters } from './outcome/outcome-waiters.ts';
 import { newLeaseOwner } from './push/lease-owner.ts';
-import { createPushAttempts, type PushAuthorization } from './push/push-attempt.ts';
-import { createPushEndpoint } from './push/push-endpoint.ts';
+import { PushAttempts, type PushAuthorization } from './push/push-attempt.ts';
+import { createPushEndpoint, type PushEndpoint } from './push/push-endpoint.ts';
 import { PushScheduler } from './push/push-scheduler.ts';
 
 const REACHABLE_EVENTS: ReadonlySet<string> = new Set(['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED']);
-const HOUR_MS = 3_600_000;
-const PRUNE_BATCH = 1_000;
+
+/** The client of a call that may wait. */
+export type WaitingClient = Pick<ClientConnection, 'gone' | 'onGone'>;
+
+/** An outcome on its way to a client, of whom is then noted whether it received it. */
+export interface SentOutcome {
+  readonly outcome: Outcome;
+  readonly receipt: OutcomeReceipt | undefined;
+}
+
+/** What the sender of a message gets. */
+export type SendResult =
+  | { readonly kind: 'reply'; readonly body: AnswerAccepted }
+  | ({ readonly kind: 'outcome' } & SentOutcome)
+  | { readonly kind: 'queued'; readonly body: QueuedAnswer };
+
+/** A message as its sender finds it. */
+export interface MessageStatus {
+  readonly record: Omit<MessageRecord, 'answer' | 'error'>;
+  readonly sent: SentOutcome | undefined;
+}
+
+/** Which message somebody asks for. */
+export interface MessageReference {
+  /** The caller of the message; for an operator's own messages their target. */
+  readonly workspaceId: string;
+  readonly messageId: string;
+  readonly byOperator: boolean;
+}
 
 /** What the messages room needs from the rest of the platform. */
-export interface MessagesParts {
+export interface MessagesServiceOptions extends PlatformContext {
   readonly activity: ActivityService;
-  readonly workspaces: WorkspaceLookup;
+  readonly workspaces: WorkspaceDirectory;
   readonly hierarchy: HierarchyService;
   /** Headers that prove a push to its agent; left out, none. */
   readonly authorizePush?: PushAuthorization | undefined;
@@ -34,111 +64,196 @@ export interface MessagesParts {
   readonly random?: (() => number) | undefined;
 }
 
-/** Messages between workspaces: taken in durably, delivered, answered (wire contract 3.19, 4; decisions 10 to 12). */
-export interface MessagesService extends MessageExchange {
+/** Messages between workspaces: accepted durably, delivered at least once, answered. */
+export class MessagesService {
+  readonly #options: MessagesServiceOptions;
+  readonly #store: MessageStore;
+  readonly #waiters: OutcomeWaiters;
+  readonly #receipts: CallerReceipts;
+  readonly #outcomes: OutcomeRecorder;
+  readonly #endpoint: PushEndpoint;
+  readonly #scheduler: PushScheduler;
+  readonly #acceptance: MessageAcceptance;
+  readonly #tasks: RepeatedTasks;
+  readonly #unsubscribe: () => void;
+
+  constructor(options: MessagesServiceOptions) {
+    this.#options = options;
+    const { addressGuard: guard, bus, clock, logger, settings, shutdown } = options;
+    const owner = newLeaseOwner();
+    const random = options.random ?? Math.random;
+    const store = new MessageStore(options);
+    const queue = new MessageQueue(options);
+    const waiters = new OutcomeWaiters(clock);
+    const receipts = new CallerReceipts({ ...options, store });
+    const outcomes = new OutcomeRecorder({ ...options, store, queue, waiters, receipts });
+    const endpoint = createPushEndpoint({ clock, guard, timeoutMs: settings.pushTimeoutMs });
+    const authorize = options.authorizePush;
+    const attempts = new PushAttempts({ ...options, store, outcomes, endpoint, owner, authorize, random });
+    const scheduler = new PushScheduler({ ...options, store, queue, attempts, waiters, owner });
+    this.#acceptance = new MessageAcceptance({ ...options, store, queue, outcomes, scheduler });
+    this.#store = store;
+    this.#waiters = waiters;
+    this.#receipts = receipts;
+    this.#outcomes = outcomes;
+    this.#endpoint = endpoint;
+    this.#scheduler = scheduler;
+    this.#tasks = new RepeatedTasks(clock, logger);
+    shutdown.addEventListener('abort', () => waiters.close(), { once: true });
+    this.#unsubscribe = bus.subscribe(({ type, workspaceId }) => {
+      // The agent came back, or how it is reached was changed: what waits for it is delivered.
+      if (workspaceId !== null && REACHABLE_EVENTS.has(type)) scheduler.retry(workspaceId);
+    });
+  }
+
+  /** Stores a message and holds the client up to `holdSeconds` where an answer can come soon. */
+  async send(incoming: IncomingMessage, holdSeconds: number, client: WaitingClient): Promise<SendResult> {
+    const { view } = incoming.message;
+    let waiter: OutcomeWaiter | undefined;
+    const accepted = await this.#acceptance.accept(incoming, (row, plan) => {
+      if (holdSeconds > 0 && isHeld(plan, view)) waiter = this.#wait(row.id, holdSeconds, client, true);
+    });
+    if (accepted.kind === 'reply') return accepted;
+    const { row, target, plan } = accepted;
+    if (waiter !== undefined) {
+      const end = await waiter.done;
+      return end.kind === 'outcome' ? end : this.#queued(row, target);
+    }
+    // Either nobody is held for this message, or it was sent before: then its outcome may be there.
+    const sent = await this.#waitFor(row.id, isHeld(plan, view) ? holdSeconds : 0, client, true);
+    return sent === undefined ? this.#queued(row, target) : { kind: 'outcome', ...sent };
+  }
+
+  /** The state of a message, after waiting up to `waitSeconds` for its outcome. 404 when there is none. */
+  async status(
+    reference: MessageReference,
+    waitSeconds: number,
+    client: WaitingClient,
+  ): Promise<MessageStatus> {
+    const found = await this.#find(reference);
+    if (found === undefined) throw messageNotFound(reference.messageId);
+    const isCaller = !reference.byOperator || found.source_id === null;
+    const sent = await this.#waitFor(found.id, waitSeconds, client, isCaller);
+    const row = (await this.#store.find(found.id)) ?? found;
+    const target = await this.#options.workspaces.find(row.target_id);
+    return { record: toRecord(row, target?.status === 'paused'), sent };
+  }
+
   /**
-   * Answers what a person asked this workspace under a message id or an activity id; false when there is no such
-   * open question. `answerFor` makes the answer under the JSON-RPC id of the question.
+   * Answers what a person asked this workspace under a message id or a row id; false when there is no such open
+   * message. `answerFor` makes the answer under the JSON-RPC id of the request.
    */
-  answerCanvas(
+  async answerCanvas(
     unit: UnitOfWork,
     workspaceId: string,
     inReplyTo: string,
     answerFor: (requestId: string | number | null) => JsonObject,
-  ): Promise<boolean>;
+  ): Promise<boolean> {
+    for (;;) {
+      const request = await this.#store.findAnswered(CANVAS_CALLER, workspaceId, inReplyTo, unit.trx);
+      if (request === undefined || request.delivery_state === 'answered') return false;
+      const answer = answerFor(requestIdOf(request));
+      if ((await this.#outcomes.answer(unit, request, answer)) !== undefined) return true;
+    }
+  }
+
   /** In the transaction of a removal: what waits for these workspaces fails, and its senders see it. */
-  onWorkspaceRemoved(unit: UnitOfWork, workspaceIds: readonly string[]): Promise<void>;
+  async failMessagesOf(unit: UnitOfWork, workspaceIds: readonly string[]): Promise<void> {
+    for (const message of await this.#store.listOpen(workspaceIds, unit.trx)) {
+      await this.#outcomes.fail(unit, message, {
+        error: 'workspace removed',
+        code: 'workspace_removed',
+        id: message.target_id,
+        deleted: true,
+        delivered: message.delivery_state === 'delivered' || message.delivery_state === 'acknowledged',
+      });
+    }
+    for (const workspaceId of workspaceIds) this.#endpoint.forget(workspaceId);
+  }
+
   /** Registers who is called in the transaction in which a message gets its outcome. */
-  onOutcome(listener: OutcomeListener): void;
-  start(): void;
-  stop(): Promise<void>;
+  onOutcome(listener: OutcomeListener): void {
+    this.#outcomes.onOutcome(listener);
+  }
+
+  start(): void {
+    const { drainEveryMs } = this.#options.settings;
+    this.#tasks.once('deliver outcomes that a killed process had not', () => this.#outcomes.recover());
+    this.#tasks.once('resume the queue', () => this.#scheduler.recover());
+    this.#tasks.every('drain the queue', drainEveryMs, () => this.#scheduler.recover());
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe();
+    this.#waiters.close();
+    await this.#tasks.stop();
+    await this.#scheduler.stop();
+    await this.#endpoint.close();
+    await this.#receipts.close();
+  }
+
+  #wait(id: string, seconds: number, client: WaitingClient, isCaller: boolean): OutcomeWaiter {
+    const waiter = this.#waiters.wait(id, seconds * 1_000, isCaller);
+    client.onGone(() => waiter.end());
+    return waiter;
+  }
+
+  /** Waits for a message that others may be ending just now: the waiter is registered before the row is read. */
+  async #waitFor(
+    id: string,
+    seconds: number,
+    client: WaitingClient,
+    isCaller: boolean,
+  ): Promise<SentOutcome | undefined> {
+    const waiter = seconds > 0 ? this.#wait(id, seconds, client, isCaller) : undefined;
+    const row = await this.#store.find(id);
+    const outcome = row === undefined ? undefined : storedOutcome(row);
+    if (outcome !== undefined) waiter?.end();
+    const end = await waiter?.done;
+    if (end?.kind === 'outcome') return end;
+    return outcome === undefined ? undefined : { outcome, receipt: undefined };
+  }
+
+  async #queued(row: MessageRow, target: WorkspaceRow): Promise<SendResult> {
+    const depth = await this.#options.activity.pendingCount(target.id);
+    return { kind: 'queued', body: queuedAnswer(row, target, depth) };
+  }
+
+  async #find({ workspaceId, messageId, byOperator }: MessageReference): Promise<MessageRow | undefined> {
+    const own = await this.#store.findByCaller(workspaceId, messageId);
+    if (own !== undefined || !byOperator) return own;
+    const asked = await this.#store.findByCaller(CANVAS_CALLER, messageId);
+    return asked?.target_id === workspaceId ? asked : undefined;
+  }
 }
 
-export function createMessagesService(context: PlatformContext, parts: MessagesParts): MessagesService {
-  const { clock, db, logger, settings } = context;
-  const { activity, workspaces, hierarchy } = parts;
-  const owner = newLeaseOwner();
-  const waiters = new OutcomeWaiters(clock);
-  const receipts = new CallerReceipts(db, clock, (error) =>
-    logger.warn(
-      { reason: String(error) },
-      'Received outcomes could not be noted; they may be delivered again.',
-    ),
-  );
-  const endpoint = createPushEndpoint({
-    clock,
-    guard: context.addressGuard,
-    timeoutMs: settings.pushTimeoutMs,
-  });
-  const queue = new MessageQueue({ activity, clock });
-  const outcomes = createOutcomeRecorder(context, { activity, workspaces, queue, waiters, receipts });
-  const attempts = createPushAttempts(context, {
-    ...{ activity, workspaces, outcomes, endpoint, owner },
-    authorize: parts.authorizePush,
-    random: parts.random ?? Math.random,
-  });
-  const scheduler = new PushScheduler(context, {
-    ...{ activity, workspaces, waiters, attempts, queue, owner },
-  });
-  const intake = createMessageIntake(context, {
-    ...{ activity, workspaces, queue, outcomes, attempts, scheduler },
-    findParties: createFindParties({ workspaces, hierarchy }),
-  });
-  const exchange = createMessageExchange(context, { activity, workspaces, intake, waiters });
-  const tasks = new RepeatedTasks(clock, logger);
+/** The states of a row, in the words of `GET …/messages/:id`. */
+const MESSAGE_STATES: Readonly<Record<string, MessageRecord['state']>> = {
+  pending: 'queued',
+  leased: 'queued',
+  delivered: 'delivered',
+  acknowledged: 'delivered',
+  answered: 'answered',
+  failed: 'failed',
+};
 
-  activity.onAcknowledged((unit, workspaceId, seq) =>
-    deliverUpTo(unit.trx, workspaceId, seq, timestamp(clock)),
-  );
-  context.shutdown.addEventListener('abort', () => waiters.close(), { once: true });
-  const unsubscribe = context.bus.subscribe(({ type, workspaceId }) => {
-    // The agent came back, or how it is reached was changed: what waits for it is delivered.
-    if (workspaceId !== null && REACHABLE_EVENTS.has(type)) scheduler.queued(workspaceId);
-  });
-
-  const prune = async () => {
-    const before = timestamp(clock, -settings.activityRetentionDays * 24 * HOUR_MS);
-    let pruned = PRUNE_BATCH;
-    while (pruned === PRUNE_BATCH) pruned = await pruneMessages(db, before, PRUNE_BATCH);
-  };
-
+function toRecord(row: MessageRow, isTargetPaused: boolean): MessageStatus['record'] {
+  const state = MESSAGE_STATES[row.delivery_state] ?? 'queued';
   return {
-    ...exchange,
-    answerCanvas: async (unit, workspaceId, inReplyTo, answerFor) => {
-      const question = await readQuestion(unit.trx, CANVAS_CALLER, workspaceId, inReplyTo);
-      if (question === undefined || question.state === 'answered') return false;
-      const asked = await activity.requestOf(question.activity_id, unit.trx);
-      const id = isJsonObject(asked) ? asked.id : null;
-      const requestId = typeof id === 'string' || typeof id === 'number' ? id : null;
-      await outcomes.answer(unit, question, answerFor(requestId));
-      return true;
-    },
-    onWorkspaceRemoved: async (unit, workspaceIds) => {
-      for (const message of await listOpen(unit.trx, workspaceIds)) {
-        await outcomes.fail(unit, message, {
-          error: 'workspace removed',
-          code: 'workspace_removed',
-          id: message.target_id,
-          deleted: true,
-          delivered: message.state === 'delivered',
-        });
-      }
-      for (const workspaceId of workspaceIds) endpoint.forget(workspaceId);
-    },
-    onOutcome: outcomes.onOutcome,
-    start: () => {
-      tasks.once('deliver outcomes that a killed process had not', outcomes.recover);
-      tasks.once('take the queue up again', () => scheduler.recover());
-      tasks.every('drain the queue', settings.drainEveryMs, () => scheduler.recover());
-      tasks.every('prune messages', HOUR_MS, prune);
-    },
-    stop: async () => {
-      unsubscribe();
-      waiters.close();
-      await tasks.stop();
-      await scheduler.stop();
-      await endpoint.close();
-      await receipts.close();
-    },
+    message_id: row.message_id,
+    queue_id: row.id,
+    // A reply that went to a held call is on no feed; what it answered is.
+    activity_id: row.workspace_id === null ? (row.answers_id ?? row.id) : row.id,
+    caller_id: row.source_id,
+    target_id: row.target_id,
+    state,
+    held: isTargetPaused && state === 'queued',
+    attempts: row.attempts,
+    created_at: row.created_at,
+    answered_at: row.ended_at,
   };
+}
+
+function messageNotFound(messageId: string): ApiError {
+  return new ApiError(404, 'message_not_found', 'message not found', { extras: { message_id: messageId } });
 }

@@ -64,10 +64,10 @@ describe('an answer', () => {
     expect((await held).status).toBe(200);
     await first.platform.close();
     const file = new DatabaseSync(join(dataDir, 'platform.db'));
-    expect(file.prepare(`select answer_told from messages where message_id = 'lost-1'`).get()).toEqual({
-      answer_told: 1,
+    expect(file.prepare(`select caller_receipt from activity where message_id = 'lost-1'`).get()).toEqual({
+      caller_receipt: 'received',
     });
-    file.exec(`update messages set answer_told = 0 where message_id = 'lost-1'`);
+    file.exec(`update activity set caller_receipt = 'sent' where message_id = 'lost-1'`);
     file.close();
     const second = await start({ memory: false, dataDir });
     const row = await eventually(async () => (await waiting(second, asker))[0]);
@@ -113,7 +113,7 @@ describe('an answer', () => {
       return rows[0]?.delivery_state === 'answered';
     });
     expect(server.calls).toHaveLength(1);
-    expect(await waiting(running, poller)).toEqual([]);
+    expect(await waiting(running, poller)).toMatchObject([{ delivery_state: 'answered' }]);
   });
 
   it('may come later from an agent with a server that only took the message', async () => {

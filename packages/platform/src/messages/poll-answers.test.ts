@@ -195,7 +195,7 @@ describe('people on the canvas', () => {
     expect((await held).body.result.parts).toEqual([{ kind: 'text', type: 'text', text: 'hello human' }]);
     const look = await running.call('GET', `/workspaces/${poller.id}/messages/${messageId}`);
     expect(look.body).toMatchObject({ state: 'answered', caller_id: null, target_id: poller.id });
-    expect(await feed(poller)).toEqual([]);
+    expect(await feed(poller)).toMatchObject([{ message_id: messageId, delivery_state: 'answered' }]);
   });
 });
 

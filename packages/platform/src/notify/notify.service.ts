@@ -34,38 +34,28 @@ export class NotifyService {
       const { message, attachments = [], in_reply_to: inReplyTo } = request;
       const body = notifyBody(message, attachments);
       const key = request.idempotency_key === undefined ? undefined : `notify:${request.idempotency_key}`;
-      const known = key === undefined ? undefined : await activity.findByKey(workspaceId, key, unit.trx);
-      if (known !== undefined) {
-        if (!isSameNotify(known, body, inReplyTo)) throw keyConflict();
+      const activityId = randomUUID();
+      const row = await activity.record(unit, {
+        id: activityId,
+        workspace_id: workspaceId,
+        caller: workspaceId,
+        direction: 'out',
+        activity_type: 'a2a_receive',
+        method: 'notify',
+        source_id: null,
+        target_id: workspaceId,
+        in_reply_to: inReplyTo ?? null,
+        summary: `Agent message: ${cutText(message, SUMMARY_LENGTH)}`,
+        response_body: JSON.stringify(body),
+        status: 'ok',
+        idempotency_key: key ?? null,
+      });
+      if (row === undefined) {
+        const known = await activity.findByKey(workspaceId, key ?? '', unit.trx);
+        if (known === undefined || !isSameNotify(known, body, inReplyTo)) throw keyConflict();
         return { activityId: known.id, isRepeat: true };
       }
-
-      const activityId = randomUUID();
-      await activity.record(unit, {
-        id: activityId,
-        workspaceId,
-        direction: 'out',
-        type: 'a2a_receive',
-        method: 'notify',
-        targetId: workspaceId,
-        inReplyTo: inReplyTo ?? null,
-        summary: `Agent message: ${cutText(message, SUMMARY_LENGTH)}`,
-        response: body,
-        status: 'ok',
-        idempotencyKey: key ?? null,
-      });
-      await events.append(unit, {
-        type: 'AGENT_MESSAGE',
-        workspaceId,
-        payload: {
-          message,
-          workspace_id: workspaceId,
-          name: workspace.name,
-          activity_id: activityId,
-          ...(attachments.length === 0 ? {} : { attachments }),
-          ...(inReplyTo === undefined ? {} : { in_reply_to: inReplyTo }),
-        },
-      });
+      await events.append(unit, { type: 'AGENT_MESSAGE', workspaceId, activitySeq: row.seq });
       if (inReplyTo !== undefined && inReplyTo !== '') {
         await messages.answerCanvas(unit, workspaceId, inReplyTo, (id) => {
           const answer = buildAnswer({ id, messageId: activityId, text: message });

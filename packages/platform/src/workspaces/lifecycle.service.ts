@@ -13,7 +13,7 @@ import type { TokensService } from '../tokens/tokens.service.ts';
 export interface LifecycleServiceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'events'> {
   readonly hierarchy: HierarchyService;
   readonly liveness: LivenessMonitor;
-  readonly messages: Pick<MessagesService, 'onWorkspaceRemoved'>;
+  readonly messages: Pick<MessagesService, 'failMessagesOf'>;
   readonly tokens: TokensService;
   readonly workspaces: WorkspaceDirectory;
 }
@@ -93,7 +93,7 @@ export class LifecycleService {
       const payload = workspaceId === rootId ? { cascade_deleted: below.length } : {};
       await events.append(unit, { type: 'WORKSPACE_REMOVED', workspaceId, payload });
     }
-    if (aliveIds.length > 0) await messages.onWorkspaceRemoved(unit, aliveIds);
+    if (aliveIds.length > 0) await messages.failMessagesOf(unit, aliveIds);
     unit.afterCommit(() => liveness.forget(ids));
     return below.length;
   }

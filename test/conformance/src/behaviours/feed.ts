@@ -66,8 +66,12 @@ export const FEED = behaviours({
     'decision 12; wire contract 10.2',
   ],
   'feed.ack.pending-and-unacknowledged': [
-    'Heartbeats count what is not acknowledged, and unacknowledged=true shows it, oldest first.',
+    'Heartbeats count the messages that wait, and unacknowledged=true shows them, oldest first.',
     'decision 12; wire contract 10.2',
+  ],
+  'feed.ack.answered-is-not-acknowledged': [
+    'unacknowledged=true shows an answered message until it is acknowledged; heartbeats no longer count it.',
+    'decision 12',
   ],
   'feed.ack.unknown-row': ['Acknowledging a row that the feed does not have is a 404.', 'decision 12'],
   'feed.ack.keeps-unacknowledged-rows': [

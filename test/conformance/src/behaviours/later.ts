@@ -10,9 +10,5 @@ export const LATER: readonly { readonly what: string; readonly because: string }
   { what: 'wire contract 10.3 vector 26, delegation', because: 'the delegation routes do not exist yet' },
   { what: 'wire contract 10.3 vector 7, one WORKSPACE_OFFLINE event', because: 'events have no route yet' },
   { what: 'decision 9, peer tokens', because: 'discover does not issue them yet' },
-  {
-    what: 'decision 12, a message whose handler was killed after its reply is handled again without a cursor, too',
-    because: 'the platform takes an answered row for an acknowledged one; only a cursor brings it back',
-  },
   { what: 'push delivery of an agent', because: 'core has no push server yet' },
 ];

@@ -12,7 +12,6 @@ export const BUILT_ROUTES = [
   'getWorkspaceState',
   'listTokens',
   'mintToken',
-  'mintTokenAsAdmin',
   'revokeToken',
   'revokeAllTokens',
   'register',
@@ -32,5 +31,4 @@ export const BUILT_ROUTES = [
   'deleteSession',
   'health',
   'ready',
-  'openapi',
 ] as const satisfies readonly RouteName[];

@@ -1,25 +1,22 @@
-import { type AnswerAccepted, isJsonObject } from '@molecule-ai/protocol';
-import type { Kysely } from 'kysely';
+import type { AnswerAccepted } from '@molecule-ai/protocol';
 import type { ActivityService } from '../../activity/activity.service.ts';
 import type { PlatformContext } from '../../context.ts';
-import { orderedId } from '../../database/ordered-id.ts';
-import type { Database, MessageRecord, WorkspaceRow } from '../../database/schema.ts';
-import { inTransaction, type UnitOfWork } from '../../database/unit-of-work.ts';
+import type { Queryable, UnitOfWork } from '../../database/platform-database.ts';
+import type { WorkspaceRow } from '../../database/schema.ts';
+import { requireAlive, type WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import type { HierarchyService } from '../../hierarchy/hierarchy.service.ts';
 import { ApiError } from '../../http/api-error.ts';
 import { CANVAS_CALLER } from '../../http/principal.ts';
 import { timestamp } from '../../time/clock.ts';
-import { requireAlive, type WorkspaceLookup } from '../../workspaces/workspace.lookup.ts';
 import { type DeliveryPlan, planDelivery } from '../delivery.rules.ts';
-import { hasQueued, insertMessage, readByCaller, readMessage, readQuestion } from '../message.store.ts';
+import type { MessageRow, MessageStore } from '../message.store.ts';
 import { hashMessage, type MessageQueue } from '../message-queue.ts';
-import { answerOfReply } from '../outcome/outcome.rules.ts';
-import type { OutcomeRecorder } from '../outcome/record-outcome.service.ts';
-import type { PushAttempts } from '../push/push-attempt.ts';
+import { answerOfReply, requestIdOf } from '../outcome/outcome.rules.ts';
+import type { OutcomeDestination, OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { PushScheduler } from '../push/push-scheduler.ts';
 import type { NormalMessage } from './request-message.rules.ts';
 
-/** How much of a time stamp tells the second: a workspace's last outbound message is noted no finer. */
+/** How much of a time stamp names the second: a workspace's last outbound message is noted no finer. */
 const SECONDS = 'yyyy-mm-ddThh:mm:ss'.length;
 
 /** A message as it came. */
@@ -30,226 +27,73 @@ export interface IncomingMessage {
   readonly message: NormalMessage;
 }
 
-/** A message that may be stored: its caller may write to its target. */
-interface AdmittedMessage extends MessageParties {
+/** A message whose caller may write to its target, with both as they are in its transaction. */
+interface AdmittedMessage {
   readonly callerId: string | null;
+  /** Undefined for people and operators. */
+  readonly caller: WorkspaceRow | undefined;
+  readonly target: WorkspaceRow;
   readonly message: NormalMessage;
   readonly bodyHash: string;
 }
 
 /** What became of it. */
-export type Intake =
-  /** It was the answer of a question. */
+export type Acceptance =
+  /** It answered another message. */
   | { readonly kind: 'reply'; readonly body: AnswerAccepted }
   | {
       readonly kind: 'message';
-      readonly record: MessageRecord;
+      readonly row: MessageRow;
       /** The target as it was when the message was stored. */
       readonly target: WorkspaceRow;
       readonly plan: DeliveryPlan;
     };
 
-export interface MessageIntakeParts {
-  readonly activity: ActivityService;
-  readonly workspaces: WorkspaceLookup;
+export interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'settings'> {
+  readonly store: MessageStore;
   readonly queue: MessageQueue;
   readonly outcomes: OutcomeRecorder;
-  readonly attempts: PushAttempts;
   readonly scheduler: PushScheduler;
-  readonly findParties: FindParties;
-}
-
-/** Takes a message in: one transaction, after which it survives everything but a lost disk (decision 12). */
-export interface MessageIntake {
-  /** `onStored` runs right after the commit and before any delivery, so that no answer is missed. */
-  take(
-    incoming: IncomingMessage,
-    onStored: (record: MessageRecord, plan: DeliveryPlan) => void,
-  ): Promise<Intake>;
-}
-
-export function createMessageIntake(context: PlatformContext, parts: MessageIntakeParts): MessageIntake {
-  const { clock, db, settings } = context;
-  const { activity, workspaces, queue, outcomes, attempts, scheduler, findParties } = parts;
-
-  /** The stored answer of a repeated reply: the same as the first time. */
-  const repeatReply = async (unit: UnitOfWork, record: MessageRecord, message: NormalMessage) => {
-    const question = await readMessage(unit.trx, record.answers_id ?? '');
-    const inReplyTo = question?.message_id ?? (message.view.inReplyTo || record.message_id);
-    const toCaller = record.activity_id === question?.activity_id;
-    return acceptedReply(record.message_id, inReplyTo, toCaller ? 'caller' : 'feed', true);
-  };
-
-  /** Makes the message the answer of the question it names, if that is still open. */
-  const tryReply = async (unit: UnitOfWork, admitted: AdmittedMessage) => {
-    const { callerId, target, message, bodyHash } = admitted;
-    const { messageId, view } = message;
-    if (callerId === null || view.inReplyTo === '') return undefined;
-    const question = await readQuestion(unit.trx, target.id, callerId, view.inReplyTo);
-    if (question === undefined || question.state === 'answered') return undefined;
-    const asked = await activity.requestOf(question.activity_id, unit.trx);
-    const answer = answerOfReply(view, isJsonObject(asked) ? asked : undefined);
-    const reply = { envelope: view.envelope, messageId, bodyHash };
-    const deliveredTo = await outcomes.answer(unit, question, answer, { reply });
-    if (deliveredTo === 'caller') {
-      // The caller gets it on its held call; this row only remembers the reply, so that a repeat is recognised.
-      const now = timestamp(clock);
-      await insertMessage(unit.trx, {
-        queue_id: orderedId(clock),
-        caller_key: callerId,
-        caller_id: callerId,
-        message_id: messageId,
-        target_id: target.id,
-        activity_id: question.activity_id,
-        activity_seq: question.activity_seq,
-        body_hash: bodyHash,
-        state: 'delivered',
-        attempts: 0,
-        answer_told: 1,
-        answers_id: question.queue_id,
-        created_at: now,
-        updated_at: now,
-      });
-    }
-    return acceptedReply(messageId, question.message_id, deliveredTo, false);
-  };
-
-  /** A lease, when nothing is ahead of the message and it can go out at once; else it stands in the queue. */
-  const findLease = async (unit: UnitOfWork, targetId: string, plan: DeliveryPlan) => {
-    const isKnownEmpty = plan === 'push' && scheduler.isEmpty(targetId);
-    // What waits for an agent waits in the queue too.
-    if (!isKnownEmpty && (await activity.pendingCount(targetId, unit.trx)) >= settings.inboxLimit) {
-      throw inboxFull();
-    }
-    const isFirst =
-      plan === 'push' &&
-      scheduler.hasRoom(targetId) &&
-      (isKnownEmpty || !(await hasQueued(unit.trx, targetId)));
-    // Decided now and not after the commit, because the next message may be in the same commit.
-    if (!isFirst) return void scheduler.noteQueued(targetId);
-    scheduler.reserve(targetId);
-    unit.onRollback(() => scheduler.free(targetId));
-    return attempts.newLease();
-  };
-
-  const store = async (unit: UnitOfWork, admitted: AdmittedMessage, plan: DeliveryPlan) => {
-    const { callerId, caller, target, message, bodyHash } = admitted;
-    const { messageId, view } = message;
-    const lease = await findLease(unit, target.id, plan);
-    const now = timestamp(clock);
-    if (caller !== undefined && !isSameSecond(caller.last_outbound_at, now)) {
-      await workspaces.update(caller.id, { last_outbound_at: now }, unit.trx);
-    }
-    return queue.enqueue(unit, {
-      callerId,
-      target,
-      envelope: view.envelope,
-      method: view.method,
-      messageId,
-      contextId: view.contextId || null,
-      traceId: view.traceId || null,
-      inReplyTo: view.inReplyTo || null,
-      bodyHash,
-      summary: `${view.method} → ${target.name}`,
-      lease,
-      // People learn of answers by an event and answers need no answer: neither has to be delivered to a feed.
-      outcomeExpected: callerId !== null && view.expectsAnswer,
-    });
-  };
-
-  return {
-    take: async (incoming, onStored) => {
-      const { callerId, targetId, message } = incoming;
-      const bodyHash = hashMessage(targetId, message.view.envelope);
-      return inTransaction(db, async (unit): Promise<Intake> => {
-        const parties = await findParties(callerId, targetId, unit.trx);
-        const { caller, target } = parties;
-        const admitted = { ...parties, callerId, message, bodyHash };
-        const plan = planDelivery(target, message.view, callerId);
-        const known = await readByCaller(unit.trx, callerId ?? CANVAS_CALLER, message.messageId);
-        if (known === undefined) {
-          const body = await tryReply(unit, admitted);
-          if (body !== undefined) return { kind: 'reply', body };
-        } else if (known.answers_id !== null && known.body_hash === bodyHash) {
-          return { kind: 'reply', body: await repeatReply(unit, known, message) };
-        }
-        if (known !== undefined) {
-          if (known.body_hash !== bodyHash) throw messageIdConflict(known);
-          return { kind: 'message', record: known, target, plan };
-        }
-        // After the repeats: what was accepted before is not refused now.
-        requireBudget(target);
-        const record = await store(unit, admitted, plan);
-        unit.afterCommit(() => {
-          onStored(record, plan);
-          if (record.state === 'leased') scheduler.push(record, { caller, target, view: message.view });
-        });
-        return { kind: 'message', record, target, plan };
-      });
-    },
-  };
-}
-
-function acceptedReply(
-  messageId: string,
-  inReplyTo: string,
-  deliveredTo: 'caller' | 'feed',
-  isRepeat: boolean,
-): AnswerAccepted {
-  return {
-    status: 'answered',
-    message_id: messageId,
-    in_reply_to: inReplyTo,
-    delivered_to: deliveredTo,
-    ...(isRepeat ? { duplicate: true as const } : {}),
-  };
-}
-
-function isSameSecond(before: string | null, now: string): boolean {
-  return before !== null && before.slice(0, SECONDS) === now.slice(0, SECONDS);
-}
-
-function requireBudget({ monthly_spend: spent, budget_limit: limit }: WorkspaceRow): void {
-  if (limit === null || spent < limit) return;
-  throw new ApiError(402, 'budget_exceeded', 'workspace budget limit exceeded');
-}
-
-function messageIdConflict(known: MessageRecord): ApiError {
-  return new ApiError(409, 'message_id_conflict', 'messageId was used before with another message', {
-    extras: { message_id: known.message_id, field: 'params.message.messageId' },
-  });
-}
-
-function inboxFull(): ApiError {
-  return new ApiError(429, 'inbox_full', 'the target has too many unacknowledged messages', {
-    extras: { retry_after: 30, hint: 'The agent must acknowledge what it has finished.' },
-    headers: { 'retry-after': '30' },
-  });
-}
-
-/** Both ends of a message as they are in its transaction. */
-export interface MessageParties {
-  /** Undefined for people and operators. */
-  readonly caller: WorkspaceRow | undefined;
-  readonly target: WorkspaceRow;
-}
-
-/**
- * Reads who writes to whom, in one statement, if that caller may write to that target; an agent learns nothing of
- * workspaces it cannot reach.
- */
-export type FindParties = (
-  callerId: string | null,
-  targetId: string,
-  db: Kysely<Database>,
-) => Promise<MessageParties>;
-
-export function createFindParties(parts: {
-  readonly workspaces: WorkspaceLookup;
+  readonly activity: ActivityService;
+  readonly workspaces: WorkspaceDirectory;
   readonly hierarchy: HierarchyService;
-}): FindParties {
-  const { workspaces, hierarchy } = parts;
-  return async (callerId, targetId, db) => {
+}
+
+/** Accepts messages: one transaction each, after which a message survives everything but a lost disk. */
+export class MessageAcceptance {
+  readonly #options: MessageAcceptanceOptions;
+
+  constructor(options: MessageAcceptanceOptions) {
+    this.#options = options;
+  }
+
+  /** `onStored` runs right after the commit and before any delivery, so that no answer is missed. */
+  accept(
+    { callerId, targetId, message }: IncomingMessage,
+    onStored: (row: MessageRow, plan: DeliveryPlan) => void,
+  ): Promise<Acceptance> {
+    const { view } = message;
+    const bodyHash = hashMessage(targetId, view.envelope);
+    return this.#options.database.transaction(async (unit) => {
+      const parties = await this.#admit(callerId, targetId, unit.trx);
+      const admitted = { ...parties, callerId, message, bodyHash };
+      const plan = planDelivery(parties.target, view, callerId);
+      if (view.inReplyTo !== '') {
+        const acceptance =
+          (await this.#findRepeat(unit, admitted, plan)) ?? (await this.#reply(unit, admitted));
+        if (acceptance !== undefined) return acceptance;
+      }
+      return this.#store(unit, admitted, plan, onStored);
+    });
+  }
+
+  /** Reads who writes to whom, in one statement; an agent learns nothing of workspaces it cannot reach. */
+  async #admit(
+    callerId: string | null,
+    targetId: string,
+    db: Queryable,
+  ): Promise<Pick<AdmittedMessage, 'caller' | 'target'>> {
+    const { workspaces, hierarchy } = this.#options;
     if (callerId === null) return { caller: undefined, target: await workspaces.require(targetId, db) };
     const rows = await workspaces.findMany([callerId, targetId], db);
     const caller = rows.find(({ id }) => id === callerId);
@@ -260,17 +104,143 @@ export function createFindParties(parts: {
       throw accessDenied();
     }
     return { caller, target };
-  };
+  }
+
+  /** What became of the same message before; undefined when it is new. 409 when the id was used for another one. */
+  async #findRepeat(
+    unit: UnitOfWork,
+    { callerId, target, message, bodyHash }: AdmittedMessage,
+    plan: DeliveryPlan,
+  ): Promise<Acceptance | undefined> {
+    const { store } = this.#options;
+    const known = await store.findByCaller(callerId ?? CANVAS_CALLER, message.messageId, unit.trx);
+    if (known === undefined) return undefined;
+    if (known.body_hash !== bodyHash) throw messageIdConflict(known);
+    if (known.answers_id === null) return { kind: 'message', row: known, target, plan };
+    const answered = await store.find(known.answers_id, unit.trx);
+    const inReplyTo = answered?.message_id ?? (message.view.inReplyTo || known.message_id);
+    const destination = known.workspace_id === null ? 'caller' : 'feed';
+    return acceptedReply(known.message_id, inReplyTo, destination, true);
+  }
+
+  /** Makes the message the answer of the message it names, if that has none yet. */
+  async #reply(
+    unit: UnitOfWork,
+    { callerId, target, message, bodyHash }: AdmittedMessage,
+  ): Promise<Acceptance | undefined> {
+    const { store, outcomes, queue } = this.#options;
+    if (callerId === null) return undefined;
+    const { messageId, view } = message;
+    for (;;) {
+      const request = await store.findAnswered(target.id, callerId, view.inReplyTo, unit.trx);
+      if (request === undefined || request.delivery_state === 'answered') return undefined;
+      const answer = answerOfReply(view, requestIdOf(request));
+      const reply = { view, messageId, bodyHash };
+      const destination = await outcomes.answer(unit, request, answer, { reply });
+      if (destination === undefined) continue;
+      if (destination === 'caller') {
+        await queue.remember(unit, { ...reply, callerId, targetId: target.id, answersId: request.id });
+      }
+      return acceptedReply(messageId, request.message_id, destination, false);
+    }
+  }
+
+  async #store(
+    unit: UnitOfWork,
+    admitted: AdmittedMessage,
+    plan: DeliveryPlan,
+    onStored: (row: MessageRow, plan: DeliveryPlan) => void,
+  ): Promise<Acceptance> {
+    const { queue, scheduler } = this.#options;
+    const { callerId, caller, target, bodyHash } = admitted;
+    const { messageId, view } = admitted.message;
+    const refusal = await this.#refusal(target, plan, unit.trx);
+    if (refusal !== undefined) {
+      // What was accepted before is not refused now.
+      const repeat = await this.#findRepeat(unit, admitted, plan);
+      if (repeat !== undefined) return repeat;
+      throw refusal;
+    }
+    const lease = plan === 'push' ? await scheduler.reserve(unit, target.id) : undefined;
+    const row = await queue.enqueue(unit, {
+      callerId,
+      target,
+      view,
+      messageId,
+      inReplyTo: view.inReplyTo,
+      bodyHash,
+      summary: `${view.method} → ${target.name}`,
+      lease,
+      // People learn of answers by an event and answers need no answer: neither has to be delivered to a feed.
+      outcomeExpected: callerId !== null && view.expectsAnswer,
+    });
+    if (row === undefined) {
+      if (lease !== undefined) unit.afterCommit(() => scheduler.release(target.id));
+      const repeat = await this.#findRepeat(unit, admitted, plan);
+      if (repeat === undefined) throw new Error('A message is neither new nor a repeat.');
+      return repeat;
+    }
+    await this.#noteOutbound(caller, unit.trx);
+    unit.afterCommit(() => {
+      onStored(row, plan);
+      if (lease !== undefined) scheduler.push(row, { caller, target, view });
+    });
+    return { kind: 'message', row, target, plan };
+  }
+
+  /** Why the target takes no new message at the moment. */
+  async #refusal(target: WorkspaceRow, plan: DeliveryPlan, db: Queryable): Promise<ApiError | undefined> {
+    const { settings, activity, scheduler } = this.#options;
+    const { monthly_spend: spent, budget_limit: limit } = target;
+    if (limit !== null && spent >= limit) {
+      return new ApiError(402, 'budget_exceeded', 'workspace budget limit exceeded');
+    }
+    if (plan === 'push' && scheduler.isEmpty(target.id)) return undefined;
+    const isFull = (await activity.pendingCount(target.id, db)) >= settings.inboxLimit;
+    return isFull ? inboxFull() : undefined;
+  }
+
+  async #noteOutbound(caller: WorkspaceRow | undefined, db: Queryable): Promise<void> {
+    const now = timestamp(this.#options.clock);
+    if (caller === undefined || caller.last_outbound_at?.slice(0, SECONDS) === now.slice(0, SECONDS)) return;
+    await this.#options.workspaces.update(caller.id, { last_outbound_at: now }, db);
+  }
 }
 
 function placeOf({ id, parent_id: parentId }: WorkspaceRow) {
   return { id, parentId };
 }
 
+function acceptedReply(
+  messageId: string,
+  inReplyTo: string,
+  destination: OutcomeDestination,
+  isRepeat: boolean,
+): Acceptance {
+  const body: AnswerAccepted = {
+    status: 'answered',
+    message_id: messageId,
+    in_reply_to: inReplyTo,
+    delivered_to: destination,
+    ...(isRepeat ? { duplicate: true as const } : {}),
+  };
+  return { kind: 'reply', body };
+}
+
 function accessDenied(): ApiError {
-  return new ApiError(
-    403,
-    'access_denied',
-    'access denied: workspaces cannot communicate per hierarchy rules',
-  );
+  const text = 'access denied: workspaces cannot communicate per hierarchy rules';
+  return new ApiError(403, 'access_denied', text);
+}
+
+function messageIdConflict(known: MessageRow): ApiError {
+  return new ApiError(409, 'message_id_conflict', 'messageId was used before with another message', {
+    extras: { message_id: known.message_id, field: 'params.message.messageId' },
+  });
+}
+
+function inboxFull(): ApiError {
+  return new ApiError(429, 'inbox_full', 'the target has too many unacknowledged messages', {
+    extras: { retry_after: 30, hint: 'The agent must acknowledge what it has finished.' },
+    headers: { 'retry-after': '30' },
+  });
 }

@@ -3,12 +3,12 @@ import type { Outcome } from './outcome.rules.ts';
 
 /** How a wait for an outcome ended. */
 export type WaitEnd =
-  | { readonly kind: 'outcome'; readonly outcome: Outcome; readonly telling: Telling }
+  | { readonly kind: 'outcome'; readonly outcome: Outcome; readonly receipt: OutcomeReceipt }
   /** The time is over, the message went back into the queue, the client left, or the platform stops. */
   | { readonly kind: 'timeout' | 'requeued' | 'ended' };
 
-/** The outcome of one message on its way to those who waited: told once anyone of them got it. */
-export interface Telling {
+/** The outcome of one message on its way to those who waited: received once one of them has it. */
+export interface OutcomeReceipt {
   /** Each waiter reports whether its client got the answer. */
   report(written: boolean): void;
 }
@@ -22,10 +22,10 @@ export interface OutcomeWaiter {
 
 /** The waiters of one message, promised the outcome that a transaction is about to store. */
 export interface Claim {
-  /** Whether the caller itself is among them; who only looks on does not take its answer away. */
+  /** Whether the caller itself is among them; an operator who only watches does not take its answer away. */
   readonly hasCaller: boolean;
-  /** Gives the outcome to all of them; `onTold` hears once whether at least one client got it. */
-  settle(outcome: Outcome, onTold: (told: boolean) => void): void;
+  /** Sends the outcome to all of them; `onReport` is called once with whether at least one client received it. */
+  send(outcome: Outcome, onReport: (isReceived: boolean) => void): void;
   /** The transaction failed: they wait on. */
   release(): void;
 }
@@ -37,8 +37,8 @@ interface Waiting {
 }
 
 /**
- * The callers that wait for answers, by message, in memory. A claim decides inside the transaction who will be
- * told: from then on a waiter cannot time out, so an answer goes either to it or to the feed, never to neither.
+ * The callers that wait for answers, by message, in memory. A claim decides inside the transaction who will
+ * receive it: from then on a waiter cannot time out, so an answer goes either to it or to the feed, never to neither.
  */
 export class OutcomeWaiters {
   readonly #clock: Clock;
@@ -56,8 +56,8 @@ export class OutcomeWaiters {
     const waiters = this.#waiting.get(queueId) ?? new Set<Waiting>();
     this.#waiting.set(queueId, waiters);
     let resolve: (end: WaitEnd) => void = () => {};
-    const done = new Promise<WaitEnd>((settle) => {
-      resolve = settle;
+    const done = new Promise<WaitEnd>((onEnd) => {
+      resolve = onEnd;
     });
     const waiting: Waiting = {
       isCaller,
@@ -91,10 +91,10 @@ export class OutcomeWaiters {
     const callers = claimed.filter((waiting) => waiting.isCaller);
     return {
       hasCaller: callers.length > 0,
-      settle: (outcome, onTold) => {
-        const telling = countReports(callers.length, onTold);
+      send: (outcome, onReport) => {
+        const receipt = countReports(callers.length, onReport);
         for (const waiting of claimed) {
-          waiting.finish({ kind: 'outcome', outcome, telling: waiting.isCaller ? telling : NO_TELLING });
+          waiting.finish({ kind: 'outcome', outcome, receipt: waiting.isCaller ? receipt : NO_RECEIPT });
         }
       },
       release: () => {
@@ -107,14 +107,14 @@ export class OutcomeWaiters {
     };
   }
 
-  /** Lets the callers of a message go whose delivery failed for now. */
+  /** Releases the callers of a message whose delivery failed for now. */
   requeued(queueId: string): void {
     for (const waiting of [...(this.#waiting.get(queueId) ?? [])]) {
       if (!this.#claimed.has(waiting)) waiting.finish({ kind: 'requeued' });
     }
   }
 
-  /** Lets everybody go, those still to come too; a promised outcome still arrives. */
+  /** Releases everybody, those still to come too; a promised outcome still arrives. */
   close(): void {
     this.#closed = true;
     for (const waiters of [...this.#waiting.values()]) {
@@ -125,21 +125,21 @@ export class OutcomeWaiters {
   }
 }
 
-/** Nobody counts whether an onlooker got the outcome. */
-const NO_TELLING: Telling = { report: () => {} };
+/** Nobody counts whether somebody else than the caller got the outcome. */
+const NO_RECEIPT: OutcomeReceipt = { report: () => {} };
 
-function countReports(expected: number, onTold: (told: boolean) => void): Telling {
+function countReports(expected: number, onReport: (isReceived: boolean) => void): OutcomeReceipt {
   let open = expected;
-  let told = false;
+  let isReceived = false;
   return {
     report: (written) => {
       open -= 1;
-      if (told) return;
+      if (isReceived) return;
       if (written) {
-        told = true;
-        onTold(true);
+        isReceived = true;
+        onReport(true);
       } else if (open === 0) {
-        onTold(false);
+        onReport(false);
       }
     },
   };

@@ -10,10 +10,11 @@ import {
   type MessageView,
   mapAnswerText,
   textPart,
+  viewMessage,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
-import type { MessageRecord } from '../../database/schema.ts';
 import { ApiError } from '../../http/api-error.ts';
+import type { MessageRow } from '../message.store.ts';
 
 /** How a message ended: with the agent's answer as it gave it, or with an error that is final. */
 export type Outcome =
@@ -22,20 +23,20 @@ export type Outcome =
 
 /** The outcome that is stored with a message, or undefined while there is none. */
 export function storedOutcome(
-  message: Pick<MessageRecord, 'state' | 'answer' | 'error'>,
+  message: Pick<MessageRow, 'delivery_state' | 'response_body' | 'failure'>,
 ): Outcome | undefined {
-  if (message.state === 'answered' && message.answer !== null) {
-    return { state: 'answered', answer: JSON.parse(message.answer) as JsonObject };
+  if (message.delivery_state === 'answered' && message.response_body !== null) {
+    return { state: 'answered', answer: JSON.parse(message.response_body) as JsonObject };
   }
-  if (message.state === 'failed' && message.error !== null) {
-    return { state: 'failed', error: JSON.parse(message.error) as ErrorBody };
+  if (message.delivery_state === 'failed' && message.failure !== null) {
+    return { state: 'failed', error: JSON.parse(message.failure) as ErrorBody };
   }
   return undefined;
 }
 
 /**
  * A peer's answer as a calling agent gets it: each text part wrapped by itself and, for results that are objects,
- * `result.text` as the joined text wrapped once (decision 19).
+ * `result.text` as the joined text wrapped once.
  */
 export function wrapAnswer(answer: JsonObject): JsonObject {
   const wrapped = mapAnswerText(answer, wrapA2aBoundary);
@@ -59,46 +60,49 @@ export function failureToError({ error, code: given, ...extras }: ErrorBody): Ap
   return new ApiError(status, code, error ?? 'delivery failed', { extras });
 }
 
-/** The answer that a reply message gives to its question: the message itself under the question's JSON-RPC id. */
+/** The answer that a reply message gives: the message itself under the JSON-RPC id of the request it answers. */
 export function answerOfReply(
-  reply: Pick<MessageView, 'message'>,
-  question: JsonObject | undefined,
+  { message }: Pick<MessageView, 'message'>,
+  requestId: string | number | null,
 ): JsonObject {
-  const result = { ...reply.message, kind: 'message', role: 'agent' };
-  return { jsonrpc: '2.0', id: question?.id ?? null, result };
+  return { jsonrpc: '2.0', id: requestId, result: { ...message, kind: 'message', role: 'agent' } };
+}
+
+/** The JSON-RPC id of a stored request; null when it has none. */
+export function requestIdOf({
+  request_body: body,
+}: Pick<MessageRow, 'request_body'>): string | number | null {
+  const request = body === null ? null : (JSON.parse(body) as JsonObject);
+  const id = request?.id;
+  return typeof id === 'string' || typeof id === 'number' ? id : null;
 }
 
 /**
- * The message that brings an answer to a caller who no longer waits (decision 11): role `agent` and `in_reply_to`,
- * so that nobody answers it. Bare text; it is wrapped where an agent gets it.
+ * The message that delivers an outcome to a caller who no longer waits: role `agent` and `in_reply_to`, so that
+ * nobody answers it. Bare text; it is wrapped where an agent gets it.
  */
-export function answerMessage(question: MessageRecord, answer: JsonObject): JsonObject {
-  const parts = extractParts(answer);
-  const text = extractAnswerText(answer);
-  const messageId = `answer-${question.queue_id}`;
-  const envelope = buildSendMessage({
-    messageId,
-    role: 'agent',
-    parts: [textPart(text)],
-    metadata: about(question),
-  });
-  const message = { ...envelope.params.message, parts: parts.length === 0 ? [textPart(text)] : parts };
-  return { ...envelope, params: { message } } as unknown as JsonObject;
-}
-
-/** The message that tells a caller who no longer waits that its message failed for good. */
-export function failureMessage(question: MessageRecord, error: ErrorBody): JsonObject {
-  const text = `Your message ${question.message_id} was not answered: ${error.error ?? 'delivery failed'}`;
-  const code = error.code ?? 'agent_error';
-  const envelope = buildSendMessage({
-    messageId: `failure-${question.queue_id}`,
-    role: 'agent',
-    text,
-    metadata: { ...about(question), delivery_failed: true, code },
-  });
-  return envelope as unknown as JsonObject;
-}
-
-function about(question: MessageRecord): JsonObject {
-  return { in_reply_to: question.message_id, in_reply_to_activity: question.activity_id };
+export function outcomeMessage(
+  request: Pick<MessageRow, 'id' | 'message_id'>,
+  outcome: Outcome,
+): { readonly messageId: string; readonly view: MessageView } {
+  const about = { in_reply_to: request.message_id, in_reply_to_activity: request.id };
+  if (outcome.state === 'answered') {
+    const messageId = `answer-${request.id}`;
+    const given = extractParts(outcome.answer);
+    const parts = given.length === 0 ? [textPart(extractAnswerText(outcome.answer))] : given;
+    const envelope = buildSendMessage({ messageId, role: 'agent', text: '', metadata: about });
+    return {
+      messageId,
+      view: viewMessage({
+        ...envelope,
+        params: { message: { ...envelope.params.message, parts } },
+      } as JsonObject),
+    };
+  }
+  const { error, code = 'agent_error' } = outcome.error;
+  const messageId = `failure-${request.id}`;
+  const text = `Your message ${request.message_id} was not answered: ${error ?? 'delivery failed'}`;
+  const metadata = { ...about, delivery_failed: true, code };
+  const envelope = buildSendMessage({ messageId, role: 'agent', text, metadata });
+  return { messageId, view: viewMessage(envelope as unknown as JsonObject) };
 }

@@ -1,15 +1,19 @@
-import { type ErrorBody, isJsonObject, type MessageView, viewMessage } from '@molecule-ai/protocol';
-import type { ActivityService } from '../../activity/activity.service.ts';
+import {
+  type ErrorBody,
+  isJsonObject,
+  type JsonObject,
+  type MessageView,
+  viewMessage,
+} from '@molecule-ai/protocol';
+import { wrapAnswerMessage } from '../../activity/activity-row.rules.ts';
 import type { PlatformContext } from '../../context.ts';
-import type { MessageRecord, WorkspaceRow } from '../../database/schema.ts';
-import { inTransaction } from '../../database/unit-of-work.ts';
+import type { WorkspaceRow } from '../../database/schema.ts';
+import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { timestamp } from '../../time/clock.ts';
-import type { WorkspaceLookup } from '../../workspaces/workspace.lookup.ts';
 import { canPush, retryDelayMs } from '../delivery.rules.ts';
-import { isLeasedBy, readMessage, renewLease, returnLease, updateMessage } from '../message.store.ts';
-import type { OutcomeRecorder } from '../outcome/record-outcome.service.ts';
+import type { MessageRow, MessageStore } from '../message.store.ts';
+import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { PushEndpoint, PushRequest, PushResult } from './push-endpoint.ts';
-import { buildPush } from './push-message.rules.ts';
 
 /** Two of the three signs of life that an agent may miss. */
 const SILENT_SHARE = 2 / 3;
@@ -20,10 +24,11 @@ export type PushAuthorization = (push: {
   readonly targetId: string;
 }) => Promise<Readonly<Record<string, string>>>;
 
-export interface PushAttemptParts {
-  readonly activity: ActivityService;
-  readonly workspaces: WorkspaceLookup;
+export interface PushAttemptsOptions
+  extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'publicUrl' | 'settings'> {
+  readonly store: MessageStore;
   readonly outcomes: OutcomeRecorder;
+  readonly workspaces: WorkspaceDirectory;
   readonly endpoint: PushEndpoint;
   /** Whose leases these are. */
   readonly owner: string;
@@ -34,6 +39,7 @@ export interface PushAttemptParts {
 
 /** What a push is made of, as it was in the transaction that stored the message. */
 export interface PushContent {
+  /** Undefined for people and operators. */
   readonly caller: WorkspaceRow | undefined;
   readonly target: WorkspaceRow;
   readonly view: MessageView;
@@ -46,148 +52,185 @@ export type AttemptEnd =
   | { readonly kind: 'requeued'; readonly delayMs: number | undefined };
 
 /** One push of one leased message, from its lease to its outcome. */
-export interface PushAttempts {
-  newLease(): { readonly owner: string; readonly until: string };
-  /** `known` spares reading again what was read a moment ago. */
-  run(message: MessageRecord, signal: AbortSignal, known?: PushContent): Promise<AttemptEnd>;
-  /** Puts a leased message of `owner` back; nothing when the message ended or was taken over meanwhile. */
-  putBack(
-    message: MessageRecord,
-    owner: string,
-    change: { readonly attempts: number; readonly delayMs?: number },
-  ): Promise<void>;
-}
+export class PushAttempts {
+  readonly #options: PushAttemptsOptions;
 
-export function createPushAttempts(context: PlatformContext, parts: PushAttemptParts): PushAttempts {
-  const { clock, db, logger, settings } = context;
-  const { activity, workspaces, outcomes, endpoint, owner, authorize, random } = parts;
+  constructor(options: PushAttemptsOptions) {
+    this.#options = options;
+  }
 
-  const newLease = () => ({ owner, until: timestamp(clock, settings.leaseMs) });
+  newLease(): { readonly owner: string; readonly until: string } {
+    const { clock, owner, settings } = this.#options;
+    return { owner, until: timestamp(clock, settings.leaseMs) };
+  }
 
-  /** Renews the lease until the attempt is over, long before it would end. */
-  const keepLease = (queueId: string): (() => void) => {
-    let cancel = () => {};
-    let isOver = false;
-    const plan = () => {
-      cancel = clock.schedule(Math.ceil(settings.leaseMs / 3), () => {
-        renewLease(db, queueId, owner, newLease().until).catch((error: unknown) => {
-          logger.warn({ queueId, reason: String(error) }, 'A lease could not be renewed.');
-        });
-        if (!isOver) plan();
-      });
-    };
-    plan();
-    return () => {
-      isOver = true;
-      cancel();
-    };
-  };
-
-  const putBack: PushAttempts['putBack'] = (message, leaseOwner, { attempts, delayMs }) =>
-    inTransaction(db, async (unit) => {
-      const change = {
-        attempts: Math.max(0, attempts),
-        nextAttemptAt: delayMs === undefined ? null : timestamp(clock, delayMs),
-        updatedAt: timestamp(clock),
-      };
-      const returned = await returnLease(unit.trx, message.queue_id, leaseOwner, change);
-      if (returned === undefined) return;
-      await activity.change(unit, message.activity_id, { deliveryState: 'pending' }, true);
-    });
-
-  /**
-   * An agent that has missed its signs of life is about to be offline, and messages for those are kept: the last
-   * attempt on such a one is not the end, and the agent gets all of them again when it comes back.
-   */
-  const isSilent = async (targetId: string) => {
-    const heard = (await workspaces.find(targetId))?.last_heartbeat_at ?? null;
-    return heard !== null && clock.now() - Date.parse(heard) > settings.livenessStaleAfterMs * SILENT_SHARE;
-  };
-
-  const readContent = async (message: MessageRecord): Promise<PushContent | undefined> => {
-    const target = await workspaces.find(message.target_id);
-    if (target === undefined || !canPush(target)) return undefined;
-    const envelope = await activity.requestOf(message.activity_id);
-    if (!isJsonObject(envelope)) throw new Error(`The request of message ${message.queue_id} is gone.`);
-    const callerId = message.caller_id;
-    const caller = callerId === null ? undefined : await workspaces.find(callerId);
-    return { target, caller, view: viewMessage(envelope) };
-  };
-
-  /** What to post where; undefined when the target cannot be pushed to any more. */
-  const prepare = async (
-    message: MessageRecord,
-    known: PushContent | undefined,
-  ): Promise<(Omit<PushRequest, 'signal'> & { answerWanted: boolean }) | undefined> => {
-    const content = known ?? (await readContent(message));
-    if (content === undefined || !canPush(content.target)) return undefined;
-    const { caller, target, view } = content;
-    const callerId = message.caller_id;
-    const { body, headers } = buildPush(view, message, {
-      caller,
-      publicUrl: context.publicUrl(),
-      wrapAnswers: settings.wrapPeerResults,
-    });
-    const extra = (await authorize?.({ callerId, targetId: target.id })) ?? {};
-    return {
-      targetId: target.id,
-      url: target.url,
-      body,
-      headers: { ...extra, ...headers },
-      answerWanted: view.expectsAnswer,
-    };
-  };
-
-  const record = (message: MessageRecord, result: PushResult, answerWanted: boolean, durationMs: number) =>
-    inTransaction(db, async (unit) => {
-      const isOurs = await isLeasedBy(unit.trx, message.queue_id, owner);
-      // Nothing but the lease of a leased message changes, so the row as it was stored is the row as it is.
-      const now = isOurs ? message : await readMessage(unit.trx, message.queue_id);
-      if (now === undefined || now.state === 'answered' || result.kind === 'aborted') return;
-      if (result.kind === 'answer') {
-        await outcomes.answer(unit, now, result.body, { durationMs });
-      } else if (now.state !== 'leased' || now.lease_owner !== owner) {
-        return;
-      } else if (result.kind === 'accepted' || (result.kind === 'unreadable' && !answerWanted)) {
-        const change = { state: 'delivered', lease_owner: null, lease_until: null };
-        await updateMessage(unit.trx, now.queue_id, { ...change, updated_at: timestamp(clock) });
-        await activity.change(unit, now.activity_id, { deliveryState: 'delivered', status: 'ok' }, true);
-      } else {
-        const { error } = result;
-        await outcomes.fail(unit, now, result.kind === 'retry' ? exhausted(error, now.attempts) : error);
-      }
-    });
-
-  const run: PushAttempts['run'] = async (message, signal, known) => {
+  /** `known` avoids reading again what was read a moment ago. */
+  async run(message: MessageRow, signal: AbortSignal, known?: PushContent): Promise<AttemptEnd> {
+    const { clock, endpoint, random, settings } = this.#options;
     const startedAt = clock.monotonic();
-    const stopKeeping = keepLease(message.queue_id);
+    const stopRenewing = this.#renewLease(message.id);
     try {
-      const prepared = await prepare(message, known);
+      const request = await this.#prepare(message, known);
       const result: PushResult =
-        prepared === undefined ? { kind: 'aborted' } : await endpoint.post({ ...prepared, signal });
+        request === undefined ? { kind: 'aborted' } : await endpoint.post({ ...request, signal });
       if (result.kind === 'aborted') {
-        await putBack(message, owner, { attempts: message.attempts - 1 });
+        await this.requeue(message, { attempts: message.attempts - 1 });
         return { kind: 'requeued', delayMs: undefined };
       }
       if (result.kind === 'retry') {
         const isLast = message.attempts >= settings.maxAttempts;
         const delayMs = retryDelayMs(message.attempts, random());
-        if (!isLast || (await isSilent(message.target_id))) {
-          await putBack(message, owner, { attempts: isLast ? 0 : message.attempts, delayMs });
+        if (!isLast || (await this.#isSilent(message.target_id))) {
+          await this.requeue(message, { attempts: isLast ? 0 : message.attempts, delayMs });
           return { kind: 'requeued', delayMs };
         }
       }
-      const durationMs = Math.round(clock.monotonic() - startedAt);
-      await record(message, result, prepared?.answerWanted ?? true, durationMs);
+      await this.#record(message, result, Math.round(clock.monotonic() - startedAt));
       return { kind: 'ended' };
     } finally {
-      stopKeeping();
+      stopRenewing();
     }
-  };
+  }
 
-  return { newLease, run, putBack };
+  /** Puts a leased message back; nothing happens when it ended or was taken over meanwhile. */
+  async requeue(
+    message: MessageRow,
+    { attempts, delayMs }: { readonly attempts: number; readonly delayMs?: number },
+  ): Promise<void> {
+    const { clock, database, outcomes } = this.#options;
+    const at = delayMs === undefined ? null : timestamp(clock, delayMs);
+    await database.transaction((unit) =>
+      outcomes.requeue(unit, message, { attempts: Math.max(0, attempts), at }),
+    );
+  }
+
+  /** Renews the lease until the attempt is over, long before it would end. */
+  #renewLease(messageId: string): () => void {
+    const { clock, logger, settings, store } = this.#options;
+    let cancel = () => {};
+    let isOver = false;
+    const schedule = () => {
+      cancel = clock.schedule(Math.ceil(settings.leaseMs / 3), () => {
+        store.renewLease(messageId, this.newLease()).catch((error: unknown) => {
+          logger.warn({ messageId, reason: String(error) }, 'A lease could not be renewed.');
+        });
+        if (!isOver) schedule();
+      });
+    };
+    schedule();
+    return () => {
+      isOver = true;
+      cancel();
+    };
+  }
+
+  /** What to post where; undefined when the target cannot be pushed to any more. */
+  async #prepare(
+    message: MessageRow,
+    known: PushContent | undefined,
+  ): Promise<Omit<PushRequest, 'signal'> | undefined> {
+    const { authorize, publicUrl, settings } = this.#options;
+    const { caller, target, view } = known ?? (await this.#readContent(message)) ?? {};
+    if (target === undefined || view === undefined || !canPush(target)) return undefined;
+    const { body, headers } = buildPush(message, {
+      caller,
+      view,
+      publicUrl: publicUrl(),
+      wrapAnswers: settings.wrapPeerResults,
+    });
+    const extra = (await authorize?.({ callerId: message.source_id, targetId: target.id })) ?? {};
+    return { targetId: target.id, url: target.url, body, headers: { ...extra, ...headers } };
+  }
+
+  async #readContent(message: MessageRow): Promise<PushContent | undefined> {
+    const { workspaces } = this.#options;
+    const target = await workspaces.find(message.target_id);
+    if (target === undefined || !canPush(target)) return undefined;
+    const callerId = message.source_id;
+    const caller = callerId === null ? undefined : await workspaces.find(callerId);
+    return { target, caller, view: viewOf(message) };
+  }
+
+  /**
+   * An agent that has missed its signs of life is about to be offline, and messages for those are kept: the last
+   * attempt on such a one is not the end, and the agent gets all of them again when it comes back.
+   */
+  async #isSilent(targetId: string): Promise<boolean> {
+    const { clock, settings, workspaces } = this.#options;
+    const last = (await workspaces.find(targetId))?.last_heartbeat_at ?? null;
+    return last !== null && clock.now() - Date.parse(last) > settings.livenessStaleAfterMs * SILENT_SHARE;
+  }
+
+  #record(message: MessageRow, result: PushResult, durationMs: number): Promise<void> {
+    const { database, outcomes, store } = this.#options;
+    return database.transaction(async (unit) => {
+      if (result.kind === 'answer') {
+        // Should the lease have been lost meanwhile, the answer counts all the same, unless there is one already.
+        let current: MessageRow | undefined = message;
+        while (current !== undefined && current.delivery_state !== 'answered') {
+          const isRecorded = await outcomes.answer(unit, current, result.body, { durationMs });
+          if (isRecorded !== undefined) return;
+          current = await store.find(message.id, unit.trx);
+        }
+      } else if (result.kind === 'accepted') {
+        await outcomes.deliver(unit, message);
+      } else if (result.kind === 'unreadable' && !viewOf(message).expectsAnswer) {
+        await outcomes.deliver(unit, message);
+      } else if (result.kind === 'retry') {
+        await outcomes.fail(unit, message, exhausted(result.error, message.attempts));
+      } else if (result.kind !== 'aborted') {
+        await outcomes.fail(unit, message, result.error);
+      }
+    });
+  }
 }
 
 function exhausted(error: ErrorBody, attempts: number): ErrorBody {
   return { ...error, error: `${error.error ?? 'delivery failed'} (${attempts} attempts)` };
+}
+
+function viewOf({ id, request_body: body }: MessageRow): MessageView {
+  const request: unknown = body === null ? null : JSON.parse(body);
+  if (!isJsonObject(request)) throw new Error(`The request of message ${id} is gone.`);
+  return viewMessage(request);
+}
+
+/**
+ * The body and headers of one push: the stored request, and in `params.metadata` and headers who sent it. These
+ * keys are the platform's: what a sender wrote under the same names is replaced. An answer that a peer sends to its
+ * caller is wrapped, as it would be on the feed.
+ */
+function buildPush(
+  message: MessageRow,
+  {
+    caller,
+    view,
+    publicUrl,
+    wrapAnswers,
+  }: Omit<PushContent, 'target'> & { readonly publicUrl: string; readonly wrapAnswers: boolean },
+): { readonly body: string; readonly headers: Record<string, string> } {
+  const isPeerAnswer = view.inReplyTo !== '' && caller !== undefined;
+  const shown = isPeerAnswer ? wrapAnswerMessage(view, wrapAnswers) : view.envelope;
+  const params = isJsonObject(shown.params) ? shown.params : {};
+  const kind = caller === undefined ? 'canvas_user' : 'peer_agent';
+  const metadata: JsonObject = {
+    ...(isJsonObject(params.metadata) ? params.metadata : {}),
+    source: kind,
+    source_id: caller?.id ?? '',
+    peer_id: caller?.id ?? '',
+    peer_name: caller?.name ?? '',
+    peer_role: caller?.role ?? '',
+    agent_card_url: caller === undefined ? '' : `${publicUrl}/registry/discover/${caller.id}`,
+    activity_id: message.id,
+    message_id: message.message_id,
+  };
+  return {
+    body: JSON.stringify({ ...shown, params: { ...params, metadata } }),
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json',
+      'x-caller-kind': kind,
+      ...(caller === undefined ? {} : { 'x-workspace-id': caller.id }),
+    },
+  };
 }

@@ -1,11 +1,9 @@
-import type { ActivityService } from '../../activity/activity.service.ts';
 import type { PlatformContext } from '../../context.ts';
-import type { MessageRecord } from '../../database/schema.ts';
-import { inTransaction } from '../../database/unit-of-work.ts';
+import type { UnitOfWork } from '../../database/platform-database.ts';
+import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { timestamp } from '../../time/clock.ts';
-import type { WorkspaceLookup } from '../../workspaces/workspace.lookup.ts';
 import { canPush, LONGEST_RETRY_MS } from '../delivery.rules.ts';
-import { listLeases, listQueuedTargets, readOldestQueued, takeLease } from '../message.store.ts';
+import type { MessageRow, MessageStore } from '../message.store.ts';
 import type { MessageQueue } from '../message-queue.ts';
 import type { OutcomeWaiters } from '../outcome/outcome-waiters.ts';
 import { isLeftBehind } from './lease-owner.ts';
@@ -14,12 +12,12 @@ import type { PushAttempts, PushContent } from './push-attempt.ts';
 /** Pushes to one agent that may be under way at once for messages that found nothing ahead of them. */
 const MAX_LIVE_PUSHES = 64;
 
-export interface PushSchedulerParts {
-  readonly activity: ActivityService;
-  readonly workspaces: WorkspaceLookup;
-  readonly waiters: OutcomeWaiters;
-  readonly attempts: PushAttempts;
+export interface PushSchedulerOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger'> {
+  readonly store: MessageStore;
   readonly queue: MessageQueue;
+  readonly attempts: PushAttempts;
+  readonly waiters: OutcomeWaiters;
+  readonly workspaces: WorkspaceDirectory;
   readonly owner: string;
 }
 
@@ -27,9 +25,9 @@ export interface PushSchedulerParts {
 interface Lane {
   live: number;
   draining: number;
-  looking: boolean;
-  lookAgain: boolean;
-  /** Nothing was queued when we looked last and nothing has been since. */
+  checking: boolean;
+  checkAgain: boolean;
+  /** Nothing was queued at the last check and nothing has been since. */
   empty: boolean;
   cancelRetry: () => void;
 }
@@ -41,83 +39,88 @@ interface Lane {
  * for now holds back those behind it, so that they arrive in order and do not use up attempts.
  */
 export class PushScheduler {
-  readonly #context: PlatformContext;
-  readonly #parts: PushSchedulerParts;
+  readonly #options: PushSchedulerOptions;
   readonly #lanes = new Map<string, Lane>();
   readonly #underWay = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
 
-  constructor(context: PlatformContext, parts: PushSchedulerParts) {
-    this.#context = context;
-    this.#parts = parts;
-    parts.queue.onChanged(({ targetId, pushable }) => {
-      if (pushable) this.queued(targetId);
-      else this.noteQueued(targetId);
+  constructor(options: PushSchedulerOptions) {
+    this.#options = options;
+    options.queue.onChanged(({ targetId, pushable }) => {
+      this.#lane(targetId).empty = false;
+      if (pushable) this.drain(targetId);
     });
   }
 
-  /** Whether a new message may go out at once, as far as this process knows. */
-  hasRoom(targetId: string): boolean {
-    return !this.#stopping.signal.aborted && (this.#lanes.get(targetId)?.live ?? 0) < MAX_LIVE_PUSHES;
-  }
-
-  /** Keeps a place for a message that is about to be stored under a lease; `push` gives it back, or `free`. */
-  reserve(targetId: string): void {
-    this.#lane(targetId).live += 1;
-  }
-
-  free(targetId: string): void {
-    this.#lane(targetId).live -= 1;
-  }
-
-  /** Whether it is known that nothing waits for this target; false also when nobody has looked yet. */
+  /** Whether it is known that nothing waits for this target; false also before the first check. */
   isEmpty(targetId: string): boolean {
     return this.#lanes.get(targetId)?.empty === true;
   }
 
-  /** Pushes a message that was stored under a new lease of ours and has a place reserved. */
-  push(message: MessageRecord, known: PushContent): void {
-    const lane = this.#lane(message.target_id);
-    this.#track(this.#attempt(message, lane, known), () => {
-      this.free(message.target_id);
-      this.drain(message.target_id);
+  /**
+   * A lease and a place for a message that is about to be stored, if it can be pushed right after the commit:
+   * nothing is ahead of it and the agent has room. `push` uses the place up, `release` gives it back. Decided inside
+   * the transaction, because the next message may be in the same commit.
+   */
+  async reserve(
+    unit: UnitOfWork,
+    targetId: string,
+  ): Promise<ReturnType<PushAttempts['newLease']> | undefined> {
+    const lane = this.#lane(targetId);
+    const hasRoom = !this.#stopping.signal.aborted && lane.live < MAX_LIVE_PUSHES;
+    const { store, attempts } = this.#options;
+    const isFirst =
+      hasRoom && (lane.empty || (await store.findOldestPending(targetId, unit.trx)) === undefined);
+    if (!isFirst) {
+      lane.empty = false;
+      return undefined;
+    }
+    lane.live += 1;
+    unit.onRollback(() => this.release(targetId));
+    return attempts.newLease();
+  }
+
+  release(targetId: string): void {
+    this.#lane(targetId).live -= 1;
+  }
+
+  /** Pushes a message that was stored under a lease of `reserve`. */
+  push(message: MessageRow, content: PushContent): void {
+    const targetId = message.target_id;
+    this.#track(this.#attempt(message, this.#lane(targetId), content), () => {
+      this.release(targetId);
+      this.drain(targetId);
     });
   }
 
-  /** Something was queued: looks for what can be pushed now. */
-  queued(targetId: string): void {
-    this.noteQueued(targetId);
+  /** Pushes what waits for a workspace that may have become reachable. */
+  retry(targetId: string): void {
+    this.#lane(targetId).empty = false;
     this.drain(targetId);
   }
 
-  /** Something was queued for a target that cannot be pushed to now. */
-  noteQueued(targetId: string): void {
-    this.#lane(targetId).empty = false;
-  }
-
-  /** Looks for what can be pushed now; costs nothing when the queue is known to be empty. */
+  /** Pushes what can be pushed now; costs nothing when the queue is known to be empty. */
   drain(targetId: string): void {
     const lane = this.#lane(targetId);
     if (this.#stopping.signal.aborted || lane.empty) return;
-    lane.lookAgain = true;
-    if (!lane.looking) this.#track(this.#look(targetId, lane), () => {});
+    lane.checkAgain = true;
+    if (!lane.checking) this.#track(this.#check(targetId, lane), () => {});
   }
 
   /** Takes back leases that ran out or were left by a dead process, then drains every target with something due. */
   async recover(): Promise<void> {
-    const { clock, db } = this.#context;
+    const { clock, store, attempts, workspaces, owner } = this.#options;
     const now = timestamp(clock);
-    for (const message of await listLeases(db)) {
-      const owner = message.lease_owner ?? '';
+    for (const message of await store.listLeased()) {
       const ranOut = message.lease_until === null || message.lease_until < now;
-      if (!ranOut && !isLeftBehind(owner, this.#parts.owner)) continue;
-      await this.#parts.attempts.putBack(message, owner, { attempts: message.attempts });
+      if (!ranOut && !isLeftBehind(message.lease_owner ?? '', owner)) continue;
+      await attempts.requeue(message, { attempts: message.attempts });
     }
-    const targets = await this.#parts.workspaces.findMany(await listQueuedTargets(db));
-    for (const target of targets) if (canPush(target)) this.queued(target.id);
+    const targets = await workspaces.findMany(await store.listPendingTargets());
+    for (const target of targets) if (canPush(target)) this.retry(target.id);
   }
 
-  /** Breaks off what is under way; it stays queued and the attempt does not count. */
+  /** Aborts what is under way; it stays queued and the attempt does not count. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const lane of this.#lanes.values()) lane.cancelRetry();
@@ -127,7 +130,7 @@ export class PushScheduler {
   #lane(targetId: string): Lane {
     const known = this.#lanes.get(targetId);
     if (known !== undefined) return known;
-    const idle = { live: 0, draining: 0, looking: false, lookAgain: false, empty: false };
+    const idle = { live: 0, draining: 0, checking: false, checkAgain: false, empty: false };
     const lane: Lane = { ...idle, cancelRetry: () => {} };
     this.#lanes.set(targetId, lane);
     return lane;
@@ -137,7 +140,8 @@ export class PushScheduler {
     const tracked = work
       .catch((error: unknown) => {
         const fields = { reason: String(error) };
-        this.#context.logger.error(fields, 'A push could not be recorded; its lease will run out.');
+        const text = 'A push could not be recorded; its lease will run out.';
+        this.#options.logger.error(fields, text);
       })
       .then(() => {
         this.#underWay.delete(tracked);
@@ -146,11 +150,11 @@ export class PushScheduler {
     this.#underWay.add(tracked);
   }
 
-  async #look(targetId: string, lane: Lane): Promise<void> {
-    lane.looking = true;
+  async #check(targetId: string, lane: Lane): Promise<void> {
+    lane.checking = true;
     try {
-      while (lane.lookAgain && !this.#stopping.signal.aborted) {
-        lane.lookAgain = false;
+      while (lane.checkAgain && !this.#stopping.signal.aborted) {
+        lane.checkAgain = false;
         for (;;) {
           const message = await this.#takeNext(targetId, lane);
           if (message === undefined) break;
@@ -162,45 +166,40 @@ export class PushScheduler {
         }
       }
     } finally {
-      lane.looking = false;
+      lane.checking = false;
     }
   }
 
-  async #takeNext(targetId: string, lane: Lane): Promise<MessageRecord | undefined> {
+  async #takeNext(targetId: string, lane: Lane): Promise<MessageRow | undefined> {
     if (this.#stopping.signal.aborted) return undefined;
-    const { clock, db } = this.#context;
-    const { activity, workspaces, attempts } = this.#parts;
-    return inTransaction(db, async (unit) => {
-      const next = await readOldestQueued(unit.trx, targetId);
+    const { clock, database, store, workspaces, attempts } = this.#options;
+    return database.transaction(async (unit) => {
+      const next = await store.findOldestPending(targetId, unit.trx);
       lane.empty = next === undefined;
       if (next === undefined) return undefined;
       const dueIn = next.next_attempt_at === null ? 0 : Date.parse(next.next_attempt_at) - clock.now();
       if (dueIn > 0 && dueIn <= LONGEST_RETRY_MS) {
-        this.#lookLater(targetId, lane, dueIn);
+        this.#drainLater(targetId, lane, dueIn);
         return undefined;
       }
       const target = await workspaces.find(targetId, unit.trx);
       if (target === undefined || !canPush(target)) return undefined;
       if (lane.draining >= Math.max(1, target.max_concurrent_tasks)) return undefined;
-      const leased = await takeLease(unit.trx, next.queue_id, attempts.newLease());
-      if (leased !== undefined) {
-        await activity.change(unit, leased.activity_id, { deliveryState: 'leased' }, false);
-      }
-      return leased;
+      return store.lease(next, attempts.newLease(), unit.trx);
     });
   }
 
-  async #attempt(message: MessageRecord, lane: Lane, known?: PushContent): Promise<void> {
-    const end = await this.#parts.attempts.run(message, this.#stopping.signal, known);
+  async #attempt(message: MessageRow, lane: Lane, content?: PushContent): Promise<void> {
+    const end = await this.#options.attempts.run(message, this.#stopping.signal, content);
     if (end.kind !== 'requeued') return;
     lane.empty = false;
-    if (end.delayMs !== undefined) this.#lookLater(message.target_id, lane, end.delayMs);
-    this.#parts.waiters.requeued(message.queue_id);
+    if (end.delayMs !== undefined) this.#drainLater(message.target_id, lane, end.delayMs);
+    this.#options.waiters.requeued(message.id);
   }
 
-  #lookLater(targetId: string, lane: Lane, delayMs: number): void {
+  #drainLater(targetId: string, lane: Lane, delayMs: number): void {
     lane.cancelRetry();
     if (this.#stopping.signal.aborted) return;
-    lane.cancelRetry = this.#context.clock.schedule(delayMs, () => this.drain(targetId));
+    lane.cancelRetry = this.#options.clock.schedule(delayMs, () => this.drain(targetId));
   }
 }

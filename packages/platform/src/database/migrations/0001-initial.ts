@@ -2,20 +2,20 @@ import { type ColumnDefinitionBuilder, type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import type { DatabaseDialect } from '../dialect.ts';
 
-/** The first schema. Written with Kysely's builder only, so that it runs on SQLite and Postgres alike. */
-export function firstMigration(dialect: DatabaseDialect): Migration {
+/** The whole schema of the first release. Written with Kysely's builder only, so that it runs on SQLite and Postgres alike. */
+export function initialMigration(dialect: DatabaseDialect): Migration {
   return {
     async up(db: Kysely<unknown>) {
       await createWorkspaces(db);
       await createFeed(db, dialect);
-      await createMessages(db);
       await db.schema
         .createTable('events')
         .addColumn('seq', dialect.sequenceType, (column) => sequence(column, dialect))
         .addColumn('id', 'text', (column) => column.notNull())
         .addColumn('event_type', 'text', (column) => column.notNull())
         .addColumn('workspace_id', 'text')
-        .addColumn('payload', 'text', (column) => column.notNull())
+        .addColumn('activity_seq', 'bigint')
+        .addColumn('payload', 'text')
         .addColumn('created_at', 'text', (column) => column.notNull())
         .execute();
       await db.schema
@@ -110,9 +110,8 @@ async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promis
     .createTable('activity')
     .addColumn('seq', dialect.sequenceType, (column) => sequence(column, dialect))
     .addColumn('id', 'text', (column) => column.notNull().unique())
-    .addColumn('workspace_id', 'text', (column) =>
-      column.notNull().references('workspaces.id').onDelete('cascade'),
-    )
+    .addColumn('workspace_id', 'text', (column) => column.references('workspaces.id').onDelete('cascade'))
+    .addColumn('caller', 'text', (column) => column.notNull())
     .addColumn('direction', 'text', (column) => column.notNull())
     .addColumn('activity_type', 'text', (column) => column.notNull())
     .addColumn('method', 'text')
@@ -130,8 +129,17 @@ async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promis
     .addColumn('status', 'text', (column) => column.notNull())
     .addColumn('error_detail', 'text')
     .addColumn('duration_ms', 'double precision')
-    .addColumn('delivery_state', 'text', (column) => column.notNull())
     .addColumn('idempotency_key', 'text')
+    .addColumn('delivery_state', 'text', (column) => column.notNull())
+    .addColumn('body_hash', 'text')
+    .addColumn('answers_id', 'text')
+    .addColumn('attempts', 'integer', (column) => column.notNull())
+    .addColumn('next_attempt_at', 'text')
+    .addColumn('lease_owner', 'text')
+    .addColumn('lease_until', 'text')
+    .addColumn('failure', 'text')
+    .addColumn('caller_receipt', 'text', (column) => column.notNull())
+    .addColumn('ended_at', 'text')
     .addColumn('created_at', 'text', (column) => column.notNull())
     .execute();
   // One index for each order in which a feed is read; the last column is the order itself. Each of them costs a
@@ -152,62 +160,25 @@ async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promis
     .columns(['workspace_id', 'delivery_state', 'seq'])
     .where(sql.ref('delivery_state'), 'in', sql`('pending', 'leased')`)
     .execute();
+  // A message is stored once for its caller and the caller's message id. In a plain unique index, two nulls differ.
+  await db.schema
+    .createIndex('activity_by_caller')
+    .unique()
+    .on('activity')
+    .columns(['caller', 'message_id'])
+    .where(sql.ref('message_id'), 'is not', null)
+    .execute();
+  await db.schema
+    .createIndex('activity_by_caller_receipt')
+    .on('activity')
+    .column('id')
+    .where(sql.ref('caller_receipt'), '=', sql`'sent'`)
+    .execute();
   await db.schema
     .createIndex('activity_by_idempotency_key')
     .unique()
     .on('activity')
     .columns(['workspace_id', 'idempotency_key'])
     .where(sql.ref('idempotency_key'), 'is not', null)
-    .execute();
-}
-
-async function createMessages(db: Kysely<unknown>): Promise<void> {
-  await db.schema
-    .createTable('messages')
-    .addColumn('queue_id', 'text', (column) => column.primaryKey())
-    .addColumn('caller_key', 'text', (column) => column.notNull())
-    .addColumn('caller_id', 'text')
-    .addColumn('message_id', 'text', (column) => column.notNull())
-    .addColumn('target_id', 'text', (column) =>
-      column.notNull().references('workspaces.id').onDelete('cascade'),
-    )
-    .addColumn('activity_id', 'text', (column) => column.notNull())
-    .addColumn('activity_seq', 'bigint', (column) => column.notNull())
-    .addColumn('body_hash', 'text', (column) => column.notNull())
-    .addColumn('state', 'text', (column) => column.notNull())
-    .addColumn('attempts', 'integer', (column) => column.notNull().defaultTo(0))
-    .addColumn('next_attempt_at', 'text')
-    .addColumn('lease_until', 'text')
-    .addColumn('lease_owner', 'text')
-    .addColumn('answer', 'text')
-    .addColumn('error', 'text')
-    .addColumn('answer_told', 'integer', (column) => column.notNull().defaultTo(0))
-    .addColumn('answers_id', 'text')
-    .addColumn('created_at', 'text', (column) => column.notNull())
-    .addColumn('updated_at', 'text', (column) => column.notNull())
-    .addColumn('answered_at', 'text')
-    .execute();
-  await db.schema
-    .createIndex('messages_by_caller')
-    .unique()
-    .on('messages')
-    .columns(['caller_key', 'message_id'])
-    .execute();
-  await db.schema
-    .createIndex('messages_by_target')
-    .on('messages')
-    .columns(['target_id', 'activity_seq'])
-    .execute();
-  await db.schema
-    .createIndex('messages_open')
-    .on('messages')
-    .columns(['target_id', 'activity_seq'])
-    .where(sql.ref('state'), 'in', sql`('queued', 'leased')`)
-    .execute();
-  await db.schema
-    .createIndex('messages_untold')
-    .on('messages')
-    .column('queue_id')
-    .where(sql.ref('answer_told'), '=', sql`0`)
     .execute();
 }
