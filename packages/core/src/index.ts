@@ -15,7 +15,6 @@ export {
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
 export type { AgentEventName, AgentEvents, AgentListener, DegradedReason } from './agent/agent-events.ts';
-export type { AgentHealth, AgentState } from './agent/agent-health.ts';
 export type {
   AgentClient,
   HandlerAnswer,
@@ -23,6 +22,7 @@ export type {
   MessageHandler,
   RemoteAgentOptions,
 } from './agent/agent-options.ts';
+export type { AgentHealth, AgentState } from './agent/health.ts';
 export {
   type AgentStartOptions,
   type AgentStopOptions,

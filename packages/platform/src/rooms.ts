@@ -8,6 +8,7 @@ import { mountHealthRoutes } from './health/health.routes.ts';
 import { HierarchyService } from './hierarchy/hierarchy.service.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticator } from './http/authenticator.ts';
+import { mountOpenApiRoute } from './http/openapi.ts';
 import { LivenessMonitor } from './liveness/liveness.monitor.ts';
 import { mountMessagesRoutes } from './messages/messages.routes.ts';
 import { MessagesService } from './messages/messages.service.ts';
@@ -51,6 +52,7 @@ export async function createRooms(context: PlatformContext, operatorKey: string)
     findSession: (hash) => sessions.findSession(hash),
   });
   const app = await createApp(context, authenticator);
+  mountOpenApiRoute(app, context.publicUrl);
   mountHealthRoutes(app, context);
   mountTokensRoutes(app, tokens);
   mountSessionRoutes(app, context, sessions, authenticator);

@@ -107,6 +107,7 @@ describe('the package', () => {
         "NIL_UUID",
         "NotifyAnswer",
         "NotifyRequest",
+        "OpenApiDocument",
         "OrgKeyList",
         "OrgKeyRow",
         "OwnMessageQuery",

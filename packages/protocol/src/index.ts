@@ -103,6 +103,7 @@ export { extractAnswerText, extractMessageText, extractParts, mapAnswerText } fr
 export { type MessageView, viewMessage } from './message-view.ts';
 export { Attachment, DownloadQuery, NotifyAnswer, NotifyRequest, UploadAnswer } from './notify.ts';
 export { isJsonObject, JsonObject, JsonValue, MAX_JSON_DEPTH } from './open-json.ts';
+export { OpenApiDocument } from './openapi.ts';
 export {
   CheckAccessAnswer,
   CheckAccessRequest,

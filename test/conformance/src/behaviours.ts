@@ -8,6 +8,7 @@ import { FEED } from './behaviours/feed.ts';
 import { LIFECYCLE } from './behaviours/lifecycle.ts';
 import { LIVENESS } from './behaviours/liveness.ts';
 import { MESSAGES } from './behaviours/messages.ts';
+import { OPENAPI } from './behaviours/openapi.ts';
 import { PEERS } from './behaviours/peers.ts';
 import { PRESENCE } from './behaviours/presence.ts';
 import { PUSH } from './behaviours/push.ts';
@@ -24,6 +25,7 @@ export const BEHAVIOURS = {
   ...CREDENTIALS,
   ...PEERS,
   ...REQUESTS,
+  ...OPENAPI,
   ...MESSAGES,
   ...ANSWERS,
   ...FEED,

@@ -2,14 +2,14 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 
 /**
- * Which part of the agent is in trouble. `handlers-blocked`: a handler runs for ten minutes while other messages
+ * Which part of the agent does not work as it should. `handlers-blocked`: a handler runs for ten minutes while other messages
  * wait for it; `handlerTimeoutMs` ends such handlers.
  */
 export type DegradedReason = 'platform-unreachable' | 'inbound-stale' | 'storage' | 'handlers-blocked';
 
-/** What an agent tells its listeners. */
+/** The events of an agent and what its listeners get. */
 export interface AgentEvents {
-  /** Registered, beating and receiving; told once, after a pause at the start when that is over. */
+  /** Registered, sending heartbeats and receiving; emitted once, for an agent that starts paused after the resume. */
   started: [];
   /** A message that is new to this agent was read. */
   message: [message: InboundMessage];
@@ -26,9 +26,9 @@ export interface AgentEvents {
     message: InboundMessage,
     details: { stage: 'handler' | 'reply'; attempts: number; error: unknown },
   ];
-  /** The sender took the message back. */
+  /** The sender cancelled the message. */
   cancelled: [message: InboundMessage];
-  /** A handler went on although its signal aborted. */
+  /** A handler continued although its signal aborted. */
   stuck: [message: InboundMessage];
   paused: [];
   resumed: [];
@@ -44,3 +44,45 @@ export interface AgentEvents {
 /** Names of {@link AgentEvents}. */
 export type AgentEventName = keyof AgentEvents;
 export type AgentListener<Name extends AgentEventName> = (...values: AgentEvents[Name]) => unknown;
+
+/** The listeners by event. One that throws or rejects disturbs neither the agent nor the others. */
+export class AgentEventEmitter {
+  readonly #listeners = new Map<AgentEventName, Set<(...values: never[]) => unknown>>();
+  readonly #onListenerError: (event: AgentEventName, error: unknown) => void;
+
+  constructor(onListenerError: (event: AgentEventName, error: unknown) => void) {
+    this.#onListenerError = onListenerError;
+  }
+
+  on<Name extends AgentEventName>(event: Name, listener: AgentListener<Name>): () => void {
+    const listeners = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, listeners);
+    listeners.add(listener);
+    let isRegistered = true;
+    return () => {
+      // Only once: the listener may have been registered again since.
+      if (isRegistered) this.off(event, listener);
+      isRegistered = false;
+    };
+  }
+
+  off<Name extends AgentEventName>(event: Name, listener: AgentListener<Name>): void {
+    this.#listeners.get(event)?.delete(listener);
+  }
+
+  emit<Name extends AgentEventName>(event: Name, ...values: AgentEvents[Name]): void {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) void this.#call(event, listener, values);
+  }
+
+  async #call(
+    event: AgentEventName,
+    listener: (...values: never[]) => unknown,
+    values: readonly unknown[],
+  ): Promise<void> {
+    try {
+      await listener(...(values as never[]));
+    } catch (error) {
+      this.#onListenerError(event, error);
+    }
+  }
+}

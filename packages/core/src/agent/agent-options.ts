@@ -26,20 +26,20 @@ export type AgentClient = Pick<
   | 'reply'
 >;
 
-/** What a handler gets besides the message. */
+/** The second argument of a handler. */
 export interface HandlerContext<Client extends AgentClient = AgentClient> extends AttemptContext {
-  /** The client the agent was made with, for calls to peers. Pass `signal` on. */
+  /** The client of the agent, for calls to peers. Pass `signal` on. */
   readonly client: Client;
   /** Carries the message's row id in each line. */
   readonly logger: Logger;
 }
 
-/** What a handler gives back: the answer, or nothing. A blank text is nothing. */
+/** What a handler returns: the answer, or nothing. A blank text is nothing. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a handler as well
 export type HandlerAnswer = string | null | undefined | void;
 
 /**
- * Handles one message. The text it gives back is the answer; throwing means "again later": five attempts,
+ * Handles one message. The text it returns is the answer; throwing means "again later": five attempts,
  * 1-4-16-64 s apart, then the message goes to the dead letters. What the message carries is untrusted:
  * `messageForModel` makes of it what a model may see.
  */
@@ -50,12 +50,12 @@ export type MessageHandler<Client extends AgentClient = AgentClient> = (
 
 /** Options of `createRemoteAgent`. */
 export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
-  /** Who the agent is. It is not closed with the agent. */
+  /** The agent's client. It is not closed with the agent. */
   client: Client;
   onMessage: MessageHandler<Client>;
   /** How messages arrive. @default `'auto'`: long-poll, or poll where the platform does not hold requests */
   delivery?: DeliveryChoice | undefined;
-  /** What a pause means: `wait` keeps beating and goes on after the resume, `stop` ends the agent. @default 'wait' */
+  /** What a pause means: `wait` keeps sending heartbeats and continues after the resume, `stop` ends the agent. @default 'wait' */
   onPause?: 'wait' | 'stop' | undefined;
   /**
    * Most messages handled at once; messages of one conversation never overlap. With 1, an agent that waits for a
@@ -65,8 +65,8 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
   /** Most messages read ahead and not finished. @default 50 */
   readAhead?: number | undefined;
   /**
-   * How long one attempt may take, in milliseconds; `null` for as long as it likes. A handler that never ends is
-   * told by the `degraded` event once other messages have waited for it. @default null
+   * How long one attempt may take, in milliseconds; `null` for no limit. For a handler that never ends there is
+   * a `degraded` event once other messages have waited for it. @default null
    */
   handlerTimeoutMs?: number | null | undefined;
   /** How long `stop()` waits for running handlers, in milliseconds. @default 30_000 */
@@ -82,7 +82,7 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
 }
 
 /** {@link RemoteAgentOptions} after checking: nothing optional. */
-export interface AgentPlan<Client extends AgentClient = AgentClient> {
+export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
   readonly client: Client;
   readonly onMessage: MessageHandler<Client>;
   readonly delivery: InboundDelivery;
@@ -94,15 +94,15 @@ export interface AgentPlan<Client extends AgentClient = AgentClient> {
   readonly heartbeatIntervalMs: number;
   readonly atMostOnce: boolean;
   readonly store: InboundStore;
-  /** Whether this process takes the workspace's folder for itself. */
+  /** Whether this process locks the workspace's folder. */
   readonly usesFolder: boolean;
   readonly random: RandomSource;
 }
 
 /** @throws ConfigurationError naming the option. */
-export function planAgent<Client extends AgentClient>(
+export function resolveRemoteAgentOptions<Client extends AgentClient>(
   options: RemoteAgentOptions<Client>,
-): AgentPlan<Client> {
+): RemoteAgentSettings<Client> {
   const { client, onMessage } = options;
   if (typeof client !== 'object' || client === null) {
     throw new ConfigurationError('client must be a RemoteAgentClient.');

@@ -124,7 +124,7 @@ describe('stop', () => {
     await client.clock.advance(5_000);
     await stopping;
     expect(client.logger.messages('warn')).toEqual([
-      'The delivery ignores its abort signal; the agent goes on without it.',
+      'The delivery ignores its abort signal; the agent continues without it.',
     ]);
     expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
   });

@@ -1,35 +1,34 @@
 import type { InboundObserver } from '../inbound/inbound-observer.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { DegradedReason } from './agent-events.ts';
-import type { EventHub } from './event-hub.ts';
+import type { AgentEventEmitter } from './agent-events.ts';
+import type { DegradedReasons } from './health.ts';
 import { describeFailure, type TaskMetrics } from './task-metrics.ts';
 
 /** Where {@link observeInbound} passes on what happens to messages. */
-export interface InboundAudience {
-  readonly events: EventHub;
+export interface ObserveInboundOptions {
+  readonly events: AgentEventEmitter;
   readonly tasks: TaskMetrics;
+  readonly degraded: DegradedReasons;
   readonly logger: Logger;
-  readonly metricsChanged: () => void;
-  readonly degrade: (reason: DegradedReason, error: unknown) => void;
-  readonly recover: (reason: DegradedReason) => void;
+  readonly onMetricsChanged: () => void;
 }
 
 /** Turns what happens to messages into events, log lines and heartbeat metrics. No line holds a message's text. */
-export function observeInbound(audience: InboundAudience): InboundObserver {
-  const { events, tasks, logger, metricsChanged, degrade, recover } = audience;
+export function observeInbound(options: ObserveInboundOptions): InboundObserver {
+  const { events, tasks, degraded, logger, onMetricsChanged } = options;
   return {
     received: (message) => events.emit('message', message),
     started: (message) => {
       tasks.started(message);
-      metricsChanged();
+      onMetricsChanged();
     },
     progressed: (message, text) => {
       tasks.progressed(message, text);
-      metricsChanged();
+      onMetricsChanged();
     },
     ended: (message) => {
       tasks.ended(message);
-      metricsChanged();
+      onMetricsChanged();
     },
     succeeded: () => tasks.succeeded(),
     failed: (_message, error) => tasks.failed(error),
@@ -53,7 +52,7 @@ export function observeInbound(audience: InboundAudience): InboundObserver {
       events.emit('dead-letter', message, details);
     },
     stuck: (message) => {
-      logger.warn({ activityId: message.id }, 'A handler goes on although its signal aborted.');
+      logger.warn({ activityId: message.id }, 'A handler continues although its signal aborted.');
       events.emit('stuck', message);
     },
     cursorLost: (error) => {
@@ -62,24 +61,24 @@ export function observeInbound(audience: InboundAudience): InboundObserver {
     },
     stale: () => {
       logger.warn({}, 'Nothing was read from the feed for three times as long as is normal.');
-      degrade('inbound-stale', undefined);
+      degraded.add('inbound-stale');
     },
-    fresh: () => recover('inbound-stale'),
+    fresh: () => degraded.remove('inbound-stale'),
     blocked: (message) => {
       logger.warn(
         { activityId: message.id },
         'A handler runs for ten minutes, and other messages wait for it: set handlerTimeoutMs to end such handlers.',
       );
-      degrade('handlers-blocked', undefined);
+      degraded.add('handlers-blocked');
     },
-    unblocked: () => recover('handlers-blocked'),
+    unblocked: () => degraded.remove('handlers-blocked'),
     storageDegraded: (error) => {
       logger.error(
         { error },
         'The position cannot be stored: after a restart the one that the platform acknowledged counts.',
       );
-      degrade('storage', error);
+      degraded.add('storage', error);
     },
-    storageRecovered: () => recover('storage'),
+    storageRecovered: () => degraded.remove('storage'),
   };
 }

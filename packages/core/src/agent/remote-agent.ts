@@ -1,85 +1,96 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { Inbound } from '../inbound/inbound.ts';
-import { childLogger } from '../logging/child-logger.ts';
-import type { Logger } from '../logging/logger.ts';
+import { childLogger, type Logger } from '../logging/logger.ts';
 import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import { ONBOARD_AGAIN, type PresenceChange, type PresenceState } from '../presence/presence-machine.ts';
+import { registerWithRetry } from '../presence/registration-retry.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 import { lockWorkspace } from '../storage/workspace-lock.ts';
 import { linkAbort, orAborted } from '../time/linked-abort.ts';
-import type { AgentEventName, AgentListener } from './agent-events.ts';
-import { type AgentHealth, type AgentState, describeHealth } from './agent-health.ts';
-import { type AgentClient, type AgentPlan, planAgent, type RemoteAgentOptions } from './agent-options.ts';
-import { announce } from './announce.ts';
-import { EventHub } from './event-hub.ts';
+import { AgentEventEmitter, type AgentEventName, type AgentListener } from './agent-events.ts';
+import {
+  type AgentClient,
+  type RemoteAgentOptions,
+  type RemoteAgentSettings,
+  resolveRemoteAgentOptions,
+} from './agent-options.ts';
+import { type AgentHealth, type AgentState, DegradedReasons, describeHealth } from './health.ts';
 import { observeInbound } from './observe-inbound.ts';
-import { agentStopped, workspacePaused } from './stop-reasons.ts';
+import {
+  agentStopped,
+  drain,
+  flush,
+  runSteps,
+  type ShutdownParts,
+  sendLastHeartbeat,
+  stopReceiving,
+  workspacePaused,
+} from './shutdown.ts';
 import { TaskMetrics } from './task-metrics.ts';
-import { Trouble } from './trouble.ts';
-import { drain, flush, lastHeartbeat, stopReceiving, takeSteps, type WindDownParts } from './wind-down.ts';
 
 /** Options of {@link RemoteAgent.start}. */
 export interface AgentStartOptions {
-  /** Gives up starting. */
+  /** Ends the start, which then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 
 /** Options of {@link RemoteAgent.stop}. */
 export interface AgentStopOptions {
-  /** How long running handlers may go on, in milliseconds. @default the agent's `stopTimeoutMs` */
+  /** How long running handlers may continue, in milliseconds. @default the agent's `stopTimeoutMs` */
   timeoutMs?: number | undefined;
 }
 
 /**
- * An agent that is registered, beats and receives, until it is stopped, paused for good, removed or revoked.
+ * An agent that is registered, sends heartbeats and receives, until it is stopped, removed or revoked, or paused with
+ * `onPause: 'stop'`.
  * Heartbeats, the state of the workspace and messages are independent: none waits for another.
  */
 export class RemoteAgent<Client extends AgentClient = AgentClient> {
-  readonly #plan: AgentPlan<Client>;
+  readonly #settings: RemoteAgentSettings<Client>;
   readonly #logger: Logger;
-  readonly #events: EventHub;
+  readonly #events: AgentEventEmitter;
   readonly #tasks: TaskMetrics;
   readonly #presence: HeartbeatLoop;
   readonly #inbound: Inbound;
   readonly #life = linkAbort();
   readonly #closed = Promise.withResolvers<LoopOutcome>();
-  readonly #trouble: Trouble;
+  readonly #degraded: DegradedReasons;
   #state: AgentState = 'idle';
   #starting: Promise<void> | undefined;
   #finishing: Promise<void> | undefined;
-  #beating: Promise<PresenceState> | undefined;
-  /** Pauses and resumes one after the other. */
-  #switching: Promise<void> = Promise.resolve();
+  #heartbeats: Promise<PresenceState> | undefined;
+  /** Pauses and resumes, one after the other. */
+  #transition: Promise<void> = Promise.resolve();
   #lock: Promise<() => Promise<void>> | undefined;
   #outcome: LoopOutcome | undefined;
   #hasOpened = false;
 
   constructor(options: RemoteAgentOptions<Client>) {
-    const plan = planAgent(options);
-    const { client, random } = plan;
+    const settings = resolveRemoteAgentOptions(options);
+    const { client, random } = settings;
     const { clock } = client;
-    this.#plan = plan;
+    this.#settings = settings;
     this.#logger = childLogger(client.logger, { workspaceId: client.workspaceId });
-    this.#events = new EventHub((event, error) =>
+    this.#events = new AgentEventEmitter((event, error) =>
       this.#logger.error({ error, event }, 'A listener of the agent failed.'),
     );
-    this.#trouble = new Trouble(this.#events);
+    this.#degraded = new DegradedReasons(this.#events);
     this.#tasks = new TaskMetrics(clock);
     this.#presence = new HeartbeatLoop({
       client,
       clock,
       logger: this.#logger,
       random,
-      intervalMs: plan.heartbeatIntervalMs,
+      intervalMs: settings.heartbeatIntervalMs,
       metrics: () => this.#tasks.current(),
       onChange: (change, error) => this.#onPresence(change, error),
     });
     this.#inbound = new Inbound({
-      ...plan,
+      ...settings,
       clock,
       logger: this.#logger,
       handler: (message, context) =>
-        plan.onMessage(message, {
+        settings.onMessage(message, {
           ...context,
           client,
           logger: childLogger(this.#logger, { activityId: message.id }),
@@ -87,10 +98,9 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
       observer: observeInbound({
         events: this.#events,
         tasks: this.#tasks,
+        degraded: this.#degraded,
         logger: this.#logger,
-        metricsChanged: () => this.#presence.metricsChanged(),
-        degrade: (reason, error) => this.#trouble.begin(reason, error),
-        recover: (reason) => this.#trouble.end(reason),
+        onMetricsChanged: () => this.#presence.metricsChanged(),
       }),
     });
   }
@@ -99,12 +109,12 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
     return this.#state;
   }
 
-  /** Settles when the agent has ended, with why. Never rejects. */
+  /** Resolves with the reason when the agent has ended. Never rejects. */
   get closed(): Promise<LoopOutcome> {
     return this.#closed.promise;
   }
 
-  /** Calls `listener` at each `event`; the answer takes it off again. A listener that throws disturbs nobody. */
+  /** Calls `listener` at each `event`; returns a function that removes it. A listener that throws is logged. */
   on<Name extends AgentEventName>(event: Name, listener: AgentListener<Name>): () => void {
     return this.#events.on(event, listener);
   }
@@ -115,12 +125,12 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
 
   /** A snapshot; cheap. */
   health(): AgentHealth {
-    return describeHealth(this.#state, this.#presence, this.#inbound, this.#trouble.reasons);
+    return describeHealth(this.#state, this.#presence, this.#inbound, this.#degraded.list());
   }
 
   /**
-   * Registers and begins to beat and to receive. Resolves once the platform knows that the agent lives. A platform
-   * that is down is waited for, with a `degraded` event. Calling it again gives the same promise.
+   * Registers and begins to send heartbeats and to receive. Resolves after the first heartbeat. A platform that is
+   * down is waited for, with a `degraded` event. Calling it again returns the same promise.
    * @throws MoleculeError `workspace_in_use`, `unauthorized`, `agent_stopped`, `workspace_removed`.
    */
   start(options: AgentStartOptions = {}): Promise<void> {
@@ -129,9 +139,9 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
   }
 
   /**
-   * Ends the agent: takes in nothing more, lets running handlers finish within the time, then aborts them; tells
-   * the platform what is finished, and goes. Unfinished messages are delivered again. Never rejects; calling it
-   * again gives the same promise.
+   * Ends the agent: stops receiving, lets running handlers finish within the time, then aborts them; acknowledges
+   * what is finished. Unfinished messages are delivered again. Never rejects; calling it again returns the same
+   * promise.
    */
   stop(options: AgentStopOptions = {}): Promise<void> {
     return this.#finish('stopped', options.timeoutMs);
@@ -144,7 +154,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
   async #start({ signal }: AgentStartOptions): Promise<void> {
     if (this.#finishing !== undefined) throw agentStopped();
     this.#state = 'starting';
-    const { client, random, usesFolder } = this.#plan;
+    const { client, random, usesFolder } = this.#settings;
     const { clock } = client;
     using limit = linkAbort(signal, this.#life.signal);
     try {
@@ -153,18 +163,19 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
         await this.#lock;
       }
       await this.#inbound.load();
-      await announce({
-        port: client,
+      await registerWithRetry({
+        client,
         clock,
         logger: this.#logger,
         random,
         signal: limit.signal,
-        onUnreachable: (error) => this.#trouble.begin('platform-unreachable', error),
+        onUnreachable: (error) => this.#degraded.add('platform-unreachable', error),
       });
       limit.signal.throwIfAborted();
-      this.#trouble.end('platform-unreachable');
-      this.#beating = this.#presence.run(this.#life.signal);
-      await this.#firstRound(limit.signal);
+      this.#degraded.remove('platform-unreachable');
+      this.#heartbeats = this.#presence.run(this.#life.signal);
+      await orAborted(this.#presence.firstRound, limit.signal);
+      if (this.#outcome === 'stopped') throw agentStopped();
     } catch (error) {
       if (this.#outcome === 'paused') return;
       await this.#finish('stopped', 0);
@@ -182,15 +193,9 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
     this.#open();
   }
 
-  /** Waits for the first heartbeat's end, but not after `signal` aborted. */
-  async #firstRound(signal: AbortSignal): Promise<void> {
-    await orAborted(this.#presence.firstRound, signal);
-    if (this.#outcome === 'stopped') throw agentStopped();
-  }
-
   #onPresence(change: PresenceChange, error: unknown): void {
-    if (change === 'degraded') this.#trouble.begin('platform-unreachable', error);
-    if (change === 'started' || change === 'recovered') this.#trouble.end('platform-unreachable');
+    if (change === 'degraded') this.#degraded.add('platform-unreachable', error);
+    if (change === 'started' || change === 'recovered') this.#degraded.remove('platform-unreachable');
     if (change === 'paused') this.#pause();
     if (change === 'resumed') this.#resume();
     if (change === 'removed' || change === 'revoked') {
@@ -201,14 +206,14 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
 
   #pause(): void {
     if (this.#finishing !== undefined) return;
-    this.#trouble.end('platform-unreachable');
+    this.#degraded.remove('platform-unreachable');
     this.#state = 'paused';
     this.#events.emit('paused');
-    if (this.#plan.onPause === 'stop') {
+    if (this.#settings.onPause === 'stop') {
       void this.#finish('paused', 0);
       return;
     }
-    this.#switching = this.#switching.then(() => {
+    this.#transition = this.#transition.then(() => {
       const received = stopReceiving(this.#parts, Promise.resolve());
       this.#inbound.abortHandlers(workspacePaused());
       return received;
@@ -219,7 +224,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
     if (this.#finishing !== undefined) return;
     this.#state = 'running';
     this.#events.emit('resumed');
-    this.#switching = this.#switching.then(() => {
+    this.#transition = this.#transition.then(() => {
       if (this.#state === 'running') this.#open();
     });
   }
@@ -231,38 +236,37 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
     this.#events.emit('started');
   }
 
-  get #parts(): WindDownParts {
-    return { client: this.#plan.client, inbound: this.#inbound, logger: this.#logger };
+  get #parts(): ShutdownParts {
+    return { client: this.#settings.client, inbound: this.#inbound, logger: this.#logger };
   }
 
-  #finish(outcome: LoopOutcome, timeoutMs = this.#plan.stopTimeoutMs): Promise<void> {
+  #finish(outcome: LoopOutcome, timeoutMs = this.#settings.stopTimeoutMs): Promise<void> {
     this.#outcome ??= outcome;
-    this.#finishing ??= this.#wind(outcome, timeoutMs);
+    this.#finishing ??= this.#shutDown(outcome, timeoutMs);
     return this.#finishing;
   }
 
-  /** Each step runs whatever became of the one before. */
-  async #wind(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
-    const wasStarted = this.#beating !== undefined;
+  async #shutDown(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
     this.#state = 'stopping';
-    const isKnown = wasStarted && (outcome === 'stopped' || outcome === 'paused');
     const parts = this.#parts;
-    const isHeard = this.#presence.lastSuccess !== undefined && !this.#trouble.has('platform-unreachable');
-    await takeSteps(this.#logger, [
-      () => stopReceiving(parts, this.#switching),
+    const isRegistered = this.#heartbeats !== undefined && (outcome === 'stopped' || outcome === 'paused');
+    const isReachable =
+      this.#presence.lastSuccess !== undefined && !this.#degraded.has('platform-unreachable');
+    await runSteps(this.#logger, [
+      () => stopReceiving(parts, this.#transition),
       () => drain(parts, timeoutMs, outcome === 'paused' ? workspacePaused() : agentStopped()),
-      () => isKnown && flush(parts),
+      () => isRegistered && flush(parts),
       () => this.#life.abort(agentStopped()),
-      () => this.#beating,
-      // After the loop's last heartbeat, so that none can follow it and bring the tasks back.
-      () => isKnown && isHeard && outcome === 'stopped' && lastHeartbeat(parts, this.#tasks.current()),
+      () => this.#heartbeats,
+      // After the loop's last heartbeat, so that none follows it and reports the tasks again.
+      () =>
+        isRegistered &&
+        isReachable &&
+        outcome === 'stopped' &&
+        sendLastHeartbeat(parts, this.#tasks.current()),
       () => this.#inbound.close(),
       () => this.#lock?.then((release) => release()).catch(() => {}),
     ]);
-    this.#end(outcome);
-  }
-
-  #end(outcome: LoopOutcome): void {
     this.#state = 'stopped';
     this.#events.emit('stopped', outcome);
     this.#closed.resolve(outcome);
@@ -270,7 +274,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
 }
 
 /**
- * Makes an agent of a client and a handler; `start()` brings it to life.
+ * Creates an agent from a client and a handler; `start()` runs it.
  * @throws ConfigurationError naming the option.
  *
  * @example

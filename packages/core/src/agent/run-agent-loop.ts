@@ -13,8 +13,7 @@ export interface AgentLoopOptions<Client extends AgentClient = AgentClient>
 }
 
 /**
- * Runs an agent until it is paused, removed, revoked or stopped by the signal (seed 003: the loop exits on pause,
- * unless `onPause: 'wait'` is given). Registers by itself.
+ * Runs an agent until it is paused, removed, revoked or stopped by the signal. Registers by itself.
  * @throws what `RemoteAgent.start` throws, but for a removed workspace, which is an outcome.
  */
 export async function runAgentLoop<Client extends AgentClient>(

@@ -3,8 +3,7 @@ import { buildSendMessage, type JsonObject, routes } from '@molecule-ai/protocol
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
-import type { PeerReply } from '../peers/peer-reply.ts';
-import { readRecord, readReply } from '../peers/read-reply.ts';
+import { type PeerReply, readRecord, readReply } from '../peers/peer-reply.ts';
 import { call, send } from '../platform-api/call.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';

@@ -27,7 +27,7 @@ export interface FileTokenStoreOptions {
 }
 
 /**
- * Keeps the token in `<directory>/.auth_token`, mode 0600, where the Python SDK keeps it too (seed 003). A save
+ * Keeps the token in `<directory>/.auth_token`, mode 0600, where the Python SDK keeps it too. A save
  * replaces the file as a whole; a crash at any point leaves the old token. Symbolic links are refused.
  */
 export class FileTokenStore implements TokenStore {

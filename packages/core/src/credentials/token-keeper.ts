@@ -7,7 +7,7 @@ export interface TokenKeeperOptions {
   /** A token given by the user: used first, never stored by itself. */
   given: string | null;
   logger: Logger;
-  /** Hears each token before it is used, so that logs can leave it out. */
+  /** Called with each token before it is used, so that logs can leave it out. */
   onToken?: ((token: string) => void) | undefined;
 }
 

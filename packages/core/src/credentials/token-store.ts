@@ -1,5 +1,7 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 
+const TOKEN = /^[\x21-\x7e]+$/;
+
 /** Options of a {@link TokenStore} call. */
 export interface TokenStoreOptions {
   signal?: AbortSignal | undefined;
@@ -14,8 +16,6 @@ export interface TokenStore {
   /** Forgets the stored token; nothing to forget is fine. */
   clear(options?: TokenStoreOptions): Promise<void>;
 }
-
-const TOKEN = /^[\x21-\x7e]+$/;
 
 /** The token without surrounding white space; one that cannot stand in a header is refused. Never shows it. */
 export function checkToken(token: unknown): string {

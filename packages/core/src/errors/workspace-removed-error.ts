@@ -4,11 +4,11 @@ import { ERROR_BRAND } from './molecule-error.ts';
 /** What a {@link WorkspaceRemovedError} knows besides the answer itself. */
 export interface WorkspaceRemovedErrorOptions extends Omit<ApiErrorOptions, 'code'> {
   workspaceId?: string | undefined;
-  /** RFC 3339 time of the removal, when the platform told it. */
+  /** RFC 3339 time of the removal, when the platform sent it. */
   removedAt?: string | undefined;
 }
 
-/** The workspace was removed. It is final: tokens are revoked and the workspace never comes back (seed 002). */
+/** The workspace was removed. It is final: tokens are revoked and the workspace never comes back. */
 export class WorkspaceRemovedError extends ApiError {
   static override readonly [ERROR_BRAND]: string = 'WorkspaceRemovedError';
   override readonly name = 'WorkspaceRemovedError';

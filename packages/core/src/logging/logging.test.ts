@@ -2,9 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { TOKEN } from '../../test/agent-ids.ts';
 import { RecordingLogger } from '../../test/recording-logger.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
-import { childLogger } from './child-logger.ts';
+import { childLogger, silentLogger } from './logger.ts';
 import { redactingLogger } from './redacting-logger.ts';
-import { silentLogger } from './silent-logger.ts';
 
 describe('redactingLogger', () => {
   it('removes credentials by key, by pattern and by value, at every depth', () => {

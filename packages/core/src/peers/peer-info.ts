@@ -3,13 +3,13 @@ import { readWorkspaceInfo } from '../platform-api/workspaces.ts';
 
 /**
  * A workspace this agent may talk to. Name, role and card are the peer's own words and untrusted: fence them before
- * a model sees them (decision 22).
+ * a model sees them.
  */
 export interface PeerInfo {
   readonly id: string;
   readonly name: string;
   readonly role: string;
-  /** @default 2, when the platform tells none */
+  /** @default 2, when the platform sends none */
   readonly tier: number;
   /** Treat unknown words as running. */
   readonly status: string;

@@ -3,8 +3,11 @@ import {
   extractAnswerText,
   extractParts,
   fencePeerText,
+  isJsonObject,
+  isQueuedAnswer,
   type JsonObject,
   type JsonValue,
+  type MessageRecord,
   mapAnswerText,
   stripA2aBoundary,
 } from '@molecule-ai/protocol';
@@ -24,7 +27,7 @@ export interface PeerReplyFacts {
   readonly via: 'direct' | 'proxy';
   /** Whether the message waits because the peer is paused. */
   readonly isHeld?: boolean | undefined;
-  /** Whether the platform put markers around the texts. It does for workspaces, not for people (decision 19). */
+  /** Whether the platform put markers around the texts. It does for workspaces, not for people. */
   readonly isWrapped: boolean;
 }
 
@@ -45,7 +48,7 @@ export class PeerReply {
     return this.#facts.status;
   }
 
-  /** The workspace that was asked. */
+  /** The workspace that the message went to. */
   get peerId(): string {
     return this.#facts.peerId;
   }
@@ -84,7 +87,7 @@ export class PeerReply {
     return this.#facts.status === 'queued' ? [] : extractParts(this.#strippedBody());
   }
 
-  /** The peer's text, fenced with a fresh nonce for a model (decision 22). */
+  /** The peer's text, fenced with a fresh nonce for a model. */
   forModel(): string {
     return fencePeerText(this.text, { origin: this.#facts.peerId });
   }
@@ -110,4 +113,39 @@ export class PeerReply {
     this.#stripped ??= isWrapped ? mapAnswerText(raw, stripA2aBoundary) : raw;
     return this.#stripped;
   }
+}
+
+/** Reads the answer of an A2A call: an answer, an error of the peer, or "stored". */
+export function readReply(
+  body: unknown,
+  facts: { peerId: string; messageId: string; isWrapped: boolean },
+): PeerReply {
+  const raw = (body ?? null) as JsonValue;
+  const isQueued = isQueuedAnswer(raw);
+  const isHeld = isQueued && isJsonObject(raw) && raw.held === true;
+  return new PeerReply({ ...facts, status: isQueued ? 'queued' : statusOf(raw), raw, via: 'proxy', isHeld });
+}
+
+/** Reads where a sent message stands. */
+export function readRecord(record: MessageRecord, options: { isWrapped: boolean }): PeerReply {
+  const facts = { peerId: record.target_id, messageId: record.message_id, via: 'proxy' as const, ...options };
+  if (record.answer !== null && record.answer !== undefined) {
+    const raw = record.answer as JsonValue;
+    return new PeerReply({ ...facts, status: statusOf(raw), raw });
+  }
+  if (record.state === 'failed') {
+    const message = record.error?.error ?? 'The message failed.';
+    return new PeerReply({
+      ...facts,
+      status: 'failed',
+      raw: { error: message, code: record.error?.code ?? null },
+    });
+  }
+  return new PeerReply({ ...facts, status: 'queued', raw: null, isHeld: record.held });
+}
+
+function statusOf(raw: JsonValue): PeerReplyStatus {
+  if (!isJsonObject(raw)) return 'answered';
+  const hasError = raw.error !== undefined && raw.error !== null;
+  return hasError && raw.result === undefined ? 'failed' : 'answered';
 }

@@ -28,7 +28,7 @@ export function makeIdempotencyKey(task: string, options: IdempotencyKeyOptions 
 
 /**
  * A UUID that depends on nothing but its input: the message id of a reply, made from who replies to what, so that
- * a message handled twice is answered once (decision 12).
+ * a message handled twice is answered once.
  */
 export function deriveUuid(...input: readonly string[]): string {
   const hash = createHash('sha256')

@@ -13,7 +13,7 @@ const UNAUTHORIZED_LIMIT = 3;
 /** What only the platform itself says about a workspace; a web page, a redirect or an outage confirms nothing. */
 const CONFIRMS_REVOCATION: ReadonlySet<string> = new Set(['unauthorized', 'access_denied', 'not_found']);
 
-/** What one round of asking told. */
+/** The result of one round. */
 export type RoundResult =
   | { readonly kind: 'alive'; readonly paused: boolean; readonly status: string | null }
   | { readonly kind: 'deleted' }
@@ -21,7 +21,6 @@ export type RoundResult =
   | { readonly kind: 'unauthorized'; readonly error: unknown }
   | { readonly kind: 'unreachable'; readonly error: unknown };
 
-/** What a {@link HeartbeatRound} needs. */
 export interface HeartbeatRoundOptions {
   readonly client: Pick<PlatformClient, 'heartbeat' | 'pollState' | 'getWorkspace'>;
   readonly clock: Clock;
@@ -29,9 +28,9 @@ export interface HeartbeatRoundOptions {
 }
 
 /**
- * One heartbeat and, when its answer does not tell, one look at the state; each has 10 s. Counts rounds in a row
- * that met a 401: at the third it asks for the workspace itself, which tells removal from revocation (wire
- * contract 8, row 13; decision 17). A round that could not reach the platform neither counts nor clears.
+ * One heartbeat and, when its response says nothing about a pause, one read of the state; each has 10 s. Counts
+ * rounds in a row that met a 401: at the third it reads the workspace itself, which distinguishes removal from
+ * revocation. A round that could not reach the platform neither counts nor clears.
  */
 export class HeartbeatRound {
   readonly #options: HeartbeatRoundOptions;
@@ -62,7 +61,7 @@ export class HeartbeatRound {
     const { client } = this.#options;
     const answer = await this.#call(signal, 'The heartbeat', (options) => client.heartbeat(metrics, options));
     if (answer.paused !== null) return alive(answer.paused, answer.workspaceStatus);
-    // An older platform answers heartbeats of removed workspaces too: only its state route tells.
+    // An older platform accepts heartbeats of removed workspaces too: only its state route reports the removal.
     try {
       const state = await this.#call(signal, 'The state poll', (options) => client.pollState(options));
       return state.deleted ? { kind: 'deleted' } : alive(state.paused, state.status);

@@ -1,12 +1,12 @@
 import type { LogFields, Logger } from '../logging/logger.ts';
 
-/** Where the agent stands with its platform. The last three are final. */
+/** The state of the agent towards its platform. The last three are final. */
 export type PresenceState = 'starting' | 'online' | 'degraded' | 'paused' | 'removed' | 'revoked' | 'stopped';
 
-/** What can be learnt about the workspace. */
+/** What a heartbeat can find out about the workspace. */
 export type PresenceEvent = 'alive' | 'paused' | 'unreachable' | 'deleted' | 'rejected' | 'stop';
 
-/** What a step meant, told once: a state that stays the same means nothing new. */
+/** What changed with a step; a state that stays the same is no change. */
 export type PresenceChange =
   | 'started'
   | 'degraded'
@@ -36,7 +36,7 @@ export const PRESENCE_EVENTS = [
   'stop',
 ] as const satisfies readonly PresenceEvent[];
 
-/** The state after a step, and what to tell about it. */
+/** The state after a step, and what changed. */
 export interface PresenceStep {
   readonly state: PresenceState;
   readonly change: PresenceChange | null;
@@ -55,7 +55,7 @@ export interface PresenceStep {
  *
  * `alive`: a heartbeat was taken and the workspace is not paused. `paused`: the platform says so. `unreachable`:
  * no usable answer, a bare 404 included. `deleted`: confirmed removal. `rejected`: three 401 in a row that no
- * removal explains (decision 17). Pause is sticky and not an end; an outage during a pause does not end it.
+ * removal explains. Pause is sticky and not an end; an outage during a pause does not end it.
  */
 export function stepPresence(state: PresenceState, event: PresenceEvent): PresenceStep {
   if (isFinal(state)) return stay(state);
@@ -91,7 +91,7 @@ function aliveChange(state: PresenceState): PresenceChange | null {
   return state === 'paused' ? 'resumed' : null;
 }
 
-/** What to do about a workspace that no longer accepts its agent (seed 002). */
+/** What to do about a workspace that no longer accepts its agent. */
 export const ONBOARD_AGAIN =
   'Create a workspace and a token on the canvas (Tokens tab), set workspaceId and authToken to them, delete the stored token and start again.';
 

@@ -5,10 +5,10 @@ import type { RandomSource } from '../time/backoff.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import { DEFAULT_HEARTBEAT_INTERVAL_MS, HeartbeatLoop } from './heartbeat-loop.ts';
 
-/** How a loop ended: the workspace was paused or removed, its token revoked, or the loop was told to stop. */
+/** How a loop ended: the workspace was paused or removed, its token revoked, or the loop was stopped. */
 export type LoopOutcome = 'paused' | 'removed' | 'revoked' | 'stopped';
 
-/** What an agent that handles its work itself says about it. */
+/** The work of an agent that handles it itself. */
 export interface TaskReport {
   readonly currentTask?: string | undefined;
   readonly activeTasks?: number | undefined;
@@ -28,7 +28,7 @@ export interface HeartbeatLoopRunOptions {
 
 /**
  * Sends heartbeats and watches the state until the workspace is paused or removed, the token is revoked, or the
- * signal aborts (seed 003). An outage of the platform does not end it. Register first.
+ * signal aborts. An outage of the platform does not end it. Register first.
  * @throws ConfigurationError for an interval outside 1 000–30 000 ms.
  */
 export async function runHeartbeatLoop(

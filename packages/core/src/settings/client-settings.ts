@@ -6,6 +6,9 @@ import { checkHeaderValue, checkHttpUrl, checkNumber, checkWorkspaceId } from '.
 import { type ConnectionOptions, type ConnectionSettings, resolveConnection } from './connection-settings.ts';
 import { type Environment, nameOption, readOption } from './environment.ts';
 
+const DEFAULT_PEER_CACHE_TTL_MS = 300_000;
+const DEFAULT_PEER_CACHE_SIZE = 1_000;
+
 /** Who the agent is and how it is reached, besides how it reaches the platform. */
 export interface ClientOptions extends ConnectionOptions {
   /**
@@ -60,8 +63,6 @@ export interface ClientSettings extends ConnectionSettings {
 }
 
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
-const DEFAULT_PEER_CACHE_TTL_MS = 300_000;
-const DEFAULT_PEER_CACHE_SIZE = 1_000;
 
 /**
  * Checks the options of an agent and fills in what is missing, first from `env`, then from defaults.

@@ -1,9 +1,15 @@
-import type { Logger } from '../logging/logger.ts';
-import { silentLogger } from '../logging/silent-logger.ts';
+import { type Logger, silentLogger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
 import { checkHeaderValue, checkNumber, checkPlatformUrl, type NumberBounds } from './checked-values.ts';
 import { type Environment, readOption } from './environment.ts';
+
+const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
+const DEFAULT_MESSAGE_TIMEOUT_MS = 15_000;
+const DEFAULT_MAX_RETRIES = 3;
+const DEFAULT_MAX_RETRY_AFTER_MS = 30_000;
+const DEFAULT_MAX_CONNECTIONS = 64;
+const DEFAULT_MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 /** How a platform is reached; shared by `RemoteAgentClient` and `OperatorClient`. */
 export interface ConnectionOptions {
@@ -16,7 +22,7 @@ export interface ConnectionOptions {
   orgId?: string | undefined;
   /**
    * The `Origin` header: left out means the platform's own origin, `null` sends none, any other text is sent as
-   * given (decision 27). Environment: `MOLECULE_ORIGIN`.
+   * given. Environment: `MOLECULE_ORIGIN`.
    */
   origin?: string | null | undefined;
   /** Longest wait for one attempt of an ordinary request, in milliseconds. @default 10_000 */
@@ -60,13 +66,6 @@ export interface ConnectionSettings {
   readonly clock: Clock;
   readonly random: RandomSource;
 }
-
-const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
-const DEFAULT_MESSAGE_TIMEOUT_MS = 15_000;
-const DEFAULT_MAX_RETRIES = 3;
-const DEFAULT_MAX_RETRY_AFTER_MS = 30_000;
-const DEFAULT_MAX_CONNECTIONS = 64;
-const DEFAULT_MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 /**
  * Checks {@link ConnectionOptions} and fills in what is missing.

@@ -6,7 +6,7 @@ export const UNKNOWN_START = '-';
 
 /**
  * When a process started, in the system's own words (Linux: which boot, and how many ticks after it), or `-`. With
- * the process id it tells a process from a later one that got the same id. Never rejects.
+ * the process id it distinguishes a process from a later one that got the same id. Never rejects.
  */
 export async function processStart(pid: number): Promise<string> {
   try {

@@ -1,3 +1,9 @@
+const SECONDS = /^\d{1,12}(?:\.\d{1,12})?$/;
+const MONTH = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)';
+const HTTP_DATE = new RegExp(
+  `^(?:[A-Z][a-z]{2,8}, \\d{2}[ -]${MONTH}[ -]\\d{2,4} \\d{2}:\\d{2}:\\d{2} GMT|[A-Z][a-z]{2} ${MONTH} [ \\d]\\d \\d{2}:\\d{2}:\\d{2} \\d{4})$`,
+);
+
 /** How waits grow between attempts. */
 export interface BackoffPolicy {
   /** The first wait, in milliseconds. @default 1_000 */
@@ -15,7 +21,7 @@ export type RandomSource = () => number;
 
 /**
  * The wait before retry `retry` (1 for the first), in milliseconds: 1, 2, 4 s … ±25 % by default
- * (decision 18). Pure but for `random`.
+ *. Pure but for `random`.
  */
 export function backoffDelayMs(
   retry: number,
@@ -27,16 +33,10 @@ export function backoffDelayMs(
   return Math.round(centre * (1 + jitter * (2 * random() - 1)));
 }
 
-const SECONDS = /^\d{1,12}(?:\.\d{1,12})?$/;
-const MONTH = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)';
-const HTTP_DATE = new RegExp(
-  `^(?:[A-Z][a-z]{2,8}, \\d{2}[ -]${MONTH}[ -]\\d{2,4} \\d{2}:\\d{2}:\\d{2} GMT|[A-Z][a-z]{2} ${MONTH} [ \\d]\\d \\d{2}:\\d{2}:\\d{2} \\d{4})$`,
-);
-
 /**
  * Reads a `Retry-After` header: seconds (fractions rounded up to whole seconds) or an HTTP date, relative to
  * `nowMs`. Returns milliseconds greater than 0, or `undefined` for absent, 0, negative, past or unreadable
- * values (decision 18).
+ * values.
  */
 export function parseRetryAfter(header: string | null | undefined, nowMs: number): number | undefined {
   const text = header?.trim() ?? '';

@@ -1,3 +1,5 @@
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** A timer that has been set. */
 export interface Timer {
   /** Makes it not run; harmless when it has run or was cancelled before. */
@@ -23,8 +25,6 @@ export interface Clock {
   /** Runs `callback` once after `ms` milliseconds. The timer does not keep the process alive. */
   setTimer(ms: number, callback: () => void): Timer;
 }
-
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** The clock of this machine. */
 export const systemClock: Clock = Object.freeze<Clock>({

@@ -7,7 +7,7 @@ interface PendingTimer {
 }
 
 /**
- * A clock that only moves when told to, for tests.
+ * A clock that only moves by `advance`, for tests.
  *
  * @example
  * const clock = new ManualClock();
@@ -21,7 +21,7 @@ export class ManualClock implements Clock {
   #order = 0;
   readonly #timers = new Set<PendingTimer>();
   #watchers: (() => void)[] = [];
-  /** Every sleep asked for so far, in milliseconds, in order. */
+  /** Every sleep requested so far, in milliseconds, in order. */
   readonly sleeps: number[] = [];
 
   /** @param startAt Unix time in milliseconds at which the clock begins. */

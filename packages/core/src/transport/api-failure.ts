@@ -8,24 +8,54 @@ import type { HttpResponse } from './http-exchange.ts';
 import type { PlatformRequest } from './platform-request.ts';
 import { excerptOf, headerOf, objectOf, type ReadBody, readBody, textOf } from './response-body.ts';
 
+const BY_STATUS: Readonly<Record<number, MoleculeErrorCode>> = {
+  401: 'unauthorized',
+  402: 'budget_exceeded',
+  403: 'access_denied',
+  404: 'not_found',
+  409: 'conflict',
+  410: 'not_found',
+  413: 'payload_too_large',
+  429: 'rate_limited',
+  502: 'platform_unavailable',
+  503: 'platform_unavailable',
+  504: 'platform_unavailable',
+};
+/** Platform codes that say the same thing again however often one asks, although their status suggests otherwise. */
+const FINAL_CODES: ReadonlySet<string> = new Set([
+  'token_limit',
+  'org_key_limit',
+  'unsafe_url',
+  'agent_answer_invalid',
+  'agent_answer_too_large',
+  'secrets_unavailable',
+]);
+const NO_TOKEN = 'No token was sent: call register(), or pass authToken (MOLECULE_WORKSPACE_TOKEN).';
+const BAD_TOKEN =
+  'The token was revoked, rotated or belongs to another workspace. It was kept: ask an operator for a new one and pass it as authToken.';
+const CHECK_ORIGIN =
+  'Something in front of the platform refused it: check the Origin header (option origin; null sends none).';
+const CHECK_ROUTING =
+  "This is not the platform's own response: check platformUrl, Origin (option origin) and X-Molecule-Org-Id (option orgId).";
+
 /** What the mapping of a failure needs to know about its request. */
 export interface FailedRequest {
   readonly request: PlatformRequest;
-  /** The bearer that was sent, so that an answer that repeats it does not show it. */
+  /** The bearer that was sent, so that a response that repeats it does not show it. */
   readonly bearer: string | undefined;
   readonly nowMs: number;
 }
 
-/** Makes the error of an answer outside 2xx. */
-export function apiFailure(answer: HttpResponse, failed: FailedRequest): ApiError {
+/** Makes the error of a response outside 2xx. */
+export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiError {
   const { request } = failed;
-  const { status } = answer;
+  const { status } = response;
   if (status < 400) {
-    return headerOf(answer, 'location') === undefined
-      ? unexpectedAnswer(request, answer, 'no success, no error and no redirect.')
-      : redirectRefused(answer, request);
+    return headerOf(response, 'location') === undefined
+      ? unexpectedResponse(request, response, 'no success, no error and no redirect.')
+      : redirectRefused(response, request);
   }
-  const body = readBody(answer);
+  const body = readBody(response);
   const details = body.kind === 'json' ? objectOf(body.value) : undefined;
   const platformCode = textOf(details?.code);
   const known = failed.bearer === undefined ? [] : [failed.bearer];
@@ -33,9 +63,9 @@ export function apiFailure(answer: HttpResponse, failed: FailedRequest): ApiErro
   const base: Omit<ApiErrorOptions, 'code'> = {
     ...whereOf(request, status),
     platformCode,
-    body: redactSecrets(excerptOf(answer), known),
+    body: redactSecrets(excerptOf(response), known),
     details,
-    hint: hintForAnswer({
+    hint: hintForResponse({
       status,
       platformCode,
       details,
@@ -43,7 +73,7 @@ export function apiFailure(answer: HttpResponse, failed: FailedRequest): ApiErro
       hadBearer: failed.bearer !== undefined,
     }),
     isRetryable: isWorthRepeating(status, platformCode, details),
-    retryAfterMs: retryAfterOf(answer, details, failed.nowMs),
+    retryAfterMs: retryAfterOf(response, details, failed.nowMs),
   };
   const message = `${request.method} ${request.path.split('?', 1)[0]} answered ${status}${said === undefined ? '' : `: ${redactSecrets(said.slice(0, 300), known)}`}`;
   if (isRemoval(status, details, request)) {
@@ -62,13 +92,17 @@ export function apiFailure(answer: HttpResponse, failed: FailedRequest): ApiErro
   });
 }
 
-/** Makes the error of a 2xx answer that is too large or not what the route promises. */
-export function unexpectedAnswer(request: PlatformRequest, answer: HttpResponse, problem: string): ApiError {
-  const kind: ReadBody['kind'] = answer.isTooLarge ? 'other' : readBody(answer).kind;
-  return new ApiError(`${request.method} ${request.path} answered ${answer.status}: ${problem}`, {
-    ...whereOf(request, answer.status),
-    code: answer.isTooLarge ? 'response_too_large' : 'unexpected_response',
-    body: answer.isTooLarge ? '' : excerptOf(answer),
+/** Makes the error of a 2xx response that is too large or not what the route promises. */
+export function unexpectedResponse(
+  request: PlatformRequest,
+  response: HttpResponse,
+  problem: string,
+): ApiError {
+  const kind: ReadBody['kind'] = response.isTooLarge ? 'other' : readBody(response).kind;
+  return new ApiError(`${request.method} ${request.path} answered ${response.status}: ${problem}`, {
+    ...whereOf(request, response.status),
+    code: response.isTooLarge ? 'response_too_large' : 'unexpected_response',
+    body: response.isTooLarge ? '' : excerptOf(response),
     hint:
       kind === 'html'
         ? 'A web page answered: check platformUrl, and Origin and X-Molecule-Org-Id behind a gateway.'
@@ -76,13 +110,13 @@ export function unexpectedAnswer(request: PlatformRequest, answer: HttpResponse,
   });
 }
 
-function redirectRefused(answer: HttpResponse, request: PlatformRequest): ApiError {
-  const location = headerOf(answer, 'location') ?? '';
+function redirectRefused(response: HttpResponse, request: PlatformRequest): ApiError {
+  const location = headerOf(response, 'location') ?? '';
   const target = URL.canParse(location) ? new URL(location).origin : 'another path of the same host';
   return new ApiError(
-    `${request.method} ${request.path} answered ${answer.status}, a redirect to ${target}.`,
+    `${request.method} ${request.path} answered ${response.status}, a redirect to ${target}.`,
     {
-      ...whereOf(request, answer.status),
+      ...whereOf(request, response.status),
       code: 'redirect_refused',
       hint: 'Redirects are never followed, so that the token cannot leave the platform: set platformUrl to the final address.',
     },
@@ -102,11 +136,11 @@ function isRemoval(
 }
 
 function retryAfterOf(
-  answer: HttpResponse,
+  response: HttpResponse,
   details: Readonly<Record<string, unknown>> | undefined,
   nowMs: number,
 ): number | undefined {
-  const header = headerOf(answer, 'retry-after');
+  const header = headerOf(response, 'retry-after');
   if (header !== undefined) return parseRetryAfter(header, nowMs);
   const seconds = details?.retry_after;
   return typeof seconds === 'number' ? parseRetryAfter(String(seconds), nowMs) : undefined;
@@ -116,37 +150,13 @@ function whereOf(request: PlatformRequest, status: number): { status: number; me
   return { status, method: request.method, path: request.path };
 }
 
-const BY_STATUS: Readonly<Record<number, MoleculeErrorCode>> = {
-  401: 'unauthorized',
-  402: 'budget_exceeded',
-  403: 'access_denied',
-  404: 'not_found',
-  409: 'conflict',
-  410: 'not_found',
-  413: 'payload_too_large',
-  429: 'rate_limited',
-  502: 'platform_unavailable',
-  503: 'platform_unavailable',
-  504: 'platform_unavailable',
-};
-
-/** Platform codes that say the same thing again however often one asks, although their status suggests otherwise. */
-const FINAL_CODES: ReadonlySet<string> = new Set([
-  'token_limit',
-  'org_key_limit',
-  'unsafe_url',
-  'agent_answer_invalid',
-  'agent_answer_too_large',
-  'secrets_unavailable',
-]);
-
-/** Our code for an answer outside 2xx. */
+/** Our code for a response outside 2xx. */
 export function codeForStatus(status: number, platformCode: string | undefined): MoleculeErrorCode {
   if (platformCode === 'inbox_full') return 'inbox_full';
   return BY_STATUS[status] ?? (status >= 500 ? 'platform_error' : 'request_rejected');
 }
 
-/** Whether the same request can succeed later: 429, 502, 503, 504, unless the body says it is final (decision 18). */
+/** Whether the same request can succeed later: 429, 502, 503, 504, unless the body says it is final. */
 export function isWorthRepeating(
   status: number,
   platformCode: string | undefined,
@@ -157,15 +167,7 @@ export function isWorthRepeating(
   return platformCode === undefined || !FINAL_CODES.has(platformCode);
 }
 
-const NO_TOKEN = 'No token was sent: call register(), or pass authToken (MOLECULE_WORKSPACE_TOKEN).';
-const BAD_TOKEN =
-  'The token was revoked, rotated or belongs to another workspace. It was kept: ask an operator for a new one and pass it as authToken.';
-const CHECK_ORIGIN =
-  'Something in front of the platform refused it: check the Origin header (option origin; null sends none).';
-const CHECK_ROUTING =
-  "This is not the platform's own answer: check platformUrl, Origin (option origin) and X-Molecule-Org-Id (option orgId).";
-
-/** What is known about an answer outside 2xx. */
+/** What is known about a response outside 2xx. */
 export interface FailureFacts {
   readonly status: number;
   readonly platformCode: string | undefined;
@@ -175,7 +177,7 @@ export interface FailureFacts {
 }
 
 /** One or two sentences on what to do; the platform's own hint when it gave one. */
-export function hintForAnswer(facts: FailureFacts): string | undefined {
+export function hintForResponse(facts: FailureFacts): string | undefined {
   const { status, platformCode, details } = facts;
   const given = textOf(details?.hint);
   if (given !== undefined) return given.slice(0, 300);
@@ -209,7 +211,7 @@ function accessHint(platformCode: string | undefined): string {
   return 'Only the same workspace, siblings, parent and child may communicate: go through the parent.';
 }
 
-/** Makes the error of a 2xx answer whose body is not what the route promises. */
+/** Makes the error of a 2xx response whose body is not what the route promises. */
 export function shapeError(
   request: Pick<PlatformRequest, 'method' | 'path'>,
   status: number,

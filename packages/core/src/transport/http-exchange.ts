@@ -4,7 +4,7 @@ import { TimeoutError } from '../errors/timeout-error.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { connectionFailure } from './connection-failure.ts';
 
-/** An answer as it came from the socket. */
+/** A response as it came from the socket. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -30,9 +30,9 @@ const ENDED = new Error('The exchange has ended.');
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Sends one request and collects the whole answer. One deadline covers the queue, the connection, the headers and
+ * Sends one request and collects the whole response. One deadline covers the queue, the connection, the headers and
  * the body. Rejects with the signal's reason, a `TimeoutError` or a `ConnectionError`, which say whether the
- * request can have been handled. Works on undici's handler interface, which spares a stream per answer.
+ * request can have been handled. Works on undici's handler interface, which spares a stream per response.
  */
 export function exchange(dispatcher: Dispatcher, attempt: HttpAttempt): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
@@ -50,7 +50,7 @@ export function exchange(dispatcher: Dispatcher, attempt: HttpAttempt): Promise<
 
 class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly #attempt: HttpAttempt;
-  readonly #resolve: (answer: HttpResponse) => void;
+  readonly #resolve: (response: HttpResponse) => void;
   readonly #reject: (reason: unknown) => void;
   readonly #timer: Timer;
   #controller: Dispatcher.DispatchController | undefined;
@@ -63,7 +63,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   constructor(
     attempt: HttpAttempt,
-    resolve: (answer: HttpResponse) => void,
+    resolve: (response: HttpResponse) => void,
     reject: (reason: unknown) => void,
   ) {
     this.#attempt = attempt;

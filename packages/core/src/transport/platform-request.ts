@@ -13,7 +13,7 @@ export interface PlatformRequest extends CallOptions {
   readonly query?: string | undefined;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** Whether sending it twice does no harm; only then it is retried (decision 18). */
+  /** Whether sending it twice does no harm; only then it is retried. */
   readonly isRepeatable: boolean;
   /** Longest wait for one attempt, in milliseconds. */
   readonly timeoutMs: number;
@@ -27,7 +27,7 @@ export interface PlatformRequest extends CallOptions {
   readonly goneWorkspaceId?: string | undefined;
 }
 
-/** A successful answer of the platform. */
+/** A successful response of the platform. */
 export interface PlatformResponse {
   readonly status: number;
   /** Names in lower case. */

@@ -6,9 +6,9 @@ export type ReadBody =
   | { readonly kind: 'empty' | 'html' | 'other' };
 
 /** Reads a body as JSON, whatever its content type claims. Never throws. */
-export function readBody(answer: HttpResponse): ReadBody {
-  if (answer.body.length === 0) return { kind: 'empty' };
-  const text = answer.body.toString('utf8');
+export function readBody(response: HttpResponse): ReadBody {
+  if (response.body.length === 0) return { kind: 'empty' };
+  const text = response.body.toString('utf8');
   try {
     return { kind: 'json', value: JSON.parse(text) as unknown };
   } catch {
@@ -19,16 +19,16 @@ export function readBody(answer: HttpResponse): ReadBody {
 }
 
 /** The body as text, up to a length that is enough for an excerpt. */
-export function excerptOf(answer: HttpResponse): string {
-  return answer.body.toString('utf8', 0, Math.min(answer.body.length, 4096));
+export function excerptOf(response: HttpResponse): string {
+  return response.body.toString('utf8', 0, Math.min(response.body.length, 4096));
 }
 
 /** One header as text; of a repeated one the first. */
 export function headerOf(
-  answer: { readonly headers: HttpResponse['headers'] },
+  response: { readonly headers: HttpResponse['headers'] },
   name: string,
 ): string | undefined {
-  const value = answer.headers[name];
+  const value = response.headers[name];
   return typeof value === 'string' ? value : value?.[0];
 }
 

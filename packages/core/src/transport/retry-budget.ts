@@ -6,7 +6,7 @@ import type { PlatformRequest } from './platform-request.ts';
 
 const NO_LIMIT = Number.POSITIVE_INFINITY;
 
-/** Decides whether and when one request is sent again (decision 18). */
+/** Decides whether and when one request is sent again. */
 export class RetryBudget {
   readonly #settings: ConnectionSettings;
   readonly #request: PlatformRequest;

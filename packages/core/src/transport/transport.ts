@@ -1,7 +1,7 @@
 import { type Dispatcher, Pool } from 'undici';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { ConnectionSettings } from '../settings/connection-settings.ts';
-import { apiFailure, unexpectedAnswer } from './api-failure.ts';
+import { apiFailure, unexpectedResponse } from './api-failure.ts';
 import { exchange, type HttpResponse } from './http-exchange.ts';
 import type { PlatformRequest, PlatformResponse } from './platform-request.ts';
 import { RequestHeaders } from './request-headers.ts';
@@ -43,8 +43,8 @@ export class Transport {
   }
 
   /**
-   * Sends a request, repeats it where that is safe, and gives the parsed answer.
-   * @throws ApiError for every answer outside 2xx, and for 2xx without the promised JSON.
+   * Sends a request, repeats it where that is safe, and gives the parsed response.
+   * @throws ApiError for every response outside 2xx, and for 2xx without the promised JSON.
    * @throws ConnectionError, TimeoutError; an abort rejects with the signal's reason.
    */
   async send(request: PlatformRequest): Promise<PlatformResponse> {
@@ -75,10 +75,10 @@ export class Transport {
     timeoutMs: number,
   ): Promise<PlatformResponse> {
     const bearer = request.bearer === undefined ? this.#bearers.current() : (request.bearer ?? undefined);
-    const answer = await this.#attempt(request, body, bearer, timeoutMs);
-    if (answer.status !== 401 || request.bearer !== undefined) return this.#read(request, answer, bearer);
+    const response = await this.#attempt(request, body, bearer, timeoutMs);
+    if (response.status !== 401 || request.bearer !== undefined) return this.#read(request, response, bearer);
     const newer = await this.#bearers.renew(bearer);
-    if (newer === undefined) return this.#read(request, answer, bearer);
+    if (newer === undefined) return this.#read(request, response, bearer);
     return this.#read(request, await this.#attempt(request, body, newer, timeoutMs), newer);
   }
 
@@ -102,21 +102,21 @@ export class Transport {
     });
   }
 
-  #read(request: PlatformRequest, answer: HttpResponse, bearer: string | undefined): PlatformResponse {
-    const { status, headers } = answer;
+  #read(request: PlatformRequest, response: HttpResponse, bearer: string | undefined): PlatformResponse {
+    const { status, headers } = response;
     if (status < 200 || status >= 300) {
-      throw apiFailure(answer, {
+      throw apiFailure(response, {
         request,
         bearer,
         nowMs: this.settings.clock.now(),
       });
     }
-    if (answer.isTooLarge) {
-      throw unexpectedAnswer(request, answer, `more than ${this.settings.maxAnswerBytes} bytes.`);
+    if (response.isTooLarge) {
+      throw unexpectedResponse(request, response, `more than ${this.settings.maxAnswerBytes} bytes.`);
     }
-    const body = readBody(answer);
+    const body = readBody(response);
     if (body.kind === 'json') return { status, headers, body: body.value };
     if (body.kind === 'empty') return { status, headers, body: undefined };
-    throw unexpectedAnswer(request, answer, 'a body that is not JSON.');
+    throw unexpectedResponse(request, response, 'a body that is not JSON.');
   }
 }

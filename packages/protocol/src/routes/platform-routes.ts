@@ -7,6 +7,7 @@ import {
   SessionAnswer,
 } from '../credentials.ts';
 import { AdminLiveness, Health, Ready } from '../health.ts';
+import { OpenApiDocument } from '../openapi.ts';
 import { EventList, EventsQuery } from '../platform-event.ts';
 import { defineRoutes } from './route.ts';
 
@@ -103,6 +104,13 @@ export const platformRoutes = defineRoutes({
     summary: 'Responds while the platform can work, its database included.',
     access: 'anonymous',
     responses: { 200: Ready },
+  },
+  openapi: {
+    method: 'GET',
+    path: '/openapi.json',
+    summary: 'Describes the routes that the platform serves, as an OpenAPI 3.1 document.',
+    access: 'caller',
+    responses: { 200: OpenApiDocument },
   },
   adminLiveness: {
     method: 'GET',

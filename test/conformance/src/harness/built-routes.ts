@@ -12,6 +12,7 @@ export const BUILT_ROUTES = [
   'getWorkspaceState',
   'listTokens',
   'mintToken',
+  'mintTokenAsAdmin',
   'revokeToken',
   'revokeAllTokens',
   'register',
@@ -31,4 +32,5 @@ export const BUILT_ROUTES = [
   'deleteSession',
   'health',
   'ready',
+  'openapi',
 ] as const satisfies readonly RouteName[];

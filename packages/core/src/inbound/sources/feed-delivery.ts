@@ -2,6 +2,7 @@ import type { InboundPage } from '../../client/inbound-page.ts';
 import { ConfigurationError } from '../../errors/configuration-error.ts';
 import { CursorLostError } from '../../errors/cursor-lost-error.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
+import { checkNumber } from '../../settings/checked-values.ts';
 import { backoffDelayMs } from '../../time/backoff.ts';
 import type { DeliveryContext, InboundDelivery } from './message-source.ts';
 
@@ -94,11 +95,8 @@ export class LongPollDelivery implements InboundDelivery {
 
   /** @throws ConfigurationError for a wait outside 1–60 s, an interval below 1 000 ms, a limit outside 1–500. */
   constructor(options: LongPollDeliveryOptions = {}) {
-    const waitSeconds = options.waitSeconds ?? DEFAULT_WAIT_SECONDS;
-    if (!Number.isInteger(waitSeconds) || waitSeconds < 1 || waitSeconds > 60) {
-      throw new ConfigurationError(`waitSeconds must be an integer from 1 to 60, got ${waitSeconds}.`);
-    }
-    this.#waitSeconds = waitSeconds;
+    const { waitSeconds = DEFAULT_WAIT_SECONDS } = options;
+    this.#waitSeconds = checkNumber('waitSeconds', waitSeconds, { min: 1, max: 60, isInteger: true });
     this.#fallbackMs = checkInterval(
       'fallbackIntervalMs',
       options.fallbackIntervalMs ?? DEFAULT_POLL_INTERVAL_MS,
@@ -199,16 +197,9 @@ class FeedReader {
 }
 
 function checkInterval(option: string, value: number): number {
-  if (!(value >= MIN_POLL_INTERVAL_MS && value <= 2 ** 31 - 1)) {
-    throw new ConfigurationError(`${option} must be at least ${MIN_POLL_INTERVAL_MS} ms, got ${value}.`);
-  }
-  return value;
+  return checkNumber(option, value, { min: MIN_POLL_INTERVAL_MS });
 }
 
-function checkPageLimit(value: number | undefined): number {
-  const limit = value ?? DEFAULT_PAGE_LIMIT;
-  if (!Number.isInteger(limit) || limit < 1 || limit > 500) {
-    throw new ConfigurationError(`pageLimit must be an integer from 1 to 500, got ${limit}.`);
-  }
-  return limit;
+function checkPageLimit(value = DEFAULT_PAGE_LIMIT): number {
+  return checkNumber('pageLimit', value, { min: 1, max: 500, isInteger: true });
 }

@@ -1,4 +1,5 @@
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { Logger } from '../logging/logger.ts';
 import { withDeadline } from '../time/deadline.ts';
@@ -9,15 +10,24 @@ const FLUSH_MS = 5_000;
 const ABORT_GRACE_MS = 5_000;
 const DELIVERY_GRACE_MS = 5_000;
 
-/** What the steps of stopping work on. */
-export interface WindDownParts {
+export interface ShutdownParts {
   readonly client: AgentClient;
   readonly inbound: Inbound;
   readonly logger: Logger;
 }
 
-/** Takes every step, whatever became of the one before. */
-export async function takeSteps(logger: Logger, steps: readonly (() => unknown)[]): Promise<void> {
+/** Why a handler's signal aborts when the agent is stopped. */
+export function agentStopped(): MoleculeError {
+  return new MoleculeError('The agent was stopped.', { code: 'agent_stopped' });
+}
+
+/** Why a handler's signal aborts when the workspace is paused. */
+export function workspacePaused(): MoleculeError {
+  return new MoleculeError('The workspace was paused.', { code: 'workspace_paused' });
+}
+
+/** Runs every step in order, also after one that failed. */
+export async function runSteps(logger: Logger, steps: readonly (() => unknown)[]): Promise<void> {
   for (const step of steps) {
     try {
       await step();
@@ -27,18 +37,18 @@ export async function takeSteps(logger: Logger, steps: readonly (() => unknown)[
   }
 }
 
-/** Takes nothing more in. A delivery of the user's own may ignore its signal; then it is not waited for. */
-export async function stopReceiving(parts: WindDownParts, switching: Promise<void>): Promise<void> {
+/** Stops receiving. A delivery of the user's own may ignore its signal; then it is not waited for. */
+export async function stopReceiving(parts: ShutdownParts, before: Promise<void>): Promise<void> {
   const { client, inbound, logger } = parts;
   const receiving = inbound.suspend();
   const deadline = { clock: client.clock, timeoutMs: DELIVERY_GRACE_MS, what: 'The delivery' };
-  await withDeadline(deadline, () => Promise.all([switching, receiving])).catch((error: unknown) => {
-    logger.warn({ error }, 'The delivery ignores its abort signal; the agent goes on without it.');
+  await withDeadline(deadline, () => Promise.all([before, receiving])).catch((error: unknown) => {
+    logger.warn({ error }, 'The delivery ignores its abort signal; the agent continues without it.');
   });
 }
 
 /** Lets running handlers finish within the time, then aborts their signals with `reason`. */
-export async function drain(parts: WindDownParts, timeoutMs: number, reason: Error): Promise<void> {
+export async function drain(parts: ShutdownParts, timeoutMs: number, reason: Error): Promise<void> {
   const { client, inbound, logger } = parts;
   if (inbound.active === 0) return;
   const within = async (ms: number): Promise<boolean> => {
@@ -55,16 +65,16 @@ export async function drain(parts: WindDownParts, timeoutMs: number, reason: Err
   logger.warn(fields, 'Handlers ignore their abort signal; the agent ends without them.');
 }
 
-/** Stores the position and tells the platform what is finished. */
-export async function flush({ client, inbound, logger }: WindDownParts): Promise<void> {
+/** Stores the position and acknowledges what is finished. */
+export async function flush({ client, inbound, logger }: ShutdownParts): Promise<void> {
   const deadline = { clock: client.clock, timeoutMs: FLUSH_MS, what: 'The last acknowledgement' };
   await withDeadline(deadline, (signal) => inbound.flush(signal)).catch((error: unknown) => {
     logger.warn({ error }, 'What is finished could not be acknowledged; it is at the next start.');
   });
 }
 
-/** Reports that nothing is being done any more. */
-export async function lastHeartbeat({ client }: WindDownParts, metrics: HeartbeatMetrics): Promise<void> {
+/** Reports that the agent does nothing any more. */
+export async function sendLastHeartbeat({ client }: ShutdownParts, metrics: HeartbeatMetrics): Promise<void> {
   const deadline = { clock: client.clock, timeoutMs: LAST_HEARTBEAT_MS, what: 'The last heartbeat' };
   const idle = { ...metrics, activeTasks: 0, currentTask: '' };
   await withDeadline(deadline, (signal) => client.heartbeat(idle, { signal })).catch(() => {});

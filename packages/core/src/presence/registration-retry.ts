@@ -1,5 +1,7 @@
 import type { PlatformClient } from '../client/platform-client.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
+import { backoffDelayMs, type RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import { withDeadline } from '../time/deadline.ts';
 import type { PresenceState } from './presence-machine.ts';
@@ -8,8 +10,48 @@ const LONG_OUTAGE_MS = 60_000;
 const NOT_AGAIN_WITHIN_MS = 60_000;
 const REGISTER_TIMEOUT_MS = 10_000;
 const NEEDS_REGISTRATION: ReadonlySet<string | null> = new Set(['awaiting_agent', 'offline', 'provisioning']);
+/** A longer `Retry-After` is cut to this. */
+const LONGEST_RETRY_AFTER_MS = 60_000;
 
-/** What a {@link Reregistration} needs. */
+export interface RegisterWithRetryOptions {
+  readonly client: Pick<PlatformClient, 'register'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: RandomSource;
+  readonly signal: AbortSignal;
+  /** Called at the first failure that is worth a retry. */
+  readonly onUnreachable: (error: unknown) => void;
+}
+
+/**
+ * Registers, for as long as it takes: a platform that is down is waited for. What waiting cannot
+ * repair, such as a token that is not accepted, rejects at once.
+ */
+export async function registerWithRetry(options: RegisterWithRetryOptions): Promise<void> {
+  const { client, clock, logger, random, signal, onUnreachable } = options;
+  for (let attempt = 1; ; attempt += 1) {
+    signal.throwIfAborted();
+    try {
+      await client.register({ signal });
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isWorthRetrying(error)) throw error;
+      if (attempt === 1) {
+        logger.warn({ error }, 'The platform cannot be reached; registering is retried until it can.');
+        onUnreachable(error);
+      }
+      const requestedMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
+      const retryAfterMs = Math.min(requestedMs, LONGEST_RETRY_AFTER_MS);
+      await clock.sleep(Math.max(retryAfterMs, backoffDelayMs(attempt, {}, random)), { signal });
+    }
+  }
+}
+
+function isWorthRetrying(error: unknown): boolean {
+  return MoleculeError.isInstance(error) && (error.isRetryable || error.code === 'routing_problem');
+}
+
 export interface ReregistrationOptions {
   readonly client: Pick<PlatformClient, 'register'>;
   readonly clock: Clock;
@@ -18,13 +60,12 @@ export interface ReregistrationOptions {
 
 /**
  * Registers again where a heartbeat alone may not bring the workspace back: after a pause, after an outage longer
- * than a minute, and when the platform takes heartbeats and still does not call it online (wire contract 2.3; 8,
- * row 40). At most once a minute; a failure is logged and tried again with a later heartbeat.
+ * than a minute, and when the platform takes heartbeats and still does not call it online. At most once a minute; a failure is logged and tried again with a later heartbeat.
  */
 export class Reregistration {
   readonly #options: ReregistrationOptions;
   #failingSince: number | undefined;
-  #isOwed = false;
+  #isNeeded = false;
   #lastTriedAt: number | undefined;
 
   constructor(options: ReregistrationOptions) {
@@ -45,13 +86,13 @@ export class Reregistration {
     const { clock } = this.#options;
     const outageMs = this.#failingSince === undefined ? 0 : clock.monotonic() - this.#failingSince;
     this.#failingSince = undefined;
-    if (outageMs >= LONG_OUTAGE_MS) this.#isOwed = true;
+    if (outageMs >= LONG_OUTAGE_MS) this.#isNeeded = true;
     if (now.paused) return;
     if (before === 'paused') {
-      this.#isOwed = true;
+      this.#isNeeded = true;
       this.#lastTriedAt = undefined;
     }
-    if (!this.#isOwed && !NEEDS_REGISTRATION.has(now.status)) return;
+    if (!this.#isNeeded && !NEEDS_REGISTRATION.has(now.status)) return;
     const sinceLastMs = clock.monotonic() - (this.#lastTriedAt ?? Number.NEGATIVE_INFINITY);
     if (sinceLastMs >= NOT_AGAIN_WITHIN_MS) await this.#register(signal);
   }
@@ -62,11 +103,11 @@ export class Reregistration {
     const deadline = { clock, timeoutMs: REGISTER_TIMEOUT_MS, what: 'The registration', signal };
     try {
       await withDeadline(deadline, (inner) => client.register({ signal: inner }));
-      this.#isOwed = false;
+      this.#isNeeded = false;
       logger.info({}, 'Registered again.');
     } catch (error) {
       signal.throwIfAborted();
-      this.#isOwed = true;
+      this.#isNeeded = true;
       logger.warn({ error }, 'Registering again failed; it is tried with a later heartbeat.');
     }
   }

@@ -1,11 +1,11 @@
 import type { Inbound } from '../inbound/inbound.ts';
 import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { PresenceState } from '../presence/presence-machine.ts';
-import type { DegradedReason } from './agent-events.ts';
+import type { AgentEventEmitter, DegradedReason } from './agent-events.ts';
 
 /**
- * Where an agent is in its life. `idle` before `start()`; `running` also while degraded, see `health()`; `stopped`
- * for good, `closed` tells why.
+ * The state of an agent: `idle` before `start()`; `running` also while degraded, see `health()`; `stopped` is final,
+ * and `closed` says why.
  */
 export type AgentState = 'idle' | 'starting' | 'running' | 'paused' | 'stopping' | 'stopped';
 
@@ -16,7 +16,7 @@ export interface AgentHealth {
   /** False when something needs attention: see `degradedReasons`. */
   readonly ok: boolean;
   readonly degradedReasons: readonly DegradedReason[];
-  /** When the platform last took a heartbeat. */
+  /** When the platform last accepted a heartbeat. */
   readonly lastHeartbeatAt: string | null;
   readonly consecutiveHeartbeatFailures: number;
   /** When the feed was last read, also when it held nothing. */
@@ -27,6 +27,34 @@ export interface AgentHealth {
   readonly unfinished: number;
   /** The row up to which everything is finished. */
   readonly acknowledged: string | null;
+}
+
+/** What is wrong at present. Emits `degraded` when a reason appears and `recovered` when it disappears. */
+export class DegradedReasons {
+  readonly #events: AgentEventEmitter;
+  readonly #reasons = new Set<DegradedReason>();
+
+  constructor(events: AgentEventEmitter) {
+    this.#events = events;
+  }
+
+  list(): readonly DegradedReason[] {
+    return [...this.#reasons];
+  }
+
+  has(reason: DegradedReason): boolean {
+    return this.#reasons.has(reason);
+  }
+
+  add(reason: DegradedReason, error?: unknown): void {
+    if (this.#reasons.has(reason)) return;
+    this.#reasons.add(reason);
+    this.#events.emit('degraded', reason, error);
+  }
+
+  remove(reason: DegradedReason): void {
+    if (this.#reasons.delete(reason)) this.#events.emit('recovered', reason);
+  }
 }
 
 /** Takes the snapshot. */

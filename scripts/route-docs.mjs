@@ -1,0 +1,122 @@
+// Writes docs/contract/routes.md from the route table; with --check it only fails when the page is stale.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createPlatform } from '../packages/platform/dist/index.js';
+import { ACCESS_ERRORS, routes } from '../packages/protocol/dist/index.js';
+
+const ACCESS = {
+  anonymous: 'Everybody; no credential is read.',
+  claim: 'The first register of a new workspace, later the workspace itself or an operator.',
+  own: 'The workspace with its own token, nobody else.',
+  workspace: 'The workspace that the path names, or an operator.',
+  caller: 'Any workspace with its own token, or an operator.',
+  operator: 'An operator: operator key, org key or session.',
+  peer: 'The platform or another workspace, by a peer token. A route of the server of an agent.',
+};
+
+const PAGE = new URL('../docs/contract/routes.md', import.meta.url);
+const served = await servedNames();
+const page = render(Object.values(routes));
+
+if (!process.argv.includes('--check')) {
+  writeFileSync(PAGE, page);
+} else if (readPage() !== page) {
+  console.error('docs/contract/routes.md does not fit the route table; run: npx -y pnpm@12 docs:routes');
+  process.exitCode = 1;
+} else {
+  console.log(`routes: ${Object.keys(routes).length} routes, ${served.size} of them served`);
+}
+
+/** The routes that a platform describes as served. */
+async function servedNames() {
+  const platform = await createPlatform({ mode: 'dev', memory: true, port: 0 });
+  try {
+    const headers = { authorization: `Bearer ${platform.operatorKey}` };
+    const response = await fetch(`${platform.url}/openapi.json`, { headers });
+    const { paths } = await response.json();
+    const operations = Object.values(paths).flatMap((path) => Object.values(path));
+    return new Set(operations.map(({ operationId }) => operationId));
+  } finally {
+    await platform.close();
+  }
+}
+
+function readPage() {
+  try {
+    return readFileSync(PAGE, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function render(table) {
+  return `# Routes
+
+<!-- Made from packages/protocol/src/routes by \`pnpm docs:routes\`; do not edit. -->
+
+Every route of the contract. A running platform describes the ones it serves, with all schemas, under
+\`GET /openapi.json\`. Bodies are JSON unless another type is given; the shapes are exported by
+\`@molecule-ai/protocol\` under the names below.
+
+## Access and its errors
+
+Every route can give the errors of its access, beside its own.
+
+| Access | Who may call | Errors |
+|---|---|---|
+${Object.entries(ACCESS).map(accessRow).join('\n')}
+
+Codes that every access can give: ${codes(ACCESS_ERRORS.anonymous)}.
+
+## Repeats
+
+| Repeat | What a second, equal request does |
+|---|---|
+| safe | It changes nothing. |
+| idempotent | It changes nothing further; the response may differ, such as 404 after a delete. |
+| keyed | It is harmless when the request carries a message id or an idempotency key. |
+| unsafe | It may be done twice, or undo what happened in between. |
+
+## Served
+
+${list(table.filter(({ name }) => served.has(name)))}
+## Not served yet
+
+These routes are in the contract and this platform responds 404 to them.
+
+${list(table.filter(({ name }) => !served.has(name)))}`;
+}
+
+function list(table) {
+  return table.map(section).join('\n');
+}
+
+function section(route) {
+  const own = route.errors.filter((code) => !ACCESS_ERRORS[route.access].includes(code));
+  const query = route.query === undefined ? [] : Object.keys(route.query.strict.shape);
+  const lines = [
+    `Access: ${route.access}. Repeat: ${route.repeat}.${route.streams ? ' Streams.' : ''}`,
+    query.length > 0 && `Query: ${codes(query)}.`,
+    route.request && `Body: ${shape(route.request)}.`,
+    `Responses: ${Object.entries(route.responses).map(response).join(', ')}.`,
+    own.length > 0 && `Own errors: ${codes(own)}.`,
+  ];
+  const items = lines.filter(Boolean).map((line) => `- ${line}`);
+  return `### \`${route.method} ${route.path}\`\n\n${route.summary}\n\n${items.join('\n')}\n`;
+}
+
+function response([status, body]) {
+  return body.media === '' ? status : `${status} ${shape(body)}`;
+}
+
+function shape(body) {
+  return `\`${body.media ?? body.name}\``;
+}
+
+function accessRow([access, who]) {
+  const own = ACCESS_ERRORS[access].filter((code) => !ACCESS_ERRORS.anonymous.includes(code));
+  return `| ${access} | ${who} | ${own.length === 0 ? '–' : codes(own)} |`;
+}
+
+function codes(words) {
+  return words.map((word) => `\`${word}\``).join(', ');
+}
