@@ -1,13 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { stripA2aBoundary, wrapA2aBoundary } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
-import { type Answer, settling, textAt, valueAt } from './harness/http.ts';
+import { type HttpResponse, textAt, trackCall, valueAt } from './harness/http.ts';
 import { inbox, inboxTexts, type Member, onboard, send, waitForRow } from './harness/members.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 /** Replies as core does: a message of role agent that names what it answers. */
-function reply(from: Member, to: string, messageId: string, text: string, id?: string): Promise<Answer> {
+function reply(
+  from: Member,
+  to: string,
+  messageId: string,
+  text: string,
+  id?: string,
+): Promise<HttpResponse> {
   return send(from.caller, to, text, {
     role: 'agent',
     messageId: id ?? randomUUID(),
@@ -15,9 +21,9 @@ function reply(from: Member, to: string, messageId: string, text: string, id?: s
   });
 }
 
-onEachDatabase('answers', (site) => {
+onEachDatabase('answers', (environment) => {
   verifies(['answers.held-call', 'answers.awaited-reply-is-no-row', 'answers.shape'], async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const call = send(caller.caller, target.id, 'what is new?', { messageId: 'm-1', hold: 60 });
     await waitForRow(target);
@@ -39,7 +45,7 @@ onEachDatabase('answers', (site) => {
   });
 
   verifies('answers.held-call-then-202', async () => {
-    const platform = await site.platform({ clock: 'manual' });
+    const platform = await environment.platform({ clock: 'manual' });
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const body = {
       jsonrpc: '2.0',
@@ -48,22 +54,22 @@ onEachDatabase('answers', (site) => {
       params: { message: { parts: [{ kind: 'text', text: 'hm' }] } },
     };
     const before = platform.clock.monotonic();
-    const call = settling(caller.caller.post(`/workspaces/${target.id}/a2a`, body));
+    const call = trackCall(caller.caller.post(`/workspaces/${target.id}/a2a`, body));
     await waitForRow(target);
-    await platform.clock.advanceUntil(() => call.settled);
-    expect(await call.answer).toMatchObject({ status: 202, body: { queued: true } });
+    await platform.clock.advanceUntil(() => call.isComplete);
+    expect(await call.response).toMatchObject({ status: 202, body: { queued: true } });
     expect(platform.clock.monotonic() - before).toBeGreaterThanOrEqual(25_000);
   });
 
   verifies('answers.x-timeout-is-a-deadline', async () => {
-    const platform = await site.platform({ clock: 'manual' });
+    const platform = await environment.platform({ clock: 'manual' });
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     expect((await send(caller.caller, target.id, 'now', { hold: 0 })).status).toBe(202);
     const before = platform.clock.monotonic();
-    const call = settling(send(caller.caller, target.id, 'soon', { hold: 3 }));
+    const call = trackCall(send(caller.caller, target.id, 'soon', { hold: 3 }));
     await waitForRow(target, 2);
-    await platform.clock.advanceUntil(() => call.settled, { stepMs: 500 });
-    expect(await call.answer).toMatchObject({ status: 202 });
+    await platform.clock.advanceUntil(() => call.isComplete, { stepMs: 500 });
+    expect(await call.response).toMatchObject({ status: 202 });
     expect(platform.clock.monotonic() - before).toBeGreaterThanOrEqual(3_000);
     for (const nonsense of ['soon', '-1', '1e9']) {
       const answer = await send(caller.caller, target.id, 'when?', { headers: { 'x-timeout': nonsense } });
@@ -72,7 +78,7 @@ onEachDatabase('answers', (site) => {
   });
 
   verifies('answers.late-reply-reaches-the-feed', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [
       await onboard(platform),
       await onboard(platform, { name: 'slow', role: 'thinker' }),
@@ -92,7 +98,7 @@ onEachDatabase('answers', (site) => {
   });
 
   verifies('answers.message-wait', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await send(caller.caller, target.id, 'think', { messageId: 'm-1' });
     const path = `/workspaces/${caller.id}/messages/m-1`;
@@ -108,7 +114,7 @@ onEachDatabase('answers', (site) => {
   });
 
   verifies('answers.twice-is-one', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await send(caller.caller, target.id, 'think', { messageId: 'm-1' });
     const first = await reply(target, caller.id, 'm-1', 'once', 'r-1');
@@ -119,7 +125,7 @@ onEachDatabase('answers', (site) => {
   });
 
   verifies('answers.only-the-asked-may-answer', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const liar = await onboard(platform, { name: 'liar' });
     const call = send(caller.caller, target.id, 'the password?', { messageId: 'm-1', hold: 60 });
@@ -134,7 +140,7 @@ onEachDatabase('answers', (site) => {
   });
 
   verifies('answers.user-gets-the-notify', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const target = await onboard(platform);
     const call = send(platform.operator, target.id, 'hello agent', { messageId: 'm-1', hold: 60 });
     await waitForRow(target);
@@ -157,7 +163,7 @@ onEachDatabase('answers', (site) => {
   });
 
   verifies('answers.row-knows-its-answer', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await send(caller.caller, target.id, 'think', { messageId: 'm-1' });
     expect(valueAt((await inbox(target))[0], 'response_body')).toBeUndefined();

@@ -1,4 +1,3 @@
-import { AGENT } from './behaviours/agent.ts';
 import { ANSWERS } from './behaviours/answers.ts';
 import { CLIENT } from './behaviours/client.ts';
 import { CREDENTIALS } from './behaviours/credentials.ts';
@@ -34,7 +33,6 @@ export const BEHAVIOURS = {
   ...CLIENT,
   ...PRESENCE,
   ...DELIVERY,
-  ...AGENT,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

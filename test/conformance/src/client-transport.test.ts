@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto';
+import type { AgentScript } from '@molecule-tests/harness';
+import { ManualClock } from '@molecule-tests/harness';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
-import { ManualClock } from './harness/manual-clock.ts';
-import type { Script } from './harness/push-target.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const OK: Script = () => ({ kind: 'json', body: { status: 'ok' } });
+const OK: AgentScript = () => ({ kind: 'json', body: { status: 'ok' } });
 
 // The platform is scripted here: only another one misbehaves like this. No database takes part.
-onEachDatabase('the client’s transport', { onDisk: true }, (site) => {
+onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
   const id = randomUUID();
   const token = 'secret-token-of-this-workspace-43-characters';
 
   verifies('client.headers', async () => {
-    const platform = await site.pushTarget({ script: OK });
-    await site.client(platform, { id, token }, { orgId: 'org-1' }).heartbeat();
-    await site.client(platform, { id, token }).heartbeat();
+    const platform = await environment.scriptedAgent({ script: OK });
+    await environment.client(platform, { id, token }, { orgId: 'org-1' }).heartbeat();
+    await environment.client(platform, { id, token }).heartbeat();
     expect(platform.requests[0]?.headers).toMatchObject({
       authorization: `Bearer ${token}`,
       'x-workspace-id': id,
@@ -28,20 +28,20 @@ onEachDatabase('the client’s transport', { onDisk: true }, (site) => {
   });
 
   verifies('client.origin-as-given', async () => {
-    const platform = await site.pushTarget({ script: OK });
+    const platform = await environment.scriptedAgent({ script: OK });
     for (const origin of ['my-agent/1.0', 'https://tenant.example.com', null]) {
-      await site.client(platform, { id, token }, { origin }).heartbeat();
+      await environment.client(platform, { id, token }, { origin }).heartbeat();
     }
     const origins = platform.requests.map(({ headers }) => headers.origin);
     expect(origins).toEqual(['my-agent/1.0', 'https://tenant.example.com', undefined]);
   });
 
   verifies('client.bearer-stays-home', async () => {
-    const thief = await site.pushTarget({ script: OK });
-    const platform = await site.pushTarget({
+    const thief = await environment.scriptedAgent({ script: OK });
+    const platform = await environment.scriptedAgent({
       script: () => ({ kind: 'redirect', to: `${thief.url}/steal` }),
     });
-    const client = site.client(platform, { id, token });
+    const client = environment.client(platform, { id, token });
     await expect(client.heartbeat()).rejects.toMatchObject({ code: 'redirect_refused' });
     await expect(client.fetchInbound()).rejects.toMatchObject({ code: 'redirect_refused' });
     expect(thief.requests).toEqual([]);
@@ -49,10 +49,10 @@ onEachDatabase('the client’s transport', { onDisk: true }, (site) => {
 
   verifies('client.retries', async () => {
     const clock = new ManualClock();
-    const platform = await site.pushTarget({
+    const platform = await environment.scriptedAgent({
       script: () => ({ kind: 'json', status: 503, body: { error: 'busy', code: 'platform_unavailable' } }),
     });
-    const client = site.client(platform, { id, token }, { clock, random: () => 0.5 });
+    const client = environment.client(platform, { id, token }, { clock, random: () => 0.5 });
     let ended = false;
     const beat = client.heartbeat({ activeTasks: 2 }).finally(() => {
       ended = true;
@@ -66,13 +66,13 @@ onEachDatabase('the client’s transport', { onDisk: true }, (site) => {
 
   verifies('client.retry-after', async () => {
     const clock = new ManualClock();
-    const platform = await site.pushTarget({
+    const platform = await environment.scriptedAgent({
       script: (request, count) =>
         count === 1
           ? { kind: 'json', status: 429, body: { error: 'slow down' }, headers: { 'retry-after': '7' } }
           : OK(request, count),
     });
-    const client = site.client(platform, { id, token }, { clock });
+    const client = environment.client(platform, { id, token }, { clock });
     let ended = false;
     const beat = client.heartbeat().finally(() => {
       ended = true;
@@ -92,10 +92,10 @@ onEachDatabase('the client’s transport', { onDisk: true }, (site) => {
   });
 
   verifies('client.never-retries', async () => {
-    const platform = await site.pushTarget({
+    const platform = await environment.scriptedAgent({
       script: () => ({ kind: 'json', status: 400, body: { error: 'no', code: 'invalid_request' } }),
     });
-    const client = site.client(platform, { id, token });
+    const client = environment.client(platform, { id, token });
     await expect(client.heartbeat()).rejects.toMatchObject({ code: 'request_rejected', status: 400 });
     platform.react(() => ({
       kind: 'json',
@@ -108,7 +108,7 @@ onEachDatabase('the client’s transport', { onDisk: true }, (site) => {
       status: 503,
       body: { error: 'busy', code: 'platform_unavailable' },
     }));
-    const operator = site.operator({ url: platform.url, operatorKey: 'operator-key' });
+    const operator = environment.operator({ url: platform.url, operatorKey: 'operator-key' });
     await expect(operator.createWorkspace({ name: 'once' })).rejects.toMatchObject({
       code: 'platform_unavailable',
     });
@@ -116,10 +116,10 @@ onEachDatabase('the client’s transport', { onDisk: true }, (site) => {
   });
 
   verifies('client.bare-404-is-routing', async () => {
-    const platform = await site.pushTarget({
+    const platform = await environment.scriptedAgent({
       script: () => ({ kind: 'text', status: 404, text: '', type: 'text/plain' }),
     });
-    const client = site.client(platform, { id, token });
+    const client = environment.client(platform, { id, token });
     await expect(client.pollState()).rejects.toMatchObject({ code: 'routing_problem' });
     platform.react(() => ({ kind: 'json', status: 404, body: { workspace_id: id, deleted: true } }));
     expect(await client.pollState()).toMatchObject({ deleted: true });

@@ -8,25 +8,25 @@ import {
 } from '@molecule-ai/core';
 import { NIL_UUID } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
 import { textAt } from './harness/http.ts';
 import { createMember, heartbeat, inbox, onboard, send, waitForRow } from './harness/members.ts';
 import { END, FORGERIES, RESULT_SHAPES, START } from './harness/peer-texts.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 /** Our own client writes strictly: the platform holds each of its requests against the strict schemas. */
 const STRICT = { contractCheck: 'all', allowAgentNetworks: ['127.0.0.0/8'] } as const;
 
-onEachDatabase('the client', (site) => {
+onEachDatabase('the client', (environment) => {
   verifies(['client.register.stores-the-token', 'client.files-are-private'], async () => {
-    const platform = await site.platform(STRICT);
+    const platform = await environment.platform(STRICT);
     const member = await createMember(platform);
-    const stateDirectory = join(site.folder(), 'state');
-    const first = site.client(platform, { id: member.id }, { stateDirectory });
+    const stateDirectory = join(environment.folder(), 'state');
+    const first = environment.client(platform, { id: member.id }, { stateDirectory });
     expect(await first.register()).toMatchObject({ tokenIssued: true, deliveryMode: 'poll' });
     await first.heartbeat({ activeTasks: 1 });
     expect(await first.register()).toMatchObject({ tokenIssued: false });
-    const second = site.client(platform, { id: member.id }, { stateDirectory });
+    const second = environment.client(platform, { id: member.id }, { stateDirectory });
     expect(await second.pollState()).toMatchObject({ status: 'online', shouldStop: false });
     expect(await second.currentToken()).toBe(await first.currentToken());
     expect(statSync(stateDirectory).mode & 0o777).toBe(0o700);
@@ -36,10 +36,10 @@ onEachDatabase('the client', (site) => {
   });
 
   verifies('client.result-shapes', async () => {
-    const platform = await site.platform(STRICT);
+    const platform = await environment.platform(STRICT);
     const caller = await onboard(platform);
-    const client = site.client(platform, caller);
-    const agent = await site.pushTarget({ script: () => ({ kind: 'never' }) });
+    const client = environment.client(platform, caller);
+    const agent = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
     const target = await onboard(platform, { url: agent.url });
     for (const [name, body, text] of RESULT_SHAPES) {
       agent.react((request) => ({
@@ -55,9 +55,9 @@ onEachDatabase('the client', (site) => {
   });
 
   verifies(['client.forged-markers', 'client.for-a-model'], async () => {
-    const platform = await site.platform(STRICT);
-    const client = site.client(platform, await onboard(platform));
-    const agent = await site.pushTarget({ script: () => ({ kind: 'never' }) });
+    const platform = await environment.platform(STRICT);
+    const client = environment.client(platform, await onboard(platform));
+    const agent = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
     const target = await onboard(platform, { url: agent.url });
     for (const text of FORGERIES) {
       agent.react((request) => ({
@@ -78,15 +78,15 @@ onEachDatabase('the client', (site) => {
   });
 
   verifies('client.queued-is-no-error', async () => {
-    const platform = await site.platform(STRICT);
+    const platform = await environment.platform(STRICT);
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await platform.operator.post(`/workspaces/${target.id}/pause`);
-    const client = site.client(platform, caller);
+    const client = environment.client(platform, caller);
     const queued = await client.callPeer(target.id, 'later', { messageId: 'm-1' });
     expect(queued).toMatchObject({ status: 'queued', isHeld: true, messageId: 'm-1', text: '' });
     await platform.operator.post(`/workspaces/${target.id}/resume`);
     const waiting = client.waitForAnswer('m-1');
-    const peer = site.client(platform, target);
+    const peer = environment.client(platform, target);
     const [message] = await peer.fetchInbound();
     if (message === undefined) throw new Error('no message');
     await peer.reply(message, 'now');
@@ -94,14 +94,14 @@ onEachDatabase('the client', (site) => {
   });
 
   verifies('client.errors-by-kind', async () => {
-    const platform = await site.platform(STRICT);
+    const platform = await environment.platform(STRICT);
     const boss = await onboard(platform);
     const caller = await onboard(platform, { parent: boss.id });
     const stranger = await onboard(platform);
-    const client = site.client(platform, caller);
+    const client = environment.client(platform, caller);
     await expect(client.callPeer(stranger.id, 'hello')).rejects.toBeInstanceOf(AccessDeniedError);
     await expect(client.fetchInbound({ sinceId: NIL_UUID })).rejects.toBeInstanceOf(CursorLostError);
-    const wrong = site.client(platform, { id: caller.id, token: 'x'.repeat(43) });
+    const wrong = environment.client(platform, { id: caller.id, token: 'x'.repeat(43) });
     await expect(wrong.heartbeat()).rejects.toMatchObject({ code: 'unauthorized' });
     await platform.operator.delete(`/workspaces/${caller.id}`);
     await expect(client.getWorkspace()).rejects.toBeInstanceOf(WorkspaceRemovedError);
@@ -110,7 +110,7 @@ onEachDatabase('the client', (site) => {
   });
 
   verifies('client.inbound-message', async () => {
-    const platform = await site.platform(STRICT);
+    const platform = await environment.platform(STRICT);
     const member = await onboard(platform);
     const peer = await onboard(platform, { name: 'ops', role: 'sre' });
     await send(peer.caller, member.id, 'from a peer', {
@@ -119,7 +119,7 @@ onEachDatabase('the client', (site) => {
       metadata: { k: 'v' },
     });
     await send(platform.operator, member.id, 'from a person');
-    const client = site.client(platform, member);
+    const client = environment.client(platform, member);
     const [first, second] = await client.fetchInbound();
     const [row] = await inbox(member);
     expect(first).toMatchObject({
@@ -154,11 +154,11 @@ onEachDatabase('the client', (site) => {
   });
 
   verifies('client.reply-once', async () => {
-    const platform = await site.platform(STRICT);
+    const platform = await environment.platform(STRICT);
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     await send(peer.caller, member.id, 'peer asks', { messageId: 'm-1' });
     await send(platform.operator, member.id, 'person asks', { messageId: 'm-2' });
-    const client = site.client(platform, member);
+    const client = environment.client(platform, member);
     for (const message of await client.fetchInbound()) {
       expect(await client.reply(message, `answer to ${message.messageId}`)).toMatchObject({ status: 'sent' });
       expect(await client.reply(message, `answer to ${message.messageId}`)).toMatchObject({
@@ -173,9 +173,9 @@ onEachDatabase('the client', (site) => {
   });
 
   verifies('client.reply-refuses', async () => {
-    const platform = await site.platform(STRICT);
+    const platform = await environment.platform(STRICT);
     const member = await onboard(platform);
-    const client = site.client(platform, member);
+    const client = environment.client(platform, member);
     await send(platform.operator, member.id, 'hello');
     const [message] = await client.fetchInbound();
     if (message === undefined) throw new Error('no message');
@@ -189,9 +189,9 @@ onEachDatabase('the client', (site) => {
   });
 
   verifies('client.rotate-token', async () => {
-    const platform = await site.platform(STRICT);
+    const platform = await environment.platform(STRICT);
     const member = await createMember(platform);
-    const client = site.client(platform, { id: member.id });
+    const client = environment.client(platform, { id: member.id });
     await client.register();
     const old = await client.currentToken();
     await client.rotateToken();
@@ -202,10 +202,10 @@ onEachDatabase('the client', (site) => {
   });
 
   verifies('client.operator', async () => {
-    const platform = await site.platform(STRICT);
-    const operator = site.operator(platform);
+    const platform = await environment.platform(STRICT);
+    const operator = environment.operator(platform);
     const created = await operator.createWorkspace({ name: 'made', role: 'tester', tier: 2 });
-    const agent = site.client(platform, { id: created.id, token: created.authToken ?? '' });
+    const agent = environment.client(platform, { id: created.id, token: created.authToken ?? '' });
     await agent.register();
     await operator.updateWorkspace(created.id, { name: 'renamed' });
     expect(await operator.listWorkspaces()).toMatchObject([

@@ -1,13 +1,13 @@
+import { completed } from '@molecule-tests/harness';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
 import { textAt, valueAt } from './harness/http.ts';
 import { inbox, inboxTexts, onboard, send } from './harness/members.ts';
-import { completed } from './harness/push-target.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-onEachDatabase('repeated messages', (site) => {
+onEachDatabase('repeated messages', (environment) => {
   verifies('messages.dedupe.same-message', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const first = await send(caller.caller, target.id, 'once', { messageId: 'm-1' });
     const second = await send(caller.caller, target.id, 'once', { messageId: 'm-1' });
@@ -18,8 +18,8 @@ onEachDatabase('repeated messages', (site) => {
   });
 
   verifies('messages.dedupe.answered', async () => {
-    const platform = await site.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
-    const agent = await site.pushTarget({
+    const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
+    const agent = await environment.scriptedAgent({
       script: (request, count) => ({ kind: 'json', body: completed(request, `run ${count}`) }),
     });
     const caller = await onboard(platform);
@@ -32,7 +32,7 @@ onEachDatabase('repeated messages', (site) => {
   });
 
   verifies('messages.dedupe.at-the-same-time', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const answers = await Promise.all(
       Array.from({ length: 8 }, () => send(caller.caller, target.id, 'once', { messageId: 'm-1' })),
@@ -42,7 +42,7 @@ onEachDatabase('repeated messages', (site) => {
   });
 
   verifies('messages.dedupe.other-body', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target, third] = [
       await onboard(platform),
       await onboard(platform),
@@ -57,7 +57,7 @@ onEachDatabase('repeated messages', (site) => {
   });
 
   verifies('messages.dedupe.per-caller', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [one, two, target] = [await onboard(platform), await onboard(platform), await onboard(platform)];
     const answers = [
       await send(one.caller, target.id, 'same', { messageId: 'm-1' }),

@@ -1,84 +1,113 @@
 import { describe, expect } from 'vitest';
-import { DELIVERIES, prepareAgent, startAgentWorld, stopOnClock } from './harness/agent-world.ts';
-import { onEachDatabase } from './harness/each-database.ts';
-import { settling, textAt, valueAt } from './harness/http.ts';
+import { textAt, trackCall, valueAt } from './harness/http.ts';
 import { createMember, inbox, inboxTexts, onboard, send } from './harness/members.ts';
+import { END, START } from './harness/peer-texts.ts';
 import { startLoop } from './harness/started-loop.ts';
+import { createTestAgent, DELIVERIES, startTestAgent, stopOnClock } from './harness/test-agent.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-/** A promise and the function that fulfils it. */
-function gate(): { readonly open: () => void; readonly opened: Promise<void> } {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
+/** Something that happens once: whether it has, and a promise of it. */
+function signalOnce() {
+  let resolvePromise = () => {};
+  const promise = new Promise<void>((resolve) => {
+    resolvePromise = resolve;
   });
-  return { open, opened };
+  const once = {
+    happened: false,
+    promise,
+    trigger: () => {
+      once.happened = true;
+      resolvePromise();
+    },
+  };
+  return once;
 }
 
-onEachDatabase('delivery', (site) => {
+onEachDatabase('delivery', (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
     verifies('delivery.answers-find-their-callers', async () => {
-      const { platform, member, until } = await startAgentWorld(site, { delivery });
+      const { platform, member, agent, until } = await startTestAgent(environment, { delivery });
       const peer = await onboard(platform);
       const calls = [
-        settling(send(peer.caller, member.id, 'from a peer', { hold: 60 })),
-        settling(send(platform.operator, member.id, 'from a person', { hold: 60 })),
+        trackCall(send(peer.caller, member.id, 'from a peer', { hold: 60 })),
+        trackCall(send(platform.operator, member.id, 'from a person', { hold: 60 })),
       ];
-      await until(() => calls.every((call) => call.settled));
-      const [toPeer, toPerson] = await Promise.all(calls.map((call) => call.answer));
+      await until(() => calls.every((call) => call.isComplete));
+      const [toPeer, toPerson] = await Promise.all(calls.map((call) => call.response));
       expect(toPeer?.status).toBe(200);
-      expect(toPeer?.text).toContain('echo: from a peer');
+      expect(toPeer?.text).toContain(`${START}echo: from a peer${END}`);
       expect(toPerson?.status).toBe(200);
       expect(textAt(toPerson?.body, 'result', 'parts', 0, 'text')).toBe('echo: from a person');
       const history = await platform.operator.get(`/workspaces/${member.id}/activity?direction=out`);
       expect(history.body).toMatchObject([{ method: 'notify', data: { text: 'echo: from a person' } }]);
       expect(await inbox(peer)).toEqual([]);
+      expect(agent.health()).toMatchObject({ state: 'running', ok: true, degradedReasons: [] });
     });
 
     verifies(
       ['delivery.order', 'delivery.each-answer-to-its-own', 'delivery.acknowledges-what-is-finished'],
       async () => {
-        const { platform, member, handled, until, pending } = await startAgentWorld(site, { delivery });
-        const peer = await onboard(platform);
-        const texts = Array.from({ length: 25 }, (_, index) => `message ${index}`);
-        for (const text of texts)
-          await send(peer.caller, member.id, text, { messageId: text.replace(' ', '-') });
-        await until(async () => (await pending()) === 0);
-        expect(handled).toEqual(texts);
-        for (const text of texts) {
-          const record = await peer.caller.get(`/workspaces/${peer.id}/messages/${text.replace(' ', '-')}`);
-          expect(record.body).toMatchObject({ state: 'answered' });
-          expect(record.text).toContain(`echo: ${text}[`);
+        const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+        const [member, peer] = [await onboard(platform), await onboard(platform)];
+        const senders = [
+          { name: 'peer', caller: peer.caller },
+          { name: 'person', caller: platform.operator },
+        ];
+        const textsOf = (name: string) => Array.from({ length: 20 }, (_, index) => `${name} ${index}`);
+        for (let index = 0; index < 20; index += 1) {
+          for (const { name, caller } of senders) {
+            await send(caller, member.id, `${name} ${index}`, { messageId: `${name}-${index}` });
+          }
         }
-        expect(await inbox(peer)).toHaveLength(texts.length);
+        const { agent, handled, untilAllAcknowledged } = createTestAgent(environment, platform, member, {
+          delivery,
+        });
+        await agent.start();
+        await untilAllAcknowledged();
+        expect(handled).toHaveLength(40);
+        for (const { name } of senders) {
+          expect(handled.filter((text) => text.startsWith(name))).toEqual(textsOf(name));
+        }
+        for (let index = 0; index < 20; index += 1) {
+          const ofPeer = await peer.caller.get(`/workspaces/${peer.id}/messages/peer-${index}`);
+          expect(ofPeer.body).toMatchObject({ state: 'answered' });
+          expect(ofPeer.text).toContain(`echo: peer ${index}[`);
+          const ofPerson = await platform.operator.get(`/workspaces/${member.id}/messages/person-${index}`);
+          expect(ofPerson.body).toMatchObject({ state: 'answered' });
+          expect(ofPerson.text).toContain(`"echo: person ${index}"`);
+        }
+        expect(await inbox(peer)).toHaveLength(20);
       },
     );
 
     verifies('delivery.holds-the-position-for-the-slow', async () => {
-      const slow = gate();
-      const first = await startAgentWorld(site, {
+      const slow = signalOnce();
+      const first = await startTestAgent(environment, {
         delivery,
         onMessage: async (message, { signal }) => {
           if (message.text !== 'slow') return `done: ${message.text}`;
           await Promise.race([
-            slow.opened,
+            slow.promise,
             new Promise((resolve) => signal.addEventListener('abort', resolve)),
           ]);
           throw new Error('not finished');
         },
       });
       const { platform, member, handled, until } = first;
-      const [tortoise, hare] = [await onboard(platform), await onboard(platform)];
-      await send(tortoise.caller, member.id, 'slow', { messageId: 'm-slow' });
-      await send(hare.caller, member.id, 'quick', { messageId: 'm-quick' });
+      const [slowPeer, quickPeer] = [await onboard(platform), await onboard(platform)];
+      await send(slowPeer.caller, member.id, 'slow', { messageId: 'm-slow' });
+      await send(quickPeer.caller, member.id, 'quick', { messageId: 'm-quick' });
       const answered = async () =>
-        valueAt((await hare.caller.get(`/workspaces/${hare.id}/messages/m-quick`)).body, 'state') ===
-        'answered';
+        valueAt(
+          (await quickPeer.caller.get(`/workspaces/${quickPeer.id}/messages/m-quick`)).body,
+          'state',
+        ) === 'answered';
       await until(answered);
       expect(handled).toContain('slow');
       expect(await inboxTexts(member, '&unacknowledged=true')).toContain('slow');
       await stopOnClock(first.clock, first.agent);
-      const second = prepareAgent(site, platform, member, {
+      const second = createTestAgent(environment, platform, member, {
         delivery,
         client: { stateDirectory: first.stateDirectory },
       });
@@ -88,22 +117,34 @@ onEachDatabase('delivery', (site) => {
     });
 
     verifies('delivery.pause-stops-work', async () => {
-      const { platform, member, agent, handled, until, pending } = await startAgentWorld(site, { delivery });
+      const { platform, member, agent, handled, until, untilAllAcknowledged } = await startTestAgent(
+        environment,
+        { delivery },
+      );
+      let pauses = 0;
+      agent.on('paused', () => {
+        pauses += 1;
+      });
       await platform.operator.post(`/workspaces/${member.id}/pause`);
       await until(() => agent.state === 'paused');
-      expect((await send(platform.operator, member.id, 'while paused')).body).toMatchObject({ held: true });
+      expect(pauses).toBe(1);
+      const kept = await send(platform.operator, member.id, 'while paused', { messageId: 'm-1' });
+      expect(kept).toMatchObject({ status: 202, body: { held: true } });
       await platform.clock.advance(120_000);
       expect(handled).toEqual([]);
       await platform.operator.post(`/workspaces/${member.id}/resume`);
-      await until(async () => (await pending()) === 0);
+      await untilAllAcknowledged();
       expect(handled).toEqual(['while paused']);
+      const record = await platform.operator.get(`/workspaces/${member.id}/messages/m-1`);
+      expect(record.body).toMatchObject({ state: 'answered' });
+      expect(record.text).toContain('"echo: while paused"');
     });
 
     verifies('delivery.no-echo-storm', async () => {
-      const one = await startAgentWorld(site, { delivery });
+      const one = await startTestAgent(environment, { delivery });
       const { platform } = one;
       const member = await onboard(platform, { name: 'other' });
-      const two = prepareAgent(site, platform, member, { delivery });
+      const two = createTestAgent(environment, platform, member, { delivery });
       await two.agent.start();
       await send(two.member.caller, one.member.id, 'hello', { messageId: 'm-1' });
       await one.until(async () => (await inbox(two.member)).length > 0);
@@ -115,7 +156,7 @@ onEachDatabase('delivery', (site) => {
     });
 
     verifies('delivery.retries-then-dead-letters', async () => {
-      const { platform, agent, member, handled, until, pending } = await startAgentWorld(site, {
+      const { platform, agent, member, handled, until, pending } = await startTestAgent(environment, {
         delivery,
         onMessage: (message) => {
           if (message.text === 'poison') throw new Error('cannot');
@@ -134,7 +175,7 @@ onEachDatabase('delivery', (site) => {
     });
 
     verifies('delivery.clock-jump', async () => {
-      const { platform, member, handled, until, pending } = await startAgentWorld(site, { delivery });
+      const { platform, member, handled, until, pending } = await startTestAgent(environment, { delivery });
       const peer = await onboard(platform);
       const texts: string[] = [];
       for (const jump of [0, 7_200_000, -86_400_000]) {
@@ -149,9 +190,9 @@ onEachDatabase('delivery', (site) => {
     });
 
     verifies('delivery.two-agents-one-workspace', async () => {
-      const first = await startAgentWorld(site, { delivery });
+      const first = await startTestAgent(environment, { delivery });
       const { platform, member, until, pending } = first;
-      const second = prepareAgent(site, platform, member, { delivery });
+      const second = createTestAgent(environment, platform, member, { delivery });
       await second.agent.start();
       const peer = await onboard(platform);
       const texts = Array.from({ length: 10 }, (_, index) => `message ${index}`);
@@ -163,7 +204,7 @@ onEachDatabase('delivery', (site) => {
     });
 
     verifies('delivery.at-most-once', async () => {
-      const { platform, member, clock, handled, until, pending } = await startAgentWorld(site, {
+      const { platform, member, clock, handled, until, pending } = await startTestAgent(environment, {
         delivery,
         atMostOnce: true,
         onMessage: () => {
@@ -177,15 +218,15 @@ onEachDatabase('delivery', (site) => {
     });
 
     verifies('delivery.loop-exits-on-pause', async () => {
-      const platform = await site.platform({ clock: 'manual', contractCheck: 'all' });
+      const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
       const member = await createMember(platform);
-      const client = site.client(platform, { id: member.id }, { clock: platform.clock });
+      const client = environment.client(platform, { id: member.id }, { clock: platform.clock });
       const loop = startLoop((signal) =>
         client.runAgentLoop((message) => `echo: ${message.text}`, { delivery, signal }),
       );
-      site.afterwards(() => loop.stop());
-      const call = settling(send(platform.operator, member.id, 'hello', { hold: 60, messageId: 'm-1' }));
-      await platform.clock.advanceUntil(() => call.settled, { stepMs: 500, limitMs: 120_000 });
+      environment.onCleanup(() => loop.stop());
+      const call = trackCall(send(platform.operator, member.id, 'hello', { hold: 60, messageId: 'm-1' }));
+      await platform.clock.advanceUntil(() => call.isComplete, { stepMs: 500, limitMs: 120_000 });
       const path = `/workspaces/${member.id}/messages/m-1`;
       const answered = async () => valueAt((await platform.operator.get(path)).body, 'state') === 'answered';
       await platform.clock.advanceUntil(answered, { stepMs: 500, limitMs: 120_000 });
@@ -195,25 +236,21 @@ onEachDatabase('delivery', (site) => {
     });
 
     verifies('delivery.stop-finishes-work', async () => {
-      const work = gate();
-      const begun = gate();
-      const { platform, member, agent, clock, pending } = await startAgentWorld(site, {
+      const work = signalOnce();
+      const begun = signalOnce();
+      const { platform, member, agent, clock, pending } = await startTestAgent(environment, {
         delivery,
         onMessage: async () => {
-          begun.open();
-          await work.opened;
+          begun.trigger();
+          await work.promise;
           return 'finished';
         },
       });
       const peer = await onboard(platform);
       await send(peer.caller, member.id, 'work', { messageId: 'm-1' });
-      let isRunning = false;
-      void begun.opened.then(() => {
-        isRunning = true;
-      });
-      await clock.advanceUntil(() => isRunning, { stepMs: 500 });
+      await clock.advanceUntil(() => begun.happened, { stepMs: 500 });
       const stopping = stopOnClock(clock, agent);
-      work.open();
+      work.trigger();
       await stopping;
       const record = await peer.caller.get(`/workspaces/${peer.id}/messages/m-1`);
       expect(record.body).toMatchObject({ state: 'answered' });
@@ -221,36 +258,29 @@ onEachDatabase('delivery', (site) => {
     });
 
     verifies('delivery.ends-with-its-workspace', async () => {
-      const aborted = gate();
-      const begun = gate();
-      const { platform, member, agent, until } = await startAgentWorld(site, {
+      const aborted = signalOnce();
+      const begun = signalOnce();
+      const { platform, member, agent, until } = await startTestAgent(environment, {
         delivery,
         onMessage: async (_message, { signal }) => {
-          begun.open();
+          begun.trigger();
           await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-          aborted.open();
+          aborted.trigger();
         },
       });
       await send(platform.operator, member.id, 'work');
-      const flags = { begun: false, aborted: false, closed: '' };
-      void begun.opened.then(() => Object.assign(flags, { begun: true }));
-      void aborted.opened.then(() => Object.assign(flags, { aborted: true }));
-      void agent.closed.then((outcome) => Object.assign(flags, { closed: outcome }));
-      await until(() => flags.begun);
+      await until(() => begun.happened);
       await platform.operator.delete(`/workspaces/${member.id}`);
-      await until(() => flags.closed !== '', 300_000);
-      expect(flags).toEqual({ begun: true, aborted: true, closed: 'removed' });
+      await until(() => agent.state === 'stopped', 300_000);
+      expect(await agent.closed).toBe('removed');
+      expect(aborted.happened).toBe(true);
     });
 
     verifies('delivery.ends-with-its-token', async () => {
-      const { platform, member, agent, until } = await startAgentWorld(site, { delivery });
-      let closed = '';
-      void agent.closed.then((outcome) => {
-        closed = outcome;
-      });
+      const { platform, member, agent, until } = await startTestAgent(environment, { delivery });
       await platform.operator.delete(`/workspaces/${member.id}/tokens`);
-      await until(() => closed !== '', 600_000);
-      expect(closed).toBe('revoked');
+      await until(() => agent.state === 'stopped', 600_000);
+      expect(await agent.closed).toBe('revoked');
     });
   });
 });

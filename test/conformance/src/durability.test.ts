@@ -1,15 +1,15 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { answering } from '@molecule-tests/harness';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
 import { textAt, valueAt } from './harness/http.ts';
 import { inbox, inboxTexts, type Member, onboard, send } from './harness/members.ts';
-import { answering } from './harness/push-target.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-onEachDatabase('a platform that is killed', { onDisk: true }, (site) => {
+onEachDatabase('a platform that is killed', { onDisk: true }, (environment) => {
   verifies('durability.accepted-survives-a-kill', async () => {
-    const platform = await site.platformProcess();
+    const platform = await environment.platformProcess();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const texts = Array.from({ length: 20 }, (_, index) => `${index}`);
     for (const text of texts) {
@@ -24,7 +24,7 @@ onEachDatabase('a platform that is killed', { onDisk: true }, (site) => {
   });
 
   verifies('durability.answers-survive-a-kill', async () => {
-    const platform = await site.platformProcess();
+    const platform = await environment.platformProcess();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const asked = send(caller.caller, target.id, 'think', { messageId: 'm-1', hold: 60 });
     const [row] = await waitForQuestion(target);
@@ -42,8 +42,8 @@ onEachDatabase('a platform that is killed', { onDisk: true }, (site) => {
   });
 
   verifies('durability.pushes-survive-a-kill', async () => {
-    const platform = await site.platformProcess();
-    const agent = await site.pushTarget({ script: () => ({ kind: 'never' }) });
+    const platform = await environment.platformProcess();
+    const agent = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
     const asked = send(caller.caller, target.id, 'work', { messageId: 'm-1', hold: 60 });
     await agent.received(1);
@@ -56,7 +56,7 @@ onEachDatabase('a platform that is killed', { onDisk: true }, (site) => {
   });
 
   verifies('durability.stop-is-clean', async () => {
-    const platform = await site.platformProcess();
+    const platform = await environment.platformProcess();
     const member = await onboard(platform);
     const reading = member.caller.get(`/workspaces/${member.id}/activity?wait=60`);
     await member.caller.get('/health');
@@ -65,7 +65,7 @@ onEachDatabase('a platform that is killed', { onDisk: true }, (site) => {
   });
 
   verifies('durability.data-is-private', async () => {
-    const platform = await site.platformProcess();
+    const platform = await environment.platformProcess();
     await onboard(platform);
     const folder = platform.dataDir ?? '';
     expect(statSync(folder).mode & 0o777).toBe(0o700);

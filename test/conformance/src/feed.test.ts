@@ -1,25 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import { NIL_UUID } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
-import { type Answer, rowsOf, textAt } from './harness/http.ts';
+import { type HttpResponse, rowsOf, textAt } from './harness/http.ts';
 import { heartbeat, inbox, inboxTexts, type Member, onboard, send } from './harness/members.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-function feed(member: Member, query: string): Promise<Answer> {
+function feed(member: Member, query: string): Promise<HttpResponse> {
   return member.caller.get(`/workspaces/${member.id}/activity?${query}`);
 }
 
-function texts(answer: Answer): string[] {
+function texts(answer: HttpResponse): string[] {
   return rowsOf(answer).map((row) => textAt(row, 'data', 'text'));
 }
 
-onEachDatabase('reading the feed', (site) => {
+onEachDatabase('reading the feed', (environment) => {
   verifies('feed.cursor.gone', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [member, other] = [await onboard(platform), await onboard(platform)];
     await send(platform.operator, other.id, 'for the other');
     const [foreign] = await inbox(other);
@@ -32,7 +32,7 @@ onEachDatabase('reading the feed', (site) => {
   });
 
   verifies('feed.bad-query-is-400', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const bad = [
       ['before_ts', 'yesterday'],
@@ -58,7 +58,7 @@ onEachDatabase('reading the feed', (site) => {
   });
 
   verifies('feed.pages-without-gaps', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const first = await send(platform.operator, member.id, '0');
     const expected = Array.from({ length: 250 }, (_, index) => `${index + 1}`);
@@ -77,7 +77,7 @@ onEachDatabase('reading the feed', (site) => {
   });
 
   verifies('feed.paging-while-messages-arrive', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const first = await send(platform.operator, member.id, 'start');
     const count = 60;
@@ -97,7 +97,7 @@ onEachDatabase('reading the feed', (site) => {
   });
 
   verifies('feed.row-superset', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const peer = await onboard(platform, { name: 'ops', role: 'sre' });
     const member = await onboard(platform);
     const headers = { 'x-trace': 'ignored' };
@@ -145,7 +145,7 @@ onEachDatabase('reading the feed', (site) => {
   });
 
   verifies('feed.people-are-canvas-users', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     await send(platform.operator, member.id, 'from a human');
     expect(await inbox(member)).toMatchObject([
@@ -154,7 +154,7 @@ onEachDatabase('reading the feed', (site) => {
   });
 
   verifies(['feed.inbound-is-the-default', 'feed.history-is-all', 'feed.report.is-logged'], async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const at = `/workspaces/${member.id}`;
     await send(platform.operator, member.id, 'question');
@@ -172,7 +172,7 @@ onEachDatabase('reading the feed', (site) => {
   });
 
   verifies(['feed.filters', 'feed.newest-first-without-a-cursor'], async () => {
-    const platform = await site.platform({ clock: 'manual' });
+    const platform = await environment.platform({ clock: 'manual' });
     const [peer, other, member] = [await onboard(platform), await onboard(platform), await onboard(platform)];
     await send(peer.caller, member.id, 'old');
     await platform.clock.advance(60_000);
@@ -195,12 +195,12 @@ onEachDatabase('reading the feed', (site) => {
   });
 });
 
-onEachDatabase('acknowledging', (site) => {
+onEachDatabase('acknowledging', (environment) => {
   const ack = (member: Member, upTo: unknown) =>
     member.caller.post(`/workspaces/${member.id}/activity/ack`, { up_to: upTo });
 
   verifies(['feed.ack.covers-the-prefix', 'feed.ack.pending-and-unacknowledged'], async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     for (const text of ['1', '2', '3', '4']) await send(platform.operator, member.id, text);
     const rows = await inbox(member);
@@ -225,7 +225,7 @@ onEachDatabase('acknowledging', (site) => {
   });
 
   verifies('feed.ack.answered-is-not-acknowledged', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     await send(peer.caller, member.id, 'first', { messageId: 'm-1' });
     await send(peer.caller, member.id, 'second', { messageId: 'm-2' });
@@ -245,7 +245,7 @@ onEachDatabase('acknowledging', (site) => {
   });
 
   verifies('feed.ack.unknown-row', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [member, other] = [await onboard(platform), await onboard(platform)];
     await send(platform.operator, member.id, 'mine');
     await send(platform.operator, other.id, 'not mine');
@@ -259,7 +259,7 @@ onEachDatabase('acknowledging', (site) => {
   });
 
   verifies(['feed.ack.keeps-unacknowledged-rows', 'feed.cursor.rotated-out'], async () => {
-    const platform = await site.platform({ clock: 'manual' });
+    const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     for (const text of ['1', '2', '3']) await send(platform.operator, member.id, text);
     const [first, second] = await inbox(member);
@@ -277,9 +277,9 @@ onEachDatabase('acknowledging', (site) => {
   });
 });
 
-onEachDatabase('notifying and reporting', (site) => {
+onEachDatabase('notifying and reporting', (environment) => {
   verifies('notify.reaches-the-history', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const message = '🧪'.repeat(81);
     expect(await member.caller.post(`/workspaces/${member.id}/notify`, { message })).toMatchObject({
@@ -293,7 +293,7 @@ onEachDatabase('notifying and reporting', (site) => {
   });
 
   verifies('notify.idempotency-key', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const path = `/workspaces/${member.id}/notify`;
     const first = await member.caller.post(path, { message: 'once', idempotency_key: 'k-1' });
@@ -310,7 +310,7 @@ onEachDatabase('notifying and reporting', (site) => {
   });
 
   verifies('notify.needs-a-message', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     for (const body of [
       {},
@@ -336,7 +336,7 @@ onEachDatabase('notifying and reporting', (site) => {
   });
 
   verifies('feed.report.source-must-be-self', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [member, other] = [await onboard(platform), await onboard(platform)];
     const path = `/workspaces/${member.id}/activity`;
     expect(await member.caller.post(path, { activity_type: 'agent_log', source_id: other.id })).toMatchObject(

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { routes } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
 import { BUILT_ROUTES } from './harness/built-routes.ts';
-import { onEachDatabase } from './harness/each-database.ts';
 import type { Caller, Method } from './harness/http.ts';
 import { createMember, heartbeat, inbox, type Member, onboard, send } from './harness/members.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 /** Each route of one workspace, with a body that the route would accept. */
@@ -38,9 +38,9 @@ async function expectRefused(caller: Caller, member: Member): Promise<void> {
   }
 }
 
-onEachDatabase('who a caller is', (site) => {
+onEachDatabase('who a caller is', (environment) => {
   verifies('identity.bearer-decides', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const caller = await onboard(platform);
     const target = await onboard(platform);
     const headers = [
@@ -58,7 +58,7 @@ onEachDatabase('who a caller is', (site) => {
   });
 
   verifies('identity.headers-must-match', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const caller = await onboard(platform);
     const target = await onboard(platform);
     const forged = [
@@ -81,7 +81,7 @@ onEachDatabase('who a caller is', (site) => {
   });
 
   verifies('identity.no-credential-is-401', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     await expectRefused(platform.anonymous, member);
     await expectRefused(platform.as('x'.repeat(43)), member);
@@ -101,13 +101,13 @@ onEachDatabase('who a caller is', (site) => {
   });
 
   verifies('identity.open-routes', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     expect(await platform.anonymous.get('/health')).toMatchObject({ status: 200, body: { status: 'ok' } });
     expect(await platform.anonymous.get('/ready')).toMatchObject({ status: 200, body: { status: 'ready' } });
   });
 
   verifies('identity.other-workspace-is-refused', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const parent = await onboard(platform);
     const member = await onboard(platform, { parent: parent.id });
     const sibling = await onboard(platform, { parent: parent.id });
@@ -128,7 +128,7 @@ onEachDatabase('who a caller is', (site) => {
   });
 
   verifies('identity.revoked-token-is-refused', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const peer = await onboard(platform);
     await platform.operator.delete(`/workspaces/${member.id}/tokens`);
@@ -138,7 +138,7 @@ onEachDatabase('who a caller is', (site) => {
   });
 
   verifies('identity.no-token-in-the-query', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     for (const name of ['token', 'access_token', 'auth_token', 'authorization']) {
       const path = `/workspaces/${member.id}/state?${name}=${member.token}`;
@@ -148,7 +148,7 @@ onEachDatabase('who a caller is', (site) => {
   });
 
   verifies('identity.operator-opens-workspace-routes', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     for (const path of ['', '/state', '/activity', '/tokens']) {
       expect((await platform.operator.get(`/workspaces/${member.id}${path}`)).status).toBe(200);
@@ -157,9 +157,9 @@ onEachDatabase('who a caller is', (site) => {
   });
 });
 
-onEachDatabase('sessions', (site) => {
+onEachDatabase('sessions', (environment) => {
   verifies(['session.cookie', 'session.ends'], async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const opened = await platform.anonymous.post('/session', { operator_key: platform.operatorKey });
     expect(opened).toMatchObject({ status: 200, body: { status: 'ok' } });
     const cookie = String(opened.headers['set-cookie']);
@@ -173,7 +173,7 @@ onEachDatabase('sessions', (site) => {
   });
 
   verifies('session.wrong-key', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await createMember(platform);
     for (const operator_key of ['wrong', member.token, `${platform.operatorKey} `, '']) {
       const answer = await platform.anonymous.post('/session', { operator_key });
@@ -184,19 +184,19 @@ onEachDatabase('sessions', (site) => {
   });
 
   verifies('session.not-for-foreign-pages', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const opened = await platform.anonymous.post('/session', { operator_key: platform.operatorKey });
     const cookie = String(opened.headers['set-cookie']).split(';')[0] ?? '';
     const browser = platform.anonymous.with({ cookie });
     for (const foreign of [
       { origin: 'https://evil.example.com' },
       { origin: 'null' },
-      { 'sec-fetch-site': 'cross-site' },
-      { 'sec-fetch-site': 'same-site' },
+      { 'sec-fetch-environment': 'cross-environment' },
+      { 'sec-fetch-environment': 'same-environment' },
     ]) {
       expect((await browser.get('/workspaces', foreign)).status, JSON.stringify(foreign)).toBe(401);
     }
-    const own = { origin: platform.url, 'sec-fetch-site': 'same-origin' };
+    const own = { origin: platform.url, 'sec-fetch-environment': 'same-origin' };
     expect((await browser.get('/workspaces', own)).status).toBe(200);
   });
 });

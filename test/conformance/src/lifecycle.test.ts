@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
 import { rowsOf, textAt, valueAt } from './harness/http.ts';
 import { createMember, heartbeat, onboard, registerMember, send, statusOf } from './harness/members.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-onEachDatabase('pausing', (site) => {
+onEachDatabase('pausing', (environment) => {
   verifies(['lifecycle.pause.is-sticky', 'lifecycle.state.tells-paused-and-deleted'], async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const state = () => member.caller.get(`/workspaces/${member.id}/state`);
     expect(await state()).toMatchObject({
@@ -30,7 +30,7 @@ onEachDatabase('pausing', (site) => {
   });
 
   verifies('lifecycle.pause.keeps-the-url', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const url = 'https://agent.example.com/';
     const member = await onboard(platform, { url });
     await platform.operator.post(`/workspaces/${member.id}/pause`);
@@ -43,7 +43,7 @@ onEachDatabase('pausing', (site) => {
   });
 
   verifies('lifecycle.pause.takes-descendants', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const root = await onboard(platform, { name: 'root' });
     const child = await onboard(platform, { name: 'child', parent: root.id });
     const grandchild = await onboard(platform, { name: 'grandchild', parent: child.id });
@@ -60,7 +60,7 @@ onEachDatabase('pausing', (site) => {
   });
 
   verifies('lifecycle.pause.is-not-swept', async () => {
-    const platform = await site.platform({ clock: 'manual' });
+    const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     await platform.operator.post(`/workspaces/${member.id}/pause`);
     await platform.clock.advance(600_000);
@@ -68,7 +68,7 @@ onEachDatabase('pausing', (site) => {
   });
 
   verifies('lifecycle.resume.awaits-the-next-heartbeat', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     await member.caller.post(`/workspaces/${member.id}/pause`);
     expect(await member.caller.post(`/workspaces/${member.id}/resume`)).toMatchObject({
@@ -81,7 +81,7 @@ onEachDatabase('pausing', (site) => {
   });
 
   verifies('lifecycle.resume.waits-for-its-parent', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const parent = await onboard(platform, { name: 'boss' });
     const child = await onboard(platform, { parent: parent.id });
     await platform.operator.post(`/workspaces/${parent.id}/pause`);
@@ -92,7 +92,7 @@ onEachDatabase('pausing', (site) => {
   });
 
   verifies('lifecycle.pause.twice-is-refused', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     expect(await platform.operator.post(`/workspaces/${member.id}/resume`)).toMatchObject({
       status: 404,
@@ -106,9 +106,9 @@ onEachDatabase('pausing', (site) => {
   });
 });
 
-onEachDatabase('removing', (site) => {
+onEachDatabase('removing', (environment) => {
   verifies('lifecycle.remove.old-token-learns-of-it', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const peer = await onboard(platform);
     expect(await platform.operator.delete(`/workspaces/${member.id}`)).toMatchObject({
@@ -135,7 +135,7 @@ onEachDatabase('removing', (site) => {
   });
 
   verifies('lifecycle.remove.gone-body', async () => {
-    const platform = await site.platform({ clock: 'manual' });
+    const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     await platform.operator.delete(`/workspaces/${member.id}`);
     const removed_at = new Date(platform.clock.now()).toISOString();
@@ -146,7 +146,7 @@ onEachDatabase('removing', (site) => {
   });
 
   verifies('lifecycle.remove.audit-read', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     await platform.operator.delete(`/workspaces/${member.id}`);
     const read = (value: string) =>
@@ -157,7 +157,7 @@ onEachDatabase('removing', (site) => {
   });
 
   verifies('lifecycle.remove.children-need-confirmation', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const parent = await onboard(platform, { name: 'parent' });
     const child = await onboard(platform, { name: 'child', parent: parent.id });
     const grandchild = await onboard(platform, { name: 'grandchild', parent: child.id });
@@ -179,7 +179,7 @@ onEachDatabase('removing', (site) => {
   });
 
   verifies('lifecycle.remove.leaves-the-list', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const peer = await onboard(platform);
     await platform.operator.delete(`/workspaces/${member.id}`);
@@ -189,7 +189,7 @@ onEachDatabase('removing', (site) => {
   });
 
   verifies('lifecycle.remove.operator-only', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const other = await onboard(platform);
     for (const caller of [member.caller, other.caller, platform.anonymous]) {
@@ -199,7 +199,7 @@ onEachDatabase('removing', (site) => {
   });
 
   verifies('lifecycle.remove.again-is-harmless', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await createMember(platform);
     for (let times = 0; times < 3; times += 1) {
       expect(await platform.operator.delete(`/workspaces/${member.id}`)).toMatchObject({
@@ -210,7 +210,7 @@ onEachDatabase('removing', (site) => {
   });
 
   verifies('lifecycle.remove.is-final', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     await platform.operator.delete(`/workspaces/${member.id}`);
     const body = { id: member.id, agent_card: { name: 'zombie' }, rotate: true };
@@ -223,7 +223,7 @@ onEachDatabase('removing', (site) => {
   });
 
   verifies('lifecycle.remove.fails-waiting-messages', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const peer = await onboard(platform);
     const queued = await send(peer.caller, member.id, 'are you there?', { messageId: 'm-1' });
@@ -236,9 +236,9 @@ onEachDatabase('removing', (site) => {
   });
 });
 
-onEachDatabase('patching', (site) => {
+onEachDatabase('patching', (environment) => {
   verifies('lifecycle.patch.changes-what-is-given', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform, { name: 'before', role: 'sre' });
     const body = { name: 'after', x: 3, y: 4, collapsed: true };
     expect(await platform.operator.patch(`/workspaces/${member.id}`, body)).toMatchObject({
@@ -254,7 +254,7 @@ onEachDatabase('patching', (site) => {
   });
 
   verifies('lifecycle.patch.place-and-rank-are-the-operator-s', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const boss = await onboard(platform);
     const member = await onboard(platform);
     for (const change of [{ parent_id: boss.id }, { tier: 1 }, { runtime: 'langgraph' }]) {
@@ -270,7 +270,7 @@ onEachDatabase('patching', (site) => {
   });
 
   verifies('lifecycle.patch.no-circles', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const root = await onboard(platform);
     const child = await onboard(platform, { parent: root.id });
     for (const parent_id of [child.id, root.id]) {

@@ -1,13 +1,13 @@
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
 import { heartbeat, inbox, onboard, statusOf } from './harness/members.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 const SECOND = 1_000;
 
-onEachDatabase('heartbeats', (site) => {
+onEachDatabase('heartbeats', (environment) => {
   verifies('registry.heartbeat.degrades-and-recovers', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const seen: string[] = [];
     for (const error_rate of [0.5, 0.49, 0.1, 0.09]) {
@@ -18,7 +18,7 @@ onEachDatabase('heartbeats', (site) => {
   });
 
   verifies('registry.heartbeat.wedged-degrades', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     await heartbeat(member, { runtime_state: 'wedged', sample_error: 'stuck' });
     expect(await statusOf(platform, member.id)).toBe('degraded');
@@ -29,7 +29,7 @@ onEachDatabase('heartbeats', (site) => {
   verifies(
     ['registry.heartbeat.three-missed-is-offline', 'registry.heartbeat.brings-back-online'],
     async () => {
-      const platform = await site.platform({ clock: 'manual' });
+      const platform = await environment.platform({ clock: 'manual' });
       const member = await onboard(platform);
       await platform.clock.advance(60 * SECOND);
       await heartbeat(member);
@@ -43,7 +43,7 @@ onEachDatabase('heartbeats', (site) => {
   );
 
   verifies('registry.heartbeat.omitted-metrics-stay', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const metrics = { active_tasks: 2, uptime_seconds: 77, current_task: 'reading', error_rate: 0.2 };
     await heartbeat(member, { ...metrics, sample_error: 'once', monthly_spend: 12 });
@@ -64,7 +64,7 @@ onEachDatabase('heartbeats', (site) => {
   });
 
   verifies('registry.heartbeat.only-proof-of-life', async () => {
-    const platform = await site.platform({ clock: 'manual' });
+    const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     for (let reads = 0; reads < 11; reads += 1) {
       await platform.clock.advance(10 * SECOND);
@@ -77,7 +77,7 @@ onEachDatabase('heartbeats', (site) => {
   });
 
   verifies('registry.heartbeat.tells-the-state', async () => {
-    const platform = await site.platform({ clock: 'manual' });
+    const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     expect(await heartbeat(member)).toMatchObject({
       status: 200,
@@ -93,14 +93,14 @@ onEachDatabase('heartbeats', (site) => {
   });
 
   verifies('registry.heartbeat.status-key-is-ignored', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     expect((await heartbeat(member, { status: 'offline' })).status).toBe(200);
     expect(await statusOf(platform, member.id)).toBe('online');
   });
 
   verifies('registry.heartbeat.bad-metrics-are-refused', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     for (const metrics of [
       { error_rate: 1.5 },
@@ -123,9 +123,9 @@ onEachDatabase('heartbeats', (site) => {
   });
 });
 
-onEachDatabase('liveness', (site) => {
+onEachDatabase('liveness', (environment) => {
   verifies('registry.liveness.window-is-configurable', async () => {
-    const platform = await site.platform({ clock: 'manual', livenessStaleAfterMs: 300_000 });
+    const platform = await environment.platform({ clock: 'manual', livenessStaleAfterMs: 300_000 });
     const member = await onboard(platform);
     await platform.clock.advance(299 * SECOND);
     expect(await statusOf(platform, member.id)).toBe('online');
@@ -134,7 +134,7 @@ onEachDatabase('liveness', (site) => {
   });
 
   verifies('registry.liveness.clock-jump', async () => {
-    const platform = await site.platform({ clock: 'manual' });
+    const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     for (const jump of [3_600 * SECOND, -7_200 * SECOND]) {
       platform.clock.jump(jump);
@@ -153,9 +153,9 @@ onEachDatabase('liveness', (site) => {
   });
 });
 
-onEachDatabase('liveness over a restart', { onDisk: true }, (site) => {
+onEachDatabase('liveness over a restart', { onDisk: true }, (environment) => {
   verifies('registry.liveness.restart-keeps-nobody-alive', async () => {
-    const platform = await site.platform({ clock: 'manual' });
+    const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     await platform.restart();
     expect(await statusOf(platform, member.id)).toBe('online');

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { answering } from '@molecule-tests/harness';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
 import { textAt, valueAt } from './harness/http.ts';
 import {
   createMember,
@@ -12,14 +12,14 @@ import {
   registerMember,
   send,
 } from './harness/members.ts';
-import { answering } from './harness/push-target.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
 
-onEachDatabase('messages', (site) => {
+onEachDatabase('messages', (environment) => {
   verifies('messages.poll.stored-before-the-answer', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const answer = await send(caller.caller, target.id, 'hello', { messageId: 'm-1' });
     const [row] = await inbox(target);
@@ -39,7 +39,7 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.poll.an-hour-offline', async () => {
-    const platform = await site.platform({ clock: 'manual' });
+    const platform = await environment.platform({ clock: 'manual' });
     const caller = await onboard(platform, { name: 'ops', role: 'sre' });
     const target = await onboard(platform);
     await platform.clock.advance(600_000);
@@ -66,7 +66,7 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.awaiting-agent.is-stored', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const caller = await onboard(platform);
     const target = await createMember(platform);
     expect((await send(caller.caller, target.id, 'welcome')).status).toBe(202);
@@ -75,7 +75,7 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.paused.is-held', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await platform.operator.post(`/workspaces/${target.id}/pause`);
     expect(await send(caller.caller, target.id, 'later')).toMatchObject({
@@ -88,8 +88,8 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.paused.push-waits-for-resume', async () => {
-    const platform = await site.platform(LOOPBACK);
-    const agent = await site.pushTarget({ script: answering('done') });
+    const platform = await environment.platform(LOOPBACK);
+    const agent = await environment.scriptedAgent({ script: answering('done') });
     const caller = await onboard(platform);
     const target = await onboard(platform, { url: agent.url });
     await platform.operator.post(`/workspaces/${target.id}/pause`);
@@ -108,7 +108,7 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.removed.is-410', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await platform.operator.delete(`/workspaces/${target.id}`);
     for (const from of [caller.caller, platform.operator]) {
@@ -120,7 +120,7 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.unknown.is-refused', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const caller = await onboard(platform);
     expect([403, 404]).toContain((await send(caller.caller, randomUUID(), 'hello')).status);
     expect((await send(platform.operator, randomUUID(), 'hello')).status).toBe(404);
@@ -128,7 +128,7 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.over-budget.is-402', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const caller = await onboard(platform);
     const target = await onboard(platform, { create: { budget_limit: 100 } });
     await heartbeat(target, { monthly_spend: 99 });
@@ -142,7 +142,7 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.self-is-ordinary', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const answer = await send(member.caller, member.id, 'note to self', { hold: 5 });
     expect([200, 202]).toContain(answer.status);
@@ -152,7 +152,7 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.slash-a2a', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const caller = await onboard(platform);
     const target = await onboard(platform);
     const quick = { 'x-timeout': '0' };
@@ -176,7 +176,7 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.bare-bodies', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const parts = [{ kind: 'text', text: 'bare' }];
     for (const body of [
@@ -202,7 +202,7 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.parts-arrive-as-written', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const body = {
       jsonrpc: '2.0',
@@ -231,7 +231,7 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.nonsense-is-400', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const nonsense = [
       {},
@@ -254,7 +254,7 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.order', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const callers = [await onboard(platform), await onboard(platform)];
     const target = await onboard(platform);
     const accepted: string[] = [];
@@ -269,7 +269,7 @@ onEachDatabase('messages', (site) => {
   });
 
   verifies('messages.inbox-full', async () => {
-    const platform = await site.platform({ inboxLimit: 3 });
+    const platform = await environment.platform({ inboxLimit: 3 });
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     for (const text of ['1', '2', '3']) expect((await send(caller.caller, target.id, text)).status).toBe(202);
     expect(await send(caller.caller, target.id, '4')).toMatchObject({
@@ -283,9 +283,9 @@ onEachDatabase('messages', (site) => {
   });
 });
 
-onEachDatabase('message records', (site) => {
+onEachDatabase('message records', (environment) => {
   verifies('messages.record', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const sent = await send(caller.caller, target.id, 'hello', { messageId: 'm-1' });
     expect(await caller.caller.get(`/workspaces/${caller.id}/messages/m-1`)).toMatchObject({
@@ -307,7 +307,7 @@ onEachDatabase('message records', (site) => {
   });
 
   verifies('messages.record.only-the-sender', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await send(caller.caller, target.id, 'hello', { messageId: 'm-1' });
     expect(await caller.caller.get(`/workspaces/${caller.id}/messages/nothing`)).toMatchObject({
@@ -319,9 +319,9 @@ onEachDatabase('message records', (site) => {
   });
 });
 
-onEachDatabase('messages over a restart', { onDisk: true }, (site) => {
+onEachDatabase('messages over a restart', { onDisk: true }, (environment) => {
   verifies(['messages.survive-a-restart', 'messages.dedupe.over-a-restart'], async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const first = await send(caller.caller, target.id, 'one', { messageId: 'm-1' });
     await send(caller.caller, target.id, 'two', { messageId: 'm-2' });

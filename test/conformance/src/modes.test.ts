@@ -1,9 +1,9 @@
 import { createPlatform, PlatformOptionsError } from '@molecule-ai/platform';
+import { answering } from '@molecule-tests/harness';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
-import { type Answer, type Headers, textAt } from './harness/http.ts';
+import { type Headers, type HttpResponse, textAt } from './harness/http.ts';
 import { createMember, heartbeat, onboard, send } from './harness/members.ts';
-import { answering } from './harness/push-target.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 const KEY = Buffer.alloc(32, 7).toString('base64');
@@ -19,7 +19,7 @@ async function refusalOf(options: Parameters<typeof createPlatform>[0]): Promise
   throw new Error(`started with ${JSON.stringify(options)}`);
 }
 
-onEachDatabase('production mode', (site) => {
+onEachDatabase('production mode', (environment) => {
   verifies('modes.production-fails-closed', async () => {
     const none = await refusalOf({ memory: true, port: 0 });
     expect(none.problems.map(({ variable }) => variable)).toEqual(['ADMIN_TOKEN', 'SECRETS_ENCRYPTION_KEY']);
@@ -33,7 +33,7 @@ onEachDatabase('production mode', (site) => {
   });
 
   verifies('modes.production-allows-named-networks', async () => {
-    const platform = await site.platform({
+    const platform = await environment.platform({
       allowAgentNetworks: ['10.1.0.0/16', '127.0.0.0/8', '169.254.0.0/16'],
     });
     const create = (url: string) => platform.operator.post('/workspaces', { name: 'a', external: true, url });
@@ -48,14 +48,14 @@ onEachDatabase('production mode', (site) => {
     ]) {
       expect(await create(url), url).toMatchObject({ status: 400, body: { code: 'unsafe_url' } });
     }
-    const agent = await site.pushTarget({ script: answering('reached') });
+    const agent = await environment.scriptedAgent({ script: answering('reached') });
     const target = await onboard(platform, { url: agent.url });
     const caller = await onboard(platform);
     expect((await send(caller.caller, target.id, 'hello', { hold: 10 })).status).toBe(200);
   });
 
   verifies('modes.org-guard', async () => {
-    const platform = await site.platform({ orgId: 'Org-1' });
+    const platform = await environment.platform({ orgId: 'Org-1' });
     const asOrg = (org: string) => platform.operator.get('/workspaces', { 'x-molecule-org-id': org });
     expect((await asOrg('Org-1')).status).toBe(200);
     for (const refused of [
@@ -80,9 +80,9 @@ onEachDatabase('production mode', (site) => {
   });
 });
 
-onEachDatabase('dev mode', (site) => {
+onEachDatabase('dev mode', (environment) => {
   verifies('modes.dev-needs-no-credential-here', async () => {
-    const platform = await site.platform({ mode: 'dev' });
+    const platform = await environment.platform({ mode: 'dev' });
     const created = await platform.anonymous.post('/workspaces', { name: 'a', external: true });
     expect(created.status).toBe(201);
     for (const host of [
@@ -93,8 +93,8 @@ onEachDatabase('dev mode', (site) => {
       expect((await platform.anonymous.get('/workspaces', { host })).status, host).toBe(200);
     }
     for (const own of [
-      { origin: platform.url, 'sec-fetch-site': 'same-origin' },
-      { 'sec-fetch-site': 'none' },
+      { origin: platform.url, 'sec-fetch-environment': 'same-origin' },
+      { 'sec-fetch-environment': 'none' },
       { origin: 'my-agent/1.0' },
     ]) {
       expect((await platform.anonymous.get('/workspaces', own)).status, JSON.stringify(own)).toBe(200);
@@ -102,7 +102,7 @@ onEachDatabase('dev mode', (site) => {
   });
 
   verifies('modes.dev-is-closed-to-others', async () => {
-    const platform = await site.platform({ mode: 'dev' });
+    const platform = await environment.platform({ mode: 'dev' });
     const member = await createMember(platform);
     const foreign: Headers[] = [
       { host: 'evil.example.com' },
@@ -117,14 +117,14 @@ onEachDatabase('dev mode', (site) => {
       { 'cf-ray': '1' },
       { 'x-workspace-id': member.id },
       { 'x-source-workspace-id': member.id },
-      { 'sec-fetch-site': 'cross-site' },
-      { 'sec-fetch-site': 'same-site' },
+      { 'sec-fetch-environment': 'cross-environment' },
+      { 'sec-fetch-environment': 'same-environment' },
       { origin: 'https://evil.example.com' },
       { origin: `http://localhost:${platform.port + 1}` },
       { origin: 'null' },
     ];
     for (const headers of foreign) {
-      const refused: Answer[] = [
+      const refused: HttpResponse[] = [
         await platform.anonymous.get('/workspaces', headers),
         await platform.anonymous.post('/workspaces', { name: 'b', external: true }, headers),
       ];
@@ -134,7 +134,7 @@ onEachDatabase('dev mode', (site) => {
   });
 
   verifies('modes.dev-wrong-bearer-is-not-nobody', async () => {
-    const platform = await site.platform({ mode: 'dev' });
+    const platform = await environment.platform({ mode: 'dev' });
     for (const authorization of ['Bearer wrong', 'Bearer ', 'Basic b3A6b3A=', '']) {
       const answer = await platform.anonymous.get('/workspaces', { authorization });
       expect(answer.status, authorization).toBe(401);
@@ -142,7 +142,7 @@ onEachDatabase('dev mode', (site) => {
   });
 
   verifies('modes.dev-has-an-operator-key', async () => {
-    const platform = await site.platform({ mode: 'dev' });
+    const platform = await environment.platform({ mode: 'dev' });
     const tunnelled = { host: 'demo.example.com', 'x-forwarded-for': '203.0.113.9' };
     expect((await platform.operator.get('/workspaces', tunnelled)).status).toBe(200);
   });
@@ -152,12 +152,12 @@ onEachDatabase('dev mode', (site) => {
       const refusal = await refusalOf({ mode: 'dev', memory: true, port: 0, host });
       expect(refusal.problems.map(({ option }) => option)).toEqual(['host']);
     }
-    const platform = await site.platform({ mode: 'dev' });
+    const platform = await environment.platform({ mode: 'dev' });
     expect(['127.0.0.1', 'localhost', '[::1]']).toContain(new URL(platform.url).hostname);
   });
 
   verifies('modes.dev-allows-private-agents', async () => {
-    const platform = await site.platform({ mode: 'dev' });
+    const platform = await environment.platform({ mode: 'dev' });
     const create = (url: string) =>
       platform.anonymous.post('/workspaces', { name: 'a', external: true, url });
     for (const url of [
@@ -171,7 +171,7 @@ onEachDatabase('dev mode', (site) => {
     for (const url of ['http://169.254.169.254/', 'http://[fe80::1]/', 'http://[::ffff:169.254.169.254]/']) {
       expect(await create(url), url).toMatchObject({ status: 400, body: { code: 'unsafe_url' } });
     }
-    const agent = await site.pushTarget({ script: answering('near') });
+    const agent = await environment.scriptedAgent({ script: answering('near') });
     const target = await onboard(platform, { url: agent.url });
     expect((await heartbeat(target)).status).toBe(200);
     expect((await send(platform.operator, target.id, 'hello', { hold: 10 })).status).toBe(200);

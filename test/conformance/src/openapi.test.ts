@@ -3,8 +3,8 @@ import { type Route, routes } from '@molecule-ai/protocol';
 import { dereference, validate } from '@readme/openapi-parser';
 import { expect } from 'vitest';
 import { BUILT_ROUTES } from './harness/built-routes.ts';
-import { onEachDatabase } from './harness/each-database.ts';
 import { onboard } from './harness/members.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 interface Document {
@@ -12,9 +12,9 @@ interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, { operationId: string }>>>>;
 }
 
-onEachDatabase('openapi', (site) => {
+onEachDatabase('openapi', (environment) => {
   verifies('openapi.describes-every-mounted-route', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const { status, body } = await platform.operator.get('/openapi.json');
     expect(status).toBe(200);
     const document = body as Document;
@@ -36,7 +36,7 @@ onEachDatabase('openapi', (site) => {
   });
 
   verifies('openapi.needs-a-credential', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     expect((await member.caller.get('/openapi.json')).status).toBe(200);
     expect(await platform.anonymous.get('/openapi.json')).toMatchObject({

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
 import { rowsOf } from './harness/http.ts';
 import { inbox, type Member, onboard, send } from './harness/members.ts';
 import type { RunningPlatform } from './harness/running-platform.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 /**
@@ -58,9 +58,9 @@ async function whatIsAllowed(platform: RunningPlatform, from: Member, to: Member
 const ALLOWED = { check: { allowed: true }, discover: 200, call: 202, asOperator: { allowed: true } };
 const DENIED = { check: { allowed: false }, discover: 403, call: 403, asOperator: { allowed: false } };
 
-onEachDatabase('the hierarchy', (site) => {
+onEachDatabase('the hierarchy', (environment) => {
   verifies('peers.table', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const tree = await growTree(platform);
     for (const [from, to, allowed] of TABLE) {
       const found = await whatIsAllowed(platform, tree[from], tree[to]);
@@ -73,13 +73,13 @@ onEachDatabase('the hierarchy', (site) => {
   });
 
   verifies('peers.ancestors-are-opt-in', async () => {
-    const strict = await site.platform();
+    const strict = await environment.platform();
     const strictTree = await growTree(strict);
     expect(await send(strictTree.leftLeaf.caller, strictTree.root.id, 'up')).toMatchObject({
       status: 403,
       body: { code: 'access_denied' },
     });
-    const open = await site.platform({ hierarchy: 'ancestors' });
+    const open = await environment.platform({ hierarchy: 'ancestors' });
     const tree = await growTree(open);
     expect((await send(tree.leftLeaf.caller, tree.root.id, 'up')).status).toBe(202);
     expect((await send(tree.root.caller, tree.leftLeaf.id, 'down')).status).toBe(202);
@@ -87,7 +87,7 @@ onEachDatabase('the hierarchy', (site) => {
   });
 
   verifies('peers.discover.oneself-without-a-url', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform, { name: 'solo' });
     const answer = await member.caller.get(`/registry/discover/${member.id}`, {
       'x-workspace-id': member.id,
@@ -96,7 +96,7 @@ onEachDatabase('the hierarchy', (site) => {
   });
 
   verifies('peers.discover.answer', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const url = 'https://agent.example.com/a2a';
     const card = { name: 'ops', skills: ['paging'] };
     const target = await onboard(platform, { name: 'ops', role: 'sre', url, card });
@@ -116,7 +116,7 @@ onEachDatabase('the hierarchy', (site) => {
   });
 
   verifies('peers.discover.denied', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const tree = await growTree(platform);
     const denied = await tree.leftLeaf.caller.get(`/registry/discover/${tree.root.id}`);
     expect(denied).toMatchObject({ status: 403, body: { code: 'access_denied' } });
@@ -127,7 +127,7 @@ onEachDatabase('the hierarchy', (site) => {
   });
 
   verifies('peers.list.order', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const tree = await growTree(platform);
     const gone = await onboard(platform, { name: 'gone', parent: tree.root.id });
     await platform.operator.delete(`/workspaces/${gone.id}`);
@@ -139,7 +139,7 @@ onEachDatabase('the hierarchy', (site) => {
   });
 
   verifies('peers.list.row', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const peer = await onboard(platform, {
       name: 'ops',
       role: 'sre',
@@ -163,7 +163,7 @@ onEachDatabase('the hierarchy', (site) => {
   });
 
   verifies('peers.list.filter', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     await onboard(platform, { name: 'Research' });
     await onboard(platform, { name: 'ops', role: 'ReSearcher' });
@@ -173,7 +173,7 @@ onEachDatabase('the hierarchy', (site) => {
   });
 
   verifies('peers.check-access.answers-without-secrets', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const body = { caller_id: member.id, target_id: randomUUID() };
     expect((await platform.anonymous.post('/registry/check-access', body)).status).toBe(401);

@@ -1,32 +1,34 @@
 import { randomUUID } from 'node:crypto';
+import { ManualClock, recordingLogger } from '@molecule-tests/harness';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
-import { ManualClock } from './harness/manual-clock.ts';
 import { onboard, statusOf } from './harness/members.ts';
-import { recordingLogger } from './harness/recording-logger.ts';
-import type { Site } from './harness/site.ts';
 import type { StartedLoop } from './harness/started-loop.ts';
 import { startLoop } from './harness/started-loop.ts';
+import type { TestEnvironment } from './harness/test-environment.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 const MINUTE = 60_000;
 
 /** A workspace whose heartbeat loop runs on the platform's own manual clock. */
-async function startPresence(site: Site, task?: () => { currentTask: string; activeTasks: number }) {
-  const platform = await site.platform({ clock: 'manual', contractCheck: 'all' });
+async function startPresence(
+  environment: TestEnvironment,
+  task?: () => { currentTask: string; activeTasks: number },
+) {
+  const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
   const member = await onboard(platform);
   const logger = recordingLogger();
-  const client = site.client(platform, member, { clock: platform.clock, logger });
+  const client = environment.client(platform, member, { clock: platform.clock, logger });
   const loop: StartedLoop = startLoop((signal) =>
     client.runHeartbeatLoop({ signal, ...(task === undefined ? {} : { taskSupplier: task }) }),
   );
-  site.afterwards(() => loop.stop());
+  environment.onCleanup(() => loop.stop());
   return { platform, member, loop, logger, clock: platform.clock };
 }
 
-onEachDatabase('the heartbeat loop', (site) => {
+onEachDatabase('the heartbeat loop', (environment) => {
   verifies('presence.stays-online', async () => {
-    const { platform, member, clock } = await startPresence(site);
+    const { platform, member, clock } = await startPresence(environment);
     for (let passed = 0; passed < 10 * MINUTE; passed += 15_000) {
       await clock.advance(15_000);
       expect(await statusOf(platform, member.id), `after ${passed} ms`).toBe('online');
@@ -34,14 +36,14 @@ onEachDatabase('the heartbeat loop', (site) => {
   });
 
   verifies('presence.ends-paused', async () => {
-    const { platform, member, clock, loop } = await startPresence(site);
+    const { platform, member, clock, loop } = await startPresence(environment);
     await platform.operator.post(`/workspaces/${member.id}/pause`);
     await clock.advanceUntil(() => loop.ended, { limitMs: MINUTE });
     expect(await loop.outcome).toBe('paused');
   });
 
   verifies('presence.ends-removed', async () => {
-    const { platform, member, clock, loop, logger } = await startPresence(site);
+    const { platform, member, clock, loop, logger } = await startPresence(environment);
     await platform.operator.delete(`/workspaces/${member.id}`);
     await clock.advanceUntil(() => loop.ended, { limitMs: 2 * MINUTE });
     expect(await loop.outcome).toBe('removed');
@@ -49,7 +51,7 @@ onEachDatabase('the heartbeat loop', (site) => {
   });
 
   verifies('presence.ends-revoked', async () => {
-    const { platform, member, clock, loop, logger } = await startPresence(site);
+    const { platform, member, clock, loop, logger } = await startPresence(environment);
     await clock.advance(1_000);
     await platform.operator.delete(`/workspaces/${member.id}/tokens`);
     await clock.advanceUntil(() => loop.ended, { limitMs: 5 * MINUTE });
@@ -61,7 +63,7 @@ onEachDatabase('the heartbeat loop', (site) => {
   });
 
   verifies('presence.ends-stopped', async () => {
-    const { loop, clock } = await startPresence(site);
+    const { loop, clock } = await startPresence(environment);
     await clock.advance(1_000);
     await loop.stop();
     expect(await loop.outcome).toBe('stopped');
@@ -69,7 +71,7 @@ onEachDatabase('the heartbeat loop', (site) => {
 
   verifies('presence.reports-the-task', async () => {
     const task = { currentTask: 'idle', activeTasks: 0 };
-    const { platform, member, clock } = await startPresence(site, () => task);
+    const { platform, member, clock } = await startPresence(environment, () => task);
     const shown = async () => {
       const rows = (await platform.operator.get('/workspaces')).body as Record<string, unknown>[];
       return rows.find((row) => row.id === member.id)?.current_task;
@@ -80,9 +82,9 @@ onEachDatabase('the heartbeat loop', (site) => {
   });
 });
 
-onEachDatabase('the heartbeat loop and outages', { onDisk: true }, (site) => {
+onEachDatabase('the heartbeat loop and outages', { onDisk: true }, (environment) => {
   verifies('presence.survives-an-outage', async () => {
-    const { platform, member, clock, loop } = await startPresence(site);
+    const { platform, member, clock, loop } = await startPresence(environment);
     await clock.advance(1_000);
     await platform.restart(() => clock.advance(10 * MINUTE));
     expect(loop.ended).toBe(false);
@@ -94,7 +96,7 @@ onEachDatabase('the heartbeat loop and outages', { onDisk: true }, (site) => {
   verifies('presence.cadence', async () => {
     const clock = new ManualClock();
     const beats: number[] = [];
-    const scripted = await site.pushTarget({
+    const scripted = await environment.scriptedAgent({
       script: () => {
         beats.push(clock.monotonic());
         const now = new Date(clock.now()).toISOString();
@@ -102,7 +104,7 @@ onEachDatabase('the heartbeat loop and outages', { onDisk: true }, (site) => {
         return { kind: 'json', body: { ...body, server_time: now } };
       },
     });
-    const client = site.client(scripted, { id: randomUUID(), token: 'a-token' }, { clock });
+    const client = environment.client(scripted, { id: randomUUID(), token: 'a-token' }, { clock });
     const loop = startLoop((signal) => client.runHeartbeatLoop({ signal }));
     await clock.advanceUntil(() => beats.length === 20, { stepMs: 100, limitMs: 15 * MINUTE });
     await loop.stop();
@@ -114,13 +116,13 @@ onEachDatabase('the heartbeat loop and outages', { onDisk: true }, (site) => {
 
   verifies('presence.routing-trouble-is-no-end', async () => {
     const clock = new ManualClock();
-    const gateway = await site.pushTarget({
+    const gateway = await environment.scriptedAgent({
       script: (_request, count) =>
         count % 2 === 0
           ? { kind: 'text', status: 404, text: '', type: 'text/plain' }
           : { kind: 'text', status: 200, text: '<html>Welcome</html>', type: 'text/html' },
     });
-    const client = site.client(gateway, { id: randomUUID(), token: 'a-token' }, { clock });
+    const client = environment.client(gateway, { id: randomUUID(), token: 'a-token' }, { clock });
     const loop = startLoop((signal) => client.runHeartbeatLoop({ signal }));
     await clock.advanceUntil(() => gateway.requests.length >= 12, { limitMs: 20 * MINUTE });
     expect(loop.ended).toBe(false);

@@ -1,20 +1,20 @@
+import { type AgentRequest, answering } from '@molecule-tests/harness';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
-import { settling, textAt, valueAt } from './harness/http.ts';
+import { textAt, trackCall, valueAt } from './harness/http.ts';
 import { heartbeat, inbox, inboxTexts, onboard, send, statusOf, waitForRow } from './harness/members.ts';
-import { answering, type PushedRequest } from './harness/push-target.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
 
-function textsOf(requests: readonly PushedRequest[]): string[] {
+function textsOf(requests: readonly AgentRequest[]): string[] {
   return requests.map(({ body }) => textAt(body, 'params', 'message', 'parts', 0, 'text'));
 }
 
-onEachDatabase('push', (site) => {
+onEachDatabase('push', (environment) => {
   verifies('push.answer-is-returned', async () => {
-    const platform = await site.platform(LOOPBACK);
-    const agent = await site.pushTarget({ script: answering('Hello back!') });
+    const platform = await environment.platform(LOOPBACK);
+    const agent = await environment.scriptedAgent({ script: answering('Hello back!') });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
     const answer = await caller.caller.post(`/workspaces/${target.id}/a2a`, {
       jsonrpc: '2.0',
@@ -30,8 +30,8 @@ onEachDatabase('push', (site) => {
   });
 
   verifies('push.request', async () => {
-    const platform = await site.platform(LOOPBACK);
-    const agent = await site.pushTarget({ script: answering('ok') });
+    const platform = await environment.platform(LOOPBACK);
+    const agent = await environment.scriptedAgent({ script: answering('ok') });
     const url = `${agent.url}/deep/path?key=value`;
     const [caller, target] = [await onboard(platform), await onboard(platform, { url })];
     await send(caller.caller, target.id, 'hello', { messageId: 'm-1', hold: 10 });
@@ -48,13 +48,13 @@ onEachDatabase('push', (site) => {
   });
 
   verifies('push.path-is-found', async () => {
-    const platform = await site.platform(LOOPBACK);
+    const platform = await environment.platform(LOOPBACK);
     for (const [serves, status] of [
       ['/a2a', 404],
       ['/a2a/inbound', 405],
     ] as const) {
       const found = answering('found');
-      const agent = await site.pushTarget({
+      const agent = await environment.scriptedAgent({
         script: (request, count) =>
           request.path === serves
             ? found(request, count)
@@ -69,12 +69,12 @@ onEachDatabase('push', (site) => {
   });
 
   verifies('push.row-at-receipt', async () => {
-    const platform = await site.platform(LOOPBACK);
+    const platform = await environment.platform(LOOPBACK);
     let finish = (_text: string) => {};
     const working = new Promise<string>((resolve) => {
       finish = resolve;
     });
-    const agent = await site.pushTarget({
+    const agent = await environment.scriptedAgent({
       script: async (request, count) => answering(await working)(request, count),
     });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -90,9 +90,9 @@ onEachDatabase('push', (site) => {
   });
 
   verifies('push.rpc-error-passes', async () => {
-    const platform = await site.platform(LOOPBACK);
+    const platform = await environment.platform(LOOPBACK);
     const error = { code: -32601, message: 'Method not found' };
-    const agent = await site.pushTarget({
+    const agent = await environment.scriptedAgent({
       script: () => ({ kind: 'json', body: { jsonrpc: '2.0', id: 1, error } }),
     });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -101,8 +101,8 @@ onEachDatabase('push', (site) => {
   });
 
   verifies('push.agent-error', async () => {
-    const platform = await site.platform(LOOPBACK);
-    const agent = await site.pushTarget({
+    const platform = await environment.platform(LOOPBACK);
+    const agent = await environment.scriptedAgent({
       script: () => ({ kind: 'json', body: { error: 'boom' }, status: 500 }),
     });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -115,9 +115,11 @@ onEachDatabase('push', (site) => {
   });
 
   verifies('push.agent-html', async () => {
-    const platform = await site.platform(LOOPBACK);
+    const platform = await environment.platform(LOOPBACK);
     const text = '<!doctype html><title>Welcome to nginx</title>';
-    const agent = await site.pushTarget({ script: () => ({ kind: 'text', text, type: 'text/html' }) });
+    const agent = await environment.scriptedAgent({
+      script: () => ({ kind: 'text', text, type: 'text/html' }),
+    });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
     expect(await send(caller.caller, target.id, 'hello', { hold: 10 })).toMatchObject({
       status: 502,
@@ -126,8 +128,8 @@ onEachDatabase('push', (site) => {
   });
 
   verifies('push.agent-huge', async () => {
-    const platform = await site.platform(LOOPBACK);
-    const agent = await site.pushTarget({ script: () => ({ kind: 'huge' }) });
+    const platform = await environment.platform(LOOPBACK);
+    const agent = await environment.scriptedAgent({ script: () => ({ kind: 'huge' }) });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
     expect(await send(caller.caller, target.id, 'hello', { hold: 20 })).toMatchObject({
       status: 502,
@@ -136,15 +138,15 @@ onEachDatabase('push', (site) => {
   });
 
   verifies('push.agent-hangs-up', async () => {
-    const platform = await site.platform({ ...LOOPBACK, clock: 'manual' });
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const recovered = answering('now');
-    const agent = await site.pushTarget({
+    const agent = await environment.scriptedAgent({
       script: (request, count) => (count === 1 ? { kind: 'hang-up' } : recovered(request, count)),
     });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
-    const call = settling(send(caller.caller, target.id, 'hello', { messageId: 'm-1', hold: 60 }));
+    const call = trackCall(send(caller.caller, target.id, 'hello', { messageId: 'm-1', hold: 60 }));
     await platform.clock.advanceUntil(() => agent.requests.length > 1, { limitMs: 60_000 });
-    await platform.clock.advanceUntil(() => call.settled, { limitMs: 60_000 });
+    await platform.clock.advanceUntil(() => call.isComplete, { limitMs: 60_000 });
     const ids = agent.requests.map(({ body }) => textAt(body, 'params', 'message', 'messageId'));
     expect(ids).toEqual(['m-1', 'm-1']);
     const record = await caller.caller.get(`/workspaces/${caller.id}/messages/m-1?wait=60`);
@@ -152,28 +154,28 @@ onEachDatabase('push', (site) => {
   });
 
   verifies('push.agent-never-answers', async () => {
-    const platform = await site.platform({
+    const platform = await environment.platform({
       ...LOOPBACK,
       clock: 'manual',
       pushTimeoutMs: 20_000,
       maxAttempts: 1,
     });
-    const agent = await site.pushTarget({ script: () => ({ kind: 'never' }) });
+    const agent = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
-    const call = settling(send(caller.caller, target.id, 'hello', { messageId: 'm-1', hold: 10 }));
+    const call = trackCall(send(caller.caller, target.id, 'hello', { messageId: 'm-1', hold: 10 }));
     await agent.received(1);
-    await platform.clock.advanceUntil(() => call.settled, { limitMs: 60_000 });
-    expect(await call.answer).toMatchObject({ status: 202, body: { queued: true } });
+    await platform.clock.advanceUntil(() => call.isComplete, { limitMs: 60_000 });
+    expect(await call.response).toMatchObject({ status: 202, body: { queued: true } });
     const record = () => caller.caller.get(`/workspaces/${caller.id}/messages/m-1`);
     await platform.clock.advanceUntil(async () => valueAt((await record()).body, 'state') === 'failed');
     expect((await record()).body).toMatchObject({ error: { code: 'agent_timeout' } });
   });
 });
 
-onEachDatabase('push to agents that come and go', (site) => {
+onEachDatabase('push to agents that come and go', (environment) => {
   verifies(['push.refused-is-kept', 'push.order-after-an-outage'], async () => {
-    const platform = await site.platform({ ...LOOPBACK, clock: 'manual' });
-    const early = await site.pushTarget({ script: answering('early') });
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
+    const early = await environment.scriptedAgent({ script: answering('early') });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: early.url })];
     await early.stop();
     for (const text of ['one', 'two', 'three']) {
@@ -181,22 +183,22 @@ onEachDatabase('push to agents that come and go', (site) => {
       expect(answer).toMatchObject({ status: 202, body: { queued: true, delivery_mode: 'push' } });
     }
     await platform.clock.advance(1_500);
-    const back = await site.pushTarget({ port: early.port, script: answering('back') });
+    const back = await environment.scriptedAgent({ port: early.port, script: answering('back') });
     await platform.clock.advanceUntil(() => back.requests.length >= 3, { limitMs: 80_000 });
     await platform.clock.advance(30_000);
     expect(textsOf(back.requests)).toEqual(['one', 'two', 'three']);
   });
 
   verifies('push.clock-jump', async () => {
-    const platform = await site.platform({ ...LOOPBACK, clock: 'manual' });
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     for (const jump of [-3_600_000, 7_200_000]) {
-      const early = await site.pushTarget({ script: answering('early') });
+      const early = await environment.scriptedAgent({ script: answering('early') });
       const [caller, target] = [await onboard(platform), await onboard(platform, { url: early.url })];
       await early.stop();
       expect((await send(caller.caller, target.id, 'hello')).status).toBe(202);
       await platform.clock.advance(100);
       platform.clock.jump(jump);
-      const back = await site.pushTarget({ port: early.port, script: answering('back') });
+      const back = await environment.scriptedAgent({ port: early.port, script: answering('back') });
       await heartbeat(target);
       await platform.clock.advanceUntil(() => back.requests.length > 0, { limitMs: 80_000 });
       await heartbeat(target);
@@ -206,8 +208,8 @@ onEachDatabase('push to agents that come and go', (site) => {
   });
 
   verifies('push.dead-letter', async () => {
-    const platform = await site.platform({ ...LOOPBACK, clock: 'manual' });
-    const gone = await site.pushTarget({ script: answering('never') });
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
+    const gone = await environment.scriptedAgent({ script: answering('never') });
     await gone.stop();
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: gone.url })];
     expect((await send(caller.caller, target.id, 'hello?', { messageId: 'm-1' })).status).toBe(202);
@@ -224,8 +226,8 @@ onEachDatabase('push to agents that come and go', (site) => {
   });
 
   verifies('push.offline-is-left-alone', async () => {
-    const platform = await site.platform({ ...LOOPBACK, clock: 'manual' });
-    const agent = await site.pushTarget({ script: answering('here') });
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
+    const agent = await environment.scriptedAgent({ script: answering('here') });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
     await platform.clock.advance(120_000);
     expect(await statusOf(platform, target.id)).toBe('offline');
@@ -239,10 +241,10 @@ onEachDatabase('push to agents that come and go', (site) => {
   });
 });
 
-onEachDatabase('push over a restart', { onDisk: true }, (site) => {
+onEachDatabase('push over a restart', { onDisk: true }, (environment) => {
   verifies('push.stop-loses-nothing', async () => {
-    const platform = await site.platform({ ...LOOPBACK, clock: 'manual' });
-    const agent = await site.pushTarget({ script: () => ({ kind: 'never' }) });
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
+    const agent = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
     const call = send(caller.caller, target.id, 'hello', { messageId: 'm-1', hold: 60 });
     await agent.received(1);

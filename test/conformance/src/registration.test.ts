@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
 import { rowsOf, textAt, valueAt } from './harness/http.ts';
 import { createMember, heartbeat, onboard, registerMember, statusOf } from './harness/members.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 const MINUTE = 60_000;
 
-onEachDatabase('creating a workspace', (site) => {
+onEachDatabase('creating a workspace', (environment) => {
   verifies('registry.create.without-url-awaits-agent', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const answer = await platform.operator.post('/workspaces', { name: 'poller', external: true });
     const id = textAt(answer.body, 'id');
     expect(answer).toMatchObject({
@@ -31,7 +31,7 @@ onEachDatabase('creating a workspace', (site) => {
   });
 
   verifies('registry.create.with-url-awaits-agent', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const url = 'https://agent.example.com';
     const member = await createMember(platform, { url });
     expect(member.token).toMatch(TOKEN);
@@ -41,7 +41,7 @@ onEachDatabase('creating a workspace', (site) => {
   });
 
   verifies('registry.create.either-spelling-of-external', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     for (const spelling of [
       { external: true },
       { runtime: 'external' },
@@ -55,7 +55,7 @@ onEachDatabase('creating a workspace', (site) => {
   });
 
   verifies('registry.create.operator-only', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const body = { name: 'intruder', external: true };
     expect(await platform.anonymous.post('/workspaces', body)).toMatchObject({ status: 401 });
@@ -65,7 +65,7 @@ onEachDatabase('creating a workspace', (site) => {
   });
 
   verifies('registry.create.default-tier-is-three', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const plain = await createMember(platform);
     const second = await createMember(platform, { create: { tier: 2 } });
     expect((await platform.operator.get(`/workspaces/${plain.id}`)).body).toMatchObject({ tier: 3 });
@@ -73,7 +73,7 @@ onEachDatabase('creating a workspace', (site) => {
   });
 
   verifies('registry.create.refuses-bad-fields', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const bad = [
       {},
       { name: '' },
@@ -97,7 +97,7 @@ onEachDatabase('creating a workspace', (site) => {
   });
 
   verifies('registry.create.names-may-repeat', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const first = await createMember(platform, { name: 'twin' });
     const second = await createMember(platform, { name: 'twin' });
     expect(second.id).not.toBe(first.id);
@@ -106,9 +106,9 @@ onEachDatabase('creating a workspace', (site) => {
   });
 });
 
-onEachDatabase('registering', (site) => {
+onEachDatabase('registering', (environment) => {
   verifies('registry.register.own-token-mints-none', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await createMember(platform);
     const answer = await member.caller.post('/registry/register', {
       id: member.id,
@@ -127,7 +127,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.either-id-name', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await createMember(platform);
     for (const names of [
       { id: member.id },
@@ -141,7 +141,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.differing-ids-are-refused', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await createMember(platform);
     const body = { id: member.id, workspace_id: randomUUID(), agent_card: { name: 'a' } };
     expect(await member.caller.post('/registry/register', body)).toMatchObject({ status: 400 });
@@ -150,7 +150,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.second-needs-own-bearer', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform, { url: 'https://mine.example.com/' });
     const other = await onboard(platform);
     const body = { id: member.id, url: 'https://thief.example.com/', agent_card: { name: 'thief' } };
@@ -163,14 +163,14 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.unknown-id-creates-nothing', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const body = { id: randomUUID(), agent_card: { name: 'nobody' }, delivery_mode: 'poll' };
     expect(await platform.anonymous.post('/registry/register', body)).toMatchObject({ status: 401 });
     expect(rowsOf(await platform.operator.get('/workspaces'))).toEqual([]);
   });
 
   verifies('registry.register.first-claim-needs-no-credential', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await createMember(platform);
     const body = { workspace_id: member.id, agent_card: { name: 'a' } };
     const answer = await platform.anonymous.post('/registry/register', body);
@@ -182,7 +182,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.claim-window-closes', async () => {
-    const platform = await site.platform({ clock: 'manual' });
+    const platform = await environment.platform({ clock: 'manual' });
     const body = (id: string) => ({ id, agent_card: { name: 'a' }, delivery_mode: 'poll' });
     const early = await createMember(platform);
     const late = await createMember(platform);
@@ -194,7 +194,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.a-used-token-claims', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await createMember(platform);
     expect((await heartbeat(member)).status).toBe(200);
     const body = { id: member.id, agent_card: { name: 'thief' } };
@@ -203,7 +203,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.concurrent-claims-mint-one', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await createMember(platform);
     const body = { id: member.id, agent_card: { name: 'a' }, delivery_mode: 'poll' };
     const answers = await Promise.all(
@@ -217,7 +217,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.operator-first-register-mints', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await createMember(platform);
     const body = { id: member.id, agent_card: { name: 'a' } };
     const answer = await platform.operator.post('/registry/register', body);
@@ -228,7 +228,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.operator-repeat-mints-none', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const body = { id: member.id, agent_card: { name: 'renamed' } };
     const answer = await platform.operator.post('/registry/register', body);
@@ -238,7 +238,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.operator-replaces-lost-tokens', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     expect((await platform.operator.delete(`/workspaces/${member.id}/tokens`)).status).toBe(200);
     const body = { id: member.id, agent_card: { name: 'a' } };
@@ -248,7 +248,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.operator-rotates', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const body = { id: member.id, agent_card: { name: 'a' }, rotate: true };
     const answer = await platform.operator.post('/registry/register', body);
@@ -258,7 +258,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.refusals-are-alike', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const claimed = await onboard(platform);
     const other = await onboard(platform);
     const revoked = await onboard(platform);
@@ -282,7 +282,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.no-reopening', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     await platform.operator.delete(`/workspaces/${member.id}/tokens`);
     const body = { id: member.id, agent_card: { name: 'thief' } };
@@ -291,7 +291,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.answer-superset', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await createMember(platform);
     const answer = await registerMember(member);
     expect(answer.body).toEqual({
@@ -305,7 +305,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.missing-url-means-poll', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     for (const url of [{}, { url: '' }, { url: 'remote://no-inbound' }]) {
       const member = await createMember(platform);
       const answer = await member.caller.post('/registry/register', {
@@ -320,7 +320,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.push-needs-a-url', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await createMember(platform);
     const body = { id: member.id, agent_card: { name: 'a' }, delivery_mode: 'push' };
     expect(await member.caller.post('/registry/register', body)).toMatchObject({
@@ -332,7 +332,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.register.unresolvable-host-is-stored', async () => {
-    const platform = await site.platform({ dns: {} });
+    const platform = await environment.platform({ dns: {} });
     const url = 'https://no-such-host.example.com/a2a';
     const member = await createMember(platform, { url });
     await registerMember(member, { url });
@@ -342,7 +342,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.update-card.replaces-the-card', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform, { card: { name: 'old', skills: ['a'] } });
     for (const name of ['workspace_id', 'id']) {
       const answer = await member.caller.post('/registry/update-card', {
@@ -356,7 +356,7 @@ onEachDatabase('registering', (site) => {
   });
 
   verifies('registry.heartbeat.card-is-updated', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform, { card: { name: 'old' } });
     const card = { name: 'new', skills: ['research'] };
     expect((await heartbeat(member, { agent_card: card })).status).toBe(200);

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { BODY_LIMITS, isErrorCode } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
 import { textAt } from './harness/http.ts';
 import { createMember, envelope, heartbeat, inbox, onboard, send } from './harness/members.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-onEachDatabase('requests', (site) => {
+onEachDatabase('requests', (environment) => {
   verifies('requests.errors-have-closed-codes', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const failures = [
       await platform.anonymous.get('/nowhere'),
@@ -34,7 +34,7 @@ onEachDatabase('requests', (site) => {
   });
 
   verifies('requests.unknown-workspace', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const id = randomUUID();
     for (const path of ['', '/state', '/activity', '/tokens']) {
@@ -52,7 +52,7 @@ onEachDatabase('requests', (site) => {
   });
 
   verifies('requests.malformed-id', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     for (const id of ['nobody', '123', `${member.id}0`, member.id.replace(/-/g, ''), '..%2f..%2fetc']) {
       const answer = await platform.operator.get(`/workspaces/${id}`);
@@ -65,7 +65,7 @@ onEachDatabase('requests', (site) => {
   });
 
   verifies('requests.invalid-json', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const bodies = [
       '{',
@@ -84,7 +84,7 @@ onEachDatabase('requests', (site) => {
   });
 
   verifies('requests.wrong-type', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const at = `/workspaces/${member.id}`;
     for (const body of [[], 'text', 7, true, null]) {
@@ -105,7 +105,7 @@ onEachDatabase('requests', (site) => {
   });
 
   verifies('requests.deep-nesting', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const at = `/workspaces/${member.id}`;
     for (const levels of [5_000, 400_000]) {
@@ -125,7 +125,7 @@ onEachDatabase('requests', (site) => {
   });
 
   verifies('requests.body-limit', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const peer = await onboard(platform);
     const large = await send(member.caller, peer.id, 'x'.repeat(2 * 1024 * 1024));
@@ -139,7 +139,7 @@ onEachDatabase('requests', (site) => {
   });
 
   verifies('requests.content-type-is-not-checked', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const rawBody = JSON.stringify({ name: 'typed by hand', external: true });
     for (const type of [
       'application/x-www-form-urlencoded',
@@ -155,13 +155,13 @@ onEachDatabase('requests', (site) => {
   });
 
   verifies('requests.unknown-keys-are-ignored', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await createMember(platform, { create: { colour: 'blue', nested: { deep: [1] } } });
     expect((await heartbeat(member, { mood: 'fine' })).status).toBe(200);
   });
 
   verifies('requests.unknown-route', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     for (const caller of [platform.operator, platform.anonymous]) {
       for (const path of ['/', '/nowhere', '/workspaces/a/b/c/d', '/admin/nothing']) {
         expect(await caller.get(path), path).toMatchObject({ status: 404, body: { code: 'not_found' } });
@@ -172,7 +172,7 @@ onEachDatabase('requests', (site) => {
   });
 
   verifies('requests.origin-is-never-refused', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     for (const origin of ['my-agent/1.0', 'null', 'https://evil.example.com', platform.url, '', 'file://']) {
       const answer = await member.caller.post('/registry/heartbeat', { workspace_id: member.id }, { origin });
@@ -181,7 +181,7 @@ onEachDatabase('requests', (site) => {
   });
 
   verifies('requests.rate-limit-is-per-token', async () => {
-    const platform = await site.platform({ rateLimit: 'default' });
+    const platform = await environment.platform({ rateLimit: 'default' });
     const member = await onboard(platform);
     const other = await onboard(platform);
     let refused = await heartbeat(member);
@@ -195,7 +195,7 @@ onEachDatabase('requests', (site) => {
   });
 
   verifies('requests.public-url', async () => {
-    const platform = await site.platform({ publicUrl: 'https://molecule.example.com/' });
+    const platform = await environment.platform({ publicUrl: 'https://molecule.example.com/' });
     const answer = await platform.operator.post('/workspaces', { name: 'a', external: true });
     expect(answer.body).toMatchObject({
       connection: {

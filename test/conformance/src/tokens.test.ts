@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
 import { textAt, valueAt } from './harness/http.ts';
 import { createMember, heartbeat, type Member, onboard } from './harness/members.ts';
 import type { RunningPlatform } from './harness/running-platform.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
@@ -28,9 +28,9 @@ async function listTokens(platform: RunningPlatform, member: Member, query = '')
   };
 }
 
-onEachDatabase('tokens', (site) => {
+onEachDatabase('tokens', (environment) => {
   verifies('tokens.shape', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const tokens = [member.token, await mint(member), await mint(member)];
     for (const token of tokens) expect(token).toMatch(TOKEN);
@@ -38,7 +38,7 @@ onEachDatabase('tokens', (site) => {
   });
 
   verifies('tokens.shown-once', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const answer = await member.caller.get(`/workspaces/${member.id}/tokens`);
     expect(answer).toMatchObject({
@@ -54,7 +54,7 @@ onEachDatabase('tokens', (site) => {
   });
 
   verifies('tokens.rotation', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const [old] = (await listTokens(platform, member)).tokens;
     const renewed: Member = { ...member, caller: platform.as(await mint(member)) };
@@ -66,7 +66,7 @@ onEachDatabase('tokens', (site) => {
   });
 
   verifies('tokens.revoke-all', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const second: Member = { ...member, caller: platform.as(await mint(member)) };
     const answer = await platform.operator.delete(`/workspaces/${member.id}/tokens`);
@@ -76,7 +76,7 @@ onEachDatabase('tokens', (site) => {
   });
 
   verifies('tokens.fifty-at-most', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     for (let live = 1; live < 50; live += 1) await mint(member);
     expect(await member.caller.post(`/workspaces/${member.id}/tokens`)).toMatchObject({
@@ -89,7 +89,7 @@ onEachDatabase('tokens', (site) => {
   });
 
   verifies('tokens.unknown-is-404', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const other = await onboard(platform);
     const [foreign] = (await listTokens(platform, other)).tokens;
@@ -101,7 +101,7 @@ onEachDatabase('tokens', (site) => {
   });
 
   verifies('tokens.listed-newest-first', async () => {
-    const platform = await site.platform({ clock: 'manual' });
+    const platform = await environment.platform({ clock: 'manual' });
     const member = await createMember(platform);
     const prefixes = [member.token.slice(0, 8)];
     for (let count = 0; count < 3; count += 1) {
@@ -117,9 +117,9 @@ onEachDatabase('tokens', (site) => {
   });
 });
 
-onEachDatabase('tokens on disk', { onDisk: true }, (site) => {
+onEachDatabase('tokens on disk', { onDisk: true }, (environment) => {
   verifies('tokens.only-a-hash-is-stored', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     const folder = platform.dataDir ?? '';
     const stored = readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -132,7 +132,7 @@ onEachDatabase('tokens on disk', { onDisk: true }, (site) => {
   });
 
   verifies('tokens.survive-a-restart', async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await onboard(platform);
     await platform.restart();
     expect((await heartbeat(member)).status).toBe(200);

@@ -1,17 +1,17 @@
 import { stripA2aBoundary, wrapA2aBoundary } from '@molecule-ai/protocol';
+import type { ScriptedAgent } from '@molecule-tests/harness';
 import { describe, expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
 import { textAt, valueAt } from './harness/http.ts';
 import { onboard, send } from './harness/members.ts';
 import { END, FORGERIES, RESULT_SHAPES, START } from './harness/peer-texts.ts';
-import type { PushTarget } from './harness/push-target.ts';
 import type { RunningPlatform } from './harness/running-platform.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
 function ask(
   platform: RunningPlatform,
-  agent: PushTarget,
+  agent: ScriptedAgent,
   body: Readonly<Record<string, unknown>>,
   asOperator = false,
 ) {
@@ -26,11 +26,11 @@ function ask(
   };
 }
 
-onEachDatabase('the trust boundary', (site) => {
-  const agentOf = () => site.pushTarget({ script: () => ({ kind: 'never' }) });
+onEachDatabase('the trust boundary', (environment) => {
+  const agentOf = () => environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
 
   verifies('trust.wrapped-for-workspaces', async () => {
-    const platform = await site.platform(LOOPBACK);
+    const platform = await environment.platform(LOOPBACK);
     const parts = [
       { kind: 'text', text: 'one' },
       { kind: 'file', file: { name: 'f', uri: 'https://f/' } },
@@ -51,7 +51,7 @@ onEachDatabase('the trust boundary', (site) => {
   });
 
   verifies('trust.every-result-shape', async () => {
-    const platform = await site.platform(LOOPBACK);
+    const platform = await environment.platform(LOOPBACK);
     const agent = await agentOf();
     for (const [name, body, text] of RESULT_SHAPES) {
       const answer = await ask(platform, agent, body)();
@@ -64,7 +64,7 @@ onEachDatabase('the trust boundary', (site) => {
   });
 
   verifies('trust.people-see-bare-text', async () => {
-    const platform = await site.platform(LOOPBACK);
+    const platform = await environment.platform(LOOPBACK);
     const agent = await agentOf();
     for (const [name, body] of RESULT_SHAPES) {
       const answer = await ask(platform, agent, body, true)();
@@ -74,7 +74,7 @@ onEachDatabase('the trust boundary', (site) => {
   });
 
   verifies('trust.forged-markers-lose-nothing', async () => {
-    const platform = await site.platform(LOOPBACK);
+    const platform = await environment.platform(LOOPBACK);
     const agent = await agentOf();
     for (const text of FORGERIES) {
       const answer = await ask(platform, agent, { result: { parts: [{ kind: 'text', text }] } })();
@@ -88,7 +88,7 @@ onEachDatabase('the trust boundary', (site) => {
   });
 
   verifies('trust.wrapping-can-be-switched-off', async () => {
-    const platform = await site.platform({ ...LOOPBACK, wrapPeerResults: false });
+    const platform = await environment.platform({ ...LOOPBACK, wrapPeerResults: false });
     const body = { result: { parts: [{ kind: 'text', text: 'bare' }] } };
     const answer = await ask(platform, await agentOf(), body)();
     expect(textAt(answer.body, 'result', 'parts', 0, 'text')).toBe('bare');

@@ -1,8 +1,8 @@
+import { answering } from '@molecule-tests/harness';
 import { expect } from 'vitest';
-import { onEachDatabase } from './harness/each-database.ts';
 import { rowsOf, valueAt } from './harness/http.ts';
 import { createMember, inbox, onboard, send } from './harness/members.ts';
-import { answering } from './harness/push-target.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 /** Addresses that production never connects to, and spellings that hide them. */
@@ -49,9 +49,9 @@ const FORBIDDEN = [
   'not a url',
 ];
 
-onEachDatabase('agent URLs in production', (site) => {
+onEachDatabase('agent URLs in production', (environment) => {
   verifies(['urls.production-refuses', 'urls.refused-at-create-register-and-patch'], async () => {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const member = await createMember(platform);
     for (const url of FORBIDDEN) {
       const refusal = {
@@ -73,8 +73,8 @@ onEachDatabase('agent URLs in production', (site) => {
   });
 
   verifies('urls.private-name-is-refused-at-connect', async () => {
-    const platform = await site.platform({ dns: { 'inside.example.com': ['127.0.0.1'] } });
-    const target = await site.pushTarget({ script: answering('from the inside') });
+    const platform = await environment.platform({ dns: { 'inside.example.com': ['127.0.0.1'] } });
+    const target = await environment.scriptedAgent({ script: answering('from the inside') });
     const url = `http://inside.example.com:${target.port}/`;
     const member = await onboard(platform, { url });
     const caller = await onboard(platform);
@@ -85,10 +85,10 @@ onEachDatabase('agent URLs in production', (site) => {
   });
 
   verifies('urls.redirects-are-not-followed', async () => {
-    const platform = await site.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
-    const elsewhere = await site.pushTarget({ script: answering('stolen') });
+    const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
+    const elsewhere = await environment.scriptedAgent({ script: answering('stolen') });
     for (const to of [elsewhere.url, 'http://169.254.169.254/latest/meta-data/']) {
-      const target = await site.pushTarget({ script: () => ({ kind: 'redirect', to }) });
+      const target = await environment.scriptedAgent({ script: () => ({ kind: 'redirect', to }) });
       const member = await onboard(platform, { url: target.url });
       const caller = await onboard(platform);
       const answer = await send(caller.caller, member.id, 'where are you?', { hold: 5 });
@@ -101,13 +101,13 @@ onEachDatabase('agent URLs in production', (site) => {
 
   verifies('urls.rebinding-does-not-help', async () => {
     const asked: string[] = [];
-    const target = await site.pushTarget({ host: '127.0.0.2', script: answering('inside') });
-    const outside = await site.pushTarget({
+    const target = await environment.scriptedAgent({ host: '127.0.0.2', script: answering('inside') });
+    const outside = await environment.scriptedAgent({
       host: '127.0.0.3',
       port: target.port,
       script: answering('outside'),
     });
-    const platform = await site.platform({
+    const platform = await environment.platform({
       allowAgentNetworks: ['127.0.0.3/32'],
       resolve: async (name) => {
         asked.push(name);

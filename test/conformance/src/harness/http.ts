@@ -2,14 +2,14 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isErrorCode } from '@molecule-ai/protocol';
 import { Agent } from 'undici';
 
-/** What came back; status 0 means that nothing did. */
-export interface Answer {
+/** An HTTP response; status 0 means that none came. */
+export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
   /** The text as JSON, or undefined when it is none. */
   readonly body: unknown;
-  /** Why nothing came back. */
+  /** Why none came. */
   readonly failure?: string;
 }
 
@@ -26,18 +26,18 @@ export interface Request {
   readonly signal?: AbortSignal;
 }
 
-/** Sends requests with exactly the headers given, and answers with what came back; never throws. */
+/** Sends requests with exactly the headers given; never throws. */
 export class Http {
   #agent = newAgent();
-  /** Answers seen so far that say no to a request without a code of the closed list (decision 25). */
+  /** Error responses seen so far whose code is missing or not of the closed list. */
   readonly uncoded: string[] = [];
 
-  async send(base: string, request: Request): Promise<Answer> {
+  async send(base: string, request: Request): Promise<HttpResponse> {
     const payload =
       request.rawBody ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
     const isJson = request.rawBody === undefined && request.body !== undefined;
     try {
-      const answer = await this.#agent.request({
+      const response = await this.#agent.request({
         origin: base,
         path: request.path,
         method: request.method,
@@ -45,12 +45,12 @@ export class Http {
         body: payload ?? null,
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       });
-      const text = await answer.body.text();
+      const text = await response.body.text();
       const body = parse(text);
-      if (answer.statusCode >= 400 && !isErrorCode(valueAt(body, 'code'))) {
-        this.uncoded.push(`${request.method} ${request.path}: ${answer.statusCode} ${text.slice(0, 200)}`);
+      if (response.statusCode >= 400 && !isErrorCode(valueAt(body, 'code'))) {
+        this.uncoded.push(`${request.method} ${request.path}: ${response.statusCode} ${text.slice(0, 200)}`);
       }
-      return { status: answer.statusCode, headers: answer.headers, text, body };
+      return { status: response.statusCode, headers: response.headers, text, body };
     } catch (error) {
       const failure = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       return { status: 0, headers: {}, text: '', body: undefined, failure };
@@ -58,7 +58,7 @@ export class Http {
   }
 
   /** Closes every connection; the next request opens a new one. */
-  async hangUp(): Promise<void> {
+  async closeConnections(): Promise<void> {
     const agent = this.#agent;
     this.#agent = newAgent();
     await agent.destroy();
@@ -90,24 +90,24 @@ export class Caller {
     return new Caller(this.#http, this.#base, { ...this.headers, ...headers });
   }
 
-  send(request: Request): Promise<Answer> {
+  send(request: Request): Promise<HttpResponse> {
     const headers = { ...this.headers, ...request.headers };
     return this.#http.send(this.#base(), { ...request, headers });
   }
 
-  get(path: string, headers: Headers = {}): Promise<Answer> {
+  get(path: string, headers: Headers = {}): Promise<HttpResponse> {
     return this.send({ method: 'GET', path, headers });
   }
 
-  post(path: string, body?: unknown, headers: Headers = {}): Promise<Answer> {
+  post(path: string, body?: unknown, headers: Headers = {}): Promise<HttpResponse> {
     return this.send({ method: 'POST', path, body, headers });
   }
 
-  patch(path: string, body?: unknown): Promise<Answer> {
+  patch(path: string, body?: unknown): Promise<HttpResponse> {
     return this.send({ method: 'PATCH', path, body });
   }
 
-  delete(path: string): Promise<Answer> {
+  delete(path: string): Promise<HttpResponse> {
     return this.send({ method: 'DELETE', path });
   }
 }
@@ -130,9 +130,9 @@ export function valueAt(body: unknown, ...path: (string | number)[]): unknown {
 }
 
 /** A body that must be a list of objects. */
-export function rowsOf(answer: Answer): Record<string, unknown>[] {
-  if (Array.isArray(answer.body)) return answer.body as Record<string, unknown>[];
-  throw new Error(`no list: ${answer.status} ${answer.failure ?? answer.text.slice(0, 500)}`);
+export function rowsOf(response: HttpResponse): Record<string, unknown>[] {
+  if (Array.isArray(response.body)) return response.body as Record<string, unknown>[];
+  throw new Error(`no list: ${response.status} ${response.failure ?? response.text.slice(0, 500)}`);
 }
 
 function parse(text: string): unknown {
@@ -143,11 +143,14 @@ function parse(text: string): unknown {
   }
 }
 
-/** A request under way, and whether its answer is there yet. */
-export function settling(answer: Promise<Answer>): { readonly answer: Promise<Answer>; settled: boolean } {
-  const call = { answer, settled: false };
-  void answer.then(() => {
-    call.settled = true;
+/** A request under way, and whether it has its response. */
+export function trackCall(response: Promise<HttpResponse>): {
+  readonly response: Promise<HttpResponse>;
+  isComplete: boolean;
+} {
+  const call = { response, isComplete: false };
+  void response.then(() => {
+    call.isComplete = true;
   });
   return call;
 }

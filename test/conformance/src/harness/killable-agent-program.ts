@@ -1,30 +1,20 @@
-/**
- * An agent in a process of its own, for tests that kill it. Its settings come as JSON in the first argument; it
- * tells over IPC what it does.
- */
+// The program of `killable-agent.ts`: an agent that answers each message `echo: <text>` and logs what it does.
 import { createRemoteAgent, PollDelivery, RemoteAgentClient } from '@molecule-ai/core';
-import { type AgentProgramReport, type AgentProgramSettings, WARM_UP } from './killable-agent.ts';
 
-const settings = JSON.parse(process.argv[2] ?? '{}') as AgentProgramSettings;
-const tell = (report: AgentProgramReport) => void process.send?.(report);
+const log = (event: string, facts: object = {}) =>
+  void process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
+const hang = () => new Promise<never>(() => {});
 
-const client = new RemoteAgentClient({
-  platformUrl: settings.platformUrl,
-  workspaceId: settings.workspaceId,
-  authToken: settings.token,
-  stateDirectory: settings.stateDirectory,
-});
 const agent = createRemoteAgent({
-  client,
-  delivery: settings.delivery === 'poll' ? new PollDelivery({ intervalMs: 1_000 }) : 'long-poll',
-  onMessage: async (message, context) => {
-    if (message.text === WARM_UP) return 'warm';
-    tell({ kind: 'handling', text: message.text, attempt: context.attempt });
-    if (settings.script === 'hang') await new Promise(() => {});
-    await context.reply(`echo: ${message.text}`);
-    tell({ kind: 'replied', text: message.text });
-    if (settings.script === 'reply-then-hang') await new Promise(() => {});
+  client: new RemoteAgentClient(),
+  delivery: process.env.DELIVERY === 'poll' ? new PollDelivery({ intervalMs: 1_000 }) : 'long-poll',
+  onMessage: async ({ text }, context) => {
+    log('handling', { text, attempt: context.attempt });
+    if (text === process.env.HANG_BEFORE_REPLY) await hang();
+    await context.reply(`echo: ${text}`);
+    log('replied', { text });
+    if (text === process.env.HANG_AFTER_REPLY) await hang();
   },
 });
 await agent.start();
-tell({ kind: 'started' });
+log('online');

@@ -1,79 +1,44 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { DeliveryName } from './agent-world.ts';
-
-/** What an agent process is told to do. */
-export interface AgentProgramSettings {
-  readonly platformUrl: string;
-  readonly workspaceId: string;
-  readonly token: string;
-  readonly stateDirectory: string;
-  readonly delivery: DeliveryName;
-  /** `hang`: never finishes a message. `reply-then-hang`: answers it and then never finishes it. */
-  readonly script: 'echo' | 'hang' | 'reply-then-hang';
-}
-
-export type AgentProgramReport =
-  | { readonly kind: 'started' }
-  | { readonly kind: 'handling'; readonly text: string; readonly attempt: number }
-  | { readonly kind: 'replied'; readonly text: string };
-
-/** A message with this text is answered and finished by every script. */
-export const WARM_UP = 'warm up';
-
-/** An agent that can be killed. */
-export interface AgentProcess {
-  readonly reports: readonly AgentProgramReport[];
-  /** Resolves with the first report of a kind. */
-  reported(kind: AgentProgramReport['kind']): Promise<AgentProgramReport>;
-  kill(): Promise<void>;
-}
+import { ProgramProcess } from '@molecule-tests/harness';
+import type { Member } from './members.ts';
+import type { DeliveryName } from './test-agent.ts';
+import type { TestEnvironment } from './test-environment.ts';
 
 const PROGRAM = fileURLToPath(new URL('./killable-agent-program.ts', import.meta.url));
 
-export function startAgentProcess(settings: AgentProgramSettings): AgentProcess {
-  const child = fork(PROGRAM, [JSON.stringify(settings)], {
-    execArgv: ['--no-warnings'],
-    env: { PATH: process.env.PATH },
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-  });
-  const reports: AgentProgramReport[] = [];
-  const waiters = new Set<() => void>();
-  let complaints = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    complaints += text;
-  });
-  child.on('message', (report) => {
-    reports.push(report as AgentProgramReport);
-    for (const wake of [...waiters]) wake();
-  });
-  child.on('exit', () => {
-    for (const wake of [...waiters]) wake();
-  });
-  return {
-    reports,
-    reported: (kind) =>
-      new Promise((resolve, reject) => {
-        const look = () => {
-          const found = reports.find((report) => report.kind === kind);
-          if (found === undefined && isRunning(child)) return;
-          waiters.delete(look);
-          if (found !== undefined) resolve(found);
-          else reject(new Error(`the agent ended before it was ${kind}: ${complaints}`));
-        };
-        waiters.add(look);
-        look();
-      }),
-    kill: async () => {
-      if (!isRunning(child)) return;
-      const exited = once(child, 'exit');
-      child.kill('SIGKILL');
-      await exited;
-    },
-  };
+export interface KillableAgentOptions {
+  readonly delivery: DeliveryName;
+  readonly stateDirectory: string;
+  /** The text of a message that it never finishes, and never answers. */
+  readonly hangBeforeReply?: string;
+  /** The text of a message that it answers and never finishes. */
+  readonly hangAfterReply?: string;
 }
 
-function isRunning(child: ChildProcess): boolean {
-  return child.exitCode === null && child.signalCode === null;
+/**
+ * An echoing agent in a process of its own; it ends with the test. Its log has the events `online`,
+ * `handling` (with `text` and `attempt`) and `replied` (with `text`).
+ */
+export function startKillableAgent(
+  environment: TestEnvironment,
+  platform: { readonly url: string },
+  member: Member,
+  options: KillableAgentOptions,
+): ProgramProcess {
+  const agent = new ProgramProcess({
+    name: 'agent',
+    program: PROGRAM,
+    folder: environment.folder(),
+    environment: {
+      MOLECULE_PLATFORM_URL: platform.url,
+      MOLECULE_WORKSPACE_ID: member.id,
+      MOLECULE_WORKSPACE_TOKEN: member.token,
+      MOLECULE_STATE_DIR: options.stateDirectory,
+      DELIVERY: options.delivery,
+      HANG_BEFORE_REPLY: options.hangBeforeReply ?? '',
+      HANG_AFTER_REPLY: options.hangAfterReply ?? '',
+    },
+  });
+  environment.onCleanup(() => agent.kill());
+  return agent;
 }

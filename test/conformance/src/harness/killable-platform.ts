@@ -1,27 +1,40 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { startPlatformProcess } from '@molecule-tests/harness';
 import { Caller, type Http } from './http.ts';
-import { type PlatformProcess, startPlatformProcess } from './platform-process.ts';
 import type { RunningPlatform } from './running-platform.ts';
 
 /** A platform in a process of its own. It has no manual clock and counts no SQL. */
 export interface KillablePlatform extends RunningPlatform {
   /** Kills it and starts it again on the same port with the same data. */
   crash(): Promise<void>;
-  /** Asks it to stop and gives its exit code. */
+  /** Asks it to stop and returns its exit code. */
   stopProcess(): Promise<number | null>;
 }
 
-export async function startKillablePlatform(dataDir: string, http: Http): Promise<KillablePlatform> {
-  let current: PlatformProcess = await startPlatformProcess({ dataDir });
-  const { url, port, operatorKey } = current;
-  const again = async () => {
-    await http.hangUp();
-    current = await startPlatformProcess({ dataDir, port, operatorKey });
+/** Starts the platform's bin in production mode, its data and logs in `folder`. */
+export async function startKillablePlatform(folder: string, http: Http): Promise<KillablePlatform> {
+  const dataDirectory = join(folder, 'data');
+  const environment = {
+    ADMIN_TOKEN: `operator-${randomBytes(24).toString('base64url')}`,
+    SECRETS_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+    MOLECULE_ALLOW_AGENT_NETWORKS: '127.0.0.0/8',
+    MOLECULE_CONTRACT_CHECK: 'answers',
+    RATE_LIMIT: '1000000',
+  };
+  let current = await startPlatformProcess({ folder, dataDirectory, environment });
+  const { url, operatorKey } = current;
+  const port = Number(new URL(url).port);
+  const startAgain = async () => {
+    await http.closeConnections();
+    current = await startPlatformProcess({ folder, dataDirectory, environment, port });
   };
   const bearer = (token: string) => new Caller(http, () => url, { authorization: `Bearer ${token}` });
+  const stopProcess = async () => (await current.process.stop()).code;
   return {
     url,
     port,
-    dataDir,
+    dataDir: dataDirectory,
     operatorKey,
     operator: bearer(operatorKey),
     anonymous: new Caller(http, () => url, {}),
@@ -31,15 +44,15 @@ export async function startKillablePlatform(dataDir: string, http: Http): Promis
     queries: [],
     as: bearer,
     crash: async () => {
-      await current.kill();
-      await again();
+      await current.process.kill();
+      await startAgain();
     },
     restart: async (between) => {
-      await current.stop();
+      await stopProcess();
       await between?.();
-      await again();
+      await startAgain();
     },
-    stop: async () => void (await current.stop()),
-    stopProcess: () => current.stop(),
+    stop: async () => void (await stopProcess()),
+    stopProcess,
   };
 }

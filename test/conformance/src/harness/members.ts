@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { buildSendMessage } from '@molecule-ai/protocol';
-import { type Answer, type Caller, type Headers, rowsOf, textAt } from './http.ts';
+import { type Caller, type Headers, type HttpResponse, rowsOf, textAt } from './http.ts';
 import type { RunningPlatform } from './running-platform.ts';
 
 /** A workspace whose agent is this test. */
@@ -45,7 +45,7 @@ export async function onboard(platform: RunningPlatform, options: MemberOptions 
   return member;
 }
 
-export async function registerMember(member: Member, options: MemberOptions = {}): Promise<Answer> {
+export async function registerMember(member: Member, options: MemberOptions = {}): Promise<HttpResponse> {
   const answer = await member.caller.post('/registry/register', {
     id: member.id,
     workspace_id: member.id,
@@ -56,7 +56,10 @@ export async function registerMember(member: Member, options: MemberOptions = {}
   return answer;
 }
 
-export function heartbeat(member: Member, metrics: Readonly<Record<string, unknown>> = {}): Promise<Answer> {
+export function heartbeat(
+  member: Member,
+  metrics: Readonly<Record<string, unknown>> = {},
+): Promise<HttpResponse> {
   return member.caller.post('/registry/heartbeat', { workspace_id: member.id, ...metrics });
 }
 
@@ -76,7 +79,12 @@ export interface SendOptions {
 }
 
 /** Sends one text from `from` to the workspace `to`. Not held for an answer unless `hold` says so. */
-export function send(from: Caller, to: string, text: string, options: SendOptions = {}): Promise<Answer> {
+export function send(
+  from: Caller,
+  to: string,
+  text: string,
+  options: SendOptions = {},
+): Promise<HttpResponse> {
   return from.post(`/workspaces/${to}/a2a`, envelope(text, options), {
     'x-timeout': String(options.hold ?? 0),
     ...options.headers,

@@ -1,5 +1,13 @@
-import type { Caller } from './http.ts';
-import type { ManualClock } from './manual-clock.ts';
+import { randomBytes } from 'node:crypto';
+import {
+  type ContractCheck,
+  createPlatform,
+  type Platform,
+  type PlatformOptions,
+} from '@molecule-ai/platform';
+import { ManualClock } from '@molecule-tests/harness';
+import type { PreparedDatabase } from './databases.ts';
+import { Caller, type Http } from './http.ts';
 
 /** A real platform on a real socket, started for one test. */
 export interface RunningPlatform {
@@ -13,13 +21,109 @@ export interface RunningPlatform {
   /** Sends no credential. */
   readonly anonymous: Caller;
   readonly operatorKey: string;
-  /** Its time, when the test asked for a manual one; fails otherwise. */
+  /** Throws unless the test asked for a manual clock. */
   readonly clock: ManualClock;
   /** The SQL statements that ran so far. */
   readonly queries: readonly string[];
   /** A caller with this bearer token and no other header. */
   as(token: string): Caller;
-  /** Ends it as a stop does, or without warning, and starts it again on the same port with the same data. */
+  /** Stops it and starts it again on the same port with the same data; `between` runs while it is down. */
   restart(between?: () => void | Promise<void>): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** Options of a test's platform. It listens on a loopback socket. */
+export interface TestPlatformOptions {
+  /** @default 'production' */
+  readonly mode?: 'production' | 'dev';
+  /** @default the system's time */
+  readonly clock?: 'manual' | ManualClock;
+  /** The addresses that names of agents resolve to; other names do not resolve. */
+  readonly dns?: Readonly<Record<string, readonly string[]>>;
+  readonly resolve?: PlatformOptions['resolve'];
+  readonly allowAgentNetworks?: readonly string[];
+  readonly livenessStaleAfterMs?: number;
+  readonly hierarchy?: 'direct' | 'ancestors';
+  readonly wrapPeerResults?: boolean;
+  readonly publicUrl?: string;
+  readonly orgId?: string;
+  readonly inboxLimit?: number;
+  readonly maxAttempts?: number;
+  readonly pushTimeoutMs?: number;
+  /** Requests a minute; `default` is the platform's own limit. @default practically none */
+  readonly rateLimit?: number | 'default';
+  /** What is checked against the strict schemas: foreign clients write looser requests than ours. @default 'answers' */
+  readonly contractCheck?: ContractCheck;
+}
+
+/** Starts a real platform for one test. */
+export async function startPlatform(
+  options: TestPlatformOptions,
+  database: PreparedDatabase,
+  http: Http,
+): Promise<RunningPlatform> {
+  const clock = options.clock === 'manual' ? new ManualClock() : options.clock;
+  const operatorKey = `operator-${randomBytes(24).toString('base64url')}`;
+  const queries: string[] = [];
+  const onQuery = (sql: string) => void queries.push(sql);
+  const platformOptions = { ...toPlatformOptions(options, operatorKey, clock), ...database.options, onQuery };
+  let current: Platform = await createPlatform({ ...platformOptions, port: 0 });
+  const port = Number(new URL(current.url).port);
+  const base = () => current.url;
+  const stop = () => current.close();
+  const running: RunningPlatform = {
+    url: current.url,
+    port,
+    dataDir: database.folder,
+    operatorKey,
+    operator: bearer(operatorKey),
+    anonymous: new Caller(http, base, {}),
+    get clock() {
+      if (clock === undefined) throw new Error('this test did not ask for a manual clock');
+      return clock;
+    },
+    queries,
+    as: bearer,
+    restart: async (between) => {
+      await stop();
+      await http.closeConnections();
+      await between?.();
+      current = await createPlatform({ ...platformOptions, port });
+    },
+    stop,
+  };
+  return running;
+
+  function bearer(token: string): Caller {
+    return new Caller(http, base, { authorization: `Bearer ${token}` });
+  }
+}
+
+function toPlatformOptions(
+  options: TestPlatformOptions,
+  operatorKey: string,
+  clock: ManualClock | undefined,
+): PlatformOptions {
+  const { mode = 'production', clock: _clock, dns, rateLimit, contractCheck = 'answers', ...rest } = options;
+  const keys =
+    mode === 'production'
+      ? { adminToken: operatorKey, secretsEncryptionKey: randomBytes(32).toString('base64') }
+      : { operatorKey };
+  return {
+    ...rest,
+    mode,
+    ...keys,
+    contractCheck,
+    ...(clock === undefined ? {} : { clock }),
+    ...(dns === undefined ? {} : { resolve: resolverOf(dns) }),
+    ...(rateLimit === 'default' ? {} : { rateLimit: rateLimit ?? 1_000_000 }),
+  };
+}
+
+function resolverOf(dns: NonNullable<TestPlatformOptions['dns']>): NonNullable<PlatformOptions['resolve']> {
+  return async (hostname) => {
+    const addresses = dns[hostname];
+    if (addresses !== undefined) return addresses.map((address) => ({ address }));
+    throw Object.assign(new Error(`getaddrinfo ENOTFOUND ${hostname}`), { code: 'ENOTFOUND' });
+  };
 }

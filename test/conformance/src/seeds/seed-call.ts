@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import type { Answer, Method } from '../harness/http.ts';
+import type { HttpResponse, Method } from '../harness/http.ts';
 
 /** One HTTP call of a documentation page, as its program puts it on the wire. */
 export interface SeedCall {
@@ -36,7 +36,11 @@ const OWN_CONTENT_TYPE = {
 } as const;
 
 /** Puts the call on the wire byte by byte as its program does; `base` replaces scheme and host. */
-export async function sendSeedCall(call: SeedCall, base: string, substitutes: Substitutes): Promise<Answer> {
+export async function sendSeedCall(
+  call: SeedCall,
+  base: string,
+  substitutes: Substitutes,
+): Promise<HttpResponse> {
   const fill = (text: string) => substitute(text, substitutes);
   const url = new URL(base);
   const body = call.body === undefined ? undefined : fill(call.body);

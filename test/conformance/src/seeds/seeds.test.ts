@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { createPlatform } from '@molecule-ai/platform';
 import { stripA2aBoundary } from '@molecule-ai/protocol';
+import { completed } from '@molecule-tests/harness';
 import { describe, expect } from 'vitest';
-import { onEachDatabase } from '../harness/each-database.ts';
-import { type Answer, rowsOf, textAt } from '../harness/http.ts';
+import { type HttpResponse, rowsOf, textAt } from '../harness/http.ts';
 import { inbox, onboard, send, waitForRow } from '../harness/members.ts';
-import { completed } from '../harness/push-target.ts';
 import type { RunningPlatform } from '../harness/running-platform.ts';
+import { onEachDatabase } from '../harness/test-environment.ts';
 import { verifies } from '../verifies.ts';
 import { FETCH_INBOUND, PHASE_TABLE, QUICK_START_CREATE } from './seed-000.ts';
 import { MINIMAL_PYTHON, REVOKING, STEP_BY_STEP } from './seed-001.ts';
@@ -23,7 +23,7 @@ class Reader {
     this.known = { ADMIN_TOKEN: platform.operatorKey };
   }
 
-  async send(call: SeedCall, more: Substitutes = {}): Promise<Answer> {
+  async send(call: SeedCall, more: Substitutes = {}): Promise<HttpResponse> {
     Object.assign(this.known, more);
     return sendSeedCall(call, this.#base, this.known);
   }
@@ -41,7 +41,7 @@ class Reader {
   }
 
   /** A register call: its token is AUTH_TOKEN from now on. */
-  async register(call: SeedCall): Promise<Answer> {
+  async register(call: SeedCall): Promise<HttpResponse> {
     const answer = await this.send(call);
     expect(answer, call.from).toMatchObject({ status: 200, body: { workspace_id: this.known.WORKSPACE_ID } });
     this.known.AUTH_TOKEN = textAt(answer.body, 'auth_token');
@@ -53,7 +53,7 @@ class Reader {
   }
 }
 
-onEachDatabase('seed 000', (site) => {
+onEachDatabase('seed 000', (environment) => {
   const [register, heartbeat, state, a2a, peers] = PHASE_TABLE as [
     SeedCall,
     SeedCall,
@@ -63,7 +63,7 @@ onEachDatabase('seed 000', (site) => {
   ];
 
   async function start() {
-    const platform = await site.platform();
+    const platform = await environment.platform();
     const reader = new Reader(platform);
     const id = await reader.create(QUICK_START_CREATE);
     await reader.register(register);
@@ -125,9 +125,9 @@ onEachDatabase('seed 000', (site) => {
   });
 });
 
-onEachDatabase('seed 001', (site) => {
+onEachDatabase('seed 001', (environment) => {
   verifies(['seeds.001.step-by-step', 'seeds.001.register-answer', 'seeds.001.on-the-canvas'], async () => {
-    const platform = await site.platform({ dns: {} });
+    const platform = await environment.platform({ dns: {} });
     const reader = new Reader(platform);
     const id = await reader.create(STEP_BY_STEP.create);
     const registered = await reader.register(STEP_BY_STEP.register);
@@ -150,7 +150,7 @@ onEachDatabase('seed 001', (site) => {
   });
 
   verifies('seeds.001.minimal-python', async () => {
-    const platform = await site.platform({ dns: {} });
+    const platform = await environment.platform({ dns: {} });
     const reader = new Reader(platform);
     await reader.create(MINIMAL_PYTHON.create);
     await reader.register(MINIMAL_PYTHON.register);
@@ -158,7 +158,7 @@ onEachDatabase('seed 001', (site) => {
   });
 
   verifies('seeds.001.revoking', async () => {
-    const platform = await site.platform({ dns: {} });
+    const platform = await environment.platform({ dns: {} });
     for (const call of [REVOKING.revokeTokens, REVOKING.remove]) {
       const reader = new Reader(platform);
       await reader.create(STEP_BY_STEP.create);
@@ -169,11 +169,11 @@ onEachDatabase('seed 001', (site) => {
   });
 });
 
-onEachDatabase('seed 002', (site) => {
+onEachDatabase('seed 002', (environment) => {
   const localhost = (platform: RunningPlatform) => new Reader(platform, `http://localhost:${platform.port}`);
 
   verifies('seeds.002.by-hand', async () => {
-    const platform = await site.platform({ mode: 'dev', dns: {} });
+    const platform = await environment.platform({ mode: 'dev', dns: {} });
     const reader = localhost(platform);
     const id = await reader.create(BY_HAND.create);
     await reader.register(BY_HAND.register);
@@ -196,8 +196,8 @@ onEachDatabase('seed 002', (site) => {
   verifies(['seeds.002.python-example', 'seeds.002.answer-shape'], async () => {
     // `my-host` is this machine, at an address of its own so that port 5000 is free.
     const host = `127.${randomInt(1, 255)}.${randomInt(1, 255)}.${randomInt(2, 255)}`;
-    const platform = await site.platform({ mode: 'dev', dns: { 'my-host': [host] } });
-    const agent = await site.pushTarget({
+    const platform = await environment.platform({ mode: 'dev', dns: { 'my-host': [host] } });
+    const agent = await environment.scriptedAgent({
       host,
       port: 5000,
       script: (request) => {
@@ -230,7 +230,7 @@ onEachDatabase('seed 002', (site) => {
   });
 
   verifies('seeds.002.gone', async () => {
-    const platform = await site.platform({ mode: 'dev', dns: {} });
+    const platform = await environment.platform({ mode: 'dev', dns: {} });
     const reader = localhost(platform);
     const id = await reader.create(BY_HAND.create);
     await reader.register(BY_HAND.register);

@@ -6,12 +6,10 @@ import {
   type RemoteAgent,
   type RemoteAgentClientOptions,
 } from '@molecule-ai/core';
-import type { ManualClock } from './manual-clock.ts';
+import { type ManualClock, type RecordingLogger, recordingLogger } from '@molecule-tests/harness';
 import { type Member, onboard } from './members.ts';
-import { recordingLogger } from './recording-logger.ts';
-import type { RunningPlatform } from './running-platform.ts';
-import type { Site } from './site.ts';
-import type { PlatformWishes } from './start-platform.ts';
+import type { RunningPlatform, TestPlatformOptions } from './running-platform.ts';
+import type { TestEnvironment } from './test-environment.ts';
 
 /** The ways in which messages reach an agent; push will be one more. */
 export const DELIVERIES = [{ delivery: 'long-poll' }, { delivery: 'poll' }] as const;
@@ -22,61 +20,72 @@ export type Handler = (
   context: HandlerContext,
 ) => HandlerAnswer | Promise<HandlerAnswer>;
 
-/** An agent under test, on the platform's own manual clock. */
-export interface AgentWorld {
+/** An agent in this process, on the platform's own manual clock. */
+export interface TestAgent {
   readonly platform: RunningPlatform;
   readonly member: Member;
   readonly agent: RemoteAgent;
   readonly clock: ManualClock;
   readonly stateDirectory: string;
-  readonly log: ReturnType<typeof recordingLogger>;
+  readonly log: RecordingLogger;
   /** Texts in the order in which the handler was called. */
   readonly handled: readonly string[];
-  /** Moves time on until `condition` holds. */
+  /** Moves time on until `condition` holds; fails after `limitMs` of manual time. @default limitMs: 120_000 */
   until(condition: () => boolean | Promise<boolean>, limitMs?: number): Promise<void>;
-  /** Heartbeats' count of messages that are not acknowledged. */
+  /** How many messages the agent has not acknowledged. */
   pending(): Promise<number>;
+  /** Moves time on until nothing is pending. */
+  untilAllAcknowledged(limitMs?: number): Promise<void>;
 }
 
-export interface AgentChoice {
+export interface TestAgentOptions {
   readonly delivery: DeliveryName;
+  /** @default responds with `echo: <text>` */
   readonly onMessage?: Handler;
   readonly client?: RemoteAgentClientOptions;
-  readonly platform?: PlatformWishes;
+  readonly platform?: TestPlatformOptions;
   readonly atMostOnce?: boolean;
 }
 
-/** Starts a platform, a workspace and its agent, which echoes unless told otherwise. */
-export async function startAgentWorld(site: Site, choice: AgentChoice): Promise<AgentWorld> {
-  const platform = await site.platform({ clock: 'manual', contractCheck: 'all', ...choice.platform });
+/** Starts a platform, creates a workspace and starts its agent. */
+export async function startTestAgent(
+  environment: TestEnvironment,
+  options: TestAgentOptions,
+): Promise<TestAgent> {
+  const platform = await environment.platform({ clock: 'manual', contractCheck: 'all', ...options.platform });
   const member = await onboard(platform, { name: 'agent-under-test' });
-  const world = prepareAgent(site, platform, member, choice);
-  await world.agent.start();
-  return world;
+  const testAgent = createTestAgent(environment, platform, member, options);
+  await testAgent.agent.start();
+  return testAgent;
 }
 
-/** An agent of `member` that has not started yet. */
-export function prepareAgent(
-  site: Site,
+/** Makes an agent of `member` that has not started yet. */
+export function createTestAgent(
+  environment: TestEnvironment,
   platform: RunningPlatform,
   member: Member,
-  choice: AgentChoice,
-): AgentWorld {
+  options: TestAgentOptions,
+): TestAgent {
   const handled: string[] = [];
   const log = recordingLogger();
-  const stateDirectory = choice.client?.stateDirectory ?? site.folder();
+  const stateDirectory = options.client?.stateDirectory ?? environment.folder();
   const { clock } = platform;
-  const client = site.client(platform, member, { clock, logger: log, stateDirectory, ...choice.client });
+  const client = environment.client(platform, member, {
+    clock,
+    logger: log,
+    stateDirectory,
+    ...options.client,
+  });
   const agent = createRemoteAgent({
     client,
-    delivery: choice.delivery,
-    atMostOnce: choice.atMostOnce,
+    delivery: options.delivery,
+    atMostOnce: options.atMostOnce,
     onMessage: (message, context) => {
       handled.push(message.text);
-      return choice.onMessage === undefined ? `echo: ${message.text}` : choice.onMessage(message, context);
+      return options.onMessage === undefined ? `echo: ${message.text}` : options.onMessage(message, context);
     },
   });
-  site.afterwards(() => stopOnClock(clock, agent));
+  environment.onCleanup(() => stopOnClock(clock, agent));
   const until = (condition: () => boolean | Promise<boolean>, limitMs = 120_000) =>
     clock.advanceUntil(condition, { stepMs: 500, limitMs });
   const pending = async () => {
@@ -85,7 +94,18 @@ export function prepareAgent(
     );
     return (rows.body as unknown[]).length;
   };
-  return { platform, member, agent, clock, stateDirectory, log, handled, until, pending };
+  return {
+    platform,
+    member,
+    agent,
+    clock,
+    stateDirectory,
+    log,
+    handled,
+    until,
+    pending,
+    untilAllAcknowledged: (limitMs) => until(async () => (await pending()) === 0, limitMs),
+  };
 }
 
 /** Stops an agent whose deadlines run on a manual clock. */

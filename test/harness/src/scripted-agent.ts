@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo, Socket } from 'node:net';
 
 /** One request that reached the scripted agent. */
-export interface PushedRequest {
+export interface AgentRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
@@ -11,7 +11,7 @@ export interface PushedRequest {
 }
 
 /** What the scripted agent does with a request. */
-type Reaction =
+export type Reaction =
   | {
       readonly kind: 'json';
       readonly body: unknown;
@@ -20,38 +20,38 @@ type Reaction =
     }
   | { readonly kind: 'text'; readonly text: string; readonly type: string; readonly status?: number }
   | { readonly kind: 'redirect'; readonly to: string }
-  /** Closes the connection without a byte of answer. */
+  /** Closes the connection without a byte of a response. */
   | { readonly kind: 'hang-up' }
-  /** Headers, then 20 MiB of a JSON text. */
+  /** Headers, then 20 MiB of JSON text. */
   | { readonly kind: 'huge' }
-  /** Keeps the connection and answers nothing, ever. */
+  /** Keeps the connection open and never responds. */
   | { readonly kind: 'never' };
 
-export type Script = (request: PushedRequest, count: number) => Reaction | Promise<Reaction>;
+export type AgentScript = (request: AgentRequest, count: number) => Reaction | Promise<Reaction>;
 
-/** A scripted agent behind a URL. */
-export interface PushTarget {
+/** An agent's HTTP server whose behaviour a test decides. */
+export interface ScriptedAgent {
   readonly url: string;
   readonly port: number;
-  readonly requests: readonly PushedRequest[];
+  readonly requests: readonly AgentRequest[];
   /** Replaces the script from now on. */
-  react(script: Script): void;
+  react(script: AgentScript): void;
   /** Resolves once `count` requests have arrived. */
-  received(count: number): Promise<readonly PushedRequest[]>;
+  received(count: number): Promise<readonly AgentRequest[]>;
   stop(): Promise<void>;
 }
 
-export interface PushTargetOptions {
+export interface ScriptedAgentOptions {
   /** @default '127.0.0.1' */
   readonly host?: string;
   /** @default any free one */
   readonly port?: number;
-  readonly script: Script;
+  readonly script: AgentScript;
 }
 
-export async function startPushTarget(options: PushTargetOptions): Promise<PushTarget> {
+export async function startScriptedAgent(options: ScriptedAgentOptions): Promise<ScriptedAgent> {
   let script = options.script;
-  const requests: PushedRequest[] = [];
+  const requests: AgentRequest[] = [];
   const sockets = new Set<Socket>();
   const waiters = new Set<() => void>();
   const server = createServer((request, response) => {
@@ -60,10 +60,10 @@ export async function startPushTarget(options: PushTargetOptions): Promise<PushT
     request.on('end', async () => {
       const text = Buffer.concat(chunks).toString('utf8');
       const { method = '', url: path = '', headers } = request;
-      const pushed = { method, path, headers, text, body: parse(text) };
-      requests.push(pushed);
+      const received = { method, path, headers, text, body: parse(text) };
+      requests.push(received);
       for (const wake of [...waiters]) wake();
-      carryOut(await script(pushed, requests.length), response);
+      respond(await script(received, requests.length), response);
     });
   });
   server.on('connection', (socket) => {
@@ -102,13 +102,13 @@ export async function startPushTarget(options: PushTargetOptions): Promise<PushT
   };
 }
 
-/** Answers `text` in the shape of seed 002's page. */
-export function answering(text: string): Script {
+/** Responds with `text` in the shape of {@link completed}. */
+export function answering(text: string): AgentScript {
   return (request) => ({ kind: 'json', body: completed(request, text) });
 }
 
-/** A `completed` result with one artifact, as seed 002 prints it. */
-export function completed(request: PushedRequest, text: string): unknown {
+/** A JSON-RPC response with a `completed` result of one artifact. */
+export function completed(request: AgentRequest, text: string): unknown {
   const id = (request.body as { id?: unknown } | undefined)?.id ?? null;
   return {
     jsonrpc: '2.0',
@@ -117,7 +117,7 @@ export function completed(request: PushedRequest, text: string): unknown {
   };
 }
 
-function carryOut(reaction: Reaction, response: ServerResponse): void {
+function respond(reaction: Reaction, response: ServerResponse): void {
   switch (reaction.kind) {
     case 'json':
       response.writeHead(reaction.status ?? 200, { 'content-type': 'application/json', ...reaction.headers });

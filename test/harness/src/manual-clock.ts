@@ -5,8 +5,8 @@ interface Pending {
 }
 
 /**
- * Time that moves only when told to, in the form that the platform takes (`schedule`) and in the one that
- * core takes (`sleep`, `setTimer`), so that both sides of a test can share it.
+ * A clock that moves only when a test moves it. It has the methods of the platform's clock (`schedule`) and of core's
+ * (`sleep`, `setTimer`), so that both sides of a test can share one.
  */
 export class ManualClock {
   #wall: number;
@@ -53,7 +53,7 @@ export class ManualClock {
     });
   }
 
-  /** Moves time on, running what falls due in order; promises and sockets get a few turns in between. */
+  /** Moves time on and runs what falls due, in order; between two timers, promises and sockets make progress. */
   async advance(ms: number): Promise<void> {
     const end = this.#elapsed + ms;
     await turns();
@@ -76,10 +76,10 @@ export class ManualClock {
       if (await condition()) return;
       await this.advance(stepMs);
     }
-    throw new Error(`still not so after ${limitMs / 1_000} s of manual time`);
+    throw new Error(`the condition does not hold after ${limitMs / 1_000} s of manual time`);
   }
 
-  /** Sets the wall clock forward or back, as an operator or NTP does; timers and intervals do not notice. */
+  /** Sets the wall clock forward or back, as an operator or NTP does; timers keep their time. */
   jump(ms: number): void {
     this.#wall += ms;
   }
@@ -97,17 +97,17 @@ export class ManualClock {
   }
 }
 
-/** Kinds of requests to the operating system that nobody should be overtaken at by a clock that flies. */
-const UNDER_WAY = new Set(['FSReqCallback', 'FSReqPromise', 'GetAddrInfoReqWrap', 'TCPConnectWrap']);
-const QUIET_TURNS = 8;
-const MOST_TURNS = 5_000;
+/** Requests to the operating system that finish before the clock moves on. */
+const PENDING_REQUESTS = new Set(['FSReqCallback', 'FSReqPromise', 'GetAddrInfoReqWrap', 'TCPConnectWrap']);
+const IDLE_TURNS = 8;
+const MAX_TURNS = 5_000;
 
-/** Lets promise chains, sockets that have something to read, and files that are being written, go on. */
+/** Waits until promise chains, sockets with something to read, and file operations have made progress. */
 async function turns(): Promise<void> {
-  let quiet = 0;
-  for (let turn = 0; turn < MOST_TURNS && quiet < QUIET_TURNS; turn += 1) {
+  let idle = 0;
+  for (let turn = 0; turn < MAX_TURNS && idle < IDLE_TURNS; turn += 1) {
     await new Promise<void>((resolve) => setImmediate(resolve));
-    const isBusy = process.getActiveResourcesInfo().some((kind) => UNDER_WAY.has(kind));
-    quiet = isBusy ? 0 : quiet + 1;
+    const isBusy = process.getActiveResourcesInfo().some((kind) => PENDING_REQUESTS.has(kind));
+    idle = isBusy ? 0 : idle + 1;
   }
 }

@@ -1,0 +1,19 @@
+export { type LogEntry, LogFile } from './log-file.ts';
+export { ManualClock } from './manual-clock.ts';
+export {
+  type PlatformProcess,
+  type PlatformProcessOptions,
+  startPlatformProcess,
+} from './platform-process.ts';
+export { type ProcessExit, ProgramProcess, type ProgramProcessOptions } from './program-process.ts';
+export { type LogLine, type RecordingLogger, recordingLogger } from './recording-logger.ts';
+export {
+  type AgentRequest,
+  type AgentScript,
+  answering,
+  completed,
+  type ScriptedAgent,
+  type ScriptedAgentOptions,
+  startScriptedAgent,
+} from './scripted-agent.ts';
+export { decide, insideFence, type ModelInput, type ModelStep } from './scripted-model.ts';
