@@ -119,10 +119,10 @@ export const ReportActivityRequest = wire('ReportActivityRequest', (w) =>
 export type ReportActivityRequest = WireType<typeof ReportActivityRequest>;
 
 /** Answer of `POST /workspaces/:id/activity`. */
-export const ReportActivityAnswer = wire('ReportActivityAnswer', (w) =>
+export const ReportActivityResponse = wire('ReportActivityResponse', (w) =>
   w.object({ status: w.oneOf(['logged']), activity_id: w.maybe(w.id()) }),
 );
-export type ReportActivityAnswer = WireType<typeof ReportActivityAnswer>;
+export type ReportActivityResponse = WireType<typeof ReportActivityResponse>;
 
 const digits = z.string().regex(/^\d+$/);
 
@@ -155,7 +155,7 @@ export const AckRequest = wire('AckRequest', (w) => w.object({ up_to: z.union([z
 export type AckRequest = WireType<typeof AckRequest>;
 
 /** Answer of an acknowledgement: the position now, and how many rows it newly covers. */
-export const AckAnswer = wire('AckAnswer', (w) =>
+export const AckResponse = wire('AckResponse', (w) =>
   w.object({ status: w.oneOf(['acknowledged']), up_to: z.string(), seq: Count, acknowledged: Count }),
 );
-export type AckAnswer = WireType<typeof AckAnswer>;
+export type AckResponse = WireType<typeof AckResponse>;

@@ -31,7 +31,7 @@ export const MintTokenRequest = wire('MintTokenRequest', (w) => w.object({ label
 export type MintTokenRequest = WireType<typeof MintTokenRequest>;
 
 /** Answer of a mint, 201. `auth_token` is shown once. */
-export const MintTokenAnswer = wire('MintTokenAnswer', (w) =>
+export const MintTokenResponse = wire('MintTokenResponse', (w) =>
   w.object({
     auth_token: z.string().min(1),
     workspace_id: w.id(),
@@ -39,13 +39,13 @@ export const MintTokenAnswer = wire('MintTokenAnswer', (w) =>
     message: w.promised(z.string()),
   }),
 );
-export type MintTokenAnswer = WireType<typeof MintTokenAnswer>;
+export type MintTokenResponse = WireType<typeof MintTokenResponse>;
 
 /** Answer of `DELETE /workspaces/:id/tokens/:tokenId`; `revoked_count` when all were revoked (seed 001). */
-export const RevokeTokenAnswer = wire('RevokeTokenAnswer', (w) =>
+export const RevokeTokenResponse = wire('RevokeTokenResponse', (w) =>
   w.object({ status: w.oneOf(['revoked']), revoked_count: w.maybe(Count) }),
 );
-export type RevokeTokenAnswer = WireType<typeof RevokeTokenAnswer>;
+export type RevokeTokenResponse = WireType<typeof RevokeTokenResponse>;
 
 /** One org key, without its value. `created_by`: `org-token:<prefix>`, `session` or `admin-token`. */
 export const OrgKeyRow = wire('OrgKeyRow', (w) =>
@@ -74,7 +74,7 @@ export const MintOrgKeyRequest = wire('MintOrgKeyRequest', (w) =>
 export type MintOrgKeyRequest = WireType<typeof MintOrgKeyRequest>;
 
 /** Answer of `POST /org/tokens`, 200: the key under both names that documents use (wire contract 8, row 5). */
-export const MintOrgKeyAnswer = wire('MintOrgKeyAnswer', (w) =>
+export const MintOrgKeyResponse = wire('MintOrgKeyResponse', (w) =>
   w.object({
     id: w.id(),
     prefix: w.promised(z.string()),
@@ -84,11 +84,11 @@ export const MintOrgKeyAnswer = wire('MintOrgKeyAnswer', (w) =>
     warning: w.promised(z.string()),
   }),
 );
-export type MintOrgKeyAnswer = WireType<typeof MintOrgKeyAnswer>;
+export type MintOrgKeyResponse = WireType<typeof MintOrgKeyResponse>;
 
 /** Answer of `DELETE /org/tokens/:id`. */
-export const RevokeOrgKeyAnswer = wire('RevokeOrgKeyAnswer', (w) => w.object({ revoked: w.id() }));
-export type RevokeOrgKeyAnswer = WireType<typeof RevokeOrgKeyAnswer>;
+export const RevokeOrgKeyResponse = wire('RevokeOrgKeyResponse', (w) => w.object({ revoked: w.id() }));
+export type RevokeOrgKeyResponse = WireType<typeof RevokeOrgKeyResponse>;
 
 /** Body of `POST /session`: the operator key, exchanged for an HttpOnly cookie (decision 8). */
 export const CreateSessionRequest = wire('CreateSessionRequest', (w) =>
@@ -97,5 +97,5 @@ export const CreateSessionRequest = wire('CreateSessionRequest', (w) =>
 export type CreateSessionRequest = WireType<typeof CreateSessionRequest>;
 
 /** Answer of creating and of ending a session. */
-export const SessionAnswer = wire('SessionAnswer', (w) => w.object({ status: w.oneOf(['ok']) }));
-export type SessionAnswer = WireType<typeof SessionAnswer>;
+export const SessionResponse = wire('SessionResponse', (w) => w.object({ status: w.oneOf(['ok']) }));
+export type SessionResponse = WireType<typeof SessionResponse>;

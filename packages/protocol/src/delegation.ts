@@ -29,7 +29,7 @@ export const DelegateRequest = wire('DelegateRequest', (w) =>
 export type DelegateRequest = WireType<typeof DelegateRequest>;
 
 /** Answer of delegate: 202 when new, 200 with `idempotent_hit` when the key was used for the same task. */
-export const DelegateAnswer = wire('DelegateAnswer', (w) =>
+export const DelegateResponse = wire('DelegateResponse', (w) =>
   w.object({
     delegation_id: w.id(),
     status: w.oneOf(['delegated', ...DELEGATION_STATUSES]),
@@ -38,7 +38,7 @@ export const DelegateAnswer = wire('DelegateAnswer', (w) =>
     warning: w.maybe(z.string()),
   }),
 );
-export type DelegateAnswer = WireType<typeof DelegateAnswer>;
+export type DelegateResponse = WireType<typeof DelegateResponse>;
 
 /**
  * One delegation; exactly one row each (decision 16). `response_preview` is at most 300 bytes; `result` is the
@@ -70,10 +70,10 @@ export const DelegationList = wire('DelegationList', (w) => z.array(w.use(Delega
 export type DelegationList = WireType<typeof DelegationList>;
 
 /** Answer of `POST /workspaces/:id/delegations/:delegationId/cancel`. */
-export const CancelDelegationAnswer = wire('CancelDelegationAnswer', (w) =>
+export const CancelDelegationResponse = wire('CancelDelegationResponse', (w) =>
   w.object({ delegation_id: w.id(), status: w.oneOf(DELEGATION_STATUSES) }),
 );
-export type CancelDelegationAnswer = WireType<typeof CancelDelegationAnswer>;
+export type CancelDelegationResponse = WireType<typeof CancelDelegationResponse>;
 
 /** Body of `POST /workspaces/:id/delegations/record`: a delegation the runtime sent by itself. */
 export const RecordDelegationRequest = wire('RecordDelegationRequest', (w) =>
@@ -82,10 +82,10 @@ export const RecordDelegationRequest = wire('RecordDelegationRequest', (w) =>
 export type RecordDelegationRequest = WireType<typeof RecordDelegationRequest>;
 
 /** Answer of record, 202. */
-export const RecordDelegationAnswer = wire('RecordDelegationAnswer', (w) =>
+export const RecordDelegationResponse = wire('RecordDelegationResponse', (w) =>
   w.object({ delegation_id: w.id(), status: w.oneOf(['recorded']) }),
 );
-export type RecordDelegationAnswer = WireType<typeof RecordDelegationAnswer>;
+export type RecordDelegationResponse = WireType<typeof RecordDelegationResponse>;
 
 /** Body of `POST /workspaces/:id/delegations/:delegationId/update`. */
 export const UpdateDelegationRequest = wire('UpdateDelegationRequest', (w) =>

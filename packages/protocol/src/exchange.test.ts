@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ERROR_CODES, errorMayHaveStatus, errorStatus, isErrorCode } from './error-codes.ts';
 import { checkExchange } from './exchange.ts';
-import { A2aAnswer } from './message-answers.ts';
+import { A2aResponse } from './message-responses.ts';
 
 const id = '0b9a3f6e-8a51-4c55-9f0e-2f6a52f3a111';
 const state = { workspace_id: id, status: 'online', paused: false, deleted: false };
@@ -102,7 +102,7 @@ describe('checkExchange', () => {
     };
     expect(checkExchange({ ...call, status: 202, responseBody: queued })).toEqual([]);
     expect(checkExchange({ ...call, status: 200, responseBody: queued })).not.toEqual([]);
-    expect(A2aAnswer.tolerant.safeParse({ status: 'queued', delivery_mode: 'poll' }).success).toBe(true);
+    expect(A2aResponse.tolerant.safeParse({ status: 'queued', delivery_mode: 'poll' }).success).toBe(true);
     const rpc = { jsonrpc: '2.0', id: 1, result: { anything: [1] } };
     expect(checkExchange({ ...call, status: 200, responseBody: rpc })).toEqual([]);
     const answered = { status: 'answered', message_id: 'm', in_reply_to: 'n', delivered_to: 'feed' };

@@ -6,8 +6,8 @@
 
 export {
   ACTIVITY_TYPES,
-  AckAnswer,
   AckRequest,
+  AckResponse,
   ActivityData,
   ActivityList,
   ActivityQuery,
@@ -15,35 +15,35 @@ export {
   type ActivityType,
   DELIVERY_STATES,
   type DeliveryState,
-  ReportActivityAnswer,
   ReportActivityRequest,
+  ReportActivityResponse,
 } from './activity.ts';
 export { AgentCard, AgentSkill, skillName } from './agent-card.ts';
 export {
   CreateSessionRequest,
   ListTokensQuery,
-  MintOrgKeyAnswer,
   MintOrgKeyRequest,
-  MintTokenAnswer,
+  MintOrgKeyResponse,
   MintTokenRequest,
+  MintTokenResponse,
   OrgKeyList,
   OrgKeyRow,
-  RevokeOrgKeyAnswer,
-  RevokeTokenAnswer,
-  SessionAnswer,
+  RevokeOrgKeyResponse,
+  RevokeTokenResponse,
+  SessionResponse,
   TokenList,
   TokenRow,
 } from './credentials.ts';
 export {
-  CancelDelegationAnswer,
+  CancelDelegationResponse,
   DELEGATION_STATUSES,
-  DelegateAnswer,
   DelegateRequest,
+  DelegateResponse,
   DelegationList,
   DelegationRow,
   type DelegationStatus,
-  RecordDelegationAnswer,
   RecordDelegationRequest,
+  RecordDelegationResponse,
   UpdateDelegationRequest,
 } from './delegation.ts';
 export { ErrorBody } from './error-body.ts';
@@ -89,25 +89,25 @@ export {
   textPart,
 } from './message.ts';
 export {
-  A2aAnswer,
-  AnswerAccepted,
+  A2aResponse,
   GetMessageQuery,
-  isQueuedAnswer,
+  isQueuedResponse,
   MESSAGE_STATES,
   MessageRecord,
   type MessageState,
   OwnMessageQuery,
-  QueuedAnswer,
-} from './message-answers.ts';
+  QueuedResponse,
+  ReplyAccepted,
+} from './message-responses.ts';
 export { extractAnswerText, extractMessageText, extractParts, mapAnswerText } from './message-text.ts';
 export { type MessageView, viewMessage } from './message-view.ts';
-export { Attachment, DownloadQuery, NotifyAnswer, NotifyRequest, UploadAnswer } from './notify.ts';
+export { Attachment, DownloadQuery, NotifyRequest, NotifyResponse, UploadResponse } from './notify.ts';
 export { isJsonObject, JsonObject, JsonValue, MAX_JSON_DEPTH } from './open-json.ts';
 export { OpenApiDocument } from './openapi.ts';
 export {
-  CheckAccessAnswer,
   CheckAccessRequest,
-  DiscoverAnswer,
+  CheckAccessResponse,
+  DiscoverResponse,
   Jwks,
   PeerList,
   PeerRow,
@@ -134,19 +134,19 @@ export {
   PluginRow,
   PluginSources,
   PluginsQuery,
-  RemovePluginAnswer,
-  ReportPluginAnswer,
+  RemovePluginResponse,
   ReportPluginRequest,
+  ReportPluginResponse,
   Sha256Hex,
 } from './plugin.ts';
 export {
-  HeartbeatAnswer,
   HeartbeatRequest,
-  RegisterAnswer,
+  HeartbeatResponse,
   RegisterRequest,
+  RegisterResponse,
   RuntimeMetadata,
-  UpdateCardAnswer,
   UpdateCardRequest,
+  UpdateCardResponse,
 } from './registration.ts';
 export {
   ACCESS_ERRORS,
@@ -164,17 +164,17 @@ export {
 } from './routes/route.ts';
 export { buildPath, findRoute, type KnownRoute, type RouteName, routes } from './routes/table.ts';
 export {
-  DeleteSecretAnswer,
+  DeleteSecretResponse,
   type ReadSecrets,
   readSecrets,
   SecretBundle,
   SecretList,
   SecretRow,
-  SecretsAnswer,
   SecretsQuery,
+  SecretsResponse,
   SecretValues,
-  SetSecretAnswer,
   SetSecretRequest,
+  SetSecretResponse,
 } from './secrets.ts';
 export {
   PEER_BOUNDARY_END,
@@ -186,15 +186,15 @@ export { type FencePeerTextOptions, fencePeerText, peerTextInstructions } from '
 export { type OpenWord, type Wire, type WireBuilder, type WireType, wire } from './wire.ts';
 export {
   Budget,
-  CreateWorkspaceAnswer,
   CreateWorkspaceRequest,
-  DeleteWorkspaceAnswer,
+  CreateWorkspaceResponse,
   DeleteWorkspaceQuery,
+  DeleteWorkspaceResponse,
   GetWorkspaceQuery,
-  PatchWorkspaceAnswer,
   PatchWorkspaceRequest,
-  PauseAnswer,
-  ResumeAnswer,
+  PatchWorkspaceResponse,
+  PauseResponse,
+  ResumeResponse,
   SetBudgetRequest,
   WORKSPACE_STATUSES,
   WorkspaceConnection,

@@ -32,18 +32,18 @@ export const NotifyRequest = wire('NotifyRequest', (w) =>
 export type NotifyRequest = WireType<typeof NotifyRequest>;
 
 /** Answer of notify; `duplicate` when the idempotency key was seen before. */
-export const NotifyAnswer = wire('NotifyAnswer', (w) =>
+export const NotifyResponse = wire('NotifyResponse', (w) =>
   w.object({
     status: w.oneOf(['sent']),
     activity_id: w.promised(w.id()),
     duplicate: w.maybe(z.literal(true)),
   }),
 );
-export type NotifyAnswer = WireType<typeof NotifyAnswer>;
+export type NotifyResponse = WireType<typeof NotifyResponse>;
 
 /** Answer of `POST /workspaces/:id/chat/uploads` (multipart, field `files`). */
-export const UploadAnswer = wire('UploadAnswer', (w) => w.object({ files: z.array(w.use(Attachment)) }));
-export type UploadAnswer = WireType<typeof UploadAnswer>;
+export const UploadResponse = wire('UploadResponse', (w) => w.object({ files: z.array(w.use(Attachment)) }));
+export type UploadResponse = WireType<typeof UploadResponse>;
 
 /** Query of `GET /workspaces/:id/chat/download`: the path of an uploaded file. */
 export const DownloadQuery = wire('DownloadQuery', (w) => w.object({ path: z.string().min(1) }));

@@ -8,7 +8,7 @@ import { WORKSPACE_STATUSES } from './workspace.ts';
  * Answer of `GET /registry/discover/:id`. `url` is `''` when the target has none. `peer_token` is a JWT for one
  * direct call to that target, valid until `peer_token_expires_at` (decision 9; wire contract 8, row 18).
  */
-export const DiscoverAnswer = wire('DiscoverAnswer', (w) =>
+export const DiscoverResponse = wire('DiscoverResponse', (w) =>
   w.object({
     id: w.id(),
     url: w.orEmpty(),
@@ -21,7 +21,7 @@ export const DiscoverAnswer = wire('DiscoverAnswer', (w) =>
     peer_token_expires_at: w.maybe(w.timestamp()),
   }),
 );
-export type DiscoverAnswer = WireType<typeof DiscoverAnswer>;
+export type DiscoverResponse = WireType<typeof DiscoverResponse>;
 
 /** One row of `GET /registry/:id/peers`; `url` is `''` when the peer has none. */
 export const PeerRow = wire('PeerRow', (w) =>
@@ -55,8 +55,8 @@ export const CheckAccessRequest = wire('CheckAccessRequest', (w) =>
 export type CheckAccessRequest = WireType<typeof CheckAccessRequest>;
 
 /** Answer of `POST /registry/check-access`; unknown ids are `false`. */
-export const CheckAccessAnswer = wire('CheckAccessAnswer', (w) => w.object({ allowed: z.boolean() }));
-export type CheckAccessAnswer = WireType<typeof CheckAccessAnswer>;
+export const CheckAccessResponse = wire('CheckAccessResponse', (w) => w.object({ allowed: z.boolean() }));
+export type CheckAccessResponse = WireType<typeof CheckAccessResponse>;
 
 /** The platform's public keys for peer tokens, EdDSA only (decision 9). */
 export const Jwks = wire('Jwks', (w) =>

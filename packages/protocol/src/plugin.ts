@@ -60,7 +60,7 @@ export const ReportPluginRequest = wire('ReportPluginRequest', (w) =>
 export type ReportPluginRequest = WireType<typeof ReportPluginRequest>;
 
 /** Answer of the report. */
-export const ReportPluginAnswer = wire('ReportPluginAnswer', (w) =>
+export const ReportPluginResponse = wire('ReportPluginResponse', (w) =>
   w.object({
     status: w.oneOf(['recorded']),
     plugin: w.promised(z.string()),
@@ -70,7 +70,7 @@ export const ReportPluginAnswer = wire('ReportPluginAnswer', (w) =>
     installed_at: w.maybe(w.timestamp()),
   }),
 );
-export type ReportPluginAnswer = WireType<typeof ReportPluginAnswer>;
+export type ReportPluginResponse = WireType<typeof ReportPluginResponse>;
 
 /** One plugin an agent has installed. */
 export const InstalledPlugin = wire('InstalledPlugin', (w) =>
@@ -90,7 +90,7 @@ export const InstalledPluginList = wire('InstalledPluginList', (w) => z.array(w.
 export type InstalledPluginList = WireType<typeof InstalledPluginList>;
 
 /** Answer of `DELETE /workspaces/:id/plugins/:name`. */
-export const RemovePluginAnswer = wire('RemovePluginAnswer', (w) =>
+export const RemovePluginResponse = wire('RemovePluginResponse', (w) =>
   w.object({ status: w.oneOf(['removed', 'uninstalled']), plugin: z.string() }),
 );
-export type RemovePluginAnswer = WireType<typeof RemovePluginAnswer>;
+export type RemovePluginResponse = WireType<typeof RemovePluginResponse>;

@@ -37,7 +37,7 @@ export const RegisterRequest = wire('RegisterRequest', (w) =>
 export type RegisterRequest = WireType<typeof RegisterRequest>;
 
 /** Answer of `POST /registry/register`: `auth_token` only when one was issued (wire contract 8, row 3). */
-export const RegisterAnswer = wire('RegisterAnswer', (w) =>
+export const RegisterResponse = wire('RegisterResponse', (w) =>
   w.object({
     status: w.promised(w.oneOf(['registered'])),
     id: w.promised(w.id()),
@@ -48,7 +48,7 @@ export const RegisterAnswer = wire('RegisterAnswer', (w) =>
     auth_token: w.maybe(z.string()),
   }),
 );
-export type RegisterAnswer = WireType<typeof RegisterAnswer>;
+export type RegisterResponse = WireType<typeof RegisterResponse>;
 
 /** Body of `POST /registry/update-card`: replaces the whole card (wire contract 3.12). */
 export const UpdateCardRequest = wire('UpdateCardRequest', (w) =>
@@ -59,8 +59,10 @@ export const UpdateCardRequest = wire('UpdateCardRequest', (w) =>
 export type UpdateCardRequest = WireType<typeof UpdateCardRequest>;
 
 /** Answer of `POST /registry/update-card`. */
-export const UpdateCardAnswer = wire('UpdateCardAnswer', (w) => w.object({ status: w.oneOf(['updated']) }));
-export type UpdateCardAnswer = WireType<typeof UpdateCardAnswer>;
+export const UpdateCardResponse = wire('UpdateCardResponse', (w) =>
+  w.object({ status: w.oneOf(['updated']) }),
+);
+export type UpdateCardResponse = WireType<typeof UpdateCardResponse>;
 
 /** What an agent's runtime can do by itself, and its idle timeout in seconds. */
 export const RuntimeMetadata = wire('RuntimeMetadata', (w) =>
@@ -100,7 +102,7 @@ export type HeartbeatRequest = WireType<typeof HeartbeatRequest>;
  * Answer of a heartbeat. `pending` counts messages that wait for the agent, neither acknowledged nor answered;
  * with it and `paused` the separate state poll is optional. A removed workspace gets 401 `workspace_removed` instead. Source: wire contract 10.2.
  */
-export const HeartbeatAnswer = wire('HeartbeatAnswer', (w) =>
+export const HeartbeatResponse = wire('HeartbeatResponse', (w) =>
   w.object({
     status: w.oneOf(['ok']),
     workspace_status: w.promised(w.oneOf(WORKSPACE_STATUSES)),
@@ -110,4 +112,4 @@ export const HeartbeatAnswer = wire('HeartbeatAnswer', (w) =>
     server_time: w.promised(w.timestamp()),
   }),
 );
-export type HeartbeatAnswer = WireType<typeof HeartbeatAnswer>;
+export type HeartbeatResponse = WireType<typeof HeartbeatResponse>;

@@ -30,10 +30,10 @@ export const SecretBundle = wire('SecretBundle', (w) =>
 export type SecretBundle = WireType<typeof SecretBundle>;
 
 /** Answer of `GET /workspaces/:id/secrets` and `GET /secrets`, by caller and `format` (seeds 000 and 001). */
-export const SecretsAnswer = wire('SecretsAnswer', (w) =>
+export const SecretsResponse = wire('SecretsResponse', (w) =>
   z.union([w.use(SecretBundle), w.use(SecretList), w.use(SecretValues)]),
 );
-export type SecretsAnswer = WireType<typeof SecretsAnswer>;
+export type SecretsResponse = WireType<typeof SecretsResponse>;
 
 /** Query of `GET /workspaces/:id/secrets`. */
 export const SecretsQuery = wire('SecretsQuery', (w) =>
@@ -48,16 +48,16 @@ export const SetSecretRequest = wire('SetSecretRequest', (w) =>
 export type SetSecretRequest = WireType<typeof SetSecretRequest>;
 
 /** Answer of setting a secret; `scope` is `global` on the settings routes. */
-export const SetSecretAnswer = wire('SetSecretAnswer', (w) =>
+export const SetSecretResponse = wire('SetSecretResponse', (w) =>
   w.object({ status: w.oneOf(['saved']), key: z.string(), scope: w.maybe(w.oneOf(SCOPES)) }),
 );
-export type SetSecretAnswer = WireType<typeof SetSecretAnswer>;
+export type SetSecretResponse = WireType<typeof SetSecretResponse>;
 
 /** Answer of deleting a secret. */
-export const DeleteSecretAnswer = wire('DeleteSecretAnswer', (w) =>
+export const DeleteSecretResponse = wire('DeleteSecretResponse', (w) =>
   w.object({ status: w.oneOf(['deleted']), key: z.string(), scope: w.maybe(w.oneOf(SCOPES)) }),
 );
-export type DeleteSecretAnswer = WireType<typeof DeleteSecretAnswer>;
+export type DeleteSecretResponse = WireType<typeof DeleteSecretResponse>;
 
 /** What `readSecrets` found in an answer. */
 export type ReadSecrets =

@@ -1,8 +1,8 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
 import { JsonObject, JsonValue, MAX_JSON_DEPTH } from './open-json.ts';
-import { DiscoverAnswer, PeerList } from './peers.ts';
-import { HeartbeatRequest, RegisterAnswer, RegisterRequest } from './registration.ts';
+import { DiscoverResponse, PeerList } from './peers.ts';
+import { HeartbeatRequest, RegisterRequest, RegisterResponse } from './registration.ts';
 import { type WireType, wire } from './wire.ts';
 
 const Inner = wire('Inner', (w) => w.object({ word: w.oneOf(['known']), more: w.maybe(z.string()) }));
@@ -44,8 +44,10 @@ describe('wire', () => {
   });
 
   it('reads answers of older platforms', () => {
-    expect(RegisterAnswer.tolerant.parse({ auth_token: 't', expires_at: null })).toEqual({ auth_token: 't' });
-    expect(RegisterAnswer.tolerant.parse({ status: 'registered', platform_inbound_secret: 's' })).toEqual({
+    expect(RegisterResponse.tolerant.parse({ auth_token: 't', expires_at: null })).toEqual({
+      auth_token: 't',
+    });
+    expect(RegisterResponse.tolerant.parse({ status: 'registered', platform_inbound_secret: 's' })).toEqual({
       status: 'registered',
     });
     const peer = {
@@ -62,7 +64,7 @@ describe('wire', () => {
       url: '',
       agent_card: { more: 1 },
     });
-    expect(DiscoverAnswer.tolerant.parse({ id: 'ws_1' })).toEqual({ id: 'ws_1', url: '' });
+    expect(DiscoverResponse.tolerant.parse({ id: 'ws_1' })).toEqual({ id: 'ws_1', url: '' });
   });
 });
 
@@ -74,8 +76,8 @@ describe('types', () => {
     expectTypeOf<WireType<typeof RegisterRequest>['delivery_mode']>().toEqualTypeOf<
       'push' | 'poll' | undefined
     >();
-    expectTypeOf<keyof WireType<typeof DiscoverAnswer>>().toExtend<string>();
-    expectTypeOf<WireType<typeof DiscoverAnswer>['url']>().toEqualTypeOf<string>();
+    expectTypeOf<keyof WireType<typeof DiscoverResponse>>().toExtend<string>();
+    expectTypeOf<WireType<typeof DiscoverResponse>['url']>().toEqualTypeOf<string>();
   });
 });
 

@@ -96,10 +96,10 @@ export const PatchWorkspaceRequest = wire('PatchWorkspaceRequest', (w) =>
 export type PatchWorkspaceRequest = WireType<typeof PatchWorkspaceRequest>;
 
 /** Answer of `PATCH /workspaces/:id`. */
-export const PatchWorkspaceAnswer = wire('PatchWorkspaceAnswer', (w) =>
+export const PatchWorkspaceResponse = wire('PatchWorkspaceResponse', (w) =>
   w.object({ status: w.oneOf(['updated']), needs_restart: w.maybe(z.literal(true)) }),
 );
-export type PatchWorkspaceAnswer = WireType<typeof PatchWorkspaceAnswer>;
+export type PatchWorkspaceResponse = WireType<typeof PatchWorkspaceResponse>;
 
 /**
  * Body of `POST /workspaces`. `external: true` or `runtime: "external"` selects a remote agent; the keys after
@@ -144,7 +144,7 @@ export const WorkspaceConnection = wire('WorkspaceConnection', (w) =>
 export type WorkspaceConnection = WireType<typeof WorkspaceConnection>;
 
 /** Answer of `POST /workspaces`, 201. We always send `connection`, with a URL as well (decision 3). */
-export const CreateWorkspaceAnswer = wire('CreateWorkspaceAnswer', (w) =>
+export const CreateWorkspaceResponse = wire('CreateWorkspaceResponse', (w) =>
   w.object({
     id: w.id(),
     external: w.promised(z.boolean()),
@@ -152,7 +152,7 @@ export const CreateWorkspaceAnswer = wire('CreateWorkspaceAnswer', (w) =>
     connection: w.promised(w.use(WorkspaceConnection)),
   }),
 );
-export type CreateWorkspaceAnswer = WireType<typeof CreateWorkspaceAnswer>;
+export type CreateWorkspaceResponse = WireType<typeof CreateWorkspaceResponse>;
 
 /** Query of `DELETE /workspaces/:id`: `confirm=true` takes the children along, `purge=true` erases the rows. */
 export const DeleteWorkspaceQuery = wire('DeleteWorkspaceQuery', (w) =>
@@ -161,22 +161,22 @@ export const DeleteWorkspaceQuery = wire('DeleteWorkspaceQuery', (w) =>
 export type DeleteWorkspaceQuery = WireType<typeof DeleteWorkspaceQuery>;
 
 /** Answer of `DELETE /workspaces/:id`. Children without `confirm=true` are a 409 `confirmation_required`. */
-export const DeleteWorkspaceAnswer = wire('DeleteWorkspaceAnswer', (w) =>
+export const DeleteWorkspaceResponse = wire('DeleteWorkspaceResponse', (w) =>
   w.object({ status: w.oneOf(['removed', 'purged']), cascade_deleted: Count }),
 );
-export type DeleteWorkspaceAnswer = WireType<typeof DeleteWorkspaceAnswer>;
+export type DeleteWorkspaceResponse = WireType<typeof DeleteWorkspaceResponse>;
 
 /** Answer of `POST /workspaces/:id/pause`; the count includes the descendants. */
-export const PauseAnswer = wire('PauseAnswer', (w) =>
+export const PauseResponse = wire('PauseResponse', (w) =>
   w.object({ status: w.oneOf(['paused']), paused_count: Count }),
 );
-export type PauseAnswer = WireType<typeof PauseAnswer>;
+export type PauseResponse = WireType<typeof PauseResponse>;
 
 /** Answer of `POST /workspaces/:id/resume`: `awaiting_agent` until the next heartbeat (decision 17). */
-export const ResumeAnswer = wire('ResumeAnswer', (w) =>
+export const ResumeResponse = wire('ResumeResponse', (w) =>
   w.object({ status: w.oneOf(['awaiting_agent']), resumed_count: Count }),
 );
-export type ResumeAnswer = WireType<typeof ResumeAnswer>;
+export type ResumeResponse = WireType<typeof ResumeResponse>;
 
 /** Answer of `GET /workspaces/:id/state`; gone ones are a 404 `workspace_removed` with `deleted: true`. */
 export const WorkspaceState = wire('WorkspaceState', (w) =>

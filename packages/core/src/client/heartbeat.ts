@@ -1,4 +1,4 @@
-import type { HeartbeatAnswer, HeartbeatRequest, RuntimeMetadata } from '@molecule-ai/protocol';
+import type { HeartbeatRequest, HeartbeatResponse, RuntimeMetadata } from '@molecule-ai/protocol';
 
 /** What the agent reports about its work. What is left out keeps the value of the heartbeat before. */
 export interface HeartbeatMetrics {
@@ -48,7 +48,7 @@ export function heartbeatBody(
 }
 
 /** Reads the response to a heartbeat. */
-export function readHeartbeatReport(response: HeartbeatAnswer): HeartbeatReport {
+export function readHeartbeatReport(response: HeartbeatResponse): HeartbeatReport {
   return {
     workspaceStatus: response.workspace_status ?? null,
     paused: response.paused ?? null,

@@ -1,4 +1,4 @@
-import { type RegisterAnswer, type RegisterRequest, routes } from '@molecule-ai/protocol';
+import { type RegisterRequest, type RegisterResponse, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { call } from '../platform-api/call.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
@@ -36,7 +36,7 @@ export async function registerAgent(context: ClientContext, options: CallOptions
 }
 
 /** An old platform insists on a URL in poll mode too: then once more with the Python SDK's placeholder. */
-async function sendRegistration(context: ClientContext, { signal }: CallOptions): Promise<RegisterAnswer> {
+async function sendRegistration(context: ClientContext, { signal }: CallOptions): Promise<RegisterResponse> {
   const { settings, transport, tokens, logger } = context;
   const bearer = tokens.current() === undefined ? (settings.adminToken ?? undefined) : undefined;
   const body: RegisterRequest = {

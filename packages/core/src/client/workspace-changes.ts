@@ -1,6 +1,6 @@
 import type {
-  CreateWorkspaceAnswer,
   CreateWorkspaceRequest,
+  CreateWorkspaceResponse,
   DeliveryMode,
   PatchWorkspaceRequest,
 } from '@molecule-ai/protocol';
@@ -33,7 +33,7 @@ export interface CreatedWorkspace {
   /** Its first token, shown once; `null` when the platform gave none. Hand it to the agent, do not log it. */
   readonly authToken: string | null;
   /** What the agent needs to connect, as the platform sent it; holds the token too. */
-  readonly connection: NonNullable<CreateWorkspaceAnswer['connection']> | null;
+  readonly connection: NonNullable<CreateWorkspaceResponse['connection']> | null;
 }
 
 /** Changes of a workspace; what is left out stays. */
@@ -69,7 +69,7 @@ export function createBody(workspace: NewWorkspace): CreateWorkspaceRequest {
 }
 
 /** What `POST /workspaces` answered. */
-export function createdWorkspace(answer: CreateWorkspaceAnswer): CreatedWorkspace {
+export function createdWorkspace(answer: CreateWorkspaceResponse): CreatedWorkspace {
   const { id, status, connection } = answer;
   return { id, status, authToken: connection?.auth_token || null, connection: connection ?? null };
 }

@@ -4,7 +4,7 @@ import {
   extractParts,
   fencePeerText,
   isJsonObject,
-  isQueuedAnswer,
+  isQueuedResponse,
   type JsonObject,
   type JsonValue,
   type MessageRecord,
@@ -121,7 +121,7 @@ export function readReply(
   facts: { peerId: string; messageId: string; isWrapped: boolean },
 ): PeerReply {
   const raw = (body ?? null) as JsonValue;
-  const isQueued = isQueuedAnswer(raw);
+  const isQueued = isQueuedResponse(raw);
   const isHeld = isQueued && isJsonObject(raw) && raw.held === true;
   return new PeerReply({ ...facts, status: isQueued ? 'queued' : statusOf(raw), raw, via: 'proxy', isHeld });
 }

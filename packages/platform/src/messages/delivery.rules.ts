@@ -1,4 +1,4 @@
-import type { QueuedAnswer } from '@molecule-ai/protocol';
+import type { QueuedResponse } from '@molecule-ai/protocol';
 import type { WorkspaceRow } from '../database/schema.ts';
 import type { MessageRow } from './message.store.ts';
 
@@ -59,11 +59,11 @@ export function retryDelayMs(attempts: number, random: number): number {
 }
 
 /** The 202 body of a message that has no answer yet (wire contract 8, row 35). */
-export function queuedAnswer(
+export function queuedResponse(
   message: Pick<MessageRow, 'id' | 'message_id'>,
   target: DeliveryTarget,
   depth: number,
-): QueuedAnswer {
+): QueuedResponse {
   const held = target.status === 'paused';
   return {
     queued: true,

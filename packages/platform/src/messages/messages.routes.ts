@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type A2aAnswer, type JsonObject, type QueuedAnswer, routes } from '@molecule-ai/protocol';
+import { type A2aResponse, type JsonObject, type QueuedResponse, routes } from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import { workspaceRemoved } from '../directory/workspace-directory.ts';
@@ -36,7 +36,7 @@ export function mountMessagesRoutes(
   const send = async (
     { body: message, caller, request, reply }: IncomingCall,
     targetId: string,
-  ): Promise<A2aAnswer | StatusResponse<202, QueuedAnswer>> => {
+  ): Promise<A2aResponse | StatusResponse<202, QueuedResponse>> => {
     const bounds = { field: 'X-Timeout', max: MAX_HOLD_SECONDS };
     const holdSeconds =
       parseWaitSeconds(headerOf(request, 'x-timeout'), bounds) ?? settings.answerHoldSeconds;
@@ -48,7 +48,7 @@ export function mountMessagesRoutes(
     const { answer, error } = await show(result, caller, connection);
     if (answer === null) throw failureToError(error);
     // The agent's own JSON, passed on as it is.
-    return underRequestId(answer, message.view.envelope) as JsonObject as A2aAnswer;
+    return underRequestId(answer, message.view.envelope) as JsonObject as A2aResponse;
   };
 
   const options = {

@@ -1,4 +1,4 @@
-import type { AnswerAccepted, JsonObject, MessageRecord, QueuedAnswer } from '@molecule-ai/protocol';
+import type { JsonObject, MessageRecord, QueuedResponse, ReplyAccepted } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
@@ -10,7 +10,7 @@ import { CANVAS_CALLER } from '../http/principal.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { type IncomingMessage, MessageAcceptance } from './accept/accept-message.service.ts';
-import { isHeld, queuedAnswer } from './delivery.rules.ts';
+import { isHeld, queuedResponse } from './delivery.rules.ts';
 import { type MessageRow, MessageStore } from './message.store.ts';
 import { MessageQueue } from './message-queue.ts';
 import { CallerReceipts } from './outcome/caller-receipts.ts';
@@ -35,9 +35,9 @@ export interface SentOutcome {
 
 /** What the sender of a message gets. */
 export type SendResult =
-  | { readonly kind: 'reply'; readonly body: AnswerAccepted }
+  | { readonly kind: 'reply'; readonly body: ReplyAccepted }
   | ({ readonly kind: 'outcome' } & SentOutcome)
-  | { readonly kind: 'queued'; readonly body: QueuedAnswer };
+  | { readonly kind: 'queued'; readonly body: QueuedResponse };
 
 /** A message as its sender finds it. */
 export interface MessageStatus {
@@ -216,7 +216,7 @@ export class MessagesService {
 
   async #queued(row: MessageRow, target: WorkspaceRow): Promise<SendResult> {
     const depth = await this.#options.activity.pendingCount(target.id);
-    return { kind: 'queued', body: queuedAnswer(row, target, depth) };
+    return { kind: 'queued', body: queuedResponse(row, target, depth) };
   }
 
   async #find({ workspaceId, messageId, byOperator }: MessageReference): Promise<MessageRow | undefined> {

@@ -1,4 +1,4 @@
-import type { DeliveryMode, DiscoverAnswer, PeerRow, WorkspaceStatus } from '@molecule-ai/protocol';
+import type { DeliveryMode, DiscoverResponse, PeerRow, WorkspaceStatus } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
@@ -20,7 +20,7 @@ export class DiscoveryService {
   }
 
   /** Where a workspace is. `callerId` is null for an operator, who may find everybody. */
-  async discover(callerId: string | null, targetId: string): Promise<DiscoverAnswer> {
+  async discover(callerId: string | null, targetId: string): Promise<DiscoverResponse> {
     const { addressGuard, hierarchy, workspaces } = this.#options;
     if (callerId !== null && !(await hierarchy.canCommunicate(callerId, targetId))) {
       throw new ApiError(403, 'access_denied', 'not authorized to discover this workspace');

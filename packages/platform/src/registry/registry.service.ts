@@ -1,9 +1,9 @@
 import type {
   AgentCard,
-  HeartbeatAnswer,
   HeartbeatRequest,
-  RegisterAnswer,
+  HeartbeatResponse,
   RegisterRequest,
+  RegisterResponse,
 } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import type { PlatformContext } from '../context.ts';
@@ -37,7 +37,7 @@ export class RegistryService {
   }
 
   /** Stores the agent's address and card; the response carries a token if the agent needs one. */
-  register(workspaceId: string, body: RegisterRequest, identity: Identity): Promise<RegisterAnswer> {
+  register(workspaceId: string, body: RegisterRequest, identity: Identity): Promise<RegisterResponse> {
     const { clock, database, settings, tokens, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const workspace = await workspaces.find(workspaceId, unit.trx);
@@ -67,7 +67,7 @@ export class RegistryService {
     });
   }
 
-  async heartbeat(workspaceId: string, body: HeartbeatRequest): Promise<HeartbeatAnswer> {
+  async heartbeat(workspaceId: string, body: HeartbeatRequest): Promise<HeartbeatResponse> {
     const { activity, clock, database, events, liveness, workspaces } = this.#options;
     const status = await database.transaction(async (unit) => {
       const row = await workspaces.require(workspaceId, unit.trx);

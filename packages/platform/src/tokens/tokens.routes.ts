@@ -1,4 +1,4 @@
-import { type MintTokenAnswer, routes } from '@molecule-ai/protocol';
+import { type MintTokenResponse, routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import { mount } from '../http/mount.ts';
 import { parseWorkspaceId } from '../http/parse.ts';
@@ -9,7 +9,7 @@ const MAX_PAGE = 200;
 
 /** Tokens of a workspace, for an operator or the workspace itself. */
 export function mountTokensRoutes(app: FastifyInstance, tokens: TokensService): void {
-  const mint = async (workspaceId: string): Promise<MintTokenAnswer> => {
+  const mint = async (workspaceId: string): Promise<MintTokenResponse> => {
     const { id, token } = await tokens.mint(workspaceId);
     const message = 'Store this token now; it is not shown again.';
     return { auth_token: token, workspace_id: workspaceId, id, message };

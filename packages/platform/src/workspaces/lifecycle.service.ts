@@ -1,4 +1,4 @@
-import type { DeleteWorkspaceAnswer, PauseAnswer, ResumeAnswer } from '@molecule-ai/protocol';
+import type { DeleteWorkspaceResponse, PauseResponse, ResumeResponse } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
@@ -30,7 +30,7 @@ export class LifecycleService {
     this.#options = options;
   }
 
-  pause(id: string): Promise<PauseAnswer> {
+  pause(id: string): Promise<PauseResponse> {
     const { database, liveness, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const row = await workspaces.require(id, unit.trx);
@@ -46,7 +46,7 @@ export class LifecycleService {
     });
   }
 
-  resume(id: string): Promise<ResumeAnswer> {
+  resume(id: string): Promise<ResumeResponse> {
     const { database, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const row = await workspaces.require(id, unit.trx);
@@ -66,7 +66,7 @@ export class LifecycleService {
   remove(
     id: string,
     { confirmed, purge }: { confirmed: boolean; purge: boolean },
-  ): Promise<DeleteWorkspaceAnswer> {
+  ): Promise<DeleteWorkspaceResponse> {
     const { database, hierarchy, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       if ((await workspaces.find(id, unit.trx)) === undefined) throw workspaceNotFound();

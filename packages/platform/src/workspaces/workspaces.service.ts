@@ -1,8 +1,8 @@
 import type {
-  CreateWorkspaceAnswer,
   CreateWorkspaceRequest,
-  PatchWorkspaceAnswer,
+  CreateWorkspaceResponse,
   PatchWorkspaceRequest,
+  PatchWorkspaceResponse,
   WorkspaceDetail,
   WorkspaceListRow,
   WorkspaceState,
@@ -45,7 +45,7 @@ export class WorkspacesService {
   }
 
   /** Creates a workspace for an agent that runs elsewhere, with its first token and samples to connect it. */
-  async create(body: CreateWorkspaceRequest): Promise<CreateWorkspaceAnswer> {
+  async create(body: CreateWorkspaceRequest): Promise<CreateWorkspaceResponse> {
     const { addressGuard, clock, database, events, tokens, workspaces } = this.#options;
     refuseUnsupported(body);
     const requested = { url: body.url, deliveryMode: body.delivery_mode };
@@ -98,7 +98,7 @@ export class WorkspacesService {
   }
 
   /** Changes all fields of the body or none. */
-  patch(id: string, caller: Caller, body: PatchWorkspaceRequest): Promise<PatchWorkspaceAnswer> {
+  patch(id: string, caller: Caller, body: PatchWorkspaceRequest): Promise<PatchWorkspaceResponse> {
     const { clock, database, events, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const row = await workspaces.require(id, unit.trx);

@@ -1,18 +1,18 @@
 import {
-  CheckAccessAnswer,
   CheckAccessRequest,
-  DiscoverAnswer,
+  CheckAccessResponse,
+  DiscoverResponse,
   Jwks,
   PeerList,
   PeersQuery,
 } from '../peers.ts';
 import {
-  HeartbeatAnswer,
   HeartbeatRequest,
-  RegisterAnswer,
+  HeartbeatResponse,
   RegisterRequest,
-  UpdateCardAnswer,
+  RegisterResponse,
   UpdateCardRequest,
+  UpdateCardResponse,
 } from '../registration.ts';
 import { defineRoutes } from './route.ts';
 
@@ -24,7 +24,7 @@ export const registryRoutes = defineRoutes({
     summary: 'Registers the agent of a workspace; the first register also returns its token.',
     access: 'claim',
     request: RegisterRequest,
-    responses: { 200: RegisterAnswer },
+    responses: { 200: RegisterResponse },
     errors: ['unsafe_url', 'url_required', 'invalid_workspace_id', 'token_limit'],
     repeat: 'idempotent',
   },
@@ -34,7 +34,7 @@ export const registryRoutes = defineRoutes({
     summary: 'Reports that the agent is alive, with its metrics, and returns the state of its workspace.',
     access: 'own',
     request: HeartbeatRequest,
-    responses: { 200: HeartbeatAnswer },
+    responses: { 200: HeartbeatResponse },
     repeat: 'idempotent',
   },
   updateCard: {
@@ -43,7 +43,7 @@ export const registryRoutes = defineRoutes({
     summary: 'Replaces the agent card of a workspace.',
     access: 'own',
     request: UpdateCardRequest,
-    responses: { 200: UpdateCardAnswer },
+    responses: { 200: UpdateCardResponse },
     repeat: 'idempotent',
   },
   discover: {
@@ -51,7 +51,7 @@ export const registryRoutes = defineRoutes({
     path: '/registry/discover/:id',
     summary: 'Returns where a peer can be reached.',
     access: 'caller',
-    responses: { 200: DiscoverAnswer },
+    responses: { 200: DiscoverResponse },
     errors: [
       'access_denied',
       'unsafe_url',
@@ -74,7 +74,7 @@ export const registryRoutes = defineRoutes({
     summary: 'Returns whether one workspace may communicate with another.',
     access: 'caller',
     request: CheckAccessRequest,
-    responses: { 200: CheckAccessAnswer },
+    responses: { 200: CheckAccessResponse },
     errors: ['invalid_workspace_id'],
     repeat: 'safe',
   },

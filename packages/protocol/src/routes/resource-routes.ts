@@ -6,18 +6,18 @@ import {
   PluginList,
   PluginSources,
   PluginsQuery,
-  RemovePluginAnswer,
-  ReportPluginAnswer,
+  RemovePluginResponse,
   ReportPluginRequest,
+  ReportPluginResponse,
 } from '../plugin.ts';
 import {
-  DeleteSecretAnswer,
+  DeleteSecretResponse,
   SecretList,
-  SecretsAnswer,
   SecretsQuery,
+  SecretsResponse,
   SecretValues,
-  SetSecretAnswer,
   SetSecretRequest,
+  SetSecretResponse,
 } from '../secrets.ts';
 import { defineRoutes } from './route.ts';
 
@@ -39,13 +39,13 @@ const NOT_MODIFIED = { media: '' } as const;
 const GZIP = { media: 'application/gzip' } as const;
 const SET_SECRET = {
   request: SetSecretRequest,
-  responses: { 200: SetSecretAnswer },
+  responses: { 200: SetSecretResponse },
   errors: SETTING,
   repeat: 'idempotent',
 } as const;
 const DELETE_SECRET = {
   method: 'DELETE',
-  responses: { 200: DeleteSecretAnswer },
+  responses: { 200: DeleteSecretResponse },
   errors: ['secret_not_found'],
   repeat: 'idempotent',
 } as const;
@@ -66,7 +66,7 @@ export const resourceRoutes = defineRoutes({
     summary: 'Lists the secrets of the workspace; with values only for its own token.',
     access: 'workspace',
     query: SecretsQuery,
-    responses: { 200: SecretsAnswer, 304: NOT_MODIFIED },
+    responses: { 200: SecretsResponse, 304: NOT_MODIFIED },
     errors: UNREADABLE,
   },
   pullOwnSecrets: {
@@ -75,7 +75,7 @@ export const resourceRoutes = defineRoutes({
     summary: 'Returns the secrets of the workspace of the token.',
     access: 'own',
     query: SecretsQuery,
-    responses: { 200: SecretsAnswer, 304: NOT_MODIFIED },
+    responses: { 200: SecretsResponse, 304: NOT_MODIFIED },
     errors: UNREADABLE,
   },
   setSecret: {
@@ -208,7 +208,7 @@ export const resourceRoutes = defineRoutes({
     summary: 'Reports that the agent installed a plugin.',
     access: 'workspace',
     request: ReportPluginRequest,
-    responses: { 200: ReportPluginAnswer },
+    responses: { 200: ReportPluginResponse },
     errors: PLUGIN,
     repeat: 'idempotent',
   },
@@ -217,7 +217,7 @@ export const resourceRoutes = defineRoutes({
     path: '/workspaces/:id/plugins/:name',
     summary: 'Removes a plugin from what the agent has installed.',
     access: 'workspace',
-    responses: { 200: RemovePluginAnswer },
+    responses: { 200: RemovePluginResponse },
     errors: ['plugin_not_found', 'invalid_plugin_name'],
     repeat: 'idempotent',
   },

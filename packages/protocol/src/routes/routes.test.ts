@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
 import { ERROR_CODE_LIST, isErrorCode } from '../error-codes.ts';
-import type { A2aAnswer, QueuedAnswer } from '../message-answers.ts';
+import type { A2aResponse, QueuedResponse } from '../message-responses.ts';
 import type { NotifyRequest } from '../notify.ts';
 import {
   ACCESS_ERRORS,
@@ -69,8 +69,8 @@ describe('routes', () => {
     expectTypeOf<RouteRequest<typeof routes.pauseWorkspace>>().toEqualTypeOf<undefined>();
     expectTypeOf<RouteQuery<typeof routes.notify>>().toEqualTypeOf<undefined>();
     expectTypeOf<RouteQuery<typeof routes.listActivity>['wait']>().toEqualTypeOf<string | undefined>();
-    expectTypeOf<RouteResponse<typeof routes.sendMessage>>().toEqualTypeOf<A2aAnswer | QueuedAnswer>();
-    expectTypeOf<RouteResponse<typeof routes.sendMessage, 202>>().toEqualTypeOf<QueuedAnswer>();
+    expectTypeOf<RouteResponse<typeof routes.sendMessage>>().toEqualTypeOf<A2aResponse | QueuedResponse>();
+    expectTypeOf<RouteResponse<typeof routes.sendMessage, 202>>().toEqualTypeOf<QueuedResponse>();
     expectTypeOf<RouteResponse<typeof routes.pullSecrets, 304>>().toEqualTypeOf<undefined>();
   });
 });

@@ -1,4 +1,4 @@
-import type { AnswerAccepted } from '@molecule-ai/protocol';
+import type { ReplyAccepted } from '@molecule-ai/protocol';
 import type { ActivityService } from '../../activity/activity.service.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { Queryable, UnitOfWork } from '../../database/platform-database.ts';
@@ -40,7 +40,7 @@ interface AdmittedMessage {
 /** What became of it. */
 export type Acceptance =
   /** It answered another message. */
-  | { readonly kind: 'reply'; readonly body: AnswerAccepted }
+  | { readonly kind: 'reply'; readonly body: ReplyAccepted }
   | {
       readonly kind: 'message';
       readonly row: MessageRow;
@@ -217,7 +217,7 @@ function acceptedReply(
   destination: OutcomeDestination,
   isRepeat: boolean,
 ): Acceptance {
-  const body: AnswerAccepted = {
+  const body: ReplyAccepted = {
     status: 'answered',
     message_id: messageId,
     in_reply_to: inReplyTo,

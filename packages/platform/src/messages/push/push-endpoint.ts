@@ -3,7 +3,7 @@ import {
   BODY_LIMITS,
   type ErrorBody,
   isJsonObject,
-  isQueuedAnswer,
+  isQueuedResponse,
   type JsonObject,
   JsonRpcResponse,
 } from '@molecule-ai/protocol';
@@ -154,7 +154,7 @@ function parseAnswer(text: string, status: number): PushResult {
     body = undefined;
   }
   if (isJsonObject(body)) {
-    if (isQueuedAnswer(body)) return { kind: 'accepted' };
+    if (isQueuedResponse(body)) return { kind: 'accepted' };
     if (JsonRpcResponse.strict.safeParse(body).success) return { kind: 'answer', body };
   }
   if (status === 202 || status === 204) return { kind: 'accepted' };

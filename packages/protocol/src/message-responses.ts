@@ -9,7 +9,7 @@ import { type WireType, wire } from './wire.ts';
  * 202 of an A2A call: stored, not answered yet. `held` says that the target is paused. Ask for the answer at
  * `GET /workspaces/<caller>/messages/<message_id>?wait=N`. Source: wire contract 8, row 35; decision 11.
  */
-export const QueuedAnswer = wire('QueuedAnswer', (w) =>
+export const QueuedResponse = wire('QueuedResponse', (w) =>
   w
     .object({
       queued: w.promised(z.literal(true)),
@@ -24,13 +24,13 @@ export const QueuedAnswer = wire('QueuedAnswer', (w) =>
     })
     .refine((body) => body.queued === true || body.status === 'queued', 'must say that it is queued'),
 );
-export type QueuedAnswer = WireType<typeof QueuedAnswer>;
+export type QueuedResponse = WireType<typeof QueuedResponse>;
 
 /**
  * 200 of an A2A call whose message was itself an answer (`metadata.in_reply_to`): given to the waiting caller,
  * or put into the caller's feed. Source: decision 11.
  */
-export const AnswerAccepted = wire('AnswerAccepted', (w) =>
+export const ReplyAccepted = wire('ReplyAccepted', (w) =>
   w.object({
     status: z.literal('answered'),
     message_id: MessageId,
@@ -39,16 +39,16 @@ export const AnswerAccepted = wire('AnswerAccepted', (w) =>
     duplicate: w.maybe(z.literal(true)),
   }),
 );
-export type AnswerAccepted = WireType<typeof AnswerAccepted>;
+export type ReplyAccepted = WireType<typeof ReplyAccepted>;
 
 /** 200 of an A2A call. Other platforms also answer 200 for queued, which only a tolerant reader takes. */
-export const A2aAnswer = wire('A2aAnswer', (w) =>
+export const A2aResponse = wire('A2aResponse', (w) =>
   w.either(
-    z.union([AnswerAccepted.strict, JsonRpcResponse.strict]),
-    z.union([AnswerAccepted.tolerant, QueuedAnswer.tolerant, JsonRpcResponse.tolerant]),
+    z.union([ReplyAccepted.strict, JsonRpcResponse.strict]),
+    z.union([ReplyAccepted.tolerant, QueuedResponse.tolerant, JsonRpcResponse.tolerant]),
   ),
 );
-export type A2aAnswer = WireType<typeof A2aAnswer>;
+export type A2aResponse = WireType<typeof A2aResponse>;
 
 /** Query of an A2A call on `/a2a`: the target workspace (wire contract 8, row 16). */
 export const OwnMessageQuery = wire('OwnMessageQuery', (w) => w.object({ target: w.maybe(w.id()) }));
@@ -84,7 +84,7 @@ export const MessageRecord = wire('MessageRecord', (w) =>
 export type MessageRecord = WireType<typeof MessageRecord>;
 
 /** True for every "stored, not answered yet" body of the family, whatever its status (wire contract 3.19). */
-export function isQueuedAnswer(body: JsonValue): boolean {
+export function isQueuedResponse(body: JsonValue): boolean {
   if (!isJsonObject(body) || 'jsonrpc' in body || 'result' in body) return false;
   return body.queued === true || body.status === 'queued';
 }
