@@ -1,7 +1,7 @@
 import { Pool } from 'undici';
 import { type Figure, ratioFigure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
-import { startPlatformProcess } from './servers/start-platform.ts';
+import { startPlatform } from './servers/start-platform.ts';
 import { startProcess } from './servers/start-process.ts';
 import { compareThroughput } from './throughput.ts';
 
@@ -40,7 +40,7 @@ export async function benchProxiedCall(options: BenchmarkOptions): Promise<Figur
 
 /** A platform with a caller and the agent it calls. */
 async function startSide(synchronous: 'full' | 'normal', agentUrl: string) {
-  const platform = await startPlatformProcess(synchronous);
+  const platform = await startPlatform(synchronous);
   const caller = await platform.join('caller');
   const target = await platform.join('target', agentUrl);
   const pool = new Pool(platform.url, { connections: 64 });

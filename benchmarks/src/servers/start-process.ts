@@ -1,5 +1,8 @@
-import { fork } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ProgramProcess } from '@molecule-tests/harness';
 
 export interface StartedProcess {
   readonly url: string;
@@ -11,18 +14,15 @@ export async function startProcess(
   module: 'agent-server' | 'reverse-proxy',
   ...args: string[]
 ): Promise<StartedProcess> {
-  const child = fork(fileURLToPath(new URL(`./${module}.js`, import.meta.url)), args);
-  const url = await new Promise<string>((resolve, reject) => {
-    child.once('message', (message) => resolve((message as { url: string }).url));
-    child.once('exit', (code) => reject(new Error(`${module} ended with ${code}`)));
-    child.once('error', reject);
-  });
+  const folder = mkdtempSync(join(tmpdir(), 'molecule-bench-'));
+  const program = fileURLToPath(new URL(`./${module}.js`, import.meta.url));
+  const started = new ProgramProcess({ name: module, program, arguments: args, folder });
+  const { url } = await started.waitForLog(([first]) => first);
   return {
-    url,
+    url: String(url),
     close: async () => {
-      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-      child.disconnect();
-      await ended;
+      await started.kill();
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -34,7 +34,7 @@ async function main(): Promise<number> {
   // Whoever reads our output may go away before we do.
   process.stdout.on('error', () => interrupt('Nobody reads the output', 1));
   try {
-    return await perform(args, interruption.signal);
+    return await runAndReport(args, interruption.signal);
   } catch (error) {
     if (!(error instanceof Interruption)) throw error;
     process.stderr.write(`\n${error.message}; no process and no file is left.\n`);
@@ -42,10 +42,10 @@ async function main(): Promise<number> {
   }
 }
 
-async function perform(args: DemoArguments, interrupted: AbortSignal): Promise<number> {
+async function runAndReport(args: DemoArguments, interrupted: AbortSignal): Promise<number> {
   const timeline = new Timeline({ asJson: args.json });
   const verdicts = await runDemo(args, timeline, interrupted);
-  timeline.scene('Checks');
+  timeline.step('Checks');
   for (const verdict of verdicts) timeline.verdict(verdict);
   const broken = verdicts.filter(({ holds }) => !holds).map(({ name }) => name);
   timeline.note(broken.length === 0 ? '\nEvery check holds.' : `\nBroken: ${broken.join(', ')}`);

@@ -1,59 +1,54 @@
 import type { DemoArguments } from './arguments.ts';
+import { Deadline } from './deadline.ts';
+import { DemoRun } from './demo-run.ts';
 import { Checks, type Verdict } from './output/checks.ts';
-import { Patience } from './output/patience.ts';
 import type { Timeline } from './output/timeline.ts';
-import { askTheParent } from './scenes/ask-the-parent.ts';
-import { bringInTheAgents } from './scenes/bring-in-the-agents.ts';
-import { keepItRunning } from './scenes/keep-it-running.ts';
-import { killAChild } from './scenes/kill-a-child.ts';
-import { openThePlatform } from './scenes/open-the-platform.ts';
-import type { Play } from './scenes/play.ts';
-import { sayGoodbye } from './scenes/say-goodbye.ts';
-import { Stage } from './stage/stage.ts';
+import { askTheParent } from './steps/ask-the-parent.ts';
+import { endAgents } from './steps/end-agents.ts';
+import { keepRunning } from './steps/keep-running.ts';
+import { killAChild } from './steps/kill-a-child.ts';
+import { startAgents } from './steps/start-agents.ts';
+import { startPlatform } from './steps/start-platform.ts';
 
 const LONGEST_RUN_MS = 45_000;
 
 /**
- * Runs the scenes, clears the stage whatever happened, and gives what came of each promise.
- * @throws the reason of `interrupted`, when that is what ended the scenes; the stage is clear then as well.
+ * Runs the steps, clears up whatever happened, and returns the result of each promise.
+ * @throws the reason of `interrupted` when that ended the steps; everything is cleared up then as well
  */
 export async function runDemo(
   args: DemoArguments,
   timeline: Timeline,
   interrupted: AbortSignal,
 ): Promise<readonly Verdict[]> {
-  const stage = new Stage();
   const checks = new Checks();
   if (args.keep) checks.leaveOut('paused', 'removed', 'stopped');
-  const patience = new Patience(LONGEST_RUN_MS, interrupted);
+  const deadline = new Deadline(LONGEST_RUN_MS, interrupted);
+  const run = new DemoRun({ break: args.break, timeline, checks, deadline });
   let failure: unknown;
   try {
-    const play = { break: args.break, stage, checks, timeline, patience };
-    await runScenes(play, args.keep ? interrupted : undefined);
+    await runSteps(run, args.keep ? interrupted : undefined);
   } catch (error) {
     failure = error;
-    if (!interrupted.aborted) timeline.note(`\n${describe(error)}${stage.complaints}`);
+    const message = error instanceof Error ? error.message : String(error);
+    if (!interrupted.aborted) timeline.note(`\n${message}${run.errorOutput}`);
   } finally {
-    await stage.clear();
+    await run.clear();
   }
-  const left = stage.leftovers;
-  checks.examine('clean', left.length === 0, () => left.join(', '));
+  const left = run.leftovers;
+  checks.record('clean', left.length === 0, () => left.join(', '));
   if (failure === undefined || !interrupted.aborted) return checks.verdicts;
   throw left.length === 0 ? failure : new Error(`Interrupted, but this is left: ${left.join(', ')}`);
 }
 
-async function runScenes(play: Play, keepUntil: AbortSignal | undefined): Promise<void> {
-  const open = await openThePlatform(play);
+async function runSteps(run: DemoRun, keepUntil: AbortSignal | undefined): Promise<void> {
+  const withPlatform = await startPlatform(run);
   try {
-    const full = await bringInTheAgents(open);
-    await askTheParent(full);
-    await killAChild(full);
-    await (keepUntil === undefined ? sayGoodbye(full) : keepItRunning(full, keepUntil));
+    const withAgents = await startAgents(withPlatform);
+    await askTheParent(withAgents);
+    await killAChild(withAgents);
+    await (keepUntil === undefined ? endAgents(withAgents) : keepRunning(withAgents, keepUntil));
   } finally {
-    await open.operator.close();
+    await withPlatform.operator.close();
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -92,10 +92,10 @@ export class ProgramProcess {
     await this.exit;
   }
 
-  /** Asks it to end, and kills it when it has not after 15 s. */
-  async stop(): Promise<ProcessExit> {
+  /** Asks it to end, and kills it when it has not after `timeoutMs`. @default timeoutMs: 15_000 */
+  async stop(timeoutMs = STOP_TIMEOUT_MS): Promise<ProcessExit> {
     this.signal('SIGTERM');
-    const timer = setTimeout(() => this.signal('SIGKILL'), STOP_TIMEOUT_MS);
+    const timer = setTimeout(() => this.signal('SIGKILL'), timeoutMs);
     const exit = await this.exit;
     clearTimeout(timer);
     return exit;

@@ -26,13 +26,13 @@ export interface Verdict {
   readonly found: string;
 }
 
-/** Collects what came of each promise. A promise that was never examined is broken. */
+/** Collects the result of each promise. A promise without a result is broken. */
 export class Checks {
   readonly #found = new Map<CheckName, string | true>();
   readonly #leftOut = new Set<CheckName>();
 
-  /** `found` tells the reader of a failed run what was there instead. */
-  examine(name: CheckName, holds: boolean, found: () => string): void {
+  /** `found` says what was there instead, for a failed run. */
+  record(name: CheckName, holds: boolean, found: () => string): void {
     this.#found.set(name, holds || found());
   }
 

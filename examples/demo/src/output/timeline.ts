@@ -14,7 +14,7 @@ const COLOURS = {
 
 export type Write = (line: string) => void;
 
-/** What the demo tells: plain text, coloured on a terminal only, or JSON lines. */
+/** The demo's output: plain text, coloured on a terminal only, or JSON lines. */
 export class Timeline {
   readonly #startedAt = performance.now();
   readonly #asJson: boolean;
@@ -25,9 +25,9 @@ export class Timeline {
     this.#write = options.write ?? ((line) => process.stdout.write(`${line}\n`));
   }
 
-  /** Announces what is about to be tried; the lines after it tell what came of it. */
-  scene(title: string): void {
-    this.#print({ scene: title }, `\n${styleText('bold', title)}`);
+  /** Announces a step; the lines after it are its results. */
+  step(title: string): void {
+    this.#print({ step: title }, `\n${styleText('bold', title)}`);
   }
 
   /** One thing that was read back. */

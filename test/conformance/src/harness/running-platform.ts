@@ -50,6 +50,7 @@ export interface TestPlatformOptions {
   readonly inboxLimit?: number;
   readonly maxAttempts?: number;
   readonly pushTimeoutMs?: number;
+  readonly drainEveryMs?: number;
   /** Requests a minute; `default` is the platform's own limit. @default practically none */
   readonly rateLimit?: number | 'default';
   /** What is checked against the strict schemas: foreign clients write looser requests than ours. @default 'answers' */

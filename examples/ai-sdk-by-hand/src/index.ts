@@ -1,0 +1,2 @@
+export { type AiSdkHandlerOptions, aiSdkHandler } from './handler.ts';
+export { scriptedLanguageModel } from './scripted-language-model.ts';

@@ -1,0 +1,31 @@
+import type { WithAgents } from '../demo-run.ts';
+import { checkAnswers } from './check-answers.ts';
+import { readFeed, showMessage, showRows } from './evidence.ts';
+
+const QUESTION = 'Can we ship release 4.2?';
+
+/** The user asks the parent; the parent asks its children; each child asks its sibling. */
+export async function askTheParent(context: WithAgents): Promise<void> {
+  const { operator, lead, lab, desk, known } = context;
+  const { timeline, deadline, checks } = context.run;
+  timeline.step('3  The user asks the parent, the parent asks its children, they ask each other');
+  const answer = await deadline.waitFor(
+    'the parent to answer the user',
+    operator.sendMessage(lead.id, QUESTION, { signal: deadline.signal }),
+  );
+
+  const rows = (await Promise.all([lead, lab, desk].map((owner) => readFeed(context, owner)))).flat();
+  showRows(context, rows);
+  showMessage(context, lead, answer);
+
+  const asked = (owner: typeof lead, author: typeof lead) =>
+    rows.some((row) => row.owner === owner && row.sourceId === author.id);
+  const feedsShow = () => rows.map((row) => `${row.owner.name} ← ${row.sourceId}: ${row.text}`).join('; ');
+  checks.record('asked', asked(lab, lead) && asked(desk, lead), feedsShow);
+  checks.record('siblings', asked(lab, desk) && asked(desk, lab), feedsShow);
+  checkAnswers(context);
+
+  const text = rows.find((row) => row.owner === lead && row.direction === 'out')?.text ?? '';
+  const isWhole = text.includes(known.lab) && text.includes(known.desk);
+  checks.record('stripped', isWhole && !/A2A_RESULT|peer-text/.test(text), () => `the user read: ${text}`);
+}

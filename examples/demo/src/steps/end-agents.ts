@@ -1,0 +1,51 @@
+import type { ProcessExit } from '@molecule-tests/harness';
+import type { AgentProcess } from '../agent-process.ts';
+import type { WithAgents } from '../demo-run.ts';
+import { showExit, showWorkspace } from './evidence.ts';
+
+const EXIT_WITHIN_MS = 5_000;
+
+/** Pauses one child, removes the other, asks the parent to stop: each agent ends by itself. */
+export async function endAgents(context: WithAgents): Promise<void> {
+  const { operator, lead, lab, desk } = context;
+  const { timeline, deadline } = context.run;
+  const { signal } = deadline;
+  timeline.step('5  test-lab is paused, ops-desk is removed, release-lead gets SIGTERM');
+  await operator.pause(lab.id, { signal });
+  await checkEnd(context, lab, 'paused');
+  await operator.deleteWorkspace(desk.id, { signal });
+  await checkEnd(context, desk, 'removed');
+  lead.process.signal('SIGTERM');
+  await checkEnd(context, lead, 'stopped');
+}
+
+async function checkEnd(
+  context: WithAgents,
+  agent: AgentProcess,
+  outcome: 'paused' | 'removed' | 'stopped',
+): Promise<void> {
+  const { timeline, checks, deadline } = context.run;
+  if (outcome !== 'stopped') await showWorkspace(context, agent);
+  const exit = await deadline.waitFor(`${agent.name} to end`, within(EXIT_WITHIN_MS, agent.process.exit));
+  const said = agent.logged('ended').at(-1)?.outcome;
+  if (said !== undefined) timeline.line('log', agent.name, `the agent ended: ${said}`);
+  if (exit !== undefined) showExit(context, agent, exit);
+  checks.record(outcome, exit?.code === 0 && said === outcome, () => {
+    const ending = exit === undefined ? 'still runs' : `ended with ${exit.signal ?? exit.code}`;
+    return `the process ${ending}, the agent said: ${said ?? 'nothing'}`;
+  });
+  if (exit === undefined) agent.process.signal('SIGKILL');
+}
+
+/** The exit, or undefined when the process still runs after so many milliseconds. */
+async function within(milliseconds: number, exit: Promise<ProcessExit>): Promise<ProcessExit | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), milliseconds);
+  });
+  try {
+    return await Promise.race([exit, tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

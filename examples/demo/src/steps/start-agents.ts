@@ -1,0 +1,56 @@
+import { randomInt } from 'node:crypto';
+import { join } from 'node:path';
+import type { WorkspaceInfo } from '@molecule-ai/core/operator';
+import { AgentProcess } from '../agent-process.ts';
+import type { WithAgents, WithPlatform } from '../demo-run.ts';
+import { showWorkspace } from './evidence.ts';
+
+/** The child whose agent a sabotage changes. */
+const SABOTAGED = { 'drop-reply': 'test-lab', double: 'ops-desk', 'keep-alive': 'ops-desk', 'no-wrap': '' };
+
+/** Creates a parent and two children, and starts the agent of each in a process of its own. */
+export async function startAgents(context: WithPlatform): Promise<WithAgents> {
+  const { timeline, deadline, checks } = context.run;
+  timeline.step('2  A parent and two children: three agents in three more processes');
+  const known = {
+    lab: `${randomInt(900, 1000)} of 1000 tests pass.`,
+    desk: `The error budget is at ${randomInt(50, 100)} %.`,
+  };
+  const lead = await create(context, 'release-lead', null);
+  const lab = await create(context, 'test-lab', lead.id, known.lab);
+  const desk = await create(context, 'ops-desk', lead.id, known.desk);
+  const agents = [lead, lab, desk];
+  await deadline.waitFor(
+    'three agents to come online',
+    Promise.all(agents.map((agent) => agent.start(context.run))),
+  );
+
+  const infos: WorkspaceInfo[] = [];
+  for (const agent of agents) infos.push(await showWorkspace(context, agent));
+  checks.record(
+    'online',
+    infos.every(({ status }) => status === 'online'),
+    () => infos.map(({ name, status }) => `${name} is ${status}`).join(', '),
+  );
+  const pids = [process.pid, ...context.run.processes.map(({ pid }) => pid)];
+  checks.record('processes', new Set(pids).size === 5, () => `process ids ${pids.join(', ')}`);
+  return { ...context, lead, lab, desk, known };
+}
+
+async function create(
+  context: WithPlatform,
+  name: string,
+  parentId: string | null,
+  known = '',
+): Promise<AgentProcess> {
+  const { run, operator, platform } = context;
+  const { id } = await operator.createWorkspace({ name, parentId }, { signal: run.deadline.signal });
+  const isSabotaged = run.break !== undefined && SABOTAGED[run.break] === name;
+  return new AgentProcess(name, id, {
+    MOLECULE_PLATFORM_URL: platform.url,
+    MOLECULE_WORKSPACE_ID: id,
+    MOLECULE_STATE_DIR: join(run.folder, name),
+    DEMO_KNOWLEDGE: known,
+    DEMO_SABOTAGE: isSabotaged ? run.break : '',
+  });
+}

@@ -1,0 +1,32 @@
+// #region client
+import { RemoteAgentClient } from '@molecule-ai/core';
+
+// #endregion client
+
+/** Asks the first peer, then answers what it is asked. What a model may read is added to `prompt`. */
+export async function runResearcher(
+  workspaceId: string,
+  platformUrl: string,
+  prompt: string[],
+): Promise<string> {
+  // #region client
+  const client = new RemoteAgentClient({
+    workspaceId, // '0b6f0c3e-1d5a-4c1b-9a51-6f2f1b8f0a01'
+    platformUrl, // 'https://acme.example'
+    agentCard: { name: 'researcher', skills: [{ id: 'search', name: 'Web search' }] },
+  });
+
+  await client.register(); // an issued token is stored, mode 0600
+  const [peer] = await client.getPeers();
+  if (peer === undefined) throw new Error('nobody to ask');
+  const reply = await client.callPeer(peer.id, 'Summarise the incident');
+
+  if (reply.status === 'answered') console.log(reply.text); // for people; untrusted
+  prompt.push(reply.forModel()); // for a model: fenced
+
+  const ended = await client.runAgentLoop((message) => `echo: ${message.text}`);
+  // 'paused' | 'removed' | 'revoked' | 'stopped'
+  // #endregion client
+  await client.close();
+  return ended;
+}

@@ -1,0 +1,31 @@
+// #region shapes
+
+// #endregion shapes
+import type { JsonValue } from '@molecule-ai/protocol';
+import { extractAnswerText, fencePeerText, HeartbeatRequest, stripA2aBoundary } from '@molecule-ai/protocol';
+
+/** A request as this project writes it. */
+export function writeHeartbeat(id: string): HeartbeatRequest {
+  // #region shapes
+  const beat = HeartbeatRequest.strict.parse({ workspace_id: id, active_tasks: 1 }); // what we write
+  // #endregion shapes
+  return beat;
+}
+
+/** A request of any program of the family. */
+export function readHeartbeat(fromSomebodyElse: unknown): HeartbeatRequest {
+  // #region shapes
+  const read = HeartbeatRequest.tolerant.parse(fromSomebodyElse); // what we read
+
+  // #endregion shapes
+  return read;
+}
+
+/** The text of a peer's response, for a person and for a model. */
+export function forModel(peerId: string, body: JsonValue): { answer: string; prompt: string } {
+  // #region shapes
+  const answer = stripA2aBoundary(extractAnswerText(body)); // for a person; still untrusted
+  const prompt = fencePeerText(answer, { origin: peerId }); // for a model
+  // #endregion shapes
+  return { answer, prompt };
+}

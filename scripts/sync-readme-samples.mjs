@@ -1,0 +1,43 @@
+// Copies the code samples of the READMEs from the files that compile and run them:
+//   <!-- sample: examples/quickstart/src/agent.ts -->      the whole file
+//   <!-- sample: examples/…/main.ts#operator -->           its regions of that name, joined
+// With --check it changes nothing, and fails when a sample differs or a TypeScript block has no source.
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+
+const isCheck = process.argv.includes('--check');
+const block = /(?:<!-- sample: (?<source>\S+) -->\n)?```ts\n(?<code>[\s\S]*?)```\n/g;
+const problems = [];
+
+for (const readme of globSync(['README.md', 'packages/*/README.md'])) {
+  const before = readFileSync(readme, 'utf8');
+  const after = before.replaceAll(block, (found, source) => {
+    if (source !== undefined) return `<!-- sample: ${source} -->\n\`\`\`ts\n${sampleOf(source)}\`\`\`\n`;
+    problems.push(`${readme}: a TypeScript block without a <!-- sample: … --> line above it`);
+    return found;
+  });
+  if (after === before) continue;
+  if (isCheck)
+    problems.push(`${readme}: a sample differs from its source; run: npx -y pnpm@12 readme:samples`);
+  else writeFileSync(readme, after);
+}
+
+if (problems.length > 0) {
+  console.error(problems.join('\n'));
+  process.exit(1);
+}
+
+function sampleOf(source) {
+  const [file, region] = source.split('#');
+  const text = readFileSync(file, 'utf8');
+  if (region === undefined) return text;
+  const marked = new RegExp(`^ *// #region ${region}\\n([\\s\\S]*?)^ *// #endregion ${region}\\n`, 'gm');
+  const parts = [...text.matchAll(marked)].map(([, lines]) => dedent(lines));
+  if (parts.length === 0) throw new Error(`${file} has no region ${region}`);
+  // Imports stand apart from the code.
+  return parts.map((part) => (/^import [^;]*;\n$/.test(part) ? `${part}\n` : part)).join('');
+}
+
+function dedent(lines) {
+  const indents = [...lines.matchAll(/^( *)\S/gm)].map(([, spaces]) => spaces.length);
+  return lines.replaceAll(new RegExp(`^ {${Math.min(...indents)}}`, 'gm'), '');
+}
