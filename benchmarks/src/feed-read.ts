@@ -15,7 +15,9 @@ export async function benchFeedRead(options: BenchmarkOptions): Promise<Figure[]
     const first = await startOrganisation({ dataDir });
     const ids: string[] = [];
     for (const name of ['long', 'short']) {
-      ids.push((await first.operator.createWorkspace({ name })).id);
+      const { id } = await first.operator.createWorkspace({ name });
+      await first.operator.sendMessage(id, 'message 0');
+      ids.push(id);
     }
     const [long, short] = ids;
     if (long === undefined || short === undefined) throw new Error('no workspaces');
@@ -67,35 +69,26 @@ export async function benchFeedRead(options: BenchmarkOptions): Promise<Figure[]
   }
 }
 
-/** Writes inbound rows straight into the file while no platform has it open. */
+/** Copies the one inbound row of a workspace, straight in the file, while no platform has it open. */
 function fill(dataDir: string, workspaceId: string, rows: number): void {
   const file = readdirSync(dataDir).find((name) => name.endsWith('.db'));
   if (file === undefined) throw new Error('no database file');
   const database = new DatabaseSync(join(dataDir, file));
-  database.exec('BEGIN');
+  const original = database
+    .prepare(`SELECT * FROM activity WHERE workspace_id = ? AND activity_type = 'a2a_receive'`)
+    .get(workspaceId);
+  if (original === undefined) throw new Error('no message was stored');
+  const { seq: _assigned, ...columns } = original;
+  const names = Object.keys(columns);
   const insert = database.prepare(
-    `INSERT INTO activity (id, workspace_id, direction, activity_type, method, source_id, target_id, peer_id, message_id,
-       summary, request_body, status, delivery_state, created_at)
-     VALUES (?, ?, 'in', 'a2a_receive', 'message/send', NULL, ?, NULL, ?, 'message/send', ?, 'ok', 'pending', ?)`,
+    `INSERT INTO activity (${names.join(', ')}) VALUES (${names.map((name) => `:${name}`).join(', ')})`,
   );
-  const body = (text: string) =>
-    JSON.stringify({
-      jsonrpc: '2.0',
-      id: text,
-      method: 'message/send',
-      params: { message: { role: 'user', messageId: text, parts: [{ kind: 'text', type: 'text', text }] } },
-    });
-  const start = Date.now() - rows;
+  database.exec('BEGIN');
+  const start = Date.now();
   for (let index = 1; index <= rows; index += 1) {
     const id = `row-${workspaceId}-${index}`;
-    insert.run(
-      id,
-      workspaceId,
-      workspaceId,
-      id,
-      body(`message ${index}`),
-      new Date(start + index).toISOString(),
-    );
+    const createdAt = new Date(start + index).toISOString();
+    insert.run({ ...columns, id, message_id: id, created_at: createdAt });
   }
   database.exec('COMMIT');
   database.close();

@@ -8,6 +8,7 @@ export async function runResearcher(
   workspaceId: string,
   platformUrl: string,
   prompt: string[],
+  signal: AbortSignal,
 ): Promise<string> {
   // #region client
   const client = new RemoteAgentClient({
@@ -24,7 +25,7 @@ export async function runResearcher(
   if (reply.status === 'answered') console.log(reply.text); // for people; untrusted
   prompt.push(reply.forModel()); // for a model: fenced
 
-  const ended = await client.runAgentLoop((message) => `echo: ${message.text}`);
+  const ended = await client.runAgentLoop((message) => `echo: ${message.text}`, { signal });
   // 'paused' | 'removed' | 'revoked' | 'stopped'
   // #endregion client
   await client.close();
