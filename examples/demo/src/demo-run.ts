@@ -1,9 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { OperatorClient } from '@molecule-ai/core/operator';
-import { type PlatformProcess, ProgramProcess, type ProgramProcessOptions } from '@molecule-tests/harness';
-import type { AgentProcess } from './agent-process.ts';
+import { ProgramProcess, type ProgramProcessOptions } from '@molecule-tests/harness';
 import type { Break } from './arguments.ts';
 import type { Deadline } from './deadline.ts';
 import type { Checks } from './output/checks.ts';
@@ -76,22 +74,6 @@ export class DemoRun {
     const running = this.#processes.filter(({ pid }) => isAlive(pid)).map(({ name }) => name);
     return existsSync(this.folder) ? [...running, this.folder] : running;
   }
-}
-
-/** What every step after the first has. */
-export interface WithPlatform {
-  readonly run: DemoRun;
-  readonly platform: PlatformProcess & { readonly dataDirectory: string };
-  readonly operator: OperatorClient;
-}
-
-/** What the steps have once the agents run. */
-export interface WithAgents extends WithPlatform {
-  readonly lead: AgentProcess;
-  readonly lab: AgentProcess;
-  readonly desk: AgentProcess;
-  /** What only this child knows, drawn for this run. */
-  readonly known: { readonly lab: string; readonly desk: string };
 }
 
 /** Asks the operating system, not the child handle. */

@@ -1,5 +1,5 @@
-import type { WithAgents } from '../demo-run.ts';
 import { checkAnswers } from './check-answers.ts';
+import type { WithAgents } from './context.ts';
 import { readFeed, showMessage, showRows } from './evidence.ts';
 
 const QUESTION = 'Can we ship release 4.2?';

@@ -1,6 +1,6 @@
 import { wrapA2aBoundary } from '@molecule-ai/core';
 import { insideFence, type LogEntry } from '@molecule-tests/harness';
-import type { WithAgents } from '../demo-run.ts';
+import type { WithAgents } from './context.ts';
 
 /** What the agents logged about the answers of their peers: as they came, for people, for a model. */
 export function checkAnswers({ run, lead, lab, desk, known }: WithAgents): void {

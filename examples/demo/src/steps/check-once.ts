@@ -1,4 +1,4 @@
-import type { WithAgents } from '../demo-run.ts';
+import type { WithAgents } from './context.ts';
 import { readFeed, showRows } from './evidence.ts';
 
 /** How often ops-desk handled each of these messages, by its log, and answered it, by its feed. */

@@ -1,6 +1,6 @@
 import type { ProcessExit } from '@molecule-tests/harness';
 import type { AgentProcess } from '../agent-process.ts';
-import type { WithAgents } from '../demo-run.ts';
+import type { WithAgents } from './context.ts';
 import { showExit, showWorkspace } from './evidence.ts';
 
 const EXIT_WITHIN_MS = 5_000;

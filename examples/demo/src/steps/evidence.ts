@@ -1,7 +1,7 @@
 import type { ActivityEntry, PeerReply, WorkspaceInfo } from '@molecule-ai/core/operator';
 import type { ProcessExit } from '@molecule-tests/harness';
 import type { AgentProcess } from '../agent-process.ts';
-import type { WithAgents, WithPlatform } from '../demo-run.ts';
+import type { WithAgents, WithPlatform } from './context.ts';
 
 /** A row of somebody's feed. */
 export interface FeedRow extends ActivityEntry {

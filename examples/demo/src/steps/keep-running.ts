@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { WithAgents } from '../demo-run.ts';
+import type { WithAgents } from './context.ts';
 import { showExit } from './evidence.ts';
 
 /** Prints what to try next, reports each process that ends, and waits for Ctrl-C. */

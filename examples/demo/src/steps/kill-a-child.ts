@@ -1,5 +1,5 @@
-import type { WithAgents } from '../demo-run.ts';
 import { checkOnce } from './check-once.ts';
+import type { WithAgents } from './context.ts';
 import { readFeed, showExit, showMessage, showRows, showWorkspace, waitForRows } from './evidence.ts';
 
 const QUESTIONS = ['How is production?', 'And how is it now?'];

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import type { WorkspaceInfo } from '@molecule-ai/core/operator';
 import { AgentProcess } from '../agent-process.ts';
-import type { WithAgents, WithPlatform } from '../demo-run.ts';
+import type { WithAgents, WithPlatform } from './context.ts';
 import { showWorkspace } from './evidence.ts';
 
 /** The child whose agent a sabotage changes. */

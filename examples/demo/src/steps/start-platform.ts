@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { startPlatformProcess } from '@molecule-tests/harness';
-import type { DemoRun, WithPlatform } from '../demo-run.ts';
+import type { DemoRun } from '../demo-run.ts';
+import type { WithPlatform } from './context.ts';
 
 /** Starts the platform in dev mode and connects to it as its operator. */
 export async function startPlatform(run: DemoRun): Promise<WithPlatform> {
