@@ -191,12 +191,12 @@ onEachDatabase('sessions', (environment) => {
     for (const foreign of [
       { origin: 'https://evil.example.com' },
       { origin: 'null' },
-      { 'sec-fetch-environment': 'cross-environment' },
-      { 'sec-fetch-environment': 'same-environment' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
     ]) {
       expect((await browser.get('/workspaces', foreign)).status, JSON.stringify(foreign)).toBe(401);
     }
-    const own = { origin: platform.url, 'sec-fetch-environment': 'same-origin' };
+    const own = { origin: platform.url, 'sec-fetch-site': 'same-origin' };
     expect((await browser.get('/workspaces', own)).status).toBe(200);
   });
 });

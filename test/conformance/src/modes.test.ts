@@ -93,8 +93,8 @@ onEachDatabase('dev mode', (environment) => {
       expect((await platform.anonymous.get('/workspaces', { host })).status, host).toBe(200);
     }
     for (const own of [
-      { origin: platform.url, 'sec-fetch-environment': 'same-origin' },
-      { 'sec-fetch-environment': 'none' },
+      { origin: platform.url, 'sec-fetch-site': 'same-origin' },
+      { 'sec-fetch-site': 'none' },
       { origin: 'my-agent/1.0' },
     ]) {
       expect((await platform.anonymous.get('/workspaces', own)).status, JSON.stringify(own)).toBe(200);
@@ -117,8 +117,8 @@ onEachDatabase('dev mode', (environment) => {
       { 'cf-ray': '1' },
       { 'x-workspace-id': member.id },
       { 'x-source-workspace-id': member.id },
-      { 'sec-fetch-environment': 'cross-environment' },
-      { 'sec-fetch-environment': 'same-environment' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
       { origin: 'https://evil.example.com' },
       { origin: `http://localhost:${platform.port + 1}` },
       { origin: 'null' },

@@ -115,6 +115,6 @@ export async function stopOnClock(clock: ManualClock, agent: RemoteAgent): Promi
     stopped = true;
   });
   stopping.catch(() => {});
-  await clock.advanceUntil(() => stopped, { stepMs: 250, limitMs: 120_000 });
+  await clock.advanceUntil(() => stopped, { stepMs: 25, limitMs: 120_000 });
   await stopping;
 }
