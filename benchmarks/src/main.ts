@@ -8,8 +8,10 @@ import { benchIdleCost } from './idle-cost.ts';
 import { benchInboundLatency } from './inbound-latency.ts';
 import { FULL, QUICK } from './options.ts';
 import { benchProxiedCall } from './proxied-call.ts';
+import { benchStartUp } from './start-up.ts';
 
 const benchmarks = {
+  'start-up': benchStartUp,
   'call-peer': benchCallPeer,
   'proxied-call': benchProxiedCall,
   'inbound-latency': benchInboundLatency,

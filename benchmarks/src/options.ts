@@ -5,6 +5,7 @@ export interface BenchmarkOptions {
   readonly messages: number;
   readonly idleSeconds: number;
   readonly feedRows: number;
+  readonly starts: number;
 }
 
 export const FULL: BenchmarkOptions = {
@@ -13,6 +14,7 @@ export const FULL: BenchmarkOptions = {
   messages: 400,
   idleSeconds: 90,
   feedRows: 100_000,
+  starts: 15,
 };
 
 export const QUICK: BenchmarkOptions = {
@@ -21,4 +23,5 @@ export const QUICK: BenchmarkOptions = {
   messages: 20,
   idleSeconds: 2,
   feedRows: 2_000,
+  starts: 2,
 };

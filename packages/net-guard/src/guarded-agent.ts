@@ -1,5 +1,10 @@
-import { Agent } from 'undici';
+import api from 'undici/lib/api/index.js';
+import Agent from 'undici/lib/dispatcher/agent.js';
 import { type AddressGuardOptions, createAddressGuard } from './address-guard.ts';
+
+// Only undici's root, which is not loaded here, gives an Agent the methods that send requests.
+class GuardedAgent extends Agent {}
+Object.assign(GuardedAgent.prototype, api);
 
 /** Options of undici's Agent, without those that decide where a connection goes. */
 export type GuardedAgentOptions = Omit<
@@ -38,7 +43,7 @@ export function createGuardedAgent(options: CreateGuardedAgentOptions = {}): Age
       ...options.connectOptions,
     },
   });
-  return new Agent({ ...onlyAgentOptions(options.agentOptions), connect: guard.connect });
+  return new GuardedAgent({ ...onlyAgentOptions(options.agentOptions), connect: guard.connect });
 }
 
 /** Untyped callers may pass more; these would lead around the guard. */

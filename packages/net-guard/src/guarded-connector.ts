@@ -1,6 +1,7 @@
 import type { LookupFunction, Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import { buildConnector, errors } from 'undici';
+import buildConnector from 'undici/lib/core/connect.js';
+import errors from 'undici/lib/core/errors.js';
 import { AddressRefusedError } from './address-refused-error.ts';
 import { readHost } from './host-name.ts';
 import { canonicalAddress } from './judge-address.ts';

@@ -1,28 +1,57 @@
 #!/usr/bin/env node
-import { runPlatform } from './command-line/run.ts';
+import * as nodeModule from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { nodeRefusal } from './command-line/node-refusal.ts';
 import { silenceSqliteWarning } from './command-line/silence-sqlite-warning.ts';
 
-silenceSqliteWarning();
-// Whoever reads our output may go away before we do.
-process.stdout.on('error', () => {});
-process.stderr.on('error', () => {});
+// This file imports nothing that an older Node cannot load, and little besides: a static import would be compiled
+// before the compile cache is on.
+const refusal = nodeRefusal(process.versions.node);
+if (refusal === undefined) await run();
+else {
+  process.stderr.write(`${refusal}\n`);
+  process.exitCode = 1;
+}
 
-const starting = runPlatform(process.argv.slice(2), {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-});
+async function run(): Promise<void> {
+  silenceSqliteWarning();
+  enableCompileCache();
+  // Whoever reads our output may go away before we do.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
 
-let isStopping = false;
-const stop = async () => {
-  if (isStopping) process.exit(1);
-  isStopping = true;
+  const { runPlatform } = await import('./command-line/run.ts');
+  const starting = runPlatform(process.argv.slice(2), {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+  });
+
+  let isStopping = false;
+  const stop = async () => {
+    if (isStopping) process.exit(1);
+    isStopping = true;
+    const outcome = await starting;
+    if ('platform' in outcome) await outcome.platform.close();
+    process.exit(0);
+  };
+  const onSignal = () => void stop().catch(() => process.exit(1));
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+
   const outcome = await starting;
-  if ('platform' in outcome) await outcome.platform.close();
-  process.exit(0);
-};
-const onSignal = () => void stop().catch(() => process.exit(1));
-process.on('SIGINT', onSignal);
-process.on('SIGTERM', onSignal);
+  if ('exitCode' in outcome) process.exitCode = outcome.exitCode;
+}
 
-const outcome = await starting;
-if ('exitCode' in outcome) process.exitCode = outcome.exitCode;
+/**
+ * Keeps compiled code for the next start, in a folder that only this user can write to, which Node's default below
+ * the temporary folder need not be. `NODE_COMPILE_CACHE` and `NODE_DISABLE_COMPILE_CACHE` of Node win.
+ */
+function enableCompileCache(): void {
+  try {
+    const caches = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+    nodeModule.enableCompileCache(join(caches, 'molecule-platform'));
+  } catch {
+    // A user without a home folder starts without the cache.
+  }
+}

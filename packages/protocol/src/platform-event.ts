@@ -9,82 +9,89 @@ const delegation = (w: WireBuilder) => ({ delegation_id: w.id(), target_id: w.id
 const heartbeatMetrics = { active_tasks: Count, uptime_seconds: Count };
 
 /** The payload of each event (wire contract 3.25); lengths of previews in characters, durations in ms. */
-const payloads = (w: WireBuilder) => ({
-  WORKSPACE_PROVISIONING: w.object({ name: z.string(), tier: z.int(), runtime: z.string() }),
-  WORKSPACE_AWAITING_AGENT: w.object({ name: z.string(), external: z.boolean() }),
-  WORKSPACE_ONLINE: w.object({
-    url: z.string().nullable().optional(),
-    agent_card: w.use(AgentCard).nullable().optional(),
-    delivery_mode: w.maybe(z.string()),
-    name: w.maybe(z.string()),
-    external: w.maybe(z.boolean()),
-    recovered_from: w.maybe(z.string()),
-  }),
-  WORKSPACE_OFFLINE: w.object({}),
-  WORKSPACE_DEGRADED: w.object({
-    error_rate: w.maybe(z.number()),
-    runtime_state: w.maybe(z.string()),
-    sample_error: w.maybe(z.string()),
-  }),
-  WORKSPACE_PAUSED: w.object({ name: z.string() }),
-  WORKSPACE_RESUMED: w.object({ name: z.string() }),
-  WORKSPACE_UPDATED: w.object({ fields: z.array(z.string()) }),
-  WORKSPACE_HIBERNATED: w.object({ name: z.string(), tier: z.int() }),
-  WORKSPACE_REMOVED: w.object({ cascade_deleted: w.maybe(Count), forwarded_to: w.maybe(z.string()) }),
-  WORKSPACE_PROVISION_FAILED: w.object({
-    error: w.maybe(z.string()),
-    reason: w.maybe(z.string()),
-    timeout_secs: w.maybe(Count),
-    runtime: w.maybe(z.string()),
-    source: w.maybe(z.string()),
-  }),
-  AGENT_CARD_UPDATED: w.object({ agent_card: w.use(AgentCard) }),
-  DELEGATION_SENT: w.object({ ...delegation(w), task_preview: z.string() }),
-  DELEGATION_STATUS: w.object({ ...delegation(w), status: z.string() }),
-  DELEGATION_COMPLETE: w.object({
-    ...delegation(w),
-    response_preview: z.string(),
-    via: w.maybe(z.string()),
-  }),
-  DELEGATION_FAILED: w.object({ ...delegation(w), error: z.string() }),
-  TASK_UPDATED: w.object({ current_task: z.string(), active_tasks: Count }),
-  WORKSPACE_HEARTBEAT: w.object(heartbeatMetrics),
-  ACTIVITY_LOGGED: w.object({
-    activity_id: w.maybe(w.id()),
-    seq: w.maybe(Count),
-    activity_type: z.string(),
-    method: z.string().nullable().optional(),
-    summary: z.string().nullable().optional(),
-    status: z.string().nullable().optional(),
-    source_id: z.string().nullable().optional(),
-    target_id: z.string().nullable().optional(),
-    message_id: w.maybe(z.string()),
-    delivery_state: w.maybe(z.string()),
-    duration_ms: z.number().nullable().optional(),
-    tool_trace: JsonValue.optional(),
-  }),
-  AGENT_MESSAGE: w.object({
-    message: z.string(),
-    workspace_id: w.id(),
-    name: z.string(),
-    attachments: w.maybe(z.array(w.use(Attachment))),
-    activity_id: w.maybe(w.id()),
-    in_reply_to: w.maybe(z.string()),
-  }),
-  A2A_RESPONSE: w.object({
-    response_body: JsonValue,
-    method: z.string(),
-    duration_ms: z.number(),
-    message_id: w.maybe(z.string()),
-    activity_id: w.maybe(w.id()),
-  }),
-  MESSAGE_DEAD_LETTERED: w.object({ activity_id: w.id(), message_id: z.string(), error: z.string() }),
-  SECRETS_CHANGED: w.object({ keys: z.array(z.string()) }),
-  PLUGIN_RECORDED: w.object({ name: z.string(), source: z.string() }),
-  RESYNC: w.object({ reason: w.oneOf(['overflow', 'reconnect']) }),
-});
+const PAYLOADS = {
+  WORKSPACE_PROVISIONING: (w) => w.object({ name: z.string(), tier: z.int(), runtime: z.string() }),
+  WORKSPACE_AWAITING_AGENT: (w) => w.object({ name: z.string(), external: z.boolean() }),
+  WORKSPACE_ONLINE: (w) =>
+    w.object({
+      url: z.string().nullable().optional(),
+      agent_card: w.use(AgentCard).nullable().optional(),
+      delivery_mode: w.maybe(z.string()),
+      name: w.maybe(z.string()),
+      external: w.maybe(z.boolean()),
+      recovered_from: w.maybe(z.string()),
+    }),
+  WORKSPACE_OFFLINE: (w) => w.object({}),
+  WORKSPACE_DEGRADED: (w) =>
+    w.object({
+      error_rate: w.maybe(z.number()),
+      runtime_state: w.maybe(z.string()),
+      sample_error: w.maybe(z.string()),
+    }),
+  WORKSPACE_PAUSED: (w) => w.object({ name: z.string() }),
+  WORKSPACE_RESUMED: (w) => w.object({ name: z.string() }),
+  WORKSPACE_UPDATED: (w) => w.object({ fields: z.array(z.string()) }),
+  WORKSPACE_HIBERNATED: (w) => w.object({ name: z.string(), tier: z.int() }),
+  WORKSPACE_REMOVED: (w) => w.object({ cascade_deleted: w.maybe(Count), forwarded_to: w.maybe(z.string()) }),
+  WORKSPACE_PROVISION_FAILED: (w) =>
+    w.object({
+      error: w.maybe(z.string()),
+      reason: w.maybe(z.string()),
+      timeout_secs: w.maybe(Count),
+      runtime: w.maybe(z.string()),
+      source: w.maybe(z.string()),
+    }),
+  AGENT_CARD_UPDATED: (w) => w.object({ agent_card: w.use(AgentCard) }),
+  DELEGATION_SENT: (w) => w.object({ ...delegation(w), task_preview: z.string() }),
+  DELEGATION_STATUS: (w) => w.object({ ...delegation(w), status: z.string() }),
+  DELEGATION_COMPLETE: (w) =>
+    w.object({
+      ...delegation(w),
+      response_preview: z.string(),
+      via: w.maybe(z.string()),
+    }),
+  DELEGATION_FAILED: (w) => w.object({ ...delegation(w), error: z.string() }),
+  TASK_UPDATED: (w) => w.object({ current_task: z.string(), active_tasks: Count }),
+  WORKSPACE_HEARTBEAT: (w) => w.object(heartbeatMetrics),
+  ACTIVITY_LOGGED: (w) =>
+    w.object({
+      activity_id: w.maybe(w.id()),
+      seq: w.maybe(Count),
+      activity_type: z.string(),
+      method: z.string().nullable().optional(),
+      summary: z.string().nullable().optional(),
+      status: z.string().nullable().optional(),
+      source_id: z.string().nullable().optional(),
+      target_id: z.string().nullable().optional(),
+      message_id: w.maybe(z.string()),
+      delivery_state: w.maybe(z.string()),
+      duration_ms: z.number().nullable().optional(),
+      tool_trace: JsonValue.optional(),
+    }),
+  AGENT_MESSAGE: (w) =>
+    w.object({
+      message: z.string(),
+      workspace_id: w.id(),
+      name: z.string(),
+      attachments: w.maybe(z.array(w.use(Attachment))),
+      activity_id: w.maybe(w.id()),
+      in_reply_to: w.maybe(z.string()),
+    }),
+  A2A_RESPONSE: (w) =>
+    w.object({
+      response_body: JsonValue,
+      method: z.string(),
+      duration_ms: z.number(),
+      message_id: w.maybe(z.string()),
+      activity_id: w.maybe(w.id()),
+    }),
+  MESSAGE_DEAD_LETTERED: (w) => w.object({ activity_id: w.id(), message_id: z.string(), error: z.string() }),
+  SECRETS_CHANGED: (w) => w.object({ keys: z.array(z.string()) }),
+  PLUGIN_RECORDED: (w) => w.object({ name: z.string(), source: z.string() }),
+  RESYNC: (w) => w.object({ reason: w.oneOf(['overflow', 'reconnect']) }),
+} satisfies { [name: string]: (w: WireBuilder) => z.ZodObject };
 
-type Payloads = ReturnType<typeof payloads>;
+type Payloads = { [Name in keyof typeof PAYLOADS]: ReturnType<(typeof PAYLOADS)[Name]> };
 
 /** The name of an event. A reader ignores names it does not know. */
 export type PlatformEventName = keyof Payloads;
@@ -93,10 +100,13 @@ export type PlatformEventName = keyof Payloads;
 export type PlatformEventPayload<Name extends PlatformEventName> = z.output<Payloads[Name]>;
 
 /** Event name → schema of its payload. */
-export const PLATFORM_EVENTS = wire('PLATFORM_EVENTS', (w) => w.object(payloads(w)));
+export const PLATFORM_EVENTS = wire('PLATFORM_EVENTS', (w) => {
+  const built = Object.entries(PAYLOADS).map(([name, build]) => [name, build(w)]);
+  return w.object(Object.fromEntries(built) as Payloads);
+});
 
 /** All event names. */
-export const PLATFORM_EVENT_NAMES = Object.keys(PLATFORM_EVENTS.strict.shape) as PlatformEventName[];
+export const PLATFORM_EVENT_NAMES = Object.keys(PAYLOADS) as PlatformEventName[];
 
 /** One frame of the WebSocket `/ws`. Check the payload with {@link PLATFORM_EVENTS}. */
 export const EventFrame = wire('EventFrame', (w) =>

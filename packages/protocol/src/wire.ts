@@ -52,14 +52,27 @@ export interface WireBuilder {
 }
 
 /**
- * Declares one shape in both modes.
+ * Declares one shape in both modes. Each variant is built when it is first read: to build all of them takes
+ * longer than to load the package.
  *
  * @example
  * export const Pong = wire('Pong', (w) => w.object({ status: z.literal('ok') }));
  * export type Pong = WireType<typeof Pong>;
  */
 export function wire<S extends z.ZodType>(name: string, build: (w: WireBuilder) => S): Wire<S> {
-  return { name, strict: build(STRICT), tolerant: build(TOLERANT) };
+  let strict: S | undefined;
+  let tolerant: S | undefined;
+  return {
+    name,
+    get strict() {
+      strict ??= build(STRICT);
+      return strict;
+    },
+    get tolerant() {
+      tolerant ??= build(TOLERANT);
+      return tolerant;
+    },
+  };
 }
 
 // The two builders give schemas of one TypeScript type although the run-time schemas differ. These casts are

@@ -1,4 +1,4 @@
-import { type Dispatcher, Pool } from 'undici';
+import type { Dispatcher, Pool } from 'undici';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { apiFailure, unexpectedResponse } from './api-failure.ts';
@@ -25,7 +25,9 @@ export class Transport {
   readonly settings: ConnectionSettings;
   readonly #bearers: BearerSource;
   readonly #headers: RequestHeaders;
-  readonly #pool: Dispatcher;
+  /** Opened with the first request: to load undici takes longer than the rest of this package. */
+  #opening: Promise<Dispatcher> | undefined;
+  #pool: Dispatcher | undefined;
   #closing: Promise<void> | undefined;
 
   /** @param workspaceId The caller named in headers, or `null` for an operator. */
@@ -33,13 +35,6 @@ export class Transport {
     this.settings = settings;
     this.#bearers = bearers;
     this.#headers = new RequestHeaders(settings, workspaceId);
-    this.#pool = new Pool(settings.platformOrigin, {
-      connections: settings.maxConnections,
-      pipelining: 1,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: 10_000,
-    });
   }
 
   /**
@@ -62,10 +57,26 @@ export class Transport {
 
   /** Ends all connections; requests under way reject with `client_closed`. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#pool.destroy(
-      new MoleculeError('The client was closed.', { code: 'client_closed' }),
-    );
+    this.#closing ??= this.#destroyPool();
     return this.#closing;
+  }
+
+  async #destroyPool(): Promise<void> {
+    const pool = await this.#opening?.catch(() => undefined);
+    await pool?.destroy(clientClosed());
+  }
+
+  async #openPool(): Promise<Dispatcher> {
+    const { settings } = this;
+    const PoolClass = await loadPool();
+    this.#pool = new PoolClass(settings.platformOrigin, {
+      connections: settings.maxConnections,
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: 10_000,
+    });
+    return this.#pool;
   }
 
   /** With the bearer in use; when that is refused, once more with a newer one. */
@@ -82,14 +93,16 @@ export class Transport {
     return this.#read(request, await this.#attempt(request, body, newer, timeoutMs), newer);
   }
 
-  #attempt(
+  async #attempt(
     request: PlatformRequest,
     body: string | null,
     bearer: string | undefined,
     timeoutMs: number,
   ): Promise<HttpResponse> {
     const { settings } = this;
-    return exchange(this.#pool, {
+    if (this.#closing !== undefined) throw clientClosed();
+    this.#opening ??= this.#openPool();
+    return exchange(this.#pool ?? (await this.#opening), {
       origin: settings.platformOrigin,
       method: request.method,
       path: settings.basePath + request.path + (request.query ?? ''),
@@ -119,4 +132,14 @@ export class Transport {
     if (body.kind === 'empty') return { status, headers, body: undefined };
     throw unexpectedResponse(request, response, 'a body that is not JSON.');
   }
+}
+
+function clientClosed(): MoleculeError {
+  return new MoleculeError('The client was closed.', { code: 'client_closed' });
+}
+
+/** The pool without the rest of undici, most of which is `fetch`; all of undici should it be elsewhere one day. */
+async function loadPool(): Promise<typeof Pool> {
+  const part = await import('undici/lib/dispatcher/pool.js').catch(() => undefined);
+  return part?.default ?? (await import('undici')).Pool;
 }

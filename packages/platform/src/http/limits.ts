@@ -1,4 +1,3 @@
-import rateLimit from '@fastify/rate-limit';
 import { BODY_LIMITS } from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { ApiError } from './api-error.ts';
@@ -18,7 +17,7 @@ export const CONNECTION_LIMITS = {
 /** Counts requests by known credential, else by address, so that one proxy's callers do not share a bucket (✗19). */
 export async function limitRate(app: FastifyInstance, perMinute: number | null): Promise<void> {
   if (perMinute === null) return;
-  await app.register(rateLimit, {
+  await app.register(import('@fastify/rate-limit'), {
     max: perMinute,
     timeWindow: RATE_WINDOW_MS,
     cache: RATE_LIMIT_ENTRIES,

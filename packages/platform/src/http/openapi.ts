@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http';
 import {
   ErrorBody,
   errorStatus,
@@ -13,6 +12,9 @@ import {
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { mount } from './mount.ts';
+
+// A static import of this module loads all of Node's own fetch.
+const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 /** `GET /openapi.json`: made from the mounted routes on the first request. */
 export function mountOpenApiRoute(app: FastifyInstance, publicUrl: () => string): void {

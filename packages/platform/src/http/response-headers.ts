@@ -1,6 +1,6 @@
-import cors from '@fastify/cors';
-import helmet, { type FastifyHelmetOptions } from '@fastify/helmet';
-import Fastify, { type FastifyInstance } from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import helmet, { type HelmetOptions } from 'helmet';
 
 /** Headers that a page of a listed origin may send. */
 const ALLOWED_HEADERS = [
@@ -16,7 +16,7 @@ const ALLOWED_HEADERS = [
 
 const READABLE_HEADERS = ['Retry-After', 'X-Wait-Applied', 'X-Next-Cursor', 'X-Has-More'];
 
-const HELMET: FastifyHelmetOptions = {
+const HELMET: HelmetOptions = {
   contentSecurityPolicy: {
     useDefaults: false,
     directives: { defaultSrc: ["'self'"], frameAncestors: ["'none'"], baseUri: ["'none'"] },
@@ -26,16 +26,17 @@ const HELMET: FastifyHelmetOptions = {
   referrerPolicy: { policy: 'strict-origin-when-cross-origin' },
 };
 
-/** Helmet's headers for these options. They are the same for every answer, but it works them out anew for each. */
-async function helmetHeaders(): Promise<Record<string, string>> {
-  const probe = Fastify();
-  await probe.register(helmet, HELMET);
-  const bare = new Set(['content-type', 'content-length', 'date', 'connection', 'keep-alive']);
-  probe.get('/', async () => ({}));
-  const { headers } = await probe.inject('/');
-  await probe.close();
-  const all = Object.entries(headers).filter(([name]) => !bare.has(name));
-  return Object.fromEntries(all.map(([name, value]) => [name, String(value)]));
+/** Helmet's headers for these options: worked out once, because they are the same for every response. */
+function helmetHeaders(): Record<string, string> {
+  const headers: Record<string, string> = {};
+  const response = {
+    setHeader: (name: string, value: string) => {
+      headers[name.toLowerCase()] = value;
+    },
+    removeHeader: () => undefined,
+  };
+  helmet(HELMET)({} as IncomingMessage, response as unknown as ServerResponse, () => undefined);
+  return headers;
 }
 
 /** Security headers on every answer, CORS for the listed origins only. No request is refused for its `Origin`. */
@@ -44,7 +45,7 @@ export async function setResponseHeaders(
   corsOrigins: readonly string[],
 ): Promise<void> {
   const everywhere = Object.freeze({
-    ...(await helmetHeaders()),
+    ...helmetHeaders(),
     'permissions-policy': 'camera=(), microphone=(), geolocation=()',
     'cache-control': 'no-store',
   });
@@ -52,8 +53,9 @@ export async function setResponseHeaders(
     reply.headers(everywhere);
     next();
   });
-  await app.register(cors, {
-    origin: corsOrigins.length === 0 ? false : [...corsOrigins],
+  if (corsOrigins.length === 0) return;
+  await app.register(import('@fastify/cors'), {
+    origin: [...corsOrigins],
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
     allowedHeaders: ALLOWED_HEADERS,
     exposedHeaders: READABLE_HEADERS,

@@ -7,7 +7,10 @@ import {
   type JsonObject,
   JsonRpcResponse,
 } from '@molecule-ai/protocol';
-import { Agent, type Dispatcher, errors } from 'undici';
+import type { Dispatcher } from 'undici';
+import sendRequest from 'undici/lib/api/api-request.js';
+import errors from 'undici/lib/core/errors.js';
+import Agent from 'undici/lib/dispatcher/agent.js';
 import type { Clock } from '../../time/clock.ts';
 
 /** What came of posting one message to an agent. */
@@ -74,7 +77,7 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
     });
     request.signal.addEventListener('abort', onStop, { once: true });
     try {
-      const response = await agent.request({
+      const response = await sendRequest.call(agent, {
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
         method: 'POST',

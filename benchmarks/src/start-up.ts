@@ -1,0 +1,69 @@
+import { execFileSync } from 'node:child_process';
+import type { Figure } from './figure.ts';
+import type { BenchmarkOptions } from './options.ts';
+import { startPlatformProcess } from './servers/start-platform.ts';
+import { median } from './statistics.ts';
+
+const IMPORT_AIM_MS = 100;
+const START_AIM_MS = 300;
+
+/**
+ * What it costs to start: Node with core imported against Node alone, in turns, as an ES module and as CommonJS, and
+ * the platform from the start of its process to the first response of `/health`. The first start fills the
+ * platform's compile cache and does not count.
+ */
+export async function benchStartUp({ starts }: BenchmarkOptions): Promise<Figure[]> {
+  const bare: number[] = [];
+  const imported: number[] = [];
+  const required: number[] = [];
+  const platform: number[] = [];
+  await timePlatform();
+  for (let round = 0; round < starts; round += 1) {
+    bare.push(timeNode('module', ''));
+    imported.push(timeNode('module', `import '@molecule-ai/core';`));
+    required.push(timeNode('commonjs', `require('@molecule-ai/core');`));
+    platform.push(await timePlatform());
+  }
+  const bareMs = median(bare);
+  return [
+    importFigure('import of core', median(imported), bareMs),
+    importFigure('require of core', median(required), bareMs),
+    {
+      name: 'platform, start to first /health',
+      value: `${median(platform).toFixed(0)} ms (bare Node ${bareMs.toFixed(0)} ms)`,
+      aim: `below ${START_AIM_MS} ms on an idle machine`,
+      met: median(platform) < START_AIM_MS,
+    },
+  ];
+}
+
+function importFigure(name: string, ms: number, bareMs: number): Figure {
+  return {
+    name,
+    value: `${(ms - bareMs).toFixed(0)} ms above bare Node (${ms.toFixed(0)} : ${bareMs.toFixed(0)} ms, ${(ms / bareMs).toFixed(1)} times)`,
+    aim: `at most ${IMPORT_AIM_MS} ms above`,
+    met: ms - bareMs <= IMPORT_AIM_MS,
+  };
+}
+
+/** Milliseconds from start to end of a Node process that runs this script. */
+function timeNode(type: 'module' | 'commonjs', script: string): number {
+  const start = performance.now();
+  execFileSync(process.execPath, [`--input-type=${type}`, '-e', script], {
+    cwd: import.meta.dirname,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  return performance.now() - start;
+}
+
+async function timePlatform(): Promise<number> {
+  const start = performance.now();
+  const platform = await startPlatformProcess();
+  try {
+    const response = await fetch(`${platform.url}/health`);
+    await response.text();
+    return performance.now() - start;
+  } finally {
+    await platform.close();
+  }
+}

@@ -1,0 +1,69 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Pool } from 'undici';
+import PoolFile from 'undici/lib/dispatcher/pool.js';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const stateDirectory = mkdtempSync(join(tmpdir(), 'molecule-built-'));
+afterAll(() => rmSync(stateDirectory, { recursive: true, force: true }));
+
+/** Runs a script in a fresh process, in which the built package is imported by its name. */
+function run(type: 'module' | 'commonjs', script: string): unknown {
+  const args = [`--input-type=${type}`, '-e', script];
+  return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' }));
+}
+
+const OPEN = {
+  module: `import { createRequire } from 'node:module';
+    const { cache } = createRequire(import.meta.url + '/..');
+    const { RemoteAgentClient } = await import('@molecule-ai/core');`,
+  commonjs: `const { cache } = require;
+    const { RemoteAgentClient } = require('@molecule-ai/core');`,
+};
+
+const USE = `
+const { createServer } = process.getBuiltinModule('node:http');
+const server = createServer((_request, response) => {
+  response.writeHead(404, { 'content-type': 'application/json' });
+  response.end('{ "error": "no such workspace", "code": "workspace_not_found" }');
+}).listen(0, '127.0.0.1');
+await new Promise((resolve) => server.once('listening', resolve));
+const loaded = () => Object.keys(cache).filter((file) => /[\\\\/]undici[\\\\/]lib/.test(file));
+const before = loaded().length;
+const client = new RemoteAgentClient({
+  workspaceId: '5f0c7a5e-2d6b-4b9f-9f0a-1d2c3b4a5e6f', platformUrl: 'http://127.0.0.1:' + server.address().port,
+  authToken: 'token', stateDirectory: ${JSON.stringify(stateDirectory)}, maxRetries: 0,
+});
+const { code } = await client.getWorkspace().catch((error) => error);
+await client.close();
+server.close();
+const after = loaded();
+console.log(JSON.stringify({
+  before, code,
+  pool: after.some((file) => /dispatcher[\\\\/]pool\\.js$/.test(file)), fetch: after.some((file) => /web[\\\\/]fetch/.test(file)),
+}));
+`;
+
+describe.each(['module', 'commonjs'] as const)('the %s build', (type) => {
+  it('loads undici with the first request, and of undici the pool alone', () => {
+    const script = type === 'module' ? OPEN.module + USE : `(async () => { ${OPEN.commonjs} ${USE} })()`;
+    expect(run(type, script)).toEqual({ before: 0, code: 'not_found', pool: true, fetch: false });
+  });
+});
+
+it('the file of undici that is imported alone holds what undici exports', () => {
+  expect(PoolFile).toBe(Pool);
+});
+
+it('both builds of one package know their errors, and each other\u2019s', () => {
+  const script = `import { createRequire } from 'node:module';
+    const required = createRequire(import.meta.url + '/..')('@molecule-ai/core');
+    const imported = await import('@molecule-ai/core');
+    const error = new required.ConfigurationError('wrong', {});
+    console.log(JSON.stringify([imported.MoleculeError === required.MoleculeError, imported.MoleculeError.isInstance(error)]));`;
+  expect(run('module', script)).toEqual([false, true]);
+});

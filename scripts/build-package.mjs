@@ -1,0 +1,100 @@
+// Builds the package in the current folder into `dist`; what to build follows from its package.json:
+// - JavaScript by esbuild, with source maps that contain the TypeScript. Each `import` entry and each bin is an
+//   ES module, code that entries share lies in chunks. `dependencies` and `peerDependencies` stay imports; of
+//   what is a development dependency the parts in use become part of the bundle, with their licences beside it.
+// - Where an entry has `require`, CommonJS as well. All entries share one bundle, because a class that exists
+//   twice breaks `instanceof` and `#private`; an entry is one line, and its modules run when it is first required.
+// - Declarations by tsc. The CommonJS ones are copies that `dist/cjs/package.json` makes CommonJS.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+const TSC = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
+
+/** The entries of a package.json, each by its path below `dist` without extension: `index`, `testing/index`. */
+export function entriesOf({ exports = {}, bin = {} }) {
+  const targets = Object.values(exports).filter((target) => typeof target === 'object');
+  const bins = Object.values(bin).map((file) => entryName(file, './dist/'));
+  return {
+    esm: targets.map((target) => entryName(target.import?.default ?? target.default, './dist/')),
+    cjs: targets.flatMap(({ require }) => (require ? [entryName(require.default, './dist/cjs/')] : [])),
+    bins,
+  };
+}
+
+function entryName(file, folder) {
+  if (!file?.startsWith(folder) || !file.endsWith('.js')) {
+    throw new Error(`package.json: ${file} should be ${folder}<entry>.js`);
+  }
+  return file.slice(folder.length, -'.js'.length);
+}
+
+async function buildPackage() {
+  const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+  const entries = entriesOf(manifest);
+  const options = {
+    bundle: true,
+    platform: 'node',
+    target: 'node22.19',
+    external: Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }),
+    sourcemap: true,
+    metafile: true,
+    logLevel: 'warning',
+    logOverride: { 'empty-import-meta': 'error' },
+  };
+  rmSync('dist', { recursive: true, force: true });
+  const { metafile } = await build({
+    ...options,
+    format: 'esm',
+    splitting: true,
+    entryPoints: [...entries.esm, ...entries.bins].map((entry) => `src/${entry}.ts`),
+    outbase: 'src',
+    outdir: 'dist',
+    chunkNames: 'chunks/[name]-[hash]',
+  });
+  writeLicences(Object.keys(metafile.inputs));
+  const { status } = spawnSync(process.execPath, [TSC, '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+  if (entries.cjs.length > 0) await buildCommonJs(entries.cjs, options);
+  for (const bin of entries.bins) chmodSync(`dist/${bin}.js`, 0o755);
+}
+
+async function buildCommonJs(entries, options) {
+  const declarations = readdirSync('dist', { recursive: true }).filter((file) => file.endsWith('.d.ts'));
+  for (const file of declarations) cpSync(join('dist', file), join('dist/cjs', file));
+  writeFileSync('dist/cjs/package.json', '{ "type": "commonjs" }\n');
+  const getters = entries.map((entry) => `  get '${entry}'() { return require('./src/${entry}.ts'); },`);
+  await build({
+    ...options,
+    format: 'cjs',
+    // `import()` becomes `require()`: Jest runs no `import()` unless it is started with a flag of Node.
+    supported: { 'dynamic-import': false },
+    stdin: {
+      contents: `module.exports = {\n${getters.join('\n')}\n};\n`,
+      resolveDir: process.cwd(),
+      sourcefile: 'entries.cjs',
+    },
+    outfile: 'dist/cjs/bundle.js',
+  });
+  for (const entry of entries) {
+    const folder = '../'.repeat(entry.split('/').length - 1) || './';
+    writeFileSync(`dist/cjs/${entry}.js`, `module.exports = require('${folder}bundle.js')['${entry}'];\n`);
+  }
+}
+
+/** The licences of the packages that these files belong to. */
+function writeLicences(files) {
+  const roots = files.map((file) => /^.*node_modules\/(@[^/]+\/)?[^/]+(?=\/)/.exec(file)?.[0]);
+  const texts = [...new Set(roots.filter((root) => root !== undefined))].sort().map((root) => {
+    const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const licence = readdirSync(root).find((file) => /^licen[cs]e/i.test(file));
+    if (licence === undefined) throw new Error(`${name} has no licence file, so it cannot be bundled`);
+    return `${name} ${version}\n\n${readFileSync(join(root, licence), 'utf8').trim()}\n`;
+  });
+  if (texts.length > 0) writeFileSync('dist/third-party-licences.txt', texts.join('\n---\n\n'));
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await buildPackage();

@@ -1,0 +1,133 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const SCRIPT = fileURLToPath(new URL('./build-package.mjs', import.meta.url));
+const root = mkdtempSync(join(tmpdir(), 'molecule-build-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const entry = (name: string) => ({
+  import: { types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` },
+  require: { types: `./dist/cjs/${name}.d.ts`, default: `./dist/cjs/${name}.js` },
+});
+
+const FILES: Readonly<Record<string, string>> = {
+  'package.json': JSON.stringify({
+    name: 'built',
+    type: 'module',
+    exports: { '.': entry('index'), './testing': entry('testing/index'), './package.json': './package.json' },
+    bin: { built: './dist/main.js' },
+    dependencies: { external: '*' },
+  }),
+  'tsconfig.build.json': JSON.stringify({
+    compilerOptions: {
+      module: 'nodenext',
+      target: 'es2023',
+      rootDir: 'src',
+      outDir: 'dist',
+      types: [],
+      declaration: true,
+      emitDeclarationOnly: true,
+      allowImportingTsExtensions: true,
+      rewriteRelativeImportExtensions: true,
+    },
+    include: ['src'],
+  }),
+  'src/index.ts': `
+export class Counter {
+  #count = 1;
+  static read(counter: Counter): number { return counter.#count; }
+  fail(): never { throw new Error('failed'); }
+}
+export const bundled = async () => (await import('bundled')).name;
+export const external = async () => (await import('external')).name;
+`,
+  'src/testing/index.ts': `
+import { Counter } from '../index.ts';
+Object.assign(globalThis, { testingHasRun: true });
+export const makeCounter = () => new Counter();
+`,
+  'src/main.ts': `#!/usr/bin/env node\nimport { Counter } from './index.ts';\nnew Counter();\n`,
+  'src/modules.d.ts': `declare module 'bundled' { export const name: string; }
+declare module 'external' { export const name: string; }\n`,
+  'node_modules/bundled/package.json': JSON.stringify({ name: 'bundled', version: '1.2.3', type: 'module' }),
+  'node_modules/bundled/index.js': `export const name = 'the bundled one';\n`,
+  'node_modules/bundled/LICENSE': 'The licence of the bundled one.\n',
+  'node_modules/external/package.json': JSON.stringify({ name: 'external', version: '1.0.0' }),
+  'node_modules/external/index.js': `exports.name = 'the external one';\n`,
+};
+
+beforeAll(() => {
+  for (const [name, text] of Object.entries(FILES)) {
+    mkdirSync(join(root, name, '..'), { recursive: true });
+    writeFileSync(join(root, name), text);
+  }
+  execFileSync(process.execPath, [SCRIPT], { cwd: root, stdio: 'inherit' });
+  rmSync(join(root, 'node_modules/bundled'), { recursive: true });
+});
+
+function run(type: 'module' | 'commonjs', script: string, ...flags: string[]): unknown {
+  const args = [...flags, `--input-type=${type}`, '-e', script];
+  return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' }));
+}
+
+const SEEN = `
+const before = globalThis.testingHasRun === true;
+const { makeCounter } = await load('built/testing');
+const counter = makeCounter();
+console.log(JSON.stringify([before, counter instanceof Counter, Counter.read(counter), await bundled(), await external()]));
+`;
+const EXPECTED = [false, true, 1, 'the bundled one', 'the external one'];
+
+describe('the ES modules', () => {
+  it('share classes between entries, bundle development dependencies and import the others', () => {
+    const script = `const load = (name) => import(name); const { Counter, bundled, external } = await load('built');`;
+    expect(run('module', script + SEEN)).toEqual(EXPECTED);
+  });
+});
+
+describe('the CommonJS build', () => {
+  it('shares classes between entries and runs an entry when it is first required', () => {
+    const script = `const load = require; const { Counter, bundled, external } = load('built');`;
+    expect(run('commonjs', `(async () => { ${script} ${SEEN} })()`)).toEqual(EXPECTED);
+  });
+
+  it('marks its entries as converted ES modules and has no import()', () => {
+    expect(run('commonjs', `console.log(require('built').__esModule)`)).toBe(true);
+    expect(readFileSync(join(root, 'dist/cjs/bundle.js'), 'utf8')).not.toMatch(/\bimport\(/);
+  });
+
+  it('has the declarations of the ES modules, as CommonJS', () => {
+    for (const name of ['index.d.ts', 'testing/index.d.ts']) {
+      const [esm, cjs] = ['dist', 'dist/cjs'].map((dist) => readFileSync(join(root, dist, name), 'utf8'));
+      expect(cjs).toBe(esm);
+    }
+    expect(JSON.parse(readFileSync(join(root, 'dist/cjs/package.json'), 'utf8'))).toEqual({
+      type: 'commonjs',
+    });
+    expect(
+      readdirSync(join(root, 'dist'), { recursive: true }).filter((name) => `${name}`.endsWith('.d.ts.map')),
+    ).toEqual([]);
+  });
+});
+
+it('maps both builds back to the TypeScript sources', () => {
+  const script = `new Counter().fail()`;
+  const print = `catch (error) { console.log(JSON.stringify(error.stack)); }`;
+  const builds = {
+    module: `import { Counter } from 'built'; try { ${script} } ${print}`,
+    commonjs: `const { Counter } = require('built'); try { ${script} } ${print}`,
+  } as const;
+  for (const type of ['module', 'commonjs'] as const) {
+    expect(run(type, builds[type], '--enable-source-maps')).toContain('src/index.ts:5:');
+  }
+});
+
+it('puts the licences of what it bundled beside it, and makes bins executable', () => {
+  const licences = readFileSync(join(root, 'dist/third-party-licences.txt'), 'utf8');
+  expect(licences).toBe('bundled 1.2.3\n\nThe licence of the bundled one.\n');
+  expect(execFileSync(join(root, 'dist/main.js'), { encoding: 'utf8' })).toBe('');
+});
