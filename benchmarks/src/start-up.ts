@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startPlatformProcess } from '@molecule-tests/harness';
 import type { Figure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
-import { startPlatformProcess } from './servers/start-platform.ts';
 import { median } from './statistics.ts';
 
 const IMPORT_AIM_MS = 100;
@@ -17,12 +20,17 @@ export async function benchStartUp({ starts }: BenchmarkOptions): Promise<Figure
   const imported: number[] = [];
   const required: number[] = [];
   const platform: number[] = [];
-  await timePlatform();
-  for (let round = 0; round < starts; round += 1) {
-    bare.push(timeNode('module', ''));
-    imported.push(timeNode('module', `import '@molecule-ai/core';`));
-    required.push(timeNode('commonjs', `require('@molecule-ai/core');`));
-    platform.push(await timePlatform());
+  const home = mkdtempSync(join(tmpdir(), 'molecule-bench-'));
+  try {
+    await timePlatform(home);
+    for (let round = 0; round < starts; round += 1) {
+      bare.push(timeNode('module', ''));
+      imported.push(timeNode('module', `import '@molecule-ai/core';`));
+      required.push(timeNode('commonjs', `require('@molecule-ai/core');`));
+      platform.push(await timePlatform(home));
+    }
+  } finally {
+    rmSync(home, { recursive: true, force: true });
   }
   const bareMs = median(bare);
   return [
@@ -56,14 +64,22 @@ function timeNode(type: 'module' | 'commonjs', script: string): number {
   return performance.now() - start;
 }
 
-async function timePlatform(): Promise<number> {
+/** Each start has new data; `home` holds the compile cache of all of them. */
+async function timePlatform(home: string): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'molecule-bench-'));
   const start = performance.now();
-  const platform = await startPlatformProcess();
+  const platform = await startPlatformProcess({
+    folder,
+    dataDirectory: join(folder, 'data'),
+    arguments: ['--dev'],
+    environment: { HOME: home },
+  });
   try {
     const response = await fetch(`${platform.url}/health`);
     await response.text();
     return performance.now() - start;
   } finally {
-    await platform.close();
+    await platform.process.stop();
+    rmSync(folder, { recursive: true, force: true });
   }
 }
