@@ -11,7 +11,7 @@ import { compareThroughput } from './throughput.ts';
 const SELF = '0b6f0e0a-6f0b-4c27-9d0e-5c1f2f6f5b01';
 const PEER = '0b6f0e0a-6f0b-4c27-9d0e-5c1f2f6f5b02';
 
-/** `callPeer` against raw undici sending and parsing the same JSON, both to one bare server. */
+/** Compares `callPeer` with undici sending and parsing the same JSON, both to a minimal server. */
 export async function benchCallPeer(options: BenchmarkOptions): Promise<Figure[]> {
   const server = await startProcess('agent-server');
   const stateDirectory = mkdtempSync(join(tmpdir(), 'molecule-bench-'));
@@ -38,7 +38,7 @@ export async function benchCallPeer(options: BenchmarkOptions): Promise<Figure[]
         ],
         { inFlight, ...options },
       );
-      if (ours === undefined || raw === undefined) throw new Error('nothing was measured');
+      if (ours === undefined || raw === undefined) throw new Error('no measurement');
       const detail = `${Math.round(ours.perSecond)}/s against ${Math.round(raw.perSecond)}/s`;
       figures.push(
         ratioFigure(
@@ -60,7 +60,7 @@ export async function benchCallPeer(options: BenchmarkOptions): Promise<Figure[]
 
 async function callRaw(pool: Pool): Promise<void> {
   const messageId = crypto.randomUUID();
-  const answer = await pool.request({
+  const response = await pool.request({
     method: 'POST',
     path: `/workspaces/${PEER}/a2a`,
     headers: {
@@ -82,6 +82,6 @@ async function callRaw(pool: Pool): Promise<void> {
       },
     }),
   });
-  const body = (await answer.body.json()) as { result: { parts: { text: string }[] } };
+  const body = (await response.body.json()) as { result: { parts: { text: string }[] } };
   if (body.result.parts[0]?.text !== 'the answer of the peer') throw new Error('wrong answer');
 }

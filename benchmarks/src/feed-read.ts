@@ -8,7 +8,7 @@ import type { BenchmarkOptions } from './options.ts';
 import { startOrganisation } from './organisation.ts';
 import { compareThroughput } from './throughput.ts';
 
-/** Reading the last page of a feed with many rows against one with a hundred. */
+/** Compares reading a page of a feed with many rows and of one with a hundred. */
 export async function benchFeedRead(options: BenchmarkOptions): Promise<Figure[]> {
   const dataDir = mkdtempSync(join(tmpdir(), 'molecule-bench-'));
   try {
@@ -29,9 +29,9 @@ export async function benchFeedRead(options: BenchmarkOptions): Promise<Figure[]
     const pool = new Pool(second.url, { connections: 8 });
     try {
       const page = (id: string, query: string) => async () => {
-        const answer = await pool.request({ method: 'GET', path: `/workspaces/${id}/activity?${query}` });
-        const rows = (await answer.body.json()) as unknown[];
-        if (answer.statusCode !== 200 || rows.length !== 20)
+        const response = await pool.request({ method: 'GET', path: `/workspaces/${id}/activity?${query}` });
+        const rows = (await response.body.json()) as unknown[];
+        if (response.statusCode !== 200 || rows.length !== 20)
           throw new Error(`wrong page: ${rows.length} rows`);
       };
       const queries = [
@@ -49,7 +49,7 @@ export async function benchFeedRead(options: BenchmarkOptions): Promise<Figure[]
           ],
           { inFlight: 4, ...options },
         );
-        if (many === undefined || few === undefined) throw new Error('nothing was measured');
+        if (many === undefined || few === undefined) throw new Error('no measurement');
         figures.push(
           ratioFigure(
             `feed of ${options.feedRows} rows : feed of 100, ${name}`,
@@ -69,7 +69,7 @@ export async function benchFeedRead(options: BenchmarkOptions): Promise<Figure[]
   }
 }
 
-/** Copies the one inbound row of a workspace, straight in the file, while no platform has it open. */
+/** Copies the only inbound row of a workspace in the database file, while no platform is running. */
 function fill(dataDir: string, workspaceId: string, rows: number): void {
   const file = readdirSync(dataDir).find((name) => name.endsWith('.db'));
   if (file === undefined) throw new Error('no database file');

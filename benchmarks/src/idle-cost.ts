@@ -4,7 +4,7 @@ import type { BenchmarkOptions } from './options.ts';
 import { startOrganisation } from './organisation.ts';
 import { startCountingProxy } from './servers/counting-proxy.ts';
 
-/** What one agent with nothing to do costs: requests and bytes per minute, seen by a relay in between. */
+/** Measures the requests and bytes per minute of an idle agent, through a counting relay. */
 export async function benchIdleCost(options: BenchmarkOptions): Promise<Figure[]> {
   const organisation = await startOrganisation();
   const relay = await startCountingProxy(organisation.url);

@@ -4,7 +4,7 @@ import type { BenchmarkOptions } from './options.ts';
 import { startOrganisation } from './organisation.ts';
 import { quantile } from './statistics.ts';
 
-/** From the moment a caller sends to the moment the handler of a long-polling agent runs. */
+/** Measures the time from sending a message to the start of the handler of a long-polling agent. */
 export async function benchInboundLatency(options: BenchmarkOptions): Promise<Figure[]> {
   const organisation = await startOrganisation();
   const sentAt = new Map<string, number>();
@@ -37,7 +37,7 @@ export async function benchInboundLatency(options: BenchmarkOptions): Promise<Fi
     {
       name: 'send to handler by long-poll, p50',
       value: `${p50.toFixed(2)} ms (p95 ${quantile(samples, 0.95).toFixed(2)} ms, ${samples.length} messages)`,
-      aim: 'under 10 ms',
+      target: 'under 10 ms',
       met: p50 < 10,
     },
   ];

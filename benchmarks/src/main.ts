@@ -21,9 +21,9 @@ const benchmarks = {
 const names = Object.keys(benchmarks) as (keyof typeof benchmarks)[];
 
 const program = new Command('bench')
-  .description('Measures the SDK and the platform side by side with a bare peer, and prints ratios.')
-  .addOption(new Option('--only <name...>', 'only these').choices(names))
-  .option('--quick', 'short rounds: shows that everything runs, the figures mean little')
+  .description('Measures the SDK and the platform side by side with a minimal baseline, and prints ratios.')
+  .addOption(new Option('--only <name...>', 'run only these benchmarks').choices(names))
+  .option('--quick', 'short rounds: only checks that everything runs; the figures are not meaningful')
   .option('--json', 'print the figures as JSON')
   .parse();
 const options = program.opts<{ only?: (keyof typeof benchmarks)[]; quick?: boolean; json?: boolean }>();

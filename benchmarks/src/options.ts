@@ -1,4 +1,4 @@
-/** How long to measure; `quick` proves that the benchmarks run, its figures mean little. */
+/** Duration and size of the measurements. `QUICK` only checks that the benchmarks run. */
 export interface BenchmarkOptions {
   readonly roundMs: number;
   readonly rounds: number;

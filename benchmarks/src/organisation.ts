@@ -9,7 +9,7 @@ export interface Organisation {
   readonly url: string;
   readonly dataDir: string;
   readonly operator: OperatorClient;
-  /** Creates a workspace and a client that holds its first token. */
+  /** Creates a workspace and a registered client with its first token. */
   join(name: string, options?: JoinOptions): Promise<RemoteAgentClient>;
   close(): Promise<void>;
 }
@@ -17,11 +17,11 @@ export interface Organisation {
 export interface JoinOptions {
   readonly parentId?: string;
   readonly url?: string;
-  /** Reach the platform through another address, such as a counting relay. */
+  /** Another URL of the platform, such as that of a counting relay. */
   readonly platformUrl?: string;
 }
 
-/** A platform on a file in a temporary folder, in this process, and clients of it. Contract checks are off. */
+/** Starts a platform in this process, with a database in a temporary folder. Contract checks are off. */
 export async function startOrganisation(options: Partial<PlatformOptions> = {}): Promise<Organisation> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'molecule-bench-'));
   const platform = await createPlatform({ mode: 'dev', port: 0, contractCheck: 'off', ...options, dataDir });

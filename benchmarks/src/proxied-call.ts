@@ -6,15 +6,15 @@ import { startProcess } from './servers/start-process.ts';
 import { compareThroughput } from './throughput.ts';
 
 /**
- * A peer call end to end through the platform (auth, hierarchy, durable row, push, answer) against a bare
- * reverse proxy on the same two hops, once waiting for the disk at each commit and once not. The caller is raw
- * undici on all sides, each server its own process.
+ * Compares a peer call through the platform (authentication, hierarchy, durable row, push, answer) with a minimal reverse
+ * proxy on the same two hops; the platform once with and once without a disk flush per commit. The caller is undici in
+ * all cases, and each server is a process.
  */
 export async function benchProxiedCall(options: BenchmarkOptions): Promise<Figure[]> {
   const agent = await startProcess('agent-server');
   const bare = await startProcess('reverse-proxy', agent.url);
   const barePool = new Pool(bare.url, { connections: 64 });
-  const platforms = [await startSide('full', agent.url), await startSide('normal', agent.url)];
+  const platforms = [await startContender('full', agent.url), await startContender('normal', agent.url)];
   const figures: Figure[] = [];
   try {
     for (const inFlight of [1, 16, 64]) {
@@ -22,7 +22,7 @@ export async function benchProxiedCall(options: BenchmarkOptions): Promise<Figur
         [{ name: 'bare reverse proxy', run: () => send(barePool, '/', undefined) }, ...platforms],
         { inFlight, ...options },
       );
-      if (peer === undefined) throw new Error('nothing was measured');
+      if (peer === undefined) throw new Error('no measurement');
       for (const { name, perSecond } of ours) {
         const detail = `${Math.round(perSecond)}/s against ${Math.round(peer.perSecond)}/s`;
         const title = `proxied call (${name}) : bare proxy, ${inFlight} in flight`;
@@ -38,8 +38,8 @@ export async function benchProxiedCall(options: BenchmarkOptions): Promise<Figur
   return figures;
 }
 
-/** A platform with a caller and the agent it calls. */
-async function startSide(synchronous: 'full' | 'normal', agentUrl: string) {
+/** Starts a platform with a caller and a target agent. */
+async function startContender(synchronous: 'full' | 'normal', agentUrl: string) {
   const platform = await startPlatform(synchronous);
   const caller = await platform.join('caller');
   const target = await platform.join('target', agentUrl);
@@ -56,7 +56,7 @@ async function startSide(synchronous: 'full' | 'normal', agentUrl: string) {
 
 async function send(pool: Pool, path: string, token: string | undefined): Promise<void> {
   const messageId = crypto.randomUUID();
-  const answer = await pool.request({
+  const response = await pool.request({
     method: 'POST',
     path,
     headers: {
@@ -76,8 +76,8 @@ async function send(pool: Pool, path: string, token: string | undefined): Promis
       },
     }),
   });
-  const body = (await answer.body.json()) as { result?: { parts?: { text: string }[] } };
-  if (answer.statusCode !== 200 || body.result?.parts?.[0]?.text?.includes('answer of the peer') !== true) {
-    throw new Error(`wrong answer: HTTP ${answer.statusCode} ${JSON.stringify(body).slice(0, 300)}`);
+  const body = (await response.body.json()) as { result?: { parts?: { text: string }[] } };
+  if (response.statusCode !== 200 || body.result?.parts?.[0]?.text?.includes('answer of the peer') !== true) {
+    throw new Error(`wrong answer: HTTP ${response.statusCode} ${JSON.stringify(body).slice(0, 300)}`);
   }
 }

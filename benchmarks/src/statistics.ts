@@ -1,4 +1,4 @@
-/** The value below which `share` (0 to 1) of the sorted samples lie; NaN without samples. */
+/** Nearest-rank quantile, `share` from 0 to 1; NaN without samples. */
 export function quantile(samples: readonly number[], share: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   if (sorted.length === 0) return Number.NaN;

@@ -2,26 +2,26 @@ import { median } from './statistics.ts';
 
 export interface Contender {
   readonly name: string;
-  /** One whole operation; rejects when its result is wrong. */
+  /** One complete operation; rejects if its result is wrong. */
   readonly run: () => Promise<void>;
 }
 
 export interface ThroughputOptions {
   readonly inFlight: number;
-  /** How long each contender runs in each round. */
+  /** Duration of each contender's run per round. */
   readonly roundMs: number;
   readonly rounds: number;
 }
 
 export interface Throughput {
   readonly name: string;
-  /** Median over the rounds, operations per second. */
+  /** Operations per second, median of the rounds. */
   readonly perSecond: number;
 }
 
 /**
- * Runs the contenders in turns, round after round, so that both meet the same machine at nearly the
- * same time; the order turns round each time. One unmeasured round warms up.
+ * Runs the contenders alternately in each round, in reversed order every other round, so that all run under nearly the same
+ * conditions. One round before the measurement warms up.
  */
 export async function compareThroughput(
   contenders: readonly Contender[],

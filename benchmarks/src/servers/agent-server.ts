@@ -1,4 +1,4 @@
-// A bare agent in a process of its own: answers each JSON-RPC request with one text part.
+// A minimal agent as a process: answers each JSON-RPC request with one text part.
 import { createServer } from 'node:http';
 import { announce } from './announce.ts';
 

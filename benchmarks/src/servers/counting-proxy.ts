@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
 
 export interface Traffic {
-  /** HTTP requests seen, counted by their request lines. */
+  /** Number of HTTP requests, counted by their request lines. */
   requests: number;
   bytesUp: number;
   bytesDown: number;
@@ -16,7 +16,7 @@ export interface CountingProxy {
 
 const requestLine = /^(GET|POST|PUT|PATCH|DELETE) \S+ HTTP\/1\.1\r$/gm;
 
-/** A TCP relay in front of a server that counts what passes, requests and bytes. */
+/** Starts a TCP relay in front of a server that counts requests and bytes. */
 export async function startCountingProxy(targetUrl: string): Promise<CountingProxy> {
   const target = new URL(targetUrl);
   const traffic: Traffic = { requests: 0, bytesUp: 0, bytesDown: 0 };

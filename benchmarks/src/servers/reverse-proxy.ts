@@ -1,4 +1,4 @@
-// The bare peer of the platform's proxy: takes the same request over the same two hops and adds nothing.
+// The baseline for the platform: a proxy that forwards the same request over the same two hops.
 import { createServer } from 'node:http';
 import { Pool } from 'undici';
 import { announce } from './announce.ts';
@@ -11,14 +11,14 @@ const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', async () => {
-    const answer = await pool.request({
+    const upstream = await pool.request({
       method: 'POST',
       path: '/',
       headers: { 'content-type': 'application/json' },
       body: Buffer.concat(chunks),
     });
-    const body = Buffer.from(await answer.body.arrayBuffer());
-    response.writeHead(answer.statusCode, {
+    const body = Buffer.from(await upstream.body.arrayBuffer());
+    response.writeHead(upstream.statusCode, {
       'content-type': 'application/json',
       'content-length': body.length,
     });

@@ -12,8 +12,8 @@ export interface BenchmarkPlatform {
 }
 
 /**
- * The platform's bin in a process of its own, on a file, as a user runs it; contract checks are off. `synchronous`
- * is how it meets a power cut: `full` waits for the disk at each commit, `normal` may lose the last ones.
+ * Starts the platform's bin as a process with a database file; contract checks are off. With `synchronous: 'full'` each
+ * commit is flushed to disk; with `'normal'` a power failure may lose the last commits.
  */
 export async function startPlatform(synchronous: 'full' | 'normal'): Promise<BenchmarkPlatform> {
   const folder = mkdtempSync(join(tmpdir(), 'molecule-bench-'));

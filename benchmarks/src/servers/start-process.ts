@@ -9,7 +9,7 @@ export interface StartedProcess {
   close(): Promise<void>;
 }
 
-/** Starts one of the server modules beside this file in a process of its own. */
+/** Starts one of the server modules in this folder as a process. */
 export async function startProcess(
   module: 'agent-server' | 'reverse-proxy',
   ...args: string[]

@@ -1,4 +1,4 @@
-/** The remote agent. This file is a contract: named exports only, and a test pins them. */
+/** The client and runtime of a remote agent. A test pins this list of exports. */
 export {
   type AgentCard,
   type Attachment,

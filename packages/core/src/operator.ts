@@ -1,4 +1,4 @@
-/** The operator's client. This file is a contract: a test pins its names. */
+/** The operator's client. A test pins this list of exports. */
 
 export { type DeleteWorkspaceOptions, OperatorClient } from './client/operator-client.ts';
 export type { CallPeerOptions, WaitForAnswerOptions } from './client/peer-calls.ts';

@@ -29,7 +29,7 @@ const EVENTS: readonly AgentEventName[] = [
   'stopped',
 ];
 
-/** A message of a peer, in a conversation of its own. */
+/** A message of a peer, in its own conversation. */
 export function messageOf(id: string): InboundMessage {
   return {
     id,
@@ -56,7 +56,7 @@ export function messageOf(id: string): InboundMessage {
   };
 }
 
-/** A client without a network: presence as its base tells, and a feed in memory that holds requests. */
+/** A client without a network: the presence double and a feed in memory that holds requests. */
 export class AgentClientDouble extends PresenceDouble implements AgentClient {
   readonly workspaceId = SELF;
   readonly stateDirectory: string;
@@ -73,22 +73,22 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
     this.stateDirectory = stateDirectory;
   }
 
-  /** A message arrives; resolves when what follows from it at once has happened. */
+  /** Adds messages and runs all pending promises. */
   async deliver(...ids: string[]): Promise<void> {
     this.#rows.push(...ids.map(messageOf));
     for (const wake of [...this.#waiting]) wake();
-    await this.settle();
+    await this.flushPromises();
   }
 
   /** Like {@link deliver}, with all messages in one conversation. */
   async deliverAs(contextId: string, ...ids: string[]): Promise<void> {
     this.#rows.push(...ids.map((id) => ({ ...messageOf(id), contextId })));
     for (const wake of [...this.#waiting]) wake();
-    await this.settle();
+    await this.flushPromises();
   }
 
-  /** Lets everything happen that needs no time. */
-  async settle(): Promise<void> {
+  /** Runs everything that needs no time. */
+  async flushPromises(): Promise<void> {
     for (let round = 0; round < 5; round += 1) await this.clock.advance(0);
   }
 
@@ -140,7 +140,7 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
   }
 }
 
-/** An agent on a double, and the events it told. */
+/** An agent with a client double, and its events. */
 export interface AgentStage {
   readonly client: AgentClientDouble;
   readonly agent: RemoteAgent<AgentClientDouble>;
@@ -148,7 +148,7 @@ export interface AgentStage {
   readonly events: string[];
 }
 
-/** Makes an agent that keeps nothing on disk, unless `store` is given as `undefined`. */
+/** Creates an agent that stores nothing on disk, unless `store` is `undefined`. */
 export function agentStage(
   options: Partial<RemoteAgentOptions<AgentClientDouble>> = {},
   client: AgentClientDouble = options.client ?? new AgentClientDouble(),
@@ -167,13 +167,13 @@ export function agentStage(
   return { client, agent, events };
 }
 
-/** An agent stage that runs. */
+/** Creates and starts an agent. */
 export async function runningAgent(
   options: Partial<RemoteAgentOptions<AgentClientDouble>> = {},
 ): Promise<AgentStage> {
   const stage = agentStage(options);
   await stage.agent.start();
-  await stage.client.settle();
+  await stage.client.flushPromises();
   return stage;
 }
 
@@ -182,7 +182,7 @@ function nameOf(name: AgentEventName, first: unknown): string {
   return typeof first === 'object' && first !== null && 'id' in first ? `${name} ${first.id}` : name;
 }
 
-/** A handler that waits until it is let go, or throws when its signal aborts. */
+/** A handler that waits for `open()`, or throws when its signal aborts. */
 export class Gate {
   readonly signals: AbortSignal[] = [];
   #open: () => void = () => {};

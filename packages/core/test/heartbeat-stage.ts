@@ -19,7 +19,7 @@ interface HeartbeatStageOptions {
   intervalMs?: number;
 }
 
-/** A heartbeat loop on a manual clock, and everything around it. */
+/** A heartbeat loop with a manual clock and doubles. */
 export class HeartbeatStage {
   readonly clock: ManualClock;
   readonly port: PresenceDouble;
@@ -45,14 +45,14 @@ export class HeartbeatStage {
     });
   }
 
-  /** Starts the loop and lets its first round happen. */
+  /** Starts the loop and runs its first round. */
   async start(): Promise<this> {
     this.#running = this.loop.run(this.abort.signal);
     await this.clock.advance(0);
     return this;
   }
 
-  /** What the loop resolves with. */
+  /** The result of the loop. */
   get end(): Promise<PresenceState> {
     if (this.#running === undefined) throw new Error('The loop was not started.');
     return this.#running;

@@ -10,12 +10,12 @@ import { RecordingLogger } from './recording-logger.ts';
 
 type Operation = 'store attempt' | 'store outcome' | 'store finish' | 'reply' | 'acknowledge';
 
-/** Ends a process in the middle: from then on nothing it calls is done or comes back. */
+/** Simulates a crash: afterwards no call has an effect or returns. */
 export class CrashSwitch {
-  isDead = false;
+  hasCrashed = false;
   #point: { when: 'before' | 'after'; operation: Operation } | undefined;
 
-  /** Dies at the next such operation. */
+  /** Crashes at the next such operation. */
   arm(when: 'before' | 'after', operation: Operation): void {
     this.#point = { when, operation };
   }
@@ -30,22 +30,22 @@ export class CrashSwitch {
 
   client(client: InboundOptions['client']): InboundOptions['client'] {
     return {
-      fetchInboundPage: (query) => (this.isDead ? never() : client.fetchInboundPage(query)),
+      fetchInboundPage: (query) => (this.hasCrashed ? never() : client.fetchInboundPage(query)),
       acknowledge: (id, options) => this.#guard(['acknowledge'], () => client.acknowledge(id, options)),
       reply: (message, text, options) => this.#guard(['reply'], () => client.reply(message, text, options)),
     };
   }
 
   async #guard<T>(operations: readonly Operation[], work: () => Promise<T>): Promise<T> {
-    this.#dieAt('before', operations);
-    if (this.isDead) return never();
+    this.#crashAt('before', operations);
+    if (this.hasCrashed) return never();
     const result = await work();
-    this.#dieAt('after', operations);
-    return this.isDead ? never() : result;
+    this.#crashAt('after', operations);
+    return this.hasCrashed ? never() : result;
   }
 
-  #dieAt(when: 'before' | 'after', operations: readonly Operation[]): void {
-    if (this.#point?.when === when && operations.includes(this.#point.operation)) this.isDead = true;
+  #crashAt(when: 'before' | 'after', operations: readonly Operation[]): void {
+    if (this.#point?.when === when && operations.includes(this.#point.operation)) this.hasCrashed = true;
   }
 }
 
@@ -57,17 +57,17 @@ export interface InboundRun {
   readonly store: InboundStore;
   readonly logger: RecordingLogger;
   readonly crash: CrashSwitch;
-  /** What the observer heard: `event:row`, or `event` alone. */
-  readonly heard: string[];
-  /** Rows whose handler began, in order. */
+  /** The calls of the observer: `event:row`, or `event` alone. */
+  readonly observed: string[];
+  /** Rows whose handler was started, in order. */
   readonly handled: string[];
-  /** Lets promises settle, then moves time on. */
+  /** Runs pending promises, then advances the time. */
   advance(ms?: number): Promise<void>;
-  /** Ends the process without a word. */
+  /** Simulates a crash. */
   kill(): void;
 }
 
-/** Starts a run; pass `feed` and `store` of an earlier one to start it again. */
+/** Starts a run; pass `feed` and `store` of an earlier one to simulate a restart. */
 export async function startInbound(
   options: Partial<InboundOptions> & {
     readonly feed?: MemoryFeed;
@@ -81,7 +81,7 @@ export async function startInbound(
   const logger = new RecordingLogger();
   const crash = new CrashSwitch();
   const store = options.store ?? new MemoryInboundStore();
-  const heard: string[] = [];
+  const observed: string[] = [];
   const handled: string[] = [];
   prepare?.({ feed, crash });
   const inbound = new Inbound({
@@ -96,7 +96,7 @@ export async function startInbound(
     clock,
     client: crash.client(feed),
     store: crash.store(store),
-    observer: recordingObserver(heard),
+    observer: recordingObserver(observed),
     handler: (message, context) => {
       handled.push(message.id);
       return handler(message, context);
@@ -111,17 +111,17 @@ export async function startInbound(
     store,
     logger,
     crash,
-    heard,
+    observed,
     handled,
     advance: (ms = 0) => clock.advance(ms),
     kill: () => {
-      crash.isDead = true;
+      crash.hasCrashed = true;
       inbound.close();
     },
   };
 }
 
-/** Handlers that end when told to. */
+/** Handlers that run until the test ends them. */
 export class HeldHandlers {
   readonly #ends = new Map<string, (outcome: { value?: unknown; error?: unknown }) => void>();
   readonly signals = new Map<string, AbortSignal>();
@@ -154,12 +154,12 @@ export class HeldHandlers {
   }
 }
 
-/** Goes round the event loop until `isDone`; for code that does real I/O. */
+/** Runs the event loop until `isDone`; for code that does real I/O. */
 export async function until(isDone: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isDone())) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What a line of the log means for a message. */
+/** The operations that a line of the log represents. */
 function operationsOf(line: string): Operation[] {
   const record = JSON.parse(line) as InboundRecord;
   if (record.type === 'finished' && record.keys.length > 0) return ['store finish'];
@@ -171,32 +171,32 @@ function never<T>(): Promise<T> {
   return new Promise<T>(() => {});
 }
 
-function recordingObserver(heard: string[]): InboundOptions['observer'] {
-  const note =
+function recordingObserver(observed: string[]): InboundOptions['observer'] {
+  const withRow =
     (event: string) =>
     (message: InboundMessage): void =>
-      void heard.push(`${event}:${message.id}`);
-  const say = (event: string) => (): void => void heard.push(event);
+      void observed.push(`${event}:${message.id}`);
+  const withoutRow = (event: string) => (): void => void observed.push(event);
   return {
-    started: note('started'),
-    progressed: (message, text) => void heard.push(`progressed:${message.id}:${text}`),
-    ended: note('ended'),
-    succeeded: note('succeeded'),
-    failed: note('failed'),
-    replySent: note('replySent'),
-    delivered: note('delivered'),
-    cancelled: note('cancelled'),
+    started: withRow('started'),
+    progressed: (message, text) => void observed.push(`progressed:${message.id}:${text}`),
+    ended: withRow('ended'),
+    succeeded: withRow('succeeded'),
+    failed: withRow('failed'),
+    replySent: withRow('replySent'),
+    delivered: withRow('delivered'),
+    cancelled: withRow('cancelled'),
     retrying: (message, { stage, attempt, delayMs }) =>
-      void heard.push(`retrying:${message.id}:${stage}:${attempt}:${delayMs}`),
-    gaveUp: (message, { stage, attempts }) => void heard.push(`gaveUp:${message.id}:${stage}:${attempts}`),
-    stuck: note('stuck'),
-    received: note('received'),
-    cursorLost: say('cursorLost'),
-    stale: say('stale'),
-    fresh: say('fresh'),
-    blocked: note('blocked'),
-    unblocked: say('unblocked'),
-    storageDegraded: say('storageDegraded'),
-    storageRecovered: say('storageRecovered'),
+      void observed.push(`retrying:${message.id}:${stage}:${attempt}:${delayMs}`),
+    gaveUp: (message, { stage, attempts }) => void observed.push(`gaveUp:${message.id}:${stage}:${attempts}`),
+    stuck: withRow('stuck'),
+    received: withRow('received'),
+    cursorLost: withoutRow('cursorLost'),
+    stale: withoutRow('stale'),
+    fresh: withoutRow('fresh'),
+    blocked: withRow('blocked'),
+    unblocked: withoutRow('unblocked'),
+    storageDegraded: withoutRow('storageDegraded'),
+    storageRecovered: withoutRow('storageRecovered'),
   };
 }

@@ -1,6 +1,6 @@
 import type { Clock, SleepOptions, Timer } from '../src/time/clock.ts';
 
-/** A clock whose sleeps pass at once, and are written down; timers run in real time. */
+/** A clock whose sleeps end immediately and are recorded; timers run in real time. */
 export class InstantClock implements Clock {
   readonly sleeps: number[] = [];
   #elapsed = 0;

@@ -12,7 +12,7 @@ interface FeedRow {
   readonly message: InboundMessage | null;
 }
 
-/** One answer the feed was sent. */
+/** An answer sent through this feed. */
 export interface SentReply {
   readonly id: string;
   readonly key: string;
@@ -20,7 +20,7 @@ export interface SentReply {
   readonly isDuplicate: boolean;
 }
 
-/** An inbound message of a peer; everything can be set. */
+/** An inbound message of a peer; every field can be set. */
 export function inboundMessage(change: Partial<InboundMessage> & { id: string }): InboundMessage {
   return {
     activityId: change.id,
@@ -47,19 +47,19 @@ export function inboundMessage(change: Partial<InboundMessage> & { id: string })
   };
 }
 
-/** The platform's side of the feed, in memory: rows with `seq`, since, unacknowledged, acknowledgements and 410. */
+/** A feed in memory with `seq`, `since_id`, `unacknowledged`, acknowledgements and 410. */
 export class MemoryFeed implements Pick<PlatformClient, 'fetchInboundPage' | 'acknowledge' | 'reply'> {
   readonly rows: FeedRow[] = [];
   readonly queries: FetchInboundOptions[] = [];
   readonly acks: string[] = [];
   readonly replies: SentReply[] = [];
-  /** Thrown one by one, before anything else is done. */
+  /** Errors of the next calls. */
   readonly fetchFailures: unknown[] = [];
   readonly ackFailures: unknown[] = [];
   readonly replyFailures: unknown[] = [];
-  /** Rows that `since` may not name any more. */
+  /** Rows that are lost as a cursor. */
   readonly forgotten = new Set<string>();
-  /** Whether a read that waits is held. */
+  /** Whether the feed holds requests. */
   holds = false;
   acknowledgedSeq = 0;
   #seq = 0;
@@ -70,7 +70,7 @@ export class MemoryFeed implements Pick<PlatformClient, 'fetchInboundPage' | 'ac
     this.#clock = clock;
   }
 
-  /** Adds a message; `null` adds a row that is no message. */
+  /** Adds a message, or a row that is not a message. */
   push(change: Partial<InboundMessage> & { id: string }, isMessage = true): void {
     this.#seq += 1;
     const seq = this.#seq;
@@ -80,7 +80,7 @@ export class MemoryFeed implements Pick<PlatformClient, 'fetchInboundPage' | 'ac
     this.#arrival = Promise.withResolvers<void>();
   }
 
-  /** Adds `count` messages, each of a conversation of its own. */
+  /** Adds `count` messages, each in its own conversation. */
   pushMany(count: number): void {
     for (let index = 0; index < count; index += 1) {
       const id = `row-${this.#seq + 1}`;

@@ -10,7 +10,7 @@ import type { Clock } from '../src/time/clock.ts';
 import type { CallOptions } from '../src/transport/platform-request.ts';
 import { SELF } from './agent-ids.ts';
 
-type Answer<T> = (options: CallOptions) => T | Promise<T>;
+type Responder<T> = (options: CallOptions) => T | Promise<T>;
 type PresenceMethods = Pick<PlatformClient, 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'>;
 
 const ONLINE: WorkspaceStateReport = {
@@ -21,20 +21,20 @@ const ONLINE: WorkspaceStateReport = {
   shouldStop: false,
 };
 
-/** A platform as the presence loop sees it: online unless told otherwise, and it writes down what it is asked. */
+/** The methods of the presence loop: online by default; records all calls. */
 export class PresenceDouble implements PresenceMethods {
-  readonly beats: { readonly at: number; readonly metrics: HeartbeatMetrics }[] = [];
-  readonly asked: string[] = [];
-  /** Most heartbeats under way at the same time. */
+  readonly heartbeats: { readonly at: number; readonly metrics: HeartbeatMetrics }[] = [];
+  readonly calls: string[] = [];
+  /** Maximum number of concurrent heartbeats. */
   mostAtOnce = 0;
-  onHeartbeat: Answer<Partial<HeartbeatReport>> = () => ({ workspaceStatus: 'online', paused: false });
-  onPollState: Answer<Partial<WorkspaceStateReport>> = () => ({
+  onHeartbeat: Responder<Partial<HeartbeatReport>> = () => ({ workspaceStatus: 'online', paused: false });
+  onPollState: Responder<Partial<WorkspaceStateReport>> = () => ({
     status: 'online',
     paused: false,
     deleted: false,
   });
-  onGetWorkspace: Answer<unknown> = () => ({});
-  onRegister: Answer<unknown> = () => ({});
+  onGetWorkspace: Responder<unknown> = () => ({});
+  onRegister: Responder<unknown> = () => ({});
   readonly clock: Clock;
   #underWay = 0;
 
@@ -44,11 +44,11 @@ export class PresenceDouble implements PresenceMethods {
 
   /** Monotonic times of the heartbeats, in milliseconds. */
   get times(): number[] {
-    return this.beats.map((beat) => beat.at);
+    return this.heartbeats.map((heartbeat) => heartbeat.at);
   }
 
   async heartbeat(metrics: HeartbeatMetrics, options: CallOptions): Promise<HeartbeatReport> {
-    this.beats.push({ at: this.clock.monotonic(), metrics });
+    this.heartbeats.push({ at: this.clock.monotonic(), metrics });
     this.#underWay += 1;
     this.mostAtOnce = Math.max(this.mostAtOnce, this.#underWay);
     try {
@@ -60,23 +60,23 @@ export class PresenceDouble implements PresenceMethods {
   }
 
   async pollState(options: CallOptions): Promise<WorkspaceStateReport> {
-    this.asked.push('pollState');
+    this.calls.push('pollState');
     return { ...ONLINE, ...(await this.onPollState(options)) };
   }
 
   async getWorkspace(options: CallOptions): Promise<WorkspaceInfo> {
-    this.asked.push('getWorkspace');
+    this.calls.push('getWorkspace');
     await this.onGetWorkspace(options);
     return readWorkspaceInfo({ id: SELF }) as WorkspaceInfo;
   }
 
   async register(options: CallOptions): Promise<Registration> {
-    this.asked.push('register');
+    this.calls.push('register');
     await this.onRegister(options);
     return { tokenIssued: false, deliveryMode: 'poll', orgId: null, expiresAt: null };
   }
 
-  /** From now on nothing gets through. */
+  /** Makes all requests fail with a connection error. */
   goDown(): void {
     this.onHeartbeat =
       this.onPollState =
@@ -87,7 +87,7 @@ export class PresenceDouble implements PresenceMethods {
         };
   }
 
-  /** From now on the workspace is online, or paused. */
+  /** Makes all requests succeed; the workspace is online, or paused. */
   comeBack(state: { paused?: boolean; status?: string } = {}): void {
     const paused = state.paused ?? false;
     const status = state.status ?? (paused ? 'paused' : 'online');
@@ -96,19 +96,19 @@ export class PresenceDouble implements PresenceMethods {
     this.onGetWorkspace = this.onRegister = () => ({});
   }
 
-  /** From now on the token is refused, and the workspace itself answers with `explanation`. */
-  refuse(explanation: Answer<unknown> = refusing(401, 'unauthorized')): void {
+  /** Refuses the token; reading the workspace has the result `explanation`. */
+  refuse(explanation: Responder<unknown> = refusing(401, 'unauthorized')): void {
     this.onHeartbeat = this.onPollState = this.onRegister = refusing(401, 'unauthorized');
     this.onGetWorkspace = explanation;
   }
 }
 
 export function unreachable(): ConnectionError {
-  return new ConnectionError('Nobody listens.', { origin: 'http://platform.test', delivered: 'no' });
+  return new ConnectionError('Connection refused.', { origin: 'http://platform.test', delivered: 'no' });
 }
 
 export function refused(status: number, code: ConstructorParameters<typeof ApiError>[1]['code']): ApiError {
-  return new ApiError(`The platform answered ${status}.`, {
+  return new ApiError(`The platform returned ${status}.`, {
     status,
     code,
     method: 'POST',
@@ -131,7 +131,7 @@ export function removed(): WorkspaceRemovedError {
   });
 }
 
-/** Never answers; gives up with its caller's signal. */
+/** Never resolves; rejects when the signal aborts. */
 export function hanging<T>(options: CallOptions): Promise<T> {
   return new Promise((_resolve, reject) => {
     options.signal?.addEventListener('abort', () => reject(options.signal?.reason), { once: true });

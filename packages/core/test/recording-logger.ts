@@ -1,6 +1,6 @@
 import type { LogFields, Logger, LogLevel } from '../src/logging/logger.ts';
 
-/** A logger that keeps what it is told. */
+/** A logger that records all lines. */
 export class RecordingLogger implements Logger {
   readonly lines: { level: LogLevel; fields: LogFields; message: string }[] = [];
 

@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { checkExchange } from '@molecule-ai/protocol';
 
-/** What the server does with one request. `hang` never answers, `reset` cuts the connection. */
-export type ScriptedAnswer =
+/** The response to one request. `hang` sends none, `reset` resets the connection, `half` truncates the body. */
+export type ScriptedResponse =
   | { status?: number; headers?: Record<string, string>; body?: unknown }
   | 'hang'
   | 'reset'
@@ -19,19 +19,19 @@ export interface SeenRequest {
   readonly body: unknown;
 }
 
-/** A server that answers by script: one answer per request, the last one for ever. */
+/** A server with scripted responses, one per request; the last one is repeated. */
 export class ScriptedServer implements AsyncDisposable {
   readonly requests: SeenRequest[] = [];
   readonly #server = createServer((request, response) => void this.#handle(request, response));
-  #script: ScriptedAnswer[];
-  /** Answers by "METHOD /path", before the script. */
-  readonly routes = new Map<string, ScriptedAnswer>();
+  #script: ScriptedResponse[];
+  /** Responses by "METHOD /path"; they take precedence over the script. */
+  readonly routes = new Map<string, ScriptedResponse>();
 
-  constructor(script: ScriptedAnswer[]) {
+  constructor(script: ScriptedResponse[]) {
     this.#script = script;
   }
 
-  static async start(...script: ScriptedAnswer[]): Promise<ScriptedServer> {
+  static async start(...script: ScriptedResponse[]): Promise<ScriptedServer> {
     const server = new ScriptedServer(script);
     await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));
     return server;
@@ -47,11 +47,11 @@ export class ScriptedServer implements AsyncDisposable {
     return request;
   }
 
-  script(...answers: ScriptedAnswer[]): void {
-    this.#script = answers;
+  script(...responses: ScriptedResponse[]): void {
+    this.#script = responses;
   }
 
-  /** Problems of the requests seen so far, by the strict schemas of the protocol. */
+  /** Checks the requests so far against the strict schemas of the protocol. */
   contractProblems(): string[] {
     return this.requests.flatMap(({ method, path, query, body }) =>
       checkExchange({
@@ -85,29 +85,29 @@ export class ScriptedServer implements AsyncDisposable {
       body: rawBody === '' ? undefined : JSON.parse(rawBody),
     };
     this.requests.push(seen);
-    const answer =
+    const scripted =
       this.routes.get(`${seen.method} ${seen.path}`) ??
       (this.#script.length > 1 ? this.#script.shift() : this.#script[0]);
-    this.#answer(answer ?? {}, seen, response);
+    this.#respond(scripted ?? {}, seen, response);
   }
 
-  #answer(answer: ScriptedAnswer, seen: SeenRequest, response: ServerResponse): void {
-    if (answer === 'hang') return;
-    if (answer === 'reset') {
+  #respond(scripted: ScriptedResponse, seen: SeenRequest, response: ServerResponse): void {
+    if (scripted === 'hang') return;
+    if (scripted === 'reset') {
       response.socket?.resetAndDestroy();
       return;
     }
-    if (answer === 'half') {
+    if (scripted === 'half') {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
       response.write('{"status":');
       setTimeout(() => response.socket?.destroy(), 5);
       return;
     }
-    if (typeof answer === 'function') {
-      answer(seen, response);
+    if (typeof scripted === 'function') {
+      scripted(seen, response);
       return;
     }
-    const { status = 200, headers = {}, body } = answer;
+    const { status = 200, headers = {}, body } = scripted;
     const raw = typeof body === 'string' || Buffer.isBuffer(body);
     response.writeHead(status, raw ? headers : { 'content-type': 'application/json', ...headers });
     response.end(body === undefined ? undefined : raw ? body : JSON.stringify(body));

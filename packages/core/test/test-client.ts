@@ -4,9 +4,9 @@ import { RemoteAgentClient } from '../src/remote-agent-client/remote-agent-clien
 import { SELF, TOKEN } from './agent-ids.ts';
 import { InstantClock } from './instant-clock.ts';
 import { RecordingLogger } from './recording-logger.ts';
-import { type ScriptedAnswer, ScriptedServer } from './scripted-server.ts';
+import { type ScriptedResponse, ScriptedServer } from './scripted-server.ts';
 
-/** A client and the scripted server it talks to. */
+/** A client and its scripted server. */
 export interface ClientStage extends AsyncDisposable {
   readonly client: RemoteAgentClient;
   readonly server: ScriptedServer;
@@ -15,9 +15,9 @@ export interface ClientStage extends AsyncDisposable {
   readonly logger: RecordingLogger;
 }
 
-/** Starts a server with a script and a client that has a token and never really waits. */
+/** Starts a scripted server and a client that has a token and whose sleeps end immediately. */
 export async function stage(
-  script: ScriptedAnswer | ScriptedAnswer[] = [],
+  script: ScriptedResponse | ScriptedResponse[] = [],
   options: RemoteAgentClientOptions & { token?: string | null } = {},
 ): Promise<ClientStage> {
   const server = await ScriptedServer.start(...(Array.isArray(script) ? script : [script]));

@@ -3,7 +3,7 @@ import { type BearerSource, Transport } from '../src/transport/transport.ts';
 import { SELF } from './agent-ids.ts';
 import { InstantClock } from './instant-clock.ts';
 
-/** A transport to a scripted server: no waiting between attempts, no jitter, a fixed bearer. */
+/** A transport to a scripted server, without pauses between attempts, without jitter and with a fixed bearer. */
 export function testTransport(
   platformUrl: string,
   options: ConnectionOptions & { bearer?: string; newer?: string; workspaceId?: string | null } = {},

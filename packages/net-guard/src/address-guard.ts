@@ -4,7 +4,6 @@ import { checkUrl, type UrlCheck } from './check-url.ts';
 import { buildGuardedConnector, type GuardedConnectOptions } from './guarded-connector.ts';
 import { type HostResolver, resolveWithSystem, type VettedAddress, vetHost } from './vet-host.ts';
 
-/** What {@link createAddressGuard} takes; all optional. */
 export interface AddressGuardOptions {
   /** @default only globally routable unicast addresses */
   policy?: AddressPolicy | undefined;
@@ -13,26 +12,26 @@ export interface AddressGuardOptions {
   connectOptions?: GuardedConnectOptions | undefined;
 }
 
-/** One policy at the three moments it matters: on paper, after resolving, on the socket. */
+/** Applies one policy in three steps: to the URL, to the resolved addresses, and to the connected socket. */
 export interface AddressGuard {
   /** The policy in force, frozen. */
   readonly policy: ResolvedAddressPolicy;
-  /** On paper: see the free function `checkUrl`. No network. */
+  /** Checks a URL without network access; see the function `checkUrl`. */
   readonly checkUrl: (url: string | URL) => UrlCheck;
   /**
-   * After resolving: every address of the host, all of them allowed. For a report to a user; do not connect
-   * to the name afterwards by other means, because it may resolve differently by then.
+   * Resolves a host and returns all its addresses if all are allowed. Use it for reports only: a later connection by other
+   * means may resolve the name differently.
    *
-   * @throws AddressRefusedError when one is refused; an Error with `code` and `cause` when nothing resolves.
+   * @throws AddressRefusedError when an address is refused; an Error with `code` and `cause` when resolving fails.
    */
   readonly vetHost: (hostname: string) => Promise<readonly VettedAddress[]>;
-  /** On the socket: undici's `connect` option. Resolves once per connection and connects only to what was vetted. */
+  /** undici's `connect` option. Resolves once per connection and connects only to vetted addresses. */
   readonly connect: buildConnector.connector;
 }
 
 /**
- * Builds the guard that core and platform share (wire contract 1.7 and weakness 11; decisions 1, 2 and 9).
- * Give `connect` to an undici `Client`, `Pool` or `Agent`, or let `createGuardedAgent` do that.
+ * Creates a guard that protects against requests to internal addresses (SSRF). Pass `connect` to an undici `Client`,
+ * `Pool` or `Agent`, or use `createGuardedAgent`. See docs/contract/presence.md#agent-addresses.
  *
  * @throws TypeError when the policy is invalid.
  */

@@ -86,8 +86,8 @@ const ipv6Notations: ((groups: number[]) => string)[] = [
       .join(':')}:1.2.3.4`,
 ];
 
-describe('no notation gets a special address through', () => {
-  it('of IPv4', () => {
+describe('special addresses are refused in every notation', () => {
+  it('IPv4', () => {
     fc.assert(
       fc.property(refusedIpv4, fc.constantFrom(...ipv4Notations), (bytes, write) => {
         const check = checkUrl(`http://${write(bytes)}:8080/a2a`);
@@ -100,7 +100,7 @@ describe('no notation gets a special address through', () => {
     );
   });
 
-  it('of IPv6', () => {
+  it('IPv6', () => {
     fc.assert(
       fc.property(refusedIpv6, fc.constantFrom(...ipv6Notations), (groups, write) => {
         const check = checkUrl(`https://[${write(groups)}]/`);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { resolvePolicy } from './address-policy.ts';
-import { judgeAddress } from './judge-address.ts';
+import { checkAddress } from './check-address.ts';
 
 describe('resolvePolicy', () => {
   it('allows nothing special by default, and is frozen', () => {
@@ -10,7 +10,7 @@ describe('resolvePolicy', () => {
     expect(Object.isFrozen(policy.allowedNetworks)).toBe(true);
   });
 
-  it('keeps no hold on the list it was given', () => {
+  it('copies the list of networks', () => {
     const allowedNetworks = ['10.0.0.0/8'];
     const policy = resolvePolicy({ allowedNetworks });
     allowedNetworks.push('172.16.0.0/12');
@@ -18,7 +18,7 @@ describe('resolvePolicy', () => {
     expect(resolvePolicy(policy)).toEqual(policy);
   });
 
-  it('switches nothing on for a value that is only truthy', () => {
+  it('enables nothing for values that are only truthy', () => {
     const policy = resolvePolicy({ allowLoopback: 'no', allowPrivate: 1 } as never);
     expect(policy).toMatchObject({ allowLoopback: false, allowPrivate: false });
   });
@@ -42,25 +42,25 @@ describe('resolvePolicy', () => {
   });
 });
 
-describe('judgeAddress under a policy', () => {
-  const verdict = (address: string, policy: Parameters<typeof judgeAddress>[1]) => {
-    const judged = judgeAddress(address, policy);
-    return judged.ok ? 'ok' : judged.reason;
+describe('checkAddress with a policy', () => {
+  const resultOf = (address: string, policy: Parameters<typeof checkAddress>[1]) => {
+    const check = checkAddress(address, policy);
+    return check.ok ? 'ok' : check.reason;
   };
 
   it.each(['127.0.0.1', '127.255.255.254', '::1', '::ffff:127.0.0.1'])(
-    'allowLoopback lets %s through',
+    'allowLoopback allows %s',
     (address) => {
-      expect(verdict(address, { allowLoopback: true })).toBe('ok');
-      expect(verdict(address, { allowPrivate: true })).toBe('loopback');
+      expect(resultOf(address, { allowLoopback: true })).toBe('ok');
+      expect(resultOf(address, { allowPrivate: true })).toBe('loopback');
     },
   );
 
   it.each(['10.0.0.1', '172.31.255.255', '192.168.1.1', 'fd00::1', 'fc00::1', '::ffff:a00:1'])(
-    'allowPrivate lets %s through',
+    'allowPrivate allows %s',
     (address) => {
-      expect(verdict(address, { allowPrivate: true })).toBe('ok');
-      expect(verdict(address, { allowLoopback: true })).toBe('private');
+      expect(resultOf(address, { allowPrivate: true })).toBe('ok');
+      expect(resultOf(address, { allowLoopback: true })).toBe('private');
     },
   );
 
@@ -73,19 +73,19 @@ describe('judgeAddress under a policy', () => {
     '198.18.0.1',
     '64:ff9b::a00:1',
     '2002:a00:1::',
-  ])('neither lets %s through', (address) =>
-    expect(verdict(address, { allowLoopback: true, allowPrivate: true })).not.toBe('ok'),
+  ])('neither allows %s', (address) =>
+    expect(resultOf(address, { allowLoopback: true, allowPrivate: true })).not.toBe('ok'),
   );
 
-  it('allowedNetworks opens exactly its networks', () => {
+  it('allowedNetworks allows exactly its networks', () => {
     const policy = { allowedNetworks: ['10.20.0.0/16', '100.64.0.0/10', 'fd12:3456::/32'] };
-    expect(verdict('10.20.255.1', policy)).toBe('ok');
-    expect(verdict('::ffff:10.20.0.1', policy)).toBe('ok');
-    expect(verdict('10.21.0.1', policy)).toBe('private');
-    expect(verdict('100.100.1.1', policy)).toBe('ok');
-    expect(verdict('fd12:3456:7::1', policy)).toBe('ok');
-    expect(verdict('fd12:3457::1', policy)).toBe('private');
-    expect(verdict('8.8.8.8', policy)).toBe('ok');
+    expect(resultOf('10.20.255.1', policy)).toBe('ok');
+    expect(resultOf('::ffff:10.20.0.1', policy)).toBe('ok');
+    expect(resultOf('10.21.0.1', policy)).toBe('private');
+    expect(resultOf('100.100.1.1', policy)).toBe('ok');
+    expect(resultOf('fd12:3456:7::1', policy)).toBe('ok');
+    expect(resultOf('fd12:3457::1', policy)).toBe('private');
+    expect(resultOf('8.8.8.8', policy)).toBe('ok');
   });
 
   it.each([
@@ -110,26 +110,26 @@ describe('judgeAddress under a policy', () => {
     ['fd20:ce::254', 'metadata'],
     ['fe80::1%eth0', 'zone_id'],
     ['::1%lo', 'zone_id'],
-  ])('no policy lets %s through', (address, reason) => {
+  ])('no policy allows %s', (address, reason) => {
     const everything = {
       allowLoopback: true,
       allowPrivate: true,
       allowedNetworks: ['0.0.0.0/0', '::/0', 'fe80::/10'],
     };
-    expect(verdict(address, everything)).toBe(reason);
-    expect(verdict(address, {})).toBe(reason);
+    expect(resultOf(address, everything)).toBe(reason);
+    expect(resultOf(address, {})).toBe(reason);
   });
 
-  it('judges what stands behind a NAT64 prefix that is allowed', () => {
+  it('checks the address embedded in an allowed NAT64 prefix', () => {
     const policy = { allowedNetworks: ['64:ff9b::/96'] };
-    expect(verdict('64:ff9b::8.8.8.8', policy)).toBe('ok');
-    expect(verdict('64:ff9b::10.0.0.1', policy)).toBe('transition');
-    expect(verdict('64:ff9b::10.0.0.1', { ...policy, allowPrivate: true })).toBe('ok');
-    expect(verdict('64:ff9b::8.8.8.8', {})).toBe('transition');
+    expect(resultOf('64:ff9b::8.8.8.8', policy)).toBe('ok');
+    expect(resultOf('64:ff9b::10.0.0.1', policy)).toBe('transition');
+    expect(resultOf('64:ff9b::10.0.0.1', { ...policy, allowPrivate: true })).toBe('ok');
+    expect(resultOf('64:ff9b::8.8.8.8', {})).toBe('transition');
   });
 
   it.each(['', 'localhost', '127.1', '0177.0.0.1', '2130706433', '[::1]', '127.0.0.1 ', '1.2.3.4.5', '::g'])(
-    'takes %j for no address',
-    (text) => expect(verdict(text, { allowLoopback: true })).toBe('invalid_address'),
+    'does not accept %j as an address',
+    (text) => expect(resultOf(text, { allowLoopback: true })).toBe('invalid_address'),
   );
 });

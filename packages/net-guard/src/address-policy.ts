@@ -1,20 +1,20 @@
 import ipaddr from 'ipaddr.js';
 
-/** Which addresses may be reached besides globally routable unicast ones. Every field defaults to "none". */
+/** The addresses that may be reached in addition to globally routable unicast ones. */
 export interface AddressPolicy {
-  /** Also 127.0.0.0/8, ::1 and `localhost`. Dev mode sets it (decision 2). */
+  /** Allows 127.0.0.0/8, ::1 and `localhost`. @default false */
   allowLoopback?: boolean | undefined;
-  /** Also 10/8, 172.16/12, 192.168/16 and fc00::/7. Dev mode sets it (decision 2). */
+  /** Allows 10/8, 172.16/12, 192.168/16 and fc00::/7. @default false */
   allowPrivate?: boolean | undefined;
   /**
-   * Also these networks, in CIDR notation (`10.20.0.0/16`, `fd12:3456::/32`). Write an IPv4 network as IPv4;
-   * it covers the IPv4-mapped IPv6 form as well. Link-local and cloud metadata addresses stay refused even
-   * when a network covers them (decision 2).
+   * Allows these networks, in CIDR notation (`10.20.0.0/16`, `fd12:3456::/32`). An IPv4 network must be written as IPv4;
+   * it includes the IPv4-mapped IPv6 addresses. Link-local and cloud metadata addresses are refused even if a network
+   * includes them. @default none
    */
   allowedNetworks?: readonly string[] | undefined;
 }
 
-/** A policy with nothing left out, frozen. It is an {@link AddressPolicy} too. */
+/** A validated {@link AddressPolicy} with all defaults applied; frozen. */
 export interface ResolvedAddressPolicy {
   readonly allowLoopback: boolean;
   readonly allowPrivate: boolean;
@@ -25,7 +25,7 @@ export interface ResolvedAddressPolicy {
 export type Network = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
 /**
- * Fills in and checks a policy. Only `true` switches something on. Resolving a resolved policy is harmless.
+ * Validates a policy and applies the defaults. Only the value `true` enables an option. Idempotent.
  *
  * @throws TypeError when an entry of `allowedNetworks` is not in CIDR notation.
  */
@@ -39,7 +39,7 @@ export function resolvePolicy(policy: AddressPolicy = {}): ResolvedAddressPolicy
   });
 }
 
-/** Reads one CIDR strictly: four decimal octets or IPv6, no zone id, no IPv4-mapped prefix. */
+/** Parses a CIDR strictly: four decimal octets or IPv6, no zone id, no IPv4-mapped prefix. */
 export function parseNetwork(cidr: string): Network {
   if (ipaddr.IPv4.isValidCIDRFourPartDecimal(cidr)) return ipaddr.IPv4.parseCIDR(cidr);
   if (ipaddr.IPv6.isValidCIDR(cidr) && !cidr.includes('%')) {

@@ -2,21 +2,19 @@ import { describeRefusal, hintForRefusal, type RefusalReason } from './refusal-r
 
 const BRAND = Symbol.for('@molecule-ai/net-guard/address-refused-error');
 
-/** What an {@link AddressRefusedError} is made of. */
 export interface AddressRefusal {
-  /** The host as it was asked for: a name or a literal, without credentials, port, path or query. */
+  /** The requested host: a name or a literal, without credentials, port, path or query. */
   host: string;
   reason: RefusalReason;
-  /** The refused IP address, where one is known. */
+  /** The refused IP address, if known. */
   address?: string | undefined;
 }
 
 /**
- * The guard refused a host or an address. Nothing was sent to it over HTTP.
+ * The guard refused a host or an address. No HTTP request was sent to it.
  *
- * The message names the host, never the address behind it, so that it may be shown to whoever gave the URL.
- * Tell it apart with {@link AddressRefusedError.isInstance}: `instanceof` fails across two copies of the
- * package, or between its ES module and its CommonJS build.
+ * The message contains the host, never the resolved address, so it can be shown to the author of the URL. Detect it by
+ * {@link AddressRefusedError.isInstance}: `instanceof` fails across copies or builds of the package.
  */
 export class AddressRefusedError extends Error {
   override readonly name = 'AddressRefusedError';
@@ -25,7 +23,7 @@ export class AddressRefusedError extends Error {
   readonly hint: string;
   readonly host: string;
 
-  /** The refused IP address, for logs of the operator; not enumerable, so it does not travel in JSON. */
+  /** The refused IP address, for logs of the operator; not enumerable, so that it is not part of JSON. */
   declare readonly address: string | undefined;
 
   constructor(refusal: AddressRefusal) {
@@ -37,7 +35,7 @@ export class AddressRefusedError extends Error {
     Object.defineProperty(this, BRAND, { value: true });
   }
 
-  /** Whether `value` is such an error, from whichever copy or build of this package. */
+  /** Whether `value` is such an error, from any copy or build of this package. */
   static isInstance(value: unknown): value is AddressRefusedError {
     return typeof value === 'object' && value !== null && Reflect.get(value, BRAND) === true;
   }

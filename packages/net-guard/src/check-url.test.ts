@@ -6,7 +6,7 @@ function reasonOf(url: string | URL, policy = {}): string {
   return check.ok ? `ok ${check.kind} ${check.host}` : check.reason;
 }
 
-describe('checkUrl on special addresses', () => {
+describe('checkUrl with special addresses', () => {
   it.each([
     ['0.0.0.0', 'unspecified'],
     ['0.1.2.3', 'unspecified'],
@@ -95,7 +95,7 @@ describe('checkUrl on special addresses', () => {
   ])('%s is public', (host, shown) => expect(reasonOf(`https://${host}/`)).toBe(`ok literal ${shown}`));
 });
 
-describe('checkUrl on spellings of 127.0.0.1', () => {
+describe('checkUrl with other notations of 127.0.0.1', () => {
   it.each([
     '0177.0.0.1',
     '0x7f.0.0.1',
@@ -128,7 +128,7 @@ describe('checkUrl on spellings of 127.0.0.1', () => {
     expect(reasonOf(`http://${host}/`, { allowLoopback: true })).toMatch(/^ok /);
   });
 
-  it('lets localhost through when one of its addresses is in an allowed network', () => {
+  it('allows localhost if one of its addresses is in an allowed network', () => {
     expect(reasonOf('http://localhost:9000/', { allowedNetworks: ['127.0.0.0/8'] })).toBe(
       'ok name localhost',
     );
@@ -136,7 +136,7 @@ describe('checkUrl on spellings of 127.0.0.1', () => {
   });
 });
 
-describe('checkUrl on the rest of the URL', () => {
+describe('checkUrl with other parts of the URL', () => {
   it.each([
     ['', 'invalid_url'],
     ['agent.example.com', 'invalid_url'],
@@ -160,7 +160,7 @@ describe('checkUrl on the rest of the URL', () => {
     ['http://8.8.8.8@127.0.0.1/', 'credentials_in_url'],
   ])('%j is %s', (url, reason) => expect(reasonOf(url)).toBe(reason));
 
-  it('accepts names without resolving them (decision 1)', () => {
+  it('accepts names without resolving them', () => {
     expect(reasonOf('https://your-agent.example.com/a2a')).toBe('ok name your-agent.example.com');
     expect(reasonOf('https://does-not-exist.invalid')).toBe('ok name does-not-exist.invalid');
     expect(reasonOf(new URL('http://Bücher.example'))).toBe('ok name xn--bcher-kva.example');
@@ -179,7 +179,7 @@ describe('checkUrl on the rest of the URL', () => {
     expect(url.href).toBe('https://agent.example./');
   });
 
-  it('shows neither credentials nor query in its message', () => {
+  it('includes neither credentials nor query in its message', () => {
     for (const url of [
       'http://user:hunter2@agent.example/?token=t0p',
       'http://10.0.0.1/?token=t0p',

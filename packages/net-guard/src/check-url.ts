@@ -1,33 +1,31 @@
 import { type AddressPolicy, resolvePolicy } from './address-policy.ts';
+import { checkAddress, loopbackAllowed } from './check-address.ts';
 import { isLocalhost, readHost } from './host-name.ts';
-import { judgeAddress, loopbackAllowed } from './judge-address.ts';
 import { describeRefusal, type RefusalReason } from './refusal-reason.ts';
 
-/** What {@link checkUrl} found. */
 export type UrlCheck =
   | {
       readonly ok: true;
-      /** The URL as parsed, its host without a trailing dot. Use this one from here on. */
+      /** The parsed URL, its host without a trailing dot. Use this URL for requests. */
       readonly url: URL;
-      /** The host alone: lower case, without brackets, port or trailing dot. */
+      /** The host in lower case, without brackets, port or trailing dot. */
       readonly host: string;
-      /** `literal`: the address was judged. `name`: still to be resolved and judged, when connecting. */
+      /** `literal`: the address was checked. `name`: it is resolved and checked when connecting. */
       readonly kind: 'literal' | 'name';
     }
   | {
       readonly ok: false;
       readonly reason: RefusalReason;
-      /** One sentence that may be shown to whoever gave the URL; holds no credentials and no query. */
+      /** A sentence for the author of the URL; contains no credentials and no query. */
       readonly message: string;
     };
 
 /**
- * Checks a URL without the network, and never throws for a bad one: http or https, no credentials, and if
- * the host is a literal address, or `localhost`, one that the policy allows. A name is **not** resolved
- * here: one that does not resolve yet is fine until somebody connects (decision 1), and what it resolves to
- * is judged then. So a name that passes has not been found safe.
+ * Checks a URL without network access: http or https, no credentials, and a literal address or `localhost` must be
+ * allowed by the policy. Never throws for an invalid URL. A name is **not** resolved: it may not resolve yet, and its
+ * addresses are checked when connecting. A name that passes is therefore not known to be safe.
  *
- * @throws TypeError when the policy itself is invalid.
+ * @throws TypeError when the policy is invalid.
  */
 export function checkUrl(url: string | URL, policy: AddressPolicy = {}): UrlCheck {
   const resolved = resolvePolicy(policy);
@@ -41,8 +39,8 @@ export function checkUrl(url: string | URL, policy: AddressPolicy = {}): UrlChec
   if (host === undefined) return refuse('The URL', 'invalid_url');
   if (parsed.username !== '' || parsed.password !== '') return refuse(host.host, 'credentials_in_url');
   if (host.kind === 'literal') {
-    const verdict = judgeAddress(host.host, resolved);
-    if (!verdict.ok) return refuse(host.host, verdict.reason);
+    const check = checkAddress(host.host, resolved);
+    if (!check.ok) return refuse(host.host, check.reason);
   } else {
     if (isLocalhost(host.host) && !loopbackAllowed(resolved)) return refuse(host.host, 'loopback');
     if (parsed.hostname !== host.host) parsed.hostname = host.host;
@@ -54,7 +52,7 @@ function refuse(host: string, reason: RefusalReason): UrlCheck {
   return { ok: false, reason, message: describeRefusal(host, reason) };
 }
 
-/** The URL parser rejects zone ids; this only picks the clearer of two reasons. */
+/** The URL parser rejects zone ids; this only selects the more specific reason. */
 function hasZoneId(text: string): boolean {
   return /^\s*https?:\/\/(?:[^/?#@]*@)?\[[0-9a-f:.]*%/i.test(text);
 }

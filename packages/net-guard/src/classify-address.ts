@@ -2,7 +2,7 @@ import ipaddr from 'ipaddr.js';
 import { embeddedIpv4 } from './embedded-ipv4.ts';
 import type { RefusalReason } from './refusal-reason.ts';
 
-/** Addresses at which clouds serve credentials to whoever asks from inside. */
+/** Addresses at which cloud providers serve credentials to any process on the machine. */
 const METADATA = new Set(
   [
     '169.254.169.254',
@@ -39,18 +39,16 @@ const IPV6_REASONS: Readonly<Record<string, RefusalReason>> = {
   uniqueLocal: 'private',
 };
 
-/** Refused under every policy, `allowedNetworks` included (decision 2). */
+/** Whether it is refused under every policy, even if `allowedNetworks` includes it. */
 export function isNeverAllowed(reason: RefusalReason | undefined): boolean {
   return reason === 'link_local' || reason === 'metadata';
 }
 
 /**
- * What kind of special address this is, or `undefined` for a globally routable unicast one (the IANA
- * special-purpose registries of IPv4 and IPv6; wire contract 1.7 and weakness 11).
+ * Returns the kind of a special-purpose address (RFC 6890), or `undefined` for a globally routable unicast one.
  *
- * An IPv4-mapped address is the IPv4 address in it. One that carries an IPv4 address otherwise is
- * `transition`, unless that IPv4 address is never allowed, which then is the reason; an IPv4-compatible one
- * takes the reason of the IPv4 address in it.
+ * An IPv4-mapped or IPv4-compatible address has the kind of its IPv4 address. Other addresses that embed an IPv4 address
+ * are `transition`, unless the embedded address is refused under every policy: then its kind is returned.
  */
 export function classifyAddress(address: ipaddr.IPv4 | ipaddr.IPv6): RefusalReason | undefined {
   return address instanceof ipaddr.IPv4 ? classifyIpv4(address) : classifyIpv6(address);

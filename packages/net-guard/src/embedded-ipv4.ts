@@ -2,15 +2,15 @@ import ipaddr from 'ipaddr.js';
 
 interface Carrier {
   prefix: [ipaddr.IPv6, number];
-  /** Where the IPv4 address may stand: the indexes of its four bytes. */
+  /** The possible positions of the IPv4 address: the indexes of its four bytes. */
   layouts: readonly (readonly number[])[];
-  /** Teredo stores the client's address with every bit flipped. */
+  /** Teredo stores the client's address with all bits inverted. */
   flippedLayouts?: readonly (readonly number[])[];
 }
 
 const LAST_FOUR = [12, 13, 14, 15];
 
-/** IPv6 prefixes whose addresses stand for an IPv4 address. IPv4-mapped ones are unwrapped before. */
+/** IPv6 prefixes of addresses that embed an IPv4 address. IPv4-mapped ones are converted before. */
 const CARRIERS: readonly Carrier[] = [
   // IPv4-compatible (RFC 4291) and IPv4-translated (RFC 2765).
   { prefix: ipaddr.IPv6.parseCIDR('::/96'), layouts: [LAST_FOUR] },
@@ -27,8 +27,8 @@ const CARRIERS: readonly Carrier[] = [
 ];
 
 /**
- * The IPv4 addresses an IPv6 address may stand for when a translator or a tunnel sees it; empty for an
- * ordinary address. One address can have several readings where its prefix does not fix the layout.
+ * Returns the IPv4 addresses to which a translator or a tunnel may map an IPv6 address; empty for an ordinary address.
+ * There can be several if the prefix does not define the layout.
  */
 export function embeddedIpv4(address: ipaddr.IPv6): ipaddr.IPv4[] {
   const bytes = address.toByteArray();

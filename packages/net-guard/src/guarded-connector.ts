@@ -3,37 +3,36 @@ import type { ConnectionOptions } from 'node:tls';
 import buildConnector from 'undici/lib/core/connect.js';
 import errors from 'undici/lib/core/errors.js';
 import { AddressRefusedError } from './address-refused-error.ts';
+import { canonicalAddress } from './check-address.ts';
 import { readHost } from './host-name.ts';
-import { canonicalAddress } from './judge-address.ts';
 import type { VettedAddress } from './vet-host.ts';
 
-/** How sockets are opened. Nothing here can change where they go or switch certificate checks off. */
+/** Socket options. None of them can change the target or disable certificate checks. */
 export interface GuardedConnectOptions {
-  /** Milliseconds for resolving, connecting and the TLS handshake together; 0 disables. @default 10_000 */
+  /** Time limit for resolving, connecting and the TLS handshake together, in milliseconds; 0 for none. @default 10_000 */
   timeout?: number | undefined;
-  /** Offer HTTP/2 to https servers. @default undici's own, which is true */
+  /** Offer HTTP/2 to https servers. @default true, as in undici */
   allowH2?: boolean | undefined;
   /** Certificate authorities to trust instead of Node's. */
   ca?: ConnectionOptions['ca'];
   /** Client certificate and key for mutual TLS. */
   cert?: ConnectionOptions['cert'];
   key?: ConnectionOptions['key'];
-  /** Try several vetted addresses of one name, IPv4 and IPv6 by turns. @default Node's own, which is true */
+  /** Try several vetted addresses of a name, alternating IPv4 and IPv6. @default true, as in Node */
   autoSelectFamily?: boolean | undefined;
-  /** Milliseconds before the next address is tried. @default Node's own */
+  /** Time until the next address is tried, in milliseconds. @default as in Node */
   autoSelectFamilyAttemptTimeout?: number | undefined;
 }
 
 const DEFAULT_TIMEOUT = 10_000;
 
 /**
- * An undici connector that connects only to addresses `vet` returns, and asks it once per connection.
+ * Creates an undici connector that connects only to addresses returned by `vet`, which it calls once per connection.
  *
- * The socket gets the vetted addresses through a lookup that knows nothing else, so there is no second
- * resolution to rebind. Once connected, the peer's address is compared with the vetted ones before undici
- * gets the socket. The server name of TLS, and the name its certificate is checked against, is the host of
- * the URL, whatever `Host` header a request carries. TLS sessions are not cached, because a cached session
- * would skip the certificate check on the next, separately vetted connection.
+ * The socket's lookup function returns only the vetted addresses, so there is no second resolution that could differ (DNS
+ * rebinding). Before undici gets the connected socket, its remote address is compared with the vetted ones. The TLS server
+ * name, against which the certificate is checked, is the host of the URL, whatever the `Host` header. TLS sessions are not
+ * cached, because a cached session skips the certificate check of the next connection.
  */
 export function buildGuardedConnector(
   vet: (hostname: string) => Promise<readonly VettedAddress[]>,
@@ -74,14 +73,14 @@ async function connectVetted(
         localAddress: target.localAddress ?? null,
         ...(target.protocol === 'https:' && host.kind === 'name' ? { servername: host.host } : {}),
       },
-      // On failure undici calls with the error alone, not with the `null` its types promise.
+      // On failure undici passes only the error, not the `null` that its types declare.
       (error, connected) => (connected ? resolve(connected) : reject(error)),
     );
   });
   return verifyPeer(socket, host.host, vetted);
 }
 
-/** Only what is listed, so that no `lookup`, `path` or `host` slips in from untyped callers. */
+/** Copies known options only, so that untyped callers cannot pass `lookup`, `path` or `host`. */
 function transportOptions(options: GuardedConnectOptions): buildConnector.BuildOptions {
   const { allowH2, ca, cert, key, autoSelectFamily, autoSelectFamilyAttemptTimeout } = options;
   return {
@@ -117,19 +116,19 @@ function isFamily(family: number | string | undefined): boolean {
   return family === 4 || family === 6 || family === 'IPv4' || family === 'IPv6';
 }
 
-/** @throws AddressRefusedError, the socket destroyed, when it is connected anywhere else. */
+/** @throws AddressRefusedError when the socket is connected to another address; the socket is destroyed. */
 function verifyPeer(socket: Socket, host: string, vetted: readonly VettedAddress[]): Socket {
   const address = canonicalAddress(socket.remoteAddress);
   if (vetted.some((each) => each.address === address)) return socket;
   const wasClosed = socket.remoteAddress === undefined;
   socket.on('error', () => undefined).destroy();
   if (wasClosed) {
-    throw Object.assign(new Error(`${host} closed the connection at once.`), { code: 'ECONNRESET' });
+    throw Object.assign(new Error(`${host} closed the connection immediately.`), { code: 'ECONNRESET' });
   }
   throw new AddressRefusedError({ host, reason: 'address_changed', address: socket.remoteAddress });
 }
 
-/** Resolving has no abort of its own, so a late answer is dropped. */
+/** Resolving cannot be aborted, so a late result is ignored. */
 async function within<T>(timeout: number, work: Promise<T>, target: buildConnector.Options): Promise<T> {
   if (timeout === 0) return work;
   let timer: NodeJS.Timeout | undefined;

@@ -1,16 +1,15 @@
 import { isIP } from 'node:net';
 
-/** A host in one spelling: `literal` for an IP address (no brackets), `name` for anything to be resolved. */
+/** A host in canonical form: `literal` for an IP address without brackets, `name` for a name to be resolved. */
 export interface Host {
   host: string;
   kind: 'literal' | 'name';
 }
 
 /**
- * Reads the host name of a parsed http(s) URL, or a bare host as undici or a user gives it. The URL parser
- * does the reading, so octal, hexadecimal, decimal, short, full-width and percent-encoded forms of an IPv4
- * address all arrive as four decimal octets. One trailing dot goes. Returns `undefined` for anything else
- * than exactly one host; a zone id is none.
+ * Parses the host name of an http(s) URL, or a bare host from undici or a user. The URL parser converts octal,
+ * hexadecimal, decimal, short, full-width and percent-encoded forms of an IPv4 address to four decimal octets. One trailing
+ * dot is removed. Returns `undefined` for anything else than exactly one host without a zone id.
  */
 export function readHost(hostname: string): Host | undefined {
   const bare = hostname.startsWith('[') && hostname.endsWith(']') ? hostname.slice(1, -1) : hostname;
@@ -18,7 +17,7 @@ export function readHost(hostname: string): Host | undefined {
   return /[\s/\\?#@[\]]/.test(bare) ? undefined : readUrlHost(bare);
 }
 
-/** Names that resolve to this machine without asking anybody (RFC 6761). */
+/** Names that always resolve to this machine (RFC 6761). */
 export function isLocalhost(host: string): boolean {
   return host === 'localhost' || host.endsWith('.localhost');
 }

@@ -5,10 +5,10 @@ it('exports exactly these names', () => {
   expect(Object.keys(netGuard).sort()).toEqual([
     'AddressRefusedError',
     'REFUSAL_REASONS',
+    'checkAddress',
     'checkUrl',
     'createAddressGuard',
     'createGuardedAgent',
-    'judgeAddress',
     'resolvePolicy',
   ]);
 });

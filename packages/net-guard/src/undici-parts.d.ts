@@ -1,8 +1,8 @@
-/** Files of undici, whose types are those of its root. All of undici takes three times as long to load. */
+/** Files of undici with the types of its main module, which takes three times as long to load. */
 declare module 'undici/lib/api/index.js' {
   import type { Dispatcher } from 'undici';
 
-  /** The methods that undici's root gives to every dispatcher when it is loaded. */
+  /** The methods that undici's main module adds to every dispatcher. */
   const api: Pick<Dispatcher, 'connect' | 'pipeline' | 'request' | 'stream' | 'upgrade'>;
   export default api;
 }

@@ -3,7 +3,7 @@ import { createAddressGuard } from './address-guard.ts';
 import type { AddressPolicy } from './address-policy.ts';
 import { AddressRefusedError } from './address-refused-error.ts';
 
-function guardAnswering(addresses: string[], policy: AddressPolicy = {}) {
+function guardResolving(addresses: string[], policy: AddressPolicy = {}) {
   const resolve = vi.fn(async (_hostname: string) => addresses.map((address) => ({ address })));
   return { resolve, guard: createAddressGuard({ policy, resolve }) };
 }
@@ -18,8 +18,8 @@ async function refusalOf(work: Promise<unknown>): Promise<AddressRefusedError> {
 }
 
 describe('vetHost', () => {
-  it('resolves a name once and returns its addresses in one spelling', async () => {
-    const { guard, resolve } = guardAnswering(['8.8.8.8', '2001:4860:4860:0::8888', '::ffff:1.1.1.1']);
+  it('resolves a name once and returns its addresses in canonical form', async () => {
+    const { guard, resolve } = guardResolving(['8.8.8.8', '2001:4860:4860:0::8888', '::ffff:1.1.1.1']);
     expect(await guard.vetHost('Agent.Example.')).toEqual([
       { address: '8.8.8.8', family: 4 },
       { address: '2001:4860:4860::8888', family: 6 },
@@ -36,15 +36,15 @@ describe('vetHost', () => {
     [['8.8.8.8', '64:ff9b::a9fe:a9fe'], 'metadata'],
     [['2606:4700::1111', 'fe80::1%eth0'], 'zone_id'],
     [['8.8.8.8', 'not an address'], 'invalid_address'],
-  ])('refuses a name that has %j, whole', async (addresses, reason) => {
-    const { guard } = guardAnswering(addresses);
+  ])('refuses a name with the addresses %j', async (addresses, reason) => {
+    const { guard } = guardResolving(addresses);
     expect((await refusalOf(guard.vetHost('agent.example'))).reason).toBe(reason);
   });
 
   it.each(['127.1', '[::1]', '::1', '0x7f000001', 'localhost', 'LOCALHOST.', 'a.localhost'])(
-    'refuses %s without asking the resolver',
+    'refuses %s without resolving it',
     async (hostname) => {
-      const { guard, resolve } = guardAnswering(['8.8.8.8']);
+      const { guard, resolve } = guardResolving(['8.8.8.8']);
       expect((await refusalOf(guard.vetHost(hostname))).reason).toBe('loopback');
       expect(resolve).not.toHaveBeenCalled();
     },
@@ -59,16 +59,16 @@ describe('vetHost', () => {
     ['fe80::1%eth0', 'zone_id'],
     ['[fe80::1%25eth0]', 'zone_id'],
   ])('refuses %j, which is not one host', async (hostname, reason) => {
-    const { guard } = guardAnswering(['8.8.8.8']);
+    const { guard } = guardResolving(['8.8.8.8']);
     expect((await refusalOf(guard.vetHost(hostname))).reason).toBe(reason);
   });
 
-  it('judges what localhost resolves to', async () => {
+  it('checks the addresses of localhost', async () => {
     const policy = { allowedNetworks: ['127.0.0.0/8'] };
-    expect(await guardAnswering(['127.0.0.1'], policy).guard.vetHost('localhost')).toHaveLength(1);
-    const both = guardAnswering(['127.0.0.1', '::1'], policy);
+    expect(await guardResolving(['127.0.0.1'], policy).guard.vetHost('localhost')).toHaveLength(1);
+    const both = guardResolving(['127.0.0.1', '::1'], policy);
     expect((await refusalOf(both.guard.vetHost('localhost'))).reason).toBe('loopback');
-    const dev = guardAnswering(['127.0.0.1', '::1'], { allowLoopback: true });
+    const dev = guardResolving(['127.0.0.1', '::1'], { allowLoopback: true });
     expect(await dev.guard.vetHost('localhost')).toHaveLength(2);
   });
 
@@ -78,12 +78,12 @@ describe('vetHost', () => {
     const failure = guard.vetHost('agent.invalid');
     await expect(failure).rejects.toMatchObject({ code: 'ENOTFOUND', hostname: 'agent.invalid', cause });
     await expect(failure).rejects.not.toSatisfy(AddressRefusedError.isInstance);
-    await expect(guardAnswering([]).guard.vetHost('agent.invalid')).rejects.toMatchObject({
+    await expect(guardResolving([]).guard.vetHost('agent.invalid')).rejects.toMatchObject({
       code: 'ENOTFOUND',
     });
   });
 
-  it('asks the operating system by default', async () => {
+  it('uses the resolver of the operating system by default', async () => {
     const guard = createAddressGuard({ policy: { allowLoopback: true } });
     for (const { address } of await guard.vetHost('localhost'))
       expect(['127.0.0.1', '::1']).toContain(address);
@@ -91,8 +91,8 @@ describe('vetHost', () => {
 });
 
 describe('AddressRefusedError', () => {
-  it('tells what to do, and shows no address behind a name', async () => {
-    const { guard } = guardAnswering(['10.9.8.7']);
+  it('has a hint, and does not reveal the resolved address', async () => {
+    const { guard } = guardResolving(['10.9.8.7']);
     const error = await refusalOf(guard.vetHost('agent.example'));
     expect(error).toBeInstanceOf(Error);
     expect(error).toMatchObject({
@@ -100,7 +100,7 @@ describe('AddressRefusedError', () => {
       code: 'address_refused',
       host: 'agent.example',
     });
-    expect(error.message).toBe('agent.example is at a private address.');
+    expect(error.message).toBe('agent.example has a private address.');
     expect(error.hint).toContain('allowPrivate');
     expect(error.address).toBe('10.9.8.7');
     expect(JSON.stringify(error)).not.toContain('10.9.8.7');

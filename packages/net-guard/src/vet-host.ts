@@ -2,25 +2,24 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { ResolvedAddressPolicy } from './address-policy.ts';
 import { AddressRefusedError } from './address-refused-error.ts';
+import { canonicalAddress, checkAddress, loopbackAllowed } from './check-address.ts';
 import { isLocalhost, readHost } from './host-name.ts';
-import { canonicalAddress, judgeAddress, loopbackAllowed } from './judge-address.ts';
 
-/** An address that passed the policy, in canonical spelling. */
+/** An address that the policy allows, in canonical form. */
 export interface VettedAddress {
   readonly address: string;
   readonly family: 4 | 6;
 }
 
-/** Resolves a name to all its addresses, or rejects as `dns.lookup` does. Called once per connection. */
+/** Returns all addresses of a name, or rejects like `dns.lookup`. Called once per connection. */
 export type HostResolver = (hostname: string) => Promise<readonly { readonly address: string }[]>;
 
-/** The operating system's resolver, every address it knows (`dns.lookup` with `all`). */
+/** The operating system's resolver (`dns.lookup` with `all`). */
 export const resolveWithSystem: HostResolver = (hostname) => lookup(hostname, { all: true });
 
 /**
- * Turns a host into the addresses that may be connected to: a literal is judged, a name is resolved exactly
- * once and **every** address it has is judged. One refused address refuses the whole name: a name that
- * points both out and in is a rebinding attempt or a mistake, and picking from it would hide either.
+ * Returns the addresses of a host if all of them are allowed. A name is resolved exactly once. One refused address refuses
+ * the whole name: a name with public and internal addresses is a rebinding attempt or a mistake.
  *
  * @throws AddressRefusedError when the policy refuses the host or one of its addresses.
  * @throws Error with the `code` of the resolver (`ENOTFOUND`, `EAI_AGAIN`, …) and its error as `cause` when
@@ -42,8 +41,8 @@ export async function vetHost(
 }
 
 function vetAddress(host: string, address: string, policy: ResolvedAddressPolicy): VettedAddress {
-  const verdict = judgeAddress(address, policy);
-  if (!verdict.ok) throw new AddressRefusedError({ host, reason: verdict.reason, address });
+  const check = checkAddress(address, policy);
+  if (!check.ok) throw new AddressRefusedError({ host, reason: check.reason, address });
   const canonical = canonicalAddress(address) ?? address;
   return { address: canonical, family: isIP(canonical) === 6 ? 6 : 4 };
 }

@@ -2,31 +2,33 @@ import { createServer as createTcpServer } from 'node:net';
 import { fetch, request } from 'undici';
 import { describe, expect, it, vi } from 'vitest';
 import { AddressRefusedError, createGuardedAgent } from '../src/index.ts';
-import { answering, closing, defer, failureOf, listen, serve } from './local-server.ts';
+import { defer, destroyedAfterTest, failureOf, listen, resolving, serve } from './local-server.ts';
 
 const LOOPBACK = { allowLoopback: true };
 
-describe('createGuardedAgent on failures', () => {
+describe('createGuardedAgent with failures', () => {
   it('rejects with the resolver’s error as cause', async () => {
     const cause = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
-    const agent = closing(createGuardedAgent({ resolve: () => Promise.reject(cause) }));
+    const agent = destroyedAfterTest(createGuardedAgent({ resolve: () => Promise.reject(cause) }));
     const failure = await failureOf(request('http://agent.invalid/', { dispatcher: agent }));
     expect(failure).toMatchObject({ code: 'ENOTFOUND', cause });
   });
 
-  it('passes a refused connection through', async () => {
+  it('reports a refused connection', async () => {
     const server = createTcpServer();
     const port = await listen(server);
     await new Promise((resolve) => server.close(resolve));
-    const agent = closing(createGuardedAgent({ policy: LOOPBACK, resolve: answering(['127.0.0.1']) }));
+    const agent = destroyedAfterTest(
+      createGuardedAgent({ policy: LOOPBACK, resolve: resolving(['127.0.0.1']) }),
+    );
     const failure = await failureOf(request(`http://agent.example:${port}/`, { dispatcher: agent }));
     expect(failure).toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  it('counts resolving into the connect timeout, and drops a late answer', async () => {
+  it('includes resolving in the connect timeout, and ignores a late result', async () => {
     const { port, connections } = await serve();
     const late = defer<{ address: string }[]>();
-    const agent = closing(
+    const agent = destroyedAfterTest(
       createGuardedAgent({
         policy: LOOPBACK,
         resolve: () => late.promise,
@@ -40,20 +42,20 @@ describe('createGuardedAgent on failures', () => {
     expect(connections).not.toHaveBeenCalled();
   });
 
-  it('lets undici abort: fetch at once, request as soon as the connection attempt ends', async () => {
+  it('can be aborted: fetch immediately, request when the connection attempt ends', async () => {
     const { port, requests } = await serve();
-    const asked = defer<void>();
+    const called = defer<void>();
     const late = defer<{ address: string }[]>();
     const resolve = () => {
-      asked.resolve();
+      called.resolve();
       return late.promise;
     };
-    const dispatcher = closing(createGuardedAgent({ policy: LOOPBACK, resolve }));
+    const dispatcher = destroyedAfterTest(createGuardedAgent({ policy: LOOPBACK, resolve }));
     const controller = new AbortController();
     const { signal } = controller;
     const viaFetch = failureOf(fetch(`http://agent.example:${port}/`, { dispatcher, signal }));
     const viaRequest = failureOf(request(`http://agent.example:${port}/`, { dispatcher, signal }));
-    await asked.promise;
+    await called.promise;
     controller.abort();
     expect(await viaFetch).toMatchObject({ name: 'AbortError' });
     late.resolve([{ address: '127.0.0.1' }]);
@@ -61,7 +63,7 @@ describe('createGuardedAgent on failures', () => {
     expect(requests).not.toHaveBeenCalled();
   });
 
-  it('ignores options of untyped callers that would lead around the guard', async () => {
+  it('ignores options of untyped callers that would bypass the guard', async () => {
     const { port, connections } = await serve();
     const agentOptions = {
       connect: { lookup: vi.fn() },
@@ -74,8 +76,8 @@ describe('createGuardedAgent on failures', () => {
       host: '127.0.0.1',
       rejectUnauthorized: false,
     };
-    const resolve = answering(['10.0.0.1']);
-    const agent = closing(createGuardedAgent({ resolve, agentOptions, connectOptions } as never));
+    const resolve = resolving(['10.0.0.1']);
+    const agent = destroyedAfterTest(createGuardedAgent({ resolve, agentOptions, connectOptions } as never));
     const failure = await failureOf(request(`http://agent.example:${port}/`, { dispatcher: agent }));
     expect(AddressRefusedError.isInstance(failure)).toBe(true);
     expect(agentOptions.factory).not.toHaveBeenCalled();

@@ -3,17 +3,17 @@ import { Agent, fetch, interceptors, request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { buildGuardedConnector } from '../src/guarded-connector.ts';
 import { AddressRefusedError, createAddressGuard, createGuardedAgent } from '../src/index.ts';
-import { answering, closing, defer, failureOf, listen, serve } from './local-server.ts';
+import { defer, destroyedAfterTest, failureOf, listen, resolving, serve } from './local-server.ts';
 
 const LOOPBACK = { allowLoopback: true };
 
-describe('createGuardedAgent against rebinding', () => {
-  it('resolves once per connection and connects to what was vetted', async () => {
+describe('createGuardedAgent and DNS rebinding', () => {
+  it('resolves once per connection and connects to the vetted address', async () => {
     const { port, connections } = await serve();
-    const resolve = answering(['127.0.0.1'], ['169.254.169.254']);
+    const resolve = resolving(['127.0.0.1'], ['169.254.169.254']);
     const guard = createAddressGuard({ policy: LOOPBACK, resolve });
     const sockets: Socket[] = [];
-    const agent = closing(
+    const agent = destroyedAfterTest(
       new Agent({
         connect: (target, callback) =>
           guard.connect(target, (...result) => {
@@ -31,10 +31,10 @@ describe('createGuardedAgent against rebinding', () => {
 
   it('refuses a name that was public when it was checked and is private now', async () => {
     const { port, connections } = await serve();
-    const resolve = answering(['8.8.8.8'], ['127.0.0.1']);
+    const resolve = resolving(['8.8.8.8'], ['127.0.0.1']);
     const guard = createAddressGuard({ resolve });
     expect(await guard.vetHost('agent.example')).toHaveLength(1);
-    const agent = closing(new Agent({ connect: guard.connect }));
+    const agent = destroyedAfterTest(new Agent({ connect: guard.connect }));
     const failure = await failureOf(
       request(`http://agent.example:${port}/?token=t0p`, { dispatcher: agent }),
     );
@@ -43,10 +43,10 @@ describe('createGuardedAgent against rebinding', () => {
     expect(connections).not.toHaveBeenCalled();
   });
 
-  it('resolves nothing for a literal', async () => {
+  it('does not resolve a literal', async () => {
     const { port } = await serve();
-    const resolve = answering(['8.8.8.8']);
-    const agent = closing(createGuardedAgent({ policy: LOOPBACK, resolve }));
+    const resolve = resolving(['8.8.8.8']);
+    const agent = destroyedAfterTest(createGuardedAgent({ policy: LOOPBACK, resolve }));
     const { body } = await request(`http://0x7f.1:${port}/`, { dispatcher: agent });
     expect(await body.text()).toBe('hello');
     const mapped = await request(`http://[::ffff:127.0.0.1]:${port}/`, { dispatcher: agent });
@@ -54,19 +54,19 @@ describe('createGuardedAgent against rebinding', () => {
     expect(resolve).not.toHaveBeenCalled();
   });
 
-  it('uses another vetted address when the first one does not answer', async () => {
+  it('uses another vetted address if the first one does not respond', async () => {
     const { port } = await serve();
-    const resolve = answering(['127.0.0.2', '127.0.0.1']);
-    const agent = closing(createGuardedAgent({ policy: LOOPBACK, resolve }));
+    const resolve = resolving(['127.0.0.2', '127.0.0.1']);
+    const agent = destroyedAfterTest(createGuardedAgent({ policy: LOOPBACK, resolve }));
     const { body } = await request(`http://agent.example:${port}/`, { dispatcher: agent });
     expect(await body.text()).toBe('hello');
     expect(resolve).toHaveBeenCalledTimes(1);
   });
 
-  it('connects when families are not tried by turns', async () => {
+  it('connects without autoSelectFamily', async () => {
     const { port } = await serve();
-    const resolve = answering(['127.0.0.1']);
-    const agent = closing(
+    const resolve = resolving(['127.0.0.1']);
+    const agent = destroyedAfterTest(
       createGuardedAgent({ policy: LOOPBACK, resolve, agentOptions: { autoSelectFamily: false } }),
     );
     const { statusCode, body } = await request(`http://agent.example:${port}/`, { dispatcher: agent });
@@ -74,21 +74,21 @@ describe('createGuardedAgent against rebinding', () => {
     expect(statusCode).toBe(200);
   });
 
-  it('closes a socket that is connected anywhere else than vetted', async () => {
+  it('closes a socket that is connected to an address that was not vetted', async () => {
     const { port, connections } = await serve();
     const connect = buildGuardedConnector(async () => [{ address: '8.8.8.8', family: 4 }], {});
-    const agent = closing(new Agent({ connect }));
+    const agent = destroyedAfterTest(new Agent({ connect }));
     const failure = await failureOf(request(`http://127.0.0.1:${port}/`, { dispatcher: agent }));
     expect(AddressRefusedError.isInstance(failure) && failure.reason).toBe('address_changed');
     expect(connections.mock.calls.length).toBeLessThanOrEqual(1);
   });
 });
 
-describe('createGuardedAgent on connections that are kept', () => {
-  it('resolves again for a new connection only, and vets it anew', async () => {
+describe('createGuardedAgent with kept-alive connections', () => {
+  it('resolves and vets again for a new connection only', async () => {
     const { port, connections } = await serve();
-    const resolve = answering(['127.0.0.1'], ['127.0.0.1'], ['10.0.0.1']);
-    const agent = closing(
+    const resolve = resolving(['127.0.0.1'], ['127.0.0.1'], ['10.0.0.1']);
+    const agent = destroyedAfterTest(
       createGuardedAgent({ policy: LOOPBACK, resolve, agentOptions: { connections: 1 } }),
     );
     const get = async (reset: boolean) => {
@@ -107,19 +107,19 @@ describe('createGuardedAgent on connections that are kept', () => {
   });
 });
 
-describe('createGuardedAgent on redirects', () => {
+describe('createGuardedAgent with redirects', () => {
   async function redirecting() {
     const { port } = await serve((_request, response) => {
       response.writeHead(302, { location: 'http://10.0.0.1/latest/meta-data' }).end();
     });
-    const resolve = answering(['127.0.0.1']);
+    const resolve = resolving(['127.0.0.1']);
     return {
       url: `http://agent.example:${port}/`,
-      agent: closing(createGuardedAgent({ policy: LOOPBACK, resolve })),
+      agent: destroyedAfterTest(createGuardedAgent({ policy: LOOPBACK, resolve })),
     };
   }
 
-  it('follows none, and refuses the target when it is followed by hand', async () => {
+  it('does not follow them, and refuses the target when it is followed manually', async () => {
     const { url, agent } = await redirecting();
     const { statusCode, headers, body } = await request(url, { dispatcher: agent });
     await body.dump();
@@ -128,7 +128,7 @@ describe('createGuardedAgent on redirects', () => {
     expect(AddressRefusedError.isInstance(failure) && failure.reason).toBe('private');
   });
 
-  it('refuses the target when fetch or the redirect interceptor follows', async () => {
+  it('refuses the target when fetch or the redirect interceptor follows them', async () => {
     const { url, agent } = await redirecting();
     const viaFetch = await failureOf(fetch(url, { dispatcher: agent }));
     expect(viaFetch instanceof TypeError && AddressRefusedError.isInstance(viaFetch.cause)).toBe(true);
@@ -140,7 +140,7 @@ describe('createGuardedAgent on redirects', () => {
 });
 
 describe('createGuardedAgent and TLS', () => {
-  it('asks for the host of the URL, whatever the Host header says', async () => {
+  it('uses the host of the URL as server name, whatever the Host header', async () => {
     const hello = defer<string>();
     const server = createTcpServer((socket) => {
       socket.on('error', () => undefined);
@@ -150,7 +150,9 @@ describe('createGuardedAgent and TLS', () => {
       });
     });
     const port = await listen(server);
-    const agent = closing(createGuardedAgent({ policy: LOOPBACK, resolve: answering(['127.0.0.1']) }));
+    const agent = destroyedAfterTest(
+      createGuardedAgent({ policy: LOOPBACK, resolve: resolving(['127.0.0.1']) }),
+    );
     const sent = request(`https://agent.example:${port}/`, {
       dispatcher: agent,
       headers: { host: 'other.example' },

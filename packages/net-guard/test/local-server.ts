@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** Serves on 127.0.0.1 until the test ends; `connections` counts accepted sockets, `requests` requests. */
+/** Starts a server on 127.0.0.1 until the end of the test; `connections` counts accepted sockets. */
 export async function serve(
   listener: RequestListener = (_request, response) => response.end('hello'),
 ): Promise<{ port: number; connections: Mock<() => void>; requests: Mock<RequestListener> }> {
@@ -33,18 +33,18 @@ export async function listen(server: Server | TcpServer): Promise<number> {
   return address.port;
 }
 
-/** A resolver that answers each call with the next list; the last one is repeated. */
-export function answering(...answers: string[][]) {
+/** A resolver that returns the next list at each call; the last one is repeated. */
+export function resolving(...results: string[][]) {
   let call = 0;
   return vi.fn(async (_hostname: string) => {
-    const answer = answers[Math.min(call, answers.length - 1)] ?? [];
+    const addresses = results[Math.min(call, results.length - 1)] ?? [];
     call += 1;
-    return answer.map((address) => ({ address }));
+    return addresses.map((address) => ({ address }));
   });
 }
 
-/** Destroys the agent when the test ends. */
-export function closing(agent: Agent): Agent {
+/** Destroys the agent at the end of the test. */
+export function destroyedAfterTest(agent: Agent): Agent {
   cleanups.push(() => agent.destroy());
   return agent;
 }
@@ -58,8 +58,8 @@ export async function failureOf(work: Promise<unknown>): Promise<unknown> {
 
 export function defer<T>() {
   let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((settle) => {
-    resolve = settle;
+  const promise = new Promise<T>((resolvePromise) => {
+    resolve = resolvePromise;
   });
   return { promise, resolve };
 }

@@ -2,33 +2,33 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 
 /**
- * Which part of the agent does not work as it should. `handlers-blocked`: a handler runs for ten minutes while other messages
- * wait for it; `handlerTimeoutMs` ends such handlers.
+ * What is wrong with the agent. `handlers-blocked`: a handler has been running for ten minutes while other messages
+ * wait for it; set `handlerTimeoutMs` to end such handlers.
  */
 export type DegradedReason = 'platform-unreachable' | 'inbound-stale' | 'storage' | 'handlers-blocked';
 
-/** The events of an agent and what its listeners get. */
+/** The events of an agent and the arguments of their listeners. */
 export interface AgentEvents {
-  /** Registered, sending heartbeats and receiving; emitted once, for an agent that starts paused after the resume. */
+  /** Registered, sending heartbeats and receiving messages. Emitted once; for an agent that starts paused, after the resume. */
   started: [];
-  /** A message that is new to this agent was read. */
+  /** A new message was read. Copies are not reported. */
   message: [message: InboundMessage];
-  /** Its handler and its answer are done. */
+  /** The handler returned and the answer, if any, was sent. */
   delivered: [message: InboundMessage];
   'reply-sent': [message: InboundMessage];
-  /** The handler, or sending its answer, failed; it is tried again after `delayMs`. */
+  /** The handler, or sending its answer, failed and is retried after `delayMs` milliseconds. */
   retry: [
     message: InboundMessage,
     details: { stage: 'handler' | 'reply'; attempt: number; delayMs: number; error: unknown },
   ];
-  /** Given up after its attempts; `listDeadLetters` lists it. */
+  /** All attempts failed; `listDeadLetters` returns the message. */
   'dead-letter': [
     message: InboundMessage,
     details: { stage: 'handler' | 'reply'; attempts: number; error: unknown },
   ];
   /** The sender cancelled the message. */
   cancelled: [message: InboundMessage];
-  /** A handler continued although its signal aborted. */
+  /** The handler kept running after its signal was aborted. */
   stuck: [message: InboundMessage];
   paused: [];
   resumed: [];
@@ -36,16 +36,15 @@ export interface AgentEvents {
   revoked: [];
   degraded: [reason: DegradedReason, error: unknown];
   recovered: [reason: DegradedReason];
-  /** The platform forgot the position; what is not acknowledged is read again. */
+  /** The platform no longer knows the read position: unacknowledged messages are read again. */
   'cursor-lost': [error: unknown];
   stopped: [outcome: LoopOutcome];
 }
 
-/** Names of {@link AgentEvents}. */
 export type AgentEventName = keyof AgentEvents;
 export type AgentListener<Name extends AgentEventName> = (...values: AgentEvents[Name]) => unknown;
 
-/** The listeners by event. One that throws or rejects disturbs neither the agent nor the others. */
+/** Calls the listeners of each event. An error of a listener is passed to `onListenerError` and stops nothing else. */
 export class AgentEventEmitter {
   readonly #listeners = new Map<AgentEventName, Set<(...values: never[]) => unknown>>();
   readonly #onListenerError: (event: AgentEventName, error: unknown) => void;
@@ -60,7 +59,7 @@ export class AgentEventEmitter {
     listeners.add(listener);
     let isRegistered = true;
     return () => {
-      // Only once: the listener may have been registered again since.
+      // Only once, because the listener may have been added again since.
       if (isRegistered) this.off(event, listener);
       isRegistered = false;
     };

@@ -5,7 +5,7 @@ import type { DeliveryContext, InboundDelivery } from '../inbound/sources/messag
 const MINUTE_MS = 60_000;
 
 describe('a handler that does not end', () => {
-  it('while messages wait for it: degraded after ten minutes, and recovered when it ends', async () => {
+  it('while messages wait: degraded after ten minutes, recovered when it ends', async () => {
     const gate = new Gate();
     const { client, agent, events } = await runningAgent({ onMessage: gate.handler });
     await client.deliver('m1', 'm2');
@@ -17,16 +17,16 @@ describe('a handler that does not end', () => {
     expect(events.filter((event) => event.startsWith('degraded'))).toEqual(['degraded handlers-blocked']);
     expect(client.logger.messages('warn')).toHaveLength(1);
     gate.open();
-    await client.settle();
+    await client.flushPromises();
     expect(agent.health()).toMatchObject({ ok: true, inFlight: 1 });
     expect(events.filter((event) => event.startsWith('recovered'))).toEqual(['recovered handlers-blocked']);
     gate.open();
-    await client.settle();
+    await client.flushPromises();
     await agent.stop();
     expect(client.clock.pending).toBe(0);
   });
 
-  it('and that nobody waits for is left alone, until somebody does', async () => {
+  it('while no message waits: not reported until one does', async () => {
     const gate = new Gate();
     const { client, agent } = await runningAgent({ onMessage: gate.handler });
     await client.deliver('m1');
@@ -41,7 +41,7 @@ describe('a handler that does not end', () => {
     expect(client.clock.pending).toBe(0);
   });
 
-  it('is noticed although other conversations go on', async () => {
+  it('is reported while other conversations continue', async () => {
     const gate = new Gate();
     const { client, agent } = await runningAgent({
       concurrency: 2,
@@ -61,7 +61,7 @@ describe('a handler that does not end', () => {
 });
 
 describe('a pause', () => {
-  it('with a delivery that ignores its signal: the agent receives again after the resume', async () => {
+  it('with a delivery that ignores its signal: receives again after the resume', async () => {
     let runs = 0;
     const stubborn: InboundDelivery = {
       name: 'stubborn',
@@ -84,7 +84,7 @@ describe('a pause', () => {
     await stopping;
   });
 
-  it('at the start puts off the started event, it does not drop it', async () => {
+  it('at the start delays the started event', async () => {
     const { client, agent } = agentStage();
     let started = 0;
     agent.on('started', () => {
@@ -95,12 +95,12 @@ describe('a pause', () => {
     expect(started).toBe(0);
     client.comeBack();
     await client.clock.advance(30_000);
-    await client.settle();
+    await client.flushPromises();
     client.comeBack({ paused: true });
     await client.clock.advance(30_000);
     client.comeBack();
     await client.clock.advance(30_000);
-    await client.settle();
+    await client.flushPromises();
     expect([agent.state, started]).toEqual(['running', 1]);
     await agent.stop();
   });

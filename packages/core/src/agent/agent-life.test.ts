@@ -5,13 +5,13 @@ import { ONBOARD_AGAIN } from '../presence/presence-machine.ts';
 import { runAgentLoop } from './run-agent-loop.ts';
 
 describe('pause', () => {
-  it('waits by default: handlers are aborted, and their messages handled again after the resume', async () => {
+  it('waits by default: aborts handlers and handles their messages again after the resume', async () => {
     const gate = new Gate();
     const { client, agent, events } = await runningAgent({ onMessage: gate.handler });
     await client.deliver('m1');
     client.comeBack({ paused: true });
     await client.clock.advance(30_000);
-    await client.settle();
+    await client.flushPromises();
     expect(gate.signals[0]?.reason).toMatchObject({ code: 'workspace_paused' });
     expect(agent.health()).toMatchObject({ state: 'paused', presence: 'paused', ok: true, inFlight: 0 });
     await client.deliver('m2');
@@ -19,13 +19,13 @@ describe('pause', () => {
     expect(gate.signals).toHaveLength(1);
     client.comeBack();
     await client.clock.advance(30_000);
-    await client.settle();
+    await client.flushPromises();
     expect(agent.health()).toMatchObject({ state: 'running', inFlight: 1 });
     expect(gate.signals).toHaveLength(2);
     gate.open();
-    await client.settle();
+    await client.flushPromises();
     gate.open();
-    await client.settle();
+    await client.flushPromises();
     expect(client.replies).toEqual(['m1: done', 'm2: done']);
     expect(events.filter((event) => event === 'paused' || event === 'resumed')).toEqual([
       'paused',
@@ -44,7 +44,7 @@ describe('pause', () => {
     expect([agent.state, client.replies]).toEqual(['paused', []]);
     client.comeBack();
     await client.clock.advance(30_000);
-    await client.settle();
+    await client.flushPromises();
     expect([agent.state, client.replies]).toEqual(['running', ['m1: echo m1']]);
     await agent.stop();
   });
@@ -70,7 +70,7 @@ describe('pause', () => {
   });
 });
 
-describe('the end from outside', () => {
+describe('removal and revocation', () => {
   it.each(['removed', 'revoked'] as const)(
     '%s ends the agent, with one error that says what to do',
     async (end) => {
@@ -83,15 +83,15 @@ describe('the end from outside', () => {
       expect(agent.health()).toMatchObject({ state: 'stopped', presence: end, ok: false });
       expect(client.logger.messages('error')).toEqual([expect.stringContaining(ONBOARD_AGAIN)]);
       expect(client.clock.pending).toBe(0);
-      const beats = client.beats.length;
+      const count = client.heartbeats.length;
       await agent.stop();
-      expect(client.beats).toHaveLength(beats);
+      expect(client.heartbeats).toHaveLength(count);
     },
   );
 });
 
 describe('heartbeats', () => {
-  it('come on time while a handler takes a minute', async () => {
+  it('are sent on time while a handler takes a minute', async () => {
     const clients = new AgentClientDouble();
     const { client, agent } = await runningAgent({
       client: clients,
@@ -103,12 +103,12 @@ describe('heartbeats', () => {
     await client.deliver('m1');
     await client.clock.advance(90_000);
     expect(client.times).toEqual([0, 2_000, 32_000, 60_250]);
-    expect(client.beats.map((beat) => beat.metrics.activeTasks)).toEqual([0, 1, 1, 0]);
+    expect(client.heartbeats.map((heartbeat) => heartbeat.metrics.activeTasks)).toEqual([0, 1, 1, 0]);
     expect(client.replies).toEqual(['m1: slow']);
     await agent.stop();
   });
 
-  it('tell progress and the share of failures, never a text', async () => {
+  it('report progress and the error rate, never message text', async () => {
     const { client, agent, events } = await runningAgent({
       onMessage: (message, context) => {
         context.progress('counting\nbeans');
@@ -118,16 +118,16 @@ describe('heartbeats', () => {
     });
     await client.deliver('m1');
     await client.clock.advance(5_000);
-    await client.settle();
+    await client.flushPromises();
     await client.clock.advance(30_000);
     expect(events).toContain('retry m1');
-    expect(client.beats.at(-1)?.metrics).toMatchObject({
+    expect(client.heartbeats.at(-1)?.metrics).toMatchObject({
       currentTask: 'counting beans',
       activeTasks: 1,
       errorRate: 1,
       sampleError: 'Error',
     });
-    expect(JSON.stringify([client.beats, client.logger.lines])).not.toContain('secret');
+    expect(JSON.stringify([client.heartbeats, client.logger.lines])).not.toContain('secret');
     const stopping = agent.stop({ timeoutMs: 0 });
     await client.clock.advance(5_000);
     await stopping;
@@ -135,7 +135,7 @@ describe('heartbeats', () => {
 });
 
 describe('listeners', () => {
-  it('that throw or reject disturb nobody and are logged', async () => {
+  it('that throw or reject are logged and do not affect the agent or other listeners', async () => {
     const { client, agent, events } = agentStage();
     agent.on('message', () => {
       throw new Error('thrown');
@@ -144,7 +144,7 @@ describe('listeners', () => {
     const seen: string[] = [];
     agent.on('message', (message) => seen.push(message.id));
     await agent.start();
-    await client.settle();
+    await client.flushPromises();
     await client.deliver('m1');
     expect([seen, client.replies]).toEqual([['m1'], ['m1: echo m1']]);
     const logged = client.logger.lines.filter(({ message }) => message === 'A listener of the agent failed.');
@@ -153,7 +153,7 @@ describe('listeners', () => {
     expect(events.at(-1)).toBe('stopped stopped');
   });
 
-  it('are taken off by what on() gave, once, and by off()', async () => {
+  it('are removed by the function that on() returned, once, and by off()', async () => {
     const { client, agent } = await runningAgent();
     const seen: string[] = [];
     const listener = (message: { id: string }): void => void seen.push(message.id);
@@ -171,7 +171,7 @@ describe('listeners', () => {
     await agent.stop();
   });
 
-  it('may stop the agent', async () => {
+  it('can stop the agent', async () => {
     const { client, agent } = await runningAgent();
     agent.on('delivered', () => agent.stop());
     await client.deliver('m1');
@@ -198,7 +198,7 @@ describe('runAgentLoop', () => {
   it('resolves with stopped when the signal aborts: before, while starting, while running', async () => {
     const early = new AgentClientDouble('/dev/null/agent');
     expect(await runAgentLoop(early, () => {}, { ...quiet, signal: AbortSignal.abort() })).toBe('stopped');
-    expect(early.asked).toEqual([]);
+    expect(early.calls).toEqual([]);
     for (const isDown of [true, false]) {
       const client = new AgentClientDouble('/dev/null/agent');
       if (isDown) client.goDown();
@@ -211,14 +211,14 @@ describe('runAgentLoop', () => {
     }
   });
 
-  it('rejects with what start rejects with', async () => {
+  it('rejects with the error of start', async () => {
     const client = new AgentClientDouble('/dev/null/agent');
     client.refuse();
     await expect(runAgentLoop(client, () => {}, quiet)).rejects.toMatchObject({ code: 'unauthorized' });
     expect(client.clock.pending).toBe(0);
   });
 
-  it('says when the agent is up, and hands it over', async () => {
+  it('calls onStarted with the agent', async () => {
     const client = new AgentClientDouble('/dev/null/agent');
     const abort = new AbortController();
     const started: string[] = [];
@@ -228,13 +228,13 @@ describe('runAgentLoop', () => {
       onStarted: (agent) => started.push(agent.state),
     });
     await client.clock.waitForPending();
-    await client.settle();
+    await client.flushPromises();
     abort.abort();
     expect(await running).toBe('stopped');
     expect(started).toEqual(['running']);
   });
 
-  it('has removal as an outcome, also when it is found at the start', async () => {
+  it('resolves with removed, also if the workspace was removed before the start', async () => {
     for (const when of ['register', 'heartbeat'] as const) {
       const client = new AgentClientDouble('/dev/null/agent');
       client[when] = async () => {

@@ -10,7 +10,7 @@ import { checkHeartbeatInterval } from '../presence/run-heartbeat-loop.ts';
 import { checkNumber } from '../settings/checked-values.ts';
 import type { RandomSource } from '../time/backoff.ts';
 
-/** The part of a client that the runtime uses: `RemoteAgentClient` has it, and a double of your own tests can. */
+/** The methods of a client that the agent uses. `RemoteAgentClient` implements them; a test double can as well. */
 export type AgentClient = Pick<
   PlatformClient,
   | 'workspaceId'
@@ -28,20 +28,20 @@ export type AgentClient = Pick<
 
 /** The second argument of a handler. */
 export interface HandlerContext<Client extends AgentClient = AgentClient> extends AttemptContext {
-  /** The client of the agent, for calls to peers. Pass `signal` on. */
+  /** For calls to peers. Pass `signal` to them. */
   readonly client: Client;
-  /** Carries the message's row id in each line. */
+  /** Adds the row id of the message to each line. */
   readonly logger: Logger;
 }
 
-/** What a handler returns: the answer, or nothing. A blank text is nothing. */
+/** The answer, or nothing. A blank text is sent as no answer. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a handler as well
 export type HandlerAnswer = string | null | undefined | void;
 
 /**
- * Handles one message. The text it returns is the answer; throwing means "again later": five attempts,
- * 1-4-16-64 s apart, then the message goes to the dead letters. What the message carries is untrusted:
- * `messageForModel` makes of it what a model may see.
+ * Handles one message. The returned text is sent as the answer. When it throws, the message is retried: five attempts
+ * with pauses of 1, 4, 16 and 64 s, then it becomes a dead letter. The content of a message is untrusted: pass it to a
+ * model through `messageForModel` only.
  */
 export type MessageHandler<Client extends AgentClient = AgentClient> = (
   message: InboundMessage,
@@ -50,38 +50,38 @@ export type MessageHandler<Client extends AgentClient = AgentClient> = (
 
 /** Options of `createRemoteAgent`. */
 export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
-  /** The agent's client. It is not closed with the agent. */
+  /** Not closed by the agent. */
   client: Client;
   onMessage: MessageHandler<Client>;
   /** How messages arrive. @default `'auto'`: long-poll, or poll where the platform does not hold requests */
   delivery?: DeliveryChoice | undefined;
-  /** What a pause means: `wait` keeps sending heartbeats and continues after the resume, `stop` ends the agent. @default 'wait' */
+  /** On a pause: `wait` keeps sending heartbeats and continues after the resume, `stop` ends the agent. @default 'wait' */
   onPause?: 'wait' | 'stop' | undefined;
   /**
-   * Most messages handled at once; messages of one conversation never overlap. With 1, an agent that waits for a
-   * peer's answer cannot answer that peer. @default 4
+   * Maximum number of messages handled at the same time; those of one conversation never overlap. With 1, an agent
+   * that waits for a peer's answer cannot handle a message of that peer. @default 4
    */
   concurrency?: number | undefined;
-  /** Most messages read ahead and not finished. @default 50 */
+  /** Maximum number of messages read and not finished. @default 50 */
   readAhead?: number | undefined;
   /**
-   * How long one attempt may take, in milliseconds; `null` for no limit. For a handler that never ends there is
-   * a `degraded` event once other messages have waited for it. @default null
+   * Time limit of one attempt, in milliseconds; `null` for no limit. A handler that runs for ten minutes while other
+   * messages wait causes a `degraded` event. @default null
    */
   handlerTimeoutMs?: number | null | undefined;
   /** How long `stop()` waits for running handlers, in milliseconds. @default 30_000 */
   stopTimeoutMs?: number | undefined;
   /** Longest time between heartbeats, in milliseconds, 1 000–30 000. @default 30_000 */
   heartbeatIntervalMs?: number | undefined;
-  /** Acknowledge before the handler runs: never twice, but lost when the process dies meanwhile. @default false */
+  /** Acknowledge before the handler runs: it never runs twice, but the message is lost when the process dies. @default false */
   atMostOnce?: boolean | undefined;
-  /** Where position, handling and dead letters are kept. @default `inbound.jsonl` in the client's `stateDirectory` */
+  /** Stores position, progress and dead letters. @default `inbound.jsonl` in the client's `stateDirectory` */
   store?: InboundStore | undefined;
   /** Source of jitter, from 0 to 1. @default Math.random */
   random?: RandomSource | undefined;
 }
 
-/** {@link RemoteAgentOptions} after checking: nothing optional. */
+/** Validated {@link RemoteAgentOptions} with all defaults applied. */
 export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
   readonly client: Client;
   readonly onMessage: MessageHandler<Client>;
@@ -94,7 +94,7 @@ export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
   readonly heartbeatIntervalMs: number;
   readonly atMostOnce: boolean;
   readonly store: InboundStore;
-  /** Whether this process locks the workspace's folder. */
+  /** Whether the agent locks the state folder. */
   readonly usesFolder: boolean;
   readonly random: RandomSource;
 }

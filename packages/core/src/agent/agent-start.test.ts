@@ -8,16 +8,16 @@ import type { RemoteAgentOptions } from './agent-options.ts';
 import { createRemoteAgent } from './remote-agent.ts';
 
 describe('start', () => {
-  it('registers, beats, receives and answers', async () => {
+  it('registers, sends heartbeats, receives and answers', async () => {
     const { client, agent, events } = agentStage();
     expect(agent.state).toBe('idle');
     const starting = agent.start();
     expect([agent.state, agent.health().ok]).toEqual(['starting', false]);
     expect(agent.start()).toBe(starting);
     await starting;
-    expect(client.asked).toEqual(['register']);
+    expect(client.calls).toEqual(['register']);
     expect(client.times).toEqual([0]);
-    await client.settle();
+    await client.flushPromises();
     await client.deliver('m1', 'm2');
     expect(client.replies).toEqual(['m1: echo m1', 'm2: echo m2']);
     expect(client.acknowledged.at(-1)).toBe('m2');
@@ -47,7 +47,7 @@ describe('start', () => {
     expect(client.clock.pending).toBe(0);
   });
 
-  it('waits for a platform that is down, and tells it', async () => {
+  it('retries while the platform is unreachable, and emits degraded', async () => {
     const { client, agent, events } = agentStage();
     client.goDown();
     const starting = agent.start();
@@ -72,18 +72,18 @@ describe('start', () => {
     ['a bad token', refusing(401, 'unauthorized'), 'unauthorized'],
     ['a wrong organisation', refusing(403, 'access_denied'), 'access_denied'],
     ['a removed workspace', () => Promise.reject(removed()), 'workspace_removed'],
-  ] as const)('rejects for %s and leaves nothing', async (_name, onRegister, code) => {
+  ] as const)('rejects for %s and releases everything', async (_name, onRegister, code) => {
     const { client, agent } = agentStage();
     client.onRegister = onRegister;
     const starting = agent.start();
     await expect(starting).rejects.toMatchObject({ code });
     expect(agent.start()).toBe(starting);
     expect(await agent.closed).toBe('stopped');
-    expect([agent.state, client.beats.length, client.clock.pending]).toEqual(['stopped', 0, 0]);
+    expect([agent.state, client.heartbeats.length, client.clock.pending]).toEqual(['stopped', 0, 0]);
     await agent.stop();
   });
 
-  it('rejects when the first heartbeat tells that the workspace is gone, after everything ended', async () => {
+  it('rejects when the first heartbeat reports that the workspace was removed, after the shutdown', async () => {
     const { client, agent, events } = agentStage();
     client.onHeartbeat = () => Promise.reject(removed());
     await expect(agent.start()).rejects.toMatchObject({ code: 'workspace_removed' });
@@ -92,26 +92,26 @@ describe('start', () => {
     expect(await agent.closed).toBe('removed');
   });
 
-  it('gives up with its signal, during registration and during the first heartbeat', async () => {
+  it('rejects when its signal aborts, during registration and during the first heartbeat', async () => {
     for (const where of ['onRegister', 'onHeartbeat'] as const) {
       const { client, agent } = agentStage();
       client[where] = hanging;
       const abort = new AbortController();
       const starting = agent.start({ signal: abort.signal });
-      await client.settle();
+      await client.flushPromises();
       abort.abort(new Error('given up'));
       await expect(starting).rejects.toThrow('given up');
       expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
     }
   });
 
-  it('does not register when its signal aborted before', async () => {
+  it('does not register if its signal is already aborted', async () => {
     const { client, agent } = agentStage();
     await expect(agent.start({ signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow('no');
-    expect(client.asked).toEqual([]);
+    expect(client.calls).toEqual([]);
   });
 
-  it('a first heartbeat that fails does not fail the start', async () => {
+  it('does not fail when the first heartbeat fails', async () => {
     const { client, agent, events } = agentStage();
     client.onHeartbeat = () => Promise.reject(unreachable());
     await agent.start();
@@ -124,12 +124,12 @@ describe('start', () => {
     await agent.stop();
   });
 
-  it('leaves no open handle', async () => {
+  it('leaves no open handles', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'agent-'));
     const before = process.getActiveResourcesInfo();
     const { agent } = await runningAgent({ client: new AgentClientDouble(folder), store: undefined });
     await agent.stop();
-    // The test runner's own timers come and go meanwhile: what counts is what was added.
+    // The test runner has timers of its own: only new ones count.
     const added = process.getActiveResourcesInfo();
     for (const known of before) if (added.includes(known)) added.splice(added.indexOf(known), 1);
     expect(added).toEqual([]);
@@ -152,7 +152,7 @@ describe('options', () => {
     ['heartbeatIntervalMs', { heartbeatIntervalMs: 31_000 }],
     ['heartbeatIntervalMs', { heartbeatIntervalMs: 999 }],
     ['delivery', { delivery: 'push' }],
-  ])('a bad %s is named', (name, bad) => {
+  ])('reports an invalid %s', (name, bad) => {
     const options = { client: new AgentClientDouble(), onMessage: () => {}, ...bad } as RemoteAgentOptions;
     expect(() => createRemoteAgent(options)).toThrow(
       expect.objectContaining({ code: 'configuration_invalid', message: expect.stringContaining(name) }),

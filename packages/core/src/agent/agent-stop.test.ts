@@ -3,12 +3,12 @@ import { agentStage, Gate, runningAgent } from '../../test/agent-stage.ts';
 import { hanging } from '../../test/presence-double.ts';
 
 describe('stop', () => {
-  it('gives the same promise each time, and tells the platform that nothing is under way', async () => {
+  it('returns the same promise each time, and reports to the platform that no task is running', async () => {
     const gate = new Gate();
     const { client, agent, events } = await runningAgent({ onMessage: gate.handler });
     await client.deliver('m1');
     await client.clock.advance(5_000);
-    expect(client.beats.at(-1)?.metrics).toMatchObject({
+    expect(client.heartbeats.at(-1)?.metrics).toMatchObject({
       activeTasks: 1,
       currentTask: 'handling a message',
     });
@@ -17,30 +17,30 @@ describe('stop', () => {
     expect(agent.state).toBe('stopping');
     gate.open();
     await stopping;
-    expect(client.beats.at(-1)?.metrics).toMatchObject({ activeTasks: 0, currentTask: '' });
+    expect(client.heartbeats.at(-1)?.metrics).toMatchObject({ activeTasks: 0, currentTask: '' });
     expect(client.mostAtOnce).toBe(1);
     expect(client.acknowledged).toEqual(['m1']);
     expect(events.at(-1)).toBe('stopped stopped');
     expect(await agent.closed).toBe('stopped');
     expect(client.clock.pending).toBe(0);
-    const count = client.beats.length;
+    const count = client.heartbeats.length;
     await client.clock.advance(120_000);
-    expect(client.beats).toHaveLength(count);
+    expect(client.heartbeats).toHaveLength(count);
   });
 
-  it('before start ends the agent; start then rejects', async () => {
+  it('before start: start then rejects', async () => {
     const { client, agent } = agentStage();
     await agent.stop();
     expect(await agent.closed).toBe('stopped');
     await expect(agent.start()).rejects.toMatchObject({ code: 'agent_stopped' });
-    expect([client.asked, client.beats, client.clock.pending]).toEqual([[], [], 0]);
+    expect([client.calls, client.heartbeats, client.clock.pending]).toEqual([[], [], 0]);
   });
 
   it.each(['onRegister', 'onHeartbeat'] as const)('while start waits in %s', async (where) => {
     const { client, agent } = agentStage();
     client[where] = hanging;
     const starting = agent.start();
-    await client.settle();
+    await client.flushPromises();
     const stopped = agent.stop();
     const rejected = expect(starting).rejects.toMatchObject({ code: 'agent_stopped' });
     await client.clock.advance(2_000);
@@ -49,7 +49,7 @@ describe('stop', () => {
     expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
   });
 
-  it('waits for a running handler and takes in nothing more', async () => {
+  it('waits for a running handler and accepts no more messages', async () => {
     const gate = new Gate();
     const { client, agent } = await runningAgent({ onMessage: gate.handler });
     await client.deliver('m1', 'm2');
@@ -64,7 +64,7 @@ describe('stop', () => {
     expect(client.clock.pending).toBe(0);
   });
 
-  it('aborts a handler that is not done in time; its message stays unfinished', async () => {
+  it('aborts a handler after the timeout; its message remains unfinished', async () => {
     const gate = new Gate();
     const { client, agent, events } = await runningAgent({ onMessage: gate.handler, stopTimeoutMs: 10_000 });
     await client.deliver('m1');
@@ -79,20 +79,20 @@ describe('stop', () => {
     expect(client.clock.pending).toBe(0);
   });
 
-  it('leaves a handler behind that ignores its abort, with a warning', async () => {
+  it('does not wait for a handler that ignores its signal, and logs a warning', async () => {
     const { client, agent } = await runningAgent({ onMessage: () => new Promise(() => {}) });
     await client.deliver('m1');
     const stopping = agent.stop({ timeoutMs: 1_000 });
     await client.clock.advance(6_000);
     await stopping;
     expect(client.logger.messages('warn')).toContain(
-      'Handlers ignore their abort signal; the agent ends without them.',
+      'Handlers did not react to their abort signal; the agent no longer waits for them.',
     );
-    expect(client.beats.at(-1)?.metrics.activeTasks).toBe(0);
+    expect(client.heartbeats.at(-1)?.metrics.activeTasks).toBe(0);
     expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
   });
 
-  it('is time-boxed while the platform is down', async () => {
+  it('has a time limit while the platform is unreachable', async () => {
     const { client, agent } = await runningAgent();
     await client.deliver('m1');
     client.isFeedDown = true;
@@ -100,15 +100,15 @@ describe('stop', () => {
     await client.deliver('m2');
     await client.clock.advance(60_000);
     expect(agent.health().degradedReasons).toContain('platform-unreachable');
-    const beats = client.beats.length;
+    const before = client.heartbeats.length;
     const stopping = agent.stop();
     await client.clock.advance(5_000);
     await stopping;
-    expect(client.beats.length - beats).toBeLessThanOrEqual(1);
+    expect(client.heartbeats.length - before).toBeLessThanOrEqual(1);
     expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
   });
 
-  it('is time-boxed while calls hang', async () => {
+  it('has a time limit while requests hang', async () => {
     const { client, agent } = await runningAgent();
     client.onHeartbeat = hanging;
     const stopping = agent.stop();
@@ -117,19 +117,19 @@ describe('stop', () => {
     expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
   });
 
-  it('ends without a delivery that ignores its signal', async () => {
+  it('does not wait for a delivery that ignores its signal', async () => {
     const delivery = { name: 'stubborn', expectedSilenceMs: 60_000, run: () => new Promise<void>(() => {}) };
     const { client, agent } = await runningAgent({ delivery });
     const stopping = agent.stop();
     await client.clock.advance(5_000);
     await stopping;
     expect(client.logger.messages('warn')).toEqual([
-      'The delivery ignores its abort signal; the agent continues without it.',
+      'The delivery did not react to its abort signal; the agent no longer waits for it.',
     ]);
     expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
   });
 
-  it('a pause that comes while stopping changes nothing', async () => {
+  it('ignores a pause during the shutdown', async () => {
     const gate = new Gate();
     const { client, agent, events } = await runningAgent({ onMessage: gate.handler });
     await client.deliver('m1');
@@ -143,7 +143,7 @@ describe('stop', () => {
     expect(await agent.closed).toBe('stopped');
   });
 
-  it('await using stops the agent', async () => {
+  it('is called by await using', async () => {
     const { client, agent } = await runningAgent();
     await (async () => {
       await using running = agent;

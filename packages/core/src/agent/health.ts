@@ -4,8 +4,8 @@ import type { PresenceState } from '../presence/presence-machine.ts';
 import type { AgentEventEmitter, DegradedReason } from './agent-events.ts';
 
 /**
- * The state of an agent: `idle` before `start()`; `running` also while degraded, see `health()`; `stopped` is final,
- * and `closed` says why.
+ * `idle` before `start()`; `running` also while degraded, see `health()`; `stopped` is final, and `closed` resolves with
+ * the reason.
  */
 export type AgentState = 'idle' | 'starting' | 'running' | 'paused' | 'stopping' | 'stopped';
 
@@ -13,13 +13,13 @@ export type AgentState = 'idle' | 'starting' | 'running' | 'paused' | 'stopping'
 export interface AgentHealth {
   readonly state: AgentState;
   readonly presence: PresenceState;
-  /** False when something needs attention: see `degradedReasons`. */
+  /** Running or paused, and not degraded. */
   readonly ok: boolean;
   readonly degradedReasons: readonly DegradedReason[];
   /** When the platform last accepted a heartbeat. */
   readonly lastHeartbeatAt: string | null;
   readonly consecutiveHeartbeatFailures: number;
-  /** When the feed was last read, also when it held nothing. */
+  /** When the feed was last read, even if it was empty. */
   readonly lastInboundAt: string | null;
   /** Messages being handled now. */
   readonly inFlight: number;
@@ -29,7 +29,7 @@ export interface AgentHealth {
   readonly acknowledged: string | null;
 }
 
-/** What is wrong at present. Emits `degraded` when a reason appears and `recovered` when it disappears. */
+/** The current reasons for being degraded. Emits `degraded` when one is added and `recovered` when it is removed. */
 export class DegradedReasons {
   readonly #events: AgentEventEmitter;
   readonly #reasons = new Set<DegradedReason>();
@@ -57,7 +57,6 @@ export class DegradedReasons {
   }
 }
 
-/** Takes the snapshot. */
 export function describeHealth(
   state: AgentState,
   presence: HeartbeatLoop,

@@ -4,7 +4,6 @@ import type { AgentEventEmitter } from './agent-events.ts';
 import type { DegradedReasons } from './health.ts';
 import { describeFailure, type TaskMetrics } from './task-metrics.ts';
 
-/** Where {@link observeInbound} passes on what happens to messages. */
 export interface ObserveInboundOptions {
   readonly events: AgentEventEmitter;
   readonly tasks: TaskMetrics;
@@ -13,7 +12,7 @@ export interface ObserveInboundOptions {
   readonly onMetricsChanged: () => void;
 }
 
-/** Turns what happens to messages into events, log lines and heartbeat metrics. No line holds a message's text. */
+/** Reports what happens to messages as events, log lines and heartbeat metrics. Message text is never logged. */
 export function observeInbound(options: ObserveInboundOptions): InboundObserver {
   const { events, tasks, degraded, logger, onMetricsChanged } = options;
   return {
@@ -39,7 +38,7 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
       const { stage, attempt, delayMs, error } = details;
       logger.warn(
         { activityId: message.id, stage, attempt, delayMs, failure: describeFailure(error) },
-        'A message is tried again later.',
+        'Handling a message failed; it is retried.',
       );
       events.emit('retry', message, details);
     },
@@ -47,27 +46,30 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
       const { stage, attempts, error } = details;
       logger.error(
         { activityId: message.id, stage, attempts, failure: describeFailure(error) },
-        'A message is given up: listDeadLetters shows it.',
+        'All attempts to handle a message failed: see listDeadLetters.',
       );
       events.emit('dead-letter', message, details);
     },
     stuck: (message) => {
-      logger.warn({ activityId: message.id }, 'A handler continues although its signal aborted.');
+      logger.warn({ activityId: message.id }, 'A handler kept running after its signal was aborted.');
       events.emit('stuck', message);
     },
     cursorLost: (error) => {
-      logger.warn({ error }, 'The platform forgot the position; what is not acknowledged is read again.');
+      logger.warn(
+        { error },
+        'The platform no longer knows the read position; unacknowledged messages are read again.',
+      );
       events.emit('cursor-lost', error);
     },
     stale: () => {
-      logger.warn({}, 'Nothing was read from the feed for three times as long as is normal.');
+      logger.warn({}, 'The feed has not been read for three times the expected interval.');
       degraded.add('inbound-stale');
     },
     fresh: () => degraded.remove('inbound-stale'),
     blocked: (message) => {
       logger.warn(
         { activityId: message.id },
-        'A handler runs for ten minutes, and other messages wait for it: set handlerTimeoutMs to end such handlers.',
+        'A handler has been running for ten minutes while other messages wait: set handlerTimeoutMs to end such handlers.',
       );
       degraded.add('handlers-blocked');
     },
@@ -75,7 +77,7 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
     storageDegraded: (error) => {
       logger.error(
         { error },
-        'The position cannot be stored: after a restart the one that the platform acknowledged counts.',
+        'The inbound state cannot be stored: after a restart, the agent continues from the last acknowledged message.',
       );
       degraded.add('storage', error);
     },

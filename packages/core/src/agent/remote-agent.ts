@@ -28,22 +28,19 @@ import {
 } from './shutdown.ts';
 import { TaskMetrics } from './task-metrics.ts';
 
-/** Options of {@link RemoteAgent.start}. */
 export interface AgentStartOptions {
-  /** Ends the start, which then rejects with the signal's reason. */
+  /** Aborts the start, which then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 
-/** Options of {@link RemoteAgent.stop}. */
 export interface AgentStopOptions {
-  /** How long running handlers may continue, in milliseconds. @default the agent's `stopTimeoutMs` */
+  /** How long to wait for running handlers, in milliseconds. @default the agent's `stopTimeoutMs` */
   timeoutMs?: number | undefined;
 }
 
 /**
- * An agent that is registered, sends heartbeats and receives, until it is stopped, removed or revoked, or paused with
- * `onPause: 'stop'`.
- * Heartbeats, the state of the workspace and messages are independent: none waits for another.
+ * A running agent: registers, sends heartbeats and receives messages, until it is stopped, its workspace is removed, its
+ * token is revoked, or it is paused with `onPause: 'stop'`. Heartbeats never wait for message handling.
  */
 export class RemoteAgent<Client extends AgentClient = AgentClient> {
   readonly #settings: RemoteAgentSettings<Client>;
@@ -59,7 +56,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
   #starting: Promise<void> | undefined;
   #finishing: Promise<void> | undefined;
   #heartbeats: Promise<PresenceState> | undefined;
-  /** Pauses and resumes, one after the other. */
+  /** Serialises pauses and resumes. */
   #transition: Promise<void> = Promise.resolve();
   #lock: Promise<() => Promise<void>> | undefined;
   #outcome: LoopOutcome | undefined;
@@ -109,12 +106,12 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
     return this.#state;
   }
 
-  /** Resolves with the reason when the agent has ended. Never rejects. */
+  /** Resolves when the agent has ended, with the reason. Never rejects. */
   get closed(): Promise<LoopOutcome> {
     return this.#closed.promise;
   }
 
-  /** Calls `listener` at each `event`; returns a function that removes it. A listener that throws is logged. */
+  /** Returns an unsubscribe function. Listener errors are logged. */
   on<Name extends AgentEventName>(event: Name, listener: AgentListener<Name>): () => void {
     return this.#events.on(event, listener);
   }
@@ -123,14 +120,14 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
     this.#events.off(event, listener);
   }
 
-  /** A snapshot; cheap. */
+  /** Returns a snapshot without any request. */
   health(): AgentHealth {
     return describeHealth(this.#state, this.#presence, this.#inbound, this.#degraded.list());
   }
 
   /**
-   * Registers and begins to send heartbeats and to receive. Resolves after the first heartbeat. A platform that is
-   * down is waited for, with a `degraded` event. Calling it again returns the same promise.
+   * Registers, then starts heartbeats and receiving. Resolves after the first heartbeat. While the platform is
+   * unreachable it keeps retrying and emits `degraded`. Further calls return the same promise.
    * @throws MoleculeError `workspace_in_use`, `unauthorized`, `agent_stopped`, `workspace_removed`.
    */
   start(options: AgentStartOptions = {}): Promise<void> {
@@ -139,9 +136,8 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
   }
 
   /**
-   * Ends the agent: stops receiving, lets running handlers finish within the time, then aborts them; acknowledges
-   * what is finished. Unfinished messages are delivered again. Never rejects; calling it again returns the same
-   * promise.
+   * Stops receiving, waits for running handlers until the timeout, aborts the rest and acknowledges finished messages.
+   * Unfinished messages are delivered again. Never rejects; further calls return the same promise.
    */
   stop(options: AgentStopOptions = {}): Promise<void> {
     return this.#finish('stopped', options.timeoutMs);
@@ -183,7 +179,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
     }
     if (this.#presence.state === 'removed' || this.#presence.state === 'revoked') {
       await this.#finishing;
-      throw new MoleculeError('The workspace does not accept this agent any more.', {
+      throw new MoleculeError('The workspace no longer accepts this agent.', {
         code: this.#presence.state === 'removed' ? 'workspace_removed' : 'unauthorized',
         hint: ONBOARD_AGAIN,
       });
@@ -258,7 +254,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
       () => isRegistered && flush(parts),
       () => this.#life.abort(agentStopped()),
       () => this.#heartbeats,
-      // After the loop's last heartbeat, so that none follows it and reports the tasks again.
+      // After the loop has ended: a later heartbeat would report the tasks again.
       () =>
         isRegistered &&
         isReachable &&

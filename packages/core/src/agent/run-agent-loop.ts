@@ -3,18 +3,18 @@ import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 import type { AgentClient, MessageHandler, RemoteAgentOptions } from './agent-options.ts';
 import { createRemoteAgent, type RemoteAgent } from './remote-agent.ts';
 
-/** Options of {@link runAgentLoop}: those of `createRemoteAgent` but client and handler. */
+/** The options of `createRemoteAgent` except client and handler. */
 export interface AgentLoopOptions<Client extends AgentClient = AgentClient>
   extends Omit<RemoteAgentOptions<Client>, 'client' | 'onMessage'> {
-  /** Stops the agent, which then resolves with `stopped`. */
+  /** Stops the agent; the loop then resolves with `stopped`. */
   signal?: AbortSignal | undefined;
-  /** Called once the agent is registered, beating and receiving, with the agent: its events, its health. */
+  /** Called once the agent is registered, sending heartbeats and receiving messages. */
   onStarted?: ((agent: RemoteAgent<Client>) => void) | undefined;
 }
 
 /**
- * Runs an agent until it is paused, removed, revoked or stopped by the signal. Registers by itself.
- * @throws what `RemoteAgent.start` throws, but for a removed workspace, which is an outcome.
+ * Registers and runs an agent until it is paused, removed, revoked or stopped by the signal.
+ * @throws the errors of `RemoteAgent.start`, except for a removed workspace, which is an outcome.
  */
 export async function runAgentLoop<Client extends AgentClient>(
   client: Client,

@@ -16,38 +16,41 @@ export interface ShutdownParts {
   readonly logger: Logger;
 }
 
-/** Why a handler's signal aborts when the agent is stopped. */
+/** The abort reason when the agent is stopped. */
 export function agentStopped(): MoleculeError {
   return new MoleculeError('The agent was stopped.', { code: 'agent_stopped' });
 }
 
-/** Why a handler's signal aborts when the workspace is paused. */
+/** The abort reason when the workspace is paused. */
 export function workspacePaused(): MoleculeError {
   return new MoleculeError('The workspace was paused.', { code: 'workspace_paused' });
 }
 
-/** Runs every step in order, also after one that failed. */
+/** Runs all steps in order, even if some fail. */
 export async function runSteps(logger: Logger, steps: readonly (() => unknown)[]): Promise<void> {
   for (const step of steps) {
     try {
       await step();
     } catch (error) {
-      logger.error({ error }, 'A step of stopping the agent failed; the next ones follow.');
+      logger.error({ error }, 'A step of the shutdown failed; continuing with the next.');
     }
   }
 }
 
-/** Stops receiving. A delivery of the user's own may ignore its signal; then it is not waited for. */
+/** Stops receiving. A custom delivery that ignores its signal is not waited for longer than five seconds. */
 export async function stopReceiving(parts: ShutdownParts, before: Promise<void>): Promise<void> {
   const { client, inbound, logger } = parts;
   const receiving = inbound.suspend();
   const deadline = { clock: client.clock, timeoutMs: DELIVERY_GRACE_MS, what: 'The delivery' };
   await withDeadline(deadline, () => Promise.all([before, receiving])).catch((error: unknown) => {
-    logger.warn({ error }, 'The delivery ignores its abort signal; the agent continues without it.');
+    logger.warn(
+      { error },
+      'The delivery did not react to its abort signal; the agent no longer waits for it.',
+    );
   });
 }
 
-/** Lets running handlers finish within the time, then aborts their signals with `reason`. */
+/** Waits for running handlers, then aborts their signals with `reason`. */
 export async function drain(parts: ShutdownParts, timeoutMs: number, reason: Error): Promise<void> {
   const { client, inbound, logger } = parts;
   if (inbound.active === 0) return;
@@ -62,18 +65,21 @@ export async function drain(parts: ShutdownParts, timeoutMs: number, reason: Err
   inbound.abortHandlers(reason);
   if (await within(ABORT_GRACE_MS)) return;
   const fields = { inFlight: inbound.active };
-  logger.warn(fields, 'Handlers ignore their abort signal; the agent ends without them.');
+  logger.warn(fields, 'Handlers did not react to their abort signal; the agent no longer waits for them.');
 }
 
-/** Stores the position and acknowledges what is finished. */
+/** Stores the position and acknowledges finished messages. */
 export async function flush({ client, inbound, logger }: ShutdownParts): Promise<void> {
   const deadline = { clock: client.clock, timeoutMs: FLUSH_MS, what: 'The last acknowledgement' };
   await withDeadline(deadline, (signal) => inbound.flush(signal)).catch((error: unknown) => {
-    logger.warn({ error }, 'What is finished could not be acknowledged; it is at the next start.');
+    logger.warn(
+      { error },
+      'Finished messages could not be acknowledged; this is repeated at the next start.',
+    );
   });
 }
 
-/** Reports that the agent does nothing any more. */
+/** Reports that no task is running any more. */
 export async function sendLastHeartbeat({ client }: ShutdownParts, metrics: HeartbeatMetrics): Promise<void> {
   const deadline = { clock: client.clock, timeoutMs: LAST_HEARTBEAT_MS, what: 'The last heartbeat' };
   const idle = { ...metrics, activeTasks: 0, currentTask: '' };

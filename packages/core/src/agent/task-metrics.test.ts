@@ -30,7 +30,7 @@ describe('TaskMetrics', () => {
 });
 
 describe('describeFailure', () => {
-  it('never tells what a message says', () => {
+  it('never contains the message of the error', () => {
     const odd = Object.assign(new Error('the secret text'), {
       name: 'the secret text',
       code: 'also secret!',

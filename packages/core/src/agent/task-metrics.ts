@@ -8,14 +8,14 @@ const MAX_FAILURE_LENGTH = 120;
 const PLAIN_WORD = /^[\w.-]{1,60}$/;
 
 /**
- * What heartbeats report of the agent's work: the messages being handled, and the share of attempts that failed
- * within the last five minutes. Never text of a message, only what `progress` was given.
+ * The metrics of a heartbeat: the messages being handled, and the share of attempts that failed within the last five
+ * minutes. Never contains message text, only what was passed to `progress`.
  */
 export class TaskMetrics {
   readonly #clock: Clock;
   readonly #startedAt: number;
   readonly #tasks = new Map<string, string>();
-  /** The latest attempts, oldest first; `failure` is null for one that succeeded. */
+  /** The latest attempts, oldest first; `failure` is null when the attempt succeeded. */
   readonly #attempts: { readonly at: number; readonly failure: string | null }[] = [];
 
   constructor(clock: Clock) {
@@ -63,7 +63,7 @@ export class TaskMetrics {
   }
 }
 
-/** Name and code of an error, such as `ApiError access_denied`. Never its message, which can quote a peer. */
+/** Name and code of an error, such as `ApiError access_denied`. Never its message, which can contain text of a peer. */
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return 'Error';
   const words = [error.name, Reflect.get(error, 'code')].filter(isPlainWord);

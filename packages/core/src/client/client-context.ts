@@ -1,5 +1,5 @@
 import { FileTokenStore } from '../credentials/file-token-store.ts';
-import { TokenKeeper } from '../credentials/token-keeper.ts';
+import { TokenManager } from '../credentials/token-manager.ts';
 import type { TokenStore } from '../credentials/token-store.ts';
 import type { Logger } from '../logging/logger.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
@@ -12,23 +12,23 @@ import {
 import { processEnvironment } from '../settings/environment.ts';
 import { Transport } from '../transport/transport.ts';
 
-/** Options of a `RemoteAgentClient`. Most can also come from an environment variable. */
+/** Options of a `RemoteAgentClient`. Most can also be set by an environment variable. */
 export interface RemoteAgentClientOptions extends ClientOptions {
-  /** Where the token is kept. @default a file in `stateDirectory`, mode 0600 */
+  /** Stores the token. @default a file in `stateDirectory`, mode 0600 */
   tokenStore?: TokenStore | undefined;
 }
 
-/** The parts of a client that its operations share. */
+/** What the operations of a client share. */
 export interface ClientContext {
   readonly settings: ClientSettings;
   readonly transport: Transport;
-  readonly tokens: TokenKeeper;
+  readonly tokens: TokenManager;
   readonly peers: PeerDirectory;
-  /** Removes credentials from everything that is written to it. */
+  /** Redacts credentials. */
   readonly logger: Logger;
 }
 
-/** Checks the options and puts the parts of a client together. Nothing is read or sent yet. */
+/** Validates the options and creates the parts of a client, without any I/O. */
 export function createClientContext(options: RemoteAgentClientOptions): ClientContext {
   const checked = resolveClientSettings(options, processEnvironment());
   const logger = redactingLogger(
@@ -38,7 +38,7 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
   const settings = Object.freeze({ ...checked, logger });
   const { stateDirectory, authToken, workspaceId, clock, peerCacheTtlMs, peerCacheSize } = settings;
   const store = options.tokenStore ?? new FileTokenStore({ directory: stateDirectory, logger });
-  const tokens = new TokenKeeper({
+  const tokens = new TokenManager({
     store,
     given: authToken,
     logger,

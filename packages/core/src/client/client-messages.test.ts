@@ -26,7 +26,7 @@ const queued = {
 };
 
 describe('callPeer', () => {
-  it('goes through the platform with one message id, whatever happens', async () => {
+  it('sends through the platform, with the same message id for all retries', async () => {
     await using s = await stage([{ status: 502, body: { error: 'x' } }, 'reset', { body: answer }]);
     const reply = await s.client.callPeer(PEER, 'Summarise', { contextId: 'c1', metadata: { a: 1 } });
     expect(reply).toMatchObject({ status: 'answered', text: 'done', via: 'proxy', peerId: PEER });
@@ -56,7 +56,7 @@ describe('callPeer', () => {
     expect(s.server.contractProblems()).toEqual([]);
   });
 
-  it('takes "stored" for a status, not an error', async () => {
+  it('returns status queued for a stored message', async () => {
     await using s = await stage({ status: 202, body: { ...queued, held: true } });
     expect(await s.client.callPeer(PEER, 'x', { messageId: 'm9' })).toMatchObject({
       status: 'queued',
@@ -67,7 +67,7 @@ describe('callPeer', () => {
     expect((await s.client.callPeer(PEER, 'x')).status).toBe('queued');
   });
 
-  it('names the message in a timeout, so that its answer can be fetched', async () => {
+  it('includes the message id in a timeout, to wait for the answer later', async () => {
     await using s = await stage('hang');
     const call = s.client.callPeer(PEER, 'x', { messageId: 'm7', timeoutMs: 40 });
     await expect(call).rejects.toMatchObject({
@@ -78,13 +78,13 @@ describe('callPeer', () => {
     expect(s.server.requests).toHaveLength(1);
   });
 
-  it('aborts with the reason of the signal', async () => {
+  it('rejects with the reason of the signal', async () => {
     await using s = await stage('hang');
     const signal = AbortSignal.timeout(30);
     await expect(s.client.callPeer(PEER, 'x', { signal })).rejects.toMatchObject({ name: 'TimeoutError' });
   });
 
-  it('refuses blank text, and reports refusals of the hierarchy', async () => {
+  it('refuses blank text, and reports access_denied', async () => {
     await using s = await stage({ status: 403, body: { error: 'access denied', code: 'access_denied' } });
     await expect(s.client.callPeer(PEER, ' \n')).rejects.toMatchObject({ code: 'invalid_argument' });
     expect(s.server.requests).toEqual([]);
@@ -94,7 +94,7 @@ describe('callPeer', () => {
     });
   });
 
-  it('leaves the platform a margin', async () => {
+  it('lets the platform hold the call for less than the timeout', async () => {
     await using s = await stage({ body: answer });
     for (const timeoutMs of [30_000, 60_000, 10_000, 1_000])
       await s.client.callPeer(PEER, 'Hi', { timeoutMs });
@@ -119,7 +119,7 @@ describe('waitForAnswer', () => {
     answered_at: null,
   };
 
-  it('asks until there is an answer', async () => {
+  it('polls until there is an answer', async () => {
     await using s = await stage([
       { body: record },
       { body: record },
@@ -137,7 +137,7 @@ describe('waitForAnswer', () => {
     expect(s.server.contractProblems()).toEqual([]);
   });
 
-  it('is still queued when the time is up, and asks once for 0', async () => {
+  it('returns queued after the timeout, and sends one request for 0', async () => {
     await using s = await stage({ body: record });
     expect(await s.client.waitForAnswer('m1', { timeoutMs: 2500 })).toMatchObject({
       status: 'queued',
@@ -149,7 +149,7 @@ describe('waitForAnswer', () => {
     expect(s.server.last.query.has('wait')).toBe(false);
   });
 
-  it('tells why a message failed', async () => {
+  it('returns why a message failed', async () => {
     await using s = await stage({
       body: { ...record, state: 'failed', error: { error: 'agent gone', code: 'agent_unreachable' } },
     });
@@ -174,7 +174,7 @@ describe('fetchInbound', () => {
     ...more,
   });
 
-  it('asks for messages with peer information, and sends only filters that are set', async () => {
+  it('requests messages with peer information, and sends only defined filters', async () => {
     await using s = await stage({ body: [] });
     await s.client.fetchInbound({ sinceId: '', peerId: '' });
     expect(Object.fromEntries(s.server.last.query)).toEqual({
@@ -207,7 +207,7 @@ describe('fetchInbound', () => {
     expect(s.server.contractProblems()).toEqual([]);
   });
 
-  it('sorts, skips what is no message and tells the last row', async () => {
+  it('sorts, skips rows that are not messages and returns the last row', async () => {
     await using s = await stage({
       headers: { 'x-wait-applied': '20', 'x-has-more': 'true' },
       body: [row('c', 3, { method: 'notify', source_id: null }), row('b', 2), null, { seq: 9 }, row('a', 1)],
@@ -218,10 +218,10 @@ describe('fetchInbound', () => {
       ['b', 'text b'],
     ]);
     expect(page).toMatchObject({ rows: 5, skipped: 3, lastRowId: 'c', hasMore: true, waitApplied: true });
-    expect(s.logger.messages('warn')).toEqual([expect.stringContaining('no objects')]);
+    expect(s.logger.messages('warn')).toEqual([expect.stringContaining('not objects')]);
   });
 
-  it('works with platforms that tell nothing, and filters peers again', async () => {
+  it('supports platforms without these headers, and filters peers itself', async () => {
     await using s = await stage({
       body: { items: [row('a', 1), row('b', 2, { source_id: SELF.replace('0', '1') })] },
     });
@@ -236,7 +236,7 @@ describe('fetchInbound', () => {
     });
   });
 
-  it('loses its cursor by a typed error, also after a repeat', async () => {
+  it('throws CursorLostError, also after a retry', async () => {
     await using s = await stage([
       { status: 429, headers: { 'retry-after': '1' } },
       { status: 410, body: { error: 'since_id cursor not found' } },
@@ -252,7 +252,7 @@ describe('fetchInbound', () => {
     });
   });
 
-  it('refuses bad numbers and bodies that are no feed', async () => {
+  it('refuses invalid numbers and bodies that are not a feed', async () => {
     await using s = await stage({ body: { error: 'what?' } });
     for (const bad of [{ limit: 0 }, { limit: 501 }, { limit: 1.5 }, { waitSecs: 61 }, { sinceSecs: -1 }]) {
       await expect(s.client.fetchInbound(bad)).rejects.toMatchObject({ code: 'invalid_argument' });
@@ -263,7 +263,7 @@ describe('fetchInbound', () => {
 });
 
 describe('acknowledge', () => {
-  it('tells the platform, and is quiet where it is not known', async () => {
+  it('sends the position, and does not fail if acknowledgements are not supported', async () => {
     await using s = await stage({ body: { status: 'acknowledged', up_to: SELF, seq: 4, acknowledged: 2 } });
     expect(await s.client.acknowledge(SELF)).toEqual({ isSupported: true, acknowledged: 2 });
     expect(s.server.last).toMatchObject({ path: `/workspaces/${SELF}/activity/ack`, body: { up_to: SELF } });
@@ -285,7 +285,7 @@ describe('reply', () => {
   };
   const fromUser: ReplyTarget = { ...fromPeer, source: 'canvas_user', peerId: '' };
 
-  it('answers a person through notify, once', async () => {
+  it('answers a user through notify, once', async () => {
     await using s = await stage([
       { body: { status: 'sent', activity_id: SELF } },
       { body: { status: 'sent', activity_id: SELF, duplicate: true } },
@@ -300,7 +300,7 @@ describe('reply', () => {
     expect(s.server.contractProblems()).toEqual([]);
   });
 
-  it('answers a peer with role agent, in_reply_to and a message id that never changes', async () => {
+  it('answers a peer with role agent, in_reply_to and a stable message id', async () => {
     const accepted = { status: 'answered', message_id: 'm', in_reply_to: 'm-1', delivered_to: 'caller' };
     await using s = await stage([
       { status: 503, body: { error: 'x' } },
@@ -330,21 +330,21 @@ describe('reply', () => {
     expect(s.server.contractProblems()).toEqual([]);
   });
 
-  it('falls back to the row when the message has no id', async () => {
+  it('uses the row id if the message has no id', async () => {
     await using s = await stage({ status: 202, body: queued });
     expect((await s.client.reply({ ...fromPeer, messageId: '', contextId: '' }, 'x')).status).toBe('sent');
     expect(s.server.last.body).toMatchObject({ params: { message: { metadata: { in_reply_to: 'act-1' } } } });
     expect(s.server.last.rawBody).not.toContain('contextId');
   });
 
-  it.each(['message_id_conflict', 'idempotency_conflict'])('takes %s for answered before', async (code) => {
+  it.each(['message_id_conflict', 'idempotency_conflict'])('treats %s as already answered', async (code) => {
     await using s = await stage({ status: 409, body: { error: 'x', code } });
     expect((await s.client.reply(fromPeer, 'x')).status).toBe('duplicate');
     expect((await s.client.reply(fromUser, 'x')).status).toBe('duplicate');
     expect(s.logger.messages('warn')).toHaveLength(2);
   });
 
-  it('fails when the peer does not take it', async () => {
+  it('fails when the peer does not accept it', async () => {
     await using s = await stage({
       body: { jsonrpc: '2.0', id: '1', error: { code: -32601, message: 'no' } },
     });
@@ -364,7 +364,7 @@ describe('reply', () => {
 });
 
 describe('notify', () => {
-  it('is repeatable by a key of its own', async () => {
+  it('is repeatable with its own idempotency key', async () => {
     await using s = await stage([{ status: 503 }, { body: { status: 'sent' } }]);
     const attachments = [{ uri: 'workspace:/x', name: 'x' }];
     expect(await s.client.notify('hi', { attachments })).toEqual({ activityId: '', isDuplicate: false });
@@ -380,7 +380,7 @@ describe('notify', () => {
 });
 
 describe('close', () => {
-  it('is idempotent and ends calls', async () => {
+  it('is idempotent and rejects pending calls', async () => {
     await using s = await stage('hang');
     const call = s.client.callPeer(PEER, 'x');
     const ended = expect(call).rejects.toMatchObject({ code: 'client_closed' });

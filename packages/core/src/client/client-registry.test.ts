@@ -14,7 +14,7 @@ const registered = {
 };
 
 describe('register', () => {
-  it('polls: sends both ids, the mode and no URL, and keeps the token it gets', async () => {
+  it('in poll mode: sends both ids, the mode and no URL, and stores the token', async () => {
     await using s = await stage(
       { body: { ...registered, auth_token: ` ${TOKEN} ` } },
       { token: null, adminToken: 'operator-key-1' },
@@ -39,7 +39,7 @@ describe('register', () => {
     expect(s.server.contractProblems()).toEqual([]);
   });
 
-  it('pushes with the reported URL, and prefers its own token to the admin token', async () => {
+  it('in push mode: sends the reported URL, and prefers its own token to the admin token', async () => {
     const reportedUrl = 'https://agent.example/a2a';
     await using s = await stage({ body: registered }, { reportedUrl, adminToken: 'operator-key-1' });
     expect(await s.client.register()).toMatchObject({ tokenIssued: false });
@@ -47,7 +47,7 @@ describe('register', () => {
     expect(s.server.last.headers.authorization).toBe(`Bearer ${TOKEN}`);
   });
 
-  it('reads the token of older platforms and survives a body that says nothing', async () => {
+  it('reads the token of older platforms and accepts an empty body', async () => {
     await using s = await stage([
       { body: { auth_token: NEWER_TOKEN, workspace_id: SELF, expires_at: null } },
       { body: {} },
@@ -57,13 +57,13 @@ describe('register', () => {
     expect(await s.store.load()).toBe(NEWER_TOKEN);
   });
 
-  it('warns when there is no token at all', async () => {
+  it('logs a warning if there is no token', async () => {
     await using s = await stage({ body: registered }, { token: null });
     await s.client.register();
     expect(s.logger.messages('warn')).toEqual([expect.stringContaining('issued no token')]);
   });
 
-  it('keeps a refused token and explains', async () => {
+  it('keeps a refused token and has a hint', async () => {
     await using s = await stage({ status: 401, body: { error: 'invalid workspace auth token' } });
     await expect(s.client.register()).rejects.toMatchObject({
       code: 'unauthorized',
@@ -73,7 +73,7 @@ describe('register', () => {
     expect(s.server.requests).toHaveLength(1);
   });
 
-  it('tries the placeholder once when an old platform wants a URL', async () => {
+  it('sends the placeholder once if an older platform requires a URL', async () => {
     await using s = await stage([
       { status: 400, body: { error: 'invalid request body' } },
       { body: { status: 'registered' } },
@@ -88,7 +88,7 @@ describe('register', () => {
     expect(s.server.requests).toHaveLength(4);
   });
 
-  it('does not guess at other refusals', async () => {
+  it('does not retry after other errors', async () => {
     await using s = await stage({ status: 400, body: { error: 'delivery_mode must be known' } });
     await expect(s.client.register()).rejects.toMatchObject({ code: 'request_rejected' });
     expect(s.server.requests).toHaveLength(1);
@@ -104,7 +104,7 @@ describe('a token rotated on disk', () => {
     expect(s.server.last.headers.authorization).toBe(`Bearer ${NEWER_TOKEN}`);
   });
 
-  it('given in the options wins over a stored one until it is refused', async () => {
+  it('is not used instead of a configured one until that is refused', async () => {
     await using s = await stage([{ body: { status: 'ok' } }, { status: 401 }, { body: { status: 'ok' } }], {
       authToken: 'given-token',
     });
@@ -148,7 +148,7 @@ describe('heartbeat', () => {
     expect(s.server.contractProblems()).toEqual([]);
   });
 
-  it('is silent where an older platform is, and repeats', async () => {
+  it('returns null for fields that an older platform does not send, and retries', async () => {
     await using s = await stage([
       { status: 429, headers: { 'retry-after': '1' } },
       { status: 503 },
@@ -163,7 +163,7 @@ describe('heartbeat', () => {
     expect(s.clock.sleeps).toEqual([1000, 2000]);
   });
 
-  it('says that the workspace is gone', async () => {
+  it('throws WorkspaceRemovedError', async () => {
     await using s = await stage({
       status: 401,
       body: { error: 'removed', code: 'workspace_removed', deleted: true },
@@ -175,7 +175,7 @@ describe('heartbeat', () => {
 describe('pollState and getWorkspace', () => {
   const state = { workspace_id: SELF, status: 'online', paused: false, deleted: false };
 
-  it('reports, and repeats after 429', async () => {
+  it('return the state, and retry after 429', async () => {
     await using s = await stage([
       { status: 429, headers: { 'retry-after': '2' } },
       { body: state },
@@ -196,19 +196,19 @@ describe('pollState and getWorkspace', () => {
     [{ status: 404, body: { workspace_id: SELF, status: 'removed', deleted: true } }],
     [{ status: 410, body: { error: 'gone' } }],
     [{ status: 401, body: { error: 'x', code: 'workspace_removed' } }],
-  ])('%j means deleted', async (answer) => {
-    await using s = await stage(answer);
+  ])('%j means deleted', async (response) => {
+    await using s = await stage(response);
     expect(await s.client.pollState()).toMatchObject({ status: 'removed', deleted: true, shouldStop: true });
   });
 
-  it('a bare 404 is a routing problem, a truthy text is no boolean', async () => {
+  it('a 404 without an error code is a routing problem, a truthy text is not a boolean', async () => {
     await using s = await stage({ status: 404 });
     await expect(s.client.pollState()).rejects.toMatchObject({ code: 'routing_problem' });
     s.server.script({ body: { ...state, paused: 'false' } });
     await expect(s.client.pollState()).rejects.toMatchObject({ code: 'unexpected_response' });
   });
 
-  it('reads a workspace, and a removed one on request only', async () => {
+  it('read a workspace, and a removed one on request only', async () => {
     const row = { id: SELF, name: 'n', status: 'removed', unknown_key: 1 };
     await using s = await stage({ body: row });
     await expect(s.client.getWorkspace()).rejects.toMatchObject({
@@ -232,7 +232,7 @@ describe('pollState and getWorkspace', () => {
 });
 
 describe('peers', () => {
-  it('are listed tolerantly and remembered', async () => {
+  it('are listed tolerantly and cached', async () => {
     await using s = await stage({
       body: [
         { id: PEER, name: 'ops', role: null, url: 'http://ops' },
@@ -251,7 +251,7 @@ describe('peers', () => {
     expect(await s.client.getPeers()).toEqual([]);
   });
 
-  it('are discovered once per while', async () => {
+  it('are discovered once until the cache expires', async () => {
     await using s = await stage({ body: { id: PEER, url: 'https://ops.example/a2a', name: 'ops' } });
     expect(await s.client.discoverPeer(PEER)).toBe('https://ops.example/a2a');
     expect(await s.client.discoverPeer(PEER)).toBe('https://ops.example/a2a');
@@ -263,7 +263,7 @@ describe('peers', () => {
     expect(s.server.requests).toHaveLength(3);
   });
 
-  it('without address are null; forbidden ones and gateways are errors', async () => {
+  it('without URL are null; 403 and gateway responses are errors', async () => {
     await using s = await stage({ body: { id: PEER, url: '' } });
     expect(await s.client.discoverPeer(PEER)).toBeNull();
     s.server.script({ status: 404, body: { error: 'not found' } });
@@ -276,7 +276,7 @@ describe('peers', () => {
     await expect(s.client.discoverPeer(PEER)).rejects.toMatchObject({ code: 'routing_problem' });
   });
 
-  it('ids cannot leave their place in the path', async () => {
+  it('ids are encoded in the path', async () => {
     await using s = await stage({ body: { id: 'x', url: '' } });
     await s.client.discoverPeer('a/../b?c#d');
     expect(s.server.last.path).toBe('/registry/discover/a%2F..%2Fb%3Fc%23d');
@@ -291,7 +291,7 @@ describe('tokens', () => {
     last_used_at: null,
   });
 
-  it('rotate: mint, store, verify, and only then revoke', async () => {
+  it('rotate: create, store, verify, and only then revoke', async () => {
     await using s = await stage();
     const tokens = `/workspaces/${SELF}/tokens`;
     s.server.routes.set(`GET ${tokens}`, {
@@ -320,7 +320,7 @@ describe('tokens', () => {
     expect(s.server.contractProblems()).toEqual([]);
   });
 
-  it('rotate: a new token that is refused gives way to the old one', async () => {
+  it('rotate: restores the old token if the new one is refused', async () => {
     await using s = await stage();
     const tokens = `/workspaces/${SELF}/tokens`;
     s.server.routes.set(`GET ${tokens}`, { body: { tokens: [row('t-old', TOKEN)], count: 1 } });
@@ -334,7 +334,7 @@ describe('tokens', () => {
     expect(s.server.requests.some(({ method }) => method === 'DELETE')).toBe(false);
   });
 
-  it('rotate: without a token there is nothing to do', async () => {
+  it('rotate: fails without a token', async () => {
     await using s = await stage([], { token: null });
     await expect(s.client.rotateToken()).rejects.toMatchObject({ code: 'unauthorized' });
     expect(s.server.requests).toEqual([]);
@@ -342,7 +342,7 @@ describe('tokens', () => {
 });
 
 describe('planted secrets', () => {
-  it('appear in no log, no error, no stack and no inspection', async () => {
+  it('do not appear in logs, errors, stacks and inspect', async () => {
     const admin = 'planted-operator-key';
     const echo = { error: `no: Bearer ${TOKEN}`, auth_token: TOKEN, note: admin };
     await using s = await stage({ status: 503, body: echo }, { adminToken: admin, authToken: TOKEN });
@@ -369,7 +369,7 @@ describe('planted secrets', () => {
     expect(shown).not.toContain(TOKEN);
   });
 
-  it('of any form stay out when the platform repeats them', async () => {
+  it('of any form are redacted when the platform returns them', async () => {
     await using s = await stage(
       { status: 400, body: { error: 'bad: opensesame', note: 'opensesame' } },
       { authToken: 'opensesame' },

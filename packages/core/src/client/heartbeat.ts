@@ -1,15 +1,15 @@
 import type { HeartbeatRequest, HeartbeatResponse, RuntimeMetadata } from '@molecule-ai/protocol';
 
-/** What the agent reports about its work. What is left out keeps the value of the heartbeat before. */
+/** What the agent reports about its work. Omitted fields keep the value of the previous heartbeat. */
 export interface HeartbeatMetrics {
-  /** Shown to people; `''` while idle. */
+  /** Shown to users; `''` while idle. */
   currentTask?: string | undefined;
   activeTasks?: number | undefined;
   /** From 0 to 1. */
   errorRate?: number | undefined;
-  /** Name and code of the latest failure, never its text, because texts quote messages. */
+  /** Name and code of the latest failure; never its text, which can contain message content. */
   sampleError?: string | undefined;
-  /** @default whole seconds since the client was made */
+  /** @default whole seconds since the client was created */
   uptimeSeconds?: number | undefined;
   /** US cents. */
   monthlySpendCents?: number | undefined;
@@ -17,17 +17,17 @@ export interface HeartbeatMetrics {
   runtimeMetadata?: RuntimeMetadata | undefined;
 }
 
-/** The platform's response; `null` where an older platform says nothing, and the state has to be polled. */
+/** The platform's response. Fields that an older platform does not send are `null`; then poll the state. */
 export interface HeartbeatReport {
   readonly workspaceStatus: string | null;
   readonly paused: boolean | null;
-  /** Messages not yet acknowledged. */
+  /** Number of messages not yet acknowledged. */
   readonly pending: number | null;
   /** RFC 3339. */
   readonly serverTime: string | null;
 }
 
-/** The body of a heartbeat: every metric every time, because older platforms zero what is missing. */
+/** Contains every metric, because older platforms set missing ones to zero. */
 export function heartbeatBody(
   workspaceId: string,
   metrics: HeartbeatMetrics,
@@ -47,7 +47,6 @@ export function heartbeatBody(
   };
 }
 
-/** Reads the response to a heartbeat. */
 export function readHeartbeatReport(response: HeartbeatResponse): HeartbeatReport {
   return {
     workspaceStatus: response.workspace_status ?? null,
@@ -57,7 +56,7 @@ export function readHeartbeatReport(response: HeartbeatResponse): HeartbeatRepor
   };
 }
 
-/** `next` over `before`, leaving out what is not set. */
+/** `before` with the defined entries of `next`. */
 export function mergeMetrics(before: HeartbeatMetrics, next: HeartbeatMetrics): HeartbeatMetrics {
   const set = Object.entries(next).filter(([, value]) => value !== undefined);
   return { ...before, ...Object.fromEntries(set) };

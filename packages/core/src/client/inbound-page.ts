@@ -23,9 +23,9 @@ export interface FetchInboundOptions extends CallOptions {
   beforeTs?: string | undefined;
   /** Rows per page, 1–500. @default 100 */
   limit?: number | undefined;
-  /** Only messages of the last so many seconds. */
+  /** Only messages of the last n seconds. */
   sinceSecs?: number | undefined;
-  /** How long the platform may hold the request until a message comes, in whole seconds, 0–60. @default 0 */
+  /** How long the platform may hold the request until a message arrives, in whole seconds, 0–60. @default 0 */
   waitSecs?: number | undefined;
   /** Only messages not yet acknowledged, oldest first. @default false */
   unacknowledged?: boolean | undefined;
@@ -37,22 +37,21 @@ export interface FetchInboundOptions extends CallOptions {
 export interface InboundPage {
   /** Oldest first. */
   readonly messages: readonly InboundMessage[];
-  /** How many rows the platform sent. */
+  /** Number of rows that the platform sent. */
   readonly rows: number;
-  /** How many of them are no message to this agent. */
+  /** Number of rows that are not messages to this agent. */
   readonly skipped: number;
-  /** The last row, also when it is no message: the cursor may move past it. `null` for an empty page. */
+  /** The id of the last row, even if it is not a message: the cursor may move past it. `null` for an empty page. */
   readonly lastRowId: string | null;
   readonly hasMore: boolean;
-  /** Whether the platform held the request; when not, poll at an interval. */
+  /** Whether the platform supports held requests; if not, poll at an interval. */
   readonly waitApplied: boolean;
 }
 
-/** The result of an acknowledgement. */
 export interface Acknowledgement {
-  /** False when the platform is too old to know acknowledgements: then only the cursor counts. */
+  /** False when the platform is too old to support acknowledgements; then only the cursor counts. */
   readonly isSupported: boolean;
-  /** How many rows it newly covers. */
+  /** Number of rows that were not acknowledged before. */
   readonly acknowledged: number;
 }
 
@@ -83,7 +82,8 @@ export async function readInboundPage(
       : feed.deliverable.filter((message) => message.peerId.toLowerCase() === peerId.toLowerCase());
   const rows = feed.deliverable.length + feed.skipped;
   const unreadable = rows - feed.rows.length;
-  if (unreadable > 0) logger.warn({ unreadable }, 'The feed held rows that are no objects or have no id.');
+  if (unreadable > 0)
+    logger.warn({ unreadable }, 'The feed contains rows that are not objects or have no id.');
   const more = headerOf(response, 'x-has-more');
   return {
     messages,
@@ -95,7 +95,7 @@ export async function readInboundPage(
   };
 }
 
-/** Confirms that every message up to this row, by id or `seq`, is finished. */
+/** Reports that every message up to this row is finished. @param upTo its id or `seq` */
 export async function acknowledge(
   { transport, settings, logger }: ClientContext,
   upTo: string | number,
@@ -109,7 +109,7 @@ export async function acknowledge(
     const isUnknownRoute =
       ApiError.isInstance(error) && (error.code === 'routing_problem' || error.status === 405);
     if (!isUnknownRoute) throw error;
-    logger.debug({ error }, 'The platform knows no acknowledgements.');
+    logger.debug({ error }, 'The platform does not support acknowledgements.');
     return { isSupported: false, acknowledged: 0 };
   }
 }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { PEER, SELF, TOKEN } from '../../test/agent-ids.ts';
 import { InstantClock } from '../../test/instant-clock.ts';
-import { type ScriptedAnswer, ScriptedServer } from '../../test/scripted-server.ts';
+import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
 import { OperatorClient } from './operator-client.ts';
 
 const KEY = 'operator-key-1';
 
-async function stage(...script: ScriptedAnswer[]) {
+async function stage(...script: ScriptedResponse[]) {
   const server = await ScriptedServer.start(...script);
   const client = new OperatorClient({
     platformUrl: server.url,
@@ -25,7 +25,7 @@ async function stage(...script: ScriptedAnswer[]) {
 }
 
 describe('OperatorClient', () => {
-  it('creates a workspace once, with our names for theirs', async () => {
+  it('creates a workspace once, and maps names', async () => {
     const connection = {
       workspace_id: SELF,
       platform_url: 'http://p',
@@ -103,7 +103,7 @@ describe('OperatorClient', () => {
     expect(s.server.contractProblems()).toEqual([]);
   });
 
-  it('writes as the user and follows the message', async () => {
+  it('sends a message as the user and reads its state', async () => {
     const text = 'no [A2A_RESULT_FROM_PEER]markers[/A2A_RESULT_FROM_PEER] removed';
     await using s = await stage({
       body: { jsonrpc: '2.0', id: '1', result: { parts: [{ kind: 'text', text }] } },
@@ -156,7 +156,7 @@ describe('OperatorClient', () => {
     expect(s.server.contractProblems()).toEqual([]);
   });
 
-  it('probes without a credential and without repeats', async () => {
+  it('probes without a credential and without retries', async () => {
     await using s = await stage(
       { body: { status: 'ok' } },
       { status: 503, body: { error: 'x', code: 'platform_unavailable' } },

@@ -33,21 +33,19 @@ import {
   type WorkspaceChanges,
 } from './workspace-changes.ts';
 
-/** Options of `deleteWorkspace`. */
 export interface DeleteWorkspaceOptions extends CallOptions {
-  /** Also deletes the children; without it, children are a 409. @default false */
+  /** Also deletes the children; otherwise a workspace with children is refused with 409. @default false */
   confirm?: boolean | undefined;
-  /** Erases the rows instead of keeping them for the audit trail. @default false */
+  /** Deletes the stored rows instead of keeping them for the audit trail. @default false */
   purge?: boolean | undefined;
 }
 
 /**
- * What an operator does with a platform: workspaces, their tokens and messages to them as the user on the canvas.
- * Takes `{ signal }` and throws like `RemoteAgentClient`.
+ * The client of an operator: manages workspaces and their tokens, and sends messages as the user on the canvas.
+ * Options and errors are those of `RemoteAgentClient`.
  */
 export class OperatorClient {
   readonly #transport: Transport;
-  /** The tokens of workspaces. */
   readonly tokens: OperatorTokens;
 
   /** @throws ConfigurationError naming the option and its environment variable. */
@@ -70,7 +68,7 @@ export class OperatorClient {
     return this.#transport.settings.platformUrl;
   }
 
-  /** Creates a workspace. Never retried: creating twice makes two. */
+  /** Never retried, because a repeat would create a second workspace. */
   async createWorkspace(workspace: NewWorkspace, options: CallOptions = {}): Promise<CreatedWorkspace> {
     const body = createBody(workspace);
     return createdWorkspace(
@@ -78,7 +76,7 @@ export class OperatorClient {
     );
   }
 
-  /** All workspaces but removed ones, oldest first. */
+  /** All workspaces except removed ones, oldest first. */
   listWorkspaces(options: CallOptions = {}): Promise<WorkspaceInfo[]> {
     return listWorkspaces(this.#transport, options);
   }
@@ -97,7 +95,7 @@ export class OperatorClient {
     await call(this.#transport, routes.patchWorkspace, input);
   }
 
-  /** Final: the workspace never comes back. Returns how many descendants were removed with it. */
+  /** Cannot be undone. Returns the number of descendants that were removed as well. */
   async deleteWorkspace(workspaceId: string, options: DeleteWorkspaceOptions = {}): Promise<number> {
     const { confirm, purge, signal } = options;
     const query = { confirm: confirm || undefined, purge: purge || undefined };
@@ -105,13 +103,13 @@ export class OperatorClient {
     return (await call(this.#transport, routes.deleteWorkspace, input)).cascade_deleted;
   }
 
-  /** Pauses a workspace and its descendants; returns how many. Messages to them are kept. */
+  /** Pauses a workspace and its descendants; returns their number. Messages to them are queued. */
   async pause(workspaceId: string, { signal }: CallOptions = {}): Promise<number> {
     const input = { params: { id: workspaceId }, signal };
     return (await call(this.#transport, routes.pauseWorkspace, input)).paused_count;
   }
 
-  /** Resumes a workspace and its descendants; returns how many. They are online again with their next heartbeat. */
+  /** Resumes a workspace and its descendants; returns their number. They are online after their next heartbeat. */
   async resume(workspaceId: string, { signal }: CallOptions = {}): Promise<number> {
     const input = { params: { id: workspaceId }, signal };
     return (await call(this.#transport, routes.resumeWorkspace, input)).resumed_count;
@@ -122,20 +120,20 @@ export class OperatorClient {
   }
 
   /**
-   * Writes to an agent as the user on the canvas. A polling, offline or paused agent gives a reply with status
-   * `queued` (and `isHeld` while paused): ask later with {@link waitForAnswer}.
+   * Sends a message as the user on the canvas. For an agent that polls, is offline or paused the status is `queued`
+   * (`isHeld` while paused); {@link waitForAnswer} then returns the answer.
    */
   sendMessage(workspaceId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
     const timeoutMs = options.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
     return sendThroughProxy(this.#transport, workspaceId, text, { ...options, timeoutMs, isWrapped: false });
   }
 
-  /** The state of a message to a workspace, without waiting. */
+  /** Returns the state of a message without waiting. */
   getMessage(workspaceId: string, messageId: string, { signal }: CallOptions = {}): Promise<PeerReply> {
     return readMessageState(this.#transport, workspaceId, messageId, { signal, isWrapped: false });
   }
 
-  /** Waits for the answer to a message; when none comes in time, the reply is still `queued`. */
+  /** Waits for the answer to a message; after the timeout the status is still `queued`. */
   waitForAnswer(
     workspaceId: string,
     messageId: string,
@@ -144,22 +142,22 @@ export class OperatorClient {
     return waitForAnswer(this.#transport, workspaceId, messageId, { ...options, isWrapped: false });
   }
 
-  /** One page of a workspace's activity. */
+  /** Returns one page of a workspace's activity. */
   listActivity(workspaceId: string, filters: ActivityFilters & CallOptions = {}): Promise<ActivityPage> {
     return readActivityPage(this.#transport, workspaceId, filters);
   }
 
-  /** Resolves when the platform's process answers. */
+  /** Resolves when the platform's process responds. */
   health(options: CallOptions = {}): Promise<void> {
     return this.#probe(routes.health, options);
   }
 
-  /** Resolves when the platform can work, its database included. */
+  /** Resolves when the platform and its database are usable. */
   ready(options: CallOptions = {}): Promise<void> {
     return this.#probe(routes.ready, options);
   }
 
-  /** Ends all connections; calls under way reject with `client_closed`. Idempotent. */
+  /** Closes all connections; pending calls reject with `client_closed`. Idempotent. */
   close(): Promise<void> {
     return this.#transport.close();
   }
@@ -168,7 +166,7 @@ export class OperatorClient {
     return this.close();
   }
 
-  /** Without a bearer and without retries: a probe reports the present moment. */
+  /** Without a credential and without retries: a probe reports the current state. */
   async #probe(route: typeof routes.health | typeof routes.ready, { signal }: CallOptions): Promise<void> {
     await send(this.#transport, route, { bearer: null, isRepeatable: false, signal });
   }

@@ -3,7 +3,7 @@ import { buildSendMessage, type JsonObject, routes } from '@molecule-ai/protocol
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
-import { type PeerReply, readRecord, readReply } from '../peers/peer-reply.ts';
+import { type PeerReply, readMessageRecord, readReply } from '../peers/peer-reply.ts';
 import { call, send } from '../platform-api/call.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -15,25 +15,23 @@ const DEFAULT_ANSWER_TIMEOUT_MS = 300_000;
 const MAX_WAIT_SECONDS = 60;
 const PAUSE_MS = 1_000;
 
-/** Options of a message to a workspace. */
 export interface CallPeerOptions extends CallOptions {
-  /** The same id makes the same message, however often it is sent. @default a new UUID */
+  /** Messages with the same id are one message, however often it is sent. @default a new UUID */
   messageId?: string | undefined;
   /** The conversation it belongs to. */
   contextId?: string | undefined;
-  /** Longest wait in all, retries included, in milliseconds; the platform holds the call a little shorter. @default `callTimeoutMs`, 30_000 */
+  /** Total time limit including retries, in milliseconds; the platform holds the call slightly shorter. @default `callTimeoutMs`, 30_000 */
   timeoutMs?: number | undefined;
-  /** Open data of the message. */
+  /** Any JSON data. */
   metadata?: JsonObject | undefined;
 }
 
-/** Options of `waitForAnswer`. */
 export interface WaitForAnswerOptions extends CallOptions {
-  /** Longest wait in all, in milliseconds; 0 asks once. @default 300_000 */
+  /** Total time limit, in milliseconds; 0 sends one request. @default 300_000 */
   timeoutMs?: number | undefined;
 }
 
-/** Sends one message through the platform and reads the answer. Retries use the same message id. */
+/** Sends one message through the platform and returns the answer. Retries use the same message id. */
 export async function sendThroughProxy(
   transport: Transport,
   targetId: string,
@@ -74,12 +72,12 @@ export async function readMessageState(
     query: { wait: waitSeconds > 0 ? waitSeconds : undefined },
     signal,
   });
-  return readRecord(record, { isWrapped });
+  return readMessageRecord(record, { isWrapped });
 }
 
 /**
- * Reads the state of a message until it is answered or failed, or the time is up; then the reply is still `queued`.
- * The platform holds each request up to 60 s; should it not, the next one follows a second later.
+ * Reads the state of a message until it is answered, failed, or the timeout has passed; then the status is still
+ * `queued`. The platform holds each request for up to 60 s; if it does not, the next request follows after a second.
  */
 export async function waitForAnswer(
   transport: Transport,
@@ -102,7 +100,7 @@ export async function waitForAnswer(
   }
 }
 
-/** The peer's address, from the cache while it is fresh; `null` when the platform has none for it. */
+/** The peer's URL, cached for a limited time; `null` when the platform knows none. */
 export async function discoverPeerUrl(
   { peers, transport }: ClientContext,
   peerId: string,
@@ -119,13 +117,13 @@ export async function discoverPeerUrl(
   }
 }
 
-/** Unknown to the platform, or known and not running. A bare 404 is neither: that is a gateway. */
+/** The peer is unknown or not running. A 404 without an error code comes from a gateway and means neither. */
 function isUnavailable(error: ApiError): boolean {
   if (error.status === 404) return error.code === 'not_found';
   return error.status === 503 && typeof error.details?.status === 'string';
 }
 
-/** How long the platform may hold a call that may take `timeoutMs`: 25 s of 30 s, at least 1 s. */
+/** How long the platform may hold a call with this timeout: 25 s of 30 s, at least 1 s. */
 function holdSecondsFor(timeoutMs: number): number {
   const marginMs = Math.min(MARGIN_MS, timeoutMs * MARGIN_SHARE);
   return Math.max(1, Math.floor((timeoutMs - marginMs) / 1_000));

@@ -53,13 +53,12 @@ import {
 } from './tokens.ts';
 
 /**
- * The client without loops: one method per endpoint, under the Python SDK's names in camelCase. Applications use
- * `RemoteAgentClient`, which adds the loops.
+ * One method per endpoint, with the Python SDK's names in camelCase. Applications use `RemoteAgentClient`, which adds the
+ * heartbeat and agent loops.
  *
- * Every method takes `{ signal }` and rejects with the signal's reason when it aborts; otherwise with a
- * `MoleculeError`: `ApiError` for a response that is no success, `ConnectionError`, `TimeoutError`. Requests that are
- * safe to repeat are retried after 429, 502, 503, 504 and connection errors. The token is sent to the platform's
- * origin only.
+ * Every method takes `{ signal }` and rejects with the signal's reason when it aborts. All other errors are
+ * `MoleculeError`s: `ApiError` for a response outside 2xx, `ConnectionError`, `TimeoutError`. Requests that are safe to
+ * repeat are retried after 429, 502, 503, 504 and connection errors. The token is sent to the platform's origin only.
  */
 export class PlatformClient {
   readonly #context: ClientContext;
@@ -72,7 +71,7 @@ export class PlatformClient {
     this.#startedAt = this.clock.monotonic();
   }
 
-  /** In lower case. */
+  /** Lower case. */
   get workspaceId(): string {
     return this.#context.settings.workspaceId;
   }
@@ -82,22 +81,21 @@ export class PlatformClient {
     return this.#context.settings.platformUrl;
   }
 
-  /** How messages arrive. */
   get deliveryMode(): DeliveryMode {
     return this.#context.settings.deliveryMode;
   }
 
-  /** Where the platform reaches this agent; `null` when it polls. */
+  /** The URL under which the platform reaches this agent; `null` when it polls. */
   get reportedUrl(): string | null {
     return this.#context.settings.reportedUrl;
   }
 
-  /** The folder of the agent's private files. */
+  /** The folder of the agent's private files; absolute. */
   get stateDirectory(): string {
     return this.#context.settings.stateDirectory;
   }
 
-  /** Removes credentials from everything that is written to it. */
+  /** Redacts credentials. */
   get logger(): Logger {
     return this.#context.logger;
   }
@@ -106,28 +104,28 @@ export class PlatformClient {
     return this.#context.settings.clock;
   }
 
-  /** The token in use, for a worker of the same agent; `undefined` before there is one. Never log it. */
+  /** The current token, for example for a worker thread; `undefined` if there is none yet. Never log it. */
   async currentToken(): Promise<string | undefined> {
     await this.#context.tokens.load();
     return this.#context.tokens.current();
   }
 
   /**
-   * Registers the agent, and stores the token when the platform issues one. Harmless to call again.
-   * @throws ApiError `unauthorized` when the token is not accepted; it is kept.
+   * Registers the agent, and stores the token if the platform issues one. Safe to repeat.
+   * @throws ApiError `unauthorized` when the token is not accepted; the stored token is kept.
    */
   register(options: CallOptions = {}): Promise<Registration> {
     return registerAgent(this.#context, options);
   }
 
-  /** Reads the state of the workspace. A gateway's bare 404 is an error, not a deletion. */
+  /** Reads the state of the workspace. A 404 without an error code comes from a gateway: it is an error, not a deletion. */
   pollState(options: CallOptions = {}): Promise<WorkspaceStateReport> {
     return getWorkspaceState(this.#context.transport, this.workspaceId, options);
   }
 
   /**
-   * Reports that the agent is alive, and its metrics; those left out keep the value of the call before.
-   * @throws WorkspaceRemovedError when the workspace is gone for good.
+   * Reports that the agent is alive, and its metrics; omitted ones keep their previous value.
+   * @throws WorkspaceRemovedError when the workspace was removed.
    */
   async heartbeat(metrics: HeartbeatMetrics = {}, options: CallOptions = {}): Promise<HeartbeatReport> {
     this.#metrics = mergeMetrics(this.#metrics, metrics);
@@ -147,7 +145,7 @@ export class PlatformClient {
     return getWorkspace(this.#context.transport, this.workspaceId, options);
   }
 
-  /** The workspaces this agent may talk to: siblings, children, parent. Their addresses are cached. */
+  /** The workspaces this agent may communicate with: siblings, children, parent. Their URLs are cached. */
   async getPeers({ signal }: CallOptions = {}): Promise<PeerInfo[]> {
     const params = { id: this.workspaceId };
     const { body } = await send(this.#context.transport, routes.listPeers, { params, signal });
@@ -158,22 +156,22 @@ export class PlatformClient {
   }
 
   /**
-   * The http or https address of a peer, cached for `peerCacheTtlMs`; `null` when it has none or is unknown.
-   * @throws AccessDeniedError when the hierarchy forbids it.
+   * Returns the http or https URL of a peer, cached for `peerCacheTtlMs`; `null` when the peer has none or is unknown.
+   * @throws AccessDeniedError when the hierarchy does not allow it.
    */
   discoverPeer(peerId: string, options: CallOptions = {}): Promise<string | null> {
     return discoverPeerUrl(this.#context, peerId, options);
   }
 
-  /** Drops the cached address of a peer. */
+  /** Removes a peer's URL from the cache. */
   invalidatePeerUrl(peerId: string): void {
     this.#context.peers.forget(peerId);
   }
 
   /**
-   * Sends a message to a peer through the platform and waits for the answer. A peer that polls, is offline or paused
-   * gives a reply with status `queued`, which is no error: ask later with {@link waitForAnswer}.
-   * @throws AccessDeniedError when the hierarchy forbids it; TimeoutError, ConnectionError.
+   * Sends a message to a peer through the platform and waits for the answer. For a peer that polls, is offline or
+   * paused the status is `queued`, which is not an error; {@link waitForAnswer} then returns the answer.
+   * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */
   callPeer(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
     const { transport, settings } = this.#context;
@@ -181,32 +179,32 @@ export class PlatformClient {
     return sendThroughProxy(transport, peerId, text, { ...options, timeoutMs, isWrapped: true });
   }
 
-  /** Waits for the answer to a message sent before; when none comes in time, the reply is still `queued`. */
+  /** Waits for the answer to an earlier message; after the timeout the status is still `queued`. */
   waitForAnswer(messageId: string, options: WaitForAnswerOptions = {}): Promise<PeerReply> {
     const { transport } = this.#context;
     return waitForAnswer(transport, this.workspaceId, messageId, { ...options, isWrapped: true });
   }
 
   /**
-   * Reads messages to this agent, oldest first. What they carry is untrusted.
+   * Reads messages to this agent, oldest first. Their content is untrusted.
    * @throws CursorLostError when the platform no longer knows `sinceId`.
    */
   async fetchInbound(options: FetchInboundOptions = {}): Promise<readonly InboundMessage[]> {
     return (await readInboundPage(this.#context, options)).messages;
   }
 
-  /** The same as {@link fetchInbound}, with what a reader needs to move its cursor. */
+  /** Like {@link fetchInbound}, with the data needed to move a cursor. */
   fetchInboundPage(options: FetchInboundOptions = {}): Promise<InboundPage> {
     return readInboundPage(this.#context, options);
   }
 
-  /** Confirms that every message up to this row is finished. */
+  /** Reports that every message up to this row is finished. @param upTo its id or `seq` */
   acknowledge(upTo: string | number, options: CallOptions = {}): Promise<Acknowledgement> {
     return acknowledge(this.#context, upTo, options);
   }
 
   /**
-   * Answers a message: a person on the canvas, or the peer that wrote. Answering one message twice sends one answer.
+   * Answers a message, whether from a user on the canvas or from a peer. Repeating the call sends one answer only.
    * @throws MoleculeError `invalid_argument`, before any request, for blank text or an unknown sender.
    */
   reply(message: ReplyTarget, text: string, options: ReplyOptions = {}): Promise<ReplyReceipt> {
@@ -218,17 +216,17 @@ export class PlatformClient {
     return notifyUser(this.#context, text, options);
   }
 
-  /** The workspace's live tokens, newest first, without their values. */
+  /** The valid tokens of the workspace, newest first, without their values. */
   listTokens(options: ListTokensOptions = {}): Promise<TokenInfo[]> {
     return listTokens(this.#context.transport, this.workspaceId, options);
   }
 
-  /** Mints a new token, stores it, tries it, and only then revokes the old one. */
+  /** Creates a new token, stores and verifies it, and only then revokes the old one. */
   rotateToken(options: CallOptions = {}): Promise<TokenRotation> {
     return rotateToken(this.#context, options);
   }
 
-  /** Ends all connections; calls under way reject with `client_closed`. Idempotent. */
+  /** Closes all connections; pending calls reject with `client_closed`. Idempotent. */
   close(): Promise<void> {
     return this.#context.transport.close();
   }

@@ -6,18 +6,18 @@ import type { ClientContext } from './client-context.ts';
 
 const PLACEHOLDER_URL = 'remote://no-inbound';
 
-/** The result of a registration. The token itself is stored, not shown. */
+/** The result of a registration, without the token itself. */
 export interface Registration {
-  /** Whether the platform issued a token, which is stored now. */
+  /** Whether the platform issued a token; it has been stored. */
   readonly tokenIssued: boolean;
-  /** As the platform confirmed it; `null` when it does not know delivery modes. */
+  /** As confirmed by the platform; `null` when it does not support delivery modes. */
   readonly deliveryMode: string | null;
   readonly orgId: string | null;
-  /** RFC 3339; `null` means it does not expire. */
+  /** RFC 3339; `null` when the registration does not expire. */
   readonly expiresAt: string | null;
 }
 
-/** Registers the agent with its own token, else the admin token, else none, and stores the token it gets. */
+/** Registers with the agent's own token, else the admin token, else without; stores an issued token. */
 export async function registerAgent(context: ClientContext, options: CallOptions): Promise<Registration> {
   const { tokens, logger } = context;
   await tokens.load();
@@ -25,7 +25,10 @@ export async function registerAgent(context: ClientContext, options: CallOptions
   const issued = response.auth_token?.trim() ?? '';
   if (issued !== '') await tokens.save(issued);
   else if (tokens.current() === undefined) {
-    logger.warn({}, 'The platform issued no token and none is known: requests go out without a credential.');
+    logger.warn(
+      {},
+      'The platform issued no token and none is stored: requests are sent without a credential.',
+    );
   }
   return {
     tokenIssued: issued !== '',
@@ -35,7 +38,7 @@ export async function registerAgent(context: ClientContext, options: CallOptions
   };
 }
 
-/** An old platform insists on a URL in poll mode too: then once more with the Python SDK's placeholder. */
+/** Older platforms require a URL even in poll mode: then the request is repeated with the Python SDK's placeholder. */
 async function sendRegistration(context: ClientContext, { signal }: CallOptions): Promise<RegisterResponse> {
   const { settings, transport, tokens, logger } = context;
   const bearer = tokens.current() === undefined ? (settings.adminToken ?? undefined) : undefined;
@@ -52,10 +55,7 @@ async function sendRegistration(context: ClientContext, { signal }: CallOptions)
     return await call(transport, routes.register, { body, bearer, signal });
   } catch (error) {
     if (settings.deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
-    logger.info(
-      { error },
-      'The platform wants a URL although messages are polled: registering with a placeholder.',
-    );
+    logger.info({ error }, 'The platform requires a URL in poll mode: registering with a placeholder.');
     const withUrl = { ...body, url: PLACEHOLDER_URL };
     return call(transport, routes.register, { body: withUrl, bearer, signal }).catch(needsUrl);
   }
@@ -76,7 +76,7 @@ function needsUrl(error: unknown): never {
     path: error.path,
     platformCode: error.platformCode,
     body: error.bodyExcerpt,
-    hint: 'It is too old for polling: set reportedUrl to a public URL, or update the platform.',
+    hint: 'It does not support polling: set reportedUrl to a public URL, or update the platform.',
     cause: error,
   });
 }

@@ -15,28 +15,26 @@ import type { CallOptions } from '../transport/platform-request.ts';
 import { objectOf } from '../transport/response-body.ts';
 import type { ClientContext } from './client-context.ts';
 
-/** The part of an inbound message that an answer needs. */
+/** The fields of an inbound message that are needed to answer it. */
 export type ReplyTarget = Pick<InboundMessage, 'id' | 'messageId' | 'contextId' | 'source' | 'peerId'>;
 
-/** Options of `reply`. */
 export interface ReplyOptions extends CallOptions {
   /**
-   * Tells several replies to one message apart; replies with the same key are sent once. Left out, a message gets
-   * one reply, however often it is delivered.
+   * Distinguishes several replies to one message; replies with the same key are sent once. @default one reply per
+   * message, however often it is delivered
    */
   idempotencyKey?: string | undefined;
 }
 
-/** The result of a reply. */
 export interface ReplyReceipt {
-  /** `duplicate`: this message had been answered before, and that answer stands. */
+  /** `duplicate`: the message was already answered; the first answer is kept. */
   readonly status: 'sent' | 'duplicate';
   readonly via: 'notify' | 'a2a';
-  /** Derived from the workspace, the inbound message and the key: always the same for the same reply. */
+  /** Derived from workspace, inbound message and key, so the same reply always has the same id. */
   readonly messageId: string;
 }
 
-/** Answers a person through `/notify` and a peer through its `/a2a`. */
+/** Answers a user through `/notify` and a peer through `/a2a`. */
 export async function replyTo(
   context: ClientContext,
   message: ReplyTarget,
@@ -49,13 +47,11 @@ export async function replyTo(
   const { settings } = context;
   const messageId = deriveUuid('reply', settings.workspaceId, message.id, options.idempotencyKey ?? '');
   const inReplyTo = message.messageId || message.id;
-  if (message.source === 'canvas_user') return answerUser(context, { text, messageId, inReplyTo }, options);
+  if (message.source === 'canvas_user') return replyToUser(context, { text, messageId, inReplyTo }, options);
   if (message.source !== 'peer_agent' || message.peerId === '') {
-    throw refused(
-      'The sender of this message is not known, so there is nobody to reply to: inspect message.raw.',
-    );
+    throw refused('The sender of this message is unknown, so it cannot be answered: inspect message.raw.');
   }
-  return answerPeer(context, message, { text, messageId, inReplyTo }, options);
+  return replyToPeer(context, message, { text, messageId, inReplyTo }, options);
 }
 
 interface Reply {
@@ -64,7 +60,7 @@ interface Reply {
   readonly inReplyTo: string;
 }
 
-async function answerUser(
+async function replyToUser(
   context: ClientContext,
   reply: Reply,
   { signal }: CallOptions,
@@ -74,11 +70,11 @@ async function answerUser(
     const receipt = await notifyUser(context, text, { idempotencyKey: messageId, inReplyTo, signal });
     return { status: receipt.isDuplicate ? 'duplicate' : 'sent', via: 'notify', messageId };
   } catch (error) {
-    return answeredBefore(context, error, { status: 'duplicate', via: 'notify', messageId });
+    return duplicateReceipt(context, error, { status: 'duplicate', via: 'notify', messageId });
   }
 }
 
-async function answerPeer(
+async function replyToPeer(
   context: ClientContext,
   { peerId, contextId }: ReplyTarget,
   { text, messageId, inReplyTo }: Reply,
@@ -106,25 +102,25 @@ async function answerPeer(
     const isDuplicate = objectOf(body)?.duplicate === true;
     return { status: isDuplicate ? 'duplicate' : 'sent', via: 'a2a', messageId };
   } catch (error) {
-    return answeredBefore(context, error, { status: 'duplicate', via: 'a2a', messageId });
+    return duplicateReceipt(context, error, { status: 'duplicate', via: 'a2a', messageId });
   }
 }
 
-/** The same derived id with another text: the message had been answered before, and that answer stands. */
-function answeredBefore(context: ClientContext, error: unknown, receipt: ReplyReceipt): ReplyReceipt {
+/** A conflict means that this reply id was used with another text: the message was already answered. */
+function duplicateReceipt(context: ClientContext, error: unknown, receipt: ReplyReceipt): ReplyReceipt {
   const isConflict =
     ApiError.isInstance(error) &&
     (error.platformCode === 'message_id_conflict' || error.platformCode === 'idempotency_conflict');
   if (!isConflict) throw error;
   context.logger.warn(
     { messageId: receipt.messageId },
-    'The message had been answered before with another text.',
+    'The message was already answered with another text.',
   );
   return receipt;
 }
 
 function replyRefused(status: number, peerId: string, body: unknown): ApiError {
-  return new ApiError('The peer did not take the reply.', {
+  return new ApiError('The peer did not accept the reply.', {
     code: 'request_rejected',
     status,
     ...requestLine(routes.sendMessage, { params: { id: peerId } }),
@@ -136,21 +132,19 @@ function refused(message: string): MoleculeError {
   return new MoleculeError(message, { code: 'invalid_argument' });
 }
 
-/** Options of a message to the user. */
 export interface NotifyOptions extends CallOptions {
-  /** Files that were uploaded before. */
+  /** Uploaded files. */
   attachments?: readonly Attachment[] | undefined;
-  /** The same key makes the same message, however often it is sent. @default a new one per call */
+  /** Messages with the same key are shown once. @default a new key per call */
   idempotencyKey?: string | undefined;
-  /** The message it answers: its message id or activity id. */
+  /** Message id or activity id of the message that this text answers. */
   inReplyTo?: string | undefined;
 }
 
-/** The result of a message to the user. */
 export interface NotifyReceipt {
-  /** The row in the activity feed; `''` from an older platform. */
+  /** The id of the row in the activity feed; `''` from an older platform. */
   readonly activityId: string;
-  /** Whether the key was used before, so that nothing new was shown. */
+  /** Whether the key was already used; then nothing new was shown. */
   readonly isDuplicate: boolean;
 }
 

@@ -9,37 +9,34 @@ import type { ClientContext } from './client-context.ts';
 const PREFIX_LENGTH = 8;
 const MAX_PAGE = 200;
 
-/** A live token of a workspace, without its value. */
+/** A valid token of a workspace, without its value. */
 export interface TokenInfo {
   readonly id: string;
-  /** Its first 8 characters. */
+  /** The first 8 characters. */
   readonly prefix: string;
   /** RFC 3339. */
   readonly createdAt: string;
   readonly lastUsedAt: string | null;
 }
 
-/** Which tokens to list. */
 export interface ListTokensOptions extends CallOptions {
   /** 1–200. @default 50 */
   limit?: number | undefined;
   offset?: number | undefined;
 }
 
-/** A token that was minted. */
 export interface MintedToken {
   readonly workspaceId: string;
-  /** Shown once. Hand it to the agent, do not log it. */
+  /** Returned once. Pass it to the agent; do not log it. */
   readonly authToken: string;
 }
 
-/** The result of a rotation. Neither token is shown. */
+/** The result of a rotation, without the tokens themselves. */
 export interface TokenRotation {
-  /** The revoked token's id, or `null` when the old one could not be identified and is still valid. */
+  /** The id of the revoked token; `null` when the old token could not be identified and is still valid. */
   readonly revokedTokenId: string | null;
 }
 
-/** Lists the live tokens of a workspace, newest first. */
 export async function listTokens(
   transport: Transport,
   workspaceId: string,
@@ -55,7 +52,7 @@ export async function listTokens(
   }));
 }
 
-/** The tokens of workspaces, for an operator. */
+/** Manages the tokens of workspaces. */
 export class OperatorTokens {
   readonly #transport: Transport;
 
@@ -63,12 +60,12 @@ export class OperatorTokens {
     this.#transport = transport;
   }
 
-  /** Live tokens, newest first, without their values. */
+  /** The valid tokens of a workspace, newest first, without their values. */
   list(workspaceId: string, options: ListTokensOptions = {}): Promise<TokenInfo[]> {
     return listTokens(this.#transport, workspaceId, options);
   }
 
-  /** @throws ApiError `rate_limited` with platform code `token_limit` at 50 live tokens. */
+  /** @throws ApiError `rate_limited` with platform code `token_limit` when there are 50 valid tokens. */
   mint(workspaceId: string, options: CallOptions = {}): Promise<MintedToken> {
     return mintToken(this.#transport, workspaceId, options);
   }
@@ -77,15 +74,15 @@ export class OperatorTokens {
     await revokeToken(this.#transport, workspaceId, tokenId, options);
   }
 
-  /** Locks the agent out until it gets a new token. */
+  /** Revokes all tokens: the agent cannot connect until it has a new one. */
   async revokeAll(workspaceId: string, { signal }: CallOptions = {}): Promise<void> {
     await call(this.#transport, routes.revokeAllTokens, { params: { id: workspaceId }, signal });
   }
 }
 
 /**
- * Replaces the token of the client: mint, store, verify, and only then revoke the old one. A failure in between
- * leaves a working token in use and in the store.
+ * Replaces the client's token: create, store, verify, and only then revoke the old one. After a failure, the client and
+ * the store still have a working token.
  */
 export async function rotateToken(context: ClientContext, options: CallOptions): Promise<TokenRotation> {
   const { tokens, transport, settings, logger } = context;
@@ -100,14 +97,14 @@ export async function rotateToken(context: ClientContext, options: CallOptions):
   await verify(context, old, options);
   const obsolete = findByPrefix(before, old);
   if (obsolete === undefined) {
-    logger.warn({}, 'The old token could not be told from others and was not revoked.');
+    logger.warn({}, 'The old token could not be identified and was not revoked.');
     return { revokedTokenId: null };
   }
   await revokeToken(transport, settings.workspaceId, obsolete.id, options);
   return { revokedTokenId: obsolete.id };
 }
 
-/** Uses the new token once; should the platform refuse it, the old one is restored. */
+/** Sends one request with the new token; restores the old one if the platform refuses it. */
 async function verify({ transport, settings, tokens }: ClientContext, old: string, { signal }: CallOptions) {
   const { workspaceId } = settings;
   try {

@@ -5,7 +5,6 @@ import type {
   PatchWorkspaceRequest,
 } from '@molecule-ai/protocol';
 
-/** A new workspace. */
 export interface NewWorkspace {
   /** At most 255 bytes. */
   name: string;
@@ -14,29 +13,28 @@ export interface NewWorkspace {
   runtime?: string | undefined;
   tier?: number | undefined;
   parentId?: string | null | undefined;
-  /** Where the agent is reached; left out means it polls. */
+  /** The URL of the agent; omit it for an agent that polls. */
   url?: string | undefined;
   deliveryMode?: DeliveryMode | undefined;
   /** Stored encrypted. */
   secrets?: Readonly<Record<string, string>> | undefined;
-  /** US cents per month; `null` means no limit. */
+  /** US cents per month; `null` for no limit. */
   budgetLimitCents?: number | null | undefined;
   maxConcurrentTasks?: number | undefined;
-  /** Where it stands on the canvas. */
+  /** Position on the canvas. */
   position?: { x: number; y: number } | undefined;
 }
 
-/** A workspace that was created. */
 export interface CreatedWorkspace {
   readonly id: string;
   readonly status: string;
-  /** Its first token, shown once; `null` when the platform gave none. Hand it to the agent, do not log it. */
+  /** The first token, returned once; `null` if the platform issued none. Pass it to the agent; do not log it. */
   readonly authToken: string | null;
-  /** What the agent needs to connect, as the platform sent it; holds the token too. */
+  /** Connection data as sent by the platform; contains the token. */
   readonly connection: NonNullable<CreateWorkspaceResponse['connection']> | null;
 }
 
-/** Changes of a workspace; what is left out stays. */
+/** Changes to a workspace; omitted fields stay as they are. */
 export interface WorkspaceChanges {
   name?: string | undefined;
   role?: string | null | undefined;
@@ -68,9 +66,8 @@ export function createBody(workspace: NewWorkspace): CreateWorkspaceRequest {
   });
 }
 
-/** What `POST /workspaces` answered. */
-export function createdWorkspace(answer: CreateWorkspaceResponse): CreatedWorkspace {
-  const { id, status, connection } = answer;
+export function createdWorkspace(response: CreateWorkspaceResponse): CreatedWorkspace {
+  const { id, status, connection } = response;
   return { id, status, authToken: connection?.auth_token || null, connection: connection ?? null };
 }
 

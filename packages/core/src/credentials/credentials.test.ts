@@ -59,7 +59,7 @@ describe('FileTokenStore', () => {
     expect(await modeOf(directory)).toBe('755');
   });
 
-  it('takes an empty file for none, and reads what the Python SDK wrote', async () => {
+  it('reads an empty file as no token, and reads the file of the Python SDK', async () => {
     const store = new FileTokenStore({ directory });
     await mkdir(directory, { recursive: true });
     await writeFile(store.path, ' \n', { mode: 0o600 });
@@ -75,7 +75,7 @@ describe('FileTokenStore', () => {
     expect(await store.load()).toBe(TOKEN);
   });
 
-  it('refuses what is no token file, without showing it', async () => {
+  it('refuses an invalid token file, without revealing its content', async () => {
     const store = new FileTokenStore({ directory });
     await mkdir(directory, { recursive: true });
     for (const content of [Buffer.from([0xff, 0xfe, 0x00]), `${TOKEN} ${TOKEN}`, 'x'.repeat(20_000)]) {
@@ -111,17 +111,17 @@ describe('FileTokenStore', () => {
     expect(logger.messages('warn')).toEqual([]);
     await chmod(store.path, 0o644);
     expect(await store.load()).toBe(TOKEN);
-    expect(logger.messages('warn')).toEqual(['A private file can be read by others: chmod 600 it.']);
+    expect(logger.messages('warn')).toEqual(['A private file is readable by other users: run chmod 600.']);
     expect(JSON.stringify(logger.lines)).not.toContain(TOKEN);
   });
 
-  it('says so when the folder cannot be written', async () => {
+  it('reports a folder that cannot be written', async () => {
     await writeFile(join(folder, 'state'), 'a file, no folder');
     const store = new FileTokenStore({ directory });
     await expect(store.save(TOKEN)).rejects.toMatchObject({ code: 'credential_storage_failed' });
   });
 
-  it('keeps the old token when a writer dies before the rename, and clears up after it', async () => {
+  it('keeps the old token when a writer crashes before the rename, and removes its temporary file', async () => {
     const store = new FileTokenStore({ directory });
     await store.save(TOKEN);
     const left = join(directory, '.auth_token'.replace(/^/, '.').concat('.123.dead.tmp'));
@@ -133,14 +133,14 @@ describe('FileTokenStore', () => {
     expect(await readdir(directory)).toEqual(['.auth_token']);
   });
 
-  it('lets many writers write, each as a whole', async () => {
+  it('supports concurrent writers, each atomically', async () => {
     const tokens = Array.from({ length: 12 }, (_, index) => `${TOKEN}${index}`);
     await Promise.all(tokens.map((token) => new FileTokenStore({ directory }).save(token)));
     expect(tokens).toContain(await new FileTokenStore({ directory }).load());
     expect(await readdir(directory)).toEqual(['.auth_token']);
   });
 
-  it('never touches the token while another process holds the lock', async () => {
+  it('does not change the token while another process holds the lock', async () => {
     const store = new FileTokenStore({ directory, lockTimeoutMs: 60 });
     await store.save(TOKEN);
     const lock = `${store.path}.lock`;
@@ -152,7 +152,7 @@ describe('FileTokenStore', () => {
 });
 
 describe('MemoryTokenStore', () => {
-  it('keeps, replaces and forgets', async () => {
+  it('stores, replaces and clears', async () => {
     const store = new MemoryTokenStore(TOKEN);
     expect(await store.load()).toBe(TOKEN);
     await store.save(NEWER_TOKEN);

@@ -16,19 +16,18 @@ import { checkToken, type TokenStore, type TokenStoreOptions } from './token-sto
 const FILE_NAME = '.auth_token';
 const MAX_TOKEN_BYTES = 16 * 1024;
 
-/** Options of a {@link FileTokenStore}. */
 export interface FileTokenStoreOptions {
-  /** Folder of the token file; created with mode 0700 when it is missing. */
+  /** Folder of the token file; created with mode 0700 if missing. */
   directory: string;
   logger?: Logger | undefined;
   clock?: Clock | undefined;
-  /** How long a save waits for another writer, in milliseconds. @default 2_000 */
+  /** How long a save waits for the lock, in milliseconds. @default 2_000 */
   lockTimeoutMs?: number | undefined;
 }
 
 /**
- * Keeps the token in `<directory>/.auth_token`, mode 0600, where the Python SDK keeps it too. A save
- * replaces the file as a whole; a crash at any point leaves the old token. Symbolic links are refused.
+ * Stores the token in `<directory>/.auth_token`, mode 0600, like the Python SDK. A save replaces the file atomically, so
+ * a crash leaves the old token. Symbolic links are refused.
  */
 export class FileTokenStore implements TokenStore {
   /** The token file. */
@@ -40,7 +39,7 @@ export class FileTokenStore implements TokenStore {
     this.#options = options;
   }
 
-  /** @throws MoleculeError `credential_storage_failed` when the file is there and cannot be used. */
+  /** @throws MoleculeError `credential_storage_failed` when the file exists and cannot be read. */
   async load(options?: TokenStoreOptions): Promise<string | undefined> {
     options?.signal?.throwIfAborted();
     const { logger } = this.#options;
@@ -52,11 +51,11 @@ export class FileTokenStore implements TokenStore {
     try {
       return checkToken(token);
     } catch (cause) {
-      throwCredentialError(storageError('This is no token, in the file', this.path, cause));
+      throwCredentialError(storageError('No valid token in the file', this.path, cause));
     }
   }
 
-  /** @throws MoleculeError `credential_storage_failed`, or `lock_timeout` when another process keeps writing. */
+  /** @throws MoleculeError `credential_storage_failed`, or `lock_timeout` when another process holds the lock. */
   async save(token: string, options?: TokenStoreOptions): Promise<void> {
     const text = checkToken(token);
     await this.#locked(options, async () => {
@@ -81,7 +80,7 @@ export class FileTokenStore implements TokenStore {
   }
 }
 
-/** The same failure, under the code that says which file it is about. */
+/** Rethrows a storage error with the code for credential files. */
 function throwCredentialError(error: unknown): never {
   if (!MoleculeError.isInstance(error) || error.code !== 'storage_failed') throw error;
   const { message, hint, cause } = error;

@@ -2,22 +2,24 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 
 const TOKEN = /^[\x21-\x7e]+$/;
 
-/** Options of a {@link TokenStore} call. */
 export interface TokenStoreOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Where the workspace token is kept between runs. */
+/** Stores the workspace token between runs. */
 export interface TokenStore {
-  /** The stored token, or `undefined` when there is none. */
+  /** Returns the stored token, or `undefined` if there is none. */
   load(options?: TokenStoreOptions): Promise<string | undefined>;
-  /** Replaces the stored token as a whole or leaves the old one as it was. */
+  /** Replaces the stored token atomically. */
   save(token: string, options?: TokenStoreOptions): Promise<void>;
-  /** Forgets the stored token; nothing to forget is fine. */
+  /** Deletes the stored token, if there is one. */
   clear(options?: TokenStoreOptions): Promise<void>;
 }
 
-/** The token without surrounding white space; one that cannot stand in a header is refused. Never shows it. */
+/**
+ * Trims and validates a token. The error does not contain it.
+ * @throws MoleculeError `invalid_argument` when it cannot be used in a header.
+ */
 export function checkToken(token: unknown): string {
   const text = typeof token === 'string' ? token.trim() : '';
   if (text === '') {
@@ -31,7 +33,7 @@ export function checkToken(token: unknown): string {
   return text;
 }
 
-/** A {@link TokenStore} that forgets with the process. */
+/** Keeps the token in memory only. */
 export class MemoryTokenStore implements TokenStore {
   #token: string | undefined;
 

@@ -1,7 +1,7 @@
 import { ApiError, type ApiErrorOptions } from './api-error.ts';
 import { ERROR_BRAND } from './molecule-error.ts';
 
-/** The platform answered 403: the credential is known, but hierarchy, organisation or Origin forbid the call. */
+/** Status 403: the credential is valid, but hierarchy, organisation or Origin do not allow the request. */
 export class AccessDeniedError extends ApiError {
   static override readonly [ERROR_BRAND]: string = 'AccessDeniedError';
   override readonly name = 'AccessDeniedError';

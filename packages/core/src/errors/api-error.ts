@@ -3,23 +3,22 @@ import { redactSecrets } from './redact-secrets.ts';
 
 const EXCERPT_LENGTH = 200;
 
-/** What an {@link ApiError} says about the answer it came from. */
 export interface ApiErrorOptions extends MoleculeErrorOptions {
-  /** HTTP status of the answer. */
+  /** HTTP status of the response. */
   status: number;
   /** HTTP method of the request. */
   method: string;
-  /** Path of the request; a query is cut off. */
+  /** Path of the request; the query is removed. */
   path: string;
-  /** The platform's own machine-readable code, when it sent one. */
+  /** The error code in the response body, if any. */
   platformCode?: string | undefined;
-  /** The body as text; 200 characters of it are kept, without credentials. */
+  /** The body as text; the first 200 characters are kept, with credentials redacted. */
   body?: string | undefined;
-  /** The parsed body, when it was a JSON object; not enumerable, so that it is never logged by accident. */
+  /** The parsed body, if it is a JSON object; not enumerable, so that it is not logged by accident. */
   details?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** The platform answered, and the answer is not a success. */
+/** The platform's response is not a success. */
 export class ApiError extends MoleculeError {
   static override readonly [ERROR_BRAND]: string = 'ApiError';
   override readonly name: string = 'ApiError';
@@ -28,7 +27,7 @@ export class ApiError extends MoleculeError {
   readonly path: string;
   readonly platformCode: string | undefined;
   readonly bodyExcerpt: string;
-  /** The parsed JSON body, when there was one. Not enumerable. */
+  /** The parsed body, if it is a JSON object. Not enumerable. */
   declare readonly details: Readonly<Record<string, unknown>> | undefined;
 
   constructor(message: string, options: ApiErrorOptions) {

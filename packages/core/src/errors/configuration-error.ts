@@ -1,6 +1,6 @@
 import { ERROR_BRAND, MoleculeError } from './molecule-error.ts';
 
-/** A setting is missing or unusable. The message names the option and the environment variable. */
+/** A setting is missing or invalid. The message names the option and the environment variable. */
 export class ConfigurationError extends MoleculeError {
   static override readonly [ERROR_BRAND]: string = 'ConfigurationError';
   override readonly name = 'ConfigurationError';

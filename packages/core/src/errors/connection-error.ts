@@ -1,16 +1,15 @@
 import { ERROR_BRAND, MoleculeError, type MoleculeErrorOptions } from './molecule-error.ts';
 
-/** Whether a request that got no answer can have been handled: `'no'` for certain, otherwise `'unknown'`. */
+/** Whether a request without a response may have been processed: `'no'` if certainly not, otherwise `'unknown'`. */
 export type Delivered = 'no' | 'unknown';
 
-/** What a {@link ConnectionError} knows besides its message. */
 export interface ConnectionErrorOptions extends Omit<MoleculeErrorOptions, 'code' | 'retryAfterMs'> {
   /** Scheme, host and port that could not be reached. */
   origin: string;
   delivered: Delivered;
 }
 
-/** No connection, or it broke before the answer was complete. */
+/** The connection failed, or was closed before the response was complete. */
 export class ConnectionError extends MoleculeError {
   static override readonly [ERROR_BRAND]: string = 'ConnectionError';
   override readonly name = 'ConnectionError';

@@ -1,7 +1,7 @@
 import { ApiError, type ApiErrorOptions } from './api-error.ts';
 import { ERROR_BRAND } from './molecule-error.ts';
 
-/** The activity feed answered 410: it no longer knows the row the cursor points at. */
+/** Status 410 of the activity feed: the row of the cursor no longer exists. */
 export class CursorLostError extends ApiError {
   static override readonly [ERROR_BRAND]: string = 'CursorLostError';
   override readonly name = 'CursorLostError';

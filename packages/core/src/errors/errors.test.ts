@@ -32,7 +32,7 @@ describe('every exported error class', () => {
 });
 
 describe('isInstance', () => {
-  it('tells the classes apart', () => {
+  it('distinguishes the classes', () => {
     const denied = new AccessDeniedError('no', where);
     expect([MoleculeError, ApiError, AccessDeniedError].map((c) => c.isInstance(denied))).toEqual([
       true,
@@ -46,7 +46,7 @@ describe('isInstance', () => {
     }
   });
 
-  it('knows the errors of another copy of the package', async () => {
+  it('recognises errors of another copy of the package', async () => {
     vi.resetModules();
     const copy = await import('./cursor-lost-error.ts');
     const copyOfBase = await import('./molecule-error.ts');
@@ -61,12 +61,12 @@ describe('isInstance', () => {
   });
 });
 
-describe('what an error says', () => {
+describe('the content of an error', () => {
   it('has a sentence for every code', () => {
     for (const sentence of Object.values(MOLECULE_ERROR_CODES)) expect(sentence).toMatch(/^[A-Z].+[.]$/);
   });
 
-  it('gives facts and the cause, and survives JSON', () => {
+  it('contains its fields and the cause, also as JSON', () => {
     const cause = Object.assign(new Error(`connect failed with Bearer ${TOKEN}`), { code: 'ECONNREFUSED' });
     const error = new ConnectionError('No way.', {
       origin: 'http://p',
@@ -87,7 +87,7 @@ describe('what an error says', () => {
     });
   });
 
-  it('cuts query and body, and shows no credential anywhere', () => {
+  it('truncates query and body, and contains no credential', () => {
     const body = `${JSON.stringify({ error: 'x', auth_token: TOKEN, note: `Bearer ${TOKEN}` })}${'y'.repeat(9999)}`;
     const error = new ApiError(`failed with ${TOKEN}`, {
       ...where,
@@ -103,7 +103,7 @@ describe('what an error says', () => {
     }
   });
 
-  it('keeps what the subclasses know', () => {
+  it('keeps the fields of the subclasses', () => {
     const removed = new WorkspaceRemovedError('gone', {
       ...where,
       workspaceId: 'w',

@@ -1,30 +1,28 @@
 import type { MoleculeErrorCode } from './error-codes.ts';
 import { redactSecrets } from './redact-secrets.ts';
 
-/** The same symbol in every copy of this package, so that ES module and CommonJS copies know each other's errors. */
+/** The same symbol in every copy of this package, so that ES module and CommonJS builds recognise each other's errors. */
 export const ERROR_BRAND: unique symbol = Symbol.for('@molecule-ai/error-brand');
 
-/** What a {@link MoleculeError} is made of, besides its message. */
 export interface MoleculeErrorOptions {
   code: MoleculeErrorCode;
-  /** What the reader can do about it, in one or two sentences. */
+  /** What to do about it, in one or two sentences. */
   hint?: string | undefined;
-  /** Whether the same call can succeed later without a change. @default false */
+  /** Whether the same call can succeed later. @default false */
   isRetryable?: boolean | undefined;
-  /** How long the platform asked to wait, in milliseconds. */
+  /** The `Retry-After` of the platform, in milliseconds. */
   retryAfterMs?: number | undefined;
   cause?: unknown;
 }
 
 /**
- * Base of every error this package throws on purpose. Aborts are not wrapped: an aborted call rejects with the
- * reason of its signal.
+ * Base class of all errors of this package. Aborts are not wrapped: an aborted call rejects with the signal's reason.
  *
  * @example
  * if (MoleculeError.isInstance(error) && error.code === 'rate_limited') await wait(error.retryAfterMs);
  */
 export class MoleculeError extends Error {
-  /** Each subclass sets its own; `isInstance` compares it, so it survives duplicate copies of the package. */
+  /** Each subclass has its own. `isInstance` compares it, because `instanceof` fails across copies of the package. */
   static readonly [ERROR_BRAND]: string = 'MoleculeError';
 
   override readonly name: string = 'MoleculeError';
@@ -41,7 +39,7 @@ export class MoleculeError extends Error {
     this.retryAfterMs = options.retryAfterMs;
   }
 
-  /** True for an error of this class or a subclass of it, also when another copy of the package made it. */
+  /** True for an error of this class or a subclass, even from another copy of the package. */
   static isInstance<E>(
     this: (abstract new (...args: never[]) => E) & { readonly [ERROR_BRAND]: string },
     value: unknown,
@@ -55,7 +53,7 @@ export class MoleculeError extends Error {
     return false;
   }
 
-  /** A plain object for logs: no stack, no credentials; the cause as name and redacted message. */
+  /** A plain object for logs, without stack and credentials; the cause as name and redacted message. */
   toJSON(): Record<string, unknown> {
     return {
       name: this.name,

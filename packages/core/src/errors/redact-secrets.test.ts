@@ -19,13 +19,13 @@ describe('redactSecrets', () => {
     expect(clean).not.toMatch(/planted|hunter2|short-secret|b-secret|dXNlcjpwYXNz|c2lnbmF0dXJl/);
   });
 
-  it('removes known values wherever they stand', () => {
+  it('removes known values at any position', () => {
     expect(redactSecrets('x=opensesame, yopensesamez', ['opensesame'])).toBe('x=[redacted], y[redacted]z');
   });
 
-  it('leaves ordinary text alone', () => {
+  it('does not change ordinary text', () => {
     const text =
-      'GET /workspaces/0b6f0c3e-1d5a-4c1b-9a51-6f2f1b8f0a01/state answered 401: missing workspace auth token';
+      'GET /workspaces/0b6f0c3e-1d5a-4c1b-9a51-6f2f1b8f0a01/state returned 401: missing workspace auth token';
     expect(redactSecrets(text)).toBe(text);
   });
 

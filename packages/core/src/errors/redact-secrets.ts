@@ -8,9 +8,8 @@ const JWT = /(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*/g;
 const PLATFORM_TOKEN = /(?<![\w-])[\w-]{43}(?![\w-])/g;
 
 /**
- * Removes what looks like a credential from a text that will be shown or logged: bearer values, values of keys
- * that name a token, secret or password, user info in URLs, JWTs, bare 43-character platform tokens, and every
- * text of `known`. Never shows a part of a secret.
+ * Replaces credentials in a text by `[redacted]`: bearer values, values of keys that name a token, secret or password,
+ * user info in URLs, JWTs, 43-character platform tokens, and every string of `known`. Nothing of a secret remains.
  */
 export function redactSecrets(text: string, known: Iterable<string> = []): string {
   let clean = text;

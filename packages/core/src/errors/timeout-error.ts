@@ -1,15 +1,14 @@
 import type { Delivered } from './connection-error.ts';
 import { ERROR_BRAND, MoleculeError, type MoleculeErrorOptions } from './molecule-error.ts';
 
-/** What a {@link TimeoutError} knows besides its message. */
 export interface TimeoutErrorOptions extends Omit<MoleculeErrorOptions, 'code' | 'retryAfterMs'> {
   /** The deadline that passed, in milliseconds. */
   timeoutMs: number;
-  /** Whether the request can have been handled all the same. @default 'unknown' */
+  /** Whether the request may have been processed. @default 'unknown' */
   delivered?: Delivered | undefined;
 }
 
-/** A deadline passed before the work was done. */
+/** A deadline passed. */
 export class TimeoutError extends MoleculeError {
   static override readonly [ERROR_BRAND]: string = 'TimeoutError';
   override readonly name = 'TimeoutError';

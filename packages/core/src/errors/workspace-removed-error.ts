@@ -1,14 +1,13 @@
 import { ApiError, type ApiErrorOptions } from './api-error.ts';
 import { ERROR_BRAND } from './molecule-error.ts';
 
-/** What a {@link WorkspaceRemovedError} knows besides the answer itself. */
 export interface WorkspaceRemovedErrorOptions extends Omit<ApiErrorOptions, 'code'> {
   workspaceId?: string | undefined;
-  /** RFC 3339 time of the removal, when the platform sent it. */
+  /** Time of the removal, RFC 3339, if the platform sent it. */
   removedAt?: string | undefined;
 }
 
-/** The workspace was removed. It is final: tokens are revoked and the workspace never comes back. */
+/** The workspace was removed. This is final, and all its tokens are revoked. */
 export class WorkspaceRemovedError extends ApiError {
   static override readonly [ERROR_BRAND]: string = 'WorkspaceRemovedError';
   override readonly name = 'WorkspaceRemovedError';

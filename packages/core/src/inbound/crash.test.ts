@@ -20,7 +20,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A process: its own stores on the same folder. */
+/** Simulates a process: new stores on the same folder. */
 async function start(
   options: {
     readonly feed?: MemoryFeed;
@@ -36,7 +36,7 @@ async function start(
   return run;
 }
 
-/** Runs until the process died at its point. */
+/** Runs until the simulated process crashes. */
 async function dies(
   when: 'before' | 'after',
   operation: Parameters<CrashSwitch['arm']>[1],
@@ -47,7 +47,7 @@ async function dies(
       crash.arm(when, operation);
     },
   });
-  await until(() => run.crash.isDead);
+  await until(() => run.crash.hasCrashed);
   run.kill();
   return run;
 }
@@ -64,7 +64,7 @@ async function comesBack(first: InboundRun): Promise<InboundRun> {
   return run;
 }
 
-describe('killed', () => {
+describe('a process killed', () => {
   it('between the end of the handler and its answer: the handler does not run again, one answer is sent', async () => {
     const first = await dies('before', 'reply');
     expect(first.handled).toEqual(['row-1']);
@@ -74,7 +74,7 @@ describe('killed', () => {
     expect(second.feed.replies).toMatchObject([{ text: 'answer', isDuplicate: false }]);
   });
 
-  it('between the answer and the acknowledgement: the same answer by its id, so there is no second one', async () => {
+  it('between the answer and the acknowledgement: no second answer', async () => {
     const first = await dies('after', 'reply');
     const second = await comesBack(first);
     expect(second.handled).toEqual([]);
@@ -82,35 +82,35 @@ describe('killed', () => {
     expect(second.feed.replies.filter((reply) => !reply.isDuplicate)).toHaveLength(1);
   });
 
-  it('before the acknowledgement: it is told by the next run, and nothing else happens', async () => {
+  it('before the acknowledgement: the next run only acknowledges', async () => {
     const first = await dies('before', 'acknowledge');
     const second = await comesBack(first);
     expect(second.handled).toEqual([]);
     expect(second.feed.replies).toHaveLength(1);
   });
 
-  it('after the acknowledgement: nothing is left to do', async () => {
+  it('after the acknowledgement: the next run does nothing', async () => {
     const first = await dies('after', 'acknowledge');
     const second = await comesBack(first);
     expect(second.handled).toEqual([]);
     expect(second.feed.replies).toHaveLength(1);
   });
 
-  it('before the finish is stored: the answer is repeated by its id, the handler does not run again', async () => {
+  it('before the finish is stored: the answer is sent again with the same id, the handler does not run again', async () => {
     const first = await dies('before', 'store finish');
     const second = await comesBack(first);
     expect(second.handled).toEqual([]);
     expect(second.feed.replies.map((reply) => reply.isDuplicate)).toEqual([false, true]);
   });
 
-  it('before the outcome is on disk: the handler runs again, as it must', async () => {
+  it('before the outcome is stored: the handler runs again', async () => {
     const first = await dies('before', 'store outcome');
     const second = await comesBack(first);
     expect(second.handled).toEqual(['row-1']);
     expect(second.feed.replies).toHaveLength(1);
   });
 
-  it('in the handler: the message comes again, as attempt two', async () => {
+  it('in the handler: the message is delivered again, as attempt two', async () => {
     const first = await startInbound({
       store: new FileInboundStore(folder),
       handler: () => new Promise(() => {}),
@@ -131,7 +131,7 @@ describe('killed', () => {
     expect(attempts).toEqual([2]);
   });
 
-  it('after an answer the handler sent itself: it runs again, the answer is not sent again', async () => {
+  it('after context.reply: the handler runs again, the answer is not sent again', async () => {
     const first = await startInbound({
       store: new FileInboundStore(folder),
       handler: async (_message, { reply }) => {
@@ -158,7 +158,7 @@ describe('killed', () => {
     expect(second.feed.replies).toMatchObject([{ text: 'one', isDuplicate: false }]);
   });
 
-  it('on a disk that was full after the answer: the outcome was stored before, the handler does not run again', async () => {
+  it('with a disk that became full after the outcome was stored: the handler does not run again', async () => {
     const file = new FileInboundStore(folder);
     let isFull = false;
     const first = await startInbound({
@@ -176,7 +176,7 @@ describe('killed', () => {
     runs.push(first);
     await until(() => {
       isFull = first.feed.replies.length > 0;
-      return first.crash.isDead;
+      return first.crash.hasCrashed;
     });
     first.kill();
     const second = await comesBack(first);
@@ -189,7 +189,7 @@ describe('killed', () => {
     ['after', 'store attempt'],
     ['after', 'store outcome'],
     ['after', 'store finish'],
-  ] as const)('%s %s: one answer in the end', async (when, operation) => {
+  ] as const)('%s %s: exactly one answer', async (when, operation) => {
     const second = await comesBack(await dies(when, operation));
     expect(second.feed.replies.filter((reply) => !reply.isDuplicate)).toHaveLength(1);
   });

@@ -1,20 +1,20 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 
-/** Is called with what happens to messages and to the feed; must not throw. */
+/** Receives what happens to messages and to the feed. Must not throw. */
 export interface InboundObserver {
-  /** A message that is new to this agent. */
+  /** A new message, not a copy. */
   received(message: InboundMessage): void;
   /** A handler is about to run. */
   started(message: InboundMessage, attempt: number): void;
   progressed(message: InboundMessage, text: string): void;
-  /** The attempt is over, with whatever result. */
+  /** The attempt has ended, with any result. */
   ended(message: InboundMessage): void;
   /** The handler returned. */
   succeeded(message: InboundMessage): void;
-  /** The handler threw, or took too long. */
+  /** The handler threw or timed out. */
   failed(message: InboundMessage, error: unknown): void;
   replySent(message: InboundMessage): void;
-  /** Handler and answer are done. */
+  /** The handler returned and the answer, if any, was sent. */
   delivered(message: InboundMessage): void;
   cancelled(message: InboundMessage): void;
   retrying(
@@ -30,13 +30,13 @@ export interface InboundObserver {
     message: InboundMessage,
     details: { readonly stage: 'handler' | 'reply'; readonly attempts: number; readonly error: unknown },
   ): void;
-  /** A handler continues although its signal aborted and its grace period is over. */
+  /** The handler kept running after its signal was aborted and the grace period had passed. */
   stuck(message: InboundMessage): void;
   cursorLost(error: unknown): void;
-  /** Nothing was read for three times as long as is normal. */
+  /** The feed has not been read for three times the expected interval. */
   stale(): void;
   fresh(): void;
-  /** A handler runs for ten minutes, and other messages wait for it. */
+  /** A handler has been running for ten minutes while other messages wait. */
   blocked(message: InboundMessage): void;
   unblocked(): void;
   storageDegraded(error: unknown): void;

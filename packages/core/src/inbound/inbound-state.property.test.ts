@@ -43,7 +43,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('disk'), works: fc.boolean() }) },
 ) as fc.Arbitrary<Step>;
 
-/** After the position was lost, a row that is no message comes again, behind one that is under way. */
+/** After the position was lost, a row that is not a message is read again, after a pending one. */
 const LOST_BEHIND_AN_OLD_ROW: Step[] = [
   { kind: 'arrive', twinOf: 0, isMessage: false, isNamed: true },
   { kind: 'arrive', twinOf: 40, isMessage: true, isNamed: true },
@@ -53,7 +53,7 @@ const LOST_BEHIND_AN_OLD_ROW: Step[] = [
   { kind: 'read', limit: 1 },
 ];
 
-/** A store that can fail, and then may have stored a part. */
+/** A store that can fail after storing a part. */
 class WatchedStore extends MemoryInboundStore {
   works = true;
   override async append(lines: readonly string[]): Promise<void> {
@@ -66,20 +66,20 @@ class WatchedStore extends MemoryInboundStore {
   }
 }
 
-/** What two rows of one message have in common. */
+/** The common fields of two rows of one message. */
 function nameOf(message: InboundMessage): string {
   return message.messageId || message.id;
 }
 
-/** A world of one feed and one store, in which the state is loaded again and again. */
+/** A model of one feed and one store, with repeated restarts. */
 class World {
   readonly feed = new MemoryFeed(new ManualClock());
   readonly store = new WatchedStore();
-  /** Messages handed out in this run and not finished. */
+  /** Messages accepted in this run and not finished. */
   underWay: string[] = [];
   /** Finished in any run, by sender's message id. */
   readonly finished = new Set<string>();
-  /** Finishes that are on disk. */
+  /** Messages whose finish is on disk. */
   readonly stored = new Set<string>();
   #run = 0;
   state!: InboundState;
@@ -118,7 +118,7 @@ class World {
 
   async read(limit: number): Promise<boolean> {
     const { readPosition: position } = this.state;
-    // A reader waits for room; here it comes back later.
+    // A reader would wait for capacity; here it reads again later.
     const free = READ_AHEAD - this.state.unfinished;
     if (free <= 0) return false;
     try {
@@ -183,13 +183,13 @@ class World {
   }
 }
 
-it('no unfinished message is acknowledged, none is lost, no stored finish is handled again', async () => {
+it('no unfinished message is acknowledged, none is lost, and no stored finished message is handled again', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
       const world = new World();
       await world.start();
       for (const action of steps) await world.act(action);
-      // In the end all is read and finished.
+      // Finally everything is read and finished.
       world.feed.forgotten.clear();
       for (let round = 0; round < 400; round += 1) {
         const hasRead = await world.read(100);
@@ -200,7 +200,7 @@ it('no unfinished message is acknowledged, none is lost, no stored finish is han
         if (message !== null) expect(world.finished, 'lost').toContain(nameOf(message));
       }
       expect(world.state.unfinished).toBe(0);
-      // And nothing stays behind on the platform.
+      // Nothing remains unacknowledged on the platform.
       const { feed, state } = world;
       const acknowledgedSeq = state.acknowledged === null ? 0 : feed.seqOf(state.acknowledged);
       expect(Math.max(acknowledgedSeq, feed.acknowledgedSeq)).toBe(feed.rows.length);

@@ -22,30 +22,30 @@ import { RecordWriter } from './stores/record-writer.ts';
 export interface InboundStateOptions {
   readonly store: InboundStore;
   readonly logger: Logger;
-  /** What is known can no longer be stored; the agent continues with what it has in memory. */
+  /** The state can no longer be stored; the agent continues with the state in memory. */
   readonly onDegraded: (error: unknown) => void;
   readonly onRecovered: () => void;
-  /** A message was finished: the acknowledged position may have moved, and more may be read. */
+  /** A message was finished: the acknowledged position may have moved, and there may be capacity for more. */
   readonly onFinished: () => void;
 }
 
 /**
- * Everything that is known about messages, in memory and in the store: which rows of the feed were read, which are
- * finished and may be acknowledged, which messages were seen before, how far the handling of each came, and the dead
- * letters. A change that returns a promise resolves with whether it is stored, and never rejects.
+ * The state of all messages, in memory and in the store: which rows of the feed were read and finished, recently seen
+ * messages, the progress of each pending message, and the dead letters. A change that returns a promise resolves with
+ * whether it was stored; it never rejects.
  */
 export class InboundState {
   readonly #options: InboundStateOptions;
   readonly #writer: RecordWriter;
   #tracker = new OffsetTracker();
   #dedupe = new MessageDedupe();
-  /** Rows that an earlier run finished ahead of an older one; they are read again. */
+  /** Rows that an earlier run finished before an older unfinished row; they are read again. */
   #finishedAhead = new Set<string>();
   #progress = new Map<string, MessageProgress>();
   #deadLetters: DeadLetter[] = [];
   #readPosition: string | null = null;
   #recordedPosition: string | null = null;
-  /** Rows may be older than those in the tracker, until the end of the feed is reached. */
+  /** Until the end of the feed is reached, rows can be older than those in the tracker. */
   #isRereading = true;
 
   constructor(options: InboundStateOptions) {
@@ -53,7 +53,7 @@ export class InboundState {
     this.#writer = new RecordWriter({ ...options, snapshot: () => this.#snapshot() });
   }
 
-  /** Reads what an earlier run stored. Call once, before anything else. */
+  /** Loads the stored state. Call once, before anything else. */
   async load(): Promise<void> {
     const stored = await this.#replay();
     this.#tracker = new OffsetTracker(stored.acknowledged);
@@ -65,22 +65,22 @@ export class InboundState {
     this.#recordedPosition = stored.acknowledged;
   }
 
-  /** After which row the feed is read; `null` for everything not acknowledged. */
+  /** The feed is read after this row; `null` reads everything that is not acknowledged. */
   get readPosition(): string | null {
     return this.#readPosition;
   }
 
-  /** The last row of the finished prefix; `null` when none is known. */
+  /** The last row of the finished prefix; `null` if unknown. */
   get acknowledged(): string | null {
     return this.#tracker.acknowledged;
   }
 
-  /** Rows read and not finished. */
+  /** Number of rows read and not finished. */
   get unfinished(): number {
     return this.#tracker.unfinished;
   }
 
-  /** Rows read and not covered by the acknowledged position. */
+  /** Number of rows read and not covered by the acknowledged position. */
   get open(): number {
     return this.#tracker.size;
   }
@@ -91,8 +91,8 @@ export class InboundState {
   }
 
   /**
-   * Takes in a message; true when it has to be handled, false when it is known: read again, or a copy.
-   * @param position Where it stands in the feed; `null` for a message that did not come from there.
+   * Adds a message. Returns true if it has to be handled, false if it is a copy or was read before.
+   * @param position The position in the feed; `null` for a message from another source.
    */
   accept(message: InboundMessage, position: FeedPosition | null): boolean {
     const { id } = message;
@@ -108,9 +108,9 @@ export class InboundState {
     return novelty === 'new';
   }
 
-  /** The page's messages are accepted: moves the position past its last row, whether that is a message or not. */
+  /** Call after the messages of a page were accepted. Moves the read position past its last row, message or not. */
   endPage({ lastRowId, hasMore }: Pick<InboundPage, 'lastRowId' | 'hasMore'>): void {
-    // While older rows are read again, a page's last row can be older than one that is not finished.
+    // While rows are read again, the last row of a page can be older than an unfinished one.
     const isOld = this.#isRereading && hasMore && this.#tracker.size > 0;
     if (!hasMore) this.#isRereading = false;
     if (lastRowId === null) return;
@@ -120,7 +120,7 @@ export class InboundState {
     void this.save();
   }
 
-  /** The platform does not know the position: what is not acknowledged is read again. */
+  /** The platform no longer knows the position: everything that is not acknowledged is read again. */
   async forgetPosition(): Promise<void> {
     this.#readPosition = null;
     this.#isRereading = true;
@@ -128,7 +128,7 @@ export class InboundState {
     await this.save();
   }
 
-  /** The message, and further copies of it, need nothing more. */
+  /** Finishes the message and its copies. */
   finish(message: InboundMessage): Promise<boolean> {
     const finished = this.#dedupe.finish(message);
     if (finished === undefined) return this.save();
@@ -139,14 +139,14 @@ export class InboundState {
     return stored;
   }
 
-  /** How far the handling of a message came, in this run and earlier ones. */
+  /** The progress of a message, including earlier runs. */
   progressOf(message: InboundMessage): MessageProgress {
     return this.#progress.get(message.id) ?? NO_PROGRESS;
   }
 
-  /** Ignored once the message is finished. */
+  /** Ignored for a finished message. */
   async saveProgress(message: InboundMessage, change: ProgressChange): Promise<boolean> {
-    if (!this.#dedupe.isUnderWay(message)) return false;
+    if (!this.#dedupe.isPending(message)) return false;
     this.#progress.set(message.id, mergeProgress(this.progressOf(message), change));
     return this.#write({ type: 'progress', row: message.id, change });
   }
@@ -156,17 +156,17 @@ export class InboundState {
     return this.#write({ type: 'dead-letter', letter });
   }
 
-  /** Resolves once everything known now is stored, or could not be. */
+  /** Resolves when the current state was stored, or could not be. */
   save(): Promise<boolean> {
     return this.#write();
   }
 
-  /** Like {@link save}, and removes the texts of finished messages from the store. */
+  /** Like {@link save}; also removes the texts of finished messages from the store. */
   compact(): Promise<boolean> {
     return this.#writer.compact();
   }
 
-  /** Stores nothing more. */
+  /** Ignores all later writes. */
   close(): void {
     this.#writer.close();
   }
@@ -185,14 +185,10 @@ export class InboundState {
     try {
       const stored = replayRecords(await store.load());
       if (stored.unreadable > 0)
-        logger.warn(
-          { lines: stored.unreadable },
-          'A part of the stored state is unreadable and is left out.',
-        );
+        logger.warn({ lines: stored.unreadable }, 'Part of the stored state is unreadable and was ignored.');
       return stored;
     } catch (error) {
-      const text =
-        'The stored state cannot be read: starting from what the platform has not seen acknowledged.';
+      const text = 'The stored state cannot be read: starting with the messages that are not acknowledged.';
       logger.warn({ error }, text);
       return replayRecords([]);
     }

@@ -29,22 +29,22 @@ export interface InboundOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
-  /** Most messages handled at the same time. */
+  /** Maximum number of messages handled at the same time. */
   readonly concurrency: number;
-  /** Most messages read ahead and not finished. */
+  /** Maximum number of messages read and not finished. */
   readonly readAhead: number;
-  /** How long a handler may take, in milliseconds; `null` for as long as it likes. */
+  /** Time limit of a handler, in milliseconds; `null` for none. */
   readonly handlerTimeoutMs: number | null;
   readonly atMostOnce: boolean;
 }
 
 /**
- * The way of a message through the agent:
+ * How the agent processes a message:
  *
- * 1. A delivery (`sources/`) hands it to {@link accept}; `state` drops it when it is a copy.
+ * 1. A delivery (`sources/`) passes it to {@link accept}; `state` drops copies.
  * 2. The `scheduler` starts its {@link MessageRun} when a slot and its conversation are free.
  * 3. The run calls the handler, sends the answer, and finishes the message in `state`, which stores each step.
- * 4. `acks` sends the platform the position up to which everything is finished.
+ * 4. `acks` reports the position up to which everything is finished to the platform.
  */
 export class Inbound implements DeliveryInbox {
   readonly #options: InboundOptions;
@@ -56,7 +56,7 @@ export class Inbound implements DeliveryInbox {
   readonly #life = linkAbort();
   #receiving: LinkedAbort | undefined;
   #receiver: Promise<void> = Promise.resolve();
-  #roomMade = Promise.withResolvers<void>();
+  #capacityFreed = Promise.withResolvers<void>();
   #lastReadAt: number | undefined;
 
   constructor(options: InboundOptions) {
@@ -85,7 +85,7 @@ export class Inbound implements DeliveryInbox {
     this.#watch = new StaleWatch({
       clock,
       limitMs: STALE_AFTER_SILENCES * delivery.expectedSilenceMs,
-      // An agent full of unfinished messages does not read: the feed is not to blame.
+      // An agent without free capacity does not read the feed.
       isExpected: () => this.#free > 0,
       onStale: () => observer.stale(),
       onFresh: () => observer.fresh(),
@@ -97,12 +97,12 @@ export class Inbound implements DeliveryInbox {
     return this.#lastReadAt;
   }
 
-  /** Messages being handled now. */
+  /** Number of messages being handled. */
   get active(): number {
     return this.#scheduler.active;
   }
 
-  /** Messages read and not finished. */
+  /** Number of messages read and not finished. */
   get unfinished(): number {
     return this.#state.unfinished;
   }
@@ -111,24 +111,24 @@ export class Inbound implements DeliveryInbox {
     return this.#state.acknowledged;
   }
 
-  /** Reads what an earlier run stored. Call once, first. */
+  /** Loads the stored state. Call once, before anything else. */
   load(): Promise<void> {
     return this.#state.load();
   }
 
-  /** Receives and handles, until {@link suspend} or {@link close}. */
+  /** Receives and handles messages until {@link suspend} or {@link close}. */
   open(): void {
     if (this.#receiving !== undefined || this.#life.signal.aborted) return;
     const receiving = linkAbort(this.#life.signal);
     this.#receiving = receiving;
     this.#watch.start();
     this.#scheduler.release();
-    // An earlier run may have ended before its last acknowledgement.
+    // An earlier run may have ended before it sent its last acknowledgement.
     this.#acks.send(this.#life.signal);
     this.#receiver = this.#receive(receiving.signal);
   }
 
-  /** Receives nothing and starts no handler any more. What is being handled continues. */
+  /** Stops receiving and starting handlers. Running handlers continue. */
   async suspend(): Promise<void> {
     this.#scheduler.hold();
     this.#watch.stop();
@@ -137,23 +137,23 @@ export class Inbound implements DeliveryInbox {
     await this.#receiver;
   }
 
-  /** Aborts the signals of the handlers; what they leave unfinished stays so. */
+  /** Aborts the signals of running handlers. */
   abortHandlers(reason: unknown): void {
     this.#scheduler.abortRunning(reason);
   }
 
-  /** Resolves when nothing is being handled; suspend first. */
+  /** Resolves when no handler is running. Call {@link suspend} first. */
   idle(): Promise<void> {
     return this.#scheduler.idle();
   }
 
-  /** Stores and acknowledges what is finished; gives up when `signal` aborts. */
+  /** Stores the state and acknowledges finished messages, until `signal` aborts. */
   async flush(signal: AbortSignal): Promise<void> {
     await this.#state.compact();
     await this.#acks.flush(signal);
   }
 
-  /** Ends everything. Handlers that still run are not waited for, and their results are ignored. */
+  /** Does not wait for running handlers; their results are ignored. */
   close(): void {
     this.#watch.stop();
     this.#scheduler.close();
@@ -165,11 +165,11 @@ export class Inbound implements DeliveryInbox {
     return this.#state.readPosition;
   }
 
-  async room(signal: AbortSignal): Promise<number> {
+  async waitForCapacity(signal: AbortSignal): Promise<number> {
     for (;;) {
       signal.throwIfAborted();
       if (this.#free > 0) return this.#free;
-      await orAborted(this.#roomMade.promise, signal);
+      await orAborted(this.#capacityFreed.promise, signal);
     }
   }
 
@@ -203,10 +203,11 @@ export class Inbound implements DeliveryInbox {
     while (!signal.aborted) {
       try {
         await delivery.run(context, signal);
-        if (!signal.aborted) logger.error({ delivery: delivery.name }, 'The delivery ended by itself.');
+        if (!signal.aborted)
+          logger.error({ delivery: delivery.name }, 'The delivery ended unexpectedly; it is restarted.');
       } catch (error) {
         if (signal.aborted) return;
-        logger.error({ error, delivery: delivery.name }, 'The delivery failed; it is started again.');
+        logger.error({ error, delivery: delivery.name }, 'The delivery failed; it is restarted.');
       }
       await clock.sleep(RESTART_AFTER_MS, { signal }).catch(() => {});
     }
@@ -218,7 +219,7 @@ export class Inbound implements DeliveryInbox {
       cancelledBySender(),
     );
     this.#options.logger.info({ activityId: cancellation.id, count }, 'The sender cancelled a message.');
-    // Not before what it cancels: after a crash in between, the cancelled message would be handled.
+    // Only after the messages it cancels: otherwise they would be handled after a crash in between.
     if (count === 0) void this.#state.finish(cancellation);
     else void finished.then(() => this.#state.finish(cancellation));
   }
@@ -226,11 +227,11 @@ export class Inbound implements DeliveryInbox {
   #onFinished(): void {
     this.#acks.send(this.#life.signal);
     if (this.#free <= 0) return;
-    this.#roomMade.resolve();
-    this.#roomMade = Promise.withResolvers<void>();
+    this.#capacityFreed.resolve();
+    this.#capacityFreed = Promise.withResolvers<void>();
   }
 
-  /** How many more messages may be read. */
+  /** Number of messages that may be read now. */
   get #free(): number {
     const { readAhead } = this.#options;
     const { unfinished, open } = this.#state;

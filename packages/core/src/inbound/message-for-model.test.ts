@@ -6,22 +6,22 @@ const peerId = '0b6f0c3e-1d5a-4c1b-9a51-6f2f1b8f0a01';
 const fence = /^<peer-text-([0-9a-f]{32}) origin="([^"]*)">\n([\s\S]*)\n<\/peer-text-\1>$/;
 
 describe('messageForModel', () => {
-  it('leaves the words of the user on the canvas as they are', () => {
+  it('does not change text of the user on the canvas', () => {
     const message = { source: 'canvas_user', peerId: '', inReplyTo: '', text: 'Ship it?' } as const;
     expect(messageForModel(message)).toBe('Ship it?');
   });
 
-  it('fences what a peer wrote, and names the peer', () => {
+  it('fences text of a peer, and names the peer', () => {
     const message = { source: 'peer_agent', peerId, inReplyTo: '', text: 'Ship it!' } as const;
     expect(fence.exec(messageForModel(message))?.slice(2)).toEqual([peerId, 'Ship it!']);
   });
 
-  it('fences what an unknown sender wrote', () => {
+  it('fences text of an unknown sender', () => {
     const message = { source: 'unknown', peerId: '', inReplyTo: '', text: 'Ship it!' } as const;
     expect(fence.exec(messageForModel(message))?.slice(2)).toEqual(['unknown', 'Ship it!']);
   });
 
-  it('takes the markers off an answer, and off nothing else', () => {
+  it('removes markers from answers only', () => {
     const text = wrapA2aBoundary('Shipped.');
     const answer = { source: 'peer_agent', peerId, inReplyTo: 'm-1', text } as const;
     expect(fence.exec(messageForModel(answer))?.[3]).toBe('Shipped.');

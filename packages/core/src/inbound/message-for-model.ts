@@ -1,9 +1,9 @@
 import { fencePeerText, type InboundMessage, stripA2aBoundary } from '@molecule-ai/protocol';
 
 /**
- * The text of a message in the form in which a model may read it (decision 22). What the user on the canvas wrote is
- * the user's turn and stays as it is. What anybody else wrote is fenced; of an answer, the boundary markers come off
- * first. Pair it with `peerTextInstructions` in the system prompt.
+ * Returns the text of a message for a model. Text of the user on the canvas is returned unchanged, as the user's turn.
+ * All other text is untrusted and therefore fenced; from an answer the boundary markers are removed first. Add
+ * `peerTextInstructions` to the system prompt. See docs/contract/trust-boundary.md.
  */
 export function messageForModel(
   message: Pick<InboundMessage, 'source' | 'peerId' | 'inReplyTo' | 'text'>,

@@ -1,11 +1,10 @@
 const nothing = (): void => {};
 
-/** Structured facts of one log line. Errors may be passed under `error`. */
+/** Structured fields of one log line. Errors are passed as `error`. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /**
- * Where this package writes its log: four methods, fields first. `pino` and `winston`-like loggers fit as they
- * are. Message bodies and credentials are never passed to it.
+ * The logger of this package: four methods, fields first, as in pino. Message text and credentials are never logged.
  *
  * @example
  * logger.info({ workspaceId, attempt: 2 }, 'Registering again.');
@@ -17,11 +16,11 @@ export interface Logger {
   error(fields: LogFields, message: string): void;
 }
 
-/** The levels of {@link Logger}, lowest first. */
+/** Lowest first. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** A logger that adds `fields` to every line; a line's own fields win. */
+/** Adds `fields` to every line; fields of the line take precedence. */
 export function childLogger(logger: Logger, fields: LogFields): Logger {
   return {
     debug: (own, message) => logger.debug({ ...fields, ...own }, message),
@@ -31,7 +30,7 @@ export function childLogger(logger: Logger, fields: LogFields): Logger {
   };
 }
 
-/** The default: nothing is written unless a logger is given. */
+/** The default logger: discards everything. */
 export const silentLogger: Logger = Object.freeze({
   debug: nothing,
   info: nothing,

@@ -39,7 +39,7 @@ describe('redactingLogger', () => {
     expect(written).toContain('[circular]');
   });
 
-  it('survives a logger and fields that throw', () => {
+  it('ignores a logger and fields that throw', () => {
     const logger = redactingLogger({
       ...silentLogger,
       warn: () => {
@@ -57,7 +57,7 @@ describe('redactingLogger', () => {
 });
 
 describe('childLogger', () => {
-  it('adds its fields, and own fields win', () => {
+  it('adds its fields; fields of the line take precedence', () => {
     const target = new RecordingLogger();
     childLogger(target, { component: 'poll', attempt: 0 }).warn({ attempt: 2 }, 'again');
     expect(target.lines).toEqual([

@@ -3,20 +3,19 @@ import type { LogFields, Logger, LogLevel } from './logger.ts';
 
 const REDACTED = '[redacted]';
 const SECRET_KEY = /token|secret|authorization|password|passwd|api[_-]?key|cookie|credential/i;
-const HARMLESS_KEY = /^(?:.*token(?:s|_?count|_?id|_?prefix)|.*secret_?(?:names|keys|count))$/i;
+const NOT_SECRET_KEY = /^(?:.*token(?:s|_?count|_?id|_?prefix)|.*secret_?(?:names|keys|count))$/i;
 const MAX_DEPTH = 6;
 const MAX_ITEMS = 100;
 
-/** A {@link Logger} that removes credentials from all it passes on. */
 export interface RedactingLogger extends Logger {
-  /** Adds a secret whose value is removed from every later line. Shorter than 4 characters is ignored. */
+  /** Redacts this value in all later lines. Values shorter than 4 characters are ignored. */
   addSecret(secret: string): void;
 }
 
 /**
- * Wraps a logger so that no credential reaches it: values of keys that name a token, secret, authorization,
- * password, key or cookie; bearer values and platform tokens in any text; and each value given to `addSecret`.
- * A logger that throws cannot break its caller.
+ * Wraps a logger and redacts credentials: values of keys that name a token, secret, authorization, password, key or
+ * cookie; bearer values and platform tokens in any text; and the values passed to `addSecret`. Errors thrown by the
+ * logger are ignored.
  */
 export function redactingLogger(target: Logger, secrets: Iterable<string> = []): RedactingLogger {
   const known = new Set<string>();
@@ -28,7 +27,7 @@ export function redactingLogger(target: Logger, secrets: Iterable<string> = []):
     try {
       target[level](redactFields(fields, known) as LogFields, redactSecrets(message, known));
     } catch {
-      // A broken logger must not break the work it describes.
+      // An error of the logger must not affect its caller.
     }
   };
   return {
@@ -40,7 +39,7 @@ export function redactingLogger(target: Logger, secrets: Iterable<string> = []):
   };
 }
 
-/** A copy of `value` without credentials: by key, by pattern, and by the texts of `known`. Never throws. */
+/** Returns a copy of `value` with credentials redacted: by key, by pattern, and the strings of `known`. Never throws. */
 export function redactFields(value: unknown, known: Iterable<string>): unknown {
   return redact(value, [...known], 0, new Set());
 }
@@ -96,5 +95,5 @@ function redactEntries(
 }
 
 function isSecretKey(key: string): boolean {
-  return SECRET_KEY.test(key) && !HARMLESS_KEY.test(key);
+  return SECRET_KEY.test(key) && !NOT_SECRET_KEY.test(key);
 }

@@ -1,15 +1,14 @@
 import type { Clock } from '../time/clock.ts';
 
-/** Options of a {@link PeerDirectory}. */
 export interface PeerDirectoryOptions {
   clock: Clock;
-  /** How long an address is good for, in milliseconds. */
+  /** How long a URL is cached, in milliseconds. */
   ttlMs: number;
-  /** How many addresses are kept; the least recently used one goes first. */
+  /** Maximum number of cached URLs; the least recently used one is evicted first. */
   maxEntries: number;
 }
 
-/** Remembers where peers are reached: in memory, for a limited time, http and https addresses only. */
+/** Caches the http and https URLs of peers, in memory, for a limited time. */
 export class PeerDirectory {
   readonly #options: PeerDirectoryOptions;
   readonly #entries = new Map<string, { url: string; expiresAt: number }>();
@@ -22,7 +21,7 @@ export class PeerDirectory {
     return this.#entries.size;
   }
 
-  /** The peer's address, unless it is unknown or too old. */
+  /** Returns the cached URL, or `undefined` if there is none or it has expired. */
   find(peerId: string): string | undefined {
     const key = peerId.toLowerCase();
     const entry = this.#entries.get(key);
@@ -33,7 +32,7 @@ export class PeerDirectory {
     return entry.url;
   }
 
-  /** Keeps an address, or gives `undefined` when it is not an http or https URL. */
+  /** Caches and returns the URL; returns `undefined` if it is not an http or https URL. */
   remember(peerId: string, url: string): string | undefined {
     if (!isHttpUrl(url)) return undefined;
     const key = peerId.toLowerCase();
@@ -47,7 +46,7 @@ export class PeerDirectory {
     return url;
   }
 
-  /** Forgets a peer; a peer that is not known is fine. */
+  /** Removes a peer, if it is cached. */
   forget(peerId: string): void {
     this.#entries.delete(peerId.toLowerCase());
   }

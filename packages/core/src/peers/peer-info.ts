@@ -2,8 +2,8 @@ import type { AgentCard, JsonObject } from '@molecule-ai/protocol';
 import { readWorkspaceInfo } from '../platform-api/workspaces.ts';
 
 /**
- * A workspace this agent may talk to. Name, role and card are the peer's own words and untrusted: fence them before
- * a model sees them.
+ * A workspace this agent may communicate with. Name, role and card are written by the peer and untrusted: fence them
+ * before passing them to a model.
  */
 export interface PeerInfo {
   readonly id: string;
@@ -11,7 +11,7 @@ export interface PeerInfo {
   readonly role: string;
   /** @default 2, when the platform sends none */
   readonly tier: number;
-  /** Treat unknown words as running. */
+  /** Treat unknown values as running. */
   readonly status: string;
   /** `''` when the peer polls. */
   readonly url: string;
@@ -19,11 +19,11 @@ export interface PeerInfo {
   readonly activeTasks: number;
   readonly agentCard: AgentCard;
   readonly deliveryMode: string | null;
-  /** The row itself. */
+  /** The row as sent by the platform. */
   readonly raw: JsonObject;
 }
 
-/** Reads a row of the peer list; `undefined` when it is no object with an id. Never throws. */
+/** Reads a row of the peer list; `undefined` if it is not an object with an id. Never throws. */
 export function readPeerInfo(row: unknown): PeerInfo | undefined {
   const info = readWorkspaceInfo(row);
   if (info === undefined) return undefined;

@@ -13,109 +13,107 @@ import {
 } from '@molecule-ai/protocol';
 
 /**
- * `answered`: the peer's answer is here. `queued`: stored, not answered yet; ask with `waitForAnswer`.
- * `failed`: the peer, or the platform for it, answered an error; its words are in `text`.
+ * `answered`: the peer has answered. `queued`: stored, not answered yet; use `waitForAnswer`. `failed`: the peer or the
+ * platform returned an error; `text` contains its message.
  */
 export type PeerReplyStatus = 'answered' | 'queued' | 'failed';
 
-/** What a {@link PeerReply} is made of. */
-export interface PeerReplyFacts {
+export interface PeerReplyFields {
   readonly status: PeerReplyStatus;
   readonly peerId: string;
   readonly messageId: string;
   readonly raw: JsonValue;
   readonly via: 'direct' | 'proxy';
-  /** Whether the message waits because the peer is paused. */
+  /** Whether the message is queued because the peer is paused. */
   readonly isHeld?: boolean | undefined;
-  /** Whether the platform put markers around the texts. It does for workspaces, not for people. */
+  /** Whether the platform wrapped the texts in boundary markers. It does for workspaces, not for users. */
   readonly isWrapped: boolean;
 }
 
 /**
- * What came back from a peer. Everything a peer wrote is untrusted. For a model use {@link forModel}; a template
- * string and `JSON.stringify` give the fenced form as well, so that raw text never gets into a prompt by accident.
+ * The reply to a message. Everything that a peer wrote is untrusted. For a model use {@link forModel}; template strings
+ * and `JSON.stringify` return the fenced form as well, so that raw text does not get into a prompt by accident.
  */
 export class PeerReply {
-  readonly #facts: PeerReplyFacts;
+  readonly #fields: PeerReplyFields;
   #stripped: JsonValue | undefined;
   #text: string | undefined;
 
-  constructor(facts: PeerReplyFacts) {
-    this.#facts = facts;
+  constructor(fields: PeerReplyFields) {
+    this.#fields = fields;
   }
 
   get status(): PeerReplyStatus {
-    return this.#facts.status;
+    return this.#fields.status;
   }
 
-  /** The workspace that the message went to. */
+  /** The workspace that the message was sent to. */
   get peerId(): string {
-    return this.#facts.peerId;
+    return this.#fields.peerId;
   }
 
-  /** The id of the message that was sent; the same id asks for its answer and makes a repeat harmless. */
+  /** The id of the message that was sent: for `waitForAnswer`, and to repeat the call safely. */
   get messageId(): string {
-    return this.#facts.messageId;
+    return this.#fields.messageId;
   }
 
-  /** Which way the answer came. */
   get via(): 'direct' | 'proxy' {
-    return this.#facts.via;
+    return this.#fields.via;
   }
 
-  /** Whether a queued message waits because the peer is paused. */
+  /** Whether the message is queued because the peer is paused. */
   get isHeld(): boolean {
-    return this.#facts.isHeld ?? false;
+    return this.#fields.isHeld ?? false;
   }
 
-  /** The body as it came, boundary markers included. Untrusted. */
+  /** The response body, including boundary markers. Untrusted. */
   get raw(): JsonValue {
-    return this.#facts.raw;
+    return this.#fields.raw;
   }
 
   /**
-   * The peer's text without boundary markers, for programs and people; `''` while it is queued. Untrusted: it goes
-   * to a model through {@link forModel} only, and is never rendered as HTML.
+   * The peer's text without boundary markers, for programs and users; `''` while queued. Untrusted: pass it to a model
+   * through {@link forModel} only, and never render it as HTML.
    */
   get text(): string {
-    this.#text ??= this.#facts.status === 'queued' ? '' : extractAnswerText(this.#strippedBody());
+    this.#text ??= this.#fields.status === 'queued' ? '' : extractAnswerText(this.#strippedBody());
     return this.#text;
   }
 
-  /** The parts of the answer, texts without boundary markers. Untrusted. */
+  /** The parts of the answer, without boundary markers. Untrusted. */
   get parts(): readonly JsonObject[] {
-    return this.#facts.status === 'queued' ? [] : extractParts(this.#strippedBody());
+    return this.#fields.status === 'queued' ? [] : extractParts(this.#strippedBody());
   }
 
-  /** The peer's text, fenced with a fresh nonce for a model. */
+  /** The peer's text for a model, fenced with a new nonce. */
   forModel(): string {
-    return fencePeerText(this.text, { origin: this.#facts.peerId });
+    return fencePeerText(this.text, { origin: this.#fields.peerId });
   }
 
-  /** The same as {@link forModel}. */
+  /** Returns {@link forModel}. */
   toString(): string {
     return this.forModel();
   }
 
-  /** For logs and JSON: the facts, and the fenced text. */
+  /** Contains the fenced text. */
   toJSON(): Record<string, unknown> {
     const { status, peerId, messageId, via } = this;
     return { status, peerId, messageId, via, text: this.forModel() };
   }
 
-  /** Shows no text at all. */
+  /** Contains no text of the peer. */
   [inspect.custom](): string {
     return `PeerReply { status: '${this.status}', messageId: ${JSON.stringify(this.messageId)}, via: '${this.via}', text: [${this.text.length} characters] }`;
   }
 
   #strippedBody(): JsonValue {
-    const { raw, isWrapped } = this.#facts;
+    const { raw, isWrapped } = this.#fields;
     this.#stripped ??= isWrapped ? mapAnswerText(raw, stripA2aBoundary) : raw;
     return this.#stripped;
   }
 }
 
-/** Reads the answer of an A2A call: an answer, an error of the peer, or "stored". */
+/** Reads the response to an A2A call: an answer, an error, or queued. */
 export function readReply(
   body: unknown,
   facts: { peerId: string; messageId: string; isWrapped: boolean },
@@ -126,8 +124,8 @@ export function readReply(
   return new PeerReply({ ...facts, status: isQueued ? 'queued' : statusOf(raw), raw, via: 'proxy', isHeld });
 }
 
-/** Reads where a sent message stands. */
-export function readRecord(record: MessageRecord, options: { isWrapped: boolean }): PeerReply {
+/** Reads the state of a sent message. */
+export function readMessageRecord(record: MessageRecord, options: { isWrapped: boolean }): PeerReply {
   const facts = { peerId: record.target_id, messageId: record.message_id, via: 'proxy' as const, ...options };
   if (record.answer !== null && record.answer !== undefined) {
     const raw = record.answer as JsonValue;

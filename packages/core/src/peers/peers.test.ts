@@ -19,7 +19,7 @@ function textAnswer(text: string) {
 }
 
 describe('PeerReply', () => {
-  it('gives text and parts without markers, each part by itself', () => {
+  it('returns text and parts without markers', () => {
     const reply = readReply(
       {
         result: {
@@ -54,7 +54,7 @@ describe('PeerReply', () => {
     [{ text: 'plain' }],
   ])('reads the shape %j', (body) => expect(readReply(body, facts).text).toBe('plain'));
 
-  it('never puts raw text where a prompt could pick it up', () => {
+  it('never exposes raw text to prompts', () => {
     const reply = readReply(textAnswer(hostile), facts);
     expect(reply.text).toBe(hostile);
     for (const shown of [
@@ -73,7 +73,7 @@ describe('PeerReply', () => {
     expect(reply.forModel()).not.toBe(reply.forModel());
   });
 
-  it('leaves people’s text as it is, markers too', () => {
+  it('does not change text for users, including markers', () => {
     const text = `a ${wrapA2aBoundary('b')} c`;
     expect(readReply(textAnswer(text), { ...facts, isWrapped: false }).text).toBe(text);
   });
@@ -82,17 +82,17 @@ describe('PeerReply', () => {
     [{ queued: true, status: 'queued', queue_id: 'q', message: 'stored' }, false],
     [{ status: 'queued', delivery_mode: 'poll', method: 'message/send' }, false],
     [{ queued: true, held: true }, true],
-  ])('takes %j for queued', (body, isHeld) => {
+  ])('reads %j as queued', (body, isHeld) => {
     expect(readReply(body, facts)).toMatchObject({ status: 'queued', text: '', parts: [], isHeld });
   });
 
-  it('takes a JSON-RPC error for failed, and fences its words', () => {
+  it('reads a JSON-RPC error as failed, and fences its message', () => {
     const reply = readReply({ jsonrpc: '2.0', id: '1', error: { code: -32603, message: hostile } }, facts);
     expect(reply).toMatchObject({ status: 'failed', text: hostile });
     expect(`${reply}`).toContain('origin=');
   });
 
-  it.each([undefined, null, 7, 'text', [], {}, { result: null }])('survives %j', (body) => {
+  it.each([undefined, null, 7, 'text', [], {}, { result: null }])('accepts %j', (body) => {
     const reply = readReply(body, facts);
     expect(reply.status).toBe('answered');
     expect(typeof reply.text).toBe('string');
@@ -101,7 +101,7 @@ describe('PeerReply', () => {
 });
 
 describe('PeerDirectory', () => {
-  it('forgets with time, by bound and on demand', async () => {
+  it('removes entries by age, by number and on request', async () => {
     const clock = new ManualClock();
     const directory = new PeerDirectory({ clock, ttlMs: 1000, maxEntries: 2 });
     expect(directory.remember('A', 'http://a')).toBe('http://a');
@@ -119,7 +119,7 @@ describe('PeerDirectory', () => {
     expect(directory.find('c')).toBeUndefined();
   });
 
-  it('takes http and https only', () => {
+  it('accepts http and https only', () => {
     const directory = new PeerDirectory({ clock: new ManualClock(), ttlMs: 1000, maxEntries: 2 });
     for (const url of ['', 'remote://no-inbound', 'ftp://x', 'http://', 'javascript:alert(1)']) {
       expect(directory.remember('a', url)).toBeUndefined();
@@ -129,7 +129,7 @@ describe('PeerDirectory', () => {
 });
 
 describe('readPeerInfo', () => {
-  it('treats null and missing as absent', () => {
+  it('treats null and missing fields as absent', () => {
     expect(
       readPeerInfo({ id: 'p', name: null, role: null, tier: 0, url: null, agent_card: null }),
     ).toMatchObject({

@@ -31,20 +31,20 @@ describe('readActivityEntry', () => {
     });
   });
 
-  it('reads rows of a platform that knows neither data nor direction', () => {
+  it('reads rows without data and direction', () => {
     const parts = [{ type: 'text', text: 'Hello' }];
-    const asked = {
+    const received = {
       id: 'a1',
       type: 'a2a_receive',
       ts: 't',
       request_body: { params: { message: { parts } } },
     };
-    expect(readActivityEntry(asked)).toMatchObject({ direction: 'in', text: 'Hello', createdAt: 't' });
-    const told = { id: 'a2', method: 'notify', response_body: { result: 'Done' } };
-    expect(readActivityEntry(told)).toMatchObject({ direction: 'out', text: 'Done' });
+    expect(readActivityEntry(received)).toMatchObject({ direction: 'in', text: 'Hello', createdAt: 't' });
+    const sent = { id: 'a2', method: 'notify', response_body: { result: 'Done' } };
+    expect(readActivityEntry(sent)).toMatchObject({ direction: 'out', text: 'Done' });
   });
 
-  it.each([null, 7, 'text', [], {}, { id: 7 }, { id: '' }])('passes over %j', (value) => {
+  it.each([null, 7, 'text', [], {}, { id: 7 }, { id: '' }])('ignores %j', (value) => {
     expect(readActivityEntry(value)).toBeUndefined();
   });
 });

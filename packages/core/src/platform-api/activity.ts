@@ -7,15 +7,14 @@ import { headerOf, objectOf, textOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
 import { send } from './call.ts';
 
-/** Which rows of a workspace's activity to read. */
 export interface ActivityFilters {
-  /** For example `a2a_receive`; left out means every type. */
+  /** For example `a2a_receive`. @default all types */
   type?: string | undefined;
   source?: 'canvas' | 'agent' | undefined;
   direction?: 'in' | 'out' | 'all' | undefined;
   /** Only rows after this one, oldest first. */
   sinceId?: string | undefined;
-  /** Only rows of the last so many seconds. */
+  /** Only rows of the last n seconds. */
   sinceSecs?: number | undefined;
   /** Only rows before this RFC 3339 time. */
   beforeTs?: string | undefined;
@@ -31,7 +30,7 @@ export interface ActivityFilters {
 }
 
 /**
- * Reads a page of the activity feed, as it came.
+ * Requests a page of the activity feed.
  * @throws CursorLostError when the platform does not know `sinceId`.
  */
 export async function getActivity(
@@ -80,14 +79,12 @@ function cursorLost(error: unknown, cursor: string): CursorLostError | undefined
   );
 }
 
-/** One page of a workspace's activity, for people and tools. */
 export interface ActivityPage {
-  /** In the platform's order; what is no row is left out. */
+  /** In the platform's order, without invalid rows. */
   readonly rows: readonly ActivityEntry[];
   readonly hasMore: boolean;
 }
 
-/** Reads one page of activity. */
 export async function readActivityPage(
   transport: Transport,
   workspaceId: string,
@@ -102,33 +99,32 @@ export async function readActivityPage(
 }
 
 /**
- * A row of a workspace's activity, for people and tools. What a row does not have is `''`. What
- * peers and users wrote in it is untrusted.
+ * A row of a workspace's activity. Missing values are `''`. Text written by peers and users is untrusted.
  */
 export interface ActivityEntry {
   readonly id: string;
-  /** `a2a_receive`, `a2a_send`, `delegation`, `error` …; be ready for unknown words. */
+  /** `a2a_receive`, `a2a_send`, `delegation`, `error` …; expect unknown values. */
   readonly type: string;
-  /** `out` for what the workspace itself wrote. */
+  /** `out` for rows written by the workspace itself. */
   readonly direction: 'in' | 'out';
   /** `message/send`, `notify` … */
   readonly method: string;
-  /** The workspace that wrote; `''` for the user on the canvas and for the platform. */
+  /** The sender's workspace; `''` for the user on the canvas and for the platform. */
   readonly sourceId: string;
   readonly targetId: string;
   readonly messageId: string;
   /** The message id that this one answers. */
   readonly inReplyTo: string;
-  /** How far a message got: `pending`, `leased`, `delivered`, `acknowledged`, `answered` or `failed`. */
+  /** Delivery state of a message: `pending`, `leased`, `delivered`, `acknowledged`, `answered` or `failed`. */
   readonly deliveryState: string;
   readonly text: string;
   /** RFC 3339. */
   readonly createdAt: string;
-  /** The row itself. */
+  /** The row as sent by the platform. */
   readonly raw: JsonObject;
 }
 
-/** Reads an activity row of any platform version; `undefined` when it is no object with an id. Never throws. */
+/** Reads an activity row of any platform version; `undefined` if it is not an object with an id. Never throws. */
 export function readActivityEntry(value: unknown): ActivityEntry | undefined {
   const row = objectOf(value) as JsonObject | undefined;
   const id = textOf(row?.id);

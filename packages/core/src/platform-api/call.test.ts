@@ -1,16 +1,16 @@
 import { type Route, routes } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
 import { TOKEN } from '../../test/agent-ids.ts';
-import { type ScriptedAnswer, ScriptedServer } from '../../test/scripted-server.ts';
+import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
 import { testTransport } from '../../test/test-transport.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type Call, call, send } from './call.ts';
 
-const BUSY: ScriptedAnswer = { status: 503, body: { error: 'busy', code: 'platform_unavailable' } };
+const BUSY: ScriptedResponse = { status: 503, body: { error: 'busy', code: 'platform_unavailable' } };
 const message = { message_id: 'm', method: 'message/send' };
 
 async function withServer(
-  script: ScriptedAnswer[],
+  script: ScriptedResponse[],
   work: (transport: Transport, server: ScriptedServer) => Promise<void>,
 ): Promise<void> {
   await using server = await ScriptedServer.start(...script);
@@ -28,7 +28,7 @@ async function attempts<R extends Route>(route: R, input: Call<R>): Promise<numb
 }
 
 describe('a call', () => {
-  it('puts parameters into the path, each within its segment, and leaves out what is not set', () =>
+  it('encodes parameters in the path and omits undefined query values', () =>
     withServer([{ body: [] }], async (transport, server) => {
       const params = { id: 'a/../b?x#y z' };
       const query = { limit: 1, since_id: undefined, type: 'x y&z', unacknowledged: true };
@@ -49,7 +49,7 @@ describe('a call', () => {
       expect(server.requests).toHaveLength(1);
     }));
 
-  it('is retried where the route says that a second request does no harm', async () => {
+  it('is retried if the route is safe to repeat', async () => {
     const params = { id: 'w' };
     const tokenParams = { id: 'w', tokenId: 't' };
     expect(await attempts(routes.listWorkspaces, {})).toBe(4);
@@ -60,13 +60,13 @@ describe('a call', () => {
     expect(await attempts(routes.health, { isRepeatable: false })).toBe(1);
   });
 
-  it('with a key is retried, without one it is not', async () => {
+  it('is retried with an idempotency key, and not without one', async () => {
     const params = { id: 'w' };
     expect(await attempts(routes.notify, { params, body: { message: 'x' } })).toBe(1);
     expect(await attempts(routes.notify, { params, body: { message: 'x', idempotency_key: 'k' } })).toBe(4);
   });
 
-  it('reads tolerantly, also under another status of success, and names what is missing', () =>
+  it('parses tolerantly, also with another success status, and names missing keys', () =>
     withServer(
       [
         { status: 200, body: { auth_token: TOKEN, workspace_id: 'w', unknown: message } },

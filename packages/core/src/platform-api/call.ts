@@ -13,7 +13,7 @@ import type { CallOptions, PlatformResponse } from '../transport/platform-reques
 import { objectOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
 
-/** How long a call that lets another agent run may take, in milliseconds, unless `timeoutMs` says otherwise. */
+/** Default time limit of a call that runs another agent, in milliseconds. */
 const CALL_TIMEOUT_MS = 30_000;
 
 type QueryValue = string | number | boolean | undefined;
@@ -22,29 +22,29 @@ interface AnyCall extends CallOptions {
   readonly params?: Readonly<Record<string, string>> | undefined;
   readonly query?: Readonly<Record<string, QueryValue>> | undefined;
   readonly body?: unknown;
-  /** Instead of the token in use: a certain bearer, or `null` for none. */
+  /** Overrides the current token; `null` sends none. */
   readonly bearer?: string | null | undefined;
-  /** Longest wait for one attempt, in milliseconds. @default the time limit of the route */
+  /** Time limit of one attempt, in milliseconds. @default the time limit of the route */
   readonly timeoutMs?: number | undefined;
-  /** Longest wait for all attempts and the pauses between them, in milliseconds. @default no such limit */
+  /** Time limit of all attempts and the pauses between them, in milliseconds. @default none */
   readonly totalTimeoutMs?: number | undefined;
   /** How long the platform may hold the request for an answer, in whole seconds. */
   readonly holdSeconds?: number | undefined;
-  /** Whether to retry. @default what the route says: never a request that may be done twice */
+  /** Whether retries are safe. @default as defined by the route */
   readonly isRepeatable?: boolean | undefined;
-  /** The workspace whose removal a 410 of this route means. */
+  /** The workspace that a 410 of this route reports as removed. */
   readonly goneWorkspaceId?: string | undefined;
 }
 
-/** The parameters, query and body that a route takes, and how to send them. Query values that are unset are left out. */
+/** The parameters, query and body of a route, and how to send them. Undefined query values are omitted. */
 export type Call<R extends Route> = AnyCall & {
   readonly query?: { readonly [Name in keyof RouteQuery<R>]?: QueryValue };
 } & ([keyof RouteParams<R>] extends [never] ? unknown : { readonly params: RouteParams<R> }) &
   ([RouteRequest<R>] extends [undefined] ? unknown : { readonly body: RouteRequest<R> | undefined });
 
 /**
- * Calls a route and reads the response with the tolerant variant of its schema: unknown keys and words pass.
- * @throws ApiError `unexpected_response` when a key that the route promises is missing or of another type.
+ * Calls a route and parses the response with the tolerant variant of its schema, which accepts unknown keys and values.
+ * @throws ApiError `unexpected_response` when a required key is missing or has another type.
  */
 export async function call<R extends Route>(
   transport: Transport,
@@ -61,8 +61,8 @@ export async function call<R extends Route>(
 }
 
 /**
- * Calls a route and returns the response as it came, for bodies that are read row by row and for headers. How often
- * it is retried, and how long it may take, follows from the route.
+ * Calls a route and returns the unparsed response, for bodies that are read row by row and for headers. Retries and time
+ * limit are defined by the route.
  */
 export function send<R extends Route>(
   transport: Transport,
@@ -85,7 +85,7 @@ export function send<R extends Route>(
 }
 
 /**
- * Method and path of a call, as errors name them.
+ * Method and path of a call.
  * @throws MoleculeError `invalid_argument` for an id that cannot be part of a path.
  */
 export function requestLine(
@@ -100,7 +100,7 @@ export function requestLine(
   }
 }
 
-/** A DELETE is not: when the first one succeeded and its response was lost, the second would report a 404. */
+/** A DELETE is not retried: if only the response of the first one was lost, the second one returns 404. */
 function isRepeatable({ method, repeat }: Route, body: unknown): boolean {
   if (repeat === 'keyed') return hasKey(body);
   return repeat === 'safe' || (repeat === 'idempotent' && method !== 'DELETE');
@@ -125,7 +125,7 @@ function timeLimitMs({ settings }: Transport, { timeLimit }: Route, query: AnyCa
   }
 }
 
-/** `?key=value` of the entries that are set, or `''`. */
+/** Omits undefined entries; `''` if there are none. */
 function queryString(entries: AnyCall['query'] = {}): string {
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(entries)) {
@@ -135,7 +135,7 @@ function queryString(entries: AnyCall['query'] = {}): string {
   return text === '' ? '' : `?${text}`;
 }
 
-/** Platforms of the family may use another status of success than ours. */
+/** Compatible platforms may use another success status than this one. */
 function schemaOf({ name, responses }: Route, status: number): Wire {
   const body = responses[status] ?? Object.values(responses)[0];
   if (body === undefined || 'media' in body) throw new Error(`The route ${name} has no JSON response.`);

@@ -23,7 +23,7 @@ describe('makeIdempotencyKey', () => {
     },
   );
 
-  it('can tell targets apart', () => {
+  it('can include the target', () => {
     const at = { atMs: 0 };
     const toA = makeIdempotencyKey('t', { ...at, targetId: 'A' });
     expect(toA).toMatch(/^[0-9a-f]{64}$/);
@@ -35,7 +35,7 @@ describe('makeIdempotencyKey', () => {
 });
 
 describe('deriveUuid', () => {
-  it('is a UUID that depends on each input and on nothing else', () => {
+  it('is a UUID that depends on all inputs only', () => {
     const id = deriveUuid('reply', 'self', 'message', '');
     expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(deriveUuid('reply', 'self', 'message', '')).toBe(id);

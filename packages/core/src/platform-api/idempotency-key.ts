@@ -1,20 +1,19 @@
 import { createHash } from 'node:crypto';
 import { MoleculeError } from '../errors/molecule-error.ts';
 
-/** Options of {@link makeIdempotencyKey}. */
 export interface IdempotencyKeyOptions {
   /** Unix time in milliseconds. @default now */
   atMs?: number | undefined;
   /**
-   * Makes the key depend on the target too, so that one text to two targets is two tasks. Left out, the key is the
-   * Python SDK's.
+   * Includes the target in the key, so that the same text for two targets is two tasks. Without it, the key is the same
+   * as the Python SDK's.
    */
   targetId?: string | undefined;
 }
 
 /**
- * The key of a task: SHA-256 of `<task>:<minute>` in lower-case hex, with the minute as Unix seconds; the same text
- * within a clock minute gives the same key. To repeat a call across minutes, keep the key and pass it again.
+ * Returns the SHA-256 of `<task>:<minute>` in lower-case hex, with the minute as Unix seconds: the same text within a clock
+ * minute has the same key. To repeat a call later, store the key and pass it again.
  * @throws MoleculeError `invalid_argument` for text that is not valid Unicode.
  */
 export function makeIdempotencyKey(task: string, options: IdempotencyKeyOptions = {}): string {
@@ -27,8 +26,8 @@ export function makeIdempotencyKey(task: string, options: IdempotencyKeyOptions 
 }
 
 /**
- * A UUID that depends on nothing but its input: the message id of a reply, made from who replies to what, so that
- * a message handled twice is answered once.
+ * Returns a UUID derived from the input only. As the message id of a reply it ensures that a message handled twice is
+ * answered once.
  */
 export function deriveUuid(...input: readonly string[]): string {
   const hash = createHash('sha256')
@@ -44,7 +43,7 @@ export function deriveUuid(...input: readonly string[]): string {
 
 function checkUnicode(text: string): string {
   if (/\p{Surrogate}/u.test(text)) {
-    throw new MoleculeError('The text is not valid Unicode: it holds half of a surrogate pair.', {
+    throw new MoleculeError('The text is not valid Unicode: it contains half of a surrogate pair.', {
       code: 'invalid_argument',
     });
   }

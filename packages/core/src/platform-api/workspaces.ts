@@ -6,21 +6,20 @@ import { objectOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
 import { call, requestLine, send } from './call.ts';
 
-/** Options of `getWorkspace`. */
 export interface GetWorkspaceOptions extends CallOptions {
   /** Returns a removed workspace instead of throwing. @default false */
   includeRemoved?: boolean | undefined;
 }
 
-/** A workspace as the platform shows it. What an older platform leaves out is `null`, `''` or 0. */
+/** A workspace. Fields that an older platform does not send are `null`, `''` or 0. */
 export interface WorkspaceInfo {
   readonly id: string;
   readonly name: string;
   readonly role: string | null;
   readonly tier: number | null;
-  /** `awaiting_agent`, `online`, `degraded`, `offline`, `paused`, `removed` …; treat unknown words as running. */
+  /** `awaiting_agent`, `online`, `degraded`, `offline`, `paused`, `removed` …; treat unknown values as running. */
   readonly status: string;
-  /** Where the agent is reached; `''` when it polls. */
+  /** The URL of the agent; `''` when it polls. */
   readonly url: string;
   readonly parentId: string | null;
   readonly runtime: string;
@@ -34,17 +33,16 @@ export interface WorkspaceInfo {
   readonly uptimeSeconds: number;
   /** RFC 3339. */
   readonly lastHeartbeatAt: string | null;
-  /** The row itself. */
+  /** The row as sent by the platform. */
   readonly raw: JsonObject;
 }
 
-/** The state of a workspace. */
 export interface WorkspaceStateReport {
   readonly workspaceId: string;
-  /** `online`, `paused`, `removed` …; treat unknown words as running. */
+  /** `online`, `paused`, `removed` …; treat unknown values as running. */
   readonly status: string;
   readonly paused: boolean;
-  /** Final. */
+  /** Removed, which is final. */
   readonly deleted: boolean;
   /** `paused || deleted`. */
   readonly shouldStop: boolean;
@@ -52,7 +50,7 @@ export interface WorkspaceStateReport {
 
 /**
  * Reads one workspace.
- * @throws WorkspaceRemovedError for a removed one, which may come as 410 or as 200 with that status.
+ * @throws WorkspaceRemovedError for a removed one, which platforms report as 410 or as 200 with that status.
  */
 export async function getWorkspace(
   transport: Transport,
@@ -79,7 +77,7 @@ export async function getWorkspace(
   return info;
 }
 
-/** Reads all workspaces but removed ones, oldest first; rows that cannot be read are left out. */
+/** Reads all workspaces except removed ones, oldest first, without invalid rows. */
 export async function listWorkspaces(
   transport: Transport,
   { signal }: CallOptions,
@@ -92,8 +90,8 @@ export async function listWorkspaces(
 }
 
 /**
- * Reads the state of a workspace. Only `deleted: true`, a 410 or the code `workspace_removed` mean that it is deleted;
- * a bare 404 comes from a gateway and throws `routing_problem`.
+ * Reads the state of a workspace. Only `deleted: true`, a 410 or the code `workspace_removed` mean that it is deleted; a
+ * 404 without an error code comes from a gateway and throws `routing_problem`.
  */
 export async function getWorkspaceState(
   transport: Transport,
@@ -113,7 +111,7 @@ export async function getWorkspaceState(
   }
 }
 
-/** Reads a workspace row of any platform version; `undefined` when it is no object with an id. Never throws. */
+/** Reads a workspace row of any platform version; `undefined` if it is not an object with an id. Never throws. */
 export function readWorkspaceInfo(value: unknown): WorkspaceInfo | undefined {
   const row = objectOf(value);
   const id = row?.id;

@@ -3,9 +3,9 @@ import { HeartbeatStage, IDLE } from '../../test/heartbeat-stage.ts';
 import { hanging, refused, unreachable } from '../../test/presence-double.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { ManualClock } from '../time/manual-clock.ts';
-import { nextBeatInMs, retryInMs } from './heartbeat-loop.ts';
+import { heartbeatRetryDelayMs, nextHeartbeatDelayMs } from './heartbeat-loop.ts';
 
-describe('heartbeat rhythm', () => {
+describe('heartbeat interval', () => {
   it.each([
     [0, 27_000],
     [0.5, 28_500],
@@ -13,14 +13,14 @@ describe('heartbeat rhythm', () => {
     [-3, 27_000],
     [7, 30_000],
     [Number.NaN, 27_000],
-  ])('a random number of %d means a beat each %d ms', async (number, expected) => {
+  ])('with random number %d: a heartbeat every %d ms', async (number, expected) => {
     const stage = await new HeartbeatStage({ random: () => number }).start();
     await stage.clock.advance(expected * 4);
     expect(stage.port.times).toEqual([0, 1, 2, 3, 4].map((count) => count * expected));
     await stage.stop();
   });
 
-  it('keeps to 27–30 s over an hour of slow answers', async () => {
+  it('is 27–30 s during an hour of slow responses', async () => {
     let seed = 7;
     const random = (): number => {
       seed = (seed * 16_807) % 2_147_483_647;
@@ -41,14 +41,14 @@ describe('heartbeat rhythm', () => {
     await stage.stop();
   });
 
-  it('honours a shorter interval', async () => {
+  it('can be shorter', async () => {
     const stage = await new HeartbeatStage({ intervalMs: 5_000 }).start();
     await stage.clock.advance(15_000);
     expect(stage.port.times).toEqual([0, 5_000, 10_000, 15_000]);
     await stage.stop();
   });
 
-  it('gives a heartbeat 10 s and repeats it after 2, 5 and 10 s', async () => {
+  it('a heartbeat times out after 10 s and is retried after 2, 5 and 10 s', async () => {
     const stage = new HeartbeatStage();
     stage.port.onHeartbeat = hanging;
     await stage.start();
@@ -62,7 +62,7 @@ describe('heartbeat rhythm', () => {
     await stage.stop();
   });
 
-  it('a heartbeat that ignores its signal does not hold the loop', async () => {
+  it('a heartbeat that ignores its signal does not block the loop', async () => {
     const stage = new HeartbeatStage();
     stage.port.onHeartbeat = () => new Promise(() => {});
     await stage.start();
@@ -71,7 +71,7 @@ describe('heartbeat rhythm', () => {
     expect(await stage.stop()).toBe('stopped');
   });
 
-  it('never waits longer than 30 s from beat to beat, whatever the platform asks', async () => {
+  it('is never longer than 30 s, whatever the Retry-After', async () => {
     const stage = new HeartbeatStage();
     stage.port.onHeartbeat = () => {
       throw new ApiError('Later.', {
@@ -90,7 +90,7 @@ describe('heartbeat rhythm', () => {
     await stage.stop();
   });
 
-  it('a wall clock that jumps a day changes nothing', async () => {
+  it('does not depend on the wall clock', async () => {
     const clock = new JumpingClock();
     const stage = await new HeartbeatStage({ clock }).start();
     await clock.advance(45_000);
@@ -104,7 +104,7 @@ describe('heartbeat rhythm', () => {
     await stage.stop();
   });
 
-  it('ends at once with the signal: asleep, in a retry pause, in a call, before the first beat', async () => {
+  it('the loop ends immediately with the signal: during the interval, a retry pause, a request, and before the first heartbeat', async () => {
     const asleep = await new HeartbeatStage().start();
     expect(await asleep.stop()).toBe('stopped');
     const retrying = new HeartbeatStage();
@@ -119,7 +119,7 @@ describe('heartbeat rhythm', () => {
     early.abort.abort();
     await early.start();
     expect(await early.end).toBe('stopped');
-    expect(early.port.beats).toEqual([]);
+    expect(early.port.heartbeats).toEqual([]);
     await early.loop.firstRound;
     for (const { clock, changes, logger } of [asleep, retrying, calling, early]) {
       expect(clock.pending).toBe(0);
@@ -130,7 +130,7 @@ describe('heartbeat rhythm', () => {
 });
 
 describe('metrics', () => {
-  it('sends all of them each time', async () => {
+  it('are all sent each time', async () => {
     const stage = new HeartbeatStage();
     stage.metrics = {
       currentTask: 'reading',
@@ -141,7 +141,7 @@ describe('metrics', () => {
     };
     await stage.start();
     await stage.clock.advance(60_000);
-    expect(stage.port.beats.map((beat) => beat.metrics)).toEqual([
+    expect(stage.port.heartbeats.map((heartbeat) => heartbeat.metrics)).toEqual([
       stage.metrics,
       stage.metrics,
       stage.metrics,
@@ -149,7 +149,7 @@ describe('metrics', () => {
     await stage.stop();
   });
 
-  it('beats once, soon, after a burst of changes, and keeps the rhythm from there', async () => {
+  it('one heartbeat is sent soon after a burst of changes, and the interval starts again', async () => {
     const stage = await new HeartbeatStage().start();
     await stage.clock.advance(10_000);
     for (let count = 1; count <= 5; count += 1) {
@@ -159,11 +159,11 @@ describe('metrics', () => {
     }
     await stage.clock.advance(40_000);
     expect(stage.port.times).toEqual([0, 10_250, 40_250]);
-    expect(stage.port.beats[1]?.metrics.activeTasks).toBe(5);
+    expect(stage.port.heartbeats[1]?.metrics.activeTasks).toBe(5);
     await stage.stop();
   });
 
-  it('does not beat for changes that were undone meanwhile, nor for other numbers', async () => {
+  it('no heartbeat is sent for reverted changes and for other metrics', async () => {
     const stage = await new HeartbeatStage().start();
     await stage.clock.advance(10_000);
     stage.metrics = { ...IDLE, activeTasks: 1 };
@@ -176,7 +176,7 @@ describe('metrics', () => {
     await stage.stop();
   });
 
-  it('never beats more often than each two seconds for changes', async () => {
+  it('changes cause at most one heartbeat in two seconds', async () => {
     const stage = await new HeartbeatStage().start();
     for (let count = 1; count <= 100; count += 1) {
       stage.metrics = { ...IDLE, activeTasks: count };
@@ -187,7 +187,7 @@ describe('metrics', () => {
     await stage.stop();
   });
 
-  it('tells a change that came during a heartbeat with the next one', async () => {
+  it('a change during a heartbeat is reported by the next one', async () => {
     const stage = new HeartbeatStage();
     stage.port.onHeartbeat = async () => {
       await stage.clock.sleep(5_000);
@@ -197,7 +197,7 @@ describe('metrics', () => {
     stage.metrics = { ...IDLE, currentTask: 'new' };
     stage.loop.metricsChanged();
     await stage.clock.advance(5_250);
-    expect(stage.port.beats.map(({ at, metrics }) => [at, metrics.currentTask])).toEqual([
+    expect(stage.port.heartbeats.map(({ at, metrics }) => [at, metrics.currentTask])).toEqual([
       [0, ''],
       [5_250, 'new'],
     ]);
@@ -207,14 +207,14 @@ describe('metrics', () => {
 });
 
 describe('timing rules', () => {
-  it('retries after 2, 5, 10, 20, 30, 30 s, less up to a tenth', () => {
-    expect([1, 2, 3, 4, 5, 6].map((failures) => retryInMs(failures, undefined, () => 1))).toEqual([
-      2_000, 5_000, 10_000, 20_000, 30_000, 30_000,
-    ]);
-    expect(retryInMs(1, undefined, () => 0)).toBe(1_800);
-    expect(retryInMs(0, unreachable(), () => Number.POSITIVE_INFINITY)).toBe(2_000);
-    expect(retryInMs(3, refused(404, 'routing_problem'), () => Number.NaN)).toBe(9_000);
-    expect(nextBeatInMs(30_000, () => 2)).toBe(30_000);
+  it('retries after 2, 5, 10, 20, 30, 30 s, minus up to 10 %', () => {
+    expect([1, 2, 3, 4, 5, 6].map((failures) => heartbeatRetryDelayMs(failures, undefined, () => 1))).toEqual(
+      [2_000, 5_000, 10_000, 20_000, 30_000, 30_000],
+    );
+    expect(heartbeatRetryDelayMs(1, undefined, () => 0)).toBe(1_800);
+    expect(heartbeatRetryDelayMs(0, unreachable(), () => Number.POSITIVE_INFINITY)).toBe(2_000);
+    expect(heartbeatRetryDelayMs(3, refused(404, 'routing_problem'), () => Number.NaN)).toBe(9_000);
+    expect(nextHeartbeatDelayMs(30_000, () => 2)).toBe(30_000);
   });
 });
 

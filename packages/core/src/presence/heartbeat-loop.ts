@@ -19,7 +19,7 @@ import { Reregistration } from './registration-retry.ts';
 const DEBOUNCE_MS = 250;
 const MIN_GAP_MS = 2_000;
 const FAILURES_UNTIL_DEGRADED = 2;
-/** Waits after the first, second, third … failure in a row, in milliseconds; the last one repeats. */
+/** Pauses after the first, second, third … consecutive failure, in milliseconds; the last one repeats. */
 const RETRY_DELAYS_MS = [2_000, 5_000, 10_000, 20_000, 30_000] as const;
 const LONGEST_RETRY_MS = 30_000;
 
@@ -28,16 +28,16 @@ export interface HeartbeatLoopOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
-  /** Longest time from one heartbeat to the next, in milliseconds. */
+  /** Maximum time from one heartbeat to the next, in milliseconds. */
   readonly intervalMs: number;
   readonly metrics: () => HeartbeatMetrics;
-  /** Called once for each change; must not throw. */
+  /** Must not throw. */
   readonly onChange: (change: PresenceChange, error: unknown) => void;
 }
 
 /**
- * Sends heartbeats and watches the state of the workspace, until a final state or an abort. It shares nothing with
- * message handling but a function that reads metrics, so a handler that awaits for minutes delays no heartbeat.
+ * Sends heartbeats and monitors the state of the workspace, until a final state or an abort. It shares only a function
+ * that reads metrics with message handling, so a handler that awaits for minutes does not delay heartbeats.
  */
 export class HeartbeatLoop {
   readonly #options: HeartbeatLoopOptions;
@@ -62,34 +62,34 @@ export class HeartbeatLoop {
     return this.#state;
   }
 
-  /** Heartbeats in a row that were not taken. */
+  /** Number of heartbeats that failed since the last success. */
   get consecutiveFailures(): number {
     return this.#failures;
   }
 
-  /** When the last heartbeat was taken: Unix time, and monotonic time for intervals, in milliseconds. */
+  /** Time of the last successful heartbeat, in milliseconds: `at` is Unix time, `monotonicMs` is for intervals. */
   get lastSuccess(): { readonly at: number; readonly monotonicMs: number } | undefined {
     return this.#lastSuccess;
   }
 
-  /** Resolves when the first round is over, whatever its result. */
+  /** Resolves when the first round has ended, with any result. */
   get firstRound(): Promise<void> {
     return this.#firstRound.promise;
   }
 
-  /** Call when the metrics changed: a heartbeat follows soon, unless they are back to what was sent. */
+  /** Call when the metrics changed: sends a heartbeat soon, unless they are equal to the last ones sent. */
   metricsChanged(): void {
     this.#sleep.wake();
   }
 
-  /** Resolves with the final state; never rejects. An aborted signal means `stopped`. */
+  /** Resolves with the final state, `stopped` when the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<PresenceState> {
     try {
       while (!isFinal(this.#state)) {
         const startedAt = this.#options.clock.monotonic();
-        await this.#beat(signal);
+        await this.#sendHeartbeat(signal);
         this.#firstRound.resolve();
-        if (!isFinal(this.#state)) await this.#waitForNext(startedAt, signal);
+        if (!isFinal(this.#state)) await this.#waitForNextHeartbeat(startedAt, signal);
       }
     } catch (error) {
       if (!signal.aborted) this.#options.logger.error({ error }, 'The heartbeat loop failed.');
@@ -99,27 +99,27 @@ export class HeartbeatLoop {
     return this.#state;
   }
 
-  async #beat(signal: AbortSignal): Promise<void> {
+  async #sendHeartbeat(signal: AbortSignal): Promise<void> {
     const metrics = this.#options.metrics();
     const result = await this.#round.run(metrics, signal);
     this.#sent = metrics;
     if (result.kind === 'alive') {
       await this.#reregistration.afterAlive(this.#state, result, signal);
-      this.#noteSuccess();
+      this.#recordSuccess();
       this.#step(result.paused ? 'paused' : 'alive', undefined);
       return;
     }
     if (result.kind === 'deleted' || result.kind === 'rejected') return this.#step(result.kind, undefined);
-    this.#noteFailure(result);
+    this.#recordFailure(result);
   }
 
-  #noteSuccess(): void {
+  #recordSuccess(): void {
     const { clock } = this.#options;
     this.#failures = 0;
     this.#lastSuccess = { at: clock.now(), monotonicMs: clock.monotonic() };
   }
 
-  #noteFailure(result: Extract<RoundResult, { error: unknown }>): void {
+  #recordFailure(result: Extract<RoundResult, { error: unknown }>): void {
     this.#failures += 1;
     this.#lastError = result.error;
     this.#reregistration.afterFailure();
@@ -136,47 +136,50 @@ export class HeartbeatLoop {
     this.#options.onChange(change, error);
   }
 
-  async #waitForNext(startedAt: number, signal: AbortSignal): Promise<void> {
+  async #waitForNextHeartbeat(startedAt: number, signal: AbortSignal): Promise<void> {
     const { clock, intervalMs, random } = this.#options;
     if (this.#failures > 0) {
       const leftMs = startedAt + DEFAULT_HEARTBEAT_INTERVAL_MS - clock.monotonic();
-      const retryMs = retryInMs(this.#failures, this.#lastError, random);
+      const retryMs = heartbeatRetryDelayMs(this.#failures, this.#lastError, random);
       await clock.sleep(Math.min(retryMs, Math.max(MIN_GAP_MS, leftMs)), { signal });
       return;
     }
-    const dueAt = startedAt + nextBeatInMs(intervalMs, random);
+    const dueAt = startedAt + nextHeartbeatDelayMs(intervalMs, random);
     for (;;) {
       const isWoken = await this.#sleep.sleep(dueAt - clock.monotonic(), signal);
       if (!isWoken) return;
-      const settledAt = Math.max(clock.monotonic() + DEBOUNCE_MS, startedAt + MIN_GAP_MS);
-      await clock.sleep(Math.min(settledAt, dueAt) - clock.monotonic(), { signal });
-      if (clock.monotonic() >= dueAt || this.#hasNews()) return;
+      const debouncedAt = Math.max(clock.monotonic() + DEBOUNCE_MS, startedAt + MIN_GAP_MS);
+      await clock.sleep(Math.min(debouncedAt, dueAt) - clock.monotonic(), { signal });
+      if (clock.monotonic() >= dueAt || this.#hasChanges()) return;
     }
   }
 
-  #hasNews(): boolean {
+  #hasChanges(): boolean {
     const { activeTasks, currentTask } = this.#options.metrics();
     return activeTasks !== this.#sent?.activeTasks || currentTask !== this.#sent?.currentTask;
   }
 }
 
-/** Longest time between two heartbeats, in milliseconds; they go out after 90–100 % of it. */
+/** Maximum time between two heartbeats, in milliseconds; they are sent after 90–100 % of it. */
 export const DEFAULT_HEARTBEAT_INTERVAL_MS = 30_000;
 
-/** From the start of a heartbeat to the start of the next, in milliseconds: at most `intervalMs`. */
-export function nextBeatInMs(intervalMs: number, random: RandomSource): number {
-  return Math.floor(intervalMs * (0.9 + 0.1 * shareOf(random)));
+/** Time from the start of a heartbeat to the start of the next, in milliseconds: at most `intervalMs`. */
+export function nextHeartbeatDelayMs(intervalMs: number, random: RandomSource): number {
+  return Math.floor(intervalMs * (0.9 + 0.1 * clampRandom(random)));
 }
 
-/** The wait after failure number `failures`, in milliseconds: 2, 5, 10, 20, then 30 s, less up to a tenth. */
-export function retryInMs(failures: number, error: unknown, random: RandomSource): number {
+/** The pause after consecutive failure number `failures`, in milliseconds: 2, 5, 10, 20, then 30 s, minus up to 10 %. */
+export function heartbeatRetryDelayMs(failures: number, error: unknown, random: RandomSource): number {
   const index = Math.min(Math.max(1, failures), RETRY_DELAYS_MS.length) - 1;
   const delay = RETRY_DELAYS_MS[index] ?? LONGEST_RETRY_MS;
   const requestedMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
-  return Math.min(Math.max(Math.floor(delay * (0.9 + 0.1 * shareOf(random))), requestedMs), LONGEST_RETRY_MS);
+  return Math.min(
+    Math.max(Math.floor(delay * (0.9 + 0.1 * clampRandom(random))), requestedMs),
+    LONGEST_RETRY_MS,
+  );
 }
 
-/** From 0 to 1 whatever the source gives: a beat must never be late, nor come in a storm. */
-function shareOf(random: RandomSource): number {
+/** Limits the random number to 0–1, because a heartbeat must never be late or too frequent. */
+function clampRandom(random: RandomSource): number {
   return Math.min(1, Math.max(0, random())) || 0;
 }

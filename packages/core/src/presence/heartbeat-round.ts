@@ -10,10 +10,9 @@ import type { CallOptions } from '../transport/platform-request.ts';
 
 const CALL_TIMEOUT_MS = 10_000;
 const UNAUTHORIZED_LIMIT = 3;
-/** What only the platform itself says about a workspace; a web page, a redirect or an outage confirms nothing. */
+/** Errors that only the platform itself returns; a web page, a redirect or an outage confirms nothing. */
 const CONFIRMS_REVOCATION: ReadonlySet<string> = new Set(['unauthorized', 'access_denied', 'not_found']);
 
-/** The result of one round. */
 export type RoundResult =
   | { readonly kind: 'alive'; readonly paused: boolean; readonly status: string | null }
   | { readonly kind: 'deleted' }
@@ -28,9 +27,9 @@ export interface HeartbeatRoundOptions {
 }
 
 /**
- * One heartbeat and, when its response says nothing about a pause, one read of the state; each has 10 s. Counts
- * rounds in a row that met a 401: at the third it reads the workspace itself, which distinguishes removal from
- * revocation. A round that could not reach the platform neither counts nor clears.
+ * Sends one heartbeat and, if its response does not contain the pause state, polls the state; each request has 10 s.
+ * After the third consecutive 401 it reads the workspace, to distinguish removal from revocation. A round that could not
+ * reach the platform does not change that count.
  */
 export class HeartbeatRound {
   readonly #options: HeartbeatRoundOptions;
@@ -43,7 +42,7 @@ export class HeartbeatRound {
   /** Rejects only with the signal's reason. */
   async run(metrics: HeartbeatMetrics, signal: AbortSignal): Promise<RoundResult> {
     try {
-      const result = await this.#ask(metrics, signal);
+      const result = await this.#check(metrics, signal);
       this.#unauthorized = 0;
       return result;
     } catch (error) {
@@ -53,30 +52,30 @@ export class HeartbeatRound {
       this.#unauthorized += 1;
       return this.#unauthorized < UNAUTHORIZED_LIMIT
         ? { kind: 'unauthorized', error }
-        : this.#explain(signal);
+        : this.#classifyRejection(signal);
     }
   }
 
-  async #ask(metrics: HeartbeatMetrics, signal: AbortSignal): Promise<RoundResult> {
+  async #check(metrics: HeartbeatMetrics, signal: AbortSignal): Promise<RoundResult> {
     const { client } = this.#options;
-    const answer = await this.#call(signal, 'The heartbeat', (options) => client.heartbeat(metrics, options));
-    if (answer.paused !== null) return alive(answer.paused, answer.workspaceStatus);
-    // An older platform accepts heartbeats of removed workspaces too: only its state route reports the removal.
+    const report = await this.#call(signal, 'The heartbeat', (options) => client.heartbeat(metrics, options));
+    if (report.paused !== null) return alive(report.paused, report.workspaceStatus);
+    // Older platforms also accept heartbeats of removed workspaces: only their state route reports the removal.
     try {
       const state = await this.#call(signal, 'The state poll', (options) => client.pollState(options));
       return state.deleted ? { kind: 'deleted' } : alive(state.paused, state.status);
     } catch (error) {
       if (isUnauthorized(error) || WorkspaceRemovedError.isInstance(error)) throw error;
       signal.throwIfAborted();
-      this.#options.logger.debug({ error }, 'The heartbeat was taken, the state could not be read.');
-      return alive(answer.workspaceStatus === 'paused', answer.workspaceStatus);
+      this.#options.logger.debug({ error }, 'The heartbeat succeeded, but the state could not be read.');
+      return alive(report.workspaceStatus === 'paused', report.workspaceStatus);
     }
   }
 
-  async #explain(signal: AbortSignal): Promise<RoundResult> {
+  async #classifyRejection(signal: AbortSignal): Promise<RoundResult> {
     const { client } = this.#options;
     try {
-      await this.#call(signal, 'Asking for the workspace', (options) => client.getWorkspace(options));
+      await this.#call(signal, 'Reading the workspace', (options) => client.getWorkspace(options));
       return { kind: 'rejected' };
     } catch (error) {
       signal.throwIfAborted();

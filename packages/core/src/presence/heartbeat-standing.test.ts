@@ -4,7 +4,7 @@ import { hanging, refused, refusing, removed, unreachable } from '../../test/pre
 import { ONBOARD_AGAIN } from './presence-machine.ts';
 
 describe('outage', () => {
-  it('of ten minutes is told once, and its end once; then the agent registers again', async () => {
+  it('of ten minutes: its start and end are reported once; then the agent registers again', async () => {
     const stage = await new HeartbeatStage().start();
     await stage.clock.advance(60_000);
     stage.port.goDown();
@@ -16,17 +16,17 @@ describe('outage', () => {
     await stage.clock.advance(120_000);
     expect(stage.changes).toEqual(['started', 'degraded', 'recovered']);
     expect(stage.loop.consecutiveFailures).toBe(0);
-    expect(stage.port.asked).toEqual(['register']);
+    expect(stage.port.calls).toEqual(['register']);
     expect(stage.logger.lines.map(({ level, message }) => `${level}: ${message}`)).toEqual([
       'info: The workspace is online.',
-      'warn: The platform cannot be reached; heartbeats are repeated until it can.',
+      'warn: The platform is unreachable; heartbeats are retried.',
       'info: Registered again.',
-      'info: The platform can be reached again.',
+      'info: The platform is reachable again.',
     ]);
     await stage.stop();
   });
 
-  it('a single failure is not told, and a short outage needs no registration', async () => {
+  it('a single failure is not reported, and after a short outage the agent does not register again', async () => {
     const stage = new HeartbeatStage();
     let count = 0;
     stage.port.onHeartbeat = () => {
@@ -43,11 +43,11 @@ describe('outage', () => {
     stage.port.comeBack();
     await stage.clock.advance(30_000);
     expect(stage.changes).toEqual(['started', 'degraded', 'recovered']);
-    expect(stage.port.asked).toEqual([]);
+    expect(stage.port.calls).toEqual([]);
     await stage.stop();
   });
 
-  it('during a pause changes nothing', async () => {
+  it('during a pause does not end the pause', async () => {
     const stage = new HeartbeatStage();
     stage.port.comeBack({ paused: true });
     await stage.start();
@@ -67,20 +67,20 @@ describe('registering again', () => {
       const stage = new HeartbeatStage();
       stage.port.comeBack({ status });
       await stage.start();
-      expect(stage.port.asked).toEqual(['register']);
+      expect(stage.port.calls).toEqual(['register']);
       await stage.clock.advance(59_000);
-      expect(stage.port.asked).toHaveLength(1);
+      expect(stage.port.calls).toHaveLength(1);
       await stage.clock.advance(1_000);
-      expect(stage.port.asked).toHaveLength(2);
+      expect(stage.port.calls).toHaveLength(2);
       await stage.stop();
     },
   );
 
-  it('after a pause, again after a failure, and not while paused', async () => {
+  it('after a pause, retried after a failure, and not while paused', async () => {
     const stage = await new HeartbeatStage().start();
     stage.port.comeBack({ paused: true });
     await stage.clock.advance(90_000);
-    expect(stage.port.asked).toEqual([]);
+    expect(stage.port.calls).toEqual([]);
     stage.port.comeBack();
     stage.port.onRegister = hanging;
     await stage.clock.advance(30_000);
@@ -88,26 +88,26 @@ describe('registering again', () => {
     await stage.clock.advance(10_000);
     expect(stage.changes).toEqual(['started', 'paused', 'resumed']);
     expect(stage.logger.messages('warn')).toEqual([
-      'Registering again failed; it is tried with a later heartbeat.',
+      'Registering again failed; it is retried with a later heartbeat.',
     ]);
     stage.port.comeBack();
     await stage.clock.advance(90_000);
-    expect(stage.port.asked).toEqual(['register', 'register']);
+    expect(stage.port.calls).toEqual(['register', 'register']);
     await stage.stop();
     expect(stage.clock.pending).toBe(0);
   });
 });
 
-describe('the end', () => {
-  it('three 401 in a row that the workspace confirms: revoked, one error with what to do', async () => {
+describe('final states', () => {
+  it('three consecutive 401 and one when reading the workspace: revoked, with one log line and a hint', async () => {
     const stage = await new HeartbeatStage().start();
     stage.port.refuse();
     await stage.clock.advance(30_000 + 2_000);
     expect(stage.loop.state).toBe('online');
-    expect(stage.port.asked).toEqual([]);
+    expect(stage.port.calls).toEqual([]);
     await stage.clock.advance(5_000);
     expect(await stage.end).toBe('revoked');
-    expect(stage.port.asked).toEqual(['getWorkspace']);
+    expect(stage.port.calls).toEqual(['getWorkspace']);
     expect(stage.changes).toEqual(['started', 'revoked']);
     expect(stage.logger.messages('error')).toEqual([expect.stringContaining(ONBOARD_AGAIN)]);
     expect(stage.clock.pending).toBe(0);
@@ -125,7 +125,7 @@ describe('the end', () => {
     expect(await stage.end).toBe('revoked');
   });
 
-  it('three 401 and the workspace is gone: removed', async () => {
+  it('three 401 and the workspace was removed: removed', async () => {
     const stage = await new HeartbeatStage().start();
     stage.port.refuse(() => {
       throw removed();
@@ -143,7 +143,7 @@ describe('the end', () => {
     ['500', refusing(500, 'platform_error')],
     ['429', refusing(429, 'rate_limited')],
     ['silence', hanging],
-  ])('three 401 and %s: the question stays open until the platform answers', async (_name, explanation) => {
+  ])('three 401 and %s: undecided until the platform responds', async (_name, explanation) => {
     const stage = await new HeartbeatStage().start();
     stage.port.refuse(explanation);
     await stage.clock.advance(120_000);
@@ -153,18 +153,18 @@ describe('the end', () => {
     expect(await stage.end).toBe('revoked');
   });
 
-  it('two 401, one success, two 401: no end; an outage between 401s does not clear the count', async () => {
+  it('two 401, one success, two 401: not final; an outage between 401s does not reset the count', async () => {
     const stage = new HeartbeatStage();
-    const answers = [401, 401, 200, 401, 0, 401, 200, 401, 0, 401, 401];
+    const statuses = [401, 401, 200, 401, 0, 401, 200, 401, 0, 401, 401];
     stage.port.onHeartbeat = () => {
-      const status = answers.shift();
+      const status = statuses.shift();
       if (status === 200) return { workspaceStatus: 'online', paused: false };
       throw status === 0 ? unreachable() : refused(401, 'unauthorized');
     };
     stage.port.onGetWorkspace = refusing(401, 'unauthorized');
     await stage.start();
-    while (answers.length > 1) {
-      expect(stage.port.asked).toEqual([]);
+    while (statuses.length > 1) {
+      expect(stage.port.calls).toEqual([]);
       await stage.clock.runNext();
     }
     expect(stage.loop.state).not.toBe('revoked');
@@ -172,7 +172,7 @@ describe('the end', () => {
     expect(await stage.end).toBe('revoked');
   });
 
-  it('a removed workspace at the heartbeat: removed at once', async () => {
+  it('a heartbeat of a removed workspace: removed immediately', async () => {
     const stage = new HeartbeatStage();
     stage.port.onHeartbeat = () => {
       throw removed();
@@ -180,10 +180,10 @@ describe('the end', () => {
     await stage.start();
     expect(await stage.end).toBe('removed');
     expect(stage.changes).toEqual(['removed']);
-    expect(stage.port.beats).toHaveLength(1);
+    expect(stage.port.heartbeats).toHaveLength(1);
   });
 
-  it('a bare 404 never ends it', async () => {
+  it('a 404 without an error code is not final', async () => {
     const stage = await new HeartbeatStage().start();
     stage.port.onHeartbeat = stage.port.onPollState = refusing(404, 'routing_problem');
     await stage.clock.advance(3_600_000);
@@ -196,10 +196,10 @@ describe('the end', () => {
   });
 });
 
-describe('platforms whose heartbeat answer does not tell the state', () => {
+describe('platforms whose heartbeat response does not contain the state', () => {
   const silent = { workspaceStatus: null, paused: null };
 
-  it('are asked for it', async () => {
+  it('are polled for the state', async () => {
     const stage = new HeartbeatStage();
     stage.port.onHeartbeat = () => silent;
     await stage.start();
@@ -215,10 +215,10 @@ describe('platforms whose heartbeat answer does not tell the state', () => {
     ['a bare 404', refusing(404, 'routing_problem')],
     ['an outage', () => Promise.reject(unreachable())],
     ['silence', hanging],
-  ])('a state poll that meets %s leaves a taken heartbeat a success', async (_name, answer) => {
+  ])('a state poll with %s does not fail the heartbeat', async (_name, response) => {
     const stage = new HeartbeatStage();
     stage.port.onHeartbeat = () => silent;
-    stage.port.onPollState = answer;
+    stage.port.onPollState = response;
     await stage.start();
     await stage.clock.advance(60_000);
     expect(stage.changes).toEqual(['started']);
@@ -229,7 +229,7 @@ describe('platforms whose heartbeat answer does not tell the state', () => {
     await stage.stop();
   });
 
-  it('a 401 or a removal at the state poll counts', async () => {
+  it('a 401 or a removal of the state poll counts', async () => {
     const gone = new HeartbeatStage();
     gone.port.onHeartbeat = () => silent;
     gone.port.onPollState = () => Promise.reject(removed());

@@ -60,13 +60,13 @@ describe('stepPresence', () => {
     expect(stepPresence(state, event)).toEqual({ state: next, change });
   });
 
-  it('knows every state and event of the table, and which states are final', () => {
+  it('has all states and events, and the final states', () => {
     expect([...PRESENCE_STATES].sort()).toEqual(Object.keys(TABLE).sort());
     expect([...PRESENCE_EVENTS].sort()).toEqual(Object.keys(TABLE.online).sort());
     expect(PRESENCE_STATES.filter(isFinal)).toEqual(['removed', 'revoked', 'stopped']);
   });
 
-  it('tells a change exactly when the state changes', () => {
+  it('returns a change exactly when the state changes', () => {
     for (const [state, event] of cells) {
       const step = stepPresence(state, event);
       expect(step.change !== null).toBe(step.state !== state);

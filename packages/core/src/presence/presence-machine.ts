@@ -1,12 +1,12 @@
 import type { LogFields, Logger } from '../logging/logger.ts';
 
-/** The state of the agent towards its platform. The last three are final. */
+/** The agent's state as known to the platform. The last three are final. */
 export type PresenceState = 'starting' | 'online' | 'degraded' | 'paused' | 'removed' | 'revoked' | 'stopped';
 
-/** What a heartbeat can find out about the workspace. */
+/** The result of a heartbeat round. */
 export type PresenceEvent = 'alive' | 'paused' | 'unreachable' | 'deleted' | 'rejected' | 'stop';
 
-/** What changed with a step; a state that stays the same is no change. */
+/** Emitted when the state changes. */
 export type PresenceChange =
   | 'started'
   | 'degraded'
@@ -17,7 +17,7 @@ export type PresenceChange =
   | 'revoked'
   | 'stopped';
 
-/** Every state and event, for tables that must be complete. */
+/** All states and events, for exhaustive tests. */
 export const PRESENCE_STATES = [
   'starting',
   'online',
@@ -36,14 +36,13 @@ export const PRESENCE_EVENTS = [
   'stop',
 ] as const satisfies readonly PresenceEvent[];
 
-/** The state after a step, and what changed. */
 export interface PresenceStep {
   readonly state: PresenceState;
   readonly change: PresenceChange | null;
 }
 
 /**
- * The presence state machine, pure.
+ * The transitions of the presence state machine.
  *
  * | state ＼ event | alive | paused | unreachable | deleted | rejected | stop |
  * |---|---|---|---|---|---|---|
@@ -53,9 +52,9 @@ export interface PresenceStep {
  * | paused | online *resumed* | paused | paused | removed | revoked | stopped |
  * | removed, revoked, stopped | same | same | same | same | same | same |
  *
- * `alive`: a heartbeat was taken and the workspace is not paused. `paused`: the platform says so. `unreachable`:
- * no usable answer, a bare 404 included. `deleted`: confirmed removal. `rejected`: three 401 in a row that no
- * removal explains. Pause is sticky and not an end; an outage during a pause does not end it.
+ * `alive`: the heartbeat succeeded and the workspace is not paused. `paused`: the platform reports a pause. `unreachable`:
+ * no valid response, for example a 404 without an error code. `deleted`: confirmed removal. `rejected`: three consecutive
+ * 401 without a removal. An outage during a pause does not end the pause.
  */
 export function stepPresence(state: PresenceState, event: PresenceEvent): PresenceStep {
   if (isFinal(state)) return stay(state);
@@ -76,7 +75,6 @@ export function stepPresence(state: PresenceState, event: PresenceEvent): Presen
   }
 }
 
-/** Whether the state can never change again. */
 export function isFinal(state: PresenceState): boolean {
   return state === 'removed' || state === 'revoked' || state === 'stopped';
 }
@@ -91,7 +89,7 @@ function aliveChange(state: PresenceState): PresenceChange | null {
   return state === 'paused' ? 'resumed' : null;
 }
 
-/** What to do about a workspace that no longer accepts its agent. */
+/** The hint for a workspace that no longer accepts its agent. */
 export const ONBOARD_AGAIN =
   'Create a workspace and a token on the canvas (Tokens tab), set workspaceId and authToken to them, delete the stored token and start again.';
 
@@ -99,16 +97,16 @@ type Level = 'info' | 'warn' | 'error' | 'debug';
 
 const LINES: Readonly<Record<PresenceChange, readonly [Level, string]>> = {
   started: ['info', 'The workspace is online.'],
-  degraded: ['warn', 'The platform cannot be reached; heartbeats are repeated until it can.'],
-  recovered: ['info', 'The platform can be reached again.'],
+  degraded: ['warn', 'The platform is unreachable; heartbeats are retried.'],
+  recovered: ['info', 'The platform is reachable again.'],
   paused: ['info', 'The workspace was paused.'],
   resumed: ['info', 'The workspace was resumed.'],
-  removed: ['error', `The workspace was removed and does not come back. ${ONBOARD_AGAIN}`],
+  removed: ['error', `The workspace was removed, which is final. ${ONBOARD_AGAIN}`],
   revoked: ['error', `The platform refused the token three times in a row: it was revoked. ${ONBOARD_AGAIN}`],
   stopped: ['debug', 'Heartbeats stopped.'],
 };
 
-/** Writes the one line a change deserves. */
+/** Writes one log line per change. */
 export function reportPresence(logger: Logger, change: PresenceChange, error: unknown): void {
   const [level, sentence] = LINES[change];
   const fields: LogFields = error === undefined || change === 'stopped' ? {} : { error };

@@ -7,10 +7,10 @@ import { withDeadline } from '../time/deadline.ts';
 import type { PresenceState } from './presence-machine.ts';
 
 const LONG_OUTAGE_MS = 60_000;
-const NOT_AGAIN_WITHIN_MS = 60_000;
+const MIN_INTERVAL_MS = 60_000;
 const REGISTER_TIMEOUT_MS = 10_000;
 const NEEDS_REGISTRATION: ReadonlySet<string | null> = new Set(['awaiting_agent', 'offline', 'provisioning']);
-/** A longer `Retry-After` is cut to this. */
+/** Limit for the platform's `Retry-After`. */
 const LONGEST_RETRY_AFTER_MS = 60_000;
 
 export interface RegisterWithRetryOptions {
@@ -19,13 +19,13 @@ export interface RegisterWithRetryOptions {
   readonly logger: Logger;
   readonly random: RandomSource;
   readonly signal: AbortSignal;
-  /** Called at the first failure that is worth a retry. */
+  /** Called after the first failure that is retried. */
   readonly onUnreachable: (error: unknown) => void;
 }
 
 /**
- * Registers, for as long as it takes: a platform that is down is waited for. What waiting cannot
- * repair, such as a token that is not accepted, rejects at once.
+ * Registers; retries without limit while the platform is unreachable. Other errors, such as a token that is not accepted,
+ * reject immediately.
  */
 export async function registerWithRetry(options: RegisterWithRetryOptions): Promise<void> {
   const { client, clock, logger, random, signal, onUnreachable } = options;
@@ -38,7 +38,7 @@ export async function registerWithRetry(options: RegisterWithRetryOptions): Prom
       signal.throwIfAborted();
       if (!isWorthRetrying(error)) throw error;
       if (attempt === 1) {
-        logger.warn({ error }, 'The platform cannot be reached; registering is retried until it can.');
+        logger.warn({ error }, 'The platform is unreachable; the registration is retried.');
         onUnreachable(error);
       }
       const requestedMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
@@ -59,8 +59,9 @@ export interface ReregistrationOptions {
 }
 
 /**
- * Registers again where a heartbeat alone may not bring the workspace back: after a pause, after an outage longer
- * than a minute, and when the platform takes heartbeats and still does not call it online. At most once a minute; a failure is logged and tried again with a later heartbeat.
+ * Registers again when a heartbeat alone may not set the workspace online: after a pause, after an outage longer than a
+ * minute, and when the platform accepts heartbeats but does not report it as online. At most once a minute; a failure is
+ * logged and retried with a later heartbeat.
  */
 export class Reregistration {
   readonly #options: ReregistrationOptions;
@@ -72,12 +73,12 @@ export class Reregistration {
     this.#options = options;
   }
 
-  /** Call after each round that failed. */
+  /** Call after each failed round. */
   afterFailure(): void {
     this.#failingSince ??= this.#options.clock.monotonic();
   }
 
-  /** Call after each round that was taken, with the state before it. Rejects only with the signal's reason. */
+  /** Call after each successful round, with the state before it. Rejects only with the signal's reason. */
   async afterAlive(
     before: PresenceState,
     now: { readonly paused: boolean; readonly status: string | null },
@@ -94,7 +95,7 @@ export class Reregistration {
     }
     if (!this.#isNeeded && !NEEDS_REGISTRATION.has(now.status)) return;
     const sinceLastMs = clock.monotonic() - (this.#lastTriedAt ?? Number.NEGATIVE_INFINITY);
-    if (sinceLastMs >= NOT_AGAIN_WITHIN_MS) await this.#register(signal);
+    if (sinceLastMs >= MIN_INTERVAL_MS) await this.#register(signal);
   }
 
   async #register(signal: AbortSignal): Promise<void> {
@@ -108,7 +109,7 @@ export class Reregistration {
     } catch (error) {
       signal.throwIfAborted();
       this.#isNeeded = true;
-      logger.warn({ error }, 'Registering again failed; it is tried with a later heartbeat.');
+      logger.warn({ error }, 'Registering again failed; it is retried with a later heartbeat.');
     }
   }
 }

@@ -36,7 +36,7 @@ describe('runHeartbeatLoop', () => {
   it('resolves with stopped when the signal aborts, before or later; an outage does not end it', async () => {
     const early = new LoopClient();
     expect(await run(early, { signal: AbortSignal.abort() })).toBe('stopped');
-    expect(early.beats).toEqual([]);
+    expect(early.heartbeats).toEqual([]);
     const client = new LoopClient();
     client.goDown();
     const abort = new AbortController();
@@ -47,7 +47,7 @@ describe('runHeartbeatLoop', () => {
     expect(client.clock.pending).toBe(0);
   });
 
-  it('repeats the report before when taskSupplier throws', async () => {
+  it('sends the previous report again when taskSupplier throws', async () => {
     const client = new LoopClient();
     const abort = new AbortController();
     const reports: (() => TaskReport)[] = [
@@ -61,13 +61,19 @@ describe('runHeartbeatLoop', () => {
     const running = run(client, { signal: abort.signal, taskSupplier });
     await client.clock.advance(60_000);
     expect(
-      client.beats.map(({ metrics }) => [metrics.currentTask, metrics.activeTasks, metrics.uptimeSeconds]),
+      client.heartbeats.map(({ metrics }) => [
+        metrics.currentTask,
+        metrics.activeTasks,
+        metrics.uptimeSeconds,
+      ]),
     ).toEqual([
       ['reading', 2, 0],
       ['reading', 2, 30],
       ['', 0, 60],
     ]);
-    expect(client.logger.messages('warn')).toEqual(['taskSupplier threw; the report before is repeated.']);
+    expect(client.logger.messages('warn')).toEqual([
+      'taskSupplier failed; the previous report is sent again.',
+    ]);
     abort.abort();
     await running;
   });
@@ -85,7 +91,7 @@ describe('runHeartbeatLoop', () => {
     const abort = new AbortController();
     const running = run(client, { signal: abort.signal, taskSupplier: () => report as TaskReport });
     await client.clock.advance(30_000);
-    const seen = client.beats.map(({ metrics }) => [metrics.currentTask, metrics.activeTasks]);
+    const seen = client.heartbeats.map(({ metrics }) => [metrics.currentTask, metrics.activeTasks]);
     expect(seen).toEqual([expected, expected]);
     abort.abort();
     expect(await running).toBe('stopped');

@@ -5,30 +5,29 @@ import type { RandomSource } from '../time/backoff.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import { DEFAULT_HEARTBEAT_INTERVAL_MS, HeartbeatLoop } from './heartbeat-loop.ts';
 
-/** How a loop ended: the workspace was paused or removed, its token revoked, or the loop was stopped. */
+/** Why a loop ended: the workspace was paused or removed, its token was revoked, or the loop was stopped. */
 export type LoopOutcome = 'paused' | 'removed' | 'revoked' | 'stopped';
 
-/** The work of an agent that handles it itself. */
+/** The current work of an agent that uses only the heartbeat loop. */
 export interface TaskReport {
   readonly currentTask?: string | undefined;
   readonly activeTasks?: number | undefined;
 }
 
-/** Options of {@link runHeartbeatLoop}. */
 export interface HeartbeatLoopRunOptions {
-  /** Ends the loop, which then resolves with `stopped`. */
+  /** Stops the loop, which then resolves with `stopped`. */
   signal?: AbortSignal | undefined;
-  /** Asked before each heartbeat. When it throws, the report before is repeated. */
+  /** Called before each heartbeat. When it throws, the previous report is sent again. */
   taskSupplier?: (() => TaskReport) | undefined;
-  /** Longest time from one heartbeat to the next, in milliseconds, 1 000–30 000. @default 30_000 */
+  /** Maximum time from one heartbeat to the next, in milliseconds, 1 000–30 000. @default 30_000 */
   heartbeatIntervalMs?: number | undefined;
   /** Source of jitter, from 0 to 1. @default Math.random */
   random?: RandomSource | undefined;
 }
 
 /**
- * Sends heartbeats and watches the state until the workspace is paused or removed, the token is revoked, or the
- * signal aborts. An outage of the platform does not end it. Register first.
+ * Sends heartbeats and monitors the state until the workspace is paused or removed, the token is revoked, or the signal
+ * aborts. Outages of the platform do not end it. Register before.
  * @throws ConfigurationError for an interval outside 1 000–30 000 ms.
  */
 export async function runHeartbeatLoop(
@@ -45,7 +44,7 @@ export async function runHeartbeatLoop(
       const report = options.taskSupplier?.();
       if (report) tasks = readReport(report);
     } catch (error) {
-      logger.warn({ error }, 'taskSupplier threw; the report before is repeated.');
+      logger.warn({ error }, 'taskSupplier failed; the previous report is sent again.');
     }
     const uptimeSeconds = Math.floor((clock.monotonic() - startedAt) / 1_000);
     return { ...tasks, errorRate: 0, sampleError: '', uptimeSeconds };
@@ -76,7 +75,7 @@ function readReport(report: TaskReport): Pick<HeartbeatMetrics, 'currentTask' | 
   };
 }
 
-/** The interval in milliseconds; later than 30 s is refused, because the platform relies on it. */
+/** More than 30 s is refused, because the platform would report the agent as offline. */
 export function checkHeartbeatInterval(value: number | undefined): number {
   return checkNumber('heartbeatIntervalMs', value ?? DEFAULT_HEARTBEAT_INTERVAL_MS, {
     min: 1_000,

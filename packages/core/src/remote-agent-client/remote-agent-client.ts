@@ -8,7 +8,7 @@ import {
 } from '../presence/run-heartbeat-loop.ts';
 
 /**
- * One agent's client: a method per endpoint of its platform, and the two loops that keep it running.
+ * The client of an agent: a method per endpoint of the platform, the heartbeat loop and the agent loop.
  *
  * @example
  * const client = new RemoteAgentClient({ workspaceId, platformUrl });
@@ -17,8 +17,8 @@ import {
  */
 export class RemoteAgentClient extends PlatformClient {
   /**
-   * Sends heartbeats until the workspace is paused or removed, its token is revoked, or the signal aborts. For an
-   * agent that receives its work elsewhere; register first.
+   * Sends heartbeats until the workspace is paused or removed, its token is revoked, or the signal aborts. For an agent
+   * that receives its work from elsewhere. Register before.
    */
   runHeartbeatLoop(options: HeartbeatLoopRunOptions = {}): Promise<LoopOutcome> {
     return runHeartbeatLoop(this, options);
@@ -26,8 +26,7 @@ export class RemoteAgentClient extends PlatformClient {
 
   /**
    * Registers, sends heartbeats, receives messages and answers them until the workspace is paused or removed, the
-   * token is revoked, or the signal aborts. For a program that keeps running through a pause, use
-   * `createRemoteAgent`.
+   * token is revoked, or the signal aborts. For an agent that stays running during a pause, use `createRemoteAgent`.
    */
   runAgentLoop(
     onMessage: MessageHandler<RemoteAgentClient>,

@@ -5,12 +5,12 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const HEADER_VALUE = /^[\x20-\x7e]+$/;
 
-/** A workspace id in lower case; anything but a UUID is refused, because it becomes part of paths. */
+/** Returns the id in lower case. Only UUIDs are accepted, because the id becomes part of paths. */
 export function checkWorkspaceId(value: string | undefined): string {
   const text = value?.trim();
   if (!text)
     throw new ConfigurationError(`${nameOption('workspaceId')} is missing.`, {
-      hint: 'Set it to the id that POST /workspaces answered.',
+      hint: 'Set it to the id that POST /workspaces returned.',
     });
   if (!UUID.test(text)) {
     throw new ConfigurationError(`${nameOption('workspaceId')} must be a UUID, got ${show(text)}.`);
@@ -18,7 +18,6 @@ export function checkWorkspaceId(value: string | undefined): string {
   return text.toLowerCase();
 }
 
-/** A platform's base address without trailing slashes, query or fragment; credentials in it are refused. */
 export function checkPlatformUrl(value: string | undefined): URL {
   const text = value?.trim();
   if (!text)
@@ -28,7 +27,7 @@ export function checkPlatformUrl(value: string | undefined): URL {
   return checkHttpUrl(text, 'platformUrl');
 }
 
-/** An http(s) URL without user info. */
+/** Accepts http and https URLs without user info. */
 export function checkHttpUrl(text: string, option: EnvironmentOption): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
@@ -42,7 +41,7 @@ export function checkHttpUrl(text: string, option: EnvironmentOption): URL {
   return url;
 }
 
-/** A text that can stand in a header: visible ASCII, so that no line break can forge another header. */
+/** Accepts printable ASCII only, so that a line break cannot add another header. */
 export function checkHeaderValue(value: string | undefined, option: EnvironmentOption): string | undefined {
   const text = value?.trim();
   if (!text) return undefined;
@@ -52,16 +51,15 @@ export function checkHeaderValue(value: string | undefined, option: EnvironmentO
   return text;
 }
 
-/** What a number may be. */
 export interface NumberBounds {
   readonly min: number;
-  /** @default the longest time a timer can wait, 2^31 - 1 ms */
+  /** @default 2^31 - 1, the maximum delay of a timer in milliseconds */
   readonly max?: number;
   /** @default false */
   readonly isInteger?: boolean;
 }
 
-/** What is wrong with a number, as one sentence that names it; `null` when it is within the bounds. */
+/** Returns an error message that names the number, or `null` if it is within the bounds. */
 export function numberProblem(name: string, value: number, bounds: NumberBounds): string | null {
   const { min, max = MAX_TIMEOUT_MS, isInteger = false } = bounds;
   const isInside = typeof value === 'number' && value >= min && value <= max;
@@ -70,7 +68,7 @@ export function numberProblem(name: string, value: number, bounds: NumberBounds)
 }
 
 /**
- * A number option within its bounds.
+ * Returns the number if it is within the bounds.
  * @throws ConfigurationError naming the option.
  */
 export function checkNumber(option: string, value: number, bounds: NumberBounds): number {

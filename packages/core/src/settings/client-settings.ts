@@ -9,45 +9,44 @@ import { type Environment, nameOption, readOption } from './environment.ts';
 const DEFAULT_PEER_CACHE_TTL_MS = 300_000;
 const DEFAULT_PEER_CACHE_SIZE = 1_000;
 
-/** Who the agent is and how it is reached, besides how it reaches the platform. */
+/** Identity and reachability of the agent, in addition to the connection to the platform. */
 export interface ClientOptions extends ConnectionOptions {
   /**
-   * The workspace's UUID, as `POST /workspaces` answered it. Environment: `MOLECULE_WORKSPACE_ID`, `WORKSPACE_ID`.
+   * The workspace's UUID, as returned by `POST /workspaces`. Environment: `MOLECULE_WORKSPACE_ID`, `WORKSPACE_ID`.
    */
   workspaceId?: string | undefined;
   /**
-   * A token the workspace already has; used before a stored one, and never written to disk by itself.
+   * A token of the workspace. Takes precedence over a stored one and is never written to disk.
    * Environment: `MOLECULE_WORKSPACE_TOKEN`.
    */
   authToken?: string | undefined;
   /**
-   * Operator credential for a first registration without a token. It is sent to `/registry/register` only and
-   * never stored. Environment: `MOLECULE_ADMIN_TOKEN`.
+   * Operator credential for a first registration without a token. Sent to `/registry/register` only and never stored. Environment: `MOLECULE_ADMIN_TOKEN`.
    */
   adminToken?: string | undefined;
-  /** What the agent says about itself. @default `{ name: 'remote-agent-<first 8 of the id>' }` */
+  /** Describes the agent to others. @default `{ name: 'remote-agent-<first 8 of the id>' }` */
   agentCard?: AgentCard | undefined;
   /**
-   * Where the platform can reach this agent; left out means it cannot, and messages are polled.
+   * The URL under which the platform can reach this agent. Without it, messages are polled.
    * Environment: `MOLECULE_REPORTED_URL`.
    */
   reportedUrl?: string | undefined;
-  /** How messages arrive. @default `'push'` with `reportedUrl`, otherwise `'poll'` */
+  /** @default `'push'` with `reportedUrl`, otherwise `'poll'` */
   deliveryMode?: DeliveryMode | undefined;
   /**
-   * Folder for the token and other private state, created with mode 0700.
+   * Folder for the token and other private files, created with mode 0700.
    * Environment: `MOLECULE_STATE_DIR`. @default `~/.molecule/<workspaceId>`
    */
   stateDirectory?: string | undefined;
-  /** Longest wait for a peer's answer, in milliseconds; the platform holds the call a little shorter. @default 30_000 */
+  /** Time limit of a call to a peer, in milliseconds; the platform holds the call slightly shorter. @default 30_000 */
   callTimeoutMs?: number | undefined;
-  /** How long a peer's address is remembered, in milliseconds. @default 300_000 */
+  /** How long a peer's URL is cached, in milliseconds. @default 300_000 */
   peerCacheTtlMs?: number | undefined;
-  /** How many peer addresses are remembered. @default 1_000 */
+  /** Maximum number of cached peer URLs. @default 1_000 */
   peerCacheSize?: number | undefined;
 }
 
-/** {@link ClientOptions} after checking: complete and frozen. */
+/** Validated {@link ClientOptions} with all defaults applied; frozen. */
 export interface ClientSettings extends ConnectionSettings {
   readonly workspaceId: string;
   readonly authToken: string | null;
@@ -65,7 +64,7 @@ export interface ClientSettings extends ConnectionSettings {
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
 
 /**
- * Checks the options of an agent and fills in what is missing, first from `env`, then from defaults.
+ * Validates the options of an agent. Missing values are taken from `env`, then from the defaults.
  * @throws ConfigurationError naming the option and its environment variables.
  */
 export function resolveClientSettings(options: ClientOptions, env: Environment): ClientSettings {

@@ -9,49 +9,48 @@ const DEFAULT_MESSAGE_TIMEOUT_MS = 15_000;
 const DEFAULT_MAX_RETRIES = 3;
 const DEFAULT_MAX_RETRY_AFTER_MS = 30_000;
 const DEFAULT_MAX_CONNECTIONS = 64;
-const DEFAULT_MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+const DEFAULT_MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 
-/** How a platform is reached; shared by `RemoteAgentClient` and `OperatorClient`. */
+/** The connection to a platform; shared by `RemoteAgentClient` and `OperatorClient`. */
 export interface ConnectionOptions {
   /**
-   * Base URL of the platform, for example `https://acme.example`. Trailing slashes do not matter.
+   * Base URL of the platform, for example `https://acme.example`. Trailing slashes are ignored.
    * Environment: `MOLECULE_PLATFORM_URL`, `PLATFORM_URL`.
    */
   platformUrl?: string | undefined;
   /** Organisation id, sent as `X-Molecule-Org-Id` on every request. Environment: `MOLECULE_ORG_ID`, `ORG_ID`. */
   orgId?: string | undefined;
   /**
-   * The `Origin` header: left out means the platform's own origin, `null` sends none, any other text is sent as
-   * given. Environment: `MOLECULE_ORIGIN`.
+   * The `Origin` header; `null` sends none. Environment: `MOLECULE_ORIGIN`. @default the platform's own origin
    */
   origin?: string | null | undefined;
-  /** Longest wait for one attempt of an ordinary request, in milliseconds. @default 10_000 */
+  /** Time limit of one attempt of an ordinary request, in milliseconds. @default 10_000 */
   requestTimeoutMs?: number | undefined;
-  /** Longest wait for one attempt to read the feed, reply or notify, in milliseconds. @default 15_000 */
+  /** Time limit of one attempt to read the feed, reply or notify, in milliseconds. @default 15_000 */
   messageTimeoutMs?: number | undefined;
-  /** How often a request that is safe to repeat is repeated after 429, 502, 503, 504 or a connection error. @default 3 */
+  /** Number of retries after 429, 502, 503, 504 or a connection error, for requests that are safe to repeat. @default 3 */
   maxRetries?: number | undefined;
-  /** A longer `Retry-After` ends the retries and is reported on the error, in milliseconds. @default 30_000 */
+  /** A longer `Retry-After` is not waited for but reported by the error, in milliseconds. @default 30_000 */
   maxRetryAfterMs?: number | undefined;
-  /** Most connections to the platform at the same time; further requests queue. @default 64 */
+  /** Maximum number of connections to the platform; further requests are queued. @default 64 */
   maxConnections?: number | undefined;
-  /** Answers larger than this are refused, in bytes. @default 16 MiB */
-  maxAnswerBytes?: number | undefined;
-  /** Where to log. Credentials are removed before. @default silent */
+  /** Larger responses are rejected with `response_too_large`, in bytes. @default 16 MiB */
+  maxResponseBytes?: number | undefined;
+  /** Credentials are redacted before logging. @default no output */
   logger?: Logger | undefined;
-  /** @default the clock of this machine */
+  /** @default the system clock */
   clock?: Clock | undefined;
   /** Source of jitter, from 0 to 1. @default Math.random */
   random?: RandomSource | undefined;
 }
 
-/** {@link ConnectionOptions} after checking: complete and frozen. */
+/** Validated {@link ConnectionOptions} with all defaults applied; frozen. */
 export interface ConnectionSettings {
   /** Without trailing slash. */
   readonly platformUrl: string;
-  /** Scheme, host and port: the only place a credential is ever sent to. */
+  /** Scheme, host and port. Credentials are sent to this origin only. */
   readonly platformOrigin: string;
-  /** Path in front of every route; `''` for most platforms. */
+  /** Path prefix of every route; `''` for most platforms. */
   readonly basePath: string;
   readonly orgId: string | null;
   /** The `Origin` header, or `null` for none. */
@@ -61,14 +60,14 @@ export interface ConnectionSettings {
   readonly maxRetries: number;
   readonly maxRetryAfterMs: number;
   readonly maxConnections: number;
-  readonly maxAnswerBytes: number;
+  readonly maxResponseBytes: number;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: RandomSource;
 }
 
 /**
- * Checks {@link ConnectionOptions} and fills in what is missing.
+ * Validates {@link ConnectionOptions}. Missing values are taken from `env`, then from the defaults.
  * @throws ConfigurationError naming the option and its environment variables.
  */
 export function resolveConnection(options: ConnectionOptions, env: Environment): ConnectionSettings {
@@ -81,7 +80,7 @@ export function resolveConnection(options: ConnectionOptions, env: Environment):
       | 'maxRetries'
       | 'maxRetryAfterMs'
       | 'maxConnections'
-      | 'maxAnswerBytes',
+      | 'maxResponseBytes',
     fallback: number,
     bounds: NumberBounds,
   ): number => checkNumber(option, options[option] ?? fallback, bounds);
@@ -100,7 +99,7 @@ export function resolveConnection(options: ConnectionOptions, env: Environment):
       max: 65_535,
       isInteger: true,
     }),
-    maxAnswerBytes: number('maxAnswerBytes', DEFAULT_MAX_ANSWER_BYTES, {
+    maxResponseBytes: number('maxResponseBytes', DEFAULT_MAX_RESPONSE_BYTES, {
       min: 1024,
       max: 2 ** 30,
       isInteger: true,

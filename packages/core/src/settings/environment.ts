@@ -1,12 +1,11 @@
-/** Environment variables, as they are passed in. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The environment of this process. The only place of this package that reads it. */
+/** The only place in this package that reads the environment. */
 export function processEnvironment(): Environment {
   return process.env;
 }
 
-/** The variables that stand in for an option, in order of preference. Blank values count as unset. */
+/** The environment variables of each option, in order of precedence. Blank values count as unset. */
 export const ENVIRONMENT_VARIABLES = {
   platformUrl: ['MOLECULE_PLATFORM_URL', 'PLATFORM_URL'],
   workspaceId: ['MOLECULE_WORKSPACE_ID', 'WORKSPACE_ID'],
@@ -20,10 +19,9 @@ export const ENVIRONMENT_VARIABLES = {
   operatorKey: ['MOLECULE_OPERATOR_KEY', 'ADMIN_TOKEN'],
 } as const;
 
-/** Options that an environment variable can stand in for. */
 export type EnvironmentOption = keyof typeof ENVIRONMENT_VARIABLES;
 
-/** The option's value, else that of its first variable that is set and not blank; trimmed. */
+/** Returns the option's value, else the trimmed value of the first variable that is set and not blank. */
 export function readOption(
   option: EnvironmentOption,
   value: string | undefined,
@@ -37,7 +35,7 @@ export function readOption(
   return undefined;
 }
 
-/** How a message names a setting: "platformUrl (or MOLECULE_PLATFORM_URL, PLATFORM_URL)". */
+/** The name of a setting in messages, such as "platformUrl (or MOLECULE_PLATFORM_URL, PLATFORM_URL)". */
 export function nameOption(option: EnvironmentOption): string {
   return `${option} (or ${ENVIRONMENT_VARIABLES[option].join(', ')})`;
 }

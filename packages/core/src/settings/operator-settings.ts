@@ -3,7 +3,6 @@ import { checkHeaderValue } from './checked-values.ts';
 import { type ConnectionOptions, type ConnectionSettings, resolveConnection } from './connection-settings.ts';
 import { type Environment, nameOption, readOption } from './environment.ts';
 
-/** How an operator reaches a platform. */
 export interface OperatorClientOptions extends ConnectionOptions {
   /**
    * The operator key (`ADMIN_TOKEN` in production) or an org key; `null` sends none, which only a platform in dev
@@ -12,7 +11,7 @@ export interface OperatorClientOptions extends ConnectionOptions {
   operatorKey?: string | null | undefined;
 }
 
-/** {@link OperatorClientOptions} after checking: complete and frozen. */
+/** Validated {@link OperatorClientOptions} with all defaults applied; frozen. */
 export interface OperatorSettings extends ConnectionSettings {
   readonly operatorKey: string | null;
 }

@@ -1,5 +1,5 @@
-/** The version of this package; a test holds it equal to package.json. */
+/** The version in package.json; a test compares both. */
 export const SDK_VERSION = '0.0.0';
 
-/** What every request says about its sender. */
+/** The `User-Agent` header. */
 export const USER_AGENT = `molecule-sdk-ts/${SDK_VERSION}`;

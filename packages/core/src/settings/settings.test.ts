@@ -10,7 +10,7 @@ import { SDK_VERSION } from './sdk-version.ts';
 const least = { workspaceId: SELF, platformUrl: 'http://localhost:8080' };
 
 describe('resolveClientSettings', () => {
-  it('fills in every default and freezes', () => {
+  it('applies all defaults and freezes', () => {
     const settings = resolveClientSettings({ ...least, platformUrl: 'HTTPS://Acme.Example:443/base///' }, {});
     expect(settings).toMatchObject({
       workspaceId: SELF,
@@ -35,7 +35,7 @@ describe('resolveClientSettings', () => {
     expect(Object.values(settings)).not.toContain(undefined);
   });
 
-  it('reads the environment, where options are missing', () => {
+  it('reads missing options from the environment', () => {
     const env = {
       PLATFORM_URL: 'http://second:1',
       MOLECULE_PLATFORM_URL: ' http://first:1 ',
@@ -62,13 +62,13 @@ describe('resolveClientSettings', () => {
     );
   });
 
-  it('sends any origin as given, the platform origin by default, none for null', () => {
+  it('uses a configured origin, the platform origin by default, none for null', () => {
     expect(resolveClientSettings({ ...least, origin: 'my-agent/1.0' }, {}).origin).toBe('my-agent/1.0');
     expect(resolveClientSettings({ ...least, origin: null }, { MOLECULE_ORIGIN: 'x' }).origin).toBeNull();
     expect(resolveClientSettings(least, {}).origin).toBe('http://localhost:8080');
   });
 
-  it('pushes with a reported URL', () => {
+  it('uses push with a reported URL', () => {
     expect(
       resolveClientSettings({ ...least, reportedUrl: 'https://agent.example/a2a' }, {}).deliveryMode,
     ).toBe('push');
@@ -99,7 +99,7 @@ describe('resolveClientSettings', () => {
 });
 
 describe('resolveOperatorSettings', () => {
-  it('takes a key, its variable, or an explicit null', () => {
+  it('accepts a key, its variable, or an explicit null', () => {
     const platformUrl = 'http://p';
     expect(resolveOperatorSettings({ platformUrl, operatorKey: 'key-1' }, {}).operatorKey).toBe('key-1');
     expect(resolveOperatorSettings({ platformUrl }, { ADMIN_TOKEN: 'key-2' }).operatorKey).toBe('key-2');

@@ -12,19 +12,18 @@ const ABANDONED_AFTER_MS = 60_000;
 const hasModes = process.platform !== 'win32';
 const noFollow = hasModes ? constants.O_NOFOLLOW : 0;
 
-/** Options of {@link readPrivateFile}. */
 export interface ReadPrivateFileOptions {
-  /** A larger file is refused, in bytes. @default 1 MiB */
+  /** Larger files are refused, in bytes. @default 1 MiB */
   maxBytes?: number | undefined;
-  /** Replaces bytes that are not UTF-8, which a write cut short can leave, instead of refusing the file. @default false */
+  /** Replaces invalid UTF-8, which an interrupted write can leave, instead of refusing the file. @default false */
   isMalformedAllowed?: boolean | undefined;
-  /** Gets a warning when group or other may read the file. */
+  /** Receives a warning if group or others may read the file. */
   logger?: Logger | undefined;
 }
 
 /**
- * Reads a private text file: `undefined` when it does not exist. A symbolic link, a folder, a file that is too
- * large or not UTF-8 is refused.
+ * Reads a private text file; `undefined` if it does not exist. Symbolic links, folders, files that are too large and
+ * files that are not UTF-8 are refused.
  * @throws MoleculeError `storage_failed`
  */
 export async function readPrivateFile(
@@ -48,7 +47,7 @@ export async function readPrivateFile(
     if (hasModes && (mode & GROUP_OR_OTHER_READ) !== 0) {
       options.logger?.warn(
         { path, mode: (mode & 0o777).toString(8) },
-        'A private file can be read by others: chmod 600 it.',
+        'A private file is readable by other users: run chmod 600.',
       );
     }
     return new TextDecoder('utf-8', { fatal: options.isMalformedAllowed !== true }).decode(
@@ -66,9 +65,9 @@ export async function readPrivateFile(
 }
 
 /**
- * Writes a private text file so that a reader, and whoever comes after a crash, sees the old text or the new one
- * and never a part: a new file of mode 0600 beside it, flushed to disk, renamed over it. Missing folders are
- * created with mode 0700; existing ones keep theirs. A symbolic link at `path` is refused.
+ * Replaces a private text file atomically: writes a temporary file of mode 0600, flushes it to disk and renames it.
+ * Missing folders are created with mode 0700; the mode of existing ones is not changed. A symbolic link at `path` is
+ * refused.
  * @throws MoleculeError `storage_failed`
  */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
@@ -87,8 +86,8 @@ export async function writePrivateFile(path: string, text: string): Promise<void
 }
 
 /**
- * Adds text at the end of an existing private file and flushes it to disk. A crash, or a failure, can leave a part
- * of the text at the end. A missing file is an error, because whoever appends relies on what was before.
+ * Appends text to an existing private file and flushes it to disk. After a crash or a failure, part of the text can be at
+ * the end of the file. A missing file is an error, because the appended text depends on the earlier content.
  * @throws MoleculeError `storage_failed`
  */
 export async function appendPrivateFile(path: string, text: string): Promise<void> {
@@ -105,7 +104,7 @@ export async function appendPrivateFile(path: string, text: string): Promise<voi
   }
 }
 
-/** Removes what writers that died left beside `path`, once it is a minute old. Never throws. */
+/** Removes temporary files older than a minute that crashed writers of `path` left. Never throws. */
 export async function removeAbandonedTemporaries(path: string, nowMs: number): Promise<void> {
   const folder = dirname(path);
   const prefix = `.${basename(path)}.`;
@@ -130,7 +129,7 @@ async function writeAndFlush(path: string, text: string): Promise<void> {
   }
 }
 
-/** Makes a rename survive a power cut; systems that cannot flush a folder are left alone. */
+/** Makes a rename survive a power failure, on systems that can flush a folder. */
 async function flushFolder(folder: string): Promise<void> {
   const handle = await open(folder, constants.O_RDONLY).catch(() => undefined);
   await handle?.sync().catch(() => {});
@@ -151,14 +150,14 @@ async function describe(file: FileHandle): Promise<{ size: number; mode: number;
 }
 
 function linkRefused(path: string, cause?: unknown): Error {
-  return storageError('A symbolic link is not followed', path, cause);
+  return storageError('A symbolic link is refused', path, cause);
 }
 
 function storageFailure(what: string, path: string, cause: unknown): Error {
   return cause instanceof Error && cause.name === 'MoleculeError' ? cause : storageError(what, path, cause);
 }
 
-/** Makes the error of a private file that cannot be used; names the path, never the content. */
+/** Creates an error that contains the path, never the content of the file. */
 export function storageError(what: string, path: string, cause?: unknown): MoleculeError {
   const code = errnoOf(cause);
   return new MoleculeError(`${what}: ${path}${code === undefined ? '' : ` (${code})`}`, {
@@ -176,7 +175,7 @@ export function errnoOf(error: unknown): string | undefined {
 
 function hintFor(code: string | undefined): string {
   if (code === 'EACCES' || code === 'EPERM')
-    return 'The user of this process may not use it: correct owner or mode.';
+    return 'The user of this process has no permission: correct owner or mode.';
   if (code === 'EROFS') return 'The file system is read-only: set stateDirectory to a writable folder.';
   if (code === 'ENOSPC') return 'The disk is full.';
   return 'Check the folder, or set stateDirectory to another one.';

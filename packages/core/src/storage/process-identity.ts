@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { errnoOf } from './private-file.ts';
 
-/** What {@link processStart} returns where the system does not say. */
+/** Returned by {@link processStart} if the system does not provide the start time. */
 export const UNKNOWN_START = '-';
 
 /**
- * When a process started, in the system's own words (Linux: which boot, and how many ticks after it), or `-`. With
- * the process id it distinguishes a process from a later one that got the same id. Never rejects.
+ * Identifies the start of a process (Linux: boot id and ticks since the boot), or `-`. Together with the process id it
+ * distinguishes a process from a later one with the same id. Never rejects.
  */
 export async function processStart(pid: number): Promise<string> {
   try {
@@ -14,7 +14,7 @@ export async function processStart(pid: number): Promise<string> {
       readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
       readFile(`/proc/${pid}/stat`, 'utf8'),
     ]);
-    // The program's name stands in brackets and may hold anything; the start is field 22.
+    // The program name is in parentheses and may contain any character; the start time is field 22.
     const ticks = facts.slice(facts.lastIndexOf(')') + 2).split(' ')[19];
     return ticks === undefined ? UNKNOWN_START : `${boot.trim()}:${ticks}`;
   } catch {
@@ -22,7 +22,7 @@ export async function processStart(pid: number): Promise<string> {
   }
 }
 
-/** Whether a process of this host is running, also one of another user. */
+/** Whether a process of this host is running, including those of other users. */
 export function isProcessAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

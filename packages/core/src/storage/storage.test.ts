@@ -27,7 +27,7 @@ describe('withFileLock', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it('takes over an old lock of another host, not a young one', async () => {
+  it('takes over an old lock of another host, not a recent one', async () => {
     const path = join(directory, 'x.lock');
     await mkdir(directory, { recursive: true });
     await writeFile(path, `1 another-host.example uuid`);
@@ -51,7 +51,7 @@ describe('withFileLock', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it('holds one holder at a time', async () => {
+  it('has one owner at a time', async () => {
     const path = join(directory, 'x.lock');
     let inside = 0;
     let most = 0;
@@ -70,7 +70,7 @@ describe('withFileLock', () => {
 });
 
 describe('private files', () => {
-  it('are written whole and read with a limit', async () => {
+  it('are written atomically and read with a size limit', async () => {
     const path = join(directory, 'cursor.json');
     expect(await readPrivateFile(path)).toBeUndefined();
     await writePrivateFile(path, '{"cursor":"ä"}');
@@ -78,7 +78,7 @@ describe('private files', () => {
     await expect(readPrivateFile(path, { maxBytes: 3 })).rejects.toThrow(/too large/);
   });
 
-  it('that cannot be used raise an error about storage, not about credentials', async () => {
+  it('that cannot be used cause storage_failed, not credential_storage_failed', async () => {
     const path = join(directory, 'cursor.json');
     await mkdir(path, { recursive: true });
     for (const failing of [readPrivateFile(path), writePrivateFile(path, '{}')]) {

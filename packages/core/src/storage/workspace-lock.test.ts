@@ -31,7 +31,7 @@ describe('the workspace lock', () => {
     expect(await readdir(folder)).not.toContain('agent.lock');
   });
 
-  it('of another process that lives refuses a second agent and names the process', async () => {
+  it('of a running process refuses a second agent and names the process', async () => {
     await writeFile(lockPath(), `${process.ppid} ${hostname()} mark`);
     const { client, agent } = onDisk();
     await expect(agent.start()).rejects.toMatchObject({
@@ -39,16 +39,16 @@ describe('the workspace lock', () => {
       message: expect.stringContaining(`Process ${process.ppid} `),
       hint: expect.stringContaining(lockPath()),
     });
-    expect([await agent.closed, client.asked, client.clock.pending]).toEqual(['stopped', [], 0]);
+    expect([await agent.closed, client.calls, client.clock.pending]).toEqual(['stopped', [], 0]);
     expect(await readFile(lockPath(), 'utf8')).toBe(`${process.ppid} ${hostname()} mark`);
   });
 
-  it('of another host counts while its owner refreshes it', async () => {
+  it('of another host is valid while it is refreshed', async () => {
     await writeFile(lockPath(), `1 another-host mark`);
     await expect(onDisk().agent.start()).rejects.toMatchObject({ code: 'workspace_in_use' });
   });
 
-  it('of another host is taken over once its owner is silent: a container that moved starts again', async () => {
+  it('of another host is taken over when it is not refreshed: a container moved to another host can start', async () => {
     await writeFile(lockPath(), `1 another-host mark`);
     const silentSince = new Date(Date.now() - 10 * 60_000);
     await utimes(lockPath(), silentSince, silentSince);
@@ -58,7 +58,7 @@ describe('the workspace lock', () => {
     await agent.stop();
   });
 
-  it('is refreshed while it is held, for other hosts that look at its age', async () => {
+  it('is refreshed while it is held', async () => {
     const { client, agent } = onDisk();
     await agent.start();
     const before = new Date(Date.now() - 10 * 60_000);
@@ -77,13 +77,13 @@ describe('the workspace lock', () => {
     await agent.stop();
   });
 
-  it('of a process with its own start still counts', async () => {
+  it('of a running process with the same start time is valid', async () => {
     const start = await processStart(process.ppid);
     await writeFile(lockPath(), `${process.ppid} ${hostname()} mark ${start}`);
     await expect(onDisk().agent.start()).rejects.toMatchObject({ code: 'workspace_in_use' });
   });
 
-  it('of another agent in this process counts, and not any more when that one stopped', async () => {
+  it('of another agent in this process is valid until that agent stops', async () => {
     const first = onDisk();
     await first.agent.start();
     await expect(onDisk().agent.start()).rejects.toMatchObject({ code: 'workspace_in_use' });
@@ -96,7 +96,7 @@ describe('the workspace lock', () => {
   it.each([
     ['a dead process', () => `${spawnSync(process.execPath, ['-e', '']).pid} ${hostname()} mark`],
     ['an earlier process with our id', () => `${process.pid} ${hostname()} mark`],
-    ['nobody', () => ''],
+    ['an empty file', () => ''],
     ['no process', () => `0 ${hostname()} mark`],
     ['something else', () => 'garbage'],
   ])('of %s is taken over', async (_name, mark) => {
@@ -108,7 +108,7 @@ describe('the workspace lock', () => {
     expect(await readdir(folder)).not.toContain('agent.lock');
   });
 
-  it('goes when the start fails, and when stop comes while it is taken', async () => {
+  it('is released when the start fails, and when stop is called during locking', async () => {
     const refused = onDisk();
     refused.client.onRegister = refusing(401, 'unauthorized');
     await expect(refused.agent.start()).rejects.toMatchObject({ code: 'unauthorized' });
@@ -118,24 +118,24 @@ describe('the workspace lock', () => {
     const starting = expect(hurried.agent.start()).rejects.toMatchObject({ code: 'agent_stopped' });
     await hurried.agent.stop();
     await starting;
-    expect(hurried.client.asked).toEqual([]);
+    expect(hurried.client.calls).toEqual([]);
     expect(await readdir(folder)).not.toContain('agent.lock');
   });
 
-  it('leaves the lock alone that somebody else took meanwhile', async () => {
+  it('does not release a lock that another process has taken over', async () => {
     const release = await lockWorkspace(folder, systemClock, new RecordingLogger());
-    await writeFile(lockPath(), 'somebody else');
+    await writeFile(lockPath(), 'another process');
     await release();
-    expect(await readFile(lockPath(), 'utf8')).toBe('somebody else');
+    expect(await readFile(lockPath(), 'utf8')).toBe('another process');
   });
 
-  it('of a folder that cannot be written is done without; storage is degraded once a save fails', async () => {
+  it('is not used for a folder that cannot be written; storage is degraded when a save fails', async () => {
     await writeFile(join(folder, 'file'), '');
     const client = new AgentClientDouble(join(folder, 'file', 'below'));
     const { agent, events } = agentStage({ store: undefined }, client);
     await agent.start();
     expect(client.logger.messages('warn')).toContain(
-      'The workspace folder cannot be locked; another process could use it too.',
+      'The state folder cannot be locked; another process may use it at the same time.',
     );
     expect(events).toEqual([]);
     const delivered = new Promise((resolve) => agent.on('delivered', resolve));

@@ -9,17 +9,17 @@ import { withFileLock } from './file-lock.ts';
 import { errnoOf } from './private-file.ts';
 import { isProcessAlive, processStart, UNKNOWN_START } from './process-identity.ts';
 
-/** Marks of this process, shared by all copies of this package in it. */
+/** The locks that this process holds, shared by all copies of this package in it. */
 const HELD_KEY = Symbol.for('@molecule-ai/held-workspaces');
 const REFRESH_MS = 30_000;
-/** A mark of another host that was not refreshed for so long is taken over, in milliseconds. */
-const FOREIGN_SILENCE_MS = 120_000;
+/** A lock of another host that was not refreshed for this long is taken over, in milliseconds. */
+const FOREIGN_STALE_AFTER_MS = 120_000;
 
 /**
- * Takes a workspace's folder for this process, so that two agents do not handle the same messages from one
- * journal. The mark of a process that is gone is taken over, also when another process got its id; that of another
- * host, over a shared folder, when its owner has not refreshed it for two minutes. A folder that cannot be written
- * is no reason not to run: then there is no lock, and no journal either. Resolves with what releases it.
+ * Locks a workspace's state folder for this process, so that two agents do not use the same journal. The lock of a process
+ * that has ended is taken over, even if another process has its id; that of another host, on a shared folder, when it has
+ * not been refreshed for two minutes. A folder that cannot be written is not locked, because nothing is stored there
+ * either. Resolves with a function that releases the lock.
  * @throws MoleculeError `workspace_in_use` naming the other process.
  */
 export async function lockWorkspace(
@@ -29,27 +29,27 @@ export async function lockWorkspace(
 ): Promise<() => Promise<void>> {
   const path = join(directory, 'agent.lock');
   const start = await processStart(process.pid);
-  const mark = `${process.pid} ${hostname()} ${randomUUID()} ${start}`;
-  heldMarks().add(mark);
+  const owner = `${process.pid} ${hostname()} ${randomUUID()} ${start}`;
+  heldLocks().add(owner);
   try {
-    await withFileLock(`${path}.guard`, () => take(path, directory, mark));
+    await withFileLock(`${path}.guard`, () => acquire(path, directory, owner));
   } catch (error) {
-    heldMarks().delete(mark);
+    heldLocks().delete(owner);
     if (MoleculeError.isInstance(error) && error.code === 'workspace_in_use') throw error;
-    logger.warn({ error }, 'The workspace folder cannot be locked; another process could use it too.');
+    logger.warn({ error }, 'The state folder cannot be locked; another process may use it at the same time.');
     return async () => {};
   }
   const stopRefreshing = refresh(path, clock);
   return async () => {
     stopRefreshing();
-    heldMarks().delete(mark);
-    if ((await readMark(path)) === mark) await unlink(path).catch(() => {});
+    heldLocks().delete(owner);
+    if ((await readOwner(path)) === owner) await unlink(path).catch(() => {});
   };
 }
 
-async function take(path: string, directory: string, mark: string): Promise<void> {
+async function acquire(path: string, directory: string, owner: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const other = await readMark(path);
+  const other = await readOwner(path);
   if (other !== '' && (await isHeld(path, other))) {
     const [pid = '', host = ''] = other.split(' ');
     throw new MoleculeError(`Process ${pid} on ${host} already runs an agent for this workspace.`, {
@@ -62,13 +62,13 @@ async function take(path: string, directory: string, mark: string): Promise<void
   });
   const file = await open(path, 'wx', 0o600);
   try {
-    await file.writeFile(mark);
+    await file.writeFile(owner);
   } finally {
     await file.close();
   }
 }
 
-/** Keeps the file young for other hosts, which cannot ask whether this process lives. */
+/** Updates the modification time for other hosts, which cannot check whether this process is running. */
 function refresh(path: string, clock: Clock): () => void {
   let timer: Timer;
   const again = (): void => {
@@ -83,28 +83,28 @@ function refresh(path: string, clock: Clock): () => void {
 }
 
 /**
- * A process of another host cannot be asked; its mark counts while it is refreshed. A mark with our own id that we
- * did not make is left over: in a container that restarts, the agent gets the same process id each time.
+ * Processes of another host cannot be checked, so their lock is valid while it is refreshed. A lock with the id of this
+ * process that this process did not create is stale: in a restarted container the agent gets the same process id.
  */
-async function isHeld(path: string, mark: string): Promise<boolean> {
-  const [pid = '', host = '', , start = UNKNOWN_START] = mark.split(' ');
+async function isHeld(path: string, owner: string): Promise<boolean> {
+  const [pid = '', host = '', , start = UNKNOWN_START] = owner.split(' ');
   if (!/^[1-9]\d*$/.test(pid)) return false;
-  if (host !== hostname()) return (await ageMs(path)) < FOREIGN_SILENCE_MS;
-  if (Number(pid) === process.pid) return heldMarks().has(mark);
+  if (host !== hostname()) return (await ageMs(path)) < FOREIGN_STALE_AFTER_MS;
+  if (Number(pid) === process.pid) return heldLocks().has(owner);
   if (!isProcessAlive(Number(pid))) return false;
   const startNow = await processStart(Number(pid));
   return start === UNKNOWN_START || startNow === UNKNOWN_START || start === startNow;
 }
 
-function heldMarks(): Set<string> {
+function heldLocks(): Set<string> {
   const known: unknown = Reflect.get(globalThis, HELD_KEY);
   if (known instanceof Set) return known;
-  const marks = new Set<string>();
-  Reflect.set(globalThis, HELD_KEY, marks);
-  return marks;
+  const locks = new Set<string>();
+  Reflect.set(globalThis, HELD_KEY, locks);
+  return locks;
 }
 
-async function readMark(path: string): Promise<string> {
+async function readOwner(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '');
 }
 

@@ -4,25 +4,22 @@ const HTTP_DATE = new RegExp(
   `^(?:[A-Z][a-z]{2,8}, \\d{2}[ -]${MONTH}[ -]\\d{2,4} \\d{2}:\\d{2}:\\d{2} GMT|[A-Z][a-z]{2} ${MONTH} [ \\d]\\d \\d{2}:\\d{2}:\\d{2} \\d{4})$`,
 );
 
-/** How waits grow between attempts. */
+/** The pauses between attempts. */
 export interface BackoffPolicy {
-  /** The first wait, in milliseconds. @default 1_000 */
+  /** The first pause, in milliseconds. @default 1_000 */
   baseMs?: number | undefined;
-  /** What each next wait is multiplied by. @default 2 */
+  /** Growth per retry. @default 2 */
   factor?: number | undefined;
-  /** The longest wait before jitter, in milliseconds. @default 30_000 */
+  /** The longest pause before jitter, in milliseconds. @default 30_000 */
   maxMs?: number | undefined;
-  /** Jitter as a share of the wait; 0.25 means ±25 %. @default 0.25 */
+  /** Jitter as a share of the pause; 0.25 means ±25 %. @default 0.25 */
   jitter?: number | undefined;
 }
 
-/** Source of numbers from 0 (included) to 1 (excluded), like `Math.random`. */
+/** Returns a number from 0 (inclusive) to 1 (exclusive), like `Math.random`. */
 export type RandomSource = () => number;
 
-/**
- * The wait before retry `retry` (1 for the first), in milliseconds: 1, 2, 4 s … ±25 % by default
- *. Pure but for `random`.
- */
+/** The pause before retry number `retry` (1 for the first), in milliseconds: by default 1, 2, 4 s … ±25 %. */
 export function backoffDelayMs(
   retry: number,
   policy: BackoffPolicy = {},
@@ -34,9 +31,8 @@ export function backoffDelayMs(
 }
 
 /**
- * Reads a `Retry-After` header: seconds (fractions rounded up to whole seconds) or an HTTP date, relative to
- * `nowMs`. Returns milliseconds greater than 0, or `undefined` for absent, 0, negative, past or unreadable
- * values.
+ * Parses a `Retry-After` header (RFC 9110, section 10.2.3): seconds, with fractions rounded up, or an HTTP date relative
+ * to `nowMs`. Returns milliseconds greater than 0, or `undefined` for missing, 0, negative, past or invalid values.
  */
 export function parseRetryAfter(header: string | null | undefined, nowMs: number): number | undefined {
   const text = header?.trim() ?? '';

@@ -1,32 +1,30 @@
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** A timer that has been set. */
 export interface Timer {
-  /** Makes it not run; harmless when it has run or was cancelled before. */
+  /** Has no effect if the timer has run or was cancelled. */
   cancel(): void;
 }
 
-/** Options of {@link Clock.sleep}. */
 export interface SleepOptions {
-  /** Ends the sleep: it rejects with the signal's reason. */
+  /** Aborts the sleep, which then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** Whether the sleep keeps the process alive. @default true */
   keepAlive?: boolean | undefined;
 }
 
-/** Time, as this package sees it; tests put a {@link ManualClock} in its place. */
+/** The source of time; replaceable for tests. */
 export interface Clock {
-  /** Unix time in milliseconds; it can jump. */
+  /** Unix time in milliseconds; can jump. */
   now(): number;
-  /** Milliseconds that only ever grow; for intervals and deadlines. */
+  /** Monotonic time in milliseconds, for intervals and deadlines. */
   monotonic(): number;
-  /** Resolves after `ms` milliseconds, rejects at once when the signal aborts. Leaves no timer or listener. */
+  /** Resolves after `ms` milliseconds; rejects when the signal aborts. Removes its timer and listener. */
   sleep(ms: number, options?: SleepOptions): Promise<void>;
   /** Runs `callback` once after `ms` milliseconds. The timer does not keep the process alive. */
   setTimer(ms: number, callback: () => void): Timer;
 }
 
-/** The clock of this machine. */
+/** The system clock. */
 export const systemClock: Clock = Object.freeze<Clock>({
   now: () => Date.now(),
   monotonic: () => performance.now(),

@@ -2,19 +2,18 @@ import { TimeoutError } from '../errors/timeout-error.ts';
 import type { Clock } from './clock.ts';
 import { linkAbort, orAborted } from './linked-abort.ts';
 
-/** Options of {@link withDeadline}. */
 export interface DeadlineOptions {
   clock: Clock;
-  /** How long the work may take, in milliseconds. */
+  /** Time limit, in milliseconds. */
   timeoutMs: number;
-  /** What takes that long, for the message: "The handler". */
+  /** Subject of the error message, such as "The handler". */
   what: string;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Runs `work` with a signal that aborts when the caller's does or when the time is up. It rejects at once in
- * both cases, also when `work` ignores its signal: with the caller's reason, or with a {@link TimeoutError}.
+ * Runs `work` with a signal that aborts with the caller's signal or at the deadline. Rejects immediately in both cases,
+ * even if `work` ignores its signal: with the caller's reason, or with a {@link TimeoutError}.
  */
 export async function withDeadline<T>(
   options: DeadlineOptions,

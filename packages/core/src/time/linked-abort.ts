@@ -1,15 +1,15 @@
-/** An abort controller of its own that also follows other signals. */
+/** An abort controller that also aborts with other signals. */
 export interface LinkedAbort {
   readonly signal: AbortSignal;
   abort(reason?: unknown): void;
-  /** Stops following the other signals. Call it when the work is over, or listeners pile up on long-lived ones. */
+  /** Removes the listeners from the other signals. Call it when the work has ended, so that long-lived signals do not leak. */
   unlink(): void;
   [Symbol.dispose](): void;
 }
 
 /**
- * Makes an abort controller that aborts, with the same reason, as soon as one of `parents` does. Unlike
- * `AbortSignal.any` it can be unlinked at once, so a signal that lives as long as the process collects nothing.
+ * Creates an abort controller that aborts, with the same reason, when one of `parents` does. Unlike `AbortSignal.any` it
+ * can be unlinked, so that a signal that lives as long as the process does not collect listeners.
  */
 export function linkAbort(...parents: readonly (AbortSignal | undefined)[]): LinkedAbort {
   const controller = new AbortController();
@@ -35,8 +35,7 @@ export function linkAbort(...parents: readonly (AbortSignal | undefined)[]): Lin
 }
 
 /**
- * Waits for `promise`, but no longer than until `signal` aborts: then it rejects with the signal's reason at once.
- * Leaves no listener behind.
+ * Resolves with `promise`, or rejects with the signal's reason as soon as `signal` aborts. Removes its listener.
  */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>();

@@ -21,10 +21,10 @@ export class ManualClock implements Clock {
   #order = 0;
   readonly #timers = new Set<PendingTimer>();
   #watchers: (() => void)[] = [];
-  /** Every sleep requested so far, in milliseconds, in order. */
+  /** All requested sleeps, in milliseconds, in order. */
   readonly sleeps: number[] = [];
 
-  /** @param startAt Unix time in milliseconds at which the clock begins. */
+  /** @param startAt Unix time in milliseconds at which the clock starts. */
   constructor(startAt = Date.UTC(2026, 0, 1)) {
     this.#startedAt = startAt;
   }
@@ -65,30 +65,30 @@ export class ManualClock implements Clock {
     return { cancel: () => void this.#timers.delete(timer) };
   }
 
-  /** How many timers and sleeps are waiting. */
+  /** Number of pending timers and sleeps. */
   get pending(): number {
     return this.#timers.size;
   }
 
-  /** Resolves once at least `count` timers or sleeps are waiting; for code that first does real I/O. */
+  /** Resolves when at least `count` timers or sleeps are pending; for code that does real I/O before. */
   async waitForPending(count = 1): Promise<void> {
     while (this.#timers.size < count) await new Promise<void>((resolve) => this.#watchers.push(resolve));
   }
 
-  /** Moves time on by `ms`, running whatever falls due in order; promises settle in between. */
+  /** Advances the time by `ms` and runs due timers in order, with pending promises in between. */
   async advance(ms: number): Promise<void> {
     const end = this.#elapsed + ms;
-    await settle();
+    await flushPromises();
     for (let next = this.#nextTimer(end); next !== undefined; next = this.#nextTimer(end)) {
       this.#timers.delete(next);
       this.#elapsed = Math.max(this.#elapsed, next.dueAt);
       next.run();
-      await settle();
+      await flushPromises();
     }
     this.#elapsed = end;
   }
 
-  /** Moves time on to the next waiting timer and runs it; false when none waits. */
+  /** Advances the time to the next pending timer and runs it; returns false if there is none. */
   async runNext(): Promise<boolean> {
     const next = this.#nextTimer(Number.POSITIVE_INFINITY);
     if (next === undefined) return false;
@@ -110,7 +110,7 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Lets promise chains and immediates run. */
-function settle(): Promise<void> {
+/** Runs pending promises and immediates. */
+function flushPromises(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -49,11 +49,11 @@ describe('parseRetryAfter', () => {
     'Jan 2027',
     null,
     undefined,
-  ])('takes %j as absent', (header) => expect(parseRetryAfter(header, now)).toBeUndefined());
+  ])('treats %j as missing', (header) => expect(parseRetryAfter(header, now)).toBeUndefined());
 });
 
 describe('ManualClock', () => {
-  it('runs timers in order, also those set meanwhile', async () => {
+  it('runs timers in order, including those set by timers', async () => {
     const clock = new ManualClock(0);
     const seen: string[] = [];
     clock.setTimer(20, () => seen.push(`b${clock.now()}`));
@@ -67,7 +67,7 @@ describe('ManualClock', () => {
     expect([clock.now(), clock.monotonic(), clock.pending]).toEqual([30, 30, 0]);
   });
 
-  it('ends a sleep by time or signal and leaves nothing behind', async () => {
+  it('ends a sleep by time or signal and leaves no timer', async () => {
     const clock = new ManualClock();
     const abort = new AbortController();
     const slept = clock.sleep(1000);
@@ -83,7 +83,7 @@ describe('ManualClock', () => {
 });
 
 describe('systemClock', () => {
-  it('sleeps, and an abort ends the sleep at once', async () => {
+  it('sleeps, and an abort ends the sleep immediately', async () => {
     await systemClock.sleep(1);
     const abort = new AbortController();
     const sleeping = systemClock.sleep(60_000, { signal: abort.signal });
@@ -117,7 +117,7 @@ describe('linkAbort', () => {
 });
 
 describe('withDeadline', () => {
-  it('settles at the deadline although the work goes on', async () => {
+  it('rejects at the deadline while the work continues', async () => {
     const clock = new ManualClock();
     let seen: AbortSignal | undefined;
     const running = withDeadline({ clock, timeoutMs: 100, what: 'The handler' }, (signal) => {
@@ -133,7 +133,7 @@ describe('withDeadline', () => {
     expect(TimeoutError.isInstance(seen?.reason)).toBe(true);
   });
 
-  it('gives the result, the error or the abort, and leaves no timer', async () => {
+  it('returns the result, the error or the abort reason, and leaves no timer', async () => {
     const clock = new ManualClock();
     const options = { clock, timeoutMs: 100, what: 'It' };
     expect(await withDeadline(options, () => 7)).toBe(7);
@@ -147,7 +147,7 @@ describe('withDeadline', () => {
 });
 
 describe('WakeableSleep', () => {
-  it('wakes a sleeper, keeps a wake-up for the next one, and leaves no timer', async () => {
+  it('ends a sleep, keeps an early wake-up for the next one, and leaves no timer', async () => {
     const clock = new ManualClock();
     const sleep = new WakeableSleep(clock);
     const { signal } = new AbortController();
@@ -179,7 +179,7 @@ describe('WakeableSleep', () => {
 });
 
 describe('orAborted', () => {
-  it('resolves with the promise, rejects with the reason, and takes its listener off', async () => {
+  it('resolves with the promise, rejects with the reason, and removes its listener', async () => {
     const abort = new AbortController();
     expect(await orAborted(Promise.resolve('done'), abort.signal)).toBe('done');
     const waiting = orAborted(new Promise(() => {}), abort.signal);

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 import { linkAbort } from './linked-abort.ts';
 
-/** A sleep that `wake()` ends early. A wake-up that comes while nobody sleeps ends the next sleep at once. */
+/** A sleep that `wake()` ends early. A wake-up without a current sleep ends the next sleep immediately. */
 export class WakeableSleep {
   readonly #clock: Clock;
   #isWoken = false;
@@ -16,7 +16,7 @@ export class WakeableSleep {
     this.#wake?.();
   }
 
-  /** Resolves with `true` when it was woken, `false` when `ms` milliseconds passed; rejects when aborted. */
+  /** Resolves with `true` if woken, `false` after `ms` milliseconds; rejects when aborted. */
   async sleep(ms: number, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
     if (!this.#isWoken) await this.#wait(ms, signal);

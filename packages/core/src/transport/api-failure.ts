@@ -21,7 +21,7 @@ const BY_STATUS: Readonly<Record<number, MoleculeErrorCode>> = {
   503: 'platform_unavailable',
   504: 'platform_unavailable',
 };
-/** Platform codes that say the same thing again however often one asks, although their status suggests otherwise. */
+/** Platform codes for which a retry does not help, although their status suggests it. */
 const FINAL_CODES: ReadonlySet<string> = new Set([
   'token_limit',
   'org_key_limit',
@@ -32,34 +32,33 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
 ]);
 const NO_TOKEN = 'No token was sent: call register(), or pass authToken (MOLECULE_WORKSPACE_TOKEN).';
 const BAD_TOKEN =
-  'The token was revoked, rotated or belongs to another workspace. It was kept: ask an operator for a new one and pass it as authToken.';
+  'The token was revoked, rotated or belongs to another workspace. It was kept: get a new one from an operator and pass it as authToken.';
 const CHECK_ORIGIN =
-  'Something in front of the platform refused it: check the Origin header (option origin; null sends none).';
+  'A gateway refused the request: check the Origin header (option origin; null sends none).';
 const CHECK_ROUTING =
-  "This is not the platform's own response: check platformUrl, Origin (option origin) and X-Molecule-Org-Id (option orgId).";
+  'The response does not come from the platform: check platformUrl, Origin (option origin) and X-Molecule-Org-Id (option orgId).';
 
-/** What the mapping of a failure needs to know about its request. */
 export interface FailedRequest {
   readonly request: PlatformRequest;
-  /** The bearer that was sent, so that a response that repeats it does not show it. */
+  /** The bearer that was sent; redacted from the response. */
   readonly bearer: string | undefined;
   readonly nowMs: number;
 }
 
-/** Makes the error of a response outside 2xx. */
+/** Creates the error for a response outside 2xx. */
 export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiError {
   const { request } = failed;
   const { status } = response;
   if (status < 400) {
     return headerOf(response, 'location') === undefined
-      ? unexpectedResponse(request, response, 'no success, no error and no redirect.')
+      ? unexpectedResponse(request, response, 'neither a success nor an error nor a redirect.')
       : redirectRefused(response, request);
   }
   const body = readBody(response);
   const details = body.kind === 'json' ? objectOf(body.value) : undefined;
   const platformCode = textOf(details?.code);
   const known = failed.bearer === undefined ? [] : [failed.bearer];
-  const said = textOf(details?.error);
+  const description = textOf(details?.error);
   const base: Omit<ApiErrorOptions, 'code'> = {
     ...whereOf(request, status),
     platformCode,
@@ -75,7 +74,7 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
     isRetryable: isWorthRepeating(status, platformCode, details),
     retryAfterMs: retryAfterOf(response, details, failed.nowMs),
   };
-  const message = `${request.method} ${request.path.split('?', 1)[0]} answered ${status}${said === undefined ? '' : `: ${redactSecrets(said.slice(0, 300), known)}`}`;
+  const message = `${request.method} ${request.path.split('?', 1)[0]} returned ${status}${description === undefined ? '' : `: ${redactSecrets(description.slice(0, 300), known)}`}`;
   if (isRemoval(status, details, request)) {
     return new WorkspaceRemovedError(message, {
       ...base,
@@ -92,20 +91,20 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
   });
 }
 
-/** Makes the error of a 2xx response that is too large or not what the route promises. */
+/** Creates the error for a response that is too large or has an unexpected status or body. */
 export function unexpectedResponse(
   request: PlatformRequest,
   response: HttpResponse,
   problem: string,
 ): ApiError {
   const kind: ReadBody['kind'] = response.isTooLarge ? 'other' : readBody(response).kind;
-  return new ApiError(`${request.method} ${request.path} answered ${response.status}: ${problem}`, {
+  return new ApiError(`${request.method} ${request.path} returned ${response.status}: ${problem}`, {
     ...whereOf(request, response.status),
     code: response.isTooLarge ? 'response_too_large' : 'unexpected_response',
     body: response.isTooLarge ? '' : excerptOf(response),
     hint:
       kind === 'html'
-        ? 'A web page answered: check platformUrl, and Origin and X-Molecule-Org-Id behind a gateway.'
+        ? 'The response is a web page: check platformUrl, and Origin and X-Molecule-Org-Id behind a gateway.'
         : undefined,
   });
 }
@@ -114,7 +113,7 @@ function redirectRefused(response: HttpResponse, request: PlatformRequest): ApiE
   const location = headerOf(response, 'location') ?? '';
   const target = URL.canParse(location) ? new URL(location).origin : 'another path of the same host';
   return new ApiError(
-    `${request.method} ${request.path} answered ${response.status}, a redirect to ${target}.`,
+    `${request.method} ${request.path} returned ${response.status}, a redirect to ${target}.`,
     {
       ...whereOf(request, response.status),
       code: 'redirect_refused',
@@ -150,13 +149,13 @@ function whereOf(request: PlatformRequest, status: number): { status: number; me
   return { status, method: request.method, path: request.path };
 }
 
-/** Our code for a response outside 2xx. */
+/** The error code for a response outside 2xx. */
 export function codeForStatus(status: number, platformCode: string | undefined): MoleculeErrorCode {
   if (platformCode === 'inbox_full') return 'inbox_full';
   return BY_STATUS[status] ?? (status >= 500 ? 'platform_error' : 'request_rejected');
 }
 
-/** Whether the same request can succeed later: 429, 502, 503, 504, unless the body says it is final. */
+/** Whether a retry can succeed: 429, 502, 503, 504, unless the body says otherwise. */
 export function isWorthRepeating(
   status: number,
   platformCode: string | undefined,
@@ -167,7 +166,6 @@ export function isWorthRepeating(
   return platformCode === undefined || !FINAL_CODES.has(platformCode);
 }
 
-/** What is known about a response outside 2xx. */
 export interface FailureFacts {
   readonly status: number;
   readonly platformCode: string | undefined;
@@ -176,7 +174,7 @@ export interface FailureFacts {
   readonly hadBearer: boolean;
 }
 
-/** One or two sentences on what to do; the platform's own hint when it gave one. */
+/** The platform's own hint if there is one, otherwise one or two sentences on what to do. */
 export function hintForResponse(facts: FailureFacts): string | undefined {
   const { status, platformCode, details } = facts;
   const given = textOf(details?.hint);
@@ -184,7 +182,7 @@ export function hintForResponse(facts: FailureFacts): string | undefined {
   if (platformCode === 'workspace_removed')
     return 'Create a new workspace and register it with its own token.';
   if (platformCode === 'org_mismatch') return 'Set orgId (MOLECULE_ORG_ID) to the id of the organisation.';
-  if (platformCode === 'inbox_full') return 'The target has to acknowledge messages before it takes more.';
+  if (platformCode === 'inbox_full') return 'The target has to acknowledge messages before it accepts more.';
   switch (status) {
     case 401:
       return facts.hadBearer ? BAD_TOKEN : NO_TOKEN;
@@ -199,7 +197,7 @@ export function hintForResponse(facts: FailureFacts): string | undefined {
     case 413:
       return 'Send less, or upload it as a file.';
     case 429:
-      return 'Slow down: wait for retryAfterMs when it is set.';
+      return 'Send fewer requests; wait for retryAfterMs if it is set.';
     default:
       return facts.bodyKind === 'html' ? CHECK_ROUTING : undefined;
   }
@@ -211,14 +209,14 @@ function accessHint(platformCode: string | undefined): string {
   return 'Only the same workspace, siblings, parent and child may communicate: go through the parent.';
 }
 
-/** Makes the error of a 2xx response whose body is not what the route promises. */
+/** Creates the error for a 2xx response whose body does not match the route. */
 export function shapeError(
   request: Pick<PlatformRequest, 'method' | 'path'>,
   status: number,
   problem: string,
 ): ApiError {
   return new ApiError(
-    `${request.method} ${request.path} answered ${status} with an unexpected shape: ${problem}.`,
+    `${request.method} ${request.path} returned ${status} with an unexpected shape: ${problem}.`,
     {
       code: 'unexpected_response',
       status,

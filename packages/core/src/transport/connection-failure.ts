@@ -1,23 +1,23 @@
 import { ConnectionError, type Delivered } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 
-const REFUSED = 'Nothing listens there: check platformUrl, and that the platform is running.';
-const NO_HTTP = 'Whatever answers there does not speak HTTP: check scheme and port of platformUrl.';
+const REFUSED = 'No server is listening: check platformUrl, and that the platform is running.';
+const NOT_HTTP = 'The server does not use HTTP: check scheme and port of platformUrl.';
 const BAD_CERTIFICATE =
-  'Its certificate is not trusted: correct it, or add its authority with NODE_EXTRA_CA_CERTS.';
+  'The server certificate is not trusted: correct it, or add its authority with NODE_EXTRA_CA_CERTS.';
 
 const HINTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: REFUSED,
   ENOTFOUND: 'The host name does not exist: check platformUrl and DNS.',
-  EAI_AGAIN: 'The host name could not be resolved for now: check DNS and the network.',
-  UND_ERR_CONNECT_TIMEOUT: 'The host does not answer: check the address, firewalls and proxies.',
-  ECONNRESET: 'The other side closed the connection.',
-  UND_ERR_SOCKET: 'The other side closed the connection.',
+  EAI_AGAIN: 'The host name cannot be resolved at the moment: check DNS and the network.',
+  UND_ERR_CONNECT_TIMEOUT: 'The host does not respond: check the address, firewalls and proxies.',
+  ECONNRESET: 'The server closed the connection.',
+  UND_ERR_SOCKET: 'The server closed the connection.',
 };
 
 /**
- * Makes the error of a connection that failed. One that can never succeed, because of its certificate or because
- * the other side speaks no HTTP, is not retryable.
+ * Creates the error for a failed connection. It is not retryable if the certificate is not trusted or the server does
+ * not use HTTP.
  */
 export function connectionFailure(cause: Error, origin: string, delivered: Delivered): MoleculeError {
   if (cause instanceof MoleculeError) return cause;
@@ -32,7 +32,7 @@ export function connectionFailure(cause: Error, origin: string, delivered: Deliv
     });
   }
   const isBadCertificate = /CERT|^ERR_TLS|SELF_SIGNED|UNABLE_TO_/.test(code);
-  const isNoHttp =
+  const isNotHttp =
     cause.name === 'HTTPParserError' ||
     code.startsWith('HPE_') ||
     code === 'EPROTO' ||
@@ -40,8 +40,8 @@ export function connectionFailure(cause: Error, origin: string, delivered: Deliv
   return new ConnectionError(`The connection to ${origin} failed${code === '' ? '' : ` (${code})`}.`, {
     origin,
     delivered,
-    isRetryable: !isBadCertificate && !isNoHttp,
-    hint: isBadCertificate ? BAD_CERTIFICATE : isNoHttp ? NO_HTTP : HINTS[code],
+    isRetryable: !isBadCertificate && !isNotHttp,
+    hint: isBadCertificate ? BAD_CERTIFICATE : isNotHttp ? NOT_HTTP : HINTS[code],
     cause,
   });
 }

@@ -4,16 +4,14 @@ import { TimeoutError } from '../errors/timeout-error.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { connectionFailure } from './connection-failure.ts';
 
-/** A response as it came from the socket. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Buffer;
-  /** Whether the body was cut off at the limit. */
+  /** Whether the body exceeded the limit and was discarded. */
   readonly isTooLarge: boolean;
 }
 
-/** One attempt of one request. */
 export interface HttpAttempt {
   readonly origin: string;
   readonly method: Dispatcher.HttpMethod;
@@ -21,7 +19,7 @@ export interface HttpAttempt {
   readonly headers: string[];
   readonly body: string | null;
   readonly timeoutMs: number;
-  readonly maxAnswerBytes: number;
+  readonly maxResponseBytes: number;
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
 }
@@ -30,9 +28,9 @@ const ENDED = new Error('The exchange has ended.');
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Sends one request and collects the whole response. One deadline covers the queue, the connection, the headers and
- * the body. Rejects with the signal's reason, a `TimeoutError` or a `ConnectionError`, which say whether the
- * request can have been handled. Works on undici's handler interface, which spares a stream per response.
+ * Sends one request and reads the whole response. One deadline covers queueing, connecting, headers and body. Rejects with
+ * the signal's reason, a `TimeoutError` or a `ConnectionError`; the latter two say whether the request may have been
+ * processed. Uses undici's handler interface to avoid a stream per response.
  */
 export function exchange(dispatcher: Dispatcher, attempt: HttpAttempt): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
@@ -54,7 +52,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly #reject: (reason: unknown) => void;
   readonly #timer: Timer;
   #controller: Dispatcher.DispatchController | undefined;
-  #isSettled = false;
+  #hasEnded = false;
   #status = 0;
   #headers: HttpResponse['headers'] = {};
   #first: Buffer = EMPTY;
@@ -74,7 +72,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.#isSettled) controller.abort(ENDED);
+    if (this.#hasEnded) controller.abort(ENDED);
     else this.#controller = controller;
   }
 
@@ -89,9 +87,9 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#isSettled) return;
+    if (this.#hasEnded) return;
     this.#bytes += chunk.length;
-    if (this.#bytes > this.#attempt.maxAnswerBytes) {
+    if (this.#bytes > this.#attempt.maxResponseBytes) {
       this.#finish(true);
       this.#controller?.abort(ENDED);
     } else if (this.#more !== undefined) this.#more.push(chunk);
@@ -115,10 +113,10 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     const { timeoutMs, origin, method } = this.#attempt;
     this.#fail(
       () =>
-        new TimeoutError(`No complete answer from ${origin} within ${timeoutMs} ms.`, {
+        new TimeoutError(`No complete response from ${origin} within ${timeoutMs} ms.`, {
           timeoutMs,
           delivered: this.#delivered,
-          hint: method === 'GET' ? undefined : 'The platform may have handled the request all the same.',
+          hint: method === 'GET' ? undefined : 'The platform may have processed the request.',
         }),
     );
   };
@@ -128,20 +126,20 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   };
 
   #finish(isTooLarge: boolean): void {
-    if (!this.#settle()) return;
+    if (!this.#end()) return;
     const body = this.#more === undefined ? this.#first : Buffer.concat(this.#more);
     this.#resolve({ status: this.#status, headers: this.#headers, body, isTooLarge });
   }
 
   #fail(makeReason: () => unknown): void {
-    if (!this.#settle()) return;
+    if (!this.#end()) return;
     this.#reject(makeReason());
     this.#controller?.abort(ENDED);
   }
 
-  #settle(): boolean {
-    if (this.#isSettled) return false;
-    this.#isSettled = true;
+  #end(): boolean {
+    if (this.#hasEnded) return false;
+    this.#hasEnded = true;
     this.#timer.cancel();
     this.#attempt.signal?.removeEventListener('abort', this.#onAbort);
     return true;

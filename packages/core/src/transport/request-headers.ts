@@ -2,8 +2,7 @@ import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { USER_AGENT } from '../settings/sdk-version.ts';
 
 /**
- * Makes the header lists of requests, flat as undici takes them, and keeps the last ones: between two token
- * changes every request shares them.
+ * Builds header lists in undici's flat form. They are reused until the token changes.
  */
 export class RequestHeaders {
   readonly #fixed: readonly string[];
@@ -12,7 +11,7 @@ export class RequestHeaders {
   #json: string[];
   #held: { seconds: number; headers: string[] } | undefined;
 
-  /** @param workspaceId Sent as the caller, or `null` for an operator. */
+  /** @param workspaceId The caller; `null` for an operator. */
   constructor(settings: ConnectionSettings, workspaceId: string | null) {
     this.#fixed = [
       'accept',
@@ -27,7 +26,7 @@ export class RequestHeaders {
     this.#json = ['content-type', 'application/json', ...this.#fixed];
   }
 
-  /** The list must not be changed. */
+  /** Do not modify the returned list. */
   for(bearer: string | null, hasBody: boolean, holdSeconds: number | undefined): string[] {
     if (bearer !== this.#bearer) this.#rebuild(bearer);
     const headers = hasBody ? this.#json : this.#plain;

@@ -1,11 +1,11 @@
 import type { HttpResponse } from './http-exchange.ts';
 
-/** A body, read: parsed JSON, or the reason why it is none. */
+/** Parsed JSON, or what the body is instead. */
 export type ReadBody =
   | { readonly kind: 'json'; readonly value: unknown }
   | { readonly kind: 'empty' | 'html' | 'other' };
 
-/** Reads a body as JSON, whatever its content type claims. Never throws. */
+/** Parses a body as JSON, whatever its content type. Never throws. */
 export function readBody(response: HttpResponse): ReadBody {
   if (response.body.length === 0) return { kind: 'empty' };
   const text = response.body.toString('utf8');
@@ -18,12 +18,12 @@ export function readBody(response: HttpResponse): ReadBody {
   }
 }
 
-/** The body as text, up to a length that is enough for an excerpt. */
+/** The first 4 KiB of the body as text. */
 export function excerptOf(response: HttpResponse): string {
   return response.body.toString('utf8', 0, Math.min(response.body.length, 4096));
 }
 
-/** One header as text; of a repeated one the first. */
+/** Returns the first value of a header. */
 export function headerOf(
   response: { readonly headers: HttpResponse['headers'] },
   name: string,
@@ -32,14 +32,14 @@ export function headerOf(
   return typeof value === 'string' ? value : value?.[0];
 }
 
-/** A JSON object's entries, or `undefined` for any other value. */
+/** Returns the value if it is a JSON object, otherwise `undefined`. */
 export function objectOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Readonly<Record<string, unknown>>)
     : undefined;
 }
 
-/** A text, or `undefined` for any other value. */
+/** Returns the value if it is a string that is not empty, otherwise `undefined`. */
 export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

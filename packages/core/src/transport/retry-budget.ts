@@ -6,7 +6,7 @@ import type { PlatformRequest } from './platform-request.ts';
 
 const NO_LIMIT = Number.POSITIVE_INFINITY;
 
-/** Decides whether and when one request is sent again. */
+/** Decides whether and when a request is retried. */
 export class RetryBudget {
   readonly #settings: ConnectionSettings;
   readonly #request: PlatformRequest;
@@ -20,19 +20,19 @@ export class RetryBudget {
       request.totalTimeoutMs === undefined ? NO_LIMIT : settings.clock.monotonic() + request.totalTimeoutMs;
   }
 
-  /** How long the next attempt may take, in milliseconds. */
+  /** Time limit of the next attempt, in milliseconds. */
   attemptTimeoutMs(): number {
     if (this.#endsAt === NO_LIMIT) return this.#request.timeoutMs;
     return Math.max(1, Math.min(this.#request.timeoutMs, this.#endsAt - this.#settings.clock.monotonic()));
   }
 
-  /** Waits until the request may be sent again; throws `error` when it may not. */
-  async waitBeforeRepeat(error: unknown): Promise<void> {
+  /** Waits until the request can be retried; throws `error` if it cannot. */
+  async waitBeforeRetry(error: unknown): Promise<void> {
     const { clock, logger } = this.#settings;
     const waitMs = this.#nextWaitMs(error);
     if (waitMs === undefined) throw error;
     this.#retries += 1;
-    logger.debug({ error, waitMs, retry: this.#retries, path: this.#request.path }, 'Repeating a request.');
+    logger.debug({ error, waitMs, retry: this.#retries, path: this.#request.path }, 'Retrying a request.');
     await clock.sleep(waitMs, { signal: this.#request.signal });
   }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type ScriptedAnswer, ScriptedServer } from '../../test/scripted-server.ts';
+import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
 import { testTransport } from '../../test/test-transport.ts';
 import { ApiError } from '../errors/api-error.ts';
 import type { PlatformRequest } from './platform-request.ts';
@@ -31,7 +31,7 @@ const vectors = JSON.parse(
 const asAbsent: Expected = { attempts: 2, delays: [1000], final: 200 };
 const threeRetries = { attempts: 4, delays: [1000, 2000, 4000] };
 
-/** Where the vector's `better` or decision 18 differs from the Python SDK. */
+/** Vectors for which this client deliberately differs from the Python SDK: docs/decisions/0018-retries.md. */
 const better: Record<string, Expected> = {
   'retry-after-120': { attempts: 1, delays: [], final: 429 },
   'retry-after-0': asAbsent,
@@ -47,7 +47,7 @@ const better: Record<string, Expected> = {
   mixed: { attempts: 3, delays: [2000, 2000], final: 429 },
 };
 
-function answerOf({ status, retry_after, network_error }: Step): ScriptedAnswer {
+function responseOf({ status, retry_after, network_error }: Step): ScriptedResponse {
   if (network_error === true) return 'reset';
   return {
     status: status ?? 200,
@@ -60,10 +60,10 @@ const read: PlatformRequest = { method: 'GET', path: '/x', isRepeatable: true, t
 
 describe('the retry vectors', () => {
   it.each(vectors.cases.map((vector) => [vector.id, vector] as const))('%s', async (id, vector) => {
-    await using server = await ScriptedServer.start(...vector.responses.map(answerOf));
+    await using server = await ScriptedServer.start(...vector.responses.map(responseOf));
     await using made = testTransport(server.url, { maxRetries: vector.max_retries });
     const outcome = await made.transport.send(read).then(
-      (answer) => answer.status,
+      (response) => response.status,
       (error: unknown) => (ApiError.isInstance(error) ? error.status : 'network'),
     );
     const expected = better[id] ?? {
@@ -75,8 +75,8 @@ describe('the retry vectors', () => {
   });
 });
 
-describe('repeating', () => {
-  it('jitters by a quarter of the step', async () => {
+describe('retries', () => {
+  it('have a jitter of 25 %', async () => {
     for (const [random, delays] of [
       [0, [750, 1500, 3000]],
       [1, [1250, 2500, 5000]],
@@ -88,14 +88,14 @@ describe('repeating', () => {
     }
   });
 
-  it('reports a Retry-After that is too long, from header, date or body', async () => {
+  it('end with a Retry-After that is too long, from header, date or body', async () => {
     const clockNow = Date.UTC(2026, 0, 1);
-    for (const answer of [
+    for (const response of [
       { status: 429, headers: { 'retry-after': '120' } },
       { status: 503, headers: { 'retry-after': new Date(clockNow + 120_000).toUTCString() } },
       { status: 429, body: { error: 'rate limit exceeded', retry_after: 120 } },
     ]) {
-      await using server = await ScriptedServer.start(answer);
+      await using server = await ScriptedServer.start(response);
       await using made = testTransport(server.url);
       await expect(made.transport.send(read)).rejects.toMatchObject({
         isRetryable: true,
@@ -105,7 +105,7 @@ describe('repeating', () => {
     }
   });
 
-  it('waits as told, by seconds or date, without jitter', async () => {
+  it('honour Retry-After, as seconds or date, without jitter', async () => {
     await using server = await ScriptedServer.start(
       { status: 504, headers: { 'retry-after': '3' } },
       { status: 429, headers: { 'retry-after': new Date(Date.UTC(2026, 0, 1) + 8_000).toUTCString() } },
@@ -116,9 +116,9 @@ describe('repeating', () => {
     expect(made.clock.sleeps).toEqual([3000, 5000]);
   });
 
-  it('never repeats what is not repeatable, timed out, aborted or final', async () => {
+  it('are not made for requests that are not repeatable, timed out, aborted or final', async () => {
     const final = { status: 429, body: { error: 'maximum 50 active tokens', code: 'token_limit' } };
-    const cases: [ScriptedAnswer, Partial<PlatformRequest>][] = [
+    const cases: [ScriptedResponse, Partial<PlatformRequest>][] = [
       [{ status: 503 }, { isRepeatable: false }],
       ['reset', { isRepeatable: false }],
       ['hang', { timeoutMs: 30 }],
@@ -127,15 +127,15 @@ describe('repeating', () => {
       [{ status: 500 }, {}],
       [{ status: 501 }, {}],
     ];
-    for (const [answer, change] of cases) {
-      await using server = await ScriptedServer.start(answer);
+    for (const [response, change] of cases) {
+      await using server = await ScriptedServer.start(response);
       await using made = testTransport(server.url);
       await expect(made.transport.send({ ...read, ...change })).rejects.toThrow();
       expect(server.requests).toHaveLength(1);
     }
   });
 
-  it('ends with an abort between two attempts', async () => {
+  it('end with an abort between two attempts', async () => {
     await using server = await ScriptedServer.start({ status: 503 });
     await using made = testTransport(server.url);
     const abort = new AbortController();
@@ -147,7 +147,7 @@ describe('repeating', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it('keeps within the time for all attempts', async () => {
+  it('respect the total time limit', async () => {
     await using server = await ScriptedServer.start({ status: 503 });
     await using made = testTransport(server.url);
     await expect(made.transport.send({ ...read, totalTimeoutMs: 4_000 })).rejects.toMatchObject({
@@ -156,11 +156,11 @@ describe('repeating', () => {
     expect(made.clock.sleeps).toEqual([1000, 2000]);
   });
 
-  it('sends the same body each time', async () => {
+  it('send the same body', async () => {
     await using server = await ScriptedServer.start({ status: 502 }, 'reset', { body: { ok: true } });
     await using made = testTransport(server.url);
-    const answer = await made.transport.send({ ...read, method: 'POST', body: { messageId: 'm1' } });
-    expect(answer.body).toEqual({ ok: true });
+    const response = await made.transport.send({ ...read, method: 'POST', body: { messageId: 'm1' } });
+    expect(response.body).toEqual({ ok: true });
     expect(server.requests.map((request) => request.rawBody)).toEqual(Array(3).fill('{"messageId":"m1"}'));
   });
 });

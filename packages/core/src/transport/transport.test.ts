@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { NEWER_TOKEN, SELF, TOKEN } from '../../test/agent-ids.ts';
-import { type ScriptedAnswer, ScriptedServer } from '../../test/scripted-server.ts';
+import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
 import { testTransport } from '../../test/test-transport.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { SDK_VERSION } from '../settings/sdk-version.ts';
@@ -12,11 +12,11 @@ const read: PlatformRequest = { method: 'GET', path: '/x', isRepeatable: false, 
 const write: PlatformRequest = { ...read, method: 'POST', body: { a: 1 } };
 
 async function failure(
-  answer: ScriptedAnswer,
+  response: ScriptedResponse,
   request = read,
   bearer: string | undefined = TOKEN,
 ): Promise<MoleculeError> {
-  await using server = await ScriptedServer.start(answer);
+  await using server = await ScriptedServer.start(response);
   await using made = testTransport(server.url, bearer === undefined ? {} : { bearer });
   const error: unknown = await made.transport.send(request).catch((reason: unknown) => reason);
   if (!MoleculeError.isInstance(error)) throw new Error(`not one of ours: ${String(error)}`);
@@ -25,7 +25,7 @@ async function failure(
 }
 
 describe('headers', () => {
-  it('go out with every request', async () => {
+  it('are sent with every request', async () => {
     await using server = await ScriptedServer.start({ body: {} });
     await using made = testTransport(`${server.url}/base/`, { bearer: TOKEN, orgId: 'org-1' });
     await made.transport.send({ ...write, query: '?a=1', holdSeconds: 25 });
@@ -46,7 +46,7 @@ describe('headers', () => {
     expect(server.last.headers).not.toHaveProperty('content-type');
   });
 
-  it('are left out when there is nothing to say', async () => {
+  it('are omitted if there is no value', async () => {
     await using server = await ScriptedServer.start({ body: {} });
     await using made = testTransport(server.url, { origin: null, workspaceId: null });
     await made.transport.send(read);
@@ -61,7 +61,7 @@ describe('headers', () => {
     }
   });
 
-  it('take any Origin as given', async () => {
+  it('contain any configured Origin', async () => {
     await using server = await ScriptedServer.start({ body: {} });
     await using made = testTransport(server.url, { origin: 'my-agent/1.0' });
     await made.transport.send(read);
@@ -80,7 +80,7 @@ describe('a refused token', () => {
     ]);
   });
 
-  it('ends when the newer one is refused too', async () => {
+  it('is an error when the newer one is refused as well', async () => {
     await using server = await ScriptedServer.start({
       status: 401,
       body: { error: 'invalid workspace auth token' },
@@ -92,7 +92,7 @@ describe('a refused token', () => {
 });
 
 describe('redirects', () => {
-  it.each([301, 302, 303, 307, 308])('%i is refused, and nothing is sent on', async (status) => {
+  it.each([301, 302, 303, 307, 308])('%i is refused and not followed', async (status) => {
     await using thief = await ScriptedServer.start({ body: {} });
     const error = await failure({ status, headers: { location: `${thief.url}/steal?x=1` } });
     expect(error).toMatchObject({ code: 'redirect_refused', status, isRetryable: false });
@@ -102,8 +102,8 @@ describe('redirects', () => {
   });
 });
 
-describe('answers that are no success', () => {
-  it.each<[string, ScriptedAnswer, object]>([
+describe('responses outside 2xx', () => {
+  it.each<[string, ScriptedResponse, object]>([
     [
       '401',
       { status: 401, body: { error: 'invalid workspace auth token' } },
@@ -171,11 +171,11 @@ describe('answers that are no success', () => {
       { status: 401, body: { error: 'x', code: 'workspace_removed', deleted: true } },
       { code: 'workspace_removed' },
     ],
-  ])('%s', async (_name, answer, expected) => {
-    expect(await failure(answer)).toMatchObject(expected);
+  ])('%s', async (_name, response, expected) => {
+    expect(await failure(response)).toMatchObject(expected);
   });
 
-  it('a 401 without a token says how to get one', async () => {
+  it('a 401 without a token has a hint how to get one', async () => {
     await using server = await ScriptedServer.start({ status: 401 });
     await using made = testTransport(server.url);
     await expect(made.transport.send(read)).rejects.toMatchObject({
@@ -193,7 +193,7 @@ describe('answers that are no success', () => {
   });
 });
 
-describe('hostile and broken answers', () => {
+describe('invalid responses', () => {
   it('HTML with 200', async () => {
     const error = await failure({
       headers: { 'content-type': 'text/html' },
@@ -202,12 +202,12 @@ describe('hostile and broken answers', () => {
     expect(error).toMatchObject({ code: 'unexpected_response', hint: expect.stringContaining('web page') });
   });
 
-  it('no JSON, and 304', async () => {
+  it('a body that is not JSON, and 304', async () => {
     expect((await failure({ body: '{"a":' })).code).toBe('unexpected_response');
     expect((await failure({ status: 304 })).code).toBe('unexpected_response');
   });
 
-  it('empty with 200 or 204 is an answer without body', async () => {
+  it('an empty body with 200 or 204 is undefined', async () => {
     await using server = await ScriptedServer.start({ status: 204 }, { body: '  ' });
     await using made = testTransport(server.url);
     expect(await made.transport.send(read)).toMatchObject({ status: 204, body: undefined });
@@ -220,7 +220,7 @@ describe('hostile and broken answers', () => {
     expect(await failure({ status: 500, body })).toMatchObject({ code: 'platform_error', status: 500 });
   });
 
-  it('a body without end', async () => {
+  it('a body that does not end', async () => {
     const endless = await failure((_request, response) => {
       response.writeHead(200, { 'content-type': 'application/json' });
       const timer = setInterval(() => response.write(Buffer.alloc(1024 * 1024, 0x20)), 1);
@@ -229,26 +229,26 @@ describe('hostile and broken answers', () => {
     expect(endless.code).toBe('response_too_large');
   });
 
-  it('JSON nested very deep', async () => {
+  it('deeply nested JSON', async () => {
     await using server = await ScriptedServer.start({ body: '['.repeat(100_000) + ']'.repeat(100_000) });
     await using made = testTransport(server.url);
     expect((await made.transport.send(read)).status).toBe(200);
   });
 
-  it('never answering, before and within the body', async () => {
-    const stalled: ScriptedAnswer = (_request, response) => {
+  it('no response, and an incomplete body', async () => {
+    const stalled: ScriptedResponse = (_request, response) => {
       response.writeHead(200, { 'content-type': 'application/json' });
       response.write('{');
     };
-    for (const answer of ['hang', stalled] as const) {
-      const error = await failure(answer, { ...write, timeoutMs: 400 });
+    for (const response of ['hang', stalled] as const) {
+      const error = await failure(response, { ...write, timeoutMs: 400 });
       expect(error).toMatchObject({ code: 'timed_out', timeoutMs: 400, delivered: 'unknown' });
     }
   });
 
-  it('a reset, and half a body', async () => {
-    for (const answer of ['reset', 'half'] as const) {
-      expect(await failure(answer, write)).toMatchObject({
+  it('a connection reset, and a truncated body', async () => {
+    for (const response of ['reset', 'half'] as const) {
+      expect(await failure(response, write)).toMatchObject({
         code: 'connection_failed',
         delivered: 'unknown',
         isRetryable: true,
@@ -262,7 +262,7 @@ describe('hostile and broken answers', () => {
       code: 'connection_failed',
       delivered: 'no',
       origin: 'http://127.0.0.1:1',
-      hint: expect.stringContaining('Nothing listens'),
+      hint: expect.stringContaining('No server is listening'),
     });
     const rude = createServer((socket) =>
       socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.2\r\n\r\n')),
@@ -278,7 +278,7 @@ describe('hostile and broken answers', () => {
 });
 
 describe('aborting and closing', () => {
-  it('an abort rejects with its reason, before, while queued and while waiting', async () => {
+  it('an abort rejects with its reason: before sending, while queued and while waiting', async () => {
     await using server = await ScriptedServer.start('hang');
     await using made = testTransport(server.url, { maxConnections: 1 });
     const reason = new Error('enough');
@@ -294,7 +294,7 @@ describe('aborting and closing', () => {
     expect(server.requests.map((request) => request.path)).toEqual(['/x']);
   });
 
-  it('a request that timed out in the queue was not delivered', async () => {
+  it('a request that timed out while queued has delivered: no', async () => {
     await using server = await ScriptedServer.start('hang');
     await using made = testTransport(server.url, { maxConnections: 1 });
     const first = made.transport.send({ ...write, timeoutMs: 400 }).catch(() => {});
@@ -303,7 +303,7 @@ describe('aborting and closing', () => {
     await first;
   });
 
-  it('close ends what is under way, refuses what comes after, and can be called again', async () => {
+  it('close rejects pending and later requests, and is idempotent', async () => {
     await using server = await ScriptedServer.start('hang');
     const { transport } = testTransport(server.url);
     const waiting = transport.send(read);

@@ -8,29 +8,29 @@ import { RequestHeaders } from './request-headers.ts';
 import { readBody } from './response-body.ts';
 import { RetryBudget } from './retry-budget.ts';
 
-/** Where the bearer comes from. */
+/** Provides the bearer token. */
 export interface BearerSource {
   readonly isLoaded: boolean;
   load(): Promise<void>;
   current(): string | undefined;
-  /** Another bearer after this one was refused, when there is one. */
+  /** Returns another bearer after this one was refused, if there is one. */
   renew(rejected: string | undefined): Promise<string | undefined>;
 }
 
 /**
- * Talks to one platform: one pool of connections to one origin, which is also the only place its bearer is ever
- * sent to. Knows no routes. Redirects are not followed.
+ * Sends requests to one platform, through one pool of connections to one origin. The bearer is sent to this origin only,
+ * and redirects are not followed. Knows no routes.
  */
 export class Transport {
   readonly settings: ConnectionSettings;
   readonly #bearers: BearerSource;
   readonly #headers: RequestHeaders;
-  /** Opened with the first request: to load undici takes longer than the rest of this package. */
+  /** Created with the first request, because loading undici takes longer than loading the rest of this package. */
   #opening: Promise<Dispatcher> | undefined;
   #pool: Dispatcher | undefined;
   #closing: Promise<void> | undefined;
 
-  /** @param workspaceId The caller named in headers, or `null` for an operator. */
+  /** @param workspaceId The caller, sent in headers; `null` for an operator. */
   constructor(settings: ConnectionSettings, bearers: BearerSource, workspaceId: string | null) {
     this.settings = settings;
     this.#bearers = bearers;
@@ -38,8 +38,8 @@ export class Transport {
   }
 
   /**
-   * Sends a request, repeats it where that is safe, and gives the parsed response.
-   * @throws ApiError for every response outside 2xx, and for 2xx without the promised JSON.
+   * Sends a request, retries it if that is safe, and returns the parsed response.
+   * @throws ApiError for every response outside 2xx, and for a 2xx body that is not JSON.
    * @throws ConnectionError, TimeoutError; an abort rejects with the signal's reason.
    */
   async send(request: PlatformRequest): Promise<PlatformResponse> {
@@ -50,12 +50,12 @@ export class Transport {
       try {
         return await this.#sendOnce(request, body, budget.attemptTimeoutMs());
       } catch (error) {
-        await budget.waitBeforeRepeat(error);
+        await budget.waitBeforeRetry(error);
       }
     }
   }
 
-  /** Ends all connections; requests under way reject with `client_closed`. Idempotent. */
+  /** Closes all connections; pending requests reject with `client_closed`. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#destroyPool();
     return this.#closing;
@@ -79,7 +79,7 @@ export class Transport {
     return this.#pool;
   }
 
-  /** With the bearer in use; when that is refused, once more with a newer one. */
+  /** Sends the current bearer; after a 401 it retries once if there is a newer one. */
   async #sendOnce(
     request: PlatformRequest,
     body: string | null,
@@ -109,7 +109,7 @@ export class Transport {
       headers: this.#headers.for(bearer ?? null, body !== null, request.holdSeconds),
       body,
       timeoutMs,
-      maxAnswerBytes: settings.maxAnswerBytes,
+      maxResponseBytes: settings.maxResponseBytes,
       clock: settings.clock,
       signal: request.signal,
     });
@@ -125,7 +125,7 @@ export class Transport {
       });
     }
     if (response.isTooLarge) {
-      throw unexpectedResponse(request, response, `more than ${this.settings.maxAnswerBytes} bytes.`);
+      throw unexpectedResponse(request, response, `more than ${this.settings.maxResponseBytes} bytes.`);
     }
     const body = readBody(response);
     if (body.kind === 'json') return { status, headers, body: body.value };
@@ -138,7 +138,7 @@ function clientClosed(): MoleculeError {
   return new MoleculeError('The client was closed.', { code: 'client_closed' });
 }
 
-/** The pool without the rest of undici, most of which is `fetch`; all of undici should it be elsewhere one day. */
+/** Loads the pool without the rest of undici, most of which is `fetch`; falls back to all of undici if that file has moved. */
 async function loadPool(): Promise<typeof Pool> {
   const part = await import('undici/lib/dispatcher/pool.js').catch(() => undefined);
   return part?.default ?? (await import('undici')).Pool;

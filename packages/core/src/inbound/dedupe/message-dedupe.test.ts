@@ -8,7 +8,7 @@ describe('MessageDedupe', () => {
     const dedupe = new MessageDedupe(['a', 'b', 'c'], 2);
     expect([...dedupe.finishedKeys]).toEqual(['b', 'c']);
     const message = inboundMessage({ id: 'd', messageId: '' });
-    expect([dedupe.begin(message), dedupe.begin(message)]).toEqual(['new', 'copy-under-way']);
+    expect([dedupe.begin(message), dedupe.begin(message)]).toEqual(['new', 'copy-of-pending']);
     expect(dedupe.finish(message)).toEqual({ rows: ['d', 'd'], keys: ['d'] });
     expect(dedupe.finish(message)).toBeUndefined();
     expect(dedupe.begin(message)).toBe('copy-of-finished');
@@ -17,7 +17,7 @@ describe('MessageDedupe', () => {
 });
 
 describe('a message that did not come from the feed', () => {
-  it('is handled once, also when the feed has it as well, and moves no position', async () => {
+  it('is handled once, even if the feed contains it as well, and does not move the position', async () => {
     const run = await startInbound();
     const message = inboundMessage({ id: 'row-1', seq: 1 });
     expect(run.inbound.accept(message, null)).toBe(true);

@@ -3,24 +3,23 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 
 const DEFAULT_CAPACITY = 1_000;
 
-/** What a message is, by the rows and the senders' message ids seen before. */
-type Novelty = 'new' | 'copy-of-finished' | 'copy-under-way';
+type Novelty = 'new' | 'copy-of-finished' | 'copy-of-pending';
 
-/** Distinguishes copies of a message from new messages: those under way, and a bounded number of finished ones. */
+/** Detects copies of pending messages and of a limited number of finished ones. */
 export class MessageDedupe {
   readonly #finished: Set<string>;
   readonly #capacity: number;
-  /** Rows of messages under way, the first one first, by the key of the message. */
-  readonly #underWay = new Map<string, string[]>();
+  /** Rows of pending messages in order of arrival, by message key. */
+  readonly #pending = new Map<string, string[]>();
 
-  /** @param finishedKeys What an earlier run remembered, oldest first. */
+  /** @param finishedKeys The stored keys of an earlier run, oldest first. */
   constructor(finishedKeys: Iterable<string> = [], capacity = DEFAULT_CAPACITY) {
     this.#finished = new Set(finishedKeys);
     this.#capacity = capacity;
     this.#shrink();
   }
 
-  /** Keys of messages finished lately, oldest first. */
+  /** Keys of recently finished messages, oldest first. */
   get finishedKeys(): ReadonlySet<string> {
     return this.#finished;
   }
@@ -29,32 +28,32 @@ export class MessageDedupe {
     return this.#finished.has(row);
   }
 
-  isUnderWay(message: InboundMessage): boolean {
-    return this.#underWay.has(keyOf(message));
+  isPending(message: InboundMessage): boolean {
+    return this.#pending.has(keyOf(message));
   }
 
-  /** Remembers the message as under way, or as a further row of what it is a copy of. */
+  /** Records the message as pending, or its row as a copy. */
   begin(message: InboundMessage): Novelty {
     const key = keyOf(message);
     if (this.#finished.has(key)) {
       this.#remember(message.id);
       return 'copy-of-finished';
     }
-    const rows = this.#underWay.get(key);
+    const rows = this.#pending.get(key);
     if (rows !== undefined) {
       rows.push(message.id);
-      return 'copy-under-way';
+      return 'copy-of-pending';
     }
-    this.#underWay.set(key, [message.id]);
+    this.#pending.set(key, [message.id]);
     return 'new';
   }
 
-  /** Returns the rows of the message and its copies, and the keys to remember; `undefined` if it is not under way. */
+  /** Returns the rows of the message and its copies, and the keys to store; `undefined` if it is not pending. */
   finish(message: InboundMessage): { readonly rows: string[]; readonly keys: string[] } | undefined {
     const key = keyOf(message);
-    const rows = this.#underWay.get(key);
+    const rows = this.#pending.get(key);
     if (rows === undefined) return undefined;
-    this.#underWay.delete(key);
+    this.#pending.delete(key);
     const keys = [...new Set([...rows, key])];
     this.#remember(...keys);
     return { rows, keys };
@@ -77,8 +76,8 @@ export class MessageDedupe {
 }
 
 /**
- * What makes two rows the same message: sender, method and the sender's message id; without such an id, the row.
- * The method counts because a cancellation may repeat the id it cancels.
+ * Two rows are the same message if sender, method and the sender's message id are equal. A row without message id is a
+ * message of its own. The method is included because a cancellation can have the id of the message it cancels.
  */
 function keyOf(message: InboundMessage): string {
   if (message.messageId === '') return message.id;

@@ -3,40 +3,40 @@ import { TimeoutError } from '../../errors/timeout-error.ts';
 import type { Clock } from '../../time/clock.ts';
 import { linkAbort } from '../../time/linked-abort.ts';
 
-/** How long a handler may still run after its signal aborted. */
+/** How long a handler may keep running after its signal was aborted. */
 const GRACE_MS = 5_000;
 
-/** What one attempt at a message can do; the agent adds client and logger. */
+/** The context of one attempt; the agent adds client and logger. */
 export interface AttemptContext {
   /**
-   * Aborts on stop, pause, removal, cancellation by the sender and when the handler's time is up. The reason is a
+   * Aborted on stop, pause, removal, cancellation by the sender and timeout of the handler. The reason is a
    * `MoleculeError`.
    */
   readonly signal: AbortSignal;
-  /** 1 for the first; counts across restarts. */
+  /** Starts at 1; continues across restarts. */
   readonly attempt: number;
   /**
-   * Answers the message now; a returned text is then not sent. Several answers are possible; after a retry those
-   * that were sent are not sent again.
+   * Sends an answer now; a text that the handler returns is then not sent. May be called several times. A later attempt
+   * does not send the same answers again.
    */
   reply(text: string): Promise<void>;
-  /** Shows people what the agent is doing, by the next heartbeat: one line, cut at 200 characters. */
+  /** Sets the current task that users see, sent with the next heartbeat: one line, cut at 200 characters. */
   progress(text: string): void;
   /**
-   * Runs an effect once per message and key: its result is stored, and a later attempt gets the stored result.
-   * A crash between the effect and the storing can still repeat it: pass the key on where you can. The result
-   * must be JSON; `undefined` is stored as `null`.
-   * @throws MoleculeError `invalid_argument` for a result that is no JSON.
+   * Runs an effect once per message and key; later attempts get the stored result. A crash before the result is stored
+   * repeats the effect, so pass the key on as an idempotency key where possible. The result must be JSON; `undefined`
+   * is stored as `null`.
+   * @throws MoleculeError `invalid_argument` for a result that is not JSON.
    */
   once<T>(key: string, effect: () => T | Promise<T>): Promise<T>;
 }
 
-/** Handles one message. A non-blank text is the answer; nothing is no answer; a throw is retried later. */
+/** Returns the text of the answer, or nothing for no answer. When it throws, the message is retried. */
 export type AttemptHandler = (message: InboundMessage, context: AttemptContext) => unknown;
 
 /**
- * How an attempt ended. `isAborted`: it returned after its signal aborted, so the work may be half done.
- * `isStuck`: it neither returned nor threw in the grace period.
+ * `isAborted`: the handler returned after its signal was aborted, so the work may be incomplete. `isStuck`: it did not
+ * end within the grace period.
  */
 export type AttemptResult =
   | {
@@ -50,13 +50,13 @@ export type AttemptResult =
 export interface AttemptLimits {
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** How long the handler may take, in milliseconds; `null` for as long as it likes. */
+  /** Time limit of the handler, in milliseconds; `null` for none. */
   readonly timeoutMs: number | null;
 }
 
 /**
- * Runs a handler with its time limit. After an abort it has five seconds to end in its own way; then the attempt is
- * over without it. Never rejects.
+ * Runs a handler with a time limit. After an abort the handler has five seconds to end; then the attempt ends without
+ * it. Never rejects.
  */
 export async function runAttempt(
   { clock, signal: parent, timeoutMs }: AttemptLimits,

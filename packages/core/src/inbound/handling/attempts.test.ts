@@ -11,7 +11,7 @@ const error = (code: 'timed_out' | 'invalid_argument' | 'payload_too_large' | 'p
   new MoleculeError('No.', { code });
 
 describe('a handler that fails', () => {
-  it('has five attempts, 1, 4, 16 and 64 s apart; then the message is noted and acknowledged past', async () => {
+  it('has five attempts, 1, 4, 16 and 64 s apart; then the message is a dead letter and acknowledged', async () => {
     const run = await startInbound({ handler: fails });
     run.feed.push({ id: 'row-1' });
     await run.advance(1_000);
@@ -24,7 +24,7 @@ describe('a handler that fails', () => {
     await run.advance(HOUR);
     expect(run.handled).toHaveLength(5);
     expect(run.feed.acks).toEqual(['row-1']);
-    expect(run.heard.filter((event) => event.startsWith('gaveUp'))).toEqual(['gaveUp:row-1:handler:5']);
+    expect(run.observed.filter((event) => event.startsWith('gaveUp'))).toEqual(['gaveUp:row-1:handler:5']);
     const letters = await listDeadLetters(run.store);
     expect(letters).toEqual([
       {
@@ -39,7 +39,7 @@ describe('a handler that fails', () => {
     ]);
   });
 
-  it('counts its attempts across restarts, those that ended the process included', async () => {
+  it('counts its attempts across restarts, including those that crashed the process', async () => {
     const attempts: number[] = [];
     const handler = (_message: unknown, context: { readonly attempt: number }) => {
       attempts.push(context.attempt);
@@ -58,11 +58,11 @@ describe('a handler that fails', () => {
     run = await startInbound({ handler, feed: run.feed, store: run.store });
     await run.advance(1_000);
     expect(attempts).toHaveLength(5);
-    expect(run.heard).toContain('gaveUp:row-1:handler:5');
+    expect(run.observed).toContain('gaveUp:row-1:handler:5');
     expect(run.feed.acks).toEqual(['row-1']);
   });
 
-  it('that takes too long is told to end, and the attempt counts', async () => {
+  it('that exceeds its time limit is aborted, and the attempt counts', async () => {
     const held = new HeldHandlers();
     const run = await startInbound({ handler: held.handler, handlerTimeoutMs: 10_000 });
     run.feed.push({ id: 'row-1' });
@@ -71,23 +71,23 @@ describe('a handler that fails', () => {
     expect(held.signals.get('row-1')?.reason).toMatchObject({ code: 'timed_out' });
     held.fail('row-1');
     await run.advance();
-    expect(run.heard).toContain('retrying:row-1:handler:1:1000');
-    expect(run.heard).not.toContain('stuck:row-1');
+    expect(run.observed).toContain('retrying:row-1:handler:1:1000');
+    expect(run.observed).not.toContain('stuck:row-1');
   });
 
-  it('that ignores its signal has five seconds, then the attempt is over without it', async () => {
+  it('that ignores its signal has five seconds, then the attempt ends', async () => {
     const run = await startInbound({ handler: () => new Promise(() => {}), handlerTimeoutMs: 10_000 });
     run.feed.push({ id: 'row-1' });
     await run.advance(1_000 + 14_999);
-    expect(run.heard).not.toContain('stuck:row-1');
+    expect(run.observed).not.toContain('stuck:row-1');
     await run.advance(1);
-    expect(run.heard).toContain('stuck:row-1');
+    expect(run.observed).toContain('stuck:row-1');
     await run.advance(HOUR);
-    expect(run.heard).toContain('gaveUp:row-1:handler:5');
+    expect(run.observed).toContain('gaveUp:row-1:handler:5');
     expect((await listDeadLetters(run.store))[0]?.errorCode).toBe('timed_out');
   });
 
-  it('that answers after its time was up is done', async () => {
+  it('that answers after its abort has finished the message', async () => {
     const held = new HeldHandlers();
     const run = await startInbound({ handler: held.handler, handlerTimeoutMs: 10_000 });
     run.feed.push({ id: 'row-1' });
@@ -99,8 +99,8 @@ describe('a handler that fails', () => {
   });
 });
 
-describe('an answer that fails', () => {
-  it('is sent again without running the handler again', async () => {
+describe('an answer that cannot be sent', () => {
+  it('is retried without running the handler again', async () => {
     const run = await startInbound({ handler: async () => 'answer' });
     run.feed.replyFailures.push(error('platform_error'), error('platform_error'));
     run.feed.push({ id: 'row-1' });
@@ -110,17 +110,17 @@ describe('an answer that fails', () => {
     expect(run.feed.acks).toEqual(['row-1']);
   });
 
-  it('is given up after five times', async () => {
+  it('is a dead letter after five attempts', async () => {
     const run = await startInbound({ handler: async () => 'answer' });
     run.feed.replyFailures.push(...Array.from({ length: 99 }, () => error('platform_error')));
     run.feed.push({ id: 'row-1' });
     await run.advance(HOUR);
-    expect(run.heard).toContain('gaveUp:row-1:reply:5');
+    expect(run.observed).toContain('gaveUp:row-1:reply:5');
     expect(run.feed.replyFailures).toHaveLength(94);
     expect(run.feed.acks).toEqual(['row-1']);
   });
 
-  it('because the platform is away is sent for as long as it takes, and that is not held against it', async () => {
+  it('is retried without limit while the platform is unavailable, which does not count as an attempt', async () => {
     const run = await startInbound({ handler: async () => 'answer' });
     run.feed.replyFailures.push(...Array.from({ length: 40 }, () => error('timed_out')));
     run.feed.replyFailures.push(error('platform_error'), error('timed_out'), error('platform_error'));
@@ -132,19 +132,19 @@ describe('an answer that fails', () => {
     expect(await listDeadLetters(run.store)).toEqual([]);
   });
 
-  it.each(['invalid_argument', 'payload_too_large'] as const)('with %s can never be sent', async (code) => {
+  it.each(['invalid_argument', 'payload_too_large'] as const)('is not retried after %s', async (code) => {
     const run = await startInbound({ handler: async () => 'answer' });
     run.feed.replyFailures.push(error(code));
     run.feed.push({ id: 'row-1' });
     await run.advance(1_000);
-    expect(run.heard).toContain('gaveUp:row-1:reply:1');
+    expect(run.observed).toContain('gaveUp:row-1:reply:1');
     expect(await listDeadLetters(run.store)).toMatchObject([{ stage: 'reply', errorCode: code }]);
     expect(run.feed.acks).toEqual(['row-1']);
   });
 });
 
 describe('once', () => {
-  it('journals its result and does not repeat the effect in a later attempt', async () => {
+  it('stores its result and does not repeat the effect in a later attempt', async () => {
     let effects = 0;
     const results: unknown[] = [];
     const run = await startInbound({
@@ -191,7 +191,7 @@ describe('once', () => {
     expect([effects, result]).toEqual([1, 1]);
   });
 
-  it('keeps nothing of an effect that failed, and refuses what is no JSON', async () => {
+  it('does not store a failed effect, and rejects a result that is not JSON', async () => {
     const seen: unknown[] = [];
     const run = await startInbound({
       handler: async (_message, { once, attempt }) => {

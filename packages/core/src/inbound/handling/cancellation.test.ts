@@ -6,7 +6,7 @@ import { isCancellationOf } from './rules.ts';
 const cancel = (id: string, target: string) => ({ id, method: 'cancel_task', params: { id: target } });
 
 describe('cancel_task', () => {
-  it("fires the right handler's signal and finishes its message", async () => {
+  it('aborts the signal of the right handler and finishes its message', async () => {
     const held = new HeldHandlers();
     const run = await startInbound({ concurrency: 3, handler: held.handler });
     run.feed.pushMany(3);
@@ -20,12 +20,12 @@ describe('cancel_task', () => {
     held.finish('row-1');
     held.finish('row-3');
     await run.advance();
-    expect(run.heard).toContain('cancelled:row-2');
+    expect(run.observed).toContain('cancelled:row-2');
     expect(run.handled).toEqual(['row-1', 'row-2', 'row-3']);
     expect(run.feed.acks.at(-1)).toBe('row-4');
   });
 
-  it('ends a message that waits for its next attempt, and lets its conversation go on', async () => {
+  it('finishes a message that waits for a retry; its conversation continues', async () => {
     const run = await startInbound({
       handler: async (message) => {
         if (message.id === 'row-1') throw new Error('Again.');
@@ -36,12 +36,12 @@ describe('cancel_task', () => {
     await run.advance(2_000);
     run.feed.push(cancel('row-3', 'row-1'));
     await run.advance(1_000);
-    expect(run.heard).toContain('cancelled:row-1');
+    expect(run.observed).toContain('cancelled:row-1');
     expect(run.handled).toEqual(['row-1', 'row-1', 'row-2']);
     expect(run.feed.acks.at(-1)).toBe('row-3');
   });
 
-  it('ends a message whose turn has not come', async () => {
+  it('finishes a message that was not started', async () => {
     const held = new HeldHandlers();
     const run = await startInbound({ handler: held.handler });
     run.feed.push({ id: 'row-1', contextId: 'a' });
@@ -54,7 +54,7 @@ describe('cancel_task', () => {
     expect(run.feed.acks.at(-1)).toBe('row-3');
   });
 
-  it('of what is unknown or finished is finished itself', async () => {
+  it('of an unknown or finished message is finished itself', async () => {
     const run = await startInbound();
     run.feed.push(cancel('row-1', 'nothing'));
     await run.advance(1_000);
@@ -62,18 +62,18 @@ describe('cancel_task', () => {
     expect(run.feed.acks).toEqual(['row-1']);
   });
 
-  it('holds over a crash: the message is not handled by the next run', async () => {
+  it('survives a crash: the next run does not handle the message', async () => {
     const held = new HeldHandlers();
     const first = await startInbound({ handler: held.handler });
     first.feed.push({ id: 'row-1' });
     await first.advance(1_000);
     first.feed.push(cancel('row-2', 'row-1'));
     await first.advance(1_000);
-    // The handler has its grace; the process dies meanwhile.
+    // The process crashes during the grace period of the handler.
     first.kill();
     const second = await startInbound({ feed: first.feed, store: first.store });
     await second.advance(1_000);
-    expect(second.heard).toContain('cancelled:row-1');
+    expect(second.observed).toContain('cancelled:row-1');
     expect(second.handled).toEqual([]);
     expect(second.feed.acks.at(-1)).toBe('row-2');
   });

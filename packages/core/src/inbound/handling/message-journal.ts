@@ -8,12 +8,12 @@ export interface MessageJournalOptions {
   readonly message: InboundMessage;
   readonly state: Pick<InboundState, 'progressOf' | 'saveProgress'>;
   readonly client: Pick<PlatformClient, 'reply'>;
-  /** Whether a restart can deliver the message again; else nothing is stored. */
+  /** False for at-most-once delivery: the message is not delivered again, so nothing is stored. */
   readonly isStored: boolean;
   readonly onReplySent: () => void;
 }
 
-/** What the handling of one message has done so far, across attempts and restarts, so that it is not done again. */
+/** Records what the handling of one message has done, across attempts and restarts, so that it is not repeated. */
 export class MessageJournal {
   readonly #options: MessageJournalOptions;
   #progress: MessageProgress;
@@ -25,39 +25,39 @@ export class MessageJournal {
     this.#progress = options.state.progressOf(options.message);
   }
 
-  /** Handler attempts begun. */
+  /** Number of handler attempts started. */
   get attempts(): number {
     return this.#progress.attempts;
   }
 
-  /** Set when the handler is done. */
+  /** Set when the handler has finished. */
   get outcome(): MessageProgress['outcome'] {
     return this.#progress.outcome;
   }
 
-  /** Whether the handler answered by itself, in this attempt or an earlier one. */
+  /** Whether the handler called `context.reply`, in this attempt or an earlier one. */
   get hasReplied(): boolean {
     return this.#progress.repliesSent > 0;
   }
 
-  /** Counts an attempt before it begins, or takes one back that was interrupted. */
+  /** Call before an attempt starts; and with the previous number when an attempt was interrupted. */
   async recordAttempts(attempts: number): Promise<void> {
     await this.#save({ attempts });
   }
 
-  /** The handler is done. An outcome without an answer is not stored: the message is finished right after. */
+  /** An outcome without an answer is not stored, because the message is finished immediately afterwards. */
   async recordOutcome(reply: string | null): Promise<void> {
     if (reply === null) this.#progress = mergeProgress(this.#progress, { outcome: { reply } });
     else await this.#save({ outcome: { reply } });
   }
 
-  /** For the answers of one attempt, in order: those that an earlier attempt sent are skipped. */
+  /** Returns a function that sends the answers of one attempt in order, skipping those that an earlier attempt sent. */
   replier(): (text: string, signal: AbortSignal) => Promise<void> {
     let next = 0;
     return (text, signal) => {
       const number = next;
       next += 1;
-      return this.#inTurn(async () => {
+      return this.#enqueue(async () => {
         if (number < this.#progress.repliesSent) return;
         await this.send(text, signal, number);
         await this.#save({ repliesSent: number + 1 });
@@ -65,7 +65,7 @@ export class MessageJournal {
     };
   }
 
-  /** Sends an answer. Its key follows from the message and its number, so a repeat is no second answer. */
+  /** Sends an answer. Its key is derived from message and number, so a repeat is not a second answer. */
   async send(text: string, signal: AbortSignal, number = 0): Promise<void> {
     const { client, message, onReplySent } = this.#options;
     const key = number === 0 ? {} : { idempotencyKey: `reply-${number + 1}` };
@@ -97,8 +97,8 @@ export class MessageJournal {
     if (isStored) await state.saveProgress(message, change);
   }
 
-  /** One after the other, so that answers keep their order. */
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  /** Runs one task after the other, so that answers keep their order. */
+  #enqueue(work: () => Promise<void>): Promise<void> {
     const next = this.#tail.then(work);
     this.#tail = next.catch(() => {});
     return next;
@@ -117,7 +117,7 @@ function toJson(key: string, result: unknown): JsonValue {
 }
 
 function notJson(key: string, cause?: unknown): MoleculeError {
-  return new MoleculeError(`The result of once(${JSON.stringify(key)}) is not JSON, so it cannot be kept.`, {
+  return new MoleculeError(`The result of once(${JSON.stringify(key)}) is not JSON and cannot be stored.`, {
     code: 'invalid_argument',
     hint: 'Return plain data, such as the id of what was created.',
     cause,

@@ -11,8 +11,8 @@ import {
   autoReplyRefusal,
   isCancelledBySender,
   MAX_ATTEMPTS,
+  messageRetryDelayMs,
   replyFailureKind,
-  retryDelayMs,
 } from './rules.ts';
 import type { Runnable, RunOutcome } from './scheduler.ts';
 
@@ -26,19 +26,20 @@ export interface MessageRunOptions {
   readonly observer: InboundObserver;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How long a handler may take, in milliseconds; `null` for as long as it likes. */
+  /** Time limit of a handler, in milliseconds; `null` for none. */
   readonly handlerTimeoutMs: number | null;
-  /** For at most once: resolves when the message cannot be delivered again; `null` for at least once. */
+  /** For at-most-once delivery: resolves when the message cannot be delivered again; `null` for at-least-once. */
   readonly acknowledgeFirst: ((message: InboundMessage, signal: AbortSignal) => Promise<void>) | null;
 }
 
-/** The handling of one message: handler, then answer, then finished. */
+/** Handles one message: runs the handler, sends the answer, finishes the message. */
 export class MessageRun implements Runnable {
   readonly message: InboundMessage;
   readonly #options: MessageRunOptions;
   readonly #journal: MessageJournal;
-  /** Failures to send the answer; those while the platform is unavailable do not count. */
+  /** All failures to send the answer. */
   #replyFailures = 0;
+  /** Without those while the platform was unavailable. */
   #countedReplyFailures = 0;
 
   constructor(message: InboundMessage, options: MessageRunOptions) {
@@ -51,8 +52,8 @@ export class MessageRun implements Runnable {
   }
 
   /**
-   * @param signal Aborts with a reason: then what is under way is interrupted and does not count, unless the reason
-   * is a cancellation by the sender, which finishes the message.
+   * @param signal When aborted, the current attempt is interrupted and not counted. A cancellation by the sender, as the
+   * reason, finishes the message.
    */
   async run(signal: AbortSignal): Promise<RunOutcome> {
     if (signal.aborted) return this.#interrupted(signal);
@@ -69,7 +70,7 @@ export class MessageRun implements Runnable {
     return this.#finish();
   }
 
-  /** Runs the handler; `null` when it is done. */
+  /** Runs the handler; returns `null` when it has finished. */
   async #handle(signal: AbortSignal): Promise<RunOutcome | null> {
     const { observer, clock, handler, handlerTimeoutMs, acknowledgeFirst } = this.#options;
     const { message } = this;
@@ -94,13 +95,13 @@ export class MessageRun implements Runnable {
       await journal.recordOutcome(this.#replyOf(result.value));
       return null;
     }
-    // At most once, this was the only time: nothing would bring the message back after a restart either.
+    // At-most-once delivery: the message was acknowledged and will not be delivered again.
     if (signal.aborted && acknowledgeFirst !== null) return this.#giveUp('handler', attempt, signal.reason);
     if (signal.aborted) return this.#interrupted(signal, attemptsBefore);
     return this.#failed(attempt, result.kind === 'threw' ? result.error : result.reason);
   }
 
-  /** Returning nothing after an abort is how a handler breaks off: then the message is not done. */
+  /** A handler that returns nothing after an abort has stopped early, so the message is not finished. */
   #isDone({ value, isAborted }: AttemptResult & { readonly kind: 'returned' }): boolean {
     return !isAborted || isText(value) || this.#journal.hasReplied;
   }
@@ -139,7 +140,7 @@ export class MessageRun implements Runnable {
     return null;
   }
 
-  /** Sends the answer; `null` when it is sent. The handler does not run again, however often this fails. */
+  /** Sends the answer; returns `null` when it was sent. Failures do not run the handler again. */
   async #reply(text: string, signal: AbortSignal): Promise<RunOutcome | null> {
     try {
       await this.#journal.send(text, signal);
@@ -157,7 +158,7 @@ export class MessageRun implements Runnable {
   }
 
   #retry(stage: 'handler' | 'reply', attempt: number, error: unknown): RunOutcome {
-    const delayMs = retryDelayMs(attempt);
+    const delayMs = messageRetryDelayMs(attempt);
     this.#options.observer.retrying(this.message, { stage, attempt, delayMs, error });
     return { kind: 'retry', delayMs };
   }
@@ -178,7 +179,7 @@ export class MessageRun implements Runnable {
     return this.#finish();
   }
 
-  /** The signal aborted: finished when the sender cancelled the message, else as it was before the attempt. */
+  /** Finishes the message if the sender cancelled it; otherwise restores the state before the attempt. */
   async #interrupted(signal: AbortSignal, attemptsBefore = this.#journal.attempts): Promise<RunOutcome> {
     if (isCancelledBySender(signal)) {
       this.#options.observer.cancelled(this.message);

@@ -5,14 +5,14 @@ import { startInbound } from '../../../test/inbound-stage.ts';
 const HOUR = 3_600_000;
 
 describe('a returned text', () => {
-  it('is the answer', async () => {
+  it('is sent as the answer', async () => {
     const run = await startInbound({ handler: async () => 'hello' });
     run.feed.push({ id: 'row-1' });
     await run.advance(1_000);
     expect(run.feed.replies).toEqual([
       { id: 'row-1', key: 'message-of-row-1/reply', text: 'hello', isDuplicate: false },
     ]);
-    expect(run.heard).toEqual([
+    expect(run.observed).toEqual([
       'received:row-1',
       'started:row-1',
       'ended:row-1',
@@ -22,7 +22,7 @@ describe('a returned text', () => {
     ]);
   });
 
-  it.each([undefined, null, '', '  \n', 7, { text: 'no' }])('%j is none', async (value) => {
+  it.each([undefined, null, '', '  \n', 7, { text: 'no' }])('%j is not an answer', async (value) => {
     const run = await startInbound({ handler: async () => value });
     run.feed.push({ id: 'row-1' });
     await run.advance(1_000);
@@ -46,7 +46,7 @@ describe('a returned text', () => {
 });
 
 describe('context.reply', () => {
-  it('answers now; a text returned afterwards is not sent as well', async () => {
+  it('sends an answer; a text returned later is not sent', async () => {
     const run = await startInbound({
       handler: async (_message, { reply }) => {
         await reply('one');
@@ -62,7 +62,7 @@ describe('context.reply', () => {
     ]);
   });
 
-  it('answers sent are not sent again by a later attempt, nor is a text returned by it', async () => {
+  it('a later attempt does not send the same answers again, nor a returned text', async () => {
     const run = await startInbound({
       handler: async (_message, { reply, attempt }) => {
         await reply('one');
@@ -76,7 +76,7 @@ describe('context.reply', () => {
     expect(run.feed.replies.map((reply) => reply.text)).toEqual(['one', 'two']);
   });
 
-  it('keeps the order of answers nobody waits for', async () => {
+  it('keeps the order of answers that are not awaited', async () => {
     const run = await startInbound({
       handler: async (_message, { reply }) => {
         await Promise.all(['one', 'two', 'three'].map(reply));
@@ -87,7 +87,7 @@ describe('context.reply', () => {
     expect(run.feed.replies.map((reply) => reply.text)).toEqual(['one', 'two', 'three']);
   });
 
-  it('refuses once the signal has aborted', async () => {
+  it('rejects after the signal was aborted', async () => {
     const refused: unknown[] = [];
     const run = await startInbound({
       handlerTimeoutMs: 1_000,
@@ -114,7 +114,7 @@ describe('context.progress', () => {
     });
     run.feed.push({ id: 'row-1' });
     await run.advance(1_000);
-    const lines = run.heard.filter((event) => event.startsWith('progressed'));
+    const lines = run.observed.filter((event) => event.startsWith('progressed'));
     expect(lines).toEqual(['progressed:row-1:reading the mail', `progressed:row-1:${'x'.repeat(200)}`]);
   });
 });

@@ -1,31 +1,31 @@
 import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 
-/** Most attempts of a handler. */
+/** Maximum number of attempts of a handler. */
 export const MAX_ATTEMPTS = 5;
 
 const RETRY_DELAYS_MS = [1_000, 4_000, 16_000, 64_000] as const;
 
-/** The wait after attempt number `attempt`, in milliseconds: 1, 4, 16, then 64 s. */
-export function retryDelayMs(attempt: number): number {
+/** The pause after attempt number `attempt`, in milliseconds: 1, 4, 16, then 64 s. */
+export function messageRetryDelayMs(attempt: number): number {
   return RETRY_DELAYS_MS[Math.min(Math.max(1, attempt), RETRY_DELAYS_MS.length) - 1] ?? 64_000;
 }
 
 /**
- * Why a text that the handler returned is not sent as an answer; `null` when it is. Answers are not answered, or two
- * agents that echo would never stop; an unknown sender cannot be answered.
+ * Why a returned text is not sent as an answer; `null` if it is sent. Answers are never answered, because two agents that
+ * echo would otherwise not stop.
  */
 export function autoReplyRefusal(message: InboundMessage): string | null {
   if (!message.expectsAnswer) {
-    return 'The message is itself an answer: the text the handler returned is not sent.';
+    return 'The message is an answer: the text returned by the handler is not sent.';
   }
   if (message.source === 'unknown' || (message.source === 'peer_agent' && message.peerId === '')) {
-    return 'The sender is not known: the text the handler returned is not sent.';
+    return 'The sender is unknown: the text returned by the handler is not sent.';
   }
   return null;
 }
 
-/** They say nothing about the answer: the platform is away, or does not accept this agent at the moment. */
+/** Errors that do not depend on the answer: the platform is unavailable or currently does not accept this agent. */
 const NOT_ABOUT_THE_REPLY: ReadonlySet<string> = new Set([
   'connection_failed',
   'timed_out',
@@ -38,8 +38,8 @@ const NOT_ABOUT_THE_REPLY: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What a failure to send an answer means. `unavailable`: retried for as long as it takes. `final`: it can never be
- * sent. `counts`: one of its five attempts.
+ * How to treat a failure to send an answer. `unavailable`: retry without limit. `final`: do not retry. `counts`: count it
+ * as one of five attempts.
  */
 export function replyFailureKind(error: unknown): 'unavailable' | 'final' | 'counts' {
   if (!MoleculeError.isInstance(error)) return 'counts';
@@ -47,7 +47,7 @@ export function replyFailureKind(error: unknown): 'unavailable' | 'final' | 'cou
   return error.isRetryable || NOT_ABOUT_THE_REPLY.has(error.code) ? 'unavailable' : 'counts';
 }
 
-/** The reason with which a handler's signal aborts when the sender cancelled the message. */
+/** The abort reason when the sender cancelled the message. */
 export function cancelledBySender(): MoleculeError {
   return new MoleculeError('The sender cancelled this message.', { code: 'cancelled_by_sender' });
 }
@@ -56,7 +56,7 @@ export function isCancelledBySender(signal: AbortSignal): boolean {
   return MoleculeError.isInstance(signal.reason) && signal.reason.code === 'cancelled_by_sender';
 }
 
-/** True when a cancellation row means this message: it names one of its ids and has the same sender, or a person's. */
+/** True if the cancellation names one of the ids of the message and comes from the same sender or from the canvas. */
 export function isCancellationOf(cancellation: InboundMessage, message: InboundMessage): boolean {
   const isSameSender =
     cancellation.source === message.source &&

@@ -5,7 +5,7 @@ import { MoleculeError } from '../../errors/molecule-error.ts';
 const stopped = new MoleculeError('Stopped.', { code: 'agent_stopped' });
 
 describe('order', () => {
-  it('three at once finish in any order, and the finished prefix is acknowledged', async () => {
+  it('concurrent messages finish in any order, and the finished prefix is acknowledged', async () => {
     const held = new HeldHandlers();
     const run = await startInbound({ concurrency: 3, handler: held.handler });
     run.feed.pushMany(4);
@@ -27,7 +27,7 @@ describe('order', () => {
     expect(run.inbound.unfinished).toBe(0);
   });
 
-  it('messages of one conversation are handled one after the other, as they came', async () => {
+  it('messages of one conversation are handled sequentially in order of arrival', async () => {
     const held = new HeldHandlers();
     const run = await startInbound({ concurrency: 3, handler: held.handler });
     run.feed.push({ id: 'a-1', contextId: 'a' });
@@ -54,7 +54,7 @@ describe('order', () => {
     expect(held.running).toEqual(['one-1', 'two-1']);
   });
 
-  it('a message that waits for its next attempt holds back its conversation only', async () => {
+  it('a message that waits for a retry delays its conversation only', async () => {
     let fails = true;
     const run = await startInbound({
       handler: async (message) => {
@@ -72,7 +72,7 @@ describe('order', () => {
     expect(run.feed.acks.at(-1)).toBe('b-1');
   });
 
-  it('reads ahead no further than it may', async () => {
+  it('respects readAhead', async () => {
     const held = new HeldHandlers();
     const run = await startInbound({ readAhead: 3, handler: held.handler });
     run.feed.pushMany(10);
@@ -87,7 +87,7 @@ describe('order', () => {
 });
 
 describe('suspend', () => {
-  it('starts nothing more, lets handlers end and tells the platform', async () => {
+  it('starts no more messages, waits for handlers and acknowledges', async () => {
     const held = new HeldHandlers();
     const run = await startInbound({ handler: held.handler });
     run.feed.pushMany(2);
@@ -102,7 +102,7 @@ describe('suspend', () => {
     expect(run.feed.acks).toEqual(['row-1']);
   });
 
-  it('an aborted handler keeps its message and its attempt', async () => {
+  it('an aborted handler does not finish its message or count its attempt', async () => {
     const attempts: number[] = [];
     const run = await startInbound({
       handler: (_message, { signal, attempt }) => {
@@ -125,7 +125,7 @@ describe('suspend', () => {
     expect(run.feed.acks).toEqual(['row-1']);
   });
 
-  it('flush ends with its signal while the platform is away', async () => {
+  it('flush ends with its signal while the platform is unreachable', async () => {
     const run = await startInbound();
     run.feed.ackFailures.push(
       ...Array.from(
@@ -147,7 +147,7 @@ describe('suspend', () => {
 });
 
 describe('acknowledgements', () => {
-  it('of one tick are one request; a refused one is covered by the next', async () => {
+  it('of one tick are one request; a refused one is included in the next', async () => {
     const run = await startInbound({ concurrency: 3 });
     run.feed.ackFailures.push(new MoleculeError('No.', { code: 'not_found' }));
     run.feed.pushMany(3);
@@ -157,16 +157,16 @@ describe('acknowledgements', () => {
     await run.advance(1_000);
     expect(run.feed.acks).toEqual(['row-4']);
     expect(run.logger.messages('warn')).toEqual([
-      'The platform refused an acknowledgement; the next one covers it.',
+      'The platform refused an acknowledgement; it is included in the next one.',
     ]);
   });
 
-  it('are owed after a restart', async () => {
+  it('that are missing are sent after a restart', async () => {
     const first = await startInbound();
     first.crash.arm('before', 'acknowledge');
     first.feed.push({ id: 'row-1' });
     await first.advance(1_000);
-    expect(first.crash.isDead).toBe(true);
+    expect(first.crash.hasCrashed).toBe(true);
     const second = await startInbound({ feed: first.feed, store: first.store });
     await second.advance(5_000);
     expect(second.handled).toEqual([]);
@@ -175,7 +175,7 @@ describe('acknowledgements', () => {
 });
 
 describe('duplicates', () => {
-  it('rows that come twice, and messages that come as two rows, are handled once', async () => {
+  it('rows that are read twice, and messages with two rows, are handled once', async () => {
     const held = new HeldHandlers();
     const run = await startInbound({ concurrency: 3, handler: held.handler });
     run.feed.push({ id: 'row-1', contextId: 'a', messageId: 'same' });
@@ -197,7 +197,7 @@ describe('duplicates', () => {
     expect(next.feed.acks.at(-1)).toBe('row-5');
   });
 
-  it('messages without an id of their own are all different', async () => {
+  it('messages without a message id are all different', async () => {
     const run = await startInbound();
     run.feed.push({ id: 'row-1', messageId: '' });
     run.feed.push({ id: 'row-2', messageId: '' });

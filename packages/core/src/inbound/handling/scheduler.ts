@@ -7,33 +7,32 @@ const BLOCKED_AFTER_MS = 600_000;
 const BLOCKED_RECHECK_MS = 60_000;
 const RETRY_AFTER_ERROR_MS = 1_000;
 
-/** What one run of a message led to. */
 export type RunOutcome =
   | { readonly kind: 'finished' }
   | { readonly kind: 'retry'; readonly delayMs: number }
-  /** Stopped from outside: it stays as it was, and the attempt does not count. */
+  /** Aborted: the message is unchanged, and the attempt is not counted. */
   | { readonly kind: 'interrupted' };
 
-/** A message that is run until it is finished. */
+/** Is run until it is finished. */
 export interface Runnable {
   readonly message: InboundMessage;
-  /** @param signal Aborts when the run has to end now. */
+  /** @param signal Aborted when the run has to end. */
   run(signal: AbortSignal): Promise<RunOutcome>;
 }
 
 export interface SchedulerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Most messages handled at the same time. */
+  /** Maximum number of messages handled at the same time. */
   readonly concurrency: number;
-  /** A message is handled for ten minutes, and others wait for it. Long work that delays nobody is not reported. */
+  /** A message has been handled for ten minutes while others wait for it. Long work that delays nothing is not reported. */
   readonly onBlocked: (message: InboundMessage) => void;
   readonly onUnblocked: () => void;
 }
 
 interface Job {
   readonly work: Runnable;
-  /** Messages of one lane are handled one after the other. */
+  /** Messages of one lane are handled sequentially. */
   readonly lane: string;
   readonly order: number;
   readonly finished: PromiseWithResolvers<void>;
@@ -44,13 +43,13 @@ interface Job {
 }
 
 /**
- * Decides which message is handled when: at most `concurrency` at once, one after the other within a conversation.
- * A message that waits for its next attempt delays its conversation and no other.
+ * Decides when each message is handled: at most `concurrency` at the same time, sequentially within a conversation. A
+ * message that waits for a retry delays only its own conversation.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #jobs = new Set<Job>();
-  /** Not running and not waiting for a retry, by order of arrival. */
+  /** Neither running nor waiting for a retry, in order of arrival. */
   readonly #waiting: Job[] = [];
   readonly #busyLanes = new Set<string>();
   readonly #blocking = new Set<Job>();
@@ -64,7 +63,7 @@ export class Scheduler {
     this.#options = options;
   }
 
-  /** Messages being handled now. */
+  /** Number of messages being handled. */
   get active(): number {
     return this.#active;
   }
@@ -87,46 +86,46 @@ export class Scheduler {
     this.#startNext();
   }
 
-  /** Starts handling, or continues after {@link hold}. */
+  /** Starts handling, also after {@link hold}. */
   release(): void {
     this.#isHeld = false;
     this.#startNext();
   }
 
-  /** Starts no further message; those being handled continue. */
+  /** Starts no more messages; those being handled continue. */
   hold(): void {
     this.#isHeld = true;
   }
 
-  /** Aborts what is being handled; it is queued again unless it finished all the same. */
+  /** Aborts the messages being handled; those that do not finish are queued again. */
   abortRunning(reason: unknown): void {
     for (const job of this.#jobs) job.running?.abort(reason);
   }
 
   /**
-   * Aborts the messages that `isMeant` picks with `reason`, also those that wait: each runs once more, to be finished.
-   * `finished` resolves when all of them are; never, when the scheduler is closed before.
+   * Aborts the selected messages with `reason`, including those that wait: each runs once more to be finished.
+   * `finished` resolves when all of them are finished; never if the scheduler is closed before.
    */
   cancel(
-    isMeant: (message: InboundMessage) => boolean,
+    isSelected: (message: InboundMessage) => boolean,
     reason: unknown,
   ): { readonly count: number; readonly finished: Promise<unknown> } {
-    const meant = [...this.#jobs].filter((job) => isMeant(job.work.message));
-    for (const job of meant) {
+    const selected = [...this.#jobs].filter((job) => isSelected(job.work.message));
+    for (const job of selected) {
       job.cancelReason = reason;
       job.running?.abort(reason);
       if (job.retryTimer !== undefined) this.#requeue(job);
     }
     this.#startNext();
-    return { count: meant.length, finished: Promise.all(meant.map((job) => job.finished.promise)) };
+    return { count: selected.length, finished: Promise.all(selected.map((job) => job.finished.promise)) };
   }
 
-  /** Resolves when nothing is being handled. Hold first, or it may never be so. */
+  /** Resolves when no message is being handled. Call {@link hold} first. */
   idle(): Promise<void> {
     return this.#active === 0 ? Promise.resolve() : this.#idle.promise;
   }
 
-  /** Drops everything; results that still come are ignored. */
+  /** Discards all messages and ignores the results of running ones. */
   close(): void {
     this.#isClosed = true;
     for (const job of this.#jobs) {
@@ -181,7 +180,7 @@ export class Scheduler {
     } else if (outcome.kind === 'interrupted' || job.cancelReason !== undefined) {
       this.#requeue(job);
     } else {
-      // The lane stays busy: later messages of the conversation wait.
+      // The lane stays busy, so that later messages of the conversation wait.
       job.retryTimer = this.#options.clock.setTimer(outcome.delayMs, () => {
         this.#requeue(job);
         this.#startNext();

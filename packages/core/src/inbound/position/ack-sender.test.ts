@@ -12,9 +12,9 @@ const stateAt = (position: () => string): AckSenderOptions['state'] => ({
   save: async () => true,
 });
 
-it('a position that moves at whatever moment of a request is sent', async () => {
+it('a position that changes at any time during a request is sent', async () => {
   const life = new AbortController().signal;
-  // Each promise step after the request is one moment; one of them is between the last comparison and the end.
+  // One of these microtasks is between the last comparison and the end.
   for (let moment = 0; moment < 12; moment += 1) {
     let position = 'row-1';
     const sent: string[] = [];
@@ -43,24 +43,24 @@ it('a position that moves at whatever moment of a request is sent', async () => 
   }
 });
 
-it('a platform without acknowledgements is asked once', async () => {
-  let asked = 0;
+it('a platform without acknowledgements gets one request', async () => {
+  let requests = 0;
   const life = new AbortController().signal;
   const sender = new AckSender({
     client: {
       acknowledge: async () => {
-        asked += 1;
+        requests += 1;
         return { isSupported: false, acknowledged: 0 };
       },
     },
     clock: new ManualClock(),
     logger: new RecordingLogger(),
     random: () => 0.5,
-    state: stateAt(() => `row-${asked}`),
+    state: stateAt(() => `row-${requests}`),
   });
   sender.send(life);
   await sender.flush(life);
   sender.send(life);
   await sender.flush(life);
-  expect(asked).toBe(1);
+  expect(requests).toBe(1);
 });

@@ -6,7 +6,7 @@ import { backoffDelayMs, type RandomSource } from '../../time/backoff.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { InboundState } from '../inbound-state.ts';
 
-/** Not retryable by the transport's rule, yet they say nothing about the position. */
+/** Not retried by the transport, but unrelated to the position. */
 const RETRIED: ReadonlySet<string> = new Set(['unauthorized', 'routing_problem', 'platform_error']);
 
 export interface AckSenderOptions {
@@ -17,7 +17,7 @@ export interface AckSenderOptions {
   readonly random: RandomSource;
 }
 
-/** Sends the acknowledged position to the platform: the latest one, one request at a time, until it is taken. */
+/** Sends the latest acknowledged position to the platform, one request at a time, and retries until it is accepted. */
 export class AckSender {
   readonly #options: AckSenderOptions;
   #sent: string | null = null;
@@ -28,38 +28,38 @@ export class AckSender {
     this.#options = options;
   }
 
-  /** Whether the platform knows the present position. */
+  /** Whether the platform has the current position. */
   get isUpToDate(): boolean {
     const { acknowledged } = this.#options.state;
     return !this.#isSupported || acknowledged === null || acknowledged === this.#sent;
   }
 
-  /** Sends what is new in the background. `signal` ends the attempts. */
+  /** Sends a new position in the background. `signal` stops the retries. */
   send(signal: AbortSignal): void {
     if (this.#sending !== undefined || this.isUpToDate || signal.aborted) return;
     this.#sending = this.#sendAll(signal).finally(() => {
       this.#sending = undefined;
-      // The position may have moved after the last comparison and before this line.
+      // The position may have moved since the last comparison.
       this.send(signal);
     });
   }
 
-  /** Resolves when the platform knows the present position, or when `signal` aborts. Never rejects. */
+  /** Resolves when the platform has the current position, or when `signal` aborts. Never rejects. */
   async flush(signal: AbortSignal): Promise<void> {
     const aborted = Promise.withResolvers<void>();
     const onAbort = (): void => aborted.resolve();
     signal.addEventListener('abort', onAbort, { once: true });
     while (!this.isUpToDate && !signal.aborted) {
       this.send(signal);
-      // Attempts that were under way already do not end with this signal.
+      // A request that was already sent does not end with this signal.
       await Promise.race([this.#sending, aborted.promise]);
     }
     signal.removeEventListener('abort', onAbort);
   }
 
   /**
-   * For at most once: finishes a message before it is handled, and resolves when no crash can bring it back: that is
-   * stored, or the platform took an acknowledgement that covers it. Rejects with the signal's reason.
+   * For at-most-once delivery: finishes a message before it is handled. Resolves when it cannot be delivered again after
+   * a crash, because that is stored or the platform accepted its acknowledgement. Rejects with the signal's reason.
    */
   async acknowledgeFirst(message: InboundMessage, signal: AbortSignal): Promise<void> {
     const { state, clock, random } = this.#options;
@@ -77,13 +77,13 @@ export class AckSender {
   async #sendAll(signal: AbortSignal): Promise<void> {
     const { client, state } = this.#options;
     let failures = 0;
-    // Messages that finish in the same tick are acknowledged by one request.
+    // One request acknowledges all messages that finish in the same tick.
     await Promise.resolve();
     while (!this.isUpToDate && !signal.aborted) {
       const position = state.acknowledged;
       if (position === null) return;
       try {
-        // The store must not be behind the platform.
+        // The stored position must not be older than the acknowledged one.
         await state.save();
         const { isSupported } = await client.acknowledge(position, { signal });
         this.#isSupported = isSupported;
@@ -106,12 +106,15 @@ export class AckSender {
     const { clock, logger, random } = this.#options;
     const isFinal = MoleculeError.isInstance(error) && !error.isRetryable && !RETRIED.has(error.code);
     if (isFinal) {
-      // The next position covers this one.
+      // The next acknowledgement includes this one.
       this.#sent = position;
-      logger.warn({ error, position }, 'The platform refused an acknowledgement; the next one covers it.');
+      logger.warn(
+        { error, position },
+        'The platform refused an acknowledgement; it is included in the next one.',
+      );
       return;
     }
-    if (failures === 1) logger.warn({ error }, 'An acknowledgement failed; it is sent again.');
+    if (failures === 1) logger.warn({ error }, 'An acknowledgement failed; it is retried.');
     await clock.sleep(backoffDelayMs(failures, {}, random), { signal }).catch(() => {});
   }
 }

@@ -26,7 +26,7 @@ describe('at most once', () => {
     expect(run.feed.replies).toHaveLength(1);
   });
 
-  it('a crash in the handler does not bring the message back', async () => {
+  it('after a crash in the handler the message is not delivered again', async () => {
     const first = await startInbound({ atMostOnce: true, handler: () => new Promise(() => {}) });
     first.feed.push({ id: 'row-1' });
     await first.advance(1_000);
@@ -37,7 +37,7 @@ describe('at most once', () => {
     expect(second.handled).toEqual([]);
   });
 
-  it('a handler that fails is noted, not tried again', async () => {
+  it('a failed handler causes a dead letter and no retry', async () => {
     const run = await startInbound({
       atMostOnce: true,
       handler: async () => {
@@ -50,7 +50,7 @@ describe('at most once', () => {
     expect(await listDeadLetters(run.store)).toMatchObject([{ activityId: 'row-1', attempts: 1 }]);
   });
 
-  it('a handler that was interrupted is noted, and does not run again after a pause', async () => {
+  it('an interrupted handler causes a dead letter and does not run again after a pause', async () => {
     const held = new HeldHandlers();
     const run = await startInbound({ atMostOnce: true, handler: held.handler });
     run.feed.push({ id: 'row-1' });
@@ -66,7 +66,7 @@ describe('at most once', () => {
     expect(replayRecords(await run.store.load()).progress.size).toBe(0);
   });
 
-  it('an answer that fails is sent again, from memory; its text never reaches the disk', async () => {
+  it('sending an answer is retried from memory; its text is never stored', async () => {
     const run = await startInbound({ atMostOnce: true, handler: async () => 'answer' });
     run.feed.replyFailures.push(away(), away());
     run.feed.push({ id: 'row-1' });
@@ -77,7 +77,7 @@ describe('at most once', () => {
     expect(run.handled).toEqual(['row-1']);
   });
 
-  it('without a disk the handler waits until the platform took the acknowledgement', async () => {
+  it('if nothing can be stored, the handler starts after the acknowledgement was accepted', async () => {
     const run = await startInbound({ atMostOnce: true, store: new BrokenStore() });
     run.feed.ackFailures.push(away(), away(), away());
     run.feed.push({ id: 'row-1' });
@@ -88,14 +88,14 @@ describe('at most once', () => {
     expect(run.handled).toEqual(['row-1']);
   });
 
-  it('a message taken back before that is never handled, and the next is acknowledged', async () => {
+  it('a message cancelled before that is not handled, and the next one is acknowledged', async () => {
     const run = await startInbound({ atMostOnce: true, concurrency: 2, store: new BrokenStore() });
     run.feed.ackFailures.push(...Array.from({ length: 8 }, away));
     run.feed.push({ id: 'row-1' });
     await run.advance(3_000);
     run.feed.push({ id: 'row-2', method: 'cancel_task', params: { id: 'row-1' } });
     await run.advance(1_000);
-    expect(run.heard).toContain('cancelled:row-1');
+    expect(run.observed).toContain('cancelled:row-1');
     run.feed.push({ id: 'row-3' });
     await run.advance(600_000);
     expect(run.handled).toEqual(['row-3']);

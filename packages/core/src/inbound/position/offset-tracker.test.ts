@@ -34,7 +34,7 @@ describe('OffsetTracker', () => {
     );
   });
 
-  it('enters a row that comes late at its place', () => {
+  it('inserts a late row in order', () => {
     const tracker = new OffsetTracker();
     tracker.add('row-1', 1, false);
     tracker.add('row-3', 3, false);
@@ -46,7 +46,7 @@ describe('OffsetTracker', () => {
     expect(tracker.acknowledged).toBe('row-3');
   });
 
-  it('keeps the order of arrival where the platform numbers nothing', () => {
+  it('keeps the order of arrival if rows have no seq', () => {
     const tracker = new OffsetTracker('row-0');
     for (const id of ['b', 'a', 'c']) tracker.add(id, null, false);
     tracker.finish('a');
@@ -55,14 +55,14 @@ describe('OffsetTracker', () => {
     expect(tracker.acknowledged).toBe('a');
   });
 
-  it('never goes back to an older row', () => {
+  it('never moves back to an older row', () => {
     const tracker = new OffsetTracker();
     tracker.add('row-5', 5, true);
     tracker.add('row-2', 2, true);
     expect(tracker.acknowledged).toBe('row-5');
   });
 
-  it('takes a row once and finishes it once', () => {
+  it('adds and finishes a row once', () => {
     const tracker = new OffsetTracker();
     expect(tracker.add('a', 1, false)).toBe(true);
     expect(tracker.add('a', 1, true)).toBe(false);
@@ -73,7 +73,7 @@ describe('OffsetTracker', () => {
     expect(tracker.has('a')).toBe(false);
   });
 
-  it('forgets the position and keeps the rows', () => {
+  it('clears the position and keeps the rows', () => {
     const tracker = new OffsetTracker('old');
     tracker.add('a', 1, false);
     tracker.forgetPosition();

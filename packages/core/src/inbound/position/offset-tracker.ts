@@ -1,4 +1,3 @@
-/** One row of the feed that is not yet acknowledged. */
 interface TrackedRow {
   readonly id: string;
   readonly seq: number | null;
@@ -6,9 +5,8 @@ interface TrackedRow {
 }
 
 /**
- * Which rows of the feed were read, in feed order, and which are finished. The acknowledged position is the end of
- * the longest run of finished rows from the oldest one on, so it never covers a row that is not finished, in
- * whatever order rows finish. Pure.
+ * Tracks which rows of the feed were read, in feed order, and which are finished. The acknowledged position is the end of
+ * the finished prefix, so it never covers an unfinished row, in whatever order rows finish. No I/O.
  */
 export class OffsetTracker {
   readonly #rows: TrackedRow[] = [];
@@ -16,22 +14,22 @@ export class OffsetTracker {
   #acknowledged: { readonly id: string; readonly seq: number | null } | null;
   #unfinished = 0;
 
-  /** @param acknowledged The position an earlier run came to. */
+  /** @param acknowledged The stored position of an earlier run. */
   constructor(acknowledged: string | null = null) {
     this.#acknowledged = acknowledged === null ? null : { id: acknowledged, seq: null };
   }
 
-  /** The last row of the finished prefix; `null` when none is known. */
+  /** The last row of the finished prefix; `null` if unknown. */
   get acknowledged(): string | null {
     return this.#acknowledged?.id ?? null;
   }
 
-  /** Rows read and not acknowledged. */
+  /** Number of rows read and not acknowledged. */
   get size(): number {
     return this.#rows.length;
   }
 
-  /** Rows read and not finished. */
+  /** Number of rows read and not finished. */
   get unfinished(): number {
     return this.#unfinished;
   }
@@ -40,23 +38,23 @@ export class OffsetTracker {
     return this.#byId.has(id);
   }
 
-  /** Finished rows that wait for an older one, oldest first. */
+  /** Rows that finished before an older row, oldest first. */
   finishedAhead(): string[] {
     return this.#rows.filter((row) => row.isFinished).map((row) => row.id);
   }
 
-  /** Enters a row, by `seq` where both rows have one, else at the end. False when it is entered already. */
+  /** Inserts a row by `seq`, or at the end if there is none. Returns false if it was already added. */
   add(id: string, seq: number | null, isFinished: boolean): boolean {
     if (this.#byId.has(id)) return false;
     const row = { id, seq, isFinished };
-    this.#rows.splice(this.#placeFor(seq), 0, row);
+    this.#rows.splice(this.#indexFor(seq), 0, row);
     this.#byId.set(id, row);
     if (isFinished) this.#advance();
     else this.#unfinished += 1;
     return true;
   }
 
-  /** Marks a row as finished. False when it is not entered or was finished before. */
+  /** Marks a row as finished. Returns false if it is unknown or already finished. */
   finish(id: string): boolean {
     const row = this.#byId.get(id);
     if (row === undefined || row.isFinished) return false;
@@ -66,19 +64,19 @@ export class OffsetTracker {
     return true;
   }
 
-  /** Forgets the position, not the rows: the platform no longer knows it. */
+  /** Clears the position but keeps the rows. */
   forgetPosition(): void {
     this.#acknowledged = null;
   }
 
-  #placeFor(seq: number | null): number {
-    let place = this.#rows.length;
-    if (seq === null) return place;
-    for (; place > 0; place -= 1) {
-      const before = this.#rows[place - 1]?.seq ?? null;
+  #indexFor(seq: number | null): number {
+    let index = this.#rows.length;
+    if (seq === null) return index;
+    for (; index > 0; index -= 1) {
+      const before = this.#rows[index - 1]?.seq ?? null;
       if (before === null || before <= seq) break;
     }
-    return place;
+    return index;
   }
 
   #advance(): void {

@@ -20,7 +20,7 @@ describe('LongPollDelivery', () => {
       },
     });
 
-  it('first looks, then waits up to its seconds, again and again', async () => {
+  it('reads without waiting first, then with its wait time repeatedly', async () => {
     const run = await start(true);
     await run.advance();
     expect(waits(run)).toEqual([0, 20]);
@@ -30,7 +30,7 @@ describe('LongPollDelivery', () => {
     expect(waits(run)).toEqual([0, 20, 20]);
   });
 
-  it('hands over a message as soon as it comes', async () => {
+  it('delivers a message as soon as it arrives', async () => {
     const run = await start(true);
     await run.advance(7_000);
     run.feed.push({ id: 'row-1' });
@@ -40,14 +40,14 @@ describe('LongPollDelivery', () => {
     expect(run.feed.queries.at(-1)).toMatchObject({ sinceId: 'row-1', waitSecs: 20 });
   });
 
-  it('drains while there is more', async () => {
+  it('reads without a pause while there are more pages', async () => {
     const run = await start(true, 7);
     await run.advance();
     expect(run.handled).toHaveLength(7);
     expect(run.clock.monotonic()).toBe(0);
   });
 
-  it('polls at the interval where requests are not held, and drains there too', async () => {
+  it('polls at the interval if requests are not held, without a pause while there are more pages', async () => {
     const run = await start(false, 5);
     await run.advance();
     expect(run.handled).toHaveLength(5);
@@ -71,7 +71,7 @@ describe('LongPollDelivery', () => {
     expect(run.logger.messages('info').at(-1)).toBe('The platform holds requests: long-polling.');
   });
 
-  it('does not storm a platform that confirms the wait and answers at once', async () => {
+  it('does not flood a platform that confirms the wait and responds immediately', async () => {
     const run = await start(true);
     run.feed.fetchInboundPage = async (query) => {
       run.feed.queries.push(query);
@@ -81,7 +81,7 @@ describe('LongPollDelivery', () => {
     expect(run.feed.queries.length).toBeLessThanOrEqual(32);
   });
 
-  it('backs off to half a minute, never gives up, and recovers', async () => {
+  it('backs off to half a minute, retries without limit, and recovers', async () => {
     const run = await start(true);
     await run.advance();
     run.feed.fetchFailures.push(...Array.from({ length: 50 }, () => away()));
@@ -96,7 +96,7 @@ describe('LongPollDelivery', () => {
     expect(run.logger.messages('info')).toContain('The inbound feed can be read again.');
   });
 
-  it('waits as long as the platform asked, at most half a minute', async () => {
+  it('honours Retry-After, up to half a minute', async () => {
     const run = await start(true);
     run.feed.fetchFailures.push(away(9_000), away(600_000));
     await run.advance(20_000);
@@ -104,7 +104,7 @@ describe('LongPollDelivery', () => {
     expect(run.clock.sleeps.slice(0, 2)).toEqual([9_000, 30_000]);
   });
 
-  it('ends at once when suspended in the middle of a wait, and goes on when opened', async () => {
+  it('ends immediately when suspended during a wait, and continues when opened', async () => {
     const run = await start(true);
     await run.advance(3_000);
     await run.inbound.suspend();
@@ -128,7 +128,7 @@ describe('LongPollDelivery', () => {
 });
 
 describe('PollDelivery', () => {
-  it('reads at its interval and drains at once', async () => {
+  it('reads at its interval, without a pause while there are more pages', async () => {
     const run = await startInbound({ delivery: new PollDelivery({ intervalMs: 3_000, pageLimit: 2 }) });
     await run.advance();
     expect(run.feed.queries).toHaveLength(1);
@@ -142,7 +142,7 @@ describe('PollDelivery', () => {
     expect(waits(run).every((wait) => wait === 0)).toBe(true);
   });
 
-  it('reads less often while nothing comes, if allowed', async () => {
+  it('reads less often while no message arrives, if configured', async () => {
     const run = await startInbound({
       delivery: new PollDelivery({ intervalMs: 4_000, maxIdleIntervalMs: 9_000 }),
     });
@@ -175,7 +175,7 @@ describe('PollDelivery', () => {
 });
 
 describe('the position', () => {
-  it('moves past a page of nothing but rows that are no message', async () => {
+  it('moves past a page without messages', async () => {
     const run = await startInbound({ delivery: new PollDelivery({ pageLimit: 2 }) });
     for (const id of ['note-1', 'note-2', 'note-3', 'note-4']) run.feed.push({ id }, false);
     run.feed.push({ id: 'row-5' });
@@ -184,7 +184,7 @@ describe('the position', () => {
     expect(run.feed.acks.at(-1)).toBe('row-5');
   });
 
-  it('is not acknowledged past an unfinished message by rows that are none', async () => {
+  it('is not acknowledged past an unfinished message by rows that are not messages', async () => {
     const run = await startInbound({ handler: () => new Promise(() => {}) });
     run.feed.push({ id: 'row-1' });
     run.feed.push({ id: 'note-2' }, false);
@@ -193,19 +193,19 @@ describe('the position', () => {
     expect(run.feed.queries.at(-1)?.sinceId).toBe('note-2');
   });
 
-  it('lost: told once, forgotten on disk, read anew without repeating what is finished', async () => {
+  it('lost: reported once, cleared on disk; finished messages are not handled again', async () => {
     const run = await startInbound();
     run.feed.pushMany(3);
     await run.advance(5_000);
     expect(run.handled).toEqual(['row-1', 'row-2', 'row-3']);
     await run.inbound.suspend();
     run.feed.forgotten.add('row-3');
-    // The platform went back to an older state of its own.
+    // The platform was restored from an older backup.
     run.feed.acknowledgedSeq = 1;
     run.feed.queries.length = 0;
     run.inbound.open();
     await run.advance();
-    expect(run.heard.filter((event) => event === 'cursorLost')).toHaveLength(1);
+    expect(run.observed.filter((event) => event === 'cursorLost')).toHaveLength(1);
     expect(replayRecords(await run.store.load()).acknowledged).toBeNull();
     run.feed.forgotten.clear();
     run.feed.push({ id: 'row-4' });
@@ -213,11 +213,11 @@ describe('the position', () => {
     const after = run.feed.queries.filter((query) => query.unacknowledged === true);
     expect(after).toHaveLength(1);
     expect(run.handled).toEqual(['row-1', 'row-2', 'row-3', 'row-4']);
-    expect(run.heard.filter((event) => event === 'cursorLost')).toHaveLength(1);
+    expect(run.observed.filter((event) => event === 'cursorLost')).toHaveLength(1);
     expect(run.feed.acks.at(-1)).toBe('row-4');
   });
 
-  it('lost while messages are under way: they are neither lost nor begun twice', async () => {
+  it('lost while messages are pending: they are neither lost nor started twice', async () => {
     const ends: (() => void)[] = [];
     const run = await startInbound({
       concurrency: 3,
@@ -235,7 +235,7 @@ describe('the position', () => {
 });
 
 describe('the delivery', () => {
-  it('is started again when it fails or ends by itself', async () => {
+  it('is restarted when it fails or ends unexpectedly', async () => {
     let runs = 0;
     const delivery: InboundDelivery = {
       name: 'own',
@@ -249,13 +249,13 @@ describe('the delivery', () => {
     await run.advance(10_000);
     expect(runs).toBe(3);
     expect(run.logger.messages('error')).toEqual([
-      'The delivery failed; it is started again.',
-      'The delivery ended by itself.',
-      'The delivery ended by itself.',
+      'The delivery failed; it is restarted.',
+      'The delivery ended unexpectedly; it is restarted.',
+      'The delivery ended unexpectedly; it is restarted.',
     ]);
   });
 
-  it('is chosen by a word, or brought along', () => {
+  it('is selected by name, or a custom one', () => {
     expect(chooseDelivery().name).toBe('long-poll');
     expect(chooseDelivery('long-poll').name).toBe('long-poll');
     expect(chooseDelivery('poll').name).toBe('poll');
@@ -268,34 +268,34 @@ describe('the delivery', () => {
 });
 
 describe('the stale watch', () => {
-  it('tells a silence once', async () => {
+  it('reports once that nothing was read', async () => {
     const run = await startInbound({ delivery: new PollDelivery({ intervalMs: 5_000 }) });
     await run.advance(1_000);
     run.feed.fetchInboundPage = () => new Promise(() => {});
     await run.advance(58_000);
-    expect(run.heard).toEqual([]);
+    expect(run.observed).toEqual([]);
     await run.advance(200_000);
-    expect(run.heard).toEqual(['stale']);
+    expect(run.observed).toEqual(['stale']);
     run.kill();
   });
 
-  it('says nothing while the agent itself does not read, because it is full', async () => {
+  it('reports nothing while the agent has no capacity to read', async () => {
     const run = await startInbound({ readAhead: 1, handler: () => new Promise(() => {}) });
     run.feed.pushMany(2);
     await run.advance(600_000);
     expect(run.handled).toEqual(['row-1']);
-    expect(run.heard).not.toContain('stale');
+    expect(run.observed).not.toContain('stale');
     run.kill();
   });
 
-  it('says when it is over, and sleeps while suspended', async () => {
+  it('reports the recovery, and nothing while suspended', async () => {
     const run = await startInbound({ delivery: new PollDelivery({ intervalMs: 5_000 }) });
     run.feed.fetchFailures.push(...Array.from({ length: 10 }, () => away()));
     await run.advance(600_000);
-    expect(run.heard).toEqual(['stale', 'fresh']);
+    expect(run.observed).toEqual(['stale', 'fresh']);
     await run.inbound.suspend();
     await run.advance(600_000);
-    expect(run.heard).toEqual(['stale', 'fresh']);
+    expect(run.observed).toEqual(['stale', 'fresh']);
     expect(run.inbound.lastReadAt).toBeLessThanOrEqual(run.clock.now() - 600_000);
   });
 });

@@ -15,10 +15,10 @@ const IDLE_FACTOR = 1.5;
 const RETRY = { baseMs: 1_000, factor: 2, maxMs: 24_000, jitter: 0.25 } as const;
 const LONGEST_RETRY_MS = 30_000;
 
-/** How messages arrive: `auto` long-polls, and polls at an interval where the platform does not hold requests. */
+/** How messages are received. `auto` long-polls, or polls at an interval if the platform does not hold requests. */
 export type DeliveryChoice = 'auto' | 'long-poll' | 'poll' | InboundDelivery;
 
-/** @throws ConfigurationError for an unknown word. */
+/** @throws ConfigurationError for an unknown name. */
 export function chooseDelivery(choice: DeliveryChoice = 'auto'): InboundDelivery {
   if (typeof choice === 'object') return choice;
   if (choice === 'poll') return new PollDelivery();
@@ -29,18 +29,18 @@ export function chooseDelivery(choice: DeliveryChoice = 'auto'): InboundDelivery
 }
 
 export interface PollDeliveryOptions {
-  /** Time between two reads, in milliseconds, at least 1 000. @default 5_000 */
+  /** Polling interval, in milliseconds, at least 1 000. @default 5_000 */
   intervalMs?: number | undefined;
   /**
-   * Up to what the interval grows while nothing comes, in milliseconds, for example 15 000.
-   * @default `intervalMs`: it does not grow
+   * Maximum polling interval while no message arrives, in milliseconds, for example 15 000.
+   * @default `intervalMs`: the interval does not grow
    */
   maxIdleIntervalMs?: number | undefined;
   /** Rows per read, 1–500. @default 100 */
   pageLimit?: number | undefined;
 }
 
-/** Reads the feed at an interval, and at once again while full pages come back. */
+/** Reads the feed at an interval, and without a pause while there are more pages. */
 export class PollDelivery implements InboundDelivery {
   readonly name = 'poll';
   readonly #intervalMs: number;
@@ -59,7 +59,7 @@ export class PollDelivery implements InboundDelivery {
   }
 
   async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
-    const reader = new FeedReader(context, this.#pageLimit);
+    const reader = new InboundPageReader(context, this.#pageLimit);
     let waitMs = this.#intervalMs;
     for (;;) {
       const reading = await reader.read(0, signal);
@@ -75,17 +75,17 @@ export class PollDelivery implements InboundDelivery {
 }
 
 export interface LongPollDeliveryOptions {
-  /** How long the platform holds a request, in whole seconds, 1–60. Proxies cut idle ones at 60. @default 25 */
+  /** How long the platform holds a request, in whole seconds, 1–60. Many proxies close idle requests after 60 s. @default 25 */
   waitSeconds?: number | undefined;
-  /** Time between two reads of a platform that does not hold requests, in milliseconds. @default 5_000 */
+  /** Polling interval for a platform that does not hold requests, in milliseconds. @default 5_000 */
   fallbackIntervalMs?: number | undefined;
   /** Rows per read, 1–500. @default 100 */
   pageLimit?: number | undefined;
 }
 
 /**
- * Lets the platform hold each read until a message comes. One that does not confirm the wait is polled at an interval
- * instead; the wait stays on the request, so an updated platform is used at once.
+ * The platform holds each read until a message arrives. A platform that does not confirm the wait is polled at an interval.
+ * Each request still asks for the wait, so long-polling starts as soon as the platform supports it.
  */
 export class LongPollDelivery implements InboundDelivery {
   readonly name = 'long-poll';
@@ -110,9 +110,9 @@ export class LongPollDelivery implements InboundDelivery {
 
   async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
     const { clock, logger } = context;
-    const reader = new FeedReader(context, this.#pageLimit);
+    const reader = new InboundPageReader(context, this.#pageLimit);
     let isHeld = true;
-    // The first read does not wait: it shows at once whether the feed can be read.
+    // The first read does not wait, to find out immediately whether the feed can be read.
     for (let waitSecs = 0; ; ) {
       const startedAt = clock.monotonic();
       const reading = await reader.read(waitSecs, signal);
@@ -136,18 +136,18 @@ export class LongPollDelivery implements InboundDelivery {
     if (reading.isProgress && (isHeld || reading.page.hasMore)) return 0;
     if (!isHeld) return this.#fallbackMs;
     if (reading.page.rows > 0) return this.#fallbackMs;
-    // A held request takes its time; one that comes back empty at once must not become a storm of requests.
+    // A platform that confirms the wait but returns an empty page immediately must not be flooded with requests.
     return reading.page.waitApplied && tookMs < MIN_POLL_INTERVAL_MS ? MIN_POLL_INTERVAL_MS : 0;
   }
 }
 
-/** `isProgress`: the position moved, so it is worth reading on at once. */
+/** `isProgress`: the position moved, so the next page is read without a pause. */
 type FeedReading =
   | { readonly kind: 'page'; readonly page: InboundPage; readonly isProgress: boolean }
   | { readonly kind: 'cursor-lost' | 'failed'; readonly retryMs: number };
 
-/** Reads the feed page by page into the inbox; logs an outage once. */
-class FeedReader {
+/** Reads pages of the feed into the inbox; logs an outage once. */
+class InboundPageReader {
   readonly #context: DeliveryContext;
   readonly #pageLimit: number;
   #failures = 0;
@@ -160,12 +160,12 @@ class FeedReader {
   /** Rejects only with the signal's reason. */
   async read(waitSecs: number, signal: AbortSignal): Promise<FeedReading> {
     const { client, inbox } = this.#context;
-    const room = await inbox.room(signal);
+    const capacity = await inbox.waitForCapacity(signal);
     const { position } = inbox;
     try {
       const page = await client.fetchInboundPage({
         ...(position === null ? { unacknowledged: true } : { sinceId: position }),
-        limit: Math.max(1, Math.min(room, this.#pageLimit)),
+        limit: Math.max(1, Math.min(capacity, this.#pageLimit)),
         ...(waitSecs > 0 ? { waitSecs } : {}),
         signal,
       });
@@ -189,10 +189,10 @@ class FeedReader {
   #failed(error: unknown): FeedReading {
     const { logger, random } = this.#context;
     this.#failures += 1;
-    if (this.#failures === 1) logger.warn({ error }, 'The inbound feed cannot be read; it is tried again.');
-    const asked = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
+    if (this.#failures === 1) logger.warn({ error }, 'The inbound feed cannot be read; retrying.');
+    const retryAfterMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
     const backoffMs = backoffDelayMs(this.#failures, RETRY, random);
-    return { kind: 'failed', retryMs: Math.min(Math.max(backoffMs, asked), LONGEST_RETRY_MS) };
+    return { kind: 'failed', retryMs: Math.min(Math.max(backoffMs, retryAfterMs), LONGEST_RETRY_MS) };
   }
 }
 

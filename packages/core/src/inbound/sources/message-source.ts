@@ -5,30 +5,29 @@ import type { Logger } from '../../logging/logger.ts';
 import type { RandomSource } from '../../time/backoff.ts';
 import type { Clock } from '../../time/clock.ts';
 
-/** Where a message stands in the feed. */
+/** The position of a message in the feed. */
 export interface FeedPosition {
-  /** The platform's order; `null` where it numbers nothing: then the order of arrival counts. */
+  /** The platform's sequence number; `null` if it sends none: then the order of arrival counts. */
   readonly seq: number | null;
 }
 
-/** Where a delivery hands in what it received. */
+/** Accepts the messages of a delivery. */
 export interface DeliveryInbox {
-  /** After which row to continue; `null` asks for everything not yet acknowledged. */
+  /** Read after this row; `null` for everything not yet acknowledged. */
   readonly position: string | null;
-  /** Waits until more messages may come in; resolves with how many, at least 1. */
-  room(signal: AbortSignal): Promise<number>;
+  /** Resolves when more messages may be accepted, with their number, at least 1. */
+  waitForCapacity(signal: AbortSignal): Promise<number>;
   /**
-   * Takes in one message; false when it is known already. Safe to call twice with the same one.
-   * @param position Where it stands in the feed; `null` for a message that did not come from there.
+   * Accepts one message. Returns false if it is a copy; safe to call twice with the same message.
+   * @param position The position in the feed; `null` for a message from another source.
    */
   accept(message: InboundMessage, position: FeedPosition | null): boolean;
-  /** Takes in a page of the feed and moves the position past it. Returns how many of its messages were new. */
+  /** Accepts a page of the feed and moves the position past it. Returns the number of new messages. */
   acceptPage(page: InboundPage): number;
-  /** The platform no longer knows the position: it is forgotten, in the store as well. */
+  /** Clears the position, also in the store, because the platform no longer knows it. */
   cursorLost(error: unknown): Promise<void>;
 }
 
-/** What a delivery works with. */
 export interface DeliveryContext {
   readonly client: Pick<PlatformClient, 'fetchInboundPage'>;
   readonly inbox: DeliveryInbox;
@@ -38,14 +37,14 @@ export interface DeliveryContext {
 }
 
 /**
- * How messages get from the platform to the agent. An implementation of your own only moves messages: order, copies,
- * retries and acknowledgements are the inbox's work.
+ * Transfers messages from the platform to the agent. The inbox handles order, copies, retries and acknowledgements, so
+ * a custom implementation only passes messages to it.
  */
 export interface InboundDelivery {
   /** For logs. */
   readonly name: string;
-  /** Longest silence that is normal, in milliseconds; the watch for half-dead connections multiplies it. */
+  /** Longest expected time between two reads, in milliseconds. After three times this the agent is degraded. */
   readonly expectedSilenceMs: number;
-  /** Delivers until the signal aborts and then returns or rejects with its reason; survives every outage. */
+  /** Delivers until the signal aborts, then returns or rejects with its reason. Must survive outages. */
   run(context: DeliveryContext, signal: AbortSignal): Promise<void>;
 }

@@ -2,15 +2,15 @@ import type { Clock, Timer } from '../../time/clock.ts';
 
 export interface StaleWatchOptions {
   readonly clock: Clock;
-  /** Silence longer than this is stale, in milliseconds. */
+  /** Time without `touch()` until `onStale`, in milliseconds. */
   readonly limitMs: number;
-  /** False while there is a reason for silence, which then does not count. */
+  /** While false, the time does not count. */
   readonly isExpected: () => boolean;
   readonly onStale: () => void;
   readonly onFresh: () => void;
 }
 
-/** Notices when something that should happen again and again has not happened for too long. */
+/** Reports when something that should happen regularly has not happened for too long. */
 export class StaleWatch {
   readonly #options: StaleWatchOptions;
   #lastAt = 0;
@@ -25,13 +25,13 @@ export class StaleWatch {
     return this.#isStale;
   }
 
-  /** Starts watching; silence counts from now. */
+  /** Starts the time. */
   start(): void {
     this.#lastAt = this.#options.clock.monotonic();
     this.#arm(this.#options.limitMs);
   }
 
-  /** It happened. */
+  /** Call each time it happens. */
   touch(): void {
     this.#lastAt = this.#options.clock.monotonic();
     if (!this.#isStale) return;
@@ -40,7 +40,7 @@ export class StaleWatch {
     if (this.#timer !== undefined) this.#arm(this.#options.limitMs);
   }
 
-  /** Stops watching, for example while nothing is expected. What was stale stays stale until touched. */
+  /** Stops the time. A stale state remains until the next `touch()`. */
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;

@@ -24,7 +24,7 @@ const letter: DeadLetter = {
 const linesOf = (...records: InboundRecord[]) => records.map((each) => JSON.stringify(each));
 
 describe('the log', () => {
-  it('replays to what its snapshot replays to', () => {
+  it('replays to the same state as its snapshot', () => {
     const lines = linesOf(
       { type: 'progress', row: 'a', change: { attempts: 1 } },
       { type: 'progress', row: 'a', change: { effects: { one: [1, { b: null }] } } },
@@ -50,14 +50,14 @@ describe('the log', () => {
     expect(replayRecords(linesOf(...snapshotRecords(state)))).toEqual(state);
   });
 
-  it('leaves out lines it cannot read', () => {
+  it('ignores invalid lines', () => {
     const damaged = [...linesOf(position), '{"type":', '{"type":"of a later version"}', ...linesOf(position)];
     expect(replayRecords(damaged)).toMatchObject({ acknowledged: 'row-3', unreadable: 2 });
   });
 });
 
 describe('dead letters', () => {
-  it('are the last thousand', async () => {
+  it('are limited to the latest thousand', async () => {
     const store = new MemoryInboundStore();
     for (let n = 0; n < 1_002; n += 1) {
       await store.append(linesOf({ type: 'dead-letter', letter: { ...letter, attempts: n } }));
@@ -68,7 +68,7 @@ describe('dead letters', () => {
 });
 
 describe('a run of an agent', () => {
-  it('stores the steps of messages that are handled together by the same appends', async () => {
+  it('stores the steps of messages that are handled concurrently by common appends', async () => {
     const writes: number[] = [];
     class CountingStore extends MemoryInboundStore {
       override async append(lines: readonly string[]): Promise<void> {
@@ -106,7 +106,7 @@ describe('RecordWriter', () => {
     letter: { ...letter, attempts },
   });
 
-  it('stores what comes in one tick, or during a write, by one append', async () => {
+  it('stores the records of one tick, or those added during a write, by one append', async () => {
     const appends: number[] = [];
     class CountingStore extends MemoryInboundStore {
       override async append(lines: readonly string[]): Promise<void> {
@@ -125,7 +125,7 @@ describe('RecordWriter', () => {
     expect((await listDeadLetters(store)).map((each) => each.attempts)).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('replaces a log that has grown, and one that could not be appended to', async () => {
+  it('replaces a log that has grown, and one after a failed append', async () => {
     let works = true;
     const replaced: number[] = [];
     class FickleStore extends MemoryInboundStore {

@@ -3,22 +3,22 @@ import { z } from 'zod';
 import type { InboundStore } from './inbound-store.ts';
 
 const MAX_DEAD_LETTERS = 1_000;
-/** Bound for facts about rows that may never be delivered again. */
+/** Limit for rows that may never be delivered again. */
 const MAX_ROWS = 2_000;
 const BARE_ID = /^[\w.:-]{1,200}$/;
 
 const MessageProgress = z.object({
-  /** Handler attempts begun, those that ended the process included. */
+  /** Number of handler attempts started, including those that ended with a crash. */
   attempts: z.int().min(0),
-  /** Set when the handler is done: the answer to send, or `null` for none. It does not run again. */
+  /** Set when the handler has finished, with the answer to send or `null` for none. It does not run again. */
   outcome: z.object({ reply: z.string().nullable() }).nullable(),
-  /** Answers the handler sent itself through `context.reply`. */
+  /** Number of answers sent by `context.reply`. */
   repliesSent: z.int().min(0),
   /** Results of `context.once`, by key. */
   effects: z.record(z.string(), JsonValue),
 });
 
-/** How far the handling of one unfinished message came. */
+/** The progress of one unfinished message. */
 export type MessageProgress = Readonly<z.output<typeof MessageProgress>>;
 
 const ProgressChange = MessageProgress.partial();
@@ -34,23 +34,23 @@ const DeadLetter = z.object({
   at: z.string(),
 });
 
-/** A message that was given up. Ids and an error code: its text stays on the platform. */
+/** A message whose attempts all failed: ids and an error code, without its text. */
 export type DeadLetter = Readonly<z.output<typeof DeadLetter>>;
 
 const InboundRecord = z.discriminatedUnion('type', [
-  /** Everything up to `acknowledged` is finished, and so are the rows `finishedAhead` of an older one that is not. */
+  /** Everything up to `acknowledged` is finished; `finishedAhead` are later rows that are finished as well. */
   z.object({
     type: z.literal('position'),
     acknowledged: z.string().nullable(),
     finishedAhead: z.array(z.string()),
   }),
-  /** A message and its copies are finished: rows of the feed, and the keys by which a further copy is known. */
+  /** A message and its copies are finished: their rows, and the keys that identify later copies. */
   z.object({ type: z.literal('finished'), rows: z.array(z.string()), keys: z.array(z.string()) }),
   z.object({ type: z.literal('progress'), row: z.string(), change: ProgressChange }),
   z.object({ type: z.literal('dead-letter'), letter: DeadLetter }),
 ]);
 
-/** One change of what is known about messages; one line of the log. */
+/** One change of the state; one line of the log. */
 export type InboundRecord = z.output<typeof InboundRecord>;
 
 export const NO_PROGRESS: MessageProgress = Object.freeze({
@@ -60,7 +60,6 @@ export const NO_PROGRESS: MessageProgress = Object.freeze({
   effects: {},
 });
 
-/** What is new about the handling of a message. */
 export type ProgressChange = Readonly<z.output<typeof ProgressChange>>;
 
 /** Effects are added by key, everything else is replaced. */
@@ -73,20 +72,19 @@ export function mergeProgress(progress: MessageProgress, change: ProgressChange)
   };
 }
 
-/** What the lines of a log amount to. */
 export interface RecordedState {
   acknowledged: string | null;
   readonly finishedAhead: Set<string>;
-  /** Keys of messages finished lately, oldest first. */
+  /** Keys of recently finished messages, oldest first. */
   readonly finishedKeys: Set<string>;
   /** By row. */
   readonly progress: Map<string, MessageProgress>;
   readonly deadLetters: DeadLetter[];
-  /** Lines that are no record. The last line does not count: a crash can cut it short. */
+  /** Number of invalid lines, except the last one, which a crash can truncate. */
   unreadable: number;
 }
 
-/** Replays a log. A log of one line that is a bare id is that position. */
+/** Replays a log. A log that consists of one id is a cursor file: the id is the position. */
 export function replayRecords(lines: readonly string[]): RecordedState {
   const state: RecordedState = {
     acknowledged: null,
@@ -109,7 +107,7 @@ export function replayRecords(lines: readonly string[]): RecordedState {
   return state;
 }
 
-/** The shortest log that replays to `state`. */
+/** Returns the shortest log that replays to `state`. */
 export function snapshotRecords(state: Omit<RecordedState, 'unreadable'>): InboundRecord[] {
   const { acknowledged, finishedAhead, finishedKeys, progress, deadLetters } = state;
   return [
@@ -126,15 +124,15 @@ export function positionRecord(acknowledged: string | null, finishedAhead: Itera
   return { type: 'position', acknowledged, finishedAhead: [...finishedAhead].slice(-MAX_ROWS) };
 }
 
-/** Adds a dead letter; the oldest goes when there are more than a thousand. */
+/** Keeps the latest thousand. */
 export function addDeadLetter(letters: DeadLetter[], letter: DeadLetter): void {
   letters.push(letter);
   if (letters.length > MAX_DEAD_LETTERS) letters.shift();
 }
 
 /**
- * The messages that an agent with this store gave up, oldest first, at most the last thousand. Works beside a running
- * agent. Rejects as `store.load()` does.
+ * Returns the dead letters of an agent, oldest first, at most the latest thousand. Works while the agent is running.
+ * @throws the errors of `store.load()`.
  */
 export async function listDeadLetters(store: Pick<InboundStore, 'load'>): Promise<readonly DeadLetter[]> {
   return replayRecords(await store.load()).deadLetters;

@@ -29,7 +29,7 @@ const linesOf = (...records: InboundRecord[]) => records.map((each) => JSON.stri
 const modeOf = async (path: string): Promise<string> => ((await stat(path)).mode & 0o777).toString(8);
 
 describe('a path below a regular file', () => {
-  it('is reported once, the agent continues in memory, and that it works again is reported once', async () => {
+  it('is reported once, as is its recovery; the agent continues in memory', async () => {
     const blocker = join(folder, 'state');
     await writeFile(blocker, 'a file');
     const store = new FileInboundStore(join(blocker, 'agent'));
@@ -53,7 +53,7 @@ describe('a path below a regular file', () => {
       return run.feed.acks.includes('row-8');
     });
     expect(attempts).toBe(5);
-    const reported = () => run.heard.filter((event) => event.startsWith('storage'));
+    const reported = () => run.observed.filter((event) => event.startsWith('storage'));
     expect(reported()).toEqual(['storageDegraded']);
     await unlink(blocker);
     run.feed.pushMany(2);
@@ -62,7 +62,7 @@ describe('a path below a regular file', () => {
       return run.feed.acks.includes('row-10');
     });
     expect(reported()).toEqual(['storageDegraded', 'storageRecovered']);
-    // What could not be written before is written now.
+    // Includes what could not be written before.
     await until(async () => replayRecords(await store.load()).acknowledged === 'row-10');
     const stored = replayRecords(await store.load());
     expect(stored.deadLetters).toMatchObject([{ activityId: 'row-3' }]);
@@ -73,7 +73,7 @@ describe('a path below a regular file', () => {
 });
 
 describe('after close', () => {
-  it("nothing is stored any more: the file may be another process's by now", async () => {
+  it('nothing is stored, because another process may use the file', async () => {
     let deliver = (_rowId: string): void => {};
     const stubborn: InboundDelivery = {
       name: 'stubborn',
@@ -97,7 +97,7 @@ describe('after close', () => {
 });
 
 describe('FileInboundStore', () => {
-  it('returns what it was given, from a file of mode 0600 in folders of mode 0700', async () => {
+  it('returns the stored lines, from a file of mode 0600 in folders of mode 0700', async () => {
     const store = new FileInboundStore(join(folder, 'a', 'b'));
     expect(await store.load()).toEqual([]);
     await store.replace(['{"a":1}', '{"b":"ü"}']);
@@ -114,7 +114,7 @@ describe('FileInboundStore', () => {
     expect(await Promise.all(modes)).toEqual(['600', '700', '700']);
   });
 
-  it('takes a file with a bare id as that position, while there is no log', async () => {
+  it('reads a file with only an id as the position, if there is no log', async () => {
     const cursorFile = join(folder, 'cursor');
     await writeFile(cursorFile, '7c1d2e3f-4a5b\n');
     const store = new FileInboundStore(join(folder, 'agent'), { cursorFile });
@@ -126,7 +126,7 @@ describe('FileInboundStore', () => {
     expect(replayRecords(await beside.load()).acknowledged).toBe('row-3');
   });
 
-  it('killed in the middle of an append: what was stored before counts', async () => {
+  it('killed during an append: earlier lines are kept', async () => {
     const store = new FileInboundStore(folder);
     await store.replace(linesOf(position));
     const text = JSON.stringify({ type: 'finished', rows: ['row-4'], keys: ['ü'] });
@@ -146,7 +146,7 @@ describe('FileInboundStore', () => {
     run.kill();
   });
 
-  it('killed while the log is replaced: the old one counts, and the part is removed', async () => {
+  it('killed during a replace: the old log is kept, and the temporary file is removed', async () => {
     const store = new FileInboundStore(folder);
     await store.replace(linesOf(position));
     const part = join(folder, '.inbound.jsonl.1.part.tmp');
@@ -156,7 +156,7 @@ describe('FileInboundStore', () => {
     expect(await readdir(folder)).toEqual(['inbound.jsonl']);
   });
 
-  it('readers beside a writer see whole records only', async () => {
+  it('concurrent readers see complete records only', async () => {
     const store = new FileInboundStore(folder);
     await store.replace(linesOf(position));
     let isWriting = true;
@@ -174,7 +174,7 @@ describe('FileInboundStore', () => {
     await writing;
   });
 
-  it('does not append to a file that is gone', async () => {
+  it('does not append to a missing file', async () => {
     const store = new FileInboundStore(folder);
     await store.replace(linesOf(position));
     await unlink(store.path);

@@ -9,23 +9,23 @@ import {
 const MAX_BYTES = 256 * 1024 * 1024;
 
 /**
- * Where an agent keeps what it knows about its messages, as a log: position, finished messages, attempts, answers
- * that are not sent yet, `once` results, dead letters. A line is one JSON object without a line break; a store does
- * not read it. Lines may hold text of messages: keep them private. Calls never overlap.
+ * Stores the inbound state of an agent as a log: position, finished messages, attempts, unsent answers, `once` results,
+ * dead letters. Each line is a JSON object without line breaks, which a store does not have to parse. Lines can contain
+ * message text: keep them private. Calls never overlap.
  */
 export interface InboundStore {
-  /** All lines since the last `replace`, oldest first. Rejects when what is stored cannot be read. */
+  /** Returns all lines since the last `replace`, oldest first. Rejects when they cannot be read. */
   load(): Promise<readonly string[]>;
   /**
-   * Adds lines at the end; what is resolved survives a crash. After a rejection some of them may be stored: the
-   * next call is then `replace`.
+   * Appends lines; once resolved, they survive a crash. After a rejection some of them may be stored; the next call is
+   * then `replace`.
    */
   append(lines: readonly string[]): Promise<void>;
-  /** Stores these lines in place of all others, entirely or not at all. */
+  /** Replaces all lines atomically. */
   replace(lines: readonly string[]): Promise<void>;
 }
 
-/** Keeps nothing on disk: after a restart the position that the platform has acknowledged counts. */
+/** Stores nothing on disk: after a restart the agent continues after the last acknowledged message. */
 export class MemoryInboundStore implements InboundStore {
   #lines: string[] = [];
 
@@ -42,16 +42,15 @@ export class MemoryInboundStore implements InboundStore {
   }
 }
 
-/** Options of {@link FileInboundStore}. */
 export interface FileInboundStoreOptions {
   /**
-   * A file that holds nothing but a row's id, as the Python SDK's `--cursor-file` does: the position to start from
-   * while there is no log. It is read only. @default `cursor.json` in the folder
+   * A file that contains only the id of a row, like the Python SDK's `--cursor-file`: the start position if there is no
+   * log. It is never written. @default `cursor.json` in the folder
    */
   cursorFile?: string | undefined;
 }
 
-/** Keeps the log in `inbound.jsonl`, mode 0600, in a folder that is created with mode 0700. */
+/** Stores the log in `inbound.jsonl`, mode 0600, in a folder that is created with mode 0700. */
 export class FileInboundStore implements InboundStore {
   readonly path: string;
   readonly #cursorFile: string;
@@ -61,7 +60,7 @@ export class FileInboundStore implements InboundStore {
     this.#cursorFile = options.cursorFile ?? join(directory, 'cursor.json');
   }
 
-  /** @throws MoleculeError `storage_failed` when a file is there and cannot be read. */
+  /** @throws MoleculeError `storage_failed` when a file exists and cannot be read. */
   async load(): Promise<readonly string[]> {
     await removeAbandonedTemporaries(this.path, Date.now());
     const limits = { maxBytes: MAX_BYTES, isMalformedAllowed: true };
@@ -70,7 +69,7 @@ export class FileInboundStore implements InboundStore {
     return (text ?? '').split('\n').filter((line) => line.trim() !== '');
   }
 
-  /** @throws MoleculeError `storage_failed`, also when the file is missing. */
+  /** @throws MoleculeError `storage_failed`, also if the file is missing. */
   async append(lines: readonly string[]): Promise<void> {
     await appendPrivateFile(this.path, textOf(lines));
   }

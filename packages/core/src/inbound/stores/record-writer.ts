@@ -1,23 +1,23 @@
 import type { InboundRecord } from './inbound-records.ts';
 import type { InboundStore } from './inbound-store.ts';
 
-/** The log is replaced when what was appended is this many times the size of what it amounts to. */
+/** The log is replaced when the appended part is this many times the size of the last snapshot. */
 const COMPACT_FACTOR = 4;
 const COMPACT_MIN_LENGTH = 256 * 1024;
 
 export interface RecordWriterOptions {
   readonly store: InboundStore;
-  /** Everything that is known now, as records. */
+  /** The complete current state as records. */
   readonly snapshot: () => readonly InboundRecord[];
-  /** Nothing can be written; called once until it can be again. */
+  /** Writing fails; called once per outage. */
   readonly onDegraded: (error: unknown) => void;
   readonly onRecovered: () => void;
 }
 
 /**
- * Writes records to a store: those of one tick, and those that come while a write is under way, in one append. The
- * first write of a process, the one after a failure, and one when the log has grown too long, replace the log by a
- * snapshot; so nothing has to be kept for a store that does not work. Never rejects.
+ * Writes records to a store. The records of one tick, and those added during a write, are one append. The first write of
+ * a process, the first after a failure, and one when the log has grown too long replace the log by a snapshot; therefore
+ * records need not be buffered while the store fails. Never rejects.
  */
 export class RecordWriter {
   readonly #options: RecordWriterOptions;
@@ -34,7 +34,7 @@ export class RecordWriter {
     this.#options = options;
   }
 
-  /** Resolves with whether these records, and all before them, are stored. They are in the next snapshot already. */
+  /** Resolves with whether these and all earlier records are stored. Update the state of the snapshot before. */
   write(...records: readonly InboundRecord[]): Promise<boolean> {
     if (this.#isClosed) return Promise.resolve(false);
     this.#queue.push(...records);
@@ -49,13 +49,13 @@ export class RecordWriter {
     return write;
   }
 
-  /** Like {@link write}, and leaves no more in the log than what is known: no text of a finished message. */
+  /** Like {@link write}, and reduces the log to the current state, without texts of finished messages. */
   compact(): Promise<boolean> {
     if (this.#appendedLength > 0) this.#mustReplace = true;
     return this.write();
   }
 
-  /** Writes nothing more: from now on the store may be another process's. */
+  /** Ignores all later writes, because another process may use the store from now on. */
   close(): void {
     this.#isClosed = true;
   }
@@ -74,7 +74,7 @@ export class RecordWriter {
     }
     if (this.#mustReplace) {
       try {
-        // What was queued meanwhile is in the snapshot.
+        // The snapshot includes the records queued in the meantime.
         this.#queue.length = 0;
         const all = snapshot().map((record) => JSON.stringify(record));
         await store.replace(all);

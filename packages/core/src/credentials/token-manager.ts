@@ -1,42 +1,40 @@
 import type { Logger } from '../logging/logger.ts';
 import { checkToken, type TokenStore } from './token-store.ts';
 
-/** Options of a {@link TokenKeeper}. */
-export interface TokenKeeperOptions {
+export interface TokenManagerOptions {
   store: TokenStore;
-  /** A token given by the user: used first, never stored by itself. */
+  /** The configured token: used first, never written to the store. */
   given: string | null;
   logger: Logger;
-  /** Called with each token before it is used, so that logs can leave it out. */
+  /** Called with each token before its first use, so that logs can redact it. */
   onToken?: ((token: string) => void) | undefined;
 }
 
-/** The token in use: from the user, from the store, from a registration; re-read when the platform refuses it. */
-export class TokenKeeper {
-  readonly #options: TokenKeeperOptions;
+/** Provides the current token, from the options, the store or a registration; re-reads the store after a 401. */
+export class TokenManager {
+  readonly #options: TokenManagerOptions;
   #token: string | undefined;
   #loading: Promise<void> | undefined;
   #renewing: Promise<string | undefined> | undefined;
   #isLoaded = false;
 
-  constructor(options: TokenKeeperOptions) {
+  constructor(options: TokenManagerOptions) {
     this.#options = options;
     if (options.given !== null) this.#use(options.given);
   }
 
-  /** Whether {@link load} still has to be awaited. */
   get isLoaded(): boolean {
     return this.#isLoaded;
   }
 
-  /** The token to send now. */
+  /** The token to send; `undefined` if there is none. */
   current(): string | undefined {
     return this.#token;
   }
 
   /**
-   * Reads the store, once.
-   * @throws MoleculeError `credential_storage_failed` when the store cannot be read; a later call tries again.
+   * Reads the store once.
+   * @throws MoleculeError `credential_storage_failed` when the store cannot be read; the next call retries.
    */
   async load(): Promise<void> {
     if (this.#isLoaded) return;
@@ -51,7 +49,7 @@ export class TokenKeeper {
     }
   }
 
-  /** Takes a new token into use and stores it. It is in use even when storing fails. */
+  /** Uses a new token and stores it. The token is used even if storing fails. */
   async save(token: string): Promise<void> {
     const checked = checkToken(token);
     this.#use(checked);
@@ -59,8 +57,8 @@ export class TokenKeeper {
   }
 
   /**
-   * After the platform refused `rejected`: another token when one is in use by now or in the store, for example
-   * because another process rotated it; otherwise `undefined`. Never throws.
+   * Returns a token other than `rejected`, if one is in use by now or in the store, for example because another process
+   * rotated it; otherwise `undefined`. Never throws.
    */
   async renew(rejected: string | undefined): Promise<string | undefined> {
     if (this.#token !== rejected) return this.#token;
@@ -76,7 +74,7 @@ export class TokenKeeper {
       const stored = await this.#options.store.load();
       if (stored !== undefined && stored !== this.#token) {
         this.#use(stored);
-        this.#options.logger.info({}, 'The platform refused the token; a newer one was found in the store.');
+        this.#options.logger.info({}, 'The platform refused the token; using a newer one from the store.');
       }
       return stored;
     } catch (error) {

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { NEWER_TOKEN, TOKEN } from '../../test/agent-ids.ts';
 import { RecordingLogger } from '../../test/recording-logger.ts';
-import { TokenKeeper } from './token-keeper.ts';
+import { TokenManager } from './token-manager.ts';
 import { MemoryTokenStore, type TokenStore } from './token-store.ts';
 
-function keeper(store: TokenStore, given: string | null = null) {
+function manager(store: TokenStore, given: string | null = null) {
   const logger = new RecordingLogger();
   const seen: string[] = [];
   return {
-    keeper: new TokenKeeper({ store, given, logger, onToken: (token) => void seen.push(token) }),
+    manager: new TokenManager({ store, given, logger, onToken: (token) => void seen.push(token) }),
     logger,
     seen,
   };
@@ -29,32 +29,32 @@ function countingStore(token: string | undefined, failures = 0): TokenStore & { 
   };
 }
 
-describe('TokenKeeper', () => {
-  it('reads the store once, however many ask', async () => {
+describe('TokenManager', () => {
+  it('reads the store once for concurrent calls', async () => {
     const store = countingStore(TOKEN);
-    const { keeper: tokens, seen } = keeper(store);
+    const { manager: tokens, seen } = manager(store);
     await Promise.all([tokens.load(), tokens.load(), tokens.load()]);
     await tokens.load();
     expect([tokens.current(), store.loads, seen]).toEqual([TOKEN, 1, [TOKEN]]);
   });
 
-  it('tries again after the store failed', async () => {
-    const { keeper: tokens } = keeper(countingStore(TOKEN, 1));
+  it('retries after the store failed', async () => {
+    const { manager: tokens } = manager(countingStore(TOKEN, 1));
     await expect(tokens.load()).rejects.toThrow('unreadable');
     await tokens.load();
     expect(tokens.current()).toBe(TOKEN);
   });
 
-  it('does not ask the store when a token was given', async () => {
+  it('does not read the store when a token was configured', async () => {
     const store = countingStore(TOKEN);
-    const { keeper: tokens } = keeper(store, 'given');
+    const { manager: tokens } = manager(store, 'given');
     await tokens.load();
     expect([tokens.current(), store.loads]).toEqual(['given', 0]);
   });
 
-  it('renews from the store, from another call, or not at all', async () => {
+  it('renews from the store or from another call, or returns undefined', async () => {
     const store = countingStore(TOKEN);
-    const { keeper: tokens } = keeper(store);
+    const { manager: tokens } = manager(store);
     await tokens.load();
     expect(await tokens.renew(TOKEN)).toBeUndefined();
     await store.save(NEWER_TOKEN);
@@ -65,16 +65,16 @@ describe('TokenKeeper', () => {
     expect(store.loads).toBe(1);
   });
 
-  it('only warns when the store cannot be read again', async () => {
-    const { keeper: tokens, logger } = keeper(countingStore(undefined, 9), TOKEN);
+  it('logs a warning when the store cannot be read again', async () => {
+    const { manager: tokens, logger } = manager(countingStore(undefined, 9), TOKEN);
     expect(await tokens.renew(TOKEN)).toBeUndefined();
     expect(logger.messages('warn')).toHaveLength(1);
   });
 
-  it('uses a new token even when it cannot be stored', async () => {
+  it('uses a new token even if it cannot be stored', async () => {
     const store = countingStore(undefined);
     store.save = () => Promise.reject(new Error('read-only'));
-    const { keeper: tokens } = keeper(store);
+    const { manager: tokens } = manager(store);
     await expect(tokens.save(TOKEN)).rejects.toThrow('read-only');
     expect(tokens.current()).toBe(TOKEN);
   });

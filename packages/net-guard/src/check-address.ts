@@ -5,22 +5,22 @@ import { classifyAddress, isNeverAllowed } from './classify-address.ts';
 import { embeddedIpv4 } from './embedded-ipv4.ts';
 import type { RefusalReason } from './refusal-reason.ts';
 
-/** Whether an address may be connected to; if not, why. */
-export type AddressVerdict = { readonly ok: true } | { readonly ok: false; readonly reason: RefusalReason };
+/** Whether connecting to an address is allowed; if not, the reason. */
+export type AddressCheck = { readonly ok: true } | { readonly ok: false; readonly reason: RefusalReason };
 
-const ALLOWED: AddressVerdict = { ok: true };
+const ALLOWED: AddressCheck = { ok: true };
 
 /**
- * Judges one IP address in textual form, as a resolver or a socket reports it; without brackets.
- * Anything else than an address is refused as `invalid_address`, a zone id as `zone_id`.
+ * Checks one IP address in textual form, as returned by a resolver or a socket, without brackets. Other text is refused as
+ * `invalid_address`, an address with a zone id as `zone_id`.
  */
-export function judgeAddress(address: string, policy: AddressPolicy): AddressVerdict {
+export function checkAddress(address: string, policy: AddressPolicy): AddressCheck {
   if (address.includes('%')) return { ok: false, reason: 'zone_id' };
   if (isIP(address) === 0) return { ok: false, reason: 'invalid_address' };
   const { allowLoopback, allowPrivate, allowedNetworks } = resolvePolicy(policy);
   const networks = allowedNetworks.map(parseNetwork);
 
-  const judge = (parsed: ipaddr.IPv4 | ipaddr.IPv6): AddressVerdict => {
+  const check = (parsed: ipaddr.IPv4 | ipaddr.IPv6): AddressCheck => {
     const reason = classifyAddress(parsed);
     if (reason === undefined) return ALLOWED;
     if (reason === 'loopback' && allowLoopback) return ALLOWED;
@@ -28,21 +28,21 @@ export function judgeAddress(address: string, policy: AddressPolicy): AddressVer
     if (isNeverAllowed(reason) || !networks.some((network) => covers(network, parsed))) {
       return { ok: false, reason };
     }
-    // The operator listed a translator's or tunnel's prefix: what stands behind it is judged too.
-    const behind = parsed instanceof ipaddr.IPv6 ? embeddedIpv4(parsed) : [];
-    return behind.length === 0 || behind.some((each) => judge(each).ok) ? ALLOWED : { ok: false, reason };
+    // The prefix of a translator or tunnel is allowed: the embedded address is checked as well.
+    const embedded = parsed instanceof ipaddr.IPv6 ? embeddedIpv4(parsed) : [];
+    return embedded.length === 0 || embedded.some((each) => check(each).ok) ? ALLOWED : { ok: false, reason };
   };
-  return judge(unwrap(address));
+  return check(unwrap(address));
 }
 
-/** `localhost` passes when one of its two addresses does; what it resolves to is judged when connecting. */
+/** `localhost` passes if one of its two addresses does; the resolved addresses are checked when connecting. */
 export function loopbackAllowed(policy: AddressPolicy): boolean {
-  return judgeAddress('127.0.0.1', policy).ok || judgeAddress('::1', policy).ok;
+  return checkAddress('127.0.0.1', policy).ok || checkAddress('::1', policy).ok;
 }
 
 /**
- * One spelling per address, so that two can be compared: lower case, compressed, IPv4-mapped as IPv4.
- * Returns `undefined` for anything that is not an address, a zone id included.
+ * Returns the canonical form for comparisons: lower case, compressed, IPv4-mapped as IPv4. Returns `undefined` for other
+ * text and for addresses with a zone id.
  */
 export function canonicalAddress(address: string | undefined): string | undefined {
   if (address === undefined || address.includes('%') || isIP(address) === 0) return undefined;
