@@ -2,8 +2,8 @@
 // Packages are seen both as sources and, through node_modules, as built files; hence both spellings.
 const packagePath = (name) => `(^packages/${name}/|/node_modules/@molecule-ai/${name}/)`;
 
-/** In each package, a room imports only from rooms before it in its list. */
-const coreRooms = [
+/** In each package, a module imports only from modules before it in its list. */
+const coreModules = [
   'errors',
   'logging',
   'time',
@@ -20,15 +20,15 @@ const coreRooms = [
   'remote-agent-client',
 ];
 
-const coreRoomRules = coreRooms.map((room, index) => ({
-  name: `core-room-${room}`,
-  comment: `packages/core/src/${room} imports only from the rooms above it`,
+const coreModuleRules = coreModules.map((module, index) => ({
+  name: `core-module-${module}`,
+  comment: `packages/core/src/${module} imports only from the modules above it`,
   severity: 'error',
-  from: { path: `^packages/core/src/${room}/`, pathNot: '\\.test\\.ts$' },
-  to: { path: `^packages/core/src/(${coreRooms.slice(index + 1).join('|') || 'no-such-room'})/` },
+  from: { path: `^packages/core/src/${module}/`, pathNot: '\\.test\\.ts$' },
+  to: { path: `^packages/core/src/(${coreModules.slice(index + 1).join('|') || 'no-such-module'})/` },
 }));
 
-const platformRooms = [
+const platformModules = [
   'logging',
   'time',
   'options',
@@ -51,20 +51,20 @@ const platformRooms = [
   'command-line',
 ];
 
-const platformRoomRules = platformRooms.map((room, index) => ({
-  name: `platform-room-${room}`,
-  comment: `packages/platform/src/${room} imports only from the rooms above it in docs/architecture.md`,
+const platformModuleRules = platformModules.map((module, index) => ({
+  name: `platform-module-${module}`,
+  comment: `packages/platform/src/${module} imports only from the modules above it in docs/architecture.md`,
   severity: 'error',
-  from: { path: `^packages/platform/src/${room}/`, pathNot: '\\.test\\.ts$' },
-  to: { path: `^packages/platform/src/(${platformRooms.slice(index + 1).join('|') || 'no-such-room'})/` },
+  from: { path: `^packages/platform/src/${module}/`, pathNot: '\\.test\\.ts$' },
+  to: { path: `^packages/platform/src/(${platformModules.slice(index + 1).join('|') || 'no-such-module'})/` },
 }));
 
-const platformStoreRules = platformRooms.map((room) => ({
-  name: `platform-store-${room}`,
-  comment: `only packages/platform/src/${room} may use its own store`,
+const platformStoreRules = platformModules.map((module) => ({
+  name: `platform-store-${module}`,
+  comment: `only packages/platform/src/${module} may use its own store`,
   severity: 'error',
-  from: { path: '^packages/platform/src/', pathNot: [`^packages/platform/src/${room}/`, '\\.test\\.ts$'] },
-  to: { path: `^packages/platform/src/${room}/.*store\\.ts$` },
+  from: { path: '^packages/platform/src/', pathNot: [`^packages/platform/src/${module}/`, '\\.test\\.ts$'] },
+  to: { path: `^packages/platform/src/${module}/.*store\\.ts$` },
 }));
 
 /** What happens to a message goes one way: accept, push, outcome; each imports only from those after it. */
@@ -148,26 +148,26 @@ export default {
       from: { path: '^packages/[^/]+/src/', pathNot: '\\.test\\.ts$' },
       to: { path: '^(node:)?http$', dependencyTypesNot: ['type-only', 'dynamic-import'] },
     },
-    ...coreRoomRules,
-    ...platformRoomRules,
+    ...coreModuleRules,
+    ...platformModuleRules,
     ...platformStoreRules,
     ...messageStepRules,
     {
-      name: 'platform-rooms-are-listed',
-      comment: 'Add the room to platformRooms, above the rooms that use it.',
+      name: 'platform-modules-are-listed',
+      comment: 'Add the module to platformModules, above the modules that use it.',
       severity: 'error',
       from: { path: '^packages/platform/src/' },
-      to: { path: `^packages/platform/src/(?!(${platformRooms.join('|')})/)[^/]+/` },
+      to: { path: `^packages/platform/src/(?!(${platformModules.join('|')})/)[^/]+/` },
     },
     {
       name: 'platform-composition-root',
-      comment: 'Rooms get what they use from their options; only the root knows all of them.',
+      comment: 'Modules get what they use from their options; only the root knows all of them.',
       severity: 'error',
       from: {
-        path: `^packages/platform/src/(${platformRooms.filter((room) => room !== 'command-line').join('|')})/`,
+        path: `^packages/platform/src/(${platformModules.filter((module) => module !== 'command-line').join('|')})/`,
         pathNot: '\\.test\\.ts$',
       },
-      to: { path: '^packages/platform/src/(platform|rooms|main|index)\\.ts$' },
+      to: { path: '^packages/platform/src/(platform|modules|main|index)\\.ts$' },
     },
   ],
   options: {

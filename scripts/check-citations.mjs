@@ -15,7 +15,7 @@ const FOLDERS = [
   'README.md',
   'CONTRIBUTING.md',
 ];
-/** Data, and this check with its test, which have to spell out what they refuse. */
+/** Data, and this check with its test, which contain the old forms. */
 const NOT_CHECKED = /^(?:test\/vectors\/|scripts\/check-citations\.)|\/CHANGELOG\.md$/;
 const TEXT_FILE = /\.(?:ts|tsx|mts|cts|js|mjs|cjs|md|json|yaml|yml|sh|sql|html|css)$/;
 
@@ -70,7 +70,7 @@ export function checkFile(file, text, headingsOf) {
   return problems;
 }
 
-/** The anchors of a Markdown page, as GitHub makes them. */
+/** The anchors of a Markdown page, as GitHub generates them. */
 export function anchorsOf(markdown) {
   const anchors = new Set();
   for (const [, heading = ''] of withoutCode(markdown).matchAll(/^#{1,6}[ \t]+(.+?)[ \t]*#*$/gm)) {
@@ -95,7 +95,7 @@ function missing(citation, asWritten, headingsOf) {
   return `"${asWritten}": ${page} has no heading "#${anchor}"`;
 }
 
-/** Fenced blocks blanked, so that what looks like a heading or a link in them is none; places stay the same. */
+/** Replaces fenced blocks by blanks, so that they contain no headings and links; positions stay the same. */
 function withoutCode(markdown) {
   return markdown.replace(/^```[^\n]*\n[\s\S]*?^```/gm, (block) => block.replace(/[^\n]/g, ' '));
 }

@@ -80,7 +80,7 @@ describe('citations', () => {
 });
 
 describe('anchors', () => {
-  it('are made as GitHub makes them', () => {
+  it('are generated as GitHub does', () => {
     expect([
       ...anchorsOf("# 0027. `Origin` and the organisation\n## What it's for\n## Twice\n## Twice\n"),
     ]).toEqual(['0027-origin-and-the-organisation', 'what-its-for', 'twice', 'twice-1']);

@@ -1,5 +1,5 @@
-// Fails when a file lies where it should not, or does what a library must not do.
-// Biome and dependency-cruiser hold the other rules; see docs/architecture.md.
+// Fails for a misplaced file, and for code that a library must not have.
+// Biome and dependency-cruiser enforce the other rules; see docs/architecture.md.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -15,15 +15,16 @@ const files = execFileSync(
   .filter((file) => file !== '' && !file.includes('/dist/'));
 
 const problems = [];
-const drawers = /^(utils?|helpers?|common|misc)(\.|$)/;
+const vagueNames = /^(utils?|helpers?|common|misc)(\.|$)/;
 const isBin = (file) => /^packages\/[^/]+\/src\/(main|bin\/[^/]+)\.ts$/.test(file);
 const isTest = (file) => file.endsWith('.test.ts') || file.startsWith('test/');
 
 for (const file of files) {
   const parts = file.split('/');
-  if (parts.some((part) => drawers.test(part))) problems.push(`${file}: name what lives there, not a drawer`);
+  if (parts.some((part) => vagueNames.test(part)))
+    problems.push(`${file}: use a name that describes the contents`);
   if (/^packages\/[^/]+\/src\/types\.ts$/.test(file))
-    problems.push(`${file}: no top-level types file; put each type beside its idea`);
+    problems.push(`${file}: no top-level types file; put each type beside the code that uses it`);
   if (!file.startsWith('packages/')) continue;
 
   const text = safeRead(file);

@@ -21,7 +21,7 @@ try {
     const dual = JSON.stringify(manifest.exports).includes('"require"');
     failed = !run('publint', [tarball, '--strict'], manifest.name) || failed;
     const profile = dual ? [] : ['--profile', 'esm-only'];
-    // `node10` has no exports map; packages with subpaths cannot serve it, and Node 10 is long gone.
+    // `node10` has no exports map; packages with subpaths cannot support it, and Node 10 is obsolete.
     failed = !run('attw', [tarball, ...profile, '--ignore-rules', 'no-resolution'], manifest.name) || failed;
   }
 } finally {

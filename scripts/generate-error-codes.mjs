@@ -24,14 +24,14 @@ Every response outside 2xx is JSON, also for unknown routes and bodies that are 
 { "error": "workspace not found", "code": "workspace_not_found" }
 \`\`\`
 
-\`error\` is for people and may change. \`code\` is one of the list below and is for programs. Some responses carry
+\`error\` is for people and may change. \`code\` is one of the list below and is for programs. Some responses have
 more keys, such as \`hint\` (what to do), \`field\` (what is wrong), \`retry_after\` in seconds, \`request_id\` (with a
-5xx), \`message_id\`, or \`delivered\`: \`true\`, \`false\`, or \`"unknown"\` when a message was sent to an agent and nothing
-came back. Platforms that are older send \`error\` only.
+5xx), \`message_id\`, or \`delivered\`: \`true\`, \`false\`, or \`"unknown"\` when a message was sent to an agent and no
+response arrived. Platforms that are older send \`error\` only.
 
 ## All codes
 
-The list is closed. It includes the codes of routes that are in the route table and not offered yet.
+The list is closed. It includes the codes of routes that are in the route table and not served yet.
 
 | Code | Status | Meaning |
 |---|---|---|
@@ -45,7 +45,7 @@ if (!process.argv.includes('--check')) {
   process.exitCode = 1;
 }
 
-/** The usual status first. A code that may come with nearly every status is not listed status by status. */
+/** The usual status first. For a code with nearly every status the others are not listed. */
 function statuses(code) {
   const usual = errorStatus(code);
   const others = [];

@@ -1,4 +1,4 @@
-// Writes docs/contract/routes.md from the route table; with --check it only fails when the page is stale.
+// Writes docs/contract/routes.md from the route table; with --check it only fails when the page is not up to date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createPlatform } from '../packages/platform/dist/index.js';
 import { ACCESS_ERRORS, routes } from '../packages/protocol/dist/index.js';
@@ -6,7 +6,7 @@ import { ACCESS_ERRORS, routes } from '../packages/protocol/dist/index.js';
 const ACCESS = {
   anonymous: 'Everybody; no credential is read.',
   claim: 'The first register of a new workspace, later the workspace itself or an operator.',
-  own: 'The workspace with its own token, nobody else.',
+  own: 'The workspace with its own token only.',
   workspace: 'The workspace that the path names, or an operator.',
   caller: 'Any workspace with its own token, or an operator.',
   operator: 'An operator: operator key, org key or session.',
@@ -20,13 +20,13 @@ const page = render(Object.values(routes));
 if (!process.argv.includes('--check')) {
   writeFileSync(PAGE, page);
 } else if (readPage() !== page) {
-  console.error('docs/contract/routes.md does not fit the route table; run: npx -y pnpm@12 docs:routes');
+  console.error('docs/contract/routes.md is not up to date; run: npx -y pnpm@12 docs:routes');
   process.exitCode = 1;
 } else {
   console.log(`routes: ${Object.keys(routes).length} routes, ${served.size} of them served`);
 }
 
-/** The routes that a platform describes as served. */
+/** The names of the routes that a platform serves. */
 async function servedNames() {
   const platform = await createPlatform({ mode: 'dev', memory: true, port: 0 });
   try {
@@ -51,7 +51,7 @@ function readPage() {
 function render(table) {
   return `# Routes
 
-<!-- Made from packages/protocol/src/routes by \`pnpm docs:routes\`; do not edit. -->
+<!-- Generated from packages/protocol/src/routes by \`pnpm docs:routes\`; do not edit. -->
 
 Every route of the contract. A running platform describes the ones it serves, with all schemas, under
 \`GET /openapi.json\`. Bodies are JSON unless another type is given; the shapes are exported by
@@ -59,22 +59,22 @@ Every route of the contract. A running platform describes the ones it serves, wi
 
 ## Access and its errors
 
-Every route can give the errors of its access, beside its own.
+Every route can return the errors of its access, in addition to its own.
 
 | Access | Who may call | Errors |
 |---|---|---|
 ${Object.entries(ACCESS).map(accessRow).join('\n')}
 
-Codes that every access can give: ${codes(ACCESS_ERRORS.anonymous)}.
+Codes that every access can return: ${codes(ACCESS_ERRORS.anonymous)}.
 
 ## Repeats
 
-| Repeat | What a second, equal request does |
+| Repeat | Effect of a second, equal request |
 |---|---|
 | safe | It changes nothing. |
 | idempotent | It changes nothing further; the response may differ, such as 404 after a delete. |
 | keyed | It is harmless when the request carries a message id or an idempotency key. |
-| unsafe | It may be done twice, or undo what happened in between. |
+| unsafe | It may take effect twice, or undo what happened in between. |
 
 ## Served
 

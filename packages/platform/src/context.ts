@@ -7,7 +7,7 @@ import type { PlatformOptions } from './options/platform-options.ts';
 import type { PlatformSettings } from './options/platform-settings.ts';
 import { type Clock, systemClock } from './time/clock.ts';
 
-/** What is shared by every room of one running platform. A room takes the parts that it uses. */
+/** What all modules of one running platform share. A module takes the parts that it uses. */
 export interface PlatformContext {
   readonly database: PlatformDatabase;
   readonly clock: Clock;
@@ -15,9 +15,9 @@ export interface PlatformContext {
   readonly settings: PlatformSettings;
   readonly events: EventLog;
   readonly bus: EventBus;
-  /** Which addresses of agents may be reached: as written, after resolving, on the socket. */
+  /** Decides which agent addresses are allowed: as written, after resolving, and on the socket. */
   readonly addressGuard: AddressGuard;
-  /** Aborted as soon as the platform begins to stop: held requests are answered, loops end. */
+  /** Aborted when the platform starts to stop: held requests get a response, loops end. */
   readonly shutdown: AbortSignal;
   /** The URL under which agents reach this platform, without a trailing slash. */
   publicUrl(): string;

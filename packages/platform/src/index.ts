@@ -1,6 +1,5 @@
 /**
- * The Molecule AI control plane as a library. This file is a contract: names are added here with a reason and
- * removed only with a major version; a test pins the list.
+ * The Molecule AI control plane as a library. This list is the public API; a test pins it.
  */
 
 export type { LogFields, PlatformLogger } from './logging/logger.ts';

@@ -62,7 +62,7 @@ describe('molecule-platform', () => {
     expect(err).not.toContain(operatorKey);
   });
 
-  it('shows a banner with the place of the operator key', async () => {
+  it('prints a banner with the file of the operator key', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'molecule-main-'));
     folders.push(dataDir);
     const started = run(['--dev', '--data-dir', dataDir, '--port', '0', '--log-level', 'silent']);
@@ -91,7 +91,7 @@ describe('molecule-platform', () => {
     expect(started.output.out + started.output.err).not.toContain('very-secret');
   });
 
-  it('tells wrong options and a taken port apart', async () => {
+  it('distinguishes invalid options from a port in use', async () => {
     const started = run(['--dev', '--memory', '--port', '0', '--json']);
     const { port } = new URL(JSON.parse(await started.firstLine).url);
     const taken = run(['--dev', '--memory', '--port', port]);
@@ -102,7 +102,7 @@ describe('molecule-platform', () => {
     expect(outside.output.err).toContain('host (HOST)');
   });
 
-  it('gives the data folder back even when killed', async () => {
+  it('releases the data folder even when killed', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'molecule-main-'));
     folders.push(dataDir);
     const args = ['--dev', '--data-dir', dataDir, '--port', '0', '--json'];

@@ -3,7 +3,7 @@ import * as nodeModule from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { nodeRefusal } from './command-line/node-refusal.ts';
-import { silenceSqliteWarning } from './command-line/silence-sqlite-warning.ts';
+import { suppressSqliteWarning } from './command-line/suppress-sqlite-warning.ts';
 
 // This file imports nothing that an older Node cannot load, and little besides: a static import would be compiled
 // before the compile cache is on.
@@ -15,9 +15,9 @@ else {
 }
 
 async function run(): Promise<void> {
-  silenceSqliteWarning();
+  suppressSqliteWarning();
   enableCompileCache();
-  // Whoever reads our output may go away before we do.
+  // A closed pipe, such as `| head`, must not end the process.
   process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});
 

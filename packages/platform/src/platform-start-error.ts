@@ -1,21 +1,21 @@
-/** Why a platform could not start although its options were fine. */
+/** Why a platform could not start although its options are valid. */
 export type PlatformStartErrorCode =
-  /** Something else listens on the port. */
+  /** Another process listens on the port. */
   | 'port_in_use'
-  /** The address cannot be listened on: not ours, or not permitted. */
+  /** The host is unknown, not an address of this machine, or not permitted. */
   | 'address_unusable'
-  /** Another platform runs on the same data folder. */
+  /** Another platform uses the data folder. */
   | 'data_folder_in_use'
-  /** The data folder cannot be made or written. */
+  /** The data folder cannot be created or written. */
   | 'data_folder_unusable'
   /** The stored data was written by a version of the platform that this one cannot read. */
   | 'data_incompatible';
 
-/** Thrown by `createPlatform` when the machine is in the way; everything opened so far has been closed again. */
+/** Thrown by `createPlatform` for a problem of the machine; everything opened so far has been closed again. */
 export class PlatformStartError extends Error {
   override readonly name = 'PlatformStartError';
   readonly code: PlatformStartErrorCode;
-  /** What to do about it, in one sentence. */
+  /** How to solve the problem, in one sentence. */
   readonly hint: string;
 
   constructor(

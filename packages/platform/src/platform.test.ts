@@ -27,7 +27,7 @@ async function startDev(options: entry.PlatformOptions): Promise<Platform> {
 }
 
 describe('the package', () => {
-  it('exports what it promises and nothing else', () => {
+  it('exports exactly these values', () => {
     expect(Object.keys(entry).sort()).toEqual([
       'PlatformOptionsError',
       'PlatformStartError',
@@ -41,7 +41,7 @@ describe('starting', () => {
     await expect(createPlatform({ memory: true, port: -1 })).rejects.toBeInstanceOf(PlatformOptionsError);
   });
 
-  it('makes an operator key in dev mode and keeps it for its owner (decision 2)', async () => {
+  it('generates an operator key in dev mode and stores it for its owner only', async () => {
     const dataDir = join(newFolder(), 'data');
     const first = await startDev({ dataDir });
     const path = join(dataDir, 'operator-key');
@@ -63,7 +63,7 @@ describe('starting', () => {
     expect((await second.call('GET', `/workspaces/${id}/state`, { token })).status).toBe(200);
   });
 
-  it('does not share a data folder, and can use it once the other is gone', async () => {
+  it('does not share a data folder, and can use it after the other has stopped', async () => {
     const dataDir = newFolder();
     const first = await startDev({ dataDir });
     const refusal = await startDev({ dataDir }).catch((error: unknown) => error);
@@ -73,7 +73,7 @@ describe('starting', () => {
     await startDev({ dataDir });
   });
 
-  it('closes everything again when the port is taken', async () => {
+  it('closes everything again when the port is in use', async () => {
     const first = await startDev({ memory: true });
     const port = Number(new URL(first.url).port);
     const dataDir = newFolder();
@@ -83,7 +83,7 @@ describe('starting', () => {
 });
 
 describe('stopping', () => {
-  it('is one and the same for everybody who asks', async () => {
+  it('returns the same promise to every caller', async () => {
     const platform = await startDev({ memory: true });
     const closing = platform.close();
     expect(platform.close()).toBe(closing);
@@ -92,7 +92,7 @@ describe('stopping', () => {
     await expect(fetch(`${platform.url}/health`)).rejects.toThrow();
   });
 
-  it('lets a request in flight finish', async () => {
+  it('completes a request in flight', async () => {
     const { platform, create } = await startPlatform();
     const { id } = await create();
     const body = JSON.stringify({ name: 'late' });
@@ -119,7 +119,7 @@ describe('stopping', () => {
     await closed;
   });
 
-  it('does not wait longer than it was told to', async () => {
+  it('does not wait longer than stopTimeoutMs', async () => {
     const { platform } = await startPlatform({ stopTimeoutMs: 50 });
     const socket = connect(Number(new URL(platform.url).port), '127.0.0.1');
     const ended = new Promise<void>((resolve) => socket.on('close', () => resolve()));

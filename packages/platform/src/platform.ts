@@ -3,25 +3,25 @@ import { PlatformDatabase } from './database/platform-database.ts';
 import { openSqliteDialect } from './database/sqlite-dialect.ts';
 import { closeApp, listen } from './http/listening.ts';
 import { type PlatformLogger, silentLogger } from './logging/logger.ts';
+import { createModules } from './modules.ts';
 import type { PlatformOptions } from './options/platform-options.ts';
 import type { PlatformMode, PlatformSettings } from './options/platform-settings.ts';
 import { resolveSettings } from './options/resolve-settings.ts';
 import { processEnvironment } from './options/setting-reader.ts';
-import { createRooms } from './rooms.ts';
 import { openDataFolder, resolveOperatorKey } from './storage/data-folder.ts';
 
 /** A running platform. */
 export interface Platform extends AsyncDisposable {
-  /** Where it listens, without a trailing slash. */
+  /** The URL it listens on, without a trailing slash. */
   readonly url: string;
   readonly mode: PlatformMode;
-  /** The key that makes its bearer the operator. */
+  /** The bearer token of the operator. */
   readonly operatorKey: string;
   /** The 0600 file that keeps the operator key; null in production and in memory. */
   readonly operatorKeyPath: string | null;
   /**
-   * Stops: no new requests, held ones are answered, those in flight may finish within `stopTimeoutMs`, then the
-   * database is closed. Calling it again returns the same promise.
+   * Stops: new requests are refused, held ones get a response, those in flight may finish within `stopTimeoutMs`, then
+   * the database is closed. Calling it again returns the same promise.
    */
   close(): Promise<void>;
 }
@@ -29,8 +29,8 @@ export interface Platform extends AsyncDisposable {
 /**
  * Starts a platform and resolves once it listens.
  *
- * @throws PlatformOptionsError when settings are missing or wrong; nothing was opened.
- * @throws PlatformStartError when the port or the data folder is taken; what was opened is closed again.
+ * @throws PlatformOptionsError when settings are missing or invalid; nothing was opened.
+ * @throws PlatformStartError when the port or the data folder is in use; what was opened is closed again.
  */
 export async function createPlatform(options: PlatformOptions = {}): Promise<Platform> {
   const settings = resolveSettings(options, processEnvironment());
@@ -43,7 +43,7 @@ export async function createPlatform(options: PlatformOptions = {}): Promise<Pla
   }
 }
 
-/** Opens bottom up: data folder, database, services, HTTP. */
+/** Opens in order: data folder, database, services, HTTP. */
 async function open(
   options: PlatformOptions,
   settings: PlatformSettings,
@@ -62,11 +62,11 @@ async function open(
   let url = '';
   const publicUrl = () => settings.publicUrl ?? url;
   const context = createContext({ options, settings, database, shutdown: shutdown.signal, publicUrl });
-  const rooms = await createRooms(context, operator.key);
-  opened.add('background work', rooms.stop);
-  opened.add('HTTP', () => closeApp(rooms.app, settings.stopTimeoutMs));
-  url = await listen(rooms.app, settings);
-  rooms.start();
+  const modules = await createModules(context, operator.key);
+  opened.add('background work', modules.stop);
+  opened.add('HTTP', () => closeApp(modules.app, settings.stopTimeoutMs));
+  url = await listen(modules.app, settings);
+  modules.start();
   context.logger.info({ url, mode: settings.mode }, `Platform listening on ${url}`);
 
   let closing: Promise<void> | undefined;
@@ -88,7 +88,7 @@ async function open(
   };
 }
 
-/** Closes what was opened, the last first; a failure does not keep the others open. */
+/** Closes what was opened, in reverse order; a failure does not prevent closing the others. */
 class OpenedResources {
   readonly #logger: PlatformLogger;
   readonly #resources: { readonly name: string; readonly close: () => void | Promise<void> }[] = [];

@@ -1,6 +1,6 @@
 import type { Clock } from '../src/time/clock.ts';
 
-/** A clock that moves only when told to. */
+/** A clock that only `advance` and `jumpWallClock` change. */
 export class ManualClock implements Clock {
   #wall: number;
   #monotonic = 0;
@@ -24,7 +24,7 @@ export class ManualClock implements Clock {
     return () => void this.#timers.delete(timer);
   }
 
-  /** Lets time pass and runs what falls due, one after another. */
+  /** Advances the time and runs the timers that are due, in order. */
   advance(ms: number): void {
     const end = this.#monotonic + ms;
     for (;;) {
@@ -37,7 +37,7 @@ export class ManualClock implements Clock {
     this.#moveTo(end);
   }
 
-  /** Sets the wall clock without time passing, as an administrator or a time server does. */
+  /** Changes the wall clock only, as an administrator or a time server does. */
   jumpWallClock(ms: number): void {
     this.#wall += ms;
   }

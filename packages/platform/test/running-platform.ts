@@ -1,28 +1,28 @@
 import { request } from 'undici';
 import { createPlatform, type Platform, type PlatformOptions } from '../src/index.ts';
 
-/** A JSON answer as a test looks at it. */
+/** A JSON response. */
 export interface Answer {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever came
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads any response
   readonly body: any;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
 export interface CallOptions {
-  /** Bearer token; the operator key when not given, none when null. */
+  /** Bearer token. @default the operator key; null sends none */
   readonly token?: string | null;
   readonly body?: unknown;
-  /** Sent as it is, instead of `body`. */
+  /** Sent unchanged, instead of `body`. */
   readonly rawBody?: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A platform on a real socket and the few things most tests do with it. */
+/** A platform on a real socket, with the requests that most tests need. */
 export interface RunningPlatform {
   readonly platform: Platform;
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
-  /** Creates a workspace and answers its id and first token. */
+  /** Creates a workspace; returns its id and first token. */
   create(body?: Record<string, unknown>): Promise<{ id: string; token: string }>;
   /** Creates a workspace and registers it with its own token. */
   join(body?: Record<string, unknown>): Promise<{ id: string; token: string }>;
@@ -38,13 +38,13 @@ const PRODUCTION: PlatformOptions = {
   secretsEncryptionKey: 'k'.repeat(32),
 };
 
-/** Starts a platform in memory, in production mode unless told otherwise. */
+/** Starts a platform in memory. @default production mode */
 export async function startPlatform(options: PlatformOptions = {}): Promise<RunningPlatform> {
   const base = options.mode === 'dev' ? { memory: true, port: 0 } : PRODUCTION;
   return drive(await createPlatform({ ...base, ...options }));
 }
 
-/** The same for a platform that already runs. */
+/** The same for a running platform. */
 export function drive(platform: Platform): RunningPlatform {
   const call: RunningPlatform['call'] = async (method, path, options = {}) => {
     const { token = platform.operatorKey, body, rawBody, headers } = options;

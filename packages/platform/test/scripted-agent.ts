@@ -1,21 +1,21 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** One request that a scripted agent got. */
+/** One request to a scripted agent. */
 export interface AgentCall {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever came
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads any request
   readonly body: any;
   readonly response: ServerResponse;
 }
 
-/** An agent's own HTTP server, whose behaviour the test decides. */
+/** The HTTP server of an agent, with responses that the test sets. */
 export interface ScriptedAgent {
   readonly url: string;
   readonly port: number;
   readonly calls: AgentCall[];
-  /** Resolves with the n-th call, counted from 1, once it came. */
+  /** Resolves with the n-th call, counted from 1, when it arrives. */
   called(count: number): Promise<AgentCall>;
   close(): Promise<void>;
 }
@@ -54,7 +54,7 @@ export async function startAgent(onCall: (call: AgentCall) => void): Promise<Scr
   };
 }
 
-/** Answers as an agent does, in the part shape of decision 26. */
+/** Responds with an answer, in the part shape that the platform writes. */
 export function answerText({ body, response }: AgentCall, text: string): void {
   answerJson(response, {
     jsonrpc: '2.0',
@@ -88,7 +88,7 @@ export function say(
   return { jsonrpc: '2.0', id: messageId, method: 'message/send', params: { message } };
 }
 
-/** Resolves once `check` gives something; asks again after each turn of the event loop. */
+/** Resolves when `check` returns a value; calls it again after each turn of the event loop. */
 export async function eventually<T>(
   check: () => Promise<T | undefined | false> | T | undefined | false,
 ): Promise<T> {
@@ -96,7 +96,7 @@ export async function eventually<T>(
   for (;;) {
     const value = await check();
     if (value !== undefined && value !== false) return value;
-    if (performance.now() > deadline) throw new Error('It did not happen within 10 s.');
+    if (performance.now() > deadline) throw new Error('The check returned nothing within 10 s.');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -17,7 +17,7 @@ export const ACTIVITY_TYPES = [
 ] as const;
 export type ActivityType = (typeof ACTIVITY_TYPES)[number];
 
-/** How far a message row got. */
+/** The delivery state of a message row. */
 export const DELIVERY_STATES = [
   'pending',
   'leased',
@@ -30,7 +30,7 @@ export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
 const MESSAGE_SOURCES = ['canvas_user', 'peer_agent', 'unknown'] as const;
 
-/** The part of a row that S3 readers look at: who wrote, and the text. */
+/** The sender and text of a row, at the place where clients written after the README of the Python SDK read them. */
 export const ActivityData = wire('ActivityData', (w) =>
   w.object({
     source: w.maybe(w.oneOf(MESSAGE_SOURCES)),
@@ -46,10 +46,10 @@ export const ActivityData = wire('ActivityData', (w) =>
 export type ActivityData = WireType<typeof ActivityData>;
 
 /**
- * One activity row, in both shapes of the family at once (decision 14, wire contract 10.2): `activity_type` =
- * `type`, `created_at` = `ts`, enrichment in `data` and at the top. `seq` rises by the platform's order.
- * `params.result` carries the wrapped text of an answer (decision 11). To read rows of any platform use
- * `parseActivityRow`, which is more tolerant than this schema.
+ * One activity row, with the keys of both documented shapes: `activity_type` = `type`, `created_at` = `ts`, and the
+ * peer's name, role and card URL in `data` and at the top level. `seq` increases in the order of the platform.
+ * `params.result` is the wrapped text of an answer. To read rows of any platform use `parseActivityRow`, which is
+ * more tolerant than this schema. See docs/contract/feed.md#rows.
  */
 export const ActivityRow = wire('ActivityRow', (w) =>
   w.object({
@@ -88,11 +88,11 @@ export const ActivityRow = wire('ActivityRow', (w) =>
 );
 export type ActivityRow = WireType<typeof ActivityRow>;
 
-/** Answer of `GET /workspaces/:id/activity`: a bare array. */
+/** Response of `GET /workspaces/:id/activity`: a bare array. */
 export const ActivityList = wire('ActivityList', (w) => z.array(w.use(ActivityRow)));
 export type ActivityList = WireType<typeof ActivityList>;
 
-/** Body of `POST /workspaces/:id/activity`: the agent reports its own work (wire contract 3.23). */
+/** Body of `POST /workspaces/:id/activity`: the agent reports its own work. */
 export const ReportActivityRequest = wire('ReportActivityRequest', (w) =>
   w.object({
     activity_type: z.enum([
@@ -118,7 +118,7 @@ export const ReportActivityRequest = wire('ReportActivityRequest', (w) =>
 );
 export type ReportActivityRequest = WireType<typeof ReportActivityRequest>;
 
-/** Answer of `POST /workspaces/:id/activity`. */
+/** Response of `POST /workspaces/:id/activity`. */
 export const ReportActivityResponse = wire('ReportActivityResponse', (w) =>
   w.object({ status: w.oneOf(['logged']), activity_id: w.maybe(w.id()) }),
 );
@@ -130,7 +130,7 @@ const digits = z.string().regex(/^\d+$/);
  * Query of `GET /workspaces/:id/activity`; all values are text, as in a URL. `limit` 1–500 (100; a bad one
  * counts as 100), `since_id` an id: rows after it, ascending, 410 `cursor_not_found` for an unknown one;
  * `since_secs` at most 30 days; `wait` 0–60 s, confirmed by the header `X-Wait-Applied`; `unacknowledged=true`
- * gives only rows not yet acknowledged, oldest first. Source: wire contract 3.23 and 10.2, decisions 13 and 14.
+ * returns only rows not yet acknowledged, oldest first. See docs/contract/feed.md#reading-a-page.
  */
 export const ActivityQuery = wire('ActivityQuery', (w) =>
   w.object({
@@ -150,11 +150,11 @@ export const ActivityQuery = wire('ActivityQuery', (w) =>
 );
 export type ActivityQuery = WireType<typeof ActivityQuery>;
 
-/** Body of `POST /workspaces/:id/activity/ack`: the last finished row, by id or `seq` (decision 12). */
+/** Body of `POST /workspaces/:id/activity/ack`: the last finished row, by id or `seq`. */
 export const AckRequest = wire('AckRequest', (w) => w.object({ up_to: z.union([z.string().min(1), Count]) }));
 export type AckRequest = WireType<typeof AckRequest>;
 
-/** Answer of an acknowledgement: the position now, and how many rows it newly covers. */
+/** Response of an acknowledgement: the current position, and the number of rows that it newly covers. */
 export const AckResponse = wire('AckResponse', (w) =>
   w.object({ status: w.oneOf(['acknowledged']), up_to: z.string(), seq: Count, acknowledged: Count }),
 );

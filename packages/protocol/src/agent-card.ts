@@ -3,8 +3,8 @@ import { type JsonObject, withOtherKeys } from './open-json.ts';
 import { type WireBuilder, type WireType, wire } from './wire.ts';
 
 /**
- * One skill of a card. Both spellings occur: the plain name (seed 002) and the object (product facts D.1).
- * Write objects; the canvas of older platforms drops plain names.
+ * One skill of a card: a plain name, as the External Agents page prints it, or an object as in A2A 0.3,
+ * section 5.5. Write objects; the canvas of older platforms drops plain names.
  */
 export const AgentSkill = wire('AgentSkill', (w) =>
   z.union([
@@ -21,8 +21,8 @@ export const AgentSkill = wire('AgentSkill', (w) =>
 export type AgentSkill = WireType<typeof AgentSkill>;
 
 /**
- * An agent's card, kept and passed on whole. The keys every reader may use are typed, all others are open.
- * Source: seed 002, product facts D.1.
+ * An agent's card, stored and returned unchanged. The keys that every reader may use are typed, all others are
+ * open. See docs/contract/presence.md#agent-card.
  */
 export const AgentCard = wire('AgentCard', (w) =>
   withOtherKeys({
@@ -37,10 +37,10 @@ export const AgentCard = wire('AgentCard', (w) =>
 export type AgentCard = WireType<typeof AgentCard>;
 
 /**
- * A card inside an answer, null when there is none. A tolerant reader drops a key it cannot read instead of
- * refusing the whole list: one odd peer must not hide the others.
+ * A card inside a response, null when there is none. A tolerant reader drops a key that it cannot read instead of
+ * rejecting the whole list: one malformed peer must not hide the others.
  */
-export function cardInAnswer(w: WireBuilder): z.ZodNullable<typeof AgentCard.strict> {
+export function cardInResponse(w: WireBuilder): z.ZodNullable<typeof AgentCard.strict> {
   if (w.mode === 'strict') return AgentCard.strict.nullable();
   const text = z.string().optional().catch(undefined);
   const card = withOtherKeys({

@@ -3,7 +3,7 @@ import { FIELD_LIMITS } from './field-limits.ts';
 import { Count } from './ids.ts';
 import { type WireType, wire } from './wire.ts';
 
-/** One live token of a workspace, without its value. `prefix` is its first 8 characters (decision 4). */
+/** One live token of a workspace, without its value. `prefix` is its first 8 characters. */
 export const TokenRow = wire('TokenRow', (w) =>
   w.object({
     id: w.id(),
@@ -20,7 +20,7 @@ export const ListTokensQuery = wire('ListTokensQuery', (w) =>
 );
 export type ListTokensQuery = WireType<typeof ListTokensQuery>;
 
-/** Answer of `GET /workspaces/:id/tokens`: live ones, newest first; `count` is the size of this page. */
+/** Response of `GET /workspaces/:id/tokens`: live ones, newest first; `count` is the size of this page. */
 export const TokenList = wire('TokenList', (w) =>
   w.object({ tokens: z.array(w.use(TokenRow)), count: Count }),
 );
@@ -30,7 +30,7 @@ export type TokenList = WireType<typeof TokenList>;
 export const MintTokenRequest = wire('MintTokenRequest', (w) => w.object({ label: w.maybe(z.string()) }));
 export type MintTokenRequest = WireType<typeof MintTokenRequest>;
 
-/** Answer of a mint, 201. `auth_token` is shown once. */
+/** Response of a mint, 201. `auth_token` is shown once. */
 export const MintTokenResponse = wire('MintTokenResponse', (w) =>
   w.object({
     auth_token: z.string().min(1),
@@ -41,7 +41,7 @@ export const MintTokenResponse = wire('MintTokenResponse', (w) =>
 );
 export type MintTokenResponse = WireType<typeof MintTokenResponse>;
 
-/** Answer of `DELETE /workspaces/:id/tokens/:tokenId`; `revoked_count` when all were revoked (seed 001). */
+/** Response of `DELETE /workspaces/:id/tokens/:tokenId`; `revoked_count` when all were revoked. */
 export const RevokeTokenResponse = wire('RevokeTokenResponse', (w) =>
   w.object({ status: w.oneOf(['revoked']), revoked_count: w.maybe(Count) }),
 );
@@ -61,7 +61,7 @@ export const OrgKeyRow = wire('OrgKeyRow', (w) =>
 );
 export type OrgKeyRow = WireType<typeof OrgKeyRow>;
 
-/** Answer of `GET /org/tokens` (at most 500). */
+/** Response of `GET /org/tokens` (at most 500). */
 export const OrgKeyList = wire('OrgKeyList', (w) =>
   w.object({ tokens: z.array(w.use(OrgKeyRow)), count: Count }),
 );
@@ -73,7 +73,7 @@ export const MintOrgKeyRequest = wire('MintOrgKeyRequest', (w) =>
 );
 export type MintOrgKeyRequest = WireType<typeof MintOrgKeyRequest>;
 
-/** Answer of `POST /org/tokens`, 200: the key under both names that documents use (wire contract 8, row 5). */
+/** Response of `POST /org/tokens`, 200: the key under both names that published pages use. */
 export const MintOrgKeyResponse = wire('MintOrgKeyResponse', (w) =>
   w.object({
     id: w.id(),
@@ -86,16 +86,16 @@ export const MintOrgKeyResponse = wire('MintOrgKeyResponse', (w) =>
 );
 export type MintOrgKeyResponse = WireType<typeof MintOrgKeyResponse>;
 
-/** Answer of `DELETE /org/tokens/:id`. */
+/** Response of `DELETE /org/tokens/:id`. */
 export const RevokeOrgKeyResponse = wire('RevokeOrgKeyResponse', (w) => w.object({ revoked: w.id() }));
 export type RevokeOrgKeyResponse = WireType<typeof RevokeOrgKeyResponse>;
 
-/** Body of `POST /session`: the operator key, exchanged for an HttpOnly cookie (decision 8). */
+/** Body of `POST /session`: the operator key, exchanged for an HttpOnly cookie. */
 export const CreateSessionRequest = wire('CreateSessionRequest', (w) =>
   w.object({ operator_key: z.string().min(1) }),
 );
 export type CreateSessionRequest = WireType<typeof CreateSessionRequest>;
 
-/** Answer of creating and of ending a session. */
+/** Response of creating and of deleting a session. */
 export const SessionResponse = wire('SessionResponse', (w) => w.object({ status: w.oneOf(['ok']) }));
 export type SessionResponse = WireType<typeof SessionResponse>;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { IdempotencyKey, Uuid } from './ids.ts';
 import { type WireType, wire } from './wire.ts';
 
-/** Where a delegation stands. A reader treats an unknown word as "still running" (wire contract 8, row 38). */
+/** The status of a delegation. A reader treats an unknown one as "still running". */
 export const DELEGATION_STATUSES = [
   'pending',
   'dispatched',
@@ -17,7 +17,7 @@ export type DelegationStatus = (typeof DELEGATION_STATUSES)[number];
 
 /**
  * Body of `POST /workspaces/:id/delegate`. Without `target_id` the path names the target and the bearer the
- * source (wire contract 8, row 25). The key is scoped by (source, target) for 24 h (decision 16).
+ * source. The idempotency key is valid per (source, target) for 24 h.
  */
 export const DelegateRequest = wire('DelegateRequest', (w) =>
   w.object({
@@ -28,7 +28,7 @@ export const DelegateRequest = wire('DelegateRequest', (w) =>
 );
 export type DelegateRequest = WireType<typeof DelegateRequest>;
 
-/** Answer of delegate: 202 when new, 200 with `idempotent_hit` when the key was used for the same task. */
+/** Response of delegate: 202 when new, 200 with `idempotent_hit` when the key was used for the same task. */
 export const DelegateResponse = wire('DelegateResponse', (w) =>
   w.object({
     delegation_id: w.id(),
@@ -41,7 +41,7 @@ export const DelegateResponse = wire('DelegateResponse', (w) =>
 export type DelegateResponse = WireType<typeof DelegateResponse>;
 
 /**
- * One delegation; exactly one row each (decision 16). `response_preview` is at most 300 bytes; `result` is the
+ * One delegation; exactly one row each. `response_preview` is at most 300 bytes; `result` is the
  * wrapped text of the answer and comes with `GET /workspaces/:id/delegations/:delegationId` only.
  */
 export const DelegationRow = wire('DelegationRow', (w) =>
@@ -65,23 +65,23 @@ export const DelegationRow = wire('DelegationRow', (w) =>
 );
 export type DelegationRow = WireType<typeof DelegationRow>;
 
-/** Answer of `GET /workspaces/:id/delegations`: at most 50, newest first. */
+/** Response of `GET /workspaces/:id/delegations`: at most 50, newest first. */
 export const DelegationList = wire('DelegationList', (w) => z.array(w.use(DelegationRow)));
 export type DelegationList = WireType<typeof DelegationList>;
 
-/** Answer of `POST /workspaces/:id/delegations/:delegationId/cancel`. */
+/** Response of `POST /workspaces/:id/delegations/:delegationId/cancel`. */
 export const CancelDelegationResponse = wire('CancelDelegationResponse', (w) =>
   w.object({ delegation_id: w.id(), status: w.oneOf(DELEGATION_STATUSES) }),
 );
 export type CancelDelegationResponse = WireType<typeof CancelDelegationResponse>;
 
-/** Body of `POST /workspaces/:id/delegations/record`: a delegation the runtime sent by itself. */
+/** Body of `POST /workspaces/:id/delegations/record`: a delegation that the runtime sent itself. */
 export const RecordDelegationRequest = wire('RecordDelegationRequest', (w) =>
   w.object({ target_id: Uuid, task: z.string().min(1), delegation_id: z.string().min(1) }),
 );
 export type RecordDelegationRequest = WireType<typeof RecordDelegationRequest>;
 
-/** Answer of record, 202. */
+/** Response of record, 202. */
 export const RecordDelegationResponse = wire('RecordDelegationResponse', (w) =>
   w.object({ delegation_id: w.id(), status: w.oneOf(['recorded']) }),
 );

@@ -4,8 +4,8 @@ import { Count } from './ids.ts';
 import { type WireType, wire } from './wire.ts';
 
 /**
- * Body of every answer outside 2xx, always JSON (decision 25). `error` is for people, `code` for programs; the
- * other keys accompany certain codes. Older platforms send `error` only, so a tolerant reader may miss `code`.
+ * Body of every response outside 2xx, always JSON. `error` is for people, `code` for programs; the other keys come
+ * with certain codes. Older platforms send `error` only, so `code` may be missing for a tolerant reader.
  */
 export const ErrorBody = wire('ErrorBody', (w) =>
   w.object({
@@ -30,7 +30,7 @@ export const ErrorBody = wire('ErrorBody', (w) =>
     removed_count: w.maybe(Count),
     stop_failures: w.maybe(z.array(z.string())),
     active_tasks: w.maybe(Count),
-    // messages: `delivered` is 'unknown' when the request was sent and nothing came back
+    // messages: `delivered` is 'unknown' when the request was sent and no response arrived
     message_id: w.maybe(z.string()),
     queue_id: w.maybe(z.string()),
     activity_id: w.maybe(z.string()),

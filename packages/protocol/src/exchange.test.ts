@@ -8,8 +8,8 @@ const state = { workspace_id: id, status: 'online', paused: false, deleted: fals
 const statePath = `/workspaces/${id}/state`;
 
 describe('ERROR_CODES', () => {
-  it('say one sentence each', () => {
-    for (const says of Object.values(ERROR_CODES)) expect(says).toMatch(/^[A-Zaps].*\.$/);
+  it('have one sentence each', () => {
+    for (const sentence of Object.values(ERROR_CODES)) expect(sentence).toMatch(/^[A-Zaps].*\.$/);
   });
 
   it('come with their status', () => {
@@ -28,7 +28,7 @@ describe('ERROR_CODES', () => {
 describe('checkExchange', () => {
   const get = { method: 'GET', path: statePath, mode: 'all' } as const;
 
-  it('is silent when all is well', () => {
+  it('returns no violation for a correct exchange', () => {
     expect(checkExchange({ ...get, status: 200, responseBody: state })).toEqual([]);
     expect(checkExchange({ ...get, method: 'OPTIONS', status: 204 })).toEqual([]);
     expect(checkExchange({ ...get, method: 'HEAD', status: 200 })).toEqual([]);
@@ -40,19 +40,19 @@ describe('checkExchange', () => {
     expect(checkExchange({ ...get, path: '/', status: 200, responseHeaders: headers })).toEqual([]);
   });
 
-  it('finds an answer with an unknown or missing key', () => {
+  it('reports a response with an unknown or missing key', () => {
     expect(checkExchange({ ...get, status: 200, responseBody: { ...state, extra: 1 } })).toEqual([
       expect.stringContaining('WorkspaceState'),
     ]);
     expect(checkExchange({ ...get, status: 200, responseBody: { workspace_id: id } })).toHaveLength(3);
   });
 
-  it('finds undeclared statuses and unknown routes', () => {
+  it('reports undeclared statuses and unknown routes', () => {
     expect(checkExchange({ ...get, status: 204 })).toEqual([expect.stringContaining('does not declare')]);
     expect(checkExchange({ ...get, path: '/nowhere', status: 200, responseBody: {} })).toHaveLength(1);
   });
 
-  it('finds errors that break the error contract', () => {
+  it('reports errors that violate the contract', () => {
     const error = (status: number, body: unknown): string[] =>
       checkExchange({ ...get, status, responseBody: body });
     expect(error(500, 'Internal Server Error')).not.toEqual([]);
@@ -81,15 +81,15 @@ describe('checkExchange', () => {
       },
     } as const;
     expect(checkExchange({ ...beat, mode: 'all' })).toEqual([expect.stringContaining('mood')]);
-    expect(checkExchange({ ...beat, mode: 'answers' })).toEqual([]);
+    expect(checkExchange({ ...beat, mode: 'responses' })).toEqual([]);
     const feed = { ...get, path: `/workspaces/${id}/activity`, status: 200, responseBody: [] };
     expect(checkExchange({ ...feed, query: { wait: '20', direction: 'in' } })).toEqual([]);
     expect(checkExchange({ ...feed, query: { sideways: '1' } })).toHaveLength(1);
     expect(checkExchange({ ...get, status: 200, responseBody: state, query: { x: '1' } })).toHaveLength(1);
   });
 
-  it('takes every kind of A2A answer', () => {
-    const call = { method: 'POST', path: `/workspaces/${id}/a2a`, mode: 'answers' } as const;
+  it('accepts every kind of A2A response', () => {
+    const call = { method: 'POST', path: `/workspaces/${id}/a2a`, mode: 'responses' } as const;
     const queued = {
       queued: true,
       status: 'queued',

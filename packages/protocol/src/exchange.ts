@@ -5,7 +5,7 @@ import type { RawBody, Route } from './routes/route.ts';
 import { findRoute } from './routes/table.ts';
 import type { Wire } from './wire.ts';
 
-/** One request and its answer as seen on the wire; bodies parsed, a text body as the text. */
+/** One HTTP request and its response as seen on the wire; JSON bodies parsed, other bodies as text. */
 export interface Exchange {
   readonly method: string;
   /** The path without or with its query string. */
@@ -16,14 +16,15 @@ export interface Exchange {
   readonly responseBody?: unknown;
   /** Names in lower case. */
   readonly responseHeaders?: { readonly [name: string]: string | readonly string[] | number | undefined };
-  /** `answers` leaves the request unchecked, for callers that are not ours. */
-  readonly mode: 'all' | 'answers';
+  /** `responses` does not check the request, for clients that are not ours. */
+  readonly mode: 'all' | 'responses';
 }
 
 /**
- * Checks one exchange against the contract and gives its problems as sentences, none when it is fine: unknown
- * route not answered 404 or 405, undeclared status, answer that is not the strict shape of its status, error
- * that is no strict `ErrorBody` with a known code, and (mode `all`) an accepted request that is not strict.
+ * Checks one exchange against the contract and returns its violations as sentences, empty when there is none: an
+ * unknown route with another status than 404 or 405, an undeclared status, a response that does not have the strict
+ * shape of its status, an error that is not a strict `ErrorBody` with a known code, and (mode `all`) an accepted
+ * request that is not strict.
  */
 export function checkExchange(exchange: Exchange): string[] {
   const method = exchange.method.toUpperCase();
@@ -31,7 +32,7 @@ export function checkExchange(exchange: Exchange): string[] {
   const found = findRoute(method === 'HEAD' ? 'GET' : method, exchange.path);
   const where = `${method} ${pathOnly(exchange.path)} → ${exchange.status}`;
   const problems =
-    found === undefined ? checkUnknown(exchange) : checkKnown(exchange, found, method === 'HEAD');
+    found === undefined ? checkUnknownRoute(exchange) : checkKnownRoute(exchange, found, method === 'HEAD');
   return problems.map((problem) => `${where}: ${problem}`);
 }
 
@@ -40,15 +41,15 @@ function pathOnly(path: string): string {
   return end === -1 ? path : path.slice(0, end);
 }
 
-function checkUnknown({ status, responseBody, responseHeaders }: Exchange): string[] {
+function checkUnknownRoute({ status, responseBody, responseHeaders }: Exchange): string[] {
   if (status === 404 || status === 405) return checkError(status, responseBody);
   const type = String(responseHeaders?.['content-type'] ?? '');
   // The canvas is a set of files beside the routes.
   if (type !== '' && !type.includes('json') && status < 400) return [];
-  return ['no such route, so only 404 or 405 may be answered'];
+  return ['no such route, so the status must be 404 or 405'];
 }
 
-function checkKnown(exchange: Exchange, route: Route, headOnly: boolean): string[] {
+function checkKnownRoute(exchange: Exchange, route: Route, headOnly: boolean): string[] {
   const { status, responseBody } = exchange;
   const declared = route.responses[status];
   if (declared === undefined) {
@@ -56,45 +57,45 @@ function checkKnown(exchange: Exchange, route: Route, headOnly: boolean): string
     if (headOnly) return [];
     return checkError(status, responseBody, route);
   }
-  const problems = headOnly ? [] : checkAnswer(declared, responseBody);
-  if (exchange.mode === 'answers' || status >= 300) return problems;
+  const problems = headOnly ? [] : checkResponse(declared, responseBody);
+  if (exchange.mode === 'responses' || status >= 300) return problems;
   if (route.request !== undefined && !('media' in route.request)) {
-    problems.push(...refusals('accepted body', route.request, exchange.requestBody || {}));
+    problems.push(...violations('accepted body', route.request, exchange.requestBody || {}));
   }
   const query = Object.fromEntries(
     Object.entries(exchange.query ?? {}).filter(([, value]) => value !== undefined),
   );
-  if (route.query !== undefined) problems.push(...refusals('accepted query', route.query, query));
+  if (route.query !== undefined) problems.push(...violations('accepted query', route.query, query));
   else if (Object.keys(query).length > 0) problems.push('accepted query: the route declares none');
   return problems;
 }
 
-function checkAnswer(declared: Wire | RawBody, body: unknown): string[] {
-  if (!('media' in declared)) return refusals('answer', declared, body);
+function checkResponse(declared: Wire | RawBody, body: unknown): string[] {
+  if (!('media' in declared)) return violations('response', declared, body);
   const empty = body === undefined || body === null || body === '';
-  return declared.media === '' && !empty ? ['answer: the body must be empty'] : [];
+  return declared.media === '' && !empty ? ['response: the body must be empty'] : [];
 }
 
 function checkError(status: number, body: unknown, route?: Route): string[] {
-  const problems = refusals('error', ErrorBody, body);
+  const problems = violations('error', ErrorBody, body);
   const code = typeof body === 'object' && body !== null && 'code' in body ? body.code : undefined;
   if (!isErrorCode(code)) return [...problems, `error: code ${JSON.stringify(code)} is not in ERROR_CODES`];
-  if (!errorMayHaveStatus(code, status)) problems.push(`error: code ${code} does not come with this status`);
-  if (route !== undefined && !STATUS_OF_ALL.has(code) && !route.errors.includes(code)) {
+  if (!errorMayHaveStatus(code, status)) problems.push(`error: code ${code} does not have this status`);
+  if (route !== undefined && !UNDECLARED_CODES.has(code) && !route.errors.includes(code)) {
     problems.push(`error: ${route.name} does not declare the code ${code}`);
   }
   return problems;
 }
 
-/** Codes that need no declaration: they are raised before a route is chosen. */
-const STATUS_OF_ALL: ReadonlySet<string> = new Set(['not_found', 'method_not_allowed']);
+/** Codes that no route declares, because they are returned before a route is chosen. */
+const UNDECLARED_CODES: ReadonlySet<string> = new Set(['not_found', 'method_not_allowed']);
 
-function refusals(what: string, wire: Wire, value: unknown): string[] {
+function violations(what: string, wire: Wire, value: unknown): string[] {
   const result = wire.strict.safeParse(value);
-  return result.success ? [] : result.error.issues.map((issue) => `${what}: ${wire.name} ${say(issue)}`);
+  return result.success ? [] : result.error.issues.map((issue) => `${what}: ${wire.name} ${describe(issue)}`);
 }
 
-function say(issue: z.core.$ZodIssue): string {
+function describe(issue: z.core.$ZodIssue): string {
   const at = issue.path.length > 0 ? issue.path.join('.') : 'itself';
   return `at ${at}: ${issue.message}`;
 }

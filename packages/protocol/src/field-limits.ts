@@ -1,12 +1,12 @@
 import { z } from 'zod';
 
-/** Largest sizes of text fields, in UTF-8 bytes (wire contract 1.6). */
+/** Largest sizes of text fields, in UTF-8 bytes. See docs/contract/limits.md#fields. */
 export const FIELD_LIMITS = { name: 255, role: 1000, model: 100, runtime: 100, orgKeyName: 100 } as const;
 
-/** Size limits of bodies, in bytes (wire contract 1.6 and 10.2). */
+/** Size limits of bodies, in bytes. See docs/contract/limits.md#bodies. */
 export const BODY_LIMITS = {
   json: 1024 * 1024,
-  agentAnswer: 10 * 1024 * 1024,
+  agentResponse: 10 * 1024 * 1024,
   pluginInstall: 64 * 1024,
   plugin: 100 * 1024 * 1024,
   uploadRequest: 50 * 1024 * 1024,

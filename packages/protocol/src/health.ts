@@ -1,17 +1,17 @@
 import { z } from 'zod';
 import { type WireType, wire } from './wire.ts';
 
-/** Answer of `GET /health`: the process answers; says nothing about its database. */
+/** Response of `GET /health`: the process runs; its database is not checked. */
 export const Health = wire('Health', (w) => w.object({ status: w.oneOf(['ok']) }));
 export type Health = WireType<typeof Health>;
 
-/** Answer of `GET /ready`, 200; otherwise 503 with an error body. */
+/** Response of `GET /ready`, 200; otherwise 503 with an error body. */
 export const Ready = wire('Ready', (w) =>
   w.object({ status: w.oneOf(['ready']), checks: w.object({ database: w.oneOf(['ok']) }) }),
 );
 export type Ready = WireType<typeof Ready>;
 
-/** Answer of `GET /admin/liveness`: when each background job last ran. */
+/** Response of `GET /admin/liveness`: when each background job last ran. */
 export const AdminLiveness = wire('AdminLiveness', (w) =>
   w.object({
     subsystems: z.record(

@@ -3,15 +3,15 @@ import { type WireType, wire } from './wire.ts';
 
 /**
  * A workspace id: one agent identity. A UUID in any letter case when we write; any non-empty string when we
- * read, because tutorials print ids such as `ws_…` (wire contract 1.1).
+ * read, because tutorials print ids such as `ws_…`.
  */
 export const WorkspaceId = wire('WorkspaceId', (w) => w.id());
 export type WorkspaceId = WireType<typeof WorkspaceId>;
 
-/** A UUID in any letter case, in both modes. For values that must be refused when they are anything else. */
+/** A UUID in any letter case, in both modes. For values that must be rejected when they are anything else. */
 export const Uuid = z.guid();
 
-/** An A2A `messageId`: chosen by the sender, at most 256 characters; (caller, messageId) is deduped for 24 h. */
+/** An A2A `messageId`: chosen by the sender, at most 256 characters; identifies a repeat for 24 h. */
 export const MessageId = z.string().min(1).max(256);
 
 /** An idempotency key: at most 256 characters, chosen by the caller. */
@@ -23,7 +23,7 @@ export const Count = z.int().min(0);
 /** Money in whole US cents. */
 export const Cents = z.int().min(0);
 
-/** The nil UUID: as a feed cursor it never exists, so it probes cursor support (wire contract 8, row 27). */
+/** The nil UUID: as a feed cursor it never exists, so reading with it shows whether a platform supports cursors. */
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
 /** How messages reach a workspace: the platform posts to its URL, or it reads its activity feed. */

@@ -1,21 +1,21 @@
 import { type InboundMessage, parseActivityRow } from './inbound-message.ts';
 import { idOf, isJsonObject, type JsonObject, type JsonValue } from './open-json.ts';
 
-/** A page of the activity feed, read. */
+/** A parsed page of the activity feed. */
 export interface InboundFeed {
   /** Every row that is an object with an id, oldest first. */
   readonly rows: readonly JsonObject[];
   /** The messages among them, oldest first. Repeated rows are not removed. */
   readonly deliverable: readonly InboundMessage[];
-  /** How many entries of the page are no message to this agent, unreadable ones included. */
+  /** Number of entries of the page that are not a message to this agent, unreadable ones included. */
   readonly skipped: number;
-  /** The id of the last row, also when it is no message: the cursor may move past it. Null when there is none. */
+  /** The id of the last row, also when it is not a message: the cursor may move past it. Null when there is none. */
   readonly lastRowId: string | null;
 }
 
 /**
- * Reads an answer of `GET …/activity`: a list, `{items}`, null, with any garbage in between. Sorted by
- * (`seq`, `created_at` or `ts`, `id`), because platforms differ in their order; rows that carry neither number
+ * Parses a response of `GET …/activity`: a list, `{items}` or null. Entries that cannot be read are skipped.
+ * Sorted by (`seq`, `created_at` or `ts`, `id`), because platforms differ in their order; rows with neither number
  * nor time keep theirs. Never throws on JSON.
  */
 export function parseActivityFeed(

@@ -32,7 +32,7 @@ interface Vectors {
 const file = new URL('../../../test/vectors/inbound-parse.json', import.meta.url);
 const vectors = JSON.parse(readFileSync(file, 'utf8')) as Vectors;
 
-/** Decision 14 reads enrichment at the top of a row too. */
+/** The name, role and card URL of a peer may also be at the top level of a row. */
 const decided: Record<string, Partial<Expected>> = {
   'enrichment-top-level-ignored': { peer_name: 'top', peer_role: 'top', agent_card_url: 'top' },
 };

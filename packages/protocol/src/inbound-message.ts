@@ -3,11 +3,11 @@ import { textPart } from './message.ts';
 import { expectsAnswer, type MessageView, viewMessage } from './message-view.ts';
 import { idOf, isJsonObject, type JsonObject, type JsonValue, objectOf, textOf } from './open-json.ts';
 
-/** Who wrote: a person on the canvas, another workspace, or nobody known (which counts as a peer). */
+/** The kind of sender: a person on the canvas, another workspace, or unknown (which is treated as a peer). */
 export type InboundSource = 'canvas_user' | 'peer_agent' | 'unknown';
 
 /**
- * One message to an agent, whatever platform it came from. What is unknown is `''`. Everything a
+ * One message to an agent, in the same form for every platform. Unknown texts are `''`. Everything a
  * peer can choose — text, names, role, card URL, metadata — is untrusted: fence it before a model sees it.
  */
 export interface InboundMessage {
@@ -17,7 +17,7 @@ export interface InboundMessage {
   /** The sender's A2A message id. */
   readonly messageId: string;
   readonly contextId: string;
-  /** The message id this one answers. */
+  /** The id of the message that this one answers. */
   readonly inReplyTo: string;
   /** `delegate_task`, `cancel_task`, otherwise the wire method such as `message/send`. */
   readonly method: string;
@@ -30,15 +30,15 @@ export interface InboundMessage {
   /** The workspace to answer, when a peer wrote. */
   readonly peerId: string;
   readonly role: 'user' | 'agent';
-  /** False for answers and for what an agent says by itself: what a handler returns for those is not sent. */
+  /** False for answers and for messages in the role `agent`: the return value of a handler is not sent for them. */
   readonly expectsAnswer: boolean;
   readonly text: string;
   readonly peerName: string;
   readonly peerRole: string;
   readonly agentCardUrl: string;
-  /** When the platform took it, RFC 3339. */
+  /** When the platform accepted it, RFC 3339. */
   readonly receivedAt: string;
-  /** The platform's order; null when it numbers nothing. */
+  /** The position in the feed; null when the platform does not number its rows. */
   readonly seq: number | null;
   /** The row itself, unchanged. */
   readonly raw: JsonObject;
@@ -57,8 +57,8 @@ const STATED_SOURCES: ReadonlyMap<string, InboundSource> = new Map([
 const CANCELS: ReadonlySet<string> = new Set(['tasks/cancel', 'cancel_task']);
 
 /**
- * Reads one activity row of any shape of the family. Gives null for what is not a message to this agent: no
- * object, no id, own `/notify`, outgoing and self-reported rows, other activity types. A message the agent sent
+ * Parses one activity row of any supported shape. Returns null for what is not a message to this agent: not an
+ * object, no id, own `/notify`, outgoing and self-reported rows, other activity types. A message that the agent sent
  * to itself is inbound. `self` is the reader's workspace id, else the row's `workspace_id`. Never throws on JSON.
  */
 export function parseActivityRow(
@@ -127,8 +127,8 @@ function methodOf(row: JsonObject, view: MessageView, inReplyTo: string): string
 }
 
 /**
- * Who wrote a row. A stated source wins: `data.source`, `source`, then `data.kind`; an unknown word stays
- * `unknown`. Otherwise the id decides: the id `user` and a null `source_id` are the canvas, any other id a peer.
+ * The sender of a row. A stated source has priority: `data.source`, `source`, then `data.kind`; an unknown word
+ * means `unknown`. Otherwise the id decides: the id `user` and a null `source_id` are the canvas, any other id a peer.
  */
 function sourceOf(row: JsonObject, data: JsonObject, sourceId: string): InboundSource {
   const stated = [data.source, row.source, data.kind].map(textOf).find((word) => word !== '');

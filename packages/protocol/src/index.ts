@@ -1,7 +1,6 @@
 /**
- * The wire contract of Molecule AI remote agents: schemas of every body, the closed list of errors and routes,
- * tolerant reading of messages, and the trust boundary. This file is a contract: names are added here with a
- * reason and removed only with a major version; a test pins the list.
+ * Everything on the wire between a platform and a remote agent: schemas of every body, the closed lists of errors
+ * and routes, tolerant parsing of messages, and the trust boundary. This list is the public API; a test pins it.
  */
 
 export {

@@ -6,8 +6,8 @@ import { isJsonObject, type JsonValue } from './open-json.ts';
 import { type WireType, wire } from './wire.ts';
 
 /**
- * 202 of an A2A call: stored, not answered yet. `held` says that the target is paused. Ask for the answer at
- * `GET /workspaces/<caller>/messages/<message_id>?wait=N`. Source: wire contract 8, row 35; decision 11.
+ * 202 of an A2A call: stored, not answered yet. `held`: the target is paused. Get the answer from
+ * `GET /workspaces/<caller>/messages/<message_id>?wait=N`. See docs/contract/messages.md#held-calls.
  */
 export const QueuedResponse = wire('QueuedResponse', (w) =>
   w
@@ -27,8 +27,8 @@ export const QueuedResponse = wire('QueuedResponse', (w) =>
 export type QueuedResponse = WireType<typeof QueuedResponse>;
 
 /**
- * 200 of an A2A call whose message was itself an answer (`metadata.in_reply_to`): given to the waiting caller,
- * or put into the caller's feed. Source: decision 11.
+ * 200 of an A2A call whose message is itself an answer (`metadata.in_reply_to`): returned to the waiting caller, or
+ * added to the caller's feed.
  */
 export const ReplyAccepted = wire('ReplyAccepted', (w) =>
   w.object({
@@ -41,7 +41,7 @@ export const ReplyAccepted = wire('ReplyAccepted', (w) =>
 );
 export type ReplyAccepted = WireType<typeof ReplyAccepted>;
 
-/** 200 of an A2A call. Other platforms also answer 200 for queued, which only a tolerant reader takes. */
+/** 200 of an A2A call. Other platforms also return 200 for a queued message, which only a tolerant reader accepts. */
 export const A2aResponse = wire('A2aResponse', (w) =>
   w.either(
     z.union([ReplyAccepted.strict, JsonRpcResponse.strict]),
@@ -50,7 +50,7 @@ export const A2aResponse = wire('A2aResponse', (w) =>
 );
 export type A2aResponse = WireType<typeof A2aResponse>;
 
-/** Query of an A2A call on `/a2a`: the target workspace (wire contract 8, row 16). */
+/** Query of an A2A call on `/a2a`: the target workspace. */
 export const OwnMessageQuery = wire('OwnMessageQuery', (w) => w.object({ target: w.maybe(w.id()) }));
 export type OwnMessageQuery = WireType<typeof OwnMessageQuery>;
 
@@ -60,11 +60,11 @@ export const GetMessageQuery = wire('GetMessageQuery', (w) =>
 );
 export type GetMessageQuery = WireType<typeof GetMessageQuery>;
 
-/** Where a sent message stands. */
+/** The state of a sent message. */
 export const MESSAGE_STATES = ['queued', 'delivered', 'answered', 'failed'] as const;
 export type MessageState = (typeof MESSAGE_STATES)[number];
 
-/** Answer of `GET /workspaces/:id/messages/:messageId`; `caller_id` is null for people on the canvas. */
+/** Response of `GET /workspaces/:id/messages/:messageId`; `caller_id` is null for people on the canvas. */
 export const MessageRecord = wire('MessageRecord', (w) =>
   w.object({
     message_id: MessageId,
@@ -83,7 +83,7 @@ export const MessageRecord = wire('MessageRecord', (w) =>
 );
 export type MessageRecord = WireType<typeof MessageRecord>;
 
-/** True for every "stored, not answered yet" body of the family, whatever its status (wire contract 3.19). */
+/** True for a body that means "stored, not answered yet", in any supported shape and with any HTTP status. */
 export function isQueuedResponse(body: JsonValue): boolean {
   if (!isJsonObject(body) || 'jsonrpc' in body || 'result' in body) return false;
   return body.queued === true || body.status === 'queued';

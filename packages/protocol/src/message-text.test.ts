@@ -51,7 +51,7 @@ describe('extracting text', () => {
     );
   });
 
-  it('looks on when a place has no text, and reads error messages last', () => {
+  it('tries the next place when one has no text, and error messages last', () => {
     expect(extractAnswerText({ result: { parts: [], text: 'later' } })).toBe('later');
     expect(extractAnswerText({ error: { code: -32601, message: 'no' } })).toBe('no');
     expect(extractAnswerText({ error: 'plain' })).toBe('plain');
@@ -62,7 +62,7 @@ describe('extracting text', () => {
     expect(extractMessageText({ parts: [{ kind: 'data', text: 'no' }] })).toBe('');
   });
 
-  it('gives an empty text for anything else', () => {
+  it('returns an empty text for anything else', () => {
     for (const body of [
       undefined,
       null,

@@ -17,7 +17,7 @@ function split(keys: readonly string[]): { path: readonly string[]; key: string 
   return { path: keys.slice(0, -1), key: keys.at(-1) ?? '' };
 }
 
-/** Where the text of a message somebody sent may be; the first place that has text counts. */
+/** Where the text of a request may be; the first place that has text is used. */
 const REQUEST_PLACES: readonly TextPlace[] = [
   parts('params', 'message'),
   parts('params'),
@@ -31,7 +31,7 @@ const REQUEST_PLACES: readonly TextPlace[] = [
   text('text'),
 ];
 
-/** Where the text of what an agent answered may be: tasks and stream events of A2A included. */
+/** Where the text of an answer may be; tasks and stream events of A2A included. */
 const ANSWER_PLACES: readonly TextPlace[] = [
   text('result'),
   parts('result'),
@@ -53,7 +53,7 @@ const ANSWER_PLACES: readonly TextPlace[] = [
 
 const ALL_PLACES = [...REQUEST_PLACES, ...ANSWER_PLACES];
 
-/** The history holds a peer's text, but not its answer: wrapped like any, never read. */
+/** The history contains a peer's text but not its answer: it is wrapped, and never read as the answer. */
 const MAPPED_PLACES: readonly TextPlace[] = [
   ...ANSWER_PLACES,
   holders('result', 'history'),
@@ -62,17 +62,17 @@ const MAPPED_PLACES: readonly TextPlace[] = [
 ];
 
 /**
- * The text of a message somebody sent, in any shape of the family: `params.message.parts`, `params.parts`,
+ * The text of a request, in any supported shape: `params.message.parts`, `params.parts`,
  * `parts`, `message.parts`, a text in `message`, `task`, `summary`. Several text parts are joined by a newline.
- * Gives `''` when there is none. Never throws.
+ * `''` when there is none. Never throws.
  */
 export function extractMessageText(body: JsonValue | undefined): string {
   return firstText(body, REQUEST_PLACES);
 }
 
 /**
- * The text of what an agent answered: a text `result`, `result.parts`, `result.message.parts`, artifacts, the
- * status message, `result.text`, `text`, a bare message, at last `error.message`. Gives `''` when there is none.
+ * The text of an answer: a text `result`, `result.parts`, `result.message.parts`, artifacts, the
+ * status message, `result.text`, `text`, a bare message, and last `error.message`. `''` when there is none.
  * Never throws. The text is a peer's and untrusted; markers are still in it.
  */
 export function extractAnswerText(body: JsonValue | undefined): string {
@@ -103,10 +103,10 @@ export function extractParts(body: JsonValue | undefined): JsonObject[] {
 }
 
 /**
- * An answer in which every text of a peer went through `change`: each text part of every result shape, history
+ * Applies `change` to every text of a peer in an answer: each text part of every result shape, history
  * included, a text `result`, `result.text` and `text`. Error messages stay as they are. The given body is not
- * changed; what holds no text is shared with it, so any depth of nesting is fine. The platform wraps with it, the
- * client strips with it.
+ * changed; parts of it without text are shared with the result, so any depth of nesting is fine. The platform wraps
+ * with it, the client strips with it.
  */
 export function mapAnswerText<T extends JsonValue>(body: T, change: (text: string) => string): T;
 export function mapAnswerText(body: JsonValue, change: (text: string) => string): JsonValue {
@@ -130,7 +130,7 @@ function mapItem(item: JsonValue, holds: TextPlace['holds'], change: (text: stri
   return { ...item, parts: item.parts.map((part) => mapPart(part, change)) };
 }
 
-/** A text beside another kind is changed too: what a reader might show must not stay unwrapped. */
+/** A text in a part of another kind is changed too, because a reader might show it. */
 function mapPart(part: JsonValue, change: (text: string) => string): JsonValue {
   if (typeof part === 'string') return change(part);
   if (!isJsonObject(part)) return part;
@@ -141,7 +141,7 @@ function mapPart(part: JsonValue, change: (text: string) => string): JsonValue {
   return mapped;
 }
 
-/** Copies each object on the way once, and gives the last. */
+/** Copies each object on the path once and returns the last. */
 function copyPath(top: JsonObject, path: readonly string[], copied: Set<JsonObject>): JsonObject {
   let owner = top;
   for (const key of path) {
@@ -203,7 +203,7 @@ function joinTexts(list: readonly JsonValue[]): string {
   return texts.join('\n');
 }
 
-/** The text of a part that says it is one, or says nothing about its kind. */
+/** The text of a part whose kind is text or missing. */
 function textOfPart({ kind, type, text }: JsonObject): string | undefined {
   if (typeof text !== 'string') return undefined;
   const isText = kind === 'text' || type === 'text' || (kind === undefined && type === undefined);

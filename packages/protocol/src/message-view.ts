@@ -2,14 +2,13 @@ import { extractMessageText, extractParts } from './message-text.ts';
 import { idOf, isJsonObject, type JsonObject, type JsonValue, objectOf, textOf } from './open-json.ts';
 
 /**
- * A request to an agent, read once: a JSON-RPC call, a bare `{method, params}`, or a shorthand such as
- * `{message}`, `{parts}` or `{task}`. What the sender left out is `''`. Frozen. Everything in it is the sender's and
- * untrusted.
+ * A parsed request to an agent: a JSON-RPC call, a bare `{method, params}`, or a shorthand such as `{message}`,
+ * `{parts}` or `{task}`. Missing texts are `''`. Frozen. Everything in it comes from the sender and is untrusted.
  */
 export interface MessageView {
-  /** The request as it came. */
+  /** The request, unchanged. */
   readonly envelope: JsonObject;
-  /** As the sender wrote it, such as `message/send`; `''` for a shorthand. */
+  /** Such as `message/send`; `''` for a shorthand. */
   readonly method: string;
   readonly params: JsonObject;
   /** The A2A message: `params.message` or `message`; `{}` for a request without one, such as `tasks/cancel`. */
@@ -25,20 +24,20 @@ export interface MessageView {
   readonly delegationId: string;
   /** The metadata of the params and of the message in one; the message's entries win. */
   readonly metadata: JsonObject;
-  /** False for answers and for what an agent says by itself: nobody answers those, so that no two agents loop. */
+  /** False for answers and for messages in the role `agent`, so that two agents cannot answer each other forever. */
   readonly expectsAnswer: boolean;
-  /** As `extractParts` gives them; read on first use. */
+  /** The result of `extractParts`; computed on first use. */
   readonly parts: readonly JsonObject[];
-  /** As `extractMessageText` gives it; read on first use. */
+  /** The result of `extractMessageText`; computed on first use. */
   readonly text: string;
 }
 
-/** Reads a request of any shape of the family; anything but an object reads like `{}`. Never throws on JSON. */
+/** Parses a request of any supported shape; anything but an object is treated as `{}`. Never throws on JSON. */
 export function viewMessage(envelope: JsonValue | undefined): MessageView {
   return new EnvelopeView(objectOf(envelope));
 }
 
-/** Whether the sender of a message waits for an answer to it. */
+/** Whether the sender of a message expects an answer to it. */
 export function expectsAnswer(message: Pick<MessageView, 'role' | 'inReplyTo'>): boolean {
   return message.inReplyTo === '' && message.role === 'user';
 }

@@ -3,7 +3,7 @@ import { MessageId } from './ids.ts';
 import { JsonObject, JsonValue, withOtherKeys } from './open-json.ts';
 import { type WireType, wire } from './wire.ts';
 
-/** A text part. We write `kind` and `type`; readers take either, or neither (decision 26). */
+/** A text part. We write `kind` and `type`; readers accept either, or neither. See docs/contract/messages.md#parts. */
 export const TextPart = wire('TextPart', (w) =>
   w.object({
     kind: z.literal('text'),
@@ -14,7 +14,7 @@ export const TextPart = wire('TextPart', (w) =>
 );
 export type TextPart = WireType<typeof TextPart>;
 
-/** A file part: its content as `uri` or as base64 `bytes`; `size` in bytes (wire contract 3.21). */
+/** A file part: its content as `uri` or as base64 `bytes`; `size` in bytes. */
 export const FilePart = wire('FilePart', (w) =>
   w.object({
     kind: z.literal('file'),
@@ -92,7 +92,7 @@ export type TaskRequest = WireType<typeof TaskRequest>;
 
 /**
  * Body of an A2A call. Strict: one of our two envelopes. Tolerant: any JSON object, unchanged, because bare
- * `{method, params}` and `{parts}` are accepted and peer parts are never rewritten (wire contract 3.19, 3.21).
+ * `{method, params}` and `{parts}` are accepted and parts of peers are never rewritten.
  */
 export const A2aRequest = wire('A2aRequest', (w) =>
   w.either(z.union([w.use(SendMessageRequest), w.use(TaskRequest)]), JsonObject),
@@ -108,8 +108,8 @@ export type JsonRpcError = WireType<typeof JsonRpcError>;
 const ANSWERS = ['result', 'error', 'text', 'parts', 'artifacts', 'message'];
 
 /**
- * What an agent answered, as it came: a JSON-RPC response, or a bare body with `text` or `parts`. The result is
- * open, read it with `extractAnswerText`; `error` may be a JSON-RPC error or a text (wire contract 3.21).
+ * The answer of an agent, unchanged: a JSON-RPC response, or a bare body with `text` or `parts`. The result is open,
+ * read it with `extractAnswerText`; `error` may be a JSON-RPC error or a text.
  */
 export const JsonRpcResponse = wire('JsonRpcResponse', () =>
   withOtherKeys({
@@ -124,7 +124,7 @@ export const JsonRpcResponse = wire('JsonRpcResponse', () =>
 );
 export type JsonRpcResponse = WireType<typeof JsonRpcResponse>;
 
-/** A text part in the one form that every reader understands: with `kind` and `type`. */
+/** A text part in the form that every reader understands: with `kind` and `type`. */
 export function textPart(text: string): { kind: 'text'; type: 'text'; text: string } {
   return { kind: 'text', type: 'text', text };
 }
@@ -151,14 +151,14 @@ export function buildSendMessage(input: SendMessageInput): SendMessageRequest {
   return { jsonrpc: '2.0', id: input.id ?? input.messageId, method: 'message/send', params: { message } };
 }
 
-/** What an agent answers to `message/send` (decision 26). */
+/** The JSON-RPC response of an agent to `message/send`. */
 export interface AnswerEnvelope {
   jsonrpc: '2.0';
   id: string | number | null;
   result: { kind: 'message'; role: 'agent'; messageId: string; parts: MessagePart[] };
 }
 
-/** A JSON-RPC answer with one text part; `id` is the id of the request. */
+/** A JSON-RPC response with one text part; `id` is the id of the request. */
 export function buildAnswer(input: {
   readonly id: string | number | null;
   readonly messageId: string;

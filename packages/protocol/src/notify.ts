@@ -16,8 +16,7 @@ export type Attachment = WireType<typeof Attachment>;
 
 /**
  * Body of `POST /workspaces/:id/notify`: the agent writes to the user. `in_reply_to` is the message id or
- * activity id it answers. Errors: 400 `message is required`, `attachment[0]: uri and name are required`.
- * Source: wire contract 3.24, decision 12.
+ * activity id that it answers. Errors: 400 `message is required`, `attachment[0]: uri and name are required`.
  */
 export const NotifyRequest = wire('NotifyRequest', (w) =>
   w.object({
@@ -31,7 +30,7 @@ export const NotifyRequest = wire('NotifyRequest', (w) =>
 );
 export type NotifyRequest = WireType<typeof NotifyRequest>;
 
-/** Answer of notify; `duplicate` when the idempotency key was seen before. */
+/** Response of notify; `duplicate` when the idempotency key was seen before. */
 export const NotifyResponse = wire('NotifyResponse', (w) =>
   w.object({
     status: w.oneOf(['sent']),
@@ -41,7 +40,7 @@ export const NotifyResponse = wire('NotifyResponse', (w) =>
 );
 export type NotifyResponse = WireType<typeof NotifyResponse>;
 
-/** Answer of `POST /workspaces/:id/chat/uploads` (multipart, field `files`). */
+/** Response of `POST /workspaces/:id/chat/uploads` (multipart, field `files`). */
 export const UploadResponse = wire('UploadResponse', (w) => w.object({ files: z.array(w.use(Attachment)) }));
 export type UploadResponse = WireType<typeof UploadResponse>;
 

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 
 /**
- * Open values: whatever an agent, a user or a peer puts into a card, metadata or a body. They are kept by reference
- * and never stripped, because the platform passes them on unchanged. The schemas check a value where it comes in;
- * code behind that takes `JsonValue` as it is.
+ * Open values: what an agent, a user or a peer puts into a card, metadata or a body. They are kept by reference and
+ * no key is removed, because the platform passes them on unchanged. The schemas validate a value where it enters;
+ * code behind that relies on the type `JsonValue`.
  */
 
 /** Any JSON value. */
@@ -13,8 +13,8 @@ export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObj
 export type JsonObject = { [key: string]: JsonValue };
 
 /**
- * Nesting allowed inside an open value. Deeper bodies are refused, because `JSON.stringify` and most consumers
- * recurse: a megabyte of `[` must not end a process.
+ * Maximum nesting inside an open value. Deeper bodies are rejected, because `JSON.stringify` and most consumers
+ * recurse: a megabyte of `[` must not crash a process.
  */
 export const MAX_JSON_DEPTH = 256;
 
@@ -34,12 +34,12 @@ export const JsonObject = z
     'must be a JSON object, nested at most 256 levels',
   ) as z.ZodType as z.ZodType<JsonObject, JsonObject>;
 
-/** An object with these keys checked and every other key open (kept in both modes). */
+/** An object with these keys validated; every other key is kept in both modes. */
 export function withOtherKeys<Shape extends z.ZodRawShape>(shape: Shape) {
   return z.object(shape).catchall(JsonValue);
 }
 
-/** True for a JSON object: neither `null` nor a list. Looks at the value itself only, not inside it. */
+/** True for a JSON object: neither `null` nor a list. Its contents are not checked. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return Object.prototype.toString.call(value) === '[object Object]';
 }

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { cardInAnswer } from './agent-card.ts';
+import { cardInResponse } from './agent-card.ts';
 import { Count, DELIVERY_MODES, Uuid } from './ids.ts';
 import { type WireType, wire } from './wire.ts';
 import { WORKSPACE_STATUSES } from './workspace.ts';
 
 /**
- * Answer of `GET /registry/discover/:id`. `url` is `''` when the target has none. `peer_token` is a JWT for one
- * direct call to that target, valid until `peer_token_expires_at` (decision 9; wire contract 8, row 18).
+ * Response of `GET /registry/discover/:id`. `url` is `''` when the target has none. `peer_token` is a JWT for one
+ * direct call to that target, valid until `peer_token_expires_at`.
  */
 export const DiscoverResponse = wire('DiscoverResponse', (w) =>
   w.object({
@@ -16,7 +16,7 @@ export const DiscoverResponse = wire('DiscoverResponse', (w) =>
     role: w.promised(z.string().nullable()),
     status: w.promised(w.oneOf(WORKSPACE_STATUSES)),
     delivery_mode: w.promised(w.oneOf(DELIVERY_MODES)),
-    agent_card: w.promised(cardInAnswer(w)),
+    agent_card: w.promised(cardInResponse(w)),
     peer_token: w.maybe(z.string()),
     peer_token_expires_at: w.maybe(w.timestamp()),
   }),
@@ -34,13 +34,13 @@ export const PeerRow = wire('PeerRow', (w) =>
     url: w.orEmpty(),
     parent_id: w.orNull(w.id()),
     active_tasks: Count,
-    agent_card: cardInAnswer(w),
+    agent_card: cardInResponse(w),
     delivery_mode: w.maybe(w.oneOf(DELIVERY_MODES)),
   }),
 );
 export type PeerRow = WireType<typeof PeerRow>;
 
-/** Answer of `GET /registry/:id/peers`: siblings, children, then the parent; a bare array. */
+/** Response of `GET /registry/:id/peers`: siblings, children, then the parent; a bare array. */
 export const PeerList = wire('PeerList', (w) => z.array(w.use(PeerRow)));
 export type PeerList = WireType<typeof PeerList>;
 
@@ -54,11 +54,11 @@ export const CheckAccessRequest = wire('CheckAccessRequest', (w) =>
 );
 export type CheckAccessRequest = WireType<typeof CheckAccessRequest>;
 
-/** Answer of `POST /registry/check-access`; unknown ids are `false`. */
+/** Response of `POST /registry/check-access`; unknown ids are `false`. */
 export const CheckAccessResponse = wire('CheckAccessResponse', (w) => w.object({ allowed: z.boolean() }));
 export type CheckAccessResponse = WireType<typeof CheckAccessResponse>;
 
-/** The platform's public keys for peer tokens, EdDSA only (decision 9). */
+/** The platform's public keys for peer tokens, EdDSA only (RFC 8037). */
 export const Jwks = wire('Jwks', (w) =>
   w.object({
     keys: z.array(

@@ -8,7 +8,7 @@ import { type WireBuilder, type WireType, wire } from './wire.ts';
 const delegation = (w: WireBuilder) => ({ delegation_id: w.id(), target_id: w.id() });
 const heartbeatMetrics = { active_tasks: Count, uptime_seconds: Count };
 
-/** The payload of each event (wire contract 3.25); lengths of previews in characters, durations in ms. */
+/** The payload of each event; lengths of previews in characters, durations in ms. */
 const PAYLOADS = {
   WORKSPACE_PROVISIONING: (w) => w.object({ name: z.string(), tier: z.int(), runtime: z.string() }),
   WORKSPACE_AWAITING_AGENT: (w) => w.object({ name: z.string(), external: z.boolean() }),
@@ -131,7 +131,7 @@ export const SseFrame = wire('SseFrame', (w) =>
 );
 export type SseFrame = WireType<typeof SseFrame>;
 
-/** Problems of a WebSocket frame as we write it, payload included; none when it is fine. */
+/** Contract violations of a WebSocket frame, payload included; empty when there is none. */
 export function checkEventFrame(frame: JsonValue): string[] {
   const read = EventFrame.strict.safeParse(frame);
   if (!read.success)
@@ -155,7 +155,7 @@ export const EventRow = wire('EventRow', (w) =>
 );
 export type EventRow = WireType<typeof EventRow>;
 
-/** Answer of `GET /events` and `GET /events/:workspaceId`: 100 newest, or the ones after `after` ascending. */
+/** Response of `GET /events` and `GET /events/:workspaceId`: 100 newest, or the ones after `after` ascending. */
 export const EventList = wire('EventList', (w) => z.array(w.use(EventRow)));
 export type EventList = WireType<typeof EventList>;
 

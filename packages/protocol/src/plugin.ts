@@ -4,7 +4,7 @@ import { type WireType, wire } from './wire.ts';
 /** SHA-256 as 64 lower-case hex digits. */
 export const Sha256Hex = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** One plugin the platform offers; lists may be null on other platforms. */
+/** One plugin that the platform offers; lists may be null on other platforms. */
 export const PluginRow = wire('PluginRow', (w) =>
   w.object({
     name: z.string(),
@@ -18,7 +18,7 @@ export const PluginRow = wire('PluginRow', (w) =>
 );
 export type PluginRow = WireType<typeof PluginRow>;
 
-/** Answer of `GET /plugins` and `GET /workspaces/:id/plugins/available`. */
+/** Response of `GET /plugins` and `GET /workspaces/:id/plugins/available`. */
 export const PluginList = wire('PluginList', (w) => z.array(w.use(PluginRow)));
 export type PluginList = WireType<typeof PluginList>;
 
@@ -26,11 +26,11 @@ export type PluginList = WireType<typeof PluginList>;
 export const PluginsQuery = wire('PluginsQuery', (w) => w.object({ runtime: w.maybe(z.string()) }));
 export type PluginsQuery = WireType<typeof PluginsQuery>;
 
-/** Answer of `GET /plugins/sources`. */
+/** Response of `GET /plugins/sources`. */
 export const PluginSources = wire('PluginSources', (w) => w.object({ schemes: z.array(z.string()) }));
 export type PluginSources = WireType<typeof PluginSources>;
 
-/** Answer of `GET /workspaces/:id/plugins/compatibility`. */
+/** Response of `GET /workspaces/:id/plugins/compatibility`. */
 export const PluginCompatibility = wire('PluginCompatibility', (w) =>
   w.object({
     target_runtime: z.string(),
@@ -41,13 +41,13 @@ export const PluginCompatibility = wire('PluginCompatibility', (w) =>
 );
 export type PluginCompatibility = WireType<typeof PluginCompatibility>;
 
-/** Query of a plugin download: where to take it from (`local://name`, `github://owner/repo#ref`). */
+/** Query of a plugin download: the source (`local://name`, `github://owner/repo#ref`). */
 export const PluginDownloadQuery = wire('PluginDownloadQuery', (w) =>
   w.object({ source: w.maybe(z.string()) }),
 );
 export type PluginDownloadQuery = WireType<typeof PluginDownloadQuery>;
 
-/** Body of `POST /workspaces/:id/plugins`: the agent reports what it installed (wire contract 8, row 19). */
+/** Body of `POST /workspaces/:id/plugins`: the agent reports a plugin that it installed. */
 export const ReportPluginRequest = wire('ReportPluginRequest', (w) =>
   w.object({
     source: z.string().min(1),
@@ -59,7 +59,7 @@ export const ReportPluginRequest = wire('ReportPluginRequest', (w) =>
 );
 export type ReportPluginRequest = WireType<typeof ReportPluginRequest>;
 
-/** Answer of the report. */
+/** Response of `POST /workspaces/:id/plugins`. */
 export const ReportPluginResponse = wire('ReportPluginResponse', (w) =>
   w.object({
     status: w.oneOf(['recorded']),
@@ -85,11 +85,11 @@ export const InstalledPlugin = wire('InstalledPlugin', (w) =>
 );
 export type InstalledPlugin = WireType<typeof InstalledPlugin>;
 
-/** Answer of `GET /workspaces/:id/plugins`. */
+/** Response of `GET /workspaces/:id/plugins`. */
 export const InstalledPluginList = wire('InstalledPluginList', (w) => z.array(w.use(InstalledPlugin)));
 export type InstalledPluginList = WireType<typeof InstalledPluginList>;
 
-/** Answer of `DELETE /workspaces/:id/plugins/:name`. */
+/** Response of `DELETE /workspaces/:id/plugins/:name`. */
 export const RemovePluginResponse = wire('RemovePluginResponse', (w) =>
   w.object({ status: w.oneOf(['removed', 'uninstalled']), plugin: z.string() }),
 );

@@ -4,10 +4,10 @@ import { Cents, Count, DELIVERY_MODES, DeliveryMode } from './ids.ts';
 import { type WireType, wire } from './wire.ts';
 import { WORKSPACE_STATUSES } from './workspace.ts';
 
-/** The text of the refusal when neither alias is there, or both are and differ. */
+/** The error text when neither alias is given, or both are and differ. */
 export const NAMES_ONE_WORKSPACE = 'id or workspace_id must name one workspace';
 
-/** True when at least one alias is there and they do not contradict each other (any letter case). */
+/** True when at least one alias is given and both name the same id, in any letter case. */
 export function namesOneWorkspace(body: {
   id?: string | undefined;
   workspace_id?: string | undefined;
@@ -18,9 +18,8 @@ export function namesOneWorkspace(body: {
 }
 
 /**
- * Body of `POST /registry/register`. `id` and `workspace_id` mean the same; send both (wire contract 8, row 1).
- * `url` is left out in poll mode; missing, empty and `remote:` URLs mean poll (row 8). `rotate` asks an
- * operator's register for a fresh token (decision 3).
+ * Body of `POST /registry/register`. `id` and `workspace_id` mean the same; send both. `url` is omitted in poll mode;
+ * an empty or `remote:` URL means poll. `rotate`: an operator requests a new token.
  */
 export const RegisterRequest = wire('RegisterRequest', (w) =>
   w
@@ -36,7 +35,7 @@ export const RegisterRequest = wire('RegisterRequest', (w) =>
 );
 export type RegisterRequest = WireType<typeof RegisterRequest>;
 
-/** Answer of `POST /registry/register`: `auth_token` only when one was issued (wire contract 8, row 3). */
+/** Response of `POST /registry/register`: `auth_token` only when one was issued. */
 export const RegisterResponse = wire('RegisterResponse', (w) =>
   w.object({
     status: w.promised(w.oneOf(['registered'])),
@@ -50,7 +49,7 @@ export const RegisterResponse = wire('RegisterResponse', (w) =>
 );
 export type RegisterResponse = WireType<typeof RegisterResponse>;
 
-/** Body of `POST /registry/update-card`: replaces the whole card (wire contract 3.12). */
+/** Body of `POST /registry/update-card`: replaces the whole card. */
 export const UpdateCardRequest = wire('UpdateCardRequest', (w) =>
   w
     .object({ workspace_id: w.maybe(w.id()), id: w.maybe(w.id()), agent_card: w.use(AgentCard) })
@@ -58,13 +57,13 @@ export const UpdateCardRequest = wire('UpdateCardRequest', (w) =>
 );
 export type UpdateCardRequest = WireType<typeof UpdateCardRequest>;
 
-/** Answer of `POST /registry/update-card`. */
+/** Response of `POST /registry/update-card`. */
 export const UpdateCardResponse = wire('UpdateCardResponse', (w) =>
   w.object({ status: w.oneOf(['updated']) }),
 );
 export type UpdateCardResponse = WireType<typeof UpdateCardResponse>;
 
-/** What an agent's runtime can do by itself, and its idle timeout in seconds. */
+/** The capabilities of an agent's runtime, and its idle timeout in seconds. */
 export const RuntimeMetadata = wire('RuntimeMetadata', (w) =>
   w.object({
     capabilities: w.maybe(z.record(z.string(), z.boolean())),
@@ -74,9 +73,9 @@ export const RuntimeMetadata = wire('RuntimeMetadata', (w) =>
 export type RuntimeMetadata = WireType<typeof RuntimeMetadata>;
 
 /**
- * Body of `POST /registry/heartbeat`, sent every 27–30 s (decision 5). A metric that is left out keeps its
- * value. `error_rate` 0–1, `uptime_seconds` in seconds, `monthly_spend` in US cents. `status` is read by nobody
- * (seed 002 sends it). `agent_card` updates the card when it differs. Source: wire contract 3.11.
+ * Body of `POST /registry/heartbeat`, sent every 27–30 s. A missing metric keeps its value. `error_rate` 0–1,
+ * `uptime_seconds` in seconds, `monthly_spend` in US cents. `status` is accepted, because the External Agents page
+ * sends it, and ignored. `agent_card` updates the card when it differs. See docs/contract/presence.md#heartbeat.
  */
 export const HeartbeatRequest = wire('HeartbeatRequest', (w) =>
   w
@@ -99,8 +98,8 @@ export const HeartbeatRequest = wire('HeartbeatRequest', (w) =>
 export type HeartbeatRequest = WireType<typeof HeartbeatRequest>;
 
 /**
- * Answer of a heartbeat. `pending` counts messages that wait for the agent, neither acknowledged nor answered;
- * with it and `paused` the separate state poll is optional. A removed workspace gets 401 `workspace_removed` instead. Source: wire contract 10.2.
+ * Response of a heartbeat. `pending` counts messages that wait for the agent, neither acknowledged nor answered;
+ * with it and `paused` the separate state poll is optional. A removed workspace gets 401 `workspace_removed` instead.
  */
 export const HeartbeatResponse = wire('HeartbeatResponse', (w) =>
   w.object({

@@ -23,7 +23,7 @@ describe('readSecrets', () => {
     expect(readSecrets({ secrets: { secrets: 'v' } })).toEqual({ kind: 'values', values: { secrets: 'v' } });
   });
 
-  it('says when it cannot read', () => {
+  it('reports what it cannot read', () => {
     for (const body of [null, 'x', 5, { K: 1 }, [1]])
       expect(readSecrets(body)).toEqual({ kind: 'unreadable' });
   });

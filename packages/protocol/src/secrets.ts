@@ -3,7 +3,7 @@ import { type WireType, wire } from './wire.ts';
 
 const SCOPES = ['workspace', 'global'] as const;
 
-/** What everybody with access may know of a secret: never its value. */
+/** A secret without its value. */
 export const SecretRow = wire('SecretRow', (w) =>
   w.object({
     key: z.string(),
@@ -23,13 +23,13 @@ export type SecretValues = WireType<typeof SecretValues>;
 export const SecretList = wire('SecretList', (w) => z.array(w.use(SecretRow)));
 export type SecretList = WireType<typeof SecretList>;
 
-/** Values together with metadata; only the workspace's own token gets it (wire contract 8, row 2). */
+/** Values together with metadata; only the workspace's own token gets it. */
 export const SecretBundle = wire('SecretBundle', (w) =>
   w.object({ secrets: w.use(SecretValues), items: w.promised(w.use(SecretList)) }),
 );
 export type SecretBundle = WireType<typeof SecretBundle>;
 
-/** Answer of `GET /workspaces/:id/secrets` and `GET /secrets`, by caller and `format` (seeds 000 and 001). */
+/** Response of `GET /workspaces/:id/secrets` and `GET /secrets`, by caller and `format`. */
 export const SecretsResponse = wire('SecretsResponse', (w) =>
   z.union([w.use(SecretBundle), w.use(SecretList), w.use(SecretValues)]),
 );
@@ -47,27 +47,27 @@ export const SetSecretRequest = wire('SetSecretRequest', (w) =>
 );
 export type SetSecretRequest = WireType<typeof SetSecretRequest>;
 
-/** Answer of setting a secret; `scope` is `global` on the settings routes. */
+/** Response of setting a secret; `scope` is `global` on the settings routes. */
 export const SetSecretResponse = wire('SetSecretResponse', (w) =>
   w.object({ status: w.oneOf(['saved']), key: z.string(), scope: w.maybe(w.oneOf(SCOPES)) }),
 );
 export type SetSecretResponse = WireType<typeof SetSecretResponse>;
 
-/** Answer of deleting a secret. */
+/** Response of deleting a secret. */
 export const DeleteSecretResponse = wire('DeleteSecretResponse', (w) =>
   w.object({ status: w.oneOf(['deleted']), key: z.string(), scope: w.maybe(w.oneOf(SCOPES)) }),
 );
 export type DeleteSecretResponse = WireType<typeof DeleteSecretResponse>;
 
-/** What `readSecrets` found in an answer. */
+/** What `readSecrets` found in a response. */
 export type ReadSecrets =
   | { readonly kind: 'values'; readonly values: SecretValues }
   | { readonly kind: 'metadata'; readonly keys: readonly string[] }
   | { readonly kind: 'unreadable' };
 
 /**
- * Reads any secrets answer of the family: a bundle, a flat map, or metadata without values. A secret whose key
- * is literally `secrets` is told apart by the type of its value (wire contract 8, row 2). Never throws.
+ * Parses a response with secrets in any supported shape: a bundle, a flat map, or metadata without values. A secret
+ * whose key is literally `secrets` is distinguished by the type of its value. Never throws.
  */
 export function readSecrets(body: unknown): ReadSecrets {
   const list = SecretList.tolerant.safeParse(body);

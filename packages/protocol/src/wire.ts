@@ -2,9 +2,9 @@ import { z } from 'zod';
 
 /**
  * One shape on the wire, in two variants of the same type.
- * `strict` is for what we write: unknown keys are refused at every depth.
- * `tolerant` is for what we read: unknown keys are dropped at every depth, `null` counts as absent where a
- * key is optional, and words we do not know yet pass (wire contract 10.1, point 10).
+ * `strict` is for what we write: unknown keys are rejected at every depth.
+ * `tolerant` is for what we read: unknown keys are dropped at every depth, `null` counts as absent where a key is
+ * optional, and unknown words are accepted. See docs/contract/compatibility.md#unknown-values.
  */
 export interface Wire<S extends z.ZodType = z.ZodType> {
   readonly name: string;
@@ -24,10 +24,10 @@ type Either<A extends z.ZodType, B extends z.ZodType> = z.ZodType<
   z.input<A> | z.input<B>
 >;
 
-/** What a schema is built from: each call gives the variant of the mode being built. */
+/** Builds the schemas of one mode. */
 export interface WireBuilder {
   readonly mode: 'strict' | 'tolerant';
-  /** An object; unknown keys are refused (strict) or dropped (tolerant). */
+  /** An object; unknown keys are rejected (strict) or dropped (tolerant). */
   object<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape>;
   /** Another wire in the same mode. */
   use<S extends z.ZodType>(other: Wire<S>): S;
@@ -37,13 +37,13 @@ export interface WireBuilder {
   oneOf<const V extends readonly [string, ...string[]]>(
     values: V,
   ): z.ZodType<OpenWord<V[number]>, OpenWord<V[number]>>;
-  /** A key that may be missing; a tolerant reader also takes `null` for missing. */
+  /** A key that may be missing; for a tolerant reader `null` means missing. */
   maybe<S extends z.ZodType>(schema: S): z.ZodOptional<S>;
-  /** A key we always write, and other platforms of the family may leave out or send as `null`. */
+  /** A key that we always write, and that other platforms may omit or send as `null`. */
   promised<S extends z.ZodType>(schema: S): z.ZodOptional<S>;
-  /** A key that may be null; a tolerant reader also takes a missing one for null. */
+  /** A key that may be null; for a tolerant reader a missing key is null. */
   orNull<S extends z.ZodType>(schema: S): z.ZodNullable<S>;
-  /** A text; a tolerant reader takes a missing one and null for `''`. */
+  /** A text; for a tolerant reader a missing key and null are `''`. */
   orEmpty(): z.ZodString;
   /** A workspace or row id: a UUID in any letter case when we write, any non-empty string when we read. */
   id(): z.ZodString;
@@ -75,8 +75,7 @@ export function wire<S extends z.ZodType>(name: string, build: (w: WireBuilder) 
   };
 }
 
-// The two builders give schemas of one TypeScript type although the run-time schemas differ. These casts are
-// the single place where that is said.
+// The two builders return schemas of one TypeScript type although the run-time schemas differ; hence the casts.
 const STRICT: WireBuilder = {
   mode: 'strict',
   object: <Shape extends z.ZodRawShape>(shape: Shape) =>

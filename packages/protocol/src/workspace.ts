@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { cardInAnswer } from './agent-card.ts';
+import { cardInResponse } from './agent-card.ts';
 import { FIELD_LIMITS, lineText, plainText } from './field-limits.ts';
 import { Cents, Count, DELIVERY_MODES, DeliveryMode, Uuid } from './ids.ts';
 import { type WireBuilder, type WireType, wire } from './wire.ts';
 
-/** Every status a workspace can have (wire contract 2.1). A reader treats an unknown one as "keep running". */
+/** Every status of a workspace. For a reader an unknown one means "keep running". */
 export const WORKSPACE_STATUSES = [
   'awaiting_agent',
   'provisioning',
@@ -26,7 +26,7 @@ const shared = (w: WireBuilder) => ({
   status: w.oneOf(WORKSPACE_STATUSES),
   url: w.orEmpty(),
   parent_id: w.orNull(w.id()),
-  agent_card: cardInAnswer(w),
+  agent_card: cardInResponse(w),
   active_tasks: Count,
   max_concurrent_tasks: Count,
   last_error_rate: z.number(),
@@ -43,7 +43,7 @@ const shared = (w: WireBuilder) => ({
   removed_at: w.maybe(w.timestamp().nullable()),
 });
 
-/** A row of `GET /workspaces`. Money in US cents, `url` is `''` when there is none (wire contract 3.2). */
+/** A row of `GET /workspaces`. Money in US cents, `url` is `''` when there is none. */
 export const WorkspaceListRow = wire('WorkspaceListRow', (w) =>
   w.object({
     ...shared(w),
@@ -56,11 +56,11 @@ export const WorkspaceListRow = wire('WorkspaceListRow', (w) =>
 );
 export type WorkspaceListRow = WireType<typeof WorkspaceListRow>;
 
-/** Answer of `GET /workspaces`: removed ones excluded, oldest first. */
+/** Response of `GET /workspaces`: removed ones excluded, oldest first. */
 export const WorkspaceList = wire('WorkspaceList', (w) => z.array(w.use(WorkspaceListRow)));
 export type WorkspaceList = WireType<typeof WorkspaceList>;
 
-/** Answer of `GET /workspaces/:id`; a removed one is 410 unless `include_removed=true` (wire contract 3.3). */
+/** Response of `GET /workspaces/:id`; a removed one is 410 unless `include_removed=true`. */
 export const WorkspaceDetail = wire('WorkspaceDetail', (w) =>
   w.object({
     ...shared(w),
@@ -70,13 +70,13 @@ export const WorkspaceDetail = wire('WorkspaceDetail', (w) =>
 );
 export type WorkspaceDetail = WireType<typeof WorkspaceDetail>;
 
-/** Query of `GET /workspaces/:id`; only the literal `true` counts. */
+/** Query of `GET /workspaces/:id`; only the literal `true` is recognised. */
 export const GetWorkspaceQuery = wire('GetWorkspaceQuery', (w) =>
   w.object({ include_removed: w.maybe(z.string()) }),
 );
 export type GetWorkspaceQuery = WireType<typeof GetWorkspaceQuery>;
 
-/** Body of `PATCH /workspaces/:id`; `x` and `y` only count together (wire contract 3.4, decision 1 for `url`). */
+/** Body of `PATCH /workspaces/:id`; `x` and `y` are applied only together. */
 export const PatchWorkspaceRequest = wire('PatchWorkspaceRequest', (w) =>
   w.object({
     name: plainText(FIELD_LIMITS.name).min(1).optional(),
@@ -95,7 +95,7 @@ export const PatchWorkspaceRequest = wire('PatchWorkspaceRequest', (w) =>
 );
 export type PatchWorkspaceRequest = WireType<typeof PatchWorkspaceRequest>;
 
-/** Answer of `PATCH /workspaces/:id`. */
+/** Response of `PATCH /workspaces/:id`. */
 export const PatchWorkspaceResponse = wire('PatchWorkspaceResponse', (w) =>
   w.object({ status: w.oneOf(['updated']), needs_restart: w.maybe(z.literal(true)) }),
 );
@@ -103,7 +103,7 @@ export type PatchWorkspaceResponse = WireType<typeof PatchWorkspaceResponse>;
 
 /**
  * Body of `POST /workspaces`. `external: true` or `runtime: "external"` selects a remote agent; the keys after
- * `initial_memories` belong to container workspaces. Source: seed 002, wire contract 3.1.
+ * `initial_memories` are for container workspaces. See docs/contract/presence.md#create.
  */
 export const CreateWorkspaceRequest = wire('CreateWorkspaceRequest', (w) =>
   w.object({
@@ -128,7 +128,7 @@ export const CreateWorkspaceRequest = wire('CreateWorkspaceRequest', (w) =>
 );
 export type CreateWorkspaceRequest = WireType<typeof CreateWorkspaceRequest>;
 
-/** How to connect the agent of a new workspace. `auth_token` is its first token, shown once (decision 3). */
+/** How to connect the agent of a new workspace. `auth_token` is its first token, returned once. */
 export const WorkspaceConnection = wire('WorkspaceConnection', (w) =>
   w.object({
     workspace_id: w.id(),
@@ -143,7 +143,7 @@ export const WorkspaceConnection = wire('WorkspaceConnection', (w) =>
 );
 export type WorkspaceConnection = WireType<typeof WorkspaceConnection>;
 
-/** Answer of `POST /workspaces`, 201. We always send `connection`, with a URL as well (decision 3). */
+/** Response of `POST /workspaces`, 201. `connection` is always sent, also for a workspace with a URL. */
 export const CreateWorkspaceResponse = wire('CreateWorkspaceResponse', (w) =>
   w.object({
     id: w.id(),
@@ -154,31 +154,31 @@ export const CreateWorkspaceResponse = wire('CreateWorkspaceResponse', (w) =>
 );
 export type CreateWorkspaceResponse = WireType<typeof CreateWorkspaceResponse>;
 
-/** Query of `DELETE /workspaces/:id`: `confirm=true` takes the children along, `purge=true` erases the rows. */
+/** Query of `DELETE /workspaces/:id`: `confirm=true` also removes the children, `purge=true` deletes the rows. */
 export const DeleteWorkspaceQuery = wire('DeleteWorkspaceQuery', (w) =>
   w.object({ confirm: w.maybe(z.string()), purge: w.maybe(z.string()) }),
 );
 export type DeleteWorkspaceQuery = WireType<typeof DeleteWorkspaceQuery>;
 
-/** Answer of `DELETE /workspaces/:id`. Children without `confirm=true` are a 409 `confirmation_required`. */
+/** Response of `DELETE /workspaces/:id`. Children without `confirm=true` are a 409 `confirmation_required`. */
 export const DeleteWorkspaceResponse = wire('DeleteWorkspaceResponse', (w) =>
   w.object({ status: w.oneOf(['removed', 'purged']), cascade_deleted: Count }),
 );
 export type DeleteWorkspaceResponse = WireType<typeof DeleteWorkspaceResponse>;
 
-/** Answer of `POST /workspaces/:id/pause`; the count includes the descendants. */
+/** Response of `POST /workspaces/:id/pause`; the count includes the descendants. */
 export const PauseResponse = wire('PauseResponse', (w) =>
   w.object({ status: w.oneOf(['paused']), paused_count: Count }),
 );
 export type PauseResponse = WireType<typeof PauseResponse>;
 
-/** Answer of `POST /workspaces/:id/resume`: `awaiting_agent` until the next heartbeat (decision 17). */
+/** Response of `POST /workspaces/:id/resume`: `awaiting_agent` until the next heartbeat. */
 export const ResumeResponse = wire('ResumeResponse', (w) =>
   w.object({ status: w.oneOf(['awaiting_agent']), resumed_count: Count }),
 );
 export type ResumeResponse = WireType<typeof ResumeResponse>;
 
-/** Answer of `GET /workspaces/:id/state`; gone ones are a 404 `workspace_removed` with `deleted: true`. */
+/** Response of `GET /workspaces/:id/state`; removed ones are a 404 `workspace_removed` with `deleted: true`. */
 export const WorkspaceState = wire('WorkspaceState', (w) =>
   w.object({
     workspace_id: w.id(),
@@ -189,7 +189,7 @@ export const WorkspaceState = wire('WorkspaceState', (w) =>
 );
 export type WorkspaceState = WireType<typeof WorkspaceState>;
 
-/** Answer of both budget routes, in US cents; `budget_remaining` may be negative, null means no limit. */
+/** Response of both budget routes, in US cents; `budget_remaining` may be negative, null means no limit. */
 export const Budget = wire('Budget', (w) =>
   w.object({
     budget_limit: Cents.nullable(),

@@ -15,14 +15,14 @@ import {
 } from '@molecule-ai/protocol';
 import type { ActivityRowRecord } from '../database/schema.ts';
 
-/** A stored row with what the registry knows of the other party. */
+/** A stored row with the name and role of the other workspace. */
 export type FeedRecord = ActivityRowRecord & {
   readonly workspace_id: string;
   readonly peer_name: string | null;
   readonly peer_role: string | null;
 };
 
-/** Who reads: peers' answers are wrapped for agents and shown bare to people (decision 19). */
+/** The reader: answers of peers are wrapped for agents and not for people. */
 export interface FeedAudience {
   readonly wrapAnswers: boolean;
   /** The platform's public URL, without a trailing slash. */
@@ -31,7 +31,7 @@ export interface FeedAudience {
 
 const ROW_STATUSES = ['ok', 'error', 'timeout', 'pending'] as const;
 
-/** One row in both shapes of the family at once (decision 14, wire contract 10.2). */
+/** One row as it is sent, with the keys of both documented shapes. See docs/contract/feed.md#rows. */
 export function toActivityRow(record: FeedRecord, reader: FeedAudience): ActivityRow {
   const request = readRequest(record, reader);
   const response = parseJson(record.response_body);
@@ -39,7 +39,7 @@ export function toActivityRow(record: FeedRecord, reader: FeedAudience): Activit
   const inbound = record.direction === 'in';
   const source = record.source_id === null ? 'canvas_user' : 'peer_agent';
   const view = viewMessage(request);
-  const text = inbound ? view.text : spokenText(record, request, response);
+  const text = inbound ? view.text : outgoingText(record, request, response);
   const enrichment = enrich(record, reader);
   const row: ActivityRow = {
     id: record.id,
@@ -79,8 +79,8 @@ export function toActivityRow(record: FeedRecord, reader: FeedAudience): Activit
 }
 
 /**
- * A message that is an answer, as its receiver gets it: each text part wrapped by itself, and the joined text,
- * wrapped once, as `params.result`. The stored message stays as the peer wrote it.
+ * A message that is an answer, in the form for its receiver: each text part wrapped separately, and the joined text,
+ * wrapped once, as `params.result`. The stored message stays unwrapped.
  */
 export function wrapAnswerMessage({ envelope, params, text }: MessageView, wrap: boolean): JsonObject {
   if (!isJsonObject(envelope.params)) return envelope;
@@ -88,8 +88,8 @@ export function wrapAnswerMessage({ envelope, params, text }: MessageView, wrap:
   return { ...envelope, params: { ...shown, result: wrap ? wrapA2aBoundary(text) : text } };
 }
 
-/** True for a row that brings a peer's answer; its text is the peer's and is wrapped for agents. */
-export function bringsAnswer(
+/** True for a row with a peer's answer, whose text is wrapped for agents. */
+export function carriesAnswer(
   record: Pick<ActivityRowRecord, 'direction' | 'source_id' | 'in_reply_to'>,
 ): boolean {
   return record.direction === 'in' && record.source_id !== null && record.in_reply_to !== null;
@@ -97,24 +97,24 @@ export function bringsAnswer(
 
 function readRequest(record: FeedRecord, reader: FeedAudience): JsonValue | undefined {
   const request = parseJson(record.request_body);
-  if (!bringsAnswer(record) || !isJsonObject(request)) return request;
+  if (!carriesAnswer(record) || !isJsonObject(request)) return request;
   return wrapAnswerMessage(viewMessage(request), reader.wrapAnswers);
 }
 
 function answerText(record: FeedRecord, request: JsonValue | undefined): string | undefined {
-  if (!bringsAnswer(record) || !isJsonObject(request)) return undefined;
+  if (!carriesAnswer(record) || !isJsonObject(request)) return undefined;
   const params = request.params;
   const result = isJsonObject(params) ? params.result : undefined;
   return typeof result === 'string' ? result : undefined;
 }
 
-function spokenText(
+function outgoingText(
   record: FeedRecord,
   request: JsonValue | undefined,
   response: JsonValue | undefined,
 ): string {
-  const said = record.method === 'notify' && isJsonObject(response) ? response.result : undefined;
-  return typeof said === 'string' ? said : extractMessageText(request);
+  const result = record.method === 'notify' && isJsonObject(response) ? response.result : undefined;
+  return typeof result === 'string' ? result : extractMessageText(request);
 }
 
 function enrich(record: FeedRecord, reader: FeedAudience) {

@@ -8,14 +8,14 @@ import { watchConnection } from '../waiting/client-connection.ts';
 import type { ActivityService } from './activity.service.ts';
 import { parseFeedQuery } from './feed-query.rules.ts';
 
-/** The feed over HTTP: read it, report into it, acknowledge it. */
+/** The routes of the feed: read, report, acknowledge. */
 export function mountActivityRoutes(
   app: FastifyInstance,
   context: PlatformContext,
   activity: ActivityService,
   workspaces: WorkspaceDirectory,
 ): void {
-  /** A token proves its workspace; the id that an operator gives may be unknown. */
+  /** The workspace of a token exists; an id from an operator may be unknown. */
   const requireWorkspace = async (caller: Caller, id: string): Promise<void> => {
     if (caller.kind === 'operator') await workspaces.require(id);
   };

@@ -4,14 +4,14 @@ import { orderedId } from '../database/ordered-id.ts';
 import type { Queryable, UnitOfWork } from '../database/platform-database.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
 import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
-import { ActivityStore, type UnplacedRow } from './activity.store.ts';
+import { ActivityStore, type RowWithoutSeq } from './activity.store.ts';
+import { ActivityReader, type FeedPage } from './activity-reader.ts';
 import type { FeedQuery } from './feed-query.rules.ts';
-import { type FeedPage, FeedReader } from './feed-reader.ts';
 
 const PRUNE_EVERY_MS = 3_600_000;
 const PRUNE_BATCH = 1_000;
@@ -22,13 +22,13 @@ export type NewActivity = Pick<
   ActivityRowRecord,
   'workspace_id' | 'direction' | 'activity_type' | 'source_id' | 'status'
 > &
-  Partial<UnplacedRow>;
+  Partial<RowWithoutSeq>;
 
-/** How far an agent has finished its feed. */
+/** The acknowledged position of a feed. */
 export interface AckPosition {
   readonly id: string;
   readonly seq: number;
-  /** How many waiting messages the acknowledgement newly covers. */
+  /** Number of undelivered messages that the acknowledgement newly covers. */
   readonly acknowledged: number;
 }
 
@@ -36,17 +36,17 @@ export interface ActivityServiceOptions extends PlatformContext {
   readonly workspaces: WorkspaceDirectory;
 }
 
-/** The activity feed: every row is written through it; agents and people read it. */
+/** The activity feed. Every row is written here. */
 export class ActivityService {
   readonly #options: ActivityServiceOptions;
   readonly #store: ActivityStore;
-  readonly #feed: FeedReader;
+  readonly #feed: ActivityReader;
   readonly #tasks: RepeatedTasks;
 
   constructor(options: ActivityServiceOptions) {
     this.#options = options;
     this.#store = new ActivityStore(options);
-    this.#feed = new FeedReader({ ...options, store: this.#store });
+    this.#feed = new ActivityReader({ ...options, store: this.#store });
     this.#tasks = new RepeatedTasks(options.clock, options.logger);
   }
 
@@ -59,7 +59,7 @@ export class ActivityService {
     if (row.workspace_id !== null) await unit.lockFeed(row.workspace_id);
     const record = await this.#store.insert(
       {
-        ...EMPTY_ROW,
+        ...DEFAULT_COLUMNS,
         id: orderedId(clock),
         caller: row.source_id ?? CANVAS_CALLER,
         created_at: timestamp(clock),
@@ -71,7 +71,7 @@ export class ActivityService {
     return record;
   }
 
-  /** Announces that a row is new or was changed; who hears of it reads the row. */
+  /** Publishes that a row is new or was changed; subscribers read the row. */
   announce(unit: UnitOfWork, row: Pick<ActivityRowRecord, 'workspace_id' | 'seq'>): Promise<void> {
     return this.#options.events.append(unit, {
       type: 'ACTIVITY_LOGGED',
@@ -80,11 +80,11 @@ export class ActivityService {
     });
   }
 
-  /** Writes what an agent reports about its own work. 403 when it names another one as the source. */
+  /** Writes what an agent reports about its own work. 403 when it names another source. */
   async report(workspaceId: string, report: ReportActivityRequest): Promise<{ readonly id: string }> {
     const sourceId = report.source_id?.toLowerCase() ?? '';
     if (sourceId !== '' && sourceId !== workspaceId) {
-      throw new ApiError(403, 'source_mismatch', 'source_id must match authenticated workspace', {
+      throw new HttpError(403, 'source_mismatch', 'source_id must match authenticated workspace', {
         extras: { field: 'source_id' },
       });
     }
@@ -112,7 +112,7 @@ export class ActivityService {
     return { id };
   }
 
-  /** One page for a reader, after waiting for a row if the query says so. 410 for an unknown cursor. */
+  /** Reads one page; waits for a row if the query has `wait`. 410 for an unknown cursor. */
   read(
     workspaceId: string,
     query: FeedQuery,
@@ -122,28 +122,28 @@ export class ActivityService {
     return this.#feed.read(workspaceId, query, reader, connection);
   }
 
-  /** The row that an idempotency key of the workspace made. */
+  /** The row that was written with an idempotency key of the workspace. */
   findByKey(workspaceId: string, key: string, db: Queryable): Promise<ActivityRowRecord | undefined> {
     return this.#store.readByIdempotencyKey(workspaceId, key, db);
   }
 
-  /** How many messages wait for their agent; for heartbeats and the inbox ceiling. */
+  /** Number of messages that wait for their agent, for heartbeats and the inbox limit. */
   pendingCount(workspaceId: string, db?: Queryable): Promise<number> {
     return this.#store.countPending(workspaceId, db);
   }
 
-  /** Moves the position of a workspace's reader forward, never back. 404 for a row that its feed does not have. */
+  /** Moves the acknowledged position forward, never back. 404 for a row that the feed does not have. */
   acknowledge(workspaceId: string, upTo: string | number): Promise<AckPosition> {
     return this.#options.database.transaction(async ({ trx }) => {
-      const asked = await this.#findPosition(workspaceId, upTo, trx);
+      const requested = await this.#findPosition(workspaceId, upTo, trx);
       const workspace = await this.#options.workspaces.require(workspaceId, trx);
       const position = Number(workspace.acknowledged_seq);
-      if (asked.seq <= position) {
+      if (requested.seq <= position) {
         const now = await this.#findPosition(workspaceId, position, trx);
         return { id: now.id, seq: position, acknowledged: 0 };
       }
-      await this.#options.workspaces.update(workspaceId, { acknowledged_seq: asked.seq }, trx);
-      return { ...asked, acknowledged: await this.#store.acknowledge(workspaceId, asked.seq, trx) };
+      await this.#options.workspaces.update(workspaceId, { acknowledged_seq: requested.seq }, trx);
+      return { ...requested, acknowledged: await this.#store.acknowledge(workspaceId, requested.seq, trx) };
     });
   }
 
@@ -157,24 +157,24 @@ export class ActivityService {
   }
 
   /**
-   * The row that an acknowledgement names: by id, or by place, where a place between rows or after the last one
-   * means the row before it.
+   * The row that an acknowledgement names: by id, or by `seq`, where a value between rows or after the last one means
+   * the row before it.
    */
   async #findPosition(
     workspaceId: string,
     upTo: string | number,
     db: Queryable,
   ): Promise<{ id: string; seq: number }> {
-    const place = typeof upTo === 'number' || /^\d{1,15}$/.test(upTo) ? Number(upTo) : undefined;
-    if (place !== undefined) {
-      const row = await this.#store.readLastUpTo(workspaceId, place, db);
+    const named = typeof upTo === 'number' || /^\d{1,15}$/.test(upTo) ? Number(upTo) : undefined;
+    if (named !== undefined) {
+      const row = await this.#store.readLastUpTo(workspaceId, named, db);
       if (row !== undefined) return row;
     } else {
       const id = String(upTo).toLowerCase();
       const seq = await this.#store.readSeq(workspaceId, id, db);
       if (seq !== undefined) return { id, seq };
     }
-    throw new ApiError(404, 'activity_not_found', 'activity row not found', { extras: { field: 'up_to' } });
+    throw new HttpError(404, 'activity_not_found', 'activity row not found', { extras: { field: 'up_to' } });
   }
 
   /** Deletes what is older than the retention time, except messages that are not delivered yet. */
@@ -188,8 +188,8 @@ export class ActivityService {
   }
 }
 
-/** What a row holds where its writer says nothing: no message, no outcome, nobody to deliver to. */
-const EMPTY_ROW = {
+/** Default columns: not a message, no outcome, no delivery. */
+const DEFAULT_COLUMNS = {
   method: null,
   target_id: null,
   peer_id: null,
@@ -214,4 +214,4 @@ const EMPTY_ROW = {
   failure: null,
   caller_receipt: 'none',
   ended_at: null,
-} satisfies Partial<UnplacedRow>;
+} satisfies Partial<RowWithoutSeq>;

@@ -4,18 +4,18 @@ import type { ActivityRowRecord } from '../database/schema.ts';
 import type { FeedRecord } from './activity-row.rules.ts';
 import type { FeedQuery } from './feed-query.rules.ts';
 
-/** A row without its place in the order of all rows, which the database assigns. */
-export type UnplacedRow = Omit<ActivityRowRecord, 'seq'>;
+/** A row before its insert; the database assigns `seq`. */
+export type RowWithoutSeq = Omit<ActivityRowRecord, 'seq'>;
 
-/** The statements of the feed: rows are inserted, read in pages, acknowledged, deleted when they are old. */
+/** The SQL of the feed: inserts, pages, acknowledgement, deletion of old rows. */
 export class ActivityStore {
   readonly #database: PlatformDatabase;
-  readonly #insert: PreparedQuery<UnplacedRow, { seq: number }>;
+  readonly #insert: PreparedQuery<RowWithoutSeq, { seq: number }>;
   readonly #countPending: PreparedQuery<{ workspaceId: string }, { count: string | number | bigint }>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
     this.#database = database;
-    this.#insert = database.prepare((db, row: UnplacedRow) =>
+    this.#insert = database.prepare((db, row: RowWithoutSeq) =>
       db
         .insertInto('activity')
         .values(row)
@@ -36,13 +36,13 @@ export class ActivityStore {
    * Inserts one row; undefined when there is one with the same (caller, message id) or the same (workspace,
    * idempotency key).
    */
-  async insert(row: UnplacedRow, db: Queryable): Promise<ActivityRowRecord | undefined> {
+  async insert(row: RowWithoutSeq, db: Queryable): Promise<ActivityRowRecord | undefined> {
     const { rows } = await this.#insert(row, db);
-    const [placed] = rows;
-    return placed === undefined ? undefined : { ...row, seq: Number(placed.seq) };
+    const [inserted] = rows;
+    return inserted === undefined ? undefined : { ...row, seq: Number(inserted.seq) };
   }
 
-  /** Reads the place of a row in the feed of its workspace. */
+  /** Reads the `seq` of a row. */
   async readSeq(
     workspaceId: string,
     id: string,
@@ -57,7 +57,7 @@ export class ActivityStore {
     return row === undefined ? undefined : Number(row.seq);
   }
 
-  /** Reads the last row of the workspace up to a place in the feed. */
+  /** Reads the last row of the workspace up to `seq`. */
   async readLastUpTo(
     workspaceId: string,
     seq: number,
@@ -87,9 +87,9 @@ export class ActivityStore {
   }
 
   /**
-   * Reads one page, one row more than asked for when there are more. Each page runs along one index in its own
-   * order: feed order along `seq`, a page with times and no cursor along `created_at`. Filters that do not belong
-   * to that index are written so that no planner takes another one and sorts.
+   * Reads one page, and one row more than the limit when there are more. Each page is an index scan in the order of the
+   * page: by `seq`, or by `created_at` for a page with times and no cursor. Filters on other columns are written so that
+   * no query planner chooses another index and sorts.
    */
   async readPage(workspaceId: string, query: FeedQuery, sinceSeq: number | undefined): Promise<FeedRecord[]> {
     const { direction, type, peerId, notBefore, before } = query;
@@ -108,7 +108,7 @@ export class ActivityStore {
     const text = (column: FilterColumn, isIndexed: boolean) =>
       isIndexed ? sql.ref<string>(`a.${column}`) : sql<string>`${sql.ref(`a.${column}`)} || ''`;
     if (query.unacknowledged) {
-      // An acknowledgement covers everything up to it. What was pushed needs none: the agent responded to it.
+      // An acknowledgement covers all rows up to it. A pushed message needs none: the agent has responded to it.
       select = select
         .where('a.seq', '>', (eb) =>
           eb.selectFrom('workspaces as own').select('own.acknowledged_seq').where('own.id', '=', workspaceId),
@@ -139,7 +139,7 @@ export class ActivityStore {
     return Number(rows[0]?.count ?? 0);
   }
 
-  /** Marks the undelivered messages up to a place in the feed as taken by their agent; returns how many. */
+  /** Marks the undelivered messages up to `seq` as acknowledged; returns their number. */
   async acknowledge(workspaceId: string, seq: number, db: Queryable): Promise<number> {
     const { numUpdatedRows } = await db
       .updateTable('activity')
@@ -151,7 +151,7 @@ export class ActivityStore {
     return Number(numUpdatedRows);
   }
 
-  /** Deletes old rows that neither an agent nor a caller still has to get, at most `limit`; returns how many. */
+  /** Deletes old rows that neither an agent nor a caller still has to receive, at most `limit`; returns their number. */
   async prune(before: string, limit: number): Promise<number> {
     const { query } = this.#database;
     const old = query
@@ -169,7 +169,7 @@ export class ActivityStore {
 
 type FilterColumn = 'direction' | 'activity_type' | 'peer_id' | 'created_at';
 
-/** Waits for its agent or is being pushed; in the words of the index `activity_by_delivery`, so that planners take it. */
+/** Pending or being pushed; the exact condition of the index `activity_by_delivery`, so that the planner uses it. */
 function isUndelivered<DB, Table extends keyof DB>(
   eb: ExpressionBuilder<DB, Table>,
   column: StringReference<DB, Table>,

@@ -50,7 +50,7 @@ function* combinations(): Generator<RawFeedQuery> {
 const parse = (raw: RawFeedQuery): FeedQuery => parseFeedQuery(raw, Date.UTC(2026, 10, 21));
 
 describe('reading the feed', () => {
-  it('walks an index in the order of the page for every combination of filters', async () => {
+  it('scans an index in the order of the page for every combination of filters', async () => {
     const bad: string[] = [];
     let count = 0;
     for (const raw of combinations()) {
@@ -68,7 +68,7 @@ describe('reading the feed', () => {
     expect(bad).toEqual([]);
   });
 
-  it('counts what waits from an index alone', async () => {
+  it('counts pending messages from an index alone', async () => {
     const [detail] = await plan(() => store.countPending(WORKSPACE));
     expect(detail).toContain('USING COVERING INDEX activity_by_delivery');
   });

@@ -1,5 +1,5 @@
 import type { ActivityQuery } from '@molecule-ai/protocol';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rules.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -8,7 +8,7 @@ const MAX_SINCE_SECONDS = 30 * 24 * 3_600;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d+))?(?:Z|[+-]\d\d:\d\d)$/i;
 
-/** The query of a feed read, checked; times as the database stores them. */
+/** The validated query of a feed read; times in the form of the database. */
 export interface FeedQuery {
   readonly type: string | undefined;
   readonly source: 'canvas' | 'agent' | undefined;
@@ -22,14 +22,14 @@ export interface FeedQuery {
   /** Rows created before this time. */
   readonly before: string | undefined;
   readonly unacknowledged: boolean;
-  /** Seconds to wait for a row; undefined when the reader did not ask to wait. */
+  /** Seconds to wait for a row; undefined without `wait`. */
   readonly waitSeconds: number | undefined;
 }
 
 /** The raw query: every parameter as text. */
 export type RawFeedQuery = { readonly [Name in keyof ActivityQuery]?: string | undefined };
 
-/** Reads the query of `GET /workspaces/:id/activity`; 400 naming the field for what cannot be meant (wire contract 3.23). */
+/** Parses the query of `GET /workspaces/:id/activity`; 400 naming the first invalid field. */
 export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
   const direction = choice('direction', raw.direction, ['in', 'out', 'all']);
   const unacknowledged = choice('unacknowledged', raw.unacknowledged, ['true', 'false']) === 'true';
@@ -82,7 +82,7 @@ function parseSinceSeconds(text: string | undefined, nowMs: number): string | un
   return new Date(nowMs - Math.min(seconds, MAX_SINCE_SECONDS) * 1_000).toISOString();
 }
 
-/** Stored times have milliseconds, so a finer cut-off is rounded up: no row before it is left out. */
+/** Stored times have milliseconds, so a finer time is rounded up, and no earlier row is missed. */
 function parseBefore(text: string | undefined): string | undefined {
   if (text === undefined || text === '') return undefined;
   // A plus sign that was not percent-encoded arrives as a space.
@@ -94,6 +94,6 @@ function parseBefore(text: string | undefined): string | undefined {
   return new Date(finer ? ms + 1 : ms).toISOString();
 }
 
-function wrong(field: string, message: string): ApiError {
-  return new ApiError(400, 'invalid_request', message, { extras: { field } });
+function wrong(field: string, message: string): HttpError {
+  return new HttpError(400, 'invalid_request', message, { extras: { field } });
 }

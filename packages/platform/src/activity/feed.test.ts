@@ -38,7 +38,7 @@ const read = (of: Member, query = '') =>
 const idsOf = (rows: readonly Row[]) => rows.map((row) => row.message_id);
 
 describe('paging by since_id', () => {
-  it('gives 250 rows as 100, 100 and 50, ascending, without gap or repeat', async () => {
+  it('returns 250 rows as 100, 100 and 50, ascending, without gap or repeat', async () => {
     const reader = await running.join({ name: 'reader' });
     await send(reader, asker, 'before');
     const first = await read(reader);
@@ -104,7 +104,7 @@ describe('filters', () => {
     expect(headers['x-next-cursor']).toBe(body[0].id);
   });
 
-  it('of type=a2a_receive mean what came in, unless the direction says otherwise', async () => {
+  it('with type=a2a_receive return inbound rows, unless a direction is given', async () => {
     const inbound = ['from-peer', 'from-canvas', 'from-asker'];
     expect(idsOf((await read(reader, '?type=a2a_receive')).body)).toEqual(inbound);
     expect((await read(reader, '?type=a2a_receive&direction=all')).body).toHaveLength(4);
@@ -154,14 +154,14 @@ describe('filters', () => {
     ['wait=61', 'wait'],
     ['wait=soon', 'wait'],
     ['unacknowledged=maybe', 'unacknowledged'],
-  ])('that cannot be meant are 400: %s', async (query, field) => {
+  ])('that are invalid are 400: %s', async (query, field) => {
     expect(await read(reader, `?${query}`)).toMatchObject({
       status: 400,
       body: { code: 'invalid_request', field },
     });
   });
 
-  it('are for the workspace itself and operators', async () => {
+  it('are allowed for the workspace itself and operators', async () => {
     const path = `/workspaces/${reader.id}/activity`;
     expect((await running.call('GET', path)).status).toBe(200);
     expect((await running.call('GET', path, { token: asker.token })).status).toBe(401);
@@ -177,7 +177,7 @@ describe('acknowledging', () => {
     return (await running.call('POST', '/registry/heartbeat', { token: of.token, body })).body.pending;
   };
 
-  it('moves the position forward only, and tells how much it covered', async () => {
+  it('moves the position forward only, and returns how many rows it covers', async () => {
     const reader = await running.join({ name: 'reader' });
     for (const messageId of ['a1', 'a2', 'a3']) await send(reader, asker, `${messageId}-${reader.id}`);
     const rows = (await read(reader, '?unacknowledged=true')).body as Row[];
@@ -227,7 +227,7 @@ describe('reporting', () => {
   const report = (of: Member, body: unknown) =>
     running.call('POST', `/workspaces/${of.id}/activity`, { token: of.token, body });
 
-  it('stores what the agent says about itself, never as inbound', async () => {
+  it('stores what the agent reports about itself, never as inbound', async () => {
     const reader = await running.join({ name: 'reader' });
     const body = {
       activity_type: 'a2a_receive',

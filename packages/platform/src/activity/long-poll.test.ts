@@ -18,7 +18,7 @@ afterAll(() => running.platform.close());
 const idle = () => eventually(() => new Promise<boolean>((resolve) => setTimeout(resolve, 50, true)));
 
 describe('waiting for a row', () => {
-  it('ends as soon as one comes, with the header that confirms it', async () => {
+  it('ends as soon as a row is written, with the header that confirms it', async () => {
     const asker = await running.join({ name: 'asker' });
     const reader = await running.join({ name: 'reader' });
     const path = `/workspaces/${reader.id}/activity?type=a2a_receive&wait=20`;
@@ -57,7 +57,7 @@ describe('waiting for a row', () => {
     expect(await waiting).toMatchObject({ status: 200, body: [] });
   });
 
-  it('500 times costs no SQL in ten seconds, and all are woken', async () => {
+  it('500 times runs no SQL in ten seconds, and all are woken', async () => {
     const reader = await running.join({ name: 'reader' });
     const path = `/workspaces/${reader.id}/activity?type=a2a_receive&wait=60`;
     const waiting = Array.from({ length: 500 }, () => running.call('GET', path, { token: reader.token }));
@@ -66,7 +66,7 @@ describe('waiting for a row', () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
       return statements.length === before;
     });
-    // Tokens note their use once, some seconds later; that is not the waiting.
+    // The last use of a token is stored once, some seconds later; waiting does not cause it.
     clock.advance(15_000);
     await idle();
     const before = statements.length;

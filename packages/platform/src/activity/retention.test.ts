@@ -3,7 +3,7 @@ import { ManualClock } from '../../test/manual-clock.ts';
 import { startPlatform } from '../../test/running-platform.ts';
 import { eventually, say } from '../../test/scripted-agent.ts';
 
-it('old rows go after the retention, except the ones an agent has not finished', async () => {
+it('deletes old rows after the retention, except the ones that an agent has not finished', async () => {
   const clock = new ManualClock();
   const running = await startPlatform({ clock, activityRetentionDays: 7 });
   try {

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { LOG_LEVELS, type LogLevel } from '../logging/json-logger.ts';
 import type { PlatformOptions } from '../options/platform-options.ts';
 
-/** What the command line asks for. */
+/** The parsed command line. */
 export interface PlatformCommand {
   readonly options: Pick<
     PlatformOptions,
@@ -29,13 +29,13 @@ const ENVIRONMENT_HELP = `
 Settings from the environment:
   ADMIN_TOKEN             the operator key; required unless --dev
   SECRETS_ENCRYPTION_KEY  base64 of 32 bytes; required unless --dev
-  Each option of the command line and of createPlatform has a variable as well; see the README.
+  Every option has a variable as well; see the README.
 
 Exit codes: 0 stopped, 1 could not start, 2 wrong options.`;
 
 /**
- * Reads the command line. Throws commander's `CommanderError` for a wrong one, and for `--help` and `--version`
- * after they were written.
+ * Parses the command line. Throws commander's `CommanderError` for an invalid one, and after writing `--help` or
+ * `--version`.
  */
 export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
   const command = new Command('molecule-platform')
@@ -43,7 +43,7 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
     .version(packageVersion())
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
     .option('--port <number>', 'port to listen on, 0 picks a free one (default: 8080)', toPort)
-    .option('--data-dir <folder>', 'where the database and the operator key are kept')
+    .option('--data-dir <folder>', 'folder of the database and the operator key')
     .option('--memory', 'keep everything in memory')
     .option('--dev', 'dev mode: this machine only, no credentials needed')
     .option('--public-url <url>', 'the URL under which agents reach the platform')
@@ -55,7 +55,7 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
     )
     .option('--json', 'write {"url","operatorKey"} as the first line instead of the banner')
     .addOption(
-      new Option('--log-level <level>', 'least level of the log on stderr')
+      new Option('--log-level <level>', 'lowest level of the log on stderr')
         .choices(LOG_LEVELS)
         .default('info'),
     )

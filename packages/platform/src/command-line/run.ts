@@ -5,19 +5,19 @@ import { createPlatform, type Platform } from '../platform.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 import { type PlatformCommand, parsePlatformCommand } from './platform-command.ts';
 
-/** Where a run writes to; never the console. */
+/** Writes to stdout and stderr. */
 export interface Output {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
 }
 
-/** A platform that runs, or the code to exit with. */
+/** A running platform, or the exit code. */
 export type RunOutcome = { readonly platform: Platform } | { readonly exitCode: number };
 
 const FAILED = 1;
 const WRONG_OPTIONS = 2;
 
-/** Starts the platform that the command line asks for and says where it is. */
+/** Starts a platform from the command line and prints its URL. */
 export async function runPlatform(argv: readonly string[], { out, err }: Output): Promise<RunOutcome> {
   let command: PlatformCommand;
   try {
@@ -49,14 +49,14 @@ function readyLine({ url, operatorKey }: Shown): string {
   return `${JSON.stringify({ url, operatorKey })}\n`;
 }
 
-/** What a person sees once the platform is listening. The key itself is shown in dev mode only. */
+/** The first output without `--json`. The operator key is printed in dev mode only. */
 function banner({ url, mode, operatorKey, operatorKeyPath }: Shown): string {
   const keyLines =
     mode === 'production'
       ? ['  Operator key   ADMIN_TOKEN']
       : [
           `  Operator key   ${operatorKey}`,
-          ...(operatorKeyPath === null ? [] : [`  kept in        ${operatorKeyPath}`]),
+          ...(operatorKeyPath === null ? [] : [`  Stored in      ${operatorKeyPath}`]),
         ];
   return [
     '',

@@ -61,7 +61,7 @@ describe('commit groups', () => {
     );
   });
 
-  it('answer with an error when the database is closed', async () => {
+  it('reject when the database is closed', async () => {
     const database = await open();
     const log: string[] = [];
     const broken = database.transaction(async (unit) => {
@@ -70,7 +70,7 @@ describe('commit groups', () => {
         .insertInto('workspace_tokens')
         .values({
           id: 't',
-          workspace_id: 'nobody',
+          workspace_id: 'unknown',
           token_hash: 'h',
           prefix: 'p',
           origin: 'mint',

@@ -1,7 +1,7 @@
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import type { Database } from './schema.ts';
 
-/** Units that may share one commit; keeps the wait of the first one bounded. */
+/** Maximum number of units that share one commit, which bounds the wait of the first one. */
 const GROUP_SIZE = 64;
 
 const BEGIN_UNIT = CompiledQuery.raw('savepoint unit');
@@ -18,7 +18,7 @@ interface Entry {
 const COMMITTED = Symbol('committed');
 
 /**
- * Lets the units of work that arrive in one turn of the event loop share one commit, and so one wait for the disk.
+ * Units of work that arrive in one turn of the event loop share one commit, and therefore one wait for the disk.
  * Each unit runs in a savepoint: one that fails is undone alone. A unit's promise resolves only after the commit
  * that contains its rows. For a database with one writer, such as SQLite.
  */

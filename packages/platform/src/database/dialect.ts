@@ -1,29 +1,29 @@
 import type { Dialect, QueryResult, Transaction } from 'kysely';
 import type { Database } from './schema.ts';
 
-/** Everything in which the databases differ. Only this folder knows which one is in use. */
+/** Everything that differs between the databases. Only this folder knows which one is in use. */
 export interface DatabaseDialect {
   readonly name: 'sqlite' | 'postgres';
   readonly kysely: Dialect;
   /** Column type of a `seq` primary key that the database assigns in insert order. */
   readonly sequenceType: 'integer' | 'bigserial';
   /**
-   * Whether transactions are written one after another. Those that arrive together then share one commit, and so
+   * Whether transactions run one after another. Those that arrive together then share one commit, and therefore
    * one wait for the disk.
    */
   readonly hasOneWriter: boolean;
   /**
-   * Runs a query synchronously on the only connection. Left out where there are several. May be called only by
-   * whoever holds that connection: inside a transaction.
+   * Runs a query synchronously on the only connection. Absent where there are several. May be called only inside a
+   * transaction, which holds that connection.
    */
   readonly runNow?: (sql: string, parameters: readonly unknown[]) => QueryResult<unknown>;
   /**
    * Keeps other transactions from inserting into this feed until this one ends, so that rows become visible in the
-   * order of their `seq`. Left out where there is one writer.
+   * order of their `seq`. Absent where there is one writer.
    */
   readonly lockFeed?: (trx: Transaction<Database>, workspaceId: string) => Promise<void>;
   /** Whether the driver's error means that the database cannot be used now; false for a violated constraint. */
   isUnavailable(error: unknown): boolean;
-  /** Releases what the dialect opened besides the Kysely driver. */
+  /** Closes what the dialect opened besides the Kysely driver. */
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { orderedId } from './ordered-id.ts';
 
-describe('an id for rows that come with the traffic', () => {
+describe('an ordered id', () => {
   it('is a UUID of version 7, later ones greater, none twice', () => {
     const clock = new ManualClock();
     const ids = Array.from({ length: 50 }, () => {

@@ -44,7 +44,7 @@ describe('the embedded database', () => {
     expect(statSync(join(folder, 'data')).mode & 0o777).toBe(0o700);
   });
 
-  it('refuses data of a version that it cannot read, and leaves it alone', async () => {
+  it('refuses data of a version that it cannot read, and does not change it', async () => {
     const path = join(newFolder(), 'platform.db');
     const written = await open(path);
     await written.query

@@ -9,21 +9,21 @@ import type { Database } from './schema.ts';
 /** Runs queries: the database itself, or one open transaction (`unit.trx`). */
 export type Queryable = Kysely<Database>;
 
-/** One transaction and what is to happen once it has ended. */
+/** One transaction and the tasks that run when it has ended. */
 export interface UnitOfWork {
   readonly trx: Transaction<Database>;
   /** Runs after the commit, in order; never runs when the transaction fails. Must not throw. */
   afterCommit(task: () => void): void;
-  /** Runs when the transaction failed and nothing of it was stored. Must not throw. */
+  /** Runs when the transaction was rolled back. Must not throw. */
   onRollback(task: () => void): void;
   /**
-   * To be called before a row is inserted into the feed of a workspace: until the end of the transaction nobody
-   * else inserts there, so a reader that has seen a row never misses one with a lower `seq`.
+   * Call this before inserting a row into the feed of a workspace: no other transaction inserts there until this one
+   * ends, so a reader that has read a row never misses one with a lower `seq`.
    */
   lockFeed(workspaceId: string): Promise<void>;
 }
 
-/** A query that is built and compiled once and runs with other values each time. */
+/** A query that is built and compiled once and then run with different values. */
 export type PreparedQuery<Values, Row> = (values: Values, db?: Queryable) => Promise<QueryResult<Row>>;
 
 export interface PlatformDatabaseOptions {
@@ -53,7 +53,7 @@ export class PlatformDatabase {
           };
   }
 
-  /** Connects and brings the schema up to date. When that fails, everything is closed again. */
+  /** Connects and migrates the schema. When that fails, everything is closed again. */
   static async open(
     dialect: DatabaseDialect,
     { onQuery }: PlatformDatabaseOptions = {},
@@ -75,8 +75,8 @@ export class PlatformDatabase {
   }
 
   /**
-   * Runs `work` in one transaction, then its after-commit tasks; a throw undoes all of it. Transactions of the same
-   * turn of the event loop may share one commit, so inside nothing but the database may be awaited.
+   * Runs `work` in one transaction, then its after-commit tasks; an error rolls back all of it. Transactions of the
+   * same turn of the event loop may share one commit, so `work` may await nothing but the database.
    */
   async transaction<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
     const committed: (() => void)[] = [];
@@ -100,10 +100,10 @@ export class PlatformDatabase {
   }
 
   /**
-   * Prepares a query for the paths that every message takes, where building and compiling would cost as much as
-   * running it. `build` runs once for each set of value names, with placeholders for the values: it may only pass
-   * them on, so what decides the shape of a query, such as `null` in a condition, cannot be a value. The query runs
-   * outside a transaction unless it is given `unit.trx`.
+   * Prepares a query for code that runs for every message, where building and compiling would cost as much as running
+   * it. `build` runs once for each set of value names, with placeholders for the values: it must not inspect them, so
+   * what changes the shape of a query, such as `null` in a condition, cannot be a value. The query runs outside a
+   * transaction unless `unit.trx` is passed.
    */
   prepare<Values extends object, Row>(
     build: (db: Queryable, values: Values) => Compilable<Row>,
@@ -140,7 +140,7 @@ export class PlatformDatabase {
   }
 }
 
-/** Runs the migrations that are missing. Data with a migration that is not ours cannot be read by this version. */
+/** Runs the missing migrations. Data with an unknown migration was written by another version and cannot be read. */
 async function migrate(db: Kysely<Database>, migrations: Readonly<Record<string, Migration>>): Promise<void> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
   if (tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) {
@@ -172,7 +172,7 @@ interface CompiledShape<Row> {
   readonly names: readonly (string | undefined)[];
 }
 
-/** Stands in a query for a value that is known when it runs. */
+/** Represents in a query a value that is known when it runs. */
 class Placeholder {
   readonly name: string;
 

@@ -14,7 +14,7 @@ export interface Database {
   platform_meta: PlatformMetaTable;
 }
 
-/** One agent identity. Rows are never deleted by `DELETE` without purge (seed 002). */
+/** One agent identity. `DELETE` without `purge` keeps the row. */
 export interface WorkspacesTable {
   id: string;
   name: string;
@@ -26,7 +26,7 @@ export interface WorkspacesTable {
   url: string | null;
   delivery_mode: string;
   parent_id: string | null;
-  /** Set once a token of the workspace was used or a register answered one (decision 3). */
+  /** Set when a token of the workspace is used for the first time or a register has returned one. */
   claimed_at: string | null;
   last_heartbeat_at: string | null;
   last_error_rate: number;
@@ -41,7 +41,7 @@ export interface WorkspacesTable {
   monthly_spend: number;
   budget_limit: number | null;
   last_outbound_at: string | null;
-  /** The agent has finished every inbound row up to this `activity.seq` (decision 12). */
+  /** The agent has finished every inbound row up to this `activity.seq`. */
   acknowledged_seq: number;
   x: number;
   y: number;
@@ -52,7 +52,7 @@ export interface WorkspacesTable {
   removed_at: string | null;
 }
 
-/** Bearer tokens; only their SHA-256 is kept (decision 4). */
+/** Bearer tokens; only their SHA-256 is stored. */
 export interface WorkspaceTokensTable {
   id: string;
   workspace_id: string;
@@ -67,7 +67,7 @@ export interface WorkspaceTokensTable {
   revoked_at: string | null;
 }
 
-/** Browser sessions: the cookie that `POST /session` answers (decision 8). */
+/** Browser sessions: the cookie that `POST /session` sets. */
 export interface SessionsTable {
   /** Lower-case hex SHA-256 of the cookie's value. */
   token_hash: string;
@@ -76,22 +76,22 @@ export interface SessionsTable {
 }
 
 /**
- * The activity feed: one row for each thing a workspace received, said or reported. A message is one row in the
- * feed of its target: the request, its place in the delivery queue, the key that recognises a repeat, the outcome.
+ * The activity feed: one row for everything that a workspace received, sent or reported. A message is one row in the
+ * feed of its target: the request, its state in the delivery queue, the key that identifies a repeat, the outcome.
  */
 export interface ActivityTable {
   seq: Generated<number>;
   id: string;
-  /** Whose feed it is; null for a reply that went to a held call and therefore is on no feed. */
+  /** Whose feed it is; null for a reply that was returned to a held call and therefore is in no feed. */
   workspace_id: string | null;
-  /** Who wrote it: a workspace's id, or `canvas` for people and operators. Unique together with `message_id`. */
+  /** The sender: a workspace's id, or `canvas` for people and operators. Unique together with `message_id`. */
   caller: string;
   direction: string;
   activity_type: string;
   method: string | null;
   source_id: string | null;
   target_id: string | null;
-  /** The other party, whichever side it is on; null for the canvas. */
+  /** The other workspace, sender or receiver; null for the canvas. */
   peer_id: string | null;
   message_id: string | null;
   context_id: string | null;
@@ -100,44 +100,44 @@ export interface ActivityTable {
   summary: string | null;
   /** Of a message: the JSON-RPC request. */
   request_body: string | null;
-  /** Of a message: the target's answer as it gave it (an unwrapped JSON-RPC response). */
+  /** Of a message: the target's answer, unwrapped and unchanged. */
   response_body: string | null;
   tool_trace: string | null;
   status: string;
   error_detail: string | null;
   duration_ms: number | null;
   idempotency_key: string | null;
-  /** A state of protocol's `DELIVERY_STATES`; `none` for a row that is no message to its workspace. */
+  /** A state of protocol's `DELIVERY_STATES`; `none` for a row that is not a message to its workspace. */
   delivery_state: string;
-  /** Lower-case hex SHA-256 of target and canonical request without its JSON-RPC id; null where there is no message. */
+  /** Lower-case hex SHA-256 of target and canonical request without its JSON-RPC id; null when the row is not a message. */
   body_hash: string | null;
   /** For a message that answers another one: the row id of that other one. */
   answers_id: string | null;
-  /** Push attempts begun; 0 for what was never pushed. */
+  /** Push attempts started; 0 for a message that was never pushed. */
   attempts: number;
   next_attempt_at: string | null;
   lease_owner: string | null;
   lease_until: string | null;
-  /** The error body once delivery has failed for good. */
+  /** The error body when delivery has failed permanently. */
   failure: string | null;
   /**
-   * Whether the caller has the outcome. `none`: it needs none; `expected`: it will get one; `sent`: it was written
-   * to a held call that has not confirmed it; `received`: it has it, or has it on its feed.
+   * Whether the caller has the outcome. `none`: it needs none; `expected`: there is none yet; `sent`: it was written
+   * to a held call that has not confirmed it; `received`: the caller has received it, or it is on its feed.
    */
   caller_receipt: string;
   ended_at: string | null;
   created_at: string;
 }
 
-/** The event log and outbox: written in the transaction of what the event announces. */
+/** The event log and outbox: a row is written in the transaction of the change that it reports. */
 export interface EventsTable {
   seq: Generated<number>;
   id: string;
   event_type: string;
   workspace_id: string | null;
-  /** The activity row that the event is about, which is read instead of a payload. */
+  /** The activity row of the event, which is read instead of a payload. */
   activity_seq: number | null;
-  /** JSON; null for an event about an activity row. */
+  /** JSON; null for an event with an activity row. */
   payload: string | null;
   created_at: string;
 }

@@ -4,21 +4,21 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
 import type { DatabaseDialect } from './dialect.ts';
 
-/** How many prepared statements are kept; the platform's own set is far smaller. */
+/** Maximum number of cached prepared statements; the platform uses far fewer. */
 const STATEMENT_CACHE_SIZE = 400;
 
 export interface SqliteDialectOptions {
-  /** Path of the database file (made 0600 in a 0700 folder), or `:memory:`. */
+  /** Path of the database file (created with mode 0600 in a 0700 folder), or `:memory:`. */
   readonly path: string;
   /**
-   * `full` waits for the disk at each commit, so that a power cut loses nothing accepted;
-   * `normal` survives a killed process but may lose the last commits in a power cut.
+   * `full` waits for the disk at each commit, so a power failure loses no accepted message;
+   * `normal` survives a killed process but may lose the last commits in a power failure.
    * @default 'full'
    */
   readonly synchronous: 'full' | 'normal';
 }
 
-/** Opens the embedded database. Node's own SQLite is loaded lazily, so that a bin can first silence its one warning. */
+/** Opens the embedded database. `node:sqlite` is loaded lazily, so that the bin can first suppress its warning. */
 export async function openSqliteDialect(options: SqliteDialectOptions): Promise<DatabaseDialect> {
   const { DatabaseSync: Database } = await import('node:sqlite');
   const inMemory = options.path === ':memory:';
@@ -30,7 +30,7 @@ export async function openSqliteDialect(options: SqliteDialectOptions): Promise<
   database.exec('PRAGMA foreign_keys = ON');
   database.exec('PRAGMA temp_store = MEMORY');
   database.exec('PRAGMA cache_size = -16000');
-  // A checkpoint waits for the disk several times, so it comes each 32 MB of log and not each 4 MB.
+  // A checkpoint waits for the disk several times, so it runs each 32 MB of log and not each 4 MB.
   database.exec('PRAGMA wal_autocheckpoint = 8000');
   const shared = toKyselyDatabase(database);
   return {
@@ -51,8 +51,8 @@ export async function openSqliteDialect(options: SqliteDialectOptions): Promise<
 }
 
 /**
- * Takes a lock on a file that the operating system releases when the process dies in whatever way: an exclusive
- * transaction, kept open, on a small SQLite file of its own. Returns undefined when another process holds it.
+ * Locks a file; the operating system releases the lock when the process ends in any way. The lock is an open
+ * exclusive transaction on a separate SQLite file. Returns undefined when another process holds it.
  */
 export async function lockFile(path: string): Promise<{ release(): void } | undefined> {
   const { DatabaseSync: Database } = await import('node:sqlite');

@@ -1,23 +1,24 @@
 import type { UrlCheck } from '@molecule-ai/net-guard';
 import type { DeliveryMode } from '@molecule-ai/protocol';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 
-/** Where and how messages reach an agent. */
+/** The URL and delivery mode of an agent. */
 export interface AgentAddress {
   readonly url: string | null;
   readonly deliveryMode: DeliveryMode;
 }
 
-/** What a request says about it; a missing key is `undefined`. */
+/** The address in a request; a missing key is `undefined`. */
 export interface RequestedAddress {
   readonly url?: string | null | undefined;
   readonly deliveryMode?: DeliveryMode | undefined;
 }
 
 /**
- * Decides the address from what is asked for and what is stored (wire contract 8, rows 7 to 9). A URL means push;
- * an empty one or the placeholder `remote:` means poll; nothing said keeps what is stored. A polling agent's URL is
- * neither looked at nor kept. Push needs a URL that the guard lets through; names are resolved only on connecting.
+ * Decides the address from the request and the stored one. A URL means push; an empty one or the placeholder
+ * `remote:` means poll; a request with neither keeps the stored address. The URL of a polling agent is neither
+ * validated nor stored. Push needs a URL that the guard allows; names are resolved only when connecting. See
+ * docs/contract/presence.md#delivery-mode.
  */
 export function decideAgentAddress(
   requested: RequestedAddress,
@@ -37,7 +38,7 @@ export function decideAgentAddress(
   return { url: stored.url, deliveryMode };
 }
 
-/** The URL, or null when it only says that there is none. */
+/** The URL, or null for an empty one and for the placeholder. */
 function withoutPlaceholder(url: string | null): string | null {
   const trimmed = (url ?? '').trim();
   return trimmed === '' || /^remote:/i.test(trimmed) ? null : trimmed;
@@ -46,7 +47,7 @@ function withoutPlaceholder(url: string | null): string | null {
 function requireSafeUrl(url: string, checkUrl: (url: string) => UrlCheck): string {
   const check = checkUrl(url);
   if (check.ok) return url;
-  throw new ApiError(400, 'unsafe_url', `unsafe workspace URL: ${check.message}`, {
+  throw new HttpError(400, 'unsafe_url', `unsafe workspace URL: ${check.message}`, {
     extras: {
       field: 'url',
       hint: 'Use a public http or https URL, or delivery_mode "poll"; an operator can allow private networks.',
@@ -54,8 +55,8 @@ function requireSafeUrl(url: string, checkUrl: (url: string) => UrlCheck): strin
   });
 }
 
-function urlRequired(): ApiError {
-  return new ApiError(400, 'url_required', 'url is required for push-mode workspaces', {
+function urlRequired(): HttpError {
+  return new HttpError(400, 'url_required', 'url is required for push-mode workspaces', {
     extras: { field: 'url' },
   });
 }

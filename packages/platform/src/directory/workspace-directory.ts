@@ -1,11 +1,11 @@
 import type { PlatformContext } from '../context.ts';
 import type { PreparedQuery, Queryable } from '../database/platform-database.ts';
 import type { NewWorkspaceRow, WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 
 /**
- * The rows of workspaces, read and written by every room above. Inside a transaction its `trx` is the last
- * argument; without one a query runs on its own.
+ * The rows of workspaces, for all other modules. Inside a transaction its `trx` is the last argument; without one a
+ * query runs on its own.
  */
 export class WorkspaceDirectory {
   readonly #query: Queryable;
@@ -72,7 +72,7 @@ export class WorkspaceDirectory {
     return numUpdatedRows > 0n;
   }
 
-  /** Deletes rows for good; what refers to them is deleted with them. */
+  /** Deletes rows permanently, with everything that refers to them. */
   async delete(ids: readonly string[], db: Queryable): Promise<void> {
     await db.deleteFrom('workspaces').where('id', 'in', ids).execute();
   }
@@ -88,7 +88,7 @@ export class WorkspaceDirectory {
     return numUpdatedRows > 0n;
   }
 
-  /** Ids of the external workspaces whose agents count as alive. */
+  /** Ids of the external workspaces that are online or degraded. */
   async listLiveIds(): Promise<string[]> {
     const rows = await this.#query
       .selectFrom('workspaces')
@@ -99,7 +99,7 @@ export class WorkspaceDirectory {
     return rows.map((row) => row.id);
   }
 
-  /** Turns a live workspace offline; false when it was not alive any more. */
+  /** Marks an online or degraded workspace as offline; false when it was neither. */
   async markOffline(id: string, updatedAt: string, db: Queryable): Promise<boolean> {
     const { numUpdatedRows } = await db
       .updateTable('workspaces')
@@ -127,13 +127,13 @@ export function requireAlive(row: WorkspaceRow | undefined): WorkspaceRow {
   return row;
 }
 
-export function workspaceNotFound(): ApiError {
-  return new ApiError(404, 'workspace_not_found', 'workspace not found');
+export function workspaceNotFound(): HttpError {
+  return new HttpError(404, 'workspace_not_found', 'workspace not found');
 }
 
-/** 410, so that callers fail at once instead of trying again. */
-export function workspaceRemoved(id: string, removedAt: string | null): ApiError {
-  return new ApiError(410, 'workspace_removed', 'workspace removed', {
+/** 410, so that callers do not retry. */
+export function workspaceRemoved(id: string, removedAt: string | null): HttpError {
+  return new HttpError(410, 'workspace_removed', 'workspace removed', {
     extras: {
       id,
       removed_at: removedAt,

@@ -7,7 +7,7 @@ import type {
 } from '@molecule-ai/protocol';
 import type { WorkspaceRow } from '../database/schema.ts';
 
-/** A row of `GET /workspaces` (wire contract 3.2). */
+/** A row of `GET /workspaces`. */
 export function toListRow(row: WorkspaceRow): WorkspaceListRow {
   return {
     ...sharedFields(row),
@@ -19,7 +19,7 @@ export function toListRow(row: WorkspaceRow): WorkspaceListRow {
   };
 }
 
-/** The answer of `GET /workspaces/:id` (wire contract 3.3). */
+/** The response of `GET /workspaces/:id`. */
 export function toDetail(row: WorkspaceRow): WorkspaceDetail {
   return {
     ...sharedFields(row),
@@ -28,7 +28,7 @@ export function toDetail(row: WorkspaceRow): WorkspaceDetail {
   };
 }
 
-/** The stored card as it is sent; null when the agent has not shown one. */
+/** The stored card; null when the agent has sent none. */
 export function cardOf(row: Pick<WorkspaceRow, 'agent_card'>): AgentCard | null {
   return row.agent_card === null ? null : (JSON.parse(row.agent_card) as AgentCard);
 }

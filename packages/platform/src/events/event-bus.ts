@@ -1,6 +1,6 @@
 import type { PlatformEventName } from '@molecule-ai/protocol';
 
-/** What travels on the bus: enough to wake somebody who then reads the rows. Never a body. */
+/** A notification of a stored event. A subscriber reads the rows; a body is never included. */
 export interface BusNotice {
   readonly seq: number;
   readonly type: PlatformEventName;
@@ -8,8 +8,8 @@ export interface BusNotice {
 }
 
 /**
- * Tells the parts of the platform that something is now durable. In one process this one is enough;
- * with several processes on Postgres the same port is served by LISTEN/NOTIFY.
+ * Notifies subscribers after the commit. `subscribe` returns an unsubscribe function. With several processes on
+ * Postgres, LISTEN/NOTIFY can implement the same interface.
  */
 export interface EventBus {
   publish(notice: BusNotice): void;

@@ -10,7 +10,7 @@ let database: PlatformDatabase;
 afterEach(() => database.close());
 
 describe('the event log', () => {
-  it('forgets old traffic and keeps what changed', async () => {
+  it('deletes old traffic and keeps changes of workspaces', async () => {
     const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'normal' });
     database = await PlatformDatabase.open(dialect);
     const db = database.query;

@@ -10,15 +10,15 @@ import type { EventBus } from './event-bus.ts';
 export interface NewEvent {
   readonly type: PlatformEventName;
   readonly workspaceId: string | null;
-  /** The activity row that the event is about; what the event says is read from it. */
+  /** The activity row of the event, which takes the place of a payload. */
   readonly activitySeq?: number;
-  /** What an event about something else says. */
+  /** The payload of an event without an activity row. */
   readonly payload?: Readonly<Record<string, unknown>>;
 }
 
 /**
  * The event log and outbox: each event is a row written in the transaction of the change it describes, and is
- * published on the bus once that transaction is durable.
+ * published on the bus after the commit.
  */
 export class EventLog {
   readonly #bus: EventBus;
@@ -48,7 +48,7 @@ export class EventLog {
   }
 }
 
-/** Events of traffic, as opposed to changes of workspaces; they are not kept for ever. */
+/** Events of traffic, as opposed to changes of workspaces; only these are deleted. */
 const TRAFFIC_EVENTS = ['TASK_UPDATED', 'ACTIVITY_LOGGED', 'AGENT_MESSAGE', 'A2A_RESPONSE'] as const;
 
 const PRUNE_EVERY_MS = 60 * 60_000;
@@ -82,7 +82,7 @@ export class EventRetention {
     return this.#tasks.stop();
   }
 
-  /** Deletes in batches, so that other writers get their turn. */
+  /** Deletes in batches, so that other transactions can run in between. */
   async prune(): Promise<void> {
     const before = timestamp(this.#clock, -this.#retentionDays * DAY_MS);
     let pruned = BATCH;

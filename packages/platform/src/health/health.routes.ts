@@ -2,21 +2,21 @@ import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
 import type { PlatformContext } from '../context.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import { mount } from '../http/mount.ts';
 
-/** `/health`: the process responds. `/ready`: it can also work, so send it traffic. */
+/** `/health`: the process runs. `/ready`: its database can be used as well. */
 export function mountHealthRoutes(app: FastifyInstance, context: PlatformContext): void {
   mount(app, routes.health, () => ({ status: 'ok' }));
 
   mount(app, routes.ready, async () => {
     if (context.shutdown.aborted) {
-      throw new ApiError(503, 'shutting_down', 'the platform is shutting down');
+      throw new HttpError(503, 'shutting_down', 'the platform is shutting down');
     }
     try {
       await sql`select 1`.execute(context.database.query);
     } catch (cause) {
-      throw new ApiError(503, 'platform_unavailable', 'the database does not answer', { cause });
+      throw new HttpError(503, 'platform_unavailable', 'the database does not respond', { cause });
     }
     return { status: 'ready', checks: { database: 'ok' } };
   });

@@ -1,29 +1,29 @@
 import type { PlatformContext } from '../context.ts';
 import type { Queryable } from '../database/platform-database.ts';
 
-/** A workspace's place in the tree; a root has no parent. */
-export interface FamilyMember {
+/** The position of a workspace in the hierarchy; a root has no parent. */
+export interface HierarchyNode {
   readonly id: string;
   readonly parentId: string | null;
 }
 
-/** How far up the tree is read; in a deeper one, those further apart count as unrelated. */
+/** Maximum number of ancestors that are read; workspaces further apart count as unrelated. */
 const MAX_DEPTH = 32;
 
 /**
- * The tree of workspaces and who may talk to whom. Inside a transaction its `trx` is the last argument. Whether a
- * workspace is paused or removed makes no difference unless it says so.
+ * The hierarchy of workspaces and who may communicate. Inside a transaction its `trx` is the last argument. Paused and
+ * removed workspaces are included unless a method excludes them.
  */
 export class HierarchyService {
   readonly #query: Queryable;
-  readonly #ancestorsMayTalk: boolean;
+  readonly #ancestorsMayCommunicate: boolean;
 
   constructor({ database, settings }: Pick<PlatformContext, 'database' | 'settings'>) {
     this.#query = database.query;
-    this.#ancestorsMayTalk = settings.hierarchy === 'ancestors';
+    this.#ancestorsMayCommunicate = settings.hierarchy === 'ancestors';
   }
 
-  /** Whether the caller may reach the target. False when one of them is unknown. */
+  /** Whether the caller may send to the target. False when one of them is unknown. */
   async canCommunicate(callerId: string, targetId: string, db: Queryable = this.#query): Promise<boolean> {
     const members = await this.#members([callerId, targetId], db);
     const caller = members.get(callerId);
@@ -31,22 +31,22 @@ export class HierarchyService {
     return caller !== undefined && target !== undefined && (await this.areRelated(caller, target, db));
   }
 
-  /** The same for two whose places were read before. */
+  /** The same for two positions that were read before. */
   async areRelated(
-    caller: FamilyMember,
-    target: FamilyMember,
+    caller: HierarchyNode,
+    target: HierarchyNode,
     db: Queryable = this.#query,
   ): Promise<boolean> {
     if (areDirectRelatives(caller, target)) return true;
-    if (!this.#ancestorsMayTalk) return false;
+    if (!this.#ancestorsMayCommunicate) return false;
     const isAbove = async (lower: string, upper: string) =>
       (await this.ancestors(lower, db)).some((member) => member.id === upper);
     return (await isAbove(caller.id, target.id)) || (await isAbove(target.id, caller.id));
   }
 
   /** The workspaces above this one, nearest first, at most 32. */
-  async ancestors(id: string, db: Queryable = this.#query): Promise<FamilyMember[]> {
-    const above: FamilyMember[] = [];
+  async ancestors(id: string, db: Queryable = this.#query): Promise<HierarchyNode[]> {
+    const above: HierarchyNode[] = [];
     let member = (await this.#members([id], db)).get(id);
     while (member?.parentId != null && above.length < MAX_DEPTH) {
       const parentId: string = member.parentId;
@@ -71,26 +71,26 @@ export class HierarchyService {
   /** Ids of everything below, removed ones too, nearest first. */
   async descendantIds(rootId: string, db: Queryable = this.#query): Promise<string[]> {
     const rows = await db
-      .withRecursive('family(id, depth)', (query) =>
+      .withRecursive('subtree(id, depth)', (query) =>
         query
           .selectFrom('workspaces')
           .select((eb) => ['workspaces.id', eb.lit(1).as('depth')])
           .where('workspaces.parent_id', '=', rootId)
           .unionAll(
             query
-              .selectFrom('family')
-              .innerJoin('workspaces', 'workspaces.parent_id', 'family.id')
-              .select((eb) => ['workspaces.id', eb('family.depth', '+', eb.lit(1)).as('depth')]),
+              .selectFrom('subtree')
+              .innerJoin('workspaces', 'workspaces.parent_id', 'subtree.id')
+              .select((eb) => ['workspaces.id', eb('subtree.depth', '+', eb.lit(1)).as('depth')]),
           ),
       )
-      .selectFrom('family')
+      .selectFrom('subtree')
       .select(['id', 'depth'])
       .orderBy('depth')
       .execute();
     return rows.map((row) => row.id);
   }
 
-  async #members(ids: readonly string[], db: Queryable): Promise<Map<string, FamilyMember>> {
+  async #members(ids: readonly string[], db: Queryable): Promise<Map<string, HierarchyNode>> {
     const rows = await db
       .selectFrom('workspaces')
       .select(['id', 'parent_id'])
@@ -101,7 +101,7 @@ export class HierarchyService {
 }
 
 /** The same workspace, siblings, parent and child, and two roots. */
-function areDirectRelatives(caller: FamilyMember, target: FamilyMember): boolean {
+function areDirectRelatives(caller: HierarchyNode, target: HierarchyNode): boolean {
   if (caller.id === target.id) return true;
   if (caller.parentId === target.parentId) return true;
   return caller.parentId === target.id || target.parentId === caller.id;

@@ -1,6 +1,6 @@
 import type { RouteAccess } from '@molecule-ai/protocol';
 import type { FastifyRequest } from 'fastify';
-import { ApiError } from './api-error.ts';
+import { HttpError } from './http-error.ts';
 import type { Caller, Identity, Principal, RemovedHolder } from './principal.ts';
 
 /** The principals that a route with this access accepts. */
@@ -12,16 +12,16 @@ export type CallerOf<Access extends RouteAccess> = Access extends 'anonymous' | 
       ? Extract<Principal, { kind: 'operator' }>
       : Caller;
 
-/** A request as far as access depends on it. */
+/** The parts of a request that decide access. */
 type AccessRequest = Pick<FastifyRequest, 'identity' | 'headers'>;
 
 const CALLER_HEADERS = ['x-workspace-id', 'x-source-workspace-id'] as const;
 
 /**
  * Refuses a request whose credential the access of its route does not accept. The token of a removed workspace is
- * left to {@link requireWorkspaceOfPath}, because routes give its holder different errors.
+ * checked by {@link requireWorkspaceOfPath}, because routes return different errors for it.
  *
- * @throws ApiError 401 without an accepted credential, 403 for caller headers that contradict it.
+ * @throws HttpError 401 without an accepted credential, 403 for caller headers that contradict it.
  */
 export function requireCredential(access: RouteAccess, { identity, headers }: AccessRequest): void {
   if (access === 'anonymous') return;
@@ -38,7 +38,7 @@ export function requireWorkspaceOfPath(
   access: RouteAccess,
   identity: Identity,
   workspaceId: string | undefined,
-  removedError?: (holder: RemovedHolder) => ApiError | undefined,
+  removedError?: (holder: RemovedHolder) => HttpError | undefined,
 ): void {
   if (access === 'anonymous' || access === 'operator' || access === 'claim') return;
   if (identity.kind === 'removed') throw removedError?.(identity) ?? removedCredential(identity);
@@ -59,21 +59,21 @@ export function requireWorkspace(caller: Caller, workspaceId: string | undefined
 }
 
 /**
- * Refuses requests of other organisations once `MOLECULE_ORG_ID` is set: with 404, so that nothing is said about
- * this one.
+ * Refuses requests of other organisations when `MOLECULE_ORG_ID` is set: with 404, which reveals nothing about this
+ * one.
  */
 export function requireOrg({ headers }: Pick<FastifyRequest, 'headers'>, orgId: string | null): void {
   if (orgId === null) return;
   const named = headers['x-molecule-org-id'];
   if (typeof named === 'string' && named.trim().toLowerCase() === orgId.toLowerCase()) return;
-  throw new ApiError(404, 'org_mismatch', 'not found', {
+  throw new HttpError(404, 'org_mismatch', 'not found', {
     extras: { hint: 'Send X-Molecule-Org-Id with the id of this organisation.' },
   });
 }
 
-/** 401 for the holder of a token whose workspace was removed; clients end on it. */
-export function removedCredential(holder: RemovedHolder): ApiError {
-  return new ApiError(401, 'workspace_removed', 'workspace removed', {
+/** 401 for the token of a removed workspace; clients stop on it. */
+export function removedCredential(holder: RemovedHolder): HttpError {
+  return new HttpError(401, 'workspace_removed', 'workspace removed', {
     extras: {
       deleted: true,
       workspace_id: holder.workspaceId,
@@ -96,7 +96,7 @@ function requireCaller(identity: Exclude<Identity, RemovedHolder>): Caller {
 }
 
 /**
- * The caller headers must name the token's own workspace. An operator has no workspace, so for one they need only
+ * The caller headers must name the workspace of the token. An operator has no workspace, so the headers only have to
  * agree with each other.
  */
 function checkCallerHeaders(headers: AccessRequest['headers'], identity: Identity): void {
@@ -107,17 +107,17 @@ function checkCallerHeaders(headers: AccessRequest['headers'], identity: Identit
   const expected = identity.kind === 'workspace' ? identity.workspaceId : named[0]?.id;
   const wrong = named.find(({ id }) => id !== expected);
   if (wrong === undefined) return;
-  throw new ApiError(403, 'caller_mismatch', 'invalid caller ID', {
-    extras: { field: wrong.name, hint: 'The caller is taken from the bearer token; leave the header out.' },
+  throw new HttpError(403, 'caller_mismatch', 'invalid caller ID', {
+    extras: { field: wrong.name, hint: 'The caller is taken from the bearer token; omit the header.' },
   });
 }
 
-function missingCredentials(message: string): ApiError {
-  return new ApiError(401, 'missing_credentials', message, {
+function missingCredentials(message: string): HttpError {
+  return new HttpError(401, 'missing_credentials', message, {
     extras: { hint: 'Send Authorization: Bearer <token>.' },
   });
 }
 
-function invalidCredentials(message: string, hint?: string): ApiError {
-  return new ApiError(401, 'invalid_credentials', message, hint === undefined ? {} : { extras: { hint } });
+function invalidCredentials(message: string, hint?: string): HttpError {
+  return new HttpError(401, 'invalid_credentials', message, hint === undefined ? {} : { extras: { hint } });
 }

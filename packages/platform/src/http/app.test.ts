@@ -10,7 +10,7 @@ afterAll(() => running.platform.close());
 const UNKNOWN_ID = '11111111-2222-4333-8444-555555555555';
 
 describe('bodies', () => {
-  it('are JSON whatever the content type says, or none where none is needed', async () => {
+  it('are JSON with any content type, or missing where none is needed', async () => {
     for (const headers of [
       {},
       { 'content-type': 'text/plain' },
@@ -69,7 +69,7 @@ describe('paths', () => {
     expect(wrongMethod.body.hint).toContain('GET');
   });
 
-  it('take ids in any letter case and refuse what is no UUID', async () => {
+  it('take ids in any letter case and refuse what is not a UUID', async () => {
     const { id } = await running.create();
     expect((await running.call('GET', `/workspaces/${id.toUpperCase()}`)).body.id).toBe(id);
     for (const path of ['/workspaces/ws_1', '/workspaces/1/state', '/workspaces/ws_1/tokens']) {
@@ -90,7 +90,7 @@ describe('paths', () => {
 });
 
 describe('headers', () => {
-  it('protect every answer', async () => {
+  it('protect every response', async () => {
     const { headers } = await running.call('GET', '/health', { token: null });
     expect(headers['x-content-type-options']).toBe('nosniff');
     expect(headers['x-frame-options']).toBe('DENY');
@@ -99,7 +99,7 @@ describe('headers', () => {
     expect(headers['access-control-allow-origin']).toBeUndefined();
   });
 
-  it('never refuse an Origin (wire contract 10.3, vector 25)', async () => {
+  it('never refuse an Origin', async () => {
     for (const origin of ['my-agent/1.0', 'https://elsewhere.example.com', 'null']) {
       expect((await running.call('GET', '/workspaces', { headers: { origin } })).status).toBe(200);
     }
@@ -107,7 +107,7 @@ describe('headers', () => {
 });
 
 describe('credentials', () => {
-  it('are needed everywhere but where decision 8 says', async () => {
+  it('are needed everywhere except on the anonymous routes', async () => {
     expect((await running.call('GET', '/health', { token: null })).status).toBe(200);
     expect((await running.call('GET', '/ready', { token: null })).status).toBe(200);
     const { id } = await running.create();
@@ -148,7 +148,7 @@ describe('credentials', () => {
     expect(padded.status).toBe(200);
   });
 
-  it('of a workspace open neither operator routes nor other workspaces', async () => {
+  it('of a workspace give access to neither operator routes nor other workspaces', async () => {
     const [mine, other] = [await running.create(), await running.create()];
     const answers = [
       await running.call('GET', '/workspaces', { token: mine.token }),
@@ -165,7 +165,7 @@ describe('credentials', () => {
     }
   });
 
-  it('are held against the caller headers (decision 6)', async () => {
+  it('are compared with the caller headers', async () => {
     const { id, token } = await running.create();
     const state = (headers: Record<string, string>) =>
       running.call('GET', `/workspaces/${id}/state`, { token, headers });

@@ -5,17 +5,16 @@ import { findRoute, type KnownRoute, routes } from '@molecule-ai/protocol';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import { requireOrg } from './access.ts';
-import { ApiError, toApiError } from './api-error.ts';
 import type { Authenticator } from './authenticator.ts';
 import { checkContract } from './contract-check.ts';
+import { HttpError, toHttpError } from './http-error.ts';
 import { CONNECTION_LIMITS, limitRate } from './limits.ts';
 import { acceptOnlyJson } from './parse.ts';
 import { setResponseHeaders } from './response-headers.ts';
 
 /**
- * The HTTP side of the platform without any route: JSON in and out, errors in one shape, callers identified,
- * limits applied. Order: CORS → shutting down → organisation → identity → rate limit → what `mount` does: access →
- * body → handler.
+ * The HTTP server without routes: JSON bodies, one error shape, identification of callers, limits. Order: CORS →
+ * shutdown → organisation → identity → rate limit → `mount`: access → body → handler.
  */
 export async function createApp(
   context: PlatformContext,
@@ -60,16 +59,16 @@ export async function createApp(
     const { method, url: route } = request.routeOptions;
     const durationMs = Math.round(reply.elapsedTime);
     const fields = { requestId: request.id, method: String(method ?? request.method), route, durationMs };
-    logger.debug({ ...fields, status: reply.statusCode }, 'Answered a request.');
+    logger.debug({ ...fields, status: reply.statusCode }, 'Request completed.');
   });
 
   app.setErrorHandler((error, request, reply) => {
-    const answer = toApiError(error, (reason) => context.database.isUnavailable(reason));
-    if (answer.status >= 500) {
-      const fields = { requestId: request.id, code: answer.code, route: request.routeOptions.url };
-      logger.error({ ...fields, reason: describeCause(answer) }, 'A request failed.');
+    const httpError = toHttpError(error, (reason) => context.database.isUnavailable(reason));
+    if (httpError.status >= 500) {
+      const fields = { requestId: request.id, code: httpError.code, route: request.routeOptions.url };
+      logger.error({ ...fields, reason: describeCause(httpError) }, 'Request failed.');
     }
-    return sendError(answer, reply);
+    return sendError(httpError, reply);
   });
   const limitUnknown = settings.rateLimit === null ? {} : { preHandler: app.rateLimit() };
   app.setNotFoundHandler(limitUnknown, (request: FastifyRequest, reply: FastifyReply) => {
@@ -81,42 +80,43 @@ export async function createApp(
         ? 'Check the platform URL and the path.'
         : `This path has ${methods.join(', ')}, not ${request.method}.`;
     const headers = methods.length === 0 ? {} : { allow: methods.join(', ') };
-    return sendError(new ApiError(404, 'not_found', 'not found', { extras: { hint }, headers }), reply);
+    return sendError(new HttpError(404, 'not_found', 'not found', { extras: { hint }, headers }), reply);
   });
   app.addHook('onReady', async () => {
     const absent = Object.values<KnownRoute>(routes).filter((route) => !mounted.has(route));
     const names = absent.map(({ name }) => name).join(', ');
-    logger.debug({ routes: names }, 'Routes of the contract that this platform does not serve.');
+    logger.debug({ routes: names }, 'Routes of the contract that this platform does not serve');
   });
   return app;
 }
 
-/** Health and readiness answer load balancers that know no organisation, also while everything else fails. */
+/** Health and readiness are for load balancers: without an organisation, and also during the shutdown. */
 function isProbe({ routeOptions }: FastifyRequest): boolean {
   return routeOptions.url === routes.health.path || routeOptions.url === routes.ready.path;
 }
 
 function sendError(error: unknown, reply: FastifyReply): FastifyReply {
-  const answer = toApiError(error);
-  const body = answer.status < 500 ? answer.toBody() : { ...answer.toBody(), request_id: reply.request.id };
+  const httpError = toHttpError(error);
+  const body =
+    httpError.status < 500 ? httpError.toBody() : { ...httpError.toBody(), request_id: reply.request.id };
   return reply
-    .code(answer.status)
-    .headers({ ...answer.headers })
+    .code(httpError.status)
+    .headers({ ...httpError.headers })
     .send(body);
 }
 
-function shuttingDown(): ApiError {
-  return new ApiError(503, 'shutting_down', 'the platform is shutting down — retry shortly', {
+function shuttingDown(): HttpError {
+  return new HttpError(503, 'shutting_down', 'the platform is shutting down — retry shortly', {
     headers: { connection: 'close', 'retry-after': '1' },
   });
 }
 
-function describeCause(error: ApiError): string {
+function describeCause(error: HttpError): string {
   const cause = error.cause ?? error;
   return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }
 
-/** Answers what is not even HTTP, or did not arrive in time. */
+/** Responds to what is not HTTP, or did not arrive in time. */
 function refuseOnSocket(socket: Socket): void {
   if (!socket.writable) return void socket.destroy();
   const body = JSON.stringify({ error: 'invalid request', code: 'invalid_request' });

@@ -9,7 +9,7 @@ export const SESSION_COOKIE = 'molecule_session';
 
 const BEARER = 'Bearer ';
 
-/** Finds out who makes a request. Throws only when the credential store cannot be read. */
+/** Identifies the caller of a request. Throws only when the credential store cannot be read. */
 export interface Authenticator {
   identify(request: FastifyRequest): Promise<{ identity: Identity; limitKey: string }>;
   /** Constant-time comparison with the operator key. */
@@ -70,7 +70,7 @@ function known(identity: Identity, credentialHash: string): { identity: Identity
   return { identity, limitKey: `credential:${credentialHash}` };
 }
 
-/** Lower-case hex SHA-256, the only form in which a token or a session is kept. */
+/** Lower-case hex SHA-256, the only form in which a token or a session is stored. */
 export function sha256Hex(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }

@@ -6,8 +6,8 @@ const PORT = 8080;
 const decide = (headers: IncomingHttpHeaders, remoteAddress: string | undefined = '127.0.0.1') =>
   isDevOperator({ remoteAddress, headers: { host: `localhost:${PORT}`, ...headers }, port: PORT });
 
-describe('the operator of dev mode (decision 2)', () => {
-  it('is whoever asks from this machine without a credential', () => {
+describe('the operator of dev mode', () => {
+  it('is a request from this machine without a credential', () => {
     expect(decide({})).toBe(true);
     expect(decide({}, '::1')).toBe(true);
     expect(decide({}, '::ffff:127.0.0.1')).toBe(true);
@@ -16,12 +16,12 @@ describe('the operator of dev mode (decision 2)', () => {
     expect(decide({ host: 'LocalHost:8080' })).toBe(true);
   });
 
-  it('is nobody with a credential, whatever it is', () => {
+  it('is not a request with any credential', () => {
     expect(decide({ authorization: 'Bearer x' })).toBe(false);
     expect(decide({ authorization: '' })).toBe(false);
   });
 
-  it('is nobody from another machine', () => {
+  it('is not a request from another machine', () => {
     expect(decide({}, '192.168.1.7')).toBe(false);
     expect(decide({}, '::ffff:10.0.0.1')).toBe(false);
     expect(isDevOperator({ remoteAddress: undefined, headers: { host: 'localhost:8080' }, port: PORT })).toBe(
@@ -36,7 +36,7 @@ describe('the operator of dev mode (decision 2)', () => {
     'localhost:80',
     'localhost.evil.com:8080',
     '',
-  ])('is nobody who addresses %s, as a rebound name does', (host) => expect(decide({ host })).toBe(false));
+  ])('is not a request to %s, as after DNS rebinding', (host) => expect(decide({ host })).toBe(false));
 
   it.each([
     'forwarded',
@@ -46,14 +46,14 @@ describe('the operator of dev mode (decision 2)', () => {
     'via',
     'cf-ray',
     'cf-connecting-ip',
-  ])('is nobody who comes through a tunnel (%s)', (name) => expect(decide({ [name]: 'x' })).toBe(false));
+  ])('is not a request through a tunnel (%s)', (name) => expect(decide({ [name]: 'x' })).toBe(false));
 
-  it('is nobody who speaks for a workspace', () => {
+  it('is not a request with a caller header', () => {
     expect(decide({ 'x-workspace-id': 'a' })).toBe(false);
     expect(decide({ 'x-source-workspace-id': 'a' })).toBe(false);
   });
 
-  it('is nobody behind a page of another site', () => {
+  it('is not a request from a page of another site', () => {
     expect(decide({ 'sec-fetch-site': 'none' })).toBe(true);
     expect(decide({ 'sec-fetch-site': 'same-origin' })).toBe(true);
     expect(decide({ 'sec-fetch-site': 'same-site' })).toBe(false);
@@ -66,7 +66,7 @@ describe('the operator of dev mode (decision 2)', () => {
     expect(decide({ origin: 'http://localhost:8080', 'sec-fetch-site': 'cross-site' })).toBe(false);
   });
 
-  it('takes free text in Origin for what it is (wire contract 8, row 15)', () => {
+  it('ignores free text in Origin', () => {
     expect(decide({ origin: 'my-agent/1.0' })).toBe(true);
   });
 });

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** A request as the dev rule sees it: the socket, the headers and the port we listen on. */
+/** The parts of a request that decide: the remote address, the headers and the local port. */
 export interface DevRequest {
   readonly remoteAddress: string | undefined;
   readonly headers: IncomingHttpHeaders;
@@ -11,8 +11,8 @@ const LOCAL_NAMES = ['localhost', '127.0.0.1', '[::1]'];
 const TUNNEL_HEADER = /^(?:forwarded$|x-forwarded-|via$|cf-)/;
 
 /**
- * Whether a request without `Authorization` is the operator in dev mode: only from this machine, addressed
- * to this machine, not through a tunnel, not in a workspace's name, and not by somebody else's web page.
+ * Whether a request without `Authorization` counts as the operator in dev mode: only from this machine, addressed
+ * to this machine, not through a tunnel, not for a workspace, and not from another site's web page.
  */
 export function isDevOperator({ remoteAddress, headers, port }: DevRequest): boolean {
   if (headers.authorization !== undefined) return false;
@@ -27,21 +27,21 @@ export function isDevOperator({ remoteAddress, headers, port }: DevRequest): boo
   return !isForeignPage(headers, (origin) => ownHosts.some((host) => origin === `http://${host}`));
 }
 
-/** The `Host` values that mean this machine; the port may be left out only when it is HTTP's own. */
+/** The `Host` values of this machine; the port may be missing only when it is 80. */
 function localHosts(port: number): string[] {
   const withPort = LOCAL_NAMES.map((name) => `${name}:${port}`);
   return port === 80 ? [...withPort, ...LOCAL_NAMES] : withPort;
 }
 
-/** True for 127.0.0.0/8, `::1` and the IPv4 ones written as IPv6. */
+/** True for 127.0.0.0/8, `::1` and IPv4-mapped loopback addresses. */
 function isLoopbackAddress(address: string | undefined): boolean {
   return address !== undefined && /^(?:::1|(?:::ffff:)?127\.\d+\.\d+\.\d+)$/i.test(address);
 }
 
 /**
- * True when a browser page that is not ours made the request. Only credentials that a browser adds by itself
- * (the session cookie, the dev operator) need this; a bearer never does. `null` is what browsers
- * write for a page without an origin, so it counts as foreign; free text such as `my-agent/1.0` does not.
+ * True when a browser page of another site made the request. Only credentials that a browser adds automatically
+ * (the session cookie, the dev operator) need this check; a bearer does not. Browsers send `null` for a page without
+ * an origin, so it counts as foreign; free text such as `my-agent/1.0` does not.
  */
 export function isForeignPage(headers: IncomingHttpHeaders, isOurs: (origin: string) => boolean): boolean {
   const origin = headers.origin;

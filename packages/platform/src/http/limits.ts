@@ -1,12 +1,12 @@
 import { BODY_LIMITS } from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
-import { ApiError } from './api-error.ts';
+import { HttpError } from './http-error.ts';
 
 const RATE_WINDOW_MS = 60_000;
-/** How many callers the limiter remembers; the least recently seen one is forgotten first. */
+/** Number of callers that the limiter stores; the least recently used one is removed first. */
 const RATE_LIMIT_ENTRIES = 20_000;
 
-/** Sizes and times that bound each connection (wire contract 9, ✗35). */
+/** Limits of each connection; times in milliseconds. See docs/contract/limits.md#time-limits. */
 export const CONNECTION_LIMITS = {
   bodyLimit: BODY_LIMITS.json,
   requestTimeout: 30_000,
@@ -14,7 +14,7 @@ export const CONNECTION_LIMITS = {
   http: { headersTimeout: 15_000, connectionsCheckingInterval: 5_000 },
 } satisfies FastifyServerOptions & { http: object };
 
-/** Counts requests by known credential, else by address, so that one proxy's callers do not share a bucket (✗19). */
+/** Counts requests by known credential, else by address, so that callers behind one proxy do not share a limit. */
 export async function limitRate(app: FastifyInstance, perMinute: number | null): Promise<void> {
   if (perMinute === null) return;
   await app.register(import('@fastify/rate-limit'), {
@@ -24,7 +24,7 @@ export async function limitRate(app: FastifyInstance, perMinute: number | null):
     keyGenerator: (request) => request.limitKey,
     errorResponseBuilder: (_request, { ttl }) => {
       const seconds = Math.max(1, Math.ceil(ttl / 1_000));
-      return new ApiError(429, 'rate_limited', 'rate limit exceeded', {
+      return new HttpError(429, 'rate_limited', 'rate limit exceeded', {
         extras: { retry_after: seconds },
         headers: { 'retry-after': String(seconds) },
       });

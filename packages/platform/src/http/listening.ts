@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { PlatformSettings } from '../options/platform-settings.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 
-/** Starts to listen; answers the URL that this machine reaches it by. */
+/** Starts to listen; returns the URL under which this machine reaches the platform. */
 export async function listen(app: FastifyInstance, settings: PlatformSettings): Promise<string> {
   const { host, port } = settings;
   try {
@@ -15,7 +15,7 @@ export async function listen(app: FastifyInstance, settings: PlatformSettings): 
   return `http://${reachableName(host)}:${boundPort}`;
 }
 
-/** Ends the app: requests in flight may finish within the time, then their connections are cut. */
+/** Closes the app: requests in flight may finish within `timeoutMs`, then their connections are closed. */
 export async function closeApp(app: FastifyInstance, timeoutMs: number): Promise<void> {
   const timer = setTimeout(() => app.server.closeAllConnections(), timeoutMs);
   try {
@@ -25,23 +25,30 @@ export async function closeApp(app: FastifyInstance, timeoutMs: number): Promise
   }
 }
 
-/** A wildcard address is listened on but not asked for. */
+/** A wildcard address is for listening only, so the loopback address takes its place. */
 function reachableName(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
   return host.includes(':') ? `[${host}]` : host;
 }
 
+const UNUSABLE: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EADDRNOTAVAIL: 'not an address of this machine',
+  ENOTFOUND: 'unknown host',
+};
+
 function toStartError(cause: unknown, host: string, port: number): unknown {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (code === 'EADDRINUSE') {
     return new PlatformStartError('port_in_use', `Port ${port} of ${host} is in use.`, {
-      hint: 'Stop what listens there, or choose another port with port (PORT, --port); 0 picks a free one.',
+      hint: 'Stop the process that uses it, or choose another port with port (PORT, --port); 0 picks a free one.',
       cause,
     });
   }
-  if (code === 'EADDRNOTAVAIL' || code === 'EACCES' || code === 'ENOTFOUND') {
-    return new PlatformStartError('address_unusable', `${host}:${port} cannot be listened on (${code}).`, {
+  const reason = typeof code === 'string' ? UNUSABLE[code] : undefined;
+  if (reason !== undefined) {
+    return new PlatformStartError('address_unusable', `Cannot listen on ${host}:${port}: ${reason}.`, {
       hint: 'Choose another host or port (HOST, PORT, --host, --port).',
       cause,
     });

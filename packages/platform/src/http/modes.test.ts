@@ -31,7 +31,7 @@ describe('dev mode', () => {
 });
 
 describe('the rate limit', () => {
-  it('counts each token by itself (wire contract 10.3, vector 24)', async () => {
+  it('counts each token separately', async () => {
     const { call, create } = await start({ rateLimit: 5 });
     const busy = await create();
     const calm = await create();
@@ -54,8 +54,8 @@ describe('the rate limit', () => {
   });
 });
 
-describe('an organisation id (decision 27)', () => {
-  it('is asked of every request but the probes', async () => {
+describe('an organisation id', () => {
+  it('is required in every request but the probes', async () => {
     const { call } = await start({ orgId: 'org-1' });
     expect((await call('GET', '/health', { token: null })).status).toBe(200);
     for (const headers of [{}, { 'x-molecule-org-id': 'org-2' }]) {
@@ -71,7 +71,7 @@ describe('an organisation id (decision 27)', () => {
 });
 
 describe('CORS', () => {
-  it('lets listed pages in and says nothing to others', async () => {
+  it('allows listed origins only', async () => {
     const { call } = await start({ corsOrigins: ['http://localhost:3000'] });
     const preflight = (origin: string) =>
       call('OPTIONS', '/workspaces', {
@@ -87,7 +87,7 @@ describe('CORS', () => {
   });
 });
 
-describe('sessions (decision 8)', () => {
+describe('sessions', () => {
   const cookieOf = (setCookie: string | string[] | undefined) => String(setCookie).split(';')[0] ?? '';
 
   it('exchange the operator key for a strict cookie, until signed out', async () => {

@@ -9,23 +9,23 @@ import type {
 } from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type CallerOf, requireCredential, requireWorkspaceOfPath } from './access.ts';
-import type { ApiError } from './api-error.ts';
+import type { HttpError } from './http-error.ts';
 import { lastValues, parseBody, parseQuery, parseWorkspaceId, type QueryValues } from './parse.ts';
 import type { RemovedHolder } from './principal.ts';
 
-/** One request as the handler of its route gets it: access enforced, everything parsed. */
+/** One request for the handler of its route: access enforced, everything parsed. */
 export interface Incoming<R extends KnownRoute, Query = RouteQuery<R>, Body = RouteRequest<R>> {
-  /** Workspace ids in lower case, every other parameter as it came. */
+  /** Workspace ids in lower case, every other parameter unchanged. */
   readonly params: RouteParams<R>;
   readonly query: Query;
   readonly body: Body;
   readonly caller: CallerOf<R['access']>;
   readonly request: FastifyRequest;
-  /** For headers, cookies, and whether the client is still there; the body is what the handler returns. */
+  /** For headers, cookies and the connection; the handler returns the body. */
   readonly reply: FastifyReply;
 }
 
-/** A response with another status than the usual one of its route. */
+/** A response with another status than the default one of its route. */
 export class StatusResponse<Status extends number, Body> {
   readonly status: Status;
   readonly body: Body;
@@ -36,28 +36,28 @@ export class StatusResponse<Status extends number, Body> {
   }
 }
 
-/** The status of a plain return: 200 where the route has it, else its only one. */
-type UsualStatus<R extends KnownRoute> = 200 extends RouteStatus<R> ? 200 : RouteStatus<R>;
+/** The status of a plain return value: 200 where the route has it, else its only one. */
+type DefaultStatus<R extends KnownRoute> = 200 extends RouteStatus<R> ? 200 : RouteStatus<R>;
 
-/** What a handler returns: the body of the usual status, or another declared status with its body. */
+/** What a handler returns: the body of the default status, or another declared status with its body. */
 export type Result<R extends KnownRoute> =
-  | RouteResponse<R, UsualStatus<R>>
+  | RouteResponse<R, DefaultStatus<R>>
   | {
-      [Status in Exclude<RouteStatus<R>, UsualStatus<R>> & number]: StatusResponse<
+      [Status in Exclude<RouteStatus<R>, DefaultStatus<R>> & number]: StatusResponse<
         Status,
         RouteResponse<R, Status>
       >;
-    }[Exclude<RouteStatus<R>, UsualStatus<R>> & number];
+    }[Exclude<RouteStatus<R>, DefaultStatus<R>> & number];
 
 export interface MountOptions<R extends KnownRoute, Query, Body> {
-  /** Reads the query instead of the schema of the route; a parameter given twice comes with its last value. */
+  /** Parses the query instead of the schema of the route; a repeated parameter has its last value. */
   readonly query?: (values: QueryValues) => Query;
-  /** Reads the JSON body instead of the schema of the route. */
+  /** Parses the JSON body instead of the schema of the route. */
   readonly body?: (json: unknown) => Body;
-  /** Begins the message of a 400 for a wrong body. */
+  /** Prefix of the message of a 400 for an invalid body. */
   readonly bodyError?: string;
-  /** What the old token of a removed workspace gets instead of a 401. */
-  readonly removedError?: (holder: RemovedHolder, params: RouteParams<R>) => ApiError | undefined;
+  /** The error for the old token of a removed workspace, instead of a 401. */
+  readonly removedError?: (holder: RemovedHolder, params: RouteParams<R>) => HttpError | undefined;
 }
 
 type Handler<R extends KnownRoute, Query, Body> = (
@@ -66,7 +66,7 @@ type Handler<R extends KnownRoute, Query, Body> = (
 
 /**
  * Serves a route of the table. Before the body is read, the access is enforced and the workspace ids of the path are
- * checked; then query and body are parsed, and what the handler returns is the response.
+ * validated; then query and body are parsed, and the handler returns the response.
  */
 export function mount<R extends KnownRoute>(
   app: FastifyInstance,
@@ -85,7 +85,7 @@ export function mount<R extends KnownRoute>(
   ...rest: [Handler<R, unknown, unknown>] | [MountOptions<R, unknown, unknown>, Handler<R, unknown, unknown>]
 ): void {
   const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
-  const usualStatus = 200 in route.responses ? 200 : Number(Object.keys(route.responses)[0]);
+  const defaultStatus = 200 in route.responses ? 200 : Number(Object.keys(route.responses)[0]);
   const workspaceParams = [...route.path.matchAll(/:(id|workspaceId)\b/g)].map(([, name]) => String(name));
   const readQuery = options.query ?? queryReader(route);
   const readBody = options.body ?? bodyReader(route, options.bodyError);
@@ -112,7 +112,7 @@ export function mount<R extends KnownRoute>(
         reply,
       });
       const hasStatus = result instanceof StatusResponse;
-      reply.code(hasStatus ? result.status : usualStatus);
+      reply.code(hasStatus ? result.status : defaultStatus);
       return hasStatus ? result.body : result;
     },
   });

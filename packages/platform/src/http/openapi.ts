@@ -16,7 +16,7 @@ import { mount } from './mount.ts';
 // A static import of this module loads all of Node's own fetch.
 const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
-/** `GET /openapi.json`: made from the mounted routes on the first request. */
+/** `GET /openapi.json`: generated from the mounted routes on the first request. */
 export function mountOpenApiRoute(app: FastifyInstance, publicUrl: () => string): void {
   let document: OpenApiDocument | undefined;
   mount(app, routes.openapi, () => {
@@ -106,7 +106,7 @@ function describeSuccess(route: Route, schemas: Schemas): JsonObject {
   return Object.fromEntries(entries);
 }
 
-/** The codes of a route by their usual status; a few codes also come with another one, hence the default. */
+/** The codes of a route by their usual status; a few codes also have another one, hence the default. */
 function describeErrors({ errors }: Route, schemas: Schemas): JsonObject {
   const content = describeBody(ErrorBody, 'output', schemas);
   const described: Record<string, JsonObject> = { default: { description: 'Any other error.', content } };
@@ -141,7 +141,7 @@ function toJsonSchema(wire: Wire, io: 'input' | 'output'): JsonObject {
   const schema = z.toJSONSchema(wire.strict, {
     io,
     override: ({ jsonSchema }) => {
-      // A strict object refuses unknown keys when we write; those who read must not.
+      // A strict object rejects unknown keys; a reader of the document must ignore them.
       if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
     },
   });

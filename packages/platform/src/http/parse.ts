@@ -1,11 +1,11 @@
 import type { Wire, WireType } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
-import { ApiError } from './api-error.ts';
+import { HttpError } from './http-error.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** The body in the shape of `wire`, read tolerantly; 400 naming the first wrong field. No body counts as `{}`. */
+/** Parses the body tolerantly; 400 naming the first invalid field. A missing body is treated as `{}`. */
 export function parseBody<W extends Wire>(wire: W, body: unknown, message?: string): WireType<W> {
   return parseWith(wire, body === undefined ? {} : body, message);
 }
@@ -13,7 +13,7 @@ export function parseBody<W extends Wire>(wire: W, body: unknown, message?: stri
 /** The parameters of a query by name. */
 export type QueryValues = Readonly<Record<string, string | undefined>>;
 
-/** The query with one value a parameter; one given twice counts with its last value. */
+/** The query with one value for each parameter, the last one of a repeated parameter. */
 export function lastValues(query: unknown): QueryValues {
   const entries = Object.entries(query as Readonly<Record<string, string | string[] | undefined>>);
   return Object.fromEntries(
@@ -21,7 +21,7 @@ export function lastValues(query: unknown): QueryValues {
   );
 }
 
-/** The query in the shape of `wire`; 400 naming the first wrong parameter. */
+/** Parses the query tolerantly; 400 naming the first invalid parameter. */
 export function parseQuery<W extends Wire>(wire: W, values: QueryValues): WireType<W> {
   return parseWith(wire, values, undefined);
 }
@@ -32,26 +32,26 @@ function parseWith<W extends Wire>(wire: W, value: unknown, message: string | un
   throw invalidRequest(parsed.error, message);
 }
 
-function invalidRequest(error: z.ZodError, message: string | undefined): ApiError {
+function invalidRequest(error: z.ZodError, message: string | undefined): HttpError {
   const issues = error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
   const [first] = issues;
   const field = first?.path ?? '';
   const text = message ?? (field === '' ? 'invalid request body' : `invalid ${field}`);
-  return new ApiError(400, 'invalid_request', `${text}: ${first?.message ?? 'wrong form'}`, {
+  return new HttpError(400, 'invalid_request', `${text}: ${first?.message ?? 'wrong form'}`, {
     extras: { field, issues },
   });
 }
 
-/** The id in lower case, whatever case it came in; 400 when it is no UUID. */
+/** The id in lower case; 400 when it is not a UUID. */
 export function parseWorkspaceId(text: string | undefined, field: string): string {
   const id = (text ?? '').trim().toLowerCase();
   if (UUID.test(id)) return id;
-  throw new ApiError(400, 'invalid_workspace_id', 'invalid workspace ID', { extras: { field } });
+  throw new HttpError(400, 'invalid_workspace_id', 'invalid workspace ID', { extras: { field } });
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** Reads each body as JSON whatever its Content-Type says; no bytes mean no body. */
+/** Parses each body as JSON, whatever its Content-Type; an empty one means no body. */
 export function acceptOnlyJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) =>
@@ -64,7 +64,7 @@ function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(decoder.decode(body));
   } catch (cause) {
-    throw new ApiError(400, 'invalid_json', 'invalid JSON', {
+    throw new HttpError(400, 'invalid_json', 'invalid JSON', {
       cause,
       extras: { hint: 'The body must be one JSON value in UTF-8.' },
     });

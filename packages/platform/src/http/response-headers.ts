@@ -26,7 +26,7 @@ const HELMET: HelmetOptions = {
   referrerPolicy: { policy: 'strict-origin-when-cross-origin' },
 };
 
-/** Helmet's headers for these options: worked out once, because they are the same for every response. */
+/** Helmet's headers for these options: computed once, because they are the same for every response. */
 function helmetHeaders(): Record<string, string> {
   const headers: Record<string, string> = {};
   const response = {
@@ -39,7 +39,7 @@ function helmetHeaders(): Record<string, string> {
   return headers;
 }
 
-/** Security headers on every answer, CORS for the listed origins only. No request is refused for its `Origin`. */
+/** Security headers on every response, CORS for the listed origins only. No request is refused for its `Origin`. */
 export async function setResponseHeaders(
   app: FastifyInstance,
   corsOrigins: readonly string[],

@@ -9,10 +9,9 @@ export interface LivenessMonitorOptions
 }
 
 /**
- * Turns workspaces offline whose agents have sent neither a register nor a heartbeat for the whole window. Silence
- * is measured on the monotonic clock from the moment a sign of life was received, so a wall clock that jumps turns
- * nobody offline. What was received before this process started is unknown; those agents get one whole window
- * from the start.
+ * Marks workspaces as offline whose agents have sent neither a register nor a heartbeat within the window. The time is
+ * measured on the monotonic clock, so a change of the wall clock has no effect. What was received before this process
+ * started is unknown; for those agents the window begins at the start.
  */
 export class LivenessMonitor {
   readonly #options: LivenessMonitorOptions;
@@ -26,12 +25,12 @@ export class LivenessMonitor {
     this.#startedAt = options.clock.monotonic();
   }
 
-  /** A register or a heartbeat of the workspace has just been stored. */
+  /** Records that a register or heartbeat of the workspace was stored. */
   seen(workspaceId: string): void {
     this.#lastSeen.set(workspaceId, this.#options.clock.monotonic());
   }
 
-  /** These workspaces are no longer watched: removed or paused. */
+  /** Stops monitoring workspaces that were removed or paused. */
   forget(workspaceIds: readonly string[]): void {
     for (const id of workspaceIds) this.#lastSeen.delete(id);
   }
@@ -42,7 +41,7 @@ export class LivenessMonitor {
     this.#tasks.every('find silent agents', settings.livenessSweepEveryMs, () => this.#sweep());
   }
 
-  /** Ends the sweeps and waits for one that is under way. */
+  /** Stops the sweeps and waits for a running one. */
   stop(): Promise<void> {
     return this.#tasks.stop();
   }

@@ -26,7 +26,7 @@ const statusOf = async ({ call }: RunningPlatform, id: string) =>
 const beat = ({ call }: RunningPlatform, { id, token }: { id: string; token: string }) =>
   call('POST', '/registry/heartbeat', { token, body: { workspace_id: id } });
 
-/** Lets the clock run as sweeps do, so that each one is finished before the next is due. */
+/** Advances the clock in steps of a sweep, so that each sweep ends before the next is due. */
 async function pass(running: RunningPlatform, clock: ManualClock, ms: number): Promise<void> {
   for (let passed = 0; passed < ms; passed += 1_000) {
     clock.advance(1_000);
@@ -34,8 +34,8 @@ async function pass(running: RunningPlatform, clock: ManualClock, ms: number): P
   }
 }
 
-describe('an agent that goes quiet (decision 5)', () => {
-  it('is offline after 90 s, and online with its next heartbeat (vector 7)', async () => {
+describe('a silent agent', () => {
+  it('is offline after 90 s, and online with its next heartbeat', async () => {
     const clock = new ManualClock();
     const running = await start(clock);
     const quiet = await running.join();
@@ -50,7 +50,7 @@ describe('an agent that goes quiet (decision 5)', () => {
     expect((await beat(running, quiet)).body.workspace_status).toBe('online');
   });
 
-  it('is proven alive by register and heartbeat only', async () => {
+  it('counts as alive by register and heartbeat only', async () => {
     const clock = new ManualClock();
     const running = await start(clock);
     const reader = await running.join();
@@ -61,7 +61,7 @@ describe('an agent that goes quiet (decision 5)', () => {
     expect(await statusOf(running, reader.id)).toBe('offline');
   });
 
-  it('is not looked at while paused or before its first sign of life', async () => {
+  it('is not monitored while paused or before its first register or heartbeat', async () => {
     const clock = new ManualClock();
     const running = await start(clock);
     const paused = await running.join();
@@ -85,7 +85,7 @@ describe('an agent that goes quiet (decision 5)', () => {
     expect(await statusOf(running, agent.id)).toBe('offline');
   });
 
-  it('has one window of grace after the platform was restarted', async () => {
+  it('has a whole window after a restart of the platform', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'molecule-liveness-'));
     folders.push(folder);
     const before = await start(new ManualClock(), folder);

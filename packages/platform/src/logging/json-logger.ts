@@ -1,14 +1,14 @@
 import { pino, stdTimeFunctions } from 'pino';
 import type { PlatformLogger } from './logger.ts';
 
-/** From the most to the fewest lines. */
+/** From the most to the least verbose. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface JsonLoggerOptions {
   /** Nothing below this level is written. @default 'info' */
   readonly level?: LogLevel | undefined;
-  /** Takes one line, its line feed included. */
+  /** Writes one line, which includes its line feed. */
   readonly write: (line: string) => void;
 }
 

@@ -2,17 +2,18 @@ import type { QueuedResponse } from '@molecule-ai/protocol';
 import type { WorkspaceRow } from '../database/schema.ts';
 import type { MessageRow } from './message.store.ts';
 
-/** Seconds a caller may be held at most (`X-Timeout`). */
+/** Maximum of `X-Timeout`, in seconds. */
 export const MAX_HOLD_SECONDS = 300;
 
 const RETRY_DELAYS_MS = [1_000, 4_000, 16_000, 64_000] as const;
 const RETRY_JITTER = 0.25;
-/** No retry waits longer; a time further away was written before the clock was set back. */
+/** Maximum delay of a retry; a later time was stored before the clock was set back. */
 export const LONGEST_RETRY_MS = 64_000 * (1 + RETRY_JITTER);
 
 /**
- * What becomes of a message for this target now (wire contract 4): `push` posts it to the agent, `wait` keeps it
- * for the agent's next feed read and holds the caller for an answer, `store` keeps it and lets the caller go.
+ * How a new message is delivered: `push` posts it to the agent, `wait` stores it for the agent's next feed read and
+ * holds the call for an answer, `store` stores it and returns 202 at once. See
+ * docs/contract/messages.md#delivery-by-state-of-the-target.
  */
 export type DeliveryPlan = 'push' | 'wait' | 'store';
 
@@ -35,12 +36,12 @@ export function planDelivery(
   return mayBeAnswered ? 'wait' : 'store';
 }
 
-/** Whether the caller of a message is held for its answer: only where one can come soon. */
+/** Whether the call is held for the answer: only when it can arrive soon. */
 export function isHeld(plan: DeliveryPlan, message: { readonly expectsAnswer: boolean }): boolean {
   return plan !== 'store' && message.expectsAnswer;
 }
 
-/** Whether messages are posted to this workspace at the moment. */
+/** Whether messages can be posted to this workspace now. */
 export function canPush(target: DeliveryTarget): target is DeliveryTarget & { url: string } {
   return target.delivery_mode === 'push' && target.url !== null && target.url !== '' && isPresent(target);
 }
@@ -50,15 +51,15 @@ function isPresent(target: DeliveryTarget): boolean {
 }
 
 /**
- * Milliseconds until the next attempt after `attempts` failed ones: 1, 4, 16, then 64 s, each ±25 %
- * (decision 18). `random` is from 0 to 1.
+ * Milliseconds until the next attempt after `attempts` failed ones: 1, 4, 16, then 64 s, each ±25 %. `random` is from
+ * 0 to 1.
  */
-export function retryDelayMs(attempts: number, random: number): number {
+export function pushRetryDelayMs(attempts: number, random: number): number {
   const base = RETRY_DELAYS_MS[Math.min(attempts, RETRY_DELAYS_MS.length) - 1] ?? RETRY_DELAYS_MS[0];
   return Math.round(base * (1 + RETRY_JITTER * (2 * random - 1)));
 }
 
-/** The 202 body of a message that has no answer yet (wire contract 8, row 35). */
+/** The 202 body of a message that has no answer yet. */
 export function queuedResponse(
   message: Pick<MessageRow, 'id' | 'message_id'>,
   target: DeliveryTarget,

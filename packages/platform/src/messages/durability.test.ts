@@ -52,7 +52,7 @@ const send = (running: RunningPlatform, from: Member, to: Member, messageId: str
     headers: { 'x-timeout': timeout },
   });
 
-const look = async (running: RunningPlatform, from: Member, messageId: string) =>
+const getStatus = async (running: RunningPlatform, from: Member, messageId: string) =>
   (await running.call('GET', `/workspaces/${from.id}/messages/${messageId}`, { token: from.token })).body;
 
 const unacknowledged = async (running: RunningPlatform, of: Member) =>
@@ -61,7 +61,7 @@ const unacknowledged = async (running: RunningPlatform, of: Member) =>
 const beat = (running: RunningPlatform, of: Member) =>
   running.call('POST', '/registry/heartbeat', { token: of.token, body: { workspace_id: of.id } });
 
-describe('a platform that dies during a push', () => {
+describe('a platform that stops during a push', () => {
   it('pushes the message again after its restart, with the same message id', async () => {
     const dataDir = folder();
     const agent = await serve((call) => {
@@ -77,7 +77,7 @@ describe('a platform that dies during a push', () => {
     const second = await start({ memory: false, dataDir });
     await agent.called(2);
     const answered = await eventually(async () => {
-      const found = await look(second, asker, messageId);
+      const found = await getStatus(second, asker, messageId);
       return found.state === 'answered' ? found : undefined;
     });
     expect(answered.answer.result.text).toContain('second time');
@@ -86,8 +86,8 @@ describe('a platform that dies during a push', () => {
   });
 });
 
-describe('what waits for an agent', () => {
-  it('is kept while it is paused, and delivered in order once it is back', async () => {
+describe('a queued message', () => {
+  it('is kept while its agent is paused, and delivered in order after the resume', async () => {
     const running = await start();
     const agent = await serve((call) => answerText(call, 'ok'));
     const asker = await running.join({ name: 'asker' });
@@ -100,7 +100,7 @@ describe('what waits for an agent', () => {
         body: { held: true },
       });
     }
-    expect(await look(running, asker, ids[0] ?? '')).toMatchObject({
+    expect(await getStatus(running, asker, ids[0] ?? '')).toMatchObject({
       state: 'queued',
       held: true,
       attempts: 0,
@@ -117,7 +117,7 @@ describe('what waits for an agent', () => {
     expect(rows.map((row: { in_reply_to: string }) => row.in_reply_to)).toEqual(ids);
   });
 
-  it('is kept while nobody has registered, and drained up to max_concurrent_tasks at a time', async () => {
+  it('is kept until the first register, and drained up to max_concurrent_tasks at a time', async () => {
     const running = await start();
     let underWay = 0;
     let most = 0;
@@ -139,7 +139,7 @@ describe('what waits for an agent', () => {
     expect(most).toBeLessThanOrEqual(2);
   });
 
-  it('appears on the feed when it turns to polling', async () => {
+  it('appears on the feed when its agent changes to polling', async () => {
     const running = await start();
     const asker = await running.join({ name: 'asker' });
     const target = await running.create({ name: 'target', url: 'http://127.0.0.1:1/rpc' });
@@ -152,7 +152,7 @@ describe('what waits for an agent', () => {
     ]);
   });
 
-  it('fails when it is removed, and its sender sees that', async () => {
+  it('fails when its target is removed, and its sender gets the failure', async () => {
     const running = await start();
     const asker = await running.join({ name: 'asker' });
     const target = await running.join({ name: 'target' });
@@ -166,7 +166,7 @@ describe('what waits for an agent', () => {
       status: 410,
       body: { code: 'workspace_removed', message_id: heldId },
     });
-    expect(await look(running, asker, messageId)).toMatchObject({
+    expect(await getStatus(running, asker, messageId)).toMatchObject({
       state: 'failed',
       error: { code: 'workspace_removed' },
     });
@@ -177,7 +177,7 @@ describe('what waits for an agent', () => {
 });
 
 describe('an agent that stays unreachable', () => {
-  it('costs its message all attempts, then the message is a dead letter its sender hears of', async () => {
+  it('uses all attempts; then the message is a dead letter and its sender is notified', async () => {
     const clock = new ManualClock();
     const running = await start({ clock });
     const agent = await serve(({ response }) => answerJson(response, {}, 503));
@@ -186,7 +186,7 @@ describe('an agent that stays unreachable', () => {
     const messageId = newId();
     expect((await send(running, asker, target, messageId, '25')).status).toBe(202);
     const attempts = (count: number) => async () => {
-      const found = await look(running, asker, messageId);
+      const found = await getStatus(running, asker, messageId);
       return found.attempts === count && agent.calls.length === count && found.state === 'queued';
     };
     for (const [count, delay] of [1_250, 5_000, 20_000].entries()) {
@@ -200,7 +200,7 @@ describe('an agent that stays unreachable', () => {
       clock.advance(20_000);
     }
     const failed = await eventually(async () => {
-      const found = await look(running, asker, messageId);
+      const found = await getStatus(running, asker, messageId);
       return found.state === 'failed' ? found : undefined;
     });
     expect(failed).toMatchObject({
@@ -217,7 +217,7 @@ describe('an agent that stays unreachable', () => {
     });
   });
 
-  it('keeps its messages when it has gone silent, until it is back', async () => {
+  it('keeps its messages without heartbeats, until it is back', async () => {
     const clock = new ManualClock();
     const running = await start({ clock, maxAttempts: 1, livenessStaleAfterMs: 90_000 });
     let isUp = false;
@@ -229,14 +229,14 @@ describe('an agent that stays unreachable', () => {
     const messageId = newId();
     expect((await send(running, asker, target, messageId)).status).toBe(202);
     await agent.called(1);
-    await eventually(async () => (await look(running, asker, messageId)).attempts === 0);
+    await eventually(async () => (await getStatus(running, asker, messageId)).attempts === 0);
     clock.advance(90_000);
     await eventually(
       async () => (await running.call('GET', `/workspaces/${target.id}`)).body.status === 'offline',
     );
     isUp = true;
     await beat(running, target);
-    await eventually(async () => (await look(running, asker, messageId)).state === 'answered');
+    await eventually(async () => (await getStatus(running, asker, messageId)).state === 'answered');
   });
 
   it('has a name that resolves to a private address: the connection is refused, the message stays', async () => {
@@ -250,13 +250,13 @@ describe('an agent that stays unreachable', () => {
     const target = await running.join({ name: 'target', url });
     const messageId = newId();
     expect((await send(running, asker, target, messageId, '10')).status).toBe(202);
-    expect(await look(running, asker, messageId)).toMatchObject({ state: 'queued', attempts: 1 });
+    expect(await getStatus(running, asker, messageId)).toMatchObject({ state: 'queued', attempts: 1 });
     expect(agent.calls).toHaveLength(0);
   });
 });
 
 describe('a lease', () => {
-  it('is renewed while the push is under way, so that nobody else takes the message', async () => {
+  it('is renewed during the push, so that no other process takes the message', async () => {
     const clock = new ManualClock();
     const running = await start({ clock, leaseMs: 3_000, drainEveryMs: 1_000 });
     const agent = await serve(() => {});
@@ -267,7 +267,7 @@ describe('a lease', () => {
     const call = await agent.called(1);
     for (let passed = 0; passed < 12; passed += 1) {
       clock.advance(1_000);
-      await look(running, asker, messageId);
+      await getStatus(running, asker, messageId);
     }
     answerText(call, 'took its time');
     expect((await held).status).toBe(200);
@@ -276,7 +276,7 @@ describe('a lease', () => {
 });
 
 describe('stopping', () => {
-  it('lets held callers go with 202 and keeps what is under way', async () => {
+  it('responds to held callers with 202 and keeps their messages', async () => {
     const dataDir = folder();
     const first = await start({ memory: false, dataDir });
     const asker = await first.join({ name: 'asker' });
@@ -291,6 +291,6 @@ describe('stopping', () => {
     expect((await held).status).toBe(202);
     expect(await reading).toMatchObject({ status: 200, body: [] });
     const second = await start({ memory: false, dataDir });
-    expect(await look(second, asker, messageId)).toMatchObject({ state: 'queued' });
+    expect(await getStatus(second, asker, messageId)).toMatchObject({ state: 'queued' });
   });
 });

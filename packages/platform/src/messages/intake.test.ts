@@ -6,7 +6,7 @@ let running: RunningPlatform;
 let asker: { id: string; token: string };
 let poller: { id: string; token: string };
 beforeAll(async () => {
-  running = await startPlatform({ contractCheck: 'answers', inboxLimit: 5 });
+  running = await startPlatform({ contractCheck: 'responses', inboxLimit: 5 });
   asker = await running.join({ name: 'asker' });
   poller = await running.join({ name: 'poller' });
 });
@@ -32,24 +32,24 @@ describe('who may send', () => {
     expect((await post(path, say('x', 'w3'), { 'x-workspace-id': cousin.id })).body.code).toBe(
       'caller_mismatch',
     );
-    const nobody = '/workspaces/11111111-2222-4333-8444-555555555555/a2a';
-    expect(await post(nobody, say('x', 'w4'))).toMatchObject({
+    const unknown = '/workspaces/11111111-2222-4333-8444-555555555555/a2a';
+    expect(await post(unknown, say('x', 'w4'))).toMatchObject({
       status: 403,
       body: { code: 'access_denied' },
     });
-    expect(await post(nobody, say('x', 'w5'), {}, running.platform.operatorKey)).toMatchObject({
+    expect(await post(unknown, say('x', 'w5'), {}, running.platform.operatorKey)).toMatchObject({
       status: 404,
     });
     expect(await rowsOf(cousin.id)).toEqual([]);
   });
 
-  it('is taken from the token, whichever header says so', async () => {
+  it('is decided by the token, not by a header', async () => {
     await post(`/workspaces/${poller.id}/a2a`, say('x', 'named'), { 'x-source-workspace-id': asker.id });
     expect((await rowsOf(poller.id))[0]).toMatchObject({ message_id: 'named', source_id: asker.id });
     await running.call('POST', `/workspaces/${poller.id}/activity/ack`, { body: { up_to: 1_000_000 } });
   });
 
-  it('is stopped by a spent budget of the target', async () => {
+  it('is refused when the budget of the target is spent', async () => {
     const spender = await running.join({ name: 'spender', budget_limit: 5 });
     const early = await post(`/workspaces/${spender.id}/a2a`, say('early', 'w5'));
     expect(early.status).toBe(202);
@@ -91,7 +91,7 @@ describe('bodies', () => {
     ['a message alone', { message: { role: 'user', parts: [{ kind: 'text', text: 'hi' }] } }],
     ['a text alone', { message: 'hi' }],
     ['params with parts', { method: 'message/send', params: { parts: [{ kind: 'text', text: 'hi' }] } }],
-  ])('of %s are understood and completed', async (_name, body) => {
+  ])('of %s are accepted and completed', async (_name, body) => {
     const answer = await post(self(), body);
     expect(answer.status).toBe(202);
     const [row] = await rowsOf(asker.id);
@@ -117,14 +117,14 @@ describe('bodies', () => {
     expect(await post(self(), body)).toMatchObject({ status: 400, body: { code } });
   });
 
-  it('with an impossible X-Timeout are 400', async () => {
+  it('with an invalid X-Timeout are 400', async () => {
     for (const timeout of ['301', '-1', 'soon', '1.5']) {
       const answer = await post(self(), say('x', 'w9'), { 'x-timeout': timeout });
       expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request', field: 'X-Timeout' } });
     }
   });
 
-  it('on /a2a name their target in a header, the query, the metadata, or mean oneself', async () => {
+  it('on /a2a name their target in a header, the query or the metadata; without one the caller is the target', async () => {
     const body = { parts: [{ text: 'x' }] };
     const targeted = {
       method: 'message/send',
@@ -153,7 +153,7 @@ describe('bodies', () => {
   });
 });
 
-describe('the same message again', () => {
+describe('a repeated message', () => {
   const path = () => `/workspaces/${poller.id}/a2a`;
 
   it('is one row and one answer, also at the same moment', async () => {
@@ -173,8 +173,8 @@ describe('the same message again', () => {
     const first = post(path(), say('both', 'joined'), { 'x-timeout': '30' });
     await eventually(async () => (await rowsOf(poller.id))[0]?.message_id === 'joined');
     const second = post(path(), { ...say('both', 'joined'), id: 'another-id' }, { 'x-timeout': '30' });
-    const look = `/workspaces/${asker.id}/messages/joined`;
-    await eventually(async () => (await running.call('GET', look)).status === 200);
+    const statusPath = `/workspaces/${asker.id}/messages/joined`;
+    await eventually(async () => (await running.call('GET', statusPath)).status === 200);
     await post(
       `/workspaces/${asker.id}/a2a`,
       say('for both', 'r1', { in_reply_to: 'joined' }),
@@ -188,7 +188,7 @@ describe('the same message again', () => {
 });
 
 describe('a full inbox', () => {
-  it('is 429 until the agent acknowledges; answers still get through', async () => {
+  it('is 429 until the agent acknowledges; answers are still accepted', async () => {
     const target = await running.join({ name: 'busy' });
     const path = `/workspaces/${target.id}/a2a`;
     for (let n = 0; n < 5; n += 1) expect((await post(path, say('x', `full-${n}`))).status).toBe(202);

@@ -29,7 +29,7 @@ const options = (dataDir: string) => ({
   allowAgentNetworks: ['127.0.0.0/8'],
 });
 
-/** A platform in a process of its own, which can be killed as a machine kills it. */
+/** A platform in a separate process, which can be killed. */
 async function startInChild(dataDir: string): Promise<{ running: RunningPlatform; child: ChildProcess }> {
   const entry = new URL('../index.ts', import.meta.url).href;
   const script = `
@@ -46,8 +46,8 @@ async function startInChild(dataDir: string): Promise<{ running: RunningPlatform
   return { running: drive(platform), child };
 }
 
-describe('a platform killed in the middle of a push', () => {
-  it('had stored what it accepted, and pushes it again right after the restart', async () => {
+describe('a platform killed during a push', () => {
+  it('has stored the accepted message, and pushes it again right after the restart', async () => {
     const dataDir = folder();
     const agent = await startAgent((call) => {
       if (agent.calls.length > 1) answerText(call, 'after all');
@@ -82,7 +82,7 @@ describe('a platform killed in the middle of a push', () => {
 });
 
 describe('a lease of another machine', () => {
-  it('is left alone until it runs out', async () => {
+  it('is valid until it expires', async () => {
     const dataDir = folder();
     const agent = await startAgent((call) => answerText(call, 'mine now'));
     cleanUps.push(() => agent.close());

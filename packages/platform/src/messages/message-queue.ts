@@ -7,30 +7,30 @@ import type { WorkspaceRow } from '../database/schema.ts';
 import { canPush } from './delivery.rules.ts';
 import type { MessageRow } from './message.store.ts';
 
-/** A message for the feed of its target, which is also the queue of its deliveries. */
+/** A new message for the feed of its target, which is also its delivery queue. */
 export interface NewMessage {
   /** The calling workspace; null for people and operators. */
   readonly callerId: string | null;
   readonly target: WorkspaceRow;
   readonly view: MessageView;
   readonly messageId: string;
-  /** The message id that it answers; `''` for none. */
+  /** The id of the message that it answers; `''` for none. */
   readonly inReplyTo: string;
   readonly bodyHash: string;
   readonly summary: string;
-  /** Given when the push starts right after the commit; else the message waits for its turn. */
+  /** Present when the push starts right after the commit; otherwise the message is queued. */
   readonly lease?: { readonly owner: string; readonly until: string } | undefined;
-  /** Whether the caller has to receive the outcome. */
+  /** Whether the outcome must be delivered to the caller. */
   readonly outcomeExpected: boolean;
-  /** For the answer to another message: the row id of that message, and what failed if it is a failure. */
+  /** For the outcome of another message: the row id of that message, and the error text if it failed. */
   readonly answersId?: string;
   readonly failure?: string | undefined;
 }
 
-/** Called after the commit; `pushable` is whether the target could be pushed to at that moment. */
+/** Called after the commit; `pushable`: messages can be posted to the target. */
 export type QueueListener = (change: { readonly targetId: string; readonly pushable: boolean }) => void;
 
-/** The one way into the delivery queue. Whoever delivers subscribes to its changes. */
+/** Adds messages to the delivery queue and notifies the push scheduler. */
 export class MessageQueue {
   readonly #activity: ActivityService;
   readonly #listeners: QueueListener[] = [];
@@ -43,7 +43,7 @@ export class MessageQueue {
     this.#listeners.push(listener);
   }
 
-  /** Stores a message; undefined when its caller has used the message id before. */
+  /** Stores a message; undefined when the caller has already used its message id. */
   async enqueue(unit: UnitOfWork, message: NewMessage): Promise<MessageRow | undefined> {
     const { callerId, target, view, lease } = message;
     const row = await this.#activity.record(unit, {
@@ -79,8 +79,8 @@ export class MessageQueue {
     return row as MessageRow | undefined;
   }
 
-  /** Remembers a reply that goes to a held call and to no feed, so that a repeat of it is recognised. */
-  async remember(
+  /** Records a reply that is returned to a held call and added to no feed, so that a repeat of it is recognised. */
+  async recordReply(
     unit: UnitOfWork,
     reply: Pick<NewMessage, 'messageId' | 'bodyHash'> & {
       readonly callerId: string;
@@ -104,8 +104,8 @@ export class MessageQueue {
 }
 
 /**
- * Hex SHA-256 of what makes a message the same message: its target, method and params, in any order of keys.
- * The JSON-RPC id is left out, because a repeated call may carry a new one.
+ * Hex SHA-256 of target, method and params, independent of the order of keys; identifies a repeat. The JSON-RPC id is
+ * not included, because a repeated call may have a new one.
  */
 export function hashMessage(targetId: string, envelope: JsonObject): string {
   const { method, params } = envelope;
@@ -113,7 +113,7 @@ export function hashMessage(targetId: string, envelope: JsonObject): string {
   return createHash('sha256').update(JSON.stringify(same)).digest('hex');
 }
 
-/** The same JSON with the keys of each object in one order; depth is bounded by whoever read the body. */
+/** The same JSON with sorted keys. The depth was limited when the body was validated. */
 function canonical(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return ['list', ...value.map(canonical)];
   if (!isJsonObject(value)) return value;

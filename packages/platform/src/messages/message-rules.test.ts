@@ -4,10 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { wrapAnswerMessage } from '../activity/activity-row.rules.ts';
 import { cutText } from '../activity/text-summary.rules.ts';
 import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
-import { canPush, isHeld, planDelivery, retryDelayMs } from './delivery.rules.ts';
+import { canPush, isHeld, planDelivery, pushRetryDelayMs } from './delivery.rules.ts';
 import { hashMessage } from './message-queue.ts';
-import { underRequestId, wrapAnswer } from './outcome/outcome.rules.ts';
-import { isLeftBehind, newLeaseOwner } from './push/lease-owner.ts';
+import { withRequestId, wrapAnswer } from './outcome/outcome.rules.ts';
+import { isAbandoned, newLeaseOwner } from './push/lease-owner.ts';
 
 const target = {
   id: 't',
@@ -43,7 +43,10 @@ describe('the plan for a message', () => {
 
 describe('retries', () => {
   it('come after 1, 4, 16 and 64 s, each ±25 %', () => {
-    const bounds = [1, 2, 3, 4, 9].map((attempts) => [retryDelayMs(attempts, 0), retryDelayMs(attempts, 1)]);
+    const bounds = [1, 2, 3, 4, 9].map((attempts) => [
+      pushRetryDelayMs(attempts, 0),
+      pushRetryDelayMs(attempts, 1),
+    ]);
     expect(bounds).toEqual([
       [750, 1_250],
       [3_000, 5_000],
@@ -55,7 +58,7 @@ describe('retries', () => {
 });
 
 describe('a normalised message', () => {
-  it('expects no answer when it is one or an agent says it by itself', () => {
+  it('expects no answer when it is one or has the role agent', () => {
     const read = (message: Record<string, unknown>, params = {}) =>
       normaliseMessage(
         { method: 'message/send', params: { message: { parts: [{ text: 'x' }], ...message }, ...params } },
@@ -73,7 +76,7 @@ describe('a normalised message', () => {
     });
   });
 
-  it('keeps parts and unknown keys as they came', () => {
+  it('keeps parts and unknown keys unchanged', () => {
     const message = {
       role: 'user',
       messageId: 'm',
@@ -127,7 +130,7 @@ describe('wrapping', () => {
     );
   });
 
-  it('of a message that brings an answer gives params.result', () => {
+  it('of a message with an answer sets params.result', () => {
     const envelope = {
       method: 'message/send',
       params: { message: { parts: [{ text: 'a' }, { text: 'b' }] } },
@@ -138,19 +141,19 @@ describe('wrapping', () => {
     expect(wrapAnswerMessage(view, false).params).toMatchObject({ result: 'a\nb' });
   });
 
-  it('leaves errors and texts that are no object alone', () => {
+  it('does not change errors and results that are not an object', () => {
     expect(wrapAnswer({ error: { code: 1, message: 'no' } })).toEqual({ error: { code: 1, message: 'no' } });
     expect(wrapAnswer({ result: 'x' }).result).toBe('[A2A_RESULT_FROM_PEER]x[/A2A_RESULT_FROM_PEER]');
   });
 });
 
-describe('small things', () => {
-  it('answers go under the id of the request that asks', () => {
-    expect(underRequestId({ jsonrpc: '2.0', id: 1, result: 1 }, { id: 2 })).toMatchObject({ id: 2 });
-    expect(underRequestId({ text: 'bare' }, { id: 2 })).toEqual({ text: 'bare' });
+describe('other rules', () => {
+  it('an answer has the id of the request that gets it', () => {
+    expect(withRequestId({ jsonrpc: '2.0', id: 1, result: 1 }, { id: 2 })).toMatchObject({ id: 2 });
+    expect(withRequestId({ text: 'bare' }, { id: 2 })).toEqual({ text: 'bare' });
   });
 
-  it('a target is named by header, query, metadata, in that order', () => {
+  it('a target is read from header, query, metadata, in that order', () => {
     const body = { params: { metadata: { target_workspace_id: 'm' } } };
     expect(namedTarget({ header: 'h', query: 'q', body })).toBe('h');
     expect(namedTarget({ header: ' ', query: 'q', body })).toBe('q');
@@ -164,11 +167,11 @@ describe('small things', () => {
     expect(cutText('x'.repeat(1_000_000), 80)).toHaveLength(80);
   });
 
-  it('leases of dead processes of this machine are known, others are not', () => {
+  it('leases of ended processes of this machine are recognised, others are not', () => {
     const own = newLeaseOwner();
-    expect(isLeftBehind(own, own)).toBe(false);
-    expect(isLeftBehind(newLeaseOwner(), own)).toBe(true);
-    expect(isLeftBehind('another-machine:1:x', own)).toBe(false);
-    expect(isLeftBehind(own.replace(/:\d+:/, ':999999999:'), own)).toBe(true);
+    expect(isAbandoned(own, own)).toBe(false);
+    expect(isAbandoned(newLeaseOwner(), own)).toBe(true);
+    expect(isAbandoned('another-machine:1:x', own)).toBe(false);
+    expect(isAbandoned(own.replace(/:\d+:/, ':999999999:'), own)).toBe(true);
   });
 });

@@ -24,7 +24,7 @@ type ChangeValues = MessageChange & {
   readonly owner?: string;
 };
 
-/** The statements of messages. Feeds, acknowledgement and retention are the activity room's. */
+/** The SQL of messages. Feeds, acknowledgement and retention are in `activity/`. */
 export class MessageStore {
   readonly #database: PlatformDatabase;
   readonly #selectById: PreparedQuery<{ id: string }, ActivityRowRecord>;
@@ -68,12 +68,12 @@ export class MessageStore {
     return first(await this.#selectById({ id }, db));
   }
 
-  /** Finds a message by what recognises a repeat: its caller (or `canvas`) and the caller's message id. */
+  /** Finds a message by its caller (or `canvas`) and the caller's message id, which identify a repeat. */
   async findByCaller(caller: string, messageId: string, db?: Queryable): Promise<MessageRow | undefined> {
     return first(await this.#selectByCaller({ caller, messageId }, db));
   }
 
-  /** Finds the message of `caller` to `targetId` that an answer names by message id or by row id. */
+  /** Finds the message of `caller` to `targetId` that an answer refers to by message id or row id. */
   async findAnswered(
     caller: string,
     targetId: string,
@@ -83,18 +83,18 @@ export class MessageStore {
     const byMessageId = await this.findByCaller(caller, reference, db);
     if (byMessageId?.workspace_id === targetId) return byMessageId;
     const byId = await this.find(reference, db);
-    const isMeant = byId?.workspace_id === targetId && byId.caller === caller && byId.message_id !== null;
-    return isMeant ? byId : undefined;
+    const matches = byId?.workspace_id === targetId && byId.caller === caller && byId.message_id !== null;
+    return matches ? byId : undefined;
   }
 
-  /** Finds the message that is next in the order of its target. */
+  /** Finds the next message for the target. */
   async findOldestPending(targetId: string, db?: Queryable): Promise<MessageRow | undefined> {
     return first(await this.#selectOldestPending({ targetId }, db));
   }
 
   /**
-   * Writes some columns if the message is still in the state, and under the lease, in which it was read; the one
-   * statement by which a message changes its state. False when somebody else was faster.
+   * Writes some columns if the message still has the state and lease with which it was read. Every change of the state
+   * of a message goes through this statement. False when another writer was faster.
    */
   async change(message: MessageRow, change: MessageChange, db: Queryable): Promise<boolean> {
     const { id: of, delivery_state: from, lease_owner: owner } = message;
@@ -103,7 +103,7 @@ export class MessageStore {
     return numAffectedRows === 1n;
   }
 
-  /** Takes a waiting message for one push attempt; undefined when somebody else has it. */
+  /** Leases a pending message for one push attempt; undefined when another attempt has it. */
   async lease(message: MessageRow, { owner, until }: Lease, db: Queryable): Promise<MessageRow | undefined> {
     const change = {
       delivery_state: 'leased',
@@ -115,7 +115,7 @@ export class MessageStore {
     return (await this.change(message, change, db)) ? { ...message, ...change } : undefined;
   }
 
-  /** Keeps a lease while its push is under way. */
+  /** Extends the lease of a running push. */
   async renewLease(id: string, { owner, until }: Lease): Promise<void> {
     await this.#database.query
       .updateTable('activity')
@@ -126,7 +126,7 @@ export class MessageStore {
       .execute();
   }
 
-  /** Lists what is leased, in any process. */
+  /** Lists the leased messages of all processes. */
   async listLeased(): Promise<MessageRow[]> {
     const { query } = this.#database;
     const rows = await query
@@ -138,7 +138,7 @@ export class MessageStore {
     return rows as MessageRow[];
   }
 
-  /** Lists the workspaces for which something waits, due or not. */
+  /** Lists the workspaces with pending messages, due or not. */
   async listPendingTargets(): Promise<string[]> {
     const rows = await this.#database.query
       .selectFrom('activity')
@@ -150,7 +150,7 @@ export class MessageStore {
     return rows.flatMap(({ workspace_id: id }) => (id === null ? [] : [id]));
   }
 
-  /** Lists what was sent to these workspaces and is not delivered, or delivered while its caller expects an outcome. */
+  /** Lists the messages to these workspaces that are not delivered, or delivered while their caller expects an outcome. */
   async listOpen(targetIds: readonly string[], db: Queryable): Promise<MessageRow[]> {
     const rows = await db
       .selectFrom('activity')
@@ -170,7 +170,7 @@ export class MessageStore {
     return rows as MessageRow[];
   }
 
-  /** Notes that the callers of these messages have their outcomes. */
+  /** Records that the callers of these messages have received their outcomes. */
   async markReceived(ids: readonly string[]): Promise<void> {
     await this.#database.query
       .updateTable('activity')
@@ -180,8 +180,8 @@ export class MessageStore {
       .execute();
   }
 
-  /** Takes over the delivery of an outcome that its caller has not confirmed; undefined when that is done. */
-  async takeUnreceived(id: string, db: Queryable): Promise<MessageRow | undefined> {
+  /** Claims the delivery of an outcome that its caller has not confirmed; undefined when it is already claimed. */
+  async claimUnreceived(id: string, db: Queryable): Promise<MessageRow | undefined> {
     const row = await db
       .updateTable('activity')
       .set({ caller_receipt: 'received' })
@@ -192,7 +192,7 @@ export class MessageStore {
     return row as MessageRow | undefined;
   }
 
-  /** Lists the messages whose outcome was sent to a held call and never confirmed, as a killed process leaves them. */
+  /** Lists the messages whose outcome was sent to a held call and never confirmed, because the process was killed. */
   async listUnreceived(): Promise<string[]> {
     const rows = await this.#database.query
       .selectFrom('activity')
@@ -207,7 +207,7 @@ function first({ rows }: { readonly rows: readonly ActivityRowRecord[] }): Messa
   return rows[0] as MessageRow | undefined;
 }
 
-/** Waits for its agent or is being pushed; in the words of the index `activity_by_delivery`, so that planners take it. */
+/** Pending or being pushed; the exact condition of the index `activity_by_delivery`, so that the planner uses it. */
 function isUndelivered(eb: ExpressionBuilder<Database, 'activity'>): Expression<SqlBool> {
   return sql<SqlBool>`${eb.ref('delivery_state')} in ('pending', 'leased')`;
 }

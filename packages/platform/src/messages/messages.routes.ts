@@ -3,7 +3,7 @@ import { type A2aResponse, type JsonObject, type QueuedResponse, routes } from '
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import { workspaceRemoved } from '../directory/workspace-directory.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import { mount, StatusResponse } from '../http/mount.ts';
 import { parseWorkspaceId } from '../http/parse.ts';
 import type { Caller, RemovedHolder } from '../http/principal.ts';
@@ -12,9 +12,9 @@ import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rule
 import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
 import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
 import type { MessagesService, SentOutcome } from './messages.service.ts';
-import { failureToError, underRequestId, wrapAnswer } from './outcome/outcome.rules.ts';
+import { failureToError, withRequestId, wrapAnswer } from './outcome/outcome.rules.ts';
 
-/** Messages to workspaces over HTTP. */
+/** The routes of messages. */
 export function mountMessagesRoutes(
   app: FastifyInstance,
   context: PlatformContext,
@@ -22,11 +22,15 @@ export function mountMessagesRoutes(
 ): void {
   const { settings } = context;
 
-  /** An outcome as this caller gets it, and the report whether it did. */
-  const show = async ({ outcome, receipt }: SentOutcome, caller: Caller, connection: ClientConnection) => {
+  /** The outcome in the form for this caller; reports whether the response was written. */
+  const sendOutcome = async (
+    { outcome, receipt }: SentOutcome,
+    caller: Caller,
+    connection: ClientConnection,
+  ) => {
     if (receipt !== undefined) {
-      await connection.settle();
-      connection.onAnswered((written) => receipt.report(written));
+      await connection.processPendingEvents();
+      connection.onResponseSent((written) => receipt.report(written));
     }
     if (outcome.state === 'failed') return { answer: null, error: outcome.error };
     const wraps = caller.kind === 'workspace' && settings.wrapPeerResults;
@@ -45,10 +49,10 @@ export function mountMessagesRoutes(
     const result = await messages.send({ callerId, targetId, message }, holdSeconds, connection);
     if (result.kind === 'reply') return result.body;
     if (result.kind === 'queued') return new StatusResponse(202, result.body);
-    const { answer, error } = await show(result, caller, connection);
+    const { answer, error } = await sendOutcome(result, caller, connection);
     if (answer === null) throw failureToError(error);
-    // The agent's own JSON, passed on as it is.
-    return underRequestId(answer, message.view.envelope) as JsonObject as A2aResponse;
+    // The JSON of the agent, passed on unchanged.
+    return withRequestId(answer, message.view.envelope) as JsonObject as A2aResponse;
   };
 
   const options = {
@@ -64,7 +68,7 @@ export function mountMessagesRoutes(
     const named = namedTarget({ header, query: query.target, body: request.body });
     if (named !== undefined) return send(incoming, parseWorkspaceId(named, 'target'));
     if (caller.kind === 'workspace') return send(incoming, caller.workspaceId);
-    throw new ApiError(400, 'invalid_request', 'target is required', {
+    throw new HttpError(400, 'invalid_request', 'target is required', {
       extras: { field: 'target', hint: 'Name it in X-Target-Workspace-ID or ?target=.' },
     });
   });
@@ -74,10 +78,10 @@ export function mountMessagesRoutes(
     const byOperator = caller.kind === 'operator';
     const reference = { workspaceId: params.id, messageId: params.messageId, byOperator };
     const connection = watchConnection(reply);
-    const { record, sent } = await messages.status(reference, waitSeconds, connection);
+    const { record, sent } = await messages.getStatus(reference, waitSeconds, connection);
     return {
       ...record,
-      ...(sent === undefined ? NO_OUTCOME : await show(sent, caller, connection)),
+      ...(sent === undefined ? NO_OUTCOME : await sendOutcome(sent, caller, connection)),
     };
   });
 }

@@ -5,7 +5,7 @@ import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
@@ -24,28 +24,28 @@ import { PushScheduler } from './push/push-scheduler.ts';
 
 const REACHABLE_EVENTS: ReadonlySet<string> = new Set(['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED']);
 
-/** The client of a call that may wait. */
+/** The client of a request that may be held. */
 export type WaitingClient = Pick<ClientConnection, 'gone' | 'onGone'>;
 
-/** An outcome on its way to a client, of whom is then noted whether it received it. */
+/** An outcome for a client; `receipt` records whether the client received it. */
 export interface SentOutcome {
   readonly outcome: Outcome;
   readonly receipt: OutcomeReceipt | undefined;
 }
 
-/** What the sender of a message gets. */
+/** The result for the sender of a message. */
 export type SendResult =
   | { readonly kind: 'reply'; readonly body: ReplyAccepted }
   | ({ readonly kind: 'outcome' } & SentOutcome)
   | { readonly kind: 'queued'; readonly body: QueuedResponse };
 
-/** A message as its sender finds it. */
+/** The state of a message for its sender. */
 export interface MessageStatus {
   readonly record: Omit<MessageRecord, 'answer' | 'error'>;
   readonly sent: SentOutcome | undefined;
 }
 
-/** Which message somebody asks for. */
+/** Identifies a message. */
 export interface MessageReference {
   /** The caller of the message; for an operator's own messages their target. */
   readonly workspaceId: string;
@@ -53,14 +53,13 @@ export interface MessageReference {
   readonly byOperator: boolean;
 }
 
-/** What the messages room needs from the rest of the platform. */
 export interface MessagesServiceOptions extends PlatformContext {
   readonly activity: ActivityService;
   readonly workspaces: WorkspaceDirectory;
   readonly hierarchy: HierarchyService;
-  /** Headers that prove a push to its agent; left out, none. */
+  /** Returns headers with which the agent can verify a push. @default none */
   readonly authorizePush?: PushAuthorization | undefined;
-  /** From 0 to 1; spreads retries. @default Math.random */
+  /** From 0 to 1; the jitter of retries. @default Math.random */
   readonly random?: (() => number) | undefined;
 }
 
@@ -101,12 +100,12 @@ export class MessagesService {
     this.#tasks = new RepeatedTasks(clock, logger);
     shutdown.addEventListener('abort', () => waiters.close(), { once: true });
     this.#unsubscribe = bus.subscribe(({ type, workspaceId }) => {
-      // The agent came back, or how it is reached was changed: what waits for it is delivered.
+      // The agent is online again, or its address was changed: deliver its pending messages.
       if (workspaceId !== null && REACHABLE_EVENTS.has(type)) scheduler.retry(workspaceId);
     });
   }
 
-  /** Stores a message and holds the client up to `holdSeconds` where an answer can come soon. */
+  /** Stores a message and holds the client up to `holdSeconds` when an answer can arrive soon. */
   async send(incoming: IncomingMessage, holdSeconds: number, client: WaitingClient): Promise<SendResult> {
     const { view } = incoming.message;
     let waiter: OutcomeWaiter | undefined;
@@ -119,13 +118,13 @@ export class MessagesService {
       const end = await waiter.done;
       return end.kind === 'outcome' ? end : this.#queued(row, target);
     }
-    // Either nobody is held for this message, or it was sent before: then its outcome may be there.
+    // The call is not held, or the message is a repeat, which may already have an outcome.
     const sent = await this.#waitFor(row.id, isHeld(plan, view) ? holdSeconds : 0, client, true);
     return sent === undefined ? this.#queued(row, target) : { kind: 'outcome', ...sent };
   }
 
   /** The state of a message, after waiting up to `waitSeconds` for its outcome. 404 when there is none. */
-  async status(
+  async getStatus(
     reference: MessageReference,
     waitSeconds: number,
     client: WaitingClient,
@@ -140,8 +139,8 @@ export class MessagesService {
   }
 
   /**
-   * Answers what a person asked this workspace under a message id or a row id; false when there is no such open
-   * message. `answerFor` makes the answer under the JSON-RPC id of the request.
+   * Answers the message of a person to this workspace, named by message id or row id; false when there is none without
+   * an answer. `answerFor` creates the answer with the JSON-RPC id of the request.
    */
   async answerCanvas(
     unit: UnitOfWork,
@@ -157,7 +156,7 @@ export class MessagesService {
     }
   }
 
-  /** In the transaction of a removal: what waits for these workspaces fails, and its senders see it. */
+  /** In the transaction of a removal: fails the open messages to these workspaces. */
   async failMessagesOf(unit: UnitOfWork, workspaceIds: readonly string[]): Promise<void> {
     for (const message of await this.#store.listOpen(workspaceIds, unit.trx)) {
       await this.#outcomes.fail(unit, message, {
@@ -171,14 +170,14 @@ export class MessagesService {
     for (const workspaceId of workspaceIds) this.#endpoint.forget(workspaceId);
   }
 
-  /** Registers who is called in the transaction in which a message gets its outcome. */
+  /** The listener runs in the transaction that records the outcome of a message. */
   onOutcome(listener: OutcomeListener): void {
     this.#outcomes.onOutcome(listener);
   }
 
   start(): void {
     const { drainEveryMs } = this.#options.settings;
-    this.#tasks.once('deliver outcomes that a killed process had not', () => this.#outcomes.recover());
+    this.#tasks.once('deliver unconfirmed outcomes', () => this.#outcomes.recover());
     this.#tasks.once('resume the queue', () => this.#scheduler.recover());
     this.#tasks.every('drain the queue', drainEveryMs, () => this.#scheduler.recover());
   }
@@ -198,7 +197,7 @@ export class MessagesService {
     return waiter;
   }
 
-  /** Waits for a message that others may be ending just now: the waiter is registered before the row is read. */
+  /** Waits for the outcome of a stored message. Registers before reading the row, so that no commit is missed. */
   async #waitFor(
     id: string,
     seconds: number,
@@ -222,12 +221,12 @@ export class MessagesService {
   async #find({ workspaceId, messageId, byOperator }: MessageReference): Promise<MessageRow | undefined> {
     const own = await this.#store.findByCaller(workspaceId, messageId);
     if (own !== undefined || !byOperator) return own;
-    const asked = await this.#store.findByCaller(CANVAS_CALLER, messageId);
-    return asked?.target_id === workspaceId ? asked : undefined;
+    const fromCanvas = await this.#store.findByCaller(CANVAS_CALLER, messageId);
+    return fromCanvas?.target_id === workspaceId ? fromCanvas : undefined;
   }
 }
 
-/** The states of a row, in the words of `GET …/messages/:id`. */
+/** Delivery state → state of `GET …/messages/:id`. */
 const MESSAGE_STATES: Readonly<Record<string, MessageRecord['state']>> = {
   pending: 'queued',
   leased: 'queued',
@@ -242,7 +241,7 @@ function toRecord(row: MessageRow, isTargetPaused: boolean): MessageStatus['reco
   return {
     message_id: row.message_id,
     queue_id: row.id,
-    // A reply that went to a held call is on no feed; what it answered is.
+    // A reply to a held call is on no feed; the message that it answers is.
     activity_id: row.workspace_id === null ? (row.answers_id ?? row.id) : row.id,
     caller_id: row.source_id,
     target_id: row.target_id,
@@ -254,6 +253,6 @@ function toRecord(row: MessageRow, isTargetPaused: boolean): MessageStatus['reco
   };
 }
 
-function messageNotFound(messageId: string): ApiError {
-  return new ApiError(404, 'message_not_found', 'message not found', { extras: { message_id: messageId } });
+function messageNotFound(messageId: string): HttpError {
+  return new HttpError(404, 'message_not_found', 'message not found', { extras: { message_id: messageId } });
 }

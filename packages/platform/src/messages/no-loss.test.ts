@@ -53,7 +53,7 @@ const waiting = async (running: RunningPlatform, of: Member) =>
   (await running.call('GET', `/workspaces/${of.id}/activity?unacknowledged=true`, { token: of.token })).body;
 
 describe('an answer', () => {
-  it('that a killed process had promised to a caller is put on the feed after the restart', async () => {
+  it('that a killed process had sent without a confirmation is added to the feed after the restart', async () => {
     const dataDir = folder();
     const first = await start({ memory: false, dataDir });
     const asker = await first.join({ name: 'asker' });
@@ -78,7 +78,7 @@ describe('an answer', () => {
     });
   });
 
-  it('that only an operator waits for still reaches the feed of its caller', async () => {
+  it('that only an operator waits for is still added to the feed of its caller', async () => {
     const running = await start();
     const asker = await running.join({ name: 'asker' });
     const poller = await running.join({ name: 'poller' });
@@ -116,7 +116,7 @@ describe('an answer', () => {
     expect(await waiting(running, poller)).toMatchObject([{ delivery_state: 'answered' }]);
   });
 
-  it('may come later from an agent with a server that only took the message', async () => {
+  it('may come later from an agent with a server that only accepted the message', async () => {
     const running = await start();
     const server = await serve(({ response }) =>
       answerJson(response, { status: 'queued', queued: true }, 202),
@@ -134,8 +134,8 @@ describe('an answer', () => {
   });
 });
 
-describe('calls in a circle', () => {
-  it('get through while the first call is under way', async () => {
+describe('nested calls', () => {
+  it('are delivered while the first call is running', async () => {
     const running = await start();
     const members: Record<'a' | 'b', Member | undefined> = { a: undefined, b: undefined };
     const call = async (from: Member | undefined, to: Member | undefined, messageId: string) => {
@@ -157,7 +157,7 @@ describe('calls in a circle', () => {
   });
 });
 
-describe('an address that is refused on paper', () => {
+describe('a refused literal address', () => {
   it('is final: 502 unsafe_url', async () => {
     const dataDir = folder();
     const server = await serve((call) => answerText(call, 'must not happen'));

@@ -39,7 +39,7 @@ const pair = async () =>
   [await running.join({ name: 'asker' }), await running.join({ name: 'poller' })] as const;
 
 describe('a call to a polling agent', () => {
-  it('is answered at once when the agent replies', async () => {
+  it('returns at once when the agent replies', async () => {
     const [asker, poller] = await pair();
     const messageId = newId();
     const held = send(asker, poller, say('question', messageId), '30');
@@ -76,7 +76,7 @@ describe('a call to a polling agent', () => {
     expect((await held).body.result.text).toContain('by row');
   });
 
-  it('is 202 when the time is up, and the late answer reaches the feed of the caller', async () => {
+  it('is 202 after the timeout, and the late answer reaches the feed of the caller', async () => {
     const [asker, poller] = await pair();
     const messageId = newId();
     const queued = await send(asker, poller, say('question', messageId), '0');
@@ -106,7 +106,7 @@ describe('a call to a polling agent', () => {
     expect(look.body).toMatchObject({ state: 'answered', answer: { result: { text: wrapped } } });
   });
 
-  it('shows the answer to people without markers', async () => {
+  it('returns the answer to people without markers', async () => {
     const [asker, poller] = await pair();
     const messageId = newId();
     await send(asker, poller, say('question', messageId), '0');
@@ -115,7 +115,7 @@ describe('a call to a polling agent', () => {
     expect(body[0]).toMatchObject({ data: { text: 'for people' }, params: { result: 'for people' } });
   });
 
-  it('is told to whoever waits for it later', async () => {
+  it('is returned to a later request that waits for it', async () => {
     const [asker, poller] = await pair();
     const messageId = newId();
     await send(asker, poller, say('question', messageId), '0');
@@ -133,7 +133,7 @@ describe('a call to a polling agent', () => {
     expect((await waiting).body).toMatchObject({ state: 'answered', message_id: messageId });
   });
 
-  it('puts the answer on the feed when the waiting caller has gone away', async () => {
+  it('adds the answer to the feed when the waiting caller has disconnected', async () => {
     const [asker, poller] = await pair();
     const messageId = newId();
     const leaving = new AbortController();
@@ -168,7 +168,7 @@ describe('a call to a polling agent', () => {
     ]);
   });
 
-  it('does not let a stranger answer in the place of the agent', async () => {
+  it('does not accept an answer from another workspace', async () => {
     const [asker, poller] = await pair();
     const stranger = await running.join({ name: 'stranger' });
     const messageId = newId();
@@ -199,8 +199,8 @@ describe('people on the canvas', () => {
   });
 });
 
-describe('who may look', () => {
-  it('is the caller and the operator, nobody else', async () => {
+describe('who may read the state of a message', () => {
+  it('is the caller and the operator only', async () => {
     const [asker, poller] = await pair();
     const messageId = newId();
     await send(asker, poller, say('question', messageId), '0');
@@ -221,7 +221,7 @@ describe('who may look', () => {
 });
 
 describe('wrapping', () => {
-  it('can be switched off', async () => {
+  it('can be disabled', async () => {
     const bare = await startPlatform({ wrapPeerResults: false });
     try {
       const asker = await bare.join({ name: 'asker' });

@@ -47,7 +47,7 @@ const look = (messageId: string, wait = 0) =>
   running.call('GET', `/workspaces/${caller.id}/messages/${messageId}?wait=${wait}`, { token: caller.token });
 
 describe('a message to an agent with a server', () => {
-  it('is posted to exactly the registered URL with who sent it and no credential, and answered', async () => {
+  it('is posted to exactly the registered URL with its sender and no credential, and answered', async () => {
     const { agent, target } = await joinWith((call) => answerText(call, 'hi there'), '/some/path?x=1');
     const answer = await send(target.id, { messageId: 'first' });
     expect(answer.status).toBe(200);
@@ -72,7 +72,7 @@ describe('a message to an agent with a server', () => {
     expect(call?.body.params.message.parts).toEqual([{ kind: 'text', type: 'text', text: 'hello' }]);
   });
 
-  it('leaves one row on the target that tells its end, and the caller its last sign', async () => {
+  it('has one row on the target with its outcome', async () => {
     const { target } = await joinWith((call) => answerText(call, 'done'));
     await send(target.id, { messageId: 'traced' });
     const feed = await running.call('GET', `/workspaces/${target.id}/activity?type=a2a_receive`);
@@ -90,7 +90,7 @@ describe('a message to an agent with a server', () => {
     expect(sender.body.last_outbound_at).not.toBeNull();
   });
 
-  it('is bare for an operator', async () => {
+  it('is not wrapped for an operator', async () => {
     const { agent, target } = await joinWith((call) => answerText(call, 'plain'));
     const answer = await send(target.id, { operator: true });
     expect(answer.body.result.parts[0].text).toBe('plain');
@@ -108,7 +108,7 @@ describe('a message to an agent with a server', () => {
     expect(answer).toMatchObject({ status: 200, body: { error } });
   });
 
-  it('tries the usual paths of a bare origin once and remembers', async () => {
+  it('tries the usual paths of a bare origin once and caches the result', async () => {
     const { agent, target } = await joinWith((call) => {
       if (call.path === '/a2a/inbound') answerText(call, 'found');
       else answerJson(call.response, { error: 'not here' }, call.path === '/' ? 404 : 405);
@@ -119,15 +119,15 @@ describe('a message to an agent with a server', () => {
   });
 });
 
-describe('an agent that fails for good', () => {
+describe('an agent with a permanent failure', () => {
   it.each([
     ['answers 500', 500, 'oops', 'agent_error', '500'],
     ['answers 404 on its own path', 404, 'gone', 'agent_error', '404'],
     ['answers a redirect', 302, '', 'agent_error', '302'],
     ['answers HTML', 200, '<html>', 'agent_answer_invalid', undefined],
     ['answers nothing', 200, '', 'agent_answer_invalid', undefined],
-    ['answers JSON that is no answer', 200, '[1]', 'agent_answer_invalid', undefined],
-  ])('%s: 502 at once, kept as the outcome', async (_name, status, text, code, said) => {
+    ['responds with JSON that is not an answer', 200, '[1]', 'agent_answer_invalid', undefined],
+  ])('%s: 502 at once, stored as the outcome', async (_name, status, text, code, said) => {
     const { agent, target } = await joinWith(({ response }) => {
       response.writeHead(status, { location: 'http://169.254.169.254/latest' }).end(text);
     });
@@ -140,7 +140,7 @@ describe('an agent that fails for good', () => {
     expect((await look(messageId)).body).toMatchObject({ state: 'failed', error: { code }, answer: null });
   });
 
-  it('answers more than 10 MiB: 502 without taking it in', async () => {
+  it('responds with more than 10 MiB: 502 without reading all of it', async () => {
     const { target } = await joinWith(({ response }) => {
       response.writeHead(200, { 'content-type': 'application/json' });
       const block = Buffer.alloc(1024 * 1024, 0x20);
@@ -156,13 +156,13 @@ describe('an agent that fails for good', () => {
   });
 });
 
-describe('an agent that fails for now', () => {
+describe('an agent with a temporary failure', () => {
   it.each([
     ['answers 503', (call: AgentCall) => answerJson(call.response, {}, 503)],
     ['answers 429', (call: AgentCall) => answerJson(call.response, {}, 429)],
     ['hangs up', (call: AgentCall) => void call.response.socket?.destroy()],
     ['never answers', () => {}],
-  ])('%s: 202, tried again, answered on the feed', async (_name, first) => {
+  ])('%s: 202, retried, answered on the feed', async (_name, first) => {
     let failures = 1;
     const { agent, target } = await joinWith((call) => {
       if (failures-- > 0) first(call);
@@ -180,7 +180,7 @@ describe('an agent that fails for now', () => {
     expect(agent.calls.map((call) => call.body.params.message.messageId)).toEqual([messageId, messageId]);
   });
 
-  it('goes on with a dispatch whose caller was let go, and brings the answer to its feed', async () => {
+  it('continues a push whose caller got a 202, and adds the answer to the feed of the caller', async () => {
     const { agent, target } = await joinWith(() => {});
     const messageId = `slow-${++counter}`;
     const sending = send(target.id, { messageId, timeout: '0' });

@@ -10,7 +10,7 @@ afterEach(async () => {
   await agent.close();
 });
 
-/** What a statement does to which table, such as `insert activity`. */
+/** Verb and table of a statement, such as `insert activity`. */
 function summary(statement: string): string {
   const table = /(?:from|into|update) "(\w+)"/.exec(statement)?.[1];
   return [statement.split(' ')[0], ...(table === undefined ? [] : [table])].join(' ');
@@ -36,7 +36,7 @@ describe('one proxied call to an agent with a server', () => {
       });
       expect(status).toBe(200);
       await eventually(() => {
-        // Timers run, but it stays the same second: a caller's last message is noted once in a second.
+        // Timers run within the same second, because a caller's last message is recorded once a second.
         clock.advance(250);
         clock.jumpWallClock(-250);
         return statements.some((sql) => /where "id" in \(\?\)/.test(sql));

@@ -4,7 +4,7 @@ import { mount } from '../http/mount.ts';
 import { parseNotify } from './notify.rules.ts';
 import type { NotifyService } from './notify.service.ts';
 
-/** Works whatever the state of the workspace, as long as it is not removed. */
+/** Accepted in every state of the workspace but removed. */
 export function mountNotifyRoutes(app: FastifyInstance, notify: NotifyService): void {
   mount(app, routes.notify, { body: parseNotify }, async ({ params, body }) => {
     const { activityId, isRepeat } = await notify.notify(params.id, body);

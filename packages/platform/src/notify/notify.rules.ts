@@ -1,8 +1,8 @@
 import { type Attachment, isJsonObject, type JsonObject, NotifyRequest } from '@molecule-ai/protocol';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import { parseBody } from '../http/parse.ts';
 
-/** Reads the body of a notify, with the texts of wire contract 3.24 for what is missing. */
+/** Parses the body of a notify; the error texts for missing fields are part of the contract. */
 export function parseNotify(body: unknown): NotifyRequest {
   const given = isJsonObject(body) ? body : {};
   const { message, attachments } = given;
@@ -18,7 +18,7 @@ export function parseNotify(body: unknown): NotifyRequest {
   return parseBody(NotifyRequest, body);
 }
 
-/** What an agent said, as its activity row keeps it: the text and its files. */
+/** The message of an agent in the form of its activity row: the text and its files. */
 export function notifyBody(message: string, attachments: readonly Attachment[]): JsonObject {
   const parts = fileParts(attachments);
   return { result: message, ...(parts.length === 0 ? {} : { parts }) };
@@ -42,6 +42,6 @@ function withoutUndefined({ uri, name, mimeType, size }: Attachment): JsonObject
   };
 }
 
-function wrong(field: string, message: string): ApiError {
-  return new ApiError(400, 'invalid_request', message, { extras: { field } });
+function wrong(field: string, message: string): HttpError {
+  return new HttpError(400, 'invalid_request', message, { extras: { field } });
 }

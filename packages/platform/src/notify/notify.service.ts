@@ -5,7 +5,7 @@ import { cutText } from '../activity/text-summary.rules.ts';
 import type { PlatformContext } from '../context.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
 import { type WorkspaceDirectory, workspaceNotFound } from '../directory/workspace-directory.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import type { MessagesService } from '../messages/messages.service.ts';
 import { fileParts, notifyBody } from './notify.rules.ts';
 
@@ -17,7 +17,7 @@ export interface NotifyServiceOptions extends Pick<PlatformContext, 'database' |
   readonly workspaces: WorkspaceDirectory;
 }
 
-/** What an agent says to the people on the canvas. */
+/** Messages of agents to the people on the canvas. */
 export class NotifyService {
   readonly #options: NotifyServiceOptions;
 
@@ -25,7 +25,7 @@ export class NotifyService {
     this.#options = options;
   }
 
-  /** Stores and announces a message; one idempotency key stores one. 404 for a removed workspace. */
+  /** Stores and publishes a message; a repeat of an idempotency key is not stored again. 404 for a removed workspace. */
   notify(workspaceId: string, request: NotifyRequest): Promise<{ activityId: string; isRepeat: boolean }> {
     const { activity, database, events, messages, workspaces } = this.#options;
     return database.transaction(async (unit) => {
@@ -69,13 +69,13 @@ export class NotifyService {
 }
 
 function isSameNotify(known: ActivityRowRecord, body: JsonObject, inReplyTo: string | undefined): boolean {
-  const said = JSON.parse(known.response_body ?? 'null');
-  if (!isJsonObject(said) || known.in_reply_to !== (inReplyTo ?? null)) return false;
-  return JSON.stringify(said) === JSON.stringify(body);
+  const stored = JSON.parse(known.response_body ?? 'null');
+  if (!isJsonObject(stored) || known.in_reply_to !== (inReplyTo ?? null)) return false;
+  return JSON.stringify(stored) === JSON.stringify(body);
 }
 
-function keyConflict(): ApiError {
-  return new ApiError(409, 'idempotency_conflict', 'idempotency_key was used before with another message', {
+function keyConflict(): HttpError {
+  return new HttpError(409, 'idempotency_conflict', 'idempotency_key was used before with another message', {
     extras: { field: 'idempotency_key' },
   });
 }

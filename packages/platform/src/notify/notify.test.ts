@@ -54,7 +54,7 @@ describe('notify', () => {
     expect(await notify(body)).toMatchObject({ status: 400, body: { error, code: 'invalid_request' } });
   });
 
-  it('says the same thing under one key once', async () => {
+  it('stores a message once for one idempotency key', async () => {
     const body = { message: 'once', idempotency_key: 'k1' };
     const [first, second] = await Promise.all([notify(body), notify(body)]);
     expect(first.body.activity_id).toBe(second.body.activity_id);

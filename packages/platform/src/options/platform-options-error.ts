@@ -1,4 +1,4 @@
-/** One setting that cannot be used. */
+/** One invalid setting. */
 export interface OptionProblem {
   /** Name in `PlatformOptions`. */
   readonly option: string;
@@ -7,12 +7,12 @@ export interface OptionProblem {
   readonly problem: string;
 }
 
-/** Thrown before anything is opened when settings are missing, wrong or contradict each other; lists them all. */
+/** Thrown before anything is opened when settings are missing, invalid or contradict each other; lists all of them. */
 export class PlatformOptionsError extends Error {
   override readonly name = 'PlatformOptionsError';
   readonly code = 'invalid_options';
   readonly problems: readonly OptionProblem[];
-  /** What to do about it, in one sentence. */
+  /** How to solve the problems, in one sentence. */
   readonly hint: string;
 
   constructor(problems: readonly OptionProblem[], hint: string) {

@@ -4,12 +4,12 @@ import type { Clock } from '../time/clock.ts';
 import type { ContractCheck, HierarchyMode, PlatformMode } from './platform-settings.ts';
 
 /**
- * How to run a platform. Each setting can be given here or by its environment variable; what is given here wins.
- * In production mode `adminToken` and `secretsEncryptionKey` are required (decision 2).
+ * Options of a platform. Each setting can be given here or by its environment variable; an option has priority.
+ * In production mode `adminToken` and `secretsEncryptionKey` are required.
  */
 export interface PlatformOptions {
   /**
-   * `dev` opens the platform to its own machine only and needs no credentials there.
+   * `dev` listens on the loopback address only and needs no credentials there.
    * @default 'production', or 'dev' when `MOLECULE_ENV` is `development` and there is no `ADMIN_TOKEN`
    */
   readonly mode?: PlatformMode | undefined;
@@ -19,17 +19,17 @@ export interface PlatformOptions {
   readonly port?: number | undefined;
   /** Folder of the database and the operator key (`MOLECULE_DATA_DIR`). @default '~/.molecule/platform' */
   readonly dataDir?: string | undefined;
-  /** Keep everything in memory; nothing is left once the platform stops. @default false */
+  /** Keep everything in memory; all data is lost when the platform stops. @default false */
   readonly memory?: boolean | undefined;
   /** The operator key of production mode (`ADMIN_TOKEN`). */
   readonly adminToken?: string | undefined;
-  /** The operator key of dev mode (`MOLECULE_OPERATOR_KEY`). @default made once and kept in the data folder */
+  /** The operator key of dev mode (`MOLECULE_OPERATOR_KEY`). @default generated once and stored in the data folder */
   readonly operatorKey?: string | undefined;
   /** Key for secrets (`SECRETS_ENCRYPTION_KEY`): base64 of 32 bytes, or 32 characters. */
   readonly secretsEncryptionKey?: string | undefined;
   /** The URL under which agents reach the platform (`EXTERNAL_PLATFORM_URL`). @default the address listened on */
   readonly publicUrl?: string | undefined;
-  /** Answer only requests that carry this `X-Molecule-Org-Id` (`MOLECULE_ORG_ID`). @default all are answered */
+  /** Accept only requests with this `X-Molecule-Org-Id` (`MOLECULE_ORG_ID`). @default all are accepted */
   readonly orgId?: string | undefined;
   /**
    * Private networks in CIDR notation where agents may be reached (`MOLECULE_ALLOW_AGENT_NETWORKS`, with commas).
@@ -39,7 +39,7 @@ export interface PlatformOptions {
   readonly allowAgentNetworks?: readonly string[] | undefined;
   /** Mark answers of peers as untrusted (`MOLECULE_WRAP_PEER_RESULTS`). @default true */
   readonly wrapPeerResults?: boolean | undefined;
-  /** Who may talk to whom (`MOLECULE_HIERARCHY`): direct relatives, or ancestors too. @default 'direct' */
+  /** Who may communicate (`MOLECULE_HIERARCHY`): direct relatives, or ancestors too. @default 'direct' */
   readonly hierarchy?: HierarchyMode | undefined;
   /** A silent agent is offline after this time (`REMOTE_LIVENESS_STALE_AFTER`, as `90s` or seconds). @default 90_000 */
   readonly livenessStaleAfterMs?: number | undefined;
@@ -55,26 +55,26 @@ export interface PlatformOptions {
   readonly synchronous?: 'full' | 'normal' | undefined;
   /** Days that acknowledged feed rows are kept (`ACTIVITY_RETENTION_DAYS`). @default 7 */
   readonly activityRetentionDays?: number | undefined;
-  /** Hold exchanges against the wire contract and fail on a breach (`MOLECULE_CONTRACT_CHECK`). @default 'off' */
+  /** Validate exchanges against the strict schemas; a violation is a 500 (`MOLECULE_CONTRACT_CHECK`). @default 'off' */
   readonly contractCheck?: ContractCheck | undefined;
   /** How long `close()` waits for requests in flight (`MOLECULE_STOP_TIMEOUT`). @default 10_000 */
   readonly stopTimeoutMs?: number | undefined;
-  /** How long one push attempt owns its message (`MOLECULE_PUSH_LEASE`). @default 60_000 */
+  /** Duration of the lease of one push attempt, in ms (`MOLECULE_PUSH_LEASE`). @default 60_000 */
   readonly leaseMs?: number | undefined;
   /** Seconds that a call to a polling agent waits for its answer (`MOLECULE_ANSWER_HOLD_SECONDS`). @default 25 */
   readonly answerHoldSeconds?: number | undefined;
   /** Push attempts before a message is a dead letter (`MOLECULE_MAX_ATTEMPTS`). @default 5 */
   readonly maxAttempts?: number | undefined;
-  /** Longest silence and longest time of one push (`A2A_IDLE_TIMEOUT_SECONDS`). @default 300_000 */
+  /** Maximum idle time and maximum total time of one push (`A2A_IDLE_TIMEOUT_SECONDS`). @default 300_000 */
   readonly pushTimeoutMs?: number | undefined;
-  /** How often the queue is looked through for what no event brought up (`MOLECULE_DRAIN_EVERY`). @default 15_000 */
+  /** Interval at which the queue is checked for messages that no event triggered (`MOLECULE_DRAIN_EVERY`). @default 15_000 */
   readonly drainEveryMs?: number | undefined;
-  /** Called with each SQL text that runs. @default nobody is */
+  /** Called with each SQL text that runs. @default none */
   readonly onQuery?: ((sql: string) => void) | undefined;
   /** @default silent */
   readonly logger?: PlatformLogger | undefined;
-  /** @default the system's */
+  /** @default the system's clock */
   readonly clock?: Clock | undefined;
-  /** How agents' host names are resolved before they are connected to. @default the system's resolver */
+  /** Resolves the host names of agents before connecting. @default the system's resolver */
   readonly resolve?: HostResolver | undefined;
 }

@@ -1,20 +1,20 @@
-/** The two ways to run, nothing between (decision 2). */
+/** See docs/decisions/0002-two-modes.md. */
 export type PlatformMode = 'production' | 'dev';
 
-/** Which relatives may talk: seed 002's table, or any ancestor and descendant as well (decision 7). */
+/** Which relatives may communicate. See docs/contract/authentication.md#who-may-communicate. */
 export type HierarchyMode = 'direct' | 'ancestors';
 
-/** What of each exchange is held against the strict wire schemas. */
-export type ContractCheck = 'off' | 'answers' | 'all';
+/** What of each exchange is validated against the strict schemas. */
+export type ContractCheck = 'off' | 'responses' | 'all';
 
-/** Every setting, resolved and checked: nothing optional, times in milliseconds. Frozen. */
+/** Every setting, resolved and validated; times in milliseconds. Frozen. */
 export interface PlatformSettings {
   readonly mode: PlatformMode;
   readonly host: string;
   readonly port: number;
   /** Folder of the database and the operator key; null keeps everything in memory. */
   readonly dataDir: string | null;
-  /** `ADMIN_TOKEN` in production; in dev mode null until the platform has made or read one. */
+  /** `ADMIN_TOKEN` in production; in dev mode null until the platform has generated or read one. */
   readonly operatorKey: string | null;
   readonly secretsEncryptionKey: string | null;
   readonly publicUrl: string | null;
@@ -34,14 +34,14 @@ export interface PlatformSettings {
   readonly contractCheck: ContractCheck;
   /** How long a stop waits for requests in flight. */
   readonly stopTimeoutMs: number;
-  /** How long one push attempt owns its message. */
+  /** Duration of the lease of one push attempt. */
   readonly leaseMs: number;
-  /** How long a call to a poll target is held for its answer, unless `X-Timeout` says otherwise. */
+  /** How long a call to a poll target is held for its answer when it has no `X-Timeout`. */
   readonly answerHoldSeconds: number;
   /** Push attempts before a message is a dead letter. */
   readonly maxAttempts: number;
-  /** Longest silence and longest time of one push to an agent. */
+  /** Maximum idle time and maximum total time of one push to an agent. */
   readonly pushTimeoutMs: number;
-  /** How often the queue is looked through for what no event brought up. */
+  /** Interval at which the queue is checked for messages that no event triggered. */
   readonly drainEveryMs: number;
 }

@@ -44,7 +44,7 @@ describe('resolving the settings', () => {
     expect(Object.isFrozen(settings)).toBe(true);
   });
 
-  it('does not start in production without both keys, and says so at once', () => {
+  it('does not start in production without both keys, and reports both', () => {
     expect(problemsOf({ memory: true })).toEqual([
       'adminToken (ADMIN_TOKEN)',
       'secretsEncryptionKey (SECRETS_ENCRYPTION_KEY)',
@@ -60,7 +60,7 @@ describe('resolving the settings', () => {
     expect(modeOf({ adminToken: 'a' }, { MOLECULE_ENV: 'dev' })).toBe('production');
   });
 
-  it('keeps dev mode on this machine', () => {
+  it('restricts dev mode to this machine', () => {
     expect(problemsOf({ mode: 'dev', memory: true, host: '0.0.0.0' })).toEqual(['host (HOST)']);
     expect(problemsOf({ mode: 'dev', memory: true }, { HOST: '192.168.1.5' })).toEqual(['host (HOST)']);
     for (const host of ['127.0.0.1', '127.0.0.2', '::1', '[::1]', 'localhost']) {
@@ -68,7 +68,7 @@ describe('resolving the settings', () => {
     }
   });
 
-  it('reads the environment, and lets an option win', () => {
+  it('reads the environment, and prefers an option', () => {
     const environment = {
       PORT: '9000',
       RATE_LIMIT: '12',
@@ -92,7 +92,7 @@ describe('resolving the settings', () => {
     expect(resolveSettings(SECURE, { REMOTE_LIVENESS_STALE_AFTER: '45' }).livenessStaleAfterMs).toBe(45_000);
   });
 
-  it('names each wrong value by option and variable, all at once', () => {
+  it('reports all invalid values, by option and variable', () => {
     const wrong = {
       PORT: 'eighty',
       RATE_LIMIT: '0',

@@ -23,8 +23,7 @@ const SWEEPS_PER_WINDOW = 6;
 const MIN_SWEEP_MS = 100;
 
 /**
- * Turns options and environment into settings, or throws one error that lists every problem.
- * Reads nothing else and opens nothing.
+ * Resolves options and environment into settings, or throws one error that lists every problem.
  */
 export function resolveSettings(options: PlatformOptions, environment: Environment): PlatformSettings {
   const read = new SettingReader(environment);
@@ -93,7 +92,7 @@ export function resolveSettings(options: PlatformOptions, environment: Environme
     contractCheck: read.word(
       name('contractCheck', 'MOLECULE_CONTRACT_CHECK'),
       options.contractCheck,
-      ['off', 'answers', 'all'],
+      ['off', 'responses', 'all'],
       'off',
     ),
     stopTimeoutMs: read.duration(
@@ -212,7 +211,7 @@ function readOrigins(read: SettingReader, options: PlatformOptions): readonly st
   const origins = read.list(CORS, options.corsOrigins);
   for (const origin of origins) {
     if (URL.parse(origin)?.origin !== origin) {
-      read.problem(CORS, `"${origin}" is no origin such as http://localhost:3000`);
+      read.problem(CORS, `"${origin}" is not an origin such as http://localhost:3000`);
     }
   }
   return Object.freeze(origins);

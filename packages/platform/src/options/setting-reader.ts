@@ -14,7 +14,7 @@ export interface SettingName {
   readonly variable: string;
 }
 
-/** Reads settings one by one from an option or its variable and collects what is wrong with them. */
+/** Reads settings one by one from an option or its variable and collects the invalid ones. */
 export class SettingReader {
   readonly problems: OptionProblem[] = [];
   readonly #environment: Environment;
@@ -23,7 +23,7 @@ export class SettingReader {
     this.#environment = environment;
   }
 
-  /** The option, else the variable, else null; an empty text counts as not given. */
+  /** The option, else the variable, else null; an empty text means missing. */
   text(name: SettingName, option: string | undefined): string | null {
     const value = option ?? this.#environment[name.variable];
     return value === undefined || value === '' ? null : value;
@@ -78,7 +78,7 @@ export class SettingReader {
     return entries.filter((entry) => entry !== '');
   }
 
-  /** Records a problem that spans several settings or needs its own words. */
+  /** Records a problem that the other methods do not detect. */
   problem(name: SettingName, problem: string): void {
     this.problems.push({ ...name, problem });
   }

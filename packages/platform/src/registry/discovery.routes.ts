@@ -1,10 +1,10 @@
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import { mount } from '../http/mount.ts';
 import type { DiscoveryService } from './discovery.service.ts';
 
-/** Finding peers. The caller is the token's workspace; no header is needed. */
+/** The routes to find peers. The caller is the workspace of the token; no header is needed. */
 export function mountDiscoveryRoutes(app: FastifyInstance, discovery: DiscoveryService): void {
   mount(app, routes.discover, ({ params, caller }) =>
     discovery.discover(caller.kind === 'workspace' ? caller.workspaceId : null, params.id),
@@ -15,7 +15,7 @@ export function mountDiscoveryRoutes(app: FastifyInstance, discovery: DiscoveryS
   mount(app, routes.checkAccess, async ({ body, caller }) => {
     const callerId = body.caller_id.toLowerCase();
     if (caller.kind === 'workspace' && caller.workspaceId !== callerId) {
-      throw new ApiError(403, 'forbidden', 'a workspace may only ask about itself', {
+      throw new HttpError(403, 'forbidden', 'a workspace may only check its own access', {
         extras: { field: 'caller_id' },
       });
     }

@@ -4,14 +4,14 @@ import type { WorkspaceRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { cardOf } from '../directory/workspace-view.rules.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 
 export interface DiscoveryServiceOptions extends Pick<PlatformContext, 'addressGuard'> {
   readonly hierarchy: HierarchyService;
   readonly workspaces: WorkspaceDirectory;
 }
 
-/** Finding peers and their addresses. */
+/** Finds peers and their addresses. */
 export class DiscoveryService {
   readonly #options: DiscoveryServiceOptions;
 
@@ -19,16 +19,16 @@ export class DiscoveryService {
     this.#options = options;
   }
 
-  /** Where a workspace is. `callerId` is null for an operator, who may find everybody. */
+  /** The address and card of a workspace. `callerId` is null for an operator, who may discover every workspace. */
   async discover(callerId: string | null, targetId: string): Promise<DiscoverResponse> {
     const { addressGuard, hierarchy, workspaces } = this.#options;
     if (callerId !== null && !(await hierarchy.canCommunicate(callerId, targetId))) {
-      throw new ApiError(403, 'access_denied', 'not authorized to discover this workspace');
+      throw new HttpError(403, 'access_denied', 'not authorized to discover this workspace');
     }
     const row = await workspaces.require(targetId);
     if (row.url === null) requireReachable(row, callerId);
     else if (!addressGuard.checkUrl(row.url).ok) {
-      throw new ApiError(503, 'unsafe_url', 'workspace URL failed safety check');
+      throw new HttpError(503, 'unsafe_url', 'workspace URL failed safety check');
     }
     return {
       id: row.id,
@@ -46,7 +46,7 @@ export class DiscoveryService {
     const { workspaces } = this.#options;
     const relatives = await workspaces.relatives(await workspaces.require(workspaceId));
     const part = (q ?? '').trim().toLowerCase();
-    return relatives.filter((row) => mentions(row, part)).map(toPeerRow);
+    return relatives.filter((row) => matchesQuery(row, part)).map(toPeerRow);
   }
 
   mayCommunicate(callerId: string, targetId: string): Promise<boolean> {
@@ -54,11 +54,11 @@ export class DiscoveryService {
   }
 }
 
-/** Without a URL a peer can only be reached through the platform, and only itself may look whatever its status. */
+/** A workspace without a URL can be discovered only while it is online, except by itself. */
 function requireReachable(row: WorkspaceRow, callerId: string | null): void {
   const isUp = row.status === 'online' || row.status === 'degraded';
   if (isUp || callerId === row.id) return;
-  throw new ApiError(503, 'workspace_unavailable', 'workspace not available', {
+  throw new HttpError(503, 'workspace_unavailable', 'workspace not available', {
     extras: {
       status: row.status,
       hint: 'Send the message through the platform; it is kept until the agent is back.',
@@ -66,7 +66,7 @@ function requireReachable(row: WorkspaceRow, callerId: string | null): void {
   });
 }
 
-function mentions({ name, role }: WorkspaceRow, part: string): boolean {
+function matchesQuery({ name, role }: WorkspaceRow, part: string): boolean {
   return name.toLowerCase().includes(part) || (role ?? '').toLowerCase().includes(part);
 }
 

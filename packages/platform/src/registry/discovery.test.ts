@@ -20,8 +20,8 @@ async function family() {
   return { parent, me, sibling, child, grandchild };
 }
 
-describe('discovering a workspace (wire contract 3.13)', () => {
-  it('needs no header and gives the card along (wire contract 8, row 18)', async () => {
+describe('discovering a workspace', () => {
+  it('needs no header and returns the card', async () => {
     const { me } = await family();
     const peer = await running.create({ name: 'peer', role: 'ops', url: 'https://peer.example.com/a2a' });
     const { status, body } = await discover(peer.id);
@@ -42,7 +42,7 @@ describe('discovering a workspace (wire contract 3.13)', () => {
     expect((await discover(UNKNOWN_ID)).body.code).toBe('workspace_not_found');
   });
 
-  it('says why a peer without a URL cannot be called', async () => {
+  it('returns the reason why a peer without a URL cannot be called', async () => {
     const { me, sibling } = await family();
     expect(await discover(sibling.id, me.token)).toMatchObject({
       status: 200,
@@ -61,8 +61,8 @@ describe('discovering a workspace (wire contract 3.13)', () => {
   });
 });
 
-describe('listing peers (wire contract 3.14)', () => {
-  it('gives siblings, children and the parent, in that order', async () => {
+describe('listing peers', () => {
+  it('returns siblings, children and the parent, in that order', async () => {
     const { parent, me, sibling, child, grandchild } = await family();
     const peers = async (path: string) => {
       const { body } = await running.call('GET', path, { token: me.token });
@@ -81,13 +81,13 @@ describe('listing peers (wire contract 3.14)', () => {
   });
 });
 
-describe('who may talk to whom (decision 7)', () => {
+describe('who may communicate', () => {
   const allowed = async (caller: { id: string; token: string }, target_id: string) => {
     const body = { caller_id: caller.id, target_id };
     return (await running.call('POST', '/registry/check-access', { token: caller.token, body })).body.allowed;
   };
 
-  it("is seed 002's table and nothing else", async () => {
+  it('is exactly the table of the External Agents page', async () => {
     const { parent, me, sibling, child, grandchild } = await family();
     const root = await running.create();
     expect(await allowed(me, me.id)).toBe(true);
@@ -102,7 +102,7 @@ describe('who may talk to whom (decision 7)', () => {
     expect(await allowed(me, UNKNOWN_ID)).toBe(false);
   });
 
-  it('is told to a workspace about itself only (wire contract 9, ✗22)', async () => {
+  it('is returned to a workspace about itself only', async () => {
     const { me, sibling } = await family();
     const body = { caller_id: sibling.id, target_id: me.id };
     const answer = await running.call('POST', '/registry/check-access', { token: me.token, body });
@@ -110,7 +110,7 @@ describe('who may talk to whom (decision 7)', () => {
     expect((await running.call('POST', '/registry/check-access', { body })).body).toEqual({ allowed: true });
   });
 
-  it('reaches ancestors when the platform says so', async () => {
+  it('includes ancestors when the platform is configured so', async () => {
     const lenient = await startPlatform({ hierarchy: 'ancestors' });
     try {
       const top = await lenient.create();

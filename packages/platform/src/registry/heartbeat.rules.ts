@@ -2,19 +2,19 @@ import type { HeartbeatRequest } from '@molecule-ai/protocol';
 import type { WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
 import type { NewEvent } from '../events/event-log.ts';
 
-/** What a heartbeat changes and what is told about it. */
+/** The changed columns of a heartbeat and the events that report them. */
 export interface HeartbeatOutcome {
   readonly change: WorkspaceUpdate & { readonly status: string };
   readonly events: readonly Omit<NewEvent, 'workspaceId'>[];
 }
 
-/** An agent is degraded from this error rate on … */
+/** An agent is degraded from this error rate … */
 const DEGRADED_FROM = 0.5;
-/** … and well again below this one (wire contract 8, row 32). */
-const WELL_BELOW = 0.1;
+/** … and online again below this one. */
+const RECOVERED_BELOW = 0.1;
 const MAX_SPEND_CENTS = 1e12;
 
-/** A sign of life ends these; paused and removed stay what they are. */
+/** A heartbeat ends these statuses, but not `paused` and `removed`. */
 const ENDED_BY_HEARTBEAT: ReadonlySet<string> = new Set([
   'awaiting_agent',
   'provisioning',
@@ -23,7 +23,7 @@ const ENDED_BY_HEARTBEAT: ReadonlySet<string> = new Set([
   'offline',
 ]);
 
-/** Works out one heartbeat. A metric that is left out keeps its value (decision 5; wire contract 2.2 and 3.11). */
+/** Applies one heartbeat. A missing metric keeps its value. See docs/contract/presence.md#heartbeat. */
 export function evaluateHeartbeat(row: WorkspaceRow, beat: HeartbeatRequest): HeartbeatOutcome {
   const metrics = metricsAfter(row, beat);
   const events: Omit<NewEvent, 'workspaceId'>[] = [];
@@ -39,7 +39,7 @@ export function evaluateHeartbeat(row: WorkspaceRow, beat: HeartbeatRequest): He
     const reasons = degradingReasons(metrics, beat);
     events.push(...reasons);
     if (reasons.length > 0) status = 'degraded';
-  } else if (status === 'degraded' && isWellAgain(row, metrics)) {
+  } else if (status === 'degraded' && hasRecovered(row, metrics)) {
     events.push({ type: 'WORKSPACE_ONLINE', payload: {} });
     status = 'online';
   }
@@ -71,7 +71,7 @@ function metricsAfter(row: WorkspaceRow, beat: HeartbeatRequest) {
 
 type Metrics = ReturnType<typeof metricsAfter>;
 
-/** Only a rate that this heartbeat reports degrades; an old one that is kept does not. */
+/** Only an error rate in this heartbeat degrades the workspace; a stored one does not. */
 function degradingReasons(metrics: Metrics, beat: HeartbeatRequest): Omit<NewEvent, 'workspaceId'>[] {
   const { last_error_rate: error_rate, last_sample_error: sample_error, runtime_state } = metrics;
   const byRate = beat.error_rate !== undefined && error_rate >= DEGRADED_FROM && !managesItself(metrics);
@@ -82,11 +82,11 @@ function degradingReasons(metrics: Metrics, beat: HeartbeatRequest): Omit<NewEve
   ];
 }
 
-/** An agent that manages its status itself is well again when it is no longer wedged, whatever its error rate. */
-function isWellAgain(row: WorkspaceRow, metrics: Metrics): boolean {
+/** An agent that manages its status itself recovers when it is no longer wedged, whatever its error rate. */
+function hasRecovered(row: WorkspaceRow, metrics: Metrics): boolean {
   if (metrics.runtime_state !== '') return false;
   if (managesItself(metrics)) return row.runtime_state === 'wedged';
-  return metrics.last_error_rate < WELL_BELOW;
+  return metrics.last_error_rate < RECOVERED_BELOW;
 }
 
 function managesItself({ runtime_metadata }: Metrics): boolean {

@@ -17,8 +17,8 @@ const listed = async ({ id }: Joined) => {
   return body.find((row: { id: string }) => row.id === id);
 };
 
-describe('a heartbeat (wire contract 3.11)', () => {
-  it('answers what the state poll would', async () => {
+describe('a heartbeat', () => {
+  it('returns what the state poll would', async () => {
     const joined = await running.join();
     const { status, body } = await beat(joined);
     expect(status).toBe(200);
@@ -32,19 +32,19 @@ describe('a heartbeat (wire contract 3.11)', () => {
     expect(Date.parse(body.server_time)).toBeGreaterThan(0);
   });
 
-  it('brings a workspace online that has never registered', async () => {
+  it('turns a workspace online that has never registered', async () => {
     const created = await running.create();
     expect(await statusAfter(created, {})).toBe('online');
   });
 
-  it('degrades from 0.5 and recovers below 0.1 (vector 6)', async () => {
+  it('degrades from 0.5 and recovers below 0.1', async () => {
     const joined = await running.join();
     const statuses = [];
     for (const error_rate of [0.5, 0.49, 0.1, 0.09]) statuses.push(await statusAfter(joined, { error_rate }));
     expect(statuses).toEqual(['degraded', 'degraded', 'degraded', 'online']);
   });
 
-  it('degrades a wedged runtime until it says otherwise', async () => {
+  it('degrades a wedged runtime until it reports another state', async () => {
     const joined = await running.join();
     expect(await statusAfter(joined, { runtime_state: 'wedged', sample_error: 'stuck' })).toBe('degraded');
     expect(await read(joined)).toMatchObject({ wedged: true });
@@ -52,7 +52,7 @@ describe('a heartbeat (wire contract 3.11)', () => {
     expect(await statusAfter(joined, { runtime_state: '' })).toBe('online');
   });
 
-  it('leaves the rate alone for an agent that manages its status, but not its being wedged', async () => {
+  it('ignores the error rate of an agent that manages its status, but not that it is wedged', async () => {
     const joined = await running.join();
     const runtime_metadata = { capabilities: { status_mgmt: true } };
     expect(await statusAfter(joined, { error_rate: 0.9, runtime_metadata })).toBe('online');
@@ -60,7 +60,7 @@ describe('a heartbeat (wire contract 3.11)', () => {
     expect(await statusAfter(joined, { runtime_state: '' })).toBe('online');
   });
 
-  it('keeps each metric that it leaves out (vector 8)', async () => {
+  it('keeps each missing metric', async () => {
     const joined = await running.join();
     await beat(joined, {
       error_rate: 0.2,
@@ -84,7 +84,7 @@ describe('a heartbeat (wire contract 3.11)', () => {
     expect(await listed(joined)).toMatchObject({ ...kept, active_tasks: 0, current_task: '' });
   });
 
-  it('takes a card along (wire contract 8, row 34), as update-card does', async () => {
+  it('stores a card, as update-card does', async () => {
     const joined = await running.join();
     await beat(joined, { agent_card: { name: 'b', skills: ['x'], custom: { deep: [1] } } });
     expect((await read(joined)).agent_card).toEqual({ name: 'b', skills: ['x'], custom: { deep: [1] } });
@@ -96,7 +96,7 @@ describe('a heartbeat (wire contract 3.11)', () => {
     expect((await read(joined)).agent_card).toEqual({ name: 'c' });
   });
 
-  it('refuses metrics that are none', async () => {
+  it('refuses invalid metrics', async () => {
     const joined = await running.join();
     for (const wrong of [
       { error_rate: 1.5 },

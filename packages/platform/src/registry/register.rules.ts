@@ -1,13 +1,13 @@
 import type { WorkspaceRow } from '../database/schema.ts';
 import type { Identity } from '../http/principal.ts';
 
-/** What a register may do. */
+/** The decision about a register. */
 export type RegisterDecision =
-  /** The one 401 for everybody without a right to register. */
+  /** 401, the same for every caller without a right to register. */
   | { readonly kind: 'refuse' }
-  /** The old token of this very workspace, which was removed. */
+  /** The old token of this workspace, which was removed. */
   | { readonly kind: 'removed' }
-  /** An operator named a workspace that is not there, or no longer. */
+  /** An operator named a workspace that does not exist or was removed. */
   | { readonly kind: 'missing' }
   | {
       readonly kind: 'accept';
@@ -29,7 +29,7 @@ const REFUSE = { kind: 'refuse' } as const;
 const KEEP_TOKENS = { kind: 'accept', issueToken: false, revoke: 'nothing' } as const;
 const CLAIM = { kind: 'accept', issueToken: true, revoke: 'unused-first' } as const;
 
-/** Decides who may register and whether the answer carries a token. Reveals nothing about what exists to anybody else. */
+/** Decides who may register and whether the response has a token. A refusal does not reveal whether the workspace exists. */
 export function decideRegister(facts: RegisterFacts): RegisterDecision {
   const { identity, workspace, workspaceId } = facts;
   const isAlive = workspace !== undefined && workspace.status !== 'removed';

@@ -13,8 +13,8 @@ const start = async (options: PlatformOptions = {}) => {
 
 const UNKNOWN_ID = '11111111-2222-4333-8444-555555555555';
 
-describe('the first register (decision 3)', () => {
-  it('of the workspace itself brings it online and answers no token (vectors 1 and 2)', async () => {
+describe('the first register', () => {
+  it('by the workspace itself turns it online and returns no token', async () => {
     const { call, create } = await start();
     const { id, token } = await create();
     const body = { workspace_id: id, delivery_mode: 'poll', agent_card: { name: 'a', skills: ['x'] } };
@@ -35,7 +35,7 @@ describe('the first register (decision 3)', () => {
     });
   });
 
-  it('by nobody claims it inside the window, and ends the unused first token', async () => {
+  it('without a credential claims it inside the window, and revokes the unused first token', async () => {
     const { call, create } = await start();
     const { id, token: first } = await create();
     const claim = () => call('POST', '/registry/register', { token: null, body: { id } });
@@ -46,7 +46,7 @@ describe('the first register (decision 3)', () => {
     expect((await claim()).status).toBe(401);
   });
 
-  it('by nobody is too late after the window, or once the first token was used', async () => {
+  it('without a credential is refused after the window, or once the first token was used', async () => {
     const clock = new ManualClock();
     const { call, create } = await start({ clock });
     const claim = (id: string) => call('POST', '/registry/register', { token: null, body: { id } });
@@ -60,7 +60,7 @@ describe('the first register (decision 3)', () => {
     expect(byOperator.body.auth_token).toEqual(expect.any(String));
   });
 
-  it('mints one token when many claim at once', async () => {
+  it('issues one token when many claim at once', async () => {
     const { call, create } = await start();
     const { id } = await create();
     const claims = await Promise.all(
@@ -72,7 +72,7 @@ describe('the first register (decision 3)', () => {
     expect((await call('GET', `/workspaces/${id}/tokens`)).body.count).toBe(1);
   });
 
-  it('in dev mode needs no credential at all (seed 002)', async () => {
+  it('in dev mode needs no credential', async () => {
     const { call } = await start({ mode: 'dev' });
     const created = await call('POST', '/workspaces', {
       token: null,
@@ -85,7 +85,7 @@ describe('the first register (decision 3)', () => {
 });
 
 describe('every other register', () => {
-  it('is one and the same 401, and changes nothing (vectors 4 and 5)', async () => {
+  it('is the same 401, and changes nothing', async () => {
     const { call, create, join } = await start();
     const mine = await join({ url: 'https://agent.example.com' });
     const other = await create();
@@ -107,7 +107,7 @@ describe('every other register', () => {
     expect((await call('GET', `/workspaces/${UNKNOWN_ID}`)).status).toBe(404);
   });
 
-  it('of an operator changes the agent, and mints only when asked to', async () => {
+  it('by an operator changes the agent, and mints a token only on request', async () => {
     const { call, join } = await start();
     const { id, token } = await join();
     const register = (body: object) => call('POST', '/registry/register', { body: { id, ...body } });
@@ -135,7 +135,7 @@ describe('every other register', () => {
     });
   });
 
-  it('decides delivery by the URL (wire contract 8, rows 8 and 9)', async () => {
+  it('decides the delivery mode by the URL', async () => {
     const { call, create } = await start();
     const { id, token } = await create();
     const register = async (body: object) =>

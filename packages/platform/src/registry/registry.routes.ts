@@ -5,7 +5,7 @@ import { mount } from '../http/mount.ts';
 import { parseWorkspaceId } from '../http/parse.ts';
 import type { RegistryService } from './registry.service.ts';
 
-/** Registering, heartbeats and cards; the body names the workspace. */
+/** Register, heartbeat and card; the body names the workspace. */
 export function mountRegistryRoutes(app: FastifyInstance, registry: RegistryService): void {
   const options = { bodyError: 'invalid request body' };
 
@@ -27,7 +27,7 @@ export function mountRegistryRoutes(app: FastifyInstance, registry: RegistryServ
   });
 }
 
-/** Both spellings are fine, the schema has made sure that they agree. */
+/** Either key; the schema has validated that both name the same workspace. */
 function workspaceOf(body: { id?: string | undefined; workspace_id?: string | undefined }): string {
   const field = body.workspace_id === undefined ? 'id' : 'workspace_id';
   return parseWorkspaceId(body.workspace_id ?? body.id, field);

@@ -13,7 +13,7 @@ import { decideAgentAddress } from '../directory/agent-address.rules.ts';
 import { requireAlive, type WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { cardOf } from '../directory/workspace-view.rules.ts';
 import { removedCredential } from '../http/access.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import type { Identity } from '../http/principal.ts';
 import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
 import { timestamp } from '../time/clock.ts';
@@ -28,7 +28,7 @@ export interface RegistryServiceOptions extends PlatformContext {
   readonly workspaces: WorkspaceDirectory;
 }
 
-/** What agents say of themselves: where they are, what they can do, and that they are alive. */
+/** Register, heartbeat and card: the address, abilities and liveness of agents. */
 export class RegistryService {
   readonly #options: RegistryServiceOptions;
 
@@ -36,7 +36,7 @@ export class RegistryService {
     this.#options = options;
   }
 
-  /** Stores the agent's address and card; the response carries a token if the agent needs one. */
+  /** Stores the agent's address and card; the response has a token if the agent needs one. */
   register(workspaceId: string, body: RegisterRequest, identity: Identity): Promise<RegisterResponse> {
     const { clock, database, settings, tokens, workspaces } = this.#options;
     return database.transaction(async (unit) => {
@@ -140,9 +140,9 @@ export class RegistryService {
 
 type Accepted = Extract<RegisterDecision, { kind: 'accept' }>;
 
-/** The same for every register that is refused, so that it does not reveal what exists. */
-function refused(): ApiError {
-  return new ApiError(401, 'invalid_credentials', 'invalid workspace auth token', {
+/** The same for every refused register, so that it does not reveal which workspaces exist. */
+function refused(): HttpError {
+  return new HttpError(401, 'invalid_credentials', 'invalid workspace auth token', {
     extras: { hint: "Register with the workspace's own token or as an operator." },
   });
 }

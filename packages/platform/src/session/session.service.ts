@@ -1,7 +1,7 @@
 import type { PlatformContext } from '../context.ts';
 import type { PlatformDatabase } from '../database/platform-database.ts';
-import { ApiError } from '../http/api-error.ts';
 import { type Authenticator, sha256Hex } from '../http/authenticator.ts';
+import { HttpError } from '../http/http-error.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 import { createTokenSecret } from '../tokens/token-secret.ts';
 
@@ -18,7 +18,7 @@ export class SessionService {
     this.#database = database;
   }
 
-  /** True while the session of that hex SHA-256 lasts. */
+  /** Whether the session with this hex SHA-256 has not expired. */
   async findSession(hash: string): Promise<boolean> {
     const row = await this.#database.query
       .selectFrom('sessions')
@@ -32,7 +32,7 @@ export class SessionService {
   /** Exchanges the operator key for the value of a session cookie; 401 for any other key. */
   async open(operatorKey: string, authenticator: Pick<Authenticator, 'isOperatorKey'>): Promise<string> {
     if (!authenticator.isOperatorKey(operatorKey)) {
-      throw new ApiError(401, 'invalid_credentials', 'invalid operator key');
+      throw new HttpError(401, 'invalid_credentials', 'invalid operator key');
     }
     const { query } = this.#database;
     const { token, hash } = createTokenSecret();

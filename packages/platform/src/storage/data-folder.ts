@@ -22,14 +22,14 @@ export interface DataFolder {
   release(): void;
 }
 
-/** The operator's key and where it is kept. */
+/** The operator's key and where it is stored. */
 export interface OperatorKey {
   readonly key: string;
   /** A 0600 file with the key; null in production and in memory. */
   readonly path: string | null;
 }
 
-/** Opens the data folder (0700) for this process alone; a folder in use by another platform is refused. */
+/** Opens the data folder (0700) for this process alone; fails when another platform uses it. */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -43,7 +43,7 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
   const lock = await lockFile(join(path, 'platform.lock'));
   if (lock === undefined) {
     throw new PlatformStartError('data_folder_in_use', `Another platform is using the data folder ${path}.`, {
-      hint: 'Stop the other one, or choose another folder with dataDir (MOLECULE_DATA_DIR, --data-dir).',
+      hint: 'Stop the other platform, or choose another folder with dataDir (MOLECULE_DATA_DIR, --data-dir).',
     });
   }
   return {
@@ -53,7 +53,7 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
   };
 }
 
-/** In production the given key; in dev mode the given one, the stored one, or a new one, kept for the next start. */
+/** In production the given key; in dev mode the given, the stored or a new one, which is stored for the next start. */
 export function resolveOperatorKey(settings: PlatformSettings, folder: DataFolder | null): OperatorKey {
   if (settings.mode === 'production' || folder === null) {
     return { key: settings.operatorKey ?? newOperatorKey(), path: null };
@@ -79,7 +79,7 @@ function readStoredKey(path: string): string | undefined {
   }
 }
 
-/** Writes a file that only its owner can read, atomically: a reader sees the old text or the new one. */
+/** Writes a file that only its owner can read, atomically. */
 function writePrivateFile(path: string, text: string): void {
   const draft = `${path}.${randomUUID()}.tmp`;
   const file = openSync(draft, 'wx', 0o600);

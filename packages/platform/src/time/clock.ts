@@ -1,10 +1,10 @@
-/** Where every part of the platform reads the time and sets timers; tests put a manual one in its place. */
+/** The source of time and timers for the whole platform; tests use a manual one. */
 export interface Clock {
-  /** Wall-clock time as milliseconds since the epoch. Only for times that are shown or stored. */
+  /** Wall-clock time as milliseconds since the epoch. Only for times that are returned or stored. */
   now(): number;
-  /** Monotonic milliseconds; for intervals, which must not follow a clock that jumps. */
+  /** Monotonic milliseconds; for intervals, which a change of the wall clock must not affect. */
   monotonic(): number;
-  /** Runs `task` once after `delayMs`; the answer cancels it. The timer does not keep the process alive. */
+  /** Runs `task` once after `delayMs`; returns a function that cancels it. The timer does not keep the process alive. */
   schedule(delayMs: number, task: () => void): () => void;
 }
 
@@ -18,7 +18,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** The clock's wall time as the platform stores and shows it: ISO 8601, UTC, milliseconds. */
+/** The wall time as the platform stores and returns it: ISO 8601, UTC, milliseconds. */
 export function timestamp(clock: Clock, offsetMs = 0): string {
   return new Date(clock.now() + offsetMs).toISOString();
 }

@@ -1,7 +1,7 @@
 import type { PlatformLogger } from '../logging/logger.ts';
 import type { Clock } from './clock.ts';
 
-/** Runs background tasks again and again, each never twice at the same time; a failed run is followed by the next. */
+/** Runs background tasks at intervals, each at most once at a time. A failure is logged and the next run follows. */
 export class RepeatedTasks {
   readonly #clock: Clock;
   readonly #logger: PlatformLogger;
@@ -14,7 +14,7 @@ export class RepeatedTasks {
     this.#logger = logger;
   }
 
-  /** True from `stop` on; long work looks at it between its steps. */
+  /** True after `stop`; long tasks check it between their steps. */
   get stopped(): boolean {
     return this.#stopped;
   }
@@ -43,7 +43,7 @@ export class RepeatedTasks {
     this.#running.add(running);
   }
 
-  /** Starts nothing any more and waits for what runs. */
+  /** Starts no more runs and waits for the running ones. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const cancel of this.#cancels.values()) cancel();

@@ -5,7 +5,7 @@ import { type Clock, timestamp } from '../time/clock.ts';
 const LIFETIME_MS = 30_000;
 const MAX_ENTRIES = 10_000;
 
-/** Keeps the holders of tokens for 30 s, so that a request needs no query; a revoked token is removed at once. */
+/** Caches the holders of tokens for 30 s, so that a request needs no query; a revoked token is removed at once. */
 export class TokenCache {
   readonly #clock: Clock;
   readonly #entries = new Map<string, { holder: TokenHolder; expiresAt: number }>();
@@ -15,7 +15,7 @@ export class TokenCache {
     this.#clock = clock;
   }
 
-  /** Changes with each removal. A holder that was read before a removal must not be kept after it. */
+  /** Changes with each removal. A holder that was read before a removal must not be cached after it. */
   get generation(): number {
     return this.#generation;
   }
@@ -48,7 +48,7 @@ export class TokenCache {
 
 const WRITE_AFTER_MS = 60_000;
 
-/** Collects when tokens were last used and writes it once a minute, many in one transaction. */
+/** Collects when tokens were last used and stores it once a minute, all in one transaction. */
 export class TokenUsage {
   readonly #clock: Clock;
   readonly #logger: PlatformLogger;
@@ -72,12 +72,12 @@ export class TokenUsage {
     this.#cancelTimer ??= this.#clock.schedule(WRITE_AFTER_MS, () => void this.flush());
   }
 
-  /** When the token was last used, if that is not written yet. */
+  /** When the token was last used, if that is not stored yet. */
   lastUsed(tokenId: string): string | undefined {
     return this.#pending.get(tokenId);
   }
 
-  /** Writes what is pending. Never rejects: a lost time of use does no harm. */
+  /** Stores what is pending. Never rejects: a lost time of use does no harm. */
   async flush(): Promise<void> {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { sha256Hex } from '../http/authenticator.ts';
 
-/** A new token: what its holder gets once, and what is kept (decision 4). */
+/** A new token: the secret, which is returned once, and what is stored. */
 export interface TokenSecret {
   /** 43 characters of base64url, 256 random bits. */
   readonly token: string;

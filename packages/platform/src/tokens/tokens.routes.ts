@@ -35,10 +35,10 @@ export function mountTokensRoutes(app: FastifyInstance, tokens: TokensService): 
   }));
 }
 
-/** The label of a token is not kept, so no body is refused for it. */
+/** The label of a token is not stored, so any body is accepted. */
 const ignored = () => undefined;
 
-/** A number of the query, or the default when it is none or out of range. */
+/** A number of the query, or the default when it is not one or out of range. */
 function wholeNumber(text: string | undefined, fallback: number, low: number, high: number): number {
   const value = text === undefined ? fallback : Number(text);
   return Number.isInteger(value) && value >= low && value <= high ? value : fallback;

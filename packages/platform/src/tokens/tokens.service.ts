@@ -2,22 +2,22 @@ import { randomUUID } from 'node:crypto';
 import type { PlatformContext } from '../context.ts';
 import type { PlatformDatabase, UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import type { TokenHolder } from '../http/principal.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 import { TokenCache, TokenUsage } from './token-cache.ts';
 import { createTokenSecret } from './token-secret.ts';
 import { type TokenSelection, TokensStore, type TokenWithWorkspace } from './tokens.store.ts';
 
-/** Live tokens a workspace may have. */
+/** Maximum number of live tokens of a workspace. */
 const MAX_LIVE_TOKENS = 50;
 
-/** How a token came to be. */
+/** How a token was issued. */
 export type TokenOrigin = 'create' | 'register' | 'mint';
 
 export interface IssuedToken {
   readonly id: string;
-  /** Shown once; only its hash is kept. */
+  /** Returned once; only its hash is stored. */
   readonly token: string;
 }
 
@@ -86,12 +86,12 @@ export class TokensService {
     });
   }
 
-  /** Revokes one live token; 404 when there is none of that id. */
+  /** Revokes one live token; 404 when none has that id. */
   revoke(workspaceId: string, tokenId: string): Promise<void> {
     return this.#database.transaction(async (unit) => {
       await this.#workspaces.require(workspaceId, unit.trx);
       const revoked = await this.#revoke(unit, { workspaceIds: [workspaceId], tokenId });
-      if (revoked === 0) throw new ApiError(404, 'token_not_found', 'token not found or already revoked');
+      if (revoked === 0) throw new HttpError(404, 'token_not_found', 'token not found or already revoked');
     });
   }
 
@@ -122,12 +122,12 @@ export class TokensService {
     return this.#revoke(unit, { workspaceIds });
   }
 
-  /** Revokes the token that creating the workspace issued, as long as nobody has used it. */
+  /** Revokes the token that was issued with the workspace, if it has not been used. */
   revokeUnusedFirst(unit: UnitOfWork, workspaceId: string): Promise<number> {
     return this.#revoke(unit, { workspaceIds: [workspaceId], unusedFirstOnly: true });
   }
 
-  /** Writes pending times of use. */
+  /** Stores pending times of use. */
   flush(): Promise<void> {
     return this.#usage.flush();
   }
@@ -137,7 +137,7 @@ export class TokensService {
     return this.#store.revoke(selection, timestamp(this.#clock), unit.trx);
   }
 
-  /** The first use claims the workspace at once, so that nobody can claim it in another way. */
+  /** The first use of a token claims the workspace at once, so that no register without a credential can claim it. */
   async #readHolder(hash: string): Promise<TokenHolder | undefined> {
     const row = await this.#store.findByHash(hash);
     const holder = holderOf(row);
@@ -158,8 +158,8 @@ function holderOf(row: TokenWithWorkspace | undefined): TokenHolder | undefined 
   return { kind: 'workspace', workspaceId: row.workspace_id, tokenId: row.id };
 }
 
-function tokenLimit(): ApiError {
-  return new ApiError(429, 'token_limit', `maximum ${MAX_LIVE_TOKENS} active tokens per workspace`, {
+function tokenLimit(): HttpError {
+  return new HttpError(429, 'token_limit', `maximum ${MAX_LIVE_TOKENS} active tokens per workspace`, {
     extras: { hint: 'Revoke a token that is no longer used.' },
   });
 }

@@ -2,7 +2,7 @@ import type { PlatformContext } from '../context.ts';
 import type { Queryable } from '../database/platform-database.ts';
 import type { WorkspaceTokenRow } from '../database/schema.ts';
 
-/** A token together with what decides whether it counts. */
+/** A token with the columns of its workspace that decide whether it is valid. */
 export interface TokenWithWorkspace {
   readonly id: string;
   readonly workspace_id: string;
@@ -12,11 +12,11 @@ export interface TokenWithWorkspace {
   readonly claimed_at: string | null;
 }
 
-/** Which live tokens of some workspaces are meant; all of them unless it says more. */
+/** Selects live tokens of some workspaces; all of them unless restricted. */
 export interface TokenSelection {
   readonly workspaceIds: readonly string[];
   readonly tokenId?: string;
-  /** Only the token that creating the workspace issued, as long as nobody has used it. */
+  /** Only the token that was issued with the workspace, if it has not been used. */
   readonly unusedFirstOnly?: boolean;
 }
 

@@ -10,8 +10,8 @@ afterAll(() => running.platform.close());
 const works = async (id: string, token: string) =>
   (await running.call('GET', `/workspaces/${id}/state`, { token })).status === 200;
 
-describe('tokens of a workspace (wire contract 3.8)', () => {
-  it('are rotated: mint, switch, revoke the old one', async () => {
+describe('tokens of a workspace', () => {
+  it('can be rotated: mint, switch, revoke the old one', async () => {
     const { id, token: old } = await running.join();
     const minted = await running.call('POST', `/workspaces/${id}/tokens`, { token: old });
     expect(minted.status).toBe(201);
@@ -31,7 +31,7 @@ describe('tokens of a workspace (wire contract 3.8)', () => {
     );
   });
 
-  it('die at once when all are revoked, and a register of the operator brings a new one', async () => {
+  it('end at once when all are revoked, and a register by the operator issues a new one', async () => {
     const { id, token } = await running.join();
     const revoked = await running.call('DELETE', `/workspaces/${id}/tokens`);
     expect(revoked.body).toEqual({ status: 'revoked', revoked_count: 1 });

@@ -1,62 +1,63 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
 
-/** The connection of one request, as a handler that waits needs to know it. */
+/** The connection of one request, for handlers that wait. */
 export interface ClientConnection {
-  /** True once the client went away without its answer. */
+  /** True when the client disconnected before the response was written. */
   readonly gone: boolean;
-  /** Lets what the network has brought so far be seen, such as that the client hung up. */
-  settle(): Promise<void>;
-  /** Runs `task` once when the client goes away before its answer was written; at once when it is gone already. */
+  /** Processes pending network events first, such as a disconnect of the client. */
+  processPendingEvents(): Promise<void>;
+  /** Runs `task` once when the client disconnects before its response was written; at once when it already has. */
   onGone(task: () => void): void;
-  /** Runs `task` once when the answer was handed to the socket (true) or the client went away first (false). */
-  onAnswered(task: (written: boolean) => void): void;
+  /** Runs `task` once: true when the response was written to the socket, false when the client disconnected first. */
+  onResponseSent(task: (written: boolean) => void): void;
 }
 
 /**
- * Watches whether the client of a request is still there. A client that closed its side is gone, although the
- * operating system still takes what is written to it for a while.
+ * Monitors whether the client of a request is still connected. A client that closed its side has disconnected, although
+ * the operating system accepts writes to it for a while.
  */
 export function watchConnection(reply: FastifyReply): ClientConnection {
   const response = reply.raw;
   const { socket } = reply.request.raw;
-  let wasHungUp = socket.readableEnded;
-  if (!wasHungUp && !socket.destroyed) {
-    const onHangUp = () => {
-      wasHungUp = true;
-      response.emit(HANG_UP);
+  let hasClientClosed = socket.readableEnded;
+  if (!hasClientClosed && !socket.destroyed) {
+    const onEnd = () => {
+      hasClientClosed = true;
+      response.emit(CLIENT_CLOSED);
     };
-    socket.once('end', onHangUp);
-    response.once('close', () => socket.off('end', onHangUp));
+    socket.once('end', onEnd);
+    response.once('close', () => socket.off('end', onEnd));
   }
   const isGone = () =>
-    !response.writableFinished && (wasHungUp || socket.destroyed || response.destroyed || response.closed);
+    !response.writableFinished &&
+    (hasClientClosed || socket.destroyed || response.destroyed || response.closed);
   return {
     get gone() {
       return isGone();
     },
-    settle: async () => {
+    processPendingEvents: async () => {
       await nextTurn();
       await nextTurn();
     },
     onGone: (task) => {
-      const tell = once(task);
-      if (isGone()) return tell();
-      response.once(HANG_UP, tell);
-      response.once('close', () => (response.writableFinished ? undefined : tell()));
+      const runTask = once(task);
+      if (isGone()) return runTask();
+      response.once(CLIENT_CLOSED, runTask);
+      response.once('close', () => (response.writableFinished ? undefined : runTask()));
     },
-    onAnswered: (task) => {
-      const tell = once(task);
-      if (isGone()) return tell(false);
-      response.once(HANG_UP, () => tell(false));
-      response.once('finish', () => tell(!wasHungUp));
-      response.once('close', () => tell(response.writableFinished));
+    onResponseSent: (task) => {
+      const runTask = once(task);
+      if (isGone()) return runTask(false);
+      response.once(CLIENT_CLOSED, () => runTask(false));
+      response.once('finish', () => runTask(!hasClientClosed));
+      response.once('close', () => runTask(response.writableFinished));
     },
   };
 }
 
 /** Our own event on a response: the client closed its side of the connection. */
-const HANG_UP = Symbol('the client hung up');
+const CLIENT_CLOSED = Symbol('client closed');
 
 function once<Arguments extends unknown[]>(task: (...values: Arguments) => void) {
   let isDone = false;

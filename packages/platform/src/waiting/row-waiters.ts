@@ -1,15 +1,15 @@
 import type { Clock } from '../time/clock.ts';
 
-/** One reader waiting for rows of a workspace. `done` never rejects. */
+/** One reader that waits for rows of a workspace. `done` never rejects. */
 export interface RowWaiter {
   readonly done: Promise<'woken' | 'timeout' | 'ended'>;
-  /** Stops waiting; `done` is `ended` unless it was decided before. */
+  /** Stops waiting; `done` becomes `ended` unless it has resolved. */
   end(): void;
 }
 
 /**
- * The readers that wait for rows, by workspace, in memory: a waiting request costs a timer and nothing else
- * (decision 13). Register before reading, so that a row written in between is not missed.
+ * The readers that wait for rows, by workspace, in memory: a waiting request costs one timer and no query. Register
+ * before reading, so that a row written in between is not missed.
  */
 export class RowWaiters {
   readonly #clock: Clock;
@@ -30,8 +30,8 @@ export class RowWaiters {
   add(workspaceId: string, timeoutMs: number): RowWaiter {
     if (this.#closed) return { done: Promise.resolve('ended'), end: () => {} };
     let resolve: (reason: 'woken' | 'timeout' | 'ended') => void = () => {};
-    const done = new Promise<'woken' | 'timeout' | 'ended'>((settle) => {
-      resolve = settle;
+    const done = new Promise<'woken' | 'timeout' | 'ended'>((resolveDone) => {
+      resolve = resolveDone;
     });
     const readers = this.#waiting.get(workspaceId) ?? new Set();
     this.#waiting.set(workspaceId, readers);
@@ -47,12 +47,12 @@ export class RowWaiters {
     return { done, end: () => finish('ended') };
   }
 
-  /** Tells every reader of the workspace that there may be something new. */
+  /** Wakes every reader of the workspace, because there may be a new row. */
   wake(workspaceId: string): void {
     for (const leave of [...(this.#waiting.get(workspaceId) ?? [])]) leave('woken');
   }
 
-  /** Sends every reader away, those still to come too. */
+  /** Ends every wait, also those that start later. */
   close(): void {
     this.#closed = true;
     for (const readers of [...this.#waiting.values()]) {

@@ -1,11 +1,11 @@
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 
-/** Longest wait of a feed read or a look at one message, in seconds (decision 13). */
+/** Maximum wait of a feed read or of a request for the state of a message, in seconds. */
 export const MAX_WAIT_SECONDS = 60;
 
 /**
- * Seconds to hold a request, as a whole number within the bounds; undefined when nothing was asked for.
- * Anything else is a 400 naming the field, never a silent default: a caller that asks for a deadline relies on it.
+ * Seconds to hold a request, a whole number within the bounds; undefined when missing. Anything else is a 400 naming
+ * the field and not a default, because a caller relies on the time that it requests.
  */
 export function parseWaitSeconds(
   text: string | undefined,
@@ -14,7 +14,7 @@ export function parseWaitSeconds(
   if (text === undefined) return undefined;
   const seconds = /^\d{1,4}$/.test(text.trim()) ? Number(text.trim()) : Number.NaN;
   if (seconds <= bounds.max) return seconds;
-  throw new ApiError(400, 'invalid_request', `${bounds.field} must be whole seconds, 0 to ${bounds.max}`, {
+  throw new HttpError(400, 'invalid_request', `${bounds.field} must be whole seconds, 0 to ${bounds.max}`, {
     extras: { field: bounds.field },
   });
 }

@@ -1,6 +1,5 @@
 import type { WorkspaceConnection } from '@molecule-ai/protocol';
 
-/** What a new workspace's agent needs to connect. */
 export interface ConnectionInput {
   readonly workspaceId: string;
   readonly name: string;
@@ -8,7 +7,7 @@ export interface ConnectionInput {
   readonly token: string;
 }
 
-/** How to connect the agent, with samples to copy; the token is shown here and never again (decision 3). */
+/** How to connect the agent, with code samples; the token is returned only here. */
 export function describeConnection(input: ConnectionInput): WorkspaceConnection {
   const { workspaceId, platformUrl, token } = input;
   return {
@@ -59,7 +58,7 @@ function typescriptSample({ workspaceId, name, platformUrl, token }: ConnectionI
     `  agentCard: { name: ${JSON.stringify(name)} },`,
     '});',
     'await client.register();',
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the sample itself holds the template
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the sample itself contains the template
     'await client.runAgentLoop(async (message) => `echo: ${message.text}`);',
   ].join('\n');
 }

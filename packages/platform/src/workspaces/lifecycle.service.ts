@@ -4,7 +4,7 @@ import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
 import { type WorkspaceDirectory, workspaceNotFound } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
 import type { MessagesService } from '../messages/messages.service.ts';
 import { timestamp } from '../time/clock.ts';
@@ -19,9 +19,9 @@ export interface LifecycleServiceOptions extends Pick<PlatformContext, 'clock' |
 }
 
 /**
- * Pausing, resuming and removing workspaces, each together with everything below. A pause lasts until it is
- * resumed: neither a register nor a heartbeat ends it, and the URL is kept. After a resume the workspace waits for
- * the next sign of life. A removal is final.
+ * Pauses, resumes and removes workspaces, each with its descendants. Only a resume ends a pause: neither a register nor
+ * a heartbeat does, and the URL is kept. After a resume the workspace is `awaiting_agent` until the next register or
+ * heartbeat. A removal is final.
  */
 export class LifecycleService {
   readonly #options: LifecycleServiceOptions;
@@ -35,9 +35,9 @@ export class LifecycleService {
     return database.transaction(async (unit) => {
       const row = await workspaces.require(id, unit.trx);
       if (row.status === 'paused') {
-        throw new ApiError(404, 'already_paused', 'workspace not found or already paused');
+        throw new HttpError(404, 'already_paused', 'workspace not found or already paused');
       }
-      const awake = (await this.#family(unit, row)).filter(
+      const awake = (await this.#subtree(unit, row)).filter(
         (member) => member.status !== 'paused' && member.status !== 'removed',
       );
       for (const member of awake) await this.#setStatus(unit, member, 'paused');
@@ -50,19 +50,20 @@ export class LifecycleService {
     const { database, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const row = await workspaces.require(id, unit.trx);
-      if (row.status !== 'paused') throw new ApiError(404, 'not_paused', 'workspace not found or not paused');
+      if (row.status !== 'paused')
+        throw new HttpError(404, 'not_paused', 'workspace not found or not paused');
       const above = await this.#pausedAncestor(unit, id);
       if (above !== undefined) {
         const message = `parent workspace "${above.name}" is paused — resume it first`;
-        throw new ApiError(409, 'parent_paused', message, { extras: { id: above.id } });
+        throw new HttpError(409, 'parent_paused', message, { extras: { id: above.id } });
       }
-      const paused = (await this.#family(unit, row)).filter((member) => member.status === 'paused');
+      const paused = (await this.#subtree(unit, row)).filter((member) => member.status === 'paused');
       for (const member of paused) await this.#setStatus(unit, member, 'awaiting_agent');
       return { status: 'awaiting_agent', resumed_count: paused.length };
     });
   }
 
-  /** Removes; 409 while there are children and the caller has not confirmed. `purge` also deletes the rows. */
+  /** 409 when there are children and the caller has not confirmed. `purge` also deletes the rows. */
   remove(
     id: string,
     { confirmed, purge }: { confirmed: boolean; purge: boolean },
@@ -79,7 +80,7 @@ export class LifecycleService {
     });
   }
 
-  /** Marks what is not removed yet; returns how many of them are below the root. */
+  /** Removes those that are not removed yet; returns how many of them are descendants of the root. */
   async #removeAll(unit: UnitOfWork, rootId: string, ids: readonly string[]): Promise<number> {
     const { clock, events, liveness, messages, tokens, workspaces } = this.#options;
     const now = timestamp(clock);
@@ -98,7 +99,7 @@ export class LifecycleService {
     return below.length;
   }
 
-  async #family(unit: UnitOfWork, row: WorkspaceRow): Promise<WorkspaceRow[]> {
+  async #subtree(unit: UnitOfWork, row: WorkspaceRow): Promise<WorkspaceRow[]> {
     const { hierarchy, workspaces } = this.#options;
     const below = await hierarchy.descendantIds(row.id, unit.trx);
     return [row, ...(await workspaces.findMany(below, unit.trx))];
@@ -119,9 +120,9 @@ export class LifecycleService {
   }
 }
 
-function confirmationRequired(children: readonly { id: string; name: string }[]): ApiError {
+function confirmationRequired(children: readonly { id: string; name: string }[]): HttpError {
   const message = `This workspace has ${children.length} child workspace(s); they would be removed with it.`;
-  return new ApiError(409, 'confirmation_required', message, {
+  return new HttpError(409, 'confirmation_required', message, {
     extras: {
       status: 'confirmation_required',
       message,

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { CreateWorkspaceRequest, PatchWorkspaceRequest } from '@molecule-ai/protocol';
 import type { NewWorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
 import type { AgentAddress } from '../directory/agent-address.rules.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 
 /** The tier of a workspace whose creator names none, or 0. */
 const DEFAULT_TIER = 3;
 const EXTERNAL = 'external';
 
-/** What a workspace may change of itself; rank, parent and runtime are the operator's to change. */
+/** Fields that the token of a workspace may change; only an operator may change the others. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(['name', 'role', 'x', 'y', 'collapsed']);
 
 /** The first field that a workspace token may not change, if the body has one. */
@@ -16,10 +16,10 @@ export function forbiddenField(body: PatchWorkspaceRequest): string | undefined 
   return Object.entries(body).find(([field, value]) => value !== undefined && !OWN_FIELDS.has(field))?.[0];
 }
 
-/** The columns that need nothing but the body. `x` and `y` only count together. */
+/** The columns that follow from the body alone. `x` and `y` are applied only together. */
 export function plainChanges(body: PatchWorkspaceRequest): WorkspaceUpdate {
   if (body.runtime !== undefined && body.runtime !== EXTERNAL) {
-    throw new ApiError(501, 'not_supported', 'this platform runs no containers', {
+    throw new HttpError(501, 'not_supported', 'this platform runs no containers', {
       extras: { field: 'runtime', hint: 'The runtime of every workspace here is "external".' },
     });
   }
@@ -34,16 +34,16 @@ export function plainChanges(body: PatchWorkspaceRequest): WorkspaceUpdate {
   };
 }
 
-/** Containers and secrets are not part of this platform, and a request for them must not seem to succeed. */
+/** This platform has no containers and no secrets, and a request for them must not appear to succeed. */
 export function refuseUnsupported(body: CreateWorkspaceRequest): void {
   const wantsContainer = body.external !== true && body.runtime !== undefined && body.runtime !== EXTERNAL;
   if (wantsContainer || (body.external === false && body.runtime !== EXTERNAL)) {
-    throw new ApiError(501, 'not_supported', 'this platform runs no containers', {
+    throw new HttpError(501, 'not_supported', 'this platform runs no containers', {
       extras: { field: 'runtime', hint: 'Send "runtime": "external" and run the agent yourself.' },
     });
   }
   if (body.secrets !== undefined && Object.keys(body.secrets).length > 0) {
-    throw new ApiError(501, 'not_supported', 'this platform does not keep secrets yet', {
+    throw new HttpError(501, 'not_supported', 'this platform does not keep secrets yet', {
       extras: { field: 'secrets', hint: 'Give the agent its secrets where it runs.' },
     });
   }

@@ -18,7 +18,7 @@ import {
 } from '../directory/workspace-directory.ts';
 import { toDetail, toListRow } from '../directory/workspace-view.rules.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import type { Caller } from '../http/principal.ts';
 import { timestamp } from '../time/clock.ts';
 import type { TokensService } from '../tokens/tokens.service.ts';
@@ -36,7 +36,7 @@ export interface WorkspacesServiceOptions extends PlatformContext {
   readonly workspaces: WorkspaceDirectory;
 }
 
-/** Creating, reading and changing workspaces. */
+/** Creates, reads and changes workspaces. */
 export class WorkspacesService {
   readonly #options: WorkspacesServiceOptions;
 
@@ -44,7 +44,7 @@ export class WorkspacesService {
     this.#options = options;
   }
 
-  /** Creates a workspace for an agent that runs elsewhere, with its first token and samples to connect it. */
+  /** Creates a workspace; returns its first token and samples to connect its agent. */
   async create(body: CreateWorkspaceRequest): Promise<CreateWorkspaceResponse> {
     const { addressGuard, clock, database, events, tokens, workspaces } = this.#options;
     refuseUnsupported(body);
@@ -71,7 +71,7 @@ export class WorkspacesService {
     return (await this.#options.workspaces.list()).map(toListRow);
   }
 
-  /** For an operator, the workspace itself and those who may talk to it; 410 once removed. */
+  /** For operators, the workspace itself and those who may communicate with it; 410 when removed. */
   async get(
     id: string,
     caller: Caller,
@@ -79,7 +79,7 @@ export class WorkspacesService {
   ): Promise<WorkspaceDetail> {
     const { hierarchy, workspaces } = this.#options;
     if (caller.kind === 'workspace' && !(await hierarchy.canCommunicate(caller.workspaceId, id))) {
-      throw new ApiError(403, 'access_denied', 'not authorized to read this workspace');
+      throw new HttpError(403, 'access_denied', 'not authorized to read this workspace');
     }
     const row = await workspaces.find(id);
     if (row === undefined) throw workspaceNotFound();
@@ -89,7 +89,7 @@ export class WorkspacesService {
   async state(id: string): Promise<WorkspaceState> {
     const row = await this.#options.workspaces.find(id);
     if (row === undefined) {
-      throw new ApiError(404, 'workspace_not_found', 'workspace not found', {
+      throw new HttpError(404, 'workspace_not_found', 'workspace not found', {
         extras: { workspace_id: id, deleted: true },
       });
     }
@@ -104,7 +104,7 @@ export class WorkspacesService {
       const row = await workspaces.require(id, unit.trx);
       const forbidden = caller.kind === 'workspace' ? forbiddenField(body) : undefined;
       if (forbidden !== undefined) {
-        throw new ApiError(403, 'forbidden', `a workspace token may not change ${forbidden}`, {
+        throw new HttpError(403, 'forbidden', `a workspace token may not change ${forbidden}`, {
           extras: { field: forbidden, hint: 'Use the operator key.' },
         });
       }
@@ -125,15 +125,15 @@ export class WorkspacesService {
     await this.#requireParent(unit, parentId);
     const below = await this.#options.hierarchy.descendantIds(row.id, unit.trx);
     if (parentId === row.id || below.includes(parentId)) {
-      throw invalidParent('the tree would become a circle');
+      throw invalidParent('the hierarchy would contain a cycle');
     }
     return { parent_id: parentId };
   }
 
   async #requireParent(unit: UnitOfWork, parentId: string): Promise<void> {
     const parent = await this.#options.workspaces.find(parentId, unit.trx);
-    if (parent === undefined) throw invalidParent('there is no such workspace');
-    if (parent.status === 'removed') throw invalidParent('that workspace was removed');
+    if (parent === undefined) throw invalidParent('the workspace does not exist');
+    if (parent.status === 'removed') throw invalidParent('the workspace was removed');
   }
 
   #addressChange(row: WorkspaceRow, body: PatchWorkspaceRequest): WorkspaceUpdate {
@@ -145,15 +145,15 @@ export class WorkspacesService {
   }
 }
 
-/** What `/state` says of a removed workspace, to its own old token as well. */
-export function removedState(id: string, removedAt: string | null): ApiError {
-  return new ApiError(404, 'workspace_removed', 'workspace removed', {
+/** The response of `/state` for a removed workspace, also for its old token. */
+export function removedState(id: string, removedAt: string | null): HttpError {
+  return new HttpError(404, 'workspace_removed', 'workspace removed', {
     extras: { workspace_id: id, status: 'removed', deleted: true, removed_at: removedAt },
   });
 }
 
-function invalidParent(problem: string): ApiError {
-  return new ApiError(400, 'invalid_parent', `invalid parent_id: ${problem}`, {
+function invalidParent(problem: string): HttpError {
+  return new HttpError(400, 'invalid_parent', `invalid parent_id: ${problem}`, {
     extras: { field: 'parent_id' },
   });
 }

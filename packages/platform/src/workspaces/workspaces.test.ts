@@ -10,8 +10,8 @@ afterAll(() => running.platform.close());
 const UNKNOWN_ID = '11111111-2222-4333-8444-555555555555';
 const statusOf = async (id: string) => (await running.call('GET', `/workspaces/${id}`)).body.status;
 
-describe('creating a workspace (wire contract 3.1)', () => {
-  it('answers its connection with the first token, waiting for its agent', async () => {
+describe('creating a workspace', () => {
+  it('returns its connection with the first token, in awaiting_agent', async () => {
     const { status, body } = await running.call('POST', '/workspaces', {
       body: { name: "O'Neil's agent", role: 'sre', runtime: 'external', tier: 2, canvas: { x: 10, y: 20.5 } },
     });
@@ -43,7 +43,7 @@ describe('creating a workspace (wire contract 3.1)', () => {
     });
   });
 
-  it('keeps a URL as given and takes placeholders for none (wire contract 8, row 8)', async () => {
+  it('stores a URL unchanged, and none for a placeholder', async () => {
     const withUrl = await running.create({ url: 'https://your-agent.example.com' });
     const read = await running.call('GET', `/workspaces/${withUrl.id}`);
     expect(read.body).toMatchObject({
@@ -102,7 +102,7 @@ describe('creating a workspace (wire contract 3.1)', () => {
     });
   });
 
-  it('needs a parent that is there', async () => {
+  it('needs an existing parent', async () => {
     const parent = await running.create();
     const child = await running.create({ parent_id: parent.id.toUpperCase() });
     expect((await running.call('GET', `/workspaces/${child.id}`)).body.parent_id).toBe(parent.id);
@@ -125,8 +125,8 @@ describe('creating a workspace (wire contract 3.1)', () => {
   });
 });
 
-describe('reading a workspace (wire contract 3.3)', () => {
-  it('is for operators, itself and those who may talk to it', async () => {
+describe('reading a workspace', () => {
+  it('is allowed for operators, itself and those who may communicate with it', async () => {
     const parent = await running.create();
     const child = await running.create({ parent_id: parent.id });
     const grandchild = await running.create({ parent_id: child.id });
@@ -145,8 +145,8 @@ describe('reading a workspace (wire contract 3.3)', () => {
   });
 });
 
-describe('changing a workspace (wire contract 3.4)', () => {
-  it('leaves rank and place to the operator', async () => {
+describe('changing a workspace', () => {
+  it('allows only the operator to change tier and parent', async () => {
     const { id, token } = await running.create();
     const patch = (body: unknown, by?: string) =>
       running.call('PATCH', `/workspaces/${id}`, { body, ...(by === undefined ? {} : { token: by }) });
@@ -168,7 +168,7 @@ describe('changing a workspace (wire contract 3.4)', () => {
     });
   });
 
-  it('keeps the tree a tree', async () => {
+  it('refuses cycles in the hierarchy', async () => {
     const top = await running.create();
     const middle = await running.create({ parent_id: top.id });
     const bottom = await running.create({ parent_id: middle.id });
@@ -182,8 +182,8 @@ describe('changing a workspace (wire contract 3.4)', () => {
   });
 });
 
-describe('removing a workspace (wire contract 3.5)', () => {
-  it('asks first when there are children, then takes all of them', async () => {
+describe('removing a workspace', () => {
+  it('needs a confirmation when there are children, then removes all of them', async () => {
     const parent = await running.create();
     const child = await running.create({ parent_id: parent.id, name: 'child' });
     const grandchild = await running.create({ parent_id: child.id });
@@ -204,7 +204,7 @@ describe('removing a workspace (wire contract 3.5)', () => {
     expect((await running.call('DELETE', `/workspaces/${UNKNOWN_ID}`)).status).toBe(404);
   });
 
-  it('leaves a tombstone for the old token (wire contract 10.3, vectors 10 and 11)', async () => {
+  it('keeps the row, so that the old token gets workspace_removed', async () => {
     const { id, token } = await running.join();
     await running.call('DELETE', `/workspaces/${id}`);
     const asAgent = (method: string, path: string, body?: unknown) =>
@@ -231,7 +231,7 @@ describe('removing a workspace (wire contract 3.5)', () => {
     expect(list.body.some((row: { id: string }) => row.id === id)).toBe(false);
   });
 
-  it('forgets everything with purge', async () => {
+  it('deletes everything with purge', async () => {
     const { id, token } = await running.join();
     const purged = await running.call('DELETE', `/workspaces/${id}?purge=true`);
     expect(purged.body).toEqual({ status: 'purged', cascade_deleted: 0 });
@@ -241,8 +241,8 @@ describe('removing a workspace (wire contract 3.5)', () => {
   });
 });
 
-describe('pausing (decision 17, wire contract 10.3, vector 9)', () => {
-  it('is sticky until resumed, and keeps the URL', async () => {
+describe('pausing', () => {
+  it('lasts until the resume, and keeps the URL', async () => {
     const { id, token } = await running.create({ url: 'https://agent.example.com' });
     const beat = () => running.call('POST', '/registry/heartbeat', { token, body: { workspace_id: id } });
     await running.call('POST', '/registry/register', { token, body: { id } });
@@ -265,7 +265,7 @@ describe('pausing (decision 17, wire contract 10.3, vector 9)', () => {
     expect((await beat()).body.workspace_status).toBe('online');
   });
 
-  it('takes the family along, and a child waits for its parent', async () => {
+  it('includes the descendants, and a child cannot resume before its parent', async () => {
     const parent = await running.join();
     const child = await running.join({ parent_id: parent.id });
     const paused = await running.call('POST', `/workspaces/${parent.id}/pause`);

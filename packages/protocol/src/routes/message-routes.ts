@@ -194,7 +194,7 @@ export const messageRoutes = defineRoutes({
   recordDelegation: {
     method: 'POST',
     path: '/workspaces/:id/delegations/record',
-    summary: 'Records a delegation that the agent sends by itself.',
+    summary: 'Records a delegation that the agent sends itself.',
     access: 'workspace',
     request: RecordDelegationRequest,
     responses: { 202: RecordDelegationResponse },

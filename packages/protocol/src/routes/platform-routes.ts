@@ -26,7 +26,7 @@ export const platformRoutes = defineRoutes({
   deleteSession: {
     method: 'DELETE',
     path: '/session',
-    summary: 'Ends the session of the cookie.',
+    summary: 'Deletes the session of the cookie.',
     access: 'anonymous',
     responses: { 200: SessionResponse },
     errors: ['missing_credentials', 'invalid_credentials', 'forbidden'],

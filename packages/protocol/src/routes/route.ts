@@ -14,11 +14,11 @@ import type { Wire, WireType } from '../wire.ts';
 export type RouteAccess = 'anonymous' | 'claim' | 'own' | 'workspace' | 'caller' | 'operator' | 'peer';
 
 /**
- * What happens when the same request is sent twice.
- * - `safe`: it changes nothing.
+ * The effect of sending the same request twice.
+ * - `safe`: the request changes nothing.
  * - `idempotent`: the second one changes nothing further; its response may differ, such as 404 after a delete.
  * - `keyed`: harmless when the request carries a message id or an idempotency key.
- * - `unsafe`: it may be done twice, or undo what happened in between.
+ * - `unsafe`: it may take effect twice, or undo what happened in between.
  */
 export type RouteRepeat = 'safe' | 'idempotent' | 'keyed' | 'unsafe';
 
@@ -48,9 +48,9 @@ export interface Route {
   readonly query?: Wire;
   /** The body; a route without one ignores what is sent. */
   readonly request?: Wire | RawBody;
-  /** The bodies by status, below 400; every other status comes with an `ErrorBody`. */
+  /** The bodies by status, below 400; every other status has an `ErrorBody`. */
   readonly responses: { readonly [status: number]: Wire | RawBody };
-  /** Every error code the route can give, those of its access included. */
+  /** Every error code that the route can return, those of its access included. */
   readonly errors: readonly ErrorCode[];
   readonly repeat: RouteRepeat;
   readonly timeLimit: RouteTimeLimit;
@@ -70,12 +70,12 @@ type ParamNames<Path extends string> = Path extends `${string}/:${infer Name}/${
 /** The path parameters of a route, as text. */
 export type RouteParams<R extends Route> = PathParams<R['path']>;
 
-/** The query of a route; `undefined` when it takes none. */
+/** The query of a route; `undefined` when it has none. */
 export type RouteQuery<R extends Route> = R extends { readonly query: infer W extends Wire }
   ? WireType<W>
   : undefined;
 
-/** The body of a request; `undefined` when the route takes none. */
+/** The body of a request; `undefined` when the route has none. */
 export type RouteRequest<R extends Route> = R extends { readonly request: infer B extends Wire | RawBody }
   ? BodyOf<B>
   : undefined;
@@ -120,7 +120,7 @@ const ONE_WORKSPACE = [
   'workspace_removed',
 ] as const;
 
-/** The error codes that every route with this access can give. */
+/** The error codes that every route with this access can return. */
 export const ACCESS_ERRORS: { readonly [Access in RouteAccess]: readonly ErrorCode[] } = {
   anonymous: EVERYWHERE,
   claim: [...EVERYWHERE, ...CREDENTIALS, 'caller_mismatch', 'workspace_not_found', 'workspace_removed'],
@@ -131,7 +131,7 @@ export const ACCESS_ERRORS: { readonly [Access in RouteAccess]: readonly ErrorCo
   peer: [...EVERYWHERE, ...CREDENTIALS],
 };
 
-/** A route as it is written down; `errors` are its own, beside those of its access. */
+/** A route as it is declared; `errors` are its own, in addition to those of its access. */
 type Declaration = Omit<Route, 'name' | 'errors' | 'repeat' | 'timeLimit' | 'streams'> & {
   readonly errors?: readonly ErrorCode[];
   /** @default 'request' */
@@ -146,7 +146,7 @@ type Declaration = Omit<Route, 'name' | 'errors' | 'repeat' | 'timeLimit' | 'str
 type Declared<Name, D extends Declaration> = Omit<D, 'errors' | 'repeat' | 'timeLimit' | 'streams'> &
   Pick<Route, 'errors' | 'repeat' | 'timeLimit' | 'streams'> & { readonly name: Name };
 
-/** Completes routes as they are written down: names, defaults, and the errors of their access. */
+/** Completes declared routes: names, defaults, and the errors of their access. */
 export function defineRoutes<const Table extends { readonly [name: string]: Declaration }>(
   table: Table,
 ): { readonly [Name in keyof Table]: Declared<Name, Table[Name]> } {

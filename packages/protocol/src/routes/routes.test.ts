@@ -50,7 +50,7 @@ describe('routes', () => {
     expect(open.sort()).toEqual(['createSession', 'deleteSession', 'health', 'jwks', 'ready']);
   });
 
-  it('may be repeated when they only read, and wait where the query says so', () => {
+  it('are safe to repeat when they only read, and wait where they have a wait parameter', () => {
     for (const [name, route] of entries) {
       if (route.method === 'GET') expect(route.repeat, name).toBe('safe');
       const waits = route.query?.strict instanceof z.ZodObject && 'wait' in route.query.strict.shape;
@@ -103,7 +103,7 @@ describe('buildPath', () => {
     expect(() => buildPath(routes.notify, { id: value as string })).toThrow(TypeError);
   });
 
-  it('asks for exactly the parameters of the path', () => {
+  it('requires exactly the parameters of the path', () => {
     // @ts-expect-error: id is missing
     expect(() => buildPath(routes.notify, {})).toThrow('id');
   });

@@ -15,9 +15,9 @@ type Routes = typeof workspaceRoutes &
 export type RouteName = keyof Routes;
 
 /**
- * Every route of the platform by name: method, path, who may call it, the shapes of everything it takes and returns,
- * its errors, and what a client needs to call it well. The only description of an endpoint; both sides, the OpenAPI
- * document and the pages about routes are made from it.
+ * Every route of the platform by name: method, path, who may call it, the shapes of its requests and responses, its
+ * errors, and how a client may repeat it and how long it waits. The only description of an endpoint: the client, the
+ * server, the OpenAPI document and docs/contract/routes.md are made from it.
  */
 export const routes: Routes = {
   ...workspaceRoutes,
@@ -27,7 +27,7 @@ export const routes: Routes = {
   ...platformRoutes,
 };
 
-/** A route of the table, whichever it is. */
+/** Any route of the table. */
 export type KnownRoute = Routes[RouteName];
 
 interface Pattern {
@@ -62,7 +62,7 @@ function orderedPatterns(): ReadonlyMap<string, readonly Pattern[]> {
   return table;
 }
 
-/** Sorts fixed segments before parameters, from the left. */
+/** A sort key that puts fixed segments before parameters, from the left. */
 function rank({ segments }: Pattern): string {
   return segments.map((part) => (part.startsWith(':') ? '1' : '0')).join('');
 }
@@ -76,7 +76,7 @@ function fits(part: string, segment: string | undefined): boolean {
  * The path of a route with its parameters filled in and percent-encoded, so that no value can leave its segment.
  *
  * @example buildPath(routes.notify, { id: 'a b' }) // '/workspaces/a%20b/notify'
- * @throws TypeError for a parameter that is no text, empty, `.`, `..` or not valid Unicode.
+ * @throws TypeError for a parameter that is not a string, empty, `.`, `..` or not valid Unicode.
  */
 export function buildPath<Path extends string>(
   route: { readonly path: Path },
@@ -94,5 +94,5 @@ function encodeSegment(name: string, value: unknown): string {
       // A lone surrogate; reported below.
     }
   }
-  throw new TypeError(`The path parameter ${name} must be a non-empty text, got ${JSON.stringify(value)}.`);
+  throw new TypeError(`The path parameter ${name} must be a non-empty string, got ${JSON.stringify(value)}.`);
 }

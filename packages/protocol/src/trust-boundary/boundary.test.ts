@@ -13,7 +13,7 @@ interface Vector {
 const vectorFile = new URL('../../../../test/vectors/boundary.json', import.meta.url);
 const vectors = (JSON.parse(readFileSync(vectorFile, 'utf8')) as { cases: Vector[] }).cases;
 
-/** The grammar of decision 20 written a second time, on purpose in another way than the scanner. */
+/** The grammar of docs/contract/trust-boundary.md#look-alikes, on purpose written in another way than the scanner. */
 function findByReference(text: string): { kind: 'open' | 'close'; escapes: number }[] {
   const found: { kind: 'open' | 'close'; escapes: number }[] = [];
   for (let at = 0; at < text.length; at += 1) {
@@ -101,7 +101,7 @@ describe('stripA2aBoundary on the shared vectors', () => {
     it(id, () => expect(stripA2aBoundary(input)).toBe(expected));
   }
 
-  it('covers every settled case', () => {
+  it('covers every case of the vectors', () => {
     expect(vectors.filter((vector) => vector.defined).length).toBe(13);
   });
 });

@@ -1,7 +1,7 @@
-/** Opens a peer's text on the wire, exactly as printed in seed 003. Matched case-sensitively. */
+/** Opens a peer's text on the wire. Matched case-sensitively. See docs/contract/trust-boundary.md#markers. */
 export const PEER_BOUNDARY_START = '[A2A_RESULT_FROM_PEER]';
 
-/** Closes a peer's text on the wire, exactly as printed in seed 003. Matched case-sensitively. */
+/** Closes a peer's text on the wire. Matched case-sensitively. */
 export const PEER_BOUNDARY_END = '[/A2A_RESULT_FROM_PEER]';
 
 const MARKER_NAME = 'A2A_RESULT_FROM_PEER';
@@ -10,7 +10,7 @@ const BACKSLASH = 0x5c;
 const SLASH = 0x2f;
 const CLOSE_BRACKET = 0x5d;
 
-/** A stretch of text that a reader could take for a marker (decision 20). */
+/** A piece of text that a reader could mistake for a marker. */
 interface LookAlike {
   /** Index of its `[`, in UTF-16 code units. */
   start: number;
@@ -20,11 +20,11 @@ interface LookAlike {
 
 /**
  * Finds every look-alike of a boundary marker, in order: `[`, any backslashes, any white space, an
- * optional `/`, white space, the name in any ASCII letter case, white space, `]` (decision 20).
+ * optional `/`, white space, the name in any ASCII letter case, white space, `]`.
  *
- * One forward scan. A look-alike holds exactly one `[`, its first character, so whatever a failed
- * attempt has read cannot start another one: the scan goes on where the attempt failed, and looks at
- * each character a constant number of times.
+ * One forward scan. A look-alike contains exactly one `[`, its first character, so the text that a failed
+ * attempt has read cannot start another one: the scan continues where the attempt failed, and reads each
+ * character a constant number of times.
  */
 function findLookAlikes(text: string): LookAlike[] {
   const found: LookAlike[] = [];
@@ -49,7 +49,7 @@ function findLookAlikes(text: string): LookAlike[] {
   return found;
 }
 
-/** How many leading characters of the marker's name stand at `at`, in any ASCII letter case. */
+/** The number of leading characters of the marker's name at `at`, in any ASCII letter case. */
 function countMatchedName(text: string, at: number): number {
   let matched = 0;
   while (
@@ -90,14 +90,14 @@ function isWhiteSpace(code: number): boolean {
 }
 
 /**
- * Marks one text part as a peer's (seed 003, decisions 19 and 20).
+ * Marks one text part as a peer's.
  *
  * Every look-alike of a marker inside `text` gets one more backslash after its `[`, so the result has
  * exactly one unescaped opening and one unescaped closing marker whatever the peer wrote, and
  * `stripA2aBoundary(wrapA2aBoundary(x)) === x.trim()` for every string. Linear in the text's length.
  *
- * It tells programs where a peer's text begins and ends. What a model reads goes through
- * `fencePeerText`.
+ * The markers show programs where a peer's text begins and ends. A model reads a peer's text only through
+ * `fencePeerText`. See docs/contract/trust-boundary.md.
  */
 export function wrapA2aBoundary(text: string): string {
   return PEER_BOUNDARY_START + escapeLookAlikes(text) + PEER_BOUNDARY_END;
@@ -115,21 +115,21 @@ function escapeLookAlikes(text: string): string {
 }
 
 /**
- * Removes the boundary markers around a peer's text, for display (seed 003, decision 21).
+ * Removes the boundary markers around a peer's text, for display.
  *
- * - `null`, `undefined` and `''` give `''`.
+ * - `null`, `undefined` and `''` become `''`.
  * - No marker, only one of them, or the end before the start: the input, unchanged.
  * - Otherwise the text between the first start and the last end marker, trimmed, one level of escapes
  *   removed. Text outside the markers is dropped.
  *
- * The result is still a peer's text and as untrusted as before: never hand it to a model as it is
- * (`fencePeerText` does that), never render it as HTML.
+ * The result is still a peer's text and as untrusted as before: never pass it to a model unfenced (use
+ * `fencePeerText`), never render it as HTML.
  *
  * @throws TypeError when called from JavaScript with something that is neither a string nor falsy.
  */
 export function stripA2aBoundary(text: string | null | undefined): string {
   if (!text) return '';
-  if (typeof text !== 'string') throw new TypeError('stripA2aBoundary takes a string, null or undefined.');
+  if (typeof text !== 'string') throw new TypeError('stripA2aBoundary expects a string, null or undefined.');
   const start = text.indexOf(PEER_BOUNDARY_START);
   if (start === -1) return text;
   const from = start + PEER_BOUNDARY_START.length;

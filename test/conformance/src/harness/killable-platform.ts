@@ -19,7 +19,7 @@ export async function startKillablePlatform(folder: string, http: Http): Promise
     ADMIN_TOKEN: `operator-${randomBytes(24).toString('base64url')}`,
     SECRETS_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     MOLECULE_ALLOW_AGENT_NETWORKS: '127.0.0.0/8',
-    MOLECULE_CONTRACT_CHECK: 'answers',
+    MOLECULE_CONTRACT_CHECK: 'responses',
     RATE_LIMIT: '1000000',
   };
   let current = await startPlatformProcess({ folder, dataDirectory, environment });

@@ -53,7 +53,7 @@ export interface TestPlatformOptions {
   readonly drainEveryMs?: number;
   /** Requests a minute; `default` is the platform's own limit. @default practically none */
   readonly rateLimit?: number | 'default';
-  /** What is checked against the strict schemas: foreign clients write looser requests than ours. @default 'answers' */
+  /** What is checked against the strict schemas: foreign clients write looser requests than ours. @default 'responses' */
   readonly contractCheck?: ContractCheck;
 }
 
@@ -105,7 +105,7 @@ function toPlatformOptions(
   operatorKey: string,
   clock: ManualClock | undefined,
 ): PlatformOptions {
-  const { mode = 'production', clock: _clock, dns, rateLimit, contractCheck = 'answers', ...rest } = options;
+  const { mode = 'production', clock: _clock, dns, rateLimit, contractCheck = 'responses', ...rest } = options;
   const keys =
     mode === 'production'
       ? { adminToken: operatorKey, secretsEncryptionKey: randomBytes(32).toString('base64') }

@@ -2,7 +2,7 @@ import { type ColumnDefinitionBuilder, type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import type { DatabaseDialect } from '../dialect.ts';
 
-/** The whole schema of the first release. Written with Kysely's builder only, so that it runs on SQLite and Postgres alike. */
+/** The schema of the first release, written with Kysely's builder only, so that it runs on SQLite and Postgres. */
 export function initialMigration(dialect: DatabaseDialect): Migration {
   return {
     async up(db: Kysely<unknown>) {
@@ -142,8 +142,8 @@ async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promis
     .addColumn('ended_at', 'text')
     .addColumn('created_at', 'text', (column) => column.notNull())
     .execute();
-  // One index for each order in which a feed is read; the last column is the order itself. Each of them costs a
-  // page of every commit, so what an index would only narrow a little is filtered instead.
+  // One index for each order in which a feed is read; its last column is that order. Each index costs a page write in
+  // every commit, so columns with few values have none and are filtered.
   const feedIndexes = {
     activity_by_seq: ['workspace_id', 'seq'],
     activity_by_type: ['workspace_id', 'activity_type', 'seq'],
@@ -160,7 +160,7 @@ async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promis
     .columns(['workspace_id', 'delivery_state', 'seq'])
     .where(sql.ref('delivery_state'), 'in', sql`('pending', 'leased')`)
     .execute();
-  // A message is stored once for its caller and the caller's message id. In a plain unique index, two nulls differ.
+  // A message is stored once for its caller and message id. In a unique index two nulls are different.
   await db.schema
     .createIndex('activity_by_caller')
     .unique()

@@ -5,7 +5,7 @@ import type { Queryable, UnitOfWork } from '../../database/platform-database.ts'
 import type { WorkspaceRow } from '../../database/schema.ts';
 import { requireAlive, type WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import type { HierarchyService } from '../../hierarchy/hierarchy.service.ts';
-import { ApiError } from '../../http/api-error.ts';
+import { HttpError } from '../../http/http-error.ts';
 import { CANVAS_CALLER } from '../../http/principal.ts';
 import { timestamp } from '../../time/clock.ts';
 import { type DeliveryPlan, planDelivery } from '../delivery.rules.ts';
@@ -16,10 +16,10 @@ import type { OutcomeDestination, OutcomeRecorder } from '../outcome/outcome-rec
 import type { PushScheduler } from '../push/push-scheduler.ts';
 import type { NormalMessage } from './request-message.rules.ts';
 
-/** How much of a time stamp names the second: a workspace's last outbound message is noted no finer. */
+/** Length of a time without its fraction: the last outbound message of a workspace is recorded once a second. */
 const SECONDS = 'yyyy-mm-ddThh:mm:ss'.length;
 
-/** A message as it came. */
+/** A received message. */
 export interface IncomingMessage {
   /** The calling workspace; null for people and operators. */
   readonly callerId: string | null;
@@ -27,7 +27,7 @@ export interface IncomingMessage {
   readonly message: NormalMessage;
 }
 
-/** A message whose caller may write to its target, with both as they are in its transaction. */
+/** A message whose caller may write to its target, with both rows as read in its transaction. */
 interface AdmittedMessage {
   readonly callerId: string | null;
   /** Undefined for people and operators. */
@@ -37,7 +37,7 @@ interface AdmittedMessage {
   readonly bodyHash: string;
 }
 
-/** What became of it. */
+/** The result of accepting a message. */
 export type Acceptance =
   /** It answered another message. */
   | { readonly kind: 'reply'; readonly body: ReplyAccepted }
@@ -59,7 +59,7 @@ export interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' 
   readonly hierarchy: HierarchyService;
 }
 
-/** Accepts messages: one transaction each, after which a message survives everything but a lost disk. */
+/** Accepts messages, each in one transaction. An accepted message is lost only with the disk. */
 export class MessageAcceptance {
   readonly #options: MessageAcceptanceOptions;
 
@@ -67,7 +67,7 @@ export class MessageAcceptance {
     this.#options = options;
   }
 
-  /** `onStored` runs right after the commit and before any delivery, so that no answer is missed. */
+  /** `onStored` runs after the commit and before the delivery, so that no answer is missed. */
   accept(
     { callerId, targetId, message }: IncomingMessage,
     onStored: (row: MessageRow, plan: DeliveryPlan) => void,
@@ -87,7 +87,7 @@ export class MessageAcceptance {
     });
   }
 
-  /** Reads who writes to whom, in one statement; an agent learns nothing of workspaces it cannot reach. */
+  /** Reads caller and target in one statement. An unknown and a forbidden target give the same error. */
   async #admit(
     callerId: string | null,
     targetId: string,
@@ -106,7 +106,7 @@ export class MessageAcceptance {
     return { caller, target };
   }
 
-  /** What became of the same message before; undefined when it is new. 409 when the id was used for another one. */
+  /** The result of an earlier copy; undefined when the message is new. 409 when the id was used for another one. */
   async #findRepeat(
     unit: UnitOfWork,
     { callerId, target, message, bodyHash }: AdmittedMessage,
@@ -123,7 +123,7 @@ export class MessageAcceptance {
     return acceptedReply(known.message_id, inReplyTo, destination, true);
   }
 
-  /** Makes the message the answer of the message it names, if that has none yet. */
+  /** Records the message as the answer to the message that it names, if that has none yet. */
   async #reply(
     unit: UnitOfWork,
     { callerId, target, message, bodyHash }: AdmittedMessage,
@@ -139,7 +139,7 @@ export class MessageAcceptance {
       const destination = await outcomes.answer(unit, request, answer, { reply });
       if (destination === undefined) continue;
       if (destination === 'caller') {
-        await queue.remember(unit, { ...reply, callerId, targetId: target.id, answersId: request.id });
+        await queue.recordReply(unit, { ...reply, callerId, targetId: target.id, answersId: request.id });
       }
       return acceptedReply(messageId, request.message_id, destination, false);
     }
@@ -156,7 +156,7 @@ export class MessageAcceptance {
     const { messageId, view } = admitted.message;
     const refusal = await this.#refusal(target, plan, unit.trx);
     if (refusal !== undefined) {
-      // What was accepted before is not refused now.
+      // A repeat of an accepted message is not refused.
       const repeat = await this.#findRepeat(unit, admitted, plan);
       if (repeat !== undefined) return repeat;
       throw refusal;
@@ -171,16 +171,16 @@ export class MessageAcceptance {
       bodyHash,
       summary: `${view.method} → ${target.name}`,
       lease,
-      // People learn of answers by an event and answers need no answer: neither has to be delivered to a feed.
+      // People get answers by an event, and answers need no answer, so neither outcome goes to a feed.
       outcomeExpected: callerId !== null && view.expectsAnswer,
     });
     if (row === undefined) {
       if (lease !== undefined) unit.afterCommit(() => scheduler.release(target.id));
       const repeat = await this.#findRepeat(unit, admitted, plan);
-      if (repeat === undefined) throw new Error('A message is neither new nor a repeat.');
+      if (repeat === undefined) throw new Error('The message is neither new nor a repeat.');
       return repeat;
     }
-    await this.#noteOutbound(caller, unit.trx);
+    await this.#recordOutbound(caller, unit.trx);
     unit.afterCommit(() => {
       onStored(row, plan);
       if (lease !== undefined) scheduler.push(row, { caller, target, view });
@@ -188,19 +188,19 @@ export class MessageAcceptance {
     return { kind: 'message', row, target, plan };
   }
 
-  /** Why the target takes no new message at the moment. */
-  async #refusal(target: WorkspaceRow, plan: DeliveryPlan, db: Queryable): Promise<ApiError | undefined> {
+  /** The error when the target accepts no new message now. */
+  async #refusal(target: WorkspaceRow, plan: DeliveryPlan, db: Queryable): Promise<HttpError | undefined> {
     const { settings, activity, scheduler } = this.#options;
     const { monthly_spend: spent, budget_limit: limit } = target;
     if (limit !== null && spent >= limit) {
-      return new ApiError(402, 'budget_exceeded', 'workspace budget limit exceeded');
+      return new HttpError(402, 'budget_exceeded', 'workspace budget limit exceeded');
     }
     if (plan === 'push' && scheduler.isEmpty(target.id)) return undefined;
     const isFull = (await activity.pendingCount(target.id, db)) >= settings.inboxLimit;
     return isFull ? inboxFull() : undefined;
   }
 
-  async #noteOutbound(caller: WorkspaceRow | undefined, db: Queryable): Promise<void> {
+  async #recordOutbound(caller: WorkspaceRow | undefined, db: Queryable): Promise<void> {
     const now = timestamp(this.#options.clock);
     if (caller === undefined || caller.last_outbound_at?.slice(0, SECONDS) === now.slice(0, SECONDS)) return;
     await this.#options.workspaces.update(caller.id, { last_outbound_at: now }, db);
@@ -227,19 +227,19 @@ function acceptedReply(
   return { kind: 'reply', body };
 }
 
-function accessDenied(): ApiError {
+function accessDenied(): HttpError {
   const text = 'access denied: workspaces cannot communicate per hierarchy rules';
-  return new ApiError(403, 'access_denied', text);
+  return new HttpError(403, 'access_denied', text);
 }
 
-function messageIdConflict(known: MessageRow): ApiError {
-  return new ApiError(409, 'message_id_conflict', 'messageId was used before with another message', {
+function messageIdConflict(known: MessageRow): HttpError {
+  return new HttpError(409, 'message_id_conflict', 'messageId was used before with another message', {
     extras: { message_id: known.message_id, field: 'params.message.messageId' },
   });
 }
 
-function inboxFull(): ApiError {
-  return new ApiError(429, 'inbox_full', 'the target has too many unacknowledged messages', {
+function inboxFull(): HttpError {
+  return new HttpError(429, 'inbox_full', 'the target has too many unacknowledged messages', {
     extras: { retry_after: 30, hint: 'The agent must acknowledge what it has finished.' },
     headers: { 'retry-after': '30' },
   });

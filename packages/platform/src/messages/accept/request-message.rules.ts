@@ -7,19 +7,19 @@ import {
   textPart,
   viewMessage,
 } from '@molecule-ai/protocol';
-import { ApiError } from '../../http/api-error.ts';
+import { HttpError } from '../../http/http-error.ts';
 
-/** A request to an agent as the platform keeps and passes it on. */
+/** A request to an agent in the form that the platform stores and delivers. */
 export interface NormalMessage {
-  /** The JSON-RPC request, read; parts and metadata are as the sender wrote them. */
+  /** The parsed JSON-RPC request; parts and metadata are unchanged. */
   readonly view: MessageView;
-  /** The sender's, or a new one; requests without a message, such as `tasks/cancel`, do not carry it. */
+  /** The sender's, or a new one; requests without a message, such as `tasks/cancel`, do not contain it. */
   readonly messageId: string;
 }
 
 /**
- * Reads the body of an A2A call: a JSON-RPC request, a bare `{method, params}`, or a shorthand such as `{parts}`
- * or `{message}`. A missing id and message id are added, everything else is kept.
+ * Parses the body of an A2A call: a JSON-RPC request, a bare `{method, params}`, or a shorthand such as `{parts}` or
+ * `{message}`. A missing id and message id are added, everything else is unchanged.
  */
 export function normaliseMessage(body: unknown, newId: () => string): NormalMessage {
   if (!isJsonObject(body)) throw invalid('the body must be a JSON object');
@@ -93,12 +93,12 @@ function textOf(value: JsonValue | undefined): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
-function invalid(reason: string, field?: string): ApiError {
+function invalid(reason: string, field?: string): HttpError {
   const options = field === undefined ? {} : { extras: { field } };
-  return new ApiError(400, 'invalid_message', `invalid message: ${reason}`, options);
+  return new HttpError(400, 'invalid_message', `invalid message: ${reason}`, options);
 }
 
-/** Where `POST /a2a` may name its target, in order (wire contract 8, row 16). */
+/** Where `POST /a2a` may name its target, in order of priority. */
 export interface TargetSources {
   /** `X-Target-Workspace-ID`. */
   readonly header: string | undefined;
@@ -107,7 +107,7 @@ export interface TargetSources {
   readonly body: unknown;
 }
 
-/** The target a `POST /a2a` names, as it was written; undefined when it names none and means the caller itself. */
+/** The target of a `POST /a2a`, unvalidated; undefined when it names none, which means the caller itself. */
 export function namedTarget(sources: TargetSources): string | undefined {
   const params = isJsonObject(sources.body) ? sources.body.params : undefined;
   const metadata = isJsonObject(params) ? params.metadata : undefined;

@@ -6,8 +6,8 @@ const WRITE_AFTER_MS = 250;
 const BATCH = 200;
 
 /**
- * Collects which outcomes reached their callers and writes that down in one statement for many. What a killed
- * process had not written is delivered again on the caller's feed: at least once, never not at all.
+ * Records which outcomes their callers have received, in batches. An outcome whose receipt was not stored when the
+ * process was killed is delivered again on the caller's feed: at least once.
  */
 export class CallerReceipts {
   readonly #store: MessageStore;
@@ -34,7 +34,7 @@ export class CallerReceipts {
     else this.#cancel ??= this.#clock.schedule(WRITE_AFTER_MS, () => void this.#flush());
   }
 
-  /** Writes what is collected and from now on each receipt at once, because the platform stops. */
+  /** Stores the collected receipts, and each later one at once, because the platform stops. */
   close(): Promise<void> {
     this.#closed = true;
     return this.#flush();
@@ -52,7 +52,10 @@ export class CallerReceipts {
         }
       } catch (error) {
         const fields = { reason: String(error) };
-        this.#logger.warn(fields, 'Received outcomes could not be noted; they may be delivered again.');
+        this.#logger.warn(
+          fields,
+          'Failed to store receipts of outcomes; the outcomes may be delivered again',
+        );
       }
     });
     return this.#writing;

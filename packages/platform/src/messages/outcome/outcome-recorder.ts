@@ -11,7 +11,7 @@ import type { CallerReceipts } from './caller-receipts.ts';
 import { type Outcome, outcomeMessage, storedOutcome } from './outcome.rules.ts';
 import type { OutcomeWaiters } from './outcome-waiters.ts';
 
-/** A message in which the target of a request answers it. */
+/** A message in which the target answers a request. */
 export interface ReplyMessage {
   readonly view: MessageView;
   readonly messageId: string;
@@ -20,14 +20,14 @@ export interface ReplyMessage {
 
 export interface AnswerDetails {
   readonly durationMs?: number;
-  /** The agent's own message that is the answer; it reaches even a caller who expected none. */
+  /** The message that is the answer; it is delivered even to a caller that expected none. */
   readonly reply?: ReplyMessage;
 }
 
-/** Called in the transaction in which a message gets its outcome, such as to complete a delegation. */
+/** Runs in the transaction that records the outcome of a message. */
 export type OutcomeListener = (unit: UnitOfWork, message: MessageRow, outcome: Outcome) => Promise<void>;
 
-/** Where an outcome goes: to the caller's held call, or, when it does not wait, to its feed. */
+/** Where an outcome is delivered: to the caller's held call, or, when it does not wait, to its feed. */
 export type OutcomeDestination = 'caller' | 'feed';
 
 export interface OutcomeRecorderOptions
@@ -41,8 +41,8 @@ export interface OutcomeRecorderOptions
 }
 
 /**
- * Records what becomes of a message. Each method writes only if the message is still as the caller read it, and
- * returns undefined or false when it is not: whoever was faster has decided.
+ * The only place where a stored message changes its state. Each method writes only if the message is unchanged since it
+ * was read, and otherwise returns undefined or false: another writer was faster.
  */
 export class OutcomeRecorder {
   readonly #options: OutcomeRecorderOptions;
@@ -56,7 +56,7 @@ export class OutcomeRecorder {
     this.#listeners.push(listener);
   }
 
-  /** The agent answered. */
+  /** Records the answer. */
   async answer(
     unit: UnitOfWork,
     message: MessageRow,
@@ -72,9 +72,9 @@ export class OutcomeRecorder {
       failure: null,
       ...(trace === undefined ? {} : { tool_trace: JSON.stringify(trace) }),
     };
-    const mustReachCaller = reply !== undefined || message.delivery_state === 'failed';
+    const mustNotifyCaller = reply !== undefined || message.delivery_state === 'failed';
     const outcome: Outcome = { state: 'answered', answer };
-    const destination = await this.#end(unit, message, outcome, change, mustReachCaller, reply);
+    const destination = await this.#end(unit, message, outcome, change, mustNotifyCaller, reply);
     if (destination !== undefined && message.source_id === null) {
       const { target_id: workspaceId, seq: activitySeq } = message;
       await events.append(unit, { type: 'A2A_RESPONSE', workspaceId, activitySeq });
@@ -82,7 +82,7 @@ export class OutcomeRecorder {
     return destination;
   }
 
-  /** Delivery failed for good. */
+  /** Records that delivery failed permanently. */
   async fail(unit: UnitOfWork, message: MessageRow, error: ErrorBody): Promise<void> {
     const full: ErrorBody = { ...error, message_id: message.message_id, queue_id: message.id };
     const change = {
@@ -100,13 +100,13 @@ export class OutcomeRecorder {
     });
   }
 
-  /** The agent has the message and will answer later, or not at all. */
+  /** Records that the agent has the message and answers later or not at all. */
   deliver(unit: UnitOfWork, message: MessageRow): Promise<boolean> {
     const change = { delivery_state: 'delivered', status: 'ok', lease_owner: null, lease_until: null };
     return this.#change(unit, message, change);
   }
 
-  /** A push did not happen or failed for now: the message waits for its next attempt. */
+  /** Puts a message back into the queue when its push was aborted or may be retried. */
   requeue(
     unit: UnitOfWork,
     message: MessageRow,
@@ -121,45 +121,46 @@ export class OutcomeRecorder {
     });
   }
 
-  /** Puts outcomes on feeds that a killed process had sent to held calls without learning whether they arrived. */
+  /** Adds outcomes to feeds that a killed process had sent to held calls without a confirmation. */
   async recover(): Promise<void> {
     for (const id of await this.#options.store.listUnreceived()) await this.#enqueueUnreceived(id);
   }
 
   /**
-   * Stores an outcome and promises it to whoever waits; the promise ends with the transaction. A caller that does
-   * not wait gets the outcome as a message on its feed.
+   * Stores an outcome, reserved for the requests that wait for it. A caller that does not wait gets the outcome as a
+   * message on its feed.
    */
   async #end(
     unit: UnitOfWork,
     before: MessageRow,
     outcome: Outcome,
     result: MessageChange,
-    mustReachCaller: boolean,
+    mustNotifyCaller: boolean,
     reply?: ReplyMessage,
   ): Promise<OutcomeDestination | undefined> {
-    const claim = this.#options.waiters.claim(before.id);
-    if (claim !== undefined) unit.onRollback(() => claim.release());
-    const isPromised = claim?.hasCaller === true;
-    const isExpected = before.source_id !== null && (before.caller_receipt === 'expected' || mustReachCaller);
+    const reservation = this.#options.waiters.reserve(before.id);
+    if (reservation !== undefined) unit.onRollback(() => reservation.release());
+    const isReserved = reservation?.hasCaller === true;
+    const isExpected =
+      before.source_id !== null && (before.caller_receipt === 'expected' || mustNotifyCaller);
     const change = {
       ...result,
       delivery_state: outcome.state,
-      caller_receipt: isExpected ? (isPromised ? 'sent' : 'received') : before.caller_receipt,
+      caller_receipt: isExpected ? (isReserved ? 'sent' : 'received') : before.caller_receipt,
       lease_owner: null,
       lease_until: null,
       next_attempt_at: null,
       ended_at: timestamp(this.#options.clock),
     };
     if (!(await this.#change(unit, before, change))) {
-      claim?.release();
+      reservation?.release();
       return undefined;
     }
     const message: MessageRow = { ...before, ...change };
     for (const listener of this.#listeners) await listener(unit, message, outcome);
-    if (isExpected && !isPromised) await this.#enqueueOutcome(unit, message, outcome, reply);
-    unit.afterCommit(() => claim?.send(outcome, (isReceived) => this.#confirm(message, isReceived)));
-    return isPromised ? 'caller' : 'feed';
+    if (isExpected && !isReserved) await this.#enqueueOutcome(unit, message, outcome, reply);
+    unit.afterCommit(() => reservation?.send(outcome, (isReceived) => this.#confirm(message, isReceived)));
+    return isReserved ? 'caller' : 'feed';
   }
 
   async #change(unit: UnitOfWork, message: MessageRow, change: MessageChange): Promise<boolean> {
@@ -169,7 +170,7 @@ export class OutcomeRecorder {
     return isChanged;
   }
 
-  /** A waiting client got the outcome, or it left just before. */
+  /** A waiting client received the outcome, or had disconnected before. */
   #confirm(message: MessageRow, isReceived: boolean): void {
     if (message.caller_receipt !== 'sent') return;
     if (isReceived) {
@@ -178,22 +179,21 @@ export class OutcomeRecorder {
     }
     this.#enqueueUnreceived(message.id).catch((error: unknown) => {
       const fields = { messageId: message.id, reason: String(error) };
-      const text = "An outcome could not be put on its caller's feed; it will be after a restart.";
+      const text = "Failed to add an outcome to its caller's feed; it is retried after a restart";
       this.#options.logger.error(fields, text);
     });
   }
 
   #enqueueUnreceived(id: string): Promise<void> {
     return this.#options.database.transaction(async (unit) => {
-      const message = await this.#options.store.takeUnreceived(id, unit.trx);
+      const message = await this.#options.store.claimUnreceived(id, unit.trx);
       const outcome = message === undefined ? undefined : storedOutcome(message);
       if (message !== undefined && outcome !== undefined) await this.#enqueueOutcome(unit, message, outcome);
     });
   }
 
   /**
-   * Sends an outcome to a caller that does not wait, as an ordinary message of the queue: a polling caller reads it,
-   * a pushed one gets it posted. It needs no answer, because it is itself one.
+   * Enqueues an outcome as a message to a caller that does not wait. It expects no answer, because it is itself one.
    */
   async #enqueueOutcome(
     unit: UnitOfWork,

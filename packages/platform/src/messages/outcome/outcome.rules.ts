@@ -13,15 +13,15 @@ import {
   viewMessage,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
-import { ApiError } from '../../http/api-error.ts';
+import { HttpError } from '../../http/http-error.ts';
 import type { MessageRow } from '../message.store.ts';
 
-/** How a message ended: with the agent's answer as it gave it, or with an error that is final. */
+/** How a message ended: with the agent's answer, unchanged, or with a final error. */
 export type Outcome =
   | { readonly state: 'answered'; readonly answer: JsonObject }
   | { readonly state: 'failed'; readonly error: ErrorBody };
 
-/** The outcome that is stored with a message, or undefined while there is none. */
+/** The outcome of a message; undefined while there is none. */
 export function storedOutcome(
   message: Pick<MessageRow, 'delivery_state' | 'response_body' | 'failure'>,
 ): Outcome | undefined {
@@ -35,8 +35,8 @@ export function storedOutcome(
 }
 
 /**
- * A peer's answer as a calling agent gets it: each text part wrapped by itself and, for results that are objects,
- * `result.text` as the joined text wrapped once.
+ * A peer's answer in the form for a calling agent: each text part wrapped separately and, for results that are
+ * objects, the joined text, wrapped once, as `result.text`.
  */
 export function wrapAnswer(answer: JsonObject): JsonObject {
   const wrapped = mapAnswerText(answer, wrapA2aBoundary);
@@ -46,21 +46,21 @@ export function wrapAnswer(answer: JsonObject): JsonObject {
   return text === '' ? wrapped : { ...wrapped, result: { ...result, text: wrapA2aBoundary(text) } };
 }
 
-/** The answer under the JSON-RPC id of the request that asks for it now; a repeated call may carry another one. */
-export function underRequestId(answer: JsonObject, request: JsonObject): JsonObject {
+/** The answer with the JSON-RPC id of this request; a repeated call may have another one. */
+export function withRequestId(answer: JsonObject, request: JsonObject): JsonObject {
   const id = request.id;
   return 'jsonrpc' in answer && id !== undefined ? { ...answer, id } : answer;
 }
 
-/** A final error as the HTTP error that the caller gets. */
-export function failureToError({ error, code: given, ...extras }: ErrorBody): ApiError {
+/** The HTTP error for a failed message. */
+export function failureToError({ error, code: given, ...extras }: ErrorBody): HttpError {
   const code = isErrorCode(given) ? given : 'agent_error';
-  // What is a wrong field of a registration is a bad gateway for a call.
+  // For a register this is a wrong field; for a call it is a bad gateway.
   const status = code === 'unsafe_url' ? 502 : errorStatus(code);
-  return new ApiError(status, code, error ?? 'delivery failed', { extras });
+  return new HttpError(status, code, error ?? 'delivery failed', { extras });
 }
 
-/** The answer that a reply message gives: the message itself under the JSON-RPC id of the request it answers. */
+/** The answer in a reply message: the message itself with the JSON-RPC id of the request that it answers. */
 export function answerOfReply(
   { message }: Pick<MessageView, 'message'>,
   requestId: string | number | null,
@@ -78,8 +78,8 @@ export function requestIdOf({
 }
 
 /**
- * The message that delivers an outcome to a caller who no longer waits: role `agent` and `in_reply_to`, so that
- * nobody answers it. Bare text; it is wrapped where an agent gets it.
+ * The message that delivers an outcome to a caller that no longer waits. It has the role `agent` and `in_reply_to`, so
+ * no agent answers it. The text is wrapped on delivery.
  */
 export function outcomeMessage(
   request: Pick<MessageRow, 'id' | 'message_id'>,

@@ -7,10 +7,10 @@ export function newLeaseOwner(): string {
 }
 
 /**
- * Whether a lease was left by a process that is no more: one of this machine whose id is free, or an earlier
- * start under our own id. For other machines only the lease's own end tells.
+ * Whether the process that held a lease has ended: one of this machine whose process id is unused, or an earlier start
+ * with our own id. A lease of another machine is valid until it expires.
  */
-export function isLeftBehind(owner: string, self: string): boolean {
+export function isAbandoned(owner: string, self: string): boolean {
   if (owner === self) return false;
   const match = /^(.*):(\d+):[^:]+$/.exec(owner);
   if (match === null || match[1] !== hostname()) return false;

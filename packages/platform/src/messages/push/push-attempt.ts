@@ -10,15 +10,15 @@ import type { PlatformContext } from '../../context.ts';
 import type { WorkspaceRow } from '../../database/schema.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { timestamp } from '../../time/clock.ts';
-import { canPush, retryDelayMs } from '../delivery.rules.ts';
+import { canPush, pushRetryDelayMs } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { PushEndpoint, PushRequest, PushResult } from './push-endpoint.ts';
 
-/** Two of the three signs of life that an agent may miss. */
+/** An agent without a heartbeat for this share of the liveness window is treated as unreachable. */
 const SILENT_SHARE = 2 / 3;
 
-/** Extra headers of a push, such as a token made for this target; never a credential of the platform. */
+/** Extra headers of a push, such as a token for this target; never a credential of the platform. */
 export type PushAuthorization = (push: {
   readonly callerId: string | null;
   readonly targetId: string;
@@ -30,14 +30,14 @@ export interface PushAttemptsOptions
   readonly outcomes: OutcomeRecorder;
   readonly workspaces: WorkspaceDirectory;
   readonly endpoint: PushEndpoint;
-  /** Whose leases these are. */
+  /** The owner of the leases. */
   readonly owner: string;
   readonly authorize: PushAuthorization | undefined;
-  /** From 0 to 1; spreads the retries. */
+  /** From 0 to 1; the jitter of the retries. */
   readonly random: () => number;
 }
 
-/** What a push is made of, as it was in the transaction that stored the message. */
+/** The content of a push, as read in the transaction that stored the message. */
 export interface PushContent {
   /** Undefined for people and operators. */
   readonly caller: WorkspaceRow | undefined;
@@ -45,13 +45,13 @@ export interface PushContent {
   readonly view: MessageView;
 }
 
-/** How one attempt left its message. */
+/** The result of one attempt. */
 export type AttemptEnd =
   | { readonly kind: 'ended' }
-  /** Back in the queue; to be tried again after the delay, or when the target can be reached again. */
+  /** Back in the queue, for the next attempt after the delay, or when the target is reachable again. */
   | { readonly kind: 'requeued'; readonly delayMs: number | undefined };
 
-/** One push of one leased message, from its lease to its outcome. */
+/** Runs push attempts, each from the lease of a message to its outcome. */
 export class PushAttempts {
   readonly #options: PushAttemptsOptions;
 
@@ -64,7 +64,7 @@ export class PushAttempts {
     return { owner, until: timestamp(clock, settings.leaseMs) };
   }
 
-  /** `known` avoids reading again what was read a moment ago. */
+  /** `known` is the content if it was read before. */
   async run(message: MessageRow, signal: AbortSignal, known?: PushContent): Promise<AttemptEnd> {
     const { clock, endpoint, random, settings } = this.#options;
     const startedAt = clock.monotonic();
@@ -79,7 +79,7 @@ export class PushAttempts {
       }
       if (result.kind === 'retry') {
         const isLast = message.attempts >= settings.maxAttempts;
-        const delayMs = retryDelayMs(message.attempts, random());
+        const delayMs = pushRetryDelayMs(message.attempts, random());
         if (!isLast || (await this.#isSilent(message.target_id))) {
           await this.requeue(message, { attempts: isLast ? 0 : message.attempts, delayMs });
           return { kind: 'requeued', delayMs };
@@ -92,7 +92,7 @@ export class PushAttempts {
     }
   }
 
-  /** Puts a leased message back; nothing happens when it ended or was taken over meanwhile. */
+  /** Puts a leased message back into the queue, unless it has ended or has another lease now. */
   async requeue(
     message: MessageRow,
     { attempts, delayMs }: { readonly attempts: number; readonly delayMs?: number },
@@ -104,7 +104,7 @@ export class PushAttempts {
     );
   }
 
-  /** Renews the lease until the attempt is over, long before it would end. */
+  /** Renews the lease at a third of its duration until the returned function is called. */
   #renewLease(messageId: string): () => void {
     const { clock, logger, settings, store } = this.#options;
     let cancel = () => {};
@@ -112,7 +112,7 @@ export class PushAttempts {
     const schedule = () => {
       cancel = clock.schedule(Math.ceil(settings.leaseMs / 3), () => {
         store.renewLease(messageId, this.newLease()).catch((error: unknown) => {
-          logger.warn({ messageId, reason: String(error) }, 'A lease could not be renewed.');
+          logger.warn({ messageId, reason: String(error) }, 'Failed to renew a lease');
         });
         if (!isOver) schedule();
       });
@@ -124,7 +124,7 @@ export class PushAttempts {
     };
   }
 
-  /** What to post where; undefined when the target cannot be pushed to any more. */
+  /** The request to post; undefined when the target can no longer be pushed to. */
   async #prepare(
     message: MessageRow,
     known: PushContent | undefined,
@@ -152,8 +152,8 @@ export class PushAttempts {
   }
 
   /**
-   * An agent that has missed its signs of life is about to be offline, and messages for those are kept: the last
-   * attempt on such a one is not the end, and the agent gets all of them again when it comes back.
+   * An agent that has missed heartbeats is about to be offline, and messages to offline agents are kept: its last
+   * attempt does not fail the message, and the attempts start again when it is back.
    */
   async #isSilent(targetId: string): Promise<boolean> {
     const { clock, settings, workspaces } = this.#options;
@@ -165,7 +165,7 @@ export class PushAttempts {
     const { database, outcomes, store } = this.#options;
     return database.transaction(async (unit) => {
       if (result.kind === 'answer') {
-        // Should the lease have been lost meanwhile, the answer counts all the same, unless there is one already.
+        // The answer is recorded even if the lease was lost, unless the message is already answered.
         let current: MessageRow | undefined = message;
         while (current !== undefined && current.delivery_state !== 'answered') {
           const isRecorded = await outcomes.answer(unit, current, result.body, { durationMs });
@@ -191,14 +191,13 @@ function exhausted(error: ErrorBody, attempts: number): ErrorBody {
 
 function viewOf({ id, request_body: body }: MessageRow): MessageView {
   const request: unknown = body === null ? null : JSON.parse(body);
-  if (!isJsonObject(request)) throw new Error(`The request of message ${id} is gone.`);
+  if (!isJsonObject(request)) throw new Error(`The request of message ${id} is missing.`);
   return viewMessage(request);
 }
 
 /**
- * The body and headers of one push: the stored request, and in `params.metadata` and headers who sent it. These
- * keys are the platform's: what a sender wrote under the same names is replaced. An answer that a peer sends to its
- * caller is wrapped, as it would be on the feed.
+ * The body and headers of one push: the stored request, and its sender in `params.metadata` and headers. The platform
+ * replaces what a sender wrote under these names. An answer of a peer is wrapped, as on the feed.
  */
 function buildPush(
   message: MessageRow,

@@ -13,14 +13,14 @@ import errors from 'undici/lib/core/errors.js';
 import Agent from 'undici/lib/dispatcher/agent.js';
 import type { Clock } from '../../time/clock.ts';
 
-/** What came of posting one message to an agent. */
+/** The result of posting one message to an agent. */
 export type PushResult =
   | { readonly kind: 'answer'; readonly body: JsonObject }
-  /** The agent took it (2xx) and will answer by a message of its own, or not at all. */
+  /** The agent accepted it (2xx) and answers later with a message, or not at all. */
   | { readonly kind: 'accepted' }
-  /** The agent has it (2xx), but what it said is no answer. */
+  /** The agent accepted it (2xx), but the body is not an answer. */
   | { readonly kind: 'unreadable'; readonly error: ErrorBody }
-  /** Another attempt would end the same way. */
+  /** Another attempt would fail as well. */
   | { readonly kind: 'final'; readonly error: ErrorBody }
   | { readonly kind: 'retry'; readonly error: ErrorBody }
   | { readonly kind: 'aborted' };
@@ -30,32 +30,32 @@ export interface PushRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** The platform stops. */
+  /** Aborted when the platform stops. */
   readonly signal: AbortSignal;
 }
 
-/** The way to an agent's own server. */
+/** Posts messages to the servers of agents. */
 export interface PushEndpoint {
   post(request: PushRequest): Promise<PushResult>;
-  /** Forgets which path of the target answered; its URL may have changed hands. */
+  /** Removes the cached path of the target. */
   forget(targetId: string): void;
   close(): Promise<void>;
 }
 
 export interface PushEndpointOptions {
   readonly clock: Clock;
-  /** Judges each address, on paper and on the socket. */
+  /** Checks each address, as written and on the socket. */
   readonly guard: AddressGuard;
-  /** Longest silence of an agent and longest time of one attempt, in milliseconds. */
+  /** Maximum idle time and maximum total time of one attempt, in milliseconds. */
   readonly timeoutMs: number;
 }
 
-/** Paths an agent may serve when it registered a bare origin (wire contract 8, row 23). */
+/** Paths an agent may serve when it registered a bare origin . */
 const ROOT_PATHS = ['/', '/a2a', '/a2a/inbound'] as const;
 const CONNECTIONS_PER_AGENT = 64;
 const RETRY_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
-/** Posts to exactly the registered URL through the address guard; follows no redirect (wire contract 3.19, ✗11, ✗14). */
+/** Posts to exactly the registered URL through the address guard; follows no redirect. */
 export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOptions): PushEndpoint {
   const agent = new Agent({
     connect: guard.connect,
@@ -63,16 +63,16 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
     bodyTimeout: timeoutMs,
     connections: CONNECTIONS_PER_AGENT,
   });
-  const answeringPath = new Map<string, { url: string; path: string }>();
+  const knownPaths = new Map<string, { url: string; path: string }>();
 
   const postOnce = async (url: URL, request: PushRequest): Promise<PushResult & { status?: number }> => {
     if (request.signal.aborted) return { kind: 'aborted' };
-    // One controller for both reasons: `AbortSignal.any` costs several times as much.
+    // One controller for both reasons, because `AbortSignal.any` is several times slower.
     const ending = new AbortController();
     const onStop = () => ending.abort();
-    let isLate = false;
+    let hasTimedOut = false;
     const cancel = clock.schedule(timeoutMs, () => {
-      isLate = true;
+      hasTimedOut = true;
       ending.abort();
     });
     request.signal.addEventListener('abort', onStop, { once: true });
@@ -85,10 +85,10 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
         body: request.body,
         signal: ending.signal,
       });
-      return { ...(await readAnswer(response)), status: response.statusCode };
+      return { ...(await readResponse(response)), status: response.statusCode };
     } catch (error) {
       if (request.signal.aborted) return { kind: 'aborted' };
-      return explain(error, isLate);
+      return toFailure(error, hasTimedOut);
     } finally {
       cancel();
       request.signal.removeEventListener('abort', onStop);
@@ -99,27 +99,27 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
     post: async (request) => {
       const check = guard.checkUrl(request.url);
       if (!check.ok) return { kind: 'final', error: unsafe(check.message) };
-      const paths = pathsOf(check.url, answeringPath.get(request.targetId), request.url);
+      const paths = pathsOf(check.url, knownPaths.get(request.targetId), request.url);
       let first: (PushResult & { status?: number }) | undefined;
       for (const path of paths) {
         const url = new URL(check.url);
         url.pathname = path;
         const result = await postOnce(url, request);
         if (result.status !== 404 && result.status !== 405) {
-          if (paths.length > 1) answeringPath.set(request.targetId, { url: request.url, path });
+          if (paths.length > 1) knownPaths.set(request.targetId, { url: request.url, path });
           return result;
         }
         first ??= result;
       }
-      answeringPath.delete(request.targetId);
+      knownPaths.delete(request.targetId);
       return first ?? { kind: 'aborted' };
     },
-    forget: (targetId) => void answeringPath.delete(targetId),
+    forget: (targetId) => void knownPaths.delete(targetId),
     close: () => agent.destroy(),
   };
 }
 
-/** The registered path alone, or for a bare origin the usual ones, the one that answered before first. */
+/** The registered path, or for a bare origin the usual ones, first the one that responded before. */
 function pathsOf(
   url: URL,
   known: { url: string; path: string } | undefined,
@@ -130,7 +130,7 @@ function pathsOf(
   return [known.path, ...ROOT_PATHS.filter((path) => path !== known.path)];
 }
 
-async function readAnswer({ statusCode, body }: Dispatcher.ResponseData): Promise<PushResult> {
+async function readResponse({ statusCode, body }: Dispatcher.ResponseData): Promise<PushResult> {
   if (statusCode >= 300) {
     body.on('error', () => undefined).destroy();
     const retry = RETRY_STATUSES.has(statusCode);
@@ -140,16 +140,16 @@ async function readAnswer({ statusCode, body }: Dispatcher.ResponseData): Promis
   let size = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > BODY_LIMITS.agentAnswer) {
+    if (size > BODY_LIMITS.agentResponse) {
       return { kind: 'unreadable', error: { ...TOO_LARGE } };
     }
     chunks.push(chunk);
   }
-  return parseAnswer(Buffer.concat(chunks).toString('utf8'), statusCode);
+  return parseResponse(Buffer.concat(chunks).toString('utf8'), statusCode);
 }
 
-/** An agent may also say that it will answer later, by its own word or by a bare 202 or 204. */
-function parseAnswer(text: string, status: number): PushResult {
+/** Without an answer, a queued response and a 202 or 204 mean that the agent answers later. */
+function parseResponse(text: string, status: number): PushResult {
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -165,24 +165,24 @@ function parseAnswer(text: string, status: number): PushResult {
 }
 
 const TOO_LARGE: ErrorBody = {
-  error: 'the answer of the workspace agent is over 10 MiB',
+  error: 'the response of the workspace agent is over 10 MiB',
   code: 'agent_answer_too_large',
   delivered: true,
   truncated: true,
 };
 const NOT_JSON: ErrorBody = {
-  error: 'the workspace agent answered something that is no JSON-RPC answer',
+  error: 'the workspace agent returned a body that is not a JSON-RPC response',
   code: 'agent_answer_invalid',
   delivered: true,
 };
 
 function refusedByAgent(status: number, retry: boolean): ErrorBody {
   return {
-    error: `the workspace agent answered HTTP ${status}`,
+    error: `the workspace agent responded with HTTP ${status}`,
     code: 'agent_error',
     status: String(status),
     delivered: !retry,
-    ...(status < 400 ? { hint: 'Redirects are not followed; register the URL that answers.' } : {}),
+    ...(status < 400 ? { hint: 'Redirects are not followed; register the final URL.' } : {}),
   };
 }
 
@@ -191,18 +191,18 @@ function unsafe(message: string): ErrorBody {
     error: `workspace URL is not publicly routable: ${message}`,
     code: 'unsafe_url',
     delivered: false,
-    hint: 'Register a public URL, or let the operator allow the network.',
+    hint: 'Register a public URL, or ask the operator to allow the network.',
   };
 }
 
 /**
- * A name that resolves to a refused address today may resolve to another one tomorrow, so it is tried again like
- * a name that does not resolve; a refused literal address was final before anything was connected.
+ * A host name that resolves to a refused address may resolve to another one later, so it is retried like a name that
+ * does not resolve. A refused literal address has failed before, without a connection.
  */
-function explain(error: unknown, timedOut: boolean): PushResult {
+function toFailure(error: unknown, timedOut: boolean): PushResult {
   if (AddressRefusedError.isInstance(error)) return { kind: 'retry', error: unsafe(error.message) };
   if (timedOut || error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
-    const message = 'the workspace agent did not answer in time';
+    const message = 'the workspace agent did not respond in time';
     return { kind: 'retry', error: { error: message, code: 'agent_timeout', delivered: 'unknown' } };
   }
   const code = codeOf(error);

@@ -1,6 +1,6 @@
 import type { ActivityRow } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { RowWaiters } from '../waiting/row-waiters.ts';
 import type { ActivityStore } from './activity.store.ts';
@@ -10,23 +10,23 @@ import type { FeedQuery } from './feed-query.rules.ts';
 /** One page of the feed. */
 export interface FeedPage {
   readonly rows: ActivityRow[];
-  /** Where a reader that goes forward continues; undefined when nothing is known yet. */
+  /** The cursor of the next page in ascending order; undefined when there is neither a row nor a cursor. */
   readonly nextCursor: string | undefined;
   readonly hasMore: boolean;
 }
 
-export interface FeedReaderOptions
+export interface ActivityReaderOptions
   extends Pick<PlatformContext, 'bus' | 'clock' | 'publicUrl' | 'settings' | 'shutdown'> {
   readonly store: ActivityStore;
 }
 
 /** Reads pages of the feed, with or without waiting for a row. */
-export class FeedReader {
-  readonly #options: FeedReaderOptions;
+export class ActivityReader {
+  readonly #options: ActivityReaderOptions;
   readonly #waiters: RowWaiters;
   readonly #unsubscribe: () => void;
 
-  constructor(options: FeedReaderOptions) {
+  constructor(options: ActivityReaderOptions) {
     this.#options = options;
     this.#waiters = new RowWaiters(options.clock);
     options.shutdown.addEventListener('abort', () => this.#waiters.close(), { once: true });
@@ -35,7 +35,7 @@ export class FeedReader {
     });
   }
 
-  /** Releases every waiting reader with what there is. */
+  /** Ends every wait; waiting readers get the rows that exist. */
   close(): void {
     this.#unsubscribe();
     this.#waiters.close();
@@ -80,7 +80,7 @@ export class FeedReader {
   async #findCursor(workspaceId: string, sinceId: string): Promise<number> {
     const seq = await this.#options.store.readSeq(workspaceId, sinceId);
     if (seq !== undefined) return seq;
-    throw new ApiError(410, 'cursor_not_found', 'since_id cursor not found', {
+    throw new HttpError(410, 'cursor_not_found', 'since_id cursor not found', {
       extras: { field: 'since_id', hint: 'Read again without since_id, or with unacknowledged=true.' },
     });
   }

@@ -26,17 +26,17 @@ import { LifecycleService } from './workspaces/lifecycle.service.ts';
 import { mountWorkspacesRoutes } from './workspaces/workspaces.routes.ts';
 import { WorkspacesService } from './workspaces/workspaces.service.ts';
 
-/** Every room, connected to the others and to one HTTP app. */
-export interface Rooms {
+/** All modules, connected to each other and to one HTTP app. */
+export interface Modules {
   readonly app: FastifyInstance;
   /** Starts the background work. */
   start(): void;
-  /** Ends the background work and writes what is pending. */
+  /** Stops the background work and writes what is pending. */
   stop(): Promise<void>;
 }
 
-/** Builds the services bottom up, in the order of the rooms, then the HTTP app with their routes. */
-export async function createRooms(context: PlatformContext, operatorKey: string): Promise<Rooms> {
+/** Creates the services, each after the ones it uses, then the HTTP app with their routes. */
+export async function createModules(context: PlatformContext, operatorKey: string): Promise<Modules> {
   const { activityRetentionDays: retentionDays } = context.settings;
   const eventRetention = new EventRetention({ ...context, retentionDays });
   const workspaces = new WorkspaceDirectory(context);

@@ -1,23 +1,23 @@
 import type { ErrorBody, ErrorCode } from '@molecule-ai/protocol';
 
-/** Keys an error response may carry besides `error` and `code` (protocol's `ErrorBody`). */
+/** The keys of an error response besides `error` and `code`. */
 export type ErrorExtras = Omit<ErrorBody, 'error' | 'code'>;
 
-export interface ApiErrorOptions {
+export interface HttpErrorOptions {
   readonly extras?: ErrorExtras;
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
 }
 
-/** A response other than 2xx, thrown by any room; `http/` turns it into `{ error, code, … }` in one place. */
-export class ApiError extends Error {
-  override readonly name = 'ApiError';
+/** A response other than 2xx, thrown by any module; the error handler of `app.ts` sends it as `{ error, code, … }`. */
+export class HttpError extends Error {
+  override readonly name = 'HttpError';
   readonly status: number;
   readonly code: ErrorCode;
   readonly extras: ErrorExtras;
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, code: ErrorCode, message: string, options: ApiErrorOptions = {}) {
+  constructor(status: number, code: ErrorCode, message: string, options: HttpErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.status = status;
     this.code = code;
@@ -31,30 +31,30 @@ export class ApiError extends Error {
   }
 }
 
-/** The one place where a failure becomes a response; anything unexpected says nothing about its inside. */
-export function toApiError(
+/** Maps any error to a response; an unexpected one is a 500 that reveals no details. */
+export function toHttpError(
   error: unknown,
   isDatabaseUnavailable: (error: unknown) => boolean = () => false,
-): ApiError {
-  if (error instanceof ApiError) return error;
+): HttpError {
+  if (error instanceof HttpError) return error;
   const { code, statusCode } = asDetails(error);
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    return new ApiError(413, 'body_too_large', 'request body too large', {
+    return new HttpError(413, 'body_too_large', 'request body too large', {
       cause: error,
-      extras: { hint: 'A JSON body may have 1 MiB.' },
+      extras: { hint: 'A JSON body may have at most 1 MiB.' },
       headers: { connection: 'close' },
     });
   }
   if (isDatabaseUnavailable(error)) {
-    return new ApiError(503, 'platform_unavailable', 'platform datastore unavailable — retry shortly', {
+    return new HttpError(503, 'platform_unavailable', 'platform datastore unavailable — retry shortly', {
       cause: error,
       headers: { 'retry-after': '1' },
     });
   }
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
-    return new ApiError(400, 'invalid_request', 'invalid request', { cause: error });
+    return new HttpError(400, 'invalid_request', 'invalid request', { cause: error });
   }
-  return new ApiError(500, 'internal_error', 'internal error', { cause: error });
+  return new HttpError(500, 'internal_error', 'internal error', { cause: error });
 }
 
 function asDetails(error: unknown): { readonly code?: unknown; readonly statusCode?: unknown } {

@@ -1,5 +1,5 @@
-/** Keeps Node from announcing that `node:sqlite` is experimental; every other warning is shown as before. */
-export function silenceSqliteWarning(): void {
+/** Suppresses the warning that `node:sqlite` is experimental; every other warning is shown. */
+export function suppressSqliteWarning(): void {
   const emitWarning = process.emitWarning.bind(process);
   const filtered = (warning: string | Error, ...rest: unknown[]) => {
     const text = typeof warning === 'string' ? warning : warning.message;
