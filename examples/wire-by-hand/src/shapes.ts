@@ -7,15 +7,15 @@ import { extractAnswerText, fencePeerText, HeartbeatRequest, stripA2aBoundary } 
 /** A request as this project writes it. */
 export function writeHeartbeat(id: string): HeartbeatRequest {
   // #region shapes
-  const beat = HeartbeatRequest.strict.parse({ workspace_id: id, active_tasks: 1 }); // what we write
+  const heartbeat = HeartbeatRequest.strict.parse({ workspace_id: id, active_tasks: 1 }); // what we write
   // #endregion shapes
-  return beat;
+  return heartbeat;
 }
 
 /** A request of any program of the family. */
-export function readHeartbeat(fromSomebodyElse: unknown): HeartbeatRequest {
+export function readHeartbeat(received: unknown): HeartbeatRequest {
   // #region shapes
-  const read = HeartbeatRequest.tolerant.parse(fromSomebodyElse); // what we read
+  const read = HeartbeatRequest.tolerant.parse(received); // what we read
 
   // #endregion shapes
   return read;

@@ -105,7 +105,14 @@ function toPlatformOptions(
   operatorKey: string,
   clock: ManualClock | undefined,
 ): PlatformOptions {
-  const { mode = 'production', clock: _clock, dns, rateLimit, contractCheck = 'responses', ...rest } = options;
+  const {
+    mode = 'production',
+    clock: _clock,
+    dns,
+    rateLimit,
+    contractCheck = 'responses',
+    ...rest
+  } = options;
   const keys =
     mode === 'production'
       ? { adminToken: operatorKey, secretsEncryptionKey: randomBytes(32).toString('base64') }
