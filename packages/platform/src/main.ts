@@ -44,8 +44,8 @@ async function run(): Promise<void> {
 }
 
 /**
- * Keeps compiled code for the next start, in a folder that only this user can write to, which Node's default below
- * the temporary folder need not be. `NODE_COMPILE_CACHE` and `NODE_DISABLE_COMPILE_CACHE` of Node win.
+ * Caches compiled code for the next start, in a folder that only this user can write to; Node's default below
+ * the temporary folder may not be. `NODE_COMPILE_CACHE` and `NODE_DISABLE_COMPILE_CACHE` have priority.
  */
 function enableCompileCache(): void {
   try {

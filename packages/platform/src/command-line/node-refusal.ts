@@ -1,4 +1,4 @@
-/** The oldest Node that runs the platform; `engines` in package.json says the same. */
+/** The oldest Node that runs the platform; as in `engines` of package.json. */
 const OLDEST = { major: 22, minor: 19 };
 
 /** Why this version of Node cannot run the platform and what to do about it, or `undefined` when it can. */
