@@ -65,7 +65,7 @@ export const CREDENTIALS = behaviours({
   'session.ends': ['A session that was ended opens nothing.', 'decision 8'],
   'session.wrong-key': ['A wrong operator key, or a workspace token, makes no session.', 'decision 8'],
   'session.not-for-foreign-pages': [
-    'A session cookie that another environment’s page makes the browser send opens nothing.',
+    'A session cookie that another site’s page makes the browser send opens nothing.',
     'decision 8',
   ],
   'modes.production-fails-closed': [
