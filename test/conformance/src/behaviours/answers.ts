@@ -4,67 +4,70 @@ import { behaviours } from './behaviour.ts';
 export const ANSWERS = behaviours({
   'answers.held-call': [
     'A call to a polling agent is held and answered with the agent’s reply.',
-    'decision 11',
+    'docs/decisions/0011-answers.md',
   ],
   'answers.held-call-then-202': [
     'A call that nobody answered in time is a 202; by default it is held 25 s.',
-    'decision 11',
+    'docs/decisions/0011-answers.md',
   ],
   'answers.x-timeout-is-a-deadline': [
     'X-Timeout sets how long a call is held, 0 holds it not at all, and nonsense is a 400.',
-    'decision 11; wire contract 9 weakness 12',
+    'docs/contract/messages.md#held-calls; docs/decisions/0011-answers.md',
   ],
   'answers.late-reply-reaches-the-feed': [
     'A reply nobody waits for reaches the caller’s feed with in_reply_to and its wrapped text as params.result.',
-    'decision 11; seed 000, OFFSEC-003',
+    'docs/contract/trust-boundary.md#what-is-wrapped; docs/decisions/0011-answers.md',
   ],
   'answers.awaited-reply-is-no-row': [
     'A reply that answers a held call is not a row of the caller’s feed as well.',
-    'decision 11',
+    'docs/decisions/0011-answers.md',
   ],
   'answers.message-wait': [
     'GET …/messages/:messageId?wait=N returns as soon as the message is answered, with the answer.',
-    'decision 11',
+    'docs/decisions/0011-answers.md',
   ],
-  'answers.twice-is-one': ['The same reply sent twice is one answer.', 'decisions 11 and 12'],
+  'answers.twice-is-one': [
+    'The same reply sent twice is one answer.',
+    'docs/decisions/0011-answers.md; docs/decisions/0012-delivery-guarantee.md',
+  ],
   'answers.only-the-asked-may-answer': [
     'A workspace that was not asked cannot answer in another’s name.',
-    'decision 11',
+    'docs/decisions/0011-answers.md',
   ],
   'answers.user-gets-the-notify': [
     'A notify with in_reply_to answers the held call of the person on the canvas.',
-    'decision 11; wire contract 3.24',
+    'docs/contract/messages.md#messages-to-the-user; docs/decisions/0011-answers.md',
   ],
   'answers.shape': [
     'An answer is a message of role agent with messageId and parts, under the JSON-RPC id of its question.',
-    'decision 26',
+    'docs/decisions/0026-part-shape.md',
   ],
   'answers.row-knows-its-answer': [
     'The inbound row of an answered message shows the answer and its state.',
-    'decision 14; wire contract 3.23',
+    'docs/contract/feed.md#rows; docs/decisions/0014-activity-rows.md',
   ],
   'trust.wrapped-for-workspaces': [
     'An answer of a peer reaches a workspace wrapped: each text part by itself, and joined as result.text.',
-    'decision 19; seeds 000 and 003',
+    'docs/contract/trust-boundary.md#what-is-wrapped; docs/decisions/0019-wrapping-peer-text.md',
   ],
   'trust.every-result-shape': [
     'Every result shape of an agent is wrapped, and its text is found by the client.',
-    'decision 19; wire contract 3.21, 10.3 vector 19',
+    'docs/contract/messages.md#text-of-an-answer; docs/decisions/0019-wrapping-peer-text.md',
   ],
   'trust.people-see-bare-text': [
     'A person on the canvas gets the answer of an agent unwrapped.',
-    'decision 19',
+    'docs/decisions/0019-wrapping-peer-text.md',
   ],
   'trust.forged-markers-lose-nothing': [
     'Markers inside a peer’s text, nested, reversed or disguised, neither break the wrapping nor lose a character.',
-    'decision 20; wire contract 10.3 vector 20',
+    'docs/contract/trust-boundary.md#look-alikes; docs/decisions/0020-boundary-markers.md',
   ],
   'trust.wrapping-can-be-switched-off': [
     'With MOLECULE_WRAP_PEER_RESULTS=false answers are passed on as they came.',
-    'decision 19',
+    'docs/decisions/0019-wrapping-peer-text.md',
   ],
   'trust.strip-undoes-wrap': [
     'Stripping gives back what was wrapped, and leaves text without a full pair of markers unchanged.',
-    'decisions 20 and 21; seed 003',
+    'docs/contract/trust-boundary.md#stripping; docs/decisions/0021-stripping.md',
   ],
 });

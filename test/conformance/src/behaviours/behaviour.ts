@@ -2,7 +2,7 @@
 export interface Behaviour {
   /** One sentence that is true of the product. */
   readonly sentence: string;
-  /** Where it is asked for: seed, wire contract section, decision. */
+  /** The page of docs/ that asks for it, with the heading in a page of the contract: one or two, separated by `; `. */
   readonly source: string;
 }
 

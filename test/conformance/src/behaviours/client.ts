@@ -4,78 +4,78 @@ import { behaviours } from './behaviour.ts';
 export const CLIENT = behaviours({
   'client.register.stores-the-token': [
     'register() stores the token it is given and uses it; again, it neither loses nor replaces it.',
-    'seed 003; wire contract 10.1 point 3; decision 3',
+    'docs/contract/authentication.md#tokens; docs/decisions/0003-first-registration.md',
   ],
   'client.files-are-private': [
     'The token file is 0600 in a 0700 folder.',
-    'decision 28; seed 003; wire contract 10.1 point 3',
+    'docs/contract/authentication.md#tokens; docs/decisions/0028-private-files.md',
   ],
   'client.result-shapes': [
     'callPeer finds the text in every result shape, and strips the boundary markers from text and parts.',
-    'wire contract 3.21, 10.3 vector 19; decision 19; seed 003',
+    'docs/contract/messages.md#text-of-an-answer; docs/contract/trust-boundary.md#stripping',
   ],
   'client.forged-markers': [
     'A peer text with markers of its own comes out of callPeer character by character.',
-    'wire contract 10.3 vector 20; decisions 20 and 21',
+    'docs/contract/trust-boundary.md#look-alikes; docs/decisions/0021-stripping.md',
   ],
   'client.for-a-model': [
     'What a peer wrote is fenced for a model, by toString and JSON as well.',
-    'decision 22',
+    'docs/decisions/0022-text-for-models.md',
   ],
   'client.queued-is-no-error': [
     'A call that is queued is a reply of status queued, and waitForAnswer brings the answer later.',
-    'decision 11; wire contract 9 weakness 39',
+    'docs/contract/messages.md#held-calls; docs/decisions/0011-answers.md',
   ],
   'client.errors-by-kind': [
     'A denied call is AccessDenied, a removed workspace WorkspaceRemoved, a lost cursor CursorLost, a wrong token unauthorized.',
-    'wire contract 10.1 points 4 and 9; decision 17',
+    'docs/contract/messages.md#sending; docs/decisions/0017-pause-and-removal.md',
   ],
   'client.inbound-message': [
     'fetchInbound gives messages with the union of the fields of both generations, oldest first.',
-    'decision 15; seeds 000 and 003',
+    'docs/decisions/0015-inbound-message.md',
   ],
   'client.reply-once': [
     'Replying twice to one message is one answer, to a peer and to a person.',
-    'decision 12; seed 003',
+    'docs/contract/compatibility.md#python-sdk-readme; docs/decisions/0012-delivery-guarantee.md',
   ],
   'client.reply-refuses': [
     'A blank reply, and a reply to an unknown source, are refused before anything is sent.',
-    'seed 003; wire contract 7',
+    'docs/contract/messages.md#messages-to-the-user; docs/contract/compatibility.md#python-sdk-readme',
   ],
   'client.rotate-token': [
     'rotateToken mints, stores, tries and only then revokes the old token.',
-    'wire contract 3.8',
+    'docs/contract/authentication.md#tokens',
   ],
   'client.headers': [
     'Every request names its caller in both headers, the organisation if set, and the platform as Origin.',
-    'wire contract 10.1 point 2; decisions 6 and 27',
+    'docs/contract/authentication.md#caller-headers; docs/decisions/0027-origin-and-organisation.md',
   ],
   'client.origin-as-given': [
     'An Origin that the user sets is sent as given, also when it is no origin.',
-    'seed 000, constructor; decision 27',
+    'docs/contract/compatibility.md#remote-workspaces-guide; docs/decisions/0027-origin-and-organisation.md',
   ],
   'client.bearer-stays-home': [
     'The bearer is never sent to another origin than the platform’s: redirects are refused.',
-    'decision 9; wire contract 9 weakness 23',
+    'docs/decisions/0009-peer-tokens.md',
   ],
   'client.retries': [
     'A heartbeat is repeated after 503 with the same content, at most three times.',
-    'decision 18',
+    'docs/decisions/0018-retries.md',
   ],
   'client.retry-after': [
     'A Retry-After is obeyed, and one above 30 s ends the repetitions and is reported.',
-    'decision 18',
+    'docs/decisions/0018-retries.md',
   ],
   'client.never-retries': [
     'A 400 and a 401 are not repeated, nor is a create.',
-    'decision 18; wire contract 10.1 point 4',
+    'docs/contract/limits.md#retries-of-the-client; docs/decisions/0018-retries.md',
   ],
   'client.bare-404-is-routing': [
     'A 404 without deleted: true is a routing problem and not a deletion.',
-    'decision 17; wire contract 3.7 and 8 row 13',
+    'docs/contract/presence.md#how-an-agent-ends; docs/decisions/0017-pause-and-removal.md',
   ],
   'client.operator': [
     'The operator client creates, lists, changes, pauses, resumes, writes to and removes workspaces.',
-    'wire contract 3.1 to 3.8',
+    'docs/contract/presence.md#create; docs/contract/presence.md#read-and-change',
   ],
 });

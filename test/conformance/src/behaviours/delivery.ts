@@ -4,89 +4,98 @@ import { behaviours } from './behaviour.ts';
 export const DELIVERY = behaviours({
   'delivery.answers-find-their-callers': [
     'What a handler returns answers the held call of the peer and of the person on the canvas who asked.',
-    'seed 003, run_agent_loop; decision 11',
+    'docs/contract/compatibility.md#python-sdk-readme; docs/decisions/0011-answers.md',
   ],
   'delivery.order': [
     'Messages of one sender or one conversation are handled one after the other, in the order in which they were accepted, each once.',
-    'decisions 12 and 14',
+    'docs/decisions/0012-delivery-guarantee.md; docs/decisions/0014-activity-rows.md',
   ],
-  'delivery.each-answer-to-its-own': ['When many messages wait, each gets its own answer.', 'decision 11'],
+  'delivery.each-answer-to-its-own': [
+    'When many messages wait, each gets its own answer.',
+    'docs/decisions/0011-answers.md',
+  ],
   'delivery.acknowledges-what-is-finished': [
     'Finished messages are acknowledged: nothing is pending afterwards.',
-    'decision 12',
+    'docs/decisions/0012-delivery-guarantee.md',
   ],
   'delivery.holds-the-position-for-the-slow': [
     'A message that is not finished is never acknowledged, although later ones are; a restart delivers it alone.',
-    'decision 12',
+    'docs/decisions/0012-delivery-guarantee.md',
   ],
   'delivery.visible-exactly-once-after-a-crash': [
     'An agent killed after its answer and before its acknowledgement answers visibly once.',
-    'decision 12',
+    'docs/decisions/0012-delivery-guarantee.md',
   ],
   'delivery.killed-handler-runs-again': [
     'A message whose handler was killed is handled again by the next process, then those sent while the agent was down, and each is answered once.',
-    'decision 12; wire contract 9 weakness 37',
+    'docs/contract/messages.md#delivery-guarantee; docs/decisions/0012-delivery-guarantee.md',
   ],
   'delivery.pause-stops-work': [
     'A paused agent starts no message; after the resume it handles those that were sent meanwhile.',
-    'decision 17',
+    'docs/decisions/0017-pause-and-removal.md',
   ],
   'delivery.no-echo-storm': [
     'Two agents that echo everything exchange one question and one answer, and then fall silent.',
-    'decision 11; wire contract 9 weakness 31',
+    'docs/decisions/0011-answers.md',
   ],
   'delivery.retries-then-dead-letters': [
     'A handler that keeps failing is tried five times; then the message is a dead letter and holds up nothing.',
-    'decision 18; wire contract 9 weakness 37',
+    'docs/contract/messages.md#delivery-guarantee; docs/decisions/0018-retries.md',
   ],
   'delivery.platform-down-at-start': [
     'An agent that starts before its platform reports it, waits, and comes online as soon as the platform does.',
-    'decision 18; wire contract 10.1 point 5',
+    'docs/contract/limits.md#retries-of-the-client; docs/decisions/0018-retries.md',
   ],
   'delivery.platform-down-for-ten-minutes': [
     'Ten minutes without a platform lose nothing and repeat nothing; the agent reports the outage once, and its end once.',
-    'decisions 12, 17 and 18',
+    'docs/decisions/0012-delivery-guarantee.md; docs/decisions/0018-retries.md',
   ],
   'delivery.platform-down-at-stop': [
     'Stopping an agent whose platform is away ends in time.',
-    'decision 12; wire contract 9 weakness 35',
+    'docs/contract/limits.md#time-limits; docs/decisions/0012-delivery-guarantee.md',
   ],
   'delivery.cursor-rotated-out': [
     'An agent whose cursor the platform has pruned or never knew reports it once, handles what is not acknowledged, and repeats nothing.',
-    'decision 12; wire contract 7, 410 handling; wire contract 10.3 vector 12',
+    'docs/contract/feed.md#cursor; docs/decisions/0012-delivery-guarantee.md',
   ],
   'delivery.unwritable-state': [
     'An agent that cannot write its state folder reports that it is degraded, and works.',
-    'decision 28; decision 12',
+    'docs/decisions/0028-private-files.md; docs/decisions/0012-delivery-guarantee.md',
   ],
   'delivery.two-agents-one-workspace': [
     'Two agents of one workspace answer each message visibly once.',
-    'decision 12; wire contract 9 weakness 41',
+    'docs/contract/messages.md#repeats; docs/decisions/0012-delivery-guarantee.md',
   ],
   'agent.one-process-per-folder': [
     'A second process with the same workspace folder is refused with an error that names the first.',
-    'decision 12',
+    'docs/decisions/0012-delivery-guarantee.md',
   ],
-  'delivery.clock-jump': ['A clock that jumps neither loses, repeats nor reorders messages.', 'decision 12'],
+  'delivery.clock-jump': [
+    'A clock that jumps neither loses, repeats nor reorders messages.',
+    'docs/decisions/0012-delivery-guarantee.md',
+  ],
   'delivery.ends-with-its-workspace': [
     'An agent whose workspace is removed ends by itself as removed, and its handlers’ signals abort.',
-    'decision 17',
+    'docs/decisions/0017-pause-and-removal.md',
   ],
-  'delivery.ends-with-its-token': ['An agent whose token was revoked ends as revoked.', 'decision 17'],
+  'delivery.ends-with-its-token': [
+    'An agent whose token was revoked ends as revoked.',
+    'docs/decisions/0017-pause-and-removal.md',
+  ],
   'delivery.loop-exits-on-pause': [
     'runAgentLoop registers by itself, answers, and ends with "paused" when its workspace is paused.',
-    'decision 17; seed 003, run_agent_loop',
+    'docs/contract/presence.md#how-an-agent-ends; docs/decisions/0017-pause-and-removal.md',
   ],
   'delivery.at-most-once': [
     'An agent that opted into at most once never handles a message again, whatever became of it.',
-    'decision 12',
+    'docs/decisions/0012-delivery-guarantee.md',
   ],
   'delivery.stop-finishes-work': [
     'A stop lets the handler that runs finish and acknowledges its message.',
-    'decision 12; wire contract 9 weakness 37',
+    'docs/contract/messages.md#delivery-guarantee; docs/decisions/0012-delivery-guarantee.md',
   ],
   'delivery.files-are-private': [
     'Everything an agent keeps on disk (cursor, journal, dead letters) is 0600 in 0700 folders.',
-    'decision 28',
+    'docs/decisions/0028-private-files.md',
   ],
 });

@@ -4,19 +4,22 @@ import { behaviours } from './behaviour.ts';
 export const DURABILITY = behaviours({
   'durability.accepted-survives-a-kill': [
     'A message answered with 202 is there after the platform was killed, in order and once.',
-    'decision 12; wire contract 9 weakness 10',
+    'docs/contract/messages.md#delivery-guarantee; docs/decisions/0012-delivery-guarantee.md',
   ],
   'durability.answers-survive-a-kill': [
     'An answer that was accepted reaches its caller although the platform was killed right after.',
-    'decisions 11 and 12',
+    'docs/decisions/0011-answers.md; docs/decisions/0012-delivery-guarantee.md',
   ],
   'durability.pushes-survive-a-kill': [
     'A push that was under way when the platform was killed is made again, at once, after the restart.',
-    'wire contract 9 weakness 10; decision 12',
+    'docs/contract/messages.md#push-delivery; docs/decisions/0012-delivery-guarantee.md',
   ],
   'durability.stop-is-clean': [
     'A platform that is asked to stop sends waiting readers away and exits with code 0.',
-    'wire contract 1.6; decision 12',
+    'docs/contract/limits.md#time-limits; docs/decisions/0012-delivery-guarantee.md',
   ],
-  'durability.data-is-private': ['The files of a platform are 0600 in a 0700 folder.', 'decision 28'],
+  'durability.data-is-private': [
+    'The files of a platform are 0600 in a 0700 folder.',
+    'docs/decisions/0028-private-files.md',
+  ],
 });

@@ -1,14 +1,29 @@
 /** What the sources ask for and has no id yet, with the reason. The report prints it. */
 export const LATER: readonly { readonly what: string; readonly because: string }[] = [
-  { what: 'wire contract 10.3 vector 22, secrets pull', because: 'the secrets routes do not exist yet' },
   {
-    what: 'wire contract 10.3 vector 10, secrets with an old token',
+    what: 'secrets pull (docs/contract/compatibility.md#secrets-plugins-and-org-keys)',
     because: 'the secrets routes do not exist yet',
   },
-  { what: 'seeds 000 and 001, GET …/secrets', because: 'the secrets routes do not exist yet' },
-  { what: 'wire contract 10.3 vector 23, plugin archives', because: 'plugins do not exist yet' },
-  { what: 'wire contract 10.3 vector 26, delegation', because: 'the delegation routes do not exist yet' },
-  { what: 'wire contract 10.3 vector 7, one WORKSPACE_OFFLINE event', because: 'events have no route yet' },
-  { what: 'decision 9, peer tokens', because: 'discover does not issue them yet' },
+  {
+    what: 'secrets with the old token of a removed workspace (docs/contract/authentication.md#the-token-of-a-removed-workspace)',
+    because: 'the secrets routes do not exist yet',
+  },
+  {
+    what: 'GET …/secrets of the Remote Workspaces guide and the register tutorial',
+    because: 'the secrets routes do not exist yet',
+  },
+  {
+    what: 'plugin archives (docs/contract/compatibility.md#secrets-plugins-and-org-keys)',
+    because: 'plugins do not exist yet',
+  },
+  {
+    what: 'delegation (docs/decisions/0016-delegation.md)',
+    because: 'the delegation routes do not exist yet',
+  },
+  {
+    what: 'one WORKSPACE_OFFLINE event for each outage (docs/contract/presence.md#events)',
+    because: 'events have no route yet',
+  },
+  { what: 'peer tokens (docs/decisions/0009-peer-tokens.md)', because: 'discover does not issue them yet' },
   { what: 'push delivery of an agent', because: 'core has no push server yet' },
 ];

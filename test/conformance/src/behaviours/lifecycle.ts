@@ -4,73 +4,82 @@ import { behaviours } from './behaviour.ts';
 export const LIFECYCLE = behaviours({
   'lifecycle.pause.is-sticky': [
     'Register and heartbeat do not clear a pause: the state still says paused.',
-    'decision 17; wire contract 8 row 40, 10.3 vector 9',
+    'docs/contract/presence.md#pause-and-resume; docs/decisions/0017-pause-and-removal.md',
   ],
-  'lifecycle.pause.keeps-the-url': ['A paused workspace keeps its URL.', 'decision 17'],
+  'lifecycle.pause.keeps-the-url': [
+    'A paused workspace keeps its URL.',
+    'docs/decisions/0017-pause-and-removal.md',
+  ],
   'lifecycle.pause.takes-descendants': [
     'A pause and a resume take the descendants along and count them.',
-    'wire contract 2.2 and 3.6',
+    'docs/contract/presence.md#pause-and-resume',
   ],
   'lifecycle.pause.is-not-swept': [
     'A paused workspace is not watched for heartbeats: it stays paused.',
-    'seed 002, lifecycle',
+    'docs/contract/presence.md#liveness; docs/contract/compatibility.md#external-agents-page',
   ],
   'lifecycle.resume.awaits-the-next-heartbeat': [
     'A resumed workspace awaits its agent and is online with the next heartbeat.',
-    'decision 17; wire contract 8 row 40',
+    'docs/contract/presence.md#pause-and-resume; docs/decisions/0017-pause-and-removal.md',
   ],
   'lifecycle.resume.waits-for-its-parent': [
     'A workspace whose parent is paused cannot be resumed: 409 naming the parent.',
-    'wire contract 3.6',
+    'docs/contract/presence.md#pause-and-resume',
   ],
   'lifecycle.pause.twice-is-refused': [
     'Pausing a paused and resuming an active workspace are a 404 with a code of their own.',
-    'wire contract 3.6',
+    'docs/contract/presence.md#pause-and-resume',
   ],
   'lifecycle.state.tells-paused-and-deleted': [
     'The state of a workspace is its id, its status, paused and deleted.',
-    'wire contract 3.7; seed 003',
+    'docs/contract/presence.md#state; docs/contract/compatibility.md#python-sdk-readme',
   ],
   'lifecycle.remove.old-token-learns-of-it': [
     'A removed agent sees state 404 deleted, heartbeat 401 workspace_removed, read 410 and calls refused.',
-    'decision 17; wire contract 8 row 13, 10.3 vector 10',
+    'docs/contract/authentication.md#the-token-of-a-removed-workspace; docs/decisions/0017-pause-and-removal.md',
   ],
   'lifecycle.remove.gone-body': [
     'Reading a removed workspace is a 410 with error, id, removed_at and hint.',
-    'seed 002, removed status; wire contract 3.3',
+    'docs/contract/presence.md#read-and-change; docs/contract/compatibility.md#external-agents-page',
   ],
   'lifecycle.remove.audit-read': [
     'Only include_removed=true reads a removed workspace; any other value is a 410.',
-    'seed 002, removed status; wire contract 10.3 vector 11',
+    'docs/contract/presence.md#read-and-change; docs/contract/compatibility.md#external-agents-page',
   ],
   'lifecycle.remove.children-need-confirmation': [
     'Deleting a workspace with children is a 409 listing them until confirm=true takes them along.',
-    'wire contract 3.5',
+    'docs/contract/presence.md#remove',
   ],
   'lifecycle.remove.leaves-the-list': [
     'A removed workspace is neither in the list of workspaces nor among the peers.',
-    'wire contract 3.2 and 3.14',
+    'docs/contract/presence.md#read-and-change; docs/contract/presence.md#finding-peers',
   ],
-  'lifecycle.remove.operator-only': ['A workspace cannot remove itself or another one.', 'wire contract 3.5'],
-  'lifecycle.remove.again-is-harmless': ['Deleting a removed workspace again is a 200.', 'wire contract 3.5'],
+  'lifecycle.remove.operator-only': [
+    'A workspace cannot remove itself or another one.',
+    'docs/contract/presence.md#remove',
+  ],
+  'lifecycle.remove.again-is-harmless': [
+    'Deleting a removed workspace again is a 200.',
+    'docs/contract/presence.md#remove',
+  ],
   'lifecycle.remove.is-final': [
     'A removed workspace cannot be registered again, by the operator neither.',
-    'seed 002, removed status',
+    'docs/contract/presence.md#remove',
   ],
   'lifecycle.remove.fails-waiting-messages': [
     'Messages that wait for a removed workspace become failures that their sender can read.',
-    'decision 12',
+    'docs/decisions/0012-delivery-guarantee.md',
   ],
   'lifecycle.patch.changes-what-is-given': [
     'A patch changes the fields it names and leaves the others.',
-    'wire contract 3.4',
+    'docs/contract/presence.md#read-and-change',
   ],
   'lifecycle.patch.place-and-rank-are-the-operator-s': [
     'A workspace token cannot change its own parent, tier or runtime.',
-    'wire contract 9 weakness 7',
+    'docs/contract/presence.md#read-and-change',
   ],
   'lifecycle.patch.no-circles': [
     'A patch that would make a workspace its own ancestor is a 400.',
-    'wire contract 3.4',
+    'docs/contract/presence.md#read-and-change',
   ],
 });

@@ -1,7 +1,7 @@
 export const START = '[A2A_RESULT_FROM_PEER]';
 export const END = '[/A2A_RESULT_FROM_PEER]';
 
-/** Every shape in which agents of the family answer (wire contract 3.21), with the text a reader must find. */
+/** Every shape in which agents of the family answer, with the text a reader must find. */
 export const RESULT_SHAPES: readonly [name: string, body: Readonly<Record<string, unknown>>, text: string][] =
   [
     ['text result', { result: 'plain' }, 'plain'],

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type ClaimingTest, isFullRun, judge } from './judge.ts';
 import { printVerdict } from './print-verdict.ts';
 
-const registry = { ids: ['a.one', 'a.two'], later: [{ what: 'vector 99', because: 'no route yet' }] };
+const registry = { ids: ['a.one', 'a.two'], later: [{ what: 'a route', because: 'no route yet' }] };
 
 function claim(claims: string[], state: ClaimingTest['state'] = 'passed', title = 'a test'): ClaimingTest {
   return { title, file: 'some.test.ts', state, claims };
@@ -68,6 +68,6 @@ describe('printVerdict', () => {
     expect(text).toContain('No test claims:\n    a.two');
     expect(text).toContain('a.three  (some.test.ts > ghost)');
     expect(text).toContain('a.one  (failed: some.test.ts > boom)');
-    expect(text).toContain('vector 99: no route yet');
+    expect(text).toContain('a route: no route yet');
   });
 });

@@ -1,8 +1,8 @@
 import type { SeedCall } from './seed-call.ts';
 
-/** Seed 000, "Quick Start": the one call it spells out. */
+/** Remote Workspaces guide, "Quick Start": the one call it spells out. */
 export const QUICK_START_CREATE: SeedCall = {
-  from: 'seed 000, Quick Start, step 1',
+  from: 'Remote Workspaces guide, Quick Start, step 1',
   program: 'curl',
   method: 'POST',
   path: '/workspaces',
@@ -10,10 +10,10 @@ export const QUICK_START_CREATE: SeedCall = {
   body: '{"name":"researcher","runtime":"external","tier":2}',
 };
 
-/** Seed 000's architecture drawing and its table of phases name these; the SDK makes them. */
+/** The Remote Workspaces guide's architecture drawing and its table of phases name these; the SDK makes them. */
 export const PHASE_TABLE: readonly SeedCall[] = [
   {
-    from: 'seed 000, phase 30.1, register',
+    from: 'Remote Workspaces guide, phase 30.1, register',
     program: 'python-requests',
     method: 'POST',
     path: '/registry/register',
@@ -21,7 +21,7 @@ export const PHASE_TABLE: readonly SeedCall[] = [
     body: '{"id": "{WORKSPACE_ID}", "agent_card": {"name": "researcher", "skills": ["web-search", "research"]}}',
   },
   {
-    from: 'seed 000, phase 30.1, heartbeat',
+    from: 'Remote Workspaces guide, phase 30.1, heartbeat',
     program: 'python-requests',
     method: 'POST',
     path: '/registry/heartbeat',
@@ -29,14 +29,14 @@ export const PHASE_TABLE: readonly SeedCall[] = [
     body: '{"workspace_id": "{WORKSPACE_ID}", "current_task": "idle", "active_tasks": 0, "agent_card": {"name": "researcher", "skills": ["web-search", "research"]}}',
   },
   {
-    from: 'seed 000, phase 30.4, state',
+    from: 'Remote Workspaces guide, phase 30.4, state',
     program: 'python-requests',
     method: 'GET',
     path: '/workspaces/{WORKSPACE_ID}/state',
     headers: { Authorization: 'Bearer {AUTH_TOKEN}' },
   },
   {
-    from: 'seed 000, phase 30.5, a2a',
+    from: 'Remote Workspaces guide, phase 30.5, a2a',
     program: 'python-requests',
     method: 'POST',
     path: '/workspaces/{PEER_ID}/a2a',
@@ -44,7 +44,7 @@ export const PHASE_TABLE: readonly SeedCall[] = [
     body: '{"jsonrpc": "2.0", "id": "1", "method": "message/send", "params": {"message": {"role": "user", "messageId": "m-1", "parts": [{"kind": "text", "text": "hello"}]}}}',
   },
   {
-    from: 'seed 000, phase 30.6, peers',
+    from: 'Remote Workspaces guide, phase 30.6, peers',
     program: 'python-requests',
     method: 'GET',
     path: '/registry/{WORKSPACE_ID}/peers',
@@ -52,9 +52,9 @@ export const PHASE_TABLE: readonly SeedCall[] = [
   },
 ];
 
-/** Seed 000, `fetch_inbound(peer_id=, before_ts=)` with the values of its example. */
+/** Remote Workspaces guide, `fetch_inbound(peer_id=, before_ts=)` with the values of its example. */
 export const FETCH_INBOUND: SeedCall = {
-  from: 'seed 000, fetch_inbound',
+  from: 'Remote Workspaces guide, fetch_inbound',
   program: 'python-requests',
   method: 'GET',
   path: '/workspaces/{WORKSPACE_ID}/activity?type=a2a_receive&peer_id={PEER_ID}&before_ts={BEFORE_TS}',

@@ -4,10 +4,10 @@ const ADMIN = { Authorization: 'Bearer {ADMIN_TOKEN}' };
 const AGENT = { Authorization: 'Bearer {AUTH_TOKEN}' };
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
-/** Seed 001, "Step-by-step registration". */
+/** Register tutorial, "Step-by-step registration". */
 export const STEP_BY_STEP = {
   create: {
-    from: 'seed 001, step 1',
+    from: 'register tutorial, step 1',
     program: 'curl',
     method: 'POST',
     path: '/workspaces',
@@ -15,7 +15,7 @@ export const STEP_BY_STEP = {
     body: '{ "name": "CI Agent", "runtime": "external", "external": true, "url": "https://your-agent.example.com" }',
   },
   register: {
-    from: 'seed 001, step 2',
+    from: 'register tutorial, step 2',
     program: 'curl',
     method: 'POST',
     path: '/registry/register',
@@ -23,7 +23,7 @@ export const STEP_BY_STEP = {
     body: '{ "id": "{WORKSPACE_ID}", "url": "https://your-agent.example.com", "agent_card": { "name": "CI Agent", "runtime": "external", "version": "1.0" } }',
   },
   heartbeat: {
-    from: 'seed 001, step 4',
+    from: 'register tutorial, step 4',
     program: 'python-requests',
     method: 'POST',
     path: '/registry/heartbeat',
@@ -31,7 +31,7 @@ export const STEP_BY_STEP = {
     body: '{"workspace_id": "{WORKSPACE_ID}"}',
   },
   a2a: {
-    from: 'seed 001, step 5',
+    from: 'register tutorial, step 5',
     program: 'curl',
     method: 'POST',
     path: '/a2a',
@@ -40,10 +40,10 @@ export const STEP_BY_STEP = {
   },
 } as const satisfies Record<string, SeedCall>;
 
-/** Seed 001, "Agent code: minimal Python example". */
+/** Register tutorial, "Agent code: minimal Python example". */
 export const MINIMAL_PYTHON = {
   create: {
-    from: 'seed 001, minimal Python, step 1',
+    from: 'register tutorial, minimal Python, step 1',
     program: 'python-requests',
     method: 'POST',
     path: '/workspaces',
@@ -51,7 +51,7 @@ export const MINIMAL_PYTHON = {
     body: '{"name": "CI Agent", "runtime": "external", "external": true, "url": "https://your-agent.example.com"}',
   },
   register: {
-    from: 'seed 001, minimal Python, step 2',
+    from: 'register tutorial, minimal Python, step 2',
     program: 'python-requests',
     method: 'POST',
     path: '/registry/register',
@@ -59,7 +59,7 @@ export const MINIMAL_PYTHON = {
     body: '{"id": "{WORKSPACE_ID}", "url": "https://your-agent.example.com", "agent_card": {"name": "CI Agent", "runtime": "external"}}',
   },
   heartbeat: {
-    from: 'seed 001, minimal Python, step 4',
+    from: 'register tutorial, minimal Python, step 4',
     program: 'python-requests',
     method: 'POST',
     path: '/registry/heartbeat',
@@ -68,17 +68,17 @@ export const MINIMAL_PYTHON = {
   },
 } as const satisfies Record<string, SeedCall>;
 
-/** Seed 001, "Revoking and re-registering". */
+/** Register tutorial, "Revoking and re-registering". */
 export const REVOKING = {
   remove: {
-    from: 'seed 001, revoking, step 1',
+    from: 'register tutorial, revoking, step 1',
     program: 'curl',
     method: 'DELETE',
     path: '/workspaces/{WORKSPACE_ID}',
     headers: ADMIN,
   },
   revokeTokens: {
-    from: 'seed 001, revoking without deleting',
+    from: 'register tutorial, revoking without deleting',
     program: 'curl',
     method: 'DELETE',
     path: '/workspaces/{WORKSPACE_ID}/tokens',

@@ -4,10 +4,10 @@ const JSON_TYPE = { 'Content-Type': 'application/json' };
 const AGENT = { Authorization: 'Bearer {AUTH_TOKEN}' };
 const CALLER = { 'X-Workspace-ID': '{WORKSPACE_ID}' };
 
-/** Seed 002, steps 1 to 6: `curl`, the first two without any credential. */
+/** External Agents page, steps 1 to 6: `curl`, the first two without any credential. */
 export const BY_HAND = {
   create: {
-    from: 'seed 002, step 1',
+    from: 'External Agents page, step 1',
     program: 'curl',
     method: 'POST',
     path: '/workspaces',
@@ -20,7 +20,7 @@ export const BY_HAND = {
 }`,
   },
   register: {
-    from: 'seed 002, step 2',
+    from: 'External Agents page, step 2',
     program: 'curl',
     method: 'POST',
     path: '/registry/register',
@@ -37,7 +37,7 @@ export const BY_HAND = {
 }`,
   },
   heartbeat: {
-    from: 'seed 002, step 3',
+    from: 'External Agents page, step 3',
     program: 'curl',
     method: 'POST',
     path: '/registry/heartbeat',
@@ -52,7 +52,7 @@ export const BY_HAND = {
 }`,
   },
   send: {
-    from: 'seed 002, step 5',
+    from: 'External Agents page, step 5',
     program: 'curl',
     method: 'POST',
     path: '/workspaces/{TARGET_ID}/a2a',
@@ -70,14 +70,14 @@ export const BY_HAND = {
 }`,
   },
   discover: {
-    from: 'seed 002, step 6, own info',
+    from: 'External Agents page, step 6, own info',
     program: 'curl',
     method: 'GET',
     path: '/registry/discover/{WORKSPACE_ID}',
     headers: { ...AGENT, ...CALLER },
   },
   peers: {
-    from: 'seed 002, step 6, peers',
+    from: 'External Agents page, step 6, peers',
     program: 'curl',
     method: 'GET',
     path: '/registry/{WORKSPACE_ID}/peers',
@@ -85,10 +85,10 @@ export const BY_HAND = {
   },
 } as const satisfies Record<string, SeedCall>;
 
-/** Seed 002, the Python example; its agent listens on `http://my-host:5000`. */
+/** External Agents page, the Python example; its agent listens on `http://my-host:5000`. */
 export const IN_PYTHON = {
   create: {
-    from: 'seed 002, Python example, part 1',
+    from: 'External Agents page, Python example, part 1',
     program: 'python-requests',
     method: 'POST',
     path: '/workspaces',
@@ -96,7 +96,7 @@ export const IN_PYTHON = {
     body: '{"name": "Python Research Agent", "external": true, "url": "http://my-host:5000", "tier": 2}',
   },
   register: {
-    from: 'seed 002, Python example, part 2',
+    from: 'External Agents page, Python example, part 2',
     program: 'python-requests',
     method: 'POST',
     path: '/registry/register',
@@ -104,7 +104,7 @@ export const IN_PYTHON = {
     body: '{"workspace_id": "{WORKSPACE_ID}", "url": "http://my-host:5000", "agent_card": {"name": "Python Research Agent", "skills": ["research"], "runtime": "external"}}',
   },
   heartbeat: {
-    from: 'seed 002, Python example, part 3',
+    from: 'External Agents page, Python example, part 3',
     program: 'python-requests',
     method: 'POST',
     path: '/registry/heartbeat',
@@ -113,24 +113,24 @@ export const IN_PYTHON = {
   },
 } as const satisfies Record<string, SeedCall>;
 
-/** Seed 002, "410 Gone": the calls of its table. */
+/** External Agents page, "410 Gone": the calls of its table. */
 export const GONE = {
   remove: {
-    from: 'seed 002, removed status, the canonical trigger',
+    from: 'External Agents page, removed status, the canonical trigger',
     program: 'curl',
     method: 'DELETE',
     path: '/workspaces/{WORKSPACE_ID}',
     headers: {},
   },
   read: {
-    from: 'seed 002, removed status, direct read',
+    from: 'External Agents page, removed status, direct read',
     program: 'curl',
     method: 'GET',
     path: '/workspaces/{WORKSPACE_ID}',
     headers: {},
   },
   readRemoved: {
-    from: 'seed 002, removed status, audit read',
+    from: 'External Agents page, removed status, audit read',
     program: 'curl',
     method: 'GET',
     path: '/workspaces/{WORKSPACE_ID}?include_removed=true',

@@ -53,7 +53,7 @@ class Reader {
   }
 }
 
-onEachDatabase('seed 000', (environment) => {
+onEachDatabase('Remote Workspaces guide', (environment) => {
   const [register, heartbeat, state, a2a, peers] = PHASE_TABLE as [
     SeedCall,
     SeedCall,
@@ -125,7 +125,7 @@ onEachDatabase('seed 000', (environment) => {
   });
 });
 
-onEachDatabase('seed 001', (environment) => {
+onEachDatabase('register tutorial', (environment) => {
   verifies(['seeds.001.step-by-step', 'seeds.001.register-answer', 'seeds.001.on-the-canvas'], async () => {
     const platform = await environment.platform({ dns: {} });
     const reader = new Reader(platform);
@@ -169,7 +169,7 @@ onEachDatabase('seed 001', (environment) => {
   });
 });
 
-onEachDatabase('seed 002', (environment) => {
+onEachDatabase('External Agents page', (environment) => {
   const localhost = (platform: RunningPlatform) => new Reader(platform, `http://localhost:${platform.port}`);
 
   verifies('seeds.002.by-hand', async () => {
