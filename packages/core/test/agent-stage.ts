@@ -5,9 +5,9 @@ import { createRemoteAgent, type RemoteAgent } from '../src/agent/remote-agent.t
 import type { Acknowledgement, FetchInboundOptions, InboundPage } from '../src/client/inbound-page.ts';
 import type { ReplyReceipt } from '../src/client/reply.ts';
 import { MemoryInboundStore } from '../src/inbound/stores/inbound-store.ts';
-import { ManualClock } from '../src/time/manual-clock.ts';
 import type { CallOptions } from '../src/transport/platform-request.ts';
 import { PEER, SELF } from './agent-ids.ts';
+import { ManualClock } from './manual-clock.ts';
 import { PresenceDouble, unreachable } from './presence-double.ts';
 import { RecordingLogger } from './recording-logger.ts';
 

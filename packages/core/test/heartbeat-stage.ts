@@ -1,7 +1,7 @@
 import type { HeartbeatMetrics } from '../src/client/heartbeat.ts';
 import { HeartbeatLoop } from '../src/presence/heartbeat-loop.ts';
 import type { PresenceChange, PresenceState } from '../src/presence/presence-machine.ts';
-import { ManualClock } from '../src/time/manual-clock.ts';
+import { ManualClock } from './manual-clock.ts';
 import { PresenceDouble } from './presence-double.ts';
 import { RecordingLogger } from './recording-logger.ts';
 

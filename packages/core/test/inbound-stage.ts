@@ -4,7 +4,7 @@ import { Inbound, type InboundOptions } from '../src/inbound/inbound.ts';
 import { PollDelivery } from '../src/inbound/sources/feed-delivery.ts';
 import type { InboundRecord } from '../src/inbound/stores/inbound-records.ts';
 import { type InboundStore, MemoryInboundStore } from '../src/inbound/stores/inbound-store.ts';
-import { ManualClock } from '../src/time/manual-clock.ts';
+import { ManualClock } from './manual-clock.ts';
 import { MemoryFeed } from './memory-feed.ts';
 import { RecordingLogger } from './recording-logger.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/manual-clock.ts';
 import { unreachable } from '../../test/presence-double.ts';
-import { ManualClock } from '../time/manual-clock.ts';
 import { describeFailure, TaskMetrics } from './task-metrics.ts';
 
 describe('TaskMetrics', () => {

@@ -1,10 +1,10 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { ManualClock } from '../../test/manual-clock.ts';
 import { MemoryFeed } from '../../test/memory-feed.ts';
 import { RecordingLogger } from '../../test/recording-logger.ts';
 import { CursorLostError } from '../errors/cursor-lost-error.ts';
-import { ManualClock } from '../time/manual-clock.ts';
 import { InboundState } from './inbound-state.ts';
 import type { FeedPosition } from './sources/message-source.ts';
 import { MemoryInboundStore } from './stores/inbound-store.ts';

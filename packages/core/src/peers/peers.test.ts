@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { wrapA2aBoundary } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
-import { ManualClock } from '../time/manual-clock.ts';
+import { ManualClock } from '../../test/manual-clock.ts';
 import { PeerDirectory } from './peer-directory.ts';
 import { readPeerInfo } from './peer-info.ts';
 import { readReply } from './peer-reply.ts';

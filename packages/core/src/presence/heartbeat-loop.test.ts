@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { HeartbeatStage, IDLE } from '../../test/heartbeat-stage.ts';
+import { ManualClock } from '../../test/manual-clock.ts';
 import { hanging, refused, unreachable } from '../../test/presence-double.ts';
 import { ApiError } from '../errors/api-error.ts';
-import { ManualClock } from '../time/manual-clock.ts';
 import { heartbeatRetryDelayMs, nextHeartbeatDelayMs } from './heartbeat-loop.ts';
 
 describe('heartbeat interval', () => {

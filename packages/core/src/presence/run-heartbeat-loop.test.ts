@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/manual-clock.ts';
 import { PresenceDouble, removed } from '../../test/presence-double.ts';
 import { RecordingLogger } from '../../test/recording-logger.ts';
-import { ManualClock } from '../time/manual-clock.ts';
 import { type HeartbeatLoopRunOptions, runHeartbeatLoop, type TaskReport } from './run-heartbeat-loop.ts';
 
 class LoopClient extends PresenceDouble {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/manual-clock.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { backoffDelayMs, parseRetryAfter } from './backoff.ts';
 import { systemClock } from './clock.ts';
 import { withDeadline } from './deadline.ts';
 import { linkAbort, orAborted } from './linked-abort.ts';
-import { ManualClock } from './manual-clock.ts';
 import { WakeableSleep } from './wakeable-sleep.ts';
 
 describe('backoffDelayMs', () => {

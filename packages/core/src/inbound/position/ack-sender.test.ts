@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { ManualClock } from '../../../test/manual-clock.ts';
 import { RecordingLogger } from '../../../test/recording-logger.ts';
-import { ManualClock } from '../../time/manual-clock.ts';
 import { AckSender, type AckSenderOptions } from './ack-sender.ts';
 
 const stateAt = (position: () => string): AckSenderOptions['state'] => ({

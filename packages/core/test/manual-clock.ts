@@ -1,4 +1,4 @@
-import type { Clock, SleepOptions, Timer } from './clock.ts';
+import type { Clock, SleepOptions, Timer } from '../src/time/clock.ts';
 
 interface PendingTimer {
   readonly dueAt: number;
