@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Count, Uuid } from './ids.ts';
+import { MAX_OUTCOMES, Outcome, OutcomeReceipt } from './message-ends.ts';
 import { Attachment } from './notify.ts';
 import { JsonObject, JsonValue } from './open-json.ts';
 import { type WireType, wire } from './wire.ts';
@@ -23,8 +24,12 @@ export const DELIVERY_STATES = [
   'leased',
   'delivered',
   'acknowledged',
+  'input_required',
   'answered',
+  'unanswered',
   'failed',
+  'canceled',
+  'expired',
 ] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
@@ -80,6 +85,7 @@ export const ActivityRow = wire('ActivityRow', (w) =>
     attachments: w.maybe(z.array(w.use(Attachment))),
     message_id: w.maybe(z.string()),
     context_id: w.maybe(z.string()),
+    conversation_id: w.maybe(z.string()),
     trace_id: w.maybe(z.string()),
     in_reply_to: w.maybe(z.string()),
     delegation_id: w.maybe(z.string()),
@@ -146,16 +152,63 @@ export const ActivityQuery = wire('ActivityQuery', (w) =>
     direction: z.enum(['in', 'out', 'all']).optional(),
     wait: digits.optional(),
     unacknowledged: z.enum(['true', 'false']).optional(),
+    conversation_id: z.string().optional(),
+    only: z.enum(['control']).optional(),
+    since_seq: digits.optional(),
   }),
 );
 export type ActivityQuery = WireType<typeof ActivityQuery>;
 
-/** Body of `POST /workspaces/:id/activity/ack`: the last finished row, by id or `seq`. */
-export const AckRequest = wire('AckRequest', (w) => w.object({ up_to: z.union([z.string().min(1), Count]) }));
+/**
+ * Body of `POST /workspaces/:id/activity/ack`: the last finished row, by id or `seq`, and how the handling of single
+ * rows ended; at least one of both. An outcome may name any delivered row, also one after `up_to`.
+ */
+export const AckRequest = wire('AckRequest', (w) =>
+  w
+    .object({
+      up_to: w.maybe(z.union([z.string().min(1), Count])),
+      outcomes: w.maybe(z.array(w.use(Outcome)).min(1).max(MAX_OUTCOMES)),
+    })
+    .refine((body) => body.up_to !== undefined || body.outcomes !== undefined, {
+      message: 'must be given, or outcomes',
+      path: ['up_to'],
+    }),
+);
 export type AckRequest = WireType<typeof AckRequest>;
 
-/** Response of an acknowledgement: the current position, and the number of rows that it newly covers. */
+/**
+ * Response of an acknowledgement: the position now (`up_to` is null when nothing was acknowledged yet), how many rows
+ * it newly covers, and the state of each message that an outcome named, in the order of the request.
+ */
 export const AckResponse = wire('AckResponse', (w) =>
-  w.object({ status: w.oneOf(['acknowledged']), up_to: z.string(), seq: Count, acknowledged: Count }),
+  w.object({
+    status: w.oneOf(['acknowledged']),
+    up_to: w.orNull(z.string()),
+    seq: Count,
+    acknowledged: Count,
+    outcomes: w.maybe(z.array(w.use(OutcomeReceipt))),
+  }),
 );
 export type AckResponse = WireType<typeof AckResponse>;
+
+/**
+ * One control row of `GET /workspaces/:id/activity?only=control`: the sender or an operator canceled a message that
+ * this agent may be handling. Control rows have an order of their own, need no acknowledgement, and are kept one hour.
+ */
+export const ControlRow = wire('ControlRow', (w) =>
+  w.object({
+    seq: Count,
+    method: w.oneOf(['cancel_task']),
+    message_id: z.string(),
+    activity_id: w.id(),
+  }),
+);
+export type ControlRow = WireType<typeof ControlRow>;
+
+/** Response of a feed read with `only=control`, oldest first. */
+export const ControlList = wire('ControlList', (w) => z.array(w.use(ControlRow)));
+export type ControlList = WireType<typeof ControlList>;
+
+/** Response of `GET /workspaces/:id/activity`: rows of the feed, or control rows for `only=control`. */
+export const FeedResponse = wire('FeedResponse', (w) => z.union([w.use(ActivityList), w.use(ControlList)]));
+export type FeedResponse = WireType<typeof FeedResponse>;

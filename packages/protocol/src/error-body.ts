@@ -17,6 +17,8 @@ export const ErrorBody = wire('ErrorBody', (w) =>
     issues: w.maybe(z.array(w.object({ path: z.string(), message: z.string() }))),
     message: w.maybe(z.string()),
     retry_after: w.maybe(z.number().min(0)),
+    scope: w.maybe(z.string()),
+    superseded: w.maybe(z.boolean()),
     request_id: w.maybe(z.string()),
     // workspaces
     id: w.maybe(z.string()),

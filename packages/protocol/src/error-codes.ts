@@ -89,6 +89,11 @@ const ENTRIES = {
     status: 429,
     description: 'The workspace has its maximum of live tokens; revoke one first.',
   },
+  identity_in_use: {
+    status: 409,
+    description:
+      'Another running agent reads for this workspace; stop it, wait `retry_after` s, or take over.',
+  },
   token_not_found: { status: 404, description: 'No live token has this id; list the tokens.' },
   org_key_not_found: { status: 404, description: 'No live org key has this id; list the org keys.' },
   org_key_limit: { status: 429, description: 'Too many org keys were minted in the last hour; wait.' },
@@ -149,6 +154,23 @@ const ENTRIES = {
   source_mismatch: {
     status: 403,
     description: 'source_id is not the authenticated workspace; leave it out.',
+  },
+  message_expired: {
+    status: 410,
+    description: 'The message expired before this answer; nobody waits for it, so finish the row.',
+  },
+  loop_detected: {
+    status: 409,
+    description:
+      'The message would continue a loop of agents that call each other; answer without this call.',
+  },
+  question_not_found: {
+    status: 404,
+    description: 'The workspace asked no question with this id; list the questions.',
+  },
+  question_closed: {
+    status: 409,
+    description: 'The question is no longer open; its message may have ended.',
   },
   upload_too_large: {
     status: 413,

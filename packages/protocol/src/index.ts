@@ -12,12 +12,16 @@ export {
   ActivityQuery,
   ActivityRow,
   type ActivityType,
+  ControlList,
+  ControlRow,
   DELIVERY_STATES,
   type DeliveryState,
+  FeedResponse,
   ReportActivityRequest,
   ReportActivityResponse,
 } from './activity.ts';
 export { AgentCard, AgentSkill, skillName } from './agent-card.ts';
+export { CAPABILITIES, CAPABILITIES_HEADER, type Capability, parseCapabilities } from './capabilities.ts';
 export {
   CreateSessionRequest,
   ListTokensQuery,
@@ -88,15 +92,34 @@ export {
   textPart,
 } from './message.ts';
 export {
+  A2aTask,
+  isEnded,
+  isMessageState,
+  ListMessagesQuery,
+  MAX_OUTCOME_ERROR_LENGTH,
+  MAX_OUTCOMES,
+  MESSAGE_STATES,
+  MessageListResponse,
+  type MessageState,
+  MessageSummary,
+  messageStateOfTask,
+  OUTCOMES,
+  Outcome,
+  OutcomeReceipt,
+  type OutcomeWord,
+  TASK_STATES,
+  type TaskState,
+  taskStateOf,
+} from './message-ends.ts';
+export {
   A2aResponse,
   GetMessageQuery,
   isQueuedResponse,
-  MESSAGE_STATES,
   MessageRecord,
-  type MessageState,
   OwnMessageQuery,
   QueuedResponse,
   ReplyAccepted,
+  ReplyIgnored,
 } from './message-responses.ts';
 export { extractAnswerText, extractMessageText, extractParts, mapAnswerText } from './message-text.ts';
 export { type MessageView, viewMessage } from './message-view.ts';
@@ -138,6 +161,19 @@ export {
   ReportPluginResponse,
   Sha256Hex,
 } from './plugin.ts';
+export { GoodbyeRequest, GoodbyeResponse, INSTANCE_HEADER, TAKEOVER_HEADER } from './presence-identity.ts';
+export {
+  AnswerQuestionRequest,
+  AnswerQuestionResponse,
+  AskQuestionsRequest,
+  ListQuestionsQuery,
+  MAX_QUESTION_LENGTH,
+  MAX_QUESTIONS,
+  Question,
+  QuestionAnswer,
+  QuestionListResponse,
+  QuestionRecord,
+} from './questions.ts';
 export {
   HeartbeatRequest,
   HeartbeatResponse,

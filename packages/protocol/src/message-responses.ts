@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ErrorBody } from './error-body.ts';
 import { Count, DELIVERY_MODES, MessageId } from './ids.ts';
 import { JsonRpcResponse } from './message.ts';
+import { MESSAGE_STATES } from './message-ends.ts';
 import { isJsonObject, type JsonValue } from './open-json.ts';
 import { type WireType, wire } from './wire.ts';
 
@@ -41,11 +42,26 @@ export const ReplyAccepted = wire('ReplyAccepted', (w) =>
 );
 export type ReplyAccepted = WireType<typeof ReplyAccepted>;
 
+/** 200 of an A2A call whose message answered a canceled message: nobody gets it, and the agent is done with the row. */
+export const ReplyIgnored = wire('ReplyIgnored', (w) =>
+  w.object({
+    ignored: z.literal(true),
+    message_id: w.promised(MessageId),
+    in_reply_to: w.promised(z.string().min(1)),
+  }),
+);
+export type ReplyIgnored = WireType<typeof ReplyIgnored>;
+
 /** 200 of an A2A call. Other platforms also return 200 for a queued message, which only a tolerant reader accepts. */
 export const A2aResponse = wire('A2aResponse', (w) =>
   w.either(
-    z.union([ReplyAccepted.strict, JsonRpcResponse.strict]),
-    z.union([ReplyAccepted.tolerant, QueuedResponse.tolerant, JsonRpcResponse.tolerant]),
+    z.union([ReplyAccepted.strict, ReplyIgnored.strict, JsonRpcResponse.strict]),
+    z.union([
+      ReplyAccepted.tolerant,
+      ReplyIgnored.tolerant,
+      QueuedResponse.tolerant,
+      JsonRpcResponse.tolerant,
+    ]),
   ),
 );
 export type A2aResponse = WireType<typeof A2aResponse>;
@@ -60,11 +76,11 @@ export const GetMessageQuery = wire('GetMessageQuery', (w) =>
 );
 export type GetMessageQuery = WireType<typeof GetMessageQuery>;
 
-/** The state of a sent message. */
-export const MESSAGE_STATES = ['queued', 'delivered', 'answered', 'failed'] as const;
-export type MessageState = (typeof MESSAGE_STATES)[number];
-
-/** Response of `GET /workspaces/:id/messages/:messageId`; `caller_id` is null for people on the canvas. */
+/**
+ * Response of `GET /workspaces/:id/messages/:messageId`. `caller_id` is null for people on the canvas. `answer` is the
+ * JSON-RPC response that the sender is given: the answer, or the task of any other end; null while the message is
+ * open, except for the task of `input_required`.
+ */
 export const MessageRecord = wire('MessageRecord', (w) =>
   w.object({
     message_id: MessageId,
@@ -72,6 +88,7 @@ export const MessageRecord = wire('MessageRecord', (w) =>
     activity_id: w.id(),
     caller_id: w.id().nullable(),
     target_id: w.id(),
+    context_id: w.promised(z.string()),
     state: w.oneOf(MESSAGE_STATES),
     held: z.boolean(),
     attempts: Count,
@@ -79,6 +96,7 @@ export const MessageRecord = wire('MessageRecord', (w) =>
     error: w.use(ErrorBody).nullable(),
     created_at: w.timestamp(),
     answered_at: w.timestamp().nullable(),
+    ended_at: w.promised(w.timestamp().nullable()),
   }),
 );
 export type MessageRecord = WireType<typeof MessageRecord>;

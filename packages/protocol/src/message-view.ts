@@ -22,6 +22,8 @@ export interface MessageView {
   readonly inReplyTo: string;
   /** `metadata.delegation_id`. */
   readonly delegationId: string;
+  /** `metadata.deadline`: an RFC 3339 time after which nobody waits for an answer. */
+  readonly deadline: string;
   /** The metadata of the params and of the message in one; the message's entries win. */
   readonly metadata: JsonObject;
   /** False for answers and for messages in the role `agent`, so that two agents cannot answer each other forever. */
@@ -53,6 +55,7 @@ class EnvelopeView implements MessageView {
   readonly traceId: string;
   readonly inReplyTo: string;
   readonly delegationId: string;
+  readonly deadline: string;
   readonly metadata: JsonObject;
   readonly expectsAnswer: boolean;
   #parts: readonly JsonObject[] | undefined;
@@ -72,6 +75,7 @@ class EnvelopeView implements MessageView {
     this.traceId = textOf(metadata.trace_id);
     this.inReplyTo = idOf(metadata.in_reply_to);
     this.delegationId = idOf(metadata.delegation_id);
+    this.deadline = textOf(metadata.deadline);
     this.metadata = metadata;
     this.expectsAnswer = expectsAnswer(this);
     Object.freeze(this);

@@ -30,12 +30,16 @@ export const NotifyRequest = wire('NotifyRequest', (w) =>
 );
 export type NotifyRequest = WireType<typeof NotifyRequest>;
 
-/** Response of notify; `duplicate` when the idempotency key was seen before. */
+/**
+ * Response of notify; `duplicate` when the idempotency key was seen before, `ignored` when the message that it answers
+ * was canceled: then nothing is shown, and `activity_id` is the row of that message.
+ */
 export const NotifyResponse = wire('NotifyResponse', (w) =>
   w.object({
     status: w.oneOf(['sent']),
     activity_id: w.promised(w.id()),
     duplicate: w.maybe(z.literal(true)),
+    ignored: w.maybe(z.literal(true)),
   }),
 );
 export type NotifyResponse = WireType<typeof NotifyResponse>;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AgentCard } from './agent-card.ts';
 import { Count } from './ids.ts';
+import { MESSAGE_STATES } from './message-ends.ts';
 import { Attachment } from './notify.ts';
 import { JsonObject, JsonValue } from './open-json.ts';
 import { type WireBuilder, type WireType, wire } from './wire.ts';
@@ -85,7 +86,27 @@ const PAYLOADS = {
       message_id: w.maybe(z.string()),
       activity_id: w.maybe(w.id()),
     }),
-  MESSAGE_DEAD_LETTERED: (w) => w.object({ activity_id: w.id(), message_id: z.string(), error: z.string() }),
+  MESSAGE_ENDED: (w) =>
+    w.object({
+      activity_id: w.id(),
+      message_id: z.string(),
+      caller_id: w.id().nullable(),
+      state: w.oneOf(MESSAGE_STATES),
+      code: w.maybe(z.string()),
+    }),
+  QUESTION_ASKED: (w) =>
+    w.object({
+      question_id: z.string(),
+      activity_id: w.id(),
+      kind: z.string(),
+      from: z.string(),
+    }),
+  QUESTION_ANSWERED: (w) =>
+    w.object({
+      question_id: z.string(),
+      activity_id: w.id(),
+      decision: w.maybe(z.string()),
+    }),
   SECRETS_CHANGED: (w) => w.object({ keys: z.array(z.string()) }),
   PLUGIN_RECORDED: (w) => w.object({ name: z.string(), source: z.string() }),
   RESYNC: (w) => w.object({ reason: w.oneOf(['overflow', 'reconnect']) }),

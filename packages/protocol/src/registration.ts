@@ -45,6 +45,7 @@ export const RegisterResponse = wire('RegisterResponse', (w) =>
     org_id: w.promised(z.string().nullable()),
     expires_at: w.promised(w.either(z.null(), z.string().nullable())),
     auth_token: w.maybe(z.string()),
+    capabilities: w.maybe(z.array(z.string())),
   }),
 );
 export type RegisterResponse = WireType<typeof RegisterResponse>;
@@ -109,6 +110,7 @@ export const HeartbeatResponse = wire('HeartbeatResponse', (w) =>
     deleted: w.promised(z.boolean()),
     pending: w.promised(Count),
     server_time: w.promised(w.timestamp()),
+    capabilities: w.maybe(z.array(z.string())),
   }),
 );
 export type HeartbeatResponse = WireType<typeof HeartbeatResponse>;

@@ -9,6 +9,7 @@ import {
   type JsonValue,
   type MessageRecord,
   mapAnswerText,
+  messageStateOfTask,
   stripA2aBoundary,
 } from '@molecule-ai/protocol';
 
@@ -145,5 +146,9 @@ export function readMessageRecord(record: MessageRecord, options: { isWrapped: b
 function statusOf(raw: JsonValue): PeerReplyStatus {
   if (!isJsonObject(raw)) return 'answered';
   const hasError = raw.error !== undefined && raw.error !== null;
-  return hasError && raw.result === undefined ? 'failed' : 'answered';
+  if (hasError && raw.result === undefined) return 'failed';
+  const { result } = raw;
+  const isTask = isJsonObject(result) && result.kind === 'task';
+  const state = isTask ? messageStateOfTask(result) : null;
+  return state === 'failed' || state === 'expired' || state === 'canceled' ? 'failed' : 'answered';
 }

@@ -1,6 +1,7 @@
 import type { ActivityRow } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
 import { HttpError } from '../http/http-error.ts';
+import { timestamp } from '../time/clock.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { RowWaiters } from '../waiting/row-waiters.ts';
 import type { ActivityStore } from './activity.store.ts';
@@ -92,7 +93,9 @@ export class ActivityReader {
     isAgent: boolean,
   ): Promise<FeedPage> {
     const { settings, publicUrl } = this.#options;
-    const records = await this.#options.store.readPage(workspaceId, query, sinceSeq);
+    // What has expired is not handed to the agent, also when its end is not recorded yet.
+    const deliverableAt = isAgent && query.direction === 'in' ? timestamp(this.#options.clock) : undefined;
+    const records = await this.#options.store.readPage(workspaceId, query, sinceSeq, deliverableAt);
     const reader = { wrapAnswers: isAgent && settings.wrapPeerResults, publicUrl: publicUrl() };
     const rows = records.slice(0, query.limit).map((record) => toActivityRow(record, reader));
     const newest = query.order === 'asc' ? rows.at(-1) : rows[0];

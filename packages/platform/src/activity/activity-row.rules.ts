@@ -132,6 +132,7 @@ function named(record: FeedRecord, { delegationId }: MessageView) {
   return {
     ...(record.message_id === null ? {} : { message_id: record.message_id }),
     ...(record.context_id === null ? {} : { context_id: record.context_id }),
+    ...(record.conversation_id === null ? {} : { conversation_id: record.conversation_id }),
     ...(record.trace_id === null ? {} : { trace_id: record.trace_id }),
     ...(record.in_reply_to === null ? {} : { in_reply_to: record.in_reply_to }),
     ...(isDelegated ? { delegation_id: delegationId } : {}),

@@ -8,7 +8,7 @@ import { watchConnection } from '../waiting/client-connection.ts';
 import type { ActivityService } from './activity.service.ts';
 import { parseFeedQuery } from './feed-query.rules.ts';
 
-/** The routes of the feed: read, report, acknowledge. */
+/** The feed over HTTP: read it, report into it. Acknowledgements end messages and are mounted with them. */
 export function mountActivityRoutes(
   app: FastifyInstance,
   context: PlatformContext,
@@ -39,11 +39,5 @@ export function mountActivityRoutes(
     await requireWorkspace(caller, params.id);
     const { id } = await activity.report(params.id, body);
     return { status: 'logged', activity_id: id };
-  });
-
-  mount(app, routes.acknowledgeActivity, async ({ params, body, caller }) => {
-    await requireWorkspace(caller, params.id);
-    const { id, seq, acknowledged } = await activity.acknowledge(params.id, body.up_to);
-    return { status: 'acknowledged', up_to: id, seq, acknowledged };
   });
 }

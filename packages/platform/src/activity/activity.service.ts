@@ -25,11 +25,10 @@ export type NewActivity = Pick<
   Partial<RowWithoutSeq>;
 
 /** The acknowledged position of a feed. */
-export interface AckPosition {
-  readonly id: string;
+export interface FeedPosition {
+  /** Null when nothing was acknowledged yet, or the row was pruned since. */
+  readonly id: string | null;
   readonly seq: number;
-  /** Number of undelivered messages that the acknowledgement newly covers. */
-  readonly acknowledged: number;
 }
 
 export interface ActivityServiceOptions extends PlatformContext {
@@ -57,12 +56,14 @@ export class ActivityService {
   async record(unit: UnitOfWork, row: NewActivity): Promise<ActivityRowRecord | undefined> {
     const { clock } = this.#options;
     if (row.workspace_id !== null) await unit.lockFeed(row.workspace_id);
+    const now = timestamp(clock);
     const record = await this.#store.insert(
       {
         ...DEFAULT_COLUMNS,
         id: orderedId(clock),
         caller: row.source_id ?? CANVAS_CALLER,
-        created_at: timestamp(clock),
+        created_at: now,
+        changed_at: now,
         ...row,
       },
       unit.trx,
@@ -132,19 +133,24 @@ export class ActivityService {
     return this.#store.countPending(workspaceId, db);
   }
 
-  /** Moves the acknowledged position forward, never back. 404 for a row that the feed does not have. */
-  acknowledge(workspaceId: string, upTo: string | number): Promise<AckPosition> {
-    return this.#options.database.transaction(async ({ trx }) => {
-      const requested = await this.#findPosition(workspaceId, upTo, trx);
-      const workspace = await this.#options.workspaces.require(workspaceId, trx);
-      const position = Number(workspace.acknowledged_seq);
-      if (requested.seq <= position) {
-        const now = await this.#findPosition(workspaceId, position, trx);
-        return { id: now.id, seq: position, acknowledged: 0 };
-      }
-      await this.#options.workspaces.update(workspaceId, { acknowledged_seq: requested.seq }, trx);
-      return { ...requested, acknowledged: await this.#store.acknowledge(workspaceId, requested.seq, trx) };
-    });
+  /**
+   * Moves the acknowledged position of a workspace forward, never back, and returns the position now; without `upTo`
+   * it stays. 404 for a row that its feed does not have.
+   */
+  async advance(
+    { trx }: UnitOfWork,
+    workspaceId: string,
+    upTo: string | number | undefined,
+  ): Promise<FeedPosition> {
+    const asked = upTo === undefined ? undefined : await this.#findPosition(workspaceId, upTo, trx);
+    const workspace = await this.#options.workspaces.require(workspaceId, trx);
+    const position = Number(workspace.acknowledged_seq);
+    if (asked !== undefined && asked.seq > position) {
+      await this.#options.workspaces.update(workspaceId, { acknowledged_seq: asked.seq }, trx);
+      return asked;
+    }
+    const now = await this.#store.readLastUpTo(workspaceId, position, trx);
+    return { id: now?.id ?? null, seq: position };
   }
 
   start(): void {
@@ -177,7 +183,7 @@ export class ActivityService {
     throw new HttpError(404, 'activity_not_found', 'activity row not found', { extras: { field: 'up_to' } });
   }
 
-  /** Deletes what is older than the retention time, except messages that are not delivered yet. */
+  /** Deletes what is older than the retention time, except messages that have not ended. */
   async #prune(): Promise<void> {
     const { clock, settings } = this.#options;
     const before = timestamp(clock, -settings.activityRetentionDays * DAY_MS);
@@ -195,6 +201,7 @@ const DEFAULT_COLUMNS = {
   peer_id: null,
   message_id: null,
   context_id: null,
+  conversation_id: null,
   trace_id: null,
   in_reply_to: null,
   summary: null,
@@ -213,5 +220,6 @@ const DEFAULT_COLUMNS = {
   lease_until: null,
   failure: null,
   caller_receipt: 'none',
+  expires_at: null,
   ended_at: null,
 } satisfies Partial<RowWithoutSeq>;

@@ -91,12 +91,19 @@ export class ActivityStore {
    * page: by `seq`, or by `created_at` for a page with times and no cursor. Filters on other columns are written so that
    * no query planner chooses another index and sorts.
    */
-  async readPage(workspaceId: string, query: FeedQuery, sinceSeq: number | undefined): Promise<FeedRecord[]> {
-    const { direction, type, peerId, notBefore, before } = query;
+  async readPage(
+    workspaceId: string,
+    query: FeedQuery,
+    sinceSeq: number | undefined,
+    /** Set for an agent that reads its messages: leaves out those that had expired by then or were canceled. */
+    deliverableAt?: string,
+  ): Promise<FeedRecord[]> {
+    const { direction, type, peerId, conversationId, notBefore, before } = query;
     const isTimed = notBefore !== undefined || before !== undefined;
-    const byTime = isTimed && sinceSeq === undefined && !query.unacknowledged;
-    const byPeer = peerId !== undefined;
-    const byType = type !== undefined && !byTime && !byPeer;
+    const byConversation = conversationId !== undefined;
+    const byTime = isTimed && sinceSeq === undefined && !query.unacknowledged && !byConversation;
+    const byPeer = peerId !== undefined && !byConversation;
+    const byType = type !== undefined && !byTime && !byPeer && !byConversation;
     let select = this.#database.query
       .selectFrom('activity as a')
       .leftJoin('workspaces as peer', 'peer.id', 'a.peer_id')
@@ -123,6 +130,12 @@ export class ActivityStore {
     if (direction !== undefined) select = select.where(text('direction', false), '=', direction);
     if (type !== undefined) select = select.where(text('activity_type', byType), '=', type);
     if (peerId !== undefined) select = select.where(text('peer_id', byPeer), '=', peerId);
+    if (byConversation) select = select.where('a.conversation_id', '=', conversationId);
+    if (deliverableAt !== undefined) {
+      select = select
+        .where((eb) => eb.or([eb('a.expires_at', 'is', null), eb('a.expires_at', '>', deliverableAt)]))
+        .where('a.delivery_state', 'not in', ['expired', 'canceled']);
+    }
     if (query.source !== undefined) {
       select = select.where('a.source_id', query.source === 'canvas' ? 'is' : 'is not', null);
     }
@@ -139,26 +152,14 @@ export class ActivityStore {
     return Number(rows[0]?.count ?? 0);
   }
 
-  /** Marks the undelivered messages up to `seq` as acknowledged; returns their number. */
-  async acknowledge(workspaceId: string, seq: number, db: Queryable): Promise<number> {
-    const { numUpdatedRows } = await db
-      .updateTable('activity')
-      .set({ delivery_state: 'acknowledged', status: 'ok', lease_owner: null, lease_until: null })
-      .where('workspace_id', '=', workspaceId)
-      .where((eb) => isUndelivered(eb, 'delivery_state'))
-      .where('seq', '<=', seq)
-      .executeTakeFirst();
-    return Number(numUpdatedRows);
-  }
-
-  /** Deletes old rows that neither an agent nor a caller still has to receive, at most `limit`; returns their number. */
+  /** Deletes old rows except open messages and outcomes that a caller still has to get, at most `limit`; returns how many. */
   async prune(before: string, limit: number): Promise<number> {
     const { query } = this.#database;
     const old = query
       .selectFrom('activity')
       .select('seq')
       .where('created_at', '<', before)
-      .where('delivery_state', 'not in', ['pending', 'leased'])
+      .where('expires_at', 'is', null)
       .where('caller_receipt', '!=', 'sent')
       .orderBy('seq')
       .limit(limit);

@@ -1,12 +1,13 @@
 import type { ActivityQuery } from '@molecule-ai/protocol';
 import { HttpError } from '../http/http-error.ts';
+import { parseRfc3339 } from '../time/rfc3339.ts';
 import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rules.ts';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
 const MAX_SINCE_SECONDS = 30 * 24 * 3_600;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d+))?(?:Z|[+-]\d\d:\d\d)$/i;
+const CONVERSATION = /^[0-9a-f]{32}$/i;
 
 /** The validated query of a feed read; times in the form of the database. */
 export interface FeedQuery {
@@ -14,6 +15,7 @@ export interface FeedQuery {
   readonly source: 'canvas' | 'agent' | undefined;
   readonly direction: 'in' | 'out' | undefined;
   readonly peerId: string | undefined;
+  readonly conversationId: string | undefined;
   readonly limit: number;
   readonly order: 'asc' | 'desc';
   readonly sinceId: string | undefined;
@@ -39,6 +41,7 @@ export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
     source: choice('source', raw.source, ['canvas', 'agent']),
     direction: direction === undefined && raw.type === 'a2a_receive' ? 'in' : withoutAll(direction),
     peerId: parsePeerId(raw.peer_id),
+    conversationId: parseConversationId(raw.conversation_id),
     limit: parseLimit(raw.limit),
     order: choice('order', raw.order, ['asc', 'desc']) ?? (oldestFirst ? 'asc' : 'desc'),
     sinceId: raw.since_id === '' ? undefined : raw.since_id?.toLowerCase(),
@@ -82,16 +85,19 @@ function parseSinceSeconds(text: string | undefined, nowMs: number): string | un
   return new Date(nowMs - Math.min(seconds, MAX_SINCE_SECONDS) * 1_000).toISOString();
 }
 
+function parseConversationId(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (!CONVERSATION.test(text))
+    throw wrong('conversation_id', 'conversation_id must be 32 hexadecimal digits');
+  return text.toLowerCase();
+}
+
 /** Stored times have milliseconds, so a finer time is rounded up, and no earlier row is missed. */
 function parseBefore(text: string | undefined): string | undefined {
   if (text === undefined || text === '') return undefined;
-  // A plus sign that was not percent-encoded arrives as a space.
-  const time = text.replace(/ (?=\d\d:\d\d$)/, '+');
-  const match = RFC3339.exec(time);
-  const ms = Date.parse(time);
-  if (match === null || Number.isNaN(ms)) throw wrong('before_ts', 'before_ts must be an RFC 3339 time');
-  const finer = /[1-9]/.test((match[1] ?? '').slice(3));
-  return new Date(finer ? ms + 1 : ms).toISOString();
+  const ms = parseRfc3339(text);
+  if (ms === undefined) throw wrong('before_ts', 'before_ts must be an RFC 3339 time');
+  return new Date(ms).toISOString();
 }
 
 function wrong(field: string, message: string): HttpError {

@@ -192,7 +192,7 @@ describe('acknowledging', () => {
     expect(idsOf((await read(reader, '?unacknowledged=true')).body)).toEqual([`a3-${reader.id}`]);
     expect(await pending(reader)).toBe(1);
     const look = `/workspaces/${asker.id}/messages/a1-${reader.id}`;
-    expect((await running.call('GET', look)).body.state).toBe('delivered');
+    expect((await running.call('GET', look)).body.state).toBe('unanswered');
     expect((await ack(reader, 1_000_000_000)).body.acknowledged).toBe(1);
     expect(await pending(reader)).toBe(0);
   });
@@ -208,7 +208,7 @@ describe('acknowledging', () => {
     await ack(reader, open[1].id);
     expect((await read(reader, '?unacknowledged=true')).body).toEqual([]);
     expect((await read(reader, '?order=asc')).body).toMatchObject([
-      { delivery_state: 'acknowledged' },
+      { delivery_state: 'unanswered' },
       { delivery_state: 'answered' },
     ]);
   });

@@ -3,9 +3,9 @@ import { ManualClock } from '../../test/manual-clock.ts';
 import { startPlatform } from '../../test/running-platform.ts';
 import { eventually, say } from '../../test/scripted-agent.ts';
 
-it('deletes old rows after the retention, except the ones that an agent has not finished', async () => {
+it('old rows go after the retention, except messages that have not ended', async () => {
   const clock = new ManualClock();
-  const running = await startPlatform({ clock, activityRetentionDays: 7 });
+  const running = await startPlatform({ clock, activityRetentionDays: 7, messageTtlMs: 30 * 24 * 3_600_000 });
   try {
     const asker = await running.join({ name: 'asker' });
     const reader = await running.join({ name: 'reader' });

@@ -95,6 +95,8 @@ export interface ActivityTable {
   peer_id: string | null;
   message_id: string | null;
   context_id: string | null;
+  /** Of what was said between two parties in one context, see `conversationIdOf`. */
+  conversation_id: string | null;
   trace_id: string | null;
   in_reply_to: string | null;
   summary: string | null;
@@ -118,13 +120,17 @@ export interface ActivityTable {
   next_attempt_at: string | null;
   lease_owner: string | null;
   lease_until: string | null;
-  /** The error body when delivery has failed permanently. */
+  /** JSON of why the message failed. */
   failure: string | null;
   /**
    * Whether the caller has the outcome. `none`: it needs none; `expected`: there is none yet; `sent`: it was written
    * to a held call that has not confirmed it; `received`: the caller has received it, or it is on its feed.
    */
   caller_receipt: string;
+  /** When an open message expires; null once it has ended. */
+  expires_at: string | null;
+  /** When its state changed last. */
+  changed_at: string;
   ended_at: string | null;
   created_at: string;
 }

@@ -34,7 +34,20 @@ export class EventLog {
   }
 
   async append(unit: UnitOfWork, event: NewEvent): Promise<void> {
-    const row = {
+    const { rows } = await this.#insert(this.#toRow(event), unit.trx);
+    this.#publish(unit, [event], rows);
+  }
+
+  /** Appends events of one kind of change in one statement; a caller bounds how many. */
+  async appendMany(unit: UnitOfWork, events: readonly NewEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    const values = events.map((event) => this.#toRow(event));
+    const rows = await unit.trx.insertInto('events').values(values).returning('seq').execute();
+    this.#publish(unit, events, rows);
+  }
+
+  #toRow(event: NewEvent): Omit<EventRecord, 'seq'> {
+    return {
       id: randomUUID(),
       event_type: event.type,
       workspace_id: event.workspaceId,
@@ -42,14 +55,25 @@ export class EventLog {
       payload: event.payload === undefined ? null : JSON.stringify(event.payload),
       created_at: timestamp(this.#clock),
     };
-    const { rows } = await this.#insert(row, unit.trx);
-    const seq = Number(rows[0]?.seq);
-    unit.afterCommit(() => this.#bus.publish({ seq, type: event.type, workspaceId: event.workspaceId }));
+  }
+
+  #publish(unit: UnitOfWork, events: readonly NewEvent[], rows: readonly { readonly seq: number }[]): void {
+    unit.afterCommit(() => {
+      for (const [index, { type, workspaceId }] of events.entries()) {
+        this.#bus.publish({ seq: Number(rows[index]?.seq), type, workspaceId });
+      }
+    });
   }
 }
 
 /** Events of traffic, as opposed to changes of workspaces; only these are deleted. */
-const TRAFFIC_EVENTS = ['TASK_UPDATED', 'ACTIVITY_LOGGED', 'AGENT_MESSAGE', 'A2A_RESPONSE'] as const;
+const TRAFFIC_EVENTS = [
+  'TASK_UPDATED',
+  'ACTIVITY_LOGGED',
+  'AGENT_MESSAGE',
+  'A2A_RESPONSE',
+  'MESSAGE_ENDED',
+] as const;
 
 const PRUNE_EVERY_MS = 60 * 60_000;
 const DAY_MS = 24 * 60 * 60_000;

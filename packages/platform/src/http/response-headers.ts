@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import helmet, { type HelmetOptions } from 'helmet';
+import { CAPABILITIES_HEADERS } from './capabilities.ts';
 
 /** Headers that a page of a listed origin may send. */
 const ALLOWED_HEADERS = [
@@ -14,7 +15,13 @@ const ALLOWED_HEADERS = [
   'X-Timeout',
 ];
 
-const READABLE_HEADERS = ['Retry-After', 'X-Wait-Applied', 'X-Next-Cursor', 'X-Has-More'];
+const READABLE_HEADERS = [
+  'Retry-After',
+  'X-Wait-Applied',
+  'X-Next-Cursor',
+  'X-Has-More',
+  'X-Molecule-Capabilities',
+];
 
 const HELMET: HelmetOptions = {
   contentSecurityPolicy: {
@@ -48,6 +55,7 @@ export async function setResponseHeaders(
     ...helmetHeaders(),
     'permissions-policy': 'camera=(), microphone=(), geolocation=()',
     'cache-control': 'no-store',
+    ...CAPABILITIES_HEADERS,
   });
   app.addHook('onRequest', (_request, reply, next) => {
     reply.headers(everywhere);

@@ -1,5 +1,6 @@
 import type { QueuedResponse } from '@molecule-ai/protocol';
 import type { WorkspaceRow } from '../database/schema.ts';
+import { parseRfc3339 } from '../time/rfc3339.ts';
 import type { MessageRow } from './message.store.ts';
 
 /** Maximum of `X-Timeout`, in seconds. */
@@ -57,6 +58,17 @@ function isPresent(target: DeliveryTarget): boolean {
 export function pushRetryDelayMs(attempts: number, random: number): number {
   const base = RETRY_DELAYS_MS[Math.min(attempts, RETRY_DELAYS_MS.length) - 1] ?? RETRY_DELAYS_MS[0];
   return Math.round(base * (1 + RETRY_JITTER * (2 * random - 1)));
+}
+
+const LATEST_TIME = Date.UTC(9999, 0);
+
+/**
+ * When a message expires that is accepted, or continued, now: after its time to live, or at its own deadline if that
+ * is sooner.
+ */
+export function expiryOf(deadline: string, nowMs: number, ttlMs: number): string {
+  const deadlineMs = parseRfc3339(deadline) ?? LATEST_TIME;
+  return new Date(Math.min(nowMs + ttlMs, deadlineMs, LATEST_TIME)).toISOString();
 }
 
 /** The 202 body of a message that has no answer yet. */

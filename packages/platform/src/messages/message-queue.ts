@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto';
 import { isJsonObject, type JsonObject, type JsonValue, type MessageView } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import { cutText } from '../activity/text-summary.rules.ts';
+import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
-import { canPush } from './delivery.rules.ts';
+import { conversationIdOf } from './conversation.rules.ts';
+import { canPush, expiryOf } from './delivery.rules.ts';
 import type { MessageRow } from './message.store.ts';
 
 /** A new message for the feed of its target, which is also its delivery queue. */
@@ -30,13 +32,17 @@ export interface NewMessage {
 /** Called after the commit; `pushable`: messages can be posted to the target. */
 export type QueueListener = (change: { readonly targetId: string; readonly pushable: boolean }) => void;
 
+export interface MessageQueueOptions extends Pick<PlatformContext, 'clock' | 'settings'> {
+  readonly activity: ActivityService;
+}
+
 /** Adds messages to the delivery queue and notifies the push scheduler. */
 export class MessageQueue {
-  readonly #activity: ActivityService;
+  readonly #options: MessageQueueOptions;
   readonly #listeners: QueueListener[] = [];
 
-  constructor({ activity }: { readonly activity: ActivityService }) {
-    this.#activity = activity;
+  constructor(options: MessageQueueOptions) {
+    this.#options = options;
   }
 
   onChanged(listener: QueueListener): void {
@@ -46,7 +52,9 @@ export class MessageQueue {
   /** Stores a message; undefined when the caller has already used its message id. */
   async enqueue(unit: UnitOfWork, message: NewMessage): Promise<MessageRow | undefined> {
     const { callerId, target, view, lease } = message;
-    const row = await this.#activity.record(unit, {
+    const { activity, clock, settings } = this.#options;
+    const contextId = view.contextId || null;
+    const row = await activity.record(unit, {
       workspace_id: target.id,
       direction: 'in',
       activity_type: 'a2a_receive',
@@ -55,7 +63,8 @@ export class MessageQueue {
       target_id: target.id,
       peer_id: callerId,
       message_id: message.messageId,
-      context_id: view.contextId || null,
+      context_id: contextId,
+      conversation_id: conversationIdOf(callerId, contextId),
       trace_id: view.traceId || null,
       in_reply_to: message.inReplyTo || null,
       summary: cutText(message.summary, 200),
@@ -69,6 +78,7 @@ export class MessageQueue {
       lease_owner: lease?.owner ?? null,
       lease_until: lease?.until ?? null,
       caller_receipt: message.outcomeExpected ? 'expected' : 'none',
+      expires_at: expiryOf(view.deadline, clock.now(), settings.messageTtlMs),
     });
     if (row !== undefined && lease === undefined) {
       const change = { targetId: target.id, pushable: canPush(target) };
@@ -88,7 +98,7 @@ export class MessageQueue {
       readonly answersId: string;
     },
   ): Promise<void> {
-    await this.#activity.record(unit, {
+    await this.#options.activity.record(unit, {
       workspace_id: null,
       direction: 'out',
       activity_type: 'a2a_send',

@@ -9,6 +9,9 @@ export type MessageRow = ActivityRowRecord & {
   readonly target_id: string;
 };
 
+/** What is known of a message at its end without reading its bodies. */
+export type EndedMessage = Pick<MessageRow, (typeof ENDED_COLUMNS)[number]>;
+
 export type MessageChange = Partial<
   Omit<ActivityRowRecord, 'id' | 'seq' | 'message_id' | 'body_hash' | 'target_id'>
 >;
@@ -24,7 +27,22 @@ type ChangeValues = MessageChange & {
   readonly owner?: string;
 };
 
-/** The SQL of messages. Feeds, acknowledgement and retention are in `activity/`. */
+const ENDED_COLUMNS = [
+  'id',
+  'seq',
+  'workspace_id',
+  'source_id',
+  'target_id',
+  'message_id',
+  'context_id',
+  'conversation_id',
+  'trace_id',
+  'answers_id',
+  'delivery_state',
+  'ended_at',
+] as const;
+
+/** The statements of messages. The feed and retention are the activity room's. */
 export class MessageStore {
   readonly #database: PlatformDatabase;
   readonly #selectById: PreparedQuery<{ id: string }, ActivityRowRecord>;
@@ -150,24 +168,84 @@ export class MessageStore {
     return rows.flatMap(({ workspace_id: id }) => (id === null ? [] : [id]));
   }
 
-  /** Lists the messages to these workspaces that are not delivered, or delivered while their caller expects an outcome. */
+  /** Lists the open messages that were sent to these workspaces. */
   async listOpen(targetIds: readonly string[], db: Queryable): Promise<MessageRow[]> {
     const rows = await db
       .selectFrom('activity')
       .selectAll()
       .where('workspace_id', 'in', targetIds)
-      .where((eb) =>
-        eb.or([
-          isUndelivered(eb),
-          eb.and([
-            eb('delivery_state', 'in', ['delivered', 'acknowledged']),
-            eb('caller_receipt', '=', 'expected'),
-          ]),
-        ]),
-      )
+      .where('expires_at', 'is not', null)
       .orderBy('seq')
       .execute();
     return rows as MessageRow[];
+  }
+
+  /** Lists messages that have not ended and should have by now, the longest overdue first. */
+  async listExpired(now: string, limit: number): Promise<string[]> {
+    const rows = await this.#database.query
+      .selectFrom('activity')
+      .select('id')
+      .where('expires_at', '<=', now)
+      .orderBy('expires_at')
+      .limit(limit)
+      .execute();
+    return rows.map((row) => row.id);
+  }
+
+  /** Finds when the next message expires. */
+  async findNextExpiry(): Promise<string | null> {
+    const row = await this.#database.query
+      .selectFrom('activity')
+      .select('expires_at')
+      .where('expires_at', 'is not', null)
+      .orderBy('expires_at')
+      .limit(1)
+      .executeTakeFirst();
+    return row?.expires_at ?? null;
+  }
+
+  /** Writes some columns of the messages up to a place in a feed that are being pushed; returns how many. */
+  async changeLeasedUpTo(
+    workspaceId: string,
+    seq: number,
+    change: MessageChange,
+    db: Queryable,
+  ): Promise<number> {
+    const { numUpdatedRows } = await db
+      .updateTable('activity')
+      .set(change)
+      .where('workspace_id', '=', workspaceId)
+      .where(isUndelivered)
+      .where('delivery_state', '=', 'leased')
+      .where('seq', '<=', seq)
+      .executeTakeFirst();
+    return Number(numUpdatedRows);
+  }
+
+  /** Writes some columns of the first `limit` waiting messages up to a place in a feed, and returns these messages. */
+  async changePendingUpTo(
+    workspaceId: string,
+    seq: number,
+    change: MessageChange,
+    limit: number,
+    db: Queryable,
+  ): Promise<EndedMessage[]> {
+    const waiting = db
+      .selectFrom('activity')
+      .select('seq')
+      .where('workspace_id', '=', workspaceId)
+      .where(isUndelivered)
+      .where('delivery_state', '=', 'pending')
+      .where('seq', '<=', seq)
+      .orderBy('seq')
+      .limit(limit);
+    const rows = await db
+      .updateTable('activity')
+      .set(change)
+      .where('seq', 'in', waiting)
+      .returning(ENDED_COLUMNS)
+      .execute();
+    return rows as EndedMessage[];
   }
 
   /** Records that the callers of these messages have received their outcomes. */

@@ -12,9 +12,10 @@ import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rule
 import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
 import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
 import type { MessagesService, SentOutcome } from './messages.service.ts';
-import { failureToError, withRequestId, wrapAnswer } from './outcome/outcome.rules.ts';
+import { failureToError, outcomeError, toResponse, withRequestId } from './outcome/outcome.rules.ts';
+import { parseSentQuery } from './sent-query.rules.ts';
 
-/** The routes of messages. */
+/** Messages over HTTP: sent, looked up, acknowledged. */
 export function mountMessagesRoutes(
   app: FastifyInstance,
   context: PlatformContext,
@@ -22,19 +23,13 @@ export function mountMessagesRoutes(
 ): void {
   const { settings } = context;
 
-  /** The outcome in the form for this caller; reports whether the response was written. */
-  const sendOutcome = async (
-    { outcome, receipt }: SentOutcome,
-    caller: Caller,
-    connection: ClientConnection,
-  ) => {
-    if (receipt !== undefined) {
-      await connection.processPendingEvents();
-      connection.onResponseSent((written) => receipt.report(written));
-    }
-    if (outcome.state === 'failed') return { answer: null, error: outcome.error };
-    const wraps = caller.kind === 'workspace' && settings.wrapPeerResults;
-    return { answer: wraps ? wrapAnswer(outcome.answer) : outcome.answer, error: null };
+  const wrapsFor = (caller: Caller) => caller.kind === 'workspace' && settings.wrapPeerResults;
+
+  /** Reports whether the client of this connection received an outcome. */
+  const reportReceipt = async ({ receipt }: SentOutcome, connection: ClientConnection) => {
+    if (receipt === undefined) return;
+    await connection.processPendingEvents();
+    connection.onResponseSent((written) => receipt.report(written));
   };
 
   const send = async (
@@ -49,10 +44,14 @@ export function mountMessagesRoutes(
     const result = await messages.send({ callerId, targetId, message }, holdSeconds, connection);
     if (result.kind === 'reply') return result.body;
     if (result.kind === 'queued') return new StatusResponse(202, result.body);
-    const { answer, error } = await sendOutcome(result, caller, connection);
-    if (answer === null) throw failureToError(error);
-    // The JSON of the agent, passed on unchanged.
-    return withRequestId(answer, message.view.envelope) as JsonObject as A2aResponse;
+    await reportReceipt(result, connection);
+    const { outcome } = result;
+    if (outcome.state === 'failed' && outcome.failure.kind === 'delivery') {
+      throw failureToError(outcome.failure.error);
+    }
+    const response = toResponse(result.message, outcome, wrapsFor(caller));
+    // An answer is the agent's own JSON, passed on as it is.
+    return withRequestId(response, message.view.envelope) as JsonObject as A2aResponse;
   };
 
   const options = {
@@ -79,11 +78,20 @@ export function mountMessagesRoutes(
     const reference = { workspaceId: params.id, messageId: params.messageId, byOperator };
     const connection = watchConnection(reply);
     const { record, sent } = await messages.getStatus(reference, waitSeconds, connection);
-    return {
-      ...record,
-      ...(sent === undefined ? NO_OUTCOME : await sendOutcome(sent, caller, connection)),
-    };
+    if (sent === undefined) return { ...record, answer: null, error: null };
+    await reportReceipt(sent, connection);
+    const { message, outcome } = sent;
+    const wraps = wrapsFor(caller);
+    const error = outcome.state === 'failed' ? (outcomeError(outcome, wraps) ?? null) : null;
+    return { ...record, answer: toResponse(message, outcome, wraps), error };
   });
+
+  mount(app, routes.listMessages, { query: parseSentQuery }, async ({ params, query }) => {
+    const { messages: list, hasMore } = await messages.listSent(params.id, query);
+    return { messages: list, has_more: hasMore };
+  });
+
+  mount(app, routes.acknowledgeActivity, ({ params, body }) => messages.acknowledge(params.id, body));
 }
 
 interface IncomingCall {
@@ -92,8 +100,6 @@ interface IncomingCall {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
 }
-
-const NO_OUTCOME = { answer: null, error: null };
 
 function headerOf(request: FastifyRequest, name: string): string | undefined {
   const value = request.headers[name];

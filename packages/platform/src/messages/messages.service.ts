@@ -1,4 +1,11 @@
-import type { JsonObject, MessageRecord, QueuedResponse, ReplyAccepted } from '@molecule-ai/protocol';
+import type {
+  AckRequest,
+  AckResponse,
+  JsonObject,
+  QueuedResponse,
+  ReplyAccepted,
+  ReplyIgnored,
+} from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
@@ -14,34 +21,50 @@ import { isHeld, queuedResponse } from './delivery.rules.ts';
 import { type MessageRow, MessageStore } from './message.store.ts';
 import { MessageQueue } from './message-queue.ts';
 import { CallerReceipts } from './outcome/caller-receipts.ts';
-import { type Outcome, requestIdOf, storedOutcome } from './outcome/outcome.rules.ts';
-import { type OutcomeListener, OutcomeRecorder } from './outcome/outcome-recorder.ts';
+import { MessageExpiry } from './outcome/message-expiry.ts';
+import {
+  deliveryFailure,
+  messageStateOf,
+  type Outcome,
+  requestIdOf,
+  storedOutcome,
+} from './outcome/outcome.rules.ts';
+import { OutcomeDelivery } from './outcome/outcome-delivery.ts';
+import { OutcomeRecorder } from './outcome/outcome-recorder.ts';
 import { type OutcomeReceipt, type OutcomeWaiter, OutcomeWaiters } from './outcome/outcome-waiters.ts';
 import { newLeaseOwner } from './push/lease-owner.ts';
 import { PushAttempts, type PushAuthorization } from './push/push-attempt.ts';
 import { createPushEndpoint, type PushEndpoint } from './push/push-endpoint.ts';
 import { PushScheduler } from './push/push-scheduler.ts';
+import {
+  type MessageFacts,
+  type SentMessageFilter,
+  type SentMessagePage,
+  SentMessages,
+  toRecord,
+} from './sent-messages.ts';
 
 const REACHABLE_EVENTS: ReadonlySet<string> = new Set(['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED']);
 
 /** The client of a request that may be held. */
 export type WaitingClient = Pick<ClientConnection, 'gone' | 'onGone'>;
 
-/** An outcome for a client; `receipt` records whether the client received it. */
+/** An outcome on its way to a client, of whom is then recorded whether it received it. */
 export interface SentOutcome {
+  readonly message: MessageRow;
   readonly outcome: Outcome;
   readonly receipt: OutcomeReceipt | undefined;
 }
 
 /** The result for the sender of a message. */
 export type SendResult =
-  | { readonly kind: 'reply'; readonly body: ReplyAccepted }
+  | { readonly kind: 'reply'; readonly body: ReplyAccepted | ReplyIgnored }
   | ({ readonly kind: 'outcome' } & SentOutcome)
   | { readonly kind: 'queued'; readonly body: QueuedResponse };
 
 /** The state of a message for its sender. */
 export interface MessageStatus {
-  readonly record: Omit<MessageRecord, 'answer' | 'error'>;
+  readonly record: MessageFacts;
   readonly sent: SentOutcome | undefined;
 }
 
@@ -65,14 +88,18 @@ export interface MessagesServiceOptions extends PlatformContext {
 
 /** Messages between workspaces: accepted durably, delivered at least once, answered. */
 export class MessagesService {
+  /** Ends, interrupts and continues messages; for the rooms above this one. */
+  readonly outcomes: OutcomeRecorder;
   readonly #options: MessagesServiceOptions;
   readonly #store: MessageStore;
   readonly #waiters: OutcomeWaiters;
   readonly #receipts: CallerReceipts;
-  readonly #outcomes: OutcomeRecorder;
+  readonly #delivery: OutcomeDelivery;
+  readonly #expiry: MessageExpiry;
   readonly #endpoint: PushEndpoint;
   readonly #scheduler: PushScheduler;
   readonly #acceptance: MessageAcceptance;
+  readonly #sent: SentMessages;
   readonly #tasks: RepeatedTasks;
   readonly #unsubscribe: () => void;
 
@@ -85,18 +112,23 @@ export class MessagesService {
     const queue = new MessageQueue(options);
     const waiters = new OutcomeWaiters(clock);
     const receipts = new CallerReceipts({ ...options, store });
-    const outcomes = new OutcomeRecorder({ ...options, store, queue, waiters, receipts });
+    const delivery = new OutcomeDelivery({ ...options, store, queue, receipts });
+    const outcomes = new OutcomeRecorder({ ...options, store, waiters, delivery });
     const endpoint = createPushEndpoint({ clock, guard, timeoutMs: settings.pushTimeoutMs });
     const authorize = options.authorizePush;
     const attempts = new PushAttempts({ ...options, store, outcomes, endpoint, owner, authorize, random });
-    const scheduler = new PushScheduler({ ...options, store, queue, attempts, waiters, owner });
-    this.#acceptance = new MessageAcceptance({ ...options, store, queue, outcomes, scheduler });
+    const scheduler = new PushScheduler({ ...options, store, queue, attempts, outcomes, waiters, owner });
+    const expiry = new MessageExpiry({ ...options, store, outcomes });
+    this.#acceptance = new MessageAcceptance({ ...options, store, queue, outcomes, expiry, scheduler });
     this.#store = store;
     this.#waiters = waiters;
     this.#receipts = receipts;
-    this.#outcomes = outcomes;
+    this.outcomes = outcomes;
+    this.#delivery = delivery;
+    this.#expiry = expiry;
     this.#endpoint = endpoint;
     this.#scheduler = scheduler;
+    this.#sent = new SentMessages(options);
     this.#tasks = new RepeatedTasks(clock, logger);
     shutdown.addEventListener('abort', () => waiters.close(), { once: true });
     this.#unsubscribe = bus.subscribe(({ type, workspaceId }) => {
@@ -116,7 +148,7 @@ export class MessagesService {
     const { row, target, plan } = accepted;
     if (waiter !== undefined) {
       const end = await waiter.done;
-      return end.kind === 'outcome' ? end : this.#queued(row, target);
+      return end.kind === 'outcome' ? { ...end, message: row } : this.#queued(row, target);
     }
     // The call is not held, or the message is a repeat, which may already have an outcome.
     const sent = await this.#waitFor(row.id, isHeld(plan, view) ? holdSeconds : 0, client, true);
@@ -138,54 +170,84 @@ export class MessagesService {
     return { record: toRecord(row, target?.status === 'paused'), sent };
   }
 
+  /** What a workspace sent, the latest change first. 404 for an unknown workspace. */
+  listSent(workspaceId: string, filter: SentMessageFilter): Promise<SentMessagePage> {
+    return this.#sent.list(workspaceId, filter);
+  }
+
   /**
-   * Answers the message of a person to this workspace, named by message id or row id; false when there is none without
-   * an answer. `answerFor` creates the answer with the JSON-RPC id of the request.
+   * Records how the handling of single messages ended, then how far the agent has finished its feed: what it covers
+   * without an answer or an outcome ends as `unanswered`. 404, and nothing is recorded, for an unknown `up_to`.
    */
-  async answerCanvas(
+  acknowledge(workspaceId: string, { up_to: upTo, outcomes: reports }: AckRequest): Promise<AckResponse> {
+    const { activity, database } = this.#options;
+    return database.transaction(async (unit) => {
+      const receipts = [];
+      for (const report of reports ?? []) {
+        receipts.push(await this.outcomes.report(unit, workspaceId, report));
+      }
+      const { id, seq } = await activity.advance(unit, workspaceId, upTo ?? undefined);
+      const acknowledged = upTo === undefined ? 0 : await this.outcomes.acknowledge(unit, workspaceId, seq);
+      return {
+        status: 'acknowledged',
+        up_to: id,
+        seq,
+        acknowledged,
+        ...(reports === undefined ? {} : { outcomes: receipts }),
+      };
+    });
+  }
+
+  /** Finds what a person asked this workspace, by message id or row id. */
+  findCanvasMessage(
     unit: UnitOfWork,
     workspaceId: string,
-    inReplyTo: string,
+    reference: string,
+  ): Promise<MessageRow | undefined> {
+    return this.#store.findAnswered(CANVAS_CALLER, workspaceId, reference, unit.trx);
+  }
+
+  /**
+   * Answers what a person asked; false when that message has ended. `answerFor` makes the answer under the JSON-RPC id
+   * of the request.
+   */
+  answerCanvas(
+    unit: UnitOfWork,
+    question: MessageRow,
     answerFor: (requestId: string | number | null) => JsonObject,
   ): Promise<boolean> {
-    for (;;) {
-      const request = await this.#store.findAnswered(CANVAS_CALLER, workspaceId, inReplyTo, unit.trx);
-      if (request === undefined || request.delivery_state === 'answered') return false;
-      const answer = answerFor(requestIdOf(request));
-      if ((await this.#outcomes.answer(unit, request, answer)) !== undefined) return true;
-    }
+    const answer = answerFor(requestIdOf(question));
+    return this.outcomes.endById(unit, question.id, { state: 'answered', answer });
   }
 
   /** In the transaction of a removal: fails the open messages to these workspaces. */
   async failMessagesOf(unit: UnitOfWork, workspaceIds: readonly string[]): Promise<void> {
     for (const message of await this.#store.listOpen(workspaceIds, unit.trx)) {
-      await this.#outcomes.fail(unit, message, {
+      const failure = deliveryFailure({
         error: 'workspace removed',
         code: 'workspace_removed',
         id: message.target_id,
         deleted: true,
-        delivered: message.delivery_state === 'delivered' || message.delivery_state === 'acknowledged',
+        delivered: messageStateOf(message) !== 'queued',
       });
+      await this.outcomes.endMessage(unit, message, { state: 'failed', failure });
     }
     for (const workspaceId of workspaceIds) this.#endpoint.forget(workspaceId);
   }
 
-  /** The listener runs in the transaction that records the outcome of a message. */
-  onOutcome(listener: OutcomeListener): void {
-    this.#outcomes.onOutcome(listener);
-  }
-
   start(): void {
     const { drainEveryMs } = this.#options.settings;
-    this.#tasks.once('deliver unconfirmed outcomes', () => this.#outcomes.recover());
+    this.#tasks.once('deliver outcomes that a killed process had not', () => this.#delivery.recover());
     this.#tasks.once('resume the queue', () => this.#scheduler.recover());
     this.#tasks.every('drain the queue', drainEveryMs, () => this.#scheduler.recover());
+    this.#expiry.start();
   }
 
   async stop(): Promise<void> {
     this.#unsubscribe();
     this.#waiters.close();
     await this.#tasks.stop();
+    await this.#expiry.stop();
     await this.#scheduler.stop();
     await this.#endpoint.close();
     await this.#receipts.close();
@@ -205,12 +267,13 @@ export class MessagesService {
     isCaller: boolean,
   ): Promise<SentOutcome | undefined> {
     const waiter = seconds > 0 ? this.#wait(id, seconds, client, isCaller) : undefined;
-    const row = await this.#store.find(id);
-    const outcome = row === undefined ? undefined : storedOutcome(row);
-    if (outcome !== undefined) waiter?.end();
+    const message = await this.#store.find(id);
+    const outcome = message === undefined ? undefined : storedOutcome(message);
+    if (message === undefined || outcome !== undefined) waiter?.end();
     const end = await waiter?.done;
-    if (end?.kind === 'outcome') return end;
-    return outcome === undefined ? undefined : { outcome, receipt: undefined };
+    if (message === undefined) return undefined;
+    if (end?.kind === 'outcome') return { message, outcome: end.outcome, receipt: end.receipt };
+    return outcome === undefined ? undefined : { message, outcome, receipt: undefined };
   }
 
   async #queued(row: MessageRow, target: WorkspaceRow): Promise<SendResult> {
@@ -224,33 +287,6 @@ export class MessagesService {
     const fromCanvas = await this.#store.findByCaller(CANVAS_CALLER, messageId);
     return fromCanvas?.target_id === workspaceId ? fromCanvas : undefined;
   }
-}
-
-/** Delivery state → state of `GET …/messages/:id`. */
-const MESSAGE_STATES: Readonly<Record<string, MessageRecord['state']>> = {
-  pending: 'queued',
-  leased: 'queued',
-  delivered: 'delivered',
-  acknowledged: 'delivered',
-  answered: 'answered',
-  failed: 'failed',
-};
-
-function toRecord(row: MessageRow, isTargetPaused: boolean): MessageStatus['record'] {
-  const state = MESSAGE_STATES[row.delivery_state] ?? 'queued';
-  return {
-    message_id: row.message_id,
-    queue_id: row.id,
-    // A reply to a held call is on no feed; the message that it answers is.
-    activity_id: row.workspace_id === null ? (row.answers_id ?? row.id) : row.id,
-    caller_id: row.source_id,
-    target_id: row.target_id,
-    state,
-    held: isTargetPaused && state === 'queued',
-    attempts: row.attempts,
-    created_at: row.created_at,
-    answered_at: row.ended_at,
-  };
 }
 
 function messageNotFound(messageId: string): HttpError {

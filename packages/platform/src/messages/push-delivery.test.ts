@@ -137,7 +137,11 @@ describe('an agent with a permanent failure', () => {
     expect(answer.body.status).toBe(said);
     expect(await send(target.id, { messageId })).toMatchObject({ status: 502, body: { code } });
     expect(agent.calls).toHaveLength(1);
-    expect((await look(messageId)).body).toMatchObject({ state: 'failed', error: { code }, answer: null });
+    expect((await look(messageId)).body).toMatchObject({
+      state: 'failed',
+      error: { code },
+      answer: { result: { kind: 'task', status: { state: 'failed' }, metadata: { code } } },
+    });
   });
 
   it('responds with more than 10 MiB: 502 without reading all of it', async () => {

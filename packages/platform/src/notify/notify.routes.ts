@@ -7,7 +7,12 @@ import type { NotifyService } from './notify.service.ts';
 /** Accepted in every state of the workspace but removed. */
 export function mountNotifyRoutes(app: FastifyInstance, notify: NotifyService): void {
   mount(app, routes.notify, { body: parseNotify }, async ({ params, body }) => {
-    const { activityId, isRepeat } = await notify.notify(params.id, body);
-    return { status: 'sent', activity_id: activityId, ...(isRepeat ? { duplicate: true as const } : {}) };
+    const { activityId, kind } = await notify.notify(params.id, body);
+    return {
+      status: 'sent',
+      activity_id: activityId,
+      ...(kind === 'repeat' ? { duplicate: true as const } : {}),
+      ...(kind === 'ignored' ? { ignored: true as const } : {}),
+    };
   });
 }

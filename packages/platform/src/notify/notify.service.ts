@@ -6,7 +6,9 @@ import type { PlatformContext } from '../context.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
 import { type WorkspaceDirectory, workspaceNotFound } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
+import { conversationIdOf } from '../messages/conversation.rules.ts';
 import type { MessagesService } from '../messages/messages.service.ts';
+import { messageExpired } from '../messages/outcome/outcome.rules.ts';
 import { fileParts, notifyBody } from './notify.rules.ts';
 
 const SUMMARY_LENGTH = 80;
@@ -17,6 +19,12 @@ export interface NotifyServiceOptions extends Pick<PlatformContext, 'database' |
   readonly workspaces: WorkspaceDirectory;
 }
 
+/** The row of the message, or of the question when that was canceled. */
+export interface NotifyResult {
+  readonly activityId: string;
+  readonly kind: 'sent' | 'repeat' | 'ignored';
+}
+
 /** Messages of agents to the people on the canvas. */
 export class NotifyService {
   readonly #options: NotifyServiceOptions;
@@ -25,8 +33,11 @@ export class NotifyService {
     this.#options = options;
   }
 
-  /** Stores and publishes a message; a repeat of an idempotency key is not stored again. 404 for a removed workspace. */
-  notify(workspaceId: string, request: NotifyRequest): Promise<{ activityId: string; isRepeat: boolean }> {
+  /**
+   * Stores and announces a message; one idempotency key stores one. 404 for a removed workspace. A message that answers
+   * a canceled one is not shown, and 410 is what one gets that answers an expired one.
+   */
+  notify(workspaceId: string, request: NotifyRequest): Promise<NotifyResult> {
     const { activity, database, events, messages, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const workspace = await workspaces.find(workspaceId, unit.trx);
@@ -35,6 +46,18 @@ export class NotifyService {
       const body = notifyBody(message, attachments);
       const key = request.idempotency_key === undefined ? undefined : `notify:${request.idempotency_key}`;
       const activityId = randomUUID();
+      const question =
+        inReplyTo === undefined || inReplyTo === ''
+          ? undefined
+          : await messages.findCanvasMessage(unit, workspaceId, inReplyTo);
+      const isKnownKey = async () =>
+        key !== undefined && (await activity.findByKey(workspaceId, key, unit.trx)) !== undefined;
+      const isOver = question?.delivery_state === 'canceled' || question?.delivery_state === 'expired';
+      if (question !== undefined && isOver && !(await isKnownKey())) {
+        if (question.delivery_state === 'expired') throw messageExpired(question);
+        return { activityId: question.id, kind: 'ignored' };
+      }
+      const contextId = question?.context_id ?? workspaceId;
       const row = await activity.record(unit, {
         id: activityId,
         workspace_id: workspaceId,
@@ -44,6 +67,8 @@ export class NotifyService {
         method: 'notify',
         source_id: null,
         target_id: workspaceId,
+        context_id: contextId,
+        conversation_id: conversationIdOf(null, contextId),
         in_reply_to: inReplyTo ?? null,
         summary: `Agent message: ${cutText(message, SUMMARY_LENGTH)}`,
         response_body: JSON.stringify(body),
@@ -53,17 +78,17 @@ export class NotifyService {
       if (row === undefined) {
         const known = await activity.findByKey(workspaceId, key ?? '', unit.trx);
         if (known === undefined || !isSameNotify(known, body, inReplyTo)) throw keyConflict();
-        return { activityId: known.id, isRepeat: true };
+        return { activityId: known.id, kind: 'repeat' };
       }
       await events.append(unit, { type: 'AGENT_MESSAGE', workspaceId, activitySeq: row.seq });
-      if (inReplyTo !== undefined && inReplyTo !== '') {
-        await messages.answerCanvas(unit, workspaceId, inReplyTo, (id) => {
+      if (question !== undefined) {
+        await messages.answerCanvas(unit, question, (id) => {
           const answer = buildAnswer({ id, messageId: activityId, text: message });
           const parts = [...answer.result.parts, ...fileParts(attachments)];
           return { ...answer, result: { ...answer.result, parts } } as JsonObject;
         });
       }
-      return { activityId, isRepeat: false };
+      return { activityId, kind: 'sent' };
     });
   }
 }

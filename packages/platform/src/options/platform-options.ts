@@ -55,6 +55,8 @@ export interface PlatformOptions {
   readonly synchronous?: 'full' | 'normal' | undefined;
   /** Days that acknowledged feed rows are kept (`ACTIVITY_RETENTION_DAYS`). @default 7 */
   readonly activityRetentionDays?: number | undefined;
+  /** How long a message may stay without an end before it expires (`MOLECULE_MESSAGE_TTL`, as `168h` or seconds). @default 604_800_000 */
+  readonly messageTtlMs?: number | undefined;
   /** Validate exchanges against the strict schemas; a violation is a 500 (`MOLECULE_CONTRACT_CHECK`). @default 'off' */
   readonly contractCheck?: ContractCheck | undefined;
   /** How long `close()` waits for requests in flight (`MOLECULE_STOP_TIMEOUT`). @default 10_000 */

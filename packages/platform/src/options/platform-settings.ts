@@ -31,6 +31,8 @@ export interface PlatformSettings {
   readonly inboxLimit: number;
   readonly synchronous: 'full' | 'normal';
   readonly activityRetentionDays: number;
+  /** How long a message may stay without an end. */
+  readonly messageTtlMs: number;
   readonly contractCheck: ContractCheck;
   /** How long a stop waits for requests in flight. */
   readonly stopTimeoutMs: number;

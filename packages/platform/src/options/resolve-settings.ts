@@ -89,6 +89,12 @@ export function resolveSettings(options: PlatformOptions, environment: Environme
       [1, 36_500],
       7,
     ),
+    messageTtlMs: read.duration(
+      name('messageTtlMs', 'MOLECULE_MESSAGE_TTL'),
+      options.messageTtlMs,
+      1_000,
+      7 * 24 * 3_600_000,
+    ),
     contractCheck: read.word(
       name('contractCheck', 'MOLECULE_CONTRACT_CHECK'),
       options.contractCheck,

@@ -27,6 +27,7 @@ describe('the first register', () => {
       delivery_mode: 'poll',
       org_id: null,
       expires_at: null,
+      capabilities: expect.arrayContaining(['acknowledge', 'outcomes']),
     });
     expect((await call('GET', `/workspaces/${id}`, { token })).body).toMatchObject({
       status: 'online',

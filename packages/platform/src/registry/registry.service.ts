@@ -13,6 +13,7 @@ import { decideAgentAddress } from '../directory/agent-address.rules.ts';
 import { requireAlive, type WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { cardOf } from '../directory/workspace-view.rules.ts';
 import { removedCredential } from '../http/access.ts';
+import { OFFERED_CAPABILITIES } from '../http/capabilities.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { Identity } from '../http/principal.ts';
 import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
@@ -62,6 +63,7 @@ export class RegistryService {
         delivery_mode: deliveryMode,
         org_id: settings.orgId,
         expires_at: null,
+        capabilities: [...OFFERED_CAPABILITIES],
         ...(token === undefined ? {} : { auth_token: token }),
       };
     });
@@ -85,6 +87,7 @@ export class RegistryService {
       deleted: false,
       pending: await activity.pendingCount(workspaceId),
       server_time: timestamp(clock),
+      capabilities: [...OFFERED_CAPABILITIES],
     };
   }
 

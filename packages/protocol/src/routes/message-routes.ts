@@ -1,8 +1,8 @@
 import {
   AckRequest,
   AckResponse,
-  ActivityList,
   ActivityQuery,
+  FeedResponse,
   ReportActivityRequest,
   ReportActivityResponse,
 } from '../activity.ts';
@@ -18,6 +18,7 @@ import {
 } from '../delegation.ts';
 import type { ErrorCode } from '../error-codes.ts';
 import { A2aRequest } from '../message.ts';
+import { ListMessagesQuery, MessageListResponse } from '../message-ends.ts';
 import {
   A2aResponse,
   GetMessageQuery,
@@ -26,6 +27,13 @@ import {
   QueuedResponse,
 } from '../message-responses.ts';
 import { DownloadQuery, NotifyRequest, NotifyResponse, UploadResponse } from '../notify.ts';
+import {
+  AnswerQuestionRequest,
+  AnswerQuestionResponse,
+  AskQuestionsRequest,
+  ListQuestionsQuery,
+  QuestionListResponse,
+} from '../questions.ts';
 import { defineRoutes } from './route.ts';
 
 const SENDING: readonly ErrorCode[] = [
@@ -46,6 +54,8 @@ const SENDING: readonly ErrorCode[] = [
   'agent_busy',
   'workspace_unavailable',
   'answer_expired',
+  'message_expired',
+  'loop_detected',
 ];
 
 const DELEGATING: readonly ErrorCode[] = [
@@ -93,14 +103,58 @@ export const messageRoutes = defineRoutes({
     errors: ['message_not_found', 'answer_expired'],
     timeLimit: 'wait',
   },
+  listMessages: {
+    method: 'GET',
+    path: '/workspaces/:id/messages',
+    summary: 'Lists the messages that the workspace sent and their states, the latest change first.',
+    access: 'workspace',
+    query: ListMessagesQuery,
+    responses: { 200: MessageListResponse },
+  },
+  listQuestions: {
+    method: 'GET',
+    path: '/workspaces/:id/questions',
+    summary: 'Lists the questions that the agent of a workspace asked.',
+    access: 'workspace',
+    query: ListQuestionsQuery,
+    responses: { 200: QuestionListResponse },
+  },
+  askQuestions: {
+    method: 'POST',
+    path: '/workspaces/:id/questions',
+    summary: 'Stores questions that the handling of a direct message raised.',
+    access: 'own',
+    request: AskQuestionsRequest,
+    responses: { 200: QuestionListResponse },
+    errors: ['question_closed'],
+    repeat: 'idempotent',
+    timeLimit: 'message',
+  },
+  answerQuestion: {
+    method: 'POST',
+    path: '/workspaces/:id/questions/:questionId/answer',
+    summary: 'Answers a question of an agent, or decides an approval.',
+    access: 'operator',
+    request: AnswerQuestionRequest,
+    responses: { 200: AnswerQuestionResponse },
+    errors: [
+      'question_not_found',
+      'question_closed',
+      'invalid_workspace_id',
+      'workspace_not_found',
+      'workspace_removed',
+    ],
+    repeat: 'idempotent',
+    timeLimit: 'message',
+  },
   listActivity: {
     method: 'GET',
     path: '/workspaces/:id/activity',
     summary: 'Reads the activity feed of a workspace, its inbound messages included.',
     access: 'workspace',
     query: ActivityQuery,
-    responses: { 200: ActivityList },
-    errors: ['cursor_not_found'],
+    responses: { 200: FeedResponse },
+    errors: ['cursor_not_found', 'identity_in_use'],
     timeLimit: 'wait',
   },
   reportActivity: {
@@ -131,7 +185,7 @@ export const messageRoutes = defineRoutes({
     access: 'workspace',
     request: NotifyRequest,
     responses: { 200: NotifyResponse },
-    errors: ['idempotency_conflict', 'message_not_found'],
+    errors: ['idempotency_conflict', 'message_not_found', 'message_expired'],
     repeat: 'keyed',
     timeLimit: 'message',
   },

@@ -6,6 +6,7 @@ import {
   PeerList,
   PeersQuery,
 } from '../peers.ts';
+import { GoodbyeRequest, GoodbyeResponse } from '../presence-identity.ts';
 import {
   HeartbeatRequest,
   HeartbeatResponse,
@@ -35,6 +36,15 @@ export const registryRoutes = defineRoutes({
     access: 'own',
     request: HeartbeatRequest,
     responses: { 200: HeartbeatResponse },
+    repeat: 'idempotent',
+  },
+  goodbye: {
+    method: 'POST',
+    path: '/registry/goodbye',
+    summary: 'Reports that one running agent of the workspace stops, so that nobody waits for it.',
+    access: 'own',
+    request: GoodbyeRequest,
+    responses: { 200: GoodbyeResponse },
     repeat: 'idempotent',
   },
   updateCard: {

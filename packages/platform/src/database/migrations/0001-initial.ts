@@ -1,4 +1,4 @@
-import { type ColumnDefinitionBuilder, type Kysely, sql } from 'kysely';
+import { type ColumnDefinitionBuilder, type Kysely, type SqlBool, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import type { DatabaseDialect } from '../dialect.ts';
 
@@ -120,6 +120,7 @@ async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promis
     .addColumn('peer_id', 'text')
     .addColumn('message_id', 'text')
     .addColumn('context_id', 'text')
+    .addColumn('conversation_id', 'text')
     .addColumn('trace_id', 'text')
     .addColumn('in_reply_to', 'text')
     .addColumn('summary', 'text')
@@ -139,6 +140,8 @@ async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promis
     .addColumn('lease_until', 'text')
     .addColumn('failure', 'text')
     .addColumn('caller_receipt', 'text', (column) => column.notNull())
+    .addColumn('expires_at', 'text')
+    .addColumn('changed_at', 'text', (column) => column.notNull())
     .addColumn('ended_at', 'text')
     .addColumn('created_at', 'text', (column) => column.notNull())
     .execute();
@@ -148,6 +151,7 @@ async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promis
     activity_by_seq: ['workspace_id', 'seq'],
     activity_by_type: ['workspace_id', 'activity_type', 'seq'],
     activity_by_peer: ['workspace_id', 'peer_id', 'seq'],
+    activity_by_conversation: ['workspace_id', 'conversation_id', 'seq'],
     activity_by_time: ['workspace_id', 'created_at', 'seq'],
     activity_by_peer_time: ['workspace_id', 'peer_id', 'created_at', 'seq'],
   };
@@ -167,6 +171,19 @@ async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promis
     .on('activity')
     .columns(['caller', 'message_id'])
     .where(sql.ref('message_id'), 'is not', null)
+    .execute();
+  // The messages that a workspace sent, by state, for its list. Answers are not in it: their questions are on another's.
+  await db.schema
+    .createIndex('activity_by_sender')
+    .on('activity')
+    .columns(['caller', 'delivery_state', 'changed_at', 'seq'])
+    .where(sql<SqlBool>`message_id is not null and answers_id is null`)
+    .execute();
+  await db.schema
+    .createIndex('activity_by_expiry')
+    .on('activity')
+    .column('expires_at')
+    .where(sql.ref('expires_at'), 'is not', null)
     .execute();
   await db.schema
     .createIndex('activity_by_caller_receipt')

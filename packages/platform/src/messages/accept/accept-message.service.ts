@@ -1,4 +1,5 @@
-import type { ReplyAccepted } from '@molecule-ai/protocol';
+import { randomUUID } from 'node:crypto';
+import { isEnded, type MessageView, type ReplyAccepted, type ReplyIgnored } from '@molecule-ai/protocol';
 import type { ActivityService } from '../../activity/activity.service.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { Queryable, UnitOfWork } from '../../database/platform-database.ts';
@@ -8,10 +9,13 @@ import type { HierarchyService } from '../../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { CANVAS_CALLER } from '../../http/principal.ts';
 import { timestamp } from '../../time/clock.ts';
+import { parseRfc3339 } from '../../time/rfc3339.ts';
+import { inContext } from '../conversation.rules.ts';
 import { type DeliveryPlan, planDelivery } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { hashMessage, type MessageQueue } from '../message-queue.ts';
-import { answerOfReply, requestIdOf } from '../outcome/outcome.rules.ts';
+import type { MessageExpiry } from '../outcome/message-expiry.ts';
+import { answerOfReply, messageExpired, requestIdOf } from '../outcome/outcome.rules.ts';
 import type { OutcomeDestination, OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { PushScheduler } from '../push/push-scheduler.ts';
 import type { NormalMessage } from './request-message.rules.ts';
@@ -40,7 +44,7 @@ interface AdmittedMessage {
 /** The result of accepting a message. */
 export type Acceptance =
   /** It answered another message. */
-  | { readonly kind: 'reply'; readonly body: ReplyAccepted }
+  | { readonly kind: 'reply'; readonly body: ReplyAccepted | ReplyIgnored }
   | {
       readonly kind: 'message';
       readonly row: MessageRow;
@@ -53,6 +57,7 @@ export interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' 
   readonly store: MessageStore;
   readonly queue: MessageQueue;
   readonly outcomes: OutcomeRecorder;
+  readonly expiry: MessageExpiry;
   readonly scheduler: PushScheduler;
   readonly activity: ActivityService;
   readonly workspaces: WorkspaceDirectory;
@@ -79,9 +84,12 @@ export class MessageAcceptance {
       const admitted = { ...parties, callerId, message, bodyHash };
       const plan = planDelivery(parties.target, view, callerId);
       if (view.inReplyTo !== '') {
-        const acceptance =
-          (await this.#findRepeat(unit, admitted, plan)) ?? (await this.#reply(unit, admitted));
+        const known = await this.#findRepeat(unit, admitted, plan);
+        if (known !== undefined) return known;
+        const question = await this.#findQuestion(unit, admitted);
+        const acceptance = question && (await this.#reply(unit, admitted, question));
         if (acceptance !== undefined) return acceptance;
+        return this.#store(unit, admitted, plan, onStored, question?.context_id);
       }
       return this.#store(unit, admitted, plan, onStored);
     });
@@ -123,26 +131,50 @@ export class MessageAcceptance {
     return acceptedReply(known.message_id, inReplyTo, destination, true);
   }
 
-  /** Records the message as the answer to the message that it names, if that has none yet. */
+  /** The message that a reply names, if its target has sent it to the caller. */
+  async #findQuestion(
+    unit: UnitOfWork,
+    { callerId, target, message }: AdmittedMessage,
+  ): Promise<MessageRow | undefined> {
+    if (callerId === null) return undefined;
+    return this.#options.store.findAnswered(target.id, callerId, message.view.inReplyTo, unit.trx);
+  }
+
+  /**
+   * Makes the message the answer of the message it names. When that one has ended, its state decides: after a failure
+   * the reply is a message of its own (undefined); nobody waits for it after an expiry (410) or a cancellation; else
+   * the first end counts.
+   */
   async #reply(
     unit: UnitOfWork,
-    { callerId, target, message, bodyHash }: AdmittedMessage,
+    admitted: AdmittedMessage,
+    question: MessageRow,
   ): Promise<Acceptance | undefined> {
-    const { store, outcomes, queue } = this.#options;
-    if (callerId === null) return undefined;
+    const { outcomes, queue } = this.#options;
+    const { callerId, target, message, bodyHash } = admitted;
     const { messageId, view } = message;
-    for (;;) {
-      const request = await store.findAnswered(target.id, callerId, view.inReplyTo, unit.trx);
-      if (request === undefined || request.delivery_state === 'answered') return undefined;
-      const answer = answerOfReply(view, requestIdOf(request));
-      const reply = { view, messageId, bodyHash };
-      const destination = await outcomes.answer(unit, request, answer, { reply });
-      if (destination === undefined) continue;
-      if (destination === 'caller') {
-        await queue.recordReply(unit, { ...reply, callerId, targetId: target.id, answersId: request.id });
+    let current: MessageRow | undefined = question;
+    while (current !== undefined && callerId !== null) {
+      const { delivery_state: state, message_id: inReplyTo } = current;
+      if (state === 'expired') throw messageExpired(current);
+      if (state === 'canceled') {
+        return { kind: 'reply', body: { ignored: true, message_id: messageId, in_reply_to: inReplyTo } };
       }
-      return acceptedReply(messageId, request.message_id, destination, false);
+      if (state === 'failed' || (isEnded(state) && !needsAnswer(current))) return undefined;
+      if (isEnded(state)) return acceptedReply(messageId, inReplyTo, 'feed', true);
+      const context = current.context_id ?? view.contextId;
+      const reply = { view: inContext(view, context), messageId, bodyHash };
+      const answer = answerOfReply(reply.view, requestIdOf(current));
+      const destination = await outcomes.endMessage(unit, current, { state: 'answered', answer }, { reply });
+      if (destination !== undefined) {
+        if (destination === 'caller') {
+          await queue.recordReply(unit, { ...reply, callerId, targetId: target.id, answersId: current.id });
+        }
+        return acceptedReply(messageId, inReplyTo, destination, false);
+      }
+      current = await this.#findQuestion(unit, admitted);
     }
+    return undefined;
   }
 
   async #store(
@@ -150,10 +182,12 @@ export class MessageAcceptance {
     admitted: AdmittedMessage,
     plan: DeliveryPlan,
     onStored: (row: MessageRow, plan: DeliveryPlan) => void,
+    questionContext?: string | null,
   ): Promise<Acceptance> {
-    const { queue, scheduler } = this.#options;
+    const { clock, expiry, outcomes, queue, scheduler } = this.#options;
     const { callerId, caller, target, bodyHash } = admitted;
-    const { messageId, view } = admitted.message;
+    const { messageId } = admitted.message;
+    const view = withContext(admitted, questionContext ?? undefined);
     const refusal = await this.#refusal(target, plan, unit.trx);
     if (refusal !== undefined) {
       // A repeat of an accepted message is not refused.
@@ -161,7 +195,8 @@ export class MessageAcceptance {
       if (repeat !== undefined) return repeat;
       throw refusal;
     }
-    const lease = plan === 'push' ? await scheduler.reserve(unit, target.id) : undefined;
+    const isOver = (parseRfc3339(view.deadline) ?? Number.POSITIVE_INFINITY) <= clock.now();
+    const lease = plan === 'push' && !isOver ? await scheduler.reserve(unit, target.id) : undefined;
     const row = await queue.enqueue(unit, {
       callerId,
       target,
@@ -181,7 +216,12 @@ export class MessageAcceptance {
       return repeat;
     }
     await this.#recordOutbound(caller, unit.trx);
+    if (isOver) {
+      await outcomes.endMessage(unit, row, { state: 'expired' }, { isKnownToCaller: true });
+      return { kind: 'message', row, target, plan: 'store' };
+    }
     unit.afterCommit(() => {
+      expiry.schedule(row.expires_at);
       onStored(row, plan);
       if (lease !== undefined) scheduler.push(row, { caller, target, view });
     });
@@ -205,6 +245,24 @@ export class MessageAcceptance {
     if (caller === undefined || caller.last_outbound_at?.slice(0, SECONDS) === now.slice(0, SECONDS)) return;
     await this.#options.workspaces.update(caller.id, { last_outbound_at: now }, db);
   }
+}
+
+/**
+ * The message with a context: its own, that of the question it replies to, the workspace's own for people, else a new
+ * one.
+ */
+function withContext(
+  { callerId, target, message: { view } }: AdmittedMessage,
+  questionContext: string | undefined,
+): MessageView {
+  if (questionContext !== undefined) return inContext(view, questionContext);
+  if (view.contextId !== '') return view;
+  return inContext(view, callerId === null ? target.id : randomUUID());
+}
+
+/** Whether the sender of a stored message wanted an answer to it. */
+function needsAnswer({ source_id: sourceId, caller_receipt: receipt }: MessageRow): boolean {
+  return sourceId === null || receipt !== 'none';
 }
 
 function placeOf({ id, parent_id: parentId }: WorkspaceRow) {

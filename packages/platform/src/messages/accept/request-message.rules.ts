@@ -8,6 +8,7 @@ import {
   viewMessage,
 } from '@molecule-ai/protocol';
 import { HttpError } from '../../http/http-error.ts';
+import { parseRfc3339 } from '../../time/rfc3339.ts';
 
 /** A request to an agent in the form that the platform stores and delivers. */
 export interface NormalMessage {
@@ -28,10 +29,12 @@ export function normaliseMessage(body: unknown, newId: () => string): NormalMess
   const message = method.startsWith('message/') ? readMessage(params) : params.message;
   const messageId = readMessageId(isJsonObject(message) ? message : params, newId);
   const kept = isJsonObject(message) ? { ...params, message: { ...message, messageId } } : params;
-  return {
-    view: viewMessage({ jsonrpc: '2.0', id: readId(body.id, newId), method, params: kept }),
-    messageId,
-  };
+  const view = viewMessage({ jsonrpc: '2.0', id: readId(body.id, newId), method, params: kept });
+  const { deadline } = view.metadata;
+  if (deadline !== undefined && deadline !== null && parseRfc3339(view.deadline) === undefined) {
+    throw invalid('metadata.deadline must be an RFC 3339 time', 'params.message.metadata.deadline');
+  }
+  return { view, messageId };
 }
 
 function readCall(body: JsonObject): { method: string; params: JsonObject } {

@@ -1,109 +1,173 @@
-import { type ErrorBody, isJsonObject, type JsonObject, type MessageView } from '@molecule-ai/protocol';
+import {
+  isEnded,
+  isJsonObject,
+  type JsonObject,
+  type Outcome as OutcomeReport,
+  type OutcomeReceipt as ReportReceipt,
+} from '@molecule-ai/protocol';
 import type { ActivityService } from '../../activity/activity.service.ts';
 import { cutText } from '../../activity/text-summary.rules.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
-import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { timestamp } from '../../time/clock.ts';
-import type { MessageChange, MessageRow, MessageStore } from '../message.store.ts';
-import { hashMessage, type MessageQueue } from '../message-queue.ts';
-import type { CallerReceipts } from './caller-receipts.ts';
-import { type Outcome, outcomeMessage, storedOutcome } from './outcome.rules.ts';
+import { answerInContext } from '../conversation.rules.ts';
+import type { EndedMessage, MessageChange, MessageRow, MessageStore } from '../message.store.ts';
+import {
+  type MessageEnd,
+  messageStateOf,
+  type Outcome,
+  outcomeError,
+  outcomeMessage,
+  reportedEnd,
+} from './outcome.rules.ts';
+import type { OutcomeDelivery, ReplyMessage } from './outcome-delivery.ts';
 import type { OutcomeWaiters } from './outcome-waiters.ts';
 
-/** A message in which the target answers a request. */
-export interface ReplyMessage {
-  readonly view: MessageView;
-  readonly messageId: string;
-  readonly bodyHash: string;
-}
+const BATCH = 200;
 
-export interface AnswerDetails {
+export interface EndDetails {
   readonly durationMs?: number;
   /** The message that is the answer; it is delivered even to a caller that expected none. */
   readonly reply?: ReplyMessage;
+  /** The caller learns of the end in the response to this very request, so nothing is put on its feed. */
+  readonly isKnownToCaller?: boolean;
 }
 
-/** Runs in the transaction that records the outcome of a message. */
-export type OutcomeListener = (unit: UnitOfWork, message: MessageRow, outcome: Outcome) => Promise<void>;
+/** Called in the transaction in which a message ends. */
+export type EndListener = (unit: UnitOfWork, message: EndedMessage, end: Outcome) => Promise<void>;
 
 /** Where an outcome is delivered: to the caller's held call, or, when it does not wait, to its feed. */
 export type OutcomeDestination = 'caller' | 'feed';
 
-export interface OutcomeRecorderOptions
-  extends Pick<PlatformContext, 'clock' | 'database' | 'events' | 'logger'> {
+export interface OutcomeRecorderOptions extends Pick<PlatformContext, 'clock' | 'events'> {
   readonly store: MessageStore;
-  readonly queue: MessageQueue;
   readonly waiters: OutcomeWaiters;
-  readonly receipts: CallerReceipts;
+  readonly delivery: OutcomeDelivery;
   readonly activity: ActivityService;
-  readonly workspaces: WorkspaceDirectory;
 }
 
 /**
- * The only place where a stored message changes its state. Each method writes only if the message is unchanged since it
- * was read, and otherwise returns undefined or false: another writer was faster.
+ * The only place where a message changes its state after it was stored. Each method writes only if the message is
+ * still as it was read, and returns undefined or false when it is not, so that a message ends exactly once.
  */
 export class OutcomeRecorder {
   readonly #options: OutcomeRecorderOptions;
-  readonly #listeners: OutcomeListener[] = [];
+  readonly #listeners: EndListener[] = [];
 
   constructor(options: OutcomeRecorderOptions) {
     this.#options = options;
   }
 
-  onOutcome(listener: OutcomeListener): void {
+  /** Registers who is called in the transaction of each end, after it was written. */
+  onEnd(listener: EndListener): void {
     this.#listeners.push(listener);
   }
 
-  /** Records the answer. */
-  async answer(
+  /**
+   * Ends a message and releases whoever waits for it. A caller that does not wait gets an answer, a failure or an
+   * expiry as a message on its feed; of the other ends it learns when it asks. Undefined when the message had ended
+   * or was changed since it was read: read it again and decide anew.
+   */
+  async endMessage(
+    unit: UnitOfWork,
+    message: MessageRow,
+    end: MessageEnd,
+    { durationMs, reply, isKnownToCaller = false }: EndDetails = {},
+  ): Promise<OutcomeDestination | undefined> {
+    if (isEnded(message.delivery_state)) return undefined;
+    const { clock, delivery, events } = this.#options;
+    const at = timestamp(clock);
+    const outcome: Outcome = { ...contextualise(end, message), at };
+    const reservation = this.#options.waiters.reserve(message.id);
+    if (reservation !== undefined) unit.onRollback(() => reservation.release());
+    const isReserved = reservation?.hasCaller === true;
+    const feedMessage = reply ?? outcomeMessage(message, outcome);
+    const isExpected =
+      feedMessage !== undefined &&
+      !isKnownToCaller &&
+      message.source_id !== null &&
+      (message.caller_receipt === 'expected' || reply !== undefined);
+    const change = {
+      ...columnsOf(outcome),
+      duration_ms: durationMs ?? Math.max(0, clock.now() - Date.parse(message.created_at)),
+      caller_receipt: isExpected ? (isReserved ? 'sent' : 'received') : message.caller_receipt,
+      ...ENDED,
+      ended_at: at,
+      changed_at: at,
+    };
+    if (!(await this.#options.store.change(message, change, unit.trx))) {
+      reservation?.release();
+      return undefined;
+    }
+    const ended: MessageRow = { ...message, ...change };
+    for (const listener of this.#listeners) await listener(unit, ended, outcome);
+    if (isExpected && !isReserved) await delivery.enqueue(unit, ended, feedMessage);
+    const { target_id: workspaceId, seq: activitySeq } = message;
+    await events.append(unit, { type: 'MESSAGE_ENDED', workspaceId, activitySeq });
+    if (outcome.state === 'answered' && message.source_id === null) {
+      await events.append(unit, { type: 'A2A_RESPONSE', workspaceId, activitySeq });
+    }
+    unit.afterCommit(() =>
+      reservation?.send(outcome, (isReceived) => this.#options.delivery.confirm(ended, isReceived)),
+    );
+    return isReserved ? 'caller' : 'feed';
+  }
+
+  /** Ends a message in whatever open state it is by now; false when it has ended or is gone. */
+  async endById(unit: UnitOfWork, id: string, end: MessageEnd, details?: EndDetails): Promise<boolean> {
+    for (;;) {
+      const message = await this.#options.store.find(id, unit.trx);
+      if (message === undefined || isEnded(message.delivery_state)) return false;
+      if ((await this.endMessage(unit, message, end, details)) !== undefined) return true;
+    }
+  }
+
+  /**
+   * Interrupts a message by the questions of its agent: whoever waits is released, and the message stays open until
+   * `expiresAt`. A caller that does not wait gets the text as a message on its feed.
+   */
+  async requireInput(
     unit: UnitOfWork,
     message: MessageRow,
     answer: JsonObject,
-    { durationMs, reply }: AnswerDetails = {},
-  ): Promise<OutcomeDestination | undefined> {
-    const { clock, events } = this.#options;
-    const trace = toolTraceOf(answer);
-    const change = {
-      status: 'ok',
+    expiresAt: string,
+  ): Promise<boolean> {
+    if (isEnded(message.delivery_state)) return false;
+    const { clock, delivery } = this.#options;
+    const at = timestamp(clock);
+    const outcome: Outcome = { state: 'input_required', answer, at };
+    const reservation = this.#options.waiters.reserve(message.id);
+    if (reservation !== undefined) unit.onRollback(() => reservation.release());
+    const isChanged = await this.#change(unit, message, {
+      delivery_state: 'input_required',
+      status: 'pending',
       response_body: JSON.stringify(answer),
-      duration_ms: durationMs ?? Math.max(0, clock.now() - Date.parse(message.created_at)),
-      failure: null,
-      ...(trace === undefined ? {} : { tool_trace: JSON.stringify(trace) }),
-    };
-    const mustNotifyCaller = reply !== undefined || message.delivery_state === 'failed';
-    const outcome: Outcome = { state: 'answered', answer };
-    const destination = await this.#end(unit, message, outcome, change, mustNotifyCaller, reply);
-    if (destination !== undefined && message.source_id === null) {
-      const { target_id: workspaceId, seq: activitySeq } = message;
-      await events.append(unit, { type: 'A2A_RESPONSE', workspaceId, activitySeq });
+      ...NOT_QUEUED,
+      expires_at: expiresAt,
+    });
+    if (!isChanged) {
+      reservation?.release();
+      return false;
     }
-    return destination;
+    const isExpected = message.source_id !== null && message.caller_receipt === 'expected';
+    const question = outcomeMessage(message, outcome);
+    if (isExpected && reservation?.hasCaller !== true) await delivery.enqueue(unit, message, question);
+    unit.afterCommit(() => reservation?.send(outcome, () => {}));
+    return true;
   }
 
-  /** Records that delivery failed permanently. */
-  async fail(unit: UnitOfWork, message: MessageRow, error: ErrorBody): Promise<void> {
-    const full: ErrorBody = { ...error, message_id: message.message_id, queue_id: message.id };
-    const change = {
-      status: 'error',
-      error_detail: cutText(error.error ?? 'delivery failed', 1_000),
-      failure: JSON.stringify(full),
-    };
-    const destination = await this.#end(unit, message, { state: 'failed', error: full }, change, false);
-    if (destination === undefined) return;
-    const { target_id: workspaceId, seq: activitySeq } = message;
-    await this.#options.events.append(unit, {
-      type: 'MESSAGE_DEAD_LETTERED',
-      workspaceId,
-      activitySeq,
+  /** The questions are answered: the message is with its agent again, until `expiresAt`. */
+  resume(unit: UnitOfWork, message: MessageRow, expiresAt: string): Promise<boolean> {
+    return this.#change(unit, message, {
+      delivery_state: 'delivered',
+      response_body: null,
+      expires_at: expiresAt,
     });
   }
 
   /** Records that the agent has the message and answers later or not at all. */
   deliver(unit: UnitOfWork, message: MessageRow): Promise<boolean> {
-    const change = { delivery_state: 'delivered', status: 'ok', lease_owner: null, lease_until: null };
-    return this.#change(unit, message, change);
+    return this.#change(unit, message, { delivery_state: 'delivered', status: 'ok', ...NOT_QUEUED });
   }
 
   /** Puts a message back into the queue when its push was aborted or may be retried. */
@@ -121,104 +185,113 @@ export class OutcomeRecorder {
     });
   }
 
-  /** Adds outcomes to feeds that a killed process had sent to held calls without a confirmation. */
-  async recover(): Promise<void> {
-    for (const id of await this.#options.store.listUnreceived()) await this.#enqueueUnreceived(id);
+  /** Records what an agent reports about a message of its feed, and returns the state of the message then. */
+  async report(unit: UnitOfWork, workspaceId: string, report: OutcomeReport): Promise<ReportReceipt> {
+    const { activity_id: id } = report;
+    const end = reportedEnd(report);
+    for (;;) {
+      const message = await this.#options.store.find(id.toLowerCase(), unit.trx);
+      if (message === undefined || message.workspace_id !== workspaceId || message.message_id === null) {
+        return { activity_id: id, state: 'unknown' };
+      }
+      const state = messageStateOf(message);
+      // A run that asked has ended; the message has not.
+      const isAsking = state === 'input_required' && (end === undefined || end.state === 'unanswered');
+      if (isEnded(state) || isAsking) return { activity_id: id, state };
+      if (end === undefined) {
+        const isTaken = state === 'delivered';
+        const change = { delivery_state: 'acknowledged', status: 'ok', ...NOT_QUEUED };
+        if (isTaken || (await this.#change(unit, message, change)))
+          return { activity_id: id, state: 'delivered' };
+      } else if ((await this.endMessage(unit, message, end)) !== undefined) {
+        return { activity_id: id, state: end.state };
+      }
+    }
   }
 
   /**
-   * Stores an outcome, reserved for the requests that wait for it. A caller that does not wait gets the outcome as a
-   * message on its feed.
+   * The agent has finished everything up to a place in its feed: what has neither an answer nor an outcome ends as
+   * `unanswered`. A message that is being pushed at the moment stays open for the answer to that push. Returns how
+   * many waiting messages there were.
    */
-  async #end(
-    unit: UnitOfWork,
-    before: MessageRow,
-    outcome: Outcome,
-    result: MessageChange,
-    mustNotifyCaller: boolean,
-    reply?: ReplyMessage,
-  ): Promise<OutcomeDestination | undefined> {
-    const reservation = this.#options.waiters.reserve(before.id);
-    if (reservation !== undefined) unit.onRollback(() => reservation.release());
-    const isReserved = reservation?.hasCaller === true;
-    const isExpected =
-      before.source_id !== null && (before.caller_receipt === 'expected' || mustNotifyCaller);
-    const change = {
-      ...result,
-      delivery_state: outcome.state,
-      caller_receipt: isExpected ? (isReserved ? 'sent' : 'received') : before.caller_receipt,
-      lease_owner: null,
-      lease_until: null,
-      next_attempt_at: null,
-      ended_at: timestamp(this.#options.clock),
-    };
-    if (!(await this.#change(unit, before, change))) {
-      reservation?.release();
-      return undefined;
+  async acknowledge(unit: UnitOfWork, workspaceId: string, seq: number): Promise<number> {
+    const { clock, events, store, waiters } = this.#options;
+    const at = timestamp(clock);
+    const outcome: Outcome = { state: 'unanswered', at };
+    const taken = { delivery_state: 'acknowledged', status: 'ok', ...NOT_QUEUED, changed_at: at };
+    let count = await store.changeLeasedUpTo(workspaceId, seq, taken, unit.trx);
+    const change = { ...columnsOf(outcome), ...ENDED, ended_at: at, changed_at: at };
+    for (;;) {
+      const ended = await store.changePendingUpTo(workspaceId, seq, change, BATCH, unit.trx);
+      count += ended.length;
+      for (const message of ended) {
+        const reservation = waiters.reserve(message.id);
+        if (reservation !== undefined) {
+          unit.onRollback(() => reservation.release());
+          unit.afterCommit(() => reservation.send(outcome, () => {}));
+        }
+        for (const listener of this.#listeners) await listener(unit, message, outcome);
+      }
+      const announced = ended.map((message) => ({
+        type: 'MESSAGE_ENDED' as const,
+        workspaceId,
+        activitySeq: message.seq,
+      }));
+      await events.appendMany(unit, announced);
+      if (ended.length < BATCH) return count;
     }
-    const message: MessageRow = { ...before, ...change };
-    for (const listener of this.#listeners) await listener(unit, message, outcome);
-    if (isExpected && !isReserved) await this.#enqueueOutcome(unit, message, outcome, reply);
-    unit.afterCommit(() => reservation?.send(outcome, (isReceived) => this.#confirm(message, isReceived)));
-    return isReserved ? 'caller' : 'feed';
   }
 
   async #change(unit: UnitOfWork, message: MessageRow, change: MessageChange): Promise<boolean> {
-    const { store, activity } = this.#options;
-    const isChanged = await store.change(message, change, unit.trx);
+    const { clock, store, activity } = this.#options;
+    const isChanged = await store.change(message, { ...change, changed_at: timestamp(clock) }, unit.trx);
     if (isChanged) await activity.announce(unit, message);
     return isChanged;
   }
+}
 
-  /** A waiting client received the outcome, or had disconnected before. */
-  #confirm(message: MessageRow, isReceived: boolean): void {
-    if (message.caller_receipt !== 'sent') return;
-    if (isReceived) {
-      this.#options.receipts.add(message.id);
-      return;
+const NOT_QUEUED = { lease_owner: null, lease_until: null, next_attempt_at: null };
+const ENDED = { ...NOT_QUEUED, expires_at: null };
+
+/** The columns that say how a message ended. */
+function columnsOf(outcome: Outcome): MessageChange & { readonly delivery_state: string } {
+  const { state: delivery_state } = outcome;
+  switch (outcome.state) {
+    case 'answered': {
+      const trace = toolTraceOf(outcome.answer);
+      return {
+        delivery_state,
+        status: 'ok',
+        response_body: JSON.stringify(outcome.answer),
+        ...(trace === undefined ? {} : { tool_trace: JSON.stringify(trace) }),
+      };
     }
-    this.#enqueueUnreceived(message.id).catch((error: unknown) => {
-      const fields = { messageId: message.id, reason: String(error) };
-      const text = "Failed to add an outcome to its caller's feed; it is retried after a restart";
-      this.#options.logger.error(fields, text);
-    });
+    case 'failed': {
+      const { failure, response } = outcome;
+      return {
+        delivery_state,
+        status: 'error',
+        error_detail: cutText(failure.error.error ?? 'delivery failed', 1_000),
+        failure: JSON.stringify(failure),
+        ...(response === undefined ? {} : { response_body: JSON.stringify(response) }),
+      };
+    }
+    case 'expired':
+      return { delivery_state, status: 'timeout', error_detail: outcomeError(outcome, false)?.error ?? null };
+    default:
+      return { delivery_state, status: 'ok' };
   }
+}
 
-  #enqueueUnreceived(id: string): Promise<void> {
-    return this.#options.database.transaction(async (unit) => {
-      const message = await this.#options.store.claimUnreceived(id, unit.trx);
-      const outcome = message === undefined ? undefined : storedOutcome(message);
-      if (message !== undefined && outcome !== undefined) await this.#enqueueOutcome(unit, message, outcome);
-    });
+/** Answers carry the context of their question, and errors the ids of their message. */
+function contextualise(end: MessageEnd, message: MessageRow): MessageEnd {
+  if (end.state === 'answered') {
+    return { ...end, answer: answerInContext(end.answer, message.context_id) };
   }
-
-  /**
-   * Enqueues an outcome as a message to a caller that does not wait. It expects no answer, because it is itself one.
-   */
-  async #enqueueOutcome(
-    unit: UnitOfWork,
-    request: MessageRow,
-    outcome: Outcome,
-    reply?: ReplyMessage,
-  ): Promise<void> {
-    const { queue, workspaces } = this.#options;
-    const callerId = request.source_id;
-    const caller = callerId === null ? undefined : await workspaces.find(callerId, unit.trx);
-    if (callerId === null || caller === undefined || caller.status === 'removed') return;
-    const { messageId, view } = reply ?? outcomeMessage(request, outcome);
-    await queue.enqueue(unit, {
-      callerId: request.target_id,
-      target: caller,
-      view,
-      messageId,
-      inReplyTo: request.message_id,
-      bodyHash: reply?.bodyHash ?? hashMessage(callerId, view.envelope),
-      summary: `answer → ${caller.name}`,
-      outcomeExpected: false,
-      answersId: request.id,
-      failure: outcome.state === 'failed' ? (outcome.error.error ?? 'delivery failed') : undefined,
-    });
-  }
+  if (end.state !== 'failed') return end;
+  const { failure } = end;
+  const error = { ...failure.error, message_id: message.message_id, queue_id: message.id };
+  return { ...end, failure: { ...failure, error } };
 }
 
 function toolTraceOf(answer: JsonObject) {

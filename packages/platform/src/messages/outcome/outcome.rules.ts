@@ -6,9 +6,14 @@ import {
   extractParts,
   isErrorCode,
   isJsonObject,
+  isMessageState,
   type JsonObject,
+  type MessageState,
   type MessageView,
   mapAnswerText,
+  messageStateOfTask,
+  type Outcome as OutcomeReport,
+  taskStateOf,
   textPart,
   viewMessage,
   wrapA2aBoundary,
@@ -16,22 +21,200 @@ import {
 import { HttpError } from '../../http/http-error.ts';
 import type { MessageRow } from '../message.store.ts';
 
-/** How a message ended: with the agent's answer, unchanged, or with a final error. */
-export type Outcome =
+/** Why a message failed. */
+export interface Failure {
+  /**
+   * `delivery`: the platform could not deliver it; a held call gets the HTTP error. `reported`: the agent reported that
+   * it failed. `rpc_error`: the agent returned a JSON-RPC error, which its caller gets as it came.
+   */
+  readonly kind: 'delivery' | 'reported' | 'rpc_error';
+  readonly error: ErrorBody;
+  /** Whether `error.error` are an agent's words, which are wrapped for other agents. */
+  readonly isAgentText: boolean;
+  /** The agent's own word for what failed. */
+  readonly code?: string;
+}
+
+/** How a message ends, for good. */
+export type MessageEnd =
+  /** The agent's JSON-RPC response as it gave it. */
   | { readonly state: 'answered'; readonly answer: JsonObject }
-  | { readonly state: 'failed'; readonly error: ErrorBody };
+  | { readonly state: 'failed'; readonly failure: Failure; readonly response?: JsonObject }
+  | { readonly state: 'unanswered' | 'canceled' | 'expired' };
+
+/** What the caller of a message is given: its end, or the question that interrupts it. `at` is an RFC 3339 time. */
+export type Outcome = { readonly at: string } & (
+  | MessageEnd
+  /** The answer whose text and metadata ask; the message is still open. */
+  | { readonly state: 'input_required'; readonly answer: JsonObject }
+);
+
+const EXPIRED = {
+  error: 'The message expired before it was answered.',
+  code: 'message_expired',
+} as const satisfies ErrorBody;
+const AGENT_FAILED = 'The agent failed to handle this message.';
+const RPC_ERROR = 'The agent returned a JSON-RPC error.';
+
+/** The state of a message in the words of the wire. */
+export function messageStateOf({ delivery_state: state }: Pick<MessageRow, 'delivery_state'>): MessageState {
+  if (isMessageState(state)) return state;
+  return state === 'acknowledged' ? 'delivered' : 'queued';
+}
 
 /** The outcome of a message; undefined while there is none. */
 export function storedOutcome(
-  message: Pick<MessageRow, 'delivery_state' | 'response_body' | 'failure'>,
+  message: Pick<MessageRow, 'delivery_state' | 'response_body' | 'failure' | 'changed_at'>,
 ): Outcome | undefined {
-  if (message.delivery_state === 'answered' && message.response_body !== null) {
-    return { state: 'answered', answer: JSON.parse(message.response_body) as JsonObject };
+  const { delivery_state: state, changed_at: at } = message;
+  switch (state) {
+    case 'answered':
+    case 'input_required':
+      return { state, at, answer: readJson<JsonObject>(message.response_body) ?? {} };
+    case 'failed': {
+      const failure = readJson<Failure>(message.failure) ?? deliveryFailure({ error: 'delivery failed' });
+      const response = failure.kind === 'rpc_error' ? readJson<JsonObject>(message.response_body) : undefined;
+      return { state, at, failure, ...(response === undefined ? {} : { response }) };
+    }
+    case 'unanswered':
+    case 'canceled':
+    case 'expired':
+      return { state, at };
+    default:
+      return undefined;
   }
-  if (message.delivery_state === 'failed' && message.failure !== null) {
-    return { state: 'failed', error: JSON.parse(message.failure) as ErrorBody };
+}
+
+function readJson<T>(text: string | null): T | undefined {
+  return text === null ? undefined : (JSON.parse(text) as T);
+}
+
+/** Why a message ended without an answer, as a short word; undefined for ends that need no reason. */
+export function codeOf({
+  delivery_state: state,
+  failure,
+}: Pick<MessageRow, 'delivery_state' | 'failure'>): string | undefined {
+  if (state === 'expired') return EXPIRED.code;
+  const stored = state === 'failed' ? readJson<Failure>(failure) : undefined;
+  return stored && failureCode(stored);
+}
+
+function failureCode({ code, error }: Failure): string {
+  return code ?? error.code ?? 'agent_error';
+}
+
+export function deliveryFailure(error: ErrorBody): Failure {
+  return { kind: 'delivery', error, isAgentText: false };
+}
+
+/** The end that an agent reports for a message; `accepted` is not an end. */
+export function reportedEnd({ outcome, error }: OutcomeReport): MessageEnd | undefined {
+  switch (outcome) {
+    case 'unanswered':
+    case 'canceled':
+      return { state: outcome };
+    case 'failed': {
+      const text = error?.message.trim() ?? '';
+      const code = error?.code ?? '';
+      const failure: Failure = {
+        kind: 'reported',
+        error: { error: text || AGENT_FAILED, code: 'agent_error' },
+        isAgentText: text !== '',
+        // A code is a word that programs compare, not a way to say something unmarked.
+        ...(/^[a-z0-9][\w.:-]{0,99}$/i.test(code) ? { code } : {}),
+      };
+      return { state: 'failed', failure };
+    }
+    default:
+      return undefined;
   }
-  return undefined;
+}
+
+/** The end that the HTTP response of an agent with a server means. */
+export function endOfResponse(response: JsonObject): MessageEnd {
+  const { error, result } = response;
+  if (error !== undefined && error !== null && result === undefined) {
+    const text = extractAnswerText(response);
+    const failure: Failure = {
+      kind: 'rpc_error',
+      error: { error: text || RPC_ERROR, code: 'agent_error' },
+      isAgentText: text !== '',
+    };
+    return { state: 'failed', failure, response };
+  }
+  const isSilent = isCompletedTask(result) && extractAnswerText(response) === '';
+  if (isSilent && extractParts(response).length === 0) return { state: 'unanswered' };
+  return { state: 'answered', answer: response };
+}
+
+function isCompletedTask(result: unknown): boolean {
+  if (!isJsonObject(result)) return false;
+  const task = isJsonObject(result.task) ? result.task : result;
+  const state = isJsonObject(task.status) || task.kind === 'task' ? messageStateOfTask(task) : null;
+  return state === 'answered' || state === 'unanswered';
+}
+
+/**
+ * The JSON-RPC response that the caller of a message is given: the answer, the agent's own error, or the task of any
+ * other outcome. `wraps`: the caller is an agent, so the words of its peer are marked.
+ */
+export function toResponse(
+  message: Pick<MessageRow, 'id' | 'message_id' | 'context_id' | 'request_body'>,
+  outcome: Outcome,
+  wraps: boolean,
+): JsonObject {
+  if (outcome.state === 'answered') return wraps ? wrapAnswer(outcome.answer) : outcome.answer;
+  if (outcome.state === 'failed' && outcome.response !== undefined) return outcome.response;
+  const contextId = message.context_id ?? '';
+  const said = statusMessage(message, outcome, wraps);
+  const code = outcomeCode(outcome);
+  return {
+    jsonrpc: '2.0',
+    id: requestIdOf(message),
+    result: {
+      kind: 'task',
+      id: message.id,
+      contextId,
+      status: {
+        state: taskStateOf(outcome.state),
+        timestamp: outcome.at,
+        ...(said === undefined ? {} : { message: { ...said, contextId, taskId: message.id } }),
+      },
+      metadata: {
+        message_id: message.message_id,
+        state: outcome.state,
+        ...(code === undefined ? {} : { code }),
+      },
+    },
+  };
+}
+
+/** What a task says; an unanswered or canceled message says nothing, because it would be read as the answer. */
+function statusMessage(
+  { id }: Pick<MessageRow, 'id'>,
+  outcome: Outcome,
+  wraps: boolean,
+): JsonObject | undefined {
+  if (outcome.state === 'input_required') {
+    const { result } = wraps ? mapAnswerText(outcome.answer, wrapA2aBoundary) : outcome.answer;
+    return isJsonObject(result) ? { ...result, kind: 'message', role: 'agent' } : undefined;
+  }
+  const error = outcomeError(outcome, wraps)?.error;
+  if (error === undefined) return undefined;
+  return { kind: 'message', role: 'agent', messageId: `failure-${id}`, parts: [textPart(error)] };
+}
+
+/** The error body of a message that failed or expired, as this caller gets it. */
+export function outcomeError(outcome: Outcome, wraps: boolean): ErrorBody | undefined {
+  if (outcome.state === 'expired') return EXPIRED;
+  if (outcome.state !== 'failed') return undefined;
+  const { error, isAgentText } = outcome.failure;
+  return isAgentText && wraps ? { ...error, error: wrapA2aBoundary(error.error ?? '') } : error;
+}
+
+function outcomeCode(outcome: Outcome): string | undefined {
+  if (outcome.state === 'expired') return EXPIRED.code;
+  return outcome.state === 'failed' ? failureCode(outcome.failure) : undefined;
 }
 
 /**
@@ -46,18 +229,28 @@ export function wrapAnswer(answer: JsonObject): JsonObject {
   return text === '' ? wrapped : { ...wrapped, result: { ...result, text: wrapA2aBoundary(text) } };
 }
 
-/** The answer with the JSON-RPC id of this request; a repeated call may have another one. */
-export function withRequestId(answer: JsonObject, request: JsonObject): JsonObject {
+/** The response under the JSON-RPC id of the request that asks for it now; a repeated call may carry another one. */
+export function withRequestId(response: JsonObject, request: JsonObject): JsonObject {
   const id = request.id;
-  return 'jsonrpc' in answer && id !== undefined ? { ...answer, id } : answer;
+  return 'jsonrpc' in response && id !== undefined ? { ...response, id } : response;
 }
 
-/** The HTTP error for a failed message. */
+/** A failed delivery as the HTTP error that the caller gets. */
 export function failureToError({ error, code: given, ...extras }: ErrorBody): HttpError {
   const code = isErrorCode(given) ? given : 'agent_error';
   // For a register this is a wrong field; for a call it is a bad gateway.
   const status = code === 'unsafe_url' ? 502 : errorStatus(code);
   return new HttpError(status, code, error ?? 'delivery failed', { extras });
+}
+
+/** What an agent gets that answers a message which has expired. */
+export function messageExpired({
+  id,
+  message_id: messageId,
+}: Pick<MessageRow, 'id' | 'message_id'>): HttpError {
+  return new HttpError(410, 'message_expired', 'the message expired before this answer', {
+    extras: { message_id: messageId, activity_id: id, hint: 'Nobody waits for the answer; finish the row.' },
+  });
 }
 
 /** The answer in a reply message: the message itself with the JSON-RPC id of the request that it answers. */
@@ -72,25 +265,30 @@ export function answerOfReply(
 export function requestIdOf({
   request_body: body,
 }: Pick<MessageRow, 'request_body'>): string | number | null {
-  const request = body === null ? null : (JSON.parse(body) as JsonObject);
-  const id = request?.id;
+  const id = readJson<JsonObject>(body)?.id;
   return typeof id === 'string' || typeof id === 'number' ? id : null;
 }
 
 /**
  * The message that delivers an outcome to a caller that no longer waits. It has the role `agent` and `in_reply_to`, so
- * no agent answers it. The text is wrapped on delivery.
+ * nobody answers it. Bare text; it is wrapped where an agent gets it. Undefined for ends that are no message:
+ * `unanswered` and `canceled`.
  */
 export function outcomeMessage(
-  request: Pick<MessageRow, 'id' | 'message_id'>,
+  request: Pick<MessageRow, 'id' | 'message_id' | 'context_id'>,
   outcome: Outcome,
-): { readonly messageId: string; readonly view: MessageView } {
-  const about = { in_reply_to: request.message_id, in_reply_to_activity: request.id };
-  if (outcome.state === 'answered') {
-    const messageId = `answer-${request.id}`;
-    const given = extractParts(outcome.answer);
-    const parts = given.length === 0 ? [textPart(extractAnswerText(outcome.answer))] : given;
-    const envelope = buildSendMessage({ messageId, role: 'agent', text: '', metadata: about });
+): { readonly messageId: string; readonly view: MessageView } | undefined {
+  const about: JsonObject = { in_reply_to: request.message_id, in_reply_to_activity: request.id };
+  const contextId = request.context_id ?? undefined;
+  if (outcome.state === 'answered' || outcome.state === 'input_required') {
+    const { answer, state, at } = outcome;
+    const isAnswer = state === 'answered';
+    // An agent may interrupt one message by several questions, one after the other.
+    const messageId = isAnswer ? `answer-${request.id}` : `question-${request.id}-${Date.parse(at)}`;
+    const given = extractParts(answer);
+    const parts = given.length === 0 ? [textPart(extractAnswerText(answer))] : given;
+    const metadata = isAnswer ? about : { ...metadataOf(answer), ...about, state };
+    const envelope = buildSendMessage({ messageId, role: 'agent', text: '', contextId, metadata });
     return {
       messageId,
       view: viewMessage({
@@ -99,10 +297,20 @@ export function outcomeMessage(
       } as JsonObject),
     };
   }
-  const { error, code = 'agent_error' } = outcome.error;
+  const error = outcomeError(outcome, false);
+  if (error === undefined) return undefined;
   const messageId = `failure-${request.id}`;
-  const text = `Your message ${request.message_id} was not answered: ${error ?? 'delivery failed'}`;
-  const metadata = { ...about, delivery_failed: true, code };
-  const envelope = buildSendMessage({ messageId, role: 'agent', text, metadata });
+  const text = `Your message ${request.message_id} was not answered: ${error.error ?? 'delivery failed'}`;
+  const metadata = {
+    ...about,
+    delivery_failed: true,
+    state: outcome.state,
+    code: outcomeCode(outcome) ?? 'agent_error',
+  };
+  const envelope = buildSendMessage({ messageId, role: 'agent', text, contextId, metadata });
   return { messageId, view: viewMessage(envelope as unknown as JsonObject) };
+}
+
+function metadataOf({ result }: JsonObject): JsonObject {
+  return isJsonObject(result) && isJsonObject(result.metadata) ? result.metadata : {};
 }

@@ -1,5 +1,6 @@
 import {
   type ErrorBody,
+  isEnded,
   isJsonObject,
   type JsonObject,
   type MessageView,
@@ -12,6 +13,7 @@ import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts'
 import { timestamp } from '../../time/clock.ts';
 import { canPush, pushRetryDelayMs } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
+import { deliveryFailure, endOfResponse, type MessageEnd } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { PushEndpoint, PushRequest, PushResult } from './push-endpoint.ts';
 
@@ -161,27 +163,46 @@ export class PushAttempts {
     return last !== null && clock.now() - Date.parse(last) > settings.livenessStaleAfterMs * SILENT_SHARE;
   }
 
-  #record(message: MessageRow, result: PushResult, durationMs: number): Promise<void> {
+  #record(
+    message: MessageRow,
+    result: Exclude<PushResult, { kind: 'aborted' }>,
+    durationMs: number,
+  ): Promise<void> {
     const { database, outcomes, store } = this.#options;
     return database.transaction(async (unit) => {
-      if (result.kind === 'answer') {
-        // The answer is recorded even if the lease was lost, unless the message is already answered.
-        let current: MessageRow | undefined = message;
-        while (current !== undefined && current.delivery_state !== 'answered') {
-          const isRecorded = await outcomes.answer(unit, current, result.body, { durationMs });
-          if (isRecorded !== undefined) return;
-          current = await store.find(message.id, unit.trx);
-        }
-      } else if (result.kind === 'accepted') {
+      const end = endOf(message, result);
+      if (end === undefined) {
         await outcomes.deliver(unit, message);
-      } else if (result.kind === 'unreadable' && !viewOf(message).expectsAnswer) {
-        await outcomes.deliver(unit, message);
-      } else if (result.kind === 'retry') {
-        await outcomes.fail(unit, message, exhausted(result.error, message.attempts));
-      } else if (result.kind !== 'aborted') {
-        await outcomes.fail(unit, message, result.error);
+        return;
+      }
+      // Should the lease have been lost meanwhile, an answer counts all the same, unless the message has ended.
+      let current: MessageRow | undefined = message;
+      while (current !== undefined && !isEnded(current.delivery_state)) {
+        if ((await outcomes.endMessage(unit, current, end, { durationMs })) !== undefined) return;
+        if (result.kind !== 'answer') return;
+        current = await store.find(message.id, unit.trx);
       }
     });
+  }
+}
+
+/** The end that the last attempt means; undefined when the agent took the message and may answer later. */
+function endOf(
+  message: MessageRow,
+  result: Exclude<PushResult, { kind: 'aborted' }>,
+): MessageEnd | undefined {
+  switch (result.kind) {
+    case 'answer':
+      return endOfResponse(result.body);
+    case 'accepted':
+      return viewOf(message).expectsAnswer ? undefined : { state: 'unanswered' };
+    case 'unreadable':
+      if (!viewOf(message).expectsAnswer) return { state: 'unanswered' };
+      return { state: 'failed', failure: deliveryFailure(result.error) };
+    case 'retry':
+      return { state: 'failed', failure: deliveryFailure(exhausted(result.error, message.attempts)) };
+    case 'final':
+      return { state: 'failed', failure: deliveryFailure(result.error) };
   }
 }
 

@@ -5,6 +5,7 @@ import { timestamp } from '../../time/clock.ts';
 import { canPush, LONGEST_RETRY_MS } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import type { MessageQueue } from '../message-queue.ts';
+import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { OutcomeWaiters } from '../outcome/outcome-waiters.ts';
 import { isAbandoned } from './lease-owner.ts';
 import type { PushAttempts, PushContent } from './push-attempt.ts';
@@ -16,6 +17,7 @@ export interface PushSchedulerOptions extends Pick<PlatformContext, 'clock' | 'd
   readonly store: MessageStore;
   readonly queue: MessageQueue;
   readonly attempts: PushAttempts;
+  readonly outcomes: OutcomeRecorder;
   readonly waiters: OutcomeWaiters;
   readonly workspaces: WorkspaceDirectory;
   readonly owner: string;
@@ -174,7 +176,7 @@ export class PushScheduler {
     if (this.#stopping.signal.aborted) return undefined;
     const { clock, database, store, workspaces, attempts } = this.#options;
     return database.transaction(async (unit) => {
-      const next = await store.findOldestPending(targetId, unit.trx);
+      const next = await this.#findNext(unit, targetId);
       state.empty = next === undefined;
       if (next === undefined) return undefined;
       const dueIn = next.next_attempt_at === null ? 0 : Date.parse(next.next_attempt_at) - clock.now();
@@ -187,6 +189,17 @@ export class PushScheduler {
       if (state.draining >= Math.max(1, target.max_concurrent_tasks)) return undefined;
       return store.lease(next, attempts.newLease(), unit.trx);
     });
+  }
+
+  /** The message that is next in the order of its target; those that have expired end instead. */
+  async #findNext(unit: UnitOfWork, targetId: string): Promise<MessageRow | undefined> {
+    const { clock, store, outcomes } = this.#options;
+    for (;;) {
+      const next = await store.findOldestPending(targetId, unit.trx);
+      const isExpired = next?.expires_at != null && next.expires_at <= timestamp(clock);
+      if (next === undefined || !isExpired) return next;
+      await outcomes.endMessage(unit, next, { state: 'expired' });
+    }
   }
 
   async #attempt(message: MessageRow, state: TargetState, content?: PushContent): Promise<void> {

@@ -1,0 +1,89 @@
+import type { MessageView } from '@molecule-ai/protocol';
+import type { PlatformContext } from '../../context.ts';
+import type { UnitOfWork } from '../../database/platform-database.ts';
+import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
+import { inContext } from '../conversation.rules.ts';
+import type { MessageRow, MessageStore } from '../message.store.ts';
+import { hashMessage, type MessageQueue } from '../message-queue.ts';
+import type { CallerReceipts } from './caller-receipts.ts';
+import { outcomeMessage, storedOutcome } from './outcome.rules.ts';
+
+/** A message in which the target of a request answers it. */
+export interface ReplyMessage {
+  readonly view: MessageView;
+  readonly messageId: string;
+  readonly bodyHash: string;
+}
+
+export interface OutcomeDeliveryOptions extends Pick<PlatformContext, 'database' | 'logger'> {
+  readonly store: MessageStore;
+  readonly queue: MessageQueue;
+  readonly receipts: CallerReceipts;
+  readonly workspaces: WorkspaceDirectory;
+}
+
+/** Delivers outcomes to callers that do not wait, and those that a held call did not receive. */
+export class OutcomeDelivery {
+  readonly #options: OutcomeDeliveryOptions;
+
+  constructor(options: OutcomeDeliveryOptions) {
+    this.#options = options;
+  }
+
+  /** Puts outcomes on feeds that a killed process had sent to held calls without learning whether they arrived. */
+  async recover(): Promise<void> {
+    for (const id of await this.#options.store.listUnreceived()) await this.#enqueueUnreceived(id);
+  }
+
+  /** A waiting client got the outcome, or it left just before. */
+  confirm(message: MessageRow, isReceived: boolean): void {
+    if (message.caller_receipt !== 'sent') return;
+    if (isReceived) {
+      this.#options.receipts.add(message.id);
+      return;
+    }
+    this.#enqueueUnreceived(message.id).catch((error: unknown) => {
+      const fields = { messageId: message.id, reason: String(error) };
+      const text = "An outcome could not be put on its caller's feed; it will be after a restart.";
+      this.#options.logger.error(fields, text);
+    });
+  }
+
+  #enqueueUnreceived(id: string): Promise<void> {
+    return this.#options.database.transaction(async (unit) => {
+      const message = await this.#options.store.claimUnreceived(id, unit.trx);
+      const outcome = message === undefined ? undefined : storedOutcome(message);
+      if (message === undefined || outcome === undefined) return;
+      await this.enqueue(unit, message, outcomeMessage(message, outcome));
+    });
+  }
+
+  /**
+   * Sends an outcome to a caller that does not wait, as an ordinary message of the queue: a polling caller reads it,
+   * a pushed one gets it posted. It needs no answer, because it is itself one.
+   */
+  async enqueue(
+    unit: UnitOfWork,
+    request: MessageRow,
+    message: (Omit<ReplyMessage, 'bodyHash'> & { readonly bodyHash?: string }) | undefined,
+  ): Promise<void> {
+    const { queue, workspaces } = this.#options;
+    const callerId = request.source_id;
+    const caller = callerId === null ? undefined : await workspaces.find(callerId, unit.trx);
+    if (message === undefined || callerId === null || caller === undefined || caller.status === 'removed')
+      return;
+    const { messageId, view } = message;
+    await queue.enqueue(unit, {
+      callerId: request.target_id,
+      target: caller,
+      view: request.context_id === null ? view : inContext(view, request.context_id),
+      messageId,
+      inReplyTo: request.message_id,
+      bodyHash: message.bodyHash ?? hashMessage(callerId, view.envelope),
+      summary: `answer → ${caller.name}`,
+      outcomeExpected: false,
+      answersId: request.id,
+      failure: request.error_detail ?? undefined,
+    });
+  }
+}
