@@ -40,6 +40,7 @@ const platformModules = [
   'directory',
   'hierarchy',
   'liveness',
+  'instances',
   'tokens',
   'session',
   'waiting',

@@ -9,6 +9,7 @@ import { HierarchyService } from './hierarchy/hierarchy.service.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticator } from './http/authenticator.ts';
 import { mountOpenApiRoute } from './http/openapi.ts';
+import { ReaderIdentities } from './instances/reader-identities.ts';
 import { LivenessMonitor } from './liveness/liveness.monitor.ts';
 import { mountMessagesRoutes } from './messages/messages.routes.ts';
 import { MessagesService } from './messages/messages.service.ts';
@@ -42,6 +43,7 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   const workspaces = new WorkspaceDirectory(context);
   const hierarchy = new HierarchyService(context);
   const liveness = new LivenessMonitor({ ...context, workspaces });
+  const instances = new ReaderIdentities(context);
   const tokens = new TokensService({ ...context, workspaces });
   const sessions = new SessionService(context);
   const activity = new ActivityService({ ...context, workspaces });
@@ -56,7 +58,7 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   mountHealthRoutes(app, context);
   mountTokensRoutes(app, tokens);
   mountSessionRoutes(app, context, sessions, authenticator);
-  mountActivityRoutes(app, context, activity, workspaces);
+  mountActivityRoutes(app, { ...context, activity, instances, workspaces });
   mountMessagesRoutes(app, context, messages);
   mountNotifyRoutes(app, new NotifyService({ ...context, activity, messages, workspaces }));
   mountWorkspacesRoutes(
@@ -64,7 +66,8 @@ export async function createModules(context: PlatformContext, operatorKey: strin
     new WorkspacesService({ ...context, hierarchy, tokens, workspaces }),
     new LifecycleService({ ...context, hierarchy, liveness, messages, tokens, workspaces }),
   );
-  mountRegistryRoutes(app, new RegistryService({ ...context, activity, liveness, tokens, workspaces }));
+  const registry = new RegistryService({ ...context, activity, instances, liveness, tokens, workspaces });
+  mountRegistryRoutes(app, registry, instances);
   mountDiscoveryRoutes(app, new DiscoveryService({ ...context, hierarchy, workspaces }));
 
   return {

@@ -51,6 +51,7 @@ describe('the embedded database', () => {
       .withTables<{ kysely_migration: { name: string } }>()
       .updateTable('kysely_migration')
       .set({ name: '0001-first' })
+      .where('name', '=', '0001-initial')
       .execute();
     await written.query.insertInto('platform_meta').values({ key: 'a', value: '1' }).execute();
     await written.close();

@@ -4,6 +4,7 @@ import { PlatformStartError } from '../platform-start-error.ts';
 import { CommitGroups } from './commit-groups.ts';
 import type { DatabaseDialect } from './dialect.ts';
 import { initialMigration } from './migrations/0001-initial.ts';
+import { readerIdentitiesMigration } from './migrations/0002-reader-identities.ts';
 import type { Database } from './schema.ts';
 
 /** Runs queries: the database itself, or one open transaction (`unit.trx`). */
@@ -66,7 +67,10 @@ export class PlatformDatabase {
     });
     const database = new PlatformDatabase(db, dialect, onQuery);
     try {
-      await migrate(db, { '0001-initial': initialMigration(dialect) });
+      await migrate(db, {
+        '0001-initial': initialMigration(dialect),
+        '0002-reader-identities': readerIdentitiesMigration,
+      });
       return database;
     } catch (error) {
       await database.close();

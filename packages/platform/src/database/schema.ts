@@ -8,6 +8,7 @@ import type { Generated, Insertable, Selectable, Updateable } from 'kysely';
 export interface Database {
   workspaces: WorkspacesTable;
   workspace_tokens: WorkspaceTokensTable;
+  reader_identities: ReaderIdentitiesTable;
   sessions: SessionsTable;
   activity: ActivityTable;
   events: EventsTable;
@@ -65,6 +66,15 @@ export interface WorkspaceTokensTable {
   created_at: string;
   last_used_at: string | null;
   revoked_at: string | null;
+}
+
+/** Which running agent reads the feed of a workspace; a row is written when that changes. */
+export interface ReaderIdentitiesTable {
+  workspace_id: string;
+  /** Null when the last holder stopped. */
+  instance_id: string | null;
+  /** JSON array of the instances that lost the identity to a take-over. */
+  superseded: string;
 }
 
 /** Browser sessions: the cookie that `POST /session` sets. */

@@ -1,4 +1,5 @@
 import type { PlatformContext } from '../context.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
@@ -35,6 +36,15 @@ export class LivenessMonitor {
     for (const id of workspaceIds) this.#lastSeen.delete(id);
   }
 
+  /** Turns a live workspace offline, because its agent stopped or is silent; false when it was not alive. */
+  async turnOffline(unit: UnitOfWork, id: string): Promise<boolean> {
+    const { clock, events, workspaces } = this.#options;
+    if (!(await workspaces.markOffline(id, timestamp(clock), unit.trx))) return false;
+    await events.append(unit, { type: 'WORKSPACE_OFFLINE', workspaceId: id, payload: {} });
+    unit.afterCommit(() => void this.#lastSeen.delete(id));
+    return true;
+  }
+
   start(): void {
     const { clock, settings } = this.#options;
     this.#startedAt = clock.monotonic();
@@ -47,13 +57,11 @@ export class LivenessMonitor {
   }
 
   async #sweep(): Promise<void> {
-    const { clock, database, events, logger, workspaces } = this.#options;
+    const { database, logger, workspaces } = this.#options;
     const silent = (await workspaces.listLiveIds()).filter((id) => this.#isSilent(id));
     for (const id of silent) {
       await database.transaction(async (unit) => {
-        if (!this.#isSilent(id) || !(await workspaces.markOffline(id, timestamp(clock), unit.trx))) return;
-        await events.append(unit, { type: 'WORKSPACE_OFFLINE', workspaceId: id, payload: {} });
-        unit.afterCommit(() => void this.#lastSeen.delete(id));
+        if (!this.#isSilent(id) || !(await this.turnOffline(unit, id))) return;
         logger.info({ workspaceId: id }, 'Agent is offline: no heartbeat within the window');
       });
     }

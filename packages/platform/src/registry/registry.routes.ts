@@ -3,20 +3,38 @@ import type { FastifyInstance } from 'fastify';
 import { requireWorkspace } from '../http/access.ts';
 import { mount } from '../http/mount.ts';
 import { parseWorkspaceId } from '../http/parse.ts';
+import { type ReaderIdentities, readInstanceId } from '../instances/reader-identities.ts';
 import type { RegistryService } from './registry.service.ts';
 
 /** Register, heartbeat and card; the body names the workspace. */
-export function mountRegistryRoutes(app: FastifyInstance, registry: RegistryService): void {
+export function mountRegistryRoutes(
+  app: FastifyInstance,
+  registry: RegistryService,
+  instances: ReaderIdentities,
+): void {
   const options = { bodyError: 'invalid request body' };
 
-  mount(app, routes.register, options, ({ body, caller }) =>
-    registry.register(workspaceOf(body), body, caller),
-  );
+  mount(app, routes.register, options, async ({ body, caller, request }) => {
+    const id = workspaceOf(body);
+    const instanceId = readInstanceId(request);
+    const response = await registry.register(id, body, caller);
+    if (instanceId !== undefined) instances.renew(id, instanceId);
+    return response;
+  });
 
-  mount(app, routes.heartbeat, options, ({ body, caller }) => {
+  mount(app, routes.heartbeat, options, async ({ body, caller, request }) => {
     const id = workspaceOf(body);
     requireWorkspace(caller, id);
-    return registry.heartbeat(id, body);
+    const instanceId = readInstanceId(request);
+    const response = await registry.heartbeat(id, body);
+    if (instanceId !== undefined) instances.renew(id, instanceId);
+    return response;
+  });
+
+  mount(app, routes.goodbye, options, async ({ body, caller }) => {
+    const id = parseWorkspaceId(body.workspace_id, 'workspace_id');
+    requireWorkspace(caller, id);
+    return { status: 'goodbye', workspace_status: await registry.goodbye(id, body.instance_id) };
   });
 
   mount(app, routes.updateCard, options, async ({ body, caller }) => {

@@ -16,6 +16,7 @@ import { removedCredential } from '../http/access.ts';
 import { OFFERED_CAPABILITIES } from '../http/capabilities.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { Identity } from '../http/principal.ts';
+import type { ReaderIdentities } from '../instances/reader-identities.ts';
 import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
 import { timestamp } from '../time/clock.ts';
 import type { TokensService } from '../tokens/tokens.service.ts';
@@ -24,6 +25,7 @@ import { decideRegister, type RegisterDecision } from './register.rules.ts';
 
 export interface RegistryServiceOptions extends PlatformContext {
   readonly activity: Pick<ActivityService, 'pendingCount'>;
+  readonly instances: ReaderIdentities;
   readonly liveness: LivenessMonitor;
   readonly tokens: TokensService;
   readonly workspaces: WorkspaceDirectory;
@@ -89,6 +91,19 @@ export class RegistryService {
       server_time: timestamp(clock),
       capabilities: [...OFFERED_CAPABILITIES],
     };
+  }
+
+  /**
+   * The instance stops. Its reader identity is free at once, and the workspace is offline unless another instance is
+   * active. Returns the status of the workspace afterwards.
+   */
+  async goodbye(workspaceId: string, instanceId: string): Promise<string> {
+    const { database, instances, liveness, workspaces } = this.#options;
+    const { isOtherActive } = await instances.release(workspaceId, instanceId);
+    return database.transaction(async (unit) => {
+      const { status } = await workspaces.require(workspaceId, unit.trx);
+      return !isOtherActive && (await liveness.turnOffline(unit, workspaceId)) ? 'offline' : status;
+    });
   }
 
   updateCard(workspaceId: string, card: AgentCard): Promise<void> {
