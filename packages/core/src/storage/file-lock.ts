@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
 import { errnoOf, storageError } from './private-file.ts';
-import { isProcessAlive } from './process-identity.ts';
+import { isProcessRunning } from './process-identity.ts';
 
 const RETRY_EVERY_MS = 25;
 
@@ -84,7 +84,7 @@ async function removeStaleLock(path: string, staleAfterMs: number): Promise<bool
   const facts = await stat(path).catch(() => undefined);
   if (facts === undefined) return true;
   const ageMs = Date.now() - facts.mtimeMs;
-  if (!hasOwnerEnded(owner) && ageMs < staleAfterMs) return false;
+  if (!(await hasOwnerEnded(owner)) && ageMs < staleAfterMs) return false;
   if (owner === '' && ageMs < 1_000) return false;
   const aside = `${path}.${randomUUID()}.stale`;
   try {
@@ -101,7 +101,7 @@ async function readOwner(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '');
 }
 
-function hasOwnerEnded(owner: string): boolean {
+async function hasOwnerEnded(owner: string): Promise<boolean> {
   const [pid = '', host] = owner.split(' ');
-  return host === hostname() && /^\d+$/.test(pid) && !isProcessAlive(Number(pid));
+  return host === hostname() && /^\d+$/.test(pid) && !(await isProcessRunning(Number(pid)));
 }

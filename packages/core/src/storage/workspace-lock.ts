@@ -7,7 +7,7 @@ import type { Logger } from '../logging/logger.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { withFileLock } from './file-lock.ts';
 import { errnoOf } from './private-file.ts';
-import { isProcessAlive, processStart, UNKNOWN_START } from './process-identity.ts';
+import { isProcessRunning, processStart, UNKNOWN_START } from './process-identity.ts';
 
 /** The locks that this process holds, shared by all copies of this package in it. */
 const HELD_KEY = Symbol.for('@molecule-ai/held-workspaces');
@@ -91,7 +91,7 @@ async function isHeld(path: string, owner: string): Promise<boolean> {
   if (!/^[1-9]\d*$/.test(pid)) return false;
   if (host !== hostname()) return (await ageMs(path)) < FOREIGN_STALE_AFTER_MS;
   if (Number(pid) === process.pid) return heldLocks().has(owner);
-  if (!isProcessAlive(Number(pid))) return false;
+  if (!(await isProcessRunning(Number(pid)))) return false;
   const startNow = await processStart(Number(pid));
   return start === UNKNOWN_START || startNow === UNKNOWN_START || start === startNow;
 }

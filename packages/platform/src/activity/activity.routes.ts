@@ -66,7 +66,8 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
         instanceId === undefined
           ? await activity.read(params.id, query, reader, connection)
           : await readAsInstance(params.id, instanceId, request, connection, (watched) =>
-              activity.read(params.id, query, reader, watched),
+              // What another instance has finished since this one read last is not handled again.
+              activity.read(params.id, { ...query, afterAcknowledged: true }, reader, watched),
             );
       if (page.nextCursor !== undefined) reply.header('x-next-cursor', page.nextCursor);
       reply.header('x-has-more', String(page.hasMore));

@@ -114,18 +114,19 @@ export class ActivityStore {
       .limit(query.limit + 1);
     const text = (column: FilterColumn, isIndexed: boolean) =>
       isIndexed ? sql.ref<string>(`a.${column}`) : sql<string>`${sql.ref(`a.${column}`)} || ''`;
+    if (query.afterAcknowledged) {
+      select = select.where('a.seq', '>', (eb) =>
+        eb.selectFrom('workspaces as own').select('own.acknowledged_seq').where('own.id', '=', workspaceId),
+      );
+    }
     if (query.unacknowledged) {
       // An acknowledgement covers all rows up to it. A pushed message needs none: the agent has responded to it.
-      select = select
-        .where('a.seq', '>', (eb) =>
-          eb.selectFrom('workspaces as own').select('own.acknowledged_seq').where('own.id', '=', workspaceId),
-        )
-        .where((eb) =>
-          eb.or([
-            eb('a.delivery_state', '=', 'pending'),
-            eb.and([eb('a.delivery_state', '=', 'answered'), eb('a.attempts', '=', 0)]),
-          ]),
-        );
+      select = select.where((eb) =>
+        eb.or([
+          eb('a.delivery_state', '=', 'pending'),
+          eb.and([eb('a.delivery_state', '=', 'answered'), eb('a.attempts', '=', 0)]),
+        ]),
+      );
     }
     if (direction !== undefined) select = select.where(text('direction', false), '=', direction);
     if (type !== undefined) select = select.where(text('activity_type', byType), '=', type);

@@ -24,6 +24,8 @@ export interface FeedQuery {
   /** Rows created before this time. */
   readonly before: string | undefined;
   readonly unacknowledged: boolean;
+  /** Only rows after the acknowledged position, whatever cursor is given. */
+  readonly afterAcknowledged: boolean;
   /** Seconds to wait for a row; undefined without `wait`. */
   readonly waitSeconds: number | undefined;
 }
@@ -48,6 +50,7 @@ export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
     notBefore: parseSinceSeconds(raw.since_secs, nowMs),
     before: parseBefore(raw.before_ts),
     unacknowledged,
+    afterAcknowledged: unacknowledged,
     waitSeconds: parseWaitSeconds(raw.wait, { field: 'wait', max: MAX_WAIT_SECONDS }),
   };
 }
