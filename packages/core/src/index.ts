@@ -17,6 +17,7 @@ export {
 export type { AgentEventName, AgentEvents, AgentListener, DegradedReason } from './agent/agent-events.ts';
 export type {
   AgentClient,
+  ConflictPolicy,
   HandlerAnswer,
   HandlerContext,
   MessageHandler,
@@ -32,7 +33,13 @@ export {
 export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
 export type { RemoteAgentClientOptions } from './client/client-context.ts';
 export type { HeartbeatMetrics, HeartbeatReport } from './client/heartbeat.ts';
-export type { Acknowledgement, FetchInboundOptions, InboundPage } from './client/inbound-page.ts';
+export type {
+  Acknowledgement,
+  FetchInboundOptions,
+  InboundPage,
+  ReadInboundOptions,
+} from './client/inbound-page.ts';
+export type { InstanceOptions } from './client/instance.ts';
 export type { CallPeerOptions, WaitForAnswerOptions } from './client/peer-calls.ts';
 export type { PlatformClient } from './client/platform-client.ts';
 export type { Registration } from './client/registration.ts';

@@ -2,7 +2,15 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { AgentEventName } from '../src/agent/agent-events.ts';
 import type { AgentClient, RemoteAgentOptions } from '../src/agent/agent-options.ts';
 import { createRemoteAgent, type RemoteAgent } from '../src/agent/remote-agent.ts';
-import type { Acknowledgement, FetchInboundOptions, InboundPage } from '../src/client/inbound-page.ts';
+import type { HeartbeatMetrics, HeartbeatReport } from '../src/client/heartbeat.ts';
+import type {
+  Acknowledgement,
+  FetchInboundOptions,
+  InboundPage,
+  ReadInboundOptions,
+} from '../src/client/inbound-page.ts';
+import type { InstanceOptions } from '../src/client/instance.ts';
+import type { Registration } from '../src/client/registration.ts';
 import type { ReplyReceipt } from '../src/client/reply.ts';
 import { MemoryInboundStore } from '../src/inbound/stores/inbound-store.ts';
 import type { CallOptions } from '../src/transport/platform-request.ts';
@@ -23,6 +31,7 @@ const EVENTS: readonly AgentEventName[] = [
   'resumed',
   'removed',
   'revoked',
+  'superseded',
   'degraded',
   'recovered',
   'cursor-lost',
@@ -64,6 +73,14 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
   declare readonly clock: ManualClock;
   readonly acknowledged: string[] = [];
   readonly replies: string[] = [];
+  /** Instances that sent a register or a heartbeat. */
+  readonly instances: (string | undefined)[] = [];
+  /** Instances that reported that they stop. */
+  readonly goodbyes: string[] = [];
+  /** Of the reads, in order. */
+  readonly reads: ReadInboundOptions[] = [];
+  /** Throws to refuse a read. */
+  onRead: (query: ReadInboundOptions) => void = () => {};
   isFeedDown = false;
   readonly #rows: InboundMessage[] = [];
   readonly #waiting = new Set<() => void>();
@@ -92,8 +109,10 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
     for (let round = 0; round < 5; round += 1) await this.clock.advance(0);
   }
 
-  async fetchInboundPage(query: FetchInboundOptions): Promise<InboundPage> {
+  async fetchInboundPage(query: ReadInboundOptions): Promise<InboundPage> {
+    this.reads.push(query);
     if (this.isFeedDown) throw unreachable();
+    this.onRead(query);
     if (this.#after(query).length === 0 && query.waitSecs !== undefined) await this.#hold(query);
     const messages = this.#after(query).slice(0, query.limit);
     return {
@@ -104,6 +123,20 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
       hasMore: false,
       waitApplied: query.waitSecs !== undefined,
     };
+  }
+
+  override register(options: InstanceOptions): Promise<Registration> {
+    this.instances.push(options.instanceId);
+    return super.register(options);
+  }
+
+  override heartbeat(metrics: HeartbeatMetrics, options: InstanceOptions): Promise<HeartbeatReport> {
+    this.instances.push(options.instanceId);
+    return super.heartbeat(metrics, options);
+  }
+
+  async goodbye(instanceId: string): Promise<void> {
+    this.goodbyes.push(instanceId);
   }
 
   async acknowledge(upToActivityId: string): Promise<Acknowledgement> {

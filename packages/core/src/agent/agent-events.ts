@@ -3,9 +3,15 @@ import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 
 /**
  * What is wrong with the agent. `handlers-blocked`: a handler has been running for ten minutes while other messages
- * wait for it; set `handlerTimeoutMs` to end such handlers.
+ * wait for it; set `handlerTimeoutMs` to end such handlers. `identity-in-use`: another running agent
+ * receives the messages of this workspace.
  */
-export type DegradedReason = 'platform-unreachable' | 'inbound-stale' | 'storage' | 'handlers-blocked';
+export type DegradedReason =
+  | 'platform-unreachable'
+  | 'inbound-stale'
+  | 'storage'
+  | 'handlers-blocked'
+  | 'identity-in-use';
 
 /** The events of an agent and the arguments of their listeners. */
 export interface AgentEvents {
@@ -34,6 +40,8 @@ export interface AgentEvents {
   resumed: [];
   removed: [];
   revoked: [];
+  /** Another running agent reads for the workspace, and this one ends. */
+  superseded: [];
   degraded: [reason: DegradedReason, error: unknown];
   recovered: [reason: DegradedReason];
   /** The platform no longer knows the read position: unacknowledged messages are read again. */

@@ -10,6 +10,14 @@ import { checkHeartbeatInterval } from '../presence/run-heartbeat-loop.ts';
 import { checkNumber } from '../settings/checked-values.ts';
 import type { RandomSource } from '../time/backoff.ts';
 
+const CONFLICT_POLICIES = ['wait', 'takeover', 'fail'] as const;
+
+/**
+ * What an agent does when another running agent reads for its workspace: `wait` until that one stops or is silent for
+ * 45 s, `takeover` ends that one with the outcome `superseded`, `fail` ends this one.
+ */
+export type ConflictPolicy = (typeof CONFLICT_POLICIES)[number];
+
 /** The methods of a client that the agent uses. `RemoteAgentClient` implements them; a test double can as well. */
 export type AgentClient = Pick<
   PlatformClient,
@@ -19,6 +27,7 @@ export type AgentClient = Pick<
   | 'logger'
   | 'register'
   | 'heartbeat'
+  | 'goodbye'
   | 'pollState'
   | 'getWorkspace'
   | 'fetchInboundPage'
@@ -58,6 +67,12 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
   /** On a pause: `wait` keeps sending heartbeats and continues after the resume, `stop` ends the agent. @default 'wait' */
   onPause?: 'wait' | 'stop' | undefined;
   /**
+   * What to do while another running agent reads for this workspace: `wait` until it stops or is silent for 45 s;
+   * `takeover`, which ends it with the outcome `superseded`; `fail`: `start()` rejects with `workspace_in_use`, and a
+   * running agent ends as `superseded`. @default 'wait'
+   */
+  onConflict?: ConflictPolicy | undefined;
+  /**
    * Maximum number of messages handled at the same time; those of one conversation never overlap. With 1, an agent
    * that waits for a peer's answer cannot handle a message of that peer. @default 4
    */
@@ -87,6 +102,7 @@ export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
   readonly onMessage: MessageHandler<Client>;
   readonly delivery: InboundDelivery;
   readonly onPause: 'wait' | 'stop';
+  readonly onConflict: ConflictPolicy;
   readonly concurrency: number;
   readonly readAhead: number;
   readonly handlerTimeoutMs: number | null;
@@ -112,6 +128,11 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
   if (onPause !== 'wait' && onPause !== 'stop') {
     throw new ConfigurationError(`onPause must be "wait" or "stop", got ${JSON.stringify(onPause)}.`);
   }
+  const onConflict = options.onConflict ?? 'wait';
+  if (!CONFLICT_POLICIES.includes(onConflict)) {
+    const expected = '"wait", "takeover" or "fail"';
+    throw new ConfigurationError(`onConflict must be ${expected}, got ${JSON.stringify(onConflict)}.`);
+  }
   const concurrency = checkInteger('concurrency', options.concurrency ?? 4, 1);
   const handlerTimeoutMs = options.handlerTimeoutMs ?? null;
   return Object.freeze({
@@ -119,6 +140,7 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
     onMessage,
     delivery: chooseDelivery(options.delivery),
     onPause,
+    onConflict,
     concurrency,
     readAhead: checkInteger('readAhead', options.readAhead ?? Math.max(50, concurrency), concurrency),
     handlerTimeoutMs:

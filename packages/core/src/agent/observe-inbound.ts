@@ -10,11 +10,13 @@ export interface ObserveInboundOptions {
   readonly degraded: DegradedReasons;
   readonly logger: Logger;
   readonly onMetricsChanged: () => void;
+  /** Whether another agent reads at present; then nothing is read here, which is no fault of the feed. */
+  readonly isRefused: () => boolean;
 }
 
 /** Reports what happens to messages as events, log lines and heartbeat metrics. Message text is never logged. */
 export function observeInbound(options: ObserveInboundOptions): InboundObserver {
-  const { events, tasks, degraded, logger, onMetricsChanged } = options;
+  const { events, tasks, degraded, logger, onMetricsChanged, isRefused } = options;
   return {
     received: (message) => events.emit('message', message),
     started: (message) => {
@@ -62,6 +64,7 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
       events.emit('cursor-lost', error);
     },
     stale: () => {
+      if (isRefused()) return;
       logger.warn({}, 'The feed has not been read for three times the expected interval.');
       degraded.add('inbound-stale');
     },

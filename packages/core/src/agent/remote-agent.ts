@@ -16,12 +16,14 @@ import {
 } from './agent-options.ts';
 import { type AgentHealth, type AgentState, DegradedReasons, describeHealth } from './health.ts';
 import { observeInbound } from './observe-inbound.ts';
+import { ReaderIdentity } from './reader-identity.ts';
 import {
   agentStopped,
   drain,
   flush,
   runSteps,
   type ShutdownParts,
+  sayGoodbye,
   sendLastHeartbeat,
   stopReceiving,
   workspacePaused,
@@ -40,7 +42,7 @@ export interface AgentStopOptions {
 
 /**
  * A running agent: registers, sends heartbeats and receives messages, until it is stopped, its workspace is removed, its
- * token is revoked, or it is paused with `onPause: 'stop'`. Heartbeats never wait for message handling.
+ * token is revoked, another running agent takes over, or it is paused with `onPause: 'stop'`. Heartbeats never wait for message handling.
  */
 export class RemoteAgent<Client extends AgentClient = AgentClient> {
   readonly #settings: RemoteAgentSettings<Client>;
@@ -48,6 +50,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
   readonly #events: AgentEventEmitter;
   readonly #tasks: TaskMetrics;
   readonly #presence: HeartbeatLoop;
+  readonly #identity: ReaderIdentity;
   readonly #inbound: Inbound;
   readonly #life = linkAbort();
   readonly #closed = Promise.withResolvers<LoopOutcome>();
@@ -73,8 +76,19 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
     );
     this.#degraded = new DegradedReasons(this.#events);
     this.#tasks = new TaskMetrics(clock);
+    this.#identity = new ReaderIdentity({
+      ...settings,
+      logger: this.#logger,
+      onRefused: (error) => this.#degraded.add('identity-in-use', error),
+      onGranted: () => this.#degraded.remove('identity-in-use'),
+      onLost: () => {
+        this.#events.emit('superseded');
+        void this.#finish('superseded', 0);
+      },
+    });
+    const requests = this.#identity.requests;
     this.#presence = new HeartbeatLoop({
-      client,
+      client: requests,
       clock,
       logger: this.#logger,
       random,
@@ -84,6 +98,11 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
     });
     this.#inbound = new Inbound({
       ...settings,
+      client: {
+        fetchInboundPage: requests.fetchInboundPage,
+        acknowledge: (upTo, options) => client.acknowledge(upTo, options),
+        reply: (message, text, options) => client.reply(message, text, options),
+      },
       clock,
       logger: this.#logger,
       handler: (message, context) =>
@@ -98,6 +117,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
         degraded: this.#degraded,
         logger: this.#logger,
         onMetricsChanged: () => this.#presence.metricsChanged(),
+        isRefused: () => this.#identity.isRefused,
       }),
     });
   }
@@ -157,10 +177,11 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
       if (usesFolder) {
         this.#lock = lockWorkspace(client.stateDirectory, clock, this.#logger);
         await this.#lock;
+        await this.#identity.load();
       }
       await this.#inbound.load();
       await registerWithRetry({
-        client,
+        client: this.#identity.requests,
         clock,
         logger: this.#logger,
         random,
@@ -187,6 +208,23 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
     if (this.#finishing !== undefined || this.#state !== 'starting') return;
     this.#state = 'running';
     this.#open();
+    if (this.#settings.onConflict === 'fail') await this.#requireIdentity(limit.signal);
+  }
+
+  /** Rejects when the first read shows that another agent reads. */
+  async #requireIdentity(signal: AbortSignal): Promise<void> {
+    try {
+      await orAborted(this.#identity.firstRead, signal);
+    } catch (error) {
+      await this.#finish('stopped', 0);
+      throw error;
+    }
+    if (this.#outcome !== 'superseded') return;
+    await this.#finishing;
+    throw new MoleculeError('Another running agent receives the messages of this workspace.', {
+      code: 'workspace_in_use',
+      hint: 'Stop it, give this agent its own workspace, or set onConflict to "wait" or "takeover".',
+    });
   }
 
   #onPresence(change: PresenceChange, error: unknown): void {
@@ -245,7 +283,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
   async #shutDown(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
     this.#state = 'stopping';
     const parts = this.#parts;
-    const isRegistered = this.#heartbeats !== undefined && (outcome === 'stopped' || outcome === 'paused');
+    const isRegistered = this.#heartbeats !== undefined && outcome !== 'removed' && outcome !== 'revoked';
     const isReachable =
       this.#presence.lastSuccess !== undefined && !this.#degraded.has('platform-unreachable');
     await runSteps(this.#logger, [
@@ -260,6 +298,11 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
         isReachable &&
         outcome === 'stopped' &&
         sendLastHeartbeat(parts, this.#tasks.current()),
+      () =>
+        isRegistered &&
+        isReachable &&
+        outcome !== 'superseded' &&
+        sayGoodbye(parts, this.#identity.instanceId),
       () => this.#inbound.close(),
       () => this.#lock?.then((release) => release()).catch(() => {}),
     ]);

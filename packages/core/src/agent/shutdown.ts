@@ -85,3 +85,9 @@ export async function sendLastHeartbeat({ client }: ShutdownParts, metrics: Hear
   const idle = { ...metrics, activeTasks: 0, currentTask: '' };
   await withDeadline(deadline, (signal) => client.heartbeat(idle, { signal })).catch(() => {});
 }
+
+/** Reports that this agent stops, so that nobody waits for it. */
+export async function sayGoodbye({ client }: ShutdownParts, instanceId: string): Promise<void> {
+  const deadline = { clock: client.clock, timeoutMs: LAST_HEARTBEAT_MS, what: 'The goodbye' };
+  await withDeadline(deadline, (signal) => client.goodbye(instanceId, { signal })).catch(() => {});
+}

@@ -8,6 +8,7 @@ import { shapeError } from '../transport/api-failure.ts';
 import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
 import { headerOf, objectOf } from '../transport/response-body.ts';
 import type { ClientContext } from './client-context.ts';
+import { type InstanceOptions, instanceHeaders } from './instance.ts';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
@@ -31,6 +32,12 @@ export interface FetchInboundOptions extends CallOptions {
   unacknowledged?: boolean | undefined;
   /** Which rows a page without `sinceId` takes: the oldest or the newest. @default the platform's, newest */
   order?: 'asc' | 'desc' | undefined;
+}
+
+/** Options of a read of a running agent, which claims the messages of the workspace for it. */
+export interface ReadInboundOptions extends FetchInboundOptions, InstanceOptions {
+  /** Ends another agent that reads for the workspace. @default false: the read is refused while there is one */
+  takeover?: boolean | undefined;
 }
 
 /** One page of the inbound feed. */
@@ -58,7 +65,7 @@ export interface Acknowledgement {
 /** Reads one page of the inbound feed. */
 export async function readInboundPage(
   context: ClientContext,
-  options: FetchInboundOptions,
+  options: ReadInboundOptions,
 ): Promise<InboundPage> {
   const limit = checkArgument('limit', options.limit ?? DEFAULT_LIMIT, { min: 1, max: MAX_LIMIT });
   const { settings, transport, logger } = context;
@@ -73,6 +80,7 @@ export async function readInboundPage(
     waitSecs: checkArgument('waitSecs', options.waitSecs, { min: 0, max: MAX_WAIT_SECONDS }),
     unacknowledged: options.unacknowledged === true ? true : undefined,
     order: options.order,
+    headers: instanceHeaders(options.instanceId, options.takeover),
     signal: options.signal,
   });
   const feed = parseActivityFeed(feedOf(response, settings.workspaceId), { self: settings.workspaceId });

@@ -25,8 +25,10 @@ import {
   acknowledge,
   type FetchInboundOptions,
   type InboundPage,
+  type ReadInboundOptions,
   readInboundPage,
 } from './inbound-page.ts';
+import { goodbye, type InstanceOptions, instanceHeaders } from './instance.ts';
 import {
   type CallPeerOptions,
   discoverPeerUrl,
@@ -114,7 +116,7 @@ export class PlatformClient {
    * Registers the agent, and stores the token if the platform issues one. Safe to repeat.
    * @throws ApiError `unauthorized` when the token is not accepted; the stored token is kept.
    */
-  register(options: CallOptions = {}): Promise<Registration> {
+  register(options: InstanceOptions = {}): Promise<Registration> {
     return registerAgent(this.#context, options);
   }
 
@@ -127,11 +129,23 @@ export class PlatformClient {
    * Reports that the agent is alive, and its metrics; omitted ones keep their previous value.
    * @throws WorkspaceRemovedError when the workspace was removed.
    */
-  async heartbeat(metrics: HeartbeatMetrics = {}, options: CallOptions = {}): Promise<HeartbeatReport> {
+  async heartbeat(metrics: HeartbeatMetrics = {}, options: InstanceOptions = {}): Promise<HeartbeatReport> {
     this.#metrics = mergeMetrics(this.#metrics, metrics);
     const body = heartbeatBody(this.workspaceId, this.#metrics, this.clock.monotonic() - this.#startedAt);
+    const headers = instanceHeaders(options.instanceId);
     const { signal } = options;
-    return readHeartbeatReport(await call(this.#context.transport, routes.heartbeat, { body, signal }));
+    return readHeartbeatReport(
+      await call(this.#context.transport, routes.heartbeat, { body, headers, signal }),
+    );
+  }
+
+  /**
+   * Reports that a running agent stops: another one may read at once, and the workspace is offline unless another one
+   * is active.
+   * @throws ApiError `routing_problem` from a platform without this route.
+   */
+  goodbye(instanceId: string, options: CallOptions = {}): Promise<void> {
+    return goodbye(this.#context, instanceId, options);
   }
 
   /** Replaces the whole agent card. */
@@ -194,7 +208,7 @@ export class PlatformClient {
   }
 
   /** Like {@link fetchInbound}, with the data needed to move a cursor. */
-  fetchInboundPage(options: FetchInboundOptions = {}): Promise<InboundPage> {
+  fetchInboundPage(options: ReadInboundOptions = {}): Promise<InboundPage> {
     return readInboundPage(this.#context, options);
   }
 

@@ -1,8 +1,8 @@
 import { type RegisterRequest, type RegisterResponse, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { call } from '../platform-api/call.ts';
-import type { CallOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
+import { type InstanceOptions, instanceHeaders } from './instance.ts';
 
 const PLACEHOLDER_URL = 'remote://no-inbound';
 
@@ -18,7 +18,7 @@ export interface Registration {
 }
 
 /** Registers with the agent's own token, else the admin token, else without; stores an issued token. */
-export async function registerAgent(context: ClientContext, options: CallOptions): Promise<Registration> {
+export async function registerAgent(context: ClientContext, options: InstanceOptions): Promise<Registration> {
   const { tokens, logger } = context;
   await tokens.load();
   const response = await sendRegistration(context, options);
@@ -39,7 +39,11 @@ export async function registerAgent(context: ClientContext, options: CallOptions
 }
 
 /** Older platforms require a URL even in poll mode: then the request is repeated with the Python SDK's placeholder. */
-async function sendRegistration(context: ClientContext, { signal }: CallOptions): Promise<RegisterResponse> {
+async function sendRegistration(
+  context: ClientContext,
+  { signal, instanceId }: InstanceOptions,
+): Promise<RegisterResponse> {
+  const headers = instanceHeaders(instanceId);
   const { settings, transport, tokens, logger } = context;
   const bearer = tokens.current() === undefined ? (settings.adminToken ?? undefined) : undefined;
   const body: RegisterRequest = {
@@ -52,12 +56,12 @@ async function sendRegistration(context: ClientContext, { signal }: CallOptions)
       : {}),
   };
   try {
-    return await call(transport, routes.register, { body, bearer, signal });
+    return await call(transport, routes.register, { body, bearer, headers, signal });
   } catch (error) {
     if (settings.deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
     logger.info({ error }, 'The platform requires a URL in poll mode: registering with a placeholder.');
     const withUrl = { ...body, url: PLACEHOLDER_URL };
-    return call(transport, routes.register, { body: withUrl, bearer, signal }).catch(needsUrl);
+    return call(transport, routes.register, { body: withUrl, bearer, headers, signal }).catch(needsUrl);
   }
 }
 

@@ -41,7 +41,7 @@ export const MOLECULE_ERROR_CODES = {
     'The sender cancelled the message while it was handled: stop the work; no answer is expected.',
   agent_stopped: 'The agent was stopped: start a new one.',
   workspace_in_use:
-    'Another process runs an agent for this workspace from the same stateDirectory: stop it, or give this one its own workspace.',
+    'Another agent runs for this workspace: stop it, give this one its own workspace, or set onConflict.',
 } as const;
 
 export type MoleculeErrorCode = keyof typeof MOLECULE_ERROR_CODES;

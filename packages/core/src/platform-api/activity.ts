@@ -36,7 +36,8 @@ export interface ActivityFilters {
 export async function getActivity(
   transport: Transport,
   workspaceId: string,
-  filters: ActivityFilters & CallOptions,
+  filters: ActivityFilters &
+    CallOptions & { readonly headers?: Readonly<Record<string, string>> | undefined },
 ): Promise<PlatformResponse> {
   const { sinceId, waitSecs = 0 } = filters;
   const query = {
@@ -53,9 +54,14 @@ export async function getActivity(
     unacknowledged: filters.unacknowledged,
     wait: waitSecs > 0 ? waitSecs : undefined,
   };
-  const { signal } = filters;
+  const { headers, signal } = filters;
   try {
-    return await send(transport, routes.listActivity, { params: { id: workspaceId }, query, signal });
+    return await send(transport, routes.listActivity, {
+      params: { id: workspaceId },
+      query,
+      headers,
+      signal,
+    });
   } catch (error) {
     throw sinceId === undefined ? error : (cursorLost(error, sinceId) ?? error);
   }

@@ -30,6 +30,8 @@ interface AnyCall extends CallOptions {
   readonly totalTimeoutMs?: number | undefined;
   /** How long the platform may hold the request for an answer, in whole seconds. */
   readonly holdSeconds?: number | undefined;
+  /** Additional headers, names in lower case. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Whether retries are safe. @default as defined by the route */
   readonly isRepeatable?: boolean | undefined;
   /** The workspace that a 410 of this route reports as removed. */
@@ -69,7 +71,8 @@ export function send<R extends Route>(
   route: R,
   input: Call<R>,
 ): Promise<PlatformResponse> {
-  const { query, body, signal, bearer, totalTimeoutMs, holdSeconds, goneWorkspaceId }: AnyCall = input;
+  const { query, body, signal, bearer, totalTimeoutMs, holdSeconds, headers, goneWorkspaceId }: AnyCall =
+    input;
   return transport.send({
     ...requestLine(route, input),
     query: queryString(query),
@@ -78,6 +81,7 @@ export function send<R extends Route>(
     timeoutMs: input.timeoutMs ?? timeLimitMs(transport, route, query),
     totalTimeoutMs,
     holdSeconds,
+    headers,
     bearer,
     signal,
     goneWorkspaceId,

@@ -5,8 +5,11 @@ import type { RandomSource } from '../time/backoff.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import { DEFAULT_HEARTBEAT_INTERVAL_MS, HeartbeatLoop } from './heartbeat-loop.ts';
 
-/** Why a loop ended: the workspace was paused or removed, its token was revoked, or the loop was stopped. */
-export type LoopOutcome = 'paused' | 'removed' | 'revoked' | 'stopped';
+/**
+ * Why a loop ended: the workspace was paused or removed, its token revoked, another running agent of the workspace
+ * took over, or the loop was stopped.
+ */
+export type LoopOutcome = 'paused' | 'removed' | 'revoked' | 'superseded' | 'stopped';
 
 /** The current work of an agent that uses only the heartbeat loop. */
 export interface TaskReport {

@@ -78,21 +78,26 @@ describe('the workspace lock', () => {
     await agent.stop();
   });
 
-  it.runIf(process.platform === 'linux')('of a killed process that nobody has reaped is taken over', async () => {
-    // The inner shell ends; its parent becomes `sleep`, which never waits for it.
-    const parent = spawn('sh', ['-c', 'sh -c "echo \\$\\$" & exec sleep 600'], { stdio: ['ignore', 'pipe', 'ignore'] });
-    try {
-      const pid = String(await once(parent.stdout, 'data')).trim();
-      await until(async () => / Z /.test(await readFile(`/proc/${pid}/stat`, 'utf8')));
-      await writeFile(lockPath(), `${pid} ${hostname()} mark ${await processStart(Number(pid))}`);
-      const { agent } = onDisk();
-      await agent.start();
-      expect(agent.state).toBe('running');
-      await agent.stop();
-    } finally {
-      parent.kill();
-    }
-  });
+  it.runIf(process.platform === 'linux')(
+    'of a killed process that nobody has reaped is taken over',
+    async () => {
+      // The inner shell ends; its parent becomes `sleep`, which never waits for it.
+      const parent = spawn('sh', ['-c', 'sh -c "echo \\$\\$" & exec sleep 600'], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      try {
+        const pid = String(await once(parent.stdout, 'data')).trim();
+        await until(async () => / Z /.test(await readFile(`/proc/${pid}/stat`, 'utf8')));
+        await writeFile(lockPath(), `${pid} ${hostname()} mark ${await processStart(Number(pid))}`);
+        const { agent } = onDisk();
+        await agent.start();
+        expect(agent.state).toBe('running');
+        await agent.stop();
+      } finally {
+        parent.kill();
+      }
+    },
+  );
 
   it('of a running process with the same start time is valid', async () => {
     const start = await processStart(process.ppid);

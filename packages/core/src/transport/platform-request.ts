@@ -20,6 +20,8 @@ export interface PlatformRequest extends CallOptions {
   readonly holdSeconds?: number | undefined;
   /** Overrides the current token; `null` sends none. */
   readonly bearer?: string | null | undefined;
+  /** Additional headers, names in lower case. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** The workspace that a 410 of this route reports as removed. */
   readonly goneWorkspaceId?: string | undefined;
 }

@@ -106,7 +106,10 @@ export class Transport {
       origin: settings.platformOrigin,
       method: request.method,
       path: settings.basePath + request.path + (request.query ?? ''),
-      headers: this.#headers.for(bearer ?? null, body !== null, request.holdSeconds),
+      headers: withHeaders(
+        this.#headers.for(bearer ?? null, body !== null, request.holdSeconds),
+        request.headers,
+      ),
       body,
       timeoutMs,
       maxResponseBytes: settings.maxResponseBytes,
@@ -142,4 +145,8 @@ function clientClosed(): MoleculeError {
 async function loadPool(): Promise<typeof Pool> {
   const part = await import('undici/lib/dispatcher/pool.js').catch(() => undefined);
   return part?.default ?? (await import('undici')).Pool;
+}
+
+function withHeaders(list: string[], more: PlatformRequest['headers']): string[] {
+  return more === undefined ? list : [...list, ...Object.entries(more).flat()];
 }

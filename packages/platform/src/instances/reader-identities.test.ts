@@ -30,7 +30,11 @@ function driverOf({ call }: RunningPlatform, { id, token }: Joined) {
         headers: { ...headersOf(instance), ...(options.takeover ? { 'x-molecule-takeover': '1' } : {}) },
       }),
     beat: (instance: string) =>
-      call('POST', '/registry/heartbeat', { token, body: { workspace_id: id }, headers: headersOf(instance) }),
+      call('POST', '/registry/heartbeat', {
+        token,
+        body: { workspace_id: id },
+        headers: headersOf(instance),
+      }),
     goodbye: (instance: string) =>
       call('POST', '/registry/goodbye', { token, body: { workspace_id: id, instance_id: instance } }),
     status: async () => (await call('GET', `/workspaces/${id}`)).body.status,
