@@ -4,6 +4,7 @@ import { CREDENTIALS } from './behaviours/credentials.ts';
 import { DELIVERY } from './behaviours/delivery.ts';
 import { DURABILITY } from './behaviours/durability.ts';
 import { FEED } from './behaviours/feed.ts';
+import { INSTANCES } from './behaviours/instances.ts';
 import { LIFECYCLE } from './behaviours/lifecycle.ts';
 import { LIVENESS } from './behaviours/liveness.ts';
 import { MESSAGES } from './behaviours/messages.ts';
@@ -33,6 +34,7 @@ export const BEHAVIOURS = {
   ...CLIENT,
   ...PRESENCE,
   ...DELIVERY,
+  ...INSTANCES,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

@@ -189,20 +189,6 @@ onEachDatabase('delivery', (environment) => {
       expect((await inbox(peer)).map((row) => textAt(row, 'data', 'text'))).toHaveLength(texts.length);
     });
 
-    verifies('delivery.two-agents-one-workspace', async () => {
-      const first = await startTestAgent(environment, { delivery });
-      const { platform, member, until, pending } = first;
-      const second = createTestAgent(environment, platform, member, { delivery });
-      await second.agent.start();
-      const peer = await onboard(platform);
-      const texts = Array.from({ length: 10 }, (_, index) => `message ${index}`);
-      for (const text of texts) await send(peer.caller, member.id, text);
-      await until(async () => (await pending()) === 0);
-      await platform.clock.advance(30_000);
-      const answers = (await inboxTexts(peer)).map((text) => /echo: message \d+/.exec(text)?.[0]);
-      expect(answers.sort()).toEqual(texts.map((text) => `echo: ${text}`).sort());
-    });
-
     verifies('delivery.at-most-once', async () => {
       const { platform, member, clock, handled, until, pending } = await startTestAgent(environment, {
         delivery,

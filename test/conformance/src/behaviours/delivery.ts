@@ -62,10 +62,6 @@ export const DELIVERY = behaviours({
     'An agent that cannot write its state folder reports that it is degraded, and works.',
     'docs/decisions/0028-private-files.md; docs/decisions/0012-delivery-guarantee.md',
   ],
-  'delivery.two-agents-one-workspace': [
-    'Two agents of one workspace answer each message visibly once.',
-    'docs/contract/messages.md#repeats; docs/decisions/0012-delivery-guarantee.md',
-  ],
   'agent.one-process-per-folder': [
     'A second process with the same workspace folder is refused with an error that names the first.',
     'docs/decisions/0012-delivery-guarantee.md',

@@ -17,6 +17,7 @@ export const BUILT_ROUTES = [
   'revokeAllTokens',
   'register',
   'heartbeat',
+  'goodbye',
   'updateCard',
   'discover',
   'listPeers',

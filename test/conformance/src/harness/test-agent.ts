@@ -1,4 +1,5 @@
 import {
+  type ConflictPolicy,
   createRemoteAgent,
   type HandlerAnswer,
   type HandlerContext,
@@ -45,6 +46,7 @@ export interface TestAgentOptions {
   readonly client?: RemoteAgentClientOptions;
   readonly platform?: TestPlatformOptions;
   readonly atMostOnce?: boolean;
+  readonly onConflict?: ConflictPolicy;
 }
 
 /** Starts a platform, creates a workspace and starts its agent. */
@@ -80,6 +82,7 @@ export function createTestAgent(
     client,
     delivery: options.delivery,
     atMostOnce: options.atMostOnce,
+    onConflict: options.onConflict,
     onMessage: (message, context) => {
       handled.push(message.text);
       return options.onMessage === undefined ? `echo: ${message.text}` : options.onMessage(message, context);
