@@ -27,7 +27,7 @@ export async function runAnalyst(
   // #region agent
   await agent.start(); // registered, online, receiving; waits for a platform that is down
   process.once('SIGTERM', () => agent.stop()); // finishes and acknowledges what it has begun
-  const ended = await agent.closed; // 'paused' | 'removed' | 'revoked' | 'stopped'
+  const ended = await agent.closed; // 'paused' | 'removed' | 'revoked' | 'superseded' | 'stopped'
   await client.close();
   // #endregion agent
   return ended;

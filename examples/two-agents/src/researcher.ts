@@ -26,7 +26,7 @@ export async function runResearcher(
   prompt.push(reply.forModel()); // for a model: fenced
 
   const ended = await client.runAgentLoop((message) => `echo: ${message.text}`, { signal });
-  // 'paused' | 'removed' | 'revoked' | 'stopped'
+  // 'paused' | 'removed' | 'revoked' | 'superseded' | 'stopped'
   // #endregion client
   await client.close();
   return ended;

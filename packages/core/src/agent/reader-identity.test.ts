@@ -57,7 +57,7 @@ describe('the identity of an agent', () => {
         new AgentClientDouble(folder),
       );
       await stage.agent.start();
-      await stage.client.settle();
+      await stage.client.flushPromises();
       await stage.agent.stop();
       return stage.client.reads[0]?.instanceId;
     };
@@ -85,7 +85,7 @@ describe('the identity of an agent', () => {
     expect(client.reads.some(({ takeover }) => takeover === true)).toBe(false);
     switched.isOn = false;
     await client.clock.advance(5_000);
-    await client.settle();
+    await client.flushPromises();
     expect(client.replies).toEqual(['m1: echo m1']);
     expect(agent.health()).toMatchObject({ ok: true, degradedReasons: [] });
     await agent.stop();
@@ -97,7 +97,7 @@ describe('the identity of an agent', () => {
     client.onRead = refusal().onRead;
     const { agent } = agentStage({}, client);
     await agent.start();
-    await client.settle();
+    await client.flushPromises();
     await agent.stop();
     expect([await agent.closed, client.clock.pending]).toEqual(['stopped', 0]);
   });
@@ -138,7 +138,7 @@ describe('the identity of an agent', () => {
       const client = new AgentClientDouble(folder);
       const { agent, events } = agentStage({ store: undefined, onConflict }, client);
       await agent.start();
-      await client.settle();
+      await client.flushPromises();
       const before = client.reads[0]?.instanceId;
       client.onRead = refusal(true).onRead;
       await client.clock.advance(30_000);
@@ -147,7 +147,7 @@ describe('the identity of an agent', () => {
       expect([client.goodbyes, client.clock.pending]).toEqual([[], 0]);
       const next = agentStage({ store: undefined }, new AgentClientDouble(folder));
       await next.agent.start();
-      await next.client.settle();
+      await next.client.flushPromises();
       expect(next.client.reads[0]?.instanceId).not.toBe(before);
       await next.agent.stop();
     },

@@ -1,7 +1,7 @@
 import { INSTANCE_HEADER } from '@molecule-ai/protocol';
 import type { FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
-import { ApiError } from '../http/api-error.ts';
+import { HttpError } from '../http/http-error.ts';
 
 /** An instance that said nothing for so long no longer holds the identity, in milliseconds. */
 const EXPIRES_AFTER_MS = 45_000;
@@ -42,7 +42,7 @@ export class ReaderIdentities {
 
   /**
    * Claims the identity for one feed read; end it when the read is over.
-   * @throws ApiError 409 `identity_in_use` while another instance holds it, unless `takeover`.
+   * @throws HttpError 409 `identity_in_use` while another instance holds it, unless `takeover`.
    */
   async claim(workspaceId: string, instanceId: string, takeover: boolean): Promise<ReaderClaim> {
     const instances = await this.#load(workspaceId);
@@ -152,10 +152,10 @@ export class ReaderIdentities {
     return (seen.get(holder) ?? this.#startedAt) + EXPIRES_AFTER_MS - this.#options.clock.monotonic();
   }
 
-  #inUse(instances: Instances, instanceId: string): ApiError {
+  #inUse(instances: Instances, instanceId: string): HttpError {
     const retryAfter = Math.max(1, Math.ceil(this.#heldForMs(instances) / 1_000));
     const superseded = instances.superseded.includes(instanceId);
-    return new ApiError(409, 'identity_in_use', 'another running agent reads for this workspace', {
+    return new HttpError(409, 'identity_in_use', 'another running agent reads for this workspace', {
       extras: {
         retry_after: retryAfter,
         superseded,
@@ -170,12 +170,12 @@ export class ReaderIdentities {
 
 /** One feed read of the instance that holds the identity. */
 export class ReaderClaim {
-  readonly #refusal: () => ApiError;
+  readonly #refusal: () => HttpError;
   readonly #onEnd: () => void;
   #isLost = false;
   #whenLost: (() => void) | undefined;
 
-  constructor({ refusal, onEnd }: { refusal: () => ApiError; onEnd: () => void }) {
+  constructor({ refusal, onEnd }: { refusal: () => HttpError; onEnd: () => void }) {
     this.#refusal = refusal;
     this.#onEnd = onEnd;
   }
@@ -190,7 +190,7 @@ export class ReaderClaim {
     else this.#whenLost = task;
   }
 
-  /** @throws ApiError 409 `identity_in_use` when another instance has taken over meanwhile. */
+  /** @throws HttpError 409 `identity_in_use` when another instance has taken over meanwhile. */
   requireHeld(): void {
     if (this.#isLost) throw this.#refusal();
   }
@@ -207,13 +207,13 @@ export class ReaderClaim {
 
 /**
  * The instance that a request names, undefined when it names none.
- * @throws ApiError 400 for a name that is longer than 200 characters or not printable ASCII.
+ * @throws HttpError 400 for a name that is longer than 200 characters or not printable ASCII.
  */
 export function readInstanceId({ headers }: Pick<FastifyRequest, 'headers'>): string | undefined {
   const value = headers[INSTANCE_HEADER];
   if (value === undefined || value === '') return undefined;
   if (typeof value === 'string' && /^[\x21-\x7e]{1,200}$/.test(value)) return value;
-  throw new ApiError(400, 'invalid_request', `invalid ${INSTANCE_HEADER} header`, {
+  throw new HttpError(400, 'invalid_request', `invalid ${INSTANCE_HEADER} header`, {
     extras: { field: INSTANCE_HEADER },
   });
 }
