@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { InboundPage, ReadInboundOptions } from '../client/inbound-page.ts';
 import { ApiError } from '../errors/api-error.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { forgetInstanceId, loadInstanceId } from '../presence/instance-id.ts';
 import { orAborted } from '../time/linked-abort.ts';
@@ -35,6 +36,7 @@ export class ReaderIdentity {
 
   constructor(options: ReaderIdentityOptions) {
     this.#options = options;
+    this.#firstRead.promise.catch(() => {});
   }
 
   get instanceId(): string {
@@ -46,7 +48,7 @@ export class ReaderIdentity {
     return this.#isRefused || this.#isLost;
   }
 
-  /** Resolves with the first read that the platform granted or refused for good. */
+  /** Resolves with the first read that is granted; rejects with `workspace_in_use` if this agent ends before. */
   get firstRead(): Promise<void> {
     return this.#firstRead.promise;
   }
@@ -131,7 +133,13 @@ export class ReaderIdentity {
       // Started again it is another agent, which waits for the present one or takes over.
       if (isSuperseded && this.#isStored) await forgetInstanceId(client.stateDirectory);
       onLost(error);
-      this.#firstRead.resolve();
+      this.#firstRead.reject(
+        new MoleculeError('Another running agent receives the messages of this workspace.', {
+          code: 'workspace_in_use',
+          hint: 'Stop it, give this agent its own workspace, or set onConflict to "wait" or "takeover".',
+          cause: error,
+        }),
+      );
     }
     if (signal === undefined) throw error;
     return orAborted(new Promise<never>(() => {}), signal);

@@ -208,23 +208,13 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
     if (this.#finishing !== undefined || this.#state !== 'starting') return;
     this.#state = 'running';
     this.#open();
-    if (this.#settings.onConflict === 'fail') await this.#requireIdentity(limit.signal);
-  }
-
-  /** Rejects when the first read shows that another agent reads. */
-  async #requireIdentity(signal: AbortSignal): Promise<void> {
+    if (this.#settings.onConflict !== 'fail') return;
     try {
-      await orAborted(this.#identity.firstRead, signal);
+      await orAborted(this.#identity.firstRead, limit.signal);
     } catch (error) {
       await this.#finish('stopped', 0);
       throw error;
     }
-    if (this.#outcome !== 'superseded') return;
-    await this.#finishing;
-    throw new MoleculeError('Another running agent receives the messages of this workspace.', {
-      code: 'workspace_in_use',
-      hint: 'Stop it, give this agent its own workspace, or set onConflict to "wait" or "takeover".',
-    });
   }
 
   #onPresence(change: PresenceChange, error: unknown): void {

@@ -7,8 +7,8 @@ import type { Caller } from '../http/principal.ts';
 import { type ReaderIdentities, readInstanceId } from '../instances/reader-identities.ts';
 import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
 import type { ActivityService } from './activity.service.ts';
+import type { FeedPage } from './activity-reader.ts';
 import { parseFeedQuery } from './feed-query.rules.ts';
-import type { FeedPage } from './feed-reader.ts';
 
 type ReadConnection = Pick<ClientConnection, 'gone' | 'onGone'>;
 
