@@ -22,6 +22,7 @@ export interface SeenRequest {
 /** A server with scripted responses, one per request; the last one is repeated. */
 export class ScriptedServer implements AsyncDisposable {
   readonly requests: SeenRequest[] = [];
+  #watchers: (() => void)[] = [];
   readonly #server = createServer((request, response) => void this.#handle(request, response));
   #script: ScriptedResponse[];
   /** Responses by "METHOD /path"; they take precedence over the script. */
@@ -45,6 +46,11 @@ export class ScriptedServer implements AsyncDisposable {
     const request = this.requests.at(-1);
     if (request === undefined) throw new Error('No request was seen.');
     return request;
+  }
+
+  /** Resolves when at least `count` requests have arrived. */
+  async waitForRequests(count: number): Promise<void> {
+    while (this.requests.length < count) await new Promise<void>((resolve) => this.#watchers.push(resolve));
   }
 
   script(...responses: ScriptedResponse[]): void {
@@ -85,6 +91,7 @@ export class ScriptedServer implements AsyncDisposable {
       body: rawBody === '' ? undefined : JSON.parse(rawBody),
     };
     this.requests.push(seen);
+    for (const wake of this.#watchers.splice(0)) wake();
     const scripted =
       this.routes.get(`${seen.method} ${seen.path}`) ??
       (this.#script.length > 1 ? this.#script.shift() : this.#script[0]);

@@ -1,6 +1,8 @@
 import type { RemoteAgentClientOptions } from '../src/client/client-context.ts';
-import { MemoryTokenStore } from '../src/credentials/token-store.ts';
+import { OperatorClient } from '../src/client/operator-client.ts';
+import { MemoryTokenStore, type TokenStore } from '../src/credentials/token-store.ts';
 import { RemoteAgentClient } from '../src/remote-agent-client/remote-agent-client.ts';
+import type { OperatorClientOptions } from '../src/settings/operator-settings.ts';
 import { SELF, TOKEN } from './agent-ids.ts';
 import { InstantClock } from './instant-clock.ts';
 import { RecordingLogger } from './recording-logger.ts';
@@ -18,16 +20,16 @@ export interface ClientStage extends AsyncDisposable {
 /** Starts a scripted server and a client that has a token and whose sleeps end immediately. */
 export async function stage(
   script: ScriptedResponse | ScriptedResponse[] = [],
-  options: RemoteAgentClientOptions & { token?: string | null } = {},
+  options: RemoteAgentClientOptions & { token?: string | null; basePath?: string } = {},
 ): Promise<ClientStage> {
   const server = await ScriptedServer.start(...(Array.isArray(script) ? script : [script]));
   const clock = new InstantClock();
   const logger = new RecordingLogger();
-  const { token = TOKEN, ...rest } = options;
+  const { token = TOKEN, basePath = '', ...rest } = options;
   const store = new MemoryTokenStore(token ?? undefined);
   const client = new RemoteAgentClient({
     workspaceId: SELF,
-    platformUrl: server.url,
+    platformUrl: server.url + basePath,
     tokenStore: store,
     clock,
     logger,
@@ -45,4 +47,46 @@ export async function stage(
       await server[Symbol.asyncDispose]();
     },
   };
+}
+
+export const OPERATOR_KEY = 'operator-key-1';
+
+/** A client of an operator and its scripted server. */
+export async function operatorStage(
+  script: ScriptedResponse | ScriptedResponse[] = [],
+  options: OperatorClientOptions = {},
+): Promise<{ client: OperatorClient; server: ScriptedServer } & AsyncDisposable> {
+  const server = await ScriptedServer.start(...(Array.isArray(script) ? script : [script]));
+  const client = new OperatorClient({
+    platformUrl: server.url,
+    operatorKey: OPERATOR_KEY,
+    clock: new InstantClock(),
+    random: () => 0.5,
+    ...options,
+  });
+  return {
+    server,
+    client,
+    async [Symbol.asyncDispose]() {
+      await client.close();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A token store whose reads are counted; the first `failures` of them fail. */
+export class CountingTokenStore extends MemoryTokenStore implements TokenStore {
+  loads = 0;
+  #failures: number;
+
+  constructor(token?: string, failures = 0) {
+    super(token);
+    this.#failures = failures;
+  }
+
+  override async load(options?: { signal?: AbortSignal | undefined }): Promise<string | undefined> {
+    this.loads += 1;
+    if (this.loads <= this.#failures) throw new Error('unreadable');
+    return super.load(options);
+  }
 }

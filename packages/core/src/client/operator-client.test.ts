@@ -1,28 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { PEER, SELF, TOKEN } from '../../test/agent-ids.ts';
-import { InstantClock } from '../../test/instant-clock.ts';
-import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
-import { OperatorClient } from './operator-client.ts';
+import type { ScriptedResponse } from '../../test/scripted-server.ts';
+import { OPERATOR_KEY, operatorStage } from '../../test/test-client.ts';
 
-const KEY = 'operator-key-1';
-
-async function stage(...script: ScriptedResponse[]) {
-  const server = await ScriptedServer.start(...script);
-  const client = new OperatorClient({
-    platformUrl: server.url,
-    operatorKey: KEY,
-    clock: new InstantClock(),
-    random: () => 0.5,
-  });
-  return {
-    server,
-    client,
-    async [Symbol.asyncDispose]() {
-      await client.close();
-      await server[Symbol.asyncDispose]();
-    },
-  };
-}
+const stage = (...script: ScriptedResponse[]) => operatorStage(script);
 
 describe('OperatorClient', () => {
   it('creates a workspace once, and maps names', async () => {
@@ -46,7 +27,7 @@ describe('OperatorClient', () => {
       position: { x: 1, y: 2 },
     });
     expect(made).toMatchObject({ id: SELF, status: 'awaiting_agent', authToken: TOKEN, connection });
-    expect(s.server.last.headers).toMatchObject({ authorization: `Bearer ${KEY}` });
+    expect(s.server.last.headers).toMatchObject({ authorization: `Bearer ${OPERATOR_KEY}` });
     expect(s.server.last.headers).not.toHaveProperty('x-workspace-id');
     expect(s.server.last.body).toEqual({
       name: 'researcher',

@@ -1,8 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { readActivityEntry } from './activity.ts';
+import { SELF } from '../../test/agent-ids.ts';
+import { operatorStage } from '../../test/test-client.ts';
+import type { ActivityEntry } from './activity.ts';
 
-describe('readActivityEntry', () => {
-  it('reads a message', () => {
+async function entriesOf(...rows: unknown[]): Promise<readonly ActivityEntry[]> {
+  await using s = await operatorStage({ body: rows });
+  return (await s.client.listActivity(SELF)).rows;
+}
+
+describe('an activity row', () => {
+  it('of a message', async () => {
     const row = {
       id: 'a1',
       activity_type: 'a2a_receive',
@@ -15,23 +22,25 @@ describe('readActivityEntry', () => {
       data: { text: 'Good morning' },
       created_at: '2026-05-02T10:15:30.123Z',
     };
-    expect(readActivityEntry(row)).toEqual({
-      id: 'a1',
-      type: 'a2a_receive',
-      direction: 'in',
-      method: 'message/send',
-      sourceId: '',
-      targetId: 'w1',
-      messageId: 'm1',
-      inReplyTo: '',
-      deliveryState: 'pending',
-      text: 'Good morning',
-      createdAt: '2026-05-02T10:15:30.123Z',
-      raw: row,
-    });
+    expect(await entriesOf(row)).toEqual([
+      {
+        id: 'a1',
+        type: 'a2a_receive',
+        direction: 'in',
+        method: 'message/send',
+        sourceId: '',
+        targetId: 'w1',
+        messageId: 'm1',
+        inReplyTo: '',
+        deliveryState: 'pending',
+        text: 'Good morning',
+        createdAt: '2026-05-02T10:15:30.123Z',
+        raw: row,
+      },
+    ]);
   });
 
-  it('reads rows without data and direction', () => {
+  it('without data and direction', async () => {
     const parts = [{ type: 'text', text: 'Hello' }];
     const received = {
       id: 'a1',
@@ -39,12 +48,15 @@ describe('readActivityEntry', () => {
       ts: 't',
       request_body: { params: { message: { parts } } },
     };
-    expect(readActivityEntry(received)).toMatchObject({ direction: 'in', text: 'Hello', createdAt: 't' });
+
     const sent = { id: 'a2', method: 'notify', response_body: { result: 'Done' } };
-    expect(readActivityEntry(sent)).toMatchObject({ direction: 'out', text: 'Done' });
+    expect(await entriesOf(received, sent)).toMatchObject([
+      { direction: 'in', text: 'Hello', createdAt: 't' },
+      { direction: 'out', text: 'Done' },
+    ]);
   });
 
-  it.each([null, 7, 'text', [], {}, { id: 7 }, { id: '' }])('ignores %j', (value) => {
-    expect(readActivityEntry(value)).toBeUndefined();
+  it.each([null, 7, 'text', [], {}, { id: 7 }, { id: '' }])('%j is ignored', async (value) => {
+    expect(await entriesOf(value, { id: 'a1' })).toMatchObject([{ id: 'a1' }]);
   });
 });

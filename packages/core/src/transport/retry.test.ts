@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
-import { testTransport } from '../../test/test-transport.ts';
+import { PEER, SELF } from '../../test/agent-ids.ts';
+import type { ScriptedResponse } from '../../test/scripted-server.ts';
+import { operatorStage, stage } from '../../test/test-client.ts';
 import { ApiError } from '../errors/api-error.ts';
-import type { PlatformRequest } from './platform-request.ts';
 
 interface Step {
   status?: number;
@@ -56,14 +56,11 @@ function responseOf({ status, retry_after, network_error }: Step): ScriptedRespo
   };
 }
 
-const read: PlatformRequest = { method: 'GET', path: '/x', isRepeatable: true, timeoutMs: 5_000 };
-
 describe('the retry vectors', () => {
   it.each(vectors.cases.map((vector) => [vector.id, vector] as const))('%s', async (id, vector) => {
-    await using server = await ScriptedServer.start(...vector.responses.map(responseOf));
-    await using made = testTransport(server.url, { maxRetries: vector.max_retries });
-    const outcome = await made.transport.send(read).then(
-      (response) => response.status,
+    await using s = await stage(vector.responses.map(responseOf), { maxRetries: vector.max_retries });
+    const outcome = await s.client.getPeers().then(
+      () => 200,
       (error: unknown) => (ApiError.isInstance(error) ? error.status : 'network'),
     );
     const expected = better[id] ?? {
@@ -71,7 +68,7 @@ describe('the retry vectors', () => {
       delays: vector.delays_ms.map((delay) => delay.without_jitter),
       final: vector.final_status ?? 200,
     };
-    expect({ attempts: server.requests.length, delays: made.clock.sleeps, final: outcome }).toEqual(expected);
+    expect({ attempts: s.server.requests.length, delays: s.clock.sleeps, final: outcome }).toEqual(expected);
   });
 });
 
@@ -81,10 +78,9 @@ describe('retries', () => {
       [0, [750, 1500, 3000]],
       [1, [1250, 2500, 5000]],
     ] as const) {
-      await using server = await ScriptedServer.start({ status: 429 });
-      await using made = testTransport(server.url, { random: () => random });
-      await expect(made.transport.send(read)).rejects.toMatchObject({ code: 'rate_limited' });
-      expect(made.clock.sleeps).toEqual(delays);
+      await using s = await stage({ status: 429 }, { random: () => random });
+      await expect(s.client.getPeers()).rejects.toMatchObject({ code: 'rate_limited' });
+      expect(s.clock.sleeps).toEqual(delays);
     }
   });
 
@@ -95,72 +91,71 @@ describe('retries', () => {
       { status: 503, headers: { 'retry-after': new Date(clockNow + 120_000).toUTCString() } },
       { status: 429, body: { error: 'rate limit exceeded', retry_after: 120 } },
     ]) {
-      await using server = await ScriptedServer.start(response);
-      await using made = testTransport(server.url);
-      await expect(made.transport.send(read)).rejects.toMatchObject({
-        isRetryable: true,
-        retryAfterMs: 120_000,
-      });
-      expect(server.requests).toHaveLength(1);
+      await using s = await stage(response);
+      await expect(s.client.getPeers()).rejects.toMatchObject({ isRetryable: true, retryAfterMs: 120_000 });
+      expect(s.server.requests).toHaveLength(1);
     }
   });
 
   it('honour Retry-After, as seconds or date, without jitter', async () => {
-    await using server = await ScriptedServer.start(
+    const script: ScriptedResponse[] = [
       { status: 504, headers: { 'retry-after': '3' } },
       { status: 429, headers: { 'retry-after': new Date(Date.UTC(2026, 0, 1) + 8_000).toUTCString() } },
-      { body: {} },
-    );
-    await using made = testTransport(server.url, { random: () => 0.9 });
-    await made.transport.send(read);
-    expect(made.clock.sleeps).toEqual([3000, 5000]);
+      { body: [] },
+    ];
+    await using s = await stage(script, { random: () => 0.9 });
+    await s.client.getPeers();
+    expect(s.clock.sleeps).toEqual([3000, 5000]);
   });
 
-  it('are not made for requests that are not repeatable, timed out, aborted or final', async () => {
-    const final = { status: 429, body: { error: 'maximum 50 active tokens', code: 'token_limit' } };
-    const cases: [ScriptedResponse, Partial<PlatformRequest>][] = [
-      [{ status: 503 }, { isRepeatable: false }],
-      ['reset', { isRepeatable: false }],
-      ['hang', { timeoutMs: 30 }],
-      [final, {}],
-      [{ status: 502, body: { error: 'failed to read agent response', delivery_confirmed: true } }, {}],
-      [{ status: 500 }, {}],
-      [{ status: 501 }, {}],
-    ];
-    for (const [response, change] of cases) {
-      await using server = await ScriptedServer.start(response);
-      await using made = testTransport(server.url);
-      await expect(made.transport.send({ ...read, ...change })).rejects.toThrow();
-      expect(server.requests).toHaveLength(1);
-    }
+  it.each<[string, ScriptedResponse]>([
+    ['timed out', 'hang'],
+    ['has a final code', { status: 429, body: { error: 'maximum 50 active tokens', code: 'token_limit' } }],
+    [
+      'was delivered',
+      { status: 502, body: { error: 'failed to read agent response', delivery_confirmed: true } },
+    ],
+    ['failed with 500', { status: 500 }],
+    ['failed with 501', { status: 501 }],
+  ])('are not made for a request that %s', async (_name, response) => {
+    await using s = await stage(response, { requestTimeoutMs: response === 'hang' ? 30 : 5_000 });
+    await expect(s.client.getPeers()).rejects.toThrow();
+    expect(s.server.requests).toHaveLength(1);
   });
+
+  it.each<ScriptedResponse>([{ status: 503 }, 'reset'])(
+    'are not made for a request that is not repeatable: %j',
+    async (response) => {
+      await using s = await operatorStage(response);
+      await expect(s.client.pause(SELF)).rejects.toThrow();
+      expect(s.server.requests).toHaveLength(1);
+    },
+  );
 
   it('end with an abort between two attempts', async () => {
-    await using server = await ScriptedServer.start({ status: 503 });
-    await using made = testTransport(server.url);
+    await using s = await stage({ status: 503 });
     const abort = new AbortController();
-    made.clock.sleep = async () => {
+    s.clock.sleep = async () => {
       abort.abort('stop');
       throw abort.signal.reason;
     };
-    await expect(made.transport.send({ ...read, signal: abort.signal })).rejects.toBe('stop');
-    expect(server.requests).toHaveLength(1);
+    await expect(s.client.getPeers({ signal: abort.signal })).rejects.toBe('stop');
+    expect(s.server.requests).toHaveLength(1);
   });
 
   it('respect the total time limit', async () => {
-    await using server = await ScriptedServer.start({ status: 503 });
-    await using made = testTransport(server.url);
-    await expect(made.transport.send({ ...read, totalTimeoutMs: 4_000 })).rejects.toMatchObject({
+    await using s = await stage({ status: 503 });
+    await expect(s.client.callPeer(PEER, 'hello', { timeoutMs: 4_000 })).rejects.toMatchObject({
       status: 503,
     });
-    expect(made.clock.sleeps).toEqual([1000, 2000]);
+    expect(s.clock.sleeps).toEqual([1000, 2000]);
   });
 
   it('send the same body', async () => {
-    await using server = await ScriptedServer.start({ status: 502 }, 'reset', { body: { ok: true } });
-    await using made = testTransport(server.url);
-    const response = await made.transport.send({ ...read, method: 'POST', body: { messageId: 'm1' } });
-    expect(response.body).toEqual({ ok: true });
-    expect(server.requests.map((request) => request.rawBody)).toEqual(Array(3).fill('{"messageId":"m1"}'));
+    await using s = await stage([{ status: 502 }, 'reset', { body: { status: 'ok', pending: 3 } }]);
+    expect(await s.client.heartbeat({ activeTasks: 1 })).toMatchObject({ pending: 3 });
+    expect(s.server.requests).toHaveLength(3);
+    expect(new Set(s.server.requests.map((request) => request.rawBody)).size).toBe(1);
+    expect(s.server.last.body).toMatchObject({ active_tasks: 1 });
   });
 });

@@ -1,55 +1,62 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { NEWER_TOKEN, SELF, TOKEN } from '../../test/agent-ids.ts';
+import { NEWER_TOKEN, PEER, SELF, TOKEN } from '../../test/agent-ids.ts';
 import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
-import { testTransport } from '../../test/test-transport.ts';
+import { operatorStage, stage } from '../../test/test-client.ts';
+import type { RemoteAgentClientOptions } from '../client/client-context.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import type { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
 import { SDK_VERSION } from '../settings/sdk-version.ts';
-import type { PlatformRequest } from './platform-request.ts';
 
-const read: PlatformRequest = { method: 'GET', path: '/x', isRepeatable: false, timeoutMs: 2_000 };
-const write: PlatformRequest = { ...read, method: 'POST', body: { a: 1 } };
+type Request = (client: RemoteAgentClient) => Promise<unknown>;
 
+const read: Request = (client) => client.getPeers();
+const write: Request = (client) => client.heartbeat();
+const once = { maxRetries: 0 } as const;
+
+/** The error of one request, which is not retried. */
 async function failure(
   response: ScriptedResponse,
   request = read,
-  bearer: string | undefined = TOKEN,
+  options: RemoteAgentClientOptions = {},
 ): Promise<MoleculeError> {
-  await using server = await ScriptedServer.start(response);
-  await using made = testTransport(server.url, bearer === undefined ? {} : { bearer });
-  const error: unknown = await made.transport.send(request).catch((reason: unknown) => reason);
+  await using s = await stage(response, { ...once, ...options });
+  const error: unknown = await request(s.client).catch((reason: unknown) => reason);
   if (!MoleculeError.isInstance(error)) throw new Error(`not one of ours: ${String(error)}`);
-  expect(server.requests).toHaveLength(1);
+  expect(s.server.requests).toHaveLength(1);
   return error;
 }
 
 describe('headers', () => {
   it('are sent with every request', async () => {
-    await using server = await ScriptedServer.start({ body: {} });
-    await using made = testTransport(`${server.url}/base/`, { bearer: TOKEN, orgId: 'org-1' });
-    await made.transport.send({ ...write, query: '?a=1', holdSeconds: 25 });
-    const { headers, path, query } = server.last;
-    expect([path, query.get('a')]).toEqual(['/base/x', '1']);
-    expect(headers).toMatchObject({
+    await using s = await stage({ body: [] }, { basePath: '/base/', orgId: 'org-1' });
+    await s.client.callPeer(PEER, 'hello');
+    expect(s.server.last.path).toBe(`/base/workspaces/${PEER}/a2a`);
+    const always = {
       authorization: `Bearer ${TOKEN}`,
-      'content-type': 'application/json',
-      origin: server.url,
+      origin: s.server.url,
       'x-molecule-org-id': 'org-1',
       'x-workspace-id': SELF,
       'x-source-workspace-id': SELF,
-      'x-timeout': '25',
       'user-agent': `molecule-sdk-ts/${SDK_VERSION}`,
+    };
+    expect(s.server.last.headers).toMatchObject({
+      ...always,
+      'content-type': 'application/json',
+      'x-timeout': '25',
     });
-    await made.transport.send(read);
-    expect(server.last.headers).not.toHaveProperty('x-timeout');
-    expect(server.last.headers).not.toHaveProperty('content-type');
+    await s.client.fetchInbound({ limit: 7 });
+    const { headers, path, query } = s.server.last;
+    expect([path, query.get('limit')]).toEqual([`/base/workspaces/${SELF}/activity`, '7']);
+    expect(headers).toMatchObject(always);
+    expect(headers).not.toHaveProperty('x-timeout');
+    expect(headers).not.toHaveProperty('content-type');
   });
 
   it('are omitted if there is no value', async () => {
-    await using server = await ScriptedServer.start({ body: {} });
-    await using made = testTransport(server.url, { origin: null, workspaceId: null });
-    await made.transport.send(read);
+    await using s = await operatorStage({ body: [] }, { origin: null, operatorKey: null });
+    await s.client.listWorkspaces();
     for (const name of [
       'authorization',
       'origin',
@@ -57,37 +64,35 @@ describe('headers', () => {
       'x-workspace-id',
       'x-source-workspace-id',
     ]) {
-      expect(server.last.headers).not.toHaveProperty(name);
+      expect(s.server.last.headers).not.toHaveProperty(name);
     }
   });
 
   it('contain any configured Origin', async () => {
-    await using server = await ScriptedServer.start({ body: {} });
-    await using made = testTransport(server.url, { origin: 'my-agent/1.0' });
-    await made.transport.send(read);
-    expect(server.last.headers.origin).toBe('my-agent/1.0');
+    await using s = await stage({ body: [] }, { origin: 'my-agent/1.0' });
+    await s.client.getPeers();
+    expect(s.server.last.headers.origin).toBe('my-agent/1.0');
   });
 });
 
 describe('a refused token', () => {
   it('is replaced once by a newer one from the store', async () => {
-    await using server = await ScriptedServer.start({ status: 401 }, { body: { ok: 1 } });
-    await using made = testTransport(server.url, { bearer: TOKEN, newer: NEWER_TOKEN });
-    expect((await made.transport.send(write)).body).toEqual({ ok: 1 });
-    expect(server.requests.map((request) => request.headers.authorization)).toEqual([
+    await using s = await stage([{ status: 401 }, { body: { status: 'ok', pending: 1 } }]);
+    await s.client.currentToken();
+    await s.store.save(NEWER_TOKEN);
+    expect(await s.client.heartbeat()).toMatchObject({ pending: 1 });
+    expect(s.server.requests.map((request) => request.headers.authorization)).toEqual([
       `Bearer ${TOKEN}`,
       `Bearer ${NEWER_TOKEN}`,
     ]);
   });
 
   it('is an error when the newer one is refused as well', async () => {
-    await using server = await ScriptedServer.start({
-      status: 401,
-      body: { error: 'invalid workspace auth token' },
-    });
-    await using made = testTransport(server.url, { bearer: TOKEN, newer: NEWER_TOKEN });
-    await expect(made.transport.send(read)).rejects.toMatchObject({ code: 'unauthorized', status: 401 });
-    expect(server.requests).toHaveLength(2);
+    await using s = await stage({ status: 401, body: { error: 'invalid workspace auth token' } });
+    await s.client.currentToken();
+    await s.store.save(NEWER_TOKEN);
+    await expect(s.client.getPeers()).rejects.toMatchObject({ code: 'unauthorized', status: 401 });
+    expect(s.server.requests).toHaveLength(2);
   });
 });
 
@@ -176,17 +181,16 @@ describe('responses outside 2xx', () => {
   });
 
   it('a 401 without a token has a hint how to get one', async () => {
-    await using server = await ScriptedServer.start({ status: 401 });
-    await using made = testTransport(server.url);
-    await expect(made.transport.send(read)).rejects.toMatchObject({
+    await using s = await stage({ status: 401 }, { token: null });
+    await expect(s.client.getPeers()).rejects.toMatchObject({
       hint: expect.stringContaining('register()'),
     });
   });
 
   it('only deleted: true makes a 404 a removal', async () => {
-    const request = { ...read, goneWorkspaceId: 'w' };
-    const removed = await failure({ status: 404, body: { workspace_id: 'w', deleted: true } }, request);
-    expect(removed).toMatchObject({ code: 'workspace_removed', workspaceId: 'w' });
+    const request: Request = (client) => client.getWorkspace();
+    const removed = await failure({ status: 404, body: { workspace_id: SELF, deleted: true } }, request);
+    expect(removed).toMatchObject({ code: 'workspace_removed', workspaceId: SELF });
     expect((await failure({ status: 404, body: { deleted: 'true' } }, request)).code).toBe('not_found');
     expect((await failure({ status: 404 }, request)).code).toBe('routing_problem');
     expect((await failure({ status: 410 }, request)).code).toBe('workspace_removed');
@@ -207,11 +211,11 @@ describe('invalid responses', () => {
     expect((await failure({ status: 304 })).code).toBe('unexpected_response');
   });
 
-  it('an empty body with 200 or 204 is undefined', async () => {
-    await using server = await ScriptedServer.start({ status: 204 }, { body: '  ' });
-    await using made = testTransport(server.url);
-    expect(await made.transport.send(read)).toMatchObject({ status: 204, body: undefined });
-    expect(await made.transport.send(read)).toMatchObject({ status: 200, body: undefined });
+  it('an empty body with 200 or 204 is accepted', async () => {
+    await using s = await stage([{ status: 204 }, { body: '  ' }], once);
+    expect(await s.client.fetchInbound()).toEqual([]);
+    expect(await s.client.fetchInbound()).toEqual([]);
+    expect(s.server.requests).toHaveLength(2);
   });
 
   it('20 MiB, with and without success', async () => {
@@ -229,10 +233,9 @@ describe('invalid responses', () => {
     expect(endless.code).toBe('response_too_large');
   });
 
-  it('deeply nested JSON', async () => {
-    await using server = await ScriptedServer.start({ body: '['.repeat(100_000) + ']'.repeat(100_000) });
-    await using made = testTransport(server.url);
-    expect((await made.transport.send(read)).status).toBe(200);
+  it('deeply nested JSON is accepted', async () => {
+    await using s = await stage({ body: '['.repeat(100_000) + ']'.repeat(100_000) }, once);
+    expect(await s.client.getPeers()).toEqual([]);
   });
 
   it('no response, and an incomplete body', async () => {
@@ -241,7 +244,7 @@ describe('invalid responses', () => {
       response.write('{');
     };
     for (const response of ['hang', stalled] as const) {
-      const error = await failure(response, { ...write, timeoutMs: 400 });
+      const error = await failure(response, write, { requestTimeoutMs: 400 });
       expect(error).toMatchObject({ code: 'timed_out', timeoutMs: 400, delivered: 'unknown' });
     }
   });
@@ -257,8 +260,8 @@ describe('invalid responses', () => {
   });
 
   it('no server, and no HTTP server', async () => {
-    await using made = testTransport('http://127.0.0.1:1');
-    await expect(made.transport.send(write)).rejects.toMatchObject({
+    await using away = await stage([], { ...once, platformUrl: 'http://127.0.0.1:1' });
+    await expect(away.client.heartbeat()).rejects.toMatchObject({
       code: 'connection_failed',
       delivered: 'no',
       origin: 'http://127.0.0.1:1',
@@ -268,8 +271,9 @@ describe('invalid responses', () => {
       socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.2\r\n\r\n')),
     );
     await new Promise<void>((resolve) => rude.listen(0, '127.0.0.1', resolve));
-    await using toRude = testTransport(`http://127.0.0.1:${(rude.address() as AddressInfo).port}`);
-    await expect(toRude.transport.send(read)).rejects.toMatchObject({
+    const platformUrl = `http://127.0.0.1:${(rude.address() as AddressInfo).port}`;
+    await using toRude = await stage([], { ...once, platformUrl });
+    await expect(toRude.client.getPeers()).rejects.toMatchObject({
       code: 'connection_failed',
       isRetryable: false,
     });
@@ -279,38 +283,40 @@ describe('invalid responses', () => {
 
 describe('aborting and closing', () => {
   it('an abort rejects with its reason: before sending, while queued and while waiting', async () => {
-    await using server = await ScriptedServer.start('hang');
-    await using made = testTransport(server.url, { maxConnections: 1 });
+    await using s = await stage('hang', { maxConnections: 1 });
     const reason = new Error('enough');
-    await expect(made.transport.send({ ...read, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
-    expect(server.requests).toHaveLength(0);
+    await expect(s.client.getPeers({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(s.server.requests).toHaveLength(0);
     const abort = new AbortController();
-    const waiting = made.transport.send({ ...read, signal: abort.signal });
-    const queued = made.transport.send({ ...read, path: '/queued', signal: abort.signal });
-    while (server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    const { signal } = abort;
+    const waiting = s.client.getPeers({ signal });
+    await s.server.waitForRequests(1);
+    const queued = s.client.pollState({ signal });
     abort.abort(reason);
     await expect(waiting).rejects.toBe(reason);
     await expect(queued).rejects.toBe(reason);
-    expect(server.requests.map((request) => request.path)).toEqual(['/x']);
+    expect(s.server.requests.map((request) => request.path)).toEqual([`/registry/${SELF}/peers`]);
   });
 
   it('a request that timed out while queued has delivered: no', async () => {
-    await using server = await ScriptedServer.start('hang');
-    await using made = testTransport(server.url, { maxConnections: 1 });
-    const first = made.transport.send({ ...write, timeoutMs: 400 }).catch(() => {});
-    const second = made.transport.send({ ...write, timeoutMs: 60 });
-    await expect(second).rejects.toMatchObject({ code: 'timed_out', delivered: 'no' });
+    await using s = await stage('hang', {
+      ...once,
+      maxConnections: 1,
+      messageTimeoutMs: 400,
+      requestTimeoutMs: 60,
+    });
+    const first = s.client.fetchInbound().catch(() => {});
+    await s.server.waitForRequests(1);
+    await expect(s.client.heartbeat()).rejects.toMatchObject({ code: 'timed_out', delivered: 'no' });
     await first;
   });
 
   it('close rejects pending and later requests, and is idempotent', async () => {
-    await using server = await ScriptedServer.start('hang');
-    const { transport } = testTransport(server.url);
-    const waiting = transport.send(read);
-    const ended = expect(waiting).rejects.toMatchObject({ code: 'client_closed' });
-    while (server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-    await Promise.all([transport.close(), transport.close()]);
+    await using s = await stage('hang');
+    const ended = expect(s.client.getPeers()).rejects.toMatchObject({ code: 'client_closed' });
+    await s.server.waitForRequests(1);
+    await Promise.all([s.client.close(), s.client.close()]);
     await ended;
-    await expect(transport.send(read)).rejects.toMatchObject({ code: 'client_closed' });
+    await expect(s.client.getPeers()).rejects.toMatchObject({ code: 'client_closed' });
   });
 });
