@@ -1,81 +1,100 @@
 import { describe, expect, it } from 'vitest';
-import { NEWER_TOKEN, TOKEN } from '../../test/agent-ids.ts';
-import { RecordingLogger } from '../../test/recording-logger.ts';
-import { TokenManager } from './token-manager.ts';
-import { MemoryTokenStore, type TokenStore } from './token-store.ts';
+import { NEWER_TOKEN, SELF, TOKEN } from '../../test/agent-ids.ts';
+import type { ScriptedResponse } from '../../test/scripted-server.ts';
+import { CountingTokenStore, stage } from '../../test/test-client.ts';
 
-function manager(store: TokenStore, given: string | null = null) {
-  const logger = new RecordingLogger();
-  const seen: string[] = [];
-  return {
-    manager: new TokenManager({ store, given, logger, onToken: (token) => void seen.push(token) }),
-    logger,
-    seen,
-  };
-}
+/** Refuses the old token. */
+const onlyNewer: ScriptedResponse = ({ headers }, response) => {
+  response.writeHead(headers.authorization === `Bearer ${NEWER_TOKEN}` ? 200 : 401);
+  response.end();
+};
+const issued = { status: 'registered', auth_token: TOKEN };
 
-function countingStore(token: string | undefined, failures = 0): TokenStore & { loads: number } {
-  const inner = new MemoryTokenStore(token);
-  let left = failures;
-  return {
-    loads: 0,
-    async load() {
-      this.loads += 1;
-      if (left-- > 0) throw new Error('unreadable');
-      return inner.load();
-    },
-    save: (next) => inner.save(next),
-    clear: () => inner.clear(),
-  };
-}
-
-describe('TokenManager', () => {
-  it('reads the store once for concurrent calls', async () => {
-    const store = countingStore(TOKEN);
-    const { manager: tokens, seen } = manager(store);
-    await Promise.all([tokens.load(), tokens.load(), tokens.load()]);
-    await tokens.load();
-    expect([tokens.current(), store.loads, seen]).toEqual([TOKEN, 1, [TOKEN]]);
+describe('the token of a client', () => {
+  it('is read once for concurrent calls, and redacted in logs', async () => {
+    const tokenStore = new CountingTokenStore(TOKEN);
+    await using s = await stage([], { tokenStore });
+    const { client } = s;
+    await Promise.all([client.currentToken(), client.currentToken(), client.currentToken()]);
+    expect([await client.currentToken(), tokenStore.loads]).toEqual([TOKEN, 1]);
+    client.logger.info({ note: TOKEN }, `The token is ${TOKEN}.`);
+    expect(s.logger.lines).toHaveLength(1);
+    expect(JSON.stringify(s.logger.lines)).not.toContain(TOKEN);
   });
 
-  it('retries after the store failed', async () => {
-    const { manager: tokens } = manager(countingStore(TOKEN, 1));
-    await expect(tokens.load()).rejects.toThrow('unreadable');
-    await tokens.load();
-    expect(tokens.current()).toBe(TOKEN);
+  it('is read again after the store failed', async () => {
+    await using s = await stage([], { tokenStore: new CountingTokenStore(TOKEN, 1) });
+    await expect(s.client.currentToken()).rejects.toThrow('unreadable');
+    expect(await s.client.currentToken()).toBe(TOKEN);
   });
 
-  it('does not read the store when a token was configured', async () => {
-    const store = countingStore(TOKEN);
-    const { manager: tokens } = manager(store, 'given');
-    await tokens.load();
-    expect([tokens.current(), store.loads]).toEqual(['given', 0]);
+  it('is not read from the store when it was configured', async () => {
+    const tokenStore = new CountingTokenStore(TOKEN);
+    await using s = await stage([], { tokenStore, authToken: 'given' });
+    expect([await s.client.currentToken(), tokenStore.loads]).toEqual(['given', 0]);
   });
 
-  it('renews from the store or from another call, or returns undefined', async () => {
-    const store = countingStore(TOKEN);
-    const { manager: tokens } = manager(store);
-    await tokens.load();
-    expect(await tokens.renew(TOKEN)).toBeUndefined();
-    await store.save(NEWER_TOKEN);
-    store.loads = 0;
-    expect(await Promise.all([tokens.renew(TOKEN), tokens.renew(TOKEN)])).toEqual([NEWER_TOKEN, NEWER_TOKEN]);
-    expect(store.loads).toBe(1);
-    expect(await tokens.renew(TOKEN)).toBe(NEWER_TOKEN);
-    expect(store.loads).toBe(1);
+  it('refused, with no other one in the store: an error', async () => {
+    const tokenStore = new CountingTokenStore(TOKEN);
+    await using s = await stage(onlyNewer, { tokenStore });
+    await expect(s.client.fetchInbound()).rejects.toMatchObject({ code: 'unauthorized' });
+    expect([s.server.requests.length, tokenStore.loads]).toEqual([1, 2]);
   });
 
-  it('logs a warning when the store cannot be read again', async () => {
-    const { manager: tokens, logger } = manager(countingStore(undefined, 9), TOKEN);
-    expect(await tokens.renew(TOKEN)).toBeUndefined();
-    expect(logger.messages('warn')).toHaveLength(1);
+  it('refused for two requests at once: the store is read once, and both use the newer one', async () => {
+    const tokenStore = new CountingTokenStore(TOKEN);
+    await using s = await stage(onlyNewer, { tokenStore, maxConnections: 1 });
+    await s.client.currentToken();
+    await tokenStore.save(NEWER_TOKEN);
+    s.server.routes.set(`GET /registry/${SELF}/peers`, { body: [] });
+    tokenStore.loads = 0;
+    const reading = Promise.withResolvers<void>();
+    const load = tokenStore.load.bind(tokenStore);
+    tokenStore.load = async () => {
+      await reading.promise;
+      return load();
+    };
+    const refused = [s.client.fetchInbound(), s.client.fetchInbound()];
+    // On the one connection, a later response arrives when both have been refused.
+    await s.server.waitForRequests(2);
+    expect(await s.client.getPeers()).toEqual([]);
+    reading.resolve();
+    expect(await Promise.all(refused)).toEqual([[], []]);
+    expect(tokenStore.loads).toBe(1);
   });
 
-  it('uses a new token even if it cannot be stored', async () => {
-    const store = countingStore(undefined);
-    store.save = () => Promise.reject(new Error('read-only'));
-    const { manager: tokens } = manager(store);
-    await expect(tokens.save(TOKEN)).rejects.toThrow('read-only');
-    expect(tokens.current()).toBe(TOKEN);
+  it('refused after another request has renewed it: the store is not read again', async () => {
+    const tokenStore = new CountingTokenStore(TOKEN);
+    await using s = await stage(onlyNewer, { tokenStore });
+    await s.client.currentToken();
+    await tokenStore.save(NEWER_TOKEN);
+    let refuse = (): void => {};
+    s.server.script((_request, response) => {
+      refuse = () => response.writeHead(401).end();
+    }, onlyNewer);
+    const late = s.client.fetchInbound();
+    await s.server.waitForRequests(1);
+    expect(await s.client.fetchInbound()).toEqual([]);
+    tokenStore.loads = 0;
+    refuse();
+    expect(await late).toEqual([]);
+    expect(tokenStore.loads).toBe(0);
+  });
+
+  it('refused when the store cannot be read: an error, and a warning', async () => {
+    const tokenStore = new CountingTokenStore(undefined, 9);
+    await using s = await stage(onlyNewer, { tokenStore, authToken: TOKEN });
+    await expect(s.client.fetchInbound()).rejects.toMatchObject({ code: 'unauthorized' });
+    expect(s.logger.messages('warn')).toEqual(['The token store could not be read again.']);
+  });
+
+  it('issued by the platform is used even if it cannot be stored', async () => {
+    const tokenStore = new CountingTokenStore();
+    tokenStore.save = () => Promise.reject(new Error('read-only'));
+    await using s = await stage({ body: issued }, { tokenStore });
+    await expect(s.client.register()).rejects.toThrow('read-only');
+    expect(await s.client.currentToken()).toBe(TOKEN);
+    await s.client.heartbeat();
+    expect(s.server.last.headers.authorization).toBe(`Bearer ${TOKEN}`);
   });
 });

@@ -17,10 +17,6 @@ export class PeerDirectory {
     this.#options = options;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   /** Returns the cached URL, or `undefined` if there is none or it has expired. */
   find(peerId: string): string | undefined {
     const key = peerId.toLowerCase();

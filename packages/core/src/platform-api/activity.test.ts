@@ -56,7 +56,7 @@ describe('an activity row', () => {
     ]);
   });
 
-  it.each([null, 7, 'text', [], {}, { id: 7 }, { id: '' }])('%j is ignored', async (value) => {
+  it.each([null, 7, 'text', [[]], {}, { id: 7 }, { id: '' }])('%j is ignored', async (value) => {
     expect(await entriesOf(value, { id: 'a1' })).toMatchObject([{ id: 'a1' }]);
   });
 });

@@ -1,81 +1,74 @@
 import { describe, expect, it } from 'vitest';
-import { ManualClock } from '../../test/manual-clock.ts';
-import { PresenceDouble, removed } from '../../test/presence-double.ts';
-import { RecordingLogger } from '../../test/recording-logger.ts';
-import { type HeartbeatLoopRunOptions, runHeartbeatLoop, type TaskReport } from './run-heartbeat-loop.ts';
+import { SELF } from '../../test/agent-ids.ts';
+import type { ScriptedResponse } from '../../test/scripted-server.ts';
+import { type ClientStage, stage } from '../../test/test-client.ts';
+import type { HeartbeatLoopRunOptions, LoopOutcome, TaskReport } from './run-heartbeat-loop.ts';
 
-class LoopClient extends PresenceDouble {
-  readonly logger = new RecordingLogger();
-  declare readonly clock: ManualClock;
+const online: ScriptedResponse = { body: { status: 'ok', workspace_status: 'online', paused: false } };
 
-  constructor() {
-    super(new ManualClock());
-  }
+function run({ client }: ClientStage, options: HeartbeatLoopRunOptions = {}): Promise<LoopOutcome> {
+  return client.runHeartbeatLoop({ random: () => 1, ...options });
 }
 
-function run(client: LoopClient, options: HeartbeatLoopRunOptions = {}) {
-  return runHeartbeatLoop(client, { random: () => 1, ...options });
+/** Runs the loop for `count` requests; returns what the heartbeats reported. */
+async function heartbeats(
+  s: ClientStage,
+  count: number,
+  taskSupplier: () => TaskReport,
+): Promise<unknown[][]> {
+  const abort = new AbortController();
+  const running = run(s, { signal: abort.signal, taskSupplier });
+  await s.server.waitForRequests(count);
+  abort.abort();
+  expect(await running).toBe('stopped');
+  const reports = s.server.requests.map(({ body }) => body as Record<string, unknown>);
+  return reports
+    .slice(0, count)
+    .map((report) => [report.current_task, report.active_tasks, report.uptime_seconds]);
 }
 
 describe('runHeartbeatLoop', () => {
-  it('resolves with paused, removed or revoked', async () => {
-    const paused = new LoopClient();
-    paused.comeBack({ paused: true });
-    expect(await run(paused)).toBe('paused');
-    const gone = new LoopClient();
-    gone.onHeartbeat = () => Promise.reject(removed());
-    expect(await run(gone)).toBe('removed');
-    const revoked = new LoopClient();
-    revoked.refuse();
-    const running = run(revoked);
-    await revoked.clock.advance(7_000);
-    expect(await running).toBe('revoked');
-    for (const { clock } of [paused, gone, revoked]) expect(clock.pending).toBe(0);
+  it.each<[LoopOutcome, ScriptedResponse, number]>([
+    ['paused', { body: { status: 'ok', workspace_status: 'paused', paused: true } }, 1],
+    ['removed', { status: 410, body: { error: 'workspace removed', id: SELF, removed_at: null } }, 1],
+    // Three heartbeats and reading the workspace.
+    ['revoked', { status: 401, body: { error: 'invalid workspace auth token' } }, 4],
+  ])('resolves with %s', async (outcome, response, requests) => {
+    await using s = await stage(response);
+    expect(await run(s)).toBe(outcome);
+    expect(s.server.requests).toHaveLength(requests);
   });
 
-  it('resolves with stopped when the signal aborts, before or later; an outage does not end it', async () => {
-    const early = new LoopClient();
-    expect(await run(early, { signal: AbortSignal.abort() })).toBe('stopped');
-    expect(early.heartbeats).toEqual([]);
-    const client = new LoopClient();
-    client.goDown();
+  it('resolves with stopped when the signal is already aborted, without a request', async () => {
+    await using s = await stage(online);
+    expect(await run(s, { signal: AbortSignal.abort() })).toBe('stopped');
+    expect(s.server.requests).toEqual([]);
+  });
+
+  it('resolves with stopped when the signal aborts later; an outage does not end it', async () => {
+    await using s = await stage('reset', { maxRetries: 0 });
     const abort = new AbortController();
-    const running = run(client, { signal: abort.signal });
-    await client.clock.advance(600_000);
+    const running = run(s, { signal: abort.signal });
+    await s.server.waitForRequests(20);
     abort.abort();
     expect(await running).toBe('stopped');
-    expect(client.clock.pending).toBe(0);
+    expect(s.clock.sleeps.slice(0, 6)).toEqual([2_000, 5_000, 10_000, 20_000, 30_000, 30_000]);
   });
 
   it('sends the previous report again when taskSupplier throws', async () => {
-    const client = new LoopClient();
-    const abort = new AbortController();
+    await using s = await stage(online);
     const reports: (() => TaskReport)[] = [
       () => ({ currentTask: 'reading', activeTasks: 2 }),
       () => {
         throw new Error('not now');
       },
-      () => ({}),
     ];
-    const taskSupplier = (): TaskReport => (reports.shift() ?? (() => ({})))();
-    const running = run(client, { signal: abort.signal, taskSupplier });
-    await client.clock.advance(60_000);
-    expect(
-      client.heartbeats.map(({ metrics }) => [
-        metrics.currentTask,
-        metrics.activeTasks,
-        metrics.uptimeSeconds,
-      ]),
-    ).toEqual([
+    expect(await heartbeats(s, 3, () => (reports.shift() ?? (() => ({})))())).toEqual([
       ['reading', 2, 0],
       ['reading', 2, 30],
       ['', 0, 60],
     ]);
-    expect(client.logger.messages('warn')).toEqual([
-      'taskSupplier failed; the previous report is sent again.',
-    ]);
-    abort.abort();
-    await running;
+    expect(s.logger.messages('warn')).toEqual(['taskSupplier failed; the previous report is sent again.']);
   });
 
   it.each<[string, unknown, [string, number]]>([
@@ -87,20 +80,19 @@ describe('runHeartbeatLoop', () => {
     ['null', null, ['', 0]],
     ['a text that throws', { currentTask: Object.create(null) }, ['', 0]],
   ])('a report with %s does not stop the heartbeats', async (_name, report, expected) => {
-    const client = new LoopClient();
-    const abort = new AbortController();
-    const running = run(client, { signal: abort.signal, taskSupplier: () => report as TaskReport });
-    await client.clock.advance(30_000);
-    const seen = client.heartbeats.map(({ metrics }) => [metrics.currentTask, metrics.activeTasks]);
-    expect(seen).toEqual([expected, expected]);
-    abort.abort();
-    expect(await running).toBe('stopped');
+    await using s = await stage(online);
+    expect(await heartbeats(s, 2, () => report as TaskReport)).toEqual([
+      [...expected, 0],
+      [...expected, 30],
+    ]);
+    expect(s.server.contractProblems()).toEqual([]);
   });
 
   it.each([0, 999, 30_001, Number.NaN, Number.POSITIVE_INFINITY])(
     'refuses an interval of %d ms',
     async (heartbeatIntervalMs) => {
-      await expect(run(new LoopClient(), { heartbeatIntervalMs })).rejects.toMatchObject({
+      await using s = await stage();
+      await expect(run(s, { heartbeatIntervalMs })).rejects.toMatchObject({
         code: 'configuration_invalid',
         message: expect.stringContaining('heartbeatIntervalMs'),
       });
