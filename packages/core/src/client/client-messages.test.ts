@@ -384,7 +384,7 @@ describe('close', () => {
     await using s = await stage('hang');
     const call = s.client.callPeer(PEER, 'x');
     const ended = expect(call).rejects.toMatchObject({ code: 'client_closed' });
-    while (s.server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await s.server.waitForRequests(1);
     await s.client.close();
     await s.client[Symbol.asyncDispose]();
     await ended;

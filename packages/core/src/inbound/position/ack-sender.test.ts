@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { AgentClientDouble, runningAgent } from '../../../test/agent-stage.ts';
 import { ManualClock } from '../../../test/manual-clock.ts';
 import { RecordingLogger } from '../../../test/recording-logger.ts';
 import { AckSender, type AckSenderOptions } from './ack-sender.ts';
@@ -44,23 +45,17 @@ it('a position that changes at any time during a request is sent', async () => {
 });
 
 it('a platform without acknowledgements gets one request', async () => {
-  let requests = 0;
-  const life = new AbortController().signal;
-  const sender = new AckSender({
-    client: {
-      acknowledge: async () => {
-        requests += 1;
-        return { isSupported: false, acknowledged: 0 };
-      },
-    },
-    clock: new ManualClock(),
-    logger: new RecordingLogger(),
-    random: () => 0.5,
-    state: stateAt(() => `row-${requests}`),
-  });
-  sender.send(life);
-  await sender.flush(life);
-  sender.send(life);
-  await sender.flush(life);
-  expect(requests).toBe(1);
+  const client = new AgentClientDouble();
+  const requested: string[] = [];
+  client.acknowledge = async (id) => {
+    requested.push(id);
+    return { isSupported: false, acknowledged: 0 };
+  };
+  const { agent } = await runningAgent({ client });
+  await client.deliver('m1');
+  await client.deliver('m2');
+  expect(agent.health().acknowledged).toBe('m2');
+  await agent.stop();
+  expect(client.replies).toHaveLength(2);
+  expect(requested).toEqual(['m1']);
 });
