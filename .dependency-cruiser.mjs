@@ -1,4 +1,4 @@
-// The directions of the house, and no cycles: type imports count (see docs/architecture.md).
+// Import rules, and no cycles: type imports count (see docs/architecture.md).
 // Packages are seen both as sources and, through node_modules, as built files; hence both spellings.
 const packagePath = (name) => `(^packages/${name}/|/node_modules/@molecule-ai/${name}/)`;
 
@@ -68,12 +68,12 @@ const platformStoreRules = platformModules.map((module) => ({
   to: { path: `^packages/platform/src/${module}/.*store\\.ts$` },
 }));
 
-/** What happens to a message goes one way: accept, push, outcome; each imports only from those after it. */
+/** The stages of a message are accept, push and outcome; each imports only from those after it. */
 const messageSteps = ['accept', 'push', 'outcome'];
 
 const messageStepRules = messageSteps.slice(1).map((step, index) => ({
   name: `platform-messages-${step}`,
-  comment: `packages/platform/src/messages/${step} never calls back`,
+  comment: `packages/platform/src/messages/${step} imports nothing from an earlier stage`,
   severity: 'error',
   from: { path: `^packages/platform/src/messages/${step}/`, pathNot: '\\.test\\.ts$' },
   to: { path: `^packages/platform/src/messages/(${messageSteps.slice(0, index + 1).join('|')})/` },

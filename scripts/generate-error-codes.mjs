@@ -9,7 +9,7 @@ import {
 } from '../packages/protocol/src/error-codes.ts';
 
 const PAGE = new URL('../docs/contract/error-codes.md', import.meta.url);
-const COMMAND = 'npx -y pnpm@12 exec node scripts/generate-error-codes.mjs';
+const COMMAND = 'npx -y pnpm@12 docs:errors';
 
 const page = `# Error codes
 

@@ -16,7 +16,7 @@ const REFRESH_MS = 30_000;
 const FOREIGN_STALE_AFTER_MS = 120_000;
 
 /**
- * Locks a workspace's state folder for this process, so that two agents do not use the same journal. The lock of a process
+ * Locks a workspace's state folder for this process, so that two agents do not write the same log. The lock of a process
  * that has ended is taken over, even if another process has its id; that of another host, on a shared folder, when it has
  * not been refreshed for two minutes. A folder that cannot be written is not locked, because nothing is stored there
  * either. Resolves with a function that releases the lock.

@@ -13,7 +13,10 @@ export interface MessageJournalOptions {
   readonly onReplySent: () => void;
 }
 
-/** Records what the handling of one message has done, across attempts and restarts, so that it is not repeated. */
+/**
+ * Records what the handling of one message has done, across attempts and restarts, so that it is not repeated. Sends the
+ * answers as well, because an answer and the record that it was sent belong together.
+ */
 export class MessageJournal {
   readonly #options: MessageJournalOptions;
   #progress: MessageProgress;

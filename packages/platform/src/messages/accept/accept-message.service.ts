@@ -64,7 +64,10 @@ export interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' 
   readonly hierarchy: HierarchyService;
 }
 
-/** Accepts messages, each in one transaction. An accepted message is lost only with the disk. */
+/**
+ * Accepts messages, each in one transaction. An accepted message survives a crash of the process; with
+ * `synchronous: 'full'` also a power failure.
+ */
 export class MessageAcceptance {
   readonly #options: MessageAcceptanceOptions;
 
