@@ -19,7 +19,7 @@ export interface AgentHealth {
   /** When the platform last accepted a heartbeat. */
   readonly lastHeartbeatAt: string | null;
   readonly consecutiveHeartbeatFailures: number;
-  /** When the feed was last read, even if it was empty. */
+  /** When the delivery last read the feed, even if it was empty, or passed a message. */
   readonly lastInboundAt: string | null;
   /** Messages being handled now. */
   readonly inFlight: number;

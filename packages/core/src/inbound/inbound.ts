@@ -92,7 +92,7 @@ export class Inbound implements DeliveryInbox {
     });
   }
 
-  /** When the feed was last read, as Unix time in milliseconds. */
+  /** When the delivery last passed a page or a message, as Unix time in milliseconds. */
   get lastReadAt(): number | undefined {
     return this.#lastReadAt;
   }
@@ -174,6 +174,25 @@ export class Inbound implements DeliveryInbox {
   }
 
   accept(message: InboundMessage, position: FeedPosition | null): boolean {
+    const isNew = this.#accept(message, position);
+    this.#recordActivity();
+    return isNew;
+  }
+
+  acceptPage(page: InboundPage): number {
+    const fresh = page.messages.filter((message) => this.#accept(message, { seq: message.seq }));
+    this.#state.endPage(page);
+    this.#recordActivity();
+    this.#acks.send(this.#life.signal);
+    return fresh.length;
+  }
+
+  async cursorLost(error: unknown): Promise<void> {
+    await this.#state.forgetPosition();
+    this.#options.observer.cursorLost(error);
+  }
+
+  #accept(message: InboundMessage, position: FeedPosition | null): boolean {
     if (!this.#state.accept(message, position)) return false;
     if (message.method === 'cancel_task') this.#cancel(message);
     else {
@@ -183,18 +202,9 @@ export class Inbound implements DeliveryInbox {
     return true;
   }
 
-  acceptPage(page: InboundPage): number {
-    const fresh = page.messages.filter((message) => this.accept(message, { seq: message.seq }));
-    this.#state.endPage(page);
+  #recordActivity(): void {
     this.#lastReadAt = this.#options.clock.now();
     this.#watch.touch();
-    this.#acks.send(this.#life.signal);
-    return fresh.length;
-  }
-
-  async cursorLost(error: unknown): Promise<void> {
-    await this.#state.forgetPosition();
-    this.#options.observer.cursorLost(error);
   }
 
   async #receive(signal: AbortSignal): Promise<void> {

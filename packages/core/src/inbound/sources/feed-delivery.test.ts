@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type InboundRun, startInbound } from '../../../test/inbound-stage.ts';
+import { inboundMessage } from '../../../test/memory-feed.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import { replayRecords } from '../stores/inbound-records.ts';
 import { chooseDelivery, LongPollDelivery, PollDelivery } from './feed-delivery.ts';
@@ -268,6 +269,38 @@ describe('the delivery', () => {
 });
 
 describe('the stale watch', () => {
+  it('counts a message accepted without a page', async () => {
+    const delivery: InboundDelivery = {
+      name: 'own',
+      expectedSilenceMs: 10_000,
+      run: async ({ inbox, clock }, signal) => {
+        for (let n = 1; ; n += 1) {
+          inbox.accept(inboundMessage({ id: `own-${Math.min(n, 3)}` }), null);
+          await clock.sleep(20_000, { signal });
+        }
+      },
+    };
+    const run = await startInbound({ delivery });
+    await run.advance(600_000);
+    expect(run.handled).toEqual(['own-1', 'own-2', 'own-3']);
+    expect(run.observed).not.toContain('stale');
+    expect(run.inbound.lastReadAt).toBeGreaterThan(run.clock.now() - 30_000);
+    run.kill();
+  });
+
+  it('never reports a delivery that expects any silence', async () => {
+    const delivery: InboundDelivery = {
+      name: 'own',
+      expectedSilenceMs: Number.POSITIVE_INFINITY,
+      run: () => new Promise(() => {}),
+    };
+    const run = await startInbound({ delivery });
+    await run.advance(24 * 3_600_000);
+    expect(run.observed).toEqual([]);
+    expect(run.clock.pending).toBe(0);
+    run.kill();
+  });
+
   it('reports once that nothing was read', async () => {
     const run = await startInbound({ delivery: new PollDelivery({ intervalMs: 5_000 }) });
     await run.advance(1_000);

@@ -18,11 +18,15 @@ export interface DeliveryInbox {
   /** Resolves when more messages may be accepted, with their number, at least 1. */
   waitForCapacity(signal: AbortSignal): Promise<number>;
   /**
-   * Accepts one message. Returns false if it is a copy; safe to call twice with the same message.
+   * Accepts one message. Returns false if it is a copy; safe to call twice with the same message. Does not move the
+   * position; each call, also with a copy, counts as activity of the delivery.
    * @param position The position in the feed; `null` for a message from another source.
    */
   accept(message: InboundMessage, position: FeedPosition | null): boolean;
-  /** Accepts a page of the feed and moves the position past it. Returns the number of new messages. */
+  /**
+   * Accepts a page of the feed and moves the position past it. Returns the number of new messages. Each call, also with
+   * an empty page, counts as activity of the delivery.
+   */
   acceptPage(page: InboundPage): number;
   /** Clears the position, also in the store, because the platform no longer knows it. */
   cursorLost(error: unknown): Promise<void>;
@@ -43,7 +47,11 @@ export interface DeliveryContext {
 export interface InboundDelivery {
   /** For logs. */
   readonly name: string;
-  /** Longest expected time between two reads, in milliseconds. After three times this the agent is degraded. */
+  /**
+   * Longest expected time between two calls of `accept` or `acceptPage`, in milliseconds. After three times this
+   * without a call, the agent is degraded with `inbound-stale`. A source that calls only when a message arrives sets
+   * `Infinity`: its silence is then never reported.
+   */
   readonly expectedSilenceMs: number;
   /** Delivers until the signal aborts, then returns or rejects with its reason. Must survive outages. */
   run(context: DeliveryContext, signal: AbortSignal): Promise<void>;

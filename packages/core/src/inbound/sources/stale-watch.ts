@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../time/clock.ts';
 
 export interface StaleWatchOptions {
   readonly clock: Clock;
-  /** Time without `touch()` until `onStale`, in milliseconds. */
+  /** Time without `touch()` until `onStale`, in milliseconds; `Infinity` for never. */
   readonly limitMs: number;
   /** While false, the time does not count. */
   readonly isExpected: () => boolean;
@@ -48,6 +48,7 @@ export class StaleWatch {
 
   #arm(delayMs: number): void {
     this.#timer?.cancel();
+    if (delayMs === Number.POSITIVE_INFINITY) return;
     this.#timer = this.#options.clock.setTimer(delayMs, () => this.#check());
   }
 
