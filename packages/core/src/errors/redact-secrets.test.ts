@@ -23,6 +23,17 @@ describe('redactSecrets', () => {
     expect(redactSecrets('x=opensesame, yopensesamez', ['opensesame'])).toBe('x=[redacted], y[redacted]z');
   });
 
+  it.each([
+    'The caller is taken from the bearer token; omit the header.',
+    'Send a bearer token.',
+    'This route needs basic authentication, not bearer tokens',
+  ])('does not change %j', (text) => expect(redactSecrets(text)).toBe(text));
+
+  it.each(['Bearer token-short', 'Bearer tokens3cret', 'Bearer token.short', 'Bearer credentials/x'])(
+    'removes all of %j',
+    (text) => expect(redactSecrets(text)).toBe('Bearer [redacted]'),
+  );
+
   it('does not change ordinary text', () => {
     const text =
       'GET /workspaces/0b6f0c3e-1d5a-4c1b-9a51-6f2f1b8f0a01/state returned 401: missing workspace auth token';

@@ -1,6 +1,8 @@
 const REDACTED = '[redacted]';
 
-const BEARER = /\b(bearer|basic)\s+[\w.~+/=-]{4,}/gi;
+/** Words that follow "bearer" in prose are no credential. */
+const BEARER =
+  /\b(bearer|basic)\s+(?!(?:tokens?|auth(?:entication|orization)?|credentials?)(?:[\s,;:!?)"']|\.\s|\.?$))[\w.~+/=-]{4,}/gi;
 const KEYED =
   /((?:token|secret|password|passwd|authorization|api[_-]?key|cookie)[\w.-]{0,40}["']?\s{0,4}[:=]\s{0,4})("(?:[^"\\]|\\.){0,8192}"?|'[^']{0,8192}'?|[^\s,;&"'{}[\]]{4,8192})/gi;
 const URL_CREDENTIALS = /(\b[a-z][a-z0-9+.-]{0,15}:\/\/)[^\s/?#@]{1,512}@/gi;

@@ -13,7 +13,9 @@ export function checkWorkspaceId(value: string | undefined): string {
       hint: 'Set it to the id that POST /workspaces returned.',
     });
   if (!UUID.test(text)) {
-    throw new ConfigurationError(`${nameOption('workspaceId')} must be a UUID, got ${show(text)}.`);
+    throw new ConfigurationError(`${nameOption('workspaceId')} must be a UUID, got ${show(text)}.`, {
+      hint: 'Set it to the id that POST /workspaces returned, not to the name of the workspace.',
+    });
   }
   return text.toLowerCase();
 }
@@ -31,7 +33,11 @@ export function checkPlatformUrl(value: string | undefined): URL {
 export function checkHttpUrl(text: string, option: EnvironmentOption): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new ConfigurationError(`${nameOption(option)} must be an http or https URL, got ${show(text)}.`);
+    throw new ConfigurationError(`${nameOption(option)} must be an http or https URL, got ${show(text)}.`, {
+      hint: text.includes('://')
+        ? 'For example http://localhost:8080.'
+        : 'Add the scheme, for example http://localhost:8080.',
+    });
   }
   if (url.username !== '' || url.password !== '') {
     throw new ConfigurationError(`${nameOption(option)} must not contain a user name or password.`, {

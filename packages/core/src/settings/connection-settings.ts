@@ -3,6 +3,7 @@ import type { RandomSource } from '../time/backoff.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
 import { checkHeaderValue, checkNumber, checkPlatformUrl, type NumberBounds } from './checked-values.ts';
 import { type Environment, readOption } from './environment.ts';
+import { checkNodeVersion } from './node-version.ts';
 
 const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
 const DEFAULT_MESSAGE_TIMEOUT_MS = 15_000;
@@ -68,9 +69,10 @@ export interface ConnectionSettings {
 
 /**
  * Validates {@link ConnectionOptions}. Missing values are taken from `env`, then from the defaults.
- * @throws ConfigurationError naming the option and its environment variables.
+ * @throws ConfigurationError naming the option and its environment variables, or because Node is too old.
  */
 export function resolveConnection(options: ConnectionOptions, env: Environment): ConnectionSettings {
+  checkNodeVersion();
   const url = checkPlatformUrl(readOption('platformUrl', options.platformUrl, env));
   const basePath = url.pathname.replace(/\/+$/, '');
   const number = (

@@ -30,7 +30,9 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
   'agent_answer_too_large',
   'secrets_unavailable',
 ]);
-const NO_TOKEN = 'No token was sent: call register(), or pass authToken (MOLECULE_WORKSPACE_TOKEN).';
+const NO_TOKEN =
+  'No token was sent: pass authToken (MOLECULE_WORKSPACE_TOKEN), or call register() if the workspace has no token yet.';
+const NO_OPERATOR_KEY = 'No credential was sent: pass operatorKey (MOLECULE_OPERATOR_KEY, ADMIN_TOKEN).';
 const BAD_TOKEN =
   'The token was revoked, rotated or belongs to another workspace. It was kept: get a new one from an operator and pass it as authToken.';
 const CHECK_ORIGIN =
@@ -42,6 +44,8 @@ export interface FailedRequest {
   readonly request: PlatformRequest;
   /** The bearer that was sent; redacted from the response. */
   readonly bearer: string | undefined;
+  /** Whether the client is that of an operator, whose credential has another option. */
+  readonly isOperator: boolean;
   readonly nowMs: number;
 }
 
@@ -70,6 +74,7 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
       details,
       bodyKind: body.kind,
       hadBearer: failed.bearer !== undefined,
+      isOperator: failed.isOperator,
     }),
     isRetryable: isWorthRepeating(status, platformCode, details),
     retryAfterMs: retryAfterOf(response, details, failed.nowMs),
@@ -172,11 +177,17 @@ export interface FailureFacts {
   readonly details: Readonly<Record<string, unknown>> | undefined;
   readonly bodyKind: ReadBody['kind'];
   readonly hadBearer: boolean;
+  readonly isOperator: boolean;
 }
 
-/** The platform's own hint if there is one, otherwise one or two sentences on what to do. */
+/**
+ * One or two sentences on what to do: those of the platform if there are any, except that only the client knows which
+ * option sets a missing credential.
+ */
 export function hintForResponse(facts: FailureFacts): string | undefined {
   const { status, platformCode, details } = facts;
+  if (status === 401 && !facts.hadBearer && platformCode !== 'workspace_removed')
+    return facts.isOperator ? NO_OPERATOR_KEY : NO_TOKEN;
   const given = textOf(details?.hint);
   if (given !== undefined) return given.slice(0, 300);
   if (platformCode === 'workspace_removed')
@@ -185,7 +196,7 @@ export function hintForResponse(facts: FailureFacts): string | undefined {
   if (platformCode === 'inbox_full') return 'The target has to acknowledge messages before it accepts more.';
   switch (status) {
     case 401:
-      return facts.hadBearer ? BAD_TOKEN : NO_TOKEN;
+      return BAD_TOKEN;
     case 402:
       return 'The target has spent its monthly budget: an operator can raise it.';
     case 403:

@@ -180,6 +180,14 @@ describe('responses outside 2xx', () => {
     expect(await failure(response)).toMatchObject(expected);
   });
 
+  it('a 401 without a token names the option for it, whatever the platform suggests', async () => {
+    const body = { error: 'invalid workspace auth token', hint: "Register with the workspace's own token." };
+    await using s = await stage({ status: 401, body }, { token: null });
+    await expect(s.client.register()).rejects.toMatchObject({
+      hint: expect.stringContaining('MOLECULE_WORKSPACE_TOKEN'),
+    });
+  });
+
   it('a 401 without a token has a hint how to get one', async () => {
     await using s = await stage({ status: 401 }, { token: null });
     await expect(s.client.getPeers()).rejects.toMatchObject({

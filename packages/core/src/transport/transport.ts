@@ -24,6 +24,7 @@ export interface BearerSource {
 export class Transport {
   readonly settings: ConnectionSettings;
   readonly #bearers: BearerSource;
+  readonly #isOperator: boolean;
   readonly #headers: RequestHeaders;
   /** Created with the first request, because loading undici takes longer than loading the rest of this package. */
   #opening: Promise<Dispatcher> | undefined;
@@ -34,6 +35,7 @@ export class Transport {
   constructor(settings: ConnectionSettings, bearers: BearerSource, workspaceId: string | null) {
     this.settings = settings;
     this.#bearers = bearers;
+    this.#isOperator = workspaceId === null;
     this.#headers = new RequestHeaders(settings, workspaceId);
   }
 
@@ -124,6 +126,7 @@ export class Transport {
       throw apiFailure(response, {
         request,
         bearer,
+        isOperator: this.#isOperator,
         nowMs: this.settings.clock.now(),
       });
     }
