@@ -79,15 +79,17 @@ describe('molecule-platform', () => {
     expect(await refused.exited).toBe(2);
     expect(refused.output.err).toContain('ADMIN_TOKEN');
     expect(refused.output.err).toContain('SECRETS_ENCRYPTION_KEY');
+    expect(refused.output.err).toContain('--dev');
     expect(refused.output.out).toBe('');
   });
 
-  it('does not print the key of production', async () => {
+  it('does not print the key of production, but that it listens on all interfaces', async () => {
     const environment = { ADMIN_TOKEN: 'very-secret', SECRETS_ENCRYPTION_KEY: 'k'.repeat(32) };
-    const started = run(['--memory', '--port', '0'], environment);
+    const started = run(['--memory', '--port', '0', '--host', '0.0.0.0'], environment);
     await started.firstLine;
     started.child.kill('SIGTERM');
     expect(await started.exited).toBe(0);
+    expect(started.output.out).toContain('all interfaces (0.0.0.0)');
     expect(started.output.out + started.output.err).not.toContain('very-secret');
   });
 
@@ -99,7 +101,9 @@ describe('molecule-platform', () => {
     const outside = run(['--dev', '--memory', '--host', '0.0.0.0']);
     expect([await taken.exited, await wrong.exited, await outside.exited]).toEqual([1, 2, 2]);
     expect(taken.output.err).toContain(`Port ${port}`);
-    expect(outside.output.err).toContain('host (HOST)');
+    expect(taken.output.err).toContain('choose another port (PORT, --port)');
+    expect(outside.output.err).toContain('host (HOST, --host)');
+    expect(outside.output.err).toContain('production mode');
   });
 
   it('releases the data folder even when killed', async () => {

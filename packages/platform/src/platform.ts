@@ -12,8 +12,10 @@ import { openDataFolder, resolveOperatorKey } from './storage/data-folder.ts';
 
 /** A running platform. */
 export interface Platform extends AsyncDisposable {
-  /** The URL it listens on, without a trailing slash. */
+  /** The URL under which this machine reaches it, without a trailing slash. */
   readonly url: string;
+  /** The address it listens on; `0.0.0.0` or `::` for all interfaces. */
+  readonly host: string;
   readonly mode: PlatformMode;
   /** The bearer token of the operator. */
   readonly operatorKey: string;
@@ -67,7 +69,8 @@ async function open(
   opened.add('HTTP', () => closeApp(modules.app, settings.stopTimeoutMs));
   url = await listen(modules.app, settings);
   modules.start();
-  context.logger.info({ url, mode: settings.mode }, `Platform listening on ${url}`);
+  const { mode, host } = settings;
+  context.logger.info({ url, host, mode }, `Platform listening on ${url}`);
 
   let closing: Promise<void> | undefined;
   const close = () => {
@@ -80,7 +83,8 @@ async function open(
   };
   return {
     url,
-    mode: settings.mode,
+    host,
+    mode,
     operatorKey: operator.key,
     operatorKeyPath: operator.path,
     close,

@@ -28,8 +28,10 @@ interface Flags {
 const ENVIRONMENT_HELP = `
 Settings from the environment:
   ADMIN_TOKEN             the operator key; required unless --dev
-  SECRETS_ENCRYPTION_KEY  base64 of 32 bytes; required unless --dev
-  Every option has a variable as well; see the README.
+  SECRETS_ENCRYPTION_KEY  base64 of 32 bytes, or 32 characters; required unless --dev
+  HOST, PORT, MOLECULE_DATA_DIR, MOLECULE_ENV=dev, EXTERNAL_PLATFORM_URL, MOLECULE_SYNCHRONOUS
+                          as --host, --port, --data-dir, --dev, --public-url, --synchronous
+  The README lists more.
 
 Exit codes: 0 stopped, 1 could not start, 2 wrong options.`;
 

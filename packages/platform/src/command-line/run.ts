@@ -42,7 +42,7 @@ export async function runPlatform(argv: readonly string[], { out, err }: Output)
   }
 }
 
-type Shown = Pick<Platform, 'url' | 'mode' | 'operatorKey' | 'operatorKeyPath'>;
+type Shown = Pick<Platform, 'url' | 'host' | 'mode' | 'operatorKey' | 'operatorKeyPath'>;
 
 /** The first line of `--json`, for programs that start a platform. */
 function readyLine({ url, operatorKey }: Shown): string {
@@ -50,7 +50,7 @@ function readyLine({ url, operatorKey }: Shown): string {
 }
 
 /** The first output without `--json`. The operator key is printed in dev mode only. */
-function banner({ url, mode, operatorKey, operatorKeyPath }: Shown): string {
+function banner({ url, host, mode, operatorKey, operatorKeyPath }: Shown): string {
   const keyLines =
     mode === 'production'
       ? ['  Operator key   ADMIN_TOKEN']
@@ -58,11 +58,13 @@ function banner({ url, mode, operatorKey, operatorKeyPath }: Shown): string {
           `  Operator key   ${operatorKey}`,
           ...(operatorKeyPath === null ? [] : [`  Stored in      ${operatorKeyPath}`]),
         ];
+  const listenLines = ['0.0.0.0', '::'].includes(host) ? [`  Listens on     all interfaces (${host})`] : [];
   return [
     '',
     `  Molecule AI platform, ${mode} mode`,
     '',
     `  URL            ${url}`,
+    ...listenLines,
     ...keyLines,
     '',
     '  Ctrl+C stops it.',

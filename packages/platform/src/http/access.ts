@@ -86,13 +86,21 @@ export function removedCredential(holder: RemovedHolder): HttpError {
 function requireOperator(identity: Identity): void {
   if (identity.kind === 'operator') return;
   if (identity.kind === 'anonymous') throw missingCredentials('admin auth required');
-  throw invalidCredentials('invalid admin auth token', 'This route needs the operator key or a session.');
+  const hint = 'This route needs the operator key or a session.';
+  throw invalidCredentials('invalid admin auth token', `${hint}${optionalCredential(identity)}`);
 }
 
 function requireCaller(identity: Exclude<Identity, RemovedHolder>): Caller {
   if (identity.kind === 'operator' || identity.kind === 'workspace') return identity;
   if (identity.kind === 'anonymous') throw missingCredentials('missing workspace auth token');
-  throw invalidCredentials('invalid workspace auth token');
+  const hint =
+    'The token is neither that of a workspace nor the operator key: it is mistyped or was revoked.';
+  throw invalidCredentials('invalid workspace auth token', `${hint}${optionalCredential(identity)}`);
+}
+
+function optionalCredential(identity: Identity): string {
+  const isOptional = identity.kind === 'unknown-credential' && identity.isOptional;
+  return isOptional ? ' In dev mode on this machine, an operator may omit Authorization.' : '';
 }
 
 /**
@@ -107,9 +115,11 @@ function checkCallerHeaders(headers: AccessRequest['headers'], identity: Identit
   const expected = identity.kind === 'workspace' ? identity.workspaceId : named[0]?.id;
   const wrong = named.find(({ id }) => id !== expected);
   if (wrong === undefined) return;
-  throw new HttpError(403, 'caller_mismatch', 'invalid caller ID', {
-    extras: { field: wrong.name, hint: 'The caller is taken from the bearer token; omit the header.' },
-  });
+  const hint =
+    identity.kind === 'workspace'
+      ? 'This token belongs to another workspace; check the workspace id.'
+      : 'The caller headers name different workspaces; send one of them.';
+  throw new HttpError(403, 'caller_mismatch', 'invalid caller ID', { extras: { field: wrong.name, hint } });
 }
 
 function missingCredentials(message: string): HttpError {
@@ -118,6 +128,6 @@ function missingCredentials(message: string): HttpError {
   });
 }
 
-function invalidCredentials(message: string, hint?: string): HttpError {
-  return new HttpError(401, 'invalid_credentials', message, hint === undefined ? {} : { extras: { hint } });
+function invalidCredentials(message: string, hint: string): HttpError {
+  return new HttpError(401, 'invalid_credentials', message, { extras: { hint } });
 }

@@ -89,6 +89,24 @@ describe('paths', () => {
   });
 });
 
+describe('the log', () => {
+  it('has no error for what this platform does not offer', async () => {
+    const errors: string[] = [];
+    const ignore = () => {};
+    const logger = {
+      debug: ignore,
+      info: ignore,
+      warn: ignore,
+      error: (_fields: object, message: string) => void errors.push(message),
+    };
+    const { call, platform } = await startPlatform({ logger });
+    const answer = await call('POST', '/workspaces', { body: { name: 'a', runtime: 'docker' } });
+    expect(answer.status).toBe(501);
+    await platform.close();
+    expect(errors).toEqual([]);
+  });
+});
+
 describe('headers', () => {
   it('protect every response', async () => {
     const { headers } = await running.call('GET', '/health', { token: null });
@@ -130,6 +148,8 @@ describe('credentials', () => {
       expect(none, path).toMatchObject({ status: 401, body: { code: 'missing_credentials' } });
       const wrong = await running.call(method, path, { token: 'wrong' });
       expect(wrong, path).toMatchObject({ status: 401, body: { code: 'invalid_credentials' } });
+      expect(wrong.body.hint, path).toMatch(/operator key/);
+      expect(wrong.body.hint, path).not.toContain('omit Authorization');
     }
   });
 
@@ -176,7 +196,10 @@ describe('credentials', () => {
       for (const value of [UNKNOWN_ID, 'system:cron', '']) {
         expect(await state({ [name]: value })).toMatchObject({
           status: 403,
-          body: { code: 'caller_mismatch' },
+          body: {
+            code: 'caller_mismatch',
+            hint: 'This token belongs to another workspace; check the workspace id.',
+          },
         });
       }
     }

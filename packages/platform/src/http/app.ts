@@ -64,7 +64,8 @@ export async function createApp(
 
   app.setErrorHandler((error, request, reply) => {
     const httpError = toHttpError(error, (reason) => context.database.isUnavailable(reason));
-    if (httpError.status >= 500) {
+    // A request for what this platform does not offer is the caller's mistake, not a failure.
+    if (httpError.status >= 500 && httpError.status !== 501) {
       const fields = { requestId: request.id, code: httpError.code, route: request.routeOptions.url };
       logger.error({ ...fields, reason: describeCause(httpError) }, 'Request failed.');
     }

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import { isDevOperator, isForeignPage } from './dev-operator.ts';
@@ -27,11 +28,21 @@ export function createAuthenticator(
     timingSafeEqual(createHash('sha256').update(candidate).digest(), operatorHash);
   const corsOrigins = new Set(settings.corsOrigins.map((origin) => origin.toLowerCase()));
 
-  const identifyBearer = async (token: string, address: string) => {
+  const isFromDevOperator = (request: FastifyRequest, headers: IncomingHttpHeaders) => {
+    const { remoteAddress, localPort: port = 0 } = request.socket;
+    return settings.mode === 'dev' && isDevOperator({ remoteAddress, headers, port });
+  };
+
+  const unknownCredential = (request: FastifyRequest, address: string) => {
+    const isOptional = isFromDevOperator(request, { ...request.headers, authorization: undefined });
+    return { identity: { kind: 'unknown-credential', isOptional } as const, limitKey: address };
+  };
+
+  const identifyBearer = async (token: string, request: FastifyRequest, address: string) => {
     const hash = sha256Hex(token);
     if (isOperatorKey(token)) return known({ kind: 'operator', via: 'operator-key' }, hash);
     const holder = token === '' ? undefined : await source.findToken(hash);
-    if (holder === undefined) return { identity: { kind: 'unknown-credential' } as const, limitKey: address };
+    if (holder === undefined) return unknownCredential(request, address);
     return known(holder, hash);
   };
 
@@ -47,18 +58,16 @@ export function createAuthenticator(
     const authorization = request.headers.authorization;
     if (authorization !== undefined) {
       if (authorization.startsWith(BEARER)) {
-        return identifyBearer(authorization.slice(BEARER.length).trim(), address);
+        return identifyBearer(authorization.slice(BEARER.length).trim(), request, address);
       }
-      return { identity: { kind: 'unknown-credential' }, limitKey: address };
+      return unknownCredential(request, address);
     }
     const cookie = request.cookies[SESSION_COOKIE];
     if (cookie !== undefined && isOwnPage(request)) {
       const hash = sha256Hex(cookie);
       if (await source.findSession(hash)) return known({ kind: 'operator', via: 'session' }, hash);
     }
-    const port = request.socket.localPort ?? 0;
-    const dev = { remoteAddress: request.socket.remoteAddress, headers: request.headers, port };
-    if (settings.mode === 'dev' && isDevOperator(dev)) {
+    if (isFromDevOperator(request, request.headers)) {
       return { identity: { kind: 'operator', via: 'dev' }, limitKey: address };
     }
     return { identity: { kind: 'anonymous' }, limitKey: address };

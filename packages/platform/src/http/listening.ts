@@ -42,7 +42,7 @@ function toStartError(cause: unknown, host: string, port: number): unknown {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (code === 'EADDRINUSE') {
     return new PlatformStartError('port_in_use', `Port ${port} of ${host} is in use.`, {
-      hint: 'Stop the process that uses it, or choose another port with port (PORT, --port); 0 picks a free one.',
+      hint: 'Stop the process that uses it, or choose another port (PORT, --port); 0 picks a free one.',
       cause,
     });
   }

@@ -17,9 +17,15 @@ describe('dev mode', () => {
   it('needs no credential on this machine, and refuses a wrong one', async () => {
     const { call } = await start({ mode: 'dev' });
     expect((await call('GET', '/workspaces', { token: null })).status).toBe(200);
-    expect((await call('GET', '/workspaces', { token: 'wrong' })).status).toBe(401);
+    const wrong = await call('GET', '/workspaces', { token: 'wrong' });
+    expect(wrong).toMatchObject({
+      status: 401,
+      body: { hint: expect.stringContaining('omit Authorization') },
+    });
     const tunnelled = { token: null, headers: { 'x-forwarded-for': '1.2.3.4' } };
     expect((await call('GET', '/workspaces', tunnelled)).status).toBe(401);
+    const both = await call('GET', '/workspaces', { ...tunnelled, token: 'wrong' });
+    expect(both.body.hint).not.toContain('omit Authorization');
     const rebound = { token: null, headers: { host: 'evil.example.com' } };
     expect((await call('GET', '/workspaces', rebound)).status).toBe(401);
   });

@@ -21,6 +21,8 @@ export interface RemovedHolder {
 /** A credential that does not exist here; never treated better than none, in dev mode too. */
 export interface UnknownCredential {
   readonly kind: 'unknown-credential';
+  /** Whether the same request without any credential would be one of the operator, as in dev mode on this machine. */
+  readonly isOptional: boolean;
 }
 
 /** The result of checking the credential of a request. */

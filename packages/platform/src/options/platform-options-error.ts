@@ -4,6 +4,8 @@ export interface OptionProblem {
   readonly option: string;
   /** The environment variable of the same setting. */
   readonly variable: string;
+  /** The command-line option of the same setting, such as `--host`. */
+  readonly flag?: string;
   readonly problem: string;
 }
 
@@ -16,8 +18,12 @@ export class PlatformOptionsError extends Error {
   readonly hint: string;
 
   constructor(problems: readonly OptionProblem[], hint: string) {
-    super(problems.map(({ option, variable, problem }) => `${option} (${variable}): ${problem}`).join('\n'));
+    super(problems.map(describe).join('\n'));
     this.problems = problems;
     this.hint = hint;
   }
+}
+
+function describe({ option, variable, flag, problem }: OptionProblem): string {
+  return `${option} (${flag === undefined ? variable : `${variable}, ${flag}`}): ${problem}`;
 }

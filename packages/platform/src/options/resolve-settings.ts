@@ -6,16 +6,17 @@ import { PlatformOptionsError } from './platform-options-error.ts';
 import type { PlatformMode, PlatformSettings } from './platform-settings.ts';
 import { type Environment, type SettingName, SettingReader } from './setting-reader.ts';
 
-const name = (option: keyof PlatformOptions, variable: string): SettingName => ({ option, variable });
+const name = (option: keyof PlatformOptions, variable: string, flag?: `--${string}`): SettingName =>
+  flag === undefined ? { option, variable } : { option, variable, flag };
 
 const ADMIN_TOKEN = name('adminToken', 'ADMIN_TOKEN');
 const OPERATOR_KEY = name('operatorKey', 'MOLECULE_OPERATOR_KEY');
 const ENCRYPTION_KEY = name('secretsEncryptionKey', 'SECRETS_ENCRYPTION_KEY');
-const HOST = name('host', 'HOST');
-const MODE = name('mode', 'MOLECULE_ENV');
-const DATA_DIR = name('dataDir', 'MOLECULE_DATA_DIR');
+const HOST = name('host', 'HOST', '--host');
+const MODE = name('mode', 'MOLECULE_ENV', '--dev');
+const DATA_DIR = name('dataDir', 'MOLECULE_DATA_DIR', '--data-dir');
 const NETWORKS = name('allowAgentNetworks', 'MOLECULE_ALLOW_AGENT_NETWORKS');
-const PUBLIC_URL = name('publicUrl', 'EXTERNAL_PLATFORM_URL');
+const PUBLIC_URL = name('publicUrl', 'EXTERNAL_PLATFORM_URL', '--public-url');
 const CORS = name('corsOrigins', 'CORS_ORIGINS');
 
 const MAX_SWEEP_MS = 15_000;
@@ -38,7 +39,7 @@ export function resolveSettings(options: PlatformOptions, environment: Environme
   const settings: PlatformSettings = {
     mode,
     host: readHost(read, options, mode),
-    port: read.integer(name('port', 'PORT'), options.port, [0, 65_535], 8080),
+    port: read.integer(name('port', 'PORT', '--port'), options.port, [0, 65_535], 8080),
     dataDir: readDataDir(read, options),
     operatorKey: readOperatorKey(read, options, mode),
     secretsEncryptionKey: readEncryptionKey(read, options, mode),
@@ -78,7 +79,7 @@ export function resolveSettings(options: PlatformOptions, environment: Environme
       10_000,
     ),
     synchronous: read.word(
-      name('synchronous', 'MOLECULE_SYNCHRONOUS'),
+      name('synchronous', 'MOLECULE_SYNCHRONOUS', '--synchronous'),
       options.synchronous,
       ['full', 'normal'],
       'full',
@@ -149,7 +150,10 @@ function readHost(read: SettingReader, options: PlatformOptions, mode: PlatformM
   const host = (read.text(HOST, options.host) ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1');
   const isLoopback = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/i.test(host);
   if (mode === 'dev' && !isLoopback) {
-    read.problem(HOST, `dev mode listens on this machine only, so "${host}" cannot be used`);
+    read.problem(
+      HOST,
+      `dev mode listens on this machine only, so "${host}" cannot be used; other addresses need production mode (without --dev, with ADMIN_TOKEN and SECRETS_ENCRYPTION_KEY)`,
+    );
   }
   return host;
 }
@@ -226,6 +230,6 @@ function readOrigins(read: SettingReader, options: PlatformOptions): readonly st
 function hintFor(read: SettingReader): string {
   const missing = read.problems.some(({ problem }) => problem === 'is required in production');
   return missing
-    ? 'Set ADMIN_TOKEN and SECRETS_ENCRYPTION_KEY (openssl rand -base64 32 makes one), or use dev mode on your own machine.'
+    ? 'Set ADMIN_TOKEN and SECRETS_ENCRYPTION_KEY (openssl rand -base64 32 makes one), or use dev mode (--dev, MOLECULE_ENV=dev) on your own machine.'
     : 'Correct the settings above and start again.';
 }

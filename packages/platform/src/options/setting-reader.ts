@@ -8,10 +8,11 @@ export function processEnvironment(): Environment {
   return process.env;
 }
 
-/** Names of one setting: in `PlatformOptions` and in the environment. */
+/** Names of one setting: in `PlatformOptions`, in the environment, and on the command line if it has an option there. */
 export interface SettingName {
   readonly option: string;
   readonly variable: string;
+  readonly flag?: string;
 }
 
 /** Reads settings one by one from an option or its variable and collects the invalid ones. */
