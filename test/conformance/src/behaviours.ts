@@ -3,6 +3,7 @@ import { CLIENT } from './behaviours/client.ts';
 import { CREDENTIALS } from './behaviours/credentials.ts';
 import { DELIVERY } from './behaviours/delivery.ts';
 import { DURABILITY } from './behaviours/durability.ts';
+import { ENDS } from './behaviours/ends.ts';
 import { FEED } from './behaviours/feed.ts';
 import { INSTANCES } from './behaviours/instances.ts';
 import { LIFECYCLE } from './behaviours/lifecycle.ts';
@@ -28,6 +29,7 @@ export const BEHAVIOURS = {
   ...OPENAPI,
   ...MESSAGES,
   ...ANSWERS,
+  ...ENDS,
   ...FEED,
   ...PUSH,
   ...DURABILITY,

@@ -87,7 +87,7 @@ export const MESSAGES = behaviours({
     'docs/decisions/0010-message-dedupe.md',
   ],
   'messages.record': [
-    'GET …/messages/:messageId tells state, target, attempts and answer of a message the workspace sent.',
+    'GET …/messages/:messageId returns state, target, context, attempts and outcome of a message the workspace sent.',
     'docs/decisions/0011-answers.md',
   ],
   'messages.record.only-the-sender': [

@@ -48,6 +48,7 @@ export interface TestPlatformOptions {
   readonly publicUrl?: string;
   readonly orgId?: string;
   readonly inboxLimit?: number;
+  readonly messageTtlMs?: number;
   readonly maxAttempts?: number;
   readonly pushTimeoutMs?: number;
   readonly drainEveryMs?: number;
