@@ -14,7 +14,7 @@ const DAY = 24 * HOUR;
 onEachDatabase('delivery when something fails', (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
     verifies('delivery.cursor-rotated-out', 'a cursor that the platform has pruned', async () => {
-      const first = await startTestAgent(environment, { delivery });
+      const first = await startTestAgent(environment, { delivery, platform: { messageTtlMs: 30 * DAY } });
       const { platform, member, clock } = first;
       const peer = await onboard(platform);
       await send(peer.caller, member.id, 'old');

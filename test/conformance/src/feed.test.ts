@@ -259,7 +259,11 @@ onEachDatabase('acknowledging', (environment) => {
   });
 
   verifies(['feed.ack.keeps-unacknowledged-rows', 'feed.cursor.rotated-out'], async () => {
-    const platform = await environment.platform({ clock: 'manual', drainEveryMs: HOUR });
+    const platform = await environment.platform({
+      clock: 'manual',
+      drainEveryMs: HOUR,
+      messageTtlMs: 30 * DAY,
+    });
     const member = await onboard(platform);
     for (const text of ['1', '2', '3']) await send(platform.operator, member.id, text);
     const [first, second] = await inbox(member);

@@ -212,6 +212,7 @@ onEachDatabase('messages', (environment) => {
         message: {
           role: 'user',
           messageId: 'm-1',
+          contextId: 'ours',
           parts: [
             { type: 'text', text: ' spaces kept ' },
             {
@@ -299,11 +300,23 @@ onEachDatabase('message records', (environment) => {
         state: expect.stringMatching(/^(queued|delivered)$/),
         held: false,
         attempts: 0,
+        context_id: expect.stringMatching(/./),
         answer: null,
         error: null,
         answered_at: null,
+        ended_at: null,
       },
     });
+    const [row] = await inbox(target);
+    await send(target.caller, caller.id, 'hi', { role: 'agent', metadata: { in_reply_to: 'm-1' } });
+    const answered = (await caller.caller.get(`/workspaces/${caller.id}/messages/m-1`)).body;
+    expect(answered).toMatchObject({
+      state: 'answered',
+      context_id: row?.context_id,
+      answer: { result: { kind: 'message', contextId: row?.context_id } },
+      error: null,
+    });
+    expect(valueAt(answered, 'ended_at')).toBe(valueAt(answered, 'answered_at'));
   });
 
   verifies('messages.record.only-the-sender', async () => {
@@ -330,7 +343,7 @@ onEachDatabase('messages over a restart', { onDisk: true }, (environment) => {
     });
     await platform.restart();
     const repeated = await send(caller.caller, target.id, 'one', { messageId: 'm-1' });
-    expect(valueAt(repeated.body, 'queue_id')).toBe(valueAt(first.body, 'queue_id'));
+    expect(valueAt(repeated.body, 'result', 'id')).toBe(valueAt(first.body, 'queue_id'));
     await send(caller.caller, target.id, 'three');
     expect(await inboxTexts(target)).toEqual(['one', 'two', 'three']);
     expect(await inboxTexts(target, '&unacknowledged=true')).toEqual(['two', 'three']);

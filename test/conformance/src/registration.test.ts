@@ -301,6 +301,7 @@ onEachDatabase('registering', (environment) => {
       delivery_mode: 'poll',
       org_id: null,
       expires_at: null,
+      capabilities: expect.arrayContaining(['acknowledge', 'outcomes']),
     });
   });
 

@@ -68,6 +68,22 @@ describe('reading the feed', () => {
     expect(bad).toEqual([]);
   });
 
+  it('walks the index of a conversation in the order of the page, also for an agent', async () => {
+    const bad: string[] = [];
+    const conversation_id = 'a'.repeat(32);
+    for (const raw of combinations()) {
+      if (raw.since_secs !== undefined || raw.before_ts !== undefined) continue;
+      const query = parse({ ...raw, conversation_id });
+      const details = await plan(() => store.readPage(WORKSPACE, query, 7, '2026-11-21T00:00:00.000Z'));
+      // Of what is not acknowledged there is little, so its range of the feed serves as well.
+      const isGood = details.some((detail) =>
+        /USING INDEX activity_by_(?:conversation|seq) \(.*seq>/.test(detail),
+      );
+      if (!isGood || details.some((detail) => detail.includes('TEMP B-TREE'))) bad.push(`${JSON.stringify(raw)}: ${details.join(' | ')}`);
+    }
+    expect(bad).toEqual([]);
+  });
+
   it('counts pending messages from an index alone', async () => {
     const [detail] = await plan(() => store.countPending(WORKSPACE));
     expect(detail).toContain('USING COVERING INDEX activity_by_delivery');

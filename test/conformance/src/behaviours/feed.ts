@@ -87,7 +87,7 @@ export const FEED = behaviours({
     'docs/decisions/0012-delivery-guarantee.md',
   ],
   'feed.ack.keeps-unacknowledged-rows': [
-    'Rows that were not acknowledged are never pruned; acknowledged ones are after the retention time.',
+    'Rows whose message has not ended are never pruned; acknowledged ones are after the retention time.',
     'docs/contract/feed.md#retention; docs/decisions/0012-delivery-guarantee.md',
   ],
   'feed.cursor.rotated-out': [

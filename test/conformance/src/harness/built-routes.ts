@@ -25,6 +25,7 @@ export const BUILT_ROUTES = [
   'sendMessage',
   'sendOwnMessage',
   'getMessage',
+  'listMessages',
   'listActivity',
   'reportActivity',
   'acknowledgeActivity',
