@@ -160,6 +160,8 @@ export class ActivityStore {
       .selectFrom('activity')
       .select('seq')
       .where('created_at', '<', before)
+      // A message is kept from its end on, so that its sender can still learn of it.
+      .where('changed_at', '<', before)
       .where('expires_at', 'is', null)
       .where('caller_receipt', '!=', 'sent')
       .orderBy('seq')
