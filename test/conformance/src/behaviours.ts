@@ -1,4 +1,5 @@
 import { ANSWERS } from './behaviours/answers.ts';
+import { CANCEL } from './behaviours/cancel.ts';
 import { CLIENT } from './behaviours/client.ts';
 import { CREDENTIALS } from './behaviours/credentials.ts';
 import { DELIVERY } from './behaviours/delivery.ts';
@@ -37,6 +38,7 @@ export const BEHAVIOURS = {
   ...PRESENCE,
   ...DELIVERY,
   ...INSTANCES,
+  ...CANCEL,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

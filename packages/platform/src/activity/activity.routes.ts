@@ -60,6 +60,11 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
       await requireWorkspace(caller, params.id);
       const reader = { isAgent: caller.kind === 'workspace' };
       const connection = watchConnection(reply);
+      if (query.waitSeconds !== undefined) reply.header('x-wait-applied', String(query.waitSeconds));
+      if (query.control !== undefined) {
+        const { waitSeconds } = query;
+        return activity.control.read(params.id, { ...query.control, waitSeconds }, connection);
+      }
       // History and reads of operators claim nothing, whatever headers they carry.
       const instanceId = query.type === 'a2a_receive' && reader.isAgent ? readInstanceId(request) : undefined;
       const page =
@@ -71,7 +76,6 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
             );
       if (page.nextCursor !== undefined) reply.header('x-next-cursor', page.nextCursor);
       reply.header('x-has-more', String(page.hasMore));
-      if (query.waitSeconds !== undefined) reply.header('x-wait-applied', String(query.waitSeconds));
       return page.rows;
     },
   );

@@ -11,6 +11,7 @@ import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { ActivityStore, type RowWithoutSeq } from './activity.store.ts';
 import { ActivityReader, type FeedPage } from './activity-reader.ts';
+import { ControlRows } from './control-rows.ts';
 import type { FeedQuery } from './feed-query.rules.ts';
 
 const PRUNE_EVERY_MS = 3_600_000;
@@ -37,6 +38,8 @@ export interface ActivityServiceOptions extends PlatformContext {
 
 /** The activity feed. Every row is written here. */
 export class ActivityService {
+  /** What agents are told beside their feed. */
+  readonly control: ControlRows;
   readonly #options: ActivityServiceOptions;
   readonly #store: ActivityStore;
   readonly #feed: ActivityReader;
@@ -44,6 +47,7 @@ export class ActivityService {
 
   constructor(options: ActivityServiceOptions) {
     this.#options = options;
+    this.control = new ControlRows(options);
     this.#store = new ActivityStore(options);
     this.#feed = new ActivityReader({ ...options, store: this.#store });
     this.#tasks = new RepeatedTasks(options.clock, options.logger);
@@ -155,10 +159,12 @@ export class ActivityService {
 
   start(): void {
     this.#tasks.every('prune the feed', PRUNE_EVERY_MS, () => this.#prune());
+    this.#tasks.every('prune control rows', PRUNE_EVERY_MS, () => this.control.prune());
   }
 
   async stop(): Promise<void> {
     this.#feed.close();
+    this.control.close();
     await this.#tasks.stop();
   }
 

@@ -11,6 +11,8 @@ const CONVERSATION = /^[0-9a-f]{32}$/i;
 
 /** The validated query of a feed read; times in the form of the database. */
 export interface FeedQuery {
+  /** Set for `only=control`: control rows are read instead of the feed. */
+  readonly control: { readonly sinceSeq: number } | undefined;
   readonly type: string | undefined;
   readonly source: 'canvas' | 'agent' | undefined;
   readonly direction: 'in' | 'out' | undefined;
@@ -39,6 +41,7 @@ export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
   const unacknowledged = choice('unacknowledged', raw.unacknowledged, ['true', 'false']) === 'true';
   const oldestFirst = raw.since_id !== undefined || unacknowledged;
   return {
+    control: choice('only', raw.only, ['control']) && { sinceSeq: parseSinceSeq(raw.since_seq) },
     type: raw.type === '' ? undefined : raw.type,
     source: choice('source', raw.source, ['canvas', 'agent']),
     direction: direction === undefined && raw.type === 'a2a_receive' ? 'in' : withoutAll(direction),
@@ -53,6 +56,12 @@ export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
     afterAcknowledged: unacknowledged,
     waitSeconds: parseWaitSeconds(raw.wait, { field: 'wait', max: MAX_WAIT_SECONDS }),
   };
+}
+
+function parseSinceSeq(text: string | undefined): number {
+  if (text === undefined || text === '') return 0;
+  if (!/^\d{1,15}$/.test(text)) throw wrong('since_seq', 'since_seq must be a whole number');
+  return Number(text);
 }
 
 function withoutAll(direction: 'in' | 'out' | 'all' | undefined): 'in' | 'out' | undefined {

@@ -5,6 +5,7 @@ import { CommitGroups } from './commit-groups.ts';
 import type { DatabaseDialect } from './dialect.ts';
 import { initialMigration } from './migrations/0001-initial.ts';
 import { readerIdentitiesMigration } from './migrations/0002-reader-identities.ts';
+import { controlRowsMigration } from './migrations/0003-control-rows.ts';
 import type { Database } from './schema.ts';
 
 /** Runs queries: the database itself, or one open transaction (`unit.trx`). */
@@ -70,6 +71,7 @@ export class PlatformDatabase {
       await migrate(db, {
         '0001-initial': initialMigration(dialect),
         '0002-reader-identities': readerIdentitiesMigration,
+        '0003-control-rows': controlRowsMigration(dialect),
       });
       return database;
     } catch (error) {

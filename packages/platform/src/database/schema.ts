@@ -8,6 +8,7 @@ import type { Generated, Insertable, Selectable, Updateable } from 'kysely';
 export interface Database {
   workspaces: WorkspacesTable;
   workspace_tokens: WorkspaceTokensTable;
+  control_rows: ControlRowsTable;
   reader_identities: ReaderIdentitiesTable;
   sessions: SessionsTable;
   activity: ActivityTable;
@@ -66,6 +67,15 @@ export interface WorkspaceTokensTable {
   created_at: string;
   last_used_at: string | null;
   revoked_at: string | null;
+}
+
+/** Messages that were canceled while their agents may be handling them; kept for one hour. */
+export interface ControlRowsTable {
+  seq: Generated<number>;
+  workspace_id: string;
+  activity_id: string;
+  message_id: string;
+  created_at: string;
 }
 
 /** Which running agent reads the feed of a workspace; a row is written when that changes. */

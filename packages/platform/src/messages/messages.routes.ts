@@ -9,10 +9,17 @@ import { parseWorkspaceId } from '../http/parse.ts';
 import type { Caller, RemovedHolder } from '../http/principal.ts';
 import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
 import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rules.ts';
-import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
+import { type NormalMessage, namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
+import { canceledReference } from './cancellation.ts';
 import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
 import type { MessagesService, SentOutcome } from './messages.service.ts';
-import { failureToError, outcomeError, toResponse, withRequestId } from './outcome/outcome.rules.ts';
+import {
+  failureToError,
+  outcomeError,
+  storedOutcome,
+  toResponse,
+  withRequestId,
+} from './outcome/outcome.rules.ts';
 import { parseSentQuery } from './sent-query.rules.ts';
 
 /** Messages over HTTP: sent, looked up, acknowledged. */
@@ -36,6 +43,8 @@ export function mountMessagesRoutes(
     { body: message, caller, request, reply }: IncomingCall,
     targetId: string,
   ): Promise<A2aResponse | StatusResponse<202, QueuedResponse>> => {
+    const reference = canceledReference(message);
+    if (reference !== undefined) return cancel(message, caller, targetId, reference);
     const bounds = { field: 'X-Timeout', max: MAX_HOLD_SECONDS };
     const holdSeconds =
       parseWaitSeconds(headerOf(request, 'x-timeout'), bounds) ?? settings.answerHoldSeconds;
@@ -52,6 +61,21 @@ export function mountMessagesRoutes(
     const response = toResponse(result.message, outcome, wrapsFor(caller));
     // An answer is the agent's own JSON, passed on as it is.
     return withRequestId(response, message.view.envelope) as JsonObject as A2aResponse;
+  };
+
+  /** `tasks/cancel` is handled from the state of the message and never stored as one. */
+  const cancel = async (
+    { view }: NormalMessage,
+    caller: Caller,
+    workspaceId: string,
+    reference: string,
+  ): Promise<A2aResponse> => {
+    const callerId = caller.kind === 'workspace' ? caller.workspaceId : null;
+    const message = await messages.cancellation.cancel({ callerId, workspaceId, reference });
+    const outcome = storedOutcome(message);
+    if (outcome === undefined) throw new Error(`Message ${message.id} was canceled and has no end.`);
+    const task = toResponse(message, outcome, wrapsFor(caller), true);
+    return withRequestId(task, view.envelope) as JsonObject as A2aResponse;
   };
 
   const options = {

@@ -17,6 +17,7 @@ import { CANVAS_CALLER } from '../http/principal.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { type IncomingMessage, MessageAcceptance } from './accept/accept-message.service.ts';
+import { Cancellation } from './cancellation.ts';
 import { isHeld, queuedResponse } from './delivery.rules.ts';
 import { type MessageRow, MessageStore } from './message.store.ts';
 import { MessageQueue } from './message-queue.ts';
@@ -90,6 +91,7 @@ export interface MessagesServiceOptions extends PlatformContext {
 export class MessagesService {
   /** Ends, interrupts and continues messages; for the rooms above this one. */
   readonly outcomes: OutcomeRecorder;
+  readonly cancellation: Cancellation;
   readonly #options: MessagesServiceOptions;
   readonly #store: MessageStore;
   readonly #waiters: OutcomeWaiters;
@@ -120,6 +122,7 @@ export class MessagesService {
     const scheduler = new PushScheduler({ ...options, store, queue, attempts, outcomes, waiters, owner });
     const expiry = new MessageExpiry({ ...options, store, outcomes });
     this.#acceptance = new MessageAcceptance({ ...options, store, queue, outcomes, expiry, scheduler });
+    this.cancellation = new Cancellation({ ...options, store, outcomes, scheduler });
     this.#store = store;
     this.#waiters = waiters;
     this.#receipts = receipts;

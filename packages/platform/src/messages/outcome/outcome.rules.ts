@@ -156,15 +156,16 @@ function isCompletedTask(result: unknown): boolean {
 
 /**
  * The JSON-RPC response that the caller of a message is given: the answer, the agent's own error, or the task of any
- * other outcome. `wraps`: the caller is an agent, so the words of its peer are marked.
+ * other outcome. `wraps`: the caller is an agent, so the words of its peer are marked. `asTask`: always the task.
  */
 export function toResponse(
   message: Pick<MessageRow, 'id' | 'message_id' | 'context_id' | 'request_body'>,
   outcome: Outcome,
   wraps: boolean,
+  asTask = false,
 ): JsonObject {
-  if (outcome.state === 'answered') return wraps ? wrapAnswer(outcome.answer) : outcome.answer;
-  if (outcome.state === 'failed' && outcome.response !== undefined) return outcome.response;
+  if (!asTask && outcome.state === 'answered') return wraps ? wrapAnswer(outcome.answer) : outcome.answer;
+  if (!asTask && outcome.state === 'failed' && outcome.response !== undefined) return outcome.response;
   const contextId = message.context_id ?? '';
   const said = statusMessage(message, outcome, wraps);
   const code = outcomeCode(outcome);

@@ -94,6 +94,19 @@ export class PushAttempts {
     }
   }
 
+  /** Posts `tasks/cancel` for a message, once: an agent that does not get it only works on in vain. */
+  async cancel(message: MessageRow, signal: AbortSignal): Promise<void> {
+    const content = await this.#readContent(message);
+    if (content === undefined) return;
+    const { id } = message;
+    const view = viewMessage({ jsonrpc: '2.0', id: `cancel-${id}`, method: 'tasks/cancel', params: { id } });
+    const request = await this.#prepare(message, { ...content, view });
+    if (request === undefined) return;
+    const result = await this.#options.endpoint.post({ ...request, signal });
+    const fields = { messageId: id, result: result.kind };
+    this.#options.logger.debug(fields, 'Posted a cancellation to an agent');
+  }
+
   /** Puts a leased message back into the queue, unless it has ended or has another lease now. */
   async requeue(
     message: MessageRow,
