@@ -15,6 +15,7 @@ it('the agent entry exports exactly these names', () => {
     'MOLECULE_ERROR_CODES',
     'MemoryInboundStore',
     'MemoryTokenStore',
+    'MessageFailure',
     'MoleculeError',
     'PeerReply',
     'PollDelivery',
@@ -29,6 +30,7 @@ it('the agent entry exports exactly these names', () => {
     'messageForModel',
     'parseActivityRow',
     'peerTextInstructions',
+    'silentLogger',
     'stripA2aBoundary',
     'wrapA2aBoundary',
   ]);

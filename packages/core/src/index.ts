@@ -2,6 +2,7 @@
 export {
   type AgentCard,
   type Attachment,
+  type Capability,
   type DeliveryMode,
   type FencePeerTextOptions,
   fencePeerText,
@@ -9,47 +10,53 @@ export {
   type InboundSource,
   type JsonObject,
   type JsonValue,
+  type MessagePart,
+  type MessageState,
+  type OutcomeWord,
   parseActivityRow,
   peerTextInstructions,
+  type Question,
   stripA2aBoundary,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
 export type { AgentEventName, AgentEvents, AgentListener, DegradedReason } from './agent/agent-events.ts';
 export type {
   AgentClient,
+  AgentStartOptions,
+  AgentStopOptions,
   ConflictPolicy,
-  HandlerAnswer,
   HandlerContext,
   MessageHandler,
   RemoteAgentOptions,
 } from './agent/agent-options.ts';
+export { createRemoteAgent } from './agent/create-remote-agent.ts';
 export type { AgentHealth, AgentState } from './agent/health.ts';
-export {
-  type AgentStartOptions,
-  type AgentStopOptions,
-  createRemoteAgent,
-  RemoteAgent,
-} from './agent/remote-agent.ts';
+export { RemoteAgent } from './agent/remote-agent.ts';
 export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
+export type { LastFailure } from './agent/task-metrics.ts';
 export type { RemoteAgentClientOptions } from './client/client-context.ts';
 export type { HeartbeatMetrics, HeartbeatReport } from './client/heartbeat.ts';
 export type {
   Acknowledgement,
+  AcknowledgeOptions,
   FetchInboundOptions,
   InboundPage,
+  MessageOutcome,
   ReadInboundOptions,
 } from './client/inbound-page.ts';
 export type { InstanceOptions } from './client/instance.ts';
 export type { CallPeerOptions, WaitForAnswerOptions } from './client/peer-calls.ts';
 export type { PlatformClient } from './client/platform-client.ts';
-export type { Registration } from './client/registration.ts';
+export type { RegisterOptions, Registration } from './client/registration.ts';
 export type {
   NotifyOptions,
   NotifyReceipt,
+  ReplyContent,
   ReplyOptions,
   ReplyReceipt,
   ReplyTarget,
 } from './client/reply.ts';
+export type { ListMessagesOptions, SentMessage, SentMessagePage } from './client/sent-messages.ts';
 export type { ListTokensOptions, TokenInfo, TokenRotation } from './client/tokens.ts';
 export { FileTokenStore, type FileTokenStoreOptions } from './credentials/file-token-store.ts';
 export type { TokenStore, TokenStoreOptions } from './credentials/token-store.ts';
@@ -60,9 +67,11 @@ export { ConfigurationError } from './errors/configuration-error.ts';
 export { ConnectionError, type Delivered } from './errors/connection-error.ts';
 export { CursorLostError } from './errors/cursor-lost-error.ts';
 export { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from './errors/error-codes.ts';
+export { MessageFailure, type MessageFailureOptions } from './errors/message-failure.ts';
 export { MoleculeError } from './errors/molecule-error.ts';
 export { TimeoutError } from './errors/timeout-error.ts';
 export { WorkspaceRemovedError } from './errors/workspace-removed-error.ts';
+export type { AnswerContent, HandlerAnswer } from './inbound/handling/handler-answer.ts';
 export { messageForModel } from './inbound/message-for-model.ts';
 export {
   type DeliveryChoice,
@@ -77,16 +86,18 @@ export type {
   FeedPosition,
   InboundDelivery,
 } from './inbound/sources/message-source.ts';
-export { type DeadLetter, listDeadLetters } from './inbound/stores/inbound-records.ts';
+export type { DeadLetter } from './inbound/stores/dead-letters.ts';
+export { listDeadLetters } from './inbound/stores/inbound-records.ts';
 export {
   FileInboundStore,
   type FileInboundStoreOptions,
   type InboundStore,
   MemoryInboundStore,
 } from './inbound/stores/inbound-store.ts';
-export type { LogFields, Logger } from './logging/logger.ts';
+export { type LogFields, type Logger, silentLogger } from './logging/logger.ts';
 export type { PeerInfo } from './peers/peer-info.ts';
 export { PeerReply, type PeerReplyStatus } from './peers/peer-reply.ts';
+export type { ActivityEntry, ActivityFilters, ActivityPage } from './platform-api/activity.ts';
 export { type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/idempotency-key.ts';
 export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';
 export type { HeartbeatLoopRunOptions, LoopOutcome } from './presence/run-heartbeat-loop.ts';

@@ -1,17 +1,20 @@
-import type { InboundMessage } from '@molecule-ai/protocol';
+import type { Capability, InboundMessage } from '@molecule-ai/protocol';
 import type { AgentEventName } from '../src/agent/agent-events.ts';
 import type { AgentClient, RemoteAgentOptions } from '../src/agent/agent-options.ts';
-import { createRemoteAgent, type RemoteAgent } from '../src/agent/remote-agent.ts';
+import { createRemoteAgent } from '../src/agent/create-remote-agent.ts';
+import type { RemoteAgent } from '../src/agent/remote-agent.ts';
 import type { HeartbeatMetrics, HeartbeatReport } from '../src/client/heartbeat.ts';
 import type {
   Acknowledgement,
+  AcknowledgeOptions,
   FetchInboundOptions,
   InboundPage,
+  MessageOutcome,
   ReadInboundOptions,
 } from '../src/client/inbound-page.ts';
 import type { InstanceOptions } from '../src/client/instance.ts';
 import type { Registration } from '../src/client/registration.ts';
-import type { ReplyReceipt } from '../src/client/reply.ts';
+import type { ReplyContent, ReplyReceipt } from '../src/client/reply.ts';
 import { MemoryInboundStore } from '../src/inbound/stores/inbound-store.ts';
 import type { CallOptions } from '../src/transport/platform-request.ts';
 import { PEER, SELF } from './agent-ids.ts';
@@ -25,6 +28,8 @@ const EVENTS: readonly AgentEventName[] = [
   'reply-sent',
   'retry',
   'dead-letter',
+  'failed',
+  'expired',
   'cancelled',
   'stuck',
   'paused',
@@ -45,6 +50,7 @@ export function messageOf(id: string): InboundMessage {
     activityId: id,
     messageId: `message-${id}`,
     contextId: `context-${id}`,
+    conversationId: '',
     inReplyTo: '',
     method: 'message/send',
     params: {},
@@ -68,10 +74,13 @@ export function messageOf(id: string): InboundMessage {
 /** A client without a network: the presence double and a feed in memory that holds requests. */
 export class AgentClientDouble extends PresenceDouble implements AgentClient {
   readonly workspaceId = SELF;
+  readonly platformUrl = 'http://platform.test';
+  capabilities: ReadonlySet<Capability> = new Set();
   readonly stateDirectory: string;
   readonly logger = new RecordingLogger();
   declare readonly clock: ManualClock;
   readonly acknowledged: string[] = [];
+  readonly outcomes: MessageOutcome[] = [];
   readonly replies: string[] = [];
   /** Instances that sent a register or a heartbeat. */
   readonly instances: (string | undefined)[] = [];
@@ -139,15 +148,23 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
     this.goodbyes.push(instanceId);
   }
 
-  async acknowledge(upToActivityId: string): Promise<Acknowledgement> {
+  async acknowledge(
+    upToActivityId: string | null,
+    { outcomes = [] }: AcknowledgeOptions = {},
+  ): Promise<Acknowledgement> {
     if (this.isFeedDown) throw unreachable();
-    this.acknowledged.push(upToActivityId);
-    return { isSupported: true, acknowledged: 1 };
+    if (upToActivityId !== null) this.acknowledged.push(upToActivityId);
+    this.outcomes.push(...outcomes);
+    return { isSupported: true, acknowledged: 1, outcomes: [] };
   }
 
-  async reply(message: InboundMessage, text: string, _options: CallOptions): Promise<ReplyReceipt> {
+  async reply(
+    message: InboundMessage,
+    answer: string | ReplyContent,
+    _options: CallOptions,
+  ): Promise<ReplyReceipt> {
     if (this.isFeedDown) throw unreachable();
-    this.replies.push(`${message.id}: ${text}`);
+    this.replies.push(`${message.id}: ${typeof answer === 'string' ? answer : answer.text}`);
     return { status: 'sent', via: 'a2a', messageId: `reply-to-${message.id}` };
   }
 

@@ -30,6 +30,10 @@ export class CrashSwitch {
 
   client(client: InboundOptions['client']): InboundOptions['client'] {
     return {
+      workspaceId: client.workspaceId,
+      get capabilities() {
+        return client.capabilities;
+      },
       fetchInboundPage: (query) => (this.hasCrashed ? never() : client.fetchInboundPage(query)),
       acknowledge: (id, options) => this.#guard(['acknowledge'], () => client.acknowledge(id, options)),
       reply: (message, text, options) => this.#guard(['reply'], () => client.reply(message, text, options)),
@@ -185,6 +189,8 @@ function recordingObserver(observed: string[]): InboundOptions['observer'] {
     failed: withRow('failed'),
     replySent: withRow('replySent'),
     delivered: withRow('delivered'),
+    endedAsFailed: (message, { code }) => void observed.push(`endedAsFailed:${message.id}:${code}`),
+    expired: withRow('expired'),
     cancelled: withRow('cancelled'),
     retrying: (message, { stage, attempt, delayMs }) =>
       void observed.push(`retrying:${message.id}:${stage}:${attempt}:${delayMs}`),

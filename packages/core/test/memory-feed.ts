@@ -1,10 +1,16 @@
-import type { InboundMessage } from '@molecule-ai/protocol';
-import type { Acknowledgement, FetchInboundOptions, InboundPage } from '../src/client/inbound-page.ts';
-import type { PlatformClient } from '../src/client/platform-client.ts';
-import type { ReplyReceipt } from '../src/client/reply.ts';
+import type { Capability, InboundMessage } from '@molecule-ai/protocol';
+import type {
+  Acknowledgement,
+  AcknowledgeOptions,
+  FetchInboundOptions,
+  InboundPage,
+  MessageOutcome,
+} from '../src/client/inbound-page.ts';
+import type { ReplyContent, ReplyReceipt } from '../src/client/reply.ts';
 import { CursorLostError } from '../src/errors/cursor-lost-error.ts';
+import type { InboundOptions } from '../src/inbound/inbound.ts';
 import type { Clock } from '../src/time/clock.ts';
-import { PEER } from './agent-ids.ts';
+import { PEER, SELF } from './agent-ids.ts';
 
 interface FeedRow {
   readonly id: string;
@@ -12,11 +18,12 @@ interface FeedRow {
   readonly message: InboundMessage | null;
 }
 
+type FeedClient = InboundOptions['client'];
+
 /** An answer sent through this feed. */
-export interface SentReply {
+export interface SentReply extends ReplyContent {
   readonly id: string;
   readonly key: string;
-  readonly text: string;
   readonly isDuplicate: boolean;
 }
 
@@ -26,6 +33,7 @@ export function inboundMessage(change: Partial<InboundMessage> & { id: string })
     activityId: change.id,
     messageId: `message-of-${change.id}`,
     contextId: '',
+    conversationId: '',
     inReplyTo: '',
     method: 'message/send',
     params: {},
@@ -48,10 +56,14 @@ export function inboundMessage(change: Partial<InboundMessage> & { id: string })
 }
 
 /** A feed in memory with `seq`, `since_id`, `unacknowledged`, acknowledgements and 410. */
-export class MemoryFeed implements Pick<PlatformClient, 'fetchInboundPage' | 'acknowledge' | 'reply'> {
+export class MemoryFeed implements FeedClient {
+  readonly workspaceId = SELF;
+  capabilities: ReadonlySet<Capability> = new Set();
   readonly rows: FeedRow[] = [];
   readonly queries: FetchInboundOptions[] = [];
   readonly acks: string[] = [];
+  /** The outcomes of each acknowledgement that had some. */
+  readonly outcomes: (readonly MessageOutcome[])[] = [];
   readonly replies: SentReply[] = [];
   /** Errors of the next calls. */
   readonly fetchFailures: unknown[] = [];
@@ -61,6 +73,8 @@ export class MemoryFeed implements Pick<PlatformClient, 'fetchInboundPage' | 'ac
   readonly forgotten = new Set<string>();
   /** Whether the feed holds requests. */
   holds = false;
+  /** Rows whose messages were canceled: replies to them are ignored. */
+  readonly canceled = new Set<string>();
   acknowledgedSeq = 0;
   #seq = 0;
   #clock: Clock;
@@ -113,23 +127,45 @@ export class MemoryFeed implements Pick<PlatformClient, 'fetchInboundPage' | 'ac
     };
   }
 
-  async acknowledge(id: string): Promise<Acknowledgement> {
+  async acknowledge(
+    id: string | number | null,
+    { outcomes = [] }: AcknowledgeOptions = {},
+  ): Promise<Acknowledgement> {
     if (this.ackFailures.length > 0) throw this.ackFailures.shift();
-    this.acks.push(id);
-    this.acknowledgedSeq = Math.max(this.acknowledgedSeq, this.seqOf(id));
-    return { isSupported: true, acknowledged: 1 };
+    if (outcomes.length > 0) this.outcomes.push(outcomes);
+    if (typeof id === 'string') {
+      this.acks.push(id);
+      this.#checkOutcomes(id);
+      this.acknowledgedSeq = Math.max(this.acknowledgedSeq, this.seqOf(id));
+    }
+    return { isSupported: true, acknowledged: 1, outcomes: [] };
   }
 
   async reply(
     message: InboundMessage,
-    text: string,
+    answer: string | ReplyContent,
     options: { readonly idempotencyKey?: string | undefined },
   ): Promise<ReplyReceipt> {
     if (this.replyFailures.length > 0) throw this.replyFailures.shift();
     const key = `${message.messageId}/${options.idempotencyKey ?? 'reply'}`;
     const isDuplicate = this.replies.some((reply) => reply.key === key);
-    this.replies.push({ id: message.id, key, text, isDuplicate });
+    const content = typeof answer === 'string' ? { text: answer } : answer;
+    this.replies.push({ id: message.id, key, ...content, isDuplicate });
+    if (this.canceled.has(message.id)) return { status: 'ignored', via: 'a2a', messageId: key };
     return { status: isDuplicate ? 'duplicate' : 'sent', via: 'a2a', messageId: key };
+  }
+
+  /** Rows that an acknowledgement covered before anything said how they ended. */
+  readonly coveredWithoutOutcome: string[] = [];
+
+  #checkOutcomes(upTo: string): void {
+    if (!this.capabilities.has('outcomes')) return;
+    const ended = new Set([
+      ...this.outcomes.flat().map((each) => each.activityId),
+      ...this.replies.map((each) => each.id),
+    ]);
+    const covered = this.rows.filter((row) => row.seq > this.acknowledgedSeq && row.seq <= this.seqOf(upTo));
+    this.coveredWithoutOutcome.push(...covered.filter((row) => !ended.has(row.id)).map((row) => row.id));
   }
 
   seqOf(id: string): number {

@@ -17,6 +17,8 @@ export interface InboundMessage {
   /** The sender's A2A message id. */
   readonly messageId: string;
   readonly contextId: string;
+  /** The platform's id of the conversation that sender and context make; `''` from a platform that names none. */
+  readonly conversationId: string;
   /** The id of the message that this one answers. */
   readonly inReplyTo: string;
   /** `delegate_task`, `cancel_task`, otherwise the wire method such as `message/send`. */
@@ -88,6 +90,7 @@ export function parseActivityRow(
     activityId: id,
     messageId: idOf(row.message_id) || view.messageId,
     contextId: idOf(row.context_id) || view.contextId,
+    conversationId: idOf(row.conversation_id),
     inReplyTo,
     method: methodOf(row, view, inReplyTo),
     params,

@@ -1,3 +1,4 @@
+import { AGENT_ENDS } from './behaviours/agent-ends.ts';
 import { ANSWERS } from './behaviours/answers.ts';
 import { CANCEL } from './behaviours/cancel.ts';
 import { CLIENT } from './behaviours/client.ts';
@@ -39,6 +40,7 @@ export const BEHAVIOURS = {
   ...DELIVERY,
   ...INSTANCES,
   ...CANCEL,
+  ...AGENT_ENDS,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

@@ -1,8 +1,9 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import type { MessageFailure } from '../errors/message-failure.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 
 /**
- * What is wrong with the agent. `handlers-blocked`: a handler has been running for ten minutes while other messages
+ * What is wrong with the agent. `handlers-blocked`: a handler has been running for a minute while other messages
  * wait for it; set `handlerTimeoutMs` to end such handlers. `identity-in-use`: another running agent
  * receives the messages of this workspace.
  */
@@ -32,6 +33,10 @@ export interface AgentEvents {
     message: InboundMessage,
     details: { stage: 'handler' | 'reply'; attempts: number; error: unknown },
   ];
+  /** The handler ended the message with a `MessageFailure`; its cause stays with the agent. */
+  failed: [message: InboundMessage, failure: MessageFailure];
+  /** The message expired before its answer was sent. */
+  expired: [message: InboundMessage];
   /** The sender cancelled the message. */
   cancelled: [message: InboundMessage];
   /** The handler kept running after its signal was aborted. */

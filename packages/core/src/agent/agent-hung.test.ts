@@ -5,15 +5,15 @@ import type { DeliveryContext, InboundDelivery } from '../inbound/sources/messag
 const MINUTE_MS = 60_000;
 
 describe('a handler that does not end', () => {
-  it('while messages wait: degraded after ten minutes, recovered when it ends', async () => {
+  it('while messages wait for it: degraded after a minute, and recovered when it ends', async () => {
     const gate = new Gate();
     const { client, agent, events } = await runningAgent({ onMessage: gate.handler });
     await client.deliver('m1', 'm2');
-    await client.clock.advance(9 * MINUTE_MS);
+    await client.clock.advance(MINUTE_MS - 1);
     expect(agent.health().ok).toBe(true);
-    await client.clock.advance(2 * MINUTE_MS);
+    await client.clock.advance(1);
     expect(agent.health()).toMatchObject({ ok: false, degradedReasons: ['handlers-blocked'] });
-    await client.clock.advance(30 * MINUTE_MS);
+    await client.clock.advance(8 * MINUTE_MS);
     expect(events.filter((event) => event.startsWith('degraded'))).toEqual(['degraded handlers-blocked']);
     expect(client.logger.messages('warn')).toHaveLength(1);
     gate.open();
@@ -28,7 +28,7 @@ describe('a handler that does not end', () => {
 
   it('while no message waits: not reported until one does', async () => {
     const gate = new Gate();
-    const { client, agent } = await runningAgent({ onMessage: gate.handler });
+    const { client, agent } = await runningAgent({ onMessage: gate.handler, handlerTimeoutMs: null });
     await client.deliver('m1');
     await client.clock.advance(60 * MINUTE_MS);
     expect(agent.health().ok).toBe(true);
@@ -49,7 +49,7 @@ describe('a handler that does not end', () => {
         message.contextId === 'hung' ? gate.handler(message, context) : undefined,
     });
     await client.deliverAs('hung', 'h1', 'h2');
-    for (let minute = 0; minute < 12; minute += 1) {
+    for (let minute = 0; minute < 3; minute += 1) {
       await client.deliver(`m${minute}`);
       await client.clock.advance(MINUTE_MS);
     }

@@ -108,11 +108,11 @@ describe('heartbeats', () => {
     await agent.stop();
   });
 
-  it('report progress and the error rate, never message text', async () => {
+  it('tell progress and the share of failures, never a text of a message', async () => {
     const { client, agent, events } = await runningAgent({
       onMessage: (message, context) => {
         context.progress('counting\nbeans');
-        if (context.attempt === 1) throw new Error(`secret ${message.text}`);
+        if (context.attempt === 1) throw new Error(`cannot parse ${message.text}`);
         return new Promise<void>(() => {});
       },
     });
@@ -127,7 +127,21 @@ describe('heartbeats', () => {
       errorRate: 1,
       sampleError: 'Error',
     });
-    expect(JSON.stringify([client.heartbeats, client.logger.lines])).not.toContain('secret');
+    expect(JSON.stringify(client.heartbeats)).not.toContain('cannot parse');
+    const [failure] = client.logger.lines.filter(({ level }) => level === 'warn');
+    expect(failure).toMatchObject({
+      fields: {
+        messageId: 'message-m1',
+        attempt: 1,
+        nextAttemptInMs: 1_000,
+        error: {
+          name: 'Error',
+          message: 'cannot parse [text of the message]',
+          stack: expect.stringContaining('agent-life.test.ts'),
+        },
+      },
+    });
+    expect(JSON.stringify(client.logger.lines)).not.toContain('text of m1');
     const stopping = agent.stop({ timeoutMs: 0 });
     await client.clock.advance(5_000);
     await stopping;

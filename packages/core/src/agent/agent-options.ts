@@ -2,6 +2,7 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { PlatformClient } from '../client/platform-client.ts';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { AttemptContext } from '../inbound/handling/attempt.ts';
+import type { HandlerAnswer } from '../inbound/handling/handler-answer.ts';
 import { chooseDelivery, type DeliveryChoice } from '../inbound/sources/feed-delivery.ts';
 import type { InboundDelivery } from '../inbound/sources/message-source.ts';
 import { FileInboundStore, type InboundStore } from '../inbound/stores/inbound-store.ts';
@@ -10,6 +11,7 @@ import { checkHeartbeatInterval } from '../presence/run-heartbeat-loop.ts';
 import { checkNumber } from '../settings/checked-values.ts';
 import type { RandomSource } from '../time/backoff.ts';
 
+const DEFAULT_HANDLER_TIMEOUT_MS = 600_000;
 const CONFLICT_POLICIES = ['wait', 'takeover', 'fail'] as const;
 
 /**
@@ -22,6 +24,8 @@ export type ConflictPolicy = (typeof CONFLICT_POLICIES)[number];
 export type AgentClient = Pick<
   PlatformClient,
   | 'workspaceId'
+  | 'platformUrl'
+  | 'capabilities'
   | 'stateDirectory'
   | 'clock'
   | 'logger'
@@ -43,13 +47,12 @@ export interface HandlerContext<Client extends AgentClient = AgentClient> extend
   readonly logger: Logger;
 }
 
-/** The answer, or nothing. A blank text is sent as no answer. */
-// biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a handler as well
-export type HandlerAnswer = string | null | undefined | void;
-
 /**
- * Handles one message. The returned text is sent as the answer. When it throws, the message is retried: five attempts
- * with pauses of 1, 4, 16 and 64 s, then it becomes a dead letter. The content of a message is untrusted: pass it to a
+ * Handles one message. What it returns is sent as the answer; nothing, or a blank text, ends the message as unanswered.
+ * When it throws, the message is retried: five attempts with pauses of 1, 4, 16 and 64 s, then it becomes a dead letter
+ * and its sender learns that the agent failed. A {@link MessageFailure} ends it as failed at once, with the text and
+ * code that the sender receives. A value that is no answer is an error of the agent: the message becomes a dead letter
+ * at once. What is returned after `signal` aborted is not sent. The content of a message is untrusted: pass it to a
  * model through `messageForModel` only.
  */
 export type MessageHandler<Client extends AgentClient = AgentClient> = (
@@ -80,8 +83,8 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
   /** Maximum number of messages read and not finished. @default 50 */
   readAhead?: number | undefined;
   /**
-   * Time limit of one attempt, in milliseconds; `null` for no limit. A handler that runs for ten minutes while other
-   * messages wait causes a `degraded` event. @default null
+   * Time limit of one attempt, in milliseconds; `null` for no limit. A handler that runs for a minute while other
+   * messages wait causes a `degraded` event. @default 600_000
    */
   handlerTimeoutMs?: number | null | undefined;
   /** How long `stop()` waits for running handlers, in milliseconds. @default 30_000 */
@@ -94,6 +97,16 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
   store?: InboundStore | undefined;
   /** Source of jitter, from 0 to 1. @default Math.random */
   random?: RandomSource | undefined;
+}
+
+export interface AgentStartOptions {
+  /** Aborts the start, which then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface AgentStopOptions {
+  /** How long to wait for running handlers, in milliseconds. @default the agent's `stopTimeoutMs` */
+  timeoutMs?: number | undefined;
 }
 
 /** Validated {@link RemoteAgentOptions} with all defaults applied. */
@@ -134,7 +147,7 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
     throw new ConfigurationError(`onConflict must be ${expected}, got ${JSON.stringify(onConflict)}.`);
   }
   const concurrency = checkInteger('concurrency', options.concurrency ?? 4, 1);
-  const handlerTimeoutMs = options.handlerTimeoutMs ?? null;
+  const { handlerTimeoutMs = DEFAULT_HANDLER_TIMEOUT_MS } = options;
   return Object.freeze({
     client,
     onMessage,

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { AgentClientDouble, agentStage, runningAgent } from '../../test/agent-stage.ts';
 import { hanging, refusing, removed, unreachable } from '../../test/presence-double.ts';
 import type { RemoteAgentOptions } from './agent-options.ts';
-import { createRemoteAgent } from './remote-agent.ts';
+import { createRemoteAgent } from './create-remote-agent.ts';
 
 describe('start', () => {
   it('registers, sends heartbeats, receives and answers', async () => {
@@ -32,6 +32,8 @@ describe('start', () => {
       inFlight: 0,
       unfinished: 0,
       acknowledged: 'm2',
+      deadLetters: 0,
+      lastFailure: null,
     });
     await agent.stop();
     expect(events).toEqual([

@@ -2,6 +2,7 @@ import type { Inbound } from '../inbound/inbound.ts';
 import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { PresenceState } from '../presence/presence-machine.ts';
 import type { AgentEventEmitter, DegradedReason } from './agent-events.ts';
+import type { LastFailure } from './task-metrics.ts';
 
 /**
  * `idle` before `start()`; `running` also while degraded, see `health()`; `stopped` is final, and `closed` resolves with
@@ -27,6 +28,10 @@ export interface AgentHealth {
   readonly unfinished: number;
   /** The row up to which everything is finished. */
   readonly acknowledged: string | null;
+  /** Messages that were given up and wait for a replay or a discard. */
+  readonly deadLetters: number;
+  /** `null` when nothing failed. */
+  readonly lastFailure: LastFailure | null;
 }
 
 /** The current reasons for being degraded. Emits `degraded` when one is added and `recovered` when it is removed. */
@@ -62,6 +67,7 @@ export function describeHealth(
   presence: HeartbeatLoop,
   inbound: Inbound,
   degradedReasons: readonly DegradedReason[],
+  lastFailure: LastFailure | null,
 ): AgentHealth {
   return {
     state,
@@ -74,6 +80,8 @@ export function describeHealth(
     inFlight: inbound.active,
     unfinished: inbound.unfinished,
     acknowledged: inbound.acknowledged,
+    deadLetters: inbound.deadLetterCount,
+    lastFailure: lastFailure ?? inbound.lastGivenUp,
   };
 }
 

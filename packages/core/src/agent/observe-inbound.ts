@@ -1,8 +1,10 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundObserver } from '../inbound/inbound-observer.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { AgentEventEmitter } from './agent-events.ts';
 import type { DegradedReasons } from './health.ts';
-import { describeFailure, type TaskMetrics } from './task-metrics.ts';
+import { loggableError } from './loggable-error.ts';
+import type { TaskMetrics } from './task-metrics.ts';
 
 export interface ObserveInboundOptions {
   readonly events: AgentEventEmitter;
@@ -32,28 +34,51 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
       onMetricsChanged();
     },
     succeeded: () => tasks.succeeded(),
-    failed: (_message, error) => tasks.failed(error),
+    failed: (message, error) => tasks.failed(message, error),
     replySent: (message) => events.emit('reply-sent', message),
     delivered: (message) => events.emit('delivered', message),
     cancelled: (message) => events.emit('cancelled', message),
+    endedAsFailed: (message, failure) => {
+      logger.warn(
+        {
+          ...idsOf(message),
+          code: failure.code,
+          error: loggableError(failure.cause ?? failure, message.text),
+        },
+        'The handler ended a message as failed.',
+      );
+      events.emit('failed', message, failure);
+    },
+    expired: (message) => {
+      logger.info(idsOf(message), 'A message expired before its answer was sent.');
+      events.emit('expired', message);
+    },
     retrying: (message, details) => {
       const { stage, attempt, delayMs, error } = details;
+      if (stage === 'reply') tasks.noteFailure(message, error);
       logger.warn(
-        { activityId: message.id, stage, attempt, delayMs, failure: describeFailure(error) },
+        {
+          ...idsOf(message),
+          stage,
+          attempt,
+          nextAttemptInMs: delayMs,
+          error: loggableError(error, message.text),
+        },
         'Handling a message failed; it is retried.',
       );
       events.emit('retry', message, details);
     },
     gaveUp: (message, details) => {
       const { stage, attempts, error } = details;
+      if (stage === 'reply') tasks.noteFailure(message, error);
       logger.error(
-        { activityId: message.id, stage, attempts, failure: describeFailure(error) },
-        'All attempts to handle a message failed: see listDeadLetters.',
+        { ...idsOf(message), stage, attempts, error: loggableError(error, message.text) },
+        'A message was given up: see listDeadLetters and replayDeadLetter.',
       );
       events.emit('dead-letter', message, details);
     },
     stuck: (message) => {
-      logger.warn({ activityId: message.id }, 'A handler kept running after its signal was aborted.');
+      logger.warn(idsOf(message), 'A handler kept running after its signal was aborted.');
       events.emit('stuck', message);
     },
     cursorLost: (error) => {
@@ -71,8 +96,8 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
     fresh: () => degraded.remove('inbound-stale'),
     blocked: (message) => {
       logger.warn(
-        { activityId: message.id },
-        'A handler has been running for ten minutes while other messages wait: set handlerTimeoutMs to end such handlers.',
+        idsOf(message),
+        'A handler has been running for a minute while other messages wait: set handlerTimeoutMs to end such handlers.',
       );
       degraded.add('handlers-blocked');
     },
@@ -86,4 +111,8 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
     },
     storageRecovered: () => degraded.remove('storage'),
   };
+}
+
+function idsOf({ id, messageId }: InboundMessage): { activityId: string; messageId: string } {
+  return { activityId: id, messageId: messageId.slice(0, 100) };
 }

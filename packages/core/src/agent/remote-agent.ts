@@ -1,5 +1,7 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { Inbound } from '../inbound/inbound.ts';
+import type { Inbound } from '../inbound/inbound.ts';
+import type { DeadLetter } from '../inbound/stores/dead-letters.ts';
+import { listDeadLetters } from '../inbound/stores/inbound-records.ts';
 import { childLogger, type Logger } from '../logging/logger.ts';
 import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import { ONBOARD_AGAIN, type PresenceChange, type PresenceState } from '../presence/presence-machine.ts';
@@ -10,12 +12,14 @@ import { linkAbort, orAborted } from '../time/linked-abort.ts';
 import { AgentEventEmitter, type AgentEventName, type AgentListener } from './agent-events.ts';
 import {
   type AgentClient,
+  type AgentStartOptions,
+  type AgentStopOptions,
   type RemoteAgentOptions,
   type RemoteAgentSettings,
   resolveRemoteAgentOptions,
 } from './agent-options.ts';
+import { createInbound } from './create-inbound.ts';
 import { type AgentHealth, type AgentState, DegradedReasons, describeHealth } from './health.ts';
-import { observeInbound } from './observe-inbound.ts';
 import { ReaderIdentity } from './reader-identity.ts';
 import {
   agentStopped,
@@ -29,16 +33,6 @@ import {
   workspacePaused,
 } from './shutdown.ts';
 import { TaskMetrics } from './task-metrics.ts';
-
-export interface AgentStartOptions {
-  /** Aborts the start, which then rejects with the signal's reason. */
-  signal?: AbortSignal | undefined;
-}
-
-export interface AgentStopOptions {
-  /** How long to wait for running handlers, in milliseconds. @default the agent's `stopTimeoutMs` */
-  timeoutMs?: number | undefined;
-}
 
 /**
  * A running agent: registers, sends heartbeats and receives messages, until it is stopped, its workspace is removed, its
@@ -64,6 +58,7 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
   #lock: Promise<() => Promise<void>> | undefined;
   #outcome: LoopOutcome | undefined;
   #hasOpened = false;
+  #hasLoaded = false;
 
   constructor(options: RemoteAgentOptions<Client>) {
     const settings = resolveRemoteAgentOptions(options);
@@ -96,29 +91,15 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
       metrics: () => this.#tasks.current(),
       onChange: (change, error) => this.#onPresence(change, error),
     });
-    this.#inbound = new Inbound({
-      ...settings,
-      client: {
-        fetchInboundPage: requests.fetchInboundPage,
-        acknowledge: (upTo, options) => client.acknowledge(upTo, options),
-        reply: (message, text, options) => client.reply(message, text, options),
-      },
-      clock,
+    this.#inbound = createInbound({
+      settings,
+      reader: requests,
+      events: this.#events,
+      tasks: this.#tasks,
+      degraded: this.#degraded,
       logger: this.#logger,
-      handler: (message, context) =>
-        settings.onMessage(message, {
-          ...context,
-          client,
-          logger: childLogger(this.#logger, { activityId: message.id }),
-        }),
-      observer: observeInbound({
-        events: this.#events,
-        tasks: this.#tasks,
-        degraded: this.#degraded,
-        logger: this.#logger,
-        onMetricsChanged: () => this.#presence.metricsChanged(),
-        isRefused: () => this.#identity.isRefused,
-      }),
+      onMetricsChanged: () => this.#presence.metricsChanged(),
+      isRefused: () => this.#identity.isRefused,
     });
   }
 
@@ -142,7 +123,13 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
 
   /** Returns a snapshot without any request. */
   health(): AgentHealth {
-    return describeHealth(this.#state, this.#presence, this.#inbound, this.#degraded.list());
+    return describeHealth(
+      this.#state,
+      this.#presence,
+      this.#inbound,
+      this.#degraded.list(),
+      this.#tasks.lastFailure,
+    );
   }
 
   /**
@@ -167,6 +154,29 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
     return this.stop();
   }
 
+  /** The messages that were given up, oldest first; their content is untrusted. Before `start()` from the store. */
+  async listDeadLetters(): Promise<readonly DeadLetter[]> {
+    return this.#hasLoaded ? this.#inbound.deadLetters.list() : listDeadLetters(this.#settings.store);
+  }
+
+  /**
+   * Handles a dead letter once more; when that succeeds, removes it. The answer reaches the sender as a late message.
+   * @throws the error of the handler or of sending the answer; MoleculeError `not_found`, `agent_stopped`.
+   */
+  async replayDeadLetter(activityId: string): Promise<void> {
+    await this.#openDeadLetters.replay(activityId);
+  }
+
+  /** Removes a dead letter. @throws MoleculeError `not_found`, `agent_stopped`. */
+  async discardDeadLetter(activityId: string): Promise<void> {
+    await this.#openDeadLetters.discard(activityId);
+  }
+
+  get #openDeadLetters(): Inbound['deadLetters'] {
+    if (!this.#hasLoaded || this.#finishing !== undefined) throw agentStopped();
+    return this.#inbound.deadLetters;
+  }
+
   async #start({ signal }: AgentStartOptions): Promise<void> {
     if (this.#finishing !== undefined) throw agentStopped();
     this.#state = 'starting';
@@ -180,8 +190,10 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
         await this.#identity.load();
       }
       await this.#inbound.load();
+      this.#hasLoaded = true;
       await registerWithRetry({
         client: this.#identity.requests,
+        platformUrl: client.platformUrl,
         clock,
         logger: this.#logger,
         random,
@@ -293,27 +305,11 @@ export class RemoteAgent<Client extends AgentClient = AgentClient> {
         isReachable &&
         outcome !== 'superseded' &&
         sayGoodbye(parts, this.#identity.instanceId),
-      () => this.#inbound.close(),
+      () => this.#inbound.close(agentStopped()),
       () => this.#lock?.then((release) => release()).catch(() => {}),
     ]);
     this.#state = 'stopped';
     this.#events.emit('stopped', outcome);
     this.#closed.resolve(outcome);
   }
-}
-
-/**
- * Creates an agent from a client and a handler; `start()` runs it.
- * @throws ConfigurationError naming the option.
- *
- * @example
- * const agent = createRemoteAgent({ client, onMessage: (message) => `echo: ${message.text}` });
- * await agent.start();
- * process.once('SIGTERM', () => agent.stop());
- * await agent.closed;
- */
-export function createRemoteAgent<Client extends AgentClient>(
-  options: RemoteAgentOptions<Client>,
-): RemoteAgent<Client> {
-  return new RemoteAgent(options);
 }

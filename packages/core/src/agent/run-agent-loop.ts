@@ -1,7 +1,8 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 import type { AgentClient, MessageHandler, RemoteAgentOptions } from './agent-options.ts';
-import { createRemoteAgent, type RemoteAgent } from './remote-agent.ts';
+import { createRemoteAgent } from './create-remote-agent.ts';
+import type { RemoteAgent } from './remote-agent.ts';
 
 /** The options of `createRemoteAgent` except client and handler. */
 export interface AgentLoopOptions<Client extends AgentClient = AgentClient>

@@ -1,11 +1,21 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
+import { failureCode } from '../inbound/handling/rules.ts';
 import type { Clock } from '../time/clock.ts';
 
 const WINDOW_MS = 300_000;
 const MAX_SAMPLES = 1_000;
 const MAX_FAILURE_LENGTH = 120;
 const PLAIN_WORD = /^[\w.-]{1,60}$/;
+
+/** The latest failure of a handler or of sending its answer; never its text. */
+export interface LastFailure {
+  readonly activityId: string;
+  /** The code of the error; `handler_failed` for an error without one. */
+  readonly code: string;
+  /** RFC 3339. */
+  readonly at: string;
+}
 
 /**
  * The metrics of a heartbeat: the messages being handled, and the share of attempts that failed within the last five
@@ -17,6 +27,8 @@ export class TaskMetrics {
   readonly #tasks = new Map<string, string>();
   /** The latest attempts, oldest first; `failure` is null when the attempt succeeded. */
   readonly #attempts: { readonly at: number; readonly failure: string | null }[] = [];
+
+  #lastFailure: LastFailure | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -39,8 +51,20 @@ export class TaskMetrics {
     this.#record(null);
   }
 
-  failed(error: unknown): void {
+  failed(message: InboundMessage, error: unknown): void {
     this.#record(describeFailure(error));
+    this.noteFailure(message, error);
+  }
+
+  /** A failure outside the handler, such as an answer that cannot be sent: the attempts count without it. */
+  noteFailure(message: InboundMessage, error: unknown): void {
+    const at = new Date(this.#clock.now()).toISOString();
+    this.#lastFailure = { activityId: message.id, code: failureCode(error), at };
+  }
+
+  /** `null` before the first one. */
+  get lastFailure(): LastFailure | null {
+    return this.#lastFailure;
   }
 
   current(): HeartbeatMetrics {

@@ -265,11 +265,11 @@ describe('fetchInbound', () => {
 describe('acknowledge', () => {
   it('sends the position, and does not fail if acknowledgements are not supported', async () => {
     await using s = await stage({ body: { status: 'acknowledged', up_to: SELF, seq: 4, acknowledged: 2 } });
-    expect(await s.client.acknowledge(SELF)).toEqual({ isSupported: true, acknowledged: 2 });
+    expect(await s.client.acknowledge(SELF)).toEqual({ isSupported: true, acknowledged: 2, outcomes: [] });
     expect(s.server.last).toMatchObject({ path: `/workspaces/${SELF}/activity/ack`, body: { up_to: SELF } });
     expect(s.server.contractProblems()).toEqual([]);
     s.server.script({ status: 404, headers: { 'content-type': 'text/plain' }, body: '404 page not found' });
-    expect(await s.client.acknowledge(4)).toEqual({ isSupported: false, acknowledged: 0 });
+    expect(await s.client.acknowledge(4)).toEqual({ isSupported: false, acknowledged: 0, outcomes: [] });
     s.server.script({ status: 404, body: { error: 'no row', code: 'activity_not_found' } });
     await expect(s.client.acknowledge(4)).rejects.toMatchObject({ code: 'not_found' });
   });
@@ -367,7 +367,11 @@ describe('notify', () => {
   it('is repeatable with its own idempotency key', async () => {
     await using s = await stage([{ status: 503 }, { body: { status: 'sent' } }]);
     const attachments = [{ uri: 'workspace:/x', name: 'x' }];
-    expect(await s.client.notify('hi', { attachments })).toEqual({ activityId: '', isDuplicate: false });
+    expect(await s.client.notify('hi', { attachments })).toEqual({
+      activityId: '',
+      isDuplicate: false,
+      isIgnored: false,
+    });
     const [first, second] = s.server.requests;
     expect(first?.rawBody).toBe(second?.rawBody);
     expect(s.server.last.body).toEqual({

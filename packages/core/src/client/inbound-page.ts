@@ -1,4 +1,11 @@
-import { type InboundMessage, type JsonValue, parseActivityFeed, routes } from '@molecule-ai/protocol';
+import {
+  type AckRequest,
+  type InboundMessage,
+  type JsonValue,
+  type OutcomeWord,
+  parseActivityFeed,
+  routes,
+} from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { getActivity } from '../platform-api/activity.ts';
@@ -8,6 +15,7 @@ import { shapeError } from '../transport/api-failure.ts';
 import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
 import { headerOf, objectOf } from '../transport/response-body.ts';
 import type { ClientContext } from './client-context.ts';
+import { withConversation } from './conversation.ts';
 import { type InstanceOptions, instanceHeaders } from './instance.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -60,6 +68,22 @@ export interface Acknowledgement {
   readonly isSupported: boolean;
   /** Number of rows that were not acknowledged before. */
   readonly acknowledged: number;
+  /** The state of each message that an outcome named; `unknown` for a row that the feed does not have. */
+  readonly outcomes: readonly { readonly activityId: string; readonly state: string }[];
+}
+
+/** How the handling of one message ended. */
+export interface MessageOutcome {
+  readonly activityId: string;
+  /** `accepted` acknowledges the row without ending the message. */
+  readonly outcome: OutcomeWord;
+  /** What the sender receives: a text of at most 4 000 characters, and a short machine word. */
+  readonly error?: { readonly message: string; readonly code?: string | undefined } | undefined;
+}
+
+export interface AcknowledgeOptions extends CallOptions {
+  /** At most 500. */
+  outcomes?: readonly MessageOutcome[] | undefined;
 }
 
 /** Reads one page of the inbound feed. */
@@ -84,10 +108,11 @@ export async function readInboundPage(
     signal: options.signal,
   });
   const feed = parseActivityFeed(feedOf(response, settings.workspaceId), { self: settings.workspaceId });
+  const deliverable = feed.deliverable.map((message) => withConversation(message, settings.workspaceId));
   const messages =
     peerId === undefined
-      ? feed.deliverable
-      : feed.deliverable.filter((message) => message.peerId.toLowerCase() === peerId.toLowerCase());
+      ? deliverable
+      : deliverable.filter((message) => message.peerId.toLowerCase() === peerId.toLowerCase());
   const rows = feed.deliverable.length + feed.skipped;
   const unreadable = rows - feed.rows.length;
   if (unreadable > 0)
@@ -103,22 +128,39 @@ export async function readInboundPage(
   };
 }
 
-/** Reports that every message up to this row is finished. @param upTo its id or `seq` */
+/** Reports how far the agent is, and how messages ended. */
 export async function acknowledge(
   { transport, settings, logger }: ClientContext,
-  upTo: string | number,
-  { signal }: CallOptions,
+  upTo: string | number | null,
+  { outcomes = [], signal }: AcknowledgeOptions,
 ): Promise<Acknowledgement> {
-  const input = { params: { id: settings.workspaceId }, body: { up_to: upTo }, signal };
+  const body: AckRequest = {
+    ...(upTo === null ? {} : { up_to: upTo }),
+    ...(outcomes.length === 0
+      ? {}
+      : {
+          outcomes: outcomes.map(({ activityId, outcome, error }) => ({
+            activity_id: activityId,
+            outcome,
+            ...(error === undefined ? {} : { error }),
+          })),
+        }),
+  };
   try {
-    const { acknowledged } = await call(transport, routes.acknowledgeActivity, input);
-    return { isSupported: true, acknowledged };
+    const input = { params: { id: settings.workspaceId }, body, signal };
+    const response = await call(transport, routes.acknowledgeActivity, input);
+    const states = response.outcomes ?? [];
+    return {
+      isSupported: true,
+      acknowledged: response.acknowledged,
+      outcomes: states.map(({ activity_id, state }) => ({ activityId: activity_id, state })),
+    };
   } catch (error) {
     const isUnknownRoute =
       ApiError.isInstance(error) && (error.code === 'routing_problem' || error.status === 405);
     if (!isUnknownRoute) throw error;
     logger.debug({ error }, 'The platform does not support acknowledgements.');
-    return { isSupported: false, acknowledged: 0 };
+    return { isSupported: false, acknowledged: 0, outcomes: [] };
   }
 }
 

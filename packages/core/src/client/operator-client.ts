@@ -125,7 +125,12 @@ export class OperatorClient {
    */
   sendMessage(workspaceId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
     const timeoutMs = options.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
-    return sendThroughProxy(this.#transport, workspaceId, text, { ...options, timeoutMs, isWrapped: false });
+    return sendThroughProxy(this.#transport, workspaceId, text, {
+      ...options,
+      timeoutMs,
+      isWrapped: false,
+      isInNewContext: false,
+    });
   }
 
   /** Returns the state of a message without waiting. */

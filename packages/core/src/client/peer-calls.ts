@@ -5,6 +5,7 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { type PeerReply, readMessageRecord, readReply } from '../peers/peer-reply.ts';
 import { call, send } from '../platform-api/call.ts';
+import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { ClientContext } from './client-context.ts';
@@ -18,7 +19,7 @@ const PAUSE_MS = 1_000;
 export interface CallPeerOptions extends CallOptions {
   /** Messages with the same id are one message, however often it is sent. @default a new UUID */
   messageId?: string | undefined;
-  /** The conversation it belongs to. */
+  /** The conversation it belongs to: `PeerReply.contextId` continues one. @default a new one; an operator's default one */
   contextId?: string | undefined;
   /** Total time limit including retries, in milliseconds; the platform holds the call slightly shorter. @default `callTimeoutMs`, 30_000 */
   timeoutMs?: number | undefined;
@@ -36,13 +37,16 @@ export async function sendThroughProxy(
   transport: Transport,
   targetId: string,
   text: string,
-  options: CallPeerOptions & { timeoutMs: number; isWrapped: boolean },
+  options: CallPeerOptions & { timeoutMs: number; isWrapped: boolean; isInNewContext: boolean },
 ): Promise<PeerReply> {
   if (typeof text !== 'string' || text.trim() === '') {
     throw new MoleculeError('The text of a message must not be blank.', { code: 'invalid_argument' });
   }
-  const { timeoutMs, contextId, metadata, signal, isWrapped } = options;
+  const { timeoutMs, metadata, signal, isWrapped } = options;
   const messageId = options.messageId ?? randomUUID();
+  // Derived, so that a repeat with the same message id is the same message.
+  const contextId =
+    options.contextId ?? (options.isInNewContext ? deriveUuid('context', messageId) : undefined);
   try {
     const { body } = await send(transport, routes.sendMessage, {
       params: { id: targetId },
@@ -53,7 +57,7 @@ export async function sendThroughProxy(
       goneWorkspaceId: targetId,
       signal,
     });
-    return readReply(body, { peerId: targetId, messageId, isWrapped });
+    return readReply(body, { peerId: targetId, messageId, contextId: contextId ?? '', isWrapped });
   } catch (error) {
     throw TimeoutError.isInstance(error) ? withMessageId(error, messageId) : error;
   }

@@ -1,7 +1,14 @@
-import { type AgentCard, type DeliveryMode, type InboundMessage, routes } from '@molecule-ai/protocol';
+import {
+  type AgentCard,
+  type Capability,
+  type DeliveryMode,
+  type InboundMessage,
+  routes,
+} from '@molecule-ai/protocol';
 import type { Logger } from '../logging/logger.ts';
 import { type PeerInfo, readPeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
+import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
 import { call, send } from '../platform-api/call.ts';
 import {
   type GetWorkspaceOptions,
@@ -22,6 +29,7 @@ import {
 } from './heartbeat.ts';
 import {
   type Acknowledgement,
+  type AcknowledgeOptions,
   acknowledge,
   type FetchInboundOptions,
   type InboundPage,
@@ -32,20 +40,23 @@ import { goodbye, type InstanceOptions, instanceHeaders } from './instance.ts';
 import {
   type CallPeerOptions,
   discoverPeerUrl,
+  readMessageState,
   sendThroughProxy,
   type WaitForAnswerOptions,
   waitForAnswer,
 } from './peer-calls.ts';
-import { type Registration, registerAgent } from './registration.ts';
+import { type RegisterOptions, type Registration, registerAgent } from './registration.ts';
 import {
   type NotifyOptions,
   type NotifyReceipt,
   notifyUser,
+  type ReplyContent,
   type ReplyOptions,
   type ReplyReceipt,
   type ReplyTarget,
   replyTo,
 } from './reply.ts';
+import { type ListMessagesOptions, listSentMessages, type SentMessagePage } from './sent-messages.ts';
 import {
   type ListTokensOptions,
   listTokens,
@@ -106,6 +117,11 @@ export class PlatformClient {
     return this.#context.settings.clock;
   }
 
+  /** What the platform offers, as its latest response named it; empty before the first one, and for older platforms. */
+  get capabilities(): ReadonlySet<Capability> {
+    return this.#context.transport.capabilities.words;
+  }
+
   /** The current token, for example for a worker thread; `undefined` if there is none yet. Never log it. */
   async currentToken(): Promise<string | undefined> {
     await this.#context.tokens.load();
@@ -116,7 +132,7 @@ export class PlatformClient {
    * Registers the agent, and stores the token if the platform issues one. Safe to repeat.
    * @throws ApiError `unauthorized` when the token is not accepted; the stored token is kept.
    */
-  register(options: InstanceOptions = {}): Promise<Registration> {
+  register(options: RegisterOptions = {}): Promise<Registration> {
     return registerAgent(this.#context, options);
   }
 
@@ -134,9 +150,10 @@ export class PlatformClient {
     const body = heartbeatBody(this.workspaceId, this.#metrics, this.clock.monotonic() - this.#startedAt);
     const headers = instanceHeaders(options.instanceId);
     const { signal } = options;
-    return readHeartbeatReport(
-      await call(this.#context.transport, routes.heartbeat, { body, headers, signal }),
-    );
+    const { transport } = this.#context;
+    const response = await call(transport, routes.heartbeat, { body, headers, signal });
+    transport.capabilities.readList(response.capabilities);
+    return readHeartbeatReport(response);
   }
 
   /**
@@ -190,10 +207,37 @@ export class PlatformClient {
   callPeer(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
     const { transport, settings } = this.#context;
     const timeoutMs = options.timeoutMs ?? settings.callTimeoutMs;
-    return sendThroughProxy(transport, peerId, text, { ...options, timeoutMs, isWrapped: true });
+    return sendThroughProxy(transport, peerId, text, {
+      ...options,
+      timeoutMs,
+      isWrapped: true,
+      isInNewContext: true,
+    });
   }
 
-  /** Waits for the answer to an earlier message; after the timeout the status is still `queued`. */
+  /** The state of a message that was sent, and its answer when there is one; does not wait. */
+  getMessage(messageId: string, { signal }: CallOptions = {}): Promise<PeerReply> {
+    const { transport } = this.#context;
+    return readMessageState(transport, this.workspaceId, messageId, { signal, isWrapped: true });
+  }
+
+  /**
+   * Lists the messages that this workspace sent, the latest change first: after a restart, `{ state: 'ended', since }`
+   * are the ends that were missed.
+   * @throws MoleculeError `not_supported` for a platform without such a list.
+   */
+  listMessages(options: ListMessagesOptions = {}): Promise<SentMessagePage> {
+    return listSentMessages(this.#context.transport, this.workspaceId, options);
+  }
+
+  /** One page of the workspace's activity, sent and received; `conversationId` selects one conversation. */
+  listActivity(filters: ActivityFilters & CallOptions = {}): Promise<ActivityPage> {
+    return readActivityPage(this.#context.transport, this.workspaceId, filters);
+  }
+
+  /**
+   * Waits until an earlier message ends, or its agent asks something; after the timeout the status is still `queued`.
+   */
   waitForAnswer(messageId: string, options: WaitForAnswerOptions = {}): Promise<PeerReply> {
     const { transport } = this.#context;
     return waitForAnswer(transport, this.workspaceId, messageId, { ...options, isWrapped: true });
@@ -212,8 +256,12 @@ export class PlatformClient {
     return readInboundPage(this.#context, options);
   }
 
-  /** Reports that every message up to this row is finished. @param upTo its id or `seq` */
-  acknowledge(upTo: string | number, options: CallOptions = {}): Promise<Acknowledgement> {
+  /**
+   * Reports that every message up to this row is finished, and how the handling of single messages ended. A platform
+   * without the capability `outcomes` ignores the outcomes.
+   * @param upTo the id or `seq` of the row; `null` to report outcomes only
+   */
+  acknowledge(upTo: string | number | null, options: AcknowledgeOptions = {}): Promise<Acknowledgement> {
     return acknowledge(this.#context, upTo, options);
   }
 
@@ -221,8 +269,12 @@ export class PlatformClient {
    * Answers a message, whether from a user on the canvas or from a peer. Repeating the call sends one answer only.
    * @throws MoleculeError `invalid_argument`, before any request, for blank text or an unknown sender.
    */
-  reply(message: ReplyTarget, text: string, options: ReplyOptions = {}): Promise<ReplyReceipt> {
-    return replyTo(this.#context, message, text, options);
+  reply(
+    message: ReplyTarget,
+    answer: string | ReplyContent,
+    options: ReplyOptions = {},
+  ): Promise<ReplyReceipt> {
+    return replyTo(this.#context, message, answer, options);
   }
 
   /** Shows a text to the user on the canvas. */

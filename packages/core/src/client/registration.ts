@@ -17,11 +17,17 @@ export interface Registration {
   readonly expiresAt: string | null;
 }
 
+export interface RegisterOptions extends InstanceOptions {
+  /** Whether to retry when the platform is unavailable. @default true */
+  isRetried?: boolean | undefined;
+}
+
 /** Registers with the agent's own token, else the admin token, else without; stores an issued token. */
-export async function registerAgent(context: ClientContext, options: InstanceOptions): Promise<Registration> {
+export async function registerAgent(context: ClientContext, options: RegisterOptions): Promise<Registration> {
   const { tokens, logger } = context;
   await tokens.load();
   const response = await sendRegistration(context, options);
+  context.transport.capabilities.readList(response.capabilities);
   const issued = response.auth_token?.trim() ?? '';
   if (issued !== '') await tokens.save(issued);
   else if (tokens.current() === undefined) {
@@ -41,7 +47,7 @@ export async function registerAgent(context: ClientContext, options: InstanceOpt
 /** Older platforms require a URL even in poll mode: then the request is repeated with the Python SDK's placeholder. */
 async function sendRegistration(
   context: ClientContext,
-  { signal, instanceId }: InstanceOptions,
+  { signal, isRetried, instanceId }: RegisterOptions,
 ): Promise<RegisterResponse> {
   const headers = instanceHeaders(instanceId);
   const { settings, transport, tokens, logger } = context;
@@ -56,7 +62,7 @@ async function sendRegistration(
       : {}),
   };
   try {
-    return await call(transport, routes.register, { body, bearer, headers, signal });
+    return await call(transport, routes.register, { body, bearer, headers, signal, isRepeatable: isRetried });
   } catch (error) {
     if (settings.deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
     logger.info({ error }, 'The platform requires a URL in poll mode: registering with a placeholder.');

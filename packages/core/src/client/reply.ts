@@ -3,8 +3,11 @@ import {
   type Attachment,
   buildSendMessage,
   type InboundMessage,
+  type JsonObject,
+  type MessagePart,
   type NotifyRequest,
   routes,
+  textPart,
 } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
@@ -18,6 +21,16 @@ import type { ClientContext } from './client-context.ts';
 /** The fields of an inbound message that are needed to answer it. */
 export type ReplyTarget = Pick<InboundMessage, 'id' | 'messageId' | 'contextId' | 'source' | 'peerId'>;
 
+/** An answer with more than a text. */
+export interface ReplyContent {
+  /** May be blank when there are parts. */
+  readonly text: string;
+  /** Parts after the text. A person receives files with a `uri` as attachments, and other parts in the metadata. */
+  readonly parts?: readonly MessagePart[] | undefined;
+  /** Open data of the answer. */
+  readonly metadata?: JsonObject | undefined;
+}
+
 export interface ReplyOptions extends CallOptions {
   /**
    * Distinguishes several replies to one message; replies with the same key are sent once. @default one reply per
@@ -27,8 +40,11 @@ export interface ReplyOptions extends CallOptions {
 }
 
 export interface ReplyReceipt {
-  /** `duplicate`: the message was already answered; the first answer is kept. */
-  readonly status: 'sent' | 'duplicate';
+  /**
+   * `duplicate`: the message was already answered; the first answer is kept. `ignored`: the sender canceled the message
+   * before, and does not receive the answer.
+   */
+  readonly status: 'sent' | 'duplicate' | 'ignored';
   readonly via: 'notify' | 'a2a';
   /** Derived from workspace, inbound message and key, so the same reply always has the same id. */
   readonly messageId: string;
@@ -38,56 +54,98 @@ export interface ReplyReceipt {
 export async function replyTo(
   context: ClientContext,
   message: ReplyTarget,
-  text: string,
+  answer: string | ReplyContent,
   options: ReplyOptions,
 ): Promise<ReplyReceipt> {
-  if (typeof text !== 'string' || text.trim() === '') {
+  const content = typeof answer === 'string' ? { text: answer } : answer;
+  const hasParts = content.parts !== undefined && content.parts.length > 0;
+  if (typeof content.text !== 'string' || (content.text.trim() === '' && !hasParts)) {
     throw refused('The text of a reply must not be blank.');
   }
   const { settings } = context;
   const messageId = deriveUuid('reply', settings.workspaceId, message.id, options.idempotencyKey ?? '');
   const inReplyTo = message.messageId || message.id;
-  if (message.source === 'canvas_user') return replyToUser(context, { text, messageId, inReplyTo }, options);
+  if (message.source === 'canvas_user') {
+    return replyToUser(context, { content, messageId, inReplyTo }, options);
+  }
   if (message.source !== 'peer_agent' || message.peerId === '') {
     throw refused('The sender of this message is unknown, so it cannot be answered: inspect message.raw.');
   }
-  return replyToPeer(context, message, { text, messageId, inReplyTo }, options);
+  return replyToPeer(context, message, { content, messageId, inReplyTo }, options);
 }
 
 interface Reply {
-  readonly text: string;
+  readonly content: ReplyContent;
   readonly messageId: string;
   readonly inReplyTo: string;
 }
 
 async function replyToUser(
   context: ClientContext,
-  reply: Reply,
+  { content, messageId, inReplyTo }: Reply,
   { signal }: CallOptions,
 ): Promise<ReplyReceipt> {
-  const { text, messageId, inReplyTo } = reply;
+  const { text, ...rest } = userMessageOf(content);
+  const receipt = { via: 'notify', messageId } as const;
   try {
-    const receipt = await notifyUser(context, text, { idempotencyKey: messageId, inReplyTo, signal });
-    return { status: receipt.isDuplicate ? 'duplicate' : 'sent', via: 'notify', messageId };
+    const { isDuplicate, isIgnored } = await notifyUser(context, text, {
+      ...rest,
+      idempotencyKey: messageId,
+      inReplyTo,
+      signal,
+    });
+    return { ...receipt, status: isIgnored ? 'ignored' : isDuplicate ? 'duplicate' : 'sent' };
   } catch (error) {
-    return duplicateReceipt(context, error, { status: 'duplicate', via: 'notify', messageId });
+    return duplicateReceipt(context, error, { ...receipt, status: 'duplicate' });
   }
+}
+
+/** Text parts follow the text; files become attachments; what a person is not shown goes into the metadata. */
+function userMessageOf({ text, parts = [], metadata }: ReplyContent): {
+  text: string;
+  attachments?: Attachment[];
+  metadata?: JsonObject;
+} {
+  const texts = [text];
+  const attachments: Attachment[] = [];
+  const others: MessagePart[] = [];
+  for (const part of parts) {
+    if (part.kind === 'text') texts.push(part.text);
+    else if (part.kind === 'file' && part.file.uri && part.file.name) {
+      const { uri, name, mimeType, size } = part.file;
+      attachments.push({
+        uri,
+        name,
+        ...(mimeType === undefined ? {} : { mimeType }),
+        ...(size === undefined ? {} : { size }),
+      });
+    } else others.push(part);
+  }
+  const open = { ...metadata, ...(others.length === 0 ? {} : { parts: others }) } as JsonObject;
+  const shown = texts.filter((line) => line.trim() !== '').join('\n');
+  return {
+    text: shown === '' ? attachments.map(({ name }) => name).join(', ') || '(data)' : shown,
+    ...(attachments.length === 0 ? {} : { attachments }),
+    ...(Object.keys(open).length === 0 ? {} : { metadata: open }),
+  };
 }
 
 async function replyToPeer(
   context: ClientContext,
   { peerId, contextId }: ReplyTarget,
-  { text, messageId, inReplyTo }: Reply,
+  { content, messageId, inReplyTo }: Reply,
   { signal }: CallOptions,
 ): Promise<ReplyReceipt> {
   const { transport } = context;
+  const { text, parts = [], metadata } = content;
   const envelope = buildSendMessage({
     messageId,
-    text,
+    parts: [...(text.trim() === '' ? [] : [textPart(text)]), ...parts],
     role: 'agent',
     contextId: contextId === '' ? undefined : contextId,
-    metadata: { in_reply_to: inReplyTo },
+    metadata: { ...metadata, in_reply_to: inReplyTo },
   });
+  const receipt = { via: 'a2a', messageId } as const;
   try {
     const { body, status } = await send(transport, routes.sendMessage, {
       params: { id: peerId },
@@ -96,13 +154,14 @@ async function replyToPeer(
       goneWorkspaceId: peerId,
       signal,
     });
-    if (readReply(body, { peerId, messageId, isWrapped: true }).status === 'failed') {
+    const response = objectOf(body);
+    if (response?.ignored === true) return { ...receipt, status: 'ignored' };
+    if (readReply(body, { peerId, messageId, contextId, isWrapped: true }).status === 'failed') {
       throw replyRefused(status, peerId, body);
     }
-    const isDuplicate = objectOf(body)?.duplicate === true;
-    return { status: isDuplicate ? 'duplicate' : 'sent', via: 'a2a', messageId };
+    return { ...receipt, status: response?.duplicate === true ? 'duplicate' : 'sent' };
   } catch (error) {
-    return duplicateReceipt(context, error, { status: 'duplicate', via: 'a2a', messageId });
+    return duplicateReceipt(context, error, { ...receipt, status: 'duplicate' });
   }
 }
 
@@ -139,6 +198,8 @@ export interface NotifyOptions extends CallOptions {
   idempotencyKey?: string | undefined;
   /** Message id or activity id of the message that this text answers. */
   inReplyTo?: string | undefined;
+  /** Open data of the message; not shown. */
+  metadata?: JsonObject | undefined;
 }
 
 export interface NotifyReceipt {
@@ -146,6 +207,8 @@ export interface NotifyReceipt {
   readonly activityId: string;
   /** Whether the key was already used; then nothing new was shown. */
   readonly isDuplicate: boolean;
+  /** Whether the message that it answers was canceled; then nothing was shown. */
+  readonly isIgnored: boolean;
 }
 
 /** Shows a text to the user on the canvas. */
@@ -162,9 +225,14 @@ export async function notifyUser(
     idempotency_key: options.idempotencyKey ?? randomUUID(),
     ...(options.attachments === undefined ? {} : { attachments: [...options.attachments] }),
     ...(options.inReplyTo ? { in_reply_to: options.inReplyTo } : {}),
+    ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
   };
   const { signal } = options;
   const params = { id: settings.workspaceId };
   const response = await call(transport, routes.notify, { params, body, signal });
-  return { activityId: response.activity_id ?? '', isDuplicate: response.duplicate === true };
+  return {
+    activityId: response.activity_id ?? '',
+    isDuplicate: response.duplicate === true,
+    isIgnored: response.ignored === true,
+  };
 }

@@ -39,6 +39,10 @@ export const MOLECULE_ERROR_CODES = {
   handler_failed: 'The message handler threw an error or used all attempts: see cause.',
   cancelled_by_sender:
     'The sender cancelled the message while it was handled: stop the work; no answer is expected.',
+  invalid_answer:
+    'The message handler returned something that is not an answer: see the message of the error.',
+  message_expired: 'The message expired before this answer: nobody waits for it.',
+  not_supported: 'The platform does not offer this: update it, or do without.',
   agent_stopped: 'The agent was stopped: start a new one.',
   workspace_in_use:
     'Another agent runs for this workspace: stop it, give this one its own workspace, or set onConflict.',

@@ -44,13 +44,8 @@ export class MoleculeError extends Error {
     this: (abstract new (...args: never[]) => E) & { readonly [ERROR_BRAND]: string },
     value: unknown,
   ): value is E {
-    if (typeof value !== 'object' || value === null) return false;
     // biome-ignore lint/complexity/noThisInStatic: each subclass compares its own brand.
-    const brand = this[ERROR_BRAND];
-    for (let proto = Object.getPrototypeOf(value); proto !== null; proto = Object.getPrototypeOf(proto)) {
-      if (readBrand(proto) === brand) return true;
-    }
-    return false;
+    return hasBrand(value, this[ERROR_BRAND]);
   }
 
   /** A plain object for logs, without stack and credentials; the cause as name and redacted message. */
@@ -65,6 +60,15 @@ export class MoleculeError extends Error {
       ...(this.cause === undefined ? {} : { cause: describeCause(this.cause) }),
     };
   }
+}
+
+/** Whether a class with this brand, of any copy of the package, made the value. */
+export function hasBrand(value: unknown, brand: string): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  for (let proto = Object.getPrototypeOf(value); proto !== null; proto = Object.getPrototypeOf(proto)) {
+    if (readBrand(proto) === brand) return true;
+  }
+  return false;
 }
 
 function readBrand(proto: object): unknown {

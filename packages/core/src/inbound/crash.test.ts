@@ -68,7 +68,7 @@ describe('a process killed', () => {
   it('between the end of the handler and its answer: the handler does not run again, one answer is sent', async () => {
     const first = await dies('before', 'reply');
     expect(first.handled).toEqual(['row-1']);
-    expect(await log()).toContain('"reply":"answer"');
+    expect(await log()).toContain('"reply":{"text":"answer"}');
     const second = await comesBack(first);
     expect(second.handled).toEqual([]);
     expect(second.feed.replies).toMatchObject([{ text: 'answer', isDuplicate: false }]);

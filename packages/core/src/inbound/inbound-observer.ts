@@ -1,4 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import type { MessageFailure } from '../errors/message-failure.ts';
 
 /** Receives what happens to messages and to the feed. Must not throw. */
 export interface InboundObserver {
@@ -16,7 +17,11 @@ export interface InboundObserver {
   replySent(message: InboundMessage): void;
   /** The handler returned and the answer, if any, was sent. */
   delivered(message: InboundMessage): void;
+  /** The handler ended the message as failed. */
+  endedAsFailed(message: InboundMessage, failure: MessageFailure): void;
   cancelled(message: InboundMessage): void;
+  /** The platform let it expire before its answer. */
+  expired(message: InboundMessage): void;
   retrying(
     message: InboundMessage,
     details: {
@@ -36,7 +41,7 @@ export interface InboundObserver {
   /** The feed has not been read for three times the expected interval. */
   stale(): void;
   fresh(): void;
-  /** A handler has been running for ten minutes while other messages wait. */
+  /** A handler runs for a minute, and other messages wait for it. */
   blocked(message: InboundMessage): void;
   unblocked(): void;
   storageDegraded(error: unknown): void;

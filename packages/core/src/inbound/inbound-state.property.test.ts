@@ -91,6 +91,7 @@ class World {
     this.state = new InboundState({
       store: this.store,
       logger: new RecordingLogger(),
+      takesOutcomes: () => false,
       onDegraded: () => {},
       onRecovered: () => {},
       onFinished: () => run === this.#run && this.checkPrefix(),

@@ -4,35 +4,42 @@ import type { Logger } from '../logging/logger.ts';
 import { MessageDedupe } from './dedupe/message-dedupe.ts';
 import { OffsetTracker } from './position/offset-tracker.ts';
 import type { FeedPosition } from './sources/message-source.ts';
+import { DeadLetterList, type StoredDeadLetter } from './stores/dead-letters.ts';
 import {
-  addDeadLetter,
-  type DeadLetter,
   type InboundRecord,
-  type MessageProgress,
-  mergeProgress,
-  NO_PROGRESS,
-  type ProgressChange,
   positionRecord,
+  type ReportedOutcome,
   replayRecords,
   snapshotRecords,
 } from './stores/inbound-records.ts';
 import type { InboundStore } from './stores/inbound-store.ts';
+import {
+  type MessageProgress,
+  mergeProgress,
+  NO_PROGRESS,
+  type ProgressChange,
+} from './stores/message-progress.ts';
 import { RecordWriter } from './stores/record-writer.ts';
+
+/** How a message ends that is not answered. */
+export type MessageEnd = Omit<ReportedOutcome, 'activityId'>;
 
 export interface InboundStateOptions {
   readonly store: InboundStore;
   readonly logger: Logger;
+  /** Whether the platform takes outcomes; else none is recorded. */
+  readonly takesOutcomes: () => boolean;
   /** The state can no longer be stored; the agent continues with the state in memory. */
   readonly onDegraded: (error: unknown) => void;
   readonly onRecovered: () => void;
-  /** A message was finished: the acknowledged position may have moved, and there may be capacity for more. */
+  /** A message was finished, or its outcome reported: the position may have moved, and there may be capacity for more. */
   readonly onFinished: () => void;
 }
 
 /**
  * The state of all messages, in memory and in the store: which rows of the feed were read and finished, recently seen
- * messages, the progress of each pending message, and the dead letters. A change that returns a promise resolves with
- * whether it was stored; it never rejects.
+ * messages, the progress of each pending message, the outcomes to report, and the dead letters. A change that returns a
+ * promise resolves with whether it was stored; it never rejects.
  */
 export class InboundState {
   readonly #options: InboundStateOptions;
@@ -42,7 +49,8 @@ export class InboundState {
   /** Rows that an earlier run finished before an older unfinished row; they are read again. */
   #finishedAhead = new Set<string>();
   #progress = new Map<string, MessageProgress>();
-  #deadLetters: DeadLetter[] = [];
+  #deadLetters = new DeadLetterList();
+  #outcomes = new Map<string, ReportedOutcome>();
   #readPosition: string | null = null;
   #recordedPosition: string | null = null;
   /** Until the end of the feed is reached, rows can be older than those in the tracker. */
@@ -61,6 +69,7 @@ export class InboundState {
     this.#finishedAhead = stored.finishedAhead;
     this.#progress = stored.progress;
     this.#deadLetters = stored.deadLetters;
+    this.#outcomes = stored.outcomes;
     this.#readPosition = stored.acknowledged;
     this.#recordedPosition = stored.acknowledged;
   }
@@ -128,15 +137,35 @@ export class InboundState {
     await this.save();
   }
 
-  /** Finishes the message and its copies. */
-  finish(message: InboundMessage): Promise<boolean> {
+  /**
+   * Finishes the message and its copies.
+   * @param end How it ended, for the platform; `null` when it was answered, or the platform ended it.
+   */
+  finish(message: InboundMessage, end: MessageEnd | null = null): Promise<boolean> {
     const finished = this.#dedupe.finish(message);
-    if (finished === undefined) return this.save();
-    const rows = finished.rows.filter((row) => this.#tracker.finish(row));
-    this.#progress.delete(message.id);
-    const stored = this.#write({ type: 'finished', rows, keys: finished.keys });
-    this.#options.onFinished();
+    // At most once, a message is finished before it is handled, and ends later.
+    const records = end === null ? [] : this.#recordOutcomes(finished?.rows ?? [message.id], end);
+    if (finished !== undefined) {
+      const rows = finished.rows.filter((row) => this.#tracker.finish(row));
+      this.#progress.delete(message.id);
+      records.push({ type: 'finished', rows, keys: finished.keys });
+    }
+    const stored = this.#write(...records);
+    if (records.length > 0) this.#options.onFinished();
     return stored;
+  }
+
+  /** Outcomes that the platform does not have yet, oldest first. */
+  get outcomes(): ReadonlyMap<string, ReportedOutcome> {
+    return this.#outcomes;
+  }
+
+  /** The platform has these outcomes, or will never take them. One that was replaced meanwhile stays. */
+  outcomesReported(outcomes: readonly ReportedOutcome[]): void {
+    const reported = outcomes.filter((outcome) => this.#outcomes.get(outcome.activityId) === outcome);
+    for (const { activityId } of reported) this.#outcomes.delete(activityId);
+    void this.#write({ type: 'outcomes-reported', rows: reported.map(({ activityId }) => activityId) });
+    this.#options.onFinished();
   }
 
   /** The progress of a message, including earlier runs. */
@@ -151,9 +180,22 @@ export class InboundState {
     return this.#write({ type: 'progress', row: message.id, change });
   }
 
-  addDeadLetter(letter: DeadLetter): Promise<boolean> {
-    addDeadLetter(this.#deadLetters, letter);
+  get deadLetters(): Pick<DeadLetterList, 'all' | 'count' | 'find'> {
+    return this.#deadLetters;
+  }
+
+  /** Adds a dead letter, or replaces that of the same message. */
+  addDeadLetter(letter: StoredDeadLetter): Promise<boolean> {
+    const dropped = this.#deadLetters.add(letter);
+    if (dropped > 0) {
+      this.#options.logger.warn({ dropped }, 'There are too many dead letters: the oldest were dropped.');
+    }
     return this.#write({ type: 'dead-letter', letter });
+  }
+
+  removeDeadLetter(activityId: string): Promise<boolean> {
+    this.#deadLetters.remove(activityId);
+    return this.#write({ type: 'dead-letter-removed', row: activityId });
   }
 
   /** Resolves when the current state was stored, or could not be. */
@@ -169,6 +211,16 @@ export class InboundState {
   /** Ignores all later writes. */
   close(): void {
     this.#writer.close();
+  }
+
+  #recordOutcomes(rows: readonly string[], end: MessageEnd): InboundRecord[] {
+    if (!this.#options.takesOutcomes()) return [];
+    return rows.map((activityId) => {
+      const outcome = { activityId, ...end };
+      this.#outcomes.delete(activityId);
+      this.#outcomes.set(activityId, outcome);
+      return { type: 'outcome', outcome };
+    });
   }
 
   #write(...records: InboundRecord[]): Promise<boolean> {
@@ -205,6 +257,7 @@ export class InboundState {
       finishedKeys: new Set(this.#dedupe.finishedKeys),
       progress: this.#progress,
       deadLetters: this.#deadLetters,
+      outcomes: this.#outcomes,
     });
   }
 }

@@ -1,4 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import { withConversation } from '../client/conversation.ts';
 import type { InboundPage } from '../client/inbound-page.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -6,8 +7,9 @@ import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort, orAborted } from '../time/linked-abort.ts';
 import type { AttemptHandler } from './handling/attempt.ts';
-import { MessageRun, type MessageRunOptions } from './handling/message-run.ts';
-import { cancelledBySender, isCancellationOf } from './handling/rules.ts';
+import { DeadLetterReplays } from './handling/dead-letter-replays.ts';
+import { MessageRun, type RunSubject } from './handling/message-run.ts';
+import { cancelledBySender, GAVE_UP_TEXT, isCancellationOf } from './handling/rules.ts';
 import { Scheduler } from './handling/scheduler.ts';
 import type { InboundObserver } from './inbound-observer.ts';
 import { InboundState } from './inbound-state.ts';
@@ -21,7 +23,10 @@ const MAX_OPEN_ROWS = 1_000;
 const RESTART_AFTER_MS = 5_000;
 
 export interface InboundOptions {
-  readonly client: Pick<PlatformClient, 'fetchInboundPage' | 'acknowledge' | 'reply'>;
+  readonly client: Pick<
+    PlatformClient,
+    'workspaceId' | 'capabilities' | 'fetchInboundPage' | 'acknowledge' | 'reply'
+  >;
   readonly delivery: InboundDelivery;
   readonly store: InboundStore;
   readonly handler: AttemptHandler;
@@ -51,7 +56,7 @@ export class Inbound implements DeliveryInbox {
   readonly #state: InboundState;
   readonly #scheduler: Scheduler;
   readonly #acks: AckSender;
-  readonly #runOptions: MessageRunOptions;
+  readonly #replays: DeadLetterReplays;
   readonly #watch: StaleWatch;
   readonly #life = linkAbort();
   #receiving: LinkedAbort | undefined;
@@ -60,11 +65,12 @@ export class Inbound implements DeliveryInbox {
   #lastReadAt: number | undefined;
 
   constructor(options: InboundOptions) {
-    const { observer, clock, logger, delivery, atMostOnce } = options;
+    const { observer, clock, logger, delivery } = options;
     this.#options = options;
     const state = new InboundState({
       store: options.store,
       logger,
+      takesOutcomes: () => options.client.capabilities.has('outcomes'),
       onDegraded: (error) => observer.storageDegraded(error),
       onRecovered: () => observer.storageRecovered(),
       onFinished: () => this.#onFinished(),
@@ -72,16 +78,12 @@ export class Inbound implements DeliveryInbox {
     const acks = new AckSender({ ...options, state });
     this.#state = state;
     this.#acks = acks;
-    this.#runOptions = {
-      ...options,
-      state,
-      acknowledgeFirst: atMostOnce ? (message, signal) => acks.acknowledgeFirst(message, signal) : null,
-    };
     this.#scheduler = new Scheduler({
       ...options,
       onBlocked: (message) => observer.blocked(message),
       onUnblocked: () => observer.unblocked(),
     });
+    this.#replays = new DeadLetterReplays({ state, scheduler: this.#scheduler, run: options });
     this.#watch = new StaleWatch({
       clock,
       limitMs: STALE_AFTER_SILENCES * delivery.expectedSilenceMs,
@@ -153,8 +155,26 @@ export class Inbound implements DeliveryInbox {
     await this.#acks.flush(signal);
   }
 
+  /** The messages that were given up, and their replays. */
+  get deadLetters(): Pick<DeadLetterReplays, 'list' | 'replay' | 'discard'> {
+    return this.#replays;
+  }
+
+  get deadLetterCount(): number {
+    return this.#state.deadLetters.count;
+  }
+
+  /** The message that was given up last, also by an earlier run. */
+  get lastGivenUp(): { readonly activityId: string; readonly code: string; readonly at: string } | null {
+    const letter = this.#state.deadLetters.all.at(-1);
+    return letter === undefined
+      ? null
+      : { activityId: letter.activityId, code: letter.errorCode, at: letter.at };
+  }
+
   /** Does not wait for running handlers; their results are ignored. */
-  close(): void {
+  close(reason?: unknown): void {
+    this.#replays.close(reason);
     this.#watch.stop();
     this.#scheduler.close();
     this.#life.abort();
@@ -192,12 +212,13 @@ export class Inbound implements DeliveryInbox {
     this.#options.observer.cursorLost(error);
   }
 
-  #accept(message: InboundMessage, position: FeedPosition | null): boolean {
+  #accept(received: InboundMessage, position: FeedPosition | null): boolean {
+    const message = withConversation(received, this.#options.client.workspaceId);
     if (!this.#state.accept(message, position)) return false;
     if (message.method === 'cancel_task') this.#cancel(message);
     else {
       this.#options.observer.received(message);
-      this.#scheduler.add(new MessageRun(message, this.#runOptions));
+      this.#scheduler.add(new MessageRun(this.#subjectOf(message), this.#options));
     }
     return true;
   }
@@ -223,6 +244,27 @@ export class Inbound implements DeliveryInbox {
     }
   }
 
+  #subjectOf(message: InboundMessage): RunSubject {
+    const state = this.#state;
+    const { atMostOnce } = this.#options;
+    return {
+      message,
+      progress: state.progressOf(message),
+      isRetried: true,
+      // At most once, nothing brings the message back, so nothing is kept for that.
+      save: atMostOnce ? async () => {} : (change) => state.saveProgress(message, change),
+      acknowledgeFirst: atMostOnce ? (signal) => this.#acks.acknowledgeFirst(message, signal) : null,
+      finish: (end) => void state.finish(message, end),
+      giveUp: async (letter) => {
+        await state.addDeadLetter(letter);
+        void state.finish(message, {
+          outcome: 'failed',
+          error: { message: GAVE_UP_TEXT, code: letter.errorCode },
+        });
+      },
+    };
+  }
+
   #cancel(cancellation: InboundMessage): void {
     const { count, finished } = this.#scheduler.cancel(
       (other) => isCancellationOf(cancellation, other),
@@ -244,7 +286,8 @@ export class Inbound implements DeliveryInbox {
   /** Number of messages that may be read now. */
   get #free(): number {
     const { readAhead } = this.#options;
-    const { unfinished, open } = this.#state;
-    return Math.min(readAhead - unfinished, Math.max(MAX_OPEN_ROWS, readAhead) - open);
+    const { unfinished, open, outcomes } = this.#state;
+    const most = Math.max(MAX_OPEN_ROWS, readAhead);
+    return Math.min(readAhead - unfinished, most - open, most - outcomes.size);
   }
 }

@@ -30,7 +30,7 @@ export function childLogger(logger: Logger, fields: LogFields): Logger {
   };
 }
 
-/** The default logger: discards everything. */
+/** Writes nothing. */
 export const silentLogger: Logger = Object.freeze({
   debug: nothing,
   info: nothing,

@@ -4,25 +4,52 @@ import {
   extractParts,
   fencePeerText,
   isJsonObject,
+  isMessageState,
   isQueuedResponse,
   type JsonObject,
   type JsonValue,
   type MessageRecord,
+  type MessageState,
   mapAnswerText,
   messageStateOfTask,
   stripA2aBoundary,
 } from '@molecule-ai/protocol';
 
 /**
- * `answered`: the peer has answered. `queued`: stored, not answered yet; use `waitForAnswer`. `failed`: the peer or the
- * platform returned an error; `text` contains its message.
+ * `answered`: the peer's answer is here. `queued`: stored or being handled, not ended yet; ask with `waitForAnswer`.
+ * `unanswered`: the peer handled the message and says nothing. `failed`: the peer, or the platform for it, reports an
+ * error; its words are in `text`, its code in `code`. `canceled`: the sender or an operator canceled it. `expired`:
+ * nobody handled it in time. `input-required`: the peer asks something before it continues; its words are in `text`.
  */
-export type PeerReplyStatus = 'answered' | 'queued' | 'failed';
+export type PeerReplyStatus =
+  | 'answered'
+  | 'unanswered'
+  | 'failed'
+  | 'canceled'
+  | 'expired'
+  | 'input-required'
+  | 'queued';
+
+const STATUS_OF: { readonly [State in MessageState]: PeerReplyStatus } = {
+  queued: 'queued',
+  delivered: 'queued',
+  input_required: 'input-required',
+  answered: 'answered',
+  unanswered: 'unanswered',
+  failed: 'failed',
+  canceled: 'canceled',
+  expired: 'expired',
+};
+
+const WITHOUT_TEXT: ReadonlySet<PeerReplyStatus> = new Set(['queued', 'unanswered', 'canceled']);
 
 export interface PeerReplyFields {
   readonly status: PeerReplyStatus;
   readonly peerId: string;
   readonly messageId: string;
+  /** `''` when it is not known. */
+  readonly contextId: string;
+  readonly code?: string | null | undefined;
   readonly raw: JsonValue;
   readonly via: 'direct' | 'proxy';
   /** Whether the message is queued because the peer is paused. */
@@ -58,6 +85,16 @@ export class PeerReply {
     return this.#fields.messageId;
   }
 
+  /** The conversation; pass it to `callPeer` to continue it. `''` when it is not known. */
+  get contextId(): string {
+    return this.#fields.contextId;
+  }
+
+  /** Why it failed, as a short machine word of the platform or the peer; `null` for other states. */
+  get code(): string | null {
+    return this.#fields.code ?? codeOf(this.#fields.raw);
+  }
+
   get via(): 'direct' | 'proxy' {
     return this.#fields.via;
   }
@@ -73,17 +110,17 @@ export class PeerReply {
   }
 
   /**
-   * The peer's text without boundary markers, for programs and users; `''` while queued. Untrusted: pass it to a model
+   * The peer's text without boundary markers, for programs and people; `''` without one, see {@link status}. Untrusted: it goes
    * through {@link forModel} only, and never render it as HTML.
    */
   get text(): string {
-    this.#text ??= this.#fields.status === 'queued' ? '' : extractAnswerText(this.#strippedBody());
+    this.#text ??= WITHOUT_TEXT.has(this.status) ? '' : extractAnswerText(this.#strippedBody());
     return this.#text;
   }
 
   /** The parts of the answer, without boundary markers. Untrusted. */
   get parts(): readonly JsonObject[] {
-    return this.#fields.status === 'queued' ? [] : extractParts(this.#strippedBody());
+    return WITHOUT_TEXT.has(this.status) ? [] : extractParts(this.#strippedBody());
   }
 
   /** The peer's text for a model, fenced with a new nonce. */
@@ -98,8 +135,16 @@ export class PeerReply {
 
   /** Contains the fenced text. */
   toJSON(): Record<string, unknown> {
-    const { status, peerId, messageId, via } = this;
-    return { status, peerId, messageId, via, text: this.forModel() };
+    const { status, code, peerId, messageId, contextId, via } = this;
+    return {
+      status,
+      ...(code === null ? {} : { code }),
+      peerId,
+      messageId,
+      contextId,
+      via,
+      text: this.forModel(),
+    };
   }
 
   /** Contains no text of the peer. */
@@ -114,41 +159,77 @@ export class PeerReply {
   }
 }
 
-/** Reads the response to an A2A call: an answer, an error, or queued. */
+/** Reads the response to an A2A call: an answer, the task of another end, an error, or queued. */
 export function readReply(
   body: unknown,
-  facts: { peerId: string; messageId: string; isWrapped: boolean },
+  facts: { peerId: string; messageId: string; contextId?: string | undefined; isWrapped: boolean },
 ): PeerReply {
   const raw = (body ?? null) as JsonValue;
   const isQueued = isQueuedResponse(raw);
   const isHeld = isQueued && isJsonObject(raw) && raw.held === true;
-  return new PeerReply({ ...facts, status: isQueued ? 'queued' : statusOf(raw), raw, via: 'proxy', isHeld });
+  const contextId = facts.contextId || contextIn(raw);
+  const status = isQueued ? 'queued' : statusOf(raw);
+  return new PeerReply({ ...facts, contextId, status, raw, via: 'proxy', isHeld });
 }
 
 /** Reads the state of a sent message. */
 export function readMessageRecord(record: MessageRecord, options: { isWrapped: boolean }): PeerReply {
-  const facts = { peerId: record.target_id, messageId: record.message_id, via: 'proxy' as const, ...options };
-  if (record.answer !== null && record.answer !== undefined) {
-    const raw = record.answer as JsonValue;
-    return new PeerReply({ ...facts, status: statusOf(raw), raw });
-  }
-  if (record.state === 'failed') {
-    const message = record.error?.error ?? 'The message failed.';
+  const raw = (record.answer ?? null) as JsonValue;
+  const fields = {
+    peerId: record.target_id,
+    messageId: record.message_id,
+    contextId: record.context_id || contextIn(raw),
+    code: codeOf(raw) ?? record.error?.code,
+    via: 'proxy' as const,
+    ...options,
+  };
+  const status = isMessageState(record.state) ? STATUS_OF[record.state] : null;
+  if (raw !== null) {
+    const isNamed = status !== null && status !== 'queued' && status !== 'answered';
+    const read = statusOf(raw);
     return new PeerReply({
-      ...facts,
-      status: 'failed',
-      raw: { error: message, code: record.error?.code ?? null },
+      ...fields,
+      status: isNamed ? status : read === 'queued' ? 'answered' : read,
+      raw,
     });
   }
-  return new PeerReply({ ...facts, status: 'queued', raw: null, isHeld: record.held });
+  if (status === 'failed' || status === 'expired') {
+    const error = record.error?.error ?? `The message ${status === 'failed' ? 'failed' : 'expired'}.`;
+    return new PeerReply({ ...fields, status, raw: { error, code: record.error?.code ?? null } });
+  }
+  return new PeerReply({ ...fields, status: status ?? 'queued', raw, isHeld: record.held });
 }
 
+/** A task names its state; one that a peer made and is not over is what the peer answers. */
 function statusOf(raw: JsonValue): PeerReplyStatus {
   if (!isJsonObject(raw)) return 'answered';
-  const hasError = raw.error !== undefined && raw.error !== null;
-  if (hasError && raw.result === undefined) return 'failed';
+  if (raw.error !== undefined && raw.error !== null && raw.result === undefined) return 'failed';
+  const task = taskIn(raw);
+  const state = task === undefined ? null : messageStateOfTask(task);
+  if (task === undefined || state === null) return 'answered';
+  const isNamed = isJsonObject(task.metadata) && isMessageState(task.metadata.state);
+  return !isNamed && STATUS_OF[state] === 'queued' ? 'answered' : STATUS_OF[state];
+}
+
+function taskIn(raw: JsonObject): JsonObject | undefined {
   const { result } = raw;
-  const isTask = isJsonObject(result) && result.kind === 'task';
-  const state = isTask ? messageStateOfTask(result) : null;
-  return state === 'failed' || state === 'expired' || state === 'canceled' ? 'failed' : 'answered';
+  if (!isJsonObject(result)) return undefined;
+  const task = isJsonObject(result.task) ? result.task : result;
+  return task.kind === 'task' || task !== result || isJsonObject(task.status) ? task : undefined;
+}
+
+function contextIn(raw: JsonValue): string {
+  const result = isJsonObject(raw) ? raw.result : undefined;
+  if (!isJsonObject(result)) return '';
+  const inner = [result, result.task, result.message].find(
+    (place) => isJsonObject(place) && typeof place.contextId === 'string',
+  );
+  return isJsonObject(inner) && typeof inner.contextId === 'string' ? inner.contextId : '';
+}
+
+function codeOf(raw: JsonValue): string | null {
+  if (!isJsonObject(raw)) return null;
+  const metadata = taskIn(raw)?.metadata;
+  const code = isJsonObject(metadata) ? metadata.code : raw.code;
+  return typeof code === 'string' ? code : null;
 }

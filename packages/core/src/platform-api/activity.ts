@@ -20,6 +20,8 @@ export interface ActivityFilters {
   beforeTs?: string | undefined;
   /** Only rows from or to this workspace. */
   peerId?: string | undefined;
+  /** Only rows of this conversation. */
+  conversationId?: string | undefined;
   /** Rows per page, 1–500. @default 100 */
   limit?: number | undefined;
   order?: 'asc' | 'desc' | undefined;
@@ -50,6 +52,7 @@ export async function getActivity(
     since_secs: filters.sinceSecs,
     before_ts: filters.beforeTs,
     peer_id: filters.peerId,
+    conversation_id: filters.conversationId,
     order: filters.order,
     unacknowledged: filters.unacknowledged,
     wait: waitSecs > 0 ? waitSecs : undefined,

@@ -15,6 +15,8 @@ const LONGEST_RETRY_AFTER_MS = 60_000;
 
 export interface RegisterWithRetryOptions {
   readonly client: Pick<PlatformClient, 'register'>;
+  /** For the log. */
+  readonly platformUrl: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
@@ -28,24 +30,35 @@ export interface RegisterWithRetryOptions {
  * reject immediately.
  */
 export async function registerWithRetry(options: RegisterWithRetryOptions): Promise<void> {
-  const { client, clock, logger, random, signal, onUnreachable } = options;
+  const { client, platformUrl, clock, logger, random, signal, onUnreachable } = options;
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
     try {
-      await client.register({ signal });
+      // Not retried by the transport, so that an outage is reported at its first sign.
+      await client.register({ signal, isRetried: false });
+      if (attempt > 1) logger.info({ attempt }, 'The platform can be reached: the agent is registered.');
       return;
     } catch (error) {
       signal.throwIfAborted();
       if (!isWorthRetrying(error)) throw error;
-      if (attempt === 1) {
-        logger.warn({ error }, 'The platform is unreachable; the registration is retried.');
-        onUnreachable(error);
-      }
       const requestedMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
       const retryAfterMs = Math.min(requestedMs, LONGEST_RETRY_AFTER_MS);
-      await clock.sleep(Math.max(retryAfterMs, backoffDelayMs(attempt, {}, random)), { signal });
+      const delayMs = Math.max(retryAfterMs, backoffDelayMs(attempt, {}, random));
+      if (attempt === 1) {
+        const seconds = Math.max(1, Math.round(delayMs / 1_000));
+        logger.warn(
+          { platform: originOf(platformUrl), nextAttemptInMs: Math.round(delayMs), error },
+          `The platform at ${originOf(platformUrl)} cannot be reached; registering is tried again in ${seconds} s, and from then on until it can.`,
+        );
+        onUnreachable(error);
+      }
+      await clock.sleep(delayMs, { signal });
     }
   }
+}
+
+function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : '';
 }
 
 function isWorthRetrying(error: unknown): boolean {

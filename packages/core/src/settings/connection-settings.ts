@@ -1,4 +1,5 @@
-import { type Logger, silentLogger } from '../logging/logger.ts';
+import type { Logger } from '../logging/logger.ts';
+import { stderrLogger } from '../logging/stderr-logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
 import { checkHeaderValue, checkNumber, checkPlatformUrl, type NumberBounds } from './checked-values.ts';
@@ -37,7 +38,10 @@ export interface ConnectionOptions {
   maxConnections?: number | undefined;
   /** Larger responses are rejected with `response_too_large`, in bytes. @default 16 MiB */
   maxResponseBytes?: number | undefined;
-  /** Credentials are redacted before logging. @default no output */
+  /**
+   * Where to log; credentials are redacted before. `silentLogger` switches the log off.
+   * @default warnings and errors to stderr, one line each
+   */
   logger?: Logger | undefined;
   /** @default the system clock */
   clock?: Clock | undefined;
@@ -106,7 +110,7 @@ export function resolveConnection(options: ConnectionOptions, env: Environment):
       max: 2 ** 30,
       isInteger: true,
     }),
-    logger: options.logger ?? silentLogger,
+    logger: options.logger ?? stderrLogger(),
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   });

@@ -156,7 +156,7 @@ function whereOf(request: PlatformRequest, status: number): { status: number; me
 
 /** The error code for a response outside 2xx. */
 export function codeForStatus(status: number, platformCode: string | undefined): MoleculeErrorCode {
-  if (platformCode === 'inbox_full') return 'inbox_full';
+  if (platformCode === 'inbox_full' || platformCode === 'message_expired') return platformCode;
   return BY_STATUS[status] ?? (status >= 500 ? 'platform_error' : 'request_rejected');
 }
 

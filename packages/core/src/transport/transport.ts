@@ -3,6 +3,7 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { apiFailure, unexpectedResponse } from './api-failure.ts';
 import { exchange, type HttpResponse } from './http-exchange.ts';
+import { PlatformCapabilities } from './platform-capabilities.ts';
 import type { PlatformRequest, PlatformResponse } from './platform-request.ts';
 import { RequestHeaders } from './request-headers.ts';
 import { readBody } from './response-body.ts';
@@ -23,6 +24,7 @@ export interface BearerSource {
  */
 export class Transport {
   readonly settings: ConnectionSettings;
+  readonly capabilities = new PlatformCapabilities();
   readonly #bearers: BearerSource;
   readonly #isOperator: boolean;
   readonly #headers: RequestHeaders;
@@ -122,6 +124,7 @@ export class Transport {
 
   #read(request: PlatformRequest, response: HttpResponse, bearer: string | undefined): PlatformResponse {
     const { status, headers } = response;
+    this.capabilities.readHeader(response);
     if (status < 200 || status >= 300) {
       throw apiFailure(response, {
         request,

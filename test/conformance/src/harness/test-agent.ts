@@ -5,6 +5,7 @@ import {
   type HandlerContext,
   type InboundMessage,
   type RemoteAgent,
+  type RemoteAgentClient,
   type RemoteAgentClientOptions,
 } from '@molecule-ai/core';
 import { type ManualClock, type RecordingLogger, recordingLogger } from '@molecule-tests/harness';
@@ -26,6 +27,7 @@ export interface TestAgent {
   readonly platform: RunningPlatform;
   readonly member: Member;
   readonly agent: RemoteAgent;
+  readonly client: RemoteAgentClient;
   readonly clock: ManualClock;
   readonly stateDirectory: string;
   readonly log: RecordingLogger;
@@ -47,6 +49,7 @@ export interface TestAgentOptions {
   readonly platform?: TestPlatformOptions;
   readonly atMostOnce?: boolean;
   readonly onConflict?: ConflictPolicy;
+  readonly concurrency?: number;
 }
 
 /** Starts a platform, creates a workspace and starts its agent. */
@@ -83,6 +86,7 @@ export function createTestAgent(
     delivery: options.delivery,
     atMostOnce: options.atMostOnce,
     onConflict: options.onConflict,
+    concurrency: options.concurrency,
     onMessage: (message, context) => {
       handled.push(message.text);
       return options.onMessage === undefined ? `echo: ${message.text}` : options.onMessage(message, context);
@@ -101,6 +105,7 @@ export function createTestAgent(
     platform,
     member,
     agent,
+    client,
     clock,
     stateDirectory,
     log,

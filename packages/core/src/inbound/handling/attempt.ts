@@ -2,6 +2,7 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import { TimeoutError } from '../../errors/timeout-error.ts';
 import type { Clock } from '../../time/clock.ts';
 import { linkAbort } from '../../time/linked-abort.ts';
+import type { AnswerContent } from './handler-answer.ts';
 
 /** How long a handler may keep running after its signal was aborted. */
 const GRACE_MS = 5_000;
@@ -16,10 +17,11 @@ export interface AttemptContext {
   /** Starts at 1; continues across restarts. */
   readonly attempt: number;
   /**
-   * Sends an answer now; a text that the handler returns is then not sent. May be called several times. A later attempt
-   * does not send the same answers again.
+   * Sends an answer now; an answer that the handler returns is then not sent. May be called several times. A later
+   * attempt does not send the same answers again.
+   * @throws MoleculeError `invalid_answer`; `invalid_argument` for a blank one.
    */
-  reply(text: string): Promise<void>;
+  reply(answer: string | AnswerContent): Promise<void>;
   /** Sets the current task that users see, sent with the next heartbeat: one line, cut at 200 characters. */
   progress(text: string): void;
   /**
@@ -31,21 +33,17 @@ export interface AttemptContext {
   once<T>(key: string, effect: () => T | Promise<T>): Promise<T>;
 }
 
-/** Returns the text of the answer, or nothing for no answer. When it throws, the message is retried. */
+/** Handles one message; what it returns is read by `readHandlerAnswer`. */
 export type AttemptHandler = (message: InboundMessage, context: AttemptContext) => unknown;
 
 /**
- * `isAborted`: the handler returned after its signal was aborted, so the work may be incomplete. `isStuck`: it did not
- * end within the grace period.
+ * How an attempt ended. `aborted`: its signal aborted before it ended, so the work may be half done, and what it
+ * returned or threw does not count; `isStuck`: it did not end in the grace period.
  */
-export type AttemptResult =
-  | {
-      readonly kind: 'returned';
-      readonly value: unknown;
-      readonly isAborted: boolean;
-      readonly reason: unknown;
-    }
-  | { readonly kind: 'threw'; readonly error: unknown; readonly isStuck: boolean };
+export type AttemptResult<T> =
+  | { readonly kind: 'returned'; readonly value: T }
+  | { readonly kind: 'threw'; readonly error: unknown }
+  | { readonly kind: 'aborted'; readonly error: unknown; readonly isStuck: boolean };
 
 export interface AttemptLimits {
   readonly clock: Clock;
@@ -58,10 +56,10 @@ export interface AttemptLimits {
  * Runs a handler with a time limit. After an abort the handler has five seconds to end; then the attempt ends without
  * it. Never rejects.
  */
-export async function runAttempt(
+export async function runAttempt<T>(
   { clock, signal: parent, timeoutMs }: AttemptLimits,
-  handler: (signal: AbortSignal) => unknown,
-): Promise<AttemptResult> {
+  handler: (signal: AbortSignal) => Promise<T>,
+): Promise<AttemptResult<T>> {
   using attempt = linkAbort(parent);
   const { signal } = attempt;
   const timer =
@@ -79,27 +77,28 @@ export async function runAttempt(
   }
 }
 
-async function resultOf(
-  handler: (signal: AbortSignal) => unknown,
+async function resultOf<T>(
+  handler: (signal: AbortSignal) => Promise<T>,
   signal: AbortSignal,
-): Promise<AttemptResult> {
+): Promise<AttemptResult<T>> {
   try {
     const value = await handler(signal);
-    return { kind: 'returned', value, isAborted: signal.aborted, reason: signal.reason };
+    if (!signal.aborted) return { kind: 'returned', value };
   } catch (error) {
-    return { kind: 'threw', error, isStuck: false };
+    if (!signal.aborted) return { kind: 'threw', error };
   }
+  return { kind: 'aborted', error: signal.reason, isStuck: false };
 }
 
 async function graceAfterAbort(
   clock: Clock,
   signal: AbortSignal,
   isOver: AbortSignal,
-): Promise<AttemptResult> {
+): Promise<AttemptResult<never>> {
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
   await clock.sleep(GRACE_MS, { signal: isOver }).catch(() => {});
-  return { kind: 'threw', error: signal.reason, isStuck: true };
+  return { kind: 'aborted', error: signal.reason, isStuck: true };
 }

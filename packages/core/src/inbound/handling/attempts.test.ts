@@ -35,6 +35,7 @@ describe('a handler that fails', () => {
         attempts: 5,
         errorCode: 'handler_failed',
         at: '2026-01-01T00:01:26.000Z',
+        message: expect.objectContaining({ id: 'row-1', text: 'text of row-1' }),
       },
     ]);
   });
@@ -87,14 +88,19 @@ describe('a handler that fails', () => {
     expect((await listDeadLetters(run.store))[0]?.errorCode).toBe('timed_out');
   });
 
-  it('that answers after its abort has finished the message', async () => {
+  it('that answers after its time was up has not answered', async () => {
     const held = new HeldHandlers();
     const run = await startInbound({ handler: held.handler, handlerTimeoutMs: 10_000 });
     run.feed.push({ id: 'row-1' });
     await run.advance(11_000);
     held.finish('row-1', 'late');
     await run.advance();
-    expect(run.feed.replies.map((reply) => reply.text)).toEqual(['late']);
+    expect(run.observed).toContain('retrying:row-1:handler:1:1000');
+    expect(run.feed.replies).toEqual([]);
+    await run.advance(1_000);
+    held.finish('row-1', 'in time');
+    await run.advance();
+    expect(run.feed.replies.map((reply) => reply.text)).toEqual(['in time']);
     expect(run.feed.acks).toEqual(['row-1']);
   });
 });

@@ -25,7 +25,7 @@ describe('cancel_task', () => {
     expect(run.feed.acks.at(-1)).toBe('row-4');
   });
 
-  it('finishes a message that waits for a retry; its conversation continues', async () => {
+  it('ends a message that waits for its next attempt', async () => {
     const run = await startInbound({
       handler: async (message) => {
         if (message.id === 'row-1') throw new Error('Again.');
@@ -37,7 +37,7 @@ describe('cancel_task', () => {
     run.feed.push(cancel('row-3', 'row-1'));
     await run.advance(1_000);
     expect(run.observed).toContain('cancelled:row-1');
-    expect(run.handled).toEqual(['row-1', 'row-1', 'row-2']);
+    expect(run.handled).toEqual(['row-1', 'row-2', 'row-1']);
     expect(run.feed.acks.at(-1)).toBe('row-3');
   });
 

@@ -1,15 +1,21 @@
 import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
 import type { PlatformClient } from '../../client/platform-client.ts';
+import type { ReplyReceipt } from '../../client/reply.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
-import type { InboundState } from '../inbound-state.ts';
-import { type MessageProgress, mergeProgress, type ProgressChange } from '../stores/inbound-records.ts';
+import {
+  type MessageProgress,
+  mergeProgress,
+  type ProgressChange,
+  type StoredAnswer,
+} from '../stores/message-progress.ts';
 
 export interface MessageJournalOptions {
   readonly message: InboundMessage;
-  readonly state: Pick<InboundState, 'progressOf' | 'saveProgress'>;
+  /** What was done before. */
+  readonly progress: MessageProgress;
+  /** Stores what is new; resolves when it survives a crash, or cannot. */
+  readonly store: (change: ProgressChange) => Promise<unknown>;
   readonly client: Pick<PlatformClient, 'reply'>;
-  /** False for at-most-once delivery: the message is not delivered again, so nothing is stored. */
-  readonly isStored: boolean;
   readonly onReplySent: () => void;
 }
 
@@ -25,7 +31,11 @@ export class MessageJournal {
 
   constructor(options: MessageJournalOptions) {
     this.#options = options;
-    this.#progress = options.state.progressOf(options.message);
+    this.#progress = options.progress;
+  }
+
+  get progress(): MessageProgress {
+    return this.#progress;
   }
 
   /** Number of handler attempts started. */
@@ -49,31 +59,33 @@ export class MessageJournal {
   }
 
   /** An outcome without an answer is not stored, because the message is finished immediately afterwards. */
-  async recordOutcome(reply: string | null): Promise<void> {
+  async recordOutcome(reply: StoredAnswer | null): Promise<void> {
     if (reply === null) this.#progress = mergeProgress(this.#progress, { outcome: { reply } });
     else await this.#save({ outcome: { reply } });
   }
 
   /** Returns a function that sends the answers of one attempt in order, skipping those that an earlier attempt sent. */
-  replier(): (text: string, signal: AbortSignal) => Promise<void> {
+  replier(): (answer: StoredAnswer, signal: AbortSignal) => Promise<void> {
     let next = 0;
-    return (text, signal) => {
+    return (answer, signal) => {
       const number = next;
       next += 1;
       return this.#enqueue(async () => {
         if (number < this.#progress.repliesSent) return;
-        await this.send(text, signal, number);
+        await this.send(answer, signal, number);
         await this.#save({ repliesSent: number + 1 });
       });
     };
   }
 
   /** Sends an answer. Its key is derived from message and number, so a repeat is not a second answer. */
-  async send(text: string, signal: AbortSignal, number = 0): Promise<void> {
+  async send(answer: StoredAnswer, signal: AbortSignal, number = 0): Promise<ReplyReceipt> {
     const { client, message, onReplySent } = this.#options;
     const key = number === 0 ? {} : { idempotencyKey: `reply-${number + 1}` };
-    await client.reply(message, text, { ...key, signal });
-    onReplySent();
+    const isPlain = answer.parts === undefined && answer.metadata === undefined;
+    const receipt = await client.reply(message, isPlain ? answer.text : answer, { ...key, signal });
+    if (receipt.status !== 'ignored') onReplySent();
+    return receipt;
   }
 
   async once(key: string, effect: () => unknown, signal: AbortSignal): Promise<unknown> {
@@ -96,8 +108,7 @@ export class MessageJournal {
 
   async #save(change: ProgressChange): Promise<void> {
     this.#progress = mergeProgress(this.#progress, change);
-    const { state, message, isStored } = this.#options;
-    if (isStored) await state.saveProgress(message, change);
+    await this.#options.store(change);
   }
 
   /** Runs one task after the other, so that answers keep their order. */

@@ -1,15 +1,21 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { PlatformClient } from '../../client/platform-client.ts';
+import { MessageFailure } from '../../errors/message-failure.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { InboundObserver } from '../inbound-observer.ts';
-import type { InboundState } from '../inbound-state.ts';
-import { type AttemptContext, type AttemptHandler, type AttemptResult, runAttempt } from './attempt.ts';
+import type { MessageEnd } from '../inbound-state.ts';
+import type { StoredDeadLetter } from '../stores/dead-letters.ts';
+import type { MessageProgress, ProgressChange, StoredAnswer } from '../stores/message-progress.ts';
+import { type AttemptContext, type AttemptHandler, runAttempt } from './attempt.ts';
+import { type ReadAnswer, readAnswer, readHandlerAnswer } from './handler-answer.ts';
 import { MessageJournal } from './message-journal.ts';
 import {
   autoReplyRefusal,
+  failureCode,
   isCancelledBySender,
+  isExpiredForReply,
   MAX_ATTEMPTS,
   messageRetryDelayMs,
   replyFailureKind,
@@ -18,9 +24,9 @@ import type { Runnable, RunOutcome } from './scheduler.ts';
 
 const MAX_PROGRESS_LENGTH = 200;
 const INTERRUPTED: RunOutcome = { kind: 'interrupted' };
+const FINISHED: RunOutcome = { kind: 'finished' };
 
 export interface MessageRunOptions {
-  readonly state: InboundState;
   readonly client: Pick<PlatformClient, 'reply'>;
   readonly handler: AttemptHandler;
   readonly observer: InboundObserver;
@@ -28,27 +34,51 @@ export interface MessageRunOptions {
   readonly logger: Logger;
   /** Time limit of a handler, in milliseconds; `null` for none. */
   readonly handlerTimeoutMs: number | null;
+}
+
+/** The message of a run: a new one, or a dead letter that is handled again. */
+export interface RunSubject {
+  readonly message: InboundMessage;
+  /** What earlier runs did. */
+  readonly progress: MessageProgress;
+  /** Whether a failure is retried. When not, the first one gives the message up. */
+  readonly isRetried: boolean;
+  save(change: ProgressChange): Promise<unknown>;
   /** For at-most-once delivery: resolves when the message cannot be delivered again; `null` for at-least-once. */
-  readonly acknowledgeFirst: ((message: InboundMessage, signal: AbortSignal) => Promise<void>) | null;
+  readonly acknowledgeFirst: ((signal: AbortSignal) => Promise<void>) | null;
+  /** Nothing more is done. `end` is how the message ended without an answer of this run; `null` for no report. */
+  finish(end: MessageEnd | null): void;
+  /** The message is given up. Resolves when that is stored. */
+  giveUp(letter: StoredDeadLetter, error: unknown): Promise<unknown>;
 }
 
 /** Handles one message: runs the handler, sends the answer, finishes the message. */
 export class MessageRun implements Runnable {
-  readonly message: InboundMessage;
+  readonly #subject: RunSubject;
   readonly #options: MessageRunOptions;
   readonly #journal: MessageJournal;
+  readonly #maxAttempts: number;
   /** All failures to send the answer. */
   #replyFailures = 0;
   /** Without those while the platform was unavailable. */
   #countedReplyFailures = 0;
+  #hasExpired = false;
 
-  constructor(message: InboundMessage, options: MessageRunOptions) {
-    this.message = message;
+  constructor(subject: RunSubject, options: MessageRunOptions) {
+    this.#subject = subject;
     this.#options = options;
-    const { state, client, observer, acknowledgeFirst } = options;
-    const isStored = acknowledgeFirst === null;
-    const onReplySent = (): void => observer.replySent(message);
-    this.#journal = new MessageJournal({ message, state, client, isStored, onReplySent });
+    this.#maxAttempts = subject.isRetried ? MAX_ATTEMPTS : subject.progress.attempts + 1;
+    this.#journal = new MessageJournal({
+      message: subject.message,
+      progress: subject.progress,
+      store: (change) => subject.save(change),
+      client: options.client,
+      onReplySent: () => options.observer.replySent(subject.message),
+    });
+  }
+
+  get message(): InboundMessage {
+    return this.#subject.message;
   }
 
   /**
@@ -58,59 +88,68 @@ export class MessageRun implements Runnable {
   async run(signal: AbortSignal): Promise<RunOutcome> {
     if (signal.aborted) return this.#interrupted(signal);
     if (this.#journal.outcome === null) {
-      const unfinished = await this.#handle(signal);
-      if (unfinished !== null) return unfinished;
+      const ended = await this.#handle(signal);
+      if (ended !== null) return ended;
     }
-    const reply = this.#journal.outcome?.reply ?? null;
-    if (reply !== null) {
-      const unsent = await this.#reply(reply, signal);
-      if (unsent !== null) return unsent;
+    const answer = this.#journal.outcome?.reply ?? null;
+    if (answer !== null) {
+      const ended = await this.#reply(answer, signal);
+      if (ended !== null) return ended;
     }
     this.#options.observer.delivered(this.message);
-    return this.#finish();
+    return this.#finish(answer !== null || this.#journal.hasReplied ? null : { outcome: 'unanswered' });
   }
 
   /** Runs the handler; returns `null` when it has finished. */
   async #handle(signal: AbortSignal): Promise<RunOutcome | null> {
-    const { observer, clock, handler, handlerTimeoutMs, acknowledgeFirst } = this.#options;
-    const { message } = this;
+    const { observer, clock, handler, handlerTimeoutMs } = this.#options;
+    const { message, acknowledgeFirst } = this.#subject;
     const journal = this.#journal;
     const attemptsBefore = journal.attempts;
     const attempt = attemptsBefore + 1;
-    if (attempt > MAX_ATTEMPTS) return this.#giveUp('handler', attemptsBefore, endedByCrash());
+    if (attempt > this.#maxAttempts) return this.#giveUp('handler', attemptsBefore, endedByCrash());
     await journal.recordAttempts(attempt);
-    if (!signal.aborted) await acknowledgeFirst?.(message, signal).catch(() => {});
+    if (!signal.aborted) await acknowledgeFirst?.(signal).catch(() => {});
     if (signal.aborted) return this.#interrupted(signal, attemptsBefore);
 
     observer.started(message, attempt);
-    const result = await runAttempt({ clock, signal, timeoutMs: handlerTimeoutMs }, (inner) =>
-      handler(message, this.#context(attempt, inner)),
+    const result = await runAttempt({ clock, signal, timeoutMs: handlerTimeoutMs }, async (inner) =>
+      readHandlerAnswer(await handler(message, this.#context(attempt, inner)), inner),
     );
     observer.ended(message);
-    if (result.kind === 'threw' && result.isStuck) observer.stuck(message);
+    if (result.kind === 'aborted' && result.isStuck) observer.stuck(message);
 
     if (isCancelledBySender(signal)) return this.#interrupted(signal);
-    if (result.kind === 'returned' && this.#isDone(result)) {
-      observer.succeeded(message);
-      await journal.recordOutcome(this.#replyOf(result.value));
-      return null;
-    }
+    if (result.kind === 'returned') return this.#handled(attempt, result.value);
     // At-most-once delivery: the message was acknowledged and will not be delivered again.
     if (signal.aborted && acknowledgeFirst !== null) return this.#giveUp('handler', attempt, signal.reason);
     if (signal.aborted) return this.#interrupted(signal, attemptsBefore);
-    return this.#failed(attempt, result.kind === 'threw' ? result.error : result.reason);
+    if (this.#hasExpired) return this.#expired();
+    return this.#failed(attempt, result.error, result.kind === 'threw');
   }
 
-  /** A handler that returns nothing after an abort has stopped early, so the message is not finished. */
-  #isDone({ value, isAborted }: AttemptResult & { readonly kind: 'returned' }): boolean {
-    return !isAborted || isText(value) || this.#journal.hasReplied;
+  /** Records the answer. A value that is no answer is a defect of the handler, which another attempt does not repair. */
+  async #handled(attempt: number, read: ReadAnswer): Promise<RunOutcome | null> {
+    const { observer } = this.#options;
+    if (read.kind === 'invalid') {
+      observer.failed(this.message, read.error);
+      return this.#giveUp('handler', attempt, read.error);
+    }
+    observer.succeeded(this.message);
+    await this.#journal.recordOutcome(this.#answerToSend(read.answer));
+    return null;
   }
 
-  async #failed(attempt: number, error: unknown): Promise<RunOutcome> {
-    const { observer, acknowledgeFirst } = this.#options;
+  async #failed(attempt: number, error: unknown, isThrown: boolean): Promise<RunOutcome> {
+    const { observer } = this.#options;
     observer.failed(this.message, error);
-    if (acknowledgeFirst !== null || attempt >= MAX_ATTEMPTS) return this.#giveUp('handler', attempt, error);
-    return this.#retry('handler', attempt, error);
+    if (isThrown && MessageFailure.isInstance(error)) {
+      observer.endedAsFailed(this.message, error);
+      const { textForSender, code } = error;
+      return this.#finish({ outcome: 'failed', error: { message: textForSender, code } });
+    }
+    const isLast = this.#subject.acknowledgeFirst !== null || attempt >= this.#maxAttempts;
+    return isLast ? this.#giveUp('handler', attempt, error) : this.#retry('handler', attempt, error);
   }
 
   #context(attempt: number, signal: AbortSignal): AttemptContext {
@@ -118,9 +157,15 @@ export class MessageRun implements Runnable {
     return {
       signal,
       attempt,
-      reply: async (text) => {
+      reply: async (content) => {
         signal.throwIfAborted();
-        await replier(text, signal);
+        const read = readAnswer(content);
+        if (read.kind === 'invalid') throw read.error;
+        if (read.answer === null) throw blankReply();
+        await replier(read.answer, signal).catch((error: unknown) => {
+          this.#hasExpired ||= isExpiredForReply(error);
+          throw error;
+        });
       },
       progress: (text) => {
         if (signal.aborted) return;
@@ -132,28 +177,30 @@ export class MessageRun implements Runnable {
     };
   }
 
-  #replyOf(value: unknown): string | null {
-    if (!isText(value) || this.#journal.hasReplied) return null;
+  #answerToSend(answer: StoredAnswer | null): StoredAnswer | null {
+    if (answer === null || this.#journal.hasReplied) return null;
     const refusal = autoReplyRefusal(this.message);
-    if (refusal === null) return value;
+    if (refusal === null) return answer;
     this.#options.logger.info({ activityId: this.message.id }, refusal);
     return null;
   }
 
   /** Sends the answer; returns `null` when it was sent. Failures do not run the handler again. */
-  async #reply(text: string, signal: AbortSignal): Promise<RunOutcome | null> {
+  async #reply(answer: StoredAnswer, signal: AbortSignal): Promise<RunOutcome | null> {
     try {
-      await this.#journal.send(text, signal);
-      return null;
+      const { status } = await this.#journal.send(answer, signal);
+      return status === 'ignored' ? this.#cancelled() : null;
     } catch (error) {
       if (signal.aborted) return this.#interrupted(signal);
+      if (isExpiredForReply(error)) return this.#expired();
       const kind = replyFailureKind(error);
       this.#replyFailures += 1;
       if (kind === 'counts') this.#countedReplyFailures += 1;
-      if (kind === 'final' || this.#countedReplyFailures >= MAX_ATTEMPTS) {
-        return this.#giveUp('reply', this.#replyFailures, error);
-      }
-      return this.#retry('reply', this.#replyFailures, error);
+      const isLast =
+        kind === 'final' || this.#countedReplyFailures >= MAX_ATTEMPTS || !this.#subject.isRetried;
+      return isLast
+        ? this.#giveUp('reply', this.#replyFailures, error)
+        : this.#retry('reply', this.#replyFailures, error);
     }
   }
 
@@ -164,43 +211,53 @@ export class MessageRun implements Runnable {
   }
 
   async #giveUp(stage: 'handler' | 'reply', attempts: number, error: unknown): Promise<RunOutcome> {
-    const { clock, state, observer } = this.#options;
+    const { clock, observer } = this.#options;
     const { message } = this;
-    await state.addDeadLetter({
+    const letter: StoredDeadLetter = {
       activityId: message.id,
       messageId: message.messageId,
       sourceId: message.sourceId,
       stage,
       attempts,
-      errorCode: MoleculeError.isInstance(error) ? error.code : 'handler_failed',
+      errorCode: failureCode(error),
       at: new Date(clock.now()).toISOString(),
-    });
+      message,
+      progress: this.#journal.progress,
+    };
+    await this.#subject.giveUp(letter, error);
     observer.gaveUp(message, { stage, attempts, error });
-    return this.#finish();
+    return FINISHED;
   }
 
   /** Finishes the message if the sender cancelled it; otherwise restores the state before the attempt. */
   async #interrupted(signal: AbortSignal, attemptsBefore = this.#journal.attempts): Promise<RunOutcome> {
-    if (isCancelledBySender(signal)) {
-      this.#options.observer.cancelled(this.message);
-      return this.#finish();
-    }
+    if (isCancelledBySender(signal)) return this.#cancelled();
     if (attemptsBefore !== this.#journal.attempts) await this.#journal.recordAttempts(attemptsBefore);
     return INTERRUPTED;
   }
 
-  #finish(): RunOutcome {
-    void this.#options.state.finish(this.message);
-    return { kind: 'finished' };
+  #cancelled(): RunOutcome {
+    this.#options.observer.cancelled(this.message);
+    return this.#finish({ outcome: 'canceled' });
   }
-}
 
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value.trim() !== '';
+  #expired(): RunOutcome {
+    this.#options.observer.expired(this.message);
+    return this.#finish(null);
+  }
+
+  #finish(end: MessageEnd | null): RunOutcome {
+    this.#subject.finish(end);
+    return FINISHED;
+  }
 }
 
 function endedByCrash(): MoleculeError {
   return new MoleculeError('The process ended during each attempt to handle this message.', {
     code: 'handler_failed',
   });
+}
+
+function blankReply(): MoleculeError {
+  return new MoleculeError('The text of a reply must not be blank.', { code: 'invalid_argument' });
 }

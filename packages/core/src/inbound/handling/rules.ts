@@ -1,4 +1,6 @@
 import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
+import { ApiError } from '../../errors/api-error.ts';
+import { MessageFailure } from '../../errors/message-failure.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 
 /** Maximum number of attempts of a handler. */
@@ -43,8 +45,26 @@ const NOT_ABOUT_THE_REPLY: ReadonlySet<string> = new Set([
  */
 export function replyFailureKind(error: unknown): 'unavailable' | 'final' | 'counts' {
   if (!MoleculeError.isInstance(error)) return 'counts';
-  if (error.code === 'invalid_argument' || error.code === 'payload_too_large') return 'final';
+  if (isUnsendable(error.code)) return 'final';
   return error.isRetryable || NOT_ABOUT_THE_REPLY.has(error.code) ? 'unavailable' : 'counts';
+}
+
+/** Whether the answer itself is what cannot be sent. */
+export function isUnsendable(errorCode: string): boolean {
+  return errorCode === 'invalid_argument' || errorCode === 'payload_too_large';
+}
+
+/** The platform let the message expire before its answer: nothing is due any more. */
+export function isExpiredForReply(error: unknown): boolean {
+  return ApiError.isInstance(error) && error.platformCode === 'message_expired';
+}
+
+/** The sentence for the sender of a message that was given up; what went wrong stays with the agent. */
+export const GAVE_UP_TEXT = 'The agent failed to handle this message.';
+
+/** The code of a handler's error, for dead letters and senders. */
+export function failureCode(error: unknown): string {
+  return MoleculeError.isInstance(error) || MessageFailure.isInstance(error) ? error.code : 'handler_failed';
 }
 
 /** The abort reason when the sender cancelled the message. */

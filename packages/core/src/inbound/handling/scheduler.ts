@@ -3,8 +3,8 @@ import type { Logger } from '../../logging/logger.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../../time/linked-abort.ts';
 
-const BLOCKED_AFTER_MS = 600_000;
-const BLOCKED_RECHECK_MS = 60_000;
+const BLOCKED_AFTER_MS = 60_000;
+const BLOCKED_RECHECK_MS = 15_000;
 const RETRY_AFTER_ERROR_MS = 1_000;
 
 export type RunOutcome =
@@ -25,14 +25,14 @@ export interface SchedulerOptions {
   readonly logger: Logger;
   /** Maximum number of messages handled at the same time. */
   readonly concurrency: number;
-  /** A message has been handled for ten minutes while others wait for it. Long work that delays nothing is not reported. */
+  /** A message has been handled for a minute while others wait for it. Long work that delays nothing is not reported. */
   readonly onBlocked: (message: InboundMessage) => void;
   readonly onUnblocked: () => void;
 }
 
 interface Job {
   readonly work: Runnable;
-  /** Messages of one lane are handled sequentially. */
+  /** The conversation: messages of one lane are never handled at the same time. */
   readonly lane: string;
   readonly order: number;
   readonly finished: PromiseWithResolvers<void>;
@@ -44,7 +44,7 @@ interface Job {
 
 /**
  * Decides when each message is handled: at most `concurrency` at the same time, sequentially within a conversation. A
- * message that waits for a retry delays only its own conversation.
+ * A message that waits for its next attempt delays no other.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
@@ -73,7 +73,7 @@ export class Scheduler {
     this.#order += 1;
     const job: Job = {
       work,
-      lane: laneOf(work.message),
+      lane: work.message.conversationId,
       order: this.#order,
       finished: Promise.withResolvers<void>(),
       running: undefined,
@@ -173,14 +173,13 @@ export class Scheduler {
   }
 
   #apply(job: Job, outcome: RunOutcome): void {
+    this.#busyLanes.delete(job.lane);
     if (outcome.kind === 'finished') {
       this.#jobs.delete(job);
-      this.#busyLanes.delete(job.lane);
       job.finished.resolve();
     } else if (outcome.kind === 'interrupted' || job.cancelReason !== undefined) {
       this.#requeue(job);
     } else {
-      // The lane stays busy, so that later messages of the conversation wait.
       job.retryTimer = this.#options.clock.setTimer(outcome.delayMs, () => {
         this.#requeue(job);
         this.#startNext();
@@ -191,7 +190,6 @@ export class Scheduler {
   #requeue(job: Job): void {
     job.retryTimer?.cancel();
     job.retryTimer = undefined;
-    this.#busyLanes.delete(job.lane);
     const next = this.#waiting.findIndex((other) => other.order > job.order);
     this.#waiting.splice(next === -1 ? this.#waiting.length : next, 0, job);
   }
@@ -214,9 +212,4 @@ export class Scheduler {
     if (this.#blocking.delete(job) && this.#blocking.size === 0 && !this.#isClosed)
       this.#options.onUnblocked();
   }
-}
-
-function laneOf(message: InboundMessage): string {
-  const conversation = message.contextId === '' ? '' : `context:${message.contextId}`;
-  return `${message.source}|${message.sourceId}|${conversation}`;
 }

@@ -11,6 +11,8 @@ const stateAt = (position: () => string): AckSenderOptions['state'] => ({
   isOpen: () => false,
   finish: async () => true,
   save: async () => true,
+  outcomes: new Map(),
+  outcomesReported: () => {},
 });
 
 it('a position that changes at any time during a request is sent', async () => {
@@ -21,10 +23,11 @@ it('a position that changes at any time during a request is sent', async () => {
     const sent: string[] = [];
     const sender = new AckSender({
       client: {
+        capabilities: new Set(),
         acknowledge: async (id) => {
           sent.push(String(id));
           if (sent.length === 1) void moveAfter(moment);
-          return { isSupported: true, acknowledged: 1 };
+          return { isSupported: true, acknowledged: 1, outcomes: [] };
         },
       },
       clock: new ManualClock(),
@@ -48,8 +51,8 @@ it('a platform without acknowledgements gets one request', async () => {
   const client = new AgentClientDouble();
   const requested: string[] = [];
   client.acknowledge = async (id) => {
-    requested.push(id);
-    return { isSupported: false, acknowledged: 0 };
+    requested.push(String(id));
+    return { isSupported: false, acknowledged: 0, outcomes: [] };
   };
   const { agent } = await runningAgent({ client });
   await client.deliver('m1');

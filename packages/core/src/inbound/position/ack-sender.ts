@@ -1,37 +1,53 @@
-import type { InboundMessage } from '@molecule-ai/protocol';
+import { type InboundMessage, MAX_OUTCOMES } from '@molecule-ai/protocol';
 import type { PlatformClient } from '../../client/platform-client.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { backoffDelayMs, type RandomSource } from '../../time/backoff.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { InboundState } from '../inbound-state.ts';
+import type { ReportedOutcome } from '../stores/inbound-records.ts';
 
 /** Not retried by the transport, but unrelated to the position. */
 const RETRIED: ReadonlySet<string> = new Set(['unauthorized', 'routing_problem', 'platform_error']);
+/** Requests with outcomes are at least this far apart: five a second. */
+const OUTCOME_INTERVAL_MS = 200;
 
 export interface AckSenderOptions {
-  readonly client: Pick<PlatformClient, 'acknowledge'>;
-  readonly state: Pick<InboundState, 'acknowledged' | 'isOpen' | 'finish' | 'save'>;
+  readonly client: Pick<PlatformClient, 'acknowledge' | 'capabilities'>;
+  readonly state: Pick<
+    InboundState,
+    'acknowledged' | 'isOpen' | 'finish' | 'save' | 'outcomes' | 'outcomesReported'
+  >;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
 }
 
-/** Sends the latest acknowledged position to the platform, one request at a time, and retries until it is accepted. */
+/** One acknowledgement: how far the finished prefix reaches, `null` when that is not sent, and outcomes. */
+interface Acknowledging {
+  readonly position: string | null;
+  readonly outcomes: readonly ReportedOutcome[];
+}
+
+/**
+ * Sends the acknowledged position and the outcomes of messages to the platform: what is new in one request, one request
+ * at a time, until it is taken. An outcome is sent before, or together with, a position that covers its row, because the
+ * platform ends an acknowledged row without one as unanswered.
+ */
 export class AckSender {
   readonly #options: AckSenderOptions;
   #sent: string | null = null;
   #isSupported = true;
   #sending: Promise<void> | undefined;
+  #outcomesSentAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AckSenderOptions) {
     this.#options = options;
   }
 
-  /** Whether the platform has the current position. */
+  /** Whether the platform has the current position and all outcomes. */
   get isUpToDate(): boolean {
-    const { acknowledged } = this.#options.state;
-    return !this.#isSupported || acknowledged === null || acknowledged === this.#sent;
+    return this.#options.state.outcomes.size === 0 && !this.#hasNewPosition;
   }
 
   /** Sends a new position in the background. `signal` stops the retries. */
@@ -63,7 +79,7 @@ export class AckSender {
    */
   async acknowledgeFirst(message: InboundMessage, signal: AbortSignal): Promise<void> {
     const { state, clock, random } = this.#options;
-    let isStored = await state.finish(message);
+    let isStored = await state.finish(message, { outcome: 'accepted' });
     for (let attempt = 1; ; attempt += 1) {
       signal.throwIfAborted();
       if (isStored) return;
@@ -74,44 +90,80 @@ export class AckSender {
     }
   }
 
+  get #hasNewPosition(): boolean {
+    const { acknowledged } = this.#options.state;
+    return this.#isSupported && acknowledged !== null && acknowledged !== this.#sent;
+  }
+
   async #sendAll(signal: AbortSignal): Promise<void> {
-    const { client, state } = this.#options;
+    const { client, state, clock } = this.#options;
     let failures = 0;
     // One request acknowledges all messages that finish in the same tick.
     await Promise.resolve();
     while (!this.isUpToDate && !signal.aborted) {
-      const position = state.acknowledged;
-      if (position === null) return;
+      if (state.outcomes.size > 0) {
+        const pauseMs = this.#outcomesSentAt + OUTCOME_INTERVAL_MS - clock.monotonic();
+        if (pauseMs > 0) await clock.sleep(pauseMs, { signal }).catch(() => {});
+        if (signal.aborted) return;
+      }
+      // What is stored must not be older than what the platform has.
+      await state.save();
+      const next = this.#next();
       try {
-        // The stored position must not be older than the acknowledged one.
-        await state.save();
-        const { isSupported } = await client.acknowledge(position, { signal });
-        this.#isSupported = isSupported;
-        this.#sent = position;
+        await this.#sendOne(next, client, signal);
         failures = 0;
       } catch (error) {
         if (signal.aborted) return;
         failures += 1;
-        await this.#afterFailure(error, failures, position, signal);
+        await this.#afterFailure(error, failures, next, signal);
       }
     }
+  }
+
+  #next(): Acknowledging {
+    const { client, state } = this.#options;
+    const all = [...state.outcomes.values()];
+    if (all.length > 0 && !client.capabilities.has('outcomes')) {
+      state.outcomesReported(all);
+      return { position: state.acknowledged, outcomes: [] };
+    }
+    const outcomes = all.slice(0, MAX_OUTCOMES);
+    const isLast = outcomes.length === all.length;
+    return { position: isLast && this.#hasNewPosition ? state.acknowledged : null, outcomes };
+  }
+
+  async #sendOne(
+    { position, outcomes }: Acknowledging,
+    client: AckSenderOptions['client'],
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (position === null && outcomes.length === 0) return;
+    if (outcomes.length > 0) this.#outcomesSentAt = this.#options.clock.monotonic();
+    const { isSupported } = await client.acknowledge(position, {
+      ...(outcomes.length === 0 ? {} : { outcomes }),
+      signal,
+    });
+    this.#isSupported = isSupported;
+    if (position !== null) this.#sent = position;
+    if (outcomes.length > 0) this.#options.state.outcomesReported(outcomes);
   }
 
   async #afterFailure(
     error: unknown,
     failures: number,
-    position: string,
+    { position, outcomes }: Acknowledging,
     signal: AbortSignal,
   ): Promise<void> {
-    const { clock, logger, random } = this.#options;
+    const { clock, logger, random, state } = this.#options;
     const isFinal = MoleculeError.isInstance(error) && !error.isRetryable && !RETRIED.has(error.code);
     if (isFinal) {
-      // The next acknowledgement includes this one.
-      this.#sent = position;
       logger.warn(
         { error, position },
         'The platform refused an acknowledgement; it is included in the next one.',
       );
+      // The next acknowledgement includes this one. The outcomes are tried once more without it.
+      if (position !== null) this.#sent = position;
+      else state.outcomesReported(outcomes);
       return;
     }
     if (failures === 1) logger.warn({ error }, 'An acknowledgement failed; it is retried.');

@@ -1,18 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { startInbound } from '../../../test/inbound-stage.ts';
-import {
-  type DeadLetter,
-  type InboundRecord,
-  listDeadLetters,
-  NO_PROGRESS,
-  replayRecords,
-  snapshotRecords,
-} from './inbound-records.ts';
+import { inboundMessage } from '../../../test/memory-feed.ts';
+import { DeadLetterList, type StoredDeadLetter } from './dead-letters.ts';
+import { type InboundRecord, listDeadLetters, replayRecords, snapshotRecords } from './inbound-records.ts';
 import { MemoryInboundStore } from './inbound-store.ts';
+import { NO_PROGRESS } from './message-progress.ts';
 import { RecordWriter } from './record-writer.ts';
 
 const position: InboundRecord = { type: 'position', acknowledged: 'row-3', finishedAhead: ['row-5'] };
-const letter: DeadLetter = {
+const letter: StoredDeadLetter = {
   activityId: 'row-1',
   messageId: 'm',
   sourceId: 's',
@@ -20,6 +16,13 @@ const letter: DeadLetter = {
   attempts: 5,
   errorCode: 'handler_failed',
   at: '2026-01-01T00:00:00.000Z',
+  message: inboundMessage({ id: 'row-1' }),
+  progress: NO_PROGRESS,
+};
+const listOf = (...letters: StoredDeadLetter[]) => {
+  const list = new DeadLetterList();
+  for (const each of letters) list.add(each);
+  return list;
 };
 const linesOf = (...records: InboundRecord[]) => records.map((each) => JSON.stringify(each));
 
@@ -29,10 +32,15 @@ describe('the log', () => {
       { type: 'progress', row: 'a', change: { attempts: 1 } },
       { type: 'progress', row: 'a', change: { effects: { one: [1, { b: null }] } } },
       { type: 'progress', row: 'a', change: { effects: { two: 'x' }, repliesSent: 1 } },
-      { type: 'progress', row: 'b', change: { attempts: 2, outcome: { reply: 'text' } } },
+      { type: 'progress', row: 'b', change: { attempts: 2, outcome: { reply: { text: 'text' } } } },
       { type: 'finished', rows: ['c', 'd'], keys: ['c', 'd', 'key'] },
       { type: 'dead-letter', letter },
+      { type: 'dead-letter', letter: { ...letter, activityId: 'row-2' } },
+      { type: 'dead-letter-removed', row: 'row-2' },
+      { type: 'outcome', outcome: { activityId: 'c', outcome: 'unanswered' } },
+      { type: 'outcome', outcome: { activityId: 'b', outcome: 'failed', error: { message: 'No.' } } },
       { type: 'finished', rows: ['b'], keys: ['b'] },
+      { type: 'outcomes-reported', rows: ['c'] },
       position,
       { type: 'finished', rows: ['e'], keys: ['c'] },
     );
@@ -44,7 +52,8 @@ describe('the log', () => {
       progress: new Map([
         ['a', { ...NO_PROGRESS, attempts: 1, repliesSent: 1, effects: { one: [1, { b: null }], two: 'x' } }],
       ]),
-      deadLetters: [letter],
+      deadLetters: listOf(letter),
+      outcomes: new Map([['b', { activityId: 'b', outcome: 'failed', error: { message: 'No.' } }]]),
       unreadable: 0,
     });
     expect(replayRecords(linesOf(...snapshotRecords(state)))).toEqual(state);
@@ -60,7 +69,9 @@ describe('dead letters', () => {
   it('are limited to the latest thousand', async () => {
     const store = new MemoryInboundStore();
     for (let n = 0; n < 1_002; n += 1) {
-      await store.append(linesOf({ type: 'dead-letter', letter: { ...letter, attempts: n } }));
+      await store.append(
+        linesOf({ type: 'dead-letter', letter: { ...letter, activityId: `row-${n}`, attempts: n } }),
+      );
     }
     const kept = await listDeadLetters(store);
     expect([kept.length, kept[0]?.attempts]).toEqual([1_000, 2]);
@@ -103,7 +114,7 @@ describe('RecordWriter', () => {
     });
   const letterOf = (attempts: number): InboundRecord => ({
     type: 'dead-letter',
-    letter: { ...letter, attempts },
+    letter: { ...letter, activityId: `row-${attempts}`, attempts },
   });
 
   it('stores the records of one tick, or those added during a write, by one append', async () => {

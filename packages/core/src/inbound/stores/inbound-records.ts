@@ -1,41 +1,21 @@
-import { JsonValue } from '@molecule-ai/protocol';
+import { OUTCOMES } from '@molecule-ai/protocol';
 import { z } from 'zod';
+import { type DeadLetter, DeadLetterList, publicDeadLetter, StoredDeadLetter } from './dead-letters.ts';
 import type { InboundStore } from './inbound-store.ts';
+import { type MessageProgress, mergeProgress, NO_PROGRESS, ProgressChange } from './message-progress.ts';
 
-const MAX_DEAD_LETTERS = 1_000;
 /** Limit for rows that may never be delivered again. */
 const MAX_ROWS = 2_000;
 const BARE_ID = /^[\w.:-]{1,200}$/;
 
-const MessageProgress = z.object({
-  /** Number of handler attempts started, including those that ended with a crash. */
-  attempts: z.int().min(0),
-  /** Set when the handler has finished, with the answer to send or `null` for none. It does not run again. */
-  outcome: z.object({ reply: z.string().nullable() }).nullable(),
-  /** Number of answers sent by `context.reply`. */
-  repliesSent: z.int().min(0),
-  /** Results of `context.once`, by key. */
-  effects: z.record(z.string(), JsonValue),
-});
-
-/** The progress of one unfinished message. */
-export type MessageProgress = Readonly<z.output<typeof MessageProgress>>;
-
-const ProgressChange = MessageProgress.partial();
-
-const DeadLetter = z.object({
+const ReportedOutcome = z.object({
   activityId: z.string(),
-  messageId: z.string(),
-  sourceId: z.string(),
-  stage: z.enum(['handler', 'reply']),
-  attempts: z.int().min(0),
-  errorCode: z.string(),
-  /** RFC 3339. */
-  at: z.string(),
+  outcome: z.enum(OUTCOMES),
+  error: z.object({ message: z.string(), code: z.string().optional() }).optional(),
 });
 
-/** A message whose attempts all failed: ids and an error code, without its text. */
-export type DeadLetter = Readonly<z.output<typeof DeadLetter>>;
+/** How the handling of one message ended, for the platform. `error` is what the sender receives. */
+export type ReportedOutcome = Readonly<z.output<typeof ReportedOutcome>>;
 
 const InboundRecord = z.discriminatedUnion('type', [
   /** Everything up to `acknowledged` is finished; `finishedAhead` are later rows that are finished as well. */
@@ -47,30 +27,15 @@ const InboundRecord = z.discriminatedUnion('type', [
   /** A message and its copies are finished: their rows, and the keys that identify later copies. */
   z.object({ type: z.literal('finished'), rows: z.array(z.string()), keys: z.array(z.string()) }),
   z.object({ type: z.literal('progress'), row: z.string(), change: ProgressChange }),
-  z.object({ type: z.literal('dead-letter'), letter: DeadLetter }),
+  z.object({ type: z.literal('dead-letter'), letter: StoredDeadLetter }),
+  z.object({ type: z.literal('dead-letter-removed'), row: z.string() }),
+  /** Has to be reported to the platform; a later one for the same row replaces it. */
+  z.object({ type: z.literal('outcome'), outcome: ReportedOutcome }),
+  z.object({ type: z.literal('outcomes-reported'), rows: z.array(z.string()) }),
 ]);
 
 /** One change of the state; one line of the log. */
 export type InboundRecord = z.output<typeof InboundRecord>;
-
-export const NO_PROGRESS: MessageProgress = Object.freeze({
-  attempts: 0,
-  outcome: null,
-  repliesSent: 0,
-  effects: {},
-});
-
-export type ProgressChange = Readonly<z.output<typeof ProgressChange>>;
-
-/** Effects are added by key, everything else is replaced. */
-export function mergeProgress(progress: MessageProgress, change: ProgressChange): MessageProgress {
-  return {
-    attempts: change.attempts ?? progress.attempts,
-    outcome: change.outcome ?? progress.outcome,
-    repliesSent: change.repliesSent ?? progress.repliesSent,
-    effects: { ...progress.effects, ...change.effects },
-  };
-}
 
 export interface RecordedState {
   acknowledged: string | null;
@@ -79,7 +44,9 @@ export interface RecordedState {
   readonly finishedKeys: Set<string>;
   /** By row. */
   readonly progress: Map<string, MessageProgress>;
-  readonly deadLetters: DeadLetter[];
+  readonly deadLetters: DeadLetterList;
+  /** Not yet reported, by row, oldest first. */
+  readonly outcomes: Map<string, ReportedOutcome>;
   /** Number of invalid lines, except the last one, which a crash can truncate. */
   unreadable: number;
 }
@@ -91,7 +58,8 @@ export function replayRecords(lines: readonly string[]): RecordedState {
     finishedAhead: new Set(),
     finishedKeys: new Set(),
     progress: new Map(),
-    deadLetters: [],
+    deadLetters: new DeadLetterList(),
+    outcomes: new Map(),
     unreadable: 0,
   };
   const [first = ''] = lines;
@@ -109,14 +77,15 @@ export function replayRecords(lines: readonly string[]): RecordedState {
 
 /** Returns the shortest log that replays to `state`. */
 export function snapshotRecords(state: Omit<RecordedState, 'unreadable'>): InboundRecord[] {
-  const { acknowledged, finishedAhead, finishedKeys, progress, deadLetters } = state;
+  const { acknowledged, finishedAhead, finishedKeys, progress, deadLetters, outcomes } = state;
   return [
     positionRecord(acknowledged, finishedAhead),
     { type: 'finished', rows: [], keys: [...finishedKeys] },
     ...[...progress]
       .slice(-MAX_ROWS)
       .map(([row, change]): InboundRecord => ({ type: 'progress', row, change })),
-    ...deadLetters.map((letter): InboundRecord => ({ type: 'dead-letter', letter })),
+    ...deadLetters.all.map((letter): InboundRecord => ({ type: 'dead-letter', letter })),
+    ...[...outcomes.values()].map((outcome): InboundRecord => ({ type: 'outcome', outcome })),
   ];
 }
 
@@ -124,18 +93,12 @@ export function positionRecord(acknowledged: string | null, finishedAhead: Itera
   return { type: 'position', acknowledged, finishedAhead: [...finishedAhead].slice(-MAX_ROWS) };
 }
 
-/** Keeps the latest thousand. */
-export function addDeadLetter(letters: DeadLetter[], letter: DeadLetter): void {
-  letters.push(letter);
-  if (letters.length > MAX_DEAD_LETTERS) letters.shift();
-}
-
 /**
- * Returns the dead letters of an agent, oldest first, at most the latest thousand. Works while the agent is running.
+ * Returns the dead letters of an agent, oldest first. Works while the agent is running.
  * @throws the errors of `store.load()`.
  */
 export async function listDeadLetters(store: Pick<InboundStore, 'load'>): Promise<readonly DeadLetter[]> {
-  return replayRecords(await store.load()).deadLetters;
+  return replayRecords(await store.load()).deadLetters.all.map(publicDeadLetter);
 }
 
 function parseRecord(line: string): InboundRecord | undefined {
@@ -167,6 +130,16 @@ function replay(state: RecordedState, record: InboundRecord): void {
       break;
     }
     case 'dead-letter':
-      addDeadLetter(state.deadLetters, record.letter);
+      state.deadLetters.add(record.letter);
+      break;
+    case 'dead-letter-removed':
+      state.deadLetters.remove(record.row);
+      break;
+    case 'outcome':
+      state.outcomes.delete(record.outcome.activityId);
+      state.outcomes.set(record.outcome.activityId, record.outcome);
+      break;
+    case 'outcomes-reported':
+      for (const row of record.rows) state.outcomes.delete(row);
   }
 }

@@ -65,7 +65,7 @@ describe('a path below a regular file', () => {
     // Includes what could not be written before.
     await until(async () => replayRecords(await store.load()).acknowledged === 'row-10');
     const stored = replayRecords(await store.load());
-    expect(stored.deadLetters).toMatchObject([{ activityId: 'row-3' }]);
+    expect(stored.deadLetters.all).toMatchObject([{ activityId: 'row-3' }]);
     expect(stored.progress.size).toBe(0);
     await run.inbound.suspend();
     run.inbound.close();
@@ -197,7 +197,7 @@ describe('FileInboundStore', () => {
 });
 
 describe('dead letters', () => {
-  it('are stored without any text of a message', async () => {
+  it('are stored with their message and without the text of the error', async () => {
     const store = new FileInboundStore(folder);
     const run = await startInbound({
       store,
@@ -210,8 +210,10 @@ describe('dead letters', () => {
       await run.advance(64_000);
       return run.feed.acks.length > 0;
     });
-    expect(await readFile(store.path, 'utf8')).not.toContain('secret');
-    expect(await listDeadLetters(store)).toMatchObject([{ activityId: 'row-1', stage: 'handler' }]);
+    expect(await readFile(store.path, 'utf8')).not.toContain('Cannot read');
+    expect(await listDeadLetters(store)).toMatchObject([
+      { activityId: 'row-1', stage: 'handler', message: { text: 'the secret text' } },
+    ]);
     run.kill();
   });
 });

@@ -1,0 +1,38 @@
+import { Inbound } from '../inbound/inbound.ts';
+import { childLogger, type Logger } from '../logging/logger.ts';
+import type { AgentClient, RemoteAgentSettings } from './agent-options.ts';
+import { type ObserveInboundOptions, observeInbound } from './observe-inbound.ts';
+
+export interface CreateInboundOptions<Client extends AgentClient> extends ObserveInboundOptions {
+  readonly settings: RemoteAgentSettings<Client>;
+  /** Reads the feed as this running agent. */
+  readonly reader: Pick<AgentClient, 'fetchInboundPage'>;
+  readonly logger: Logger;
+}
+
+/** Connects the receiving side of an agent with its client, its handler and what observes it. */
+export function createInbound<Client extends AgentClient>(options: CreateInboundOptions<Client>): Inbound {
+  const { settings, reader, logger } = options;
+  const { client } = settings;
+  return new Inbound({
+    ...settings,
+    client: {
+      workspaceId: client.workspaceId,
+      get capabilities() {
+        return client.capabilities;
+      },
+      fetchInboundPage: (query) => reader.fetchInboundPage(query),
+      acknowledge: (upTo, more) => client.acknowledge(upTo, more),
+      reply: (message, answer, more) => client.reply(message, answer, more),
+    },
+    clock: client.clock,
+    logger,
+    handler: (message, context) =>
+      settings.onMessage(message, {
+        ...context,
+        client,
+        logger: childLogger(logger, { activityId: message.id }),
+      }),
+    observer: observeInbound(options),
+  });
+}

@@ -1,0 +1,18 @@
+import type { AgentClient, RemoteAgentOptions } from './agent-options.ts';
+import { RemoteAgent } from './remote-agent.ts';
+
+/**
+ * Creates an agent from a client and a handler; `start()` runs it.
+ * @throws ConfigurationError naming the option.
+ *
+ * @example
+ * const agent = createRemoteAgent({ client, onMessage: (message) => `echo: ${message.text}` });
+ * await agent.start();
+ * process.once('SIGTERM', () => agent.stop());
+ * await agent.closed;
+ */
+export function createRemoteAgent<Client extends AgentClient>(
+  options: RemoteAgentOptions<Client>,
+): RemoteAgent<Client> {
+  return new RemoteAgent(options);
+}

@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto';
+import type { InboundMessage } from '@molecule-ai/protocol';
+
+const ID_LENGTH = 32;
+
+/**
+ * The conversation of a message: the first 32 hex digits of SHA-256 over `[source, sourceId, contextId]` as JSON. A
+ * message of the canvas without a context belongs to the default conversation, whose context is the workspace's id.
+ */
+export function conversationIdOf(
+  message: Pick<InboundMessage, 'source' | 'sourceId' | 'contextId'>,
+  workspaceId: string,
+): string {
+  const { source, sourceId, contextId } = message;
+  const context = contextId === '' && source === 'canvas_user' ? workspaceId : contextId;
+  const parts = JSON.stringify([source, sourceId, context]);
+  return createHash('sha256').update(parts).digest('hex').slice(0, ID_LENGTH);
+}
+
+/** The message with its conversation, where the platform did not name it. */
+export function withConversation(message: InboundMessage, workspaceId: string): InboundMessage {
+  if (message.conversationId) return message;
+  return { ...message, conversationId: conversationIdOf(message, workspaceId) };
+}

@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { PEER, SELF } from '../../test/agent-ids.ts';
+import { stage } from '../../test/test-client.ts';
+
+describe('outcomes', () => {
+  it('go with the acknowledgement, or alone', async () => {
+    const states = [{ activity_id: SELF, state: 'failed' }];
+    await using s = await stage({
+      body: { status: 'acknowledged', up_to: SELF, seq: 4, acknowledged: 1, outcomes: states },
+    });
+    const error = { message: 'No such invoice.', code: 'no_such_invoice' };
+    const outcomes = [{ activityId: SELF, outcome: 'failed', error }] as const;
+    const sent = [{ activity_id: SELF, outcome: 'failed', error }];
+    expect(await s.client.acknowledge(SELF, { outcomes })).toMatchObject({
+      outcomes: [{ activityId: SELF, state: 'failed' }],
+    });
+    expect(s.server.last.body).toEqual({ up_to: SELF, outcomes: sent });
+    await s.client.acknowledge(null, { outcomes });
+    expect(s.server.last.body).toEqual({ outcomes: sent });
+    expect(s.server.contractProblems()).toEqual([]);
+  });
+});
+
+describe('capabilities', () => {
+  it('are remembered from the latest response that names them', async () => {
+    await using s = await stage({ body: { status: 'acknowledged', up_to: SELF, seq: 1, acknowledged: 0 } });
+    expect([...s.client.capabilities]).toEqual([]);
+    await s.client.acknowledge(SELF);
+    expect([...s.client.capabilities]).toEqual([]);
+    const headers = { 'x-molecule-capabilities': 'outcomes, cancel, of-a-later-version' };
+    s.server.script({ status: 404, headers, body: { error: 'no row', code: 'activity_not_found' } });
+    await s.client.acknowledge(SELF).catch(() => {});
+    expect([...s.client.capabilities]).toEqual(['outcomes', 'cancel']);
+    s.server.script({ status: 502, body: '<html>', headers: {} });
+    await s.client.acknowledge(SELF).catch(() => {});
+    expect([...s.client.capabilities]).toEqual(['outcomes', 'cancel']);
+    s.server.script({ body: { status: 'ok', capabilities: ['long-poll', 'unknown'] } });
+    await s.client.heartbeat();
+    expect([...s.client.capabilities]).toEqual(['long-poll']);
+  });
+});
+
+describe('the messages that were sent', () => {
+  const record = {
+    message_id: 'm-1',
+    queue_id: SELF,
+    activity_id: SELF,
+    caller_id: SELF,
+    target_id: PEER,
+    context_id: 'c-1',
+    held: false,
+    attempts: 1,
+    created_at: '2026-01-01T00:00:00Z',
+    answered_at: null,
+    ended_at: '2026-01-01T00:00:01Z',
+  };
+  const headers = { 'x-molecule-capabilities': 'message-status' };
+
+  it('are listed with their states', async () => {
+    const messages = [{ ...record, state: 'failed', code: 'no_such_invoice' }];
+    await using s = await stage({ headers, body: { messages, has_more: true } });
+    const since = '2026-01-01T00:00:00Z';
+    expect(await s.client.listMessages({ state: ['failed', 'expired'], since, limit: 10 })).toEqual({
+      hasMore: true,
+      messages: [
+        {
+          messageId: 'm-1',
+          activityId: SELF,
+          targetId: PEER,
+          contextId: 'c-1',
+          state: 'failed',
+          isHeld: false,
+          attempts: 1,
+          code: 'no_such_invoice',
+          createdAt: record.created_at,
+          answeredAt: null,
+          endedAt: record.ended_at,
+        },
+      ],
+    });
+    expect(s.server.last.path).toBe(`/workspaces/${SELF}/messages`);
+    expect(Object.fromEntries(s.server.last.query)).toEqual({ state: 'failed,expired', since, limit: '10' });
+    expect(s.server.contractProblems()).toEqual([]);
+  });
+
+  it('cannot be listed by a platform that does not offer it', async () => {
+    await using s = await stage({ status: 404, body: '404 page not found', headers: {} });
+    await expect(s.client.listMessages()).rejects.toMatchObject({ code: 'not_supported' });
+    await expect(s.client.listMessages()).rejects.toMatchObject({ code: 'not_supported' });
+    expect(s.server.requests).toHaveLength(1);
+  });
+
+  it.each([
+    ['unanswered', 'unanswered', '', null],
+    ['failed', 'failed', 'No such invoice.', 'no_such_invoice'],
+    ['canceled', 'canceled', '', null],
+    ['expired', 'expired', 'Nobody handled it.', null],
+    ['input_required', 'input-required', 'Which one?', null],
+  ])('one that ended as %s says so at once', async (state, status, text, code) => {
+    const message = { kind: 'message', role: 'agent', messageId: 'x', parts: [{ kind: 'text', text }] };
+    const task = {
+      kind: 'task',
+      id: SELF,
+      contextId: 'c-1',
+      status: { state: 'failed', timestamp: record.created_at, ...(text === '' ? {} : { message }) },
+      metadata: { message_id: 'm-1', state, ...(code === null ? {} : { code }) },
+    };
+    const answer = { jsonrpc: '2.0', id: 'm-1', result: task };
+    await using s = await stage({ body: { ...record, state, answer, error: null } });
+    const reply = await s.client.waitForAnswer('m-1');
+    expect([reply.status, reply.text, reply.code, reply.contextId]).toEqual([status, text, code, 'c-1']);
+    expect(s.server.requests).toHaveLength(1);
+    s.server.script({ body: answer });
+    const held = await s.client.callPeer(PEER, 'hi', { contextId: 'c-1' });
+    expect([held.status, held.text, held.code, held.contextId]).toEqual([status, text, code, 'c-1']);
+  });
+
+  it('belong to a new conversation each, the same for a repeat', async () => {
+    await using s = await stage({ body: { jsonrpc: '2.0', id: '1', result: { parts: [] } } });
+    const contextOf = async (messageId?: string): Promise<string> => {
+      const { contextId } = await s.client.callPeer(PEER, 'hi', { messageId });
+      expect(s.server.last.body).toMatchObject({ params: { message: { contextId } } });
+      return contextId;
+    };
+    const first = await contextOf('m-1');
+    expect(await contextOf('m-1')).toBe(first);
+    expect(new Set([first, await contextOf(), await contextOf()]).size).toBe(3);
+  });
+});

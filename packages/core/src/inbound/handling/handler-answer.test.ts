@@ -1,0 +1,137 @@
+import { describe, expect, it } from 'vitest';
+import { startInbound } from '../../../test/inbound-stage.ts';
+
+async function* texts(...parts: unknown[]): AsyncGenerator<string> {
+  for (const part of parts) yield part as string;
+}
+
+async function sent(value: unknown, change: { source?: 'canvas_user' } = {}) {
+  const run = await startInbound({ handler: async () => value });
+  run.feed.push({ id: 'row-1', ...change });
+  await run.advance(1_000);
+  return run;
+}
+
+describe('what a handler returns', () => {
+  const data = { kind: 'data', data: { a: 1 } } as const;
+  const question = { id: 'q1', kind: 'text', text: 'Which one?', from: 'sender' } as const;
+
+  it.each<[string, unknown, object]>([
+    ['a text', 'hello', { text: 'hello' }],
+    ['an object with a text', { text: 'hello', parts: undefined }, { text: 'hello' }],
+    [
+      'parts and metadata',
+      { text: 'x', parts: [data], metadata: { a: 1 } },
+      { parts: [data], metadata: { a: 1 } },
+    ],
+    ['parts alone', { text: '', parts: [data] }, { text: '', parts: [data] }],
+    [
+      'questions',
+      { text: '', questions: [question] },
+      { text: 'Which one?', metadata: { questions: [question] } },
+    ],
+    ['deltas', texts('hel', 'lo', ''), { text: 'hello' }],
+  ])('%s is sent as one answer', async (_name, value, expected) => {
+    const run = await sent(value);
+    expect(run.feed.replies).toHaveLength(1);
+    expect(run.feed.replies[0]).toMatchObject(expected);
+  });
+
+  it.each<[string, unknown]>([
+    ['the number 42', 42],
+    ['the boolean true', true],
+    ['a Buffer', Buffer.from('secret')],
+    ['an Array', ['secret']],
+    ['an object whose text is undefined', { answer: 'secret' }],
+    ['an object whose text is the number 7', { text: 7 }],
+    ['an object with unusable parts.0', { text: 'x', parts: ['secret'] }],
+    [
+      'an object with unusable questions.0.from',
+      { text: 'x', questions: [{ ...question, from: undefined }] },
+    ],
+    ['a Map', new Map()],
+    [
+      'an Answer',
+      new (class Answer {
+        text = 'secret';
+      })(),
+    ],
+    ['yielded the number 1', () => texts('half of ', 1)],
+  ])('%s is an error at once, and nothing is sent', async (name, value) => {
+    const failures: unknown[] = [];
+    const run = await startInbound({ handler: async () => (typeof value === 'function' ? value() : value) });
+    run.feed.capabilities = new Set(['outcomes']);
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000);
+    expect(run.handled).toEqual(['row-1']);
+    expect(run.feed.replies).toEqual([]);
+    expect(run.observed).toContain('gaveUp:row-1:handler:1');
+    const [letter] = run.inbound.deadLetters.list();
+    expect(letter?.errorCode).toBe('invalid_answer');
+    expect(run.feed.outcomes).toEqual([
+      [
+        {
+          activityId: 'row-1',
+          outcome: 'failed',
+          error: { message: 'The agent failed to handle this message.', code: 'invalid_answer' },
+        },
+      ],
+    ]);
+    await run.inbound.deadLetters.replay('row-1').catch((error: unknown) => failures.push(error));
+    expect(failures).toEqual([expect.objectContaining({ message: expect.stringContaining(name) })]);
+    expect(JSON.stringify(failures)).not.toContain('secret');
+  });
+
+  it('the error of an iterable is one of the handler, and is retried', async () => {
+    let attempts = 0;
+    const run = await startInbound({
+      handler: async function* () {
+        attempts += 1;
+        yield 'half of ';
+        if (attempts === 1) throw new Error('Lost.');
+        yield 'the text';
+      },
+    });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(2_000);
+    expect(run.feed.replies.map(({ text }) => text)).toEqual(['half of the text']);
+  });
+
+  it('after its signal aborted is no answer: an iterable is closed, its beginning is not sent', async () => {
+    const closed: string[] = [];
+    const handler = async function* () {
+      try {
+        yield 'half of the tex';
+        await new Promise((resolve) => setImmediate(resolve));
+        yield await new Promise<string>(() => {});
+      } finally {
+        closed.push('closed');
+      }
+    };
+    const iterator = () => {
+      const generator = handler();
+      return {
+        [Symbol.asyncIterator]: () => ({
+          next: () => generator.next(),
+          return: async () => {
+            closed.push('return called');
+            return { done: true as const, value: undefined };
+          },
+        }),
+      };
+    };
+    const run = await startInbound({ handler: iterator });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000);
+    run.inbound.abortHandlers(new Error('stopped'));
+    await run.advance();
+    await run.inbound.suspend();
+    expect(closed).toEqual(['return called']);
+    expect([run.feed.replies, run.feed.acks]).toEqual([[], []]);
+  });
+
+  it('is sent to a person as text, files and metadata', async () => {
+    const run = await sent({ text: 'x', parts: [data] }, { source: 'canvas_user' });
+    expect(run.feed.replies).toMatchObject([{ text: 'x', parts: [data] }]);
+  });
+});

@@ -1,0 +1,147 @@
+import { JsonObject, MessagePart, Question } from '@molecule-ai/protocol';
+import { z } from 'zod';
+import { MoleculeError } from '../../errors/molecule-error.ts';
+import { orAborted } from '../../time/linked-abort.ts';
+import type { StoredAnswer } from '../stores/message-progress.ts';
+
+/** Longest answer, in characters. */
+const MAX_LENGTH = 10 * 1024 * 1024;
+
+/** An answer with more than a text. */
+export interface AnswerContent {
+  /** May be blank when there are parts or questions. */
+  readonly text: string;
+  /** Parts after the text: files and structured data. */
+  readonly parts?: readonly MessagePart[] | undefined;
+  /** Open data of the answer. */
+  readonly metadata?: JsonObject | undefined;
+  /** What the agent has to know before it can continue. They are sent as `metadata.questions`. */
+  readonly questions?: readonly Question[] | undefined;
+}
+
+/** What a handler returns: the answer, or nothing. A blank text is nothing. The texts of an iterable are joined. */
+export type HandlerAnswer =
+  | string
+  | AnswerContent
+  | AsyncIterable<string>
+  | null
+  | undefined
+  // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a handler as well
+  | void;
+
+const Content = z.object({
+  text: z.string(),
+  parts: z.array(MessagePart.strict).optional(),
+  metadata: JsonObject.optional(),
+  questions: z.array(Question.strict).optional(),
+});
+
+/** What a handler returned, read: an answer, `null` for none, or why it is not one. */
+export type ReadAnswer =
+  | { readonly kind: 'answer'; readonly answer: StoredAnswer | null }
+  | { readonly kind: 'invalid'; readonly error: MoleculeError };
+
+/**
+ * Reads what a handler returned. An iterable is read to its end; when `signal` aborts before, it is closed, and the call
+ * rejects with the signal's reason. Rejects with what the iterable throws.
+ */
+export async function readHandlerAnswer(value: unknown, signal: AbortSignal): Promise<ReadAnswer> {
+  if (!isAsyncIterable(value)) return readAnswer(value);
+  const collected = await collect(value, signal);
+  return typeof collected === 'string' ? readAnswer(collected) : { kind: 'invalid', error: collected };
+}
+
+/** Reads an answer that is no iterable. */
+export function readAnswer(value: unknown): ReadAnswer {
+  if (value === undefined || value === null) return { kind: 'answer', answer: null };
+  if (typeof value === 'string') return answerOf({ text: value });
+  if (!isPlainObject(value)) return invalidAnswer(`returned ${nameOf(value)}`);
+  if (typeof value.text !== 'string') {
+    return invalidAnswer(`returned an object whose text is ${nameOf(value.text)}`);
+  }
+  const read = Content.safeParse(withoutUndefined(value));
+  if (read.success) return answerOf(read.data);
+  const place = read.error.issues[0]?.path.map(String).join('.') || 'content';
+  return invalidAnswer(`returned an object with unusable ${place}`);
+}
+
+function answerOf({ text, parts = [], questions = [], metadata }: z.output<typeof Content>): ReadAnswer {
+  if (text.length > MAX_LENGTH) return { kind: 'invalid', error: tooLarge() };
+  const isBlank = text.trim() === '';
+  if (isBlank && parts.length === 0 && questions.length === 0) return { kind: 'answer', answer: null };
+  const open = { ...metadata, ...(questions.length === 0 ? {} : { questions }) } as JsonObject;
+  const answer: StoredAnswer = {
+    text: isBlank ? questions.map((question) => question.text).join('\n') : text,
+    ...(parts.length === 0 ? {} : { parts }),
+    ...(Object.keys(open).length === 0 ? {} : { metadata: open }),
+  };
+  return { kind: 'answer', answer };
+}
+
+/** The texts of an iterable, joined; an error when it yields something else, or too much. */
+async function collect(source: AsyncIterable<unknown>, signal: AbortSignal): Promise<string | MoleculeError> {
+  const texts: string[] = [];
+  let length = 0;
+  let isOver = false;
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await orAborted(Promise.resolve(iterator.next()), signal);
+      isOver = next.done === true;
+      if (next.done === true) return texts.join('');
+      if (typeof next.value !== 'string') return invalidAnswer(`yielded ${nameOf(next.value)}`).error;
+      length += next.value.length;
+      if (length > MAX_LENGTH) return tooLarge();
+      texts.push(next.value);
+    }
+  } finally {
+    if (!isOver) close(iterator);
+  }
+}
+
+/** Does not wait: a generator that is in the middle of something closes when that is over. */
+function close(iterator: AsyncIterator<unknown>): void {
+  Promise.resolve()
+    .then(() => iterator.return?.())
+    .catch(() => {});
+}
+
+function tooLarge(): MoleculeError {
+  return new MoleculeError(`The answer is longer than ${MAX_LENGTH} characters.`, {
+    code: 'payload_too_large',
+    hint: 'Store long results elsewhere and answer with a reference.',
+  });
+}
+
+function invalidAnswer(problem: string): { readonly kind: 'invalid'; readonly error: MoleculeError } {
+  const error = new MoleculeError(`The handler ${problem}, which is not an answer.`, {
+    code: 'invalid_answer',
+    hint: 'Return a string, { text, parts?, metadata?, questions? }, an async iterable of strings, or nothing.',
+  });
+  return { kind: 'invalid', error };
+}
+
+/** What a value is, without showing its content: `the number 42`, `an Array`, `a Buffer`. */
+function nameOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (typeof value === 'number' || typeof value === 'boolean') return `the ${typeof value} ${value}`;
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  const name = Object.prototype.toString.call(value).slice(8, -1);
+  const made: unknown = Reflect.get(value, 'constructor');
+  const word = typeof made === 'function' && made.name !== '' ? made.name : name;
+  return `${/^[aeiou]/i.test(word) ? 'an' : 'a'} ${word}`;
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const proto: unknown = Object.getPrototypeOf(value);
+  return proto === null || Object.getPrototypeOf(proto) === null;
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}
+
+function withoutUndefined(value: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined));
+}

@@ -1,0 +1,80 @@
+import type { LogFields, Logger } from './logger.ts';
+
+const MAX_VALUE_LENGTH = 500;
+const MAX_FRAMES = 8;
+
+const nothing = (): void => {};
+
+/**
+ * The default logger: warnings and errors go to stderr, one line each, with the fields, and of an error its message,
+ * its causes and the frames of its stack. Debug and info are dropped.
+ *
+ * @param write For tests. @default process.stderr
+ */
+export function stderrLogger(write: (line: string) => void = writeToStderr): Logger {
+  return {
+    debug: nothing,
+    info: nothing,
+    warn: (fields, message) => write(formatLine('WARN', fields, message)),
+    error: (fields, message) => write(formatLine('ERROR', fields, message)),
+  };
+}
+
+function writeToStderr(line: string): void {
+  process.stderr.write(line);
+}
+
+function formatLine(level: string, fields: LogFields, message: string): string {
+  const values = Object.entries(fields).map(([key, value]) =>
+    isErrorLike(value) ? `${key}=${formatError(value)}` : `${key}=${formatValue(value)}`,
+  );
+  return `${[new Date().toISOString(), 'molecule', level, oneLine(message), ...values].join(' ')}\n`;
+}
+
+function formatValue(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value);
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+  const cut = oneLine(text).slice(0, MAX_VALUE_LENGTH);
+  return /^[\w.:/@+-]+$/.test(cut) ? cut : JSON.stringify(cut);
+}
+
+interface ErrorLike {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: unknown;
+  readonly hint?: unknown;
+  readonly stack?: unknown;
+  readonly cause?: unknown;
+}
+
+function isErrorLike(value: unknown): value is ErrorLike {
+  if (typeof value !== 'object' || value === null) return false;
+  return typeof Reflect.get(value, 'name') === 'string' && typeof Reflect.get(value, 'message') === 'string';
+}
+
+function formatError(error: ErrorLike, depth = 0): string {
+  const code = typeof error.code === 'string' ? ` (${error.code})` : '';
+  const hint = typeof error.hint === 'string' ? ` ${oneLine(error.hint)}` : '';
+  const text = JSON.stringify(
+    `${error.name}${code}: ${oneLine(error.message)}${hint}`.slice(0, 2 * MAX_VALUE_LENGTH),
+  );
+  const stack = depth === 0 ? framesOf(error.stack) : '';
+  const cause = isErrorLike(error.cause) && depth < 3 ? ` cause=${formatError(error.cause, depth + 1)}` : '';
+  return `${text}${cause}${stack === '' ? '' : ` stack=${JSON.stringify(stack)}`}`;
+}
+
+/** The frames outside Node itself, in one line. */
+function framesOf(stack: unknown): string {
+  if (typeof stack !== 'string') return '';
+  return stack
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line.startsWith('at ') && !line.includes('node:internal'))
+    .slice(0, MAX_FRAMES)
+    .join(' | ');
+}
+
+function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal must not interpret what is logged.
+  return text.replace(/[\s\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
+}

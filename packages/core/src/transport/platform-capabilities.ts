@@ -1,0 +1,32 @@
+import { CAPABILITIES_HEADER, type Capability, parseCapabilities } from '@molecule-ai/protocol';
+import type { HttpResponse } from './http-exchange.ts';
+import { headerOf } from './response-body.ts';
+
+/** What the platform offers, as its latest response that said so named it. Empty for a platform that never does. */
+export class PlatformCapabilities {
+  #words: ReadonlySet<Capability> = new Set();
+  #header: string | undefined;
+
+  /** Whether the platform responded at all: then a word that is missing is not offered. */
+  isKnown = false;
+
+  get words(): ReadonlySet<Capability> {
+    return this.#words;
+  }
+
+  /** Reads the response header; responses without it, such as those of a gateway, change nothing. */
+  readHeader(response: Pick<HttpResponse, 'status' | 'headers'>): void {
+    if (response.status < 500) this.isKnown = true;
+    const header = headerOf(response, CAPABILITIES_HEADER);
+    if (header === undefined || header === this.#header) return;
+    this.#header = header;
+    this.#words = parseCapabilities(header);
+  }
+
+  /** Reads the list in the body of a register or heartbeat response; `undefined` changes nothing. */
+  readList(list: readonly string[] | undefined): void {
+    if (list === undefined) return;
+    this.#header = undefined;
+    this.#words = parseCapabilities(list.join(','));
+  }
+}
