@@ -79,7 +79,8 @@ describe('reading the feed', () => {
       const isGood = details.some((detail) =>
         /USING INDEX activity_by_(?:conversation|seq) \(.*seq>/.test(detail),
       );
-      if (!isGood || details.some((detail) => detail.includes('TEMP B-TREE'))) bad.push(`${JSON.stringify(raw)}: ${details.join(' | ')}`);
+      if (!isGood || details.some((detail) => detail.includes('TEMP B-TREE')))
+        bad.push(`${JSON.stringify(raw)}: ${details.join(' | ')}`);
     }
     expect(bad).toEqual([]);
   });
