@@ -118,10 +118,10 @@ onEachDatabase('delivery when something fails', (environment) => {
 
 onEachDatabase('delivery while the platform is down', { onDisk: true }, (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
-    verifies('delivery.platform-down-at-start', async () => {
+    verifies(['delivery.platform-down-at-start', 'agent.names-a-platform-that-is-down'], async () => {
       const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
       const member = await onboard(platform);
-      const { agent, handled, untilAllAcknowledged } = createTestAgent(environment, platform, member, {
+      const { agent, log, handled, untilAllAcknowledged } = createTestAgent(environment, platform, member, {
         delivery,
       });
       const reports = recordReports(agent);
@@ -129,9 +129,14 @@ onEachDatabase('delivery while the platform is down', { onDisk: true }, (environ
       await platform.restart(async () => {
         starting = agent.start();
         starting.catch(() => {});
-        await platform.clock.advanceUntil(() => reports.length > 0);
+        // At the first request: the earliest repeat would follow after a second.
+        await platform.clock.advanceUntil(() => reports.length > 0, { stepMs: 1, limitMs: 500 });
         expect(reports).toEqual(['degraded: platform-unreachable']);
         expect(agent.state).toBe('starting');
+        expect(log.lines.find(({ level }) => level === 'warn')).toMatchObject({
+          message: expect.stringMatching(/cannot be reached; registering is tried again in \d+ s/),
+          fields: { platform: new URL(platform.url).origin, nextAttemptInMs: expect.any(Number) },
+        });
       });
       await send(platform.operator, member.id, 'hello');
       await untilAllAcknowledged(300_000);

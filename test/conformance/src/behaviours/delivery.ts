@@ -7,7 +7,7 @@ export const DELIVERY = behaviours({
     'docs/contract/compatibility.md#python-sdk-readme; docs/decisions/0011-answers.md',
   ],
   'delivery.order': [
-    'Messages of one sender or one conversation are handled one after the other, in the order in which they were accepted, each once.',
+    'Messages of one conversation are handled one after the other, in the order in which they were accepted, each once; one that fails waits for its next attempt beside them.',
     'docs/decisions/0012-delivery-guarantee.md; docs/decisions/0014-activity-rows.md',
   ],
   'delivery.each-answer-to-its-own': [
@@ -39,7 +39,7 @@ export const DELIVERY = behaviours({
     'docs/decisions/0011-answers.md',
   ],
   'delivery.retries-then-dead-letters': [
-    'A handler that keeps failing is tried five times; then the message is a dead letter and holds up nothing.',
+    'A handler that keeps failing is tried five times; then the message is a dead letter. Meanwhile it holds up nothing.',
     'docs/contract/messages.md#delivery-guarantee; docs/decisions/0018-retries.md',
   ],
   'delivery.platform-down-at-start': [
