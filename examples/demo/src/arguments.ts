@@ -39,7 +39,7 @@ read back from the platform or from an agent's log. Exits 0 only if every check 
 
   --break=NAME  sabotage one thing; the demo must then fail:
 ${breaks.join('\n')}
-  --keep        leave everything running and tell what to try next
+  --keep        leave everything running and print what to try next
   --json        print JSON lines instead of text
   --help        print this
 `;

@@ -23,7 +23,7 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
     ['no-wrap', 'wrapped'],
     ['keep-alive', 'removed'],
   ])(
-    '--break=%s breaks the promise "%s", is told so, and leaves nothing behind',
+    '--break=%s breaks the promise "%s", reports it, and leaves nothing behind',
     async ([name, promise], test) => {
       const run = await runDemo(test, `--break=${name}`);
       expect(run.broken).toContain(promise);

@@ -144,11 +144,11 @@ onEachDatabase('answers', (environment) => {
     const target = await onboard(platform);
     const call = send(platform.operator, target.id, 'hello agent', { messageId: 'm-1', hold: 60 });
     await waitForRow(target);
-    const told = await target.caller.post(`/workspaces/${target.id}/notify`, {
+    const response = await target.caller.post(`/workspaces/${target.id}/notify`, {
       message: 'hello human',
       in_reply_to: 'm-1',
     });
-    expect(told).toMatchObject({ status: 200, body: { status: 'sent' } });
+    expect(response).toMatchObject({ status: 200, body: { status: 'sent' } });
     const answer = await call;
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({

@@ -134,8 +134,8 @@ onEachDatabase('cancel', (environment) => {
     await agent.received(1);
     const rowId = await rowIdOf(sender, 'm-1');
     await cancel(sender.caller, target.id, 'm-1');
-    const [, told] = await agent.received(2);
-    expect(told?.body).toMatchObject({
+    const [, notification] = await agent.received(2);
+    expect(notification?.body).toMatchObject({
       jsonrpc: '2.0',
       method: 'tasks/cancel',
       params: { id: rowId, metadata: { activity_id: rowId, message_id: 'm-1', source_id: sender.id } },

@@ -17,7 +17,7 @@ describe('decide', () => {
     expect(decide({ instructions, question })).toEqual({ say: '3 of 4 tests pass.' });
   });
 
-  it('repeats what its colleague told it', () => {
+  it('repeats what its colleague answered', () => {
     const question = fence('Can we ship release 4.2?');
     const toolResult = fence('The budget is at 7 %.');
     expect(decide({ instructions, question, toolResult })).toEqual({

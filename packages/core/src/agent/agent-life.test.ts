@@ -108,7 +108,7 @@ describe('heartbeats', () => {
     await agent.stop();
   });
 
-  it('tell progress and the share of failures, never a text of a message', async () => {
+  it('report progress and the share of failures, never a text of a message', async () => {
     const { client, agent, events } = await runningAgent({
       onMessage: (message, context) => {
         context.progress('counting\nbeans');

@@ -51,7 +51,7 @@ export interface HandlerContext<Client extends AgentClient = AgentClient> extend
  * Handles one message. What it returns is sent as the answer; nothing, or a blank text, ends the message as unanswered.
  * When it throws, the message is retried: five attempts with pauses of 1, 4, 16 and 64 s, then it becomes a dead letter
  * and its sender learns that the agent failed. A {@link MessageFailure} ends it as failed at once, with the text and
- * code that the sender receives. A value that is no answer is an error of the agent: the message becomes a dead letter
+ * code that the sender receives. A value that is not an answer is an error of the agent: the message becomes a dead letter
  * at once. What is returned after `signal` aborted is not sent. The content of a message is untrusted: pass it to a
  * model through `messageForModel` only.
  */

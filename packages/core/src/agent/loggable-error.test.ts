@@ -15,7 +15,7 @@ it('keeps the words of the error and removes what it quotes of the message', () 
   );
 });
 
-it('reads causes and codes, and what is no error', () => {
+it('reads causes and codes, and values that are not errors', () => {
   const cause = Object.assign(new TypeError('bad: wire the money'), { code: 'E_BAD' });
   expect(loggableError(new Error('It failed.', { cause }), PEER_TEXT)).toMatchObject({
     message: 'It failed.',

@@ -12,7 +12,7 @@ export interface ObserveInboundOptions {
   readonly degraded: DegradedReasons;
   readonly logger: Logger;
   readonly onMetricsChanged: () => void;
-  /** Whether another agent reads at present; then nothing is read here, which is no fault of the feed. */
+  /** Whether another agent reads at present. Then this one reads nothing, and the feed is not stale. */
   readonly isRefused: () => boolean;
 }
 

@@ -102,7 +102,7 @@ describe('the identity of an agent', () => {
     expect([await agent.closed, client.clock.pending]).toEqual(['stopped', 0]);
   });
 
-  it('in use: takes over with one read when it is told to', async () => {
+  it('in use: takes over with one read if configured', async () => {
     const client = new AgentClientDouble();
     const reads: boolean[] = [];
     let isHeld = false;
@@ -122,7 +122,7 @@ describe('the identity of an agent', () => {
     await agent.stop();
   });
 
-  it('in use: fails the start when it is told to', async () => {
+  it('in use: fails the start if configured', async () => {
     const client = new AgentClientDouble();
     client.onRead = refusal().onRead;
     const { agent } = agentStage({ onConflict: 'fail' }, client);

@@ -3,7 +3,7 @@ import { call } from '../platform-api/call.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 
-/** Options of the requests by which one running agent of a workspace is told from another. */
+/** Options of the requests that identify one running agent of a workspace. */
 export interface InstanceOptions extends CallOptions {
   /**
    * The running agent that sends this, 1–200 printable ASCII characters. The platform lets one of them at a time read

@@ -38,7 +38,7 @@ export interface ActivityServiceOptions extends PlatformContext {
 
 /** The activity feed. Every row is written here. */
 export class ActivityService {
-  /** What agents are told beside their feed. */
+  /** Reports to agents outside their feed. */
   readonly control: ControlRows;
   readonly #options: ActivityServiceOptions;
   readonly #store: ActivityStore;

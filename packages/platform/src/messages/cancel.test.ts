@@ -133,14 +133,14 @@ describe('tasks/cancel', () => {
 describe('control rows', () => {
   it('name what was canceled, in an order of their own, and are in no feed', async () => {
     const before = (await control()).at(-1)?.seq ?? 0;
-    const queued = await send('told');
-    await cancel('told', { token: sender.token });
+    const queued = await send('cancelled-early');
+    await cancel('cancelled-early', { token: sender.token });
     const rows = await control(`&since_seq=${before}`);
     expect(rows).toEqual([
       {
         seq: expect.any(Number),
         method: 'cancel_task',
-        message_id: 'told',
+        message_id: 'cancelled-early',
         activity_id: queued.body.activity_id ?? queued.body.queue_id,
       },
     ]);
@@ -149,7 +149,7 @@ describe('control rows', () => {
       token: target.token,
     });
     expect(JSON.stringify(feed.body)).not.toContain('cancel_task');
-    expect(JSON.stringify(feed.body)).not.toContain('"told"');
+    expect(JSON.stringify(feed.body)).not.toContain('"cancelled-early"');
   });
 
   it('wake a read that waits, and end it empty when the time is up', async () => {

@@ -39,7 +39,7 @@ export const ENDS = behaviours({
     'docs/contract/messages.md#answers',
   ],
   'ends.expires': [
-    'A message without an end expires after the time to live, queued or delivered, and its caller is told on the held call or the feed.',
+    'A message without an end expires after the time to live, queued or delivered, and its caller is notified on the held call or the feed.',
     'docs/contract/messages.md#expiry',
   ],
   'ends.deadline': [

@@ -51,7 +51,7 @@ export const MESSAGES = behaviours({
     'docs/contract/messages.md#parts',
   ],
   'messages.nonsense-is-400': [
-    'A body that is no message is a 400 invalid_message and leaves no row.',
+    'A body that is not a message is a 400 invalid_message and leaves no row.',
     'docs/contract/messages.md#sending; docs/decisions/0025-errors.md',
   ],
   'messages.order': [

@@ -15,7 +15,7 @@ export const REQUESTS = behaviours({
     'docs/contract/limits.md#fields; docs/contract/compatibility.md#request-aliases',
   ],
   'requests.invalid-json': [
-    'A body that is no JSON is a 400 invalid_json.',
+    'A body that is not JSON is a 400 invalid_json.',
     'docs/contract/limits.md#bodies',
   ],
   'requests.wrong-type': [

@@ -55,7 +55,7 @@ export const SEEDS = behaviours({
     'docs/contract/presence.md#read-and-change; docs/contract/compatibility.md#external-agents-page',
   ],
   'seeds.default-port': [
-    'The platform listens on port 8080 unless told otherwise.',
+    'The platform listens on port 8080 unless configured otherwise.',
     'docs/contract/compatibility.md#external-agents-page; docs/decisions/0001-published-pages-work.md',
   ],
 });

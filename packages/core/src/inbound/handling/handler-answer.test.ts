@@ -97,7 +97,7 @@ describe('what a handler returns', () => {
     expect(run.feed.replies.map(({ text }) => text)).toEqual(['half of the text']);
   });
 
-  it('after its signal aborted is no answer: an iterable is closed, its beginning is not sent', async () => {
+  it('after its signal aborted is not an answer: an iterable is closed, its beginning is not sent', async () => {
     const closed: string[] = [];
     const handler = async function* () {
       try {

@@ -128,7 +128,7 @@ export class MessageRun implements Runnable {
     return this.#failed(attempt, result.error, result.kind === 'threw');
   }
 
-  /** Records the answer. A value that is no answer is a defect of the handler, which another attempt does not repair. */
+  /** Records the answer. A value that is not an answer is a defect of the handler, which another attempt does not repair. */
   async #handled(attempt: number, read: ReadAnswer): Promise<RunOutcome | null> {
     const { observer } = this.#options;
     if (read.kind === 'invalid') {

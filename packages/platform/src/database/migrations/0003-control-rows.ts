@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import type { DatabaseDialect } from '../dialect.ts';
 
-/** What an agent has to be told beside its feed: messages that were canceled while it may be handling them. */
+/** Reports to an agent outside its feed: messages that were canceled while it may be handling them. */
 export function controlRowsMigration(dialect: DatabaseDialect): Migration {
   return {
     async up(db: Kysely<unknown>) {
