@@ -15,7 +15,7 @@ export interface AnswerContent {
   readonly parts?: readonly MessagePart[] | undefined;
   /** Open data of the answer. */
   readonly metadata?: JsonObject | undefined;
-  /** What the agent has to know before it can continue. They are sent as `metadata.questions`. */
+  /** What the agent has to know before it can continue. Sent as `metadata.questions`; the platform does not track them yet. */
   readonly questions?: readonly Question[] | undefined;
 }
 
