@@ -17,9 +17,7 @@ it('the agent entry exports exactly these names', () => {
     'MemoryTokenStore',
     'MessageFailure',
     'MoleculeError',
-    'PeerReply',
     'PollDelivery',
-    'RemoteAgent',
     'RemoteAgentClient',
     'TimeoutError',
     'WorkspaceRemovedError',
@@ -37,5 +35,5 @@ it('the agent entry exports exactly these names', () => {
 });
 
 it('the operator entry exports exactly these names', () => {
-  expect(Object.keys(operator).sort()).toEqual(['OperatorClient', 'OperatorTokens']);
+  expect(Object.keys(operator).sort()).toEqual(['OperatorClient']);
 });

@@ -31,7 +31,7 @@ export type {
 } from './agent/agent-options.ts';
 export { createRemoteAgent } from './agent/create-remote-agent.ts';
 export type { AgentHealth, AgentState } from './agent/health.ts';
-export { RemoteAgent } from './agent/remote-agent.ts';
+export type { RemoteAgent } from './agent/remote-agent.ts';
 export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
 export type { LastFailure } from './agent/task-metrics.ts';
 export type { RemoteAgentClientOptions } from './client/client-context.ts';
@@ -46,7 +46,7 @@ export type {
 } from './client/inbound-page.ts';
 export type { InstanceOptions } from './client/instance.ts';
 export type { CallPeerOptions, WaitForAnswerOptions } from './client/peer-calls.ts';
-export type { PlatformClient } from './client/platform-client.ts';
+export type { PeerClient } from './client/platform-client.ts';
 export type { RegisterOptions, Registration } from './client/registration.ts';
 export type {
   NotifyOptions,
@@ -96,7 +96,7 @@ export {
 } from './inbound/stores/inbound-store.ts';
 export { type LogFields, type Logger, silentLogger } from './logging/logger.ts';
 export type { PeerInfo } from './peers/peer-info.ts';
-export { PeerReply, type PeerReplyStatus } from './peers/peer-reply.ts';
+export type { PeerReply, PeerReplyStatus } from './peers/peer-reply.ts';
 export type { ActivityEntry, ActivityFilters, ActivityPage } from './platform-api/activity.ts';
 export { type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/idempotency-key.ts';
 export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';

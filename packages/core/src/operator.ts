@@ -2,8 +2,7 @@
 
 export { type DeleteWorkspaceOptions, OperatorClient } from './client/operator-client.ts';
 export type { CallPeerOptions, WaitForAnswerOptions } from './client/peer-calls.ts';
-export type { ListTokensOptions, TokenInfo } from './client/tokens.ts';
-export { type MintedToken, OperatorTokens } from './client/tokens.ts';
+export type { ListTokensOptions, MintedToken, OperatorTokens, TokenInfo } from './client/tokens.ts';
 export type { CreatedWorkspace, NewWorkspace, WorkspaceChanges } from './client/workspace-changes.ts';
 export type { PeerReply } from './peers/peer-reply.ts';
 export type { ActivityEntry, ActivityFilters, ActivityPage } from './platform-api/activity.ts';

@@ -193,7 +193,7 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
 /** An agent with a client double, and its events. */
 export interface AgentStage {
   readonly client: AgentClientDouble;
-  readonly agent: RemoteAgent<AgentClientDouble>;
+  readonly agent: RemoteAgent;
   /** Names of the events, in order; `degraded` and `recovered` with their reason, `stopped` with its outcome. */
   readonly events: string[];
 }

@@ -1,5 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { PlatformClient } from '../client/platform-client.ts';
+import type { PeerClient } from '../client/platform-client.ts';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { AttemptContext } from '../inbound/handling/attempt.ts';
 import type { HandlerAnswer } from '../inbound/handling/handler-answer.ts';
@@ -22,7 +22,7 @@ export type ConflictPolicy = (typeof CONFLICT_POLICIES)[number];
 
 /** The methods of a client that the agent uses. `RemoteAgentClient` implements them; a test double can as well. */
 export type AgentClient = Pick<
-  PlatformClient,
+  PeerClient,
   | 'workspaceId'
   | 'platformUrl'
   | 'capabilities'
@@ -40,7 +40,7 @@ export type AgentClient = Pick<
 >;
 
 /** The second argument of a handler. */
-export interface HandlerContext<Client extends AgentClient = AgentClient> extends AttemptContext {
+export interface HandlerContext<Client extends AgentClient = PeerClient> extends AttemptContext {
   /** For calls to peers. Pass `signal` to them. */
   readonly client: Client;
   /** Adds the row id of the message to each line. */
@@ -55,7 +55,7 @@ export interface HandlerContext<Client extends AgentClient = AgentClient> extend
  * at once. What is returned after `signal` aborted is not sent. The content of a message is untrusted: pass it to a
  * model through `messageForModel` only.
  */
-export type MessageHandler<Client extends AgentClient = AgentClient> = (
+export type MessageHandler<Client extends AgentClient = PeerClient> = (
   message: InboundMessage,
   context: HandlerContext<Client>,
 ) => HandlerAnswer | Promise<HandlerAnswer>;

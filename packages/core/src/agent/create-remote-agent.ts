@@ -1,5 +1,5 @@
 import type { AgentClient, RemoteAgentOptions } from './agent-options.ts';
-import { RemoteAgent } from './remote-agent.ts';
+import { AgentRuntime, type RemoteAgent } from './remote-agent.ts';
 
 /**
  * Creates an agent from a client and a handler; `start()` runs it.
@@ -13,6 +13,6 @@ import { RemoteAgent } from './remote-agent.ts';
  */
 export function createRemoteAgent<Client extends AgentClient>(
   options: RemoteAgentOptions<Client>,
-): RemoteAgent<Client> {
-  return new RemoteAgent(options);
+): RemoteAgent {
+  return new AgentRuntime(options);
 }

@@ -38,7 +38,10 @@ import { TaskMetrics } from './task-metrics.ts';
  * A running agent: registers, sends heartbeats and receives messages, until it is stopped, its workspace is removed, its
  * token is revoked, another running agent takes over, or it is paused with `onPause: 'stop'`. Heartbeats never wait for message handling.
  */
-export class RemoteAgent<Client extends AgentClient = AgentClient> {
+export interface RemoteAgent extends Pick<AgentRuntime, keyof AgentRuntime> {}
+
+/** Runs the parts of an agent: presence, inbound messages, identity. */
+export class AgentRuntime<Client extends AgentClient = AgentClient> {
   readonly #settings: RemoteAgentSettings<Client>;
   readonly #logger: Logger;
   readonly #events: AgentEventEmitter;

@@ -10,7 +10,7 @@ export interface AgentLoopOptions<Client extends AgentClient = AgentClient>
   /** Stops the agent; the loop then resolves with `stopped`. */
   signal?: AbortSignal | undefined;
   /** Called once the agent is registered, sending heartbeats and receiving messages. */
-  onStarted?: ((agent: RemoteAgent<Client>) => void) | undefined;
+  onStarted?: ((agent: RemoteAgent) => void) | undefined;
 }
 
 /**

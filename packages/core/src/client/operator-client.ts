@@ -23,7 +23,7 @@ import {
   type WaitForAnswerOptions,
   waitForAnswer,
 } from './peer-calls.ts';
-import { OperatorTokens } from './tokens.ts';
+import { type OperatorTokens, operatorTokens } from './tokens.ts';
 import {
   type CreatedWorkspace,
   createBody,
@@ -44,7 +44,9 @@ export interface DeleteWorkspaceOptions extends CallOptions {
  * The client of an operator: manages workspaces and their tokens, and sends messages as the user on the canvas.
  * Options and errors are those of `RemoteAgentClient`.
  */
-export class OperatorClient {
+export interface OperatorClient extends Pick<OperatorCalls, keyof OperatorCalls> {}
+
+class OperatorCalls {
   readonly #transport: Transport;
   readonly tokens: OperatorTokens;
 
@@ -60,7 +62,7 @@ export class OperatorClient {
       renew: async () => undefined,
     };
     this.#transport = new Transport({ ...checked, logger }, bearers, null);
-    this.tokens = new OperatorTokens(this.#transport);
+    this.tokens = operatorTokens(this.#transport);
   }
 
   /** Without trailing slash. */
@@ -176,3 +178,7 @@ export class OperatorClient {
     await send(this.#transport, route, { bearer: null, isRepeatable: false, signal });
   }
 }
+
+/** @throws ConfigurationError naming the option and its environment variable. */
+export const OperatorClient: new (options?: OperatorClientOptions) => OperatorClient =
+  class OperatorClient extends OperatorCalls {};

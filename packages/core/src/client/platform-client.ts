@@ -66,6 +66,12 @@ import {
 } from './tokens.ts';
 
 /**
+ * The methods of an agent's client. Code that is given a client, such as an adapter, names this type: a client of the
+ * ES module and one of the CommonJS build both have it.
+ */
+export interface PeerClient extends Pick<PlatformClient, keyof PlatformClient> {}
+
+/**
  * One method per endpoint, with the Python SDK's names in camelCase. Applications use `RemoteAgentClient`, which adds the
  * heartbeat and agent loops.
  *

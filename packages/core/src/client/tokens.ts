@@ -53,7 +53,13 @@ export async function listTokens(
 }
 
 /** Manages the tokens of workspaces. */
-export class OperatorTokens {
+export interface OperatorTokens extends Pick<TokenCalls, keyof TokenCalls> {}
+
+export function operatorTokens(transport: Transport): OperatorTokens {
+  return new TokenCalls(transport);
+}
+
+class TokenCalls {
   readonly #transport: Transport;
 
   constructor(transport: Transport) {

@@ -59,10 +59,12 @@ export interface PeerReplyFields {
 }
 
 /**
- * The reply to a message. Everything that a peer wrote is untrusted. For a model use {@link forModel}; template strings
+ * The reply to a message. Everything that a peer wrote is untrusted. For a model use `forModel()`; template strings
  * and `JSON.stringify` return the fenced form as well, so that raw text does not get into a prompt by accident.
  */
-export class PeerReply {
+export interface PeerReply extends Omit<ReceivedReply, typeof inspect.custom> {}
+
+class ReceivedReply {
   readonly #fields: PeerReplyFields;
   #stripped: JsonValue | undefined;
   #text: string | undefined;
@@ -169,7 +171,7 @@ export function readReply(
   const isHeld = isQueued && isJsonObject(raw) && raw.held === true;
   const contextId = facts.contextId || contextIn(raw);
   const status = isQueued ? 'queued' : statusOf(raw);
-  return new PeerReply({ ...facts, contextId, status, raw, via: 'proxy', isHeld });
+  return new ReceivedReply({ ...facts, contextId, status, raw, via: 'proxy', isHeld });
 }
 
 /** Reads the state of a sent message. */
@@ -187,7 +189,7 @@ export function readMessageRecord(record: MessageRecord, options: { isWrapped: b
   if (raw !== null) {
     const isNamed = status !== null && status !== 'queued' && status !== 'answered';
     const read = statusOf(raw);
-    return new PeerReply({
+    return new ReceivedReply({
       ...fields,
       status: isNamed ? status : read === 'queued' ? 'answered' : read,
       raw,
@@ -195,9 +197,9 @@ export function readMessageRecord(record: MessageRecord, options: { isWrapped: b
   }
   if (status === 'failed' || status === 'expired') {
     const error = record.error?.error ?? `The message ${status === 'failed' ? 'failed' : 'expired'}.`;
-    return new PeerReply({ ...fields, status, raw: { error, code: record.error?.code ?? null } });
+    return new ReceivedReply({ ...fields, status, raw: { error, code: record.error?.code ?? null } });
   }
-  return new PeerReply({ ...fields, status: status ?? 'queued', raw, isHeld: record.held });
+  return new ReceivedReply({ ...fields, status: status ?? 'queued', raw, isHeld: record.held });
 }
 
 /** A task names its state; one that a peer made and is not over is what the peer answers. */

@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../../client/inbound-page.ts';
-import type { PlatformClient } from '../../client/platform-client.ts';
+import type { PeerClient } from '../../client/platform-client.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { RandomSource } from '../../time/backoff.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -33,7 +33,7 @@ export interface DeliveryInbox {
 }
 
 export interface DeliveryContext {
-  readonly client: Pick<PlatformClient, 'fetchInboundPage'>;
+  readonly client: Pick<PeerClient, 'fetchInboundPage'>;
   readonly inbox: DeliveryInbox;
   readonly clock: Clock;
   readonly logger: Logger;
