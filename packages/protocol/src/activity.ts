@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { columnText } from './field-limits.ts';
 import { Count, Uuid } from './ids.ts';
 import { MAX_OUTCOMES, Outcome, OutcomeReceipt } from './message-ends.ts';
 import { Attachment } from './notify.ts';
@@ -110,12 +111,12 @@ export const ReportActivityRequest = wire('ReportActivityRequest', (w) =>
       'memory_write',
       'error',
     ]),
-    method: w.maybe(z.string()),
-    summary: w.maybe(z.string()),
-    target_id: w.maybe(z.string()),
-    source_id: w.maybe(z.string()),
-    status: w.maybe(w.oneOf(['ok', 'error', 'timeout'])),
-    error_detail: w.maybe(z.string()),
+    method: w.maybe(columnText()),
+    summary: w.maybe(columnText()),
+    target_id: w.maybe(columnText()),
+    source_id: w.maybe(columnText()),
+    status: w.maybe(w.either(z.enum(['ok', 'error', 'timeout']), columnText())),
+    error_detail: w.maybe(columnText()),
     duration_ms: w.maybe(z.number()),
     request_body: JsonValue.optional(),
     response_body: JsonValue.optional(),
@@ -166,7 +167,7 @@ export type ActivityQuery = WireType<typeof ActivityQuery>;
 export const AckRequest = wire('AckRequest', (w) =>
   w
     .object({
-      up_to: w.maybe(z.union([z.string().min(1), Count])),
+      up_to: w.maybe(z.union([columnText().min(1), Count])),
       outcomes: w.maybe(z.array(w.use(Outcome)).min(1).max(MAX_OUTCOMES)),
     })
     .refine((body) => body.up_to !== undefined || body.outcomes !== undefined, {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { urlText } from './field-limits.ts';
 import { type JsonObject, withOtherKeys } from './open-json.ts';
 import { type WireBuilder, type WireType, wire } from './wire.ts';
 
@@ -29,7 +30,7 @@ export const AgentCard = wire('AgentCard', (w) =>
     name: w.maybe(z.string()),
     description: w.maybe(z.string()),
     version: w.maybe(z.string()),
-    url: w.maybe(z.string()),
+    url: w.maybe(urlText()),
     runtime: w.maybe(z.string()),
     skills: w.maybe(z.array(w.use(AgentSkill))),
   }),

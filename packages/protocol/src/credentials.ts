@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { FIELD_LIMITS } from './field-limits.ts';
+import { columnText, FIELD_LIMITS } from './field-limits.ts';
 import { Count } from './ids.ts';
 import { type WireType, wire } from './wire.ts';
 
@@ -27,7 +27,7 @@ export const TokenList = wire('TokenList', (w) =>
 export type TokenList = WireType<typeof TokenList>;
 
 /** Body of `POST /workspaces/:id/tokens`; may be empty. */
-export const MintTokenRequest = wire('MintTokenRequest', (w) => w.object({ label: w.maybe(z.string()) }));
+export const MintTokenRequest = wire('MintTokenRequest', (w) => w.object({ label: w.maybe(columnText()) }));
 export type MintTokenRequest = WireType<typeof MintTokenRequest>;
 
 /** Response of a mint, 201. `auth_token` is shown once. */
@@ -69,7 +69,7 @@ export type OrgKeyList = WireType<typeof OrgKeyList>;
 
 /** Body of `POST /org/tokens`; `name` at most 100 characters. */
 export const MintOrgKeyRequest = wire('MintOrgKeyRequest', (w) =>
-  w.object({ name: w.maybe(z.string().max(FIELD_LIMITS.orgKeyName)) }),
+  w.object({ name: w.maybe(columnText().max(FIELD_LIMITS.orgKeyName)) }),
 );
 export type MintOrgKeyRequest = WireType<typeof MintOrgKeyRequest>;
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { columnText } from './field-limits.ts';
 import { IdempotencyKey, Uuid } from './ids.ts';
 import { type WireType, wire } from './wire.ts';
 
@@ -22,7 +23,7 @@ export type DelegationStatus = (typeof DELEGATION_STATUSES)[number];
 export const DelegateRequest = wire('DelegateRequest', (w) =>
   w.object({
     target_id: w.maybe(Uuid),
-    task: z.string().min(1),
+    task: columnText().min(1),
     idempotency_key: w.maybe(IdempotencyKey),
   }),
 );
@@ -77,7 +78,7 @@ export type CancelDelegationResponse = WireType<typeof CancelDelegationResponse>
 
 /** Body of `POST /workspaces/:id/delegations/record`: a delegation that the runtime sent itself. */
 export const RecordDelegationRequest = wire('RecordDelegationRequest', (w) =>
-  w.object({ target_id: Uuid, task: z.string().min(1), delegation_id: z.string().min(1) }),
+  w.object({ target_id: Uuid, task: columnText().min(1), delegation_id: columnText().min(1) }),
 );
 export type RecordDelegationRequest = WireType<typeof RecordDelegationRequest>;
 
@@ -91,8 +92,8 @@ export type RecordDelegationResponse = WireType<typeof RecordDelegationResponse>
 export const UpdateDelegationRequest = wire('UpdateDelegationRequest', (w) =>
   w.object({
     status: z.enum(['completed', 'failed']),
-    error: w.maybe(z.string()),
-    response_preview: w.maybe(z.string()),
+    error: w.maybe(columnText()),
+    response_preview: w.maybe(columnText()),
   }),
 );
 export type UpdateDelegationRequest = WireType<typeof UpdateDelegationRequest>;

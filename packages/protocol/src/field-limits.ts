@@ -14,12 +14,43 @@ export const BODY_LIMITS = {
 } as const;
 
 const LINE_BREAK = /[\r\n]/;
+const BROKEN_TEXT = 'must not contain NUL or half of a surrogate pair';
 const MARKUP = /[{}[\]|>*&!]/;
+
+/**
+ * Whether a database column can hold a text: it has no NUL, which some databases cut it at and others refuse, and no
+ * half of a surrogate pair, which encoders replace.
+ */
+export function isColumnText(text: string): boolean {
+  return !text.includes('\0') && !/\p{Surrogate}/u.test(text);
+}
+
+/** The text with U+FFFD for each character that no column can hold; for summaries of what others wrote. */
+export function toColumnText(text: string): string {
+  return isColumnText(text) ? text : text.replace(/[\0\p{Surrogate}]/gu, '\uFFFD');
+}
+
+/**
+ * A text that is stored as it is: an id, a word, a name, a summary. See docs/contract/limits.md#plain-text. Texts of
+ * messages are JSON and need none of this.
+ */
+export function columnText() {
+  return z.string().refine(isColumnText, BROKEN_TEXT);
+}
+
+/** A URL as it is stored and given to others: no backslash and no control character, which parsers read differently. */
+export function urlText() {
+  return z
+    .string()
+    .refine(
+      (text) => !/[\\\p{Cc}\p{Surrogate}]/u.test(text),
+      'must not contain a backslash or a control character',
+    );
+}
 
 /** A one-line text of at most `bytes` UTF-8 bytes. */
 export function lineText(bytes: number) {
-  return z
-    .string()
+  return columnText()
     .refine((text) => !LINE_BREAK.test(text), 'must not contain line breaks')
     .refine((text) => utf8Length(text) <= bytes, `must be at most ${bytes} bytes`);
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { columnText } from './field-limits.ts';
 import { type WireType, wire } from './wire.ts';
 
 /**
@@ -12,10 +13,10 @@ export type WorkspaceId = WireType<typeof WorkspaceId>;
 export const Uuid = z.guid();
 
 /** An A2A `messageId`: chosen by the sender, at most 256 characters; identifies a repeat for 24 h. */
-export const MessageId = z.string().min(1).max(256);
+export const MessageId = columnText().min(1).max(256);
 
 /** An idempotency key: at most 256 characters, chosen by the caller. */
-export const IdempotencyKey = z.string().min(1).max(256);
+export const IdempotencyKey = columnText().min(1).max(256);
 
 /** A count: an integer of at least 0. */
 export const Count = z.int().min(0);

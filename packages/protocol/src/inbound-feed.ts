@@ -3,7 +3,7 @@ import { idOf, isJsonObject, type JsonObject, type JsonValue } from './open-json
 
 /** A parsed page of the activity feed. */
 export interface InboundFeed {
-  /** Every row that is an object with an id, oldest first. */
+  /** Every row that is an object with an id that is not blank, oldest first. */
   readonly rows: readonly JsonObject[];
   /** The messages among them, oldest first. Repeated rows are not removed. */
   readonly deliverable: readonly InboundMessage[];
@@ -25,7 +25,7 @@ export function parseActivityFeed(
   const wrapped = isJsonObject(body) ? body.items : body;
   const entries = Array.isArray(wrapped) ? wrapped : [];
   const rows = sortRows(
-    entries.filter((entry) => isJsonObject(entry) && idOf(entry.id) !== '') as JsonObject[],
+    entries.filter((entry) => isJsonObject(entry) && idOf(entry.id).trim() !== '') as JsonObject[],
   );
   const deliverable = rows.map((row) => parseActivityRow(row, options)).filter((message) => message !== null);
   const last = rows.at(-1);

@@ -95,6 +95,24 @@ describe('parseActivityRow', () => {
     });
   });
 
+  it('takes data.peer_id for a missing sender', () => {
+    const { source_id: _source, ...unsigned } = row();
+    const named = { ...unsigned, data: { peer_id: 'peer-2' } };
+    const peer = { source: 'peer_agent', sourceId: 'peer-2', peerId: 'peer-2' };
+    expect(parseActivityRow(named)).toMatchObject(peer);
+    expect(parseActivityRow({ ...named, source_id: null })).toMatchObject(peer);
+    expect(parseActivityRow({ ...named, source_id: 'peer' })).toMatchObject({ peerId: 'peer' });
+    const canvas = { ...named, data: { peer_id: 'peer-2', source: 'canvas_user' } };
+    expect(parseActivityRow(canvas)).toMatchObject({ source: 'canvas_user', sourceId: '', peerId: '' });
+  });
+
+  it.each(['', '   ', '\t\n', null, 0, {}])('drops a row whose id is blank: %j', (id) => {
+    expect(parseActivityRow(row({ id }))).toBeNull();
+    const page = parseActivityFeed([row({ id }), row({ id: 'r2' })]);
+    expect(page.rows.map((each) => each.id)).toEqual(['r2']);
+    expect(page).toMatchObject({ skipped: 1, lastRowId: 'r2' });
+  });
+
   it('names delegations and cancellations', () => {
     const delegation = { metadata: { delegation_id: 'd1' } };
     expect(parseActivityRow(row({}, delegation))?.method).toBe('delegate_task');

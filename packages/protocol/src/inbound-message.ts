@@ -60,7 +60,7 @@ const CANCELS: ReadonlySet<string> = new Set(['tasks/cancel', 'cancel_task']);
 
 /**
  * Parses one activity row of any supported shape. Returns null for what is not a message to this agent: not an
- * object, no id, own `/notify`, outgoing and self-reported rows, other activity types. A message that the agent sent
+ * object, a blank id, own `/notify`, outgoing and self-reported rows, other activity types. A message that the agent sent
  * to itself is inbound. `self` is the reader's workspace id, else the row's `workspace_id`. Never throws on JSON.
  */
 export function parseActivityRow(
@@ -69,13 +69,13 @@ export function parseActivityRow(
 ): InboundMessage | null {
   if (!isJsonObject(row)) return null;
   const id = idOf(row.id);
-  if (id === '' || !isInbound(row)) return null;
+  if (id.trim() === '' || !isInbound(row)) return null;
 
   const data = objectOf(row.data);
   const ownParams = objectOf(row.params);
   const view = viewMessage(row.request_body);
   const rowText = idOf(data.text) || idOf(data.message);
-  const sourceId = idOf(row.source_id) || idOf(data.source_id);
+  const sourceId = senderOf(row, data);
   const self = options.self ?? idOf(row.workspace_id);
   if (rowText === '' && isSelfReport(view, sourceId, self)) return null;
 
@@ -111,6 +111,12 @@ export function parseActivityRow(
   };
 }
 
+/** `data.peer_id` names the sender where a row has no `source_id`, unless the row says that a person wrote. */
+function senderOf(row: JsonObject, data: JsonObject): string {
+  const named = idOf(row.source_id) || idOf(data.source_id);
+  return named !== '' || statedSource(row, data) === 'canvas_user' ? named : idOf(data.peer_id);
+}
+
 function isInbound(row: JsonObject): boolean {
   if (row.direction === 'out' || row.method === 'notify') return false;
   return !NOT_INBOUND.has(row.activity_type) && !NOT_INBOUND.has(row.type);
@@ -134,9 +140,14 @@ function methodOf(row: JsonObject, view: MessageView, inReplyTo: string): string
  * means `unknown`. Otherwise the id decides: the id `user` and a null `source_id` are the canvas, any other id a peer.
  */
 function sourceOf(row: JsonObject, data: JsonObject, sourceId: string): InboundSource {
-  const stated = [data.source, row.source, data.kind].map(textOf).find((word) => word !== '');
-  if (stated !== undefined) return STATED_SOURCES.get(stated) ?? 'unknown';
+  const stated = statedSource(row, data);
+  if (stated !== undefined) return stated;
   if (sourceId === 'user') return 'canvas_user';
   if (sourceId !== '') return 'peer_agent';
   return row.source_id === null ? 'canvas_user' : 'unknown';
+}
+
+function statedSource(row: JsonObject, data: JsonObject): InboundSource | undefined {
+  const stated = [data.source, row.source, data.kind].map(textOf).find((word) => word !== '');
+  return stated === undefined ? undefined : (STATED_SOURCES.get(stated) ?? 'unknown');
 }

@@ -59,7 +59,7 @@ export {
   isErrorCode,
 } from './error-codes.ts';
 export { checkExchange, type Exchange } from './exchange.ts';
-export { BODY_LIMITS, FIELD_LIMITS, utf8Length } from './field-limits.ts';
+export { BODY_LIMITS, FIELD_LIMITS, isColumnText, toColumnText, utf8Length } from './field-limits.ts';
 export { AdminLiveness, Health, Ready } from './health.ts';
 export {
   Cents,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { columnText } from './field-limits.ts';
 import { MessageId } from './ids.ts';
 import { JsonObject, JsonValue, withOtherKeys } from './open-json.ts';
 import { type WireType, wire } from './wire.ts';
@@ -55,8 +56,8 @@ export const A2aMessage = wire('A2aMessage', (w) =>
     role: w.oneOf(['user', 'agent']),
     messageId: MessageId,
     parts: z.array(w.use(MessagePart)).min(1),
-    contextId: z.string().optional(),
-    taskId: z.string().optional(),
+    contextId: columnText().optional(),
+    taskId: columnText().optional(),
     metadata: JsonObject.optional(),
   }),
 );
@@ -85,7 +86,7 @@ export const TaskRequest = wire('TaskRequest', (w) =>
     jsonrpc: z.literal('2.0'),
     id: JsonRpcId,
     method: z.enum(['tasks/get', 'tasks/cancel']),
-    params: w.object({ id: z.string().min(1), metadata: JsonObject.optional() }),
+    params: w.object({ id: columnText().min(1), metadata: JsonObject.optional() }),
   }),
 );
 export type TaskRequest = WireType<typeof TaskRequest>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { columnText } from './field-limits.ts';
 import { Count, IdempotencyKey } from './ids.ts';
 import { JsonObject } from './open-json.ts';
 import { type WireType, wire } from './wire.ts';
@@ -23,9 +24,9 @@ export const NotifyRequest = wire('NotifyRequest', (w) =>
     message: z.string().min(1),
     attachments: w.maybe(z.array(w.use(Attachment))),
     idempotency_key: w.maybe(IdempotencyKey),
-    in_reply_to: w.maybe(z.string()),
+    in_reply_to: w.maybe(columnText()),
     metadata: w.maybe(JsonObject),
-    type: w.maybe(z.string()),
+    type: w.maybe(columnText()),
   }),
 );
 export type NotifyRequest = WireType<typeof NotifyRequest>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { columnText, urlText } from './field-limits.ts';
 import { type WireType, wire } from './wire.ts';
 
 /** SHA-256 as 64 lower-case hex digits. */
@@ -50,11 +51,11 @@ export type PluginDownloadQuery = WireType<typeof PluginDownloadQuery>;
 /** Body of `POST /workspaces/:id/plugins`: the agent reports a plugin that it installed. */
 export const ReportPluginRequest = wire('ReportPluginRequest', (w) =>
   w.object({
-    source: z.string().min(1),
-    name: w.maybe(z.string()),
-    version: w.maybe(z.string()),
+    source: urlText().min(1),
+    name: w.maybe(columnText()),
+    version: w.maybe(columnText()),
     sha256: w.maybe(Sha256Hex),
-    commit: w.maybe(z.string()),
+    commit: w.maybe(columnText()),
   }),
 );
 export type ReportPluginRequest = WireType<typeof ReportPluginRequest>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { columnText } from './field-limits.ts';
 import { type WireType, wire } from './wire.ts';
 
 /** Request header: which running agent of the workspace sends this. Lower case, as Node gives header names. */
@@ -9,7 +10,7 @@ export const TAKEOVER_HEADER = 'x-molecule-takeover';
 
 /** Body of `POST /registry/goodbye`: this instance stops. */
 export const GoodbyeRequest = wire('GoodbyeRequest', (w) =>
-  w.object({ workspace_id: w.id(), instance_id: z.string().min(1).max(200) }),
+  w.object({ workspace_id: w.id(), instance_id: columnText().min(1).max(200) }),
 );
 export type GoodbyeRequest = WireType<typeof GoodbyeRequest>;
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { columnText } from './field-limits.ts';
 import { MessageId } from './ids.ts';
 import { JsonValue } from './open-json.ts';
 import { type WireType, wire } from './wire.ts';
@@ -16,7 +17,7 @@ export const MAX_QUESTION_LENGTH = 20_000;
  */
 export const Question = wire('Question', (w) =>
   w.object({
-    id: z.string().min(1).max(200),
+    id: columnText().min(1).max(200),
     kind: w.either(z.enum(QUESTION_KINDS), z.enum(QUESTION_KINDS)),
     text: z.string().min(1).max(MAX_QUESTION_LENGTH),
     data: JsonValue.optional(),
@@ -31,7 +32,7 @@ export const MAX_QUESTIONS = 20;
 /** What somebody answered to one question, in `metadata.answers` of a message. `by` is written by the platform only. */
 export const QuestionAnswer = wire('QuestionAnswer', (w) =>
   w.object({
-    question_id: z.string().min(1).max(200),
+    question_id: columnText().min(1).max(200),
     decision: w.maybe(w.oneOf(DECISIONS)),
     text: w.maybe(z.string()),
     by: w.maybe(w.oneOf(['user', 'sender', 'operator'])),
@@ -77,7 +78,7 @@ export type QuestionListResponse = WireType<typeof QuestionListResponse>;
 export const AskQuestionsRequest = wire('AskQuestionsRequest', (w) =>
   w.object({
     questions: z.array(w.use(Question)).min(1).max(MAX_QUESTIONS),
-    message: w.object({ message_id: MessageId, source_id: w.id(), context_id: z.string() }),
+    message: w.object({ message_id: MessageId, source_id: w.id(), context_id: columnText() }),
   }),
 );
 export type AskQuestionsRequest = WireType<typeof AskQuestionsRequest>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AgentCard } from './agent-card.ts';
+import { columnText, urlText } from './field-limits.ts';
 import { Cents, Count, DELIVERY_MODES, DeliveryMode } from './ids.ts';
 import { type WireType, wire } from './wire.ts';
 import { WORKSPACE_STATUSES } from './workspace.ts';
@@ -26,7 +27,7 @@ export const RegisterRequest = wire('RegisterRequest', (w) =>
     .object({
       id: w.maybe(w.id()),
       workspace_id: w.maybe(w.id()),
-      url: w.maybe(z.string()),
+      url: w.maybe(urlText()),
       agent_card: w.maybe(w.use(AgentCard)),
       delivery_mode: w.maybe(DeliveryMode),
       rotate: w.maybe(z.boolean()),
@@ -84,14 +85,14 @@ export const HeartbeatRequest = wire('HeartbeatRequest', (w) =>
       workspace_id: w.maybe(w.id()),
       id: w.maybe(w.id()),
       error_rate: w.maybe(z.number().min(0).max(1)),
-      sample_error: w.maybe(z.string()),
+      sample_error: w.maybe(columnText()),
       active_tasks: w.maybe(Count),
       uptime_seconds: w.maybe(w.either(Count, z.number().min(0))),
-      current_task: w.maybe(z.string()),
+      current_task: w.maybe(columnText()),
       monthly_spend: w.maybe(w.either(Cents, z.number())),
-      runtime_state: w.maybe(w.oneOf(['', 'wedged'])),
+      runtime_state: w.maybe(w.either(z.enum(['', 'wedged']), columnText())),
       runtime_metadata: w.maybe(w.use(RuntimeMetadata)),
-      status: w.maybe(z.string()),
+      status: w.maybe(columnText()),
       agent_card: w.maybe(w.use(AgentCard)),
     })
     .refine(namesOneWorkspace, NAMES_ONE_WORKSPACE),

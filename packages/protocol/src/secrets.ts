@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { columnText } from './field-limits.ts';
 import { type WireType, wire } from './wire.ts';
 
 const SCOPES = ['workspace', 'global'] as const;
@@ -43,7 +44,7 @@ export type SecretsQuery = WireType<typeof SecretsQuery>;
 
 /** Body of setting a secret; both non-empty. */
 export const SetSecretRequest = wire('SetSecretRequest', (w) =>
-  w.object({ key: z.string().min(1), value: z.string().min(1) }),
+  w.object({ key: columnText().min(1), value: z.string().min(1) }),
 );
 export type SetSecretRequest = WireType<typeof SetSecretRequest>;
 

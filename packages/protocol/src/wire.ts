@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { columnText } from './field-limits.ts';
 
 /**
  * One shape on the wire, in two variants of the same type.
@@ -112,7 +113,7 @@ const TOLERANT: WireBuilder = {
       .transform((value) => value ?? '');
     return reader as z.ZodType as z.ZodString;
   },
-  id: () => z.string().min(1),
+  id: () => columnText().min(1),
   timestamp: () => z.string(),
 };
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { cardInResponse } from './agent-card.ts';
-import { FIELD_LIMITS, lineText, plainText } from './field-limits.ts';
+import { columnText, FIELD_LIMITS, lineText, plainText, urlText } from './field-limits.ts';
 import { Cents, Count, DELIVERY_MODES, DeliveryMode, Uuid } from './ids.ts';
 import { type WireBuilder, type WireType, wire } from './wire.ts';
 
@@ -84,10 +84,10 @@ export const PatchWorkspaceRequest = wire('PatchWorkspaceRequest', (w) =>
     tier: z.int().optional(),
     parent_id: Uuid.nullable().optional(),
     runtime: lineText(FIELD_LIMITS.runtime).optional(),
-    url: z.string().nullable().optional(),
+    url: urlText().nullable().optional(),
     delivery_mode: w.maybe(z.enum(DELIVERY_MODES)),
     max_concurrent_tasks: Count.optional(),
-    workspace_dir: z.string().nullable().optional(),
+    workspace_dir: columnText().nullable().optional(),
     collapsed: z.boolean().optional(),
     x: z.number().optional(),
     y: z.number().optional(),
@@ -111,18 +111,18 @@ export const CreateWorkspaceRequest = wire('CreateWorkspaceRequest', (w) =>
     role: w.maybe(plainText(FIELD_LIMITS.role)),
     external: w.maybe(z.boolean()),
     runtime: w.maybe(lineText(FIELD_LIMITS.runtime)),
-    url: w.maybe(z.string()),
+    url: w.maybe(urlText()),
     delivery_mode: w.maybe(DeliveryMode),
     tier: w.maybe(z.int()),
     parent_id: Uuid.nullable().optional(),
-    secrets: w.maybe(z.record(z.string().min(1), z.string())),
+    secrets: w.maybe(z.record(columnText().min(1), z.string())),
     budget_limit: Cents.nullable().optional(),
     max_concurrent_tasks: w.maybe(Count),
     canvas: w.maybe(w.object({ x: z.number(), y: z.number() })),
-    initial_memories: w.maybe(z.array(w.object({ content: z.string(), scope: w.maybe(z.string()) }))),
-    template: w.maybe(z.string()),
+    initial_memories: w.maybe(z.array(w.object({ content: z.string(), scope: w.maybe(columnText()) }))),
+    template: w.maybe(columnText()),
     model: w.maybe(lineText(FIELD_LIMITS.model)),
-    workspace_dir: w.maybe(z.string()),
+    workspace_dir: w.maybe(columnText()),
     workspace_access: w.maybe(z.enum(['none', 'read_only', 'read_write'])),
   }),
 );

@@ -148,6 +148,13 @@ describe('heartbeat', () => {
     expect(s.server.contractProblems()).toEqual([]);
   });
 
+  it('replaces what the platform refuses in texts that may quote a message', async () => {
+    await using s = await stage({ body: { status: 'ok' } });
+    await s.client.heartbeat({ currentTask: 'read a\0b', sampleError: 'half \ud800' });
+    expect(s.server.last.body).toMatchObject({ current_task: 'read a�b', sample_error: 'half �' });
+    expect(s.server.contractProblems()).toEqual([]);
+  });
+
   it('returns null for fields that an older platform does not send, and retries', async () => {
     await using s = await stage([
       { status: 429, headers: { 'retry-after': '1' } },

@@ -1,4 +1,9 @@
-import type { HeartbeatRequest, HeartbeatResponse, RuntimeMetadata } from '@molecule-ai/protocol';
+import {
+  type HeartbeatRequest,
+  type HeartbeatResponse,
+  type RuntimeMetadata,
+  toColumnText,
+} from '@molecule-ai/protocol';
 
 /** What the agent reports about its work. Omitted fields keep the value of the previous heartbeat. */
 export interface HeartbeatMetrics {
@@ -27,7 +32,10 @@ export interface HeartbeatReport {
   readonly serverTime: string | null;
 }
 
-/** Contains every metric, because older platforms set missing ones to zero. */
+/**
+ * Contains every metric, because older platforms set missing ones to zero. A text that quotes a message may have
+ * characters that the platform refuses, and an agent must not be offline for them.
+ */
 export function heartbeatBody(
   workspaceId: string,
   metrics: HeartbeatMetrics,
@@ -36,10 +44,10 @@ export function heartbeatBody(
   const { monthlySpendCents, runtimeState, runtimeMetadata } = metrics;
   return {
     workspace_id: workspaceId,
-    current_task: metrics.currentTask ?? '',
+    current_task: toColumnText(metrics.currentTask ?? ''),
     active_tasks: metrics.activeTasks ?? 0,
     error_rate: metrics.errorRate ?? 0,
-    sample_error: metrics.sampleError ?? '',
+    sample_error: toColumnText(metrics.sampleError ?? ''),
     uptime_seconds: Math.floor(metrics.uptimeSeconds ?? uptimeMs / 1_000),
     ...(monthlySpendCents === undefined ? {} : { monthly_spend: monthlySpendCents }),
     ...(runtimeState === undefined ? {} : { runtime_state: runtimeState }),

@@ -10,7 +10,14 @@ import type {
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type CallerOf, requireCredential, requireWorkspaceOfPath } from './access.ts';
 import type { HttpError } from './http-error.ts';
-import { lastValues, parseBody, parseQuery, parseWorkspaceId, type QueryValues } from './parse.ts';
+import {
+  lastValues,
+  parseBody,
+  parseQuery,
+  parseWorkspaceId,
+  type QueryValues,
+  requireColumnTexts,
+} from './parse.ts';
 import type { RemovedHolder } from './principal.ts';
 
 /** One request for the handler of its route: access enforced, everything parsed. */
@@ -98,14 +105,17 @@ export function mount<R extends KnownRoute>(
       requireCredential(route.access, request);
       const params = request.params as Record<string, string>;
       for (const name of workspaceParams) params[name] = parseWorkspaceId(params[name], name);
+      requireColumnTexts(params);
       const removedError = (holder: RemovedHolder) =>
         options.removedError?.(holder, params as RouteParams<R>);
       requireWorkspaceOfPath(route.access, request.identity, params.id, removedError);
     },
     handler: async (request, reply) => {
+      const values = lastValues(request.query);
+      requireColumnTexts(values);
       const result: unknown = await handler({
         params: request.params as RouteParams<R>,
-        query: readQuery?.(lastValues(request.query)),
+        query: readQuery?.(values),
         body: readBody?.(request.body),
         caller: request.identity as CallerOf<R['access']>,
         request,

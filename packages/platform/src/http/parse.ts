@@ -1,4 +1,4 @@
-import type { Wire, WireType } from '@molecule-ai/protocol';
+import { isColumnText, type Wire, type WireType } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import { HttpError } from './http-error.ts';
@@ -19,6 +19,15 @@ export function lastValues(query: unknown): QueryValues {
   return Object.fromEntries(
     entries.map(([name, value]) => [name, Array.isArray(value) ? value.at(-1) : value]),
   );
+}
+
+/** 400 naming the first parameter of a path or query that no column can hold. See docs/contract/limits.md#plain-text. */
+export function requireColumnTexts(values: QueryValues): void {
+  for (const [field, text] of Object.entries(values)) {
+    if (text === undefined || isColumnText(text)) continue;
+    const message = `invalid ${field}: must not contain NUL or half of a surrogate pair`;
+    throw new HttpError(400, 'invalid_request', message, { extras: { field } });
+  }
 }
 
 /** Parses the query tolerantly; 400 naming the first invalid parameter. */

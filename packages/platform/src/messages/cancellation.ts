@@ -1,4 +1,4 @@
-import { isEnded, type JsonObject } from '@molecule-ai/protocol';
+import { isColumnText, isEnded, type JsonObject } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import type { PlatformContext } from '../context.ts';
 import { HttpError } from '../http/http-error.ts';
@@ -83,7 +83,7 @@ export function canceledReference({ view }: NormalMessage): string | undefined {
   if (!CANCEL_METHODS.has(view.method)) return undefined;
   const { id, task_id: snakeCase, taskId: camelCase }: JsonObject = view.params;
   const named = [id, snakeCase, camelCase].find((value) => typeof value === 'string' && value !== '');
-  if (typeof named === 'string') return named;
+  if (typeof named === 'string' && isColumnText(named)) return named;
   throw new HttpError(400, 'invalid_message', 'invalid message: params.id must name the message to cancel', {
     extras: { field: 'params.id' },
   });

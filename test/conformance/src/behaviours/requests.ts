@@ -26,6 +26,18 @@ export const REQUESTS = behaviours({
     'A body nested thousands of levels deep is a 400 where it would be kept, and hurts nobody.',
     'docs/contract/limits.md#bodies',
   ],
+  'requests.plain-text': [
+    'NUL and half of a surrogate pair in an id, name, word, summary, path or query are a 400 that names the field.',
+    'docs/contract/limits.md#plain-text; docs/decisions/0037-plain-text.md',
+  ],
+  'requests.ambiguous-urls': [
+    'A URL with a backslash or a control character is a 400 that names the field, also in an agent card.',
+    'docs/contract/limits.md#plain-text; docs/decisions/0037-plain-text.md',
+  ],
+  'requests.message-text-survives': [
+    'Every character of a message, its answer, a notification, a card and a report comes back as it was sent.',
+    'docs/contract/limits.md#plain-text; docs/decisions/0037-plain-text.md',
+  ],
   'requests.body-limit': ['A body over 1 MiB is a 413 in JSON, never cut.', 'docs/contract/limits.md#bodies'],
   'requests.content-type-is-not-checked': [
     'The content type of a request does not matter: curl’s default, text/plain and none are read as JSON.',

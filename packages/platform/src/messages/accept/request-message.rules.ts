@@ -1,4 +1,5 @@
 import {
+  isColumnText,
   isJsonObject,
   type JsonObject,
   JsonValue,
@@ -30,11 +31,36 @@ export function normaliseMessage(body: unknown, newId: () => string): NormalMess
   const messageId = readMessageId(isJsonObject(message) ? message : params, newId);
   const kept = isJsonObject(message) ? { ...params, message: { ...message, messageId } } : params;
   const view = viewMessage({ jsonrpc: '2.0', id: readId(body.id, newId), method, params: kept });
+  requireColumnTexts(view);
   const { deadline } = view.metadata;
   if (deadline !== undefined && deadline !== null && parseRfc3339(view.deadline) === undefined) {
     throw invalid('metadata.deadline must be an RFC 3339 time', 'params.message.metadata.deadline');
   }
   return { view, messageId };
+}
+
+/** What is stored beside the message, where programs look it up. Its texts are JSON, which keeps every character. */
+function requireColumnTexts({
+  method,
+  contextId,
+  traceId,
+  inReplyTo,
+  delegationId,
+  message,
+}: MessageView): void {
+  const { taskId } = message;
+  const fields: Readonly<Record<string, JsonValue | undefined>> = {
+    method,
+    'params.message.contextId': contextId,
+    'params.message.taskId': taskId,
+    'params.message.metadata.trace_id': traceId,
+    'params.message.metadata.in_reply_to': inReplyTo,
+    'params.message.metadata.delegation_id': delegationId,
+  };
+  for (const [field, text] of Object.entries(fields)) {
+    if (typeof text !== 'string' || isColumnText(text)) continue;
+    throw invalid(`${field} must not contain NUL or half of a surrogate pair`, field);
+  }
 }
 
 function readCall(body: JsonObject): { method: string; params: JsonObject } {
@@ -83,7 +109,8 @@ function readMessageId(owner: JsonObject, newId: () => string): string {
   if (given === undefined || given === null || given === '') return newId();
   const parsed = MessageId.safeParse(given);
   if (parsed.success) return parsed.data;
-  throw invalid('messageId must be a text of at most 256 characters', 'params.message.messageId');
+  const rule = 'must be a text of at most 256 characters, without NUL or half of a surrogate pair';
+  throw invalid(`messageId ${rule}`, 'params.message.messageId');
 }
 
 function readId(id: JsonValue | undefined, newId: () => string): string | number {
