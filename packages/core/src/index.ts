@@ -34,6 +34,7 @@ export type { AgentHealth, AgentState } from './agent/health.ts';
 export type { RemoteAgent } from './agent/remote-agent.ts';
 export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
 export type { LastFailure } from './agent/task-metrics.ts';
+export type { CancellationPage, FetchCancellationsOptions } from './client/cancellation.ts';
 export type { RemoteAgentClientOptions } from './client/client-context.ts';
 export type { HeartbeatMetrics, HeartbeatReport } from './client/heartbeat.ts';
 export type {
@@ -81,6 +82,7 @@ export {
   type PollDeliveryOptions,
 } from './inbound/sources/feed-delivery.ts';
 export type {
+  ControlReads,
   DeliveryContext,
   DeliveryInbox,
   FeedPosition,

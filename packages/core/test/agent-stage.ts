@@ -3,6 +3,7 @@ import type { AgentEventName } from '../src/agent/agent-events.ts';
 import type { AgentClient, RemoteAgentOptions } from '../src/agent/agent-options.ts';
 import { createRemoteAgent } from '../src/agent/create-remote-agent.ts';
 import type { RemoteAgent } from '../src/agent/remote-agent.ts';
+import type { CancellationPage } from '../src/client/cancellation.ts';
 import type { HeartbeatMetrics, HeartbeatReport } from '../src/client/heartbeat.ts';
 import type {
   Acknowledgement,
@@ -132,6 +133,10 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
       hasMore: false,
       waitApplied: query.waitSecs !== undefined,
     };
+  }
+
+  async fetchCancellations(): Promise<CancellationPage> {
+    return { canceled: [], lastSeq: 0 };
   }
 
   override register(options: InstanceOptions): Promise<Registration> {

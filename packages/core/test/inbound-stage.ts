@@ -35,6 +35,7 @@ export class CrashSwitch {
         return client.capabilities;
       },
       fetchInboundPage: (query) => (this.hasCrashed ? never() : client.fetchInboundPage(query)),
+      fetchCancellations: (query) => (this.hasCrashed ? never() : client.fetchCancellations(query)),
       acknowledge: (id, options) => this.#guard(['acknowledge'], () => client.acknowledge(id, options)),
       reply: (message, text, options) => this.#guard(['reply'], () => client.reply(message, text, options)),
     };

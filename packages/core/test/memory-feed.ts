@@ -1,4 +1,5 @@
 import type { Capability, InboundMessage } from '@molecule-ai/protocol';
+import type { CancellationPage, FetchCancellationsOptions } from '../src/client/cancellation.ts';
 import type {
   Acknowledgement,
   AcknowledgeOptions,
@@ -108,11 +109,7 @@ export class MemoryFeed implements FeedClient {
     const waits = this.holds && query.waitSecs !== undefined;
     let rows = this.#after(query);
     if (waits && rows.length === 0) {
-      const time = Promise.withResolvers<void>();
-      const timer = this.#clock.setTimer((query.waitSecs ?? 0) * 1_000, () => time.resolve());
-      const onAbort = (): void => time.reject(query.signal?.reason);
-      query.signal?.addEventListener('abort', onAbort, { once: true });
-      await Promise.race([this.#arrival.promise, time.promise]).finally(() => timer.cancel());
+      await this.#hold(this.#arrival.promise, query.waitSecs ?? 0, query.signal);
       rows = this.#after(query);
     }
     const page = rows.slice(0, query.limit ?? 100);
@@ -124,6 +121,34 @@ export class MemoryFeed implements FeedClient {
       lastRowId: page.at(-1)?.id ?? null,
       hasMore: rows.length > page.length,
       waitApplied: waits,
+    };
+  }
+
+  /** Reads of control rows, in order. */
+  readonly controlQueries: FetchCancellationsOptions[] = [];
+  /** Errors of the next reads of control rows. */
+  readonly controlFailures: unknown[] = [];
+  readonly #controlRows: string[] = [];
+  #controlArrival = Promise.withResolvers<void>();
+
+  /** Adds a control row: the message of this row was canceled. */
+  cancel(id: string): void {
+    this.#controlRows.push(id);
+    this.#controlArrival.resolve();
+    this.#controlArrival = Promise.withResolvers<void>();
+  }
+
+  async fetchCancellations(query: FetchCancellationsOptions): Promise<CancellationPage> {
+    this.controlQueries.push(query);
+    if (this.controlFailures.length > 0) throw this.controlFailures.shift();
+    const { sinceSeq = 0, waitSecs = 0, signal } = query;
+    if (this.holds && this.#controlRows.length <= sinceSeq) {
+      await this.#hold(this.#controlArrival.promise, waitSecs, signal);
+    }
+    const canceled = this.#controlRows.slice(sinceSeq);
+    return {
+      canceled: canceled.map((id) => ({ activityId: id, messageId: `message-of-${id}` })),
+      lastSeq: Math.max(sinceSeq, this.#controlRows.length),
     };
   }
 
@@ -166,6 +191,14 @@ export class MemoryFeed implements FeedClient {
     ]);
     const covered = this.rows.filter((row) => row.seq > this.acknowledgedSeq && row.seq <= this.seqOf(upTo));
     this.coveredWithoutOutcome.push(...covered.filter((row) => !ended.has(row.id)).map((row) => row.id));
+  }
+
+  async #hold(arrival: Promise<void>, seconds: number, signal: AbortSignal | undefined): Promise<void> {
+    const time = Promise.withResolvers<void>();
+    const timer = this.#clock.setTimer(seconds * 1_000, () => time.resolve());
+    const onAbort = (): void => time.reject(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    await Promise.race([arrival, time.promise]).finally(() => timer.cancel());
   }
 
   seqOf(id: string): number {

@@ -35,6 +35,7 @@ export type AgentClient = Pick<
   | 'pollState'
   | 'getWorkspace'
   | 'fetchInboundPage'
+  | 'fetchCancellations'
   | 'acknowledge'
   | 'reply'
 >;

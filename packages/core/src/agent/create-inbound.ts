@@ -22,6 +22,7 @@ export function createInbound<Client extends AgentClient>(options: CreateInbound
         return client.capabilities;
       },
       fetchInboundPage: (query) => reader.fetchInboundPage(query),
+      fetchCancellations: (query) => client.fetchCancellations(query),
       acknowledge: (upTo, more) => client.acknowledge(upTo, more),
       reply: (message, answer, more) => client.reply(message, answer, more),
     },

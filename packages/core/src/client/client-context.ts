@@ -11,6 +11,7 @@ import {
 } from '../settings/client-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
 import { Transport } from '../transport/transport.ts';
+import { AbandonedCalls } from './abandoned-calls.ts';
 
 /** Options of a `RemoteAgentClient`. Most can also be set by an environment variable. */
 export interface RemoteAgentClientOptions extends ClientOptions {
@@ -24,6 +25,7 @@ export interface ClientContext {
   readonly transport: Transport;
   readonly tokens: TokenManager;
   readonly peers: PeerDirectory;
+  readonly abandoned: AbandonedCalls;
   /** Redacts credentials. */
   readonly logger: Logger;
 }
@@ -44,10 +46,12 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
     logger,
     onToken: (token) => logger.addSecret(token),
   });
+  const transport = new Transport(settings, tokens, workspaceId);
   return {
     settings,
     tokens,
-    transport: new Transport(settings, tokens, workspaceId),
+    transport,
+    abandoned: new AbandonedCalls(transport),
     peers: new PeerDirectory({ clock, ttlMs: peerCacheTtlMs, maxEntries: peerCacheSize }),
     logger,
   };

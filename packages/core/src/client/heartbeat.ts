@@ -2,8 +2,12 @@ import {
   type HeartbeatRequest,
   type HeartbeatResponse,
   type RuntimeMetadata,
+  routes,
   toColumnText,
 } from '@molecule-ai/protocol';
+import { call } from '../platform-api/call.ts';
+import type { ClientContext } from './client-context.ts';
+import { type InstanceOptions, instanceHeaders } from './instance.ts';
 
 /** What the agent reports about its work. Omitted fields keep the value of the previous heartbeat. */
 export interface HeartbeatMetrics {
@@ -32,15 +36,37 @@ export interface HeartbeatReport {
   readonly serverTime: string | null;
 }
 
+/** Sends heartbeats, and keeps the metrics that a later one omits. */
+export class Heartbeats {
+  readonly #context: ClientContext;
+  readonly #startedAt: number;
+  #metrics: HeartbeatMetrics = {};
+
+  constructor(context: ClientContext) {
+    this.#context = context;
+    this.#startedAt = context.settings.clock.monotonic();
+  }
+
+  async send(metrics: HeartbeatMetrics, { instanceId, signal }: InstanceOptions): Promise<HeartbeatReport> {
+    const { settings, transport } = this.#context;
+    this.#metrics = mergeMetrics(this.#metrics, metrics);
+    const body = heartbeatBody(
+      settings.workspaceId,
+      this.#metrics,
+      settings.clock.monotonic() - this.#startedAt,
+    );
+    const headers = instanceHeaders(instanceId);
+    const response = await call(transport, routes.heartbeat, { body, headers, signal });
+    transport.capabilities.readList(response.capabilities);
+    return readHeartbeatReport(response);
+  }
+}
+
 /**
  * Contains every metric, because older platforms set missing ones to zero. A text that quotes a message may have
  * characters that the platform refuses, and an agent must not be offline for them.
  */
-export function heartbeatBody(
-  workspaceId: string,
-  metrics: HeartbeatMetrics,
-  uptimeMs: number,
-): HeartbeatRequest {
+function heartbeatBody(workspaceId: string, metrics: HeartbeatMetrics, uptimeMs: number): HeartbeatRequest {
   const { monthlySpendCents, runtimeState, runtimeMetadata } = metrics;
   return {
     workspace_id: workspaceId,
@@ -55,7 +81,7 @@ export function heartbeatBody(
   };
 }
 
-export function readHeartbeatReport(response: HeartbeatResponse): HeartbeatReport {
+function readHeartbeatReport(response: HeartbeatResponse): HeartbeatReport {
   return {
     workspaceStatus: response.workspace_status ?? null,
     paused: response.paused ?? null,
@@ -65,7 +91,7 @@ export function readHeartbeatReport(response: HeartbeatResponse): HeartbeatRepor
 }
 
 /** `before` with the defined entries of `next`. */
-export function mergeMetrics(before: HeartbeatMetrics, next: HeartbeatMetrics): HeartbeatMetrics {
+function mergeMetrics(before: HeartbeatMetrics, next: HeartbeatMetrics): HeartbeatMetrics {
   const set = Object.entries(next).filter(([, value]) => value !== undefined);
   return { ...before, ...Object.fromEntries(set) };
 }

@@ -16,6 +16,8 @@ import { processEnvironment } from '../settings/environment.ts';
 import { type OperatorClientOptions, resolveOperatorSettings } from '../settings/operator-settings.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { Transport } from '../transport/transport.ts';
+import { AbandonedCalls } from './abandoned-calls.ts';
+import { cancelMessage } from './cancellation.ts';
 import {
   type CallPeerOptions,
   readMessageState,
@@ -47,6 +49,7 @@ export interface DeleteWorkspaceOptions extends CallOptions {
 export interface OperatorClient extends Pick<OperatorCalls, keyof OperatorCalls> {}
 
 class OperatorCalls {
+  readonly #abandoned: AbandonedCalls;
   readonly #transport: Transport;
   readonly tokens: OperatorTokens;
 
@@ -62,6 +65,7 @@ class OperatorCalls {
       renew: async () => undefined,
     };
     this.#transport = new Transport({ ...checked, logger }, bearers, null);
+    this.#abandoned = new AbandonedCalls(this.#transport);
     this.tokens = operatorTokens(this.#transport);
   }
 
@@ -123,7 +127,7 @@ class OperatorCalls {
 
   /**
    * Sends a message as the user on the canvas. For an agent that polls, is offline or paused the status is `queued`
-   * (`isHeld` while paused); {@link waitForAnswer} then returns the answer.
+   * (`isHeld` while paused); {@link waitForAnswer} then returns the answer. An abort also cancels the message.
    */
   sendMessage(workspaceId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
     const timeoutMs = options.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
@@ -132,7 +136,17 @@ class OperatorCalls {
       timeoutMs,
       isWrapped: false,
       isInNewContext: false,
+      onAbandoned: (messageId) => this.#abandoned.cancel({ workspaceId, messageId }),
     });
+  }
+
+  /**
+   * Cancels a message that was sent with {@link sendMessage}, and returns its state: `canceled`, or how it had ended
+   * before.
+   * @throws ApiError `not_found`; MoleculeError `not_supported` for a platform that does not cancel.
+   */
+  cancelMessage(workspaceId: string, messageId: string, options: CallOptions = {}): Promise<PeerReply> {
+    return cancelMessage(this.#transport, { workspaceId, messageId, isWrapped: false }, options);
   }
 
   /** Returns the state of a message without waiting. */
@@ -166,7 +180,7 @@ class OperatorCalls {
 
   /** Closes all connections; pending calls reject with `client_closed`. Idempotent. */
   close(): Promise<void> {
-    return this.#transport.close();
+    return this.#abandoned.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

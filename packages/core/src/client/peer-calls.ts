@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { buildSendMessage, type JsonObject, routes } from '@molecule-ai/protocol';
-import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { type PeerReply, readMessageRecord, readReply } from '../peers/peer-reply.ts';
@@ -8,15 +7,21 @@ import { call, send } from '../platform-api/call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { ClientContext } from './client-context.ts';
 
 const MARGIN_MS = 5_000;
 const MARGIN_SHARE = 0.2;
 const DEFAULT_ANSWER_TIMEOUT_MS = 300_000;
 const MAX_WAIT_SECONDS = 60;
 const PAUSE_MS = 1_000;
+/** Why an agent aborts the signal of a handler that it runs again later. */
+const INTERRUPTIONS: ReadonlySet<string> = new Set(['agent_stopped', 'workspace_paused', 'timed_out']);
 
-export interface CallPeerOptions extends CallOptions {
+export interface CallPeerOptions {
+  /**
+   * Aborts the call, which then rejects with the signal's reason, and cancels the message where the platform offers it.
+   * Nothing is canceled when an agent interrupts a handler that it runs again and the call has a `messageId` of its own.
+   */
+  signal?: AbortSignal | undefined;
   /** Messages with the same id are one message, however often it is sent. @default a new UUID */
   messageId?: string | undefined;
   /** The conversation it belongs to: `PeerReply.contextId` continues one. @default a new one; an operator's default one */
@@ -32,17 +37,26 @@ export interface WaitForAnswerOptions extends CallOptions {
   timeoutMs?: number | undefined;
 }
 
+interface SendOptions extends CallPeerOptions {
+  readonly timeoutMs: number;
+  readonly isWrapped: boolean;
+  readonly isInNewContext: boolean;
+  /** The caller aborted the call after the message may have reached the platform. */
+  readonly onAbandoned: (messageId: string) => void;
+}
+
 /** Sends one message through the platform and returns the answer. Retries use the same message id. */
 export async function sendThroughProxy(
   transport: Transport,
   targetId: string,
   text: string,
-  options: CallPeerOptions & { timeoutMs: number; isWrapped: boolean; isInNewContext: boolean },
+  options: SendOptions,
 ): Promise<PeerReply> {
   if (typeof text !== 'string' || text.trim() === '') {
     throw new MoleculeError('The text of a message must not be blank.', { code: 'invalid_argument' });
   }
   const { timeoutMs, metadata, signal, isWrapped } = options;
+  let isSent = false;
   const messageId = options.messageId ?? randomUUID();
   // Derived, so that a repeat with the same message id is the same message.
   const contextId =
@@ -56,9 +70,16 @@ export async function sendThroughProxy(
       holdSeconds: holdSecondsFor(timeoutMs),
       goneWorkspaceId: targetId,
       signal,
+      onSent: () => {
+        isSent = true;
+      },
     });
     return readReply(body, { peerId: targetId, messageId, contextId: contextId ?? '', isWrapped });
   } catch (error) {
+    if (isSent && signal?.aborted === true && error === signal.reason) {
+      if (!isRepeatedLater(error, options.messageId !== undefined)) options.onAbandoned(messageId);
+      throw error;
+    }
     throw TimeoutError.isInstance(error) ? withMessageId(error, messageId) : error;
   }
 }
@@ -104,29 +125,6 @@ export async function waitForAnswer(
   }
 }
 
-/** The peer's URL, cached for a limited time; `null` when the platform knows none. */
-export async function discoverPeerUrl(
-  { peers, transport }: ClientContext,
-  peerId: string,
-  { signal }: CallOptions,
-): Promise<string | null> {
-  const known = peers.find(peerId);
-  if (known !== undefined) return known;
-  try {
-    const { url } = await call(transport, routes.discover, { params: { id: peerId }, signal });
-    return peers.remember(peerId, url) ?? null;
-  } catch (error) {
-    if (ApiError.isInstance(error) && isUnavailable(error)) return null;
-    throw error;
-  }
-}
-
-/** The peer is unknown or not running. A 404 without an error code comes from a gateway and means neither. */
-function isUnavailable(error: ApiError): boolean {
-  if (error.status === 404) return error.code === 'not_found';
-  return error.status === 503 && typeof error.details?.status === 'string';
-}
-
 /** How long the platform may hold a call with this timeout: 25 s of 30 s, at least 1 s. */
 function holdSecondsFor(timeoutMs: number): number {
   const marginMs = Math.min(MARGIN_MS, timeoutMs * MARGIN_SHARE);
@@ -140,4 +138,12 @@ function withMessageId(error: TimeoutError, messageId: string): TimeoutError {
     hint: `The peer may still answer: waitForAnswer('${messageId}'), or call again with this messageId.`,
     cause: error,
   });
+}
+
+/**
+ * Whether an aborted call will be repeated: an agent that is stopped, paused or out of time hands the message to its
+ * handler again, which then calls with the same message id.
+ */
+function isRepeatedLater(reason: unknown, hasOwnMessageId: boolean): boolean {
+  return hasOwnMessageId && MoleculeError.isInstance(reason) && INTERRUPTIONS.has(reason.code);
 }

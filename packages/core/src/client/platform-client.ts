@@ -6,10 +6,10 @@ import {
   routes,
 } from '@molecule-ai/protocol';
 import type { Logger } from '../logging/logger.ts';
-import { type PeerInfo, readPeerInfo } from '../peers/peer-info.ts';
+import type { PeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
-import { call, send } from '../platform-api/call.ts';
+import { call } from '../platform-api/call.ts';
 import {
   type GetWorkspaceOptions,
   getWorkspace,
@@ -19,14 +19,14 @@ import {
 } from '../platform-api/workspaces.ts';
 import type { Clock } from '../time/clock.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import { type ClientContext, createClientContext, type RemoteAgentClientOptions } from './client-context.ts';
 import {
-  type HeartbeatMetrics,
-  type HeartbeatReport,
-  heartbeatBody,
-  mergeMetrics,
-  readHeartbeatReport,
-} from './heartbeat.ts';
+  type CancellationPage,
+  cancelMessage,
+  type FetchCancellationsOptions,
+  readCancellations,
+} from './cancellation.ts';
+import { type ClientContext, createClientContext, type RemoteAgentClientOptions } from './client-context.ts';
+import { type HeartbeatMetrics, type HeartbeatReport, Heartbeats } from './heartbeat.ts';
 import {
   type Acknowledgement,
   type AcknowledgeOptions,
@@ -36,15 +36,15 @@ import {
   type ReadInboundOptions,
   readInboundPage,
 } from './inbound-page.ts';
-import { goodbye, type InstanceOptions, instanceHeaders } from './instance.ts';
+import { goodbye, type InstanceOptions } from './instance.ts';
 import {
   type CallPeerOptions,
-  discoverPeerUrl,
   readMessageState,
   sendThroughProxy,
   type WaitForAnswerOptions,
   waitForAnswer,
 } from './peer-calls.ts';
+import { discoverPeerUrl, listPeers } from './peer-list.ts';
 import { type RegisterOptions, type Registration, registerAgent } from './registration.ts';
 import {
   type NotifyOptions,
@@ -81,13 +81,12 @@ export interface PeerClient extends Pick<PlatformClient, keyof PlatformClient> {
  */
 export class PlatformClient {
   readonly #context: ClientContext;
-  readonly #startedAt: number;
-  #metrics: HeartbeatMetrics = {};
+  readonly #heartbeats: Heartbeats;
 
   /** @throws ConfigurationError naming the option and its environment variable. */
   constructor(options: RemoteAgentClientOptions = {}) {
     this.#context = createClientContext(options);
-    this.#startedAt = this.clock.monotonic();
+    this.#heartbeats = new Heartbeats(this.#context);
   }
 
   /** Lower case. */
@@ -151,15 +150,8 @@ export class PlatformClient {
    * Reports that the agent is alive, and its metrics; omitted ones keep their previous value.
    * @throws WorkspaceRemovedError when the workspace was removed.
    */
-  async heartbeat(metrics: HeartbeatMetrics = {}, options: InstanceOptions = {}): Promise<HeartbeatReport> {
-    this.#metrics = mergeMetrics(this.#metrics, metrics);
-    const body = heartbeatBody(this.workspaceId, this.#metrics, this.clock.monotonic() - this.#startedAt);
-    const headers = instanceHeaders(options.instanceId);
-    const { signal } = options;
-    const { transport } = this.#context;
-    const response = await call(transport, routes.heartbeat, { body, headers, signal });
-    transport.capabilities.readList(response.capabilities);
-    return readHeartbeatReport(response);
+  heartbeat(metrics: HeartbeatMetrics = {}, options: InstanceOptions = {}): Promise<HeartbeatReport> {
+    return this.#heartbeats.send(metrics, options);
   }
 
   /**
@@ -183,13 +175,8 @@ export class PlatformClient {
   }
 
   /** The workspaces this agent may communicate with: siblings, children, parent. Their URLs are cached. */
-  async getPeers({ signal }: CallOptions = {}): Promise<PeerInfo[]> {
-    const params = { id: this.workspaceId };
-    const { body } = await send(this.#context.transport, routes.listPeers, { params, signal });
-    const rows: unknown[] = Array.isArray(body) ? body : [];
-    const peers = rows.map(readPeerInfo).filter((peer) => peer !== undefined);
-    for (const { id, url } of peers) this.#context.peers.remember(id, url);
-    return peers;
+  getPeers(options: CallOptions = {}): Promise<PeerInfo[]> {
+    return listPeers(this.#context, options);
   }
 
   /**
@@ -207,18 +194,30 @@ export class PlatformClient {
 
   /**
    * Sends a message to a peer through the platform and waits for the answer. For a peer that polls, is offline or
-   * paused the status is `queued`, which is not an error; {@link waitForAnswer} then returns the answer.
+   * paused the status is `queued`, which is not an error; {@link waitForAnswer} then returns the answer. An abort also
+   * cancels the message, in the background; a timeout cancels nothing.
    * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */
   callPeer(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
-    const { transport, settings } = this.#context;
+    const { abandoned, transport, settings } = this.#context;
     const timeoutMs = options.timeoutMs ?? settings.callTimeoutMs;
     return sendThroughProxy(transport, peerId, text, {
       ...options,
       timeoutMs,
       isWrapped: true,
       isInNewContext: true,
+      onAbandoned: (messageId) => abandoned.cancel({ workspaceId: this.workspaceId, messageId }),
     });
+  }
+
+  /**
+   * Cancels a message that this workspace sent, and returns its state: `canceled`, or how it had ended before. The
+   * `signal` of its handler aborts.
+   * @throws ApiError `not_found`; MoleculeError `not_supported` for a platform that does not cancel.
+   */
+  cancelTask(messageId: string, options: CallOptions = {}): Promise<PeerReply> {
+    const message = { workspaceId: this.workspaceId, messageId, isWrapped: true };
+    return cancelMessage(this.#context.transport, message, options);
   }
 
   /** The state of a message that was sent, and its answer when there is one; does not wait. */
@@ -243,6 +242,7 @@ export class PlatformClient {
 
   /**
    * Waits until an earlier message ends, or its agent asks something; after the timeout the status is still `queued`.
+   * An abort ends the wait only.
    */
   waitForAnswer(messageId: string, options: WaitForAnswerOptions = {}): Promise<PeerReply> {
     const { transport } = this.#context;
@@ -260,6 +260,14 @@ export class PlatformClient {
   /** Like {@link fetchInbound}, with the data needed to move a cursor. */
   fetchInboundPage(options: ReadInboundOptions = {}): Promise<InboundPage> {
     return readInboundPage(this.#context, options);
+  }
+
+  /**
+   * Reads which messages to this agent were canceled.
+   * @throws MoleculeError `not_supported` for a platform that does not cancel.
+   */
+  fetchCancellations(options: FetchCancellationsOptions = {}): Promise<CancellationPage> {
+    return readCancellations(this.#context.transport, this.workspaceId, options);
   }
 
   /**
@@ -298,9 +306,9 @@ export class PlatformClient {
     return rotateToken(this.#context, options);
   }
 
-  /** Closes all connections; pending calls reject with `client_closed`. Idempotent. */
+  /** Closes all connections, after up to a second for aborted calls; pending calls reject with `client_closed`. Idempotent. */
   close(): Promise<void> {
-    return this.#context.transport.close();
+    return this.#context.abandoned.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -7,9 +7,10 @@ import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort, orAborted } from '../time/linked-abort.ts';
 import type { AttemptHandler } from './handling/attempt.ts';
+import { Cancellations } from './handling/cancellations.ts';
 import { DeadLetterReplays } from './handling/dead-letter-replays.ts';
 import { MessageRun, type RunSubject } from './handling/message-run.ts';
-import { cancelledBySender, GAVE_UP_TEXT, isCancellationOf } from './handling/rules.ts';
+import { GAVE_UP_TEXT } from './handling/rules.ts';
 import { Scheduler } from './handling/scheduler.ts';
 import type { InboundObserver } from './inbound-observer.ts';
 import { InboundState } from './inbound-state.ts';
@@ -25,7 +26,7 @@ const RESTART_AFTER_MS = 5_000;
 export interface InboundOptions {
   readonly client: Pick<
     PlatformClient,
-    'workspaceId' | 'capabilities' | 'fetchInboundPage' | 'acknowledge' | 'reply'
+    'workspaceId' | 'capabilities' | 'fetchInboundPage' | 'fetchCancellations' | 'acknowledge' | 'reply'
   >;
   readonly delivery: InboundDelivery;
   readonly store: InboundStore;
@@ -57,6 +58,7 @@ export class Inbound implements DeliveryInbox {
   readonly #scheduler: Scheduler;
   readonly #acks: AckSender;
   readonly #replays: DeadLetterReplays;
+  readonly #cancellations: Cancellations;
   readonly #watch: StaleWatch;
   readonly #life = linkAbort();
   #receiving: LinkedAbort | undefined;
@@ -82,6 +84,13 @@ export class Inbound implements DeliveryInbox {
       ...options,
       onBlocked: (message) => observer.blocked(message),
       onUnblocked: () => observer.unblocked(),
+      onEmpty: () => this.#cancellations.emptied(),
+    });
+    this.#cancellations = new Cancellations({
+      ...options,
+      scheduler: this.#scheduler,
+      reads: delivery.controlReads,
+      finish: (cancellation) => void state.finish(cancellation),
     });
     this.#replays = new DeadLetterReplays({ state, scheduler: this.#scheduler, run: options });
     this.#watch = new StaleWatch({
@@ -125,6 +134,7 @@ export class Inbound implements DeliveryInbox {
     this.#receiving = receiving;
     this.#watch.start();
     this.#scheduler.release();
+    this.#cancellations.open();
     // An earlier run may have ended before it sent its last acknowledgement.
     this.#acks.send(this.#life.signal);
     this.#receiver = this.#receive(receiving.signal);
@@ -133,6 +143,7 @@ export class Inbound implements DeliveryInbox {
   /** Stops receiving and starting handlers. Running handlers continue. */
   async suspend(): Promise<void> {
     this.#scheduler.hold();
+    this.#cancellations.close();
     this.#watch.stop();
     this.#receiving?.abort();
     this.#receiving = undefined;
@@ -176,6 +187,7 @@ export class Inbound implements DeliveryInbox {
   close(reason?: unknown): void {
     this.#replays.close(reason);
     this.#watch.stop();
+    this.#cancellations.close();
     this.#scheduler.close();
     this.#life.abort();
     this.#state.close();
@@ -215,10 +227,11 @@ export class Inbound implements DeliveryInbox {
   #accept(received: InboundMessage, position: FeedPosition | null): boolean {
     const message = withConversation(received, this.#options.client.workspaceId);
     if (!this.#state.accept(message, position)) return false;
-    if (message.method === 'cancel_task') this.#cancel(message);
+    if (message.method === 'cancel_task') this.#cancellations.received(message);
     else {
       this.#options.observer.received(message);
       this.#scheduler.add(new MessageRun(this.#subjectOf(message), this.#options));
+      this.#cancellations.added(message);
     }
     return true;
   }
@@ -263,17 +276,6 @@ export class Inbound implements DeliveryInbox {
         });
       },
     };
-  }
-
-  #cancel(cancellation: InboundMessage): void {
-    const { count, finished } = this.#scheduler.cancel(
-      (other) => isCancellationOf(cancellation, other),
-      cancelledBySender(),
-    );
-    this.#options.logger.info({ activityId: cancellation.id, count }, 'The sender cancelled a message.');
-    // Only after the messages it cancels: otherwise they would be handled after a crash in between.
-    if (count === 0) void this.#state.finish(cancellation);
-    else void finished.then(() => this.#state.finish(cancellation));
   }
 
   #onFinished(): void {

@@ -36,6 +36,8 @@ interface AnyCall extends CallOptions {
   readonly isRepeatable?: boolean | undefined;
   /** The workspace that a 410 of this route reports as removed. */
   readonly goneWorkspaceId?: string | undefined;
+  /** Called when an attempt is written to a connection. */
+  readonly onSent?: (() => void) | undefined;
 }
 
 /** The parameters, query and body of a route, and how to send them. Undefined query values are omitted. */
@@ -71,8 +73,7 @@ export function send<R extends Route>(
   route: R,
   input: Call<R>,
 ): Promise<PlatformResponse> {
-  const { query, body, signal, bearer, totalTimeoutMs, holdSeconds, headers, goneWorkspaceId }: AnyCall =
-    input;
+  const { query, body, signal, bearer, totalTimeoutMs, holdSeconds, headers, ...rest }: AnyCall = input;
   return transport.send({
     ...requestLine(route, input),
     query: queryString(query),
@@ -84,7 +85,8 @@ export function send<R extends Route>(
     headers,
     bearer,
     signal,
-    goneWorkspaceId,
+    goneWorkspaceId: rest.goneWorkspaceId,
+    onSent: rest.onSent,
   });
 }
 

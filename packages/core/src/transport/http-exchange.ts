@@ -22,6 +22,7 @@ export interface HttpAttempt {
   readonly maxResponseBytes: number;
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
+  readonly onSent?: (() => void) | undefined;
 }
 
 const ENDED = new Error('The exchange has ended.');
@@ -72,8 +73,12 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.#hasEnded) controller.abort(ENDED);
-    else this.#controller = controller;
+    if (this.#hasEnded) {
+      controller.abort(ENDED);
+      return;
+    }
+    this.#controller = controller;
+    this.#attempt.onSent?.();
   }
 
   onResponseStart(

@@ -24,6 +24,8 @@ export interface PlatformRequest extends CallOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** The workspace that a 410 of this route reports as removed. */
   readonly goneWorkspaceId?: string | undefined;
+  /** Called when an attempt is written to a connection: from then on the platform may process it. */
+  readonly onSent?: (() => void) | undefined;
 }
 
 /** A response with status 2xx. */

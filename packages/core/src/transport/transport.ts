@@ -119,6 +119,7 @@ export class Transport {
       maxResponseBytes: settings.maxResponseBytes,
       clock: settings.clock,
       signal: request.signal,
+      onSent: request.onSent,
     });
   }
 

@@ -34,4 +34,32 @@ export const CANCEL = behaviours({
     'A sender that only closes its connection cancels nothing.',
     'docs/contract/messages.md#cancellation',
   ],
+  'cancel.by-the-client': [
+    'client.cancelTask and operator.cancelMessage cancel a message and return its reply, or how it had ended; an unknown message is `message_not_found`.',
+    'docs/contract/messages.md#cancellation; docs/decisions/0050-cancel.md',
+  ],
+  'cancel.not-supported': [
+    'Without the capability `cancel` the client refuses to cancel with `not_supported`, an aborted call cancels nothing, a running handler reads no control rows, and none of them sends a request.',
+    'docs/decisions/0050-cancel.md',
+  ],
+  'cancel.aborts-the-handler': [
+    'The signal of the handler of a canceled message aborts: by long-poll at once, by poll at its next interval; others run on, and what the handler returns afterwards reaches nobody.',
+    'docs/decisions/0050-cancel.md; docs/contract/feed.md#control-rows',
+  ],
+  'cancel.queued-never-runs': [
+    'A canceled message that was read and waits for a slot, for its conversation or for its next attempt is finished without running.',
+    'docs/decisions/0050-cancel.md; docs/contract/messages.md#delivery-guarantee',
+  ],
+  'cancel.read-while-working': [
+    'An agent reads control rows while messages are in progress, and never when it is idle.',
+    'docs/decisions/0050-cancel.md',
+  ],
+  'cancel.aborted-call': [
+    'A call that its caller aborts rejects at once with the reason, and its message is canceled in the background, also when the client closes right after.',
+    'docs/decisions/0050-cancel.md; docs/contract/messages.md#cancellation',
+  ],
+  'cancel.timeout-cancels-nothing': [
+    'A call that runs into its time limit, and an aborted wait for an answer, cancel nothing.',
+    'docs/decisions/0050-cancel.md; docs/contract/messages.md#cancellation',
+  ],
 });

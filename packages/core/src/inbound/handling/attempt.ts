@@ -10,8 +10,10 @@ const GRACE_MS = 5_000;
 /** The context of one attempt; the agent adds client and logger. */
 export interface AttemptContext {
   /**
-   * Aborted on stop, pause, removal, cancellation by the sender and timeout of the handler. The reason is a
-   * `MoleculeError`.
+   * Aborts when the handler has to end. The reason is a `MoleculeError` whose code says why. `cancelled_by_sender`: the
+   * message is finished, and no answer is sent. `agent_stopped`, `workspace_paused`, `timed_out`: the message is handled
+   * again. The handler has five seconds to end; what it returns or throws after the abort does not count. Pass the
+   * signal to everything that takes one, calls to peers included.
    */
   readonly signal: AbortSignal;
   /** Starts at 1; continues across restarts. */

@@ -28,6 +28,8 @@ export interface SchedulerOptions {
   /** A message has been handled for a minute while others wait for it. Long work that delays nothing is not reported. */
   readonly onBlocked: (message: InboundMessage) => void;
   readonly onUnblocked: () => void;
+  /** No message is running or waiting any more. */
+  readonly onEmpty: () => void;
 }
 
 interface Job {
@@ -68,6 +70,11 @@ export class Scheduler {
     return this.#active;
   }
 
+  /** Whether no message is running or waiting. */
+  get isEmpty(): boolean {
+    return this.#jobs.size === 0;
+  }
+
   add(work: Runnable): void {
     if (this.#isClosed) return;
     this.#order += 1;
@@ -103,8 +110,8 @@ export class Scheduler {
   }
 
   /**
-   * Aborts the selected messages with `reason`, including those that wait: each runs once more to be finished.
-   * `finished` resolves when all of them are finished; never if the scheduler is closed before.
+   * Aborts the selected messages with `reason`. Those that wait are run with the aborted signal at once, without a slot,
+   * to be finished. `finished` resolves when all of them are finished; never if the scheduler is closed before.
    */
   cancel(
     isSelected: (message: InboundMessage) => boolean,
@@ -113,10 +120,9 @@ export class Scheduler {
     const selected = [...this.#jobs].filter((job) => isSelected(job.work.message));
     for (const job of selected) {
       job.cancelReason = reason;
-      job.running?.abort(reason);
-      if (job.retryTimer !== undefined) this.#requeue(job);
+      if (job.running === undefined) void this.#finishWaiting(job);
+      else job.running.abort(reason);
     }
-    this.#startNext();
     return { count: selected.length, finished: Promise.all(selected.map((job) => job.finished.promise)) };
   }
 
@@ -155,6 +161,7 @@ export class Scheduler {
     this.#unwatchBlocking(job);
     job.running = undefined;
     this.#active -= 1;
+    this.#busyLanes.delete(job.lane);
     if (!this.#isClosed) this.#apply(job, outcome);
     if (this.#active === 0) {
       this.#idle.resolve();
@@ -172,11 +179,25 @@ export class Scheduler {
     }
   }
 
+  /** Runs a canceled message outside of slots and lanes: its handler does not run. */
+  async #finishWaiting(job: Job): Promise<void> {
+    job.retryTimer?.cancel();
+    job.retryTimer = undefined;
+    const index = this.#waiting.indexOf(job);
+    if (index !== -1) this.#waiting.splice(index, 1);
+    job.running = linkAbort();
+    job.running.abort(job.cancelReason);
+    const outcome = await this.#outcomeOf(job, job.running.signal);
+    job.running = undefined;
+    if (!this.#isClosed) this.#apply(job, outcome);
+    this.#startNext();
+  }
+
   #apply(job: Job, outcome: RunOutcome): void {
-    this.#busyLanes.delete(job.lane);
     if (outcome.kind === 'finished') {
       this.#jobs.delete(job);
       job.finished.resolve();
+      if (this.isEmpty) this.#options.onEmpty();
     } else if (outcome.kind === 'interrupted' || job.cancelReason !== undefined) {
       this.#requeue(job);
     } else {

@@ -4,7 +4,7 @@ import { CursorLostError } from '../../errors/cursor-lost-error.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import { checkNumber } from '../../settings/checked-values.ts';
 import { backoffDelayMs } from '../../time/backoff.ts';
-import type { DeliveryContext, InboundDelivery } from './message-source.ts';
+import type { ControlReads, DeliveryContext, InboundDelivery } from './message-source.ts';
 
 const DEFAULT_POLL_INTERVAL_MS = 5_000;
 const MIN_POLL_INTERVAL_MS = 1_000;
@@ -58,6 +58,10 @@ export class PollDelivery implements InboundDelivery {
     return Math.max(this.#intervalMs, this.#maxIdleMs) + REQUEST_ALLOWANCE_MS;
   }
 
+  get controlReads(): ControlReads {
+    return { intervalMs: this.#intervalMs };
+  }
+
   async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
     const reader = new InboundPageReader(context, this.#pageLimit);
     let waitMs = this.#intervalMs;
@@ -106,6 +110,10 @@ export class LongPollDelivery implements InboundDelivery {
 
   get expectedSilenceMs(): number {
     return Math.max(this.#waitSeconds * 1_000, this.#fallbackMs) + REQUEST_ALLOWANCE_MS;
+  }
+
+  get controlReads(): ControlReads {
+    return { waitSeconds: this.#waitSeconds };
   }
 
   async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {

@@ -40,6 +40,9 @@ export interface DeliveryContext {
   readonly random: RandomSource;
 }
 
+/** How an agent learns of canceled messages: by reads that the platform holds, or by one at each interval. */
+export type ControlReads = { readonly waitSeconds: number } | { readonly intervalMs: number };
+
 /**
  * Transfers messages from the platform to the agent. The inbox handles order, copies, retries and acknowledgements, so
  * a custom implementation only passes messages to it.
@@ -53,6 +56,8 @@ export interface InboundDelivery {
    * `Infinity`: its silence is then never reported.
    */
   readonly expectedSilenceMs: number;
+  /** How cancellations are read while messages are in progress. @default reads that are held for 25 s */
+  readonly controlReads?: ControlReads | undefined;
   /** Delivers until the signal aborts, then returns or rejects with its reason. Must survive outages. */
   run(context: DeliveryContext, signal: AbortSignal): Promise<void>;
 }

@@ -1,0 +1,83 @@
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { withDeadline } from '../time/deadline.ts';
+import { linkAbort } from '../time/linked-abort.ts';
+import type { Transport } from '../transport/transport.ts';
+import { type CanceledMessage, isUnknownMessage, sendCancel } from './cancellation.ts';
+import { readMessageState } from './peer-calls.ts';
+
+const CANCEL_MS = 5_000;
+const CLOSE_MS = 1_000;
+const MAX_PENDING = 100;
+/** Pauses while the platform does not know the message: its request may still be on the way. */
+const RETRY_DELAYS_MS = [250, 500, 1_000, 2_000];
+
+/**
+ * Cancels the messages of calls that their callers aborted: in the background, each for at most five seconds. Failures
+ * are logged at level debug only, because nobody waits for the result.
+ */
+export class AbandonedCalls {
+  readonly #transport: Transport;
+  readonly #life = linkAbort();
+  readonly #pending = new Set<Promise<void>>();
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** Cancels the message if the platform offers it. Never throws. */
+  cancel(message: CanceledMessage): void {
+    if (this.#life.signal.aborted || this.#pending.size >= MAX_PENDING) return;
+    const { clock, logger } = this.#transport.settings;
+    const limits = { clock, timeoutMs: CANCEL_MS, what: 'Cancelling', signal: this.#life.signal };
+    const work = withDeadline(limits, (signal) => this.#cancel(message, signal))
+      .catch((error: unknown) => {
+        logger.debug(
+          { error, messageId: message.messageId },
+          'The message of an aborted call was not canceled.',
+        );
+      })
+      .finally(() => this.#pending.delete(work));
+    this.#pending.add(work);
+  }
+
+  /**
+   * Closes the transport, after up to a second for the cancellations in progress: an abort just before the end of a
+   * process counts as well.
+   */
+  async close(): Promise<void> {
+    if (this.#pending.size > 0) {
+      using limit = linkAbort();
+      const { clock } = this.#transport.settings;
+      const time = clock.sleep(CLOSE_MS, { signal: limit.signal }).catch(() => {});
+      await Promise.race([time, Promise.all(this.#pending)]);
+      limit.abort();
+    }
+    this.#life.abort(new MoleculeError('The client was closed.', { code: 'client_closed' }));
+    await this.#transport.close();
+  }
+
+  async #cancel(message: CanceledMessage, signal: AbortSignal): Promise<void> {
+    for (const delayMs of [...RETRY_DELAYS_MS, null]) {
+      try {
+        if (await this.#isOffered(message, signal)) await sendCancel(this.#transport, message, { signal });
+        return;
+      } catch (error) {
+        if (!isUnknownMessage(error) || delayMs === null) throw error;
+        await this.#transport.settings.clock.sleep(delayMs, { signal });
+      }
+    }
+  }
+
+  /** A platform that has not responded to this client yet names its capabilities in the response to a read. */
+  async #isOffered({ workspaceId, messageId }: CanceledMessage, signal: AbortSignal): Promise<boolean> {
+    const { capabilities } = this.#transport;
+    if (!capabilities.isKnown) {
+      await readMessageState(this.#transport, workspaceId, messageId, { signal, isWrapped: true }).catch(
+        (error: unknown) => {
+          if (!capabilities.isKnown) throw error;
+        },
+      );
+    }
+    return capabilities.words.has('cancel');
+  }
+}

@@ -1,0 +1,106 @@
+import { ControlList, routes } from '@molecule-ai/protocol';
+import { ApiError } from '../errors/api-error.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { type PeerReply, readReply } from '../peers/peer-reply.ts';
+import { requestLine, send } from '../platform-api/call.ts';
+import { shapeError } from '../transport/api-failure.ts';
+import type { CallOptions } from '../transport/platform-request.ts';
+import type { Transport } from '../transport/transport.ts';
+import { readMessageState } from './peer-calls.ts';
+
+export interface FetchCancellationsOptions extends CallOptions {
+  /** Only cancellations after this one. @default 0, those of the last hour */
+  sinceSeq?: number | undefined;
+  /** How long the platform may hold the request until there is one, in whole seconds, 0–60. @default 0 */
+  waitSecs?: number | undefined;
+}
+
+/** Messages to this agent that their senders or an operator canceled. */
+export interface CancellationPage {
+  /** Oldest first. */
+  readonly canceled: readonly { readonly activityId: string; readonly messageId: string }[];
+  /** The next `sinceSeq`. */
+  readonly lastSeq: number;
+}
+
+/** The message that is canceled. */
+export interface CanceledMessage {
+  /** The workspace in the path: an agent's own, or for operators the target of the message. */
+  readonly workspaceId: string;
+  readonly messageId: string;
+}
+
+/** Cancels a sent message and returns its state. The state is read first: a message that has ended is left alone. */
+export async function cancelMessage(
+  transport: Transport,
+  message: CanceledMessage & { readonly isWrapped: boolean },
+  { signal }: CallOptions,
+): Promise<PeerReply> {
+  requireCancel(transport);
+  const { workspaceId, messageId, isWrapped } = message;
+  const readState = () => readMessageState(transport, workspaceId, messageId, { isWrapped, signal });
+  const before = await readState();
+  if (before.status !== 'queued' && before.status !== 'input-required') return before;
+  // The response to the read names the capabilities, if it was the first one.
+  requireCancel(transport);
+  const { body } = await sendCancel(transport, message, { signal });
+  const { peerId, contextId } = before;
+  const reply = readReply(body, { peerId, messageId, contextId, isWrapped });
+  // The task of a message that was answered meanwhile does not contain the answer.
+  return reply.status === 'answered' ? readState() : reply;
+}
+
+/** Sends `tasks/cancel`, which may be repeated. */
+export function sendCancel(
+  transport: Transport,
+  { workspaceId, messageId }: CanceledMessage,
+  { signal }: CallOptions,
+): Promise<{ readonly body: unknown }> {
+  return send(transport, routes.sendMessage, {
+    params: { id: workspaceId },
+    body: { jsonrpc: '2.0', id: messageId, method: 'tasks/cancel', params: { id: messageId } },
+    isRepeatable: true,
+    timeoutMs: transport.settings.requestTimeoutMs,
+    signal,
+  });
+}
+
+/** Reads which messages to this agent were canceled. */
+export async function readCancellations(
+  transport: Transport,
+  workspaceId: string,
+  { sinceSeq = 0, waitSecs = 0, signal }: FetchCancellationsOptions,
+): Promise<CancellationPage> {
+  requireCancel(transport);
+  const params = { id: workspaceId };
+  const query = { only: 'control', since_seq: sinceSeq, wait: waitSecs > 0 ? waitSecs : undefined };
+  const { status, body } = await send(transport, routes.listActivity, { params, query, signal });
+  const read = ControlList.tolerant.safeParse(body);
+  if (!read.success) {
+    throw shapeError(
+      requestLine(routes.listActivity, { params }),
+      status,
+      'a list of control rows was expected',
+    );
+  }
+  return {
+    canceled: read.data
+      .filter(({ method }) => method === 'cancel_task')
+      .map(({ activity_id, message_id }) => ({ activityId: activity_id, messageId: message_id })),
+    lastSeq: read.data.reduce((last, { seq }) => Math.max(last, seq), sinceSeq),
+  };
+}
+
+/** Whether the platform does not know the message, or not yet. */
+export function isUnknownMessage(error: unknown): boolean {
+  return ApiError.isInstance(error) && error.platformCode === 'message_not_found';
+}
+
+/** A platform that has not responded yet may offer it. */
+function requireCancel({ capabilities }: Transport): void {
+  if (!capabilities.isKnown || capabilities.words.has('cancel')) return;
+  throw new MoleculeError('The platform cannot cancel messages.', {
+    code: 'not_supported',
+    hint: 'Stop waiting for the answer; the agent handles the message to its end.',
+  });
+}
