@@ -46,6 +46,7 @@ const platformModules = [
   'waiting',
   'activity',
   'messages',
+  'questions',
   'notify',
   'workspaces',
   'registry',

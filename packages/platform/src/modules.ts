@@ -15,6 +15,8 @@ import { mountMessagesRoutes } from './messages/messages.routes.ts';
 import { MessagesService } from './messages/messages.service.ts';
 import { mountNotifyRoutes } from './notify/notify.routes.ts';
 import { NotifyService } from './notify/notify.service.ts';
+import { mountQuestionsRoutes } from './questions/questions.routes.ts';
+import { QuestionsService } from './questions/questions.service.ts';
 import { mountDiscoveryRoutes } from './registry/discovery.routes.ts';
 import { DiscoveryService } from './registry/discovery.service.ts';
 import { mountRegistryRoutes } from './registry/registry.routes.ts';
@@ -60,6 +62,7 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   mountSessionRoutes(app, context, sessions, authenticator);
   mountActivityRoutes(app, { ...context, activity, instances, workspaces });
   mountMessagesRoutes(app, context, messages);
+  mountQuestionsRoutes(app, new QuestionsService({ ...context, hierarchy, messages, workspaces }));
   mountNotifyRoutes(app, new NotifyService({ ...context, activity, messages, workspaces }));
   mountWorkspacesRoutes(
     app,

@@ -53,12 +53,17 @@ const ANSWER_PLACES: readonly TextPlace[] = [
 
 const ALL_PLACES = [...REQUEST_PLACES, ...ANSWER_PLACES];
 
-/** The history contains a peer's text but not its answer: it is wrapped, and never read as the answer. */
+const questions = (...path: string[]): TextPlace => ({ path, key: 'questions', holds: 'parts' });
+
+/** The history and questions contain a peer's text but not its answer: they are wrapped, and never read as the answer. */
 const MAPPED_PLACES: readonly TextPlace[] = [
   ...ANSWER_PLACES,
   holders('result', 'history'),
   holders('result', 'task', 'history'),
   holders('history'),
+  questions('result', 'metadata'),
+  questions('result', 'status', 'message', 'metadata'),
+  questions('message', 'metadata'),
 ];
 
 /**
@@ -104,7 +109,7 @@ export function extractParts(body: JsonValue | undefined): JsonObject[] {
 
 /**
  * Applies `change` to every text of a peer in an answer: each text part of every result shape, history
- * included, a text `result`, `result.text` and `text`. Error messages stay as they are. The given body is not
+ * included, a text `result`, `result.text` and `text`, and the texts in `metadata.questions`. Error messages stay as they are. The given body is not
  * changed; parts of it without text are shared with the result, so any depth of nesting is fine. The platform wraps
  * with it, the client strips with it.
  */

@@ -26,7 +26,7 @@ export const Question = wire('Question', (w) =>
 );
 export type Question = WireType<typeof Question>;
 
-/** At most so many questions in one answer. */
+/** At most so many questions in one answer, and so many open ones of one message. */
 export const MAX_QUESTIONS = 20;
 
 /** What somebody answered to one question, in `metadata.answers` of a message. `by` is written by the platform only. */
@@ -63,7 +63,7 @@ export const QuestionRecord = wire('QuestionRecord', (w) =>
 );
 export type QuestionRecord = WireType<typeof QuestionRecord>;
 
-/** Query of `GET /workspaces/:id/questions`; without `state`, all of them, newest first. */
+/** Query of `GET /workspaces/:id/questions`; without `state`, all of them. The response has the newest 100, newest first. */
 export const ListQuestionsQuery = wire('ListQuestionsQuery', (w) =>
   w.object({ state: w.maybe(w.oneOf(['open', 'answered', 'closed'])) }),
 );

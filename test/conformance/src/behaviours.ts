@@ -15,6 +15,7 @@ import { OPENAPI } from './behaviours/openapi.ts';
 import { PEERS } from './behaviours/peers.ts';
 import { PRESENCE } from './behaviours/presence.ts';
 import { PUSH } from './behaviours/push.ts';
+import { QUESTIONS } from './behaviours/questions.ts';
 import { REGISTRATION } from './behaviours/registration.ts';
 import { REQUESTS } from './behaviours/requests.ts';
 import { SEEDS } from './behaviours/seeds.ts';
@@ -41,6 +42,7 @@ export const BEHAVIOURS = {
   ...INSTANCES,
   ...CANCEL,
   ...AGENT_ENDS,
+  ...QUESTIONS,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

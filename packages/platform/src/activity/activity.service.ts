@@ -220,6 +220,8 @@ const DEFAULT_COLUMNS = {
   delivery_state: 'none',
   body_hash: null,
   answers_id: null,
+  continues_id: null,
+  continued_by: null,
   attempts: 0,
   next_attempt_at: null,
   lease_owner: null,

@@ -6,6 +6,7 @@ import type { DatabaseDialect } from './dialect.ts';
 import { initialMigration } from './migrations/0001-initial.ts';
 import { readerIdentitiesMigration } from './migrations/0002-reader-identities.ts';
 import { controlRowsMigration } from './migrations/0003-control-rows.ts';
+import { questionsMigration } from './migrations/0004-questions.ts';
 import type { Database } from './schema.ts';
 
 /** Runs queries: the database itself, or one open transaction (`unit.trx`). */
@@ -72,6 +73,7 @@ export class PlatformDatabase {
         '0001-initial': initialMigration(dialect),
         '0002-reader-identities': readerIdentitiesMigration,
         '0003-control-rows': controlRowsMigration(dialect),
+        '0004-questions': questionsMigration,
       });
       return database;
     } catch (error) {

@@ -12,6 +12,7 @@ export interface Database {
   reader_identities: ReaderIdentitiesTable;
   sessions: SessionsTable;
   activity: ActivityTable;
+  questions: QuestionsTable;
   events: EventsTable;
   platform_meta: PlatformMetaTable;
 }
@@ -135,6 +136,10 @@ export interface ActivityTable {
   body_hash: string | null;
   /** For a message that answers another one: the row id of that other one. */
   answers_id: string | null;
+  /** For a message with answers to questions: the row id of the message whose handling asked them and ends as this one does. */
+  continues_id: string | null;
+  /** For a message whose questions were answered: the row id of the last message with the answers. */
+  continued_by: string | null;
   /** Push attempts started; 0 for a message that was never pushed. */
   attempts: number;
   next_attempt_at: string | null;
@@ -153,6 +158,32 @@ export interface ActivityTable {
   changed_at: string;
   ended_at: string | null;
   created_at: string;
+}
+
+/** What agents asked while they handled a message. Deleted with the row of that message. */
+export interface QuestionsTable {
+  workspace_id: string;
+  /** The agent's id of the question, unique in its workspace. */
+  id: string;
+  /** The order in which they were asked, within one message. */
+  position: number;
+  activity_id: string;
+  message_id: string;
+  context_id: string;
+  conversation_id: string;
+  /** The workspace that sent the message; null for people and operators. */
+  source_id: string | null;
+  kind: string;
+  text: string;
+  /** JSON, or null. */
+  data: string | null;
+  asked_of: string;
+  state: string;
+  decision: string | null;
+  answer: string | null;
+  answered_by: string | null;
+  created_at: string;
+  answered_at: string | null;
 }
 
 /** The event log and outbox: a row is written in the transaction of the change that it reports. */
@@ -178,4 +209,5 @@ export type NewWorkspaceRow = Insertable<WorkspacesTable>;
 export type WorkspaceUpdate = Updateable<WorkspacesTable>;
 export type WorkspaceTokenRow = Selectable<WorkspaceTokensTable>;
 export type ActivityRowRecord = Selectable<ActivityTable>;
+export type QuestionRow = Selectable<QuestionsTable>;
 export type EventRecord = Selectable<EventsTable>;

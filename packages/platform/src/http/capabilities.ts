@@ -7,6 +7,7 @@ export const OFFERED_CAPABILITIES = [
   'message-dedupe',
   'outcomes',
   'message-status',
+  'questions',
   'cancel',
   'instances',
 ] as const satisfies readonly Capability[];

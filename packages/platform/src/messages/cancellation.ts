@@ -1,6 +1,7 @@
 import { isColumnText, isEnded, type JsonObject } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import type { PlatformContext } from '../context.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
 import { HttpError } from '../http/http-error.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
 import type { NormalMessage } from './accept/request-message.rules.ts';
@@ -39,23 +40,37 @@ export class Cancellation {
    * @throws HttpError 404 `message_not_found`, also for a message of another sender.
    */
   cancel(request: CancelRequest): Promise<MessageRow> {
-    const { activity, database, outcomes, scheduler, store } = this.#options;
+    const { database, store } = this.#options;
     return database.transaction(async (unit) => {
       for (;;) {
         const message = await this.#find(request, unit.trx);
         if (message === undefined) throw notFound(request.reference);
         if (isEnded(message.delivery_state)) return message;
-        const details = { isKnownToCaller: true };
-        if ((await outcomes.endMessage(unit, message, { state: 'canceled' }, details)) === undefined)
-          continue;
-        const { id: activityId, target_id: workspaceId, message_id: messageId } = message;
-        await activity.control.add(unit, { workspaceId, activityId, messageId });
-        if (message.attempts > 0 || message.delivery_state === 'leased') {
-          unit.afterCommit(() => scheduler.cancel(message));
+        if (!(await this.#end(unit, message))) continue;
+        let next = message.continued_by;
+        // What continues it is what the agent works on now.
+        while (next !== null) {
+          const later = await store.find(next, unit.trx);
+          if (later === undefined) break;
+          if (isEnded(later.delivery_state) || (await this.#end(unit, later))) next = later.continued_by;
         }
-        return (await store.find(activityId, unit.trx)) ?? message;
+        return (await store.find(message.id, unit.trx)) ?? message;
       }
     });
+  }
+
+  /** Ends a message and lets its agent know; false when it was changed since it was read. */
+  async #end(unit: UnitOfWork, message: MessageRow): Promise<boolean> {
+    const { activity, outcomes, scheduler } = this.#options;
+    const details = { isKnownToCaller: true };
+    if ((await outcomes.endMessage(unit, message, { state: 'canceled' }, details)) === undefined)
+      return false;
+    const { id: activityId, target_id: workspaceId, message_id: messageId } = message;
+    await activity.control.add(unit, { workspaceId, activityId, messageId });
+    if (message.attempts > 0 || message.delivery_state === 'leased') {
+      unit.afterCommit(() => scheduler.cancel(message));
+    }
+    return true;
   }
 
   async #find(

@@ -5,6 +5,7 @@ import { cutText } from '../activity/text-summary.rules.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
+import { timestamp } from '../time/clock.ts';
 import { conversationIdOf } from './conversation.rules.ts';
 import { canPush, expiryOf } from './delivery.rules.ts';
 import type { MessageRow } from './message.store.ts';
@@ -27,6 +28,8 @@ export interface NewMessage {
   /** For the outcome of another message: the row id of that message, and the error text if it failed. */
   readonly answersId?: string;
   readonly failure?: string | undefined;
+  /** The row id of the message that it continues with the answers to its questions. */
+  readonly continuesId?: string | undefined;
 }
 
 /** Called after the commit; `pushable`: messages can be posted to the target. */
@@ -74,6 +77,7 @@ export class MessageQueue {
       delivery_state: lease === undefined ? 'pending' : 'leased',
       body_hash: message.bodyHash,
       answers_id: message.answersId ?? null,
+      continues_id: message.continuesId ?? null,
       attempts: lease === undefined ? 0 : 1,
       lease_owner: lease?.owner ?? null,
       lease_until: lease?.until ?? null,
@@ -86,6 +90,72 @@ export class MessageQueue {
         for (const listener of this.#listeners) listener(change);
       });
     }
+    return row as MessageRow | undefined;
+  }
+
+  /** Records a message that the platform itself handled, and that is on no feed, so that a repeat of it is recognised. */
+  async recordHandled(
+    unit: UnitOfWork,
+    {
+      callerId,
+      targetId,
+      view,
+      messageId,
+      bodyHash,
+    }: Pick<NewMessage, 'callerId' | 'view' | 'messageId' | 'bodyHash'> & { readonly targetId: string },
+  ): Promise<MessageRow> {
+    const row = await this.#options.activity.record(unit, {
+      workspace_id: null,
+      direction: 'out',
+      activity_type: 'a2a_send',
+      method: view.method,
+      source_id: callerId,
+      target_id: targetId,
+      message_id: messageId,
+      context_id: view.contextId || null,
+      request_body: JSON.stringify(view.envelope),
+      delivery_state: 'unanswered',
+      body_hash: bodyHash,
+      ended_at: timestamp(this.#options.clock),
+      status: 'ok',
+    });
+    if (row === undefined) throw new Error('The message is a repeat.');
+    return row as MessageRow;
+  }
+
+  /**
+   * Records a message that an agent received directly, so that it can be interrupted, continued and answered like one
+   * that the platform delivered. Undefined when its sender has already used its message id.
+   */
+  async recordDirect(
+    unit: UnitOfWork,
+    direct: {
+      readonly callerId: string;
+      readonly targetId: string;
+      readonly messageId: string;
+      readonly contextId: string;
+    },
+  ): Promise<MessageRow | undefined> {
+    const { clock, settings } = this.#options;
+    const { callerId, targetId, messageId, contextId } = direct;
+    const row = await this.#options.activity.record(unit, {
+      workspace_id: targetId,
+      direction: 'out',
+      activity_type: 'task_update',
+      method: 'message/send',
+      source_id: callerId,
+      target_id: targetId,
+      peer_id: callerId,
+      message_id: messageId,
+      context_id: contextId || null,
+      conversation_id: conversationIdOf(callerId, contextId || null),
+      summary: 'direct message',
+      delivery_state: 'delivered',
+      caller_receipt: 'expected',
+      body_hash: '',
+      expires_at: expiryOf('', clock.now(), settings.messageTtlMs),
+      status: 'ok',
+    });
     return row as MessageRow | undefined;
   }
 

@@ -38,6 +38,7 @@ const ENDED_COLUMNS = [
   'conversation_id',
   'trace_id',
   'answers_id',
+  'continues_id',
   'delivery_state',
   'ended_at',
 ] as const;

@@ -17,7 +17,9 @@ import { CANVAS_CALLER } from '../http/principal.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { type IncomingMessage, MessageAcceptance } from './accept/accept-message.service.ts';
+import type { AnswerRecorder } from './accept/carried-answers.rules.ts';
 import { Cancellation } from './cancellation.ts';
+import { Continuations } from './continuations.ts';
 import { isHeld, queuedResponse } from './delivery.rules.ts';
 import { type MessageRow, MessageStore } from './message.store.ts';
 import { MessageQueue } from './message-queue.ts';
@@ -92,8 +94,11 @@ export class MessagesService {
   /** Ends, interrupts and continues messages; for the rooms above this one. */
   readonly outcomes: OutcomeRecorder;
   readonly cancellation: Cancellation;
+  /** Interrupts messages by questions and continues them with the answers. */
+  readonly continuations: Continuations;
   readonly #options: MessagesServiceOptions;
   readonly #store: MessageStore;
+  readonly #queue: MessageQueue;
   readonly #waiters: OutcomeWaiters;
   readonly #receipts: CallerReceipts;
   readonly #delivery: OutcomeDelivery;
@@ -121,9 +126,13 @@ export class MessagesService {
     const attempts = new PushAttempts({ ...options, store, outcomes, endpoint, owner, authorize, random });
     const scheduler = new PushScheduler({ ...options, store, queue, attempts, outcomes, waiters, owner });
     const expiry = new MessageExpiry({ ...options, store, outcomes });
-    this.#acceptance = new MessageAcceptance({ ...options, store, queue, outcomes, expiry, scheduler });
+    const continuations = new Continuations({ ...options, store, queue, outcomes, expiry });
+    this.continuations = continuations;
+    const accepting = { ...options, store, queue, outcomes, expiry, scheduler, continuations };
+    this.#acceptance = new MessageAcceptance(accepting);
     this.cancellation = new Cancellation({ ...options, store, outcomes, scheduler });
     this.#store = store;
+    this.#queue = queue;
     this.#waiters = waiters;
     this.#receipts = receipts;
     this.outcomes = outcomes;
@@ -138,6 +147,27 @@ export class MessagesService {
       // The agent is online again, or its address was changed: deliver its pending messages.
       if (workspaceId !== null && REACHABLE_EVENTS.has(type)) scheduler.retry(workspaceId);
     });
+  }
+
+  /** Sets who records the answers that messages carry in `metadata.answers`; there is one. */
+  recordAnswersWith(recorder: AnswerRecorder): void {
+    this.#acceptance.recordAnswersWith(recorder);
+  }
+
+  /** Finds a message by its row id. */
+  findMessage(unit: UnitOfWork, id: string): Promise<MessageRow | undefined> {
+    return this.#store.find(id, unit.trx);
+  }
+
+  /**
+   * The message that an agent received from `callerId` directly; it is recorded when the platform did not know it.
+   */
+  async findOrRecordDirect(
+    unit: UnitOfWork,
+    direct: Parameters<MessageQueue['recordDirect']>[1],
+  ): Promise<MessageRow | undefined> {
+    const known = await this.#store.findByCaller(direct.callerId, direct.messageId, unit.trx);
+    return known ?? this.#queue.recordDirect(unit, direct);
   }
 
   /** Stores a message and holds the client up to `holdSeconds` when an answer can arrive soon. */

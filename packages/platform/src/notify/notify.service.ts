@@ -85,7 +85,9 @@ export class NotifyService {
         await messages.answerCanvas(unit, question, (id) => {
           const answer = buildAnswer({ id, messageId: activityId, text: message });
           const parts = [...answer.result.parts, ...fileParts(attachments)];
-          return { ...answer, result: { ...answer.result, parts } } as JsonObject;
+          const { questions } = request.metadata ?? {};
+          const metadata = questions === undefined ? {} : { metadata: { questions } };
+          return { ...answer, result: { ...answer.result, parts, ...metadata } } as JsonObject;
         });
       }
       return { activityId, kind: 'sent' };

@@ -57,6 +57,8 @@ export interface PlatformOptions {
   readonly activityRetentionDays?: number | undefined;
   /** How long a message may stay without an end before it expires (`MOLECULE_MESSAGE_TTL`, as `168h` or seconds). @default 604_800_000 */
   readonly messageTtlMs?: number | undefined;
+  /** How long a question of an agent may stay unanswered (`MOLECULE_QUESTION_TTL`, as `24h` or seconds). @default 86_400_000 */
+  readonly questionTtlMs?: number | undefined;
   /** Validate exchanges against the strict schemas; a violation is a 500 (`MOLECULE_CONTRACT_CHECK`). @default 'off' */
   readonly contractCheck?: ContractCheck | undefined;
   /** How long `close()` waits for requests in flight (`MOLECULE_STOP_TIMEOUT`). @default 10_000 */

@@ -33,6 +33,8 @@ export interface PlatformSettings {
   readonly activityRetentionDays: number;
   /** How long a message may stay without an end. */
   readonly messageTtlMs: number;
+  /** How long a question may stay unanswered. */
+  readonly questionTtlMs: number;
   readonly contractCheck: ContractCheck;
   /** How long a stop waits for requests in flight. */
   readonly stopTimeoutMs: number;

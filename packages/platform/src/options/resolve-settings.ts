@@ -96,6 +96,12 @@ export function resolveSettings(options: PlatformOptions, environment: Environme
       1_000,
       7 * 24 * 3_600_000,
     ),
+    questionTtlMs: read.duration(
+      name('questionTtlMs', 'MOLECULE_QUESTION_TTL'),
+      options.questionTtlMs,
+      1_000,
+      24 * 3_600_000,
+    ),
     contractCheck: read.word(
       name('contractCheck', 'MOLECULE_CONTRACT_CHECK'),
       options.contractCheck,

@@ -56,6 +56,7 @@ const SENDING: readonly ErrorCode[] = [
   'answer_expired',
   'message_expired',
   'loop_detected',
+  'question_closed',
 ];
 
 const DELEGATING: readonly ErrorCode[] = [
@@ -126,7 +127,7 @@ export const messageRoutes = defineRoutes({
     access: 'own',
     request: AskQuestionsRequest,
     responses: { 200: QuestionListResponse },
-    errors: ['question_closed'],
+    errors: ['question_closed', 'access_denied', 'message_id_conflict'],
     repeat: 'idempotent',
     timeLimit: 'message',
   },

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { buildSendMessage } from '@molecule-ai/protocol';
+import { buildSendMessage, type JsonObject } from '@molecule-ai/protocol';
 import { type Caller, type Headers, type HttpResponse, rowsOf, textAt } from './http.ts';
 import type { RunningPlatform } from './running-platform.ts';
 
@@ -71,7 +71,7 @@ export async function statusOf(platform: RunningPlatform, id: string): Promise<s
 export interface SendOptions {
   readonly messageId?: string;
   readonly role?: 'user' | 'agent';
-  readonly metadata?: Readonly<Record<string, string>>;
+  readonly metadata?: JsonObject;
   readonly contextId?: string;
   /** Seconds the call is held for its answer. @default 0 */
   readonly hold?: number;

@@ -49,6 +49,7 @@ export interface TestPlatformOptions {
   readonly orgId?: string;
   readonly inboxLimit?: number;
   readonly messageTtlMs?: number;
+  readonly questionTtlMs?: number;
   readonly maxAttempts?: number;
   readonly pushTimeoutMs?: number;
   readonly drainEveryMs?: number;

@@ -10,6 +10,7 @@ import { HttpError } from '../../http/http-error.ts';
 import { CANVAS_CALLER } from '../../http/principal.ts';
 import { timestamp } from '../../time/clock.ts';
 import { parseRfc3339 } from '../../time/rfc3339.ts';
+import type { Continuations } from '../continuations.ts';
 import { inContext } from '../conversation.rules.ts';
 import { type DeliveryPlan, planDelivery } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
@@ -18,6 +19,7 @@ import type { MessageExpiry } from '../outcome/message-expiry.ts';
 import { answerOfReply, messageExpired, requestIdOf } from '../outcome/outcome.rules.ts';
 import type { OutcomeDestination, OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { PushScheduler } from '../push/push-scheduler.ts';
+import { type AnswerRecorder, withAnswers } from './carried-answers.rules.ts';
 import type { NormalMessage } from './request-message.rules.ts';
 
 /** Length of a time without its fraction: the last outbound message of a workspace is recorded once a second. */
@@ -39,6 +41,8 @@ interface AdmittedMessage {
   readonly target: WorkspaceRow;
   readonly message: NormalMessage;
   readonly bodyHash: string;
+  /** The message whose questions it answers. */
+  readonly continues?: MessageRow;
 }
 
 /** The result of accepting a message. */
@@ -59,6 +63,7 @@ export interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' 
   readonly outcomes: OutcomeRecorder;
   readonly expiry: MessageExpiry;
   readonly scheduler: PushScheduler;
+  readonly continuations: Continuations;
   readonly activity: ActivityService;
   readonly workspaces: WorkspaceDirectory;
   readonly hierarchy: HierarchyService;
@@ -70,9 +75,15 @@ export interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' 
  */
 export class MessageAcceptance {
   readonly #options: MessageAcceptanceOptions;
+  #recordAnswers: AnswerRecorder | undefined;
 
   constructor(options: MessageAcceptanceOptions) {
     this.#options = options;
+  }
+
+  /** Sets who records the answers that messages carry; there is one. */
+  recordAnswersWith(recorder: AnswerRecorder): void {
+    this.#recordAnswers = recorder;
   }
 
   /** `onStored` runs after the commit and before the delivery, so that no answer is missed. */
@@ -84,8 +95,11 @@ export class MessageAcceptance {
     const bodyHash = hashMessage(targetId, view.envelope);
     return this.#options.database.transaction(async (unit) => {
       const parties = await this.#admit(callerId, targetId, unit.trx);
-      const admitted = { ...parties, callerId, message, bodyHash };
+      const given = { ...parties, callerId, message, bodyHash };
       const plan = planDelivery(parties.target, view, callerId);
+      const carries = view.metadata.answers !== undefined;
+      if (carries && view.inReplyTo === '') return this.#storeWithAnswers(unit, given, plan, onStored);
+      const admitted = carries ? { ...given, message: { ...message, view: withAnswers(view) } } : given;
       if (view.inReplyTo !== '') {
         const known = await this.#findRepeat(unit, admitted, plan);
         if (known !== undefined) return known;
@@ -180,6 +194,34 @@ export class MessageAcceptance {
     return undefined;
   }
 
+  /** A message that carries answers: it delivers them when it is the last one that was missing. */
+  async #storeWithAnswers(
+    unit: UnitOfWork,
+    admitted: AdmittedMessage,
+    plan: DeliveryPlan,
+    onStored: (row: MessageRow, plan: DeliveryPlan) => void,
+  ): Promise<Acceptance> {
+    const { queue } = this.#options;
+    const { callerId, target, message, bodyHash } = admitted;
+    const { messageId, view } = message;
+    // Before the answers are recorded, because by then the questions are closed.
+    const repeat = await this.#findRepeat(unit, admitted, plan);
+    if (repeat !== undefined) return repeat;
+    const carried = await this.#recordAnswers?.(unit, { callerId, targetId: target.id, view });
+    if (carried?.kind === 'recorded') {
+      const recorded = { callerId, targetId: target.id, view: withAnswers(view), messageId, bodyHash };
+      const row = await queue.recordHandled(unit, recorded);
+      return { kind: 'message', row, target, plan: 'store' };
+    }
+    if (carried?.kind !== 'complete') {
+      const plain = { ...admitted, message: { messageId, view: withAnswers(view) } };
+      return this.#store(unit, plain, plan, onStored);
+    }
+    const { continues, answers } = carried;
+    const complete = { ...admitted, continues, message: { messageId, view: withAnswers(view, answers) } };
+    return this.#store(unit, complete, plan, onStored, continues.context_id);
+  }
+
   async #store(
     unit: UnitOfWork,
     admitted: AdmittedMessage,
@@ -187,8 +229,8 @@ export class MessageAcceptance {
     onStored: (row: MessageRow, plan: DeliveryPlan) => void,
     questionContext?: string | null,
   ): Promise<Acceptance> {
-    const { clock, expiry, outcomes, queue, scheduler } = this.#options;
-    const { callerId, caller, target, bodyHash } = admitted;
+    const { clock, continuations, expiry, outcomes, queue, scheduler } = this.#options;
+    const { callerId, caller, target, bodyHash, continues } = admitted;
     const { messageId } = admitted.message;
     const view = withContext(admitted, questionContext ?? undefined);
     const refusal = await this.#refusal(target, plan, unit.trx);
@@ -209,6 +251,7 @@ export class MessageAcceptance {
       bodyHash,
       summary: `${view.method} → ${target.name}`,
       lease,
+      continuesId: continues?.id,
       // People get answers by an event, and answers need no answer, so neither outcome goes to a feed.
       outcomeExpected: callerId !== null && view.expectsAnswer,
     });
@@ -218,6 +261,8 @@ export class MessageAcceptance {
       if (repeat === undefined) throw new Error('The message is neither new nor a repeat.');
       return repeat;
     }
+    if (continues !== undefined && !(await continuations.resume(unit, continues, row)))
+      throw questionClosed();
     await this.#recordOutbound(caller, unit.trx);
     if (isOver) {
       await outcomes.endMessage(unit, row, { state: 'expired' }, { isKnownToCaller: true });
@@ -297,6 +342,10 @@ function messageIdConflict(known: MessageRow): HttpError {
   return new HttpError(409, 'message_id_conflict', 'messageId was used before with another message', {
     extras: { message_id: known.message_id, field: 'params.message.messageId' },
   });
+}
+
+function questionClosed(): HttpError {
+  return new HttpError(409, 'question_closed', 'the question is no longer open');
 }
 
 function inboxFull(): HttpError {

@@ -33,10 +33,28 @@ export interface EndDetails {
   readonly isKnownToCaller?: boolean;
 }
 
-/** Called in the transaction in which a message ends. */
-export type EndListener = (unit: UnitOfWork, message: EndedMessage, end: Outcome) => Promise<void>;
+/** Called in the transaction in which a message ends; `was` is its `delivery_state` before. */
+export type EndListener = (
+  unit: UnitOfWork,
+  message: EndedMessage,
+  end: Outcome,
+  was: string,
+) => Promise<void>;
 
-/** Where an outcome is delivered: to the caller's held call, or, when it does not wait, to its feed. */
+/**
+ * Called before a message is answered. `interrupted`: the answer asks something, and the message stays open; `changed`: the
+ * message was changed since it was read; undefined for an answer that ends its message.
+ */
+export type AnswerInterceptor = (
+  unit: UnitOfWork,
+  message: MessageRow,
+  answer: JsonObject,
+) => Promise<'interrupted' | 'changed' | undefined>;
+
+/**
+ * Where an outcome is delivered: to the caller's held call, or, when it does not wait, to its feed. It is `caller` as
+ * well when the message of an agent that brought it is on no feed.
+ */
 export type OutcomeDestination = 'caller' | 'feed';
 
 export interface OutcomeRecorderOptions extends Pick<PlatformContext, 'clock' | 'events'> {
@@ -53,6 +71,7 @@ export interface OutcomeRecorderOptions extends Pick<PlatformContext, 'clock' | 
 export class OutcomeRecorder {
   readonly #options: OutcomeRecorderOptions;
   readonly #listeners: EndListener[] = [];
+  #interceptor: AnswerInterceptor | undefined;
 
   constructor(options: OutcomeRecorderOptions) {
     this.#options = options;
@@ -61,6 +80,11 @@ export class OutcomeRecorder {
   /** Registers who is called in the transaction of each end, after it was written. */
   onEnd(listener: EndListener): void {
     this.#listeners.push(listener);
+  }
+
+  /** Sets who decides whether an answer is a question; there is one. */
+  interceptAnswers(interceptor: AnswerInterceptor): void {
+    this.#interceptor = interceptor;
   }
 
   /**
@@ -75,6 +99,10 @@ export class OutcomeRecorder {
     { durationMs, reply, isKnownToCaller = false }: EndDetails = {},
   ): Promise<OutcomeDestination | undefined> {
     if (isEnded(message.delivery_state)) return undefined;
+    if (end.state === 'answered') {
+      const interruption = await this.#interceptor?.(unit, message, end.answer);
+      if (interruption !== undefined) return interruption === 'interrupted' ? 'caller' : undefined;
+    }
     const { clock, delivery, events } = this.#options;
     const at = timestamp(clock);
     const outcome: Outcome = { ...contextualise(end, message), at };
@@ -85,6 +113,7 @@ export class OutcomeRecorder {
     const isExpected =
       feedMessage !== undefined &&
       !isKnownToCaller &&
+      !isMadeByPlatform(message) &&
       message.source_id !== null &&
       (message.caller_receipt === 'expected' || reply !== undefined);
     const change = {
@@ -100,7 +129,7 @@ export class OutcomeRecorder {
       return undefined;
     }
     const ended: MessageRow = { ...message, ...change };
-    for (const listener of this.#listeners) await listener(unit, ended, outcome);
+    for (const listener of this.#listeners) await listener(unit, ended, outcome, message.delivery_state);
     if (isExpected && !isReserved) await delivery.enqueue(unit, ended, feedMessage);
     const { target_id: workspaceId, seq: activitySeq } = message;
     await events.append(unit, { type: 'MESSAGE_ENDED', workspaceId, activitySeq });
@@ -110,7 +139,7 @@ export class OutcomeRecorder {
     unit.afterCommit(() =>
       reservation?.send(outcome, (isReceived) => this.#options.delivery.confirm(ended, isReceived)),
     );
-    return isReserved ? 'caller' : 'feed';
+    return isReserved || isMadeByPlatform(message) ? 'caller' : 'feed';
   }
 
   /** Ends a message in whatever open state it is by now; false when it has ended or is gone. */
@@ -130,7 +159,10 @@ export class OutcomeRecorder {
     unit: UnitOfWork,
     message: MessageRow,
     answer: JsonObject,
-    expiresAt: string,
+    {
+      expiresAt,
+      isKnownToCaller = false,
+    }: { readonly expiresAt: string; readonly isKnownToCaller?: boolean },
   ): Promise<boolean> {
     if (isEnded(message.delivery_state)) return false;
     const { clock, delivery } = this.#options;
@@ -149,19 +181,25 @@ export class OutcomeRecorder {
       reservation?.release();
       return false;
     }
-    const isExpected = message.source_id !== null && message.caller_receipt === 'expected';
+    const isExpected =
+      !isKnownToCaller && message.source_id !== null && message.caller_receipt === 'expected';
     const question = outcomeMessage(message, outcome);
     if (isExpected && reservation?.hasCaller !== true) await delivery.enqueue(unit, message, question);
     unit.afterCommit(() => reservation?.send(outcome, () => {}));
     return true;
   }
 
-  /** The questions are answered: the message is with its agent again, until `expiresAt`. */
-  resume(unit: UnitOfWork, message: MessageRow, expiresAt: string): Promise<boolean> {
+  /** The questions are answered: the message is with its agent again, in the form of another one, until `expiresAt`. */
+  resume(
+    unit: UnitOfWork,
+    message: MessageRow,
+    { continuedBy, expiresAt }: { readonly continuedBy: string; readonly expiresAt: string },
+  ): Promise<boolean> {
     return this.#change(unit, message, {
       delivery_state: 'delivered',
       response_body: null,
       expires_at: expiresAt,
+      continued_by: continuedBy,
     });
   }
 
@@ -195,7 +233,8 @@ export class OutcomeRecorder {
         return { activity_id: id, state: 'unknown' };
       }
       const state = messageStateOf(message);
-      // A run that asked has ended; the message has not.
+      // A run that asked has ended; the message has not, and ends as the one that continues it.
+      if (message.continued_by !== null) return { activity_id: id, state };
       const isAsking = state === 'input_required' && (end === undefined || end.state === 'unanswered');
       if (isEnded(state) || isAsking) return { activity_id: id, state };
       if (end === undefined) {
@@ -230,7 +269,7 @@ export class OutcomeRecorder {
           unit.onRollback(() => reservation.release());
           unit.afterCommit(() => reservation.send(outcome, () => {}));
         }
-        for (const listener of this.#listeners) await listener(unit, message, outcome);
+        for (const listener of this.#listeners) await listener(unit, message, outcome, 'pending');
       }
       const announced = ended.map((message) => ({
         type: 'MESSAGE_ENDED' as const,
@@ -252,6 +291,11 @@ export class OutcomeRecorder {
 
 const NOT_QUEUED = { lease_owner: null, lease_until: null, next_attempt_at: null };
 const ENDED = { ...NOT_QUEUED, expires_at: null };
+
+/** Whether the platform wrote the message, to deliver answers: its end is delivered with that of the one it continues. */
+function isMadeByPlatform({ continues_id: continues, caller_receipt: receipt }: MessageRow): boolean {
+  return continues !== null && receipt === 'none';
+}
 
 /** The columns that say how a message ended. */
 function columnsOf(outcome: Outcome): MessageChange & { readonly delivery_state: string } {

@@ -10,6 +10,7 @@ import { wrapAnswerMessage } from '../../activity/activity-row.rules.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { WorkspaceRow } from '../../database/schema.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
+import { HttpError } from '../../http/http-error.ts';
 import { timestamp } from '../../time/clock.ts';
 import { canPush, pushRetryDelayMs } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
@@ -87,7 +88,15 @@ export class PushAttempts {
           return { kind: 'requeued', delayMs };
         }
       }
-      await this.#record(message, result, Math.round(clock.monotonic() - startedAt));
+      const durationMs = Math.round(clock.monotonic() - startedAt);
+      try {
+        await this.#record(message, result, durationMs);
+      } catch (error) {
+        if (result.kind !== 'answer' || !(error instanceof HttpError)) throw error;
+        // Its questions cannot be asked; the agent has no other way to learn that than the end of the message.
+        const unusable = { error: error.message, code: 'agent_answer_invalid' } as const;
+        await this.#record(message, { kind: 'unreadable', error: unusable }, durationMs);
+      }
       return { kind: 'ended' };
     } finally {
       stopRenewing();

@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import {
+  buildSendMessage,
+  isEnded,
+  type JsonObject,
+  type QuestionAnswer,
+  viewMessage,
+} from '@molecule-ai/protocol';
+import type { PlatformContext } from '../context.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
+import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import { answerInContext } from './conversation.rules.ts';
+import { expiryOf } from './delivery.rules.ts';
+import type { EndedMessage, MessageRow, MessageStore } from './message.store.ts';
+import { hashMessage, type MessageQueue } from './message-queue.ts';
+import type { MessageExpiry } from './outcome/message-expiry.ts';
+import { type MessageEnd, type Outcome, requestIdOf } from './outcome/outcome.rules.ts';
+import type { OutcomeRecorder } from './outcome/outcome-recorder.ts';
+
+/** Most messages in a row of which each continues the one before. */
+const MAX_CHAIN = 1_000;
+
+export interface ContinuationsOptions extends Pick<PlatformContext, 'clock' | 'settings'> {
+  readonly store: MessageStore;
+  readonly queue: MessageQueue;
+  readonly outcomes: OutcomeRecorder;
+  readonly expiry: MessageExpiry;
+  readonly workspaces: WorkspaceDirectory;
+}
+
+/** The answers to the questions of one message, as they are delivered to its agent. */
+export interface AnswersForAgent {
+  readonly answers: readonly QuestionAnswer[];
+  /** The same as a text, for agents that do not read `metadata.answers`. */
+  readonly text: string;
+}
+
+/**
+ * Messages that their agents interrupt by questions, and the messages with the answers, which continue them: the
+ * interrupted message stays open and ends as the one that continues it. That one may be interrupted and continued too.
+ */
+export class Continuations {
+  readonly #options: ContinuationsOptions;
+
+  constructor(options: ContinuationsOptions) {
+    this.#options = options;
+    options.outcomes.onEnd((unit, message, end) => this.#endContinued(unit, message, end));
+  }
+
+  /** Interrupts a message, and all that it continues; false when it was changed since it was read. */
+  async interrupt(
+    unit: UnitOfWork,
+    message: MessageRow,
+    answer: JsonObject,
+    isKnownToCaller = false,
+  ): Promise<boolean> {
+    const { clock, expiry, outcomes, settings } = this.#options;
+    const asked = answerInContext(answer, message.context_id);
+    const expiresAt = (row: MessageRow) => expiryOf(deadlineOf(row), clock.now(), settings.questionTtlMs);
+    const details = { expiresAt: expiresAt(message), isKnownToCaller };
+    if (!(await outcomes.requireInput(unit, message, asked, details))) return false;
+    // A sender whose own message is interrupted gets the questions with that one.
+    let isKnown = isKnownToCaller || message.caller_receipt !== 'none';
+    for (const above of await this.#continuedBy(unit, message)) {
+      await outcomes.requireInput(unit, above, asked, {
+        expiresAt: expiresAt(above),
+        isKnownToCaller: isKnown,
+      });
+      isKnown ||= above.caller_receipt !== 'none';
+    }
+    unit.afterCommit(() => expiry.schedule(details.expiresAt));
+    return true;
+  }
+
+  /** Records that `by`, which was stored just before, continues a message; false when that one is not interrupted. */
+  async resume(unit: UnitOfWork, message: MessageRow, by: Pick<MessageRow, 'id'>): Promise<boolean> {
+    const { outcomes } = this.#options;
+    if (message.delivery_state !== 'input_required') return false;
+    const details = { continuedBy: by.id, expiresAt: this.#freshExpiry(message) };
+    if (!(await outcomes.resume(unit, message, details))) return false;
+    for (const above of await this.#continuedBy(unit, message)) {
+      const continuedBy = above.continued_by ?? by.id;
+      await outcomes.resume(unit, above, { continuedBy, expiresAt: this.#freshExpiry(above) });
+    }
+    return true;
+  }
+
+  /**
+   * Continues a message by one that the platform writes, in the name of its sender, so that it belongs to the same
+   * conversation and is trusted as much. False when the message is not interrupted.
+   */
+  async enqueue(unit: UnitOfWork, message: MessageRow, { answers, text }: AnswersForAgent): Promise<boolean> {
+    const { queue, workspaces } = this.#options;
+    const target = await workspaces.require(message.target_id, unit.trx);
+    const messageId = randomUUID();
+    const deadline = deadlineOf(message);
+    const envelope = buildSendMessage({
+      messageId,
+      text,
+      ...(message.context_id === null ? {} : { contextId: message.context_id }),
+      metadata: {
+        answers: answers.map((answer) => ({ ...answer })),
+        ...(deadline === '' ? {} : { deadline }),
+        ...(message.trace_id === null ? {} : { trace_id: message.trace_id }),
+      } as JsonObject,
+    }) as unknown as JsonObject;
+    const row = await queue.enqueue(unit, {
+      callerId: message.source_id,
+      target,
+      view: viewMessage(envelope),
+      messageId,
+      inReplyTo: '',
+      bodyHash: hashMessage(target.id, envelope),
+      summary: `answers → ${target.name}`,
+      outcomeExpected: false,
+      continuesId: message.id,
+    });
+    if (row === undefined) throw new Error('A new message id was used before.');
+    return this.resume(unit, message, row);
+  }
+
+  /** Open messages that this one continues, nearest first. */
+  async #continuedBy(unit: UnitOfWork, message: MessageRow): Promise<MessageRow[]> {
+    const found: MessageRow[] = [];
+    let { continues_id: id } = message;
+    while (id !== null && found.length < MAX_CHAIN) {
+      const above = await this.#options.store.find(id, unit.trx);
+      if (above === undefined || isEnded(above.delivery_state)) break;
+      found.push(above);
+      id = above.continues_id;
+    }
+    return found;
+  }
+
+  async #endContinued(unit: UnitOfWork, { continues_id: id }: EndedMessage, end: Outcome): Promise<void> {
+    const { outcomes, store } = this.#options;
+    while (id !== null) {
+      const message = await store.find(id, unit.trx);
+      if (message === undefined || isEnded(message.delivery_state)) return;
+      if ((await outcomes.endMessage(unit, message, endFor(message, end))) !== undefined) return;
+    }
+  }
+
+  #freshExpiry(message: MessageRow): string {
+    const { clock, settings } = this.#options;
+    return expiryOf(deadlineOf(message), clock.now(), settings.messageTtlMs);
+  }
+}
+
+/** The end of a message that ends as another one, under its own JSON-RPC id. */
+function endFor(message: MessageRow, end: Outcome): MessageEnd {
+  switch (end.state) {
+    case 'answered':
+      return { state: 'answered', answer: { ...end.answer, id: requestIdOf(message) } };
+    case 'failed': {
+      const { failure, response } = end;
+      return { state: 'failed', failure, ...(response === undefined ? {} : { response }) };
+    }
+    case 'input_required':
+      throw new Error('A question ends no message.');
+    default:
+      return { state: end.state };
+  }
+}
+
+function deadlineOf({ request_body: body }: MessageRow): string {
+  return body === null ? '' : viewMessage(JSON.parse(body)).deadline;
+}

@@ -1,0 +1,180 @@
+import {
+  type AnswerQuestionRequest,
+  extractAnswerText,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  MAX_QUESTION_LENGTH,
+  MAX_QUESTIONS,
+  Question,
+  type QuestionAnswer,
+  type QuestionRecord,
+  textPart,
+} from '@molecule-ai/protocol';
+import type { QuestionRow } from '../database/schema.ts';
+import { HttpError } from '../http/http-error.ts';
+
+/** The longest `data` of a question, as JSON, in bytes. */
+const MAX_DATA_BYTES = 32 * 1024;
+/** At most so many answers in one message. */
+const MAX_ANSWERS = 100;
+
+/** Who answers a question: the user of the canvas, an operator, or the workspace that sent the message. */
+export type Answerer = 'user' | 'operator' | 'sender';
+
+/** An answer to one question, complete. */
+export interface GivenAnswer {
+  readonly decision: 'approve' | 'reject' | null;
+  readonly text: string | null;
+}
+
+/**
+ * The questions in the answer of an agent; undefined when it has none. Metadata is open, so a list of other things
+ * under the same name is none. `senderId`: the workspace that sent the message, null for people and operators.
+ * @throws HttpError 400 `invalid_request` for questions that cannot be asked.
+ */
+export function questionsIn({ result }: JsonObject, senderId: string | null): Question[] | undefined {
+  const metadata = isJsonObject(result) ? result.metadata : undefined;
+  const list = isJsonObject(metadata) ? metadata.questions : undefined;
+  if (!Array.isArray(list) || !list.some(isQuestionLike)) return undefined;
+  return checkQuestions(
+    list.map((item, index) => {
+      const read = Question.tolerant.safeParse(item);
+      if (read.success) return read.data;
+      const place = read.error.issues[0]?.path.join('.') ?? '';
+      throw invalid(`question ${index + 1} is unusable${place === '' ? '' : `: ${place}`}`);
+    }),
+    senderId,
+  );
+}
+
+/**
+ * Questions as they are stored. An approval of what another workspace's message caused is the user's to decide, whomever
+ * the agent names.
+ */
+export function checkQuestions(questions: readonly Question[], senderId: string | null): Question[] {
+  if (questions.length > MAX_QUESTIONS) {
+    throw invalid(`an answer may have at most ${MAX_QUESTIONS} questions`);
+  }
+  const ids = new Set(questions.map(({ id }) => id));
+  if (ids.size < questions.length) throw invalid('two questions have the same id');
+  for (const { data } of questions) {
+    if (data === undefined || Buffer.byteLength(JSON.stringify(data)) <= MAX_DATA_BYTES) continue;
+    throw invalid(`the data of a question may have at most ${MAX_DATA_BYTES} bytes`);
+  }
+  return questions.map((question) =>
+    question.kind === 'approval' && senderId !== null ? { ...question, from: 'user' } : question,
+  );
+}
+
+function isQuestionLike(item: JsonValue): boolean {
+  return isJsonObject(item) && typeof item.id === 'string' && 'kind' in item && 'text' in item;
+}
+
+/** An answer that asks these questions. Their texts are its text when it has none. */
+export function askingAnswer(answer: JsonObject, questions: readonly Question[]): JsonObject {
+  const result = isJsonObject(answer.result) ? answer.result : {};
+  const { answers: _answers, ...metadata } = isJsonObject(result.metadata) ? result.metadata : {};
+  const isSilent = extractAnswerText(answer).trim() === '';
+  const given = Array.isArray(result.parts) ? result.parts : [];
+  const parts = isSilent ? [textPart(questions.map(({ text }) => text).join('\n')), ...given] : given;
+  const asked = questions.map((question) => ({ ...question }) as JsonObject);
+  return { ...answer, result: { ...result, parts, metadata: { ...metadata, questions: asked } } };
+}
+
+/**
+ * Whether this caller answers this question: people and operators all of an agent, a workspace the texts that it is
+ * asked about its own messages. No workspace approves anything.
+ */
+export function mayAnswer(
+  { kind, asked_of: askedOf, source_id: sourceId }: QuestionRow,
+  callerId: string | null,
+): boolean {
+  return callerId === null || (kind === 'text' && askedOf === 'sender' && sourceId === callerId);
+}
+
+/** The items of `metadata.answers` that name a question, by question; the last one of each counts. */
+export function readAnswers(value: JsonValue | undefined): ReadonlyMap<string, JsonObject> {
+  const items = Array.isArray(value) ? value.filter(isJsonObject) : [];
+  const named = new Map<string, JsonObject>();
+  for (const item of items) {
+    if (typeof item.question_id === 'string' && item.question_id !== '') named.set(item.question_id, item);
+    // More than may be answered, so that too many are noticed, and no more.
+    if (named.size > MAX_ANSWERS) break;
+  }
+  return named;
+}
+
+/** @throws HttpError 400 `invalid_request` when one message answers too many questions. */
+export function requireAnswerCount(count: number): void {
+  if (count > MAX_ANSWERS) {
+    throw invalid(`a message may answer at most ${MAX_ANSWERS} questions`, 'params.message.metadata.answers');
+  }
+}
+
+/**
+ * What an answer says to this question. An approval takes a decision and maybe a text, never a text alone; a text
+ * question takes a text, by default that of the message.
+ * @throws HttpError 400 `invalid_request`
+ */
+export function answerTo(
+  { id, kind }: Pick<QuestionRow, 'id' | 'kind'>,
+  { decision, text }: { readonly [Key in keyof AnswerQuestionRequest]?: JsonValue | undefined },
+  messageText = '',
+): GivenAnswer {
+  const name = `the question ${JSON.stringify(id)}`;
+  const said = typeof text === 'string' && text.trim() !== '' ? text : messageText;
+  if (said.length > MAX_QUESTION_LENGTH) {
+    throw invalid(`the text of an answer may have at most ${MAX_QUESTION_LENGTH} characters`, 'text');
+  }
+  if (kind === 'approval') {
+    if (decision === 'approve' || decision === 'reject') return { decision, text: said || null };
+    throw invalid(`${name} needs the decision approve or reject; a text does not decide`, 'decision');
+  }
+  if (decision !== undefined && decision !== null) {
+    throw invalid(`${name} asks for a text, not for a decision`, 'decision');
+  }
+  if (said.trim() === '') throw invalid(`${name} needs a text`, 'text');
+  return { decision: null, text: said };
+}
+
+/** An answered question as its agent gets it. */
+export function toAnswer({ id, decision, answer, answered_by: by }: QuestionRow): QuestionAnswer {
+  return {
+    question_id: id,
+    ...(decision === null ? {} : { decision }),
+    ...(answer === null ? {} : { text: answer }),
+    by: by ?? 'operator',
+  };
+}
+
+/** The answers as a text. */
+export function answersText(questions: readonly QuestionRow[]): string {
+  return questions
+    .map(({ text, decision, answer }) => {
+      const decided = decision === null ? [] : [decision === 'approve' ? 'Approved.' : 'Rejected.'];
+      return `${text}\n${[...decided, ...(answer === null ? [] : [answer])].join(' ')}`;
+    })
+    .join('\n\n');
+}
+
+export function toQuestionRecord(row: QuestionRow): QuestionRecord {
+  const { position: _position, source_id: _source, asked_of: from, data, ...fields } = row;
+  return { ...fields, from, ...(data === null ? {} : { data: JSON.parse(data) }) } as QuestionRecord;
+}
+
+export function questionNotFound(): HttpError {
+  return new HttpError(404, 'question_not_found', 'question not found', {
+    extras: { field: 'questionId', hint: 'GET /workspaces/:id/questions lists them.' },
+  });
+}
+
+export function questionClosed(id: string, state: string): HttpError {
+  const text = `the question ${JSON.stringify(id)} ${state === 'answered' ? 'was answered before' : 'is closed'}`;
+  const hint = 'Its message may have ended, or somebody else answered.';
+  return new HttpError(409, 'question_closed', text, { extras: { hint } });
+}
+
+export function invalid(reason: string, field = 'params.message.metadata.questions'): HttpError {
+  return new HttpError(400, 'invalid_request', reason, { extras: { field } });
+}

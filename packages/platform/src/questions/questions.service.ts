@@ -1,0 +1,302 @@
+import {
+  type AnswerQuestionRequest,
+  type AskQuestionsRequest,
+  isEnded,
+  type JsonObject,
+  MAX_QUESTIONS,
+  type MessageView,
+  type Question,
+  type QuestionRecord,
+} from '@molecule-ai/protocol';
+import type { PlatformContext } from '../context.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
+import type { QuestionRow } from '../database/schema.ts';
+import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
+import { HttpError } from '../http/http-error.ts';
+import type { CarriedAnswers } from '../messages/accept/carried-answers.rules.ts';
+import { conversationIdOf } from '../messages/conversation.rules.ts';
+import type { MessageRow } from '../messages/message.store.ts';
+import type { MessagesService } from '../messages/messages.service.ts';
+import { timestamp } from '../time/clock.ts';
+import {
+  type Answerer,
+  answersText,
+  answerTo,
+  askingAnswer,
+  checkQuestions,
+  type GivenAnswer,
+  invalid,
+  mayAnswer,
+  questionClosed,
+  questionNotFound,
+  questionsIn,
+  readAnswers,
+  requireAnswerCount,
+  toAnswer,
+  toQuestionRecord,
+} from './questions.rules.ts';
+import { QuestionStore } from './questions.store.ts';
+
+const PAGE = 100;
+/** Most open questions of one workspace. */
+const MAX_OPEN = 1_000;
+
+export interface QuestionsServiceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'events'> {
+  readonly hierarchy: HierarchyService;
+  readonly messages: MessagesService;
+  readonly workspaces: WorkspaceDirectory;
+}
+
+/**
+ * The questions of agents. An answer with questions interrupts its message instead of ending it; when the last question is
+ * answered, all answers are delivered in one message, which continues the interrupted one. The questions of a message
+ * are open only while it is `input_required`.
+ */
+export class QuestionsService {
+  readonly #options: QuestionsServiceOptions;
+  readonly #store: QuestionStore;
+
+  constructor(options: QuestionsServiceOptions) {
+    this.#options = options;
+    this.#store = new QuestionStore(options);
+    const { messages } = options;
+    messages.outcomes.interceptAnswers((unit, message, answer) => this.#intercept(unit, message, answer));
+    messages.outcomes.onEnd(async ({ trx }, { id }, _end, was) => {
+      if (was === 'input_required') await this.#store.close(id, trx);
+    });
+    messages.recordAnswersWith((unit, message) => this.#recordCarried(unit, message));
+  }
+
+  /** The newest 100 questions of a workspace, newest first. */
+  async list(workspaceId: string, state: string | undefined): Promise<QuestionRecord[]> {
+    await this.#options.workspaces.require(workspaceId);
+    const rows = await this.#store.list(workspaceId, state, PAGE);
+    return rows.map(toQuestionRecord);
+  }
+
+  /**
+   * Answers one question. The same answer again changes nothing.
+   * @throws HttpError 404 `question_not_found`, 409 `question_closed`, 400 for an answer of the wrong kind.
+   */
+  answer(
+    workspaceId: string,
+    questionId: string,
+    answer: AnswerQuestionRequest,
+    by: Answerer,
+  ): Promise<QuestionRecord> {
+    const { database, messages, workspaces } = this.#options;
+    return database.transaction(async (unit) => {
+      await workspaces.require(workspaceId, unit.trx);
+      await unit.lockFeed(workspaceId);
+      const [question] = await this.#store.find(workspaceId, [questionId], unit.trx);
+      if (question === undefined) throw questionNotFound();
+      const given = answerTo(question, answer);
+      if (!(await this.#record(unit, question, given, by))) return toQuestionRecord(question);
+      const rows = await this.#store.listOfMessage(question.activity_id, unit.trx);
+      if (!rows.some(isOpen)) {
+        const message = await messages.findMessage(unit, question.activity_id);
+        if (message === undefined) throw questionClosed(questionId, 'closed');
+        await this.#deliver(unit, message, rows);
+      }
+      const [answered = question] = rows.filter(({ id }) => id === questionId);
+      return toQuestionRecord(answered);
+    });
+  }
+
+  /**
+   * Stores the questions that the handling of a direct message raised, and the message with them when the platform does
+   * not know it. The same questions again change nothing.
+   */
+  ask(workspaceId: string, { questions, message: direct }: AskQuestionsRequest): Promise<QuestionRecord[]> {
+    const { database, messages } = this.#options;
+    return database.transaction(async (unit) => {
+      const callerId = direct.source_id.toLowerCase();
+      const asked = checkQuestions(questions, callerId);
+      await this.#requireRelated(unit, callerId, workspaceId);
+      const message = await messages.findOrRecordDirect(unit, {
+        callerId,
+        targetId: workspaceId,
+        messageId: direct.message_id,
+        contextId: direct.context_id,
+      });
+      if (message === undefined || message.target_id !== workspaceId) {
+        throw new HttpError(409, 'message_id_conflict', 'the message id belongs to another message', {
+          extras: { message_id: direct.message_id, field: 'message.message_id' },
+        });
+      }
+      const ids = asked.map(({ id }) => id);
+      const known = await this.#store.find(workspaceId, ids, unit.trx);
+      if (known.length < asked.length && isEnded(message.delivery_state)) {
+        throw questionClosed(ids[0] ?? '', 'closed');
+      }
+      const answer = { jsonrpc: '2.0', id: null, result: { kind: 'message', role: 'agent', parts: [] } };
+      // The agent itself gives the sender the questions.
+      const end = await this.#interrupt(unit, message, { answer, asked, isKnownToCaller: true });
+      if (end === 'changed') throw questionClosed(ids[0] ?? '', 'closed');
+      const rows = await this.#store.find(workspaceId, ids, unit.trx);
+      return rows.sort((a, b) => a.position - b.position).map(toQuestionRecord);
+    });
+  }
+
+  async #intercept(
+    unit: UnitOfWork,
+    message: MessageRow,
+    answer: JsonObject,
+  ): Promise<'interrupted' | 'changed' | undefined> {
+    const asked = questionsIn(answer, message.source_id);
+    return asked && this.#interrupt(unit, message, { answer, asked, isKnownToCaller: false });
+  }
+
+  async #interrupt(
+    unit: UnitOfWork,
+    message: MessageRow,
+    {
+      answer,
+      asked,
+      isKnownToCaller,
+    }: {
+      readonly answer: JsonObject;
+      readonly asked: readonly Question[];
+      readonly isKnownToCaller: boolean;
+    },
+  ): Promise<'interrupted' | 'changed'> {
+    const { events, messages } = this.#options;
+    const { target_id: workspaceId } = message;
+    await unit.lockFeed(workspaceId);
+    const ids = asked.map(({ id }) => id);
+    const known = await this.#store.find(workspaceId, ids, unit.trx);
+    const foreign = known.find((row) => row.activity_id !== message.id);
+    if (foreign !== undefined) {
+      throw invalid(`the question id ${JSON.stringify(foreign.id)} was used for another message`);
+    }
+    const fresh = asked.filter(({ id }) => !known.some((row) => row.id === id));
+    // A repeat of an answer that was recorded before.
+    if (fresh.length === 0) return 'interrupted';
+    const earlier = await this.#store.listOfMessage(message.id, unit.trx);
+    if (earlier.filter(isOpen).length + fresh.length > MAX_QUESTIONS) {
+      throw invalid(`a message may have at most ${MAX_QUESTIONS} open questions`);
+    }
+    if (await this.#store.hasOpen(workspaceId, MAX_OPEN - fresh.length + 1, unit.trx)) {
+      throw invalid(`a workspace may have at most ${MAX_OPEN} open questions`);
+    }
+    const asking = askingAnswer(answer, asked);
+    if (!(await messages.continuations.interrupt(unit, message, asking, isKnownToCaller))) return 'changed';
+    const createdAt = timestamp(this.#options.clock);
+    const rows = fresh.map((question, index) =>
+      toRow(question, message, { createdAt, position: earlier.length + index }),
+    );
+    await this.#store.insert(rows, unit.trx);
+    const announced = rows.map(({ id, activity_id, kind, asked_of: from }) => ({
+      type: 'QUESTION_ASKED' as const,
+      workspaceId,
+      payload: { question_id: id, activity_id, kind, from },
+    }));
+    await events.appendMany(unit, announced);
+    return 'interrupted';
+  }
+
+  /** The answers in a message: recorded when its sender may give them, and delivered when they are the last ones. */
+  async #recordCarried(
+    unit: UnitOfWork,
+    { callerId, targetId, view }: { callerId: string | null; targetId: string; view: MessageView },
+  ): Promise<CarriedAnswers> {
+    const { messages } = this.#options;
+    const items = readAnswers(view.metadata.answers);
+    if (items.size === 0) return { kind: 'foreign' };
+    await unit.lockFeed(targetId);
+    const found = await this.#store.find(targetId, [...items.keys()], unit.trx);
+    const own = found.filter((question) => mayAnswer(question, callerId));
+    if (own.length === 0) return { kind: 'foreign' };
+    requireAnswerCount(items.size);
+    const by = callerId === null ? 'user' : 'sender';
+    for (const question of own) {
+      const given = answerTo(question, items.get(question.id) ?? {}, view.text);
+      await this.#record(unit, question, given, by);
+    }
+    const complete: { readonly message: MessageRow; readonly rows: QuestionRow[] }[] = [];
+    for (const activityId of new Set(own.filter(isOpen).map((question) => question.activity_id))) {
+      const rows = await this.#store.listOfMessage(activityId, unit.trx);
+      const message = rows.some(isOpen) ? undefined : await messages.findMessage(unit, activityId);
+      if (message !== undefined) complete.push({ message, rows });
+    }
+    const [only] = complete;
+    const isCarrier =
+      complete.length === 1 &&
+      only?.message.source_id === callerId &&
+      own.every((row) => isOf(row, only.message));
+    if (only !== undefined && isCarrier) {
+      return { kind: 'complete', continues: only.message, answers: only.rows.map(toAnswer) };
+    }
+    for (const { message, rows } of complete) await this.#deliver(unit, message, rows);
+    return { kind: 'recorded' };
+  }
+
+  /** Records an answer; false when the same one was recorded before. */
+  async #record(
+    unit: UnitOfWork,
+    question: QuestionRow,
+    { decision, text }: GivenAnswer,
+    by: Answerer,
+  ): Promise<boolean> {
+    const { clock, events } = this.#options;
+    const { id, state, activity_id, workspace_id: workspaceId } = question;
+    if (state !== 'open') {
+      if (state === 'answered' && question.decision === decision && question.answer === text) return false;
+      throw questionClosed(id, state);
+    }
+    const answer = { decision, answer: text, answered_by: by, answered_at: timestamp(clock) };
+    if (!(await this.#store.answer(question, answer, unit.trx))) throw questionClosed(id, 'closed');
+    const payload = { question_id: id, activity_id, ...(decision === null ? {} : { decision }) };
+    await events.append(unit, { type: 'QUESTION_ANSWERED', workspaceId, payload });
+    return true;
+  }
+
+  async #deliver(unit: UnitOfWork, message: MessageRow, rows: readonly QuestionRow[]): Promise<void> {
+    const content = { answers: rows.map(toAnswer), text: answersText(rows) };
+    if (await this.#options.messages.continuations.enqueue(unit, message, content)) return;
+    throw questionClosed(rows[0]?.id ?? '', 'closed');
+  }
+
+  async #requireRelated(unit: UnitOfWork, callerId: string, workspaceId: string): Promise<void> {
+    if (await this.#options.hierarchy.canCommunicate(callerId, workspaceId, unit.trx)) return;
+    const text = 'access denied: workspaces cannot communicate per hierarchy rules';
+    throw new HttpError(403, 'access_denied', text, { extras: { field: 'message.source_id' } });
+  }
+}
+
+function isOpen({ state }: QuestionRow): boolean {
+  return state === 'open';
+}
+
+function isOf({ activity_id: activityId }: QuestionRow, { id }: MessageRow): boolean {
+  return activityId === id;
+}
+
+function toRow(
+  { id, kind, text, data, from }: Question,
+  message: MessageRow,
+  { createdAt, position }: { readonly createdAt: string; readonly position: number },
+): QuestionRow {
+  const { source_id: sourceId, context_id: contextId } = message;
+  return {
+    workspace_id: message.target_id,
+    id,
+    position,
+    activity_id: message.id,
+    message_id: message.message_id,
+    context_id: contextId ?? '',
+    conversation_id: message.conversation_id ?? conversationIdOf(sourceId, contextId),
+    source_id: sourceId,
+    kind,
+    text,
+    data: data === undefined ? null : JSON.stringify(data),
+    asked_of: from,
+    state: 'open',
+    decision: null,
+    answer: null,
+    answered_by: null,
+    created_at: createdAt,
+    answered_at: null,
+  };
+}

@@ -1,0 +1,88 @@
+import { behaviours } from './behaviour.ts';
+
+const PAGE = 'docs/contract/questions.md';
+const DECISION = 'docs/decisions/0033-questions.md';
+
+/** Agents ask while they handle a message, and continue with the answers. */
+export const QUESTIONS = behaviours({
+  'questions.interrupt': [
+    'An answer with questions interrupts its message: a held call gets 200 with an input-required task, and the row is finished for the acknowledgement.',
+    `${PAGE}#asking; ${DECISION}`,
+  ],
+  'questions.on-the-feed': [
+    'A caller that does not wait gets the questions as a message on its feed, once.',
+    `${PAGE}#asking`,
+  ],
+  'questions.listed': [
+    'GET …/questions lists the questions of a workspace by state, for its own token and operators, with text and data as plain data.',
+    `${PAGE}#listing`,
+  ],
+  'questions.delivered-together': [
+    'The answers to all questions of a message are delivered in one message, when the last of them is answered.',
+    `${PAGE}#delivery-of-the-answers`,
+  ],
+  'questions.late-answer': [
+    'The answer to the message with the answers is the answer of the interrupted message too, whose sender gets it as a late answer.',
+    `${PAGE}#the-end-of-the-message; ${DECISION}`,
+  ],
+  'questions.ends-alike': [
+    'An interrupted message is delivered again with a fresh time to live, and ends exactly as the message with the answers ends.',
+    `${PAGE}#the-end-of-the-message`,
+  ],
+  'questions.asked-again': [
+    'A run that continues may ask again: its questions interrupt the first message again, which ends with the last run.',
+    `${PAGE}#the-end-of-the-message`,
+  ],
+  'questions.approval-by-people': [
+    'An approval is decided by an operator, a session or the user of the canvas: never by another workspace, and never by a text.',
+    `${PAGE}#who-answers; ${DECISION}`,
+  ],
+  'questions.sender-answers': [
+    'The workspace that sent the message answers a text question by a message with metadata.answers, and gets the answer of its agent to that.',
+    `${PAGE}#who-answers`,
+  ],
+  'questions.forged': [
+    'metadata.answers of anybody who may not answer is removed before the message is stored, and nobody writes who answered.',
+    `${PAGE}#who-answers; ${DECISION}`,
+  ],
+  'questions.other-conversation': [
+    'Answers are delivered in the conversation of the message that raised the question, one message for each, wherever they were given.',
+    `${PAGE}#delivery-of-the-answers`,
+  ],
+  'questions.expire': [
+    'A question that nobody answers closes with its message, which expires after the time limit of questions; its caller is notified.',
+    `${PAGE}#closed-questions`,
+  ],
+  'questions.deadline': [
+    'The deadline of a message ends it while it waits for answers and while it continues.',
+    `${PAGE}#closed-questions`,
+  ],
+  'questions.closed': [
+    'A question whose message has ended is closed: 409 question_closed. One that the workspace did not ask is a 404 question_not_found.',
+    `${PAGE}#closed-questions; ${DECISION}`,
+  ],
+  'questions.idempotent': [
+    'The same answer again changes nothing, another one is a 409 question_closed, and a repeated message is one message.',
+    `${PAGE}#who-answers`,
+  ],
+  'questions.limits': [
+    'Questions that cannot be asked, and answers of the wrong kind, are a 400 that says why, and change nothing.',
+    `${PAGE}#asking; docs/contract/limits.md#counts`,
+  ],
+  'questions.wrapped': [
+    'The text of a question reaches a workspace wrapped and people as plain data.',
+    `${PAGE}#asking; docs/contract/trust-boundary.md`,
+  ],
+  'questions.restart': [
+    'Questions, and the messages that wait for them, survive a restart of the platform.',
+    DECISION,
+  ],
+  'questions.cancel': [
+    'Cancelling an interrupted message closes its questions; cancelling one that continues ends the message with the answers as well.',
+    `${PAGE}#closed-questions`,
+  ],
+  'questions.direct': [
+    'POST …/questions stores the questions of a direct message, once, and the sender gets the answer of the run that continues.',
+    `${PAGE}#direct-messages`,
+  ],
+});
