@@ -47,6 +47,21 @@ export class Continuations {
     options.outcomes.onEnd((unit, message, end) => this.#endContinued(unit, message, end));
   }
 
+  /** Finds a message by its row id. */
+  find(unit: UnitOfWork, id: string): Promise<MessageRow | undefined> {
+    return this.#options.store.find(id, unit.trx);
+  }
+
+  /** The message that an agent received from `callerId` directly; it is recorded when the platform did not know it. */
+  async findOrRecordDirect(
+    unit: UnitOfWork,
+    direct: Parameters<MessageQueue['recordDirect']>[1],
+  ): Promise<MessageRow | undefined> {
+    const { queue, store } = this.#options;
+    const known = await store.findByCaller(direct.callerId, direct.messageId, unit.trx);
+    return known ?? queue.recordDirect(unit, direct);
+  }
+
   /** Interrupts a message, and all that it continues; false when it was changed since it was read. */
   async interrupt(
     unit: UnitOfWork,

@@ -16,7 +16,8 @@ import { HttpError } from '../http/http-error.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
-import { type IncomingMessage, MessageAcceptance } from './accept/accept-message.service.ts';
+import { MessageAcceptance } from './accept/accept-message.service.ts';
+import type { IncomingMessage } from './accept/acceptance.rules.ts';
 import type { AnswerRecorder } from './accept/carried-answers.rules.ts';
 import { Cancellation } from './cancellation.ts';
 import { Continuations } from './continuations.ts';
@@ -46,6 +47,8 @@ import {
   SentMessages,
   toRecord,
 } from './sent-messages.ts';
+
+export type { MessageRow } from './message.store.ts';
 
 const REACHABLE_EVENTS: ReadonlySet<string> = new Set(['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED']);
 
@@ -98,7 +101,6 @@ export class MessagesService {
   readonly continuations: Continuations;
   readonly #options: MessagesServiceOptions;
   readonly #store: MessageStore;
-  readonly #queue: MessageQueue;
   readonly #waiters: OutcomeWaiters;
   readonly #receipts: CallerReceipts;
   readonly #delivery: OutcomeDelivery;
@@ -132,7 +134,6 @@ export class MessagesService {
     this.#acceptance = new MessageAcceptance(accepting);
     this.cancellation = new Cancellation({ ...options, store, outcomes, scheduler });
     this.#store = store;
-    this.#queue = queue;
     this.#waiters = waiters;
     this.#receipts = receipts;
     this.outcomes = outcomes;
@@ -152,22 +153,6 @@ export class MessagesService {
   /** Sets who records the answers that messages carry in `metadata.answers`; there is one. */
   recordAnswersWith(recorder: AnswerRecorder): void {
     this.#acceptance.recordAnswersWith(recorder);
-  }
-
-  /** Finds a message by its row id. */
-  findMessage(unit: UnitOfWork, id: string): Promise<MessageRow | undefined> {
-    return this.#store.find(id, unit.trx);
-  }
-
-  /**
-   * The message that an agent received from `callerId` directly; it is recorded when the platform did not know it.
-   */
-  async findOrRecordDirect(
-    unit: UnitOfWork,
-    direct: Parameters<MessageQueue['recordDirect']>[1],
-  ): Promise<MessageRow | undefined> {
-    const known = await this.#store.findByCaller(direct.callerId, direct.messageId, unit.trx);
-    return known ?? this.#queue.recordDirect(unit, direct);
   }
 
   /** Stores a message and holds the client up to `holdSeconds` when an answer can arrive soon. */

@@ -16,8 +16,7 @@ import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { CarriedAnswers } from '../messages/accept/carried-answers.rules.ts';
 import { conversationIdOf } from '../messages/conversation.rules.ts';
-import type { MessageRow } from '../messages/message.store.ts';
-import type { MessagesService } from '../messages/messages.service.ts';
+import type { MessageRow, MessagesService } from '../messages/messages.service.ts';
 import { timestamp } from '../time/clock.ts';
 import {
   type Answerer,
@@ -95,7 +94,7 @@ export class QuestionsService {
       if (!(await this.#record(unit, question, given, by))) return toQuestionRecord(question);
       const rows = await this.#store.listOfMessage(question.activity_id, unit.trx);
       if (!rows.some(isOpen)) {
-        const message = await messages.findMessage(unit, question.activity_id);
+        const message = await messages.continuations.find(unit, question.activity_id);
         if (message === undefined) throw questionClosed(questionId, 'closed');
         await this.#deliver(unit, message, rows);
       }
@@ -114,7 +113,7 @@ export class QuestionsService {
       const callerId = direct.source_id.toLowerCase();
       const asked = checkQuestions(questions, callerId);
       await this.#requireRelated(unit, callerId, workspaceId);
-      const message = await messages.findOrRecordDirect(unit, {
+      const message = await messages.continuations.findOrRecordDirect(unit, {
         callerId,
         targetId: workspaceId,
         messageId: direct.message_id,
@@ -217,7 +216,7 @@ export class QuestionsService {
     const complete: { readonly message: MessageRow; readonly rows: QuestionRow[] }[] = [];
     for (const activityId of new Set(own.filter(isOpen).map((question) => question.activity_id))) {
       const rows = await this.#store.listOfMessage(activityId, unit.trx);
-      const message = rows.some(isOpen) ? undefined : await messages.findMessage(unit, activityId);
+      const message = rows.some(isOpen) ? undefined : await messages.continuations.find(unit, activityId);
       if (message !== undefined) complete.push({ message, rows });
     }
     const [only] = complete;

@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { isEnded, type MessageView, type ReplyAccepted, type ReplyIgnored } from '@molecule-ai/protocol';
+import { isEnded } from '@molecule-ai/protocol';
 import type { ActivityService } from '../../activity/activity.service.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { Queryable, UnitOfWork } from '../../database/platform-database.ts';
@@ -17,45 +16,25 @@ import type { MessageRow, MessageStore } from '../message.store.ts';
 import { hashMessage, type MessageQueue } from '../message-queue.ts';
 import type { MessageExpiry } from '../outcome/message-expiry.ts';
 import { answerOfReply, messageExpired, requestIdOf } from '../outcome/outcome.rules.ts';
-import type { OutcomeDestination, OutcomeRecorder } from '../outcome/outcome-recorder.ts';
+import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { PushScheduler } from '../push/push-scheduler.ts';
+import {
+  type Acceptance,
+  type AdmittedMessage,
+  acceptedReply,
+  accessDenied,
+  type IncomingMessage,
+  inboxFull,
+  messageIdConflict,
+  needsAnswer,
+  placeOf,
+  questionClosed,
+  withContext,
+} from './acceptance.rules.ts';
 import { type AnswerRecorder, withAnswers } from './carried-answers.rules.ts';
-import type { NormalMessage } from './request-message.rules.ts';
 
 /** Length of a time without its fraction: the last outbound message of a workspace is recorded once a second. */
 const SECONDS = 'yyyy-mm-ddThh:mm:ss'.length;
-
-/** A received message. */
-export interface IncomingMessage {
-  /** The calling workspace; null for people and operators. */
-  readonly callerId: string | null;
-  readonly targetId: string;
-  readonly message: NormalMessage;
-}
-
-/** A message whose caller may write to its target, with both rows as read in its transaction. */
-interface AdmittedMessage {
-  readonly callerId: string | null;
-  /** Undefined for people and operators. */
-  readonly caller: WorkspaceRow | undefined;
-  readonly target: WorkspaceRow;
-  readonly message: NormalMessage;
-  readonly bodyHash: string;
-  /** The message whose questions it answers. */
-  readonly continues?: MessageRow;
-}
-
-/** The result of accepting a message. */
-export type Acceptance =
-  /** It answered another message. */
-  | { readonly kind: 'reply'; readonly body: ReplyAccepted | ReplyIgnored }
-  | {
-      readonly kind: 'message';
-      readonly row: MessageRow;
-      /** The target as it was when the message was stored. */
-      readonly target: WorkspaceRow;
-      readonly plan: DeliveryPlan;
-    };
 
 export interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'settings'> {
   readonly store: MessageStore;
@@ -293,64 +272,4 @@ export class MessageAcceptance {
     if (caller === undefined || caller.last_outbound_at?.slice(0, SECONDS) === now.slice(0, SECONDS)) return;
     await this.#options.workspaces.update(caller.id, { last_outbound_at: now }, db);
   }
-}
-
-/**
- * The message with a context: its own, that of the question it replies to, the workspace's own for people, else a new
- * one.
- */
-function withContext(
-  { callerId, target, message: { view } }: AdmittedMessage,
-  questionContext: string | undefined,
-): MessageView {
-  if (questionContext !== undefined) return inContext(view, questionContext);
-  if (view.contextId !== '') return view;
-  return inContext(view, callerId === null ? target.id : randomUUID());
-}
-
-/** Whether the sender of a stored message wanted an answer to it. */
-function needsAnswer({ source_id: sourceId, caller_receipt: receipt }: MessageRow): boolean {
-  return sourceId === null || receipt !== 'none';
-}
-
-function placeOf({ id, parent_id: parentId }: WorkspaceRow) {
-  return { id, parentId };
-}
-
-function acceptedReply(
-  messageId: string,
-  inReplyTo: string,
-  destination: OutcomeDestination,
-  isRepeat: boolean,
-): Acceptance {
-  const body: ReplyAccepted = {
-    status: 'answered',
-    message_id: messageId,
-    in_reply_to: inReplyTo,
-    delivered_to: destination,
-    ...(isRepeat ? { duplicate: true as const } : {}),
-  };
-  return { kind: 'reply', body };
-}
-
-function accessDenied(): HttpError {
-  const text = 'access denied: workspaces cannot communicate per hierarchy rules';
-  return new HttpError(403, 'access_denied', text);
-}
-
-function messageIdConflict(known: MessageRow): HttpError {
-  return new HttpError(409, 'message_id_conflict', 'messageId was used before with another message', {
-    extras: { message_id: known.message_id, field: 'params.message.messageId' },
-  });
-}
-
-function questionClosed(): HttpError {
-  return new HttpError(409, 'question_closed', 'the question is no longer open');
-}
-
-function inboxFull(): HttpError {
-  return new HttpError(429, 'inbox_full', 'the target has too many unacknowledged messages', {
-    extras: { retry_after: 30, hint: 'The agent must acknowledge what it has finished.' },
-    headers: { 'retry-after': '30' },
-  });
 }

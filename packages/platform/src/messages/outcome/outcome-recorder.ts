@@ -1,25 +1,22 @@
 import {
   isEnded,
-  isJsonObject,
   type JsonObject,
   type Outcome as OutcomeReport,
   type OutcomeReceipt as ReportReceipt,
 } from '@molecule-ai/protocol';
 import type { ActivityService } from '../../activity/activity.service.ts';
-import { cutText } from '../../activity/text-summary.rules.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import { timestamp } from '../../time/clock.ts';
-import { answerInContext } from '../conversation.rules.ts';
 import type { EndedMessage, MessageChange, MessageRow, MessageStore } from '../message.store.ts';
 import {
   type MessageEnd,
   messageStateOf,
   type Outcome,
-  outcomeError,
   outcomeMessage,
   reportedEnd,
 } from './outcome.rules.ts';
+import { columnsOf, contextualise, ENDED, isMadeByPlatform, NOT_QUEUED } from './outcome-columns.rules.ts';
 import type { OutcomeDelivery, ReplyMessage } from './outcome-delivery.ts';
 import type { OutcomeWaiters } from './outcome-waiters.ts';
 
@@ -176,6 +173,7 @@ export class OutcomeRecorder {
       response_body: JSON.stringify(answer),
       ...NOT_QUEUED,
       expires_at: expiresAt,
+      changed_at: at,
     });
     if (!isChanged) {
       reservation?.release();
@@ -283,63 +281,8 @@ export class OutcomeRecorder {
 
   async #change(unit: UnitOfWork, message: MessageRow, change: MessageChange): Promise<boolean> {
     const { clock, store, activity } = this.#options;
-    const isChanged = await store.change(message, { ...change, changed_at: timestamp(clock) }, unit.trx);
+    const isChanged = await store.change(message, { changed_at: timestamp(clock), ...change }, unit.trx);
     if (isChanged) await activity.announce(unit, message);
     return isChanged;
   }
-}
-
-const NOT_QUEUED = { lease_owner: null, lease_until: null, next_attempt_at: null };
-const ENDED = { ...NOT_QUEUED, expires_at: null };
-
-/** Whether the platform wrote the message, to deliver answers: its end is delivered with that of the one it continues. */
-function isMadeByPlatform({ continues_id: continues, caller_receipt: receipt }: MessageRow): boolean {
-  return continues !== null && receipt === 'none';
-}
-
-/** The columns that say how a message ended. */
-function columnsOf(outcome: Outcome): MessageChange & { readonly delivery_state: string } {
-  const { state: delivery_state } = outcome;
-  switch (outcome.state) {
-    case 'answered': {
-      const trace = toolTraceOf(outcome.answer);
-      return {
-        delivery_state,
-        status: 'ok',
-        response_body: JSON.stringify(outcome.answer),
-        ...(trace === undefined ? {} : { tool_trace: JSON.stringify(trace) }),
-      };
-    }
-    case 'failed': {
-      const { failure, response } = outcome;
-      return {
-        delivery_state,
-        status: 'error',
-        error_detail: cutText(failure.error.error ?? 'delivery failed', 1_000),
-        failure: JSON.stringify(failure),
-        ...(response === undefined ? {} : { response_body: JSON.stringify(response) }),
-      };
-    }
-    case 'expired':
-      return { delivery_state, status: 'timeout', error_detail: outcomeError(outcome, false)?.error ?? null };
-    default:
-      return { delivery_state, status: 'ok' };
-  }
-}
-
-/** Answers carry the context of their question, and errors the ids of their message. */
-function contextualise(end: MessageEnd, message: MessageRow): MessageEnd {
-  if (end.state === 'answered') {
-    return { ...end, answer: answerInContext(end.answer, message.context_id) };
-  }
-  if (end.state !== 'failed') return end;
-  const { failure } = end;
-  const error = { ...failure.error, message_id: message.message_id, queue_id: message.id };
-  return { ...end, failure: { ...failure, error } };
-}
-
-function toolTraceOf(answer: JsonObject) {
-  const result = answer.result;
-  const metadata = isJsonObject(result) ? result.metadata : undefined;
-  return isJsonObject(metadata) ? metadata.tool_trace : undefined;
 }

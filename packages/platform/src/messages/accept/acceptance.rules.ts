@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto';
+import type { MessageView, ReplyAccepted, ReplyIgnored } from '@molecule-ai/protocol';
+import type { WorkspaceRow } from '../../database/schema.ts';
+import { HttpError } from '../../http/http-error.ts';
+import { inContext } from '../conversation.rules.ts';
+import type { DeliveryPlan } from '../delivery.rules.ts';
+import type { MessageRow } from '../message.store.ts';
+import type { OutcomeDestination } from '../outcome/outcome-recorder.ts';
+import type { NormalMessage } from './request-message.rules.ts';
+
+/** A received message. */
+export interface IncomingMessage {
+  /** The calling workspace; null for people and operators. */
+  readonly callerId: string | null;
+  readonly targetId: string;
+  readonly message: NormalMessage;
+}
+
+/** A message whose caller may write to its target, with both rows as read in its transaction. */
+export interface AdmittedMessage {
+  readonly callerId: string | null;
+  /** Undefined for people and operators. */
+  readonly caller: WorkspaceRow | undefined;
+  readonly target: WorkspaceRow;
+  readonly message: NormalMessage;
+  readonly bodyHash: string;
+  /** The message whose questions it answers. */
+  readonly continues?: MessageRow;
+}
+
+/** The result of accepting a message. */
+export type Acceptance =
+  /** It answered another message. */
+  | { readonly kind: 'reply'; readonly body: ReplyAccepted | ReplyIgnored }
+  | {
+      readonly kind: 'message';
+      readonly row: MessageRow;
+      /** The target as it was when the message was stored. */
+      readonly target: WorkspaceRow;
+      readonly plan: DeliveryPlan;
+    };
+
+/**
+ * The message with a context: its own, that of the question it replies to, the workspace's own for people, else a new
+ * one.
+ */
+export function withContext(
+  { callerId, target, message: { view } }: AdmittedMessage,
+  questionContext: string | undefined,
+): MessageView {
+  if (questionContext !== undefined) return inContext(view, questionContext);
+  if (view.contextId !== '') return view;
+  return inContext(view, callerId === null ? target.id : randomUUID());
+}
+
+/** Whether the sender of a stored message wanted an answer to it. */
+export function needsAnswer({ source_id: sourceId, caller_receipt: receipt }: MessageRow): boolean {
+  return sourceId === null || receipt !== 'none';
+}
+
+export function placeOf({ id, parent_id: parentId }: WorkspaceRow) {
+  return { id, parentId };
+}
+
+export function acceptedReply(
+  messageId: string,
+  inReplyTo: string,
+  destination: OutcomeDestination,
+  isRepeat: boolean,
+): Acceptance {
+  const body: ReplyAccepted = {
+    status: 'answered',
+    message_id: messageId,
+    in_reply_to: inReplyTo,
+    delivered_to: destination,
+    ...(isRepeat ? { duplicate: true as const } : {}),
+  };
+  return { kind: 'reply', body };
+}
+
+export function accessDenied(): HttpError {
+  const text = 'access denied: workspaces cannot communicate per hierarchy rules';
+  return new HttpError(403, 'access_denied', text);
+}
+
+export function messageIdConflict(known: MessageRow): HttpError {
+  return new HttpError(409, 'message_id_conflict', 'messageId was used before with another message', {
+    extras: { message_id: known.message_id, field: 'params.message.messageId' },
+  });
+}
+
+export function questionClosed(): HttpError {
+  return new HttpError(409, 'question_closed', 'the question is no longer open');
+}
+
+export function inboxFull(): HttpError {
+  return new HttpError(429, 'inbox_full', 'the target has too many unacknowledged messages', {
+    extras: { retry_after: 30, hint: 'The agent must acknowledge what it has finished.' },
+    headers: { 'retry-after': '30' },
+  });
+}
