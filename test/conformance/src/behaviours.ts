@@ -6,6 +6,7 @@ import { CREDENTIALS } from './behaviours/credentials.ts';
 import { DELIVERY } from './behaviours/delivery.ts';
 import { DURABILITY } from './behaviours/durability.ts';
 import { ENDS } from './behaviours/ends.ts';
+import { ENDURANCE } from './behaviours/endurance.ts';
 import { FEED } from './behaviours/feed.ts';
 import { INSTANCES } from './behaviours/instances.ts';
 import { LIFECYCLE } from './behaviours/lifecycle.ts';
@@ -43,6 +44,7 @@ export const BEHAVIOURS = {
   ...CANCEL,
   ...AGENT_ENDS,
   ...QUESTIONS,
+  ...ENDURANCE,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

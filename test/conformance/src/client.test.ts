@@ -109,6 +109,23 @@ onEachDatabase('the client', (environment) => {
     expect(await client.pollState()).toMatchObject({ deleted: true, shouldStop: true });
   });
 
+  verifies('client.failed-delivery', async () => {
+    const platform = await environment.platform(STRICT);
+    const agent = await environment.scriptedAgent({
+      script: () => ({ kind: 'json', body: { error: 'boom' }, status: 500 }),
+    });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const failed = { status: 'failed', code: 'agent_error', messageId: 'm-1' };
+    const client = environment.client(platform, caller);
+    expect(await client.callPeer(target.id, 'hello', { messageId: 'm-1' })).toMatchObject(failed);
+    expect(await client.getMessage('m-1')).toMatchObject(failed);
+    expect(await environment.operator(platform).sendMessage(target.id, 'hello')).toMatchObject({
+      status: 'failed',
+      code: 'agent_error',
+    });
+    expect(agent.requests).toHaveLength(2);
+  });
+
   verifies('client.inbound-message', async () => {
     const platform = await environment.platform(STRICT);
     const member = await onboard(platform);

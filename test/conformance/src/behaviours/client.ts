@@ -70,6 +70,10 @@ export const CLIENT = behaviours({
     'A 400 and a 401 are not repeated, nor is a create.',
     'docs/contract/limits.md#retries-of-the-client; docs/decisions/0018-retries.md',
   ],
+  'client.failed-delivery': [
+    'A call whose delivery fails for good resolves as failed with the code of its record, without a repetition.',
+    'docs/contract/messages.md#push-delivery; docs/decisions/0029-every-message-ends.md',
+  ],
   'client.bare-404-is-routing': [
     'A 404 without deleted: true is a routing problem and not a deletion.',
     'docs/contract/presence.md#how-an-agent-ends; docs/decisions/0017-pause-and-removal.md',
