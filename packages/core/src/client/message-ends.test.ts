@@ -40,6 +40,22 @@ describe('capabilities', () => {
   });
 });
 
+describe('a call whose delivery fails for good', () => {
+  it('resolves as failed, and is not repeated', async () => {
+    const body = { error: 'the agent is gone', code: 'agent_unreachable', message_id: 'm-1', queue_id: SELF };
+    await using s = await stage({ status: 502, body });
+    const reply = await s.client.callPeer(PEER, 'hello', { messageId: 'm-1' });
+    expect(reply).toMatchObject({ status: 'failed', code: 'agent_unreachable', messageId: 'm-1' });
+    expect(reply.text).toBe('the agent is gone');
+    expect(s.server.requests).toHaveLength(1);
+  });
+
+  it('rejects when the platform did not store the message', async () => {
+    await using s = await stage({ status: 500, body: { error: 'a defect', code: 'internal_error' } });
+    await expect(s.client.callPeer(PEER, 'hello')).rejects.toMatchObject({ status: 500 });
+  });
+});
+
 describe('the messages that were sent', () => {
   const record = {
     message_id: 'm-1',

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { buildSendMessage, type JsonObject, routes } from '@molecule-ai/protocol';
+import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { type PeerReply, readMessageRecord, readReply } from '../peers/peer-reply.ts';
 import { call, send } from '../platform-api/call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
+import { isFailedDelivery } from '../transport/api-failure.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 
@@ -61,6 +63,7 @@ export async function sendThroughProxy(
   // Derived, so that a repeat with the same message id is the same message.
   const contextId =
     options.contextId ?? (options.isInNewContext ? deriveUuid('context', messageId) : undefined);
+  const facts = { peerId: targetId, messageId, contextId: contextId ?? '', isWrapped };
   try {
     const { body } = await send(transport, routes.sendMessage, {
       params: { id: targetId },
@@ -74,12 +77,13 @@ export async function sendThroughProxy(
         isSent = true;
       },
     });
-    return readReply(body, { peerId: targetId, messageId, contextId: contextId ?? '', isWrapped });
+    return readReply(body, facts);
   } catch (error) {
     if (isSent && signal?.aborted === true && error === signal.reason) {
       if (!isRepeatedLater(error, options.messageId !== undefined)) options.onAbandoned(messageId);
       throw error;
     }
+    if (isEndOfMessage(error)) return readReply(error.details, facts);
     throw TimeoutError.isInstance(error) ? withMessageId(error, messageId) : error;
   }
 }
@@ -123,6 +127,11 @@ export async function waitForAnswer(
     const pauseMs = Math.min(endsAt - now, Math.max(0, PAUSE_MS - (now - sentAt)));
     if (pauseMs > 0) await clock.sleep(pauseMs, { signal });
   }
+}
+
+/** The platform gives up a message with an HTTP error: the message has failed, as its record says. */
+function isEndOfMessage(error: unknown): error is ApiError {
+  return ApiError.isInstance(error) && error.status >= 500 && isFailedDelivery(error.details);
 }
 
 /** How long the platform may hold a call with this timeout: 25 s of 30 s, at least 1 s. */

@@ -167,8 +167,16 @@ export function isWorthRepeating(
   details: Readonly<Record<string, unknown>> | undefined,
 ): boolean {
   if (status !== 429 && status !== 502 && status !== 503 && status !== 504) return false;
-  if (details?.delivery_confirmed === true) return false;
+  if (details?.delivery_confirmed === true || isFailedDelivery(details)) return false;
   return platformCode === undefined || !FINAL_CODES.has(platformCode);
+}
+
+/**
+ * Whether the response of a held call reports that the delivery of its message has failed for good. Only such an error
+ * names the stored message.
+ */
+export function isFailedDelivery(details: Readonly<Record<string, unknown>> | undefined): boolean {
+  return textOf(details?.queue_id) !== undefined && textOf(details?.message_id) !== undefined;
 }
 
 export interface FailureFacts {
