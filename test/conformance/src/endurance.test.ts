@@ -15,7 +15,7 @@ async function endure(kill: KillTarget, { onTestFinished, signal }: TestContext)
   const folder = mkdtempSync(join(tmpdir(), 'molecule-endurance-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const result = await runEndurance({
-    messages: 120,
+    messages: 100,
     kill,
     kills: KILLS,
     seed: 7,
@@ -29,10 +29,10 @@ async function endure(kill: KillTarget, { onTestFinished, signal }: TestContext)
     new Set(Object.values(ACTS)),
   );
   expect([...result.kills.values()].reduce((sum, count) => sum + count, 0)).toBe(KILLS);
-  expect(formatResult(result)).toContain(`120 messages, ${KILLS} kills`);
+  expect(formatResult(result)).toContain(`100 messages, ${KILLS} kills`);
 }
 
-describe('endurance', { timeout: 120_000 }, () => {
+describe('endurance', { timeout: 240_000 }, () => {
   verifies('endurance.platform-killed', (test) => endure('platform', test));
   verifies('endurance.agents-killed', (test) => endure('agents', test));
 });
