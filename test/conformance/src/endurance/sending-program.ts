@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRemoteAgent, RemoteAgentClient } from '@molecule-ai/core';
-import { cancelMessage } from './cancel-message.ts';
 import { JournalReader, note } from './journal.ts';
 import type { Lane } from './plan.ts';
 import { Sending } from './sending.ts';
@@ -27,8 +26,7 @@ const sending = new Sending({
   client: {
     send: (targetId, text, options) => client.callPeer(targetId, text, options),
     waitForAnswer: (_, messageId, timeoutMs) => client.waitForAnswer(messageId, { timeoutMs, signal }),
-    cancel: async (targetId, messageId) =>
-      cancelMessage(client.platformUrl, (await client.currentToken()) ?? '', targetId, messageId),
+    cancel: async (_, messageId) => void (await client.cancelTask(messageId)),
   },
 });
 
