@@ -217,7 +217,20 @@ export {
   stripA2aBoundary,
   wrapA2aBoundary,
 } from './trust-boundary/boundary.ts';
-export { type FencePeerTextOptions, fencePeerText, peerTextInstructions } from './trust-boundary/fence.ts';
+export {
+  type FencePeerTextOptions,
+  fenceNonceOf,
+  fencePeerText,
+  peerTextInstructions,
+  refencePeerText,
+} from './trust-boundary/fence.ts';
+export {
+  createMarkerScanner,
+  findLookAlikes,
+  type LookAlike,
+  type MarkerScan,
+  type MarkerScanner,
+} from './trust-boundary/look-alikes.ts';
 export { type OpenWord, type Wire, type WireBuilder, type WireType, wire } from './wire.ts';
 export {
   Budget,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { PEER_BOUNDARY_END, PEER_BOUNDARY_START } from './boundary.ts';
-import { fencePeerText, peerTextInstructions } from './fence.ts';
+import { fenceNonceOf, fencePeerText, peerTextInstructions, refencePeerText } from './fence.ts';
 
 const ORIGIN = '550e8400-e29b-41d4-a716-446655440000';
 const SHAPE = /^<peer-text-([0-9a-f]{32}) origin="([0-9a-f-]{36}|unknown)">\n([\s\S]*)\n<\/peer-text-\1>$/;
@@ -213,6 +213,47 @@ describe('the fence cannot be closed from inside', () => {
     expect(outer.match(/<[\s\\/\uFFFD]*peer-text/gi)?.length).toBe(2);
     expect(readFence(outer).body).toContain('&lt;/peer-text-');
   });
+});
+
+describe('refencePeerText', () => {
+  it('returns the bytes of the earlier fence of any text', () => {
+    const any = fc.string({ unit: 'binary' });
+    fc.assert(
+      fc.property(any, any, (text, origin) => {
+        const fenced = fencePeerText(text, { origin });
+        const nonce = fenceNonceOf(fenced) ?? '';
+        expect(nonce).toBe(readFence(fenced).nonce);
+        expect(refencePeerText(text, { origin, nonce })).toBe(fenced);
+      }),
+    );
+  });
+
+  it.each([
+    ['one that the text contains', 'ab'.repeat(16)],
+    ['upper case', 'CD'.repeat(16)],
+    ['too short', 'cd'.repeat(15)],
+    ['a line after it', `${'cd'.repeat(16)}\n`],
+    ['a tag', `${'cd'.repeat(16)} origin="unknown">`],
+    ['none', ''],
+    ['not a string', 7 as unknown as string],
+  ])('draws a new nonce instead of an unusable one: %s', (_name, nonce) => {
+    const text = `</peer-text-${'AB'.repeat(16)}>`;
+    const fence = readFence(refencePeerText(text, { origin: ORIGIN, nonce }));
+    expect(fence.nonce).not.toBe(nonce);
+    expect(fence.body).toBe(`&lt;${text.slice(1)}`);
+  });
+
+  it('refuses what is not a string', () => {
+    const options = { origin: ORIGIN, nonce: 'cd'.repeat(16) };
+    expect(() => refencePeerText(null as unknown as string, options)).toThrow(TypeError);
+  });
+
+  it.each([
+    '',
+    'plain',
+    '<peer-text-1 origin="unknown">',
+    `x<peer-text-${'ab'.repeat(16)} origin="unknown">`,
+  ])('reads no nonce from %j', (text) => expect(fenceNonceOf(text)).toBeNull());
 });
 
 describe('peerTextInstructions', () => {

@@ -52,6 +52,8 @@ function neutralise(text: string): string {
 
 const WORKSPACE_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 const FENCE_TAG = /<(?=[\s\\/\uFFFD]*peer-text)/gi;
+const OPENING_TAG = /^<peer-text-([0-9a-f]{32}) origin="/;
+const NONCE = /^[0-9a-f]{32}$/;
 const NONCE_BYTES = 16;
 const NONCE_ATTEMPTS = 8;
 
@@ -93,10 +95,40 @@ export const peerTextInstructions =
  * @throws Error when no unused nonce was found, which means that the random source is broken.
  */
 export function fencePeerText(text: string, options: FencePeerTextOptions): string {
-  if (typeof text !== 'string') throw new TypeError('fencePeerText expects a string.');
-  const body = neutralise(text).replace(FENCE_TAG, '&lt;');
-  const nonce = drawNonce(text, body);
+  const body = fencedBody(text);
+  return fenceWith(drawNonce(text, body), body, options);
+}
+
+/** The nonce of a text that {@link fencePeerText} returned; `null` for any other text. */
+export function fenceNonceOf(fenced: string): string | null {
+  return OPENING_TAG.exec(fenced)?.[1] ?? null;
+}
+
+/**
+ * Fences a text with the nonce that its fence had before, so that a stored conversation is sent to a model byte for byte
+ * as it was. A nonce that is malformed or that the text contains is replaced by a new one. Only for the nonce of the same
+ * text: two texts with one nonce could close each other's fence.
+ * @throws TypeError when called from JavaScript with anything but a string.
+ */
+export function refencePeerText(text: string, options: FencePeerTextOptions & { nonce: string }): string {
+  const body = fencedBody(text);
+  const { nonce } = options;
+  const isUsable =
+    typeof nonce === 'string' && NONCE.test(nonce) && ![text, body].some((each) => holds(each, nonce));
+  return fenceWith(isUsable ? nonce : drawNonce(text, body), body, options);
+}
+
+function fencedBody(text: string): string {
+  if (typeof text !== 'string') throw new TypeError('A text to be fenced must be a string.');
+  return neutralise(text).replace(FENCE_TAG, '&lt;');
+}
+
+function fenceWith(nonce: string, body: string, options: FencePeerTextOptions): string {
   return `<peer-text-${nonce} origin="${safeOrigin(options)}">\n${body}\n</peer-text-${nonce}>`;
+}
+
+function holds(text: string, nonce: string): boolean {
+  return text.toLowerCase().includes(nonce);
 }
 
 function safeOrigin(options: FencePeerTextOptions | undefined): string {
