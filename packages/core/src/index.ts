@@ -3,13 +3,18 @@ export {
   type AgentCard,
   type Attachment,
   type Capability,
+  createMarkerScanner,
   type DeliveryMode,
   type FencePeerTextOptions,
   fencePeerText,
+  findLookAlikes,
   type InboundMessage,
   type InboundSource,
   type JsonObject,
   type JsonValue,
+  type LookAlike,
+  type MarkerScan,
+  type MarkerScanner,
   type MessagePart,
   type MessageState,
   type OutcomeWord,
@@ -73,7 +78,7 @@ export { MoleculeError } from './errors/molecule-error.ts';
 export { TimeoutError } from './errors/timeout-error.ts';
 export { WorkspaceRemovedError } from './errors/workspace-removed-error.ts';
 export type { AnswerContent, HandlerAnswer } from './inbound/handling/handler-answer.ts';
-export { messageForModel } from './inbound/message-for-model.ts';
+export { type MessageForModelOptions, messageForModel } from './inbound/message-for-model.ts';
 export {
   type DeliveryChoice,
   LongPollDelivery,
@@ -98,7 +103,13 @@ export {
 } from './inbound/stores/inbound-store.ts';
 export { type LogFields, type Logger, silentLogger } from './logging/logger.ts';
 export type { PeerInfo } from './peers/peer-info.ts';
-export type { PeerReply, PeerReplyStatus } from './peers/peer-reply.ts';
+export {
+  type PeerReply,
+  type PeerReplyData,
+  type PeerReplyStatus,
+  peerReplyFromData,
+} from './peers/peer-reply.ts';
+export { peersForModel } from './peers/peers-for-model.ts';
 export type { ActivityEntry, ActivityFilters, ActivityPage } from './platform-api/activity.ts';
 export { type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/idempotency-key.ts';
 export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';

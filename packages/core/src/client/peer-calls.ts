@@ -3,7 +3,8 @@ import { buildSendMessage, type JsonObject, routes } from '@molecule-ai/protocol
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
-import { type PeerReply, readMessageRecord, readReply } from '../peers/peer-reply.ts';
+import type { PeerReply } from '../peers/peer-reply.ts';
+import { readMessageRecord, readReply } from '../peers/read-reply.ts';
 import { call, send } from '../platform-api/call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';

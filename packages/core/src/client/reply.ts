@@ -11,7 +11,7 @@ import {
 } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { readReply } from '../peers/peer-reply.ts';
+import { readReply } from '../peers/read-reply.ts';
 import { call, requestLine, send } from '../platform-api/call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import type { CallOptions } from '../transport/platform-request.ts';

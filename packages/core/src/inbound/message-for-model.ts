@@ -1,14 +1,48 @@
-import { fencePeerText, type InboundMessage, stripA2aBoundary } from '@molecule-ai/protocol';
+import {
+  fenceNonceOf,
+  fencePeerText,
+  type InboundMessage,
+  refencePeerText,
+  stripA2aBoundary,
+} from '@molecule-ai/protocol';
+import { lineForModel } from '../peers/peers-for-model.ts';
+import { processState } from '../storage/process-state.ts';
+
+const MAX_NAME_LENGTH = 200;
+
+export interface MessageForModelOptions {
+  /** Puts the name and role that the sender gives itself above its text, inside the fence. @default false */
+  sender?: boolean | undefined;
+}
 
 /**
  * Returns the text of a message for a model. Text of the user on the canvas is returned unchanged, as the user's turn.
- * All other text is untrusted and therefore fenced; from an answer the boundary markers are removed first. Add
- * `peerTextInstructions` to the system prompt. See docs/contract/trust-boundary.md.
+ * All other text is untrusted and therefore fenced; from an answer the boundary markers are removed first. The same
+ * message object has the same nonce each time. Add `peerTextInstructions` to the system prompt. See
+ * docs/contract/trust-boundary.md#text-for-a-model.
  */
 export function messageForModel(
-  message: Pick<InboundMessage, 'source' | 'peerId' | 'inReplyTo' | 'text'>,
+  message: Pick<InboundMessage, 'source' | 'peerId' | 'inReplyTo' | 'text'> &
+    Partial<Pick<InboundMessage, 'peerName' | 'peerRole'>>,
+  { sender = false }: MessageForModelOptions = {},
 ): string {
-  const { source, peerId, inReplyTo, text } = message;
-  if (source === 'canvas_user') return text;
-  return fencePeerText(inReplyTo === '' ? text : stripA2aBoundary(text), { origin: peerId });
+  const { source, peerId, inReplyTo } = message;
+  if (source === 'canvas_user') return message.text;
+  const text = inReplyTo === '' ? message.text : stripA2aBoundary(message.text);
+  return fenceOnce(message, sender ? `${senderLine(message)}\n\n${text}` : text, peerId);
+}
+
+function senderLine({ peerName = '', peerRole = '' }: Partial<InboundMessage>): string {
+  const name = lineForModel(peerName, MAX_NAME_LENGTH) || 'unnamed';
+  const role = lineForModel(peerRole, MAX_NAME_LENGTH);
+  return role === '' ? `Sender: ${name}` : `Sender: ${name}, ${role}`;
+}
+
+function fenceOnce(message: object, text: string, origin: string): string {
+  const nonces = processState('message-nonces', () => new WeakMap<object, string>());
+  const nonce = nonces.get(message);
+  if (nonce !== undefined) return refencePeerText(text, { origin, nonce });
+  const fenced = fencePeerText(text, { origin });
+  nonces.set(message, fenceNonceOf(fenced) ?? '');
+  return fenced;
 }

@@ -2,18 +2,16 @@ import { inspect } from 'node:util';
 import {
   extractAnswerText,
   extractParts,
+  fenceNonceOf,
   fencePeerText,
   isJsonObject,
-  isMessageState,
-  isQueuedResponse,
   type JsonObject,
   type JsonValue,
-  type MessageRecord,
-  type MessageState,
   mapAnswerText,
-  messageStateOfTask,
+  refencePeerText,
   stripA2aBoundary,
 } from '@molecule-ai/protocol';
+import { MoleculeError } from '../errors/molecule-error.ts';
 
 /**
  * `answered`: the peer's answer is here. `queued`: stored or being handled, not ended yet; ask with `waitForAnswer`.
@@ -30,16 +28,15 @@ export type PeerReplyStatus =
   | 'input-required'
   | 'queued';
 
-const STATUS_OF: { readonly [State in MessageState]: PeerReplyStatus } = {
-  queued: 'queued',
-  delivered: 'queued',
-  input_required: 'input-required',
-  answered: 'answered',
-  unanswered: 'unanswered',
-  failed: 'failed',
-  canceled: 'canceled',
-  expired: 'expired',
-};
+const STATUSES: ReadonlySet<unknown> = new Set<PeerReplyStatus>([
+  'answered',
+  'unanswered',
+  'failed',
+  'canceled',
+  'expired',
+  'input-required',
+  'queued',
+]);
 
 const WITHOUT_TEXT: ReadonlySet<PeerReplyStatus> = new Set(['queued', 'unanswered', 'canceled']);
 
@@ -49,13 +46,32 @@ export interface PeerReplyFields {
   readonly messageId: string;
   /** `''` when it is not known. */
   readonly contextId: string;
-  readonly code?: string | null | undefined;
+  readonly code: string | null;
   readonly raw: JsonValue;
   readonly via: 'direct' | 'proxy';
   /** Whether the message is queued because the peer is paused. */
   readonly isHeld?: boolean | undefined;
   /** Whether the platform wrapped the texts in boundary markers. It does for workspaces, not for users. */
   readonly isWrapped: boolean;
+}
+
+/** A reply as plain JSON. Everything that a peer wrote is untrusted. */
+export interface PeerReplyData {
+  readonly status: PeerReplyStatus;
+  readonly peerId: string;
+  readonly messageId: string;
+  readonly contextId: string;
+  readonly code: string | null;
+  readonly via: 'direct' | 'proxy';
+  readonly isHeld: boolean;
+  /** The peer's text without boundary markers, for whoever reads the stored JSON; a restored reply takes it from `raw`. */
+  readonly text: string;
+  /** Of the fence that `forModel()` returns, so that a restored reply returns the same bytes. */
+  readonly nonce: string;
+  /** Whether the texts in `raw` have boundary markers. */
+  readonly isWrapped: boolean;
+  /** The response body. */
+  readonly raw: JsonValue;
 }
 
 /**
@@ -68,9 +84,11 @@ class ReceivedReply {
   readonly #fields: PeerReplyFields;
   #stripped: JsonValue | undefined;
   #text: string | undefined;
+  #fenced: string | undefined;
 
-  constructor(fields: PeerReplyFields) {
+  constructor(fields: PeerReplyFields, nonce?: string) {
     this.#fields = fields;
+    if (nonce !== undefined) this.#fenced = refencePeerText(this.text, { origin: fields.peerId, nonce });
   }
 
   get status(): PeerReplyStatus {
@@ -94,7 +112,7 @@ class ReceivedReply {
 
   /** Why it failed, as a short machine word of the platform or the peer; `null` for other states. */
   get code(): string | null {
-    return this.#fields.code ?? codeOf(this.#fields.raw);
+    return this.#fields.code;
   }
 
   get via(): 'direct' | 'proxy' {
@@ -125,9 +143,21 @@ class ReceivedReply {
     return WITHOUT_TEXT.has(this.status) ? [] : extractParts(this.#strippedBody());
   }
 
-  /** The peer's text for a model, fenced with a new nonce. */
+  /** The peer's text for a model, fenced. The same bytes each time, also after {@link toData}. */
   forModel(): string {
-    return fencePeerText(this.text, { origin: this.#fields.peerId });
+    this.#fenced ??= fencePeerText(this.text, { origin: this.#fields.peerId });
+    return this.#fenced;
+  }
+
+  /**
+   * The whole reply as plain JSON, for checkpoints, stored chats and artifacts; `peerReplyFromData` reads it. Contains
+   * text of the peer, unfenced.
+   */
+  toData(): PeerReplyData {
+    const { status, peerId, messageId, contextId, code, via, isHeld, text, raw } = this;
+    const { isWrapped } = this.#fields;
+    const nonce = fenceNonceOf(this.forModel()) ?? '';
+    return { status, peerId, messageId, contextId, code, via, isHeld, text, nonce, isWrapped, raw };
   }
 
   /** Returns {@link forModel}. */
@@ -161,77 +191,37 @@ class ReceivedReply {
   }
 }
 
-/** Reads the response to an A2A call: an answer, the task of another end, an error, or queued. */
-export function readReply(
-  body: unknown,
-  facts: { peerId: string; messageId: string; contextId?: string | undefined; isWrapped: boolean },
-): PeerReply {
-  const raw = (body ?? null) as JsonValue;
-  const isQueued = isQueuedResponse(raw);
-  const isHeld = isQueued && isJsonObject(raw) && raw.held === true;
-  const contextId = facts.contextId || contextIn(raw);
-  const status = isQueued ? 'queued' : statusOf(raw);
-  return new ReceivedReply({ ...facts, contextId, status, raw, via: 'proxy', isHeld });
+/** @param nonce the nonce of an earlier fence of this reply */
+export function createReply(fields: PeerReplyFields, nonce?: string): PeerReply {
+  return new ReceivedReply(fields, nonce);
 }
 
-/** Reads the state of a sent message. */
-export function readMessageRecord(record: MessageRecord, options: { isWrapped: boolean }): PeerReply {
-  const raw = (record.answer ?? null) as JsonValue;
-  const fields = {
-    peerId: record.target_id,
-    messageId: record.message_id,
-    contextId: record.context_id || contextIn(raw),
-    code: codeOf(raw) ?? record.error?.code,
-    via: 'proxy' as const,
-    ...options,
+/**
+ * Reads what `PeerReply.toData` returned, also after it was stored as JSON.
+ * @throws MoleculeError `invalid_argument` for anything else.
+ */
+export function peerReplyFromData(data: PeerReplyData): PeerReply {
+  const problem = problemOf(data);
+  if (problem !== null) {
+    throw new MoleculeError(`This is not the data of a PeerReply: ${problem}.`, { code: 'invalid_argument' });
+  }
+  const { status, peerId, messageId, contextId, code, via, isHeld, nonce, isWrapped, raw } = data;
+  const fields = { status, peerId, messageId, contextId, code, via, isHeld, isWrapped, raw };
+  return createReply(fields, nonce);
+}
+
+function problemOf(data: unknown): string | null {
+  if (!isJsonObject(data)) return 'it is not an object';
+  const expected: Record<string, (value: unknown) => boolean> = {
+    status: (value) => STATUSES.has(value),
+    via: (value) => value === 'direct' || value === 'proxy',
+    code: (value) => value === null || typeof value === 'string',
+    raw: (value) => value !== undefined,
+    isHeld: (value) => typeof value === 'boolean',
+    isWrapped: (value) => typeof value === 'boolean',
   };
-  const status = isMessageState(record.state) ? STATUS_OF[record.state] : null;
-  if (raw !== null) {
-    const isNamed = status !== null && status !== 'queued' && status !== 'answered';
-    const read = statusOf(raw);
-    return new ReceivedReply({
-      ...fields,
-      status: isNamed ? status : read === 'queued' ? 'answered' : read,
-      raw,
-    });
-  }
-  if (status === 'failed' || status === 'expired') {
-    const error = record.error?.error ?? `The message ${status === 'failed' ? 'failed' : 'expired'}.`;
-    return new ReceivedReply({ ...fields, status, raw: { error, code: record.error?.code ?? null } });
-  }
-  return new ReceivedReply({ ...fields, status: status ?? 'queued', raw, isHeld: record.held });
-}
-
-/** A task names its state; one that a peer made and is not over is what the peer answers. */
-function statusOf(raw: JsonValue): PeerReplyStatus {
-  if (!isJsonObject(raw)) return 'answered';
-  if (raw.error !== undefined && raw.error !== null && raw.result === undefined) return 'failed';
-  const task = taskIn(raw);
-  const state = task === undefined ? null : messageStateOfTask(task);
-  if (task === undefined || state === null) return 'answered';
-  const isNamed = isJsonObject(task.metadata) && isMessageState(task.metadata.state);
-  return !isNamed && STATUS_OF[state] === 'queued' ? 'answered' : STATUS_OF[state];
-}
-
-function taskIn(raw: JsonObject): JsonObject | undefined {
-  const { result } = raw;
-  if (!isJsonObject(result)) return undefined;
-  const task = isJsonObject(result.task) ? result.task : result;
-  return task.kind === 'task' || task !== result || isJsonObject(task.status) ? task : undefined;
-}
-
-function contextIn(raw: JsonValue): string {
-  const result = isJsonObject(raw) ? raw.result : undefined;
-  if (!isJsonObject(result)) return '';
-  const inner = [result, result.task, result.message].find(
-    (place) => isJsonObject(place) && typeof place.contextId === 'string',
-  );
-  return isJsonObject(inner) && typeof inner.contextId === 'string' ? inner.contextId : '';
-}
-
-function codeOf(raw: JsonValue): string | null {
-  if (!isJsonObject(raw)) return null;
-  const metadata = taskIn(raw)?.metadata;
-  const code = isJsonObject(metadata) ? metadata.code : raw.code;
-  return typeof code === 'string' ? code : null;
+  for (const name of ['peerId', 'messageId', 'contextId', 'nonce'])
+    expected[name] = (value) => typeof value === 'string';
+  const wrong = Object.keys(expected).find((name) => !expected[name]?.(data[name]));
+  return wrong === undefined ? null : `\`${wrong}\` is missing or has another type`;
 }

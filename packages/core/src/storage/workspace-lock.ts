@@ -8,9 +8,8 @@ import type { Clock, Timer } from '../time/clock.ts';
 import { withFileLock } from './file-lock.ts';
 import { errnoOf } from './private-file.ts';
 import { isProcessRunning, processStart, UNKNOWN_START } from './process-identity.ts';
+import { processState } from './process-state.ts';
 
-/** The locks that this process holds, shared by all copies of this package in it. */
-const HELD_KEY = Symbol.for('@molecule-ai/held-workspaces');
 const REFRESH_MS = 30_000;
 /** A lock of another host that was not refreshed for this long is taken over, in milliseconds. */
 const FOREIGN_STALE_AFTER_MS = 120_000;
@@ -96,12 +95,9 @@ async function isHeld(path: string, owner: string): Promise<boolean> {
   return start === UNKNOWN_START || startNow === UNKNOWN_START || start === startNow;
 }
 
+/** The locks that this process holds. */
 function heldLocks(): Set<string> {
-  const known: unknown = Reflect.get(globalThis, HELD_KEY);
-  if (known instanceof Set) return known;
-  const locks = new Set<string>();
-  Reflect.set(globalThis, HELD_KEY, locks);
-  return locks;
+  return processState('held-workspaces', () => new Set<string>());
 }
 
 async function readOwner(path: string): Promise<string> {

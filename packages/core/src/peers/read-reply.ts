@@ -1,0 +1,97 @@
+import {
+  isJsonObject,
+  isMessageState,
+  isQueuedResponse,
+  type JsonObject,
+  type JsonValue,
+  type MessageRecord,
+  type MessageState,
+  messageStateOfTask,
+} from '@molecule-ai/protocol';
+import { createReply, type PeerReply, type PeerReplyStatus } from './peer-reply.ts';
+
+const STATUS_OF: { readonly [State in MessageState]: PeerReplyStatus } = {
+  queued: 'queued',
+  delivered: 'queued',
+  input_required: 'input-required',
+  answered: 'answered',
+  unanswered: 'unanswered',
+  failed: 'failed',
+  canceled: 'canceled',
+  expired: 'expired',
+};
+
+/** Reads the response to an A2A call: an answer, the task of another end, an error, or queued. */
+export function readReply(
+  body: unknown,
+  facts: { peerId: string; messageId: string; contextId?: string | undefined; isWrapped: boolean },
+): PeerReply {
+  const raw = (body ?? null) as JsonValue;
+  const isQueued = isQueuedResponse(raw);
+  const isHeld = isQueued && isJsonObject(raw) && raw.held === true;
+  const contextId = facts.contextId || contextIn(raw);
+  const status = isQueued ? 'queued' : statusOf(raw);
+  return createReply({ ...facts, contextId, status, code: codeOf(raw), raw, via: 'proxy', isHeld });
+}
+
+/** Reads the state of a sent message. */
+export function readMessageRecord(record: MessageRecord, options: { isWrapped: boolean }): PeerReply {
+  const raw = (record.answer ?? null) as JsonValue;
+  const fields = {
+    peerId: record.target_id,
+    messageId: record.message_id,
+    contextId: record.context_id || contextIn(raw),
+    code: codeOf(raw) ?? record.error?.code ?? null,
+    via: 'proxy' as const,
+    ...options,
+  };
+  const status = isMessageState(record.state) ? STATUS_OF[record.state] : null;
+  if (raw !== null) {
+    const isNamed = status !== null && status !== 'queued' && status !== 'answered';
+    const read = statusOf(raw);
+    return createReply({
+      ...fields,
+      status: isNamed ? status : read === 'queued' ? 'answered' : read,
+      raw,
+    });
+  }
+  if (status === 'failed' || status === 'expired') {
+    const error = record.error?.error ?? `The message ${status === 'failed' ? 'failed' : 'expired'}.`;
+    return createReply({ ...fields, status, raw: { error, code: record.error?.code ?? null } });
+  }
+  return createReply({ ...fields, status: status ?? 'queued', raw, isHeld: record.held });
+}
+
+/** A task names its state; one that a peer made and is not over is what the peer answers. */
+function statusOf(raw: JsonValue): PeerReplyStatus {
+  if (!isJsonObject(raw)) return 'answered';
+  if (raw.error !== undefined && raw.error !== null && raw.result === undefined) return 'failed';
+  const task = taskIn(raw);
+  const state = task === undefined ? null : messageStateOfTask(task);
+  if (task === undefined || state === null) return 'answered';
+  const isNamed = isJsonObject(task.metadata) && isMessageState(task.metadata.state);
+  return !isNamed && STATUS_OF[state] === 'queued' ? 'answered' : STATUS_OF[state];
+}
+
+function taskIn(raw: JsonObject): JsonObject | undefined {
+  const { result } = raw;
+  if (!isJsonObject(result)) return undefined;
+  const task = isJsonObject(result.task) ? result.task : result;
+  return task.kind === 'task' || task !== result || isJsonObject(task.status) ? task : undefined;
+}
+
+function contextIn(raw: JsonValue): string {
+  const result = isJsonObject(raw) ? raw.result : undefined;
+  if (!isJsonObject(result)) return '';
+  const inner = [result, result.task, result.message].find(
+    (place) => isJsonObject(place) && typeof place.contextId === 'string',
+  );
+  return isJsonObject(inner) && typeof inner.contextId === 'string' ? inner.contextId : '';
+}
+
+function codeOf(raw: JsonValue): string | null {
+  if (!isJsonObject(raw)) return null;
+  const metadata = taskIn(raw)?.metadata;
+  const code = isJsonObject(metadata) ? metadata.code : raw.code;
+  return typeof code === 'string' ? code : null;
+}
