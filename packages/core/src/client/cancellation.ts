@@ -1,7 +1,8 @@
 import { ControlList, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { type PeerReply, readReply } from '../peers/peer-reply.ts';
+import type { PeerReply } from '../peers/peer-reply.ts';
+import { readReply } from '../peers/read-reply.ts';
 import { requestLine, send } from '../platform-api/call.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
