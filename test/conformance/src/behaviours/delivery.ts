@@ -10,6 +10,10 @@ export const DELIVERY = behaviours({
     'Messages of one conversation are handled one after the other, in the order in which they were accepted, each once; one that fails waits for its next attempt beside them.',
     'docs/decisions/0012-delivery-guarantee.md; docs/decisions/0014-activity-rows.md',
   ],
+  'delivery.conversations-are-independent': [
+    'A conversation whose message hangs or keeps failing does not hold up another one of the same sender.',
+    'docs/decisions/0030-conversations.md; docs/contract/messages.md#conversations',
+  ],
   'delivery.each-answer-to-its-own': [
     'When many messages wait, each gets its own answer.',
     'docs/decisions/0011-answers.md',

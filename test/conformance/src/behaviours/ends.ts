@@ -6,6 +6,10 @@ export const ENDS = behaviours({
     'An outcome that an agent reports ends its message: a held call gets 200 with a task, and so does who asks later.',
     'docs/contract/messages.md#ends-without-an-answer; docs/decisions/0029-every-message-ends.md',
   ],
+  'ends.each-way': [
+    'Whichever way an agent receives, each end of a message reaches its sender on the held call and on a later question; without a held call an answer, a failure and an expiry come on its feed.',
+    'docs/contract/messages.md#message-states; docs/contract/messages.md#late-answers',
+  ],
   'ends.reported-on-the-feed': [
     'A caller that does not wait gets a failure on its feed, and no row for an unanswered or canceled message.',
     'docs/contract/messages.md#late-answers',
