@@ -10,7 +10,9 @@ describe('parseArguments', () => {
   });
 
   it('lists what is possible when a value is wrong', () => {
-    expect(() => parseArguments(['--break=nothing'])).toThrow(/drop-reply, double, no-wrap, keep-alive/);
+    expect(() => parseArguments(['--break=nothing'])).toThrow(
+      /drop-reply, double, no-wrap, hide-failure, keep-alive/,
+    );
     expect(() => parseArguments(['--break=toString'])).toThrow(UsageError);
   });
 

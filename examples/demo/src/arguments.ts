@@ -5,6 +5,7 @@ export const BREAKS = {
   'drop-reply': 'a child handles its message and says nothing',
   double: 'a restarted child handles each message twice',
   'no-wrap': 'the platform does not mark what peers wrote',
+  'hide-failure': 'an agent that gives up says nothing about it',
   'keep-alive': 'a removed agent ignores its removal',
 } as const;
 
@@ -31,7 +32,7 @@ export function parseArguments(argv: readonly string[]): DemoArguments {
 }
 
 export function usage(): string {
-  const breaks = Object.entries(BREAKS).map(([name, effect]) => `      ${name.padEnd(11)}${effect}`);
+  const breaks = Object.entries(BREAKS).map(([name, effect]) => `      ${name.padEnd(14)}${effect}`);
   return `Usage: npx -y pnpm@12 demo [options]
 
 One platform and three agents, each a process of its own, on this machine. Every line it prints was

@@ -21,6 +21,7 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
     ['drop-reply', 'answered'],
     ['double', 'once'],
     ['no-wrap', 'wrapped'],
+    ['hide-failure', 'gave-up'],
     ['keep-alive', 'removed'],
   ])(
     '--break=%s breaks the promise "%s", reports it, and leaves nothing behind',

@@ -7,6 +7,7 @@ import { askTheParent } from './steps/ask-the-parent.ts';
 import { endAgents } from './steps/end-agents.ts';
 import { keepRunning } from './steps/keep-running.ts';
 import { killAChild } from './steps/kill-a-child.ts';
+import { rollBack } from './steps/roll-back.ts';
 import { startAgents } from './steps/start-agents.ts';
 import { startPlatform } from './steps/start-platform.ts';
 
@@ -47,6 +48,7 @@ async function runSteps(run: DemoRun, keepUntil: AbortSignal | undefined): Promi
     const withAgents = await startAgents(withPlatform);
     await askTheParent(withAgents);
     await killAChild(withAgents);
+    await rollBack(withAgents);
     await (keepUntil === undefined ? endAgents(withAgents) : keepRunning(withAgents, keepUntil));
   } finally {
     await withPlatform.operator.close();

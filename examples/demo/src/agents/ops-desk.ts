@@ -2,6 +2,7 @@
 import { createRemoteAgent, RemoteAgentClient } from '@molecule-ai/core';
 import { aiSdkHandler, scriptedLanguageModel } from '@molecule-examples/ai-sdk-by-hand';
 import { log } from './log.ts';
+import { isRollBack, rollBack } from './roll-back.ts';
 import { sabotaged } from './sabotage.ts';
 
 const colleague = 'test-lab';
@@ -16,8 +17,9 @@ const handle = aiSdkHandler({
 
 const agent = createRemoteAgent({
   client,
-  onMessage: sabotaged((message, context) => {
+  onMessage: sabotaged(async (message, context) => {
     log('handling', { messageId: message.messageId, text: message.text });
+    if (isRollBack(message)) return rollBack(message);
     return handle(message, context);
   }),
   // It may be asked by its colleague while it waits for that colleague's answer.

@@ -1,6 +1,6 @@
 /**
  * The parent: an agent on the core alone, without a framework or a model.
- * It asks each of its children what the user asked, and gives the user their answers.
+ * It asks each of its children what the user asked, and gives the user their answers. An order it passes on.
  */
 import {
   createRemoteAgent,
@@ -26,8 +26,21 @@ async function askChildren(message: InboundMessage, { signal }: HandlerContext):
   return (await Promise.all(answers)).join('\n');
 }
 
+/** Passes an order on to the one that operates production. */
+async function askForRollBack({ text }: InboundMessage, { signal }: HandlerContext): Promise<string> {
+  const desk = (await client.getPeers({ signal })).find(({ name }) => name === 'ops-desk');
+  if (desk === undefined) return 'Nobody operates production.';
+  const reply = await client.callPeer(desk.id, text, { signal, timeoutMs: 8_000 });
+  log('roll-back', { messageId: reply.messageId, status: reply.status, code: reply.code, text: reply.text });
+  return `${desk.name}: ${reply.text || reply.status}`;
+}
+
 // The short interval is for the demo, which waits until a pause is noticed.
-const agent = createRemoteAgent({ client, onMessage: askChildren, heartbeatIntervalMs: 1_000 });
+const onMessage = (message: InboundMessage, context: HandlerContext) =>
+  message.text.startsWith('Roll production back')
+    ? askForRollBack(message, context)
+    : askChildren(message, context);
+const agent = createRemoteAgent({ client, onMessage, heartbeatIntervalMs: 1_000 });
 process.once('SIGTERM', () => agent.stop());
 await agent.start();
 log('online');

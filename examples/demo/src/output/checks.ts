@@ -10,6 +10,7 @@ const PROMISES = {
   stripped: 'the user reads what both children know, without marks',
   queued: 'two messages to a killed agent wait on the platform',
   once: 'after its restart it handled each of them once and answered it once',
+  'gave-up': 'an agent gave up: its sender learned why at once, and nothing was tried again',
   paused: 'a paused agent ended by itself: “paused”, exit code 0',
   removed: 'a removed agent ended by itself: “removed”, exit code 0',
   stopped: 'an agent that was asked to stop ended: “stopped”, exit code 0',

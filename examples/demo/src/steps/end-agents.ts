@@ -10,7 +10,7 @@ export async function endAgents(context: WithAgents): Promise<void> {
   const { operator, lead, lab, desk } = context;
   const { timeline, deadline } = context.run;
   const { signal } = deadline;
-  timeline.step('5  test-lab is paused, ops-desk is removed, release-lead gets SIGTERM');
+  timeline.step('6  test-lab is paused, ops-desk is removed, release-lead gets SIGTERM');
   await operator.pause(lab.id, { signal });
   await checkEnd(context, lab, 'paused');
   await operator.deleteWorkspace(desk.id, { signal });

@@ -2,11 +2,18 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import type { WorkspaceInfo } from '@molecule-ai/core/operator';
 import { AgentProcess } from '../agent-process.ts';
+import type { Break } from '../arguments.ts';
 import type { WithAgents, WithPlatform } from './context.ts';
 import { showWorkspace } from './evidence.ts';
 
 /** The child whose agent a sabotage changes. */
-const SABOTAGED = { 'drop-reply': 'test-lab', double: 'ops-desk', 'keep-alive': 'ops-desk', 'no-wrap': '' };
+const SABOTAGED: Readonly<Record<Break, string>> = {
+  'drop-reply': 'test-lab',
+  double: 'ops-desk',
+  'hide-failure': 'ops-desk',
+  'keep-alive': 'ops-desk',
+  'no-wrap': '',
+};
 
 /** Creates a parent and two children, and starts the agent of each in a process of its own. */
 export async function startAgents(context: WithPlatform): Promise<WithAgents> {
