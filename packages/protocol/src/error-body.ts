@@ -45,6 +45,7 @@ export const ErrorBody = wire('ErrorBody', (w) =>
     delivered: w.maybe(z.union([z.boolean(), z.literal('unknown')])),
     delivery_confirmed: w.maybe(z.boolean()),
     truncated: w.maybe(z.boolean()),
+    reason: w.maybe(z.string()),
     // secrets and plugins
     key: w.maybe(z.string()),
     failed_keys: w.maybe(z.array(z.string())),

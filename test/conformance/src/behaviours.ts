@@ -11,6 +11,7 @@ import { FEED } from './behaviours/feed.ts';
 import { INSTANCES } from './behaviours/instances.ts';
 import { LIFECYCLE } from './behaviours/lifecycle.ts';
 import { LIVENESS } from './behaviours/liveness.ts';
+import { LOOPS } from './behaviours/loops.ts';
 import { MESSAGES } from './behaviours/messages.ts';
 import { OPENAPI } from './behaviours/openapi.ts';
 import { PEERS } from './behaviours/peers.ts';
@@ -32,6 +33,7 @@ export const BEHAVIOURS = {
   ...REQUESTS,
   ...OPENAPI,
   ...MESSAGES,
+  ...LOOPS,
   ...ANSWERS,
   ...ENDS,
   ...FEED,

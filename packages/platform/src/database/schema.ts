@@ -140,6 +140,12 @@ export interface ActivityTable {
   continues_id: string | null;
   /** For a message whose questions were answered: the row id of the last message with the answers. */
   continued_by: string | null;
+  /** Messages between workspaces that led to this one, which counts. */
+  hops: number;
+  /** The same without this one: JSON, pairs of caller and target, the latest last; null for none. */
+  path: string | null;
+  /** Late answers that were handled on the way to this message. */
+  turns: number;
   /** Push attempts started; 0 for a message that was never pushed. */
   attempts: number;
   next_attempt_at: string | null;

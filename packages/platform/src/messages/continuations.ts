@@ -16,6 +16,7 @@ import { hashMessage, type MessageQueue } from './message-queue.ts';
 import type { MessageExpiry } from './outcome/message-expiry.ts';
 import { type MessageEnd, type Outcome, requestIdOf } from './outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from './outcome/outcome-recorder.ts';
+import { pathOf } from './path.rules.ts';
 
 /** Most messages in a row of which each continues the one before. */
 const MAX_CHAIN = 1_000;
@@ -129,6 +130,7 @@ export class Continuations {
       summary: `answers → ${target.name}`,
       outcomeExpected: false,
       continuesId: message.id,
+      path: pathOf(message),
     });
     if (row === undefined) throw new Error('A new message id was used before.');
     return this.resume(unit, message, row);

@@ -9,6 +9,7 @@ import { timestamp } from '../time/clock.ts';
 import { conversationIdOf } from './conversation.rules.ts';
 import { canPush, expiryOf } from './delivery.rules.ts';
 import type { MessageRow } from './message.store.ts';
+import { type MessagePath, pathColumns } from './path.rules.ts';
 
 /** A new message for the feed of its target, which is also its delivery queue. */
 export interface NewMessage {
@@ -20,6 +21,9 @@ export interface NewMessage {
   /** The id of the message that it answers; `''` for none. */
   readonly inReplyTo: string;
   readonly bodyHash: string;
+  readonly path: MessagePath;
+  /** For an answer that names no trace. */
+  readonly traceId?: string | null;
   readonly summary: string;
   /** Present when the push starts right after the commit; otherwise the message is queued. */
   readonly lease?: { readonly owner: string; readonly until: string } | undefined;
@@ -68,7 +72,7 @@ export class MessageQueue {
       message_id: message.messageId,
       context_id: contextId,
       conversation_id: conversationIdOf(callerId, contextId),
-      trace_id: view.traceId || null,
+      trace_id: view.traceId || message.traceId || null,
       in_reply_to: message.inReplyTo || null,
       summary: cutText(message.summary, 200),
       request_body: JSON.stringify(view.envelope),
@@ -78,6 +82,7 @@ export class MessageQueue {
       body_hash: message.bodyHash,
       answers_id: message.answersId ?? null,
       continues_id: message.continuesId ?? null,
+      ...pathColumns(message.path),
       attempts: lease === undefined ? 0 : 1,
       lease_owner: lease?.owner ?? null,
       lease_until: lease?.until ?? null,
@@ -183,14 +188,37 @@ export class MessageQueue {
   }
 }
 
+/** Metadata that says where and when a message was sent, and not what it is. */
+const CIRCUMSTANCES: ReadonlySet<string> = new Set([
+  'parent_message_id',
+  'trace_id',
+  'hops',
+  'path',
+  'deadline',
+]);
+
 /**
  * Hex SHA-256 of target, method and params, independent of the order of keys; identifies a repeat. The JSON-RPC id is
- * not included, because a repeated call may have a new one.
+ * not included, because a repeated call may have a new one, nor what a repeat from somewhere else says of its sending.
  */
 export function hashMessage(targetId: string, envelope: JsonObject): string {
   const { method, params } = envelope;
-  const same = canonical({ target: targetId, method: method ?? null, params: params ?? null });
+  const content = isJsonObject(params) ? withoutCircumstances(params) : (params ?? null);
+  const same = canonical({ target: targetId, method: method ?? null, params: content });
   return createHash('sha256').update(JSON.stringify(same)).digest('hex');
+}
+
+function withoutCircumstances(params: JsonObject): JsonObject {
+  const { message } = params;
+  const reduced = isJsonObject(message) ? { ...params, message: withContentOnly(message) } : params;
+  return withContentOnly(reduced);
+}
+
+/** Metadata with nothing else in it counts as none. */
+function withContentOnly({ metadata, ...rest }: JsonObject): JsonObject {
+  if (!isJsonObject(metadata)) return metadata === undefined ? rest : { ...rest, metadata };
+  const kept = Object.entries(metadata).filter(([key]) => !CIRCUMSTANCES.has(key));
+  return kept.length === 0 ? rest : { ...rest, metadata: Object.fromEntries(kept) };
 }
 
 /** The same JSON with sorted keys. The depth was limited when the body was validated. */

@@ -1,6 +1,7 @@
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
 import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/platform-database.ts';
 import type { ActivityRowRecord, Database } from '../database/schema.ts';
+import { PATH_COLUMNS, type PathRow } from './path.rules.ts';
 
 /** A row of the feed that is a message. */
 export type MessageRow = ActivityRowRecord & {
@@ -49,6 +50,7 @@ export class MessageStore {
   readonly #selectById: PreparedQuery<{ id: string }, ActivityRowRecord>;
   readonly #selectByCaller: PreparedQuery<{ caller: string; messageId: string }, ActivityRowRecord>;
   readonly #selectOldestPending: PreparedQuery<{ targetId: string }, ActivityRowRecord>;
+  readonly #selectDelivered: PreparedQuery<{ targetId: string; messageId: string }, unknown>;
   readonly #change: PreparedQuery<ChangeValues, unknown>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
@@ -71,6 +73,17 @@ export class MessageStore {
         .where(isUndelivered)
         .where('delivery_state', '=', 'pending')
         .orderBy('seq')
+        .limit(1),
+    );
+    this.#selectDelivered = database.prepare((db, values: { targetId: string; messageId: string }) =>
+      db
+        .selectFrom('activity')
+        .select(PATH_COLUMNS)
+        .where('message_id', '=', values.messageId)
+        // Not a condition that an index of feeds serves: the message id alone leaves a row or two.
+        .where(sql<string>`${sql.ref('workspace_id')} || ''`, '=', values.targetId)
+        .orderBy('hops', 'desc')
+        .orderBy('turns', 'desc')
         .limit(1),
     );
     this.#change = database.prepare((db, { of, from, owner, ...change }: ChangeValues) => {
@@ -104,6 +117,14 @@ export class MessageStore {
     const byId = await this.find(reference, db);
     const matches = byId?.workspace_id === targetId && byId.caller === caller && byId.message_id !== null;
     return matches ? byId : undefined;
+  }
+
+  /**
+   * Finds a message on the feed of `targetId` by its message id, whoever sent it. Of several the one with the most hops.
+   */
+  async findDelivered(targetId: string, messageId: string, db: Queryable): Promise<PathRow | undefined> {
+    const { rows } = await this.#selectDelivered({ targetId, messageId }, db);
+    return rows[0] as PathRow | undefined;
   }
 
   /** Finds the next message for the target. */

@@ -67,6 +67,18 @@ export interface PlatformOptions {
   readonly leaseMs?: number | undefined;
   /** Seconds that a call to a polling agent waits for its answer (`MOLECULE_ANSWER_HOLD_SECONDS`). @default 25 */
   readonly answerHoldSeconds?: number | undefined;
+  /**
+   * How many messages between workspaces may follow from each other before the next one is refused as a loop
+   * (`MOLECULE_MAX_HOPS`). @default 8
+   */
+  readonly maxHops?: number | undefined;
+  /** How many late answers may be handled on one path before the next message is refused (`MOLECULE_MAX_TURNS`). @default 500 */
+  readonly maxTurns?: number | undefined;
+  /**
+   * Messages a minute that two workspaces may send to each other in both directions without naming a parent
+   * (`MOLECULE_PAIR_RATE`); 0 switches the limit off. @default 120
+   */
+  readonly pairRate?: number | undefined;
   /** Push attempts before a message is a dead letter (`MOLECULE_MAX_ATTEMPTS`). @default 5 */
   readonly maxAttempts?: number | undefined;
   /** Maximum idle time and maximum total time of one push (`A2A_IDLE_TIMEOUT_SECONDS`). @default 300_000 */

@@ -42,6 +42,12 @@ export interface PlatformSettings {
   readonly leaseMs: number;
   /** How long a call to a poll target is held for its answer when it has no `X-Timeout`. */
   readonly answerHoldSeconds: number;
+  /** Messages between workspaces, each sent because of the one before, before the next is a loop. */
+  readonly maxHops: number;
+  /** Late answers handled on one path before the next message is a loop. */
+  readonly maxTurns: number;
+  /** Messages a minute that two workspaces may send each other without naming a parent; 0 is unlimited. */
+  readonly pairRate: number;
   /** Push attempts before a message is a dead letter. */
   readonly maxAttempts: number;
   /** Maximum idle time and maximum total time of one push to an agent. */

@@ -39,6 +39,9 @@ describe('resolving the settings', () => {
       contractCheck: 'off',
       leaseMs: 60_000,
       answerHoldSeconds: 25,
+      maxHops: 8,
+      maxTurns: 500,
+      pairRate: 120,
       maxAttempts: 5,
     });
     expect(Object.isFrozen(settings)).toBe(true);

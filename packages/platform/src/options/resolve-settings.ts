@@ -121,6 +121,9 @@ export function resolveSettings(options: PlatformOptions, environment: Environme
       [0, 3_600],
       25,
     ),
+    maxHops: read.integer(name('maxHops', 'MOLECULE_MAX_HOPS'), options.maxHops, [1, 100], 8),
+    maxTurns: read.integer(name('maxTurns', 'MOLECULE_MAX_TURNS'), options.maxTurns, [1, 1_000_000], 500),
+    pairRate: read.integer(name('pairRate', 'MOLECULE_PAIR_RATE'), options.pairRate, [0, 1_000_000], 120),
     maxAttempts: read.integer(
       name('maxAttempts', 'MOLECULE_MAX_ATTEMPTS'),
       options.maxAttempts,

@@ -51,6 +51,7 @@ export interface TestPlatformOptions {
   readonly messageTtlMs?: number;
   readonly questionTtlMs?: number;
   readonly maxAttempts?: number;
+  readonly maxTurns?: number;
   readonly pushTimeoutMs?: number;
   readonly drainEveryMs?: number;
   /** Requests a minute; `default` is the platform's own limit. @default practically none */

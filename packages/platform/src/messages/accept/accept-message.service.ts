@@ -32,6 +32,7 @@ import {
   withContext,
 } from './acceptance.rules.ts';
 import { type AnswerRecorder, withAnswers } from './carried-answers.rules.ts';
+import type { LoopGuard } from './loop-guard.ts';
 
 /** Length of a time without its fraction: the last outbound message of a workspace is recorded once a second. */
 const SECONDS = 'yyyy-mm-ddThh:mm:ss'.length;
@@ -41,6 +42,7 @@ export interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' 
   readonly queue: MessageQueue;
   readonly outcomes: OutcomeRecorder;
   readonly expiry: MessageExpiry;
+  readonly loops: LoopGuard;
   readonly scheduler: PushScheduler;
   readonly continuations: Continuations;
   readonly activity: ActivityService;
@@ -85,7 +87,7 @@ export class MessageAcceptance {
         const question = await this.#findQuestion(unit, admitted);
         const acceptance = question && (await this.#reply(unit, admitted, question));
         if (acceptance !== undefined) return acceptance;
-        return this.#store(unit, admitted, plan, onStored, question?.context_id);
+        return this.#store(unit, admitted, plan, onStored, question);
       }
       return this.#store(unit, admitted, plan, onStored);
     });
@@ -158,6 +160,11 @@ export class MessageAcceptance {
       }
       if (state === 'failed' || (isEnded(state) && !needsAnswer(current))) return undefined;
       if (isEnded(state)) return acceptedReply(messageId, inReplyTo, 'feed', true);
+      const { refusal } = this.#options.loops.checkReply(current);
+      if (refusal !== undefined) {
+        this.#options.loops.report({ callerId, targetId: target.id }, refusal);
+        throw refusal;
+      }
       const context = current.context_id ?? view.contextId;
       const reply = { view: inContext(view, context), messageId, bodyHash };
       const answer = answerOfReply(reply.view, requestIdOf(current));
@@ -198,7 +205,7 @@ export class MessageAcceptance {
     }
     const { continues, answers } = carried;
     const complete = { ...admitted, continues, message: { messageId, view: withAnswers(view, answers) } };
-    return this.#store(unit, complete, plan, onStored, continues.context_id);
+    return this.#store(unit, complete, plan, onStored);
   }
 
   async #store(
@@ -206,17 +213,21 @@ export class MessageAcceptance {
     admitted: AdmittedMessage,
     plan: DeliveryPlan,
     onStored: (row: MessageRow, plan: DeliveryPlan) => void,
-    questionContext?: string | null,
+    question?: MessageRow,
   ): Promise<Acceptance> {
-    const { clock, continuations, expiry, outcomes, queue, scheduler } = this.#options;
+    const { clock, continuations, expiry, loops, outcomes, queue, scheduler } = this.#options;
     const { callerId, caller, target, bodyHash, continues } = admitted;
     const { messageId } = admitted.message;
-    const view = withContext(admitted, questionContext ?? undefined);
-    const refusal = await this.#refusal(target, plan, unit.trx);
+    const view = withContext(admitted, (question ?? continues)?.context_id ?? undefined);
+    const isContinuation = continues !== undefined;
+    const sent = { callerId, targetId: target.id, view, question, isContinuation };
+    const loop = await loops.check(unit, sent);
+    const refusal = loop.refusal ?? (await this.#refusal(target, plan, unit.trx));
     if (refusal !== undefined) {
       // A repeat of an accepted message is not refused.
       const repeat = await this.#findRepeat(unit, admitted, plan);
       if (repeat !== undefined) return repeat;
+      if (loop.refusal !== undefined) loops.report(sent, loop.refusal);
       throw refusal;
     }
     const isOver = (parseRfc3339(view.deadline) ?? Number.POSITIVE_INFINITY) <= clock.now();
@@ -228,6 +239,7 @@ export class MessageAcceptance {
       messageId,
       inReplyTo: view.inReplyTo,
       bodyHash,
+      path: loop.path,
       summary: `${view.method} → ${target.name}`,
       lease,
       continuesId: continues?.id,
@@ -240,6 +252,7 @@ export class MessageAcceptance {
       if (repeat === undefined) throw new Error('The message is neither new nor a repeat.');
       return repeat;
     }
+    loop.stored(unit);
     if (continues !== undefined && !(await continuations.resume(unit, continues, row)))
       throw questionClosed();
     await this.#recordOutbound(caller, unit.trx);

@@ -5,6 +5,7 @@ import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts'
 import { inContext } from '../conversation.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { hashMessage, type MessageQueue } from '../message-queue.ts';
+import { pathOfAnswer } from '../path.rules.ts';
 import type { CallerReceipts } from './caller-receipts.ts';
 import { outcomeMessage, storedOutcome } from './outcome.rules.ts';
 
@@ -80,6 +81,8 @@ export class OutcomeDelivery {
       messageId,
       inReplyTo: request.message_id,
       bodyHash: message.bodyHash ?? hashMessage(callerId, view.envelope),
+      path: pathOfAnswer(request),
+      traceId: request.trace_id,
       summary: `answer → ${caller.name}`,
       outcomeExpected: false,
       answersId: request.id,

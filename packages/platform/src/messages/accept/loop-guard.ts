@@ -1,0 +1,92 @@
+import type { MessageView } from '@molecule-ai/protocol';
+import type { PlatformContext } from '../../context.ts';
+import type { UnitOfWork } from '../../database/platform-database.ts';
+import type { HttpError } from '../../http/http-error.ts';
+import type { MessageRow, MessageStore } from '../message.store.ts';
+import {
+  type Edge,
+  loopRefusal,
+  type MessagePath,
+  NEW_PATH,
+  pairLimited,
+  pathOfAnswer,
+  pathOfMessage,
+  turnsRefusal,
+} from '../path.rules.ts';
+import { PairRate } from './pair-rate.ts';
+
+/** A message that is checked. */
+export interface CheckedMessage {
+  /** The calling workspace; null for people and operators, whose messages start a path and are never refused. */
+  readonly callerId: string | null;
+  readonly targetId: string;
+  readonly view: MessageView;
+  /** The message that it replies to, if it does. */
+  readonly question: MessageRow | undefined;
+  /** It carries answers to questions of its target. */
+  readonly isContinuation: boolean;
+}
+
+export interface LoopCheck {
+  readonly path: MessagePath;
+  /** Why the message is not accepted, unless it is a repeat. */
+  readonly refusal: HttpError | undefined;
+  /** Call it when the message was stored. */
+  readonly stored: (unit: UnitOfWork) => void;
+}
+
+export interface LoopGuardOptions extends Pick<PlatformContext, 'clock' | 'logger' | 'settings'> {
+  readonly store: MessageStore;
+}
+
+/** Ends loops of agents that call each other: by what led to a message or, where that is unknown, by the rate of two. */
+export class LoopGuard {
+  readonly #options: LoopGuardOptions;
+  readonly #pairs: PairRate;
+
+  constructor(options: LoopGuardOptions) {
+    this.#options = options;
+    this.#pairs = new PairRate(options);
+  }
+
+  async check(unit: UnitOfWork, message: CheckedMessage): Promise<LoopCheck> {
+    const { callerId, targetId, view, question, isContinuation } = message;
+    if (question !== undefined) return this.checkReply(question);
+    if (callerId === null) return { path: NEW_PATH, refusal: undefined, stored: () => {} };
+    const { settings, store } = this.#options;
+    const own: Edge = [callerId, targetId];
+    const { parent_message_id: named } = view.metadata;
+    const parent =
+      typeof named === 'string' && named !== ''
+        ? await store.findDelivered(callerId, named, unit.trx)
+        : undefined;
+    const path = pathOfMessage(own, parent, view.metadata);
+    const refusal = loopRefusal(own, path, settings);
+    const isCounted = parent === undefined && view.inReplyTo === '' && !isContinuation;
+    const waitMs = isCounted && refusal === undefined ? this.#pairs.waitMs(callerId, targetId) : 0;
+    return {
+      path,
+      refusal: waitMs > 0 ? pairLimited(this.#pairs.limit, waitMs) : refusal,
+      stored: ({ onRollback }) => {
+        if (isCounted) onRollback(this.#pairs.count(callerId, targetId));
+      },
+    };
+  }
+
+  /** A reply is refused only where agents answer answers without end. */
+  checkReply(question: MessageRow): LoopCheck {
+    const path = pathOfAnswer(question);
+    const refusal = question.answers_id === null ? undefined : turnsRefusal(path, this.#options.settings);
+    return { path, refusal, stored: () => {} };
+  }
+
+  /** Logs a refusal; for two that send too fast once in their minute. */
+  report({ callerId, targetId }: Pick<CheckedMessage, 'callerId' | 'targetId'>, refusal: HttpError): void {
+    const { code, message: reason } = refusal;
+    if (code === 'rate_limited' && !this.#pairs.isFirstReport(callerId ?? '', targetId)) return;
+    this.#options.logger.warn(
+      { callerId, targetId, code, reason },
+      'A message was refused: agents seem to call each other without end.',
+    );
+  }
+}

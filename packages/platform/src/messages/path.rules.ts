@@ -1,0 +1,153 @@
+import type { JsonObject, JsonValue } from '@molecule-ai/protocol';
+import { HttpError } from '../http/http-error.ts';
+import type { MessageRow } from './message.store.ts';
+
+/** A message from one workspace to another: caller and target. */
+export type Edge = readonly [caller: string, target: string];
+
+/** What led to a message. */
+export interface MessagePath {
+  /** Messages between workspaces up to this one, which counts; an answer and a message of a person do not. */
+  readonly hops: number;
+  /** The messages before this one, the latest last. */
+  readonly edges: readonly Edge[];
+  /** Late answers that were handled on the way. */
+  readonly turns: number;
+}
+
+/** The columns of a row that hold its path, and those that tell what it is. */
+export const PATH_COLUMNS = ['hops', 'path', 'turns', 'source_id', 'target_id', 'answers_id'] as const;
+export type PathRow = Pick<MessageRow, (typeof PATH_COLUMNS)[number]>;
+
+export interface PathLimits {
+  readonly maxHops: number;
+  readonly maxTurns: number;
+}
+
+/** How often one workspace may write to another on one path. */
+const MAX_SAME_EDGE = 2;
+
+/** The path of a message that nothing led to, such as a person's. */
+export const NEW_PATH: MessagePath = Object.freeze({ hops: 0, edges: [], turns: 0 });
+
+export function pathOf({ hops, path, turns }: PathRow): MessagePath {
+  return { hops, edges: path === null ? [] : (JSON.parse(path) as Edge[]), turns };
+}
+
+/** The columns in which a path is stored. */
+export function pathColumns({
+  hops,
+  edges,
+  turns,
+}: MessagePath): Pick<MessageRow, 'hops' | 'path' | 'turns'> {
+  return { hops, path: edges.length === 0 ? null : JSON.stringify(edges), turns };
+}
+
+/**
+ * The path of a message that a workspace sends.
+ *
+ * @param parent the message in whose handling it is sent
+ * @param metadata what the sender says of `hops` and `path`, which can only make the path longer
+ */
+export function pathOfMessage(own: Edge, parent: PathRow | undefined, metadata: JsonObject): MessagePath {
+  const before = parent === undefined ? NEW_PATH : pathOf(parent);
+  const derived =
+    parent === undefined || parent.source_id === null || isAnswer(parent)
+      ? before.edges
+      : [...before.edges, [parent.source_id, parent.target_id] as const];
+  const edges = withClaimed(derived, claimedEdges(metadata.path), own);
+  const hops = Math.max(before.hops + 1, edges.length + 1, claimedHops(metadata.hops));
+  return { hops, edges, turns: before.turns };
+}
+
+/**
+ * The path of the answer of a message. Who gets it continues with what it did when it sent the message, one turn later.
+ * The answer of an answer stays on its path.
+ */
+export function pathOfAnswer(question: PathRow): MessagePath {
+  const { hops, edges, turns } = pathOf(question);
+  return { hops: isAnswer(question) ? hops : Math.max(0, hops - 1), edges, turns: turns + 1 };
+}
+
+/** The error of a message that continues a loop; undefined when it does not. */
+export function loopRefusal(own: Edge, path: MessagePath, limits: PathLimits): HttpError | undefined {
+  const { hops, edges } = path;
+  if (edges.filter((edge) => isSame(edge, own)).length >= MAX_SAME_EDGE) {
+    const text = `Not sent, because it would continue a loop: on the way to this message you have already written to this agent ${MAX_SAME_EDGE} times, each time because of the message before.`;
+    return loopDetected(text, 'repeated');
+  }
+  if (hops > limits.maxHops) {
+    const text = `Not sent, because it would continue a loop: ${hops - 1} messages between agents, each sent because of the one before, have led to this one, and no more are allowed.`;
+    return loopDetected(text, 'hops');
+  }
+  return turnsRefusal(path, limits);
+}
+
+/** The error of a message or an answer after too many late answers. */
+export function turnsRefusal({ turns }: MessagePath, { maxTurns }: PathLimits): HttpError | undefined {
+  if (turns <= maxTurns) return undefined;
+  const text = `Not sent, because it would continue a loop: ${maxTurns} answers, each to a message that was sent because of the answer before, have led to this one.`;
+  return loopDetected(text, 'turns');
+}
+
+/** Whether agents, by the rate of their messages, may be in a loop that no path shows. */
+export function pairLimited(limit: number, retryAfterMs: number): HttpError {
+  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
+  const text = `rate limit exceeded: you and this workspace sent each other more than ${limit} messages in a minute`;
+  return new HttpError(429, 'rate_limited', text, {
+    extras: {
+      scope: 'pair',
+      retry_after: seconds,
+      hint: 'Name the message that you are handling in metadata.parent_message_id; messages that do are not counted here.',
+    },
+    headers: { 'retry-after': String(seconds) },
+  });
+}
+
+function loopDetected(text: string, reason: 'repeated' | 'hops' | 'turns'): HttpError {
+  return new HttpError(409, 'loop_detected', text, {
+    extras: {
+      reason,
+      hint: 'Do not send it again, in these or other words. Finish with what you have: answer the message that you are handling, and say what is missing.',
+    },
+  });
+}
+
+/** An answer is no message of its own on a path. */
+function isAnswer({ answers_id: answers }: PathRow): boolean {
+  return answers !== null;
+}
+
+/** The edges and, of those that the sender claims, the ones that are not among them. */
+function withClaimed(derived: readonly Edge[], claimed: readonly Edge[], own: Edge): readonly Edge[] {
+  const last = claimed.at(-1);
+  const before = last !== undefined && isSame(last, own) ? claimed.slice(0, -1) : claimed;
+  const unmatched = [...derived];
+  const more = before.filter((edge) => {
+    const at = unmatched.findIndex((other) => isSame(other, edge));
+    if (at >= 0) unmatched.splice(at, 1);
+    return at < 0;
+  });
+  return more.length === 0 ? derived : [...derived, ...more];
+}
+
+const MAX_CLAIMED = 200;
+
+function claimedEdges(path: JsonValue | undefined): readonly Edge[] {
+  if (!Array.isArray(path)) return [];
+  return path.slice(-MAX_CLAIMED).flatMap((edge) => {
+    if (!Array.isArray(edge) || edge.length !== 2) return [];
+    const [caller, target] = edge;
+    return typeof caller === 'string' && typeof target === 'string'
+      ? [[caller.toLowerCase(), target.toLowerCase()] as const]
+      : [];
+  });
+}
+
+function claimedHops(hops: JsonValue | undefined): number {
+  return typeof hops === 'number' && Number.isSafeInteger(hops) ? hops : 0;
+}
+
+function isSame(one: Edge, other: Edge): boolean {
+  return one[0] === other[0] && one[1] === other[1];
+}
