@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '@molecule-ai/protocol';
+import type { ActivityRowRecord } from '../database/schema.ts';
 import { HttpError } from '../http/http-error.ts';
-import type { MessageRow } from './message.store.ts';
 
 /** A message from one workspace to another: caller and target. */
 export type Edge = readonly [caller: string, target: string];
@@ -17,7 +17,9 @@ export interface MessagePath {
 
 /** The columns of a row that hold its path, and those that tell what it is. */
 export const PATH_COLUMNS = ['hops', 'path', 'turns', 'source_id', 'target_id', 'answers_id'] as const;
-export type PathRow = Pick<MessageRow, (typeof PATH_COLUMNS)[number]>;
+export type PathRow = Pick<ActivityRowRecord, Exclude<(typeof PATH_COLUMNS)[number], 'target_id'>> & {
+  readonly target_id: string;
+};
 
 export interface PathLimits {
   readonly maxHops: number;
@@ -39,7 +41,7 @@ export function pathColumns({
   hops,
   edges,
   turns,
-}: MessagePath): Pick<MessageRow, 'hops' | 'path' | 'turns'> {
+}: MessagePath): Pick<ActivityRowRecord, 'hops' | 'path' | 'turns'> {
   return { hops, path: edges.length === 0 ? null : JSON.stringify(edges), turns };
 }
 
