@@ -167,7 +167,7 @@ onEachDatabase('loops', (environment) => {
     const [one, two] = all;
     for (let count = 0; count < 10; count += 1) await sendFrom(two, one);
     const statuses = new Set<number>();
-    for (let batch = 0; batch < 60; batch += 1) {
+    for (let batch = 0; batch < 6; batch += 1) {
       const sent = await Promise.all(Array.from({ length: 50 }, () => sendFrom(one, two)));
       for (const { status } of sent) statuses.add(status);
     }

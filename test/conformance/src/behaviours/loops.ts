@@ -35,7 +35,7 @@ export const LOOPS = behaviours({
     'docs/contract/messages.md#loops; docs/contract/limits.md#rates',
   ],
   'loops.one-way-is-free': [
-    'A burst of 3 000 messages in one direction is not limited, whatever else the target has sent.',
+    'A burst of messages in one direction is not limited while the other direction stays below the limit.',
     'docs/contract/limits.md#rates',
   ],
   'loops.people-are-exempt': [

@@ -10,7 +10,7 @@ function pairRate(pairRate: number) {
 describe('the rate of a pair', () => {
   it('is the smaller count of the two directions in a minute', () => {
     const { clock, rate } = pairRate(3);
-    for (let count = 0; count < 50; count += 1) rate.count('a', 'b');
+    for (let count = 0; count < 3_000; count += 1) rate.count('a', 'b');
     expect(rate.waitMs('a', 'b')).toBe(0);
     for (let count = 0; count < 3; count += 1) {
       expect(rate.waitMs('b', 'a')).toBe(0);
