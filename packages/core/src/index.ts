@@ -52,7 +52,7 @@ export type {
 } from './client/inbound-page.ts';
 export type { InstanceOptions } from './client/instance.ts';
 export type { CallPeerOptions, WaitForAnswerOptions } from './client/peer-calls.ts';
-export type { PeerClient } from './client/platform-client.ts';
+export type { PeerClient } from './client/peer-client.ts';
 export type { RegisterOptions, Registration } from './client/registration.ts';
 export type {
   NotifyOptions,

@@ -24,6 +24,7 @@ import { PresenceDouble, unreachable } from './presence-double.ts';
 import { RecordingLogger } from './recording-logger.ts';
 
 const EVENTS: readonly AgentEventName[] = [
+  'start-failed',
   'message',
   'delivered',
   'reply-sent',

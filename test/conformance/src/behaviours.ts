@@ -21,6 +21,7 @@ import { QUESTIONS } from './behaviours/questions.ts';
 import { REGISTRATION } from './behaviours/registration.ts';
 import { REQUESTS } from './behaviours/requests.ts';
 import { SEEDS } from './behaviours/seeds.ts';
+import { VALUES } from './behaviours/values.ts';
 
 /** Every behaviour of the product that somebody can rely on, by id. */
 export const BEHAVIOURS = {
@@ -45,6 +46,7 @@ export const BEHAVIOURS = {
   ...INSTANCES,
   ...CANCEL,
   ...AGENT_ENDS,
+  ...VALUES,
   ...QUESTIONS,
   ...ENDURANCE,
 };

@@ -18,6 +18,8 @@ export type DegradedReason =
 export interface AgentEvents {
   /** Registered, sending heartbeats and receiving messages. Emitted once; for an agent that starts paused, after the resume. */
   started: [];
+  /** An error has ended a start with `wait: false`, for example because the token is not accepted. `stopped` follows. */
+  'start-failed': [error: unknown];
   /** A new message was read. Copies are not reported. */
   message: [message: InboundMessage];
   /** The handler returned and the answer, if any, was sent. */

@@ -1,5 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { PeerClient } from '../client/platform-client.ts';
+import type { PeerClient } from '../client/peer-client.ts';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { AttemptContext } from '../inbound/handling/attempt.ts';
 import type { HandlerAnswer } from '../inbound/handling/handler-answer.ts';
@@ -101,7 +101,13 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
 }
 
 export interface AgentStartOptions {
-  /** Aborts the start, which then rejects with the signal's reason. */
+  /**
+   * `false`: `start()` resolves at once, and the agent registers in the background. `health()` and the events `started`
+   * and `degraded` report how far it is. An error that ends the start is logged and emitted as `start-failed`, and
+   * `closed` rejects with it. @default true
+   */
+  wait?: boolean | undefined;
+  /** Aborts the start, which then rejects with the signal's reason; with `wait: false` the agent ends as `stopped`. */
   signal?: AbortSignal | undefined;
 }
 

@@ -21,17 +21,7 @@ import {
 import { createInbound } from './create-inbound.ts';
 import { type AgentHealth, type AgentState, DegradedReasons, describeHealth } from './health.ts';
 import { ReaderIdentity } from './reader-identity.ts';
-import {
-  agentStopped,
-  drain,
-  flush,
-  runSteps,
-  type ShutdownParts,
-  sayGoodbye,
-  sendLastHeartbeat,
-  stopReceiving,
-  workspacePaused,
-} from './shutdown.ts';
+import { agentStopped, type ShutdownParts, shutDown, stopReceiving, workspacePaused } from './shutdown.ts';
 import { TaskMetrics } from './task-metrics.ts';
 
 /**
@@ -60,6 +50,8 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   #transition: Promise<void> = Promise.resolve();
   #lock: Promise<() => Promise<void>> | undefined;
   #outcome: LoopOutcome | undefined;
+  /** What ended a start that nobody waits for. */
+  #startFailure: { readonly error: unknown } | undefined;
   #hasOpened = false;
   #hasLoaded = false;
 
@@ -110,7 +102,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     return this.#state;
   }
 
-  /** Resolves when the agent has ended, with the reason. Never rejects. */
+  /** Resolves when the agent has ended, with the reason. Rejects only with the error that ended a start with `wait: false`. */
   get closed(): Promise<LoopOutcome> {
     return this.#closed.promise;
   }
@@ -142,7 +134,9 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
    */
   start(options: AgentStartOptions = {}): Promise<void> {
     this.#starting ??= this.#start(options);
-    return this.#starting;
+    if (options.wait !== false || this.#finishing !== undefined) return this.#starting;
+    this.#starting.catch(() => {}); // `closed` reports it.
+    return Promise.resolve();
   }
 
   /**
@@ -180,12 +174,12 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     return this.#inbound.deadLetters;
   }
 
-  async #start({ signal }: AgentStartOptions): Promise<void> {
+  async #start(options: AgentStartOptions): Promise<void> {
     if (this.#finishing !== undefined) throw agentStopped();
     this.#state = 'starting';
     const { client, random, usesFolder } = this.#settings;
     const { clock } = client;
-    using limit = linkAbort(signal, this.#life.signal);
+    using limit = linkAbort(options.signal, this.#life.signal);
     try {
       if (usesFolder) {
         this.#lock = lockWorkspace(client.stateDirectory, clock, this.#logger);
@@ -210,8 +204,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       if (this.#outcome === 'stopped') throw agentStopped();
     } catch (error) {
       if (this.#outcome === 'paused') return;
-      await this.#finish('stopped', 0);
-      throw error;
+      throw await this.#failStart(error, options);
     }
     if (this.#presence.state === 'removed' || this.#presence.state === 'revoked') {
       await this.#finishing;
@@ -227,9 +220,16 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     try {
       await orAborted(this.#identity.firstRead, limit.signal);
     } catch (error) {
-      await this.#finish('stopped', 0);
-      throw error;
+      throw await this.#failStart(error, options);
     }
+  }
+
+  /** Ends the agent because it could not start; returns the error. A stop or an abort by the caller is not a failure. */
+  async #failStart(error: unknown, { wait, signal }: AgentStartOptions): Promise<unknown> {
+    if (wait === false && this.#finishing === undefined && signal?.aborted !== true)
+      this.#startFailure = { error };
+    await this.#finish('stopped', 0);
+    return error;
   }
 
   #onPresence(change: PresenceChange, error: unknown): void {
@@ -287,32 +287,33 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   async #shutDown(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
     this.#state = 'stopping';
-    const parts = this.#parts;
-    const isRegistered = this.#heartbeats !== undefined && outcome !== 'removed' && outcome !== 'revoked';
-    const isReachable =
-      this.#presence.lastSuccess !== undefined && !this.#degraded.has('platform-unreachable');
-    await runSteps(this.#logger, [
-      () => stopReceiving(parts, this.#transition),
-      () => drain(parts, timeoutMs, outcome === 'paused' ? workspacePaused() : agentStopped()),
-      () => isRegistered && flush(parts),
-      () => this.#life.abort(agentStopped()),
-      () => this.#heartbeats,
-      // After the loop has ended: a later heartbeat would report the tasks again.
-      () =>
-        isRegistered &&
-        isReachable &&
-        outcome === 'stopped' &&
-        sendLastHeartbeat(parts, this.#tasks.current()),
-      () =>
-        isRegistered &&
-        isReachable &&
-        outcome !== 'superseded' &&
-        sayGoodbye(parts, this.#identity.instanceId),
-      () => this.#inbound.close(agentStopped()),
-      () => this.#lock?.then((release) => release()).catch(() => {}),
-    ]);
+    await shutDown(this.#parts, {
+      outcome,
+      timeoutMs,
+      transition: this.#transition,
+      isRegistered: this.#heartbeats !== undefined && outcome !== 'removed' && outcome !== 'revoked',
+      isReachable: this.#presence.lastSuccess !== undefined && !this.#degraded.has('platform-unreachable'),
+      metrics: () => this.#tasks.current(),
+      instanceId: () => this.#identity.instanceId,
+      endHeartbeats: () => {
+        this.#life.abort(agentStopped());
+        return this.#heartbeats;
+      },
+    });
+    await this.#lock?.then((release) => release()).catch(() => {});
     this.#state = 'stopped';
+    this.#reportEnd(outcome);
+  }
+
+  #reportEnd(outcome: LoopOutcome): void {
+    const failure = this.#startFailure;
+    if (failure === undefined) this.#closed.resolve(outcome);
+    else {
+      this.#logger.error({ error: failure.error }, 'The agent could not start.');
+      this.#events.emit('start-failed', failure.error);
+      this.#closed.promise.catch(() => {});
+      this.#closed.reject(failure.error);
+    }
     this.#events.emit('stopped', outcome);
-    this.#closed.resolve(outcome);
   }
 }

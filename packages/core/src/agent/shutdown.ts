@@ -2,6 +2,7 @@ import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 import { withDeadline } from '../time/deadline.ts';
 import type { AgentClient } from './agent-options.ts';
 
@@ -26,8 +27,40 @@ export function workspacePaused(): MoleculeError {
   return new MoleculeError('The workspace was paused.', { code: 'workspace_paused' });
 }
 
+/** How an agent ends. */
+export interface Ending {
+  readonly outcome: LoopOutcome;
+  /** How long running handlers may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** A pause or resume in progress. */
+  readonly transition: Promise<void>;
+  /** Whether the platform expects heartbeats of this agent. */
+  readonly isRegistered: boolean;
+  /** Whether the last heartbeat reached the platform. */
+  readonly isReachable: boolean;
+  metrics(): HeartbeatMetrics;
+  instanceId(): string;
+  /** Ends the heartbeats; resolves when the last one has ended. */
+  endHeartbeats(): Promise<unknown> | undefined;
+}
+
+/** Ends an agent: stops receiving, waits for handlers, acknowledges, and says goodbye to the platform. Never rejects. */
+export async function shutDown(parts: ShutdownParts, ending: Ending): Promise<void> {
+  const { outcome, isRegistered, isReachable } = ending;
+  await runSteps(parts.logger, [
+    () => stopReceiving(parts, ending.transition),
+    () => drain(parts, ending.timeoutMs, outcome === 'paused' ? workspacePaused() : agentStopped()),
+    () => isRegistered && flush(parts),
+    () => ending.endHeartbeats(),
+    // After the loop has ended: a later heartbeat would report the tasks again.
+    () => isRegistered && isReachable && outcome === 'stopped' && sendLastHeartbeat(parts, ending.metrics()),
+    () => isRegistered && isReachable && outcome !== 'superseded' && sayGoodbye(parts, ending.instanceId()),
+    () => parts.inbound.close(agentStopped()),
+  ]);
+}
+
 /** Runs all steps in order, even if some fail. */
-export async function runSteps(logger: Logger, steps: readonly (() => unknown)[]): Promise<void> {
+async function runSteps(logger: Logger, steps: readonly (() => unknown)[]): Promise<void> {
   for (const step of steps) {
     try {
       await step();
@@ -51,7 +84,7 @@ export async function stopReceiving(parts: ShutdownParts, before: Promise<void>)
 }
 
 /** Waits for running handlers, then aborts their signals with `reason`. */
-export async function drain(parts: ShutdownParts, timeoutMs: number, reason: Error): Promise<void> {
+async function drain(parts: ShutdownParts, timeoutMs: number, reason: Error): Promise<void> {
   const { client, inbound, logger } = parts;
   if (inbound.active === 0) return;
   const within = async (ms: number): Promise<boolean> => {
@@ -69,7 +102,7 @@ export async function drain(parts: ShutdownParts, timeoutMs: number, reason: Err
 }
 
 /** Stores the position and acknowledges finished messages. */
-export async function flush({ client, inbound, logger }: ShutdownParts): Promise<void> {
+async function flush({ client, inbound, logger }: ShutdownParts): Promise<void> {
   const deadline = { clock: client.clock, timeoutMs: FLUSH_MS, what: 'The last acknowledgement' };
   await withDeadline(deadline, (signal) => inbound.flush(signal)).catch((error: unknown) => {
     logger.warn(
@@ -80,14 +113,14 @@ export async function flush({ client, inbound, logger }: ShutdownParts): Promise
 }
 
 /** Reports that no task is running any more. */
-export async function sendLastHeartbeat({ client }: ShutdownParts, metrics: HeartbeatMetrics): Promise<void> {
+async function sendLastHeartbeat({ client }: ShutdownParts, metrics: HeartbeatMetrics): Promise<void> {
   const deadline = { clock: client.clock, timeoutMs: LAST_HEARTBEAT_MS, what: 'The last heartbeat' };
   const idle = { ...metrics, activeTasks: 0, currentTask: '' };
   await withDeadline(deadline, (signal) => client.heartbeat(idle, { signal })).catch(() => {});
 }
 
 /** Reports that this agent stops, so that nobody waits for it. */
-export async function sayGoodbye({ client }: ShutdownParts, instanceId: string): Promise<void> {
+async function sayGoodbye({ client }: ShutdownParts, instanceId: string): Promise<void> {
   const deadline = { clock: client.clock, timeoutMs: LAST_HEARTBEAT_MS, what: 'The goodbye' };
   await withDeadline(deadline, (signal) => client.goodbye(instanceId, { signal })).catch(() => {});
 }

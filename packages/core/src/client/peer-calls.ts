@@ -42,6 +42,8 @@ export interface WaitForAnswerOptions extends CallOptions {
 
 interface SendOptions extends CallPeerOptions {
   readonly timeoutMs: number;
+  /** How long the platform may hold the request for the answer, in whole seconds. @default slightly shorter than the time limit */
+  readonly holdSeconds?: number | undefined;
   readonly isWrapped: boolean;
   readonly isInNewContext: boolean;
   /** The caller aborted the call after the message may have reached the platform. */
@@ -71,7 +73,7 @@ export async function sendThroughProxy(
       body: buildSendMessage({ messageId, text, contextId, metadata }),
       timeoutMs,
       totalTimeoutMs: timeoutMs,
-      holdSeconds: holdSecondsFor(timeoutMs),
+      holdSeconds: options.holdSeconds ?? holdSecondsFor(timeoutMs),
       goneWorkspaceId: targetId,
       signal,
       onSent: () => {

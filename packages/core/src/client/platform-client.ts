@@ -1,15 +1,9 @@
-import {
-  type AgentCard,
-  type Capability,
-  type DeliveryMode,
-  type InboundMessage,
-  routes,
-} from '@molecule-ai/protocol';
+import type { AgentCard, Capability, DeliveryMode, InboundMessage } from '@molecule-ai/protocol';
 import type { Logger } from '../logging/logger.ts';
 import type { PeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
-import { call } from '../platform-api/call.ts';
+import { deriveMessageId } from '../platform-api/idempotency-key.ts';
 import {
   type GetWorkspaceOptions,
   getWorkspace,
@@ -40,12 +34,11 @@ import { goodbye, type InstanceOptions } from './instance.ts';
 import {
   type CallPeerOptions,
   readMessageState,
-  sendThroughProxy,
   type WaitForAnswerOptions,
   waitForAnswer,
 } from './peer-calls.ts';
 import { discoverPeerUrl, listPeers } from './peer-list.ts';
-import { type RegisterOptions, type Registration, registerAgent } from './registration.ts';
+import { type RegisterOptions, type Registration, registerAgent, updateCard } from './registration.ts';
 import {
   type NotifyOptions,
   type NotifyReceipt,
@@ -56,6 +49,7 @@ import {
   type ReplyTarget,
   replyTo,
 } from './reply.ts';
+import { sendAsWorkspace } from './send-as-workspace.ts';
 import { type ListMessagesOptions, listSentMessages, type SentMessagePage } from './sent-messages.ts';
 import {
   type ListTokensOptions,
@@ -64,12 +58,6 @@ import {
   type TokenInfo,
   type TokenRotation,
 } from './tokens.ts';
-
-/**
- * The methods of an agent's client. Code that is given a client, such as an adapter, names this type: a client of the
- * ES module and one of the CommonJS build both have it.
- */
-export interface PeerClient extends Pick<PlatformClient, keyof PlatformClient> {}
 
 /**
  * One method per endpoint, with the Python SDK's names in camelCase. Applications use `RemoteAgentClient`, which adds the
@@ -164,9 +152,8 @@ export class PlatformClient {
   }
 
   /** Replaces the whole agent card. */
-  async updateCard(card: AgentCard, { signal }: CallOptions = {}): Promise<void> {
-    const body = { workspace_id: this.workspaceId, agent_card: card };
-    await call(this.#context.transport, routes.updateCard, { body, signal });
+  updateCard(card: AgentCard, options: CallOptions = {}): Promise<void> {
+    return updateCard(this.#context, card, options);
   }
 
   /** @throws WorkspaceRemovedError unless `includeRemoved`. */
@@ -199,15 +186,25 @@ export class PlatformClient {
    * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */
   callPeer(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
-    const { abandoned, transport, settings } = this.#context;
-    const timeoutMs = options.timeoutMs ?? settings.callTimeoutMs;
-    return sendThroughProxy(transport, peerId, text, {
-      ...options,
-      timeoutMs,
-      isWrapped: true,
-      isInNewContext: true,
-      onAbandoned: (messageId) => abandoned.cancel({ workspaceId: this.workspaceId, messageId }),
-    });
+    return sendAsWorkspace(this.#context, peerId, text, options);
+  }
+
+  /**
+   * Sends a message to a peer and resolves when the platform has stored it. The status is `queued`, or another one if the
+   * message, as a repeat, has ended before. The answer arrives as a message with `inReplyTo`, or by {@link waitForAnswer}.
+   * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
+   */
+  sendToPeer(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
+    return sendAsWorkspace(this.#context, peerId, text, { ...options, holdSeconds: 0 });
+  }
+
+  /**
+   * Returns a message id, a UUID, that depends on this workspace and the key only, in every process. Sending another text
+   * or to another peer with the same id is refused.
+   * @throws MoleculeError `invalid_argument` for a blank key.
+   */
+  deriveMessageId(key: string): string {
+    return deriveMessageId(this.workspaceId, key);
   }
 
   /**
@@ -222,8 +219,10 @@ export class PlatformClient {
 
   /** The state of a message that was sent, and its answer when there is one; does not wait. */
   getMessage(messageId: string, { signal }: CallOptions = {}): Promise<PeerReply> {
-    const { transport } = this.#context;
-    return readMessageState(transport, this.workspaceId, messageId, { signal, isWrapped: true });
+    return readMessageState(this.#context.transport, this.workspaceId, messageId, {
+      signal,
+      isWrapped: true,
+    });
   }
 
   /**
@@ -245,8 +244,8 @@ export class PlatformClient {
    * An abort ends the wait only.
    */
   waitForAnswer(messageId: string, options: WaitForAnswerOptions = {}): Promise<PeerReply> {
-    const { transport } = this.#context;
-    return waitForAnswer(transport, this.workspaceId, messageId, { ...options, isWrapped: true });
+    const wait = { ...options, isWrapped: true };
+    return waitForAnswer(this.#context.transport, this.workspaceId, messageId, wait);
   }
 
   /**

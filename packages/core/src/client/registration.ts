@@ -1,6 +1,7 @@
-import { type RegisterRequest, type RegisterResponse, routes } from '@molecule-ai/protocol';
+import { type AgentCard, type RegisterRequest, type RegisterResponse, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { call } from '../platform-api/call.ts';
+import type { CallOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 import { type InstanceOptions, instanceHeaders } from './instance.ts';
 
@@ -69,6 +70,16 @@ async function sendRegistration(
     const withUrl = { ...body, url: PLACEHOLDER_URL };
     return call(transport, routes.register, { body: withUrl, bearer, headers, signal }).catch(needsUrl);
   }
+}
+
+/** Replaces the whole agent card. */
+export async function updateCard(
+  { settings, transport }: ClientContext,
+  card: AgentCard,
+  { signal }: CallOptions,
+): Promise<void> {
+  const body = { workspace_id: settings.workspaceId, agent_card: card };
+  await call(transport, routes.updateCard, { body, signal });
 }
 
 function mentionsUrl(error: unknown): boolean {

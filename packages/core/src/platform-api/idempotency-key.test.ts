@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { deriveUuid, makeIdempotencyKey } from './idempotency-key.ts';
+import { deriveMessageId, deriveUuid, makeIdempotencyKey } from './idempotency-key.ts';
 
 interface Vector {
   id: string;
@@ -31,6 +31,22 @@ describe('makeIdempotencyKey', () => {
     expect(
       new Set([toA, makeIdempotencyKey('t', { ...at, targetId: 'b' }), makeIdempotencyKey('t', at)]).size,
     ).toBe(3);
+  });
+});
+
+describe('deriveMessageId', () => {
+  it('depends on the workspace and the key only', () => {
+    const id = deriveMessageId('self', 'order 7');
+    expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    // Pinned: another id after an update would send a message twice.
+    expect(id).toBe('868fc5c7-565a-8cd5-b0e3-eb7aa181a7d8');
+    expect(new Set([id, deriveMessageId('other', 'order 7'), deriveMessageId('self', 'order 8')]).size).toBe(
+      3,
+    );
+  });
+
+  it.each(['', ' \n', null as unknown as string])('refuses the key %j', (key) => {
+    expect(() => deriveMessageId('self', key)).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
   });
 });
 

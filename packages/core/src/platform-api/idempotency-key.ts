@@ -41,6 +41,17 @@ export function deriveUuid(...input: readonly string[]): string {
   );
 }
 
+/**
+ * Returns the id of a message that a workspace sends for a key; the same in every process.
+ * @throws MoleculeError `invalid_argument` for a blank key.
+ */
+export function deriveMessageId(workspaceId: string, key: string): string {
+  if (typeof key !== 'string' || key.trim() === '') {
+    throw new MoleculeError('The key of a message id must not be blank.', { code: 'invalid_argument' });
+  }
+  return deriveUuid('message', workspaceId, key);
+}
+
 function checkUnicode(text: string): string {
   if (/\p{Surrogate}/u.test(text)) {
     throw new MoleculeError('The text is not valid Unicode: it contains half of a surrogate pair.', {

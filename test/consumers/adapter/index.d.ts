@@ -1,0 +1,23 @@
+import type {
+  HandlerContext,
+  InboundMessage,
+  MessageHandler,
+  PeerClient,
+  PeerReply,
+  RemoteAgent,
+  RemoteAgentClient,
+} from '@molecule-ai/core';
+
+/** Runs an agent of this package's copy of core with the client of another copy. */
+export declare function serve(client: PeerClient, onMessage: MessageHandler): RemoteAgent;
+
+/** Takes each public type; returns the fenced text of the reply as this copy of core restores it. */
+export declare function describe(values: {
+  readonly client: PeerClient & RemoteAgentClient;
+  readonly context: HandlerContext;
+  readonly message: InboundMessage;
+  readonly reply: PeerReply;
+}): string;
+
+/** Whether this copy of core recognises an error. */
+export declare function recognises(error: unknown): boolean;

@@ -1,0 +1,76 @@
+import {
+  createRemoteAgent,
+  type HandlerContext,
+  type InboundMessage,
+  type MessageHandler,
+  MoleculeError,
+  type PeerReply,
+  type RemoteAgent,
+  RemoteAgentClient,
+} from '@molecule-ai/core';
+import { OperatorClient } from '@molecule-ai/core/operator';
+import { describe, recognises, serve } from 'esm-adapter';
+
+const { PEER = '' } = process.env;
+
+let injected: unknown[] = [];
+// What reflect-metadata does for dependency injection: the compiled code passes the types of a constructor.
+Object.defineProperty(Reflect, 'metadata', {
+  value: (_key: string, types: unknown[]) => () => {
+    injected = types;
+  },
+});
+
+function Injectable(): ClassDecorator {
+  return () => undefined;
+}
+
+/** Dependency injection finds the client by its class: the metadata of the constructor names it. */
+@Injectable()
+export class Assistant {
+  constructor(private readonly client: RemoteAgentClient) {}
+
+  readonly answer: MessageHandler = async (message: InboundMessage, context: HandlerContext) => {
+    const reply: PeerReply = await context.client.callPeer(PEER, 'What is it?', { signal: context.signal });
+    const restored = describe({ client: this.client, context, message, reply });
+    return JSON.stringify({
+      text: message.text,
+      answer: reply.text,
+      sameBytes: restored === reply.forModel(),
+      sameClient: context.client === this.client,
+    });
+  };
+
+  start(): RemoteAgent {
+    return serve(this.client, this.answer);
+  }
+}
+
+/** A subclass of an application has all methods. */
+class OwnClient extends RemoteAgentClient {
+  get label(): string {
+    return `client of ${this.workspaceId}`;
+  }
+}
+
+async function main(): Promise<void> {
+  const client = new OwnClient();
+  const agent = new Assistant(client).start();
+  await agent.start();
+  const second = createRemoteAgent({ client, onMessage: () => undefined });
+  const refused = await second.start().catch((error: unknown) => error);
+  const report = {
+    event: 'started',
+    label: client.label,
+    code: MoleculeError.isInstance(refused) ? refused.code : String(refused),
+    recognised: recognises(refused),
+    injected: injected[0] === RemoteAgentClient,
+    operator: typeof OperatorClient,
+  };
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+  process.once('SIGTERM', () => void agent.stop());
+  await agent.closed;
+  await client.close();
+}
+
+void main();

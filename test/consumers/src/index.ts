@@ -1,0 +1,109 @@
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const { resolve } = createRequire(import.meta.url);
+const PACKED = ['@molecule-ai/core', '@molecule-ai/protocol'];
+const LINKED = ['@types/node', 'undici', 'zod'];
+
+export interface CompilerOptions {
+  /** Major version of NestJS whose template is used. */
+  readonly nest: 10 | 11 | 12;
+  readonly typescript: '5.1' | '5.9' | '6.0';
+  /** The answer to the question of `nest new`. */
+  readonly strict: boolean;
+}
+
+export interface Compilation {
+  /** What the compiler reports; `''` when it has nothing to report. */
+  readonly problems: string;
+  /** Path of the compiled program. */
+  readonly main: string;
+}
+
+/** A CommonJS application in a folder of its own, with the packed packages and the adapter in its `node_modules`. */
+export class ConsumerApplication {
+  readonly folder: string;
+  readonly #compiled = new Map<string, Compilation>();
+
+  constructor() {
+    this.folder = mkdtempSync(join(tmpdir(), 'molecule-consumer-'));
+    const modules = join(this.folder, 'node_modules');
+    for (const name of PACKED) unpack(name, join(modules, name));
+    for (const name of LINKED) link(realpathSync(join(ROOT, 'node_modules', name)), join(modules, name));
+    // The template of NestJS 12 names the types of its test runner.
+    write(join(modules, '@types/jest/package.json'), '{ "name": "@types/jest", "version": "0.0.0" }');
+    write(join(modules, '@types/jest/index.d.ts'), 'export {};');
+    cpSync(join(ROOT, 'adapter'), join(modules, 'esm-adapter'), { recursive: true });
+    cpSync(join(ROOT, 'app'), join(this.folder, 'src'), { recursive: true });
+    write(join(this.folder, 'package.json'), '{ "name": "application", "private": true }');
+  }
+
+  /** Compiles it, once for the same options. */
+  compile(options: CompilerOptions): Compilation {
+    const key = JSON.stringify(options);
+    const compiled = this.#compiled.get(key) ?? this.#compile(options);
+    this.#compiled.set(key, compiled);
+    return compiled;
+  }
+
+  #compile({ nest, typescript, strict }: CompilerOptions): Compilation {
+    const template = readFileSync(join(ROOT, `nest/${nest}.template`), 'utf8');
+    const name = `${nest}-${typescript}-${strict}`;
+    write(join(this.folder, `tsconfig.${name}.json`), template.replaceAll('<%= strict %>', String(strict)));
+    const output = join(this.folder, 'out', name);
+    const compiler = join(dirname(resolve(`typescript-${typescript}/package.json`)), 'lib/tsc.js');
+    const files = ['-p', `tsconfig.${name}.json`, '--outDir', output, '--incremental', 'false'];
+    const problems = reported(() =>
+      execFileSync(process.execPath, [compiler, ...files], { cwd: this.folder }),
+    );
+    const [main = ''] = globSync('**/main.js', { cwd: output });
+    return { problems, main: join(output, main) };
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function unpack(name: string, target: string): void {
+  const source = realpathSync(join(ROOT, 'node_modules', name));
+  mkdirSync(target, { recursive: true });
+  const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', target];
+  const [packed] = JSON.parse(execFileSync('npm', pack, { cwd: source, encoding: 'utf8', stdio: 'pipe' }));
+  execFileSync('tar', ['-xzf', packed.filename, '--strip-components=1'], { cwd: target });
+}
+
+function link(target: string, path: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  symlinkSync(target, path);
+}
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
+
+function reported(compile: () => void): string {
+  try {
+    compile();
+    return '';
+  } catch (error) {
+    const { stdout, message } = error as Error & { stdout?: Buffer };
+    return stdout?.toString() || message;
+  }
+}
