@@ -124,7 +124,8 @@ const ENTRIES = {
   },
   agent_answer_invalid: {
     status: 502,
-    description: 'The agent responded with a body that is not JSON; the message was delivered.',
+    description:
+      'The agent responded with a body that is not JSON, or too complex; the message was delivered.',
   },
   agent_answer_too_large: {
     status: 502,

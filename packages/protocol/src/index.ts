@@ -74,6 +74,7 @@ export {
 } from './ids.ts';
 export { type InboundFeed, parseActivityFeed } from './inbound-feed.ts';
 export { type InboundMessage, type InboundSource, parseActivityRow } from './inbound-message.ts';
+export { exceededJsonLimit, JSON_LIMITS, type JsonLimit } from './json-limits.ts';
 export {
   A2aMessage,
   A2aRequest,
@@ -82,6 +83,7 @@ export {
   buildSendMessage,
   DataPart,
   FilePart,
+  isJsonRpcResponse,
   JsonRpcError,
   JsonRpcResponse,
   MessagePart,
@@ -121,7 +123,7 @@ export {
   ReplyAccepted,
   ReplyIgnored,
 } from './message-responses.ts';
-export { extractAnswerText, extractMessageText, extractParts, mapAnswerText } from './message-text.ts';
+export { extractAnswerText, extractMessageText, extractParts } from './message-text.ts';
 export { type MessageView, viewMessage } from './message-view.ts';
 export { Attachment, DownloadQuery, NotifyRequest, NotifyResponse, UploadResponse } from './notify.ts';
 export { isJsonObject, JsonObject, JsonValue, MAX_JSON_DEPTH } from './open-json.ts';
@@ -231,6 +233,7 @@ export {
   type MarkerScan,
   type MarkerScanner,
 } from './trust-boundary/look-alikes.ts';
+export { unwrapPeerAnswer, wrapPeerAnswer } from './trust-boundary/peer-answer.ts';
 export { type OpenWord, type Wire, type WireBuilder, type WireType, wire } from './wire.ts';
 export {
   Budget,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { buildAnswer, buildSendMessage, SendMessageRequest, textPart } from './message.ts';
-import { extractAnswerText, extractMessageText, extractParts, mapAnswerText } from './message-text.ts';
+import { extractAnswerText, extractMessageText, extractParts } from './message-text.ts';
 import type { JsonValue } from './open-json.ts';
 
 const kind = { kind: 'text', text: 'hi' };
@@ -86,51 +86,6 @@ describe('extracting text', () => {
       textPart('bare'),
     ]);
     expect(extractParts({ result: { artifacts: [{ parts: [type] }] } })).toEqual([type]);
-  });
-});
-
-describe('mapAnswerText', () => {
-  const wrap = (text: string): string => `<${text}>`;
-
-  it.each(answers)('changes the text of %s once, in a copy', (_name, body) => {
-    const before = JSON.stringify(body);
-    const mapped = mapAnswerText(body, wrap);
-    expect(extractAnswerText(mapped)).toBe('<hi>');
-    expect(JSON.stringify(mapped).match(/<hi>/g)).toHaveLength(1);
-    expect(JSON.stringify(body)).toBe(before);
-    expect(mapAnswerText(mapped, (text) => text.slice(1, -1))).toEqual(body);
-  });
-
-  it('changes every place, history and odd kinds included, and leaves errors alone', () => {
-    const body = {
-      text: 'a',
-      result: {
-        text: 'b',
-        parts: [{ kind: 'data', text: 'c' }, 'd'],
-        history: [{ parts: [{ text: 'e' }] }],
-        task: { history: [{ parts: [{ root: { text: 'f' } }] }] },
-      },
-      error: { message: 'g' },
-    };
-    expect(JSON.stringify(mapAnswerText(body, wrap)).match(/<\w>/g)?.sort()).toEqual([
-      '<a>',
-      '<b>',
-      '<c>',
-      '<d>',
-      '<e>',
-      '<f>',
-    ]);
-    expect(mapAnswerText('a', wrap)).toBe('<a>');
-  });
-
-  it('reads and changes a body of 10 000 levels, and keeps a key named __proto__', () => {
-    let deep: JsonValue = 'x';
-    for (let i = 0; i < 10_000; i += 1) deep = i % 2 === 0 ? [deep] : { deep };
-    const mapped = mapAnswerText({ result: { parts: [{ text: 'hi', metadata: deep }] } }, wrap);
-    expect(extractAnswerText(mapped)).toBe('<hi>');
-    expect(extractMessageText(deep)).toBe('');
-    const odd = JSON.parse('{"result":{"text":"hi","__proto__":{"x":[1]}}}') as JsonValue;
-    expect(JSON.stringify(mapAnswerText(odd, wrap))).toBe('{"result":{"text":"<hi>","__proto__":{"x":[1]}}}');
   });
 });
 

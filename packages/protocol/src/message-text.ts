@@ -2,16 +2,19 @@ import { textPart } from './message.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from './open-json.ts';
 
 /** A place of a body where text may be: a key of the object that `path` leads to. */
-interface TextPlace {
+export interface TextPlace {
   readonly path: readonly string[];
   readonly key: string;
   /** A string, a list of parts, or a list of objects that have parts each (artifacts, the history). */
   readonly holds: 'text' | 'parts' | 'holders';
 }
 
-const text = (...keys: [...string[], string]): TextPlace => ({ ...split(keys), holds: 'text' });
+export const textPlace = (...keys: [...string[], string]): TextPlace => ({ ...split(keys), holds: 'text' });
 const parts = (...path: string[]): TextPlace => ({ path, key: 'parts', holds: 'parts' });
-const holders = (...keys: [...string[], string]): TextPlace => ({ ...split(keys), holds: 'holders' });
+export const holdersPlace = (...keys: [...string[], string]): TextPlace => ({
+  ...split(keys),
+  holds: 'holders',
+});
 
 function split(keys: readonly string[]): { path: readonly string[]; key: string } {
   return { path: keys.slice(0, -1), key: keys.at(-1) ?? '' };
@@ -23,48 +26,35 @@ const REQUEST_PLACES: readonly TextPlace[] = [
   parts('params'),
   parts(),
   parts('message'),
-  text('message'),
-  text('params', 'message'),
-  text('task'),
-  text('summary'),
-  text('params', 'text'),
-  text('text'),
+  textPlace('message'),
+  textPlace('params', 'message'),
+  textPlace('task'),
+  textPlace('summary'),
+  textPlace('params', 'text'),
+  textPlace('text'),
 ];
 
 /** Where the text of an answer may be; tasks and stream events of A2A included. */
-const ANSWER_PLACES: readonly TextPlace[] = [
-  text('result'),
+export const ANSWER_PLACES: readonly TextPlace[] = [
+  textPlace('result'),
   parts('result'),
   parts('result', 'message'),
-  holders('result', 'artifacts'),
+  holdersPlace('result', 'artifacts'),
   parts('result', 'artifact'),
   parts('result', 'status', 'message'),
-  holders('result', 'task', 'artifacts'),
+  holdersPlace('result', 'task', 'artifacts'),
   parts('result', 'task', 'status', 'message'),
-  text('result', 'text'),
-  text('result', 'message'),
-  text('text'),
+  textPlace('result', 'text'),
+  textPlace('result', 'message'),
+  textPlace('text'),
   parts(),
   parts('message'),
-  holders('artifacts'),
+  holdersPlace('artifacts'),
   parts('status', 'message'),
-  text('message'),
+  textPlace('message'),
 ];
 
 const ALL_PLACES = [...REQUEST_PLACES, ...ANSWER_PLACES];
-
-const questions = (...path: string[]): TextPlace => ({ path, key: 'questions', holds: 'parts' });
-
-/** The history and questions contain a peer's text but not its answer: they are wrapped, and never read as the answer. */
-const MAPPED_PLACES: readonly TextPlace[] = [
-  ...ANSWER_PLACES,
-  holders('result', 'history'),
-  holders('result', 'task', 'history'),
-  holders('history'),
-  questions('result', 'metadata'),
-  questions('result', 'status', 'message', 'metadata'),
-  questions('message', 'metadata'),
-];
 
 /**
  * The text of a request, in any supported shape: `params.message.parts`, `params.parts`,
@@ -107,60 +97,6 @@ export function extractParts(body: JsonValue | undefined): JsonObject[] {
   return [];
 }
 
-/**
- * Applies `change` to every text of a peer in an answer: each text part of every result shape, history
- * included, a text `result`, `result.text` and `text`, and the texts in `metadata.questions`. Error messages stay as they are. The given body is not
- * changed; parts of it without text are shared with the result, so any depth of nesting is fine. The platform wraps
- * with it, the client strips with it.
- */
-export function mapAnswerText<T extends JsonValue>(body: T, change: (text: string) => string): T;
-export function mapAnswerText(body: JsonValue, change: (text: string) => string): JsonValue {
-  if (typeof body === 'string') return change(body);
-  if (!isJsonObject(body)) return body;
-  const top = { ...body };
-  const copied = new Set<JsonObject>([top]);
-  for (const { path, key, holds } of MAPPED_PLACES) {
-    const found = objectAt(top, path)?.[key];
-    if (holds === 'text' ? typeof found !== 'string' : !Array.isArray(found)) continue;
-    const owner = copyPath(top, path, copied);
-    if (typeof found === 'string') owner[key] = change(found);
-    else if (Array.isArray(found)) owner[key] = found.map((item) => mapItem(item, holds, change));
-  }
-  return top;
-}
-
-function mapItem(item: JsonValue, holds: TextPlace['holds'], change: (text: string) => string): JsonValue {
-  if (holds === 'parts') return mapPart(item, change);
-  if (!isJsonObject(item) || !Array.isArray(item.parts)) return item;
-  return { ...item, parts: item.parts.map((part) => mapPart(part, change)) };
-}
-
-/** A text in a part of another kind is changed too, because a reader might show it. */
-function mapPart(part: JsonValue, change: (text: string) => string): JsonValue {
-  if (typeof part === 'string') return change(part);
-  if (!isJsonObject(part)) return part;
-  const mapped: JsonObject =
-    typeof part.text === 'string' ? { ...part, text: change(part.text) } : { ...part };
-  const root = part.root;
-  if (isJsonObject(root) && typeof root.text === 'string') mapped.root = { ...root, text: change(root.text) };
-  return mapped;
-}
-
-/** Copies each object on the path once and returns the last. */
-function copyPath(top: JsonObject, path: readonly string[], copied: Set<JsonObject>): JsonObject {
-  let owner = top;
-  for (const key of path) {
-    let child = owner[key] as JsonObject;
-    if (!copied.has(child)) {
-      child = { ...child };
-      copied.add(child);
-      owner[key] = child;
-    }
-    owner = child;
-  }
-  return owner;
-}
-
 function firstText(body: JsonValue | undefined, places: readonly TextPlace[]): string {
   if (typeof body === 'string') return body;
   if (!isJsonObject(body)) return '';
@@ -185,7 +121,7 @@ function partsAt(body: JsonObject, { path, key, holds }: TextPlace): readonly Js
   return list.flatMap((holder) => (isJsonObject(holder) && Array.isArray(holder.parts) ? holder.parts : []));
 }
 
-function objectAt(body: JsonObject, path: readonly string[]): JsonObject | undefined {
+export function objectAt(body: JsonObject, path: readonly string[]): JsonObject | undefined {
   let object = body;
   for (const key of path) {
     const child = object[key];

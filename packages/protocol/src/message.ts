@@ -118,12 +118,17 @@ export const JsonRpcResponse = wire('JsonRpcResponse', () =>
     id: JsonRpcId.nullable().optional(),
     result: JsonValue.optional(),
     error: JsonValue.optional(),
-  }).refine(
-    (body) => ANSWERS.some((key) => key in body) && body.queued !== true && body.status !== 'queued',
-    'must have a result or an error',
-  ),
+  }).refine(isJsonRpcResponse, 'must have a result or an error'),
 );
 export type JsonRpcResponse = WireType<typeof JsonRpcResponse>;
+
+/** What the strict schema accepts, for any number of unknown keys: they cost nothing here. */
+export function isJsonRpcResponse(body: JsonObject): boolean {
+  const { jsonrpc, id } = body;
+  if (jsonrpc !== undefined && jsonrpc !== '2.0') return false;
+  if (id !== undefined && id !== null && typeof id !== 'string' && typeof id !== 'number') return false;
+  return ANSWERS.some((key) => key in body) && body.queued !== true && body.status !== 'queued';
+}
 
 /** A text part in the form that every reader understands: with `kind` and `type`. */
 export function textPart(text: string): { kind: 'text'; type: 'text'; text: string } {

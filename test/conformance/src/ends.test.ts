@@ -364,10 +364,13 @@ onEachDatabase('ends', (environment) => {
     });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
     const response = await send(caller.caller, target.id, 'hello', { messageId: 'm', hold: 10 });
-    expect(response).toMatchObject({ status: 200, body: { jsonrpc: '2.0', id: 'm', error } });
+    const marked = { code: -32601, message: wrapA2aBoundary('Method not found') };
+    expect(response).toMatchObject({ status: 200, body: { jsonrpc: '2.0', id: 'm', error: marked } });
+    const person = await send(platform.operator, target.id, 'hello', { hold: 10 });
+    expect(person).toMatchObject({ status: 200, body: { jsonrpc: '2.0', error } });
     expect(await record(caller, 'm')).toMatchObject({
       state: 'failed',
-      answer: { error },
+      answer: { error: marked },
       error: { code: 'agent_error' },
     });
     await send(caller.caller, target.id, 'hello', { messageId: 'absent' });

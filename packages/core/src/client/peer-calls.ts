@@ -18,6 +18,8 @@ const MAX_WAIT_SECONDS = 60;
 const PAUSE_MS = 1_000;
 /** Why an agent aborts the signal of a handler that it runs again later. */
 const INTERRUPTIONS: ReadonlySet<string> = new Set(['agent_stopped', 'workspace_paused', 'timed_out']);
+/** Without it the platform repeats the text of an answer in `result.text`, for readers that know nothing else. */
+const WITHOUT_JOINED_TEXT = { prefer: 'molecule-compact' };
 
 export interface CallPeerOptions {
   /**
@@ -74,7 +76,9 @@ export async function sendThroughProxy(
       timeoutMs,
       totalTimeoutMs: timeoutMs,
       holdSeconds: options.holdSeconds ?? holdSecondsFor(timeoutMs),
+      headers: WITHOUT_JOINED_TEXT,
       goneWorkspaceId: targetId,
+      relaysPeerText: true,
       signal,
       onSent: () => {
         isSent = true;
@@ -87,7 +91,7 @@ export async function sendThroughProxy(
       throw error;
     }
     if (isEndOfMessage(error)) return readReply(error.details, facts);
-    throw TimeoutError.isInstance(error) ? withMessageId(error, messageId) : error;
+    throw withMessageId(error, messageId);
   }
 }
 
@@ -99,12 +103,18 @@ export async function readMessageState(
   options: CallOptions & { isWrapped: boolean; waitSeconds?: number },
 ): Promise<PeerReply> {
   const { isWrapped, signal, waitSeconds = 0 } = options;
-  const record = await call(transport, routes.getMessage, {
-    params: { id: callerId, messageId },
-    query: { wait: waitSeconds > 0 ? waitSeconds : undefined },
-    signal,
-  });
-  return readMessageRecord(record, { isWrapped });
+  try {
+    const record = await call(transport, routes.getMessage, {
+      params: { id: callerId, messageId },
+      query: { wait: waitSeconds > 0 ? waitSeconds : undefined },
+      headers: WITHOUT_JOINED_TEXT,
+      relaysPeerText: true,
+      signal,
+    });
+    return readMessageRecord(record, { isWrapped });
+  } catch (error) {
+    throw TimeoutError.isInstance(error) ? error : withMessageId(error, messageId);
+  }
 }
 
 /**
@@ -143,11 +153,24 @@ function holdSecondsFor(timeoutMs: number): number {
   return Math.max(1, Math.floor((timeoutMs - marginMs) / 1_000));
 }
 
-function withMessageId(error: TimeoutError, messageId: string): TimeoutError {
-  return new TimeoutError(error.message, {
-    timeoutMs: error.timeoutMs,
-    delivered: error.delivered,
-    hint: `The peer may still answer: waitForAnswer('${messageId}'), or call again with this messageId.`,
+/** Says where the answer is that this call could not return. Other errors stay as they are. */
+function withMessageId(error: unknown, messageId: string): unknown {
+  if (TimeoutError.isInstance(error)) {
+    return new TimeoutError(error.message, {
+      timeoutMs: error.timeoutMs,
+      delivered: error.delivered,
+      hint: `The peer may still answer: waitForAnswer('${messageId}'), or call again with this messageId.`,
+      cause: error,
+    });
+  }
+  if (!ApiError.isInstance(error) || error.code !== 'response_too_large') return error;
+  const { message, code, status, method, path } = error;
+  return new ApiError(message, {
+    code,
+    status,
+    method,
+    path,
+    hint: `The platform keeps the answer: read it with getMessage('${messageId}') and a larger maxResponseBytes.`,
     cause: error,
   });
 }

@@ -152,6 +152,7 @@ async function replyToPeer(
       body: envelope,
       timeoutMs: transport.settings.messageTimeoutMs,
       goneWorkspaceId: peerId,
+      relaysPeerText: true,
       signal,
     });
     const response = objectOf(body);
@@ -183,7 +184,7 @@ function replyRefused(status: number, peerId: string, body: unknown): ApiError {
     code: 'request_rejected',
     status,
     ...requestLine(routes.sendMessage, { params: { id: peerId } }),
-    body: JSON.stringify(body),
+    details: objectOf(body),
   });
 }
 

@@ -27,7 +27,10 @@ export class ApiError extends MoleculeError {
   readonly path: string;
   readonly platformCode: string | undefined;
   readonly bodyExcerpt: string;
-  /** The parsed body, if it is a JSON object. Not enumerable. */
+  /**
+   * The parsed body, if it is a JSON object. Not enumerable. For calls to a peer it may contain the peer's words, which are
+   * in no other field: untrusted, fence them for a model.
+   */
   declare readonly details: Readonly<Record<string, unknown>> | undefined;
 
   constructor(message: string, options: ApiErrorOptions) {

@@ -7,9 +7,8 @@ import {
   isJsonObject,
   type JsonObject,
   type JsonValue,
-  mapAnswerText,
   refencePeerText,
-  stripA2aBoundary,
+  unwrapPeerAnswer,
 } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 
@@ -186,7 +185,7 @@ class ReceivedReply {
 
   #strippedBody(): JsonValue {
     const { raw, isWrapped } = this.#fields;
-    this.#stripped ??= isWrapped ? mapAnswerText(raw, stripA2aBoundary) : raw;
+    this.#stripped ??= isWrapped ? unwrapPeerAnswer(raw) : raw;
     return this.#stripped;
   }
 }

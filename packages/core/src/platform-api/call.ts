@@ -38,6 +38,8 @@ interface AnyCall extends CallOptions {
   readonly goneWorkspaceId?: string | undefined;
   /** Called when an attempt is written to a connection. */
   readonly onSent?: (() => void) | undefined;
+  /** Whether an error of this route may contain the words of a peer. @default false */
+  readonly relaysPeerText?: boolean | undefined;
 }
 
 /** The parameters, query and body of a route, and how to send them. Undefined query values are omitted. */
@@ -86,6 +88,7 @@ export function send<R extends Route>(
     bearer,
     signal,
     goneWorkspaceId: rest.goneWorkspaceId,
+    relaysPeerText: rest.relaysPeerText,
     onSent: rest.onSent,
   });
 }

@@ -1,3 +1,4 @@
+import { CAPABILITIES_HEADER, ERROR_CODES, isErrorCode, PEER_BOUNDARY_START } from '@molecule-ai/protocol';
 import { AccessDeniedError } from '../errors/access-denied-error.ts';
 import { ApiError, type ApiErrorOptions } from '../errors/api-error.ts';
 import type { MoleculeErrorCode } from '../errors/error-codes.ts';
@@ -7,6 +8,7 @@ import { parseRetryAfter } from '../time/backoff.ts';
 import type { HttpResponse } from './http-exchange.ts';
 import type { PlatformRequest } from './platform-request.ts';
 import { excerptOf, headerOf, objectOf, type ReadBody, readBody, textOf } from './response-body.ts';
+import { hintForResponse } from './response-hint.ts';
 
 const BY_STATUS: Readonly<Record<number, MoleculeErrorCode>> = {
   401: 'unauthorized',
@@ -30,16 +32,6 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
   'agent_answer_too_large',
   'secrets_unavailable',
 ]);
-const NO_TOKEN =
-  'No token was sent: pass authToken (MOLECULE_WORKSPACE_TOKEN), or call register() if the workspace has no token yet.';
-const NO_OPERATOR_KEY = 'No credential was sent: pass operatorKey (MOLECULE_OPERATOR_KEY, ADMIN_TOKEN).';
-const BAD_TOKEN =
-  'The token was revoked, rotated or belongs to another workspace. It was kept: get a new one from an operator and pass it as authToken.';
-const CHECK_ORIGIN =
-  'A gateway refused the request: check the Origin header (option origin; null sends none).';
-const CHECK_ROUTING =
-  'The response does not come from the platform: check platformUrl, Origin (option origin) and X-Molecule-Org-Id (option orgId).';
-
 export interface FailedRequest {
   readonly request: PlatformRequest;
   /** The bearer that was sent; redacted from the response. */
@@ -62,11 +54,12 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
   const details = body.kind === 'json' ? objectOf(body.value) : undefined;
   const platformCode = textOf(details?.code);
   const known = failed.bearer === undefined ? [] : [failed.bearer];
-  const description = textOf(details?.error);
+  const isPlatformText = isWrittenByPlatform(request, response);
+  const description = isPlatformText ? textOf(details?.error) : meaningOf(platformCode);
   const base: Omit<ApiErrorOptions, 'code'> = {
     ...whereOf(request, status),
-    platformCode,
-    body: redactSecrets(excerptOf(response), known),
+    platformCode: isPlatformText || isErrorCode(platformCode) ? platformCode : undefined,
+    body: isPlatformText ? redactSecrets(excerptOf(response), known) : '',
     details,
     hint: hintForResponse({
       status,
@@ -75,6 +68,7 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
       bodyKind: body.kind,
       hadBearer: failed.bearer !== undefined,
       isOperator: failed.isOperator,
+      isPlatformText,
     }),
     isRetryable: isWorthRepeating(status, platformCode, details),
     retryAfterMs: retryAfterOf(response, details, failed.nowMs),
@@ -96,6 +90,21 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
   });
 }
 
+/**
+ * Whether the texts of an error may be shown. A route that relays what a peer says may relay its errors too, which are
+ * untrusted and must not get into a log or a prompt through an error's message. Our own platform, which its
+ * capabilities tell, writes its errors itself.
+ */
+function isWrittenByPlatform(request: PlatformRequest, response: HttpResponse): boolean {
+  if (request.relaysPeerText !== true) return true;
+  if (headerOf(response, CAPABILITIES_HEADER) === undefined) return false;
+  return !response.body.includes(PEER_BOUNDARY_START);
+}
+
+function meaningOf(platformCode: string | undefined): string | undefined {
+  return isErrorCode(platformCode) ? ERROR_CODES[platformCode] : undefined;
+}
+
 /** Creates the error for a response that is too large or has an unexpected status or body. */
 export function unexpectedResponse(
   request: PlatformRequest,
@@ -106,7 +115,7 @@ export function unexpectedResponse(
   return new ApiError(`${request.method} ${request.path} returned ${response.status}: ${problem}`, {
     ...whereOf(request, response.status),
     code: response.isTooLarge ? 'response_too_large' : 'unexpected_response',
-    body: response.isTooLarge ? '' : excerptOf(response),
+    body: response.isTooLarge || request.relaysPeerText === true ? '' : excerptOf(response),
     hint:
       kind === 'html'
         ? 'The response is a web page: check platformUrl, and Origin and X-Molecule-Org-Id behind a gateway.'
@@ -167,8 +176,9 @@ export function isWorthRepeating(
   details: Readonly<Record<string, unknown>> | undefined,
 ): boolean {
   if (status !== 429 && status !== 502 && status !== 503 && status !== 504) return false;
-  if (details?.delivery_confirmed === true || isFailedDelivery(details)) return false;
-  return platformCode === undefined || !FINAL_CODES.has(platformCode);
+  // The agent has run: with the same message id the platform only repeats this response.
+  if (details?.delivered === true || details?.delivery_confirmed === true) return false;
+  return !isFailedDelivery(details) && (platformCode === undefined || !FINAL_CODES.has(platformCode));
 }
 
 /**
@@ -177,55 +187,6 @@ export function isWorthRepeating(
  */
 export function isFailedDelivery(details: Readonly<Record<string, unknown>> | undefined): boolean {
   return textOf(details?.queue_id) !== undefined && textOf(details?.message_id) !== undefined;
-}
-
-export interface FailureFacts {
-  readonly status: number;
-  readonly platformCode: string | undefined;
-  readonly details: Readonly<Record<string, unknown>> | undefined;
-  readonly bodyKind: ReadBody['kind'];
-  readonly hadBearer: boolean;
-  readonly isOperator: boolean;
-}
-
-/**
- * One or two sentences on what to do: those of the platform if there are any, except that only the client knows which
- * option sets a missing credential.
- */
-export function hintForResponse(facts: FailureFacts): string | undefined {
-  const { status, platformCode, details } = facts;
-  if (status === 401 && !facts.hadBearer && platformCode !== 'workspace_removed')
-    return facts.isOperator ? NO_OPERATOR_KEY : NO_TOKEN;
-  const given = textOf(details?.hint);
-  if (given !== undefined) return given.slice(0, 300);
-  if (platformCode === 'workspace_removed')
-    return 'Create a new workspace and register it with its own token.';
-  if (platformCode === 'org_mismatch') return 'Set orgId (MOLECULE_ORG_ID) to the id of the organisation.';
-  if (platformCode === 'inbox_full') return 'The target has to acknowledge messages before it accepts more.';
-  switch (status) {
-    case 401:
-      return BAD_TOKEN;
-    case 402:
-      return 'The target has spent its monthly budget: an operator can raise it.';
-    case 403:
-      return details === undefined ? CHECK_ORIGIN : accessHint(platformCode);
-    case 404:
-      return details === undefined ? CHECK_ROUTING : undefined;
-    case 410:
-      return undefined;
-    case 413:
-      return 'Send less, or upload it as a file.';
-    case 429:
-      return 'Send fewer requests; wait for retryAfterMs if it is set.';
-    default:
-      return facts.bodyKind === 'html' ? CHECK_ROUTING : undefined;
-  }
-}
-
-function accessHint(platformCode: string | undefined): string {
-  if (platformCode === 'caller_mismatch') return 'The token belongs to another workspace than workspaceId.';
-  if (platformCode === 'forbidden') return 'This route needs an operator key.';
-  return 'Only the same workspace, siblings, parent and child may communicate: go through the parent.';
 }
 
 /** Creates the error for a 2xx response whose body does not match the route. */

@@ -89,15 +89,15 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (status < 200) return;
     this.#status = status;
     this.#headers = headers;
+    // Before the platform has written it all and takes it for received.
+    if (Number(headers['content-length']) > this.#attempt.maxResponseBytes) this.#discard();
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#hasEnded) return;
     this.#bytes += chunk.length;
-    if (this.#bytes > this.#attempt.maxResponseBytes) {
-      this.#finish(true);
-      this.#controller?.abort(ENDED);
-    } else if (this.#more !== undefined) this.#more.push(chunk);
+    if (this.#bytes > this.#attempt.maxResponseBytes) this.#discard();
+    else if (this.#more !== undefined) this.#more.push(chunk);
     else if (this.#first === EMPTY) this.#first = chunk;
     else this.#more = [this.#first, chunk];
   }
@@ -134,6 +134,11 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (!this.#end()) return;
     const body = this.#more === undefined ? this.#first : Buffer.concat(this.#more);
     this.#resolve({ status: this.#status, headers: this.#headers, body, isTooLarge });
+  }
+
+  #discard(): void {
+    this.#finish(true);
+    this.#controller?.abort(ENDED);
   }
 
   #fail(makeReason: () => unknown): void {

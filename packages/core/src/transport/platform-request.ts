@@ -26,6 +26,8 @@ export interface PlatformRequest extends CallOptions {
   readonly goneWorkspaceId?: string | undefined;
   /** Called when an attempt is written to a connection: from then on the platform may process it. */
   readonly onSent?: (() => void) | undefined;
+  /** Whether an error of this route may contain the words of a peer; they are kept out of messages and excerpts. */
+  readonly relaysPeerText?: boolean | undefined;
 }
 
 /** A response with status 2xx. */

@@ -9,9 +9,9 @@ import {
   type JsonObject,
   type JsonValue,
   type MessageView,
-  mapAnswerText,
   viewMessage,
   wrapA2aBoundary,
+  wrapPeerAnswer,
 } from '@molecule-ai/protocol';
 import type { ActivityRowRecord } from '../database/schema.ts';
 
@@ -84,7 +84,7 @@ export function toActivityRow(record: FeedRecord, reader: FeedAudience): Activit
  */
 export function wrapAnswerMessage({ envelope, params, text }: MessageView, wrap: boolean): JsonObject {
   if (!isJsonObject(envelope.params)) return envelope;
-  const shown = wrap ? mapAnswerText(params, wrapA2aBoundary) : params;
+  const shown = wrap ? wrapPeerAnswer(params) : params;
   return { ...envelope, params: { ...shown, result: wrap ? wrapA2aBoundary(text) : text } };
 }
 

@@ -1,5 +1,12 @@
-import { isColumnText, type Wire, type WireType } from '@molecule-ai/protocol';
-import type { FastifyInstance } from 'fastify';
+import {
+  exceededJsonLimit,
+  isColumnText,
+  JSON_LIMITS,
+  routes,
+  type Wire,
+  type WireType,
+} from '@molecule-ai/protocol';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { HttpError } from './http-error.ts';
 
@@ -63,19 +70,39 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 /** Parses each body as JSON, whatever its Content-Type; an empty one means no body. */
 export function acceptOnlyJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) =>
-    parseJson(body),
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
+    parseJson(body, request.routeOptions.url),
   );
 }
 
-function parseJson(body: Buffer): unknown {
+function parseJson(body: Buffer, route: string | undefined): unknown {
   if (body.length === 0) return undefined;
   try {
-    return JSON.parse(decoder.decode(body));
+    const text = decoder.decode(body);
+    refuseComplexJson(text, route);
+    return JSON.parse(text);
   } catch (cause) {
+    if (cause instanceof HttpError) throw cause;
     throw new HttpError(400, 'invalid_json', 'invalid JSON', {
       cause,
       extras: { hint: 'The body must be one JSON value in UTF-8.' },
     });
   }
+}
+
+const MESSAGE_ROUTES: ReadonlySet<string | undefined> = new Set([
+  routes.sendMessage.path,
+  routes.sendOwnMessage.path,
+]);
+
+function refuseComplexJson(text: string, route: string | undefined): void {
+  const limit = exceededJsonLimit(text);
+  if (limit === undefined) return;
+  const isMessage = MESSAGE_ROUTES.has(route);
+  const { nodes, depth } = JSON_LIMITS;
+  const most = limit === 'nodes' ? `${nodes} JSON values` : `${depth} levels of nesting`;
+  const code = isMessage ? 'invalid_message' : 'invalid_request';
+  throw new HttpError(400, code, `${isMessage ? 'invalid message' : 'invalid request'}: more than ${most}`, {
+    extras: { hint: `A body may have at most ${most}; send large data as one text or as a file.` },
+  });
 }

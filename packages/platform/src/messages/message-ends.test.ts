@@ -11,7 +11,8 @@ import { openSqliteDialect } from '../database/sqlite-dialect.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { expiryOf } from './delivery.rules.ts';
 import { MessageStore } from './message.store.ts';
-import { deliveryFailure, endOfResponse, reportedEnd, toResponse } from './outcome/outcome.rules.ts';
+import { deliveryFailure, endOfResponse, reportedEnd } from './outcome/outcome.rules.ts';
+import { toResponse } from './outcome/response.rules.ts';
 import { SentMessages } from './sent-messages.ts';
 import { parseSentQuery } from './sent-query.rules.ts';
 
@@ -137,7 +138,8 @@ describe('what a response of an agent means', () => {
   it('leaves the sentences of the platform unwrapped', () => {
     const message = { id: 'row', message_id: 'm', context_id: 'c', request_body: '{"id":7}' };
     const failure = deliveryFailure({ error: 'no way', code: 'agent_unreachable' });
-    const response = toResponse(message, { state: 'failed', at: '2026-01-01T00:00:00.000Z', failure }, true);
+    const form = { wraps: true, isCompact: false };
+    const response = toResponse(message, { state: 'failed', at: '2026-01-01T00:00:00.000Z', failure }, form);
     expect(response).toMatchObject({
       id: 7,
       result: {

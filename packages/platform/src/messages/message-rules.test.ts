@@ -6,7 +6,7 @@ import { cutText } from '../activity/text-summary.rules.ts';
 import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
 import { canPush, isHeld, planDelivery, pushRetryDelayMs } from './delivery.rules.ts';
 import { hashMessage } from './message-queue.ts';
-import { withRequestId, wrapAnswer } from './outcome/outcome.rules.ts';
+import { toAnswer, wantsCompact, withRequestId } from './outcome/response.rules.ts';
 import { isAbandoned, newLeaseOwner } from './push/lease-owner.ts';
 
 const target = {
@@ -114,12 +114,15 @@ describe('the hash of a message', () => {
   });
 });
 
+const WITH_TEXT = { wraps: true, isCompact: false };
+const COMPACT = { wraps: true, isCompact: true };
+
 describe('wrapping', () => {
   it('wraps each part by itself, adds the joined text once, and can be undone', () => {
     fc.assert(
       fc.property(fc.array(fc.string(), { minLength: 1, maxLength: 3 }), (texts) => {
         const parts = texts.map((text) => ({ kind: 'text', text }));
-        const wrapped = wrapAnswer({ jsonrpc: '2.0', id: 1, result: { parts } });
+        const wrapped = toAnswer({ jsonrpc: '2.0', id: 1, result: { parts } }, WITH_TEXT);
         const result = wrapped.result as { parts: { text: string }[]; text?: string };
         expect(result.parts.map((part) => stripA2aBoundary(part.text))).toEqual(
           texts.map((text) => text.trim()),
@@ -141,9 +144,47 @@ describe('wrapping', () => {
     expect(wrapAnswerMessage(view, false).params).toMatchObject({ result: 'a\nb' });
   });
 
-  it('does not change errors and results that are not an object', () => {
-    expect(wrapAnswer({ error: { code: 1, message: 'no' } })).toEqual({ error: { code: 1, message: 'no' } });
-    expect(wrapAnswer({ result: 'x' }).result).toBe('[A2A_RESULT_FROM_PEER]x[/A2A_RESULT_FROM_PEER]');
+  it('of errors and of results that are not an object adds no text', () => {
+    expect(toAnswer({ error: { code: 1, message: 'no' } }, WITH_TEXT)).toEqual({
+      error: { code: 1, message: '[A2A_RESULT_FROM_PEER]no[/A2A_RESULT_FROM_PEER]' },
+    });
+    expect(toAnswer({ result: 'x' }, WITH_TEXT)).toEqual({
+      result: '[A2A_RESULT_FROM_PEER]x[/A2A_RESULT_FROM_PEER]',
+    });
+  });
+
+  it('adds the joined text for people too, in task and artifact shapes as well', () => {
+    const parts = [{ text: 'a' }, { text: 'b' }];
+    const people = { wraps: false, isCompact: false };
+    for (const result of [
+      { parts },
+      { kind: 'task', artifacts: [{ parts }] },
+      { task: { artifacts: [{ parts }] } },
+      { status: { message: { parts } } },
+    ]) {
+      expect(toAnswer({ result }, people)).toEqual({ result: { ...result, text: 'a\nb' } });
+      expect(toAnswer({ result }, COMPACT)).not.toHaveProperty('result.text');
+    }
+    expect(toAnswer({ parts }, people)).toEqual({ parts, result: { text: 'a\nb' } });
+    expect(toAnswer({ parts }, COMPACT)).not.toHaveProperty('result');
+  });
+
+  it('in the compact form leaves out a text that the agent itself repeats, and keeps any other', () => {
+    const parts = [{ text: 'a' }, { text: 'b' }];
+    expect(toAnswer({ result: { parts, text: 'a\nb' } }, COMPACT)).not.toHaveProperty('result.text');
+    const kept = '[A2A_RESULT_FROM_PEER]only here[/A2A_RESULT_FROM_PEER]';
+    expect(toAnswer({ result: { parts, text: 'only here' } }, COMPACT)).toHaveProperty('result.text', kept);
+    expect(toAnswer({ result: { text: 'only here' } }, COMPACT)).toHaveProperty('result.text', kept);
+  });
+
+  it('is compact for callers that prefer it and for those that speak a version of A2A', () => {
+    expect(wantsCompact('molecule-compact', undefined)).toBe(true);
+    expect(wantsCompact('wait=5, Molecule-Compact; x=1', undefined)).toBe(true);
+    expect(wantsCompact(undefined, '0.3')).toBe(true);
+    for (const prefer of [undefined, '', 'respond-async', 'molecule-compactness']) {
+      expect(wantsCompact(prefer, undefined)).toBe(false);
+    }
+    expect(wantsCompact(undefined, ' ')).toBe(false);
   });
 });
 

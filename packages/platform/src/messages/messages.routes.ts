@@ -13,13 +13,8 @@ import { type NormalMessage, namedTarget, normaliseMessage } from './accept/requ
 import { canceledReference } from './cancellation.ts';
 import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
 import type { MessagesService, SentOutcome } from './messages.service.ts';
-import {
-  failureToError,
-  outcomeError,
-  storedOutcome,
-  toResponse,
-  withRequestId,
-} from './outcome/outcome.rules.ts';
+import { failureToError, outcomeError, storedOutcome } from './outcome/outcome.rules.ts';
+import { type ResponseForm, toResponse, wantsCompact, withRequestId } from './outcome/response.rules.ts';
 import { parseSentQuery } from './sent-query.rules.ts';
 
 /** Messages over HTTP: sent, looked up, acknowledged. */
@@ -30,7 +25,10 @@ export function mountMessagesRoutes(
 ): void {
   const { settings } = context;
 
-  const wrapsFor = (caller: Caller) => caller.kind === 'workspace' && settings.wrapPeerResults;
+  const formFor = (caller: Caller, request: FastifyRequest): ResponseForm => ({
+    wraps: caller.kind === 'workspace' && settings.wrapPeerResults,
+    isCompact: wantsCompact(headerOf(request, 'prefer'), headerOf(request, 'a2a-version')),
+  });
 
   /** Reports whether the client of this connection received an outcome. */
   const reportReceipt = async ({ receipt }: SentOutcome, connection: ClientConnection) => {
@@ -44,7 +42,8 @@ export function mountMessagesRoutes(
     targetId: string,
   ): Promise<A2aResponse | StatusResponse<202, QueuedResponse>> => {
     const reference = canceledReference(message);
-    if (reference !== undefined) return cancel(message, caller, targetId, reference);
+    if (reference !== undefined)
+      return cancel(message, targetId, reference, formFor(caller, request), caller);
     const bounds = { field: 'X-Timeout', max: MAX_HOLD_SECONDS };
     const holdSeconds =
       parseWaitSeconds(headerOf(request, 'x-timeout'), bounds) ?? settings.answerHoldSeconds;
@@ -58,7 +57,7 @@ export function mountMessagesRoutes(
     if (outcome.state === 'failed' && outcome.failure.kind === 'delivery') {
       throw failureToError(outcome.failure.error);
     }
-    const response = toResponse(result.message, outcome, wrapsFor(caller));
+    const response = toResponse(result.message, outcome, formFor(caller, request));
     // An answer is the agent's own JSON, passed on as it is.
     return withRequestId(response, message.view.envelope) as JsonObject as A2aResponse;
   };
@@ -66,15 +65,16 @@ export function mountMessagesRoutes(
   /** `tasks/cancel` is handled from the state of the message and never stored as one. */
   const cancel = async (
     { view }: NormalMessage,
-    caller: Caller,
     workspaceId: string,
     reference: string,
+    form: ResponseForm,
+    caller: Caller,
   ): Promise<A2aResponse> => {
     const callerId = caller.kind === 'workspace' ? caller.workspaceId : null;
     const message = await messages.cancellation.cancel({ callerId, workspaceId, reference });
     const outcome = storedOutcome(message);
     if (outcome === undefined) throw new Error(`Message ${message.id} was canceled and has no end.`);
-    const task = toResponse(message, outcome, wrapsFor(caller), true);
+    const task = toResponse(message, outcome, form, true);
     return withRequestId(task, view.envelope) as JsonObject as A2aResponse;
   };
 
@@ -96,7 +96,7 @@ export function mountMessagesRoutes(
     });
   });
 
-  mount(app, routes.getMessage, async ({ params, query, caller, reply }) => {
+  mount(app, routes.getMessage, async ({ params, query, caller, request, reply }) => {
     const waitSeconds = parseWaitSeconds(query.wait, { field: 'wait', max: MAX_WAIT_SECONDS }) ?? 0;
     const byOperator = caller.kind === 'operator';
     const reference = { workspaceId: params.id, messageId: params.messageId, byOperator };
@@ -105,9 +105,9 @@ export function mountMessagesRoutes(
     if (sent === undefined) return { ...record, answer: null, error: null };
     await reportReceipt(sent, connection);
     const { message, outcome } = sent;
-    const wraps = wrapsFor(caller);
-    const error = outcome.state === 'failed' ? (outcomeError(outcome, wraps) ?? null) : null;
-    return { ...record, answer: toResponse(message, outcome, wraps), error };
+    const form = formFor(caller, request);
+    const error = outcome.state === 'failed' ? (outcomeError(outcome, form.wraps) ?? null) : null;
+    return { ...record, answer: toResponse(message, outcome, form), error };
   });
 
   mount(app, routes.listMessages, { query: parseSentQuery }, async ({ params, query }) => {

@@ -50,7 +50,8 @@ export function watchConnection(reply: FastifyReply): ClientConnection {
       const runTask = once(task);
       if (isGone()) return runTask(false);
       response.once(CLIENT_CLOSED, () => runTask(false));
-      response.once('finish', () => runTask(!hasClientClosed));
+      // Node reports a write as finished also when the connection broke in the middle of it.
+      response.once('finish', () => runTask(!hasClientClosed && !socket.destroyed && !socket.errored));
       response.once('close', () => runTask(response.writableFinished));
     },
   };

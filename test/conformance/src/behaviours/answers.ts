@@ -46,6 +46,26 @@ export const ANSWERS = behaviours({
     'The inbound row of an answered message shows the answer and its state.',
     'docs/contract/feed.md#rows; docs/decisions/0014-activity-rows.md',
   ],
+  'answers.largest-arrives-whole': [
+    'An answer of 10 MiB reaches a caller of the SDK whole, in its call and when it asks again.',
+    'docs/contract/limits.md#bodies; docs/decisions/0035-size-of-answers.md',
+  ],
+  'answers.too-complex': [
+    'An answer of more than 50 000 JSON values or 64 levels fails at once with agent_answer_invalid, and holds up nobody.',
+    'docs/contract/limits.md#bodies; docs/decisions/0035-size-of-answers.md',
+  ],
+  'answers.too-complex-request': [
+    'A message of more than 50 000 JSON values or 64 levels is a 400 that names the limit.',
+    'docs/contract/limits.md#bodies; docs/decisions/0035-size-of-answers.md',
+  ],
+  'answers.refused-answer-ends-the-message': [
+    'An answer that the platform refuses for its size is not sent again, and its message ends as failed with the code for it.',
+    'docs/contract/messages.md#size-of-an-answer; docs/decisions/0035-size-of-answers.md',
+  ],
+  'answers.joined-text': [
+    'A caller gets the joined text as result.text in every shape, unless it sends Prefer: molecule-compact or A2A-Version.',
+    'docs/contract/messages.md#size-of-an-answer; docs/decisions/0035-size-of-answers.md',
+  ],
   'trust.wrapped-for-workspaces': [
     'An answer of a peer reaches a workspace wrapped: each text part by itself, and joined as result.text.',
     'docs/contract/trust-boundary.md#what-is-wrapped; docs/decisions/0019-wrapping-peer-text.md',
@@ -63,11 +83,23 @@ export const ANSWERS = behaviours({
     'docs/contract/trust-boundary.md#look-alikes; docs/decisions/0020-boundary-markers.md',
   ],
   'trust.wrapping-can-be-switched-off': [
-    'With MOLECULE_WRAP_PEER_RESULTS=false answers are passed on as they came.',
+    'With MOLECULE_WRAP_PEER_RESULTS=false answers are passed on unwrapped.',
     'docs/decisions/0019-wrapping-peer-text.md',
   ],
   'trust.strip-undoes-wrap': [
     'Stripping gives back what was wrapped, and leaves text without a full pair of markers unchanged.',
     'docs/contract/trust-boundary.md#stripping; docs/decisions/0021-stripping.md',
+  ],
+  'trust.errors-are-wrapped': [
+    'The message of a peer’s JSON-RPC error is wrapped for a workspace, in its call and in its record.',
+    'docs/contract/trust-boundary.md#what-is-wrapped; docs/decisions/0038-errors-of-peers.md',
+  ],
+  'trust.no-live-marker-anywhere': [
+    'Markers in error data, data parts, file names, metadata, status texts and keys are escaped; the client gives them back as written.',
+    'docs/contract/trust-boundary.md#look-alikes; docs/decisions/0038-errors-of-peers.md',
+  ],
+  'trust.own-words-in-history': [
+    'The caller’s own messages in the history of a task are not wrapped.',
+    'docs/contract/trust-boundary.md#what-is-wrapped; docs/decisions/0038-errors-of-peers.md',
   ],
 });

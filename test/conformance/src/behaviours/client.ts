@@ -74,6 +74,14 @@ export const CLIENT = behaviours({
     'A call whose delivery fails for good resolves as failed with the code of its record, without a repetition.',
     'docs/contract/messages.md#push-delivery; docs/decisions/0029-every-message-ends.md',
   ],
+  'client.too-large-says-where': [
+    'An answer above the limit of the client is an error that says where the answer is; the platform does not count it as received.',
+    'docs/contract/messages.md#size-of-an-answer; docs/decisions/0035-size-of-answers.md',
+  ],
+  'client.no-peer-words-in-errors': [
+    'An error of a call to a peer has no words of the peer in its message, hint, excerpt or log form.',
+    'docs/contract/trust-boundary.md#what-a-peer-chooses; docs/decisions/0038-errors-of-peers.md',
+  ],
   'client.bare-404-is-routing': [
     'A 404 without deleted: true is a routing problem and not a deletion.',
     'docs/contract/presence.md#how-an-agent-ends; docs/decisions/0017-pause-and-removal.md',

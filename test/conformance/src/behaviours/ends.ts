@@ -55,7 +55,7 @@ export const ENDS = behaviours({
     'docs/contract/messages.md#expiry',
   ],
   'ends.push-rpc-error': [
-    'A JSON-RPC error of a push agent ends the message as failed, and its caller gets the error as it is.',
+    'A JSON-RPC error of a push agent ends the message as failed, and its caller gets the error, wrapped for an agent.',
     'docs/contract/messages.md#push-delivery',
   ],
   'ends.push-silent-task': [

@@ -3,6 +3,7 @@ import { startInbound } from '../../../test/inbound-stage.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { MessageFailure } from '../../errors/message-failure.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
+import { listDeadLetters } from '../stores/inbound-records.ts';
 import type { AttemptHandler } from './attempt.ts';
 
 const OUTCOMES = new Set(['outcomes'] as const);
@@ -177,4 +178,27 @@ describe('reporting ends', () => {
     await run.advance(2_000);
     expect(run.feed.outcomes.at(-1)).toEqual([{ activityId: 'row-3', outcome: 'unanswered' }]);
   });
+});
+
+describe('an answer that the platform refuses for its size', () => {
+  const refused = (status: number, code: MoleculeError['code'], platformCode: string) =>
+    new ApiError('No.', { code, status, platformCode, method: 'POST', path: '/a2a' });
+
+  it.each([
+    [413, 'payload_too_large', 'body_too_large', 'agent_answer_too_large'],
+    [400, 'request_rejected', 'invalid_message', 'agent_answer_invalid'],
+  ] as const)(
+    'with %s is not sent again, and its sender gets the code',
+    async (status, code, platformCode, shown) => {
+      const run = await runWith(async () => 'answer');
+      run.feed.replyFailures.push(refused(status, code, platformCode));
+      run.feed.push({ id: 'row-1' });
+      await run.advance(1_000);
+      expect(run.observed).toContain('gaveUp:row-1:reply:1');
+      expect(await listDeadLetters(run.store)).toMatchObject([{ stage: 'reply', errorCode: shown }]);
+      expect(run.feed.outcomes).toMatchObject([
+        [{ outcome: 'failed', error: { message: GAVE_UP, code: shown } }],
+      ]);
+    },
+  );
 });

@@ -18,6 +18,7 @@ import {
   isExpiredForReply,
   MAX_ATTEMPTS,
   messageRetryDelayMs,
+  replyFailureCode,
   replyFailureKind,
 } from './rules.ts';
 import type { Runnable, RunOutcome } from './scheduler.ts';
@@ -219,7 +220,7 @@ export class MessageRun implements Runnable {
       sourceId: message.sourceId,
       stage,
       attempts,
-      errorCode: failureCode(error),
+      errorCode: stage === 'reply' ? replyFailureCode(error) : failureCode(error),
       at: new Date(clock.now()).toISOString(),
       message,
       progress: this.#journal.progress,

@@ -45,13 +45,27 @@ const NOT_ABOUT_THE_REPLY: ReadonlySet<string> = new Set([
  */
 export function replyFailureKind(error: unknown): 'unavailable' | 'final' | 'counts' {
   if (!MoleculeError.isInstance(error)) return 'counts';
-  if (isUnsendable(error.code)) return 'final';
+  if (isUnsendable(replyFailureCode(error))) return 'final';
   return error.isRetryable || NOT_ABOUT_THE_REPLY.has(error.code) ? 'unavailable' : 'counts';
 }
 
+const UNSENDABLE: ReadonlySet<string> = new Set([
+  'invalid_argument',
+  'payload_too_large',
+  'agent_answer_too_large',
+  'agent_answer_invalid',
+]);
+
 /** Whether the answer itself is what cannot be sent. */
 export function isUnsendable(errorCode: string): boolean {
-  return errorCode === 'invalid_argument' || errorCode === 'payload_too_large';
+  return UNSENDABLE.has(errorCode);
+}
+
+/** The code of a failure to send an answer: one that is too large or too complex has the code of the platform for it. */
+export function replyFailureCode(error: unknown): string {
+  if (!ApiError.isInstance(error)) return failureCode(error);
+  if (error.code === 'payload_too_large') return 'agent_answer_too_large';
+  return error.platformCode === 'invalid_message' ? 'agent_answer_invalid' : error.code;
 }
 
 /** The platform let the message expire before its answer: nothing is due any more. */

@@ -7,7 +7,7 @@ import type { MessageRow, MessageStore } from '../message.store.ts';
 import { hashMessage, type MessageQueue } from '../message-queue.ts';
 import { pathOfAnswer } from '../path.rules.ts';
 import type { CallerReceipts } from './caller-receipts.ts';
-import { outcomeMessage, storedOutcome } from './outcome.rules.ts';
+import { outcomeMessage, shownFailure, storedOutcome } from './outcome.rules.ts';
 
 /** A message in which the target of a request answers it. */
 export interface ReplyMessage {
@@ -86,7 +86,7 @@ export class OutcomeDelivery {
       summary: `answer → ${caller.name}`,
       outcomeExpected: false,
       answersId: request.id,
-      failure: request.error_detail ?? undefined,
+      failure: shownFailure(request),
     });
   }
 }

@@ -8,16 +8,16 @@ import {
   isJsonObject,
   isMessageState,
   type JsonObject,
+  MAX_OUTCOME_ERROR_LENGTH,
   type MessageState,
   type MessageView,
-  mapAnswerText,
   messageStateOfTask,
   type Outcome as OutcomeReport,
-  taskStateOf,
   textPart,
   viewMessage,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
+import { cutText } from '../../activity/text-summary.rules.ts';
 import { HttpError } from '../../http/http-error.ts';
 import type { MessageRow } from '../message.store.ts';
 
@@ -99,6 +99,19 @@ export function codeOf({
   return stored && failureCode(stored);
 }
 
+/**
+ * Why a message failed or expired, for a row of its caller: what its agent said about it is only in the text of the
+ * row, where it is marked.
+ */
+export function shownFailure({
+  failure,
+  error_detail: detail,
+}: Pick<MessageRow, 'failure' | 'error_detail'>): string | undefined {
+  const stored = readJson<Failure>(failure);
+  if (stored?.isAgentText !== true) return detail ?? undefined;
+  return stored.kind === 'rpc_error' ? RPC_ERROR : AGENT_FAILED;
+}
+
 function failureCode({ code, error }: Failure): string {
   return code ?? error.code ?? 'agent_error';
 }
@@ -134,7 +147,8 @@ export function reportedEnd({ outcome, error }: OutcomeReport): MessageEnd | und
 export function endOfResponse(response: JsonObject): MessageEnd {
   const { error, result } = response;
   if (error !== undefined && error !== null && result === undefined) {
-    const text = extractAnswerText(response);
+    // The whole text is in the response; here it is a summary.
+    const text = cutText(extractAnswerText(response), MAX_OUTCOME_ERROR_LENGTH);
     const failure: Failure = {
       kind: 'rpc_error',
       error: { error: text || RPC_ERROR, code: 'agent_error' },
@@ -154,57 +168,6 @@ function isCompletedTask(result: unknown): boolean {
   return state === 'answered' || state === 'unanswered';
 }
 
-/**
- * The JSON-RPC response that the caller of a message is given: the answer, the agent's own error, or the task of any
- * other outcome. `wraps`: the caller is an agent, so the words of its peer are marked. `asTask`: always the task.
- */
-export function toResponse(
-  message: Pick<MessageRow, 'id' | 'message_id' | 'context_id' | 'request_body'>,
-  outcome: Outcome,
-  wraps: boolean,
-  asTask = false,
-): JsonObject {
-  if (!asTask && outcome.state === 'answered') return wraps ? wrapAnswer(outcome.answer) : outcome.answer;
-  if (!asTask && outcome.state === 'failed' && outcome.response !== undefined) return outcome.response;
-  const contextId = message.context_id ?? '';
-  const said = statusMessage(message, outcome, wraps);
-  const code = outcomeCode(outcome);
-  return {
-    jsonrpc: '2.0',
-    id: requestIdOf(message),
-    result: {
-      kind: 'task',
-      id: message.id,
-      contextId,
-      status: {
-        state: taskStateOf(outcome.state),
-        timestamp: outcome.at,
-        ...(said === undefined ? {} : { message: { ...said, contextId, taskId: message.id } }),
-      },
-      metadata: {
-        message_id: message.message_id,
-        state: outcome.state,
-        ...(code === undefined ? {} : { code }),
-      },
-    },
-  };
-}
-
-/** What a task says; an unanswered or canceled message says nothing, because it would be read as the answer. */
-function statusMessage(
-  { id }: Pick<MessageRow, 'id'>,
-  outcome: Outcome,
-  wraps: boolean,
-): JsonObject | undefined {
-  if (outcome.state === 'input_required') {
-    const { result } = wraps ? mapAnswerText(outcome.answer, wrapA2aBoundary) : outcome.answer;
-    return isJsonObject(result) ? { ...result, kind: 'message', role: 'agent' } : undefined;
-  }
-  const error = outcomeError(outcome, wraps)?.error;
-  if (error === undefined) return undefined;
-  return { kind: 'message', role: 'agent', messageId: `failure-${id}`, parts: [textPart(error)] };
-}
-
 /** The error body of a message that failed or expired, as this caller gets it. */
 export function outcomeError(outcome: Outcome, wraps: boolean): ErrorBody | undefined {
   if (outcome.state === 'expired') return EXPIRED;
@@ -213,27 +176,10 @@ export function outcomeError(outcome: Outcome, wraps: boolean): ErrorBody | unde
   return isAgentText && wraps ? { ...error, error: wrapA2aBoundary(error.error ?? '') } : error;
 }
 
-function outcomeCode(outcome: Outcome): string | undefined {
+/** Why a message failed or expired, as a short word. */
+export function outcomeCode(outcome: Outcome): string | undefined {
   if (outcome.state === 'expired') return EXPIRED.code;
   return outcome.state === 'failed' ? failureCode(outcome.failure) : undefined;
-}
-
-/**
- * A peer's answer in the form for a calling agent: each text part wrapped separately and, for results that are
- * objects, the joined text, wrapped once, as `result.text`.
- */
-export function wrapAnswer(answer: JsonObject): JsonObject {
-  const wrapped = mapAnswerText(answer, wrapA2aBoundary);
-  const result = wrapped.result;
-  if (!isJsonObject(result)) return wrapped;
-  const text = extractAnswerText(answer);
-  return text === '' ? wrapped : { ...wrapped, result: { ...result, text: wrapA2aBoundary(text) } };
-}
-
-/** The response under the JSON-RPC id of the request that asks for it now; a repeated call may carry another one. */
-export function withRequestId(response: JsonObject, request: JsonObject): JsonObject {
-  const id = request.id;
-  return 'jsonrpc' in response && id !== undefined ? { ...response, id } : response;
 }
 
 /** A failed delivery as the HTTP error that the caller gets. */

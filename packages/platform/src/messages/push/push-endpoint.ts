@@ -2,10 +2,13 @@ import { type AddressGuard, AddressRefusedError } from '@molecule-ai/net-guard';
 import {
   BODY_LIMITS,
   type ErrorBody,
+  exceededJsonLimit,
   isJsonObject,
+  isJsonRpcResponse,
   isQueuedResponse,
+  JSON_LIMITS,
+  type JsonLimit,
   type JsonObject,
-  JsonRpcResponse,
 } from '@molecule-ai/protocol';
 import type { Dispatcher } from 'undici';
 import sendRequest from 'undici/lib/api/api-request.js';
@@ -145,7 +148,14 @@ async function readResponse({ statusCode, body }: Dispatcher.ResponseData): Prom
     }
     chunks.push(chunk);
   }
-  return parseResponse(Buffer.concat(chunks).toString('utf8'), statusCode);
+  const text = Buffer.concat(chunks).toString('utf8');
+  // Each byte that is not UTF-8 has become three.
+  if (Buffer.byteLength(text) > BODY_LIMITS.agentResponse)
+    return { kind: 'unreadable', error: { ...TOO_LARGE } };
+  const limit = exceededJsonLimit(text);
+  return limit === undefined
+    ? parseResponse(text, statusCode)
+    : { kind: 'unreadable', error: tooComplex(limit) };
 }
 
 /** Without an answer, a queued response and a 202 or 204 mean that the agent answers later. */
@@ -158,7 +168,7 @@ function parseResponse(text: string, status: number): PushResult {
   }
   if (isJsonObject(body)) {
     if (isQueuedResponse(body)) return { kind: 'accepted' };
-    if (JsonRpcResponse.strict.safeParse(body).success) return { kind: 'answer', body };
+    if (isJsonRpcResponse(body)) return { kind: 'answer', body };
   }
   if (status === 202 || status === 204) return { kind: 'accepted' };
   return { kind: 'unreadable', error: { ...NOT_JSON } };
@@ -169,12 +179,25 @@ const TOO_LARGE: ErrorBody = {
   code: 'agent_answer_too_large',
   delivered: true,
   truncated: true,
+  hint: 'Ask for less, or let the agent store the result and answer with its address.',
 };
 const NOT_JSON: ErrorBody = {
   error: 'the workspace agent returned a body that is not a JSON-RPC response',
   code: 'agent_answer_invalid',
   delivered: true,
 };
+
+function tooComplex(limit: JsonLimit): ErrorBody {
+  const { nodes, depth } = JSON_LIMITS;
+  const what =
+    limit === 'nodes' ? `has more than ${nodes} JSON values` : `is nested more than ${depth} levels`;
+  return {
+    error: `the response of the workspace agent ${what}`,
+    code: 'agent_answer_invalid',
+    delivered: true,
+    hint: 'The agent can send large data as one text or as a file.',
+  };
+}
 
 function refusedByAgent(status: number, retry: boolean): ErrorBody {
   return {

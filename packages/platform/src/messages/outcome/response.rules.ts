@@ -1,0 +1,117 @@
+import {
+  extractAnswerText,
+  isJsonObject,
+  type JsonObject,
+  taskStateOf,
+  textPart,
+  wrapA2aBoundary,
+  wrapPeerAnswer,
+} from '@molecule-ai/protocol';
+import type { MessageRow } from '../message.store.ts';
+import { type Outcome, outcomeCode, outcomeError, requestIdOf } from './outcome.rules.ts';
+
+/** In which form a caller gets an outcome. */
+export interface ResponseForm {
+  /** The caller is an agent, so the words of its peer are marked. */
+  readonly wraps: boolean;
+  /** Without the joined text in `result.text`, which doubles a long answer. */
+  readonly isCompact: boolean;
+}
+
+/**
+ * Whether a caller wants answers without `result.text`: with `Prefer: molecule-compact`, or `A2A-Version`. Both are
+ * header values; repeated headers are joined by commas.
+ */
+export function wantsCompact(prefer: string | undefined, a2aVersion: string | undefined): boolean {
+  if (a2aVersion !== undefined && a2aVersion.trim() !== '') return true;
+  const preferences = (prefer ?? '').split(',');
+  return preferences.some((one) => one.split(';', 1)[0]?.trim().toLowerCase() === 'molecule-compact');
+}
+
+/**
+ * The JSON-RPC response that the caller of a message is given: the answer, the agent's own error, or the task of any
+ * other outcome. `asTask`: always the task.
+ */
+export function toResponse(
+  message: Pick<MessageRow, 'id' | 'message_id' | 'context_id' | 'request_body'>,
+  outcome: Outcome,
+  form: ResponseForm,
+  asTask = false,
+): JsonObject {
+  if (!asTask && outcome.state === 'answered') return toAnswer(outcome.answer, form);
+  if (!asTask && outcome.state === 'failed' && outcome.response !== undefined) {
+    return form.wraps ? wrapPeerAnswer(outcome.response) : outcome.response;
+  }
+  const contextId = message.context_id ?? '';
+  const said = statusMessage(message, outcome, form.wraps);
+  const code = outcomeCode(outcome);
+  return {
+    jsonrpc: '2.0',
+    id: requestIdOf(message),
+    result: {
+      kind: 'task',
+      id: message.id,
+      contextId,
+      status: {
+        state: taskStateOf(outcome.state),
+        timestamp: outcome.at,
+        ...(said === undefined ? {} : { message: { ...said, contextId, taskId: message.id } }),
+      },
+      metadata: {
+        message_id: message.message_id,
+        state: outcome.state,
+        ...(code === undefined ? {} : { code }),
+      },
+    },
+  };
+}
+
+/** What a task says; an unanswered or canceled message says nothing, because it would be read as the answer. */
+function statusMessage(
+  { id }: Pick<MessageRow, 'id'>,
+  outcome: Outcome,
+  wraps: boolean,
+): JsonObject | undefined {
+  if (outcome.state === 'input_required') {
+    const { result } = wraps ? wrapPeerAnswer(outcome.answer) : outcome.answer;
+    return isJsonObject(result) ? { ...result, kind: 'message', role: 'agent' } : undefined;
+  }
+  const error = outcomeError(outcome, wraps)?.error;
+  if (error === undefined) return undefined;
+  return { kind: 'message', role: 'agent', messageId: `failure-${id}`, parts: [textPart(error)] };
+}
+
+/**
+ * A peer's answer in the form for its caller. Unless the result is a text itself, the joined text is added as
+ * `result.text`, except in the compact form, which also leaves it out where the agent itself repeats its text there. A
+ * `result.text` that says something else is part of the answer and stays.
+ */
+export function toAnswer(answer: JsonObject, { wraps, isCompact }: ResponseForm): JsonObject {
+  const shown = wraps ? wrapPeerAnswer(answer) : answer;
+  const { result = {} } = shown;
+  if (!isJsonObject(result)) return shown;
+  if (isCompact) {
+    if (!repeatsItsText(answer)) return shown;
+    const { text: _repeated, ...rest } = result;
+    return { ...shown, result: rest };
+  }
+  const text = answer.result === undefined && hasError(answer) ? '' : extractAnswerText(answer);
+  if (text === '') return shown;
+  return { ...shown, result: { ...result, text: wraps ? wrapA2aBoundary(text) : text } };
+}
+
+function repeatsItsText({ result }: JsonObject): boolean {
+  if (!isJsonObject(result) || typeof result.text !== 'string') return false;
+  const { text, ...rest } = result;
+  return extractAnswerText({ result: rest }) === text;
+}
+
+function hasError({ error }: JsonObject): boolean {
+  return error !== undefined && error !== null;
+}
+
+/** The response under the JSON-RPC id of the request that asks for it now; a repeated call may carry another one. */
+export function withRequestId(response: JsonObject, request: JsonObject): JsonObject {
+  const id = request.id;
+  return 'jsonrpc' in response && id !== undefined ? { ...response, id } : response;
+}
