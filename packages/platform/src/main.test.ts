@@ -84,7 +84,7 @@ describe('molecule-platform', () => {
   });
 
   it('does not print the key of production, but that it listens on all interfaces', async () => {
-    const environment = { ADMIN_TOKEN: 'very-secret', SECRETS_ENCRYPTION_KEY: 'k'.repeat(32) };
+    const environment = { ADMIN_TOKEN: 'a-very-secret-operator-key', SECRETS_ENCRYPTION_KEY: 'k'.repeat(32) };
     const started = run(['--memory', '--port', '0', '--host', '0.0.0.0'], environment);
     await started.firstLine;
     started.child.kill('SIGTERM');

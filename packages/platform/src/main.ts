@@ -3,7 +3,6 @@ import * as nodeModule from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { nodeRefusal } from './command-line/node-refusal.ts';
-import { suppressSqliteWarning } from './command-line/suppress-sqlite-warning.ts';
 
 // This file imports nothing that an older Node cannot load, and little besides: a static import would be compiled
 // before the compile cache is on.
@@ -15,7 +14,6 @@ else {
 }
 
 async function run(): Promise<void> {
-  suppressSqliteWarning();
   enableCompileCache();
   // A closed pipe, such as `| head`, must not end the process.
   process.stdout.on('error', () => {});

@@ -1,11 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { drive, startPlatform } from '../test/running-platform.ts';
 import * as entry from './index.ts';
 import { createPlatform, type Platform, PlatformOptionsError, PlatformStartError } from './index.ts';
+
+/** The built package, as a program that embeds it imports it. */
+const PACKAGE = new URL('../dist/index.js', import.meta.url).href;
+const runNode = (args: string[]) => promisify(execFile)(process.execPath, args);
 
 const opened: Platform[] = [];
 const folders: string[] = [];
@@ -52,6 +59,44 @@ describe('starting', () => {
     await first.close();
     const second = await startDev({ dataDir });
     expect(second.operatorKey).toBe(first.operatorKey);
+  });
+
+  it.each(['000', '022'])('gives every file of the data folder mode 0600, with umask %s', async (umask) => {
+    const dataDir = join(newFolder(), 'data');
+    const program = `
+      process.umask(0o${umask});
+      const { createPlatform } = await import(${JSON.stringify(PACKAGE)});
+      const platform = await createPlatform({ mode: 'dev', port: 0, dataDir: process.argv[1] });
+      await fetch(platform.url + '/workspaces', { method: 'POST', body: '{"name":"a","external":true}' });
+      const { readdirSync, statSync } = await import('node:fs');
+      const modes = readdirSync(process.argv[1]).sort().map((name) => {
+        return [name, (statSync(process.argv[1] + '/' + name).mode & 0o777).toString(8)];
+      });
+      console.log(JSON.stringify(modes));
+      await platform.close();`;
+    const { stdout, stderr } = await runNode(['--input-type=module', '-e', program, dataDir]);
+    const modes = JSON.parse(stdout) as [string, string][];
+    expect(modes.map(([name]) => name)).toEqual([
+      'operator-key',
+      'platform.db',
+      'platform.db-shm',
+      'platform.db-wal',
+      'platform.lock',
+      'platform.lock-journal',
+    ]);
+    expect(modes.filter(([, mode]) => mode !== '600')).toEqual([]);
+    // Node's warning about its SQLite is nothing that an embedding program can act on.
+    expect(stderr).toBe('');
+  });
+
+  it('removes the drafts of a killed process, and no other file', async () => {
+    const dataDir = newFolder();
+    const draft = join(dataDir, `operator-key.${randomUUID()}.tmp`);
+    const mine = join(dataDir, 'notes.tmp');
+    for (const path of [draft, mine]) writeFileSync(path, 'left behind');
+    await startDev({ dataDir });
+    expect(existsSync(draft)).toBe(false);
+    expect(existsSync(mine)).toBe(true);
   });
 
   it('keeps workspaces and their tokens over a restart', async () => {

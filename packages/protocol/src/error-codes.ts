@@ -11,7 +11,11 @@ interface Entry {
 const ENTRIES = {
   // requests
   invalid_json: { status: 400, description: 'The body is not JSON; fix the body and send it again.' },
-  invalid_request: { status: 400, description: 'A field, parameter or header is invalid; `field` names it.' },
+  invalid_request: {
+    status: 400,
+    also: [408, 417, 431],
+    description: 'A field, parameter or header is invalid; `field` names it.',
+  },
   invalid_workspace_id: { status: 400, description: 'An id that must be a UUID is not one; check the id.' },
   body_too_large: { status: 413, description: 'The body is over the size limit of the route; send less.' },
   unsupported_media_type: {

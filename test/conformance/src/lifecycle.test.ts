@@ -207,6 +207,16 @@ onEachDatabase('removing', (environment) => {
         body: { status: 'removed' },
       });
     }
+    for (let times = 0; times < 2; times += 1) {
+      expect(await platform.operator.delete(`/workspaces/${member.id}?purge=true`)).toMatchObject({
+        status: 200,
+        body: { status: 'purged', cascade_deleted: 0 },
+      });
+    }
+    expect(await platform.operator.delete(`/workspaces/${randomUUID()}`)).toMatchObject({
+      status: 200,
+      body: { status: 'removed', cascade_deleted: 0 },
+    });
   });
 
   verifies('lifecycle.remove.is-final', async () => {

@@ -6,6 +6,7 @@ import { createMember, heartbeat, onboard, send } from './harness/members.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
+const OPERATOR_KEY = 'operator-key-123';
 const KEY = Buffer.alloc(32, 7).toString('base64');
 
 async function refusalOf(options: Parameters<typeof createPlatform>[0]): Promise<PlatformOptionsError> {
@@ -24,12 +25,16 @@ onEachDatabase('production mode', (environment) => {
     const none = await refusalOf({ memory: true, port: 0 });
     expect(none.problems.map(({ variable }) => variable)).toEqual(['ADMIN_TOKEN', 'SECRETS_ENCRYPTION_KEY']);
     expect(none.hint).not.toBe('');
-    const noKey = await refusalOf({ memory: true, port: 0, adminToken: 'operator-key' });
+    const noKey = await refusalOf({ memory: true, port: 0, adminToken: OPERATOR_KEY });
     expect(noKey.problems.map(({ variable }) => variable)).toEqual(['SECRETS_ENCRYPTION_KEY']);
     const noAdmin = await refusalOf({ memory: true, port: 0, secretsEncryptionKey: KEY });
     expect(noAdmin.problems.map(({ variable }) => variable)).toEqual(['ADMIN_TOKEN']);
-    const badKey = { memory: true, port: 0, adminToken: 'operator-key', secretsEncryptionKey: 'short' };
-    expect((await refusalOf(badKey)).message).not.toContain('operator-key');
+    const guessable = { memory: true, port: 0, adminToken: 'x'.repeat(15), secretsEncryptionKey: KEY };
+    const refused = await refusalOf(guessable);
+    expect(refused.problems).toMatchObject([{ variable: 'ADMIN_TOKEN' }]);
+    expect(refused.message).toContain('at least 16 characters');
+    const badKey = { memory: true, port: 0, adminToken: OPERATOR_KEY, secretsEncryptionKey: 'short' };
+    expect((await refusalOf(badKey)).message).not.toContain(OPERATOR_KEY);
   });
 
   verifies('modes.production-allows-named-networks', async () => {

@@ -1,8 +1,9 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
 import type { DatabaseDialect } from './dialect.ts';
+import { openSqliteFile } from './sqlite-file.ts';
 
 /** Maximum number of cached prepared statements; the platform uses far fewer. */
 const STATEMENT_CACHE_SIZE = 400;
@@ -18,13 +19,10 @@ export interface SqliteDialectOptions {
   readonly synchronous: 'full' | 'normal';
 }
 
-/** Opens the embedded database. `node:sqlite` is loaded lazily, so that the bin can first suppress its warning. */
+/** Opens the embedded database. */
 export async function openSqliteDialect(options: SqliteDialectOptions): Promise<DatabaseDialect> {
-  const { DatabaseSync: Database } = await import('node:sqlite');
-  const inMemory = options.path === ':memory:';
-  if (!inMemory) mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
-  const database = new Database(options.path, { timeout: 5_000 });
-  if (!inMemory) chmodSync(options.path, 0o600);
+  if (options.path !== ':memory:') mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
+  const database = await openSqliteFile(options.path, 5_000);
   database.exec('PRAGMA journal_mode = WAL');
   database.exec(`PRAGMA synchronous = ${options.synchronous === 'full' ? 'FULL' : 'NORMAL'}`);
   database.exec('PRAGMA foreign_keys = ON');
@@ -55,8 +53,7 @@ export async function openSqliteDialect(options: SqliteDialectOptions): Promise<
  * exclusive transaction on a separate SQLite file. Returns undefined when another process holds it.
  */
 export async function lockFile(path: string): Promise<{ release(): void } | undefined> {
-  const { DatabaseSync: Database } = await import('node:sqlite');
-  const lock = new Database(path, { timeout: 0 });
+  const lock = await openSqliteFile(path, 0);
   try {
     lock.exec('BEGIN EXCLUSIVE');
   } catch (error) {

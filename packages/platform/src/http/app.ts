@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
 import cookie from '@fastify/cookie';
 import { findRoute, type KnownRoute, routes } from '@molecule-ai/protocol';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -9,6 +8,7 @@ import type { Authenticator } from './authenticator.ts';
 import { checkContract } from './contract-check.ts';
 import { HttpError, toHttpError } from './http-error.ts';
 import { CONNECTION_LIMITS, limitRate } from './limits.ts';
+import { acceptAnyExpectation, refuseOnSocket, requireWellFormed } from './malformed-requests.ts';
 import { acceptOnlyJson } from './parse.ts';
 import { setResponseHeaders } from './response-headers.ts';
 
@@ -29,10 +29,11 @@ export async function createApp(
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1_024 },
     frameworkErrors: (error, _request, reply) => void sendError(error, reply as unknown as FastifyReply),
-    clientErrorHandler: (_error, socket) => refuseOnSocket(socket),
+    clientErrorHandler: refuseOnSocket,
   });
   app.decorateRequest('identity', null as never);
   app.decorateRequest('limitKey', '');
+  acceptAnyExpectation(app);
   acceptOnlyJson(app);
   checkContract(app, settings.contractCheck, logger);
   await app.register(cookie);
@@ -46,6 +47,7 @@ export async function createApp(
   });
   await setResponseHeaders(app, settings.corsOrigins);
   app.addHook('onRequest', async (request) => {
+    requireWellFormed(request);
     if (isProbe(request)) return;
     if (context.shutdown.aborted) throw shuttingDown();
     requireOrg(request, settings.orgId);
@@ -115,12 +117,4 @@ function shuttingDown(): HttpError {
 function describeCause(error: HttpError): string {
   const cause = error.cause ?? error;
   return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-}
-
-/** Responds to what is not HTTP, or did not arrive in time. */
-function refuseOnSocket(socket: Socket): void {
-  if (!socket.writable) return void socket.destroy();
-  const body = JSON.stringify({ error: 'invalid request', code: 'invalid_request' });
-  const head = ['HTTP/1.1 400 Bad Request', 'Content-Type: application/json', 'Connection: close'];
-  socket.end(`${[...head, `Content-Length: ${Buffer.byteLength(body)}`].join('\r\n')}\r\n\r\n${body}`);
 }

@@ -4,8 +4,8 @@ import type { PlatformLogger } from '../logging/logger.ts';
 import type { ContractCheck } from '../options/platform-settings.ts';
 import { HttpError } from './http-error.ts';
 
-/** Rate limit and shutdown are checked before the route; for an unknown path the contract lists neither status. */
-const STATUSES_BEFORE_ROUTING: ReadonlySet<number> = new Set([429, 503]);
+/** Headers, rate limit and shutdown are checked before the route; for an unknown path the contract lists none of them. */
+const STATUSES_BEFORE_ROUTING: ReadonlySet<number> = new Set([400, 417, 429, 503]);
 
 /**
  * Validates each exchange before the response is sent. A violation becomes a 500 `contract_violation` that names it,

@@ -11,7 +11,7 @@ export const CONNECTION_LIMITS = {
   bodyLimit: BODY_LIMITS.json,
   requestTimeout: 30_000,
   keepAliveTimeout: 72_000,
-  http: { headersTimeout: 15_000, connectionsCheckingInterval: 5_000 },
+  http: { headersTimeout: 15_000, connectionsCheckingInterval: 5_000, requireHostHeader: false },
 } satisfies FastifyServerOptions & { http: object };
 
 /** Counts requests by known credential, else by address, so that callers behind one proxy do not share a limit. */

@@ -124,13 +124,15 @@ describe('sessions', () => {
         mode: 'production',
         memory: true,
         port: 0,
-        adminToken: 'a',
+        adminToken: 'operator-key-123',
         secretsEncryptionKey: 'k'.repeat(32),
         publicUrl: 'https://platform.example.com',
       }),
     );
     opened.push(running);
-    const { headers } = await running.call('POST', '/session', { body: { operator_key: 'a' } });
+    const { headers } = await running.call('POST', '/session', {
+      body: { operator_key: 'operator-key-123' },
+    });
     expect(String(headers['set-cookie'])).toContain('Secure');
   });
 });

@@ -67,15 +67,20 @@ export function parseWorkspaceId(text: string | undefined, field: string): strin
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** Parses each body as JSON, whatever its Content-Type; an empty one means no body. */
+/** Parses each body as JSON, whatever its Content-Type; an empty one means no body. Unknown routes have none. */
 export function acceptOnlyJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
-    parseJson(body, request.routeOptions.url),
+    request.is404
+      ? undefined
+      : parseJson(body, { route: request.routeOptions.url, contentType: request.headers['content-type'] }),
   );
 }
 
-function parseJson(body: Buffer, route: string | undefined): unknown {
+function parseJson(
+  body: Buffer,
+  { route, contentType }: { readonly route: string | undefined; readonly contentType: string | undefined },
+): unknown {
   if (body.length === 0) return undefined;
   try {
     const text = decoder.decode(body);
@@ -83,6 +88,9 @@ function parseJson(body: Buffer, route: string | undefined): unknown {
     return JSON.parse(text);
   } catch (cause) {
     if (cause instanceof HttpError) throw cause;
+    if (contentType !== undefined && /^\s*multipart\//i.test(contentType)) {
+      throw new HttpError(415, 'unsupported_media_type', 'this route takes JSON and no form', { cause });
+    }
     throw new HttpError(400, 'invalid_json', 'invalid JSON', {
       cause,
       extras: { hint: 'The body must be one JSON value in UTF-8.' },

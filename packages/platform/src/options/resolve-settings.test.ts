@@ -4,7 +4,8 @@ import { PlatformOptionsError } from './platform-options-error.ts';
 import { resolveSettings } from './resolve-settings.ts';
 import type { Environment } from './setting-reader.ts';
 
-const SECURE: PlatformOptions = { adminToken: 'a', secretsEncryptionKey: 'k'.repeat(32), memory: true };
+const KEY = 'operator-key-123';
+const SECURE: PlatformOptions = { adminToken: KEY, secretsEncryptionKey: 'k'.repeat(32), memory: true };
 
 function problemsOf(options: PlatformOptions, environment: Environment = {}): string[] {
   try {
@@ -24,7 +25,7 @@ describe('resolving the settings', () => {
       host: '127.0.0.1',
       port: 8080,
       dataDir: null,
-      operatorKey: 'a',
+      operatorKey: KEY,
       orgId: null,
       wrapPeerResults: true,
       hierarchy: 'direct',
@@ -59,8 +60,8 @@ describe('resolving the settings', () => {
       resolveSettings({ memory: true, secretsEncryptionKey: 'k'.repeat(32), ...options }, environment).mode;
     expect(modeOf({ mode: 'dev' }, {})).toBe('dev');
     expect(modeOf({}, { MOLECULE_ENV: 'development' })).toBe('dev');
-    expect(modeOf({}, { MOLECULE_ENV: 'Development', ADMIN_TOKEN: 'a' })).toBe('production');
-    expect(modeOf({ adminToken: 'a' }, { MOLECULE_ENV: 'dev' })).toBe('production');
+    expect(modeOf({}, { MOLECULE_ENV: 'Development', ADMIN_TOKEN: KEY })).toBe('production');
+    expect(modeOf({ adminToken: KEY }, { MOLECULE_ENV: 'dev' })).toBe('production');
   });
 
   it('restricts dev mode to this machine', () => {
@@ -107,7 +108,7 @@ describe('resolving the settings', () => {
       MOLECULE_ALLOW_AGENT_NETWORKS: '10.0.0.1',
       SECRETS_ENCRYPTION_KEY: 'short',
     };
-    expect(problemsOf({ adminToken: 'a', memory: true }, wrong).sort()).toEqual([
+    expect(problemsOf({ adminToken: KEY, memory: true }, wrong).sort()).toEqual([
       'allowAgentNetworks (MOLECULE_ALLOW_AGENT_NETWORKS)',
       'corsOrigins (CORS_ORIGINS)',
       'hierarchy (MOLECULE_HIERARCHY)',

@@ -9,6 +9,8 @@ import { type Environment, type SettingName, SettingReader } from './setting-rea
 const name = (option: keyof PlatformOptions, variable: string, flag?: `--${string}`): SettingName =>
   flag === undefined ? { option, variable } : { option, variable, flag };
 
+/** The operator key can be guessed over the network. */
+const MIN_ADMIN_TOKEN_LENGTH = 16;
 const ADMIN_TOKEN = name('adminToken', 'ADMIN_TOKEN');
 const OPERATOR_KEY = name('operatorKey', 'MOLECULE_OPERATOR_KEY');
 const ENCRYPTION_KEY = name('secretsEncryptionKey', 'SECRETS_ENCRYPTION_KEY');
@@ -180,6 +182,9 @@ function readOperatorKey(read: SettingReader, options: PlatformOptions, mode: Pl
   const operatorKey = read.text(OPERATOR_KEY, options.operatorKey);
   if (adminToken !== null && adminToken.trim() !== adminToken) {
     read.problem(ADMIN_TOKEN, 'must not begin or end with white space');
+  }
+  if (adminToken !== null && adminToken.length < MIN_ADMIN_TOKEN_LENGTH) {
+    read.problem(ADMIN_TOKEN, `must have at least ${MIN_ADMIN_TOKEN_LENGTH} characters`);
   }
   if (mode === 'production' && adminToken === null) read.problem(ADMIN_TOKEN, 'is required in production');
   if (operatorKey === null || operatorKey === adminToken) return adminToken;

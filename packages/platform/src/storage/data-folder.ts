@@ -5,6 +5,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -14,6 +15,9 @@ import { join } from 'node:path';
 import { lockFile } from '../database/sqlite-dialect.ts';
 import type { PlatformSettings } from '../options/platform-settings.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
+
+/** A file on its way to its name; see `writePrivateFile`. */
+const DRAFT = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/;
 
 /** The folder of one platform; no other process can open it until it is released. */
 export interface DataFolder {
@@ -46,6 +50,7 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
       hint: 'Stop the other platform, or choose another folder with dataDir (MOLECULE_DATA_DIR, --data-dir).',
     });
   }
+  removeDrafts(path);
   return {
     databasePath: join(path, 'platform.db'),
     operatorKeyPath: join(path, 'operator-key'),
@@ -76,6 +81,13 @@ function readStoredKey(path: string): string | undefined {
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
+  }
+}
+
+/** Removes what a killed process had not renamed yet. The folder is locked, so that nobody is writing one. */
+function removeDrafts(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (DRAFT.test(name)) rmSync(join(folder, name), { force: true });
   }
 }
 

@@ -2,7 +2,7 @@ import type { DeleteWorkspaceResponse, PauseResponse, ResumeResponse } from '@mo
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
-import { type WorkspaceDirectory, workspaceNotFound } from '../directory/workspace-directory.ts';
+import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
@@ -63,14 +63,16 @@ export class LifecycleService {
     });
   }
 
-  /** 409 when there are children and the caller has not confirmed. `purge` also deletes the rows. */
+  /**
+   * Idempotent: an unknown or removed workspace is no error. 409 when there are children and the caller has not confirmed. `purge` also
+   * deletes the rows.
+   */
   remove(
     id: string,
     { confirmed, purge }: { confirmed: boolean; purge: boolean },
   ): Promise<DeleteWorkspaceResponse> {
     const { database, hierarchy, workspaces } = this.#options;
     return database.transaction(async (unit) => {
-      if ((await workspaces.find(id, unit.trx)) === undefined) throw workspaceNotFound();
       const children = await hierarchy.children(id, unit.trx);
       if (children.length > 0 && !confirmed) throw confirmationRequired(children);
       const ids = [...(await hierarchy.descendantIds(id, unit.trx)), id];

@@ -68,7 +68,7 @@ export const workspaceRoutes = defineRoutes({
     access: 'operator',
     query: DeleteWorkspaceQuery,
     responses: { 200: DeleteWorkspaceResponse },
-    errors: ['confirmation_required', 'invalid_workspace_id', 'workspace_not_found', 'workspace_removed'],
+    errors: ['confirmation_required', 'invalid_workspace_id'],
     repeat: 'idempotent',
   },
   pauseWorkspace: {

@@ -87,8 +87,8 @@ export const CREDENTIALS = behaviours({
     'docs/decisions/0008-unauthenticated-routes.md',
   ],
   'modes.production-fails-closed': [
-    'Production refuses to start without ADMIN_TOKEN or SECRETS_ENCRYPTION_KEY, naming what is missing.',
-    'docs/decisions/0002-two-modes.md',
+    'Production refuses to start without a long enough ADMIN_TOKEN and SECRETS_ENCRYPTION_KEY, naming each problem.',
+    'docs/decisions/0002-two-modes.md; docs/contract/authentication.md#production-mode',
   ],
   'modes.dev-needs-no-credential-here': [
     'In dev mode a caller on this machine without a credential is the operator.',

@@ -59,7 +59,7 @@ export const LIFECYCLE = behaviours({
     'docs/contract/presence.md#remove',
   ],
   'lifecycle.remove.again-is-harmless': [
-    'Deleting a removed workspace again is a 200.',
+    'Deleting a removed, purged or unknown workspace is a 200 that removes nothing.',
     'docs/contract/presence.md#remove',
   ],
   'lifecycle.remove.is-final': [

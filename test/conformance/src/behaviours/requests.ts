@@ -47,6 +47,10 @@ export const REQUESTS = behaviours({
     'Unknown keys of a body are ignored.',
     'docs/contract/limits.md#bodies',
   ],
+  'requests.malformed-have-one-shape': [
+    'Without Host, with an unknown Expect, by OPTIONS, as a form or as bytes that are no HTTP: JSON with a code.',
+    'docs/contract/limits.md#bodies; docs/decisions/0025-errors.md',
+  ],
   'requests.unknown-route': [
     'An unknown route and a wrong method are a 404 in JSON.',
     'docs/contract/compatibility.md#request-aliases; docs/decisions/0025-errors.md',

@@ -1,0 +1,37 @@
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
+
+let loading: Promise<typeof import('node:sqlite')> | undefined;
+
+/**
+ * Opens a SQLite database, for a file with mode 0600 whatever the umask is; SQLite gives the files beside it the same
+ * mode. Node's SQLite is loaded with the first one.
+ *
+ * @param path `:memory:` for none
+ * @param busyTimeoutMs how long a statement waits for another process
+ */
+export async function openSqliteFile(path: string, busyTimeoutMs: number): Promise<DatabaseSync> {
+  loading ??= loadSqlite();
+  const { DatabaseSync: Database } = await loading;
+  if (path !== ':memory:') {
+    closeSync(openSync(path, 'a', 0o600));
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) if (existsSync(file)) chmodSync(file, 0o600);
+  }
+  return new Database(path, { timeout: busyTimeoutMs });
+}
+
+/** Without the warning that it is experimental; every other warning is shown. */
+async function loadSqlite(): Promise<typeof import('node:sqlite')> {
+  const { emitWarning } = process;
+  const filtered = (warning: string | Error, ...rest: unknown[]) => {
+    const text = typeof warning === 'string' ? warning : warning.message;
+    if (text.startsWith('SQLite is an experimental feature')) return;
+    Reflect.apply(emitWarning, process, [warning, ...rest]);
+  };
+  process.emitWarning = filtered as typeof process.emitWarning;
+  try {
+    return await import('node:sqlite');
+  } finally {
+    if (process.emitWarning === filtered) process.emitWarning = emitWarning;
+  }
+}
