@@ -1,9 +1,10 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { createRemoteAgent } from '@molecule-ai/core';
 import { answering } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { textAt, valueAt } from './harness/http.ts';
-import { inbox, inboxTexts, type Member, onboard, send } from './harness/members.ts';
+import { inbox, inboxTexts, type Member, onboard, send, waitForRow } from './harness/members.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
@@ -55,6 +56,26 @@ onEachDatabase('a platform that is killed', { onDisk: true }, (environment) => {
     expect(record.text).toContain('done at last');
   });
 
+  verifies('durability.answers-are-not-repeated', async () => {
+    const platform = await environment.platformProcess();
+    const peer = await environment.scriptedAgent({ script: answering('the answer') });
+    const [member, target] = [await onboard(platform), await onboard(platform, { url: peer.url })];
+    const client = environment.client(platform, member);
+    const handled: string[] = [];
+    const agent = createRemoteAgent({ client, onMessage: ({ text }) => void handled.push(text) });
+    environment.onCleanup(() => agent.stop());
+    await agent.start();
+    const reply = await client.callPeer(target.id, 'a question');
+    expect(reply).toMatchObject({ status: 'answered', text: 'the answer' });
+    await platform.crash();
+    // The platform cannot know that the caller has the answer, so it delivers it again.
+    const [row] = await waitForRow(member);
+    expect(row).toMatchObject({ in_reply_to: reply.messageId });
+    await send(platform.operator, member.id, 'something new');
+    await expect.poll(() => handled, { timeout: 30_000 }).toContain('something new');
+    expect(handled).toEqual(['something new']);
+  });
+
   verifies('durability.stop-is-clean', async () => {
     const platform = await environment.platformProcess();
     const member = await onboard(platform);
@@ -72,8 +93,6 @@ onEachDatabase('a platform that is killed', { onDisk: true }, (environment) => {
     const files = readdirSync(folder, { recursive: true, withFileTypes: true });
     expect(files.length).toBeGreaterThan(0);
     for (const file of files) {
-      // The lock says which process is at work, and nothing else.
-      if (file.name.startsWith('platform.lock')) continue;
       const mode = statSync(join(file.parentPath, file.name)).mode & 0o777;
       expect(mode, file.name).toBe(file.isDirectory() ? 0o700 : 0o600);
     }

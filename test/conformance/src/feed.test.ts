@@ -199,6 +199,38 @@ onEachDatabase('acknowledging', (environment) => {
   const ack = (member: Member, upTo: unknown) =>
     member.caller.post(`/workspaces/${member.id}/activity/ack`, { up_to: upTo });
 
+  verifies('feed.ack.inbound-only', async () => {
+    const platform = await environment.platform();
+    const [member, peer] = [await onboard(platform), await onboard(platform)];
+    const path = `/workspaces/${member.id}`;
+    await member.caller.post(`${path}/notify`, { message: 'before everything' });
+    const [first] = rowsOf(await member.caller.get(`${path}/activity`));
+    expect(await ack(member, first?.seq)).toMatchObject({ status: 404 });
+    await send(peer.caller, member.id, 'hello');
+    await member.caller.post(`${path}/notify`, { message: 'on it' });
+    await member.caller.post(`${path}/activity`, { activity_type: 'a2a_receive', summary: 'my own' });
+    const rows = rowsOf(await member.caller.get(`${path}/activity?order=asc`));
+    const [, hello, ...others] = rows;
+    expect(others).toHaveLength(2);
+    for (const row of others) {
+      const id = textAt(row, 'id');
+      expect(await ack(member, id)).toMatchObject({
+        status: 400,
+        body: { code: 'invalid_request', field: 'up_to' },
+      });
+      const outcomes = [{ activity_id: id, outcome: 'failed' }];
+      expect(await member.caller.post(`${path}/activity/ack`, { outcomes })).toMatchObject({
+        status: 200,
+        body: { up_to: null, seq: 0, outcomes: [{ activity_id: id, state: 'unknown' }] },
+      });
+    }
+    expect(await inboxTexts(member, '&unacknowledged=true')).toEqual(['hello']);
+    expect(await ack(member, others[1]?.seq)).toMatchObject({
+      status: 200,
+      body: { up_to: textAt(hello, 'id'), seq: hello?.seq, acknowledged: 1 },
+    });
+  });
+
   verifies(['feed.ack.covers-the-prefix', 'feed.ack.pending-and-unacknowledged'], async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);

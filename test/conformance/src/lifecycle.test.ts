@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import { rowsOf, textAt, valueAt } from './harness/http.ts';
-import { createMember, heartbeat, onboard, registerMember, send, statusOf } from './harness/members.ts';
+import { type HttpResponse, rowsOf, textAt, valueAt } from './harness/http.ts';
+import {
+  createMember,
+  heartbeat,
+  type Member,
+  onboard,
+  registerMember,
+  send,
+  statusOf,
+} from './harness/members.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
@@ -89,6 +97,49 @@ onEachDatabase('pausing', (environment) => {
       status: 409,
       body: { code: 'parent_paused', error: expect.stringContaining('boss') },
     });
+  });
+
+  verifies('lifecycle.resume.keeps-other-pauses', async () => {
+    const platform = await environment.platform();
+    const root = await onboard(platform);
+    const child = await onboard(platform, { parent: root.id });
+    const grandchild = await onboard(platform, { parent: child.id });
+    const sibling = await onboard(platform, { parent: root.id });
+    const statuses = () =>
+      Promise.all([root, child, grandchild, sibling].map(({ id }) => statusOf(platform, id)));
+    const pause = ({ id }: Member): Promise<HttpResponse> =>
+      platform.operator.post(`/workspaces/${id}/pause`);
+    const resume = ({ id }: Member): Promise<HttpResponse> =>
+      platform.operator.post(`/workspaces/${id}/resume`);
+    await pause(child);
+    expect(await pause(root)).toMatchObject({ status: 200, body: { paused_count: 2 } });
+    expect(await resume(root)).toMatchObject({ status: 200, body: { resumed_count: 2 } });
+    expect(await statuses()).toEqual(['awaiting_agent', 'paused', 'paused', 'awaiting_agent']);
+    expect(await resume(child)).toMatchObject({ status: 200, body: { resumed_count: 2 } });
+    // The same when the child is paused itself while it is paused with its parent.
+    expect(await pause(root)).toMatchObject({ status: 200, body: { paused_count: 4 } });
+    expect(await pause(child)).toMatchObject({ status: 200, body: { paused_count: 2 } });
+    expect(await pause(child)).toMatchObject({ status: 404, body: { code: 'already_paused' } });
+    expect(await resume(root)).toMatchObject({ status: 200, body: { resumed_count: 2 } });
+    expect(await statuses()).toEqual(['awaiting_agent', 'paused', 'paused', 'awaiting_agent']);
+  });
+
+  verifies('lifecycle.resume.not-against-the-operator', async () => {
+    const platform = await environment.platform();
+    const member = await onboard(platform);
+    const path = `/workspaces/${member.id}`;
+    const forbidden = { status: 403, body: { code: 'forbidden', hint: expect.stringContaining('operator') } };
+    await platform.operator.post(`${path}/pause`);
+    expect(await member.caller.post(`${path}/resume`)).toMatchObject(forbidden);
+    expect(await statusOf(platform, member.id)).toBe('paused');
+    expect((await platform.operator.post(`${path}/resume`)).status).toBe(200);
+
+    await member.caller.post(`${path}/pause`);
+    expect((await member.caller.post(`${path}/resume`)).status).toBe(200);
+    await member.caller.post(`${path}/pause`);
+    expect((await platform.operator.post(`${path}/pause`)).status).toBe(200);
+    expect(await member.caller.post(`${path}/resume`)).toMatchObject(forbidden);
+    expect((await platform.operator.post(`${path}/resume`)).status).toBe(200);
   });
 
   verifies('lifecycle.pause.twice-is-refused', async () => {

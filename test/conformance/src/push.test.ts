@@ -207,6 +207,28 @@ onEachDatabase('push to agents that come and go', (environment) => {
     }
   });
 
+  verifies('push.clock-jump-in-flight', async () => {
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual', drainEveryMs: 5_000 });
+    const release = Promise.withResolvers<void>();
+    const agent = await environment.scriptedAgent({
+      script: async (request, count) => {
+        await release.promise;
+        return answering('done')(request, count);
+      },
+    });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const call = send(caller.caller, target.id, 'slow', { hold: 200 });
+    await agent.received(1);
+    for (const jump of [3_600_000, -7_200_000, 7_200_000]) {
+      platform.clock.jump(jump);
+      await platform.clock.advance(6_000);
+    }
+    release.resolve();
+    expect(await call).toMatchObject({ status: 200, body: { result: { status: 'completed' } } });
+    await platform.clock.advance(30_000);
+    expect(textsOf(agent.requests)).toEqual(['slow']);
+  });
+
   verifies('push.dead-letter', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const gone = await environment.scriptedAgent({ script: answering('never') });

@@ -12,6 +12,7 @@ import {
 import { processEnvironment } from '../settings/environment.ts';
 import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
+import { ReturnedAnswers } from './returned-answers.ts';
 
 /** Options of a `RemoteAgentClient`. Most can also be set by an environment variable. */
 export interface RemoteAgentClientOptions extends ClientOptions {
@@ -25,6 +26,7 @@ export interface ClientContext {
   readonly transport: Transport;
   readonly tokens: TokenManager;
   readonly peers: PeerDirectory;
+  readonly returned: ReturnedAnswers;
   readonly abandoned: AbandonedCalls;
   /** Redacts credentials. */
   readonly logger: Logger;
@@ -53,6 +55,7 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
     transport,
     abandoned: new AbandonedCalls(transport),
     peers: new PeerDirectory({ clock, ttlMs: peerCacheTtlMs, maxEntries: peerCacheSize }),
+    returned: new ReturnedAnswers(),
     logger,
   };
 }

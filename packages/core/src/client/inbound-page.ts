@@ -54,7 +54,7 @@ export interface InboundPage {
   readonly messages: readonly InboundMessage[];
   /** Number of rows that the platform sent. */
   readonly rows: number;
-  /** Number of rows that are not messages to this agent. */
+  /** Number of rows that are not messages to this agent, or answers that a call has returned. */
   readonly skipped: number;
   /** The id of the last row, even if it is not a message: the cursor may move past it. `null` for an empty page. */
   readonly lastRowId: string | null;
@@ -92,7 +92,7 @@ export async function readInboundPage(
   options: ReadInboundOptions,
 ): Promise<InboundPage> {
   const limit = checkArgument('limit', options.limit ?? DEFAULT_LIMIT, { min: 1, max: MAX_LIMIT });
-  const { settings, transport, logger } = context;
+  const { settings, transport, logger, returned } = context;
   const peerId = options.peerId || undefined;
   const response = await getActivity(transport, settings.workspaceId, {
     type: 'a2a_receive',
@@ -108,7 +108,9 @@ export async function readInboundPage(
     signal: options.signal,
   });
   const feed = parseActivityFeed(feedOf(response, settings.workspaceId), { self: settings.workspaceId });
-  const deliverable = feed.deliverable.map((message) => withConversation(message, settings.workspaceId));
+  const deliverable = feed.deliverable
+    .filter((message) => !returned.has(message))
+    .map((message) => withConversation(message, settings.workspaceId));
   const messages =
     peerId === undefined
       ? deliverable

@@ -21,6 +21,69 @@ describe('outcomes', () => {
   });
 });
 
+describe('an answer that callPeer has returned', () => {
+  const row = (inReplyTo: string, more: object = {}, metadata: object = {}) => ({
+    id: crypto.randomUUID(),
+    activity_type: 'a2a_receive',
+    source_id: PEER,
+    in_reply_to: inReplyTo,
+    request_body: {
+      method: 'message/send',
+      params: { message: { role: 'agent', messageId: 'x', parts: [{ text: inReplyTo }], metadata } },
+    },
+    ...more,
+  });
+  const textsOf = async (client: Awaited<ReturnType<typeof stage>>['client']) =>
+    (await client.fetchInbound()).map(({ text }) => text);
+  const message = { kind: 'message', role: 'agent', messageId: 'a', parts: [{ kind: 'text', text: 'yes' }] };
+  const task = (state: string) => ({
+    kind: 'task',
+    id: SELF,
+    contextId: 'c',
+    status: { state, timestamp: '2026-01-01T00:00:00Z' },
+    metadata: { message_id: 'm', state: state === 'input-required' ? 'input_required' : state },
+  });
+  const answers = async (s: Awaited<ReturnType<typeof stage>>, messageId: string, result: object) => {
+    s.server.script({ body: { jsonrpc: '2.0', id: 1, result } });
+    await s.client.callPeer(PEER, 'hello', { messageId });
+  };
+
+  it('is not read again as a message, and the cursor moves past it', async () => {
+    await using s = await stage({ body: [] });
+    await answers(s, 'm-1', message);
+    const late = row('m-1');
+    s.server.script({ body: [late] });
+    expect(await s.client.fetchInboundPage()).toMatchObject({
+      messages: [],
+      rows: 1,
+      skipped: 1,
+      lastRowId: late.id,
+    });
+  });
+
+  it('does not hide what another peer, another call, a question or a later answer says', async () => {
+    await using s = await stage({ body: [] });
+    await answers(s, 'answered', message);
+    await answers(s, 'failed', task('failed'));
+    await answers(s, 'asked', task('input-required'));
+    const failure = { delivery_failed: true, state: 'failed' };
+    s.server.script({
+      body: [row('answered', { source_id: crypto.randomUUID() }), row('asked'), row('failed'), row('other')],
+    });
+    expect(await textsOf(s.client)).toEqual(['answered', 'asked', 'failed', 'other']);
+    s.server.script({ body: [row('answered'), row('failed', {}, failure), row('asked')] });
+    expect(await textsOf(s.client)).toEqual(['asked']);
+  });
+
+  it('is remembered for the last thousand calls', async () => {
+    await using s = await stage({ body: [] });
+    await answers(s, 'first', message);
+    for (let n = 0; n < 1_000; n += 1) await answers(s, `m-${n}`, message);
+    s.server.script({ body: [row('first'), row('m-0'), row('m-999')] });
+    expect(await textsOf(s.client)).toEqual(['first']);
+  });
+});
+
 describe('capabilities', () => {
   it('are remembered from the latest response that names them', async () => {
     await using s = await stage({ body: { status: 'acknowledged', up_to: SELF, seq: 1, acknowledged: 0 } });

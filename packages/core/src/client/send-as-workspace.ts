@@ -3,18 +3,20 @@ import type { ClientContext } from './client-context.ts';
 import { type CallPeerOptions, sendThroughProxy } from './peer-calls.ts';
 
 /** Sends a message of this workspace; `holdSeconds: 0` does not wait for the answer. */
-export function sendAsWorkspace(
-  { abandoned, transport, settings }: ClientContext,
+export async function sendAsWorkspace(
+  { abandoned, returned, transport, settings }: ClientContext,
   peerId: string,
   text: string,
   options: CallPeerOptions & { readonly holdSeconds?: number },
 ): Promise<PeerReply> {
   const { workspaceId } = settings;
-  return sendThroughProxy(transport, peerId, text, {
+  const reply = await sendThroughProxy(transport, peerId, text, {
     ...options,
     timeoutMs: options.timeoutMs ?? settings.callTimeoutMs,
     isWrapped: true,
     isInNewContext: true,
     onAbandoned: (messageId) => abandoned.cancel({ workspaceId, messageId }),
   });
+  returned.add(reply);
+  return reply;
 }

@@ -1,15 +1,10 @@
 import { unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
+import { removeAbandonedTemporaries } from '../storage/abandoned-files.ts';
 import { withFileLock } from '../storage/file-lock.ts';
-import {
-  errnoOf,
-  readPrivateFile,
-  removeAbandonedTemporaries,
-  storageError,
-  writePrivateFile,
-} from '../storage/private-file.ts';
+import { errnoOf, readPrivateFile, storageError, writePrivateFile } from '../storage/private-file.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
 import { checkToken, type TokenStore, type TokenStoreOptions } from './token-store.ts';
 
@@ -59,7 +54,7 @@ export class FileTokenStore implements TokenStore {
   async save(token: string, options?: TokenStoreOptions): Promise<void> {
     const text = checkToken(token);
     await this.#locked(options, async () => {
-      await removeAbandonedTemporaries(this.path, Date.now());
+      await removeAbandonedTemporaries(dirname(this.path));
       await writePrivateFile(this.path, `${text}\n`);
     });
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -8,7 +8,6 @@ import type { Logger } from '../logging/logger.ts';
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 const GROUP_OR_OTHER_READ = 0o044;
-const ABANDONED_AFTER_MS = 60_000;
 const hasModes = process.platform !== 'win32';
 const noFollow = hasModes ? constants.O_NOFOLLOW : 0;
 
@@ -101,20 +100,6 @@ export async function appendPrivateFile(path: string, text: string): Promise<voi
     }
   } catch (cause) {
     throw storageFailure('Cannot write the file', path, cause);
-  }
-}
-
-/** Removes temporary files older than a minute that crashed writers of `path` left. Never throws. */
-export async function removeAbandonedTemporaries(path: string, nowMs: number): Promise<void> {
-  const folder = dirname(path);
-  const prefix = `.${basename(path)}.`;
-  const names = await readdir(folder).catch(() => []);
-  for (const name of names) {
-    if (!name.startsWith(prefix) || !name.endsWith('.tmp')) continue;
-    const abandoned = join(folder, name);
-    const facts = await stat(abandoned).catch(() => undefined);
-    if (facts !== undefined && nowMs - facts.mtimeMs > ABANDONED_AFTER_MS)
-      await unlink(abandoned).catch(() => {});
   }
 }
 

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
@@ -98,6 +99,19 @@ describe('the workspace lock', () => {
       }
     },
   );
+
+  it('is taken with the removal of what killed processes left in the folder', async () => {
+    const ended = spawnSync(process.execPath, ['-e', '']).pid;
+    const name = (pid: number) => `.inbound.jsonl.${pid}.${randomUUID()}.tmp`;
+    const [left, inUse, other] = [name(ended), name(process.ppid), 'notes.tmp'];
+    for (const each of [left, inUse, other]) await writeFile(join(folder, each), 'part');
+    const { agent } = onDisk();
+    await agent.start();
+    const names = await readdir(folder);
+    expect(names).not.toContain(left);
+    expect(names).toEqual(expect.arrayContaining([inUse, other]));
+    await agent.stop();
+  });
 
   it('of a running process with the same start time is valid', async () => {
     const start = await processStart(process.ppid);

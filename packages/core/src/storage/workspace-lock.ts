@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock, Timer } from '../time/clock.ts';
+import { removeAbandonedTemporaries } from './abandoned-files.ts';
 import { withFileLock } from './file-lock.ts';
 import { errnoOf } from './private-file.ts';
 import { isProcessRunning, processStart, UNKNOWN_START } from './process-identity.ts';
@@ -18,7 +19,7 @@ const FOREIGN_STALE_AFTER_MS = 120_000;
  * Locks a workspace's state folder for this process, so that two agents do not write the same log. The lock of a process
  * that has ended is taken over, even if another process has its id; that of another host, on a shared folder, when it has
  * not been refreshed for two minutes. A folder that cannot be written is not locked, because nothing is stored there
- * either. Resolves with a function that releases the lock.
+ * either. What killed processes left in the folder is removed. Resolves with a function that releases the lock.
  * @throws MoleculeError `workspace_in_use` naming the other process.
  */
 export async function lockWorkspace(
@@ -38,6 +39,7 @@ export async function lockWorkspace(
     logger.warn({ error }, 'The state folder cannot be locked; another process may use it at the same time.');
     return async () => {};
   }
+  await removeAbandonedTemporaries(directory);
   const stopRefreshing = refresh(path, clock);
   return async () => {
     stopRefreshing();

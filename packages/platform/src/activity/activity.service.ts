@@ -139,7 +139,7 @@ export class ActivityService {
 
   /**
    * Moves the acknowledged position of a workspace forward, never back, and returns the position now; without `upTo`
-   * it stays. 404 for a row that its feed does not have.
+   * it stays. 404 for a row that its feed does not have, 400 for one that is not inbound.
    */
   async advance(
     { trx }: UnitOfWork,
@@ -169,8 +169,7 @@ export class ActivityService {
   }
 
   /**
-   * The row that an acknowledgement names: by id, or by `seq`, where a value between rows or after the last one means
-   * the row before it.
+   * The inbound row that an acknowledgement names: by id, or by `seq`, where any other value means the one before it.
    */
   async #findPosition(
     workspaceId: string,
@@ -183,8 +182,9 @@ export class ActivityService {
       if (row !== undefined) return row;
     } else {
       const id = String(upTo).toLowerCase();
-      const seq = await this.#store.readSeq(workspaceId, id, db);
-      if (seq !== undefined) return { id, seq };
+      const row = await this.#store.readPosition(workspaceId, id, db);
+      if (row?.isInbound === true) return { id, seq: row.seq };
+      if (row !== undefined) throw notInbound();
     }
     throw new HttpError(404, 'activity_not_found', 'activity row not found', { extras: { field: 'up_to' } });
   }
@@ -198,6 +198,12 @@ export class ActivityService {
       pruned = await this.#store.prune(before, PRUNE_BATCH);
     }
   }
+}
+
+function notInbound(): HttpError {
+  return new HttpError(400, 'invalid_request', 'up_to names a row that is not an inbound message', {
+    extras: { field: 'up_to', hint: 'Acknowledge rows of type=a2a_receive with direction=in.' },
+  });
 }
 
 /** Default columns: not a message, no outcome, no delivery. */

@@ -57,7 +57,22 @@ export class ActivityStore {
     return row === undefined ? undefined : Number(row.seq);
   }
 
-  /** Reads the last row of the workspace up to `seq`. */
+  /** Reads the position of a row, and whether it is an inbound message. */
+  async readPosition(
+    workspaceId: string,
+    id: string,
+    db: Queryable,
+  ): Promise<{ readonly seq: number; readonly isInbound: boolean } | undefined> {
+    const row = await db
+      .selectFrom('activity')
+      .select(['seq', 'direction'])
+      .where('id', '=', id)
+      .where('workspace_id', '=', workspaceId)
+      .executeTakeFirst();
+    return row === undefined ? undefined : { seq: Number(row.seq), isInbound: row.direction === 'in' };
+  }
+
+  /** Reads the last inbound message of the workspace up to `seq`. */
   async readLastUpTo(
     workspaceId: string,
     seq: number,
@@ -67,8 +82,11 @@ export class ActivityStore {
       .selectFrom('activity')
       .select(['id', 'seq'])
       .where('workspace_id', '=', workspaceId)
+      .where('activity_type', '=', 'a2a_receive')
+      .where('direction', '=', 'in')
       .where('seq', '<=', seq)
       .orderBy('seq', 'desc')
+      .limit(1)
       .executeTakeFirst();
     return row === undefined ? undefined : { id: row.id, seq: Number(row.seq) };
   }

@@ -50,6 +50,10 @@ export interface WorkspacesTable {
   y: number;
   collapsed: number;
   workspace_dir: string | null;
+  /** Who paused it: `operator` or `agent`. Null when it is not paused. */
+  paused_by: string | null;
+  /** The workspace whose pause took it along, or its own id when it was paused itself. */
+  paused_with: string | null;
   created_at: string;
   updated_at: string;
   removed_at: string | null;

@@ -86,6 +86,29 @@ describe('a platform that stops during a push', () => {
   });
 });
 
+describe('a backlog that a stopped platform left', () => {
+  it('is pushed with the concurrency of its agent', async () => {
+    const dataDir = folder();
+    const agent = await serve(() => {});
+    const first = await start({ memory: false, dataDir });
+    const asker = await first.join({ name: 'asker' });
+    const concurrency = { max_concurrent_tasks: 4 };
+    const target = await first.join({ name: 'target', url: `${agent.url}/rpc`, ...concurrency });
+    const ids = Array.from({ length: 10 }, newId);
+    for (const id of ids) await send(first, asker, target, id);
+    await agent.called(10);
+    await first.platform.close();
+    await start({ memory: false, dataDir });
+    // None of them is answered, so as many as these are under way at the same time, and no more.
+    await agent.called(14);
+    const answered = agent.calls.slice(10);
+    for (const call of answered) answerText(call, 'ok');
+    await agent.called(18);
+    const again = agent.calls.slice(10).map((call) => call.body.params.message.messageId);
+    expect(again.sort()).toEqual(ids.slice(0, 8).sort());
+  });
+});
+
 describe('a queued message', () => {
   it('is kept while its agent is paused, and delivered in order after the resume', async () => {
     const running = await start();

@@ -5,10 +5,17 @@ import type { WorkspaceRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../http/http-error.ts';
+import type { Caller } from '../http/principal.ts';
 import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
 import type { MessagesService } from '../messages/messages.service.ts';
 import { timestamp } from '../time/clock.ts';
 import type { TokensService } from '../tokens/tokens.service.ts';
+
+/** Who paused, and the workspace whose pause it is. */
+interface Pause {
+  readonly paused_by: 'operator' | 'agent';
+  readonly paused_with: string;
+}
 
 export interface LifecycleServiceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'events'> {
   readonly hierarchy: HierarchyService;
@@ -21,7 +28,8 @@ export interface LifecycleServiceOptions extends Pick<PlatformContext, 'clock' |
 /**
  * Pauses, resumes and removes workspaces, each with its descendants. Only a resume ends a pause: neither a register nor
  * a heartbeat does, and the URL is kept. After a resume the workspace is `awaiting_agent` until the next register or
- * heartbeat. A removal is final.
+ * heartbeat. A workspace that was paused itself is not resumed with its parent, and an agent cannot end a pause of an
+ * operator. A removal is final.
  */
 export class LifecycleService {
   readonly #options: LifecycleServiceOptions;
@@ -30,23 +38,23 @@ export class LifecycleService {
     this.#options = options;
   }
 
-  pause(id: string): Promise<PauseResponse> {
+  pause(id: string, caller: Caller): Promise<PauseResponse> {
     const { database, liveness, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const row = await workspaces.require(id, unit.trx);
-      if (row.status === 'paused') {
-        throw new HttpError(404, 'already_paused', 'workspace not found or already paused');
-      }
+      const paused_by = caller.kind === 'operator' ? 'operator' : 'agent';
+      const pause: Pause = { paused_by, paused_with: id };
+      if (row.status === 'paused') return this.#pauseItself(unit, row, pause);
       const awake = (await this.#subtree(unit, row)).filter(
         (member) => member.status !== 'paused' && member.status !== 'removed',
       );
-      for (const member of awake) await this.#setStatus(unit, member, 'paused');
+      for (const member of awake) await this.#setStatus(unit, member, { status: 'paused', ...pause });
       unit.afterCommit(() => liveness.forget(awake.map((member) => member.id)));
       return { status: 'paused', paused_count: awake.length };
     });
   }
 
-  resume(id: string): Promise<ResumeResponse> {
+  resume(id: string, caller: Caller): Promise<ResumeResponse> {
     const { database, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const row = await workspaces.require(id, unit.trx);
@@ -57,10 +65,26 @@ export class LifecycleService {
         const message = `parent workspace "${above.name}" is paused — resume it first`;
         throw new HttpError(409, 'parent_paused', message, { extras: { id: above.id } });
       }
-      const paused = (await this.#subtree(unit, row)).filter((member) => member.status === 'paused');
-      for (const member of paused) await this.#setStatus(unit, member, 'awaiting_agent');
+      if (caller.kind === 'workspace' && row.paused_by === 'operator') throw pausedByOperator();
+      const paused = (await this.#subtree(unit, row)).filter((member) => isPausedWith(member, row));
+      const resumed = { status: 'awaiting_agent', paused_by: null, paused_with: null } as const;
+      for (const member of paused) await this.#setStatus(unit, member, resumed);
       return { status: 'awaiting_agent', resumed_count: paused.length };
     });
+  }
+
+  /**
+   * Makes the pause of a paused workspace its own: one that it has with an ancestor, or that of its agent an
+   * operator's. 404 when it is that already.
+   */
+  async #pauseItself(unit: UnitOfWork, row: WorkspaceRow, pause: Pause): Promise<PauseResponse> {
+    const isItsOwn = row.paused_with === null || row.paused_with === row.id;
+    if (isItsOwn && (row.paused_by !== 'agent' || pause.paused_by === 'agent')) {
+      throw new HttpError(404, 'already_paused', 'workspace not found or already paused');
+    }
+    const members = (await this.#subtree(unit, row)).filter((member) => isPausedWith(member, row));
+    for (const { id } of members) await this.#options.workspaces.update(id, pause, unit.trx);
+    return { status: 'paused', paused_count: members.length };
   }
 
   /**
@@ -113,13 +137,33 @@ export class LifecycleService {
     return (await workspaces.findMany(ids, unit.trx)).find((row) => row.status === 'paused');
   }
 
-  async #setStatus(unit: UnitOfWork, row: WorkspaceRow, status: 'paused' | 'awaiting_agent'): Promise<void> {
+  async #setStatus(
+    unit: UnitOfWork,
+    row: WorkspaceRow,
+    change: { readonly status: 'paused' | 'awaiting_agent' } & Pick<
+      WorkspaceRow,
+      'paused_by' | 'paused_with'
+    >,
+  ): Promise<void> {
     const { clock, events, workspaces } = this.#options;
     const { id: workspaceId, name } = row;
-    await workspaces.update(workspaceId, { status, updated_at: timestamp(clock) }, unit.trx);
-    const type = status === 'paused' ? 'WORKSPACE_PAUSED' : 'WORKSPACE_RESUMED';
+    await workspaces.update(workspaceId, { ...change, updated_at: timestamp(clock) }, unit.trx);
+    const type = change.status === 'paused' ? 'WORKSPACE_PAUSED' : 'WORKSPACE_RESUMED';
     await events.append(unit, { type, workspaceId, payload: { name } });
   }
+}
+
+/** Whether the pause of `row` is that of `member`, its descendant or itself. */
+function isPausedWith(member: WorkspaceRow, row: WorkspaceRow): boolean {
+  return (
+    member.status === 'paused' && (member.paused_with === null || member.paused_with === row.paused_with)
+  );
+}
+
+function pausedByOperator(): HttpError {
+  return new HttpError(403, 'forbidden', 'an operator paused this workspace', {
+    extras: { hint: 'Only an operator resumes it.' },
+  });
 }
 
 function confirmationRequired(children: readonly { id: string; name: string }[]): HttpError {

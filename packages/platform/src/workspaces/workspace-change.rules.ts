@@ -84,6 +84,8 @@ export function newWorkspaceRow(
     y: body.canvas?.y ?? 0,
     collapsed: 0,
     workspace_dir: body.workspace_dir ?? null,
+    paused_by: null,
+    paused_with: null,
     created_at: now,
     updated_at: now,
     removed_at: null,

@@ -33,9 +33,9 @@ export function mountWorkspacesRoutes(
     lifecycle.remove(params.id, { confirmed: query.confirm === 'true', purge: query.purge === 'true' }),
   );
 
-  mount(app, routes.pauseWorkspace, ({ params }) => lifecycle.pause(params.id));
+  mount(app, routes.pauseWorkspace, ({ params, caller }) => lifecycle.pause(params.id, caller));
 
-  mount(app, routes.resumeWorkspace, ({ params }) => lifecycle.resume(params.id));
+  mount(app, routes.resumeWorkspace, ({ params, caller }) => lifecycle.resume(params.id, caller));
 
   mount(
     app,

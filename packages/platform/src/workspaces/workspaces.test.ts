@@ -252,7 +252,8 @@ describe('pausing', () => {
     expect(await statusOf(id)).toBe('online');
     const paused = await running.call('POST', `/workspaces/${id}/pause`, { token });
     expect(paused.body).toEqual({ status: 'paused', paused_count: 1 });
-    expect((await running.call('POST', `/workspaces/${id}/pause`)).body.code).toBe('already_paused');
+    const again = await running.call('POST', `/workspaces/${id}/pause`, { token });
+    expect(again.body.code).toBe('already_paused');
     await running.call('POST', '/registry/register', { token, body: { id, agent_card: { name: 'b' } } });
     expect((await beat()).body).toMatchObject({ workspace_status: 'paused', paused: true, deleted: false });
     const state = await running.call('GET', `/workspaces/${id}/state`, { token });

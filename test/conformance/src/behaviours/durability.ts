@@ -14,12 +14,16 @@ export const DURABILITY = behaviours({
     'A push that was under way when the platform was killed is made again, at once, after the restart.',
     'docs/contract/messages.md#push-delivery; docs/decisions/0012-delivery-guarantee.md',
   ],
+  'durability.answers-are-not-repeated': [
+    'What callPeer returned before the platform was killed does not reach the handler of its agent as a message again.',
+    'docs/contract/messages.md#delivery-guarantee',
+  ],
   'durability.stop-is-clean': [
     'A platform that is asked to stop sends waiting readers away and exits with code 0.',
     'docs/contract/limits.md#time-limits; docs/decisions/0012-delivery-guarantee.md',
   ],
   'durability.data-is-private': [
-    'The files of a platform are 0600 in a 0700 folder.',
+    'Every file of a platform is 0600 in a 0700 folder.',
     'docs/decisions/0028-private-files.md',
   ],
 });

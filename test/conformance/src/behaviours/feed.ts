@@ -82,6 +82,10 @@ export const FEED = behaviours({
     'unacknowledged=true shows an answered message until it is acknowledged; heartbeats no longer count it.',
     'docs/decisions/0012-delivery-guarantee.md',
   ],
+  'feed.ack.inbound-only': [
+    'Only inbound rows are acknowledged: the id of another row is a 400, its seq means the one before, an outcome unknown.',
+    'docs/contract/feed.md#acknowledgement',
+  ],
   'feed.ack.unknown-row': [
     'Acknowledging a row that the feed does not have is a 404.',
     'docs/decisions/0012-delivery-guarantee.md',

@@ -26,6 +26,14 @@ export const LIFECYCLE = behaviours({
     'A workspace whose parent is paused cannot be resumed: 409 naming the parent.',
     'docs/contract/presence.md#pause-and-resume',
   ],
+  'lifecycle.resume.keeps-other-pauses': [
+    'A resume of the parent does not resume what was paused itself, nor what is below that.',
+    'docs/contract/presence.md#pause-and-resume',
+  ],
+  'lifecycle.resume.not-against-the-operator': [
+    'An agent cannot resume what an operator paused, also when it had paused itself before: 403.',
+    'docs/contract/presence.md#pause-and-resume',
+  ],
   'lifecycle.pause.twice-is-refused': [
     'Pausing a paused and resuming an active workspace are a 404 with a code of their own.',
     'docs/contract/presence.md#pause-and-resume',

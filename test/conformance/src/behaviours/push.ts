@@ -54,6 +54,10 @@ export const PUSH = behaviours({
     'A wall clock that jumps, forward or back, neither loses nor delays what waits for its next attempt.',
     'docs/contract/messages.md#push-delivery; docs/decisions/0012-delivery-guarantee.md',
   ],
+  'push.clock-jump-in-flight': [
+    'A push that is under way while the wall clock jumps is not repeated.',
+    'docs/contract/messages.md#push-delivery',
+  ],
   'push.dead-letter': [
     'After five attempts a message is a dead letter: its record is failed and its sender’s feed says so.',
     'docs/contract/messages.md#push-delivery; docs/decisions/0012-delivery-guarantee.md',

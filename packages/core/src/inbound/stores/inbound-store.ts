@@ -1,10 +1,6 @@
-import { join } from 'node:path';
-import {
-  appendPrivateFile,
-  readPrivateFile,
-  removeAbandonedTemporaries,
-  writePrivateFile,
-} from '../../storage/private-file.ts';
+import { dirname, join } from 'node:path';
+import { removeAbandonedTemporaries } from '../../storage/abandoned-files.ts';
+import { appendPrivateFile, readPrivateFile, writePrivateFile } from '../../storage/private-file.ts';
 
 const MAX_BYTES = 256 * 1024 * 1024;
 
@@ -62,7 +58,7 @@ export class FileInboundStore implements InboundStore {
 
   /** @throws MoleculeError `storage_failed` when a file exists and cannot be read. */
   async load(): Promise<readonly string[]> {
-    await removeAbandonedTemporaries(this.path, Date.now());
+    await removeAbandonedTemporaries(dirname(this.path));
     const limits = { maxBytes: MAX_BYTES, isMalformedAllowed: true };
     const text =
       (await readPrivateFile(this.path, limits)) ?? (await readPrivateFile(this.#cursorFile, limits));

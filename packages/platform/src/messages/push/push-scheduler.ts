@@ -8,7 +8,7 @@ import type { MessageQueue } from '../message-queue.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { OutcomeWaiters } from '../outcome/outcome-waiters.ts';
 import { isAbandoned } from './lease-owner.ts';
-import type { PushAttempts, PushContent } from './push-attempt.ts';
+import type { AttemptEnd, PushAttempts, PushContent } from './push-attempt.ts';
 
 /** Maximum number of concurrent pushes to one agent for messages that arrive at an empty queue. */
 const MAX_LIVE_PUSHES = 64;
@@ -44,6 +44,8 @@ export class PushScheduler {
   readonly #options: PushSchedulerOptions;
   readonly #targets = new Map<string, TargetState>();
   readonly #running = new Set<Promise<void>>();
+  /** The messages whose attempt runs in this process. Their leases do not expire, whatever the wall clock does. */
+  readonly #inFlight = new Set<string>();
   readonly #stopping = new AbortController();
 
   constructor(options: PushSchedulerOptions) {
@@ -114,6 +116,7 @@ export class PushScheduler {
     const { clock, store, attempts, workspaces, owner } = this.#options;
     const now = timestamp(clock);
     for (const message of await store.listLeased()) {
+      if (this.#inFlight.has(message.id)) continue;
       const hasExpired = message.lease_until === null || message.lease_until < now;
       if (!hasExpired && !isAbandoned(message.lease_owner ?? '', owner)) continue;
       await attempts.requeue(message, { attempts: message.attempts });
@@ -209,7 +212,13 @@ export class PushScheduler {
   }
 
   async #attempt(message: MessageRow, state: TargetState, content?: PushContent): Promise<void> {
-    const end = await this.#options.attempts.run(message, this.#stopping.signal, content);
+    this.#inFlight.add(message.id);
+    let end: AttemptEnd;
+    try {
+      end = await this.#options.attempts.run(message, this.#stopping.signal, content);
+    } finally {
+      this.#inFlight.delete(message.id);
+    }
     if (end.kind !== 'requeued') return;
     state.empty = false;
     if (end.delayMs !== undefined) this.#drainLater(message.target_id, state, end.delayMs);
