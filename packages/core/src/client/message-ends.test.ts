@@ -74,14 +74,6 @@ describe('an answer that callPeer has returned', () => {
     s.server.script({ body: [row('answered'), row('failed', {}, failure), row('asked')] });
     expect(await textsOf(s.client)).toEqual(['asked']);
   });
-
-  it('is remembered for the last thousand calls', async () => {
-    await using s = await stage({ body: [] });
-    await answers(s, 'first', message);
-    for (let n = 0; n < 1_000; n += 1) await answers(s, `m-${n}`, message);
-    s.server.script({ body: [row('first'), row('m-0'), row('m-999')] });
-    expect(await textsOf(s.client)).toEqual(['first']);
-  });
 });
 
 describe('capabilities', () => {
