@@ -15,6 +15,7 @@ export {
   type LookAlike,
   type MarkerScan,
   type MarkerScanner,
+  type MessageAnswer,
   type MessagePart,
   type MessageState,
   type OutcomeWord,
@@ -53,6 +54,7 @@ export type {
 export type { InstanceOptions } from './client/instance.ts';
 export type { CallPeerOptions, WaitForAnswerOptions } from './client/peer-calls.ts';
 export type { PeerClient } from './client/peer-client.ts';
+export type { AnswerToQuestion, AskedQuestion, QuestionReply, QuestionsToAsk } from './client/questions.ts';
 export type { RegisterOptions, Registration } from './client/registration.ts';
 export type {
   NotifyOptions,

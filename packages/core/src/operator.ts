@@ -2,6 +2,12 @@
 
 export { type DeleteWorkspaceOptions, OperatorClient } from './client/operator-client.ts';
 export type { CallPeerOptions, WaitForAnswerOptions } from './client/peer-calls.ts';
+export type {
+  AnswerToQuestion,
+  AskedQuestion,
+  ListQuestionsOptions,
+  QuestionReply,
+} from './client/questions.ts';
 export type { ListTokensOptions, MintedToken, OperatorTokens, TokenInfo } from './client/tokens.ts';
 export type { CreatedWorkspace, NewWorkspace, WorkspaceChanges } from './client/workspace-changes.ts';
 export type { PeerReply } from './peers/peer-reply.ts';

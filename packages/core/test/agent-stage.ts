@@ -53,6 +53,7 @@ export function messageOf(id: string): InboundMessage {
     messageId: `message-${id}`,
     contextId: `context-${id}`,
     conversationId: '',
+    answers: [],
     inReplyTo: '',
     method: 'message/send',
     params: {},

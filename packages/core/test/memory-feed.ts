@@ -35,6 +35,7 @@ export function inboundMessage(change: Partial<InboundMessage> & { id: string })
     messageId: `message-of-${change.id}`,
     contextId: '',
     conversationId: '',
+    answers: [],
     inReplyTo: '',
     method: 'message/send',
     params: {},

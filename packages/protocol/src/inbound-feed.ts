@@ -20,7 +20,7 @@ export interface InboundFeed {
  */
 export function parseActivityFeed(
   body: JsonValue | undefined,
-  options: { readonly self?: string | undefined } = {},
+  options: Parameters<typeof parseActivityRow>[1] = {},
 ): InboundFeed {
   const wrapped = isJsonObject(body) ? body.items : body;
   const entries = Array.isArray(wrapped) ? wrapped : [];

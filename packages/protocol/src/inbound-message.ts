@@ -6,6 +6,17 @@ import { idOf, isJsonObject, type JsonObject, type JsonValue, objectOf, textOf }
 /** The kind of sender: a person on the canvas, another workspace, or unknown (which is treated as a peer). */
 export type InboundSource = 'canvas_user' | 'peer_agent' | 'unknown';
 
+/** The answer to a question that the agent asked before. */
+export interface MessageAnswer {
+  readonly questionId: string;
+  /** Of an approval; null for an answer in words. */
+  readonly decision: 'approve' | 'reject' | null;
+  /** `''` for a decision without words. Untrusted when `by` is `sender`. */
+  readonly text: string;
+  /** Who answered, as the platform determined it: the user of the canvas, an operator, or the sender of the message. */
+  readonly by: 'user' | 'operator' | 'sender';
+}
+
 /**
  * One message to an agent, in the same form for every platform. Unknown texts are `''`. Everything a
  * peer can choose — text, names, role, card URL, metadata — is untrusted: fence it before a model sees it.
@@ -27,6 +38,8 @@ export interface InboundMessage {
   readonly params: JsonObject;
   readonly parts: readonly JsonObject[];
   readonly metadata: JsonObject;
+  /** The answers to all questions that an earlier run of this conversation asked together; mostly empty. */
+  readonly answers: readonly MessageAnswer[];
   readonly source: InboundSource;
   readonly sourceId: string;
   /** The workspace to answer, when a peer wrote. */
@@ -61,11 +74,13 @@ const CANCELS: ReadonlySet<string> = new Set(['tasks/cancel', 'cancel_task']);
 /**
  * Parses one activity row of any supported shape. Returns null for what is not a message to this agent: not an
  * object, a blank id, own `/notify`, outgoing and self-reported rows, other activity types. A message that the agent sent
- * to itself is inbound. `self` is the reader's workspace id, else the row's `workspace_id`. Never throws on JSON.
+ * to itself is inbound. `self` is the reader's workspace id, else the row's `workspace_id`. `hasCheckedAnswers`: the
+ * platform offers `questions`, so that it removed answers from senders who may not give them; otherwise there are none.
+ * Never throws on JSON.
  */
 export function parseActivityRow(
   row: JsonValue,
-  options: { readonly self?: string | undefined } = {},
+  options: { readonly self?: string | undefined; readonly hasCheckedAnswers?: boolean | undefined } = {},
 ): InboundMessage | null {
   if (!isJsonObject(row)) return null;
   const id = idOf(row.id);
@@ -96,6 +111,7 @@ export function parseActivityRow(
     params,
     parts: parts.length > 0 || text === '' ? parts : [textPart(text)],
     metadata: view.metadata,
+    answers: options.hasCheckedAnswers === true && inReplyTo === '' ? answersIn(view.metadata.answers) : [],
     source,
     sourceId,
     peerId: source === 'peer_agent' && sourceId !== 'user' ? sourceId : '',
@@ -115,6 +131,19 @@ export function parseActivityRow(
 function senderOf(row: JsonObject, data: JsonObject): string {
   const named = idOf(row.source_id) || idOf(data.source_id);
   return named !== '' || statedSource(row, data) === 'canvas_user' ? named : idOf(data.peer_id);
+}
+
+function answersIn(value: JsonValue | undefined): MessageAnswer[] {
+  return (Array.isArray(value) ? value : []).flatMap((item) => {
+    const { question_id: questionId, decision, text, by } = objectOf(item);
+    if (typeof questionId !== 'string' || questionId === '') return [];
+    return {
+      questionId,
+      decision: decision === 'approve' || decision === 'reject' ? decision : null,
+      text: textOf(text),
+      by: by === 'user' || by === 'operator' ? by : 'sender',
+    };
+  });
 }
 
 function isInbound(row: JsonObject): boolean {

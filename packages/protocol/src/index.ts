@@ -73,7 +73,12 @@ export {
   WorkspaceId,
 } from './ids.ts';
 export { type InboundFeed, parseActivityFeed } from './inbound-feed.ts';
-export { type InboundMessage, type InboundSource, parseActivityRow } from './inbound-message.ts';
+export {
+  type InboundMessage,
+  type InboundSource,
+  type MessageAnswer,
+  parseActivityRow,
+} from './inbound-message.ts';
 export { exceededJsonLimit, JSON_LIMITS, type JsonLimit } from './json-limits.ts';
 export {
   A2aMessage,

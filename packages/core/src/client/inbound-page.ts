@@ -107,7 +107,10 @@ export async function readInboundPage(
     headers: instanceHeaders(options.instanceId, options.takeover),
     signal: options.signal,
   });
-  const feed = parseActivityFeed(feedOf(response, settings.workspaceId), { self: settings.workspaceId });
+  const feed = parseActivityFeed(feedOf(response, settings.workspaceId), {
+    self: settings.workspaceId,
+    hasCheckedAnswers: transport.capabilities.words.has('questions'),
+  });
   const deliverable = feed.deliverable
     .filter((message) => !returned.has(message))
     .map((message) => withConversation(message, settings.workspaceId));

@@ -25,6 +25,13 @@ import {
   type WaitForAnswerOptions,
   waitForAnswer,
 } from './peer-calls.ts';
+import {
+  type AskedQuestion,
+  answerQuestion,
+  type ListQuestionsOptions,
+  listQuestions,
+  type QuestionReply,
+} from './questions.ts';
 import { type OperatorTokens, operatorTokens } from './tokens.ts';
 import {
   type CreatedWorkspace,
@@ -161,6 +168,30 @@ class OperatorCalls {
     options: WaitForAnswerOptions = {},
   ): Promise<PeerReply> {
     return waitForAnswer(this.#transport, workspaceId, messageId, { ...options, isWrapped: false });
+  }
+
+  /**
+   * The questions that the agent of a workspace asked, the newest 100, newest first. Texts and data are the agent's: show
+   * them as text.
+   * @throws MoleculeError `not_supported` for a platform that does not track questions.
+   */
+  listQuestions(workspaceId: string, options: ListQuestionsOptions = {}): Promise<AskedQuestion[]> {
+    return listQuestions(this.#transport, workspaceId, options);
+  }
+
+  /**
+   * Answers a question of an agent: `{ decision }` for an approval, `{ text }` for others. The agent continues when all
+   * questions of its message are answered. The same answer again changes nothing.
+   * @throws ApiError `not_found` for an unknown question, `conflict` when it is closed or was answered in
+   * another way; MoleculeError `not_supported`.
+   */
+  answerQuestion(
+    workspaceId: string,
+    questionId: string,
+    answer: QuestionReply,
+    options: CallOptions = {},
+  ): Promise<AskedQuestion> {
+    return answerQuestion(this.#transport, { workspaceId, questionId }, answer, options);
   }
 
   /** Returns one page of a workspace's activity. */

@@ -10,6 +10,7 @@ import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
+import { type AnswerToQuestion, requireQuestions } from './questions.ts';
 
 const MARGIN_MS = 5_000;
 const MARGIN_SHARE = 0.2;
@@ -35,6 +36,11 @@ export interface CallPeerOptions {
   timeoutMs?: number | undefined;
   /** Any JSON data. */
   metadata?: JsonObject | undefined;
+  /**
+   * Answers to questions of the peer (`PeerReply.questions`). Without a text of its own, an answer has that of the message. The
+   * peer gets the answers to all of its questions together, in the conversation in which it asked.
+   */
+  answers?: readonly AnswerToQuestion[] | undefined;
 }
 
 export interface WaitForAnswerOptions extends CallOptions {
@@ -62,12 +68,13 @@ export async function sendThroughProxy(
   if (typeof text !== 'string' || text.trim() === '') {
     throw new MoleculeError('The text of a message must not be blank.', { code: 'invalid_argument' });
   }
-  const { timeoutMs, metadata, signal, isWrapped } = options;
+  const { timeoutMs, signal, isWrapped } = options;
+  const metadata = metadataOf(transport, options);
   let isSent = false;
   const messageId = options.messageId ?? randomUUID();
-  // Derived, so that a repeat with the same message id is the same message.
-  const contextId =
-    options.contextId ?? (options.isInNewContext ? deriveUuid('context', messageId) : undefined);
+  // Derived, so that a repeat with the same message id is the same message. Answers stay where the question was asked.
+  const isInNewContext = options.isInNewContext && options.answers === undefined;
+  const contextId = options.contextId ?? (isInNewContext ? deriveUuid('context', messageId) : undefined);
   const facts = { peerId: targetId, messageId, contextId: contextId ?? '', isWrapped };
   try {
     const { body } = await send(transport, routes.sendMessage, {
@@ -93,6 +100,17 @@ export async function sendThroughProxy(
     if (isEndOfMessage(error)) return readReply(error.details, facts);
     throw withMessageId(error, messageId);
   }
+}
+
+function metadataOf(transport: Transport, { answers, metadata }: SendOptions): JsonObject | undefined {
+  if (answers === undefined) return metadata;
+  requireQuestions(transport);
+  const given = answers.map(({ questionId, decision, text }) => ({
+    question_id: questionId,
+    ...(decision === undefined ? {} : { decision }),
+    ...(text === undefined ? {} : { text }),
+  }));
+  return { ...metadata, answers: given };
 }
 
 /** Reads the state of a sent message; the platform may hold the request for `waitSeconds`. */

@@ -38,6 +38,7 @@ import {
   waitForAnswer,
 } from './peer-calls.ts';
 import { discoverPeerUrl, listPeers } from './peer-list.ts';
+import { type AskedQuestion, askQuestions, type QuestionsToAsk } from './questions.ts';
 import { type RegisterOptions, type Registration, registerAgent, updateCard } from './registration.ts';
 import {
   type NotifyOptions,
@@ -51,13 +52,8 @@ import {
 } from './reply.ts';
 import { sendAsWorkspace } from './send-as-workspace.ts';
 import { type ListMessagesOptions, listSentMessages, type SentMessagePage } from './sent-messages.ts';
-import {
-  type ListTokensOptions,
-  listTokens,
-  rotateToken,
-  type TokenInfo,
-  type TokenRotation,
-} from './tokens.ts';
+import type { ListTokensOptions, TokenInfo, TokenRotation } from './tokens.ts';
+import { listTokens, rotateToken } from './tokens.ts';
 
 /**
  * One method per endpoint, with the Python SDK's names in camelCase. Applications use `RemoteAgentClient`, which adds the
@@ -217,12 +213,18 @@ export class PlatformClient {
     return cancelMessage(this.#context.transport, message, options);
   }
 
+  /**
+   * Stores, once, the questions that the handling of a direct message raised; a handler returns its questions instead.
+   * @throws AccessDeniedError, ApiError `conflict` when the message has ended, MoleculeError `not_supported`.
+   */
+  askQuestions(asked: QuestionsToAsk, options: CallOptions = {}): Promise<AskedQuestion[]> {
+    return askQuestions(this.#context.transport, this.workspaceId, asked, options);
+  }
+
   /** The state of a message that was sent, and its answer when there is one; does not wait. */
   getMessage(messageId: string, { signal }: CallOptions = {}): Promise<PeerReply> {
-    return readMessageState(this.#context.transport, this.workspaceId, messageId, {
-      signal,
-      isWrapped: true,
-    });
+    const read = { signal, isWrapped: true };
+    return readMessageState(this.#context.transport, this.workspaceId, messageId, read);
   }
 
   /**

@@ -7,6 +7,7 @@ import {
   isJsonObject,
   type JsonObject,
   type JsonValue,
+  Question,
   refencePeerText,
   unwrapPeerAnswer,
 } from '@molecule-ai/protocol';
@@ -142,6 +143,14 @@ class ReceivedReply {
     return WITHOUT_TEXT.has(this.status) ? [] : extractParts(this.#strippedBody());
   }
 
+  /**
+   * What the peer asks before it continues: `callPeer` answers questions of kind `text` from `sender` with `answers`,
+   * people answer the others. Without boundary markers, untrusted.
+   */
+  get questions(): readonly Question[] {
+    return this.status === 'input-required' ? questionsIn(this.#strippedBody()) : [];
+  }
+
   /** The peer's text for a model, fenced. The same bytes each time, also after {@link toData}. */
   forModel(): string {
     this.#fenced ??= fencePeerText(this.text, { origin: this.#fields.peerId });
@@ -223,4 +232,17 @@ function problemOf(data: unknown): string | null {
     expected[name] = (value) => typeof value === 'string';
   const wrong = Object.keys(expected).find((name) => !expected[name]?.(data[name]));
   return wrong === undefined ? null : `\`${wrong}\` is missing or has another type`;
+}
+
+/** The questions in the task of a reply; what is not a question is left out. */
+function questionsIn(raw: JsonValue): Question[] {
+  const result = isJsonObject(raw) ? raw.result : undefined;
+  const status = isJsonObject(result) ? result.status : undefined;
+  const message = isJsonObject(status) ? status.message : undefined;
+  const metadata = isJsonObject(message) ? message.metadata : undefined;
+  const list = isJsonObject(metadata) && Array.isArray(metadata.questions) ? metadata.questions : [];
+  return list.flatMap((item) => {
+    const read = Question.tolerant.safeParse(item);
+    return read.success ? [read.data] : [];
+  });
 }

@@ -81,6 +81,14 @@ export const QUESTIONS = behaviours({
     'Cancelling an interrupted message closes its questions; cancelling one that continues ends the message with the answers as well.',
     `${PAGE}#closed-questions`,
   ],
+  'questions.agent': [
+    'A handler that returns questions gets their answers in message.answers of a new message, whose answer its sender gets; also after a restart of the agent.',
+    DECISION,
+  ],
+  'questions.client': [
+    'PeerReply.questions are what a peer asks, callPeer sends answers in the conversation of the question, and an operator lists and answers.',
+    `${PAGE}#who-answers; ${DECISION}`,
+  ],
   'questions.direct': [
     'POST …/questions stores the questions of a direct message, once, and the sender gets the answer of the run that continues.',
     `${PAGE}#direct-messages`,

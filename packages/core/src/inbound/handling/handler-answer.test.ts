@@ -49,6 +49,11 @@ describe('what a handler returns', () => {
       'an object with unusable questions.0.from',
       { text: 'x', questions: [{ ...question, from: undefined }] },
     ],
+    [
+      'an object with unusable questions',
+      { text: 'x', questions: Array.from({ length: 21 }, (_, n) => ({ ...question, id: `q${n}` })) },
+    ],
+    ['an object with unusable questions', { text: 'x', questions: [question, question] }],
     ['a Map', new Map()],
     [
       'an Answer',

@@ -1,4 +1,4 @@
-import { JsonObject, MessagePart, Question } from '@molecule-ai/protocol';
+import { JsonObject, MAX_QUESTIONS, MessagePart, Question } from '@molecule-ai/protocol';
 import { z } from 'zod';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import { orAborted } from '../../time/linked-abort.ts';
@@ -15,7 +15,11 @@ export interface AnswerContent {
   readonly parts?: readonly MessagePart[] | undefined;
   /** Open data of the answer. */
   readonly metadata?: JsonObject | undefined;
-  /** What the agent has to know before it can continue. Sent as `metadata.questions`; the platform does not track them yet. */
+  /**
+   * What the agent has to know before it can continue, at most 20. The message stays open; when all are answered, the
+   * handler gets a message with `answers`, whose answer is that of this message. Ids are used once in a workspace. A
+   * platform without the capability `questions` passes them on in the metadata of the answer.
+   */
   readonly questions?: readonly Question[] | undefined;
 }
 
@@ -33,7 +37,11 @@ const Content = z.object({
   text: z.string(),
   parts: z.array(MessagePart.strict).optional(),
   metadata: JsonObject.optional(),
-  questions: z.array(Question.strict).optional(),
+  questions: z
+    .array(Question.strict)
+    .max(MAX_QUESTIONS)
+    .refine((list) => new Set(list.map(({ id }) => id)).size === list.length)
+    .optional(),
 });
 
 /** What a handler returned, read: an answer, `null` for none, or why it is not one. */

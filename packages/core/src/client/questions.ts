@@ -1,0 +1,141 @@
+import { type Question, type QuestionRecord, routes } from '@molecule-ai/protocol';
+import { ApiError } from '../errors/api-error.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { call } from '../platform-api/call.ts';
+import type { CallOptions } from '../transport/platform-request.ts';
+import type { Transport } from '../transport/transport.ts';
+
+/** A question of an agent. Times are RFC 3339. Text and data are the agent's: show them as text. */
+export interface AskedQuestion {
+  readonly id: string;
+  /** The message in whose handling it was asked. */
+  readonly messageId: string;
+  readonly activityId: string;
+  readonly contextId: string;
+  readonly conversationId: string;
+  /** The workspace whose agent asks. */
+  readonly workspaceId: string;
+  /** Treat unknown words as `text`. */
+  readonly kind: string;
+  readonly text: string;
+  /** `undefined` without any. */
+  readonly data: unknown;
+  /** Who answers: the `user` of the agent's canvas, or the `sender` of the message. */
+  readonly from: string;
+  /** `open`, `answered` or `closed`. */
+  readonly state: string;
+  readonly decision: string | null;
+  readonly answer: string | null;
+  readonly answeredBy: string | null;
+  readonly createdAt: string;
+  readonly answeredAt: string | null;
+}
+
+export interface ListQuestionsOptions extends CallOptions {
+  /** @default every state */
+  state?: 'open' | 'answered' | 'closed' | undefined;
+}
+
+/** A decision for an approval, with a text maybe; a text for everything else. */
+export interface QuestionReply {
+  decision?: 'approve' | 'reject' | undefined;
+  /** At most 20 000 characters. */
+  text?: string | undefined;
+}
+
+/** An answer that goes with a message. */
+export interface AnswerToQuestion extends QuestionReply {
+  questionId: string;
+}
+
+/** Questions, and the message that raised them. */
+export interface QuestionsToAsk {
+  readonly questions: readonly Question[];
+  readonly messageId: string;
+  readonly sourceId: string;
+  readonly contextId: string;
+}
+
+export function listQuestions(
+  transport: Transport,
+  workspaceId: string,
+  { state, signal }: ListQuestionsOptions,
+): Promise<AskedQuestion[]> {
+  return whereOffered(transport, async () => {
+    const input = { params: { id: workspaceId }, query: { state }, signal };
+    return (await call(transport, routes.listQuestions, input)).questions.map(toQuestion);
+  });
+}
+
+export function answerQuestion(
+  transport: Transport,
+  { workspaceId, questionId }: { readonly workspaceId: string; readonly questionId: string },
+  { decision, text }: QuestionReply,
+  { signal }: CallOptions,
+): Promise<AskedQuestion> {
+  return whereOffered(transport, async () => {
+    const body = {
+      ...(decision === undefined ? {} : { decision }),
+      ...(text === undefined ? {} : { text }),
+    };
+    const input = { params: { id: workspaceId, questionId }, body, signal };
+    return toQuestion((await call(transport, routes.answerQuestion, input)).question);
+  });
+}
+
+/** Stores the questions that the handling of a direct message raised; the same ones again change nothing. */
+export function askQuestions(
+  transport: Transport,
+  workspaceId: string,
+  { questions, messageId, sourceId, contextId }: QuestionsToAsk,
+  { signal }: CallOptions,
+): Promise<AskedQuestion[]> {
+  return whereOffered(transport, async () => {
+    const message = { message_id: messageId, source_id: sourceId, context_id: contextId };
+    const input = { params: { id: workspaceId }, body: { questions: [...questions], message }, signal };
+    return (await call(transport, routes.askQuestions, input)).questions.map(toQuestion);
+  });
+}
+
+/** @throws MoleculeError `not_supported` for a platform that said that it does not track questions. */
+export function requireQuestions({ capabilities }: Transport): void {
+  if (capabilities.isKnown && !capabilities.words.has('questions')) throw notSupported();
+}
+
+async function whereOffered<T>(transport: Transport, work: () => Promise<T>): Promise<T> {
+  requireQuestions(transport);
+  try {
+    return await work();
+  } catch (error) {
+    throw ApiError.isInstance(error) && error.code === 'routing_problem' ? notSupported(error) : error;
+  }
+}
+
+function toQuestion(record: QuestionRecord): AskedQuestion {
+  return {
+    id: record.id,
+    messageId: record.message_id,
+    activityId: record.activity_id,
+    contextId: record.context_id,
+    conversationId: record.conversation_id,
+    workspaceId: record.workspace_id,
+    kind: record.kind,
+    text: record.text,
+    data: record.data,
+    from: record.from,
+    state: record.state,
+    decision: record.decision,
+    answer: record.answer,
+    answeredBy: record.answered_by,
+    createdAt: record.created_at,
+    answeredAt: record.answered_at,
+  };
+}
+
+function notSupported(cause?: unknown): MoleculeError {
+  return new MoleculeError('The platform does not track the questions of agents.', {
+    code: 'not_supported',
+    hint: 'Send the answer as an ordinary message of the conversation.',
+    cause,
+  });
+}

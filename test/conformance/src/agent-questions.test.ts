@@ -1,0 +1,105 @@
+import type { InboundMessage, Question } from '@molecule-ai/core';
+import { describe, expect } from 'vitest';
+import { textAt, trackCall } from './harness/http.ts';
+import { inbox, onboard, send } from './harness/members.ts';
+import { createTestAgent, DELIVERIES, startTestAgent, stopOnClock } from './harness/test-agent.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
+import { verifies } from './verifies.ts';
+
+const colour: Question = { id: 'colour', kind: 'text', text: 'Which colour?', from: 'sender' };
+const deploy: Question = {
+  id: 'deploy',
+  kind: 'approval',
+  text: 'Deploy?',
+  data: { version: 7 },
+  from: 'user',
+};
+
+/** Asks before it does anything, and says what it was told. */
+const asksFirst =
+  (...questions: Question[]) =>
+  ({ answers }: InboundMessage) =>
+    answers.length === 0 ? { text: '', questions } : `done: ${answers.map(({ questionId }) => questionId)}`;
+
+onEachDatabase('questions of an agent', (environment) => {
+  describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
+    verifies(['questions.agent', 'questions.client'], `by ${delivery}`, async () => {
+      const seen: InboundMessage[] = [];
+      const onMessage = (message: InboundMessage) => {
+        seen.push(message);
+        return asksFirst(colour, deploy)(message);
+      };
+      const first = await startTestAgent(environment, { delivery, onMessage });
+      const { platform, member, until, untilAllAcknowledged, clock } = first;
+      const peer = await onboard(platform);
+      const held = trackCall(send(peer.caller, member.id, 'paint it', { hold: 60, messageId: 'm' }));
+      await until(() => held.isComplete);
+      await untilAllAcknowledged();
+      const sender = environment.client(platform, peer, { clock });
+      const asked = await sender.getMessage('m');
+      expect([asked.status, asked.text]).toEqual(['input-required', 'Which colour?\nDeploy?']);
+      expect(asked.questions).toEqual([colour, deploy]);
+
+      // The agent stops; another process goes on with its state.
+      await stopOnClock(clock, first.agent);
+      const operator = environment.operator(platform);
+      expect(await operator.listQuestions(member.id, { state: 'open' })).toMatchObject([
+        { id: 'deploy', data: { version: 7 }, messageId: 'm', state: 'open' },
+        { id: 'colour', from: 'sender' },
+      ]);
+      await operator.answerQuestion(member.id, 'deploy', { decision: 'approve' });
+      await expect(
+        operator.answerQuestion(member.id, 'deploy', { decision: 'reject' }),
+      ).rejects.toMatchObject({
+        code: 'conflict',
+        platformCode: 'question_closed',
+      });
+      await expect(operator.answerQuestion(member.id, 'none', { text: 'x' })).rejects.toMatchObject({
+        code: 'not_found',
+      });
+      const second = createTestAgent(environment, platform, member, {
+        delivery,
+        onMessage,
+        client: { stateDirectory: first.stateDirectory },
+      });
+      await second.agent.start();
+      const answers = [{ questionId: 'colour', text: 'Blue' }];
+      await sender.getPeers();
+      let status = '';
+      const call = sender.callPeer(member.id, 'Blue, please', { answers, messageId: 'blue' });
+      void call.then((reply) => {
+        status = reply.status;
+      });
+      await second.until(() => status !== '');
+      expect((await call).text).toBe('done: colour,deploy');
+      expect((await call).contextId).toBe(asked.contextId);
+      expect(seen).toHaveLength(2);
+      expect(seen[1]).toMatchObject({
+        messageId: 'blue',
+        conversationId: seen[0]?.conversationId,
+        answers: [
+          { questionId: 'colour', decision: null, text: 'Blue', by: 'sender' },
+          { questionId: 'deploy', decision: 'approve', text: '', by: 'operator' },
+        ],
+      });
+      expect((await sender.getMessage('m')).text).toBe('done: colour,deploy');
+      expect((await inbox(peer)).map((row) => row.in_reply_to)).toEqual(['m']);
+    });
+
+    verifies('questions.agent', `a person, by ${delivery}`, async () => {
+      const { platform, member, until } = await startTestAgent(environment, {
+        delivery,
+        onMessage: asksFirst(deploy),
+      });
+      const operator = environment.operator(platform);
+      const held = trackCall(send(platform.operator, member.id, 'ship it', { hold: 60, messageId: 'p' }));
+      await until(() => held.isComplete);
+      const [question] = await operator.listQuestions(member.id);
+      await operator.answerQuestion(member.id, question?.id ?? '', { decision: 'reject', text: 'not today' });
+      const stateOf = async () =>
+        textAt((await platform.operator.get(`/workspaces/${member.id}/messages/p`)).body, 'state');
+      await until(async () => (await stateOf()) === 'answered');
+      expect((await operator.getMessage(member.id, 'p')).text).toBe('done: deploy');
+    });
+  });
+});
