@@ -6,6 +6,7 @@ import { benchFeedRead } from './feed-read.ts';
 import { type Figure, formatFigures } from './figure.ts';
 import { benchIdleCost } from './idle-cost.ts';
 import { benchInboundLatency } from './inbound-latency.ts';
+import { benchMemory } from './memory.ts';
 import { FULL, QUICK } from './options.ts';
 import { benchProxiedCall } from './proxied-call.ts';
 import { benchStartUp } from './start-up.ts';
@@ -17,6 +18,7 @@ const benchmarks = {
   'inbound-latency': benchInboundLatency,
   'feed-read': benchFeedRead,
   'idle-cost': benchIdleCost,
+  memory: benchMemory,
 };
 const names = Object.keys(benchmarks) as (keyof typeof benchmarks)[];
 

@@ -14,7 +14,7 @@ export async function benchProxiedCall(options: BenchmarkOptions): Promise<Figur
   const agent = await startProcess('agent-server');
   const bare = await startProcess('reverse-proxy', agent.url);
   const barePool = new Pool(bare.url, { connections: 64 });
-  const platforms = [await startContender('full', agent.url), await startContender('normal', agent.url)];
+  const platforms = [await startCalls('full', agent.url), await startCalls('normal', agent.url)];
   const figures: Figure[] = [];
   try {
     for (const inFlight of [1, 16, 64]) {
@@ -38,14 +38,15 @@ export async function benchProxiedCall(options: BenchmarkOptions): Promise<Figur
   return figures;
 }
 
-/** Starts a platform with a caller and a target agent. */
-async function startContender(synchronous: 'full' | 'normal', agentUrl: string) {
+/** Starts a platform with a caller and a target agent. `run` is one call. */
+export async function startCalls(synchronous: 'full' | 'normal', agentUrl: string) {
   const platform = await startPlatform(synchronous);
   const caller = await platform.join('caller');
   const target = await platform.join('target', agentUrl);
   const pool = new Pool(platform.url, { connections: 64 });
   return {
     name: `synchronous: ${synchronous}`,
+    pid: platform.pid,
     run: () => send(pool, `/workspaces/${target.id}/a2a`, caller.token),
     close: async () => {
       await pool.close();

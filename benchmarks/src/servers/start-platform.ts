@@ -7,6 +7,7 @@ import { startPlatformProcess } from '@molecule-tests/harness';
 
 export interface BenchmarkPlatform {
   readonly url: string;
+  readonly pid: number;
   join(name: string, url?: string): Promise<{ id: string; token: string }>;
   close(): Promise<void>;
 }
@@ -27,6 +28,7 @@ export async function startPlatform(synchronous: 'full' | 'normal'): Promise<Ben
   const operator = new OperatorClient({ platformUrl: url, operatorKey });
   return {
     url,
+    pid: platform.process.pid,
     join: async (name, agentUrl) => {
       const created = await operator.createWorkspace({ name });
       const token = created.authToken ?? '';

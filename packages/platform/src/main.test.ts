@@ -62,6 +62,35 @@ describe('molecule-platform', () => {
     expect(err).not.toContain(operatorKey);
   });
 
+  it('keeps the memory for new objects small under load, unless its size is set', async () => {
+    const probe = `
+      import v8 from 'node:v8';
+      process.on('SIGUSR2', async () => {
+        let kept = [];
+        for (let n = 0; n < 2_000_000; n += 1) {
+          kept.push({ n, text: 'text ' + n });
+          if (kept.length > 100_000) kept = [];
+          if (n % 20_000 === 0) await new Promise((resolve) => setImmediate(resolve));
+        }
+        const { space_size: size } = v8.getHeapSpaceStatistics().find((each) => each.space_name === 'new_space');
+        process.stdout.write('size ' + size + '\\n');
+      });`;
+    const load = `--import=data:text/javascript,${encodeURIComponent(probe)}`;
+    const sizeWith = async (options: string) => {
+      const args = ['--dev', '--memory', '--port', '0', '--json', '--log-level', 'silent'];
+      const { child, firstLine, output, exited } = run(args, { NODE_OPTIONS: `${load} ${options}` });
+      await firstLine;
+      child.kill('SIGUSR2');
+      while (!/size \d+/.test(output.out)) await once(child.stdout, 'data');
+      child.kill('SIGTERM');
+      await exited;
+      return Number(/size (\d+)/.exec(output.out)?.[1]);
+    };
+    const MB = 1024 * 1024;
+    expect(await sizeWith('')).toBeLessThan(40 * MB);
+    expect(await sizeWith('--max-semi-space-size=64')).toBeGreaterThan(60 * MB);
+  }, 60_000);
+
   it('prints a banner with the file of the operator key', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'molecule-main-'));
     folders.push(dataDir);

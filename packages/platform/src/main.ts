@@ -2,6 +2,7 @@
 import * as nodeModule from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { nodeRefusal } from './command-line/node-refusal.ts';
 
 // This file imports nothing that an older Node cannot load, and little besides: a static import would be compiled
@@ -39,6 +40,16 @@ async function run(): Promise<void> {
 
   const outcome = await starting;
   if ('exitCode' in outcome) process.exitCode = outcome.exitCode;
+  else keepYoungGenerationSmall();
+}
+
+/**
+ * Keeps V8's space for new objects at its size after the start, about 16 MB. Under load it would grow to 128 MB, which V8
+ * never returns and which makes no request faster. Sizes that the user sets have priority.
+ */
+function keepYoungGenerationSmall(): void {
+  const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
+  if (!/semi[-_]space/.test(given)) setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 /**

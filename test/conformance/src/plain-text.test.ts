@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { buildSendMessage } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
 import { type Caller, textAt, valueAt } from './harness/http.ts';
 import { envelope, heartbeat, inbox, type Member, onboard, send } from './harness/members.ts';
@@ -96,6 +97,24 @@ onEachDatabase('plain text', (environment) => {
     const [late] = await inbox(caller);
     expect(textAt(late, 'data', 'text')).toContain(ANY_TEXT);
 
+    const asked = randomUUID();
+    await send(caller.caller, target.id, 'which one?', { messageId: asked });
+    const questions = [{ id: 'q', kind: 'text', from: 'sender', text: ANY_TEXT }];
+    const question = buildSendMessage({
+      messageId: randomUUID(),
+      role: 'agent',
+      text: 'That depends.',
+      metadata: { in_reply_to: asked, questions },
+    });
+    await target.caller.post(`/workspaces/${caller.id}/a2a`, question);
+    const list = `/workspaces/${target.id}/questions`;
+    expect(await target.caller.get(list)).toMatchObject({ body: { questions: [{ text: ANY_TEXT }] } });
+    const given = { text: `answer ${ANY_TEXT}` };
+    expect(await platform.operator.post(`${list}/q/answer`, given)).toMatchObject({
+      body: { question: { text: ANY_TEXT, answer: given.text } },
+    });
+    expect(JSON.stringify((await inbox(target)).at(-1))).toContain(JSON.stringify(given.text).slice(1, -1));
+
     // The platform makes a summary of the first, and of the second the reason why a message failed.
     await target.caller.post(`/workspaces/${target.id}/notify`, { message: ANY_TEXT });
     const failing = await send(caller.caller, target.id, 'fail, please');
@@ -110,11 +129,13 @@ onEachDatabase('plain text', (environment) => {
     const shown = 'nul �, halves � and �, whole 😀';
     expect(history.body).toMatchObject([
       { summary: 'message/send → agent' },
+      { summary: 'message/send → agent' },
+      {},
       { summary: expect.stringContaining(shown), response_body: { result: ANY_TEXT } },
       { delivery_state: 'failed', error_detail: expect.stringContaining(shown) },
       { request_body: { said: ANY_TEXT } },
     ]);
-    const [, failure] = await inbox(caller);
+    const failure = (await inbox(caller)).at(-1);
     expect(textAt(failure, 'data', 'text')).toContain(ANY_TEXT);
   });
 });
@@ -218,7 +239,7 @@ function bodyCases(platform: RunningPlatform, { id, caller }: Member, rowId: str
     messages((text) => message({ messageId: text }), 'params.message.messageId'),
     messages((text) => message({ contextId: text }), 'params.message.contextId'),
     messages((text) => message({ taskId: text }), 'params.message.taskId'),
-    ...['trace_id', 'in_reply_to', 'delegation_id'].map((key) =>
+    ...['trace_id', 'in_reply_to', 'delegation_id', 'parent_message_id'].map((key) =>
       messages((text) => message({ metadata: { [key]: text } }), `params.message.metadata.${key}`),
     ),
     messages((text) => ({ method: 'tasks/cancel', params: { id: text } }), 'params.id'),

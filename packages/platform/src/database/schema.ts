@@ -184,6 +184,7 @@ export interface QuestionsTable {
   /** The workspace that sent the message; null for people and operators. */
   source_id: string | null;
   kind: string;
+  /** In the database as JSON, as `answer` is: the texts of others may have characters that no column holds. */
   text: string;
   /** JSON, or null. */
   data: string | null;

@@ -1,6 +1,7 @@
 import {
   type AnswerQuestionRequest,
   extractAnswerText,
+  isColumnText,
   isJsonObject,
   type JsonObject,
   type JsonValue,
@@ -98,7 +99,8 @@ export function readAnswers(value: JsonValue | undefined): ReadonlyMap<string, J
   const items = Array.isArray(value) ? value.filter(isJsonObject) : [];
   const named = new Map<string, JsonObject>();
   for (const item of items) {
-    if (typeof item.question_id === 'string' && item.question_id !== '') named.set(item.question_id, item);
+    const { question_id: id } = item;
+    if (typeof id === 'string' && id !== '' && isColumnText(id)) named.set(id, item);
     // More than may be answered, so that too many are noticed, and no more.
     if (named.size > MAX_ANSWERS) break;
   }

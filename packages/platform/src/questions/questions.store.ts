@@ -4,7 +4,7 @@ import type { QuestionRow } from '../database/schema.ts';
 /** The columns that an answer sets. */
 export type AnswerColumns = Pick<QuestionRow, 'decision' | 'answer' | 'answered_by' | 'answered_at'>;
 
-/** The statements of questions. */
+/** The statements of questions. Their texts are stored as JSON, which keeps every character. */
 export class QuestionStore {
   readonly #database: PlatformDatabase;
 
@@ -13,32 +13,34 @@ export class QuestionStore {
   }
 
   async insert(rows: readonly QuestionRow[], db: Queryable): Promise<void> {
-    await db.insertInto('questions').values(rows).execute();
+    await db.insertInto('questions').values(rows.map(toStored)).execute();
   }
 
   /** The questions of a workspace with these ids, in no order. */
-  find(workspaceId: string, ids: readonly string[], db: Queryable): Promise<QuestionRow[]> {
-    return db
+  async find(workspaceId: string, ids: readonly string[], db: Queryable): Promise<QuestionRow[]> {
+    const rows = await db
       .selectFrom('questions')
       .selectAll()
       .where('workspace_id', '=', workspaceId)
       .where('id', 'in', ids)
       .execute();
+    return rows.map(fromStored);
   }
 
   /** The questions that the handling of a message raised, in the order in which they were asked. */
-  listOfMessage(activityId: string, db: Queryable): Promise<QuestionRow[]> {
-    return db
+  async listOfMessage(activityId: string, db: Queryable): Promise<QuestionRow[]> {
+    const rows = await db
       .selectFrom('questions')
       .selectAll()
       .where('activity_id', '=', activityId)
       .orderBy('position')
       .execute();
+    return rows.map(fromStored);
   }
 
   /** The newest questions of a workspace, newest first. */
-  list(workspaceId: string, state: string | undefined, limit: number): Promise<QuestionRow[]> {
-    return this.#database.query
+  async list(workspaceId: string, state: string | undefined, limit: number): Promise<QuestionRow[]> {
+    const rows = await this.#database.query
       .selectFrom('questions')
       .selectAll()
       .where('workspace_id', '=', workspaceId)
@@ -47,6 +49,7 @@ export class QuestionStore {
       .orderBy('position', 'desc')
       .limit(limit)
       .execute();
+    return rows.map(fromStored);
   }
 
   /** Whether a workspace has at least so many open questions. */
@@ -70,7 +73,7 @@ export class QuestionStore {
   ): Promise<boolean> {
     const { numUpdatedRows } = await db
       .updateTable('questions')
-      .set({ ...change, state: 'answered' })
+      .set({ ...change, answer: toJson(change.answer), state: 'answered' })
       .where('workspace_id', '=', workspaceId)
       .where('id', '=', id)
       .where('state', '=', 'open')
@@ -87,4 +90,16 @@ export class QuestionStore {
       .where('state', '=', 'open')
       .execute();
   }
+}
+
+function toStored(row: QuestionRow): QuestionRow {
+  return { ...row, text: JSON.stringify(row.text), answer: toJson(row.answer) };
+}
+
+function fromStored(row: QuestionRow): QuestionRow {
+  return { ...row, text: JSON.parse(row.text), answer: row.answer === null ? null : JSON.parse(row.answer) };
+}
+
+function toJson(text: string | null): string | null {
+  return text === null ? null : JSON.stringify(text);
 }

@@ -47,6 +47,7 @@ function requireColumnTexts({
   inReplyTo,
   delegationId,
   message,
+  metadata,
 }: MessageView): void {
   const { taskId } = message;
   const fields: Readonly<Record<string, JsonValue | undefined>> = {
@@ -56,6 +57,7 @@ function requireColumnTexts({
     'params.message.metadata.trace_id': traceId,
     'params.message.metadata.in_reply_to': inReplyTo,
     'params.message.metadata.delegation_id': delegationId,
+    'params.message.metadata.parent_message_id': metadata.parent_message_id,
   };
   for (const [field, text] of Object.entries(fields)) {
     if (typeof text !== 'string' || isColumnText(text)) continue;
