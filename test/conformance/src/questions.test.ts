@@ -195,11 +195,17 @@ onEachDatabase('questions', (environment) => {
       });
       expect(await questions(platform.operator, agent)).toMatchObject([{ state: 'open', from: 'user' }]);
 
-      const { body } = await platform.anonymous.post('/session', { key: platform.operatorKey });
-      expect(body).toBeDefined();
-      expect(await decide(platform, agent, 'deploy', { decision: 'reject' })).toMatchObject({ status: 200 });
+      // A person in the browser, by the session.
+      const opened = await platform.anonymous.post('/session', { operator_key: platform.operatorKey });
+      const cookie = String(opened.headers['set-cookie']).split(';')[0] ?? '';
+      const person = platform.anonymous.with({ cookie });
+      const path = `/workspaces/${agent.id}/questions/deploy/answer`;
+      expect(await person.post(path, { decision: 'reject' })).toMatchObject({
+        status: 200,
+        body: { question: { decision: 'reject', answered_by: 'user' } },
+      });
       const last = (await agent.work(4)).at(-1);
-      expect(last?.metadata.answers).toEqual([{ question_id: 'deploy', decision: 'reject', by: 'operator' }]);
+      expect(last?.metadata.answers).toEqual([{ question_id: 'deploy', decision: 'reject', by: 'user' }]);
 
       // The sender decides when the sender is the user of the canvas, by a decision and not by a text.
       await interrupt(platform.operator, agent, 'p', asking(approval('delete', { from: 'sender' })));
@@ -219,8 +225,8 @@ onEachDatabase('questions', (environment) => {
         metadata: { answers: [{ question_id: 'delete', decision: 'approve', text: 'go ahead', by: 'user' }] },
       });
       expect(resultText(await call)).toContain('done: ');
-      const person = await platform.operator.get(`/workspaces/${agent.id}/messages/p`);
-      expect(stateOf(person.body)).toBe('answered');
+      const asked = await platform.operator.get(`/workspaces/${agent.id}/messages/p`);
+      expect(stateOf(asked.body)).toBe('answered');
     });
 
     verifies(['questions.sender-answers', 'questions.forged'], `by ${mode}`, async () => {
