@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { columnText } from './field-limits.ts';
 import { Count, Uuid } from './ids.ts';
-import { MAX_OUTCOMES, Outcome, OutcomeReceipt } from './message-ends.ts';
+import { MAX_OUTCOMES, MESSAGE_STATES, Outcome, OutcomeReceipt } from './message-ends.ts';
 import { Attachment } from './notify.ts';
 import { JsonObject, JsonValue } from './open-json.ts';
 import { type WireType, wire } from './wire.ts';
@@ -54,7 +54,8 @@ export type ActivityData = WireType<typeof ActivityData>;
 /**
  * One activity row, with the keys of both documented shapes: `activity_type` = `type`, `created_at` = `ts`, and the
  * peer's name, role and card URL in `data` and at the top level. `seq` increases in the order of the platform.
- * `params.result` is the wrapped text of an answer. To read rows of any platform use `parseActivityRow`, which is
+ * `params.result` is the wrapped text of an answer. `truncated`: an answer in the row was cut, and
+ * `GET /workspaces/:id/activity/:activityId` has the whole. To read rows of any platform use `parseActivityRow`, which is
  * more tolerant than this schema. See docs/contract/feed.md#rows.
  */
 export const ActivityRow = wire('ActivityRow', (w) =>
@@ -91,9 +92,54 @@ export const ActivityRow = wire('ActivityRow', (w) =>
     in_reply_to: w.maybe(z.string()),
     delegation_id: w.maybe(z.string()),
     delivery_state: w.maybe(w.oneOf(DELIVERY_STATES)),
+    truncated: w.maybe(z.boolean()),
   }),
 );
 export type ActivityRow = WireType<typeof ActivityRow>;
+
+/**
+ * One activity row with `view=compact`: each fact once. `state` is the state of a message, null for other rows. `params`
+ * is there only when the call had more than these keys hold, such as the role `agent` or a task id, and has only that.
+ * `truncated`: the answer was cut, see {@link ActivityRow}. See docs/contract/feed.md#compact-rows.
+ */
+export const CompactRow = wire('CompactRow', (w) =>
+  w.object({
+    id: w.id(),
+    seq: Count,
+    ts: w.timestamp(),
+    type: w.oneOf(ACTIVITY_TYPES),
+    direction: w.oneOf(['in', 'out']),
+    method: w.orNull(z.string()),
+    source: w.orNull(w.oneOf(MESSAGE_SOURCES)),
+    source_id: w.orNull(z.string()),
+    message_id: w.orNull(z.string()),
+    context_id: w.orNull(z.string()),
+    conversation_id: w.orNull(z.string()),
+    in_reply_to: w.orNull(z.string()),
+    parts: z.array(JsonObject),
+    metadata: JsonObject,
+    state: w.orNull(w.oneOf(MESSAGE_STATES)),
+    truncated: w.maybe(z.boolean()),
+    params: w.maybe(JsonObject),
+    peer_name: w.maybe(z.string()),
+    peer_role: w.maybe(z.string()),
+  }),
+);
+export type CompactRow = WireType<typeof CompactRow>;
+
+/** Response of `GET /workspaces/:id/activity/:activityId`: the row, whole. */
+export const ActivityRowResponse = wire('ActivityRowResponse', (w) =>
+  z.union([w.use(ActivityRow), w.use(CompactRow)]),
+);
+export type ActivityRowResponse = WireType<typeof ActivityRowResponse>;
+
+const FEED_VIEWS = ['compact'] as const;
+
+/** Query of `GET /workspaces/:id/activity/:activityId`. */
+export const ActivityRowQuery = wire('ActivityRowQuery', (w) =>
+  w.object({ view: w.either(z.enum(FEED_VIEWS), z.string()).optional() }),
+);
+export type ActivityRowQuery = WireType<typeof ActivityRowQuery>;
 
 /** Response of `GET /workspaces/:id/activity`: a bare array. */
 export const ActivityList = wire('ActivityList', (w) => z.array(w.use(ActivityRow)));
@@ -137,7 +183,7 @@ const digits = z.string().regex(/^\d+$/);
  * Query of `GET /workspaces/:id/activity`; all values are text, as in a URL. `limit` 1–500 (100; a bad one
  * counts as 100), `since_id` an id: rows after it, ascending, 410 `cursor_not_found` for an unknown one;
  * `since_secs` at most 30 days; `wait` 0–60 s, confirmed by the header `X-Wait-Applied`; `unacknowledged=true`
- * returns only rows not yet acknowledged, oldest first. See docs/contract/feed.md#reading-a-page.
+ * returns only rows not yet acknowledged, oldest first; `view=compact` returns {@link CompactRow}s. See docs/contract/feed.md#reading-a-page.
  */
 export const ActivityQuery = wire('ActivityQuery', (w) =>
   w.object({
@@ -154,6 +200,7 @@ export const ActivityQuery = wire('ActivityQuery', (w) =>
     wait: digits.optional(),
     unacknowledged: z.enum(['true', 'false']).optional(),
     conversation_id: z.string().optional(),
+    view: z.enum(FEED_VIEWS).optional(),
     only: z.enum(['control']).optional(),
     since_seq: digits.optional(),
   }),
@@ -210,6 +257,8 @@ export type ControlRow = WireType<typeof ControlRow>;
 export const ControlList = wire('ControlList', (w) => z.array(w.use(ControlRow)));
 export type ControlList = WireType<typeof ControlList>;
 
-/** Response of `GET /workspaces/:id/activity`: rows of the feed, or control rows for `only=control`. */
-export const FeedResponse = wire('FeedResponse', (w) => z.union([w.use(ActivityList), w.use(ControlList)]));
+/** Response of `GET /workspaces/:id/activity`: rows of the feed in one of their views, or control rows for `only=control`. */
+export const FeedResponse = wire('FeedResponse', (w) =>
+  z.union([w.use(ActivityList), z.array(w.use(CompactRow)), w.use(ControlList)]),
+);
 export type FeedResponse = WireType<typeof FeedResponse>;

@@ -87,8 +87,9 @@ export function parseActivityRow(
   if (id.trim() === '' || !isInbound(row)) return null;
 
   const data = objectOf(row.data);
-  const ownParams = objectOf(row.params);
-  const view = viewMessage(row.request_body);
+  const isCompact = row.request_body === undefined && Array.isArray(row.parts);
+  const ownParams = isCompact ? {} : objectOf(row.params);
+  const view = viewMessage(isCompact ? requestOfCompactRow(row) : row.request_body);
   const rowText = idOf(data.text) || idOf(data.message);
   const sourceId = senderOf(row, data);
   const self = options.self ?? idOf(row.workspace_id);
@@ -144,6 +145,16 @@ function answersIn(value: JsonValue | undefined): MessageAnswer[] {
       by: by === 'user' || by === 'operator' ? by : 'sender',
     };
   });
+}
+
+/** The call that a row of the compact view stands for. */
+function requestOfCompactRow({ method, params, parts, metadata, ...row }: JsonObject): JsonObject {
+  const rest = objectOf(params);
+  const message = { role: 'user', ...objectOf(rest.message), parts: parts ?? [] } as JsonObject;
+  if (idOf(row.message_id) !== '') message.messageId = idOf(row.message_id);
+  if (idOf(row.context_id) !== '') message.contextId = idOf(row.context_id);
+  if (Object.keys(objectOf(metadata)).length > 0) message.metadata = objectOf(metadata);
+  return { method: method ?? '', params: { ...rest, message } };
 }
 
 function isInbound(row: JsonObject): boolean {

@@ -14,13 +14,8 @@ import {
   wrapPeerAnswer,
 } from '@molecule-ai/protocol';
 import type { ActivityRowRecord } from '../database/schema.ts';
-
-/** A stored row with the name and role of the other workspace. */
-export type FeedRecord = ActivityRowRecord & {
-  readonly workspace_id: string;
-  readonly peer_name: string | null;
-  readonly peer_role: string | null;
-};
+import { cutJson } from './answer-cut.rules.ts';
+import type { FeedRecord } from './feed-page.store.ts';
 
 /** The reader: answers of peers are wrapped for agents and not for people. */
 export interface FeedAudience {
@@ -31,10 +26,15 @@ export interface FeedAudience {
 
 const ROW_STATUSES = ['ok', 'error', 'timeout', 'pending'] as const;
 
-/** One row as it is sent, with the keys of both documented shapes. See docs/contract/feed.md#rows. */
-export function toActivityRow(record: FeedRecord, reader: FeedAudience): ActivityRow {
-  const request = readRequest(record, reader);
-  const response = parseJson(record.response_body);
+/**
+ * One row as it is sent, with the keys of both documented shapes. An answer of more than `maxAnswerBytes` is cut. See
+ * docs/contract/feed.md#rows.
+ */
+export function toActivityRow(record: FeedRecord, reader: FeedAudience, maxAnswerBytes: number): ActivityRow {
+  const isRequestCut = carriesAnswer(record) && isLonger(record.request_body, maxAnswerBytes);
+  const isResponseCut = record.direction === 'in' && isLonger(record.response_body, maxAnswerBytes);
+  const request = readRequest(record, reader, isRequestCut ? maxAnswerBytes : undefined);
+  const response = cutTo(parseJson(record.response_body), isResponseCut ? maxAnswerBytes : undefined);
   const toolTrace = parseJson(record.tool_trace);
   const inbound = record.direction === 'in';
   const source = record.source_id === null ? 'canvas_user' : 'peer_agent';
@@ -75,6 +75,7 @@ export function toActivityRow(record: FeedRecord, reader: FeedAudience): Activit
   if (result !== undefined) row.params = { result };
   const attachments = readAttachments(inbound ? view.parts : extractParts(response));
   if (attachments.length > 0) row.attachments = attachments;
+  if (isRequestCut || isResponseCut) row.truncated = true;
   return row;
 }
 
@@ -95,8 +96,12 @@ export function carriesAnswer(
   return record.direction === 'in' && record.source_id !== null && record.in_reply_to !== null;
 }
 
-function readRequest(record: FeedRecord, reader: FeedAudience): JsonValue | undefined {
-  const request = parseJson(record.request_body);
+function readRequest(
+  record: FeedRecord,
+  reader: FeedAudience,
+  maxBytes: number | undefined,
+): JsonValue | undefined {
+  const request = cutTo(parseJson(record.request_body), maxBytes);
   if (!carriesAnswer(record) || !isJsonObject(request)) return request;
   return wrapAnswerMessage(viewMessage(request), reader.wrapAnswers);
 }
@@ -150,6 +155,14 @@ function attachmentOf(file: JsonObject): Attachment[] {
   if (typeof uri !== 'string' || uri === '' || typeof name !== 'string' || name === '') return [];
   const fits = typeof size === 'number' && Number.isSafeInteger(size) && size >= 0;
   return [{ uri, name, ...(typeof mimeType === 'string' ? { mimeType } : {}), ...(fits ? { size } : {}) }];
+}
+
+function isLonger(text: string | null, bytes: number): boolean {
+  return text !== null && text.length * 3 > bytes && Buffer.byteLength(text) > bytes;
+}
+
+function cutTo(value: JsonValue | undefined, maxBytes: number | undefined): JsonValue | undefined {
+  return maxBytes === undefined || !isJsonObject(value) ? value : cutJson(value, maxBytes);
 }
 
 function parseJson(text: string | null): JsonValue | undefined {

@@ -1,14 +1,17 @@
 import { routes, TAKEOVER_HEADER } from '@molecule-ai/protocol';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
-import { mount } from '../http/mount.ts';
+import { JsonText, mount } from '../http/mount.ts';
 import type { Caller } from '../http/principal.ts';
 import { type ReaderIdentities, readInstanceId } from '../instances/reader-identities.ts';
 import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
 import type { ActivityService } from './activity.service.ts';
-import type { FeedPage } from './activity-reader.ts';
-import { parseFeedQuery } from './feed-query.rules.ts';
+import type { FeedPage, FeedText } from './feed-pages.ts';
+import { parseFeedQuery, parseView } from './feed-query.rules.ts';
+
+/** A client that takes nothing of a response for so long is disconnected, in milliseconds. */
+const STALLED_AFTER_MS = 30_000;
 
 type ReadConnection = Pick<ClientConnection, 'gone' | 'onGone'>;
 
@@ -45,11 +48,19 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
           claim.onLost(task);
         },
       });
+      if (claim.isLost) page.release();
       claim.requireHeld();
       return page;
     } finally {
       claim.end();
     }
+  };
+
+  /** The memory of the text is in use until the client has it. */
+  const send = (reply: FastifyReply, connection: ClientConnection, { text, release }: FeedText): JsonText => {
+    reply.raw.setTimeout(STALLED_AFTER_MS);
+    connection.onResponseSent(release);
+    return new JsonText(text);
   };
 
   mount(
@@ -76,7 +87,19 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
             );
       if (page.nextCursor !== undefined) reply.header('x-next-cursor', page.nextCursor);
       reply.header('x-has-more', String(page.hasMore));
-      return page.rows;
+      return send(reply, connection, page);
+    },
+  );
+
+  mount(
+    app,
+    routes.getActivityRow,
+    { query: ({ view }) => parseView(view) },
+    async ({ params, query, caller, reply }) => {
+      await requireWorkspace(caller, params.id);
+      const reader = { isAgent: caller.kind === 'workspace' };
+      const row = await activity.readRow(params.id, params.activityId, query, reader);
+      return send(reply, watchConnection(reply), row);
     },
   );
 

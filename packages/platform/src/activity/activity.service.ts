@@ -10,9 +10,10 @@ import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { ActivityStore, type RowWithoutSeq } from './activity.store.ts';
-import { ActivityReader, type FeedPage } from './activity-reader.ts';
+import { ActivityReader } from './activity-reader.ts';
 import { ControlRows } from './control-rows.ts';
-import type { FeedQuery } from './feed-query.rules.ts';
+import type { FeedPage, FeedText } from './feed-pages.ts';
+import type { FeedQuery, FeedView } from './feed-query.rules.ts';
 
 const PRUNE_EVERY_MS = 3_600_000;
 const PRUNE_BATCH = 1_000;
@@ -117,7 +118,7 @@ export class ActivityService {
     return { id };
   }
 
-  /** Reads one page; waits for a row if the query has `wait`. 410 for an unknown cursor. */
+  /** Reads one page; waits for a row if the query has `wait`. 410 for an unknown cursor. Release the page when it is sent. */
   read(
     workspaceId: string,
     query: FeedQuery,
@@ -125,6 +126,20 @@ export class ActivityService {
     connection: Pick<ClientConnection, 'gone' | 'onGone'>,
   ): Promise<FeedPage> {
     return this.#feed.read(workspaceId, query, reader, connection);
+  }
+
+  /** Reads one row, never cut. 404 for a row that the feed does not have. Release it when it is sent. */
+  async readRow(
+    workspaceId: string,
+    activityId: string,
+    view: FeedView,
+    reader: { readonly isAgent: boolean },
+  ): Promise<FeedText> {
+    const row = await this.#feed.pages.readRow(workspaceId, activityId.toLowerCase(), view, reader.isAgent);
+    if (row !== undefined) return row;
+    throw new HttpError(404, 'activity_not_found', 'activity row not found', {
+      extras: { field: 'activity_id' },
+    });
   }
 
   /** The row that was written with an idempotency key of the workspace. */
@@ -218,6 +233,7 @@ const DEFAULT_COLUMNS = {
   in_reply_to: null,
   summary: null,
   request_body: null,
+  body_layout: null,
   response_body: null,
   tool_trace: null,
   error_detail: null,

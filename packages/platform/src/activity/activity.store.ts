@@ -1,13 +1,11 @@
 import { type Expression, type ExpressionBuilder, type SqlBool, type StringReference, sql } from 'kysely';
 import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/platform-database.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
-import type { FeedRecord } from './activity-row.rules.ts';
-import type { FeedQuery } from './feed-query.rules.ts';
 
 /** A row before its insert; the database assigns `seq`. */
 export type RowWithoutSeq = Omit<ActivityRowRecord, 'seq'>;
 
-/** The SQL of the feed: inserts, pages, acknowledgement, deletion of old rows. */
+/** The SQL of the feed: inserts, acknowledgement, deletion of old rows. */
 export class ActivityStore {
   readonly #database: PlatformDatabase;
   readonly #insert: PreparedQuery<RowWithoutSeq, { seq: number }>;
@@ -104,67 +102,6 @@ export class ActivityStore {
       .executeTakeFirst();
   }
 
-  /**
-   * Reads one page, and one row more than the limit when there are more. Each page is an index scan in the order of the
-   * page: by `seq`, or by `created_at` for a page with times and no cursor. Filters on other columns are written so that
-   * no query planner chooses another index and sorts.
-   */
-  async readPage(
-    workspaceId: string,
-    query: FeedQuery,
-    sinceSeq: number | undefined,
-    /** Set for an agent that reads its messages: leaves out those that had expired by then or were canceled. */
-    deliverableAt?: string,
-  ): Promise<FeedRecord[]> {
-    const { direction, type, peerId, conversationId, notBefore, before } = query;
-    const isTimed = notBefore !== undefined || before !== undefined;
-    const byConversation = conversationId !== undefined;
-    const byTime = isTimed && sinceSeq === undefined && !query.unacknowledged && !byConversation;
-    const byPeer = peerId !== undefined && !byConversation;
-    const byType = type !== undefined && !byTime && !byPeer && !byConversation;
-    let select = this.#database.query
-      .selectFrom('activity as a')
-      .leftJoin('workspaces as peer', 'peer.id', 'a.peer_id')
-      .selectAll('a')
-      .select(['peer.name as peer_name', 'peer.role as peer_role'])
-      .where('a.workspace_id', '=', workspaceId)
-      .$narrowType<{ workspace_id: string }>()
-      .limit(query.limit + 1);
-    const text = (column: FilterColumn, isIndexed: boolean) =>
-      isIndexed ? sql.ref<string>(`a.${column}`) : sql<string>`${sql.ref(`a.${column}`)} || ''`;
-    if (query.afterAcknowledged) {
-      select = select.where('a.seq', '>', (eb) =>
-        eb.selectFrom('workspaces as own').select('own.acknowledged_seq').where('own.id', '=', workspaceId),
-      );
-    }
-    if (query.unacknowledged) {
-      // An acknowledgement covers all rows up to it. A pushed message needs none: the agent has responded to it.
-      select = select.where((eb) =>
-        eb.or([
-          eb('a.delivery_state', '=', 'pending'),
-          eb.and([eb('a.delivery_state', '=', 'answered'), eb('a.attempts', '=', 0)]),
-        ]),
-      );
-    }
-    if (direction !== undefined) select = select.where(text('direction', false), '=', direction);
-    if (type !== undefined) select = select.where(text('activity_type', byType), '=', type);
-    if (peerId !== undefined) select = select.where(text('peer_id', byPeer), '=', peerId);
-    if (byConversation) select = select.where('a.conversation_id', '=', conversationId);
-    if (deliverableAt !== undefined) {
-      select = select
-        .where((eb) => eb.or([eb('a.expires_at', 'is', null), eb('a.expires_at', '>', deliverableAt)]))
-        .where('a.delivery_state', 'not in', ['expired', 'canceled']);
-    }
-    if (query.source !== undefined) {
-      select = select.where('a.source_id', query.source === 'canvas' ? 'is' : 'is not', null);
-    }
-    if (sinceSeq !== undefined) select = select.where('a.seq', '>', sinceSeq);
-    if (notBefore !== undefined) select = select.where(text('created_at', byTime), '>=', notBefore);
-    if (before !== undefined) select = select.where(text('created_at', byTime), '<', before);
-    if (byTime) select = select.orderBy('a.created_at', query.order);
-    return select.orderBy('a.seq', query.order).execute();
-  }
-
   /** Counts the messages that wait for their agent. */
   async countPending(workspaceId: string, db?: Queryable): Promise<number> {
     const { rows } = await this.#countPending({ workspaceId }, db);
@@ -188,8 +125,6 @@ export class ActivityStore {
     return Number(numDeletedRows);
   }
 }
-
-type FilterColumn = 'direction' | 'activity_type' | 'peer_id' | 'created_at';
 
 /** Pending or being pushed; the exact condition of the index `activity_by_delivery`, so that the planner uses it. */
 function isUndelivered<DB, Table extends keyof DB>(

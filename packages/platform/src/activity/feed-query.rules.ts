@@ -9,6 +9,9 @@ const MAX_SINCE_SECONDS = 30 * 24 * 3_600;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const CONVERSATION = /^[0-9a-f]{32}$/i;
 
+/** The form of the rows: with the keys of both documented shapes, or each fact once. */
+export type FeedView = 'full' | 'compact';
+
 /** The validated query of a feed read; times in the form of the database. */
 export interface FeedQuery {
   /** Set for `only=control`: control rows are read instead of the feed. */
@@ -18,6 +21,7 @@ export interface FeedQuery {
   readonly direction: 'in' | 'out' | undefined;
   readonly peerId: string | undefined;
   readonly conversationId: string | undefined;
+  readonly view: FeedView;
   readonly limit: number;
   readonly order: 'asc' | 'desc';
   readonly sinceId: string | undefined;
@@ -47,6 +51,7 @@ export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
     direction: direction === undefined && raw.type === 'a2a_receive' ? 'in' : withoutAll(direction),
     peerId: parsePeerId(raw.peer_id),
     conversationId: parseConversationId(raw.conversation_id),
+    view: parseView(raw.view),
     limit: parseLimit(raw.limit),
     order: choice('order', raw.order, ['asc', 'desc']) ?? (oldestFirst ? 'asc' : 'desc'),
     sinceId: raw.since_id === '' ? undefined : raw.since_id?.toLowerCase(),
@@ -56,6 +61,11 @@ export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
     afterAcknowledged: unacknowledged,
     waitSeconds: parseWaitSeconds(raw.wait, { field: 'wait', max: MAX_WAIT_SECONDS }),
   };
+}
+
+/** 400 for anything but `compact`. */
+export function parseView(text: string | undefined): FeedView {
+  return choice('view', text, ['compact']) ?? 'full';
 }
 
 function parseSinceSeq(text: string | undefined): number {

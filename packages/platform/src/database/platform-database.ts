@@ -9,6 +9,7 @@ import { controlRowsMigration } from './migrations/0003-control-rows.ts';
 import { pausesMigration } from './migrations/0004-pauses.ts';
 import { questionsMigration } from './migrations/0004-questions.ts';
 import { messagePathsMigration } from './migrations/0005-message-paths.ts';
+import { bodyLayoutMigration } from './migrations/0006-body-layout.ts';
 import type { Database } from './schema.ts';
 
 /** Runs queries: the database itself, or one open transaction (`unit.trx`). */
@@ -27,6 +28,9 @@ export interface UnitOfWork {
    */
   lockFeed(workspaceId: string): Promise<void>;
 }
+
+/** Compiled shapes of one prepared query that are kept. */
+const MAX_SHAPES = 200;
 
 /** A query that is built and compiled once and then run with different values. */
 export type PreparedQuery<Values, Row> = (values: Values, db?: Queryable) => Promise<QueryResult<Row>>;
@@ -78,6 +82,7 @@ export class PlatformDatabase {
         '0004-pauses': pausesMigration,
         '0004-questions': questionsMigration,
         '0005-message-paths': messagePathsMigration,
+        '0006-body-layout': bodyLayoutMigration,
       });
       return database;
     } catch (error) {
@@ -127,6 +132,10 @@ export class PlatformDatabase {
       if (known === undefined) {
         known = compileShape(this.query, build, values);
         shapes.set(shape, known);
+        for (const oldest of shapes.keys()) {
+          if (shapes.size <= MAX_SHAPES) break;
+          shapes.delete(oldest);
+        }
       }
       const { compiled, names } = known;
       const { query, queryId, sql } = compiled;

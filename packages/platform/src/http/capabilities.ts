@@ -10,6 +10,7 @@ export const OFFERED_CAPABILITIES = [
   'questions',
   'cancel',
   'instances',
+  'compact-feed',
 ] as const satisfies readonly Capability[];
 
 /** The response header that lists them. */

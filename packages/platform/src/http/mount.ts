@@ -43,11 +43,21 @@ export class StatusResponse<Status extends number, Body> {
   }
 }
 
+/** A response body of the default status that is JSON text already. */
+export class JsonText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** The status of a plain return value: 200 where the route has it, else its only one. */
 type DefaultStatus<R extends KnownRoute> = 200 extends RouteStatus<R> ? 200 : RouteStatus<R>;
 
 /** What a handler returns: the body of the default status, or another declared status with its body. */
 export type Result<R extends KnownRoute> =
+  | JsonText
   | RouteResponse<R, DefaultStatus<R>>
   | {
       [Status in Exclude<RouteStatus<R>, DefaultStatus<R>> & number]: StatusResponse<
@@ -121,6 +131,10 @@ export function mount<R extends KnownRoute>(
         request,
         reply,
       });
+      if (result instanceof JsonText) {
+        reply.code(defaultStatus).header('content-type', 'application/json; charset=utf-8');
+        return result.text;
+      }
       const hasStatus = result instanceof StatusResponse;
       reply.code(hasStatus ? result.status : defaultStatus);
       return hasStatus ? result.body : result;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isJsonObject, type JsonObject, type JsonValue, type MessageView } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
+import { storeRequest } from '../activity/stored-request.rules.ts';
 import { cutText } from '../activity/text-summary.rules.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
@@ -75,7 +76,7 @@ export class MessageQueue {
       trace_id: view.traceId || message.traceId || null,
       in_reply_to: message.inReplyTo || null,
       summary: cutText(message.summary, 200),
-      request_body: JSON.stringify(view.envelope),
+      ...storeRequest(view),
       status: message.failure === undefined ? 'pending' : 'error',
       error_detail: message.failure ?? null,
       delivery_state: lease === undefined ? 'pending' : 'leased',

@@ -1,5 +1,10 @@
 import type { Clock } from '../time/clock.ts';
 
+/** Readers that wait for one workspace; one more releases the oldest, which is empty-handed and may ask again. */
+const MAX_READERS = 500;
+/** Readers that are woken in one turn of the event loop, because each of them reads a page. */
+const WOKEN_AT_ONCE = 10;
+
 /** One reader that waits for rows of a workspace. `done` never rejects. */
 export interface RowWaiter {
   readonly done: Promise<'woken' | 'timeout' | 'ended'>;
@@ -7,13 +12,15 @@ export interface RowWaiter {
   end(): void;
 }
 
+type Leave = (reason: 'woken' | 'ended') => void;
+
 /**
  * The readers that wait for rows, by workspace, in memory: a waiting request costs one timer and no query. Register
  * before reading, so that a row written in between is not missed.
  */
 export class RowWaiters {
   readonly #clock: Clock;
-  readonly #waiting = new Map<string, Set<(reason: 'woken' | 'ended') => void>>();
+  readonly #waiting = new Map<string, Set<Leave>>();
   #closed = false;
 
   constructor(clock: Clock) {
@@ -44,12 +51,25 @@ export class RowWaiters {
     const leave = (reason: 'woken' | 'ended') => finish(reason);
     const cancelTimer = this.#clock.schedule(timeoutMs, () => finish('timeout'));
     readers.add(leave);
+    const [oldest] = readers;
+    if (readers.size > MAX_READERS) oldest?.('ended');
     return { done, end: () => finish('ended') };
   }
 
-  /** Wakes every reader of the workspace, because there may be a new row. */
+  /**
+   * Wakes every reader of the workspace, because there may be a new row; the longest waiting first, a few in each turn
+   * of the event loop.
+   */
   wake(workspaceId: string): void {
-    for (const leave of [...(this.#waiting.get(workspaceId) ?? [])]) leave('woken');
+    const readers = [...(this.#waiting.get(workspaceId) ?? [])];
+    let next = 0;
+    const wakeSome = () => {
+      const end = next + WOKEN_AT_ONCE;
+      for (const leave of readers.slice(next, end)) leave('woken');
+      next = end;
+      if (next < readers.length) setImmediate(wakeSome);
+    };
+    wakeSome();
   }
 
   /** Ends every wait, also those that start later. */

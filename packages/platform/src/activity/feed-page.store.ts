@@ -1,0 +1,222 @@
+import { type Selectable, sql } from 'kysely';
+import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/platform-database.ts';
+import type { ActivityTable } from '../database/schema.ts';
+import type { FeedQuery, FeedView } from './feed-query.rules.ts';
+
+const SHORT_COLUMNS = [
+  'seq',
+  'id',
+  'workspace_id',
+  'activity_type',
+  'direction',
+  'source_id',
+  'target_id',
+  'peer_id',
+  'message_id',
+  'conversation_id',
+  'status',
+  'duration_ms',
+  'delivery_state',
+  'created_at',
+  'body_layout',
+] as const;
+/** Columns of any length, for each form of a row. */
+const LONG_COLUMNS = {
+  full: [
+    'request_body',
+    'response_body',
+    'tool_trace',
+    'summary',
+    'error_detail',
+    'method',
+    'context_id',
+    'trace_id',
+    'in_reply_to',
+  ],
+  compact: ['request_body', 'response_body', 'method', 'context_id', 'in_reply_to'],
+} as const;
+
+type ShortColumn = (typeof SHORT_COLUMNS)[number];
+type LongColumn = (typeof LONG_COLUMNS)['full'][number];
+
+/** A stored row with the name and role of the other workspace. */
+export type FeedRecord = Readonly<
+  Omit<Selectable<Pick<ActivityTable, ShortColumn | LongColumn>>, 'workspace_id'>
+> & {
+  readonly workspace_id: string;
+  readonly peer_name: string | null;
+  readonly peer_role: string | null;
+};
+
+/** A row of a page before its long columns are read: they are null where they are longer than was asked for. */
+export type FeedHead = FeedRecord & {
+  /** Sizes of the columns; null for an empty one. */
+  readonly request_bytes: number | null;
+  readonly response_bytes: number | null;
+  /** Of the other long columns together. */
+  readonly other_bytes: number;
+};
+
+/** The rows of a page. */
+export interface PageSelection {
+  readonly workspaceId: string;
+  readonly query: FeedQuery;
+  /** Only rows after this one. */
+  readonly sinceSeq: number | undefined;
+  /** Set for an agent that reads its messages: leaves out those that had expired by then or were canceled. */
+  readonly deliverableAt?: string | undefined;
+  /** Columns that are longer are not read. */
+  readonly maxColumnBytes: number;
+}
+
+/** The values of a page's query; which of them are there decides its SQL. */
+interface PageValues {
+  workspaceId: string;
+  limit: number;
+  maxBytes: number;
+  sinceSeq?: number;
+  deliverableAt?: string;
+  direction?: string;
+  type?: string;
+  peerId?: string;
+  conversationId?: string;
+  notBefore?: string;
+  before?: string;
+  fromCanvas?: true;
+  fromAgents?: true;
+  unacknowledged?: true;
+  afterAcknowledged?: true;
+  oldestFirst?: true;
+  compact?: true;
+}
+
+/** The SQL that reads pages of the feed. */
+export class FeedPageStore {
+  readonly #readPage: PreparedQuery<PageValues, FeedHead>;
+  readonly #readHead: PreparedQuery<{ workspaceId: string; id: string }, FeedHead>;
+  readonly #readWhole: PreparedQuery<{ seq: number }, FeedRecord>;
+
+  constructor({ database }: { readonly database: PlatformDatabase }) {
+    this.#readPage = database.prepare(selectPage);
+    this.#readHead = database.prepare((db, values: { workspaceId: string; id: string }) =>
+      selectHeads(db, 'full', 0)
+        .where('a.id', '=', values.id)
+        .where('a.workspace_id', '=', values.workspaceId),
+    );
+    this.#readWhole = database.prepare((db, { seq }: { seq: number }) =>
+      selectRows(db)
+        .select(LONG_COLUMNS.full.map((name) => `a.${name}` as const))
+        .where('a.seq', '=', seq),
+    );
+  }
+
+  /** Reads the rows of one page, and one more than the limit when there are more. */
+  async readHeads(selection: PageSelection): Promise<readonly FeedHead[]> {
+    return (await this.#readPage(valuesOf(selection))).rows;
+  }
+
+  /** Reads one row without its long columns. */
+  async readHead(workspaceId: string, id: string): Promise<FeedHead | undefined> {
+    return (await this.#readHead({ workspaceId, id })).rows[0];
+  }
+
+  /** Reads one row with its long columns. */
+  async readWhole(seq: number): Promise<FeedRecord | undefined> {
+    return (await this.#readWhole({ seq })).rows[0];
+  }
+}
+
+/**
+ * Each page is an index scan in the order of the page: by `seq`, or by `created_at` for a page with times and no cursor.
+ * Filters on other columns are written so that no query planner chooses another index and sorts.
+ */
+function selectPage(db: Queryable, values: PageValues) {
+  const { direction, type, peerId, conversationId, notBefore, before, sinceSeq } = values;
+  const isTimed = notBefore !== undefined || before !== undefined;
+  const byConversation = conversationId !== undefined;
+  const byTime = isTimed && sinceSeq === undefined && !values.unacknowledged && !byConversation;
+  const byPeer = peerId !== undefined && !byConversation;
+  const byType = type !== undefined && !byTime && !byPeer && !byConversation;
+  const order = values.oldestFirst ? 'asc' : 'desc';
+  const text = (column: FilterColumn, isIndexed: boolean) =>
+    isIndexed ? sql.ref<string>(`a.${column}`) : sql<string>`${sql.ref(`a.${column}`)} || ''`;
+  let select = selectHeads(db, values.compact ? 'compact' : 'full', values.maxBytes)
+    .where('a.workspace_id', '=', values.workspaceId)
+    .limit(values.limit);
+  if (values.afterAcknowledged) {
+    select = select.where('a.seq', '>', (eb) =>
+      eb
+        .selectFrom('workspaces as own')
+        .select('own.acknowledged_seq')
+        .where('own.id', '=', values.workspaceId),
+    );
+  }
+  if (values.unacknowledged) {
+    // An acknowledgement covers all rows up to it. A pushed message needs none: the agent has responded to it.
+    select = select.where((eb) =>
+      eb.or([
+        eb('a.delivery_state', '=', 'pending'),
+        eb.and([eb('a.delivery_state', '=', 'answered'), eb('a.attempts', '=', 0)]),
+      ]),
+    );
+  }
+  if (direction !== undefined) select = select.where(text('direction', false), '=', direction);
+  if (type !== undefined) select = select.where(text('activity_type', byType), '=', type);
+  if (peerId !== undefined) select = select.where(text('peer_id', byPeer), '=', peerId);
+  if (byConversation) select = select.where('a.conversation_id', '=', conversationId);
+  const { deliverableAt } = values;
+  if (deliverableAt !== undefined) {
+    select = select
+      .where((eb) => eb.or([eb('a.expires_at', 'is', null), eb('a.expires_at', '>', deliverableAt)]))
+      .where('a.delivery_state', 'not in', ['expired', 'canceled']);
+  }
+  if (values.fromCanvas) select = select.where('a.source_id', 'is', null);
+  if (values.fromAgents) select = select.where('a.source_id', 'is not', null);
+  if (sinceSeq !== undefined) select = select.where('a.seq', '>', sinceSeq);
+  if (notBefore !== undefined) select = select.where(text('created_at', byTime), '>=', notBefore);
+  if (before !== undefined) select = select.where(text('created_at', byTime), '<', before);
+  if (byTime) select = select.orderBy('a.created_at', order);
+  return select.orderBy('a.seq', order);
+}
+
+/** The size of a text is in its header, so a long one is not read to learn it. */
+function selectHeads(db: Queryable, view: FeedView, maxBytes: number) {
+  const bytes = (name: LongColumn) => sql<number | null>`octet_length(${sql.ref(`a.${name}`)})`;
+  const others = LONG_COLUMNS[view].slice(2).map((name) => sql<number>`coalesce(${bytes(name)}, 0)`);
+  return selectRows(db).select([
+    bytes('request_body').as('request_bytes'),
+    bytes('response_body').as('response_bytes'),
+    sql<number>`${sql.join(others, sql` + `)}`.as('other_bytes'),
+    ...LONG_COLUMNS[view].map((name) =>
+      sql<string | null>`case when ${bytes(name)} <= ${maxBytes} then ${sql.ref(`a.${name}`)} end`.as(name),
+    ),
+  ]);
+}
+
+function selectRows(db: Queryable) {
+  return db
+    .selectFrom('activity as a')
+    .leftJoin('workspaces as peer', 'peer.id', 'a.peer_id')
+    .select(SHORT_COLUMNS.map((name) => `a.${name}` as const))
+    .select(['peer.name as peer_name', 'peer.role as peer_role'])
+    .$narrowType<{ workspace_id: string }>();
+}
+
+function valuesOf({ query, ...selection }: PageSelection): PageValues {
+  const { workspaceId, sinceSeq, deliverableAt, maxColumnBytes } = selection;
+  const { direction, type, peerId, conversationId, notBefore, before, source } = query;
+  const values: PageValues = { workspaceId, limit: query.limit + 1, maxBytes: maxColumnBytes };
+  const given = { sinceSeq, deliverableAt, direction, type, peerId, conversationId, notBefore, before };
+  for (const [name, value] of Object.entries(given)) {
+    if (value !== undefined) Object.assign(values, { [name]: value });
+  }
+  if (source === 'canvas') values.fromCanvas = true;
+  if (source === 'agent') values.fromAgents = true;
+  if (query.unacknowledged) values.unacknowledged = true;
+  if (query.afterAcknowledged) values.afterAcknowledged = true;
+  if (query.order === 'asc') values.oldestFirst = true;
+  if (query.view === 'compact') values.compact = true;
+  return values;
+}
+
+type FilterColumn = 'direction' | 'activity_type' | 'peer_id' | 'created_at';
