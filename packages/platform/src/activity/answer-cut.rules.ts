@@ -47,7 +47,9 @@ function cut(value: JsonValue, budget: { left: number }): JsonValue | undefined 
 }
 
 function isShort(value: JsonValue): boolean {
-  return typeof value === 'string' ? value.length <= FIELD_LENGTH : typeof value !== 'object' || value === null;
+  return typeof value === 'string'
+    ? value.length <= FIELD_LENGTH
+    : typeof value !== 'object' || value === null;
 }
 
 function cutString(text: string, budget: { left: number }): string | undefined {

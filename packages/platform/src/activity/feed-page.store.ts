@@ -18,7 +18,6 @@ const SHORT_COLUMNS = [
   'duration_ms',
   'delivery_state',
   'created_at',
-  'body_layout',
 ] as const;
 /** Columns of any length, for each form of a row. */
 const LONG_COLUMNS = {
@@ -36,12 +35,15 @@ const LONG_COLUMNS = {
   compact: ['request_body', 'response_body', 'method', 'context_id', 'in_reply_to'],
 } as const;
 
+/** Where the texts of the request are in it; read with the request only. */
+const LAYOUT = 'body_layout' as const;
+
 type ShortColumn = (typeof SHORT_COLUMNS)[number];
 type LongColumn = (typeof LONG_COLUMNS)['full'][number];
 
 /** A stored row with the name and role of the other workspace. */
 export type FeedRecord = Readonly<
-  Omit<Selectable<Pick<ActivityTable, ShortColumn | LongColumn>>, 'workspace_id'>
+  Omit<Selectable<Pick<ActivityTable, ShortColumn | LongColumn | typeof LAYOUT>>, 'workspace_id'>
 > & {
   readonly workspace_id: string;
   readonly peer_name: string | null;
@@ -105,7 +107,7 @@ export class FeedPageStore {
     );
     this.#readWhole = database.prepare((db, { seq }: { seq: number }) =>
       selectRows(db)
-        .select(LONG_COLUMNS.full.map((name) => `a.${name}` as const))
+        .select(([...LONG_COLUMNS.full, LAYOUT] as const).map((name) => `a.${name}` as const))
         .where('a.seq', '=', seq),
     );
   }
@@ -182,14 +184,15 @@ function selectPage(db: Queryable, values: PageValues) {
 /** The size of a text is in its header, so a long one is not read to learn it. */
 function selectHeads(db: Queryable, view: FeedView, maxBytes: number) {
   const bytes = (name: LongColumn) => sql<number | null>`octet_length(${sql.ref(`a.${name}`)})`;
+  const ifShort = (name: LongColumn | typeof LAYOUT, text: LongColumn) =>
+    sql<string | null>`case when ${bytes(text)} <= ${maxBytes} then ${sql.ref(`a.${name}`)} end`;
   const others = LONG_COLUMNS[view].slice(2).map((name) => sql<number>`coalesce(${bytes(name)}, 0)`);
   return selectRows(db).select([
     bytes('request_body').as('request_bytes'),
     bytes('response_body').as('response_bytes'),
     sql<number>`${sql.join(others, sql` + `)}`.as('other_bytes'),
-    ...LONG_COLUMNS[view].map((name) =>
-      sql<string | null>`case when ${bytes(name)} <= ${maxBytes} then ${sql.ref(`a.${name}`)} end`.as(name),
-    ),
+    ...LONG_COLUMNS[view].map((name) => ifShort(name, name).as(name)),
+    ifShort(LAYOUT, 'request_body').as(LAYOUT),
   ]);
 }
 

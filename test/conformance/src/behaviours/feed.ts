@@ -22,6 +22,26 @@ export const FEED = behaviours({
     'An inbound row carries the keys of both generations, the message and context id and the delivery state.',
     'docs/contract/feed.md#rows; docs/decisions/0014-activity-rows.md',
   ],
+  'feed.page.bounded': [
+    'A page of large messages has at most 4 MiB; paging by the headers gives each of them whole and once.',
+    'docs/contract/feed.md#sizes; docs/decisions/0105-feed-pages.md',
+  ],
+  'feed.page.parallel-reads': [
+    'Twelve parallel reads of a feed of large messages each get a bounded page, and other requests get their responses.',
+    'docs/contract/feed.md#sizes; docs/decisions/0105-feed-pages.md',
+  ],
+  'feed.answer.cut-in-rows': [
+    'An answer of several MiB is cut in rows, wrapped and marked as truncated, and whole in the route of its row.',
+    'docs/contract/feed.md#sizes; docs/decisions/0105-feed-pages.md',
+  ],
+  'feed.compact': [
+    'A compact row has each fact of a message once, and less than 700 bytes for a short one; the full row is the default.',
+    'docs/contract/feed.md#compact-rows; docs/decisions/0042-compact-feed.md',
+  ],
+  'feed.wait.many-readers': [
+    'Of more than five hundred waiting reads of one workspace the longest waiting end empty; the others get the message.',
+    'docs/contract/feed.md#long-poll',
+  ],
   'feed.people-are-canvas-users': [
     'A message of the operator has source canvas_user and no source_id.',
     'docs/contract/feed.md#rows; docs/contract/compatibility.md#python-sdk-readme',

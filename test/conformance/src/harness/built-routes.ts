@@ -30,6 +30,7 @@ export const BUILT_ROUTES = [
   'askQuestions',
   'answerQuestion',
   'listActivity',
+  'getActivityRow',
   'reportActivity',
   'acknowledgeActivity',
   'notify',

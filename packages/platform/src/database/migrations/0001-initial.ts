@@ -124,9 +124,6 @@ async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promis
     .addColumn('trace_id', 'text')
     .addColumn('in_reply_to', 'text')
     .addColumn('summary', 'text')
-    .addColumn('request_body', 'text')
-    .addColumn('response_body', 'text')
-    .addColumn('tool_trace', 'text')
     .addColumn('status', 'text', (column) => column.notNull())
     .addColumn('error_detail', 'text')
     .addColumn('duration_ms', 'double precision')
@@ -144,6 +141,10 @@ async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promis
     .addColumn('changed_at', 'text', (column) => column.notNull())
     .addColumn('ended_at', 'text')
     .addColumn('created_at', 'text', (column) => column.notNull())
+    // Last, because SQLite reads all of a long text to get at a column behind it.
+    .addColumn('tool_trace', 'text')
+    .addColumn('request_body', 'text')
+    .addColumn('response_body', 'text')
     .execute();
   // One index for each order in which a feed is read; its last column is that order. Each index costs a page write in
   // every commit, so columns with few values have none and are filtered.
