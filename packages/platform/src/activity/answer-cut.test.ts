@@ -19,7 +19,7 @@ describe('cutting an answer', () => {
     const [{ text } = { text: '' }, ...others] = cut.parts as { text: string }[];
     expect(others).toEqual([]);
     expect(text.length).toBeGreaterThan(100);
-    expect(text.isWellFormed()).toBe(true);
+    expect(/[\ud800-\udbff]$/.test(text)).toBe(false);
     expect(value.parts[0]?.text.startsWith(text)).toBe(true);
     expect(Object.keys(cut)).toEqual(['parts', 'messageId', 'role']);
   });
