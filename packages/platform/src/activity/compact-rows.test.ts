@@ -69,10 +69,6 @@ describe('view=compact', () => {
     const { compact } = await rowsOf([
       { method: 'message/send', params: { message, configuration: { blocking: true }, metadata: { a: 1 } } },
       { task: 'do it' },
-      {
-        method: 'message/send',
-        params: { message: { messageId: 'c' }, text: 'only text' },
-      },
     ] as JsonObject[]);
     expect(compact[0]).toMatchObject({
       parts: [{ text: 'root' }],
@@ -80,7 +76,6 @@ describe('view=compact', () => {
       params: { configuration: { blocking: true }, message: { role: 'agent', taskId: 't' } },
     });
     expect(compact[1]).toMatchObject({ parts: [{ text: 'do it' }], metadata: {}, params: { task: 'do it' } });
-    expect(compact[2]).toMatchObject({ parts: [{ text: 'only text' }], params: { text: 'only text' } });
   });
 
   it('shows what the workspace said and reported itself', async () => {
