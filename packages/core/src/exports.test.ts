@@ -17,6 +17,7 @@ it('the agent entry exports exactly these names', () => {
     'MemoryTokenStore',
     'MessageFailure',
     'MoleculeError',
+    'PageTooLargeError',
     'PollDelivery',
     'RemoteAgentClient',
     'TimeoutError',

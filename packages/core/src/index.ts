@@ -77,6 +77,7 @@ export { CursorLostError } from './errors/cursor-lost-error.ts';
 export { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from './errors/error-codes.ts';
 export { MessageFailure, type MessageFailureOptions } from './errors/message-failure.ts';
 export { MoleculeError } from './errors/molecule-error.ts';
+export { PageTooLargeError, type UnreadRow } from './errors/page-too-large-error.ts';
 export { TimeoutError } from './errors/timeout-error.ts';
 export { WorkspaceRemovedError } from './errors/workspace-removed-error.ts';
 export type { AnswerContent, HandlerAnswer } from './inbound/handling/handler-answer.ts';

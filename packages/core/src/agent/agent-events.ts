@@ -5,13 +5,15 @@ import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 /**
  * What is wrong with the agent. `handlers-blocked`: a handler has been running for a minute while other messages
  * wait for it; set `handlerTimeoutMs` to end such handlers. `identity-in-use`: another running agent
- * receives the messages of this workspace.
+ * receives the messages of this workspace. `feed-too-large`: a page of the feed was larger than `maxResponseBytes`, and no
+ * page has been read since.
  */
 export type DegradedReason =
   | 'platform-unreachable'
   | 'inbound-stale'
   | 'storage'
   | 'handlers-blocked'
+  | 'feed-too-large'
   | 'identity-in-use';
 
 /** The events of an agent and the arguments of their listeners. */
@@ -43,6 +45,8 @@ export interface AgentEvents {
   cancelled: [message: InboundMessage];
   /** The handler kept running after its signal was aborted. */
   stuck: [message: InboundMessage];
+  /** A message is larger than the client can read: it is a dead letter without a message, and failed for its sender. */
+  'set-aside': [row: { readonly activityId: string; readonly messageId: string }, error: unknown];
   paused: [];
   resumed: [];
   removed: [];

@@ -93,6 +93,16 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
       logger.warn({}, 'The feed has not been read for three times the expected interval.');
       degraded.add('inbound-stale');
     },
+    tooLarge: (error) => degraded.add('feed-too-large', error),
+    fits: () => degraded.remove('feed-too-large'),
+    setAside: (row, error) => {
+      const { activityId, messageId } = row;
+      logger.error(
+        { activityId, messageId: messageId.slice(0, 100), error },
+        'A message is larger than maxResponseBytes: it was set aside, see listDeadLetters.',
+      );
+      events.emit('set-aside', row, error);
+    },
     fresh: () => degraded.remove('inbound-stale'),
     blocked: (message) => {
       logger.warn(

@@ -17,6 +17,7 @@ import { headerOf, objectOf } from '../transport/response-body.ts';
 import type { ClientContext } from './client-context.ts';
 import { withConversation } from './conversation.ts';
 import { type InstanceOptions, instanceHeaders } from './instance.ts';
+import { fetchWholeMessages, firstRowOf, isTooLarge, pageTooLarge } from './large-rows.ts';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
@@ -94,6 +95,7 @@ export async function readInboundPage(
   const limit = checkArgument('limit', options.limit ?? DEFAULT_LIMIT, { min: 1, max: MAX_LIMIT });
   const { settings, transport, logger, returned } = context;
   const peerId = options.peerId || undefined;
+  let received: Buffer | undefined;
   const response = await getActivity(transport, settings.workspaceId, {
     type: 'a2a_receive',
     sinceId: options.sinceId || undefined,
@@ -104,31 +106,43 @@ export async function readInboundPage(
     waitSecs: checkArgument('waitSecs', options.waitSecs, { min: 0, max: MAX_WAIT_SECONDS }),
     unacknowledged: options.unacknowledged === true ? true : undefined,
     order: options.order,
+    view: transport.capabilities.words.has('compact-feed') ? 'compact' : undefined,
     headers: instanceHeaders(options.instanceId, options.takeover),
     signal: options.signal,
+    onTooLarge: (bytes) => {
+      received = bytes;
+    },
+  }).catch((error: unknown) => {
+    throw isTooLarge(error) && received ? pageTooLarge(error, limit, firstRowOf(received)) : error;
   });
   const feed = parseActivityFeed(feedOf(response, settings.workspaceId), {
     self: settings.workspaceId,
     hasCheckedAnswers: transport.capabilities.words.has('questions'),
   });
-  const deliverable = feed.deliverable
-    .filter((message) => !returned.has(message))
-    .map((message) => withConversation(message, settings.workspaceId));
+  const expected = feed.deliverable.filter((message) => !returned.has(message));
+  const whole = await fetchWholeMessages(context, expected, options.signal);
+  const { endsBefore } = whole;
+  const deliverable = whole.messages.map((message) =>
+    withConversation(withCardUrl(message, settings.platformUrl), settings.workspaceId),
+  );
   const messages =
     peerId === undefined
       ? deliverable
       : deliverable.filter((message) => message.peerId.toLowerCase() === peerId.toLowerCase());
-  const rows = feed.deliverable.length + feed.skipped;
-  const unreadable = rows - feed.rows.length;
+  const sent = feed.deliverable.length + feed.skipped;
+  const unreadable = sent - feed.rows.length;
   if (unreadable > 0)
     logger.warn({ unreadable }, 'The feed contains rows that are not objects or have no id.');
   const more = headerOf(response, 'x-has-more');
+  const end = feed.rows.findIndex((row) => row.id === endsBefore?.id);
+  const last = endsBefore === undefined ? feed.lastRowId : feed.rows[end - 1]?.id;
+  const rows = endsBefore === undefined ? sent : end;
   return {
     messages,
     rows,
     skipped: rows - messages.length,
-    lastRowId: feed.lastRowId,
-    hasMore: more === undefined ? rows >= limit : more === 'true',
+    lastRowId: typeof last === 'string' ? last : null,
+    hasMore: endsBefore !== undefined || (more === undefined ? sent >= limit : more === 'true'),
     waitApplied: headerOf(response, 'x-wait-applied') !== undefined,
   };
 }
@@ -167,6 +181,13 @@ export async function acknowledge(
     logger.debug({ error }, 'The platform does not support acknowledgements.');
     return { isSupported: false, acknowledged: 0, outcomes: [] };
   }
+}
+
+/** A compact row does not have the address of the peer's card. */
+function withCardUrl(message: InboundMessage, platformUrl: string): InboundMessage {
+  if (message.agentCardUrl !== '' || message.peerId === '' || !Array.isArray(message.raw.parts))
+    return message;
+  return { ...message, agentCardUrl: `${platformUrl}/registry/discover/${message.peerId}` };
 }
 
 function feedOf({ body, status }: PlatformResponse, workspaceId: string): JsonValue {

@@ -38,6 +38,12 @@ export interface InboundObserver {
   /** The handler kept running after its signal was aborted and the grace period had passed. */
   stuck(message: InboundMessage): void;
   cursorLost(error: unknown): void;
+  /** A page is larger than the client reads at once. */
+  tooLarge(error: unknown): void;
+  /** A page was read. */
+  fits(): void;
+  /** A row that cannot be read was set aside. */
+  setAside(row: { readonly activityId: string; readonly messageId: string }, error: unknown): void;
   /** The feed has not been read for three times the expected interval. */
   stale(): void;
   fresh(): void;

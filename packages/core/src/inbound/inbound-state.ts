@@ -1,5 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
+import type { UnreadRow } from '../errors/page-too-large-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { MessageDedupe } from './dedupe/message-dedupe.ts';
 import { OffsetTracker } from './position/offset-tracker.ts';
@@ -127,6 +128,23 @@ export class InboundState {
     const isKnown = lastRowId === this.#tracker.acknowledged || this.#tracker.has(lastRowId);
     if (!isKnown && !isOld) this.#tracker.add(lastRowId, null, true);
     void this.save();
+  }
+
+  /** Finishes a row that was not read, and moves the read position past it. */
+  setAside(row: UnreadRow, end: MessageEnd): Promise<boolean> {
+    this.#readPosition = row.id;
+    if (this.#tracker.has(row.id)) return this.save();
+    // Without a number it may be older than the rows in the tracker, which must not be acknowledged for it.
+    if (row.seq !== null || !this.#isRereading || this.#tracker.size === 0) {
+      this.#tracker.add(row.id, row.seq, true);
+    }
+    const stored = this.#write(...this.#recordOutcomes([row.id], end), {
+      type: 'finished',
+      rows: [row.id],
+      keys: [],
+    });
+    this.#options.onFinished();
+    return stored;
   }
 
   /** The platform no longer knows the position: everything that is not acknowledged is read again. */

@@ -2,6 +2,7 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import { withConversation } from '../client/conversation.ts';
 import type { InboundPage } from '../client/inbound-page.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
+import type { UnreadRow } from '../errors/page-too-large-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
@@ -10,7 +11,7 @@ import type { AttemptHandler } from './handling/attempt.ts';
 import { Cancellations } from './handling/cancellations.ts';
 import { DeadLetterReplays } from './handling/dead-letter-replays.ts';
 import { MessageRun, type RunSubject } from './handling/message-run.ts';
-import { GAVE_UP_TEXT } from './handling/rules.ts';
+import { failureCode, GAVE_UP_TEXT, UNREADABLE_TEXT } from './handling/rules.ts';
 import { Scheduler } from './handling/scheduler.ts';
 import type { InboundObserver } from './inbound-observer.ts';
 import { InboundState } from './inbound-state.ts';
@@ -212,11 +213,30 @@ export class Inbound implements DeliveryInbox {
   }
 
   acceptPage(page: InboundPage): number {
+    this.#options.observer.fits();
     const fresh = page.messages.filter((message) => this.#accept(message, { seq: message.seq }));
     this.#state.endPage(page);
     this.#recordActivity();
     this.#acks.send(this.#life.signal);
     return fresh.length;
+  }
+
+  tooLarge(error: unknown): void {
+    this.#options.observer.tooLarge(error);
+  }
+
+  async setAside(row: UnreadRow, error: unknown): Promise<void> {
+    const { clock, observer } = this.#options;
+    const { id: activityId, messageId, sourceId } = row;
+    const at = new Date(clock.now()).toISOString();
+    const unread = { stage: 'handler', attempts: 0, message: null, progress: null } as const;
+    const errorCode = failureCode(error);
+    await this.#state.addDeadLetter({ ...unread, activityId, messageId, sourceId, errorCode, at });
+    await this.#state.setAside(row, {
+      outcome: 'failed',
+      error: { message: UNREADABLE_TEXT, code: errorCode },
+    });
+    observer.setAside({ activityId, messageId }, error);
   }
 
   async cursorLost(error: unknown): Promise<void> {

@@ -39,7 +39,12 @@ export async function getActivity(
   transport: Transport,
   workspaceId: string,
   filters: ActivityFilters &
-    CallOptions & { readonly headers?: Readonly<Record<string, string>> | undefined },
+    CallOptions & {
+      readonly headers?: Readonly<Record<string, string>> | undefined;
+      /** Asks for compact rows; a platform without them sends full ones. */
+      readonly view?: 'compact' | undefined;
+      readonly onTooLarge?: ((received: Buffer) => void) | undefined;
+    },
 ): Promise<PlatformResponse> {
   const { sinceId, waitSecs = 0 } = filters;
   const query = {
@@ -55,15 +60,17 @@ export async function getActivity(
     conversation_id: filters.conversationId,
     order: filters.order,
     unacknowledged: filters.unacknowledged,
+    view: filters.view,
     wait: waitSecs > 0 ? waitSecs : undefined,
   };
-  const { headers, signal } = filters;
+  const { headers, signal, onTooLarge } = filters;
   try {
     return await send(transport, routes.listActivity, {
       params: { id: workspaceId },
       query,
       headers,
       signal,
+      onTooLarge,
     });
   } catch (error) {
     throw sinceId === undefined ? error : (cursorLost(error, sinceId) ?? error);

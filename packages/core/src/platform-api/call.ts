@@ -34,6 +34,8 @@ interface AnyCall extends CallOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Whether retries are safe. @default as defined by the route */
   readonly isRepeatable?: boolean | undefined;
+  /** Called with what was received of a response that is larger than the limit, before the call fails. */
+  readonly onTooLarge?: ((received: Buffer) => void) | undefined;
   /** The workspace that a 410 of this route reports as removed. */
   readonly goneWorkspaceId?: string | undefined;
   /** Called when an attempt is written to a connection. */
@@ -87,6 +89,7 @@ export function send<R extends Route>(
     headers,
     bearer,
     signal,
+    onTooLarge: input.onTooLarge,
     goneWorkspaceId: rest.goneWorkspaceId,
     relaysPeerText: rest.relaysPeerText,
     onSent: rest.onSent,

@@ -8,7 +8,7 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Buffer;
-  /** Whether the body exceeded the limit and was discarded. */
+  /** Whether the body exceeded the limit; then only its beginning was kept. */
   readonly isTooLarge: boolean;
 }
 
@@ -20,6 +20,8 @@ export interface HttpAttempt {
   readonly body: string | null;
   readonly timeoutMs: number;
   readonly maxResponseBytes: number;
+  /** Whether the beginning of a larger response is received; else such a response is refused by its size. */
+  readonly keepsBeginning: boolean;
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
   readonly onSent?: (() => void) | undefined;
@@ -90,14 +92,20 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#status = status;
     this.#headers = headers;
     // Before the platform has written it all and takes it for received.
-    if (Number(headers['content-length']) > this.#attempt.maxResponseBytes) this.#discard();
+    const { maxResponseBytes, keepsBeginning } = this.#attempt;
+    if (!keepsBeginning && Number(headers['content-length']) > maxResponseBytes) this.#discard();
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#hasEnded) return;
+    const room = this.#attempt.maxResponseBytes - this.#bytes;
     this.#bytes += chunk.length;
-    if (this.#bytes > this.#attempt.maxResponseBytes) this.#discard();
-    else if (this.#more !== undefined) this.#more.push(chunk);
+    this.#keep(chunk.length > room ? chunk.subarray(0, room) : chunk);
+    if (chunk.length > room) this.#discard();
+  }
+
+  #keep(chunk: Buffer): void {
+    if (this.#more !== undefined) this.#more.push(chunk);
     else if (this.#first === EMPTY) this.#first = chunk;
     else this.#more = [this.#first, chunk];
   }

@@ -22,6 +22,8 @@ export interface PlatformRequest extends CallOptions {
   readonly bearer?: string | null | undefined;
   /** Additional headers, names in lower case. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Called with what was received of a response that is larger than the limit, before the request fails. */
+  readonly onTooLarge?: ((received: Buffer) => void) | undefined;
   /** The workspace that a 410 of this route reports as removed. */
   readonly goneWorkspaceId?: string | undefined;
   /** Called when an attempt is written to a connection: from then on the platform may process it. */

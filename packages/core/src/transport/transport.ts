@@ -117,6 +117,7 @@ export class Transport {
       body,
       timeoutMs,
       maxResponseBytes: settings.maxResponseBytes,
+      keepsBeginning: request.onTooLarge !== undefined,
       clock: settings.clock,
       signal: request.signal,
       onSent: request.onSent,
@@ -135,6 +136,7 @@ export class Transport {
       });
     }
     if (response.isTooLarge) {
+      request.onTooLarge?.(response.body);
       throw unexpectedResponse(request, response, `more than ${this.settings.maxResponseBytes} bytes.`);
     }
     const body = readBody(response);

@@ -62,6 +62,18 @@ export const AGENT_ENDS = behaviours({
     'An agent whose platform is down at the start says so at once, with its origin and the next attempt.',
     'docs/decisions/0048-logs-by-default.md',
   ],
+  'agent.large.backlog': [
+    'An agent receives a backlog of messages that together are larger than its limit for a response, each once and whole.',
+    'docs/decisions/0105-feed-pages.md; docs/contract/feed.md#sizes',
+  ],
+  'agent.large.answer-is-whole': [
+    'An answer that is cut in the feed reaches the handler whole.',
+    'docs/decisions/0105-feed-pages.md; docs/contract/feed.md#sizes',
+  ],
+  'agent.large.set-aside': [
+    'A message above maxResponseBytes makes the agent degraded at once, is set aside as a dead letter and failed for its sender; later ones are handled.',
+    'docs/decisions/0105-feed-pages.md',
+  ],
   'client.learns-missed-ends': [
     'A restarted sender lists the messages it sent, by state and time of the last change, and asks for each answer.',
     'docs/contract/messages.md#message-states',

@@ -92,6 +92,6 @@ function noSuchLetter(activityId: string): MoleculeError {
 function withoutMessage(activityId: string): MoleculeError {
   return new MoleculeError(`The dead letter of ${JSON.stringify(activityId)} holds no message.`, {
     code: 'not_found',
-    hint: 'An older version of this package wrote it: read the message on the platform, then discard it.',
+    hint: 'The message was too large to read, or an older version of this package wrote the letter: read the message on the platform, then discard it.',
   });
 }

@@ -76,6 +76,9 @@ export function isExpiredForReply(error: unknown): boolean {
 /** The sentence for the sender of a message that was given up; what went wrong stays with the agent. */
 export const GAVE_UP_TEXT = 'The agent failed to handle this message.';
 
+/** The sentence for the sender of a message that the agent cannot read. */
+export const UNREADABLE_TEXT = 'The message is too large for the agent to read.';
+
 /** The code of a handler's error, for dead letters and senders. */
 export function failureCode(error: unknown): string {
   return MoleculeError.isInstance(error) || MessageFailure.isInstance(error) ? error.code : 'handler_failed';

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type InboundRun, startInbound } from '../../../test/inbound-stage.ts';
 import { inboundMessage } from '../../../test/memory-feed.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
+import { PageTooLargeError, type UnreadRow } from '../../errors/page-too-large-error.ts';
 import { replayRecords } from '../stores/inbound-records.ts';
 import { chooseDelivery, LongPollDelivery, PollDelivery } from './feed-delivery.ts';
 import type { InboundDelivery } from './message-source.ts';
@@ -10,6 +11,71 @@ const away = (retryAfterMs?: number) =>
   new MoleculeError('Away.', { code: 'platform_unavailable', isRetryable: true, retryAfterMs });
 
 const waits = (run: InboundRun) => run.feed.queries.map((query) => query.waitSecs ?? 0);
+
+const tooLarge = (limit: number, firstRow: UnreadRow | null = null) => {
+  const where = { status: 200, method: 'GET', path: '/workspaces/self/activity' };
+  return new PageTooLargeError('Too large.', { ...where, limit, firstRow });
+};
+const unread = (id: string, seq: number | null): UnreadRow => ({
+  id,
+  seq,
+  messageId: `m-${id}`,
+  sourceId: 'p',
+});
+
+describe('pages that are too large', () => {
+  const start = (failures: PageTooLargeError[], rows = 6) =>
+    startInbound({
+      delivery: new LongPollDelivery({ pageLimit: 8 }),
+      prepare: ({ feed }) => {
+        feed.capabilities = new Set(['outcomes']);
+        feed.holds = true;
+        feed.pushMany(rows);
+        feed.fetchFailures.push(...failures);
+      },
+    });
+
+  it('are read with half as many rows at once, without a pause', async () => {
+    const run = await start([tooLarge(8), tooLarge(4)]);
+    await run.advance();
+    expect(run.feed.queries.map(({ limit }) => limit)).toEqual([8, 4, 2, 3, 4, 8]);
+    expect(run.handled).toHaveLength(6);
+    expect(run.observed.filter((event) => event === 'tooLarge')).toHaveLength(2);
+    expect(run.clock.monotonic()).toBe(0);
+  });
+
+  it('set a single row aside that cannot be read: failed for its sender, and kept as a dead letter', async () => {
+    const run = await start([tooLarge(8), tooLarge(4), tooLarge(2), tooLarge(1, unread('row-1', 1))], 3);
+    await run.advance(5_000);
+    expect(run.handled).toEqual(['row-2', 'row-3']);
+    expect(run.observed).toContain('setAside:row-1');
+    expect(run.feed.outcomes.flat()).toContainEqual({
+      activityId: 'row-1',
+      outcome: 'failed',
+      error: { message: 'The message is too large for the agent to read.', code: 'response_too_large' },
+    });
+    expect(run.inbound.deadLetters.list()).toMatchObject([
+      {
+        activityId: 'row-1',
+        messageId: 'm-row-1',
+        attempts: 0,
+        errorCode: 'response_too_large',
+        message: null,
+      },
+    ]);
+    expect(run.feed.acks.at(-1)).toBe('row-3');
+    expect(run.feed.coveredWithoutOutcome).toEqual([]);
+    await expect(run.inbound.deadLetters.replay('row-1')).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('are retried with a pause when the row is unknown', async () => {
+    const run = await start([tooLarge(8), tooLarge(4), tooLarge(2), tooLarge(1)], 1);
+    await run.advance();
+    expect(run.handled).toEqual([]);
+    await run.advance(2_000);
+    expect(run.handled).toEqual(['row-1']);
+  });
+});
 
 describe('LongPollDelivery', () => {
   const start = (holds: boolean, rows = 0) =>

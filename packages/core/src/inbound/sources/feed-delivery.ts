@@ -2,6 +2,7 @@ import type { InboundPage } from '../../client/inbound-page.ts';
 import { ConfigurationError } from '../../errors/configuration-error.ts';
 import { CursorLostError } from '../../errors/cursor-lost-error.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
+import { PageTooLargeError } from '../../errors/page-too-large-error.ts';
 import { checkNumber } from '../../settings/checked-values.ts';
 import { backoffDelayMs } from '../../time/backoff.ts';
 import type { ControlReads, DeliveryContext, InboundDelivery } from './message-source.ts';
@@ -154,15 +155,17 @@ type FeedReading =
   | { readonly kind: 'page'; readonly page: InboundPage; readonly isProgress: boolean }
   | { readonly kind: 'cursor-lost' | 'failed'; readonly retryMs: number };
 
-/** Reads pages of the feed into the inbox; logs an outage once. */
+/** Reads pages of the feed into the inbox; logs an outage once. Reads fewer rows while they are too large. */
 class InboundPageReader {
   readonly #context: DeliveryContext;
   readonly #pageLimit: number;
+  #limit: number;
   #failures = 0;
 
   constructor(context: DeliveryContext, pageLimit: number) {
     this.#context = context;
     this.#pageLimit = pageLimit;
+    this.#limit = pageLimit;
   }
 
   /** Rejects only with the signal's reason. */
@@ -170,23 +173,43 @@ class InboundPageReader {
     const { client, inbox } = this.#context;
     const capacity = await inbox.waitForCapacity(signal);
     const { position } = inbox;
+    const limit = Math.max(1, Math.min(capacity, this.#limit));
     try {
       const page = await client.fetchInboundPage({
         ...(position === null ? { unacknowledged: true } : { sinceId: position }),
-        limit: Math.max(1, Math.min(capacity, this.#pageLimit)),
+        limit,
         ...(waitSecs > 0 ? { waitSecs } : {}),
         signal,
       });
       signal.throwIfAborted();
       this.#succeeded();
+      this.#limit = page.hasMore ? Math.min(this.#pageLimit, this.#limit + 1) : this.#pageLimit;
       const fresh = inbox.acceptPage(page);
       return { kind: 'page', page, isProgress: fresh > 0 || inbox.position !== position };
     } catch (error) {
       signal.throwIfAborted();
+      if (PageTooLargeError.isInstance(error)) return this.#tooLarge(error, limit);
       if (!CursorLostError.isInstance(error)) return this.#failed(error);
       await inbox.cursorLost(error);
       return { kind: 'cursor-lost', retryMs: MIN_POLL_INTERVAL_MS };
     }
+  }
+
+  /** Asks for half as many rows; sets a single one aside. */
+  async #tooLarge(error: PageTooLargeError, limit: number): Promise<FeedReading> {
+    const { inbox, logger } = this.#context;
+    inbox.tooLarge(error);
+    if (limit > 1 && error.limit > 1) {
+      this.#limit = Math.floor(limit / 2);
+      logger.warn(
+        { error, limit: this.#limit },
+        'A page of the feed is too large: fewer rows are read at once.',
+      );
+      return { kind: 'failed', retryMs: 0 };
+    }
+    if (error.firstRow === null) return this.#failed(error);
+    await inbox.setAside(error.firstRow, error);
+    return { kind: 'failed', retryMs: 0 };
   }
 
   #succeeded(): void {

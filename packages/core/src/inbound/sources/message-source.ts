@@ -1,6 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../../client/inbound-page.ts';
 import type { PeerClient } from '../../client/peer-client.ts';
+import type { UnreadRow } from '../../errors/page-too-large-error.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { RandomSource } from '../../time/backoff.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -28,6 +29,16 @@ export interface DeliveryInbox {
    * an empty page, counts as activity of the delivery.
    */
   acceptPage(page: InboundPage): number;
+  /**
+   * Reports that the feed is larger than the client reads at once. The agent is degraded with `feed-too-large` until a
+   * page is accepted.
+   */
+  tooLarge(error: unknown): void;
+  /**
+   * Sets a row aside that cannot be read, and moves the position past it: a dead letter without a message, and `failed`
+   * for its sender.
+   */
+  setAside(row: UnreadRow, error: unknown): Promise<void>;
   /** Clears the position, also in the store, because the platform no longer knows it. */
   cursorLost(error: unknown): Promise<void>;
 }

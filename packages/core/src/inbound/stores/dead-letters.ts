@@ -33,7 +33,7 @@ export interface DeadLetter {
   readonly errorCode: string;
   /** When it was given up, RFC 3339. */
   readonly at: string;
-  /** The message itself, for a replay; untrusted. `null` in letters of older versions of this package. */
+  /** The message itself, for a replay; untrusted. `null` if it was too large to read, and in letters of older versions of this package. */
   readonly message: InboundMessage | null;
 }
 
