@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { textAt } from './harness/http.ts';
 import { type Member, onboard, send } from './harness/members.ts';
-import { startTestAgent, type TestAgentOptions } from './harness/test-agent.ts';
+import { type Handler, startTestAgent } from './harness/test-agent.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 onEachDatabase('an agent with large messages', (environment) => {
-  const start = (onMessage: TestAgentOptions['onMessage'], maxResponseBytes?: number) =>
+  const start = (onMessage: Handler, maxResponseBytes?: number) =>
     startTestAgent(environment, {
       delivery: 'long-poll',
       platform: { contractCheck: 'responses' },
