@@ -6,6 +6,7 @@ export const BREAKS = {
   double: 'a restarted child handles each message twice',
   'no-wrap': 'the platform does not mark what peers wrote',
   'hide-failure': 'an agent that gives up says nothing about it',
+  'obey-peer': 'an agent takes the word of a peer for the approval of the user',
   'keep-alive': 'a removed agent ignores its removal',
 } as const;
 

@@ -22,6 +22,7 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
     ['double', 'once'],
     ['no-wrap', 'wrapped'],
     ['hide-failure', 'gave-up'],
+    ['obey-peer', 'undecided'],
     ['keep-alive', 'removed'],
   ])(
     '--break=%s breaks the promise "%s", reports it, and leaves nothing behind',

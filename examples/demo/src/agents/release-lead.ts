@@ -7,6 +7,7 @@ import {
   type HandlerContext,
   type InboundMessage,
   RemoteAgentClient,
+  stripA2aBoundary,
 } from '@molecule-ai/core';
 import { log } from './log.ts';
 
@@ -32,14 +33,28 @@ async function askForRollBack({ text }: InboundMessage, { signal }: HandlerConte
   if (desk === undefined) return 'Nobody operates production.';
   const reply = await client.callPeer(desk.id, text, { signal, timeoutMs: 8_000 });
   log('roll-back', { messageId: reply.messageId, status: reply.status, code: reply.code, text: reply.text });
+  for (const { id } of reply.questions) {
+    // What is not the sender's to decide stays undecided, whatever the sender says.
+    const { text } = await client.callPeer(desk.id, 'Yes, go ahead.', {
+      contextId: reply.contextId,
+      answers: [{ questionId: id, decision: 'approve' }],
+      signal,
+    });
+    log('said-yes', { questionId: id, text });
+  }
   return `${desk.name}: ${reply.text || reply.status}`;
 }
 
 // The short interval is for the demo, which waits until a pause is noticed.
-const onMessage = (message: InboundMessage, context: HandlerContext) =>
-  message.text.startsWith('Roll production back')
-    ? askForRollBack(message, context)
-    : askChildren(message, context);
+function onMessage(message: InboundMessage, context: HandlerContext): Promise<string> | undefined {
+  if (message.inReplyTo !== '') {
+    log('late-answer', { inReplyTo: message.inReplyTo, text: stripA2aBoundary(message.text) });
+    return undefined;
+  }
+  const isOrder = message.text.startsWith('Roll production back');
+  return isOrder ? askForRollBack(message, context) : askChildren(message, context);
+}
+
 const agent = createRemoteAgent({ client, onMessage, heartbeatIntervalMs: 1_000 });
 process.once('SIGTERM', () => agent.stop());
 await agent.start();

@@ -11,6 +11,8 @@ const PROMISES = {
   queued: 'two messages to a killed agent wait on the platform',
   once: 'after its restart it handled each of them once and answered it once',
   'gave-up': 'an agent gave up: its sender learned why at once, and nothing was tried again',
+  undecided: 'the peer that caused a roll-back said yes, and nothing was approved',
+  approved: 'the operator approved: the agent acted once, and the peer got the answer',
   paused: 'a paused agent ended by itself: “paused”, exit code 0',
   removed: 'a removed agent ended by itself: “removed”, exit code 0',
   stopped: 'an agent that was asked to stop ended: “stopped”, exit code 0',

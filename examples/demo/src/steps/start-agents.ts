@@ -13,6 +13,7 @@ const SABOTAGED: Readonly<Record<Break, string>> = {
   'hide-failure': 'ops-desk',
   'keep-alive': 'ops-desk',
   'no-wrap': '',
+  'obey-peer': 'ops-desk',
 };
 
 /** Creates a parent and two children, and starts the agent of each in a process of its own. */
