@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRemoteAgent, MessageFailure, PollDelivery, RemoteAgentClient } from '@molecule-ai/core';
 import { note } from './journal.ts';
-import { readOrder } from './plan.ts';
+import { messageOf, questionOf, readOrder } from './plan.ts';
 import { work } from './work.ts';
 
 const client = new RemoteAgentClient();
@@ -13,6 +13,12 @@ const agent = createRemoteAgent({
   heartbeatIntervalMs: 5_000,
   stopTimeoutMs: 5_000,
   onMessage: async (message, { attempt, reply, signal }) => {
+    const [answer] = message.answers;
+    if (answer !== undefined) {
+      const id = messageOf(answer.questionId);
+      note('done', { id });
+      return `answer ${id}`;
+    }
     const order = readOrder(message.text);
     const { id, act } = order;
     note('run', { id, attempt });
@@ -24,6 +30,9 @@ const agent = createRemoteAgent({
     switch (act) {
       case 'reply':
         return undefined;
+      case 'ask':
+      case 'approve':
+        return { text: '', questions: [questionOf(order)].filter((question) => question !== undefined) };
       case 'silent':
         note('done', { id });
         return undefined;

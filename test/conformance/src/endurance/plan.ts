@@ -1,3 +1,5 @@
+import type { Question } from '@molecule-ai/core';
+
 /** The messages of a run. The same seed gives the same plan; what happens when is up to the processes. */
 
 /** How the agent of the target treats a message, and thereby how it ends. */
@@ -9,6 +11,10 @@ export const ACTS = {
   reply: 'answered',
   /** Fails once and is retried. */
   flaky: 'answered',
+  /** Asks its sender for words, and answers when it has them. */
+  ask: 'answered',
+  /** Asks for an approval, which only the operator may give. */
+  approve: 'answered',
   silent: 'unanswered',
   /** `MessageFailure`; a JSON-RPC error of the push agent. */
   fail: 'failed',
@@ -73,6 +79,8 @@ const FREE: readonly [Act, ...Act[]] = [
   'answer',
   'answer',
   'flaky',
+  'ask',
+  'approve',
   'invalid',
   'cancel',
   'expire',
@@ -110,6 +118,18 @@ function actOf(target: TargetName, act: Act): Act {
   if (target !== 'push') return act;
   if (act === 'reply') return 'answer';
   return act === 'throw' ? 'invalid' : act;
+}
+
+/** The question that an agent asks about a message; undefined for one that it can answer at once. */
+export function questionOf({ id, act }: Order): Question | undefined {
+  if (act === 'ask') return { id: `about-${id}`, kind: 'text', text: 'In which words?', from: 'sender' };
+  if (act === 'approve') return { id: `about-${id}`, kind: 'approval', text: 'May I?', from: 'user' };
+  return undefined;
+}
+
+/** The message that a question is about. */
+export function messageOf(questionId: string): string {
+  return questionId.slice('about-'.length);
 }
 
 /** What the text of a message tells its agent to do. */

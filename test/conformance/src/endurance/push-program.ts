@@ -2,7 +2,7 @@
 import { RemoteAgentClient } from '@molecule-ai/core';
 import { type AgentRequest, completed, startScriptedAgent } from '@molecule-tests/harness';
 import { note } from './journal.ts';
-import { readOrder } from './plan.ts';
+import { messageOf, questionOf, readOrder } from './plan.ts';
 import { work } from './work.ts';
 
 interface Posted {
@@ -13,7 +13,10 @@ interface Posted {
     readonly metadata?: { readonly activity_id?: string };
     readonly message?: {
       readonly parts: readonly { readonly text: string }[];
-      readonly metadata?: { readonly deadline?: string };
+      readonly metadata?: {
+        readonly deadline?: string;
+        readonly answers?: readonly { readonly question_id: string }[];
+      };
     };
   };
 }
@@ -28,6 +31,12 @@ async function handle(request: AgentRequest) {
   if (method === 'tasks/cancel') {
     running.get(params.id ?? '')?.abort();
     return json({ jsonrpc: '2.0', id: requestId, result: {} });
+  }
+  const [answer] = params.message?.metadata?.answers ?? [];
+  if (answer !== undefined) {
+    const answered = messageOf(answer.question_id);
+    note('done', { id: answered });
+    return json(completed(request, `answer ${answered}`));
   }
   const order = readOrder(params.message?.parts[0]?.text ?? '');
   const { id, act } = order;
@@ -45,6 +54,12 @@ async function handle(request: AgentRequest) {
   if (act === 'invalid') return json({ error: 'broken' }, 500);
   if (act === 'fail') {
     return json({ jsonrpc: '2.0', id: requestId, error: { code: -32_000, message: `failure ${id}` } });
+  }
+  const question = questionOf(order);
+  if (question !== undefined) {
+    const metadata = { questions: [question] };
+    const asking = { kind: 'message', role: 'agent', messageId: `asking-${id}`, parts: [], metadata };
+    return json({ jsonrpc: '2.0', id: requestId, result: asking });
   }
   if (!cancellation.signal.aborted) note('done', { id });
   if (act === 'silent') {

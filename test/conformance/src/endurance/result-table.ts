@@ -31,6 +31,7 @@ export function formatResult(result: EnduranceResult): string {
     '',
     ...endRows(result),
     '',
+    row('approved by the operator', [String(result.approvals)]),
     row('handled again', [String(repeatedRuns(result))]),
     row('also on the feed', [String(learnedTwice(result))]),
     ...FAULTS.map((fault) => row(fault, [String(offences.filter((each) => each.fault === fault).length)])),

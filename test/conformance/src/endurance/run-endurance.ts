@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { approveAll } from './approving.ts';
 import { cancelMessage } from './cancel-message.ts';
 import { type KillTarget, killRepeatedly } from './killing.ts';
 import { Organisation } from './organisation.ts';
@@ -36,6 +37,8 @@ export interface EnduranceResult {
   readonly ends: ReadonlyMap<string, RecordedEnd>;
   readonly log: RunLog;
   readonly kills: ReadonlyMap<string, number>;
+  /** How many questions of agents the operator approved. */
+  readonly approvals: number;
   readonly seconds: number;
   readonly offences: readonly Offence[];
 }
@@ -60,9 +63,16 @@ export async function runEndurance(options: EnduranceOptions): Promise<Endurance
     const log = new RunLog(organisation.members);
     await organisation.startAgents(lanes);
     onProgress(`platform ${organisation.platformUrl}, ${organisation.members.length} agents`);
-    const operator = operatorSending(organisation, lanes, log, AbortSignal.any([signal, ending.signal]));
-    const sending = operator.run();
-    sending.catch(() => {});
+    const until = AbortSignal.any([signal, ending.signal]);
+    let approvals = 0;
+    const onApproved = () => {
+      approvals += 1;
+    };
+    const operating = Promise.all([
+      operatorSending(organisation, lanes, log, until).run(),
+      approveAll(organisation, onApproved, until),
+    ]);
+    operating.catch(() => {});
     await killRepeatedly({
       organisation,
       target: kill,
@@ -81,7 +91,7 @@ export async function runEndurance(options: EnduranceOptions): Promise<Endurance
     });
     await settle(options, organisation, lanes, log);
     ending.abort();
-    await sending;
+    await operating;
     const planned = lanes.flatMap((lane) => lane.messages);
     const ends = await readEnds(organisation, planned);
     const failures = await organisation.stop();
@@ -93,7 +103,7 @@ export async function runEndurance(options: EnduranceOptions): Promise<Endurance
       ...inspectDatabase(organisation.dataDirectory),
     ];
     const seconds = (performance.now() - startedAt) / 1_000;
-    return { options, lanes, ends, log, kills, seconds, offences };
+    return { options, lanes, ends, log, kills, approvals, seconds, offences };
   } finally {
     signal.removeEventListener('abort', killAll);
     await organisation.killAll();

@@ -34,8 +34,9 @@ const agent = createRemoteAgent({
   client,
   heartbeatIntervalMs: 5_000,
   stopTimeoutMs: 5_000,
-  onMessage: ({ id: rowId, inReplyTo, metadata, text }, { attempt }) => {
+  onMessage: async ({ id: rowId, inReplyTo, metadata, text }, { attempt }) => {
     const state = typeof metadata.state === 'string' ? metadata.state : 'answered';
+    if (state === 'input_required') return sending.answerQuestion(inReplyTo);
     note('row', { id: inReplyTo, rowId, attempt });
     sending.noteEnd('feed', inReplyTo, state, { code: metadata.code ?? null, text });
   },

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallPeerOptions, PeerReply } from '@molecule-ai/core';
 import type { LogEntry } from '@molecule-tests/harness';
-import { type Lane, orderText, type PlannedMessage } from './plan.ts';
+import { type Lane, orderText, type PlannedMessage, questionOf } from './plan.ts';
 
 const PAUSE_MS = 200;
 const HELD_MS = 10_000;
@@ -65,6 +65,22 @@ export class Sending {
     this.#options.note('learned', { id, by, status, ...details });
   }
 
+  /** Gives the words that an agent asks for. An approval is not the sender's to give. */
+  async answerQuestion(id: string): Promise<void> {
+    const { client, lanes, signal, targetIds } = this.#options;
+    const message = lanes.flatMap(({ messages }) => messages).find((each) => each.id === id);
+    const question = message === undefined ? undefined : questionOf(message);
+    if (message === undefined || question?.from !== 'sender') return;
+    await this.#untilDone(() =>
+      client.send(targetIds[message.target] ?? '', 'In these words.', {
+        messageId: `words-for-${id}`,
+        answers: [{ questionId: question.id }],
+        timeoutMs: NOT_HELD_MS,
+        signal,
+      }),
+    );
+  }
+
   async #runLane({ contextId, messages }: Lane): Promise<void> {
     for (const message of messages) {
       if (this.#options.signal.aborted) return;
@@ -93,15 +109,19 @@ export class Sending {
     await cancelling;
     if (reply === undefined) return;
     note('accepted', { id });
-    if (reply.status !== 'queued') this.#noteReply('held', reply);
+    if (reply.status === 'input-required') await this.answerQuestion(id);
+    else if (reply.status !== 'queued') this.#noteReply('held', reply);
   }
 
   async #ask({ id, target }: PlannedMessage): Promise<void> {
-    const { client, targetIds } = this.#options;
+    const { client, signal, targetIds } = this.#options;
     for (;;) {
       const reply = await this.#untilDone(() => client.waitForAnswer(targetIds[target] ?? '', id, ASK_MS));
       if (reply === undefined) return;
-      if (reply.status !== 'queued') return this.#noteReply('asked', reply);
+      if (reply.status === 'input-required') {
+        await this.answerQuestion(id);
+        await sleep(PAUSE_MS, undefined, { signal }).catch(() => {});
+      } else if (reply.status !== 'queued') return this.#noteReply('asked', reply);
     }
   }
 
