@@ -16,6 +16,7 @@ import {
 } from './verdict.ts';
 
 const POLL_MS = 50;
+const SHORTEST_CALL_MS = 1_250;
 
 export interface EnduranceOptions {
   readonly messages: number;
@@ -124,7 +125,10 @@ function operatorSending(
     note: (event, facts) => log.add('operator', { event, ...facts }),
     signal,
     client: {
-      send: (targetId, text, call) => operator.sendMessage(targetId, text, call),
+      call: (targetId, text, options) => operator.sendMessage(targetId, text, options),
+      // An operator has no call that does not wait; the shortest one it has holds for a second.
+      send: (targetId, text, options) =>
+        operator.sendMessage(targetId, text, { ...options, timeoutMs: SHORTEST_CALL_MS }),
       waitForAnswer: (targetId, messageId, timeoutMs) =>
         operator.waitForAnswer(targetId, messageId, { timeoutMs, signal }),
       cancel: (targetId, messageId) => cancelMessage(platformUrl, operatorKey, targetId, messageId),

@@ -24,7 +24,8 @@ const sending = new Sending({
   signal,
   earlier: new JournalReader(process.env.JOURNAL ?? '').readNew(),
   client: {
-    send: (targetId, text, options) => client.callPeer(targetId, text, options),
+    call: (targetId, text, options) => client.callPeer(targetId, text, options),
+    send: (targetId, text, options) => client.sendToPeer(targetId, text, options),
     waitForAnswer: (_, messageId, timeoutMs) => client.waitForAnswer(messageId, { timeoutMs, signal }),
     cancel: async (_, messageId) => void (await client.cancelTask(messageId)),
   },

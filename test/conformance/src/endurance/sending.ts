@@ -6,13 +6,15 @@ import { type Lane, orderText, type PlannedMessage, questionOf } from './plan.ts
 const PAUSE_MS = 200;
 const HELD_MS = 10_000;
 /** The shortest that a client lets the platform hold a call for: one second. */
-const NOT_HELD_MS = 1_250;
+const SHORTLY_HELD_MS = 1_250;
 const DEADLINE_MS = 2_000;
 const CANCEL_AFTER_MS = 150;
 const ASK_MS = 60_000;
 
 /** The part of a client, of an agent or of an operator, that sends. */
 export interface SendingClient {
+  call(targetId: string, text: string, options: CallPeerOptions): Promise<PeerReply>;
+  /** Does not wait for the answer. */
   send(targetId: string, text: string, options: CallPeerOptions): Promise<PeerReply>;
   waitForAnswer(targetId: string, messageId: string, timeoutMs: number): Promise<PeerReply>;
   /** Rejects while the platform does not have the message. */
@@ -75,7 +77,6 @@ export class Sending {
       client.send(targetIds[message.target] ?? '', 'In these words.', {
         messageId: `words-for-${id}`,
         answers: [{ questionId: question.id }],
-        timeoutMs: NOT_HELD_MS,
         signal,
       }),
     );
@@ -97,14 +98,16 @@ export class Sending {
     const { id, act, ask, target } = message;
     const deadline = act === 'expire' ? this.#deadlineOf(id) : undefined;
     const cancelling = act === 'cancel' ? this.#cancel(message) : undefined;
+    const options = {
+      messageId: id,
+      contextId: contextId ?? undefined,
+      metadata: deadline === undefined ? undefined : { deadline },
+      timeoutMs: ask === 'later' ? SHORTLY_HELD_MS : HELD_MS,
+      signal,
+    };
+    const how = ask === 'never' ? 'send' : 'call';
     const reply = await this.#untilDone(() =>
-      client.send(targetIds[target] ?? '', orderText(message), {
-        messageId: id,
-        contextId: contextId ?? undefined,
-        metadata: deadline === undefined ? undefined : { deadline },
-        timeoutMs: ask === 'held' ? HELD_MS : NOT_HELD_MS,
-        signal,
-      }),
+      client[how](targetIds[target] ?? '', orderText(message), options),
     );
     await cancelling;
     if (reply === undefined) return;
