@@ -29,6 +29,7 @@ async function endure(kill: KillTarget, { onTestFinished, signal }: TestContext)
     new Set(Object.values(ACTS)),
   );
   expect([...result.kills.values()].reduce((sum, count) => sum + count, 0)).toBe(KILLS);
+  expect(result.approvals).toBeGreaterThan(0);
   expect(formatResult(result)).toContain(`100 messages, ${KILLS} kills`);
 }
 

@@ -49,7 +49,6 @@ export class RunLog {
         this.accepted.add(id);
         return;
       case 'learned':
-        this.accepted.add(id);
         append(this.learned, id, {
           by: entry.by as LearnedBy,
           status: String(entry.status),
