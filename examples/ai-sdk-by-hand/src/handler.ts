@@ -1,11 +1,12 @@
 import {
+  ApiError,
   type MessageHandler,
   messageForModel,
   type PeerReply,
   peerTextInstructions,
   type RemoteAgentClient,
 } from '@molecule-ai/core';
-import { type LanguageModel, ToolLoopAgent, type ToolSet, tool } from 'ai';
+import { type LanguageModel, ToolLoopAgent, tool } from 'ai';
 import { z } from 'zod';
 
 export interface AiSdkHandlerOptions {
@@ -32,16 +33,21 @@ export function aiSdkHandler(options: AiSdkHandlerOptions): MessageHandler {
     execute: async ({ question }, { abortSignal: signal }) => {
       const peer = (await client.getPeers({ signal })).find(({ name }) => name === colleague);
       if (peer === undefined) return 'The colleague is not there.';
-      const reply = await client.callPeer(peer.id, question, { signal });
-      options.onReply?.(reply);
-      return reply.forModel();
+      return client.callPeer(peer.id, question, { signal }).then((reply) => {
+        options.onReply?.(reply);
+        return reply.forModel();
+      }, refusal);
     },
   });
   return async (message, { signal }) => {
-    // Asked by its colleague it answers alone, or the two could ask each other for ever.
-    const tools: ToolSet = message.peerName === colleague ? {} : { askColleague };
-    const agent = new ToolLoopAgent({ model, instructions, tools });
+    const agent = new ToolLoopAgent({ model, instructions, tools: { askColleague } });
     const { text } = await agent.generate({ prompt: messageForModel(message), abortSignal: signal });
     return text;
   };
+}
+
+/** What the model reads when the platform refuses a call, for example because the two agents only ask each other. */
+function refusal(error: unknown): string {
+  if (!ApiError.isInstance(error)) throw error;
+  return `${error.message} ${error.hint ?? ''}`;
 }

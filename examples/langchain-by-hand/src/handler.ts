@@ -1,5 +1,6 @@
 import type { BaseChatModel } from '@langchain/core/language_models/chat_models';
 import {
+  ApiError,
   type MessageHandler,
   messageForModel,
   type PeerReply,
@@ -31,9 +32,10 @@ export function langChainHandler(options: LangChainHandlerOptions): MessageHandl
     async ({ question }: { question: string }, { signal }) => {
       const peer = (await client.getPeers({ signal })).find(({ name }) => name === colleague);
       if (peer === undefined) return 'The colleague is not there.';
-      const reply = await client.callPeer(peer.id, question, { signal });
-      options.onReply?.(reply);
-      return reply.forModel();
+      return client.callPeer(peer.id, question, { signal }).then((reply) => {
+        options.onReply?.(reply);
+        return reply.forModel();
+      }, refusal);
     },
     {
       name: 'ask_colleague',
@@ -42,11 +44,15 @@ export function langChainHandler(options: LangChainHandlerOptions): MessageHandl
     },
   );
   return async (message, { signal }) => {
-    // Asked by its colleague it answers alone, or the two could ask each other for ever.
-    const tools = message.peerName === colleague ? [] : [askColleague];
     const question = { role: 'user', content: messageForModel(message) };
-    const agent = createAgent({ model, systemPrompt, tools });
+    const agent = createAgent({ model, systemPrompt, tools: [askColleague] });
     const { messages } = await agent.invoke({ messages: [question] }, { signal });
     return messages.at(-1)?.text;
   };
+}
+
+/** What the model reads when the platform refuses a call, for example because the two agents only ask each other. */
+function refusal(error: unknown): string {
+  if (!ApiError.isInstance(error)) throw error;
+  return `${error.message} ${error.hint ?? ''}`;
 }

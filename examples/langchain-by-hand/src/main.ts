@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRemoteAgent, type MessageHandler, RemoteAgentClient } from '@molecule-ai/core';
+import { createRemoteAgent, currentMessage, type MessageHandler, RemoteAgentClient } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { createPlatform } from '@molecule-ai/platform';
 import { langChainHandler } from './handler.ts';
@@ -33,6 +33,7 @@ async function start(name: string, handlerOf: (client: RemoteAgentClient) => Mes
 }
 
 const read: string[] = [];
+const handledInTool: unknown[] = [];
 const desk = await start('ops-desk', () => () => 'The error budget is at 77 %.');
 const lab = await start('test-lab', (client) =>
   langChainHandler({
@@ -40,7 +41,10 @@ const lab = await start('test-lab', (client) =>
     model: new ScriptedChatModel(),
     instructions: 'You are the test lab.\nYou know: 990 of 1000 tests pass.',
     colleague: 'ops-desk',
-    onReply: (reply) => read.push(reply.forModel()),
+    onReply: (reply) => {
+      read.push(reply.forModel());
+      handledInTool.push(currentMessage()?.source);
+    },
   }),
 );
 try {
@@ -49,6 +53,8 @@ try {
   console.log('✓ the model asked its colleague through a tool, and answered with what both know');
   assert.match(read.join(), /^<peer-text-\w+ .*>\nThe error budget is at 77 %\.\n<\/peer-text-/);
   console.log('✓ it read the colleague’s text inside a fence');
+  assert.deepEqual(handledInTool, ['canvas_user']);
+  console.log('✓ its tool knew which message was handled, so calls in circles end by themselves');
 } finally {
   await lab.stop();
   await desk.stop();

@@ -24,6 +24,7 @@ it('the agent entry exports exactly these names', () => {
     'WorkspaceRemovedError',
     'createMarkerScanner',
     'createRemoteAgent',
+    'currentMessage',
     'fencePeerText',
     'findLookAlikes',
     'listDeadLetters',

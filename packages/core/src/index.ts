@@ -42,6 +42,7 @@ export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
 export type { LastFailure } from './agent/task-metrics.ts';
 export type { CancellationPage, FetchCancellationsOptions } from './client/cancellation.ts';
 export type { RemoteAgentClientOptions } from './client/client-context.ts';
+export { type CurrentMessage, currentMessage } from './client/current-message.ts';
 export type { HeartbeatMetrics, HeartbeatReport } from './client/heartbeat.ts';
 export type {
   Acknowledgement,

@@ -67,3 +67,35 @@ it('both builds of one package know their errors, and each other\u2019s', () => 
     console.log(JSON.stringify([imported.MoleculeError === required.MoleculeError, imported.MoleculeError.isInstance(error)]));`;
   expect(run('module', script)).toEqual([false, true]);
 });
+
+it('both builds of one package share the message that is handled', () => {
+  const script = `import { createRequire } from 'node:module';
+    import { createServer } from 'node:http';
+    const required = createRequire(import.meta.url + '/..')('@molecule-ai/core');
+    const imported = await import('@molecule-ai/core');
+    const server = createServer((_request, response) => response.end('{ "status": "registered" }')).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const row = { id: 'row-1', seq: 1, message_id: 'm-1', source_id: null, method: 'message/send', data: { text: 'hi' } };
+    const client = new required.RemoteAgentClient({
+      workspaceId: '5f0c7a5e-2d6b-4b9f-9f0a-1d2c3b4a5e6f', platformUrl: 'http://127.0.0.1:' + server.address().port,
+      authToken: 'token', stateDirectory: ${JSON.stringify(stateDirectory)}, maxRetries: 0, logger: required.silentLogger,
+    });
+    const seen = new Promise((resolve) => {
+      const agent = required.createRemoteAgent({
+        client,
+        delivery: {
+          name: 'one', expectedSilenceMs: Infinity,
+          run: async ({ inbox }, signal) => {
+            inbox.accept(required.parseActivityRow(row), null);
+            await new Promise((ended) => signal.addEventListener('abort', ended));
+          },
+        },
+        onMessage: () => resolve([imported.currentMessage()?.messageId, required.currentMessage() === imported.currentMessage()]),
+      });
+      agent.start().catch(resolve);
+    });
+    setTimeout(() => process.exit(1), 10_000);
+    console.log(JSON.stringify([await seen, imported.currentMessage() ?? null, imported.currentMessage === required.currentMessage]));
+    process.exit();`;
+  expect(run('module', script)).toEqual([['m-1', true], null, false]);
+});

@@ -1,6 +1,6 @@
 import type { JsonObject } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
-import type { HttpResponse } from './harness/http.ts';
+import { type HttpResponse, textAt } from './harness/http.ts';
 import { inbox, type Member, onboard, send } from './harness/members.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
@@ -119,6 +119,54 @@ onEachDatabase('loops', (environment) => {
       turns += 1;
     }
     expect(turns).toBe(51);
+  });
+
+  verifies('loops.fan-out', async () => {
+    const { members: all, sendFrom } = await members(environment, 51);
+    const [hub, ...workers] = all;
+    await Promise.all(
+      workers.map(async (worker) => {
+        let parent: JsonObject = {};
+        for (let step = 0; step < 5; step += 1) {
+          const sent = step % 2 === 0 ? sendFrom(hub, worker, parent) : sendFrom(worker, hub, parent);
+          const { status, messageId } = await sent;
+          expect(status).toBe(step < 4 ? 202 : 409);
+          parent = { parent_message_id: messageId };
+        }
+      }),
+    );
+    expect(await inbox(hub)).toHaveLength(100);
+  });
+
+  verifies('loops.answered-questions', async () => {
+    const { platform, members: all, sendFrom } = await members(environment, 2);
+    const [one, two] = all;
+    const continuationOf = async (hops: number) => {
+      const asked = await sendFrom(one, two, { hops });
+      const id = `question-${hops}`;
+      const questions = [{ id, kind: 'text', text: 'Which one?', from: 'user' }];
+      await sendFrom(two, one, { in_reply_to: asked.messageId, questions });
+      const answered = await platform.operator.post(`/workspaces/${two.id}/questions/${id}/answer`, {
+        text: 'The first.',
+      });
+      expect(answered.status).toBe(200);
+      return { parent_message_id: textAt((await inbox(two)).at(-1), 'message_id') };
+    };
+    expect((await sendFrom(two, one, await continuationOf(7))).status).toBe(202);
+    expect(await sendFrom(two, one, await continuationOf(8))).toMatchObject(REFUSED);
+  });
+
+  verifies('loops.long-conversations', async () => {
+    const { members: all, sendFrom } = await members(environment, 2);
+    const [one, two] = all;
+    let parent: JsonObject = {};
+    for (let turn = 0; turn < 200; turn += 1) {
+      const question = await sendFrom(one, two, parent);
+      expect(question.status).toBe(202);
+      const answer = await sendFrom(two, one, { in_reply_to: question.messageId });
+      expect(answer.body).toMatchObject({ delivered_to: 'feed' });
+      parent = { parent_message_id: answer.messageId };
+    }
   });
 
   verifies('loops.repeat-is-not-counted', async () => {

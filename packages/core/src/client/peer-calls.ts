@@ -14,8 +14,9 @@ import { type AnswerToQuestion, requireQuestions } from './questions.ts';
 
 const MARGIN_MS = 5_000;
 const MARGIN_SHARE = 0.2;
-const DEFAULT_ANSWER_TIMEOUT_MS = 300_000;
+export const DEFAULT_ANSWER_TIMEOUT_MS = 300_000;
 const MAX_WAIT_SECONDS = 60;
+const MAX_HOLD_SECONDS = 300;
 const PAUSE_MS = 1_000;
 /** Why an agent aborts the signal of a handler that it runs again later. */
 const INTERRUPTIONS: ReadonlySet<string> = new Set(['agent_stopped', 'workspace_paused', 'timed_out']);
@@ -165,10 +166,10 @@ function isEndOfMessage(error: unknown): error is ApiError {
   return ApiError.isInstance(error) && error.status >= 500 && isFailedDelivery(error.details);
 }
 
-/** How long the platform may hold a call with this timeout: 25 s of 30 s, at least 1 s. */
+/** How long the platform may hold a call with this timeout: 25 s of 30 s, 1 to 300 s. */
 function holdSecondsFor(timeoutMs: number): number {
   const marginMs = Math.min(MARGIN_MS, timeoutMs * MARGIN_SHARE);
-  return Math.max(1, Math.floor((timeoutMs - marginMs) / 1_000));
+  return Math.min(MAX_HOLD_SECONDS, Math.max(1, Math.floor((timeoutMs - marginMs) / 1_000)));
 }
 
 /** Says where the answer is that this call could not return. Other errors stay as they are. */

@@ -35,7 +35,6 @@ import {
   type CallPeerOptions,
   readMessageState,
   type WaitForAnswerOptions,
-  waitForAnswer,
 } from './peer-calls.ts';
 import { discoverPeerUrl, listPeers } from './peer-list.ts';
 import { type AskedQuestion, askQuestions, type QuestionsToAsk } from './questions.ts';
@@ -50,7 +49,7 @@ import {
   type ReplyTarget,
   replyTo,
 } from './reply.ts';
-import { sendAsWorkspace } from './send-as-workspace.ts';
+import { sendAsWorkspace, waitAsWorkspace } from './send-as-workspace.ts';
 import { type ListMessagesOptions, listSentMessages, type SentMessagePage } from './sent-messages.ts';
 import type { ListTokensOptions, TokenInfo, TokenRotation } from './tokens.ts';
 import { listTokens, rotateToken } from './tokens.ts';
@@ -178,7 +177,8 @@ export class PlatformClient {
   /**
    * Sends a message to a peer through the platform and waits for the answer. For a peer that polls, is offline or
    * paused the status is `queued`, which is not an error; {@link waitForAnswer} then returns the answer. An abort also
-   * cancels the message, in the background; a timeout cancels nothing.
+   * cancels the message, in the background; a timeout cancels nothing. In a handler it names the message that is handled,
+   * so that loops of agents end, and ends with the handler's signal and at the deadline of that message.
    * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */
   callPeer(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
@@ -246,8 +246,7 @@ export class PlatformClient {
    * An abort ends the wait only.
    */
   waitForAnswer(messageId: string, options: WaitForAnswerOptions = {}): Promise<PeerReply> {
-    const wait = { ...options, isWrapped: true };
-    return waitForAnswer(this.#context.transport, this.workspaceId, messageId, wait);
+    return waitAsWorkspace(this.#context, messageId, options);
   }
 
   /**
@@ -281,7 +280,8 @@ export class PlatformClient {
   }
 
   /**
-   * Answers a message, whether from a user on the canvas or from a peer. Repeating the call sends one answer only.
+   * Answers a message, whether from a user on the canvas or from a peer. Repeating the call sends one answer only. In a
+   * handler `signal` is the handler's unless given.
    * @throws MoleculeError `invalid_argument`, before any request, for blank text or an unknown sender.
    */
   reply(
@@ -292,7 +292,7 @@ export class PlatformClient {
     return replyTo(this.#context, message, answer, options);
   }
 
-  /** Shows a text to the user on the canvas. */
+  /** Shows a text to the user on the canvas. In a handler `signal` is the handler's unless given. */
   notify(text: string, options: NotifyOptions = {}): Promise<NotifyReceipt> {
     return notifyUser(this.#context, text, options);
   }

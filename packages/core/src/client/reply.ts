@@ -17,6 +17,7 @@ import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { objectOf } from '../transport/response-body.ts';
 import type { ClientContext } from './client-context.ts';
+import { handlerSignal, withOrigin } from './current-message.ts';
 
 /** The fields of an inbound message that are needed to answer it. */
 export type ReplyTarget = Pick<InboundMessage, 'id' | 'messageId' | 'contextId' | 'source' | 'peerId'>;
@@ -55,8 +56,9 @@ export async function replyTo(
   context: ClientContext,
   message: ReplyTarget,
   answer: string | ReplyContent,
-  options: ReplyOptions,
+  given: ReplyOptions,
 ): Promise<ReplyReceipt> {
+  const options = { ...given, signal: given.signal ?? handlerSignal() };
   const content = typeof answer === 'string' ? { text: answer } : answer;
   const hasParts = content.parts !== undefined && content.parts.length > 0;
   if (typeof content.text !== 'string' || (content.text.trim() === '' && !hasParts)) {
@@ -221,14 +223,16 @@ export async function notifyUser(
   if (typeof text !== 'string' || text.trim() === '') {
     throw new MoleculeError('The text for the user must not be blank.', { code: 'invalid_argument' });
   }
+  // An answer says which message it answers.
+  const metadata = options.inReplyTo ? options.metadata : withOrigin(settings.workspaceId, options.metadata);
   const body: NotifyRequest = {
     message: text,
     idempotency_key: options.idempotencyKey ?? randomUUID(),
     ...(options.attachments === undefined ? {} : { attachments: [...options.attachments] }),
     ...(options.inReplyTo ? { in_reply_to: options.inReplyTo } : {}),
-    ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
+    ...(metadata === undefined ? {} : { metadata }),
   };
-  const { signal } = options;
+  const signal = options.signal ?? handlerSignal();
   const params = { id: settings.workspaceId };
   const response = await call(transport, routes.notify, { params, body, signal });
   return {

@@ -1,22 +1,45 @@
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { ClientContext } from './client-context.ts';
-import { type CallPeerOptions, sendThroughProxy } from './peer-calls.ts';
+import { withinHandling, withOrigin } from './current-message.ts';
+import {
+  type CallPeerOptions,
+  DEFAULT_ANSWER_TIMEOUT_MS,
+  sendThroughProxy,
+  type WaitForAnswerOptions,
+  waitForAnswer,
+} from './peer-calls.ts';
 
-/** Sends a message of this workspace; `holdSeconds: 0` does not wait for the answer. */
+/** Sends a message of this workspace, in a handler as part of its handling; `holdSeconds: 0` does not wait for the answer. */
 export async function sendAsWorkspace(
   { abandoned, returned, transport, settings }: ClientContext,
   peerId: string,
   text: string,
   options: CallPeerOptions & { readonly holdSeconds?: number },
 ): Promise<PeerReply> {
-  const { workspaceId } = settings;
-  const reply = await sendThroughProxy(transport, peerId, text, {
-    ...options,
-    timeoutMs: options.timeoutMs ?? settings.callTimeoutMs,
-    isWrapped: true,
-    isInNewContext: true,
-    onAbandoned: (messageId) => abandoned.cancel({ workspaceId, messageId }),
-  });
+  const { workspaceId, clock, callTimeoutMs } = settings;
+  const { signal, timeoutMs = callTimeoutMs } = options;
+  const metadata = withOrigin(workspaceId, options.metadata);
+  const reply = await withinHandling({ signal, timeoutMs }, clock, (limits) =>
+    sendThroughProxy(transport, peerId, text, {
+      ...options,
+      ...limits,
+      metadata,
+      isWrapped: true,
+      isInNewContext: true,
+      onAbandoned: (messageId) => abandoned.cancel({ workspaceId, messageId }),
+    }),
+  );
   returned.add(reply);
   return reply;
+}
+
+/** Waits for the end of a message of this workspace; in a handler no longer than its handling. */
+export function waitAsWorkspace(
+  { transport, settings: { workspaceId, clock } }: ClientContext,
+  messageId: string,
+  { signal, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS }: WaitForAnswerOptions,
+): Promise<PeerReply> {
+  return withinHandling({ signal, timeoutMs }, clock, (limits) =>
+    waitForAnswer(transport, workspaceId, messageId, { ...limits, isWrapped: true }),
+  );
 }

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { sql } from 'kysely';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/manual-clock.ts';
 import { type RunningPlatform, startPlatform } from '../../test/running-platform.ts';
-import { say } from '../../test/scripted-agent.ts';
+import { eventually, say } from '../../test/scripted-agent.ts';
 import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
@@ -34,6 +35,32 @@ const send = (running: RunningPlatform, from: Member, to: Member, body: unknown)
   });
 
 describe('the end of a message', () => {
+  it('is its expiry when an agent reports or acknowledges after its deadline', async () => {
+    const clock = new ManualClock();
+    const running = await startPlatform({ clock, mode: 'dev' });
+    cleanUps.push(() => running.platform.close());
+    const asker = await running.join({ name: 'asker' });
+    const agent = await running.join({ name: 'agent' });
+    const deadline = new Date(clock.now() + 60_000).toISOString();
+    for (const id of ['reported', 'acknowledged'])
+      await send(running, asker, agent, say(id, id, { deadline }));
+    await send(running, asker, agent, say('open', 'open'));
+    // No timer runs: only what the agent says is looked at.
+    clock.jumpWallClock(60_000);
+    const recordOf = async (id: string) =>
+      (await running.call('GET', `/workspaces/${asker.id}/messages/${id}`, { token: asker.token })).body;
+    const { activity_id } = await recordOf('reported');
+    const body = { up_to: 1_000_000_000, outcomes: [{ activity_id, outcome: 'failed' }] };
+    const path = `/workspaces/${agent.id}/activity/ack`;
+    expect(await running.call('POST', path, { token: agent.token, body })).toMatchObject({
+      body: { outcomes: [{ activity_id, state: 'expired' }] },
+    });
+    expect((await recordOf('acknowledged')).state).not.toBe('unanswered');
+    expect((await recordOf('open')).state).toBe('unanswered');
+    clock.advance(15_000);
+    await eventually(async () => (await recordOf('acknowledged')).state === 'expired');
+  });
+
   it('is one event, whatever comes after it, and a large acknowledgement is a few statements', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'molecule-ends-'));
     cleanUps.push(() => rmSync(dataDir, { recursive: true, force: true }));
@@ -95,7 +122,15 @@ describe('the statements of ends', () => {
     const expired = await plan(() => store.listExpired('2026-01-01T00:00:00.000Z', 10));
     expect(expired).toContain('activity_by_expiry');
     expect(await plan(() => store.findNextExpiry())).toContain('activity_by_expiry');
-    const pending = await plan(() => store.changePendingUpTo('w', 5, { status: 'ok' }, 10, database.query));
+    const pending = await plan(() =>
+      store.changePendingUpTo(
+        'w',
+        5,
+        { status: 'ok' },
+        { limit: 10, now: '2026-01-01T00:00:00.000Z' },
+        database.query,
+      ),
+    );
     expect(pending).toContain('activity_by_delivery');
     const list = await plan(() => sent.list('w', parseSentQuery({})));
     expect(list.match(/SEARCH activity USING INDEX activity_by_sender/g)).toHaveLength(10);

@@ -244,12 +244,15 @@ export class MessageStore {
     return Number(numUpdatedRows);
   }
 
-  /** Writes some columns of the first `limit` waiting messages up to a place in a feed, and returns these messages. */
+  /**
+   * Writes some columns of the first `limit` waiting messages up to a place in a feed, and returns these messages. Those
+   * that should have expired by `now` are left for that.
+   */
   async changePendingUpTo(
     workspaceId: string,
     seq: number,
     change: MessageChange,
-    limit: number,
+    { limit, now }: { readonly limit: number; readonly now: string },
     db: Queryable,
   ): Promise<EndedMessage[]> {
     const waiting = db
@@ -259,6 +262,7 @@ export class MessageStore {
       .where(isUndelivered)
       .where('delivery_state', '=', 'pending')
       .where('seq', '<=', seq)
+      .where('expires_at', '>', now)
       .orderBy('seq')
       .limit(limit);
     const rows = await db

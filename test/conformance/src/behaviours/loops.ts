@@ -38,6 +38,42 @@ export const LOOPS = behaviours({
     'A burst of messages in one direction is not limited while the other direction stays below the limit.',
     'docs/contract/limits.md#rates',
   ],
+  'loops.fan-out': [
+    'An agent that asks fifty, which all ask it back, which it asks again, is stopped on each of the fifty paths.',
+    'docs/contract/messages.md#loops',
+  ],
+  'loops.answered-questions': [
+    'The message with which the platform delivers the answers to questions has the path of the message that they interrupted.',
+    'docs/contract/messages.md#loops; docs/decisions/0033-questions.md',
+  ],
+  'loops.long-conversations': [
+    'Two agents may exchange 200 messages, each sent in the handling of a late answer to the one before.',
+    'docs/contract/messages.md#loops',
+  ],
+  'agent.loops.mutual-calls-end': [
+    'Two agents whose handlers call each other end by one `loop_detected`, with a sentence for a model, and the first one answers.',
+    'docs/contract/messages.md#loops',
+  ],
+  'agent.loops.rings-end': [
+    'Three agents in a ring end by one `loop_detected`, and the first one answers.',
+    'docs/contract/messages.md#loops',
+  ],
+  'agent.loops.ping-pong-ends': [
+    'Two agents that send each other messages without waiting for answers end by `loop_detected`.',
+    'docs/contract/messages.md#loops',
+  ],
+  'agent.current-message': [
+    'In everything that a handler calls, `currentMessage()` is the message that it handles; outside it is undefined.',
+    'docs/decisions/0034-loops-end.md',
+  ],
+  'agent.calls-name-their-parent': [
+    'A call to a peer in a handler names the message that is handled, and passes on its trace and its deadline.',
+    'docs/contract/messages.md#loops',
+  ],
+  'agent.deadline': [
+    'At the deadline of a message the signal of its handler aborts, calls of the handler end, and the message is finished as `expired`.',
+    'docs/contract/messages.md#expiry',
+  ],
   'loops.people-are-exempt': [
     'Messages of people and operators have no path and no pair rate, and replies are not counted.',
     'docs/contract/messages.md#loops',

@@ -1,4 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import { deadlinePassed } from '../../client/current-message.ts';
 import { TimeoutError } from '../../errors/timeout-error.ts';
 import type { Clock } from '../../time/clock.ts';
 import { linkAbort } from '../../time/linked-abort.ts';
@@ -6,12 +7,15 @@ import type { AnswerContent } from './handler-answer.ts';
 
 /** How long a handler may keep running after its signal was aborted. */
 const GRACE_MS = 5_000;
+/** A timer cannot be longer; no handler is. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** The context of one attempt; the agent adds client and logger. */
 export interface AttemptContext {
   /**
    * Aborts when the handler has to end. The reason is a `MoleculeError` whose code says why. `cancelled_by_sender`: the
-   * message is finished, and no answer is sent. `agent_stopped`, `workspace_paused`, `timed_out`: the message is handled
+   * message is finished, and no answer is sent. `message_expired`: its deadline has passed, and it is finished too.
+   * `agent_stopped`, `workspace_paused`, `timed_out`: the message is handled
    * again. The handler has five seconds to end; what it returns or throws after the abort does not count. Pass the
    * signal to everything that takes one, calls to peers included.
    */
@@ -52,6 +56,8 @@ export interface AttemptLimits {
   readonly signal: AbortSignal;
   /** Time limit of the handler, in milliseconds; `null` for none. */
   readonly timeoutMs: number | null;
+  /** When the sender of the message no longer waits, as Unix time in milliseconds; `null` for no limit. */
+  readonly deadlineMs: number | null;
 }
 
 /**
@@ -59,7 +65,7 @@ export interface AttemptLimits {
  * it. Never rejects.
  */
 export async function runAttempt<T>(
-  { clock, signal: parent, timeoutMs }: AttemptLimits,
+  { clock, signal: parent, timeoutMs, deadlineMs }: AttemptLimits,
   handler: (signal: AbortSignal) => Promise<T>,
 ): Promise<AttemptResult<T>> {
   using attempt = linkAbort(parent);
@@ -70,11 +76,15 @@ export async function runAttempt<T>(
       : clock.setTimer(timeoutMs, () =>
           attempt.abort(new TimeoutError(`The handler took longer than ${timeoutMs} ms.`, { timeoutMs })),
         );
+  const leftMs = deadlineMs === null ? LONGEST_TIMER_MS : deadlineMs - clock.now();
+  const deadline =
+    leftMs < LONGEST_TIMER_MS ? clock.setTimer(leftMs, () => attempt.abort(deadlinePassed())) : undefined;
   using waiting = linkAbort();
   try {
     return await Promise.race([resultOf(handler, signal), graceAfterAbort(clock, signal, waiting.signal)]);
   } finally {
     timer?.cancel();
+    deadline?.cancel();
     waiting.abort();
   }
 }

@@ -1,4 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import { deadlineOf, runHandling, toCurrentMessage } from '../../client/current-message.ts';
 import type { PlatformClient } from '../../client/platform-client.ts';
 import { MessageFailure } from '../../errors/message-failure.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
@@ -15,6 +16,7 @@ import {
   autoReplyRefusal,
   failureCode,
   isCancelledBySender,
+  isDeadlinePassed,
   isExpiredForReply,
   MAX_ATTEMPTS,
   messageRetryDelayMs,
@@ -26,9 +28,13 @@ import type { Runnable, RunOutcome } from './scheduler.ts';
 const MAX_PROGRESS_LENGTH = 200;
 const INTERRUPTED: RunOutcome = { kind: 'interrupted' };
 const FINISHED: RunOutcome = { kind: 'finished' };
+const EXPIRED: MessageEnd = {
+  outcome: 'failed',
+  error: { message: 'The deadline passed before the agent had finished.', code: 'message_expired' },
+};
 
 export interface MessageRunOptions {
-  readonly client: Pick<PlatformClient, 'reply'>;
+  readonly client: Pick<PlatformClient, 'workspaceId' | 'reply'>;
   readonly handler: AttemptHandler;
   readonly observer: InboundObserver;
   readonly clock: Clock;
@@ -103,24 +109,32 @@ export class MessageRun implements Runnable {
 
   /** Runs the handler; returns `null` when it has finished. */
   async #handle(signal: AbortSignal): Promise<RunOutcome | null> {
-    const { observer, clock, handler, handlerTimeoutMs } = this.#options;
-    const { message, acknowledgeFirst } = this.#subject;
+    const { client, observer, clock, handler, handlerTimeoutMs } = this.#options;
+    const { message, acknowledgeFirst, isRetried } = this.#subject;
     const journal = this.#journal;
     const attemptsBefore = journal.attempts;
     const attempt = attemptsBefore + 1;
     if (attempt > this.#maxAttempts) return this.#giveUp('handler', attemptsBefore, endedByCrash());
+    // A dead letter that is handled again has ended for its sender long ago.
+    const deadlineMs = isRetried ? deadlineOf(message.metadata) : null;
+    if (deadlineMs !== null && deadlineMs <= clock.now()) return this.#expired(EXPIRED);
     await journal.recordAttempts(attempt);
     if (!signal.aborted) await acknowledgeFirst?.(signal).catch(() => {});
     if (signal.aborted) return this.#interrupted(signal, attemptsBefore);
 
     observer.started(message, attempt);
-    const result = await runAttempt({ clock, signal, timeoutMs: handlerTimeoutMs }, async (inner) =>
-      readHandlerAnswer(await handler(message, this.#context(attempt, inner)), inner),
+    const current = toCurrentMessage(message, { workspaceId: client.workspaceId, attempt });
+    const limits = { clock, signal, timeoutMs: handlerTimeoutMs, deadlineMs };
+    const result = await runAttempt(limits, (inner) =>
+      runHandling(current, inner, async () =>
+        readHandlerAnswer(await handler(message, this.#context(attempt, inner)), inner),
+      ),
     );
     observer.ended(message);
     if (result.kind === 'aborted' && result.isStuck) observer.stuck(message);
 
     if (isCancelledBySender(signal)) return this.#interrupted(signal);
+    if (result.kind === 'aborted' && isDeadlinePassed(result.error)) return this.#expired(EXPIRED);
     if (result.kind === 'returned') return this.#handled(attempt, result.value);
     // At-most-once delivery: the message was acknowledged and will not be delivered again.
     if (signal.aborted && acknowledgeFirst !== null) return this.#giveUp('handler', attempt, signal.reason);
@@ -242,9 +256,10 @@ export class MessageRun implements Runnable {
     return this.#finish({ outcome: 'canceled' });
   }
 
-  #expired(): RunOutcome {
+  /** `end` is reported where the platform may not have noticed yet. */
+  #expired(end: MessageEnd | null = null): RunOutcome {
     this.#options.observer.expired(this.message);
-    return this.#finish(null);
+    return this.#finish(end);
   }
 
   #finish(end: MessageEnd | null): RunOutcome {

@@ -73,6 +73,11 @@ export function isExpiredForReply(error: unknown): boolean {
   return ApiError.isInstance(error) && error.platformCode === 'message_expired';
 }
 
+/** Why a handler was aborted: its sender no longer waits. */
+export function isDeadlinePassed(reason: unknown): boolean {
+  return MoleculeError.isInstance(reason) && reason.code === 'message_expired';
+}
+
 /** The sentence for the sender of a message that was given up; what went wrong stays with the agent. */
 export const GAVE_UP_TEXT = 'The agent failed to handle this message.';
 

@@ -221,16 +221,22 @@ export class OutcomeRecorder {
     });
   }
 
-  /** Records what an agent reports about a message of its feed, and returns the state of the message then. */
+  /**
+   * Records what an agent reports about a message of its feed, and returns the state of the message then. Whatever is
+   * reported as the end of a message whose time is over, it has expired.
+   */
   async report(unit: UnitOfWork, workspaceId: string, report: OutcomeReport): Promise<ReportReceipt> {
     const { activity_id: id } = report;
-    const end = reportedEnd(report);
+    const reported = reportedEnd(report);
     for (;;) {
       const message = await this.#options.store.find(id.toLowerCase(), unit.trx);
       if (message === undefined || message.workspace_id !== workspaceId || message.message_id === null) {
         return { activity_id: id, state: 'unknown' };
       }
       const state = messageStateOf(message);
+      const { clock } = this.#options;
+      const isOverdue = message.expires_at !== null && message.expires_at <= timestamp(clock);
+      const end: MessageEnd | undefined = reported && isOverdue ? { state: 'expired' } : reported;
       // A run that asked has ended; the message has not, and ends as the one that continues it.
       if (message.continued_by !== null) return { activity_id: id, state };
       const isAsking = state === 'input_required' && (end === undefined || end.state === 'unanswered');
@@ -248,7 +254,7 @@ export class OutcomeRecorder {
 
   /**
    * The agent has finished everything up to a place in its feed: what has neither an answer nor an outcome ends as
-   * `unanswered`. A message that is being pushed at the moment stays open for the answer to that push. Returns how
+   * `unanswered`, unless its time is over: that one is about to expire. A message that is being pushed at the moment stays open for the answer to that push. Returns how
    * many waiting messages there were.
    */
   async acknowledge(unit: UnitOfWork, workspaceId: string, seq: number): Promise<number> {
@@ -259,7 +265,13 @@ export class OutcomeRecorder {
     let count = await store.changeLeasedUpTo(workspaceId, seq, taken, unit.trx);
     const change = { ...columnsOf(outcome), ...ENDED, ended_at: at, changed_at: at };
     for (;;) {
-      const ended = await store.changePendingUpTo(workspaceId, seq, change, BATCH, unit.trx);
+      const ended = await store.changePendingUpTo(
+        workspaceId,
+        seq,
+        change,
+        { limit: BATCH, now: at },
+        unit.trx,
+      );
       count += ended.length;
       for (const message of ended) {
         const reservation = waiters.reserve(message.id);

@@ -1,0 +1,142 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { InboundMessage, InboundSource, JsonObject } from '@molecule-ai/protocol';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { deriveUuid } from '../platform-api/idempotency-key.ts';
+import { processState } from '../storage/process-state.ts';
+import type { Clock } from '../time/clock.ts';
+import { linkAbort } from '../time/linked-abort.ts';
+
+/** The message that a handler handles. Plain data, frozen. */
+export interface CurrentMessage {
+  /** The workspace whose agent handles it; lower case. */
+  readonly workspaceId: string;
+  /** The id of its row. */
+  readonly activityId: string;
+  /** The sender's id of it. */
+  readonly messageId: string;
+  readonly contextId: string;
+  readonly conversationId: string;
+  readonly source: InboundSource;
+  /** The sending workspace; `''` for a person. */
+  readonly sourceId: string;
+  /** Names everything that follows from one first message: what its sender gave, else derived from its id. */
+  readonly traceId: string;
+  /** RFC 3339; `null` when the sender named none. */
+  readonly deadline: string | null;
+  /** Starts at 1; continues across restarts. */
+  readonly attempt: number;
+}
+
+/** One run of a handler. Copies of this package in one process share it, so only add to it. */
+interface Handling {
+  readonly message: CurrentMessage;
+  readonly signal: AbortSignal;
+  isOver: boolean;
+}
+
+/** One for the process: an application may load this package both as ES module and as CommonJS. */
+const handlings = processState('handlings', () => new AsyncLocalStorage<Handling>());
+
+/**
+ * The message that the calling code handles; `undefined` outside handlers. It is there in everything that a handler
+ * calls, tools of a framework included, and stays there in work that a handler left running when it returned.
+ */
+export function currentMessage(): CurrentMessage | undefined {
+  return handlings.getStore()?.message;
+}
+
+/** Runs a handler, in which {@link currentMessage} is this message. */
+export async function runHandling<T>(
+  message: CurrentMessage,
+  signal: AbortSignal,
+  handler: () => Promise<T>,
+): Promise<T> {
+  const handling: Handling = { message, signal, isOver: false };
+  try {
+    return await handlings.run(handling, handler);
+  } finally {
+    handling.isOver = true;
+  }
+}
+
+export function toCurrentMessage(
+  message: InboundMessage,
+  { workspaceId, attempt }: Pick<CurrentMessage, 'workspaceId' | 'attempt'>,
+): CurrentMessage {
+  const { id: activityId, messageId, contextId, conversationId, source, sourceId, metadata, raw } = message;
+  const given = [metadata.trace_id, raw.trace_id].find((text) => typeof text === 'string' && text !== '');
+  const deadlineMs = deadlineOf(metadata);
+  return Object.freeze({
+    workspaceId,
+    activityId,
+    messageId,
+    contextId,
+    conversationId,
+    source,
+    sourceId: source === 'canvas_user' ? '' : sourceId,
+    traceId: typeof given === 'string' ? given : deriveUuid('trace', messageId || activityId),
+    deadline: deadlineMs === null ? null : new Date(deadlineMs).toISOString(),
+    attempt,
+  });
+}
+
+/** When the sender of a message no longer waits, as Unix time in milliseconds; `null` for no limit. */
+export function deadlineOf({ deadline }: JsonObject): number | null {
+  const time = typeof deadline === 'string' ? Date.parse(deadline) : Number.NaN;
+  return Number.isNaN(time) ? null : time;
+}
+
+export function deadlinePassed(): MoleculeError {
+  return new MoleculeError('The deadline of the message that is handled has passed.', {
+    code: 'message_expired',
+    hint: 'Its sender no longer waits: stop the work.',
+  });
+}
+
+/** The metadata of a message that this workspace sends now: in a handler with parent, trace and deadline. */
+export function withOrigin(workspaceId: string, metadata: JsonObject | undefined): JsonObject | undefined {
+  const handling = handlings.getStore();
+  if (handling === undefined) return metadata;
+  const { message, isOver } = handling;
+  const isParent = message.messageId !== '' && message.workspaceId === workspaceId;
+  const own = deadlineOf({ deadline: metadata?.deadline ?? null });
+  const isSooner = message.deadline !== null && (own === null || Date.parse(message.deadline) < own);
+  return {
+    ...(isParent ? { parent_message_id: message.messageId } : {}),
+    trace_id: message.traceId,
+    ...metadata,
+    ...(isSooner && !isOver ? { deadline: message.deadline } : {}),
+  };
+}
+
+/** The signal of the running handler, if the caller runs in one. */
+export function handlerSignal(): AbortSignal | undefined {
+  const handling = handlings.getStore();
+  return handling?.isOver === false ? handling.signal : undefined;
+}
+
+/** What limits a call to another agent. */
+export interface CallLimits {
+  readonly signal: AbortSignal | undefined;
+  /** In milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Runs a call with its own limits and, in a handler, those of the handling: its signal, and the deadline of its message.
+ * @throws MoleculeError `message_expired` when the deadline has passed.
+ */
+export async function withinHandling<T>(
+  { signal, timeoutMs }: CallLimits,
+  clock: Clock,
+  call: (limits: CallLimits) => Promise<T>,
+): Promise<T> {
+  const handling = handlings.getStore();
+  if (handling === undefined || handling.isOver) return call({ signal, timeoutMs });
+  using linked = linkAbort(handling.signal, signal);
+  linked.signal.throwIfAborted();
+  const { deadline } = handling.message;
+  const leftMs = deadline === null ? Number.POSITIVE_INFINITY : Date.parse(deadline) - clock.now();
+  if (leftMs <= 0) throw deadlinePassed();
+  return await call({ signal: linked.signal, timeoutMs: Math.min(timeoutMs, leftMs) });
+}
