@@ -31,11 +31,7 @@ import {
   readInboundPage,
 } from './inbound-page.ts';
 import { goodbye, type InstanceOptions } from './instance.ts';
-import {
-  type CallPeerOptions,
-  readMessageState,
-  type WaitForAnswerOptions,
-} from './peer-calls.ts';
+import { type CallPeerOptions, readMessageState, type WaitForAnswerOptions } from './peer-calls.ts';
 import { discoverPeerUrl, listPeers } from './peer-list.ts';
 import { type AskedQuestion, askQuestions, type QuestionsToAsk } from './questions.ts';
 import { type RegisterOptions, type Registration, registerAgent, updateCard } from './registration.ts';
