@@ -232,7 +232,7 @@ onEachDatabase('instances over restarts', { onDisk: true }, (environment) => {
       await second.agent.start();
       await second.until(() => second.agent.health().degradedReasons.includes('identity-in-use'));
       expect(second.handled).toEqual([]);
-      await second.until(() => second.handled.length > 0, 51_000);
+      await second.until(() => second.handled.length > 0, 90_000);
       await second.untilAllAcknowledged();
       expect(second.handled).toEqual(['lost?']);
     });
