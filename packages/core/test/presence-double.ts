@@ -116,6 +116,18 @@ export function refused(status: number, code: ConstructorParameters<typeof ApiEr
   });
 }
 
+/** A 429 that asks for a pause. */
+export function limited(retryAfterMs: number): ApiError {
+  return new ApiError('The platform returned 429.', {
+    status: 429,
+    code: 'rate_limited',
+    method: 'POST',
+    path: '/registry',
+    isRetryable: true,
+    retryAfterMs,
+  });
+}
+
 export function refusing(status: number, code: Parameters<typeof refused>[1]): () => never {
   return () => {
     throw refused(status, code);

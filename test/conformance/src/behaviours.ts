@@ -10,6 +10,7 @@ import { ENDURANCE } from './behaviours/endurance.ts';
 import { FEED } from './behaviours/feed.ts';
 import { INSTANCES } from './behaviours/instances.ts';
 import { LIFECYCLE } from './behaviours/lifecycle.ts';
+import { LIMITS } from './behaviours/limits.ts';
 import { LIVENESS } from './behaviours/liveness.ts';
 import { LOOPS } from './behaviours/loops.ts';
 import { MESSAGES } from './behaviours/messages.ts';
@@ -32,6 +33,7 @@ export const BEHAVIOURS = {
   ...CREDENTIALS,
   ...PEERS,
   ...REQUESTS,
+  ...LIMITS,
   ...OPENAPI,
   ...MESSAGES,
   ...LOOPS,

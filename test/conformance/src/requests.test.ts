@@ -180,20 +180,6 @@ onEachDatabase('requests', (environment) => {
     }
   });
 
-  verifies('requests.rate-limit-is-per-token', async () => {
-    const platform = await environment.platform({ rateLimit: 'default' });
-    const member = await onboard(platform);
-    const other = await onboard(platform);
-    let refused = await heartbeat(member);
-    for (let sent = 0; sent < 601 && refused.status === 200; sent += 1) refused = await heartbeat(member);
-    expect(refused).toMatchObject({
-      status: 429,
-      body: { code: 'rate_limited', retry_after: expect.any(Number) },
-    });
-    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
-    expect((await heartbeat(other)).status).toBe(200);
-  });
-
   verifies('requests.public-url', async () => {
     const platform = await environment.platform({ publicUrl: 'https://molecule.example.com/' });
     const answer = await platform.operator.post('/workspaces', { name: 'a', external: true });

@@ -6,7 +6,8 @@ import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
  * What is wrong with the agent. `handlers-blocked`: a handler has been running for a minute while other messages
  * wait for it; set `handlerTimeoutMs` to end such handlers. `identity-in-use`: another running agent
  * receives the messages of this workspace. `feed-too-large`: a page of the feed was larger than `maxResponseBytes`, and no
- * page has been read since.
+ * page has been read since. `rate-limited`: the platform refuses requests of the workspace for a while, because it sends
+ * too many; they are sent again.
  */
 export type DegradedReason =
   | 'platform-unreachable'
@@ -14,7 +15,8 @@ export type DegradedReason =
   | 'storage'
   | 'handlers-blocked'
   | 'feed-too-large'
-  | 'identity-in-use';
+  | 'identity-in-use'
+  | 'rate-limited';
 
 /** The events of an agent and the arguments of their listeners. */
 export interface AgentEvents {

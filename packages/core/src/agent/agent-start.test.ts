@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AgentClientDouble, agentStage, runningAgent } from '../../test/agent-stage.ts';
-import { hanging, refusing, removed, unreachable } from '../../test/presence-double.ts';
+import { hanging, limited, refusing, removed, unreachable } from '../../test/presence-double.ts';
 import type { RemoteAgentOptions } from './agent-options.ts';
 import { createRemoteAgent } from './create-remote-agent.ts';
 
@@ -47,6 +47,37 @@ describe('start', () => {
     ]);
     expect([agent.state, agent.health().ok]).toEqual(['stopped', false]);
     expect(client.clock.pending).toBe(0);
+  });
+
+  it('waits while the platform limits its requests: degraded as rate-limited, not as unreachable', async () => {
+    const { client, agent, events } = agentStage();
+    client.onRegister = () => {
+      throw limited(20_000);
+    };
+    const starting = agent.start();
+    await client.clock.advance(19_999);
+    expect(events).toEqual(['degraded rate-limited']);
+    expect(client.logger.messages('warn')).toEqual([
+      expect.stringContaining('limits the rate of requests; registering is tried again in 20 s'),
+    ]);
+    client.comeBack();
+    await client.clock.advance(1);
+    await starting;
+    client.onHeartbeat = () => {
+      throw limited(20_000);
+    };
+    await client.clock.advance(60_000);
+    expect(agent.health()).toMatchObject({ state: 'running', ok: false, degradedReasons: ['rate-limited'] });
+    client.comeBack();
+    await client.clock.advance(60_000);
+    expect(agent.health()).toMatchObject({ ok: true, consecutiveHeartbeatFailures: 0 });
+    expect(events.filter((event) => event.endsWith('rate-limited'))).toEqual([
+      'degraded rate-limited',
+      'recovered rate-limited',
+      'degraded rate-limited',
+      'recovered rate-limited',
+    ]);
+    await agent.stop();
   });
 
   it('retries while the platform is unreachable, and emits degraded', async () => {

@@ -12,7 +12,7 @@ export interface CreateInboundOptions<Client extends AgentClient> extends Observ
 
 /** Connects the receiving side of an agent with its client, its handler and what observes it. */
 export function createInbound<Client extends AgentClient>(options: CreateInboundOptions<Client>): Inbound {
-  const { settings, reader, logger } = options;
+  const { settings, reader, logger, degraded } = options;
   const { client } = settings;
   return new Inbound({
     ...settings,
@@ -23,8 +23,8 @@ export function createInbound<Client extends AgentClient>(options: CreateInbound
       },
       fetchInboundPage: (query) => reader.fetchInboundPage(query),
       fetchCancellations: (query) => client.fetchCancellations(query),
-      acknowledge: (upTo, more) => client.acknowledge(upTo, more),
-      reply: (message, answer, more) => client.reply(message, answer, more),
+      acknowledge: (upTo, more) => degraded.followLimits('acknowledge', client.acknowledge(upTo, more)),
+      reply: (message, answer, more) => degraded.followLimits('reply', client.reply(message, answer, more)),
     },
     clock: client.clock,
     logger,

@@ -1,3 +1,4 @@
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { PresenceState } from '../presence/presence-machine.ts';
@@ -38,6 +39,8 @@ export interface AgentHealth {
 export class DegradedReasons {
   readonly #events: AgentEventEmitter;
   readonly #reasons = new Set<DegradedReason>();
+  /** The kinds of requests that are limited. */
+  readonly #limited = new Set<string>();
 
   constructor(events: AgentEventEmitter) {
     this.#events = events;
@@ -59,6 +62,32 @@ export class DegradedReasons {
 
   remove(reason: DegradedReason): void {
     if (this.#reasons.delete(reason)) this.#events.emit('recovered', reason);
+  }
+
+  /** The platform did not accept a registration. One that limits requests can be reached. */
+  notRegistered(error: unknown): void {
+    if (!this.#reasons.has('rate-limited')) this.add('platform-unreachable', error);
+  }
+
+  /**
+   * Follows a request that the agent itself repeats: `rate-limited` while the platform limits such requests. One that
+   * succeeds ends the limit of those of its `kind`.
+   */
+  async followLimits<T>(
+    kind: 'register' | 'heartbeat' | 'acknowledge' | 'read' | 'reply',
+    request: Promise<T>,
+  ): Promise<T> {
+    try {
+      const result = await request;
+      if (this.#limited.delete(kind) && this.#limited.size === 0) this.remove('rate-limited');
+      return result;
+    } catch (error) {
+      if (MoleculeError.isInstance(error) && error.code === 'rate_limited') {
+        this.#limited.add(kind);
+        this.add('rate-limited', error);
+      }
+      throw error;
+    }
   }
 }
 

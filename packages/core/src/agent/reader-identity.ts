@@ -6,6 +6,7 @@ import type { Logger } from '../logging/logger.ts';
 import { forgetInstanceId, loadInstanceId } from '../presence/instance-id.ts';
 import { orAborted } from '../time/linked-abort.ts';
 import type { AgentClient, ConflictPolicy } from './agent-options.ts';
+import type { DegradedReasons } from './health.ts';
 
 /** The time between two reads of an agent that waits for another one to end, in milliseconds. */
 const LONGEST_RETRY_MS = 5_000;
@@ -14,9 +15,7 @@ export interface ReaderIdentityOptions {
   readonly client: AgentClient;
   readonly logger: Logger;
   readonly onConflict: ConflictPolicy;
-  /** Another agent reads, and this one waits for it. Called once until {@link onGranted}. */
-  readonly onRefused: (error: ApiError) => void;
-  readonly onGranted: () => void;
+  readonly degraded: DegradedReasons;
   /** Another agent reads, and this one ends. Called once. */
   readonly onLost: (error: ApiError) => void;
 }
@@ -64,14 +63,17 @@ export class ReaderIdentity {
     AgentClient,
     'register' | 'heartbeat' | 'pollState' | 'getWorkspace' | 'fetchInboundPage'
   > {
-    const { client } = this.#options;
+    const { client, degraded } = this.#options;
     return {
-      register: (options) => client.register({ ...options, instanceId: this.#instanceId }),
-      heartbeat: (metrics, options) =>
-        client.heartbeat(metrics, { ...options, instanceId: this.#instanceId }),
+      register: (options) =>
+        degraded.followLimits('register', client.register({ ...options, instanceId: this.#instanceId })),
+      heartbeat: (metrics, options) => {
+        const sent = client.heartbeat(metrics, { ...options, instanceId: this.#instanceId });
+        return degraded.followLimits('heartbeat', sent);
+      },
       pollState: (options) => client.pollState(options),
       getWorkspace: (options) => client.getWorkspace(options),
-      fetchInboundPage: (options) => this.#read(options ?? {}),
+      fetchInboundPage: (options) => degraded.followLimits('read', this.#read(options ?? {})),
     };
   }
 
@@ -106,7 +108,7 @@ export class ReaderIdentity {
     if (!this.#isRefused) return;
     this.#isRefused = false;
     this.#options.logger.info({}, 'The other agent of this workspace ended: messages are received again.');
-    this.#options.onGranted();
+    this.#options.degraded.remove('identity-in-use');
   }
 
   #refused(error: ApiError): void {
@@ -116,7 +118,7 @@ export class ReaderIdentity {
       { error },
       'Another running agent receives the messages of this workspace; this one waits until it ends.',
     );
-    this.#options.onRefused(error);
+    this.#options.degraded.add('identity-in-use', error);
   }
 
   /** Ends the agent, and the read with it. */

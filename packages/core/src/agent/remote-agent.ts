@@ -68,9 +68,8 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     this.#tasks = new TaskMetrics(clock);
     this.#identity = new ReaderIdentity({
       ...settings,
+      degraded: this.#degraded,
       logger: this.#logger,
-      onRefused: (error) => this.#degraded.add('identity-in-use', error),
-      onGranted: () => this.#degraded.remove('identity-in-use'),
       onLost: () => {
         this.#events.emit('superseded');
         void this.#finish('superseded', 0);
@@ -195,7 +194,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
         logger: this.#logger,
         random,
         signal: limit.signal,
-        onUnreachable: (error) => this.#degraded.add('platform-unreachable', error),
+        onUnreachable: (error) => this.#degraded.notRegistered(error),
       });
       limit.signal.throwIfAborted();
       this.#degraded.remove('platform-unreachable');

@@ -56,7 +56,9 @@ export class Heartbeats {
       settings.clock.monotonic() - this.#startedAt,
     );
     const headers = instanceHeaders(instanceId);
-    const response = await call(transport, routes.heartbeat, { body, headers, signal });
+    // A later heartbeat says more than a retry of this one.
+    const totalTimeoutMs = settings.requestTimeoutMs;
+    const response = await call(transport, routes.heartbeat, { body, headers, signal, totalTimeoutMs });
     transport.capabilities.readList(response.capabilities);
     return readHeartbeatReport(response);
   }

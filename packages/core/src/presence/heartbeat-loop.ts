@@ -48,6 +48,7 @@ export class HeartbeatLoop {
   #state: PresenceState = 'starting';
   #failures = 0;
   #lastError: unknown;
+  #isLimited = false;
   #sent: HeartbeatMetrics | undefined;
   #lastSuccess: { readonly at: number; readonly monotonicMs: number } | undefined;
 
@@ -103,6 +104,8 @@ export class HeartbeatLoop {
     const metrics = this.#options.metrics();
     const result = await this.#round.run(metrics, signal);
     this.#sent = metrics;
+    if (result.kind === 'limited') return this.#waitOut(result.error);
+    this.#isLimited = false;
     if (result.kind === 'alive') {
       await this.#reregistration.afterAlive(this.#state, result, signal);
       this.#recordSuccess();
@@ -111,6 +114,15 @@ export class HeartbeatLoop {
     }
     if (result.kind === 'deleted' || result.kind === 'rejected') return this.#step(result.kind, undefined);
     this.#recordFailure(result);
+  }
+
+  /** The platform is alive, so a limited heartbeat is no failure. */
+  #waitOut(error: unknown): void {
+    const { logger } = this.#options;
+    if (!this.#isLimited)
+      logger.warn({ error }, 'The platform limits the rate of heartbeats; the next one waits.');
+    this.#isLimited = true;
+    this.#lastError = error;
   }
 
   #recordSuccess(): void {
@@ -138,7 +150,7 @@ export class HeartbeatLoop {
 
   async #waitForNextHeartbeat(startedAt: number, signal: AbortSignal): Promise<void> {
     const { clock, intervalMs, random } = this.#options;
-    if (this.#failures > 0) {
+    if (this.#failures > 0 || this.#isLimited) {
       const leftMs = startedAt + DEFAULT_HEARTBEAT_INTERVAL_MS - clock.monotonic();
       const retryMs = heartbeatRetryDelayMs(this.#failures, this.#lastError, random);
       await clock.sleep(Math.min(retryMs, Math.max(MIN_GAP_MS, leftMs)), { signal });

@@ -1,6 +1,7 @@
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
 import { ApiError } from '../errors/api-error.ts';
+import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -18,6 +19,8 @@ export type RoundResult =
   | { readonly kind: 'deleted' }
   | { readonly kind: 'rejected' }
   | { readonly kind: 'unauthorized'; readonly error: unknown }
+  /** The platform responded, and wants fewer requests. */
+  | { readonly kind: 'limited'; readonly error: unknown }
   | { readonly kind: 'unreachable'; readonly error: unknown };
 
 export interface HeartbeatRoundOptions {
@@ -48,6 +51,7 @@ export class HeartbeatRound {
     } catch (error) {
       signal.throwIfAborted();
       if (WorkspaceRemovedError.isInstance(error)) return { kind: 'deleted' };
+      if (hasCode(error, 'rate_limited')) return { kind: 'limited', error };
       if (!isUnauthorized(error)) return { kind: 'unreachable', error };
       this.#unauthorized += 1;
       return this.#unauthorized < UNAUTHORIZED_LIMIT
@@ -96,5 +100,9 @@ function alive(paused: boolean, status: string | null): RoundResult {
 }
 
 function isUnauthorized(error: unknown): boolean {
-  return MoleculeError.isInstance(error) && error.code === 'unauthorized';
+  return hasCode(error, 'unauthorized');
+}
+
+function hasCode(error: unknown, code: MoleculeErrorCode): boolean {
+  return MoleculeError.isInstance(error) && error.code === code;
 }

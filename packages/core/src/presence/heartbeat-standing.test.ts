@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HeartbeatStage } from '../../test/heartbeat-stage.ts';
-import { hanging, refused, refusing, removed, unreachable } from '../../test/presence-double.ts';
+import { hanging, limited, refused, refusing, removed, unreachable } from '../../test/presence-double.ts';
 import { ONBOARD_AGAIN } from './presence-machine.ts';
 
 describe('outage', () => {
@@ -22,6 +22,29 @@ describe('outage', () => {
       'warn: The platform is unreachable; heartbeats are retried.',
       'info: Registered again.',
       'info: The platform is reachable again.',
+    ]);
+    await stage.stop();
+  });
+
+  it('a limited heartbeat is waited out: at most 30 s apart, and no failure', async () => {
+    const stage = await new HeartbeatStage().start();
+    stage.port.onHeartbeat = () => {
+      throw limited(60_000);
+    };
+    await stage.clock.advance(300_000);
+    expect(stage.port.times.slice(0, 4)).toEqual([0, 30_000, 60_000, 90_000]);
+    stage.port.onHeartbeat = () => {
+      throw limited(4_000);
+    };
+    await stage.clock.advance(60_000);
+    expect(stage.port.times.slice(11, 14)).toEqual([330_000, 334_000, 338_000]);
+    expect([stage.loop.state, stage.loop.consecutiveFailures]).toEqual(['online', 0]);
+    stage.port.comeBack();
+    await stage.clock.advance(60_000);
+    expect(stage.changes).toEqual(['started']);
+    expect(stage.port.calls).toEqual([]);
+    expect(stage.logger.messages('warn')).toEqual([
+      'The platform limits the rate of heartbeats; the next one waits.',
     ]);
     await stage.stop();
   });

@@ -46,9 +46,11 @@ export async function registerWithRetry(options: RegisterWithRetryOptions): Prom
       const delayMs = Math.max(retryAfterMs, backoffDelayMs(attempt, {}, random));
       if (attempt === 1) {
         const seconds = Math.max(1, Math.round(delayMs / 1_000));
+        const isLimited = MoleculeError.isInstance(error) && error.code === 'rate_limited';
+        const problem = isLimited ? 'limits the rate of requests' : 'cannot be reached';
         logger.warn(
           { platform: originOf(platformUrl), nextAttemptInMs: Math.round(delayMs), error },
-          `The platform at ${originOf(platformUrl)} cannot be reached; registering is tried again in ${seconds} s, and from then on until it can.`,
+          `The platform at ${originOf(platformUrl)} ${problem}; registering is tried again in ${seconds} s, and from then on until it succeeds.`,
         );
         onUnreachable(error);
       }

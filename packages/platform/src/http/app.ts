@@ -32,7 +32,7 @@ export async function createApp(
     clientErrorHandler: refuseOnSocket,
   });
   app.decorateRequest('identity', null as never);
-  app.decorateRequest('limitKey', '');
+  app.decorateRequest('rateOwner', null as never);
   acceptAnyExpectation(app);
   acceptOnlyJson(app);
   checkContract(app, settings.contractCheck, logger);
@@ -42,7 +42,7 @@ export async function createApp(
 
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    request.limitKey = `address:${request.ip}`;
+    request.rateOwner = { kind: 'address', id: request.ip };
     request.identity = { kind: 'anonymous' };
   });
   await setResponseHeaders(app, settings.corsOrigins);
@@ -53,7 +53,7 @@ export async function createApp(
     requireOrg(request, settings.orgId);
     Object.assign(request, await authenticator.identify(request));
   });
-  await limitRate(app, settings.rateLimit);
+  limitRate(app, context);
   app.addHook('onSend', async (_request, reply) => {
     if (context.shutdown.aborted) reply.header('connection', 'close');
   });
@@ -73,8 +73,7 @@ export async function createApp(
     }
     return sendError(httpError, reply);
   });
-  const limitUnknown = settings.rateLimit === null ? {} : { preHandler: app.rateLimit() };
-  app.setNotFoundHandler(limitUnknown, (request: FastifyRequest, reply: FastifyReply) => {
+  app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.replace(/\/*(\?.*)?$/s, '');
     const fitting = [...mounted].filter((route) => findRoute(route.method, path) === route);
     const methods = fitting.map((route) => route.method);

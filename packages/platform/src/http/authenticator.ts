@@ -3,16 +3,22 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import { isDevOperator, isForeignPage } from './dev-operator.ts';
-import type { CredentialSource, Identity } from './principal.ts';
+import type { CredentialSource, Identity, RateOwner } from './principal.ts';
 
 /** Name of the cookie that `POST /session` sets. */
 export const SESSION_COOKIE = 'molecule_session';
 
 const BEARER = 'Bearer ';
 
+/** Who calls, and whose requests the rate limiter counts this one with. */
+interface Identified {
+  readonly identity: Identity;
+  readonly rateOwner: RateOwner;
+}
+
 /** Identifies the caller of a request. Throws only when the credential store cannot be read. */
 export interface Authenticator {
-  identify(request: FastifyRequest): Promise<{ identity: Identity; limitKey: string }>;
+  identify(request: FastifyRequest): Promise<Identified>;
   /** Constant-time comparison with the operator key. */
   isOperatorKey(candidate: string): boolean;
 }
@@ -33,17 +39,17 @@ export function createAuthenticator(
     return settings.mode === 'dev' && isDevOperator({ remoteAddress, headers, port });
   };
 
-  const unknownCredential = (request: FastifyRequest, address: string) => {
+  const unknownCredential = (request: FastifyRequest): Identified => {
     const isOptional = isFromDevOperator(request, { ...request.headers, authorization: undefined });
-    return { identity: { kind: 'unknown-credential', isOptional } as const, limitKey: address };
+    return { identity: { kind: 'unknown-credential', isOptional }, rateOwner: addressOf(request) };
   };
 
-  const identifyBearer = async (token: string, request: FastifyRequest, address: string) => {
+  const identifyBearer = async (token: string, request: FastifyRequest): Promise<Identified> => {
     const hash = sha256Hex(token);
-    if (isOperatorKey(token)) return known({ kind: 'operator', via: 'operator-key' }, hash);
+    if (isOperatorKey(token)) return operatorBy('operator-key', hash);
     const holder = token === '' ? undefined : await source.findToken(hash);
-    if (holder === undefined) return unknownCredential(request, address);
-    return known(holder, hash);
+    if (holder === undefined) return unknownCredential(request);
+    return { identity: holder, rateOwner: { kind: 'workspace', id: holder.workspaceId } };
   };
 
   const isOwnPage = (request: FastifyRequest) =>
@@ -54,29 +60,32 @@ export function createAuthenticator(
     });
 
   const identify: Authenticator['identify'] = async (request) => {
-    const address = `address:${request.ip}`;
     const authorization = request.headers.authorization;
     if (authorization !== undefined) {
       if (authorization.startsWith(BEARER)) {
-        return identifyBearer(authorization.slice(BEARER.length).trim(), request, address);
+        return identifyBearer(authorization.slice(BEARER.length).trim(), request);
       }
-      return unknownCredential(request, address);
+      return unknownCredential(request);
     }
     const cookie = request.cookies[SESSION_COOKIE];
     if (cookie !== undefined && isOwnPage(request)) {
       const hash = sha256Hex(cookie);
-      if (await source.findSession(hash)) return known({ kind: 'operator', via: 'session' }, hash);
+      if (await source.findSession(hash)) return operatorBy('session', hash);
     }
     if (isFromDevOperator(request, request.headers)) {
-      return { identity: { kind: 'operator', via: 'dev' }, limitKey: address };
+      return { identity: { kind: 'operator', via: 'dev' }, rateOwner: addressOf(request) };
     }
-    return { identity: { kind: 'anonymous' }, limitKey: address };
+    return { identity: { kind: 'anonymous' }, rateOwner: addressOf(request) };
   };
   return { identify, isOperatorKey };
 }
 
-function known(identity: Identity, credentialHash: string): { identity: Identity; limitKey: string } {
-  return { identity, limitKey: `credential:${credentialHash}` };
+function operatorBy(via: 'operator-key' | 'session', credentialHash: string): Identified {
+  return { identity: { kind: 'operator', via }, rateOwner: { kind: 'operator', id: credentialHash } };
+}
+
+function addressOf({ ip }: FastifyRequest): RateOwner {
+  return { kind: 'address', id: ip };
 }
 
 /** Lower-case hex SHA-256, the only form in which a token or a session is stored. */

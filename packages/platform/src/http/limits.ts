@@ -1,10 +1,9 @@
-import { BODY_LIMITS } from '@molecule-ai/protocol';
-import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import { BODY_LIMITS, routes } from '@molecule-ai/protocol';
+import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify';
+import type { PlatformContext } from '../context.ts';
 import { HttpError } from './http-error.ts';
-
-const RATE_WINDOW_MS = 60_000;
-/** Number of callers that the limiter stores; the least recently used one is removed first. */
-const RATE_LIMIT_ENTRIES = 20_000;
+import type { RateOwner } from './principal.ts';
+import { RateBucket } from './rate-bucket.ts';
 
 /** Limits of each connection; times in milliseconds. See docs/contract/limits.md#time-limits. */
 export const CONNECTION_LIMITS = {
@@ -14,20 +13,76 @@ export const CONNECTION_LIMITS = {
   http: { headersTimeout: 15_000, connectionsCheckingInterval: 5_000, requireHostHeader: false },
 } satisfies FastifyServerOptions & { http: object };
 
-/** Counts requests by known credential, else by address, so that callers behind one proxy do not share a limit. */
-export async function limitRate(app: FastifyInstance, perMinute: number | null): Promise<void> {
-  if (perMinute === null) return;
-  await app.register(import('@fastify/rate-limit'), {
-    max: perMinute,
-    timeWindow: RATE_WINDOW_MS,
-    cache: RATE_LIMIT_ENTRIES,
-    keyGenerator: (request) => request.limitKey,
-    errorResponseBuilder: (_request, { ttl }) => {
-      const seconds = Math.max(1, Math.ceil(ttl / 1_000));
-      return new HttpError(429, 'rate_limited', 'rate limit exceeded', {
-        extras: { retry_after: seconds },
-        headers: { 'retry-after': String(seconds) },
-      });
+/** The bucket that counts a request, as `scope` of a 429 names it. */
+type RateScope = RateOwner['kind'] | 'presence';
+
+/** A caller that exhausts the limit of its address must not make the platform look dead to a load balancer. */
+const UNLIMITED: ReadonlySet<string | undefined> = new Set([routes.health.path, routes.ready.path]);
+
+/** The part of the presence bucket that only heartbeats use: one of so many. */
+const HEARTBEAT_PART = 10;
+
+/** Routes whose requests are counted in a bucket of their own when a workspace sends them. */
+const OWN_BUCKETS: ReadonlyMap<string, { readonly scope: RateScope; readonly leavesRoom: boolean }> = new Map(
+  [
+    [routes.heartbeat.path, { scope: 'presence', leavesRoom: false }],
+    [routes.acknowledgeActivity.path, { scope: 'presence', leavesRoom: true }],
+  ],
+);
+
+/**
+ * Counts requests a minute: those of a workspace together, whichever of its tokens they have; those of an operator for
+ * each credential; all others by address. Heartbeats and acknowledgements have a bucket of their own, so that an agent
+ * which sends too much is still alive. See docs/contract/limits.md#rates.
+ */
+export function limitRate(
+  app: FastifyInstance,
+  { clock, settings: { rateLimit, presenceRate } }: Pick<PlatformContext, 'clock' | 'settings'>,
+): void {
+  if (rateLimit === null) return;
+  const buckets: Readonly<Record<RateScope, RateBucket>> = {
+    workspace: new RateBucket(clock, rateLimit),
+    operator: new RateBucket(clock, rateLimit),
+    address: new RateBucket(clock, rateLimit),
+    presence: new RateBucket(clock, presenceRate),
+  };
+  app.addHook('onRequest', async (request, reply) => {
+    if (UNLIMITED.has(request.routeOptions.url)) return;
+    const { scope, reserved } = bucketOf(request, presenceRate);
+    const { isAllowed, limit, remaining, resetMs } = buckets[scope].take(request.rateOwner.id, reserved);
+    const seconds = Math.max(1, Math.ceil(resetMs / 1_000));
+    reply.headers({
+      'x-ratelimit-limit': limit,
+      'x-ratelimit-remaining': remaining,
+      'x-ratelimit-reset': seconds,
+    });
+    if (!isAllowed) throw rateLimited(scope, limit, seconds);
+  });
+}
+
+function bucketOf(
+  { routeOptions, rateOwner }: FastifyRequest,
+  presenceRate: number,
+): { readonly scope: RateScope; readonly reserved: number } {
+  const own = rateOwner.kind === 'workspace' ? OWN_BUCKETS.get(routeOptions.url ?? '') : undefined;
+  if (own === undefined) return { scope: rateOwner.kind, reserved: 0 };
+  return { scope: own.scope, reserved: own.leavesRoom ? Math.ceil(presenceRate / HEARTBEAT_PART) : 0 };
+}
+
+const COUNTED: Readonly<Record<RateScope, string>> = {
+  workspace: 'The requests of a workspace are counted together, whichever of its tokens they have.',
+  presence: 'Heartbeats and acknowledgements are counted together; acknowledge many messages in one request.',
+  operator: 'The requests of an operator are counted for each credential.',
+  address: 'Requests without a valid credential are counted by address.',
+};
+
+function rateLimited(scope: RateScope, limit: number, seconds: number): HttpError {
+  return new HttpError(429, 'rate_limited', 'rate limit exceeded', {
+    extras: {
+      retry_after: seconds,
+      scope,
+      hint: `${limit} a minute. ${COUNTED[scope]}`,
     },
+    headers: { 'retry-after': String(seconds) },
   });
 }

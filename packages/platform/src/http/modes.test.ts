@@ -37,16 +37,20 @@ describe('dev mode', () => {
 });
 
 describe('the rate limit', () => {
-  it('counts each token separately', async () => {
+  it('counts each workspace separately', async () => {
     const { call, create } = await start({ rateLimit: 5 });
     const busy = await create();
     const calm = await create();
     const state = ({ id, token }: typeof busy) => call('GET', `/workspaces/${id}/state`, { token });
-    for (let i = 0; i < 5; i += 1) expect((await state(busy)).status).toBe(200);
+    for (let i = 0; i < 5; i += 1) {
+      const { status, headers } = await state(busy);
+      expect([status, headers['x-ratelimit-remaining']]).toEqual([200, String(4 - i)]);
+    }
     const limited = await state(busy);
-    expect(limited).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+    expect(limited).toMatchObject({ status: 429, body: { code: 'rate_limited', scope: 'workspace' } });
     expect(Number(limited.headers['retry-after'])).toBe(limited.body.retry_after);
     expect((await state(calm)).status).toBe(200);
+    expect((await call('GET', '/workspaces', {})).headers['x-ratelimit-remaining']).toBe('2');
   });
 
   it('counts guesses by address, whatever token they try', async () => {

@@ -31,6 +31,12 @@ export type Identity = Principal | RemovedHolder | UnknownCredential;
 /** The holder of a known workspace token: a live one, or one of a removed workspace. */
 export type TokenHolder = Extract<Principal, { kind: 'workspace' }> | RemovedHolder;
 
+/** Whose requests the rate limiter counts together. */
+export interface RateOwner {
+  readonly kind: 'workspace' | 'operator' | 'address';
+  readonly id: string;
+}
+
 /** Finds credentials; the `tokens` and `session` modules implement it. */
 export interface CredentialSource {
   /** Finds the holder by the hex SHA-256 of a token and records that the token was used. */
@@ -46,7 +52,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set before the body is read; a handler gets it as `caller`, after the access of its route was enforced. */
     identity: Identity;
-    /** The key under which the rate limiter counts: a known credential, else the address. */
-    limitKey: string;
+    /** Whose requests the rate limiter counts together. */
+    rateOwner: RateOwner;
   }
 }

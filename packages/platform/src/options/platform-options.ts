@@ -45,8 +45,16 @@ export interface PlatformOptions {
   readonly livenessStaleAfterMs?: number | undefined;
   /** How long a new workspace may be claimed without a credential (`MOLECULE_CLAIM_WINDOW`). @default 900_000 */
   readonly claimWindowMs?: number | undefined;
-  /** Requests a minute for each token or address (`RATE_LIMIT`). @default 600, unlimited in dev mode */
-  readonly rateLimit?: number | undefined;
+  /**
+   * Requests a minute of each workspace, operator credential or unknown address (`RATE_LIMIT`); `'off'` switches all rate
+   * limits off. @default 600, off in dev mode
+   */
+  readonly rateLimit?: number | 'off' | undefined;
+  /**
+   * Heartbeats and acknowledgements a minute of each workspace (`MOLECULE_PRESENCE_RATE`), of which a tenth is only for
+   * heartbeats. @default the larger one of 600 and `rateLimit`
+   */
+  readonly presenceRate?: number | undefined;
   /** Origins of web pages that may call the platform (`CORS_ORIGINS`, with commas). @default none */
   readonly corsOrigins?: readonly string[] | undefined;
   /** Unacknowledged messages a workspace may have before senders get 429 (`MOLECULE_INBOX_LIMIT`). @default 10_000 */

@@ -25,8 +25,10 @@ export interface PlatformSettings {
   readonly livenessStaleAfterMs: number;
   readonly livenessSweepEveryMs: number;
   readonly claimWindowMs: number;
-  /** Requests a minute for each token or address; null is unlimited. */
+  /** Requests a minute of each workspace, operator credential or unknown address; null is unlimited. */
   readonly rateLimit: number | null;
+  /** Heartbeats and acknowledgements a minute of each workspace, unless `rateLimit` is null. */
+  readonly presenceRate: number;
   readonly corsOrigins: readonly string[];
   readonly inboxLimit: number;
   readonly synchronous: 'full' | 'normal';

@@ -33,6 +33,7 @@ describe('resolving the settings', () => {
       livenessSweepEveryMs: 15_000,
       claimWindowMs: 900_000,
       rateLimit: 600,
+      presenceRate: 600,
       corsOrigins: [],
       inboxLimit: 10_000,
       synchronous: 'full',
@@ -94,6 +95,15 @@ describe('resolving the settings', () => {
       allowAgentNetworks: ['10.20.0.0/16'],
     });
     expect(resolveSettings(SECURE, { REMOTE_LIVENESS_STALE_AFTER: '45' }).livenessStaleAfterMs).toBe(45_000);
+  });
+
+  it('switches the rate limits off, and never has a lower one for heartbeats', () => {
+    expect(resolveSettings(SECURE, { RATE_LIMIT: 'off' }).rateLimit).toBeNull();
+    expect(resolveSettings({ ...SECURE, rateLimit: 'off' }, { RATE_LIMIT: '5' }).rateLimit).toBeNull();
+    expect(resolveSettings({ ...SECURE, rateLimit: 5 }, { RATE_LIMIT: 'off' }).rateLimit).toBe(5);
+    expect(resolveSettings({ mode: 'dev', memory: true }, {}).rateLimit).toBeNull();
+    expect(resolveSettings(SECURE, { RATE_LIMIT: '9000' }).presenceRate).toBe(9_000);
+    expect(resolveSettings(SECURE, { MOLECULE_PRESENCE_RATE: '100' }).presenceRate).toBe(100);
   });
 
   it('reports all invalid values, by option and variable', () => {

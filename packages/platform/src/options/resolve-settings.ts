@@ -1,13 +1,13 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { resolvePolicy } from '@molecule-ai/net-guard';
+import { readLimits } from './limit-settings.ts';
 import type { PlatformOptions } from './platform-options.ts';
 import { PlatformOptionsError } from './platform-options-error.ts';
 import type { PlatformMode, PlatformSettings } from './platform-settings.ts';
-import { type Environment, type SettingName, SettingReader } from './setting-reader.ts';
+import { type Environment, SettingReader, settingName } from './setting-reader.ts';
 
-const name = (option: keyof PlatformOptions, variable: string, flag?: `--${string}`): SettingName =>
-  flag === undefined ? { option, variable } : { option, variable, flag };
+const name = settingName<PlatformOptions>;
 
 /** The operator key can be guessed over the network. */
 const MIN_ADMIN_TOKEN_LENGTH = 16;
@@ -67,30 +67,13 @@ export function resolveSettings(options: PlatformOptions, environment: Environme
       0,
       15 * 60_000,
     ),
-    rateLimit: read.integer(
-      name('rateLimit', 'RATE_LIMIT'),
-      options.rateLimit,
-      [1, 1_000_000],
-      mode === 'dev' ? null : 600,
-    ),
+    ...readLimits(read, options, mode),
     corsOrigins: readOrigins(read, options),
-    inboxLimit: read.integer(
-      name('inboxLimit', 'MOLECULE_INBOX_LIMIT'),
-      options.inboxLimit,
-      [1, 10_000_000],
-      10_000,
-    ),
     synchronous: read.word(
       name('synchronous', 'MOLECULE_SYNCHRONOUS', '--synchronous'),
       options.synchronous,
       ['full', 'normal'],
       'full',
-    ),
-    activityRetentionDays: read.integer(
-      name('activityRetentionDays', 'ACTIVITY_RETENTION_DAYS'),
-      options.activityRetentionDays,
-      [1, 36_500],
-      7,
     ),
     messageTtlMs: read.duration(
       name('messageTtlMs', 'MOLECULE_MESSAGE_TTL'),
@@ -123,9 +106,6 @@ export function resolveSettings(options: PlatformOptions, environment: Environme
       [0, 3_600],
       25,
     ),
-    maxHops: read.integer(name('maxHops', 'MOLECULE_MAX_HOPS'), options.maxHops, [1, 100], 8),
-    maxTurns: read.integer(name('maxTurns', 'MOLECULE_MAX_TURNS'), options.maxTurns, [1, 1_000_000], 500),
-    pairRate: read.integer(name('pairRate', 'MOLECULE_PAIR_RATE'), options.pairRate, [0, 1_000_000], 120),
     maxAttempts: read.integer(
       name('maxAttempts', 'MOLECULE_MAX_ATTEMPTS'),
       options.maxAttempts,

@@ -15,6 +15,15 @@ export interface SettingName {
   readonly flag?: string;
 }
 
+/** The names of the setting `option`, which is a key of `Options`. */
+export function settingName<Options>(
+  option: keyof Options & string,
+  variable: string,
+  flag?: `--${string}`,
+): SettingName {
+  return flag === undefined ? { option, variable } : { option, variable, flag };
+}
+
 /** Reads settings one by one from an option or its variable and collects the invalid ones. */
 export class SettingReader {
   readonly problems: OptionProblem[] = [];

@@ -59,10 +59,6 @@ export const REQUESTS = behaviours({
     'A request is never refused for its Origin, whatever it says.',
     'docs/contract/authentication.md#origin; docs/decisions/0027-origin-and-organisation.md',
   ],
-  'requests.rate-limit-is-per-token': [
-    'The 601st request of a token within a minute is a 429 with Retry-After, and another token is not affected.',
-    'docs/contract/limits.md#rates',
-  ],
   'requests.public-url': [
     'The URLs in a create answer are those of the configured public URL.',
     'docs/contract/presence.md#create',

@@ -55,7 +55,8 @@ export interface TestPlatformOptions {
   readonly pushTimeoutMs?: number;
   readonly drainEveryMs?: number;
   /** Requests a minute; `default` is the platform's own limit. @default practically none */
-  readonly rateLimit?: number | 'default';
+  readonly rateLimit?: number | 'off' | 'default';
+  readonly presenceRate?: number;
   /** What is checked against the strict schemas: foreign clients write looser requests than ours. @default 'responses' */
   readonly contractCheck?: ContractCheck;
 }

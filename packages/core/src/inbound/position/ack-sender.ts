@@ -9,8 +9,11 @@ import type { ReportedOutcome } from '../stores/inbound-records.ts';
 
 /** Not retried by the transport, but unrelated to the position. */
 const RETRIED: ReadonlySet<string> = new Set(['unauthorized', 'routing_problem', 'platform_error']);
-/** Requests with outcomes are at least this far apart: five a second. */
+/** Requests with outcomes are at least this far apart, so that one has many. */
 const OUTCOME_INTERVAL_MS = 200;
+/** Most requests in a second, of any kind. */
+const REQUESTS_A_SECOND = 5;
+const LONGEST_RETRY_MS = 60_000;
 
 export interface AckSenderOptions {
   readonly client: Pick<PlatformClient, 'acknowledge' | 'capabilities'>;
@@ -39,6 +42,8 @@ export class AckSender {
   #sent: string | null = null;
   #isSupported = true;
   #sending: Promise<void> | undefined;
+  /** When the latest requests were sent, the last one last. */
+  readonly #sentAt: number[] = [];
   #outcomesSentAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AckSenderOptions) {
@@ -101,11 +106,9 @@ export class AckSender {
     // One request acknowledges all messages that finish in the same tick.
     await Promise.resolve();
     while (!this.isUpToDate && !signal.aborted) {
-      if (state.outcomes.size > 0) {
-        const pauseMs = this.#outcomesSentAt + OUTCOME_INTERVAL_MS - clock.monotonic();
-        if (pauseMs > 0) await clock.sleep(pauseMs, { signal }).catch(() => {});
-        if (signal.aborted) return;
-      }
+      const pauseMs = this.#mayBeSentAt() - clock.monotonic();
+      if (pauseMs > 0) await clock.sleep(pauseMs, { signal }).catch(() => {});
+      if (signal.aborted) return;
       // What is stored must not be older than what the platform has.
       await state.save();
       const next = this.#next();
@@ -118,6 +121,13 @@ export class AckSender {
         await this.#afterFailure(error, failures, next, signal);
       }
     }
+  }
+
+  #mayBeSentAt(): number {
+    const [oldest = 0] = this.#sentAt;
+    const afterSecond = this.#sentAt.length < REQUESTS_A_SECOND ? Number.NEGATIVE_INFINITY : oldest + 1_000;
+    if (this.#options.state.outcomes.size === 0) return afterSecond;
+    return Math.max(afterSecond, this.#outcomesSentAt + OUTCOME_INTERVAL_MS);
   }
 
   #next(): Acknowledging {
@@ -138,7 +148,10 @@ export class AckSender {
     signal: AbortSignal,
   ): Promise<void> {
     if (position === null && outcomes.length === 0) return;
-    if (outcomes.length > 0) this.#outcomesSentAt = this.#options.clock.monotonic();
+    const now = this.#options.clock.monotonic();
+    if (outcomes.length > 0) this.#outcomesSentAt = now;
+    this.#sentAt.push(now);
+    if (this.#sentAt.length > REQUESTS_A_SECOND) this.#sentAt.shift();
     const { isSupported } = await client.acknowledge(position, {
       ...(outcomes.length === 0 ? {} : { outcomes }),
       signal,
@@ -167,6 +180,8 @@ export class AckSender {
       return;
     }
     if (failures === 1) logger.warn({ error }, 'An acknowledgement failed; it is retried.');
-    await clock.sleep(backoffDelayMs(failures, {}, random), { signal }).catch(() => {});
+    const requestedMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
+    const waitMs = Math.max(backoffDelayMs(failures, {}, random), Math.min(requestedMs, LONGEST_RETRY_MS));
+    await clock.sleep(waitMs, { signal }).catch(() => {});
   }
 }

@@ -1,0 +1,25 @@
+import { behaviours } from './behaviour.ts';
+
+/** What one caller may use of what all share. */
+export const LIMITS = behaviours({
+  'limits.rate-belongs-to-the-workspace': [
+    'The 601st request of a workspace within a minute is a 429 with Retry-After and scope, whichever of its tokens it has; another workspace is not affected.',
+    'docs/contract/limits.md#rates; docs/decisions/0036-fair-limits.md',
+  ],
+  'limits.presence-has-its-own-rate': [
+    'A workspace that has spent its requests still sends heartbeats and acknowledgements, and acknowledgements leave room for heartbeats.',
+    'docs/contract/limits.md#rates; docs/decisions/0036-fair-limits.md',
+  ],
+  'limits.rate-can-be-off': [
+    'With RATE_LIMIT=off no request of anybody is limited by its rate.',
+    'docs/contract/limits.md#rates',
+  ],
+  'limits.health-is-never-limited': [
+    'An address that has spent its requests still reads /health and /ready.',
+    'docs/contract/limits.md#rates',
+  ],
+  'limits.agent-waits-out-a-limited-heartbeat': [
+    'An agent whose heartbeats are limited waits and goes on: degraded as rate-limited, never unreachable, and online throughout.',
+    'docs/contract/presence.md#heartbeat; docs/decisions/0036-fair-limits.md',
+  ],
+});

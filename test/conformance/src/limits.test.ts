@@ -1,0 +1,99 @@
+import { expect } from 'vitest';
+import type { Caller } from './harness/http.ts';
+import { heartbeat, type Member, onboard, statusOf } from './harness/members.ts';
+import type { RunningPlatform } from './harness/running-platform.ts';
+import { createTestAgent } from './harness/test-agent.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
+import { verifies } from './verifies.ts';
+
+const MINUTE = 60_000;
+
+async function mintToken(platform: RunningPlatform, { id, caller }: Member): Promise<Caller> {
+  const minted = await caller.post(`/workspaces/${id}/tokens`, {});
+  return platform.as((minted.body as { auth_token: string }).auth_token);
+}
+
+const readState = ({ id }: Member, caller: Caller) => caller.get(`/workspaces/${id}/state`);
+const acknowledge = ({ id, caller }: Member) =>
+  caller.post(`/workspaces/${id}/activity/ack`, { outcomes: [{ activity_id: id, outcome: 'unanswered' }] });
+
+/** Sends requests until one is refused; returns it and how many were accepted. */
+async function spend(
+  send: () => Promise<{ status: number; body: unknown; headers: Record<string, unknown> }>,
+) {
+  for (let accepted = 0; ; accepted += 1) {
+    const response = await send();
+    if (response.status === 429 || accepted > 2_000) return { accepted, response };
+  }
+}
+
+onEachDatabase('rates', (environment) => {
+  verifies('limits.rate-belongs-to-the-workspace', async () => {
+    const platform = await environment.platform({ rateLimit: 'default', clock: 'manual' });
+    const member = await onboard(platform);
+    const other = await onboard(platform);
+    const second = await mintToken(platform, member);
+    const half = await Promise.all(Array.from({ length: 300 }, () => readState(member, second)));
+    expect(new Set(half.map(({ status }) => status))).toEqual(new Set([200]));
+    const { accepted, response } = await spend(() => readState(member, member.caller));
+    // Registering and minting were two of the 600.
+    expect(accepted).toBe(298);
+    expect(response).toMatchObject({
+      status: 429,
+      headers: { 'retry-after': '60' },
+      body: { code: 'rate_limited', retry_after: 60, scope: 'workspace', hint: expect.any(String) },
+    });
+    expect((await readState(member, second)).status).toBe(429);
+    expect((await readState(other, other.caller)).status).toBe(200);
+    await platform.clock.advance(MINUTE);
+    expect((await readState(member, second)).status).toBe(200);
+  });
+
+  verifies('limits.presence-has-its-own-rate', async () => {
+    const platform = await environment.platform({ rateLimit: 50, presenceRate: 100, clock: 'manual' });
+    const member = await onboard(platform);
+    const other = await onboard(platform);
+    expect((await spend(() => readState(member, member.caller))).accepted).toBeLessThan(50);
+    const acknowledgements = await spend(() => acknowledge(member));
+    expect((await acknowledge(other)).status).toBe(200);
+    expect(acknowledgements).toMatchObject({ accepted: 90, response: { body: { scope: 'presence' } } });
+    const heartbeats = await spend(() => heartbeat(member));
+    expect(heartbeats).toMatchObject({ accepted: 10, response: { body: { scope: 'presence' } } });
+  });
+
+  verifies('limits.rate-can-be-off', async () => {
+    const platform = await environment.platform({ rateLimit: 'off', clock: 'manual' });
+    const member = await onboard(platform);
+    const sent = await Promise.all(Array.from({ length: 650 }, () => readState(member, member.caller)));
+    expect(sent.filter(({ status }) => status !== 200)).toEqual([]);
+    expect(sent[0]?.headers['x-ratelimit-limit']).toBeUndefined();
+  });
+
+  verifies('limits.health-is-never-limited', async () => {
+    const platform = await environment.platform({ rateLimit: 3, clock: 'manual' });
+    await spend(() => platform.anonymous.get('/workspaces'));
+    expect((await platform.anonymous.get('/health')).status).toBe(200);
+    expect((await platform.anonymous.get('/ready')).status).toBe(200);
+  });
+
+  verifies('limits.agent-waits-out-a-limited-heartbeat', async () => {
+    const platform = await environment.platform({ rateLimit: 1_000, presenceRate: 10, clock: 'manual' });
+    const member = await onboard(platform);
+    const { agent, clock, log } = createTestAgent(environment, platform, member, { delivery: 'poll' });
+    const reports: string[] = [];
+    agent.on('degraded', (reason) => reports.push(`degraded: ${reason}`));
+    agent.on('recovered', (reason) => reports.push(`recovered: ${reason}`));
+    await agent.start();
+    await spend(() => heartbeat(member));
+    const statuses = new Set<string>();
+    for (let passed = 0; passed < 2 * MINUTE; passed += 5_000) {
+      await clock.advance(5_000);
+      statuses.add(await statusOf(platform, member.id));
+    }
+    expect(reports).toEqual(['degraded: rate-limited', 'recovered: rate-limited']);
+    expect(statuses).toEqual(new Set(['online']));
+    expect(agent.health()).toMatchObject({ ok: true, consecutiveHeartbeatFailures: 0 });
+    const warnings = log.lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
+    expect(warnings).toEqual(['The platform limits the rate of heartbeats; the next one waits.']);
+  });
+});
