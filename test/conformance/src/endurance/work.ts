@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Order } from './plan.ts';
 
-const CANCEL_WITHIN_MS = 4_000;
+/** Longer than the platform is ever down, so that the cancellation comes before the end of the work. */
+const CANCEL_WITHIN_MS = 30_000;
 const PAST_DEADLINE_MS = 300;
 
 /** What the agent of a feed or a server does before it says something; ends early when `signal` aborts. */
