@@ -43,7 +43,7 @@ verifies('values.copies-share-a-process', async () => {
         injected: true,
         operator: 'function',
       },
-      reply: { text: 'hello', answer: 'the answer', sameBytes: true, sameClient: true },
+      reply: { text: 'hello', answer: 'the answer', sameBytes: true, sameClient: true, sameMessage: true },
       exit: { code: 0, signal: null },
     });
   }

@@ -1,4 +1,5 @@
 import type {
+  CurrentMessage,
   HandlerContext,
   InboundMessage,
   MessageHandler,
@@ -21,3 +22,6 @@ export declare function describe(values: {
 
 /** Whether this copy of core recognises an error. */
 export declare function recognises(error: unknown): boolean;
+
+/** The message that is handled, as this copy of core gives it. */
+export declare function handled(): CurrentMessage | undefined;

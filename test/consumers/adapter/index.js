@@ -1,7 +1,9 @@
-import { createRemoteAgent, MoleculeError, peerReplyFromData } from '@molecule-ai/core';
+import { createRemoteAgent, currentMessage, MoleculeError, peerReplyFromData } from '@molecule-ai/core';
 
 export const serve = (client, onMessage) => createRemoteAgent({ client, onMessage });
 
 export const describe = ({ reply }) => peerReplyFromData(reply.toData()).forModel();
 
 export const recognises = (error) => MoleculeError.isInstance(error);
+
+export const handled = () => currentMessage();

@@ -1,5 +1,6 @@
 import {
   createRemoteAgent,
+  currentMessage,
   type HandlerContext,
   type InboundMessage,
   type MessageHandler,
@@ -9,7 +10,7 @@ import {
   RemoteAgentClient,
 } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
-import { describe, recognises, serve } from 'esm-adapter';
+import { describe, handled, recognises, serve } from 'esm-adapter';
 
 const { PEER = '' } = process.env;
 
@@ -38,6 +39,7 @@ export class Assistant {
       answer: reply.text,
       sameBytes: restored === reply.forModel(),
       sameClient: context.client === this.client,
+      sameMessage: currentMessage()?.messageId === message.messageId && handled() === currentMessage(),
     });
   };
 
