@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import type { Caller } from './harness/http.ts';
-import { heartbeat, type Member, onboard, statusOf } from './harness/members.ts';
+import { type Caller, textAt } from './harness/http.ts';
+import { heartbeat, inbox, inboxTexts, type Member, onboard, send, statusOf } from './harness/members.ts';
 import type { RunningPlatform } from './harness/running-platform.ts';
 import { createTestAgent } from './harness/test-agent.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
@@ -95,5 +95,68 @@ onEachDatabase('rates', (environment) => {
     expect(agent.health()).toMatchObject({ ok: true, consecutiveHeartbeatFailures: 0 });
     const warnings = log.lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
     expect(warnings).toEqual(['The platform limits the rate of heartbeats; the next one waits.']);
+  });
+});
+
+const full = (scope: string) => ({
+  status: 429,
+  headers: { 'retry-after': '30' },
+  body: { code: 'inbox_full', retry_after: 30, scope, hint: expect.any(String) },
+});
+
+onEachDatabase('inboxes', (environment) => {
+  verifies('limits.inbox-shares', async () => {
+    const platform = await environment.platform({ inboxLimit: 20, pairRate: 0 });
+    const target = await onboard(platform);
+    const waits = async (caller: Caller) => (await send(caller, target.id, 'hello')).status === 202;
+    for (let n = 0; n < 3; n += 1) {
+      const sender = await onboard(platform);
+      for (let i = 0; i < 5; i += 1) expect(await waits(sender.caller)).toBe(true);
+      expect(await send(sender.caller, target.id, 'one more')).toMatchObject(full('sender'));
+    }
+    const last = await onboard(platform);
+    for (let i = 0; i < 3; i += 1) expect(await waits(last.caller)).toBe(true);
+    expect(await send(last.caller, target.id, 'one more')).toMatchObject(full('inbox'));
+    expect([await waits(platform.operator), await waits(platform.operator)]).toEqual([true, true]);
+    expect(await send(platform.operator, target.id, 'one more')).toMatchObject(full('inbox'));
+    expect(await inboxTexts(target)).toHaveLength(20);
+  });
+
+  verifies('limits.inbox-bytes', async () => {
+    const platform = await environment.platform({ inboxBytes: 400_000 });
+    const [target, sender] = [await onboard(platform), await onboard(platform)];
+    const large = 'x'.repeat(30_000);
+    for (let i = 0; i < 4; i += 1) expect((await send(sender.caller, target.id, large)).status).toBe(202);
+    const refused = await send(sender.caller, target.id, large, { messageId: 'again' });
+    expect(refused).toMatchObject(full('sender'));
+    const [first] = await inbox(target);
+    await target.caller.post(`/workspaces/${target.id}/activity/ack`, { up_to: textAt(first, 'id') });
+    expect((await send(sender.caller, target.id, large, { messageId: 'again' })).status).toBe(202);
+    expect(await send(sender.caller, target.id, 'small')).toMatchObject(full('sender'));
+    // A repeat of a message that waits is none more.
+    expect((await send(sender.caller, target.id, large, { messageId: 'again' })).status).toBe(202);
+  });
+
+  verifies('limits.late-answer-of-a-full-inbox', async () => {
+    const platform = await environment.platform({ inboxLimit: 8, contractCheck: 'all' });
+    const [asker, target] = [await onboard(platform), await onboard(platform)];
+    for (const messageId of ['short', 'long']) await send(asker.caller, target.id, 'question', { messageId });
+    for (let i = 0; i < 8; i += 1) await send(platform.operator, asker.id, `from the canvas ${i}`);
+    const answer = 'y'.repeat(30_000);
+    for (const [question, text] of [
+      ['short', 'brief'],
+      ['long', answer],
+    ] as const) {
+      const metadata = { in_reply_to: question };
+      const reply = await send(target.caller, asker.id, text, { messageId: `re-${question}`, metadata });
+      expect(reply).toMatchObject({ status: 200, body: { status: 'answered', delivered_to: 'feed' } });
+    }
+    const late = (await inbox(asker)).slice(8);
+    expect(late.map((row) => row.message_id)).toEqual(['re-short', 're-long']);
+    const [, notice] = await inboxTexts(asker).then((texts) => texts.slice(8));
+    expect(JSON.stringify(late[1]).length).toBeLessThan(4_096);
+    expect(notice).toContain('Your message long has an answer, which did not fit into your feed');
+    const record = await asker.caller.get(`/workspaces/${asker.id}/messages/long`);
+    expect(JSON.stringify(record.body)).toContain(answer);
   });
 });

@@ -270,7 +270,7 @@ onEachDatabase('messages', (environment) => {
   });
 
   verifies('messages.inbox-full', async () => {
-    const platform = await environment.platform({ inboxLimit: 3 });
+    const platform = await environment.platform({ inboxLimit: 12 });
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     for (const text of ['1', '2', '3']) expect((await send(caller.caller, target.id, text)).status).toBe(202);
     expect(await send(caller.caller, target.id, '4')).toMatchObject({

@@ -6,7 +6,7 @@ let running: RunningPlatform;
 let asker: { id: string; token: string };
 let poller: { id: string; token: string };
 beforeAll(async () => {
-  running = await startPlatform({ contractCheck: 'responses', inboxLimit: 5 });
+  running = await startPlatform({ contractCheck: 'responses', inboxLimit: 20 });
   asker = await running.join({ name: 'asker' });
   poller = await running.join({ name: 'poller' });
 });

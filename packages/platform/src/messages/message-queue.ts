@@ -9,6 +9,7 @@ import type { WorkspaceRow } from '../database/schema.ts';
 import { timestamp } from '../time/clock.ts';
 import { conversationIdOf } from './conversation.rules.ts';
 import { canPush, expiryOf } from './delivery.rules.ts';
+import type { InboxRoom } from './inbox-room.ts';
 import type { MessageRow } from './message.store.ts';
 import { type MessagePath, pathColumns } from './path.rules.ts';
 
@@ -42,6 +43,7 @@ export type QueueListener = (change: { readonly targetId: string; readonly pusha
 
 export interface MessageQueueOptions extends Pick<PlatformContext, 'clock' | 'settings'> {
   readonly activity: ActivityService;
+  readonly room: InboxRoom;
 }
 
 /** Adds messages to the delivery queue and notifies the push scheduler. */
@@ -60,7 +62,7 @@ export class MessageQueue {
   /** Stores a message; undefined when the caller has already used its message id. */
   async enqueue(unit: UnitOfWork, message: NewMessage): Promise<MessageRow | undefined> {
     const { callerId, target, view, lease } = message;
-    const { activity, clock, settings } = this.#options;
+    const { activity, clock, room, settings } = this.#options;
     const contextId = view.contextId || null;
     const row = await activity.record(unit, {
       workspace_id: target.id,
@@ -91,6 +93,7 @@ export class MessageQueue {
       expires_at: expiryOf(view.deadline, clock.now(), settings.messageTtlMs),
     });
     if (row !== undefined && lease === undefined) {
+      unit.onRollback(room.add(target.id, row.caller, Buffer.byteLength(row.request_body ?? '')));
       const change = { targetId: target.id, pushable: canPush(target) };
       unit.afterCommit(() => {
         for (const listener of this.#listeners) listener(change);

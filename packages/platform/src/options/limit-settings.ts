@@ -7,10 +7,18 @@ const name = settingName<PlatformOptions>;
 const RATE_LIMIT = name('rateLimit', 'RATE_LIMIT');
 const DEFAULT_RATE = 600;
 const MAX_RATE = 1_000_000;
+const MEBIBYTE = 1_024 ** 2;
 
 type Limits = Pick<
   PlatformSettings,
-  'rateLimit' | 'presenceRate' | 'pairRate' | 'maxHops' | 'maxTurns' | 'inboxLimit' | 'activityRetentionDays'
+  | 'rateLimit'
+  | 'presenceRate'
+  | 'pairRate'
+  | 'maxHops'
+  | 'maxTurns'
+  | 'inboxLimit'
+  | 'inboxBytes'
+  | 'activityRetentionDays'
 >;
 
 /** Reads the limits of what callers may send, and of what is stored for them. See docs/contract/limits.md. */
@@ -33,6 +41,7 @@ export function readLimits(read: SettingReader, options: PlatformOptions, mode: 
       [1, 10_000_000],
       10_000,
     ),
+    inboxBytes: read.bytes(name('inboxBytes', 'MOLECULE_INBOX_BYTES'), options.inboxBytes, 256 * MEBIBYTE),
     activityRetentionDays: read.integer(
       name('activityRetentionDays', 'ACTIVITY_RETENTION_DAYS'),
       options.activityRetentionDays,

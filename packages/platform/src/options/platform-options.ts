@@ -57,8 +57,10 @@ export interface PlatformOptions {
   readonly presenceRate?: number | undefined;
   /** Origins of web pages that may call the platform (`CORS_ORIGINS`, with commas). @default none */
   readonly corsOrigins?: readonly string[] | undefined;
-  /** Unacknowledged messages a workspace may have before senders get 429 (`MOLECULE_INBOX_LIMIT`). @default 10_000 */
+  /** Messages that may wait for one workspace before senders get 429 (`MOLECULE_INBOX_LIMIT`). @default 10_000 */
   readonly inboxLimit?: number | undefined;
+  /** The same in bytes (`MOLECULE_INBOX_BYTES`, as `256MiB`). @default 268_435_456 */
+  readonly inboxBytes?: number | undefined;
   /** `normal` may lose the last commits in a power cut, and is faster (`MOLECULE_SYNCHRONOUS`). @default 'full' */
   readonly synchronous?: 'full' | 'normal' | undefined;
   /** Days that acknowledged feed rows are kept (`ACTIVITY_RETENTION_DAYS`). @default 7 */

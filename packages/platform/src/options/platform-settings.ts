@@ -30,7 +30,9 @@ export interface PlatformSettings {
   /** Heartbeats and acknowledgements a minute of each workspace, unless `rateLimit` is null. */
   readonly presenceRate: number;
   readonly corsOrigins: readonly string[];
+  /** Messages that may wait for one workspace, and their size in bytes. */
   readonly inboxLimit: number;
+  readonly inboxBytes: number;
   readonly synchronous: 'full' | 'normal';
   readonly activityRetentionDays: number;
   /** How long a message may stay without an end. */

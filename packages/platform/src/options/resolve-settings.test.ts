@@ -36,6 +36,7 @@ describe('resolving the settings', () => {
       presenceRate: 600,
       corsOrigins: [],
       inboxLimit: 10_000,
+      inboxBytes: 268_435_456,
       synchronous: 'full',
       activityRetentionDays: 7,
       contractCheck: 'off',
@@ -104,6 +105,18 @@ describe('resolving the settings', () => {
     expect(resolveSettings({ mode: 'dev', memory: true }, {}).rateLimit).toBeNull();
     expect(resolveSettings(SECURE, { RATE_LIMIT: '9000' }).presenceRate).toBe(9_000);
     expect(resolveSettings(SECURE, { MOLECULE_PRESENCE_RATE: '100' }).presenceRate).toBe(100);
+  });
+
+  it('reads sizes in bytes, KiB, MiB and GiB', () => {
+    const bytesOf = (text: string) => resolveSettings(SECURE, { MOLECULE_INBOX_BYTES: text }).inboxBytes;
+    expect(['4096', '64KiB', '1 MiB', '2GiB'].map(bytesOf)).toEqual([
+      4_096, 65_536, 1_048_576, 2_147_483_648,
+    ]);
+    for (const text of ['0', '-1', '1.5MiB', '64kb', 'much']) {
+      expect(problemsOf(SECURE, { MOLECULE_INBOX_BYTES: text }), text).toEqual([
+        'inboxBytes (MOLECULE_INBOX_BYTES)',
+      ]);
+    }
   });
 
   it('reports all invalid values, by option and variable', () => {

@@ -81,6 +81,16 @@ export class SettingReader {
     return this.#reject(name, `must be a time such as 90s, at least ${lowestMs} ms, not ${given}`, fallback);
   }
 
+  /** Bytes as an option; `256MiB`, `1GiB` or bytes as a variable. */
+  bytes(name: SettingName, option: number | undefined, fallback: number): number {
+    const text = option === undefined ? this.text(name, undefined) : String(option);
+    if (text === null) return fallback;
+    const [, amount, unit = 'B'] = /^(\d{1,15})\s*([KMG]iB|B)?$/.exec(text.trim()) ?? [];
+    const value = Number(amount) * (UNIT_BYTES[unit] ?? 1);
+    if (Number.isSafeInteger(value) && value > 0) return value;
+    return this.#reject(name, `must be a size such as 256MiB, not "${text}"`, fallback);
+  }
+
   /** A list; the variable separates with commas. */
   list(name: SettingName, option: readonly string[] | undefined): readonly string[] {
     if (option !== undefined) return [...option];
@@ -99,6 +109,7 @@ export class SettingReader {
   }
 }
 
+const UNIT_BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1_024, MiB: 1_024 ** 2, GiB: 1_024 ** 3 };
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/;
 const STEP = /(\d+(?:\.\d+)?)(ms|s|m|h)/g;

@@ -22,4 +22,16 @@ export const LIMITS = behaviours({
     'An agent whose heartbeats are limited waits and goes on: degraded as rate-limited, never unreachable, and online throughout.',
     'docs/contract/presence.md#heartbeat; docs/decisions/0036-fair-limits.md',
   ],
+  'limits.inbox-shares': [
+    'One sender fills at most a quarter of an inbox and agents nine tenths; the last tenth is for people and operators.',
+    'docs/contract/limits.md#inbox; docs/decisions/0036-fair-limits.md',
+  ],
+  'limits.inbox-bytes': [
+    'What waits for one workspace is limited in bytes as well; above, a message is a 429 inbox_full until some are acknowledged.',
+    'docs/contract/limits.md#inbox',
+  ],
+  'limits.late-answer-of-a-full-inbox': [
+    'A late answer that does not fit into a full inbox is a small row on the caller’s feed, and the message has the whole of it.',
+    'docs/contract/limits.md#inbox; docs/decisions/0036-fair-limits.md',
+  ],
 });

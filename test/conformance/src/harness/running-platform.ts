@@ -48,6 +48,7 @@ export interface TestPlatformOptions {
   readonly publicUrl?: string;
   readonly orgId?: string;
   readonly inboxLimit?: number;
+  readonly inboxBytes?: number;
   readonly messageTtlMs?: number;
   readonly questionTtlMs?: number;
   readonly maxAttempts?: number;

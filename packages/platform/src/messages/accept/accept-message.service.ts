@@ -1,5 +1,4 @@
 import { isEnded } from '@molecule-ai/protocol';
-import type { ActivityService } from '../../activity/activity.service.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { Queryable, UnitOfWork } from '../../database/platform-database.ts';
 import type { WorkspaceRow } from '../../database/schema.ts';
@@ -12,6 +11,7 @@ import { parseRfc3339 } from '../../time/rfc3339.ts';
 import type { Continuations } from '../continuations.ts';
 import { inContext } from '../conversation.rules.ts';
 import { type DeliveryPlan, planDelivery } from '../delivery.rules.ts';
+import type { InboxRoom } from '../inbox-room.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { hashMessage, type MessageQueue } from '../message-queue.ts';
 import type { MessageExpiry } from '../outcome/message-expiry.ts';
@@ -45,7 +45,7 @@ export interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' 
   readonly loops: LoopGuard;
   readonly scheduler: PushScheduler;
   readonly continuations: Continuations;
-  readonly activity: ActivityService;
+  readonly room: InboxRoom;
   readonly workspaces: WorkspaceDirectory;
   readonly hierarchy: HierarchyService;
 }
@@ -222,7 +222,7 @@ export class MessageAcceptance {
     const isContinuation = continues !== undefined;
     const sent = { callerId, targetId: target.id, view, question, isContinuation };
     const loop = await loops.check(unit, sent);
-    const refusal = loop.refusal ?? (await this.#refusal(target, plan, unit.trx));
+    const refusal = loop.refusal ?? (await this.#refusal(admitted, plan, unit.trx));
     if (refusal !== undefined) {
       // A repeat of an accepted message is not refused.
       const repeat = await this.#findRepeat(unit, admitted, plan);
@@ -269,15 +269,19 @@ export class MessageAcceptance {
   }
 
   /** The error when the target accepts no new message now. */
-  async #refusal(target: WorkspaceRow, plan: DeliveryPlan, db: Queryable): Promise<HttpError | undefined> {
-    const { settings, activity, scheduler } = this.#options;
+  async #refusal(
+    { callerId, target }: AdmittedMessage,
+    plan: DeliveryPlan,
+    db: Queryable,
+  ): Promise<HttpError | undefined> {
+    const { room, scheduler } = this.#options;
     const { monthly_spend: spent, budget_limit: limit } = target;
     if (limit !== null && spent >= limit) {
       return new HttpError(402, 'budget_exceeded', 'workspace budget limit exceeded');
     }
     if (plan === 'push' && scheduler.isEmpty(target.id)) return undefined;
-    const isFull = (await activity.pendingCount(target.id, db)) >= settings.inboxLimit;
-    return isFull ? inboxFull() : undefined;
+    const full = await room.check(target.id, callerId ?? CANVAS_CALLER, db);
+    return full && inboxFull(full);
   }
 
   async #recordOutbound(caller: WorkspaceRow | undefined, db: Queryable): Promise<void> {

@@ -4,6 +4,7 @@ import type { WorkspaceRow } from '../../database/schema.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { inContext } from '../conversation.rules.ts';
 import type { DeliveryPlan } from '../delivery.rules.ts';
+import type { InboxRefusal } from '../inbox-room.ts';
 import type { MessageRow } from '../message.store.ts';
 import type { OutcomeDestination } from '../outcome/outcome-recorder.ts';
 import type { NormalMessage } from './request-message.rules.ts';
@@ -93,9 +94,21 @@ export function questionClosed(): HttpError {
   return new HttpError(409, 'question_closed', 'the question is no longer open');
 }
 
-export function inboxFull(): HttpError {
-  return new HttpError(429, 'inbox_full', 'the target has too many unacknowledged messages', {
-    extras: { retry_after: 30, hint: 'The agent must acknowledge what it has finished.' },
+export function inboxFull(full: InboxRefusal): HttpError {
+  const [text, hint] = INBOX_FULL[full];
+  return new HttpError(429, 'inbox_full', text, {
+    extras: { retry_after: 30, scope: full, hint },
     headers: { 'retry-after': '30' },
   });
 }
+
+const INBOX_FULL: Readonly<Record<InboxRefusal, readonly [string, string]>> = {
+  inbox: [
+    'the target has too many unacknowledged messages',
+    'Its agent must acknowledge what it has finished. Try again later.',
+  ],
+  sender: [
+    'the target has too many unacknowledged messages of yours',
+    'One sender may use a quarter of what may wait. Send again when the target has finished some.',
+  ],
+};

@@ -3,11 +3,15 @@ import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { inContext } from '../conversation.rules.ts';
+import type { InboxRoom } from '../inbox-room.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { hashMessage, type MessageQueue } from '../message-queue.ts';
 import { pathOfAnswer } from '../path.rules.ts';
 import type { CallerReceipts } from './caller-receipts.ts';
-import { outcomeMessage, shownFailure, storedOutcome } from './outcome.rules.ts';
+import { noticeOfAnswer, outcomeMessage, shownFailure, storedOutcome } from './outcome.rules.ts';
+
+/** UTF-16 units of a message that is never replaced by a notice of it, because that would save nothing. */
+const SMALL = 4_096;
 
 /** A message in which the target of a request answers it. */
 export interface ReplyMessage {
@@ -20,6 +24,7 @@ export interface OutcomeDeliveryOptions extends Pick<PlatformContext, 'database'
   readonly store: MessageStore;
   readonly queue: MessageQueue;
   readonly receipts: CallerReceipts;
+  readonly room: InboxRoom;
   readonly workspaces: WorkspaceDirectory;
 }
 
@@ -61,7 +66,8 @@ export class OutcomeDelivery {
 
   /**
    * Sends an outcome to a caller that does not wait, as an ordinary message of the queue: a polling caller reads it,
-   * a pushed one gets it posted. It needs no answer, because it is itself one.
+   * a pushed one gets it posted. It needs no answer, because it is itself one. Where no more messages fit, the caller gets
+   * a notice of it, and reads the outcome from the message.
    */
   async enqueue(
     unit: UnitOfWork,
@@ -73,7 +79,11 @@ export class OutcomeDelivery {
     const caller = callerId === null ? undefined : await workspaces.find(callerId, unit.trx);
     if (message === undefined || callerId === null || caller === undefined || caller.status === 'removed')
       return;
-    const { messageId, view } = message;
+    const { messageId } = message;
+    const isFull =
+      !isSmall(message.view) &&
+      (await this.#options.room.check(callerId, request.target_id, unit.trx)) !== undefined;
+    const view = isFull ? noticeOfAnswer(request, message) : message.view;
     await queue.enqueue(unit, {
       callerId: request.target_id,
       target: caller,
@@ -89,4 +99,8 @@ export class OutcomeDelivery {
       failure: shownFailure(request),
     });
   }
+}
+
+function isSmall({ envelope }: MessageView): boolean {
+  return JSON.stringify(envelope).length <= SMALL;
 }

@@ -258,6 +258,27 @@ export function outcomeMessage(
   return { messageId, view: viewMessage(envelope as unknown as JsonObject) };
 }
 
+/** Takes the place of an answer that does not fit among what waits for its caller. */
+export function noticeOfAnswer(
+  request: Pick<MessageRow, 'id' | 'message_id' | 'context_id'>,
+  { messageId, view }: { readonly messageId: string; readonly view: MessageView },
+): MessageView {
+  const text = `Your message ${request.message_id} has an answer, which did not fit into your feed: read the message to get it.`;
+  const envelope = buildSendMessage({
+    messageId,
+    role: 'agent',
+    text,
+    contextId: request.context_id ?? undefined,
+    metadata: {
+      in_reply_to: request.message_id,
+      in_reply_to_activity: request.id,
+      ...(view.metadata.state === undefined ? {} : { state: view.metadata.state }),
+      answer_omitted: true,
+    },
+  });
+  return viewMessage(envelope as unknown as JsonObject);
+}
+
 function metadataOf({ result }: JsonObject): JsonObject {
   return isJsonObject(result) && isJsonObject(result.metadata) ? result.metadata : {};
 }

@@ -1,0 +1,136 @@
+import { sql } from 'kysely';
+import type { PlatformContext } from '../context.ts';
+import type { PreparedQuery, Queryable } from '../database/platform-database.ts';
+import { CANVAS_CALLER } from '../http/principal.ts';
+
+/** Workspaces whose waiting messages are counted in memory; the one that was quiet longest is removed first. */
+const MAX_WORKSPACES = 10_000;
+/** Of what may wait for a workspace, one part in so many is for a single sender, and one for people and operators only. */
+const SENDER_PART = 4;
+const PEOPLE_PART = 10;
+/** Another process may have changed what waits since it was counted. */
+const COUNT_IS_VALID_MS = 10_000;
+
+/** Number and size of messages; `bytes` of what is stored for them. */
+interface Amount {
+  rows: number;
+  bytes: number;
+}
+
+interface Counted {
+  readonly total: Amount;
+  readonly bySender: Map<string, Amount>;
+  readonly countedAt: number;
+  /** A message has ended since it was counted, so less may wait. */
+  mayHaveShrunk: boolean;
+}
+
+interface CountRow {
+  readonly caller: string;
+  readonly rows: string | number | bigint;
+  readonly bytes: string | number | bigint | null;
+}
+
+/** Why no further message fits: all that may wait is used, or the part of one sender. */
+export type InboxRefusal = 'inbox' | 'sender';
+
+export type InboxRoomOptions = Pick<PlatformContext, 'bus' | 'clock' | 'database' | 'settings'>;
+
+/**
+ * Limits what waits for one workspace. Messages are counted in memory as they are stored, which can only be too much; when
+ * that reaches a limit, they are counted in the database. See docs/contract/limits.md#inbox.
+ */
+export class InboxRoom {
+  readonly #options: InboxRoomOptions;
+  readonly #counted = new Map<string, Counted>();
+  readonly #count: PreparedQuery<{ workspaceId: string }, CountRow>;
+
+  constructor(options: InboxRoomOptions) {
+    this.#options = options;
+    this.#count = options.database.prepare((db, { workspaceId }: { workspaceId: string }) =>
+      db
+        .selectFrom('activity')
+        .select((eb) => [
+          'caller',
+          eb.fn.countAll().as('rows'),
+          sql<number>`sum(octet_length(coalesce(${sql.ref('request_body')}, '')))`.as('bytes'),
+        ])
+        .where('workspace_id', '=', workspaceId)
+        // The exact condition of the index `activity_by_delivery`, so that the planner uses it.
+        .where(sql<boolean>`delivery_state in ('pending', 'leased')`)
+        .where('delivery_state', '=', 'pending')
+        .groupBy('caller'),
+    );
+    options.bus.subscribe(({ type, workspaceId }) => {
+      const counted = workspaceId === null ? undefined : this.#counted.get(workspaceId);
+      if (counted !== undefined && type === 'MESSAGE_ENDED') counted.mayHaveShrunk = true;
+    });
+  }
+
+  /** Whether one more message of `caller` may wait for the workspace, and if not, why. */
+  async check(workspaceId: string, caller: string, db: Queryable): Promise<InboxRefusal | undefined> {
+    const { clock } = this.#options;
+    const known = this.#counted.get(workspaceId);
+    const isRecent = known !== undefined && clock.monotonic() - known.countedAt < COUNT_IS_VALID_MS;
+    const refusal = known === undefined ? undefined : this.#refusal(known, caller);
+    if (isRecent && (refusal === undefined || !known.mayHaveShrunk)) return refusal;
+    return this.#refusal(await this.#countIn(workspaceId, db), caller);
+  }
+
+  /** Counts a message that was stored; returns what undoes it. */
+  add(workspaceId: string, caller: string, bytes: number): () => void {
+    const counted = this.#counted.get(workspaceId);
+    if (counted === undefined) return () => {};
+    const amounts = [counted.total, amountOf(counted, caller)];
+    const change = (sign: 1 | -1) => {
+      for (const amount of amounts) {
+        amount.rows += sign;
+        amount.bytes += sign * bytes;
+      }
+    };
+    change(1);
+    return () => change(-1);
+  }
+
+  #refusal(counted: Counted, caller: string): InboxRefusal | undefined {
+    const { inboxLimit, inboxBytes } = this.#options.settings;
+    const isFull = ({ rows, bytes }: Amount, part: number) =>
+      rows >= Math.ceil(inboxLimit * part) || bytes >= inboxBytes * part;
+    if (caller === CANVAS_CALLER) return isFull(counted.total, 1) ? 'inbox' : undefined;
+    if (isFull(counted.total, 1 - 1 / PEOPLE_PART)) return 'inbox';
+    const own = counted.bySender.get(caller);
+    return own !== undefined && isFull(own, 1 / SENDER_PART) ? 'sender' : undefined;
+  }
+
+  async #countIn(workspaceId: string, db: Queryable): Promise<Counted> {
+    const { rows } = await this.#count({ workspaceId }, db);
+    const counted: Counted = {
+      total: { rows: 0, bytes: 0 },
+      bySender: new Map(),
+      countedAt: this.#options.clock.monotonic(),
+      mayHaveShrunk: false,
+    };
+    for (const row of rows) {
+      const amount = { rows: Number(row.rows), bytes: Number(row.bytes ?? 0) };
+      counted.bySender.set(row.caller, amount);
+      counted.total.rows += amount.rows;
+      counted.total.bytes += amount.bytes;
+    }
+    this.#counted.delete(workspaceId);
+    this.#counted.set(workspaceId, counted);
+    if (this.#counted.size > MAX_WORKSPACES) {
+      const [oldest] = this.#counted.keys();
+      if (oldest !== undefined) this.#counted.delete(oldest);
+    }
+    return counted;
+  }
+}
+
+function amountOf({ bySender }: Counted, caller: string): Amount {
+  let amount = bySender.get(caller);
+  if (amount === undefined) {
+    amount = { rows: 0, bytes: 0 };
+    bySender.set(caller, amount);
+  }
+  return amount;
+}
