@@ -106,7 +106,7 @@ const full = (scope: string) => ({
 
 onEachDatabase('inboxes', (environment) => {
   verifies('limits.inbox-shares', async () => {
-    const platform = await environment.platform({ inboxLimit: 20, pairRate: 0 });
+    const platform = await environment.platform({ inboxLimit: 20 });
     const target = await onboard(platform);
     const waits = async (caller: Caller) => (await send(caller, target.id, 'hello')).status === 202;
     for (let n = 0; n < 3; n += 1) {
