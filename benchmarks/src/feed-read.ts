@@ -8,7 +8,7 @@ import type { BenchmarkOptions } from './options.ts';
 import { startOrganisation } from './organisation.ts';
 import { compareThroughput } from './throughput.ts';
 
-/** Compares reading a page of a feed with many rows and of one with a hundred. */
+/** Compares pages of a feed with many rows and of one with a hundred, and compact rows with full ones. */
 export async function benchFeedRead(options: BenchmarkOptions): Promise<Figure[]> {
   const dataDir = mkdtempSync(join(tmpdir(), 'molecule-bench-'));
   try {
@@ -28,12 +28,14 @@ export async function benchFeedRead(options: BenchmarkOptions): Promise<Figure[]
     const second = await startOrganisation({ dataDir });
     const pool = new Pool(second.url, { connections: 8 });
     try {
-      const page = (id: string, query: string) => async () => {
-        const response = await pool.request({ method: 'GET', path: `/workspaces/${id}/activity?${query}` });
-        const rows = (await response.body.json()) as unknown[];
-        if (response.statusCode !== 200 || rows.length !== 20)
-          throw new Error(`wrong page: ${rows.length} rows`);
-      };
+      const page =
+        (id: string, query: string, limit = 20) =>
+        async () => {
+          const response = await pool.request({ method: 'GET', path: `/workspaces/${id}/activity?${query}` });
+          const rows = (await response.body.json()) as unknown[];
+          if (response.statusCode !== 200 || rows.length !== limit)
+            throw new Error(`wrong page: ${rows.length} rows`);
+        };
       const queries = [
         ['newest page', 'type=a2a_receive&limit=20'],
         ['oldest unacknowledged', 'type=a2a_receive&limit=20&unacknowledged=true'],
@@ -59,6 +61,23 @@ export async function benchFeedRead(options: BenchmarkOptions): Promise<Figure[]
           ),
         );
       }
+      const hundred = 'type=a2a_receive&limit=100&unacknowledged=true';
+      const [compact, full] = await compareThroughput(
+        [
+          { name: 'compact', run: page(long, `${hundred}&view=compact`, 100) },
+          { name: 'full', run: page(long, hundred, 100) },
+        ],
+        { inFlight: 4, ...options },
+      );
+      if (compact === undefined || full === undefined) throw new Error('no measurement');
+      figures.push(
+        ratioFigure(
+          'page of 100 rows, compact : full',
+          compact.perSecond / full.perSecond,
+          2.5,
+          `${Math.round(compact.perSecond)}/s against ${Math.round(full.perSecond)}/s`,
+        ),
+      );
       return figures;
     } finally {
       await pool.close();

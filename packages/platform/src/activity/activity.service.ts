@@ -11,6 +11,7 @@ import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { ActivityStore, type RowWithoutSeq } from './activity.store.ts';
 import { ActivityReader } from './activity-reader.ts';
+import { compactBeginning } from './compact-row.rules.ts';
 import { ControlRows } from './control-rows.ts';
 import type { FeedPage, FeedText } from './feed-pages.ts';
 import type { FeedQuery, FeedView } from './feed-query.rules.ts';
@@ -24,7 +25,10 @@ export type NewActivity = Pick<
   ActivityRowRecord,
   'workspace_id' | 'direction' | 'activity_type' | 'source_id' | 'status'
 > &
-  Partial<RowWithoutSeq>;
+  Partial<Omit<RowWithoutSeq, 'compact_row'>> & {
+    /** Where a compact row finds its texts in the request, see `storeRequest`. */
+    readonly layout?: string | null;
+  };
 
 /** The acknowledged position of a feed. */
 export interface FeedPosition {
@@ -62,17 +66,17 @@ export class ActivityService {
     const { clock } = this.#options;
     if (row.workspace_id !== null) await unit.lockFeed(row.workspace_id);
     const now = timestamp(clock);
-    const record = await this.#store.insert(
-      {
-        ...DEFAULT_COLUMNS,
-        id: orderedId(clock),
-        caller: row.source_id ?? CANVAS_CALLER,
-        created_at: now,
-        changed_at: now,
-        ...row,
-      },
-      unit.trx,
-    );
+    const { layout = null, ...columns } = row;
+    const whole: RowWithoutSeq = {
+      ...DEFAULT_COLUMNS,
+      id: orderedId(clock),
+      caller: row.source_id ?? CANVAS_CALLER,
+      created_at: now,
+      changed_at: now,
+      ...columns,
+    };
+    const stored = { ...whole, compact_row: compactBeginning(whole, layout) };
+    const record = await this.#store.insert(stored, unit.trx);
     if (record !== undefined && record.workspace_id !== null) await this.announce(unit, record);
     return record;
   }
@@ -233,7 +237,7 @@ const DEFAULT_COLUMNS = {
   in_reply_to: null,
   summary: null,
   request_body: null,
-  body_layout: null,
+  compact_row: null,
   response_body: null,
   tool_trace: null,
   error_detail: null,

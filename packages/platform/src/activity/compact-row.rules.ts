@@ -13,29 +13,85 @@ import { cutJson } from './answer-cut.rules.ts';
 import type { FeedRecord } from './feed-page.store.ts';
 import { restOfCall, textsAt } from './stored-request.rules.ts';
 
-const quote = JSON.stringify as (value: string | null) => string;
 const KNOWN_TYPES: ReadonlySet<string> = new Set(ACTIVITY_TYPES);
 
+/** The columns of a compact row that never change. */
+type Constants = Pick<
+  FeedRecord,
+  | 'id'
+  | 'created_at'
+  | 'activity_type'
+  | 'direction'
+  | 'method'
+  | 'source_id'
+  | 'message_id'
+  | 'context_id'
+  | 'conversation_id'
+  | 'in_reply_to'
+>;
+
+/** A row of which only these columns were read. */
+export type CompactRecord = Pick<
+  FeedRecord,
+  'seq' | 'delivery_state' | 'request_body' | 'compact_row' | 'peer_name' | 'peer_role'
+>;
+
 /**
- * One row with each fact once, as JSON text. Parts and metadata are taken from the stored text as they are where its
- * layout is known. An answer of more than `maxAnswerBytes` is cut. See docs/contract/feed.md#compact-rows.
+ * What is stored of a compact row: the layout of its request, and its text up to the parts. Null for an answer, whose
+ * parts depend on the reader.
+ */
+export function compactBeginning(row: Constants, layout: string | null): string | null {
+  return layout === null || row.in_reply_to !== null ? null : `${layout};${beginning(row)}`;
+}
+
+/** One row as JSON text, of what is stored; undefined when it has to be built from all columns. */
+export function storedRowText(row: CompactRecord): string | undefined {
+  const { compact_row: stored, request_body: body } = row;
+  if (stored === null || body === null) return undefined;
+  const end = stored.indexOf(';');
+  const { parts, metadata } = textsAt(body, stored.slice(0, end));
+  return `${stored.slice(end + 1)},"parts":${parts},"metadata":${metadata}${ending(row, stateOf(row.delivery_state))}`;
+}
+
+/**
+ * One row with each fact once, as JSON text. An answer of more than `maxAnswerBytes` is cut. See
+ * docs/contract/feed.md#compact-rows.
  */
 export function compactRowText(record: FeedRecord, reader: FeedAudience, maxAnswerBytes: number): string {
   const inbound = record.direction === 'in';
-  const message = inbound ? inboundMessage(record, reader, maxAnswerBytes) : ownMessage(record);
-  const source = inbound ? (record.source_id === null ? '"canvas_user"' : '"peer_agent"') : 'null';
-  const { activity_type: type, peer_name: peerName, peer_role: peerRole } = record;
-  return `{"id":"${record.id}","seq":${record.seq},"ts":"${record.created_at}","type":"${
-    KNOWN_TYPES.has(type) ? type : 'agent_log'
-  }","direction":"${inbound ? 'in' : 'out'}","method":${quote(record.method)},"source":${source},"source_id":${quote(
-    record.source_id,
-  )},"message_id":${quote(record.message_id)},"context_id":${quote(record.context_id)},"conversation_id":${quote(
-    record.conversation_id,
-  )},"in_reply_to":${quote(record.in_reply_to)},"parts":${message.parts},"metadata":${message.metadata},"state":${quote(
-    inbound ? stateOf(record.delivery_state) : null,
-  )}${message.more}${peerName === null ? '' : `,"peer_name":${quote(peerName)}`}${
-    peerRole === null ? '' : `,"peer_role":${quote(peerRole)}`
-  }}`;
+  const { parts, metadata, more } = inbound
+    ? inboundMessage(record, reader, maxAnswerBytes)
+    : ownMessage(record);
+  const state = inbound ? stateOf(record.delivery_state) : null;
+  return `${beginning(record)},"parts":${parts},"metadata":${metadata}${more}${ending(record, state)}`;
+}
+
+function beginning(row: Constants): string {
+  const inbound = row.direction === 'in';
+  const shown = {
+    id: row.id,
+    ts: row.created_at,
+    type: KNOWN_TYPES.has(row.activity_type) ? row.activity_type : 'agent_log',
+    direction: inbound ? 'in' : 'out',
+    method: row.method,
+    source: inbound ? (row.source_id === null ? 'canvas_user' : 'peer_agent') : null,
+    source_id: row.source_id,
+    message_id: row.message_id,
+    context_id: row.context_id,
+    conversation_id: row.conversation_id,
+    in_reply_to: row.in_reply_to,
+  };
+  return JSON.stringify(shown).slice(0, -1);
+}
+
+function ending(
+  { seq, peer_name: name, peer_role: role }: Pick<FeedRecord, 'seq' | 'peer_name' | 'peer_role'>,
+  state: string | null,
+): string {
+  const peer = `${name === null ? '' : `,"peer_name":${JSON.stringify(name)}`}${
+    role === null ? '' : `,"peer_role":${JSON.stringify(role)}`
+  }`;
+  return `,"seq":${seq},"state":${state === null ? 'null' : `"${state}"`}${peer}}`;
 }
 
 interface MessageTexts {
@@ -48,8 +104,6 @@ interface MessageTexts {
 function inboundMessage(record: FeedRecord, reader: FeedAudience, maxAnswerBytes: number): MessageTexts {
   const { request_body: body } = record;
   const isAnswer = carriesAnswer(record);
-  const stored = isAnswer ? undefined : textsAt(body, record.body_layout);
-  if (stored !== undefined) return { ...stored, more: '' };
   const request = body === null ? {} : (JSON.parse(body) as JsonObject);
   const isCut = isAnswer && body !== null && Buffer.byteLength(body) > maxAnswerBytes;
   const view = viewMessage(isCut ? cutJson(request, maxAnswerBytes) : request);

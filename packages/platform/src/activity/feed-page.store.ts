@@ -1,7 +1,8 @@
 import { type Selectable, sql } from 'kysely';
 import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/platform-database.ts';
 import type { ActivityTable } from '../database/schema.ts';
-import type { FeedQuery, FeedView } from './feed-query.rules.ts';
+import type { CompactRecord } from './compact-row.rules.ts';
+import type { FeedQuery } from './feed-query.rules.ts';
 
 const SHORT_COLUMNS = [
   'seq',
@@ -19,45 +20,45 @@ const SHORT_COLUMNS = [
   'delivery_state',
   'created_at',
 ] as const;
-/** Columns of any length, for each form of a row. */
-const LONG_COLUMNS = {
-  full: [
-    'request_body',
-    'response_body',
-    'tool_trace',
-    'summary',
-    'error_detail',
-    'method',
-    'context_id',
-    'trace_id',
-    'in_reply_to',
-  ],
-  compact: ['request_body', 'response_body', 'method', 'context_id', 'in_reply_to'],
-} as const;
-
-/** Where the texts of the request are in it; read with the request only. */
-const LAYOUT = 'body_layout' as const;
+/** Columns of any length. */
+const LONG_COLUMNS = [
+  'request_body',
+  'response_body',
+  'tool_trace',
+  'summary',
+  'error_detail',
+  'method',
+  'context_id',
+  'trace_id',
+  'in_reply_to',
+  'compact_row',
+] as const;
 
 type ShortColumn = (typeof SHORT_COLUMNS)[number];
-type LongColumn = (typeof LONG_COLUMNS)['full'][number];
+type LongColumn = (typeof LONG_COLUMNS)[number];
 
 /** A stored row with the name and role of the other workspace. */
 export type FeedRecord = Readonly<
-  Omit<Selectable<Pick<ActivityTable, ShortColumn | LongColumn | typeof LAYOUT>>, 'workspace_id'>
+  Omit<Selectable<Pick<ActivityTable, ShortColumn | LongColumn>>, 'workspace_id'>
 > & {
   readonly workspace_id: string;
   readonly peer_name: string | null;
   readonly peer_role: string | null;
 };
 
-/** A row of a page before its long columns are read: they are null where they are longer than was asked for. */
-export type FeedHead = FeedRecord & {
-  /** Sizes of the columns; null for an empty one. */
+/** Sizes of a row's long columns, in bytes; null for an empty one. */
+interface ColumnSizes {
   readonly request_bytes: number | null;
   readonly response_bytes: number | null;
-  /** Of the other long columns together. */
+  /** Of the other ones together. */
   readonly other_bytes: number;
-};
+}
+
+/** A row of a page; long columns are null where they are longer than was asked for. */
+export type FeedHead = FeedRecord & ColumnSizes;
+
+/** A row of a page of compact rows: the columns that most of them need. */
+export type CompactHead = CompactRecord & Pick<FeedRecord, 'id'> & ColumnSizes;
 
 /** The rows of a page. */
 export interface PageSelection {
@@ -94,26 +95,24 @@ interface PageValues {
 
 /** The SQL that reads pages of the feed. */
 export class FeedPageStore {
-  readonly #readPage: PreparedQuery<PageValues, FeedHead>;
+  readonly #readPage: PreparedQuery<PageValues, FeedHead | CompactHead>;
   readonly #readHead: PreparedQuery<{ workspaceId: string; id: string }, FeedHead>;
   readonly #readWhole: PreparedQuery<{ seq: number }, FeedRecord>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
     this.#readPage = database.prepare(selectPage);
     this.#readHead = database.prepare((db, values: { workspaceId: string; id: string }) =>
-      selectHeads(db, 'full', 0)
-        .where('a.id', '=', values.id)
-        .where('a.workspace_id', '=', values.workspaceId),
+      selectHeads(db, 0).where('a.id', '=', values.id).where('a.workspace_id', '=', values.workspaceId),
     );
     this.#readWhole = database.prepare((db, { seq }: { seq: number }) =>
       selectRows(db)
-        .select(([...LONG_COLUMNS.full, LAYOUT] as const).map((name) => `a.${name}` as const))
+        .select(LONG_COLUMNS.map((name) => `a.${name}` as const))
         .where('a.seq', '=', seq),
     );
   }
 
   /** Reads the rows of one page, and one more than the limit when there are more. */
-  async readHeads(selection: PageSelection): Promise<readonly FeedHead[]> {
+  async readHeads(selection: PageSelection): Promise<readonly (FeedHead | CompactHead)[]> {
     return (await this.#readPage(valuesOf(selection))).rows;
   }
 
@@ -142,7 +141,9 @@ function selectPage(db: Queryable, values: PageValues) {
   const order = values.oldestFirst ? 'asc' : 'desc';
   const text = (column: FilterColumn, isIndexed: boolean) =>
     isIndexed ? sql.ref<string>(`a.${column}`) : sql<string>`${sql.ref(`a.${column}`)} || ''`;
-  let select = selectHeads(db, values.compact ? 'compact' : 'full', values.maxBytes)
+  // The two forms of rows have the same conditions, and Kysely's type names the columns.
+  const heads = values.compact ? selectCompactHeads(db, values.maxBytes) : selectHeads(db, values.maxBytes);
+  let select = (heads as ReturnType<typeof selectHeads>)
     .where('a.workspace_id', '=', values.workspaceId)
     .limit(values.limit);
   if (values.afterAcknowledged) {
@@ -182,26 +183,46 @@ function selectPage(db: Queryable, values: PageValues) {
 }
 
 /** The size of a text is in its header, so a long one is not read to learn it. */
-function selectHeads(db: Queryable, view: FeedView, maxBytes: number) {
-  const bytes = (name: LongColumn) => sql<number | null>`octet_length(${sql.ref(`a.${name}`)})`;
-  const ifShort = (name: LongColumn | typeof LAYOUT, text: LongColumn) =>
-    sql<string | null>`case when ${bytes(text)} <= ${maxBytes} then ${sql.ref(`a.${name}`)} end`;
-  const others = LONG_COLUMNS[view].slice(2).map((name) => sql<number>`coalesce(${bytes(name)}, 0)`);
+function selectHeads(db: Queryable, maxBytes: number) {
+  const others = LONG_COLUMNS.slice(2).map((name) => sql<number>`coalesce(${bytesOf(name)}, 0)`);
   return selectRows(db).select([
-    bytes('request_body').as('request_bytes'),
-    bytes('response_body').as('response_bytes'),
+    bytesOf('request_body').as('request_bytes'),
+    bytesOf('response_body').as('response_bytes'),
     sql<number>`${sql.join(others, sql` + `)}`.as('other_bytes'),
-    ...LONG_COLUMNS[view].map((name) => ifShort(name, name).as(name)),
-    ifShort(LAYOUT, 'request_body').as(LAYOUT),
+    ...LONG_COLUMNS.map((name) => ifShort(name, maxBytes).as(name)),
   ]);
 }
 
-function selectRows(db: Queryable) {
+function selectCompactHeads(db: Queryable, maxBytes: number) {
+  return withPeer(db)
+    .select(['a.seq', 'a.id', 'a.delivery_state'])
+    .select([
+      bytesOf('request_body').as('request_bytes'),
+      bytesOf('response_body').as('response_bytes'),
+      sql<number>`coalesce(${bytesOf('compact_row')}, 0)`.as('other_bytes'),
+      ifShort('request_body', maxBytes).as('request_body'),
+      ifShort('compact_row', maxBytes).as('compact_row'),
+    ]);
+}
+
+function bytesOf(name: LongColumn) {
+  return sql<number | null>`octet_length(${sql.ref(`a.${name}`)})`;
+}
+
+function ifShort(name: LongColumn, maxBytes: number) {
+  return sql<string | null>`case when ${bytesOf(name)} <= ${maxBytes} then ${sql.ref(`a.${name}`)} end`;
+}
+
+function withPeer(db: Queryable) {
   return db
     .selectFrom('activity as a')
     .leftJoin('workspaces as peer', 'peer.id', 'a.peer_id')
+    .select(['peer.name as peer_name', 'peer.role as peer_role']);
+}
+
+function selectRows(db: Queryable) {
+  return withPeer(db)
     .select(SHORT_COLUMNS.map((name) => `a.${name}` as const))
-    .select(['peer.name as peer_name', 'peer.role as peer_role'])
     .$narrowType<{ workspace_id: string }>();
 }
 

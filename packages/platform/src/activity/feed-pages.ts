@@ -3,8 +3,8 @@ import type { PlatformContext } from '../context.ts';
 import { timestamp } from '../time/clock.ts';
 import { carriesAnswer, type FeedAudience, toActivityRow } from './activity-row.rules.ts';
 import { MAX_ANSWER_IN_ROW } from './answer-cut.rules.ts';
-import { compactRowText } from './compact-row.rules.ts';
-import { type FeedHead, FeedPageStore, type FeedRecord } from './feed-page.store.ts';
+import { compactRowText, storedRowText } from './compact-row.rules.ts';
+import { type CompactHead, type FeedHead, FeedPageStore, type FeedRecord } from './feed-page.store.ts';
 import type { FeedQuery, FeedView } from './feed-query.rules.ts';
 import { type MemoryShare, PageMemory } from './page-memory.ts';
 
@@ -13,7 +13,7 @@ const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 /** Columns of a page's rows that are read in one step have so many bytes together; longer ones are read row by row. */
 const INLINE_BYTES = 1024 * 1024;
 const USUAL_MEMORY = 8 * 1024 * 1024;
-const YIELD_AFTER_BYTES = 256 * 1024;
+const LONG_ROW_BYTES = 64 * 1024;
 
 /** JSON text of a response, and the memory that it uses until it was sent. */
 export interface FeedText {
@@ -135,27 +135,27 @@ export class FeedPages {
     const keepsOldest = isNewestFirst && isAgent && query.direction === 'in' && query.before === undefined;
     const wanted = heads.slice(0, limit);
     if (keepsOldest) wanted.reverse();
-    const plan = planPage(wanted, view, maxColumnBytes(limit));
+    const maxColumn = maxColumnBytes(limit);
+    const plan = planPage(wanted, view, maxColumn);
     if (plan.memory > memory) return { needed: plan.memory };
     const audience = this.#audience(isAgent);
     const texts: string[] = [];
     const ids: string[] = [];
     let bytes = 0;
-    let sinceTurn = 0;
     for (const head of plan.heads) {
-      const isShort = hasShortColumns(head, maxColumnBytes(limit));
-      const record = isShort ? head : await this.#store.readWhole(Number(head.seq));
-      if (record === undefined) continue;
-      const text = this.#write(record, view, audience, MAX_ANSWER_IN_ROW);
-      const size = isShort && text.length < 1_000 ? text.length * 3 : Buffer.byteLength(text);
+      let text = shortRowText(head, audience, maxColumn);
+      if (text === undefined) {
+        // Each long row in a turn of its own, so that other requests run in between.
+        if ((head.request_bytes ?? 0) + (head.response_bytes ?? 0) > LONG_ROW_BYTES) await nextTurn();
+        const record = await this.#store.readWhole(Number(head.seq));
+        if (record === undefined) continue;
+        text = this.#write(record, view, audience, MAX_ANSWER_IN_ROW);
+      }
+      const size = text.length < 1_000 ? text.length * 3 : Buffer.byteLength(text);
       if (texts.length > 0 && bytes + size > MAX_PAGE_BYTES - texts.length - 2) break;
       texts.push(text);
-      ids.push(record.id);
+      ids.push(head.id);
       bytes += size;
-      sinceTurn += isShort ? size : size + (head.request_bytes ?? 0) + (head.response_bytes ?? 0);
-      if (sinceTurn < YIELD_AFTER_BYTES) continue;
-      sinceTurn = 0;
-      await nextTurn();
     }
     const hasMore = heads.length > limit || texts.length < wanted.length;
     if (keepsOldest) {
@@ -177,16 +177,28 @@ export class FeedPages {
   }
 }
 
+/** The text of a row whose columns were all read with its page; undefined for another one. */
+function shortRowText(
+  head: FeedHead | CompactHead,
+  audience: FeedAudience,
+  maxColumn: number,
+): string | undefined {
+  if (!('workspace_id' in head)) return storedRowText(head);
+  return hasShortColumns(head, maxColumn)
+    ? JSON.stringify(toActivityRow(head, audience, MAX_ANSWER_IN_ROW))
+    : undefined;
+}
+
 function maxColumnBytes(limit: number): number {
   return Math.floor(INLINE_BYTES / (limit + 1));
 }
 
 /** The first rows that fit into a page, and the memory to build it. */
 function planPage(
-  heads: readonly FeedHead[],
+  heads: readonly (FeedHead | CompactHead)[],
   view: FeedView,
   maxColumn: number,
-): { readonly heads: readonly FeedHead[]; readonly memory: number } {
+): { readonly heads: readonly (FeedHead | CompactHead)[]; readonly memory: number } {
   let bytes = 0;
   let toRead = 0;
   let count = 0;
@@ -200,23 +212,28 @@ function planPage(
   return { heads: heads.slice(0, count), memory: 4 * INLINE_BYTES + bytes + toRead };
 }
 
-function hasShortColumns(head: FeedHead, maxColumn: number): boolean {
+function hasShortColumns(head: FeedHead | CompactHead, maxColumn: number): boolean {
   const { request_bytes: request, response_bytes: response, other_bytes: others } = head;
   return (request ?? 0) <= maxColumn && (response ?? 0) <= maxColumn && others <= maxColumn;
 }
 
 /** About how many bytes a row has in a page, and how much memory it takes to read and build it. */
 function costOf(
-  head: FeedHead,
+  head: FeedHead | CompactHead,
   view: FeedView,
   maxAnswerBytes: number,
 ): { readonly inPage: number; readonly toRead: number } {
   const request = head.request_bytes ?? 0;
   const response = head.response_bytes ?? 0;
   const toRead = 4 * (request + response + head.other_bytes);
+  if (!('workspace_id' in head)) {
+    // Without a stored row it may be an answer, or what the workspace said itself.
+    const shown = head.other_bytes > 0 ? request : Math.max(request, response);
+    return { inPage: 700 + shown + head.other_bytes, toRead };
+  }
+  const inbound = head.direction === 'in';
   const isAnswer = carriesAnswer(head);
   const shownRequest = isAnswer ? Math.min(request, maxAnswerBytes) : request;
-  const inbound = head.direction === 'in';
   if (view === 'compact') {
     return { inPage: 700 + shownRequest + head.other_bytes + (inbound ? 0 : response), toRead };
   }

@@ -8,7 +8,7 @@ export interface StoredRequest {
    * Where the parts and the metadata are in the text: `start,end,start,end` in UTF-16 units, `0,0` for no metadata.
    * Null for a request that has more than a compact row shows, or shows it in another form.
    */
-  readonly body_layout: string | null;
+  readonly layout: string | null;
 }
 
 /** The parts and the metadata of a request as JSON texts. */
@@ -44,12 +44,11 @@ export function storeRequest(view: MessageView): StoredRequest {
   const parts = spans.get('/params/message/parts');
   const metadata = spans.get('/params/message/metadata') ?? spans.get('/params/metadata') ?? [0, 0];
   const isPlain = parts !== undefined && hasOnlyPlainKeys(view);
-  return { request_body: text, body_layout: isPlain ? [...parts, ...metadata].join() : null };
+  return { request_body: text, layout: isPlain ? [...parts, ...metadata].join() : null };
 }
 
-/** The texts that a stored layout names; undefined when there is none. */
-export function textsAt(body: string | null, layout: string | null): StoredTexts | undefined {
-  if (body === null || layout === null) return undefined;
+/** The parts and the metadata of a request, as the layout names them. */
+export function textsAt(body: string, layout: string): StoredTexts {
   const [partsStart, partsEnd, start, end] = layout.split(',').map(Number);
   const metadata = end === 0 ? NO_METADATA : body.slice(start, end);
   return { parts: body.slice(partsStart, partsEnd), metadata };

@@ -9,7 +9,7 @@ import { controlRowsMigration } from './migrations/0003-control-rows.ts';
 import { pausesMigration } from './migrations/0004-pauses.ts';
 import { questionsMigration } from './migrations/0004-questions.ts';
 import { messagePathsMigration } from './migrations/0005-message-paths.ts';
-import { bodyLayoutMigration } from './migrations/0006-body-layout.ts';
+import { compactRowsMigration } from './migrations/0006-compact-rows.ts';
 import type { Database } from './schema.ts';
 
 /** Runs queries: the database itself, or one open transaction (`unit.trx`). */
@@ -82,7 +82,7 @@ export class PlatformDatabase {
         '0004-pauses': pausesMigration,
         '0004-questions': questionsMigration,
         '0005-message-paths': messagePathsMigration,
-        '0006-body-layout': bodyLayoutMigration,
+        '0006-compact-rows': compactRowsMigration,
       });
       return database;
     } catch (error) {

@@ -127,8 +127,8 @@ export interface ActivityTable {
   summary: string | null;
   /** Of a message: the JSON-RPC request. */
   request_body: string | null;
-  /** Where parts and metadata are in it, see `storeRequest`; null when it has to be parsed. */
-  body_layout: string | null;
+  /** The compact row without what is in the request or changes, see `compactBeginning`; null when it has to be built. */
+  compact_row: string | null;
   /** Of a message: the target's answer, unwrapped and unchanged. */
   response_body: string | null;
   tool_trace: string | null;

@@ -110,11 +110,24 @@ function toKyselyDatabase(database: DatabaseSync): SqliteDatabase {
 }
 
 function toKyselyStatement(statement: StatementSync): SqliteStatement {
+  const names = statement.columns().map((column) => column.name);
+  // As lists, because the objects that Node makes of the rows of a long page cost more than the query.
+  if (names.length > 0) statement.setReturnArrays(true);
+  const toRow = (values: unknown) => {
+    const row: Record<string, unknown> = {};
+    let index = 0;
+    for (const name of names) {
+      row[name] = (values as readonly unknown[])[index];
+      index += 1;
+    }
+    return row;
+  };
   return {
-    reader: statement.columns().length > 0,
-    all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
+    reader: names.length > 0,
+    all: (parameters) => statement.all(...(parameters as SQLInputValue[])).map(toRow),
     run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
-    iterate: (parameters) =>
-      statement.iterate(...(parameters as SQLInputValue[])) as IterableIterator<unknown>,
+    iterate: function* (parameters) {
+      for (const values of statement.iterate(...(parameters as SQLInputValue[]))) yield toRow(values);
+    },
   };
 }

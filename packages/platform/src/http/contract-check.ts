@@ -14,7 +14,8 @@ const STATUSES_BEFORE_ROUTING: ReadonlySet<number> = new Set([400, 417, 429, 503
 export function checkContract(app: FastifyInstance, mode: ContractCheck, logger: PlatformLogger): void {
   if (mode === 'off') return;
   app.addHook('onSend', async (request, reply, payload) => {
-    if (payload !== null && payload !== undefined && typeof payload !== 'string') return payload;
+    const isText = typeof payload === 'string' || Buffer.isBuffer(payload);
+    if (payload !== null && payload !== undefined && !isText) return payload;
     if (request.is404 && STATUSES_BEFORE_ROUTING.has(reply.statusCode)) return payload;
     const problems = checkExchange({
       method: request.method,
@@ -36,10 +37,11 @@ export function checkContract(app: FastifyInstance, mode: ContractCheck, logger:
 }
 
 function parseResponse(payload: unknown): unknown {
-  if (typeof payload !== 'string' || payload === '') return undefined;
+  const text = Buffer.isBuffer(payload) ? payload.toString('utf8') : payload;
+  if (typeof text !== 'string' || text === '') return undefined;
   try {
-    return JSON.parse(payload);
+    return JSON.parse(text);
   } catch {
-    return payload;
+    return text;
   }
 }

@@ -133,7 +133,8 @@ export function mount<R extends KnownRoute>(
       });
       if (result instanceof JsonText) {
         reply.code(defaultStatus).header('content-type', 'application/json; charset=utf-8');
-        return result.text;
+        // As bytes, which a socket takes as they are.
+        return Buffer.from(result.text);
       }
       const hasStatus = result instanceof StatusResponse;
       reply.code(hasStatus ? result.status : defaultStatus);
