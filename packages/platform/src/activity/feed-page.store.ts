@@ -1,7 +1,6 @@
 import { type Selectable, sql } from 'kysely';
 import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/platform-database.ts';
 import type { ActivityTable } from '../database/schema.ts';
-import type { CompactRecord } from './compact-row.rules.ts';
 import type { FeedQuery } from './feed-query.rules.ts';
 
 const SHORT_COLUMNS = [
@@ -58,7 +57,11 @@ interface ColumnSizes {
 export type FeedHead = FeedRecord & ColumnSizes;
 
 /** A row of a page of compact rows: the columns that most of them need. */
-export type CompactHead = CompactRecord & Pick<FeedRecord, 'id'> & ColumnSizes;
+export type CompactHead = Pick<
+  FeedRecord,
+  'seq' | 'id' | 'delivery_state' | 'request_body' | 'compact_row' | 'peer_name' | 'peer_role'
+> &
+  ColumnSizes;
 
 /** The rows of a page. */
 export interface PageSelection {
