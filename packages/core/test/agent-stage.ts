@@ -78,7 +78,7 @@ export function messageOf(id: string): InboundMessage {
 export class AgentClientDouble extends PresenceDouble implements AgentClient {
   readonly workspaceId = SELF;
   readonly platformUrl = 'http://platform.test';
-  capabilities: ReadonlySet<Capability> = new Set();
+  capabilities: ReadonlySet<Capability> = new Set(['acknowledge']);
   readonly stateDirectory: string;
   readonly logger = new RecordingLogger();
   declare readonly clock: ManualClock;
@@ -132,6 +132,7 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
       rows: messages.length,
       skipped: 0,
       lastRowId: messages.at(-1)?.id ?? null,
+      oldestRow: messages[0] === undefined ? null : { id: messages[0].id, at: messages[0].receivedAt },
       hasMore: false,
       waitApplied: query.waitSecs !== undefined,
     };

@@ -60,7 +60,7 @@ export function inboundMessage(change: Partial<InboundMessage> & { id: string })
 /** A feed in memory with `seq`, `since_id`, `unacknowledged`, acknowledgements and 410. */
 export class MemoryFeed implements FeedClient {
   readonly workspaceId = SELF;
-  capabilities: ReadonlySet<Capability> = new Set();
+  capabilities: ReadonlySet<Capability> = new Set(['acknowledge']);
   readonly rows: FeedRow[] = [];
   readonly queries: FetchInboundOptions[] = [];
   readonly acks: string[] = [];
@@ -120,6 +120,7 @@ export class MemoryFeed implements FeedClient {
       rows: page.length,
       skipped: page.length - messages.length,
       lastRowId: page.at(-1)?.id ?? null,
+      oldestRow: page[0] === undefined ? null : { id: page[0].id, at: page[0].message?.receivedAt ?? '' },
       hasMore: rows.length > page.length,
       waitApplied: waits,
     };

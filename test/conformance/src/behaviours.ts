@@ -19,6 +19,7 @@ import { PEERS } from './behaviours/peers.ts';
 import { PRESENCE } from './behaviours/presence.ts';
 import { PUSH } from './behaviours/push.ts';
 import { QUESTIONS } from './behaviours/questions.ts';
+import { REFERENCE } from './behaviours/reference.ts';
 import { REGISTRATION } from './behaviours/registration.ts';
 import { REQUESTS } from './behaviours/requests.ts';
 import { SEEDS } from './behaviours/seeds.ts';
@@ -51,6 +52,7 @@ export const BEHAVIOURS = {
   ...VALUES,
   ...QUESTIONS,
   ...ENDURANCE,
+  ...REFERENCE,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

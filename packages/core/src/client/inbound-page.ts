@@ -1,6 +1,7 @@
 import {
   type AckRequest,
   type InboundMessage,
+  type JsonObject,
   type JsonValue,
   type OutcomeWord,
   parseActivityFeed,
@@ -13,7 +14,7 @@ import { call, requestLine } from '../platform-api/call.ts';
 import { type NumberBounds, numberProblem } from '../settings/checked-values.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
-import { headerOf, objectOf } from '../transport/response-body.ts';
+import { headerOf, objectOf, textOf } from '../transport/response-body.ts';
 import type { ClientContext } from './client-context.ts';
 import { withConversation } from './conversation.ts';
 import { type InstanceOptions, instanceHeaders } from './instance.ts';
@@ -55,10 +56,12 @@ export interface InboundPage {
   readonly messages: readonly InboundMessage[];
   /** Number of rows that the platform sent. */
   readonly rows: number;
-  /** Number of rows that are not messages to this agent, or answers that a call has returned. */
+  /** Number of rows that are not messages to this agent, were handled by a push, or are answers that a call has returned. */
   readonly skipped: number;
   /** The id of the last row, even if it is not a message: the cursor may move past it. `null` for an empty page. */
   readonly lastRowId: string | null;
+  /** The first row, even if it is not a message, with its RFC 3339 time (`''` if it has none). `null` for an empty page. */
+  readonly oldestRow: { readonly id: string; readonly at: string } | null;
   readonly hasMore: boolean;
   /** Whether the platform supports held requests; if not, poll at an interval. */
   readonly waitApplied: boolean;
@@ -119,7 +122,11 @@ export async function readInboundPage(
     self: settings.workspaceId,
     hasCheckedAnswers: transport.capabilities.words.has('questions'),
   });
-  const expected = feed.deliverable.filter((message) => !returned.has(message));
+  // Without acknowledgements, a row with a response was handled: by a push, or by an earlier reader.
+  const showsHandled = !transport.capabilities.words.has('acknowledge');
+  const expected = feed.deliverable.filter(
+    (message) => !returned.has(message) && !(showsHandled && hasResponse(message)),
+  );
   const whole = await fetchWholeMessages(context, expected, options.signal);
   const { endsBefore } = whole;
   const deliverable = whole.messages.map((message) =>
@@ -142,6 +149,7 @@ export async function readInboundPage(
     rows,
     skipped: rows - messages.length,
     lastRowId: typeof last === 'string' ? last : null,
+    oldestRow: oldestOf(feed.rows[0]),
     hasMore: endsBefore !== undefined || (more === undefined ? sent >= limit : more === 'true'),
     waitApplied: headerOf(response, 'x-wait-applied') !== undefined,
   };
@@ -181,6 +189,15 @@ export async function acknowledge(
     logger.debug({ error }, 'The platform does not support acknowledgements.');
     return { isSupported: false, acknowledged: 0, outcomes: [] };
   }
+}
+
+function hasResponse({ raw }: InboundMessage): boolean {
+  return raw.response_body !== undefined && raw.response_body !== null;
+}
+
+function oldestOf(row: JsonObject | undefined): InboundPage['oldestRow'] {
+  const id = textOf(row?.id);
+  return id === undefined ? null : { id, at: textOf(row?.created_at) ?? textOf(row?.ts) ?? '' };
 }
 
 /** A compact row does not have the address of the peer's card. */

@@ -100,6 +100,11 @@ export class InboundState {
     return this.#tracker.has(row);
   }
 
+  /** Whether a row was finished with all before it. Only some hundred finished rows are remembered. */
+  isBehind(row: string): boolean {
+    return this.#dedupe.isFinished(row) && !this.#finishedAhead.has(row) && !this.#tracker.has(row);
+  }
+
   /**
    * Adds a message. Returns true if it has to be handled, false if it is a copy or was read before.
    * @param position The position in the feed; `null` for a message from another source.

@@ -239,6 +239,10 @@ export class Inbound implements DeliveryInbox {
     observer.setAside({ activityId, messageId }, error);
   }
 
+  isBehind(message: InboundMessage): boolean {
+    return this.#state.isBehind(message.id);
+  }
+
   async cursorLost(error: unknown): Promise<void> {
     await this.#state.forgetPosition();
     this.#options.observer.cursorLost(error);

@@ -28,7 +28,7 @@ describe('pages that are too large', () => {
     startInbound({
       delivery: new LongPollDelivery({ pageLimit: 8 }),
       prepare: ({ feed }) => {
-        feed.capabilities = new Set(['outcomes']);
+        feed.capabilities = new Set(['acknowledge', 'outcomes']);
         feed.holds = true;
         feed.pushMany(rows);
         feed.fetchFailures.push(...failures);
@@ -142,7 +142,8 @@ describe('LongPollDelivery', () => {
     const run = await start(true);
     run.feed.fetchInboundPage = async (query) => {
       run.feed.queries.push(query);
-      return { messages: [], rows: 0, skipped: 0, lastRowId: null, hasMore: false, waitApplied: true };
+      const rows = { messages: [], rows: 0, skipped: 0, lastRowId: null, oldestRow: null };
+      return { ...rows, hasMore: false, waitApplied: true };
     };
     await run.advance(30_000);
     expect(run.feed.queries.length).toBeLessThanOrEqual(32);

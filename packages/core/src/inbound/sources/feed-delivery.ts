@@ -1,20 +1,13 @@
-import type { InboundPage } from '../../client/inbound-page.ts';
 import { ConfigurationError } from '../../errors/configuration-error.ts';
-import { CursorLostError } from '../../errors/cursor-lost-error.ts';
-import { MoleculeError } from '../../errors/molecule-error.ts';
-import { PageTooLargeError } from '../../errors/page-too-large-error.ts';
 import { checkNumber } from '../../settings/checked-values.ts';
-import { backoffDelayMs } from '../../time/backoff.ts';
 import type { ControlReads, DeliveryContext, InboundDelivery } from './message-source.ts';
+import { checkReads, type FeedReading, InboundPageReader, type PageReads } from './page-reader.ts';
 
 const DEFAULT_POLL_INTERVAL_MS = 5_000;
 const MIN_POLL_INTERVAL_MS = 1_000;
-const DEFAULT_PAGE_LIMIT = 100;
 const DEFAULT_WAIT_SECONDS = 25;
 const REQUEST_ALLOWANCE_MS = 15_000;
 const IDLE_FACTOR = 1.5;
-const RETRY = { baseMs: 1_000, factor: 2, maxMs: 24_000, jitter: 0.25 } as const;
-const LONGEST_RETRY_MS = 30_000;
 
 /** How messages are received. `auto` long-polls, or polls at an interval if the platform does not hold requests. */
 export type DeliveryChoice = 'auto' | 'long-poll' | 'poll' | InboundDelivery;
@@ -39,6 +32,11 @@ export interface PollDeliveryOptions {
   maxIdleIntervalMs?: number | undefined;
   /** Rows per read, 1–500. @default 100 */
   pageLimit?: number | undefined;
+  /**
+   * How far back an agent without a stored position reads on a platform without acknowledgements, in seconds.
+   * @default everything that the platform keeps
+   */
+  sinceSecs?: number | undefined;
 }
 
 /** Reads the feed at an interval, and without a pause while there are more pages. */
@@ -46,13 +44,13 @@ export class PollDelivery implements InboundDelivery {
   readonly name = 'poll';
   readonly #intervalMs: number;
   readonly #maxIdleMs: number;
-  readonly #pageLimit: number;
+  readonly #reads: PageReads;
 
-  /** @throws ConfigurationError for an interval below 1 000 ms or a page limit outside 1–500. */
+  /** @throws ConfigurationError for an interval below 1 000 ms, a page limit outside 1–500 or a window below 1 s. */
   constructor(options: PollDeliveryOptions = {}) {
     this.#intervalMs = checkInterval('intervalMs', options.intervalMs ?? DEFAULT_POLL_INTERVAL_MS);
     this.#maxIdleMs = checkInterval('maxIdleIntervalMs', options.maxIdleIntervalMs ?? this.#intervalMs);
-    this.#pageLimit = checkPageLimit(options.pageLimit);
+    this.#reads = checkReads(options);
   }
 
   get expectedSilenceMs(): number {
@@ -64,7 +62,7 @@ export class PollDelivery implements InboundDelivery {
   }
 
   async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
-    const reader = new InboundPageReader(context, this.#pageLimit);
+    const reader = new InboundPageReader(context, this.#reads);
     let waitMs = this.#intervalMs;
     for (;;) {
       const reading = await reader.read(0, signal);
@@ -86,6 +84,11 @@ export interface LongPollDeliveryOptions {
   fallbackIntervalMs?: number | undefined;
   /** Rows per read, 1–500. @default 100 */
   pageLimit?: number | undefined;
+  /**
+   * How far back an agent without a stored position reads on a platform without acknowledgements, in seconds.
+   * @default everything that the platform keeps
+   */
+  sinceSecs?: number | undefined;
 }
 
 /**
@@ -96,7 +99,7 @@ export class LongPollDelivery implements InboundDelivery {
   readonly name = 'long-poll';
   readonly #waitSeconds: number;
   readonly #fallbackMs: number;
-  readonly #pageLimit: number;
+  readonly #reads: PageReads;
 
   /** @throws ConfigurationError for a wait outside 1–60 s, an interval below 1 000 ms, a limit outside 1–500. */
   constructor(options: LongPollDeliveryOptions = {}) {
@@ -106,7 +109,7 @@ export class LongPollDelivery implements InboundDelivery {
       'fallbackIntervalMs',
       options.fallbackIntervalMs ?? DEFAULT_POLL_INTERVAL_MS,
     );
-    this.#pageLimit = checkPageLimit(options.pageLimit);
+    this.#reads = checkReads(options);
   }
 
   get expectedSilenceMs(): number {
@@ -119,7 +122,7 @@ export class LongPollDelivery implements InboundDelivery {
 
   async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
     const { clock, logger } = context;
-    const reader = new InboundPageReader(context, this.#pageLimit);
+    const reader = new InboundPageReader(context, this.#reads);
     let isHeld = true;
     // The first read does not wait, to find out immediately whether the feed can be read.
     for (let waitSecs = 0; ; ) {
@@ -150,87 +153,6 @@ export class LongPollDelivery implements InboundDelivery {
   }
 }
 
-/** `isProgress`: the position moved, so the next page is read without a pause. */
-type FeedReading =
-  | { readonly kind: 'page'; readonly page: InboundPage; readonly isProgress: boolean }
-  | { readonly kind: 'cursor-lost' | 'failed'; readonly retryMs: number };
-
-/** Reads pages of the feed into the inbox; logs an outage once. Reads fewer rows while they are too large. */
-class InboundPageReader {
-  readonly #context: DeliveryContext;
-  readonly #pageLimit: number;
-  #limit: number;
-  #failures = 0;
-
-  constructor(context: DeliveryContext, pageLimit: number) {
-    this.#context = context;
-    this.#pageLimit = pageLimit;
-    this.#limit = pageLimit;
-  }
-
-  /** Rejects only with the signal's reason. */
-  async read(waitSecs: number, signal: AbortSignal): Promise<FeedReading> {
-    const { client, inbox } = this.#context;
-    const capacity = await inbox.waitForCapacity(signal);
-    const { position } = inbox;
-    const limit = Math.max(1, Math.min(capacity, this.#limit));
-    try {
-      const page = await client.fetchInboundPage({
-        ...(position === null ? { unacknowledged: true } : { sinceId: position }),
-        limit,
-        ...(waitSecs > 0 ? { waitSecs } : {}),
-        signal,
-      });
-      signal.throwIfAborted();
-      this.#succeeded();
-      this.#limit = page.hasMore ? Math.min(this.#pageLimit, this.#limit + 1) : this.#pageLimit;
-      const fresh = inbox.acceptPage(page);
-      return { kind: 'page', page, isProgress: fresh > 0 || inbox.position !== position };
-    } catch (error) {
-      signal.throwIfAborted();
-      if (PageTooLargeError.isInstance(error)) return this.#tooLarge(error, limit);
-      if (!CursorLostError.isInstance(error)) return this.#failed(error);
-      await inbox.cursorLost(error);
-      return { kind: 'cursor-lost', retryMs: MIN_POLL_INTERVAL_MS };
-    }
-  }
-
-  /** Asks for half as many rows; sets a single one aside. */
-  async #tooLarge(error: PageTooLargeError, limit: number): Promise<FeedReading> {
-    const { inbox, logger } = this.#context;
-    inbox.tooLarge(error);
-    if (limit > 1 && error.limit > 1) {
-      this.#limit = Math.floor(limit / 2);
-      logger.warn(
-        { error, limit: this.#limit },
-        'A page of the feed is too large: fewer rows are read at once.',
-      );
-      return { kind: 'failed', retryMs: 0 };
-    }
-    if (error.firstRow === null) return this.#failed(error);
-    await inbox.setAside(error.firstRow, error);
-    return { kind: 'failed', retryMs: 0 };
-  }
-
-  #succeeded(): void {
-    if (this.#failures > 0) this.#context.logger.info({}, 'The inbound feed can be read again.');
-    this.#failures = 0;
-  }
-
-  #failed(error: unknown): FeedReading {
-    const { logger, random } = this.#context;
-    this.#failures += 1;
-    if (this.#failures === 1) logger.warn({ error }, 'The inbound feed cannot be read; retrying.');
-    const retryAfterMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
-    const backoffMs = backoffDelayMs(this.#failures, RETRY, random);
-    return { kind: 'failed', retryMs: Math.min(Math.max(backoffMs, retryAfterMs), LONGEST_RETRY_MS) };
-  }
-}
-
 function checkInterval(option: string, value: number): number {
   return checkNumber(option, value, { min: MIN_POLL_INTERVAL_MS });
-}
-
-function checkPageLimit(value = DEFAULT_PAGE_LIMIT): number {
-  return checkNumber('pageLimit', value, { min: 1, max: 500, isInteger: true });
 }

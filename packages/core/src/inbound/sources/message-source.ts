@@ -39,12 +39,14 @@ export interface DeliveryInbox {
    * for its sender.
    */
   setAside(row: UnreadRow, error: unknown): Promise<void>;
+  /** Whether the message and all before it were finished: older rows of the feed need not be read. */
+  isBehind(message: InboundMessage): boolean;
   /** Clears the position, also in the store, because the platform no longer knows it. */
   cursorLost(error: unknown): Promise<void>;
 }
 
 export interface DeliveryContext {
-  readonly client: Pick<PeerClient, 'fetchInboundPage'>;
+  readonly client: Pick<PeerClient, 'capabilities' | 'fetchInboundPage'>;
   readonly inbox: DeliveryInbox;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -79,7 +79,14 @@ describe('after close', () => {
       name: 'stubborn',
       expectedSilenceMs: 60_000,
       run: async ({ inbox }) => {
-        const page = { messages: [], rows: 1, skipped: 1, hasMore: false, waitApplied: false };
+        const page = {
+          messages: [],
+          rows: 1,
+          skipped: 1,
+          oldestRow: null,
+          hasMore: false,
+          waitApplied: false,
+        };
         deliver = (lastRowId) => void inbox.acceptPage({ ...page, lastRowId });
         await new Promise(() => {});
       },

@@ -1,0 +1,27 @@
+import { behaviours } from './behaviour.ts';
+
+const CAPABILITIES = 'docs/decisions/0041-capabilities.md#what-the-client-does-without-a-word';
+
+/** The client on the platforms that were built before ours: they name no capabilities. */
+export const REFERENCE = behaviours({
+  'reference.backlog-before-a-first-start': [
+    'An agent that starts for the first time on a platform without acknowledgements handles every message that waits for it, once and oldest first.',
+    CAPABILITIES,
+  ],
+  'reference.backlog-of-one-moment': [
+    'Messages that arrived at the same time are all handled, also where a page ends between them.',
+    CAPABILITIES,
+  ],
+  'reference.backlog-window': [
+    'With `sinceSecs` a first start handles only the messages of that time, and each later one.',
+    CAPABILITIES,
+  ],
+  'reference.lost-cursor': [
+    'After a lost cursor on a platform without acknowledgements no message is missed, and none that was finished is handled again.',
+    CAPABILITIES,
+  ],
+  'reference.pushed-messages': [
+    'An agent that polls on a workspace with push does not handle messages whose rows carry a response.',
+    CAPABILITIES,
+  ],
+});

@@ -1,0 +1,109 @@
+import { createRemoteAgent, PollDelivery } from '@molecule-ai/core';
+import { ManualClock, recordingLogger } from '@molecule-tests/harness';
+import { expect } from 'vitest';
+import { type Generation, ReferencePlatform } from './harness/reference-platform.ts';
+import { stopOnClock } from './harness/test-agent.ts';
+import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
+import { verifies } from './verifies.ts';
+
+const MEMBER = { id: '11111111-1111-4111-8111-111111111111', token: 'token-of-the-reference' };
+const PEER = '22222222-2222-4222-8222-222222222222';
+const named = (count: number, from = 1) =>
+  Array.from({ length: count }, (_, index) => `message ${index + from}`);
+
+async function startReference(environment: TestEnvironment, generation: Generation = 'june-2026') {
+  const clock = new ManualClock();
+  const platform = await new ReferencePlatform(generation, clock.now()).start();
+  environment.onCleanup(() => platform.stop());
+  return { clock, platform };
+}
+
+/** An agent that polls and answers nothing. */
+function agentOn(
+  environment: TestEnvironment,
+  { clock, platform }: { clock: ManualClock; platform: ReferencePlatform },
+  { stateDirectory = environment.folder(), sinceSecs }: { stateDirectory?: string; sinceSecs?: number } = {},
+) {
+  const handled: string[] = [];
+  const client = environment.client(platform, MEMBER, { clock, logger: recordingLogger(), stateDirectory });
+  const agent = createRemoteAgent({
+    client,
+    delivery: new PollDelivery({ intervalMs: 1_000, pageLimit: 20, sinceSecs }),
+    readAhead: 8,
+    concurrency: 1,
+    onMessage: (message) => void handled.push(message.text),
+  });
+  environment.onCleanup(() => stopOnClock(clock, agent));
+  return { agent, client, handled };
+}
+
+onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
+  verifies('reference.backlog-before-a-first-start', async () => {
+    const reference = await startReference(environment);
+    for (const text of named(150)) reference.platform.arrive(text, { from: PEER });
+    const { agent, handled } = agentOn(environment, reference);
+    await agent.start();
+    await reference.clock.advanceUntil(() => handled.length >= 150, { limitMs: 600_000 });
+    for (const text of named(3, 151)) reference.platform.arrive(text);
+    await reference.clock.advanceUntil(() => handled.length >= 153, { limitMs: 60_000 });
+    await reference.clock.advance(10_000);
+    expect(handled).toEqual(named(153));
+  });
+
+  verifies('reference.backlog-of-one-moment', async () => {
+    const reference = await startReference(environment);
+    const at = reference.clock.now();
+    for (const text of named(30)) reference.platform.arrive(text, { at });
+    for (const text of named(15, 31)) reference.platform.arrive(text);
+    const { agent, handled } = agentOn(environment, reference);
+    await agent.start();
+    await reference.clock.advanceUntil(() => handled.length >= 45, { limitMs: 600_000 });
+    expect(handled).toHaveLength(45);
+    expect(new Set(handled)).toEqual(new Set(named(45)));
+  });
+
+  verifies('reference.backlog-window', async () => {
+    const reference = await startReference(environment);
+    const now = reference.clock.now();
+    for (const text of named(40)) reference.platform.arrive(text, { at: now - 7_200_000 });
+    for (const text of named(30, 41)) reference.platform.arrive(text, { at: now - 60_000 });
+    const { agent, handled } = agentOn(environment, reference, { sinceSecs: 3_600 });
+    await agent.start();
+    await reference.clock.advanceUntil(() => handled.length >= 30, { limitMs: 600_000 });
+    reference.platform.arrive('message 71', { at: now });
+    await reference.clock.advanceUntil(() => handled.length >= 31, { limitMs: 60_000 });
+    expect(handled).toEqual(named(31, 41));
+  });
+
+  verifies('reference.lost-cursor', async () => {
+    const reference = await startReference(environment);
+    const stateDirectory = environment.folder();
+    const early = named(50).map((text) => reference.platform.arrive(text));
+    const first = agentOn(environment, reference, { stateDirectory });
+    await first.agent.start();
+    await reference.clock.advanceUntil(() => first.handled.length >= 50, { limitMs: 600_000 });
+    await reference.clock.advance(10_000);
+    await stopOnClock(reference.clock, first.agent);
+    for (const text of named(70, 51)) reference.platform.arrive(text);
+    reference.platform.forget(early.at(-1) ?? '');
+    const second = agentOn(environment, reference, { stateDirectory });
+    await second.agent.start();
+    await reference.clock.advanceUntil(() => second.handled.length >= 70, { limitMs: 600_000 });
+    await reference.clock.advance(10_000);
+    expect(second.handled).toEqual(named(70, 51));
+  });
+
+  for (const generation of ['april-2026', 'june-2026'] as const) {
+    verifies('reference.pushed-messages', `pushed messages, ${generation}`, async () => {
+      const reference = await startReference(environment, generation);
+      for (const text of named(5)) reference.platform.arrive(text, { isPushed: true, from: PEER });
+      reference.platform.arrive('only in the feed', { from: PEER });
+      const { agent, handled } = agentOn(environment, reference);
+      await agent.start();
+      await reference.clock.advanceUntil(() => handled.length > 0, { limitMs: 60_000 });
+      reference.platform.arrive('pushed later', { isPushed: true, from: PEER });
+      await reference.clock.advance(10_000);
+      expect(handled).toEqual(['only in the feed']);
+    });
+  }
+});
