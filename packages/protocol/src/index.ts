@@ -3,6 +3,7 @@
  * and routes, tolerant parsing of messages, and the trust boundary. This list is the public API; a test pins it.
  */
 
+export { a2aMethod, isA2a1, repairMessage, toA2a03Parts, toA2a03Request } from './a2a-versions.ts';
 export {
   ACTIVITY_TYPES,
   AckRequest,

@@ -1,3 +1,4 @@
+import { a2aMethod } from './a2a-versions.ts';
 import { extractMessageText, extractParts } from './message-text.ts';
 import { idOf, isJsonObject, type JsonObject, type JsonValue, objectOf, textOf } from './open-json.ts';
 
@@ -8,7 +9,7 @@ import { idOf, isJsonObject, type JsonObject, type JsonValue, objectOf, textOf }
 export interface MessageView {
   /** The request, unchanged. */
   readonly envelope: JsonObject;
-  /** Such as `message/send`; `''` for a shorthand. */
+  /** Such as `message/send`, also for the names of A2A 1.0, such as `SendMessage`; `''` for a shorthand. */
   readonly method: string;
   readonly params: JsonObject;
   /** The A2A message: `params.message` or `message`; `{}` for a request without one, such as `tasks/cancel`. */
@@ -66,7 +67,7 @@ class EnvelopeView implements MessageView {
     const message = isJsonObject(params.message) ? params.message : objectOf(envelope.message);
     const metadata = Object.freeze({ ...objectOf(params.metadata), ...objectOf(message.metadata) });
     this.envelope = envelope;
-    this.method = textOf(envelope.method);
+    this.method = a2aMethod(textOf(envelope.method));
     this.params = params;
     this.message = message;
     this.role = isAgentRole(message.role) ? 'agent' : 'user';

@@ -214,13 +214,14 @@ onEachDatabase('messages', (environment) => {
           messageId: 'm-1',
           contextId: 'ours',
           parts: [
-            { type: 'text', text: ' spaces kept ' },
+            { kind: 'text', type: 'text', text: ' spaces kept ' },
             {
               kind: 'file',
+              type: 'file',
               file: { name: 'a.pdf', mimeType: 'application/pdf', uri: 'https://f.example.com/a' },
             },
-            { kind: 'data', data: { nested: [1, { two: null }] } },
-            { kind: 'hologram', extra: '\u0000 and 🧪' },
+            { kind: 'data', type: 'data', data: { nested: [1, { two: null }] } },
+            { kind: 'hologram', type: 'hologram', extra: '\u0000 and 🧪' },
           ],
           metadata: { mood: 'curious' },
         },
@@ -229,6 +230,87 @@ onEachDatabase('messages', (environment) => {
     };
     await caller.caller.post(`/workspaces/${target.id}/a2a`, body, { 'x-timeout': '0' });
     expect(valueAt((await inbox(target))[0], 'request_body')).toEqual(body);
+  });
+
+  verifies('messages.repaired', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const agent = await environment.scriptedAgent({ script: answering('ok') });
+    const [caller, poller] = [await onboard(platform), await onboard(platform)];
+    const server = await onboard(platform, { url: agent.url });
+    const complete = [
+      { kind: 'text', type: 'text', text: 'a' },
+      { kind: 'text', type: 'text', text: 'b' },
+    ];
+    for (const [id, message] of [
+      ['m-1', { parts: [{ type: 'text', text: 'a' }, { text: 'b' }] }],
+      ['m-2', { content: [{ kind: 'text', text: 'a' }, { text: 'b' }] }],
+    ] as const) {
+      const body = {
+        jsonrpc: '2.0',
+        id,
+        method: 'message/send',
+        params: { message: { messageId: id, ...message } },
+      };
+      await caller.caller.post(`/workspaces/${poller.id}/a2a`, body, { 'x-timeout': '0' });
+      const other = { ...body, params: { message: { ...message, messageId: `${id}-pushed` } } };
+      await caller.caller.post(`/workspaces/${server.id}/a2a`, other);
+    }
+    const rows = (await inbox(poller)).map((row) => valueAt(row, 'request_body', 'params', 'message'));
+    const pushed = (await agent.received(2)).map(({ body }) => valueAt(body, 'params', 'message'));
+    for (const message of [...rows, ...pushed]) {
+      expect(message).toMatchObject({ role: 'user', parts: complete });
+      expect(message).not.toHaveProperty('content');
+    }
+    expect(rows).toHaveLength(2);
+  });
+
+  verifies('messages.a2a-1.0.arrives-as-written', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const agent = await environment.scriptedAgent({ script: answering('ok') });
+    const [caller, server] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    for (const [method, headers] of [
+      ['SendMessage', {}],
+      ['message/send', { 'a2a-version': '1.0' }],
+    ] as const) {
+      const parts = [{ text: 'a' }, { data: { b: 1 }, mediaType: 'application/json' }];
+      const message = { messageId: method, contextId: 'ours', role: 'ROLE_USER', parts };
+      const body = { jsonrpc: '2.0', id: 1, method, params: { message } };
+      await caller.caller.post(`/workspaces/${server.id}/a2a`, body, headers);
+      const pushed = (await agent.received(1)).at(-1)?.body;
+      expect(valueAt(pushed, 'method')).toBe(method);
+      expect(valueAt(pushed, 'params', 'message')).toEqual(message);
+    }
+  });
+
+  verifies('messages.a2a-1.0.row-has-the-usual-form', async () => {
+    const platform = await environment.platform();
+    const [caller, target] = [await onboard(platform), await onboard(platform)];
+    const parts = [{ text: 'a' }, { url: 'https://f.example.com/a', filename: 'a.pdf' }];
+    const message = { messageId: 'm-1', contextId: 'ours', role: 'ROLE_USER', parts };
+    const body = { jsonrpc: '2.0', id: 1, method: 'SendMessage', params: { message } };
+    await caller.caller.post(`/workspaces/${target.id}/a2a`, body, { 'x-timeout': '0' });
+    const shown = [
+      { kind: 'text', type: 'text', text: 'a' },
+      { kind: 'file', type: 'file', file: { name: 'a.pdf', uri: 'https://f.example.com/a' } },
+    ];
+    const [row] = await inbox(target);
+    expect(row).toMatchObject({ method: 'message/send', data: { text: 'a' } });
+    expect(valueAt(row, 'request_body')).toMatchObject({
+      method: 'message/send',
+      params: { message: { role: 'user', parts: shown } },
+    });
+    const [compact] = await inbox(target, 'view=compact');
+    expect(compact).toMatchObject({ method: 'message/send', parts: shown });
+  });
+
+  verifies('messages.headers-are-passed-on', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const agent = await environment.scriptedAgent({ script: answering('ok') });
+    const [caller, server] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const headers = { 'a2a-version': '0.3', 'a2a-extensions': 'https://x.example.com/v1', traceparent };
+    await caller.caller.post(`/workspaces/${server.id}/a2a`, envelope('hi'), headers);
+    expect((await agent.received(1))[0]?.headers).toMatchObject(headers);
   });
 
   verifies('messages.nonsense-is-400', async () => {

@@ -9,6 +9,7 @@ import {
   type JsonObject,
   type JsonValue,
   type MessageView,
+  toA2a03Request,
   viewMessage,
   wrapA2aBoundary,
   wrapPeerAnswer,
@@ -81,12 +82,17 @@ export function toActivityRow(record: FeedRecord, reader: FeedAudience, maxAnswe
 
 /**
  * A message that is an answer, in the form for its receiver: each text part wrapped separately, and the joined text,
- * wrapped once, as `params.result`. The stored message stays unwrapped.
+ * wrapped once, as `params.result` unless `hasResult` is false. The stored message stays unwrapped.
  */
-export function wrapAnswerMessage({ envelope, params, text }: MessageView, wrap: boolean): JsonObject {
+export function wrapAnswerMessage(
+  { envelope, params, text }: MessageView,
+  wrap: boolean,
+  hasResult = true,
+): JsonObject {
   if (!isJsonObject(envelope.params)) return envelope;
   const shown = wrap ? wrapPeerAnswer(params) : params;
-  return { ...envelope, params: { ...shown, result: wrap ? wrapA2aBoundary(text) : text } };
+  const result = hasResult ? { result: wrap ? wrapA2aBoundary(text) : text } : {};
+  return { ...envelope, params: { ...shown, ...result } };
 }
 
 /** True for a row with a peer's answer, whose text is wrapped for agents. */
@@ -101,7 +107,10 @@ function readRequest(
   reader: FeedAudience,
   maxBytes: number | undefined,
 ): JsonValue | undefined {
-  const request = cutTo(parseJson(record.request_body), maxBytes);
+  const stored = parseJson(record.request_body);
+  // The row of a message of A2A 1.0 has the form of all rows.
+  const isMessage = record.direction === 'in' && isJsonObject(stored);
+  const request = cutTo(isMessage ? toA2a03Request(stored) : stored, maxBytes);
   if (!carriesAnswer(record) || !isJsonObject(request)) return request;
   return wrapAnswerMessage(viewMessage(request), reader.wrapAnswers);
 }

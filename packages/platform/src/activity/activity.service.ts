@@ -238,6 +238,7 @@ const DEFAULT_COLUMNS = {
   summary: null,
   request_body: null,
   compact_row: null,
+  passed_headers: null,
   response_body: null,
   tool_trace: null,
   error_detail: null,

@@ -6,6 +6,7 @@ import {
   type JsonObject,
   type MessageView,
   textPart,
+  toA2a03Request,
   viewMessage,
 } from '@molecule-ai/protocol';
 import { carriesAnswer, type FeedAudience, wrapAnswerMessage } from './activity-row.rules.ts';
@@ -104,7 +105,7 @@ interface MessageTexts {
 function inboundMessage(record: FeedRecord, reader: FeedAudience, maxAnswerBytes: number): MessageTexts {
   const { request_body: body } = record;
   const isAnswer = carriesAnswer(record);
-  const request = body === null ? {} : (JSON.parse(body) as JsonObject);
+  const request = body === null ? {} : toA2a03Request(JSON.parse(body) as JsonObject);
   const isCut = isAnswer && body !== null && Buffer.byteLength(body) > maxAnswerBytes;
   const view = viewMessage(isCut ? cutJson(request, maxAnswerBytes) : request);
   const shown = isAnswer && reader.wrapAnswers ? viewMessage(wrapAnswerMessage(view, true)) : view;

@@ -75,7 +75,9 @@ function hasOnlyPlainKeys(view: MessageView): boolean {
   return (
     Object.keys(params).every((key) => PLAIN_PARAMS.has(key)) &&
     Object.keys(message).every((key) => PLAIN_MESSAGE.has(key)) &&
-    message.parts.every((part) => isJsonObject(part) && !isJsonObject(part.root)) &&
+    message.parts.every(
+      (part) => isJsonObject(part) && typeof part.kind === 'string' && !isJsonObject(part.root),
+    ) &&
     isOneMetadata &&
     [params.metadata ?? {}, message.metadata ?? {}].every(isJsonObject)
   );

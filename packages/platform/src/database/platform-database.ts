@@ -10,6 +10,7 @@ import { pausesMigration } from './migrations/0004-pauses.ts';
 import { questionsMigration } from './migrations/0004-questions.ts';
 import { messagePathsMigration } from './migrations/0005-message-paths.ts';
 import { compactRowsMigration } from './migrations/0006-compact-rows.ts';
+import { passedHeadersMigration } from './migrations/0007-passed-headers.ts';
 import type { Database } from './schema.ts';
 
 /** Runs queries: the database itself, or one open transaction (`unit.trx`). */
@@ -83,6 +84,7 @@ export class PlatformDatabase {
         '0004-questions': questionsMigration,
         '0005-message-paths': messagePathsMigration,
         '0006-compact-rows': compactRowsMigration,
+        '0007-passed-headers': passedHeadersMigration,
       });
       return database;
     } catch (error) {

@@ -129,6 +129,8 @@ export interface ActivityTable {
   request_body: string | null;
   /** The compact row without what is in the request or changes, see `compactBeginning`; null when it has to be built. */
   compact_row: string | null;
+  /** Of a message: JSON of the headers that each push of it passes on, see `passedHeaders`; null for none. */
+  passed_headers: string | null;
   /** Of a message: the target's answer, unwrapped and unchanged. */
   response_body: string | null;
   tool_trace: string | null;

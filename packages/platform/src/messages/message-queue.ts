@@ -11,6 +11,7 @@ import { conversationIdOf } from './conversation.rules.ts';
 import { canPush, expiryOf } from './delivery.rules.ts';
 import type { InboxRoom } from './inbox-room.ts';
 import type { MessageRow } from './message.store.ts';
+import { type PassedHeaders, storeHeaders } from './passed-headers.rules.ts';
 import { type MessagePath, pathColumns } from './path.rules.ts';
 
 /** A new message for the feed of its target, which is also its delivery queue. */
@@ -20,6 +21,8 @@ export interface NewMessage {
   readonly target: WorkspaceRow;
   readonly view: MessageView;
   readonly messageId: string;
+  /** Of the sender's request, for each push of the message. @default none */
+  readonly headers?: PassedHeaders;
   /** The id of the message that it answers; `''` for none. */
   readonly inReplyTo: string;
   readonly bodyHash: string;
@@ -79,6 +82,7 @@ export class MessageQueue {
       in_reply_to: message.inReplyTo || null,
       summary: cutText(message.summary, 200),
       ...storeRequest(view),
+      passed_headers: storeHeaders(message.headers ?? {}),
       status: message.failure === undefined ? 'pending' : 'error',
       error_detail: message.failure ?? null,
       delivery_state: lease === undefined ? 'pending' : 'leased',

@@ -62,6 +62,7 @@ describe('a normalised message', () => {
     const read = (message: Record<string, unknown>, params = {}) =>
       normaliseMessage(
         { method: 'message/send', params: { message: { parts: [{ text: 'x' }], ...message }, ...params } },
+        {},
         () => 'new',
       ).view;
     expect(read({ role: 'user' }).expectsAnswer).toBe(true);
@@ -76,15 +77,16 @@ describe('a normalised message', () => {
     });
   });
 
-  it('keeps parts and unknown keys unchanged', () => {
+  it('keeps complete parts and unknown keys unchanged', () => {
     const message = {
       role: 'user',
       messageId: 'm',
-      parts: [{ type: 'text', text: 'x', odd: 1 }],
+      parts: [{ kind: 'text', type: 'text', text: 'x', odd: 1 }],
       extra: { a: [1] },
     };
     const { view } = normaliseMessage(
       { jsonrpc: '2.0', id: 7, method: 'message/stream', params: { message } },
+      {},
       () => '',
     );
     expect(view.envelope).toEqual({ jsonrpc: '2.0', id: 7, method: 'message/stream', params: { message } });
@@ -93,7 +95,7 @@ describe('a normalised message', () => {
   it('nested too deeply is refused', () => {
     let deep: unknown = 'x';
     for (let level = 0; level < 300; level += 1) deep = [deep];
-    expect(() => normaliseMessage({ parts: [{ data: deep }] }, () => 'new')).toThrow(/nested/);
+    expect(() => normaliseMessage({ parts: [{ data: deep }] }, {}, () => 'new')).toThrow(/nested/);
   });
 });
 

@@ -15,6 +15,7 @@ import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
 import type { MessagesService, SentOutcome } from './messages.service.ts';
 import { failureToError, outcomeError, storedOutcome } from './outcome/outcome.rules.ts';
 import { type ResponseForm, toResponse, wantsCompact, withRequestId } from './outcome/response.rules.ts';
+import { passedHeaders } from './passed-headers.rules.ts';
 import { parseSentQuery } from './sent-query.rules.ts';
 
 /** Messages over HTTP: sent, looked up, acknowledged. */
@@ -38,9 +39,10 @@ export function mountMessagesRoutes(
   };
 
   const send = async (
-    { body: message, caller, request, reply }: IncomingCall,
+    { body, caller, request, reply }: IncomingCall,
     targetId: string,
   ): Promise<A2aResponse | StatusResponse<202, QueuedResponse>> => {
+    const message = normaliseMessage(body, passedHeaders(request.headers), randomUUID);
     const reference = canceledReference(message);
     if (reference !== undefined)
       return cancel(message, targetId, reference, formFor(caller, request), caller);
@@ -79,7 +81,8 @@ export function mountMessagesRoutes(
   };
 
   const options = {
-    body: (json: unknown) => normaliseMessage(json, randomUUID),
+    // Parsed with the headers of the request.
+    body: (json: unknown) => json,
     removedError: ({ workspaceId, removedAt }: RemovedHolder) => workspaceRemoved(workspaceId, removedAt),
   };
 
@@ -119,7 +122,7 @@ export function mountMessagesRoutes(
 }
 
 interface IncomingCall {
-  readonly body: ReturnType<typeof normaliseMessage>;
+  readonly body: unknown;
   readonly caller: Caller;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;

@@ -47,8 +47,24 @@ export const MESSAGES = behaviours({
     'docs/contract/messages.md#sending; docs/contract/compatibility.md#request-aliases',
   ],
   'messages.parts-arrive-as-written': [
-    'Parts, metadata and unknown keys of a message reach the agent unchanged.',
+    'Complete parts, metadata and unknown keys of a message reach the agent unchanged.',
     'docs/contract/messages.md#parts',
+  ],
+  'messages.repaired': [
+    'A missing role, kind or type of a part, and parts named content, are completed before a message is stored or pushed.',
+    'docs/contract/messages.md#repairs; docs/decisions/0043-repairs.md',
+  ],
+  'messages.a2a-1.0.arrives-as-written': [
+    'A message of A2A 1.0, by its method or its A2A-Version, is pushed as it was written.',
+    'docs/contract/messages.md#repairs; docs/decisions/0043-repairs.md',
+  ],
+  'messages.a2a-1.0.row-has-the-usual-form': [
+    'A message of A2A 1.0 is a row of the usual form, in both views.',
+    'docs/contract/messages.md#repairs; docs/decisions/0043-repairs.md',
+  ],
+  'messages.headers-are-passed-on': [
+    'A2A-Version, the extensions and traceparent of a sender are headers of the push.',
+    'docs/contract/messages.md#repairs; docs/decisions/0043-repairs.md',
   ],
   'messages.nonsense-is-400': [
     'A body that is not a message is a 400 invalid_message and leaves no row.',

@@ -189,7 +189,7 @@ export class MessageAcceptance {
   ): Promise<Acceptance> {
     const { queue } = this.#options;
     const { callerId, target, message, bodyHash } = admitted;
-    const { messageId, view } = message;
+    const { headers, messageId, view } = message;
     // Before the answers are recorded, because by then the questions are closed.
     const repeat = await this.#findRepeat(unit, admitted, plan);
     if (repeat !== undefined) return repeat;
@@ -200,11 +200,15 @@ export class MessageAcceptance {
       return { kind: 'message', row, target, plan: 'store' };
     }
     if (carried?.kind !== 'complete') {
-      const plain = { ...admitted, message: { messageId, view: withAnswers(view) } };
+      const plain = { ...admitted, message: { headers, messageId, view: withAnswers(view) } };
       return this.#store(unit, plain, plan, onStored);
     }
     const { continues, answers } = carried;
-    const complete = { ...admitted, continues, message: { messageId, view: withAnswers(view, answers) } };
+    const complete = {
+      ...admitted,
+      continues,
+      message: { headers, messageId, view: withAnswers(view, answers) },
+    };
     return this.#store(unit, complete, plan, onStored);
   }
 
@@ -217,7 +221,7 @@ export class MessageAcceptance {
   ): Promise<Acceptance> {
     const { clock, continuations, expiry, loops, outcomes, queue, scheduler } = this.#options;
     const { callerId, caller, target, bodyHash, continues } = admitted;
-    const { messageId } = admitted.message;
+    const { headers, messageId } = admitted.message;
     const view = withContext(admitted, (question ?? continues)?.context_id ?? undefined);
     const isContinuation = continues !== undefined;
     const sent = { callerId, targetId: target.id, view, question, isContinuation };
@@ -237,6 +241,7 @@ export class MessageAcceptance {
       target,
       view,
       messageId,
+      headers,
       inReplyTo: view.inReplyTo,
       bodyHash,
       path: loop.path,

@@ -1,33 +1,43 @@
 import {
+  a2aMethod,
+  isA2a1,
   isColumnText,
   isJsonObject,
   type JsonObject,
   JsonValue,
   MessageId,
   type MessageView,
+  repairMessage,
   textPart,
   viewMessage,
 } from '@molecule-ai/protocol';
 import { HttpError } from '../../http/http-error.ts';
 import { parseRfc3339 } from '../../time/rfc3339.ts';
+import type { PassedHeaders } from '../passed-headers.rules.ts';
 
 /** A request to an agent in the form that the platform stores and delivers. */
 export interface NormalMessage {
-  /** The parsed JSON-RPC request; parts and metadata are unchanged. */
+  /** The parsed JSON-RPC request: repaired, or as it came when it is one of A2A 1.0. */
   readonly view: MessageView;
   /** The sender's, or a new one; requests without a message, such as `tasks/cancel`, do not contain it. */
   readonly messageId: string;
+  /** Passed on with each push. */
+  readonly headers: PassedHeaders;
 }
 
 /**
  * Parses the body of an A2A call: a JSON-RPC request, a bare `{method, params}`, or a shorthand such as `{parts}` or
- * `{message}`. A missing id and message id are added, everything else is unchanged.
+ * `{message}`. A missing id and message id are added; a message of A2A 0.3 or older is repaired, one of 1.0 is kept as it
+ * came, because strict servers refuse unknown fields.
  */
-export function normaliseMessage(body: unknown, newId: () => string): NormalMessage {
+export function normaliseMessage(body: unknown, headers: PassedHeaders, newId: () => string): NormalMessage {
   if (!isJsonObject(body)) throw invalid('the body must be a JSON object');
   if (!JsonValue.safeParse(body).success) throw invalid('the body is nested too deeply');
   const { method, params } = readCall(body);
-  const message = method.startsWith('message/') ? readMessage(params) : params.message;
+  const isShort = body.method === undefined;
+  const isKept = !isShort && isA2a1(method, headers['a2a-version']);
+  const isSent = a2aMethod(method).startsWith('message/');
+  const message = isSent ? readMessage(params, isKept) : params.message;
   const messageId = readMessageId(isJsonObject(message) ? message : params, newId);
   const kept = isJsonObject(message) ? { ...params, message: { ...message, messageId } } : params;
   const view = viewMessage({ jsonrpc: '2.0', id: readId(body.id, newId), method, params: kept });
@@ -36,7 +46,9 @@ export function normaliseMessage(body: unknown, newId: () => string): NormalMess
   if (deadline !== undefined && deadline !== null && parseRfc3339(view.deadline) === undefined) {
     throw invalid('metadata.deadline must be an RFC 3339 time', 'params.message.metadata.deadline');
   }
-  return { view, messageId };
+  // A short form is written in 0.3, whatever the header says.
+  const { 'a2a-version': _version, ...others } = headers;
+  return { view, messageId, headers: isShort ? others : headers };
 }
 
 /** What is stored beside the message, where programs look it up. Its texts are JSON, which keeps every character. */
@@ -81,16 +93,14 @@ function readCall(body: JsonObject): { method: string; params: JsonObject } {
   // `{parts, …}` is the message itself, `{message}` and `{text}` are params.
   return {
     method: 'message/send',
-    params: Array.isArray(rest.parts) ? { message: { role: 'user', ...rest } } : rest,
+    params: Array.isArray(rest.parts) ? { message: rest } : rest,
   };
 }
 
-function readMessage(params: JsonObject): JsonObject {
+function readMessage(params: JsonObject, isKept: boolean): JsonObject {
   const given = params.message;
   if (isJsonObject(given)) {
-    const text = textOf(given.text);
-    const message =
-      Array.isArray(given.parts) || text === null ? given : { ...given, parts: [textPart(text)] };
+    const message = isKept ? given : repairMessage(withPartsOfText(given));
     if (!Array.isArray(message.parts) || message.parts.length === 0) {
       throw invalid('params.message.parts must be a list with at least one part', 'params.message.parts');
     }
@@ -100,10 +110,15 @@ function readMessage(params: JsonObject): JsonObject {
     return message;
   }
   const parts = params.parts;
-  if (Array.isArray(parts)) return readMessage({ message: { role: 'user', parts } });
+  if (Array.isArray(parts)) return readMessage({ message: { parts } }, isKept);
   const text = textOf(given) ?? textOf(params.text) ?? textOf(params.task);
   if (text !== null) return { role: 'user', parts: [textPart(text)] };
   throw invalid('the message has no parts', 'params.message');
+}
+
+function withPartsOfText(message: JsonObject): JsonObject {
+  const text = textOf(message.text);
+  return Array.isArray(message.parts) || text === null ? message : { ...message, parts: [textPart(text)] };
 }
 
 function readMessageId(owner: JsonObject, newId: () => string): string {

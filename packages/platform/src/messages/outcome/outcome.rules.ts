@@ -14,6 +14,7 @@ import {
   messageStateOfTask,
   type Outcome as OutcomeReport,
   textPart,
+  toA2a03Parts,
   viewMessage,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
@@ -233,7 +234,7 @@ export function outcomeMessage(
     // An agent may interrupt one message by several questions, one after the other.
     const messageId = isAnswer ? `answer-${request.id}` : `question-${request.id}-${Date.parse(at)}`;
     const given = extractParts(answer);
-    const parts = given.length === 0 ? [textPart(extractAnswerText(answer))] : given;
+    const parts = given.length === 0 ? [textPart(extractAnswerText(answer))] : toA2a03Parts(given);
     const metadata = isAnswer ? about : { ...metadataOf(answer), ...about, state };
     const envelope = buildSendMessage({ messageId, role: 'agent', text: '', contextId, metadata });
     return {

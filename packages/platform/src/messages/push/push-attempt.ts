@@ -1,5 +1,6 @@
 import {
   type ErrorBody,
+  isA2a1,
   isEnded,
   isJsonObject,
   type JsonObject,
@@ -16,6 +17,7 @@ import { canPush, pushRetryDelayMs } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { deliveryFailure, endOfResponse, type MessageEnd } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
+import { storedHeaders } from '../passed-headers.rules.ts';
 import type { PushEndpoint, PushRequest, PushResult } from './push-endpoint.ts';
 
 /** An agent without a heartbeat for this share of the liveness window is treated as unreachable. */
@@ -108,7 +110,8 @@ export class PushAttempts {
     const content = await this.#readContent(message);
     if (content === undefined) return;
     const { id } = message;
-    const view = viewMessage({ jsonrpc: '2.0', id: `cancel-${id}`, method: 'tasks/cancel', params: { id } });
+    const method = isOfA2a1(message, content.view) ? 'CancelTask' : 'tasks/cancel';
+    const view = viewMessage({ jsonrpc: '2.0', id: `cancel-${id}`, method, params: { id } });
     const request = await this.#prepare(message, { ...content, view });
     if (request === undefined) return;
     const result = await this.#options.endpoint.post({ ...request, signal });
@@ -238,9 +241,16 @@ function viewOf({ id, request_body: body }: MessageRow): MessageView {
   return viewMessage(request);
 }
 
+/** Whether the message is one of A2A 1.0, which is passed on without fields that 1.0 does not have. */
+function isOfA2a1(message: MessageRow, { envelope }: MessageView): boolean {
+  const method = typeof envelope.method === 'string' ? envelope.method : '';
+  return isA2a1(method, storedHeaders(message)['a2a-version']);
+}
+
 /**
  * The body and headers of one push: the stored request, and its sender in `params.metadata` and headers. The platform
- * replaces what a sender wrote under these names. An answer of a peer is wrapped, as on the feed.
+ * replaces what a sender wrote under these names. An answer of a peer is wrapped, as on the feed. The headers of the
+ * sender's request that are passed on come from the row, so that they survive a restart.
  */
 function buildPush(
   message: MessageRow,
@@ -252,7 +262,7 @@ function buildPush(
   }: Omit<PushContent, 'target'> & { readonly publicUrl: string; readonly wrapAnswers: boolean },
 ): { readonly body: string; readonly headers: Record<string, string> } {
   const isPeerAnswer = view.inReplyTo !== '' && caller !== undefined;
-  const shown = isPeerAnswer ? wrapAnswerMessage(view, wrapAnswers) : view.envelope;
+  const shown = isPeerAnswer ? wrapAnswerMessage(view, wrapAnswers, !isOfA2a1(message, view)) : view.envelope;
   const params = isJsonObject(shown.params) ? shown.params : {};
   const kind = caller === undefined ? 'canvas_user' : 'peer_agent';
   const metadata: JsonObject = {
@@ -269,6 +279,7 @@ function buildPush(
   return {
     body: JSON.stringify({ ...shown, params: { ...params, metadata } }),
     headers: {
+      ...storedHeaders(message),
       'content-type': 'application/json',
       accept: 'application/json',
       'x-caller-kind': kind,
