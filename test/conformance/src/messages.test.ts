@@ -299,7 +299,7 @@ onEachDatabase('messages', (environment) => {
       method: 'message/send',
       params: { message: { role: 'user', parts: shown } },
     });
-    const [compact] = await inbox(target, 'view=compact');
+    const [compact] = await inbox(target, '&view=compact');
     expect(compact).toMatchObject({ method: 'message/send', parts: shown });
   });
 
