@@ -121,6 +121,29 @@ onEachDatabase('loops', (environment) => {
     expect(turns).toBe(51);
   });
 
+  verifies('loops.branches-count-together', async () => {
+    const { members: all, sendFrom } = await members(environment, 2, { maxTurns: 50 });
+    const [one, two] = all;
+    const other = (member: typeof one) => (member === one ? two : one);
+    const first = await sendFrom(one, two, {});
+    // What each agent has to handle: messages, and late answers to its own.
+    const work = [{ agent: two, messageId: first.messageId, isAnswer: false }];
+    let sent = 1;
+    for (let task = work.shift(); task !== undefined; task = work.shift()) {
+      const { agent, messageId, isAnswer } = task;
+      const next = await sendFrom(agent, other(agent), { parent_message_id: messageId });
+      if (next.status === 202) {
+        sent += 1;
+        work.push({ agent: other(agent), messageId: next.messageId, isAnswer: false });
+      } else expect(next).toMatchObject(REFUSED);
+      if (isAnswer) continue;
+      const answer = await sendFrom(agent, other(agent), { in_reply_to: messageId });
+      work.push({ agent: other(agent), messageId: answer.messageId, isAnswer: true });
+    }
+    // Four without a late answer before them: twice in each direction.
+    expect(sent).toBe(54);
+  });
+
   verifies('loops.fan-out', async () => {
     const { members: all, sendFrom } = await members(environment, 51);
     const [hub, ...workers] = all;

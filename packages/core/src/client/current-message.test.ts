@@ -72,7 +72,11 @@ describe('a message that is sent in a handler', () => {
     const current = message({ id: 'row-1', metadata: { deadline } });
     const { signal } = new AbortController();
     await runHandling(current, signal, () => s.client.callPeer(PEER, 'hello'));
-    const inherited = { parent_message_id: 'message-of-row-1', trace_id: current.traceId };
+    const inherited = {
+      parent_message_id: 'message-of-row-1',
+      parent_activity_id: current.activityId,
+      trace_id: current.traceId,
+    };
     expect(metadataOf(s.server.last)).toEqual({ ...inherited, deadline });
     const sooner = new Date(clock.now() + 1_000).toISOString();
     const metadata = { trace_id: 'own', kept: 1, deadline: sooner };
@@ -160,6 +164,7 @@ describe('a message that is sent in a handler', () => {
     await later;
     expect(metadataOf(s.server.last)).toEqual({
       parent_message_id: 'message-of-row-1',
+      parent_activity_id: 'row-1',
       trace_id: current.traceId,
     });
   });

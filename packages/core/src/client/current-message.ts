@@ -102,7 +102,7 @@ export function withOrigin(workspaceId: string, metadata: JsonObject | undefined
   const own = deadlineOf({ deadline: metadata?.deadline ?? null });
   const isSooner = message.deadline !== null && (own === null || Date.parse(message.deadline) < own);
   return {
-    ...(isParent ? { parent_message_id: message.messageId } : {}),
+    ...(isParent ? { parent_message_id: message.messageId, parent_activity_id: message.activityId } : {}),
     trace_id: message.traceId,
     ...metadata,
     ...(isSooner && !isOver ? { deadline: message.deadline } : {}),

@@ -252,6 +252,7 @@ const DEFAULT_COLUMNS = {
   hops: 0,
   path: null,
   turns: 0,
+  path_origin: null,
   attempts: 0,
   next_attempt_at: null,
   lease_owner: null,

@@ -154,6 +154,8 @@ export interface ActivityTable {
   path: string | null;
   /** Late answers that were handled on the way to this message. */
   turns: number;
+  /** The row id of the message that the path starts with; null for that message itself. */
+  path_origin: string | null;
   /** Push attempts started; 0 for a message that was never pushed. */
   attempts: number;
   next_attempt_at: string | null;

@@ -94,6 +94,18 @@ describe('a message that names its parent', () => {
     expect((await sendFrom(two, one, { parent_message_id: 'shared' })).body.code).toBe('loop_detected');
   });
 
+  it('is found by its row id, whatever message id another sender gives', async () => {
+    const [one, two, three] = (await start({ maxHops: 3 })) as [Member, Member, Member];
+    const first = await sendFrom(one, two, {}, 'known');
+    expect((await sendFrom(three, two, { hops: 3 }, 'known')).status).toBe(202);
+    const byName = await sendFrom(two, three, { parent_message_id: 'known' });
+    expect(byName.body.code).toBe('loop_detected');
+    const byRow = { parent_message_id: 'known', parent_activity_id: first.body.queue_id };
+    expect((await sendFrom(two, three, byRow)).status).toBe(202);
+    // Not a row of the caller's feed: the message id counts.
+    expect((await sendFrom(three, one, { parent_activity_id: first.body.queue_id })).status).toBe(202);
+  });
+
   it('is not counted again when it is repeated, and a repeat is not refused', async () => {
     const [one, two] = (await start({ maxHops: 2, pairRate: 1 })) as [Member, Member];
     const first = await sendFrom(one, two);
@@ -126,6 +138,27 @@ describe('answers', () => {
     }
     expect(count).toBe(6);
     expect(last.body).toMatchObject({ code: 'loop_detected', reason: 'turns' });
+  });
+
+  it('cost one statement more in what is sent because of them, which reads an index only', async () => {
+    const [one, two] = (await start()) as [Member, Member];
+    const question = await sendFrom(one, two);
+    const answer = await sendFrom(two, one, { in_reply_to: question.messageId });
+    statements.length = 0;
+    expect((await sendFrom(one, two, childOf(answer))).status).toBe(202);
+    const counting = statements.filter(
+      (text) => text.includes('"path_origin" = ') && text.includes('count('),
+    );
+    expect(counting).toHaveLength(1);
+    const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'normal' });
+    const database = await PlatformDatabase.open(dialect);
+    const { rows } = await sql
+      .raw<{ detail: string }>(`EXPLAIN QUERY PLAN ${counting[0]}`)
+      .execute(database.query);
+    expect(rows.map(({ detail }) => detail).join()).toContain(
+      'COVERING INDEX activity_by_path_origin (path_origin=? AND turns>?)',
+    );
+    await database.close();
   });
 
   it('keep the trace of their question', async () => {
@@ -169,7 +202,14 @@ describe('messages without a parent', () => {
       const callback = await sendFrom(two, one, childOf(question));
       expect(callback.status).toBe(202);
       expect((await sendFrom(two, one, { in_reply_to: question.messageId })).status).toBe(200);
-      expect((await sendFrom(two, one, { in_reply_to: 'unknown' })).status).toBe(202);
     }
+    // A reply to nothing is a message, and one that was sent in a handling that is over names no parent.
+    const over = await sendFrom(one, two);
+    await sendFrom(two, one, { in_reply_to: over.messageId });
+    const statuses = [];
+    for (const metadata of [{ in_reply_to: 'unknown' }, childOf(over), { in_reply_to: 'unknown' }]) {
+      statuses.push((await sendFrom(two, one, metadata)).status);
+    }
+    expect(statuses).toEqual([202, 202, 429]);
   });
 });

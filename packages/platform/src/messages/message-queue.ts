@@ -199,6 +199,7 @@ export class MessageQueue {
 /** Metadata that says where and when a message was sent, and not what it is. */
 const CIRCUMSTANCES: ReadonlySet<string> = new Set([
   'parent_message_id',
+  'parent_activity_id',
   'trace_id',
   'hops',
   'path',

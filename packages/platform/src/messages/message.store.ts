@@ -51,6 +51,8 @@ export class MessageStore {
   readonly #selectByCaller: PreparedQuery<{ caller: string; messageId: string }, ActivityRowRecord>;
   readonly #selectOldestPending: PreparedQuery<{ targetId: string }, ActivityRowRecord>;
   readonly #selectDelivered: PreparedQuery<{ targetId: string; messageId: string }, unknown>;
+  readonly #selectOnFeed: PreparedQuery<{ targetId: string; id: string }, unknown>;
+  readonly #countLate: PreparedQuery<{ origin: string; limit: number }, { count: number }>;
   readonly #change: PreparedQuery<ChangeValues, unknown>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
@@ -86,6 +88,27 @@ export class MessageStore {
         .orderBy('turns', 'desc')
         .limit(1),
     );
+    this.#selectOnFeed = database.prepare((db, values: { targetId: string; id: string }) =>
+      db
+        .selectFrom('activity')
+        .select(PATH_COLUMNS)
+        .where('id', '=', values.id)
+        .where('workspace_id', '=', values.targetId),
+    );
+    this.#countLate = database.prepare((db, { origin, limit }: { origin: string; limit: number }) =>
+      db
+        .selectFrom((late) =>
+          late
+            .selectFrom('activity')
+            .select('turns')
+            .where('path_origin', '=', origin)
+            .where('turns', '>', 0)
+            .where('answers_id', 'is', null)
+            .limit(limit)
+            .as('late'),
+        )
+        .select(({ fn }) => fn.countAll<number>().as('count')),
+    );
     this.#change = database.prepare((db, { of, from, owner, ...change }: ChangeValues) => {
       const update = db
         .updateTable('activity')
@@ -94,6 +117,12 @@ export class MessageStore {
         .where('delivery_state', '=', from);
       return owner === undefined ? update : update.where('lease_owner', '=', owner);
     });
+  }
+
+  /** How many messages of all branches of a path were sent because of late answers; counts to `limit`. */
+  async countLate(origin: string, limit: number, db?: Queryable): Promise<number> {
+    const { rows } = await this.#countLate({ origin, limit }, db);
+    return Number(rows[0]?.count ?? 0);
   }
 
   async find(id: string, db?: Queryable): Promise<MessageRow | undefined> {
@@ -124,6 +153,12 @@ export class MessageStore {
    */
   async findDelivered(targetId: string, messageId: string, db: Queryable): Promise<PathRow | undefined> {
     const { rows } = await this.#selectDelivered({ targetId, messageId }, db);
+    return rows[0] as PathRow | undefined;
+  }
+
+  /** Finds a message on the feed of `targetId` by its row id. */
+  async findOnFeed(targetId: string, id: string, db: Queryable): Promise<PathRow | undefined> {
+    const { rows } = await this.#selectOnFeed({ targetId, id: id.toLowerCase() }, db);
     return rows[0] as PathRow | undefined;
   }
 

@@ -17,16 +17,24 @@ const LIMITS = { maxHops: 8, maxTurns: 500 };
 /** The row of a message from `edge[0]` to `edge[1]` that was sent in the handling of `parent`. */
 function message(edge: Edge, parent?: PathRow, metadata = {}): PathRow {
   const path = pathOfMessage(edge, parent, metadata);
-  return { ...pathColumns(path), source_id: edge[0], target_id: edge[1], answers_id: null };
+  return {
+    ...pathColumns(path),
+    id: `${edge[0]}-${edge[1]}`,
+    source_id: edge[0],
+    target_id: edge[1],
+    answers_id: null,
+  };
 }
 
 function answer(question: PathRow): PathRow {
   const { source_id: source, target_id: target } = question;
   return {
     ...pathColumns(pathOfAnswer(question)),
+    id: 'answer',
     source_id: target,
     target_id: source ?? '',
     answers_id: 'a',
+    delivery_state: 'delivered',
   };
 }
 
@@ -34,14 +42,26 @@ function refusalOf(edge: Edge, parent?: PathRow, metadata = {}) {
   return loopRefusal(edge, pathOfMessage(edge, parent, metadata), LIMITS)?.extras.reason;
 }
 
-const fromPerson: PathRow = { ...pathColumns(NEW_PATH), source_id: null, target_id: 'a', answers_id: null };
+const fromPerson: PathRow = {
+  ...pathColumns(NEW_PATH),
+  id: 'first',
+  source_id: null,
+  target_id: 'a',
+  answers_id: null,
+};
 
 describe('the path of a message', () => {
   it('counts messages between workspaces, with or without a person before them', () => {
     expect(message(['a', 'b'])).toMatchObject({ hops: 1, path: null, turns: 0 });
-    expect(message(['a', 'b'], fromPerson)).toMatchObject({ hops: 1, path: null, turns: 0 });
+    expect(message(['a', 'b'], fromPerson)).toMatchObject({
+      hops: 1,
+      path: null,
+      turns: 0,
+      path_origin: 'first',
+    });
     const third = message(['c', 'a'], message(['b', 'c'], message(['a', 'b'])));
     expect(pathOf(third)).toEqual({
+      origin: 'a-b',
       hops: 3,
       edges: [
         ['a', 'b'],
@@ -54,10 +74,20 @@ describe('the path of a message', () => {
   it('goes on from the message in whose handling the question was asked, when an answer comes late', () => {
     const asked = message(['a', 'b'], fromPerson);
     const late = answer(message(['b', 'c'], asked));
-    expect(pathOf(late)).toEqual({ hops: 1, edges: [['a', 'b']], turns: 1 });
-    expect(pathOf(message(['b', 'd'], late))).toEqual({ hops: 2, edges: [['a', 'b']], turns: 1 });
-    expect(pathOf(answer(message(['a', 'b'])))).toEqual({ hops: 0, edges: [], turns: 1 });
-    expect(pathOf(answer(answer(message(['a', 'b']))))).toEqual({ hops: 0, edges: [], turns: 2 });
+    expect(pathOf(late)).toEqual({ hops: 1, edges: [['a', 'b']], turns: 1, origin: 'first' });
+    expect(pathOf(message(['b', 'd'], late))).toEqual({
+      hops: 2,
+      edges: [['a', 'b']],
+      turns: 1,
+      origin: 'first',
+    });
+    expect(pathOf(answer(message(['a', 'b'])))).toEqual({ hops: 0, edges: [], turns: 1, origin: 'a-b' });
+    expect(pathOf(answer(answer(message(['a', 'b']))))).toEqual({
+      hops: 0,
+      edges: [],
+      turns: 2,
+      origin: 'a-b',
+    });
   });
 
   it('is at most as short as its sender says, and never shorter than it is', () => {
@@ -70,6 +100,7 @@ describe('the path of a message', () => {
       ['c', 'd'],
     ];
     expect(pathOf(message(['c', 'd'], parent, { path: claimed }))).toEqual({
+      origin: 'a-b',
       hops: 4,
       edges: [
         ['a', 'b'],
@@ -78,7 +109,7 @@ describe('the path of a message', () => {
       ],
       turns: 0,
     });
-    for (const path of ['/tmp/file', 7, [1, ['a'], ['a', 2], null]]) {
+    for (const path of ['/tmp/file', 7, [1, ['a'], ['a', 2], null], [['a'.repeat(37), 'b']]]) {
       expect(message(['c', 'd'], parent, { path, hops: '99' })).toMatchObject({ hops: 3 });
     }
   });
@@ -138,6 +169,7 @@ describe('the hash of a message', () => {
   it('is the same wherever the message is sent from', () => {
     const circumstances = {
       parent_message_id: 'p',
+      parent_activity_id: 'r',
       trace_id: 't',
       deadline: '2030-01-01T00:00:00Z',
       hops: 3,

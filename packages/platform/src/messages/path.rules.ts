@@ -13,10 +13,22 @@ export interface MessagePath {
   readonly edges: readonly Edge[];
   /** Late answers that were handled on the way. */
   readonly turns: number;
+  /** The row id of the message that the path starts with; null for that message itself. */
+  readonly origin: string | null;
 }
 
 /** The columns of a row that hold its path, and those that tell what it is. */
-export const PATH_COLUMNS = ['hops', 'path', 'turns', 'source_id', 'target_id', 'answers_id'] as const;
+export const PATH_COLUMNS = [
+  'id',
+  'hops',
+  'path',
+  'turns',
+  'path_origin',
+  'source_id',
+  'target_id',
+  'answers_id',
+  'delivery_state',
+] as const;
 export type PathRow = Pick<ActivityRowRecord, Exclude<(typeof PATH_COLUMNS)[number], 'target_id'>> & {
   readonly target_id: string;
 };
@@ -30,10 +42,10 @@ export interface PathLimits {
 const MAX_SAME_EDGE = 2;
 
 /** The path of a message that nothing led to, such as a person's. */
-export const NEW_PATH: MessagePath = Object.freeze({ hops: 0, edges: [], turns: 0 });
+export const NEW_PATH: MessagePath = Object.freeze({ hops: 0, edges: [], turns: 0, origin: null });
 
-export function pathOf({ hops, path, turns }: PathRow): MessagePath {
-  return { hops, edges: path === null ? [] : (JSON.parse(path) as Edge[]), turns };
+export function pathOf({ hops, path, turns, path_origin: origin }: PathRow): MessagePath {
+  return { hops, edges: path === null ? [] : (JSON.parse(path) as Edge[]), turns, origin };
 }
 
 /** The columns in which a path is stored. */
@@ -41,8 +53,9 @@ export function pathColumns({
   hops,
   edges,
   turns,
-}: MessagePath): Pick<ActivityRowRecord, 'hops' | 'path' | 'turns'> {
-  return { hops, path: edges.length === 0 ? null : JSON.stringify(edges), turns };
+  origin,
+}: MessagePath): Pick<ActivityRowRecord, 'hops' | 'path' | 'turns' | 'path_origin'> {
+  return { hops, path: edges.length === 0 ? null : JSON.stringify(edges), turns, path_origin: origin };
 }
 
 /**
@@ -59,7 +72,7 @@ export function pathOfMessage(own: Edge, parent: PathRow | undefined, metadata: 
       : [...before.edges, [parent.source_id, parent.target_id] as const];
   const edges = withClaimed(derived, claimedEdges(metadata.path), own);
   const hops = Math.max(before.hops + 1, edges.length + 1, claimedHops(metadata.hops));
-  return { hops, edges, turns: before.turns };
+  return { hops, edges, turns: before.turns, origin: parent === undefined ? null : originOf(parent) };
 }
 
 /**
@@ -68,7 +81,12 @@ export function pathOfMessage(own: Edge, parent: PathRow | undefined, metadata: 
  */
 export function pathOfAnswer(question: PathRow): MessagePath {
   const { hops, edges, turns } = pathOf(question);
-  return { hops: isAnswer(question) ? hops : Math.max(0, hops - 1), edges, turns: turns + 1 };
+  return {
+    hops: isAnswer(question) ? hops : Math.max(0, hops - 1),
+    edges,
+    turns: turns + 1,
+    origin: originOf(question),
+  };
 }
 
 /** The error of a message that continues a loop; undefined when it does not. */
@@ -85,10 +103,14 @@ export function loopRefusal(own: Edge, path: MessagePath, limits: PathLimits): H
   return turnsRefusal(path, limits);
 }
 
-/** The error of a message or an answer after too many late answers. */
+/** The error of an answer to an answer after too many of them. */
 export function turnsRefusal({ turns }: MessagePath, { maxTurns }: PathLimits): HttpError | undefined {
-  if (turns <= maxTurns) return undefined;
-  const text = `Not sent, because it would continue a loop: ${maxTurns} answers, each to a message that was sent because of the answer before, have led to this one.`;
+  return turns > maxTurns ? tooManyTurns(maxTurns) : undefined;
+}
+
+/** The error when too many messages of all branches of a path were sent because of late answers. */
+export function tooManyTurns(maxTurns: number): HttpError {
+  const text = `Not sent, because it would continue a loop: ${maxTurns} messages were already sent because of answers that came late, all of them following from one first message.`;
   return loopDetected(text, 'turns');
 }
 
@@ -115,6 +137,10 @@ function loopDetected(text: string, reason: 'repeated' | 'hops' | 'turns'): Http
   });
 }
 
+function originOf({ id, path_origin: origin }: PathRow): string {
+  return origin ?? id;
+}
+
 /** An answer is no message of its own on a path. */
 function isAnswer({ answers_id: answers }: PathRow): boolean {
   return answers !== null;
@@ -134,16 +160,20 @@ function withClaimed(derived: readonly Edge[], claimed: readonly Edge[], own: Ed
 }
 
 const MAX_CLAIMED = 200;
+/** The length of a workspace id. */
+const MAX_ID_LENGTH = 36;
 
 function claimedEdges(path: JsonValue | undefined): readonly Edge[] {
   if (!Array.isArray(path)) return [];
   return path.slice(-MAX_CLAIMED).flatMap((edge) => {
     if (!Array.isArray(edge) || edge.length !== 2) return [];
     const [caller, target] = edge;
-    return typeof caller === 'string' && typeof target === 'string'
-      ? [[caller.toLowerCase(), target.toLowerCase()] as const]
-      : [];
+    return isId(caller) && isId(target) ? [[caller.toLowerCase(), target.toLowerCase()] as const] : [];
   });
+}
+
+function isId(value: JsonValue | undefined): value is string {
+  return typeof value === 'string' && value.length <= MAX_ID_LENGTH;
 }
 
 function claimedHops(hops: JsonValue | undefined): number {

@@ -26,6 +26,10 @@ export const LOOPS = behaviours({
     'A late answer continues the path of the message in whose handling its question was asked; the 501st message on one path that follows from late answers is a 409 `loop_detected`.',
     'docs/contract/messages.md#loops',
   ],
+  'loops.branches-count-together': [
+    'Two agents that write to each other because of every message and of every answer stop after as many messages as one path may have.',
+    'docs/contract/messages.md#loops',
+  ],
   'loops.repeat-is-not-counted': [
     'A repeat of a message is the same message: it is not counted again, not refused, and may name another parent, trace or deadline.',
     'docs/contract/messages.md#loops; docs/contract/messages.md#repeats',

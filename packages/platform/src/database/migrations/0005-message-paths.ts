@@ -13,6 +13,14 @@ export const messagePathsMigration: Migration = {
       .alterTable('activity')
       .addColumn('turns', 'integer', (column) => column.notNull().defaultTo(0))
       .execute();
+    await db.schema.alterTable('activity').addColumn('path_origin', 'text').execute();
+    // With the columns that counting needs, so that it reads no rows.
+    await db.schema
+      .createIndex('activity_by_path_origin')
+      .on('activity')
+      .columns(['path_origin', 'turns', 'answers_id'])
+      .where(sql.ref('path_origin'), 'is not', null)
+      .execute();
     // The message id first: the same index also finds a message of whichever caller on the feed of its target.
     await db.schema.dropIndex('activity_by_caller').execute();
     await db.schema

@@ -1,4 +1,4 @@
-import type { MessageView } from '@molecule-ai/protocol';
+import { isEnded, type JsonValue, type MessageView } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { HttpError } from '../../http/http-error.ts';
@@ -8,9 +8,11 @@ import {
   loopRefusal,
   type MessagePath,
   NEW_PATH,
+  type PathRow,
   pairLimited,
   pathOfAnswer,
   pathOfMessage,
+  tooManyTurns,
   turnsRefusal,
 } from '../path.rules.ts';
 import { PairRate } from './pair-rate.ts';
@@ -55,14 +57,12 @@ export class LoopGuard {
     if (callerId === null) return { path: NEW_PATH, refusal: undefined, stored: () => {} };
     const { settings, store } = this.#options;
     const own: Edge = [callerId, targetId];
-    const { parent_message_id: named } = view.metadata;
-    const parent =
-      typeof named === 'string' && named !== ''
-        ? await store.findDelivered(callerId, named, unit.trx)
-        : undefined;
+    const parent = await this.#findParent(callerId, view, unit);
     const path = pathOfMessage(own, parent, view.metadata);
-    const refusal = loopRefusal(own, path, settings);
-    const isCounted = parent === undefined && view.inReplyTo === '' && !isContinuation;
+    const refusal = loopRefusal(own, path, settings) ?? (await this.#lateRefusal(path, unit));
+    // A message whose handling is over leads to nothing any more: its name must not switch the limit off.
+    const isHandled = parent !== undefined && !isEnded(parent.delivery_state);
+    const isCounted = !isHandled && !isContinuation;
     const waitMs = isCounted && refusal === undefined ? this.#pairs.waitMs(callerId, targetId) : 0;
     return {
       path,
@@ -71,6 +71,26 @@ export class LoopGuard {
         if (isCounted) onRollback(this.#pairs.count(callerId, targetId));
       },
     };
+  }
+
+  /** By its row id, which nobody but the platform chooses; a message id is a name that several senders may give. */
+  async #findParent(
+    callerId: string,
+    { metadata }: MessageView,
+    { trx }: UnitOfWork,
+  ): Promise<PathRow | undefined> {
+    const { store } = this.#options;
+    const { parent_activity_id: id, parent_message_id: messageId } = metadata;
+    const found = isNamed(id) ? await store.findOnFeed(callerId, id, trx) : undefined;
+    return found ?? (isNamed(messageId) ? store.findDelivered(callerId, messageId, trx) : undefined);
+  }
+
+  /** A path branches where one message is both answered late and followed by others, so its branches are counted together. */
+  async #lateRefusal({ turns, origin }: MessagePath, unit: UnitOfWork): Promise<HttpError | undefined> {
+    if (turns === 0 || origin === null) return undefined;
+    const { settings, store } = this.#options;
+    const count = await store.countLate(origin, settings.maxTurns, unit.trx);
+    return count >= settings.maxTurns ? tooManyTurns(settings.maxTurns) : undefined;
   }
 
   /** A reply is refused only where agents answer answers without end. */
@@ -89,4 +109,8 @@ export class LoopGuard {
       'A message was refused: agents seem to call each other without end.',
     );
   }
+}
+
+function isNamed(value: JsonValue | undefined): value is string {
+  return typeof value === 'string' && value !== '';
 }
