@@ -55,7 +55,7 @@ export class LoopGuard {
     const { callerId, targetId, view, question, isContinuation } = message;
     if (question !== undefined) return this.checkReply(question);
     if (callerId === null) return { path: NEW_PATH, refusal: undefined, stored: () => {} };
-    const { settings, store } = this.#options;
+    const { settings } = this.#options;
     const own: Edge = [callerId, targetId];
     const parent = await this.#findParent(callerId, view, unit);
     const path = pathOfMessage(own, parent, view.metadata);
