@@ -227,7 +227,7 @@ onEachDatabase('cancelling', (environment) => {
 // The platform is scripted here, because only an older one cannot cancel. No database takes part.
 onEachDatabase('a platform that cannot cancel', { onDisk: true }, (environment) => {
   verifies('cancel.not-supported', async () => {
-    const headers = { 'x-molecule-capabilities': 'outcomes, long-poll, message-status' };
+    const headers = { 'x-molecule-capabilities': 'acknowledge, outcomes, long-poll, message-status' };
     const row = {
       id: randomUUID(),
       activity_type: 'a2a_receive',

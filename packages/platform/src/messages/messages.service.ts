@@ -131,7 +131,7 @@ export class MessagesService {
     const attempts = new PushAttempts({ ...options, store, outcomes, endpoint, owner, authorize, random });
     const scheduler = new PushScheduler({ ...options, store, queue, attempts, outcomes, waiters, owner });
     const expiry = new MessageExpiry({ ...options, store, outcomes });
-    const loops = new LoopGuard({ ...options, store });
+    const loops = new LoopGuard(options);
     const continuations = new Continuations({ ...options, store, queue, outcomes, expiry });
     this.continuations = continuations;
     const accepting = { ...options, room, store, queue, outcomes, expiry, loops, scheduler, continuations };

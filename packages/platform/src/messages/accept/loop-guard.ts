@@ -2,7 +2,7 @@ import { isEnded, type JsonValue, type MessageView } from '@molecule-ai/protocol
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { HttpError } from '../../http/http-error.ts';
-import type { MessageRow, MessageStore } from '../message.store.ts';
+import type { MessageRow } from '../message.store.ts';
 import {
   type Edge,
   loopRefusal,
@@ -16,6 +16,7 @@ import {
   turnsRefusal,
 } from '../path.rules.ts';
 import { PairRate } from './pair-rate.ts';
+import { PathStore } from './path.store.ts';
 
 /** A message that is checked. */
 export interface CheckedMessage {
@@ -37,18 +38,18 @@ export interface LoopCheck {
   readonly stored: (unit: UnitOfWork) => void;
 }
 
-export interface LoopGuardOptions extends Pick<PlatformContext, 'clock' | 'logger' | 'settings'> {
-  readonly store: MessageStore;
-}
+export type LoopGuardOptions = Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'>;
 
 /** Ends loops of agents that call each other: by what led to a message or, where that is unknown, by the rate of two. */
 export class LoopGuard {
   readonly #options: LoopGuardOptions;
   readonly #pairs: PairRate;
+  readonly #paths: PathStore;
 
   constructor(options: LoopGuardOptions) {
     this.#options = options;
     this.#pairs = new PairRate(options);
+    this.#paths = new PathStore(options);
   }
 
   async check(unit: UnitOfWork, message: CheckedMessage): Promise<LoopCheck> {
@@ -79,17 +80,16 @@ export class LoopGuard {
     { metadata }: MessageView,
     { trx }: UnitOfWork,
   ): Promise<PathRow | undefined> {
-    const { store } = this.#options;
     const { parent_activity_id: id, parent_message_id: messageId } = metadata;
-    const found = isNamed(id) ? await store.findOnFeed(callerId, id, trx) : undefined;
-    return found ?? (isNamed(messageId) ? store.findDelivered(callerId, messageId, trx) : undefined);
+    const found = isNamed(id) ? await this.#paths.findOnFeed(callerId, id, trx) : undefined;
+    return found ?? (isNamed(messageId) ? this.#paths.findDelivered(callerId, messageId, trx) : undefined);
   }
 
   /** A path branches where one message is both answered late and followed by others, so its branches are counted together. */
   async #lateRefusal({ turns, origin }: MessagePath, unit: UnitOfWork): Promise<HttpError | undefined> {
     if (turns === 0 || origin === null) return undefined;
-    const { settings, store } = this.#options;
-    const count = await store.countLate(origin, settings.maxTurns, unit.trx);
+    const { settings } = this.#options;
+    const count = await this.#paths.countLate(origin, settings.maxTurns, unit.trx);
     return count >= settings.maxTurns ? tooManyTurns(settings.maxTurns) : undefined;
   }
 
