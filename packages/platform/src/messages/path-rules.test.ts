@@ -48,6 +48,7 @@ const fromPerson: PathRow = {
   source_id: null,
   target_id: 'a',
   answers_id: null,
+  delivery_state: 'delivered',
 };
 
 describe('the path of a message', () => {
