@@ -40,8 +40,8 @@ export interface Modules {
 
 /** Creates the services, each after the ones it uses, then the HTTP app with their routes. */
 export async function createModules(context: PlatformContext, operatorKey: string): Promise<Modules> {
-  const { activityRetentionDays: retentionDays } = context.settings;
-  const eventRetention = new EventRetention({ ...context, retentionDays });
+  const { activityRetentionDays: retentionDays, eventLimit: limit } = context.settings;
+  const eventRetention = new EventRetention({ ...context, retentionDays, limit });
   const workspaces = new WorkspaceDirectory(context);
   const hierarchy = new HierarchyService(context);
   const liveness = new LivenessMonitor({ ...context, workspaces });

@@ -117,6 +117,11 @@ const ENTRIES = {
   message_not_found: { status: 404, description: 'The caller sent no message with this id; check the id.' },
   answer_expired: { status: 410, description: 'The answer is no longer stored; send the message again.' },
   inbox_full: { status: 429, description: 'The target has too many unacknowledged messages; try later.' },
+  quota_exceeded: {
+    status: 429,
+    description:
+      'The workspace has stored as much of its own as it may; write less until older rows are deleted.',
+  },
   agent_unreachable: {
     status: 502,
     also: [503],

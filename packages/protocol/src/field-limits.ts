@@ -6,6 +6,8 @@ export const FIELD_LIMITS = { name: 255, role: 1000, model: 100, runtime: 100, o
 /** Size limits of bodies, in bytes. See docs/contract/limits.md#bodies. */
 export const BODY_LIMITS = {
   json: 1024 * 1024,
+  agentCard: 64 * 1024,
+  reportedRow: 256 * 1024,
   agentResponse: 10 * 1024 * 1024,
   pluginInstall: 64 * 1024,
   plugin: 100 * 1024 * 1024,

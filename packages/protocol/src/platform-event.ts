@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { AgentCard } from './agent-card.ts';
 import { Count } from './ids.ts';
 import { MESSAGE_STATES } from './message-ends.ts';
 import { Attachment } from './notify.ts';
@@ -16,7 +15,6 @@ const PAYLOADS = {
   WORKSPACE_ONLINE: (w) =>
     w.object({
       url: z.string().nullable().optional(),
-      agent_card: w.use(AgentCard).nullable().optional(),
       delivery_mode: w.maybe(z.string()),
       name: w.maybe(z.string()),
       external: w.maybe(z.boolean()),
@@ -42,7 +40,7 @@ const PAYLOADS = {
       runtime: w.maybe(z.string()),
       source: w.maybe(z.string()),
     }),
-  AGENT_CARD_UPDATED: (w) => w.object({ agent_card: w.use(AgentCard) }),
+  AGENT_CARD_UPDATED: (w) => w.object({}),
   DELEGATION_SENT: (w) => w.object({ ...delegation(w), task_preview: z.string() }),
   DELEGATION_STATUS: (w) => w.object({ ...delegation(w), status: z.string() }),
   DELEGATION_COMPLETE: (w) =>

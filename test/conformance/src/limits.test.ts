@@ -160,3 +160,81 @@ onEachDatabase('inboxes', (environment) => {
     expect(JSON.stringify(record.body)).toContain(answer);
   });
 });
+
+onEachDatabase('what a workspace writes itself', (environment) => {
+  verifies('limits.card-size', async () => {
+    const platform = await environment.platform();
+    const member = await onboard(platform, { card: { name: 'small' } });
+    const card = { name: 'large', description: 'é'.repeat(33_000) };
+    const body = { id: member.id, workspace_id: member.id, agent_card: card };
+    for (const path of ['/registry/register', '/registry/update-card', '/registry/heartbeat']) {
+      expect(await member.caller.post(path, body), path).toMatchObject({
+        status: 413,
+        body: { code: 'body_too_large', field: 'agent_card', hint: expect.stringContaining('65536') },
+      });
+    }
+    expect((await platform.operator.get(`/workspaces/${member.id}`)).body).toMatchObject({
+      agent_card: { name: 'small' },
+    });
+  });
+
+  verifies('limits.report-size', async () => {
+    const platform = await environment.platform();
+    const member = await onboard(platform);
+    const report = (bytes: number) =>
+      member.caller.post(`/workspaces/${member.id}/activity`, {
+        activity_type: 'agent_log',
+        summary: 'a log',
+        response_body: { text: 'x'.repeat(bytes) },
+      });
+    expect(await report(262_144)).toMatchObject({
+      status: 413,
+      body: { code: 'body_too_large', field: 'response_body', hint: expect.stringContaining('262144') },
+    });
+    expect((await report(262_000)).status).toBe(200);
+  });
+
+  verifies('limits.own-rows', async () => {
+    const platform = await environment.platform({ workspaceQuota: 100_000 });
+    const [member, peer] = [await onboard(platform), await onboard(platform)];
+    const notify = (more = {}) =>
+      member.caller.post(`/workspaces/${member.id}/notify`, { message: 'n'.repeat(20_000), ...more });
+    const report = () =>
+      member.caller.post(`/workspaces/${member.id}/activity`, {
+        activity_type: 'agent_log',
+        response_body: { text: 'r'.repeat(20_000) },
+      });
+    const statuses = [];
+    for (let i = 0; i < 4; i += 1) statuses.push((await (i % 2 === 0 ? notify() : report())).status);
+    expect(statuses).toEqual([200, 200, 200, 200]);
+    for (const refused of [await notify(), await report()]) {
+      expect(refused).toMatchObject({
+        status: 429,
+        body: { code: 'quota_exceeded', hint: expect.stringContaining('100000') },
+      });
+      expect(refused.headers['retry-after']).toBeUndefined();
+    }
+    await send(platform.operator, member.id, 'a question', { messageId: 'q' });
+    expect((await notify({ in_reply_to: 'q' })).status).toBe(200);
+    expect((await send(member.caller, peer.id, 'hello')).status).toBe(202);
+    expect((await heartbeat(member)).status).toBe(200);
+    expect((await notify()).status).toBe(429);
+  });
+
+  verifies('limits.own-rows-are-released', async () => {
+    const platform = await environment.platform({
+      workspaceQuota: 50_000,
+      activityRetentionDays: 1,
+      clock: 'manual',
+    });
+    const member = await onboard(platform);
+    const notify = () =>
+      member.caller.post(`/workspaces/${member.id}/notify`, { message: 'n'.repeat(30_000) });
+    expect([(await notify()).status, (await notify()).status]).toEqual([200, 429]);
+    await platform.clock.advanceUntil(async () => (await notify()).status === 200, {
+      stepMs: 3_600_000,
+      limitMs: 48 * 3_600_000,
+    });
+    expect((await notify()).status).toBe(429);
+  });
+});

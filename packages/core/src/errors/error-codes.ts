@@ -21,6 +21,8 @@ export const MOLECULE_ERROR_CODES = {
   payload_too_large: 'The request is larger than the platform accepts: send less.',
   rate_limited: 'Too many requests: wait for retryAfterMs.',
   inbox_full: 'The target has too many unacknowledged messages: retry when it has handled some.',
+  quota_exceeded:
+    'The workspace has stored as much of its own as it may: notify and report less until older rows are deleted.',
   request_rejected: 'The platform rejected the request as invalid: correct it; a retry does not help.',
   platform_unavailable: 'The platform, or the target agent, is temporarily unavailable: retry later.',
   platform_error: 'Internal error of the platform: report it if it persists.',

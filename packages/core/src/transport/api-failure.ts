@@ -26,6 +26,7 @@ const BY_STATUS: Readonly<Record<number, MoleculeErrorCode>> = {
 /** Platform codes for which a retry does not help, although their status suggests it. */
 const FINAL_CODES: ReadonlySet<string> = new Set([
   'token_limit',
+  'quota_exceeded',
   'org_key_limit',
   'unsafe_url',
   'agent_answer_invalid',
@@ -163,9 +164,16 @@ function whereOf(request: PlatformRequest, status: number): { status: number; me
   return { status, method: request.method, path: request.path };
 }
 
+/** Codes of the platform that are those of the client. */
+const OWN_CODES = ['inbox_full', 'message_expired', 'quota_exceeded'] as const;
+
+function isOwnCode(code: string): code is (typeof OWN_CODES)[number] {
+  return OWN_CODES.some((own) => own === code);
+}
+
 /** The error code for a response outside 2xx. */
 export function codeForStatus(status: number, platformCode: string | undefined): MoleculeErrorCode {
-  if (platformCode === 'inbox_full' || platformCode === 'message_expired') return platformCode;
+  if (platformCode !== undefined && isOwnCode(platformCode)) return platformCode;
   return BY_STATUS[status] ?? (status >= 500 ? 'platform_error' : 'request_rejected');
 }
 

@@ -153,6 +153,11 @@ describe('responses outside 2xx', () => {
       { status: 429, headers: { 'retry-after': '7' } },
       { code: 'rate_limited', retryAfterMs: 7000, isRetryable: true },
     ],
+    [
+      'quota',
+      { status: 429, body: { error: 'x', code: 'quota_exceeded' } },
+      { code: 'quota_exceeded', isRetryable: false },
+    ],
     ['inbox', { status: 429, body: { error: 'x', code: 'inbox_full' } }, { code: 'inbox_full' }],
     [
       '400',

@@ -15,6 +15,7 @@ import { compactBeginning } from './compact-row.rules.ts';
 import { ControlRows } from './control-rows.ts';
 import type { FeedPage, FeedText } from './feed-pages.ts';
 import type { FeedQuery, FeedView } from './feed-query.rules.ts';
+import { OwnRows, requireReportSize } from './own-rows.ts';
 
 const PRUNE_EVERY_MS = 3_600_000;
 const PRUNE_BATCH = 1_000;
@@ -46,6 +47,7 @@ export class ActivityService {
   /** Reports to agents outside their feed. */
   readonly control: ControlRows;
   readonly #options: ActivityServiceOptions;
+  readonly #ownRows: OwnRows;
   readonly #store: ActivityStore;
   readonly #feed: ActivityReader;
   readonly #tasks: RepeatedTasks;
@@ -53,6 +55,7 @@ export class ActivityService {
   constructor(options: ActivityServiceOptions) {
     this.#options = options;
     this.control = new ControlRows(options);
+    this.#ownRows = new OwnRows(options);
     this.#store = new ActivityStore(options);
     this.#feed = new ActivityReader({ ...options, store: this.#store });
     this.#tasks = new RepeatedTasks(options.clock, options.logger);
@@ -81,6 +84,20 @@ export class ActivityService {
     return record;
   }
 
+  /**
+   * The same for what a workspace writes into its own feed. 429 when it has stored too much; a row that is due, such as
+   * an answer, is only counted.
+   */
+  async recordOwn(
+    unit: UnitOfWork,
+    row: NewActivity,
+    options?: { readonly isDue: boolean },
+  ): Promise<ActivityRowRecord | undefined> {
+    const record = await this.record(unit, row);
+    if (record !== undefined) await this.#ownRows.count(unit, record, options);
+    return record;
+  }
+
   /** Publishes that a row is new or was changed; subscribers read the row. */
   announce(unit: UnitOfWork, row: Pick<ActivityRowRecord, 'workspace_id' | 'seq'>): Promise<void> {
     return this.#options.events.append(unit, {
@@ -101,24 +118,24 @@ export class ActivityService {
     const targetId = report.target_id === '' ? null : (report.target_id?.toLowerCase() ?? null);
     const request = report.request_body ?? report.metadata;
     const id = orderedId(this.#options.clock);
-    await this.#options.database.transaction((unit) =>
-      this.record(unit, {
-        id,
-        workspace_id: workspaceId,
-        direction: 'out',
-        activity_type: report.activity_type,
-        method: report.method ?? null,
-        source_id: workspaceId,
-        target_id: targetId,
-        peer_id: targetId === workspaceId ? null : targetId,
-        summary: report.summary ?? null,
-        request_body: request === undefined ? null : JSON.stringify(request),
-        response_body: report.response_body === undefined ? null : JSON.stringify(report.response_body),
-        status: report.status ?? 'ok',
-        error_detail: report.error_detail ?? null,
-        duration_ms: report.duration_ms ?? null,
-      }),
-    );
+    const row = {
+      id,
+      workspace_id: workspaceId,
+      direction: 'out',
+      activity_type: report.activity_type,
+      method: report.method ?? null,
+      source_id: workspaceId,
+      target_id: targetId,
+      peer_id: targetId === workspaceId ? null : targetId,
+      summary: report.summary ?? null,
+      request_body: request === undefined ? null : JSON.stringify(request),
+      response_body: report.response_body === undefined ? null : JSON.stringify(report.response_body),
+      status: report.status ?? 'ok',
+      error_detail: report.error_detail ?? null,
+      duration_ms: report.duration_ms ?? null,
+    };
+    requireReportSize(row);
+    await this.#options.database.transaction((unit) => this.recordOwn(unit, row));
     return { id };
   }
 
@@ -210,11 +227,15 @@ export class ActivityService {
 
   /** Deletes what is older than the retention time, except messages that have not ended. */
   async #prune(): Promise<void> {
-    const { clock, settings } = this.#options;
+    const { clock, database, settings } = this.#options;
     const before = timestamp(clock, -settings.activityRetentionDays * DAY_MS);
     let pruned = PRUNE_BATCH;
     while (pruned === PRUNE_BATCH && !this.#tasks.stopped) {
-      pruned = await this.#store.prune(before, PRUNE_BATCH);
+      pruned = await database.transaction(async ({ trx }) => {
+        const { count, ownBytes } = await this.#store.prune(before, PRUNE_BATCH, trx);
+        await this.#ownRows.release(ownBytes, trx);
+        return count;
+      });
     }
   }
 }

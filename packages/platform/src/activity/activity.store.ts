@@ -1,6 +1,7 @@
 import { type Expression, type ExpressionBuilder, type SqlBool, type StringReference, sql } from 'kysely';
 import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/platform-database.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
+import { bytesInSql, isOwnRow } from './own-rows.ts';
 
 /** A row before its insert; the database assigns `seq`. */
 export type RowWithoutSeq = Omit<ActivityRowRecord, 'seq'>;
@@ -108,10 +109,12 @@ export class ActivityStore {
     return Number(rows[0]?.count ?? 0);
   }
 
-  /** Deletes old rows except open messages and outcomes that a caller still has to get, at most `limit`; returns how many. */
-  async prune(before: string, limit: number): Promise<number> {
-    const { query } = this.#database;
-    const old = query
+  /**
+   * Deletes old rows except open messages and outcomes that a caller still has to get, at most `limit`; returns how many,
+   * and how much of it each workspace had written itself.
+   */
+  async prune(before: string, limit: number, db: Queryable): Promise<DeletedRows> {
+    const old = db
       .selectFrom('activity')
       .select('seq')
       .where('created_at', '<', before)
@@ -121,9 +124,24 @@ export class ActivityStore {
       .where('caller_receipt', '!=', 'sent')
       .orderBy('seq')
       .limit(limit);
-    const { numDeletedRows } = await query.deleteFrom('activity').where('seq', 'in', old).executeTakeFirst();
-    return Number(numDeletedRows);
+    const rows = await db
+      .deleteFrom('activity')
+      .where('seq', 'in', old)
+      .returning(['workspace_id', 'caller', 'message_id', bytesInSql().as('bytes')])
+      .execute();
+    const ownBytes = new Map<string, number>();
+    for (const row of rows) {
+      if (row.workspace_id === null || !isOwnRow(row)) continue;
+      ownBytes.set(row.workspace_id, (ownBytes.get(row.workspace_id) ?? 0) + Number(row.bytes));
+    }
+    return { count: rows.length, ownBytes };
   }
+}
+
+/** What a deletion removed: rows, and bytes of each workspace's own rows. */
+export interface DeletedRows {
+  readonly count: number;
+  readonly ownBytes: ReadonlyMap<string, number>;
 }
 
 /** Pending or being pushed; the exact condition of the index `activity_by_delivery`, so that the planner uses it. */

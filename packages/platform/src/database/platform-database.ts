@@ -11,6 +11,7 @@ import { questionsMigration } from './migrations/0004-questions.ts';
 import { messagePathsMigration } from './migrations/0005-message-paths.ts';
 import { compactRowsMigration } from './migrations/0006-compact-rows.ts';
 import { passedHeadersMigration } from './migrations/0007-passed-headers.ts';
+import { ownBytesMigration } from './migrations/0008-own-bytes.ts';
 import type { Database } from './schema.ts';
 
 /** Runs queries: the database itself, or one open transaction (`unit.trx`). */
@@ -85,6 +86,7 @@ export class PlatformDatabase {
         '0005-message-paths': messagePathsMigration,
         '0006-compact-rows': compactRowsMigration,
         '0007-passed-headers': passedHeadersMigration,
+        '0008-own-bytes': ownBytesMigration,
       });
       return database;
     } catch (error) {

@@ -46,6 +46,8 @@ export interface WorkspacesTable {
   last_outbound_at: string | null;
   /** The agent has finished every inbound row up to this `activity.seq`. */
   acknowledged_seq: number;
+  /** Bytes of the rows that the workspace wrote into its own feed; see `activity/own-rows.ts`. */
+  own_bytes: Generated<number>;
   x: number;
   y: number;
   collapsed: number;

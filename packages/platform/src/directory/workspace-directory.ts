@@ -72,6 +72,17 @@ export class WorkspaceDirectory {
     return numUpdatedRows > 0n;
   }
 
+  /** Counts bytes that a workspace has stored itself; false, and nothing is counted, when they would be more than `limit`. */
+  async addOwnBytes(id: string, bytes: number, limit: number, db: Queryable): Promise<boolean> {
+    const { numUpdatedRows } = await db
+      .updateTable('workspaces')
+      .set((eb) => ({ own_bytes: eb('own_bytes', '+', bytes) }))
+      .where('id', '=', id)
+      .where('own_bytes', '<=', limit - bytes)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
   /** Deletes rows permanently, with everything that refers to them. */
   async delete(ids: readonly string[], db: Queryable): Promise<void> {
     await db.deleteFrom('workspaces').where('id', 'in', ids).execute();

@@ -1,11 +1,13 @@
-import type {
-  AgentCard,
-  DeliveryMode,
-  WorkspaceDetail,
-  WorkspaceListRow,
-  WorkspaceStatus,
+import {
+  type AgentCard,
+  BODY_LIMITS,
+  type DeliveryMode,
+  type WorkspaceDetail,
+  type WorkspaceListRow,
+  type WorkspaceStatus,
 } from '@molecule-ai/protocol';
 import type { WorkspaceRow } from '../database/schema.ts';
+import { tooLarge } from '../http/http-error.ts';
 
 /** A row of `GET /workspaces`. */
 export function toListRow(row: WorkspaceRow): WorkspaceListRow {
@@ -26,6 +28,14 @@ export function toDetail(row: WorkspaceRow): WorkspaceDetail {
     last_outbound_at: row.last_outbound_at,
     wedged: row.runtime_state === 'wedged',
   };
+}
+
+/** The JSON text of a card as it is stored. 413 when it is larger than a card may be. */
+export function cardText(card: AgentCard): string {
+  const text = JSON.stringify(card);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > BODY_LIMITS.agentCard) throw tooLarge('agent_card', bytes, BODY_LIMITS.agentCard);
+  return text;
 }
 
 /** The stored card; null when the agent has sent none. */

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { PlatformEventName } from '@molecule-ai/protocol';
+import type { SelectQueryBuilder } from 'kysely';
 import type { PlatformDatabase, PreparedQuery, UnitOfWork } from '../database/platform-database.ts';
-import type { EventRecord } from '../database/schema.ts';
+import type { Database, EventRecord } from '../database/schema.ts';
 import type { PlatformLogger } from '../logging/logger.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
@@ -66,7 +67,7 @@ export class EventLog {
   }
 }
 
-/** Events of traffic, as opposed to changes of workspaces; only these are deleted. */
+/** Events that agents cause, as opposed to what operators do with workspaces; only these are deleted. */
 const TRAFFIC_EVENTS = [
   'TASK_UPDATED',
   'ACTIVITY_LOGGED',
@@ -75,17 +76,24 @@ const TRAFFIC_EVENTS = [
   'MESSAGE_ENDED',
   'QUESTION_ASKED',
   'QUESTION_ANSWERED',
+  'AGENT_CARD_UPDATED',
+  'WORKSPACE_ONLINE',
+  'WORKSPACE_OFFLINE',
+  'WORKSPACE_DEGRADED',
 ] as const;
 
-const PRUNE_EVERY_MS = 60 * 60_000;
+type TrafficEvents = SelectQueryBuilder<Database, 'events', { seq: number }>;
+
+const PRUNE_EVERY_MS = 10 * 60_000;
 const DAY_MS = 24 * 60 * 60_000;
 const BATCH = 1_000;
 
-/** Deletes events of traffic once an hour when they are older than the retention, like the activity rows. */
+/** Deletes events of traffic that are older than the retention, like the activity rows, or more than the limit. */
 export class EventRetention {
   readonly #clock: Clock;
   readonly #database: PlatformDatabase;
   readonly #retentionDays: number;
+  readonly #limit: number;
   readonly #tasks: RepeatedTasks;
 
   constructor(options: {
@@ -93,10 +101,13 @@ export class EventRetention {
     readonly database: PlatformDatabase;
     readonly logger: PlatformLogger;
     readonly retentionDays: number;
+    /** Most events that are kept. */
+    readonly limit: number;
   }) {
     this.#clock = options.clock;
     this.#database = options.database;
     this.#retentionDays = options.retentionDays;
+    this.#limit = options.limit;
     this.#tasks = new RepeatedTasks(options.clock, options.logger);
   }
 
@@ -108,22 +119,33 @@ export class EventRetention {
     return this.#tasks.stop();
   }
 
-  /** Deletes in batches, so that other transactions can run in between. */
+  /**
+   * Deletes what is too old, and the oldest of what is too much, in batches, so that other transactions can run in
+   * between.
+   */
   async prune(): Promise<void> {
     const before = timestamp(this.#clock, -this.#retentionDays * DAY_MS);
     let pruned = BATCH;
-    while (pruned === BATCH && !this.#tasks.stopped) pruned = await this.#pruneBatch(before);
-  }
-
-  async #pruneBatch(before: string): Promise<number> {
-    const { query } = this.#database;
-    const old = query
+    while (pruned === BATCH && !this.#tasks.stopped) {
+      pruned = await this.#pruneBatch((events) => events.where('created_at', '<', before));
+    }
+    const last = await this.#database.query
       .selectFrom('events')
       .select('seq')
-      .where('event_type', 'in', TRAFFIC_EVENTS)
-      .where('created_at', '<', before)
-      .orderBy('seq')
-      .limit(BATCH);
+      .orderBy('seq', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    const lowest = Number(last?.seq ?? 0) - this.#limit;
+    pruned = lowest > 0 ? BATCH : 0;
+    while (pruned === BATCH && !this.#tasks.stopped) {
+      pruned = await this.#pruneBatch((events) => events.where('seq', '<=', lowest));
+    }
+  }
+
+  async #pruneBatch(choose: (events: TrafficEvents) => TrafficEvents): Promise<number> {
+    const { query } = this.#database;
+    const traffic = query.selectFrom('events').select('seq').where('event_type', 'in', TRAFFIC_EVENTS);
+    const old = choose(traffic).orderBy('seq').limit(BATCH);
     const { numDeletedRows } = await query.deleteFrom('events').where('seq', 'in', old).executeTakeFirst();
     return Number(numDeletedRows);
   }

@@ -31,6 +31,13 @@ export class HttpError extends Error {
   }
 }
 
+/** 413 for a part of a body that is larger than it may be, sizes in bytes. */
+export function tooLarge(field: string, bytes: number, limit: number): HttpError {
+  return new HttpError(413, 'body_too_large', `${field} is too large`, {
+    extras: { field, hint: `It has ${bytes} bytes of JSON and may have ${limit}.` },
+  });
+}
+
 /** Maps any error to a response; an unexpected one is a 500 that reveals no details. */
 export function toHttpError(
   error: unknown,

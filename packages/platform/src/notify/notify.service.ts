@@ -58,7 +58,7 @@ export class NotifyService {
         return { activityId: question.id, kind: 'ignored' };
       }
       const contextId = question?.context_id ?? workspaceId;
-      const row = await activity.record(unit, {
+      const own = {
         id: activityId,
         workspace_id: workspaceId,
         caller: workspaceId,
@@ -74,7 +74,9 @@ export class NotifyService {
         response_body: JSON.stringify(body),
         status: 'ok',
         idempotency_key: key ?? null,
-      });
+      };
+      // An answer is due: refusing it would lose work that a person asked for.
+      const row = await activity.recordOwn(unit, own, { isDue: question !== undefined });
       if (row === undefined) {
         const known = await activity.findByKey(workspaceId, key ?? '', unit.trx);
         if (known === undefined || !isSameNotify(known, body, inReplyTo)) throw keyConflict();

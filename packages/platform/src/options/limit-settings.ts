@@ -18,6 +18,8 @@ type Limits = Pick<
   | 'maxTurns'
   | 'inboxLimit'
   | 'inboxBytes'
+  | 'workspaceQuota'
+  | 'eventLimit'
   | 'activityRetentionDays'
 >;
 
@@ -42,6 +44,17 @@ export function readLimits(read: SettingReader, options: PlatformOptions, mode: 
       10_000,
     ),
     inboxBytes: read.bytes(name('inboxBytes', 'MOLECULE_INBOX_BYTES'), options.inboxBytes, 256 * MEBIBYTE),
+    workspaceQuota: read.bytes(
+      name('workspaceQuota', 'MOLECULE_WORKSPACE_QUOTA'),
+      options.workspaceQuota,
+      1_024 * MEBIBYTE,
+    ),
+    eventLimit: read.integer(
+      name('eventLimit', 'MOLECULE_EVENT_LIMIT'),
+      options.eventLimit,
+      [1_000, 1_000_000_000],
+      1_000_000,
+    ),
     activityRetentionDays: read.integer(
       name('activityRetentionDays', 'ACTIVITY_RETENTION_DAYS'),
       options.activityRetentionDays,

@@ -61,6 +61,13 @@ export interface PlatformOptions {
   readonly inboxLimit?: number | undefined;
   /** The same in bytes (`MOLECULE_INBOX_BYTES`, as `256MiB`). @default 268_435_456 */
   readonly inboxBytes?: number | undefined;
+  /**
+   * Bytes of notifications and reports that are stored for one workspace before it gets 429 (`MOLECULE_WORKSPACE_QUOTA`,
+   * as `1GiB`). @default 1_073_741_824
+   */
+  readonly workspaceQuota?: number | undefined;
+  /** Events that are kept at most, however young (`MOLECULE_EVENT_LIMIT`). @default 1_000_000 */
+  readonly eventLimit?: number | undefined;
   /** `normal` may lose the last commits in a power cut, and is faster (`MOLECULE_SYNCHRONOUS`). @default 'full' */
   readonly synchronous?: 'full' | 'normal' | undefined;
   /** Days that acknowledged feed rows are kept (`ACTIVITY_RETENTION_DAYS`). @default 7 */

@@ -33,6 +33,9 @@ export interface PlatformSettings {
   /** Messages that may wait for one workspace, and their size in bytes. */
   readonly inboxLimit: number;
   readonly inboxBytes: number;
+  /** Bytes that a workspace may have stored by writing to its own feed. */
+  readonly workspaceQuota: number;
+  readonly eventLimit: number;
   readonly synchronous: 'full' | 'normal';
   readonly activityRetentionDays: number;
   /** How long a message may stay without an end. */

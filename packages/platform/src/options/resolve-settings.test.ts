@@ -37,6 +37,8 @@ describe('resolving the settings', () => {
       corsOrigins: [],
       inboxLimit: 10_000,
       inboxBytes: 268_435_456,
+      workspaceQuota: 1_073_741_824,
+      eventLimit: 1_000_000,
       synchronous: 'full',
       activityRetentionDays: 7,
       contractCheck: 'off',

@@ -1,5 +1,7 @@
 import type { HeartbeatRequest } from '@molecule-ai/protocol';
+import { cutText } from '../activity/text-summary.rules.ts';
 import type { WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
+import { cardText } from '../directory/workspace-view.rules.ts';
 import type { NewEvent } from '../events/event-log.ts';
 
 /** The changed columns of a heartbeat and the events that report them. */
@@ -12,6 +14,7 @@ export interface HeartbeatOutcome {
 const DEGRADED_FROM = 0.5;
 /** … and online again below this one. */
 const RECOVERED_BELOW = 0.1;
+const MAX_TEXT = 1_000;
 const MAX_SPEND_CENTS = 1e12;
 
 /** A heartbeat ends these statuses, but not `paused` and `removed`. */
@@ -47,9 +50,9 @@ export function evaluateHeartbeat(row: WorkspaceRow, beat: HeartbeatRequest): He
     const { current_task, active_tasks } = metrics;
     events.push({ type: 'TASK_UPDATED', payload: { current_task, active_tasks } });
   }
-  const card = beat.agent_card === undefined ? row.agent_card : JSON.stringify(beat.agent_card);
+  const card = beat.agent_card === undefined ? row.agent_card : cardText(beat.agent_card);
   if (beat.agent_card !== undefined && card !== row.agent_card) {
-    events.push({ type: 'AGENT_CARD_UPDATED', payload: { agent_card: beat.agent_card } });
+    events.push({ type: 'AGENT_CARD_UPDATED', payload: {} });
   }
   return { change: { ...metrics, agent_card: card, status }, events };
 }
@@ -58,15 +61,20 @@ function metricsAfter(row: WorkspaceRow, beat: HeartbeatRequest) {
   const spend = beat.monthly_spend ?? 0;
   return {
     last_error_rate: beat.error_rate ?? row.last_error_rate,
-    last_sample_error: beat.sample_error ?? row.last_sample_error,
+    last_sample_error: cut(beat.sample_error) ?? row.last_sample_error,
     active_tasks: beat.active_tasks ?? row.active_tasks,
     uptime_seconds: Math.floor(beat.uptime_seconds ?? row.uptime_seconds),
-    current_task: beat.current_task ?? row.current_task,
+    current_task: cut(beat.current_task) ?? row.current_task,
     monthly_spend: spend > 0 ? Math.min(spend, MAX_SPEND_CENTS) : row.monthly_spend,
     runtime_state: beat.runtime_state ?? row.runtime_state,
     runtime_metadata:
       beat.runtime_metadata === undefined ? row.runtime_metadata : JSON.stringify(beat.runtime_metadata),
   };
+}
+
+/** What an agent says of its work is shown in lists, and copied into an event when it changes. */
+function cut(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : cutText(text, MAX_TEXT);
 }
 
 type Metrics = ReturnType<typeof metricsAfter>;

@@ -11,7 +11,7 @@ import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
 import { decideAgentAddress } from '../directory/agent-address.rules.ts';
 import { requireAlive, type WorkspaceDirectory } from '../directory/workspace-directory.ts';
-import { cardOf } from '../directory/workspace-view.rules.ts';
+import { cardText } from '../directory/workspace-view.rules.ts';
 import { removedCredential } from '../http/access.ts';
 import { OFFERED_CAPABILITIES } from '../http/capabilities.ts';
 import { HttpError } from '../http/http-error.ts';
@@ -110,9 +110,9 @@ export class RegistryService {
     const { clock, database, events, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       await workspaces.require(workspaceId, unit.trx);
-      const change = { agent_card: JSON.stringify(card), updated_at: timestamp(clock) };
+      const change = { agent_card: cardText(card), updated_at: timestamp(clock) };
       await workspaces.update(workspaceId, change, unit.trx);
-      await events.append(unit, { type: 'AGENT_CARD_UPDATED', workspaceId, payload: { agent_card: card } });
+      await events.append(unit, { type: 'AGENT_CARD_UPDATED', workspaceId, payload: {} });
     });
   }
 
@@ -121,13 +121,12 @@ export class RegistryService {
     const stored = { url: row.url, deliveryMode: row.delivery_mode === 'push' ? 'push' : 'poll' } as const;
     const requested = { url: body.url, deliveryMode: body.delivery_mode };
     const { url, deliveryMode } = decideAgentAddress(requested, stored, addressGuard.checkUrl);
-    const card = body.agent_card ?? cardOf(row);
     const isPaused = row.status === 'paused';
     const now = timestamp(clock);
     const change = {
       url,
       delivery_mode: deliveryMode,
-      agent_card: card === null ? null : JSON.stringify(card),
+      agent_card: body.agent_card === undefined ? row.agent_card : cardText(body.agent_card),
       status: isPaused ? 'paused' : 'online',
       runtime_state: '',
       last_heartbeat_at: now,
@@ -135,12 +134,11 @@ export class RegistryService {
     };
     await workspaces.update(row.id, change, unit.trx);
     if (!isPaused) {
-      const payload = { url, agent_card: card, delivery_mode: deliveryMode };
+      const payload = { url, delivery_mode: deliveryMode };
       await events.append(unit, { type: 'WORKSPACE_ONLINE', workspaceId: row.id, payload });
       unit.afterCommit(() => liveness.seen(row.id));
     } else if (body.agent_card !== undefined) {
-      const payload = { agent_card: body.agent_card };
-      await events.append(unit, { type: 'AGENT_CARD_UPDATED', workspaceId: row.id, payload });
+      await events.append(unit, { type: 'AGENT_CARD_UPDATED', workspaceId: row.id, payload: {} });
     }
     return deliveryMode;
   }

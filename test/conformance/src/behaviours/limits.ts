@@ -34,4 +34,20 @@ export const LIMITS = behaviours({
     'A late answer that does not fit into a full inbox is a small row on the caller’s feed, and the message has the whole of it.',
     'docs/contract/limits.md#inbox; docs/decisions/0036-fair-limits.md',
   ],
+  'limits.card-size': [
+    'A card over 64 KiB is a 413 that names the field, at register, update and heartbeat, and the card that was stored stays.',
+    'docs/contract/limits.md#bodies',
+  ],
+  'limits.report-size': [
+    'A reported row over 256 KiB is a 413 that names the field.',
+    'docs/contract/limits.md#bodies',
+  ],
+  'limits.own-rows': [
+    'A workspace that has stored its quota by notifications and reports gets 429 quota_exceeded for more; its answers to people, its messages and its heartbeats go on.',
+    'docs/contract/limits.md#own-rows; docs/decisions/0036-fair-limits.md',
+  ],
+  'limits.own-rows-are-released': [
+    'When own rows are deleted after the retention, the workspace may write again.',
+    'docs/contract/limits.md#own-rows',
+  ],
 });

@@ -49,6 +49,8 @@ export interface TestPlatformOptions {
   readonly orgId?: string;
   readonly inboxLimit?: number;
   readonly inboxBytes?: number;
+  readonly workspaceQuota?: number;
+  readonly activityRetentionDays?: number;
   readonly messageTtlMs?: number;
   readonly questionTtlMs?: number;
   readonly maxAttempts?: number;
