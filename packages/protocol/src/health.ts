@@ -7,7 +7,10 @@ export type Health = WireType<typeof Health>;
 
 /** Response of `GET /ready`, 200; otherwise 503 with an error body. */
 export const Ready = wire('Ready', (w) =>
-  w.object({ status: w.oneOf(['ready']), checks: w.object({ database: w.oneOf(['ok']) }) }),
+  w.object({
+    status: w.oneOf(['ready']),
+    checks: w.object({ database: w.oneOf(['ok']), disk: w.maybe(w.oneOf(['ok'])) }),
+  }),
 );
 export type Ready = WireType<typeof Ready>;
 

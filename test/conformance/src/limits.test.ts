@@ -238,3 +238,49 @@ onEachDatabase('what a workspace writes itself', (environment) => {
     expect((await notify()).status).toBe(429);
   });
 });
+
+onEachDatabase('finished messages', (environment) => {
+  verifies('limits.finished-messages', async () => {
+    const platform = await environment.platform({ finishedBytes: 100_000, clock: 'manual' });
+    const [member, peer] = [await onboard(platform), await onboard(platform)];
+    const own = { message: 'o'.repeat(50_000) };
+    expect((await member.caller.post(`/workspaces/${member.id}/notify`, own)).status).toBe(200);
+    for (let i = 0; i < 8; i += 1) await send(peer.caller, member.id, `${i}${'x'.repeat(20_000)}`);
+    const feed = async () =>
+      (await member.caller.get(`/workspaces/${member.id}/activity?order=asc`)).body as never[];
+    const rows = await feed();
+    expect(rows).toHaveLength(9);
+    // All but the last one end.
+    const upTo = textAt(rows[7], 'id');
+    await member.caller.post(`/workspaces/${member.id}/activity/ack`, { up_to: upTo });
+    await platform.clock.advanceUntil(async () => (await feed()).length < 9, {
+      stepMs: 15_000,
+      limitMs: 300_000,
+    });
+    const left = await feed();
+    const ids = rows.map((row) => textAt(row, 'id'));
+    expect(left.map((row) => textAt(row, 'id'))).toEqual([ids[0], ...ids.slice(4)]);
+    expect(textAt(left.at(-1), 'delivery_state')).toBe('pending');
+  });
+});
+
+onEachDatabase('a disk', { onDisk: true }, (environment) => {
+  verifies('limits.little-space-is-not-ready', async () => {
+    const roomy = await environment.platform();
+    expect(await roomy.anonymous.get('/ready')).toMatchObject({
+      status: 200,
+      body: { checks: { disk: 'ok' } },
+    });
+    const platform = await environment.platform({ minFreeSpace: 2 ** 49 });
+    expect(await platform.anonymous.get('/ready')).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '30' },
+      body: {
+        code: 'platform_unavailable',
+        error: expect.stringContaining('disk'),
+        hint: expect.any(String),
+      },
+    });
+    expect((await onboard(platform)).id).not.toBe('');
+  });
+});

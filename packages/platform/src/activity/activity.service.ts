@@ -15,11 +15,10 @@ import { compactBeginning } from './compact-row.rules.ts';
 import { ControlRows } from './control-rows.ts';
 import type { FeedPage, FeedText } from './feed-pages.ts';
 import type { FeedQuery, FeedView } from './feed-query.rules.ts';
-import { OwnRows, requireReportSize } from './own-rows.ts';
+import { FeedRetention } from './feed-retention.ts';
+import { bytesOf, OwnRows, requireReportSize } from './own-rows.ts';
 
 const PRUNE_EVERY_MS = 3_600_000;
-const PRUNE_BATCH = 1_000;
-const DAY_MS = 24 * PRUNE_EVERY_MS;
 
 /** The columns of a new row; bodies are JSON text. */
 export type NewActivity = Pick<
@@ -48,6 +47,7 @@ export class ActivityService {
   readonly control: ControlRows;
   readonly #options: ActivityServiceOptions;
   readonly #ownRows: OwnRows;
+  readonly #retention: FeedRetention;
   readonly #store: ActivityStore;
   readonly #feed: ActivityReader;
   readonly #tasks: RepeatedTasks;
@@ -57,6 +57,7 @@ export class ActivityService {
     this.control = new ControlRows(options);
     this.#ownRows = new OwnRows(options);
     this.#store = new ActivityStore(options);
+    this.#retention = new FeedRetention({ ...options, store: this.#store, ownRows: this.#ownRows });
     this.#feed = new ActivityReader({ ...options, store: this.#store });
     this.#tasks = new RepeatedTasks(options.clock, options.logger);
   }
@@ -80,7 +81,9 @@ export class ActivityService {
     };
     const stored = { ...whole, compact_row: compactBeginning(whole, layout) };
     const record = await this.#store.insert(stored, unit.trx);
-    if (record !== undefined && record.workspace_id !== null) await this.announce(unit, record);
+    if (record === undefined || record.workspace_id === null) return record;
+    this.#retention.grew(record.workspace_id, bytesOf(record));
+    await this.announce(unit, record);
     return record;
   }
 
@@ -96,6 +99,11 @@ export class ActivityService {
     const record = await this.record(unit, row);
     if (record !== undefined) await this.#ownRows.count(unit, record, options);
     return record;
+  }
+
+  /** Counts what was added to a row of a feed, such as an answer. */
+  grew(workspaceId: string, bytes: number): void {
+    this.#retention.grew(workspaceId, bytes);
   }
 
   /** Publishes that a row is new or was changed; subscribers read the row. */
@@ -194,13 +202,14 @@ export class ActivityService {
   }
 
   start(): void {
-    this.#tasks.every('prune the feed', PRUNE_EVERY_MS, () => this.#prune());
+    this.#retention.start();
     this.#tasks.every('prune control rows', PRUNE_EVERY_MS, () => this.control.prune());
   }
 
   async stop(): Promise<void> {
     this.#feed.close();
     this.control.close();
+    await this.#retention.stop();
     await this.#tasks.stop();
   }
 
@@ -223,20 +232,6 @@ export class ActivityService {
       if (row !== undefined) throw notInbound();
     }
     throw new HttpError(404, 'activity_not_found', 'activity row not found', { extras: { field: 'up_to' } });
-  }
-
-  /** Deletes what is older than the retention time, except messages that have not ended. */
-  async #prune(): Promise<void> {
-    const { clock, database, settings } = this.#options;
-    const before = timestamp(clock, -settings.activityRetentionDays * DAY_MS);
-    let pruned = PRUNE_BATCH;
-    while (pruned === PRUNE_BATCH && !this.#tasks.stopped) {
-      pruned = await database.transaction(async ({ trx }) => {
-        const { count, ownBytes } = await this.#store.prune(before, PRUNE_BATCH, trx);
-        await this.#ownRows.release(ownBytes, trx);
-        return count;
-      });
-    }
   }
 }
 

@@ -136,6 +136,50 @@ export class ActivityStore {
     }
     return { count: rows.length, ownBytes };
   }
+
+  /** Lists the workspaces that may have rows. */
+  async listFeeds(): Promise<string[]> {
+    const rows = await this.#database.query.selectFrom('workspaces').select('id').execute();
+    return rows.map(({ id }) => id);
+  }
+
+  /** The size of the newest finished rows of a feed below `seq`, without reading their texts. */
+  measureFinished(
+    workspaceId: string,
+    seq: number,
+    limit: number,
+  ): Promise<{ seq: number; bytes: number }[]> {
+    return this.#finished(workspaceId)
+      .select(['seq', bytesInSql().as('bytes')])
+      .where('seq', '<', seq)
+      .orderBy('seq', 'desc')
+      .limit(limit)
+      .execute();
+  }
+
+  /** Deletes the oldest finished rows of a feed up to `seq`; returns how many. */
+  async deleteFinished(workspaceId: string, seq: number, limit: number): Promise<number> {
+    const oldest = this.#finished(workspaceId)
+      .select('seq')
+      .where('seq', '<=', seq)
+      .where('caller_receipt', '!=', 'sent')
+      .orderBy('seq')
+      .limit(limit);
+    const { numDeletedRows } = await this.#database.query
+      .deleteFrom('activity')
+      .where('seq', 'in', oldest)
+      .executeTakeFirst();
+    return Number(numDeletedRows);
+  }
+
+  /** Messages that have ended; own rows have a limit of their own. */
+  #finished(workspaceId: string) {
+    return this.#database.query
+      .selectFrom('activity')
+      .where('workspace_id', '=', workspaceId)
+      .where('message_id', 'is not', null)
+      .where('expires_at', 'is', null);
+  }
 }
 
 /** What a deletion removed: rows, and bytes of each workspace's own rows. */

@@ -24,6 +24,8 @@ export interface DatabaseDialect {
   readonly lockFeed?: (trx: Transaction<Database>, workspaceId: string) => Promise<void>;
   /** Whether the driver's error means that the database cannot be used now; false for a violated constraint. */
   isUnavailable(error: unknown): boolean;
+  /** Whether the driver's error means that there is no space left for what was to be written. */
+  isDiskFull(error: unknown): boolean;
   /** Closes what the dialect opened besides the Kysely driver. */
   close(): Promise<void>;
 }

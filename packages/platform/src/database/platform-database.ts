@@ -49,6 +49,7 @@ export class PlatformDatabase {
   readonly #dialect: DatabaseDialect;
   readonly #runNow: DatabaseDialect['runNow'];
   readonly #commitGroups: CommitGroups | undefined;
+  #hasNoSpace = false;
 
   private constructor(db: Kysely<Database>, dialect: DatabaseDialect, onQuery?: (sql: string) => void) {
     const { runNow } = dialect;
@@ -112,7 +113,9 @@ export class PlatformDatabase {
     let result: T;
     try {
       result = await (this.#commitGroups?.execute(run) ?? this.query.transaction().execute(run));
+      this.#hasNoSpace = false;
     } catch (error) {
+      if (this.isDiskFull(error)) this.#hasNoSpace = true;
       for (const task of rolledBack) task();
       throw error;
     }
@@ -157,6 +160,16 @@ export class PlatformDatabase {
   isUnavailable(error: unknown): boolean {
     if (error instanceof Error && error.message === 'driver has already been destroyed') return true;
     return this.#dialect.isUnavailable(error);
+  }
+
+  /** Whether an error means that there is no space left for what was to be written. */
+  isDiskFull(error: unknown): boolean {
+    return this.#dialect.isDiskFull(error);
+  }
+
+  /** Whether the last transaction failed for want of space. */
+  get hasNoSpace(): boolean {
+    return this.#hasNoSpace;
   }
 
   async close(): Promise<void> {

@@ -42,6 +42,7 @@ export async function openSqliteDialect(options: SqliteDialectOptions): Promise<
       return { rows: [], numAffectedRows: BigInt(statement.run(parameters).changes) };
     },
     isUnavailable: isSqliteUnavailable,
+    isDiskFull: (error) => primaryCode(error) === SQLITE_FULL,
     close: async () => {
       if (database.isOpen) database.close();
     },
@@ -69,6 +70,7 @@ export async function lockFile(path: string): Promise<{ release(): void } | unde
 }
 
 const SQLITE_BUSY = 5;
+const SQLITE_FULL = 13;
 const SQLITE_CONSTRAINT = 19;
 
 function isSqliteUnavailable(error: unknown): boolean {

@@ -1,11 +1,12 @@
+import { statfs } from 'node:fs/promises';
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
 import type { PlatformContext } from '../context.ts';
-import { HttpError } from '../http/http-error.ts';
+import { diskFull, HttpError } from '../http/http-error.ts';
 import { mount } from '../http/mount.ts';
 
-/** `/health`: the process runs. `/ready`: its database can be used as well. */
+/** `/health`: the process runs. `/ready`: its database can be used as well, and there is space for more. */
 export function mountHealthRoutes(app: FastifyInstance, context: PlatformContext): void {
   mount(app, routes.health, () => ({ status: 'ok' }));
 
@@ -18,6 +19,21 @@ export function mountHealthRoutes(app: FastifyInstance, context: PlatformContext
     } catch (cause) {
       throw new HttpError(503, 'platform_unavailable', 'the database does not respond', { cause });
     }
-    return { status: 'ready', checks: { database: 'ok' } };
+    const { dataDir } = context.settings;
+    if (dataDir === null) return { status: 'ready', checks: { database: 'ok' } };
+    if (context.database.hasNoSpace || (await isNearlyFull(dataDir, context.settings.minFreeSpace))) {
+      throw diskFull();
+    }
+    return { status: 'ready', checks: { database: 'ok', disk: 'ok' } };
   });
+}
+
+/** Whether less than `minBytes` are free for this process. A file system that does not say so counts as not full. */
+async function isNearlyFull(folder: string, minBytes: number): Promise<boolean> {
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize < minBytes;
+  } catch {
+    return false;
+  }
 }

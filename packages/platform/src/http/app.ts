@@ -65,7 +65,7 @@ export async function createApp(
   });
 
   app.setErrorHandler((error, request, reply) => {
-    const httpError = toHttpError(error, (reason) => context.database.isUnavailable(reason));
+    const httpError = toHttpError(error, context.database);
     // A request for what this platform does not offer is the caller's mistake, not a failure.
     if (httpError.status >= 500 && httpError.status !== 501) {
       const fields = { requestId: request.id, code: httpError.code, route: request.routeOptions.url };

@@ -9,7 +9,10 @@ describe('the response to a failure', () => {
 
   it('of the database is 503, so that clients retry', () => {
     const locked = new Error('database is locked');
-    const answer = toHttpError(locked, (error) => error === locked);
+    const answer = toHttpError(locked, {
+      isUnavailable: (error) => error === locked,
+      isDiskFull: () => false,
+    });
     expect(answer).toMatchObject({ status: 503, code: 'platform_unavailable' });
   });
 

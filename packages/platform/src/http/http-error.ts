@@ -1,4 +1,5 @@
 import type { ErrorBody, ErrorCode } from '@molecule-ai/protocol';
+import type { PlatformDatabase } from '../database/platform-database.ts';
 
 /** The keys of an error response besides `error` and `code`. */
 export type ErrorExtras = Omit<ErrorBody, 'error' | 'code'>;
@@ -38,10 +39,22 @@ export function tooLarge(field: string, bytes: number, limit: number): HttpError
   });
 }
 
+/** 503 for what cannot be stored because there is no space. */
+export function diskFull(cause?: unknown): HttpError {
+  return new HttpError(503, 'platform_unavailable', 'the disk of the platform is full', {
+    cause,
+    extras: {
+      retry_after: 30,
+      hint: 'Nothing was stored; what is stored can be read. An operator has to free space in the data folder.',
+    },
+    headers: { 'retry-after': '30' },
+  });
+}
+
 /** Maps any error to a response; an unexpected one is a 500 that reveals no details. */
 export function toHttpError(
   error: unknown,
-  isDatabaseUnavailable: (error: unknown) => boolean = () => false,
+  database?: Pick<PlatformDatabase, 'isUnavailable' | 'isDiskFull'>,
 ): HttpError {
   if (error instanceof HttpError) return error;
   const { code, statusCode } = asDetails(error);
@@ -52,7 +65,8 @@ export function toHttpError(
       headers: { connection: 'close' },
     });
   }
-  if (isDatabaseUnavailable(error)) {
+  if (database?.isDiskFull(error)) return diskFull(error);
+  if (database?.isUnavailable(error)) {
     return new HttpError(503, 'platform_unavailable', 'platform datastore unavailable — retry shortly', {
       cause: error,
       headers: { 'retry-after': '1' },

@@ -20,6 +20,8 @@ type Limits = Pick<
   | 'inboxBytes'
   | 'workspaceQuota'
   | 'eventLimit'
+  | 'finishedBytes'
+  | 'minFreeSpace'
   | 'activityRetentionDays'
 >;
 
@@ -48,6 +50,16 @@ export function readLimits(read: SettingReader, options: PlatformOptions, mode: 
       name('workspaceQuota', 'MOLECULE_WORKSPACE_QUOTA'),
       options.workspaceQuota,
       1_024 * MEBIBYTE,
+    ),
+    finishedBytes: read.bytes(
+      name('finishedBytes', 'MOLECULE_FINISHED_BYTES'),
+      options.finishedBytes,
+      1_024 * MEBIBYTE,
+    ),
+    minFreeSpace: read.bytes(
+      name('minFreeSpace', 'MOLECULE_MIN_FREE_SPACE'),
+      options.minFreeSpace,
+      64 * MEBIBYTE,
     ),
     eventLimit: read.integer(
       name('eventLimit', 'MOLECULE_EVENT_LIMIT'),

@@ -66,6 +66,10 @@ export interface PlatformOptions {
    * as `1GiB`). @default 1_073_741_824
    */
   readonly workspaceQuota?: number | undefined;
+  /** Bytes of finished messages that are kept for one workspace (`MOLECULE_FINISHED_BYTES`, as `1GiB`). @default 1_073_741_824 */
+  readonly finishedBytes?: number | undefined;
+  /** `/ready` is 503 while less is free in the data folder (`MOLECULE_MIN_FREE_SPACE`, as `64MiB`). @default 67_108_864 */
+  readonly minFreeSpace?: number | undefined;
   /** Events that are kept at most, however young (`MOLECULE_EVENT_LIMIT`). @default 1_000_000 */
   readonly eventLimit?: number | undefined;
   /** `normal` may lose the last commits in a power cut, and is faster (`MOLECULE_SYNCHRONOUS`). @default 'full' */

@@ -36,6 +36,10 @@ export interface PlatformSettings {
   /** Bytes that a workspace may have stored by writing to its own feed. */
   readonly workspaceQuota: number;
   readonly eventLimit: number;
+  /** Bytes of finished messages that are kept for one workspace. */
+  readonly finishedBytes: number;
+  /** Bytes that must be free in the data folder of a platform that is ready. */
+  readonly minFreeSpace: number;
   readonly synchronous: 'full' | 'normal';
   readonly activityRetentionDays: number;
   /** How long a message may stay without an end. */

@@ -39,6 +39,8 @@ describe('resolving the settings', () => {
       inboxBytes: 268_435_456,
       workspaceQuota: 1_073_741_824,
       eventLimit: 1_000_000,
+      finishedBytes: 1_073_741_824,
+      minFreeSpace: 67_108_864,
       synchronous: 'full',
       activityRetentionDays: 7,
       contractCheck: 'off',

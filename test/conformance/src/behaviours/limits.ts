@@ -50,4 +50,12 @@ export const LIMITS = behaviours({
     'When own rows are deleted after the retention, the workspace may write again.',
     'docs/contract/limits.md#own-rows',
   ],
+  'limits.finished-messages': [
+    'Of the finished messages of a workspace the oldest are deleted when they are larger than the limit; those that wait and own rows stay.',
+    'docs/contract/limits.md#finished-messages; docs/decisions/0036-fair-limits.md',
+  ],
+  'limits.little-space-is-not-ready': [
+    'While too little space is free in the data folder, /ready is a 503 that says so, and the platform works as long as it can.',
+    'docs/contract/limits.md#disk-space',
+  ],
 });

@@ -51,6 +51,8 @@ export interface TestPlatformOptions {
   readonly inboxBytes?: number;
   readonly workspaceQuota?: number;
   readonly activityRetentionDays?: number;
+  readonly finishedBytes?: number;
+  readonly minFreeSpace?: number;
   readonly messageTtlMs?: number;
   readonly questionTtlMs?: number;
   readonly maxAttempts?: number;
