@@ -5,14 +5,45 @@
 // - Where an entry has `require`, CommonJS as well. All entries share one bundle, because a class that exists
 //   twice breaks `instanceof` and `#private`; an entry is one line, and its modules run when it is first required.
 // - Declarations by tsc. The CommonJS ones are copies that `dist/cjs/package.json` makes CommonJS.
+// Files of an earlier build are deleted last, so that programs that read `dist` meanwhile find theirs.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const TSC = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
+
+/** Starts the line of tsc that names a file. */
+const EMITTED = 'TSFILE: ';
+/** Names the files of the last build, outside of `dist`, which is published; turbo keeps it with its copy of `dist`. */
+const BUILT_FILES = '.turbo/built-files.json';
+
+/** Deletes from the `dist` of a package what its last build did not write; nothing when it was never built. */
+export function removeStaleFiles(folder) {
+  const list = join(folder, BUILT_FILES);
+  if (!existsSync(list)) return;
+  const built = new Set(JSON.parse(readFileSync(list, 'utf8')));
+  const dist = join(folder, 'dist');
+  for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath, entry.name);
+    if (!entry.isDirectory() && !built.has(slashed(relative(dist, file)))) rmSync(file, { force: true });
+  }
+}
+
+function slashed(path) {
+  return path.replaceAll('\\', '/');
+}
 
 /** The entries of a package.json, each by its path below `dist` without extension: `index`, `testing/index`. */
 export function entriesOf({ exports = {}, bin = {} }) {
@@ -45,7 +76,6 @@ async function buildPackage() {
     logLevel: 'warning',
     logOverride: { 'empty-import-meta': 'error' },
   };
-  rmSync('dist', { recursive: true, force: true });
   const { metafile } = await build({
     ...options,
     format: 'esm',
@@ -55,15 +85,36 @@ async function buildPackage() {
     outdir: 'dist',
     chunkNames: 'chunks/[name]-[hash]',
   });
-  writeLicences(Object.keys(metafile.inputs));
-  const { status } = spawnSync(process.execPath, [TSC, '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
-  if (entries.cjs.length > 0) await buildCommonJs(entries.cjs, options);
+  const declarations = writeDeclarations();
+  const written = [
+    ...Object.keys(metafile.outputs).map((file) => slashed(relative('dist', file))),
+    ...writeLicences(Object.keys(metafile.inputs)),
+    ...declarations,
+    ...(entries.cjs.length > 0 ? await buildCommonJs(entries.cjs, declarations, options) : []),
+  ];
   for (const bin of entries.bins) chmodSync(`dist/${bin}.js`, 0o755);
+  mkdirSync(dirname(BUILT_FILES), { recursive: true });
+  writeFileSync(BUILT_FILES, JSON.stringify(written));
+  removeStaleFiles('.');
 }
 
-async function buildCommonJs(entries, options) {
-  const declarations = readdirSync('dist', { recursive: true }).filter((file) => file.endsWith('.d.ts'));
+/** Each function below returns the files that it wrote, by their paths in `dist`. */
+function writeDeclarations() {
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [TSC, '-p', 'tsconfig.build.json', '--listEmittedFiles'],
+    { encoding: 'utf8', stdio: ['inherit', 'pipe', 'inherit'] },
+  );
+  const lines = stdout.split(/\r?\n/);
+  const messages = lines.filter((line) => line !== '' && !line.startsWith(EMITTED));
+  if (messages.length > 0) process.stdout.write(`${messages.join('\n')}\n`);
+  if (status !== 0) process.exit(status ?? 1);
+  return lines
+    .filter((line) => line.startsWith(EMITTED))
+    .map((line) => slashed(relative('dist', line.slice(EMITTED.length))));
+}
+
+async function buildCommonJs(entries, declarations, options) {
   for (const file of declarations) cpSync(join('dist', file), join('dist/cjs', file));
   writeFileSync('dist/cjs/package.json', '{ "type": "commonjs" }\n');
   const getters = entries.map((entry) => `  get '${entry}'() { return require('./src/${entry}.ts'); },`);
@@ -81,8 +132,11 @@ async function buildCommonJs(entries, options) {
   });
   for (const entry of entries) {
     const folder = '../'.repeat(entry.split('/').length - 1) || './';
+    mkdirSync(dirname(`dist/cjs/${entry}`), { recursive: true });
     writeFileSync(`dist/cjs/${entry}.js`, `module.exports = require('${folder}bundle.js')['${entry}'];\n`);
   }
+  const own = ['package.json', 'bundle.js', 'bundle.js.map', ...entries.map((entry) => `${entry}.js`)];
+  return [...declarations, ...own].map((file) => `cjs/${file}`);
 }
 
 /** The licences of the packages that these files belong to. */
@@ -94,7 +148,9 @@ function writeLicences(files) {
     if (licence === undefined) throw new Error(`${name} has no licence file, so it cannot be bundled`);
     return `${name} ${version}\n\n${readFileSync(join(root, licence), 'utf8').trim()}\n`;
   });
-  if (texts.length > 0) writeFileSync('dist/third-party-licences.txt', texts.join('\n---\n\n'));
+  if (texts.length === 0) return [];
+  writeFileSync('dist/third-party-licences.txt', texts.join('\n---\n\n'));
+  return ['third-party-licences.txt'];
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await buildPackage();

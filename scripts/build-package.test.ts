@@ -1,9 +1,18 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { removeStaleFiles } from './build-package.mjs';
 
 const SCRIPT = fileURLToPath(new URL('./build-package.mjs', import.meta.url));
 const root = mkdtempSync(join(tmpdir(), 'molecule-build-'));
@@ -60,11 +69,18 @@ declare module 'external' { export const name: string; }\n`,
   'node_modules/external/index.js': `exports.name = 'the external one';\n`,
 };
 
+const write = (name: string, text: string) => {
+  mkdirSync(join(root, name, '..'), { recursive: true });
+  writeFileSync(join(root, name), text);
+};
+
+/** Files that an earlier build left behind. */
+const STALE = ['chunks/old-ABCDEFGH.js', 'old.d.ts', 'cjs/old.js'];
+const exist = (names: readonly string[]) => names.map((name) => existsSync(join(root, 'dist', name)));
+
 beforeAll(() => {
-  for (const [name, text] of Object.entries(FILES)) {
-    mkdirSync(join(root, name, '..'), { recursive: true });
-    writeFileSync(join(root, name), text);
-  }
+  for (const [name, text] of Object.entries(FILES)) write(name, text);
+  for (const name of STALE) write(`dist/${name}`, '');
   execFileSync(process.execPath, [SCRIPT], { cwd: root, stdio: 'inherit' });
   rmSync(join(root, 'node_modules/bundled'), { recursive: true });
 });
@@ -130,4 +146,16 @@ it('puts the licences of what it bundled beside it, and makes bins executable', 
   const licences = readFileSync(join(root, 'dist/third-party-licences.txt'), 'utf8');
   expect(licences).toBe('bundled 1.2.3\n\nThe licence of the bundled one.\n');
   expect(execFileSync(join(root, 'dist/main.js'), { encoding: 'utf8' })).toBe('');
+});
+
+it('deletes what earlier builds left in dist, and what a copy from a cache did', () => {
+  expect(exist(STALE)).toEqual([false, false, false]);
+  const list = () => readdirSync(join(root, 'dist'), { recursive: true }).map(String).sort();
+  const built = list();
+  expect(built).toEqual(
+    expect.arrayContaining(['index.js', 'index.js.map', 'index.d.ts', 'main.js', 'testing', 'cjs', 'chunks']),
+  );
+  for (const name of STALE) write(`dist/${name}`, '');
+  removeStaleFiles(root);
+  expect(list()).toEqual(built);
 });

@@ -1,6 +1,10 @@
 // Runs turbo with its telemetry off, the same way on every system. With --quiet only errors are shown.
+// A `dist` that turbo copies from its cache is written over the present one, whose other files are deleted afterwards.
 import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { removeStaleFiles } from './build-package.mjs';
 
 const [task, ...flags] = process.argv.slice(2);
 const quiet = flags.includes('--quiet') ? ['--output-logs=errors-only', '--log-prefix=none'] : [];
@@ -11,4 +15,8 @@ const result = spawnSync(process.execPath, [bin, 'run', task, ...quiet], {
   encoding: 'utf8',
 });
 if (result.status !== 0 && quiet.length > 0) process.stderr.write(`${result.stdout}${result.stderr}`);
+if (result.status === 0) {
+  const packages = new URL('../packages/', import.meta.url);
+  for (const name of readdirSync(packages)) removeStaleFiles(fileURLToPath(new URL(name, packages)));
+}
 process.exit(result.status ?? 1);

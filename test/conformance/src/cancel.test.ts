@@ -146,6 +146,30 @@ onEachDatabase('cancel', (environment) => {
     expect(await inbox(sender)).toEqual([]);
   });
 
+  verifies('cancel.pushes-delay-no-message', async () => {
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
+    const answer = answering('done');
+    const body = { status: 'queued', queued: true };
+    const agent = await environment.scriptedAgent({
+      script: (request, count) => {
+        if (valueAt(request.body, 'method') === 'tasks/cancel') return { kind: 'never' };
+        return request.text.includes('next') ? answer(request, count) : { kind: 'json', body, status: 202 };
+      },
+    });
+    const [sender, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const ids = Array.from({ length: 70 }, (_, index) => `m-${index}`);
+    for (const messageId of ids) await send(sender.caller, target.id, 'work', { messageId });
+    await agent.received(70);
+    for (const id of ids) await cancel(sender.caller, target.id, id);
+    const next = await send(sender.caller, target.id, 'next', { messageId: 'next', hold: 60 });
+    expect(next).toMatchObject({ status: 200, body: { result: { kind: 'task' } } });
+    await agent.received(75);
+    expect(agent.requests).toHaveLength(75);
+    await platform.clock.advance(5_000);
+    await agent.received(79);
+    expect(agent.requests).toHaveLength(79);
+  });
+
   verifies('cancel.control-rows', async () => {
     const { platform, sender, target } = await twoMembers(environment);
     const path = `/workspaces/${target.id}/activity?only=control`;

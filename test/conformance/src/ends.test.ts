@@ -1,11 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { wrapA2aBoundary } from '@molecule-ai/protocol';
+import { answering } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { type HttpResponse, rowsOf, textAt, trackCall, valueAt } from './harness/http.ts';
 import {
   createMember,
   heartbeat,
   inbox,
+  inboxTexts,
   type Member,
   onboard,
   registerMember,
@@ -281,6 +283,62 @@ onEachDatabase('ends', (environment) => {
     expect(textAt(await record(caller, 'peer'), 'error', 'error')).toBe(wrapA2aBoundary(evil));
   });
 
+  verifies('ends.agents-hide-no-end', async () => {
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
+    const caller = await onboard(platform);
+    const agent = await onboard(platform);
+    const rowOf = async (messageId: string) => textAt(await record(caller, messageId), 'activity_id');
+    const occupy = (by: Member, messageId: string) => send(by.caller, by.id, 'mine', { messageId });
+    for (const id of ['fails', 'asks']) await send(caller.caller, agent.id, id, { messageId: id });
+    await occupy(agent, `failure-${await rowOf('fails')}`);
+    await report(agent, { id: await rowOf('fails') }, 'failed', { message: 'no disk' });
+    await occupy(agent, `question-${await rowOf('asks')}-${platform.clock.now()}`);
+    const questions = [{ id: 'q', kind: 'text', text: 'which?', from: 'sender' }];
+    const metadata = { in_reply_to: 'asks', questions };
+    await send(agent.caller, caller.id, 'which?', { role: 'agent', metadata });
+    let answer = () => {};
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const respond = answering('the answer');
+    const server = await environment.scriptedAgent({
+      script: async (request, count) => {
+        if (count === 1) await answered;
+        return respond(request, count);
+      },
+    });
+    const pushed = await onboard(platform, { url: server.url });
+    await send(caller.caller, pushed.id, 'answers', { messageId: 'answers' });
+    await server.received(1);
+    await occupy(pushed, `answer-${await rowOf('answers')}`);
+    answer();
+    const rows = await waitForRow(caller, 3);
+    expect(rows.map((row) => [row.in_reply_to, textAt(row, 'data', 'text')]).sort()).toEqual([
+      ['answers', wrapA2aBoundary('the answer')],
+      ['asks', wrapA2aBoundary('which?')],
+      ['fails', wrapA2aBoundary('Your message fails was not answered: no disk')],
+    ]);
+    expect(new Set(rows.map((row) => row.message_id)).size).toBe(3);
+  });
+
+  verifies('ends.replies-have-no-deadline', async () => {
+    const platform = await environment.platform({ clock: 'manual' });
+    const [caller, agent] = [await onboard(platform), await onboard(platform)];
+    for (const id of ['open', 'failed']) await send(caller.caller, agent.id, id, { messageId: id });
+    const [, failed] = await inbox(agent);
+    await report(agent, failed, 'failed');
+    const deadline = new Date(platform.clock.now() - 1_000).toISOString();
+    for (const id of ['open', 'failed']) {
+      const metadata = { in_reply_to: id, deadline };
+      await send(agent.caller, caller.id, `about ${id}`, { role: 'agent', metadata });
+    }
+    await platform.clock.advance(30_000);
+    const texts = await inboxTexts(caller);
+    expect(texts).toContain(wrapA2aBoundary('about open'));
+    expect(texts).toContain(wrapA2aBoundary('about failed'));
+    expect(JSON.stringify(await inbox(caller))).not.toContain(deadline);
+  });
+
   verifies('ends.late-reply', async () => {
     const platform = await environment.platform({ clock: 'manual', messageTtlMs: 60_000 });
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
@@ -348,7 +406,7 @@ onEachDatabase('ends', (environment) => {
     expect(past).toMatchObject({ status: 200, body: task('past', 'expired', 'failed') });
     expect(await inbox(agent)).toEqual([]);
     expect(await inbox(caller)).toEqual([]);
-    for (const deadline of ['tomorrow', '2026-13-01T00:00:00Z', '1700000000']) {
+    for (const deadline of ['tomorrow', '2026-13-01T00:00:00Z', '2099-02-30T00:00:00Z', '1700000000']) {
       expect(await send(caller.caller, agent.id, 'when?', { metadata: { deadline } })).toMatchObject({
         status: 400,
         body: { code: 'invalid_message', field: 'params.message.metadata.deadline' },

@@ -24,6 +24,8 @@ export interface ControlQuery {
 export class ControlRows {
   readonly #options: Pick<PlatformContext, 'clock' | 'database' | 'shutdown'>;
   readonly #waiters: RowWaiters;
+  /** What was read since the last wake of a workspace, by `sinceSeq`: those that it wakes share it. */
+  readonly #shared = new Map<string, Map<number, Promise<ControlRow[]>>>();
 
   constructor(options: Pick<PlatformContext, 'clock' | 'database' | 'shutdown'>) {
     this.#options = options;
@@ -52,7 +54,7 @@ export class ControlRows {
         created_at: timestamp(this.#options.clock),
       })
       .execute();
-    unit.afterCommit(() => this.#waiters.wake(workspaceId));
+    unit.afterCommit(() => this.#wake(workspaceId));
   }
 
   /** The rows of a workspace, oldest first, after waiting for one if there is none. */
@@ -68,7 +70,7 @@ export class ControlRows {
     try {
       const rows = await this.#select(workspaceId, sinceSeq);
       if (rows.length > 0 || connection.gone || (await waiter.done) !== 'woken') return rows;
-      return await this.#select(workspaceId, sinceSeq);
+      return await this.#selectShared(workspaceId, sinceSeq);
     } finally {
       waiter.end();
     }
@@ -79,6 +81,22 @@ export class ControlRows {
     const { clock, database } = this.#options;
     const before = timestamp(clock, -KEPT_MS);
     await database.query.deleteFrom('control_rows').where('created_at', '<', before).execute();
+  }
+
+  #wake(workspaceId: string): void {
+    // A new map, because what was read before does not have the new row.
+    const reads = new Map<number, Promise<ControlRow[]>>();
+    this.#shared.set(workspaceId, reads);
+    this.#waiters.wake(workspaceId, () => {
+      if (this.#shared.get(workspaceId) === reads) this.#shared.delete(workspaceId);
+    });
+  }
+
+  #selectShared(workspaceId: string, sinceSeq: number): Promise<ControlRow[]> {
+    const reads = this.#shared.get(workspaceId);
+    const rows = reads?.get(sinceSeq) ?? this.#select(workspaceId, sinceSeq);
+    reads?.set(sinceSeq, rows);
+    return rows;
   }
 
   async #select(workspaceId: string, sinceSeq: number): Promise<ControlRow[]> {

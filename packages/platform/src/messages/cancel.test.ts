@@ -6,11 +6,13 @@ import { eventually, say } from '../../test/scripted-agent.ts';
 type Joined = { readonly id: string; readonly token: string };
 
 const clock = new ManualClock();
+const statements: string[] = [];
 let running: RunningPlatform;
 let sender: Joined;
 let target: Joined;
 beforeAll(async () => {
-  running = await startPlatform({ clock, rateLimit: 1_000_000 });
+  const onQuery = (text: string) => void statements.push(text);
+  running = await startPlatform({ clock, rateLimit: 1_000_000, onQuery });
   [sender, target] = [await running.join({ name: 'sender' }), await running.join({ name: 'target' })];
 });
 afterAll(() => running.platform.close());
@@ -168,6 +170,20 @@ describe('control rows', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     clock.advance(25_001);
     expect((await idle).body).toEqual([]);
+  });
+
+  it('are read once for all reads from the same place that a cancellation ends', async () => {
+    const last = (await control()).at(-1)?.seq ?? 0;
+    await send('read-by-many');
+    const reads = () => statements.filter((text) => /^select .* from "control_rows"/i.test(text)).length;
+    const before = reads();
+    const waiting = Array.from({ length: 60 }, () => control(`&since_seq=${last}&wait=25`));
+    await eventually(async () => reads() === before + 60);
+    await cancel('read-by-many', { token: sender.token });
+    for (const rows of await Promise.all(waiting)) {
+      expect(rows).toMatchObject([{ message_id: 'read-by-many' }]);
+    }
+    expect(reads()).toBe(before + 61);
   });
 
   it('are kept for one hour', async () => {

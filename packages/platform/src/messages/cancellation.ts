@@ -7,13 +7,13 @@ import { CANVAS_CALLER } from '../http/principal.ts';
 import type { NormalMessage } from './accept/request-message.rules.ts';
 import type { MessageRow, MessageStore } from './message.store.ts';
 import type { OutcomeRecorder } from './outcome/outcome-recorder.ts';
-import type { PushScheduler } from './push/push-scheduler.ts';
+import type { CancellationPushes } from './push/cancellation-pushes.ts';
 
 export interface CancellationOptions extends Pick<PlatformContext, 'database'> {
   readonly store: MessageStore;
   readonly outcomes: OutcomeRecorder;
   readonly activity: ActivityService;
-  readonly scheduler: PushScheduler;
+  readonly pushes: CancellationPushes;
 }
 
 /** Who cancels which message. */
@@ -61,14 +61,14 @@ export class Cancellation {
 
   /** Ends a message and lets its agent know; false when it was changed since it was read. */
   async #end(unit: UnitOfWork, message: MessageRow): Promise<boolean> {
-    const { activity, outcomes, scheduler } = this.#options;
+    const { activity, outcomes, pushes } = this.#options;
     const details = { isKnownToCaller: true };
     if ((await outcomes.endMessage(unit, message, { state: 'canceled' }, details)) === undefined)
       return false;
     const { id: activityId, target_id: workspaceId, message_id: messageId } = message;
     await activity.control.add(unit, { workspaceId, activityId, messageId });
     if (message.attempts > 0 || message.delivery_state === 'leased') {
-      unit.afterCommit(() => scheduler.cancel(message));
+      unit.afterCommit(() => pushes.add(message));
     }
     return true;
   }

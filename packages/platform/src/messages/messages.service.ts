@@ -38,6 +38,7 @@ import {
 import { OutcomeDelivery } from './outcome/outcome-delivery.ts';
 import { OutcomeRecorder } from './outcome/outcome-recorder.ts';
 import { type OutcomeReceipt, type OutcomeWaiter, OutcomeWaiters } from './outcome/outcome-waiters.ts';
+import { CancellationPushes } from './push/cancellation-pushes.ts';
 import { newLeaseOwner } from './push/lease-owner.ts';
 import { PushAttempts, type PushAuthorization } from './push/push-attempt.ts';
 import { createPushEndpoint, type PushEndpoint } from './push/push-endpoint.ts';
@@ -109,6 +110,7 @@ export class MessagesService {
   readonly #expiry: MessageExpiry;
   readonly #endpoint: PushEndpoint;
   readonly #scheduler: PushScheduler;
+  readonly #cancellations: CancellationPushes;
   readonly #acceptance: MessageAcceptance;
   readonly #sent: SentMessages;
   readonly #tasks: RepeatedTasks;
@@ -136,7 +138,8 @@ export class MessagesService {
     this.continuations = continuations;
     const accepting = { ...options, room, store, queue, outcomes, expiry, loops, scheduler, continuations };
     this.#acceptance = new MessageAcceptance(accepting);
-    this.cancellation = new Cancellation({ ...options, store, outcomes, scheduler });
+    const cancellations = new CancellationPushes({ ...options, attempts });
+    this.cancellation = new Cancellation({ ...options, store, outcomes, pushes: cancellations });
     this.#store = store;
     this.#waiters = waiters;
     this.#receipts = receipts;
@@ -145,6 +148,7 @@ export class MessagesService {
     this.#expiry = expiry;
     this.#endpoint = endpoint;
     this.#scheduler = scheduler;
+    this.#cancellations = cancellations;
     this.#sent = new SentMessages(options);
     this.#tasks = new RepeatedTasks(clock, logger);
     shutdown.addEventListener('abort', () => waiters.close(), { once: true });
@@ -270,7 +274,7 @@ export class MessagesService {
     this.#waiters.close();
     await this.#tasks.stop();
     await this.#expiry.stop();
-    await this.#scheduler.stop();
+    await Promise.all([this.#scheduler.stop(), this.#cancellations.stop()]);
     await this.#endpoint.close();
     await this.#receipts.close();
   }

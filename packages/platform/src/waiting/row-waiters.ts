@@ -58,9 +58,9 @@ export class RowWaiters {
 
   /**
    * Wakes every reader of the workspace, because there may be a new row; the longest waiting first, a few in each turn
-   * of the event loop.
+   * of the event loop. `onAllWoken` runs in the turn after the last of them.
    */
-  wake(workspaceId: string): void {
+  wake(workspaceId: string, onAllWoken?: () => void): void {
     const readers = [...(this.#waiting.get(workspaceId) ?? [])];
     let next = 0;
     const wakeSome = () => {
@@ -68,6 +68,7 @@ export class RowWaiters {
       for (const leave of readers.slice(next, end)) leave('woken');
       next = end;
       if (next < readers.length) setImmediate(wakeSome);
+      else if (onAllWoken !== undefined) setImmediate(onAllWoken);
     };
     wakeSome();
   }

@@ -26,6 +26,10 @@ export const CANCEL = behaviours({
     'An agent that is pushed a message gets `tasks/cancel` with its row id and message id while it works.',
     'docs/contract/messages.md#cancellation',
   ],
+  'cancel.pushes-delay-no-message': [
+    'An agent that leaves `tasks/cancel` without a response gets at most four at once, each for 5 s, and its messages as before.',
+    'docs/contract/messages.md#cancellation',
+  ],
   'cancel.control-rows': [
     'A polling agent reads what was canceled as control rows, in an order of their own, also by a read that waits; they are kept for one hour.',
     'docs/contract/feed.md#control-rows',

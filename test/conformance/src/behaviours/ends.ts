@@ -38,6 +38,14 @@ export const ENDS = behaviours({
     'The sentence of an agent that failed reaches a workspace wrapped and a person bare; the platform’s own is never wrapped.',
     'docs/contract/messages.md#ends-without-an-answer',
   ],
+  'ends.agents-hide-no-end': [
+    'The platform delivers an answer, a question and a failure also when the agent has used the message id that the platform would give it.',
+    'docs/contract/messages.md#late-answers',
+  ],
+  'ends.replies-have-no-deadline': [
+    'A reply is delivered whatever deadline it names, also after a failure.',
+    'docs/contract/messages.md#late-answers',
+  ],
   'ends.late-reply': [
     'A reply to an ended message is a late message after a failure, 410 after its expiry, ignored after a cancellation, else a duplicate.',
     'docs/contract/messages.md#answers',
@@ -47,7 +55,7 @@ export const ENDS = behaviours({
     'docs/contract/messages.md#expiry',
   ],
   'ends.deadline': [
-    'metadata.deadline ends a message at its time; a past one ends it at once, and one that is no time is a 400.',
+    'metadata.deadline ends a message at its time; a past one ends it at once, and one that is no time, or a day that the month does not have, is a 400.',
     'docs/contract/messages.md#expiry',
   ],
   'ends.expired-is-not-delivered': [

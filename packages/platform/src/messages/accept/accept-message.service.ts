@@ -10,12 +10,12 @@ import { timestamp } from '../../time/clock.ts';
 import { parseRfc3339 } from '../../time/rfc3339.ts';
 import type { Continuations } from '../continuations.ts';
 import { inContext } from '../conversation.rules.ts';
-import { type DeliveryPlan, planDelivery } from '../delivery.rules.ts';
+import { type DeliveryPlan, planDelivery, withoutDeadline } from '../delivery.rules.ts';
 import type { InboxRoom } from '../inbox-room.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { hashMessage, type MessageQueue } from '../message-queue.ts';
 import type { MessageExpiry } from '../outcome/message-expiry.ts';
-import { answerOfReply, messageExpired, requestIdOf } from '../outcome/outcome.rules.ts';
+import { answerOfReply, messageExpired, messageIdConflict, requestIdOf } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { PushScheduler } from '../push/push-scheduler.ts';
 import {
@@ -25,7 +25,6 @@ import {
   accessDenied,
   type IncomingMessage,
   inboxFull,
-  messageIdConflict,
   needsAnswer,
   placeOf,
   questionClosed,
@@ -222,7 +221,8 @@ export class MessageAcceptance {
     const { clock, continuations, expiry, loops, outcomes, queue, scheduler } = this.#options;
     const { callerId, caller, target, bodyHash, continues } = admitted;
     const { headers, messageId } = admitted.message;
-    const view = withContext(admitted, (question ?? continues)?.context_id ?? undefined);
+    const given = withContext(admitted, (question ?? continues)?.context_id ?? undefined);
+    const view = question === undefined ? given : withoutDeadline(given);
     const isContinuation = continues !== undefined;
     const sent = { callerId, targetId: target.id, view, question, isContinuation };
     const loop = await loops.check(unit, sent);

@@ -84,12 +84,6 @@ export function accessDenied(): HttpError {
   return new HttpError(403, 'access_denied', text);
 }
 
-export function messageIdConflict(known: MessageRow): HttpError {
-  return new HttpError(409, 'message_id_conflict', 'messageId was used before with another message', {
-    extras: { message_id: known.message_id, field: 'params.message.messageId' },
-  });
-}
-
 export function questionClosed(): HttpError {
   return new HttpError(409, 'question_closed', 'the question is no longer open');
 }

@@ -1,14 +1,22 @@
-import type { MessageView } from '@molecule-ai/protocol';
+import { randomUUID } from 'node:crypto';
+import { isJsonObject, type MessageView, viewMessage } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { inContext } from '../conversation.rules.ts';
+import { withoutDeadline } from '../delivery.rules.ts';
 import type { InboxRoom } from '../inbox-room.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { hashMessage, type MessageQueue } from '../message-queue.ts';
 import { pathOfAnswer } from '../path.rules.ts';
 import type { CallerReceipts } from './caller-receipts.ts';
-import { noticeOfAnswer, outcomeMessage, shownFailure, storedOutcome } from './outcome.rules.ts';
+import {
+  messageIdConflict,
+  noticeOfAnswer,
+  outcomeMessage,
+  shownFailure,
+  storedOutcome,
+} from './outcome.rules.ts';
 
 /** UTF-16 units of a message that is never replaced by a notice of it, because that would save nothing. */
 const SMALL = 4_096;
@@ -74,31 +82,50 @@ export class OutcomeDelivery {
     request: MessageRow,
     message: (Omit<ReplyMessage, 'bodyHash'> & { readonly bodyHash?: string }) | undefined,
   ): Promise<void> {
-    const { queue, workspaces } = this.#options;
+    const { queue, store, workspaces } = this.#options;
     const callerId = request.source_id;
     const caller = callerId === null ? undefined : await workspaces.find(callerId, unit.trx);
     if (message === undefined || callerId === null || caller === undefined || caller.status === 'removed')
       return;
-    const { messageId } = message;
     const isFull =
       !isSmall(message.view) &&
       (await this.#options.room.check(callerId, request.target_id, unit.trx)) !== undefined;
-    const view = isFull ? noticeOfAnswer(request, message) : message.view;
-    await queue.enqueue(unit, {
-      callerId: request.target_id,
-      target: caller,
-      view: request.context_id === null ? view : inContext(view, request.context_id),
-      messageId,
-      inReplyTo: request.message_id,
-      bodyHash: message.bodyHash ?? hashMessage(callerId, view.envelope),
-      path: pathOfAnswer(request),
-      traceId: request.trace_id,
-      summary: `answer → ${caller.name}`,
-      outcomeExpected: false,
-      answersId: request.id,
-      failure: shownFailure(request),
-    });
+    const given = withoutDeadline(isFull ? noticeOfAnswer(request, message) : message.view);
+    const enqueueAs = (messageId: string, view: MessageView) =>
+      queue.enqueue(unit, {
+        callerId: request.target_id,
+        target: caller,
+        view: request.context_id === null ? view : inContext(view, request.context_id),
+        messageId,
+        inReplyTo: request.message_id,
+        bodyHash: message.bodyHash ?? hashMessage(callerId, view.envelope),
+        path: pathOfAnswer(request),
+        traceId: request.trace_id,
+        summary: `answer → ${caller.name}`,
+        outcomeExpected: false,
+        answersId: request.id,
+        failure: shownFailure(request),
+      });
+    const { messageId } = message;
+    if ((await enqueueAs(messageId, given)) !== undefined) return;
+    const known = await store.findByCaller(request.target_id, messageId, unit.trx);
+    if (message.bodyHash !== undefined) throw messageIdConflict({ message_id: messageId });
+    if (known?.answers_id === request.id && known.body_hash === hashMessage(callerId, given.envelope)) return;
+    // The agent has sent a message under the id that the platform chose: one that it cannot guess is free.
+    const freeId = `${messageId}-${randomUUID()}`;
+    if ((await enqueueAs(freeId, withMessageId(given, freeId))) === undefined) {
+      throw new Error('A new message id was used before.');
+    }
   }
+}
+
+function withMessageId({ envelope, params }: MessageView, messageId: string): MessageView {
+  const message = isJsonObject(params.message) ? params.message : {};
+  return viewMessage({
+    ...envelope,
+    id: messageId,
+    params: { ...params, message: { ...message, messageId } },
+  });
 }
 
 function isSmall({ envelope }: MessageView): boolean {

@@ -201,6 +201,13 @@ export function messageExpired({
   });
 }
 
+/** What a sender gets that has used a message id before. */
+export function messageIdConflict({ message_id: messageId }: Pick<MessageRow, 'message_id'>): HttpError {
+  return new HttpError(409, 'message_id_conflict', 'messageId was used before with another message', {
+    extras: { message_id: messageId, field: 'params.message.messageId' },
+  });
+}
+
 /** The answer in a reply message: the message itself with the JSON-RPC id of the request that it answers. */
 export function answerOfReply(
   { message }: Pick<MessageView, 'message'>,

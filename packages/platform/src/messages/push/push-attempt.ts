@@ -50,6 +50,15 @@ export interface PushContent {
   readonly view: MessageView;
 }
 
+/** A message without what is in it. */
+export type PushedMessage = Pick<
+  MessageRow,
+  'id' | 'message_id' | 'source_id' | 'target_id' | 'passed_headers'
+>;
+
+/** A message whose agent is to know that it is canceled: without its texts, because it may wait. */
+export type CanceledMessage = PushedMessage & { readonly isA2a1: boolean };
+
 /** The result of one attempt. */
 export type AttemptEnd =
   | { readonly kind: 'ended' }
@@ -75,9 +84,11 @@ export class PushAttempts {
     const startedAt = clock.monotonic();
     const stopRenewing = this.#renewLease(message.id);
     try {
-      const request = await this.#prepare(message, known);
+      const request = await this.#prepare(message, known ?? (await this.#readContent(message)));
       const result: PushResult =
-        request === undefined ? { kind: 'aborted' } : await endpoint.post({ ...request, signal });
+        request === undefined
+          ? { kind: 'aborted' }
+          : await endpoint.post({ ...request, purpose: 'message', signal });
       if (result.kind === 'aborted') {
         await this.requeue(message, { attempts: message.attempts - 1 });
         return { kind: 'requeued', delayMs: undefined };
@@ -106,15 +117,15 @@ export class PushAttempts {
   }
 
   /** Posts `tasks/cancel` for a message, once: an agent that does not get it only works on in vain. */
-  async cancel(message: MessageRow, signal: AbortSignal): Promise<void> {
-    const content = await this.#readContent(message);
-    if (content === undefined) return;
+  async cancel(message: CanceledMessage, signal: AbortSignal): Promise<void> {
+    const parties = await this.#readParties(message);
+    if (parties === undefined) return;
     const { id } = message;
-    const method = isOfA2a1(message, content.view) ? 'CancelTask' : 'tasks/cancel';
+    const method = message.isA2a1 ? 'CancelTask' : 'tasks/cancel';
     const view = viewMessage({ jsonrpc: '2.0', id: `cancel-${id}`, method, params: { id } });
-    const request = await this.#prepare(message, { ...content, view });
+    const request = await this.#prepare(message, { ...parties, view });
     if (request === undefined) return;
-    const result = await this.#options.endpoint.post({ ...request, signal });
+    const result = await this.#options.endpoint.post({ ...request, purpose: 'cancellation', signal });
     const fields = { messageId: id, result: result.kind };
     this.#options.logger.debug(fields, 'Posted a cancellation to an agent');
   }
@@ -153,12 +164,12 @@ export class PushAttempts {
 
   /** The request to post; undefined when the target can no longer be pushed to. */
   async #prepare(
-    message: MessageRow,
-    known: PushContent | undefined,
-  ): Promise<Omit<PushRequest, 'signal'> | undefined> {
+    message: PushedMessage,
+    content: PushContent | undefined,
+  ): Promise<Omit<PushRequest, 'purpose' | 'signal'> | undefined> {
     const { authorize, publicUrl, settings } = this.#options;
-    const { caller, target, view } = known ?? (await this.#readContent(message)) ?? {};
-    if (target === undefined || view === undefined || !canPush(target)) return undefined;
+    if (content === undefined || !canPush(content.target)) return undefined;
+    const { caller, target, view } = content;
     const { body, headers } = buildPush(message, {
       caller,
       view,
@@ -170,12 +181,17 @@ export class PushAttempts {
   }
 
   async #readContent(message: MessageRow): Promise<PushContent | undefined> {
+    const parties = await this.#readParties(message);
+    return parties && { ...parties, view: viewOf(message) };
+  }
+
+  async #readParties(message: PushedMessage): Promise<Omit<PushContent, 'view'> | undefined> {
     const { workspaces } = this.#options;
     const target = await workspaces.find(message.target_id);
     if (target === undefined || !canPush(target)) return undefined;
     const callerId = message.source_id;
     const caller = callerId === null ? undefined : await workspaces.find(callerId);
-    return { target, caller, view: viewOf(message) };
+    return { target, caller };
   }
 
   /**
@@ -242,7 +258,7 @@ function viewOf({ id, request_body: body }: MessageRow): MessageView {
 }
 
 /** Whether the message is one of A2A 1.0, which is passed on without fields that 1.0 does not have. */
-function isOfA2a1(message: MessageRow, { envelope }: MessageView): boolean {
+export function isOfA2a1(message: MessageRow, { envelope } = viewOf(message)): boolean {
   const method = typeof envelope.method === 'string' ? envelope.method : '';
   return isA2a1(method, storedHeaders(message)['a2a-version']);
 }
@@ -253,7 +269,7 @@ function isOfA2a1(message: MessageRow, { envelope }: MessageView): boolean {
  * sender's request that are passed on come from the row, so that they survive a restart.
  */
 function buildPush(
-  message: MessageRow,
+  message: PushedMessage,
   {
     caller,
     view,

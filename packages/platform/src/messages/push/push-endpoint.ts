@@ -33,7 +33,9 @@ export interface PushRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** Aborted when the platform stops. */
+  /** A cancellation uses connections of its own, and so takes none from messages. */
+  readonly purpose: 'message' | 'cancellation';
+  /** Aborted when the platform stops, or the time for a cancellation is over. */
   readonly signal: AbortSignal;
 }
 
@@ -53,19 +55,19 @@ export interface PushEndpointOptions {
   readonly timeoutMs: number;
 }
 
-/** Paths an agent may serve when it registered a bare origin . */
+/** Paths an agent may serve when it registered a bare origin. */
 const ROOT_PATHS = ['/', '/a2a', '/a2a/inbound'] as const;
-const CONNECTIONS_PER_AGENT = 64;
+const CONNECTIONS_PER_AGENT = { message: 64, cancellation: 4 } as const;
 const RETRY_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /** Posts to exactly the registered URL through the address guard; follows no redirect. */
 export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOptions): PushEndpoint {
-  const agent = new Agent({
-    connect: guard.connect,
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-    connections: CONNECTIONS_PER_AGENT,
-  });
+  const newAgent = (connections: number) =>
+    new Agent({ connect: guard.connect, headersTimeout: timeoutMs, bodyTimeout: timeoutMs, connections });
+  const agents = {
+    message: newAgent(CONNECTIONS_PER_AGENT.message),
+    cancellation: newAgent(CONNECTIONS_PER_AGENT.cancellation),
+  };
   const knownPaths = new Map<string, { url: string; path: string }>();
 
   const postOnce = async (url: URL, request: PushRequest): Promise<PushResult & { status?: number }> => {
@@ -80,7 +82,7 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
     });
     request.signal.addEventListener('abort', onStop, { once: true });
     try {
-      const response = await sendRequest.call(agent, {
+      const response = await sendRequest.call(agents[request.purpose], {
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
         method: 'POST',
@@ -118,7 +120,7 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
       return first ?? { kind: 'aborted' };
     },
     forget: (targetId) => void knownPaths.delete(targetId),
-    close: () => agent.destroy(),
+    close: async () => void (await Promise.all([agents.message.destroy(), agents.cancellation.destroy()])),
   };
 }
 

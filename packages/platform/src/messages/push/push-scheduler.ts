@@ -132,12 +132,6 @@ export class PushScheduler {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  /** Lets the agent of a message that was pushed know that it is canceled, in the background. */
-  cancel(message: MessageRow): void {
-    if (this.#stopping.signal.aborted) return;
-    this.#track(this.#options.attempts.cancel(message, this.#stopping.signal), () => {});
-  }
-
   #stateOf(targetId: string): TargetState {
     const known = this.#targets.get(targetId);
     if (known !== undefined) return known;
