@@ -162,7 +162,7 @@ onEachDatabase('cancel', (environment) => {
     await agent.received(70);
     for (const id of ids) await cancel(sender.caller, target.id, id);
     const next = await send(sender.caller, target.id, 'next', { messageId: 'next', hold: 60 });
-    expect(next).toMatchObject({ status: 200, body: { result: { kind: 'task' } } });
+    expect(next).toMatchObject({ status: 200, body: { result: { status: 'completed' } } });
     await agent.received(75);
     expect(agent.requests).toHaveLength(75);
     await platform.clock.advance(5_000);
