@@ -81,6 +81,7 @@ export { MoleculeError } from './errors/molecule-error.ts';
 export { PageTooLargeError, type UnreadRow } from './errors/page-too-large-error.ts';
 export { TimeoutError } from './errors/timeout-error.ts';
 export { WorkspaceRemovedError } from './errors/workspace-removed-error.ts';
+export type { QuestionToAsk } from './inbound/handling/asked-questions.ts';
 export type { AnswerContent, HandlerAnswer } from './inbound/handling/handler-answer.ts';
 export { type MessageForModelOptions, messageForModel } from './inbound/message-for-model.ts';
 export {

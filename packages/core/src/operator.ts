@@ -1,9 +1,9 @@
 /** The operator's client. A test pins this list of exports. */
 
 export { type DeleteWorkspaceOptions, OperatorClient } from './client/operator-client.ts';
-export type { CallPeerOptions, WaitForAnswerOptions } from './client/peer-calls.ts';
+export type { SendMessageOptions, WaitForAnswerOptions } from './client/peer-calls.ts';
 export type {
-  AnswerToQuestion,
+  AnswerOfUser,
   AskedQuestion,
   ListQuestionsOptions,
   QuestionReply,

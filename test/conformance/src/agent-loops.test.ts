@@ -62,11 +62,31 @@ onEachDatabase('loops of agents', (environment) => {
     expect(reply).toMatchObject({ status: 'answered', text: 'stopped: loop_detected' });
     expect(refusals).toHaveLength(1);
     expect(refusals[0]).toMatchObject({
-      code: 'conflict',
+      code: 'loop_detected',
+      platformCode: 'loop_detected',
       isRetryable: false,
-      message: expect.stringContaining('would continue a loop'),
+      message: expect.stringMatching(/^[A-Z][^/]*would continue a loop[^/]*[.]$/),
       hint: expect.stringContaining('answer the message that you are handling'),
     });
+  });
+
+  verifies('agent.loops.uncaught', async () => {
+    const platform = await environment.platform({ mode: 'dev', contractCheck: 'all' });
+    const [first, second] = [await onboard(platform), await onboard(platform)];
+    const ends: (readonly [string, string | null])[] = [];
+    let runs = 0;
+    const asks = (other: Member) => (client: RemoteAgentClient) => async () => {
+      runs += 1;
+      const { status, code, text } = await client.callPeer(other.id, 'What do you think?');
+      ends.push([status, code]);
+      return text;
+    };
+    await startAgent(environment, platform, first, asks(second));
+    await startAgent(environment, platform, second, asks(first));
+    await environment.operator(platform).sendMessage(first.id, 'Go');
+    expect(ends[0]).toEqual(['failed', 'loop_detected']);
+    // Each run but the one that was refused has its own end.
+    expect(runs).toBe(ends.length + 1);
   });
 
   verifies('agent.loops.rings-end', async () => {

@@ -23,67 +23,107 @@ const asksFirst =
 
 onEachDatabase('questions of an agent', (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
-    verifies(['questions.agent', 'questions.client'], `by ${delivery}`, async () => {
-      const seen: InboundMessage[] = [];
-      const onMessage = (message: InboundMessage) => {
-        seen.push(message);
-        return asksFirst(colour, deploy)(message);
-      };
-      const first = await startTestAgent(environment, { delivery, onMessage });
-      const { platform, member, until, untilAllAcknowledged, clock } = first;
-      const peer = await onboard(platform);
-      const held = trackCall(send(peer.caller, member.id, 'paint it', { hold: 60, messageId: 'm' }));
-      await until(() => held.isComplete);
-      await untilAllAcknowledged();
-      const sender = environment.client(platform, peer, { clock });
-      const asked = await sender.getMessage('m');
-      expect([asked.status, asked.text]).toEqual(['input-required', 'Which colour?\nDeploy?']);
-      expect(asked.questions).toEqual([colour, deploy]);
+    verifies(
+      ['questions.agent', 'questions.client', 'questions.workspaces-decide-nothing'],
+      `by ${delivery}`,
+      async () => {
+        const seen: InboundMessage[] = [];
+        const onMessage = (message: InboundMessage) => {
+          seen.push(message);
+          return asksFirst(colour, deploy)(message);
+        };
+        const first = await startTestAgent(environment, { delivery, onMessage });
+        const { platform, member, until, untilAllAcknowledged, clock } = first;
+        const peer = await onboard(platform);
+        const held = trackCall(send(peer.caller, member.id, 'paint it', { hold: 60, messageId: 'm' }));
+        await until(() => held.isComplete);
+        await untilAllAcknowledged();
+        const sender = environment.client(platform, peer, { clock });
+        const asked = await sender.getMessage('m');
+        expect([asked.status, asked.text]).toEqual(['input-required', 'Which colour?\nDeploy?']);
+        expect(asked.questions).toEqual([colour, deploy]);
 
-      // The agent stops; another process goes on with its state.
-      await stopOnClock(clock, first.agent);
-      const operator = environment.operator(platform);
-      expect(await operator.listQuestions(member.id, { state: 'open' })).toMatchObject([
-        { id: 'deploy', data: { version: 7 }, messageId: 'm', state: 'open' },
-        { id: 'colour', from: 'sender' },
-      ]);
-      await operator.answerQuestion(member.id, 'deploy', { decision: 'approve' });
-      await expect(
-        operator.answerQuestion(member.id, 'deploy', { decision: 'reject' }),
-      ).rejects.toMatchObject({
-        code: 'conflict',
-        platformCode: 'question_closed',
-      });
-      await expect(operator.answerQuestion(member.id, 'none', { text: 'x' })).rejects.toMatchObject({
-        code: 'not_found',
-      });
-      const second = createTestAgent(environment, platform, member, {
+        // The agent stops; another process goes on with its state.
+        await stopOnClock(clock, first.agent);
+        const operator = environment.operator(platform);
+        expect(await operator.listQuestions(member.id, { state: 'open' })).toMatchObject([
+          { id: 'deploy', data: { version: 7 }, messageId: 'm', state: 'open' },
+          { id: 'colour', from: 'sender' },
+        ]);
+        await operator.answerQuestion(member.id, 'deploy', { decision: 'approve' });
+        await expect(
+          operator.answerQuestion(member.id, 'deploy', { decision: 'reject' }),
+        ).rejects.toMatchObject({
+          code: 'conflict',
+          platformCode: 'question_closed',
+        });
+        await expect(operator.answerQuestion(member.id, 'none', { text: 'x' })).rejects.toMatchObject({
+          code: 'not_found',
+        });
+        const second = createTestAgent(environment, platform, member, {
+          delivery,
+          onMessage,
+          client: { stateDirectory: first.stateDirectory },
+        });
+        await second.agent.start();
+        const answers = [{ questionId: 'colour', text: 'Blue' }];
+        await sender.getPeers();
+        const decided = [{ questionId: 'deploy', decision: 'approve', text: 'yes' }];
+        await expect(sender.callPeer(member.id, 'Do it', { answers: decided })).rejects.toMatchObject({
+          code: 'invalid_argument',
+        });
+        let status = '';
+        const call = sender.callPeer(member.id, 'Blue, please', { answers, messageId: 'blue' });
+        void call.then((reply) => {
+          status = reply.status;
+        });
+        await second.until(() => status !== '');
+        expect((await call).text).toBe('done: colour,deploy');
+        expect((await call).contextId).toBe(asked.contextId);
+        expect(seen).toHaveLength(2);
+        expect(seen[1]).toMatchObject({
+          messageId: 'blue',
+          conversationId: seen[0]?.conversationId,
+          answers: [
+            { questionId: 'colour', decision: null, text: 'Blue', by: 'sender' },
+            { questionId: 'deploy', decision: 'approve', text: '', by: 'operator' },
+          ],
+        });
+        expect((await sender.getMessage('m')).text).toBe('done: colour,deploy');
+        expect((await inbox(peer)).map((row) => row.in_reply_to)).toEqual(['m']);
+      },
+    );
+
+    verifies(['questions.derived-ids', 'questions.refused-at-once'], `by ${delivery}`, async () => {
+      const approve = { kind: 'approval', text: 'Deploy?', from: 'user' } as const;
+      const { agent, platform, member, handled, until } = await startTestAgent(environment, {
         delivery,
-        onMessage,
-        client: { stateDirectory: first.stateDirectory },
+        onMessage: ({ text, answers }) => {
+          if (answers.length > 0) return 'done';
+          return { text, questions: [text === 'same' ? { ...approve, id: 'one' } : approve, approve] };
+        },
       });
-      await second.agent.start();
-      const answers = [{ questionId: 'colour', text: 'Blue' }];
-      await sender.getPeers();
-      let status = '';
-      const call = sender.callPeer(member.id, 'Blue, please', { answers, messageId: 'blue' });
-      void call.then((reply) => {
-        status = reply.status;
-      });
-      await second.until(() => status !== '');
-      expect((await call).text).toBe('done: colour,deploy');
-      expect((await call).contextId).toBe(asked.contextId);
-      expect(seen).toHaveLength(2);
-      expect(seen[1]).toMatchObject({
-        messageId: 'blue',
-        conversationId: seen[0]?.conversationId,
-        answers: [
-          { questionId: 'colour', decision: null, text: 'Blue', by: 'sender' },
-          { questionId: 'deploy', decision: 'approve', text: '', by: 'operator' },
-        ],
-      });
-      expect((await sender.getMessage('m')).text).toBe('done: colour,deploy');
-      expect((await inbox(peer)).map((row) => row.in_reply_to)).toEqual(['m']);
+      const operator = environment.operator(platform);
+      const peer = await onboard(platform);
+      const stateOf = async (id: string) =>
+        textAt((await peer.caller.get(`/workspaces/${peer.id}/messages/${id}`)).body, 'state');
+      for (const [text, messageId] of [
+        ['fresh', 'm-1'],
+        ['fresh', 'm-2'],
+        ['same', 'm-3'],
+      ] as const) {
+        await send(peer.caller, member.id, text, { messageId });
+        await until(async () => (await stateOf(messageId)) === 'input_required');
+      }
+      const ids = (await operator.listQuestions(member.id)).map(({ id }) => id);
+      expect([ids.length, new Set(ids).size, ids.includes('one')]).toEqual([6, 6, true]);
+
+      await send(peer.caller, member.id, 'same', { messageId: 'm-4' });
+      await until(async () => (await stateOf('m-4')) === 'failed');
+      const reply = await environment.client(platform, peer).getMessage('m-4');
+      expect([reply.status, reply.code]).toEqual(['failed', 'invalid_answer']);
+      expect(handled).toEqual(['fresh', 'fresh', 'same', 'same']);
+      expect(await agent.listDeadLetters()).toMatchObject([{ errorCode: 'invalid_answer', attempts: 1 }]);
     });
 
     verifies('questions.agent', `a person, by ${delivery}`, async () => {

@@ -69,10 +69,12 @@ describe('callPeer', () => {
 
   it('includes the message id in a timeout, to wait for the answer later', async () => {
     await using s = await stage('hang');
-    const call = s.client.callPeer(PEER, 'x', { messageId: 'm7', timeoutMs: 40 });
+    const call = s.client.callPeer(PEER, 'x', { messageId: 'm7', timeoutMs: 39.5 });
     await expect(call).rejects.toMatchObject({
       code: 'timed_out',
-      timeoutMs: 40,
+      timeoutMs: 39.5,
+      message: expect.stringContaining('within 40 ms'),
+      messageId: 'm7',
       hint: expect.stringContaining("waitForAnswer('m7')"),
     });
     expect(s.server.requests).toHaveLength(1);

@@ -19,8 +19,8 @@ import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
 import { cancelMessage } from './cancellation.ts';
 import {
-  type CallPeerOptions,
   readMessageState,
+  type SendMessageOptions,
   sendThroughProxy,
   type WaitForAnswerOptions,
   waitForAnswer,
@@ -133,10 +133,11 @@ class OperatorCalls {
   }
 
   /**
-   * Sends a message as the user on the canvas. For an agent that polls, is offline or paused the status is `queued`
-   * (`isHeld` while paused); {@link waitForAnswer} then returns the answer. An abort also cancels the message.
+   * Sends a message as the user on the canvas, by default in the one conversation that all people have with the agent, and
+   * waits for the answer up to `timeoutMs`. When the agent is slower, offline or paused (`isHeld`), the status is `queued`;
+   * {@link waitForAnswer} then returns the answer. An abort also cancels the message.
    */
-  sendMessage(workspaceId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
+  sendMessage(workspaceId: string, text: string, options: SendMessageOptions = {}): Promise<PeerReply> {
     const timeoutMs = options.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
     return sendThroughProxy(this.#transport, workspaceId, text, {
       ...options,

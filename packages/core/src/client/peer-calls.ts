@@ -10,7 +10,7 @@ import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
-import { type AnswerToQuestion, requireQuestions } from './questions.ts';
+import { type AnswerOfUser, type AnswerToQuestion, requireQuestions } from './questions.ts';
 
 const MARGIN_MS = 5_000;
 const MARGIN_SHARE = 0.2;
@@ -38,10 +38,16 @@ export interface CallPeerOptions {
   /** Any JSON data. */
   metadata?: JsonObject | undefined;
   /**
-   * Answers to questions of the peer (`PeerReply.questions`). Without a text of its own, an answer has that of the message. The
-   * peer gets the answers to all of its questions together, in the conversation in which it asked.
+   * Answers to questions of kind `text` of the peer (`PeerReply.questions`). Without a text of its own, an answer has that of
+   * the message. The peer gets the answers to all of its questions together, in the conversation in which it asked.
    */
   answers?: readonly AnswerToQuestion[] | undefined;
+}
+
+/** Of a message of the user. */
+export interface SendMessageOptions extends Omit<CallPeerOptions, 'answers'> {
+  /** Answers to questions of the agent, of any kind: an approval takes a decision. */
+  answers?: readonly AnswerOfUser[] | undefined;
 }
 
 export interface WaitForAnswerOptions extends CallOptions {
@@ -49,7 +55,7 @@ export interface WaitForAnswerOptions extends CallOptions {
   timeoutMs?: number | undefined;
 }
 
-interface SendOptions extends CallPeerOptions {
+interface SendOptions extends SendMessageOptions {
   readonly timeoutMs: number;
   /** How long the platform may hold the request for the answer, in whole seconds. @default slightly shorter than the time limit */
   readonly holdSeconds?: number | undefined;
@@ -178,6 +184,7 @@ function withMessageId(error: unknown, messageId: string): unknown {
     return new TimeoutError(error.message, {
       timeoutMs: error.timeoutMs,
       delivered: error.delivered,
+      messageId,
       hint: `The peer may still answer: waitForAnswer('${messageId}'), or call again with this messageId.`,
       cause: error,
     });

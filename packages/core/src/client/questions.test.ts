@@ -119,6 +119,16 @@ describe('an agent', () => {
     });
   });
 
+  it('cannot decide for the people of another workspace', async () => {
+    await using s = await stage({ body: {} });
+    const answers = [{ questionId: 'q', decision: 'approve', text: 'yes' }];
+    await expect(s.client.callPeer(PEER, 'Do it', { answers })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      hint: expect.stringContaining('operator.answerQuestion'),
+    });
+    expect(s.server.requests).toEqual([]);
+  });
+
   it('believes answers only from a platform that checks them', async () => {
     const answers = [
       { question_id: 'q', decision: 'approve', by: 'operator' },

@@ -43,8 +43,15 @@ export interface QuestionReply {
   text?: string | undefined;
 }
 
-/** An answer that goes with a message. */
-export interface AnswerToQuestion extends QuestionReply {
+/** An answer to a question of kind `text` that goes with a message of a workspace. No workspace decides an approval. */
+export interface AnswerToQuestion {
+  questionId: string;
+  /** At most 20 000 characters. */
+  text?: string | undefined;
+}
+
+/** An answer that goes with a message of the user. */
+export interface AnswerOfUser extends QuestionReply {
   questionId: string;
 }
 
@@ -94,6 +101,15 @@ export function askQuestions(
     const message = { message_id: messageId, source_id: sourceId, context_id: contextId };
     const input = { params: { id: workspaceId }, body: { questions: [...questions], message }, signal };
     return (await call(transport, routes.askQuestions, input)).questions.map(toQuestion);
+  });
+}
+
+/** @throws MoleculeError `invalid_argument` when an answer of a workspace decides. */
+export function requireNoDecision(answers: readonly AnswerToQuestion[] = []): void {
+  if (!answers.some((answer: AnswerOfUser) => answer.decision !== undefined)) return;
+  throw new MoleculeError('No workspace may decide an approval of another one.', {
+    code: 'invalid_argument',
+    hint: 'The user of its canvas or an operator decides: operator.answerQuestion. Answer questions of kind text, with a text.',
   });
 }
 

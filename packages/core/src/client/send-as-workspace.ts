@@ -8,6 +8,7 @@ import {
   type WaitForAnswerOptions,
   waitForAnswer,
 } from './peer-calls.ts';
+import { requireNoDecision } from './questions.ts';
 
 /** Sends a message of this workspace, in a handler as part of its handling; `holdSeconds: 0` does not wait for the answer. */
 export async function sendAsWorkspace(
@@ -18,6 +19,7 @@ export async function sendAsWorkspace(
 ): Promise<PeerReply> {
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = callTimeoutMs } = options;
+  requireNoDecision(options.answers);
   const metadata = withOrigin(workspaceId, options.metadata);
   const reply = await withinHandling({ signal, timeoutMs }, clock, (limits) =>
     sendThroughProxy(transport, peerId, text, {

@@ -17,6 +17,8 @@ export const MOLECULE_ERROR_CODES = {
   routing_problem:
     'The response came from a gateway, not from the platform: check platformUrl, Origin and X-Molecule-Org-Id.',
   conflict: 'The request conflicts with the current state, for example a key reused with another body.',
+  loop_detected:
+    'The call would continue a loop of agents that call each other: do not repeat it, answer without it.',
   budget_exceeded: 'The target workspace has spent its budget: raise it or wait.',
   payload_too_large: 'The request is larger than the platform accepts: send less.',
   rate_limited: 'Too many requests: wait for retryAfterMs.',

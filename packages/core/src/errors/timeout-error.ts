@@ -6,6 +6,8 @@ export interface TimeoutErrorOptions extends Omit<MoleculeErrorOptions, 'code' |
   timeoutMs: number;
   /** Whether the request may have been processed. @default 'unknown' */
   delivered?: Delivered | undefined;
+  /** The message whose answer was waited for. */
+  messageId?: string | undefined;
 }
 
 /** A deadline passed. */
@@ -14,14 +16,18 @@ export class TimeoutError extends MoleculeError {
   override readonly name = 'TimeoutError';
   readonly timeoutMs: number;
   readonly delivered: Delivered;
+  /** The message whose answer was waited for: for `waitForAnswer`, or to repeat the call. `undefined` for other requests. */
+  readonly messageId: string | undefined;
 
   constructor(message: string, options: TimeoutErrorOptions) {
     super(message, { isRetryable: true, ...options, code: 'timed_out' });
     this.timeoutMs = options.timeoutMs;
     this.delivered = options.delivered ?? 'unknown';
+    this.messageId = options.messageId;
   }
 
   override toJSON(): Record<string, unknown> {
-    return { ...super.toJSON(), timeoutMs: this.timeoutMs, delivered: this.delivered };
+    const { timeoutMs, delivered, messageId } = this;
+    return { ...super.toJSON(), timeoutMs, delivered, ...(messageId === undefined ? {} : { messageId }) };
   }
 }

@@ -24,7 +24,7 @@ export async function withDeadline<T>(
   using linked = linkAbort(options.signal);
   const { signal } = linked;
   const timer = clock.setTimer(timeoutMs, () => {
-    linked.abort(new TimeoutError(`${what} took longer than ${timeoutMs} ms.`, { timeoutMs }));
+    linked.abort(new TimeoutError(`${what} took longer than ${Math.ceil(timeoutMs)} ms.`, { timeoutMs }));
   });
   try {
     return await orAborted(Promise.resolve(work(signal)), signal);

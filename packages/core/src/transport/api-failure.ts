@@ -74,7 +74,12 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
     isRetryable: isWorthRepeating(status, platformCode, details),
     retryAfterMs: retryAfterOf(response, details, failed.nowMs),
   };
-  const message = `${request.method} ${request.path.split('?', 1)[0]} returned ${status}${description === undefined ? '' : `: ${redactSecrets(description.slice(0, 300), known)}`}`;
+  const shown = description === undefined ? undefined : redactSecrets(description.slice(0, 300), known);
+  // A model reads it, to which a request line says nothing.
+  if (platformCode === 'loop_detected') {
+    return new ApiError(sentenceOf(shown ?? ERROR_CODES.loop_detected), { ...base, code: 'loop_detected' });
+  }
+  const message = `${request.method} ${request.path.split('?', 1)[0]} returned ${status}${shown === undefined ? '' : `: ${shown}`}`;
   if (isRemoval(status, details, request)) {
     return new WorkspaceRemovedError(message, {
       ...base,
@@ -100,6 +105,11 @@ function isWrittenByPlatform(request: PlatformRequest, response: HttpResponse): 
   if (request.relaysPeerText !== true) return true;
   if (headerOf(response, CAPABILITIES_HEADER) === undefined) return false;
   return !response.body.includes(PEER_BOUNDARY_START);
+}
+
+function sentenceOf(text: string): string {
+  const sentence = `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
 function meaningOf(platformCode: string | undefined): string | undefined {

@@ -126,7 +126,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     const { timeoutMs, origin, method } = this.#attempt;
     this.#fail(
       () =>
-        new TimeoutError(`No complete response from ${origin} within ${timeoutMs} ms.`, {
+        new TimeoutError(`No complete response from ${origin} within ${Math.ceil(timeoutMs)} ms.`, {
           timeoutMs,
           delivered: this.#delivered,
           hint: method === 'GET' ? undefined : 'The platform may have processed the request.',

@@ -147,6 +147,11 @@ describe('responses outside 2xx', () => {
       { code: 'routing_problem', hint: expect.stringContaining('orgId') },
     ],
     ['409', { status: 409, body: { error: 'x', code: 'message_id_conflict' } }, { code: 'conflict' }],
+    [
+      'loop',
+      { status: 409, body: { error: 'it would continue a loop', code: 'loop_detected', hint: 'Stop.' } },
+      { code: 'loop_detected', message: 'It would continue a loop.', hint: 'Stop.', isRetryable: false },
+    ],
     ['413', { status: 413 }, { code: 'payload_too_large' }],
     [
       '429',

@@ -66,6 +66,10 @@ export const LOOPS = behaviours({
     'Two agents that send each other messages without waiting for answers end by `loop_detected`.',
     'docs/contract/messages.md#loops',
   ],
+  'agent.loops.uncaught': [
+    'A handler that does not catch `loop_detected` ends its message as failed with that code, at once and without a dead letter.',
+    'docs/contract/messages.md#loops; docs/decisions/0031-what-a-handler-returns.md',
+  ],
   'agent.current-message': [
     'In everything that a handler calls, `currentMessage()` is the message that it handles; outside it is undefined.',
     'docs/decisions/0034-loops-end.md',

@@ -85,6 +85,18 @@ export const QUESTIONS = behaviours({
     'A handler that returns questions gets their answers in message.answers of a new message, whose answer its sender gets; also after a restart of the agent.',
     DECISION,
   ],
+  'questions.derived-ids': [
+    'A question without an id gets one that depends on the message and its place, the same however often the answer is sent.',
+    `${PAGE}#asking; ${DECISION}`,
+  ],
+  'questions.refused-at-once': [
+    'An answer whose questions the platform refuses ends its message as failed, `invalid_answer`, without another attempt.',
+    `${PAGE}#asking; ${DECISION}`,
+  ],
+  'questions.workspaces-decide-nothing': [
+    'callPeer refuses an answer that decides an approval with `invalid_argument`, before anything is sent.',
+    `${PAGE}#who-answers`,
+  ],
   'questions.client': [
     'PeerReply.questions are what a peer asks, callPeer sends answers in the conversation of the question, and an operator lists and answers.',
     `${PAGE}#who-answers; ${DECISION}`,

@@ -61,6 +61,19 @@ describe('the end of a message', () => {
     expect(run.observed).toContain('endedAsFailed:row-1:no_such_invoice');
   });
 
+  it('by a call that the platform refused as a loop is failed at once, in words of this package', async () => {
+    const run = await runWith(() => {
+      const where = { status: 409, method: 'POST', path: '/' };
+      throw new ApiError('This would continue a loop.', { ...where, code: 'loop_detected' });
+    });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000);
+    const error = { message: expect.stringMatching(/^The agent could not finish: /), code: 'loop_detected' };
+    expect(run.feed.outcomes).toEqual([[{ activityId: 'row-1', outcome: 'failed', error }]]);
+    expect([run.handled, run.feed.acks, run.inbound.deadLetterCount]).toEqual([['row-1'], ['row-1'], 0]);
+    expect(run.observed).toContain('endedAsFailed:row-1:loop_detected');
+  });
+
   it('after all attempts is failed, in words that say nothing of the error', async () => {
     const run = await runWith(() => {
       throw new MoleculeError('The vault is at 10.0.0.7.', { code: 'storage_failed' });

@@ -1,8 +1,9 @@
-import { JsonObject, MAX_QUESTIONS, MessagePart, Question } from '@molecule-ai/protocol';
+import { JsonObject, MessagePart } from '@molecule-ai/protocol';
 import { z } from 'zod';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import { orAborted } from '../../time/linked-abort.ts';
 import type { StoredAnswer } from '../stores/message-progress.ts';
+import { QuestionsOfAnswer, type QuestionToAsk } from './asked-questions.ts';
 
 /** Longest answer, in characters. */
 const MAX_LENGTH = 10 * 1024 * 1024;
@@ -17,10 +18,10 @@ export interface AnswerContent {
   readonly metadata?: JsonObject | undefined;
   /**
    * What the agent has to know before it can continue, at most 20. The message stays open; when all are answered, the
-   * handler gets a message with `answers`, whose answer is that of this message. Ids are used once in a workspace. A
-   * platform without the capability `questions` passes them on in the metadata of the answer.
+   * handler gets a message with `answers`, whose answer is that of this message. An id that the agent used for another
+   * message ends this one as failed, `invalid_answer`: omit it where nothing depends on it. A platform without the capability `questions` passes them on in the metadata of the answer.
    */
-  readonly questions?: readonly Question[] | undefined;
+  readonly questions?: readonly QuestionToAsk[] | undefined;
 }
 
 /** What a handler returns: the answer, or nothing. A blank text is nothing. The texts of an iterable are joined. */
@@ -37,11 +38,7 @@ const Content = z.object({
   text: z.string(),
   parts: z.array(MessagePart.strict).optional(),
   metadata: JsonObject.optional(),
-  questions: z
-    .array(Question.strict)
-    .max(MAX_QUESTIONS)
-    .refine((list) => new Set(list.map(({ id }) => id)).size === list.length)
-    .optional(),
+  questions: QuestionsOfAnswer.optional(),
 });
 
 /** What a handler returned, read: an answer, `null` for none, or why it is not one. */

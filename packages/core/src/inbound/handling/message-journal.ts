@@ -8,6 +8,7 @@ import {
   type ProgressChange,
   type StoredAnswer,
 } from '../stores/message-progress.ts';
+import { questionsRefused, withQuestionIds } from './asked-questions.ts';
 
 export interface MessageJournalOptions {
   readonly message: InboundMessage;
@@ -83,7 +84,10 @@ export class MessageJournal {
     const { client, message, onReplySent } = this.#options;
     const key = number === 0 ? {} : { idempotencyKey: `reply-${number + 1}` };
     const isPlain = answer.parts === undefined && answer.metadata === undefined;
-    const receipt = await client.reply(message, isPlain ? answer.text : answer, { ...key, signal });
+    const content = isPlain ? answer.text : withQuestionIds(answer, message.id, number);
+    const receipt = await client.reply(message, content, { ...key, signal }).catch((error: unknown) => {
+      throw questionsRefused(answer, error) ?? error;
+    });
     if (receipt.status !== 'ignored') onReplySent();
     return receipt;
   }

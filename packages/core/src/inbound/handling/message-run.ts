@@ -1,7 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import { deadlineOf, runHandling, toCurrentMessage } from '../../client/current-message.ts';
 import type { PlatformClient } from '../../client/platform-client.ts';
-import { MessageFailure } from '../../errors/message-failure.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -14,10 +13,12 @@ import { type ReadAnswer, readAnswer, readHandlerAnswer } from './handler-answer
 import { MessageJournal } from './message-journal.ts';
 import {
   autoReplyRefusal,
+  endingFailure,
   failureCode,
   isCancelledBySender,
   isDeadlinePassed,
   isExpiredForReply,
+  isInvalidAnswer,
   MAX_ATTEMPTS,
   messageRetryDelayMs,
   replyFailureCode,
@@ -158,12 +159,14 @@ export class MessageRun implements Runnable {
   async #failed(attempt: number, error: unknown, isThrown: boolean): Promise<RunOutcome> {
     const { observer } = this.#options;
     observer.failed(this.message, error);
-    if (isThrown && MessageFailure.isInstance(error)) {
-      observer.endedAsFailed(this.message, error);
-      const { textForSender, code } = error;
+    const failure = isThrown ? endingFailure(error) : null;
+    if (failure !== null) {
+      observer.endedAsFailed(this.message, failure);
+      const { textForSender, code } = failure;
       return this.#finish({ outcome: 'failed', error: { message: textForSender, code } });
     }
-    const isLast = this.#subject.acknowledgeFirst !== null || attempt >= this.#maxAttempts;
+    const isOnlyAttempt = this.#subject.acknowledgeFirst !== null || isInvalidAnswer(error);
+    const isLast = isOnlyAttempt || attempt >= this.#maxAttempts;
     return isLast ? this.#giveUp('handler', attempt, error) : this.#retry('handler', attempt, error);
   }
 

@@ -54,6 +54,7 @@ const UNSENDABLE: ReadonlySet<string> = new Set([
   'payload_too_large',
   'agent_answer_too_large',
   'agent_answer_invalid',
+  'invalid_answer',
 ]);
 
 /** Whether the answer itself is what cannot be sent. */
@@ -80,6 +81,22 @@ export function isDeadlinePassed(reason: unknown): boolean {
 
 /** The sentence for the sender of a message that was given up; what went wrong stays with the agent. */
 export const GAVE_UP_TEXT = 'The agent failed to handle this message.';
+
+/**
+ * The failure with which a handler ends its message, `null` for an error after which it is handled again. A call that the
+ * platform refused as a loop is refused again each time.
+ */
+export function endingFailure(error: unknown): MessageFailure | null {
+  if (MessageFailure.isInstance(error)) return error;
+  if (!MoleculeError.isInstance(error) || error.code !== 'loop_detected') return null;
+  const text = 'The agent could not finish: agents called each other in a circle, and the platform ended it.';
+  return new MessageFailure(text, { code: 'loop_detected', cause: error });
+}
+
+/** Whether a handler gave an answer that no attempt can send. */
+export function isInvalidAnswer(error: unknown): boolean {
+  return MoleculeError.isInstance(error) && error.code === 'invalid_answer';
+}
 
 /** The sentence for the sender of a message that the agent cannot read. */
 export const UNREADABLE_TEXT = 'The message is too large for the agent to read.';
