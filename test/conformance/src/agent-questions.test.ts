@@ -73,7 +73,12 @@ onEachDatabase('questions of an agent', (environment) => {
           code: 'invalid_argument',
         });
         let status = '';
-        const call = sender.callPeer(member.id, 'Blue, please', { answers, messageId: 'blue' });
+        const call = sender.callPeer(member.id, 'Blue, please', {
+        answers,
+        messageId: 'blue',
+        // Longer than the manual time that a busy machine needs.
+        timeoutMs: 300_000,
+      });
         void call.then((reply) => {
           status = reply.status;
         });
