@@ -74,11 +74,11 @@ onEachDatabase('questions of an agent', (environment) => {
         });
         let status = '';
         const call = sender.callPeer(member.id, 'Blue, please', {
-        answers,
-        messageId: 'blue',
-        // Longer than the manual time that a busy machine needs.
-        timeoutMs: 300_000,
-      });
+          answers,
+          messageId: 'blue',
+          // Longer than the manual time that a busy machine needs.
+          timeoutMs: 300_000,
+        });
         void call.then((reply) => {
           status = reply.status;
         });

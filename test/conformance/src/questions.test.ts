@@ -598,6 +598,8 @@ onEachDatabase('questions', (environment) => {
       [[question('long', { text: 'x'.repeat(20_001) })], /question 1 is unusable: text/],
       [[question('i'.repeat(201))], /question 1 is unusable: id/],
       [[question('fine'), question('kind', { kind: 'poll' })], /question 2 is unusable: kind/],
+      [[question('..')], /cannot be the id/],
+      [[question('.')], /cannot be the id/],
       [[question('data', { data: 'x'.repeat(40_000) })], /32768 bytes/],
     ];
     for (const [list, reason] of wrong) {

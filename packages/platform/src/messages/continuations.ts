@@ -9,17 +9,18 @@ import {
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import { HttpError } from '../http/http-error.ts';
 import { answerInContext } from './conversation.rules.ts';
 import { expiryOf } from './delivery.rules.ts';
 import type { EndedMessage, MessageRow, MessageStore } from './message.store.ts';
 import { hashMessage, type MessageQueue } from './message-queue.ts';
 import type { MessageExpiry } from './outcome/message-expiry.ts';
 import { type MessageEnd, type Outcome, requestIdOf } from './outcome/outcome.rules.ts';
-import type { OutcomeRecorder } from './outcome/outcome-recorder.ts';
-import { pathOf } from './path.rules.ts';
+import type { EndDetails, OutcomeDestination, OutcomeRecorder } from './outcome/outcome-recorder.ts';
+import { pathOfContinuation } from './path.rules.ts';
 
-/** Most messages in a row of which each continues the one before. */
-const MAX_CHAIN = 1_000;
+/** How often a message may be interrupted, each time by the run that continues it. */
+const MAX_ROUNDS = 20;
 
 export interface ContinuationsOptions extends Pick<PlatformContext, 'clock' | 'settings'> {
   readonly store: MessageStore;
@@ -63,29 +64,37 @@ export class Continuations {
     return known ?? queue.recordDirect(unit, direct);
   }
 
-  /** Interrupts a message, and all that it continues; false when it was changed since it was read. */
+  /**
+   * Interrupts a message, and all that it continues, and returns where the questions are delivered; undefined when it was
+   * changed since it was read. The answer that asks is stored with the message itself only.
+   * @throws HttpError 400 `invalid_request` when the message was interrupted too often.
+   */
   async interrupt(
     unit: UnitOfWork,
     message: MessageRow,
     answer: JsonObject,
-    isKnownToCaller = false,
-  ): Promise<boolean> {
+    { reply, isKnownToCaller = false }: Pick<EndDetails, 'reply' | 'isKnownToCaller'> = {},
+  ): Promise<OutcomeDestination | undefined> {
     const { clock, expiry, outcomes, settings } = this.#options;
+    const continued = await this.#continuedBy(unit, message);
+    if (continued.length >= MAX_ROUNDS) throw tooManyRounds();
     const asked = answerInContext(answer, message.context_id);
     const expiresAt = (row: MessageRow) => expiryOf(deadlineOf(row), clock.now(), settings.questionTtlMs);
     const details = { expiresAt: expiresAt(message), isKnownToCaller };
-    if (!(await outcomes.requireInput(unit, message, asked, details))) return false;
+    const destination = await outcomes.requireInput(unit, message, asked, { ...details, reply });
+    if (destination === undefined) return undefined;
     // A sender whose own message is interrupted gets the questions with that one.
     let isKnown = isKnownToCaller || message.caller_receipt !== 'none';
-    for (const above of await this.#continuedBy(unit, message)) {
+    for (const above of continued) {
       await outcomes.requireInput(unit, above, asked, {
         expiresAt: expiresAt(above),
         isKnownToCaller: isKnown,
+        isStoredBelow: true,
       });
       isKnown ||= above.caller_receipt !== 'none';
     }
     unit.afterCommit(() => expiry.schedule(details.expiresAt));
-    return true;
+    return destination;
   }
 
   /** Records that `by`, which was stored just before, continues a message; false when that one is not interrupted. */
@@ -96,7 +105,11 @@ export class Continuations {
     if (!(await outcomes.resume(unit, message, details))) return false;
     for (const above of await this.#continuedBy(unit, message)) {
       const continuedBy = above.continued_by ?? by.id;
-      await outcomes.resume(unit, above, { continuedBy, expiresAt: this.#freshExpiry(above) });
+      await outcomes.resume(unit, above, {
+        continuedBy,
+        expiresAt: this.#freshExpiry(above),
+        isSilent: true,
+      });
     }
     return true;
   }
@@ -130,18 +143,18 @@ export class Continuations {
       summary: `answers → ${target.name}`,
       outcomeExpected: false,
       continuesId: message.id,
-      path: pathOf(message),
+      path: pathOfContinuation(message),
     });
     if (row === undefined) throw new Error('A new message id was used before.');
     return this.resume(unit, message, row);
   }
 
-  /** Open messages that this one continues, nearest first. */
+  /** Open messages that this one continues, nearest first, without what is long in them. */
   async #continuedBy(unit: UnitOfWork, message: MessageRow): Promise<MessageRow[]> {
     const found: MessageRow[] = [];
     let { continues_id: id } = message;
-    while (id !== null && found.length < MAX_CHAIN) {
-      const above = await this.#options.store.find(id, unit.trx);
+    while (id !== null && found.length < MAX_ROUNDS) {
+      const above = await this.#options.store.findContinued(id, unit.trx);
       if (above === undefined || isEnded(above.delivery_state)) break;
       found.push(above);
       id = above.continues_id;
@@ -154,7 +167,9 @@ export class Continuations {
     while (id !== null) {
       const message = await store.find(id, unit.trx);
       if (message === undefined || isEnded(message.delivery_state)) return;
-      if ((await outcomes.endMessage(unit, message, endFor(message, end))) !== undefined) return;
+      // People and the feed read the first message, so the answer is stored there too.
+      const details = { isStoredBelow: message.continues_id !== null };
+      if ((await outcomes.endMessage(unit, message, endFor(message, end), details)) !== undefined) return;
     }
   }
 
@@ -162,6 +177,16 @@ export class Continuations {
     const { clock, settings } = this.#options;
     return expiryOf(deadlineOf(message), clock.now(), settings.messageTtlMs);
   }
+}
+
+function tooManyRounds(): HttpError {
+  const text = `a message may be interrupted by questions ${MAX_ROUNDS} times`;
+  return new HttpError(400, 'invalid_request', text, {
+    extras: {
+      field: 'params.message.metadata.questions',
+      hint: 'Answer with what is known; the sender may send a new message.',
+    },
+  });
 }
 
 /** The end of a message that ends as another one, under its own JSON-RPC id. */

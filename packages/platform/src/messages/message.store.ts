@@ -43,10 +43,37 @@ const ENDED_COLUMNS = [
   'ended_at',
 ] as const;
 
+/** What is read of a message that another one continues, when that is interrupted or resumed. */
+const CONTINUED_COLUMNS = [
+  'id',
+  'seq',
+  'workspace_id',
+  'source_id',
+  'target_id',
+  'message_id',
+  'context_id',
+  'trace_id',
+  'answers_id',
+  'continues_id',
+  'continued_by',
+  'delivery_state',
+  'lease_owner',
+  'caller_receipt',
+  'hops',
+  'path',
+  'turns',
+  'path_origin',
+] as const;
+const UNREAD = { response_body: null, failure: null, error_detail: null };
+
+/** States in which a message has an answer, which may be stored with another one. */
+const WITH_ANSWER: ReadonlySet<string> = new Set(['answered', 'failed', 'input_required']);
+
 /** The statements of messages. The feed and retention are the activity room's. */
 export class MessageStore {
   readonly #database: PlatformDatabase;
   readonly #selectById: PreparedQuery<{ id: string }, ActivityRowRecord>;
+  readonly #selectContinued: PreparedQuery<{ id: string }, Partial<ActivityRowRecord>>;
   readonly #selectByCaller: PreparedQuery<{ caller: string; messageId: string }, ActivityRowRecord>;
   readonly #selectOldestPending: PreparedQuery<{ targetId: string }, ActivityRowRecord>;
   readonly #change: PreparedQuery<ChangeValues, unknown>;
@@ -55,6 +82,17 @@ export class MessageStore {
     this.#database = database;
     this.#selectById = database.prepare((db, { id }: { id: string }) =>
       db.selectFrom('activity').selectAll().where('id', '=', id),
+    );
+    this.#selectContinued = database.prepare((db, { id }: { id: string }) =>
+      db
+        .selectFrom('activity')
+        .select(CONTINUED_COLUMNS)
+        .select(
+          sql<string | null>`case when request_body like '%"deadline"%' then request_body end`.as(
+            'request_body',
+          ),
+        )
+        .where('id', '=', id),
     );
     this.#selectByCaller = database.prepare((db, values: { caller: string; messageId: string }) =>
       db
@@ -85,6 +123,31 @@ export class MessageStore {
 
   async find(id: string, db?: Queryable): Promise<MessageRow | undefined> {
     return first(await this.#selectById({ id }, db));
+  }
+
+  /**
+   * Finds a message with its answer, also where that is stored with the last message that continues this one: an answer is
+   * stored once, and at the end once more with the first message.
+   */
+  async findWithAnswer(id: string, db?: Queryable): Promise<MessageRow | undefined> {
+    const message = await this.find(id, db);
+    let last = message;
+    while (last !== undefined && last.response_body === null && last.continued_by !== null) {
+      if (!WITH_ANSWER.has(last.delivery_state)) return message;
+      last = await this.find(last.continued_by, db);
+    }
+    if (message === undefined || message === last) return message;
+    return { ...message, response_body: last?.response_body ?? null };
+  }
+
+  /**
+   * Finds an open message that another one continues, without what is long. Its request is only read where it may name
+   * a deadline.
+   */
+  async findContinued(id: string, db: Queryable): Promise<MessageRow | undefined> {
+    const { rows } = await this.#selectContinued({ id }, db);
+    const [row] = rows;
+    return row === undefined ? undefined : ({ ...row, ...UNREAD } as MessageRow);
   }
 
   /** Finds a message by its caller (or `canvas`) and the caller's message id, which identify a repeat. */
@@ -253,36 +316,41 @@ export class MessageStore {
     return rows as EndedMessage[];
   }
 
-  /** Records that the callers of these messages have received their outcomes. */
-  async markReceived(ids: readonly string[]): Promise<void> {
+  /** Records that the callers of these messages have received the outcomes that they had then. */
+  async markReceived(messages: readonly Pick<MessageRow, 'id' | 'changed_at'>[]): Promise<void> {
+    const ids = messages.map(({ id }) => id);
+    const outcomes = messages.map(({ id, changed_at: at }) => id + at);
     await this.#database.query
       .updateTable('activity')
       .set({ caller_receipt: 'received' })
       .where('id', 'in', ids)
+      .where(sql<string>`${sql.ref('id')} || ${sql.ref('changed_at')}`, 'in', outcomes)
       .where('caller_receipt', '=', 'sent')
       .execute();
   }
 
-  /** Claims the delivery of an outcome that its caller has not confirmed; undefined when it is already claimed. */
-  async claimUnreceived(id: string, db: Queryable): Promise<MessageRow | undefined> {
-    const row = await db
+  /** Claims the delivery of an outcome that its caller has not confirmed; undefined when there is another one by now. */
+  async claimUnreceived(
+    { id, changed_at: changedAt }: Pick<MessageRow, 'id' | 'changed_at'>,
+    db: Queryable,
+  ): Promise<MessageRow | undefined> {
+    const { numUpdatedRows } = await db
       .updateTable('activity')
       .set({ caller_receipt: 'received' })
       .where('id', '=', id)
+      .where('changed_at', '=', changedAt)
       .where('caller_receipt', '=', 'sent')
-      .returningAll()
       .executeTakeFirst();
-    return row as MessageRow | undefined;
+    return numUpdatedRows === 1n ? this.findWithAnswer(id, db) : undefined;
   }
 
   /** Lists the messages whose outcome was sent to a held call and never confirmed, because the process was killed. */
-  async listUnreceived(): Promise<string[]> {
-    const rows = await this.#database.query
+  listUnreceived(): Promise<Pick<MessageRow, 'id' | 'changed_at'>[]> {
+    return this.#database.query
       .selectFrom('activity')
-      .select('id')
+      .select(['id', 'changed_at'])
       .where('caller_receipt', '=', sql.lit('sent'))
       .execute();
-    return rows.map((row) => row.id);
   }
 }
 

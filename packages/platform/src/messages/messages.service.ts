@@ -293,7 +293,7 @@ export class MessagesService {
     isCaller: boolean,
   ): Promise<SentOutcome | undefined> {
     const waiter = seconds > 0 ? this.#wait(id, seconds, client, isCaller) : undefined;
-    const message = await this.#store.find(id);
+    const message = await this.#store.findWithAnswer(id);
     const outcome = message === undefined ? undefined : storedOutcome(message);
     if (message === undefined || outcome !== undefined) waiter?.end();
     const end = await waiter?.done;

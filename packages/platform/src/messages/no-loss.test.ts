@@ -78,6 +78,35 @@ describe('an answer', () => {
     });
   });
 
+  it('that asks and was sent without a confirmation is added to the feed as well, and the end after it', async () => {
+    const dataDir = folder();
+    const first = await start({ memory: false, dataDir });
+    const asker = await first.join({ name: 'asker' });
+    const poller = await first.join({ name: 'poller' });
+    const held = send(first, asker, poller, say('q', 'lost-1'), '30');
+    await eventually(async () => (await waiting(first, poller)).length === 1);
+    const questions = [{ id: 'why', kind: 'text', text: 'why?', from: 'sender' }];
+    await send(first, poller, asker, say('a', 'lost-2', { in_reply_to: 'lost-1', questions }));
+    expect((await held).body.result.status.state).toBe('input-required');
+    await first.platform.close();
+    const file = new DatabaseSync(join(dataDir, 'platform.db'));
+    expect(file.prepare(`select caller_receipt from activity where message_id = 'lost-1'`).get()).toEqual({
+      caller_receipt: 'received',
+    });
+    file.exec(`update activity set caller_receipt = 'sent' where message_id = 'lost-1'`);
+    file.close();
+    const second = await start({ memory: false, dataDir });
+    const row = await eventually(async () => (await waiting(second, asker))[0]);
+    expect(row).toMatchObject({
+      in_reply_to: 'lost-1',
+      request_body: {
+        params: { message: { metadata: { state: 'input_required', questions: [{ id: 'why' }] } } },
+      },
+    });
+    await send(second, poller, asker, say('after all', 'lost-3', { in_reply_to: 'lost-1' }));
+    expect((await waiting(second, asker))[1]).toMatchObject({ message_id: 'lost-3', in_reply_to: 'lost-1' });
+  });
+
   it('that only an operator waits for is still added to the feed of its caller', async () => {
     const running = await start();
     const asker = await running.join({ name: 'asker' });

@@ -89,6 +89,20 @@ export function pathOfAnswer(question: PathRow): MessagePath {
   };
 }
 
+/**
+ * The path of a message with the answers to the questions of another one: one turn later than that, as after an answer.
+ *
+ * @param own the path of the message without that; the longer one counts
+ */
+export function pathOfContinuation(interrupted: PathRow, own?: MessagePath): MessagePath {
+  const before = pathOf(interrupted);
+  const turns = before.turns + 1;
+  const origin = own?.origin ?? originOf(interrupted);
+  return own === undefined
+    ? { ...before, turns, origin }
+    : { ...own, turns: Math.max(own.turns, turns), origin };
+}
+
 /** The error of a message that continues a loop; undefined when it does not. */
 export function loopRefusal(own: Edge, path: MessagePath, limits: PathLimits): HttpError | undefined {
   const { hops, edges } = path;

@@ -59,6 +59,10 @@ export function checkQuestions(questions: readonly Question[], senderId: string 
   }
   const ids = new Set(questions.map(({ id }) => id));
   if (ids.size < questions.length) throw invalid('two questions have the same id');
+  for (const id of ['.', '..']) {
+    // As a part of a path it would name another one.
+    if (ids.has(id)) throw invalid(`${JSON.stringify(id)} cannot be the id of a question`);
+  }
   for (const { data } of questions) {
     if (data === undefined || Buffer.byteLength(JSON.stringify(data)) <= MAX_DATA_BYTES) continue;
     throw invalid(`the data of a question may have at most ${MAX_DATA_BYTES} bytes`);

@@ -17,6 +17,7 @@ import { HttpError } from '../http/http-error.ts';
 import type { CarriedAnswers } from '../messages/accept/carried-answers.rules.ts';
 import { conversationIdOf } from '../messages/conversation.rules.ts';
 import type { MessageRow, MessagesService } from '../messages/messages.service.ts';
+import type { EndDetails, OutcomeDestination } from '../messages/outcome/outcome-recorder.ts';
 import { timestamp } from '../time/clock.ts';
 import {
   type Answerer,
@@ -60,7 +61,7 @@ export class QuestionsService {
     this.#options = options;
     this.#store = new QuestionStore(options);
     const { messages } = options;
-    messages.outcomes.interceptAnswers((unit, message, answer) => this.#intercept(unit, message, answer));
+    messages.outcomes.interceptAnswers((...answered) => this.#intercept(...answered));
     messages.outcomes.onEnd(async ({ trx }, { id }, _end, was) => {
       if (was === 'input_required') await this.#store.close(id, trx);
     });
@@ -142,9 +143,10 @@ export class QuestionsService {
     unit: UnitOfWork,
     message: MessageRow,
     answer: JsonObject,
-  ): Promise<'interrupted' | 'changed' | undefined> {
+    reply: EndDetails['reply'],
+  ): Promise<OutcomeDestination | 'changed' | undefined> {
     const asked = questionsIn(answer, message.source_id);
-    return asked && this.#interrupt(unit, message, { answer, asked, isKnownToCaller: false });
+    return asked && this.#interrupt(unit, message, { answer, asked, reply });
   }
 
   async #interrupt(
@@ -153,13 +155,12 @@ export class QuestionsService {
     {
       answer,
       asked,
-      isKnownToCaller,
-    }: {
+      ...details
+    }: Pick<EndDetails, 'reply' | 'isKnownToCaller'> & {
       readonly answer: JsonObject;
       readonly asked: readonly Question[];
-      readonly isKnownToCaller: boolean;
     },
-  ): Promise<'interrupted' | 'changed'> {
+  ): Promise<OutcomeDestination | 'changed'> {
     const { events, messages } = this.#options;
     const { target_id: workspaceId } = message;
     await unit.lockFeed(workspaceId);
@@ -171,7 +172,7 @@ export class QuestionsService {
     }
     const fresh = asked.filter(({ id }) => !known.some((row) => row.id === id));
     // A repeat of an answer that was recorded before.
-    if (fresh.length === 0) return 'interrupted';
+    if (fresh.length === 0) return 'caller';
     const earlier = await this.#store.listOfMessage(message.id, unit.trx);
     if (earlier.filter(isOpen).length + fresh.length > MAX_QUESTIONS) {
       throw invalid(`a message may have at most ${MAX_QUESTIONS} open questions`);
@@ -180,7 +181,8 @@ export class QuestionsService {
       throw invalid(`a workspace may have at most ${MAX_OPEN} open questions`);
     }
     const asking = askingAnswer(answer, asked);
-    if (!(await messages.continuations.interrupt(unit, message, asking, isKnownToCaller))) return 'changed';
+    const destination = await messages.continuations.interrupt(unit, message, asking, details);
+    if (destination === undefined) return 'changed';
     const createdAt = timestamp(this.#options.clock);
     const rows = fresh.map((question, index) =>
       toRow(question, message, { createdAt, position: earlier.length + index }),
@@ -192,7 +194,7 @@ export class QuestionsService {
       payload: { question_id: id, activity_id, kind, from },
     }));
     await events.appendMany(unit, announced);
-    return 'interrupted';
+    return destination;
   }
 
   /** The answers in a message: recorded when its sender may give them, and delivered when they are the last ones. */

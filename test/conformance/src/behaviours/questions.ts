@@ -13,6 +13,18 @@ export const QUESTIONS = behaviours({
     'A caller that does not wait gets the questions as a message on its feed, once.',
     `${PAGE}#asking`,
   ],
+  'questions.in-a-reply': [
+    'Questions in a reply are a message on the feed of who is replied to, also when it expected no answer; it gets the end as well.',
+    `${PAGE}#asking`,
+  ],
+  'questions.rounds': [
+    'A message is interrupted at most 20 times, by the runs that continue it; then asking is a 400, and all end with one answer.',
+    `${PAGE}#the-end-of-the-message; docs/contract/limits.md#counts`,
+  ],
+  'questions.turns': [
+    'A message with answers is a turn on the path of the interrupted one, and counts in the rate of its pair like others.',
+    `${PAGE}#the-end-of-the-message; docs/contract/limits.md#loops`,
+  ],
   'questions.listed': [
     'GET …/questions lists the questions of a workspace by state, for its own token and operators, with text and data as plain data.',
     `${PAGE}#listing`,

@@ -194,6 +194,13 @@ export class MessageAcceptance {
     if (repeat !== undefined) return repeat;
     const carried = await this.#recordAnswers?.(unit, { callerId, targetId: target.id, view });
     if (carried?.kind === 'recorded') {
+      // It may make the platform write messages to the target, so it counts as one.
+      const sent = { callerId, targetId: target.id, view, question: undefined };
+      const loop = await this.#options.loops.check(unit, sent);
+      const refusal = loop.refusal ?? (await this.#refusal(admitted, 'store', unit.trx));
+      if (loop.refusal !== undefined) this.#options.loops.report(sent, loop.refusal);
+      if (refusal !== undefined) throw refusal;
+      loop.stored(unit);
       const recorded = { callerId, targetId: target.id, view: withAnswers(view), messageId, bodyHash };
       const row = await queue.recordHandled(unit, recorded);
       return { kind: 'message', row, target, plan: 'store' };
@@ -223,8 +230,7 @@ export class MessageAcceptance {
     const { headers, messageId } = admitted.message;
     const given = withContext(admitted, (question ?? continues)?.context_id ?? undefined);
     const view = question === undefined ? given : withoutDeadline(given);
-    const isContinuation = continues !== undefined;
-    const sent = { callerId, targetId: target.id, view, question, isContinuation };
+    const sent = { callerId, targetId: target.id, view, question, continues };
     const loop = await loops.check(unit, sent);
     const refusal = loop.refusal ?? (await this.#refusal(admitted, plan, unit.trx));
     if (refusal !== undefined) {

@@ -11,6 +11,7 @@ import {
   type PathRow,
   pairLimited,
   pathOfAnswer,
+  pathOfContinuation,
   pathOfMessage,
   tooManyTurns,
   turnsRefusal,
@@ -26,8 +27,8 @@ export interface CheckedMessage {
   readonly view: MessageView;
   /** The message that it replies to, if it does. */
   readonly question: MessageRow | undefined;
-  /** It carries answers to questions of its target. */
-  readonly isContinuation: boolean;
+  /** The message whose questions it answers, if it does. */
+  readonly continues?: MessageRow | undefined;
 }
 
 export interface LoopCheck {
@@ -53,17 +54,18 @@ export class LoopGuard {
   }
 
   async check(unit: UnitOfWork, message: CheckedMessage): Promise<LoopCheck> {
-    const { callerId, targetId, view, question, isContinuation } = message;
+    const { callerId, targetId, view, question, continues } = message;
     if (question !== undefined) return this.checkReply(question);
     if (callerId === null) return { path: NEW_PATH, refusal: undefined, stored: () => {} };
     const { settings } = this.#options;
     const own: Edge = [callerId, targetId];
     const parent = await this.#findParent(callerId, view, unit);
-    const path = pathOfMessage(own, parent, view.metadata);
+    const sent = pathOfMessage(own, parent, view.metadata);
+    const path = continues === undefined ? sent : pathOfContinuation(continues, sent);
     const refusal = loopRefusal(own, path, settings) ?? (await this.#lateRefusal(path, unit));
     // A message whose handling is over leads to nothing any more: its name must not switch the limit off.
     const isHandled = parent !== undefined && !isEnded(parent.delivery_state);
-    const isCounted = !isHandled && !isContinuation;
+    const isCounted = !isHandled;
     const waitMs = isCounted && refusal === undefined ? this.#pairs.waitMs(callerId, targetId) : 0;
     return {
       path,

@@ -1,9 +1,11 @@
 import type { PlatformLogger } from '../../logging/logger.ts';
 import type { Clock } from '../../time/clock.ts';
-import type { MessageStore } from '../message.store.ts';
+import type { MessageRow, MessageStore } from '../message.store.ts';
 
 const WRITE_AFTER_MS = 250;
 const BATCH = 200;
+
+type Confirmed = Pick<MessageRow, 'id' | 'changed_at'>;
 
 /**
  * Records which outcomes their callers have received, in batches. An outcome whose receipt was not stored when the
@@ -13,7 +15,7 @@ export class CallerReceipts {
   readonly #store: MessageStore;
   readonly #clock: Clock;
   readonly #logger: PlatformLogger;
-  #pending: string[] = [];
+  #pending: Confirmed[] = [];
   #cancel: (() => void) | undefined;
   #writing: Promise<void> = Promise.resolve();
   #closed = false;
@@ -28,8 +30,9 @@ export class CallerReceipts {
     this.#logger = options.logger;
   }
 
-  add(messageId: string): void {
-    this.#pending.push(messageId);
+  /** `message` is as it was when its outcome was sent: it may be interrupted again or end meanwhile. */
+  add({ id, changed_at }: Confirmed): void {
+    this.#pending.push({ id, changed_at });
     if (this.#closed) void this.#flush();
     else this.#cancel ??= this.#clock.schedule(WRITE_AFTER_MS, () => void this.#flush());
   }

@@ -13,6 +13,15 @@ export function isMadeByPlatform({ continues_id: continues, caller_receipt: rece
   return continues !== null && receipt === 'none';
 }
 
+/**
+ * Whether the outcome of a message that has not ended is delivered to its caller: it expects one, was asked about it, or
+ * its agent replies to it.
+ */
+export function isAwaited(message: MessageRow, reply: object | undefined): boolean {
+  if (message.source_id === null || isMadeByPlatform(message)) return false;
+  return message.caller_receipt !== 'none' || reply !== undefined;
+}
+
 /** The columns that say how a message ended. */
 export function columnsOf(outcome: Outcome): MessageChange & { readonly delivery_state: string } {
   const { state: delivery_state } = outcome;

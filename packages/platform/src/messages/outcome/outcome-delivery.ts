@@ -46,26 +46,26 @@ export class OutcomeDelivery {
 
   /** Puts outcomes on feeds that a killed process had sent to held calls without learning whether they arrived. */
   async recover(): Promise<void> {
-    for (const id of await this.#options.store.listUnreceived()) await this.#enqueueUnreceived(id);
+    for (const message of await this.#options.store.listUnreceived()) await this.#enqueueUnreceived(message);
   }
 
   /** A waiting client got the outcome, or it left just before. */
   confirm(message: MessageRow, isReceived: boolean): void {
     if (message.caller_receipt !== 'sent') return;
     if (isReceived) {
-      this.#options.receipts.add(message.id);
+      this.#options.receipts.add(message);
       return;
     }
-    this.#enqueueUnreceived(message.id).catch((error: unknown) => {
+    this.#enqueueUnreceived(message).catch((error: unknown) => {
       const fields = { messageId: message.id, reason: String(error) };
       const text = "An outcome could not be put on its caller's feed; it will be after a restart.";
       this.#options.logger.error(fields, text);
     });
   }
 
-  #enqueueUnreceived(id: string): Promise<void> {
+  #enqueueUnreceived(sent: Pick<MessageRow, 'id' | 'changed_at'>): Promise<void> {
     return this.#options.database.transaction(async (unit) => {
-      const message = await this.#options.store.claimUnreceived(id, unit.trx);
+      const message = await this.#options.store.claimUnreceived(sent, unit.trx);
       const outcome = message === undefined ? undefined : storedOutcome(message);
       if (message === undefined || outcome === undefined) return;
       await this.enqueue(unit, message, outcomeMessage(message, outcome));

@@ -16,18 +16,32 @@ import {
   outcomeMessage,
   reportedEnd,
 } from './outcome.rules.ts';
-import { columnsOf, contextualise, ENDED, isMadeByPlatform, NOT_QUEUED } from './outcome-columns.rules.ts';
+import {
+  columnsOf,
+  contextualise,
+  ENDED,
+  isAwaited,
+  isMadeByPlatform,
+  NOT_QUEUED,
+} from './outcome-columns.rules.ts';
 import type { OutcomeDelivery, ReplyMessage } from './outcome-delivery.ts';
-import type { OutcomeWaiters } from './outcome-waiters.ts';
+import type { OutcomeReservation, OutcomeWaiters } from './outcome-waiters.ts';
 
 const BATCH = 200;
 
 export interface EndDetails {
   readonly durationMs?: number;
   /** The message that is the answer; it is delivered even to a caller that expected none. */
-  readonly reply?: ReplyMessage;
+  readonly reply?: ReplyMessage | undefined;
   /** The caller learns of the end in the response to this very request, so nothing is put on its feed. */
   readonly isKnownToCaller?: boolean;
+  /** The answer is stored with the message that continues this one and not again with this one. */
+  readonly isStoredBelow?: boolean;
+}
+
+/** How a message is interrupted; `expiresAt` is an RFC 3339 time. */
+export interface InterruptionDetails extends Omit<EndDetails, 'durationMs'> {
+  readonly expiresAt: string;
 }
 
 /** Called in the transaction in which a message ends; `was` is its `delivery_state` before. */
@@ -39,14 +53,15 @@ export type EndListener = (
 ) => Promise<void>;
 
 /**
- * Called before a message is answered. `interrupted`: the answer asks something, and the message stays open; `changed`: the
- * message was changed since it was read; undefined for an answer that ends its message.
+ * Called before a message is answered. Where the questions are delivered when the answer asks some, and the message stays
+ * open; `changed`: the message was changed since it was read; undefined for an answer that ends its message.
  */
 export type AnswerInterceptor = (
   unit: UnitOfWork,
   message: MessageRow,
   answer: JsonObject,
-) => Promise<'interrupted' | 'changed' | undefined>;
+  reply: ReplyMessage | undefined,
+) => Promise<OutcomeDestination | 'changed' | undefined>;
 
 /**
  * Where an outcome is delivered: to the caller's held call, or, when it does not wait, to its feed. It is `caller` as
@@ -93,28 +108,25 @@ export class OutcomeRecorder {
     unit: UnitOfWork,
     message: MessageRow,
     end: MessageEnd,
-    { durationMs, reply, isKnownToCaller = false }: EndDetails = {},
+    { durationMs, reply, isKnownToCaller = false, isStoredBelow = false }: EndDetails = {},
   ): Promise<OutcomeDestination | undefined> {
     if (isEnded(message.delivery_state)) return undefined;
     if (end.state === 'answered') {
-      const interruption = await this.#interceptor?.(unit, message, end.answer);
-      if (interruption !== undefined) return interruption === 'interrupted' ? 'caller' : undefined;
+      const interruption = await this.#interceptor?.(unit, message, end.answer, reply);
+      if (interruption !== undefined) return interruption === 'changed' ? undefined : interruption;
     }
     const { clock, delivery, events } = this.#options;
     const at = timestamp(clock);
     const outcome: Outcome = { ...contextualise(end, message), at };
-    const reservation = this.#options.waiters.reserve(message.id);
-    if (reservation !== undefined) unit.onRollback(() => reservation.release());
+    const reservation = this.#reserve(unit, message);
     const isReserved = reservation?.hasCaller === true;
-    const feedMessage = reply ?? outcomeMessage(message, outcome);
-    const isExpected =
-      feedMessage !== undefined &&
-      !isKnownToCaller &&
-      !isMadeByPlatform(message) &&
-      message.source_id !== null &&
-      (message.caller_receipt === 'expected' || reply !== undefined);
+    // Of a message in between its sender learns by the last one, which it sent or which ends the first one.
+    const isSilent = isKnownToCaller || isStoredBelow;
+    const feedMessage = isSilent ? undefined : (reply ?? outcomeMessage(message, outcome));
+    const isExpected = feedMessage !== undefined && isAwaited(message, reply);
     const change = {
       ...columnsOf(outcome),
+      ...(isStoredBelow ? { response_body: null } : {}),
       duration_ms: durationMs ?? Math.max(0, clock.now() - Date.parse(message.created_at)),
       caller_receipt: isExpected ? (isReserved ? 'sent' : 'received') : message.caller_receipt,
       ...ENDED,
@@ -131,7 +143,7 @@ export class OutcomeRecorder {
     if (isExpected && !isReserved) await delivery.enqueue(unit, ended, feedMessage);
     const { target_id: workspaceId, seq: activitySeq } = message;
     await events.append(unit, { type: 'MESSAGE_ENDED', workspaceId, activitySeq });
-    if (outcome.state === 'answered' && message.source_id === null) {
+    if (outcome.state === 'answered' && message.source_id === null && !isStoredBelow) {
       await events.append(unit, { type: 'A2A_RESPONSE', workspaceId, activitySeq });
     }
     unit.afterCommit(() =>
@@ -151,55 +163,72 @@ export class OutcomeRecorder {
 
   /**
    * Interrupts a message by the questions of its agent: whoever waits is released, and the message stays open until
-   * `expiresAt`. A caller that does not wait gets the text as a message on its feed.
+   * `expiresAt`. A caller that does not wait gets the text as a message on its feed. Undefined as for `endMessage`.
    */
   async requireInput(
     unit: UnitOfWork,
     message: MessageRow,
     answer: JsonObject,
-    {
-      expiresAt,
-      isKnownToCaller = false,
-    }: { readonly expiresAt: string; readonly isKnownToCaller?: boolean },
-  ): Promise<boolean> {
-    if (isEnded(message.delivery_state)) return false;
-    const { clock, delivery } = this.#options;
+    { expiresAt, reply, isKnownToCaller = false, isStoredBelow = false }: InterruptionDetails,
+  ): Promise<OutcomeDestination | undefined> {
+    if (isEnded(message.delivery_state)) return undefined;
+    const { clock, delivery, store } = this.#options;
     const at = timestamp(clock);
     const outcome: Outcome = { state: 'input_required', answer, at };
-    const reservation = this.#options.waiters.reserve(message.id);
-    if (reservation !== undefined) unit.onRollback(() => reservation.release());
-    const isChanged = await this.#change(unit, message, {
+    const reservation = this.#reserve(unit, message);
+    const isReserved = reservation?.hasCaller === true;
+    const isExpected = !isKnownToCaller && isAwaited(message, reply);
+    const receipt = isReserved ? 'sent' : 'expected';
+    const change = {
       delivery_state: 'input_required',
       status: 'pending',
-      response_body: JSON.stringify(answer),
+      response_body: isStoredBelow ? null : JSON.stringify(answer),
       ...NOT_QUEUED,
+      // Who was asked about a message gets its end, also one that expected no answer.
+      caller_receipt: isExpected ? receipt : message.caller_receipt,
       expires_at: expiresAt,
       changed_at: at,
-    });
+    };
+    const isChanged = isStoredBelow
+      ? await store.change(message, change, unit.trx)
+      : await this.#change(unit, message, change);
     if (!isChanged) {
       reservation?.release();
-      return false;
+      return undefined;
     }
-    const isExpected =
-      !isKnownToCaller && message.source_id !== null && message.caller_receipt === 'expected';
-    const question = outcomeMessage(message, outcome);
-    if (isExpected && reservation?.hasCaller !== true) await delivery.enqueue(unit, message, question);
-    unit.afterCommit(() => reservation?.send(outcome, () => {}));
-    return true;
+    const interrupted: MessageRow = { ...message, ...change };
+    const isOnFeed = isExpected && !isReserved;
+    if (isOnFeed) {
+      const question = outcomeMessage(message, outcome);
+      // The row of a reply has the id of the reply, so that a repeat of it is recognised.
+      const own = reply === undefined ? {} : { messageId: reply.messageId, bodyHash: reply.bodyHash };
+      await delivery.enqueue(unit, interrupted, question && { ...question, ...own });
+    }
+    unit.afterCommit(() =>
+      reservation?.send(outcome, (isReceived) => delivery.confirm(interrupted, isReceived)),
+    );
+    return isOnFeed && reply !== undefined ? 'feed' : 'caller';
   }
 
   /** The questions are answered: the message is with its agent again, in the form of another one, until `expiresAt`. */
   resume(
     unit: UnitOfWork,
     message: MessageRow,
-    { continuedBy, expiresAt }: { readonly continuedBy: string; readonly expiresAt: string },
+    {
+      continuedBy,
+      expiresAt,
+      isSilent = false,
+    }: { readonly continuedBy: string; readonly expiresAt: string; readonly isSilent?: boolean },
   ): Promise<boolean> {
-    return this.#change(unit, message, {
+    const { clock, store } = this.#options;
+    const change = {
       delivery_state: 'delivered',
       response_body: null,
       expires_at: expiresAt,
       continued_by: continuedBy,
-    });
+    };
+    if (!isSilent) return this.#change(unit, message, change);
+    return store.change(message, { changed_at: timestamp(clock), ...change }, unit.trx);
   }
 
   /** Records that the agent has the message and answers later or not at all. */
@@ -290,6 +319,13 @@ export class OutcomeRecorder {
       await events.appendMany(unit, announced);
       if (ended.length < BATCH) return count;
     }
+  }
+
+  /** Reserves the outcome of a message for whoever waits for it, until the transaction ends. */
+  #reserve(unit: UnitOfWork, { id }: MessageRow): OutcomeReservation | undefined {
+    const reservation = this.#options.waiters.reserve(id);
+    if (reservation !== undefined) unit.onRollback(() => reservation.release());
+    return reservation;
   }
 
   async #change(unit: UnitOfWork, message: MessageRow, change: MessageChange): Promise<boolean> {

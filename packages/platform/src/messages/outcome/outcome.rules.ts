@@ -65,17 +65,22 @@ export function messageStateOf({ delivery_state: state }: Pick<MessageRow, 'deli
 
 /** The outcome of a message; undefined while there is none. */
 export function storedOutcome(
-  message: Pick<MessageRow, 'delivery_state' | 'response_body' | 'failure' | 'changed_at'>,
+  message: Pick<
+    MessageRow,
+    'delivery_state' | 'request_body' | 'response_body' | 'continued_by' | 'failure' | 'changed_at'
+  >,
 ): Outcome | undefined {
   const { delivery_state: state, changed_at: at } = message;
+  // The answer may be stored with the message that continues this one, under the id of that request.
+  const own = message.continued_by === null ? {} : { id: requestIdOf(message) };
   switch (state) {
     case 'answered':
     case 'input_required':
-      return { state, at, answer: readJson<JsonObject>(message.response_body) ?? {} };
+      return { state, at, answer: { ...readJson<JsonObject>(message.response_body), ...own } };
     case 'failed': {
       const failure = readJson<Failure>(message.failure) ?? deliveryFailure({ error: 'delivery failed' });
       const response = failure.kind === 'rpc_error' ? readJson<JsonObject>(message.response_body) : undefined;
-      return { state, at, failure, ...(response === undefined ? {} : { response }) };
+      return { state, at, failure, ...(response === undefined ? {} : { response: { ...response, ...own } }) };
     }
     case 'unanswered':
     case 'canceled':
