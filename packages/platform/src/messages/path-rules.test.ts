@@ -23,6 +23,7 @@ function message(edge: Edge, parent?: PathRow, metadata = {}): PathRow {
     source_id: edge[0],
     target_id: edge[1],
     answers_id: null,
+    delivery_state: 'delivered',
   };
 }
 

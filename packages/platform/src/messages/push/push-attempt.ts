@@ -258,9 +258,12 @@ function viewOf({ id, request_body: body }: MessageRow): MessageView {
 }
 
 /** Whether the message is one of A2A 1.0, which is passed on without fields that 1.0 does not have. */
-export function isOfA2a1(message: MessageRow, { envelope } = viewOf(message)): boolean {
-  const method = typeof envelope.method === 'string' ? envelope.method : '';
-  return isA2a1(method, storedHeaders(message)['a2a-version']);
+export function isOfA2a1(message: MessageRow): boolean {
+  return isA2a1Call(viewOf(message).envelope, message);
+}
+
+function isA2a1Call({ method }: JsonObject, message: Pick<MessageRow, 'passed_headers'>): boolean {
+  return isA2a1(typeof method === 'string' ? method : '', storedHeaders(message)['a2a-version']);
 }
 
 /**
@@ -278,7 +281,9 @@ function buildPush(
   }: Omit<PushContent, 'target'> & { readonly publicUrl: string; readonly wrapAnswers: boolean },
 ): { readonly body: string; readonly headers: Record<string, string> } {
   const isPeerAnswer = view.inReplyTo !== '' && caller !== undefined;
-  const shown = isPeerAnswer ? wrapAnswerMessage(view, wrapAnswers, !isOfA2a1(message, view)) : view.envelope;
+  const shown = isPeerAnswer
+    ? wrapAnswerMessage(view, wrapAnswers, !isA2a1Call(view.envelope, message))
+    : view.envelope;
   const params = isJsonObject(shown.params) ? shown.params : {};
   const kind = caller === undefined ? 'canvas_user' : 'peer_agent';
   const metadata: JsonObject = {
