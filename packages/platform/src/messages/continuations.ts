@@ -16,7 +16,8 @@ import type { EndedMessage, MessageRow, MessageStore } from './message.store.ts'
 import { hashMessage, type MessageQueue } from './message-queue.ts';
 import type { MessageExpiry } from './outcome/message-expiry.ts';
 import { type MessageEnd, type Outcome, requestIdOf } from './outcome/outcome.rules.ts';
-import type { EndDetails, OutcomeDestination, OutcomeRecorder } from './outcome/outcome-recorder.ts';
+import type { EndDetails, OutcomeDestination } from './outcome/outcome-hooks.ts';
+import type { OutcomeRecorder } from './outcome/outcome-recorder.ts';
 import { pathOfContinuation } from './path.rules.ts';
 
 /** How often a message may be interrupted, each time by the run that continues it. */

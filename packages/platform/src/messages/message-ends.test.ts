@@ -13,6 +13,7 @@ import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { expiryOf } from './delivery.rules.ts';
 import { MessageStore } from './message.store.ts';
 import { deliveryFailure, endOfResponse, reportedEnd } from './outcome/outcome.rules.ts';
+import { OutcomeStore } from './outcome/outcome.store.ts';
 import { toResponse } from './outcome/response.rules.ts';
 import { SentMessages } from './sent-messages.ts';
 import { parseSentQuery } from './sent-query.rules.ts';
@@ -110,6 +111,7 @@ describe('the statements of ends', () => {
     const database = await PlatformDatabase.open(dialect, { onQuery: (text) => void statements.push(text) });
     cleanUps.push(() => database.close());
     const store = new MessageStore({ database });
+    const ended = new OutcomeStore({ database });
     const workspaces = { require: async () => {}, findMany: async () => [] } as unknown as WorkspaceDirectory;
     const sent = new SentMessages({ database, workspaces });
     const plan = async (run: () => Promise<unknown>) => {
@@ -119,9 +121,9 @@ describe('the statements of ends', () => {
       const { rows } = await sql.raw<{ detail: string }>(text).execute(database.query);
       return rows.map(({ detail }) => detail).join('\n');
     };
-    const expired = await plan(() => store.listExpired('2026-01-01T00:00:00.000Z', 10));
+    const expired = await plan(() => ended.listExpired('2026-01-01T00:00:00.000Z', 10));
     expect(expired).toContain('activity_by_expiry');
-    expect(await plan(() => store.findNextExpiry())).toContain('activity_by_expiry');
+    expect(await plan(() => ended.findNextExpiry())).toContain('activity_by_expiry');
     const pending = await plan(() =>
       store.changePendingUpTo(
         'w',

@@ -244,30 +244,6 @@ export class MessageStore {
     return rows as MessageRow[];
   }
 
-  /** Lists messages that have not ended and should have by now, the longest overdue first. */
-  async listExpired(now: string, limit: number): Promise<string[]> {
-    const rows = await this.#database.query
-      .selectFrom('activity')
-      .select('id')
-      .where('expires_at', '<=', now)
-      .orderBy('expires_at')
-      .limit(limit)
-      .execute();
-    return rows.map((row) => row.id);
-  }
-
-  /** Finds when the next message expires. */
-  async findNextExpiry(): Promise<string | null> {
-    const row = await this.#database.query
-      .selectFrom('activity')
-      .select('expires_at')
-      .where('expires_at', 'is not', null)
-      .orderBy('expires_at')
-      .limit(1)
-      .executeTakeFirst();
-    return row?.expires_at ?? null;
-  }
-
   /** Writes some columns of the messages up to a place in a feed that are being pushed; returns how many. */
   async changeLeasedUpTo(
     workspaceId: string,
@@ -314,43 +290,6 @@ export class MessageStore {
       .returning(ENDED_COLUMNS)
       .execute();
     return rows as EndedMessage[];
-  }
-
-  /** Records that the callers of these messages have received the outcomes that they had then. */
-  async markReceived(messages: readonly Pick<MessageRow, 'id' | 'changed_at'>[]): Promise<void> {
-    const ids = messages.map(({ id }) => id);
-    const outcomes = messages.map(({ id, changed_at: at }) => id + at);
-    await this.#database.query
-      .updateTable('activity')
-      .set({ caller_receipt: 'received' })
-      .where('id', 'in', ids)
-      .where(sql<string>`${sql.ref('id')} || ${sql.ref('changed_at')}`, 'in', outcomes)
-      .where('caller_receipt', '=', 'sent')
-      .execute();
-  }
-
-  /** Claims the delivery of an outcome that its caller has not confirmed; undefined when there is another one by now. */
-  async claimUnreceived(
-    { id, changed_at: changedAt }: Pick<MessageRow, 'id' | 'changed_at'>,
-    db: Queryable,
-  ): Promise<MessageRow | undefined> {
-    const { numUpdatedRows } = await db
-      .updateTable('activity')
-      .set({ caller_receipt: 'received' })
-      .where('id', '=', id)
-      .where('changed_at', '=', changedAt)
-      .where('caller_receipt', '=', 'sent')
-      .executeTakeFirst();
-    return numUpdatedRows === 1n ? this.findWithAnswer(id, db) : undefined;
-  }
-
-  /** Lists the messages whose outcome was sent to a held call and never confirmed, because the process was killed. */
-  listUnreceived(): Promise<Pick<MessageRow, 'id' | 'changed_at'>[]> {
-    return this.#database.query
-      .selectFrom('activity')
-      .select(['id', 'changed_at'])
-      .where('caller_receipt', '=', sql.lit('sent'))
-      .execute();
   }
 }
 

@@ -12,7 +12,6 @@ import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
-import { HttpError } from '../http/http-error.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
@@ -35,6 +34,7 @@ import {
   requestIdOf,
   storedOutcome,
 } from './outcome/outcome.rules.ts';
+import { OutcomeStore } from './outcome/outcome.store.ts';
 import { OutcomeDelivery } from './outcome/outcome-delivery.ts';
 import { OutcomeRecorder } from './outcome/outcome-recorder.ts';
 import { type OutcomeReceipt, type OutcomeWaiter, OutcomeWaiters } from './outcome/outcome-waiters.ts';
@@ -50,6 +50,7 @@ import {
   SentMessages,
   toRecord,
 } from './sent-messages.ts';
+import { messageNotFound } from './sent-query.rules.ts';
 
 export type { MessageRow } from './message.store.ts';
 
@@ -125,14 +126,15 @@ export class MessagesService {
     const room = new InboxRoom(options);
     const queue = new MessageQueue({ ...options, room });
     const waiters = new OutcomeWaiters(clock);
-    const receipts = new CallerReceipts({ ...options, store });
-    const delivery = new OutcomeDelivery({ ...options, store, queue, receipts, room });
+    const outcomeStore = new OutcomeStore(options);
+    const receipts = new CallerReceipts({ ...options, store: outcomeStore });
+    const delivery = new OutcomeDelivery({ ...options, store, outcomeStore, queue, receipts, room });
     const outcomes = new OutcomeRecorder({ ...options, store, waiters, delivery });
     const endpoint = createPushEndpoint({ clock, guard, timeoutMs: settings.pushTimeoutMs });
     const authorize = options.authorizePush;
     const attempts = new PushAttempts({ ...options, store, outcomes, endpoint, owner, authorize, random });
     const scheduler = new PushScheduler({ ...options, store, queue, attempts, outcomes, waiters, owner });
-    const expiry = new MessageExpiry({ ...options, store, outcomes });
+    const expiry = new MessageExpiry({ ...options, store, outcomeStore, outcomes });
     const loops = new LoopGuard(options);
     const continuations = new Continuations({ ...options, store, queue, outcomes, expiry });
     this.continuations = continuations;
@@ -313,8 +315,4 @@ export class MessagesService {
     const fromCanvas = await this.#store.findByCaller(CANVAS_CALLER, messageId);
     return fromCanvas?.target_id === workspaceId ? fromCanvas : undefined;
   }
-}
-
-function messageNotFound(messageId: string): HttpError {
-  return new HttpError(404, 'message_not_found', 'message not found', { extras: { message_id: messageId } });
 }

@@ -45,6 +45,11 @@ function parseLimit(text: string | undefined): number {
   throw wrong('limit', `limit must be a whole number from 1 to ${MAX_LIMIT}`);
 }
 
+/** The error of a reference to a message that there is not, or not for this caller. */
+export function messageNotFound(messageId: string): HttpError {
+  return new HttpError(404, 'message_not_found', 'message not found', { extras: { message_id: messageId } });
+}
+
 function wrong(field: string, message: string): HttpError {
   return new HttpError(400, 'invalid_request', message, { extras: { field } });
 }

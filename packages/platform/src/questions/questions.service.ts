@@ -17,7 +17,7 @@ import { HttpError } from '../http/http-error.ts';
 import type { CarriedAnswers } from '../messages/accept/carried-answers.rules.ts';
 import { conversationIdOf } from '../messages/conversation.rules.ts';
 import type { MessageRow, MessagesService } from '../messages/messages.service.ts';
-import type { EndDetails, OutcomeDestination } from '../messages/outcome/outcome-recorder.ts';
+import type { EndDetails, OutcomeDestination } from '../messages/outcome/outcome-hooks.ts';
 import { timestamp } from '../time/clock.ts';
 import {
   type Answerer,

@@ -6,7 +6,7 @@ import { inContext } from '../conversation.rules.ts';
 import type { DeliveryPlan } from '../delivery.rules.ts';
 import type { InboxRefusal } from '../inbox-room.ts';
 import type { MessageRow } from '../message.store.ts';
-import type { OutcomeDestination } from '../outcome/outcome-recorder.ts';
+import type { OutcomeDestination } from '../outcome/outcome-hooks.ts';
 import type { NormalMessage } from './request-message.rules.ts';
 
 /** A received message. */

@@ -1,27 +1,25 @@
 import type { PlatformLogger } from '../../logging/logger.ts';
 import type { Clock } from '../../time/clock.ts';
-import type { MessageRow, MessageStore } from '../message.store.ts';
+import type { OutcomeStore, SentOutcomeRow } from './outcome.store.ts';
 
 const WRITE_AFTER_MS = 250;
 const BATCH = 200;
-
-type Confirmed = Pick<MessageRow, 'id' | 'changed_at'>;
 
 /**
  * Records which outcomes their callers have received, in batches. An outcome whose receipt was not stored when the
  * process was killed is delivered again on the caller's feed: at least once.
  */
 export class CallerReceipts {
-  readonly #store: MessageStore;
+  readonly #store: OutcomeStore;
   readonly #clock: Clock;
   readonly #logger: PlatformLogger;
-  #pending: Confirmed[] = [];
+  #pending: SentOutcomeRow[] = [];
   #cancel: (() => void) | undefined;
   #writing: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(options: {
-    readonly store: MessageStore;
+    readonly store: OutcomeStore;
     readonly clock: Clock;
     readonly logger: PlatformLogger;
   }) {
@@ -31,7 +29,7 @@ export class CallerReceipts {
   }
 
   /** `message` is as it was when its outcome was sent: it may be interrupted again or end meanwhile. */
-  add({ id, changed_at }: Confirmed): void {
+  add({ id, changed_at }: SentOutcomeRow): void {
     this.#pending.push({ id, changed_at });
     if (this.#closed) void this.#flush();
     else this.#cancel ??= this.#clock.schedule(WRITE_AFTER_MS, () => void this.#flush());

@@ -3,6 +3,7 @@ import type { PlatformContext } from '../../context.ts';
 import { timestamp } from '../../time/clock.ts';
 import { RepeatedTasks } from '../../time/repeated-tasks.ts';
 import type { MessageStore } from '../message.store.ts';
+import type { OutcomeStore } from './outcome.store.ts';
 import type { OutcomeRecorder } from './outcome-recorder.ts';
 
 const SWEEP_EVERY_MS = 15_000;
@@ -10,6 +11,7 @@ const BATCH = 100;
 
 export interface MessageExpiryOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger'> {
   readonly store: MessageStore;
+  readonly outcomeStore: OutcomeStore;
   readonly outcomes: OutcomeRecorder;
 }
 
@@ -58,13 +60,13 @@ export class MessageExpiry {
   }
 
   async #sweep(): Promise<void> {
-    const { clock, store } = this.#options;
+    const { clock, outcomeStore } = this.#options;
     let due: readonly string[] = [];
     do {
-      due = await store.listExpired(timestamp(clock), BATCH);
+      due = await outcomeStore.listExpired(timestamp(clock), BATCH);
       if (due.length > 0) await this.#expire(due);
     } while (due.length === BATCH && !this.#tasks.stopped);
-    this.schedule(await store.findNextExpiry());
+    this.schedule(await outcomeStore.findNextExpiry());
   }
 
   #expire(ids: readonly string[]): Promise<void> {

@@ -17,6 +17,7 @@ import {
   shownFailure,
   storedOutcome,
 } from './outcome.rules.ts';
+import type { OutcomeStore } from './outcome.store.ts';
 
 /** UTF-16 units of a message that is never replaced by a notice of it, because that would save nothing. */
 const SMALL = 4_096;
@@ -30,6 +31,7 @@ export interface ReplyMessage {
 
 export interface OutcomeDeliveryOptions extends Pick<PlatformContext, 'database' | 'logger'> {
   readonly store: MessageStore;
+  readonly outcomeStore: OutcomeStore;
   readonly queue: MessageQueue;
   readonly receipts: CallerReceipts;
   readonly room: InboxRoom;
@@ -46,7 +48,8 @@ export class OutcomeDelivery {
 
   /** Puts outcomes on feeds that a killed process had sent to held calls without learning whether they arrived. */
   async recover(): Promise<void> {
-    for (const message of await this.#options.store.listUnreceived()) await this.#enqueueUnreceived(message);
+    for (const message of await this.#options.outcomeStore.listUnreceived())
+      await this.#enqueueUnreceived(message);
   }
 
   /** A waiting client got the outcome, or it left just before. */
@@ -65,7 +68,9 @@ export class OutcomeDelivery {
 
   #enqueueUnreceived(sent: Pick<MessageRow, 'id' | 'changed_at'>): Promise<void> {
     return this.#options.database.transaction(async (unit) => {
-      const message = await this.#options.store.claimUnreceived(sent, unit.trx);
+      const { outcomeStore, store } = this.#options;
+      if (!(await outcomeStore.claimUnreceived(sent, unit.trx))) return;
+      const message = await store.findWithAnswer(sent.id, unit.trx);
       const outcome = message === undefined ? undefined : storedOutcome(message);
       if (message === undefined || outcome === undefined) return;
       await this.enqueue(unit, message, outcomeMessage(message, outcome));
