@@ -17,9 +17,9 @@ export interface ClientOptions extends ConnectionOptions {
   workspaceId?: string | undefined;
   /**
    * A token of the workspace. Takes precedence over a stored one and is never written to disk.
-   * Environment: `MOLECULE_WORKSPACE_TOKEN`.
+   * `null`, as `createWorkspace` returns it for a workspace without one, counts as not given. Environment: `MOLECULE_WORKSPACE_TOKEN`.
    */
-  authToken?: string | undefined;
+  authToken?: string | null | undefined;
   /**
    * Operator credential for a first registration without a token. Sent to `/registry/register` only and never stored. Environment: `MOLECULE_ADMIN_TOKEN`.
    */
@@ -78,7 +78,8 @@ export function resolveClientSettings(options: ClientOptions, env: Environment):
   return Object.freeze({
     ...resolveConnection(options, env),
     workspaceId,
-    authToken: checkHeaderValue(readOption('authToken', options.authToken, env), 'authToken') ?? null,
+    authToken:
+      checkHeaderValue(readOption('authToken', options.authToken ?? undefined, env), 'authToken') ?? null,
     adminToken: checkHeaderValue(readOption('adminToken', options.adminToken, env), 'adminToken') ?? null,
     agentCard: resolveCard(options.agentCard, readOption('agentName', undefined, env), workspaceId),
     reportedUrl,

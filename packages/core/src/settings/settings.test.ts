@@ -54,6 +54,7 @@ describe('resolveClientSettings', () => {
       agentCard: { name: 'named' },
       stateDirectory: join(homedir(), 'state'),
     });
+    expect(resolveClientSettings({ ...least, authToken: null }, env).authToken).toBe(TOKEN);
     expect(resolveClientSettings({ ...least, orgId: 'own', agentCard: { name: 'card' } }, env)).toMatchObject(
       {
         platformUrl: 'http://localhost:8080',
