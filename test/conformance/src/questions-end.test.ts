@@ -34,6 +34,29 @@ onEachDatabase('questions', (environment) => {
     };
   };
 
+  verifies('questions.shares', async () => {
+    const { platform, sender, agent } = await start();
+    const others = [];
+    for (const name of ['second', 'third', 'fourth']) others.push(await onboard(platform, { name }));
+    let next = 0;
+    const askTwenty = async (from: Member | null) => {
+      next += 1;
+      const messageId = `m-${next}`;
+      await send(from?.caller ?? platform.operator, agent.id, 'go', { messageId });
+      const list = Array.from({ length: 20 }, (_, index) => question(`q-${next}-${index}`));
+      const to = { messageId, sourceId: from?.id ?? '' };
+      return (await reply(agent, to, { text: 'please', questions: list }, `r-${next}`)).status;
+    };
+    const until = async (from: Member) => {
+      let count = 0;
+      while ((await askTwenty(from)) === 200) count += 20;
+      return count;
+    };
+    expect(await until(sender)).toBe(240);
+    for (const other of others) expect(await until(other)).toBe(other === others[2] ? 180 : 240);
+    expect(await askTwenty(null)).toBe(200);
+  });
+
   verifies('questions.in-a-reply', async () => {
     const { platform, sender, agent } = await start();
     await send(agent.caller, sender.id, 'hello', { messageId: 'm' });

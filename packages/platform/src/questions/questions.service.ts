@@ -39,8 +39,10 @@ import {
 import { QuestionStore } from './questions.store.ts';
 
 const PAGE = 100;
-/** Most open questions of one workspace. */
+/** Most open questions of one workspace; those about messages of workspaces leave a tenth for people, one of them a quarter. */
 const MAX_OPEN = 1_000;
+const MAX_OPEN_FOR_WORKSPACES = 900;
+const MAX_OPEN_FOR_ONE = 250;
 
 export interface QuestionsServiceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'events'> {
   readonly hierarchy: HierarchyService;
@@ -177,9 +179,7 @@ export class QuestionsService {
     if (earlier.filter(isOpen).length + fresh.length > MAX_QUESTIONS) {
       throw invalid(`a message may have at most ${MAX_QUESTIONS} open questions`);
     }
-    if (await this.#store.hasOpen(workspaceId, MAX_OPEN - fresh.length + 1, unit.trx)) {
-      throw invalid(`a workspace may have at most ${MAX_OPEN} open questions`);
-    }
+    await this.#requireRoom(unit, message, fresh.length);
     const asking = askingAnswer(answer, asked);
     const destination = await messages.continuations.interrupt(unit, message, asking, details);
     if (destination === undefined) return 'changed';
@@ -195,6 +195,21 @@ export class QuestionsService {
     }));
     await events.appendMany(unit, announced);
     return destination;
+  }
+
+  /** One sender cannot use up the questions that the agent may ask others. */
+  async #requireRoom({ trx }: UnitOfWork, message: MessageRow, count: number): Promise<void> {
+    const { target_id: workspaceId, source_id: sourceId } = message;
+    const total = sourceId === null ? MAX_OPEN : MAX_OPEN_FOR_WORKSPACES;
+    if (await this.#store.hasOpen({ workspaceId }, total - count + 1, trx)) {
+      throw invalid(`a workspace may have at most ${total} open questions about such messages`);
+    }
+    if (sourceId === null) return;
+    if (await this.#store.hasOpen({ workspaceId, sourceId }, MAX_OPEN_FOR_ONE - count + 1, trx)) {
+      throw invalid(
+        `a workspace may have at most ${MAX_OPEN_FOR_ONE} open questions about messages of one sender`,
+      );
+    }
   }
 
   /** The answers in a message: recorded when its sender may give them, and delivered when they are the last ones. */

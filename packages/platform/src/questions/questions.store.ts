@@ -52,13 +52,18 @@ export class QuestionStore {
     return rows.map(fromStored);
   }
 
-  /** Whether a workspace has at least so many open questions. */
-  async hasOpen(workspaceId: string, count: number, db: Queryable): Promise<boolean> {
+  /** Whether a workspace has at least so many open questions; with `sourceId` about the messages of one sender. */
+  async hasOpen(
+    { workspaceId, sourceId }: { readonly workspaceId: string; readonly sourceId?: string },
+    count: number,
+    db: Queryable,
+  ): Promise<boolean> {
     const row = await db
       .selectFrom('questions')
       .select('id')
       .where('workspace_id', '=', workspaceId)
       .where('state', '=', 'open')
+      .$if(sourceId !== undefined, (select) => select.where('source_id', '=', sourceId ?? ''))
       .offset(count - 1)
       .limit(1)
       .executeTakeFirst();

@@ -81,6 +81,10 @@ export const QUESTIONS = behaviours({
     'Questions that cannot be asked, and answers of the wrong kind, are a 400 that says why, and change nothing.',
     `${PAGE}#asking; docs/contract/limits.md#counts`,
   ],
+  'questions.shares': [
+    'The messages of one workspace leave an agent questions for other workspaces, and those of all workspaces leave some for people.',
+    'docs/contract/limits.md#counts',
+  ],
   'questions.wrapped': [
     'The text of a question reaches a workspace wrapped and people as plain data.',
     `${PAGE}#asking; docs/contract/trust-boundary.md`,
