@@ -34,7 +34,7 @@ it('the statements of questions use an index each', async () => {
     ['questions_by_message', () => store.listOfMessage('m', db)],
     ['questions_by_time', () => store.list('w', undefined, 100)],
     ['questions_by_state', () => store.list('w', 'open', 100)],
-    ['questions_by_state', () => store.hasOpen('w', 1_000, db)],
+    ['questions_by_state', () => store.hasOpen({ workspaceId: 'w', sourceId: 's' }, 1_000, db)],
     [
       'sqlite_autoindex_questions_1',
       () => store.answer({ workspace_id: 'w', id: 'a' } as QuestionRow, answer, db),
