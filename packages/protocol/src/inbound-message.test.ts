@@ -197,7 +197,7 @@ describe('parseActivityFeed', () => {
     expect(ids([{ id: 'b' }, { id: 'a', ts: '2026-05-02T10:00:00Z' }])).toEqual(['b', 'a']);
   });
 
-  it('moves the cursor past rows that are no messages', () => {
+  it('moves the cursor past rows that are not messages', () => {
     const feed = parseActivityFeed([
       { id: '1', data: { text: 'x' } },
       { id: '2', method: 'notify', source_id: null },

@@ -13,7 +13,7 @@ async function stateOf(sender: Member, messageId: string): Promise<string> {
   return textAt((await sender.caller.get(`/workspaces/${sender.id}/messages/${messageId}`)).body, 'state');
 }
 
-/** A handler that runs until it is told to end, or its signal aborts. */
+/** A handler that runs until it is asked to end, or its signal aborts. */
 function heldHandler() {
   const signals = new Map<string, AbortSignal>();
   const ends = new Map<string, () => void>();

@@ -15,7 +15,7 @@ const deploy: Question = {
   from: 'user',
 };
 
-/** Asks before it does anything, and says what it was told. */
+/** Asks before it does anything, and says what was answered. */
 const asksFirst =
   (...questions: Question[]) =>
   ({ answers }: InboundMessage) =>

@@ -58,7 +58,7 @@ onEachDatabase('large messages in the feed', (environment) => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const said = `start ${'é"'.repeat(200_000)} end`;
-    await send(caller.caller, target.id, 'tell all', { messageId: 'm-1' });
+    await send(caller.caller, target.id, 'report all', { messageId: 'm-1' });
     await send(target.caller, caller.id, said, {
       role: 'agent',
       messageId: randomUUID(),

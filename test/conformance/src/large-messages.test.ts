@@ -30,7 +30,7 @@ onEachDatabase('an agent with large messages', (environment) => {
     const texts: string[] = [];
     const { platform, member, until } = await start(({ text }) => void texts.push(text));
     const peer = await onboard(platform);
-    await send(member.caller, peer.id, 'tell all', { messageId: 'm-1' });
+    await send(member.caller, peer.id, 'report all', { messageId: 'm-1' });
     const said = `${'a'.repeat(600_000)} end`;
     await send(peer.caller, member.id, said, {
       role: 'agent',

@@ -133,7 +133,7 @@ onEachDatabase('inboxes', (environment) => {
     await target.caller.post(`/workspaces/${target.id}/activity/ack`, { up_to: textAt(first, 'id') });
     expect((await send(sender.caller, target.id, large, { messageId: 'again' })).status).toBe(202);
     expect(await send(sender.caller, target.id, 'small')).toMatchObject(full('sender'));
-    // A repeat of a message that waits is none more.
+    // A repeat of a message that waits does not count again.
     expect((await send(sender.caller, target.id, large, { messageId: 'again' })).status).toBe(202);
   });
 

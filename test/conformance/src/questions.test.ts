@@ -647,7 +647,7 @@ onEachDatabase('questions', (environment) => {
     });
     expect(await questions(platform.operator, agent, '?state=open')).toHaveLength(21);
 
-    // An agent with a server cannot be told otherwise: its message fails.
+    // An agent with a server cannot be informed in another way: its message fails.
     const server = await environment.platform(LOOPBACK);
     const caller = await onboard(server);
     const pushed = await startAskingAgent(environment, server, 'push', script);

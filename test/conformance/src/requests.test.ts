@@ -40,7 +40,7 @@ onEachDatabase('requests', (environment) => {
     for (const path of ['', '/state', '/activity', '/tokens']) {
       const asOperator = await platform.operator.get(`/workspaces/${id}${path}`);
       expect(asOperator, path).toMatchObject({ status: 404 });
-      // Reading is open to peers, so an unknown workspace looks like one that is no peer.
+      // Reading is open to peers, so an unknown workspace looks like one that is not a peer.
       const asAgent = await member.caller.get(`/workspaces/${id}${path}`);
       expect(asAgent.status, path).toBe(path === '' ? 403 : 401);
     }

@@ -1,6 +1,6 @@
 const REDACTED = '[redacted]';
 
-/** Words that follow "bearer" in prose are no credential. */
+/** Words that follow "bearer" in prose are not credentials. */
 const BEARER =
   /\b(bearer|basic)\s+(?!(?:tokens?|auth(?:entication|orization)?|credentials?)(?:[\s,;:!?)"']|\.\s|\.?$))[\w.~+/=-]{4,}/gi;
 const KEYED =

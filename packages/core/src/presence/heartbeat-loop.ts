@@ -116,7 +116,7 @@ export class HeartbeatLoop {
     this.#recordFailure(result);
   }
 
-  /** The platform is alive, so a limited heartbeat is no failure. */
+  /** The platform is alive, so a limited heartbeat is not a failure. */
   #waitOut(error: unknown): void {
     const { logger } = this.#options;
     if (!this.#isLimited)

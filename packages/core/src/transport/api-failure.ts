@@ -99,7 +99,7 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
 /**
  * Whether the texts of an error may be shown. A route that relays what a peer says may relay its errors too, which are
  * untrusted and must not get into a log or a prompt through an error's message. Our own platform, which its
- * capabilities tell, writes its errors itself.
+ * capabilities show, writes its errors itself.
  */
 function isWrittenByPlatform(request: PlatformRequest, response: HttpResponse): boolean {
   if (request.relaysPeerText !== true) return true;

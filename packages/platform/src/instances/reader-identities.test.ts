@@ -123,7 +123,7 @@ describe('the identity of a reader', () => {
     expect((await read('a')).status).toBe(200);
   });
 
-  it.each(['x'.repeat(201), 'two words'])('is no name like %s', async (name) => {
+  it.each(['x'.repeat(201), 'two words'])('refuses the name %s', async (name) => {
     const { read } = await joined();
     expect(await read(name)).toMatchObject({
       status: 400,

@@ -1,41 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
-import { type RunningPlatform, startPlatform } from '../../test/running-platform.ts';
-import {
-  answerJson,
-  answerText,
-  eventually,
-  type ScriptedAgent,
-  say,
-  startAgent,
-} from '../../test/scripted-agent.ts';
-import type { PlatformOptions } from '../index.ts';
-
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-async function start(options: PlatformOptions = {}): Promise<RunningPlatform> {
-  const running = await startPlatform({ allowAgentNetworks: ['127.0.0.0/8'], ...options });
-  cleanUps.push(() => running.platform.close());
-  return running;
-}
-
-async function serve(onCall: Parameters<typeof startAgent>[0]): Promise<ScriptedAgent> {
-  const agent = await startAgent(onCall);
-  cleanUps.push(() => agent.close());
-  return agent;
-}
-
-function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), 'molecule-messages-'));
-  cleanUps.push(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
+import { openAgent, openFolder, openPlatform } from '../../test/resources-of-test.ts';
+import type { RunningPlatform } from '../../test/running-platform.ts';
+import { answerJson, answerText, eventually, say } from '../../test/scripted-agent.ts';
 
 interface Member {
   readonly id: string;
@@ -63,18 +30,18 @@ const beat = (running: RunningPlatform, of: Member) =>
 
 describe('a platform that stops during a push', () => {
   it('pushes the message again after its restart, with the same message id', async () => {
-    const dataDir = folder();
-    const agent = await serve((call) => {
+    const dataDir = openFolder();
+    const agent = await openAgent((call) => {
       if (agent.calls.length > 1) answerText(call, 'second time');
     });
-    const first = await start({ memory: false, dataDir });
+    const first = await openPlatform({ memory: false, dataDir });
     const asker = await first.join({ name: 'asker' });
     const target = await first.join({ name: 'target', url: `${agent.url}/rpc` });
     const messageId = newId();
     await send(first, asker, target, messageId);
     await agent.called(1);
     await first.platform.close();
-    const second = await start({ memory: false, dataDir });
+    const second = await openPlatform({ memory: false, dataDir });
     await agent.called(2);
     const answered = await eventually(async () => {
       const found = await getStatus(second, asker, messageId);
@@ -88,9 +55,9 @@ describe('a platform that stops during a push', () => {
 
 describe('a backlog that a stopped platform left', () => {
   it('is pushed with the concurrency of its agent', async () => {
-    const dataDir = folder();
-    const agent = await serve(() => {});
-    const first = await start({ memory: false, dataDir });
+    const dataDir = openFolder();
+    const agent = await openAgent(() => {});
+    const first = await openPlatform({ memory: false, dataDir });
     const asker = await first.join({ name: 'asker' });
     const concurrency = { max_concurrent_tasks: 4 };
     const target = await first.join({ name: 'target', url: `${agent.url}/rpc`, ...concurrency });
@@ -98,7 +65,7 @@ describe('a backlog that a stopped platform left', () => {
     for (const id of ids) await send(first, asker, target, id);
     await agent.called(10);
     await first.platform.close();
-    await start({ memory: false, dataDir });
+    await openPlatform({ memory: false, dataDir });
     // None of them is answered, so as many as these are under way at the same time, and no more.
     await agent.called(14);
     const answered = agent.calls.slice(10);
@@ -111,8 +78,8 @@ describe('a backlog that a stopped platform left', () => {
 
 describe('a queued message', () => {
   it('is kept while its agent is paused, and delivered in order after the resume', async () => {
-    const running = await start();
-    const agent = await serve((call) => answerText(call, 'ok'));
+    const running = await openPlatform();
+    const agent = await openAgent((call) => answerText(call, 'ok'));
     const asker = await running.join({ name: 'asker' });
     const target = await running.join({ name: 'target', url: `${agent.url}/rpc` });
     await running.call('POST', `/workspaces/${target.id}/pause`);
@@ -141,10 +108,10 @@ describe('a queued message', () => {
   });
 
   it('is kept until the first register, and drained up to max_concurrent_tasks at a time', async () => {
-    const running = await start();
+    const running = await openPlatform();
     let underWay = 0;
     let most = 0;
-    const agent = await serve((call) => {
+    const agent = await openAgent((call) => {
       underWay += 1;
       most = Math.max(most, underWay);
       setImmediate(() => {
@@ -163,7 +130,7 @@ describe('a queued message', () => {
   });
 
   it('appears on the feed when its agent changes to polling', async () => {
-    const running = await start();
+    const running = await openPlatform();
     const asker = await running.join({ name: 'asker' });
     const target = await running.create({ name: 'target', url: 'http://127.0.0.1:1/rpc' });
     const messageId = newId();
@@ -176,7 +143,7 @@ describe('a queued message', () => {
   });
 
   it('fails when its target is removed, and its sender gets the failure', async () => {
-    const running = await start();
+    const running = await openPlatform();
     const asker = await running.join({ name: 'asker' });
     const target = await running.join({ name: 'target' });
     const messageId = newId();
@@ -202,8 +169,8 @@ describe('a queued message', () => {
 describe('an agent that stays unreachable', () => {
   it('uses all attempts; then the message is a dead letter and its sender is notified', async () => {
     const clock = new ManualClock();
-    const running = await start({ clock });
-    const agent = await serve(({ response }) => answerJson(response, {}, 503));
+    const running = await openPlatform({ clock });
+    const agent = await openAgent(({ response }) => answerJson(response, {}, 503));
     const asker = await running.join({ name: 'asker' });
     const target = await running.join({ name: 'target', url: `${agent.url}/rpc` });
     const messageId = newId();
@@ -242,9 +209,9 @@ describe('an agent that stays unreachable', () => {
 
   it('keeps its messages without heartbeats, until it is back', async () => {
     const clock = new ManualClock();
-    const running = await start({ clock, maxAttempts: 1, livenessStaleAfterMs: 90_000 });
+    const running = await openPlatform({ clock, maxAttempts: 1, livenessStaleAfterMs: 90_000 });
     let isUp = false;
-    const agent = await serve((call) => (isUp ? answerText(call, 'back') : call.response.destroy()));
+    const agent = await openAgent((call) => (isUp ? answerText(call, 'back') : call.response.destroy()));
     const asker = await running.join({ name: 'asker' });
     const target = await running.join({ name: 'target', url: `${agent.url}/rpc` });
     clock.advance(70_000);
@@ -263,11 +230,11 @@ describe('an agent that stays unreachable', () => {
   });
 
   it('has a name that resolves to a private address: the connection is refused, the message stays', async () => {
-    const running = await start({
+    const running = await openPlatform({
       allowAgentNetworks: [],
       resolve: async () => [{ address: '127.0.0.1' }],
     });
-    const agent = await serve((call) => answerText(call, 'must not happen'));
+    const agent = await openAgent((call) => answerText(call, 'must not happen'));
     const asker = await running.join({ name: 'asker' });
     const url = `http://agent.example.test:${agent.port}/rpc`;
     const target = await running.join({ name: 'target', url });
@@ -281,8 +248,8 @@ describe('an agent that stays unreachable', () => {
 describe('a lease', () => {
   it('is renewed during the push, so that no other process takes the message', async () => {
     const clock = new ManualClock();
-    const running = await start({ clock, leaseMs: 3_000, drainEveryMs: 1_000 });
-    const agent = await serve(() => {});
+    const running = await openPlatform({ clock, leaseMs: 3_000, drainEveryMs: 1_000 });
+    const agent = await openAgent(() => {});
     const asker = await running.join({ name: 'asker' });
     const target = await running.join({ name: 'target', url: `${agent.url}/rpc` });
     const messageId = newId();
@@ -300,8 +267,8 @@ describe('a lease', () => {
 
 describe('stopping', () => {
   it('responds to held callers with 202 and keeps their messages', async () => {
-    const dataDir = folder();
-    const first = await start({ memory: false, dataDir });
+    const dataDir = openFolder();
+    const first = await openPlatform({ memory: false, dataDir });
     const asker = await first.join({ name: 'asker' });
     const poller = await first.join({ name: 'poller' });
     const messageId = newId();
@@ -313,7 +280,7 @@ describe('stopping', () => {
     await first.platform.close();
     expect((await held).status).toBe(202);
     expect(await reading).toMatchObject({ status: 200, body: [] });
-    const second = await start({ memory: false, dataDir });
+    const second = await openPlatform({ memory: false, dataDir });
     expect(await getStatus(second, asker, messageId)).toMatchObject({ state: 'queued' });
   });
 });

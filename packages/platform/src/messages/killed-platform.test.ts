@@ -1,24 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openAgent, openFolder } from '../../test/resources-of-test.ts';
 import { ADMIN_TOKEN, drive, type RunningPlatform, startPlatform } from '../../test/running-platform.ts';
-import { answerText, eventually, say, startAgent } from '../../test/scripted-agent.ts';
+import { answerText, eventually, say } from '../../test/scripted-agent.ts';
 import type { Platform } from '../index.ts';
-
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), 'molecule-killed-'));
-  cleanUps.push(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
 
 const options = (dataDir: string) => ({
   mode: 'production' as const,
@@ -40,7 +28,7 @@ async function startInChild(dataDir: string): Promise<{ running: RunningPlatform
   const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  cleanUps.push(() => child.kill('SIGKILL'));
+  onTestFinished(() => void child.kill('SIGKILL'));
   const [line] = await once(child.stdout, 'data');
   const platform = { url: String(line).trim(), operatorKey: ADMIN_TOKEN } as Platform;
   return { running: drive(platform), child };
@@ -48,11 +36,10 @@ async function startInChild(dataDir: string): Promise<{ running: RunningPlatform
 
 describe('a platform killed during a push', () => {
   it('has stored the accepted message, and pushes it again right after the restart', async () => {
-    const dataDir = folder();
-    const agent = await startAgent((call) => {
+    const dataDir = openFolder();
+    const agent = await openAgent((call) => {
       if (agent.calls.length > 1) answerText(call, 'after all');
     });
-    cleanUps.push(() => agent.close());
     const { running, child } = await startInChild(dataDir);
     const asker = await running.join({ name: 'asker' });
     const target = await running.join({ name: 'target', url: `${agent.url}/rpc` });
@@ -67,7 +54,7 @@ describe('a platform killed during a push', () => {
     await once(child, 'exit');
 
     const second = await startPlatform({ ...options(dataDir), memory: false });
-    cleanUps.push(() => second.platform.close());
+    onTestFinished(() => second.platform.close());
     const again = await agent.called(2);
     expect(again.body.params.message.messageId).toBe('killed-1');
     const feed = `/workspaces/${asker.id}/activity?unacknowledged=true`;
@@ -83,9 +70,8 @@ describe('a platform killed during a push', () => {
 
 describe('a lease of another machine', () => {
   it('is valid until it expires', async () => {
-    const dataDir = folder();
-    const agent = await startAgent((call) => answerText(call, 'mine now'));
-    cleanUps.push(() => agent.close());
+    const dataDir = openFolder();
+    const agent = await openAgent((call) => answerText(call, 'mine now'));
     const first = await startPlatform({ ...options(dataDir), memory: false });
     const asker = await first.join({ name: 'asker' });
     const target = await first.create({ name: 'target', url: `${agent.url}/rpc` });
@@ -102,7 +88,7 @@ describe('a lease of another machine', () => {
     file.exec(`update workspaces set status = 'online'`);
     file.close();
     const second = await startPlatform({ ...options(dataDir), memory: false, drainEveryMs: 50 });
-    cleanUps.push(() => second.platform.close());
+    onTestFinished(() => second.platform.close());
     await agent.called(1);
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(until));
   });

@@ -1,41 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, describe, expect, it } from 'vitest';
-import { type RunningPlatform, startPlatform } from '../../test/running-platform.ts';
-import {
-  answerJson,
-  answerText,
-  eventually,
-  type ScriptedAgent,
-  say,
-  startAgent,
-} from '../../test/scripted-agent.ts';
-import type { PlatformOptions } from '../index.ts';
-
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-async function start(options: PlatformOptions = {}): Promise<RunningPlatform> {
-  const running = await startPlatform({ allowAgentNetworks: ['127.0.0.0/8'], ...options });
-  cleanUps.push(() => running.platform.close());
-  return running;
-}
-
-async function serve(onCall: Parameters<typeof startAgent>[0]): Promise<ScriptedAgent> {
-  const agent = await startAgent(onCall);
-  cleanUps.push(() => agent.close());
-  return agent;
-}
-
-function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), 'molecule-no-loss-'));
-  cleanUps.push(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
+import { describe, expect, it } from 'vitest';
+import { openAgent, openFolder, openPlatform } from '../../test/resources-of-test.ts';
+import type { RunningPlatform } from '../../test/running-platform.ts';
+import { answerJson, answerText, eventually, say } from '../../test/scripted-agent.ts';
 
 interface Member {
   readonly id: string;
@@ -54,8 +22,8 @@ const waiting = async (running: RunningPlatform, of: Member) =>
 
 describe('an answer', () => {
   it('that a killed process had sent without a confirmation is added to the feed after the restart', async () => {
-    const dataDir = folder();
-    const first = await start({ memory: false, dataDir });
+    const dataDir = openFolder();
+    const first = await openPlatform({ memory: false, dataDir });
     const asker = await first.join({ name: 'asker' });
     const poller = await first.join({ name: 'poller' });
     const held = send(first, asker, poller, say('q', 'lost-1'), '30');
@@ -69,7 +37,7 @@ describe('an answer', () => {
     });
     file.exec(`update activity set caller_receipt = 'sent' where message_id = 'lost-1'`);
     file.close();
-    const second = await start({ memory: false, dataDir });
+    const second = await openPlatform({ memory: false, dataDir });
     const row = await eventually(async () => (await waiting(second, asker))[0]);
     expect(row).toMatchObject({
       in_reply_to: 'lost-1',
@@ -79,8 +47,8 @@ describe('an answer', () => {
   });
 
   it('that asks and was sent without a confirmation is added to the feed as well, and the end after it', async () => {
-    const dataDir = folder();
-    const first = await start({ memory: false, dataDir });
+    const dataDir = openFolder();
+    const first = await openPlatform({ memory: false, dataDir });
     const asker = await first.join({ name: 'asker' });
     const poller = await first.join({ name: 'poller' });
     const held = send(first, asker, poller, say('q', 'lost-1'), '30');
@@ -95,7 +63,7 @@ describe('an answer', () => {
     });
     file.exec(`update activity set caller_receipt = 'sent' where message_id = 'lost-1'`);
     file.close();
-    const second = await start({ memory: false, dataDir });
+    const second = await openPlatform({ memory: false, dataDir });
     const row = await eventually(async () => (await waiting(second, asker))[0]);
     expect(row).toMatchObject({
       in_reply_to: 'lost-1',
@@ -108,7 +76,7 @@ describe('an answer', () => {
   });
 
   it('that only an operator waits for is still added to the feed of its caller', async () => {
-    const running = await start();
+    const running = await openPlatform();
     const asker = await running.join({ name: 'asker' });
     const poller = await running.join({ name: 'poller' });
     await send(running, asker, poller, say('q', 'seen-1'));
@@ -124,8 +92,8 @@ describe('an answer', () => {
   });
 
   it('is pushed to a caller with a server, wrapped, and not answered in turn', async () => {
-    const running = await start();
-    const server = await serve((call) => answerText(call, 'thanks'));
+    const running = await openPlatform();
+    const server = await openAgent((call) => answerText(call, 'thanks'));
     const asker = await running.join({ name: 'asker', url: `${server.url}/rpc` });
     const poller = await running.join({ name: 'poller' });
     await send(running, asker, poller, say('q', 'push-1'));
@@ -146,8 +114,8 @@ describe('an answer', () => {
   });
 
   it('may come later from an agent with a server that only accepted the message', async () => {
-    const running = await start();
-    const server = await serve(({ response }) =>
+    const running = await openPlatform();
+    const server = await openAgent(({ response }) =>
       answerJson(response, { status: 'queued', queued: true }, 202),
     );
     const asker = await running.join({ name: 'asker' });
@@ -165,17 +133,17 @@ describe('an answer', () => {
 
 describe('nested calls', () => {
   it('are delivered while the first call is running', async () => {
-    const running = await start();
+    const running = await openPlatform();
     const members: Record<'a' | 'b', Member | undefined> = { a: undefined, b: undefined };
     const call = async (from: Member | undefined, to: Member | undefined, messageId: string) => {
       if (from === undefined || to === undefined) throw new Error('not joined yet');
       return (await send(running, from, to, say('next', messageId), '10')).body.result.text;
     };
-    const a = await serve((got) => {
+    const a = await openAgent((got) => {
       if (got.body.id === 'inner') answerText(got, 'bottom');
       else void call(members.a, members.b, 'middle').then((text) => answerText(got, `a(${text})`));
     });
-    const b = await serve((got) => {
+    const b = await openAgent((got) => {
       void call(members.b, members.a, 'inner').then((text) => answerText(got, `b(${text})`));
     });
     members.a = await running.join({ name: 'a', url: `${a.url}/rpc` });
@@ -188,13 +156,13 @@ describe('nested calls', () => {
 
 describe('a refused literal address', () => {
   it('is final: 502 unsafe_url', async () => {
-    const dataDir = folder();
-    const server = await serve((call) => answerText(call, 'must not happen'));
-    const first = await start({ memory: false, dataDir });
+    const dataDir = openFolder();
+    const server = await openAgent((call) => answerText(call, 'must not happen'));
+    const first = await openPlatform({ memory: false, dataDir });
     const asker = await first.join({ name: 'asker' });
     const target = await first.join({ name: 'target', url: `${server.url}/rpc` });
     await first.platform.close();
-    const second = await start({ memory: false, dataDir, allowAgentNetworks: [] });
+    const second = await openPlatform({ memory: false, dataDir, allowAgentNetworks: [] });
     const answer = await send(second, asker, target, say('q', 'unsafe-1'), '10');
     expect(answer).toMatchObject({ status: 502, body: { code: 'unsafe_url', delivered: false } });
     expect(server.calls).toHaveLength(0);

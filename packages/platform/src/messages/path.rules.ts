@@ -17,7 +17,7 @@ export interface MessagePath {
   readonly origin: string | null;
 }
 
-/** The columns of a row that hold its path, and those that tell what it is. */
+/** The columns of a row that hold its path, and those that identify it. */
 export const PATH_COLUMNS = [
   'id',
   'hops',
@@ -155,7 +155,7 @@ function originOf({ id, path_origin: origin }: PathRow): string {
   return origin ?? id;
 }
 
-/** An answer is no message of its own on a path. */
+/** An answer does not lengthen a path. */
 function isAnswer({ answers_id: answers }: PathRow): boolean {
   return answers !== null;
 }

@@ -31,7 +31,7 @@ export interface GivenAnswer {
 
 /**
  * The questions in the answer of an agent; undefined when it has none. Metadata is open, so a list of other things
- * under the same name is none. `senderId`: the workspace that sent the message, null for people and operators.
+ * under the same name is not one. `senderId`: the workspace that sent the message, null for people and operators.
  * @throws HttpError 400 `invalid_request` for questions that cannot be asked.
  */
 export function questionsIn({ result }: JsonObject, senderId: string | null): Question[] | undefined {

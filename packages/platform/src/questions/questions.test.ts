@@ -1,9 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { sql } from 'kysely';
-import { afterEach, expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
+import { openFolder } from '../../test/resources-of-test.ts';
 import { startPlatform } from '../../test/running-platform.ts';
 import { say } from '../../test/scripted-agent.ts';
 import { PlatformDatabase } from '../database/platform-database.ts';
@@ -11,16 +10,11 @@ import type { QuestionRow } from '../database/schema.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
 import { QuestionStore } from './questions.store.ts';
 
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
 it('the statements of questions use an index each', async () => {
   const statements: string[] = [];
   const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'normal' });
   const database = await PlatformDatabase.open(dialect, { onQuery: (text) => void statements.push(text) });
-  cleanUps.push(() => database.close());
+  onTestFinished(() => database.close());
   const store = new QuestionStore({ database });
   const db = database.query;
   const answer = {
@@ -52,8 +46,7 @@ it('the statements of questions use an index each', async () => {
 });
 
 it('events announce a question and its answer without their words', async () => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'molecule-questions-'));
-  cleanUps.push(() => rmSync(dataDir, { recursive: true, force: true }));
+  const dataDir = openFolder();
   const running = await startPlatform({ memory: false, dataDir, synchronous: 'normal' });
   const [sender, agent] = [await running.join({ name: 'sender' }), await running.join({ name: 'agent' })];
   const send = (from: typeof sender, to: typeof sender, body: unknown) =>

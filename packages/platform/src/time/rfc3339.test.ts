@@ -23,7 +23,7 @@ describe('an RFC 3339 time', () => {
     '2027-01-01T00:00:00+24:00',
     '2027-01-01',
     '',
-  ])('%j is none', (text) => {
+  ])('%j is not a time', (text) => {
     expect(parseRfc3339(text)).toBeUndefined();
   });
 });

@@ -88,7 +88,7 @@ export class LifecycleService {
   }
 
   /**
-   * Idempotent: an unknown or removed workspace is no error. 409 when there are children and the caller has not confirmed. `purge` also
+   * Idempotent: an unknown or removed workspace is not an error. 409 when there are children and the caller has not confirmed. `purge` also
    * deletes the rows.
    */
   remove(

@@ -113,7 +113,7 @@ describe('createMarkerScanner', () => {
     );
   });
 
-  it('releases a bracket that is no marker with the character that shows it', () => {
+  it('releases a bracket that does not start a marker with the character that shows it', () => {
     const scanner = createMarkerScanner();
     expect(scanner.push('see [').text).toBe('see ');
     expect(scanner.push('A2A').text).toBe('');

@@ -48,7 +48,7 @@ export interface MarkerScan {
 export interface MarkerScanner {
   /** Takes the next piece of the stream. Held back is only what may still become a look-alike. */
   push(piece: string): MarkerScan;
-  /** Releases what was held back; the stream has ended, so it is no look-alike. */
+  /** Releases what was held back; the stream has ended, so it is not a look-alike. */
   end(): MarkerScan;
 }
 

@@ -51,7 +51,7 @@ export const CLIENT = behaviours({
     'docs/contract/authentication.md#caller-headers; docs/decisions/0027-origin-and-organisation.md',
   ],
   'client.origin-as-given': [
-    'An Origin that the user sets is sent as given, also when it is no origin.',
+    'An Origin that the user sets is sent as given, also when it is not an origin.',
     'docs/contract/compatibility.md#remote-workspaces-guide; docs/decisions/0027-origin-and-organisation.md',
   ],
   'client.bearer-stays-home': [

@@ -63,7 +63,7 @@ export const CREDENTIALS = behaviours({
     'docs/contract/authentication.md#tokens',
   ],
   'identity.no-token-in-the-query': [
-    'A token in the query string is no credential.',
+    'A token in the query string is not accepted as a credential.',
     'docs/decisions/0008-unauthenticated-routes.md',
   ],
   'identity.operator-opens-workspace-routes': [

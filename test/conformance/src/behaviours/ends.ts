@@ -55,7 +55,7 @@ export const ENDS = behaviours({
     'docs/contract/messages.md#expiry',
   ],
   'ends.deadline': [
-    'metadata.deadline ends a message at its time; a past one ends it at once, and one that is no time, or a day that the month does not have, is a 400.',
+    'metadata.deadline ends a message at its time; a past one ends it at once, and one that is not a time, or a day that the month does not have, is a 400.',
     'docs/contract/messages.md#expiry',
   ],
   'ends.expired-is-not-delivered': [

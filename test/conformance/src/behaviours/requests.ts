@@ -11,7 +11,7 @@ export const REQUESTS = behaviours({
     'docs/contract/presence.md#read-and-change; docs/contract/presence.md#pause-and-resume',
   ],
   'requests.malformed-id': [
-    'A path id that is no UUID is a 400, and any letter case of a UUID is the same id.',
+    'A path id that is not a UUID is a 400, and any letter case of a UUID is the same id.',
     'docs/contract/limits.md#fields; docs/contract/compatibility.md#request-aliases',
   ],
   'requests.invalid-json': [
@@ -48,7 +48,7 @@ export const REQUESTS = behaviours({
     'docs/contract/limits.md#bodies',
   ],
   'requests.malformed-have-one-shape': [
-    'Without Host, with an unknown Expect, by OPTIONS, as a form or as bytes that are no HTTP: JSON with a code.',
+    'Without Host, with an unknown Expect, by OPTIONS, as a form or as bytes that are not HTTP: JSON with a code.',
     'docs/contract/limits.md#bodies; docs/decisions/0025-errors.md',
   ],
   'requests.unknown-route': [

@@ -18,7 +18,7 @@ export const ACTS = {
   silent: 'unanswered',
   /** `MessageFailure`; a JSON-RPC error of the push agent. */
   fail: 'failed',
-  /** Returns what is no answer: a dead letter at once. The push agent responds with 500. */
+  /** Returns something that is not an answer: a dead letter at once. The push agent responds with 500. */
   invalid: 'failed',
   /** Throws on each of its five attempts, which takes a minute and a half. */
   throw: 'failed',
@@ -132,7 +132,7 @@ export function messageOf(questionId: string): string {
   return questionId.slice('about-'.length);
 }
 
-/** What the text of a message tells its agent to do. */
+/** What the text of a message asks its agent to do. */
 export interface Order {
   readonly id: string;
   readonly act: Act;

@@ -61,7 +61,7 @@ export class Sending {
     await Promise.all(this.#asking);
   }
 
-  /** Notes how a message ended, the first time that this way tells it. */
+  /** Notes how a message ended, the first time that this way reports it. */
   noteEnd(by: LearnedBy, id: string, status: string, details: object = {}): void {
     this.#learned.add(id);
     this.#options.note('learned', { id, by, status, ...details });

@@ -7,7 +7,7 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
-  /** The text as JSON, or undefined when it is none. */
+  /** The text as JSON, or undefined when it is not JSON. */
   readonly body: unknown;
   /** Why none came. */
   readonly failure?: string;

@@ -56,7 +56,7 @@ export async function readHandlerAnswer(value: unknown, signal: AbortSignal): Pr
   return typeof collected === 'string' ? readAnswer(collected) : { kind: 'invalid', error: collected };
 }
 
-/** Reads an answer that is no iterable. */
+/** Reads an answer that is not an iterable. */
 export function readAnswer(value: unknown): ReadAnswer {
   if (value === undefined || value === null) return { kind: 'answer', answer: null };
   if (typeof value === 'string') return answerOf({ text: value });

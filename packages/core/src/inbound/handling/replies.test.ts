@@ -22,7 +22,7 @@ describe('a returned text', () => {
     ]);
   });
 
-  it.each([undefined, null, '', '  \n', { text: ' ' }])('%j is none', async (value) => {
+  it.each([undefined, null, '', '  \n', { text: ' ' }])('%j is not a reply', async (value) => {
     const run = await startInbound({ handler: async () => value });
     run.feed.push({ id: 'row-1' });
     await run.advance(1_000);

@@ -231,7 +231,7 @@ export function requestIdOf({
 
 /**
  * The message that delivers an outcome to a caller that no longer waits. It has the role `agent` and `in_reply_to`, so
- * nobody answers it. Bare text; it is wrapped where an agent gets it. Undefined for ends that are no message:
+ * nobody answers it. Bare text; it is wrapped where an agent gets it. Undefined for ends without a message:
  * `unanswered` and `canceled`.
  */
 export function outcomeMessage(
