@@ -1,7 +1,8 @@
 /** The operator's client. A test pins this list of exports. */
 
+export type { WaitForAnswerOptions } from './client/message-state.ts';
 export { type DeleteWorkspaceOptions, OperatorClient } from './client/operator-client.ts';
-export type { SendMessageOptions, WaitForAnswerOptions } from './client/peer-calls.ts';
+export type { SendMessageOptions } from './client/peer-calls.ts';
 export type {
   AnswerOfUser,
   AskedQuestion,

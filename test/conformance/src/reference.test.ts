@@ -43,7 +43,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     for (const text of named(150)) reference.platform.arrive(text, { from: PEER });
     const { agent, handled } = agentOn(environment, reference);
     await agent.start();
-    await reference.clock.advanceUntil(() => handled.length >= 150, { limitMs: 600_000 });
+    await reference.clock.advanceUntil(() => handled.length >= 150, { limitMs: 7_200_000 });
     for (const text of named(3, 151)) reference.platform.arrive(text);
     await reference.clock.advanceUntil(() => handled.length >= 153, { limitMs: 60_000 });
     await reference.clock.advance(10_000);
@@ -57,7 +57,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     for (const text of named(15, 31)) reference.platform.arrive(text);
     const { agent, handled } = agentOn(environment, reference);
     await agent.start();
-    await reference.clock.advanceUntil(() => handled.length >= 45, { limitMs: 600_000 });
+    await reference.clock.advanceUntil(() => handled.length >= 45, { limitMs: 7_200_000 });
     expect(handled).toHaveLength(45);
     expect(new Set(handled)).toEqual(new Set(named(45)));
   });
@@ -69,7 +69,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     for (const text of named(30, 41)) reference.platform.arrive(text, { at: now - 60_000 });
     const { agent, handled } = agentOn(environment, reference, { sinceSecs: 3_600 });
     await agent.start();
-    await reference.clock.advanceUntil(() => handled.length >= 30, { limitMs: 600_000 });
+    await reference.clock.advanceUntil(() => handled.length >= 30, { limitMs: 7_200_000 });
     reference.platform.arrive('message 71', { at: now });
     await reference.clock.advanceUntil(() => handled.length >= 31, { limitMs: 60_000 });
     expect(handled).toEqual(named(31, 41));
@@ -81,14 +81,14 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     const early = named(50).map((text) => reference.platform.arrive(text));
     const first = agentOn(environment, reference, { stateDirectory });
     await first.agent.start();
-    await reference.clock.advanceUntil(() => first.handled.length >= 50, { limitMs: 600_000 });
+    await reference.clock.advanceUntil(() => first.handled.length >= 50, { limitMs: 7_200_000 });
     await reference.clock.advance(10_000);
     await stopOnClock(reference.clock, first.agent);
     for (const text of named(70, 51)) reference.platform.arrive(text);
     reference.platform.forget(early.at(-1) ?? '');
     const second = agentOn(environment, reference, { stateDirectory });
     await second.agent.start();
-    await reference.clock.advanceUntil(() => second.handled.length >= 70, { limitMs: 600_000 });
+    await reference.clock.advanceUntil(() => second.handled.length >= 70, { limitMs: 7_200_000 });
     await reference.clock.advance(10_000);
     expect(second.handled).toEqual(named(70, 51));
   });
@@ -106,4 +106,84 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
       expect(handled).toEqual(['only in the feed']);
     });
   }
+
+  verifies('reference.no-repeats', async () => {
+    const { clock, platform } = await startReference(environment);
+    const client = environment.client(platform, MEMBER, { clock });
+    const line = `POST /workspaces/${PEER}/a2a`;
+    const attempts = () => platform.requests.filter(({ path }) => path === `/workspaces/${PEER}/a2a`).length;
+    platform.next.set(line, [{ kind: 'hang-up' }]);
+    const lost = await client.callPeer(PEER, 'may have arrived').catch((error: unknown) => error);
+    expect(lost).toMatchObject({ code: 'connection_failed', delivered: 'unknown' });
+    platform.next.set(line, [
+      { kind: 'json', status: 502, body: { error: 'failed to reach workspace agent' } },
+    ]);
+    const failed = await client.callPeer(PEER, 'may have run').catch((error: unknown) => error);
+    expect(failed).toMatchObject({ status: 502 });
+    expect(attempts()).toBe(2);
+    platform.next.set(line, [{ kind: 'json', status: 429, body: { error: 'rate limit exceeded' } }]);
+    const sent = trackPromise(client.callPeer(PEER, 'was refused'));
+    await clock.advanceUntil(() => sent.isSettled, { limitMs: 30_000 });
+    expect(await sent.promise).toMatchObject({ status: 'queued' });
+    expect(attempts()).toBe(4);
+    platform.next.set(line, [
+      { kind: 'json', status: 503, body: { error: 'workspace agent busy', busy: true, retry_after: 1 } },
+    ]);
+    const busy = await client.callPeer(PEER, 'may be in work').catch((error: unknown) => error);
+    expect(busy).toMatchObject({ status: 503 });
+    expect(attempts()).toBe(5);
+    expect(platform.sent).toHaveLength(1);
+  });
+
+  verifies('reference.timeout-hint', async () => {
+    const { clock, platform } = await startReference(environment);
+    const client = environment.client(platform, MEMBER, { clock });
+    await client.heartbeat();
+    platform.next.set(`POST /workspaces/${PEER}/a2a`, [{ kind: 'never' }]);
+    const call = trackPromise(client.callPeer(PEER, 'slow').catch((error: unknown) => error));
+    await clock.advanceUntil(() => call.isSettled, { limitMs: 60_000 });
+    expect(await call.promise).toMatchObject({
+      code: 'timed_out',
+      delivered: 'unknown',
+      hint: expect.stringContaining('a second call may run the peer again'),
+    });
+  });
+
+  verifies('reference.answer-on-the-feed', async () => {
+    const { clock, platform } = await startReference(environment);
+    const client = environment.client(platform, MEMBER, { clock });
+    const sent = await client.callPeer(PEER, 'a question');
+    expect(sent.status).toBe('queued');
+    const waiting = trackPromise(client.waitForAnswer(sent.messageId));
+    await clock.advance(10_000);
+    expect(waiting.isSettled).toBe(false);
+    platform.arrive('of somebody else', { from: PEER, inReplyTo: 'another message' });
+    platform.arrive('the answer', { from: PEER, inReplyTo: sent.messageId });
+    await clock.advanceUntil(() => waiting.isSettled, { limitMs: 30_000 });
+    const reply = await waiting.promise;
+    expect(reply).toMatchObject({ status: 'answered', peerId: PEER, messageId: sent.messageId });
+    expect(reply.text).toBe('the answer');
+    const inVain = trackPromise(client.waitForAnswer('never-answered', { timeoutMs: 20_000 }));
+    await clock.advanceUntil(() => inVain.isSettled, { limitMs: 60_000 });
+    expect(await inVain.promise).toMatchObject({ status: 'queued' });
+  });
+
+  verifies('reference.no-message-state', async () => {
+    const { clock, platform } = await startReference(environment);
+    const client = environment.client(platform, MEMBER, { clock });
+    const operator = environment.operator({ url: platform.url, operatorKey: 'operator-key' });
+    const unsupported = { code: 'not_supported' };
+    await expect(client.getMessage('m-1')).rejects.toMatchObject(unsupported);
+    await expect(client.getMessage('m-1')).rejects.toMatchObject(unsupported);
+    await expect(operator.waitForAnswer(PEER, 'm-1')).rejects.toMatchObject(unsupported);
+  });
 });
+
+function trackPromise<T>(promise: Promise<T>) {
+  const tracked = { promise, isSettled: false };
+  const settle = () => {
+    tracked.isSettled = true;
+  };
+  promise.then(settle, settle);
+  return tracked;
+}

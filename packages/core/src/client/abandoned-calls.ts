@@ -3,7 +3,7 @@ import { withDeadline } from '../time/deadline.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type CanceledMessage, isUnknownMessage, sendCancel } from './cancellation.ts';
-import { readMessageState } from './peer-calls.ts';
+import { readMessageState } from './message-state.ts';
 
 const CANCEL_MS = 5_000;
 const CLOSE_MS = 1_000;

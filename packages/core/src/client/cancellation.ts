@@ -7,7 +7,7 @@ import { requestLine, send } from '../platform-api/call.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
-import { readMessageState } from './peer-calls.ts';
+import { readMessageState } from './message-state.ts';
 
 export interface FetchCancellationsOptions extends CallOptions {
   /** Only cancellations after this one. @default 0, those of the last hour */

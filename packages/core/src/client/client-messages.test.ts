@@ -27,7 +27,8 @@ const queued = {
 
 describe('callPeer', () => {
   it('sends through the platform, with the same message id for all retries', async () => {
-    await using s = await stage([{ status: 502, body: { error: 'x' } }, 'reset', { body: answer }]);
+    const headers = { 'x-molecule-capabilities': 'message-dedupe' };
+    await using s = await stage([{ status: 502, headers, body: { error: 'x' } }, 'reset', { body: answer }]);
     const reply = await s.client.callPeer(PEER, 'Summarise', { contextId: 'c1', metadata: { a: 1 } });
     expect(reply).toMatchObject({ status: 'answered', text: 'done', via: 'proxy', peerId: PEER });
     expect(s.server.requests).toHaveLength(3);
@@ -106,6 +107,7 @@ describe('callPeer', () => {
 });
 
 describe('waitForAnswer', () => {
+  const headers = { 'x-molecule-capabilities': 'message-status' };
   const record = {
     message_id: 'm1',
     queue_id: 'q',
@@ -123,7 +125,7 @@ describe('waitForAnswer', () => {
 
   it('polls until there is an answer', async () => {
     await using s = await stage([
-      { body: record },
+      { headers, body: record },
       { body: record },
       { body: { ...record, state: 'answered', answer } },
     ]);
@@ -140,7 +142,7 @@ describe('waitForAnswer', () => {
   });
 
   it('returns queued after the timeout, and sends one request for 0', async () => {
-    await using s = await stage({ body: record });
+    await using s = await stage({ headers, body: record });
     expect(await s.client.waitForAnswer('m1', { timeoutMs: 2500 })).toMatchObject({
       status: 'queued',
       isHeld: true,

@@ -91,7 +91,8 @@ describe('OperatorClient', () => {
     });
     expect((await s.client.sendMessage(PEER, 'hello')).text).toBe(text);
     expect(s.server.last.body).toMatchObject({ params: { message: { role: 'user' } } });
-    s.server.script({ status: 202, body: { queued: true, held: true, status: 'queued' } });
+    const headers = { 'x-molecule-capabilities': 'message-status' };
+    s.server.script({ status: 202, headers, body: { queued: true, held: true, status: 'queued' } });
     expect(await s.client.sendMessage(PEER, 'hello', { messageId: 'm1' })).toMatchObject({
       status: 'queued',
       isHeld: true,

@@ -18,13 +18,8 @@ import type { CallOptions } from '../transport/platform-request.ts';
 import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
 import { cancelMessage } from './cancellation.ts';
-import {
-  readMessageState,
-  type SendMessageOptions,
-  sendThroughProxy,
-  type WaitForAnswerOptions,
-  waitForAnswer,
-} from './peer-calls.ts';
+import { readMessageState, type WaitForAnswerOptions, waitForAnswer } from './message-state.ts';
+import { type SendMessageOptions, sendThroughProxy } from './peer-calls.ts';
 import {
   type AskedQuestion,
   answerQuestion,

@@ -39,7 +39,7 @@ async function failureOf(response: ScriptedResponse, maxResponseBytes?: number):
 
 describe('an answer of a peer', () => {
   it('is asked for without a copy of its text', async () => {
-    await using s = await stage({ body: { result: 'hi' } });
+    await using s = await stage({ headers: CAPABILITIES, body: { result: 'hi' } });
     await s.client.callPeer(PEER, 'hello');
     expect(s.server.last.headers.prefer).toBe('molecule-compact');
     s.server.script({ body: record({ result: 'hi' }) });

@@ -2,27 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { buildSendMessage, type JsonObject, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { readMessageRecord, readReply } from '../peers/read-reply.ts';
-import { call, send } from '../platform-api/call.ts';
+import { readReply } from '../peers/read-reply.ts';
+import { send } from '../platform-api/call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';
-import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
+import { WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
 import { type AnswerOfUser, type AnswerToQuestion, requireQuestions } from './questions.ts';
 
 const MARGIN_MS = 5_000;
 const MARGIN_SHARE = 0.2;
-export const DEFAULT_ANSWER_TIMEOUT_MS = 300_000;
-const MAX_WAIT_SECONDS = 60;
 const MAX_HOLD_SECONDS = 300;
-const PAUSE_MS = 1_000;
 /** Why an agent aborts the signal of a handler that it runs again later. */
 const INTERRUPTIONS: ReadonlySet<string> = new Set(['agent_stopped', 'workspace_paused', 'timed_out']);
-/** Without it the platform repeats the text of an answer in `result.text`, for readers that know nothing else. */
-const WITHOUT_JOINED_TEXT = { prefer: 'molecule-compact' };
-
 export interface CallPeerOptions {
   /**
    * Aborts the call, which then rejects with the signal's reason, and cancels the message where the platform offers it.
@@ -48,11 +41,6 @@ export interface CallPeerOptions {
 export interface SendMessageOptions extends Omit<CallPeerOptions, 'answers'> {
   /** Answers to questions of the agent, of any kind: an approval takes a decision. */
   answers?: readonly AnswerOfUser[] | undefined;
-}
-
-export interface WaitForAnswerOptions extends CallOptions {
-  /** Total time limit, in milliseconds; 0 sends one request. @default 300_000 */
-  timeoutMs?: number | undefined;
 }
 
 interface SendOptions extends SendMessageOptions {
@@ -105,7 +93,7 @@ export async function sendThroughProxy(
       throw error;
     }
     if (isEndOfMessage(error)) return readReply(error.details, facts);
-    throw withMessageId(error, messageId);
+    throw withWayToAnswer(transport, error, messageId);
   }
 }
 
@@ -120,53 +108,6 @@ function metadataOf(transport: Transport, { answers, metadata }: SendOptions): J
   return { ...metadata, answers: given };
 }
 
-/** Reads the state of a sent message; the platform may hold the request for `waitSeconds`. */
-export async function readMessageState(
-  transport: Transport,
-  callerId: string,
-  messageId: string,
-  options: CallOptions & { isWrapped: boolean; waitSeconds?: number },
-): Promise<PeerReply> {
-  const { isWrapped, signal, waitSeconds = 0 } = options;
-  try {
-    const record = await call(transport, routes.getMessage, {
-      params: { id: callerId, messageId },
-      query: { wait: waitSeconds > 0 ? waitSeconds : undefined },
-      headers: WITHOUT_JOINED_TEXT,
-      relaysPeerText: true,
-      signal,
-    });
-    return readMessageRecord(record, { isWrapped });
-  } catch (error) {
-    throw TimeoutError.isInstance(error) ? error : withMessageId(error, messageId);
-  }
-}
-
-/**
- * Reads the state of a message until it is answered, failed, or the timeout has passed; then the status is still
- * `queued`. The platform holds each request for up to 60 s; if it does not, the next request follows after a second.
- */
-export async function waitForAnswer(
-  transport: Transport,
-  callerId: string,
-  messageId: string,
-  options: WaitForAnswerOptions & { isWrapped: boolean },
-): Promise<PeerReply> {
-  const { clock } = transport.settings;
-  const { signal, isWrapped, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS } = options;
-  const endsAt = clock.monotonic() + timeoutMs;
-  for (;;) {
-    const sentAt = clock.monotonic();
-    const remainingSeconds = Math.floor((endsAt - sentAt) / 1_000);
-    const waitSeconds = Math.max(0, Math.min(MAX_WAIT_SECONDS, remainingSeconds));
-    const reply = await readMessageState(transport, callerId, messageId, { signal, isWrapped, waitSeconds });
-    const now = clock.monotonic();
-    if (reply.status !== 'queued' || now >= endsAt) return reply;
-    const pauseMs = Math.min(endsAt - now, Math.max(0, PAUSE_MS - (now - sentAt)));
-    if (pauseMs > 0) await clock.sleep(pauseMs, { signal });
-  }
-}
-
 /** The platform gives up a message with an HTTP error: the message has failed, as its record says. */
 function isEndOfMessage(error: unknown): error is ApiError {
   return ApiError.isInstance(error) && error.status >= 500 && isFailedDelivery(error.details);
@@ -176,29 +117,6 @@ function isEndOfMessage(error: unknown): error is ApiError {
 function holdSecondsFor(timeoutMs: number): number {
   const marginMs = Math.min(MARGIN_MS, timeoutMs * MARGIN_SHARE);
   return Math.min(MAX_HOLD_SECONDS, Math.max(1, Math.floor((timeoutMs - marginMs) / 1_000)));
-}
-
-/** Says where the answer is that this call could not return. Other errors stay as they are. */
-function withMessageId(error: unknown, messageId: string): unknown {
-  if (TimeoutError.isInstance(error)) {
-    return new TimeoutError(error.message, {
-      timeoutMs: error.timeoutMs,
-      delivered: error.delivered,
-      messageId,
-      hint: `The peer may still answer: waitForAnswer('${messageId}'), or call again with this messageId.`,
-      cause: error,
-    });
-  }
-  if (!ApiError.isInstance(error) || error.code !== 'response_too_large') return error;
-  const { message, code, status, method, path } = error;
-  return new ApiError(message, {
-    code,
-    status,
-    method,
-    path,
-    hint: `The platform keeps the answer: read it with getMessage('${messageId}') and a larger maxResponseBytes.`,
-    cause: error,
-  });
 }
 
 /**

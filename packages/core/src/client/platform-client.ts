@@ -31,7 +31,8 @@ import {
   readInboundPage,
 } from './inbound-page.ts';
 import { goodbye, type InstanceOptions } from './instance.ts';
-import { type CallPeerOptions, readMessageState, type WaitForAnswerOptions } from './peer-calls.ts';
+import { readMessageState, type WaitForAnswerOptions } from './message-state.ts';
+import type { CallPeerOptions } from './peer-calls.ts';
 import { discoverPeerUrl, listPeers } from './peer-list.ts';
 import { type AskedQuestion, askQuestions, type QuestionsToAsk } from './questions.ts';
 import { type RegisterOptions, type Registration, registerAgent, updateCard } from './registration.ts';
@@ -239,7 +240,8 @@ export class PlatformClient {
 
   /**
    * Waits until an earlier message ends, or its agent asks something; after the timeout the status is still `queued`.
-   * An abort ends the wait only.
+   * An abort ends the wait only. On a platform without the state of messages it waits for the answer on the
+   * feed, where other ends are not seen.
    */
   waitForAnswer(messageId: string, options: WaitForAnswerOptions = {}): Promise<PeerReply> {
     return waitAsWorkspace(this.#context, messageId, options);

@@ -1,13 +1,10 @@
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
+import { waitForAnswerOnFeed } from './answer-on-feed.ts';
 import type { ClientContext } from './client-context.ts';
 import { withinHandling, withOrigin } from './current-message.ts';
-import {
-  type CallPeerOptions,
-  DEFAULT_ANSWER_TIMEOUT_MS,
-  sendThroughProxy,
-  type WaitForAnswerOptions,
-  waitForAnswer,
-} from './peer-calls.ts';
+import { DEFAULT_ANSWER_TIMEOUT_MS, type WaitForAnswerOptions, waitForAnswer } from './message-state.ts';
+import { type CallPeerOptions, sendThroughProxy } from './peer-calls.ts';
 import { requireNoDecision } from './questions.ts';
 
 /** Sends a message of this workspace, in a handler as part of its handling; `holdSeconds: 0` does not wait for the answer. */
@@ -35,13 +32,22 @@ export async function sendAsWorkspace(
   return reply;
 }
 
-/** Waits for the end of a message of this workspace; in a handler no longer than its handling. */
+/**
+ * Waits for the end of a message of this workspace; in a handler no longer than its handling. On a platform without the
+ * state of messages it waits for the answer on the feed.
+ */
 export function waitAsWorkspace(
   { transport, settings: { workspaceId, clock } }: ClientContext,
   messageId: string,
   { signal, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS }: WaitForAnswerOptions,
 ): Promise<PeerReply> {
-  return withinHandling({ signal, timeoutMs }, clock, (limits) =>
-    waitForAnswer(transport, workspaceId, messageId, { ...limits, isWrapped: true }),
-  );
+  return withinHandling({ signal, timeoutMs }, clock, async (limits) => {
+    const endsAt = clock.monotonic() + limits.timeoutMs;
+    try {
+      return await waitForAnswer(transport, workspaceId, messageId, { ...limits, isWrapped: true });
+    } catch (error) {
+      if (!MoleculeError.isInstance(error) || error.code !== 'not_supported') throw error;
+      return waitForAnswerOnFeed(transport, workspaceId, messageId, { signal: limits.signal, endsAt });
+    }
+  });
 }

@@ -83,6 +83,7 @@ export function send<R extends Route>(
     query: queryString(query),
     body,
     isRepeatable: input.isRepeatable ?? isRepeatable(route, body),
+    isKeyed: input.isRepeatable === undefined && route.repeat === 'keyed',
     timeoutMs: input.timeoutMs ?? timeLimitMs(transport, route, query),
     totalTimeoutMs,
     holdSeconds,

@@ -12,6 +12,11 @@ export interface PlatformRequest extends CallOptions {
   readonly body?: unknown;
   /** Whether it is safe to send twice; only then it is retried. */
   readonly isRepeatable: boolean;
+  /**
+   * Whether only a key in the body makes that safe. A platform without the capability `message-dedupe` does not keep keys:
+   * there it is retried only if the platform certainly did not process it.
+   */
+  readonly isKeyed?: boolean | undefined;
   /** Time limit of one attempt, in milliseconds. */
   readonly timeoutMs: number;
   /** Time limit of all attempts and the pauses between them, in milliseconds. @default none */

@@ -49,7 +49,7 @@ export class Transport {
   async send(request: PlatformRequest): Promise<PlatformResponse> {
     if (!this.#bearers.isLoaded && request.bearer === undefined) await this.#bearers.load();
     const body = request.body === undefined ? null : JSON.stringify(request.body);
-    const budget = new RetryBudget(this.settings, request);
+    const budget = new RetryBudget(this.settings, request, this.capabilities);
     for (;;) {
       try {
         return await this.#sendOnce(request, body, budget.attemptTimeoutMs());

@@ -24,4 +24,20 @@ export const REFERENCE = behaviours({
     'An agent that polls on a workspace with push does not handle messages whose rows carry a response.',
     CAPABILITIES,
   ],
+  'reference.no-repeats': [
+    'A message that may have reached its target is not sent again through a platform that does not keep message ids; one that was refused is.',
+    CAPABILITIES,
+  ],
+  'reference.timeout-hint': [
+    'The hint of a time limit says that a second call may run the peer again, where the platform does not keep message ids.',
+    CAPABILITIES,
+  ],
+  'reference.answer-on-the-feed': [
+    'Where the platform has no state of messages, `waitForAnswer` returns the answer that arrives on the feed, or `queued` at its time limit.',
+    CAPABILITIES,
+  ],
+  'reference.no-message-state': [
+    'Where the platform has no state of messages, reading one is `not_supported`.',
+    CAPABILITIES,
+  ],
 });

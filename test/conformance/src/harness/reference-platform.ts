@@ -60,8 +60,10 @@ export class ReferencePlatform {
   readonly shown: string[] = [];
   /** Message ids that were sent to agents, in order. */
   readonly sent: string[] = [];
-  /** Reactions to the next requests whose path contains the key. */
-  readonly reactions = new Map<string, Reaction[]>();
+  /** Reactions to the next requests, by `POST /workspaces/…`; then the recorded ones again. */
+  readonly next = new Map<string, Reaction[]>();
+  /** Routes that a test adds, by `POST /workspaces/…`. */
+  readonly routes = new Map<string, (request: AgentRequest) => Reaction>();
 
   constructor(generation: Generation, startAt: number) {
     const file = new URL(`../../data/reference-${generation}.json`, import.meta.url);
@@ -122,10 +124,9 @@ export class ReferencePlatform {
   readonly #script: AgentScript = (request) => {
     const url = new URL(request.path, 'http://reference');
     const [, area, id, route] = url.pathname.split('/');
-    for (const [part, reactions] of this.reactions) {
-      const next = request.path.includes(part) ? reactions.shift() : undefined;
-      if (next !== undefined) return next;
-    }
+    const line = `${request.method} ${url.pathname}`;
+    const own = this.next.get(line)?.shift() ?? this.routes.get(line)?.(request);
+    if (own !== undefined) return own;
     const { register, heartbeat, state, unknownRoute } = this.#recorded;
     if (url.pathname === '/registry/register') return reaction(register);
     if (url.pathname === '/registry/heartbeat') return reaction(heartbeat);
