@@ -1,7 +1,7 @@
 /** The operator's client. A test pins this list of exports. */
 
 export type { WaitForAnswerOptions } from './client/message-state.ts';
-export { type DeleteWorkspaceOptions, OperatorClient } from './client/operator-client.ts';
+export { OperatorClient } from './client/operator-client.ts';
 export type { SendMessageOptions } from './client/peer-calls.ts';
 export type {
   AnswerOfUser,
@@ -11,6 +11,7 @@ export type {
 } from './client/questions.ts';
 export type { ListTokensOptions, MintedToken, OperatorTokens, TokenInfo } from './client/tokens.ts';
 export type { CreatedWorkspace, NewWorkspace, WorkspaceChanges } from './client/workspace-changes.ts';
+export type { DeleteWorkspaceOptions } from './client/workspace-lifecycle.ts';
 export type { PeerReply } from './peers/peer-reply.ts';
 export type { ActivityEntry, ActivityFilters, ActivityPage } from './platform-api/activity.ts';
 export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';

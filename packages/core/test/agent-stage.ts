@@ -78,7 +78,7 @@ export function messageOf(id: string): InboundMessage {
 export class AgentClientDouble extends PresenceDouble implements AgentClient {
   readonly workspaceId = SELF;
   readonly platformUrl = 'http://platform.test';
-  capabilities: ReadonlySet<Capability> = new Set(['acknowledge']);
+  capabilities: ReadonlySet<Capability> = new Set(['acknowledge', 'instances']);
   readonly stateDirectory: string;
   readonly logger = new RecordingLogger();
   declare readonly clock: ManualClock;

@@ -18,12 +18,13 @@ async function startReference(environment: TestEnvironment, generation: Generati
   return { clock, platform };
 }
 
-/** An agent that polls and answers nothing. */
+/** An agent that polls; without an `answer` it answers nothing. */
 function agentOn(
   environment: TestEnvironment,
   { clock, platform }: { clock: ManualClock; platform: ReferencePlatform },
-  { stateDirectory = environment.folder(), sinceSecs }: { stateDirectory?: string; sinceSecs?: number } = {},
+  options: { stateDirectory?: string; sinceSecs?: number; answer?: string } = {},
 ) {
+  const { stateDirectory = environment.folder(), sinceSecs, answer } = options;
   const handled: string[] = [];
   const client = environment.client(platform, MEMBER, { clock, logger: recordingLogger(), stateDirectory });
   const agent = createRemoteAgent({
@@ -31,7 +32,10 @@ function agentOn(
     delivery: new PollDelivery({ intervalMs: 1_000, pageLimit: 20, sinceSecs }),
     readAhead: 8,
     concurrency: 1,
-    onMessage: (message) => void handled.push(message.text),
+    onMessage: (message) => {
+      handled.push(message.text);
+      return answer;
+    },
   });
   environment.onCleanup(() => stopOnClock(clock, agent));
   return { agent, client, handled };
@@ -176,6 +180,48 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     await expect(client.getMessage('m-1')).rejects.toMatchObject(unsupported);
     await expect(client.getMessage('m-1')).rejects.toMatchObject(unsupported);
     await expect(operator.waitForAnswer(PEER, 'm-1')).rejects.toMatchObject(unsupported);
+  });
+
+  verifies('reference.nothing-unknown-is-sent', async () => {
+    const reference = await startReference(environment);
+    const { clock, platform } = reference;
+    platform.next.set(`POST /workspaces/${PEER}/a2a`, [{ kind: 'never' }]);
+    const client = environment.client(platform, MEMBER, { clock });
+    const agent = createRemoteAgent({
+      client,
+      delivery: 'auto',
+      onMessage: async () => {
+        const call = client.callPeer(PEER, 'aborted', { signal: AbortSignal.timeout(1) });
+        await call.catch(() => {});
+        await clock.sleep(60_000);
+        return 'the answer';
+      },
+    });
+    environment.onCleanup(() => stopOnClock(clock, agent));
+    await agent.start();
+    platform.arrive('takes a minute');
+    await clock.advanceUntil(() => platform.shown.length > 0, { limitMs: 7_200_000 });
+    await stopOnClock(clock, agent);
+    const lines = platform.requests.map(({ method, path, text }) => `${method} ${path} ${text}`);
+    expect(lines.filter((line) => /goodbye|only=control|tasks\/cancel|takeover/i.test(line))).toEqual([]);
+  });
+
+  verifies('reference.reply-shown-once', async () => {
+    const reference = await startReference(environment);
+    const stateDirectory = environment.folder();
+    const first = agentOn(environment, reference, { stateDirectory, answer: 'the answer' });
+    await first.agent.start();
+    reference.platform.arrive('a question', { messageId: 'asked-once' });
+    await reference.clock.advanceUntil(() => reference.platform.shown.length > 0, { limitMs: 60_000 });
+    reference.platform.arrive('a question', { messageId: 'asked-once' });
+    await reference.clock.advance(10_000);
+    await stopOnClock(reference.clock, first.agent);
+    reference.platform.arrive('a question', { messageId: 'asked-once' });
+    const second = agentOn(environment, reference, { stateDirectory, answer: 'the answer' });
+    await second.agent.start();
+    await reference.clock.advance(10_000);
+    expect(reference.platform.shown).toEqual(['the answer']);
+    expect(second.handled).toEqual([]);
   });
 });
 

@@ -121,6 +121,7 @@ async function sendLastHeartbeat({ client }: ShutdownParts, metrics: HeartbeatMe
 
 /** Reports that this agent stops, so that nobody waits for it. */
 async function sayGoodbye({ client }: ShutdownParts, instanceId: string): Promise<void> {
+  if (!client.capabilities.has('instances')) return;
   const deadline = { clock: client.clock, timeoutMs: LAST_HEARTBEAT_MS, what: 'The goodbye' };
   await withDeadline(deadline, (signal) => client.goodbye(instanceId, { signal })).catch(() => {});
 }

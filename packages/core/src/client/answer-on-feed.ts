@@ -38,7 +38,8 @@ export async function waitForAnswerOnFeed(
     const hasMore = cursor !== undefined && feed.rows.length >= PAGE_LIMIT;
     cursor = feed.lastRowId ?? cursor;
     const now = clock.monotonic();
-    if (now >= endsAt) return createReply({ ...facts, status: 'queued', peerId: '', contextId: '', raw: null });
+    if (now >= endsAt)
+      return createReply({ ...facts, status: 'queued', peerId: '', contextId: '', raw: null });
     if (!hasMore) await clock.sleep(Math.min(PAUSE_MS, endsAt - now), { signal });
   }
 }

@@ -312,12 +312,14 @@ describe('tokens', () => {
       body: { workspace_id: SELF, status: 'online', paused: false, deleted: false },
     });
     s.server.routes.set(`DELETE ${tokens}/t-old`, { body: { status: 'revoked' } });
+    s.server.routes.set('POST /registry/heartbeat', { status: 401 });
     expect(await s.client.rotateToken()).toEqual({ revokedTokenId: 't-old' });
     expect(s.server.requests.map(({ method, headers }) => [method, headers.authorization])).toEqual([
       ['GET', `Bearer ${TOKEN}`],
       ['POST', `Bearer ${TOKEN}`],
       ['GET', `Bearer ${NEWER_TOKEN}`],
       ['DELETE', `Bearer ${NEWER_TOKEN}`],
+      ['POST', `Bearer ${TOKEN}`],
     ]);
     expect(await s.store.load()).toBe(NEWER_TOKEN);
     expect(await s.client.listTokens({ limit: 5 })).toEqual([

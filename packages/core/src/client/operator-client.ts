@@ -2,11 +2,10 @@ import { routes } from '@molecule-ai/protocol';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
-import { call, send } from '../platform-api/call.ts';
+import { call } from '../platform-api/call.ts';
 import {
   type GetWorkspaceOptions,
   getWorkspace,
-  getWorkspaceState,
   listWorkspaces,
   type WorkspaceInfo,
   type WorkspaceStateReport,
@@ -36,13 +35,14 @@ import {
   patchBody,
   type WorkspaceChanges,
 } from './workspace-changes.ts';
-
-export interface DeleteWorkspaceOptions extends CallOptions {
-  /** Also deletes the children; otherwise a workspace with children is refused with 409. @default false */
-  confirm?: boolean | undefined;
-  /** Deletes the stored rows instead of keeping them for the audit trail. @default false */
-  purge?: boolean | undefined;
-}
+import {
+  type DeleteWorkspaceOptions,
+  deleteWorkspace,
+  pauseTree,
+  probe,
+  resumeTree,
+  stateForOperator,
+} from './workspace-lifecycle.ts';
 
 /**
  * The client of an operator: manages workspaces and their tokens, and sends messages as the user on the canvas.
@@ -104,27 +104,22 @@ class OperatorCalls {
   }
 
   /** Cannot be undone. Returns the number of descendants that were removed as well. */
-  async deleteWorkspace(workspaceId: string, options: DeleteWorkspaceOptions = {}): Promise<number> {
-    const { confirm, purge, signal } = options;
-    const query = { confirm: confirm || undefined, purge: purge || undefined };
-    const input = { params: { id: workspaceId }, query, signal };
-    return (await call(this.#transport, routes.deleteWorkspace, input)).cascade_deleted;
+  deleteWorkspace(workspaceId: string, options: DeleteWorkspaceOptions = {}): Promise<number> {
+    return deleteWorkspace(this.#transport, workspaceId, options);
   }
 
   /** Pauses a workspace and its descendants; returns their number. Messages to them are queued. */
-  async pause(workspaceId: string, { signal }: CallOptions = {}): Promise<number> {
-    const input = { params: { id: workspaceId }, signal };
-    return (await call(this.#transport, routes.pauseWorkspace, input)).paused_count;
+  pause(workspaceId: string, options: CallOptions = {}): Promise<number> {
+    return pauseTree(this.#transport, workspaceId, options);
   }
 
   /** Resumes a workspace and its descendants; returns their number. They are online after their next heartbeat. */
-  async resume(workspaceId: string, { signal }: CallOptions = {}): Promise<number> {
-    const input = { params: { id: workspaceId }, signal };
-    return (await call(this.#transport, routes.resumeWorkspace, input)).resumed_count;
+  resume(workspaceId: string, options: CallOptions = {}): Promise<number> {
+    return resumeTree(this.#transport, workspaceId, options);
   }
 
   state(workspaceId: string, options: CallOptions = {}): Promise<WorkspaceStateReport> {
-    return getWorkspaceState(this.#transport, workspaceId, options);
+    return stateForOperator(this.#transport, workspaceId, options);
   }
 
   /**
@@ -197,12 +192,12 @@ class OperatorCalls {
 
   /** Resolves when the platform's process responds. */
   health(options: CallOptions = {}): Promise<void> {
-    return this.#probe(routes.health, options);
+    return probe(this.#transport, routes.health, options);
   }
 
   /** Resolves when the platform and its database are usable. */
   ready(options: CallOptions = {}): Promise<void> {
-    return this.#probe(routes.ready, options);
+    return probe(this.#transport, routes.ready, options);
   }
 
   /** Closes all connections; pending calls reject with `client_closed`. Idempotent. */
@@ -212,11 +207,6 @@ class OperatorCalls {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** Without a credential and without retries: a probe reports the current state. */
-  async #probe(route: typeof routes.health | typeof routes.ready, { signal }: CallOptions): Promise<void> {
-    await send(this.#transport, route, { bearer: null, isRepeatable: false, signal });
   }
 }
 

@@ -300,7 +300,10 @@ export class PlatformClient {
     return listTokens(this.#context.transport, this.workspaceId, options);
   }
 
-  /** Creates a new token, stores and verifies it, and only then revokes the old one. */
+  /**
+   * Creates a new token, stores and verifies it, and only then revokes the old one and checks that it is refused.
+   * @throws MoleculeError `rotation_incomplete` when the new token is in use, but the old one may still be accepted.
+   */
   rotateToken(options: CallOptions = {}): Promise<TokenRotation> {
     return rotateToken(this.#context, options);
   }

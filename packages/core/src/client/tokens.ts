@@ -5,6 +5,7 @@ import { call } from '../platform-api/call.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { ClientContext } from './client-context.ts';
+import { registerAgent } from './registration.ts';
 
 const PREFIX_LENGTH = 8;
 const MAX_PAGE = 200;
@@ -87,8 +88,9 @@ class TokenCalls {
 }
 
 /**
- * Replaces the client's token: create, store, verify, and only then revoke the old one. After a failure, the client and
- * the store still have a working token.
+ * Replaces the client's token: create, store, verify, and only then revoke the old one and check that it is refused. After
+ * a failure, the client and the store still have a working token.
+ * @throws MoleculeError `rotation_incomplete` when the new token is in use, but the old one may still be accepted.
  */
 export async function rotateToken(context: ClientContext, options: CallOptions): Promise<TokenRotation> {
   const { tokens, transport, settings, logger } = context;
@@ -107,6 +109,7 @@ export async function rotateToken(context: ClientContext, options: CallOptions):
     return { revokedTokenId: null };
   }
   await revokeToken(transport, settings.workspaceId, obsolete.id, options);
+  await endOldToken(context, { old, minted: minted.authToken }, options);
   return { revokedTokenId: obsolete.id };
 }
 
@@ -120,6 +123,71 @@ async function verify({ transport, settings, tokens }: ClientContext, old: strin
     if (ApiError.isInstance(error) && error.code === 'unauthorized') await tokens.save(old);
     throw error;
   }
+}
+
+/**
+ * On some platforms a minted token does not count for registering: with the old one revoked, anybody can register. Then
+ * registering issues a token that counts, and the minted one is revoked.
+ */
+async function endOldToken(
+  context: ClientContext,
+  { old, minted }: { readonly old: string; readonly minted: string },
+  options: CallOptions,
+): Promise<void> {
+  try {
+    if (await isRefused(context, old, options)) return;
+    const { tokenIssued } = await registerAgent(context, options);
+    if (tokenIssued) await revokeUnused(context, minted, options);
+    if (await isRefused(context, old, options)) return;
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw rotationIncomplete(error);
+  }
+  throw rotationIncomplete();
+}
+
+/** A platform keeps a limited number of tokens. */
+async function revokeUnused(
+  { transport, settings: { workspaceId }, logger }: ClientContext,
+  token: string,
+  options: CallOptions,
+): Promise<void> {
+  try {
+    const unused = findByPrefix(
+      await listTokens(transport, workspaceId, { ...options, limit: MAX_PAGE }),
+      token,
+    );
+    if (unused !== undefined) await revokeToken(transport, workspaceId, unused.id, options);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    logger.warn({ error }, 'A token that is not used could not be revoked.');
+  }
+}
+
+async function isRefused(
+  { transport, settings }: ClientContext,
+  bearer: string,
+  { signal }: CallOptions,
+): Promise<boolean> {
+  try {
+    await call(transport, routes.heartbeat, { body: { workspace_id: settings.workspaceId }, bearer, signal });
+    return false;
+  } catch (error) {
+    if (ApiError.isInstance(error) && error.code === 'unauthorized') return true;
+    throw error;
+  }
+}
+
+function rotationIncomplete(cause?: unknown): MoleculeError {
+  const what =
+    cause === undefined
+      ? 'The platform still accepts the old token.'
+      : 'It is not known whether the old token is refused.';
+  return new MoleculeError(`The new token is in use. ${what}`, {
+    code: 'rotation_incomplete',
+    hint: 'Revoke all tokens of the workspace as an operator, and register again.',
+    cause,
+  });
 }
 
 async function mintToken(

@@ -39,6 +39,8 @@ export const MOLECULE_ERROR_CODES = {
   storage_failed:
     'A file in the state folder could not be read or written: check the folder, its owner and mode, and the disk.',
   credential_storage_failed: 'The token file could not be read or written: check its folder, owner and mode.',
+  rotation_incomplete:
+    'The new token is in use, but the old one may still be accepted: revoke all tokens and register again.',
   lock_timeout: 'Another process holds the lock of a private file: stop that process or retry.',
   handler_failed: 'The message handler threw an error or used all attempts: see cause.',
   cancelled_by_sender:

@@ -1,5 +1,8 @@
 import type { Clock } from '../time/clock.ts';
 
+/** Platforms name the containers that they run after the workspace; outside of their network the name does not resolve. */
+const CONTAINER = /^ws-[0-9a-f]{8}(?:-[0-9a-f]+)*$/i;
+
 export interface PeerDirectoryOptions {
   clock: Clock;
   /** How long a URL is cached, in milliseconds. */
@@ -28,7 +31,7 @@ export class PeerDirectory {
     return entry.url;
   }
 
-  /** Caches and returns the URL; returns `undefined` if it is not an http or https URL. */
+  /** Caches and returns the URL; returns `undefined` if it is not an http or https URL, or names a container. */
   remember(peerId: string, url: string): string | undefined {
     if (!isHttpUrl(url)) return undefined;
     const key = peerId.toLowerCase();
@@ -49,5 +52,5 @@ export class PeerDirectory {
 }
 
 function isHttpUrl(text: string): boolean {
-  return /^https?:\/\//i.test(text) && URL.canParse(text);
+  return /^https?:\/\//i.test(text) && URL.canParse(text) && !CONTAINER.test(new URL(text).hostname);
 }

@@ -40,4 +40,33 @@ export const REFERENCE = behaviours({
     'Where the platform has no state of messages, reading one is `not_supported`.',
     CAPABILITIES,
   ],
+  'reference.rotation': [
+    'Where a minted token does not count for registering, a rotation ends with one that does, and the old one is refused.',
+    'docs/decisions/0004-tokens.md#decision',
+  ],
+  'reference.rotation-incomplete': [
+    'A rotation after which the old token is still accepted fails with `rotation_incomplete`, and the client uses the new one.',
+    'docs/decisions/0004-tokens.md#decision',
+  ],
+  'reference.operator-trees': [
+    'An operator pauses and resumes a workspace with its descendants, where the platform asks for `cascade`.',
+    CAPABILITIES,
+  ],
+  'reference.operator-deletes': [
+    'A confirmed delete names the workspace, where the platform asks for its name; an unconfirmed one does not.',
+    CAPABILITIES,
+  ],
+  'reference.operator-reads': [
+    'An operator reads the state of a workspace and whether the platform is ready, where the platform has no such routes for operators.',
+    CAPABILITIES,
+  ],
+  'reference.nothing-unknown-is-sent': [
+    'An agent asks for no cancellations and sends no goodbye and no `tasks/cancel`, also when a call is aborted.',
+    CAPABILITIES,
+  ],
+  'reference.container-names': ['The name of a container is not the URL of a peer.', CAPABILITIES],
+  'reference.reply-shown-once': [
+    'A person is shown the answer to a message once, also when the message is delivered again or the agent starts again, where the platform ignores idempotency keys.',
+    CAPABILITIES,
+  ],
 });
