@@ -212,6 +212,7 @@ describe('the package', () => {
         "checkEventFrame",
         "checkExchange",
         "createMarkerScanner",
+        "errorBodyOf",
         "errorMayHaveStatus",
         "errorStatus",
         "exceededJsonLimit",

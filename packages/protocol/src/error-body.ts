@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ERROR_CODE_LIST } from './error-codes.ts';
 import { Count } from './ids.ts';
+import { isJsonObject } from './open-json.ts';
 import { type WireType, wire } from './wire.ts';
 
 /**
@@ -58,3 +59,13 @@ export const ErrorBody = wire('ErrorBody', (w) =>
   }),
 );
 export type ErrorBody = WireType<typeof ErrorBody>;
+
+/**
+ * The error body in a response outside 2xx. A platform gives it to callers that speak JSON-RPC as `error.message` and
+ * `error.data`; any other body is returned unchanged.
+ */
+export function errorBodyOf(body: unknown): unknown {
+  if (!isJsonObject(body) || body.jsonrpc !== '2.0' || !isJsonObject(body.error)) return body;
+  const { message, data } = body.error;
+  return isJsonObject(data) && message !== undefined ? { ...data, error: message } : body;
+}

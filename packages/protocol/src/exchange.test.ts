@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { errorBodyOf } from './error-body.ts';
 import { ERROR_CODES, errorMayHaveStatus, errorStatus, isErrorCode } from './error-codes.ts';
 import { checkExchange } from './exchange.ts';
 import { A2aResponse } from './message-responses.ts';
@@ -108,5 +109,38 @@ describe('checkExchange', () => {
     const answered = { status: 'answered', message_id: 'm', in_reply_to: 'n', delivered_to: 'feed' };
     expect(checkExchange({ ...call, status: 200, responseBody: answered })).toEqual([]);
     expect(checkExchange({ ...call, status: 200, responseBody: { ok: true } })).not.toEqual([]);
+  });
+
+  it('accepts an error in the form of JSON-RPC on an A2A route only', () => {
+    const body = (code: unknown, data: unknown) => ({
+      jsonrpc: '2.0',
+      id: 1,
+      error: { code, message: 'no', data },
+    });
+    const check = (path: string, responseBody: unknown) =>
+      checkExchange({ method: 'POST', path, status: 404, responseBody, mode: 'responses' });
+    const path = '/workspaces/11111111-2222-4333-8444-555555555555/a2a';
+    expect(check(path, body(-32001, { code: 'message_not_found' }))).toEqual([]);
+    expect(check(path, body('x', { code: 'message_not_found' }))).not.toEqual([]);
+    expect(check(path, body(-32001, { code: 'nonsense' }))).not.toEqual([]);
+    expect(check(path, body(-32001, undefined))).not.toEqual([]);
+    expect(check('/registry/heartbeat', body(-32001, { code: 'workspace_not_found' }))).not.toEqual([]);
+  });
+
+  it('reads the error body in a JSON-RPC error', () => {
+    const error = { code: -32000, message: 'no', data: { code: 'inbox_full', retry_after: 3 } };
+    expect(errorBodyOf({ jsonrpc: '2.0', id: null, error })).toEqual({
+      error: 'no',
+      code: 'inbox_full',
+      retry_after: 3,
+    });
+    for (const other of [
+      undefined,
+      'x',
+      { error: 'no' },
+      { jsonrpc: '2.0', error: { code: 1, message: 'no' } },
+    ]) {
+      expect(errorBodyOf(other)).toBe(other);
+    }
   });
 });

@@ -1,6 +1,8 @@
 import type { z } from 'zod';
-import { ErrorBody } from './error-body.ts';
+import { ErrorBody, errorBodyOf } from './error-body.ts';
 import { errorMayHaveStatus, isErrorCode } from './error-codes.ts';
+import { A2aRequest, JsonRpcError } from './message.ts';
+import { isJsonObject } from './open-json.ts';
 import type { RawBody, Route } from './routes/route.ts';
 import { findRoute } from './routes/table.ts';
 import type { Wire } from './wire.ts';
@@ -76,8 +78,12 @@ function checkResponse(declared: Wire | RawBody, body: unknown): string[] {
   return declared.media === '' && !empty ? ['response: the body must be empty'] : [];
 }
 
-function checkError(status: number, body: unknown, route?: Route): string[] {
+/** Callers of an A2A route that speak JSON-RPC get the error in its form. */
+function checkError(status: number, given: unknown, route?: Route): string[] {
+  const isFramed = route?.request === A2aRequest && isJsonObject(given) && given.jsonrpc !== undefined;
+  const body = isFramed ? errorBodyOf(given) : given;
   const problems = violations('error', ErrorBody, body);
+  if (isFramed) problems.push(...violations('error', JsonRpcError, given.error));
   const code = typeof body === 'object' && body !== null && 'code' in body ? body.code : undefined;
   if (!isErrorCode(code)) return [...problems, `error: code ${JSON.stringify(code)} is not in ERROR_CODES`];
   if (!errorMayHaveStatus(code, status)) problems.push(`error: code ${code} does not have this status`);

@@ -53,7 +53,7 @@ export {
   RecordDelegationResponse,
   UpdateDelegationRequest,
 } from './delegation.ts';
-export { ErrorBody } from './error-body.ts';
+export { ErrorBody, errorBodyOf } from './error-body.ts';
 export {
   ERROR_CODE_LIST,
   ERROR_CODES,

@@ -9,6 +9,7 @@ import { ENDS } from './behaviours/ends.ts';
 import { ENDURANCE } from './behaviours/endurance.ts';
 import { FEED } from './behaviours/feed.ts';
 import { INSTANCES } from './behaviours/instances.ts';
+import { JSON_RPC } from './behaviours/json-rpc.ts';
 import { LIFECYCLE } from './behaviours/lifecycle.ts';
 import { LIMITS } from './behaviours/limits.ts';
 import { LIVENESS } from './behaviours/liveness.ts';
@@ -47,6 +48,7 @@ export const BEHAVIOURS = {
   ...PRESENCE,
   ...DELIVERY,
   ...INSTANCES,
+  ...JSON_RPC,
   ...CANCEL,
   ...AGENT_ENDS,
   ...VALUES,

@@ -81,7 +81,7 @@ onEachDatabase('cancel', (environment) => {
       for (const reference of ['m-1', rowId, 'unknown']) {
         expect(await cancel(caller, target.id, reference)).toMatchObject({
           status: 404,
-          body: { code: 'message_not_found' },
+          body: { error: { code: -32001, data: { code: 'message_not_found' } } },
         });
       }
     }

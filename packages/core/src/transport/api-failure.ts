@@ -1,4 +1,10 @@
-import { CAPABILITIES_HEADER, ERROR_CODES, isErrorCode, PEER_BOUNDARY_START } from '@molecule-ai/protocol';
+import {
+  CAPABILITIES_HEADER,
+  ERROR_CODES,
+  errorBodyOf,
+  isErrorCode,
+  PEER_BOUNDARY_START,
+} from '@molecule-ai/protocol';
 import { AccessDeniedError } from '../errors/access-denied-error.ts';
 import { ApiError, type ApiErrorOptions } from '../errors/api-error.ts';
 import type { MoleculeErrorCode } from '../errors/error-codes.ts';
@@ -52,7 +58,7 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
       : redirectRefused(response, request);
   }
   const body = readBody(response);
-  const details = body.kind === 'json' ? objectOf(body.value) : undefined;
+  const details = body.kind === 'json' ? objectOf(errorBodyOf(body.value)) : undefined;
   const platformCode = textOf(details?.code);
   const known = failed.bearer === undefined ? [] : [failed.bearer];
   const isPlatformText = isWrittenByPlatform(request, response);

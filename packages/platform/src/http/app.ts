@@ -99,8 +99,9 @@ function isProbe({ routeOptions }: FastifyRequest): boolean {
 
 function sendError(error: unknown, reply: FastifyReply): FastifyReply {
   const httpError = toHttpError(error);
-  const body =
-    httpError.status < 500 ? httpError.toBody() : { ...httpError.toBody(), request_id: reply.request.id };
+  const { request } = reply;
+  const shown = httpError.status < 500 ? httpError : httpError.with({ request_id: request.id });
+  const body = request.routeOptions?.config?.errorBody?.(shown, request) ?? shown.toBody();
   return reply
     .code(httpError.status)
     .headers({ ...httpError.headers })

@@ -1,4 +1,5 @@
 import type {
+  JsonObject,
   KnownRoute,
   Route,
   RouteParams,
@@ -66,6 +67,9 @@ export type Result<R extends KnownRoute> =
       >;
     }[Exclude<RouteStatus<R>, DefaultStatus<R>> & number];
 
+/** The body of an error response for the client of a request; undefined for the plain one. */
+export type ErrorBodyForm = (error: HttpError, request: FastifyRequest) => JsonObject | undefined;
+
 export interface MountOptions<R extends KnownRoute, Query, Body> {
   /** Parses the query instead of the schema of the route; a repeated parameter has its last value. */
   readonly query?: (values: QueryValues) => Query;
@@ -73,6 +77,8 @@ export interface MountOptions<R extends KnownRoute, Query, Body> {
   readonly body?: (json: unknown) => Body;
   /** Prefix of the message of a 400 for an invalid body. */
   readonly bodyError?: string;
+  /** The body of an error response, instead of the plain one. */
+  readonly errorBody?: ErrorBodyForm;
   /** The error for the old token of a removed workspace, instead of a 401. */
   readonly removedError?: (holder: RemovedHolder, params: RouteParams<R>) => HttpError | undefined;
 }
@@ -111,6 +117,7 @@ export function mount<R extends KnownRoute>(
   app.route({
     method: route.method,
     url: route.path,
+    ...(options.errorBody === undefined ? {} : { config: { errorBody: options.errorBody } }),
     preParsing: async (request) => {
       requireCredential(route.access, request);
       const params = request.params as Record<string, string>;
@@ -152,6 +159,9 @@ function bodyReader({ request }: Route, message?: string): ((json: unknown) => u
 }
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    errorBody?: ErrorBodyForm;
+  }
   interface FastifyInstance {
     /** The routes of the table that are served. */
     mountedRoutes: Set<KnownRoute>;

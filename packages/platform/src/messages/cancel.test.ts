@@ -77,7 +77,7 @@ describe('tasks/cancel', () => {
       for (const { token } of [other, target]) {
         expect(await cancel(reference, { token })).toMatchObject({
           status: 404,
-          body: { code: 'message_not_found' },
+          body: { error: { code: -32001, data: { code: 'message_not_found' } } },
         });
       }
     }
@@ -86,7 +86,7 @@ describe('tasks/cancel', () => {
     const path = `/workspaces/${target.id}/a2a`;
     expect(await running.call('POST', path, { token: sender.token, body: nameless })).toMatchObject({
       status: 400,
-      body: { code: 'invalid_message', field: 'params.id' },
+      body: { error: { code: -32602, data: { code: 'invalid_message', field: 'params.id' } } },
     });
     expect(await stateOf('mine')).toBe('queued');
     expect((await cancel(rowId)).status).toBe(200);

@@ -175,7 +175,7 @@ describe('what a response of an agent means', () => {
   it('leaves the sentences of the platform unwrapped', () => {
     const message = { id: 'row', message_id: 'm', context_id: 'c', request_body: '{"id":7}' };
     const failure = deliveryFailure({ error: 'no way', code: 'agent_unreachable' });
-    const form = { wraps: true, isCompact: false };
+    const form = { wraps: true, isCompact: false, caller: 'plain' as const };
     const response = toResponse(message, { state: 'failed', at: '2026-01-01T00:00:00.000Z', failure }, form);
     expect(response).toMatchObject({
       id: 7,

@@ -7,16 +7,27 @@ import { HttpError } from '../http/http-error.ts';
 import { mount, StatusResponse } from '../http/mount.ts';
 import { parseWorkspaceId } from '../http/parse.ts';
 import type { Caller, RemovedHolder } from '../http/principal.ts';
+import { timestamp } from '../time/clock.ts';
 import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
 import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rules.ts';
-import { type NormalMessage, namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
-import { canceledReference } from './cancellation.ts';
+import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
 import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
 import type { MessagesService, SentOutcome } from './messages.service.ts';
-import { failureToError, outcomeError, storedOutcome } from './outcome/outcome.rules.ts';
-import { type ResponseForm, toResponse, wantsCompact, withRequestId } from './outcome/response.rules.ts';
+import { failureToError, outcomeError } from './outcome/outcome.rules.ts';
+import {
+  isAgentError,
+  type ResponseForm,
+  toOpenTask,
+  toReplyTask,
+  toResponse,
+  toTaskResponse,
+  wantsCompact,
+  withRequestId,
+} from './outcome/response.rules.ts';
 import { passedHeaders } from './passed-headers.rules.ts';
+import { type CallerForm, callerForm, rpcError, useOf } from './rpc-caller.rules.ts';
 import { parseSentQuery } from './sent-query.rules.ts';
+import { taskReference } from './task-lookup.ts';
 
 /** Messages over HTTP: sent, looked up, acknowledged. */
 export function mountMessagesRoutes(
@@ -24,11 +35,13 @@ export function mountMessagesRoutes(
   context: PlatformContext,
   messages: MessagesService,
 ): void {
-  const { settings } = context;
+  const { clock, settings } = context;
 
-  const formFor = (caller: Caller, request: FastifyRequest): ResponseForm => ({
+  const formOf = (caller: Caller, { headers }: FastifyRequest, spoken: CallerForm): ResponseForm => ({
     wraps: caller.kind === 'workspace' && settings.wrapPeerResults,
-    isCompact: wantsCompact(headerOf(request, 'prefer'), headerOf(request, 'a2a-version')),
+    isCompact:
+      spoken === '1.0' || wantsCompact(headerOf(headers, 'prefer'), headerOf(headers, 'a2a-version')),
+    caller: spoken,
   });
 
   /** Reports whether the client of this connection received an outcome. */
@@ -42,47 +55,45 @@ export function mountMessagesRoutes(
     { body, caller, request, reply }: IncomingCall,
     targetId: string,
   ): Promise<A2aResponse | StatusResponse<202, QueuedResponse>> => {
-    const message = normaliseMessage(body, passedHeaders(request.headers), randomUUID);
-    const reference = canceledReference(message);
-    if (reference !== undefined)
-      return cancel(message, targetId, reference, formFor(caller, request), caller);
+    const { headers } = request;
+    const form = formOf(caller, request, callerForm(body, headerOf(headers, 'a2a-version')));
+    const message = normaliseMessage(body, passedHeaders(headers), randomUUID);
+    const { view } = message;
+    const callerId = caller.kind === 'workspace' ? caller.workspaceId : null;
+    // Each response is the agent's own JSON, or one of the platform in the same form.
+    const respond = (response: JsonObject) =>
+      withRequestId(response, view.envelope) as JsonObject as A2aResponse;
+    const use = useOf(view.method);
+    if (use !== 'deliver') {
+      const task = { callerId, workspaceId: targetId, reference: taskReference(message) };
+      const found = use === 'get' ? messages.findTask(task) : messages.cancellation.cancel(task);
+      return respond(toTaskResponse(await found, form, use === 'get'));
+    }
     const bounds = { field: 'X-Timeout', max: MAX_HOLD_SECONDS };
     const holdSeconds =
-      parseWaitSeconds(headerOf(request, 'x-timeout'), bounds) ?? settings.answerHoldSeconds;
-    const callerId = caller.kind === 'workspace' ? caller.workspaceId : null;
+      parseWaitSeconds(headerOf(headers, 'x-timeout'), bounds) ?? settings.answerHoldSeconds;
     const connection = watchConnection(reply);
     const result = await messages.send({ callerId, targetId, message }, holdSeconds, connection);
-    if (result.kind === 'reply') return result.body;
-    if (result.kind === 'queued') return new StatusResponse(202, result.body);
+    const isPlain = form.caller === 'plain';
+    if (result.kind === 'reply') {
+      return isPlain ? result.body : respond(toReplyTask(result.body, timestamp(clock), view, form));
+    }
+    if (result.kind === 'queued') {
+      return isPlain ? new StatusResponse(202, result.body) : respond(toOpenTask(result.message, form));
+    }
     await reportReceipt(result, connection);
     const { outcome } = result;
-    if (outcome.state === 'failed' && outcome.failure.kind === 'delivery') {
+    if (outcome.state === 'failed' && outcome.failure.kind === 'delivery' && !isAgentError(outcome, form)) {
       throw failureToError(outcome.failure.error);
     }
-    const response = toResponse(result.message, outcome, formFor(caller, request));
-    // An answer is the agent's own JSON, passed on as it is.
-    return withRequestId(response, message.view.envelope) as JsonObject as A2aResponse;
-  };
-
-  /** `tasks/cancel` is handled from the state of the message and never stored as one. */
-  const cancel = async (
-    { view }: NormalMessage,
-    workspaceId: string,
-    reference: string,
-    form: ResponseForm,
-    caller: Caller,
-  ): Promise<A2aResponse> => {
-    const callerId = caller.kind === 'workspace' ? caller.workspaceId : null;
-    const message = await messages.cancellation.cancel({ callerId, workspaceId, reference });
-    const outcome = storedOutcome(message);
-    if (outcome === undefined) throw new Error(`Message ${message.id} was canceled and has no end.`);
-    const task = toResponse(message, outcome, form, true);
-    return withRequestId(task, view.envelope) as JsonObject as A2aResponse;
+    return respond(toResponse(result.message, outcome, form));
   };
 
   const options = {
     // Parsed with the headers of the request.
     body: (json: unknown) => json,
+    errorBody: (error: HttpError, { body, headers }: FastifyRequest) =>
+      callerForm(body, headerOf(headers, 'a2a-version')) === 'plain' ? undefined : rpcError(error, body),
     removedError: ({ workspaceId, removedAt }: RemovedHolder) => workspaceRemoved(workspaceId, removedAt),
   };
 
@@ -90,7 +101,7 @@ export function mountMessagesRoutes(
 
   mount(app, routes.sendOwnMessage, options, (incoming) => {
     const { caller, query, request } = incoming;
-    const header = headerOf(request, 'x-target-workspace-id');
+    const header = headerOf(request.headers, 'x-target-workspace-id');
     const named = namedTarget({ header, query: query.target, body: request.body });
     if (named !== undefined) return send(incoming, parseWorkspaceId(named, 'target'));
     if (caller.kind === 'workspace') return send(incoming, caller.workspaceId);
@@ -108,7 +119,8 @@ export function mountMessagesRoutes(
     if (sent === undefined) return { ...record, answer: null, error: null };
     await reportReceipt(sent, connection);
     const { message, outcome } = sent;
-    const form = formFor(caller, request);
+    // The route is the platform's own, so its errors and tasks have one form.
+    const form = formOf(caller, request, 'plain');
     const error = outcome.state === 'failed' ? (outcomeError(outcome, form.wraps) ?? null) : null;
     return { ...record, answer: toResponse(message, outcome, form), error };
   });
@@ -128,7 +140,7 @@ interface IncomingCall {
   readonly reply: FastifyReply;
 }
 
-function headerOf(request: FastifyRequest, name: string): string | undefined {
-  const value = request.headers[name];
+function headerOf(headers: FastifyRequest['headers'], name: string): string | undefined {
+  const value = headers[name];
   return Array.isArray(value) ? value.at(-1) : value;
 }

@@ -51,6 +51,7 @@ import {
   toRecord,
 } from './sent-messages.ts';
 import { messageNotFound } from './sent-query.rules.ts';
+import { findTask, type TaskReference } from './task-lookup.ts';
 
 export type { MessageRow } from './message.store.ts';
 
@@ -70,7 +71,7 @@ export interface SentOutcome {
 export type SendResult =
   | { readonly kind: 'reply'; readonly body: ReplyAccepted | ReplyIgnored }
   | ({ readonly kind: 'outcome' } & SentOutcome)
-  | { readonly kind: 'queued'; readonly body: QueuedResponse };
+  | { readonly kind: 'queued'; readonly body: QueuedResponse; readonly message: MessageRow };
 
 /** The state of a message for its sender. */
 export interface MessageStatus {
@@ -181,6 +182,11 @@ export class MessagesService {
     // The call is not held, or the message is a repeat, which may already have an outcome.
     const sent = await this.#waitFor(row.id, isHeld(plan, view) ? holdSeconds : 0, client, true);
     return sent === undefined ? this.#queued(row, target) : { kind: 'outcome', ...sent };
+  }
+
+  /** A message for its sender or an operator, whatever its state. 404 for a message of another sender. */
+  findTask(task: TaskReference): Promise<MessageRow> {
+    return findTask(this.#store, task);
   }
 
   /** The state of a message, after waiting up to `waitSeconds` for its outcome. 404 when there is none. */
@@ -306,7 +312,7 @@ export class MessagesService {
 
   async #queued(row: MessageRow, target: WorkspaceRow): Promise<SendResult> {
     const depth = await this.#options.activity.pendingCount(target.id);
-    return { kind: 'queued', body: queuedResponse(row, target, depth) };
+    return { kind: 'queued', body: queuedResponse(row, target, depth), message: row };
   }
 
   async #find({ workspaceId, messageId, byOperator }: MessageReference): Promise<MessageRow | undefined> {

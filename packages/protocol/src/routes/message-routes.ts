@@ -59,6 +59,7 @@ const SENDING: readonly ErrorCode[] = [
   'message_expired',
   'loop_detected',
   'question_closed',
+  'not_supported',
 ];
 
 const DELEGATING: readonly ErrorCode[] = [

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { isErrorCode } from '@molecule-ai/protocol';
+import { errorBodyOf, isErrorCode } from '@molecule-ai/protocol';
 import { Agent } from 'undici';
 
 /** An HTTP response; status 0 means that none came. */
@@ -47,7 +47,7 @@ export class Http {
       });
       const text = await response.body.text();
       const body = parse(text);
-      if (response.statusCode >= 400 && !isErrorCode(valueAt(body, 'code'))) {
+      if (response.statusCode >= 400 && !isErrorCode(valueAt(errorBodyOf(body), 'code'))) {
         this.uncoded.push(`${request.method} ${request.path}: ${response.statusCode} ${text.slice(0, 200)}`);
       }
       return { status: response.statusCode, headers: response.headers, text, body };

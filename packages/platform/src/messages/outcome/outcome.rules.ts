@@ -34,6 +34,8 @@ export interface Failure {
   readonly isAgentText: boolean;
   /** The agent's own word for what failed. */
   readonly code?: string;
+  /** The agent sent a JSON-RPC error with an HTTP error; it is stored as the response. */
+  readonly hasResponse?: true;
 }
 
 /** How a message ends, for good. */
@@ -79,7 +81,8 @@ export function storedOutcome(
       return { state, at, answer: { ...readJson<JsonObject>(message.response_body), ...own } };
     case 'failed': {
       const failure = readJson<Failure>(message.failure) ?? deliveryFailure({ error: 'delivery failed' });
-      const response = failure.kind === 'rpc_error' ? readJson<JsonObject>(message.response_body) : undefined;
+      const isKept = failure.kind === 'rpc_error' || failure.hasResponse === true;
+      const response = isKept ? readJson<JsonObject>(message.response_body) : undefined;
       return { state, at, failure, ...(response === undefined ? {} : { response: { ...response, ...own } }) };
     }
     case 'unanswered':
@@ -124,6 +127,13 @@ function failureCode({ code, error }: Failure): string {
 
 export function deliveryFailure(error: ErrorBody): Failure {
   return { kind: 'delivery', error, isAgentText: false };
+}
+
+/** The end of a message that could not be delivered; `response` is the JSON-RPC error that its agent sent. */
+export function failedDelivery(error: ErrorBody, response: JsonObject | undefined): MessageEnd {
+  const failure = deliveryFailure(error);
+  if (response === undefined) return { state: 'failed', failure };
+  return { state: 'failed', failure: { ...failure, hasResponse: true }, response };
 }
 
 /** The end that an agent reports for a message; `accepted` is not an end. */

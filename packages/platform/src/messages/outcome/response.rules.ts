@@ -1,14 +1,29 @@
 import {
   extractAnswerText,
+  extractParts,
   isJsonObject,
   type JsonObject,
+  type MessageState,
+  type MessageView,
+  type ReplyAccepted,
+  type ReplyIgnored,
   taskStateOf,
   textPart,
+  toA2a03Parts,
   wrapA2aBoundary,
   wrapPeerAnswer,
 } from '@molecule-ai/protocol';
 import type { MessageRow } from '../message.store.ts';
-import { type Outcome, outcomeCode, outcomeError, requestIdOf } from './outcome.rules.ts';
+import type { CallerForm } from '../rpc-caller.rules.ts';
+import { toA2a1Response, toA2a1TaskResponse } from './a2a-1-response.rules.ts';
+import {
+  messageStateOf,
+  type Outcome,
+  outcomeCode,
+  outcomeError,
+  requestIdOf,
+  storedOutcome,
+} from './outcome.rules.ts';
 
 /** In which form a caller gets an outcome. */
 export interface ResponseForm {
@@ -16,6 +31,7 @@ export interface ResponseForm {
   readonly wraps: boolean;
   /** Without the joined text in `result.text`, which doubles a long answer. */
   readonly isCompact: boolean;
+  readonly caller: CallerForm;
 }
 
 /**
@@ -28,23 +44,88 @@ export function wantsCompact(prefer: string | undefined, a2aVersion: string | un
   return preferences.some((one) => one.split(';', 1)[0]?.trim().toLowerCase() === 'molecule-compact');
 }
 
+/** What a response says of the message it is about. */
+type AskedMessage = Pick<MessageRow, 'id' | 'message_id' | 'context_id' | 'request_body'>;
+
 /**
  * The JSON-RPC response that the caller of a message is given: the answer, the agent's own error, or the task of any
- * other outcome. `asTask`: always the task.
+ * other outcome.
  */
-export function toResponse(
-  message: Pick<MessageRow, 'id' | 'message_id' | 'context_id' | 'request_body'>,
-  outcome: Outcome,
-  form: ResponseForm,
-  asTask = false,
-): JsonObject {
-  if (!asTask && outcome.state === 'answered') return toAnswer(outcome.answer, form);
-  if (!asTask && outcome.state === 'failed' && outcome.response !== undefined) {
-    return form.wraps ? wrapPeerAnswer(outcome.response) : outcome.response;
+export function toResponse(message: AskedMessage, outcome: Outcome, form: ResponseForm): JsonObject {
+  return inVersion(message, responseOf(message, outcome, form), form);
+}
+
+function responseOf(message: AskedMessage, outcome: Outcome, form: ResponseForm): JsonObject {
+  if (outcome.state === 'answered') return toAnswer(outcome.answer, form);
+  if (outcome.state === 'failed' && isAgentError(outcome, form)) {
+    const { response = {} } = outcome;
+    return form.wraps ? wrapPeerAnswer(response) : response;
   }
+  return taskResponse(message, outcome, outcome, form);
+}
+
+/**
+ * Whether the caller gets the agent's JSON-RPC error. One that came with an HTTP error is a failed delivery for callers of
+ * plain bodies.
+ */
+export function isAgentError(
+  { failure, response }: Extract<Outcome, { state: 'failed' }>,
+  { caller }: ResponseForm,
+): boolean {
+  return response !== undefined && (failure.kind === 'rpc_error' || caller !== 'plain');
+}
+
+/** The response to a call whose message has no outcome yet: its task. */
+export function toOpenTask(
+  message: AskedMessage & Pick<MessageRow, 'delivery_state' | 'changed_at'>,
+  form: ResponseForm,
+): JsonObject {
+  const now = { state: messageStateOf(message), at: message.changed_at };
+  return inVersion(message, taskResponse(message, now, undefined, form), form);
+}
+
+/** The response to `tasks/get` and `tasks/cancel`: the task, for `hasAnswer` with the answer as its artifact. */
+export function toTaskResponse(message: MessageRow, form: ResponseForm, hasAnswer: boolean): JsonObject {
+  const outcome = storedOutcome(message);
+  const now = outcome ?? { state: messageStateOf(message), at: message.changed_at };
+  const response = taskResponse(message, now, outcome, form);
+  const artifacts =
+    hasAnswer && outcome?.state === 'answered' ? artifactsOf(message, outcome.answer, form.wraps) : [];
+  const { result } = response;
+  const shown =
+    artifacts.length === 0 || !isJsonObject(result)
+      ? response
+      : { ...response, result: { ...result, artifacts } };
+  return form.caller === '1.0' ? toA2a1TaskResponse(shown) : shown;
+}
+
+/** A message that was itself an answer, or was ignored, as a task that has ended. */
+export function toReplyTask(
+  reply: ReplyAccepted | ReplyIgnored,
+  at: string,
+  { contextId }: Pick<MessageView, 'contextId'>,
+  form: ResponseForm,
+): JsonObject {
+  const { message_id: id = '' } = reply;
+  const status = { state: 'ignored' in reply ? 'canceled' : 'completed', timestamp: at };
+  const result = { kind: 'task', id, contextId, status, metadata: { ...reply } as JsonObject };
+  const response = { jsonrpc: '2.0', id: null, result };
+  return form.caller === '1.0' ? toA2a1Response(response, id) : response;
+}
+
+function inVersion({ id }: AskedMessage, response: JsonObject, { caller }: ResponseForm): JsonObject {
+  return caller === '1.0' ? toA2a1Response(response, `answer-${id}`) : response;
+}
+
+function taskResponse(
+  message: AskedMessage,
+  { state, at }: { readonly state: MessageState; readonly at: string },
+  outcome: Outcome | undefined,
+  { wraps }: ResponseForm,
+): JsonObject {
   const contextId = message.context_id ?? '';
-  const said = statusMessage(message, outcome, form.wraps);
-  const code = outcomeCode(outcome);
+  const said = outcome && statusMessage(message, outcome, wraps);
+  const code = outcome && outcomeCode(outcome);
   return {
     jsonrpc: '2.0',
     id: requestIdOf(message),
@@ -53,17 +134,30 @@ export function toResponse(
       id: message.id,
       contextId,
       status: {
-        state: taskStateOf(outcome.state),
-        timestamp: outcome.at,
+        state: taskStateOf(state),
+        timestamp: at,
         ...(said === undefined ? {} : { message: { ...said, contextId, taskId: message.id } }),
       },
       metadata: {
         message_id: message.message_id,
-        state: outcome.state,
+        state,
         ...(code === undefined ? {} : { code }),
       },
     },
   };
+}
+
+/** The artifacts of an answer that is a task, else one with its parts. */
+function artifactsOf({ id }: Pick<MessageRow, 'id'>, answer: JsonObject, wraps: boolean): JsonObject[] {
+  const shown = wraps ? wrapPeerAnswer(answer) : answer;
+  const result = isJsonObject(shown.result) ? shown.result : {};
+  const { artifacts } = isJsonObject(result.task) ? result.task : result;
+  const given = Array.isArray(artifacts) ? artifacts.filter(isJsonObject) : [];
+  if (given.length > 0) return given;
+  const parts = extractParts(shown);
+  const text = extractAnswerText(shown);
+  if (parts.length === 0 && text === '') return [];
+  return [{ artifactId: `answer-${id}`, parts: toA2a03Parts(parts.length === 0 ? [textPart(text)] : parts) }];
 }
 
 /** What a task says; an unanswered or canceled message says nothing, because it would be read as the answer. */
@@ -86,7 +180,7 @@ function statusMessage(
  * `result.text`, except in the compact form, which also leaves it out where the agent itself repeats its text there. A
  * `result.text` that says something else is part of the answer and stays.
  */
-export function toAnswer(answer: JsonObject, { wraps, isCompact }: ResponseForm): JsonObject {
+export function toAnswer(answer: JsonObject, { wraps, isCompact }: Omit<ResponseForm, 'caller'>): JsonObject {
   const shown = wraps ? wrapPeerAnswer(answer) : answer;
   const { result = {} } = shown;
   if (!isJsonObject(result)) return shown;

@@ -15,7 +15,7 @@ import { HttpError } from '../../http/http-error.ts';
 import { timestamp } from '../../time/clock.ts';
 import { canPush, pushRetryDelayMs } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
-import { deliveryFailure, endOfResponse, type MessageEnd } from '../outcome/outcome.rules.ts';
+import { deliveryFailure, endOfResponse, failedDelivery, type MessageEnd } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import { storedHeaders } from '../passed-headers.rules.ts';
 import type { PushEndpoint, PushRequest, PushResult } from './push-endpoint.ts';
@@ -241,9 +241,9 @@ function endOf(
       if (!viewOf(message).expectsAnswer) return { state: 'unanswered' };
       return { state: 'failed', failure: deliveryFailure(result.error) };
     case 'retry':
-      return { state: 'failed', failure: deliveryFailure(exhausted(result.error, message.attempts)) };
+      return failedDelivery(exhausted(result.error, message.attempts), result.response);
     case 'final':
-      return { state: 'failed', failure: deliveryFailure(result.error) };
+      return failedDelivery(result.error, result.response);
   }
 }
 

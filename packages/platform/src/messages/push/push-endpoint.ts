@@ -23,9 +23,9 @@ export type PushResult =
   | { readonly kind: 'accepted' }
   /** The agent accepted it (2xx), but the body is not an answer. */
   | { readonly kind: 'unreadable'; readonly error: ErrorBody }
-  /** Another attempt would fail as well. */
-  | { readonly kind: 'final'; readonly error: ErrorBody }
-  | { readonly kind: 'retry'; readonly error: ErrorBody }
+  /** Another attempt would fail as well. `response` is the JSON-RPC error that came with the HTTP error. */
+  | { readonly kind: 'final'; readonly error: ErrorBody; readonly response?: JsonObject | undefined }
+  | { readonly kind: 'retry'; readonly error: ErrorBody; readonly response?: JsonObject | undefined }
   | { readonly kind: 'aborted' };
 
 export interface PushRequest {
@@ -58,6 +58,7 @@ export interface PushEndpointOptions {
 /** Paths an agent may serve when it registered a bare origin. */
 const ROOT_PATHS = ['/', '/a2a', '/a2a/inbound'] as const;
 const CONNECTIONS_PER_AGENT = { message: 64, cancellation: 4 } as const;
+const MAX_ERROR_BYTES = 256 * 1024;
 const RETRY_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /** Posts to exactly the registered URL through the address guard; follows no redirect. */
@@ -135,11 +136,13 @@ function pathsOf(
   return [known.path, ...ROOT_PATHS.filter((path) => path !== known.path)];
 }
 
-async function readResponse({ statusCode, body }: Dispatcher.ResponseData): Promise<PushResult> {
+async function readResponse(received: Dispatcher.ResponseData): Promise<PushResult> {
+  const { statusCode, body } = received;
   if (statusCode >= 300) {
+    const response = statusCode >= 400 ? await readRpcError(received) : undefined;
     body.on('error', () => undefined).destroy();
     const retry = RETRY_STATUSES.has(statusCode);
-    return { kind: retry ? 'retry' : 'final', error: refusedByAgent(statusCode, retry) };
+    return { kind: retry ? 'retry' : 'final', error: refusedByAgent(statusCode, retry), response };
   }
   const chunks: Buffer[] = [];
   let size = 0;
@@ -158,6 +161,27 @@ async function readResponse({ statusCode, body }: Dispatcher.ResponseData): Prom
   return limit === undefined
     ? parseResponse(text, statusCode)
     : { kind: 'unreadable', error: tooComplex(limit) };
+}
+
+/** The JSON-RPC error in an HTTP error; undefined for any other body. */
+async function readRpcError({ headers, body }: Dispatcher.ResponseData): Promise<JsonObject | undefined> {
+  if (!/\bjson\b/i.test(String(headers['content-type'] ?? ''))) return undefined;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > MAX_ERROR_BYTES) return undefined;
+      chunks.push(chunk);
+    }
+    const text = Buffer.concat(chunks).toString('utf8');
+    if (exceededJsonLimit(text) !== undefined) return undefined;
+    const parsed: unknown = JSON.parse(text);
+    if (!isJsonObject(parsed) || parsed.jsonrpc !== '2.0' || !isJsonRpcResponse(parsed)) return undefined;
+    return isJsonObject(parsed.error) && parsed.result === undefined ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Without an answer, a queued response and a 202 or 204 mean that the agent answers later. */

@@ -1,0 +1,104 @@
+import { extractAnswerText, isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
+
+/**
+ * A JSON-RPC response in the form of A2A 1.0: `result` is `{ message }` or `{ task }`. A response that has this form
+ * already, and an error, are passed on. `messageId` is that of a message without one.
+ */
+export function toA2a1Response(response: JsonObject, messageId: string): JsonObject {
+  const { result } = response;
+  if (result === undefined) {
+    if ('error' in response) return response;
+    // A bare body, such as `{ text }` or `{ parts }`.
+    return { jsonrpc: '2.0', id: null, result: { message: toMessage(response, messageId) } };
+  }
+  if (!isJsonObject(result)) return { ...response, result: { message: toMessage({ result }, messageId) } };
+  const isTranslated =
+    result.kind === undefined && (isJsonObject(result.task) || isJsonObject(result.message));
+  if (isTranslated) return response;
+  const shown = isTask(result)
+    ? { task: toTask(result, messageId) }
+    : { message: toMessage(result, messageId) };
+  return { ...response, result: shown };
+}
+
+/** The same for `GetTask` and `CancelTask`, whose result is the task itself. */
+export function toA2a1TaskResponse(response: JsonObject): JsonObject {
+  return isJsonObject(response.result) ? { ...response, result: toTask(response.result, '') } : response;
+}
+
+function isTask({ kind, status, artifacts }: JsonObject): boolean {
+  return kind === 'task' || (kind === undefined && (status !== undefined || Array.isArray(artifacts)));
+}
+
+function toTask(task: JsonObject, newId: string): JsonObject {
+  const { id = newId, contextId, status, artifacts, history, metadata } = task;
+  const { state, timestamp, message } = isJsonObject(status) ? status : { state: status ?? '' };
+  return withoutMissing({
+    id,
+    contextId,
+    status: withoutMissing({
+      state: stateOf(state),
+      timestamp,
+      message: isJsonObject(message) ? toMessage(message, `status-${String(id)}`) : undefined,
+    }),
+    artifacts: Array.isArray(artifacts) ? artifacts.filter(isJsonObject).map(toArtifact) : undefined,
+    history: Array.isArray(history)
+      ? history.filter(isJsonObject).map((one, index) => toMessage(one, `history-${index}`))
+      : undefined,
+    metadata: isJsonObject(metadata) ? metadata : undefined,
+  });
+}
+
+function toArtifact(artifact: JsonObject, index: number): JsonObject {
+  const { artifactId = `artifact-${index}`, name, description, parts, metadata, extensions } = artifact;
+  const shown = Array.isArray(parts) ? parts.filter(isJsonObject).map(toPart) : [];
+  return withoutMissing({ artifactId, name, description, parts: shown, metadata, extensions });
+}
+
+function toMessage(given: JsonObject, newId: string): JsonObject {
+  const { messageId, contextId, taskId, role, metadata, extensions, referenceTaskIds } = given;
+  const text = extractAnswerText('result' in given ? given : { result: given });
+  const parts = Array.isArray(given.parts) ? given.parts.filter(isJsonObject).map(toPart) : [];
+  return withoutMissing({
+    messageId: typeof messageId === 'string' && messageId !== '' ? messageId : newId,
+    contextId,
+    taskId,
+    role: /^(role_)?user$/i.test(typeof role === 'string' ? role : '') ? 'ROLE_USER' : 'ROLE_AGENT',
+    parts: parts.length === 0 ? [{ text }] : parts,
+    metadata,
+    extensions,
+    referenceTaskIds,
+  });
+}
+
+function toPart(part: JsonObject): JsonObject {
+  const given = isJsonObject(part.root) ? part.root : part;
+  const { kind: _kind, type: _type, file, ...rest } = given;
+  if (!isJsonObject(file)) return rest;
+  const { uri, bytes, name, mimeType } = file;
+  return withoutMissing({ ...rest, url: uri, raw: bytes, filename: name, mediaType: mimeType });
+}
+
+/** `TASK_STATE_…`; a word that is none is unspecified. */
+function stateOf(state: JsonValue | undefined): string {
+  const word = typeof state === 'string' ? state.toUpperCase().replaceAll('-', '_') : '';
+  if (word.startsWith('TASK_STATE_')) return word;
+  const name = word === 'CANCELLED' ? 'CANCELED' : word;
+  return NAMES.has(name) ? `TASK_STATE_${name}` : 'TASK_STATE_UNSPECIFIED';
+}
+
+const NAMES: ReadonlySet<string> = new Set([
+  'SUBMITTED',
+  'WORKING',
+  'INPUT_REQUIRED',
+  'COMPLETED',
+  'FAILED',
+  'CANCELED',
+  'REJECTED',
+  'AUTH_REQUIRED',
+]);
+
+function withoutMissing(object: Record<string, JsonValue | undefined>): JsonObject {
+  const entries = Object.entries(object).filter(([, value]) => value !== undefined && value !== null);
+  return Object.fromEntries(entries) as JsonObject;
+}

@@ -1,0 +1,37 @@
+import { behaviours } from './behaviour.ts';
+
+/** Callers that speak JSON-RPC, in A2A 0.3 and 1.0. */
+export const JSON_RPC = behaviours({
+  'rpc.errors': [
+    'Callers that show that they speak JSON-RPC get errors of the platform in its form, under the same status; others get plain bodies.',
+    'docs/contract/messages.md#json-rpc-callers; docs/decisions/0044-json-rpc-callers.md',
+  ],
+  'rpc.queued-is-a-task': [
+    'A message without an answer yet is a submitted task for callers that speak JSON-RPC.',
+    'docs/contract/messages.md#json-rpc-callers; docs/decisions/0044-json-rpc-callers.md',
+  ],
+  'rpc.agent-error-passes': [
+    'A JSON-RPC error that an agent sends with HTTP 500 reaches callers that speak JSON-RPC; others get agent_error.',
+    'docs/contract/messages.md#json-rpc-callers',
+  ],
+  'rpc.tasks-get': [
+    'tasks/get returns the state of a message, by row id or message id, and its answer; it is no message itself.',
+    'docs/contract/messages.md#tasks',
+  ],
+  'rpc.methods': [
+    'An unknown method and one that is not offered are refused before anything is stored or pushed.',
+    'docs/contract/messages.md#methods; docs/decisions/0044-json-rpc-callers.md',
+  ],
+  'rpc.a2a-1.0.form': [
+    'A caller of A2A 1.0 gets the answer of a 0.3 agent, tasks and errors in the form of 1.0.',
+    'docs/contract/messages.md#a2a-10; docs/decisions/0044-json-rpc-callers.md',
+  ],
+  'rpc.a2a-1.0.agent-passes': [
+    'The answer of an agent of A2A 1.0 reaches a caller of 1.0 as it came, wrapped and without result.text.',
+    'docs/contract/messages.md#a2a-10',
+  ],
+  'rpc.send-message-is-held': [
+    'A SendMessage to a polling agent is held for its answer.',
+    'docs/contract/messages.md#held-calls; docs/contract/messages.md#a2a-10',
+  ],
+});
