@@ -165,6 +165,10 @@ const ENTRIES = {
     status: 403,
     description: 'source_id is not the authenticated workspace; leave it out.',
   },
+  message_ended: {
+    status: 409,
+    description: 'The message has ended and cannot be canceled; ask for its end with tasks/get.',
+  },
   message_expired: {
     status: 410,
     description: 'The message expired before this answer; nobody waits for it, so finish the row.',

@@ -100,12 +100,13 @@ function isProbe({ routeOptions }: FastifyRequest): boolean {
 function sendError(error: unknown, reply: FastifyReply): FastifyReply {
   const httpError = toHttpError(error);
   const { request } = reply;
-  const shown = httpError.status < 500 ? httpError : httpError.with({ request_id: request.id });
-  const body = request.routeOptions?.config?.errorBody?.(shown, request) ?? shown.toBody();
+  const plain = httpError.toBody();
+  const body = httpError.status < 500 ? plain : { ...plain, request_id: request.id };
+  const ownForm = request.routeOptions?.config?.errorBody;
   return reply
     .code(httpError.status)
     .headers({ ...httpError.headers })
-    .send(body);
+    .send(ownForm === undefined ? body : ownForm(body, httpError, request));
 }
 
 function shuttingDown(): HttpError {

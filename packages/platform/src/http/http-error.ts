@@ -26,12 +26,6 @@ export class HttpError extends Error {
     this.headers = options.headers ?? {};
   }
 
-  /** The same error with further keys of its response. */
-  with(extras: ErrorExtras): HttpError {
-    const options = { extras: { ...this.extras, ...extras }, headers: this.headers, cause: this.cause };
-    return new HttpError(this.status, this.code, this.message, options);
-  }
-
   /** The JSON body of the response. */
   toBody(): ErrorBody {
     return { error: this.message, code: this.code, ...this.extras };

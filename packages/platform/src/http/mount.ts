@@ -1,4 +1,5 @@
 import type {
+  ErrorBody,
   JsonObject,
   KnownRoute,
   Route,
@@ -67,8 +68,12 @@ export type Result<R extends KnownRoute> =
       >;
     }[Exclude<RouteStatus<R>, DefaultStatus<R>> & number];
 
-/** The body of an error response for the client of a request; undefined for the plain one. */
-export type ErrorBodyForm = (error: HttpError, request: FastifyRequest) => JsonObject | undefined;
+/** Puts the plain body of an error response into the form for the client of the request. */
+export type ErrorBodyForm = (
+  plain: ErrorBody,
+  error: HttpError,
+  request: FastifyRequest,
+) => ErrorBody | JsonObject;
 
 export interface MountOptions<R extends KnownRoute, Query, Body> {
   /** Parses the query instead of the schema of the route; a repeated parameter has its last value. */
@@ -77,7 +82,7 @@ export interface MountOptions<R extends KnownRoute, Query, Body> {
   readonly body?: (json: unknown) => Body;
   /** Prefix of the message of a 400 for an invalid body. */
   readonly bodyError?: string;
-  /** The body of an error response, instead of the plain one. */
+  /** The form of error responses; by default the plain one. */
   readonly errorBody?: ErrorBodyForm;
   /** The error for the old token of a removed workspace, instead of a 401. */
   readonly removedError?: (holder: RemovedHolder, params: RouteParams<R>) => HttpError | undefined;

@@ -192,8 +192,8 @@ describe('wrapping', () => {
 
 describe('other rules', () => {
   it('an answer has the id of the request that gets it', () => {
-    expect(withRequestId({ jsonrpc: '2.0', id: 1, result: 1 }, { id: 2 })).toMatchObject({ id: 2 });
-    expect(withRequestId({ text: 'bare' }, { id: 2 })).toEqual({ text: 'bare' });
+    expect(withRequestId({ jsonrpc: '2.0', id: 1, result: 1 }, 2)).toMatchObject({ id: 2 });
+    expect(withRequestId({ text: 'bare' }, 2)).toEqual({ text: 'bare' });
   });
 
   it('a target is read from header, query, metadata, in that order', () => {

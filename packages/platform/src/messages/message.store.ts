@@ -131,13 +131,17 @@ export class MessageStore {
    */
   async findWithAnswer(id: string, db?: Queryable): Promise<MessageRow | undefined> {
     const message = await this.find(id, db);
-    let last = message;
+    return message && this.withAnswer(message, db);
+  }
+
+  /** A message as it was read, with its answer where that is stored with another one. */
+  async withAnswer(message: MessageRow, db?: Queryable): Promise<MessageRow> {
+    let last: MessageRow | undefined = message;
     while (last !== undefined && last.response_body === null && last.continued_by !== null) {
       if (!WITH_ANSWER.has(last.delivery_state)) return message;
       last = await this.find(last.continued_by, db);
     }
-    if (message === undefined || message === last) return message;
-    return { ...message, response_body: last?.response_body ?? null };
+    return message === last ? message : { ...message, response_body: last?.response_body ?? null };
   }
 
   /**

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { type A2aResponse, type JsonObject, type QueuedResponse, routes } from '@molecule-ai/protocol';
+import {
+  type A2aResponse,
+  type ErrorBody,
+  type JsonObject,
+  type QueuedResponse,
+  routes,
+} from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import { workspaceRemoved } from '../directory/workspace-directory.ts';
@@ -17,17 +23,15 @@ import { failureToError, outcomeError } from './outcome/outcome.rules.ts';
 import {
   isAgentError,
   type ResponseForm,
-  toOpenTask,
-  toReplyTask,
   toResponse,
-  toTaskResponse,
   wantsCompact,
   withRequestId,
 } from './outcome/response.rules.ts';
+import { toOpenTask, toReplyTask, toTaskResponse } from './outcome/task-response.rules.ts';
 import { passedHeaders } from './passed-headers.rules.ts';
-import { type CallerForm, callerForm, rpcError, useOf } from './rpc-caller.rules.ts';
+import { type CallerForm, callerForm, followsA2a, rpcError, rpcIdOf, useOf } from './rpc-caller.rules.ts';
 import { parseSentQuery } from './sent-query.rules.ts';
-import { taskReference } from './task-lookup.ts';
+import { requireCanceled, taskReference, wantsHistory, wantsTaskAtOnce } from './task-lookup.ts';
 
 /** Messages over HTTP: sent, looked up, acknowledged. */
 export function mountMessagesRoutes(
@@ -37,10 +41,13 @@ export function mountMessagesRoutes(
 ): void {
   const { clock, settings } = context;
 
-  const formOf = (caller: Caller, { headers }: FastifyRequest, spoken: CallerForm): ResponseForm => ({
+  const formOf = (
+    caller: Caller,
+    { headers }: FastifyRequest,
+    spoken: CallerForm = 'plain',
+  ): ResponseForm => ({
     wraps: caller.kind === 'workspace' && settings.wrapPeerResults,
-    isCompact:
-      spoken === '1.0' || wantsCompact(headerOf(headers, 'prefer'), headerOf(headers, 'a2a-version')),
+    isCompact: spoken === '1.0' || wantsCompact(headerOf(headers, 'prefer'), versionOf(headers)),
     caller: spoken,
   });
 
@@ -56,25 +63,31 @@ export function mountMessagesRoutes(
     targetId: string,
   ): Promise<A2aResponse | StatusResponse<202, QueuedResponse>> => {
     const { headers } = request;
-    const form = formOf(caller, request, callerForm(body, headerOf(headers, 'a2a-version')));
+    const form = formOf(caller, request, callerForm(body, versionOf(headers)));
+    const isPlain = form.caller === 'plain';
     const message = normaliseMessage(body, passedHeaders(headers), randomUUID);
     const { view } = message;
     const callerId = caller.kind === 'workspace' ? caller.workspaceId : null;
     // Each response is the agent's own JSON, or one of the platform in the same form.
     const respond = (response: JsonObject) =>
-      withRequestId(response, view.envelope) as JsonObject as A2aResponse;
+      withRequestId(response, rpcIdOf(isPlain ? view.envelope : body)) as JsonObject as A2aResponse;
     const use = useOf(view.method);
     if (use !== 'deliver') {
-      const task = { callerId, workspaceId: targetId, reference: taskReference(message) };
-      const found = use === 'get' ? messages.findTask(task) : messages.cancellation.cancel(task);
-      return respond(toTaskResponse(await found, form, use === 'get'));
+      const task = { callerId, workspaceId: targetId, reference: taskReference(view) };
+      if (use === 'get') {
+        const detail = { hasAnswer: true, hasHistory: wantsHistory(view) };
+        return respond(toTaskResponse(await messages.findTask(task), form, detail));
+      }
+      const canceled = await messages.cancellation.cancel(task);
+      if (followsA2a(form.caller, versionOf(headers))) requireCanceled(canceled);
+      return respond(toTaskResponse(canceled, form, { hasAnswer: false, hasHistory: false }));
     }
     const bounds = { field: 'X-Timeout', max: MAX_HOLD_SECONDS };
+    const isAtOnce = !isPlain && wantsTaskAtOnce(view);
     const holdSeconds =
-      parseWaitSeconds(headerOf(headers, 'x-timeout'), bounds) ?? settings.answerHoldSeconds;
+      parseWaitSeconds(headerOf(headers, 'x-timeout'), bounds) ?? (isAtOnce ? 0 : settings.answerHoldSeconds);
     const connection = watchConnection(reply);
     const result = await messages.send({ callerId, targetId, message }, holdSeconds, connection);
-    const isPlain = form.caller === 'plain';
     if (result.kind === 'reply') {
       return isPlain ? result.body : respond(toReplyTask(result.body, timestamp(clock), view, form));
     }
@@ -92,8 +105,8 @@ export function mountMessagesRoutes(
   const options = {
     // Parsed with the headers of the request.
     body: (json: unknown) => json,
-    errorBody: (error: HttpError, { body, headers }: FastifyRequest) =>
-      callerForm(body, headerOf(headers, 'a2a-version')) === 'plain' ? undefined : rpcError(error, body),
+    errorBody: (plain: ErrorBody, error: HttpError, { body, headers }: FastifyRequest) =>
+      callerForm(body, versionOf(headers)) === 'plain' ? plain : rpcError(plain, error, body),
     removedError: ({ workspaceId, removedAt }: RemovedHolder) => workspaceRemoved(workspaceId, removedAt),
   };
 
@@ -120,7 +133,7 @@ export function mountMessagesRoutes(
     await reportReceipt(sent, connection);
     const { message, outcome } = sent;
     // The route is the platform's own, so its errors and tasks have one form.
-    const form = formOf(caller, request, 'plain');
+    const form = formOf(caller, request);
     const error = outcome.state === 'failed' ? (outcomeError(outcome, form.wraps) ?? null) : null;
     return { ...record, answer: toResponse(message, outcome, form), error };
   });
@@ -138,6 +151,10 @@ interface IncomingCall {
   readonly caller: Caller;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
+}
+
+function versionOf(headers: FastifyRequest['headers']): string | undefined {
+  return headerOf(headers, 'a2a-version');
 }
 
 function headerOf(headers: FastifyRequest['headers'], name: string): string | undefined {

@@ -184,9 +184,9 @@ export class MessagesService {
     return sent === undefined ? this.#queued(row, target) : { kind: 'outcome', ...sent };
   }
 
-  /** A message for its sender or an operator, whatever its state. 404 for a message of another sender. */
-  findTask(task: TaskReference): Promise<MessageRow> {
-    return findTask(this.#store, task);
+  /** A message with its answer, for its sender or an operator. 404 for a message of another sender. */
+  async findTask(task: TaskReference): Promise<MessageRow> {
+    return this.#store.withAnswer(await findTask(this.#store, task));
   }
 
   /** The state of a message, after waiting up to `waitSeconds` for its outcome. 404 when there is none. */

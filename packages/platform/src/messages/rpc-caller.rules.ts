@@ -1,22 +1,37 @@
-import { a2aMethod, isA2a1, isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
+import { a2aMethod, type ErrorBody, isA2a1, isJsonObject, type JsonObject } from '@molecule-ai/protocol';
 import { HttpError } from '../http/http-error.ts';
 
 /**
- * How a caller gets what the platform itself says: as plain bodies, as JSON-RPC in the form of A2A 0.3, or of 1.0. The
- * agent's answer is a JSON-RPC response for all of them.
+ * In which form a caller gets what the platform itself says: plain bodies, or JSON-RPC as in A2A 0.3 or 1.0. The answer of
+ * an agent is a JSON-RPC response for all of them.
  */
 export type CallerForm = 'plain' | '0.3' | '1.0';
 
 /**
- * JSON-RPC is for callers that show that they speak it: with `A2A-Version`, or with a JSON-RPC request whose method is
- * not `message/send`, which older clients of plain bodies send as well.
+ * JSON-RPC is for callers that show that they speak it: by `A2A-Version`, by a JSON-RPC request whose method is not
+ * `message/send`, which older clients that expect plain bodies send as well, or by a batch.
  */
 export function callerForm(body: unknown, version: string | undefined): CallerForm {
   const { jsonrpc, method } = isJsonObject(body) ? body : {};
   const name = typeof method === 'string' ? method : '';
   if (isA2a1(name, version)) return '1.0';
   const isOther = jsonrpc !== undefined && name !== '' && name !== 'message/send';
-  return isOther || (version ?? '').trim() !== '' ? '0.3' : 'plain';
+  return isOther || Array.isArray(body) || namesVersion(version) ? '0.3' : 'plain';
+}
+
+/** Whether a caller follows A2A to the letter: it says which version, or uses a method of 1.0. */
+export function followsA2a(form: CallerForm, version: string | undefined): boolean {
+  return form === '1.0' || namesVersion(version);
+}
+
+function namesVersion(version: string | undefined): boolean {
+  return version !== undefined && version.trim() !== '';
+}
+
+/** The JSON-RPC id of a request; null when it has none, or none that a response can carry. */
+export function rpcIdOf(body: unknown): string | number | null {
+  const id = isJsonObject(body) ? body.id : undefined;
+  return typeof id === 'string' || typeof id === 'number' ? id : null;
 }
 
 /** What is done with a request, by its method in the words of A2A 0.3. */
@@ -30,10 +45,11 @@ const USES: Readonly<Record<string, MethodUse>> = {
   cancel_task: 'cancel',
 };
 
-/** Methods of A2A 0.3 and 1.0 that exist and that this platform does not offer. */
+/** Methods of A2A up to 1.0 that this platform does not offer. */
 const NOT_OFFERED: ReadonlySet<string> = new Set([
   'message/stream',
   'message/sendSubscribe',
+  'tasks/send',
   'tasks/sendSubscribe',
   'tasks/resubscribe',
   'tasks/list',
@@ -55,11 +71,10 @@ const NOT_OFFERED: ReadonlySet<string> = new Set([
   'GetExtendedAgentCard',
 ]);
 
-/** A method that no version of A2A has. */
 class UnknownMethod extends HttpError {
   constructor() {
     super(400, 'invalid_message', 'invalid message: unknown method', {
-      extras: { field: 'method', hint: 'Send message/send; tasks/get and tasks/cancel ask about a message.' },
+      extras: { field: 'method', hint: 'Send message/send; tasks/get and tasks/cancel are about a message.' },
     });
   }
 }
@@ -78,26 +93,28 @@ export function useOf(method: string): MethodUse {
   });
 }
 
-/** An error of the platform as a JSON-RPC response; `data` has its code and what else a plain body has. */
-export function rpcError(error: HttpError, body: unknown): JsonObject {
-  const { error: message = '', ...data } = error.toBody();
-  const id = isJsonObject(body) ? (body.id ?? null) : null;
-  const code = rpcCode(error, body === undefined || body === null);
-  const known: JsonValue = typeof id === 'string' || typeof id === 'number' ? id : null;
-  return { jsonrpc: '2.0', id: known, error: { code, message, data: data as JsonObject } };
+/** An error of the platform as a JSON-RPC response; `data` has everything of the plain body except its text. */
+export function rpcError(plain: ErrorBody, error: HttpError, body: unknown): JsonObject {
+  const { error: message = '', ...data } = plain;
+  return {
+    jsonrpc: '2.0',
+    id: rpcIdOf(body),
+    error: { code: rpcCode(error), message, data: data as JsonObject },
+  };
 }
 
 const CODES: Readonly<Record<string, number>> = {
+  invalid_json: -32700,
   internal_error: -32603,
   message_not_found: -32001,
+  message_ended: -32002,
   not_supported: -32004,
 };
 
-function rpcCode(error: HttpError, isUnreadable: boolean): number {
+function rpcCode(error: HttpError): number {
   if (error instanceof UnknownMethod) return -32601;
   const known = CODES[error.code];
   if (known !== undefined) return known;
   if (error.status !== 400) return -32000;
-  if (isUnreadable) return error.code === 'invalid_message' ? -32700 : -32600;
   return error.extras.field?.startsWith('params') === true ? -32602 : -32600;
 }

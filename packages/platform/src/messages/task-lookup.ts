@@ -1,9 +1,9 @@
-import { isColumnText } from '@molecule-ai/protocol';
+import { isColumnText, isJsonObject, type MessageView } from '@molecule-ai/protocol';
 import type { Queryable } from '../database/platform-database.ts';
 import { HttpError } from '../http/http-error.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
-import type { NormalMessage } from './accept/request-message.rules.ts';
 import type { MessageRow, MessageStore } from './message.store.ts';
+import { messageStateOf } from './outcome/outcome.rules.ts';
 
 /** Who asks about which message. */
 export interface TaskReference {
@@ -37,13 +37,37 @@ export async function findTask(
  * The message that `tasks/get` and `tasks/cancel` name.
  * @throws HttpError 400 `invalid_message` when they name none.
  */
-export function taskReference({ view }: NormalMessage): string {
-  const { id, task_id: snakeCase, taskId: camelCase } = view.params;
+export function taskReference({ params }: MessageView): string {
+  const { id, task_id: snakeCase, taskId: camelCase } = params;
   const named = [id, snakeCase, camelCase].find((value) => typeof value === 'string' && value !== '');
   if (typeof named === 'string' && isColumnText(named)) return named;
-  throw new HttpError(400, 'invalid_message', 'invalid message: params.id must name the message', {
-    extras: { field: 'params.id' },
+  throw invalid('params.id must name the message', 'params.id');
+}
+
+/** Whether `tasks/get` asks for what the task was about. @throws HttpError 400 `invalid_message` for no count. */
+export function wantsHistory({ params: { historyLength: length } }: MessageView): boolean {
+  if (length === undefined || length === null) return false;
+  if (Number.isInteger(length) && Number(length) >= 0) return length !== 0;
+  throw invalid('params.historyLength must be a whole number', 'params.historyLength');
+}
+
+/** Whether a message asks for its task instead of its answer: `blocking` in A2A 0.3, `returnImmediately` in 1.0. */
+export function wantsTaskAtOnce({ params: { configuration } }: MessageView): boolean {
+  if (!isJsonObject(configuration)) return false;
+  return configuration.blocking === false || configuration.returnImmediately === true;
+}
+
+/** @throws HttpError 409 `message_ended` for a message that had ended otherwise before it was canceled. */
+export function requireCanceled(message: MessageRow): void {
+  const state = messageStateOf(message);
+  if (state === 'canceled') return;
+  throw new HttpError(409, 'message_ended', 'the message has ended', {
+    extras: { message_id: message.message_id, status: state, hint: 'Ask for its end with tasks/get.' },
   });
+}
+
+function invalid(reason: string, field: string): HttpError {
+  return new HttpError(400, 'invalid_message', `invalid message: ${reason}`, { extras: { field } });
 }
 
 function notFound(reference: string): HttpError {

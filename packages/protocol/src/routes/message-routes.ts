@@ -56,6 +56,7 @@ const SENDING: readonly ErrorCode[] = [
   'agent_busy',
   'workspace_unavailable',
   'answer_expired',
+  'message_ended',
   'message_expired',
   'loop_detected',
   'question_closed',

@@ -18,6 +18,26 @@ export const JSON_RPC = behaviours({
     'tasks/get returns the state of a message, by row id or message id, and its answer; it is no message itself.',
     'docs/contract/messages.md#tasks',
   ],
+  'rpc.tasks-get.questions': [
+    'The task of a message that is interrupted by a question is input-required and has its text, also in the words of A2A 1.0; later it has the answer.',
+    'docs/contract/messages.md#tasks',
+  ],
+  'rpc.tasks-get.history': [
+    'tasks/get with a historyLength has the own message of the sender in history; one that is no whole number is refused.',
+    'docs/contract/messages.md#tasks',
+  ],
+  'rpc.cancel-ended': [
+    'A client of A2A gets −32002 for a message that had ended before it was canceled, and its task when it had canceled it itself.',
+    'docs/contract/messages.md#cancellation',
+  ],
+  'rpc.at-once': [
+    'A message with blocking: false, or returnImmediately, gets its task at once.',
+    'docs/contract/messages.md#held-calls',
+  ],
+  'rpc.requests': [
+    'Errors before a request is read, batches, missing ids and ids of another type are errors in the form of JSON-RPC for those who speak it.',
+    'docs/contract/messages.md#json-rpc-callers',
+  ],
   'rpc.methods': [
     'An unknown method and one that is not offered are refused before anything is stored or pushed.',
     'docs/contract/messages.md#methods; docs/decisions/0044-json-rpc-callers.md',

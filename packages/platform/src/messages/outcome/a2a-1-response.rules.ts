@@ -1,37 +1,62 @@
 import { extractAnswerText, isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
 
+/** The message that a response is about. */
+interface AnsweredMessage {
+  /** Its row id: the id of a task that names none. */
+  readonly id: string;
+  readonly contextId: string;
+}
+
 /**
- * A JSON-RPC response in the form of A2A 1.0: `result` is `{ message }` or `{ task }`. A response that has this form
- * already, and an error, are passed on. `messageId` is that of a message without one.
+ * A JSON-RPC response in the form of A2A 1.0: `result` is `{ message }` or `{ task }`. The answer of an agent of 1.0, and an
+ * error, are passed on.
  */
-export function toA2a1Response(response: JsonObject, messageId: string): JsonObject {
+export function toA2a1Response(response: JsonObject, about: AnsweredMessage): JsonObject {
   const { result } = response;
   if (result === undefined) {
     if ('error' in response) return response;
     // A bare body, such as `{ text }` or `{ parts }`.
-    return { jsonrpc: '2.0', id: null, result: { message: toMessage(response, messageId) } };
+    return { jsonrpc: '2.0', id: null, result: { message: toAnswer(response, about) } };
   }
-  if (!isJsonObject(result)) return { ...response, result: { message: toMessage({ result }, messageId) } };
-  const isTranslated =
-    result.kind === undefined && (isJsonObject(result.task) || isJsonObject(result.message));
-  if (isTranslated) return response;
-  const shown = isTask(result)
-    ? { task: toTask(result, messageId) }
-    : { message: toMessage(result, messageId) };
-  return { ...response, result: shown };
+  if (!isJsonObject(result)) return { ...response, result: { message: toAnswer({ result }, about) } };
+  if (isOfA2a1(result)) return response;
+  if (isTask(result)) return { ...response, result: { task: toAnsweredTask(result, about) } };
+  const { task, message } = result;
+  if (isJsonObject(task)) return { ...response, result: { task: toAnsweredTask(task, about) } };
+  const given = isJsonObject(message) ? message : result;
+  return { ...response, result: { message: toAnswer(given, about) } };
 }
 
 /** The same for `GetTask` and `CancelTask`, whose result is the task itself. */
 export function toA2a1TaskResponse(response: JsonObject): JsonObject {
-  return isJsonObject(response.result) ? { ...response, result: toTask(response.result, '') } : response;
+  return isJsonObject(response.result) ? { ...response, result: toTask(response.result) } : response;
+}
+
+/** Older agents return `{ message }` and `{ task }` as well, with other words in them. */
+function isOfA2a1({ kind, task, message }: JsonObject): boolean {
+  if (kind !== undefined) return false;
+  if (isJsonObject(message)) return typeof message.role === 'string' && /^ROLE_/.test(message.role);
+  const status = isJsonObject(task) ? task.status : undefined;
+  return isJsonObject(status) && typeof status.state === 'string' && /^TASK_STATE_/.test(status.state);
+}
+
+function toAnswer(given: JsonObject, { id, contextId }: AnsweredMessage): JsonObject {
+  return toMessage({ ...(contextId === '' ? {} : { contextId }), ...given }, `answer-${id}`);
+}
+
+function toAnsweredTask(task: JsonObject, { id, contextId }: AnsweredMessage): JsonObject {
+  const shown = toTask({ id, contextId, ...task });
+  const { text, artifacts } = task;
+  if (typeof text !== 'string' || text === '' || artifacts !== undefined) return shown;
+  return { ...shown, artifacts: [{ artifactId: `answer-${id}`, parts: [{ text }] }] };
 }
 
 function isTask({ kind, status, artifacts }: JsonObject): boolean {
-  return kind === 'task' || (kind === undefined && (status !== undefined || Array.isArray(artifacts)));
+  return kind === 'task' || (kind === undefined && (isJsonObject(status) || Array.isArray(artifacts)));
 }
 
-function toTask(task: JsonObject, newId: string): JsonObject {
-  const { id = newId, contextId, status, artifacts, history, metadata } = task;
+function toTask(task: JsonObject): JsonObject {
+  const { id = '', contextId, status, artifacts, history, metadata } = task;
   const { state, timestamp, message } = isJsonObject(status) ? status : { state: status ?? '' };
   return withoutMissing({
     id,

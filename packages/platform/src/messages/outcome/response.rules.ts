@@ -1,29 +1,17 @@
 import {
   extractAnswerText,
-  extractParts,
   isJsonObject,
   type JsonObject,
   type MessageState,
-  type MessageView,
-  type ReplyAccepted,
-  type ReplyIgnored,
   taskStateOf,
   textPart,
-  toA2a03Parts,
   wrapA2aBoundary,
   wrapPeerAnswer,
 } from '@molecule-ai/protocol';
 import type { MessageRow } from '../message.store.ts';
 import type { CallerForm } from '../rpc-caller.rules.ts';
-import { toA2a1Response, toA2a1TaskResponse } from './a2a-1-response.rules.ts';
-import {
-  messageStateOf,
-  type Outcome,
-  outcomeCode,
-  outcomeError,
-  requestIdOf,
-  storedOutcome,
-} from './outcome.rules.ts';
+import { toA2a1Response } from './a2a-1-response.rules.ts';
+import { type Outcome, outcomeCode, outcomeError, requestIdOf } from './outcome.rules.ts';
 
 /** In which form a caller gets an outcome. */
 export interface ResponseForm {
@@ -45,7 +33,7 @@ export function wantsCompact(prefer: string | undefined, a2aVersion: string | un
 }
 
 /** What a response says of the message it is about. */
-type AskedMessage = Pick<MessageRow, 'id' | 'message_id' | 'context_id' | 'request_body'>;
+export type AskedMessage = Pick<MessageRow, 'id' | 'message_id' | 'context_id' | 'request_body'>;
 
 /**
  * The JSON-RPC response that the caller of a message is given: the answer, the agent's own error, or the task of any
@@ -75,49 +63,13 @@ export function isAgentError(
   return response !== undefined && (failure.kind === 'rpc_error' || caller !== 'plain');
 }
 
-/** The response to a call whose message has no outcome yet: its task. */
-export function toOpenTask(
-  message: AskedMessage & Pick<MessageRow, 'delivery_state' | 'changed_at'>,
-  form: ResponseForm,
-): JsonObject {
-  const now = { state: messageStateOf(message), at: message.changed_at };
-  return inVersion(message, taskResponse(message, now, undefined, form), form);
+function inVersion(message: AskedMessage, response: JsonObject, { caller }: ResponseForm): JsonObject {
+  if (caller !== '1.0') return response;
+  return toA2a1Response(response, { id: message.id, contextId: message.context_id ?? '' });
 }
 
-/** The response to `tasks/get` and `tasks/cancel`: the task, for `hasAnswer` with the answer as its artifact. */
-export function toTaskResponse(message: MessageRow, form: ResponseForm, hasAnswer: boolean): JsonObject {
-  const outcome = storedOutcome(message);
-  const now = outcome ?? { state: messageStateOf(message), at: message.changed_at };
-  const response = taskResponse(message, now, outcome, form);
-  const artifacts =
-    hasAnswer && outcome?.state === 'answered' ? artifactsOf(message, outcome.answer, form.wraps) : [];
-  const { result } = response;
-  const shown =
-    artifacts.length === 0 || !isJsonObject(result)
-      ? response
-      : { ...response, result: { ...result, artifacts } };
-  return form.caller === '1.0' ? toA2a1TaskResponse(shown) : shown;
-}
-
-/** A message that was itself an answer, or was ignored, as a task that has ended. */
-export function toReplyTask(
-  reply: ReplyAccepted | ReplyIgnored,
-  at: string,
-  { contextId }: Pick<MessageView, 'contextId'>,
-  form: ResponseForm,
-): JsonObject {
-  const { message_id: id = '' } = reply;
-  const status = { state: 'ignored' in reply ? 'canceled' : 'completed', timestamp: at };
-  const result = { kind: 'task', id, contextId, status, metadata: { ...reply } as JsonObject };
-  const response = { jsonrpc: '2.0', id: null, result };
-  return form.caller === '1.0' ? toA2a1Response(response, id) : response;
-}
-
-function inVersion({ id }: AskedMessage, response: JsonObject, { caller }: ResponseForm): JsonObject {
-  return caller === '1.0' ? toA2a1Response(response, `answer-${id}`) : response;
-}
-
-function taskResponse(
+/** The task of a message in the form of A2A 0.3. */
+export function taskResponse(
   message: AskedMessage,
   { state, at }: { readonly state: MessageState; readonly at: string },
   outcome: Outcome | undefined,
@@ -145,19 +97,6 @@ function taskResponse(
       },
     },
   };
-}
-
-/** The artifacts of an answer that is a task, else one with its parts. */
-function artifactsOf({ id }: Pick<MessageRow, 'id'>, answer: JsonObject, wraps: boolean): JsonObject[] {
-  const shown = wraps ? wrapPeerAnswer(answer) : answer;
-  const result = isJsonObject(shown.result) ? shown.result : {};
-  const { artifacts } = isJsonObject(result.task) ? result.task : result;
-  const given = Array.isArray(artifacts) ? artifacts.filter(isJsonObject) : [];
-  if (given.length > 0) return given;
-  const parts = extractParts(shown);
-  const text = extractAnswerText(shown);
-  if (parts.length === 0 && text === '') return [];
-  return [{ artifactId: `answer-${id}`, parts: toA2a03Parts(parts.length === 0 ? [textPart(text)] : parts) }];
 }
 
 /** What a task says; an unanswered or canceled message says nothing, because it would be read as the answer. */
@@ -205,7 +144,6 @@ function hasError({ error }: JsonObject): boolean {
 }
 
 /** The response under the JSON-RPC id of the request that asks for it now; a repeated call may carry another one. */
-export function withRequestId(response: JsonObject, request: JsonObject): JsonObject {
-  const id = request.id;
-  return 'jsonrpc' in response && id !== undefined ? { ...response, id } : response;
+export function withRequestId(response: JsonObject, id: string | number | null): JsonObject {
+  return 'jsonrpc' in response ? { ...response, id } : response;
 }

@@ -18,7 +18,8 @@ import type { MessageRow, MessageStore } from '../message.store.ts';
 import { deliveryFailure, endOfResponse, failedDelivery, type MessageEnd } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import { storedHeaders } from '../passed-headers.rules.ts';
-import type { PushEndpoint, PushRequest, PushResult } from './push-endpoint.ts';
+import type { PushResult } from './agent-response.ts';
+import type { PushEndpoint, PushRequest } from './push-endpoint.ts';
 
 /** An agent without a heartbeat for this share of the liveness window is treated as unreachable. */
 const SILENT_SHARE = 2 / 3;
