@@ -50,8 +50,7 @@ import {
   SentMessages,
   toRecord,
 } from './sent-messages.ts';
-import { messageNotFound } from './sent-query.rules.ts';
-import { findTask, type TaskReference } from './task-lookup.ts';
+import { findSent, findTask, type MessageReference, type TaskReference } from './task-lookup.ts';
 
 export type { MessageRow } from './message.store.ts';
 
@@ -77,14 +76,6 @@ export type SendResult =
 export interface MessageStatus {
   readonly record: MessageFacts;
   readonly sent: SentOutcome | undefined;
-}
-
-/** Identifies a message. */
-export interface MessageReference {
-  /** The caller of the message; for an operator's own messages their target. */
-  readonly workspaceId: string;
-  readonly messageId: string;
-  readonly byOperator: boolean;
 }
 
 export interface MessagesServiceOptions extends PlatformContext {
@@ -195,8 +186,7 @@ export class MessagesService {
     waitSeconds: number,
     client: WaitingClient,
   ): Promise<MessageStatus> {
-    const found = await this.#find(reference);
-    if (found === undefined) throw messageNotFound(reference.messageId);
+    const found = await findSent(this.#store, reference);
     const isCaller = !reference.byOperator || found.source_id === null;
     const sent = await this.#waitFor(found.id, waitSeconds, client, isCaller);
     const row = (await this.#store.find(found.id)) ?? found;
@@ -313,12 +303,5 @@ export class MessagesService {
   async #queued(row: MessageRow, target: WorkspaceRow): Promise<SendResult> {
     const depth = await this.#options.activity.pendingCount(target.id);
     return { kind: 'queued', body: queuedResponse(row, target, depth), message: row };
-  }
-
-  async #find({ workspaceId, messageId, byOperator }: MessageReference): Promise<MessageRow | undefined> {
-    const own = await this.#store.findByCaller(workspaceId, messageId);
-    if (own !== undefined || !byOperator) return own;
-    const fromCanvas = await this.#store.findByCaller(CANVAS_CALLER, messageId);
-    return fromCanvas?.target_id === workspaceId ? fromCanvas : undefined;
   }
 }

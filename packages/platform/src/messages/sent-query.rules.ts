@@ -46,8 +46,9 @@ function parseLimit(text: string | undefined): number {
 }
 
 /** The error of a reference to a message that there is not, or not for this caller. */
-export function messageNotFound(messageId: string): HttpError {
-  return new HttpError(404, 'message_not_found', 'message not found', { extras: { message_id: messageId } });
+export function messageNotFound(messageId: string, hint?: string): HttpError {
+  const extras = { message_id: messageId, ...(hint === undefined ? {} : { hint }) };
+  return new HttpError(404, 'message_not_found', 'message not found', { extras });
 }
 
 function wrong(field: string, message: string): HttpError {

@@ -4,6 +4,7 @@ import { HttpError } from '../http/http-error.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
 import type { MessageRow, MessageStore } from './message.store.ts';
 import { messageStateOf } from './outcome/outcome.rules.ts';
+import { messageNotFound } from './sent-query.rules.ts';
 
 /** Who asks about which message. */
 export interface TaskReference {
@@ -13,6 +14,26 @@ export interface TaskReference {
   readonly workspaceId: string;
   /** The row id or the message id of the message. */
   readonly reference: string;
+}
+
+/** Identifies a message by its message id. */
+export interface MessageReference {
+  /** The caller of the message; for an operator's own messages their target. */
+  readonly workspaceId: string;
+  readonly messageId: string;
+  readonly byOperator: boolean;
+}
+
+/** Finds a message that a workspace, or an operator, sent. @throws HttpError 404 `message_not_found`. */
+export async function findSent(
+  store: MessageStore,
+  { workspaceId, messageId, byOperator }: MessageReference,
+): Promise<MessageRow> {
+  const own = await store.findByCaller(workspaceId, messageId);
+  if (own !== undefined) return own;
+  const fromCanvas = byOperator ? await store.findByCaller(CANVAS_CALLER, messageId) : undefined;
+  if (fromCanvas?.target_id === workspaceId) return fromCanvas;
+  throw messageNotFound(messageId);
 }
 
 /**
@@ -71,10 +92,8 @@ function invalid(reason: string, field: string): HttpError {
 }
 
 function notFound(reference: string): HttpError {
-  return new HttpError(404, 'message_not_found', 'message not found', {
-    extras: {
-      message_id: reference.slice(0, 256),
-      hint: 'Only the sender of a message or an operator asks about it or cancels it.',
-    },
-  });
+  return messageNotFound(
+    reference.slice(0, 256),
+    'Only the sender of a message or an operator asks about it or cancels it.',
+  );
 }
