@@ -16,7 +16,11 @@ export function callerForm(body: unknown, version: string | undefined): CallerFo
   const name = typeof method === 'string' ? method : '';
   if (isA2a1(name, version)) return '1.0';
   const isOther = jsonrpc !== undefined && name !== '' && name !== 'message/send';
-  return isOther || Array.isArray(body) || namesVersion(version) ? '0.3' : 'plain';
+  return isOther || isBatch(body) || namesVersion(version) ? '0.3' : 'plain';
+}
+
+function isBatch(body: unknown): boolean {
+  return Array.isArray(body) && body.some((one) => isJsonObject(one) && one.jsonrpc !== undefined);
 }
 
 /** Whether a caller follows A2A to the letter: it says which version, or uses a method of 1.0. */

@@ -31,8 +31,11 @@ export interface NormalMessage {
  * came, because strict servers refuse unknown fields.
  */
 export function normaliseMessage(body: unknown, headers: PassedHeaders, newId: () => string): NormalMessage {
-  if (Array.isArray(body)) throw invalid('the body is a batch; send each request by itself');
-  if (!isJsonObject(body)) throw invalid('the body must be a JSON object');
+  if (!isJsonObject(body)) {
+    throw invalid(
+      `the body must be a JSON object${Array.isArray(body) ? '; send each request of a batch by itself' : ''}`,
+    );
+  }
   if (!JsonValue.safeParse(body).success) throw invalid('the body is nested too deeply');
   const { method, params } = readCall(body);
   const isShort = body.method === undefined;
