@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Debian packages that the repository needs beyond Node 20 and npm. Today there are none: the
-# embedded database is Node's own, and nothing needs a browser or a server from outside. The list
-# stays here so that CI and the README have one place to name.
+# Debian packages that CI needs beyond Node 20 and npm: Python for `pnpm interop`. Tests, checks and the demo need none of
+# them: the embedded database is Node's own. Does nothing where all are installed.
 set -euo pipefail
-packages=()
-if [ "${#packages[@]}" -gt 0 ]; then
+packages=(python3 python3-venv)
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
   apt-get update
-  apt-get install -y --no-install-recommends "${packages[@]}"
+  apt-get install -y --no-install-recommends "${missing[@]}"
 fi

@@ -1,0 +1,4 @@
+/** One line of JSON on stdout, which the parent process reads. */
+export function writeLine(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
