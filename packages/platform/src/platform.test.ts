@@ -177,3 +177,23 @@ describe('stopping', () => {
     await ended;
   });
 });
+
+describe('the time that calls are held', () => {
+  it.each([
+    [25, []],
+    [29, []],
+    [30, [{ answerHoldSeconds: 30 }]],
+    [120, [{ answerHoldSeconds: 120 }]],
+  ])('of %i seconds: warnings', async (answerHoldSeconds, expected) => {
+    const warnings: { fields: object; message: string }[] = [];
+    const ignore = () => {};
+    const warn = (fields: object, message: string) => void warnings.push({ fields, message });
+    await startDev({
+      memory: true,
+      answerHoldSeconds,
+      logger: { debug: ignore, info: ignore, warn, error: ignore },
+    });
+    expect(warnings.map(({ fields }) => fields)).toEqual(expected);
+    for (const { message } of warnings) expect(message).toContain('channel bridge');
+  });
+});

@@ -10,6 +10,9 @@ import { resolveSettings } from './options/resolve-settings.ts';
 import { processEnvironment } from './options/setting-reader.ts';
 import { openDataFolder, resolveOperatorKey } from './storage/data-folder.ts';
 
+/** Of a call of the channel bridge, in seconds. */
+const SHORTEST_CLIENT_TIMEOUT = 30;
+
 /** A running platform. */
 export interface Platform extends AsyncDisposable {
   /** The URL under which this machine reaches it, without a trailing slash. */
@@ -71,6 +74,7 @@ async function open(
   modules.start();
   const { mode, host } = settings;
   context.logger.info({ url, host, mode }, `Platform listening on ${url}`);
+  warnOfLongHold(context.logger, settings);
 
   let closing: Promise<void> | undefined;
   const close = () => {
@@ -90,6 +94,13 @@ async function open(
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Clients that are not ours may give up after 30 seconds, and then take a message that is stored for one that failed. */
+function warnOfLongHold(logger: PlatformLogger, { answerHoldSeconds }: PlatformSettings): void {
+  if (answerHoldSeconds < SHORTEST_CLIENT_TIMEOUT) return;
+  const limit = `${SHORTEST_CLIENT_TIMEOUT} s, after which the channel bridge gives up and may send the message again`;
+  logger.warn({ answerHoldSeconds }, `Calls are held for ${answerHoldSeconds} s; keep that below ${limit}.`);
 }
 
 /** Closes what was opened, in reverse order; a failure does not prevent closing the others. */

@@ -17,6 +17,7 @@ import { LOOPS } from './behaviours/loops.ts';
 import { MESSAGES } from './behaviours/messages.ts';
 import { OPENAPI } from './behaviours/openapi.ts';
 import { PEERS } from './behaviours/peers.ts';
+import { POLLING_CLIENTS } from './behaviours/polling-clients.ts';
 import { PRESENCE } from './behaviours/presence.ts';
 import { PUSH } from './behaviours/push.ts';
 import { QUESTIONS } from './behaviours/questions.ts';
@@ -55,6 +56,7 @@ export const BEHAVIOURS = {
   ...QUESTIONS,
   ...ENDURANCE,
   ...REFERENCE,
+  ...POLLING_CLIENTS,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

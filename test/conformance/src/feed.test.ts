@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { NIL_UUID } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
-import { type HttpResponse, rowsOf, textAt } from './harness/http.ts';
+import { type HttpResponse, rowsOf, textAt, trackCall, valueAt } from './harness/http.ts';
 import { heartbeat, inbox, inboxTexts, type Member, onboard, send } from './harness/members.ts';
+import type { RunningPlatform } from './harness/running-platform.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
@@ -180,18 +181,132 @@ onEachDatabase('reading the feed', (environment) => {
     await send(other.caller, member.id, 'newer');
     await send(platform.operator, member.id, 'human');
     const read = async (query: string) => texts(await feed(member, `type=a2a_receive&${query}`));
-    expect(await read('')).toEqual(['human', 'newer', 'old']);
+    expect(await read('order=desc')).toEqual(['human', 'newer', 'old']);
     expect(await read('order=asc')).toEqual(['old', 'newer', 'human']);
+    const path = `/workspaces/${member.id}/activity`;
+    const byOperator = await platform.operator.get(`${path}?type=a2a_receive`);
+    expect(texts(byOperator)).toEqual(['human', 'newer', 'old']);
+    expect(texts(await feed(member, 'direction=in'))).toEqual(['human', 'newer', 'old']);
     expect(await read('limit=1')).toEqual(['human']);
     expect(await read(`peer_id=${peer.id}`)).toEqual(['old']);
     expect(await read(`peer_id=${peer.id.toUpperCase()}`)).toEqual(['old']);
     expect(await read('source=canvas')).toEqual(['human']);
-    expect(await read('source=agent')).toEqual(['newer', 'old']);
+    expect(await read('source=agent')).toEqual(['old', 'newer']);
     expect(await read(`before_ts=${encodeURIComponent(cut)}`)).toEqual(['old']);
-    expect(await read('since_secs=30')).toEqual(['human', 'newer']);
+    expect(await read('since_secs=30')).toEqual(['newer', 'human']);
     expect(rowsOf(await feed(member, 'type=agent_log'))).toEqual([]);
     const [oldest] = await inbox(member);
-    expect(texts(await feed(member, `since_id=${textAt(oldest, 'id')}`))).toEqual(['newer', 'human']);
+    const cursor = `since_id=${textAt(oldest, 'id')}`;
+    expect(texts(await feed(member, cursor))).toEqual(['newer', 'human']);
+    expect(texts(await platform.operator.get(`${path}?${cursor}`))).toEqual(['newer', 'human']);
+  });
+
+  verifies('feed.oldest-first-for-its-agent', async () => {
+    const platform = await environment.platform({ clock: 'manual' });
+    const member = await onboard(platform);
+    await send(platform.operator, member.id, '1');
+    await platform.clock.advance(60_000);
+    for (const text of ['2', '3', '4']) await send(platform.operator, member.id, text);
+    const read = (query: string) => feed(member, `type=a2a_receive${query}`);
+    const newest = await read('&limit=3');
+    expect(texts(newest)).toEqual(['2', '3', '4']);
+    expect(newest.headers).toMatchObject({
+      'x-has-more': 'true',
+      'x-next-cursor': textAt(newest.body, 2, 'id'),
+    });
+    expect(texts(await read('&since_secs=30&limit=2'))).toEqual(['2', '3']);
+    const before = encodeURIComponent(new Date(platform.clock.now() + 1).toISOString());
+    expect(texts(await read(`&limit=2&before_ts=${before}`))).toEqual(['3', '4']);
+  });
+});
+
+onEachDatabase('the feed of a paused workspace', (environment) => {
+  const pause = (platform: RunningPlatform, { id }: Member) =>
+    platform.operator.post(`/workspaces/${id}/pause`);
+  const resume = (platform: RunningPlatform, { id }: Member) =>
+    platform.operator.post(`/workspaces/${id}/resume`);
+
+  verifies('feed.paused.hidden-until-the-resume', async () => {
+    const platform = await environment.platform();
+    const [member, peer] = [await onboard(platform), await onboard(platform)];
+    await send(peer.caller, member.id, 'before');
+    await pause(platform, member);
+    const [before] = await inbox(member);
+    for (const text of ['one', 'two']) {
+      expect(await send(peer.caller, member.id, text)).toMatchObject({ status: 202, body: { held: true } });
+    }
+    await member.caller.post(`/workspaces/${member.id}/notify`, { message: 'still here' });
+    if (platform.dataDir !== null) await platform.restart();
+    const cursor = `since_id=${textAt(before, 'id')}`;
+    const path = `/workspaces/${member.id}/activity`;
+    const all = rowsOf(await platform.operator.get(`${path}?type=a2a_receive&order=asc`));
+    expect(all).toHaveLength(3);
+    for (const query of ['', 'unacknowledged=true', 'since_secs=60', 'order=desc', `peer_id=${peer.id}`]) {
+      expect(texts(await feed(member, `type=a2a_receive&${query}`)), query).toEqual(['before']);
+    }
+    expect(texts(await feed(member, 'direction=all&order=asc'))).toEqual(['before']);
+    const page = await feed(member, `type=a2a_receive&${cursor}`);
+    expect([page.body, page.headers['x-next-cursor']]).toEqual([[], textAt(before, 'id')]);
+    expect((await member.caller.get(`${path}/${textAt(all[1], 'id')}`)).status).toBe(404);
+    expect((await platform.operator.get(`${path}/${textAt(all[1], 'id')}`)).status).toBe(200);
+    await resume(platform, member);
+    expect(texts(await feed(member, `type=a2a_receive&${cursor}`))).toEqual(['one', 'two']);
+    expect(texts(await feed(member, 'direction=all&order=asc'))).toHaveLength(4);
+  });
+
+  verifies('feed.paused.wait-ends-with-the-resume', async () => {
+    const platform = await environment.platform({ clock: 'manual' });
+    const member = await onboard(platform);
+    await pause(platform, member);
+    const read = trackCall(feed(member, 'type=a2a_receive&unacknowledged=true&wait=30'));
+    await platform.clock.advance(1_000);
+    await send(platform.operator, member.id, 'held');
+    await platform.clock.advance(1_000);
+    expect(read.isComplete).toBe(false);
+    await resume(platform, member);
+    expect(texts(await read.response)).toEqual(['held']);
+  });
+
+  verifies('feed.paused.not-acknowledged', async () => {
+    const platform = await environment.platform();
+    const [member, peer] = [await onboard(platform), await onboard(platform)];
+    await send(peer.caller, member.id, 'before', { messageId: 'before' });
+    await pause(platform, member);
+    await send(peer.caller, member.id, 'hidden', { messageId: 'hidden' });
+    const path = `/workspaces/${member.id}/activity`;
+    const rows = rowsOf(await platform.operator.get(`${path}?type=a2a_receive&order=asc`));
+    const hidden = textAt(rows[1], 'id');
+    const ack = (body: object) => member.caller.post(`${path}/ack`, body);
+    expect(await ack({ up_to: hidden })).toMatchObject({
+      status: 404,
+      body: { code: 'activity_not_found', field: 'up_to' },
+    });
+    const outcomes = [{ activity_id: hidden, outcome: 'failed' }];
+    expect(await ack({ up_to: rows[1]?.seq, outcomes })).toMatchObject({
+      status: 200,
+      body: {
+        up_to: textAt(rows[0], 'id'),
+        seq: rows[0]?.seq,
+        acknowledged: 1,
+        outcomes: [{ activity_id: hidden, state: 'unknown' }],
+      },
+    });
+    const stateOf = async (id: string) =>
+      valueAt((await peer.caller.get(`/workspaces/${peer.id}/messages/${id}`)).body, 'state');
+    expect([await stateOf('before'), await stateOf('hidden')]).toEqual(['unanswered', 'queued']);
+    await resume(platform, member);
+    expect(await ack({ outcomes })).toMatchObject({ body: { outcomes: [{ state: 'failed' }] } });
+    expect(await stateOf('hidden')).toBe('failed');
+  });
+
+  verifies('feed.paused.cancellations', async () => {
+    const platform = await environment.platform();
+    const [member, peer] = [await onboard(platform), await onboard(platform)];
+    await send(peer.caller, member.id, 'long work', { messageId: 'long' });
+    await pause(platform, member);
+    const cancel = { jsonrpc: '2.0', id: 1, method: 'tasks/cancel', params: { id: 'long' } };
+    expect((await peer.caller.post(`/workspaces/${member.id}/a2a`, cancel)).status).toBe(200);
+    expect(rowsOf(await feed(member, 'only=control'))).toMatchObject([{ message_id: 'long' }]);
   });
 });
 
@@ -298,11 +413,13 @@ onEachDatabase('acknowledging', (environment) => {
     });
     const member = await onboard(platform);
     for (const text of ['1', '2', '3']) await send(platform.operator, member.id, text);
-    const [first, second] = await inbox(member);
+    const [first, second, third] = await inbox(member);
     await ack(member, textAt(second, 'id'));
     await platform.clock.advance(13 * HOUR);
     expect(await inboxTexts(member)).toEqual(['1', '2', '3']);
     platform.clock.jump(8 * DAY);
+    // Read, and not acknowledged by anybody in the last 24 hours.
+    expect(texts(await feed(member, `type=a2a_receive&since_id=${textAt(third, 'id')}`))).toEqual([]);
     await platform.clock.advance(13 * HOUR);
     expect(await inboxTexts(member)).toEqual(['3']);
     expect(await feed(member, `since_id=${textAt(first, 'id')}`)).toMatchObject({
@@ -310,6 +427,13 @@ onEachDatabase('acknowledging', (environment) => {
       body: { code: 'cursor_not_found' },
     });
     expect(await inboxTexts(member, '&unacknowledged=true')).toEqual(['3']);
+    platform.clock.jump(23 * DAY);
+    await platform.clock.advance(HOUR);
+    expect(await inboxTexts(member)).toEqual([]);
+    platform.clock.jump(8 * DAY);
+    await platform.clock.advance(HOUR);
+    const path = `/workspaces/${member.id}/activity?type=a2a_receive`;
+    expect(rowsOf(await platform.operator.get(path))).toEqual([]);
   });
 });
 

@@ -7,6 +7,7 @@ import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
 
 async function mintToken(platform: RunningPlatform, { id, caller }: Member): Promise<Caller> {
   const minted = await caller.post(`/workspaces/${id}/tokens`, {});
@@ -135,6 +136,61 @@ onEachDatabase('inboxes', (environment) => {
     expect(await send(sender.caller, target.id, 'small')).toMatchObject(full('sender'));
     // A repeat of a message that waits does not count again.
     expect((await send(sender.caller, target.id, large, { messageId: 'again' })).status).toBe(202);
+  });
+
+  verifies('limits.inbox-of-one-that-only-reads', async () => {
+    const platform = await environment.platform({ inboxLimit: 20 });
+    const [target, sender] = [await onboard(platform), await onboard(platform)];
+    const path = `/workspaces/${target.id}/activity?type=a2a_receive`;
+    for (let n = 0; n < 5; n += 1) expect((await send(sender.caller, target.id, 'm')).status).toBe(202);
+    expect(await send(sender.caller, target.id, 'one more')).toMatchObject(full('sender'));
+    const rows = await inbox(target);
+    const [third, last] = [textAt(rows[2], 'id'), textAt(rows[4], 'id')];
+    await platform.operator.get(`${path}&since_id=${last}`);
+    await target.caller.get(`/workspaces/${target.id}/activity?since_id=${last}`);
+    expect(await send(sender.caller, target.id, 'one more')).toMatchObject(full('sender'));
+    await target.caller.get(`${path}&since_id=${third}`);
+    expect((await heartbeat(target)).body).toMatchObject({ pending: 2 });
+    for (let n = 0; n < 3; n += 1) expect((await send(sender.caller, target.id, 'm')).status).toBe(202);
+    expect(await send(sender.caller, target.id, 'one more')).toMatchObject(full('sender'));
+    await target.caller.get(`${path}&since_id=${last}`);
+    // Reading again from an earlier row takes nothing back.
+    await target.caller.get(`${path}&since_id=${third}`);
+    if (platform.dataDir !== null) await platform.restart();
+    expect((await heartbeat(target)).body).toMatchObject({ pending: 3 });
+    for (let n = 0; n < 2; n += 1) expect((await send(sender.caller, target.id, 'm')).status).toBe(202);
+    expect(await send(sender.caller, target.id, 'm')).toMatchObject(full('sender'));
+    expect(await inbox(target)).toHaveLength(10);
+  });
+
+  verifies('limits.inbox-of-one-that-acknowledges-again', async () => {
+    const platform = await environment.platform({ inboxLimit: 20, clock: 'manual', drainEveryMs: DAY });
+    const [target, sender] = [await onboard(platform), await onboard(platform)];
+    const path = `/workspaces/${target.id}/activity`;
+    const fill = async () => {
+      let accepted = 0;
+      while ((await send(sender.caller, target.id, 'm')).status === 202) accepted += 1;
+      return accepted;
+    };
+    const readAll = async () => {
+      const rows = await inbox(target);
+      await target.caller.get(`${path}?type=a2a_receive&since_id=${textAt(rows.at(-1), 'id')}`);
+      return rows;
+    };
+    const acknowledgeFirst = async () => {
+      const [first] = await inbox(target, '&unacknowledged=true');
+      await target.caller.post(`${path}/ack`, { up_to: textAt(first, 'id') });
+      await platform.clock.advance(11_000);
+    };
+    expect(await fill()).toBe(5);
+    await acknowledgeFirst();
+    await readAll();
+    expect([await fill(), (await heartbeat(target)).body]).toMatchObject([1, { pending: 5 }]);
+    platform.clock.jump(DAY + MINUTE);
+    await readAll();
+    expect([await fill(), (await heartbeat(target)).body]).toMatchObject([5, { pending: 5 }]);
+    await acknowledgeFirst();
+    expect([await fill(), (await heartbeat(target)).body]).toMatchObject([0, { pending: 9 }]);
   });
 
   verifies('limits.late-answer-of-a-full-inbox', async () => {

@@ -40,7 +40,7 @@ export interface FetchInboundOptions extends CallOptions {
   waitSecs?: number | undefined;
   /** Only messages not yet acknowledged, oldest first. @default false */
   unacknowledged?: boolean | undefined;
-  /** Which rows a page without `sinceId` takes: the oldest or the newest. @default the platform's, newest */
+  /** Which rows a page without `sinceId` takes: the oldest or the newest. @default the oldest with `sinceSecs`, else the newest */
   order?: 'asc' | 'desc' | undefined;
 }
 

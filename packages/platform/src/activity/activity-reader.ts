@@ -2,13 +2,13 @@ import type { PlatformContext } from '../context.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { RowWaiters } from '../waiting/row-waiters.ts';
-import type { ActivityStore } from './activity.store.ts';
 import { type FeedPage, FeedPages } from './feed-pages.ts';
-import type { FeedQuery } from './feed-query.rules.ts';
+import { type FeedQuery, orderOf } from './feed-query.rules.ts';
+import type { Cursor, ReadingPositions } from './reading-positions.ts';
 
 export interface ActivityReaderOptions
   extends Pick<PlatformContext, 'bus' | 'clock' | 'database' | 'publicUrl' | 'settings' | 'shutdown'> {
-  readonly store: ActivityStore;
+  readonly positions: ReadingPositions;
 }
 
 /** Reads pages of the feed, with or without waiting for a row. */
@@ -25,7 +25,9 @@ export class ActivityReader {
     this.pages = new FeedPages(options);
     options.shutdown.addEventListener('abort', () => this.#waiters.close(), { once: true });
     this.#unsubscribe = options.bus.subscribe(({ type, workspaceId }) => {
-      if (type === 'ACTIVITY_LOGGED' && workspaceId !== null) this.#waiters.wake(workspaceId);
+      // After a resume the agent sees what was stored during the pause.
+      const mayHaveRows = type === 'ACTIVITY_LOGGED' || type === 'WORKSPACE_RESUMED';
+      if (mayHaveRows && workspaceId !== null) this.#waiters.wake(workspaceId);
     });
   }
 
@@ -37,13 +39,18 @@ export class ActivityReader {
 
   async read(
     workspaceId: string,
-    query: FeedQuery,
+    asked: FeedQuery,
     { isAgent }: { readonly isAgent: boolean },
     connection: Pick<ClientConnection, 'gone' | 'onGone'>,
   ): Promise<FeedPage> {
-    const { clock } = this.#options;
-    const sinceSeq =
+    const { clock, positions } = this.#options;
+    const query = { ...asked, order: orderOf(asked, isAgent) };
+    const cursor =
       query.sinceId === undefined ? undefined : await this.#findCursor(workspaceId, query.sinceId);
+    const sinceSeq = cursor?.seq;
+    if (isAgent && cursor !== undefined && query.type === 'a2a_receive') {
+      await positions.read(workspaceId, cursor);
+    }
     const deadline = clock.monotonic() + (query.waitSeconds ?? 0) * 1_000;
     let stopWaiting = () => {};
     if (query.waitSeconds !== undefined) connection.onGone(() => stopWaiting());
@@ -72,9 +79,9 @@ export class ActivityReader {
     }
   }
 
-  async #findCursor(workspaceId: string, sinceId: string): Promise<number> {
-    const seq = await this.#options.store.readSeq(workspaceId, sinceId);
-    if (seq !== undefined) return seq;
+  async #findCursor(workspaceId: string, sinceId: string): Promise<Cursor> {
+    const cursor = await this.#options.positions.find(workspaceId, sinceId);
+    if (cursor !== undefined) return cursor;
     throw new HttpError(410, 'cursor_not_found', 'since_id cursor not found', {
       extras: { field: 'since_id', hint: 'Read again without since_id, or with unacknowledged=true.' },
     });

@@ -2,7 +2,7 @@ import type { ReportActivityRequest } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
 import { orderedId } from '../database/ordered-id.ts';
 import type { Queryable, UnitOfWork } from '../database/platform-database.ts';
-import type { ActivityRowRecord } from '../database/schema.ts';
+import type { ActivityRowRecord, WorkspaceRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
@@ -17,6 +17,7 @@ import type { FeedPage, FeedText } from './feed-pages.ts';
 import type { FeedQuery, FeedView } from './feed-query.rules.ts';
 import { FeedRetention } from './feed-retention.ts';
 import { bytesOf, OwnRows, requireReportSize } from './own-rows.ts';
+import { acknowledgedNow, acknowledgingSince, ReadingPositions } from './reading-positions.ts';
 
 const PRUNE_EVERY_MS = 3_600_000;
 
@@ -45,6 +46,8 @@ export interface ActivityServiceOptions extends PlatformContext {
 export class ActivityService {
   /** Reports to agents outside their feed. */
   readonly control: ControlRows;
+  /** How far agents that never acknowledge have read. */
+  readonly positions: ReadingPositions;
   readonly #options: ActivityServiceOptions;
   readonly #ownRows: OwnRows;
   readonly #retention: FeedRetention;
@@ -55,10 +58,11 @@ export class ActivityService {
   constructor(options: ActivityServiceOptions) {
     this.#options = options;
     this.control = new ControlRows(options);
+    this.positions = new ReadingPositions(options);
     this.#ownRows = new OwnRows(options);
     this.#store = new ActivityStore(options);
     this.#retention = new FeedRetention({ ...options, store: this.#store, ownRows: this.#ownRows });
-    this.#feed = new ActivityReader({ ...options, store: this.#store });
+    this.#feed = new ActivityReader({ ...options, positions: this.positions });
     this.#tasks = new RepeatedTasks(options.clock, options.logger);
   }
 
@@ -176,27 +180,31 @@ export class ActivityService {
     return this.#store.readByIdempotencyKey(workspaceId, key, db);
   }
 
-  /** Number of messages that wait for their agent, for heartbeats and the inbox limit. */
+  /** Number of messages that wait for their agent, for heartbeats and senders. */
   pendingCount(workspaceId: string, db?: Queryable): Promise<number> {
-    return this.#store.countPending(workspaceId, db);
+    const since = acknowledgingSince(this.#options.clock);
+    return this.#store.countPending({ workspaceId, acknowledgingSince: since }, db);
   }
 
   /**
    * Moves the acknowledged position of a workspace forward, never back, and returns the position now; without `upTo`
-   * it stays. 404 for a row that its feed does not have, 400 for one that is not inbound.
+   * it stays. 404 for a row that its feed does not have or does not show while it is paused, 400 for one that is not
+   * inbound.
    */
   async advance(
     { trx }: UnitOfWork,
-    workspaceId: string,
+    workspace: WorkspaceRow,
     upTo: string | number | undefined,
   ): Promise<FeedPosition> {
+    const { id: workspaceId } = workspace;
     const asked = upTo === undefined ? undefined : await this.#findPosition(workspaceId, upTo, trx);
-    const workspace = await this.#options.workspaces.require(workspaceId, trx);
+    const { clock, workspaces } = this.#options;
     const position = Number(workspace.acknowledged_seq);
-    if (asked !== undefined && asked.seq > position) {
-      await this.#options.workspaces.update(workspaceId, { acknowledged_seq: asked.seq }, trx);
-      return asked;
-    }
+    const isFurther = asked !== undefined && asked.seq > position;
+    const moved = isFurther ? { acknowledged_seq: asked.seq } : {};
+    const change = { ...moved, ...acknowledgedNow(workspace, clock) };
+    if (Object.keys(change).length > 0) await workspaces.update(workspaceId, change, trx);
+    if (isFurther) return asked;
     const now = await this.#store.readLastUpTo(workspaceId, position, trx);
     return { id: now?.id ?? null, seq: position };
   }

@@ -2,15 +2,22 @@ import { type Expression, type ExpressionBuilder, type SqlBool, type StringRefer
 import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/platform-database.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
 import { bytesInSql, isOwnRow } from './own-rows.ts';
+import { readWithoutAcknowledging, visibleUpTo } from './reading-positions.ts';
 
 /** A row before its insert; the database assigns `seq`. */
 export type RowWithoutSeq = Omit<ActivityRowRecord, 'seq'>;
+
+/** The messages that wait for a workspace: all of them, or for one that never acknowledges those that it has not read. */
+interface Waiting {
+  readonly workspaceId: string;
+  readonly acknowledgingSince: string;
+}
 
 /** The SQL of the feed: inserts, acknowledgement, deletion of old rows. */
 export class ActivityStore {
   readonly #database: PlatformDatabase;
   readonly #insert: PreparedQuery<RowWithoutSeq, { seq: number }>;
-  readonly #countPending: PreparedQuery<{ workspaceId: string }, { count: string | number | bigint }>;
+  readonly #countPending: PreparedQuery<Waiting, { count: string | number | bigint }>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
     this.#database = database;
@@ -21,13 +28,14 @@ export class ActivityStore {
         .onConflict((conflict) => conflict.doNothing())
         .returning('seq'),
     );
-    this.#countPending = database.prepare((db, { workspaceId }: { workspaceId: string }) =>
+    this.#countPending = database.prepare((db, { workspaceId, acknowledgingSince }: Waiting) =>
       db
         .selectFrom('activity')
         .select((eb) => eb.fn.countAll().as('count'))
         .where('workspace_id', '=', workspaceId)
         .where((eb) => isUndelivered(eb, 'delivery_state'))
-        .where('delivery_state', '=', 'pending'),
+        .where('delivery_state', '=', 'pending')
+        .where('seq', '>', readWithoutAcknowledging(workspaceId, acknowledgingSince)),
     );
   }
 
@@ -41,22 +49,7 @@ export class ActivityStore {
     return inserted === undefined ? undefined : { ...row, seq: Number(inserted.seq) };
   }
 
-  /** Reads the `seq` of a row. */
-  async readSeq(
-    workspaceId: string,
-    id: string,
-    db: Queryable = this.#database.query,
-  ): Promise<number | undefined> {
-    const row = await db
-      .selectFrom('activity')
-      .select('seq')
-      .where('id', '=', id)
-      .where('workspace_id', '=', workspaceId)
-      .executeTakeFirst();
-    return row === undefined ? undefined : Number(row.seq);
-  }
-
-  /** Reads the position of a row, and whether it is an inbound message. */
+  /** Reads the position of a row that the agent sees, and whether it is an inbound message. */
   async readPosition(
     workspaceId: string,
     id: string,
@@ -67,11 +60,12 @@ export class ActivityStore {
       .select(['seq', 'direction'])
       .where('id', '=', id)
       .where('workspace_id', '=', workspaceId)
+      .where('seq', '<=', visibleUpTo(workspaceId))
       .executeTakeFirst();
     return row === undefined ? undefined : { seq: Number(row.seq), isInbound: row.direction === 'in' };
   }
 
-  /** Reads the last inbound message of the workspace up to `seq`. */
+  /** Reads the last inbound message of the workspace up to `seq` that its agent sees. */
   async readLastUpTo(
     workspaceId: string,
     seq: number,
@@ -84,6 +78,7 @@ export class ActivityStore {
       .where('activity_type', '=', 'a2a_receive')
       .where('direction', '=', 'in')
       .where('seq', '<=', seq)
+      .where('seq', '<=', visibleUpTo(workspaceId))
       .orderBy('seq', 'desc')
       .limit(1)
       .executeTakeFirst();
@@ -104,8 +99,8 @@ export class ActivityStore {
   }
 
   /** Counts the messages that wait for their agent. */
-  async countPending(workspaceId: string, db?: Queryable): Promise<number> {
-    const { rows } = await this.#countPending({ workspaceId }, db);
+  async countPending(waiting: Waiting, db?: Queryable): Promise<number> {
+    const { rows } = await this.#countPending(waiting, db);
     return Number(rows[0]?.count ?? 0);
   }
 

@@ -2,6 +2,7 @@ import { type Selectable, sql } from 'kysely';
 import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/platform-database.ts';
 import type { ActivityTable } from '../database/schema.ts';
 import type { FeedQuery } from './feed-query.rules.ts';
+import { visibleUpTo } from './reading-positions.ts';
 
 const SHORT_COLUMNS = [
   'seq',
@@ -69,6 +70,8 @@ export interface PageSelection {
   readonly query: FeedQuery;
   /** Only rows after this one. */
   readonly sinceSeq: number | undefined;
+  /** Whether the agent of the workspace reads, which sees nothing of what was stored while it is paused. */
+  readonly isAgent: boolean;
   /** Set for an agent that reads its messages: leaves out those that had expired by then or were canceled. */
   readonly deliverableAt?: string | undefined;
   /** Columns that are longer are not read. */
@@ -94,19 +97,27 @@ interface PageValues {
   afterAcknowledged?: true;
   oldestFirst?: true;
   compact?: true;
+  isAgent?: true;
+}
+
+interface HeadValues {
+  workspaceId: string;
+  id: string;
+  isAgent?: true;
 }
 
 /** The SQL that reads pages of the feed. */
 export class FeedPageStore {
   readonly #readPage: PreparedQuery<PageValues, FeedHead | CompactHead>;
-  readonly #readHead: PreparedQuery<{ workspaceId: string; id: string }, FeedHead>;
+  readonly #readHead: PreparedQuery<HeadValues, FeedHead>;
   readonly #readWhole: PreparedQuery<{ seq: number }, FeedRecord>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
     this.#readPage = database.prepare(selectPage);
-    this.#readHead = database.prepare((db, values: { workspaceId: string; id: string }) =>
-      selectHeads(db, 0).where('a.id', '=', values.id).where('a.workspace_id', '=', values.workspaceId),
-    );
+    this.#readHead = database.prepare((db, { id, workspaceId, isAgent }: HeadValues) => {
+      const select = selectHeads(db, 0).where('a.id', '=', id).where('a.workspace_id', '=', workspaceId);
+      return isAgent ? select.where('a.seq', '<=', visibleUpTo(workspaceId)) : select;
+    });
     this.#readWhole = database.prepare((db, { seq }: { seq: number }) =>
       selectRows(db)
         .select(LONG_COLUMNS.map((name) => `a.${name}` as const))
@@ -119,9 +130,9 @@ export class FeedPageStore {
     return (await this.#readPage(valuesOf(selection))).rows;
   }
 
-  /** Reads one row without its long columns. */
-  async readHead(workspaceId: string, id: string): Promise<FeedHead | undefined> {
-    return (await this.#readHead({ workspaceId, id })).rows[0];
+  /** Reads one row without its long columns; for the agent of the workspace only one that it sees. */
+  async readHead(workspaceId: string, id: string, isAgent: boolean): Promise<FeedHead | undefined> {
+    return (await this.#readHead({ workspaceId, id, ...(isAgent ? { isAgent } : {}) })).rows[0];
   }
 
   /** Reads one row with its long columns. */
@@ -156,6 +167,10 @@ function selectPage(db: Queryable, values: PageValues) {
         .select('own.acknowledged_seq')
         .where('own.id', '=', values.workspaceId),
     );
+  }
+  if (values.isAgent) {
+    const seq = byTime ? sql<number>`${sql.ref('a.seq')} + 0` : sql.ref<number>('a.seq');
+    select = select.where(seq, '<=', visibleUpTo(values.workspaceId));
   }
   if (values.unacknowledged) {
     // An acknowledgement covers all rows up to it. A pushed message needs none: the agent has responded to it.
@@ -229,7 +244,7 @@ function selectRows(db: Queryable) {
     .$narrowType<{ workspace_id: string }>();
 }
 
-function valuesOf({ query, ...selection }: PageSelection): PageValues {
+function valuesOf({ query, isAgent, ...selection }: PageSelection): PageValues {
   const { workspaceId, sinceSeq, deliverableAt, maxColumnBytes } = selection;
   const { direction, type, peerId, conversationId, notBefore, before, source } = query;
   const values: PageValues = { workspaceId, limit: query.limit + 1, maxBytes: maxColumnBytes };
@@ -243,6 +258,7 @@ function valuesOf({ query, ...selection }: PageSelection): PageValues {
   if (query.afterAcknowledged) values.afterAcknowledged = true;
   if (query.order === 'asc') values.oldestFirst = true;
   if (query.view === 'compact') values.compact = true;
+  if (isAgent) values.isAgent = true;
   return values;
 }
 

@@ -77,7 +77,7 @@ export class FeedPages {
     view: FeedView,
     isAgent: boolean,
   ): Promise<FeedText | undefined> {
-    const head = await this.#store.readHead(workspaceId, id);
+    const head = await this.#store.readHead(workspaceId, id, isAgent);
     if (head === undefined) return undefined;
     const { inPage, toRead } = costOf(head, view, Number.POSITIVE_INFINITY);
     const built = await this.#withMemory(workspaceId, inPage + toRead, async () => {
@@ -126,13 +126,14 @@ export class FeedPages {
       workspaceId,
       query,
       sinceSeq,
+      isAgent,
       // What has expired is not handed to the agent, also when its end is not recorded yet.
       deliverableAt: isAgent && query.direction === 'in' ? timestamp(this.#options.clock) : undefined,
       maxColumnBytes: maxColumnBytes(limit),
     });
-    const isNewestFirst = query.order === 'desc';
+    const isReadBackwards = query.order !== 'asc';
     // An agent without a cursor continues after the rows it got, so what does not fit must be the newest.
-    const keepsOldest = isNewestFirst && isAgent && query.direction === 'in' && query.before === undefined;
+    const keepsOldest = isReadBackwards && isAgent && query.direction === 'in' && query.before === undefined;
     const wanted = heads.slice(0, limit);
     if (keepsOldest) wanted.reverse();
     const maxColumn = maxColumnBytes(limit);
@@ -158,11 +159,12 @@ export class FeedPages {
       bytes += size;
     }
     const hasMore = heads.length > limit || texts.length < wanted.length;
-    if (keepsOldest) {
+    const isAscending = keepsOldest || !isReadBackwards;
+    if (isAscending !== (query.order !== 'desc')) {
       texts.reverse();
       ids.reverse();
     }
-    return { texts, bytes, newestId: isNewestFirst ? ids[0] : ids.at(-1), hasMore };
+    return { texts, bytes, newestId: query.order === 'desc' ? ids[0] : ids.at(-1), hasMore };
   }
 
   #write(record: FeedRecord, view: FeedView, audience: FeedAudience, maxAnswerBytes: number): string {

@@ -12,6 +12,9 @@ const CONVERSATION = /^[0-9a-f]{32}$/i;
 /** The form of the rows: with the keys of both documented shapes, or each fact once. */
 export type FeedView = 'full' | 'compact';
 
+/** Of the rows in a page; `newest-asc` is the newest page with its oldest row first. */
+export type FeedOrder = 'asc' | 'desc' | 'newest-asc';
+
 /** The validated query of a feed read; times in the form of the database. */
 export interface FeedQuery {
   /** Set for `only=control`: control rows are read instead of the feed. */
@@ -23,7 +26,8 @@ export interface FeedQuery {
   readonly conversationId: string | undefined;
   readonly view: FeedView;
   readonly limit: number;
-  readonly order: 'asc' | 'desc';
+  /** Undefined where it depends on the reader, see `orderOf`. */
+  readonly order: FeedOrder | undefined;
   readonly sinceId: string | undefined;
   /** Rows created at this time or later. */
   readonly notBefore: string | undefined;
@@ -53,7 +57,7 @@ export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
     conversationId: parseConversationId(raw.conversation_id),
     view: parseView(raw.view),
     limit: parseLimit(raw.limit),
-    order: choice('order', raw.order, ['asc', 'desc']) ?? (oldestFirst ? 'asc' : 'desc'),
+    order: choice('order', raw.order, ['asc', 'desc']) ?? (oldestFirst ? 'asc' : undefined),
     sinceId: raw.since_id === '' ? undefined : raw.since_id?.toLowerCase(),
     notBefore: parseSinceSeconds(raw.since_secs, nowMs),
     before: parseBefore(raw.before_ts),
@@ -61,6 +65,19 @@ export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
     afterAcknowledged: unacknowledged,
     waitSeconds: parseWaitSeconds(raw.wait, { field: 'wait', max: MAX_WAIT_SECONDS }),
   };
+}
+
+/**
+ * The order of a page. An agent that reads its messages without saying which ones handles them in the order of the page
+ * and continues after its last row, so it gets the oldest row first.
+ */
+export function orderOf(
+  { order, type, notBefore }: Pick<FeedQuery, 'order' | 'type' | 'notBefore'>,
+  isAgent: boolean,
+): FeedOrder {
+  if (order !== undefined) return order;
+  if (!isAgent || type !== 'a2a_receive') return 'desc';
+  return notBefore === undefined ? 'newest-asc' : 'asc';
 }
 
 /** 400 for anything but `compact`. */

@@ -105,7 +105,7 @@ describe('filters', () => {
   });
 
   it('with type=a2a_receive return inbound rows, unless a direction is given', async () => {
-    const inbound = ['from-peer', 'from-canvas', 'from-asker'];
+    const inbound = ['from-asker', 'from-canvas', 'from-peer'];
     expect(idsOf((await read(reader, '?type=a2a_receive')).body)).toEqual(inbound);
     expect((await read(reader, '?type=a2a_receive&direction=all')).body).toHaveLength(4);
     expect((await read(reader, '?type=a2a_receive&direction=out')).body[0].data.text).toBe('said');
@@ -122,7 +122,7 @@ describe('filters', () => {
     const limited = await read(reader, '?limit=2');
     expect(limited.body).toHaveLength(2);
     expect(limited.headers['x-has-more']).toBe('true');
-    const [newest] = (await read(reader, '?type=a2a_receive')).body as Row[];
+    const [newest] = (await read(reader, '?type=a2a_receive&order=desc')).body as Row[];
     const before = await read(reader, `?type=a2a_receive&before_ts=${newest?.created_at}`);
     expect(idsOf(before.body)).not.toContain('from-peer');
     expect((await read(reader, '?since_secs=3600&type=a2a_receive')).body).toHaveLength(3);

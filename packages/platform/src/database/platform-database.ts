@@ -12,6 +12,7 @@ import { messagePathsMigration } from './migrations/0005-message-paths.ts';
 import { compactRowsMigration } from './migrations/0006-compact-rows.ts';
 import { passedHeadersMigration } from './migrations/0007-passed-headers.ts';
 import { ownBytesMigration } from './migrations/0008-own-bytes.ts';
+import { readingPositionsMigration } from './migrations/0009-reading-positions.ts';
 import type { Database } from './schema.ts';
 
 /** Runs queries: the database itself, or one open transaction (`unit.trx`). */
@@ -88,6 +89,7 @@ export class PlatformDatabase {
         '0006-compact-rows': compactRowsMigration,
         '0007-passed-headers': passedHeadersMigration,
         '0008-own-bytes': ownBytesMigration,
+        '0009-reading-positions': readingPositionsMigration,
       });
       return database;
     } catch (error) {

@@ -46,6 +46,12 @@ export interface WorkspacesTable {
   last_outbound_at: string | null;
   /** The agent has finished every inbound row up to this `activity.seq`. */
   acknowledged_seq: number;
+  /** When it acknowledged last, to the hour; null for never. */
+  acknowledged_at: string | null;
+  /** The furthest `activity.seq` after which the agent has read while it did not acknowledge. */
+  read_seq: Generated<number>;
+  /** While it is paused: the last `activity.seq` of its feed that its agent sees. Null when it is not paused. */
+  visible_seq: number | null;
   /** Bytes of the rows that the workspace wrote into its own feed; see `activity/own-rows.ts`. */
   own_bytes: Generated<number>;
   x: number;

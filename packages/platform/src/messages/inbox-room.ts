@@ -1,4 +1,6 @@
 import { sql } from 'kysely';
+import type { ActivityService } from '../activity/activity.service.ts';
+import { acknowledgingSince, readWithoutAcknowledging } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { PreparedQuery, Queryable } from '../database/platform-database.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
@@ -21,7 +23,7 @@ interface Counted {
   readonly total: Amount;
   readonly bySender: Map<string, Amount>;
   readonly countedAt: number;
-  /** A message has ended since it was counted, so less may wait. */
+  /** A message has ended, or the agent has read on, since it was counted: less may wait. */
   mayHaveShrunk: boolean;
 }
 
@@ -34,20 +36,27 @@ interface CountRow {
 /** Why no further message fits: all that may wait is used, or the part of one sender. */
 export type InboxRefusal = 'inbox' | 'sender';
 
-export type InboxRoomOptions = Pick<PlatformContext, 'bus' | 'clock' | 'database' | 'settings'>;
+interface CountValues {
+  readonly workspaceId: string;
+  readonly acknowledgingSince: string;
+}
+
+export interface InboxRoomOptions extends Pick<PlatformContext, 'bus' | 'clock' | 'database' | 'settings'> {
+  readonly activity: Pick<ActivityService, 'positions'>;
+}
 
 /**
- * Limits what waits for one workspace. Messages are counted in memory as they are stored, which can only be too much; when
- * that reaches a limit, they are counted in the database. See docs/contract/limits.md#inbox.
+ * Limits what waits for one workspace; for an agent that never acknowledges, that is what it has not read. Messages are
+ * counted in memory as they are stored, and in the database when that reaches a limit or is some time ago. See docs/contract/limits.md#inbox.
  */
 export class InboxRoom {
   readonly #options: InboxRoomOptions;
   readonly #counted = new Map<string, Counted>();
-  readonly #count: PreparedQuery<{ workspaceId: string }, CountRow>;
+  readonly #count: PreparedQuery<CountValues, CountRow>;
 
   constructor(options: InboxRoomOptions) {
     this.#options = options;
-    this.#count = options.database.prepare((db, { workspaceId }: { workspaceId: string }) =>
+    this.#count = options.database.prepare((db, { workspaceId, acknowledgingSince }: CountValues) =>
       db
         .selectFrom('activity')
         .select((eb) => [
@@ -59,12 +68,17 @@ export class InboxRoom {
         // The exact condition of the index `activity_by_delivery`, so that the planner uses it.
         .where(sql<boolean>`delivery_state in ('pending', 'leased')`)
         .where('delivery_state', '=', 'pending')
+        .where('seq', '>', readWithoutAcknowledging(workspaceId, acknowledgingSince))
         .groupBy('caller'),
     );
+    const shrank = (workspaceId: string) => {
+      const counted = this.#counted.get(workspaceId);
+      if (counted !== undefined) counted.mayHaveShrunk = true;
+    };
     options.bus.subscribe(({ type, workspaceId }) => {
-      const counted = workspaceId === null ? undefined : this.#counted.get(workspaceId);
-      if (counted !== undefined && type === 'MESSAGE_ENDED') counted.mayHaveShrunk = true;
+      if (workspaceId !== null && type === 'MESSAGE_ENDED') shrank(workspaceId);
     });
+    options.activity.positions.onAdvance(shrank);
   }
 
   /** Whether one more message of `caller` may wait for the workspace, and if not, why. */
@@ -103,7 +117,8 @@ export class InboxRoom {
   }
 
   async #countIn(workspaceId: string, db: Queryable): Promise<Counted> {
-    const { rows } = await this.#count({ workspaceId }, db);
+    const since = acknowledgingSince(this.#options.clock);
+    const { rows } = await this.#count({ workspaceId, acknowledgingSince: since }, db);
     const counted: Counted = {
       total: { rows: 0, bytes: 0 },
       bySender: new Map(),

@@ -84,10 +84,11 @@ export function mountMessagesRoutes(
     }
     const bounds = { field: 'X-Timeout', max: MAX_HOLD_SECONDS };
     const isAtOnce = !isPlain && wantsTaskAtOnce(view);
-    const holdSeconds =
-      parseWaitSeconds(headerOf(headers, 'x-timeout'), bounds) ?? (isAtOnce ? 0 : settings.answerHoldSeconds);
+    const named = parseWaitSeconds(headerOf(headers, 'x-timeout'), bounds);
+    const holdSeconds = named ?? (isAtOnce ? 0 : settings.answerHoldSeconds);
     const connection = watchConnection(reply);
-    const result = await messages.send({ callerId, targetId, message }, holdSeconds, connection);
+    const incoming = { callerId, targetId, message, namesHold: named !== undefined || !isPlain };
+    const result = await messages.send(incoming, holdSeconds, connection);
     if (result.kind === 'reply') {
       return isPlain ? result.body : respond(toReplyTask(result.body, timestamp(clock), view, form));
     }

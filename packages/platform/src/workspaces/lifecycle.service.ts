@@ -1,4 +1,5 @@
 import type { DeleteWorkspaceResponse, PauseResponse, ResumeResponse } from '@molecule-ai/protocol';
+import { lastRowBeforePause } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
@@ -48,7 +49,10 @@ export class LifecycleService {
       const awake = (await this.#subtree(unit, row)).filter(
         (member) => member.status !== 'paused' && member.status !== 'removed',
       );
-      for (const member of awake) await this.#setStatus(unit, member, { status: 'paused', ...pause });
+      for (const member of awake) {
+        const visible_seq = await lastRowBeforePause(unit, member.id);
+        await this.#setStatus(unit, member, { status: 'paused', ...pause, visible_seq });
+      }
       unit.afterCommit(() => liveness.forget(awake.map((member) => member.id)));
       return { status: 'paused', paused_count: awake.length };
     });
@@ -67,7 +71,8 @@ export class LifecycleService {
       }
       if (caller.kind === 'workspace' && row.paused_by === 'operator') throw pausedByOperator();
       const paused = (await this.#subtree(unit, row)).filter((member) => isPausedWith(member, row));
-      const resumed = { status: 'awaiting_agent', paused_by: null, paused_with: null } as const;
+      const notPaused = { paused_by: null, paused_with: null, visible_seq: null };
+      const resumed = { status: 'awaiting_agent', ...notPaused } as const;
       for (const member of paused) await this.#setStatus(unit, member, resumed);
       return { status: 'awaiting_agent', resumed_count: paused.length };
     });
@@ -142,7 +147,7 @@ export class LifecycleService {
     row: WorkspaceRow,
     change: { readonly status: 'paused' | 'awaiting_agent' } & Pick<
       WorkspaceRow,
-      'paused_by' | 'paused_with'
+      'paused_by' | 'paused_with' | 'visible_seq'
     >,
   ): Promise<void> {
     const { clock, events, workspaces } = this.#options;

@@ -80,6 +80,8 @@ export function newWorkspaceRow(
     budget_limit: body.budget_limit ?? null,
     last_outbound_at: null,
     acknowledged_seq: 0,
+    acknowledged_at: null,
+    visible_seq: null,
     x: body.canvas?.x ?? 0,
     y: body.canvas?.y ?? 0,
     collapsed: 0,

@@ -59,8 +59,28 @@ export const FEED = behaviours({
     'docs/contract/feed.md#reading-a-page; docs/contract/compatibility.md#remote-workspaces-guide',
   ],
   'feed.newest-first-without-a-cursor': [
-    'Without a cursor the newest row comes first, after a cursor the oldest.',
-    'docs/contract/feed.md#reading-a-page',
+    'For operators, and for an agent that asks for other rows than its messages, the newest row comes first without a cursor and the oldest after one.',
+    'docs/contract/feed.md#order; docs/decisions/0046-cold-start-in-order.md',
+  ],
+  'feed.oldest-first-for-its-agent': [
+    'An agent that reads its messages without a cursor or an order gets the newest page, or with since_secs the oldest of that time, with the oldest row first.',
+    'docs/contract/feed.md#order; docs/decisions/0046-cold-start-in-order.md',
+  ],
+  'feed.paused.hidden-until-the-resume': [
+    'What is stored while a workspace is paused is not in the reads of its agent, but in those of operators; after the resume the cursor finds all of it.',
+    'docs/contract/feed.md#paused-workspaces; docs/decisions/0047-paused-means-silent.md',
+  ],
+  'feed.paused.wait-ends-with-the-resume': [
+    'A waiting read of a paused workspace returns at the resume with what was stored meanwhile, and not before.',
+    'docs/contract/feed.md#paused-workspaces; docs/decisions/0047-paused-means-silent.md',
+  ],
+  'feed.paused.not-acknowledged': [
+    'While a workspace is paused no acknowledgement covers a hidden row: its id is a 404, its seq means the last row before, an outcome for it is unknown.',
+    'docs/contract/feed.md#paused-workspaces; docs/decisions/0047-paused-means-silent.md',
+  ],
+  'feed.paused.cancellations': [
+    'Control rows are read while a workspace is paused, so that its agent stops what was canceled.',
+    'docs/contract/feed.md#paused-workspaces; docs/decisions/0047-paused-means-silent.md',
   ],
   'feed.wait.returns-with-the-message': [
     'A waiting read returns when a message arrives, not when its time is over.',
@@ -111,8 +131,8 @@ export const FEED = behaviours({
     'docs/decisions/0012-delivery-guarantee.md',
   ],
   'feed.ack.keeps-unacknowledged-rows': [
-    'Rows whose message has not ended are never pruned; acknowledged ones are after the retention time.',
-    'docs/contract/feed.md#retention; docs/decisions/0012-delivery-guarantee.md',
+    'Rows whose message has not ended are never pruned, also when they were read; those that have ended are after the retention time.',
+    'docs/contract/feed.md#retention; docs/decisions/0045-agents-that-never-acknowledge.md',
   ],
   'feed.cursor.rotated-out': [
     'A cursor whose row was pruned is a 410, and the unacknowledged rows can still be read.',

@@ -30,6 +30,14 @@ export const LIMITS = behaviours({
     'What waits for one workspace is limited in bytes as well; above, a message is a 429 inbox_full until some are acknowledged.',
     'docs/contract/limits.md#inbox',
   ],
+  'limits.inbox-of-one-that-only-reads': [
+    'For an agent that has not acknowledged for 24 hours only messages that it has not read count against the limit of its inbox and as pending, also after a restart; reads of operators move nothing.',
+    'docs/contract/limits.md#inbox; docs/decisions/0045-agents-that-never-acknowledge.md',
+  ],
+  'limits.inbox-of-one-that-acknowledges-again': [
+    'From its next acknowledgement on, all messages that an agent has not acknowledged count again.',
+    'docs/contract/limits.md#inbox; docs/decisions/0045-agents-that-never-acknowledge.md',
+  ],
   'limits.late-answer-of-a-full-inbox': [
     'A late answer that does not fit into a full inbox is a small row on the caller’s feed, and the message has the whole of it.',
     'docs/contract/limits.md#inbox; docs/decisions/0036-fair-limits.md',

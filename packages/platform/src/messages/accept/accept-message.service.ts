@@ -32,6 +32,7 @@ import {
 } from './acceptance.rules.ts';
 import { type AnswerRecorder, withAnswers } from './carried-answers.rules.ts';
 import type { LoopGuard } from './loop-guard.ts';
+import { UnmarkedReplies } from './unmarked-replies.ts';
 
 /** Length of a time without its fraction: the last outbound message of a workspace is recorded once a second. */
 const SECONDS = 'yyyy-mm-ddThh:mm:ss'.length;
@@ -55,10 +56,12 @@ export interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' 
  */
 export class MessageAcceptance {
   readonly #options: MessageAcceptanceOptions;
+  readonly #unmarkedReplies: UnmarkedReplies;
   #recordAnswers: AnswerRecorder | undefined;
 
   constructor(options: MessageAcceptanceOptions) {
     this.#options = options;
+    this.#unmarkedReplies = new UnmarkedReplies(options);
   }
 
   /** Sets who records the answers that messages carry; there is one. */
@@ -68,15 +71,16 @@ export class MessageAcceptance {
 
   /** `onStored` runs after the commit and before the delivery, so that no answer is missed. */
   accept(
-    { callerId, targetId, message }: IncomingMessage,
+    incoming: IncomingMessage,
     onStored: (row: MessageRow, plan: DeliveryPlan) => void,
   ): Promise<Acceptance> {
+    const { callerId, targetId, message } = incoming;
     const { view } = message;
     const bodyHash = hashMessage(targetId, view.envelope);
     return this.#options.database.transaction(async (unit) => {
       const parties = await this.#admit(callerId, targetId, unit.trx);
       const given = { ...parties, callerId, message, bodyHash };
-      const plan = planDelivery(parties.target, view, callerId);
+      const plan = await this.#plan(incoming, parties, unit.trx);
       const carries = view.metadata.answers !== undefined;
       if (carries && view.inReplyTo === '') return this.#storeWithAnswers(unit, given, plan, onStored);
       const admitted = carries ? { ...given, message: { ...message, view: withAnswers(view) } } : given;
@@ -90,6 +94,17 @@ export class MessageAcceptance {
       }
       return this.#store(unit, admitted, plan, onStored);
     });
+  }
+
+  /** A call that is likely to be a reply is not held, because nobody answers it. */
+  async #plan(
+    { callerId, message, namesHold }: IncomingMessage,
+    { caller, target }: Pick<AdmittedMessage, 'caller' | 'target'>,
+    db: Queryable,
+  ): Promise<DeliveryPlan> {
+    const plan = planDelivery(target, message.view, callerId);
+    if (plan !== 'wait' || namesHold || caller === undefined) return plan;
+    return (await this.#unmarkedReplies.isLikely(caller, target, db)) ? 'store' : plan;
   }
 
   /** Reads caller and target in one statement. An unknown and a forbidden target give the same error. */

@@ -15,6 +15,8 @@ export interface IncomingMessage {
   readonly callerId: string | null;
   readonly targetId: string;
   readonly message: NormalMessage;
+  /** Whether the caller says itself how long it waits. */
+  readonly namesHold: boolean;
 }
 
 /** A message whose caller may write to its target, with both rows as read in its transaction. */

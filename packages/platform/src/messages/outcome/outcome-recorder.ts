@@ -7,6 +7,7 @@ import {
 import type { ActivityService } from '../../activity/activity.service.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
+import type { WorkspaceRow } from '../../database/schema.ts';
 import { timestamp } from '../../time/clock.ts';
 import type { MessageChange, MessageRow, MessageStore } from '../message.store.ts';
 import {
@@ -222,14 +223,18 @@ export class OutcomeRecorder {
    * Records what an agent reports about a message of its feed, and returns the state of the message then. Whatever is
    * reported as the end of a message whose time is over, it has expired.
    */
-  async report(unit: UnitOfWork, workspaceId: string, report: OutcomeReport): Promise<ReportReceipt> {
+  async report(
+    unit: UnitOfWork,
+    { id: workspaceId, visible_seq: visibleSeq }: Pick<WorkspaceRow, 'id' | 'visible_seq'>,
+    report: OutcomeReport,
+  ): Promise<ReportReceipt> {
     const { activity_id: id } = report;
+    const lastSeq = Number(visibleSeq ?? Number.POSITIVE_INFINITY);
     const reported = reportedEnd(report);
     for (;;) {
       const message = await this.#options.store.find(id.toLowerCase(), unit.trx);
-      if (message === undefined || message.workspace_id !== workspaceId || message.message_id === null) {
-        return { activity_id: id, state: 'unknown' };
-      }
+      const isOther = message?.workspace_id !== workspaceId || message.message_id === null;
+      if (isOther || Number(message.seq) > lastSeq) return { activity_id: id, state: 'unknown' };
       const state = messageStateOf(message);
       const { clock } = this.#options;
       const isOverdue = message.expires_at !== null && message.expires_at <= timestamp(clock);
