@@ -201,17 +201,15 @@ export class MessagesService {
 
   /**
    * Records how the handling of single messages ended, then how far the agent has finished its feed: what it covers
-   * without an answer or an outcome ends as `unanswered`. 404, and nothing is recorded, for an unknown `up_to`. While
-   * the workspace is paused, what was stored since then is unknown to it.
+   * without an answer or an outcome ends as `unanswered`. 404, and nothing is recorded, for an unknown `up_to`; what a
+   * pause hides is unknown.
    */
   acknowledge(workspaceId: string, { up_to: upTo, outcomes: reports }: AckRequest): Promise<AckResponse> {
     const { activity, database, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const workspace = await workspaces.require(workspaceId, unit.trx);
       const receipts = [];
-      for (const report of reports ?? []) {
-        receipts.push(await this.outcomes.report(unit, workspace, report));
-      }
+      for (const report of reports ?? []) receipts.push(await this.outcomes.report(unit, workspace, report));
       const { id, seq } = await activity.advance(unit, workspace, upTo ?? undefined);
       const acknowledged = upTo === undefined ? 0 : await this.outcomes.acknowledge(unit, workspaceId, seq);
       return {
