@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Operation, Outcome, Target } from './client-program.ts';
 import type { A2aVersion, Agent, Client } from './participants.ts';
 
@@ -10,6 +11,10 @@ export interface Pairing {
 }
 
 type Check = (pairing: Pairing) => Promise<void>;
+
+/** Asks again for the state of a task: the agent may need a moment. */
+const ATTEMPTS = 200;
+const PAUSE_MS = 50;
 
 const message: Check = async (pairing) => {
   const outcome = await call(pairing, { op: 'send', text: 'hello' });
@@ -34,10 +39,44 @@ const question: Check = async (pairing) => {
   expectOutcome(outcome, { kind: 'task', id: taskId, state: 'completed', text: wrapped('Painted: blue') });
 };
 
+const questionOnly: Check = async (pairing) => {
+  const asked = await call(pairing, { op: 'send', text: 'ask' });
+  expectOutcome(asked, { kind: 'task', state: 'input-required', text: wrapped('Which colour?') });
+};
+
+/** The platform stores the message, and the client asks for the state of its task. */
+const queued: Check = async (pairing) => {
+  const sent = await call(pairing, { op: 'send', text: 'hello', hold: 0 });
+  expectOutcome(sent, { kind: 'task', state: 'submitted' });
+  const { id } = taskOf(sent);
+  const done = await waitForTask(pairing, id, ({ state }) => state === 'completed');
+  expectOutcome(done, { kind: 'task', id, state: 'completed', text: wrapped('You said: hello') });
+};
+
+const cancel: Check = async (pairing) => {
+  const sent = await call(pairing, { op: 'send', text: 'wait', hold: 0 });
+  const { id } = taskOf(sent);
+  expectOutcome(await call(pairing, { op: 'cancel', id }), { kind: 'task', id, state: 'canceled' });
+  expectOutcome(await call(pairing, { op: 'get', id }), { kind: 'task', id, state: 'canceled' });
+};
+
 /** An error that the agent's own server makes. */
 const agentError: Check = async (pairing) => {
   const outcome = await call(pairing, { op: 'send', text: 'hello', taskId: 'no-such-task' });
   expectOutcome(outcome, { kind: 'error', code: -32001 });
+};
+
+const unknownTask: Check = async (pairing) => {
+  const outcome = await call(pairing, { op: 'get', id: '00000000-0000-4000-8000-000000000000' });
+  expectRefusal(pairing, outcome, 404, -32001);
+};
+
+/** A client whose card promises streaming: refused before the agent runs. */
+const stream: Check = async (pairing) => {
+  const text = `streamed by ${pairing.client.name}`;
+  const outcome = await call(pairing, { op: 'stream', text }, cardFor(pairing, true));
+  expectRefusal(pairing, outcome, 501, -32004);
+  if (pairing.agent.hasRun(text)) throw new Error('the agent ran');
 };
 
 /** Neither speaks the other's version: the agent's server says so. */
@@ -52,16 +91,18 @@ const refused: Check = async (pairing) => {
 /** What is checked of a pairing, by name. */
 export function checksOf({ agent, version }: Pairing): Readonly<Record<string, Check>> {
   if (version === null) return { refused };
-  const ofServers = { message, task, question, failure, 'agent-error': agentError };
-  return agent.isRemote ? { message } : ofServers;
+  const ofPlatform = { failure, queued, cancel, 'unknown-task': unknownTask, stream };
+  return agent.isRemote
+    ? { message, 'question-only': questionOnly, ...ofPlatform }
+    : { message, task, question, 'agent-error': agentError, ...ofPlatform };
 }
 
-function call({ client, agent }: Pairing, operation: Operation): Promise<Outcome> {
-  const target: Target = { url: agent.url, card: cardFor(client, agent) };
+function call({ client, agent, version }: Pairing, operation: Operation, card?: object): Promise<Outcome> {
+  const target: Target = { url: agent.url, card: card ?? cardFor({ client, agent, version }, false) };
   return client.process.call(target, operation);
 }
 
-function cardFor(client: Client, agent: Agent): object {
+function cardFor({ client, agent }: Pairing, streaming: boolean): object {
   const { url, versions } = agent;
   const old = { url, protocolVersion: '0.3.0', preferredTransport: 'JSONRPC' };
   const offered = versions.map((protocolVersion) => ({
@@ -74,13 +115,25 @@ function cardFor(client: Client, agent: Agent): object {
     name: agent.name,
     description: 'An agent of the interop tests',
     version: '1.0.0',
-    capabilities: { streaming: false },
+    capabilities: { streaming },
     defaultInputModes: ['text/plain'],
     defaultOutputModes: ['text/plain'],
     skills: [],
     ...(versions.includes('0.3') || !client.versions.includes('1.0') ? old : {}),
     ...(versions.includes('1.0') ? { supportedInterfaces: offered } : {}),
   };
+}
+
+async function waitForTask(
+  pairing: Pairing,
+  id: string,
+  isAwaited: (task: TaskOutcome) => boolean,
+): Promise<Outcome> {
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await call(pairing, { op: 'get', id });
+    if (attempt === ATTEMPTS || isAwaited(taskOf(outcome))) return outcome;
+    await pause(PAUSE_MS);
+  }
 }
 
 type TaskOutcome = Extract<Outcome, { readonly kind: 'task' }>;
@@ -100,6 +153,14 @@ function expectOutcome(outcome: Outcome, expected: Readonly<Record<string, strin
   if (Object.entries(expected).some(([key, value]) => actual[key] !== value)) {
     fail(outcome, JSON.stringify(expected));
   }
+}
+
+/** An error of the platform, as far as the SDK shows it. */
+function expectRefusal({ client }: Pairing, outcome: Outcome, status: number, code: number): void {
+  const shown = client.readsErrorBodies ? code : status;
+  const isShown =
+    outcome.kind === 'error' && (outcome.code === shown || outcome.message.includes(String(shown)));
+  if (!isShown) fail(outcome, `an error with ${shown}`);
 }
 
 function fail(outcome: Outcome, expected: string): never {

@@ -6,6 +6,7 @@ import {
   type MessageHandler,
   type RemoteAgent,
   RemoteAgentClient,
+  silentLogger,
 } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { type PlatformProcess, startPlatformProcess } from '@molecule-tests/harness';
@@ -63,7 +64,11 @@ export class Organisation {
   /** An agent of `@molecule-ai/core` in this process, which long-polls. */
   async addRemoteAgent(onMessage: MessageHandler): Promise<Member> {
     const member = await this.addCaller();
-    const agent = createRemoteAgent({ client: this.#client(member, { name: 'remote' }), onMessage });
+    const agent = createRemoteAgent({
+      client: this.#client(member, { name: 'remote' }),
+      onMessage,
+      logger: silentLogger,
+    });
     this.#agents.push(agent);
     await agent.start();
     return member;
@@ -87,6 +92,7 @@ export class Organisation {
       tokenStore: new MemoryTokenStore(),
       agentCard: { name: 'agent', ...agentCard },
       reportedUrl,
+      logger: silentLogger,
     });
     this.#clients.push(client);
     return client;

@@ -11,6 +11,11 @@ export interface Client {
   readonly name: string;
   /** The versions it speaks, the one it prefers first. */
   readonly versions: readonly A2aVersion[];
+  /**
+   * Whether it reads the JSON-RPC error in a response with a status from 400. The others throw an error that has only
+   * the status.
+   */
+  readonly readsErrorBodies: boolean;
   readonly process: LineProcess;
 }
 
@@ -32,16 +37,16 @@ const SAYS_0_3 = { 'A2A-Version': '0.3' };
 
 /** Starts the clients of all SDKs, with these headers in every request. */
 export function startClients(headers: Readonly<Record<string, string>>): Client[] {
-  const start = (name: string, command: Command, isOld: boolean): Client => {
+  const start = (name: string, command: Command, isOld: boolean, readsErrorBodies: boolean): Client => {
     const sent = JSON.stringify(isOld ? { ...headers, ...SAYS_0_3 } : headers);
     const versions: A2aVersion[] = isOld ? ['0.3'] : ['1.0', '0.3'];
-    return { name, versions, process: new LineProcess(name, command, [sent]) };
+    return { name, versions, readsErrorBodies, process: new LineProcess(name, command, [sent]) };
   };
   return [
-    start('js 0.3.14', node('client-js-0.3.ts'), true),
-    start('js 1.3.0', node('client-js-1.0.ts'), false),
-    start('python 0.3.26', python('0.3', 'client_0_3.py'), true),
-    start('python 1.3.0', python('1.0', 'client_1_0.py'), false),
+    start('js 0.3.14', node('client-js-0.3.ts'), true, true),
+    start('js 1.3.0', node('client-js-1.0.ts'), false, true),
+    start('python 0.3.26', python('0.3', 'client_0_3.py'), true, false),
+    start('python 1.3.0', python('1.0', 'client_1_0.py'), false, false),
   ];
 }
 
@@ -89,7 +94,7 @@ async function startRemoteAgent(organisation: Organisation): Promise<Agent> {
   const member = await organisation.addRemoteAgent(onMessage);
   return {
     name: '@molecule-ai/core',
-    versions: ['0.3'],
+    versions: ['1.0', '0.3'],
     isRemote: true,
     url: organisation.urlOf(member.id),
     hasRun: (text) => texts.has(text),
