@@ -67,7 +67,6 @@ export class Organisation {
     const agent = createRemoteAgent({
       client: this.#client(member, { name: 'remote' }),
       onMessage,
-      logger: silentLogger,
     });
     this.#agents.push(agent);
     await agent.start();
