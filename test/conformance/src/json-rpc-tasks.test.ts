@@ -52,6 +52,52 @@ onEachDatabase('JSON-RPC', (environment) => {
     expect(textAt(painted.body, 'result', 'artifacts', 0, 'parts', 0, 'text')).toContain('Painted.');
   });
 
+  verifies('rpc.tasks-get.agent-task', async () => {
+    const { platform, sender, target: other } = await start({ allowAgentNetworks: ['127.0.0.0/8'] });
+    const state = { now: 'input-required', text: 'Which colour?' };
+    const agent = await environment.scriptedAgent({
+      script: () => {
+        const status = {
+          state: state.now,
+          message: { role: 'agent', parts: [{ kind: 'text', text: state.text }] },
+        };
+        const result = { kind: 'task', id: 'task-7', contextId: 'c', status, history: [] };
+        return { kind: 'json', body: { jsonrpc: '2.0', id: 1, result } };
+      },
+    });
+    const [server, twin] = [
+      await onboard(platform, { url: agent.url }),
+      await onboard(platform, { url: agent.url }),
+    ];
+    const first = await send(sender.caller, server.id, 'paint', { messageId: 'm', hold: 60 });
+    expect(valueAt(first.body, 'result', 'id')).toBe('task-7');
+    const asked = await ask(sender.caller, server.id, 'tasks/get', { id: 'task-7' });
+    const text = (body: unknown) => textAt(body, 'result', 'status', 'message', 'parts', 0, 'text');
+    expect(asked.body).toMatchObject({
+      id: 'r-1',
+      result: { kind: 'task', id: 'task-7', contextId: 'c', status: { state: 'input-required' } },
+    });
+    expect(text(asked.body)).toBe('[A2A_RESULT_FROM_PEER]Which colour?[/A2A_RESULT_FROM_PEER]');
+    expect(valueAt(asked.body, 'result')).not.toHaveProperty('history');
+    expect((await ask(sender.caller, server.id, 'tasks/get', { id: 'm' })).body).toEqual(asked.body);
+    const refused = await ask(sender.caller, server.id, 'CancelTask', { id: 'task-7' });
+    expect(refused).toMatchObject({ status: 409, body: { error: { code: -32002 } } });
+
+    Object.assign(state, { now: 'failed', text: 'Disk full' });
+    await send(sender.caller, server.id, 'blue', { messageId: 'm-2', hold: 60 });
+    const failed = await ask(sender.caller, server.id, 'GetTask', { id: 'task-7' });
+    expect(valueAt(failed.body, 'result', 'status', 'state')).toBe('TASK_STATE_FAILED');
+    expect(text(failed.body)).toContain('Disk full');
+    // The id is one of this agent, for those who sent to it.
+    for (const [caller, at] of [
+      [sender.caller, twin.id],
+      [sender.caller, sender.id],
+      [other.caller, server.id],
+      [platform.operator, server.id],
+    ] as const) {
+      expect((await ask(caller, at, 'tasks/get', { id: 'task-7' })).status).toBe(404);
+    }
+  });
   verifies('rpc.tasks-get.history', async () => {
     const { sender, target, path } = await start();
     await sender.caller.post(path, envelope('hi', { messageId: 'm' }), { 'x-timeout': '0' });

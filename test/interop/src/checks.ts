@@ -28,15 +28,26 @@ const task: Check = async (pairing) => {
 
 const failure: Check = async (pairing) => {
   const outcome = await call(pairing, { op: 'send', text: 'fail' });
-  expectOutcome(outcome, { kind: 'task', state: 'failed', text: wrapped('Disk full') });
+  const expected = { kind: 'task', state: 'failed', text: wrapped('Disk full') };
+  expectOutcome(outcome, expected);
+  const { id } = taskOf(outcome);
+  expectOutcome(await call(pairing, { op: 'get', id }), { ...expected, id });
 };
 
 const question: Check = async (pairing) => {
   const asked = await call(pairing, { op: 'send', text: 'ask' });
   expectOutcome(asked, { kind: 'task', state: 'input-required', text: wrapped('Which colour?') });
-  const { id: taskId, contextId } = taskOf(asked);
-  const outcome = await call(pairing, { op: 'send', text: 'blue', taskId, contextId });
-  expectOutcome(outcome, { kind: 'task', id: taskId, state: 'completed', text: wrapped('Painted: blue') });
+  const { id, contextId } = taskOf(asked);
+  expectOutcome(await call(pairing, { op: 'get', id }), {
+    kind: 'task',
+    id,
+    state: 'input-required',
+    text: wrapped('Which colour?'),
+  });
+  const outcome = await call(pairing, { op: 'send', text: 'blue', taskId: id, contextId });
+  const painted = { kind: 'task', id, state: 'completed', text: wrapped('Painted: blue') };
+  expectOutcome(outcome, painted);
+  expectOutcome(await call(pairing, { op: 'get', id }), painted);
 };
 
 const questionOnly: Check = async (pairing) => {
@@ -51,6 +62,13 @@ const queued: Check = async (pairing) => {
   const { id } = taskOf(sent);
   const done = await waitForTask(pairing, id, ({ state }) => state === 'completed');
   expectOutcome(done, { kind: 'task', id, state: 'completed', text: wrapped('You said: hello') });
+};
+
+/** An agent's task that ended while no call was held. */
+const queuedTask: Check = async (pairing) => {
+  const sent = await call(pairing, { op: 'send', text: 'fail', hold: 0 });
+  const done = await waitForTask(pairing, taskOf(sent).id, ({ state }) => state === 'failed');
+  expectOutcome(done, { kind: 'task', state: 'failed', text: wrapped('Disk full') });
 };
 
 const cancel: Check = async (pairing) => {
@@ -91,7 +109,14 @@ const refused: Check = async (pairing) => {
 /** What is checked of a pairing, by name. */
 export function checksOf({ agent, version }: Pairing): Readonly<Record<string, Check>> {
   if (version === null) return { refused };
-  const ofPlatform = { failure, queued, cancel, 'unknown-task': unknownTask, stream };
+  const ofPlatform = {
+    failure,
+    queued,
+    'queued-task': queuedTask,
+    cancel,
+    'unknown-task': unknownTask,
+    stream,
+  };
   return agent.isRemote
     ? { message, 'question-only': questionOnly, ...ofPlatform }
     : { message, task, question, 'agent-error': agentError, ...ofPlatform };

@@ -264,6 +264,7 @@ const DEFAULT_COLUMNS = {
   compact_row: null,
   passed_headers: null,
   response_body: null,
+  agent_task_id: null,
   tool_trace: null,
   error_detail: null,
   duration_ms: null,

@@ -13,6 +13,7 @@ import { compactRowsMigration } from './migrations/0006-compact-rows.ts';
 import { passedHeadersMigration } from './migrations/0007-passed-headers.ts';
 import { ownBytesMigration } from './migrations/0008-own-bytes.ts';
 import { readingPositionsMigration } from './migrations/0009-reading-positions.ts';
+import { agentTasksMigration } from './migrations/0010-agent-tasks.ts';
 import type { Database } from './schema.ts';
 
 /** Runs queries: the database itself, or one open transaction (`unit.trx`). */
@@ -90,6 +91,7 @@ export class PlatformDatabase {
         '0007-passed-headers': passedHeadersMigration,
         '0008-own-bytes': ownBytesMigration,
         '0009-reading-positions': readingPositionsMigration,
+        '0010-agent-tasks': agentTasksMigration,
       });
       return database;
     } catch (error) {

@@ -141,6 +141,8 @@ export interface ActivityTable {
   passed_headers: string | null;
   /** Of a message: the target's answer, unwrapped and unchanged. */
   response_body: string | null;
+  /** Of a message answered by a task of A2A: the agent's id of it. */
+  agent_task_id: string | null;
   tool_trace: string | null;
   status: string;
   error_detail: string | null;

@@ -5,13 +5,14 @@ import type { UnitOfWork } from '../database/platform-database.ts';
 import type { MessageRow, MessageStore } from './message.store.ts';
 import type { OutcomeRecorder } from './outcome/outcome-recorder.ts';
 import type { CancellationPushes } from './push/cancellation-pushes.ts';
-import { findTask, type TaskReference } from './task-lookup.ts';
+import type { TaskLookup, TaskReference } from './task-lookup.ts';
 
 export interface CancellationOptions extends Pick<PlatformContext, 'database'> {
   readonly store: MessageStore;
   readonly outcomes: OutcomeRecorder;
   readonly activity: ActivityService;
   readonly pushes: CancellationPushes;
+  readonly lookup: TaskLookup;
 }
 
 /** Cancels messages for their senders and for operators, and lets their agents know. */
@@ -28,10 +29,10 @@ export class Cancellation {
    * @throws HttpError 404 `message_not_found`, also for a message of another sender.
    */
   cancel(task: TaskReference): Promise<MessageRow> {
-    const { database, store } = this.#options;
+    const { database, lookup, store } = this.#options;
     return database.transaction(async (unit) => {
       for (;;) {
-        const message = await findTask(store, task, unit.trx);
+        const message = await lookup.find(task, unit.trx);
         if (isEnded(message.delivery_state)) return message;
         if (!(await this.#end(unit, message))) continue;
         let next = message.continued_by;

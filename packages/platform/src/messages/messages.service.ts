@@ -50,7 +50,7 @@ import {
   SentMessages,
   toRecord,
 } from './sent-messages.ts';
-import { findSent, findTask, type MessageReference, type TaskReference } from './task-lookup.ts';
+import { findSent, type MessageReference, TaskLookup, type TaskReference } from './task-lookup.ts';
 
 export type { MessageRow } from './message.store.ts';
 
@@ -97,6 +97,7 @@ export class MessagesService {
   readonly continuations: Continuations;
   readonly #options: MessagesServiceOptions;
   readonly #store: MessageStore;
+  readonly #lookup: TaskLookup;
   readonly #waiters: OutcomeWaiters;
   readonly #receipts: CallerReceipts;
   readonly #delivery: OutcomeDelivery;
@@ -133,7 +134,9 @@ export class MessagesService {
     const accepting = { ...options, room, store, queue, outcomes, expiry, loops, scheduler, continuations };
     this.#acceptance = new MessageAcceptance(accepting);
     const cancellations = new CancellationPushes({ ...options, attempts });
-    this.cancellation = new Cancellation({ ...options, store, outcomes, pushes: cancellations });
+    const lookup = new TaskLookup({ store, outcomeStore });
+    this.#lookup = lookup;
+    this.cancellation = new Cancellation({ ...options, store, outcomes, lookup, pushes: cancellations });
     this.#store = store;
     this.#waiters = waiters;
     this.#receipts = receipts;
@@ -177,7 +180,7 @@ export class MessagesService {
 
   /** A message with its answer, for its sender or an operator. 404 for a message of another sender. */
   async findTask(task: TaskReference): Promise<MessageRow> {
-    return this.#store.withAnswer(await findTask(this.#store, task));
+    return this.#store.withAnswer(await this.#lookup.find(task));
   }
 
   /** The state of a message, after waiting up to `waitSeconds` for its outcome. 404 when there is none. */

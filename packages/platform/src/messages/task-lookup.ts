@@ -4,6 +4,7 @@ import { HttpError } from '../http/http-error.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
 import type { MessageRow, MessageStore } from './message.store.ts';
 import { messageStateOf } from './outcome/outcome.rules.ts';
+import type { OutcomeStore } from './outcome/outcome.store.ts';
 import { messageNotFound } from './sent-query.rules.ts';
 
 /** Who asks about which message. */
@@ -12,7 +13,7 @@ export interface TaskReference {
   readonly callerId: string | null;
   /** The workspace in the path: the target of the message, or the caller itself. */
   readonly workspaceId: string;
-  /** The row id or the message id of the message. */
+  /** The row id or the message id of the message, or the agent's own id of the task that answered it. */
   readonly reference: string;
 }
 
@@ -36,22 +37,36 @@ export async function findSent(
   throw messageNotFound(messageId);
 }
 
-/**
- * Finds a message for its sender or an operator.
- * @throws HttpError 404 `message_not_found`, also for a message of another sender.
- */
-export async function findTask(
-  store: MessageStore,
-  { callerId, workspaceId, reference }: TaskReference,
-  db?: Queryable,
-): Promise<MessageRow> {
-  const asSent = await store.findByCaller(callerId ?? CANVAS_CALLER, reference, db);
-  const message = asSent ?? (await store.find(reference.toLowerCase(), db));
-  if (message === undefined || message.message_id === null) throw notFound(reference);
-  const isSender = callerId !== null && message.source_id === callerId;
-  const isMeant = message.workspace_id === workspaceId || (isSender && callerId === workspaceId);
-  if (isMeant && (callerId === null || isSender)) return message;
-  throw notFound(reference);
+/** Finds the messages that callers call tasks. */
+export class TaskLookup {
+  readonly #store: MessageStore;
+  readonly #outcomeStore: OutcomeStore;
+
+  constructor({
+    store,
+    outcomeStore,
+  }: { readonly store: MessageStore; readonly outcomeStore: OutcomeStore }) {
+    this.#store = store;
+    this.#outcomeStore = outcomeStore;
+  }
+
+  /**
+   * Finds a message for its sender or an operator.
+   * @throws HttpError 404 `message_not_found`, also for a message of another sender.
+   */
+  async find({ callerId, workspaceId, reference }: TaskReference, db?: Queryable): Promise<MessageRow> {
+    const caller = callerId ?? CANVAS_CALLER;
+    const asSent = await this.#store.findByCaller(caller, reference, db);
+    const message =
+      asSent ??
+      (await this.#store.find(reference.toLowerCase(), db)) ??
+      (await this.#outcomeStore.findByAgentTask(caller, workspaceId, reference, db));
+    if (message === undefined || message.message_id === null) throw notFound(reference);
+    const isSender = callerId !== null && message.source_id === callerId;
+    const isMeant = message.workspace_id === workspaceId || (isSender && callerId === workspaceId);
+    if (isMeant && (callerId === null || isSender)) return message;
+    throw notFound(reference);
+  }
 }
 
 /**

@@ -22,6 +22,10 @@ export const JSON_RPC = behaviours({
     'The task of a message that is interrupted by a question is input-required and has its text, also in the words of A2A 1.0; later it has the answer.',
     'docs/contract/messages.md#tasks',
   ],
+  'rpc.tasks-get.agent-task': [
+    'A message answered by a task of the agent gives that task, by row id, message id or the id of the agent, to its sender only.',
+    'docs/contract/messages.md#tasks',
+  ],
   'rpc.tasks-get.history': [
     'tasks/get with a historyLength has the own message of the sender in history; one that is no whole number is refused.',
     'docs/contract/messages.md#tasks',

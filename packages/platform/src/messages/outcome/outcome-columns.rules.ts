@@ -2,6 +2,7 @@ import { isJsonObject, type JsonObject } from '@molecule-ai/protocol';
 import { cutText } from '../../activity/text-summary.rules.ts';
 import { answerInContext } from '../conversation.rules.ts';
 import type { MessageChange, MessageRow } from '../message.store.ts';
+import { agentTaskId } from './agent-task.rules.ts';
 import { type MessageEnd, type Outcome, outcomeError } from './outcome.rules.ts';
 
 /** No longer in the delivery queue. */
@@ -28,10 +29,12 @@ export function columnsOf(outcome: Outcome): MessageChange & { readonly delivery
   switch (outcome.state) {
     case 'answered': {
       const trace = toolTraceOf(outcome.answer);
+      const taskId = agentTaskId(outcome.answer);
       return {
         delivery_state,
         status: 'ok',
         response_body: JSON.stringify(outcome.answer),
+        ...(taskId === null ? {} : { agent_task_id: taskId }),
         ...(trace === undefined ? {} : { tool_trace: JSON.stringify(trace) }),
       };
     }

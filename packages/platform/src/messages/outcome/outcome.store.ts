@@ -13,6 +13,25 @@ export class OutcomeStore {
     this.#database = database;
   }
 
+  /** Finds the latest message of `caller` to `targetId` that its agent answered with this task. */
+  async findByAgentTask(
+    caller: string,
+    targetId: string,
+    taskId: string,
+    db: Queryable = this.#database.query,
+  ): Promise<MessageRow | undefined> {
+    const row = await db
+      .selectFrom('activity')
+      .selectAll()
+      .where('agent_task_id', '=', taskId)
+      .where('caller', '=', caller)
+      .where('workspace_id', '=', targetId)
+      .orderBy('seq', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    return row as MessageRow | undefined;
+  }
+
   /** Lists messages that have not ended and should have by now, the longest overdue first. */
   async listExpired(now: string, limit: number): Promise<string[]> {
     const rows = await this.#database.query

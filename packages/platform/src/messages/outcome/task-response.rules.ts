@@ -13,6 +13,7 @@ import {
 } from '@molecule-ai/protocol';
 import type { MessageRow } from '../message.store.ts';
 import { toA2a1TaskResponse } from './a2a-1-response.rules.ts';
+import { agentTask, isTaskOfA2a1 } from './agent-task.rules.ts';
 import { messageStateOf, storedOutcome } from './outcome.rules.ts';
 import { type AskedMessage, type ResponseForm, taskResponse } from './response.rules.ts';
 
@@ -37,6 +38,9 @@ export function toOpenTask(
 /** The response to `tasks/get` and `tasks/cancel`: the task. */
 export function toTaskResponse(message: MessageRow, form: ResponseForm, detail: TaskDetail): JsonObject {
   const outcome = storedOutcome(message);
+  const ofAgent =
+    detail.hasAnswer && outcome?.state === 'answered' && taskOfAgent(outcome.answer, form, detail);
+  if (ofAgent) return { jsonrpc: '2.0', id: null, result: ofAgent };
   const now = outcome ?? { state: messageStateOf(message), at: message.changed_at };
   const response = taskResponse(message, now, outcome, form);
   const artifacts =
@@ -52,6 +56,24 @@ export function toTaskResponse(message: MessageRow, form: ResponseForm, detail: 
     },
   };
   return form.caller === '1.0' ? toA2a1TaskResponse(shown) : shown;
+}
+
+/**
+ * The task that the agent itself answered with, in the version of the caller: the state of the message only says that it was
+ * answered. Undefined for a task of 1.0 and a caller of 0.3.
+ */
+function taskOfAgent(
+  answer: JsonObject,
+  { caller, wraps }: ResponseForm,
+  { hasHistory }: TaskDetail,
+): JsonObject | undefined {
+  const given = agentTask(wraps ? wrapPeerAnswer(answer) : answer);
+  if (given === undefined || (caller !== '1.0' && isTaskOfA2a1(given))) return undefined;
+  const { history, ...others } = given;
+  const task = hasHistory && history !== undefined ? given : others;
+  if (caller !== '1.0') return { kind: 'task', ...task };
+  const { result } = toA2a1TaskResponse({ result: task });
+  return isJsonObject(result) ? result : undefined;
 }
 
 /** A message that was itself an answer, or was ignored, as a task that has ended. */
