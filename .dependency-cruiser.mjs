@@ -43,6 +43,7 @@ const platformModules = [
   'instances',
   'tokens',
   'session',
+  'peer-tokens',
   'waiting',
   'activity',
   'messages',

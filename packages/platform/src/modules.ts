@@ -15,6 +15,8 @@ import { mountMessagesRoutes } from './messages/messages.routes.ts';
 import { MessagesService } from './messages/messages.service.ts';
 import { mountNotifyRoutes } from './notify/notify.routes.ts';
 import { NotifyService } from './notify/notify.service.ts';
+import { mountPeerTokensRoutes } from './peer-tokens/peer-tokens.routes.ts';
+import { PeerTokensService } from './peer-tokens/peer-tokens.service.ts';
 import { mountQuestionsRoutes } from './questions/questions.routes.ts';
 import { QuestionsService } from './questions/questions.service.ts';
 import { mountDiscoveryRoutes } from './registry/discovery.routes.ts';
@@ -48,8 +50,9 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   const instances = new ReaderIdentities(context);
   const tokens = new TokensService({ ...context, workspaces });
   const sessions = new SessionService(context);
+  const peerTokens = new PeerTokensService(context);
   const activity = new ActivityService({ ...context, workspaces });
-  const messages = new MessagesService({ ...context, activity, hierarchy, workspaces });
+  const messages = new MessagesService({ ...context, activity, hierarchy, peerTokens, workspaces });
 
   const authenticator = createAuthenticator(context, operatorKey, {
     findToken: (hash) => tokens.findToken(hash),
@@ -60,6 +63,7 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   mountHealthRoutes(app, context);
   mountTokensRoutes(app, tokens);
   mountSessionRoutes(app, context, sessions, authenticator);
+  mountPeerTokensRoutes(app, peerTokens);
   mountActivityRoutes(app, { ...context, activity, instances, workspaces });
   mountMessagesRoutes(app, context, messages);
   mountQuestionsRoutes(app, new QuestionsService({ ...context, hierarchy, messages, workspaces }));
@@ -69,9 +73,17 @@ export async function createModules(context: PlatformContext, operatorKey: strin
     new WorkspacesService({ ...context, hierarchy, tokens, workspaces }),
     new LifecycleService({ ...context, hierarchy, liveness, messages, tokens, workspaces }),
   );
-  const registry = new RegistryService({ ...context, activity, instances, liveness, tokens, workspaces });
+  const registry = new RegistryService({
+    ...context,
+    activity,
+    instances,
+    liveness,
+    peerTokens,
+    tokens,
+    workspaces,
+  });
   mountRegistryRoutes(app, registry, instances);
-  mountDiscoveryRoutes(app, new DiscoveryService({ ...context, hierarchy, workspaces }));
+  mountDiscoveryRoutes(app, new DiscoveryService({ ...context, hierarchy, peerTokens, workspaces }));
 
   return {
     app,

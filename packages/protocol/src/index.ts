@@ -142,9 +142,11 @@ export {
   CheckAccessResponse,
   DiscoverResponse,
   Jwks,
+  PEER_TOKEN_USES,
   PeerList,
   PeerRow,
   PeersQuery,
+  PeerTokenClaims,
 } from './peers.ts';
 export {
   checkEventFrame,

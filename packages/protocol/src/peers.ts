@@ -5,8 +5,8 @@ import { type WireType, wire } from './wire.ts';
 import { WORKSPACE_STATUSES } from './workspace.ts';
 
 /**
- * Response of `GET /registry/discover/:id`. `url` is `''` when the target has none. `peer_token` is a JWT for one
- * direct call to that target, valid until `peer_token_expires_at`.
+ * Response of `GET /registry/discover/:id`. `url` is `''` when the target has none. `peer_token` is a JWT for
+ * direct calls to that target, valid until `peer_token_expires_at`; both are missing when it cannot be called directly.
  */
 export const DiscoverResponse = wire('DiscoverResponse', (w) =>
   w.object({
@@ -74,3 +74,26 @@ export const Jwks = wire('Jwks', (w) =>
   }),
 );
 export type Jwks = WireType<typeof Jwks>;
+
+/**
+ * What a peer token is for: `push`, a request of the platform itself, whose metadata an agent may believe, or `direct`,
+ * a request of a peer, of which only the claims are believed.
+ */
+export const PEER_TOKEN_USES = ['push', 'direct'] as const;
+
+/**
+ * The claims of a peer token. `iss` is the `issuer` of the register response, `sub` the calling workspace or `canvas`,
+ * `aud` the workspace that is called; `iat` and `exp` are seconds since the epoch, at most 300 apart.
+ */
+export const PeerTokenClaims = wire('PeerTokenClaims', (w) =>
+  w.object({
+    iss: z.string().min(1),
+    sub: w.either(z.union([z.guid(), z.literal('canvas')]), z.string().min(1)),
+    aud: w.id(),
+    iat: z.number(),
+    exp: z.number(),
+    jti: z.string().min(1),
+    use: w.oneOf(PEER_TOKEN_USES),
+  }),
+);
+export type PeerTokenClaims = WireType<typeof PeerTokenClaims>;

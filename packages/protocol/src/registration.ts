@@ -36,7 +36,7 @@ export const RegisterRequest = wire('RegisterRequest', (w) =>
 );
 export type RegisterRequest = WireType<typeof RegisterRequest>;
 
-/** Response of `POST /registry/register`: `auth_token` only when one was issued. */
+/** Response of `POST /registry/register`: `auth_token` only when one was issued. `issuer` is the `iss` of peer tokens. */
 export const RegisterResponse = wire('RegisterResponse', (w) =>
   w.object({
     status: w.promised(w.oneOf(['registered'])),
@@ -46,6 +46,7 @@ export const RegisterResponse = wire('RegisterResponse', (w) =>
     org_id: w.promised(z.string().nullable()),
     expires_at: w.promised(w.either(z.null(), z.string().nullable())),
     auth_token: w.maybe(z.string()),
+    issuer: w.maybe(z.string()),
     capabilities: w.maybe(z.array(z.string())),
   }),
 );

@@ -16,6 +16,7 @@ import { LIVENESS } from './behaviours/liveness.ts';
 import { LOOPS } from './behaviours/loops.ts';
 import { MESSAGES } from './behaviours/messages.ts';
 import { OPENAPI } from './behaviours/openapi.ts';
+import { PEER_TOKENS } from './behaviours/peer-tokens.ts';
 import { PEERS } from './behaviours/peers.ts';
 import { POLLING_CLIENTS } from './behaviours/polling-clients.ts';
 import { PRESENCE } from './behaviours/presence.ts';
@@ -35,6 +36,7 @@ export const BEHAVIOURS = {
   ...LIFECYCLE,
   ...CREDENTIALS,
   ...PEERS,
+  ...PEER_TOKENS,
   ...REQUESTS,
   ...LIMITS,
   ...OPENAPI,

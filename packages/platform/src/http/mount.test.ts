@@ -33,7 +33,6 @@ it('names the routes that this platform does not serve, once, at the start', asy
     [
       "getBudget",
       "setBudget",
-      "jwks",
       "uploadFiles",
       "downloadFile",
       "delegate",

@@ -13,6 +13,7 @@ import type { WorkspaceRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
+import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { MessageAcceptance } from './accept/accept-message.service.ts';
@@ -40,7 +41,7 @@ import { OutcomeRecorder } from './outcome/outcome-recorder.ts';
 import { type OutcomeReceipt, type OutcomeWaiter, OutcomeWaiters } from './outcome/outcome-waiters.ts';
 import { CancellationPushes } from './push/cancellation-pushes.ts';
 import { newLeaseOwner } from './push/lease-owner.ts';
-import { PushAttempts, type PushAuthorization } from './push/push-attempt.ts';
+import { PushAttempts } from './push/push-attempt.ts';
 import { createPushEndpoint, type PushEndpoint } from './push/push-endpoint.ts';
 import { PushScheduler } from './push/push-scheduler.ts';
 import {
@@ -82,8 +83,7 @@ export interface MessagesServiceOptions extends PlatformContext {
   readonly activity: ActivityService;
   readonly workspaces: WorkspaceDirectory;
   readonly hierarchy: HierarchyService;
-  /** Returns headers with which the agent can verify a push. @default none */
-  readonly authorizePush?: PushAuthorization | undefined;
+  readonly peerTokens: PeerTokensService;
   /** From 0 to 1; the jitter of retries. @default Math.random */
   readonly random?: (() => number) | undefined;
 }
@@ -124,8 +124,7 @@ export class MessagesService {
     const delivery = new OutcomeDelivery({ ...options, store, outcomeStore, queue, receipts, room });
     const outcomes = new OutcomeRecorder({ ...options, store, waiters, delivery });
     const endpoint = createPushEndpoint({ clock, guard, timeoutMs: settings.pushTimeoutMs });
-    const authorize = options.authorizePush;
-    const attempts = new PushAttempts({ ...options, store, outcomes, endpoint, owner, authorize, random });
+    const attempts = new PushAttempts({ ...options, store, outcomes, endpoint, owner, random });
     const scheduler = new PushScheduler({ ...options, store, queue, attempts, outcomes, waiters, owner });
     const expiry = new MessageExpiry({ ...options, store, outcomeStore, outcomes });
     const loops = new LoopGuard(options);

@@ -1,3 +1,4 @@
+import { decodeJwt } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { drive, type RunningPlatform, startPlatform } from '../../test/running-platform.ts';
 import {
@@ -47,7 +48,7 @@ const look = (messageId: string, wait = 0) =>
   running.call('GET', `/workspaces/${caller.id}/messages/${messageId}?wait=${wait}`, { token: caller.token });
 
 describe('a message to an agent with a server', () => {
-  it('is posted to exactly the registered URL with its sender and no credential, and answered', async () => {
+  it('is posted to exactly the registered URL with its sender and a token for this agent alone, and answered', async () => {
     const { agent, target } = await joinWith((call) => answerText(call, 'hi there'), '/some/path?x=1');
     const answer = await send(target.id, { messageId: 'first' });
     expect(answer.status).toBe(200);
@@ -62,7 +63,10 @@ describe('a message to an agent with a server', () => {
     const [call] = agent.calls;
     expect(call?.path).toBe('/some/path?x=1');
     expect(call?.headers).toMatchObject({ 'x-workspace-id': caller.id, 'x-caller-kind': 'peer_agent' });
-    expect(call?.headers.authorization).toBeUndefined();
+    const [scheme, token = ''] = call?.headers.authorization?.split(' ') ?? [];
+    expect(scheme).toBe('Bearer');
+    expect(decodeJwt(token)).toMatchObject({ sub: caller.id, aud: target.id, use: 'push' });
+    expect([caller.token, target.token, running.platform.operatorKey]).not.toContain(token);
     expect(call?.headers.cookie).toBeUndefined();
     expect(call?.body.params.metadata).toMatchObject({
       source: 'peer_agent',
@@ -174,6 +178,7 @@ describe('an agent with a permanent failure', () => {
 describe('an agent with a temporary failure', () => {
   it.each([
     ['answers 503', (call: AgentCall) => answerJson(call.response, {}, 503)],
+    ['answers 401', (call: AgentCall) => answerJson(call.response, {}, 401)],
     ['answers 429', (call: AgentCall) => answerJson(call.response, {}, 429)],
     ['hangs up', (call: AgentCall) => void call.response.socket?.destroy()],
     ['never answers', () => {}],

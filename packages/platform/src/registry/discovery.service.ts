@@ -5,9 +5,11 @@ import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { cardOf } from '../directory/workspace-view.rules.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../http/http-error.ts';
+import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 
 export interface DiscoveryServiceOptions extends Pick<PlatformContext, 'addressGuard'> {
   readonly hierarchy: HierarchyService;
+  readonly peerTokens: PeerTokensService;
   readonly workspaces: WorkspaceDirectory;
 }
 
@@ -19,7 +21,10 @@ export class DiscoveryService {
     this.#options = options;
   }
 
-  /** The address and card of a workspace. `callerId` is null for an operator, who may discover every workspace. */
+  /**
+   * The address and card of a workspace, and for a workspace a token to call it directly. `callerId` is null for an
+   * operator, who may discover every workspace.
+   */
   async discover(callerId: string | null, targetId: string): Promise<DiscoverResponse> {
     const { addressGuard, hierarchy, workspaces } = this.#options;
     if (callerId !== null && !(await hierarchy.canCommunicate(callerId, targetId))) {
@@ -38,7 +43,20 @@ export class DiscoveryService {
       status: row.status,
       delivery_mode: row.delivery_mode,
       agent_card: cardOf(row),
+      ...(callerId === null ? {} : await this.#tokenFor(callerId, row)),
     };
+  }
+
+  /** None for a workspace without a URL, and for a paused one, whose messages wait for its resume. */
+  async #tokenFor(
+    callerId: string,
+    { id, url, status }: WorkspaceRow,
+  ): Promise<Pick<DiscoverResponse, 'peer_token' | 'peer_token_expires_at'>> {
+    if (url === null || status === 'paused') return {};
+    const issued = await this.#options.peerTokens.forDirectCall(callerId, id);
+    if (issued === undefined) return {};
+    const { token, expiresAt } = issued;
+    return { peer_token: token, peer_token_expires_at: new Date(expiresAt * 1_000).toISOString() };
   }
 
   /** Siblings, children, then the parent; `q` is a part of the name or role in any letter case. */

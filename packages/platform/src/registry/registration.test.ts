@@ -27,6 +27,7 @@ describe('the first register', () => {
       delivery_mode: 'poll',
       org_id: null,
       expires_at: null,
+      issuer: expect.stringMatching(/^urn:molecule:[0-9a-f-]{36}$/),
       capabilities: expect.arrayContaining(['acknowledge', 'outcomes']),
     });
     expect((await call('GET', `/workspaces/${id}`, { token })).body).toMatchObject({

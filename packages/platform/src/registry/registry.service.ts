@@ -18,6 +18,7 @@ import { HttpError } from '../http/http-error.ts';
 import type { Identity } from '../http/principal.ts';
 import type { ReaderIdentities } from '../instances/reader-identities.ts';
 import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
+import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 import { timestamp } from '../time/clock.ts';
 import type { TokensService } from '../tokens/tokens.service.ts';
 import { evaluateHeartbeat } from './heartbeat.rules.ts';
@@ -27,6 +28,7 @@ export interface RegistryServiceOptions extends PlatformContext {
   readonly activity: Pick<ActivityService, 'pendingCount'>;
   readonly instances: ReaderIdentities;
   readonly liveness: LivenessMonitor;
+  readonly peerTokens: PeerTokensService;
   readonly tokens: TokensService;
   readonly workspaces: WorkspaceDirectory;
 }
@@ -40,8 +42,9 @@ export class RegistryService {
   }
 
   /** Stores the agent's address and card; the response has a token if the agent needs one. */
-  register(workspaceId: string, body: RegisterRequest, identity: Identity): Promise<RegisterResponse> {
-    const { clock, database, settings, tokens, workspaces } = this.#options;
+  async register(workspaceId: string, body: RegisterRequest, identity: Identity): Promise<RegisterResponse> {
+    const { clock, database, peerTokens, settings, tokens, workspaces } = this.#options;
+    const issuer = await peerTokens.issuer();
     return database.transaction(async (unit) => {
       const workspace = await workspaces.find(workspaceId, unit.trx);
       const decision = decideRegister({
@@ -65,6 +68,7 @@ export class RegistryService {
         delivery_mode: deliveryMode,
         org_id: settings.orgId,
         expires_at: null,
+        issuer,
         capabilities: [...OFFERED_CAPABILITIES],
         ...(token === undefined ? {} : { auth_token: token }),
       };

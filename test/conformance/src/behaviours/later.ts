@@ -24,6 +24,9 @@ export const LATER: readonly { readonly what: string; readonly because: string }
     what: 'one WORKSPACE_OFFLINE event for each outage (docs/contract/presence.md#events)',
     because: 'events have no route yet',
   },
-  { what: 'peer tokens (docs/decisions/0009-peer-tokens.md)', because: 'discover does not issue them yet' },
+  {
+    what: 'direct calls between agents (docs/decisions/0101-direct-peer-calls.md)',
+    because: 'core makes none yet',
+  },
   { what: 'push delivery of an agent', because: 'core has no push server yet' },
 ];

@@ -20,6 +20,7 @@ export const BUILT_ROUTES = [
   'goodbye',
   'updateCard',
   'discover',
+  'jwks',
   'listPeers',
   'checkAccess',
   'sendMessage',

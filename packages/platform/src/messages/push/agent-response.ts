@@ -25,7 +25,8 @@ export type PushResult =
 
 /** A JSON-RPC error that is longer is not passed on. */
 const MAX_ERROR_BYTES = 256 * 1024;
-const RETRY_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+/** 401: an agent whose copy of the keys is old refuses a good token. */
+const RETRY_STATUSES: ReadonlySet<number> = new Set([401, 429, 502, 503, 504]);
 
 /** Reads the HTTP response of an agent, at most as much as an answer may have. */
 export async function readResponse(received: Dispatcher.ResponseData): Promise<PushResult> {

@@ -12,6 +12,7 @@ import type { PlatformContext } from '../../context.ts';
 import type { WorkspaceRow } from '../../database/schema.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { HttpError } from '../../http/http-error.ts';
+import type { PeerTokensService } from '../../peer-tokens/peer-tokens.service.ts';
 import { timestamp } from '../../time/clock.ts';
 import { canPush, pushRetryDelayMs } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
@@ -24,12 +25,6 @@ import type { PushEndpoint, PushRequest } from './push-endpoint.ts';
 /** An agent without a heartbeat for this share of the liveness window is treated as unreachable. */
 const SILENT_SHARE = 2 / 3;
 
-/** Extra headers of a push, such as a token for this target; never a credential of the platform. */
-export type PushAuthorization = (push: {
-  readonly callerId: string | null;
-  readonly targetId: string;
-}) => Promise<Readonly<Record<string, string>>>;
-
 export interface PushAttemptsOptions
   extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'publicUrl' | 'settings'> {
   readonly store: MessageStore;
@@ -38,7 +33,7 @@ export interface PushAttemptsOptions
   readonly endpoint: PushEndpoint;
   /** The owner of the leases. */
   readonly owner: string;
-  readonly authorize: PushAuthorization | undefined;
+  readonly peerTokens: Pick<PeerTokensService, 'forPush'>;
   /** From 0 to 1; the jitter of the retries. */
   readonly random: () => number;
 }
@@ -168,7 +163,7 @@ export class PushAttempts {
     message: PushedMessage,
     content: PushContent | undefined,
   ): Promise<Omit<PushRequest, 'purpose' | 'signal'> | undefined> {
-    const { authorize, publicUrl, settings } = this.#options;
+    const { peerTokens, publicUrl, settings } = this.#options;
     if (content === undefined || !canPush(content.target)) return undefined;
     const { caller, target, view } = content;
     const { body, headers } = buildPush(message, {
@@ -177,8 +172,9 @@ export class PushAttempts {
       publicUrl: publicUrl(),
       wrapAnswers: settings.wrapPeerResults,
     });
-    const extra = (await authorize?.({ callerId: message.source_id, targetId: target.id })) ?? {};
-    return { targetId: target.id, url: target.url, body, headers: { ...extra, ...headers } };
+    const { token } = await peerTokens.forPush(message.source_id, target.id);
+    const authorization = `Bearer ${token}`;
+    return { targetId: target.id, url: target.url, body, headers: { ...headers, authorization } };
   }
 
   async #readContent(message: MessageRow): Promise<PushContent | undefined> {

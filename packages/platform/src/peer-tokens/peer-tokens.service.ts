@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import type { Jwks, PeerTokenClaims } from '@molecule-ai/protocol';
+import type { PlatformContext } from '../context.ts';
+import { SigningKeys } from './signing-keys.ts';
+
+/** How long a token is valid, and the part of it in which it is given to others who ask for the same. */
+const LIFETIME_SECONDS = 300;
+const REUSED_FOR_SECONDS = 240;
+/** A probe makes its own request, so its token need not outlive it. */
+const PROBE_LIFETIME_SECONDS = 60;
+/** Tokens that are kept; the one that was made first is dropped. */
+const MAX_TOKENS = 10_000;
+
+/** The key of `platform_meta` with the id of this platform. */
+const PLATFORM_ID = 'platform-id';
+
+/** Who calls whom: `sub` is a workspace id, or `canvas` for people, operators and the platform itself. */
+type Parties = Pick<PeerTokenClaims, 'sub' | 'aud' | 'use'>;
+
+/** A signed token; times in seconds since the epoch. */
+export interface PeerToken {
+  readonly token: string;
+  readonly jti: string;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+}
+
+export type PeerTokensOptions = Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'>;
+
+/**
+ * Issues peer tokens: short-lived JWTs by which an agent knows that a request comes from this platform, or from a peer
+ * that it allowed to call. See docs/contract/authentication.md#peer-tokens.
+ */
+export class PeerTokensService {
+  readonly #options: PeerTokensOptions;
+  readonly #keys: SigningKeys;
+  /** By use, caller and target. */
+  readonly #tokens = new Map<string, Promise<PeerToken>>();
+  #platformId: Promise<string> | undefined;
+  #hasWarned = false;
+
+  constructor(options: PeerTokensOptions) {
+    this.#options = options;
+    this.#keys = new SigningKeys(options);
+  }
+
+  /** The `iss` of all tokens: the configured public URL, or the id of this platform. */
+  async issuer(): Promise<string> {
+    const { publicUrl } = this.#options.settings;
+    if (publicUrl !== null) return publicUrl;
+    this.#platformId ??= this.#readPlatformId().catch((error: unknown) => {
+      this.#platformId = undefined;
+      throw error;
+    });
+    return `urn:molecule:${await this.#platformId}`;
+  }
+
+  /** The public keys that verify the tokens. */
+  jwks(): Promise<Jwks> {
+    return this.#keys.published();
+  }
+
+  /** A token for calls of a workspace to a peer; undefined without a public URL, where agents call through the platform. */
+  async forDirectCall(callerId: string, targetId: string): Promise<PeerToken | undefined> {
+    if (this.#options.settings.publicUrl !== null) {
+      return this.#reused({ sub: callerId, aud: targetId, use: 'direct' });
+    }
+    if (!this.#hasWarned) {
+      this.#options.logger.warn(
+        {},
+        'No public URL is configured, so agents call each other through the platform only; set publicUrl (EXTERNAL_PLATFORM_URL, --public-url)',
+      );
+    }
+    this.#hasWarned = true;
+    return undefined;
+  }
+
+  /** A token for requests of the platform to an agent; `callerId` is null for people and operators. */
+  forPush(callerId: string | null, targetId: string): Promise<PeerToken> {
+    return this.#reused({ sub: callerId ?? 'canvas', aud: targetId, use: 'push' });
+  }
+
+  /** A token that nobody else is given, for one request of the platform to an agent. */
+  forProbe(targetId: string): Promise<PeerToken> {
+    return this.#sign({ sub: 'canvas', aud: targetId, use: 'push' }, PROBE_LIFETIME_SECONDS);
+  }
+
+  async #reused(parties: Parties): Promise<PeerToken> {
+    const key = `${parties.use} ${parties.sub} ${parties.aud}`;
+    const known = this.#tokens.get(key);
+    if (known !== undefined) {
+      const token = await known;
+      const age = this.#options.clock.now() / 1_000 - token.issuedAt;
+      // Also after the clock was set back, because a token of the future is refused.
+      if (age >= 0 && age < REUSED_FOR_SECONDS) return token;
+      const replacement = this.#tokens.get(key);
+      if (replacement !== undefined && replacement !== known) return replacement;
+    }
+    const token = this.#sign(parties, LIFETIME_SECONDS);
+    this.#tokens.delete(key);
+    this.#tokens.set(key, token);
+    token.catch(() => {
+      if (this.#tokens.get(key) === token) this.#tokens.delete(key);
+    });
+    const [oldest] = this.#tokens.keys();
+    if (this.#tokens.size > MAX_TOKENS && oldest !== undefined) this.#tokens.delete(oldest);
+    return token;
+  }
+
+  async #sign(parties: Parties, lifetimeSeconds: number): Promise<PeerToken> {
+    const [iss, { kid, privateKey }, { SignJWT }] = await Promise.all([
+      this.issuer(),
+      this.#keys.current(),
+      import('jose/jwt/sign'),
+    ]);
+    const jti = randomUUID();
+    const issuedAt = Math.floor(this.#options.clock.now() / 1_000);
+    const expiresAt = issuedAt + lifetimeSeconds;
+    const claims: PeerTokenClaims = { iss, ...parties, iat: issuedAt, exp: expiresAt, jti };
+    const token = await new SignJWT({ ...claims })
+      .setProtectedHeader({ alg: 'EdDSA', kid, typ: 'JWT' })
+      .sign(privateKey);
+    return { token, jti, issuedAt, expiresAt };
+  }
+
+  /** The id that the first start of a platform with this database stored. */
+  #readPlatformId(): Promise<string> {
+    return this.#options.database.transaction(async ({ trx }) => {
+      await trx
+        .insertInto('platform_meta')
+        .values({ key: PLATFORM_ID, value: randomUUID() })
+        .onConflict((conflict) => conflict.column('key').doNothing())
+        .execute();
+      const ids = trx.selectFrom('platform_meta').select('value').where('key', '=', PLATFORM_ID);
+      return (await ids.executeTakeFirstOrThrow()).value;
+    });
+  }
+}
