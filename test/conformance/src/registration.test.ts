@@ -301,6 +301,7 @@ onEachDatabase('registering', (environment) => {
       delivery_mode: 'poll',
       org_id: null,
       expires_at: null,
+      issuer: expect.stringMatching(/^urn:molecule:/),
       capabilities: expect.arrayContaining(['acknowledge', 'outcomes']),
     });
   });
