@@ -8,7 +8,6 @@ const LIFETIME_SECONDS = 300;
 const REUSED_FOR_SECONDS = 240;
 /** A probe makes its own request, so its token need not outlive it. */
 const PROBE_LIFETIME_SECONDS = 60;
-/** Tokens that are kept; the one that was made first is dropped. */
 const MAX_TOKENS = 10_000;
 
 /** The key of `platform_meta` with the id of this platform. */
@@ -25,7 +24,11 @@ export interface PeerToken {
   readonly expiresAt: number;
 }
 
-export type PeerTokensOptions = Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'>;
+export interface PeerTokensOptions
+  extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'> {
+  /** Tokens that are kept; the one that was made first is dropped. @default 10_000 */
+  readonly maxTokens?: number | undefined;
+}
 
 /**
  * Issues peer tokens: short-lived JWTs by which an agent knows that a request comes from this platform, or from a peer
@@ -103,7 +106,8 @@ export class PeerTokensService {
       if (this.#tokens.get(key) === token) this.#tokens.delete(key);
     });
     const [oldest] = this.#tokens.keys();
-    if (this.#tokens.size > MAX_TOKENS && oldest !== undefined) this.#tokens.delete(oldest);
+    if (this.#tokens.size > (this.#options.maxTokens ?? MAX_TOKENS) && oldest !== undefined)
+      this.#tokens.delete(oldest);
     return token;
   }
 
