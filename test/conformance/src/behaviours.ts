@@ -4,6 +4,7 @@ import { CANCEL } from './behaviours/cancel.ts';
 import { CLIENT } from './behaviours/client.ts';
 import { CREDENTIALS } from './behaviours/credentials.ts';
 import { DELIVERY } from './behaviours/delivery.ts';
+import { DIRECT } from './behaviours/direct.ts';
 import { DURABILITY } from './behaviours/durability.ts';
 import { ENDS } from './behaviours/ends.ts';
 import { ENDURANCE } from './behaviours/endurance.ts';
@@ -59,6 +60,7 @@ export const BEHAVIOURS = {
   ...ENDURANCE,
   ...REFERENCE,
   ...POLLING_CLIENTS,
+  ...DIRECT,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

@@ -24,6 +24,10 @@ export type Reaction =
   | { readonly kind: 'hang-up' }
   /** Headers, then 20 MiB of JSON text. */
   | { readonly kind: 'huge' }
+  /** Headers and the beginning of a body, then nothing more; the connection stays open. */
+  | { readonly kind: 'stall' }
+  /** Headers, then one byte after the other, without end. */
+  | { readonly kind: 'drip' }
   /** Keeps the connection open and never responds. */
   | { readonly kind: 'never' };
 
@@ -139,6 +143,16 @@ function respond(reaction: Reaction, response: ServerResponse): void {
       response.write('{"jsonrpc":"2.0","id":1,"result":{"text":"');
       response.end(`${'x'.repeat(20 * 1024 * 1024)}"}}`);
       return;
+    case 'stall':
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.write('{"jsonrpc":"2.0",');
+      return;
+    case 'drip': {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const timer = setInterval(() => response.write(' '), 5);
+      response.once('close', () => clearInterval(timer));
+      return;
+    }
     case 'never':
       return;
   }

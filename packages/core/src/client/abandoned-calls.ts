@@ -18,7 +18,7 @@ const RETRY_DELAYS_MS = [250, 500, 1_000, 2_000];
 export class AbandonedCalls {
   readonly #transport: Transport;
   readonly #life = linkAbort();
-  readonly #pending = new Set<Promise<void>>();
+  readonly #pending = new Set<Promise<unknown>>();
 
   constructor(transport: Transport) {
     this.#transport = transport;
@@ -26,15 +26,17 @@ export class AbandonedCalls {
 
   /** Cancels the message if the platform offers it. Never throws. */
   cancel(message: CanceledMessage): void {
+    this.run(message.messageId, (signal) => this.#cancel(message, signal));
+  }
+
+  /** Runs another way to cancel a message. Never throws. */
+  run(messageId: string, cancel: (signal: AbortSignal) => Promise<unknown>): void {
     if (this.#life.signal.aborted || this.#pending.size >= MAX_PENDING) return;
     const { clock, logger } = this.#transport.settings;
     const limits = { clock, timeoutMs: CANCEL_MS, what: 'Cancelling', signal: this.#life.signal };
-    const work = withDeadline(limits, (signal) => this.#cancel(message, signal))
+    const work = withDeadline<unknown>(limits, cancel)
       .catch((error: unknown) => {
-        logger.debug(
-          { error, messageId: message.messageId },
-          'The message of an aborted call was not canceled.',
-        );
+        logger.debug({ error, messageId }, 'The message of an aborted call was not canceled.');
       })
       .finally(() => this.#pending.delete(work));
     this.#pending.add(work);

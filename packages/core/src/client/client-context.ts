@@ -10,8 +10,11 @@ import {
   resolveClientSettings,
 } from '../settings/client-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
+import { PeerTransport } from '../transport/peer-transport.ts';
 import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
+import { DirectCalls } from './direct-calls.ts';
+import { PeerLookup } from './peer-lookup.ts';
 import { ReturnedAnswers } from './returned-answers.ts';
 
 /** Options of a `RemoteAgentClient`. Most can also be set by an environment variable. */
@@ -26,6 +29,9 @@ export interface ClientContext {
   readonly transport: Transport;
   readonly tokens: TokenManager;
   readonly peers: PeerDirectory;
+  readonly lookup: PeerLookup;
+  readonly direct: DirectCalls;
+  readonly peerTransport: PeerTransport;
   readonly returned: ReturnedAnswers;
   readonly abandoned: AbandonedCalls;
   /** Redacts credentials. */
@@ -49,12 +55,28 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
     onToken: (token) => logger.addSecret(token),
   });
   const transport = new Transport(settings, tokens, workspaceId);
+  const peers = new PeerDirectory({ clock, ttlMs: peerCacheTtlMs, maxEntries: peerCacheSize });
+  const lookup = new PeerLookup(transport, peers);
+  const { peerAddresses: policy, maxConnections } = settings;
+  const peerTransport = new PeerTransport({ clock, policy, maxConnections });
+  const abandoned = new AbandonedCalls(transport);
+  const { capabilities } = transport;
   return {
     settings,
     tokens,
     transport,
-    abandoned: new AbandonedCalls(transport),
-    peers: new PeerDirectory({ clock, ttlMs: peerCacheTtlMs, maxEntries: peerCacheSize }),
+    abandoned,
+    peers,
+    lookup,
+    peerTransport,
+    direct: new DirectCalls({
+      settings,
+      capabilities,
+      directory: peers,
+      lookup,
+      transport: peerTransport,
+      abandoned,
+    }),
     returned: new ReturnedAnswers(),
     logger,
   };

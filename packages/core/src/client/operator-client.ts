@@ -18,7 +18,7 @@ import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
 import { cancelMessage } from './cancellation.ts';
 import { readMessageState, type WaitForAnswerOptions, waitForAnswer } from './message-state.ts';
-import { type SendMessageOptions, sendThroughProxy } from './peer-calls.ts';
+import { composeMessage, type SendMessageOptions, sendThroughProxy } from './peer-calls.ts';
 import {
   type AskedQuestion,
   answerQuestion,
@@ -127,15 +127,19 @@ class OperatorCalls {
    * waits for the answer up to `timeoutMs`. When the agent is slower, offline or paused (`isHeld`), the status is `queued`;
    * {@link waitForAnswer} then returns the answer. An abort also cancels the message.
    */
-  sendMessage(workspaceId: string, text: string, options: SendMessageOptions = {}): Promise<PeerReply> {
-    const timeoutMs = options.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
-    return sendThroughProxy(this.#transport, workspaceId, text, {
-      ...options,
-      timeoutMs,
-      isWrapped: false,
-      isInNewContext: false,
-      onAbandoned: (messageId) => this.#abandoned.cancel({ workspaceId, messageId }),
-    });
+  async sendMessage(workspaceId: string, text: string, options: SendMessageOptions = {}): Promise<PeerReply> {
+    const { timeoutMs = DEFAULT_CALL_TIMEOUT_MS, signal } = options;
+    const composed = { ...options, isInNewContext: false };
+    return await sendThroughProxy(
+      this.#transport,
+      composeMessage(this.#transport, workspaceId, text, composed),
+      {
+        signal,
+        timeoutMs,
+        isWrapped: false,
+        onAbandoned: (messageId) => this.#abandoned.cancel({ workspaceId, messageId }),
+      },
+    );
   }
 
   /**

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { buildSendMessage, type JsonObject, routes } from '@molecule-ai/protocol';
+import { buildSendMessage, type JsonObject, routes, type SendMessageRequest } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -35,20 +35,62 @@ export interface CallPeerOptions {
    * the message. The peer gets the answers to all of its questions together, in the conversation in which it asked.
    */
   answers?: readonly AnswerToQuestion[] | undefined;
+  /** `proxy` sends through the platform only, which keeps the message and its state. @default as `directCalls` says */
+  via?: 'proxy' | undefined;
 }
 
 /** Of a message of the user. */
-export interface SendMessageOptions extends Omit<CallPeerOptions, 'answers'> {
+export interface SendMessageOptions extends Omit<CallPeerOptions, 'answers' | 'via'> {
   /** Answers to questions of the agent, of any kind: an approval takes a decision. */
   answers?: readonly AnswerOfUser[] | undefined;
 }
 
-interface SendOptions extends SendMessageOptions {
+/** A message with all that identifies it, the same on every path and in every repeat. */
+export interface OutgoingMessage {
+  readonly targetId: string;
+  readonly messageId: string;
+  /** `''` when it names none. */
+  readonly contextId: string;
+  readonly body: SendMessageRequest;
+  /** Whether the caller gave the message id, and can repeat the message. */
+  readonly hasOwnId: boolean;
+}
+
+interface ComposeOptions
+  extends Pick<SendMessageOptions, 'messageId' | 'contextId' | 'metadata' | 'answers'> {
+  readonly isInNewContext: boolean;
+}
+
+/** @throws MoleculeError `invalid_argument` for blank text, `not_supported` for answers on a platform without questions. */
+export function composeMessage(
+  transport: Transport,
+  targetId: string,
+  text: string,
+  options: ComposeOptions,
+): OutgoingMessage {
+  if (typeof text !== 'string' || text.trim() === '') {
+    throw new MoleculeError('The text of a message must not be blank.', { code: 'invalid_argument' });
+  }
+  const metadata = metadataOf(transport, options);
+  const messageId = options.messageId ?? randomUUID();
+  // Derived, so that a repeat with the same message id is the same message. Answers stay where the question was asked.
+  const isInNewContext = options.isInNewContext && options.answers === undefined;
+  const contextId = options.contextId ?? (isInNewContext ? deriveUuid('context', messageId) : undefined);
+  return {
+    targetId,
+    messageId,
+    contextId: contextId ?? '',
+    body: buildSendMessage({ messageId, text, contextId, metadata }),
+    hasOwnId: options.messageId !== undefined,
+  };
+}
+
+interface ProxyOptions {
+  readonly signal?: AbortSignal | undefined;
   readonly timeoutMs: number;
   /** How long the platform may hold the request for the answer, in whole seconds. @default slightly shorter than the time limit */
   readonly holdSeconds?: number | undefined;
   readonly isWrapped: boolean;
-  readonly isInNewContext: boolean;
   /** The caller aborted the call after the message may have reached the platform. */
   readonly onAbandoned: (messageId: string) => void;
 }
@@ -56,25 +98,17 @@ interface SendOptions extends SendMessageOptions {
 /** Sends one message through the platform and returns the answer. Retries use the same message id. */
 export async function sendThroughProxy(
   transport: Transport,
-  targetId: string,
-  text: string,
-  options: SendOptions,
+  message: OutgoingMessage,
+  options: ProxyOptions,
 ): Promise<PeerReply> {
-  if (typeof text !== 'string' || text.trim() === '') {
-    throw new MoleculeError('The text of a message must not be blank.', { code: 'invalid_argument' });
-  }
   const { timeoutMs, signal, isWrapped } = options;
-  const metadata = metadataOf(transport, options);
+  const { targetId, messageId, contextId, body } = message;
+  const facts = { peerId: targetId, messageId, contextId, isWrapped };
   let isSent = false;
-  const messageId = options.messageId ?? randomUUID();
-  // Derived, so that a repeat with the same message id is the same message. Answers stay where the question was asked.
-  const isInNewContext = options.isInNewContext && options.answers === undefined;
-  const contextId = options.contextId ?? (isInNewContext ? deriveUuid('context', messageId) : undefined);
-  const facts = { peerId: targetId, messageId, contextId: contextId ?? '', isWrapped };
   try {
-    const { body } = await send(transport, routes.sendMessage, {
+    const response = await send(transport, routes.sendMessage, {
       params: { id: targetId },
-      body: buildSendMessage({ messageId, text, contextId, metadata }),
+      body,
       timeoutMs,
       totalTimeoutMs: timeoutMs,
       holdSeconds: options.holdSeconds ?? holdSecondsFor(timeoutMs),
@@ -86,10 +120,10 @@ export async function sendThroughProxy(
         isSent = true;
       },
     });
-    return readReply(body, facts);
+    return readReply(response.body, facts);
   } catch (error) {
     if (isSent && signal?.aborted === true && error === signal.reason) {
-      if (!isRepeatedLater(error, options.messageId !== undefined)) options.onAbandoned(messageId);
+      if (!isRepeatedLater(error, message)) options.onAbandoned(messageId);
       throw error;
     }
     if (isEndOfMessage(error)) return readReply(error.details, facts);
@@ -97,7 +131,7 @@ export async function sendThroughProxy(
   }
 }
 
-function metadataOf(transport: Transport, { answers, metadata }: SendOptions): JsonObject | undefined {
+function metadataOf(transport: Transport, { answers, metadata }: ComposeOptions): JsonObject | undefined {
   if (answers === undefined) return metadata;
   requireQuestions(transport);
   const given = answers.map(({ questionId, decision, text }) => ({
@@ -113,8 +147,8 @@ function isEndOfMessage(error: unknown): error is ApiError {
   return ApiError.isInstance(error) && error.status >= 500 && isFailedDelivery(error.details);
 }
 
-/** How long the platform may hold a call with this timeout: 25 s of 30 s, 1 to 300 s. */
-function holdSecondsFor(timeoutMs: number): number {
+/** How long a call with this timeout may be held for its answer: 25 s of 30 s, 1 to 300 s. */
+export function holdSecondsFor(timeoutMs: number): number {
   const marginMs = Math.min(MARGIN_MS, timeoutMs * MARGIN_SHARE);
   return Math.min(MAX_HOLD_SECONDS, Math.max(1, Math.floor((timeoutMs - marginMs) / 1_000)));
 }
@@ -123,6 +157,6 @@ function holdSecondsFor(timeoutMs: number): number {
  * Whether an aborted call will be repeated: an agent that is stopped, paused or out of time hands the message to its
  * handler again, which then calls with the same message id.
  */
-function isRepeatedLater(reason: unknown, hasOwnMessageId: boolean): boolean {
-  return hasOwnMessageId && MoleculeError.isInstance(reason) && INTERRUPTIONS.has(reason.code);
+export function isRepeatedLater(reason: unknown, { hasOwnId }: Pick<OutgoingMessage, 'hasOwnId'>): boolean {
+  return hasOwnId && MoleculeError.isInstance(reason) && INTERRUPTIONS.has(reason.code);
 }

@@ -33,7 +33,7 @@ import {
 import { goodbye, type InstanceOptions } from './instance.ts';
 import { readMessageState, type WaitForAnswerOptions } from './message-state.ts';
 import type { CallPeerOptions } from './peer-calls.ts';
-import { discoverPeerUrl, listPeers } from './peer-list.ts';
+import { listPeers } from './peer-list.ts';
 import { type AskedQuestion, askQuestions, type QuestionsToAsk } from './questions.ts';
 import { type RegisterOptions, type Registration, registerAgent, updateCard } from './registration.ts';
 import {
@@ -163,16 +163,17 @@ export class PlatformClient {
    * @throws AccessDeniedError when the hierarchy does not allow it.
    */
   discoverPeer(peerId: string, options: CallOptions = {}): Promise<string | null> {
-    return discoverPeerUrl(this.#context, peerId, options);
+    return this.#context.lookup.urlOf(peerId, options);
   }
 
-  /** Removes a peer's URL from the cache. */
+  /** Removes a peer's URL and its token from the cache, so that the next call asks the platform. */
   invalidatePeerUrl(peerId: string): void {
     this.#context.peers.forget(peerId);
   }
 
   /**
-   * Sends a message to a peer through the platform and waits for the answer. For a peer that polls, is offline or
+   * Sends a message to a peer and waits for the answer: to the peer's own server where the platform gives its URL and a token for it,
+   * else, or if that fails, through the platform with the same message id (`via` of the reply). For a peer that polls, is offline or
    * paused the status is `queued`, which is not an error; {@link waitForAnswer} then returns the answer. An abort also
    * cancels the message, in the background; a timeout cancels nothing. In a handler it names the message that is handled,
    * so that loops of agents end, and ends with the handler's signal and at the deadline of that message.
@@ -309,8 +310,9 @@ export class PlatformClient {
   }
 
   /** Closes all connections, after up to a second for aborted calls; pending calls reject with `client_closed`. Idempotent. */
-  close(): Promise<void> {
-    return this.#context.abandoned.close();
+  async close(): Promise<void> {
+    await this.#context.abandoned.close();
+    await this.#context.peerTransport.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,35 +1,52 @@
+import type { JsonObject } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { waitForAnswerOnFeed } from './answer-on-feed.ts';
 import type { ClientContext } from './client-context.ts';
 import { withinHandling, withOrigin } from './current-message.ts';
 import { DEFAULT_ANSWER_TIMEOUT_MS, type WaitForAnswerOptions, waitForAnswer } from './message-state.ts';
-import { type CallPeerOptions, sendThroughProxy } from './peer-calls.ts';
+import { type CallPeerOptions, composeMessage, sendThroughProxy } from './peer-calls.ts';
 import { requireNoDecision } from './questions.ts';
 
-/** Sends a message of this workspace, in a handler as part of its handling; `holdSeconds: 0` does not wait for the answer. */
+/**
+ * Sends a message of this workspace, in a handler as part of its handling: to the peer's server where that is possible, else through
+ * the platform. `holdSeconds: 0` does not wait for the answer; the platform stores such a message.
+ */
 export async function sendAsWorkspace(
-  { abandoned, returned, transport, settings }: ClientContext,
+  context: ClientContext,
   peerId: string,
   text: string,
   options: CallPeerOptions & { readonly holdSeconds?: number },
 ): Promise<PeerReply> {
+  const { abandoned, direct, returned, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
-  const { signal, timeoutMs = callTimeoutMs } = options;
-  requireNoDecision(options.answers);
+  const { signal, timeoutMs = callTimeoutMs, via, holdSeconds, answers } = options;
+  if (via !== undefined && via !== 'proxy') {
+    throw new MoleculeError('`via` must be "proxy" or left out.', { code: 'invalid_argument' });
+  }
+  requireNoDecision(answers);
   const metadata = withOrigin(workspaceId, options.metadata);
-  const reply = await withinHandling({ signal, timeoutMs }, clock, (limits) =>
-    sendThroughProxy(transport, peerId, text, {
-      ...options,
-      ...limits,
-      metadata,
+  const reply = await withinHandling({ signal, timeoutMs }, clock, async (limits) => {
+    const message = composeMessage(transport, peerId, text, { ...options, metadata, isInNewContext: true });
+    const endsAt = clock.monotonic() + limits.timeoutMs;
+    // Answers belong to questions, which the platform keeps.
+    const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;
+    const replied = isStored || isReply(metadata) ? null : await direct.send(message, limits);
+    if (replied !== null) return replied;
+    return sendThroughProxy(transport, message, {
+      signal: limits.signal,
+      timeoutMs: Math.max(1, endsAt - clock.monotonic()),
+      holdSeconds,
       isWrapped: true,
-      isInNewContext: true,
       onAbandoned: (messageId) => abandoned.cancel({ workspaceId, messageId }),
-    }),
-  );
+    });
+  });
   returned.add(reply);
   return reply;
+}
+
+function isReply(metadata: JsonObject | undefined): boolean {
+  return metadata?.in_reply_to !== undefined;
 }
 
 /**

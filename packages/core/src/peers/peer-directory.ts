@@ -2,52 +2,116 @@ import type { Clock } from '../time/clock.ts';
 
 /** Platforms name the containers that they run after the workspace; outside of their network the name does not resolve. */
 const CONTAINER = /^ws-[0-9a-f]{8}(?:-[0-9a-f]+)*$/i;
+/** A peer without a server may get one. */
+const NO_URL_MS = 60_000;
 
 export interface PeerDirectoryOptions {
   clock: Clock;
   /** How long a URL is cached, in milliseconds. */
   ttlMs: number;
-  /** Maximum number of cached URLs; the least recently used one is evicted first. */
+  /** Maximum number of cached peers; the least recently used one is evicted first. */
   maxEntries: number;
 }
 
-/** Caches the http and https URLs of peers, in memory, for a limited time. */
+/** Where a peer can be called. */
+export interface PeerAddress {
+  /** `null` when it has no http or https URL that can be reached from here. */
+  readonly url: string | null;
+  /** The credential for direct calls of this peer. */
+  readonly peerToken: string | undefined;
+  /** Whether the platform was asked for a token; the list of peers has none. */
+  readonly isDiscovered: boolean;
+}
+
+/** What the platform says of a peer. */
+export interface DiscoveredPeer {
+  readonly url: string;
+  readonly peerToken?: string | undefined;
+  /** How long the token may be used, in milliseconds. */
+  readonly tokenTtlMs?: number | undefined;
+}
+
+interface Entry extends PeerAddress {
+  readonly expiresAt: number;
+}
+
+/** Caches where peers can be called, in memory, for the shorter of the lifetimes of URL and token. */
 export class PeerDirectory {
   readonly #options: PeerDirectoryOptions;
-  readonly #entries = new Map<string, { url: string; expiresAt: number }>();
+  readonly #entries = new Map<string, Entry>();
+  /** Until when a peer is not called directly, because that failed. */
+  readonly #avoided = new Map<string, number>();
 
   constructor(options: PeerDirectoryOptions) {
     this.#options = options;
   }
 
-  /** Returns the cached URL, or `undefined` if there is none or it has expired. */
-  find(peerId: string): string | undefined {
+  /** Returns what is cached, or `undefined` if there is nothing or it has expired. */
+  find(peerId: string): PeerAddress | undefined {
     const key = peerId.toLowerCase();
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
     this.#entries.delete(key);
-    if (entry.expiresAt <= this.#options.clock.monotonic()) return undefined;
+    if (entry.expiresAt <= this.#now) return undefined;
     this.#entries.set(key, entry);
-    return entry.url;
+    return entry;
   }
 
-  /** Caches and returns the URL; returns `undefined` if it is not an http or https URL, or names a container. */
-  remember(peerId: string, url: string): string | undefined {
-    if (!isHttpUrl(url)) return undefined;
-    const key = peerId.toLowerCase();
-    this.#entries.delete(key);
-    this.#entries.set(key, { url, expiresAt: this.#options.clock.monotonic() + this.#options.ttlMs });
-    while (this.#entries.size > this.#options.maxEntries) {
-      const [oldest] = this.#entries.keys();
-      if (oldest === undefined) break;
-      this.#entries.delete(oldest);
+  /** Caches what a lookup returned. Any other URL than one of http or https, and that of a container, counts as none. */
+  remember(peerId: string, peer: DiscoveredPeer): PeerAddress {
+    return this.#put(peerId, peer, true);
+  }
+
+  #put(
+    peerId: string,
+    { url, peerToken, tokenTtlMs = 0 }: DiscoveredPeer,
+    isDiscovered: boolean,
+  ): PeerAddress {
+    const usable = isHttpUrl(url) ? url : null;
+    const { ttlMs } = this.#options;
+    const limitMs = usable === null ? NO_URL_MS : peerToken === undefined ? ttlMs : tokenTtlMs;
+    const address = { url: usable, peerToken: usable === null ? undefined : peerToken, isDiscovered };
+    const expiresAt = this.#now + Math.min(ttlMs, limitMs);
+    put(this.#entries, peerId.toLowerCase(), { ...address, expiresAt }, this.#options.maxEntries);
+    return address;
+  }
+
+  /** Caches a URL from the list of peers, which names no tokens: what a lookup returned is kept unless the URL changed. */
+  rememberListed(peerId: string, url: string): void {
+    const known = this.find(peerId);
+    if (known === undefined || known.url !== (isHttpUrl(url) ? url : null)) {
+      this.#put(peerId, { url }, false);
     }
-    return url;
   }
 
-  /** Removes a peer, if it is cached. */
+  /** Calls the peer through the platform for a while. */
+  avoid(peerId: string, ms: number): void {
+    put(this.#avoided, peerId.toLowerCase(), this.#now + ms, this.#options.maxEntries);
+  }
+
+  isAvoided(peerId: string): boolean {
+    const until = this.#avoided.get(peerId.toLowerCase());
+    return until !== undefined && until > this.#now;
+  }
+
+  /** Removes all that is known of a peer. */
   forget(peerId: string): void {
     this.#entries.delete(peerId.toLowerCase());
+    this.#avoided.delete(peerId.toLowerCase());
+  }
+
+  get #now(): number {
+    return this.#options.clock.monotonic();
+  }
+}
+
+/** Adds an entry as the newest one, and removes the oldest above the limit. */
+function put<V>(map: Map<string, V>, key: string, value: V, limit: number): void {
+  map.delete(key);
+  map.set(key, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= limit) return;
+    map.delete(oldest);
   }
 }
 

@@ -1,4 +1,6 @@
 import {
+  extractAnswerText,
+  extractParts,
   isJsonObject,
   isMessageState,
   isQueuedResponse,
@@ -9,6 +11,8 @@ import {
   messageStateOfTask,
 } from '@molecule-ai/protocol';
 import { createReply, type PeerReply, type PeerReplyStatus } from './peer-reply.ts';
+
+const MAX_CODE_LENGTH = 100;
 
 const STATUS_OF: { readonly [State in MessageState]: PeerReplyStatus } = {
   queued: 'queued',
@@ -21,17 +25,25 @@ const STATUS_OF: { readonly [State in MessageState]: PeerReplyStatus } = {
   expired: 'expired',
 };
 
+/** The message that a response belongs to, and how the response came. */
+export interface ReplyFacts {
+  readonly peerId: string;
+  readonly messageId: string;
+  readonly contextId?: string | undefined;
+  readonly isWrapped: boolean;
+  /** @default 'proxy' */
+  readonly via?: PeerReply['via'] | undefined;
+}
+
 /** Reads the response to an A2A call: an answer, the task of another end, an error, or queued. */
-export function readReply(
-  body: unknown,
-  facts: { peerId: string; messageId: string; contextId?: string | undefined; isWrapped: boolean },
-): PeerReply {
+export function readReply(body: unknown, facts: ReplyFacts): PeerReply {
+  const { via = 'proxy' } = facts;
   const raw = (body ?? null) as JsonValue;
   const isQueued = isQueuedResponse(raw);
   const isHeld = isQueued && isJsonObject(raw) && raw.held === true;
   const contextId = facts.contextId || contextIn(raw);
-  const status = isQueued ? 'queued' : statusOf(raw);
-  return createReply({ ...facts, contextId, status, code: codeOf(raw), raw, via: 'proxy', isHeld });
+  const status = isQueued ? 'queued' : statusOf(raw, via);
+  return createReply({ ...facts, contextId, status, code: codeOf(raw), raw, via, isHeld });
 }
 
 /** Reads the state of a sent message. */
@@ -48,7 +60,7 @@ export function readMessageRecord(record: MessageRecord, options: { isWrapped: b
   const status = isMessageState(record.state) ? STATUS_OF[record.state] : null;
   if (raw !== null) {
     const isNamed = status !== null && status !== 'queued' && status !== 'answered';
-    const read = statusOf(raw);
+    const read = statusOf(raw, 'proxy');
     return createReply({
       ...fields,
       status: isNamed ? status : read === 'queued' ? 'answered' : read,
@@ -62,15 +74,21 @@ export function readMessageRecord(record: MessageRecord, options: { isWrapped: b
   return createReply({ ...fields, status: status ?? 'queued', raw, isHeld: record.held });
 }
 
-/** A task names its state; one that a peer made and is not over is what the peer answers. */
-function statusOf(raw: JsonValue): PeerReplyStatus {
+/**
+ * A task names its state. What the platform passes on from a peer that does not is an answer, because the platform has ended the
+ * message; a task that came directly shows where its message is.
+ */
+function statusOf(raw: JsonValue, via: PeerReply['via']): PeerReplyStatus {
   if (!isJsonObject(raw)) return 'answered';
   if (raw.error !== undefined && raw.error !== null && raw.result === undefined) return 'failed';
   const task = taskIn(raw);
   const state = task === undefined ? null : messageStateOfTask(task);
   if (task === undefined || state === null) return 'answered';
   const isNamed = isJsonObject(task.metadata) && isMessageState(task.metadata.state);
-  return !isNamed && STATUS_OF[state] === 'queued' ? 'answered' : STATUS_OF[state];
+  if (isNamed) return STATUS_OF[state];
+  if (via === 'proxy') return STATUS_OF[state] === 'queued' ? 'answered' : STATUS_OF[state];
+  const isEmpty = state === 'answered' && extractAnswerText(raw) === '' && extractParts(raw).length === 0;
+  return isEmpty ? 'unanswered' : STATUS_OF[state];
 }
 
 function taskIn(raw: JsonObject): JsonObject | undefined {
@@ -92,6 +110,8 @@ function contextIn(raw: JsonValue): string {
 function codeOf(raw: JsonValue): string | null {
   if (!isJsonObject(raw)) return null;
   const metadata = taskIn(raw)?.metadata;
-  const code = isJsonObject(metadata) ? metadata.code : raw.code;
-  return typeof code === 'string' ? code : null;
+  const data = isJsonObject(raw.error) ? raw.error.data : undefined;
+  const named = isJsonObject(data) ? data.code : raw.code;
+  const code = isJsonObject(metadata) ? metadata.code : named;
+  return typeof code === 'string' && code.length <= MAX_CODE_LENGTH ? code : null;
 }

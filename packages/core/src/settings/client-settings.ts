@@ -5,12 +5,13 @@ import { ConfigurationError } from '../errors/configuration-error.ts';
 import { checkHeaderValue, checkHttpUrl, checkNumber, checkWorkspaceId } from './checked-values.ts';
 import { type ConnectionOptions, type ConnectionSettings, resolveConnection } from './connection-settings.ts';
 import { type Environment, nameOption, readOption } from './environment.ts';
+import { type PeerOptions, type PeerSettings, resolvePeerSettings } from './peer-settings.ts';
 
 const DEFAULT_PEER_CACHE_TTL_MS = 300_000;
 const DEFAULT_PEER_CACHE_SIZE = 1_000;
 
 /** Identity and reachability of the agent, in addition to the connection to the platform. */
-export interface ClientOptions extends ConnectionOptions {
+export interface ClientOptions extends ConnectionOptions, PeerOptions {
   /**
    * The workspace's UUID, as returned by `POST /workspaces`. Environment: `MOLECULE_WORKSPACE_ID`, `WORKSPACE_ID`.
    */
@@ -47,7 +48,7 @@ export interface ClientOptions extends ConnectionOptions {
 }
 
 /** Validated {@link ClientOptions} with all defaults applied; frozen. */
-export interface ClientSettings extends ConnectionSettings {
+export interface ClientSettings extends ConnectionSettings, PeerSettings {
   readonly workspaceId: string;
   readonly authToken: string | null;
   readonly adminToken: string | null;
@@ -75,8 +76,10 @@ export function resolveClientSettings(options: ClientOptions, env: Environment):
   } = options;
   const workspaceId = checkWorkspaceId(readOption('workspaceId', options.workspaceId, env));
   const reportedUrl = resolveReportedUrl(readOption('reportedUrl', options.reportedUrl, env));
+  const connection = resolveConnection(options, env);
   return Object.freeze({
-    ...resolveConnection(options, env),
+    ...connection,
+    ...resolvePeerSettings(options, connection.platformUrl, env),
     workspaceId,
     authToken:
       checkHeaderValue(readOption('authToken', options.authToken ?? undefined, env), 'authToken') ?? null,

@@ -16,6 +16,7 @@ export const ENVIRONMENT_VARIABLES = {
   agentName: ['MOLECULE_AGENT_NAME'],
   stateDirectory: ['MOLECULE_STATE_DIR'],
   adminToken: ['MOLECULE_ADMIN_TOKEN'],
+  allowPeerNetworks: ['MOLECULE_ALLOW_PEER_NETWORKS'],
   operatorKey: ['MOLECULE_OPERATOR_KEY', 'ADMIN_TOKEN'],
 } as const;
 

@@ -149,3 +149,44 @@ it('the version is that of package.json', () => {
   const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   expect(SDK_VERSION).toBe(manifest.version);
 });
+
+describe('how peers are called', () => {
+  it('loopback and private addresses only for a platform on this machine, other networks if they are named', () => {
+    for (const [platformUrl, isLocal] of [
+      ['http://localhost:8080', true],
+      ['http://127.0.0.1:8080', true],
+      ['http://[::1]:8080', true],
+      ['http://10.0.0.1:8080', false],
+      ['https://acme.example', false],
+      ['https://localhost.acme.example', false],
+    ] as const) {
+      const { directCalls, peerAddresses } = resolveClientSettings({ ...least, platformUrl }, {});
+      expect(directCalls).toBe('auto');
+      expect(peerAddresses).toEqual({ allowLoopback: isLocal, allowPrivate: isLocal, allowedNetworks: [] });
+    }
+    const env = { MOLECULE_ALLOW_PEER_NETWORKS: '10.20.0.0/16, fd12:3456::/32' };
+    const networks = ['10.20.0.0/16', 'fd12:3456::/32'];
+    expect(resolveClientSettings(least, env).peerAddresses.allowedNetworks).toEqual(networks);
+    const own = { ...least, allowPeerNetworks: ['192.168.0.0/24'] };
+    expect(resolveClientSettings(own, env).peerAddresses.allowedNetworks).toEqual(['192.168.0.0/24']);
+  });
+
+  it.each([
+    '10.0.0.1',
+    '10.0.0.0/33',
+    'fd00::/129',
+    '10.0.0.0/8/8',
+    'x/8',
+    '::ffff:10.0.0.0/104',
+    'fe80::%1/10',
+    '/8',
+  ])('refuses the network %j', (network) => {
+    const options = { ...least, allowPeerNetworks: [network] };
+    expect(() => resolveClientSettings(options, {})).toThrow(/MOLECULE_ALLOW_PEER_NETWORKS/);
+  });
+
+  it('refuses another word for directCalls', () => {
+    const options = { ...least, directCalls: 'sometimes' as 'off' };
+    expect(() => resolveClientSettings(options, {})).toThrow(/directCalls must be "auto"/);
+  });
+});

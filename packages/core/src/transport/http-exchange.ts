@@ -19,6 +19,8 @@ export interface HttpAttempt {
   readonly headers: string[];
   readonly body: string | null;
   readonly timeoutMs: number;
+  /** Time limit from the headers of the response to its end, in milliseconds. @default what is left of `timeoutMs` */
+  readonly bodyTimeoutMs?: number | undefined;
   readonly maxResponseBytes: number;
   /** Whether the beginning of a larger response is received; else such a response is refused by its size. */
   readonly keepsBeginning: boolean;
@@ -54,6 +56,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly #resolve: (response: HttpResponse) => void;
   readonly #reject: (reason: unknown) => void;
   readonly #timer: Timer;
+  #bodyTimer: Timer | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #hasEnded = false;
   #status = 0;
@@ -70,7 +73,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#attempt = attempt;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#timer = attempt.clock.setTimer(attempt.timeoutMs, this.#onTimeout);
+    this.#timer = attempt.clock.setTimer(attempt.timeoutMs, () => this.#timeOut(attempt.timeoutMs));
     attempt.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
@@ -92,7 +95,10 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#status = status;
     this.#headers = headers;
     // Before the platform has written it all and takes it for received.
-    const { maxResponseBytes, keepsBeginning } = this.#attempt;
+    const { maxResponseBytes, keepsBeginning, bodyTimeoutMs, clock } = this.#attempt;
+    if (bodyTimeoutMs !== undefined && !this.#hasEnded) {
+      this.#bodyTimer = clock.setTimer(bodyTimeoutMs, () => this.#timeOut(bodyTimeoutMs));
+    }
     if (!keepsBeginning && Number(headers['content-length']) > maxResponseBytes) this.#discard();
   }
 
@@ -122,8 +128,8 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     return this.#controller === undefined ? 'no' : 'unknown';
   }
 
-  readonly #onTimeout = (): void => {
-    const { timeoutMs, origin, method } = this.#attempt;
+  #timeOut(timeoutMs: number): void {
+    const { origin, method } = this.#attempt;
     this.#fail(
       () =>
         new TimeoutError(`No complete response from ${origin} within ${Math.ceil(timeoutMs)} ms.`, {
@@ -132,7 +138,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
           hint: method === 'GET' ? undefined : 'The platform may have processed the request.',
         }),
     );
-  };
+  }
 
   readonly #onAbort = (): void => {
     this.#fail(() => this.#attempt.signal?.reason);
@@ -159,6 +165,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (this.#hasEnded) return false;
     this.#hasEnded = true;
     this.#timer.cancel();
+    this.#bodyTimer?.cancel();
     this.#attempt.signal?.removeEventListener('abort', this.#onAbort);
     return true;
   }

@@ -1,4 +1,4 @@
-import type { Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { apiFailure, unexpectedResponse } from './api-failure.ts';
@@ -8,6 +8,7 @@ import type { PlatformRequest, PlatformResponse } from './platform-request.ts';
 import { RequestHeaders } from './request-headers.ts';
 import { readBody } from './response-body.ts';
 import { RetryBudget } from './retry-budget.ts';
+import { loadPool } from './undici-pool.ts';
 
 /** Provides the bearer token. */
 export interface BearerSource {
@@ -148,12 +149,6 @@ export class Transport {
 
 function clientClosed(): MoleculeError {
   return new MoleculeError('The client was closed.', { code: 'client_closed' });
-}
-
-/** Loads the pool without the rest of undici, most of which is `fetch`; falls back to all of undici if that file has moved. */
-async function loadPool(): Promise<typeof Pool> {
-  const part = await import('undici/lib/dispatcher/pool.js').catch(() => undefined);
-  return part?.default ?? (await import('undici')).Pool;
 }
 
 function withHeaders(list: string[], more: PlatformRequest['headers']): string[] {

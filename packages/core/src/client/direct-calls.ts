@@ -1,0 +1,227 @@
+import { ERROR_CODES } from '@molecule-ai/protocol';
+import { ApiError } from '../errors/api-error.ts';
+import { ConnectionError } from '../errors/connection-error.ts';
+import { TimeoutError } from '../errors/timeout-error.ts';
+import {
+  type DirectOutcome,
+  nextStep,
+  outcomeOfFailure,
+  outcomeOfResponse,
+} from '../peers/direct-outcome.ts';
+import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
+import type { PeerReply } from '../peers/peer-reply.ts';
+import { readReply } from '../peers/read-reply.ts';
+import type { ClientSettings } from '../settings/client-settings.ts';
+import { withDeadline } from '../time/deadline.ts';
+import type { HttpResponse } from '../transport/http-exchange.ts';
+import type { PeerRequest, PeerTransport } from '../transport/peer-transport.ts';
+import type { PlatformCapabilities } from '../transport/platform-capabilities.ts';
+import type { AbandonedCalls } from './abandoned-calls.ts';
+import { holdSecondsFor, isRepeatedLater, type OutgoingMessage } from './peer-calls.ts';
+import type { PeerLookup } from './peer-lookup.ts';
+
+/** Longer, and the message goes through the platform while the lookup goes on. */
+const LOOKUP_MS = 5_000;
+/** How long a peer is called through the platform after a direct call to it failed. */
+const AVOID_MS = 30_000;
+const AVOID_BUSY_MS = 5_000;
+/** What a direct call leaves of the time for the platform, at least. */
+const PROXY_SHARE = 0.08;
+
+export interface DirectCallsOptions {
+  readonly settings: ClientSettings;
+  readonly capabilities: PlatformCapabilities;
+  readonly directory: PeerDirectory;
+  readonly lookup: PeerLookup;
+  readonly transport: PeerTransport;
+  readonly abandoned: AbandonedCalls;
+}
+
+interface DirectLimits {
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number;
+}
+
+interface Attempt extends DirectLimits {
+  readonly holdSeconds: number;
+}
+
+/** Sends messages to the servers of peers. See docs/contract/messages.md#direct-calls. */
+export class DirectCalls {
+  readonly #options: DirectCallsOptions;
+
+  constructor(options: DirectCallsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends a message to the peer's server; `null` when it has to go through the platform, with the same message id.
+   * @throws ApiError `loop_detected`, `conflict`; without a peer token ConnectionError and TimeoutError.
+   */
+  async send(message: OutgoingMessage, limits: DirectLimits): Promise<PeerReply | null> {
+    const { directory, settings } = this.#options;
+    if (!this.#isPossible(message.targetId)) return null;
+    const endsAt = settings.clock.monotonic() + limits.timeoutMs;
+    let peer = await this.#addressOf(message.targetId, limits);
+    for (let isRenewed = false; peer !== null && peer.url !== null; isRenewed = true) {
+      const hasToken = peer.peerToken !== undefined;
+      if (!hasToken && settings.directCalls !== 'always') return null;
+      const timeoutMs = endsAt - settings.clock.monotonic();
+      if (timeoutMs <= 0) return null;
+      const { outcome, error } = await this.#attempt(message, peer, {
+        ...limits,
+        ...shareOf(timeoutMs),
+      });
+      const step = nextStep(outcome, { hasToken, isRenewed });
+      settings.logger.debug(
+        { peerId: message.targetId, messageId: message.messageId, outcome: outcome.kind, step },
+        'A direct call to a peer has ended.',
+      );
+      if (step === 'reply') return replyOf(outcome, message);
+      if (step === 'refuse') throw refusalOf(outcome, peer.url);
+      if (step !== 'renew-token') {
+        directory.avoid(message.targetId, avoidedFor(outcome));
+        if (step === 'give-up') throw deliveryUnknown(error, peer.url, message.messageId);
+        return null;
+      }
+      directory.forget(message.targetId);
+      peer = await this.#addressOf(message.targetId, limits);
+    }
+    return null;
+  }
+
+  #isPossible(peerId: string): boolean {
+    const { directory, settings, capabilities } = this.#options;
+    if (settings.directCalls === 'off' || directory.isAvoided(peerId)) return false;
+    return settings.directCalls === 'always' || capabilities.words.has('peer-tokens');
+  }
+
+  /** `null` when the platform does not say it in time: its own error, if it has one, follows from the call through it. */
+  async #addressOf(peerId: string, { signal, timeoutMs }: DirectLimits): Promise<PeerAddress | null> {
+    const { directory, lookup, settings } = this.#options;
+    const known = directory.find(peerId);
+    if (known !== undefined && (known.isDiscovered || known.url === null)) return known;
+    const limitMs = Math.min(LOOKUP_MS, timeoutMs / 2);
+    const limits = { clock: settings.clock, timeoutMs: limitMs, what: 'Finding a peer', signal };
+    return await withDeadline(limits, (inner) => lookup.discover(peerId, { signal: inner })).catch(
+      (error: unknown) => {
+        signal?.throwIfAborted();
+        settings.logger.debug(
+          { peerId, error },
+          'A peer could not be looked up: it is called through the platform.',
+        );
+        return null;
+      },
+    );
+  }
+
+  async #attempt(
+    message: OutgoingMessage,
+    peer: PeerAddress,
+    { holdSeconds, timeoutMs, signal }: Attempt,
+  ): Promise<{ outcome: DirectOutcome; error?: unknown }> {
+    const { abandoned, settings, transport } = this.#options;
+    let isSent = false;
+    try {
+      const response = await transport.post({
+        ...destinationOf(peer),
+        body: JSON.stringify(message.body),
+        headers: { 'x-timeout': String(holdSeconds) },
+        timeoutMs,
+        signal,
+        onSent: () => {
+          isSent = true;
+        },
+      });
+      return { outcome: outcomeOfResponse(response, settings.clock.now()) };
+    } catch (error) {
+      if (isSent && signal?.aborted === true && error === signal.reason && !isRepeatedLater(error, message)) {
+        abandoned.run(message.messageId, (inner) => this.#cancel(message.messageId, peer, inner));
+      }
+      const outcome = outcomeOfFailure(error);
+      if (outcome === undefined) throw error;
+      return { outcome, error };
+    }
+  }
+
+  #cancel(messageId: string, peer: PeerAddress, signal: AbortSignal): Promise<HttpResponse> {
+    const body = { jsonrpc: '2.0', id: messageId, method: 'tasks/cancel', params: { id: messageId } };
+    return this.#options.transport.post({
+      ...destinationOf(peer),
+      body: JSON.stringify(body),
+      headers: {},
+      timeoutMs: this.#options.settings.requestTimeoutMs,
+      signal,
+      onSent: () => {},
+    });
+  }
+}
+
+function destinationOf({ url, peerToken }: PeerAddress): Pick<PeerRequest, 'url' | 'peerToken'> {
+  return { url: new URL(url ?? ''), peerToken };
+}
+
+/** The time for the peer: as long as it may hold the request, and half of the rest; the other half is for the platform. */
+function shareOf(timeoutMs: number): { holdSeconds: number; timeoutMs: number } {
+  const holdSeconds = holdSecondsFor(timeoutMs);
+  const heldMs = holdSeconds * 1_000;
+  const shareMs = heldMs + Math.max(0, timeoutMs - heldMs) / 2;
+  return { holdSeconds, timeoutMs: Math.max(1, Math.min(shareMs, timeoutMs * (1 - PROXY_SHARE))) };
+}
+
+function avoidedFor(outcome: DirectOutcome): number {
+  if (outcome.kind !== 'not-accepted' || !outcome.isBusy) return AVOID_MS;
+  return Math.min(AVOID_MS, outcome.retryAfterMs ?? AVOID_BUSY_MS);
+}
+
+function replyOf(
+  outcome: DirectOutcome,
+  { targetId: peerId, messageId, contextId }: OutgoingMessage,
+): PeerReply {
+  const facts = { peerId, messageId, contextId, isWrapped: false, via: 'direct' } as const;
+  if (outcome.kind === 'responded') return readReply(outcome.body, facts);
+  const code = outcome.kind === 'invalid' ? outcome.code : 'agent_answer_invalid';
+  const error = { code: -32603, message: `${ERROR_CODES[code]}.`, data: { code } };
+  return readReply({ jsonrpc: '2.0', id: messageId, error }, facts);
+}
+
+/** In our own words: what the peer says of it is untrusted. */
+function refusalOf(outcome: DirectOutcome, url: string): ApiError {
+  const isLoop = outcome.kind === 'refused' && outcome.code === 'loop_detected';
+  const platformCode = isLoop ? 'loop_detected' : 'message_id_conflict';
+  return new ApiError(`${ERROR_CODES[platformCode]}.`, {
+    code: isLoop ? 'loop_detected' : 'conflict',
+    status: outcome.kind === 'refused' ? outcome.status : 409,
+    method: 'POST',
+    path: new URL(url).pathname,
+    platformCode,
+    hint: isLoop
+      ? 'Answer the message that you are handling without this call.'
+      : 'The same message id was sent with another text: use a new one.',
+  });
+}
+
+function deliveryUnknown(cause: unknown, url: string, messageId: string): TimeoutError | ConnectionError {
+  const hint =
+    'The peer may have handled the message. It was not sent again, because the platform gave no token for this peer.';
+  const { origin } = new URL(url);
+  if (TimeoutError.isInstance(cause)) {
+    const { timeoutMs } = cause;
+    return new TimeoutError(cause.message, {
+      timeoutMs,
+      delivered: 'unknown',
+      messageId,
+      hint,
+      isRetryable: false,
+      cause,
+    });
+  }
+  const what = cause === undefined ? 'sent no valid response' : 'closed the connection';
+  return new ConnectionError(`The peer at ${origin} ${what}.`, {
+    origin,
+    delivered: 'unknown',
+    isRetryable: false,
+    hint,
+    cause,
+  });
+}

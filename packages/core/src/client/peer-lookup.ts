@@ -1,0 +1,77 @@
+import { DiscoverResponse, routes } from '@molecule-ai/protocol';
+import { ApiError } from '../errors/api-error.ts';
+import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
+import { requestLine, send } from '../platform-api/call.ts';
+import { orAborted } from '../time/linked-abort.ts';
+import { shapeError } from '../transport/api-failure.ts';
+import type { CallOptions } from '../transport/platform-request.ts';
+import { headerOf } from '../transport/response-body.ts';
+import type { Transport } from '../transport/transport.ts';
+
+/** A token is replaced so long before it expires. */
+const TOKEN_RESERVE_MS = 60_000;
+/** Of a platform that does not say when a token expires. */
+const TOKEN_TTL_MS = 240_000;
+
+/** Asks the platform where peers can be called, at most once at a time for each of them. */
+export class PeerLookup {
+  readonly #transport: Transport;
+  readonly #directory: PeerDirectory;
+  readonly #pending = new Map<string, Promise<PeerAddress>>();
+
+  constructor(transport: Transport, directory: PeerDirectory) {
+    this.#transport = transport;
+    this.#directory = directory;
+  }
+
+  /**
+   * Asks, and caches the response. An abort ends only the waiting of this caller.
+   * @throws ApiError
+   */
+  async discover(peerId: string, { signal }: CallOptions): Promise<PeerAddress> {
+    signal?.throwIfAborted();
+    const key = peerId.toLowerCase();
+    let pending = this.#pending.get(key);
+    if (pending === undefined) {
+      pending = this.#discover(peerId).finally(() => this.#pending.delete(key));
+      pending.catch(() => {});
+      this.#pending.set(key, pending);
+    }
+    return signal === undefined ? pending : orAborted(pending, signal);
+  }
+
+  /** The peer's URL, cached for a limited time; `null` when the platform knows none. */
+  async urlOf(peerId: string, options: CallOptions): Promise<string | null> {
+    const known = this.#directory.find(peerId)?.url;
+    if (known) return known;
+    try {
+      return (await this.discover(peerId, options)).url;
+    } catch (error) {
+      if (ApiError.isInstance(error) && isUnavailable(error)) return null;
+      throw error;
+    }
+  }
+
+  async #discover(peerId: string): Promise<PeerAddress> {
+    const params = { id: peerId };
+    const response = await send(this.#transport, routes.discover, { params });
+    const read = DiscoverResponse.tolerant.safeParse(response.body);
+    if (!read.success) {
+      const line = requestLine(routes.discover, { params });
+      throw shapeError(line, response.status, 'the address of a workspace was expected');
+    }
+    const { url, peer_token: peerToken, peer_token_expires_at: expiresAt } = read.data;
+    // By the clock of the platform, if its response shows it: this machine's may be wrong.
+    const date = Date.parse(headerOf(response, 'date') ?? '');
+    const nowMs = Number.isNaN(date) ? this.#transport.settings.clock.now() : date;
+    const tokenTtlMs =
+      expiresAt === undefined ? TOKEN_TTL_MS : Date.parse(expiresAt) - nowMs - TOKEN_RESERVE_MS;
+    return this.#directory.remember(peerId, { url, peerToken, tokenTtlMs });
+  }
+}
+
+/** The peer is unknown or not running. A 404 without an error code comes from a gateway and means neither. */
+function isUnavailable(error: ApiError): boolean {
+  if (error.status === 404) return error.code === 'not_found';
+  return error.status === 503 && typeof error.details?.status === 'string';
+}

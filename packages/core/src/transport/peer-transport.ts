@@ -1,0 +1,152 @@
+import { BODY_LIMITS } from '@molecule-ai/protocol';
+import type { Dispatcher, Pool } from 'undici';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { USER_AGENT } from '../settings/sdk-version.ts';
+import type { Clock } from '../time/clock.ts';
+import { exchange, type HttpResponse } from './http-exchange.ts';
+import { loadPool } from './undici-pool.ts';
+
+const CONNECT_TIMEOUT_MS = 3_000;
+const BODY_TIMEOUT_MS = 10_000;
+/** Below the five seconds after which Node's servers close idle connections. */
+const IDLE_MS = 4_000;
+/** Origins with connections at the same time; those of the least recently used one are closed when its requests have ended. */
+const MAX_ORIGINS = 32;
+
+/** Addresses of peers that may be reached, besides the globally routable ones. */
+export interface PeerAddressPolicy {
+  readonly allowLoopback: boolean;
+  readonly allowPrivate: boolean;
+  /** CIDRs. */
+  readonly allowedNetworks: readonly string[];
+}
+
+export interface PeerTransportOptions {
+  readonly clock: Clock;
+  readonly policy: PeerAddressPolicy;
+  /** Connections to one origin. */
+  readonly maxConnections: number;
+  /** Returns all addresses of a name. @default the operating system's resolver */
+  readonly resolve?: ((hostname: string) => Promise<readonly { readonly address: string }[]>) | undefined;
+}
+
+export interface PeerRequest {
+  /** http or https. */
+  readonly url: URL;
+  readonly body: string;
+  /** For this peer and a few minutes; `undefined` sends no credential. */
+  readonly peerToken: string | undefined;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Covers connecting, too. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** Called when the request is written to a connection. */
+  readonly onSent: () => void;
+}
+
+type Connector = Pool.Options['connect'];
+
+/**
+ * Posts to the servers of peers. It has no access to the platform's credential: what it sends is in the request. Every
+ * connection passes the address guard, redirects are not followed, and responses are limited in size and time.
+ */
+export class PeerTransport {
+  readonly #options: PeerTransportOptions;
+  /** By origin, the most recently used last. */
+  readonly #pools = new Map<string, Pool>();
+  #loading: Promise<void> | undefined;
+  #newPool: ((origin: string) => Pool) | undefined;
+  #isClosed = false;
+
+  constructor(options: PeerTransportOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with a `ConnectionError` or a `TimeoutError`, which say whether the request was sent, or with the signal's reason. */
+  async post({
+    url,
+    body,
+    peerToken,
+    headers,
+    timeoutMs,
+    signal,
+    onSent,
+  }: PeerRequest): Promise<HttpResponse> {
+    this.#loading ??= this.#load();
+    if (this.#newPool === undefined) await this.#loading;
+    return exchange(this.#poolFor(url.origin), {
+      origin: url.origin,
+      method: 'POST',
+      path: url.pathname + url.search,
+      headers: [
+        ...(peerToken === undefined ? [] : ['authorization', `Bearer ${peerToken}`]),
+        'content-type',
+        'application/json',
+        'accept',
+        'application/json',
+        'user-agent',
+        USER_AGENT,
+        ...Object.entries(headers).flat(),
+      ],
+      body,
+      timeoutMs,
+      bodyTimeoutMs: BODY_TIMEOUT_MS,
+      maxResponseBytes: BODY_LIMITS.agentResponse,
+      keepsBeginning: false,
+      clock: this.#options.clock,
+      signal,
+      onSent,
+    });
+  }
+
+  /** Closes all connections; pending requests reject with `client_closed`. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const pools: Dispatcher[] = [...this.#pools.values()];
+    this.#pools.clear();
+    await Promise.all(pools.map((pool) => pool.destroy(clientClosed())));
+  }
+
+  #poolFor(origin: string): Pool {
+    if (this.#isClosed || this.#newPool === undefined) throw clientClosed();
+    const pool = this.#pools.get(origin) ?? this.#newPool(origin);
+    this.#pools.delete(origin);
+    this.#pools.set(origin, pool);
+    for (const [oldest, unused] of this.#pools) {
+      if (this.#pools.size <= MAX_ORIGINS) break;
+      this.#pools.delete(oldest);
+      void unused.close().catch(() => {});
+    }
+    return pool;
+  }
+
+  /** With the first call of a peer, because the guard and undici take longer to load than the rest of this package. */
+  async #load(): Promise<void> {
+    const { policy, maxConnections, resolve } = this.#options;
+    const [PoolClass, { createAddressGuard }] = await Promise.all([
+      loadPool(),
+      import('@molecule-ai/net-guard'),
+    ]);
+    const guard = createAddressGuard({
+      policy,
+      resolve,
+      connectOptions: { timeout: CONNECT_TIMEOUT_MS, allowH2: false },
+    });
+    const connect: Connector = guard.connect;
+    this.#newPool = (origin) =>
+      new PoolClass(origin, {
+        connect,
+        connections: maxConnections,
+        pipelining: 1,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        keepAliveTimeout: IDLE_MS,
+        allowH2: false,
+      });
+  }
+}
+
+function clientClosed(): MoleculeError {
+  return new MoleculeError('The client was closed.', { code: 'client_closed' });
+}

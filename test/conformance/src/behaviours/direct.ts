@@ -1,0 +1,69 @@
+import { behaviours } from './behaviour.ts';
+
+const PAGE = 'docs/contract/messages.md#direct-calls';
+const PATHS = 'docs/contract/messages.md#direct-calls; docs/decisions/0101-direct-peer-calls.md';
+
+/** Messages that go to the server of a peer. */
+export const DIRECT = behaviours({
+  'direct.answered': [
+    'Where the platform gives the URL of a peer and a token for it, `callPeer` sends to the peer and returns its answer with `via: "direct"`.',
+    PATHS,
+  ],
+  'direct.other-credential': [
+    'A peer receives the token that the platform gave for it, and never the bearer of the platform.',
+    'docs/decisions/0009-peer-tokens.md; docs/decisions/0101-direct-peer-calls.md',
+  ],
+  'direct.no-token-no-call': [
+    'Without a token for the peer its URL is not called, unless `directCalls` is `always`.',
+    PATHS,
+  ],
+  'direct.proxy-only': [
+    '`via: "proxy"`, `directCalls: "off"`, answers to questions and `sendToPeer` go through the platform.',
+    PAGE,
+  ],
+  'direct.falls-back': [
+    'A message that the peer did not accept goes through the platform with the same id and the same content.',
+    'docs/decisions/0010-message-dedupe.md; docs/decisions/0101-direct-peer-calls.md',
+  ],
+  'direct.in-doubt': [
+    'A message that was sent and got no valid response goes through the platform with the same id if there was a peer token; else the call fails with `delivered: "unknown"` and nothing is sent again.',
+    'docs/decisions/0010-message-dedupe.md; docs/decisions/0101-direct-peer-calls.md',
+  ],
+  'direct.slow-peer': [
+    'A peer that sends nothing, stops in the middle of its response, or sends it byte by byte delays a call, and leaves time for the platform.',
+    PAGE,
+  ],
+  'direct.answer-limits': [
+    'An answer over 10 MiB, or with more values or levels than are allowed, is not read and ends the message as failed.',
+    'docs/contract/messages.md#direct-calls; docs/contract/limits.md#bodies',
+  ],
+  'direct.no-redirect': [
+    'A redirect of a peer is not followed: the token reaches no other server, and the message goes through the platform.',
+    PAGE,
+  ],
+  'direct.addresses': [
+    'A peer at an address that the address guard refuses gets no connection, and the message goes through the platform.',
+    'docs/contract/messages.md#direct-calls; docs/contract/presence.md#agent-addresses',
+  ],
+  'direct.tls': [
+    'A peer whose certificate is not trusted gets no request, and the message goes through the platform.',
+    PAGE,
+  ],
+  'direct.token-renewed': [
+    'After a 401 of the peer the platform is asked once for a new token, and the same message is sent with it; after a second 401 it goes through the platform.',
+    PAGE,
+  ],
+  'direct.one-lookup': [
+    'Calls at the same time ask the platform for a peer once, later ones not before its token is due for replacement.',
+    PAGE,
+  ],
+  'direct.avoids-failing-peers': [
+    'After a failed direct call a peer is called through the platform for 30 seconds, or as long as its `Retry-After` says.',
+    PAGE,
+  ],
+  'direct.refused': [
+    'A peer that refuses a message as part of a loop, or because its id was used for another one, ends the call with that error, without the words of the peer.',
+    PAGE,
+  ],
+  'direct.closes': ['Closing the client closes the connections to all peers.', PAGE],
+});

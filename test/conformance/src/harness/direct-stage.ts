@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import type { RemoteAgentClient, RemoteAgentClientOptions } from '@molecule-ai/core';
+import {
+  type AgentRequest,
+  type AgentScript,
+  completed,
+  type ScriptedAgent,
+  type ScriptedAgentOptions,
+} from '@molecule-tests/harness';
+import type { TestEnvironment } from './test-environment.ts';
+
+export const PLATFORM_BEARER = 'secret-token-of-this-workspace-43-characters';
+export const CAPABILITIES = 'acknowledge,message-dedupe,message-status,cancel,peer-tokens';
+
+export interface DirectStageOptions {
+  /** What the peer's server does. */
+  readonly script: AgentScript;
+  readonly client?: RemoteAgentClientOptions;
+  /** Changes of what discover responds. */
+  readonly discovered?: () => Record<string, unknown>;
+  readonly peer?: Partial<ScriptedAgentOptions>;
+}
+
+/** A client, a platform that gives it the URL of one peer with a token, and that peer's server. */
+export interface DirectStage {
+  readonly client: RemoteAgentClient;
+  readonly peerId: string;
+  readonly peer: ScriptedAgent;
+  readonly platform: ScriptedAgent;
+  /** Calls that reached the platform. */
+  readonly proxied: () => readonly AgentRequest[];
+  readonly lookups: () => number;
+}
+
+/** Both servers are scripted: only others misbehave like this. */
+export async function stageDirect(
+  environment: TestEnvironment,
+  { script, client: options = {}, discovered, ...rest }: DirectStageOptions,
+): Promise<DirectStage> {
+  const id = randomUUID();
+  const peerId = randomUUID();
+  const peer = await environment.scriptedAgent({ ...rest.peer, script });
+  let tokens = 0;
+  const headers = { 'x-molecule-capabilities': CAPABILITIES };
+  const platform = await environment.scriptedAgent({
+    script: (request) => {
+      if (request.path === `/registry/discover/${peerId}`) {
+        tokens += 1;
+        const body = {
+          id: peerId,
+          url: `${peer.url}/a2a`,
+          name: 'analyst',
+          agent_card: { name: 'analyst' },
+          peer_token: `peer-token-${tokens}`,
+          peer_token_expires_at: new Date(Date.now() + 300_000).toISOString(),
+          ...discovered?.(),
+        };
+        return { kind: 'json', headers, body };
+      }
+      if (request.path.endsWith('/a2a')) {
+        return { kind: 'json', headers, body: completed(request, 'through the platform') };
+      }
+      return { kind: 'json', headers, body: { status: 'ok' } };
+    },
+  });
+  const client = environment.client(platform, { id, token: PLATFORM_BEARER }, options);
+  await client.heartbeat();
+  const seen = (part: string) => platform.requests.filter(({ path }) => path.includes(part));
+  return {
+    client,
+    peerId,
+    peer,
+    platform,
+    proxied: () => seen('/a2a'),
+    lookups: () => seen('/registry/discover/').length,
+  };
+}
+
+export function messageIdOf({ body }: AgentRequest): string | undefined {
+  return (body as { params?: { message?: { messageId?: string } } }).params?.message?.messageId;
+}
