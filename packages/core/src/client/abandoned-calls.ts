@@ -11,17 +11,22 @@ const MAX_PENDING = 100;
 /** Pauses while the platform does not know the message: its request may still be on the way. */
 const RETRY_DELAYS_MS = [250, 500, 1_000, 2_000];
 
+type Closable = Pick<Transport, 'close'>;
+
 /**
  * Cancels the messages of calls that their callers aborted: in the background, each for at most five seconds. Failures
  * are logged at level debug only, because nobody waits for the result.
  */
 export class AbandonedCalls {
   readonly #transport: Transport;
+  readonly #peers: Closable | undefined;
   readonly #life = linkAbort();
   readonly #pending = new Set<Promise<unknown>>();
 
-  constructor(transport: Transport) {
+  /** @param peers what cancellations use besides `transport` */
+  constructor(transport: Transport, peers?: Closable) {
     this.#transport = transport;
+    this.#peers = peers;
   }
 
   /** Cancels the message if the platform offers it. Never throws. */
@@ -43,7 +48,7 @@ export class AbandonedCalls {
   }
 
   /**
-   * Closes the transport, after up to a second for the cancellations in progress: an abort just before the end of a
+   * Closes the connections, after up to a second for the cancellations in progress: an abort just before the end of a
    * process counts as well.
    */
   async close(): Promise<void> {
@@ -55,7 +60,7 @@ export class AbandonedCalls {
       limit.abort();
     }
     this.#life.abort(new MoleculeError('The client was closed.', { code: 'client_closed' }));
-    await this.#transport.close();
+    await Promise.all([this.#transport.close(), this.#peers?.close()]);
   }
 
   async #cancel(message: CanceledMessage, signal: AbortSignal): Promise<void> {

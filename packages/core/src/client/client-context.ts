@@ -31,7 +31,6 @@ export interface ClientContext {
   readonly peers: PeerDirectory;
   readonly lookup: PeerLookup;
   readonly direct: DirectCalls;
-  readonly peerTransport: PeerTransport;
   readonly returned: ReturnedAnswers;
   readonly abandoned: AbandonedCalls;
   /** Redacts credentials. */
@@ -59,7 +58,7 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
   const lookup = new PeerLookup(transport, peers);
   const { peerAddresses: policy, maxConnections } = settings;
   const peerTransport = new PeerTransport({ clock, policy, maxConnections });
-  const abandoned = new AbandonedCalls(transport);
+  const abandoned = new AbandonedCalls(transport, peerTransport);
   const { capabilities } = transport;
   return {
     settings,
@@ -68,7 +67,6 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
     abandoned,
     peers,
     lookup,
-    peerTransport,
     direct: new DirectCalls({
       settings,
       capabilities,

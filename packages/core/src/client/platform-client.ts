@@ -172,11 +172,10 @@ export class PlatformClient {
   }
 
   /**
-   * Sends a message to a peer and waits for the answer: to the peer's own server where the platform gives its URL and a token for it,
-   * else, or if that fails, through the platform with the same message id (`via` of the reply). For a peer that polls, is offline or
-   * paused the status is `queued`, which is not an error; {@link waitForAnswer} then returns the answer. An abort also
-   * cancels the message, in the background; a timeout cancels nothing. In a handler it names the message that is handled,
-   * so that loops of agents end, and ends with the handler's signal and at the deadline of that message.
+   * Sends a message to a peer and waits for the answer: to the peer's own server where the platform gives its URL and a token,
+   * else, or if that fails, through the platform (`via`). For a peer that polls, is offline or paused the status is `queued`, which
+   * is not an error; {@link waitForAnswer} then returns the answer. An abort also cancels the message, in the background; a timeout
+   * cancels nothing. In a handler the call names the message that is handled, and ends with its signal and at its deadline.
    * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */
   callPeer(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
@@ -310,9 +309,8 @@ export class PlatformClient {
   }
 
   /** Closes all connections, after up to a second for aborted calls; pending calls reject with `client_closed`. Idempotent. */
-  async close(): Promise<void> {
-    await this.#context.abandoned.close();
-    await this.#context.peerTransport.close();
+  close(): Promise<void> {
+    return this.#context.abandoned.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
