@@ -47,6 +47,7 @@ export const RegisterResponse = wire('RegisterResponse', (w) =>
     expires_at: w.promised(w.either(z.null(), z.string().nullable())),
     auth_token: w.maybe(z.string()),
     issuer: w.maybe(z.string()),
+    platform_inbound_secret: w.maybe(z.string()),
     capabilities: w.maybe(z.array(z.string())),
   }),
 );
@@ -112,6 +113,7 @@ export const HeartbeatResponse = wire('HeartbeatResponse', (w) =>
     deleted: w.promised(z.boolean()),
     pending: w.promised(Count),
     server_time: w.promised(w.timestamp()),
+    platform_inbound_secret: w.maybe(z.string()),
     capabilities: w.maybe(z.array(z.string())),
   }),
 );

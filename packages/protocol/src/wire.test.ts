@@ -47,9 +47,8 @@ describe('wire', () => {
     expect(RegisterResponse.tolerant.parse({ auth_token: 't', expires_at: null })).toEqual({
       auth_token: 't',
     });
-    expect(RegisterResponse.tolerant.parse({ status: 'registered', platform_inbound_secret: 's' })).toEqual({
-      status: 'registered',
-    });
+    const withSecret = { status: 'registered', platform_inbound_secret: 's' };
+    expect(RegisterResponse.tolerant.parse({ ...withSecret, more: 1 })).toEqual(withSecret);
     const peer = {
       id: 'p',
       tier: 1,

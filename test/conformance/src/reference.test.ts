@@ -1,45 +1,18 @@
-import { createRemoteAgent, PollDelivery } from '@molecule-ai/core';
-import { ManualClock, recordingLogger } from '@molecule-tests/harness';
 import { expect } from 'vitest';
-import { type Generation, ReferencePlatform } from './harness/reference-platform.ts';
+import {
+  agentOn,
+  GENERATIONS,
+  MEMBER,
+  PEER,
+  startReference,
+  trackPromise,
+} from './harness/reference-agent.ts';
 import { stopOnClock } from './harness/test-agent.ts';
-import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const MEMBER = { id: '11111111-1111-4111-8111-111111111111', token: 'token-of-the-reference' };
-const PEER = '22222222-2222-4222-8222-222222222222';
 const named = (count: number, from = 1) =>
   Array.from({ length: count }, (_, index) => `message ${index + from}`);
-
-async function startReference(environment: TestEnvironment, generation: Generation = 'june-2026') {
-  const clock = new ManualClock();
-  const platform = await new ReferencePlatform(generation, clock.now()).start();
-  environment.onCleanup(() => platform.stop());
-  return { clock, platform };
-}
-
-/** An agent that polls; without an `answer` it answers nothing. */
-function agentOn(
-  environment: TestEnvironment,
-  { clock, platform }: { clock: ManualClock; platform: ReferencePlatform },
-  options: { stateDirectory?: string; sinceSecs?: number; answer?: string } = {},
-) {
-  const { stateDirectory = environment.folder(), sinceSecs, answer } = options;
-  const handled: string[] = [];
-  const client = environment.client(platform, MEMBER, { clock, logger: recordingLogger(), stateDirectory });
-  const agent = createRemoteAgent({
-    client,
-    delivery: new PollDelivery({ intervalMs: 1_000, pageLimit: 20, sinceSecs }),
-    readAhead: 8,
-    concurrency: 1,
-    onMessage: (message) => {
-      handled.push(message.text);
-      return answer;
-    },
-  });
-  environment.onCleanup(() => stopOnClock(clock, agent));
-  return { agent, client, handled };
-}
 
 onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
   verifies('reference.backlog-before-a-first-start', async () => {
@@ -97,7 +70,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     expect(second.handled).toEqual(named(70, 51));
   });
 
-  for (const generation of ['april-2026', 'june-2026'] as const) {
+  for (const generation of GENERATIONS) {
     verifies('reference.pushed-messages', `pushed messages, ${generation}`, async () => {
       const reference = await startReference(environment, generation);
       for (const text of named(5)) reference.platform.arrive(text, { isPushed: true, from: PEER });
@@ -182,30 +155,6 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     await expect(operator.waitForAnswer(PEER, 'm-1')).rejects.toMatchObject(unsupported);
   });
 
-  verifies('reference.nothing-unknown-is-sent', async () => {
-    const reference = await startReference(environment);
-    const { clock, platform } = reference;
-    platform.next.set(`POST /workspaces/${PEER}/a2a`, [{ kind: 'never' }]);
-    const client = environment.client(platform, MEMBER, { clock });
-    const agent = createRemoteAgent({
-      client,
-      delivery: 'auto',
-      onMessage: async () => {
-        const call = client.callPeer(PEER, 'aborted', { signal: AbortSignal.timeout(1) });
-        await call.catch(() => {});
-        await clock.sleep(60_000);
-        return 'the answer';
-      },
-    });
-    environment.onCleanup(() => stopOnClock(clock, agent));
-    await agent.start();
-    platform.arrive('takes a minute');
-    await clock.advanceUntil(() => platform.shown.length > 0, { limitMs: 7_200_000 });
-    await stopOnClock(clock, agent);
-    const lines = platform.requests.map(({ method, path, text }) => `${method} ${path} ${text}`);
-    expect(lines.filter((line) => /goodbye|only=control|tasks\/cancel|takeover/i.test(line))).toEqual([]);
-  });
-
   verifies('reference.reply-shown-once', async () => {
     const reference = await startReference(environment);
     const stateDirectory = environment.folder();
@@ -224,12 +173,3 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     expect(second.handled).toEqual([]);
   });
 });
-
-function trackPromise<T>(promise: Promise<T>) {
-  const tracked = { promise, isSettled: false };
-  const settle = () => {
-    tracked.isSettled = true;
-  };
-  promise.then(settle, settle);
-  return tracked;
-}

@@ -80,6 +80,39 @@ describe('start', () => {
     await agent.stop();
   });
 
+  it('reports an outage that follows a limit as unreachable', async () => {
+    const { client, agent } = agentStage();
+    client.onRegister = () => {
+      throw limited(1_000);
+    };
+    const starting = agent.start();
+    await client.clock.advance(500);
+    expect(agent.health().degradedReasons).toEqual(['rate-limited']);
+    client.goDown();
+    await client.clock.advance(60_000);
+    expect(agent.health().degradedReasons).toContain('platform-unreachable');
+    client.comeBack();
+    await client.clock.advance(60_000);
+    await starting;
+    expect(agent.health()).toMatchObject({ ok: true, degradedReasons: [] });
+    await agent.stop();
+  });
+
+  it('is degraded as rate-limited while the platform limits reads of the state', async () => {
+    const { client, agent } = agentStage();
+    client.onHeartbeat = () => ({ workspaceStatus: null, paused: null });
+    client.onPollState = () => {
+      throw limited(1_000);
+    };
+    await agent.start();
+    expect(agent.health()).toMatchObject({ state: 'running', degradedReasons: ['rate-limited'] });
+    client.comeBack();
+    client.onHeartbeat = () => ({ workspaceStatus: null, paused: null });
+    await client.clock.advance(60_000);
+    expect(agent.health().degradedReasons).toEqual([]);
+    await agent.stop();
+  });
+
   it('retries while the platform is unreachable, and emits degraded', async () => {
     const { client, agent, events } = agentStage();
     client.goDown();

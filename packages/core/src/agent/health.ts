@@ -64,9 +64,9 @@ export class DegradedReasons {
     if (this.#reasons.delete(reason)) this.#events.emit('recovered', reason);
   }
 
-  /** The platform did not accept a registration. One that limits requests can be reached. */
+  /** A registration failed. A platform that limits requests can be reached. */
   notRegistered(error: unknown): void {
-    if (!this.#reasons.has('rate-limited')) this.add('platform-unreachable', error);
+    if (!isRateLimited(error)) this.add('platform-unreachable', error);
   }
 
   /**
@@ -74,7 +74,7 @@ export class DegradedReasons {
    * succeeds ends the limit of those of its `kind`.
    */
   async followLimits<T>(
-    kind: 'register' | 'heartbeat' | 'acknowledge' | 'read' | 'reply',
+    kind: 'register' | 'heartbeat' | 'state' | 'acknowledge' | 'read' | 'reply',
     request: Promise<T>,
   ): Promise<T> {
     try {
@@ -82,13 +82,17 @@ export class DegradedReasons {
       if (this.#limited.delete(kind) && this.#limited.size === 0) this.remove('rate-limited');
       return result;
     } catch (error) {
-      if (MoleculeError.isInstance(error) && error.code === 'rate_limited') {
+      if (isRateLimited(error)) {
         this.#limited.add(kind);
         this.add('rate-limited', error);
       }
       throw error;
     }
   }
+}
+
+function isRateLimited(error: unknown): boolean {
+  return MoleculeError.isInstance(error) && error.code === 'rate_limited';
 }
 
 export function describeHealth(

@@ -71,7 +71,7 @@ export class ReaderIdentity {
         const sent = client.heartbeat(metrics, { ...options, instanceId: this.#instanceId });
         return degraded.followLimits('heartbeat', sent);
       },
-      pollState: (options) => client.pollState(options),
+      pollState: (options) => degraded.followLimits('state', client.pollState(options)),
       getWorkspace: (options) => client.getWorkspace(options),
       fetchInboundPage: (options) => degraded.followLimits('read', this.#read(options ?? {})),
     };

@@ -99,7 +99,7 @@ export function isUnknownMessage(error: unknown): boolean {
 
 /** A platform that has not responded yet may offer it. */
 function requireCancel({ capabilities }: Transport): void {
-  if (!capabilities.isKnown || capabilities.words.has('cancel')) return;
+  if (!capabilities.lacks('cancel')) return;
   throw new MoleculeError('The platform cannot cancel messages.', {
     code: 'not_supported',
     hint: 'Stop waiting for the answer; the agent handles the message to its end.',

@@ -1,4 +1,5 @@
 import { FileTokenStore } from '../credentials/file-token-store.ts';
+import { InboundSecret } from '../credentials/inbound-secret.ts';
 import { TokenManager } from '../credentials/token-manager.ts';
 import type { TokenStore } from '../credentials/token-store.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -28,6 +29,7 @@ export interface ClientContext {
   readonly settings: ClientSettings;
   readonly transport: Transport;
   readonly tokens: TokenManager;
+  readonly inboundSecret: InboundSecret;
   readonly peers: PeerDirectory;
   readonly lookup: PeerLookup;
   readonly direct: DirectCalls;
@@ -53,6 +55,7 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
     logger,
     onToken: (token) => logger.addSecret(token),
   });
+  const inboundSecret = new InboundSecret({ store, logger, onSecret: (secret) => logger.addSecret(secret) });
   const transport = new Transport(settings, tokens, workspaceId);
   const peers = new PeerDirectory({ clock, ttlMs: peerCacheTtlMs, maxEntries: peerCacheSize });
   const lookup = new PeerLookup(transport, peers);
@@ -63,6 +66,7 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
   return {
     settings,
     tokens,
+    inboundSecret,
     transport,
     abandoned,
     peers,

@@ -48,18 +48,19 @@ export class Heartbeats {
   }
 
   async send(metrics: HeartbeatMetrics, { instanceId, signal }: InstanceOptions): Promise<HeartbeatReport> {
-    const { settings, transport } = this.#context;
+    const { settings, transport, inboundSecret } = this.#context;
     this.#metrics = mergeMetrics(this.#metrics, metrics);
     const body = heartbeatBody(
       settings.workspaceId,
       this.#metrics,
       settings.clock.monotonic() - this.#startedAt,
     );
-    const headers = instanceHeaders(instanceId);
+    const headers = instanceHeaders(transport, instanceId);
     // A later heartbeat says more than a retry of this one.
     const totalTimeoutMs = settings.requestTimeoutMs;
     const response = await call(transport, routes.heartbeat, { body, headers, signal, totalTimeoutMs });
     transport.capabilities.readList(response.capabilities);
+    await inboundSecret.keep(response.platform_inbound_secret);
     return readHeartbeatReport(response);
   }
 }

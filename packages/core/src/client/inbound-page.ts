@@ -110,7 +110,7 @@ export async function readInboundPage(
     unacknowledged: options.unacknowledged === true ? true : undefined,
     order: options.order,
     view: transport.capabilities.words.has('compact-feed') ? 'compact' : undefined,
-    headers: instanceHeaders(options.instanceId, options.takeover),
+    headers: instanceHeaders(transport, options.instanceId, options.takeover),
     signal: options.signal,
     onTooLarge: (bytes) => {
       received = bytes;

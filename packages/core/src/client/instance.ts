@@ -1,6 +1,7 @@
 import { INSTANCE_HEADER, routes, TAKEOVER_HEADER } from '@molecule-ai/protocol';
 import { call } from '../platform-api/call.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
+import type { Transport } from '../transport/transport.ts';
 import type { ClientContext } from './client-context.ts';
 
 /** Options of the requests that identify one running agent of a workspace. */
@@ -12,12 +13,13 @@ export interface InstanceOptions extends CallOptions {
   instanceId?: string | undefined;
 }
 
-/** The headers of a request of an instance; `undefined` for a request of none. */
+/** The headers of a request of an instance; `undefined` for a request of none, or for a platform without instances. */
 export function instanceHeaders(
+  { capabilities }: Transport,
   instanceId: string | undefined,
   takeover = false,
 ): Record<string, string> | undefined {
-  if (instanceId === undefined) return undefined;
+  if (instanceId === undefined || capabilities.lacks('instances')) return undefined;
   return { [INSTANCE_HEADER]: instanceId, ...(takeover ? { [TAKEOVER_HEADER]: '1' } : {}) };
 }
 

@@ -31,7 +31,7 @@ export async function readMessageState(
 ): Promise<PeerReply> {
   const { isWrapped, signal, waitSeconds = 0 } = options;
   const { capabilities } = transport;
-  if (capabilities.isKnown && !capabilities.words.has('message-status')) throw notSupported();
+  if (capabilities.lacks('message-status')) throw notSupported();
   try {
     const record = await call(transport, routes.getMessage, {
       params: { id: callerId, messageId },
@@ -98,9 +98,10 @@ export function withWayToAnswer({ capabilities }: Transport, error: unknown, mes
   });
 }
 
-function afterTimeout({ words, isKnown }: Transport['capabilities']): string {
-  if (words.has('message-dedupe')) return ', or call again with this messageId.';
-  return isKnown ? '. The platform does not recognise repeats: a second call may run the peer again.' : '.';
+function afterTimeout(capabilities: Transport['capabilities']): string {
+  if (capabilities.words.has('message-dedupe')) return ', or call again with this messageId.';
+  if (!capabilities.lacks('message-dedupe')) return '.';
+  return '. The platform does not recognise repeats: a second call may run the peer again.';
 }
 
 function notSupported(cause?: unknown): MoleculeError {

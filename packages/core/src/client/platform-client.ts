@@ -122,7 +122,7 @@ export class PlatformClient {
   }
 
   /** Reads the state of the workspace. A 404 without an error code comes from a gateway: it is an error, not a deletion. */
-  pollState(options: CallOptions = {}): Promise<WorkspaceStateReport> {
+  pollState(options: Pick<RegisterOptions, 'signal' | 'isRetried'> = {}): Promise<WorkspaceStateReport> {
     return getWorkspaceState(this.#context.transport, this.workspaceId, options);
   }
 

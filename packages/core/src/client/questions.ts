@@ -115,7 +115,7 @@ export function requireNoDecision(answers: readonly AnswerToQuestion[] = []): vo
 
 /** @throws MoleculeError `not_supported` for a platform that said that it does not track questions. */
 export function requireQuestions({ capabilities }: Transport): void {
-  if (capabilities.isKnown && !capabilities.words.has('questions')) throw notSupported();
+  if (capabilities.lacks('questions')) throw notSupported();
 }
 
 async function whereOffered<T>(transport: Transport, work: () => Promise<T>): Promise<T> {

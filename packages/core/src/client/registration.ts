@@ -25,7 +25,7 @@ export interface RegisterOptions extends InstanceOptions {
 
 /** Registers with the agent's own token, else the admin token, else without; stores an issued token. */
 export async function registerAgent(context: ClientContext, options: RegisterOptions): Promise<Registration> {
-  const { tokens, logger } = context;
+  const { tokens, inboundSecret, logger } = context;
   await tokens.load();
   const response = await sendRegistration(context, options);
   context.transport.capabilities.readList(response.capabilities);
@@ -37,6 +37,7 @@ export async function registerAgent(context: ClientContext, options: RegisterOpt
       'The platform issued no token and none is stored: requests are sent without a credential.',
     );
   }
+  await inboundSecret.keep(response.platform_inbound_secret);
   return {
     tokenIssued: issued !== '',
     deliveryMode: response.delivery_mode ?? null,
@@ -50,8 +51,8 @@ async function sendRegistration(
   context: ClientContext,
   { signal, isRetried, instanceId }: RegisterOptions,
 ): Promise<RegisterResponse> {
-  const headers = instanceHeaders(instanceId);
   const { settings, transport, tokens, logger } = context;
+  const headers = instanceHeaders(transport, instanceId);
   const bearer = tokens.current() === undefined ? (settings.adminToken ?? undefined) : undefined;
   const body: RegisterRequest = {
     id: settings.workspaceId,

@@ -52,7 +52,7 @@ export async function listSentMessages(
     limit,
   };
   const { capabilities } = transport;
-  if (capabilities.isKnown && !capabilities.words.has('message-status')) throw notSupported();
+  if (capabilities.lacks('message-status')) throw notSupported();
   try {
     const params = { id: workspaceId };
     const { messages, has_more } = await call(transport, routes.listMessages, { params, query, signal });

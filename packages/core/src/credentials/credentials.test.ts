@@ -34,6 +34,20 @@ async function modeOf(path: string): Promise<string> {
 }
 
 describe('FileTokenStore', () => {
+  it('keeps the secret for pushes beside the token, mode 0600, and replaces it', async () => {
+    const store = new FileTokenStore({ directory });
+    expect(await store.loadInboundSecret()).toBeUndefined();
+    await store.saveInboundSecret('secret-1');
+    await store.saveInboundSecret('secret-2');
+    await store.clear();
+    expect(await new FileTokenStore({ directory }).loadInboundSecret()).toBe('secret-2');
+    expect(await store.load()).toBeUndefined();
+    const name = '.platform_inbound_secret';
+    expect(await readdir(directory)).toEqual([name]);
+    if (hasModes) expect(await modeOf(join(directory, name))).toBe('600');
+    await expect(store.saveInboundSecret('two\nlines')).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+
   it('keeps a token in a file of mode 0600 in a folder of mode 0700', async () => {
     const store = new FileTokenStore({ directory });
     expect(await store.load()).toBeUndefined();

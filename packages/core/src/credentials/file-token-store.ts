@@ -9,6 +9,7 @@ import { type Clock, systemClock } from '../time/clock.ts';
 import { checkToken, type TokenStore, type TokenStoreOptions } from './token-store.ts';
 
 const FILE_NAME = '.auth_token';
+const INBOUND_SECRET_NAME = '.platform_inbound_secret';
 const MAX_TOKEN_BYTES = 16 * 1024;
 
 export interface FileTokenStoreOptions {
@@ -21,8 +22,9 @@ export interface FileTokenStoreOptions {
 }
 
 /**
- * Stores the token in `<directory>/.auth_token`, mode 0600, like the Python SDK. A save replaces the file atomically, so
- * a crash leaves the old token. Symbolic links are refused.
+ * Stores the token in `<directory>/.auth_token`, like the Python SDK, and the secret for pushes in
+ * `.platform_inbound_secret`, both with mode 0600. A save replaces the file atomically, so a crash leaves the old one.
+ * Symbolic links are refused.
  */
 export class FileTokenStore implements TokenStore {
   /** The token file. */
@@ -35,28 +37,23 @@ export class FileTokenStore implements TokenStore {
   }
 
   /** @throws MoleculeError `credential_storage_failed` when the file exists and cannot be read. */
-  async load(options?: TokenStoreOptions): Promise<string | undefined> {
-    options?.signal?.throwIfAborted();
-    const { logger } = this.#options;
-    const text = await readPrivateFile(this.path, { maxBytes: MAX_TOKEN_BYTES, logger }).catch(
-      throwCredentialError,
-    );
-    const token = text?.trim() ?? '';
-    if (token === '') return undefined;
-    try {
-      return checkToken(token);
-    } catch (cause) {
-      throwCredentialError(storageError('No valid token in the file', this.path, cause));
-    }
+  load(options?: TokenStoreOptions): Promise<string | undefined> {
+    return this.#read(this.path, options);
   }
 
   /** @throws MoleculeError `credential_storage_failed`, or `lock_timeout` when another process holds the lock. */
-  async save(token: string, options?: TokenStoreOptions): Promise<void> {
-    const text = checkToken(token);
-    await this.#locked(options, async () => {
-      await removeAbandonedTemporaries(dirname(this.path));
-      await writePrivateFile(this.path, `${text}\n`);
-    });
+  save(token: string, options?: TokenStoreOptions): Promise<void> {
+    return this.#write(this.path, token, options);
+  }
+
+  /** @throws MoleculeError `credential_storage_failed` when the file exists and cannot be read. */
+  loadInboundSecret(options?: TokenStoreOptions): Promise<string | undefined> {
+    return this.#read(this.#inboundSecretPath, options);
+  }
+
+  /** @throws MoleculeError `credential_storage_failed`, or `lock_timeout` when another process holds the lock. */
+  saveInboundSecret(secret: string, options?: TokenStoreOptions): Promise<void> {
+    return this.#write(this.#inboundSecretPath, secret, options);
   }
 
   /** @throws MoleculeError `credential_storage_failed` or `lock_timeout`. */
@@ -65,6 +62,33 @@ export class FileTokenStore implements TokenStore {
       await unlink(this.path).catch((cause: unknown) => {
         if (errnoOf(cause) !== 'ENOENT') throw storageError('Cannot delete the file', this.path, cause);
       });
+    });
+  }
+
+  get #inboundSecretPath(): string {
+    return join(this.#options.directory, INBOUND_SECRET_NAME);
+  }
+
+  async #read(path: string, options: TokenStoreOptions | undefined): Promise<string | undefined> {
+    options?.signal?.throwIfAborted();
+    const { logger } = this.#options;
+    const text = await readPrivateFile(path, { maxBytes: MAX_TOKEN_BYTES, logger }).catch(
+      throwCredentialError,
+    );
+    const token = text?.trim() ?? '';
+    if (token === '') return undefined;
+    try {
+      return checkToken(token);
+    } catch (cause) {
+      throwCredentialError(storageError('No valid token in the file', path, cause));
+    }
+  }
+
+  async #write(path: string, token: string, options: TokenStoreOptions | undefined): Promise<void> {
+    const text = checkToken(token);
+    await this.#locked(options, async () => {
+      await removeAbandonedTemporaries(dirname(path));
+      await writePrivateFile(path, `${text}\n`);
     });
   }
 

@@ -14,6 +14,13 @@ export interface TokenStore {
   save(token: string, options?: TokenStoreOptions): Promise<void>;
   /** Deletes the stored token, if there is one. */
   clear(options?: TokenStoreOptions): Promise<void>;
+  /**
+   * Returns the secret that some platforms send as the bearer when they push to the agent, or `undefined` if there is none.
+   * A store without this method and {@link saveInboundSecret} does not keep it.
+   */
+  loadInboundSecret?(options?: TokenStoreOptions): Promise<string | undefined>;
+  /** Replaces this secret atomically. */
+  saveInboundSecret?(secret: string, options?: TokenStoreOptions): Promise<void>;
 }
 
 /**
@@ -33,9 +40,10 @@ export function checkToken(token: unknown): string {
   return text;
 }
 
-/** Keeps the token in memory only. */
+/** Keeps the token, and the secret for pushes, in memory only. */
 export class MemoryTokenStore implements TokenStore {
   #token: string | undefined;
+  #inboundSecret: string | undefined;
 
   constructor(token?: string) {
     if (token !== undefined) this.#token = checkToken(token);
@@ -54,5 +62,15 @@ export class MemoryTokenStore implements TokenStore {
   async clear(options?: TokenStoreOptions): Promise<void> {
     options?.signal?.throwIfAborted();
     this.#token = undefined;
+  }
+
+  async loadInboundSecret(options?: TokenStoreOptions): Promise<string | undefined> {
+    options?.signal?.throwIfAborted();
+    return this.#inboundSecret;
+  }
+
+  async saveInboundSecret(secret: string, options?: TokenStoreOptions): Promise<void> {
+    options?.signal?.throwIfAborted();
+    this.#inboundSecret = checkToken(secret);
   }
 }

@@ -66,6 +66,7 @@ export class Inbound implements DeliveryInbox {
   #receiver: Promise<void> = Promise.resolve();
   #capacityFreed = Promise.withResolvers<void>();
   #lastReadAt: number | undefined;
+  #lastFinishedAt: number | null = null;
 
   constructor(options: InboundOptions) {
     const { observer, clock, logger, delivery } = options;
@@ -198,6 +199,10 @@ export class Inbound implements DeliveryInbox {
     return this.#state.readPosition;
   }
 
+  get lastFinishedAt(): number | null {
+    return this.#lastFinishedAt;
+  }
+
   async waitForCapacity(signal: AbortSignal): Promise<number> {
     for (;;) {
       signal.throwIfAborted();
@@ -303,6 +308,7 @@ export class Inbound implements DeliveryInbox {
   }
 
   #onFinished(): void {
+    this.#lastFinishedAt = this.#options.clock.monotonic();
     this.#acks.send(this.#life.signal);
     if (this.#free <= 0) return;
     this.#capacityFreed.resolve();

@@ -96,12 +96,13 @@ export async function listWorkspaces(
 export async function getWorkspaceState(
   transport: Transport,
   workspaceId: string,
-  { signal }: CallOptions,
+  { isRetried, signal }: CallOptions & { readonly isRetried?: boolean | undefined },
 ): Promise<WorkspaceStateReport> {
   try {
     const { status, paused, deleted } = await call(transport, routes.getWorkspaceState, {
       params: { id: workspaceId },
       goneWorkspaceId: workspaceId,
+      isRepeatable: isRetried,
       signal,
     });
     return { workspaceId, status, paused, deleted, shouldStop: paused || deleted };

@@ -107,9 +107,10 @@ export class HeartbeatLoop {
     if (result.kind === 'limited') return this.#waitOut(result.error);
     this.#isLimited = false;
     if (result.kind === 'alive') {
-      await this.#reregistration.afterAlive(this.#state, result, signal);
+      const paused = result.paused ?? this.#state === 'paused';
+      await this.#reregistration.afterAlive(this.#state, { paused, status: result.status }, signal);
       this.#recordSuccess();
-      this.#step(result.paused ? 'paused' : 'alive', undefined);
+      this.#step(paused ? 'paused' : 'alive', undefined);
       return;
     }
     if (result.kind === 'deleted' || result.kind === 'rejected') return this.#step(result.kind, undefined);

@@ -15,7 +15,8 @@ const UNAUTHORIZED_LIMIT = 3;
 const CONFIRMS_REVOCATION: ReadonlySet<string> = new Set(['unauthorized', 'access_denied', 'not_found']);
 
 export type RoundResult =
-  | { readonly kind: 'alive'; readonly paused: boolean; readonly status: string | null }
+  /** `paused` is `null` when the platform did not say: then it is as before. */
+  | { readonly kind: 'alive'; readonly paused: boolean | null; readonly status: string | null }
   | { readonly kind: 'deleted' }
   | { readonly kind: 'rejected' }
   | { readonly kind: 'unauthorized'; readonly error: unknown }
@@ -66,13 +67,17 @@ export class HeartbeatRound {
     if (report.paused !== null) return alive(report.paused, report.workspaceStatus);
     // Older platforms also accept heartbeats of removed workspaces: only their state route reports the removal.
     try {
-      const state = await this.#call(signal, 'The state poll', (options) => client.pollState(options));
+      // The next round says more than a retry, for which there may be no time.
+      const state = await this.#call(signal, 'The state poll', (options) =>
+        client.pollState({ ...options, isRetried: false }),
+      );
       return state.deleted ? { kind: 'deleted' } : alive(state.paused, state.status);
     } catch (error) {
       if (isUnauthorized(error) || WorkspaceRemovedError.isInstance(error)) throw error;
       signal.throwIfAborted();
       this.#options.logger.debug({ error }, 'The heartbeat succeeded, but the state could not be read.');
-      return alive(report.workspaceStatus === 'paused', report.workspaceStatus);
+      const { workspaceStatus } = report;
+      return alive(workspaceStatus === null ? null : workspaceStatus === 'paused', workspaceStatus);
     }
   }
 
@@ -95,7 +100,7 @@ export class HeartbeatRound {
   }
 }
 
-function alive(paused: boolean, status: string | null): RoundResult {
+function alive(paused: boolean | null, status: string | null): RoundResult {
   return { kind: 'alive', paused, status };
 }
 

@@ -252,6 +252,23 @@ describe('platforms whose heartbeat response does not contain the state', () => 
     await stage.stop();
   });
 
+  it('a state poll that fails during a pause does not end the pause', async () => {
+    const stage = new HeartbeatStage();
+    stage.port.onHeartbeat = () => silent;
+    stage.port.onPollState = () => ({ status: 'paused', paused: true, deleted: false });
+    await stage.start();
+    stage.port.onPollState = () => {
+      throw limited(1_000);
+    };
+    await stage.clock.advance(120_000);
+    expect([stage.changes, stage.loop.state]).toEqual([['paused'], 'paused']);
+    expect(stage.port.calls).not.toContain('register');
+    stage.port.onPollState = () => ({ status: 'online', paused: false, deleted: false });
+    await stage.clock.advance(30_000);
+    expect(stage.changes).toEqual(['paused', 'resumed']);
+    await stage.stop();
+  });
+
   it('a 401 or a removal of the state poll counts', async () => {
     const gone = new HeartbeatStage();
     gone.port.onHeartbeat = () => silent;

@@ -21,7 +21,7 @@ export interface RegisterWithRetryOptions {
   readonly logger: Logger;
   readonly random: RandomSource;
   readonly signal: AbortSignal;
-  /** Called after the first failure that is retried. */
+  /** Called after each failure that is retried. */
   readonly onUnreachable: (error: unknown) => void;
 }
 
@@ -52,8 +52,8 @@ export async function registerWithRetry(options: RegisterWithRetryOptions): Prom
           { platform: originOf(platformUrl), nextAttemptInMs: Math.round(delayMs), error },
           `The platform at ${originOf(platformUrl)} ${problem}; registering is tried again in ${seconds} s, and from then on until it succeeds.`,
         );
-        onUnreachable(error);
       }
+      onUnreachable(error);
       await clock.sleep(delayMs, { signal });
     }
   }

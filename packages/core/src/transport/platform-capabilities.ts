@@ -14,6 +14,11 @@ export class PlatformCapabilities {
     return this.#words;
   }
 
+  /** Whether the platform responded and did not name this word. */
+  lacks(word: Capability): boolean {
+    return this.isKnown && !this.#words.has(word);
+  }
+
   /** Reads the response header; responses without it, such as those of a gateway, change nothing. */
   readHeader(response: Pick<HttpResponse, 'status' | 'headers'>): void {
     if (response.status < 500) this.isKnown = true;

@@ -61,7 +61,36 @@ export const REFERENCE = behaviours({
     CAPABILITIES,
   ],
   'reference.nothing-unknown-is-sent': [
-    'An agent asks for no cancellations and sends no goodbye and no `tasks/cancel`, also when a call is aborted.',
+    'An agent sends no `tasks/cancel`, goodbye, instance, outcome or question, and reads no cancellations, message states or compact rows; calls that need them are `not_supported`, and an aborted call only stops waiting.',
+    CAPABILITIES,
+  ],
+  'reference.inbound-secret': [
+    'The secret of the platform for its pushes is kept with the token, mode 0600, never logged; a newer one from a heartbeat replaces it.',
+    CAPABILITIES,
+  ],
+  'reference.rate-limited': [
+    'An agent whose registration, heartbeats and reads are all limited reports `rate-limited`, never an unreachable platform, waits and goes on.',
+    'docs/decisions/0036-fair-limits.md#decision',
+  ],
+  'reference.quick-reads': [
+    'Where requests are not held, the feed is read every second for 30 s after a message, and then at the interval again.',
+    'docs/decisions/0013-long-poll.md',
+  ],
+  'reference.own-deadline': [
+    'A call ends at its own time limit where the platform ignores `X-Timeout`: it may have been delivered, and is not sent again.',
+    CAPABILITIES,
+  ],
+  'reference.removed': [
+    'An agent notices its removal although heartbeats are still accepted: the state is refused, and the workspace is gone.',
+    'docs/decisions/0017-pause-and-removal.md',
+  ],
+  'reference.paused': [
+    'An agent reads from the state that it is paused, where heartbeats do not say so, and stays paused while the state cannot be read.',
+    'docs/decisions/0017-pause-and-removal.md',
+  ],
+  'reference.rows': ['Compact rows are asked for only where they are offered.', CAPABILITIES],
+  'reference.polling-refused': [
+    'A platform that registers no agent without a URL: the error says to set `reportedUrl`, and with one the agent may still read its feed.',
     CAPABILITIES,
   ],
   'reference.container-names': ['The name of a container is not the URL of a peer.', CAPABILITIES],

@@ -13,6 +13,7 @@ export type Generation = 'april-2026' | 'june-2026';
 
 interface Recorded {
   readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
   readonly text?: string;
 }
@@ -20,11 +21,18 @@ interface Recorded {
 interface Recordings {
   readonly feed: { readonly hasCursor: boolean; readonly hasBeforeTs: boolean };
   readonly register: Recorded;
+  /** Of an agent without a public URL; the same unless recorded. */
+  readonly registerWithoutUrl?: Recorded;
   readonly heartbeat: Recorded;
   readonly state: Recorded;
   readonly notify: Recorded;
   readonly queued: Recorded;
   readonly cursorLost: Recorded;
+  readonly rateLimited: Recorded;
+  /** Of a token that is not valid. */
+  readonly refused: Recorded;
+  /** Of `GET /workspaces/:id` after its removal. */
+  readonly removed: Recorded;
   readonly unknownRoute: Recorded;
   readonly row: Row & { readonly request_body: MessageBody };
   readonly responseOfPush: unknown;
@@ -62,6 +70,12 @@ export class ReferencePlatform {
   readonly sent: string[] = [];
   /** Reactions to the next requests, by `POST /workspaces/…`; then the recorded ones again. */
   readonly next = new Map<string, Reaction[]>();
+  /** Whether there are too many requests. */
+  isBusy = false;
+  /** A removed workspace; its heartbeats are still accepted. */
+  removed: string | undefined;
+  /** Whether the state route reports a pause. */
+  isPaused = false;
   /** Routes that a test adds, by `POST /workspaces/…`. */
   readonly routes = new Map<string, (request: AgentRequest) => Reaction>();
 
@@ -127,12 +141,16 @@ export class ReferencePlatform {
     const line = `${request.method} ${url.pathname}`;
     const own = this.next.get(line)?.shift() ?? this.routes.get(line)?.(request);
     if (own !== undefined) return own;
-    const { register, heartbeat, state, unknownRoute } = this.#recorded;
-    if (url.pathname === '/registry/register') return reaction(register);
+    const { heartbeat, rateLimited, refused, removed, unknownRoute } = this.#recorded;
+    if (this.isBusy) return reaction(rateLimited);
+    if (url.pathname === '/registry/register') return this.#register(request);
     if (url.pathname === '/registry/heartbeat') return reaction(heartbeat);
-    if (area === 'workspaces' && route === 'state') {
-      return reaction({ ...state, body: { ...(state.body as object), workspace_id: id } });
+    if (area === 'workspaces' && id === this.removed) {
+      return reaction(
+        route === undefined ? { ...removed, body: { ...(removed.body as object), id } } : refused,
+      );
     }
+    if (area === 'workspaces' && route === 'state') return this.#state(id);
     if (area === 'workspaces' && route === 'activity' && request.method === 'GET') {
       return this.#feed(url.searchParams);
     }
@@ -140,6 +158,18 @@ export class ReferencePlatform {
     if (area === 'workspaces' && route === 'a2a') return this.#message(request);
     return reaction(unknownRoute);
   };
+
+  #register({ body }: AgentRequest): Reaction {
+    const { register, registerWithoutUrl = register } = this.#recorded;
+    const { url = '' } = body as { url?: string };
+    return reaction(url.startsWith('http') ? register : registerWithoutUrl);
+  }
+
+  #state(id: string | undefined): Reaction {
+    const { state } = this.#recorded;
+    const paused = this.isPaused ? { status: 'paused', paused: true } : {};
+    return reaction({ ...state, body: { ...(state.body as object), workspace_id: id, ...paused } });
+  }
 
   #feed(query: URLSearchParams): Reaction {
     const { feed, cursorLost } = this.#recorded;
@@ -167,8 +197,8 @@ export class ReferencePlatform {
   }
 }
 
-function reaction({ status, body, text }: Recorded): Reaction {
+function reaction({ status, headers, body, text }: Recorded): Reaction {
   return text === undefined
-    ? { kind: 'json', status, body }
+    ? { kind: 'json', status, body, ...(headers === undefined ? {} : { headers }) }
     : { kind: 'text', status, text, type: 'text/plain' };
 }

@@ -205,8 +205,11 @@ describe('PollDelivery', () => {
     expect(run.handled).toEqual([]);
     await run.advance(1);
     expect(run.handled).toHaveLength(5);
+    expect(run.feed.queries).toHaveLength(1 + 3);
+    await run.advance(60_000);
+    const before = run.feed.queries.length;
     await run.advance(9_000);
-    expect(run.feed.queries).toHaveLength(1 + 3 + 3);
+    expect(run.feed.queries.length - before).toBe(3);
     expect(waits(run).every((wait) => wait === 0)).toBe(true);
   });
 
@@ -218,7 +221,9 @@ describe('PollDelivery', () => {
     expect(run.clock.sleeps.slice(0, 3)).toEqual([6_000, 9_000, 9_000]);
     run.feed.push({ id: 'row-1' });
     await run.advance(9_000);
-    expect(run.clock.sleeps.at(-1)).toBe(4_000);
+    expect(run.clock.sleeps.at(-1)).toBe(1_000);
+    await run.advance(60_000);
+    expect(run.clock.sleeps.slice(-5)).toEqual([1_000, 6_000, 9_000, 9_000, 9_000]);
   });
 
   it('survives an outage', async () => {

@@ -2,6 +2,7 @@ import { ConfigurationError } from '../../errors/configuration-error.ts';
 import { checkNumber } from '../../settings/checked-values.ts';
 import type { ControlReads, DeliveryContext, InboundDelivery } from './message-source.ts';
 import { checkReads, type FeedReading, InboundPageReader, type PageReads } from './page-reader.ts';
+import { PollPace } from './poll-pace.ts';
 
 const DEFAULT_POLL_INTERVAL_MS = 5_000;
 const MIN_POLL_INTERVAL_MS = 1_000;
@@ -23,7 +24,10 @@ export function chooseDelivery(choice: DeliveryChoice = 'auto'): InboundDelivery
 }
 
 export interface PollDeliveryOptions {
-  /** Polling interval, in milliseconds, at least 1 000. @default 5_000 */
+  /**
+   * Polling interval, in milliseconds, at least 1 000; 1 000 for 30 s after a message was read or finished.
+   * @default 5_000
+   */
   intervalMs?: number | undefined;
   /**
    * Maximum polling interval while no message arrives, in milliseconds, for example 15 000.
@@ -63,16 +67,20 @@ export class PollDelivery implements InboundDelivery {
 
   async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
     const reader = new InboundPageReader(context, this.#reads);
+    const pace = new PollPace(context);
     let waitMs = this.#intervalMs;
     for (;;) {
       const reading = await reader.read(0, signal);
+      pace.follow(reading);
       if (reading.kind === 'page') {
         if (reading.page.hasMore && reading.isProgress) continue;
-        waitMs = reading.isProgress
-          ? this.#intervalMs
-          : Math.max(this.#intervalMs, Math.min(waitMs * IDLE_FACTOR, this.#maxIdleMs));
+        waitMs =
+          reading.isProgress || pace.isQuick
+            ? this.#intervalMs
+            : Math.max(this.#intervalMs, Math.min(waitMs * IDLE_FACTOR, this.#maxIdleMs));
       }
-      await context.clock.sleep(reading.kind === 'page' ? waitMs : reading.retryMs, { signal });
+      const pauseMs = reading.kind === 'page' ? pace.pauseMs(waitMs) : reading.retryMs;
+      await context.clock.sleep(pauseMs, { signal });
     }
   }
 }
@@ -80,7 +88,10 @@ export class PollDelivery implements InboundDelivery {
 export interface LongPollDeliveryOptions {
   /** How long the platform holds a request, in whole seconds, 1–60. Many proxies close idle requests after 60 s. @default 25 */
   waitSeconds?: number | undefined;
-  /** Polling interval for a platform that does not hold requests, in milliseconds. @default 5_000 */
+  /**
+   * Polling interval for a platform that does not hold requests, in milliseconds; 1 000 for 30 s after a message was read or
+   * finished. @default 5_000
+   */
   fallbackIntervalMs?: number | undefined;
   /** Rows per read, 1–500. @default 100 */
   pageLimit?: number | undefined;
@@ -123,6 +134,7 @@ export class LongPollDelivery implements InboundDelivery {
   async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
     const { clock, logger } = context;
     const reader = new InboundPageReader(context, this.#reads);
+    const pace = new PollPace(context);
     let isHeld = true;
     // The first read does not wait, to find out immediately whether the feed can be read.
     for (let waitSecs = 0; ; ) {
@@ -137,16 +149,22 @@ export class LongPollDelivery implements InboundDelivery {
             : 'The platform does not hold requests: polling at an interval.',
         );
       }
-      const pauseMs = this.#pauseMs(reading, waitSecs === 0 || isHeld, clock.monotonic() - startedAt);
+      pace.follow(reading);
+      const tookMs = clock.monotonic() - startedAt;
+      const pauseMs = this.#pauseMs(reading, pace, { isHeld: waitSecs === 0 || isHeld, tookMs });
       if (reading.kind === 'page') waitSecs = this.#waitSeconds;
       if (pauseMs > 0) await clock.sleep(pauseMs, { signal });
     }
   }
 
-  #pauseMs(reading: FeedReading, isHeld: boolean, tookMs: number): number {
+  #pauseMs(
+    reading: FeedReading,
+    pace: PollPace,
+    { isHeld, tookMs }: { readonly isHeld: boolean; readonly tookMs: number },
+  ): number {
     if (reading.kind !== 'page') return reading.retryMs;
     if (reading.isProgress && (isHeld || reading.page.hasMore)) return 0;
-    if (!isHeld) return this.#fallbackMs;
+    if (!isHeld) return pace.pauseMs(this.#fallbackMs);
     if (reading.page.rows > 0) return this.#fallbackMs;
     // A platform that confirms the wait but returns an empty page immediately must not be flooded with requests.
     return reading.page.waitApplied && tookMs < MIN_POLL_INTERVAL_MS ? MIN_POLL_INTERVAL_MS : 0;

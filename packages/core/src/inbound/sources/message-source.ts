@@ -16,6 +16,8 @@ export interface FeedPosition {
 export interface DeliveryInbox {
   /** Read after this row; `null` for everything not yet acknowledged. */
   readonly position: string | null;
+  /** When a message was finished last, on the monotonic clock, in milliseconds; `null` if none was. */
+  readonly lastFinishedAt: number | null;
   /** Resolves when more messages may be accepted, with their number, at least 1. */
   waitForCapacity(signal: AbortSignal): Promise<number>;
   /**

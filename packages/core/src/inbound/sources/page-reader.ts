@@ -15,7 +15,7 @@ const LONGEST_RETRY_MS = 30_000;
 /** `isProgress`: the position moved, so the next page is read without a pause. */
 export type FeedReading =
   | { readonly kind: 'page'; readonly page: InboundPage; readonly isProgress: boolean }
-  | { readonly kind: 'cursor-lost' | 'failed'; readonly retryMs: number };
+  | { readonly kind: 'cursor-lost' | 'failed' | 'limited'; readonly retryMs: number };
 
 /** What a delivery reads at once, and how far back. */
 export interface PageReads {
@@ -113,10 +113,17 @@ export class InboundPageReader {
   #failed(error: unknown): FeedReading {
     const { logger, random } = this.#context;
     this.#failures += 1;
-    if (this.#failures === 1) logger.warn({ error }, 'The inbound feed cannot be read; retrying.');
+    const isLimited = MoleculeError.isInstance(error) && error.code === 'rate_limited';
+    if (this.#failures === 1) {
+      const problem = isLimited
+        ? 'The platform limits the rate of requests; the inbound feed is read again later.'
+        : 'The inbound feed cannot be read; retrying.';
+      logger.warn({ error }, problem);
+    }
     const retryAfterMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
     const backoffMs = backoffDelayMs(this.#failures, RETRY, random);
-    return { kind: 'failed', retryMs: Math.min(Math.max(backoffMs, retryAfterMs), LONGEST_RETRY_MS) };
+    const retryMs = Math.min(Math.max(backoffMs, retryAfterMs), LONGEST_RETRY_MS);
+    return { kind: isLimited ? 'limited' : 'failed', retryMs };
   }
 }
 
