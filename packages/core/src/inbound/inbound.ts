@@ -16,13 +16,13 @@ import { Scheduler } from './handling/scheduler.ts';
 import type { InboundObserver } from './inbound-observer.ts';
 import { InboundState } from './inbound-state.ts';
 import { AckSender } from './position/ack-sender.ts';
+import { keepDelivering } from './sources/keep-delivering.ts';
 import type { DeliveryInbox, FeedPosition, InboundDelivery } from './sources/message-source.ts';
 import { StaleWatch } from './sources/stale-watch.ts';
 import type { InboundStore } from './stores/inbound-store.ts';
 
 const STALE_AFTER_SILENCES = 3;
 const MAX_OPEN_ROWS = 1_000;
-const RESTART_AFTER_MS = 5_000;
 
 export interface InboundOptions {
   readonly client: Pick<
@@ -132,6 +132,7 @@ export class Inbound implements DeliveryInbox {
   /** Receives and handles messages until {@link suspend} or {@link close}. */
   open(): void {
     if (this.#receiving !== undefined || this.#life.signal.aborted) return;
+    const { delivery } = this.#options;
     const receiving = linkAbort(this.#life.signal);
     this.#receiving = receiving;
     this.#watch.start();
@@ -139,7 +140,7 @@ export class Inbound implements DeliveryInbox {
     this.#cancellations.open();
     // An earlier run may have ended before it sent its last acknowledgement.
     this.#acks.send(this.#life.signal);
-    this.#receiver = this.#receive(receiving.signal);
+    this.#receiver = keepDelivering(delivery, { ...this.#options, inbox: this }, receiving.signal);
   }
 
   /** Stops receiving and starting handlers. Running handlers continue. */
@@ -268,22 +269,6 @@ export class Inbound implements DeliveryInbox {
   #recordActivity(): void {
     this.#lastReadAt = this.#options.clock.now();
     this.#watch.touch();
-  }
-
-  async #receive(signal: AbortSignal): Promise<void> {
-    const { client, clock, logger, random, delivery } = this.#options;
-    const context = { client, inbox: this, clock, logger, random };
-    while (!signal.aborted) {
-      try {
-        await delivery.run(context, signal);
-        if (!signal.aborted)
-          logger.error({ delivery: delivery.name }, 'The delivery ended unexpectedly; it is restarted.');
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.error({ error, delivery: delivery.name }, 'The delivery failed; it is restarted.');
-      }
-      await clock.sleep(RESTART_AFTER_MS, { signal }).catch(() => {});
-    }
   }
 
   #subjectOf(message: InboundMessage): RunSubject {
