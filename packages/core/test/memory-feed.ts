@@ -60,7 +60,7 @@ export function inboundMessage(change: Partial<InboundMessage> & { id: string })
 /** A feed in memory with `seq`, `since_id`, `unacknowledged`, acknowledgements and 410. */
 export class MemoryFeed implements FeedClient {
   readonly workspaceId = SELF;
-  capabilities: ReadonlySet<Capability> = new Set(['acknowledge']);
+  capabilities: ReadonlySet<Capability> = new Set(['acknowledge', 'questions']);
   readonly rows: FeedRow[] = [];
   readonly queries: FetchInboundOptions[] = [];
   readonly acks: string[] = [];

@@ -3,7 +3,7 @@ import { startInbound } from '../../../test/inbound-stage.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import type { QuestionToAsk } from './asked-questions.ts';
-import { questionsRefused, withQuestionIds } from './asked-questions.ts';
+import { questionsRefused, withoutQuestions, withQuestionIds } from './asked-questions.ts';
 
 const ask: QuestionToAsk = { kind: 'text', text: 'Which one?', from: 'sender' };
 const UUID = /^[0-9a-f-]{36}$/;
@@ -67,5 +67,22 @@ describe('questions that the platform refuses', () => {
     expect(questionsRefused({ text: 'x' }, refusal())).toBeNull();
     const other = new MoleculeError('Down.', { code: 'platform_unavailable' });
     expect(questionsRefused(asking, other)).toBeNull();
+  });
+});
+
+describe('an answer with questions, for a platform that does not track them', () => {
+  const answer = { text: 'The answer.', metadata: { questions: [ask], own: 1 } } as never;
+
+  it('has their texts after its own, and its other metadata', () => {
+    const expected = { text: 'The answer.\nWhich one?', metadata: { own: 1 } };
+    expect(withoutQuestions(answer)).toEqual(expected);
+    const only = { text: ask.text, metadata: { questions: [ask] } } as never;
+    expect(withoutQuestions(only)).toEqual({ text: 'Which one?' });
+  });
+
+  it('is left alone when something else has that name', () => {
+    for (const metadata of [{}, { questions: 'many' }, { questions: [1] }]) {
+      expect(withoutQuestions({ text: 'x', metadata } as never)).toEqual({ text: 'x', metadata });
+    }
   });
 });

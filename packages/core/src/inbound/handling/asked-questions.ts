@@ -43,6 +43,20 @@ export function withQuestionIds(answer: StoredAnswer, activityId: string, number
   return { ...answer, metadata: { ...answer.metadata, questions: named } };
 }
 
+/** The answer for a platform that does not track questions: their texts follow its own. */
+export function withoutQuestions(answer: StoredAnswer): StoredAnswer {
+  const { questions, ...metadata } = answer.metadata ?? {};
+  const asked = QuestionsOfAnswer.safeParse(questions);
+  if (!asked.success) return answer;
+  const texts = asked.data.map(({ text }) => text).filter((text) => !answer.text.includes(text));
+  const { metadata: _, ...rest } = answer;
+  return {
+    ...rest,
+    text: [answer.text, ...texts].join('\n'),
+    ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
+  };
+}
+
 /** The error for questions that the platform refused, which it does each time; `null` for other failures to send. */
 export function questionsRefused(answer: StoredAnswer, error: unknown): MoleculeError | null {
   const isRefused =

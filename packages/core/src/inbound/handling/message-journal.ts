@@ -8,7 +8,7 @@ import {
   type ProgressChange,
   type StoredAnswer,
 } from '../stores/message-progress.ts';
-import { questionsRefused, withQuestionIds } from './asked-questions.ts';
+import { questionsRefused, withoutQuestions, withQuestionIds } from './asked-questions.ts';
 
 export interface MessageJournalOptions {
   readonly message: InboundMessage;
@@ -16,7 +16,7 @@ export interface MessageJournalOptions {
   readonly progress: MessageProgress;
   /** Stores what is new; resolves when it survives a crash, or cannot. */
   readonly store: (change: ProgressChange) => Promise<unknown>;
-  readonly client: Pick<PlatformClient, 'reply'>;
+  readonly client: Pick<PlatformClient, 'reply' | 'capabilities'>;
   readonly onReplySent: () => void;
 }
 
@@ -83,8 +83,11 @@ export class MessageJournal {
   async send(answer: StoredAnswer, signal: AbortSignal, number = 0): Promise<ReplyReceipt> {
     const { client, message, onReplySent } = this.#options;
     const key = number === 0 ? {} : { idempotencyKey: `reply-${number + 1}` };
-    const isPlain = answer.parts === undefined && answer.metadata === undefined;
-    const content = isPlain ? answer.text : withQuestionIds(answer, message.id, number);
+    const sent = client.capabilities.has('questions')
+      ? withQuestionIds(answer, message.id, number)
+      : withoutQuestions(answer);
+    const isPlain = sent.parts === undefined && sent.metadata === undefined;
+    const content = isPlain ? sent.text : sent;
     const receipt = await client.reply(message, content, { ...key, signal }).catch((error: unknown) => {
       throw questionsRefused(answer, error) ?? error;
     });

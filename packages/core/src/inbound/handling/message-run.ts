@@ -35,7 +35,7 @@ const EXPIRED: MessageEnd = {
 };
 
 export interface MessageRunOptions {
-  readonly client: Pick<PlatformClient, 'workspaceId' | 'reply'>;
+  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'reply'>;
   readonly handler: AttemptHandler;
   readonly observer: InboundObserver;
   readonly clock: Clock;
