@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { urlText } from './field-limits.ts';
-import { type JsonObject, withOtherKeys } from './open-json.ts';
+import { JsonObject, withOtherKeys } from './open-json.ts';
 import { type WireBuilder, type WireType, wire } from './wire.ts';
 
 /**
@@ -36,6 +36,39 @@ export const AgentCard = wire('AgentCard', (w) =>
   }),
 );
 export type AgentCard = WireType<typeof AgentCard>;
+
+/** Where and how an agent takes requests, as in A2A 1.0. */
+const AgentInterface = wire('AgentInterface', (w) =>
+  w.object({ url: urlText(), protocolBinding: z.string(), protocolVersion: z.string() }),
+);
+
+/**
+ * A card that any client of A2A can read: what A2A 0.3 and 1.0 require is there. `url` is for clients of 0.3,
+ * `supportedInterfaces` for those of 1.0; all other keys are the agent's.
+ */
+export const A2aAgentCard = wire('A2aAgentCard', (w) =>
+  withOtherKeys({
+    name: z.string(),
+    description: z.string(),
+    version: z.string(),
+    url: w.maybe(urlText()),
+    preferredTransport: w.maybe(z.string()),
+    protocolVersion: w.maybe(z.string()),
+    supportedInterfaces: w.maybe(z.array(w.use(AgentInterface))),
+    capabilities: JsonObject,
+    defaultInputModes: z.array(z.string()),
+    defaultOutputModes: z.array(z.string()),
+    skills: z.array(
+      withOtherKeys({
+        id: z.string(),
+        name: z.string(),
+        description: z.string(),
+        tags: z.array(z.string()),
+      }),
+    ),
+  }),
+);
+export type A2aAgentCard = WireType<typeof A2aAgentCard>;
 
 /**
  * A card inside a response, null when there is none. A tolerant reader drops a key that it cannot read instead of

@@ -32,6 +32,7 @@ describe('the package', () => {
   it('exports these values', () => {
     expect(Object.keys(protocol).sort()).toMatchInlineSnapshot(`
       [
+        "A2aAgentCard",
         "A2aMessage",
         "A2aRequest",
         "A2aResponse",

@@ -24,7 +24,7 @@ export {
   ReportActivityRequest,
   ReportActivityResponse,
 } from './activity.ts';
-export { AgentCard, AgentSkill, skillName } from './agent-card.ts';
+export { A2aAgentCard, AgentCard, AgentSkill, skillName } from './agent-card.ts';
 export { CAPABILITIES, CAPABILITIES_HEADER, type Capability, parseCapabilities } from './capabilities.ts';
 export {
   CreateSessionRequest,

@@ -5,8 +5,9 @@ import { type WireType, wire } from './wire.ts';
 import { WORKSPACE_STATUSES } from './workspace.ts';
 
 /**
- * Response of `GET /registry/discover/:id`. `url` is `''` when the target has none. `peer_token` is a JWT for
- * direct calls to that target, valid until `peer_token_expires_at`; both are missing when it cannot be called directly.
+ * Response of `GET /registry/discover/:id`. For a peer that polls, `url` is its A2A route on our platform, and `''` on
+ * others. `peer_token` is a JWT for direct calls to that target, valid until `peer_token_expires_at`; both are missing
+ * when it cannot be called directly.
  */
 export const DiscoverResponse = wire('DiscoverResponse', (w) =>
   w.object({

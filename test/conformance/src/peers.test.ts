@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import { rowsOf } from './harness/http.ts';
-import { inbox, type Member, onboard, send } from './harness/members.ts';
+import { rowsOf, textAt } from './harness/http.ts';
+import { envelope, inbox, type Member, onboard, send, waitForRow } from './harness/members.ts';
 import type { RunningPlatform } from './harness/running-platform.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
@@ -113,6 +113,24 @@ onEachDatabase('the hierarchy', (environment) => {
         agent_card: card,
       },
     });
+  });
+
+  verifies('peers.discover.poll', async () => {
+    const platform = await environment.platform();
+    const [caller, target] = [await onboard(platform), await onboard(platform, { name: 'polls' })];
+    const { body } = await caller.caller.get(`/registry/discover/${target.id}`);
+    expect(body).toMatchObject({ url: `${platform.url}/workspaces/${target.id}/a2a`, delivery_mode: 'poll' });
+    // As a client that posts to what it discovers, with its own credential.
+    const path = new URL(textAt(body, 'url')).pathname;
+    const held = caller.caller.post(path, envelope('ping', { messageId: 'm-1' }), {
+      'x-workspace-id': caller.id,
+    });
+    await waitForRow(target);
+    const reply = envelope('pong', { metadata: { in_reply_to: 'm-1' } });
+    await target.caller.post(`/workspaces/${caller.id}/a2a`, reply);
+    const answer = await held;
+    expect(textAt(answer.body, 'result', 'parts', 0, 'text')).toContain('pong');
+    expect(rowsOf(await caller.caller.get(`/registry/${caller.id}/peers`))[0]).toMatchObject({ url: '' });
   });
 
   verifies('peers.discover.denied', async () => {

@@ -273,6 +273,9 @@ describe('peers', () => {
   it('without URL are null; 403 and gateway responses are errors', async () => {
     await using s = await stage({ body: { id: PEER, url: '' } });
     expect(await s.client.discoverPeer(PEER)).toBeNull();
+    const proxy = `${s.client.platformUrl}/workspaces/${PEER}/a2a`;
+    s.server.script({ body: { id: PEER, url: proxy, delivery_mode: 'poll' } });
+    expect(await s.client.discoverPeer(PEER)).toBeNull();
     s.server.script({ status: 404, body: { error: 'not found' } });
     expect(await s.client.discoverPeer(PEER)).toBeNull();
     s.server.script({ status: 503, body: { error: 'workspace not available', status: 'offline' } });

@@ -40,7 +40,7 @@ export class PeerLookup {
     return signal === undefined ? pending : orAborted(pending, signal);
   }
 
-  /** The peer's URL, cached for a limited time; `null` when the platform knows none. */
+  /** The peer's URL, cached for a limited time; `null` when the platform knows none, or the peer polls. */
   async urlOf(peerId: string, options: CallOptions): Promise<string | null> {
     const known = this.#directory.find(peerId)?.url;
     if (known) return known;
@@ -60,7 +60,9 @@ export class PeerLookup {
       const line = requestLine(routes.discover, { params });
       throw shapeError(line, response.status, 'the address of a workspace was expected');
     }
-    const { url, peer_token: peerToken, peer_token_expires_at: expiresAt } = read.data;
+    const { delivery_mode: mode, peer_token: peerToken, peer_token_expires_at: expiresAt } = read.data;
+    // For a peer that polls, the platform names its own route, for clients that know no other way.
+    const url = mode === 'poll' ? '' : read.data.url;
     // By the clock of the platform, if its response shows it: this machine's may be wrong.
     const date = Date.parse(headerOf(response, 'date') ?? '');
     const nowMs = Number.isNaN(date) ? this.#transport.settings.clock.now() : date;

@@ -159,7 +159,7 @@ export class PlatformClient {
   }
 
   /**
-   * Returns the http or https URL of a peer, cached for `peerCacheTtlMs`; `null` when the peer has none or is unknown.
+   * Returns the http or https URL of a peer, cached for `peerCacheTtlMs`; `null` when the peer polls or is unknown.
    * @throws AccessDeniedError when the hierarchy does not allow it.
    */
   discoverPeer(peerId: string, options: CallOptions = {}): Promise<string | null> {

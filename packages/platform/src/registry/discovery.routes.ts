@@ -2,13 +2,19 @@ import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import { HttpError } from '../http/http-error.ts';
 import { mount } from '../http/mount.ts';
+import type { Caller } from '../http/principal.ts';
 import type { DiscoveryService } from './discovery.service.ts';
 
 /** The routes to find peers. The caller is the workspace of the token; no header is needed. */
 export function mountDiscoveryRoutes(app: FastifyInstance, discovery: DiscoveryService): void {
-  mount(app, routes.discover, ({ params, caller }) =>
-    discovery.discover(caller.kind === 'workspace' ? caller.workspaceId : null, params.id),
-  );
+  mount(app, routes.discover, ({ params, caller }) => discovery.discover(idOf(caller), params.id));
+
+  const card = ({ params, caller }: { readonly params: { readonly id: string }; readonly caller: Caller }) =>
+    discovery.card(idOf(caller), params.id);
+  mount(app, routes.agentCard, card);
+  mount(app, routes.agentCardBeside, card);
+  mount(app, routes.oldAgentCard, card);
+  mount(app, routes.oldAgentCardBeside, card);
 
   mount(app, routes.listPeers, ({ params, query }) => discovery.peers(params.id, query.q));
 
@@ -21,4 +27,9 @@ export function mountDiscoveryRoutes(app: FastifyInstance, discovery: DiscoveryS
     }
     return { allowed: await discovery.mayCommunicate(callerId, body.target_id.toLowerCase()) };
   });
+}
+
+/** Null for an operator, who may discover every workspace. */
+function idOf(caller: Caller): string | null {
+  return caller.kind === 'workspace' ? caller.workspaceId : null;
 }

@@ -1,4 +1,10 @@
-import type { DeliveryMode, DiscoverResponse, PeerRow, WorkspaceStatus } from '@molecule-ai/protocol';
+import type {
+  A2aAgentCard,
+  DeliveryMode,
+  DiscoverResponse,
+  PeerRow,
+  WorkspaceStatus,
+} from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
@@ -6,8 +12,9 @@ import { cardOf } from '../directory/workspace-view.rules.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
+import { toA2aCard } from './agent-card.rules.ts';
 
-export interface DiscoveryServiceOptions extends Pick<PlatformContext, 'addressGuard'> {
+export interface DiscoveryServiceOptions extends Pick<PlatformContext, 'addressGuard' | 'publicUrl'> {
   readonly hierarchy: HierarchyService;
   readonly peerTokens: PeerTokensService;
   readonly workspaces: WorkspaceDirectory;
@@ -26,18 +33,10 @@ export class DiscoveryService {
    * operator, who may discover every workspace.
    */
   async discover(callerId: string | null, targetId: string): Promise<DiscoverResponse> {
-    const { addressGuard, hierarchy, workspaces } = this.#options;
-    if (callerId !== null && !(await hierarchy.canCommunicate(callerId, targetId))) {
-      throw new HttpError(403, 'access_denied', 'not authorized to discover this workspace');
-    }
-    const row = await workspaces.require(targetId);
-    if (row.url === null) requireReachable(row, callerId);
-    else if (!addressGuard.checkUrl(row.url).ok) {
-      throw new HttpError(503, 'unsafe_url', 'workspace URL failed safety check');
-    }
+    const row = await this.#find(callerId, targetId);
     return {
       id: row.id,
-      url: row.url ?? '',
+      url: this.#addressOf(row, callerId),
       name: row.name,
       role: row.role,
       status: row.status,
@@ -59,6 +58,16 @@ export class DiscoveryService {
     return { peer_token: token, peer_token_expires_at: new Date(expiresAt * 1_000).toISOString() };
   }
 
+  /**
+   * The card of a workspace for clients of A2A, whose requests go through the platform. Also while its agent is away,
+   * because the platform keeps messages for it.
+   */
+  async card(callerId: string | null, targetId: string): Promise<A2aAgentCard> {
+    const row = await this.#find(callerId, targetId);
+    const url = this.#proxyUrl(row);
+    return toA2aCard(cardOf(row) ?? {}, { ...row, url });
+  }
+
   /** Siblings, children, then the parent; `q` is a part of the name or role in any letter case. */
   async peers(workspaceId: string, q: string | undefined): Promise<PeerRow[]> {
     const { workspaces } = this.#options;
@@ -67,15 +76,41 @@ export class DiscoveryService {
     return relatives.filter((row) => matchesQuery(row, part)).map(toPeerRow);
   }
 
+  async #find(callerId: string | null, targetId: string): Promise<WorkspaceRow> {
+    const { hierarchy, workspaces } = this.#options;
+    if (callerId !== null && !(await hierarchy.canCommunicate(callerId, targetId))) {
+      throw new HttpError(403, 'access_denied', 'not authorized to discover this workspace');
+    }
+    return workspaces.require(targetId);
+  }
+
+  /**
+   * Where to post a message for the workspace: its own URL, else the platform, because older clients post to what they
+   * discover and know no other way. Empty for oneself.
+   */
+  #addressOf(row: WorkspaceRow, callerId: string | null): string {
+    const { addressGuard } = this.#options;
+    if (row.url === null) {
+      if (callerId === row.id) return '';
+      requireReachable(row);
+      return this.#proxyUrl(row);
+    }
+    if (addressGuard.checkUrl(row.url).ok) return row.url;
+    throw new HttpError(503, 'unsafe_url', 'workspace URL failed safety check');
+  }
+
+  #proxyUrl({ id }: Pick<WorkspaceRow, 'id'>): string {
+    return `${this.#options.publicUrl()}/workspaces/${id}/a2a`;
+  }
+
   mayCommunicate(callerId: string, targetId: string): Promise<boolean> {
     return this.#options.hierarchy.canCommunicate(callerId, targetId);
   }
 }
 
-/** A workspace without a URL can be discovered only while it is online, except by itself. */
-function requireReachable(row: WorkspaceRow, callerId: string | null): void {
-  const isUp = row.status === 'online' || row.status === 'degraded';
-  if (isUp || callerId === row.id) return;
+/** A workspace without a URL can be discovered by others only while it is online. */
+function requireReachable(row: WorkspaceRow): void {
+  if (row.status === 'online' || row.status === 'degraded') return;
   throw new HttpError(503, 'workspace_unavailable', 'workspace not available', {
     extras: {
       status: row.status,

@@ -46,7 +46,7 @@ describe('discovering a workspace', () => {
     const { me, sibling } = await family();
     expect(await discover(sibling.id, me.token)).toMatchObject({
       status: 200,
-      body: { url: '', status: 'online' },
+      body: { url: expect.stringMatching(`/workspaces/${sibling.id}/a2a$`), status: 'online' },
     });
     await running.call('POST', `/workspaces/${sibling.id}/pause`);
     expect(await discover(sibling.id, me.token)).toMatchObject({

@@ -1,3 +1,4 @@
+import { A2aAgentCard } from '../agent-card.ts';
 import {
   CheckAccessRequest,
   CheckAccessResponse,
@@ -16,6 +17,19 @@ import {
   UpdateCardResponse,
 } from '../registration.ts';
 import { defineRoutes } from './route.ts';
+
+/** Clients of A2A read the card at the base URL of an agent, or beside it when that does not end with a slash. */
+function cardRoute<const Path extends string>(path: Path) {
+  return {
+    method: 'GET',
+    path,
+    summary:
+      'Returns the agent card of a workspace for clients of A2A, which then send to `/workspaces/:id/a2a`.',
+    access: 'caller',
+    responses: { 200: A2aAgentCard },
+    errors: ['access_denied', 'workspace_not_found', 'invalid_workspace_id'],
+  } as const;
+}
 
 /** The registry: presence, cards and peers. */
 export const registryRoutes = defineRoutes({
@@ -70,6 +84,10 @@ export const registryRoutes = defineRoutes({
       'invalid_workspace_id',
     ],
   },
+  agentCard: cardRoute('/workspaces/:id/a2a/.well-known/agent-card.json'),
+  agentCardBeside: cardRoute('/workspaces/:id/.well-known/agent-card.json'),
+  oldAgentCard: cardRoute('/workspaces/:id/a2a/.well-known/agent.json'),
+  oldAgentCardBeside: cardRoute('/workspaces/:id/.well-known/agent.json'),
   listPeers: {
     method: 'GET',
     path: '/registry/:id/peers',

@@ -18,6 +18,30 @@ export const PEERS = behaviours({
     'Discover answers id, URL, name, role, status, delivery mode and the agent card.',
     'docs/contract/presence.md#finding-peers',
   ],
+  'peers.discover.poll': [
+    'The URL of a peer that polls is its A2A route on the platform: a client that posts to it gets the answer.',
+    'docs/contract/presence.md#finding-peers',
+  ],
+  'card.base-url': [
+    'A client of A2A finds the card of a workspace at its A2A route, as agent-card.json and agent.json, and beside it; the card names that route.',
+    'docs/contract/presence.md#card-for-clients-of-a2a',
+  ],
+  'card.kept': [
+    'What an agent wrote in its card is kept, except addresses, signatures and what the platform does not offer.',
+    'docs/contract/presence.md#card-for-clients-of-a2a',
+  ],
+  'card.complete': [
+    'A card has all that A2A requires: what an agent left out, or wrote in another form, is filled in.',
+    'docs/contract/presence.md#card-for-clients-of-a2a',
+  ],
+  'card.versions': [
+    'The card of an agent that polls offers A2A 0.3 and 1.0, that of an agent with a server the versions that it names.',
+    'docs/contract/presence.md#card-for-clients-of-a2a',
+  ],
+  'card.access': [
+    'The card is for those who may discover the workspace, also while its agent is away.',
+    'docs/contract/presence.md#card-for-clients-of-a2a',
+  ],
   'peers.discover.denied': [
     'Discovering a workspace one may not talk to is a 403, and so is an unknown one or a 404.',
     'docs/contract/presence.md#finding-peers',
