@@ -27,6 +27,7 @@ import { REFERENCE } from './behaviours/reference.ts';
 import { REGISTRATION } from './behaviours/registration.ts';
 import { REQUESTS } from './behaviours/requests.ts';
 import { SEEDS } from './behaviours/seeds.ts';
+import { SNIPPETS } from './behaviours/snippets.ts';
 import { VALUES } from './behaviours/values.ts';
 
 /** Every behaviour of the product that somebody can rely on, by id. */
@@ -55,6 +56,7 @@ export const BEHAVIOURS = {
   ...JSON_RPC,
   ...CANCEL,
   ...AGENT_ENDS,
+  ...SNIPPETS,
   ...VALUES,
   ...QUESTIONS,
   ...ENDURANCE,

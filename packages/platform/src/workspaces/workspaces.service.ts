@@ -63,7 +63,8 @@ export class WorkspacesService {
       return tokens.issue(unit, workspaceId, 'create');
     });
     const platformUrl = this.#options.publicUrl();
-    const connection = describeConnection({ workspaceId, name, platformUrl, token });
+    const { orgId } = this.#options.settings;
+    const connection = describeConnection({ workspaceId, name, platformUrl, token, orgId });
     return { id: workspaceId, external: true, status: 'awaiting_agent', connection };
   }
 

@@ -1,0 +1,122 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import { type Caller, textAt } from './harness/http.ts';
+import { envelope, onboard, send, statusOf } from './harness/members.ts';
+import type { RunningPlatform } from './harness/running-platform.ts';
+import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
+import { verifies } from './verifies.ts';
+
+const NAME = `O'Neil "the $HOME" \`agent\` \\ ünï 🚀`;
+/** Where `@molecule-ai/core` is installed. */
+const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+
+interface Created {
+  readonly id: string;
+  readonly sample: (key: string) => string;
+}
+
+async function create(platform: RunningPlatform): Promise<Created> {
+  const { body } = await platform.operator.post('/workspaces', { name: NAME, external: true });
+  return { id: textAt(body, 'id'), sample: (key) => textAt(body, 'connection', key) };
+}
+
+/** Runs a program until the test ends, in a folder of its own as home. Its output is shown when it ends by itself. */
+function run(environment: TestEnvironment, program: string, given: readonly string[], cwd?: string) {
+  const env = { PATH: process.env.PATH, HOME: environment.folder(), NODE_NO_WARNINGS: '1' };
+  const child = spawn(program, given, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  const exit = once(child, 'exit').then(([code]) => ({ code, output }));
+  environment.onCleanup(async () => {
+    child.kill('SIGINT');
+    await exit;
+  });
+  return { exit };
+}
+
+/** The answer to a text, which may be sent before the agent is there. */
+async function askAgent(from: Caller, owner: string, to: string, text: string): Promise<string> {
+  await send(from, to, text, { messageId: text });
+  const { body } = await from.get(`/workspaces/${owner}/messages/${text}?wait=60`);
+  return textAt(body, 'answer', 'result', 'parts', 0, 'text');
+}
+
+/** The agent of a sample answers a person and a workspace, and acknowledges what it answered. */
+async function expectAgent(platform: RunningPlatform, id: string, ended: Promise<{ output: string }>) {
+  const failed = ended.then(({ output }) => expect.fail(`the sample ended: ${output}`));
+  const caller = await onboard(platform);
+  const work = async () => {
+    expect(await askAgent(caller.caller, caller.id, id, 'ping')).toContain('echo: ping');
+    expect(await askAgent(platform.operator, id, id, 'hello')).toBe('echo: hello');
+    expect(await statusOf(platform, id)).toBe('online');
+    const card = await platform.operator.get(`/registry/discover/${id}`);
+    expect(textAt(card.body, 'agent_card', 'name')).toBe(NAME);
+  };
+  await Promise.race([work(), failed]);
+  return caller;
+}
+
+/** Whether Python is installed. In CI it must be; elsewhere a line says that the sample was not run. */
+function hasPython(): boolean {
+  if (spawnSync('python3', ['--version']).status === 0) return true;
+  if (process.env.CI !== undefined && process.env.CI !== '') {
+    throw new Error('python3 is missing: scripts/install-system-packages.sh lists what CI needs.');
+  }
+  process.stderr.write('python3 is not installed: the Python sample was not run.\n');
+  return false;
+}
+
+onEachDatabase('samples', (environment) => {
+  verifies('snippets.curl', async () => {
+    const platform = await environment.platform();
+    const { id, sample } = await create(platform);
+    const { code, output } = await run(environment, 'sh', ['-c', sample('curl_register_template')]).exit;
+    expect(code, output).toBe(0);
+    expect(output).toContain('"status":"registered"');
+    expect(await statusOf(platform, id)).toBe('online');
+    const card = await platform.operator.get(`/registry/discover/${id}`);
+    expect(textAt(card.body, 'agent_card', 'name')).toBe(NAME);
+  });
+
+  verifies('snippets.typescript', async () => {
+    const platform = await environment.platform();
+    const { id, sample } = await create(platform);
+    const given = ['--input-type=module', '--eval', sample('typescript_snippet')];
+    const { exit } = run(environment, process.execPath, given, PROJECT);
+    await expectAgent(platform, id, exit);
+  });
+
+  verifies('snippets.python', async () => {
+    if (!hasPython()) return;
+    const platform = await environment.platform();
+    const { id, sample } = await create(platform);
+    const program = join(environment.folder(), 'agent.py');
+    writeFileSync(program, sample('python_snippet'));
+    const { exit } = run(environment, 'python3', [program]);
+    const caller = await expectAgent(platform, id, exit);
+    // What it does not answer it acknowledges all the same: its next message comes after it.
+    const answer = envelope('thanks', { metadata: { in_reply_to: 'unknown' } });
+    await caller.caller.post(`/workspaces/${id}/a2a`, answer);
+    expect(await askAgent(caller.caller, caller.id, id, 'again')).toContain('echo: again');
+    await platform.operator.delete(`/workspaces/${id}`);
+    const { code, output } = await exit;
+    expect(code, output).toBe(1);
+    expect(output).toContain('workspace_removed');
+  });
+
+  verifies('snippets.organisation', async () => {
+    const orgId = '11111111-2222-4333-8444-555555555555';
+    const platform = await environment.platform({ orgId });
+    const named = { 'x-molecule-org-id': orgId };
+    const { body } = await platform.operator.post('/workspaces', { name: NAME, external: true }, named);
+    const sample = textAt(body, 'connection', 'curl_register_template');
+    const { output } = await run(environment, 'sh', ['-c', sample]).exit;
+    expect(output).toContain('"status":"registered"');
+    expect(textAt(body, 'connection', 'python_snippet')).toContain(`"X-Molecule-Org-Id":"${orgId}"`);
+    expect(textAt(body, 'connection', 'typescript_snippet')).toContain(`orgId: "${orgId}"`);
+  });
+});
