@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { buildSendMessage } from '@molecule-ai/protocol';
+import { buildSendMessage, errorBodyOf } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
 import { type Caller, textAt, valueAt } from './harness/http.ts';
 import { envelope, heartbeat, inbox, type Member, onboard, send } from './harness/members.ts';
@@ -25,8 +25,9 @@ onEachDatabase('plain text', (environment) => {
       for (const [caller, method, path, body, field] of bodyCases(platform, member, textAt(row, 'id'))) {
         const response = await caller.send({ method, path, body: body(text) });
         expect(response.status, `${method} ${path} ${field} ${response.text}`).toBe(400);
-        expect(['invalid_request', 'invalid_message']).toContain(textAt(response.body, 'code'));
-        expect(textAt(response.body, 'field'), `${method} ${path}`).toBe(field);
+        const error = errorBodyOf(response.body);
+        expect(['invalid_request', 'invalid_message']).toContain(textAt(error, 'code'));
+        expect(textAt(error, 'field'), `${method} ${path}`).toBe(field);
       }
     }
     for (const [path, field] of [

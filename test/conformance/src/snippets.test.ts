@@ -94,16 +94,19 @@ onEachDatabase('samples', (environment) => {
     if (!hasPython()) return;
     const platform = await environment.platform();
     const { id, sample } = await create(platform);
-    const program = join(environment.folder(), 'agent.py');
-    writeFileSync(program, sample('python_snippet'));
-    const { exit } = run(environment, 'python3', [program]);
-    const caller = await expectAgent(platform, id, exit);
+    const start = (text: string) => {
+      const program = join(environment.folder(), 'agent.py');
+      writeFileSync(program, text);
+      return run(environment, 'python3', [program]).exit;
+    };
+    const caller = await expectAgent(platform, id, start(sample('python_snippet')));
     // What it does not answer it acknowledges all the same: its next message comes after it.
     const answer = envelope('thanks', { metadata: { in_reply_to: 'unknown' } });
     await caller.caller.post(`/workspaces/${id}/a2a`, answer);
     expect(await askAgent(caller.caller, caller.id, id, 'again')).toContain('echo: again');
-    await platform.operator.delete(`/workspaces/${id}`);
-    const { code, output } = await exit;
+    const removed = await create(platform);
+    await platform.operator.delete(`/workspaces/${removed.id}`);
+    const { code, output } = await start(removed.sample('python_snippet'));
     expect(code, output).toBe(1);
     expect(output).toContain('workspace_removed');
   });
