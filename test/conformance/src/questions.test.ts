@@ -709,16 +709,63 @@ onEachDatabase('questions', (environment) => {
 
     const stranger = await onboard(platform, { parent: sender.id });
     expect(await ask([question('s')], { ...message, source_id: stranger.id })).toMatchObject({ status: 403 });
-    await send(sender.caller, sender.id, 'to myself', { messageId: 'self' });
-    expect(await ask([question('s')], { ...message, message_id: 'self' })).toMatchObject({
-      status: 409,
-      body: { code: 'message_id_conflict' },
+    const removed = await onboard(platform);
+    await platform.operator.delete(`/workspaces/${removed.id}`);
+    expect(await ask([question('s')], { ...message, source_id: removed.id })).toMatchObject({
+      status: 410,
+      body: { code: 'workspace_removed' },
     });
     const other = await sender.caller.post(`/workspaces/${agent.id}/questions`, {
       questions: [question('s')],
       message,
     });
     expect(other.status).toBe(401);
+  });
+
+  verifies('questions.direct-ids', async () => {
+    const { sender, agent } = await start();
+    const ask = (id: string, messageId: string) =>
+      agent.caller.post(`/workspaces/${agent.id}/questions`, {
+        questions: [question(id)],
+        message: { message_id: messageId, source_id: sender.id, context_id: 'c' },
+      });
+    await send(sender.caller, sender.id, 'to myself', { messageId: 'before' });
+    for (const id of ['before', 'after']) expect((await ask(`q-${id}`, id)).status).toBe(200);
+    expect((await send(sender.caller, sender.id, 'my own', { messageId: 'after' })).status).toBe(202);
+    const path = `/workspaces/${sender.id}/messages`;
+    const sent = await sender.caller.get(path);
+    expect(sent.body).toMatchObject({
+      messages: [
+        { message_id: 'after', target_id: sender.id },
+        { message_id: 'before', target_id: sender.id },
+      ],
+    });
+    expect(await record(sender.caller, sender, 'after')).toMatchObject({ target_id: sender.id });
+    await ask('q-direct', 'direct');
+    expect(await record(sender.caller, sender, 'direct')).toMatchObject({
+      target_id: agent.id,
+      state: 'input_required',
+    });
+    expect((await agent.caller.get(`/workspaces/${agent.id}/messages/direct`)).status).toBe(404);
+    const cancel = { jsonrpc: '2.0', id: 1, method: 'tasks/cancel', params: { id: 'direct' } };
+    expect((await sender.caller.post(`/workspaces/${agent.id}/a2a`, cancel)).status).toBe(200);
+    expect(await record(sender.caller, sender, 'direct')).toMatchObject({ state: 'canceled' });
+    const late = { role: 'agent', metadata: { in_reply_to: 'before' } } as const;
+    expect((await send(agent.caller, sender.id, 'the end', late)).status).toBe(200);
+    expect(await inbox(sender, `&peer_id=${agent.id}`)).toMatchObject([{ in_reply_to: 'before' }]);
+  });
+
+  verifies('questions.answers-are-not-sent', async () => {
+    const { platform, sender, agent } = await start();
+    await interrupt(sender.caller, agent, 'm', asking(question('one')));
+    await decide(platform, agent, 'one', { text: '1' });
+    await agent.work(2);
+    const sent = (await sender.caller.get(`/workspaces/${sender.id}/messages`)).body;
+    expect(sent).toMatchObject({ messages: [{ message_id: 'm' }], has_more: false });
+    await interrupt(platform.operator, agent, 'p', asking(question('two')));
+    await decide(platform, agent, 'two', { text: '2' });
+    await agent.work(4);
+    expect((await record(platform.operator, agent, 'p')) as object).toMatchObject({ state: 'answered' });
   });
 });
 

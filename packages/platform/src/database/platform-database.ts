@@ -14,6 +14,7 @@ import { passedHeadersMigration } from './migrations/0007-passed-headers.ts';
 import { ownBytesMigration } from './migrations/0008-own-bytes.ts';
 import { readingPositionsMigration } from './migrations/0009-reading-positions.ts';
 import { agentTasksMigration } from './migrations/0010-agent-tasks.ts';
+import { directCallersMigration } from './migrations/0011-direct-callers.ts';
 import type { Database } from './schema.ts';
 
 /** Runs queries: the database itself, or one open transaction (`unit.trx`). */
@@ -92,6 +93,7 @@ export class PlatformDatabase {
         '0008-own-bytes': ownBytesMigration,
         '0009-reading-positions': readingPositionsMigration,
         '0010-agent-tasks': agentTasksMigration,
+        '0011-direct-callers': directCallersMigration,
       });
       return database;
     } catch (error) {

@@ -117,7 +117,10 @@ export interface ActivityTable {
   id: string;
   /** Whose feed it is; null for a reply that was returned to a held call and therefore is in no feed. */
   workspace_id: string | null;
-  /** The sender: a workspace's id, or `canvas` for people and operators. Unique together with `message_id`. */
+  /**
+   * The sender: a workspace's id, or `canvas` for people and operators; for messages that it did not send through the
+   * platform a key of `messages/caller-keys.rules.ts`. Unique together with `message_id`.
+   */
   caller: string;
   direction: string;
   activity_type: string;

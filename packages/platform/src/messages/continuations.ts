@@ -10,6 +10,7 @@ import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
+import { answersCaller, directCaller } from './caller-keys.rules.ts';
 import { answerInContext } from './conversation.rules.ts';
 import { expiryOf } from './delivery.rules.ts';
 import type { EndedMessage, MessageRow, MessageStore } from './message.store.ts';
@@ -61,7 +62,10 @@ export class Continuations {
     direct: Parameters<MessageQueue['recordDirect']>[1],
   ): Promise<MessageRow | undefined> {
     const { queue, store } = this.#options;
-    const known = await store.findByCaller(direct.callerId, direct.messageId, unit.trx);
+    const { callerId, targetId, messageId } = direct;
+    const sent = await store.findByCaller(callerId, messageId, unit.trx);
+    if (sent?.workspace_id === targetId) return sent;
+    const known = await store.findByCaller(directCaller(targetId, callerId), messageId, unit.trx);
     return known ?? queue.recordDirect(unit, direct);
   }
 
@@ -136,6 +140,7 @@ export class Continuations {
     }) as unknown as JsonObject;
     const row = await queue.enqueue(unit, {
       callerId: message.source_id,
+      callerKey: answersCaller(target.id, message.source_id),
       target,
       view: viewMessage(envelope),
       messageId,

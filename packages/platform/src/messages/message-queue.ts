@@ -7,6 +7,7 @@ import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
 import { timestamp } from '../time/clock.ts';
+import { directCaller } from './caller-keys.rules.ts';
 import { conversationIdOf } from './conversation.rules.ts';
 import { canPush, expiryOf } from './delivery.rules.ts';
 import type { InboxRoom } from './inbox-room.ts';
@@ -18,6 +19,8 @@ import { type MessagePath, pathColumns } from './path.rules.ts';
 export interface NewMessage {
   /** The calling workspace; null for people and operators. */
   readonly callerId: string | null;
+  /** Under which the message id is unique. @default the calling workspace */
+  readonly callerKey?: string;
   readonly target: WorkspaceRow;
   readonly view: MessageView;
   readonly messageId: string;
@@ -73,6 +76,7 @@ export class MessageQueue {
       activity_type: 'a2a_receive',
       method: view.method,
       source_id: callerId,
+      ...(message.callerKey === undefined ? {} : { caller: message.callerKey }),
       target_id: target.id,
       peer_id: callerId,
       message_id: message.messageId,
@@ -138,7 +142,7 @@ export class MessageQueue {
 
   /**
    * Records a message that an agent received directly, so that it can be interrupted, continued and answered like one
-   * that the platform delivered. Undefined when its sender has already used its message id.
+   * that the platform delivered. Undefined when it was recorded before.
    */
   async recordDirect(
     unit: UnitOfWork,
@@ -156,6 +160,7 @@ export class MessageQueue {
       direction: 'out',
       activity_type: 'task_update',
       method: 'message/send',
+      caller: directCaller(targetId, callerId),
       source_id: callerId,
       target_id: targetId,
       peer_id: callerId,

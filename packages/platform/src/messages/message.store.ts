@@ -1,6 +1,9 @@
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
 import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/platform-database.ts';
 import type { ActivityRowRecord, Database } from '../database/schema.ts';
+import { CANVAS_CALLER } from '../http/principal.ts';
+import { callersOf } from './caller-keys.rules.ts';
+import { type CallerKeys, selectByCallers, selectContinued, selectDirect } from './message.selects.ts';
 
 /** A row of the feed that is a message. */
 export type MessageRow = ActivityRowRecord & {
@@ -43,27 +46,6 @@ const ENDED_COLUMNS = [
   'ended_at',
 ] as const;
 
-/** What is read of a message that another one continues, when that is interrupted or resumed. */
-const CONTINUED_COLUMNS = [
-  'id',
-  'seq',
-  'workspace_id',
-  'source_id',
-  'target_id',
-  'message_id',
-  'context_id',
-  'trace_id',
-  'answers_id',
-  'continues_id',
-  'continued_by',
-  'delivery_state',
-  'lease_owner',
-  'caller_receipt',
-  'hops',
-  'path',
-  'turns',
-  'path_origin',
-] as const;
 const UNREAD = { response_body: null, failure: null, error_detail: null };
 
 /** States in which a message has an answer, which may be stored with another one. */
@@ -75,6 +57,8 @@ export class MessageStore {
   readonly #selectById: PreparedQuery<{ id: string }, ActivityRowRecord>;
   readonly #selectContinued: PreparedQuery<{ id: string }, Partial<ActivityRowRecord>>;
   readonly #selectByCaller: PreparedQuery<{ caller: string; messageId: string }, ActivityRowRecord>;
+  readonly #selectByCallers: PreparedQuery<CallerKeys, ActivityRowRecord>;
+  readonly #selectDirect: PreparedQuery<{ sourceId: string; messageId: string }, ActivityRowRecord>;
   readonly #selectOldestPending: PreparedQuery<{ targetId: string }, ActivityRowRecord>;
   readonly #change: PreparedQuery<ChangeValues, unknown>;
 
@@ -83,17 +67,7 @@ export class MessageStore {
     this.#selectById = database.prepare((db, { id }: { id: string }) =>
       db.selectFrom('activity').selectAll().where('id', '=', id),
     );
-    this.#selectContinued = database.prepare((db, { id }: { id: string }) =>
-      db
-        .selectFrom('activity')
-        .select(CONTINUED_COLUMNS)
-        .select(
-          sql<string | null>`case when request_body like '%"deadline"%' then request_body end`.as(
-            'request_body',
-          ),
-        )
-        .where('id', '=', id),
-    );
+    this.#selectContinued = database.prepare(selectContinued);
     this.#selectByCaller = database.prepare((db, values: { caller: string; messageId: string }) =>
       db
         .selectFrom('activity')
@@ -101,6 +75,8 @@ export class MessageStore {
         .where('caller', '=', values.caller)
         .where('message_id', '=', values.messageId),
     );
+    this.#selectByCallers = database.prepare(selectByCallers);
+    this.#selectDirect = database.prepare(selectDirect);
     this.#selectOldestPending = database.prepare((db, { targetId }: { targetId: string }) =>
       db
         .selectFrom('activity')
@@ -159,17 +135,30 @@ export class MessageStore {
     return first(await this.#selectByCaller({ caller, messageId }, db));
   }
 
-  /** Finds the message of `caller` to `targetId` that an answer refers to by message id or row id. */
+  /** Finds the newest message with this id that an agent received from `sourceId` directly. */
+  async findDirect(sourceId: string, messageId: string, db?: Queryable): Promise<MessageRow | undefined> {
+    const { rows } = await this.#selectDirect({ sourceId, messageId }, db);
+    return rows.sort((a, b) => b.seq - a.seq)[0] as MessageRow | undefined;
+  }
+
+  /**
+   * Finds the message of `caller` to `targetId` that an answer refers to by message id or row id; of several with the
+   * same message id one that has not ended.
+   */
   async findAnswered(
     caller: string,
     targetId: string,
     reference: string,
     db: Queryable,
   ): Promise<MessageRow | undefined> {
-    const byMessageId = await this.findByCaller(caller, reference, db);
-    if (byMessageId?.workspace_id === targetId) return byMessageId;
+    const [own, direct, answers] = callersOf(targetId, caller);
+    const { rows } = await this.#selectByCallers({ messageId: reference, own, direct, answers }, db);
+    const byMessageId = rows.filter(({ workspace_id: id }) => id === targetId) as MessageRow[];
+    const [some] = byMessageId;
+    if (some !== undefined) return byMessageId.find(({ ended_at: endedAt }) => endedAt === null) ?? some;
     const byId = await this.find(reference, db);
-    const matches = byId?.workspace_id === targetId && byId.caller === caller && byId.message_id !== null;
+    const isFromCaller = (byId?.source_id ?? CANVAS_CALLER) === caller;
+    const matches = byId?.workspace_id === targetId && isFromCaller && byId.message_id !== null;
     return matches ? byId : undefined;
   }
 

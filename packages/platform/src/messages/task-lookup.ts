@@ -30,7 +30,8 @@ export async function findSent(
   store: MessageStore,
   { workspaceId, messageId, byOperator }: MessageReference,
 ): Promise<MessageRow> {
-  const own = await store.findByCaller(workspaceId, messageId);
+  const sent = await store.findByCaller(workspaceId, messageId);
+  const own = sent ?? (await store.findDirect(workspaceId, messageId));
   if (own !== undefined) return own;
   const fromCanvas = byOperator ? await store.findByCaller(CANVAS_CALLER, messageId) : undefined;
   if (fromCanvas?.target_id === workspaceId) return fromCanvas;
@@ -60,7 +61,8 @@ export class TaskLookup {
     const message =
       asSent ??
       (await this.#store.find(reference.toLowerCase(), db)) ??
-      (await this.#outcomeStore.findByAgentTask(caller, workspaceId, reference, db));
+      (await this.#outcomeStore.findByAgentTask(caller, workspaceId, reference, db)) ??
+      (callerId === null ? undefined : await this.#store.findDirect(callerId, reference, db));
     if (message === undefined || message.message_id === null) throw notFound(reference);
     const isSender = callerId !== null && message.source_id === callerId;
     const isMeant = message.workspace_id === workspaceId || (isSender && callerId === workspaceId);

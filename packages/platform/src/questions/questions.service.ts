@@ -11,9 +11,9 @@ import {
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { QuestionRow } from '../database/schema.ts';
-import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import { requireAlive, type WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
-import { HttpError } from '../http/http-error.ts';
+import { accessDenied, placeOf } from '../messages/accept/acceptance.rules.ts';
 import type { CarriedAnswers } from '../messages/accept/carried-answers.rules.ts';
 import { conversationIdOf } from '../messages/conversation.rules.ts';
 import type { MessageRow, MessagesService } from '../messages/messages.service.ts';
@@ -115,18 +115,14 @@ export class QuestionsService {
     return database.transaction(async (unit) => {
       const callerId = direct.source_id.toLowerCase();
       const asked = checkQuestions(questions, callerId);
-      await this.#requireRelated(unit, callerId, workspaceId);
+      await this.#requireReachable(unit, workspaceId, callerId);
       const message = await messages.continuations.findOrRecordDirect(unit, {
         callerId,
         targetId: workspaceId,
         messageId: direct.message_id,
         contextId: direct.context_id,
       });
-      if (message === undefined || message.target_id !== workspaceId) {
-        throw new HttpError(409, 'message_id_conflict', 'the message id belongs to another message', {
-          extras: { message_id: direct.message_id, field: 'message.message_id' },
-        });
-      }
+      if (message === undefined) throw new Error('A direct message is neither new nor known.');
       const ids = asked.map(({ id }) => id);
       const known = await this.#store.find(workspaceId, ids, unit.trx);
       if (known.length < asked.length && isEnded(message.delivery_state)) {
@@ -274,10 +270,16 @@ export class QuestionsService {
     throw questionClosed(rows[0]?.id ?? '', 'closed');
   }
 
-  async #requireRelated(unit: UnitOfWork, callerId: string, workspaceId: string): Promise<void> {
-    if (await this.#options.hierarchy.canCommunicate(callerId, workspaceId, unit.trx)) return;
-    const text = 'access denied: workspaces cannot communicate per hierarchy rules';
-    throw new HttpError(403, 'access_denied', text, { extras: { field: 'message.source_id' } });
+  /** The checks of a message from the agent to the workspace that it names as the sender. */
+  async #requireReachable({ trx }: UnitOfWork, agentId: string, sourceId: string): Promise<void> {
+    const { hierarchy, workspaces } = this.#options;
+    const rows = await workspaces.findMany([agentId, sourceId], trx);
+    const agent = rows.find(({ id }) => id === agentId);
+    const source = rows.find(({ id }) => id === sourceId);
+    if (source === undefined || agent === undefined) throw accessDenied({ field: 'message.source_id' });
+    requireAlive(source);
+    if (await hierarchy.areRelated(placeOf(agent), placeOf(source), trx)) return;
+    throw accessDenied({ field: 'message.source_id' });
   }
 }
 

@@ -131,7 +131,7 @@ export const messageRoutes = defineRoutes({
     access: 'own',
     request: AskQuestionsRequest,
     responses: { 200: QuestionListResponse },
-    errors: ['question_closed', 'access_denied', 'message_id_conflict'],
+    errors: ['question_closed', 'access_denied', 'workspace_removed'],
     repeat: 'idempotent',
     timeLimit: 'message',
   },

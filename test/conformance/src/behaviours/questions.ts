@@ -121,4 +121,12 @@ export const QUESTIONS = behaviours({
     'POST …/questions stores the questions of a direct message, once, and the sender gets the answer of the run that continues.',
     `${PAGE}#direct-messages`,
   ],
+  'questions.direct-ids': [
+    'A direct message that raised questions uses no message id of its sender, and is not in its list of sent messages; the sender reads and cancels it by its id.',
+    `${PAGE}#direct-messages`,
+  ],
+  'questions.answers-are-not-sent': [
+    'A message that the platform writes to deliver answers is not in the list of what the sender of the interrupted message sent.',
+    `${PAGE}#delivery-of-the-answers`,
+  ],
 });

@@ -81,9 +81,9 @@ export function acceptedReply(
   return { kind: 'reply', body };
 }
 
-export function accessDenied(): HttpError {
+export function accessDenied(extras: { readonly field?: string } = {}): HttpError {
   const text = 'access denied: workspaces cannot communicate per hierarchy rules';
-  return new HttpError(403, 'access_denied', text);
+  return new HttpError(403, 'access_denied', text, { extras });
 }
 
 export function questionClosed(): HttpError {
