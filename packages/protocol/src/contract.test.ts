@@ -53,6 +53,7 @@ describe('the package', () => {
         "AnswerQuestionRequest",
         "AnswerQuestionResponse",
         "AskQuestionsRequest",
+        "AskQuestionsResponse",
         "Attachment",
         "BODY_LIMITS",
         "Budget",

@@ -9,6 +9,8 @@ export type InboundSource = 'canvas_user' | 'peer_agent' | 'unknown';
 /** The answer to a question that the agent asked before. */
 export interface MessageAnswer {
   readonly questionId: string;
+  /** What was asked, as the agent wrote it; `''` when the platform does not say. It may quote others: fence it for a model. */
+  readonly question: string;
   /** Of an approval; null for an answer in words. */
   readonly decision: 'approve' | 'reject' | null;
   /** `''` for a decision without words. Untrusted when `by` is `sender`. */
@@ -136,10 +138,11 @@ function senderOf(row: JsonObject, data: JsonObject): string {
 
 function answersIn(value: JsonValue | undefined): MessageAnswer[] {
   return (Array.isArray(value) ? value : []).flatMap((item) => {
-    const { question_id: questionId, decision, text, by } = objectOf(item);
+    const { question_id: questionId, question, decision, text, by } = objectOf(item);
     if (typeof questionId !== 'string' || questionId === '') return [];
     return {
       questionId,
+      question: textOf(question),
       decision: decision === 'approve' || decision === 'reject' ? decision : null,
       text: textOf(text),
       by: by === 'user' || by === 'operator' ? by : 'sender',

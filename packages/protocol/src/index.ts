@@ -179,6 +179,7 @@ export {
   AnswerQuestionRequest,
   AnswerQuestionResponse,
   AskQuestionsRequest,
+  AskQuestionsResponse,
   ListQuestionsQuery,
   MAX_QUESTION_LENGTH,
   MAX_QUESTIONS,

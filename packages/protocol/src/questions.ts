@@ -29,12 +29,16 @@ export type Question = WireType<typeof Question>;
 /** At most so many questions in one answer, and so many open ones of one message. */
 export const MAX_QUESTIONS = 20;
 
-/** What somebody answered to one question, in `metadata.answers` of a message. `by` is written by the platform only. */
+/**
+ * What somebody answered to one question, in `metadata.answers` of a message. `question`, the text of the question, and `by`
+ * are written by the platform only.
+ */
 export const QuestionAnswer = wire('QuestionAnswer', (w) =>
   w.object({
     question_id: columnText().min(1).max(200),
     decision: w.maybe(w.oneOf(DECISIONS)),
     text: w.maybe(z.string()),
+    question: w.maybe(z.string()),
     by: w.maybe(w.oneOf(['user', 'sender', 'operator'])),
   }),
 );
@@ -63,16 +67,30 @@ export const QuestionRecord = wire('QuestionRecord', (w) =>
 );
 export type QuestionRecord = WireType<typeof QuestionRecord>;
 
-/** Query of `GET /workspaces/:id/questions`; without `state`, all of them. The response has the newest 100, newest first. */
+/**
+ * Query of `GET /workspaces/:id/questions`; without `state`, all of them, newest first. `limit` 1–200 (100), `offset` from 0;
+ * both decimal text.
+ */
 export const ListQuestionsQuery = wire('ListQuestionsQuery', (w) =>
-  w.object({ state: w.maybe(w.oneOf(['open', 'answered', 'closed'])) }),
+  w.object({
+    state: w.maybe(w.oneOf(['open', 'answered', 'closed'])),
+    limit: w.maybe(z.string()),
+    offset: w.maybe(z.string()),
+  }),
 );
 export type ListQuestionsQuery = WireType<typeof ListQuestionsQuery>;
 
+/** Response of `GET /workspaces/:id/questions`. */
 export const QuestionListResponse = wire('QuestionListResponse', (w) =>
-  w.object({ questions: z.array(w.use(QuestionRecord)) }),
+  w.object({ questions: z.array(w.use(QuestionRecord)), has_more: w.promised(z.boolean()) }),
 );
 export type QuestionListResponse = WireType<typeof QuestionListResponse>;
+
+/** Response of `POST /workspaces/:id/questions`: the stored questions, in the order in which they were asked. */
+export const AskQuestionsResponse = wire('AskQuestionsResponse', (w) =>
+  w.object({ questions: z.array(w.use(QuestionRecord)) }),
+);
+export type AskQuestionsResponse = WireType<typeof AskQuestionsResponse>;
 
 /** Body of `POST /workspaces/:id/questions`: questions that a direct message raised. Idempotent by question id. */
 export const AskQuestionsRequest = wire('AskQuestionsRequest', (w) =>

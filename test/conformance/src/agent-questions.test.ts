@@ -90,8 +90,20 @@ onEachDatabase('questions of an agent', (environment) => {
           messageId: 'blue',
           conversationId: seen[0]?.conversationId,
           answers: [
-            { questionId: 'colour', decision: null, text: 'Blue', by: 'sender' },
-            { questionId: 'deploy', decision: 'approve', text: '', by: 'operator' },
+            {
+              questionId: 'colour',
+              question: expect.stringMatching(/./),
+              decision: null,
+              text: 'Blue',
+              by: 'sender',
+            },
+            {
+              questionId: 'deploy',
+              question: expect.stringMatching(/./),
+              decision: 'approve',
+              text: '',
+              by: 'operator',
+            },
           ],
         });
         expect((await sender.getMessage('m')).text).toBe('done: colour,deploy');

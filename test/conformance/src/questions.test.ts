@@ -140,8 +140,14 @@ onEachDatabase('questions', (environment) => {
           inReplyTo: '',
           metadata: {
             answers: [
-              { question_id: 'deploy', decision: 'approve', text: 'carefully', by: 'operator' },
-              { question_id: 'colour', text: 'Blue', by: 'operator' },
+              {
+                question_id: 'deploy',
+                question: 'What about deploy?',
+                decision: 'approve',
+                text: 'carefully',
+                by: 'operator',
+              },
+              { question_id: 'colour', question: 'What about colour?', text: 'Blue', by: 'operator' },
             ],
           },
         });
@@ -205,7 +211,9 @@ onEachDatabase('questions', (environment) => {
         body: { question: { decision: 'reject', answered_by: 'user' } },
       });
       const last = (await agent.work(4)).at(-1);
-      expect(last?.metadata.answers).toEqual([{ question_id: 'deploy', decision: 'reject', by: 'user' }]);
+      expect(last?.metadata.answers).toEqual([
+        { question_id: 'deploy', question: 'What about deploy?', decision: 'reject', by: 'user' },
+      ]);
 
       // The sender decides when the sender is the user of the canvas, by a decision and not by a text.
       await interrupt(platform.operator, agent, 'p', asking(approval('delete', { from: 'sender' })));
@@ -270,7 +278,10 @@ onEachDatabase('questions', (environment) => {
         text: expect.anything(),
       });
       expect(agent.handled).toHaveLength(3);
-      const second = answer(sender, 'a-2', 'the second', [{ question_id: 'two' }, { question_id: 'theirs' }]);
+      const second = answer(sender, 'a-2', 'the second', [
+        { question_id: 'two', question: 'Am I the user?' },
+        { question_id: 'theirs' },
+      ]);
       const continued = (await agent.work(4)).at(-1);
       expect(continued).toMatchObject({
         messageId: 'a-2',
@@ -279,8 +290,8 @@ onEachDatabase('questions', (environment) => {
         sourceId: sender.id,
         metadata: {
           answers: [
-            { question_id: 'one', text: '1', by: 'sender' },
-            { question_id: 'two', text: 'the second', by: 'sender' },
+            { question_id: 'one', question: 'What about one?', text: '1', by: 'sender' },
+            { question_id: 'two', question: 'What about two?', text: 'the second', by: 'sender' },
           ],
         },
       });
@@ -720,6 +731,26 @@ onEachDatabase('questions', (environment) => {
       message,
     });
     expect(other.status).toBe(401);
+  });
+
+  verifies('questions.pages', async () => {
+    const { platform, sender, agent } = await start();
+    const ids = Array.from({ length: 12 }, (_, index) => `q-${index}`);
+    await interrupt(sender.caller, agent, 'm', asking(...ids.slice(0, 9).map((id) => question(id))));
+    await interrupt(platform.operator, agent, 'p', asking(...ids.slice(9).map((id) => approval(id))));
+    const newestFirst = ids.toReversed();
+    const read = async (query: string) => {
+      const { body } = await platform.operator.get(`/workspaces/${agent.id}/questions${query}`);
+      const page = body as { questions: { id: string }[]; has_more: boolean };
+      return [page.questions.map(({ id }) => id), page.has_more];
+    };
+    expect(await read('')).toEqual([newestFirst, false]);
+    expect(await read('?limit=5')).toEqual([newestFirst.slice(0, 5), true]);
+    expect(await read('?limit=5&offset=5')).toEqual([newestFirst.slice(5, 10), true]);
+    expect(await read('?limit=5&offset=10')).toEqual([newestFirst.slice(10), false]);
+    expect(await read('?state=open&limit=12')).toEqual([newestFirst, false]);
+    expect(await read('?state=answered&offset=0')).toEqual([[], false]);
+    expect(await read('?limit=0&offset=-1')).toEqual([newestFirst, false]);
   });
 
   verifies('questions.direct-ids', async () => {

@@ -166,7 +166,7 @@ class OperatorCalls {
   }
 
   /**
-   * The questions that the agent of a workspace asked, the newest 100, newest first. Texts and data are the agent's: show
+   * The questions that the agent of a workspace asked, newest first, a page of 100 unless `limit` and `offset` say otherwise. Texts and data are the agent's: show
    * them as text.
    * @throws MoleculeError `not_supported` for a platform that does not track questions.
    */

@@ -44,11 +44,12 @@ const asked = {
 describe('an operator', () => {
   it('lists and answers the questions of an agent', async () => {
     await using s = await operatorStage([
-      { headers: offered, body: { questions: [record] } },
+      { headers: offered, body: { questions: [record], has_more: false } },
       { body: { status: 'answered', question: { ...record, state: 'answered', decision: 'approve' } } },
     ]);
-    expect(await s.client.listQuestions(SELF, { state: 'open' })).toEqual([asked]);
-    expect(s.server.last.query.get('state')).toBe('open');
+    const page = { state: 'open', limit: 20, offset: 40 } as const;
+    expect(await s.client.listQuestions(SELF, page)).toEqual([asked]);
+    expect(Object.fromEntries(s.server.last.query)).toEqual({ state: 'open', limit: '20', offset: '40' });
     expect(await s.client.answerQuestion(SELF, 'q/1', { decision: 'approve', text: 'go' })).toMatchObject({
       state: 'answered',
       decision: 'approve',
@@ -131,7 +132,7 @@ describe('an agent', () => {
 
   it('believes answers only from a platform that checks them', async () => {
     const answers = [
-      { question_id: 'q', decision: 'approve', by: 'operator' },
+      { question_id: 'q', question: 'May I?', decision: 'approve', by: 'operator' },
       { question_id: 'r', text: 'Blue', by: 'nobody' },
       { text: 'none' },
     ];
@@ -146,8 +147,8 @@ describe('an agent', () => {
     expect((await s.client.fetchInbound())[0]).toMatchObject({ answers: [], metadata: { answers } });
     s.server.script({ headers: offered, body: [row] });
     expect((await s.client.fetchInbound())[0]?.answers).toEqual([
-      { questionId: 'q', decision: 'approve', text: '', by: 'operator' },
-      { questionId: 'r', decision: null, text: 'Blue', by: 'sender' },
+      { questionId: 'q', question: 'May I?', decision: 'approve', text: '', by: 'operator' },
+      { questionId: 'r', question: '', decision: null, text: 'Blue', by: 'sender' },
     ]);
     s.server.script({ headers: offered, body: [{ ...row, in_reply_to: 'm-0' }] });
     expect((await s.client.fetchInbound())[0]?.answers).toEqual([]);

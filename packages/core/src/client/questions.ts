@@ -34,6 +34,10 @@ export interface AskedQuestion {
 export interface ListQuestionsOptions extends CallOptions {
   /** @default every state */
   state?: 'open' | 'answered' | 'closed' | undefined;
+  /** Questions per page, 1–200. @default 100 */
+  limit?: number | undefined;
+  /** Questions to skip, the newest first. @default 0 */
+  offset?: number | undefined;
 }
 
 /** A decision for an approval, with a text maybe; a text for everything else. */
@@ -66,10 +70,10 @@ export interface QuestionsToAsk {
 export function listQuestions(
   transport: Transport,
   workspaceId: string,
-  { state, signal }: ListQuestionsOptions,
+  { state, limit, offset, signal }: ListQuestionsOptions,
 ): Promise<AskedQuestion[]> {
   return whereOffered(transport, async () => {
-    const input = { params: { id: workspaceId }, query: { state }, signal };
+    const input = { params: { id: workspaceId }, query: { state, limit, offset }, signal };
     return (await call(transport, routes.listQuestions, input)).questions.map(toQuestion);
   });
 }

@@ -17,19 +17,38 @@ export interface MessageForModelOptions {
 
 /**
  * Returns the text of a message for a model. Text of the user on the canvas is returned unchanged, as the user's turn.
- * All other text is untrusted and therefore fenced; from an answer the boundary markers are removed first. The same
+ * All other text is untrusted and therefore fenced; from an answer the boundary markers are removed first. The questions that
+ * a message answers come first, in a fence, where its text does not repeat them. The same
  * message object has the same nonce each time. Add `peerTextInstructions` to the system prompt. See
  * docs/contract/trust-boundary.md#text-for-a-model.
  */
 export function messageForModel(
   message: Pick<InboundMessage, 'source' | 'peerId' | 'inReplyTo' | 'text'> &
-    Partial<Pick<InboundMessage, 'peerName' | 'peerRole'>>,
+    Partial<Pick<InboundMessage, 'peerName' | 'peerRole' | 'answers'>>,
   { sender = false }: MessageForModelOptions = {},
 ): string {
   const { source, peerId, inReplyTo } = message;
-  if (source === 'canvas_user') return message.text;
+  const asked = questionLines(message);
+  if (source === 'canvas_user') {
+    return asked === '' ? message.text : `${fenceOnce(message, asked, '')}\n\n${message.text}`;
+  }
   const text = inReplyTo === '' ? message.text : stripA2aBoundary(message.text);
-  return fenceOnce(message, sender ? `${senderLine(message)}\n\n${text}` : text, peerId);
+  const above = [sender ? senderLine(message) : '', asked].filter((lines) => lines !== '');
+  return fenceOnce(message, [...above, text].join('\n\n'), peerId);
+}
+
+/** What a message answers, where its text does not say so. The questions are the agent's, and may quote others. */
+function questionLines({
+  text,
+  answers = [],
+}: Pick<InboundMessage, 'text'> & Partial<InboundMessage>): string {
+  const unsaid = answers.filter(({ question }) => question !== '' && !text.includes(question));
+  return unsaid
+    .map(({ question, decision, text: words }) => {
+      const answer = [decision ?? '', words === text ? '' : words].filter((part) => part !== '').join(': ');
+      return answer === '' ? `Question: ${question}` : `Question: ${question}\nAnswer: ${answer}`;
+    })
+    .join('\n');
 }
 
 function senderLine({ peerName = '', peerRole = '' }: Partial<InboundMessage>): string {

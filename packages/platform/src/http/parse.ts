@@ -114,3 +114,12 @@ function refuseComplexJson(text: string, route: string | undefined): void {
     extras: { hint: `A body may have at most ${most}; send large data as one text or as a file.` },
   });
 }
+
+/** A whole number of a query; `fallback` where it is missing, no number, or out of range. */
+export function wholeNumber(
+  text: string | undefined,
+  { fallback, min, max }: { readonly fallback: number; readonly min: number; readonly max: number },
+): number {
+  const value = text === undefined || text === '' ? fallback : Number(text);
+  return Number.isInteger(value) && value >= min && value <= max ? value : fallback;
+}

@@ -1,13 +1,22 @@
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import { mount } from '../http/mount.ts';
+import { wholeNumber } from '../http/parse.ts';
 import type { QuestionsService } from './questions.service.ts';
+
+const DEFAULT_PAGE = 100;
+const MAX_PAGE = 200;
 
 /** Questions over HTTP: listed, asked about a direct message, answered by people and operators. */
 export function mountQuestionsRoutes(app: FastifyInstance, questions: QuestionsService): void {
-  mount(app, routes.listQuestions, async ({ params, query }) => ({
-    questions: await questions.list(params.id, query.state),
-  }));
+  mount(app, routes.listQuestions, async ({ params, query: { state, limit, offset } }) => {
+    const page = await questions.list(params.id, {
+      state,
+      limit: wholeNumber(limit, { fallback: DEFAULT_PAGE, min: 1, max: MAX_PAGE }),
+      offset: wholeNumber(offset, { fallback: 0, min: 0, max: Number.MAX_SAFE_INTEGER }),
+    });
+    return { questions: page.questions, has_more: page.hasMore };
+  });
 
   mount(app, routes.askQuestions, async ({ params, body }) => ({
     questions: await questions.ask(params.id, body),

@@ -145,9 +145,10 @@ export function answerTo(
 }
 
 /** An answered question as its agent gets it. */
-export function toAnswer({ id, decision, answer, answered_by: by }: QuestionRow): QuestionAnswer {
+export function toAnswer({ id, text, decision, answer, answered_by: by }: QuestionRow): QuestionAnswer {
   return {
     question_id: id,
+    question: text,
     ...(decision === null ? {} : { decision }),
     ...(answer === null ? {} : { text: answer }),
     by: by ?? 'operator',

@@ -38,11 +38,17 @@ import {
 } from './questions.rules.ts';
 import { QuestionStore } from './questions.store.ts';
 
-const PAGE = 100;
 /** Most open questions of one workspace; those about messages of workspaces leave a tenth for people, one of them a quarter. */
 const MAX_OPEN = 1_000;
 const MAX_OPEN_FOR_WORKSPACES = 900;
 const MAX_OPEN_FOR_ONE = 250;
+
+/** Which questions of a workspace are listed. */
+export interface QuestionPage {
+  readonly state: string | undefined;
+  readonly limit: number;
+  readonly offset: number;
+}
 
 export interface QuestionsServiceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'events'> {
   readonly hierarchy: HierarchyService;
@@ -70,11 +76,14 @@ export class QuestionsService {
     messages.recordAnswersWith((unit, message) => this.#recordCarried(unit, message));
   }
 
-  /** The newest 100 questions of a workspace, newest first. */
-  async list(workspaceId: string, state: string | undefined): Promise<QuestionRecord[]> {
+  /** A page of the questions of a workspace, newest first. */
+  async list(
+    workspaceId: string,
+    { state, limit, offset }: QuestionPage,
+  ): Promise<{ readonly questions: QuestionRecord[]; readonly hasMore: boolean }> {
     await this.#options.workspaces.require(workspaceId);
-    const rows = await this.#store.list(workspaceId, state, PAGE);
-    return rows.map(toQuestionRecord);
+    const rows = await this.#store.list(workspaceId, state, { limit: limit + 1, offset });
+    return { questions: rows.slice(0, limit).map(toQuestionRecord), hasMore: rows.length > limit };
   }
 
   /**

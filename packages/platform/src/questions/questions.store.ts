@@ -38,8 +38,12 @@ export class QuestionStore {
     return rows.map(fromStored);
   }
 
-  /** The newest questions of a workspace, newest first. */
-  async list(workspaceId: string, state: string | undefined, limit: number): Promise<QuestionRow[]> {
+  /** Questions of a workspace, newest first. */
+  async list(
+    workspaceId: string,
+    state: string | undefined,
+    { limit, offset }: { readonly limit: number; readonly offset: number },
+  ): Promise<QuestionRow[]> {
     const rows = await this.#database.query
       .selectFrom('questions')
       .selectAll()
@@ -48,6 +52,7 @@ export class QuestionStore {
       .orderBy('created_at', 'desc')
       .orderBy('position', 'desc')
       .limit(limit)
+      .offset(offset)
       .execute();
     return rows.map(fromStored);
   }

@@ -26,8 +26,8 @@ it('the statements of questions use an index each', async () => {
   const runs: [string, () => Promise<unknown>][] = [
     ['sqlite_autoindex_questions_1', () => store.find('w', ['a', 'b'], db)],
     ['questions_by_message', () => store.listOfMessage('m', db)],
-    ['questions_by_time', () => store.list('w', undefined, 100)],
-    ['questions_by_state', () => store.list('w', 'open', 100)],
+    ['questions_by_time', () => store.list('w', undefined, { limit: 100, offset: 100 })],
+    ['questions_by_state', () => store.list('w', 'open', { limit: 100, offset: 100 })],
     ['questions_by_state', () => store.hasOpen({ workspaceId: 'w', sourceId: 's' }, 1_000, db)],
     [
       'sqlite_autoindex_questions_1',

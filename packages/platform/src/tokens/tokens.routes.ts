@@ -1,7 +1,7 @@
 import { type MintTokenResponse, routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import { mount } from '../http/mount.ts';
-import { parseWorkspaceId } from '../http/parse.ts';
+import { parseWorkspaceId, wholeNumber } from '../http/parse.ts';
 import type { TokensService } from './tokens.service.ts';
 
 const DEFAULT_PAGE = 50;
@@ -16,8 +16,8 @@ export function mountTokensRoutes(app: FastifyInstance, tokens: TokensService): 
   };
 
   mount(app, routes.listTokens, async ({ params, query }) => {
-    const limit = wholeNumber(query.limit, DEFAULT_PAGE, 1, MAX_PAGE);
-    const offset = wholeNumber(query.offset, 0, 0, Number.MAX_SAFE_INTEGER);
+    const limit = wholeNumber(query.limit, { fallback: DEFAULT_PAGE, min: 1, max: MAX_PAGE });
+    const offset = wholeNumber(query.offset, { fallback: 0, min: 0, max: Number.MAX_SAFE_INTEGER });
     const listed = await tokens.list(params.id, { limit, offset });
     return { tokens: listed, count: listed.length };
   });
@@ -37,9 +37,3 @@ export function mountTokensRoutes(app: FastifyInstance, tokens: TokensService): 
 
 /** The label of a token is not stored, so any body is accepted. */
 const ignored = () => undefined;
-
-/** A number of the query, or the default when it is not one or out of range. */
-function wholeNumber(text: string | undefined, fallback: number, low: number, high: number): number {
-  const value = text === undefined ? fallback : Number(text);
-  return Number.isInteger(value) && value >= low && value <= high ? value : fallback;
-}

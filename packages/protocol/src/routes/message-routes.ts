@@ -33,6 +33,7 @@ import {
   AnswerQuestionRequest,
   AnswerQuestionResponse,
   AskQuestionsRequest,
+  AskQuestionsResponse,
   ListQuestionsQuery,
   QuestionListResponse,
 } from '../questions.ts';
@@ -130,7 +131,7 @@ export const messageRoutes = defineRoutes({
     summary: 'Stores questions that the handling of a direct message raised.',
     access: 'own',
     request: AskQuestionsRequest,
-    responses: { 200: QuestionListResponse },
+    responses: { 200: AskQuestionsResponse },
     errors: ['question_closed', 'access_denied', 'workspace_removed'],
     repeat: 'idempotent',
     timeLimit: 'message',

@@ -29,8 +29,12 @@ export const QUESTIONS = behaviours({
     'GET …/questions lists the questions of a workspace by state, for its own token and operators, with text and data as plain data.',
     `${PAGE}#listing`,
   ],
+  'questions.pages': [
+    'The list of questions is read in pages by limit and offset, newest first, and says whether there are more.',
+    `${PAGE}#listing`,
+  ],
   'questions.delivered-together': [
-    'The answers to all questions of a message are delivered in one message, when the last of them is answered.',
+    'The answers to all questions of a message are delivered in one message, each with the text of its question, when the last of them is answered.',
     `${PAGE}#delivery-of-the-answers`,
   ],
   'questions.late-answer': [
