@@ -14,6 +14,8 @@ import {
 } from '@molecule-ai/protocol';
 import type { QuestionRow } from '../database/schema.ts';
 import { HttpError } from '../http/http-error.ts';
+import { conversationIdOf } from '../messages/conversation.rules.ts';
+import type { MessageRow } from '../messages/messages.service.ts';
 
 /** The longest `data` of a question, as JSON, in bytes. */
 const MAX_DATA_BYTES = 32 * 1024;
@@ -163,6 +165,35 @@ export function answersText(questions: readonly QuestionRow[]): string {
       return `${text}\n${[...decided, ...(answer === null ? [] : [answer])].join(' ')}`;
     })
     .join('\n\n');
+}
+
+/** A question as it is stored, open. */
+export function toQuestionRow(
+  { id, kind, text, data, from }: Question,
+  message: MessageRow,
+  { createdAt, position }: { readonly createdAt: string; readonly position: number },
+): QuestionRow {
+  const { source_id: sourceId, context_id: contextId } = message;
+  return {
+    workspace_id: message.target_id,
+    id,
+    position,
+    activity_id: message.id,
+    message_id: message.message_id,
+    context_id: contextId ?? '',
+    conversation_id: message.conversation_id ?? conversationIdOf(sourceId, contextId),
+    source_id: sourceId,
+    kind,
+    text,
+    data: data === undefined ? null : JSON.stringify(data),
+    asked_of: from,
+    state: 'open',
+    decision: null,
+    answer: null,
+    answered_by: null,
+    created_at: createdAt,
+    answered_at: null,
+  };
 }
 
 export function toQuestionRecord(row: QuestionRow): QuestionRecord {

@@ -15,7 +15,6 @@ import { requireAlive, type WorkspaceDirectory } from '../directory/workspace-di
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { accessDenied, placeOf } from '../messages/accept/acceptance.rules.ts';
 import type { CarriedAnswers } from '../messages/accept/carried-answers.rules.ts';
-import { conversationIdOf } from '../messages/conversation.rules.ts';
 import type { MessageRow, MessagesService } from '../messages/messages.service.ts';
 import type { EndDetails, OutcomeDestination } from '../messages/outcome/outcome-hooks.ts';
 import { timestamp } from '../time/clock.ts';
@@ -35,6 +34,7 @@ import {
   requireAnswerCount,
   toAnswer,
   toQuestionRecord,
+  toQuestionRow,
 } from './questions.rules.ts';
 import { QuestionStore } from './questions.store.ts';
 
@@ -190,7 +190,7 @@ export class QuestionsService {
     if (destination === undefined) return 'changed';
     const createdAt = timestamp(this.#options.clock);
     const rows = fresh.map((question, index) =>
-      toRow(question, message, { createdAt, position: earlier.length + index }),
+      toQuestionRow(question, message, { createdAt, position: earlier.length + index }),
     );
     await this.#store.insert(rows, unit.trx);
     const announced = rows.map(({ id, activity_id, kind, asked_of: from }) => ({
@@ -298,32 +298,4 @@ function isOpen({ state }: QuestionRow): boolean {
 
 function isOf({ activity_id: activityId }: QuestionRow, { id }: MessageRow): boolean {
   return activityId === id;
-}
-
-function toRow(
-  { id, kind, text, data, from }: Question,
-  message: MessageRow,
-  { createdAt, position }: { readonly createdAt: string; readonly position: number },
-): QuestionRow {
-  const { source_id: sourceId, context_id: contextId } = message;
-  return {
-    workspace_id: message.target_id,
-    id,
-    position,
-    activity_id: message.id,
-    message_id: message.message_id,
-    context_id: contextId ?? '',
-    conversation_id: message.conversation_id ?? conversationIdOf(sourceId, contextId),
-    source_id: sourceId,
-    kind,
-    text,
-    data: data === undefined ? null : JSON.stringify(data),
-    asked_of: from,
-    state: 'open',
-    decision: null,
-    answer: null,
-    answered_by: null,
-    created_at: createdAt,
-    answered_at: null,
-  };
 }
