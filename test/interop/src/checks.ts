@@ -92,23 +92,33 @@ const unknownTask: Check = async (pairing) => {
 /** A client whose card promises streaming: refused before the agent runs. */
 const stream: Check = async (pairing) => {
   const text = `streamed by ${pairing.client.name}`;
-  const outcome = await call(pairing, { op: 'stream', text }, cardFor(pairing, true));
+  const card = { ...(await cardOf(pairing)), capabilities: { streaming: true } };
+  const outcome = await call(pairing, { op: 'stream', text }, card);
   expectRefusal(pairing, outcome, 501, -32004);
   if (pairing.agent.hasRun(text)) throw new Error('the agent ran');
 };
 
-/** Neither speaks the other's version: the agent's server says so. */
+/** Neither speaks the other's version: no client can be made of the card, and a message is refused by the agent's server. */
 const refused: Check = async (pairing) => {
-  const text = `refused for ${pairing.client.name}`;
-  const outcome = await call(pairing, { op: 'send', text });
+  const { client, agent } = pairing;
+  const text = `refused for ${client.name}`;
+  const unreadable = await call(pairing, { op: 'send', text });
+  if (unreadable.kind !== 'error') fail(unreadable, 'an error of the card');
+  const card = {
+    ...(await cardOf(pairing)),
+    url: agent.url,
+    protocolVersion: '0.3.0',
+    preferredTransport: 'JSONRPC',
+  };
+  const outcome = await call(pairing, { op: 'send', text }, card);
   if (outcome.kind !== 'error' || (outcome.code !== -32601 && outcome.code !== -32009))
-    fail(outcome, 'refused');
-  if (pairing.agent.hasRun(text)) throw new Error('the agent ran');
+    fail(outcome, 'a refusal');
+  if (agent.hasRun(text)) throw new Error('the agent ran');
 };
 
 /** What is checked of a pairing, by name. */
-export function checksOf({ agent, version }: Pairing): Readonly<Record<string, Check>> {
-  if (version === null) return { refused };
+export function checksOf(pairing: Pairing): Record<string, () => Promise<void>> {
+  const { agent, version } = pairing;
   const ofPlatform = {
     failure,
     queued,
@@ -117,36 +127,72 @@ export function checksOf({ agent, version }: Pairing): Readonly<Record<string, C
     'unknown-task': unknownTask,
     stream,
   };
-  return agent.isRemote
+  const checks: Record<string, Check> = agent.isRemote
     ? { message, 'question-only': questionOnly, ...ofPlatform }
     : { message, task, question, 'agent-error': agentError, ...ofPlatform };
+  const chosen = version === null ? { refused } : checks;
+  return Object.fromEntries(Object.entries(chosen).map(([name, check]) => [name, () => check(pairing)]));
 }
 
-function call({ client, agent, version }: Pairing, operation: Operation, card?: object): Promise<Outcome> {
-  const target: Target = { url: agent.url, card: card ?? cardFor({ client, agent, version }, false) };
+/** A client whose token is none, and one that asks for a workspace that does not exist. */
+export function refusalsOf(pairing: Pairing, stranger: Client): Record<string, () => Promise<void>> {
+  const { client, agent } = pairing;
+  const text = `not allowed for ${client.name}`;
+  const send = { op: 'send', text } as const;
+  return {
+    'no-card': async () => {
+      expectHttpError(await stranger.process.call({ url: agent.url }, send), 401);
+    },
+    'no-token': async () => {
+      const target = { url: agent.url, card: await cardOf(pairing) };
+      expectRefusal(pairing, await stranger.process.call(target, send), 401, -32000);
+      if (agent.hasRun(text)) throw new Error('the agent ran');
+    },
+    'no-workspace': async () => {
+      const url = agent.url.replace(/[0-9a-f-]{36}/, '00000000-0000-4000-8000-000000000000');
+      const card = JSON.parse(JSON.stringify(await cardOf(pairing)).replaceAll(agent.url, url)) as object;
+      expectRefusal(pairing, await client.process.call({ url, card }, send), 403, -32000);
+    },
+  };
+}
+
+/** Messages that leave out what A2A 0.3 requires; the platform completes them for a strict server. */
+export function looseMessagesTo(
+  agent: Agent,
+  headers: Readonly<Record<string, string>>,
+): Record<string, () => Promise<void>> {
+  const said = { messageId: 'loose', role: 'user' };
+  const messages: Readonly<Record<string, object>> = {
+    'no-role': { parts: [{ kind: 'text', text: 'hello' }] },
+    'type-only': { ...said, parts: [{ type: 'text', text: 'hello' }] },
+    'text-only': { ...said, parts: [{ text: 'hello' }] },
+    content: { ...said, content: [{ type: 'text', text: 'hello' }] },
+    bare: { parts: [{ text: 'hello' }] },
+  };
+  const check = (name: string, message: object) => async () => {
+    const params = { message: { ...message, messageId: `${name} for ${agent.name}` } };
+    const request = { jsonrpc: '2.0', id: 1, method: 'message/send', params };
+    const response = await fetch(agent.url, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(name === 'bare' ? message : request),
+    });
+    const body = await response.text();
+    if (!body.includes(wrapped('You said: hello'))) throw new Error(`got ${response.status} ${body}`);
+  };
+  return Object.fromEntries(Object.entries(messages).map(([name, message]) => [name, check(name, message)]));
+}
+
+function call({ client, agent }: Pairing, operation: Operation, card?: object): Promise<Outcome> {
+  const target: Target = { url: agent.url, ...(card === undefined ? {} : { card }) };
   return client.process.call(target, operation);
 }
 
-function cardFor({ client, agent }: Pairing, streaming: boolean): object {
-  const { url, versions } = agent;
-  const old = { url, protocolVersion: '0.3.0', preferredTransport: 'JSONRPC' };
-  const offered = versions.map((protocolVersion) => ({
-    url,
-    protocolBinding: 'JSONRPC',
-    protocolVersion,
-    tenant: '',
-  }));
-  return {
-    name: agent.name,
-    description: 'An agent of the interop tests',
-    version: '1.0.0',
-    capabilities: { streaming },
-    defaultInputModes: ['text/plain'],
-    defaultOutputModes: ['text/plain'],
-    skills: [],
-    ...(versions.includes('0.3') || !client.versions.includes('1.0') ? old : {}),
-    ...(versions.includes('1.0') ? { supportedInterfaces: offered } : {}),
-  };
+/** The card that the platform serves. */
+async function cardOf({ client, agent }: Pairing): Promise<object> {
+  const response = await fetch(`${agent.url}/.well-known/agent-card.json`, { headers: client.headers });
+  if (!response.ok) throw new Error(`the card: ${response.status} ${await response.text()}`);
+  return (await response.json()) as object;
 }
 
 async function waitForTask(
@@ -186,6 +232,11 @@ function expectRefusal({ client }: Pairing, outcome: Outcome, status: number, co
   const isShown =
     outcome.kind === 'error' && (outcome.code === shown || outcome.message.includes(String(shown)));
   if (!isShown) fail(outcome, `an error with ${shown}`);
+}
+
+function expectHttpError(outcome: Outcome, status: number): void {
+  const isShown = outcome.kind === 'error' && outcome.message.includes(String(status));
+  if (!isShown) fail(outcome, `an error with ${status}`);
 }
 
 function fail(outcome: Outcome, expected: string): never {

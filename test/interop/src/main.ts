@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checksOf, type Pairing } from './checks.ts';
+import { checksOf, looseMessagesTo, refusalsOf } from './checks.ts';
 import { Organisation } from './organisation.ts';
-import { type Agent, type Client, startAgents, startClients } from './participants.ts';
+import { startAgents, startClients } from './participants.ts';
 import { pythonEnvironment } from './python-environments.ts';
 
 // The programs and the platform end with this process.
@@ -19,46 +19,53 @@ async function main(): Promise<number> {
   const organisation = await Organisation.start(folder);
   const caller = await organisation.addCaller();
   const agents = await startAgents(organisation);
-  const clients = startClients({ authorization: `Bearer ${caller.token}`, 'x-workspace-id': caller.id });
-  let failed = 0;
-  for (const client of clients) {
-    for (const agent of agents) failed += (await checkPairing(client, agent)) ? 0 : 1;
+  const headers = { authorization: `Bearer ${caller.token}`, 'x-workspace-id': caller.id };
+  const clients = startClients(headers);
+  const strangers = startClients({ ...headers, authorization: 'Bearer none' });
+  const results: boolean[] = [];
+  for (const [index, client] of clients.entries()) {
+    for (const agent of agents) {
+      const version = client.versions.find((each) => agent.versions.includes(each)) ?? null;
+      const title = `${client.name} → ${agent.name}`;
+      results.push(await report(title, version ?? 'none', checksOf({ client, agent, version })));
+    }
+    const [agent, stranger] = [agents[0], strangers[index]];
+    if (agent === undefined || stranger === undefined) continue;
+    const refusals = refusalsOf({ client, agent, version: '0.3' }, stranger);
+    results.push(await report(`${client.name}, not allowed`, '0.3', refusals));
   }
-  await Promise.all([...clients.map((client) => client.process), ...agents].map((each) => each.stop()));
+  for (const agent of agents.filter(({ versions }) => versions.includes('0.3'))) {
+    results.push(await report(`loose messages → ${agent.name}`, '0.3', looseMessagesTo(agent, headers)));
+  }
+  const programs = [...clients, ...strangers].map((client) => client.process);
+  await Promise.all([...programs, ...agents].map((each) => each.stop()));
   await organisation.stop();
-  console.log(`\n${clients.length * agents.length - failed} passed, ${failed} failed`);
+  const failed = results.filter((isPassed) => !isPassed).length;
+  console.log(`\n${results.length - failed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }
 
-/** Checks one client with one agent and prints a line. Returns whether everything is as expected. */
-async function checkPairing(client: Client, agent: Agent): Promise<boolean> {
-  const version = client.versions.find((each) => agent.versions.includes(each)) ?? null;
+/** Runs checks and prints a line for them, and one for each that fails. Returns whether all passed. */
+async function report(
+  title: string,
+  version: string,
+  checks: Readonly<Record<string, () => Promise<void>>>,
+): Promise<boolean> {
   const startedAt = performance.now();
-  const results = await runChecks({ client, agent, version });
-  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
-  const problems = results.filter(({ problem }) => problem !== undefined);
-  const names = results.map(({ name, problem }) => (problem === undefined ? name : `${name}!`)).join(' ');
-  const verdict = problems.length === 0 ? 'ok    ' : 'not ok';
-  const title = `${client.name} → ${agent.name}`.padEnd(38);
-  console.log(`${verdict} ${title} ${version ?? 'none'}  ${names}  ${seconds} s`);
-  for (const { name, problem } of problems) console.log(`       ${name}: ${problem}`);
-  return problems.length === 0;
-}
-
-interface Result {
-  readonly name: string;
-  readonly problem?: string;
-}
-
-async function runChecks(pairing: Pairing): Promise<Result[]> {
-  const results: Result[] = [];
-  for (const [name, check] of Object.entries(checksOf(pairing))) {
-    try {
-      await check(pairing);
-      results.push({ name });
-    } catch (error) {
-      results.push({ name, problem: error instanceof Error ? error.message : String(error) });
-    }
+  const names: string[] = [];
+  const problems: string[] = [];
+  for (const [name, check] of Object.entries(checks)) {
+    const problem = await check().then(
+      () => undefined,
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    );
+    names.push(problem === undefined ? name : `${name}!`);
+    if (problem !== undefined) problems.push(`       ${name}: ${problem}`);
   }
-  return results;
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
+  const verdict = problems.length === 0 ? 'ok    ' : 'not ok';
+  console.log(
+    [`${verdict} ${title.padEnd(38)} ${version}  ${names.join(' ')}  ${seconds} s`, ...problems].join('\n'),
+  );
+  return problems.length === 0;
 }

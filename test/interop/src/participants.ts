@@ -16,6 +16,8 @@ export interface Client {
    * the status.
    */
   readonly readsErrorBodies: boolean;
+  /** Sent with every request. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly process: LineProcess;
 }
 
@@ -38,9 +40,15 @@ const SAYS_0_3 = { 'A2A-Version': '0.3' };
 /** Starts the clients of all SDKs, with these headers in every request. */
 export function startClients(headers: Readonly<Record<string, string>>): Client[] {
   const start = (name: string, command: Command, isOld: boolean, readsErrorBodies: boolean): Client => {
-    const sent = JSON.stringify(isOld ? { ...headers, ...SAYS_0_3 } : headers);
+    const sent = isOld ? { ...headers, ...SAYS_0_3 } : headers;
     const versions: A2aVersion[] = isOld ? ['0.3'] : ['1.0', '0.3'];
-    return { name, versions, readsErrorBodies, process: new LineProcess(name, command, [sent]) };
+    return {
+      name,
+      versions,
+      readsErrorBodies,
+      headers: sent,
+      process: new LineProcess(name, command, [JSON.stringify(sent)]),
+    };
   };
   return [
     start('js 0.3.14', node('client-js-0.3.ts'), true, true),
