@@ -8,6 +8,8 @@ export interface Pairing {
   readonly agent: Agent;
   /** Null when each speaks only what the other does not. */
   readonly version: A2aVersion | null;
+  /** The card that the client is given, instead of the one that its SDK asks the platform for. */
+  readonly card?: object;
 }
 
 type Check = (pairing: Pairing) => Promise<void>;
@@ -183,13 +185,14 @@ export function looseMessagesTo(
   return Object.fromEntries(Object.entries(messages).map(([name, message]) => [name, check(name, message)]));
 }
 
-function call({ client, agent }: Pairing, operation: Operation, card?: object): Promise<Outcome> {
+function call(pairing: Pairing, operation: Operation, card = pairing.card): Promise<Outcome> {
+  const { client, agent } = pairing;
   const target: Target = { url: agent.url, ...(card === undefined ? {} : { card }) };
   return client.process.call(target, operation);
 }
 
 /** The card that the platform serves. */
-async function cardOf({ client, agent }: Pairing): Promise<object> {
+export async function cardOf({ client, agent }: Pairing): Promise<object> {
   const response = await fetch(`${agent.url}/.well-known/agent-card.json`, { headers: client.headers });
   if (!response.ok) throw new Error(`the card: ${response.status} ${await response.text()}`);
   return (await response.json()) as object;

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checksOf, looseMessagesTo, refusalsOf } from './checks.ts';
 import { Organisation } from './organisation.ts';
-import { startAgents, startClients } from './participants.ts';
+import { startAgents, startClients, versionOf } from './participants.ts';
 import { pythonEnvironment } from './python-environments.ts';
+import { record } from './record.ts';
 
 // The programs and the platform end with this process.
 process.exit(await main());
@@ -22,10 +23,14 @@ async function main(): Promise<number> {
   const headers = { authorization: `Bearer ${caller.token}`, 'x-workspace-id': caller.id };
   const clients = startClients(headers);
   const strangers = startClients({ ...headers, authorization: 'Bearer none' });
+  if (process.argv.includes('--record')) {
+    await record(organisation, clients, agents);
+    return 0;
+  }
   const results: boolean[] = [];
   for (const [index, client] of clients.entries()) {
     for (const agent of agents) {
-      const version = client.versions.find((each) => agent.versions.includes(each)) ?? null;
+      const version = versionOf(client, agent);
       const title = `${client.name} → ${agent.name}`;
       results.push(await report(title, version ?? 'none', checksOf({ client, agent, version })));
     }

@@ -43,6 +43,11 @@ export class Organisation {
     return new Organisation(await startPlatformProcess({ folder, dataDirectory, environment }));
   }
 
+  /** Scheme, host and port of the platform. */
+  get origin(): string {
+    return this.#platform.url;
+  }
+
   /** Where clients send messages to a workspace. */
   urlOf(workspaceId: string): string {
     return `${this.#platform.url}/workspaces/${workspaceId}/a2a`;

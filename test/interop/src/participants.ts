@@ -29,6 +29,9 @@ export interface Agent {
   readonly isRemote: boolean;
   /** Its base URL for clients. */
   readonly url: string;
+  /** Scheme, host and port of its own server; empty without one. */
+  readonly origin: string;
+  readonly card: object;
   /** Whether a message with this text reached its code. */
   readonly hasRun: (text: string) => boolean;
   readonly stop: () => Promise<void>;
@@ -66,7 +69,9 @@ export function startAgents(organisation: Organisation): Promise<Agent[]> {
     const member = await organisation.addPushAgent(String(url), card as object);
     const hasRun = (text: string) => server.lines.some(({ ran }) => ran === text);
     const stop = () => server.stop();
-    return { name, versions, isRemote: false, url: organisation.urlOf(member.id), hasRun, stop };
+    const { origin } = new URL(String(url));
+    const base = organisation.urlOf(member.id);
+    return { name, versions, isRemote: false, url: base, origin, card: card as object, hasRun, stop };
   };
   return Promise.all([
     start('js 0.3.14', node('agent-js-0.3.ts'), ['0.3']),
@@ -77,6 +82,11 @@ export function startAgents(organisation: Organisation): Promise<Agent[]> {
     start('python 1.3.0 (compat)', python('1.0', 'agent_1_0.py'), ['1.0', '0.3']),
     startRemoteAgent(organisation),
   ]);
+}
+
+/** The version that both speak and the client prefers; null for none. */
+export function versionOf(client: Client, agent: Agent): A2aVersion | null {
+  return client.versions.find((each) => agent.versions.includes(each)) ?? null;
 }
 
 async function startRemoteAgent(organisation: Organisation): Promise<Agent> {
@@ -105,6 +115,8 @@ async function startRemoteAgent(organisation: Organisation): Promise<Agent> {
     versions: ['1.0', '0.3'],
     isRemote: true,
     url: organisation.urlOf(member.id),
+    origin: '',
+    card: {},
     hasRun: (text) => texts.has(text),
     stop: async () => {},
   };

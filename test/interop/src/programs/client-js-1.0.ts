@@ -34,9 +34,7 @@ function toOutcome(result: Message | Task): Outcome {
 }
 
 function connect({ url, card }: Target): Promise<Client> {
-  return card === undefined
-    ? factory.createFromUrl(`${url}/`)
-    : factory.createFromAgentCard(card as AgentCard);
+  return card === undefined ? factory.createFromUrl(url) : factory.createFromAgentCard(card as AgentCard);
 }
 
 async function run(client: Client, operation: Operation): Promise<Outcome> {
