@@ -10,6 +10,7 @@ import { ENDS } from './behaviours/ends.ts';
 import { ENDURANCE } from './behaviours/endurance.ts';
 import { FEED } from './behaviours/feed.ts';
 import { INSTANCES } from './behaviours/instances.ts';
+import { INTEROP } from './behaviours/interop.ts';
 import { JSON_RPC } from './behaviours/json-rpc.ts';
 import { LIFECYCLE } from './behaviours/lifecycle.ts';
 import { LIMITS } from './behaviours/limits.ts';
@@ -54,6 +55,7 @@ export const BEHAVIOURS = {
   ...DELIVERY,
   ...INSTANCES,
   ...JSON_RPC,
+  ...INTEROP,
   ...CANCEL,
   ...AGENT_ENDS,
   ...SNIPPETS,

@@ -34,7 +34,7 @@ export async function record(
       push: { headers: pushed.headers, body: pushed.request, response: pushed.response },
       response: sent[index]?.response,
     }));
-    writeFileSync(fileURLToPath(file), `${JSON.stringify({ client: client.name, exchanges }, null, 1)}\n`);
+    writeFileSync(fileURLToPath(file), `${JSON.stringify({ client: client.name, exchanges }, null, 2)}\n`);
     before.close();
     behind.close();
   }
