@@ -1,16 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Operation, Outcome, Target } from './client-program.ts';
-import type { A2aVersion, Agent, Client } from './participants.ts';
-
-/** A client and an agent, and the version of A2A in which they understand each other. */
-export interface Pairing {
-  readonly client: Client;
-  readonly agent: Agent;
-  /** Null when each speaks only what the other does not. */
-  readonly version: A2aVersion | null;
-  /** The card that the client is given, instead of the one that its SDK asks the platform for. */
-  readonly card?: object;
-}
+import { cardOf, expectOutcome, expectRefusal, fail, type Pairing, wrapped } from './expectations.ts';
 
 type Check = (pairing: Pairing) => Promise<void>;
 
@@ -136,66 +126,10 @@ export function checksOf(pairing: Pairing): Record<string, () => Promise<void>> 
   return Object.fromEntries(Object.entries(chosen).map(([name, check]) => [name, () => check(pairing)]));
 }
 
-/** A client whose token is none, and one that asks for a workspace that does not exist. */
-export function refusalsOf(pairing: Pairing, stranger: Client): Record<string, () => Promise<void>> {
-  const { client, agent } = pairing;
-  const text = `not allowed for ${client.name}`;
-  const send = { op: 'send', text } as const;
-  return {
-    'no-card': async () => {
-      expectHttpError(await stranger.process.call({ url: agent.url }, send), 401);
-    },
-    'no-token': async () => {
-      const target = { url: agent.url, card: await cardOf(pairing) };
-      expectRefusal(pairing, await stranger.process.call(target, send), 401, -32000);
-      if (agent.hasRun(text)) throw new Error('the agent ran');
-    },
-    'no-workspace': async () => {
-      const url = agent.url.replace(/[0-9a-f-]{36}/, '00000000-0000-4000-8000-000000000000');
-      const card = JSON.parse(JSON.stringify(await cardOf(pairing)).replaceAll(agent.url, url)) as object;
-      expectRefusal(pairing, await client.process.call({ url, card }, send), 403, -32000);
-    },
-  };
-}
-
-/** Messages that leave out what A2A 0.3 requires; the platform completes them for a strict server. */
-export function looseMessagesTo(
-  agent: Agent,
-  headers: Readonly<Record<string, string>>,
-): Record<string, () => Promise<void>> {
-  const said = { messageId: 'loose', role: 'user' };
-  const messages: Readonly<Record<string, object>> = {
-    'no-role': { parts: [{ kind: 'text', text: 'hello' }] },
-    'type-only': { ...said, parts: [{ type: 'text', text: 'hello' }] },
-    'text-only': { ...said, parts: [{ text: 'hello' }] },
-    content: { ...said, content: [{ type: 'text', text: 'hello' }] },
-    bare: { parts: [{ text: 'hello' }] },
-  };
-  const check = (name: string, message: object) => async () => {
-    const params = { message: { ...message, messageId: `${name} for ${agent.name}` } };
-    const request = { jsonrpc: '2.0', id: 1, method: 'message/send', params };
-    const response = await fetch(agent.url, {
-      method: 'POST',
-      headers: { ...headers, 'content-type': 'application/json' },
-      body: JSON.stringify(name === 'bare' ? message : request),
-    });
-    const body = await response.text();
-    if (!body.includes(wrapped('You said: hello'))) throw new Error(`got ${response.status} ${body}`);
-  };
-  return Object.fromEntries(Object.entries(messages).map(([name, message]) => [name, check(name, message)]));
-}
-
 function call(pairing: Pairing, operation: Operation, card = pairing.card): Promise<Outcome> {
   const { client, agent } = pairing;
   const target: Target = { url: agent.url, ...(card === undefined ? {} : { card }) };
   return client.process.call(target, operation);
-}
-
-/** The card that the platform serves. */
-export async function cardOf({ client, agent }: Pairing): Promise<object> {
-  const response = await fetch(`${agent.url}/.well-known/agent-card.json`, { headers: client.headers });
-  if (!response.ok) throw new Error(`the card: ${response.status} ${await response.text()}`);
-  return (await response.json()) as object;
 }
 
 async function waitForTask(
@@ -215,33 +149,4 @@ type TaskOutcome = Extract<Outcome, { readonly kind: 'task' }>;
 function taskOf(outcome: Outcome): TaskOutcome {
   if (outcome.kind !== 'task') fail(outcome, 'a task');
   return outcome;
-}
-
-/** Texts of peers reach a workspace in markers. */
-function wrapped(text: string): string {
-  return `[A2A_RESULT_FROM_PEER]${text}[/A2A_RESULT_FROM_PEER]`;
-}
-
-function expectOutcome(outcome: Outcome, expected: Readonly<Record<string, string | number>>): void {
-  const actual = outcome as Readonly<Record<string, unknown>>;
-  if (Object.entries(expected).some(([key, value]) => actual[key] !== value)) {
-    fail(outcome, JSON.stringify(expected));
-  }
-}
-
-/** An error of the platform, as far as the SDK shows it. */
-function expectRefusal({ client }: Pairing, outcome: Outcome, status: number, code: number): void {
-  const shown = client.readsErrorBodies ? code : status;
-  const isShown =
-    outcome.kind === 'error' && (outcome.code === shown || outcome.message.includes(String(shown)));
-  if (!isShown) fail(outcome, `an error with ${shown}`);
-}
-
-function expectHttpError(outcome: Outcome, status: number): void {
-  const isShown = outcome.kind === 'error' && outcome.message.includes(String(status));
-  if (!isShown) fail(outcome, `an error with ${status}`);
-}
-
-function fail(outcome: Outcome, expected: string): never {
-  throw new Error(`expected ${expected}, got ${JSON.stringify(outcome)}`);
 }

@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checksOf, looseMessagesTo, refusalsOf } from './checks.ts';
+import { callsTo, looseMessagesTo, refusalsOf } from './callers.ts';
+import { checksOf } from './checks.ts';
 import { Organisation } from './organisation.ts';
 import { startAgents, startClients, versionOf } from './participants.ts';
 import { pythonEnvironment } from './python-environments.ts';
@@ -38,6 +39,10 @@ async function main(): Promise<number> {
     if (agent === undefined || stranger === undefined) continue;
     const refusals = refusalsOf({ client, agent, version: '0.3' }, stranger);
     results.push(await report(`${client.name}, not allowed`, '0.3', refusals));
+  }
+  const core = organisation.clientOf(caller);
+  for (const agent of agents) {
+    results.push(await report(`@molecule-ai/core → ${agent.name}`, '0.3', callsTo(agent, core)));
   }
   for (const agent of agents.filter(({ versions }) => versions.includes('0.3'))) {
     results.push(await report(`loose messages → ${agent.name}`, '0.3', looseMessagesTo(agent, headers)));

@@ -59,6 +59,11 @@ export class Organisation {
     return { id, token: authToken ?? '' };
   }
 
+  /** A caller that uses `@molecule-ai/core`. */
+  clientOf(member: Member): RemoteAgentClient {
+    return this.#client(member, { name: 'caller' });
+  }
+
   /** The workspace of an agent that has a server. */
   async addPushAgent(url: string, card: object): Promise<Member> {
     const member = await this.addCaller();

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { cardOf, checksOf } from './checks.ts';
+import { checksOf } from './checks.ts';
+import { cardOf } from './expectations.ts';
 import type { Organisation } from './organisation.ts';
 import { type Agent, type Client, versionOf } from './participants.ts';
 import { type Exchange, startRecorder } from './recorder.ts';
