@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Debian packages that CI needs beyond Node 20 and npm: Python for `pnpm interop`. Tests, checks and the demo need none of
-# them: the embedded database is Node's own. Does nothing where all are installed.
+# Debian packages that CI needs beyond Node 20 and npm: Python for `pnpm interop` and for the Python sample of a new workspace,
+# which other machines without Python leave out. Everything else needs none of them: the embedded database is Node's own.
+# Does nothing where all are installed.
 set -euo pipefail
 packages=(python3 python3-venv)
 missing=()

@@ -13,6 +13,12 @@ const message: Check = async (pairing) => {
   expectOutcome(outcome, { kind: 'message', text: wrapped('You said: hello') });
 };
 
+/** The client has only the base URL, and reads the card of the platform there. */
+const baseUrl: Check = async ({ client, agent }) => {
+  const outcome = await client.process.call({ url: agent.url }, { op: 'send', text: 'hello' });
+  expectOutcome(outcome, { kind: 'message', text: wrapped('You said: hello') });
+};
+
 const task: Check = async (pairing) => {
   const outcome = await call(pairing, { op: 'send', text: 'task' });
   expectOutcome(outcome, { kind: 'task', state: 'completed', text: wrapped('Done: task') });
@@ -112,6 +118,7 @@ const refused: Check = async (pairing) => {
 export function checksOf(pairing: Pairing): Record<string, () => Promise<void>> {
   const { agent, version } = pairing;
   const ofPlatform = {
+    'base-url': baseUrl,
     failure,
     queued,
     'queued-task': queuedTask,
