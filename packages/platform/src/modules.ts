@@ -19,6 +19,7 @@ import { mountPeerTokensRoutes } from './peer-tokens/peer-tokens.routes.ts';
 import { PeerTokensService } from './peer-tokens/peer-tokens.service.ts';
 import { mountQuestionsRoutes } from './questions/questions.routes.ts';
 import { QuestionsService } from './questions/questions.service.ts';
+import { AgentProbe } from './registry/agent-probe.ts';
 import { mountDiscoveryRoutes } from './registry/discovery.routes.ts';
 import { DiscoveryService } from './registry/discovery.service.ts';
 import { mountRegistryRoutes } from './registry/registry.routes.ts';
@@ -82,7 +83,7 @@ export async function createModules(context: PlatformContext, operatorKey: strin
     tokens,
     workspaces,
   });
-  mountRegistryRoutes(app, registry, instances);
+  mountRegistryRoutes(app, registry, instances, new AgentProbe({ ...context, peerTokens, workspaces }));
   mountDiscoveryRoutes(app, new DiscoveryService({ ...context, hierarchy, peerTokens, workspaces }));
 
   return {

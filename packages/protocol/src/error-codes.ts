@@ -149,6 +149,10 @@ const ENTRIES = {
     status: 503,
     description: 'The agent is busy and the message was not stored; wait `retry_after` s.',
   },
+  not_accepting: {
+    status: 503,
+    description: 'The agent accepts no messages now: it is paused, stopping or full; send it again later.',
+  },
   workspace_unavailable: {
     status: 503,
     description: 'The target is not available now; `status` gives the reason.',

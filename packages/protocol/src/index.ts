@@ -176,6 +176,13 @@ export {
 } from './plugin.ts';
 export { GoodbyeRequest, GoodbyeResponse, INSTANCE_HEADER, TAKEOVER_HEADER } from './presence-identity.ts';
 export {
+  PROBE_HEADER,
+  PROBE_REASONS,
+  type ProbeReason,
+  ProbeRequest,
+  ProbeResponse,
+} from './probe.ts';
+export {
   AnswerQuestionRequest,
   AnswerQuestionResponse,
   AskQuestionsRequest,

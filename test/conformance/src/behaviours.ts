@@ -22,6 +22,7 @@ import { PEER_TOKENS } from './behaviours/peer-tokens.ts';
 import { PEERS } from './behaviours/peers.ts';
 import { POLLING_CLIENTS } from './behaviours/polling-clients.ts';
 import { PRESENCE } from './behaviours/presence.ts';
+import { PROBE } from './behaviours/probe.ts';
 import { PUSH } from './behaviours/push.ts';
 import { QUESTIONS } from './behaviours/questions.ts';
 import { REFERENCE } from './behaviours/reference.ts';
@@ -40,6 +41,7 @@ export const BEHAVIOURS = {
   ...CREDENTIALS,
   ...PEERS,
   ...PEER_TOKENS,
+  ...PROBE,
   ...REQUESTS,
   ...LIMITS,
   ...OPENAPI,

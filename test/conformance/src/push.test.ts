@@ -114,6 +114,40 @@ onEachDatabase('push', (environment) => {
     expect(agent.requests).toHaveLength(1);
   });
 
+  verifies('push.not-accepting', async () => {
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
+    const agent = await environment.scriptedAgent({ script: answering('ready') });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const record = () => caller.caller.get(`/workspaces/${caller.id}/messages/m-1`);
+    const plain = { error: 'paused', code: 'not_accepting' };
+    const rpc = { jsonrpc: '2.0', id: 'm-1', error: { code: -32000, message: 'full', data: plain } };
+    const refuse = (body: unknown, headers = {}) =>
+      agent.react(() => ({ kind: 'json', body, status: 503, headers }));
+    refuse(plain);
+    expect((await send(caller.caller, target.id, 'hello', { messageId: 'm-1' })).status).toBe(202);
+    // Many more times than a message has attempts.
+    for (let asked = 1; asked < 12; asked += 1) {
+      await agent.received(asked);
+      if (asked === 6) refuse(rpc);
+      await heartbeat(target);
+      await platform.clock.advanceUntil(() => agent.requests.length > asked, { limitMs: 7_000 });
+    }
+    expect((await record()).body).toMatchObject({ state: 'queued' });
+    refuse(plain, { 'retry-after': '40' });
+    const before = agent.requests.length;
+    await platform.clock.advanceUntil(() => agent.requests.length > before, { limitMs: 7_000 });
+    agent.react(answering('at last'));
+    await platform.clock.advance(29_000);
+    expect(agent.requests).toHaveLength(before + 1);
+    await heartbeat(target);
+    await platform.clock.advanceUntil(async () => valueAt((await record()).body, 'state') === 'answered', {
+      limitMs: 30_000,
+    });
+    expect((await record()).body).toMatchObject({ state: 'answered', attempts: 1 });
+    const ids = new Set(agent.requests.map(({ body }) => textAt(body, 'params', 'message', 'messageId')));
+    expect([...ids]).toEqual(['m-1']);
+  });
+
   verifies('push.agent-html', async () => {
     const platform = await environment.platform(LOOPBACK);
     const text = '<!doctype html><title>Welcome to nginx</title>';

@@ -10,6 +10,7 @@ export const OFFERED_CAPABILITIES = [
   'questions',
   'cancel',
   'instances',
+  'probe',
   'peer-tokens',
   'compact-feed',
 ] as const satisfies readonly Capability[];

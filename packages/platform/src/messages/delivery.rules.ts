@@ -63,7 +63,12 @@ function isPresent(target: DeliveryTarget): boolean {
  */
 export function pushRetryDelayMs(attempts: number, random: number): number {
   const base = RETRY_DELAYS_MS[Math.min(attempts, RETRY_DELAYS_MS.length) - 1] ?? RETRY_DELAYS_MS[0];
-  return Math.round(base * (1 + RETRY_JITTER * (2 * random - 1)));
+  return withJitter(base, random);
+}
+
+/** The time ±25 %; `random` is from 0 to 1. */
+export function withJitter(ms: number, random: number): number {
+  return Math.round(ms * (1 + RETRY_JITTER * (2 * random - 1)));
 }
 
 const LATEST_TIME = Date.UTC(9999, 0);

@@ -4,13 +4,15 @@ import { requireWorkspace } from '../http/access.ts';
 import { mount } from '../http/mount.ts';
 import { parseWorkspaceId } from '../http/parse.ts';
 import { type ReaderIdentities, readInstanceId } from '../instances/reader-identities.ts';
+import type { AgentProbe } from './agent-probe.ts';
 import type { RegistryService } from './registry.service.ts';
 
-/** Register, heartbeat and card; the body names the workspace. */
+/** Register, heartbeat, card and probe; the body names the workspace, except of a probe. */
 export function mountRegistryRoutes(
   app: FastifyInstance,
   registry: RegistryService,
   instances: ReaderIdentities,
+  probe: AgentProbe,
 ): void {
   const options = { bodyError: 'invalid request body' };
 
@@ -36,6 +38,8 @@ export function mountRegistryRoutes(
     requireWorkspace(caller, id);
     return { status: 'goodbye', workspace_status: await registry.goodbye(id, body.instance_id) };
   });
+
+  mount(app, routes.probe, options, ({ params, body }) => probe.probe(params.id, body.url));
 
   mount(app, routes.updateCard, options, async ({ body, caller }) => {
     const id = workspaceOf(body);

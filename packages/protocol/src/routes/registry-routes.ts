@@ -8,6 +8,7 @@ import {
   PeersQuery,
 } from '../peers.ts';
 import { GoodbyeRequest, GoodbyeResponse } from '../presence-identity.ts';
+import { ProbeRequest, ProbeResponse } from '../probe.ts';
 import {
   HeartbeatRequest,
   HeartbeatResponse,
@@ -88,6 +89,17 @@ export const registryRoutes = defineRoutes({
   agentCardBeside: cardRoute('/workspaces/:id/.well-known/agent-card.json'),
   oldAgentCard: cardRoute('/workspaces/:id/a2a/.well-known/agent.json'),
   oldAgentCardBeside: cardRoute('/workspaces/:id/.well-known/agent.json'),
+  probe: {
+    method: 'POST',
+    path: '/workspaces/:id/probe',
+    summary: 'Returns whether the platform reaches the server of an agent.',
+    access: 'workspace',
+    request: ProbeRequest,
+    responses: { 200: ProbeResponse },
+    errors: ['url_required'],
+    repeat: 'safe',
+    timeLimit: 'message',
+  },
   listPeers: {
     method: 'GET',
     path: '/registry/:id/peers',

@@ -26,6 +26,10 @@ export const PUSH = behaviours({
     'An agent that answers 500 makes the call fail with agent_error; it is not asked again.',
     'docs/contract/messages.md#push-delivery; docs/decisions/0025-errors.md',
   ],
+  'push.not-accepting': [
+    'A push that the agent answers with 503 not_accepting stays queued, costs no attempt, and is tried again when the agent asks.',
+    'docs/contract/messages.md#push-delivery; docs/decisions/0103-push-server.md',
+  ],
   'push.agent-html': [
     'An agent that answers HTML makes the call fail with agent_answer_invalid, marked as delivered.',
     'docs/contract/messages.md#push-delivery; docs/decisions/0025-errors.md',

@@ -25,6 +25,7 @@ export const BUILT_ROUTES = [
   'agentCardBeside',
   'oldAgentCard',
   'oldAgentCardBeside',
+  'probe',
   'listPeers',
   'checkAccess',
   'sendMessage',

@@ -21,10 +21,15 @@ export type PushResult =
   /** Another attempt would fail as well. `response` is the JSON-RPC error that came with the HTTP error. */
   | { readonly kind: 'final'; readonly error: ErrorBody; readonly response?: JsonObject | undefined }
   | { readonly kind: 'retry'; readonly error: ErrorBody; readonly response?: JsonObject | undefined }
+  /** The agent is there and took nothing; another attempt is made, which does not count. */
+  | { readonly kind: 'not-accepting'; readonly retryAfterMs: number }
   | { readonly kind: 'aborted' };
 
 /** A JSON-RPC error that is longer is not passed on. */
 const MAX_ERROR_BYTES = 256 * 1024;
+/** When an agent that accepts nothing is asked again, and the longest time for which it can ask, in milliseconds. */
+const DEFAULT_WAIT_MS = 5_000;
+const LONGEST_WAIT_MS = 60_000;
 /** 401: an agent whose copy of the keys is old refuses a good token. */
 const RETRY_STATUSES: ReadonlySet<number> = new Set([401, 429, 502, 503, 504]);
 
@@ -32,8 +37,12 @@ const RETRY_STATUSES: ReadonlySet<number> = new Set([401, 429, 502, 503, 504]);
 export async function readResponse(received: Dispatcher.ResponseData): Promise<PushResult> {
   const { statusCode, body } = received;
   if (statusCode >= 300) {
-    const response = statusCode >= 400 ? await readRpcError(received) : undefined;
+    const error = statusCode >= 400 ? await readJsonError(received) : undefined;
     body.on('error', () => undefined).destroy();
+    if (statusCode === 503 && codeOf(error) === 'not_accepting') {
+      return { kind: 'not-accepting', retryAfterMs: retryAfterOf(received) };
+    }
+    const response = error !== undefined && isRpcError(error) ? error : undefined;
     const retry = RETRY_STATUSES.has(statusCode);
     return { kind: retry ? 'retry' : 'final', error: refusedByAgent(statusCode, retry), response };
   }
@@ -56,8 +65,8 @@ export async function readResponse(received: Dispatcher.ResponseData): Promise<P
     : { kind: 'unreadable', error: tooComplex(limit) };
 }
 
-/** The JSON-RPC error in an HTTP error; undefined for any other body. */
-async function readRpcError({ headers, body }: Dispatcher.ResponseData): Promise<JsonObject | undefined> {
+/** The JSON object in an HTTP error; undefined for any other body. */
+async function readJsonError({ headers, body }: Dispatcher.ResponseData): Promise<JsonObject | undefined> {
   if (!/\bjson\b/i.test(String(headers['content-type'] ?? ''))) return undefined;
   const chunks: Buffer[] = [];
   let size = 0;
@@ -70,11 +79,26 @@ async function readRpcError({ headers, body }: Dispatcher.ResponseData): Promise
     const text = Buffer.concat(chunks).toString('utf8');
     if (exceededJsonLimit(text) !== undefined) return undefined;
     const parsed: unknown = JSON.parse(text);
-    if (!isJsonObject(parsed) || parsed.jsonrpc !== '2.0' || !isJsonRpcResponse(parsed)) return undefined;
-    return isJsonObject(parsed.error) && parsed.result === undefined ? parsed : undefined;
+    return isJsonObject(parsed) ? parsed : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isRpcError(body: JsonObject): boolean {
+  const isResponse = body.jsonrpc === '2.0' && isJsonRpcResponse(body);
+  return isResponse && isJsonObject(body.error) && body.result === undefined;
+}
+
+/** The code of an error body, or of a JSON-RPC error that has one in its data. */
+function codeOf(body: JsonObject | undefined): unknown {
+  const data = isJsonObject(body?.error) ? body.error.data : undefined;
+  return body?.code ?? (isJsonObject(data) ? data.code : undefined);
+}
+
+function retryAfterOf({ headers }: Dispatcher.ResponseData): number {
+  const seconds = Number(headers['retry-after']);
+  return seconds > 0 ? Math.min(seconds * 1_000, LONGEST_WAIT_MS) : DEFAULT_WAIT_MS;
 }
 
 /** Without an answer, a queued response and a 202 or 204 mean that the agent answers later. */

@@ -14,7 +14,7 @@ import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts'
 import { HttpError } from '../../http/http-error.ts';
 import type { PeerTokensService } from '../../peer-tokens/peer-tokens.service.ts';
 import { timestamp } from '../../time/clock.ts';
-import { canPush, pushRetryDelayMs } from '../delivery.rules.ts';
+import { canPush, pushRetryDelayMs, withJitter } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { deliveryFailure, endOfResponse, failedDelivery, type MessageEnd } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
@@ -55,6 +55,9 @@ export type PushedMessage = Pick<
 /** A message whose agent is to know that it is canceled: without its texts, because it may wait. */
 export type CanceledMessage = PushedMessage & { readonly isA2a1: boolean };
 
+/** What can end a message. */
+type FinalResult = Exclude<PushResult, { kind: 'aborted' | 'not-accepting' }>;
+
 /** The result of one attempt. */
 export type AttemptEnd =
   | { readonly kind: 'ended' }
@@ -88,6 +91,11 @@ export class PushAttempts {
       if (result.kind === 'aborted') {
         await this.requeue(message, { attempts: message.attempts - 1 });
         return { kind: 'requeued', delayMs: undefined };
+      }
+      if (result.kind === 'not-accepting') {
+        const delayMs = withJitter(result.retryAfterMs, random());
+        await this.requeue(message, { attempts: message.attempts - 1, delayMs });
+        return { kind: 'requeued', delayMs };
       }
       if (result.kind === 'retry') {
         const isLast = message.attempts >= settings.maxAttempts;
@@ -201,11 +209,7 @@ export class PushAttempts {
     return last !== null && clock.now() - Date.parse(last) > settings.livenessStaleAfterMs * SILENT_SHARE;
   }
 
-  #record(
-    message: MessageRow,
-    result: Exclude<PushResult, { kind: 'aborted' }>,
-    durationMs: number,
-  ): Promise<void> {
+  #record(message: MessageRow, result: FinalResult, durationMs: number): Promise<void> {
     const { database, outcomes, store } = this.#options;
     return database.transaction(async (unit) => {
       const end = endOf(message, result);
@@ -225,10 +229,7 @@ export class PushAttempts {
 }
 
 /** The end that the last attempt means; undefined when the agent took the message and may answer later. */
-function endOf(
-  message: MessageRow,
-  result: Exclude<PushResult, { kind: 'aborted' }>,
-): MessageEnd | undefined {
+function endOf(message: MessageRow, result: FinalResult): MessageEnd | undefined {
   switch (result.kind) {
     case 'answer':
       return endOfResponse(result.body);
