@@ -128,7 +128,7 @@ export const ACCESS_ERRORS: { readonly [Access in RouteAccess]: readonly ErrorCo
   workspace: [...EVERYWHERE, ...ONE_WORKSPACE],
   caller: [...EVERYWHERE, ...CREDENTIALS, 'caller_mismatch', 'workspace_removed'],
   operator: [...EVERYWHERE, ...CREDENTIALS],
-  peer: [...EVERYWHERE, ...CREDENTIALS],
+  peer: [...EVERYWHERE, ...CREDENTIALS, 'not_accepting'],
 };
 
 /** A route as it is declared; `errors` are its own, in addition to those of its access. */
