@@ -15,9 +15,11 @@ const coreModules = [
   'peers',
   'client',
   'presence',
+  'inbound-http',
   'inbound',
   'agent',
   'remote-agent-client',
+  'server',
 ];
 
 const coreModuleRules = coreModules.map((module, index) => ({
@@ -133,7 +135,7 @@ export default {
       from: { path: '^packages/[^/]+/src/', pathNot: '\\.test\\.ts$' },
       to: {
         dependencyTypes: ['npm-no-pkg', 'npm-dev', 'npm-unknown', 'unknown'],
-        pathNot: '/node_modules/kysely/',
+        pathNot: '/node_modules/(kysely|jose)/',
       },
     },
     {

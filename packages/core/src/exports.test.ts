@@ -1,9 +1,11 @@
 import { expect, it } from 'vitest';
+import * as inbound from './inbound.ts';
 import * as agent from './index.ts';
 import * as operator from './operator.ts';
 
 it('the agent entry exports exactly these names', () => {
   expect(Object.keys(agent).sort()).toEqual([
+    'A2AServer',
     'AccessDeniedError',
     'ApiError',
     'ConfigurationError',
@@ -38,6 +40,10 @@ it('the agent entry exports exactly these names', () => {
     'stripA2aBoundary',
     'wrapA2aBoundary',
   ]);
+});
+
+it('the inbound entry exports exactly these names', () => {
+  expect(Object.keys(inbound).sort()).toEqual(['createInboundHandler']);
 });
 
 it('the operator entry exports exactly these names', () => {

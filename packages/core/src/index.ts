@@ -37,6 +37,7 @@ export type {
 } from './agent/agent-options.ts';
 export { createRemoteAgent } from './agent/create-remote-agent.ts';
 export type { AgentHealth, AgentState } from './agent/health.ts';
+export type { InboundAuth } from './agent/inbound-auth.ts';
 export type { RemoteAgent } from './agent/remote-agent.ts';
 export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
 export type { LastFailure } from './agent/task-metrics.ts';
@@ -121,5 +122,6 @@ export { type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/i
 export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';
 export type { HeartbeatLoopRunOptions, LoopOutcome } from './presence/run-heartbeat-loop.ts';
 export { RemoteAgentClient } from './remote-agent-client/remote-agent-client.ts';
+export { A2AServer, type A2AServerOptions } from './server/a2a-server.ts';
 export type { Clock, SleepOptions, Timer } from './time/clock.ts';
 export type { CallOptions } from './transport/platform-request.ts';

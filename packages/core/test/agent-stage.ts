@@ -1,4 +1,4 @@
-import type { Capability, InboundMessage } from '@molecule-ai/protocol';
+import type { Capability, InboundMessage, Jwks } from '@molecule-ai/protocol';
 import type { AgentEventName } from '../src/agent/agent-events.ts';
 import type { AgentClient, RemoteAgentOptions } from '../src/agent/agent-options.ts';
 import { createRemoteAgent } from '../src/agent/create-remote-agent.ts';
@@ -14,6 +14,7 @@ import type {
   ReadInboundOptions,
 } from '../src/client/inbound-page.ts';
 import type { InstanceOptions } from '../src/client/instance.ts';
+import type { QuestionsToAsk } from '../src/client/questions.ts';
 import type { Registration } from '../src/client/registration.ts';
 import type { ReplyContent, ReplyReceipt } from '../src/client/reply.ts';
 import { MemoryInboundStore } from '../src/inbound/stores/inbound-store.ts';
@@ -81,10 +82,17 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
   capabilities: ReadonlySet<Capability> = new Set(['acknowledge', 'instances']);
   readonly stateDirectory: string;
   readonly logger = new RecordingLogger();
+  reportedUrl: string | null = null;
+  readonly agentCard = { name: 'double' };
+  /** The public keys of the platform. */
+  keys: Jwks = { keys: [] };
   declare readonly clock: ManualClock;
   readonly acknowledged: string[] = [];
   readonly outcomes: MessageOutcome[] = [];
   readonly replies: string[] = [];
+  /** Questions about direct messages. */
+  readonly asked: QuestionsToAsk[] = [];
+  issuer: string | null = null;
   /** Instances that sent a register or a heartbeat. */
   readonly instances: (string | undefined)[] = [];
   /** Instances that reported that they stop. */
@@ -138,13 +146,23 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
     };
   }
 
+  async fetchSigningKeys(): Promise<Jwks> {
+    this.calls.push('keys');
+    return this.keys;
+  }
+
+  async askQuestions(asked: QuestionsToAsk): Promise<[]> {
+    this.asked.push(asked);
+    return [];
+  }
+
   async fetchCancellations(): Promise<CancellationPage> {
     return { canceled: [], lastSeq: 0 };
   }
 
-  override register(options: InstanceOptions): Promise<Registration> {
+  override async register(options: InstanceOptions): Promise<Registration> {
     this.instances.push(options.instanceId);
-    return super.register(options);
+    return { ...(await super.register(options)), issuer: this.issuer };
   }
 
   override heartbeat(metrics: HeartbeatMetrics, options: InstanceOptions): Promise<HeartbeatReport> {

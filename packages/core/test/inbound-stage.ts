@@ -1,6 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { AttemptHandler } from '../src/inbound/handling/attempt.ts';
-import { Inbound, type InboundOptions } from '../src/inbound/inbound.ts';
+import { Inbound } from '../src/inbound/inbound.ts';
+import type { InboundOptions } from '../src/inbound/inbound-options.ts';
 import { PollDelivery } from '../src/inbound/sources/feed-delivery.ts';
 import type { InboundRecord } from '../src/inbound/stores/inbound-records.ts';
 import { type InboundStore, MemoryInboundStore } from '../src/inbound/stores/inbound-store.ts';
@@ -36,6 +37,7 @@ export class CrashSwitch {
       },
       fetchInboundPage: (query) => (this.hasCrashed ? never() : client.fetchInboundPage(query)),
       fetchCancellations: (query) => (this.hasCrashed ? never() : client.fetchCancellations(query)),
+      askQuestions: (asked, options) => this.#guard([], () => client.askQuestions(asked, options)),
       acknowledge: (id, options) => this.#guard(['acknowledge'], () => client.acknowledge(id, options)),
       reply: (message, text, options) => this.#guard(['reply'], () => client.reply(message, text, options)),
     };

@@ -7,9 +7,10 @@ import type {
   InboundPage,
   MessageOutcome,
 } from '../src/client/inbound-page.ts';
+import type { QuestionsToAsk } from '../src/client/questions.ts';
 import type { ReplyContent, ReplyReceipt } from '../src/client/reply.ts';
 import { CursorLostError } from '../src/errors/cursor-lost-error.ts';
-import type { InboundOptions } from '../src/inbound/inbound.ts';
+import type { InboundOptions } from '../src/inbound/inbound-options.ts';
 import type { Clock } from '../src/time/clock.ts';
 import { PEER, SELF } from './agent-ids.ts';
 
@@ -124,6 +125,14 @@ export class MemoryFeed implements FeedClient {
       hasMore: rows.length > page.length,
       waitApplied: waits,
     };
+  }
+
+  /** Questions that were stored, in order. */
+  readonly asked: QuestionsToAsk[] = [];
+
+  async askQuestions(asked: QuestionsToAsk): Promise<[]> {
+    this.asked.push(asked);
+    return [];
   }
 
   /** Reads of control rows, in order. */

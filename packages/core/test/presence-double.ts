@@ -73,7 +73,7 @@ export class PresenceDouble implements PresenceMethods {
   async register(options: CallOptions): Promise<Registration> {
     this.calls.push('register');
     await this.onRegister(options);
-    return { tokenIssued: false, deliveryMode: 'poll', orgId: null, expiresAt: null };
+    return { tokenIssued: false, deliveryMode: 'poll', orgId: null, issuer: null, expiresAt: null };
   }
 
   /** Makes all requests fail with a connection error. */

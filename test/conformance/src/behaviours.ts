@@ -9,6 +9,7 @@ import { DURABILITY } from './behaviours/durability.ts';
 import { ENDS } from './behaviours/ends.ts';
 import { ENDURANCE } from './behaviours/endurance.ts';
 import { FEED } from './behaviours/feed.ts';
+import { INBOUND } from './behaviours/inbound.ts';
 import { INSTANCES } from './behaviours/instances.ts';
 import { INTEROP } from './behaviours/interop.ts';
 import { JSON_RPC } from './behaviours/json-rpc.ts';
@@ -55,6 +56,7 @@ export const BEHAVIOURS = {
   ...CLIENT,
   ...PRESENCE,
   ...DELIVERY,
+  ...INBOUND,
   ...INSTANCES,
   ...JSON_RPC,
   ...INTEROP,

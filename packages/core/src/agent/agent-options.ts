@@ -10,6 +10,7 @@ import type { Logger } from '../logging/logger.ts';
 import { checkHeartbeatInterval } from '../presence/run-heartbeat-loop.ts';
 import { checkNumber } from '../settings/checked-values.ts';
 import type { RandomSource } from '../time/backoff.ts';
+import { checkInboundAuth, type InboundAuth } from './inbound-auth.ts';
 
 const DEFAULT_HANDLER_TIMEOUT_MS = 600_000;
 const CONFLICT_POLICIES = ['wait', 'takeover', 'fail'] as const;
@@ -38,6 +39,10 @@ export type AgentClient = Pick<
   | 'fetchCancellations'
   | 'acknowledge'
   | 'reply'
+  | 'askQuestions'
+  | 'reportedUrl'
+  | 'agentCard'
+  | 'fetchSigningKeys'
 >;
 
 /** The second argument of a handler. */
@@ -94,6 +99,14 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
   heartbeatIntervalMs?: number | undefined;
   /** Acknowledge before the handler runs: it never runs twice, but the message is lost when the process dies. @default false */
   atMostOnce?: boolean | undefined;
+  /**
+   * What a request to the agent's own URL must carry. `peer-tokens`: a token that the platform signed, in production and
+   * in dev mode. `shared-secret`: `inboundSecret` as bearer; only the platform may know it, and is believed like the
+   * platform. `none`: nothing; the source of each message is `unknown`. @default 'peer-tokens'
+   */
+  inboundAuth?: InboundAuth | undefined;
+  /** The bearer of `inboundAuth: 'shared-secret'`, at least 16 characters. */
+  inboundSecret?: string | undefined;
   /** Stores position, progress and dead letters. @default `inbound.jsonl` in the client's `stateDirectory` */
   store?: InboundStore | undefined;
   /** Source of jitter, from 0 to 1. @default Math.random */
@@ -129,6 +142,9 @@ export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
   readonly stopTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
   readonly atMostOnce: boolean;
+  readonly inboundAuth: InboundAuth;
+  /** Of `shared-secret`, else `null`. */
+  readonly inboundSecret: string | null;
   readonly store: InboundStore;
   /** Whether the agent locks the state folder. */
   readonly usesFolder: boolean;
@@ -144,6 +160,14 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
     throw new ConfigurationError('client must be a RemoteAgentClient.');
   }
   if (typeof onMessage !== 'function') throw new ConfigurationError('onMessage must be a function.');
+  if (options.delivery === 'push' && client.reportedUrl === null) {
+    throw new ConfigurationError(
+      'delivery "push" needs reportedUrl, the URL under which the platform reaches the agent.',
+      {
+        hint: 'Set reportedUrl of the client, or use delivery "long-poll", which needs no URL.',
+      },
+    );
+  }
   const onPause = options.onPause ?? 'wait';
   if (onPause !== 'wait' && onPause !== 'stop') {
     throw new ConfigurationError(`onPause must be "wait" or "stop", got ${JSON.stringify(onPause)}.`);
@@ -168,6 +192,7 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
     stopTimeoutMs: checkInteger('stopTimeoutMs', options.stopTimeoutMs ?? 30_000, 0),
     heartbeatIntervalMs: checkHeartbeatInterval(options.heartbeatIntervalMs),
     atMostOnce: options.atMostOnce ?? false,
+    ...checkInboundAuth(options),
     store: options.store ?? new FileInboundStore(client.stateDirectory),
     usesFolder: options.store === undefined,
     random: options.random ?? Math.random,

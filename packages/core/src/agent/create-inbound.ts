@@ -23,6 +23,7 @@ export function createInbound<Client extends AgentClient>(options: CreateInbound
       },
       fetchInboundPage: (query) => reader.fetchInboundPage(query),
       fetchCancellations: (query) => client.fetchCancellations(query),
+      askQuestions: (asked, more) => client.askQuestions(asked, more),
       acknowledge: (upTo, more) => degraded.followLimits('acknowledge', client.acknowledge(upTo, more)),
       reply: (message, answer, more) => degraded.followLimits('reply', client.reply(message, answer, more)),
     },

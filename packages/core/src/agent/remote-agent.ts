@@ -2,6 +2,7 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { DeadLetter } from '../inbound/stores/dead-letters.ts';
 import { listDeadLetters } from '../inbound/stores/inbound-records.ts';
+import type { InboundPort } from '../inbound-http/inbound-agent.ts';
 import { childLogger, type Logger } from '../logging/logger.ts';
 import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import { ONBOARD_AGAIN, type PresenceChange, type PresenceState } from '../presence/presence-machine.ts';
@@ -10,6 +11,7 @@ import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 import { lockWorkspace } from '../storage/workspace-lock.ts';
 import { linkAbort, orAborted } from '../time/linked-abort.ts';
 import { AgentEventEmitter, type AgentEventName, type AgentListener } from './agent-events.ts';
+import { AgentInbound } from './agent-inbound.ts';
 import {
   type AgentClient,
   type AgentStartOptions,
@@ -39,6 +41,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   readonly #presence: HeartbeatLoop;
   readonly #identity: ReaderIdentity;
   readonly #inbound: Inbound;
+  readonly #port: AgentInbound;
   readonly #life = linkAbort();
   readonly #closed = Promise.withResolvers<LoopOutcome>();
   readonly #degraded: DegradedReasons;
@@ -75,7 +78,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
         void this.#finish('superseded', 0);
       },
     });
-    const requests = this.#identity.requests;
+    const requests = this.#requests();
     this.#presence = new HeartbeatLoop({
       client: requests,
       clock,
@@ -95,6 +98,17 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       onMetricsChanged: () => this.#presence.metricsChanged(),
       isRefused: () => this.#identity.isRefused,
     });
+    this.#port = new AgentInbound({
+      settings,
+      inbound: this.#inbound,
+      logger: this.#logger,
+      onStateChanged: (status) => this.#presence.stateChanged(status),
+    });
+  }
+
+  /** The receiving side, for `createInboundHandler` and `A2AServer`. */
+  get inbound(): InboundPort {
+    return this.#port;
   }
 
   get state(): AgentState {
@@ -188,7 +202,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       await this.#inbound.load();
       this.#hasLoaded = true;
       await registerWithRetry({
-        client: this.#identity.requests,
+        client: this.#requests(),
         platformUrl: client.platformUrl,
         clock,
         logger: this.#logger,
@@ -229,6 +243,19 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       this.#startFailure = { error };
     await this.#finish('stopped', 0);
     return error;
+  }
+
+  /** The client for presence and for reading. */
+  #requests(): ReaderIdentity['requests'] {
+    const { requests } = this.#identity;
+    return {
+      ...requests,
+      register: async (options) => {
+        const registration = await requests.register(options);
+        this.#port.registered(registration.issuer);
+        return registration;
+      },
+    };
   }
 
   #onPresence(change: PresenceChange, error: unknown): void {

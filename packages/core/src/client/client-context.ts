@@ -1,3 +1,4 @@
+import type { AgentCard } from '@molecule-ai/protocol';
 import { FileTokenStore } from '../credentials/file-token-store.ts';
 import { InboundSecret } from '../credentials/inbound-secret.ts';
 import { TokenManager } from '../credentials/token-manager.ts';
@@ -35,6 +36,8 @@ export interface ClientContext {
   readonly direct: DirectCalls;
   readonly returned: ReturnedAnswers;
   readonly abandoned: AbandonedCalls;
+  /** The card as it was last published. */
+  readonly profile: { card: AgentCard };
   /** Redacts credentials. */
   readonly logger: Logger;
 }
@@ -80,6 +83,7 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
       abandoned,
     }),
     returned: new ReturnedAnswers(),
+    profile: { card: settings.agentCard },
     logger,
   };
 }

@@ -1,8 +1,16 @@
-import type { AgentCard, Capability, DeliveryMode, InboundMessage } from '@molecule-ai/protocol';
+import {
+  type AgentCard,
+  type Capability,
+  type DeliveryMode,
+  type InboundMessage,
+  type Jwks,
+  routes,
+} from '@molecule-ai/protocol';
 import type { Logger } from '../logging/logger.ts';
 import type { PeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
+import { call } from '../platform-api/call.ts';
 import { deriveMessageId } from '../platform-api/idempotency-key.ts';
 import {
   type GetWorkspaceOptions,
@@ -88,6 +96,11 @@ export class PlatformClient {
     return this.#context.settings.reportedUrl;
   }
 
+  /** The agent's card, as it was given or last updated. */
+  get agentCard(): AgentCard {
+    return this.#context.profile.card;
+  }
+
   /** The folder of the agent's private files; absolute. */
   get stateDirectory(): string {
     return this.#context.settings.stateDirectory;
@@ -119,6 +132,11 @@ export class PlatformClient {
    */
   register(options: RegisterOptions = {}): Promise<Registration> {
     return registerAgent(this.#context, options);
+  }
+
+  /** The public keys with which the platform signs the tokens of requests to this agent. */
+  fetchSigningKeys({ signal }: CallOptions = {}): Promise<Jwks> {
+    return call(this.#context.transport, routes.jwks, { signal });
   }
 
   /** Reads the state of the workspace. A 404 without an error code comes from a gateway: it is an error, not a deletion. */

@@ -14,6 +14,8 @@ export interface Registration {
   /** As confirmed by the platform; `null` when it does not support delivery modes. */
   readonly deliveryMode: string | null;
   readonly orgId: string | null;
+  /** Who signs the tokens of requests to this agent; `null` when the platform signs none. */
+  readonly issuer: string | null;
   /** RFC 3339; `null` when the registration does not expire. */
   readonly expiresAt: string | null;
 }
@@ -42,6 +44,7 @@ export async function registerAgent(context: ClientContext, options: RegisterOpt
     tokenIssued: issued !== '',
     deliveryMode: response.delivery_mode ?? null,
     orgId: response.org_id ?? null,
+    issuer: response.issuer ?? null,
     expiresAt: response.expires_at ?? null,
   };
 }
@@ -75,12 +78,13 @@ async function sendRegistration(
 
 /** Replaces the whole agent card. */
 export async function updateCard(
-  { settings, transport }: ClientContext,
+  { settings, transport, profile }: ClientContext,
   card: AgentCard,
   { signal }: CallOptions,
 ): Promise<void> {
   const body = { workspace_id: settings.workspaceId, agent_card: card };
   await call(transport, routes.updateCard, { body, signal });
+  profile.card = card;
 }
 
 function mentionsUrl(error: unknown): boolean {

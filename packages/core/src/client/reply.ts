@@ -46,9 +46,15 @@ export interface ReplyReceipt {
    * before, and does not receive the answer.
    */
   readonly status: 'sent' | 'duplicate' | 'ignored';
-  readonly via: 'notify' | 'a2a';
+  /** `response`: in the response of the request that brought the message. */
+  readonly via: 'notify' | 'a2a' | 'response';
   /** Derived from workspace, inbound message and key, so the same reply always has the same id. */
   readonly messageId: string;
+}
+
+/** The id of a reply to the message of a row: the same for the same key. */
+export function replyIdOf(workspaceId: string, row: string, key = ''): string {
+  return deriveUuid('reply', workspaceId, row, key);
 }
 
 /** Answers a user through `/notify` and a peer through `/a2a`. */
@@ -65,7 +71,7 @@ export async function replyTo(
     throw refused('The text of a reply must not be blank.');
   }
   const { settings } = context;
-  const messageId = deriveUuid('reply', settings.workspaceId, message.id, options.idempotencyKey ?? '');
+  const messageId = replyIdOf(settings.workspaceId, message.id, options.idempotencyKey);
   const inReplyTo = message.messageId || message.id;
   if (message.source === 'canvas_user') {
     return replyToUser(context, { content, messageId, inReplyTo }, options);

@@ -101,7 +101,7 @@ class World {
   }
 
   take(message: InboundMessage, position: FeedPosition | null): void {
-    if (!this.state.accept(message, position)) return;
+    if (this.state.accept(message, position) !== 'new') return;
     expect(this.stored, 'a finish was stored, and it is handled again').not.toContain(nameOf(message));
     expect(this.underWay, 'handled twice at once').not.toContain(message.id);
     this.underWay.push(message.id);

@@ -2,15 +2,18 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
 import type { UnreadRow } from '../errors/page-too-large-error.ts';
 import type { Logger } from '../logging/logger.ts';
-import { MessageDedupe } from './dedupe/message-dedupe.ts';
+import type { KeptEnd } from './arrivals/arrival.ts';
+import { ArrivalLog } from './arrivals/arrival-log.ts';
+import { ArrivalState } from './arrivals/arrival-state.ts';
+import { MessageDedupe, messageKey } from './dedupe/message-dedupe.ts';
 import { OffsetTracker } from './position/offset-tracker.ts';
 import type { FeedPosition } from './sources/message-source.ts';
 import { DeadLetterList, type StoredDeadLetter } from './stores/dead-letters.ts';
 import {
   type InboundRecord,
+  loadRecords,
   positionRecord,
   type ReportedOutcome,
-  replayRecords,
   snapshotRecords,
 } from './stores/inbound-records.ts';
 import type { InboundStore } from './stores/inbound-store.ts';
@@ -37,6 +40,9 @@ export interface InboundStateOptions {
   readonly onFinished: () => void;
 }
 
+/** Whether a message has to be handled. Of a copy that a request brought before, how that ended. */
+export type Novelty = 'new' | 'copy' | KeptEnd;
+
 /**
  * The state of all messages, in memory and in the store: which rows of the feed were read and finished, recently seen
  * messages, the progress of each pending message, the outcomes to report, and the dead letters. A change that returns a
@@ -52,6 +58,8 @@ export class InboundState {
   #progress = new Map<string, MessageProgress>();
   #deadLetters = new DeadLetterList();
   #outcomes = new Map<string, ReportedOutcome>();
+  #arrivals = new ArrivalLog();
+  #arrivalState: ArrivalState;
   #readPosition: string | null = null;
   #recordedPosition: string | null = null;
   /** Until the end of the feed is reached, rows can be older than those in the tracker. */
@@ -60,17 +68,20 @@ export class InboundState {
   constructor(options: InboundStateOptions) {
     this.#options = options;
     this.#writer = new RecordWriter({ ...options, snapshot: () => this.#snapshot() });
+    this.#arrivalState = this.#newArrivalState();
   }
 
   /** Loads the stored state. Call once, before anything else. */
   async load(): Promise<void> {
-    const stored = await this.#replay();
+    const stored = await loadRecords(this.#options);
     this.#tracker = new OffsetTracker(stored.acknowledged);
     this.#dedupe = new MessageDedupe(stored.finishedKeys);
     this.#finishedAhead = stored.finishedAhead;
     this.#progress = stored.progress;
     this.#deadLetters = stored.deadLetters;
     this.#outcomes = stored.outcomes;
+    this.#arrivals = stored.arrivals;
+    this.#arrivalState = this.#newArrivalState();
     this.#readPosition = stored.acknowledged;
     this.#recordedPosition = stored.acknowledged;
   }
@@ -85,9 +96,14 @@ export class InboundState {
     return this.#tracker.acknowledged;
   }
 
-  /** Number of rows read and not finished. */
+  /** Number of messages read, or brought by a request, and not finished. */
   get unfinished(): number {
-    return this.#tracker.unfinished;
+    return this.#tracker.unfinished + this.#arrivals.count;
+  }
+
+  /** The messages that requests brought. */
+  get arrivals(): ArrivalState {
+    return this.#arrivalState;
   }
 
   /** Number of rows read and not covered by the acknowledged position. */
@@ -106,21 +122,36 @@ export class InboundState {
   }
 
   /**
-   * Adds a message. Returns true if it has to be handled, false if it is a copy or was read before.
+   * Adds a message. A copy was read or brought by a request before; one of which the platform does not know how it ended
+   * has the kept end, and remains open until {@link finishCopy}.
    * @param position The position in the feed; `null` for a message from another source.
    */
-  accept(message: InboundMessage, position: FeedPosition | null): boolean {
+  accept(message: InboundMessage, position: FeedPosition | null): Novelty {
     const { id } = message;
-    if (this.#tracker.has(id)) return false;
+    if (this.#tracker.has(id)) return 'copy';
     const isFinishedAhead = this.#finishedAhead.delete(id);
-    if (!isFinishedAhead && this.#dedupe.isFinished(id)) return false;
+    const kept = isFinishedAhead || position === null ? undefined : this.#arrivals.endOf(messageKey(message));
+    if (kept !== undefined && position !== null && (kept.row === id || !this.#dedupe.isFinished(id))) {
+      this.#tracker.add(id, position.seq, false);
+      return kept;
+    }
+    if (!isFinishedAhead && this.#dedupe.isFinished(id)) return 'copy';
     const novelty = isFinishedAhead ? 'copy-of-finished' : this.#dedupe.begin(message);
     const isFinished = novelty === 'copy-of-finished';
     if (position !== null) this.#tracker.add(id, position.seq, isFinished);
     if (isFinished && !isFinishedAhead) {
       void this.#write({ type: 'finished', rows: position === null ? [] : [id], keys: [id] });
     }
-    return novelty === 'new';
+    return novelty === 'new' ? 'new' : 'copy';
+  }
+
+  /** Finishes a row whose message a request had brought before. */
+  finishCopy(row: string, end: MessageEnd | null): Promise<boolean> {
+    this.#tracker.finish(row);
+    const records = end === null ? [] : this.#recordOutcomes([row], end);
+    const stored = this.#write(...records, { type: 'finished', rows: [row], keys: [row] });
+    this.#options.onFinished();
+    return stored;
   }
 
   /** Call after the messages of a page were accepted. Moves the read position past its last row, message or not. */
@@ -163,14 +194,17 @@ export class InboundState {
   /**
    * Finishes the message and its copies.
    * @param end How it ended, for the platform; `null` when it was answered, or the platform ended it.
+   * @param isReported Whether the platform learns the end of the message itself in another way.
    */
-  finish(message: InboundMessage, end: MessageEnd | null = null): Promise<boolean> {
+  finish(message: InboundMessage, end: MessageEnd | null = null, isReported = false): Promise<boolean> {
     const finished = this.#dedupe.finish(message);
     // At most once, a message is finished before it is handled, and ends later.
-    const records = end === null ? [] : this.#recordOutcomes(finished?.rows ?? [message.id], end);
+    const rows = (finished?.rows ?? [message.id]).filter((row) => !isReported || this.#tracker.has(row));
+    const records = end === null ? [] : this.#recordOutcomes(rows, end);
     if (finished !== undefined) {
       const rows = finished.rows.filter((row) => this.#tracker.finish(row));
       this.#progress.delete(message.id);
+      this.#arrivals.finish(message.id);
       records.push({ type: 'finished', rows, keys: finished.keys });
     }
     const stored = this.#write(...records);
@@ -255,18 +289,14 @@ export class InboundState {
     return this.#writer.write(...records);
   }
 
-  async #replay(): Promise<ReturnType<typeof replayRecords>> {
-    const { store, logger } = this.#options;
-    try {
-      const stored = replayRecords(await store.load());
-      if (stored.unreadable > 0)
-        logger.warn({ lines: stored.unreadable }, 'Part of the stored state is unreadable and was ignored.');
-      return stored;
-    } catch (error) {
-      const text = 'The stored state cannot be read: starting with the messages that are not acknowledged.';
-      logger.warn({ error }, text);
-      return replayRecords([]);
-    }
+  #newArrivalState(): ArrivalState {
+    return new ArrivalState({
+      log: this.#arrivals,
+      dedupe: this.#dedupe,
+      isOnFeed: (row) => this.#tracker.has(row),
+      write: (record) => this.#write(record),
+      finish: (message) => void this.finish(message),
+    });
   }
 
   #allFinishedAhead(): Set<string> {
@@ -281,6 +311,7 @@ export class InboundState {
       progress: this.#progress,
       deadLetters: this.#deadLetters,
       outcomes: this.#outcomes,
+      arrivals: this.#arrivals,
     });
   }
 }

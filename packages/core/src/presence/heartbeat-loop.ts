@@ -49,6 +49,7 @@ export class HeartbeatLoop {
   #failures = 0;
   #lastError: unknown;
   #isLimited = false;
+  #isAsked = false;
   #sent: HeartbeatMetrics | undefined;
   #lastSuccess: { readonly at: number; readonly monotonicMs: number } | undefined;
 
@@ -80,6 +81,16 @@ export class HeartbeatLoop {
 
   /** Call when the metrics changed: sends a heartbeat soon, unless they are equal to the last ones sent. */
   metricsChanged(): void {
+    this.#sleep.wake();
+  }
+
+  /**
+   * Call when the platform says that the state of the workspace has changed: a pause applies at once, and the next
+   * heartbeat, which is sent now, confirms it or brings what else has changed.
+   */
+  stateChanged(status: string): void {
+    if (status === 'paused') this.#step('paused', undefined);
+    this.#isAsked = true;
     this.#sleep.wake();
   }
 
@@ -160,11 +171,17 @@ export class HeartbeatLoop {
     const dueAt = startedAt + nextHeartbeatDelayMs(intervalMs, random);
     for (;;) {
       const isWoken = await this.#sleep.sleep(dueAt - clock.monotonic(), signal);
-      if (!isWoken) return;
+      if (!isWoken || this.#takeAsked()) return;
       const debouncedAt = Math.max(clock.monotonic() + DEBOUNCE_MS, startedAt + MIN_GAP_MS);
       await clock.sleep(Math.min(debouncedAt, dueAt) - clock.monotonic(), { signal });
       if (clock.monotonic() >= dueAt || this.#hasChanges()) return;
     }
+  }
+
+  #takeAsked(): boolean {
+    const isAsked = this.#isAsked;
+    this.#isAsked = false;
+    return isAsked;
   }
 
   #hasChanges(): boolean {

@@ -28,5 +28,4 @@ export const LATER: readonly { readonly what: string; readonly because: string }
     what: 'direct calls between agents (docs/decisions/0101-direct-peer-calls.md)',
     because: 'core makes none yet',
   },
-  { what: 'push delivery of an agent', because: 'core has no push server yet' },
 ];

@@ -20,8 +20,8 @@ describe('a message that did not come from the feed', () => {
   it('is handled once, even if the feed contains it as well, and does not move the position', async () => {
     const run = await startInbound();
     const message = inboundMessage({ id: 'row-1', seq: 1 });
-    expect(run.inbound.accept(message, null)).toBe(true);
-    expect(run.inbound.accept(message, null)).toBe(false);
+    expect(run.inbound.inbox.accept(message, null)).toBe(true);
+    expect(run.inbound.inbox.accept(message, null)).toBe(false);
     await run.advance();
     expect([run.handled, run.inbound.acknowledged]).toEqual([['row-1'], null]);
     run.feed.push({ id: 'row-1' });
@@ -30,6 +30,6 @@ describe('a message that did not come from the feed', () => {
     expect(run.inbound.acknowledged).toBe('row-2');
     expect(run.handled).toEqual(['row-1', 'row-2']);
     const next = await startInbound({ store: run.store, feed: run.feed });
-    expect(next.inbound.accept(message, null)).toBe(false);
+    expect(next.inbound.inbox.accept(message, null)).toBe(false);
   });
 });

@@ -29,12 +29,27 @@ export class MessageDedupe {
   }
 
   isPending(message: InboundMessage): boolean {
-    return this.#pending.has(keyOf(message));
+    return this.#pending.has(messageKey(message));
+  }
+
+  /** Whether the message, as this or another row, was finished. */
+  isFinishedCopy(message: InboundMessage): boolean {
+    return this.#finished.has(message.id) || this.#finished.has(messageKey(message));
+  }
+
+  /** The rows of a pending message, the first one first; empty for any other. */
+  pendingRows(message: InboundMessage): readonly string[] {
+    return this.#pending.get(messageKey(message)) ?? [];
+  }
+
+  /** Takes back a {@link begin}: the message is as new. */
+  forget(message: InboundMessage): void {
+    this.#pending.delete(messageKey(message));
   }
 
   /** Records the message as pending, or its row as a copy. */
   begin(message: InboundMessage): Novelty {
-    const key = keyOf(message);
+    const key = messageKey(message);
     if (this.#finished.has(key)) {
       this.#remember(message.id);
       return 'copy-of-finished';
@@ -50,7 +65,7 @@ export class MessageDedupe {
 
   /** Returns the rows of the message and its copies, and the keys to store; `undefined` if it is not pending. */
   finish(message: InboundMessage): { readonly rows: string[]; readonly keys: string[] } | undefined {
-    const key = keyOf(message);
+    const key = messageKey(message);
     const rows = this.#pending.get(key);
     if (rows === undefined) return undefined;
     this.#pending.delete(key);
@@ -79,7 +94,7 @@ export class MessageDedupe {
  * Two rows are the same message if sender, method and the sender's message id are equal. A row without message id is a
  * message of its own. The method is included because a cancellation can have the id of the message it cancels.
  */
-function keyOf(message: InboundMessage): string {
+export function messageKey(message: InboundMessage): string {
   if (message.messageId === '') return message.id;
   const parts = [message.source, message.sourceId, message.method, message.inReplyTo, message.messageId];
   return `m:${createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22)}`;

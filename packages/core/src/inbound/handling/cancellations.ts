@@ -24,7 +24,10 @@ export class Cancellations {
 
   constructor(options: CancellationsOptions) {
     this.#options = options;
-    this.#reader = new ControlReader({ ...options, onCanceled: (activityId) => this.#canceled(activityId) });
+    this.#reader = new ControlReader({
+      ...options,
+      onCanceled: (activityId) => void this.canceled(activityId),
+    });
   }
 
   /** Reads what was canceled while messages are in progress, until {@link close}. */
@@ -40,7 +43,7 @@ export class Cancellations {
 
   /** A message was given to the scheduler. */
   added(message: InboundMessage): void {
-    if (this.#early.delete(message.id)) this.#canceled(message.id);
+    if (this.#early.delete(message.id)) this.canceled(message.id);
     if (this.#isOpen && !this.#options.scheduler.isEmpty) this.#reader.start();
   }
 
@@ -62,15 +65,17 @@ export class Cancellations {
     else void finished.then(() => finish(cancellation));
   }
 
-  #canceled(activityId: string): void {
+  /** Ends a message. False when it is not in progress; should it arrive later, it is ended then. */
+  canceled(activityId: string): boolean {
     const { scheduler, logger } = this.#options;
     const { count } = scheduler.cancel((message) => message.id === activityId, cancelledBySender());
     if (count > 0) {
       logger.info({ activityId }, 'The sender cancelled a message.');
-      return;
+      return true;
     }
     this.#early.add(activityId);
     const [oldest] = this.#early;
     if (this.#early.size > MAX_EARLY && oldest !== undefined) this.#early.delete(oldest);
+    return false;
   }
 }

@@ -46,9 +46,11 @@ export class DeadLetterReplays {
       message,
       progress: progressOf(letter),
       isRetried: false,
+      isCallerKnown: true,
       // Until the replay has ended the letter stays as it is.
       save: () => Promise.resolve(),
       acknowledgeFirst: null,
+      lateEnd: () => null,
       finish: () => {
         this.#running.delete(activityId);
         void state.removeDeadLetter(activityId).then(() => replay.resolve());

@@ -51,9 +51,13 @@ export interface RunSubject {
   readonly progress: MessageProgress;
   /** Whether a failure is retried. When not, the first one gives the message up. */
   readonly isRetried: boolean;
+  /** False when a request without a credential brought it: its answer is for that request only. */
+  readonly isCallerKnown: boolean;
   save(change: ProgressChange): Promise<unknown>;
   /** For at-most-once delivery: resolves when the message cannot be delivered again; `null` for at-least-once. */
   readonly acknowledgeFirst: ((signal: AbortSignal) => Promise<void>) | null;
+  /** What the sender is sent instead of an answer, where nobody else gives it the end; else `null`. */
+  lateEnd(end: MessageEnd): StoredAnswer | null;
   /** Nothing more is done. `end` is how the message ended without an answer of this run; `null` for no report. */
   finish(end: MessageEnd | null): void;
   /** The message is given up. Resolves when that is stored. */
@@ -105,7 +109,8 @@ export class MessageRun implements Runnable {
       if (ended !== null) return ended;
     }
     this.#options.observer.delivered(this.message);
-    return this.#finish(answer !== null || this.#journal.hasReplied ? null : { outcome: 'unanswered' });
+    if (answer !== null || this.#journal.hasReplied) return this.#finish(null);
+    return this.#end({ outcome: 'unanswered' }, signal);
   }
 
   /** Runs the handler; returns `null` when it has finished. */
@@ -141,7 +146,7 @@ export class MessageRun implements Runnable {
     if (signal.aborted && acknowledgeFirst !== null) return this.#giveUp('handler', attempt, signal.reason);
     if (signal.aborted) return this.#interrupted(signal, attemptsBefore);
     if (this.#hasExpired) return this.#expired();
-    return this.#failed(attempt, result.error, result.kind === 'threw');
+    return this.#failed(attempt, result.error, { isThrown: result.kind === 'threw', signal });
   }
 
   /** Records the answer. A value that is not an answer is a defect of the handler, which another attempt does not repair. */
@@ -156,14 +161,18 @@ export class MessageRun implements Runnable {
     return null;
   }
 
-  async #failed(attempt: number, error: unknown, isThrown: boolean): Promise<RunOutcome> {
+  async #failed(
+    attempt: number,
+    error: unknown,
+    { isThrown, signal }: { readonly isThrown: boolean; readonly signal: AbortSignal },
+  ): Promise<RunOutcome> {
     const { observer } = this.#options;
     observer.failed(this.message, error);
     const failure = isThrown ? endingFailure(error) : null;
     if (failure !== null) {
       observer.endedAsFailed(this.message, failure);
       const { textForSender, code } = failure;
-      return this.#finish({ outcome: 'failed', error: { message: textForSender, code } });
+      return this.#end({ outcome: 'failed', error: { message: textForSender, code } }, signal);
     }
     const isOnlyAttempt = this.#subject.acknowledgeFirst !== null || isInvalidAnswer(error);
     const isLast = isOnlyAttempt || attempt >= this.#maxAttempts;
@@ -197,7 +206,7 @@ export class MessageRun implements Runnable {
 
   #answerToSend(answer: StoredAnswer | null): StoredAnswer | null {
     if (answer === null || this.#journal.hasReplied) return null;
-    const refusal = autoReplyRefusal(this.message);
+    const refusal = autoReplyRefusal(this.message, this.#subject.isCallerKnown);
     if (refusal === null) return answer;
     this.#options.logger.info({ activityId: this.message.id }, refusal);
     return null;
@@ -231,6 +240,8 @@ export class MessageRun implements Runnable {
   async #giveUp(stage: 'handler' | 'reply', attempts: number, error: unknown): Promise<RunOutcome> {
     const { clock, observer } = this.#options;
     const { message } = this;
+    const late = stage === 'handler' ? this.#subject.lateEnd({ outcome: 'failed' }) : null;
+    if (late !== null) await this.#journal.send(late, new AbortController().signal).catch(() => {});
     const letter: StoredDeadLetter = {
       activityId: message.id,
       messageId: message.messageId,
@@ -263,6 +274,14 @@ export class MessageRun implements Runnable {
   #expired(end: MessageEnd | null = null): RunOutcome {
     this.#options.observer.expired(this.message);
     return this.#finish(end);
+  }
+
+  /** Ends the message without an answer. What the sender is sent instead is stored and sent like an answer. */
+  async #end(end: MessageEnd, signal: AbortSignal): Promise<RunOutcome> {
+    const late = this.#subject.lateEnd(end);
+    if (late === null) return this.#finish(end);
+    await this.#journal.recordOutcome(late);
+    return (await this.#reply(late, signal)) ?? this.#finish(null);
   }
 
   #finish(end: MessageEnd | null): RunOutcome {

@@ -16,11 +16,14 @@ export function messageRetryDelayMs(attempt: number): number {
 /**
  * Why a returned text is not sent as an answer; `null` if it is sent. Answers are never answered, because two agents that
  * echo would otherwise not stop.
+ *
+ * @param isCallerKnown false when a request without a credential waits for the answer itself
  */
-export function autoReplyRefusal(message: InboundMessage): string | null {
+export function autoReplyRefusal(message: InboundMessage, isCallerKnown = true): string | null {
   if (!message.expectsAnswer) {
     return 'The message is an answer: the text returned by the handler is not sent.';
   }
+  if (!isCallerKnown) return null;
   if (message.source === 'unknown' || (message.source === 'peer_agent' && message.peerId === '')) {
     return 'The sender is unknown: the text returned by the handler is not sent.';
   }

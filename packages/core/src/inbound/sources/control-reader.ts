@@ -21,8 +21,8 @@ export interface ControlReaderOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
-  /** @default reads that the platform holds for 25 s */
-  readonly reads: ControlReads | undefined;
+  /** `null` reads nothing. @default reads that the platform holds for 25 s */
+  readonly reads: ControlReads | null | undefined;
   /** The id of the row whose message was canceled. Must not throw. */
   readonly onCanceled: (activityId: string) => void;
 }
@@ -47,7 +47,7 @@ export class ControlReader {
 
   /** Reads until {@link stop}. Has no effect while it reads. */
   start(): void {
-    if (this.#session !== undefined || !this.#isOffered) return;
+    if (this.#session !== undefined || this.#options.reads === null || !this.#isOffered) return;
     this.#session = linkAbort();
     // Rejects with the abort only.
     this.#run(this.#session.signal).catch(() => {});

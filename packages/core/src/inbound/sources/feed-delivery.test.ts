@@ -334,7 +334,7 @@ describe('the delivery', () => {
     expect(chooseDelivery('poll').name).toBe('poll');
     const own = new PollDelivery();
     expect(chooseDelivery(own)).toBe(own);
-    expect(() => chooseDelivery('push' as never)).toThrow(
+    expect(() => chooseDelivery('carrier' as never)).toThrow(
       expect.objectContaining({ code: 'configuration_invalid' }),
     );
   });

@@ -3,6 +3,7 @@ import { checkNumber } from '../../settings/checked-values.ts';
 import type { ControlReads, DeliveryContext, InboundDelivery } from './message-source.ts';
 import { checkReads, type FeedReading, InboundPageReader, type PageReads } from './page-reader.ts';
 import { PollPace } from './poll-pace.ts';
+import { PushDelivery } from './push-delivery.ts';
 
 const DEFAULT_POLL_INTERVAL_MS = 5_000;
 const MIN_POLL_INTERVAL_MS = 1_000;
@@ -10,16 +11,20 @@ const DEFAULT_WAIT_SECONDS = 25;
 const REQUEST_ALLOWANCE_MS = 15_000;
 const IDLE_FACTOR = 1.5;
 
-/** How messages are received. `auto` long-polls, or polls at an interval if the platform does not hold requests. */
-export type DeliveryChoice = 'auto' | 'long-poll' | 'poll' | InboundDelivery;
+/**
+ * How messages are received. `auto` long-polls, or polls at an interval if the platform does not hold requests. `push`: the
+ * platform posts them to the agent's own URL.
+ */
+export type DeliveryChoice = 'auto' | 'long-poll' | 'poll' | 'push' | InboundDelivery;
 
 /** @throws ConfigurationError for an unknown name. */
 export function chooseDelivery(choice: DeliveryChoice = 'auto'): InboundDelivery {
   if (typeof choice === 'object') return choice;
+  if (choice === 'push') return new PushDelivery();
   if (choice === 'poll') return new PollDelivery();
   if (choice === 'auto' || choice === 'long-poll') return new LongPollDelivery();
   throw new ConfigurationError(
-    `delivery must be "auto", "long-poll", "poll" or an InboundDelivery, got ${JSON.stringify(choice)}.`,
+    `delivery must be "auto", "long-poll", "poll", "push" or an InboundDelivery, got ${JSON.stringify(choice)}.`,
   );
 }
 

@@ -71,8 +71,11 @@ export interface InboundDelivery {
    * `Infinity`: its silence is then never reported.
    */
   readonly expectedSilenceMs: number;
-  /** How cancellations are read while messages are in progress. @default reads that are held for 25 s */
-  readonly controlReads?: ControlReads | undefined;
+  /**
+   * How cancellations are read while messages are in progress; `null` where they are pushed, and need no reading.
+   * @default reads that are held for 25 s
+   */
+  readonly controlReads?: ControlReads | null | undefined;
   /** Delivers until the signal aborts, then returns or rejects with its reason. Must survive outages. */
   run(context: DeliveryContext, signal: AbortSignal): Promise<void>;
 }

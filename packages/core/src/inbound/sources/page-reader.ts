@@ -21,6 +21,8 @@ export type FeedReading =
 export interface PageReads {
   readonly pageLimit: number;
   readonly sinceSecs: number | undefined;
+  /** Whether rows that were pushed are left out, also after the position. */
+  readonly isUnacknowledgedOnly?: boolean | undefined;
 }
 
 /** Reads pages of the feed into the inbox; logs an outage once. Reads fewer rows while they are too large. */
@@ -48,7 +50,8 @@ export class InboundPageReader {
       const page = this.#isBacklogUnmarked
         ? await this.#readOldest(capacity, waitSecs, signal)
         : await client.fetchInboundPage({
-            ...(position === null ? { unacknowledged: true } : { sinceId: position }),
+            ...(position === null || this.#reads.isUnacknowledgedOnly ? { unacknowledged: true } : {}),
+            ...(position === null ? {} : { sinceId: position }),
             limit,
             ...(waitSecs > 0 ? { waitSecs } : {}),
             signal,

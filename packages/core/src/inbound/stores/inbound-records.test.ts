@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { startInbound } from '../../../test/inbound-stage.ts';
 import { inboundMessage } from '../../../test/memory-feed.ts';
+import type { Arrival, KeptEnd } from '../arrivals/arrival.ts';
+import { ArrivalLog } from '../arrivals/arrival-log.ts';
 import { DeadLetterList, type StoredDeadLetter } from './dead-letters.ts';
 import { type InboundRecord, listDeadLetters, replayRecords, snapshotRecords } from './inbound-records.ts';
 import { MemoryInboundStore } from './inbound-store.ts';
@@ -19,6 +21,22 @@ const letter: StoredDeadLetter = {
   message: inboundMessage({ id: 'row-1' }),
   progress: NO_PROGRESS,
 };
+const arrivalOf = (id: string): Arrival => ({ message: inboundMessage({ id }), use: 'push', digest: '' });
+const endOf = (row: string): KeptEnd => ({
+  key: `key-of-${row}`,
+  row,
+  messageId: `message-of-${row}`,
+  contextId: '',
+  use: 'push',
+  sourceId: '',
+  digest: '',
+  end: {
+    state: 'answered',
+    at: '2026-01-01T00:00:00.000Z',
+    answer: { messageId: 'a', text: 'yes' },
+    error: null,
+  },
+});
 const listOf = (...letters: StoredDeadLetter[]) => {
   const list = new DeadLetterList();
   for (const each of letters) list.add(each);
@@ -43,20 +61,28 @@ describe('the log', () => {
       { type: 'outcomes-reported', rows: ['c'] },
       position,
       { type: 'finished', rows: ['e'], keys: ['c'] },
+      { type: 'arrived', arrival: arrivalOf('f') },
+      { type: 'arrived', arrival: arrivalOf('g') },
+      { type: 'kept-end', kept: endOf('g') },
+      { type: 'finished', rows: [], keys: ['g'] },
     );
     const state = replayRecords(lines);
+    expect([state.arrivals.pending, state.arrivals.ends]).toEqual([[arrivalOf('f')], [endOf('g')]]);
     expect(state).toEqual({
       acknowledged: 'row-3',
       finishedAhead: new Set(['row-5', 'e']),
-      finishedKeys: new Set(['d', 'key', 'b', 'c']),
+      finishedKeys: new Set(['d', 'key', 'b', 'c', 'g']),
       progress: new Map([
         ['a', { ...NO_PROGRESS, attempts: 1, repliesSent: 1, effects: { one: [1, { b: null }], two: 'x' } }],
       ]),
       deadLetters: listOf(letter),
+      arrivals: expect.any(ArrivalLog),
       outcomes: new Map([['b', { activityId: 'b', outcome: 'failed', error: { message: 'No.' } }]]),
       unreadable: 0,
     });
-    expect(replayRecords(linesOf(...snapshotRecords(state)))).toEqual(state);
+    const again = replayRecords(linesOf(...snapshotRecords(state)));
+    expect(again).toEqual(state);
+    expect([again.arrivals.pending, again.arrivals.ends]).toEqual([[arrivalOf('f')], [endOf('g')]]);
   });
 
   it('ignores invalid lines', () => {

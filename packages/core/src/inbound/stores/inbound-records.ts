@@ -1,5 +1,8 @@
 import { OUTCOMES } from '@molecule-ai/protocol';
 import { z } from 'zod';
+import type { Logger } from '../../logging/logger.ts';
+import { Arrival, KeptEnd } from '../arrivals/arrival.ts';
+import { ArrivalLog } from '../arrivals/arrival-log.ts';
 import { type DeadLetter, DeadLetterList, publicDeadLetter, StoredDeadLetter } from './dead-letters.ts';
 import type { InboundStore } from './inbound-store.ts';
 import { type MessageProgress, mergeProgress, NO_PROGRESS, ProgressChange } from './message-progress.ts';
@@ -32,6 +35,9 @@ const InboundRecord = z.discriminatedUnion('type', [
   /** Has to be reported to the platform; a later one for the same row replaces it. */
   z.object({ type: z.literal('outcome'), outcome: ReportedOutcome }),
   z.object({ type: z.literal('outcomes-reported'), rows: z.array(z.string()) }),
+  /** A message that a request brought; finished like a row, by its id. */
+  z.object({ type: z.literal('arrived'), arrival: Arrival }),
+  z.object({ type: z.literal('kept-end'), kept: KeptEnd }),
 ]);
 
 /** One change of the state; one line of the log. */
@@ -47,6 +53,7 @@ export interface RecordedState {
   readonly deadLetters: DeadLetterList;
   /** Not yet reported, by row, oldest first. */
   readonly outcomes: Map<string, ReportedOutcome>;
+  readonly arrivals: ArrivalLog;
   /** Number of invalid lines, except the last one, which a crash can truncate. */
   unreadable: number;
 }
@@ -60,6 +67,7 @@ export function replayRecords(lines: readonly string[]): RecordedState {
     progress: new Map(),
     deadLetters: new DeadLetterList(),
     outcomes: new Map(),
+    arrivals: new ArrivalLog(),
     unreadable: 0,
   };
   const [first = ''] = lines;
@@ -76,8 +84,28 @@ export function replayRecords(lines: readonly string[]): RecordedState {
 }
 
 /** Returns the shortest log that replays to `state`. */
+/** Loads and replays a log. A store that cannot be read counts as empty. */
+export async function loadRecords({
+  store,
+  logger,
+}: {
+  readonly store: Pick<InboundStore, 'load'>;
+  readonly logger: Logger;
+}): Promise<RecordedState> {
+  try {
+    const stored = replayRecords(await store.load());
+    if (stored.unreadable > 0)
+      logger.warn({ lines: stored.unreadable }, 'Part of the stored state is unreadable and was ignored.');
+    return stored;
+  } catch (error) {
+    const text = 'The stored state cannot be read: starting with the messages that are not acknowledged.';
+    logger.warn({ error }, text);
+    return replayRecords([]);
+  }
+}
+
 export function snapshotRecords(state: Omit<RecordedState, 'unreadable'>): InboundRecord[] {
-  const { acknowledged, finishedAhead, finishedKeys, progress, deadLetters, outcomes } = state;
+  const { acknowledged, finishedAhead, finishedKeys, progress, deadLetters, outcomes, arrivals } = state;
   return [
     positionRecord(acknowledged, finishedAhead),
     { type: 'finished', rows: [], keys: [...finishedKeys] },
@@ -86,6 +114,8 @@ export function snapshotRecords(state: Omit<RecordedState, 'unreadable'>): Inbou
       .map(([row, change]): InboundRecord => ({ type: 'progress', row, change })),
     ...deadLetters.all.map((letter): InboundRecord => ({ type: 'dead-letter', letter })),
     ...[...outcomes.values()].map((outcome): InboundRecord => ({ type: 'outcome', outcome })),
+    ...arrivals.ends.map((kept): InboundRecord => ({ type: 'kept-end', kept })),
+    ...arrivals.pending.map((arrival): InboundRecord => ({ type: 'arrived', arrival })),
   ];
 }
 
@@ -122,6 +152,7 @@ function replay(state: RecordedState, record: InboundRecord): void {
         state.finishedKeys.delete(key);
         state.finishedKeys.add(key);
         state.progress.delete(key);
+        state.arrivals.finish(key);
       }
       break;
     case 'progress': {
@@ -141,5 +172,11 @@ function replay(state: RecordedState, record: InboundRecord): void {
       break;
     case 'outcomes-reported':
       for (const row of record.rows) state.outcomes.delete(row);
+      break;
+    case 'arrived':
+      state.arrivals.add(record.arrival);
+      break;
+    case 'kept-end':
+      state.arrivals.keep(record.kept);
   }
 }

@@ -1,0 +1,103 @@
+import type { JsonObject, Jwks } from '@molecule-ai/protocol';
+import type { Inbound } from '../inbound/inbound.ts';
+import type {
+  InboundAccess,
+  InboundCaller,
+  InboundPort,
+  InboundRequest,
+  InboundResult,
+} from '../inbound-http/inbound-agent.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { RemoteAgentSettings } from './agent-options.ts';
+import { bearerOf, hasSecret, unauthorized } from './inbound-auth.ts';
+import { PeerTokenVerifier } from './peer-token-verifier.ts';
+
+export interface AgentInboundOptions {
+  readonly settings: Pick<RemoteAgentSettings, 'client' | 'inboundAuth' | 'inboundSecret'>;
+  readonly inbound: Inbound;
+  readonly logger: Logger;
+  readonly onStateChanged: (status: string) => void;
+}
+
+/** The receiving side of an agent, for the server of its own URL. */
+export class AgentInbound implements InboundPort {
+  readonly #options: AgentInboundOptions;
+  readonly #verifier: PeerTokenVerifier;
+  #isAttached = false;
+  #issuer: string | null = null;
+
+  constructor(options: AgentInboundOptions) {
+    this.#options = options;
+    const { client } = options.settings;
+    this.#verifier = new PeerTokenVerifier({
+      workspaceId: client.workspaceId,
+      clock: client.clock,
+      issuer: () => this.#issuer,
+      fetchKeys: (): Promise<Jwks> => client.fetchSigningKeys(),
+    });
+  }
+
+  /** Whether requests are served. */
+  get isAttached(): boolean {
+    return this.#isAttached;
+  }
+
+  /** Call with the issuer of each register response. */
+  registered(issuer: string | null): void {
+    this.#issuer = issuer;
+  }
+
+  attach(): void {
+    const { settings, logger } = this.#options;
+    if (!this.#isAttached && settings.inboundAuth === 'none') {
+      logger.warn(
+        {},
+        'inboundAuth is "none": everybody who reaches the URL of this agent can send it messages.',
+      );
+    }
+    this.#isAttached = true;
+  }
+
+  card(): JsonObject {
+    const { agentCard, reportedUrl } = this.#options.settings.client;
+    const card = agentCard as JsonObject;
+    return card.url === undefined && reportedUrl !== null ? { ...card, url: reportedUrl } : card;
+  }
+
+  async authenticate(headers: Pick<Headers, 'get'>): Promise<InboundAccess> {
+    const { inboundAuth, inboundSecret } = this.#options.settings;
+    if (inboundAuth === 'none') return granted('unknown');
+    if (inboundAuth === 'shared-secret') {
+      const isValid = inboundSecret !== null && hasSecret(headers, inboundSecret);
+      if (isValid) return granted('push');
+      return unauthorized(
+        'The secret is missing or wrong.',
+        'Send the inboundSecret of the agent as bearer.',
+      );
+    }
+    const token = bearerOf(headers);
+    if (token !== null) return this.#verifier.verify(token);
+    const hint = 'Send the token of a push, or peer_token of the discovery, in Authorization: Bearer.';
+    return unauthorized('The request has no token.', hint);
+  }
+
+  receive(request: InboundRequest): Promise<InboundResult> {
+    return this.#options.inbound.arrivals.receive(request);
+  }
+
+  find(caller: InboundCaller, taskId: string): InboundResult | null {
+    return this.#options.inbound.arrivals.find(caller, taskId);
+  }
+
+  cancel(caller: InboundCaller, taskId: string): InboundResult | null {
+    return this.#options.inbound.arrivals.cancel(caller, taskId);
+  }
+
+  stateChanged(status: string): void {
+    this.#options.onStateChanged(status);
+  }
+}
+
+function granted(use: InboundCaller['use']): InboundAccess {
+  return { kind: 'granted', caller: { use, subject: '' }, tokenId: '' };
+}

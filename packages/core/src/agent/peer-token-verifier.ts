@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import type { Jwks } from '@molecule-ai/protocol';
+import type { CryptoKey } from 'jose';
+import type { InboundAccess } from '../inbound-http/inbound-agent.ts';
+import type { Clock } from '../time/clock.ts';
+import { unauthorized } from './inbound-auth.ts';
+
+const SKEW_SECONDS = 60;
+/** The platform publishes a key ten minutes before it signs with it. */
+const KEYS_TTL_MS = 300_000;
+const REFETCH_AFTER_MS = 30_000;
+const MAX_VERIFIED = 1_000;
+const MAX_TOKEN_LENGTH = 4_096;
+const RETRY_SECONDS = 30;
+const WORKSPACE_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export interface PeerTokenVerifierOptions {
+  /** Lower case; the audience of the tokens. */
+  readonly workspaceId: string;
+  readonly clock: Clock;
+  /** Who signs, as the register response says it; `null` before, or when the platform signs none. */
+  readonly issuer: () => string | null;
+  readonly fetchKeys: () => Promise<Jwks>;
+}
+
+interface Verified {
+  readonly access: InboundAccess;
+  readonly untilMs: number;
+}
+
+/**
+ * Verifies the tokens of requests with the keys of the platform, and of nobody else. An unknown key makes it read the keys
+ * again, at most once in 30 s, whoever asks. What was verified is kept by its hash until it expires.
+ */
+export class PeerTokenVerifier {
+  readonly #options: PeerTokenVerifierOptions;
+  readonly #verified = new Map<string, Verified>();
+  #keys = new Map<string, CryptoKey>();
+  #fetchedAt = Number.NEGATIVE_INFINITY;
+  /** Unix time of the last read that succeeded. */
+  #keysOf = 0;
+  #fetching: Promise<void> | undefined;
+
+  constructor(options: PeerTokenVerifierOptions) {
+    this.#options = options;
+  }
+
+  /** Never rejects. */
+  async verify(token: string): Promise<InboundAccess> {
+    const { clock } = this.#options;
+    if (token.length > MAX_TOKEN_LENGTH) return refused();
+    const hash = createHash('sha256').update(token).digest('base64url');
+    const known = this.#verified.get(hash);
+    if (known !== undefined && known.untilMs > clock.now()) return known.access;
+    const issuer = this.#options.issuer();
+    if (issuer === null) return notSigned();
+    try {
+      return await this.#verify(token, hash, issuer);
+    } catch {
+      return refused();
+    }
+  }
+
+  async #verify(token: string, hash: string, issuer: string): Promise<InboundAccess> {
+    const { clock, workspaceId } = this.#options;
+    const { decodeJwt, decodeProtectedHeader, jwtVerify } = await import('jose');
+    const { kid, alg } = decodeProtectedHeader(token);
+    if (alg !== 'EdDSA' || typeof kid !== 'string') return refused();
+    const key = await this.#keyOf(kid);
+    if (key === undefined) {
+      const { iat = 0 } = decodeJwt(token);
+      // The keys are older than the token, and may not be read again yet: it may be good.
+      return iat * 1_000 > this.#keysOf ? keysUnknown() : refused();
+    }
+    const { payload } = await jwtVerify(token, key, {
+      algorithms: ['EdDSA'],
+      issuer,
+      audience: workspaceId,
+      clockTolerance: SKEW_SECONDS,
+      currentDate: new Date(clock.now()),
+      requiredClaims: ['exp', 'iat', 'sub', 'jti', 'use'],
+    });
+    const { sub = '', jti = '', use, exp = 0, iat = 0 } = payload;
+    const isOfFuture = iat * 1_000 > clock.now() + SKEW_SECONDS * 1_000;
+    const isPush = use === 'push' && (sub === 'canvas' || WORKSPACE_ID.test(sub));
+    const isDirect = use === 'direct' && WORKSPACE_ID.test(sub);
+    if (isOfFuture || jti === '' || !(isPush || isDirect)) return refused();
+    const caller = { use: isPush ? 'push' : 'direct', subject: sub.toLowerCase() } as const;
+    const access: InboundAccess = { kind: 'granted', caller, tokenId: jti };
+    this.#remember(hash, { access, untilMs: (exp + SKEW_SECONDS) * 1_000 });
+    return access;
+  }
+
+  async #keyOf(kid: string): Promise<CryptoKey | undefined> {
+    const age = this.#options.clock.monotonic() - this.#fetchedAt;
+    const isKnown = this.#keys.has(kid);
+    if (age >= KEYS_TTL_MS || (!isKnown && age >= REFETCH_AFTER_MS)) {
+      this.#fetching ??= this.#fetch().finally(() => {
+        this.#fetching = undefined;
+      });
+    }
+    // A known key does not wait for newer ones.
+    if (!isKnown) await this.#fetching;
+    return this.#keys.get(kid);
+  }
+
+  /** Keeps the keys that it has when the platform cannot be reached. */
+  async #fetch(): Promise<void> {
+    const { clock, fetchKeys } = this.#options;
+    this.#fetchedAt = clock.monotonic();
+    const startedAt = clock.now();
+    try {
+      const [{ keys }, { importJWK }] = await Promise.all([fetchKeys(), import('jose')]);
+      const imported = new Map<string, CryptoKey>();
+      for (const key of keys) {
+        const { kty, crv, x, kid } = key;
+        if (kty !== 'OKP' || crv !== 'Ed25519') continue;
+        const value = await importJWK({ kty, crv, x }, 'EdDSA').catch(() => null);
+        if (value !== null && !(value instanceof Uint8Array)) imported.set(kid, value);
+      }
+      this.#keys = imported;
+      this.#keysOf = startedAt;
+    } catch {
+      // The next unknown key, or the next read, tries again.
+    }
+  }
+
+  #remember(hash: string, verified: Verified): void {
+    this.#verified.set(hash, verified);
+    const [oldest] = this.#verified.keys();
+    if (this.#verified.size > MAX_VERIFIED && oldest !== undefined) this.#verified.delete(oldest);
+  }
+}
+
+function refused(): InboundAccess {
+  return unauthorized(
+    'The token is not accepted.',
+    'Send a token that the platform signed for this agent: its own push has one, and discovery gives one to peers.',
+  );
+}
+
+function notSigned(): InboundAccess {
+  return unauthorized(
+    'The agent cannot check tokens: it is not registered, or its platform signs none.',
+    'On a platform without peer tokens the agent needs inboundAuth "shared-secret".',
+  );
+}
+
+function keysUnknown(): InboundAccess {
+  const message = 'The keys of the platform cannot be read at the moment.';
+  return {
+    kind: 'refused',
+    refusal: { status: 503, code: 'not_accepting', message, retryAfterSeconds: RETRY_SECONDS },
+  };
+}

@@ -1,0 +1,89 @@
+import type { JsonObject, MessagePart } from '@molecule-ai/protocol';
+
+/** What a handler of inbound requests needs of an agent. `RemoteAgent` has it. */
+export interface InboundAgent {
+  readonly inbound: InboundPort;
+}
+
+/** The receiving side of an agent, for requests that reach its own URL. */
+export interface InboundPort {
+  /** Call when requests are served: only then the agent may receive by push. */
+  attach(): void;
+  /** The agent's card. */
+  card(): JsonObject;
+  /** Checks the credential of a request. Never rejects. */
+  authenticate(headers: Pick<Headers, 'get'>): Promise<InboundAccess>;
+  /** Accepts a message and waits for its end, at most as long as the request says. Never rejects. */
+  receive(request: InboundRequest): Promise<InboundResult>;
+  /** The state of a message that this caller sent; `null` for any other. */
+  find(caller: InboundCaller, taskId: string): InboundResult | null;
+  /** Ends a message that this caller sent; `null` when it sent none that can end. */
+  cancel(caller: InboundCaller, taskId: string): InboundResult | null;
+  /** The platform says that the state of the workspace has changed. */
+  stateChanged(status: string): void;
+}
+
+/**
+ * Who sends a request, as its credential says: the platform (`push`), a peer with a token for this agent (`direct`), or
+ * somebody without a credential (`unknown`).
+ */
+export interface InboundCaller {
+  readonly use: 'push' | 'direct' | 'unknown';
+  /** The sending workspace, `canvas` for a person; `''` when the credential does not name it. */
+  readonly subject: string;
+}
+
+/** Why a request is not accepted, as the response says it. */
+export interface InboundRefusal {
+  /** Of the HTTP response. */
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string | undefined;
+  readonly retryAfterSeconds?: number | undefined;
+}
+
+export type InboundAccess =
+  /** `tokenId` is the `jti` of the token, `''` without one. */
+  | { readonly kind: 'granted'; readonly caller: InboundCaller; readonly tokenId: string }
+  | { readonly kind: 'refused'; readonly refusal: InboundRefusal };
+
+/** A message that a request brings. */
+export interface InboundRequest {
+  readonly caller: InboundCaller;
+  /** The JSON-RPC request. */
+  readonly envelope: JsonObject;
+  /** How long to wait for the end of the message, in milliseconds. */
+  readonly holdMs: number;
+  /** Aborts when the caller has closed the connection. The message is handled all the same. */
+  readonly signal: AbortSignal;
+}
+
+/** How a message ended that a request brought, or what it asks. */
+export interface ArrivalEnd {
+  readonly state: 'answered' | 'input_required' | 'unanswered' | 'failed' | 'canceled' | 'expired';
+  /** RFC 3339. */
+  readonly at: string;
+  /** Of `answered` and `input_required`, else `null`. */
+  readonly answer: {
+    readonly messageId: string;
+    readonly text: string;
+    readonly parts?: readonly MessagePart[] | undefined;
+    readonly metadata?: JsonObject | undefined;
+  } | null;
+  /** Of `failed`, else `null`: the sentence for the sender, and a word. */
+  readonly error: { readonly message: string; readonly code: string } | null;
+}
+
+/** The message that a result is about. `taskId` is the id of its row, of a direct message its own id. */
+interface AboutMessage {
+  readonly taskId: string;
+  readonly messageId: string;
+  readonly contextId: string;
+}
+
+export type InboundResult =
+  | ({ readonly kind: 'ended'; readonly end: ArrivalEnd } & AboutMessage)
+  /** Accepted and not ended; the answer is sent later. */
+  | ({ readonly kind: 'working'; readonly at: string } & AboutMessage)
+  | { readonly kind: 'refused'; readonly refusal: InboundRefusal };

@@ -1,0 +1,131 @@
+import {
+  a2aMethod,
+  extractMessageText,
+  extractParts,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  textPart,
+} from '@molecule-ai/protocol';
+
+/** A request to an agent, in any supported form, as a call. */
+export type InboundCall =
+  | { readonly kind: 'message'; readonly form: CallForm; readonly envelope: JsonObject }
+  | { readonly kind: 'get' | 'cancel'; readonly form: CallForm; readonly taskId: string }
+  | { readonly kind: 'state'; readonly form: CallForm; readonly status: string }
+  | { readonly kind: 'invalid'; readonly form: CallForm; readonly problem: CallProblem };
+
+/** How the response is written: `plain` is the form of the Python SDK's server, `{status, result}`. */
+export interface CallForm {
+  readonly style: 'json-rpc' | 'plain';
+  /** The JSON-RPC id of the request; `null` when it has none. */
+  readonly id: string | number | null;
+}
+
+export interface CallProblem {
+  readonly rpcCode: number;
+  readonly code: string;
+  readonly message: string;
+  /** Of the HTTP response. */
+  readonly status: number;
+}
+
+const SENDS: ReadonlySet<string> = new Set(['', 'message/send', 'delegate_task']);
+const CANCELS: ReadonlySet<string> = new Set(['tasks/cancel', 'cancel_task']);
+/** Methods of A2A that this server does not offer. */
+const NOT_OFFERED: ReadonlySet<string> = new Set([
+  'message/stream',
+  'message/sendSubscribe',
+  'tasks/resubscribe',
+  'tasks/sendSubscribe',
+  'tasks/list',
+  'ListTasks',
+  'agent/getAuthenticatedExtendedCard',
+  'GetExtendedAgentCard',
+]);
+
+/** Reads a JSON-RPC request, a bare `{method, params}`, a short form, or the Python SDK's `{task_id, sender, message}`. */
+export function readCall(body: JsonValue): InboundCall {
+  if (Array.isArray(body))
+    return invalid(rpc(null), -32600, 'A batch of requests is not accepted: send one.');
+  if (!isJsonObject(body)) return invalid(rpc(null), -32600, 'The request must be a JSON object.');
+  const { id, params } = body;
+  const form = rpc(typeof id === 'string' || typeof id === 'number' ? id : null);
+  const method = a2aMethod(textOf(body.method));
+  if (body.jsonrpc !== undefined && body.jsonrpc !== '2.0') {
+    return invalid(form, -32600, 'jsonrpc must be "2.0".');
+  }
+  if (method === '' && body.task_id !== undefined) return readPlain(body);
+  if (SENDS.has(method)) return readMessage(form, method, body);
+  if (method === 'tasks/get') return readTask('get', form, objectOf(params));
+  if (CANCELS.has(method)) return readTask('cancel', form, objectOf(params));
+  if (method === 'molecule/state') return { kind: 'state', form, status: textOf(objectOf(params).status) };
+  const isKnown = NOT_OFFERED.has(method) || method.startsWith('tasks/pushNotificationConfig/');
+  const problem = isKnown
+    ? { rpcCode: -32004, code: 'unsupported_operation', message: 'This agent does not offer the method.' }
+    : { rpcCode: -32601, code: 'method_not_found', message: 'The method is unknown.' };
+  return { kind: 'invalid', form, problem: { ...problem, status: 200 } };
+}
+
+function readMessage(form: CallForm, method: string, body: JsonObject): InboundCall {
+  const isShort = body.params === undefined;
+  const params = isShort ? { message: shortMessage(body) } : objectOf(body.params);
+  const id = form.id ?? '';
+  const envelope: JsonObject = {
+    jsonrpc: '2.0',
+    id,
+    method: method === '' ? 'message/send' : method,
+    params,
+  };
+  return withContent(form, envelope);
+}
+
+/** The message of `{message}`, `{parts}`, `{text}` and the like. */
+function shortMessage(body: JsonObject): JsonValue {
+  if (isJsonObject(body.message)) return body.message;
+  const parts = extractParts(body);
+  return {
+    kind: 'message',
+    role: 'user',
+    parts: parts.length > 0 ? parts : [textPart(extractMessageText(body))],
+  };
+}
+
+function readPlain(body: JsonObject): InboundCall {
+  const taskId = textOf(body.task_id);
+  const form: CallForm = { style: 'plain', id: taskId };
+  const given = shortMessage(body);
+  const message: JsonObject = {
+    ...objectOf(given),
+    messageId: textOf(objectOf(given).messageId) || textOf(body.idempotency_key) || taskId,
+  };
+  return withContent(form, { jsonrpc: '2.0', id: taskId, method: 'message/send', params: { message } });
+}
+
+function withContent(form: CallForm, envelope: JsonObject): InboundCall {
+  if (extractMessageText(envelope) === '' && extractParts(envelope).length === 0) {
+    return invalid(form, -32602, 'The message has neither a text nor parts.');
+  }
+  return { kind: 'message', form, envelope };
+}
+
+function readTask(kind: 'get' | 'cancel', form: CallForm, params: JsonObject): InboundCall {
+  const taskId = textOf(params.id) || textOf(params.task_id) || textOf(params.taskId);
+  return taskId === '' ? invalid(form, -32602, 'params.id must name the task.') : { kind, form, taskId };
+}
+
+function invalid(form: CallForm, rpcCode: number, message: string): InboundCall {
+  return { kind: 'invalid', form, problem: { rpcCode, code: 'invalid_message', message, status: 400 } };
+}
+
+function rpc(id: string | number | null): CallForm {
+  return { style: 'json-rpc', id };
+}
+
+function objectOf(value: JsonValue | undefined): JsonObject {
+  return isJsonObject(value) ? value : {};
+}
+
+function textOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : '';
+}

@@ -1,0 +1,299 @@
+import { describe, expect, it } from 'vitest';
+import type { InboundAgent, InboundPort, InboundRequest, InboundResult } from './inbound-agent.ts';
+import { createInboundHandler, type InboundHandlerOptions } from './inbound-handler.ts';
+
+/** An agent that takes every request and keeps what it was given. */
+class PortDouble implements InboundPort {
+  readonly requests: InboundRequest[] = [];
+  readonly states: string[] = [];
+  attached = 0;
+  result: (request: InboundRequest) => InboundResult | Promise<InboundResult> = () => ({
+    kind: 'ended',
+    taskId: 'task',
+    messageId: 'message',
+    contextId: 'context',
+    end: { state: 'answered', at: 'now', answer: { messageId: 'answer', text: 'Hello' }, error: null },
+  });
+
+  attach(): void {
+    this.attached += 1;
+  }
+
+  card() {
+    return { name: 'agent', skills: [] };
+  }
+
+  async authenticate(headers: Pick<Headers, 'get'>): ReturnType<InboundPort['authenticate']> {
+    const use = headers.get('authorization')?.slice('Bearer '.length) ?? '';
+    if (use === 'push' || use === 'direct')
+      return { kind: 'granted', caller: { use, subject: '' }, tokenId: 'jti-1' };
+    return { kind: 'refused', refusal: { status: 401, code: 'unauthorized', message: 'No.', hint: 'Yes.' } };
+  }
+
+  async receive(request: InboundRequest): Promise<InboundResult> {
+    this.requests.push(request);
+    return this.result(request);
+  }
+
+  find(): null {
+    return null;
+  }
+
+  cancel(): null {
+    return null;
+  }
+
+  stateChanged(status: string): void {
+    this.states.push(status);
+  }
+}
+
+function stage(options?: InboundHandlerOptions) {
+  const inbound = new PortDouble();
+  const agent: InboundAgent = { inbound };
+  const handler = createInboundHandler(agent, options);
+  const send = (init: RequestInit & { readonly path?: string } = {}): Promise<Response> =>
+    handler(
+      new Request(`http://agent.test${init.path ?? '/'}`, {
+        method: 'POST',
+        ...init,
+        headers: { authorization: 'Bearer push', ...(init.headers as Record<string, string>) },
+      }),
+    );
+  const post = async (body: unknown, headers: Record<string, string> = {}) => {
+    const response = await send({ body: JSON.stringify(body), headers });
+    // biome-ignore lint/suspicious/noExplicitAny: tests look into it
+    return { status: response.status, body: (await response.json()) as any };
+  };
+  return { inbound, send, post };
+}
+
+const message = { role: 'user', messageId: 'm', parts: [{ kind: 'text', text: 'Hi' }] };
+
+describe('a message', () => {
+  it.each(['/', '/a2a', '/a2a/inbound', '/deep/er/path?key=value'])('is taken at %s', async (path) => {
+    const { inbound, send } = stage();
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 7, method: 'message/send', params: { message } });
+    const response = await send({ path, body });
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/json']);
+    expect(await response.json()).toEqual({
+      jsonrpc: '2.0',
+      id: 7,
+      result: {
+        kind: 'message',
+        role: 'agent',
+        messageId: 'answer',
+        contextId: 'context',
+        parts: [{ kind: 'text', type: 'text', text: 'Hello' }],
+      },
+    });
+    expect(inbound.requests).toMatchObject([{ caller: { use: 'push' }, envelope: { params: { message } } }]);
+  });
+
+  it.each([
+    ['message/send', { jsonrpc: '2.0', id: 1, method: 'message/send', params: { message } }],
+    ['SendMessage', { jsonrpc: '2.0', id: 'a', method: 'SendMessage', params: { message } }],
+    ['delegate_task', { jsonrpc: '2.0', id: 1, method: 'delegate_task', params: { message } }],
+    ['a bare call', { method: 'message/send', params: { message } }],
+    ['params alone', { params: { message } }],
+    ['a message alone', { message }],
+    ['parts alone', { parts: message.parts }],
+    ['a text alone', { text: 'Hi' }],
+  ])('is taken as %s', async (_name, body) => {
+    const { inbound, post } = stage();
+    const response = await post(body);
+    expect(response).toMatchObject({ status: 200, body: { jsonrpc: '2.0', result: { kind: 'message' } } });
+    const [{ envelope } = { envelope: {} }] = inbound.requests;
+    expect(JSON.stringify(envelope)).toContain('"text":"Hi"');
+    expect(response.body.id).toBe('id' in body ? body.id : null);
+  });
+
+  it('is taken in the form of the Python SDK, which gets a response in its own form', async () => {
+    const { inbound, post } = stage();
+    const body = { task_id: 't-1', sender: 'ws-1', message: 'Hi', idempotency_key: 'key-1' };
+    expect(await post(body)).toMatchObject({
+      status: 200,
+      body: { status: 'ok', result: { kind: 'message' } },
+    });
+    expect(inbound.requests).toMatchObject([
+      { envelope: { params: { message: { messageId: 'key-1', parts: [{ text: 'Hi' }] } } } },
+    ]);
+    inbound.result = () => ({
+      kind: 'refused',
+      refusal: { status: 503, code: 'not_accepting', message: 'Not now.', retryAfterSeconds: 5 },
+    });
+    expect(await post(body)).toEqual({
+      status: 503,
+      body: { error: 'Not now.', code: 'not_accepting', retry_after: 5 },
+    });
+  });
+
+  it('waits as long as the request says', async () => {
+    const { inbound, post } = stage({ holdSeconds: 7 });
+    for (const header of ['3', '0', '-1', '9999', 'soon', '']) {
+      await post({ message }, header === '' ? {} : { 'x-timeout': header });
+    }
+    expect(inbound.requests.map(({ holdMs }) => holdMs)).toEqual([3_000, 0, 0, 300_000, 7_000, 7_000]);
+  });
+});
+
+describe('what is not a message', () => {
+  it.each([
+    ['a batch', [{ jsonrpc: '2.0', id: 1, method: 'message/send' }], 400, -32600],
+    ['a text', 'hello', 400, -32600],
+    ['null', null, 400, -32600],
+    ['another version', { jsonrpc: '1.0', method: 'message/send', params: { message } }, 400, -32600],
+    ['nothing to say', { jsonrpc: '2.0', id: 1, method: 'message/send', params: {} }, 400, -32602],
+    [
+      'blank parts',
+      { jsonrpc: '2.0', id: 1, method: 'message/send', params: { message: { parts: [] } } },
+      400,
+      -32602,
+    ],
+    ['a task without an id', { jsonrpc: '2.0', id: 1, method: 'tasks/get', params: {} }, 400, -32602],
+    ['an unknown method', { jsonrpc: '2.0', id: 1, method: 'shell/run', params: {} }, 200, -32601],
+    ['a stream', { jsonrpc: '2.0', id: 1, method: 'message/stream', params: { message } }, 200, -32004],
+    ['a stream of 1.0', { jsonrpc: '2.0', id: 1, method: 'SendStreamingMessage', params: {} }, 200, -32004],
+    [
+      'push settings',
+      { jsonrpc: '2.0', id: 1, method: 'tasks/pushNotificationConfig/set', params: {} },
+      200,
+      -32004,
+    ],
+    ['an unknown task', { jsonrpc: '2.0', id: 1, method: 'tasks/get', params: { id: 'x' } }, 200, -32001],
+  ])('%s is an error', async (_name, body, status, code) => {
+    const { inbound, post } = stage();
+    const response = await post(body);
+    expect([response.status, response.body.jsonrpc, response.body.error.code]).toEqual([status, '2.0', code]);
+    expect(inbound.requests).toEqual([]);
+  });
+
+  it.each([
+    ['text that is not JSON', '{"a":', 400, -32700],
+    ['bytes that are not UTF-8', new Uint8Array([0x22, 0xff, 0x22]), 400, -32700],
+    ['nothing', '', 400, -32700],
+    ['more than a mebibyte', JSON.stringify({ text: 'x'.repeat(1024 * 1024) }), 413, -32600],
+    ['100 levels', `${'['.repeat(100)}${']'.repeat(100)}`, 400, -32600],
+    ['a hundred thousand values', JSON.stringify(Array(100_000).fill(0)), 400, -32600],
+  ])('%s is an error', async (_name, body, status, code) => {
+    const { send } = stage();
+    const response = await send({ body });
+    const { error } = (await response.json()) as { error: { code: number } };
+    expect([response.status, error.code]).toEqual([status, code]);
+  });
+
+  it('a body without a length is read up to the limit and no further', async () => {
+    const { send } = stage();
+    let pulled = 0;
+    const endless = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        pulled += 1;
+        controller.enqueue(new Uint8Array(64 * 1024).fill(0x20));
+      },
+    });
+    const response = await send({ body: endless, duplex: 'half' } as RequestInit);
+    expect(response.status).toBe(413);
+    expect(pulled).toBeLessThan(32);
+  });
+
+  it('a request without a credential is refused before its body is read', async () => {
+    const { inbound, send } = stage();
+    let pulled = 0;
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull: () => {
+          pulled += 1;
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const response = await send({
+      body,
+      duplex: 'half',
+      headers: { authorization: 'Bearer x' },
+    } as RequestInit);
+    expect([response.status, pulled]).toEqual([401, 0]);
+    expect(await response.json()).toEqual({
+      jsonrpc: '2.0',
+      id: null,
+      error: { code: -32000, message: 'No.', data: { code: 'unauthorized', hint: 'Yes.' } },
+    });
+    expect(inbound.requests).toEqual([]);
+  });
+
+  it('another method is not allowed', async () => {
+    const { send } = stage();
+    const response = await send({ method: 'PUT', body: '{}' });
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST']);
+  });
+});
+
+describe('the card', () => {
+  it('is public, on any path below the mount', async () => {
+    const { inbound, send } = stage();
+    for (const path of ['/.well-known/agent-card.json', '/a2a/.well-known/agent.json']) {
+      const response = await send({ method: 'GET', path, headers: { authorization: '' } });
+      expect(await response.json()).toEqual(inbound.card());
+      expect(response.headers.has('x-molecule-probe')).toBe(false);
+    }
+    expect((await send({ method: 'GET', path: '/' })).status).toBe(404);
+  });
+
+  it('says to the platform that its request has arrived here', async () => {
+    const { send } = stage();
+    const path = '/.well-known/agent-card.json';
+    const probe = async (bearer: string) =>
+      (await send({ method: 'GET', path, headers: { authorization: `Bearer ${bearer}` } })).headers.get(
+        'x-molecule-probe',
+      );
+    expect([await probe('push'), await probe('direct'), await probe('forged')]).toEqual([
+      'jti-1',
+      null,
+      null,
+    ]);
+  });
+});
+
+describe('the handler', () => {
+  it('takes a limited number of requests at the same time', async () => {
+    const { inbound, post, send } = stage({ maxConcurrentRequests: 2 });
+    const finish = Promise.withResolvers<void>();
+    const { result } = inbound;
+    inbound.result = async (request) => {
+      await finish.promise;
+      return result(request);
+    };
+    const held = [post({ message }), post({ message })];
+    const refused = await send({ body: JSON.stringify({ message }) });
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+    finish.resolve();
+    expect((await Promise.all(held)).map(({ status }) => status)).toEqual([200, 200]);
+    expect((await post({ message })).status).toBe(200);
+  });
+
+  it('responds also when the agent throws, without what it threw', async () => {
+    const { inbound, post } = stage();
+    inbound.result = () => {
+      throw new Error('secret');
+    };
+    const { status, body } = await post({ message });
+    expect([status, body.error.code]).toEqual([500, -32603]);
+    expect(JSON.stringify(body)).not.toContain('secret');
+  });
+
+  it('passes the state of the workspace on from the platform only', async () => {
+    const { inbound, post } = stage();
+    const call = { jsonrpc: '2.0', id: 1, method: 'molecule/state', params: { status: 'paused' } };
+    expect((await post(call, { authorization: 'Bearer direct' })).status).toBe(403);
+    expect((await post(call)).status).toBe(200);
+    expect(inbound.states).toEqual(['paused']);
+  });
+
+  it('attaches itself to the agent, and refuses options out of range', () => {
+    const { inbound } = stage();
+    expect(inbound.attached).toBe(1);
+    for (const options of [{ maxConcurrentRequests: 0 }, { holdSeconds: -1 }, { holdSeconds: 301 }]) {
+      expect(() => createInboundHandler({ inbound }, options)).toThrow(TypeError);
+    }
+  });
+});

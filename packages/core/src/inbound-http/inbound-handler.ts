@@ -1,0 +1,135 @@
+import type { InboundAgent, InboundCaller, InboundPort } from './inbound-agent.ts';
+import { type CallForm, readCall } from './inbound-call.ts';
+import { json, problemResponse, refusalResponse, resultResponse, taskResponse } from './inbound-response.ts';
+import { readBody } from './request-body.ts';
+
+const CARD_PATH = /\/\.well-known\/agent(-card)?\.json$/;
+const PROBE_HEADER = 'x-molecule-probe';
+const DEFAULT_HOLD_SECONDS = 25;
+const MAX_HOLD_SECONDS = 300;
+const DEFAULT_CONCURRENT_REQUESTS = 256;
+const BUSY_RETRY_SECONDS = 1;
+const NO_FORM: CallForm = { style: 'json-rpc', id: null };
+
+export interface InboundHandlerOptions {
+  /** Requests that are processed or wait for their answer at the same time; one more gets a 429. @default 256 */
+  maxConcurrentRequests?: number | undefined;
+  /** How long a request without `X-Timeout` waits for its answer, in seconds, 0–300. @default 25 */
+  holdSeconds?: number | undefined;
+}
+
+/** Responds to one request. Never rejects. */
+export type InboundHandler = (request: Request) => Promise<Response>;
+
+/**
+ * The HTTP side of an agent with a URL of its own, for any server that has the standard `Request` and `Response`: messages
+ * by POST on any path below the mount, the card at `…/.well-known/agent-card.json`. Imports nothing of Node.
+ * @throws TypeError for an option out of its range.
+ *
+ * @example
+ * const handler = createInboundHandler(agent);
+ * app.all('/a2a/*', (context) => handler(context.req.raw));
+ */
+export function createInboundHandler(
+  agent: InboundAgent,
+  options: InboundHandlerOptions = {},
+): InboundHandler {
+  const { maxConcurrentRequests: limit = DEFAULT_CONCURRENT_REQUESTS, holdSeconds = DEFAULT_HOLD_SECONDS } =
+    options;
+  if (!Number.isInteger(limit) || limit < 1) {
+    throw new TypeError('maxConcurrentRequests must be an integer of at least 1.');
+  }
+  if (!(holdSeconds >= 0 && holdSeconds <= MAX_HOLD_SECONDS)) {
+    throw new TypeError(`holdSeconds must be from 0 to ${MAX_HOLD_SECONDS}.`);
+  }
+  const { inbound } = agent;
+  inbound.attach();
+  let active = 0;
+  return async (request) => {
+    if (active >= limit) return tooMany();
+    active += 1;
+    try {
+      return await respond(inbound, request, holdSeconds);
+    } catch {
+      const problem = { status: 500, rpcCode: -32603, code: 'internal_error', message: 'The agent failed.' };
+      return problemResponse(problem, NO_FORM);
+    } finally {
+      active -= 1;
+    }
+  };
+}
+
+async function respond(inbound: InboundPort, request: Request, holdSeconds: number): Promise<Response> {
+  const { method, headers } = request;
+  if (method === 'GET' || method === 'HEAD') return cardResponse(inbound, request);
+  if (method !== 'POST') {
+    const error = 'Messages are sent by POST.';
+    return json(405, { error, code: 'method_not_allowed' }, { allow: 'GET, HEAD, POST' });
+  }
+  const access = await inbound.authenticate(headers);
+  if (access.kind === 'refused') return refusalResponse(-32000, access.refusal, NO_FORM);
+  const body = await readBody(request);
+  if (body.kind === 'refused') return refusalResponse(body.rpcCode, body.refusal, NO_FORM);
+  const call = readCall(body.value);
+  const { form } = call;
+  const { caller } = access;
+  switch (call.kind) {
+    case 'invalid':
+      return problemResponse(call.problem, form);
+    case 'message': {
+      const holdMs = holdOf(headers.get('x-timeout'), holdSeconds) * 1_000;
+      const { envelope } = call;
+      const result = await inbound.receive({ caller, envelope, holdMs, signal: request.signal });
+      return resultResponse(result, { form, isPush: caller.use === 'push' });
+    }
+    case 'state':
+      return stateResponse(inbound, caller, call.status, form);
+    default: {
+      const { taskId } = call;
+      const result = call.kind === 'get' ? inbound.find(caller, taskId) : inbound.cancel(caller, taskId);
+      if (result !== null) return taskResponse(result, form);
+      const message = 'The caller sent no message with this id.';
+      return problemResponse({ status: 200, rpcCode: -32001, code: 'message_not_found', message }, form);
+    }
+  }
+}
+
+/** The card is public. A request of the platform that probes the URL gets the id of its token back. */
+async function cardResponse(inbound: InboundPort, { url, headers }: Request): Promise<Response> {
+  if (!CARD_PATH.test(new URL(url).pathname)) {
+    return json(404, { error: 'There is nothing at this path.', code: 'not_found' });
+  }
+  const access = headers.has('authorization') ? await inbound.authenticate(headers) : null;
+  const isProbe = access?.kind === 'granted' && access.caller.use === 'push' && access.tokenId !== '';
+  return json(200, inbound.card(), isProbe ? { [PROBE_HEADER]: access.tokenId } : {});
+}
+
+function stateResponse(
+  inbound: InboundPort,
+  caller: InboundCaller,
+  status: string,
+  form: CallForm,
+): Response {
+  if (caller.use !== 'push') {
+    const message = 'Only the platform reports the state of the workspace.';
+    return problemResponse({ status: 403, rpcCode: -32000, code: 'access_denied', message }, form);
+  }
+  inbound.stateChanged(status);
+  return json(200, { jsonrpc: '2.0', id: form.id, result: { status: 'ok' } });
+}
+
+/** The seconds that a request asks for; what is not a number counts as absent. */
+function holdOf(header: string | null, fallback: number): number {
+  const seconds = header === null || header.trim() === '' ? Number.NaN : Number(header);
+  return Number.isNaN(seconds) ? fallback : Math.min(Math.max(seconds, 0), MAX_HOLD_SECONDS);
+}
+
+function tooMany(): Response {
+  const refusal = {
+    status: 429,
+    code: 'rate_limited',
+    message: 'The agent has too many requests at the moment.',
+    retryAfterSeconds: BUSY_RETRY_SECONDS,
+  };
+  return refusalResponse(-32000, refusal, NO_FORM);
+}

@@ -1,0 +1,182 @@
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  type InboundMessage,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  type MessageView,
+  parseActivityRow,
+  viewMessage,
+} from '@molecule-ai/protocol';
+import { withConversation } from '../../client/conversation.ts';
+import type { InboundCaller, InboundRefusal } from '../../inbound-http/inbound-agent.ts';
+import { deriveUuid } from '../../platform-api/idempotency-key.ts';
+import { textOf } from '../../transport/response-body.ts';
+import type { Arrival } from './arrival.ts';
+
+/** What only the platform may say of a message. */
+const PLATFORM_KEYS: ReadonlySet<string> = new Set([
+  'activity_id',
+  'agent_card_url',
+  'answers',
+  'conversation_id',
+  'delegation_id',
+  'message_id',
+  'peer_id',
+  'peer_name',
+  'peer_role',
+  'source',
+  'source_id',
+]);
+
+const MAX_ID_LENGTH = 256;
+const MAX_HOPS = 8;
+const MAX_SAME_EDGE = 2;
+
+export interface ReadArrivalOptions {
+  /** The workspace of the agent; lower case. */
+  readonly workspaceId: string;
+  /** Whether the platform removes answers to questions from senders who may not give them. */
+  readonly hasCheckedAnswers: boolean;
+  /** RFC 3339. */
+  readonly receivedAt: string;
+}
+
+export type ReadArrival =
+  | { readonly kind: 'arrival'; readonly arrival: Arrival }
+  | { readonly kind: 'refused'; readonly refusal: InboundRefusal };
+
+/**
+ * Reads a request as the message of a row: `raw` is an object with the keys of a row, its `request_body` the request. What
+ * only the platform may say is removed from the request of anyone else, whose name comes from the credential.
+ */
+export function readArrival(
+  caller: InboundCaller,
+  envelope: JsonObject,
+  options: ReadArrivalOptions,
+): ReadArrival {
+  const isPush = caller.use === 'push';
+  const request = isPush ? envelope : withoutPlatformKeys(envelope);
+  const view = viewMessage(request);
+  if (view.messageId.length > MAX_ID_LENGTH || hasLoneSurrogate(view.messageId)) {
+    return refused(400, 'invalid_message', 'The message id must have at most 256 characters.');
+  }
+  const loop = isPush ? null : loopRefusal(caller.subject, options.workspaceId, view.metadata);
+  if (loop !== null) return loop;
+  const row = isPush ? pushedRow(caller, view, options) : ownRow(caller, view, options);
+  const { workspaceId: self, hasCheckedAnswers } = options;
+  const message = parseActivityRow(row, { self, hasCheckedAnswers: isPush && hasCheckedAnswers });
+  if (message === null) return refused(400, 'invalid_message', 'The request is not a message.');
+  const digest = isPush ? '' : digestOf(view);
+  return { kind: 'arrival', arrival: { message: withConversation(message, self), use: caller.use, digest } };
+}
+
+/** The platform writes into the metadata of the params, which senders cannot; a token also names the sender. */
+function pushedRow({ subject }: InboundCaller, view: MessageView, options: ReadArrivalOptions): JsonObject {
+  const named = isJsonObject(view.params.metadata) ? view.params.metadata : {};
+  const isPerson = subject === 'canvas' || (subject === '' && named.source === 'canvas_user');
+  const sourceId = isPerson ? '' : subject || textOf(named.source_id) || '';
+  const messageId = view.messageId || textOf(named.message_id) || randomUUID();
+  const row = rowOf(view, options, {
+    id: textOf(named.activity_id) || deriveUuid('push', options.workspaceId, sourceId, messageId),
+    source: isPerson ? 'canvas_user' : sourceId === '' ? 'unknown' : 'peer_agent',
+    sourceId,
+    messageId,
+    contextId: view.contextId,
+  });
+  return {
+    ...row,
+    ...kept('conversation_id', named.conversation_id),
+    ...kept('peer_name', named.peer_name),
+    ...kept('peer_role', named.peer_role),
+    ...kept('agent_card_url', named.agent_card_url),
+  };
+}
+
+function ownRow({ use, subject }: InboundCaller, view: MessageView, options: ReadArrivalOptions): JsonObject {
+  const { workspaceId } = options;
+  const sourceId = subject.toLowerCase();
+  const messageId = view.messageId || randomUUID();
+  return rowOf(view, options, {
+    id: deriveUuid(use, workspaceId, sourceId, messageId),
+    source: use === 'direct' ? 'peer_agent' : 'unknown',
+    sourceId,
+    messageId,
+    // Of a repeat it is the same.
+    contextId: view.contextId || deriveUuid('context', workspaceId, sourceId, messageId),
+  });
+}
+
+function rowOf(
+  { envelope, method }: MessageView,
+  { receivedAt }: ReadArrivalOptions,
+  about: {
+    readonly id: string;
+    readonly source: InboundMessage['source'];
+    readonly sourceId: string;
+    readonly messageId: string;
+    readonly contextId: string;
+  },
+): JsonObject {
+  return {
+    id: about.id,
+    activity_type: 'a2a_receive',
+    direction: 'in',
+    method,
+    source: about.source,
+    source_id: about.sourceId === '' ? null : about.sourceId,
+    message_id: about.messageId,
+    context_id: about.contextId,
+    created_at: receivedAt,
+    request_body: envelope,
+  };
+}
+
+function kept(key: string, value: JsonValue | undefined): JsonObject {
+  return typeof value === 'string' && value !== '' ? { [key]: value } : {};
+}
+
+function withoutPlatformKeys(envelope: JsonObject): JsonObject {
+  const { params } = envelope;
+  if (!isJsonObject(params)) return envelope;
+  const { message } = params;
+  const own = isJsonObject(message) ? { message: withOwnMetadata(message) } : {};
+  return { ...envelope, params: { ...withOwnMetadata(params), ...own } };
+}
+
+function withOwnMetadata(holder: JsonObject): JsonObject {
+  const { metadata } = holder;
+  if (!isJsonObject(metadata)) return holder;
+  const own = Object.entries(metadata).filter(([key]) => !PLATFORM_KEYS.has(key));
+  return { ...holder, metadata: Object.fromEntries(own) };
+}
+
+/** The limits of the platform for what its sender says of the way to this message: docs/contract/messages.md#loops. */
+function loopRefusal(caller: string, self: string, metadata: JsonObject): ReadArrival | null {
+  const edges = Array.isArray(metadata.path) ? metadata.path.filter(isEdge) : [];
+  const hops = Math.max(typeof metadata.hops === 'number' ? metadata.hops : 0, edges.length + 1);
+  const own = JSON.stringify([caller.toLowerCase(), self]);
+  const isRepeated =
+    edges.filter((edge) => JSON.stringify(edge).toLowerCase() === own).length >= MAX_SAME_EDGE;
+  if (hops <= MAX_HOPS && !isRepeated) return null;
+  const message = isRepeated
+    ? 'Not accepted, because it would continue a loop: on the way to this message you have already written to this agent twice.'
+    : `Not accepted, because it would continue a loop: more than ${MAX_HOPS} messages between agents have led to this one.`;
+  return refused(409, 'loop_detected', message, 'Do not repeat the call: answer without it.');
+}
+
+function isEdge(value: JsonValue): boolean {
+  return Array.isArray(value) && value.length === 2 && value.every((id) => typeof id === 'string');
+}
+
+function digestOf({ params }: MessageView): string {
+  return createHash('sha256').update(JSON.stringify(params)).digest('base64url');
+}
+
+function hasLoneSurrogate(text: string): boolean {
+  return /\p{Surrogate}/u.test(text);
+}
+
+function refused(status: number, code: string, message: string, hint?: string): ReadArrival {
+  return { kind: 'refused', refusal: { status, code, message, hint } };
+}

@@ -1,0 +1,93 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
+import type { Arrival, KeptEnd } from '../arrivals/arrival.ts';
+import type { Arrivals } from '../arrivals/arrivals.ts';
+import type { InboundObserver } from '../inbound-observer.ts';
+import type { InboundState, MessageEnd } from '../inbound-state.ts';
+import type { AckSender } from '../position/ack-sender.ts';
+import { NO_PROGRESS } from '../stores/message-progress.ts';
+import type { Cancellations } from './cancellations.ts';
+import { MessageRun, type MessageRunOptions, type RunSubject } from './message-run.ts';
+import { GAVE_UP_TEXT } from './rules.ts';
+import type { Scheduler } from './scheduler.ts';
+
+export interface MessageRunsOptions {
+  readonly run: MessageRunOptions;
+  readonly observer: Pick<InboundObserver, 'received'>;
+  readonly state: InboundState;
+  readonly acks: Pick<AckSender, 'acknowledgeFirst'>;
+  readonly arrivals: Pick<Arrivals, 'end' | 'lateEnd'>;
+  readonly scheduler: Pick<Scheduler, 'add'>;
+  readonly cancellations: Pick<Cancellations, 'received' | 'added'>;
+  readonly atMostOnce: boolean;
+}
+
+/** Starts the run of each message that was accepted. */
+export class MessageRuns {
+  readonly #options: MessageRunsOptions;
+
+  constructor(options: MessageRunsOptions) {
+    this.#options = options;
+  }
+
+  /** Handles a new message; `arrival` is given when a request brought it. */
+  start(message: InboundMessage, arrival?: Arrival): void {
+    const { observer, scheduler, cancellations, run } = this.#options;
+    if (message.method === 'cancel_task') {
+      cancellations.received(message);
+      return;
+    }
+    observer.received(message);
+    scheduler.add(new MessageRun(this.#subjectOf(message, arrival), run));
+    cancellations.added(message);
+  }
+
+  /** Gives the platform the end of a message that a request had brought, because it also delivered it by the feed. */
+  finishCopy(message: InboundMessage, { end }: KeptEnd): void {
+    const { run, scheduler, state } = this.#options;
+    const finish = (how: MessageEnd | null): void => void state.finishCopy(message.id, how);
+    const { answer, error, state: word } = end;
+    const failed = { outcome: 'failed', error: error ?? { message: GAVE_UP_TEXT } } as const;
+    if (answer === null) {
+      finish(word === 'unanswered' || word === 'canceled' ? { outcome: word } : failed);
+      return;
+    }
+    const { messageId: _id, parts, ...rest } = answer;
+    const reply = { ...rest, ...(parts === undefined ? {} : { parts: [...parts] }) };
+    const subject: RunSubject = {
+      message,
+      progress: { ...NO_PROGRESS, outcome: { reply } },
+      isRetried: true,
+      isCallerKnown: true,
+      save: async () => {},
+      acknowledgeFirst: null,
+      lateEnd: () => null,
+      finish,
+      giveUp: async (letter) => {
+        await state.addDeadLetter(letter);
+        finish(failed);
+      },
+    };
+    scheduler.add(new MessageRun(subject, run));
+  }
+
+  #subjectOf(message: InboundMessage, arrival: Arrival | undefined): RunSubject {
+    const { state, arrivals, acks, atMostOnce } = this.#options;
+    const finish = (end: MessageEnd | null): void =>
+      arrivals.end(message, end, (isReported) => state.finish(message, end, isReported));
+    return {
+      message,
+      progress: state.progressOf(message),
+      isRetried: true,
+      isCallerKnown: arrival?.use !== 'unknown',
+      // At most once, nothing brings the message back, so nothing is kept for that.
+      save: atMostOnce ? async () => {} : (change) => state.saveProgress(message, change),
+      acknowledgeFirst: atMostOnce ? (signal) => acks.acknowledgeFirst(message, signal) : null,
+      lateEnd: (end) => arrivals.lateEnd(message, end),
+      finish,
+      giveUp: async (letter) => {
+        await state.addDeadLetter(letter);
+        finish({ outcome: 'failed', error: { message: GAVE_UP_TEXT, code: letter.errorCode } });
+      },
+    };
+  }
+}

@@ -1,0 +1,35 @@
+import type { PlatformClient } from '../client/platform-client.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { RandomSource } from '../time/backoff.ts';
+import type { Clock } from '../time/clock.ts';
+import type { AttemptHandler } from './handling/attempt.ts';
+import type { InboundObserver } from './inbound-observer.ts';
+import type { InboundDelivery } from './sources/message-source.ts';
+import type { InboundStore } from './stores/inbound-store.ts';
+
+export interface InboundOptions {
+  readonly client: Pick<
+    PlatformClient,
+    | 'workspaceId'
+    | 'capabilities'
+    | 'fetchInboundPage'
+    | 'fetchCancellations'
+    | 'acknowledge'
+    | 'reply'
+    | 'askQuestions'
+  >;
+  readonly delivery: InboundDelivery;
+  readonly store: InboundStore;
+  readonly handler: AttemptHandler;
+  readonly observer: InboundObserver;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: RandomSource;
+  /** Maximum number of messages handled at the same time. */
+  readonly concurrency: number;
+  /** Maximum number of messages read and not finished. */
+  readonly readAhead: number;
+  /** Time limit of a handler, in milliseconds; `null` for none. */
+  readonly handlerTimeoutMs: number | null;
+  readonly atMostOnce: boolean;
+}

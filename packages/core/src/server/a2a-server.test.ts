@@ -1,0 +1,170 @@
+import { request as send } from 'node:http';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Gate } from '../../test/agent-stage.ts';
+import { type ArrivalStage, arrivalStage, INBOUND_SECRET, pushOf } from '../../test/arrival-stage.ts';
+import { A2AServer, type A2AServerOptions } from './a2a-server.ts';
+
+const servers: A2AServer[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.stop({ timeoutMs: 0 });
+});
+
+async function serve(
+  options: Omit<A2AServerOptions, 'port'> & { readonly port?: number },
+): Promise<A2AServer> {
+  const server = new A2AServer({ port: 0, ...options });
+  servers.push(server);
+  await server.start();
+  return server;
+}
+
+const headers = { authorization: `Bearer ${INBOUND_SECRET}`, 'content-type': 'application/json' };
+
+async function post(url: string, id: string): Promise<{ status: number; text: string }> {
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(pushOf(id)) });
+  return { status: response.status, text: await response.text() };
+}
+
+/** Sends these bytes and nothing more; resolves with what came back when the connection is closed. */
+function sendRaw(url: string, bytes: string): Promise<string> {
+  return new Promise((resolve) => {
+    const { hostname, port } = new URL(url);
+    let received = '';
+    const socket = connect(Number(port), hostname, () => socket.write(bytes));
+    socket.on('data', (chunk) => {
+      received += chunk;
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(received));
+  });
+}
+
+/** The agent sees messages on its manual clock, the server on real sockets. */
+async function started(stage: ArrivalStage, ids: readonly string[]): Promise<void> {
+  while (!ids.every((id) => stage.events.includes(`message ${id}`))) await stage.client.flushPromises();
+}
+
+describe('A2AServer', () => {
+  it('serves an agent on this machine, on every path', async () => {
+    const stage = await arrivalStage();
+    await using server = await serve({ agent: stage.agent });
+    expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    for (const path of ['', '/', '/a2a', '/a2a/inbound']) {
+      const { status, text } = await post(`${server.url}${path}`, `row${path.replaceAll('/', '-')}`);
+      expect([status, text]).toEqual([200, expect.stringContaining('echo row')]);
+    }
+    const card = await fetch(`${server.url}/.well-known/agent-card.json`);
+    expect(await card.json()).toMatchObject({ name: 'double', url: 'https://agent.test/' });
+  });
+
+  it('serves several agents by the first segment of the path', async () => {
+    const [one, two] = [await arrivalStage(), await arrivalStage({ onMessage: () => 'two' })];
+    const server = await serve({ agents: { One: one.agent, two: two.agent } });
+    expect((await post(`${server.url}/one/a2a`, 'row-1')).text).toContain('echo row-1');
+    expect((await post(`${server.url}/TWO`, 'row-1')).text).toContain('two');
+    expect((await post(`${server.url}/three`, 'row-1')).status).toBe(404);
+  });
+
+  it('stops when the requests that it has are responded to', async () => {
+    const gate = new Gate();
+    const stage = await arrivalStage({ onMessage: gate.handler });
+    const server = await serve({ agent: stage.agent });
+    const { url } = server;
+    const held = post(url, 'row-1');
+    await started(stage, ['row-1']);
+    const stopping = server.stop();
+    gate.open();
+    expect((await held).text).toContain('done');
+    await stopping;
+    await expect(post(url, 'row-2')).rejects.toThrow();
+    expect(server.stop()).toBe(server.stop());
+  });
+
+  it('closes connections that are left when its time is over', async () => {
+    const gate = new Gate();
+    const stage = await arrivalStage({ onMessage: gate.handler });
+    const server = await serve({ agent: stage.agent });
+    const held = post(server.url, 'row-1').catch((error: unknown) => error);
+    await started(stage, ['row-1']);
+    await server.stop({ timeoutMs: 1 });
+    expect(await held).toBeInstanceOf(Error);
+  });
+
+  it('notices when the caller closes the connection: the answer is sent through the platform', async () => {
+    const gate = new Gate();
+    const stage = await arrivalStage({ onMessage: gate.handler });
+    const server = await serve({ agent: stage.agent });
+    const leaving = new AbortController();
+    const body = JSON.stringify(pushOf('row-1'));
+    const left = fetch(server.url, { method: 'POST', headers, body, signal: leaving.signal }).catch(() => {});
+    await started(stage, ['row-1']);
+    leaving.abort();
+    await left;
+    // The server has no open request any more.
+    await server.stop();
+    gate.open();
+    await stage.client.flushPromises();
+    expect(stage.client.replies).toEqual(['row-1: done']);
+  });
+
+  it('disconnects who sends half a request, or a byte at a time', async () => {
+    const stage = await arrivalStage();
+    const server = await serve({ agent: stage.agent, requestTimeoutMs: 50 });
+    const head = `POST / HTTP/1.1\r\nhost: a\r\nauthorization: ${headers.authorization}\r\n`;
+    const half = await sendRaw(server.url, head);
+    expect(half).toMatch(/^HTTP\/1\.1 408/);
+    const drip = await sendRaw(server.url, `${head}content-length: 100\r\n\r\n{`);
+    expect(drip).not.toContain('HTTP/1.1 200');
+    expect(stage.events).not.toContain('message row-1');
+    expect((await post(server.url, 'row-1')).status).toBe(200);
+  });
+
+  it('refuses hostile heads', async () => {
+    const stage = await arrivalStage();
+    const server = await serve({ agent: stage.agent });
+    expect(
+      await sendRaw(server.url, `GET / HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`),
+    ).toMatch(/^HTTP\/1\.1 431/);
+    expect(await sendRaw(server.url, 'NONSENSE\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/);
+    const { hostname, port } = new URL(server.url);
+    const status = await new Promise((resolve) => {
+      send({ hostname, port, path: '//evil.test/..%2f', method: 'GET' }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      }).end();
+    });
+    expect(status).toBe(404);
+  });
+
+  it('does not read the rest of a body that it refused', async () => {
+    const stage = await arrivalStage();
+    const server = await serve({ agent: stage.agent });
+    const head = `POST / HTTP/1.1\r\nhost: a\r\nauthorization: ${headers.authorization}\r\n`;
+    const response = await sendRaw(server.url, `${head}content-length: 100000000\r\n\r\n{"text":"`);
+    expect(response).toMatch(/^HTTP\/1\.1 413[\s\S]*connection: close/i);
+  });
+
+  it('says when the port is in use, and when it is not started', async () => {
+    const stage = await arrivalStage();
+    const server = await serve({ agent: stage.agent });
+    const port = Number(new URL(server.url).port);
+    const second = new A2AServer({ agent: stage.agent, port });
+    expect(() => second.url).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
+    await expect(second.start()).rejects.toMatchObject({ code: 'connection_failed' });
+    await second.stop();
+  });
+
+  it.each([
+    ['nothing to serve', {}],
+    ['two things to serve', { agents: {}, handler: async () => new Response() }],
+    ['no agents', { agents: {} }],
+    ['a path as a name', { agents: { 'a/b': {} as never } }],
+    ['a port out of range', { handler: async () => new Response(), port: 70_000 }],
+    ['no connections', { handler: async () => new Response(), maxConnections: 0 }],
+  ])('refuses %s', (_name, options) => {
+    expect(() => new A2AServer({ port: 0, ...options })).toThrow(
+      expect.objectContaining({ code: 'configuration_invalid' }),
+    );
+  });
+});

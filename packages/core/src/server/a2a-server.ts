@@ -1,0 +1,185 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
+import { ConfigurationError } from '../errors/configuration-error.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import type { InboundAgent } from '../inbound-http/inbound-agent.ts';
+import {
+  createInboundHandler,
+  type InboundHandler,
+  type InboundHandlerOptions,
+} from '../inbound-http/inbound-handler.ts';
+import { checkNumber } from '../settings/checked-values.ts';
+import { respondTo } from './node-exchange.ts';
+
+const DEFAULT_MAX_CONNECTIONS = 1_024;
+const DEFAULT_STOP_TIMEOUT_MS = 10_000;
+/** For the headers, and for the whole request. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+const IDLE_TIMEOUT_MS = 60_000;
+const CHECK_TIMEOUTS_EVERY_MS = 5_000;
+const MAX_HEADER_BYTES = 16 * 1_024;
+
+export interface A2AServerOptions extends InboundHandlerOptions {
+  /** The agent that is served on every path. Give either this, `agents` or `handler`. */
+  agent?: InboundAgent | undefined;
+  /** Several agents by the first segment of the path, such as their workspace ids. Any letter case. */
+  agents?: Readonly<Record<string, InboundAgent>> | undefined;
+  /** A handler of your own for every path. */
+  handler?: InboundHandler | undefined;
+  /** 0 takes a free one. */
+  port: number;
+  /** @default '127.0.0.1': this machine only */
+  host?: string | undefined;
+  /** `key` and `cert`, and what else `node:tls` takes: serves https. */
+  tls?: SecureContextOptions | undefined;
+  /** @default 1_024 */
+  maxConnections?: number | undefined;
+  /** How long a client may take to send a request, in milliseconds. @default 30_000 */
+  requestTimeoutMs?: number | undefined;
+}
+
+/**
+ * Serves one or several agents on a port of their own. Slow clients are disconnected: headers have 10 s, a request
+ * `requestTimeoutMs`.
+ * An agent that runs in a program with a server already mounts `createInboundHandler(agent)` there instead.
+ *
+ * @example
+ * const server = new A2AServer({ agent, port: 9000 });
+ * await server.start();
+ * await agent.start();
+ */
+export class A2AServer {
+  readonly #options: A2AServerOptions;
+  readonly #handlers: ReadonlyMap<string, InboundHandler>;
+  readonly #open = new Set<Promise<void>>();
+  #server: Server | undefined;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /** @throws ConfigurationError naming the option. */
+  constructor(options: A2AServerOptions) {
+    this.#options = options;
+    checkNumber('port', options.port, { min: 0, max: 65_535, isInteger: true });
+    checkNumber('maxConnections', options.maxConnections ?? DEFAULT_MAX_CONNECTIONS, {
+      min: 1,
+      max: 1_000_000,
+      isInteger: true,
+    });
+    checkNumber('requestTimeoutMs', options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS, { min: 1 });
+    this.#handlers = handlersOf(options);
+  }
+
+  /** Where it listens, without trailing slash. @throws MoleculeError `invalid_argument` before `start()`. */
+  get url(): string {
+    const address = this.#server?.address();
+    if (address === null || address === undefined || typeof address === 'string') {
+      throw new MoleculeError('The server is not started.', { code: 'invalid_argument' });
+    }
+    return `${this.#options.tls === undefined ? 'http' : 'https'}://${hostOf(address)}:${address.port}`;
+  }
+
+  /**
+   * Listens. Further calls return the same promise.
+   * @throws MoleculeError `connection_failed` when the port cannot be used.
+   */
+  start(): Promise<void> {
+    this.#starting ??= this.#listen();
+    return this.#starting;
+  }
+
+  /**
+   * Takes no more connections, waits for the requests that it has, and closes all connections. An agent that is stopped
+   * before gives them their responses. Never rejects; further calls return the same promise.
+   */
+  stop({ timeoutMs = DEFAULT_STOP_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#stopping ??= this.#close(timeoutMs);
+    return this.#stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #listen(): Promise<void> {
+    const { host = '127.0.0.1', port, tls, maxConnections = DEFAULT_MAX_CONNECTIONS } = this.#options;
+    const { requestTimeoutMs: requestTimeout = REQUEST_TIMEOUT_MS } = this.#options;
+    const limits = {
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeout),
+      requestTimeout,
+      keepAliveTimeout: IDLE_TIMEOUT_MS,
+      connectionsCheckingInterval: Math.min(CHECK_TIMEOUTS_EVERY_MS, requestTimeout),
+      maxHeaderSize: MAX_HEADER_BYTES,
+    };
+    const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
+      this.#onRequest(request, response);
+    // Loaded here, because the first import of these modules also loads Node's own fetch.
+    const server =
+      tls === undefined
+        ? process.getBuiltinModule('node:http').createServer(limits, onRequest)
+        : process.getBuiltinModule('node:https').createServer({ ...limits, ...tls }, onRequest);
+    server.maxConnections = maxConnections;
+    this.#server = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (cause: Error) =>
+        reject(
+          new MoleculeError(`The server cannot listen on ${host}:${port}.`, {
+            code: 'connection_failed',
+            hint: 'Another program may use the port: choose another one, or 0 for a free one.',
+            cause,
+          }),
+        ),
+      );
+      server.listen(port, host, resolve);
+    });
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const handler = this.#handlers.get('') ?? this.#handlers.get(firstSegment(request.url ?? '/'));
+    const exchange = respondTo(request, response, handler).finally(() => this.#open.delete(exchange));
+    this.#open.add(exchange);
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    await this.#starting?.catch(() => {});
+    const server = this.#server;
+    if (server === undefined || !server.listening) return;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeIdleConnections();
+    const limit = Promise.withResolvers<void>();
+    const timer = setTimeout(limit.resolve, timeoutMs);
+    await Promise.race([Promise.all([...this.#open]), limit.promise]);
+    clearTimeout(timer);
+    server.closeAllConnections();
+    await closed;
+  }
+}
+
+/** The handlers by the first segment of the path; `''` serves every path. */
+function handlersOf(options: A2AServerOptions): ReadonlyMap<string, InboundHandler> {
+  const { agent, agents, handler } = options;
+  if ([agent, agents, handler].filter((given) => given !== undefined).length !== 1) {
+    throw new ConfigurationError('A2AServer needs exactly one of agent, agents and handler.');
+  }
+  if (handler !== undefined) return new Map([['', handler]]);
+  if (agent !== undefined) return new Map([['', createInboundHandler(agent, options)]]);
+  const entries = Object.entries(agents ?? {});
+  if (entries.length === 0 || entries.some(([segment]) => !/^[\w.~-]+$/.test(segment))) {
+    throw new ConfigurationError(
+      'agents must name at least one agent, each by one segment of a path without special characters.',
+    );
+  }
+  return new Map(
+    entries.map(([segment, served]) => [segment.toLowerCase(), createInboundHandler(served, options)]),
+  );
+}
+
+function firstSegment(path: string): string {
+  return (/^\/([^/?#]*)/.exec(path)?.[1] ?? '').toLowerCase();
+}
+
+function hostOf({ address, family }: AddressInfo): string {
+  const host = address === '0.0.0.0' || address === '::' ? 'localhost' : address;
+  return family === 'IPv6' && host === address ? `[${address}]` : host;
+}

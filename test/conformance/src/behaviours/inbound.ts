@@ -1,0 +1,41 @@
+import { behaviours } from './behaviour.ts';
+
+/** Receiving messages at a URL of one's own. */
+export const INBOUND = behaviours({
+  'inbound.push-is-answered': [
+    'An agent with a server of its own answers pushed messages of people and agents in the response.',
+    'docs/contract/receiving.md#the-response; docs/decisions/0103-push-server.md',
+  ],
+  'inbound.ends': [
+    'A pushed message that is not answered ends for its sender as its handler ended: unanswered, or failed with its sentence.',
+    'docs/contract/receiving.md#the-response; docs/decisions/0029-every-message-ends.md',
+  ],
+  'inbound.late-answer': [
+    'A pushed message that is not done when the response is due is answered later through the platform, or ends by an outcome.',
+    'docs/contract/receiving.md#the-response; docs/decisions/0103-push-server.md',
+  ],
+  'inbound.questions': [
+    'A pushed message may be answered with questions; their answers are pushed and answered in turn.',
+    'docs/contract/receiving.md#the-response; docs/decisions/0033-questions.md',
+  ],
+  'inbound.cancel': [
+    'The cancellation of a pushed message aborts the signal of its handler.',
+    'docs/contract/receiving.md#tasks; docs/decisions/0050-cancel.md',
+  ],
+  'inbound.missed-messages': [
+    'What was stored while a push agent was away is handled once when it starts, however it then comes.',
+    'docs/contract/receiving.md#which-way-when; docs/decisions/0012-delivery-guarantee.md',
+  ],
+  'inbound.credential-is-demanded': [
+    'A request without a token of the platform for this agent is refused, in production and in dev mode; without one nobody is believed.',
+    'docs/contract/receiving.md#credentials; docs/decisions/0009-peer-tokens.md',
+  ],
+  'inbound.repeat-gets-the-answer': [
+    'A message that was answered in a response and comes again, also after a restart, is not handled again and gets the same answer.',
+    'docs/contract/receiving.md#repeats; docs/decisions/0010-message-dedupe.md',
+  ],
+  'inbound.not-accepting': [
+    'An agent that is not ready to take a message responds with 503 and keeps nothing; the platform delivers it later.',
+    'docs/contract/receiving.md#accepting; docs/decisions/0103-push-server.md',
+  ],
+});

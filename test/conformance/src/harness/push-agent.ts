@@ -1,0 +1,94 @@
+import {
+  A2AServer,
+  createRemoteAgent,
+  type InboundMessage,
+  type RemoteAgent,
+  type RemoteAgentClient,
+  type RemoteAgentOptions,
+} from '@molecule-ai/core';
+import {
+  createInboundHandler,
+  type InboundHandler,
+  type InboundHandlerOptions,
+} from '@molecule-ai/core/inbound';
+import { type RecordingLogger, recordingLogger } from '@molecule-tests/harness';
+import type { Member } from './members.ts';
+import type { Handler } from './test-agent.ts';
+import type { TestEnvironment } from './test-environment.ts';
+
+export interface PushAgentOptions
+  extends Pick<RemoteAgentOptions, 'delivery' | 'inboundAuth' | 'inboundSecret' | 'store' | 'concurrency'> {
+  /** @default responds with `echo: <text>` */
+  readonly onMessage?: Handler;
+  readonly handler?: InboundHandlerOptions;
+  readonly stateDirectory?: string;
+  /** @default a free one */
+  readonly port?: number;
+  /** Changes each request before the agent gets it, as a proxy does. */
+  readonly onRequest?: (request: Request) => Request;
+}
+
+/** An agent in this process with a server of its own. */
+export interface PushAgent {
+  readonly agent: RemoteAgent;
+  readonly client: RemoteAgentClient;
+  readonly url: string;
+  readonly log: RecordingLogger;
+  /** In the order in which the handler was called. */
+  readonly handled: InboundMessage[];
+  stop(): Promise<void>;
+}
+
+/** Creates an agent of `member` with a server; the server is started, the agent is not. */
+export async function createPushAgent(
+  environment: TestEnvironment,
+  platform: { readonly url: string },
+  member: Member,
+  options: PushAgentOptions = {},
+): Promise<PushAgent> {
+  const { onMessage, handler: handling, stateDirectory, port = 0, onRequest, ...rest } = options;
+  let handler: InboundHandler | undefined;
+  const server = new A2AServer({
+    port,
+    handler: async (request) => {
+      if (handler === undefined) return new Response(null, { status: 503 });
+      return handler(onRequest === undefined ? request : onRequest(request));
+    },
+  });
+  await server.start();
+  const log = recordingLogger();
+  const client = environment.client(platform, member, {
+    reportedUrl: server.url,
+    logger: log,
+    ...(stateDirectory === undefined ? {} : { stateDirectory }),
+  });
+  const handled: InboundMessage[] = [];
+  const agent = createRemoteAgent({
+    delivery: 'push',
+    ...rest,
+    client,
+    onMessage: (message, context) => {
+      handled.push(message);
+      return onMessage === undefined ? `echo: ${message.text}` : onMessage(message, context);
+    },
+  });
+  handler = createInboundHandler(agent, handling);
+  const stop = async (): Promise<void> => {
+    await agent.stop({ timeoutMs: 0 });
+    await server.stop({ timeoutMs: 100 });
+  };
+  environment.onCleanup(stop);
+  return { agent, client, url: server.url, log, handled, stop };
+}
+
+/** Starts an agent with a server. */
+export async function startPushAgent(
+  environment: TestEnvironment,
+  platform: { readonly url: string },
+  member: Member,
+  options: PushAgentOptions = {},
+): Promise<PushAgent> {
+  const started = await createPushAgent(environment, platform, member, options);
+  await started.agent.start();
+  return started;
+}

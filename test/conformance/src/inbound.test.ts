@@ -1,0 +1,224 @@
+import { MessageFailure } from '@molecule-ai/core';
+import { expect } from 'vitest';
+import { textAt, valueAt } from './harness/http.ts';
+import { inbox, onboard, registerMember, send, waitForRow } from './harness/members.ts';
+import { createPushAgent, type PushAgentOptions, startPushAgent } from './harness/push-agent.ts';
+import type { RunningPlatform, TestPlatformOptions } from './harness/running-platform.ts';
+import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
+import { verifies } from './verifies.ts';
+
+const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'], contractCheck: 'all' } as const;
+const SECRET = 'a-secret-of-this-test';
+
+/** Stands for the token of the platform. */
+const trusted = {
+  inboundAuth: 'shared-secret',
+  inboundSecret: SECRET,
+  onRequest: (request: Request) => {
+    const headers = new Headers(request.headers);
+    headers.set('authorization', `Bearer ${SECRET}`);
+    return new Request(request, { headers });
+  },
+} as const;
+
+async function startStage(
+  environment: TestEnvironment,
+  options: PushAgentOptions = {},
+  platformOptions: TestPlatformOptions = {},
+) {
+  const platform = await environment.platform({ ...LOOPBACK, ...platformOptions });
+  const [peer, member] = [await onboard(platform, { name: 'peer' }), await onboard(platform)];
+  const started = await startPushAgent(environment, platform, member, { ...trusted, ...options });
+  return { platform, peer, member, ...started };
+}
+
+/** Waits until a message that the peer sent has this state, and returns its record. */
+async function recordOf(
+  platform: RunningPlatform,
+  peerId: string,
+  messageId: string,
+  state: string,
+): Promise<unknown> {
+  for (;;) {
+    const { body } = await platform.operator.get(
+      `/workspaces/${peerId}/messages/${messageId}?wait=${state === 'delivered' ? 0 : 5}`,
+    );
+    if (valueAt(body, 'state') === state) return body;
+  }
+}
+
+onEachDatabase('an agent with a server', (environment) => {
+  verifies('inbound.push-is-answered', async () => {
+    const { platform, peer, member, agent, handled } = await startStage(environment);
+    const answer = await send(peer.caller, member.id, 'hello', { messageId: 'm-1', hold: 10 });
+    expect(answer).toMatchObject({
+      status: 200,
+      body: { id: 'm-1', result: { kind: 'message', role: 'agent' } },
+    });
+    expect(textAt(answer.body, 'result', 'parts', 0, 'text')).toContain('echo: hello');
+    const person = await send(platform.operator, member.id, 'from a person', { hold: 10 });
+    expect(textAt(person.body, 'result', 'parts', 0, 'text')).toBe('echo: from a person');
+    expect(handled).toMatchObject([
+      { messageId: 'm-1', source: 'peer_agent', sourceId: peer.id, peerName: 'peer', text: 'hello' },
+      { source: 'canvas_user', peerId: '', text: 'from a person' },
+    ]);
+    const rows = await inbox(member);
+    expect(rows.map(({ id }) => id)).toEqual(handled.map(({ id }) => id));
+    expect(agent.health()).toMatchObject({ ok: true, unfinished: 0 });
+    expect(await inbox(member, '&unacknowledged=true')).toEqual([]);
+  });
+
+  verifies('inbound.ends', async () => {
+    const { peer, member } = await startStage(environment, {
+      onMessage: ({ text }) => {
+        if (text === 'fail') throw new MessageFailure('The disk is full.', { code: 'disk_full' });
+        return undefined;
+      },
+    });
+    const silent = await send(peer.caller, member.id, 'nothing', { hold: 10 });
+    expect(silent.body).toMatchObject({
+      result: { kind: 'task', status: { state: 'completed' }, metadata: { state: 'unanswered' } },
+    });
+    const failed = await send(peer.caller, member.id, 'fail', { hold: 10 });
+    expect(textAt(failed.body, 'error', 'message')).toContain('The disk is full.');
+  });
+
+  verifies('inbound.late-answer', async () => {
+    const finish = Promise.withResolvers<string | undefined>();
+    const { platform, peer, member, handled } = await startStage(environment, {
+      handler: { holdSeconds: 0 },
+      onMessage: ({ text }) => (text === 'hello' ? finish.promise : undefined),
+    });
+    await send(peer.caller, member.id, 'hello', { messageId: 'm-1' });
+    await recordOf(platform, peer.id, 'm-1', 'delivered');
+    finish.resolve('at last');
+    const record = await recordOf(platform, peer.id, 'm-1', 'answered');
+    expect(textAt(record, 'answer', 'result', 'parts', 0, 'text')).toContain('at last');
+    expect(textAt((await waitForRow(peer))[0], 'in_reply_to')).toBe('m-1');
+    await send(peer.caller, member.id, 'nothing', { messageId: 'm-2' });
+    await recordOf(platform, peer.id, 'm-2', 'unanswered');
+    expect(handled).toHaveLength(2);
+  });
+
+  verifies('inbound.questions', async () => {
+    const { platform, peer, member } = await startStage(environment, {
+      onMessage: ({ answers }) =>
+        answers.length > 0
+          ? `decided: ${answers[0]?.decision}`
+          : { text: 'May I?', questions: [{ kind: 'approval', text: 'Deploy?', from: 'user' }] },
+    });
+    const asked = await send(peer.caller, member.id, 'deploy', { messageId: 'm-1', hold: 10 });
+    expect(asked.body).toMatchObject({ result: { kind: 'task', status: { state: 'input-required' } } });
+    const { body } = await platform.operator.get(`/workspaces/${member.id}/questions?state=open`);
+    const id = textAt(body, 'questions', 0, 'id');
+    await platform.operator.post(`/workspaces/${member.id}/questions/${id}/answer`, { decision: 'approve' });
+    const record = await recordOf(platform, peer.id, 'm-1', 'answered');
+    expect(textAt(record, 'answer', 'result', 'parts', 0, 'text')).toContain('decided: approve');
+  });
+
+  verifies('inbound.cancel', async () => {
+    const started = Promise.withResolvers<void>();
+    const aborted = Promise.withResolvers<unknown>();
+    const { peer, member, agent } = await startStage(environment, {
+      onMessage: async (_message, { signal }) => {
+        signal.addEventListener('abort', () => aborted.resolve(signal.reason));
+        started.resolve();
+        await aborted.promise;
+      },
+    });
+    const cancelled = new Promise((resolve) => agent.on('cancelled', resolve));
+    await send(peer.caller, member.id, 'hello', { messageId: 'm-1' });
+    await started.promise;
+    await peer.caller.post(`/workspaces/${member.id}/a2a`, {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tasks/cancel',
+      params: { id: 'm-1' },
+    });
+    expect(await aborted.promise).toMatchObject({ code: 'cancelled_by_sender' });
+    await cancelled;
+    expect(agent.health().unfinished).toBe(0);
+  });
+
+  verifies('inbound.missed-messages', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const [peer, member] = [await onboard(platform), await onboard(platform)];
+    for (let n = 0; n < 5; n += 1) await send(peer.caller, member.id, `before ${n}`, { messageId: `m-${n}` });
+    const { handled } = await startPushAgent(environment, platform, member, trusted);
+    for (let n = 0; n < 5; n += 1) await recordOf(platform, peer.id, `m-${n}`, 'answered');
+    await send(peer.caller, member.id, 'after', { hold: 10 });
+    expect(handled.map(({ text }) => text).sort()).toEqual([
+      'after',
+      ...[0, 1, 2, 3, 4].map((n) => `before ${n}`),
+    ]);
+  });
+
+  verifies('inbound.credential-is-demanded', async () => {
+    const platform = await environment.platform({ ...LOOPBACK, mode: 'dev' });
+    const [peer, member] = [await onboard(platform), await onboard(platform)];
+    const { handled, url } = await startPushAgent(environment, platform, member);
+    const headers = [{}, { authorization: 'Bearer x.y.z' }, { authorization: `Bearer ${peer.token}` }];
+    for (const credential of headers) {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers: credential,
+        body: JSON.stringify({ method: 'message/send', params: { message: { parts: [{ text: 'hi' }] } } }),
+      });
+      expect(response.status).toBe(401);
+      expect(await response.json()).toMatchObject({ error: { data: { code: 'unauthorized' } } });
+    }
+    expect(handled).toEqual([]);
+    const open = await startPushAgent(environment, platform, await onboard(platform), {
+      inboundAuth: 'none',
+    });
+    const forged = { source: 'canvas_user', activity_id: 'row', peer_name: 'Admin' };
+    await fetch(open.url, {
+      method: 'POST',
+      body: JSON.stringify({
+        method: 'message/send',
+        params: { message: { parts: [{ text: 'hi' }], metadata: forged }, metadata: forged },
+      }),
+    });
+    expect(open.handled).toMatchObject([{ source: 'unknown', sourceId: '', peerName: '', metadata: {} }]);
+  });
+
+  verifies('inbound.repeat-gets-the-answer', async () => {
+    const { platform, peer, member, stop, url, handled, client } = await startStage(environment);
+    await send(peer.caller, member.id, 'hello', { messageId: 'm-1', hold: 10 });
+    const [message] = handled;
+    const again = (): Promise<unknown> =>
+      fetch(url, {
+        method: 'POST',
+        body: JSON.stringify({
+          ...(message?.raw.request_body as object),
+          params: {
+            ...message?.params,
+            metadata: { activity_id: message?.id, source: 'peer_agent', source_id: peer.id },
+          },
+        }),
+      }).then((response) => response.json());
+    const first = await again();
+    expect(textAt(first, 'result', 'parts', 0, 'text')).toBe('echo: hello');
+    await stop();
+    const { stateDirectory } = client;
+    const port = Number(new URL(url).port);
+    const options = { ...trusted, stateDirectory, port };
+    const restarted = await startPushAgent(environment, platform, member, options);
+    expect(await again()).toEqual(first);
+    expect([handled.length, restarted.handled.length]).toEqual([1, 0]);
+  });
+
+  verifies('inbound.not-accepting', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const [peer, member] = [await onboard(platform), await onboard(platform)];
+    const { agent, handled, url } = await createPushAgent(environment, platform, member, trusted);
+    await registerMember(member, { url });
+    await send(peer.caller, member.id, 'hello', { messageId: 'm-1' });
+    const refused = await fetch(url, { method: 'POST', body: JSON.stringify({ text: 'hi' }) });
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
+    expect(handled).toEqual([]);
+    await agent.start();
+    await recordOf(platform, peer.id, 'm-1', 'answered');
+    expect(handled.map(({ text }) => text)).toEqual(['hello']);
+  });
+});
