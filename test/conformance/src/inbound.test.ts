@@ -10,7 +10,7 @@ import { verifies } from './verifies.ts';
 const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'], contractCheck: 'all' } as const;
 const SECRET = 'a-secret-of-this-test';
 
-/** Stands for the token of the platform. */
+/** For requests of a test in place of the platform. */
 const trusted = {
   inboundAuth: 'shared-secret',
   inboundSecret: SECRET,
@@ -28,7 +28,7 @@ async function startStage(
 ) {
   const platform = await environment.platform({ ...LOOPBACK, ...platformOptions });
   const [peer, member] = [await onboard(platform, { name: 'peer' }), await onboard(platform)];
-  const started = await startPushAgent(environment, platform, member, { ...trusted, ...options });
+  const started = await startPushAgent(environment, platform, member, options);
   return { platform, peer, member, ...started };
 }
 
@@ -144,7 +144,7 @@ onEachDatabase('an agent with a server', (environment) => {
     const platform = await environment.platform(LOOPBACK);
     const [peer, member] = [await onboard(platform), await onboard(platform)];
     for (let n = 0; n < 5; n += 1) await send(peer.caller, member.id, `before ${n}`, { messageId: `m-${n}` });
-    const { handled } = await startPushAgent(environment, platform, member, trusted);
+    const { handled } = await startPushAgent(environment, platform, member);
     for (let n = 0; n < 5; n += 1) await recordOf(platform, peer.id, `m-${n}`, 'answered');
     await send(peer.caller, member.id, 'after', { hold: 10 });
     expect(handled.map(({ text }) => text).sort()).toEqual([
@@ -183,7 +183,7 @@ onEachDatabase('an agent with a server', (environment) => {
   });
 
   verifies('inbound.repeat-gets-the-answer', async () => {
-    const { platform, peer, member, stop, url, handled, client } = await startStage(environment);
+    const { platform, peer, member, stop, url, handled, client } = await startStage(environment, trusted);
     await send(peer.caller, member.id, 'hello', { messageId: 'm-1', hold: 10 });
     const [message] = handled;
     const again = (): Promise<unknown> =>

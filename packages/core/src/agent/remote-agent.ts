@@ -3,15 +3,15 @@ import type { Inbound } from '../inbound/inbound.ts';
 import type { DeadLetter } from '../inbound/stores/dead-letters.ts';
 import { listDeadLetters } from '../inbound/stores/inbound-records.ts';
 import type { InboundPort } from '../inbound-http/inbound-agent.ts';
-import { childLogger, type Logger } from '../logging/logger.ts';
-import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import { ONBOARD_AGAIN, type PresenceChange, type PresenceState } from '../presence/presence-machine.ts';
 import { registerWithRetry } from '../presence/registration-retry.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 import { lockWorkspace } from '../storage/workspace-lock.ts';
 import { linkAbort, orAborted } from '../time/linked-abort.ts';
-import { AgentEventEmitter, type AgentEventName, type AgentListener } from './agent-events.ts';
-import { AgentInbound } from './agent-inbound.ts';
+import type { AgentEventEmitter, AgentEventName, AgentListener } from './agent-events.ts';
+import type { AgentInbound } from './agent-inbound.ts';
 import {
   type AgentClient,
   type AgentStartOptions,
@@ -20,11 +20,11 @@ import {
   type RemoteAgentSettings,
   resolveRemoteAgentOptions,
 } from './agent-options.ts';
-import { createInbound } from './create-inbound.ts';
-import { type AgentHealth, type AgentState, DegradedReasons, describeHealth } from './health.ts';
-import { ReaderIdentity } from './reader-identity.ts';
+import { type AgentParts, createAgentParts } from './agent-parts.ts';
+import { type AgentHealth, type AgentState, type DegradedReasons, describeHealth } from './health.ts';
+import type { ReaderIdentity } from './reader-identity.ts';
 import { agentStopped, type ShutdownParts, shutDown, stopReceiving, workspacePaused } from './shutdown.ts';
-import { TaskMetrics } from './task-metrics.ts';
+import type { TaskMetrics } from './task-metrics.ts';
 
 /**
  * A running agent: registers, sends heartbeats and receives messages, until it is stopped, its workspace is removed, its
@@ -40,6 +40,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   readonly #tasks: TaskMetrics;
   readonly #presence: HeartbeatLoop;
   readonly #identity: ReaderIdentity;
+  readonly #requests: AgentParts['requests'];
   readonly #inbound: Inbound;
   readonly #port: AgentInbound;
   readonly #life = linkAbort();
@@ -60,50 +61,23 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   constructor(options: RemoteAgentOptions<Client>) {
     const settings = resolveRemoteAgentOptions(options);
-    const { client, random } = settings;
-    const { clock } = client;
-    this.#settings = settings;
-    this.#logger = childLogger(client.logger, { workspaceId: client.workspaceId });
-    this.#events = new AgentEventEmitter((event, error) =>
-      this.#logger.error({ error, event }, 'A listener of the agent failed.'),
-    );
-    this.#degraded = new DegradedReasons(this.#events);
-    this.#tasks = new TaskMetrics(clock);
-    this.#identity = new ReaderIdentity({
-      ...settings,
-      degraded: this.#degraded,
-      logger: this.#logger,
-      onLost: () => {
+    const parts = createAgentParts(settings, {
+      onSuperseded: () => {
         this.#events.emit('superseded');
         void this.#finish('superseded', 0);
       },
+      onPresence: (change, error) => this.#onPresence(change, error),
     });
-    const requests = this.#requests();
-    this.#presence = new HeartbeatLoop({
-      client: requests,
-      clock,
-      logger: this.#logger,
-      random,
-      intervalMs: settings.heartbeatIntervalMs,
-      metrics: () => this.#tasks.current(),
-      onChange: (change, error) => this.#onPresence(change, error),
-    });
-    this.#inbound = createInbound({
-      settings,
-      reader: requests,
-      events: this.#events,
-      tasks: this.#tasks,
-      degraded: this.#degraded,
-      logger: this.#logger,
-      onMetricsChanged: () => this.#presence.metricsChanged(),
-      isRefused: () => this.#identity.isRefused,
-    });
-    this.#port = new AgentInbound({
-      settings,
-      inbound: this.#inbound,
-      logger: this.#logger,
-      onStateChanged: (status) => this.#presence.stateChanged(status),
-    });
+    this.#settings = settings;
+    this.#logger = parts.logger;
+    this.#events = parts.events;
+    this.#degraded = parts.degraded;
+    this.#tasks = parts.tasks;
+    this.#identity = parts.identity;
+    this.#requests = parts.requests;
+    this.#presence = parts.presence;
+    this.#inbound = parts.inbound;
+    this.#port = parts.port;
   }
 
   /** The receiving side, for `createInboundHandler` and `A2AServer`. */
@@ -202,7 +176,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       await this.#inbound.load();
       this.#hasLoaded = true;
       await registerWithRetry({
-        client: this.#requests(),
+        client: this.#requests,
         platformUrl: client.platformUrl,
         clock,
         logger: this.#logger,
@@ -243,19 +217,6 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       this.#startFailure = { error };
     await this.#finish('stopped', 0);
     return error;
-  }
-
-  /** The client for presence and for reading. */
-  #requests(): ReaderIdentity['requests'] {
-    const { requests } = this.#identity;
-    return {
-      ...requests,
-      register: async (options) => {
-        const registration = await requests.register(options);
-        this.#port.registered(registration.issuer);
-        return registration;
-      },
-    };
   }
 
   #onPresence(change: PresenceChange, error: unknown): void {

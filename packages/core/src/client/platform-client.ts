@@ -1,12 +1,4 @@
-import {
-  type AgentCard,
-  type Capability,
-  type DeliveryMode,
-  type InboundMessage,
-  type Jwks,
-  routes,
-} from '@molecule-ai/protocol';
-import type { Logger } from '../logging/logger.ts';
+import { type AgentCard, type InboundMessage, type Jwks, routes } from '@molecule-ai/protocol';
 import type { PeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
@@ -19,7 +11,6 @@ import {
   type WorkspaceInfo,
   type WorkspaceStateReport,
 } from '../platform-api/workspaces.ts';
-import type { Clock } from '../time/clock.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import {
   type CancellationPage,
@@ -28,6 +19,7 @@ import {
   readCancellations,
 } from './cancellation.ts';
 import { type ClientContext, createClientContext, type RemoteAgentClientOptions } from './client-context.ts';
+import { ClientIdentity } from './client-identity.ts';
 import { type HeartbeatMetrics, type HeartbeatReport, Heartbeats } from './heartbeat.ts';
 import {
   type Acknowledgement,
@@ -67,57 +59,16 @@ import { listTokens, rotateToken } from './tokens.ts';
  * `MoleculeError`s: `ApiError` for a response outside 2xx, `ConnectionError`, `TimeoutError`. Requests that are safe to
  * repeat are retried after 429, 502, 503, 504 and connection errors. The token is sent to the platform's origin only.
  */
-export class PlatformClient {
+export class PlatformClient extends ClientIdentity {
   readonly #context: ClientContext;
   readonly #heartbeats: Heartbeats;
 
   /** @throws ConfigurationError naming the option and its environment variable. */
   constructor(options: RemoteAgentClientOptions = {}) {
-    this.#context = createClientContext(options);
-    this.#heartbeats = new Heartbeats(this.#context);
-  }
-
-  /** Lower case. */
-  get workspaceId(): string {
-    return this.#context.settings.workspaceId;
-  }
-
-  /** Without trailing slash. */
-  get platformUrl(): string {
-    return this.#context.settings.platformUrl;
-  }
-
-  get deliveryMode(): DeliveryMode {
-    return this.#context.settings.deliveryMode;
-  }
-
-  /** The URL under which the platform reaches this agent; `null` when it polls. */
-  get reportedUrl(): string | null {
-    return this.#context.settings.reportedUrl;
-  }
-
-  /** The agent's card, as it was given or last updated. */
-  get agentCard(): AgentCard {
-    return this.#context.profile.card;
-  }
-
-  /** The folder of the agent's private files; absolute. */
-  get stateDirectory(): string {
-    return this.#context.settings.stateDirectory;
-  }
-
-  /** Redacts credentials. */
-  get logger(): Logger {
-    return this.#context.logger;
-  }
-
-  get clock(): Clock {
-    return this.#context.settings.clock;
-  }
-
-  /** What the platform offers, as its latest response named it; empty before the first one, and for older platforms. */
-  get capabilities(): ReadonlySet<Capability> {
-    return this.#context.transport.capabilities.words;
+    const context = createClientContext(options);
+    super(context);
+    this.#context = context;
+    this.#heartbeats = new Heartbeats(context);
   }
 
   /** The current token, for example for a worker thread; `undefined` if there is none yet. Never log it. */
