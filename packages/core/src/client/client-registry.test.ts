@@ -23,6 +23,7 @@ describe('register', () => {
       tokenIssued: true,
       deliveryMode: 'poll',
       orgId: null,
+      issuer: null,
       expiresAt: null,
     });
     expect(s.server.last.body).toEqual({
