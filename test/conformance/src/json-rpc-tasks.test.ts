@@ -52,6 +52,42 @@ onEachDatabase('JSON-RPC', (environment) => {
     expect(textAt(painted.body, 'result', 'artifacts', 0, 'parts', 0, 'text')).toContain('Painted.');
   });
 
+  verifies('questions.answered-by-task', async () => {
+    const { platform, sender, target: other } = await start();
+    const agent = await startAskingAgent(environment, platform, 'poll', ({ metadata, text }) => {
+      if (metadata.answers !== undefined) return { text: `Painted: ${JSON.stringify(metadata.answers)}` };
+      if (text !== 'paint') return { text: `said ${text}` };
+      const asked = { kind: 'text', text: 'Which colour?', from: 'sender' };
+      return {
+        text: '',
+        questions: [
+          { ...asked, id: 'q' },
+          { ...asked, id: 'p', kind: 'approval', from: 'user' },
+        ],
+      };
+    });
+    await send(sender.caller, agent.id, 'paint', { messageId: 'm', contextId: 'c' });
+    await agent.work(1);
+    const id = textAt((await ask(sender.caller, agent.id, 'tasks/get', { id: 'm' })).body, 'result', 'id');
+    const answer = (caller: Caller, messageId: string) => {
+      const message = { messageId, taskId: id, role: 'ROLE_USER', parts: [{ text: 'red' }] };
+      const body = { jsonrpc: '2.0', id: 1, method: 'SendMessage', params: { message } };
+      return caller.post(`/workspaces/${agent.id}/a2a`, body, { 'x-timeout': '0' });
+    };
+    await answer(other.caller, 'm-other');
+    await agent.work(2);
+    const openOf = async () => {
+      const { body } = await platform.operator.get(`/workspaces/${agent.id}/questions?state=open`);
+      return (valueAt(body, 'questions') as { readonly id: string }[]).map((question) => question.id).sort();
+    };
+    expect(await openOf()).toEqual(['p', 'q']);
+    await answer(sender.caller, 'm-2');
+    expect(await openOf()).toEqual(['p']);
+    await platform.operator.post(`/workspaces/${agent.id}/questions/p/answer`, { decision: 'approve' });
+    await agent.work(3);
+    const { body } = await ask(sender.caller, agent.id, 'tasks/get', { id });
+    expect(textAt(body, 'result', 'artifacts', 0, 'parts', 0, 'text')).toContain('"text":"red"');
+  });
   verifies('rpc.tasks-get.agent-task', async () => {
     const { platform, sender, target: other } = await start({ allowAgentNetworks: ['127.0.0.0/8'] });
     const state = { now: 'input-required', text: 'Which colour?' };

@@ -48,9 +48,13 @@ const question: Check = async (pairing) => {
   expectOutcome(await call(pairing, { op: 'get', id }), painted);
 };
 
-const questionOnly: Check = async (pairing) => {
+/** A question of the platform's own: the answer of the agent is a message. */
+const platformQuestion: Check = async (pairing) => {
   const asked = await call(pairing, { op: 'send', text: 'ask' });
   expectOutcome(asked, { kind: 'task', state: 'input-required', text: wrapped('Which colour?') });
+  const { id: taskId, contextId } = taskOf(asked);
+  const outcome = await call(pairing, { op: 'send', text: 'blue', taskId, contextId });
+  expectOutcome(outcome, { kind: 'message', text: wrapped('Painted: blue') });
 };
 
 /** The platform stores the message, and the client asks for the state of its task. */
@@ -127,7 +131,7 @@ export function checksOf(pairing: Pairing): Record<string, () => Promise<void>> 
     stream,
   };
   const checks: Record<string, Check> = agent.isRemote
-    ? { message, 'question-only': questionOnly, ...ofPlatform }
+    ? { message, question: platformQuestion, ...ofPlatform }
     : { message, task, question, 'agent-error': agentError, ...ofPlatform };
   const chosen = version === null ? { refused } : checks;
   return Object.fromEntries(Object.entries(chosen).map(([name, check]) => [name, () => check(pairing)]));

@@ -7,6 +7,7 @@ import {
   type JsonValue,
   MAX_QUESTION_LENGTH,
   MAX_QUESTIONS,
+  type MessageView,
   Question,
   type QuestionAnswer,
   type QuestionRecord,
@@ -98,6 +99,22 @@ export function mayAnswer(
   callerId: string | null,
 ): boolean {
   return callerId === null || (kind === 'text' && askedOf === 'sender' && sourceId === callerId);
+}
+
+export function isOpen({ state }: QuestionRow): boolean {
+  return state === 'open';
+}
+
+/** Whether a message without `metadata.answers` whose `taskId` names the interrupted message answers this question. */
+export function isAsked(question: QuestionRow, targetId: string, callerId: string | null): boolean {
+  const { workspace_id: agentId, source_id: sourceId, kind, asked_of: askedOf } = question;
+  const isOfSender = agentId === targetId && sourceId === callerId;
+  return isOfSender && isOpen(question) && kind === 'text' && askedOf === 'sender';
+}
+
+/** The task of A2A that a message continues; undefined for none. */
+export function taskIdOf({ message: { taskId: id } }: MessageView): string | undefined {
+  return typeof id === 'string' && id !== '' && isColumnText(id) ? id.toLowerCase() : undefined;
 }
 
 /** The items of `metadata.answers` that name a question, by question; the last one of each counts. */

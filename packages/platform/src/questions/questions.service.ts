@@ -26,12 +26,15 @@ import {
   checkQuestions,
   type GivenAnswer,
   invalid,
+  isAsked,
+  isOpen,
   mayAnswer,
   questionClosed,
   questionNotFound,
   questionsIn,
   readAnswers,
   requireAnswerCount,
+  taskIdOf,
   toAnswer,
   toQuestionRecord,
   toQuestionRow,
@@ -224,10 +227,14 @@ export class QuestionsService {
   ): Promise<CarriedAnswers> {
     const { messages } = this.#options;
     const items = readAnswers(view.metadata.answers);
-    if (items.size === 0) return { kind: 'foreign' };
+    const taskId = items.size === 0 ? taskIdOf(view) : undefined;
+    if (items.size === 0 && taskId === undefined) return { kind: 'foreign' };
     await unit.lockFeed(targetId);
-    const found = await this.#store.find(targetId, [...items.keys()], unit.trx);
-    const own = found.filter((question) => mayAnswer(question, callerId));
+    const { trx } = unit;
+    const own =
+      taskId === undefined
+        ? (await this.#store.find(targetId, [...items.keys()], trx)).filter((row) => mayAnswer(row, callerId))
+        : (await this.#store.listOfMessage(taskId, trx)).filter((row) => isAsked(row, targetId, callerId));
     if (own.length === 0) return { kind: 'foreign' };
     requireAnswerCount(items.size);
     const by = callerId === null ? 'user' : 'sender';
@@ -237,7 +244,7 @@ export class QuestionsService {
     }
     const complete: { readonly message: MessageRow; readonly rows: QuestionRow[] }[] = [];
     for (const activityId of new Set(own.filter(isOpen).map((question) => question.activity_id))) {
-      const rows = await this.#store.listOfMessage(activityId, unit.trx);
+      const rows = await this.#store.listOfMessage(activityId, trx);
       const message = rows.some(isOpen) ? undefined : await messages.continuations.find(unit, activityId);
       if (message !== undefined) complete.push({ message, rows });
     }
@@ -245,7 +252,7 @@ export class QuestionsService {
     const isCarrier =
       complete.length === 1 &&
       only?.message.source_id === callerId &&
-      own.every((row) => isOf(row, only.message));
+      own.every((row) => row.activity_id === only.message.id);
     if (only !== undefined && isCarrier) {
       return { kind: 'complete', continues: only.message, answers: only.rows.map(toAnswer) };
     }
@@ -290,12 +297,4 @@ export class QuestionsService {
     if (await hierarchy.areRelated(placeOf(agent), placeOf(source), trx)) return;
     throw accessDenied({ field: 'message.source_id' });
   }
-}
-
-function isOpen({ state }: QuestionRow): boolean {
-  return state === 'open';
-}
-
-function isOf({ activity_id: activityId }: QuestionRow, { id }: MessageRow): boolean {
-  return activityId === id;
 }

@@ -5,6 +5,10 @@ const DECISION = 'docs/decisions/0033-questions.md';
 
 /** Agents ask while they handle a message, and continue with the answers. */
 export const QUESTIONS = behaviours({
+  'questions.answered-by-task': [
+    'A message whose taskId names the message of its sender that an agent interrupted answers the text questions of the sender; others and approvals are not answered.',
+    'docs/contract/questions.md#who-answers',
+  ],
   'questions.interrupt': [
     'An answer with questions interrupts its message: a held call gets 200 with an input-required task, and the row is finished for the acknowledgement.',
     `${PAGE}#asking; ${DECISION}`,

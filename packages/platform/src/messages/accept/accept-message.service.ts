@@ -82,7 +82,8 @@ export class MessageAcceptance {
       const given = { ...parties, callerId, message, bodyHash };
       const plan = await this.#plan(incoming, parties, unit.trx);
       const carries = view.metadata.answers !== undefined;
-      if (carries && view.inReplyTo === '') return this.#storeWithAnswers(unit, given, plan, onStored);
+      const mayAnswer = carries || view.message.taskId !== undefined;
+      if (mayAnswer && view.inReplyTo === '') return this.#storeWithAnswers(unit, given, plan, onStored);
       const admitted = carries ? { ...given, message: { ...message, view: withAnswers(view) } } : given;
       if (view.inReplyTo !== '') {
         const known = await this.#findRepeat(unit, admitted, plan);
@@ -194,7 +195,7 @@ export class MessageAcceptance {
     return undefined;
   }
 
-  /** A message that carries answers: it delivers them when it is the last one that was missing. */
+  /** A message that carries answers, or continues a task: it delivers them when it is the last one that was missing. */
   async #storeWithAnswers(
     unit: UnitOfWork,
     admitted: AdmittedMessage,
