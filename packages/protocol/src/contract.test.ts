@@ -182,6 +182,7 @@ describe('the package', () => {
         "RevokeOrgKeyResponse",
         "RevokeTokenResponse",
         "RuntimeMetadata",
+        "STATE_CALL_METHOD",
         "SecretBundle",
         "SecretList",
         "SecretRow",

@@ -181,6 +181,7 @@ export {
   type ProbeReason,
   ProbeRequest,
   ProbeResponse,
+  STATE_CALL_METHOD,
 } from './probe.ts';
 export {
   AnswerQuestionRequest,

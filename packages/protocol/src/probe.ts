@@ -2,6 +2,12 @@ import { z } from 'zod';
 import { urlText } from './field-limits.ts';
 import { type WireType, wire } from './wire.ts';
 
+/**
+ * JSON-RPC method by which the platform lets the server of an agent know that it was paused (`params.status` is `paused`),
+ * resumed (`awaiting_agent`) or removed (`removed`).
+ */
+export const STATE_CALL_METHOD = 'molecule/state';
+
 /** Response header of an agent's card: the `jti` of the peer token of the request. Lower case, as Node gives header names. */
 export const PROBE_HEADER = 'x-molecule-probe';
 

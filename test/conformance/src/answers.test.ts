@@ -162,6 +162,29 @@ onEachDatabase('answers', (environment) => {
     });
   });
 
+  verifies('answers.unknown-question', async () => {
+    const platform = await environment.platform({ inboxLimit: 8 });
+    const [asker, answerer] = [await onboard(platform), await onboard(platform)];
+    const late = () => reply(answerer, asker.id, 'direct-1', 'done at last', 're-1');
+    expect(await late()).toMatchObject({ status: 202, body: { queued: true } });
+    expect((await late()).status).toBe(202);
+    const rows = await inbox(asker);
+    expect(rows).toHaveLength(1);
+    const wrapped = '[A2A_RESULT_FROM_PEER]done at last[/A2A_RESULT_FROM_PEER]';
+    expect(rows[0]).toMatchObject({
+      source_id: answerer.id,
+      in_reply_to: 'direct-1',
+      data: { text: wrapped },
+    });
+    expect(valueAt(rows[0], 'params', 'result')).toBe(wrapped);
+    const stranger = await onboard(platform, { parent: (await onboard(platform)).id });
+    const refused = await reply(stranger, asker.id, 'direct-1', 'not mine');
+    expect([refused.status, valueAt(refused.body, 'code')]).toEqual([403, 'access_denied']);
+    expect((await reply(answerer, asker.id, 'direct-2', 'x')).status).toBe(202);
+    const full = await reply(answerer, asker.id, 'direct-3', 'x');
+    expect([full.status, valueAt(full.body, 'code')]).toEqual([429, 'inbox_full']);
+  });
+
   verifies('answers.row-knows-its-answer', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];

@@ -4,6 +4,7 @@ import { CANCEL } from './behaviours/cancel.ts';
 import { CLIENT } from './behaviours/client.ts';
 import { CREDENTIALS } from './behaviours/credentials.ts';
 import { DELIVERY } from './behaviours/delivery.ts';
+import { DELIVERY_MODE } from './behaviours/delivery-mode.ts';
 import { DIRECT } from './behaviours/direct.ts';
 import { DURABILITY } from './behaviours/durability.ts';
 import { ENDS } from './behaviours/ends.ts';
@@ -31,6 +32,7 @@ import { REGISTRATION } from './behaviours/registration.ts';
 import { REQUESTS } from './behaviours/requests.ts';
 import { SEEDS } from './behaviours/seeds.ts';
 import { SNIPPETS } from './behaviours/snippets.ts';
+import { STATE_CALLS } from './behaviours/state-calls.ts';
 import { VALUES } from './behaviours/values.ts';
 
 /** Every behaviour of the product that somebody can rely on, by id. */
@@ -43,6 +45,8 @@ export const BEHAVIOURS = {
   ...PEERS,
   ...PEER_TOKENS,
   ...PROBE,
+  ...STATE_CALLS,
+  ...DELIVERY_MODE,
   ...REQUESTS,
   ...LIMITS,
   ...OPENAPI,

@@ -2,14 +2,23 @@ import type { PlatformContext } from '../context.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { RowWaiters } from '../waiting/row-waiters.ts';
+import type { ControlRows } from './control-rows.ts';
 import { type FeedPage, FeedPages } from './feed-pages.ts';
 import { type FeedQuery, orderOf } from './feed-query.rules.ts';
 import type { Cursor, ReadingPositions } from './reading-positions.ts';
 
 export interface ActivityReaderOptions
   extends Pick<PlatformContext, 'bus' | 'clock' | 'database' | 'publicUrl' | 'settings' | 'shutdown'> {
+  readonly control: ControlRows;
   readonly positions: ReadingPositions;
 }
+
+/** What an agent should know at once. After a resume it also sees what was stored during the pause. */
+const STATUS_EVENTS: ReadonlySet<string> = new Set([
+  'WORKSPACE_PAUSED',
+  'WORKSPACE_RESUMED',
+  'WORKSPACE_REMOVED',
+]);
 
 /** Reads pages of the feed, with or without waiting for a row. */
 export class ActivityReader {
@@ -25,9 +34,11 @@ export class ActivityReader {
     this.pages = new FeedPages(options);
     options.shutdown.addEventListener('abort', () => this.#waiters.close(), { once: true });
     this.#unsubscribe = options.bus.subscribe(({ type, workspaceId }) => {
-      // After a resume the agent sees what was stored during the pause.
-      const mayHaveRows = type === 'ACTIVITY_LOGGED' || type === 'WORKSPACE_RESUMED';
-      if (mayHaveRows && workspaceId !== null) this.#waiters.wake(workspaceId);
+      if (workspaceId === null) return;
+      if (type === 'ACTIVITY_LOGGED') this.#waiters.wake(workspaceId);
+      if (!STATUS_EVENTS.has(type)) return;
+      this.#waiters.wake(workspaceId, 'changed');
+      options.control.endWaits(workspaceId);
     });
   }
 
@@ -74,8 +85,9 @@ export class ActivityReader {
         return page;
       }
       const reason = await waiter.done;
-      if (reason !== 'woken') return page;
+      if (reason !== 'woken' && reason !== 'changed') return page;
       page.release();
+      if (reason === 'changed') return this.pages.read(workspaceId, query, sinceSeq, isAgent);
     }
   }
 

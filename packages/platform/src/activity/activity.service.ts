@@ -62,7 +62,7 @@ export class ActivityService {
     this.#ownRows = new OwnRows(options);
     this.#store = new ActivityStore(options);
     this.#retention = new FeedRetention({ ...options, store: this.#store, ownRows: this.#ownRows });
-    this.#feed = new ActivityReader({ ...options, positions: this.positions });
+    this.#feed = new ActivityReader({ ...options, control: this.control, positions: this.positions });
     this.#tasks = new RepeatedTasks(options.clock, options.logger);
   }
 

@@ -33,6 +33,11 @@ export class ControlRows {
     options.shutdown.addEventListener('abort', () => this.close(), { once: true });
   }
 
+  /** Ends the waits of a workspace whose status has changed. */
+  endWaits(workspaceId: string): void {
+    this.#waiters.wake(workspaceId, 'changed');
+  }
+
   /** Ends every wait. */
   close(): void {
     this.#waiters.close();
@@ -87,7 +92,7 @@ export class ControlRows {
     // A new map, because what was read before does not have the new row.
     const reads = new Map<number, Promise<ControlRow[]>>();
     this.#shared.set(workspaceId, reads);
-    this.#waiters.wake(workspaceId, () => {
+    this.#waiters.wake(workspaceId, 'woken', () => {
       if (this.#shared.get(workspaceId) === reads) this.#shared.delete(workspaceId);
     });
   }

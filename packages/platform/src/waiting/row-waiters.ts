@@ -5,14 +5,20 @@ const MAX_READERS = 500;
 /** Readers that are woken in one turn of the event loop, because each of them reads a page. */
 const WOKEN_AT_ONCE = 10;
 
+/**
+ * Why a reader no longer waits. `woken`: there may be a row; `changed`: the status of the workspace has changed; `ended`:
+ * nobody wants the row any longer, or the platform stops.
+ */
+type WaitEnd = 'woken' | 'changed' | 'timeout' | 'ended';
+
 /** One reader that waits for rows of a workspace. `done` never rejects. */
 export interface RowWaiter {
-  readonly done: Promise<'woken' | 'timeout' | 'ended'>;
+  readonly done: Promise<WaitEnd>;
   /** Stops waiting; `done` becomes `ended` unless it has resolved. */
   end(): void;
 }
 
-type Leave = (reason: 'woken' | 'ended') => void;
+type Leave = (reason: WaitEnd) => void;
 
 /**
  * The readers that wait for rows, by workspace, in memory: a waiting request costs one timer and no query. Register
@@ -36,19 +42,19 @@ export class RowWaiters {
 
   add(workspaceId: string, timeoutMs: number): RowWaiter {
     if (this.#closed) return { done: Promise.resolve('ended'), end: () => {} };
-    let resolve: (reason: 'woken' | 'timeout' | 'ended') => void = () => {};
-    const done = new Promise<'woken' | 'timeout' | 'ended'>((resolveDone) => {
+    let resolve: (reason: WaitEnd) => void = () => {};
+    const done = new Promise<WaitEnd>((resolveDone) => {
       resolve = resolveDone;
     });
     const readers = this.#waiting.get(workspaceId) ?? new Set();
     this.#waiting.set(workspaceId, readers);
-    const finish = (reason: 'woken' | 'timeout' | 'ended') => {
+    const finish = (reason: WaitEnd) => {
       if (!readers.delete(leave)) return;
       if (readers.size === 0 && this.#waiting.get(workspaceId) === readers) this.#waiting.delete(workspaceId);
       cancelTimer();
       resolve(reason);
     };
-    const leave = (reason: 'woken' | 'ended') => finish(reason);
+    const leave: Leave = (reason) => finish(reason);
     const cancelTimer = this.#clock.schedule(timeoutMs, () => finish('timeout'));
     readers.add(leave);
     const [oldest] = readers;
@@ -57,15 +63,15 @@ export class RowWaiters {
   }
 
   /**
-   * Wakes every reader of the workspace, because there may be a new row; the longest waiting first, a few in each turn
+   * Wakes every reader of the workspace, because there may be a new row or it has another status; the longest waiting first, a few in each turn
    * of the event loop. `onAllWoken` runs in the turn after the last of them.
    */
-  wake(workspaceId: string, onAllWoken?: () => void): void {
+  wake(workspaceId: string, reason: 'woken' | 'changed' = 'woken', onAllWoken?: () => void): void {
     const readers = [...(this.#waiting.get(workspaceId) ?? [])];
     let next = 0;
     const wakeSome = () => {
       const end = next + WOKEN_AT_ONCE;
-      for (const leave of readers.slice(next, end)) leave('woken');
+      for (const leave of readers.slice(next, end)) leave(reason);
       next = end;
       if (next < readers.length) setImmediate(wakeSome);
       else if (onAllWoken !== undefined) setImmediate(onAllWoken);

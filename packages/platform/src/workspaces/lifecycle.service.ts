@@ -21,7 +21,7 @@ interface Pause {
 export interface LifecycleServiceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'events'> {
   readonly hierarchy: HierarchyService;
   readonly liveness: LivenessMonitor;
-  readonly messages: Pick<MessagesService, 'failMessagesOf'>;
+  readonly messages: Pick<MessagesService, 'announceStatus' | 'failMessagesOf'>;
   readonly tokens: TokensService;
   readonly workspaces: WorkspaceDirectory;
 }
@@ -116,7 +116,8 @@ export class LifecycleService {
     const { clock, events, liveness, messages, tokens, workspaces } = this.#options;
     const now = timestamp(clock);
     const rows = await workspaces.findMany(ids, unit.trx);
-    const aliveIds = ids.filter((id) => rows.some((row) => row.id === id && row.status !== 'removed'));
+    const alive = rows.filter((row) => row.status !== 'removed');
+    const aliveIds = ids.filter((id) => alive.some((row) => row.id === id));
     const below = aliveIds.filter((id) => id !== rootId);
     await tokens.revokeAllOf(unit, ids);
     for (const workspaceId of aliveIds) {
@@ -126,6 +127,7 @@ export class LifecycleService {
       await events.append(unit, { type: 'WORKSPACE_REMOVED', workspaceId, payload });
     }
     if (aliveIds.length > 0) await messages.failMessagesOf(unit, aliveIds);
+    for (const row of alive) messages.announceStatus(unit, row, 'removed');
     unit.afterCommit(() => liveness.forget(ids));
     return below.length;
   }
@@ -150,11 +152,12 @@ export class LifecycleService {
       'paused_by' | 'paused_with' | 'visible_seq'
     >,
   ): Promise<void> {
-    const { clock, events, workspaces } = this.#options;
+    const { clock, events, messages, workspaces } = this.#options;
     const { id: workspaceId, name } = row;
     await workspaces.update(workspaceId, { ...change, updated_at: timestamp(clock) }, unit.trx);
     const type = change.status === 'paused' ? 'WORKSPACE_PAUSED' : 'WORKSPACE_RESUMED';
     await events.append(unit, { type, workspaceId, payload: { name } });
+    messages.announceStatus(unit, row, change.status);
   }
 }
 

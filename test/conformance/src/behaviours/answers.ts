@@ -18,6 +18,10 @@ export const ANSWERS = behaviours({
     'A reply nobody waits for reaches the caller’s feed with in_reply_to and its wrapped text as params.result.',
     'docs/contract/trust-boundary.md#what-is-wrapped; docs/decisions/0011-answers.md',
   ],
+  'answers.unknown-question': [
+    'A reply to a message that the platform does not have, such as a direct one, is a late message for its target, with the limits of any message.',
+    'docs/contract/messages.md#late-answers; docs/decisions/0101-direct-peer-calls.md',
+  ],
   'answers.awaited-reply-is-no-row': [
     'A reply that answers a held call is not a row of the caller’s feed as well.',
     'docs/decisions/0011-answers.md',

@@ -1,6 +1,7 @@
 import type { PlatformContext } from '../../context.ts';
 import type { MessageRow } from '../message.store.ts';
 import { type CanceledMessage, isOfA2a1, type PushAttempts } from './push-attempt.ts';
+import { runWithin } from './time-limit.ts';
 
 /** Time for one cancellation, from reading its parties to the response, in milliseconds. */
 const TIME_LIMIT_MS = 5_000;
@@ -64,23 +65,14 @@ export class CancellationPushes {
 
   async #post(message: CanceledMessage): Promise<void> {
     const { attempts, clock, logger } = this.#options;
-    const ending = new AbortController();
-    const isOver = new Promise<void>((resolve) => {
-      ending.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    const end = () => ending.abort();
-    const cancelTimer = clock.schedule(TIME_LIMIT_MS, end);
-    this.#stopping.signal.addEventListener('abort', end, { once: true });
+    const limits = { clock, timeLimitMs: TIME_LIMIT_MS, stopping: this.#stopping.signal };
     try {
-      await Promise.race([attempts.cancel(message, ending.signal), isOver]);
+      await runWithin(limits, (signal) => attempts.cancel(message, signal));
     } catch (error) {
       logger.warn(
         { messageId: message.id, reason: String(error) },
         'Failed to post a cancellation to an agent',
       );
-    } finally {
-      cancelTimer();
-      this.#stopping.signal.removeEventListener('abort', end);
     }
   }
 }

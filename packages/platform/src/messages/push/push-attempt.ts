@@ -129,7 +129,7 @@ export class PushAttempts {
     const view = viewMessage({ jsonrpc: '2.0', id: `cancel-${id}`, method, params: { id } });
     const request = await this.#prepare(message, { ...parties, view });
     if (request === undefined) return;
-    const result = await this.#options.endpoint.post({ ...request, purpose: 'cancellation', signal });
+    const result = await this.#options.endpoint.post({ ...request, purpose: 'control', signal });
     const fields = { messageId: id, result: result.kind };
     this.#options.logger.debug(fields, 'Posted a cancellation to an agent');
   }

@@ -11,9 +11,9 @@ export interface PushRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** A cancellation uses connections of its own, and so takes none from messages. */
-  readonly purpose: 'message' | 'cancellation';
-  /** Aborted when the platform stops, or the time for a cancellation is over. */
+  /** A control call, such as a cancellation, uses connections of its own, and so takes none from messages. */
+  readonly purpose: 'message' | 'control';
+  /** Aborted when the platform stops, or the time for a control call is over. */
   readonly signal: AbortSignal;
 }
 
@@ -35,7 +35,7 @@ export interface PushEndpointOptions {
 
 /** Paths an agent may serve when it registered a bare origin. */
 const ROOT_PATHS = ['/', '/a2a', '/a2a/inbound'] as const;
-const CONNECTIONS_PER_AGENT = { message: 64, cancellation: 4 } as const;
+const CONNECTIONS_PER_AGENT = { message: 64, control: 4 } as const;
 
 /** Posts to exactly the registered URL through the address guard; follows no redirect. */
 export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOptions): PushEndpoint {
@@ -43,7 +43,7 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
     new Agent({ connect: guard.connect, headersTimeout: timeoutMs, bodyTimeout: timeoutMs, connections });
   const agents = {
     message: newAgent(CONNECTIONS_PER_AGENT.message),
-    cancellation: newAgent(CONNECTIONS_PER_AGENT.cancellation),
+    control: newAgent(CONNECTIONS_PER_AGENT.control),
   };
   const knownPaths = new Map<string, { url: string; path: string }>();
 
@@ -97,7 +97,7 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
       return first ?? { kind: 'aborted' };
     },
     forget: (targetId) => void knownPaths.delete(targetId),
-    close: async () => void (await Promise.all([agents.message.destroy(), agents.cancellation.destroy()])),
+    close: async () => void (await Promise.all([agents.message.destroy(), agents.control.destroy()])),
   };
 }
 
