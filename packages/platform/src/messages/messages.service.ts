@@ -44,7 +44,7 @@ import { newLeaseOwner } from './push/lease-owner.ts';
 import { PushAttempts } from './push/push-attempt.ts';
 import { createPushEndpoint, type PushEndpoint } from './push/push-endpoint.ts';
 import { PushScheduler } from './push/push-scheduler.ts';
-import { type StateCall, StateCalls } from './push/state-calls.ts';
+import { StateCalls } from './push/state-calls.ts';
 import {
   type MessageFacts,
   type SentMessageFilter,
@@ -94,6 +94,8 @@ export class MessagesService {
   /** Ends, interrupts and continues messages; for the rooms above this one. */
   readonly outcomes: OutcomeRecorder;
   readonly cancellation: Cancellation;
+  /** Lets agents with servers know their new status. */
+  readonly stateCalls: StateCalls;
   /** Interrupts messages by questions and continues them with the answers. */
   readonly continuations: Continuations;
   readonly #options: MessagesServiceOptions;
@@ -106,7 +108,6 @@ export class MessagesService {
   readonly #endpoint: PushEndpoint;
   readonly #scheduler: PushScheduler;
   readonly #cancellations: CancellationPushes;
-  readonly #stateCalls: StateCalls;
   readonly #acceptance: MessageAcceptance;
   readonly #sent: SentMessages;
   readonly #tasks: RepeatedTasks;
@@ -147,7 +148,7 @@ export class MessagesService {
     this.#endpoint = endpoint;
     this.#scheduler = scheduler;
     this.#cancellations = cancellations;
-    this.#stateCalls = new StateCalls({ ...options, endpoint });
+    this.stateCalls = new StateCalls({ ...options, endpoint });
     this.#sent = new SentMessages(options);
     this.#tasks = new RepeatedTasks(clock, logger);
     shutdown.addEventListener('abort', () => waiters.close(), { once: true });
@@ -264,16 +265,6 @@ export class MessagesService {
     for (const workspaceId of workspaceIds) this.#endpoint.forget(workspaceId);
   }
 
-  /** After the commit: lets an agent with a server know its new status; one that polls learns it by its requests. */
-  announceStatus(
-    unit: UnitOfWork,
-    { id: workspaceId, url, delivery_mode: mode }: WorkspaceRow,
-    status: StateCall['status'],
-  ): void {
-    if (mode !== 'push' || url === null) return;
-    unit.afterCommit(() => this.#stateCalls.add({ workspaceId, url, status }));
-  }
-
   start(): void {
     const { drainEveryMs } = this.#options.settings;
     this.#tasks.once('deliver outcomes that a killed process had not', () => this.#delivery.recover());
@@ -287,7 +278,7 @@ export class MessagesService {
     this.#waiters.close();
     await this.#tasks.stop();
     await this.#expiry.stop();
-    await Promise.all([this.#scheduler.stop(), this.#cancellations.stop(), this.#stateCalls.stop()]);
+    await Promise.all([this.#scheduler.stop(), this.#cancellations.stop(), this.stateCalls.stop()]);
     await this.#endpoint.close();
     await this.#receipts.close();
   }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { STATE_CALL_METHOD } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../../context.ts';
+import type { UnitOfWork } from '../../database/platform-database.ts';
+import type { WorkspaceRow } from '../../database/schema.ts';
 import type { PeerTokensService } from '../../peer-tokens/peer-tokens.service.ts';
 import type { PushEndpoint } from './push-endpoint.ts';
 import { runWithin } from './time-limit.ts';
@@ -36,6 +38,15 @@ export class StateCalls {
 
   constructor(options: StateCallsOptions) {
     this.#options = options;
+  }
+
+  /** After the commit: calls an agent with a server; one that polls learns its status by its requests. */
+  announce(
+    unit: UnitOfWork,
+    { id: workspaceId, url, delivery_mode: mode }: WorkspaceRow,
+    status: StateCall['status'],
+  ): void {
+    if (mode === 'push' && url !== null) unit.afterCommit(() => this.add({ workspaceId, url, status }));
   }
 
   add(call: StateCall): void {
