@@ -109,6 +109,7 @@ export {
   MemoryInboundStore,
 } from './inbound/stores/inbound-store.ts';
 export { type LogFields, type Logger, silentLogger } from './logging/logger.ts';
+export type { PeerChange, PeerTrait } from './peers/peer-identities.ts';
 export type { PeerInfo } from './peers/peer-info.ts';
 export {
   type PeerReply,

@@ -1,5 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { MessageFailure } from '../errors/message-failure.ts';
+import type { PeerChange } from '../peers/peer-identities.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 
 /**
@@ -59,6 +60,8 @@ export interface AgentEvents {
   recovered: [reason: DegradedReason];
   /** The platform no longer knows the read position: unacknowledged messages are read again. */
   'cursor-lost': [error: unknown];
+  /** The name, the card or the address of a peer is another one than when this agent first used it. */
+  'peer-changed': [change: PeerChange];
   stopped: [outcome: LoopOutcome];
 }
 

@@ -43,7 +43,8 @@ export type AgentClient = Pick<
   | 'reportedUrl'
   | 'agentCard'
   | 'fetchSigningKeys'
->;
+> &
+  Partial<Pick<PeerClient, 'onPeerChanged'>>;
 
 /** The second argument of a handler. */
 export interface HandlerContext<Client extends AgentClient = PeerClient> extends AttemptContext {

@@ -14,6 +14,8 @@ export interface CreateInboundOptions<Client extends AgentClient> extends Observ
 export function createInbound<Client extends AgentClient>(options: CreateInboundOptions<Client>): Inbound {
   const { settings, reader, logger, degraded } = options;
   const { client } = settings;
+  const stopObserving = client.onPeerChanged?.((change) => options.events.emit('peer-changed', change));
+  options.events.on('stopped', () => stopObserving?.());
   return new Inbound({
     ...settings,
     client: {

@@ -27,7 +27,7 @@ export async function waitForAnswerOnFeed(
   const facts = { messageId, code: null, via: 'proxy', isWrapped: true } as const;
   let cursor: string | undefined;
   for (;;) {
-    const feed = await readFeed(transport, workspaceId, cursor, signal);
+    const feed = await readOwnFeed(transport, workspaceId, cursor, signal);
     const row = feed.deliverable.find(({ inReplyTo }) => inReplyTo === messageId);
     if (row !== undefined) {
       const { peerId, contextId } = row;
@@ -45,7 +45,7 @@ export async function waitForAnswerOnFeed(
 }
 
 /** The rows after `sinceId`; without it, or where the platform no longer has that row, the newest. */
-async function readFeed(
+export async function readOwnFeed(
   transport: Transport,
   workspaceId: string,
   sinceId: string | undefined,

@@ -6,6 +6,7 @@ import type { TokenStore } from '../credentials/token-store.ts';
 import type { Logger } from '../logging/logger.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import { PeerDirectory } from '../peers/peer-directory.ts';
+import { PeerIdentities } from '../peers/peer-identities.ts';
 import {
   type ClientOptions,
   type ClientSettings,
@@ -16,6 +17,7 @@ import { PeerTransport } from '../transport/peer-transport.ts';
 import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
 import { DirectCalls } from './direct-calls.ts';
+import { DirectMessages } from './direct-messages.ts';
 import { PeerLookup } from './peer-lookup.ts';
 import { ReturnedAnswers } from './returned-answers.ts';
 
@@ -33,7 +35,9 @@ export interface ClientContext {
   readonly inboundSecret: InboundSecret;
   readonly peers: PeerDirectory;
   readonly lookup: PeerLookup;
+  readonly identities: PeerIdentities;
   readonly direct: DirectCalls;
+  readonly directMessages: DirectMessages;
   readonly returned: ReturnedAnswers;
   readonly abandoned: AbandonedCalls;
   /** The card as it was last published. */
@@ -61,11 +65,23 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
   const inboundSecret = new InboundSecret({ store, logger, onSecret: (secret) => logger.addSecret(secret) });
   const transport = new Transport(settings, tokens, workspaceId);
   const peers = new PeerDirectory({ clock, ttlMs: peerCacheTtlMs, maxEntries: peerCacheSize });
-  const lookup = new PeerLookup(transport, peers);
+  const { onPeerChange } = settings;
+  const identities = new PeerIdentities({ stateDirectory, onPeerChange, logger });
+  const lookup = new PeerLookup(transport, peers, identities);
   const { peerAddresses: policy, maxConnections } = settings;
   const peerTransport = new PeerTransport({ clock, policy, maxConnections });
-  const abandoned = new AbandonedCalls(transport, peerTransport);
+  const abandoned = new AbandonedCalls(transport, {
+    close: async () => void (await Promise.all([peerTransport.close(), identities.close()])),
+  });
   const { capabilities } = transport;
+  const direct = new DirectCalls({
+    settings,
+    capabilities,
+    directory: peers,
+    lookup,
+    transport: peerTransport,
+    abandoned,
+  });
   return {
     settings,
     tokens,
@@ -74,14 +90,9 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
     abandoned,
     peers,
     lookup,
-    direct: new DirectCalls({
-      settings,
-      capabilities,
-      directory: peers,
-      lookup,
-      transport: peerTransport,
-      abandoned,
-    }),
+    identities,
+    direct,
+    directMessages: new DirectMessages(direct, transport, workspaceId),
     returned: new ReturnedAnswers(),
     profile: { card: settings.agentCard },
     logger,

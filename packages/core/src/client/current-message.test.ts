@@ -55,6 +55,9 @@ describe('the current message', () => {
       traceId: 'trace-1',
       deadline: '2026-11-02T09:00:00.000Z',
       attempt: 1,
+      inReplyTo: '',
+      hops: 1,
+      path: [],
     });
     expect(Object.isFrozen(current)).toBe(true);
     const plain = message({ id: 'row-1', source: 'canvas_user', sourceId: 'user' });
@@ -77,14 +80,15 @@ describe('a message that is sent in a handler', () => {
       parent_activity_id: current.activityId,
       trace_id: current.traceId,
     };
-    expect(metadataOf(s.server.last)).toEqual({ ...inherited, deadline });
+    const path = { hops: 2, path: [[PEER, SELF]] };
+    expect(metadataOf(s.server.last)).toEqual({ ...inherited, ...path, deadline });
     const sooner = new Date(clock.now() + 1_000).toISOString();
     const metadata = { trace_id: 'own', kept: 1, deadline: sooner };
     await runHandling(current, signal, () => s.client.callPeer(PEER, 'hello', { metadata }));
-    expect(metadataOf(s.server.last)).toEqual({ ...inherited, ...metadata });
+    expect(metadataOf(s.server.last)).toEqual({ ...inherited, ...path, ...metadata });
     const later = { metadata: { deadline: new Date(clock.now() + 60_000).toISOString() } };
     await runHandling(current, signal, () => s.client.callPeer(PEER, 'hello', later));
-    expect(metadataOf(s.server.last)).toEqual({ ...inherited, deadline });
+    expect(metadataOf(s.server.last)).toEqual({ ...inherited, ...path, deadline });
     s.server.script(notified);
     await runHandling(current, signal, () => s.client.notify('done'));
     expect(s.server.last.body).toMatchObject({ metadata: inherited });
@@ -166,6 +170,54 @@ describe('a message that is sent in a handler', () => {
       parent_message_id: 'message-of-row-1',
       parent_activity_id: 'row-1',
       trace_id: current.traceId,
+      hops: 2,
+      path: [[PEER, SELF]],
     });
+  });
+});
+
+describe('the path of a call', () => {
+  const OTHER = '11111111-2222-4333-8444-555555555555';
+
+  /** The metadata of a call in the handling of a message. */
+  async function metadataIn(change: Partial<Parameters<typeof inboundMessage>[0]>) {
+    await using s = await stage(answer);
+    const run = () => s.client.callPeer(OTHER, 'hello');
+    await runHandling(message({ ...change, id: 'row-1' }), new AbortController().signal, run);
+    return metadataOf(s.server.last);
+  }
+
+  it('continues that of the message that is handled, as far as its sender named it', async () => {
+    expect(await metadataIn({})).toMatchObject({ hops: 2, path: [[PEER, SELF]] });
+    const path = [[SELF, PEER]];
+    expect(await metadataIn({ metadata: { hops: 2, path } })).toMatchObject({
+      hops: 3,
+      path: [
+        [SELF, PEER],
+        [PEER, SELF],
+      ],
+    });
+    const withItself = [...path, [PEER, SELF]];
+    expect(await metadataIn({ metadata: { hops: 2, path: withItself } })).toMatchObject({
+      hops: 3,
+      path: withItself,
+    });
+    expect(await metadataIn({ metadata: { hops: 7, path: 'none' } })).toMatchObject({
+      hops: 8,
+      path: [[PEER, SELF]],
+    });
+  });
+
+  it('begins with a message of a person, and does not grow by an answer', async () => {
+    const person = { source: 'canvas_user', sourceId: 'user' } as const;
+    expect(await metadataIn({ ...person, metadata: { hops: 5 } })).toMatchObject({ hops: 1, path: [] });
+    expect(await metadataIn({ role: 'agent', inReplyTo: 'q-1' })).not.toHaveProperty('hops');
+  });
+
+  it('is not part of what people are shown', async () => {
+    await using s = await stage(notified);
+    const signal = new AbortController().signal;
+    await runHandling(message({ id: 'row-1' }), signal, () => s.client.notify('done'));
+    expect(s.server.last.body).not.toHaveProperty('metadata.hops');
   });
 });

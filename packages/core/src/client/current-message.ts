@@ -5,6 +5,7 @@ import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { processState } from '../storage/process-state.ts';
 import type { Clock } from '../time/clock.ts';
 import { linkAbort } from '../time/linked-abort.ts';
+import { type MessagePath, type PathEdge, pathAfter, pathOfMessage } from './message-path.ts';
 
 /** The message that a handler handles. Plain data, frozen. */
 export interface CurrentMessage {
@@ -25,6 +26,12 @@ export interface CurrentMessage {
   readonly deadline: string | null;
   /** Starts at 1; continues across restarts. */
   readonly attempt: number;
+  /** The message that it answers; `''` for a new message. */
+  readonly inReplyTo: string;
+  /** Messages between workspaces that led to it, itself included, as far as its sender named them; 0 for one of a person. */
+  readonly hops: number;
+  /** The messages before it, each as sender and receiver, the latest last, as far as its sender named them. */
+  readonly path: readonly PathEdge[];
 }
 
 /** One run of a handler. Copies of this package in one process share it, so only add to it. */
@@ -64,6 +71,7 @@ export function toCurrentMessage(
   { workspaceId, attempt }: Pick<CurrentMessage, 'workspaceId' | 'attempt'>,
 ): CurrentMessage {
   const { id: activityId, messageId, contextId, conversationId, source, sourceId, metadata, raw } = message;
+  const { inReplyTo } = message;
   const given = [metadata.trace_id, raw.trace_id].find((text) => typeof text === 'string' && text !== '');
   const deadlineMs = deadlineOf(metadata);
   return Object.freeze({
@@ -77,6 +85,8 @@ export function toCurrentMessage(
     traceId: typeof given === 'string' ? given : deriveUuid('trace', messageId || activityId),
     deadline: deadlineMs === null ? null : new Date(deadlineMs).toISOString(),
     attempt,
+    inReplyTo,
+    ...pathOfMessage(source === 'canvas_user' ? null : [sourceId, workspaceId], metadata),
   });
 }
 
@@ -93,8 +103,16 @@ export function deadlinePassed(): MoleculeError {
   });
 }
 
-/** The metadata of a message that this workspace sends now: in a handler with parent, trace and deadline. */
-export function withOrigin(workspaceId: string, metadata: JsonObject | undefined): JsonObject | undefined {
+/**
+ * The metadata of a message that this workspace sends now: in a handler with parent, trace and deadline, and the path of a message to
+ * a peer.
+ * @param questionOf the path of a message that was sent, by its id: what is sent because of its answer continues there
+ */
+export function withOrigin(
+  workspaceId: string,
+  metadata: JsonObject | undefined,
+  questionOf?: (messageId: string) => MessagePath | undefined,
+): JsonObject | undefined {
   const handling = handlings.getStore();
   if (handling === undefined) return metadata;
   const { message, isOver } = handling;
@@ -105,8 +123,19 @@ export function withOrigin(workspaceId: string, metadata: JsonObject | undefined
     ...(isParent ? { parent_message_id: message.messageId, parent_activity_id: message.activityId } : {}),
     trace_id: message.traceId,
     ...metadata,
+    ...(isParent && questionOf !== undefined ? pathOfNext(message, questionOf) : {}),
     ...(isSooner && !isOver ? { deadline: message.deadline } : {}),
   };
+}
+
+/** Nothing where the platform alone knows it: after the late answer to a message that went through it. */
+function pathOfNext(
+  message: CurrentMessage,
+  questionOf: (messageId: string) => MessagePath | undefined,
+): JsonObject {
+  const { inReplyTo, sourceId, workspaceId } = message;
+  const next = inReplyTo === '' ? pathAfter(message, sourceId, workspaceId) : questionOf(inReplyTo);
+  return next === undefined ? {} : { hops: next.hops, path: next.path.map((edge) => [...edge]) };
 }
 
 /** The signal of the running handler, if the caller runs in one. */

@@ -1,7 +1,5 @@
-import { ERROR_CODES } from '@molecule-ai/protocol';
-import { ApiError } from '../errors/api-error.ts';
-import { ConnectionError } from '../errors/connection-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
+import { isJsonObject, type JsonObject } from '@molecule-ai/protocol';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import {
   type DirectOutcome,
   nextStep,
@@ -10,13 +8,12 @@ import {
 } from '../peers/direct-outcome.ts';
 import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { readReply } from '../peers/read-reply.ts';
 import type { ClientSettings } from '../settings/client-settings.ts';
 import { withDeadline } from '../time/deadline.ts';
-import type { HttpResponse } from '../transport/http-exchange.ts';
 import type { PeerRequest, PeerTransport } from '../transport/peer-transport.ts';
 import type { PlatformCapabilities } from '../transport/platform-capabilities.ts';
 import type { AbandonedCalls } from './abandoned-calls.ts';
+import { deliveryUnknown, refusalOf, replyOf } from './direct-result.ts';
 import { holdSecondsFor, isRepeatedLater, type OutgoingMessage } from './peer-calls.ts';
 import type { PeerLookup } from './peer-lookup.ts';
 
@@ -90,6 +87,30 @@ export class DirectCalls {
     return null;
   }
 
+  /** Asks a peer about a message that it got directly; `null` when it cannot be asked, or says nothing of it. */
+  async ask(
+    peerId: string,
+    { messageId, method }: { readonly messageId: string; readonly method: 'tasks/get' | 'tasks/cancel' },
+    signal: AbortSignal | undefined,
+  ): Promise<JsonObject | null> {
+    const { directory, settings } = this.#options;
+    const timeoutMs = settings.requestTimeoutMs;
+    for (let isRenewed = false; ; isRenewed = true) {
+      const peer = await this.#addressOf(peerId, { signal, timeoutMs });
+      if (peer === null || peer.url === null) return null;
+      const outcome = await this.#post(
+        peer,
+        { jsonrpc: '2.0', id: messageId, method, params: { id: messageId } },
+        signal,
+      );
+      if (outcome.kind !== 'unauthorized' || isRenewed) {
+        const body = outcome.kind === 'responded' && isJsonObject(outcome.body) ? outcome.body : null;
+        return body?.result === undefined ? null : body;
+      }
+      directory.forget(peerId);
+    }
+  }
+
   #isPossible(peerId: string): boolean {
     const { directory, settings, capabilities } = this.#options;
     if (settings.directCalls === 'off' || directory.isAvoided(peerId)) return false;
@@ -106,6 +127,7 @@ export class DirectCalls {
     return await withDeadline(limits, (inner) => lookup.discover(peerId, { signal: inner })).catch(
       (error: unknown) => {
         signal?.throwIfAborted();
+        if (isPeerChange(error)) throw error;
         settings.logger.debug(
           { peerId, error },
           'A peer could not be looked up: it is called through the platform.',
@@ -136,7 +158,8 @@ export class DirectCalls {
       return { outcome: outcomeOfResponse(response, settings.clock.now()) };
     } catch (error) {
       if (isSent && signal?.aborted === true && error === signal.reason && !isRepeatedLater(error, message)) {
-        abandoned.run(message.messageId, (inner) => this.#cancel(message.messageId, peer, inner));
+        const { targetId, messageId } = message;
+        abandoned.run(messageId, (inner) => this.ask(targetId, { messageId, method: 'tasks/cancel' }, inner));
       }
       const outcome = outcomeOfFailure(error);
       if (outcome === undefined) throw error;
@@ -144,17 +167,28 @@ export class DirectCalls {
     }
   }
 
-  #cancel(messageId: string, peer: PeerAddress, signal: AbortSignal): Promise<HttpResponse> {
-    const body = { jsonrpc: '2.0', id: messageId, method: 'tasks/cancel', params: { id: messageId } };
-    return this.#options.transport.post({
-      ...destinationOf(peer),
-      body: JSON.stringify(body),
-      headers: {},
-      timeoutMs: this.#options.settings.requestTimeoutMs,
-      signal,
-      onSent: () => {},
-    });
+  async #post(peer: PeerAddress, body: JsonObject, signal: AbortSignal | undefined): Promise<DirectOutcome> {
+    const { settings, transport } = this.#options;
+    try {
+      const response = await transport.post({
+        ...destinationOf(peer),
+        body: JSON.stringify(body),
+        headers: {},
+        timeoutMs: settings.requestTimeoutMs,
+        signal,
+        onSent: () => {},
+      });
+      return outcomeOfResponse(response, settings.clock.now());
+    } catch (error) {
+      const outcome = outcomeOfFailure(error);
+      if (outcome === undefined) throw error;
+      return outcome;
+    }
   }
+}
+
+function isPeerChange(error: unknown): boolean {
+  return MoleculeError.isInstance(error) && error.code === 'peer_changed';
 }
 
 function destinationOf({ url, peerToken }: PeerAddress): Pick<PeerRequest, 'url' | 'peerToken'> {
@@ -172,56 +206,4 @@ function shareOf(timeoutMs: number): { holdSeconds: number; timeoutMs: number } 
 function avoidedFor(outcome: DirectOutcome): number {
   if (outcome.kind !== 'not-accepted' || !outcome.isBusy) return AVOID_MS;
   return Math.min(AVOID_MS, outcome.retryAfterMs ?? AVOID_BUSY_MS);
-}
-
-function replyOf(
-  outcome: DirectOutcome,
-  { targetId: peerId, messageId, contextId }: OutgoingMessage,
-): PeerReply {
-  const facts = { peerId, messageId, contextId, isWrapped: false, via: 'direct' } as const;
-  if (outcome.kind === 'responded') return readReply(outcome.body, facts);
-  const code = outcome.kind === 'invalid' ? outcome.code : 'agent_answer_invalid';
-  const error = { code: -32603, message: `${ERROR_CODES[code]}.`, data: { code } };
-  return readReply({ jsonrpc: '2.0', id: messageId, error }, facts);
-}
-
-/** In our own words: what the peer says of it is untrusted. */
-function refusalOf(outcome: DirectOutcome, url: string): ApiError {
-  const isLoop = outcome.kind === 'refused' && outcome.code === 'loop_detected';
-  const platformCode = isLoop ? 'loop_detected' : 'message_id_conflict';
-  return new ApiError(`${ERROR_CODES[platformCode]}.`, {
-    code: isLoop ? 'loop_detected' : 'conflict',
-    status: outcome.kind === 'refused' ? outcome.status : 409,
-    method: 'POST',
-    path: new URL(url).pathname,
-    platformCode,
-    hint: isLoop
-      ? 'Answer the message that you are handling without this call.'
-      : 'The same message id was sent with another text: use a new one.',
-  });
-}
-
-function deliveryUnknown(cause: unknown, url: string, messageId: string): TimeoutError | ConnectionError {
-  const hint =
-    'The peer may have handled the message. It was not sent again, because the platform gave no token for this peer.';
-  const { origin } = new URL(url);
-  if (TimeoutError.isInstance(cause)) {
-    const { timeoutMs } = cause;
-    return new TimeoutError(cause.message, {
-      timeoutMs,
-      delivered: 'unknown',
-      messageId,
-      hint,
-      isRetryable: false,
-      cause,
-    });
-  }
-  const what = cause === undefined ? 'sent no valid response' : 'closed the connection';
-  return new ConnectionError(`The peer at ${origin} ${what}.`, {
-    origin,
-    delivered: 'unknown',
-    isRetryable: false,
-    hint,
-    cause,
-  });
 }

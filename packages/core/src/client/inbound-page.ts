@@ -96,7 +96,7 @@ export async function readInboundPage(
   options: ReadInboundOptions,
 ): Promise<InboundPage> {
   const limit = checkArgument('limit', options.limit ?? DEFAULT_LIMIT, { min: 1, max: MAX_LIMIT });
-  const { settings, transport, logger, returned } = context;
+  const { settings, transport, logger, returned, directMessages } = context;
   const peerId = options.peerId || undefined;
   let received: Buffer | undefined;
   const response = await getActivity(transport, settings.workspaceId, {
@@ -125,7 +125,8 @@ export async function readInboundPage(
   // Without acknowledgements, a row with a response was handled: by a push, or by an earlier reader.
   const showsHandled = !transport.capabilities.words.has('acknowledge');
   const expected = feed.deliverable.filter(
-    (message) => !returned.has(message) && !(showsHandled && hasResponse(message)),
+    (message) =>
+      !returned.has(message) && !directMessages.observe(message) && !(showsHandled && hasResponse(message)),
   );
   const whole = await fetchWholeMessages(context, expected, options.signal);
   const { endsBefore } = whole;

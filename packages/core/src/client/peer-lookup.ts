@@ -1,6 +1,7 @@
-import { DiscoverResponse, routes } from '@molecule-ai/protocol';
+import { DiscoverResponse, isJsonObject, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
+import type { PeerIdentities } from '../peers/peer-identities.ts';
 import { requestLine, send } from '../platform-api/call.ts';
 import { orAborted } from '../time/linked-abort.ts';
 import { shapeError } from '../transport/api-failure.ts';
@@ -17,16 +18,18 @@ const TOKEN_TTL_MS = 240_000;
 export class PeerLookup {
   readonly #transport: Transport;
   readonly #directory: PeerDirectory;
+  readonly #identities: PeerIdentities;
   readonly #pending = new Map<string, Promise<PeerAddress>>();
 
-  constructor(transport: Transport, directory: PeerDirectory) {
+  constructor(transport: Transport, directory: PeerDirectory, identities: PeerIdentities) {
     this.#transport = transport;
     this.#directory = directory;
+    this.#identities = identities;
   }
 
   /**
-   * Asks, and caches the response. An abort ends only the waiting of this caller.
-   * @throws ApiError
+   * Asks, compares the peer with what it was, and caches the response. An abort ends only the waiting of this caller.
+   * @throws ApiError; MoleculeError `peer_changed` where changes block calls.
    */
   async discover(peerId: string, { signal }: CallOptions): Promise<PeerAddress> {
     signal?.throwIfAborted();
@@ -52,6 +55,18 @@ export class PeerLookup {
     }
   }
 
+  /**
+   * Looks the peer up if nothing is cached, and fails only when it has changed, or the platform does not respond.
+   * @throws MoleculeError `peer_changed`; ConnectionError, TimeoutError.
+   */
+  async verify(peerId: string, options: CallOptions): Promise<void> {
+    if (this.#directory.find(peerId)?.isDiscovered === true) return;
+    await this.discover(peerId, options).catch((error: unknown) => {
+      // The call through the platform says why.
+      if (!ApiError.isInstance(error)) throw error;
+    });
+  }
+
   async #discover(peerId: string): Promise<PeerAddress> {
     const params = { id: peerId };
     const response = await send(this.#transport, routes.discover, { params });
@@ -60,9 +75,15 @@ export class PeerLookup {
       const line = requestLine(routes.discover, { params });
       throw shapeError(line, response.status, 'the address of a workspace was expected');
     }
-    const { delivery_mode: mode, peer_token: peerToken, peer_token_expires_at: expiresAt } = read.data;
+    const { name, agent_card: card, delivery_mode: mode } = read.data;
+    const { peer_token: peerToken, peer_token_expires_at: expiresAt } = read.data;
     // For a peer that polls, the platform names its own route, for clients that know no other way.
     const url = mode === 'poll' ? '' : read.data.url;
+    await this.#identities.check(peerId, {
+      url: url || null,
+      name: name ?? null,
+      card: isJsonObject(card) ? card : null,
+    });
     // By the clock of the platform, if its response shows it: this machine's may be wrong.
     const date = Date.parse(headerOf(response, 'date') ?? '');
     const nowMs = Number.isNaN(date) ? this.#transport.settings.clock.now() : date;

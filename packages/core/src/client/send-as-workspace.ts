@@ -1,10 +1,17 @@
 import type { JsonObject } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
+import type { CallOptions } from '../transport/platform-request.ts';
 import { waitForAnswerOnFeed } from './answer-on-feed.ts';
+import { cancelMessage } from './cancellation.ts';
 import type { ClientContext } from './client-context.ts';
 import { withinHandling, withOrigin } from './current-message.ts';
-import { DEFAULT_ANSWER_TIMEOUT_MS, type WaitForAnswerOptions, waitForAnswer } from './message-state.ts';
+import {
+  DEFAULT_ANSWER_TIMEOUT_MS,
+  readMessageState,
+  type WaitForAnswerOptions,
+  waitForAnswer,
+} from './message-state.ts';
 import { type CallPeerOptions, composeMessage, sendThroughProxy } from './peer-calls.ts';
 import { requireNoDecision } from './questions.ts';
 
@@ -18,21 +25,26 @@ export async function sendAsWorkspace(
   text: string,
   options: CallPeerOptions & { readonly holdSeconds?: number },
 ): Promise<PeerReply> {
-  const { abandoned, direct, returned, transport, settings } = context;
+  const { abandoned, direct, directMessages, lookup, returned, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = callTimeoutMs, via, holdSeconds, answers } = options;
   if (via !== undefined && via !== 'proxy') {
     throw new MoleculeError('`via` must be "proxy" or left out.', { code: 'invalid_argument' });
   }
   requireNoDecision(answers);
-  const metadata = withOrigin(workspaceId, options.metadata);
+  const metadata = withOrigin(workspaceId, options.metadata, (id) => directMessages.pathAfter(id));
   const reply = await withinHandling({ signal, timeoutMs }, clock, async (limits) => {
     const message = composeMessage(transport, peerId, text, { ...options, metadata, isInNewContext: true });
     const endsAt = clock.monotonic() + limits.timeoutMs;
+    if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
     // Answers belong to questions, which the platform keeps.
     const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;
+    if (!isStored) directMessages.checkTurns();
     const replied = isStored || isReply(metadata) ? null : await direct.send(message, limits);
-    if (replied !== null) return replied;
+    if (replied !== null) {
+      directMessages.add(replied, metadata);
+      return replied;
+    }
     return sendThroughProxy(transport, message, {
       signal: limits.signal,
       timeoutMs: Math.max(1, endsAt - clock.monotonic()),
@@ -54,12 +66,15 @@ function isReply(metadata: JsonObject | undefined): boolean {
  * state of messages it waits for the answer on the feed.
  */
 export function waitAsWorkspace(
-  { transport, settings: { workspaceId, clock } }: ClientContext,
+  { transport, settings: { workspaceId, clock }, directMessages }: ClientContext,
   messageId: string,
   { signal, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS }: WaitForAnswerOptions,
 ): Promise<PeerReply> {
   return withinHandling({ signal, timeoutMs }, clock, async (limits) => {
     const endsAt = clock.monotonic() + limits.timeoutMs;
+    if (directMessages.has(messageId)) {
+      return directMessages.waitForEnd(messageId, { signal: limits.signal, endsAt });
+    }
     try {
       return await waitForAnswer(transport, workspaceId, messageId, { ...limits, isWrapped: true });
     } catch (error) {
@@ -67,4 +82,24 @@ export function waitAsWorkspace(
       return waitForAnswerOnFeed(transport, workspaceId, messageId, { signal: limits.signal, endsAt });
     }
   });
+}
+
+/** The state of a message of this workspace, where it is known: at the platform, or at the peer that got it directly. */
+export async function readAsWorkspace(
+  { transport, settings: { workspaceId }, directMessages }: ClientContext,
+  messageId: string,
+  { signal }: CallOptions,
+): Promise<PeerReply> {
+  if (directMessages.has(messageId)) return directMessages.read(messageId, { signal });
+  return await readMessageState(transport, workspaceId, messageId, { signal, isWrapped: true });
+}
+
+/** Cancels a message of this workspace where it is. */
+export async function cancelAsWorkspace(
+  { transport, settings: { workspaceId }, directMessages }: ClientContext,
+  messageId: string,
+  { signal }: CallOptions,
+): Promise<PeerReply> {
+  if (directMessages.has(messageId)) return directMessages.cancel(messageId, { signal });
+  return await cancelMessage(transport, { workspaceId, messageId, isWrapped: true }, { signal });
 }

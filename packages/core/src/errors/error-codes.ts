@@ -50,6 +50,8 @@ export const MOLECULE_ERROR_CODES = {
   message_expired: 'The message expired before this answer: nobody waits for it.',
   not_supported: 'The platform does not offer this: update it, or do without.',
   agent_stopped: 'The agent was stopped: start a new one.',
+  peer_changed:
+    'The name, the card or the address of the peer has changed since it was first used: check it, then acceptPeerChange.',
   workspace_in_use:
     'Another agent runs for this workspace: stop it, give this one its own workspace, or set onConflict.',
 } as const;

@@ -7,6 +7,11 @@ const DIRECT_CALLS = ['auto', 'always', 'off'] as const;
 /** When a message goes to the peer's own server first; see `directCalls`. */
 export type DirectCalls = (typeof DIRECT_CALLS)[number];
 
+const PEER_CHANGE_POLICIES = ['warn', 'block'] as const;
+
+/** See `onPeerChange`. */
+export type PeerChangePolicy = (typeof PEER_CHANGE_POLICIES)[number];
+
 /** How peers are called. */
 export interface PeerOptions {
   /**
@@ -21,10 +26,17 @@ export interface PeerOptions {
    * Environment: `MOLECULE_ALLOW_PEER_NETWORKS`, separated by commas. @default none
    */
   allowPeerNetworks?: readonly string[] | undefined;
+  /**
+   * What happens when the name, the card or the origin of the URL of a peer is another one than when the peer was first used. `warn`
+   * logs it and emits `peer-changed`. `block` also refuses calls to it with `peer_changed` until `acceptPeerChange`; each peer is
+   * then looked up before it is called, also through the platform. @default 'warn'
+   */
+  onPeerChange?: PeerChangePolicy | undefined;
 }
 
 /** Validated {@link PeerOptions}. */
 export interface PeerSettings {
+  readonly onPeerChange: PeerChangePolicy;
   readonly directCalls: DirectCalls;
   readonly peerAddresses: {
     readonly allowLoopback: boolean;
@@ -35,23 +47,26 @@ export interface PeerSettings {
 
 /** @throws ConfigurationError naming the option. */
 export function resolvePeerSettings(
-  { directCalls = 'auto', allowPeerNetworks }: PeerOptions,
+  { directCalls = 'auto', allowPeerNetworks, onPeerChange = 'warn' }: PeerOptions,
   platformUrl: string,
   env: Environment,
 ): PeerSettings {
-  if (!DIRECT_CALLS.includes(directCalls)) {
-    throw new ConfigurationError(
-      `directCalls must be ${DIRECT_CALLS.map((word) => `"${word}"`).join(' or ')}.`,
-    );
-  }
+  checkWord('directCalls', directCalls, DIRECT_CALLS);
+  checkWord('onPeerChange', onPeerChange, PEER_CHANGE_POLICIES);
   const isLocal = isLoopback(new URL(platformUrl).hostname);
   const listed = readOption('allowPeerNetworks', undefined, env)?.split(',') ?? [];
   const allowedNetworks = (allowPeerNetworks ?? listed).map((network) => network.trim()).filter(Boolean);
   for (const network of allowedNetworks) checkNetwork(network);
   return Object.freeze({
     directCalls,
+    onPeerChange,
     peerAddresses: Object.freeze({ allowLoopback: isLocal, allowPrivate: isLocal, allowedNetworks }),
   });
+}
+
+function checkWord(option: string, word: string, words: readonly string[]): void {
+  if (words.includes(word)) return;
+  throw new ConfigurationError(`${option} must be ${words.map((each) => `"${each}"`).join(' or ')}.`);
 }
 
 function checkNetwork(network: string): void {

@@ -1,6 +1,8 @@
 import { behaviours } from './behaviour.ts';
 
 const PAGE = 'docs/contract/messages.md#direct-calls';
+const STATES = 'docs/contract/messages.md#direct-calls; docs/contract/messages.md#message-states';
+const CHANGES = 'docs/contract/messages.md#direct-calls; docs/decisions/0101-direct-peer-calls.md';
 const PATHS = 'docs/contract/messages.md#direct-calls; docs/decisions/0101-direct-peer-calls.md';
 
 /** Messages that go to the server of a peer. */
@@ -64,6 +66,34 @@ export const DIRECT = behaviours({
   'direct.refused': [
     'A peer that refuses a message as part of a loop, or because its id was used for another one, ends the call with that error, without the words of the peer.',
     PAGE,
+  ],
+  'direct.working': [
+    'A peer that needs longer responds with a task: the reply is `queued` with `via: "direct"`, `getMessage` asks the peer, and `waitForAnswer` returns its answer or other end.',
+    STATES,
+  ],
+  'direct.late-answer': [
+    'The message that brings the end of a direct message ends `waitForAnswer`, and is then not handled; if nobody waits, it is handled.',
+    'docs/contract/messages.md#direct-calls; docs/contract/messages.md#late-answers',
+  ],
+  'direct.peer-gone': [
+    'When the peer cannot be asked, `waitForAnswer` finds the answer on the feed; messages of other peers do not count.',
+    STATES,
+  ],
+  'direct.cancel': [
+    '`cancelTask` and the abort of a call cancel a direct message at the peer.',
+    'docs/contract/messages.md#direct-calls; docs/contract/messages.md#cancellation',
+  ],
+  'direct.path': [
+    'A call in a handler carries hops and path of what led to it, as far as known; after a late answer those of its question, and after 500 late answers it is not sent.',
+    'docs/contract/messages.md#loops; docs/decisions/0034-loops-end.md',
+  ],
+  'direct.peer-changed': [
+    'A peer whose name, card or address is another one than when it was first used, also before a restart, is reported once, by ids only.',
+    CHANGES,
+  ],
+  'direct.peer-changed.blocks': [
+    'With `onPeerChange: "block"` no message reaches a peer that has changed, on any path, until `acceptPeerChange`.',
+    CHANGES,
   ],
   'direct.closes': ['Closing the client closes the connections to all peers.', PAGE],
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { RemoteAgentClient, RemoteAgentClientOptions } from '@molecule-ai/core';
+import type { JsonObject, RemoteAgentClient, RemoteAgentClientOptions } from '@molecule-ai/core';
 import {
   type AgentRequest,
   type AgentScript,
@@ -30,6 +30,12 @@ export interface DirectStage {
   /** Calls that reached the platform. */
   readonly proxied: () => readonly AgentRequest[];
   readonly lookups: () => number;
+  /** Adds a message of the peer to the feed of the client's workspace. */
+  readonly arrive: (message: {
+    readonly inReplyTo: string;
+    readonly text: string;
+    readonly metadata?: JsonObject;
+  }) => JsonObject;
 }
 
 /** Both servers are scripted: only others misbehave like this. */
@@ -60,9 +66,11 @@ export async function stageDirect(
       if (request.path.endsWith('/a2a')) {
         return { kind: 'json', headers, body: completed(request, 'through the platform') };
       }
+      if (request.path.includes('/activity')) return { kind: 'json', headers, body: rows };
       return { kind: 'json', headers, body: { status: 'ok' } };
     },
   });
+  const rows: JsonObject[] = [];
   const client = environment.client(platform, { id, token: PLATFORM_BEARER }, options);
   await client.heartbeat();
   const seen = (part: string) => platform.requests.filter(({ path }) => path.includes(part));
@@ -73,6 +81,24 @@ export async function stageDirect(
     platform,
     proxied: () => seen('/a2a'),
     lookups: () => seen('/registry/discover/').length,
+    arrive: ({ inReplyTo, text, metadata = {} }) => {
+      const message = {
+        role: 'agent',
+        messageId: `late-${rows.length}`,
+        parts: [{ kind: 'text', text }],
+        metadata: { ...metadata, in_reply_to: inReplyTo },
+      };
+      const row = {
+        id: randomUUID(),
+        seq: rows.length + 1,
+        source_id: peerId,
+        message_id: message.messageId,
+        in_reply_to: inReplyTo,
+        request_body: { method: 'message/send', params: { message } },
+      };
+      rows.push(row);
+      return row;
+    },
   };
 }
 

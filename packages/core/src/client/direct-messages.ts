@@ -1,0 +1,217 @@
+import { type InboundMessage, isMessageState, type JsonObject } from '@molecule-ai/protocol';
+import { ConnectionError } from '../errors/connection-error.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import type { PeerReply } from '../peers/peer-reply.ts';
+import { readReply } from '../peers/read-reply.ts';
+import { linkAbort } from '../time/linked-abort.ts';
+import type { CallOptions } from '../transport/platform-request.ts';
+import type { Transport } from '../transport/transport.ts';
+import { readOwnFeed } from './answer-on-feed.ts';
+import { currentMessage } from './current-message.ts';
+import type { DirectCalls } from './direct-calls.ts';
+import { type MessagePath, pathOfMessage } from './message-path.ts';
+
+/** Messages whose state is kept, the latest; of older ones a late answer is still a message on the feed. */
+const CAPACITY = 1_000;
+const FIRST_PAUSE_MS = 1_000;
+const LAST_PAUSE_MS = 5_000;
+/** As on the platform: docs/contract/messages.md#loops. */
+const MAX_TURNS = 500;
+
+interface DirectMessage {
+  readonly messageId: string;
+  readonly peerId: string;
+  readonly contextId: string;
+  readonly path: MessagePath;
+  /** Late answers that were handled on the way to it. */
+  readonly turns: number;
+  /** Whether somebody got its end: a message that says it again is not handled. */
+  isReturned: boolean;
+  /** Those who wait for its end. */
+  readonly waiting: Set<(reply: PeerReply) => void>;
+}
+
+/**
+ * Messages that peers got directly and had not ended when the call returned. The platform has no record of them: their state is
+ * here, in memory, and at the peer.
+ */
+export class DirectMessages {
+  readonly #calls: DirectCalls;
+  readonly #transport: Transport;
+  readonly #workspaceId: string;
+  readonly #messages = new Map<string, DirectMessage>();
+
+  constructor(calls: DirectCalls, transport: Transport, workspaceId: string) {
+    this.#calls = calls;
+    this.#transport = transport;
+    this.#workspaceId = workspaceId;
+  }
+
+  /** Remembers a message that has not ended. */
+  add({ status, messageId, peerId, contextId }: PeerReply, metadata: JsonObject | undefined): void {
+    this.#messages.delete(messageId);
+    if (status !== 'queued' && status !== 'input-required') return;
+    const path = pathOfMessage([this.#workspaceId, peerId], metadata ?? {});
+    const turns = this.#turns();
+    const message = {
+      messageId,
+      peerId,
+      contextId,
+      path,
+      turns,
+      isReturned: false,
+      waiting: new Set<never>(),
+    };
+    this.#messages.set(messageId, message);
+    for (const oldest of this.#messages.keys()) {
+      if (this.#messages.size <= CAPACITY) return;
+      this.#messages.delete(oldest);
+    }
+  }
+
+  /** @throws MoleculeError `loop_detected` for a message that follows from too many late answers. */
+  checkTurns(): void {
+    if (this.#turns() <= MAX_TURNS) return;
+    const text = `Not sent, because it would continue a loop: ${MAX_TURNS} messages were sent because of late answers, each after the one before.`;
+    throw new MoleculeError(text, {
+      code: 'loop_detected',
+      hint: 'Do not repeat the call: answer without it.',
+    });
+  }
+
+  #turns(): number {
+    const answered = this.#messages.get(currentMessage()?.inReplyTo ?? '');
+    return answered === undefined ? 0 : answered.turns + 1;
+  }
+
+  has(messageId: string): boolean {
+    return this.#messages.has(messageId);
+  }
+
+  /** The path of what is sent because of the answer to a message: that of the message itself. */
+  pathAfter(messageId: string): MessagePath | undefined {
+    return this.#messages.get(messageId)?.path;
+  }
+
+  /** Asks the peer for the state; `queued` when it cannot be asked. */
+  async read(messageId: string, { signal }: CallOptions): Promise<PeerReply> {
+    const message = this.#find(messageId);
+    return (await this.#ask(message, 'tasks/get', signal)) ?? queued(message);
+  }
+
+  /** @throws ConnectionError when the peer cannot be asked. */
+  async cancel(messageId: string, { signal }: CallOptions): Promise<PeerReply> {
+    const message = this.#find(messageId);
+    const reply = await this.#ask(message, 'tasks/cancel', signal);
+    if (reply !== null) return reply;
+    throw new ConnectionError('The peer that got the message directly could not be asked to cancel it.', {
+      origin: '',
+      delivered: 'unknown',
+      hint: 'The peer may handle the message to its end. Try again, or ignore its answer.',
+    });
+  }
+
+  /** Waits for the end: by asking the peer, and for the message that brings it. After `endsAt` the status is `queued`. */
+  async waitForEnd(
+    messageId: string,
+    { signal, endsAt }: CallOptions & { readonly endsAt: number },
+  ): Promise<PeerReply> {
+    const message = this.#find(messageId);
+    const { clock } = this.#transport.settings;
+    const arrived = Promise.withResolvers<PeerReply>();
+    message.waiting.add(arrived.resolve);
+    try {
+      for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LAST_PAUSE_MS, pauseMs * 2)) {
+        const asked = await Promise.race([arrived.promise, this.#askOrRead(message, signal)]);
+        const now = clock.monotonic();
+        if (asked.status !== 'queued' || now >= endsAt) return asked;
+        using pause = linkAbort(signal);
+        const slept = clock.sleep(Math.min(pauseMs, endsAt - now), { signal: pause.signal }).then(() => null);
+        slept.catch(() => {});
+        const reply = await Promise.race([arrived.promise, slept]);
+        pause.abort();
+        if (reply !== null) return reply;
+      }
+    } finally {
+      message.waiting.delete(arrived.resolve);
+    }
+  }
+
+  /** Whether a message tells the end of one that was sent, and somebody has got that end or gets it now. */
+  observe(message: InboundMessage): boolean {
+    const sent = this.#messages.get(message.inReplyTo);
+    if (sent === undefined || message.peerId.toLowerCase() !== sent.peerId.toLowerCase()) return false;
+    if (sent.waiting.size > 0) {
+      const reply = this.#ended(sent, replyIn(sent, message));
+      for (const resolve of sent.waiting) resolve(reply);
+    }
+    return sent.isReturned;
+  }
+
+  /** The state at the peer, or, when it does not say it, the answer among the newest messages to this workspace. */
+  async #askOrRead(message: DirectMessage, signal: AbortSignal | undefined): Promise<PeerReply> {
+    const asked = await this.#ask(message, 'tasks/get', signal);
+    if (asked !== null) return asked;
+    const feed = await readOwnFeed(this.#transport, this.#workspaceId, undefined, signal).catch(
+      (error: unknown) => {
+        signal?.throwIfAborted();
+        this.#transport.settings.logger.debug(
+          { error },
+          'The feed could not be read while waiting for an answer.',
+        );
+        return null;
+      },
+    );
+    const row = feed?.deliverable.find(
+      ({ inReplyTo, peerId }) =>
+        inReplyTo === message.messageId && peerId.toLowerCase() === message.peerId.toLowerCase(),
+    );
+    return row === undefined ? queued(message) : this.#ended(message, replyIn(message, row));
+  }
+
+  async #ask(
+    message: DirectMessage,
+    method: 'tasks/get' | 'tasks/cancel',
+    signal: AbortSignal | undefined,
+  ): Promise<PeerReply | null> {
+    const { messageId, peerId } = message;
+    const body = await this.#calls.ask(peerId, { messageId, method }, signal);
+    return body === null ? null : this.#ended(message, readReply(body, factsOf(message)));
+  }
+
+  #ended(message: DirectMessage, reply: PeerReply): PeerReply {
+    if (reply.status !== 'queued' && reply.status !== 'input-required') message.isReturned = true;
+    return reply;
+  }
+
+  #find(messageId: string): DirectMessage {
+    const message = this.#messages.get(messageId);
+    if (message === undefined) throw new Error('Not a message that was sent directly.');
+    return message;
+  }
+}
+
+function factsOf({ messageId, peerId, contextId }: DirectMessage) {
+  return { messageId, peerId, contextId, isWrapped: false, via: 'direct' } as const;
+}
+
+function queued(message: DirectMessage): PeerReply {
+  return readReply({ queued: true }, factsOf(message));
+}
+
+/** Reads the message that brings the end: the answer, or in its metadata another end. */
+function replyIn(sent: DirectMessage, { messageId, parts, metadata }: InboundMessage): PeerReply {
+  const { state, code } = metadata;
+  const message = { kind: 'message', role: 'agent', messageId, parts: [...parts] };
+  const isOtherEnd = isMessageState(state) && state !== 'answered';
+  const result = isOtherEnd
+    ? {
+        kind: 'task',
+        id: sent.messageId,
+        contextId: sent.contextId,
+        status: { state: 'unknown', message },
+        metadata: { message_id: sent.messageId, state, ...(typeof code === 'string' ? { code } : {}) },
+      }
+    : message;
+  return readReply({ jsonrpc: '2.0', id: sent.messageId, result }, factsOf(sent));
+}

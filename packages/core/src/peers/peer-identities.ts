@@ -1,0 +1,191 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import type { Logger } from '../logging/logger.ts';
+import { readPrivateFile, writePrivateFile } from '../storage/private-file.ts';
+
+const FILE = 'peers.json';
+/** The peers that were seen last. */
+const MAX_PEERS = 1_000;
+
+/** What the platform says of a peer; `null` where it does not say it. */
+export interface PeerFacts {
+  readonly url: string | null;
+  readonly name: string | null;
+  readonly card: JsonObject | null;
+}
+
+/** What identifies a peer: the origin of its URL, its name, the digest of its card. */
+type Identity = { readonly [Trait in PeerTrait]: string | null };
+const TRAITS = ['origin', 'name', 'card'] as const;
+export type PeerTrait = (typeof TRAITS)[number];
+
+/** A peer is not what it was when it was first used. */
+export interface PeerChange {
+  readonly peerId: string;
+  readonly changed: readonly PeerTrait[];
+}
+
+export interface PeerIdentitiesOptions {
+  readonly stateDirectory: string;
+  readonly onPeerChange: 'warn' | 'block';
+  readonly logger: Logger;
+}
+
+/** Remembers, also over restarts, what peers were when they were first used, and reports when one has changed. */
+export class PeerIdentities {
+  readonly #options: PeerIdentitiesOptions;
+  readonly #listeners = new Set<(change: PeerChange) => void>();
+  /** By peer id, the last seen last. */
+  #known = new Map<string, Identity>();
+  /** Changes that are not accepted yet. */
+  readonly #refused = new Map<string, Identity>();
+  #loading: Promise<void> | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #isDirty = false;
+
+  constructor(options: PeerIdentitiesOptions) {
+    this.#options = options;
+  }
+
+  listen(listener: (change: PeerChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Compares a peer with what it was. A change is reported once; what is not known on one of the sides is none.
+   * @throws MoleculeError `peer_changed` when changes block calls, until {@link accept}.
+   */
+  async check(id: string, facts: PeerFacts): Promise<void> {
+    const peerId = id.toLowerCase();
+    this.#loading ??= this.#load();
+    await this.#loading;
+    const seen = identityOf(facts);
+    const known = this.#known.get(peerId);
+    if (known === undefined) return this.#remember(peerId, seen);
+    const changed = TRAITS.filter(
+      (trait) => known[trait] !== null && seen[trait] !== null && known[trait] !== seen[trait],
+    );
+    const merged = {
+      origin: seen.origin ?? known.origin,
+      name: seen.name ?? known.name,
+      card: seen.card ?? known.card,
+    };
+    if (changed.length === 0) {
+      this.#refused.delete(peerId);
+      if (TRAITS.some((trait) => merged[trait] !== known[trait])) this.#remember(peerId, merged);
+      return;
+    }
+    const isBlocking = this.#options.onPeerChange === 'block';
+    const before = this.#refused.get(peerId);
+    const isNews = before === undefined || TRAITS.some((trait) => before[trait] !== merged[trait]);
+    if (isNews) this.#report({ peerId, changed });
+    if (!isBlocking) return this.#remember(peerId, merged);
+    put(this.#refused, peerId, merged);
+    throw new MoleculeError('The peer has changed since it was first used, and is not called.', {
+      code: 'peer_changed',
+      hint: `Changed: ${changed.join(', ')}. If that is right: acceptPeerChange('${peerId}').`,
+    });
+  }
+
+  /** The refused change of a peer is what it is from now on. Returns whether there was one. */
+  async accept(id: string): Promise<boolean> {
+    const peerId = id.toLowerCase();
+    const seen = this.#refused.get(peerId);
+    if (seen === undefined) return false;
+    this.#refused.delete(peerId);
+    this.#remember(peerId, seen);
+    await this.#writing;
+    return true;
+  }
+
+  /** Resolves when what was remembered is stored. */
+  close(): Promise<void> {
+    return this.#writing;
+  }
+
+  #report(change: PeerChange): void {
+    const { logger, onPeerChange } = this.#options;
+    logger.warn({ ...change, onPeerChange }, 'A peer has changed since it was first used.');
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(change);
+      } catch (error) {
+        logger.error({ error }, 'A listener for changed peers failed.');
+      }
+    }
+  }
+
+  #remember(peerId: string, identity: Identity): void {
+    put(this.#known, peerId, identity);
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    this.#writing = this.#writing.then(() => this.#store());
+  }
+
+  async #load(): Promise<void> {
+    const { stateDirectory, logger } = this.#options;
+    try {
+      const text = await readPrivateFile(join(stateDirectory, FILE), { logger });
+      if (text !== undefined) this.#known = parse(text);
+    } catch (error) {
+      logger.warn(
+        { error },
+        'What peers were when they were first used could not be read: they count as new.',
+      );
+    }
+  }
+
+  async #store(): Promise<void> {
+    this.#isDirty = false;
+    const { stateDirectory, logger } = this.#options;
+    const text = `${JSON.stringify({ peers: Object.fromEntries(this.#known) })}\n`;
+    await writePrivateFile(join(stateDirectory, FILE), text).catch((error: unknown) => {
+      logger.warn({ error }, 'What peers are could not be stored: after a restart they count as new.');
+    });
+  }
+}
+
+function put(map: Map<string, Identity>, key: string, value: Identity): void {
+  map.delete(key);
+  map.set(key, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= MAX_PEERS) return;
+    map.delete(oldest);
+  }
+}
+
+function identityOf({ url, name, card }: PeerFacts): Identity {
+  return {
+    origin: url !== null && URL.canParse(url) ? new URL(url).origin : null,
+    name: name === null ? null : digest(name),
+    card: card === null ? null : digest(JSON.stringify(sorted(card))),
+  };
+}
+
+/** Digests, so that the file has a bounded size and no text of peers. */
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}
+
+function sorted(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isJsonObject(value)) return value;
+  const keys = Object.keys(value).sort();
+  return Object.fromEntries(keys.map((key) => [key, sorted(value[key] ?? null)]));
+}
+
+function parse(text: string): Map<string, Identity> {
+  const stored = JSON.parse(text) as JsonValue;
+  const peers = isJsonObject(stored) && isJsonObject(stored.peers) ? stored.peers : {};
+  const read = (value: JsonValue | undefined) => (typeof value === 'string' ? value : null);
+  return new Map(
+    Object.entries(peers).flatMap(([peerId, peer]) =>
+      isJsonObject(peer)
+        ? [[peerId, { origin: read(peer.origin), name: read(peer.name), card: read(peer.card) }] as const]
+        : [],
+    ),
+  );
+}
