@@ -19,7 +19,7 @@ export const MESSAGES = behaviours({
     'docs/contract/messages.md#delivery-by-state-of-the-target; docs/decisions/0017-pause-and-removal.md',
   ],
   'messages.paused.push-waits-for-resume': [
-    'A paused push agent is not contacted; its messages arrive in order after resume and heartbeat.',
+    'A paused push agent learns its status and gets no message; its messages arrive in order after resume and heartbeat.',
     'docs/contract/messages.md#delivery-by-state-of-the-target; docs/decisions/0017-pause-and-removal.md',
   ],
   'messages.removed.is-410': [
