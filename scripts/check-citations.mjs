@@ -1,5 +1,5 @@
 // Fails when a comment or a document cites a page or a heading of docs/ that does not exist, or cites in one of the
-// old forms, which name documents outside the repository.
+// old forms, which name documents outside the repository; and when docs/README.md leaves out a page of docs/.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -35,6 +35,7 @@ const OLD_FORMS = [
   String.raw`\bS[0-4](?:${GAP}and${GAP}S[0-4])?${GAP}(?:readers?|clients?)\b`,
 ].map((form) => new RegExp(form, 'gi'));
 
+const INDEX = 'docs/README.md';
 const CITATION = /(?<![\w./-])docs\/(?:[\w.-]+\/)*[\w.-]+\.md(?:#[\w-]*)?/g;
 const LINK = /\]\(([^()\s]*)\)/g;
 
@@ -68,6 +69,20 @@ export function checkFile(file, text, headingsOf) {
     if (problem !== undefined) report(match.index, problem);
   }
   return problems;
+}
+
+/**
+ * The problems of the list of documents: each page of docs/ has a link in it.
+ * @param {string} index text of docs/README.md
+ * @param {readonly string[]} files paths from the root of the repository
+ */
+export function checkIndex(index, files) {
+  const linked = new Set(
+    [...withoutCode(index).matchAll(LINK)].map(([, target]) => normalize(`docs/${target?.split('#')[0]}`)),
+  );
+  return files
+    .filter((file) => /^docs\/.*\.md$/.test(file) && file !== INDEX && !linked.has(file))
+    .map((file) => `${INDEX}: no link to ${file}`);
 }
 
 /** The anchors of a Markdown page, as GitHub generates them. */
@@ -118,6 +133,7 @@ function main() {
     return pages.get(path);
   };
   const problems = files.flatMap((file) => checkFile(file, read(file) ?? '', headingsOf));
+  problems.push(...checkIndex(read(INDEX) ?? '', files));
   if (problems.length > 0) {
     console.error(problems.join('\n'));
     console.error(`citations: ${problems.length} problems`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { anchorsOf, checkFile } from './check-citations.mjs';
+import { anchorsOf, checkFile, checkIndex } from './check-citations.mjs';
 
 const PAGES = new Map([
   ['docs/contract/feed.md', anchorsOf('# The feed\n\n## Long-poll\n\n## Acknowledgement\n')],
@@ -76,6 +76,21 @@ describe('citations', () => {
     'contract, messages',
   ])('lets %j pass', (text) => {
     expect(problemsOf(text)).toEqual([]);
+  });
+});
+
+describe('the list of documents', () => {
+  it('has a link to each page of docs/', () => {
+    const files = [
+      'docs/README.md',
+      'docs/with-curl.md',
+      'docs/contract/feed.md',
+      'README.md',
+      'docs/data.json',
+    ];
+    const index = '- [feed](contract/feed.md#rows)\n';
+    expect(checkIndex(index, files)).toEqual(['docs/README.md: no link to docs/with-curl.md']);
+    expect(checkIndex(`${index}- [curl](with-curl.md)\n`, files)).toEqual([]);
   });
 });
 

@@ -33,6 +33,8 @@ function sampleOf(source) {
   const marked = new RegExp(`^ *// #region ${region}\\n([\\s\\S]*?)^ *// #endregion ${region}\\n`, 'gm');
   const parts = [...text.matchAll(marked)].map(([, lines]) => dedent(lines));
   if (parts.length === 0) throw new Error(`${file} has no region ${region}`);
+  // A formatter that sorts imports may have moved them out.
+  if (parts.some((part) => part.trim() === '')) throw new Error(`${file} has an empty region ${region}`);
   // Imports stand apart from the code.
   return parts.map((part) => (/^import [^;]*;\n$/.test(part) ? `${part}\n` : part)).join('');
 }

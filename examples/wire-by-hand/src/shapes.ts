@@ -1,8 +1,6 @@
 // #region shapes
-
-// #endregion shapes
-import type { JsonValue } from '@molecule-ai/protocol';
 import { extractAnswerText, fencePeerText, HeartbeatRequest, stripA2aBoundary } from '@molecule-ai/protocol';
+// #endregion shapes
 
 /** A request as this project writes it. */
 export function writeHeartbeat(id: string): HeartbeatRequest {
@@ -22,7 +20,10 @@ export function readHeartbeat(received: unknown): HeartbeatRequest {
 }
 
 /** The text of a peer's response, for a person and for a model. */
-export function forModel(peerId: string, body: JsonValue): { answer: string; prompt: string } {
+export function forModel(
+  peerId: string,
+  body: Parameters<typeof extractAnswerText>[0],
+): { answer: string; prompt: string } {
   // #region shapes
   const answer = stripA2aBoundary(extractAnswerText(body)); // for a person; still untrusted
   const prompt = fencePeerText(answer, { origin: peerId }); // for a model

@@ -6,6 +6,7 @@ import { CREDENTIALS } from './behaviours/credentials.ts';
 import { DELIVERY } from './behaviours/delivery.ts';
 import { DELIVERY_MODE } from './behaviours/delivery-mode.ts';
 import { DIRECT } from './behaviours/direct.ts';
+import { DOCUMENTS } from './behaviours/documents.ts';
 import { DURABILITY } from './behaviours/durability.ts';
 import { ENDS } from './behaviours/ends.ts';
 import { ENDURANCE } from './behaviours/endurance.ts';
@@ -67,6 +68,7 @@ export const BEHAVIOURS = {
   ...CANCEL,
   ...AGENT_ENDS,
   ...SNIPPETS,
+  ...DOCUMENTS,
   ...VALUES,
   ...QUESTIONS,
   ...ENDURANCE,

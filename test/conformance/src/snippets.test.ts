@@ -1,13 +1,13 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { type Caller, textAt } from './harness/http.ts';
 import { envelope, onboard, send, statusOf } from './harness/members.ts';
+import { runProgram } from './harness/programs.ts';
 import type { RunningPlatform } from './harness/running-platform.ts';
-import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 const NAME = `O'Neil "the $HOME" \`agent\` \\ ünï 🚀`;
@@ -22,20 +22,6 @@ interface Created {
 async function create(platform: RunningPlatform): Promise<Created> {
   const { body } = await platform.operator.post('/workspaces', { name: NAME, external: true });
   return { id: textAt(body, 'id'), sample: (key) => textAt(body, 'connection', key) };
-}
-
-/** Runs a program until the test ends, in a folder of its own as home. Its output is shown when it ends by itself. */
-function run(environment: TestEnvironment, program: string, given: readonly string[], cwd?: string) {
-  const env = { PATH: process.env.PATH, HOME: environment.folder(), NODE_NO_WARNINGS: '1' };
-  const child = spawn(program, given, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-  const exit = once(child, 'exit').then(([code]) => ({ code, output }));
-  environment.onCleanup(async () => {
-    child.kill('SIGINT');
-    await exit;
-  });
-  return { exit };
 }
 
 /** The answer to a text, which may be sent before the agent is there. */
@@ -74,7 +60,8 @@ onEachDatabase('samples', (environment) => {
   verifies('snippets.curl', async () => {
     const platform = await environment.platform();
     const { id, sample } = await create(platform);
-    const { code, output } = await run(environment, 'sh', ['-c', sample('curl_register_template')]).exit;
+    const { code, output } = await runProgram(environment, 'sh', ['-c', sample('curl_register_template')])
+      .exit;
     expect(code, output).toBe(0);
     expect(output).toContain('"status":"registered"');
     expect(await statusOf(platform, id)).toBe('online');
@@ -86,7 +73,7 @@ onEachDatabase('samples', (environment) => {
     const platform = await environment.platform();
     const { id, sample } = await create(platform);
     const given = ['--input-type=module', '--eval', sample('typescript_snippet')];
-    const { exit } = run(environment, process.execPath, given, PROJECT);
+    const { exit } = runProgram(environment, process.execPath, given, { cwd: PROJECT });
     await expectAgent(platform, id, exit);
   });
 
@@ -97,7 +84,7 @@ onEachDatabase('samples', (environment) => {
     const start = (text: string) => {
       const program = join(environment.folder(), 'agent.py');
       writeFileSync(program, text);
-      return run(environment, 'python3', [program]).exit;
+      return runProgram(environment, 'python3', [program]).exit;
     };
     const caller = await expectAgent(platform, id, start(sample('python_snippet')));
     // What it does not answer it acknowledges all the same: its next message comes after it.
@@ -117,7 +104,7 @@ onEachDatabase('samples', (environment) => {
     const named = { 'x-molecule-org-id': orgId };
     const { body } = await platform.operator.post('/workspaces', { name: NAME, external: true }, named);
     const sample = textAt(body, 'connection', 'curl_register_template');
-    const { output } = await run(environment, 'sh', ['-c', sample]).exit;
+    const { output } = await runProgram(environment, 'sh', ['-c', sample]).exit;
     expect(output).toContain('"status":"registered"');
     expect(textAt(body, 'connection', 'python_snippet')).toContain(`"X-Molecule-Org-Id":"${orgId}"`);
     expect(textAt(body, 'connection', 'typescript_snippet')).toContain(`orgId: "${orgId}"`);

@@ -1,0 +1,13 @@
+import { behaviours } from './behaviour.ts';
+
+/** The commands that the READMEs and pages of this repository print. */
+export const DOCUMENTS = behaviours({
+  'documents.sixty-seconds': [
+    'The commands of the README create a workspace, run the agent, and print the answer to a message that had to wait for it.',
+    'docs/decisions/0001-published-pages-work.md',
+  ],
+  'documents.own-project': [
+    'An empty folder becomes a project with an agent by the commands of the README: the packed packages, npm, `node agent.ts`.',
+    'docs/decisions/0001-published-pages-work.md',
+  ],
+});
