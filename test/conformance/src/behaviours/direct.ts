@@ -95,5 +95,33 @@ export const DIRECT = behaviours({
     'With `onPeerChange: "block"` no message reaches a peer that has changed, on any path, until `acceptPeerChange`.',
     CHANGES,
   ],
+  'direct.agents.answer': [
+    'Two agents on one platform: the handler of the called one gets the caller from its token, each end of its message is the status of the reply, a repeat gets the same answer, and the platform has no record.',
+    STATES,
+  ],
+  'direct.agents.late-answer': [
+    'An agent that needs longer than the caller waits answers later; the caller gets each end once.',
+    'docs/contract/messages.md#direct-calls; docs/contract/messages.md#late-answers',
+  ],
+  'direct.agents.cancel': [
+    'The abort of a direct call aborts the signal of the handler.',
+    'docs/contract/messages.md#direct-calls; docs/contract/messages.md#cancellation',
+  ],
+  'direct.agents.lost-response': [
+    'A message whose direct response is lost is answered through the platform, and its handler runs once.',
+    'docs/decisions/0010-message-dedupe.md; docs/decisions/0101-direct-peer-calls.md',
+  ],
+  'direct.agents.not-accepting': [
+    'A message to an agent that does not accept any is stored by the platform, and handled once when the agent accepts messages.',
+    PAGE,
+  ],
+  'direct.agents.ring': [
+    'Three agents that call each other directly in a ring end by one `loop_detected`, and the first one answers.',
+    'docs/contract/messages.md#loops',
+  ],
+  'direct.agents.token-of-another': [
+    'The token for one peer is refused by another.',
+    'docs/decisions/0009-peer-tokens.md',
+  ],
   'direct.closes': ['Closing the client closes the connections to all peers.', PAGE],
 });

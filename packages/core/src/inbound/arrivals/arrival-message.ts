@@ -29,6 +29,16 @@ const PLATFORM_KEYS: ReadonlySet<string> = new Set([
   'source_id',
 ]);
 
+/** Metadata that says where and when a message was sent, and not what it is. */
+const CIRCUMSTANCES: ReadonlySet<string> = new Set([
+  'parent_message_id',
+  'parent_activity_id',
+  'trace_id',
+  'hops',
+  'path',
+  'deadline',
+]);
+
 const MAX_ID_LENGTH = 256;
 const MAX_HOPS = 8;
 const MAX_SAME_EDGE = 2;
@@ -169,8 +179,15 @@ function isEdge(value: JsonValue): boolean {
   return Array.isArray(value) && value.length === 2 && value.every((id) => typeof id === 'string');
 }
 
+/** Of what a message is; a repeat from somewhere else may say another thing of its sending. */
 function digestOf({ params }: MessageView): string {
-  return createHash('sha256').update(JSON.stringify(params)).digest('base64url');
+  const { message } = params;
+  const metadata = isJsonObject(message) && isJsonObject(message.metadata) ? message.metadata : {};
+  const kept = Object.entries(metadata).filter(([key]) => !CIRCUMSTANCES.has(key));
+  const content = isJsonObject(message) ? { ...message, metadata: Object.fromEntries(kept) } : message;
+  return createHash('sha256')
+    .update(JSON.stringify({ ...params, message: content }))
+    .digest('base64url');
 }
 
 function hasLoneSurrogate(text: string): boolean {

@@ -46,6 +46,14 @@ export function endOfAnswer(
   return { state, at, answer, error: null };
 }
 
+/** The end that a late message reports which is no answer; `null` for an answer. */
+export function endOfNotice({ text, metadata }: ReplyContent, at: string): ArrivalEnd | null {
+  const { state, code } = metadata ?? {};
+  if (state !== 'unanswered' && state !== 'failed') return null;
+  const error = { message: text, ...(typeof code === 'string' ? { code } : {}) };
+  return endOfOutcome(state === 'failed' ? { outcome: state, error } : { outcome: state }, at);
+}
+
 export function endOfOutcome({ outcome, error }: MessageEnd, at: string): ArrivalEnd {
   if (outcome === 'failed') {
     const { message = GAVE_UP_TEXT, code = 'handler_failed' } = error ?? {};

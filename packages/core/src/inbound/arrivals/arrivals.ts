@@ -19,6 +19,7 @@ import {
   EXPIRED_ANSWER,
   ended,
   endOfAnswer,
+  endOfNotice,
   endOfOutcome,
   isOther,
   keysOf,
@@ -144,7 +145,8 @@ export class Arrivals {
     if (!isFirst || (arrival === undefined && !isWaited)) return client.reply(message, content, options);
     const answer = typeof content === 'string' ? { text: content } : content;
     const messageId = replyIdOf(client.workspaceId, id);
-    const end = endOfAnswer(answer, messageId, this.#now());
+    const late = arrival?.use === 'direct' && !isWaited ? endOfNotice(answer, this.#now()) : null;
+    const end = late ?? endOfAnswer(answer, messageId, this.#now());
     if (arrival?.use === 'direct') await this.#ask(message, answer.metadata, options.signal);
     const isUnknown = arrival?.use === 'unknown';
     if (arrival !== undefined && (isUnknown || (isWaited && !state.arrivals.isOnFeed(message)))) {
