@@ -1,8 +1,10 @@
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, vi } from 'vitest';
 import { blocksOf } from './harness/documents.ts';
+import { rowsOf, textAt } from './harness/http.ts';
+import { createMember, type Member, onboard, send, waitForRow } from './harness/members.ts';
 import { runShell, shell } from './harness/programs.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
@@ -69,5 +71,86 @@ onEachDatabase('commands of the README', { onDisk: true }, (environment) => {
     const agent = runShell(environment, `exec ${start}`, { cwd: project, env: { ...env, PATH: npm.PATH } });
     await agent.wrote('online');
     expect(await shell(environment, at(send).replace('<id>', id))).toContain('echo: hello');
+  });
+});
+
+onEachDatabase('the page "With curl"', { onDisk: true }, (environment) => {
+  const PAGE = 'docs/with-curl.md';
+
+  /** The variables and the function at the top of the page. */
+  function setup(url: string, { id, token }: Member): string {
+    const [first = ''] = blocksOf(PAGE, null);
+    return first.replace(ADDRESS, url).replace('<id>', id).replace('<auth_token>', token);
+  }
+
+  verifies('documents.curl-calls', async () => {
+    const platform = await environment.platform();
+    const [agent, peer] = [await createMember(platform), await onboard(platform)];
+    const blocks = blocksOf(PAGE, 'The calls');
+    expect(blocks).toHaveLength(6);
+    const [register = '', heartbeat = '', read = '', answerPerson = '', answerPeer = '', acknowledge = ''] =
+      blocks;
+    const run = async (block: string, row: Record<string, unknown> = {}): Promise<unknown> => {
+      const commands = block
+        .replaceAll('<id of the row>', String(row.id))
+        .replaceAll('<source_id of the row>', String(row.source_id));
+      return JSON.parse(await shell(environment, setup(platform.url, agent) + commands));
+    };
+    expect(await run(register)).toMatchObject({ status: 'registered', delivery_mode: 'poll' });
+    expect(await run(heartbeat)).toMatchObject({ status: 'ok', workspace_status: 'online' });
+    for (const [caller, owner, block] of [
+      [platform.operator, agent.id, answerPerson],
+      [peer.caller, peer.id, answerPeer],
+    ] as const) {
+      await send(caller, agent.id, 'hello', { messageId: 'm-1' });
+      const [row] = (await run(read)) as [Record<string, unknown>];
+      expect(row).toMatchObject({ data: { text: 'hello' }, delivery_state: 'pending' });
+      await run(block, row);
+      const { body } = await caller.get(`/workspaces/${owner}/messages/m-1`);
+      expect(textAt(body, 'answer', 'result', 'parts', 0, 'text')).toContain('echo: hello');
+      expect(await run(acknowledge, row)).toMatchObject({ status: 'acknowledged', up_to: row.id });
+    }
+    const refused = runShell(environment, setup(platform.url, { ...agent, token: 'none' }) + heartbeat);
+    expect(await refused.exit).toMatchObject({ code: 22 });
+    expect(refused.output()).toContain('invalid_credentials');
+  });
+
+  verifies('documents.curl-program', async () => {
+    const platform = await environment.platform();
+    const [agent, peer] = [await onboard(platform), await onboard(platform)];
+    // Answered before, and not acknowledged: the program was killed in between.
+    await send(platform.operator, agent.id, 'before', { messageId: 'before' });
+    const [row] = await waitForRow(agent);
+    const answer = { message: 'done', in_reply_to: row?.id };
+    await agent.caller.post(`/workspaces/${agent.id}/notify`, answer);
+    // Its answer is refused: the peer is gone.
+    const gone = await onboard(platform);
+    await send(gone.caller, agent.id, 'gone', { messageId: 'gone' });
+    await platform.operator.delete(`/workspaces/${gone.id}`);
+    const [program = ''] = blocksOf(PAGE, 'A program', 'sh');
+    const folder = environment.folder();
+    writeFileSync(join(folder, 'agent.sh'), program);
+    const env = {
+      MOLECULE_PLATFORM_URL: platform.url,
+      WORKSPACE_ID: agent.id,
+      MOLECULE_WORKSPACE_TOKEN: agent.token,
+    };
+    const running = runShell(environment, 'exec sh agent.sh', { cwd: folder, env });
+    const text = 'a "quoted" \\n\nline $HOME';
+    for (const [caller, owner] of [
+      [platform.operator, agent.id],
+      [peer.caller, peer.id],
+    ] as const) {
+      await send(caller, agent.id, text, { messageId: 'm-1' });
+      const { body } = await caller.get(`/workspaces/${owner}/messages/m-1?wait=60`);
+      expect(textAt(body, 'answer', 'result', 'parts', 0, 'text')).toContain(`echo: ${text}`);
+    }
+    const said = await agent.caller.get(`/workspaces/${agent.id}/activity?direction=out`);
+    expect(rowsOf(said).filter(({ method }) => method === 'notify')).toHaveLength(2);
+    const { body } = await platform.operator.get(`/workspaces/${gone.id}/messages/gone`);
+    expect(textAt(body, 'state')).toBe('failed');
+    // What had an answer was not answered again.
+    expect(running.output()).not.toContain('duplicate');
+    expect(running.output()).not.toContain(agent.token);
   });
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { callsTo, looseMessagesTo, refusalsOf } from './callers.ts';
 import { checksOf } from './checks.ts';
+import { readCommandLine, USAGE } from './command-line.ts';
 import { Organisation } from './organisation.ts';
 import { startAgents, startClients, versionOf } from './participants.ts';
 import { pythonEnvironment } from './python-environments.ts';
@@ -13,6 +14,15 @@ import { record } from './record.ts';
 process.exit(await main());
 
 async function main(): Promise<number> {
+  const commandLine = readCommandLine(process.argv.slice(2));
+  if (commandLine.kind === 'help') {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  if (commandLine.kind === 'invalid') {
+    process.stderr.write(`${commandLine.message}\n\n${USAGE}`);
+    return 2;
+  }
   const folder = mkdtempSync(join(tmpdir(), 'molecule-interop-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   process.once('SIGINT', () => process.exit(130));
@@ -24,7 +34,7 @@ async function main(): Promise<number> {
   const headers = { authorization: `Bearer ${caller.token}`, 'x-workspace-id': caller.id };
   const clients = startClients(headers);
   const strangers = startClients({ ...headers, authorization: 'Bearer none' });
-  if (process.argv.includes('--record')) {
+  if (commandLine.kind === 'record') {
     await record(organisation, clients, agents);
     return 0;
   }
@@ -38,7 +48,7 @@ async function main(): Promise<number> {
     const [agent, stranger] = [agents[0], strangers[index]];
     if (agent === undefined || stranger === undefined) continue;
     const refusals = refusalsOf({ client, agent, version: '0.3' }, stranger);
-    results.push(await report(`${client.name}, not allowed`, '0.3', refusals));
+    results.push(await report(`${client.name}, not allowed`, '-', refusals));
   }
   const core = organisation.clientOf(caller);
   for (const agent of agents) {
@@ -75,7 +85,10 @@ async function report(
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
   const verdict = problems.length === 0 ? 'ok    ' : 'not ok';
   console.log(
-    [`${verdict} ${title.padEnd(38)} ${version}  ${names.join(' ')}  ${seconds} s`, ...problems].join('\n'),
+    [
+      `${verdict} ${title.padEnd(38)} ${version.padEnd(4)}  ${names.join(' ')}  ${seconds} s`,
+      ...problems,
+    ].join('\n'),
   );
   return problems.length === 0;
 }

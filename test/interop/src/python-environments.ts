@@ -17,6 +17,9 @@ export function pythonEnvironment(version: '0.3' | '1.0'): string {
   const stamp = `${folder}/requirements.sha256`;
   const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && runs(interpreter)) return interpreter;
+  process.stderr.write(
+    `Installing the Python SDK of A2A ${version} into test/interop/.python: a minute or two.\n`,
+  );
   rmSync(folder, { recursive: true, force: true });
   run(
     'python3',

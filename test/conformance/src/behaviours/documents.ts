@@ -10,4 +10,12 @@ export const DOCUMENTS = behaviours({
     'An empty folder becomes a project with an agent by the commands of the README: the packed packages, npm, `node agent.ts`.',
     'docs/decisions/0001-published-pages-work.md',
   ],
+  'documents.curl-calls': [
+    'The calls of the page "With curl" register an agent, keep it online, and read, answer and acknowledge a message.',
+    'docs/decisions/0001-published-pages-work.md',
+  ],
+  'documents.curl-program': [
+    'The shell script of the page "With curl" answers people and peers, each message once, and goes on after an answer that is refused.',
+    'docs/decisions/0001-published-pages-work.md',
+  ],
 });

@@ -28,8 +28,12 @@ export function runProgram(
   const own = { PATH: process.env.PATH, HOME: environment.folder(), NODE_NO_WARNINGS: '1', ...env };
   // In a group of its own, so that what a shell starts ends with it.
   const child = spawn(program, given, { env: own, cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  const interrupt = () => {
-    if (child.exitCode === null && child.signalCode === null) process.kill(-(child.pid ?? 0), 'SIGINT');
+  const signal = (name: 'SIGINT' | 'SIGKILL') => {
+    try {
+      process.kill(-(child.pid ?? 0), name);
+    } catch {
+      // Nothing of it runs any more.
+    }
   };
   let output = '';
   let written = Promise.withResolvers<void>();
@@ -49,10 +53,10 @@ export function runProgram(
     while (!output.includes(text)) await Promise.race([written.promise, ended]);
   };
   environment.onCleanup(async () => {
-    interrupt();
+    signal('SIGKILL');
     await exit;
   });
-  return { output: () => output, wrote, interrupt, exit };
+  return { output: () => output, wrote, interrupt: () => signal('SIGINT'), exit };
 }
 
 /** Runs commands of a page in `sh`, which stops at the first that fails. */
