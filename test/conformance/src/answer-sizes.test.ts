@@ -155,7 +155,7 @@ onEachDatabase('the words of a peer that fails', (environment) => {
     expect(reply.raw).toMatchObject({ error: marked });
   });
 
-  verifies(['trust.no-live-marker-anywhere', 'trust.own-words-in-history'], async () => {
+  verifies(['trust.no-live-marker-anywhere', 'trust.history-is-wrapped'], async () => {
     const result = {
       kind: 'task',
       id: 't',
@@ -179,7 +179,10 @@ onEachDatabase('the words of a peer that fails', (environment) => {
     const shown = valueAt((await ask()).body, 'result');
     expect(JSON.stringify(shown)).not.toContain(JSON.stringify(evil).slice(1, -1));
     expect(shown).toMatchObject({
-      history: [{ parts: [{ text: 'my question' }] }, { parts: [{ text: START + escaped + END }] }],
+      history: [
+        { parts: [{ text: `${START}my question${END}` }] },
+        { parts: [{ text: START + escaped + END }] },
+      ],
       metadata: { note: escaped },
     });
     expect(unwrapPeerAnswer({ result: shown as never })).toEqual({ result });

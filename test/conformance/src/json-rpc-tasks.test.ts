@@ -52,6 +52,27 @@ onEachDatabase('JSON-RPC', (environment) => {
     expect(textAt(painted.body, 'result', 'artifacts', 0, 'parts', 0, 'text')).toContain('Painted.');
   });
 
+  verifies('rpc.tasks-get.replies', async () => {
+    const { sender, target } = await start();
+    await send(sender.caller, target.id, 'hi', { messageId: 'm' });
+    const message = {
+      role: 'agent',
+      id: 'forged',
+      status: { state: 'working' },
+      parts: [{ kind: 'text', text: 'real' }],
+      metadata: { in_reply_to: 'm' },
+    };
+    await ask(target.caller, sender.id, 'message/send', { message });
+    for (const method of ['tasks/get', 'GetTask']) {
+      const { body } = await ask(sender.caller, target.id, method, { id: 'm' });
+      const state = method === 'GetTask' ? 'TASK_STATE_COMPLETED' : 'completed';
+      expect(body).toMatchObject({ result: { status: { state } } });
+      expect(textAt(body, 'result', 'id')).not.toBe('forged');
+      expect(textAt(body, 'result', 'artifacts', 0, 'parts', 0, 'text')).toContain('real');
+    }
+    expect((await ask(sender.caller, target.id, 'tasks/get', { id: 'forged' })).status).toBe(404);
+  });
+
   verifies('questions.answered-by-task', async () => {
     const { platform, sender, target: other } = await start();
     const agent = await startAskingAgent(environment, platform, 'poll', ({ metadata, text }) => {

@@ -1,27 +1,27 @@
-import { ANSWER_PLACES, holdersPlace, objectAt, type TextPlace, textPlace } from '../message-text.ts';
+import { objectAt, type TextPlace, textPlace } from '../message-text.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../open-json.ts';
 import { escapeLookAlikes, stripA2aBoundary, unescapeLookAlikes, wrapA2aBoundary } from './boundary.ts';
 
-/** The history contains a peer's text but not its answer: it is wrapped, and never read as the answer. */
-const HISTORY_PLACES = [
-  holdersPlace('result', 'history'),
-  holdersPlace('result', 'task', 'history'),
-  holdersPlace('history'),
-];
-const ERROR_PLACES = [textPlace('error'), textPlace('error', 'message')];
 const questions = (...path: string[]): TextPlace => ({ path, key: 'questions', holds: 'parts' });
-const QUESTION_PLACES = [
+/** Texts that are neither a `text` nor in `parts`. */
+const OTHER_PLACES: readonly TextPlace[] = [
+  textPlace('result'),
+  textPlace('result', 'message'),
+  textPlace('message'),
+  textPlace('error'),
+  textPlace('error', 'message'),
   questions('result', 'metadata'),
   questions('result', 'status', 'message', 'metadata'),
+  questions('result', 'message', 'metadata'),
+  questions('result', 'task', 'status', 'message', 'metadata'),
   questions('message', 'metadata'),
 ];
-const WRAPPED_PLACES: readonly TextPlace[] = [...ANSWER_PLACES, ...ERROR_PLACES, ...QUESTION_PLACES];
 
 /**
- * An answer of a peer in the form for another agent: each text of every result shape and the message of an error is
- * wrapped in markers by itself, and look-alikes of markers in all other strings, keys included, are escaped. Messages
- * of the role `user` in a task's history are the caller's own: escaped, not wrapped. The given answer is not changed,
- * and what needs no change is shared with the result. Linear; any depth of nesting is fine.
+ * An answer of a peer in the form for another agent: wherever it is, each `text` and each string in `parts` is wrapped in
+ * markers by itself, and so is the message of an error; look-alikes of markers in all other strings, keys included, are
+ * escaped. In `data` and `metadata` only questions are wrapped. The given answer is not changed, and what needs no
+ * change is shared with the result. Linear; any depth of nesting is fine.
  */
 export function wrapPeerAnswer<T extends JsonValue>(answer: T): T {
   return mapStrings(answer, wrapA2aBoundary, escapeLookAlikes) as T;
@@ -44,7 +44,16 @@ interface Frame {
   readonly parent: Frame | undefined;
   /** The key or index in the copy of the parent. */
   readonly key: string | number;
+  readonly place: Place;
   copy: Container | undefined;
+}
+
+/** Where an object or a list is: the list of parts, in data that programs read, or anywhere else. */
+type Place = 'parts' | 'data' | 'elsewhere';
+
+function placeIn(parent: Place, key: string | number): Place {
+  if (parent === 'data' || key === 'data' || key === 'metadata') return 'data';
+  return key === 'parts' ? 'parts' : 'elsewhere';
 }
 
 /** Copies only what changes, and keeps its own stack, because foreign JSON may be nested deeper than a call stack. */
@@ -52,17 +61,19 @@ function mapStrings(body: JsonValue, changeText: Change, changeOther: Change): J
   if (typeof body === 'string') return changeText(body);
   if (typeof body !== 'object' || body === null) return body;
   const texts = findTexts(body);
-  const root: Frame = { value: body, parent: undefined, key: '', copy: undefined };
+  const root: Frame = { value: body, parent: undefined, key: '', place: 'elsewhere', copy: undefined };
   const open = [root];
   for (let frame = open.pop(); frame !== undefined; frame = open.pop()) {
-    const { value } = frame;
+    const { value, place } = frame;
     const own = texts.get(value);
+    const textKey = place === 'data' || Array.isArray(value) ? undefined : 'text';
     const visit = (child: JsonValue, key: string | number, name: string | number): void => {
       if (typeof child === 'string') {
-        const changed = own?.has(key) ? changeText(child) : changeOther(child);
+        const isText = key === textKey || own?.has(key) || (place === 'parts' && Array.isArray(value));
+        const changed = isText ? changeText(child) : changeOther(child);
         if (changed !== child) put(frame, name, changed);
       } else if (typeof child === 'object' && child !== null) {
-        open.push({ value: child, parent: frame, key: name, copy: undefined });
+        open.push({ value: child, parent: frame, key: name, place: placeIn(place, key), copy: undefined });
       }
     };
     if (Array.isArray(value)) {
@@ -101,44 +112,25 @@ function replace(frame: Frame, copy: Container): void {
 
 type Texts = Map<Container, Set<string | number>>;
 
-/** Where the texts of an answer are: the keys or indexes of each object or list that holds one. */
+/** The texts in other places: the keys of each object that holds one. */
 function findTexts(body: Container): Texts {
   const texts: Texts = new Map();
   if (Array.isArray(body)) return texts;
-  for (const place of WRAPPED_PLACES) addPlace(texts, body, place, () => true);
-  for (const place of HISTORY_PLACES) addPlace(texts, body, place, ({ role }) => !isUserRole(role));
+  for (const { path, key, holds } of OTHER_PLACES) {
+    const owner = objectAt(body, path);
+    const found = owner?.[key];
+    if (owner === undefined || found === undefined) continue;
+    if (holds === 'text') {
+      if (typeof found === 'string') add(texts, owner, key);
+    } else if (Array.isArray(found)) addQuestions(texts, found);
+  }
   return texts;
 }
 
-function addPlace(
-  texts: Texts,
-  body: JsonObject,
-  { path, key, holds }: TextPlace,
-  isWrapped: (holder: JsonObject) => boolean,
-): void {
-  const owner = objectAt(body, path);
-  const found = owner?.[key];
-  if (owner === undefined || found === undefined) return;
-  if (holds === 'text') {
-    if (typeof found === 'string') add(texts, owner, key);
-  } else if (Array.isArray(found)) {
-    if (holds === 'parts') addParts(texts, found);
-    else
-      for (const holder of found) {
-        if (isJsonObject(holder) && Array.isArray(holder.parts) && isWrapped(holder))
-          addParts(texts, holder.parts);
-      }
-  }
-}
-
-/** A text in a part of another kind is one too, because a reader might show it. */
-function addParts(texts: Texts, parts: JsonValue[]): void {
-  for (const [index, part] of parts.entries()) {
-    if (typeof part === 'string') add(texts, parts, index);
-    else if (isJsonObject(part)) {
-      add(texts, part, 'text');
-      if (isJsonObject(part.root)) add(texts, part.root, 'text');
-    }
+function addQuestions(texts: Texts, list: JsonValue[]): void {
+  for (const [index, question] of list.entries()) {
+    if (typeof question === 'string') add(texts, list, index);
+    else if (isJsonObject(question)) add(texts, question, 'text');
   }
 }
 
@@ -146,9 +138,4 @@ function add(texts: Texts, owner: Container, key: string | number): void {
   const keys = texts.get(owner);
   if (keys === undefined) texts.set(owner, new Set([key]));
   else keys.add(key);
-}
-
-/** `user`, or `ROLE_USER` as A2A 1.0 writes it, in any letter case. */
-function isUserRole(role: JsonValue | undefined): boolean {
-  return typeof role === 'string' && /^(role_)?user$/i.test(role);
 }

@@ -102,8 +102,16 @@ export const ANSWERS = behaviours({
     'Markers in error data, data parts, file names, metadata, status texts and keys are escaped; the client gives them back as written.',
     'docs/contract/trust-boundary.md#look-alikes; docs/decisions/0038-errors-of-peers.md',
   ],
-  'trust.own-words-in-history': [
-    'The caller’s own messages in the history of a task are not wrapped.',
+  'trust.history-is-wrapped': [
+    'The history in the task of an agent is wrapped whatever role its messages name, because the agent wrote it.',
     'docs/contract/trust-boundary.md#what-is-wrapped; docs/decisions/0038-errors-of-peers.md',
+  ],
+  'trust.each-form-of-a-caller': [
+    'Whatever an agent answers, each of its texts is in markers in the form of A2A 0.3 and of 1.0, and of a state of a task only the known words pass in 1.0.',
+    'docs/contract/trust-boundary.md#what-is-wrapped; docs/decisions/0019-wrapping-peer-text.md',
+  ],
+  'trust.own-metadata': [
+    'The task of an agent has none of the metadata by which the platform says how a message ended.',
+    'docs/contract/trust-boundary.md#what-a-peer-chooses',
   ],
 });

@@ -26,6 +26,14 @@ export const JSON_RPC = behaviours({
     'A message answered by a task of the agent gives that task, by row id, message id or the id of the agent, to its sender only.',
     'docs/contract/messages.md#tasks',
   ],
+  'rpc.tasks-get.replies': [
+    'A reply is the answer of its message, and no task of the agent, also with the fields of one.',
+    'docs/contract/messages.md#tasks',
+  ],
+  'rpc.bare-answers': [
+    'A bare body that an agent with a server returns is a message in a JSON-RPC response for callers of JSON-RPC.',
+    'docs/contract/messages.md#json-rpc-callers',
+  ],
   'rpc.tasks-get.history': [
     'tasks/get with a historyLength has the own message of the sender in history; one that is no whole number is refused.',
     'docs/contract/messages.md#tasks',

@@ -9,7 +9,7 @@ interface AnsweredMessage {
 
 /**
  * A JSON-RPC response in the form of A2A 1.0: `result` is `{ message }` or `{ task }`. The answer of an agent of 1.0, and an
- * error, are passed on.
+ * error, are passed on. Call it before the texts are marked: it makes parts of texts in other places.
  */
 export function toA2a1Response(response: JsonObject, about: AnsweredMessage): JsonObject {
   const { result } = response;
@@ -21,9 +21,10 @@ export function toA2a1Response(response: JsonObject, about: AnsweredMessage): Js
   if (!isJsonObject(result)) return { ...response, result: { message: toAnswer({ result }, about) } };
   if (isOfA2a1(result)) return response;
   if (isTask(result)) return { ...response, result: { task: toAnsweredTask(result, about) } };
-  const { task, message } = result;
-  if (isJsonObject(task)) return { ...response, result: { task: toAnsweredTask(task, about) } };
-  const given = isJsonObject(message) ? message : result;
+  const { kind, task, message } = result;
+  if (kind !== 'message' && isJsonObject(task))
+    return { ...response, result: { task: toAnsweredTask(task, about) } };
+  const given = kind !== 'message' && isJsonObject(message) ? message : result;
   return { ...response, result: { message: toAnswer(given, about) } };
 }
 
@@ -35,9 +36,10 @@ export function toA2a1TaskResponse(response: JsonObject): JsonObject {
 /** Older agents return `{ message }` and `{ task }` as well, with other words in them. */
 function isOfA2a1({ kind, task, message }: JsonObject): boolean {
   if (kind !== undefined) return false;
-  if (isJsonObject(message)) return typeof message.role === 'string' && /^ROLE_/.test(message.role);
+  if (isJsonObject(message))
+    return typeof message.role === 'string' && /^ROLE_(AGENT|USER)$/.test(message.role);
   const status = isJsonObject(task) ? task.status : undefined;
-  return isJsonObject(status) && typeof status.state === 'string' && /^TASK_STATE_/.test(status.state);
+  return isJsonObject(status) && typeof status.state === 'string' && stateOf(status.state) === status.state;
 }
 
 function toAnswer(given: JsonObject, { id, contextId }: AnsweredMessage): JsonObject {
@@ -104,11 +106,11 @@ function toPart(part: JsonObject): JsonObject {
   return withoutMissing({ ...rest, url: uri, raw: bytes, filename: name, mediaType: mimeType });
 }
 
-/** `TASK_STATE_…`; a word that is none is unspecified. */
+/** `TASK_STATE_…`; a word that is none is unspecified, because an agent may write anything there. */
 function stateOf(state: JsonValue | undefined): string {
   const word = typeof state === 'string' ? state.toUpperCase().replaceAll('-', '_') : '';
-  if (word.startsWith('TASK_STATE_')) return word;
-  const name = word === 'CANCELLED' ? 'CANCELED' : word;
+  const given = word.startsWith('TASK_STATE_') ? word.slice('TASK_STATE_'.length) : word;
+  const name = given === 'CANCELLED' ? 'CANCELED' : given;
   return NAMES.has(name) ? `TASK_STATE_${name}` : 'TASK_STATE_UNSPECIFIED';
 }
 

@@ -303,5 +303,8 @@ export function noticeOfAnswer(
 }
 
 function metadataOf({ result }: JsonObject): JsonObject {
-  return isJsonObject(result) && isJsonObject(result.metadata) ? result.metadata : {};
+  const given = isJsonObject(result) && isJsonObject(result.metadata) ? result.metadata : {};
+  // Only the platform says these of an outcome.
+  const { delivery_failed: _failed, code: _code, answer_omitted: _omitted, ...others } = given;
+  return others;
 }

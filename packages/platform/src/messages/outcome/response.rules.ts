@@ -1,16 +1,19 @@
 import {
   extractAnswerText,
+  extractParts,
   isJsonObject,
   type JsonObject,
   type MessageState,
   taskStateOf,
   textPart,
+  toA2a03Parts,
   wrapA2aBoundary,
   wrapPeerAnswer,
 } from '@molecule-ai/protocol';
 import type { MessageRow } from '../message.store.ts';
 import type { CallerForm } from '../rpc-caller.rules.ts';
 import { toA2a1Response } from './a2a-1-response.rules.ts';
+import { withoutOwnMetadata } from './agent-task.rules.ts';
 import { type Outcome, outcomeCode, outcomeError, requestIdOf } from './outcome.rules.ts';
 
 /** In which form a caller gets an outcome. */
@@ -40,16 +43,32 @@ export type AskedMessage = Pick<MessageRow, 'id' | 'message_id' | 'context_id' |
  * other outcome.
  */
 export function toResponse(message: AskedMessage, outcome: Outcome, form: ResponseForm): JsonObject {
-  return inVersion(message, responseOf(message, outcome, form), form);
+  const given = givenByAgent(outcome, form);
+  if (given === undefined) return inVersion(message, taskResponse(message, outcome, outcome, form), form);
+  if (form.caller === 'plain') return toAnswer(given, form);
+  const response = toRpcResponse(message, given);
+  if (form.caller === '0.3') return toAnswer(response, form);
+  // Marked last, because in the form of 1.0 texts are in other places.
+  const shown = inVersion(message, response, form);
+  return form.wraps ? wrapPeerAnswer(shown) : shown;
 }
 
-function responseOf(message: AskedMessage, outcome: Outcome, form: ResponseForm): JsonObject {
-  if (outcome.state === 'answered') return toAnswer(outcome.answer, form);
-  if (outcome.state === 'failed' && isAgentError(outcome, form)) {
-    const { response = {} } = outcome;
-    return form.wraps ? wrapPeerAnswer(response) : response;
-  }
-  return taskResponse(message, outcome, outcome, form);
+/** What the agent itself returned and its caller gets; undefined where the platform reports the outcome. */
+function givenByAgent(outcome: Outcome, form: ResponseForm): JsonObject | undefined {
+  if (outcome.state === 'answered') return withoutOwnMetadata(outcome.answer);
+  return outcome.state === 'failed' && isAgentError(outcome, form) ? outcome.response : undefined;
+}
+
+/** A response of JSON-RPC; a bare body, such as `{ text }` or `{ parts }`, becomes a message. */
+function toRpcResponse({ id, context_id: contextId }: AskedMessage, given: JsonObject): JsonObject {
+  if (given.result !== undefined || hasError(given)) return { ...given, jsonrpc: '2.0' };
+  const message = { kind: 'message', role: 'agent', messageId: `answer-${id}`, parts: partsOf(given) };
+  return { jsonrpc: '2.0', id: null, result: contextId === null ? message : { ...message, contextId } };
+}
+
+function partsOf(answer: JsonObject): JsonObject[] {
+  const parts = extractParts(answer);
+  return parts.length === 0 ? [textPart(extractAnswerText(answer))] : toA2a03Parts(parts);
 }
 
 /**
@@ -106,8 +125,10 @@ function statusMessage(
   wraps: boolean,
 ): JsonObject | undefined {
   if (outcome.state === 'input_required') {
-    const { result } = wraps ? wrapPeerAnswer(outcome.answer) : outcome.answer;
-    return isJsonObject(result) ? { ...result, kind: 'message', role: 'agent' } : undefined;
+    const { result } = outcome.answer;
+    if (!isJsonObject(result)) return undefined;
+    const said = { ...result, kind: 'message', role: 'agent', parts: partsOf(outcome.answer) };
+    return wraps ? wrapPeerAnswer({ result: said }).result : said;
   }
   const error = outcomeError(outcome, wraps)?.error;
   if (error === undefined) return undefined;

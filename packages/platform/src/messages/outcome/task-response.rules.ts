@@ -13,7 +13,7 @@ import {
 } from '@molecule-ai/protocol';
 import type { MessageRow } from '../message.store.ts';
 import { toA2a1TaskResponse } from './a2a-1-response.rules.ts';
-import { agentTask, isTaskOfA2a1 } from './agent-task.rules.ts';
+import { agentTask, isTaskOfA2a1, withoutOwnMetadata } from './agent-task.rules.ts';
 import { messageStateOf, storedOutcome } from './outcome.rules.ts';
 import { type AskedMessage, type ResponseForm, taskResponse } from './response.rules.ts';
 
@@ -67,12 +67,13 @@ function taskOfAgent(
   { caller, wraps }: ResponseForm,
   { hasHistory }: TaskDetail,
 ): JsonObject | undefined {
-  const given = agentTask(wraps ? wrapPeerAnswer(answer) : answer);
+  const given = agentTask(withoutOwnMetadata(answer));
   if (given === undefined || (caller !== '1.0' && isTaskOfA2a1(given))) return undefined;
   const { history, ...others } = given;
   const task = hasHistory && history !== undefined ? given : others;
-  if (caller !== '1.0') return { kind: 'task', ...task };
-  const { result } = toA2a1TaskResponse({ result: task });
+  const response =
+    caller === '1.0' ? toA2a1TaskResponse({ result: task }) : { result: { kind: 'task', ...task } };
+  const { result } = wraps ? wrapPeerAnswer(response) : response;
   return isJsonObject(result) ? result : undefined;
 }
 
@@ -99,8 +100,12 @@ function inVersion(response: JsonObject, { caller }: ResponseForm): JsonObject {
 
 /** The artifacts of an answer that is a task, else one with its parts. */
 function artifactsOf({ id }: Pick<MessageRow, 'id'>, answer: JsonObject, wraps: boolean): JsonObject[] {
-  const shown = wraps ? wrapPeerAnswer(answer) : answer;
-  const result = isJsonObject(shown.result) ? shown.result : {};
+  const artifacts = bareArtifacts(id, answer);
+  return wraps ? wrapPeerAnswer({ result: { artifacts } }).result.artifacts : artifacts;
+}
+
+function bareArtifacts(id: string, answer: JsonObject): JsonObject[] {
+  const result = isJsonObject(answer.result) && answer.result.kind !== 'message' ? answer.result : {};
   const { artifacts } = isJsonObject(result.task) ? result.task : result;
   const given = Array.isArray(artifacts) ? artifacts.filter(isJsonObject) : [];
   if (given.length > 0) {
@@ -110,8 +115,8 @@ function artifactsOf({ id }: Pick<MessageRow, 'id'>, answer: JsonObject, wraps: 
       parts: Array.isArray(parts) ? toA2a03Parts(parts) : [],
     }));
   }
-  const parts = extractParts(shown);
-  const text = extractAnswerText(shown);
+  const parts = extractParts(answer);
+  const text = extractAnswerText(answer);
   if (parts.length === 0 && text === '') return [];
   return [{ artifactId: `answer-${id}`, parts: toA2a03Parts(parts.length === 0 ? [textPart(text)] : parts) }];
 }
