@@ -245,6 +245,7 @@ describe('the package', () => {
         "parseActivityRow",
         "parseCapabilities",
         "peerTextInstructions",
+        "readResponse",
         "readSecrets",
         "refencePeerText",
         "repairMessage",

@@ -196,6 +196,7 @@ export {
   QuestionListResponse,
   QuestionRecord,
 } from './questions.ts';
+export { type ResponseReading, readResponse } from './read-response.ts';
 export {
   HeartbeatRequest,
   HeartbeatResponse,

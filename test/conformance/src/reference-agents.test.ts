@@ -41,6 +41,30 @@ onEachDatabase('agents on the reference platform', { onDisk: true }, (environmen
     expect(JSON.stringify(log.lines)).not.toContain('secret-of-the-reference');
   });
 
+  verifies('reference.unreadable-keys', 'heartbeats', async () => {
+    const reference = await startReference(environment);
+    const unreadable = {
+      platform_inbound_secret: 5,
+      pending: '3',
+      server_time: 5,
+      capabilities: 'x',
+      paused: 'false',
+      workspace_status: 1,
+    };
+    reference.platform.routes.set('POST /registry/heartbeat', () => ({
+      kind: 'json',
+      body: { status: 'ok', ...unreadable },
+    }));
+    const { agent, log } = agentOn(environment, reference);
+    await agent.start();
+    await pass(reference.clock, 61_000);
+    expect(agent.health()).toMatchObject({ ok: true, state: 'running', presence: 'online' });
+    const line = log.lines.find(({ fields }) => fields.route === 'heartbeat');
+    expect(line).toMatchObject({ level: 'debug', fields: { dropped: expect.any(Array) } });
+    expect(line?.fields.dropped).toHaveLength(6);
+    expect(line?.fields.dropped).toEqual(expect.arrayContaining(Object.keys(unreadable)));
+  });
+
   for (const [generation, title] of ofEach('too many requests')) {
     verifies('reference.rate-limited', title, async () => {
       const reference = await startReference(environment, generation);

@@ -18,6 +18,39 @@ const ok = (body: object) => ({ kind: 'json', body }) as const;
 const refusal = (status: number, error: string) => ({ kind: 'json', status, body: { error } }) as const;
 
 onEachDatabase('clients of the reference platform', { onDisk: true }, (environment) => {
+  verifies('reference.unreadable-keys', 'registrations', async () => {
+    const wrong = [
+      { platform_inbound_secret: 5 },
+      { expires_at: 1_767_225_600 },
+      { org_id: 7 },
+      { capabilities: 'acknowledge' },
+      { issuer: 5 },
+      { status: 1 },
+      { delivery_mode: false },
+      { workspace_id: 9 },
+    ];
+    for (const keys of wrong) {
+      const platform = await startReference(environment);
+      let isIssued = false;
+      platform.routes.set('POST /registry/register', ({ headers }) => {
+        if (isIssued && headers.authorization !== 'Bearer issued-once') return refusal(401, 'claimed');
+        isIssued = true;
+        return ok({ status: 'registered', auth_token: 'issued-once', ...keys });
+      });
+      const client = environment.client(platform, { id: MEMBER.id });
+      expect(await client.register(), JSON.stringify(keys)).toMatchObject({ tokenIssued: true });
+      expect(await client.currentToken()).toBe('issued-once');
+      await client.register();
+    }
+    const platform = await startReference(environment);
+    platform.routes.set('POST /registry/register', () => ok({ status: 'registered', auth_token: 5 }));
+    const client = environment.client(platform, { id: MEMBER.id });
+    await expect(client.register()).rejects.toMatchObject({
+      code: 'unexpected_response',
+      message: expect.stringContaining('auth_token'),
+    });
+  });
+
   verifies('reference.rotation', async () => {
     const platform = await startReference(environment);
     const tokens = new ReferenceTokens(platform, MEMBER.id, MEMBER.token);

@@ -39,6 +39,22 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     expect(new Set(handled)).toEqual(new Set(named(45)));
   });
 
+  verifies('reference.backlog-end', async () => {
+    const reference = await startReference(environment);
+    const { clock, platform } = reference;
+    platform.ignoresBeforeTs = true;
+    for (const text of named(600)) platform.arrive(text, { from: PEER });
+    const { agent, handled, log } = agentOn(environment, reference);
+    const reads = () => platform.requests.filter(({ path }) => path.includes('/activity')).length;
+    await agent.start();
+    await clock.advanceUntil(() => handled.length > 0 || reads() > 20, { limitMs: 60_000 });
+    expect(reads()).toBeLessThan(10);
+    await clock.advanceUntil(() => handled.length >= 40, { limitMs: 600_000 });
+    expect(handled.slice(0, 40)).toEqual(named(40, 101));
+    const warnings = log.lines.filter(({ message }) => message.includes('no older rows'));
+    expect(warnings.map(({ level }) => level)).toEqual(['warn']);
+  });
+
   verifies('reference.backlog-window', async () => {
     const reference = await startReference(environment);
     const now = reference.clock.now();

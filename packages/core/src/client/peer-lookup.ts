@@ -1,10 +1,9 @@
-import { DiscoverResponse, isJsonObject, routes } from '@molecule-ai/protocol';
+import { isJsonObject, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
 import type { PeerIdentities } from '../peers/peer-identities.ts';
-import { requestLine, send } from '../platform-api/call.ts';
+import { parseResponse, send } from '../platform-api/call.ts';
 import { orAborted } from '../time/linked-abort.ts';
-import { shapeError } from '../transport/api-failure.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { headerOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -68,17 +67,13 @@ export class PeerLookup {
   }
 
   async #discover(peerId: string): Promise<PeerAddress> {
-    const params = { id: peerId };
-    const response = await send(this.#transport, routes.discover, { params });
-    const read = DiscoverResponse.tolerant.safeParse(response.body);
-    if (!read.success) {
-      const line = requestLine(routes.discover, { params });
-      throw shapeError(line, response.status, 'the address of a workspace was expected');
-    }
-    const { name, agent_card: card, delivery_mode: mode } = read.data;
-    const { peer_token: peerToken, peer_token_expires_at: expiresAt } = read.data;
+    const input = { params: { id: peerId } };
+    const response = await send(this.#transport, routes.discover, input);
+    const found = parseResponse(this.#transport, routes.discover, input, response);
+    const { name, agent_card: card, delivery_mode: mode } = found;
+    const { peer_token: peerToken, peer_token_expires_at: expiresAt } = found;
     // For a peer that polls, the platform names its own route, for clients that know no other way.
-    const url = mode === 'poll' ? '' : read.data.url;
+    const url = mode === 'poll' ? '' : found.url;
     await this.#identities.check(peerId, {
       url: url || null,
       name: name ?? null,

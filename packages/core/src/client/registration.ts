@@ -66,13 +66,17 @@ async function sendRegistration(
       ? { url: settings.reportedUrl }
       : {}),
   };
+  // It is issued once: without it the agent cannot go on, and nobody would know why.
+  const needed = ['auth_token'];
   try {
-    return await call(transport, routes.register, { body, bearer, headers, signal, isRepeatable: isRetried });
+    const input = { body, bearer, headers, signal, needed, isRepeatable: isRetried };
+    return await call(transport, routes.register, input);
   } catch (error) {
     if (settings.deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
     logger.info({ error }, 'The platform requires a URL in poll mode: registering with a placeholder.');
     const withUrl = { ...body, url: PLACEHOLDER_URL };
-    return call(transport, routes.register, { body: withUrl, bearer, headers, signal }).catch(needsUrl);
+    const input = { body: withUrl, bearer, headers, signal, needed };
+    return call(transport, routes.register, input).catch(needsUrl);
   }
 }
 

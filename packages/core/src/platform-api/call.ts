@@ -5,6 +5,7 @@ import {
   type RouteQuery,
   type RouteRequest,
   type RouteResponse,
+  readResponse,
   type Wire,
 } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
@@ -15,6 +16,7 @@ import type { Transport } from '../transport/transport.ts';
 
 /** Default time limit of a call that runs another agent, in milliseconds. */
 const CALL_TIMEOUT_MS = 30_000;
+const MAX_LOGGED_KEYS = 20;
 
 type QueryValue = string | number | boolean | undefined;
 
@@ -42,6 +44,8 @@ interface AnyCall extends CallOptions {
   readonly onSent?: (() => void) | undefined;
   /** Whether an error of this route may contain the words of a peer. @default false */
   readonly relaysPeerText?: boolean | undefined;
+  /** Keys of the response that may be missing, but must be readable. @default none */
+  readonly needed?: readonly string[] | undefined;
 }
 
 /** The parameters, query and body of a route, and how to send them. Undefined query values are omitted. */
@@ -51,7 +55,8 @@ export type Call<R extends Route> = AnyCall & {
   ([RouteRequest<R>] extends [undefined] ? unknown : { readonly body: RouteRequest<R> | undefined });
 
 /**
- * Calls a route and parses the response with the tolerant variant of its schema, which accepts unknown keys and values.
+ * Calls a route and parses the response with the tolerant variant of its schema, which accepts unknown keys and values. An optional
+ * key that cannot be read is left out, and logged by its name.
  * @throws ApiError `unexpected_response` when a required key is missing or has another type.
  */
 export async function call<R extends Route>(
@@ -59,13 +64,30 @@ export async function call<R extends Route>(
   route: R,
   input: Call<R>,
 ): Promise<RouteResponse<R>> {
-  const { status, body } = await send(transport, route, input);
-  const read = schemaOf(route, status).tolerant.safeParse(body);
-  if (read.success) return read.data as RouteResponse<R>;
-  const [issue] = read.error.issues;
-  const place =
-    issue === undefined || issue.path.length === 0 ? 'the body' : issue.path.map(String).join('.');
-  throw shapeError(requestLine(route, input), status, `${place}: ${issue?.message ?? 'unreadable'}`);
+  return parseResponse(transport, route, input, await send(transport, route, input));
+}
+
+/** Parses the response to {@link send} as {@link call} does. */
+export function parseResponse<R extends Route>(
+  { settings }: Transport,
+  route: R,
+  input: Call<R>,
+  { status, body }: PlatformResponse,
+): RouteResponse<R> {
+  const { needed, ...line }: AnyCall = input;
+  const read = readResponse(schemaOf(route, status), body, needed);
+  if (read.kind === 'unreadable') {
+    const place = read.key === '' ? 'the body' : read.key;
+    throw shapeError(requestLine(route, line), status, `${place}: ${read.problem}`);
+  }
+  if (read.dropped.length > 0) {
+    const dropped = read.dropped.slice(0, MAX_LOGGED_KEYS);
+    settings.logger.debug(
+      { route: route.name, dropped },
+      'Parts of a response cannot be read and are ignored.',
+    );
+  }
+  return read.value as RouteResponse<R>;
 }
 
 /**

@@ -12,6 +12,14 @@ export const REFERENCE = behaviours({
     'Messages that arrived at the same time are all handled, also where a page ends between them.',
     CAPABILITIES,
   ],
+  'reference.backlog-end': [
+    'A first start ends its way back also where the platform ignores `before_ts`: the agent handles what it got, oldest first and once, warns, and reads forwards.',
+    CAPABILITIES,
+  ],
+  'reference.unreadable-keys': [
+    'A key of a response that may be missing and cannot be read counts as missing: the token of a registration is kept, a heartbeat is accepted, and the key is logged by its name. A token that cannot be read is an error.',
+    'docs/contract/compatibility.md#unknown-values',
+  ],
   'reference.backlog-window': [
     'With `sinceSecs` a first start handles only the messages of that time, and each later one.',
     CAPABILITIES,

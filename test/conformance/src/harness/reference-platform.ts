@@ -74,6 +74,8 @@ export class ReferencePlatform {
   isBusy = false;
   /** A removed workspace; its heartbeats are still accepted. */
   removed: string | undefined;
+  /** Whether the feed always has its newest rows, whatever `before_ts` says. */
+  ignoresBeforeTs = false;
   /** Whether the state route reports a pause. */
   isPaused = false;
   /** Routes that a test adds, by `POST /workspaces/…`. */
@@ -175,7 +177,7 @@ export class ReferencePlatform {
     const { feed, cursorLost } = this.#recorded;
     const limit = Number(query.get('limit') ?? '100');
     const cursor = feed.hasCursor ? query.get('since_id') : null;
-    const before = feed.hasBeforeTs ? query.get('before_ts') : null;
+    const before = feed.hasBeforeTs && !this.ignoresBeforeTs ? query.get('before_ts') : null;
     const since = Number(query.get('since_secs') ?? '0');
     let rows = this.#rows.filter((row) => before === null || Date.parse(row.created_at) < Date.parse(before));
     if (feed.hasBeforeTs && since > 0) {

@@ -32,23 +32,30 @@ export async function readOldestPage(options: BacklogOptions): Promise<InboundPa
   const query = { limit, sinceSecs, order: 'desc', signal } as const;
   const newest = await client.fetchInboundPage({ ...query, ...(waitSecs > 0 ? { waitSecs } : {}) });
   let oldest = newest;
-  while (oldest.hasMore && !isAllBehind(oldest, isBehind)) {
+  for (let isEnd = false; !isEnd && oldest.hasMore && !isAllBehind(oldest, isBehind); ) {
     const older = await readBefore(options, query, oldest);
-    if (older === undefined) break;
-    oldest = older;
+    oldest = older.page;
+    isEnd = older.isEnd;
   }
   const { waitApplied } = newest;
   return firstOf({ ...oldest, waitApplied, hasMore: newest.hasMore }, options.capacity);
 }
 
-/** `undefined` when there is nothing older, or it cannot be read. */
+/** `isEnd`: there is nothing before this page, or it cannot be read. */
+interface OlderPage {
+  readonly page: InboundPage;
+  readonly isEnd: boolean;
+}
+
+/** Each step goes back in time, so that the steps end whatever the platform sends. */
 async function readBefore(
   { client, logger }: BacklogOptions,
   query: { readonly limit: number },
-  { oldestRow }: InboundPage,
-): Promise<InboundPage | undefined> {
+  page: InboundPage,
+): Promise<OlderPage> {
+  const { oldestRow } = page;
   const at = Date.parse(oldestRow?.at ?? '');
-  if (oldestRow === null || Number.isNaN(at)) return undefined;
+  if (oldestRow === null || Number.isNaN(at)) return { page, isEnd: true };
   // Rows of the same moment may be on both sides of the page's end. More of them than a page has need a larger one.
   const sameMoment = new Date(at + 1).toISOString();
   const tries = [
@@ -56,19 +63,33 @@ async function readBefore(
     { limit: MAX_LIMIT, beforeTs: sameMoment },
     { limit: query.limit, beforeTs: oldestRow.at },
   ];
+  let end = page;
   for (const { limit, beforeTs } of tries) {
     try {
-      const page = await client.fetchInboundPage({ ...query, limit, beforeTs });
-      if (page.oldestRow !== null && page.oldestRow.id !== oldestRow.id) return page;
+      const found = await client.fetchInboundPage({ ...query, limit, beforeTs });
+      if (isOlder(found, oldestRow.at)) return { page: found, isEnd: false };
+      if (limit >= page.rows && Date.parse(found.oldestRow?.at ?? '') === at) end = found;
+      if (beforeTs === oldestRow.at && found.oldestRow !== null) {
+        const text =
+          'The platform sends no older rows of the feed: messages from before this time are not read.';
+        logger.warn({ beforeTs }, text);
+      }
     } catch (error) {
       if (!PageTooLargeError.isInstance(error)) throw error;
       if (limit > query.limit) continue;
       if (limit > 1) throw error;
       logger.error({ error, beforeTs }, 'A row of the feed is too large: older messages are not read.');
-      return undefined;
+      break;
     }
   }
-  return undefined;
+  return { page: end, isEnd: true };
+}
+
+/** Times of one platform have one format, in which parts of a millisecond can be compared as text. */
+function isOlder({ oldestRow }: InboundPage, at: string): boolean {
+  if (oldestRow === null) return false;
+  const ms = Date.parse(oldestRow.at) - Date.parse(at);
+  return ms < 0 || (ms === 0 && oldestRow.at.length === at.length && oldestRow.at < at);
 }
 
 function isAllBehind({ messages }: InboundPage, isBehind: BacklogOptions['isBehind']): boolean {
