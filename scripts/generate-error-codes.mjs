@@ -1,6 +1,7 @@
-// Writes docs/contract/error-codes.md from protocol's closed list. With --check it writes nothing and fails when
-// the page is not up to date. Needs a Node that runs TypeScript, as every pnpm script has it.
+// Writes docs/contract/error-codes.md from protocol's closed list, and the table of codes in core's README from that of core.
+// With --check it writes nothing and fails when one of them is not up to date. Needs a Node that runs TypeScript, as every pnpm script has it.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { MOLECULE_ERROR_CODES } from '../packages/core/src/errors/error-codes.ts';
 import {
   ERROR_CODE_LIST,
   ERROR_CODES,
@@ -38,11 +39,29 @@ The list is closed. It includes the codes of routes that are in the route table 
 ${ERROR_CODE_LIST.map((code) => `| \`${code}\` | ${statuses(code)} | ${ERROR_CODES[code].replaceAll('|', '\\|')} |`).join('\n')}
 `;
 
-if (!process.argv.includes('--check')) {
-  writeFileSync(PAGE, page);
-} else if (readPage() !== page) {
-  console.error(`docs/contract/error-codes.md is not up to date; run: ${COMMAND}`);
-  process.exitCode = 1;
+const README = new URL('../packages/core/README.md', import.meta.url);
+const TABLE = /(?<=<!-- codes: [^\n]*-->\n)[\s\S]*?(?=<!-- end of codes -->)/;
+const table = `
+| \`code\` | Meaning |
+|---|---|
+${Object.entries(MOLECULE_ERROR_CODES)
+  .map(([code, meaning]) => `| \`${code}\` | ${meaning.replaceAll('|', '\\|')} |`)
+  .join('\n')}
+
+`;
+const readme = readText(README);
+if (!TABLE.test(readme)) throw new Error('packages/core/README.md has no place for the codes');
+
+for (const [file, before, after] of [
+  [PAGE, readText(PAGE), page],
+  [README, readme, readme.replace(TABLE, () => table)],
+]) {
+  if (before === after) continue;
+  if (!process.argv.includes('--check')) writeFileSync(file, after);
+  else {
+    console.error(`${file.pathname} is not up to date; run: ${COMMAND}`);
+    process.exitCode = 1;
+  }
 }
 
 /** The usual status first. For a code with nearly every status the others are not listed. */
@@ -55,9 +74,9 @@ function statuses(code) {
   return others.length > 10 ? `${usual}, or another from 300` : [usual, ...others].join(', ');
 }
 
-function readPage() {
+function readText(file) {
   try {
-    return readFileSync(PAGE, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch {
     return '';
   }

@@ -1,18 +1,19 @@
-// Copies the code samples of the READMEs from the files that compile and run them:
+// Copies the code samples of the READMEs and of the pages of docs/ from the files that compile and run them:
 //   <!-- sample: examples/quickstart/src/agent.ts -->      the whole file
-//   <!-- sample: examples/…/main.ts#operator -->           its regions of that name, joined
-// With --check it changes nothing, and fails when a sample differs or a TypeScript block has no source.
+//   <!-- sample: examples/…/main.ts#operator -->           its regions of that name, joined; in Python `# #region`
+// With --check it changes nothing, and fails when a sample differs or a block of TypeScript or Python has no source.
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 
 const isCheck = process.argv.includes('--check');
-const block = /(?:<!-- sample: (?<source>\S+) -->\n)?```ts\n(?<code>[\s\S]*?)```\n/g;
+const block = /(?:<!-- sample: (?<source>\S+) -->\n)?```(?<language>ts|python)\n(?<code>[\s\S]*?)```\n/g;
 const problems = [];
 
-for (const readme of globSync(['README.md', 'packages/*/README.md'])) {
+for (const readme of globSync(['README.md', 'packages/*/README.md', 'docs/*.md'])) {
   const before = readFileSync(readme, 'utf8');
-  const after = before.replaceAll(block, (found, source) => {
-    if (source !== undefined) return `<!-- sample: ${source} -->\n\`\`\`ts\n${sampleOf(source)}\`\`\`\n`;
-    problems.push(`${readme}: a TypeScript block without a <!-- sample: … --> line above it`);
+  const after = before.replaceAll(block, (found, source, language) => {
+    if (source !== undefined)
+      return `<!-- sample: ${source} -->\n\`\`\`${language}\n${sampleOf(source)}\`\`\`\n`;
+    problems.push(`${readme}: a ${language} block without a <!-- sample: … --> line above it`);
     return found;
   });
   if (after === before) continue;
@@ -28,9 +29,13 @@ if (problems.length > 0) {
 
 function sampleOf(source) {
   const [file, region] = source.split('#');
-  const text = readFileSync(file, 'utf8');
+  // Two versions of an SDK are installed here under names of their own.
+  const text = readFileSync(file, 'utf8').replaceAll(/'a2a-sdk-[\d.]+/g, "'@a2a-js/sdk");
   if (region === undefined) return text;
-  const marked = new RegExp(`^ *// #region ${region}\\n([\\s\\S]*?)^ *// #endregion ${region}\\n`, 'gm');
+  const marked = new RegExp(
+    `^ *(?://|#) #region ${region}\\n([\\s\\S]*?)^ *(?://|#) #endregion ${region}\\n`,
+    'gm',
+  );
   const parts = [...text.matchAll(marked)].map(([, lines]) => dedent(lines));
   if (parts.length === 0) throw new Error(`${file} has no region ${region}`);
   // A formatter that sorts imports may have moved them out.

@@ -1,7 +1,9 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { answering } from '@molecule-tests/harness';
 import { expect, vi } from 'vitest';
+import { callerOfRequests } from './harness/caller-of-requests.ts';
 import { blocksOf } from './harness/documents.ts';
 import { rowsOf, textAt } from './harness/http.ts';
 import { createMember, type Member, onboard, send, waitForRow } from './harness/members.ts';
@@ -152,5 +154,58 @@ onEachDatabase('the page "With curl"', { onDisk: true }, (environment) => {
     // What had an answer was not answered again.
     expect(running.output()).not.toContain('duplicate');
     expect(running.output()).not.toContain(agent.token);
+  });
+});
+
+onEachDatabase('the page "With an A2A SDK"', { onDisk: true }, (environment) => {
+  const PAGE = 'docs/with-an-a2a-sdk.md';
+  const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+
+  verifies('documents.a2a-agent', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const server = await environment.scriptedAgent({ script: answering('done') });
+    const agent = await createMember(platform);
+    const folder = environment.folder();
+    writeFileSync(join(folder, 'agent-card.json'), JSON.stringify({ name: "the server's" }));
+    const [register = '', heartbeats = ''] = blocksOf(PAGE, 'An agent');
+    const env = {
+      MOLECULE_PLATFORM_URL: platform.url,
+      WORKSPACE_ID: agent.id,
+      MOLECULE_WORKSPACE_TOKEN: agent.token,
+      AGENT_URL: server.url,
+    };
+    const registered = await shell(environment, register, { cwd: folder, env });
+    expect(JSON.parse(registered)).toMatchObject({ status: 'registered', delivery_mode: 'push' });
+    const card = await platform.operator.get(`/registry/discover/${agent.id}`);
+    expect(textAt(card.body, 'agent_card', 'name')).toBe("the server's");
+    const { body } = await send(platform.operator, agent.id, 'hello', { hold: 20 });
+    expect(textAt(body, 'result', 'text')).toBe('done');
+    await runShell(environment, heartbeats, { env }).wrote('"workspace_status":"online"');
+  });
+
+  verifies('documents.a2a-caller', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const server = await environment.scriptedAgent({ script: answering('done') });
+    const [caller, agent] = [await onboard(platform), await onboard(platform, { url: server.url })];
+    await send(caller.caller, agent.id, 'hello', { hold: 20 });
+    await send(platform.operator, agent.id, 'hello', { hold: 20 });
+    const [ofPeer, ofPerson] = await server.received(2);
+    const { body } = await agent.caller.post('/registry/register', { id: agent.id });
+    const self = { platformUrl: platform.url, workspaceId: agent.id, issuer: textAt(body, 'issuer') };
+    const callerOf = callerOfRequests(self);
+    const authorization = ofPeer?.headers.authorization;
+    expect(await callerOf(authorization)).toEqual({ caller: caller.id, isPlatform: true });
+    expect(await callerOf(ofPerson?.headers.authorization)).toEqual({ caller: 'canvas', isPlatform: true });
+    await expect(callerOf()).rejects.toThrow();
+    await expect(callerOf(`Bearer ${caller.token}`)).rejects.toThrow();
+    await expect(callerOfRequests({ ...self, workspaceId: caller.id })(authorization)).rejects.toThrow('aud');
+    await expect(callerOfRequests({ ...self, issuer: 'urn:other' })(authorization)).rejects.toThrow('iss');
+  });
+
+  verifies('documents.capabilities', async () => {
+    const platform = await environment.platform();
+    const [command = ''] = blocksOf('packages/core/README.md', 'Other platforms');
+    const printed = await shell(environment, command.replace('https://<platform>', platform.url));
+    expect(printed).toMatch(/^x-molecule-capabilities: acknowledge,long-poll,/im);
   });
 });

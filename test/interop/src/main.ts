@@ -9,6 +9,7 @@ import { Organisation } from './organisation.ts';
 import { startAgents, startClients, versionOf } from './participants.ts';
 import { pythonEnvironment } from './python-environments.ts';
 import { record } from './record.ts';
+import { samplesWith } from './samples.ts';
 
 // The programs and the platform end with this process.
 process.exit(await main());
@@ -56,6 +57,12 @@ async function main(): Promise<number> {
   }
   for (const agent of agents.filter(({ versions }) => versions.includes('0.3'))) {
     results.push(await report(`loose messages → ${agent.name}`, '0.3', looseMessagesTo(agent, headers)));
+  }
+  // A server of 0.3, and an agent that long-polls.
+  for (const agent of agents.filter(({ name }) => ['js 0.3.14', '@molecule-ai/core'].includes(name))) {
+    results.push(
+      await report(`samples → ${agent.name}`, agent.versions[0] ?? '', samplesWith(agent, caller)),
+    );
   }
   const programs = [...clients, ...strangers].map((client) => client.process);
   await Promise.all([...programs, ...agents].map((each) => each.stop()));

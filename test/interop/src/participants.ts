@@ -122,12 +122,14 @@ async function startRemoteAgent(organisation: Organisation): Promise<Agent> {
   };
 }
 
-function node(program: string): Command {
+/** A program of `src/programs/`. */
+export function node(program: string): Command {
   const file = fileURLToPath(new URL(`./programs/${program}`, import.meta.url));
   return { file: process.execPath, arguments: [file] };
 }
 
-function python(version: A2aVersion, program: string): Command {
+/** A program of `python/`, with the SDK of this version. */
+export function python(version: A2aVersion, program: string): Command {
   const file = fileURLToPath(new URL(`../python/${program}`, import.meta.url));
   return { file: pythonEnvironment(version), arguments: [file] };
 }

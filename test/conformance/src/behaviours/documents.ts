@@ -18,4 +18,16 @@ export const DOCUMENTS = behaviours({
     'The shell script of the page "With curl" answers people and peers, each message once, and goes on after an answer that is refused.',
     'docs/decisions/0001-published-pages-work.md',
   ],
+  'documents.a2a-agent': [
+    'The commands of the page "With an A2A SDK" register a server, and send heartbeats that keep it online.',
+    'docs/decisions/0001-published-pages-work.md',
+  ],
+  'documents.a2a-caller': [
+    'The check of the page "With an A2A SDK" shows the server of an agent who calls, and refuses everybody but the platform.',
+    'docs/contract/authentication.md#peer-tokens',
+  ],
+  'documents.capabilities': [
+    'The command of the README of core prints what a platform offers.',
+    'docs/contract/compatibility.md#capabilities',
+  ],
 });
