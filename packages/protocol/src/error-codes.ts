@@ -159,7 +159,7 @@ const ENTRIES = {
   },
   cursor_not_found: {
     status: 410,
-    description: 'The feed has no row with this cursor id; start again without since_id.',
+    description: 'The feed has no row with this cursor id; start again with unacknowledged=true.',
   },
   activity_not_found: {
     status: 404,

@@ -29,15 +29,18 @@ export type QueuedResponse = WireType<typeof QueuedResponse>;
 
 /**
  * 200 of an A2A call whose message is itself an answer (`metadata.in_reply_to`): returned to the waiting caller, or
- * added to the caller's feed.
+ * added to the caller's feed. `nobody` gets it when the message had ended before; `state` is then its end and `hint` says
+ * what to do.
  */
 export const ReplyAccepted = wire('ReplyAccepted', (w) =>
   w.object({
     status: z.literal('answered'),
     message_id: MessageId,
     in_reply_to: z.string().min(1),
-    delivered_to: w.oneOf(['caller', 'feed']),
+    delivered_to: w.oneOf(['caller', 'feed', 'nobody']),
     duplicate: w.maybe(z.literal(true)),
+    state: w.maybe(w.oneOf(MESSAGE_STATES)),
+    hint: w.maybe(z.string()),
   }),
 );
 export type ReplyAccepted = WireType<typeof ReplyAccepted>;

@@ -210,10 +210,16 @@ onEachDatabase('reading the feed', (environment) => {
     const read = (query: string) => feed(member, `type=a2a_receive${query}`);
     const newest = await read('&limit=3');
     expect(texts(newest)).toEqual(['2', '3', '4']);
-    expect(newest.headers).toMatchObject({
-      'x-has-more': 'true',
-      'x-next-cursor': textAt(newest.body, 2, 'id'),
-    });
+    const cursor = textAt(newest.body, 2, 'id');
+    expect(newest.headers).toMatchObject({ 'x-has-more': 'false', 'x-next-cursor': cursor });
+    expect(texts(await read(`&since_id=${cursor}`))).toEqual([]);
+    const unread = await read('&limit=3&unacknowledged=true');
+    expect(texts(unread)).toEqual(['1', '2', '3']);
+    expect(unread.headers['x-has-more']).toBe('true');
+    expect(texts(await read('&since_id='))).toEqual(['1', '2', '3', '4']);
+    const unknown = await read('&since_id=00000000-0000-4000-8000-000000000000');
+    expect(unknown).toMatchObject({ status: 410, body: { code: 'cursor_not_found' } });
+    expect(textAt(unknown.body, 'hint')).toMatch(/^Read again with unacknowledged=true/);
     expect(texts(await read('&since_secs=30&limit=2'))).toEqual(['2', '3']);
     const before = encodeURIComponent(new Date(platform.clock.now() + 1).toISOString());
     expect(texts(await read(`&limit=2&before_ts=${before}`))).toEqual(['3', '4']);

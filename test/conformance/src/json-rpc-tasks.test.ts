@@ -136,7 +136,9 @@ onEachDatabase('JSON-RPC', (environment) => {
     });
     expect(text(asked.body)).toBe('[A2A_RESULT_FROM_PEER]Which colour?[/A2A_RESULT_FROM_PEER]');
     expect(valueAt(asked.body, 'result')).not.toHaveProperty('history');
-    expect((await ask(sender.caller, server.id, 'tasks/get', { id: 'm' })).body).toEqual(asked.body);
+    const byMessage = await ask(sender.caller, server.id, 'tasks/get', { id: 'm' });
+    expect(byMessage.body).toMatchObject({ result: { metadata: { agent_task_id: 'task-7' } } });
+    expect(text(byMessage.body)).toBe(text(asked.body));
     const refused = await ask(sender.caller, server.id, 'CancelTask', { id: 'task-7' });
     expect(refused).toMatchObject({ status: 409, body: { error: { code: -32002 } } });
 

@@ -95,7 +95,10 @@ export class ActivityReader {
     const cursor = await this.#options.positions.find(workspaceId, sinceId);
     if (cursor !== undefined) return cursor;
     throw new HttpError(410, 'cursor_not_found', 'since_id cursor not found', {
-      extras: { field: 'since_id', hint: 'Read again without since_id, or with unacknowledged=true.' },
+      extras: {
+        field: 'since_id',
+        hint: 'Read again with unacknowledged=true; without since_id a read may begin with the newest page.',
+      },
     });
   }
 }

@@ -158,13 +158,19 @@ export class FeedPages {
       ids.push(head.id);
       bytes += size;
     }
-    const hasMore = heads.length > limit || texts.length < wanted.length;
+    // Of the newest page that is read forwards only what did not fit follows its cursor; older rows do not.
+    const hasMore = (!keepsOldest || query.order === 'desc') && heads.length > limit;
     const isAscending = keepsOldest || !isReadBackwards;
     if (isAscending !== (query.order !== 'desc')) {
       texts.reverse();
       ids.reverse();
     }
-    return { texts, bytes, newestId: query.order === 'desc' ? ids[0] : ids.at(-1), hasMore };
+    return {
+      texts,
+      bytes,
+      newestId: query.order === 'desc' ? ids[0] : ids.at(-1),
+      hasMore: hasMore || texts.length < wanted.length,
+    };
   }
 
   #write(record: FeedRecord, view: FeedView, audience: FeedAudience, maxAnswerBytes: number): string {

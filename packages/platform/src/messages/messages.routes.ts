@@ -31,7 +31,7 @@ import { toOpenTask, toReplyTask, toTaskResponse } from './outcome/task-response
 import { passedHeaders } from './passed-headers.rules.ts';
 import { type CallerForm, callerForm, followsA2a, rpcError, rpcIdOf, useOf } from './rpc-caller.rules.ts';
 import { parseSentQuery } from './sent-query.rules.ts';
-import { requireCanceled, taskReference, wantsHistory, wantsTaskAtOnce } from './task-lookup.ts';
+import { requireCanceled, taskIdOf, taskReference, wantsHistory, wantsTaskAtOnce } from './task-lookup.ts';
 
 /** Messages over HTTP: sent, looked up, acknowledged. */
 export function mountMessagesRoutes(
@@ -80,7 +80,8 @@ export function mountMessagesRoutes(
       }
       const canceled = await messages.cancellation.cancel(task);
       if (followsA2a(form.caller, versionOf(headers))) requireCanceled(canceled);
-      return respond(toTaskResponse(canceled, form, { hasAnswer: false, hasHistory: false }));
+      const found = { id: taskIdOf(canceled, task.reference), message: canceled };
+      return respond(toTaskResponse(found, form, { hasAnswer: false, hasHistory: false }));
     }
     const bounds = { field: 'X-Timeout', max: MAX_HOLD_SECONDS };
     const isAtOnce = !isPlain && wantsTaskAtOnce(view);

@@ -26,6 +26,7 @@ import { isHeld, queuedResponse } from './delivery.rules.ts';
 import { InboxRoom } from './inbox-room.ts';
 import { type MessageRow, MessageStore } from './message.store.ts';
 import { MessageQueue } from './message-queue.ts';
+import { MisplacedReplies } from './misplaced-replies.ts';
 import { CallerReceipts } from './outcome/caller-receipts.ts';
 import { MessageExpiry } from './outcome/message-expiry.ts';
 import {
@@ -39,6 +40,7 @@ import { OutcomeStore } from './outcome/outcome.store.ts';
 import { OutcomeDelivery } from './outcome/outcome-delivery.ts';
 import { OutcomeRecorder } from './outcome/outcome-recorder.ts';
 import { type OutcomeReceipt, type OutcomeWaiter, OutcomeWaiters } from './outcome/outcome-waiters.ts';
+import type { FoundTask } from './outcome/task-response.rules.ts';
 import { CancellationPushes } from './push/cancellation-pushes.ts';
 import { newLeaseOwner } from './push/lease-owner.ts';
 import { PushAttempts } from './push/push-attempt.ts';
@@ -52,7 +54,7 @@ import {
   SentMessages,
   toRecord,
 } from './sent-messages.ts';
-import { findSent, type MessageReference, TaskLookup, type TaskReference } from './task-lookup.ts';
+import { findSent, type MessageReference, TaskLookup, type TaskReference, taskIdOf } from './task-lookup.ts';
 
 export type { MessageRow } from './message.store.ts';
 
@@ -133,8 +135,9 @@ export class MessagesService {
     const loops = new LoopGuard(options);
     const continuations = new Continuations({ ...options, store, queue, outcomes, expiry });
     this.continuations = continuations;
+    const misplaced = new MisplacedReplies(options);
     const accepting = { ...options, room, store, queue, outcomes, expiry, loops, scheduler, continuations };
-    this.#acceptance = new MessageAcceptance(accepting);
+    this.#acceptance = new MessageAcceptance({ ...accepting, misplaced });
     const cancellations = new CancellationPushes({ ...options, attempts });
     const lookup = new TaskLookup({ store, outcomeStore });
     this.#lookup = lookup;
@@ -182,8 +185,10 @@ export class MessagesService {
   }
 
   /** A message with its answer, for its sender or an operator. 404 for a message of another sender. */
-  async findTask(task: TaskReference): Promise<MessageRow> {
-    return this.#store.withAnswer(await this.#lookup.find(task));
+  async findTask(task: TaskReference): Promise<FoundTask> {
+    const found = await this.#lookup.find(task);
+    const latest = await this.#lookup.findLatest(found);
+    return { id: taskIdOf(found, task.reference), message: await this.#store.withAnswer(latest) };
   }
 
   /** The state of a message, after waiting up to `waitSeconds` for its outcome. 404 when there is none. */

@@ -69,6 +69,19 @@ export class TaskLookup {
     if (isMeant && (callerId === null || isSender)) return message;
     throw notFound(reference);
   }
+
+  /** The latest message of the same task: the message itself, or one that continues the task of an agent. */
+  async findLatest(message: MessageRow): Promise<MessageRow> {
+    const { agent_task_id: taskId, source_id: sourceId, target_id: targetId } = message;
+    if (taskId === null) return message;
+    const caller = sourceId ?? CANVAS_CALLER;
+    return (await this.#outcomeStore.findByAgentTask(caller, targetId, taskId)) ?? message;
+  }
+}
+
+/** The id of a task for those who asked for it: the row id, or the agent's own id for those who named that. */
+export function taskIdOf({ id, agent_task_id: agentId }: MessageRow, reference: string): string {
+  return agentId === reference ? reference : id;
 }
 
 /**

@@ -8,6 +8,7 @@ import { type WorkspaceDirectory, workspaceNotFound } from '../directory/workspa
 import { HttpError } from '../http/http-error.ts';
 import { conversationIdOf } from '../messages/conversation.rules.ts';
 import type { MessagesService } from '../messages/messages.service.ts';
+import { MisplacedReplies } from '../messages/misplaced-replies.ts';
 import { messageExpired } from '../messages/outcome/outcome.rules.ts';
 import { fileParts, notifyBody } from './notify.rules.ts';
 
@@ -28,14 +29,17 @@ export interface NotifyResult {
 /** Messages of agents to the people on the canvas. */
 export class NotifyService {
   readonly #options: NotifyServiceOptions;
+  readonly #misplaced: MisplacedReplies;
 
   constructor(options: NotifyServiceOptions) {
     this.#options = options;
+    this.#misplaced = new MisplacedReplies(options);
   }
 
   /**
    * Stores and announces a message; one idempotency key stores one. 404 for a removed workspace. A message that answers
-   * a canceled one is not shown, and 410 is what one gets that answers an expired one.
+   * a canceled one is not shown, and 410 is what one gets that answers an expired one. 400 for the answer to a message of
+   * a workspace that waits for it.
    */
   notify(workspaceId: string, request: NotifyRequest): Promise<NotifyResult> {
     const { activity, database, events, messages, workspaces } = this.#options;
@@ -50,6 +54,9 @@ export class NotifyService {
         inReplyTo === undefined || inReplyTo === ''
           ? undefined
           : await messages.findCanvasMessage(unit, workspaceId, inReplyTo);
+      if (question === undefined && inReplyTo !== undefined && inReplyTo !== '') {
+        await this.#misplaced.checkNotify({ workspaceId, reference: inReplyTo }, unit.trx);
+      }
       const isKnownKey = async () =>
         key !== undefined && (await activity.findByKey(workspaceId, key, unit.trx)) !== undefined;
       const isOver = question?.delivery_state === 'canceled' || question?.delivery_state === 'expired';

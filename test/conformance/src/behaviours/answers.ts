@@ -34,6 +34,18 @@ export const ANSWERS = behaviours({
     'The same reply sent twice is one answer.',
     'docs/decisions/0011-answers.md; docs/decisions/0012-delivery-guarantee.md',
   ],
+  'answers.after-the-end': [
+    'A reply to a message that was answered or acknowledged before says that nobody gets it, how the message ended, and what to do.',
+    'docs/contract/messages.md#answers',
+  ],
+  'answers.wrong-route': [
+    'A notify in reply to a message for whose answer a workspace waits, and a reply that a workspace posts to itself, are refused with the right route.',
+    'docs/contract/messages.md#answers; docs/contract/messages.md#messages-to-the-user',
+  ],
+  'answers.short-form': [
+    'A short form with in_reply_to beside its text is the reply that it means.',
+    'docs/contract/messages.md#sending; docs/contract/messages.md#answers',
+  ],
   'answers.only-the-asked-may-answer': [
     'A workspace that was not asked cannot answer in another’s name.',
     'docs/decisions/0011-answers.md',

@@ -63,7 +63,7 @@ export const FEED = behaviours({
     'docs/contract/feed.md#order; docs/decisions/0046-cold-start-in-order.md',
   ],
   'feed.oldest-first-for-its-agent': [
-    'An agent that reads its messages without a cursor or an order gets the newest page, or with since_secs the oldest of that time, with the oldest row first.',
+    'An agent that reads its messages without a cursor or an order gets the newest page, or with since_secs the oldest of that time, with the oldest row first; X-Has-More says whether rows follow X-Next-Cursor.',
     'docs/contract/feed.md#order; docs/decisions/0046-cold-start-in-order.md',
   ],
   'feed.paused.hidden-until-the-resume': [

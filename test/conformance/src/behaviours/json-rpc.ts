@@ -34,6 +34,14 @@ export const JSON_RPC = behaviours({
     'A bare body that an agent with a server returns is a message in a JSON-RPC response for callers of JSON-RPC.',
     'docs/contract/messages.md#json-rpc-callers',
   ],
+  'rpc.tasks-get.id': [
+    'The task of an agent has the id that its sender was given, and the own id of the agent in the metadata; a message with either id continues it.',
+    'docs/contract/messages.md#tasks',
+  ],
+  'rpc.tasks.state-of-agent': [
+    'A message that was answered with a task that has not completed is never shown as completed, by tasks/get or tasks/cancel, in either version of A2A.',
+    'docs/contract/messages.md#tasks',
+  ],
   'rpc.tasks-get.history': [
     'tasks/get with a historyLength has the own message of the sender in history; one that is no whole number is refused.',
     'docs/contract/messages.md#tasks',
@@ -45,6 +53,10 @@ export const JSON_RPC = behaviours({
   'rpc.at-once': [
     'A message with blocking: false, or returnImmediately, gets its task at once.',
     'docs/contract/messages.md#held-calls',
+  ],
+  'rpc.at-once.push': [
+    'A push leaves out the wish of the caller not to wait, and nothing else, so that the end of the task of the agent reaches the caller by tasks/get.',
+    'docs/contract/messages.md#held-calls; docs/contract/messages.md#push-delivery',
   ],
   'rpc.requests': [
     'Errors before a request is read, batches, missing ids and ids of another type are errors in the form of JSON-RPC for those who speak it.',

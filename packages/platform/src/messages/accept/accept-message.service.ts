@@ -2,7 +2,7 @@ import { isEnded } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../../context.ts';
 import type { Queryable, UnitOfWork } from '../../database/platform-database.ts';
 import type { WorkspaceRow } from '../../database/schema.ts';
-import { requireAlive, type WorkspaceDirectory } from '../../directory/workspace-directory.ts';
+import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import type { HierarchyService } from '../../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { CANVAS_CALLER } from '../../http/principal.ts';
@@ -14,6 +14,7 @@ import { type DeliveryPlan, planDelivery, withoutDeadline } from '../delivery.ru
 import type { InboxRoom } from '../inbox-room.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { hashMessage, type MessageQueue } from '../message-queue.ts';
+import type { MisplacedReplies } from '../misplaced-replies.ts';
 import type { MessageExpiry } from '../outcome/message-expiry.ts';
 import { answerOfReply, messageExpired, messageIdConflict, requestIdOf } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
@@ -22,14 +23,14 @@ import {
   type Acceptance,
   type AdmittedMessage,
   acceptedReply,
-  accessDenied,
   type IncomingMessage,
   inboxFull,
   needsAnswer,
-  placeOf,
   questionClosed,
+  unusedReply,
   withContext,
 } from './acceptance.rules.ts';
+import { admit } from './admission.ts';
 import { type AnswerRecorder, withAnswers } from './carried-answers.rules.ts';
 import type { LoopGuard } from './loop-guard.ts';
 import { UnmarkedReplies } from './unmarked-replies.ts';
@@ -46,6 +47,7 @@ export interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' 
   readonly scheduler: PushScheduler;
   readonly continuations: Continuations;
   readonly room: InboxRoom;
+  readonly misplaced: MisplacedReplies;
   readonly workspaces: WorkspaceDirectory;
   readonly hierarchy: HierarchyService;
 }
@@ -78,7 +80,7 @@ export class MessageAcceptance {
     const { view } = message;
     const bodyHash = hashMessage(targetId, view.envelope);
     return this.#options.database.transaction(async (unit) => {
-      const parties = await this.#admit(callerId, targetId, unit.trx);
+      const parties = await admit(this.#options, { callerId, targetId }, unit.trx);
       const given = { ...parties, callerId, message, bodyHash };
       const plan = await this.#plan(incoming, parties, unit.trx);
       const carries = view.metadata.answers !== undefined;
@@ -108,25 +110,6 @@ export class MessageAcceptance {
     return (await this.#unmarkedReplies.isLikely(caller, target, db)) ? 'store' : plan;
   }
 
-  /** Reads caller and target in one statement. An unknown and a forbidden target give the same error. */
-  async #admit(
-    callerId: string | null,
-    targetId: string,
-    db: Queryable,
-  ): Promise<Pick<AdmittedMessage, 'caller' | 'target'>> {
-    const { workspaces, hierarchy } = this.#options;
-    if (callerId === null) return { caller: undefined, target: await workspaces.require(targetId, db) };
-    const rows = await workspaces.findMany([callerId, targetId], db);
-    const caller = rows.find(({ id }) => id === callerId);
-    const found = rows.find(({ id }) => id === targetId);
-    if (found === undefined) throw accessDenied();
-    const target = requireAlive(found);
-    if (caller === undefined || !(await hierarchy.areRelated(placeOf(caller), placeOf(target), db))) {
-      throw accessDenied();
-    }
-    return { caller, target };
-  }
-
   /** The result of an earlier copy; undefined when the message is new. 409 when the id was used for another one. */
   async #findRepeat(
     unit: UnitOfWork,
@@ -144,13 +127,19 @@ export class MessageAcceptance {
     return acceptedReply(known.message_id, inReplyTo, destination, true);
   }
 
-  /** The message that a reply names, if its target has sent it to the caller. */
+  /** The message that a reply names, if its target has sent it to the caller. 400 for a reply sent to its own sender. */
   async #findQuestion(
     unit: UnitOfWork,
     { callerId, target, message }: AdmittedMessage,
   ): Promise<MessageRow | undefined> {
     if (callerId === null) return undefined;
-    return this.#options.store.findAnswered(target.id, callerId, message.view.inReplyTo, unit.trx);
+    const { misplaced, store } = this.#options;
+    const { inReplyTo } = message.view;
+    const question = await store.findAnswered(target.id, callerId, inReplyTo, unit.trx);
+    if (question === undefined && callerId === target.id) {
+      await misplaced.checkOwn({ workspaceId: target.id, reference: inReplyTo }, unit.trx);
+    }
+    return question;
   }
 
   /**
@@ -174,7 +163,7 @@ export class MessageAcceptance {
         return { kind: 'reply', body: { ignored: true, message_id: messageId, in_reply_to: inReplyTo } };
       }
       if (state === 'failed' || (isEnded(state) && !needsAnswer(current))) return undefined;
-      if (isEnded(state)) return acceptedReply(messageId, inReplyTo, 'feed', true);
+      if (isEnded(state)) return unusedReply(messageId, current);
       const { refusal } = this.#options.loops.checkReply(current);
       if (refusal !== undefined) {
         this.#options.loops.report({ callerId, targetId: target.id }, refusal);

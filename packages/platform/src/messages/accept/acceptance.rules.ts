@@ -6,6 +6,7 @@ import { inContext } from '../conversation.rules.ts';
 import type { DeliveryPlan } from '../delivery.rules.ts';
 import type { InboxRefusal } from '../inbox-room.ts';
 import type { MessageRow } from '../message.store.ts';
+import { messageStateOf } from '../outcome/outcome.rules.ts';
 import type { OutcomeDestination } from '../outcome/outcome-hooks.ts';
 import type { NormalMessage } from './request-message.rules.ts';
 
@@ -78,6 +79,26 @@ export function acceptedReply(
     delivered_to: destination,
     ...(isRepeat ? { duplicate: true as const } : {}),
   };
+  return { kind: 'reply', body };
+}
+
+/** A reply to a message that was answered or acknowledged before. */
+export function unusedReply(
+  messageId: string,
+  question: Pick<MessageRow, 'message_id' | 'delivery_state'>,
+): Acceptance {
+  const state = messageStateOf(question);
+  const hint =
+    state === 'answered'
+      ? 'The message had been answered before.'
+      : 'The message ended when it was acknowledged. Answer first, or report the outcome accepted before the acknowledgement.';
+  const unused = { delivered_to: 'nobody', duplicate: true, state, hint } as const;
+  const body = {
+    status: 'answered',
+    message_id: messageId,
+    in_reply_to: question.message_id,
+    ...unused,
+  } as const;
   return { kind: 'reply', body };
 }
 

@@ -93,12 +93,20 @@ function readCall(body: JsonObject): { method: string; params: JsonObject } {
   }
   if (isJsonObject(body.params)) return { method: 'message/send', params: body.params };
   if (body.jsonrpc !== undefined) throw invalid('method is missing', 'method');
-  const { id: _id, ...rest } = body;
+  const { id: _id, ...given } = body;
+  const rest = withReplyInMetadata(given);
   // `{parts, …}` is the message itself, `{message}` and `{text}` are params.
   return {
     method: 'message/send',
     params: Array.isArray(rest.parts) ? { message: rest } : rest,
   };
+}
+
+/** The reply that `in_reply_to` beside the text of a short form means; one in the metadata has priority. */
+function withReplyInMetadata({ in_reply_to: inReplyTo, ...rest }: JsonObject): JsonObject {
+  if (inReplyTo === undefined || inReplyTo === null) return rest;
+  const metadata = isJsonObject(rest.metadata) ? rest.metadata : {};
+  return { ...rest, metadata: { in_reply_to: inReplyTo, ...metadata } };
 }
 
 function readMessage(params: JsonObject, isKept: boolean): JsonObject {

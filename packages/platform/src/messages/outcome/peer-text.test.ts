@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { CallerForm } from '../rpc-caller.rules.ts';
 import { answerOfReply, type Outcome } from './outcome.rules.ts';
 import { type AskedMessage, type ResponseForm, toResponse } from './response.rules.ts';
-import { toTaskResponse } from './task-response.rules.ts';
+import { type FoundTask, toTaskResponse } from './task-response.rules.ts';
 
 const START = '[A2A_RESULT_FROM_PEER]';
 const END = '[/A2A_RESULT_FROM_PEER]';
@@ -90,9 +90,9 @@ function shownIn(caller: CallerForm, outcome: Outcome): JsonObject[] {
   const form: ResponseForm = { wraps: true, isCompact: caller === '1.0', caller };
   const stored = 'answer' in outcome ? JSON.stringify(outcome.answer) : null;
   const row = { ...ASKED, delivery_state: outcome.state, response_body: stored, continued_by: null };
-  const message = { ...row, failure: null, changed_at: AT } as Parameters<typeof toTaskResponse>[0];
+  const message = { ...row, failure: null, changed_at: AT } as FoundTask['message'];
   const detail = { hasAnswer: true, hasHistory: true };
-  return [toResponse(ASKED, outcome, form), toTaskResponse(message, form, detail)];
+  return [toResponse(ASKED, outcome, form), toTaskResponse({ id: message.id, message }, form, detail)];
 }
 
 describe('the text of a peer, in each form of a caller', () => {

@@ -25,6 +25,13 @@ export interface TaskDetail {
   readonly hasHistory: boolean;
 }
 
+/** A message found as a task. */
+export interface FoundTask {
+  /** The id under which its sender asks for it: the row id of the first message of the task, or the agent's own id. */
+  readonly id: string;
+  readonly message: MessageRow;
+}
+
 /** The response to a call whose message has no outcome yet: its task. */
 export function toOpenTask(
   message: AskedMessage & Pick<MessageRow, 'delivery_state' | 'changed_at'>,
@@ -35,22 +42,27 @@ export function toOpenTask(
   return inVersion(response, form);
 }
 
-/** The response to `tasks/get` and `tasks/cancel`: the task. */
-export function toTaskResponse(message: MessageRow, form: ResponseForm, detail: TaskDetail): JsonObject {
+/**
+ * The response to `tasks/get` and `tasks/cancel`: the task under `id`. One that the agent itself answered with has the state
+ * that the agent gave it, because the state of the message only says that it was answered.
+ */
+export function toTaskResponse(found: FoundTask, form: ResponseForm, detail: TaskDetail): JsonObject {
+  const { id, message } = found;
   const outcome = storedOutcome(message);
-  const ofAgent =
-    detail.hasAnswer && outcome?.state === 'answered' && taskOfAgent(outcome.answer, form, detail);
-  if (ofAgent) return { jsonrpc: '2.0', id: null, result: ofAgent };
+  const answer = outcome?.state === 'answered' ? outcome.answer : undefined;
+  const given = answer && agentTask(withoutOwnMetadata(answer));
+  if (given !== undefined)
+    return { jsonrpc: '2.0', id: null, result: taskOfAgent(found, given, form, detail) };
   const now = outcome ?? { state: messageStateOf(message), at: message.changed_at };
   const response = taskResponse(message, now, outcome, form);
-  const artifacts =
-    detail.hasAnswer && outcome?.state === 'answered' ? artifactsOf(message, outcome.answer, form.wraps) : [];
+  const artifacts = detail.hasAnswer && answer !== undefined ? artifactsOf(message, answer, form.wraps) : [];
   const history = detail.hasHistory ? historyOf(message) : [];
   const { result } = response;
   const shown = {
     ...response,
     result: {
       ...(isJsonObject(result) ? result : {}),
+      id,
       ...(artifacts.length === 0 ? {} : { artifacts }),
       ...(history.length === 0 ? {} : { history }),
     },
@@ -58,23 +70,65 @@ export function toTaskResponse(message: MessageRow, form: ResponseForm, detail: 
   return form.caller === '1.0' ? toA2a1TaskResponse(shown) : shown;
 }
 
-/**
- * The task that the agent itself answered with, in the version of the caller: the state of the message only says that it was
- * answered. Undefined for a task of 1.0 and a caller of 0.3.
- */
+/** The task that the agent itself answered with, in the version of the caller. */
 function taskOfAgent(
-  answer: JsonObject,
+  { id, message }: FoundTask,
+  given: JsonObject,
   { caller, wraps }: ResponseForm,
-  { hasHistory }: TaskDetail,
-): JsonObject | undefined {
-  const given = agentTask(withoutOwnMetadata(answer));
-  if (given === undefined || (caller !== '1.0' && isTaskOfA2a1(given))) return undefined;
-  const { history, ...others } = given;
-  const task = hasHistory && history !== undefined ? given : others;
-  const response =
-    caller === '1.0' ? toA2a1TaskResponse({ result: task }) : { result: { kind: 'task', ...task } };
+  { hasAnswer, hasHistory }: TaskDetail,
+): JsonObject {
+  const { id: agentId = '', artifacts, history, metadata, ...others } = given;
+  const isTranslated = caller !== '1.0' && isTaskOfA2a1(given);
+  const shown = isTranslated
+    ? { contextId: given.contextId ?? '', status: toStatusOf03(given, id) }
+    : { ...others, status: withTaskId(given, id) };
+  const made = isTranslated ? artifactsOfTask(message, given) : artifacts;
+  const task: JsonObject = {
+    kind: 'task',
+    ...shown,
+    id,
+    metadata: {
+      ...(isJsonObject(metadata) ? metadata : {}),
+      message_id: message.message_id,
+      state: messageStateOf(message),
+      agent_task_id: agentId,
+    },
+    ...(hasAnswer && made !== undefined ? { artifacts: made } : {}),
+    ...(hasHistory && history !== undefined && !isTranslated ? { history } : {}),
+  };
+  const response = caller === '1.0' ? toA2a1TaskResponse({ result: task }) : { result: task };
   const { result } = wraps ? wrapPeerAnswer(response) : response;
-  return isJsonObject(result) ? result : undefined;
+  const own = hasHistory && isTranslated ? historyOf(message) : [];
+  return { ...(isJsonObject(result) ? result : {}), ...(own.length === 0 ? {} : { history: own }) };
+}
+
+/** The status of a task; what it says names the task under `id`. */
+function withTaskId({ status: given }: JsonObject, id: string): JsonObject {
+  const status = isJsonObject(given) ? given : {};
+  const { message } = status;
+  if (!isJsonObject(message) || message.taskId === undefined) return status;
+  return { ...status, message: { ...message, taskId: id } };
+}
+
+function toStatusOf03({ status: given }: JsonObject, id: string): JsonObject {
+  const { state, message, ...others } = isJsonObject(given) ? given : {};
+  const request = isJsonObject(message) ? toA2a03Request({ params: { message } }) : {};
+  const said = isJsonObject(request.params) ? request.params.message : undefined;
+  const word = typeof state === 'string' ? state.replace(/^TASK_STATE_/, '') : '';
+  return {
+    ...others,
+    state: word.toLowerCase().replaceAll('_', '-'),
+    ...(isJsonObject(said) ? { message: { ...said, taskId: id } } : {}),
+  };
+}
+
+/** The artifacts of a task of A2A 1.0 in the form of 0.3. A text in another place is one, unless the status shows it. */
+function artifactsOfTask({ id }: Pick<MessageRow, 'id'>, task: JsonObject): JsonObject[] | undefined {
+  const { artifacts, status } = task;
+  const isInStatus = isJsonObject(status) && isJsonObject(status.message);
+  const hasArtifacts = Array.isArray(artifacts) && artifacts.length > 0;
+  const made = hasArtifacts || !isInStatus ? bareArtifacts(id, { result: task }) : [];
+  return made.length === 0 ? undefined : made;
 }
 
 /** A message that was itself an answer, or was ignored, as a task that has ended. */

@@ -1,6 +1,7 @@
 import type { PlatformContext } from '../../context.ts';
 import type { MessageRow } from '../message.store.ts';
-import { type CanceledMessage, isOfA2a1, type PushAttempts } from './push-attempt.ts';
+import type { CanceledMessage, PushAttempts } from './push-attempt.ts';
+import { isOfA2a1 } from './push-body.rules.ts';
 import { runWithin } from './time-limit.ts';
 
 /** Time for one cancellation, from reading its parties to the response, in milliseconds. */

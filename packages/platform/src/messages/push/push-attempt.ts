@@ -1,15 +1,5 @@
-import {
-  type ErrorBody,
-  isA2a1,
-  isEnded,
-  isJsonObject,
-  type JsonObject,
-  type MessageView,
-  viewMessage,
-} from '@molecule-ai/protocol';
-import { wrapAnswerMessage } from '../../activity/activity-row.rules.ts';
+import { type ErrorBody, isEnded, type MessageView, viewMessage } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../../context.ts';
-import type { WorkspaceRow } from '../../database/schema.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { HttpError } from '../../http/http-error.ts';
 import type { PeerTokensService } from '../../peer-tokens/peer-tokens.service.ts';
@@ -18,8 +8,8 @@ import { canPush, pushRetryDelayMs, withJitter } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { deliveryFailure, endOfResponse, failedDelivery, type MessageEnd } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
-import { storedHeaders } from '../passed-headers.rules.ts';
 import type { PushResult } from './agent-response.ts';
+import { buildPush, type PushContent, type PushedMessage, viewOf } from './push-body.rules.ts';
 import type { PushEndpoint, PushRequest } from './push-endpoint.ts';
 
 /** An agent without a heartbeat for this share of the liveness window is treated as unreachable. */
@@ -37,20 +27,6 @@ export interface PushAttemptsOptions
   /** From 0 to 1; the jitter of the retries. */
   readonly random: () => number;
 }
-
-/** The content of a push, as read in the transaction that stored the message. */
-export interface PushContent {
-  /** Undefined for people and operators. */
-  readonly caller: WorkspaceRow | undefined;
-  readonly target: WorkspaceRow;
-  readonly view: MessageView;
-}
-
-/** A message without what is in it. */
-export type PushedMessage = Pick<
-  MessageRow,
-  'id' | 'message_id' | 'source_id' | 'target_id' | 'passed_headers'
->;
 
 /** A message whose agent is to know that it is canceled: without its texts, because it may wait. */
 export type CanceledMessage = PushedMessage & { readonly isA2a1: boolean };
@@ -179,10 +155,22 @@ export class PushAttempts {
       view,
       publicUrl: publicUrl(),
       wrapAnswers: settings.wrapPeerResults,
+      agentTaskId: await this.#agentTaskId(message, view),
     });
     const { token } = await peerTokens.forPush(message.source_id, target.id);
     const authorization = `Bearer ${token}`;
     return { targetId: target.id, url: target.url, body, headers: { ...headers, authorization } };
+  }
+
+  /** The agent's own id of the task that a message continues under the id of the platform; undefined for other ids. */
+  async #agentTaskId(
+    { source_id: sourceId, target_id: targetId }: PushedMessage,
+    { message: { taskId } }: MessageView,
+  ): Promise<string | undefined> {
+    if (typeof taskId !== 'string' || taskId === '') return undefined;
+    const task = await this.#options.store.find(taskId.toLowerCase());
+    const isOfBoth = task?.source_id === sourceId && task.target_id === targetId;
+    return isOfBoth ? (task.agent_task_id ?? undefined) : undefined;
   }
 
   async #readContent(message: MessageRow): Promise<PushContent | undefined> {
@@ -247,62 +235,4 @@ function endOf(message: MessageRow, result: FinalResult): MessageEnd | undefined
 
 function exhausted(error: ErrorBody, attempts: number): ErrorBody {
   return { ...error, error: `${error.error ?? 'delivery failed'} (${attempts} attempts)` };
-}
-
-function viewOf({ id, request_body: body }: MessageRow): MessageView {
-  const request: unknown = body === null ? null : JSON.parse(body);
-  if (!isJsonObject(request)) throw new Error(`The request of message ${id} is missing.`);
-  return viewMessage(request);
-}
-
-/** Whether the message is one of A2A 1.0, which is passed on without fields that 1.0 does not have. */
-export function isOfA2a1(message: MessageRow): boolean {
-  return isA2a1Call(viewOf(message).envelope, message);
-}
-
-function isA2a1Call({ method }: JsonObject, message: Pick<MessageRow, 'passed_headers'>): boolean {
-  return isA2a1(typeof method === 'string' ? method : '', storedHeaders(message)['a2a-version']);
-}
-
-/**
- * The body and headers of one push: the stored request, and its sender in `params.metadata` and headers. The platform
- * replaces what a sender wrote under these names. An answer of a peer is wrapped, as on the feed. The headers of the
- * sender's request that are passed on come from the row, so that they survive a restart.
- */
-function buildPush(
-  message: PushedMessage,
-  {
-    caller,
-    view,
-    publicUrl,
-    wrapAnswers,
-  }: Omit<PushContent, 'target'> & { readonly publicUrl: string; readonly wrapAnswers: boolean },
-): { readonly body: string; readonly headers: Record<string, string> } {
-  const isPeerAnswer = view.inReplyTo !== '' && caller !== undefined;
-  const shown = isPeerAnswer
-    ? wrapAnswerMessage(view, wrapAnswers, !isA2a1Call(view.envelope, message))
-    : view.envelope;
-  const params = isJsonObject(shown.params) ? shown.params : {};
-  const kind = caller === undefined ? 'canvas_user' : 'peer_agent';
-  const metadata: JsonObject = {
-    ...(isJsonObject(params.metadata) ? params.metadata : {}),
-    source: kind,
-    source_id: caller?.id ?? '',
-    peer_id: caller?.id ?? '',
-    peer_name: caller?.name ?? '',
-    peer_role: caller?.role ?? '',
-    agent_card_url: caller === undefined ? '' : `${publicUrl}/registry/discover/${caller.id}`,
-    activity_id: message.id,
-    message_id: message.message_id,
-  };
-  return {
-    body: JSON.stringify({ ...shown, params: { ...params, metadata } }),
-    headers: {
-      ...storedHeaders(message),
-      'content-type': 'application/json',
-      accept: 'application/json',
-      'x-caller-kind': kind,
-      ...(caller === undefined ? {} : { 'x-workspace-id': caller.id }),
-    },
-  };
 }

@@ -8,7 +8,8 @@ import type { MessageQueue } from '../message-queue.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { OutcomeWaiters } from '../outcome/outcome-waiters.ts';
 import { isAbandoned } from './lease-owner.ts';
-import type { AttemptEnd, PushAttempts, PushContent } from './push-attempt.ts';
+import type { AttemptEnd, PushAttempts } from './push-attempt.ts';
+import type { PushContent } from './push-body.rules.ts';
 
 /** Maximum number of concurrent pushes to one agent for messages that arrive at an empty queue. */
 const MAX_LIVE_PUSHES = 64;

@@ -1,0 +1,106 @@
+import { isA2a1, isJsonObject, type JsonObject, type MessageView, viewMessage } from '@molecule-ai/protocol';
+import { wrapAnswerMessage } from '../../activity/activity-row.rules.ts';
+import type { WorkspaceRow } from '../../database/schema.ts';
+import type { MessageRow } from '../message.store.ts';
+import { storedHeaders } from '../passed-headers.rules.ts';
+
+/** The content of a push, as read in the transaction that stored the message. */
+export interface PushContent {
+  /** Undefined for people and operators. */
+  readonly caller: WorkspaceRow | undefined;
+  readonly target: WorkspaceRow;
+  readonly view: MessageView;
+}
+
+/** A message without what is in it. */
+export type PushedMessage = Pick<
+  MessageRow,
+  'id' | 'message_id' | 'source_id' | 'target_id' | 'passed_headers'
+>;
+
+/** The request of a stored message. */
+export function viewOf({ id, request_body: body }: MessageRow): MessageView {
+  const request: unknown = body === null ? null : JSON.parse(body);
+  if (!isJsonObject(request)) throw new Error(`The request of message ${id} is missing.`);
+  return viewMessage(request);
+}
+
+/** Whether the message is one of A2A 1.0, which is passed on without fields that 1.0 does not have. */
+export function isOfA2a1(message: MessageRow): boolean {
+  return isA2a1Call(viewOf(message).envelope, message);
+}
+
+function isA2a1Call({ method }: JsonObject, message: Pick<MessageRow, 'passed_headers'>): boolean {
+  return isA2a1(typeof method === 'string' ? method : '', storedHeaders(message)['a2a-version']);
+}
+
+/**
+ * The body and headers of one push: the stored request, and its sender in `params.metadata` and headers. The platform
+ * replaces what a sender wrote under these names. An answer of a peer is wrapped, as on the feed. The headers of the
+ * sender's request that are passed on come from the row, so that they survive a restart. With `agentTaskId` the message
+ * names that task.
+ */
+export function buildPush(
+  message: PushedMessage,
+  {
+    caller,
+    view,
+    publicUrl,
+    wrapAnswers,
+    agentTaskId,
+  }: Omit<PushContent, 'target'> & {
+    readonly publicUrl: string;
+    readonly wrapAnswers: boolean;
+    readonly agentTaskId: string | undefined;
+  },
+): { readonly body: string; readonly headers: Record<string, string> } {
+  const isPeerAnswer = view.inReplyTo !== '' && caller !== undefined;
+  const shown = isPeerAnswer
+    ? wrapAnswerMessage(view, wrapAnswers, !isA2a1Call(view.envelope, message))
+    : view.envelope;
+  const given = isJsonObject(shown.params) ? waitingParams(shown.params) : {};
+  const params: JsonObject =
+    agentTaskId !== undefined && isJsonObject(given.message)
+      ? { ...given, message: { ...given.message, taskId: agentTaskId } }
+      : given;
+  const kind = caller === undefined ? 'canvas_user' : 'peer_agent';
+  const metadata: JsonObject = {
+    ...(isJsonObject(params.metadata) ? params.metadata : {}),
+    source: kind,
+    source_id: caller?.id ?? '',
+    peer_id: caller?.id ?? '',
+    peer_name: caller?.name ?? '',
+    peer_role: caller?.role ?? '',
+    agent_card_url: caller === undefined ? '' : `${publicUrl}/registry/discover/${caller.id}`,
+    activity_id: message.id,
+    message_id: message.message_id,
+  };
+  return {
+    body: JSON.stringify({ ...shown, params: { ...params, metadata } }),
+    headers: {
+      ...storedHeaders(message),
+      'content-type': 'application/json',
+      accept: 'application/json',
+      'x-caller-kind': kind,
+      ...(caller === undefined ? {} : { 'x-workspace-id': caller.id }),
+    },
+  };
+}
+
+/**
+ * The params of a message without the wish of its sender not to wait. The platform waits for the end of the task: the task
+ * that an agent returns at once says nothing of its result, and no later one follows.
+ */
+function waitingParams(params: JsonObject): JsonObject {
+  const { configuration } = params;
+  if (!isJsonObject(configuration)) return params;
+  const { blocking, returnImmediately, ...others } = configuration;
+  return {
+    ...params,
+    configuration: {
+      ...others,
+      ...(blocking === undefined || blocking === false ? {} : { blocking }),
+      ...(returnImmediately === undefined || returnImmediately === true ? {} : { returnImmediately }),
+    },
+  };
+}
