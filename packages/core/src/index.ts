@@ -57,6 +57,7 @@ export type { InstanceOptions } from './client/instance.ts';
 export type { WaitForAnswerOptions } from './client/message-state.ts';
 export type { CallPeerOptions } from './client/peer-calls.ts';
 export type { PeerClient } from './client/peer-client.ts';
+export type { ProbeResult } from './client/platform-client.ts';
 export type { AnswerToQuestion, AskedQuestion, QuestionReply, QuestionsToAsk } from './client/questions.ts';
 export type { RegisterOptions, Registration } from './client/registration.ts';
 export type {

@@ -1,4 +1,4 @@
-import type { Capability, InboundMessage, Jwks } from '@molecule-ai/protocol';
+import type { Capability, DeliveryMode, InboundMessage, Jwks } from '@molecule-ai/protocol';
 import type { AgentEventName } from '../src/agent/agent-events.ts';
 import type { AgentClient, RemoteAgentOptions } from '../src/agent/agent-options.ts';
 import { createRemoteAgent } from '../src/agent/create-remote-agent.ts';
@@ -14,8 +14,9 @@ import type {
   ReadInboundOptions,
 } from '../src/client/inbound-page.ts';
 import type { InstanceOptions } from '../src/client/instance.ts';
+import type { ProbeResult } from '../src/client/platform-client.ts';
 import type { QuestionsToAsk } from '../src/client/questions.ts';
-import type { Registration } from '../src/client/registration.ts';
+import type { RegisterOptions, Registration } from '../src/client/registration.ts';
 import type { ReplyContent, ReplyReceipt } from '../src/client/reply.ts';
 import { MemoryInboundStore } from '../src/inbound/stores/inbound-store.ts';
 import type { CallOptions } from '../src/transport/platform-request.ts';
@@ -35,6 +36,7 @@ const EVENTS: readonly AgentEventName[] = [
   'expired',
   'cancelled',
   'stuck',
+  'delivery-changed',
   'paused',
   'resumed',
   'removed',
@@ -151,6 +153,23 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
     return this.keys;
   }
 
+  /** Of the next probes, the last one repeats. */
+  probes: ProbeResult[] = [{ isReachable: true, reason: null }];
+
+  async probe(): Promise<ProbeResult> {
+    this.calls.push('probe');
+    const [result = { isReachable: false, reason: null }] = this.probes;
+    if (this.probes.length > 1) this.probes.shift();
+    return result;
+  }
+
+  /** The secret that a platform without tokens sent. */
+  inboundSecret: string | undefined;
+
+  async currentInboundSecret(): Promise<string | undefined> {
+    return this.inboundSecret;
+  }
+
   async askQuestions(asked: QuestionsToAsk): Promise<[]> {
     this.asked.push(asked);
     return [];
@@ -160,8 +179,12 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
     return { canceled: [], lastSeq: 0 };
   }
 
-  override async register(options: InstanceOptions): Promise<Registration> {
+  /** The modes that were registered, in order. */
+  readonly modes: (DeliveryMode | undefined)[] = [];
+
+  override async register(options: RegisterOptions): Promise<Registration> {
     this.instances.push(options.instanceId);
+    this.modes.push(options.deliveryMode);
     return { ...(await super.register(options)), issuer: this.issuer };
   }
 

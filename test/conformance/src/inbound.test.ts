@@ -1,7 +1,7 @@
 import { MessageFailure } from '@molecule-ai/core';
 import { expect } from 'vitest';
 import { textAt, valueAt } from './harness/http.ts';
-import { inbox, onboard, registerMember, send, waitForRow } from './harness/members.ts';
+import { heartbeat, inbox, onboard, registerMember, send, waitForRow } from './harness/members.ts';
 import { createPushAgent, type PushAgentOptions, startPushAgent } from './harness/push-agent.ts';
 import type { RunningPlatform, TestPlatformOptions } from './harness/running-platform.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
@@ -206,6 +206,48 @@ onEachDatabase('an agent with a server', (environment) => {
     const restarted = await startPushAgent(environment, platform, member, options);
     expect(await again()).toEqual(first);
     expect([handled.length, restarted.handled.length]).toEqual([1, 0]);
+  });
+
+  verifies('inbound.auto-delivery', async () => {
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
+    const { clock } = platform;
+    const [peer, member] = [await onboard(platform), await onboard(platform)];
+    const started = await startPushAgent(environment, platform, member, { delivery: 'auto', clock });
+    const { agent, handled, open, close } = started;
+    const changes: unknown[] = [];
+    agent.on('delivery-changed', (...change) => changes.push(change));
+    const until = (condition: () => boolean | Promise<boolean>) =>
+      clock.advanceUntil(condition, { stepMs: 1_000, limitMs: 600_000 });
+    const isDone = (messageId: string) => async () => {
+      await heartbeat(peer);
+      const { body } = await platform.operator.get(`/workspaces/${peer.id}/messages/${messageId}`);
+      return valueAt(body, 'state') === 'answered';
+    };
+    let sent = 0;
+    const modes: string[] = [];
+    const sendUntil = async (mode: string) => {
+      // Messages keep coming while the delivery is switched.
+      await until(async () => {
+        sent += 1;
+        await send(peer.caller, member.id, `text ${sent}`, { messageId: `m-${sent}` });
+        return agent.health().delivery === mode;
+      });
+      for (let n = 1; n <= sent; n += 1) await until(isDone(`m-${n}`));
+      modes.push(textAt((await platform.operator.get(`/workspaces/${member.id}`)).body, 'delivery_mode'));
+    };
+    await sendUntil('push');
+    await close();
+    await sendUntil('long-poll');
+    await open();
+    await sendUntil('push');
+    expect(modes).toEqual(['push', 'poll', 'push']);
+    expect(changes.slice(-2)).toEqual([
+      ['long-poll', 'connection_refused'],
+      ['push', null],
+    ]);
+    const texts = handled.map(({ text }) => text).sort();
+    expect(texts).toEqual(Array.from({ length: sent }, (_, index) => `text ${index + 1}`).sort());
+    await until(async () => (await inbox(member, '&unacknowledged=true')).length === 0);
   });
 
   verifies('inbound.not-accepting', async () => {

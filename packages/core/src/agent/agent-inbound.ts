@@ -1,4 +1,5 @@
 import type { JsonObject, Jwks } from '@molecule-ai/protocol';
+import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type {
   InboundAccess,
@@ -13,7 +14,7 @@ import { bearerOf, hasSecret, unauthorized } from './inbound-auth.ts';
 import { PeerTokenVerifier } from './peer-token-verifier.ts';
 
 export interface AgentInboundOptions {
-  readonly settings: Pick<RemoteAgentSettings, 'client' | 'inboundAuth' | 'inboundSecret'>;
+  readonly settings: Pick<RemoteAgentSettings, 'client' | 'deliveryChoice' | 'inboundAuth' | 'inboundSecret'>;
   readonly inbound: Inbound;
   readonly logger: Logger;
   readonly onStateChanged: (status: string) => void;
@@ -42,6 +43,17 @@ export class AgentInbound implements InboundPort {
     return this.#isAttached;
   }
 
+  /** @throws ConfigurationError for an agent whose URL is announced and not served. */
+  checkServed(): void {
+    const { client, deliveryChoice } = this.#options.settings;
+    const isAnnounced =
+      deliveryChoice === 'push' || (deliveryChoice === 'auto' && client.reportedUrl !== null);
+    if (this.#isAttached || !isAnnounced) return;
+    throw new ConfigurationError('The client has a reportedUrl, but nothing serves the agent there.', {
+      hint: 'Mount createInboundHandler(agent) or start an A2AServer before agent.start(), or set delivery to "long-poll".',
+    });
+  }
+
   /** Call with the issuer of each register response. */
   registered(issuer: string | null): void {
     this.#issuer = issuer;
@@ -65,14 +77,14 @@ export class AgentInbound implements InboundPort {
   }
 
   async authenticate(headers: Pick<Headers, 'get'>): Promise<InboundAccess> {
-    const { inboundAuth, inboundSecret } = this.#options.settings;
+    const { client, inboundAuth, inboundSecret } = this.#options.settings;
     if (inboundAuth === 'none') return granted('unknown');
     if (inboundAuth === 'shared-secret') {
-      const isValid = inboundSecret !== null && hasSecret(headers, inboundSecret);
-      if (isValid) return granted('push');
+      const secret = inboundSecret ?? (await client.currentInboundSecret());
+      if (secret !== undefined && hasSecret(headers, secret)) return granted('push');
       return unauthorized(
         'The secret is missing or wrong.',
-        'Send the inboundSecret of the agent as bearer.',
+        'Send the inboundSecret of the agent, or the secret that its platform gave it, as bearer.',
       );
     }
     const token = bearerOf(headers);

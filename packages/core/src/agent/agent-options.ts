@@ -43,6 +43,8 @@ export type AgentClient = Pick<
   | 'reportedUrl'
   | 'agentCard'
   | 'fetchSigningKeys'
+  | 'currentInboundSecret'
+  | 'probe'
 > &
   Partial<Pick<PeerClient, 'onPeerChanged'>>;
 
@@ -72,7 +74,10 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
   /** Not closed by the agent. */
   client: Client;
   onMessage: MessageHandler<Client>;
-  /** How messages arrive. @default `'auto'`: long-poll, or poll where the platform does not hold requests */
+  /**
+   * How messages arrive. @default `'auto'`: push when the client has a `reportedUrl` and the platform reaches the agent
+   * there, switching with it; else long-poll, or poll where the platform does not hold requests
+   */
   delivery?: DeliveryChoice | undefined;
   /** On a pause: `wait` keeps sending heartbeats and continues after the resume, `stop` ends the agent. @default 'wait' */
   onPause?: 'wait' | 'stop' | undefined;
@@ -106,7 +111,7 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
    * platform. `none`: nothing; the source of each message is `unknown`. @default 'peer-tokens'
    */
   inboundAuth?: InboundAuth | undefined;
-  /** The bearer of `inboundAuth: 'shared-secret'`, at least 16 characters. */
+  /** The bearer of `inboundAuth: 'shared-secret'`, at least 16 characters. @default the one that the platform sent */
   inboundSecret?: string | undefined;
   /** Stores position, progress and dead letters. @default `inbound.jsonl` in the client's `stateDirectory` */
   store?: InboundStore | undefined;
@@ -135,6 +140,8 @@ export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
   readonly client: Client;
   readonly onMessage: MessageHandler<Client>;
   readonly delivery: InboundDelivery;
+  /** The name of the delivery, or `own`. */
+  readonly deliveryChoice: 'auto' | 'long-poll' | 'poll' | 'push' | 'own';
   readonly onPause: 'wait' | 'stop';
   readonly onConflict: ConflictPolicy;
   readonly concurrency: number;
@@ -144,7 +151,7 @@ export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
   readonly heartbeatIntervalMs: number;
   readonly atMostOnce: boolean;
   readonly inboundAuth: InboundAuth;
-  /** Of `shared-secret`, else `null`. */
+  /** Of `shared-secret`; `null` for the one that the platform sent. */
   readonly inboundSecret: string | null;
   readonly store: InboundStore;
   /** Whether the agent locks the state folder. */
@@ -184,6 +191,7 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
     client,
     onMessage,
     delivery: chooseDelivery(options.delivery),
+    deliveryChoice: typeof options.delivery === 'object' ? 'own' : (options.delivery ?? 'auto'),
     onPause,
     onConflict,
     concurrency,

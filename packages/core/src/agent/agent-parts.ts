@@ -1,10 +1,13 @@
+import type { DeliveryMode } from '@molecule-ai/protocol';
 import type { Inbound } from '../inbound/inbound.ts';
+import type { InboundDelivery } from '../inbound/sources/message-source.ts';
 import { childLogger, type Logger } from '../logging/logger.ts';
 import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { PresenceChange } from '../presence/presence-machine.ts';
 import { AgentEventEmitter } from './agent-events.ts';
 import { AgentInbound } from './agent-inbound.ts';
 import type { AgentClient, RemoteAgentSettings } from './agent-options.ts';
+import { AutoDelivery } from './auto-delivery.ts';
 import { createInbound } from './create-inbound.ts';
 import { DegradedReasons } from './health.ts';
 import { ReaderIdentity } from './reader-identity.ts';
@@ -49,11 +52,12 @@ export function createAgentParts<Client extends AgentClient>(
   const requests: AgentParts['requests'] = {
     ...own,
     register: async (options) => {
-      const registration = await own.register(options);
+      const registration = await own.register({ ...options, deliveryMode: modeOf(settings, delivery) });
       port.registered(registration.issuer);
       return registration;
     },
   };
+  const delivery = createDelivery(settings, { requests, events });
   const presence = new HeartbeatLoop({
     client: requests,
     clock,
@@ -64,7 +68,7 @@ export function createAgentParts<Client extends AgentClient>(
     onChange: onPresence,
   });
   const inbound = createInbound({
-    settings,
+    settings: { ...settings, delivery },
     reader: requests,
     events,
     tasks,
@@ -80,4 +84,29 @@ export function createAgentParts<Client extends AgentClient>(
     onStateChanged: (status) => presence.stateChanged(status),
   });
   return { logger, events, degraded, tasks, identity, requests, presence, inbound, port };
+}
+
+/** `auto` of an agent with a URL switches between push and long-poll. */
+function createDelivery(
+  { client, delivery, deliveryChoice }: Pick<RemoteAgentSettings, 'client' | 'delivery' | 'deliveryChoice'>,
+  { requests, events }: Pick<AgentParts, 'requests' | 'events'>,
+): InboundDelivery {
+  const { reportedUrl } = client;
+  if (deliveryChoice !== 'auto' || reportedUrl === null) return delivery;
+  return new AutoDelivery({
+    isOffered: () => client.capabilities.has('probe'),
+    probe: (signal) => client.probe(reportedUrl, { signal }),
+    register: (signal) => requests.register({ signal }),
+    onChange: (mode, reason) => events.emit('delivery-changed', mode, reason),
+  });
+}
+
+/** What the agent registers; `undefined` for what its client says. */
+function modeOf(
+  { deliveryChoice }: Pick<RemoteAgentSettings, 'deliveryChoice'>,
+  delivery: InboundDelivery,
+): DeliveryMode | undefined {
+  if (delivery instanceof AutoDelivery) return delivery.deliveryMode;
+  if (deliveryChoice === 'own' || deliveryChoice === 'auto') return undefined;
+  return deliveryChoice === 'push' ? 'push' : 'poll';
 }

@@ -24,6 +24,7 @@ describe('start', () => {
     expect(agent.health()).toEqual({
       state: 'running',
       presence: 'online',
+      delivery: 'long-poll',
       ok: true,
       degradedReasons: [],
       lastHeartbeatAt: '2026-01-01T00:00:00.000Z',

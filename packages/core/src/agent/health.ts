@@ -21,6 +21,8 @@ export interface AgentHealth {
   /** When the platform last accepted a heartbeat. */
   readonly lastHeartbeatAt: string | null;
   readonly consecutiveHeartbeatFailures: number;
+  /** How messages come in now: the name of the delivery, and of `auto` the one that it uses. */
+  readonly delivery: string;
   /** When the delivery last read the feed, even if it was empty, or passed a message. */
   readonly lastInboundAt: string | null;
   /** Messages being handled now. */
@@ -109,6 +111,7 @@ export function describeHealth(
     degradedReasons,
     lastHeartbeatAt: isoTime(presence.lastSuccess?.at),
     consecutiveHeartbeatFailures: presence.consecutiveFailures,
+    delivery: inbound.deliveryName,
     lastInboundAt: isoTime(inbound.lastReadAt),
     inFlight: inbound.active,
     unfinished: inbound.unfinished,

@@ -25,6 +25,7 @@ export function checkInboundAuth({
     if (inboundSecret === undefined) return { inboundAuth, inboundSecret: null };
     throw new ConfigurationError('inboundSecret is for inboundAuth "shared-secret" only.');
   }
+  if (inboundSecret === undefined) return { inboundAuth, inboundSecret: null };
   if (typeof inboundSecret !== 'string' || !SECRET.test(inboundSecret)) {
     throw new ConfigurationError(
       `inboundAuth "shared-secret" needs inboundSecret, at least ${MIN_SECRET_LENGTH} printable ASCII characters without white space.`,

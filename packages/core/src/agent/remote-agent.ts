@@ -163,6 +163,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   async #start(options: AgentStartOptions): Promise<void> {
     if (this.#finishing !== undefined) throw agentStopped();
+    this.#port.checkServed();
     this.#state = 'starting';
     const { client, random, usesFolder } = this.#settings;
     const { clock } = client;

@@ -37,6 +37,12 @@ import {
 import type { ListTokensOptions, TokenInfo, TokenRotation } from './tokens.ts';
 import { listTokens, rotateToken } from './tokens.ts';
 
+/** Whether the platform reaches an agent; `reason` is a word of docs/contract/presence.md#probe, `null` when it does. */
+export interface ProbeResult {
+  readonly isReachable: boolean;
+  readonly reason: string | null;
+}
+
 /**
  * One method per endpoint, with the Python SDK's names in camelCase. Applications use `RemoteAgentClient`, which adds the
  * heartbeat and agent loops.
@@ -69,6 +75,21 @@ export class PlatformClient extends PeerMessaging {
    */
   register(options: RegisterOptions = {}): Promise<Registration> {
     return registerAgent(this.#context, options);
+  }
+
+  /**
+   * The secret that the platform sends as bearer with each push, on platforms that sign no tokens; `undefined` if there is
+   * none. Never log it.
+   */
+  currentInboundSecret(): Promise<string | undefined> {
+    return this.#context.inboundSecret.current();
+  }
+
+  /** Whether the platform reaches this URL, and an agent of this workspace responds there. Nothing is stored. */
+  async probe(url: string, { signal }: CallOptions = {}): Promise<ProbeResult> {
+    const input = { params: { id: this.workspaceId }, body: { url }, signal };
+    const { reachable, reason } = await call(this.#context.transport, routes.probe, input);
+    return { isReachable: reachable, reason };
   }
 
   /** The public keys with which the platform signs the tokens of requests to this agent. */

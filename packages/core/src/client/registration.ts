@@ -1,4 +1,10 @@
-import { type AgentCard, type RegisterRequest, type RegisterResponse, routes } from '@molecule-ai/protocol';
+import {
+  type AgentCard,
+  type DeliveryMode,
+  type RegisterRequest,
+  type RegisterResponse,
+  routes,
+} from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { call } from '../platform-api/call.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
@@ -23,6 +29,8 @@ export interface Registration {
 export interface RegisterOptions extends InstanceOptions {
   /** Whether to retry when the platform is unavailable. @default true */
   isRetried?: boolean | undefined;
+  /** How messages are delivered from now on. @default the client's `deliveryMode` */
+  deliveryMode?: DeliveryMode | undefined;
 }
 
 /** Registers with the agent's own token, else the admin token, else without; stores an issued token. */
@@ -52,19 +60,18 @@ export async function registerAgent(context: ClientContext, options: RegisterOpt
 /** Older platforms require a URL even in poll mode: then the request is repeated with the Python SDK's placeholder. */
 async function sendRegistration(
   context: ClientContext,
-  { signal, isRetried, instanceId }: RegisterOptions,
+  { signal, isRetried, instanceId, deliveryMode: wanted }: RegisterOptions,
 ): Promise<RegisterResponse> {
   const { settings, transport, tokens, logger } = context;
   const headers = instanceHeaders(transport, instanceId);
+  const deliveryMode = wanted ?? settings.deliveryMode;
   const bearer = tokens.current() === undefined ? (settings.adminToken ?? undefined) : undefined;
   const body: RegisterRequest = {
     id: settings.workspaceId,
     workspace_id: settings.workspaceId,
     agent_card: settings.agentCard,
-    delivery_mode: settings.deliveryMode,
-    ...(settings.deliveryMode === 'push' && settings.reportedUrl !== null
-      ? { url: settings.reportedUrl }
-      : {}),
+    delivery_mode: deliveryMode,
+    ...(deliveryMode === 'push' && settings.reportedUrl !== null ? { url: settings.reportedUrl } : {}),
   };
   // It is issued once: without it the agent cannot go on, and nobody would know why.
   const needed = ['auth_token'];
@@ -72,7 +79,7 @@ async function sendRegistration(
     const input = { body, bearer, headers, signal, needed, isRepeatable: isRetried };
     return await call(transport, routes.register, input);
   } catch (error) {
-    if (settings.deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
+    if (deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
     logger.info({ error }, 'The platform requires a URL in poll mode: registering with a placeholder.');
     const withUrl = { ...body, url: PLACEHOLDER_URL };
     const input = { body: withUrl, bearer, headers, signal, needed };

@@ -24,6 +24,11 @@ export class InboundSecret {
     this.#options = options;
   }
 
+  /** The latest one, also of an earlier run; `undefined` when the platform has sent none. Never log it. */
+  async current(): Promise<string | undefined> {
+    return this.#latest ?? (await this.#options.store.loadInboundSecret?.().catch(() => undefined));
+  }
+
   /** Resolves when `received` is stored, or cannot be; that is logged, and tried again with the next one received. */
   async keep(received: string | undefined): Promise<void> {
     const secret = received?.trim() ?? '';

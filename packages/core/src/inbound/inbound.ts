@@ -105,10 +105,14 @@ export class Inbound {
       clock,
       limitMs: STALE_AFTER_SILENCES * delivery.expectedSilenceMs,
       // An agent without free capacity does not read the feed.
-      isExpected: () => this.#inbox.free > 0,
+      isExpected: () => this.#inbox.free > 0 && delivery.expectedSilenceMs !== Number.POSITIVE_INFINITY,
       onStale: () => observer.stale(),
       onFresh: () => observer.fresh(),
     });
+  }
+
+  get deliveryName(): string {
+    return this.#options.delivery.name;
   }
 
   /** When the delivery last passed a page or a message, as Unix time in milliseconds. */

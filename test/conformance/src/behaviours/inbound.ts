@@ -34,6 +34,10 @@ export const INBOUND = behaviours({
     'A message that was answered in a response and comes again, also after a restart, is not handled again and gets the same answer.',
     'docs/contract/receiving.md#repeats; docs/decisions/0010-message-dedupe.md',
   ],
+  'inbound.auto-delivery': [
+    'With the delivery auto an agent is pushed to while the platform reaches its URL, and long-polls otherwise; a switch loses and doubles nothing.',
+    'docs/contract/receiving.md#which-way-when; docs/decisions/0103-push-server.md',
+  ],
   'inbound.not-accepting': [
     'An agent that is not ready to take a message responds with 503 and keeps nothing; the platform delivers it later.',
     'docs/contract/receiving.md#accepting; docs/decisions/0103-push-server.md',

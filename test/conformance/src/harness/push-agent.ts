@@ -11,9 +11,9 @@ import {
   type InboundHandler,
   type InboundHandlerOptions,
 } from '@molecule-ai/core/inbound';
-import { type RecordingLogger, recordingLogger } from '@molecule-tests/harness';
+import { type ManualClock, type RecordingLogger, recordingLogger } from '@molecule-tests/harness';
 import type { Member } from './members.ts';
-import type { Handler } from './test-agent.ts';
+import { type Handler, stopOnClock } from './test-agent.ts';
 import type { TestEnvironment } from './test-environment.ts';
 
 export interface PushAgentOptions
@@ -22,6 +22,7 @@ export interface PushAgentOptions
   readonly onMessage?: Handler;
   readonly handler?: InboundHandlerOptions;
   readonly stateDirectory?: string;
+  readonly clock?: ManualClock;
   /** @default a free one */
   readonly port?: number;
   /** Changes each request before the agent gets it, as a proxy does. */
@@ -36,6 +37,9 @@ export interface PushAgent {
   readonly log: RecordingLogger;
   /** In the order in which the handler was called. */
   readonly handled: InboundMessage[];
+  /** Closes the server, and opens it again on the same port. */
+  close(): Promise<void>;
+  open(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -46,19 +50,19 @@ export async function createPushAgent(
   member: Member,
   options: PushAgentOptions = {},
 ): Promise<PushAgent> {
-  const { onMessage, handler: handling, stateDirectory, port = 0, onRequest, ...rest } = options;
+  const { onMessage, handler: handling, stateDirectory, clock, port = 0, onRequest, ...rest } = options;
   let handler: InboundHandler | undefined;
-  const server = new A2AServer({
-    port,
-    handler: async (request) => {
-      if (handler === undefined) return new Response(null, { status: 503 });
-      return handler(onRequest === undefined ? request : onRequest(request));
-    },
-  });
+  const serve: InboundHandler = async (request) => {
+    if (handler === undefined) return new Response(null, { status: 503 });
+    return handler(onRequest === undefined ? request : onRequest(request));
+  };
+  let server = new A2AServer({ port, handler: serve });
   await server.start();
+  const { url } = server;
   const log = recordingLogger();
   const client = environment.client(platform, member, {
-    reportedUrl: server.url,
+    reportedUrl: url,
+    ...(clock === undefined ? {} : { clock }),
     logger: log,
     ...(stateDirectory === undefined ? {} : { stateDirectory }),
   });
@@ -73,12 +77,18 @@ export async function createPushAgent(
     },
   });
   handler = createInboundHandler(agent, handling);
+  const close = (): Promise<void> => server.stop({ timeoutMs: 0 });
+  const open = async (): Promise<void> => {
+    server = new A2AServer({ port: Number(new URL(url).port), handler: serve });
+    await server.start();
+  };
   const stop = async (): Promise<void> => {
-    await agent.stop({ timeoutMs: 0 });
-    await server.stop({ timeoutMs: 100 });
+    if (clock === undefined) await agent.stop({ timeoutMs: 0 });
+    else await stopOnClock(clock, agent);
+    await close();
   };
   environment.onCleanup(stop);
-  return { agent, client, url: server.url, log, handled, stop };
+  return { agent, client, url, log, handled, close, open, stop };
 }
 
 /** Starts an agent with a server. */

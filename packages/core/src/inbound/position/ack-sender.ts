@@ -5,6 +5,7 @@ import type { Logger } from '../../logging/logger.ts';
 import { backoffDelayMs, type RandomSource } from '../../time/backoff.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { InboundState } from '../inbound-state.ts';
+import type { InboundDelivery } from '../sources/message-source.ts';
 import type { ReportedOutcome } from '../stores/inbound-records.ts';
 
 /** Not retried by the transport, but unrelated to the position. */
@@ -24,6 +25,7 @@ export interface AckSenderOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
+  readonly delivery?: Pick<InboundDelivery, 'isPositionHeld'> | undefined;
 }
 
 /** One acknowledgement: how far the finished prefix reaches, `null` when that is not sent, and outcomes. */
@@ -97,6 +99,7 @@ export class AckSender {
 
   get #hasNewPosition(): boolean {
     const { acknowledged } = this.#options.state;
+    if (this.#options.delivery?.isPositionHeld === true) return false;
     return this.#isSupported && acknowledged !== null && acknowledged !== this.#sent;
   }
 

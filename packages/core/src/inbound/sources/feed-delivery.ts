@@ -12,8 +12,9 @@ const REQUEST_ALLOWANCE_MS = 15_000;
 const IDLE_FACTOR = 1.5;
 
 /**
- * How messages are received. `auto` long-polls, or polls at an interval if the platform does not hold requests. `push`: the
- * platform posts them to the agent's own URL.
+ * How messages are received. `push`: the platform posts them to the agent's own URL. `auto`: so too where the client has a
+ * `reportedUrl` that the platform reaches; else it long-polls, or polls at an interval if the platform does not hold
+ * requests.
  */
 export type DeliveryChoice = 'auto' | 'long-poll' | 'poll' | 'push' | InboundDelivery;
 
@@ -118,14 +119,14 @@ export class LongPollDelivery implements InboundDelivery {
   readonly #reads: PageReads;
 
   /** @throws ConfigurationError for a wait outside 1–60 s, an interval below 1 000 ms, a limit outside 1–500. */
-  constructor(options: LongPollDeliveryOptions = {}) {
+  constructor(options: LongPollDeliveryOptions = {}, reads: Partial<PageReads> = {}) {
     const { waitSeconds = DEFAULT_WAIT_SECONDS } = options;
     this.#waitSeconds = checkNumber('waitSeconds', waitSeconds, { min: 1, max: 60, isInteger: true });
     this.#fallbackMs = checkInterval(
       'fallbackIntervalMs',
       options.fallbackIntervalMs ?? DEFAULT_POLL_INTERVAL_MS,
     );
-    this.#reads = checkReads(options);
+    this.#reads = { ...checkReads(options), ...reads };
   }
 
   get expectedSilenceMs(): number {

@@ -76,6 +76,11 @@ export interface InboundDelivery {
    * @default reads that are held for 25 s
    */
   readonly controlReads?: ControlReads | null | undefined;
+  /**
+   * Whether the acknowledged position is not sent at present, because messages before it may still be on another way to
+   * this agent. @default false
+   */
+  readonly isPositionHeld?: boolean | undefined;
   /** Delivers until the signal aborts, then returns or rejects with its reason. Must survive outages. */
   run(context: DeliveryContext, signal: AbortSignal): Promise<void>;
 }

@@ -23,6 +23,8 @@ export interface PageReads {
   readonly sinceSecs: number | undefined;
   /** Whether rows that were pushed are left out, also after the position. */
   readonly isUnacknowledgedOnly?: boolean | undefined;
+  /** Whether to read from the acknowledged position, because rows before the read one may come back into the feed. */
+  readonly fromAcknowledged?: (() => boolean) | undefined;
 }
 
 /** Reads pages of the feed into the inbox; logs an outage once. Reads fewer rows while they are too large. */
@@ -51,7 +53,7 @@ export class InboundPageReader {
         ? await this.#readOldest(capacity, waitSecs, signal)
         : await client.fetchInboundPage({
             ...(position === null || this.#reads.isUnacknowledgedOnly ? { unacknowledged: true } : {}),
-            ...(position === null ? {} : { sinceId: position }),
+            ...(position === null || this.#reads.fromAcknowledged?.() ? {} : { sinceId: position }),
             limit,
             ...(waitSecs > 0 ? { waitSecs } : {}),
             signal,

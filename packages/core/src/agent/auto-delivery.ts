@@ -1,0 +1,135 @@
+import type { DeliveryMode } from '@molecule-ai/protocol';
+import type { ProbeResult } from '../client/platform-client.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { LongPollDelivery } from '../inbound/sources/feed-delivery.ts';
+import { keepDelivering } from '../inbound/sources/keep-delivering.ts';
+import type { ControlReads, DeliveryContext, InboundDelivery } from '../inbound/sources/message-source.ts';
+import { PushDelivery } from '../inbound/sources/push-delivery.ts';
+import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
+
+/** The times between probes, in milliseconds: while the agent long-polls, the last one repeats; while it is pushed to. */
+const RETRY_DELAYS_MS = [15_000, 30_000, 60_000, 120_000, 300_000] as const;
+const RECHECK_MS = 60_000;
+/** A push that was on its way may take so long to fail and come back into the feed: its time limit, and some more. */
+const SETTLE_MS = 330_000;
+
+export interface AutoDeliveryOptions {
+  /** Whether the platform offers `probe`. */
+  readonly isOffered: () => boolean;
+  readonly probe: (signal: AbortSignal) => Promise<ProbeResult>;
+  /** Registers in the mode that {@link AutoDelivery.deliveryMode} names. */
+  readonly register: (signal: AbortSignal) => Promise<unknown>;
+  readonly onChange: (mode: 'push' | 'long-poll', reason: string | null) => void;
+}
+
+/**
+ * Push while the platform reaches the agent, long-poll otherwise. It switches by registering in the other mode, first for
+ * push, so that messages can come both ways for a moment: copies are dropped. After a switch to long-poll it reads
+ * everything that is not acknowledged, and holds the acknowledged position back, until no push can be under way any more.
+ */
+export class AutoDelivery implements InboundDelivery {
+  readonly #options: AutoDeliveryOptions;
+  readonly #push = new PushDelivery();
+  readonly #longPoll: LongPollDelivery;
+  #mode: 'push' | 'long-poll' = 'long-poll';
+  #settlesAt = Number.NEGATIVE_INFINITY;
+  #now: () => number = () => 0;
+  #failures = 0;
+
+  constructor(options: AutoDeliveryOptions) {
+    this.#options = options;
+    this.#longPoll = new LongPollDelivery(
+      {},
+      {
+        isUnacknowledgedOnly: true,
+        fromAcknowledged: () => this.isPositionHeld,
+      },
+    );
+  }
+
+  /** The one that is used. */
+  get name(): string {
+    return this.#mode;
+  }
+
+  /** What the agent registers. */
+  get deliveryMode(): DeliveryMode {
+    return this.#mode === 'push' ? 'push' : 'poll';
+  }
+
+  get expectedSilenceMs(): number {
+    return this.#current.expectedSilenceMs;
+  }
+
+  get controlReads(): ControlReads {
+    return this.#longPoll.controlReads;
+  }
+
+  get isPositionHeld(): boolean {
+    return this.#mode === 'long-poll' && this.#now() < this.#settlesAt;
+  }
+
+  async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
+    this.#now = () => context.clock.monotonic();
+    let phase = this.#start(context, signal);
+    try {
+      for (;;) {
+        const isSwitched = await this.#check(context, signal);
+        if (isSwitched) {
+          phase.abort();
+          phase = this.#start(context, signal);
+        }
+        await context.clock.sleep(this.#pauseMs(), { signal, keepAlive: false });
+      }
+    } finally {
+      phase.abort();
+    }
+  }
+
+  get #current(): InboundDelivery {
+    return this.#mode === 'push' ? this.#push : this.#longPoll;
+  }
+
+  #start(context: DeliveryContext, signal: AbortSignal): LinkedAbort {
+    const phase = linkAbort(signal);
+    void keepDelivering(this.#current, context, phase.signal);
+    return phase;
+  }
+
+  #pauseMs(): number {
+    if (this.#mode === 'push') return RECHECK_MS;
+    return RETRY_DELAYS_MS[Math.min(this.#failures, RETRY_DELAYS_MS.length) - 1] ?? RECHECK_MS;
+  }
+
+  /** Probes, and registers in the other mode when that is due; returns whether it did. */
+  async #check({ clock, logger }: DeliveryContext, signal: AbortSignal): Promise<boolean> {
+    const { isOffered, probe, register, onChange } = this.#options;
+    if (!isOffered()) return false;
+    const result = await probe(signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      logger.debug({ error }, 'Whether the platform reaches the agent is not known.');
+      return null;
+    });
+    // A platform that cannot be asked cannot be registered with either.
+    if (result === null) return false;
+    this.#failures = result.isReachable ? 0 : this.#failures + 1;
+    const before = this.#mode;
+    const wanted = result.isReachable ? 'push' : 'long-poll';
+    if (wanted === before) return false;
+    this.#mode = wanted;
+    if (wanted === 'long-poll') this.#settlesAt = clock.monotonic() + SETTLE_MS;
+    try {
+      await register(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#mode = before;
+      const isRefused = MoleculeError.isInstance(error) && !error.isRetryable;
+      logger[isRefused ? 'warn' : 'debug']({ error, mode: wanted }, 'The delivery could not be switched.');
+      return false;
+    }
+    const { reason } = result;
+    logger.info({ mode: wanted, reason }, 'Messages come in another way from now on.');
+    onChange(wanted, reason);
+    return true;
+  }
+}
