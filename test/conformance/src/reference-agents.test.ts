@@ -134,7 +134,7 @@ onEachDatabase('agents on the reference platform', { onDisk: true }, (environmen
       const client = environment.client(platform, MEMBER, { clock, reportedUrl });
       const agent = createRemoteAgent({
         client,
-        delivery: 'auto',
+        delivery: generation === 'april-2026' ? 'long-poll' : 'auto',
         onConflict: 'takeover',
         onMessage: async () => {
           const call = client.callPeer(PEER, 'aborted', { signal: abandoned.signal });

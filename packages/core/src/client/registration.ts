@@ -80,8 +80,8 @@ async function sendRegistration(
     return await call(transport, routes.register, input);
   } catch (error) {
     if (deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
-    logger.info({ error }, 'The platform requires a URL in poll mode: registering with a placeholder.');
-    const withUrl = { ...body, url: PLACEHOLDER_URL };
+    logger.info({ error }, 'The platform requires a URL in poll mode: registering with one.');
+    const withUrl = { ...body, url: settings.reportedUrl ?? PLACEHOLDER_URL };
     const input = { body: withUrl, bearer, headers, signal, needed };
     return call(transport, routes.register, input).catch(needsUrl);
   }
@@ -113,7 +113,7 @@ function needsUrl(error: unknown): never {
     path: error.path,
     platformCode: error.platformCode,
     body: error.bodyExcerpt,
-    hint: 'It does not support polling: set reportedUrl to a public URL, or update the platform.',
+    hint: 'It does not support polling: set reportedUrl to a public URL, with delivery "long-poll" if nothing serves it, or update the platform.',
     cause: error,
   });
 }
