@@ -82,8 +82,9 @@ async function sendRegistration(
     if (deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
     logger.info({ error }, 'The platform requires a URL in poll mode: registering with one.');
     const withUrl = { ...body, url: settings.reportedUrl ?? PLACEHOLDER_URL };
-    const input = { body: withUrl, bearer, headers, signal, needed };
-    return call(transport, routes.register, input).catch(needsUrl);
+    // Its response may have said what it lacks.
+    const again = { body: withUrl, bearer, headers: instanceHeaders(transport, instanceId), signal, needed };
+    return call(transport, routes.register, again).catch(needsUrl);
   }
 }
 
