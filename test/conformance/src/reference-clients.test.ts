@@ -1,4 +1,5 @@
-import type { AgentRequest } from '@molecule-tests/harness';
+import { FileTokenStore } from '@molecule-ai/core';
+import { type AgentRequest, recordingLogger } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { ReferencePlatform } from './harness/reference-platform.ts';
 import { ReferenceTokens } from './harness/reference-tokens.ts';
@@ -70,6 +71,46 @@ onEachDatabase('clients of the reference platform', { onDisk: true }, (environme
     const client = environment.client(platform, MEMBER);
     await expect(client.rotateToken()).rejects.toMatchObject({ code: 'rotation_incomplete' });
     expect(await client.currentToken()).toBe('2-issued-token');
+  });
+
+  verifies('reference.rotation-restored', async () => {
+    const unusable = [
+      ['refused', 'a-token-that-is-refused', { kind: 'json', status: 403, body: { error: 'forbidden' } }],
+      ['too large', 'x'.repeat(20_000), undefined],
+      ['in use', MEMBER.token, undefined],
+    ] as const;
+    for (const [name, minted, state] of unusable) {
+      const platform = await startReference(environment);
+      const tokens = new ReferenceTokens(platform, MEMBER.id, MEMBER.token);
+      const path = `/workspaces/${MEMBER.id}`;
+      platform.routes.set(`POST ${path}/tokens`, () => {
+        if (minted !== MEMBER.token) tokens.mint(minted);
+        return { kind: 'json', status: 201, body: { auth_token: minted, workspace_id: MEMBER.id } };
+      });
+      if (state !== undefined) platform.routes.set(`GET ${path}/state`, () => state);
+      const stateDirectory = environment.folder();
+      const client = environment.client(platform, MEMBER, { stateDirectory });
+      await expect(client.rotateToken(), name).rejects.toMatchObject({ code: expect.any(String) });
+      expect(await client.currentToken()).toBe(MEMBER.token);
+      const stored = await new FileTokenStore({ directory: stateDirectory }).load();
+      expect([undefined, MEMBER.token], name).toContain(stored);
+      expect(tokens.live, name).toEqual([MEMBER.token]);
+      await client.heartbeat();
+    }
+  });
+
+  verifies('client.redaction', async () => {
+    const platform = await startReference(environment);
+    const log = recordingLogger();
+    for (const authToken of ['Invalid', 'a-token-of-this-agent']) {
+      const client = environment.client(platform, { id: MEMBER.id, token: authToken }, { logger: log });
+      const text = `Invalid input: ${authToken}, and a-token-of-this-agents`;
+      platform.routes.set('POST /registry/heartbeat', () => refusal(400, text));
+      const error = (await client.heartbeat().catch((reason: unknown) => reason)) as Error;
+      const shown = authToken === 'Invalid' ? authToken : '[redacted]';
+      expect(error.message).toContain(`Invalid input: ${shown}, and a-token-of-this-agents`);
+    }
+    expect(JSON.stringify(log.lines)).not.toMatch(/a-token-of-this-agent(?!s)/);
   });
 
   verifies('reference.operator-trees', async () => {

@@ -161,6 +161,38 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     expect(await inVain.promise).toMatchObject({ status: 'queued' });
   });
 
+  verifies('reference.answer-of-the-asked', async () => {
+    const { clock, platform } = await startReference(environment);
+    const client = environment.client(platform, MEMBER, { clock });
+    const other = '33333333-3333-4333-8333-333333333333';
+    const { messageId } = await client.callPeer(PEER, 'a question');
+    platform.arrive('forged', { from: other, inReplyTo: messageId });
+    const inVain = trackPromise(client.waitForAnswer(messageId, { timeoutMs: 20_000 }));
+    await clock.advanceUntil(() => inVain.isSettled, { limitMs: 60_000 });
+    expect(await inVain.promise).toMatchObject({ status: 'queued', peerId: PEER });
+    platform.arrive('the answer', { from: PEER, inReplyTo: messageId });
+    expect(await client.waitForAnswer(messageId)).toMatchObject({ status: 'answered', peerId: PEER });
+    const restarted = environment.client(platform, MEMBER, { clock });
+    const named = await restarted.waitForAnswer(messageId, { peerId: PEER.toUpperCase() });
+    expect(named).toMatchObject({ status: 'answered', peerId: PEER, text: 'the answer' });
+    expect(await restarted.waitForAnswer(messageId)).toMatchObject({ status: 'answered', peerId: other });
+  });
+
+  verifies('reference.named-states', async () => {
+    const { clock, platform } = await startReference(environment);
+    const client = environment.client(platform, MEMBER, { clock });
+    const line = `POST /workspaces/${PEER}/a2a`;
+    const status = {
+      state: 'completed',
+      message: { role: 'agent', parts: [{ kind: 'text', text: 'done' }] },
+    };
+    for (const state of ['failed', 'expired', 'canceled', 'queued', 'input_required', 'unanswered']) {
+      const result = { kind: 'task', id: 'x', status, metadata: { state, code: 'workspace_removed' } };
+      platform.next.set(line, [{ kind: 'json', body: { jsonrpc: '2.0', id: 1, result } }]);
+      expect(await client.callPeer(PEER, 'do it'), state).toMatchObject({ status: 'answered', code: null });
+    }
+  });
+
   verifies('reference.no-message-state', async () => {
     const { clock, platform } = await startReference(environment);
     const client = environment.client(platform, MEMBER, { clock });

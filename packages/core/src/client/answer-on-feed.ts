@@ -1,4 +1,4 @@
-import { type JsonValue, parseActivityFeed } from '@molecule-ai/protocol';
+import { type InboundMessage, type JsonValue, parseActivityFeed } from '@molecule-ai/protocol';
 import { CursorLostError } from '../errors/cursor-lost-error.ts';
 import { createReply, type PeerReply } from '../peers/peer-reply.ts';
 import { getActivity } from '../platform-api/activity.ts';
@@ -8,7 +8,29 @@ import type { Transport } from '../transport/transport.ts';
 const PAUSE_MS = 5_000;
 const PAGE_LIMIT = 100;
 
+/** How many messages a client remembers whom it asked by. */
+const MAX_ASKED = 1_000;
+
+/** Whom this client sent its latest messages. */
+export class AskedPeers {
+  /** By message id, oldest first. */
+  readonly #peers = new Map<string, string>();
+
+  add(messageId: string, peerId: string): void {
+    this.#peers.delete(messageId);
+    this.#peers.set(messageId, peerId);
+    const [oldest] = this.#peers.keys();
+    if (this.#peers.size > MAX_ASKED && oldest !== undefined) this.#peers.delete(oldest);
+  }
+
+  get(messageId: string): string | undefined {
+    return this.#peers.get(messageId);
+  }
+}
+
 interface Waiting extends CallOptions {
+  /** Only the answer of this workspace counts; where it is not known, the first of any. */
+  readonly peerId: string | undefined;
   /** On the monotonic clock. */
   readonly endsAt: number;
 }
@@ -21,14 +43,14 @@ export async function waitForAnswerOnFeed(
   transport: Transport,
   workspaceId: string,
   messageId: string,
-  { signal, endsAt }: Waiting,
+  { signal, endsAt, peerId: asked }: Waiting,
 ): Promise<PeerReply> {
   const { clock } = transport.settings;
   const facts = { messageId, code: null, via: 'proxy', isWrapped: true } as const;
   let cursor: string | undefined;
   for (;;) {
     const feed = await readOwnFeed(transport, workspaceId, cursor, signal);
-    const row = feed.deliverable.find(({ inReplyTo }) => inReplyTo === messageId);
+    const row = feed.deliverable.find((message) => isAnswer(message, messageId, asked));
     if (row !== undefined) {
       const { peerId, contextId } = row;
       const message = { kind: 'message', role: 'agent', messageId: row.messageId, parts: [...row.parts] };
@@ -39,9 +61,15 @@ export async function waitForAnswerOnFeed(
     cursor = feed.lastRowId ?? cursor;
     const now = clock.monotonic();
     if (now >= endsAt)
-      return createReply({ ...facts, status: 'queued', peerId: '', contextId: '', raw: null });
+      return createReply({ ...facts, status: 'queued', peerId: asked ?? '', contextId: '', raw: null });
     if (!hasMore) await clock.sleep(Math.min(PAUSE_MS, endsAt - now), { signal });
   }
+}
+
+/** Whoever learns a message id can write that it answers it. */
+function isAnswer(message: InboundMessage, messageId: string, asked: string | undefined): boolean {
+  if (message.inReplyTo !== messageId) return false;
+  return asked === undefined || message.peerId.toLowerCase() === asked.toLowerCase();
 }
 
 /** The rows after `sinceId`; without it, or where the platform no longer has that row, the newest. */

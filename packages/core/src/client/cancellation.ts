@@ -46,7 +46,9 @@ export async function cancelMessage(
   requireCancel(transport);
   const { body } = await sendCancel(transport, message, { signal });
   const { peerId, contextId } = before;
-  const reply = readReply(body, { peerId, messageId, contextId, isWrapped });
+  // The platform responds itself.
+  const facts = { peerId, messageId, contextId, isWrapped, hasNamedState: true };
+  const reply = readReply(body, facts);
   // The task of a message that was answered meanwhile does not contain the answer.
   return reply.status === 'answered' ? readState() : reply;
 }

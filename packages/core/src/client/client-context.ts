@@ -16,6 +16,7 @@ import { processEnvironment } from '../settings/environment.ts';
 import { PeerTransport } from '../transport/peer-transport.ts';
 import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
+import { AskedPeers } from './answer-on-feed.ts';
 import { DirectCalls } from './direct-calls.ts';
 import { DirectMessages } from './direct-messages.ts';
 import { PeerLookup } from './peer-lookup.ts';
@@ -39,6 +40,7 @@ export interface ClientContext {
   readonly direct: DirectCalls;
   readonly directMessages: DirectMessages;
   readonly returned: ReturnedAnswers;
+  readonly asked: AskedPeers;
   readonly abandoned: AbandonedCalls;
   /** The card as it was last published. */
   readonly profile: { card: AgentCard };
@@ -94,6 +96,7 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
     direct,
     directMessages: new DirectMessages(direct, transport, workspaceId),
     returned: new ReturnedAnswers(),
+    asked: new AskedPeers(),
     profile: { card: settings.agentCard },
     logger,
   };

@@ -58,6 +58,20 @@ describe('register', () => {
     expect(await s.store.load()).toBe(NEWER_TOKEN);
   });
 
+  it.each([
+    ['of 20 000 characters', 'x'.repeat(20_000)],
+    ['with a space', 'a b'],
+    ['with a line end', 'a\r\nb'],
+  ])('stores no token %s, and keeps the one that there is', async (_name, auth_token) => {
+    await using s = await stage({ body: { ...registered, auth_token } });
+    await expect(s.client.register()).rejects.toMatchObject({
+      code: 'unexpected_response',
+      message: expect.stringContaining('auth_token: A token must'),
+    });
+    expect(await s.store.load()).toBe(TOKEN);
+    expect(await s.client.currentToken()).toBe(TOKEN);
+  });
+
   it('logs a warning if there is no token', async () => {
     await using s = await stage({ body: registered }, { token: null });
     await s.client.register();
@@ -347,6 +361,47 @@ describe('tokens', () => {
     expect(s.server.requests.some(({ method }) => method === 'DELETE')).toBe(false);
   });
 
+  it.each([
+    ['is forbidden', { status: 403 }, 'access_denied'],
+    ['is too large for the server', { status: 431 }, 'request_rejected'],
+    ['gets no response that can be read', { body: [] }, 'unexpected_response'],
+  ] as const)(
+    'rotate: restores the old token and revokes the new one if it %s',
+    async (_name, state, code) => {
+      await using s = await stage();
+      const tokens = `/workspaces/${SELF}/tokens`;
+      s.server.routes.set(`GET ${tokens}`, {
+        body: { tokens: [row('t-old', TOKEN), row('t-new', NEWER_TOKEN)], count: 2 },
+      });
+      s.server.routes.set(`POST ${tokens}`, {
+        status: 201,
+        body: { auth_token: NEWER_TOKEN, workspace_id: SELF },
+      });
+      s.server.routes.set(`GET /workspaces/${SELF}/state`, state);
+      s.server.routes.set(`DELETE ${tokens}/t-new`, { body: { status: 'revoked' } });
+      await expect(s.client.rotateToken()).rejects.toMatchObject({ code });
+      expect(await s.store.load()).toBe(TOKEN);
+      expect(await s.client.currentToken()).toBe(TOKEN);
+      const { path, method, headers } = s.server.last;
+      expect([method, path, headers.authorization]).toEqual(['DELETE', `${tokens}/t-new`, `Bearer ${TOKEN}`]);
+    },
+  );
+
+  it.each([
+    ['that is in use already', TOKEN, 'rotation_incomplete'],
+    ['of 20 000 characters', 'x'.repeat(20_000), 'unexpected_response'],
+    ['that begins like the old one', `${TOKEN.slice(0, 8)} and a space`, 'unexpected_response'],
+  ])('rotate: revokes nothing after a token %s', async (_name, auth_token, code) => {
+    await using s = await stage();
+    const tokens = `/workspaces/${SELF}/tokens`;
+    s.server.routes.set(`GET ${tokens}`, { body: { tokens: [row('t-old', TOKEN)], count: 1 } });
+    s.server.routes.set(`POST ${tokens}`, { status: 201, body: { auth_token, workspace_id: SELF } });
+    await expect(s.client.rotateToken()).rejects.toMatchObject({ code });
+    expect(await s.store.load()).toBe(TOKEN);
+    expect(await s.client.currentToken()).toBe(TOKEN);
+    expect(s.server.requests.some(({ method }) => method === 'DELETE')).toBe(false);
+  });
+
   it('rotate: fails without a token', async () => {
     await using s = await stage([], { token: null });
     await expect(s.client.rotateToken()).rejects.toMatchObject({ code: 'unauthorized' });
@@ -384,11 +439,11 @@ describe('planted secrets', () => {
 
   it('of any form are redacted when the platform returns them', async () => {
     await using s = await stage(
-      { status: 400, body: { error: 'bad: opensesame', note: 'opensesame' } },
-      { authToken: 'opensesame' },
+      { status: 400, body: { error: 'bad: open-sesame-12345', note: 'open-sesame-12345' } },
+      { authToken: 'open-sesame-12345' },
     );
     const error: unknown = await s.client.heartbeat().catch((reason: unknown) => reason);
-    expect(`${inspect(error)} ${JSON.stringify(error)}`).not.toContain('opensesame');
-    expect(error).toMatchObject({ status: 400, details: { note: 'opensesame' } });
+    expect(`${inspect(error)} ${JSON.stringify(error)}`).not.toContain('open-sesame-12345');
+    expect(error).toMatchObject({ status: 400, details: { note: 'open-sesame-12345' } });
   });
 });

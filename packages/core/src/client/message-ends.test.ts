@@ -181,7 +181,7 @@ describe('the messages that were sent', () => {
     const reply = await s.client.waitForAnswer('m-1');
     expect([reply.status, reply.text, reply.code, reply.contextId]).toEqual([status, text, code, 'c-1']);
     expect(s.server.requests).toHaveLength(1);
-    s.server.script({ body: answer });
+    s.server.script({ body: answer, headers: { 'x-molecule-capabilities': 'outcomes' } });
     const held = await s.client.callPeer(PEER, 'hi', { contextId: 'c-1' });
     expect([held.status, held.text, held.code, held.contextId]).toEqual([status, text, code, 'c-1']);
   });

@@ -17,6 +17,11 @@ export const WITHOUT_JOINED_TEXT = { prefer: 'molecule-compact' };
 export interface WaitForAnswerOptions extends CallOptions {
   /** Total time limit, in milliseconds; 0 sends one request. @default 300_000 */
   timeoutMs?: number | undefined;
+  /**
+   * The workspace that was asked, for a platform that does not keep the state of messages: there only its answer counts.
+   * @default the one that this client sent the message; if another process did, any: `PeerReply.peerId` names it
+   */
+  peerId?: string | undefined;
 }
 
 /**

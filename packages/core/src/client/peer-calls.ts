@@ -120,7 +120,8 @@ export async function sendThroughProxy(
         isSent = true;
       },
     });
-    return readReply(response.body, facts);
+    const hasNamedState = transport.capabilities.words.has('outcomes');
+    return readReply(response.body, { ...facts, hasNamedState });
   } catch (error) {
     if (isSent && signal?.aborted === true && error === signal.reason) {
       if (!isRepeatedLater(error, message)) options.onAbandoned(messageId);

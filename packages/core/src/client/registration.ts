@@ -3,10 +3,13 @@ import {
   type DeliveryMode,
   type RegisterRequest,
   type RegisterResponse,
+  type Route,
   routes,
 } from '@molecule-ai/protocol';
+import { checkToken } from '../credentials/token-store.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { call } from '../platform-api/call.ts';
+import { shapeError } from '../transport/api-failure.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 import { type InstanceOptions, instanceHeaders } from './instance.ts';
@@ -40,7 +43,7 @@ export async function registerAgent(context: ClientContext, options: RegisterOpt
   const response = await sendRegistration(context, options);
   context.transport.capabilities.readList(response.capabilities);
   const issued = response.auth_token?.trim() ?? '';
-  if (issued !== '') await tokens.save(issued);
+  if (issued !== '') await tokens.save(checkIssued(routes.register, issued));
   else if (tokens.current() === undefined) {
     logger.warn(
       {},
@@ -55,6 +58,19 @@ export async function registerAgent(context: ClientContext, options: RegisterOpt
     issuer: response.issuer ?? null,
     expiresAt: response.expires_at ?? null,
   };
+}
+
+/** @throws ApiError `unexpected_response` for a text that cannot be sent as a token. */
+export function checkIssued({ method, path }: Pick<Route, 'method' | 'path'>, token: string): string {
+  try {
+    return checkToken(token);
+  } catch (error) {
+    throw shapeError(
+      { method, path },
+      200,
+      `auth_token: ${error instanceof Error ? error.message : 'unusable'}`,
+    );
+  }
 }
 
 /** Older platforms require a URL even in poll mode: then the request is repeated with the Python SDK's placeholder. */

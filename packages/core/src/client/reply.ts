@@ -165,7 +165,9 @@ async function replyToPeer(
     });
     const response = objectOf(body);
     if (response?.ignored === true) return { ...receipt, status: 'ignored' };
-    if (readReply(body, { peerId, messageId, contextId, isWrapped: true }).status === 'failed') {
+    const hasNamedState = transport.capabilities.words.has('outcomes');
+    const facts = { peerId, messageId, contextId, isWrapped: true, hasNamedState };
+    if (readReply(body, facts).status === 'failed') {
       throw replyRefused(status, peerId, body);
     }
     return { ...receipt, status: response?.duplicate === true ? 'duplicate' : 'sent' };

@@ -25,7 +25,7 @@ export async function sendAsWorkspace(
   text: string,
   options: CallPeerOptions & { readonly holdSeconds?: number },
 ): Promise<PeerReply> {
-  const { abandoned, direct, directMessages, lookup, returned, transport, settings } = context;
+  const { abandoned, asked, direct, directMessages, lookup, returned, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = callTimeoutMs, via, holdSeconds, answers } = options;
   if (via !== undefined && via !== 'proxy') {
@@ -35,6 +35,7 @@ export async function sendAsWorkspace(
   const metadata = withOrigin(workspaceId, options.metadata, (id) => directMessages.pathAfter(id));
   const reply = await withinHandling({ signal, timeoutMs }, clock, async (limits) => {
     const message = composeMessage(transport, peerId, text, { ...options, metadata, isInNewContext: true });
+    asked.add(message.messageId, peerId);
     const endsAt = clock.monotonic() + limits.timeoutMs;
     if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
     // Answers belong to questions, which the platform keeps.
@@ -66,9 +67,9 @@ function isReply(metadata: JsonObject | undefined): boolean {
  * state of messages it waits for the answer on the feed.
  */
 export function waitAsWorkspace(
-  { transport, settings: { workspaceId, clock }, directMessages }: ClientContext,
+  { asked, transport, settings: { workspaceId, clock }, directMessages }: ClientContext,
   messageId: string,
-  { signal, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS }: WaitForAnswerOptions,
+  { signal, peerId, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS }: WaitForAnswerOptions,
 ): Promise<PeerReply> {
   return withinHandling({ signal, timeoutMs }, clock, async (limits) => {
     const endsAt = clock.monotonic() + limits.timeoutMs;
@@ -79,7 +80,8 @@ export function waitAsWorkspace(
       return await waitForAnswer(transport, workspaceId, messageId, { ...limits, isWrapped: true });
     } catch (error) {
       if (!MoleculeError.isInstance(error) || error.code !== 'not_supported') throw error;
-      return waitForAnswerOnFeed(transport, workspaceId, messageId, { signal: limits.signal, endsAt });
+      const waiting = { signal: limits.signal, endsAt, peerId: peerId ?? asked.get(messageId) };
+      return waitForAnswerOnFeed(transport, workspaceId, messageId, waiting);
     }
   });
 }

@@ -5,7 +5,7 @@ import { call } from '../platform-api/call.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { ClientContext } from './client-context.ts';
-import { registerAgent } from './registration.ts';
+import { checkIssued, registerAgent } from './registration.ts';
 
 const PREFIX_LENGTH = 8;
 const MAX_PAGE = 200;
@@ -101,28 +101,43 @@ export async function rotateToken(context: ClientContext, options: CallOptions):
   }
   const before = await listTokens(transport, settings.workspaceId, { ...options, limit: MAX_PAGE });
   const minted = await mintToken(transport, settings.workspaceId, options);
-  await tokens.save(minted.authToken);
-  await verify(context, old, options);
+  const authToken = minted.authToken.trim();
+  if (authToken === old) throw rotationIncomplete('The platform issued the token that is in use.');
+  try {
+    await tokens.save(checkIssued(routes.mintToken, authToken));
+    await verify(context, options);
+  } catch (error) {
+    await restore(context, { old, minted: authToken }, options);
+    throw error;
+  }
   const obsolete = findByPrefix(before, old);
   if (obsolete === undefined) {
     logger.warn({}, 'The old token could not be identified and was not revoked.');
     return { revokedTokenId: null };
   }
   await revokeToken(transport, settings.workspaceId, obsolete.id, options);
-  await endOldToken(context, { old, minted: minted.authToken }, options);
+  await endOldToken(context, { old, minted: authToken }, options);
   return { revokedTokenId: obsolete.id };
 }
 
-/** Sends one request with the new token; restores the old one if the platform refuses it. */
-async function verify({ transport, settings, tokens }: ClientContext, old: string, { signal }: CallOptions) {
+/** Sends one request with the new token. */
+async function verify({ transport, settings }: ClientContext, { signal }: CallOptions): Promise<void> {
   const { workspaceId } = settings;
-  try {
-    const params = { id: workspaceId };
-    await call(transport, routes.getWorkspaceState, { params, goneWorkspaceId: workspaceId, signal });
-  } catch (error) {
-    if (ApiError.isInstance(error) && error.code === 'unauthorized') await tokens.save(old);
-    throw error;
-  }
+  const params = { id: workspaceId };
+  await call(transport, routes.getWorkspaceState, { params, goneWorkspaceId: workspaceId, signal });
+}
+
+/** Uses and stores the old token again, which still works; the new one is revoked. */
+async function restore(
+  context: ClientContext,
+  { old, minted }: { readonly old: string; readonly minted: string },
+  options: CallOptions,
+): Promise<void> {
+  const { tokens, logger } = context;
+  await tokens.save(old).catch((error: unknown) => {
+    logger.error({ error }, 'The old token is in use again, but could not be stored.');
+  });
+  if (options.signal?.aborted !== true) await revokeUnused(context, minted, options);
 }
 
 /**
@@ -141,17 +156,20 @@ async function endOldToken(
     if (await isRefused(context, old, options)) return;
   } catch (error) {
     options.signal?.throwIfAborted();
-    throw rotationIncomplete(error);
+    const what = 'The new token is in use. It is not known whether the old token is refused.';
+    throw rotationIncomplete(what, error);
   }
-  throw rotationIncomplete();
+  throw rotationIncomplete('The new token is in use. The platform still accepts the old token.');
 }
 
 /** A platform keeps a limited number of tokens. */
 async function revokeUnused(
-  { transport, settings: { workspaceId }, logger }: ClientContext,
+  { transport, settings: { workspaceId }, tokens, logger }: ClientContext,
   token: string,
   options: CallOptions,
 ): Promise<void> {
+  // The list has prefixes only, and the token in use must stay.
+  if (prefixOf(tokens.current() ?? '') === prefixOf(token)) return;
   try {
     const unused = findByPrefix(
       await listTokens(transport, workspaceId, { ...options, limit: MAX_PAGE }),
@@ -178,12 +196,8 @@ async function isRefused(
   }
 }
 
-function rotationIncomplete(cause?: unknown): MoleculeError {
-  const what =
-    cause === undefined
-      ? 'The platform still accepts the old token.'
-      : 'It is not known whether the old token is refused.';
-  return new MoleculeError(`The new token is in use. ${what}`, {
+function rotationIncomplete(what: string, cause?: unknown): MoleculeError {
+  return new MoleculeError(what, {
     code: 'rotation_incomplete',
     hint: 'Revoke all tokens of the workspace as an operator, and register again.',
     cause,
@@ -210,6 +224,10 @@ async function revokeToken(
 }
 
 function findByPrefix(tokens: readonly TokenInfo[], token: string): TokenInfo | undefined {
-  const candidates = tokens.filter(({ prefix }) => prefix === token.slice(0, PREFIX_LENGTH));
+  const candidates = tokens.filter(({ prefix }) => prefix === prefixOf(token));
   return candidates.length === 1 ? candidates[0] : undefined;
+}
+
+function prefixOf(token: string): string {
+  return token.slice(0, PREFIX_LENGTH);
 }

@@ -1,6 +1,8 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 
 const TOKEN = /^[\x21-\x7e]+$/;
+/** Servers refuse requests with larger headers. */
+const MAX_TOKEN_LENGTH = 4_096;
 
 export interface TokenStoreOptions {
   signal?: AbortSignal | undefined;
@@ -34,6 +36,11 @@ export function checkToken(token: unknown): string {
   }
   if (!TOKEN.test(text)) {
     throw new MoleculeError('A token must be printable ASCII without white space.', {
+      code: 'invalid_argument',
+    });
+  }
+  if (text.length > MAX_TOKEN_LENGTH) {
+    throw new MoleculeError(`A token must have at most ${MAX_TOKEN_LENGTH} characters.`, {
       code: 'invalid_argument',
     });
   }

@@ -8,14 +8,14 @@ import { redactingLogger } from './redacting-logger.ts';
 describe('redactingLogger', () => {
   it('removes credentials by key, by pattern and by value, at every depth', () => {
     const target = new RecordingLogger();
-    const logger = redactingLogger(target, ['open-sesame']);
-    logger.addSecret('added-later');
+    const logger = redactingLogger(target, ['open-sesame-12345']);
+    logger.addSecret('added-later-12345');
     const circular: Record<string, unknown> = { authToken: TOKEN };
     circular.self = circular;
     logger.info(
       {
         authorization: `Bearer ${TOKEN}`,
-        nested: { list: [{ apiKey: 'k-123' }, `say open-sesame`, 'added-later!'] },
+        nested: { list: [{ apiKey: 'k-123' }, `say open-sesame-12345`, 'added-later-12345!'] },
         error: new ConnectionError('lost', {
           origin: 'http://p',
           delivered: 'no',
@@ -29,7 +29,7 @@ describe('redactingLogger', () => {
       `connected with ${TOKEN}`,
     );
     const written = JSON.stringify(target.lines);
-    for (const secret of [TOKEN, 'k-123', 'open-sesame', 'added-later'])
+    for (const secret of [TOKEN, 'k-123', 'open-sesame-12345', 'added-later-12345'])
       expect(written).not.toContain(secret);
     expect(target.lines[0]?.fields).toMatchObject({
       tokens: 12,

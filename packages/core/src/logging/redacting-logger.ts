@@ -1,4 +1,4 @@
-import { redactSecrets } from '../errors/redact-secrets.ts';
+import { MIN_KNOWN_LENGTH, redactSecrets } from '../errors/redact-secrets.ts';
 import type { LogFields, Logger, LogLevel } from './logger.ts';
 
 const REDACTED = '[redacted]';
@@ -8,7 +8,7 @@ const MAX_DEPTH = 6;
 const MAX_ITEMS = 100;
 
 export interface RedactingLogger extends Logger {
-  /** Redacts this value in all later lines. Values shorter than 4 characters are ignored. */
+  /** Redacts this value in all later lines. Values shorter than 16 characters are ignored: they are words of other texts. */
   addSecret(secret: string): void;
 }
 
@@ -20,7 +20,7 @@ export interface RedactingLogger extends Logger {
 export function redactingLogger(target: Logger, secrets: Iterable<string> = []): RedactingLogger {
   const known = new Set<string>();
   const addSecret = (secret: string): void => {
-    if (secret.length >= 4) known.add(secret);
+    if (secret.length >= MIN_KNOWN_LENGTH) known.add(secret);
   };
   for (const secret of secrets) addSecret(secret);
   const write = (level: LogLevel, fields: LogFields, message: string): void => {

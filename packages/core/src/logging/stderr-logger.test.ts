@@ -40,12 +40,12 @@ describe('the default logger', () => {
 
   it('writes no credential, and no control character for a terminal', () => {
     const [line = ''] = written((logger) =>
-      redactingLogger(logger, ['open-sesame']).warn(
-        { text: `\u001b[31mred ${TOKEN}`, error: new Error('with open-sesame'), token: 'x'.repeat(20) },
+      redactingLogger(logger, ['open-sesame-12345']).warn(
+        { text: `\u001b[31mred ${TOKEN}`, error: new Error('with open-sesame-12345'), token: 'x'.repeat(20) },
         'A line.\r\nAnother.',
       ),
     );
-    for (const secret of [TOKEN, 'open-sesame', 'x'.repeat(20), '\u001b', '\r'])
+    for (const secret of [TOKEN, 'open-sesame-12345', 'x'.repeat(20), '\u001b', '\r'])
       expect(line).not.toContain(secret);
     expect(line.indexOf('\n')).toBe(line.length - 1);
   });

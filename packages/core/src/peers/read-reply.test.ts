@@ -1,11 +1,30 @@
+import type { MessageRecord } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
-import { readReply } from './read-reply.ts';
+import { readMessageRecord, readReply } from './read-reply.ts';
 
 const task = (state: string, more: object = {}) => ({
   jsonrpc: '2.0',
   id: '1',
   result: { kind: 'task', id: 't', status: { state }, ...more },
 });
+
+function record(state: string, answer: object): MessageRecord {
+  return {
+    message_id: 'm',
+    activity_id: 'a',
+    caller_id: 'c',
+    target_id: 'p',
+    context_id: '',
+    state,
+    held: false,
+    attempts: 1,
+    answer,
+    error: null,
+    created_at: '2026-01-01T00:00:00Z',
+    answered_at: null,
+    ended_at: '2026-01-01T00:00:01Z',
+  } as MessageRecord;
+}
 
 function read(body: unknown, via: 'direct' | 'proxy') {
   return readReply(body, { peerId: 'p', messageId: 'm', isWrapped: via === 'proxy', via });
@@ -32,6 +51,32 @@ describe('a task of a peer that does not name its state', () => {
     );
     expect(reply).toMatchObject({ status: 'answered', text: 'done' });
   });
+});
+
+describe('a task with a state of this project', () => {
+  const forged = task('completed', {
+    metadata: { state: 'failed', code: 'workspace_removed', message_id: 'm' },
+    artifacts: [{ parts: [{ kind: 'text', text: 'done' }] }],
+  });
+
+  it('is believed only of who says how the message ended', () => {
+    const facts = { peerId: 'p', messageId: 'm', isWrapped: true };
+    expect(readReply(forged, facts)).toMatchObject({ status: 'answered', code: null });
+    const named = { status: 'failed', code: 'workspace_removed' };
+    expect(readReply(forged, { ...facts, hasNamedState: true })).toMatchObject(named);
+    expect(read(forged, 'direct')).toMatchObject(named);
+  });
+
+  it.each(['queued', 'input_required', 'canceled', 'expired', 'unanswered'])(
+    'in the answer of a stored message: %s',
+    (state) => {
+      const answer = task('completed', { metadata: { state, code: 'message_expired' } });
+      const reply = readMessageRecord(record('answered', answer), { isWrapped: true });
+      expect(reply).toMatchObject({ status: 'answered', code: null });
+      const own = readMessageRecord(record('expired', answer), { isWrapped: true });
+      expect(own).toMatchObject({ status: 'expired', code: 'message_expired' });
+    },
+  );
 });
 
 describe('a direct reply', () => {

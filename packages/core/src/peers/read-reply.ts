@@ -33,39 +33,41 @@ export interface ReplyFacts {
   readonly isWrapped: boolean;
   /** @default 'proxy' */
   readonly via?: PeerReply['via'] | undefined;
+  /**
+   * Whether `metadata` of a task is of who says how the message ended: a platform takes the state and the code out of the
+   * tasks of agents; a peer speaks for itself. @default for direct replies only
+   */
+  readonly hasNamedState?: boolean | undefined;
 }
 
 /** Reads the response to an A2A call: an answer, the task of another end, an error, or queued. */
 export function readReply(body: unknown, facts: ReplyFacts): PeerReply {
-  const { via = 'proxy' } = facts;
+  const { via = 'proxy', hasNamedState = via === 'direct', ...rest } = facts;
   const raw = (body ?? null) as JsonValue;
   const isQueued = isQueuedResponse(raw);
   const isHeld = isQueued && isJsonObject(raw) && raw.held === true;
   const contextId = facts.contextId || contextIn(raw);
-  const status = isQueued ? 'queued' : statusOf(raw, via);
-  return createReply({ ...facts, contextId, status, code: codeOf(raw), raw, via, isHeld });
+  const status = isQueued ? 'queued' : statusOf(raw, via, hasNamedState);
+  const code = codeOf(raw, hasNamedState);
+  return createReply({ ...rest, contextId, status, code, raw, via, isHeld });
 }
 
 /** Reads the state of a sent message. */
 export function readMessageRecord(record: MessageRecord, options: { isWrapped: boolean }): PeerReply {
   const raw = (record.answer ?? null) as JsonValue;
+  const status = isMessageState(record.state) ? STATUS_OF[record.state] : null;
+  // The task of any other end than an answer is the platform's.
+  const isEnd = status !== null && status !== 'queued' && status !== 'answered';
   const fields = {
     peerId: record.target_id,
     messageId: record.message_id,
     contextId: record.context_id || contextIn(raw),
-    code: codeOf(raw) ?? record.error?.code ?? null,
+    code: codeOf(raw, isEnd) ?? record.error?.code ?? null,
     via: 'proxy' as const,
     ...options,
   };
-  const status = isMessageState(record.state) ? STATUS_OF[record.state] : null;
   if (raw !== null) {
-    const isNamed = status !== null && status !== 'queued' && status !== 'answered';
-    const read = statusOf(raw, 'proxy');
-    return createReply({
-      ...fields,
-      status: isNamed ? status : read === 'queued' ? 'answered' : read,
-      raw,
-    });
+    return createReply({ ...fields, status: isEnd ? status : statusOf(raw, 'proxy', false), raw });
   }
   if (status === 'failed' || status === 'expired') {
     const error = record.error?.error ?? `The message ${status === 'failed' ? 'failed' : 'expired'}.`;
@@ -78,14 +80,15 @@ export function readMessageRecord(record: MessageRecord, options: { isWrapped: b
  * A task names its state. What the platform passes on from a peer that does not is an answer, because the platform has ended the
  * message; a task that came directly shows where its message is.
  */
-function statusOf(raw: JsonValue, via: PeerReply['via']): PeerReplyStatus {
+function statusOf(raw: JsonValue, via: PeerReply['via'], hasNamedState: boolean): PeerReplyStatus {
   if (!isJsonObject(raw)) return 'answered';
   if (raw.error !== undefined && raw.error !== null && raw.result === undefined) return 'failed';
   const task = taskIn(raw);
-  const state = task === undefined ? null : messageStateOfTask(task);
-  if (task === undefined || state === null) return 'answered';
-  const isNamed = isJsonObject(task.metadata) && isMessageState(task.metadata.state);
-  if (isNamed) return STATUS_OF[state];
+  if (task === undefined) return 'answered';
+  const named = hasNamedState && isJsonObject(task.metadata) ? task.metadata.state : undefined;
+  if (isMessageState(named)) return STATUS_OF[named];
+  const state = messageStateOfTask({ status: task.status ?? null });
+  if (state === null) return 'answered';
   if (via === 'proxy') return STATUS_OF[state] === 'queued' ? 'answered' : STATUS_OF[state];
   const isEmpty = state === 'answered' && extractAnswerText(raw) === '' && extractParts(raw).length === 0;
   return isEmpty ? 'unanswered' : STATUS_OF[state];
@@ -107,9 +110,9 @@ function contextIn(raw: JsonValue): string {
   return isJsonObject(inner) && typeof inner.contextId === 'string' ? inner.contextId : '';
 }
 
-function codeOf(raw: JsonValue): string | null {
+function codeOf(raw: JsonValue, hasNamedState: boolean): string | null {
   if (!isJsonObject(raw)) return null;
-  const metadata = taskIn(raw)?.metadata;
+  const metadata = hasNamedState ? taskIn(raw)?.metadata : undefined;
   const data = isJsonObject(raw.error) ? raw.error.data : undefined;
   const named = isJsonObject(data) ? data.code : raw.code;
   const code = isJsonObject(metadata) ? metadata.code : named;

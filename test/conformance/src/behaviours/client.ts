@@ -46,6 +46,10 @@ export const CLIENT = behaviours({
     'rotateToken mints, stores, tries and only then revokes the old token.',
     'docs/contract/authentication.md#tokens',
   ],
+  'client.redaction': [
+    'Logs and errors do not contain credentials of at least 16 characters where they are whole words; shorter ones do not hide words of other texts.',
+    'docs/decisions/0048-logs-by-default.md',
+  ],
   'client.headers': [
     'Every request names its caller in both headers, the organisation if set, and the platform as Origin.',
     'docs/contract/authentication.md#caller-headers; docs/decisions/0027-origin-and-organisation.md',

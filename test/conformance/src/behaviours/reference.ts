@@ -44,6 +44,10 @@ export const REFERENCE = behaviours({
     'Where the platform has no state of messages, `waitForAnswer` returns the answer that arrives on the feed, or `queued` at its time limit.',
     CAPABILITIES,
   ],
+  'reference.answer-of-the-asked': [
+    'On the feed only the workspace that was asked answers: the one that this client sent the message, or `peerId`. Where neither is known, the reply names who answered.',
+    CAPABILITIES,
+  ],
   'reference.no-message-state': [
     'Where the platform has no state of messages, reading one is `not_supported`.',
     CAPABILITIES,
@@ -55,6 +59,14 @@ export const REFERENCE = behaviours({
   'reference.rotation-incomplete': [
     'A rotation after which the old token is still accepted fails with `rotation_incomplete`, and the client uses the new one.',
     'docs/decisions/0004-tokens.md#decision',
+  ],
+  'reference.rotation-restored': [
+    'After a new token that does not work for any reason, or that no request can carry, the client and its store have the old one, and the new one is revoked. The token in use is never revoked.',
+    'docs/decisions/0004-tokens.md#decision',
+  ],
+  'reference.named-states': [
+    'The state and code in the metadata of a task are believed only of a platform with the word `outcomes`: elsewhere an agent wrote them.',
+    CAPABILITIES,
   ],
   'reference.operator-trees': [
     'An operator pauses and resumes a workspace with its descendants, where the platform asks for `cascade`.',

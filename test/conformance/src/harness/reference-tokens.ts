@@ -42,6 +42,12 @@ export class ReferenceTokens {
     routes.set('POST /registry/register', (request) => this.#register(request));
   }
 
+  /** Adds a token that does not count for registering. */
+  mint(value: string): void {
+    this.#minted += 1;
+    this.#live.set(`t-${this.#minted + 1}`, { value, counts: false });
+  }
+
   /** The tokens that were not revoked. */
   get live(): readonly string[] {
     return [...this.#live.values()].map(({ value }) => value);
