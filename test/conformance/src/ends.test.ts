@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { wrapA2aBoundary } from '@molecule-ai/protocol';
 import { answering } from '@molecule-tests/harness';
 import { expect } from 'vitest';
@@ -559,6 +560,11 @@ onEachDatabase('ends', (environment) => {
   });
 
   verifies('capabilities.offered', async () => {
+    const page = readFileSync(new URL('../../../docs/contract/compatibility.md', import.meta.url), 'utf8');
+    const [, section = ''] = page.split('## Capabilities');
+    const described = [...(section.split('\n## ')[0] ?? '').matchAll(/^\| `([a-z-]+)` \|/gm)].map(
+      ([, word]) => word,
+    );
     const platform = await environment.platform();
     const member = await createMember(platform);
     const words = ['acknowledge', 'long-poll', 'message-dedupe', 'outcomes', 'message-status'];
@@ -566,7 +572,9 @@ onEachDatabase('ends', (environment) => {
     for (const response of [registered, await heartbeat(member)]) {
       expect(valueAt(response.body, 'capabilities')).toEqual(expect.arrayContaining(words));
     }
-    const listed = (valueAt(registered.body, 'capabilities') as string[]).join(',');
+    const offered = valueAt(registered.body, 'capabilities') as string[];
+    expect([...offered].sort()).toEqual(described.sort());
+    const listed = offered.join(',');
     for (const path of ['/health', '/nowhere', `/workspaces/${member.id}/activity`, '/workspaces/x']) {
       expect((await member.caller.get(path)).headers['x-molecule-capabilities'], path).toBe(listed);
     }

@@ -25,11 +25,14 @@ onEachDatabase('requests', (environment) => {
       await send(member.caller, randomUUID(), 'hello'),
       await member.caller.get(`/workspaces/${member.id}/activity?since_id=${randomUUID()}`),
       await member.caller.get('/%E0%A4%A'),
+      await member.caller.post('/registry/heartbeat'),
+      await member.caller.post('/registry/heartbeat', []),
     ];
     for (const failure of failures) {
       expect(failure.headers['content-type'], failure.text).toMatch(/^application\/json/);
       expect(textAt(failure.body, 'error')).not.toBe('');
       expect(isErrorCode(textAt(failure.body, 'code')), failure.text).toBe(true);
+      expect(failure.body, failure.text).not.toMatchObject({ field: '' });
     }
   });
 

@@ -73,7 +73,8 @@ onEachDatabase('samples', (environment) => {
     const platform = await environment.platform();
     const { id, sample } = await create(platform);
     const given = ['--input-type=module', '--eval', sample('typescript_snippet')];
-    const { exit } = runProgram(environment, process.execPath, given, { cwd: PROJECT });
+    const { exit, wrote } = runProgram(environment, process.execPath, given, { cwd: PROJECT });
+    await wrote('registered');
     await expectAgent(platform, id, exit);
   });
 
@@ -96,6 +97,23 @@ onEachDatabase('samples', (environment) => {
     const { code, output } = await start(removed.sample('python_snippet'));
     expect(code, output).toBe(1);
     expect(output).toContain('workspace_removed');
+  });
+
+  verifies('snippets.address', async () => {
+    const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
+    const url = 'http://127.0.0.1:9/a2a?name=$HOME';
+    const samples = [
+      ['curl_register_template', 'sh', '-c'],
+      ['typescript_snippet', process.execPath, '--input-type=module', '--eval'],
+      ...(hasPython() ? [['python_snippet', 'python3', '-c']] : []),
+    ];
+    for (const [key = '', program = '', ...given] of samples) {
+      const { body } = await platform.operator.post('/workspaces', { name: NAME, external: true, url });
+      const sample = textAt(body, 'connection', key);
+      await runProgram(environment, program, [...given, sample], { cwd: PROJECT }).wrote('registered');
+      const shown = await platform.operator.get(`/workspaces/${textAt(body, 'id')}`);
+      expect(shown.body, key).toMatchObject({ status: 'online', delivery_mode: 'push', url });
+    }
   });
 
   verifies('snippets.organisation', async () => {

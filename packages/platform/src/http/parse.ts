@@ -54,7 +54,7 @@ function invalidRequest(error: z.ZodError, message: string | undefined): HttpErr
   const field = first?.path ?? '';
   const text = message ?? (field === '' ? 'invalid request body' : `invalid ${field}`);
   return new HttpError(400, 'invalid_request', `${text}: ${first?.message ?? 'wrong form'}`, {
-    extras: { field, issues },
+    extras: { ...(field === '' ? {} : { field }), issues },
   });
 }
 

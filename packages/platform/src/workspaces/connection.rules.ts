@@ -1,11 +1,14 @@
 import type { WorkspaceConnection } from '@molecule-ai/protocol';
-import { PYTHON_AGENT } from './python-agent.ts';
+import type { AgentAddress } from '../directory/agent-address.rules.ts';
+import { PYTHON_AGENT, PYTHON_PUSH_AGENT } from './python-agent.ts';
 
 export interface ConnectionInput {
   readonly workspaceId: string;
   readonly name: string;
   readonly platformUrl: string;
   readonly token: string;
+  /** Where the agent was created to be reached; the samples keep it. */
+  readonly address: AgentAddress;
   /** The organisation that each request has to name; null for none. */
   readonly orgId: string | null;
 }
@@ -25,8 +28,20 @@ export function describeConnection(input: ConnectionInput): WorkspaceConnection 
   };
 }
 
-function curlSample({ workspaceId, name, platformUrl, token, orgId }: ConnectionInput): string {
-  const body = { id: workspaceId, workspace_id: workspaceId, delivery_mode: 'poll', agent_card: { name } };
+function registration({ workspaceId, name, address }: ConnectionInput) {
+  const { url, deliveryMode } = address;
+  return {
+    id: workspaceId,
+    workspace_id: workspaceId,
+    delivery_mode: deliveryMode,
+    ...(url === null ? {} : { url }),
+    agent_card: { name },
+  };
+}
+
+function curlSample(input: ConnectionInput): string {
+  const { platformUrl, token, orgId } = input;
+  const body = registration(input);
   return [
     `curl -X POST ${shellQuoted(`${platformUrl}/registry/register`)} \\`,
     `  -H ${shellQuoted(`Authorization: Bearer ${token}`)} \\`,
@@ -37,29 +52,41 @@ function curlSample({ workspaceId, name, platformUrl, token, orgId }: Connection
 }
 
 /** A JSON text is a Python text as well. */
-function pythonSample({ workspaceId, name, platformUrl, token, orgId }: ConnectionInput): string {
+function pythonSample(input: ConnectionInput): string {
+  const { workspaceId, platformUrl, token, orgId, address } = input;
+  const isPush = address.deliveryMode === 'push';
   const headers = {
     'Content-Type': 'application/json',
     ...(orgId === null ? {} : { 'X-Molecule-Org-Id': orgId }),
   };
-  return `# An agent that answers its messages. It needs Python 3.8 or newer and no packages.
+  const purpose = isPush
+    ? 'Registers the agent whose server is at its URL, and keeps it online.'
+    : 'An agent that answers its messages.';
+  return `# ${purpose} It needs Python 3.8 or newer and no packages.
 import http.client
 import json
 import sys
-import threading
-import time
+${isPush ? '' : 'import threading\n'}import time
 import urllib.error
 import urllib.request
 
 PLATFORM = ${JSON.stringify(platformUrl)}
 WORKSPACE = ${JSON.stringify(workspaceId)}
 TOKEN = ${JSON.stringify(token)}
-NAME = ${JSON.stringify(name)}
+AGENT = ${JSON.stringify(registration(input))}
 HEADERS = ${JSON.stringify(headers)}
-${PYTHON_AGENT}`;
+${isPush ? PYTHON_PUSH_AGENT : PYTHON_AGENT}`;
 }
 
-function typescriptSample({ workspaceId, name, platformUrl, token, orgId }: ConnectionInput): string {
+function typescriptSample({
+  workspaceId,
+  name,
+  platformUrl,
+  token,
+  orgId,
+  address,
+}: ConnectionInput): string {
+  const isPush = address.deliveryMode === 'push' && address.url !== null;
   return [
     "import { RemoteAgentClient } from '@molecule-ai/core';",
     '',
@@ -69,10 +96,14 @@ function typescriptSample({ workspaceId, name, platformUrl, token, orgId }: Conn
     `  authToken: ${JSON.stringify(token)},`,
     ...(orgId === null ? [] : [`  orgId: ${JSON.stringify(orgId)},`]),
     `  agentCard: { name: ${JSON.stringify(name)} },`,
+    ...(isPush ? [`  reportedUrl: ${JSON.stringify(address.url)},`] : []),
     '});',
     'await client.register();',
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the sample itself contains the template
-    'await client.runAgentLoop(async (message) => `echo: ${message.text}`);',
+    "console.log('registered');",
+    isPush
+      ? '// The server at reportedUrl answers the messages.\nawait client.runHeartbeatLoop();'
+      : // biome-ignore lint/suspicious/noTemplateCurlyInString: the sample itself contains the template
+        'await client.runAgentLoop(async (message) => `echo: ${message.text}`);',
   ].join('\n');
 }
 

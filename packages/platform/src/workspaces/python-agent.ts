@@ -1,10 +1,4 @@
-/** What follows the settings in the Python sample: register, heartbeats, read, answer, acknowledge. */
-export const PYTHON_AGENT = `
-
-def answer(text):
-    return "echo: " + text
-
-
+const CALLS = `
 def call(method, path, body=None):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(PLATFORM + path, data, HEADERS, method=method)
@@ -14,7 +8,32 @@ def call(method, path, body=None):
         return json.load(response)
 
 
-def reply(row):
+def report(what, error):
+    detail = error.read().decode() if isinstance(error, urllib.error.HTTPError) else ""
+    print(what, error, detail, file=sys.stderr, flush=True)
+
+
+`;
+
+const HEARTBEATS = `def send_heartbeats():
+    while True:
+        time.sleep(30)
+        try:
+            call("POST", "/registry/heartbeat", {"workspace_id": WORKSPACE})
+        except (OSError, http.client.HTTPException) as error:
+            report("A heartbeat failed:", error)
+
+
+`;
+
+/** What follows the settings in the Python sample: register, heartbeats, read, answer, acknowledge. */
+export const PYTHON_AGENT = `
+
+def answer(text):
+    return "echo: " + text
+
+
+${CALLS.trimStart()}def reply(row):
     text = answer(row["data"]["text"])
     # The same key for the same message: a repeat is recognised.
     key = "reply-" + row["id"]
@@ -29,11 +48,6 @@ def reply(row):
     call("POST", "/workspaces/" + row["source_id"] + "/a2a", body)
 
 
-def report(what, error):
-    detail = error.read().decode() if isinstance(error, urllib.error.HTTPError) else ""
-    print(what, error, detail, file=sys.stderr, flush=True)
-
-
 def handle(row):
     # An answer to a message of this agent is not answered.
     if row.get("in_reply_to"):
@@ -46,25 +60,15 @@ def handle(row):
         report("A message was not answered:", error)
 
 
-def send_heartbeats():
-    while True:
-        time.sleep(30)
-        try:
-            call("POST", "/registry/heartbeat", {"workspace_id": WORKSPACE})
-        except (OSError, http.client.HTTPException) as error:
-            report("A heartbeat failed:", error)
-
-
-def read_messages():
+${HEARTBEATS}def read_messages():
     feed = "/workspaces/" + WORKSPACE + "/activity"
     for row in call("GET", feed + "?type=a2a_receive&unacknowledged=true&wait=25"):
         handle(row)
         call("POST", feed + "/ack", {"up_to": row["id"]})
 
 
-agent = {"id": WORKSPACE, "workspace_id": WORKSPACE, "delivery_mode": "poll", "agent_card": {"name": NAME}}
 try:
-    call("POST", "/registry/register", agent)
+    call("POST", "/registry/register", AGENT)
     print("registered", flush=True)
     threading.Thread(target=send_heartbeats, daemon=True).start()
     while True:
@@ -75,6 +79,20 @@ try:
                 raise
             report("The platform cannot be reached:", error)
             time.sleep(5)
+except urllib.error.HTTPError as error:
+    report("The platform refused this agent:", error)
+    sys.exit(1)
+except KeyboardInterrupt:
+    pass
+`;
+
+/** The same for an agent with a URL, whose own server answers: register, heartbeats. */
+export const PYTHON_PUSH_AGENT = `
+
+${CALLS.trimStart()}${HEARTBEATS}try:
+    call("POST", "/registry/register", AGENT)
+    print("registered", flush=True)
+    send_heartbeats()
 except urllib.error.HTTPError as error:
     report("The platform refused this agent:", error)
     sys.exit(1)

@@ -64,7 +64,7 @@ export class WorkspacesService {
     });
     const platformUrl = this.#options.publicUrl();
     const { orgId } = this.#options.settings;
-    const connection = describeConnection({ workspaceId, name, platformUrl, token, orgId });
+    const connection = describeConnection({ workspaceId, name, platformUrl, token, orgId, address });
     return { id: workspaceId, external: true, status: 'awaiting_agent', connection };
   }
 

@@ -91,7 +91,7 @@ export const ENDS = behaviours({
     'docs/contract/messages.md#conversations; docs/contract/feed.md#reading-a-page',
   ],
   'capabilities.offered': [
-    'Every response has X-Molecule-Capabilities, and register and heartbeat list the same words.',
+    'Every response has X-Molecule-Capabilities, and register and heartbeat list the same words, which are those that the documentation describes.',
     'docs/contract/compatibility.md#capabilities; docs/decisions/0041-capabilities.md',
   ],
 });

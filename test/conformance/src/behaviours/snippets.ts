@@ -14,6 +14,10 @@ export const SNIPPETS = behaviours({
     'The TypeScript sample is an agent that runs as it is printed.',
     'docs/contract/presence.md#create',
   ],
+  'snippets.address': [
+    'The samples of a workspace that was created with a URL register this URL, so that messages are still pushed to it.',
+    'docs/contract/presence.md#create',
+  ],
   'snippets.organisation': [
     'The samples name the organisation where the platform asks for it.',
     'docs/contract/presence.md#create',
