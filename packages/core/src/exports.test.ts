@@ -38,6 +38,7 @@ it('the agent entry exports exactly these names', () => {
     'peersForModel',
     'silentLogger',
     'stripA2aBoundary',
+    'toNodeListener',
     'wrapA2aBoundary',
   ]);
 });

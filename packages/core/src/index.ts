@@ -125,5 +125,6 @@ export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from '.
 export type { HeartbeatLoopRunOptions, LoopOutcome } from './presence/run-heartbeat-loop.ts';
 export { RemoteAgentClient } from './remote-agent-client/remote-agent-client.ts';
 export { A2AServer, type A2AServerOptions } from './server/a2a-server.ts';
+export { toNodeListener } from './server/node-exchange.ts';
 export type { Clock, SleepOptions, Timer } from './time/clock.ts';
 export type { CallOptions } from './transport/platform-request.ts';

@@ -1,4 +1,8 @@
-import { MessageFailure } from '@molecule-ai/core';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { MessageFailure, toNodeListener } from '@molecule-ai/core';
+import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { expect } from 'vitest';
 import { textAt, valueAt } from './harness/http.ts';
 import { inbox, onboard, registerMember, send, waitForRow } from './harness/members.ts';
@@ -20,6 +24,17 @@ const trusted = {
     return new Request(request, { headers });
   },
 } as const;
+
+async function startServer(listener: RequestListener): Promise<{ url: string } & AsyncDisposable> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const close = async (): Promise<void> => {
+    server.close();
+    server.closeAllConnections();
+  };
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: close };
+}
 
 async function startStage(
   environment: TestEnvironment,
@@ -151,6 +166,31 @@ onEachDatabase('an agent with a server', (environment) => {
       'after',
       ...[0, 1, 2, 3, 4].map((n) => `before ${n}`),
     ]);
+  });
+
+  verifies('inbound.node-listener', async () => {
+    const { agent, handled } = await startStage(environment, trusted);
+    const listener = toNodeListener(createInboundHandler(agent));
+    await using server = await startServer(async (incoming, outgoing) => {
+      if (incoming.url === '/parsed/a2a') await json(incoming);
+      await listener(incoming, outgoing);
+    });
+    const post = (path: string): Promise<Response> =>
+      fetch(`${server.url}${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${SECRET}` },
+        body: JSON.stringify({
+          params: { metadata: { source: 'canvas_user' }, message: { parts: [{ kind: 'text', text: 'hi' }] } },
+        }),
+      });
+    const parsed = await post('/parsed/a2a');
+    expect([parsed.status, await parsed.json()]).toMatchObject([
+      500,
+      { code: 'internal_error', hint: expect.stringContaining('before body parsers') },
+    ]);
+    const response = await post('/a2a');
+    expect(textAt(await response.json(), 'result', 'parts', 0, 'text')).toBe('echo: hi');
+    expect(handled.map(({ text }) => text)).toEqual(['hi']);
   });
 
   verifies('inbound.credential-is-demanded', async () => {

@@ -5,6 +5,28 @@ import type { InboundHandler } from '../inbound-http/inbound-handler.ts';
 
 const NOTHING_HERE = '{"error":"There is no agent at this path.","code":"not_found"}';
 
+const BODY_READ =
+  '{"error":"The body was read before the agent got the request.","code":"internal_error","hint":"Mount the handler of the agent before body parsers."}';
+
+/**
+ * Passes the requests of `node:http`, or of a framework that is built on it, to a handler. The body must not have been
+ * read: such a request gets a 500 that says so.
+ *
+ * @example
+ * app.use('/a2a', toNodeListener(createInboundHandler(agent))); // Express, before express.json()
+ */
+export function toNodeListener(
+  handler: InboundHandler,
+): (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void> {
+  return async (incoming, outgoing) => {
+    if (incoming.readableDidRead) {
+      outgoing.writeHead(500, { 'content-type': 'application/json' }).end(BODY_READ);
+      return;
+    }
+    await respondTo(incoming, outgoing, handler);
+  };
+}
+
 /** Lets a handler respond to a request of Node. Resolves when the response is written or the connection closed; never rejects. */
 export async function respondTo(
   incoming: IncomingMessage,

@@ -1,0 +1,97 @@
+/** Starts a platform and an agent in each framework, sends messages to each, and checks what comes back. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRemoteAgent, type RemoteAgent, RemoteAgentClient } from '@molecule-ai/core';
+import { createInboundHandler, type InboundHandler } from '@molecule-ai/core/inbound';
+import { OperatorClient } from '@molecule-ai/core/operator';
+import { createPlatform } from '@molecule-ai/platform';
+import { frameworks, serveFetch } from './serve.ts';
+
+const stateDirectory = await mkdtemp(join(tmpdir(), 'molecule-push-server-'));
+await using cleanUp = new AsyncDisposableStack();
+cleanUp.defer(() => rm(stateDirectory, { recursive: true, force: true }));
+// The public URL names the platform in the tokens of direct calls. Nobody connects to it here.
+const platform = await createPlatform({
+  mode: 'dev',
+  port: 0,
+  memory: true,
+  publicUrl: 'https://platform.example',
+});
+cleanUp.defer(() => platform.close());
+const { url: platformUrl, operatorKey } = platform;
+const operator = new OperatorClient({ platformUrl, operatorKey });
+cleanUp.defer(() => operator.close());
+const caller = await addMember('caller');
+await caller.register();
+
+for (const [name, serve] of Object.entries(frameworks)) {
+  // The agent reports the URL of the server, so the server is first: requests that come too early are refused.
+  let handler: InboundHandler = async () => new Response(null, { status: 503 });
+  const { url, close } = await serve((request) => handler(request));
+  cleanUp.defer(close);
+  const client = await addMember(name, url);
+  const agent = createRemoteAgent({
+    client,
+    delivery: 'push',
+    onMessage: (message) => `${name}: ${message.text}`,
+  });
+  handler = createInboundHandler(agent);
+  await start(agent);
+  await check(name, client.workspaceId, url);
+}
+
+// The modules of a Next application read the environment when they are loaded.
+let route: typeof import('./next/route.ts') | undefined;
+const next = await serveFetch(async (request) => {
+  const respond = request.method === 'POST' ? route?.POST : route?.GET;
+  return respond === undefined ? new Response(null, { status: 503 }) : respond(request);
+});
+cleanUp.defer(next.close);
+const { id, authToken } = await operator.createWorkspace({ name: 'next' });
+Object.assign(process.env, {
+  MOLECULE_PLATFORM_URL: platformUrl,
+  MOLECULE_WORKSPACE_ID: id,
+  MOLECULE_WORKSPACE_TOKEN: authToken,
+  MOLECULE_STATE_DIR: join(stateDirectory, 'next'),
+  MOLECULE_REPORTED_URL: next.url,
+});
+const application = await import('./next/agent.ts');
+cleanUp.defer(() => application.client.close());
+route = await import('./next/route.ts');
+await start(application.agent);
+await check('next', id, next.url);
+
+async function addMember(name: string, reportedUrl?: string): Promise<RemoteAgentClient> {
+  const created = await operator.createWorkspace({ name });
+  const client = new RemoteAgentClient({
+    workspaceId: created.id,
+    authToken: created.authToken ?? undefined,
+    platformUrl,
+    reportedUrl,
+    stateDirectory: join(stateDirectory, name),
+    agentCard: { name },
+  });
+  cleanUp.defer(() => client.close());
+  return client;
+}
+
+async function start(agent: RemoteAgent): Promise<void> {
+  cleanUp.defer(() => agent.stop());
+  await agent.start();
+}
+
+async function check(name: string, workspaceId: string, url: string): Promise<void> {
+  const pushed = await operator.sendMessage(workspaceId, 'hello');
+  assert.deepEqual([pushed.status, pushed.text], ['answered', `${name}: hello`]);
+
+  const direct = await caller.callPeer(workspaceId, 'hello from a peer');
+  assert.deepEqual([direct.via, direct.text], ['direct', `${name}: hello from a peer`]);
+
+  const card = await fetch(`${url}/.well-known/agent-card.json`);
+  assert.equal(((await card.json()) as { name: string }).name, name);
+  const refused = await fetch(url, { method: 'POST', body: '{"text":"without a token"}' });
+  assert.equal(refused.status, 401);
+  console.log(`✓ ${name}: a message through the platform, a direct one, the card, and 401 without a token`);
+}
