@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Debian packages that CI needs beyond Node 20 and npm: Python for `pnpm interop` and for the Python sample of a new workspace,
-# which other machines without Python leave out; curl and jq for the commands of the READMEs and pages. Everything else needs none of them: the embedded database is Node's own.
-# Does nothing where all are installed.
+# Debian packages that CI needs beyond Node 20 and npm: Python for `pnpm interop` and the Python sample of a new workspace, curl
+# and jq for the commands of the READMEs and pages. Machines without them leave these samples out of `pnpm test`, and say so;
+# everything else needs none of them. Does nothing where all are installed.
 set -euo pipefail
 packages=(python3 python3-venv curl jq)
 missing=()

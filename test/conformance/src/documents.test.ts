@@ -7,7 +7,7 @@ import { callerOfRequests } from './harness/caller-of-requests.ts';
 import { blocksOf } from './harness/documents.ts';
 import { rowsOf, textAt } from './harness/http.ts';
 import { createMember, type Member, onboard, send, waitForRow } from './harness/members.ts';
-import { runShell, shell } from './harness/programs.ts';
+import { areInstalled, runShell, shell } from './harness/programs.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
@@ -36,6 +36,7 @@ async function sixtySeconds(environment: TestEnvironment) {
 // One database is enough: the pages name none.
 onEachDatabase('commands of the README', { onDisk: true }, (environment) => {
   verifies('documents.sixty-seconds', async () => {
+    if (!areInstalled('curl')) return;
     const { at, env, id, create, run, send, read, snippet } = await sixtySeconds(environment);
     const folder = environment.folder();
     // Nobody is there yet: not held, instead of 25 seconds.
@@ -57,6 +58,7 @@ onEachDatabase('commands of the README', { onDisk: true }, (environment) => {
   });
 
   verifies('documents.own-project', async () => {
+    if (!areInstalled('curl')) return;
     const { at, env, id, send } = await sixtySeconds(environment);
     const folder = environment.folder();
     const packages = join(environment.folder(), 'molecule-packages');
@@ -86,6 +88,7 @@ onEachDatabase('the page "With curl"', { onDisk: true }, (environment) => {
   }
 
   verifies('documents.curl-calls', async () => {
+    if (!areInstalled('curl')) return;
     const platform = await environment.platform();
     const [agent, peer] = [await createMember(platform), await onboard(platform)];
     const blocks = blocksOf(PAGE, 'The calls');
@@ -118,6 +121,7 @@ onEachDatabase('the page "With curl"', { onDisk: true }, (environment) => {
   });
 
   verifies('documents.curl-program', async () => {
+    if (!areInstalled('curl', 'jq')) return;
     const platform = await environment.platform();
     const [agent, peer] = [await onboard(platform), await onboard(platform)];
     // Answered before, and not acknowledged: the program was killed in between.
@@ -162,6 +166,7 @@ onEachDatabase('the page "With an A2A SDK"', { onDisk: true }, (environment) => 
   const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
 
   verifies('documents.a2a-agent', async () => {
+    if (!areInstalled('curl')) return;
     const platform = await environment.platform(LOOPBACK);
     const server = await environment.scriptedAgent({ script: answering('done') });
     const agent = await createMember(platform);
@@ -203,6 +208,7 @@ onEachDatabase('the page "With an A2A SDK"', { onDisk: true }, (environment) => 
   });
 
   verifies('documents.capabilities', async () => {
+    if (!areInstalled('curl')) return;
     const platform = await environment.platform();
     const [command = ''] = blocksOf('packages/core/README.md', 'Other platforms');
     const printed = await shell(environment, command.replace('https://<platform>', platform.url));

@@ -1,11 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { type Caller, textAt } from './harness/http.ts';
 import { envelope, onboard, send, statusOf } from './harness/members.ts';
-import { runProgram } from './harness/programs.ts';
+import { areInstalled, runProgram } from './harness/programs.ts';
 import type { RunningPlatform } from './harness/running-platform.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
@@ -46,18 +45,9 @@ async function expectAgent(platform: RunningPlatform, id: string, ended: Promise
   return caller;
 }
 
-/** Whether Python is installed. In CI it must be; elsewhere a line says that the sample was not run. */
-function hasPython(): boolean {
-  if (spawnSync('python3', ['--version']).status === 0) return true;
-  if (process.env.CI !== undefined && process.env.CI !== '') {
-    throw new Error('python3 is missing: scripts/install-system-packages.sh lists what CI needs.');
-  }
-  process.stderr.write('python3 is not installed: the Python sample was not run.\n');
-  return false;
-}
-
 onEachDatabase('samples', (environment) => {
   verifies('snippets.curl', async () => {
+    if (!areInstalled('curl')) return;
     const platform = await environment.platform();
     const { id, sample } = await create(platform);
     const { code, output } = await runProgram(environment, 'sh', ['-c', sample('curl_register_template')])
@@ -79,7 +69,7 @@ onEachDatabase('samples', (environment) => {
   });
 
   verifies('snippets.python', async () => {
-    if (!hasPython()) return;
+    if (!areInstalled('python3')) return;
     const platform = await environment.platform();
     const { id, sample } = await create(platform);
     const start = (text: string) => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import type { TestEnvironment } from './test-environment.ts';
 
@@ -16,6 +16,21 @@ export interface Program {
   readonly wrote: (text: string) => Promise<void>;
   readonly interrupt: () => void;
   readonly exit: Promise<{ readonly code: number | null; readonly output: string }>;
+}
+
+/**
+ * Whether these programs are installed. In CI they must be; elsewhere a line names what was not run, because Node and npm are
+ * enough for the tests.
+ */
+export function areInstalled(...programs: readonly string[]): boolean {
+  const missing = programs.filter((program) => spawnSync(program, ['--version']).status !== 0);
+  if (missing.length === 0) return true;
+  const names = missing.join(', ');
+  if (process.env.CI !== undefined && process.env.CI !== '') {
+    throw new Error(`Missing: ${names}. scripts/install-system-packages.sh lists what CI needs.`);
+  }
+  process.stderr.write(`Not installed: ${names}. A sample that needs it was not run.\n`);
+  return false;
 }
 
 /** Runs a program until the test ends. */
