@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { benchCallPeer } from './call-peer.ts';
+import { benchDirectCall } from './direct-call.ts';
 import { benchFeedRead } from './feed-read.ts';
 import { type Figure, formatFigures } from './figure.ts';
 import { benchIdleCost } from './idle-cost.ts';
@@ -14,6 +15,7 @@ import { benchStartUp } from './start-up.ts';
 const benchmarks = {
   'start-up': benchStartUp,
   'call-peer': benchCallPeer,
+  'direct-call': benchDirectCall,
   'proxied-call': benchProxiedCall,
   'inbound-latency': benchInboundLatency,
   'feed-read': benchFeedRead,

@@ -70,11 +70,11 @@ export class DirectCalls {
         ...shareOf(timeoutMs),
       });
       const step = nextStep(outcome, { hasToken, isRenewed });
+      if (step === 'reply') return replyOf(outcome, message);
       settings.logger.debug(
         { peerId: message.targetId, messageId: message.messageId, outcome: outcome.kind, step },
-        'A direct call to a peer has ended.',
+        'A direct call to a peer got no reply.',
       );
-      if (step === 'reply') return replyOf(outcome, message);
       if (step === 'refuse') throw refusalOf(outcome, peer.url);
       if (step !== 'renew-token') {
         directory.avoid(message.targetId, avoidedFor(outcome));
@@ -191,8 +191,13 @@ function isPeerChange(error: unknown): boolean {
   return MoleculeError.isInstance(error) && error.code === 'peer_changed';
 }
 
-function destinationOf({ url, peerToken }: PeerAddress): Pick<PeerRequest, 'url' | 'peerToken'> {
-  return { url: new URL(url ?? ''), peerToken };
+/** Parsing takes a noticeable part of a call. */
+const parsed = new WeakMap<PeerAddress, URL>();
+
+function destinationOf(peer: PeerAddress): Pick<PeerRequest, 'url' | 'peerToken'> {
+  const url = parsed.get(peer) ?? new URL(peer.url ?? '');
+  parsed.set(peer, url);
+  return { url, peerToken: peer.peerToken };
 }
 
 /** The time for the peer: as long as it may hold the request, and half of the rest; the other half is for the platform. */

@@ -71,9 +71,9 @@ export class PeerDirectory {
     const { ttlMs } = this.#options;
     const limitMs = usable === null ? NO_URL_MS : peerToken === undefined ? ttlMs : tokenTtlMs;
     const address = { url: usable, peerToken: usable === null ? undefined : peerToken, isDiscovered };
-    const expiresAt = this.#now + Math.min(ttlMs, limitMs);
-    put(this.#entries, peerId.toLowerCase(), { ...address, expiresAt }, this.#options.maxEntries);
-    return address;
+    const entry = { ...address, expiresAt: this.#now + Math.min(ttlMs, limitMs) };
+    put(this.#entries, peerId.toLowerCase(), entry, this.#options.maxEntries);
+    return entry;
   }
 
   /** Caches a URL from the list of peers, which names no tokens: what a lookup returned is kept unless the URL changed. */

@@ -111,6 +111,14 @@ export const DIRECT = behaviours({
     'A message whose direct response is lost is answered through the platform, and its handler runs once.',
     'docs/decisions/0010-message-dedupe.md; docs/decisions/0101-direct-peer-calls.md',
   ],
+  'direct.agents.killed-peer': [
+    'A peer that is killed while it handles a direct message handles it again after its restart, from its own store; the caller gets the answer through the platform, and effects of `once` happen once.',
+    'docs/decisions/0010-message-dedupe.md; docs/decisions/0101-direct-peer-calls.md',
+  ],
+  'direct.agents.killed-sender': [
+    'A sender that is killed and calls again with the same message id gets the answer, and the handler runs once.',
+    'docs/contract/messages.md#direct-calls; docs/decisions/0101-direct-peer-calls.md',
+  ],
   'direct.agents.not-accepting': [
     'A message to an agent that does not accept any is stored by the platform, and handled once when the agent accepts messages.',
     PAGE,
