@@ -1,0 +1,72 @@
+// The program of `killable-push-agent.ts`: an agent with a server that kills its own process at one point, once.
+import { appendFileSync } from 'node:fs';
+import {
+  A2AServer,
+  createRemoteAgent,
+  FileInboundStore,
+  type InboundStore,
+  RemoteAgentClient,
+} from '@molecule-ai/core';
+
+const { CRASH_AT = '', CRASH_ON = '', DELIVERY, EFFECTS = '', AGENT_PORT } = process.env;
+const log = (event: string, facts: object = {}) =>
+  void process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
+
+async function crash(point: string, text = CRASH_ON): Promise<void> {
+  if (point !== CRASH_AT || text !== CRASH_ON) return;
+  process.kill(process.pid, 'SIGKILL');
+  await new Promise(() => {});
+}
+
+/** Ends the process when a line of this type, and of the chosen message, is on disk. */
+class CrashingStore implements InboundStore {
+  readonly #inner: InboundStore;
+
+  constructor(inner: InboundStore) {
+    this.#inner = inner;
+  }
+
+  load(): Promise<readonly string[]> {
+    return this.#inner.load();
+  }
+
+  async append(lines: readonly string[]): Promise<void> {
+    await this.#inner.append(lines);
+    await this.#stored(lines);
+  }
+
+  async replace(lines: readonly string[]): Promise<void> {
+    await this.#inner.replace(lines);
+    await this.#stored(lines);
+  }
+
+  async #stored(lines: readonly string[]): Promise<void> {
+    for (const line of lines) {
+      const { type } = JSON.parse(line) as { type: string };
+      if (line.includes(CRASH_ON)) await crash(type);
+    }
+  }
+}
+
+const client = new RemoteAgentClient();
+const register = client.register.bind(client);
+client.register = async (options) => {
+  const registration = await register(options);
+  await crash(`register-${registration.deliveryMode}`);
+  return registration;
+};
+const agent = createRemoteAgent({
+  client,
+  delivery: DELIVERY === 'auto' ? 'auto' : 'push',
+  store: new CrashingStore(new FileInboundStore(client.stateDirectory)),
+  onMessage: async ({ text }, { once, attempt }) => {
+    log('handling', { text, attempt });
+    await once('effect', () => appendFileSync(EFFECTS, `${text}\n`));
+    await crash('handler', text);
+    return `echo: ${text}`;
+  },
+});
+const server = new A2AServer({ agent, port: Number(AGENT_PORT) });
+await server.start();
+await agent.start();
+log('online');
