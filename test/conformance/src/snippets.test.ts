@@ -93,9 +93,9 @@ onEachDatabase('samples', (environment) => {
     const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
     const url = 'http://127.0.0.1:9/a2a?name=$HOME';
     const samples = [
-      ['curl_register_template', 'sh', '-c'],
+      ...(areInstalled('curl') ? [['curl_register_template', 'sh', '-c']] : []),
       ['typescript_snippet', process.execPath, '--input-type=module', '--eval'],
-      ...(hasPython() ? [['python_snippet', 'python3', '-c']] : []),
+      ...(areInstalled('python3') ? [['python_snippet', 'python3', '-c']] : []),
     ];
     for (const [key = '', program = '', ...given] of samples) {
       const { body } = await platform.operator.post('/workspaces', { name: NAME, external: true, url });
