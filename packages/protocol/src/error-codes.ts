@@ -112,7 +112,8 @@ const ENTRIES = {
   },
   message_id_conflict: {
     status: 409,
-    description: 'The messageId was used with another body; use a new messageId.',
+    description:
+      'The messageId was used with another body, or names several messages; use a new messageId, or the row id of one of them.',
   },
   message_not_found: { status: 404, description: 'The caller sent no message with this id; check the id.' },
   answer_expired: { status: 410, description: 'The answer is no longer stored; send the message again.' },

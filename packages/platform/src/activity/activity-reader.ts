@@ -57,9 +57,9 @@ export class ActivityReader {
     const { clock, positions } = this.#options;
     const query = { ...asked, order: orderOf(asked, isAgent) };
     const cursor =
-      query.sinceId === undefined ? undefined : await this.#findCursor(workspaceId, query.sinceId);
+      query.sinceId === undefined ? undefined : await this.#findCursor(workspaceId, query.sinceId, isAgent);
     const sinceSeq = cursor?.seq;
-    if (isAgent && cursor !== undefined && query.type === 'a2a_receive') {
+    if (isAgent && cursor !== undefined && showsAllMessages(query)) {
       await positions.read(workspaceId, cursor);
     }
     const deadline = clock.monotonic() + (query.waitSeconds ?? 0) * 1_000;
@@ -91,9 +91,11 @@ export class ActivityReader {
     }
   }
 
-  async #findCursor(workspaceId: string, sinceId: string): Promise<Cursor> {
+  /** A row that a pause hides from the agent is one that its feed does not have. */
+  async #findCursor(workspaceId: string, sinceId: string, isAgent: boolean): Promise<Cursor> {
     const cursor = await this.#options.positions.find(workspaceId, sinceId);
-    if (cursor !== undefined) return cursor;
+    const isHidden = isAgent && cursor !== undefined && cursor.seq > (cursor.visibleSeq ?? cursor.seq);
+    if (cursor !== undefined && !isHidden) return cursor;
     throw new HttpError(410, 'cursor_not_found', 'since_id cursor not found', {
       extras: {
         field: 'since_id',
@@ -101,4 +103,10 @@ export class ActivityReader {
       },
     });
   }
+}
+
+/** Whether a read skips no message, so that its cursor shows how far the agent has read. */
+function showsAllMessages({ type, direction, source, peerId, conversationId }: FeedQuery): boolean {
+  const isFiltered = source !== undefined || peerId !== undefined || conversationId !== undefined;
+  return type === 'a2a_receive' && direction === 'in' && !isFiltered;
 }

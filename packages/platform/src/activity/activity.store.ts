@@ -145,7 +145,7 @@ export class ActivityStore {
     limit: number,
   ): Promise<{ seq: number; bytes: number }[]> {
     return this.#finished(workspaceId)
-      .select(['seq', bytesInSql().as('bytes')])
+      .select(['seq', sql<number>`${bytesInSql()} + ${questionBytes()}`.as('bytes')])
       .where('seq', '<', seq)
       .orderBy('seq', 'desc')
       .limit(limit)
@@ -175,6 +175,12 @@ export class ActivityStore {
       .where('message_id', 'is not', null)
       .where('expires_at', 'is', null);
   }
+}
+
+/** In SQL: the bytes of the questions that were asked about a message, which are deleted with it. */
+function questionBytes() {
+  const bytes = (column: string) => sql`octet_length(coalesce(${sql.ref(column)}, ''))`;
+  return sql<number>`coalesce((select sum(${bytes('questions.text')} + ${bytes('questions.data')} + ${bytes('questions.answer')}) from questions where questions.activity_id = activity.id), 0)`;
 }
 
 /** What a deletion removed: rows, and bytes of each workspace's own rows. */

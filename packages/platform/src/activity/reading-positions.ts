@@ -16,9 +16,11 @@ export interface Cursor {
   readonly readSeq: number;
   readonly visibleSeq: number | null;
   readonly acknowledgedAt: string | null;
+  readonly isInbound: boolean;
 }
 
 interface CursorRow {
+  readonly direction: string;
   readonly seq: number | bigint;
   readonly read_seq: number | bigint;
   readonly visible_seq: number | bigint | null;
@@ -40,6 +42,7 @@ export class ReadingPositions {
   readonly #listeners: ((workspaceId: string) => void)[] = [];
   readonly #find: PreparedQuery<{ workspaceId: string; id: string }, CursorRow>;
   readonly #advance: PreparedQuery<Advance, unknown>;
+  readonly #correct: PreparedQuery<{ workspaceId: string; now: string }, unknown>;
 
   constructor({ clock, database }: Pick<PlatformContext, 'clock' | 'database'>) {
     this.#clock = clock;
@@ -47,9 +50,16 @@ export class ReadingPositions {
       db
         .selectFrom('activity')
         .innerJoin('workspaces', 'workspaces.id', 'activity.workspace_id')
-        .select(['seq', 'read_seq', 'visible_seq', 'acknowledged_at'])
+        .select(['seq', 'direction', 'read_seq', 'visible_seq', 'acknowledged_at'])
         .where('activity.id', '=', values.id)
         .where('activity.workspace_id', '=', values.workspaceId),
+    );
+    this.#correct = database.prepare((db, { workspaceId, now }: { workspaceId: string; now: string }) =>
+      db
+        .updateTable('workspaces')
+        .set({ acknowledged_at: now })
+        .where('id', '=', workspaceId)
+        .where('acknowledged_at', '>', now),
     );
     this.#advance = database.prepare((db, { workspaceId, seq, acknowledgingSince }: Advance) =>
       db
@@ -78,13 +88,19 @@ export class ReadingPositions {
       readSeq: Number(row.read_seq),
       visibleSeq: row.visible_seq === null ? null : Number(row.visible_seq),
       acknowledgedAt: row.acknowledged_at,
+      isInbound: row.direction === 'in',
     };
   }
 
   /** The agent of the workspace has read its messages up to a cursor; writes nothing for one that acknowledges. */
   async read(workspaceId: string, cursor: Cursor): Promise<void> {
+    if (!cursor.isInbound) return;
     const seq = Math.min(cursor.seq, cursor.visibleSeq ?? LAST_SEQ);
     const since = acknowledgingSince(this.#clock);
+    const now = timestamp(this.#clock);
+    // Written while the clock was wrong: from now on it becomes old like any other.
+    if (cursor.acknowledgedAt !== null && cursor.acknowledgedAt > now)
+      await this.#correct({ workspaceId, now });
     if (seq <= cursor.readSeq || acknowledges(cursor.acknowledgedAt, since)) return;
     const { numAffectedRows } = await this.#advance({ workspaceId, seq, acknowledgingSince: since });
     if (numAffectedRows !== 1n) return;
@@ -106,8 +122,9 @@ export function acknowledgedNow(
   { acknowledged_at: before }: Pick<WorkspaceRow, 'acknowledged_at'>,
   clock: Clock,
 ): { readonly acknowledged_at?: string } {
-  if (before !== null && before > timestamp(clock, -WRITTEN_EVERY_MS)) return {};
-  return { acknowledged_at: timestamp(clock) };
+  const now = timestamp(clock);
+  const isRecent = before !== null && before > timestamp(clock, -WRITTEN_EVERY_MS) && before <= now;
+  return isRecent ? {} : { acknowledged_at: now };
 }
 
 /** In SQL: rows up to here do not wait for the workspace, because its agent has read them and never acknowledges. */

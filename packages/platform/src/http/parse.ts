@@ -88,7 +88,10 @@ function parseJson(
     return JSON.parse(text);
   } catch (cause) {
     if (cause instanceof HttpError) throw cause;
-    if (contentType !== undefined && /^\s*multipart\//i.test(contentType)) {
+    if (
+      contentType !== undefined &&
+      /^\s*(multipart\/|application\/x-www-form-urlencoded)/i.test(contentType)
+    ) {
       throw new HttpError(415, 'unsupported_media_type', 'this route takes JSON and no form', { cause });
     }
     throw new HttpError(400, 'invalid_json', 'invalid JSON', {

@@ -8,6 +8,11 @@ export function directCaller(agentId: string, sourceId: string): string {
   return `direct:${agentId}:${sourceId}`;
 }
 
+/** Whether the platform knows a message only from its agent, which may have invented it. */
+export function isDirect({ caller }: { readonly caller: string }): boolean {
+  return caller.startsWith('direct:');
+}
+
 /** The same for a message that the platform writes in the name of a sender, to deliver answers to questions. */
 export function answersCaller(agentId: string, sourceId: string | null): string {
   return `answers:${agentId}:${sourceId ?? CANVAS_CALLER}`;

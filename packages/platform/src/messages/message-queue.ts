@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto';
-import { isJsonObject, type JsonObject, type JsonValue, type MessageView } from '@molecule-ai/protocol';
+import {
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  type MessageView,
+  toA2a03Request,
+} from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import { storeRequest } from '../activity/stored-request.rules.ts';
 import { cutText } from '../activity/text-summary.rules.ts';
@@ -212,11 +218,11 @@ const CIRCUMSTANCES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Hex SHA-256 of target, method and params, independent of the order of keys; identifies a repeat. The JSON-RPC id is
+ * Hex SHA-256 of target, method and params, independent of the order of keys and of the version of A2A; identifies a repeat. The JSON-RPC id is
  * not included, because a repeated call may have a new one, nor what a repeat from somewhere else says of its sending.
  */
 export function hashMessage(targetId: string, envelope: JsonObject): string {
-  const { method, params } = envelope;
+  const { method, params } = toA2a03Request(envelope);
   const content = isJsonObject(params) ? withoutCircumstances(params) : (params ?? null);
   const same = canonical({ target: targetId, method: method ?? null, params: content });
   return createHash('sha256').update(JSON.stringify(same)).digest('hex');

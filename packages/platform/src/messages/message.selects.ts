@@ -7,6 +7,7 @@ const CONTINUED_COLUMNS = [
   'seq',
   'workspace_id',
   'source_id',
+  'caller',
   'target_id',
   'message_id',
   'context_id',
@@ -22,6 +23,9 @@ const CONTINUED_COLUMNS = [
   'turns',
   'path_origin',
 ] as const;
+
+/** Of several messages with one id so many are read, to name them. */
+const MOST_NAMED = 5;
 
 /** A message id, and the callers under which it may be stored; see `callersOf`. */
 export interface CallerKeys {
@@ -59,5 +63,20 @@ export function selectDirect(
     .selectAll()
     .where('message_id', '=', messageId)
     .where('caller', 'like', sql.lit('direct:%'))
-    .where('source_id', '=', sourceId);
+    .where('source_id', '=', sourceId)
+    .orderBy('seq')
+    .limit(MOST_NAMED);
+}
+
+export function selectOnFeed(
+  db: Queryable,
+  { workspaceId, messageId }: { readonly workspaceId: string; readonly messageId: string },
+) {
+  return db
+    .selectFrom('activity')
+    .selectAll()
+    .where('message_id', '=', messageId)
+    .where('workspace_id', '=', workspaceId)
+    .orderBy('seq')
+    .limit(MOST_NAMED);
 }

@@ -3,7 +3,13 @@ import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/pla
 import type { ActivityRowRecord, Database } from '../database/schema.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
 import { callersOf } from './caller-keys.rules.ts';
-import { type CallerKeys, selectByCallers, selectContinued, selectDirect } from './message.selects.ts';
+import {
+  type CallerKeys,
+  selectByCallers,
+  selectContinued,
+  selectDirect,
+  selectOnFeed,
+} from './message.selects.ts';
 
 /** A row of the feed that is a message. */
 export type MessageRow = ActivityRowRecord & {
@@ -59,6 +65,7 @@ export class MessageStore {
   readonly #selectByCaller: PreparedQuery<{ caller: string; messageId: string }, ActivityRowRecord>;
   readonly #selectByCallers: PreparedQuery<CallerKeys, ActivityRowRecord>;
   readonly #selectDirect: PreparedQuery<{ sourceId: string; messageId: string }, ActivityRowRecord>;
+  readonly #selectOnFeed: PreparedQuery<{ workspaceId: string; messageId: string }, ActivityRowRecord>;
   readonly #selectOldestPending: PreparedQuery<{ targetId: string }, ActivityRowRecord>;
   readonly #change: PreparedQuery<ChangeValues, unknown>;
 
@@ -77,6 +84,7 @@ export class MessageStore {
     );
     this.#selectByCallers = database.prepare(selectByCallers);
     this.#selectDirect = database.prepare(selectDirect);
+    this.#selectOnFeed = database.prepare(selectOnFeed);
     this.#selectOldestPending = database.prepare((db, { targetId }: { targetId: string }) =>
       db
         .selectFrom('activity')
@@ -135,10 +143,16 @@ export class MessageStore {
     return first(await this.#selectByCaller({ caller, messageId }, db));
   }
 
-  /** Finds the newest message with this id that an agent received from `sourceId` directly. */
-  async findDirect(sourceId: string, messageId: string, db?: Queryable): Promise<MessageRow | undefined> {
+  /** Lists messages with this id that agents say they received from `sourceId` directly, each of another agent. */
+  async listDirect(sourceId: string, messageId: string, db?: Queryable): Promise<MessageRow[]> {
     const { rows } = await this.#selectDirect({ sourceId, messageId }, db);
-    return rows.sort((a, b) => b.seq - a.seq)[0] as MessageRow | undefined;
+    return [...rows] as MessageRow[];
+  }
+
+  /** Lists messages with this id on the feed of a workspace, each of another sender. */
+  async listOnFeed(workspaceId: string, messageId: string, db?: Queryable): Promise<MessageRow[]> {
+    const { rows } = await this.#selectOnFeed({ workspaceId, messageId }, db);
+    return [...rows] as MessageRow[];
   }
 
   /**

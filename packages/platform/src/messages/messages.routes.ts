@@ -29,7 +29,15 @@ import {
 } from './outcome/response.rules.ts';
 import { toOpenTask, toReplyTask, toTaskResponse } from './outcome/task-response.rules.ts';
 import { passedHeaders } from './passed-headers.rules.ts';
-import { type CallerForm, callerForm, followsA2a, rpcError, rpcIdOf, useOf } from './rpc-caller.rules.ts';
+import {
+  type CallerForm,
+  callerForm,
+  followsA2a,
+  requireKnownMethod,
+  rpcError,
+  rpcIdOf,
+  useOf,
+} from './rpc-caller.rules.ts';
 import { parseSentQuery } from './sent-query.rules.ts';
 import { requireCanceled, taskIdOf, taskReference, wantsHistory, wantsTaskAtOnce } from './task-lookup.ts';
 
@@ -65,6 +73,7 @@ export function mountMessagesRoutes(
     const { headers } = request;
     const form = formOf(caller, request, callerForm(body, versionOf(headers)));
     const isPlain = form.caller === 'plain';
+    requireKnownMethod(body);
     const message = normaliseMessage(body, passedHeaders(headers), randomUUID);
     const { view } = message;
     const callerId = caller.kind === 'workspace' ? caller.workspaceId : null;
@@ -155,8 +164,9 @@ interface IncomingCall {
   readonly reply: FastifyReply;
 }
 
+/** The version as it is stored with a message, so that the message and the response have the same one. */
 function versionOf(headers: FastifyRequest['headers']): string | undefined {
-  return headerOf(headers, 'a2a-version');
+  return passedHeaders(headers)['a2a-version'];
 }
 
 function headerOf(headers: FastifyRequest['headers'], name: string): string | undefined {

@@ -35,7 +35,12 @@ function namesVersion(version: string | undefined): boolean {
 /** The JSON-RPC id of a request; null when it has none, or none that a response can carry. */
 export function rpcIdOf(body: unknown): string | number | null {
   const id = isJsonObject(body) ? body.id : undefined;
-  return typeof id === 'string' || typeof id === 'number' ? id : null;
+  return typeof id === 'string' || isExactNumber(id) ? id : null;
+}
+
+/** A whole number beyond 2^53 was rounded when it was parsed, so that a response could not name it. */
+export function isExactNumber(id: unknown): id is number {
+  return typeof id === 'number' && Number.isFinite(id) && (!Number.isInteger(id) || Number.isSafeInteger(id));
 }
 
 /** What is done with a request, by its method in the words of A2A 0.3. */
@@ -95,6 +100,12 @@ export function useOf(method: string): MethodUse {
   throw new HttpError(501, 'not_supported', 'this platform does not offer the method', {
     extras: { field: 'method', hint: 'Send message/send, and ask for the state with tasks/get.' },
   });
+}
+
+/** Before the rest of a request is read, which says nothing to somebody who uses another method. @throws as `useOf` */
+export function requireKnownMethod(body: unknown): void {
+  const method = isJsonObject(body) ? body.method : undefined;
+  if (typeof method === 'string' && method !== '') useOf(method);
 }
 
 /** An error of the platform as a JSON-RPC response; `data` has everything of the plain body except its text. */

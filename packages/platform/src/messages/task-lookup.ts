@@ -2,6 +2,7 @@ import { isColumnText, isJsonObject, type MessageView } from '@molecule-ai/proto
 import type { Queryable } from '../database/platform-database.ts';
 import { HttpError } from '../http/http-error.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
+import { directCaller } from './caller-keys.rules.ts';
 import type { MessageRow, MessageStore } from './message.store.ts';
 import { messageStateOf } from './outcome/outcome.rules.ts';
 import type { OutcomeStore } from './outcome/outcome.store.ts';
@@ -25,17 +26,35 @@ export interface MessageReference {
   readonly byOperator: boolean;
 }
 
-/** Finds a message that a workspace, or an operator, sent. @throws HttpError 404 `message_not_found`. */
+/**
+ * Finds a message that a workspace, or an operator, sent, by its message id or its row id.
+ * @throws HttpError 404 `message_not_found`, 409 `message_id_conflict` when agents name several by this id.
+ */
 export async function findSent(
   store: MessageStore,
   { workspaceId, messageId, byOperator }: MessageReference,
 ): Promise<MessageRow> {
   const sent = await store.findByCaller(workspaceId, messageId);
-  const own = sent ?? (await store.findDirect(workspaceId, messageId));
-  if (own !== undefined) return own;
+  if (sent !== undefined) return sent;
+  const direct = await store.listDirect(workspaceId, messageId);
+  if (direct.length > 0) return onlyOne(direct);
   const fromCanvas = byOperator ? await store.findByCaller(CANVAS_CALLER, messageId) : undefined;
   if (fromCanvas?.target_id === workspaceId) return fromCanvas;
+  const byRow = await store.find(messageId.toLowerCase());
+  if (byRow?.source_id === workspaceId && byRow.message_id !== null) return byRow;
   throw messageNotFound(messageId);
+}
+
+/** @throws HttpError 409 `message_id_conflict` for several, which names their row ids. */
+function onlyOne(messages: readonly MessageRow[]): MessageRow {
+  const [first, ...others] = messages;
+  if (first !== undefined && others.length === 0) return first;
+  throw new HttpError(409, 'message_id_conflict', 'several messages have this id', {
+    extras: {
+      message_id: first?.message_id ?? '',
+      hint: `Name one by its row id: ${messages.map(({ id }) => id).join(', ')}.`,
+    },
+  });
 }
 
 /** Finds the messages that callers call tasks. */
@@ -53,21 +72,39 @@ export class TaskLookup {
 
   /**
    * Finds a message for its sender or an operator.
-   * @throws HttpError 404 `message_not_found`, also for a message of another sender.
+   * @throws HttpError 404 `message_not_found`, also for a message of another sender; 409 `message_id_conflict` when
+   * several have the message id.
    */
-  async find({ callerId, workspaceId, reference }: TaskReference, db?: Queryable): Promise<MessageRow> {
-    const caller = callerId ?? CANVAS_CALLER;
-    const asSent = await this.#store.findByCaller(caller, reference, db);
-    const message =
-      asSent ??
-      (await this.#store.find(reference.toLowerCase(), db)) ??
-      (await this.#outcomeStore.findByAgentTask(caller, workspaceId, reference, db)) ??
-      (callerId === null ? undefined : await this.#store.findDirect(callerId, reference, db));
-    if (message === undefined || message.message_id === null) throw notFound(reference);
-    const isSender = callerId !== null && message.source_id === callerId;
-    const isMeant = message.workspace_id === workspaceId || (isSender && callerId === workspaceId);
-    if (isMeant && (callerId === null || isSender)) return message;
+  async find(task: TaskReference, db?: Queryable): Promise<MessageRow> {
+    const { callerId, workspaceId, reference } = task;
+    const store = this.#store;
+    const sender = callerId ?? CANVAS_CALLER;
+    const asSent = await store.findByCaller(sender, reference, db);
+    if (isMeant(asSent, task)) return asSent;
+    const byRow = await store.find(reference.toLowerCase(), db);
+    if (isMeant(byRow, task)) return byRow;
+    const byTask = await this.#outcomeStore.findByAgentTask(sender, workspaceId, reference, db);
+    if (isMeant(byTask, task)) return byTask;
+    const others = await this.#listOthers(task, db);
+    if (others.length > 0) return onlyOne(others);
     throw notFound(reference);
+  }
+
+  /** Messages by their message id: of a sender those that it did not send through the platform, for operators all. */
+  async #listOthers(
+    { callerId, workspaceId, reference }: TaskReference,
+    db?: Queryable,
+  ): Promise<readonly MessageRow[]> {
+    const store = this.#store;
+    if (callerId !== null && callerId !== workspaceId) {
+      const direct = await store.findByCaller(directCaller(workspaceId, callerId), reference, db);
+      return direct === undefined ? [] : [direct];
+    }
+    const sent = callerId === null ? await store.findByCaller(workspaceId, reference, db) : undefined;
+    if (sent !== undefined && sent.answers_id === null) return [sent];
+    const direct = await store.listDirect(workspaceId, reference, db);
+    if (callerId !== null || direct.length > 0) return direct;
+    return store.listOnFeed(workspaceId, reference, db);
   }
 
   /** The latest message of the same task: the message itself, or one that continues the task of an agent. */
@@ -77,6 +114,16 @@ export class TaskLookup {
     const caller = sourceId ?? CANVAS_CALLER;
     return (await this.#outcomeStore.findByAgentTask(caller, targetId, taskId)) ?? message;
   }
+}
+
+/** Whether it is a message of the asking one, and the workspace in the path its target or its sender. */
+function isMeant(
+  message: MessageRow | undefined,
+  { callerId, workspaceId }: TaskReference,
+): message is MessageRow {
+  if (message === undefined || message.message_id === null) return false;
+  const isOfCaller = callerId === null || message.source_id === callerId;
+  return isOfCaller && (message.workspace_id === workspaceId || message.source_id === workspaceId);
 }
 
 /** The id of a task for those who asked for it: the row id, or the agent's own id for those who named that. */

@@ -213,6 +213,11 @@ export function toQuestionRow(
   };
 }
 
+/** About how many bytes a question takes in the database. */
+export function sizeOf({ text, data }: QuestionRow): number {
+  return Buffer.byteLength(text) + Buffer.byteLength(data ?? '');
+}
+
 export function toQuestionRecord(row: QuestionRow): QuestionRecord {
   const { position: _position, source_id: _source, asked_of: from, data, ...fields } = row;
   return { ...fields, from, ...(data === null ? {} : { data: JSON.parse(data) }) } as QuestionRecord;

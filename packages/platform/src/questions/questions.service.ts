@@ -15,6 +15,7 @@ import { requireAlive, type WorkspaceDirectory } from '../directory/workspace-di
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { accessDenied, placeOf } from '../messages/accept/acceptance.rules.ts';
 import type { CarriedAnswers } from '../messages/accept/carried-answers.rules.ts';
+import { isDirect } from '../messages/caller-keys.rules.ts';
 import type { MessageRow, MessagesService } from '../messages/messages.service.ts';
 import type { EndDetails, OutcomeDestination } from '../messages/outcome/outcome-hooks.ts';
 import { timestamp } from '../time/clock.ts';
@@ -34,6 +35,7 @@ import {
   questionsIn,
   readAnswers,
   requireAnswerCount,
+  sizeOf,
   taskIdOf,
   toAnswer,
   toQuestionRecord,
@@ -141,8 +143,9 @@ export class QuestionsService {
         throw questionClosed(ids[0] ?? '', 'closed');
       }
       const answer = { jsonrpc: '2.0', id: null, result: { kind: 'message', role: 'agent', parts: [] } };
-      // The agent itself gives the sender the questions.
-      const end = await this.#interrupt(unit, message, { answer, asked, isKnownToCaller: true });
+      // The agent itself gives the sender of a direct message the questions; of any other one the sender waits here.
+      const isKnownToCaller = isDirect(message);
+      const end = await this.#interrupt(unit, message, { answer, asked, isKnownToCaller });
       if (end === 'changed') throw questionClosed(ids[0] ?? '', 'closed');
       const rows = await this.#store.find(workspaceId, ids, unit.trx);
       return rows.sort((a, b) => a.position - b.position).map(toQuestionRecord);
@@ -196,6 +199,10 @@ export class QuestionsService {
       toQuestionRow(question, message, { createdAt, position: earlier.length + index }),
     );
     await this.#store.insert(rows, unit.trx);
+    messages.grew(
+      workspaceId,
+      rows.reduce((bytes, row) => bytes + sizeOf(row), 0),
+    );
     const announced = rows.map(({ id, activity_id, kind, asked_of: from }) => ({
       type: 'QUESTION_ASKED' as const,
       workspaceId,

@@ -106,7 +106,7 @@ export const messageRoutes = defineRoutes({
     access: 'workspace',
     query: GetMessageQuery,
     responses: { 200: MessageRecord },
-    errors: ['message_not_found', 'answer_expired'],
+    errors: ['message_not_found', 'message_id_conflict', 'answer_expired'],
     timeLimit: 'wait',
   },
   listMessages: {

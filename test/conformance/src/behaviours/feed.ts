@@ -78,6 +78,10 @@ export const FEED = behaviours({
     'While a workspace is paused no acknowledgement covers a hidden row: its id is a 404, its seq means the last row before, an outcome for it is unknown.',
     'docs/contract/feed.md#paused-workspaces; docs/decisions/0047-paused-means-silent.md',
   ],
+  'feed.paused.cursor': [
+    'While a workspace is paused a hidden row is no cursor for its agent, and a reply does not end a hidden message.',
+    'docs/contract/feed.md#paused-workspaces; docs/decisions/0047-paused-means-silent.md',
+  ],
   'feed.paused.cancellations': [
     'Control rows are read while a workspace is paused, so that its agent stops what was canceled.',
     'docs/contract/feed.md#paused-workspaces; docs/decisions/0047-paused-means-silent.md',

@@ -42,6 +42,18 @@ export const JSON_RPC = behaviours({
     'A message that was answered with a task that has not completed is never shown as completed, by tasks/get or tasks/cancel, in either version of A2A.',
     'docs/contract/messages.md#tasks',
   ],
+  'rpc.tasks-get.operators': [
+    'Operators get and cancel a message by row id and by message id, at its target and at its sender; one id of several senders is a 409.',
+    'docs/contract/messages.md#tasks',
+  ],
+  'rpc.one-version': [
+    'A value of A2A-Version that is not stored with the message, because it is too long, says nothing about the response either.',
+    'docs/contract/messages.md#json-rpc-callers',
+  ],
+  'rpc.requests-in-detail': [
+    'The method is checked before params; an id that JSON numbers cannot carry is refused.',
+    'docs/contract/messages.md#json-rpc-callers',
+  ],
   'rpc.tasks-get.history': [
     'tasks/get with a historyLength has the own message of the sender in history; one that is no whole number is refused.',
     'docs/contract/messages.md#tasks',

@@ -62,6 +62,10 @@ export const MESSAGES = behaviours({
     'A message of A2A 1.0 is a row of the usual form, in both views.',
     'docs/contract/messages.md#repairs; docs/decisions/0043-repairs.md',
   ],
+  'messages.repeat-in-another-version': [
+    'The same message with another A2A-Version, or under the name of its method in 1.0, is a repeat.',
+    'docs/contract/messages.md#repeats',
+  ],
   'messages.headers-are-passed-on': [
     'A2A-Version, the extensions and traceparent of a sender are headers of the push.',
     'docs/contract/messages.md#repairs; docs/decisions/0043-repairs.md',

@@ -17,6 +17,14 @@ export const POLLING_CLIENTS = behaviours({
     'Over a pause and a resume such a client misses no message and handles none twice; what came during the pause is handled after it.',
     'docs/contract/feed.md#paused-workspaces; docs/decisions/0047-paused-means-silent.md',
   ],
+  'polling-clients.only-replies': [
+    'Between such clients only the first call after a message counts as its reply; the next one is held.',
+    'docs/contract/messages.md#held-calls',
+  ],
+  'polling-clients.position': [
+    'Only a read of all messages after an inbound row moves the reading position.',
+    NO_ACKNOWLEDGEMENTS,
+  ],
   'polling-clients.replies-are-not-held': [
     'A reply of such a client to another one gets its 202 at once, whether it has a role or not; a first message between them is held.',
     'docs/contract/messages.md#held-calls; docs/decisions/0045-agents-that-never-acknowledge.md',

@@ -133,6 +133,22 @@ export const QUESTIONS = behaviours({
     'A direct message that raised questions uses no message id of its sender, and is not in its list of sent messages; the sender reads and cancels it by its id.',
     `${PAGE}#direct-messages`,
   ],
+  'questions.direct-replies-count': [
+    'Replies to direct messages count against the inbox of their sender and are refused when it is full; other outcomes of them are then in the record only.',
+    `docs/contract/limits.md#inbox; ${PAGE}#direct-messages`,
+  ],
+  'questions.direct-ids-are-of-one-agent': [
+    'A message id that several agents name as direct is the message of the agent in the path; the record refuses it with 409 and the row ids.',
+    `${PAGE}#direct-messages`,
+  ],
+  'questions.posted-about-a-message': [
+    'Questions that are posted about a message of the platform reach its sender, in the held call or on the feed.',
+    `${PAGE}#direct-messages`,
+  ],
+  'questions.deleted-with-the-message': [
+    'Questions count with the size of their message and are deleted with it.',
+    'docs/contract/limits.md#finished-messages',
+  ],
   'questions.answers-are-not-sent': [
     'A message that the platform writes to deliver answers is not in the list of what the sender of the interrupted message sent.',
     `${PAGE}#delivery-of-the-answers`,

@@ -8,6 +8,7 @@ import { HttpError } from '../../http/http-error.ts';
 import { CANVAS_CALLER } from '../../http/principal.ts';
 import { timestamp } from '../../time/clock.ts';
 import { parseRfc3339 } from '../../time/rfc3339.ts';
+import { isDirect } from '../caller-keys.rules.ts';
 import type { Continuations } from '../continuations.ts';
 import { inContext } from '../conversation.rules.ts';
 import { type DeliveryPlan, planDelivery, withoutDeadline } from '../delivery.rules.ts';
@@ -130,7 +131,7 @@ export class MessageAcceptance {
   /** The message that a reply names, if its target has sent it to the caller. 400 for a reply sent to its own sender. */
   async #findQuestion(
     unit: UnitOfWork,
-    { callerId, target, message }: AdmittedMessage,
+    { callerId, caller, target, message }: AdmittedMessage,
   ): Promise<MessageRow | undefined> {
     if (callerId === null) return undefined;
     const { misplaced, store } = this.#options;
@@ -139,7 +140,9 @@ export class MessageAcceptance {
     if (question === undefined && callerId === target.id) {
       await misplaced.checkOwn({ workspaceId: target.id, reference: inReplyTo }, unit.trx);
     }
-    return question;
+    const visibleSeq = Number(caller?.visible_seq ?? Number.POSITIVE_INFINITY);
+    // What is stored during a pause does not exist for its agent.
+    return question?.direction === 'in' && Number(question.seq) > visibleSeq ? undefined : question;
   }
 
   /**
@@ -168,6 +171,11 @@ export class MessageAcceptance {
       if (refusal !== undefined) {
         this.#options.loops.report({ callerId, targetId: target.id }, refusal);
         throw refusal;
+      }
+      if (isDirect(current)) {
+        // The caller recorded that message itself, so its reply counts like any message.
+        const full = await this.#options.room.check(target.id, callerId, unit.trx);
+        if (full !== undefined) throw inboxFull(full);
       }
       const context = current.context_id ?? view.contextId;
       const reply = { view: inContext(view, context), messageId, bodyHash };

@@ -14,6 +14,7 @@ import {
 import { HttpError } from '../../http/http-error.ts';
 import { parseRfc3339 } from '../../time/rfc3339.ts';
 import type { PassedHeaders } from '../passed-headers.rules.ts';
+import { isExactNumber } from '../rpc-caller.rules.ts';
 
 /** A request to an agent in the form that the platform stores and delivers. */
 export interface NormalMessage {
@@ -36,7 +37,8 @@ export function normaliseMessage(body: unknown, headers: PassedHeaders, newId: (
       `the body must be a JSON object${Array.isArray(body) ? '; send each request of a batch by itself' : ''}`,
     );
   }
-  if (!JsonValue.safeParse(body).success) throw invalid('the body is nested too deeply');
+  if (!JsonValue.safeParse(body).success)
+    throw invalid('the body is nested too deeply or has a number that is too large');
   const { method, params } = readCall(body);
   const isShort = body.method === undefined;
   const isKept = !isShort && isA2a1(method, headers['a2a-version']);
@@ -144,7 +146,8 @@ function readMessageId(owner: JsonObject, newId: () => string): string {
 
 function readId(id: JsonValue | undefined, newId: () => string): string | number {
   if (id === undefined || id === null) return newId();
-  if (typeof id === 'string' || typeof id === 'number') return id;
+  if (typeof id === 'string' || isExactNumber(id)) return id;
+  if (typeof id === 'number') throw invalid('id must be at most 2^53 as a number; send it as a text', 'id');
   throw invalid('id must be a text or a number', 'id');
 }
 

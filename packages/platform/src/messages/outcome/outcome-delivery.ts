@@ -3,6 +3,7 @@ import { isJsonObject, type MessageView, viewMessage } from '@molecule-ai/protoc
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
+import { isDirect } from '../caller-keys.rules.ts';
 import { inContext } from '../conversation.rules.ts';
 import { withoutDeadline } from '../delivery.rules.ts';
 import type { InboxRoom } from '../inbox-room.ts';
@@ -80,7 +81,7 @@ export class OutcomeDelivery {
   /**
    * Sends an outcome to a caller that does not wait, as an ordinary message of the queue: a polling caller reads it,
    * a pushed one gets it posted. It needs no answer, because it is itself one. Where no more messages fit, the caller gets
-   * a notice of it, and reads the outcome from the message.
+   * a notice of it, and reads the outcome from the message; of a direct message it gets nothing.
    */
   async enqueue(
     unit: UnitOfWork,
@@ -92,9 +93,12 @@ export class OutcomeDelivery {
     const caller = callerId === null ? undefined : await workspaces.find(callerId, unit.trx);
     if (message === undefined || callerId === null || caller === undefined || caller.status === 'removed')
       return;
+    const isLimited = isDirect(request);
     const isFull =
-      !isSmall(message.view) &&
+      (isLimited || !isSmall(message.view)) &&
       (await this.#options.room.check(callerId, request.target_id, unit.trx)) !== undefined;
+    // Its agent may have invented the message; whoever did send it reads the outcome from the record.
+    if (isFull && isLimited) return;
     const given = withoutDeadline(isFull ? noticeOfAnswer(request, message) : message.view);
     const enqueueAs = (messageId: string, view: MessageView) =>
       queue.enqueue(unit, {

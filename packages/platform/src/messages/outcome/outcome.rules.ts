@@ -15,6 +15,7 @@ import {
   type Outcome as OutcomeReport,
   textPart,
   toA2a03Parts,
+  toA2a03Request,
   viewMessage,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
@@ -223,12 +224,14 @@ export function messageIdConflict({ message_id: messageId }: Pick<MessageRow, 'm
   });
 }
 
-/** The answer in a reply message: the message itself with the JSON-RPC id of the request that it answers. */
+/** The answer in a reply message: the message itself, as A2A 0.3 writes it, with the JSON-RPC id of the request that it answers. */
 export function answerOfReply(
   { message }: Pick<MessageView, 'message'>,
   requestId: string | number | null,
 ): JsonObject {
-  return { jsonrpc: '2.0', id: requestId, result: { ...message, kind: 'message', role: 'agent' } };
+  const { params } = toA2a03Request({ method: 'message/send', params: { message } });
+  const shown = isJsonObject(params) && isJsonObject(params.message) ? params.message : message;
+  return { jsonrpc: '2.0', id: requestId, result: { ...shown, kind: 'message', role: 'agent' } };
 }
 
 /** The JSON-RPC id of a stored request; null when it has none. */
