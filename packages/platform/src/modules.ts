@@ -67,7 +67,7 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   mountPeerTokensRoutes(app, peerTokens);
   mountActivityRoutes(app, { ...context, activity, instances, workspaces });
   mountMessagesRoutes(app, context, messages);
-  mountQuestionsRoutes(app, new QuestionsService({ ...context, hierarchy, messages, workspaces }));
+  mountQuestionsRoutes(app, new QuestionsService({ ...context, activity, hierarchy, messages, workspaces }));
   mountNotifyRoutes(app, new NotifyService({ ...context, activity, messages, workspaces }));
   mountWorkspacesRoutes(
     app,

@@ -233,11 +233,6 @@ export class MessagesService {
     });
   }
 
-  /** Counts what was stored with a message of a workspace, for the limit of its finished messages. */
-  grew(workspaceId: string, bytes: number): void {
-    this.#options.activity.grew(workspaceId, bytes);
-  }
-
   /** Finds what a person asked this workspace, by message id or row id. */
   findCanvasMessage(
     unit: UnitOfWork,

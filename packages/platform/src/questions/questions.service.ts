@@ -8,6 +8,7 @@ import {
   type Question,
   type QuestionRecord,
 } from '@molecule-ai/protocol';
+import type { ActivityService } from '../activity/activity.service.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { QuestionRow } from '../database/schema.ts';
@@ -56,6 +57,7 @@ export interface QuestionPage {
 }
 
 export interface QuestionsServiceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'events'> {
+  readonly activity: Pick<ActivityService, 'grew'>;
   readonly hierarchy: HierarchyService;
   readonly messages: MessagesService;
   readonly workspaces: WorkspaceDirectory;
@@ -174,7 +176,7 @@ export class QuestionsService {
       readonly asked: readonly Question[];
     },
   ): Promise<OutcomeDestination | 'changed'> {
-    const { events, messages } = this.#options;
+    const { activity, events, messages } = this.#options;
     const { target_id: workspaceId } = message;
     await unit.lockFeed(workspaceId);
     const ids = asked.map(({ id }) => id);
@@ -199,10 +201,7 @@ export class QuestionsService {
       toQuestionRow(question, message, { createdAt, position: earlier.length + index }),
     );
     await this.#store.insert(rows, unit.trx);
-    messages.grew(
-      workspaceId,
-      rows.reduce((bytes, row) => bytes + sizeOf(row), 0),
-    );
+    for (const row of rows) activity.grew(workspaceId, sizeOf(row));
     const announced = rows.map(({ id, activity_id, kind, asked_of: from }) => ({
       type: 'QUESTION_ASKED' as const,
       workspaceId,
