@@ -9,7 +9,7 @@ const replyTo = (agent: Member, source: Member, messageId: string) =>
 
 onEachDatabase('reading without acknowledging', (environment) => {
   verifies('polling-clients.only-replies', async () => {
-    const platform = await environment.platform({ answerHoldSeconds: 1 });
+    const platform = await environment.platform();
     const [first, second] = [await onboard(platform), await onboard(platform)];
     await send(first.caller, second.id, 'hello');
     const call = (messageId: string) =>
