@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ErrorBody } from './error-body.ts';
 import { Count, MessageId } from './ids.ts';
 import { A2aMessage } from './message.ts';
 import type { JsonObject } from './open-json.ts';
@@ -178,6 +179,7 @@ export const MessageSummary = wire('MessageSummary', (w) =>
     state: w.oneOf(MESSAGE_STATES),
     held: z.boolean(),
     attempts: Count,
+    last_error: w.maybe(w.use(ErrorBody)),
     code: w.orNull(z.string()),
     created_at: w.timestamp(),
     answered_at: w.orNull(w.timestamp()),

@@ -82,7 +82,7 @@ export type GetMessageQuery = WireType<typeof GetMessageQuery>;
 /**
  * Response of `GET /workspaces/:id/messages/:messageId`. `caller_id` is null for people on the canvas. `answer` is the
  * JSON-RPC response that the sender is given: the answer, or the task of any other end; null while the message is
- * open, except for the task of `input_required`.
+ * open, except for the task of `input_required`. `last_error` says why the last attempt to push a queued message failed.
  */
 export const MessageRecord = wire('MessageRecord', (w) =>
   w.object({
@@ -95,6 +95,7 @@ export const MessageRecord = wire('MessageRecord', (w) =>
     state: w.oneOf(MESSAGE_STATES),
     held: z.boolean(),
     attempts: Count,
+    last_error: w.maybe(w.use(ErrorBody)),
     answer: w.use(JsonRpcResponse).nullable(),
     error: w.use(ErrorBody).nullable(),
     created_at: w.timestamp(),

@@ -223,6 +223,31 @@ onEachDatabase('push to agents that come and go', (environment) => {
     expect(textsOf(back.requests)).toEqual(['one', 'two', 'three']);
   });
 
+  verifies('push.last-error', async () => {
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
+    const agent = await environment.scriptedAgent({
+      script: () => ({ kind: 'json', status: 503, body: { error: 'secret words' } }),
+    });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const path = `/workspaces/${caller.id}/messages`;
+    await send(caller.caller, target.id, 'hello', { messageId: 'm-1' });
+    const shown = { state: 'queued', last_error: { code: 'agent_error', status: '503' } };
+    await platform.clock.advanceUntil(async () => {
+      const { body } = await caller.caller.get(`${path}/m-1`);
+      return valueAt(body, 'last_error') !== undefined;
+    });
+    const [record, list] = [await caller.caller.get(`${path}/m-1`), await caller.caller.get(path)];
+    expect(record.body).toMatchObject(shown);
+    expect(list.body).toMatchObject({ messages: [shown] });
+    expect(record.text + list.text).not.toContain('secret');
+    agent.react(answering('back'));
+    const before = agent.requests.length;
+    await platform.clock.advanceUntil(() => agent.requests.length > before, { limitMs: 80_000 });
+    const done = await caller.caller.get(`${path}/m-1?wait=20`);
+    expect(done.body).toMatchObject({ state: 'answered' });
+    expect(done.body).not.toHaveProperty('last_error');
+  });
+
   verifies('push.clock-jump', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     for (const jump of [-3_600_000, 7_200_000]) {

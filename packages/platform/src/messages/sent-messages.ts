@@ -1,9 +1,9 @@
-import type { MessageSummary } from '@molecule-ai/protocol';
+import type { ErrorBody, MessageSummary } from '@molecule-ai/protocol';
 import { type SqlBool, sql } from 'kysely';
 import type { PlatformContext } from '../context.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { MessageRow } from './message.store.ts';
-import { codeOf, messageStateOf } from './outcome/outcome.rules.ts';
+import { codeOf, type Failure, messageStateOf } from './outcome/outcome.rules.ts';
 
 const SENT_COLUMNS = [
   'id',
@@ -109,8 +109,14 @@ export function toRecord(row: SentMessage & Partial<MessageRow>, isTargetPaused:
     state,
     held: isTargetPaused && state === 'queued',
     attempts: row.attempts,
+    ...(state === 'queued' && row.failure !== null ? { last_error: lastErrorOf(row.failure) } : {}),
     created_at: row.created_at,
     answered_at: state === 'answered' ? row.ended_at : null,
     ended_at: row.ended_at,
   };
+}
+
+/** Why the last attempt to push a message failed, which is kept while there may be another one. */
+function lastErrorOf(failure: string): ErrorBody {
+  return (JSON.parse(failure) as Failure).error;
 }

@@ -50,6 +50,10 @@ export const PUSH = behaviours({
     'A message to an agent whose server is down is a 202 and is delivered, once, when the server is back.',
     'docs/contract/messages.md#push-delivery',
   ],
+  'push.last-error': [
+    'While a message waits for its next push, its record and the list of sent messages say why the last one failed, without words of the agent.',
+    'docs/contract/messages.md#message-states; docs/contract/messages.md#push-delivery',
+  ],
   'push.order-after-an-outage': [
     'What piled up during an outage arrives in the order in which it was accepted.',
     'docs/decisions/0012-delivery-guarantee.md',

@@ -1,4 +1,5 @@
 import {
+  type ErrorBody,
   isEnded,
   type JsonObject,
   type Outcome as OutcomeReport,
@@ -11,6 +12,7 @@ import type { WorkspaceRow } from '../../database/schema.ts';
 import { timestamp } from '../../time/clock.ts';
 import type { MessageChange, MessageRow, MessageStore } from '../message.store.ts';
 import {
+  deliveryFailure,
   type MessageEnd,
   messageStateOf,
   type Outcome,
@@ -204,11 +206,11 @@ export class OutcomeRecorder {
     return this.#change(unit, message, { delivery_state: 'delivered', status: 'ok', ...NOT_QUEUED });
   }
 
-  /** Puts a message back into the queue when its push was aborted or may be retried. */
+  /** Puts a message back into the queue when its push was aborted or may be retried; `error` says why it failed. */
   requeue(
     unit: UnitOfWork,
     message: MessageRow,
-    next: { readonly attempts: number; readonly at: string | null },
+    next: { readonly attempts: number; readonly at: string | null; readonly error?: ErrorBody | undefined },
   ): Promise<boolean> {
     return this.#change(unit, message, {
       delivery_state: 'pending',
@@ -216,6 +218,7 @@ export class OutcomeRecorder {
       lease_until: null,
       attempts: next.attempts,
       next_attempt_at: next.at,
+      ...(next.error === undefined ? {} : { failure: JSON.stringify(deliveryFailure(next.error)) }),
     });
   }
 

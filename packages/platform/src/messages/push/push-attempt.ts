@@ -15,6 +15,21 @@ import type { PushEndpoint, PushRequest } from './push-endpoint.ts';
 /** An agent without a heartbeat for this share of the liveness window is treated as unreachable. */
 const SILENT_SHARE = 2 / 3;
 
+/** So many failing agents are remembered, so that the log names each of them once. */
+const MAX_FAILING = 10_000;
+const NOT_ACCEPTING = {
+  error: 'the workspace agent accepts no messages now',
+  code: 'not_accepting',
+  delivered: false,
+} as const satisfies ErrorBody;
+
+/** When a message is pushed again; `error` says why it was not delivered. */
+interface Requeue {
+  readonly attempts: number;
+  readonly delayMs?: number;
+  readonly error?: ErrorBody;
+}
+
 export interface PushAttemptsOptions
   extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'publicUrl' | 'settings'> {
   readonly store: MessageStore;
@@ -43,6 +58,8 @@ export type AttemptEnd =
 /** Runs push attempts, each from the lease of a message to its outcome. */
 export class PushAttempts {
   readonly #options: PushAttemptsOptions;
+  /** Workspaces whose last push failed, and that the log names. */
+  readonly #failing = new Set<string>();
 
   constructor(options: PushAttemptsOptions) {
     this.#options = options;
@@ -70,17 +87,19 @@ export class PushAttempts {
       }
       if (result.kind === 'not-accepting') {
         const delayMs = withJitter(result.retryAfterMs, random());
-        await this.requeue(message, { attempts: message.attempts - 1, delayMs });
+        await this.#retryLater(message, { attempts: message.attempts - 1, delayMs, error: NOT_ACCEPTING });
         return { kind: 'requeued', delayMs };
       }
       if (result.kind === 'retry') {
         const isLast = message.attempts >= settings.maxAttempts;
         const delayMs = pushRetryDelayMs(message.attempts, random());
         if (!isLast || (await this.#isSilent(message.target_id))) {
-          await this.requeue(message, { attempts: isLast ? 0 : message.attempts, delayMs });
+          const { error } = result;
+          await this.#retryLater(message, { attempts: isLast ? 0 : message.attempts, delayMs, error });
           return { kind: 'requeued', delayMs };
         }
       }
+      if (result.kind !== 'retry') this.#failing.delete(message.target_id);
       const durationMs = Math.round(clock.monotonic() - startedAt);
       try {
         await this.#record(message, result, durationMs);
@@ -111,15 +130,25 @@ export class PushAttempts {
   }
 
   /** Puts a leased message back into the queue, unless it has ended or has another lease now. */
-  async requeue(
-    message: MessageRow,
-    { attempts, delayMs }: { readonly attempts: number; readonly delayMs?: number },
-  ): Promise<void> {
+  async requeue(message: MessageRow, { attempts, delayMs, error }: Requeue): Promise<void> {
     const { clock, database, outcomes } = this.#options;
     const at = delayMs === undefined ? null : timestamp(clock, delayMs);
     await database.transaction((unit) =>
-      outcomes.requeue(unit, message, { attempts: Math.max(0, attempts), at }),
+      outcomes.requeue(unit, message, { attempts: Math.max(0, attempts), at, error }),
     );
+  }
+
+  /** Requeues a message that its agent did not take. The log names each agent once until a push succeeds. */
+  async #retryLater(message: MessageRow, next: Requeue & { readonly error: ErrorBody }): Promise<void> {
+    const { target_id: workspaceId } = message;
+    if (!this.#failing.has(workspaceId)) {
+      if (this.#failing.size >= MAX_FAILING) this.#failing.clear();
+      this.#failing.add(workspaceId);
+      const { code, error: reason, status } = next.error;
+      const fields = { workspaceId, messageId: message.id, code, reason, status };
+      this.#options.logger.warn(fields, 'An agent cannot be reached; its messages wait');
+    }
+    await this.requeue(message, next);
   }
 
   /** Renews the lease at a third of its duration until the returned function is called. */
