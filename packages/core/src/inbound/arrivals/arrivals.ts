@@ -148,7 +148,7 @@ export class Arrivals {
     const late = arrival?.use === 'direct' && !isWaited ? endOfNotice(answer, this.#now()) : null;
     const end = late ?? endOfAnswer(answer, messageId, this.#now());
     if (arrival?.use === 'direct') await this.#ask(message, answer.metadata, options.signal);
-    const isUnknown = arrival?.use === 'unknown';
+    const isUnknown = arrival !== undefined && message.source === 'unknown';
     if (arrival !== undefined && (isUnknown || (isWaited && !state.arrivals.isOnFeed(message)))) {
       await state.arrivals.keepEnd(arrival, end);
       // Nobody but the caller itself can be given an answer to a caller without a name.

@@ -335,3 +335,19 @@ describe('without a credential', () => {
     expect(stage.client.replies).toEqual([]);
   });
 });
+
+describe('with a shared secret', () => {
+  it('a request that names no sender, as some platforms send it, gets the answer', async () => {
+    const stage = await arrivalStage({ onMessage: () => 'for you' });
+    const body = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'message/send',
+      params: { message: { role: 'user', messageId: 'm-1', parts: [{ kind: 'text', text: 'hello' }] } },
+    };
+    const first = await stage.post(body);
+    expect(first.body.result.parts).toMatchObject([{ text: 'for you' }]);
+    expect((await stage.post(body)).body).toEqual(first.body);
+    expect(stage.client.replies).toEqual([]);
+  });
+});

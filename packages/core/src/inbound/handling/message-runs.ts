@@ -78,7 +78,7 @@ export class MessageRuns {
       message,
       progress: state.progressOf(message),
       isRetried: true,
-      isCallerKnown: arrival?.use !== 'unknown',
+      isCallerKnown: arrival === undefined || message.source !== 'unknown',
       // At most once, nothing brings the message back, so nothing is kept for that.
       save: atMostOnce ? async () => {} : (change) => state.saveProgress(message, change),
       acknowledgeFirst: atMostOnce ? (signal) => acks.acknowledgeFirst(message, signal) : null,

@@ -17,7 +17,7 @@ export function messageRetryDelayMs(attempt: number): number {
  * Why a returned text is not sent as an answer; `null` if it is sent. Answers are never answered, because two agents that
  * echo would otherwise not stop.
  *
- * @param isCallerKnown false when a request without a credential waits for the answer itself
+ * @param isCallerKnown false when the message came by a request that names no sender, which gets the answer itself
  */
 export function autoReplyRefusal(message: InboundMessage, isCallerKnown = true): string | null {
   if (!message.expectsAnswer) {
