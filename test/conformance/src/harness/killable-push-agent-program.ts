@@ -48,10 +48,14 @@ class CrashingStore implements InboundStore {
   }
 }
 
+/** The effect of the handler with its record. A kill between the two repeats the effect, which `once` cannot prevent. */
+let effect: Promise<unknown> = Promise.resolve();
+
 const client = new RemoteAgentClient();
 const register = client.register.bind(client);
 client.register = async (options) => {
   const registration = await register(options);
+  await effect;
   await crash(`register-${registration.deliveryMode}`);
   return registration;
 };
@@ -61,7 +65,8 @@ const agent = createRemoteAgent({
   store: new CrashingStore(new FileInboundStore(client.stateDirectory)),
   onMessage: async ({ text }, { once, attempt }) => {
     log('handling', { text, attempt });
-    await once('effect', () => appendFileSync(EFFECTS, `${text}\n`));
+    effect = once('effect', () => appendFileSync(EFFECTS, `${text}\n`));
+    await effect;
     await crash('handler', text);
     return `echo: ${text}`;
   },
