@@ -34,7 +34,7 @@ export interface PushOptions extends PostOptions {
   readonly metadata?: JsonObject;
 }
 
-/** Starts an agent with `delivery: 'push'`, unless told otherwise. */
+/** Starts an agent with `delivery: 'push'`, unless the options name another one. */
 export async function arrivalStage(
   options: Partial<RemoteAgentOptions<AgentClientDouble>> & { readonly isStarted?: boolean } = {},
   client?: AgentClientDouble,

@@ -11,8 +11,8 @@ export type ResponseReading<W extends Wire> =
 const MAX_ROUNDS = 8;
 
 /**
- * Reads a response with the tolerant schema. A key that may be missing and cannot be read counts as missing; `needed` names keys for
- * which that is no choice, because the reader loses something without them. Never throws, and leaves `body` as it is.
+ * Reads a response with the tolerant schema. A key that may be missing and cannot be read counts as missing; `needed` names keys
+ * that must be readable, because the reader loses something without them. Never throws, and leaves `body` as it is.
  * See docs/contract/compatibility.md#unknown-values.
  */
 export function readResponse<W extends Wire>(

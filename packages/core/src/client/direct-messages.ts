@@ -137,7 +137,7 @@ export class DirectMessages {
     }
   }
 
-  /** Whether a message tells the end of one that was sent, and somebody has got that end or gets it now. */
+  /** Whether a message reports the end of one that was sent, and somebody has got that end or gets it now. */
   observe(message: InboundMessage): boolean {
     const sent = this.#messages.get(message.inReplyTo);
     if (sent === undefined || message.peerId.toLowerCase() !== sent.peerId.toLowerCase()) return false;

@@ -30,7 +30,7 @@ export function redactSecrets(text: string, known: Iterable<string> = []): strin
 }
 
 const WORD_CHARACTER = /[\w-]/;
-/** Its last letter is no part of the word that follows. */
+/** Its last letter does not belong to the word that follows. */
 const ESCAPE = /(?:\\[bfnrt]|\\u[\da-f]{4}|%[\da-f]{2})$/i;
 
 /** Replaces `word` where it is not a part of a longer one. */

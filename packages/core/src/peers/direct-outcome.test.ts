@@ -100,7 +100,7 @@ describe('what a failed exchange means', () => {
     expect(outcomeOfFailure(new TimeoutError('late', { timeoutMs: 1 }))).toEqual({ kind: 'in-doubt' });
   });
 
-  it('an abort and a closed client are no outcome', () => {
+  it('an abort and a closed client are not outcomes', () => {
     expect(outcomeOfFailure(new Error('aborted'))).toBeUndefined();
     expect(outcomeOfFailure(new MoleculeError('closed', { code: 'client_closed' }))).toBeUndefined();
   });

@@ -20,6 +20,15 @@ const send = (running: RunningPlatform, from: Member, to: Member, body: unknown,
 const waiting = async (running: RunningPlatform, of: Member) =>
   (await running.call('GET', `/workspaces/${of.id}/activity?unacknowledged=true`, { token: of.token })).body;
 
+/** Leaves a stopped platform as if it had been killed between sending an outcome and recording that it was received. */
+function loseReceipt(dataDir: string, messageId: string): void {
+  const file = new DatabaseSync(join(dataDir, 'platform.db'));
+  const receipt = file.prepare('select caller_receipt from activity where message_id = ?').get(messageId);
+  expect(receipt).toEqual({ caller_receipt: 'received' });
+  file.prepare(`update activity set caller_receipt = 'sent' where message_id = ?`).run(messageId);
+  file.close();
+}
+
 describe('an answer', () => {
   it('that a killed process had sent without a confirmation is added to the feed after the restart', async () => {
     const dataDir = openFolder();
@@ -31,12 +40,7 @@ describe('an answer', () => {
     await send(first, poller, asker, say('a', 'lost-2', { in_reply_to: 'lost-1' }));
     expect((await held).status).toBe(200);
     await first.platform.close();
-    const file = new DatabaseSync(join(dataDir, 'platform.db'));
-    expect(file.prepare(`select caller_receipt from activity where message_id = 'lost-1'`).get()).toEqual({
-      caller_receipt: 'received',
-    });
-    file.exec(`update activity set caller_receipt = 'sent' where message_id = 'lost-1'`);
-    file.close();
+    loseReceipt(dataDir, 'lost-1');
     const second = await openPlatform({ memory: false, dataDir });
     const row = await eventually(async () => (await waiting(second, asker))[0]);
     expect(row).toMatchObject({
@@ -57,12 +61,7 @@ describe('an answer', () => {
     await send(first, poller, asker, say('a', 'lost-2', { in_reply_to: 'lost-1', questions }));
     expect((await held).body.result.status.state).toBe('input-required');
     await first.platform.close();
-    const file = new DatabaseSync(join(dataDir, 'platform.db'));
-    expect(file.prepare(`select caller_receipt from activity where message_id = 'lost-1'`).get()).toEqual({
-      caller_receipt: 'received',
-    });
-    file.exec(`update activity set caller_receipt = 'sent' where message_id = 'lost-1'`);
-    file.close();
+    loseReceipt(dataDir, 'lost-1');
     const second = await openPlatform({ memory: false, dataDir });
     const row = await eventually(async () => (await waiting(second, asker))[0]);
     expect(row).toMatchObject({

@@ -79,7 +79,7 @@ export const FEED = behaviours({
     'docs/contract/feed.md#paused-workspaces; docs/decisions/0047-paused-means-silent.md',
   ],
   'feed.paused.cursor': [
-    'While a workspace is paused a hidden row is no cursor for its agent, and a reply does not end a hidden message.',
+    'While a workspace is paused its agent cannot use a hidden row as a cursor, and a reply does not end a hidden message.',
     'docs/contract/feed.md#paused-workspaces; docs/decisions/0047-paused-means-silent.md',
   ],
   'feed.paused.cancellations': [

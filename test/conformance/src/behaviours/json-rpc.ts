@@ -15,7 +15,7 @@ export const JSON_RPC = behaviours({
     'docs/contract/messages.md#json-rpc-callers',
   ],
   'rpc.tasks-get': [
-    'tasks/get returns the state of a message, by row id or message id, and its answer; it is no message itself.',
+    'tasks/get returns the state of a message, by row id or message id, and its answer; it is not stored as a message.',
     'docs/contract/messages.md#tasks',
   ],
   'rpc.tasks-get.questions': [
@@ -55,7 +55,7 @@ export const JSON_RPC = behaviours({
     'docs/contract/messages.md#json-rpc-callers',
   ],
   'rpc.tasks-get.history': [
-    'tasks/get with a historyLength has the own message of the sender in history; one that is no whole number is refused.',
+    'tasks/get with a historyLength has the own message of the sender in history; one that is not a whole number is refused.',
     'docs/contract/messages.md#tasks',
   ],
   'rpc.cancel-ended': [

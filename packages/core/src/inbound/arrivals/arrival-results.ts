@@ -46,7 +46,7 @@ export function endOfAnswer(
   return { state, at, answer, error: null };
 }
 
-/** The end that a late message reports which is no answer; `null` for an answer. */
+/** The end other than an answer that a late message reports; `null` for an answer. */
 export function endOfNotice({ text, metadata }: ReplyContent, at: string): ArrivalEnd | null {
   const { state, code } = metadata ?? {};
   if (state !== 'unanswered' && state !== 'failed') return null;

@@ -120,7 +120,7 @@ describe('a direct message', () => {
     });
   });
 
-  it('that ends without an answer after that is told so by a late message', async () => {
+  it('that ends without an answer after that is reported by a late message', async () => {
     const client = new AgentClientDouble();
     client.capabilities = new Set(['acknowledge', 'outcomes']);
     const sent: unknown[] = [];

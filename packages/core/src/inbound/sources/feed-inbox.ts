@@ -22,7 +22,7 @@ export interface FeedInboxOptions {
   readonly readAhead: number;
   /** Handles a new message. */
   readonly onMessage: (message: InboundMessage) => void;
-  /** Tells the platform how a message ended that a request had brought before. */
+  /** Reports to the platform how a message ended that a request had brought before. */
   readonly onCopy: (message: InboundMessage, kept: KeptEnd) => void;
   /** A page or a message was passed. */
   readonly onActivity: () => void;

@@ -105,7 +105,7 @@ describe('the text of a peer, in each form of a caller', () => {
     );
   });
 
-  it('is in markers in the reply of an agent that polls, which is no task, whatever it says', () => {
+  it('is in markers in the reply of an agent that polls, which is not a task, whatever it says', () => {
     const given = {
       id: 'own-task',
       status: { state: 'working', message: { text: 'EVIL' } },
