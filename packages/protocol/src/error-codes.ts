@@ -139,6 +139,7 @@ const ENTRIES = {
   },
   agent_answer_too_large: {
     status: 502,
+    also: [413],
     description: 'The response of the agent is over 10 MiB; the message was delivered.',
   },
   agent_timeout: {
@@ -177,6 +178,11 @@ const ENTRIES = {
   message_expired: {
     status: 410,
     description: 'The message expired before this answer; nobody waits for it, so finish the row.',
+  },
+  progress_conflict: {
+    status: 409,
+    description:
+      'The progress does not continue what the platform has; go on from `expected_offset`, or stop if it is null.',
   },
   loop_detected: {
     status: 409,

@@ -234,12 +234,31 @@ export {
   SetSecretRequest,
   SetSecretResponse,
 } from './secrets.ts';
+export { GrowingText } from './streams/growing-text.ts';
+export { MAX_PROGRESS_LENGTH, ProgressRequest, ProgressResponse } from './streams/progress.ts';
+export {
+  ANSWER_EXTENSION,
+  isAtRest,
+  readStreamEvent,
+  SSE_KEEP_ALIVE,
+  type StreamEnd,
+  type StreamEvent,
+  StreamEvents,
+  type StreamedMessage,
+  sseEvent,
+} from './streams/stream-events.ts';
+export { StreamedAnswer, type StreamStep } from './streams/streamed-answer.ts';
 export {
   PEER_BOUNDARY_END,
   PEER_BOUNDARY_START,
   stripA2aBoundary,
   wrapA2aBoundary,
 } from './trust-boundary/boundary.ts';
+export {
+  createBoundaryStripper,
+  createBoundaryWrapper,
+  type TextStage,
+} from './trust-boundary/boundary-stream.ts';
 export {
   type FencePeerTextOptions,
   fenceNonceOf,

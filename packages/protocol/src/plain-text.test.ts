@@ -15,6 +15,7 @@ const URLS = [
 const KEPT = [
   'acknowledgeActivity: outcomes.0.error.message',
   'acknowledgeActivity: outcomes.0.error.code',
+  'reportProgress: text',
   'notify: message',
   'notify: attachments.0.uri',
   'notify: attachments.0.name',

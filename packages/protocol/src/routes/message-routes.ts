@@ -37,6 +37,7 @@ import {
   ListQuestionsQuery,
   QuestionListResponse,
 } from '../questions.ts';
+import { ProgressRequest, ProgressResponse } from '../streams/progress.ts';
 import { defineRoutes } from './route.ts';
 
 const SENDING: readonly ErrorCode[] = [
@@ -193,6 +194,23 @@ export const messageRoutes = defineRoutes({
     responses: { 200: AckResponse },
     errors: ['activity_not_found', 'cursor_not_found'],
     repeat: 'idempotent',
+  },
+  reportProgress: {
+    method: 'POST',
+    path: '/workspaces/:id/activity/:activityId/progress',
+    summary: 'Adds to the streamed answer of a message that the agent is handling.',
+    access: 'workspace',
+    request: ProgressRequest,
+    responses: { 200: ProgressResponse },
+    errors: [
+      'activity_not_found',
+      'progress_conflict',
+      'message_ended',
+      'message_expired',
+      'agent_answer_too_large',
+    ],
+    repeat: 'idempotent',
+    timeLimit: 'message',
   },
   notify: {
     method: 'POST',

@@ -1,4 +1,4 @@
-import { findLookAlikes } from './look-alikes.ts';
+import { findLookAlikes, type LookAlike } from './look-alikes.ts';
 
 /** Opens a peer's text on the wire. Matched case-sensitively. See docs/contract/trust-boundary.md#markers. */
 export const PEER_BOUNDARY_START = '[A2A_RESULT_FROM_PEER]';
@@ -22,10 +22,15 @@ export function wrapA2aBoundary(text: string): string {
 
 /** Adds one backslash to each look-alike of a marker; the same string when there is none. */
 export function escapeLookAlikes(text: string): string {
+  return escapeFound(text, findLookAlikes(text));
+}
+
+/** The same for look-alikes that were found before. */
+export function escapeFound(text: string, lookAlikes: readonly Pick<LookAlike, 'start'>[]): string {
   // Concatenated, because joining a million slices takes ten times as long.
   let escaped = '';
   let copied = 0;
-  for (const { start } of findLookAlikes(text)) {
+  for (const { start } of lookAlikes) {
     escaped += `${text.slice(copied, start + 1)}\\`;
     copied = start + 1;
   }
