@@ -12,6 +12,7 @@ import { FeedInbox } from './sources/feed-inbox.ts';
 import { keepDelivering } from './sources/keep-delivering.ts';
 import type { DeliveryInbox } from './sources/message-source.ts';
 import { StaleWatch } from './sources/stale-watch.ts';
+import { AnswerStreams } from './streams/answer-streams.ts';
 
 const STALE_AFTER_SILENCES = 3;
 
@@ -88,7 +89,17 @@ export class Inbound {
       },
     };
     const { scheduler, cancellations } = { scheduler: this.#scheduler, cancellations: this.#cancellations };
-    const runs = new MessageRuns({ ...options, run, state, acks, arrivals, scheduler, cancellations });
+    const streams = new AnswerStreams();
+    const runs = new MessageRuns({
+      ...options,
+      run,
+      state,
+      acks,
+      arrivals,
+      scheduler,
+      cancellations,
+      streams,
+    });
     this.#exchanges = exchanges;
     this.#arrivals = arrivals;
     this.#inbox = new FeedInbox({

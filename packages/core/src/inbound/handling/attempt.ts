@@ -15,8 +15,8 @@ export interface AttemptContext {
   /**
    * Aborts when the handler has to end. The reason is a `MoleculeError` whose code says why. `cancelled_by_sender`: the
    * message is finished, and no answer is sent. `message_expired`: its deadline has passed, and it is finished too.
-   * `agent_stopped`, `workspace_paused`, `timed_out`: the message is handled
-   * again. The handler has five seconds to end; what it returns or throws after the abort does not count. Pass the
+   * `agent_stopped`, `workspace_paused`: the message is handled again. `timed_out`: so it is, unless text of the answer was
+   * sent; then it fails. The handler has five seconds to end; what it returns or throws after the abort does not count. Pass the
    * signal to everything that takes one, calls to peers included.
    */
   readonly signal: AbortSignal;
@@ -25,9 +25,16 @@ export interface AttemptContext {
   /**
    * Sends an answer now; an answer that the handler returns is then not sent. May be called several times. A later
    * attempt does not send the same answers again.
-   * @throws MoleculeError `invalid_answer`; `invalid_argument` for a blank one.
+   * @throws MoleculeError `invalid_answer`; `invalid_argument` for a blank one, and after `stream`.
    */
   reply(answer: string | AnswerContent): Promise<void>;
+  /**
+   * Adds to the answer, and sends this to whoever reads it as a stream; what the handler returns then is the rest. Resolves when
+   * the readers are not far behind. Once text was sent, a handler that throws is not retried: the message fails.
+   * @throws MoleculeError `invalid_argument` after `reply` or the return, `invalid_answer` for what is not a text,
+   * `payload_too_large` above 10 Mi characters. After an abort it rejects with the signal's reason.
+   */
+  stream(delta: string): Promise<void>;
   /** Sets the current task that users see, sent with the next heartbeat: one line, cut at 200 characters. */
   progress(text: string): void;
   /**

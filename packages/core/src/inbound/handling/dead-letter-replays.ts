@@ -2,8 +2,10 @@ import { MoleculeError } from '../../errors/molecule-error.ts';
 import type { InboundState } from '../inbound-state.ts';
 import { type DeadLetter, publicDeadLetter, type StoredDeadLetter } from '../stores/dead-letters.ts';
 import { type MessageProgress, NO_PROGRESS } from '../stores/message-progress.ts';
-import { MessageRun, type MessageRunOptions, type RunSubject } from './message-run.ts';
+import { AnswerStream } from '../streams/answer-stream.ts';
+import { MessageRun, type MessageRunOptions } from './message-run.ts';
 import { isUnsendable } from './rules.ts';
+import type { RunSubject } from './run-subject.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface DeadLetterReplaysOptions {
@@ -47,6 +49,7 @@ export class DeadLetterReplays {
       progress: progressOf(letter),
       isRetried: false,
       isCallerKnown: true,
+      stream: new AnswerStream(),
       // Until the replay has ended the letter stays as it is.
       save: () => Promise.resolve(),
       acknowledgeFirst: null,

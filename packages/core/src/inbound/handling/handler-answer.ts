@@ -3,10 +3,8 @@ import { z } from 'zod';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import { orAborted } from '../../time/linked-abort.ts';
 import type { StoredAnswer } from '../stores/message-progress.ts';
+import { type AttemptText, answerTooLarge, MAX_ANSWER_LENGTH } from '../streams/attempt-text.ts';
 import { QuestionsOfAnswer, type QuestionToAsk } from './asked-questions.ts';
-
-/** Longest answer, in characters. */
-const MAX_LENGTH = 10 * 1024 * 1024;
 
 /** An answer with more than a text. */
 export interface AnswerContent {
@@ -24,7 +22,10 @@ export interface AnswerContent {
   readonly questions?: readonly QuestionToAsk[] | undefined;
 }
 
-/** What a handler returns: the answer, or nothing. A blank text is nothing. The texts of an iterable are joined. */
+/**
+ * What a handler returns: the answer, or nothing. A blank text is nothing. The texts of an iterable are streamed, as those of
+ * `context.stream`. After what was streamed, a text that begins with it is the whole answer; any other is added at its end.
+ */
 export type HandlerAnswer =
   | string
   | AnswerContent
@@ -47,31 +48,46 @@ export type ReadAnswer =
   | { readonly kind: 'invalid'; readonly error: MoleculeError };
 
 /**
- * Reads what a handler returned. An iterable is read to its end; when `signal` aborts before, it is closed, and the call
- * rejects with the signal's reason. Rejects with what the iterable throws.
+ * Reads what a handler returned after it streamed `text`. An iterable is read to its end, no faster than the readers of the
+ * text; when `signal` aborts before, it is closed, and the call rejects with the signal's reason. Rejects with what
+ * the iterable throws.
  */
-export async function readHandlerAnswer(value: unknown, signal: AbortSignal): Promise<ReadAnswer> {
-  if (!isAsyncIterable(value)) return readAnswer(value);
-  const collected = await collect(value, signal);
-  return typeof collected === 'string' ? readAnswer(collected) : { kind: 'invalid', error: collected };
+export async function readHandlerAnswer(
+  value: unknown,
+  text: AttemptText,
+  signal: AbortSignal,
+): Promise<ReadAnswer> {
+  if (!isAsyncIterable(value)) return readAnswer(value, text.toString());
+  const error = await collect(value, text, signal);
+  return error === null ? readAnswer(undefined, text.toString()) : { kind: 'invalid', error };
 }
 
-/** Reads an answer that is not an iterable. */
-export function readAnswer(value: unknown): ReadAnswer {
-  if (value === undefined || value === null) return { kind: 'answer', answer: null };
-  if (typeof value === 'string') return answerOf({ text: value });
+/** Reads an answer that is not an iterable; `streamed` is the beginning of its text. */
+export function readAnswer(value: unknown, streamed = ''): ReadAnswer {
+  if (value === undefined || value === null) return answerOf({ text: streamed });
+  if (typeof value === 'string') return answerOf({ text: continued(streamed, value) });
   if (!isPlainObject(value)) return invalidAnswer(`returned ${nameOf(value)}`);
   if (typeof value.text !== 'string') {
     return invalidAnswer(`returned an object whose text is ${nameOf(value.text)}`);
   }
   const read = Content.safeParse(withoutUndefined(value));
-  if (read.success) return answerOf(read.data);
+  if (read.success) return answerOf({ ...read.data, text: continued(streamed, read.data.text) });
   const place = read.error.issues[0]?.path.map(String).join('.') || 'content';
   return invalidAnswer(`returned an object with unusable ${place}`);
 }
 
+/** A delta that a handler streams. @throws MoleculeError `invalid_answer`. */
+export function checkDelta(delta: unknown): string {
+  if (typeof delta === 'string') return delta;
+  throw invalidAnswer(`streamed ${nameOf(delta)}`).error;
+}
+
+function continued(streamed: string, text: string): string {
+  return text.startsWith(streamed) ? text : streamed + text;
+}
+
 function answerOf({ text, parts = [], questions = [], metadata }: z.output<typeof Content>): ReadAnswer {
-  if (text.length > MAX_LENGTH) return { kind: 'invalid', error: tooLarge() };
+  if (text.length > MAX_ANSWER_LENGTH) return { kind: 'invalid', error: answerTooLarge() };
   const isBlank = text.trim() === '';
   if (isBlank && parts.length === 0 && questions.length === 0) return { kind: 'answer', answer: null };
   const open = { ...metadata, ...(questions.length === 0 ? {} : { questions }) } as JsonObject;
@@ -83,22 +99,25 @@ function answerOf({ text, parts = [], questions = [], metadata }: z.output<typeo
   return { kind: 'answer', answer };
 }
 
-/** The texts of an iterable, joined; an error when it yields something else, or too much. */
-async function collect(source: AsyncIterable<unknown>, signal: AbortSignal): Promise<string | MoleculeError> {
-  const texts: string[] = [];
-  let length = 0;
+/** Streams the texts of an iterable; returns the error when it yields something else, or too much. */
+async function collect(
+  source: AsyncIterable<unknown>,
+  text: AttemptText,
+  signal: AbortSignal,
+): Promise<MoleculeError | null> {
   let isOver = false;
   const iterator = source[Symbol.asyncIterator]();
   try {
     for (;;) {
       const next = await orAborted(Promise.resolve(iterator.next()), signal);
       isOver = next.done === true;
-      if (next.done === true) return texts.join('');
+      if (next.done === true) return null;
       if (typeof next.value !== 'string') return invalidAnswer(`yielded ${nameOf(next.value)}`).error;
-      length += next.value.length;
-      if (length > MAX_LENGTH) return tooLarge();
-      texts.push(next.value);
+      await text.append(next.value, signal);
     }
+  } catch (error) {
+    if (text.rejection !== null && error === text.rejection) return text.rejection;
+    throw error;
   } finally {
     if (!isOver) close(iterator);
   }
@@ -109,13 +128,6 @@ function close(iterator: AsyncIterator<unknown>): void {
   Promise.resolve()
     .then(() => iterator.return?.())
     .catch(() => {});
-}
-
-function tooLarge(): MoleculeError {
-  return new MoleculeError(`The answer is longer than ${MAX_LENGTH} characters.`, {
-    code: 'payload_too_large',
-    hint: 'Store long results elsewhere and answer with a reference.',
-  });
 }
 
 function invalidAnswer(problem: string): { readonly kind: 'invalid'; readonly error: MoleculeError } {

@@ -54,6 +54,16 @@ export class MessageJournal {
     return this.#progress.repliesSent > 0;
   }
 
+  /** Whether text of an attempt has left before it ended; in this run, or in an earlier one. */
+  get hasStreamed(): boolean {
+    return this.#progress.hasStreamed === true;
+  }
+
+  /** Call before text of an attempt leaves, and wait. */
+  async recordStreamed(): Promise<void> {
+    await this.#save({ hasStreamed: true });
+  }
+
   /** Call before an attempt starts; and with the previous number when an attempt was interrupted. */
   async recordAttempts(attempts: number): Promise<void> {
     await this.#save({ attempts });

@@ -7,9 +7,11 @@ import type { Clock } from '../../time/clock.ts';
 import type { InboundObserver } from '../inbound-observer.ts';
 import type { MessageEnd } from '../inbound-state.ts';
 import type { StoredDeadLetter } from '../stores/dead-letters.ts';
-import type { MessageProgress, ProgressChange, StoredAnswer } from '../stores/message-progress.ts';
-import { type AttemptContext, type AttemptHandler, runAttempt } from './attempt.ts';
-import { type ReadAnswer, readAnswer, readHandlerAnswer } from './handler-answer.ts';
+import type { StoredAnswer } from '../stores/message-progress.ts';
+import type { AttemptText } from '../streams/attempt-text.ts';
+import { type AttemptHandler, runAttempt } from './attempt.ts';
+import { attemptContext } from './attempt-context.ts';
+import { type ReadAnswer, readHandlerAnswer } from './handler-answer.ts';
 import { MessageJournal } from './message-journal.ts';
 import {
   autoReplyRefusal,
@@ -24,9 +26,9 @@ import {
   replyFailureCode,
   replyFailureKind,
 } from './rules.ts';
+import type { RunSubject } from './run-subject.ts';
 import type { Runnable, RunOutcome } from './scheduler.ts';
 
-const MAX_PROGRESS_LENGTH = 200;
 const INTERRUPTED: RunOutcome = { kind: 'interrupted' };
 const FINISHED: RunOutcome = { kind: 'finished' };
 const EXPIRED: MessageEnd = {
@@ -42,26 +44,6 @@ export interface MessageRunOptions {
   readonly logger: Logger;
   /** Time limit of a handler, in milliseconds; `null` for none. */
   readonly handlerTimeoutMs: number | null;
-}
-
-/** The message of a run: a new one, or a dead letter that is handled again. */
-export interface RunSubject {
-  readonly message: InboundMessage;
-  /** What earlier runs did. */
-  readonly progress: MessageProgress;
-  /** Whether a failure is retried. When not, the first one gives the message up. */
-  readonly isRetried: boolean;
-  /** False when a request without a credential brought it: its answer is for that request only. */
-  readonly isCallerKnown: boolean;
-  save(change: ProgressChange): Promise<unknown>;
-  /** For at-most-once delivery: resolves when the message cannot be delivered again; `null` for at-least-once. */
-  readonly acknowledgeFirst: ((signal: AbortSignal) => Promise<void>) | null;
-  /** What the sender is sent instead of an answer, where nobody else gives it the end; else `null`. */
-  lateEnd(end: MessageEnd): StoredAnswer | null;
-  /** Nothing more is done. `end` is how the message ended without an answer of this run; `null` for no report. */
-  finish(end: MessageEnd | null): void;
-  /** The message is given up. Resolves when that is stored. */
-  giveUp(letter: StoredDeadLetter, error: unknown): Promise<unknown>;
 }
 
 /** Handles one message: runs the handler, sends the answer, finishes the message. */
@@ -131,11 +113,18 @@ export class MessageRun implements Runnable {
     observer.started(message, attempt);
     const current = toCurrentMessage(message, { workspaceId: client.workspaceId, attempt });
     const limits = { clock, signal, timeoutMs: handlerTimeoutMs, deadlineMs };
-    const result = await runAttempt(limits, (inner) =>
-      runHandling(current, inner, async () =>
-        readHandlerAnswer(await handler(message, this.#context(attempt, inner)), inner),
-      ),
-    );
+    const text = this.#beginText();
+    const onExpired = (): void => {
+      this.#hasExpired = true;
+    };
+    const result = await runAttempt(limits, (inner) => {
+      const context = attemptContext({ message, attempt, signal: inner, text, journal, observer, onExpired });
+      return runHandling(current, inner, async () =>
+        readHandlerAnswer(await handler(message, context), text, inner),
+      );
+    });
+    if (result.kind === 'returned') text.complete();
+    else text.discard();
     observer.ended(message);
     if (result.kind === 'aborted' && result.isStuck) observer.stuck(message);
 
@@ -146,7 +135,7 @@ export class MessageRun implements Runnable {
     if (signal.aborted && acknowledgeFirst !== null) return this.#giveUp('handler', attempt, signal.reason);
     if (signal.aborted) return this.#interrupted(signal, attemptsBefore);
     if (this.#hasExpired) return this.#expired();
-    return this.#failed(attempt, result.error, { isThrown: result.kind === 'threw', signal });
+    return this.#failed(attempt, result.error, { isThrown: result.kind === 'threw', text, signal });
   }
 
   /** Records the answer. A value that is not an answer is a defect of the handler, which another attempt does not repair. */
@@ -164,7 +153,11 @@ export class MessageRun implements Runnable {
   async #failed(
     attempt: number,
     error: unknown,
-    { isThrown, signal }: { readonly isThrown: boolean; readonly signal: AbortSignal },
+    {
+      isThrown,
+      text,
+      signal,
+    }: { readonly isThrown: boolean; readonly text: AttemptText; readonly signal: AbortSignal },
   ): Promise<RunOutcome> {
     const { observer } = this.#options;
     observer.failed(this.message, error);
@@ -174,34 +167,22 @@ export class MessageRun implements Runnable {
       const { textForSender, code } = failure;
       return this.#end({ outcome: 'failed', error: { message: textForSender, code } }, signal);
     }
+    // Nobody can take back what was shown, and a text that is too long is too long again.
+    const isFinal = text.hasLeft || (text.rejection !== null && error === text.rejection);
     const isOnlyAttempt = this.#subject.acknowledgeFirst !== null || isInvalidAnswer(error);
-    const isLast = isOnlyAttempt || attempt >= this.#maxAttempts;
+    const isLast = isFinal || isOnlyAttempt || attempt >= this.#maxAttempts;
     return isLast ? this.#giveUp('handler', attempt, error) : this.#retry('handler', attempt, error);
   }
 
-  #context(attempt: number, signal: AbortSignal): AttemptContext {
-    const replier = this.#journal.replier();
-    return {
-      signal,
-      attempt,
-      reply: async (content) => {
-        signal.throwIfAborted();
-        const read = readAnswer(content);
-        if (read.kind === 'invalid') throw read.error;
-        if (read.answer === null) throw blankReply();
-        await replier(read.answer, signal).catch((error: unknown) => {
-          this.#hasExpired ||= isExpiredForReply(error);
-          throw error;
-        });
-      },
-      progress: (text) => {
-        if (signal.aborted) return;
-        const line = String(text).replace(/\s+/g, ' ').trim().slice(0, MAX_PROGRESS_LENGTH);
-        this.#options.observer.progressed(this.message, line);
-      },
-      once: async <T>(key: string, effect: () => T | Promise<T>) =>
-        (await this.#journal.once(key, effect, signal)) as T,
-    };
+  /** Readers get no text that is not sent in the end, nor that of another attempt than the first one that they got. */
+  #beginText(): AttemptText {
+    const { message, isCallerKnown, stream } = this.#subject;
+    const journal = this.#journal;
+    const isSent = autoReplyRefusal(message, isCallerKnown) === null && !journal.hasReplied;
+    return stream.begin({
+      isShown: isSent && !journal.hasStreamed,
+      onFirst: () => journal.recordStreamed(),
+    });
   }
 
   #answerToSend(answer: StoredAnswer | null): StoredAnswer | null {
@@ -262,6 +243,7 @@ export class MessageRun implements Runnable {
   async #interrupted(signal: AbortSignal, attemptsBefore = this.#journal.attempts): Promise<RunOutcome> {
     if (isCancelledBySender(signal)) return this.#cancelled();
     if (attemptsBefore !== this.#journal.attempts) await this.#journal.recordAttempts(attemptsBefore);
+    this.#subject.stream.interrupt();
     return INTERRUPTED;
   }
 
@@ -294,8 +276,4 @@ function endedByCrash(): MoleculeError {
   return new MoleculeError('The process ended during each attempt to handle this message.', {
     code: 'handler_failed',
   });
-}
-
-function blankReply(): MoleculeError {
-  return new MoleculeError('The text of a reply must not be blank.', { code: 'invalid_argument' });
 }

@@ -5,9 +5,12 @@ import type { InboundObserver } from '../inbound-observer.ts';
 import type { InboundState, MessageEnd } from '../inbound-state.ts';
 import type { AckSender } from '../position/ack-sender.ts';
 import { NO_PROGRESS } from '../stores/message-progress.ts';
+import { AnswerStream } from '../streams/answer-stream.ts';
+import type { AnswerStreams } from '../streams/answer-streams.ts';
 import type { Cancellations } from './cancellations.ts';
-import { MessageRun, type MessageRunOptions, type RunSubject } from './message-run.ts';
+import { MessageRun, type MessageRunOptions } from './message-run.ts';
 import { GAVE_UP_TEXT } from './rules.ts';
+import type { RunSubject } from './run-subject.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface MessageRunsOptions {
@@ -18,6 +21,7 @@ export interface MessageRunsOptions {
   readonly arrivals: Pick<Arrivals, 'end' | 'lateEnd'>;
   readonly scheduler: Pick<Scheduler, 'add'>;
   readonly cancellations: Pick<Cancellations, 'received' | 'added'>;
+  readonly streams: Pick<AnswerStreams, 'of' | 'end'>;
   readonly atMostOnce: boolean;
 }
 
@@ -58,6 +62,7 @@ export class MessageRuns {
       progress: { ...NO_PROGRESS, outcome: { reply } },
       isRetried: true,
       isCallerKnown: true,
+      stream: new AnswerStream(),
       save: async () => {},
       acknowledgeFirst: null,
       lateEnd: () => null,
@@ -71,14 +76,17 @@ export class MessageRuns {
   }
 
   #subjectOf(message: InboundMessage, arrival: Arrival | undefined): RunSubject {
-    const { state, arrivals, acks, atMostOnce } = this.#options;
-    const finish = (end: MessageEnd | null): void =>
+    const { state, arrivals, acks, streams, atMostOnce } = this.#options;
+    const finish = (end: MessageEnd | null): void => {
+      streams.end(message.id);
       arrivals.end(message, end, (isReported) => state.finish(message, end, isReported));
+    };
     return {
       message,
       progress: state.progressOf(message),
       isRetried: true,
       isCallerKnown: arrival === undefined || message.source !== 'unknown',
+      stream: streams.of(message.id),
       // At most once, nothing brings the message back, so nothing is kept for that.
       save: atMostOnce ? async () => {} : (change) => state.saveProgress(message, change),
       acknowledgeFirst: atMostOnce ? (signal) => acks.acknowledgeFirst(message, signal) : null,

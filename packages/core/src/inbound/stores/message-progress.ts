@@ -21,6 +21,8 @@ export const MessageProgress = z.object({
   repliesSent: z.int().min(0),
   /** Results of `context.once`, by key. */
   effects: z.record(z.string(), JsonValue),
+  /** Whether some of the answer was sent while it was made. Later attempts send theirs as a whole. */
+  hasStreamed: z.boolean().optional(),
 });
 
 /** The progress of one unfinished message. */
@@ -37,12 +39,13 @@ export const NO_PROGRESS: MessageProgress = Object.freeze({
   effects: {},
 });
 
-/** Effects are added by key, everything else is replaced. */
+/** Effects are added by key, what was streamed stays streamed, everything else is replaced. */
 export function mergeProgress(progress: MessageProgress, change: ProgressChange): MessageProgress {
   return {
     attempts: change.attempts ?? progress.attempts,
     outcome: change.outcome ?? progress.outcome,
     repliesSent: change.repliesSent ?? progress.repliesSent,
     effects: { ...progress.effects, ...change.effects },
+    ...(progress.hasStreamed || change.hasStreamed ? { hasStreamed: true } : {}),
   };
 }

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { startInbound } from '../../../test/inbound-stage.ts';
+import type { AttemptContext, AttemptHandler } from './attempt.ts';
+
+async function* texts(...parts: string[]): AsyncGenerator<string> {
+  yield* parts;
+}
+
+async function handled(handler: AttemptHandler) {
+  const run = await startInbound({ handler });
+  run.feed.push({ id: 'row-1' });
+  await run.advance(1_000);
+  return run;
+}
+
+const data = { kind: 'data', data: { a: 1 } } as const;
+const question = { id: 'q1', kind: 'text', text: 'Which one?', from: 'sender' } as const;
+
+describe('what a handler streams', () => {
+  it.each<[string, (context: AttemptContext) => unknown, object]>([
+    ['nothing: the streamed text', () => undefined, { text: 'one two' }],
+    ['a text that begins with it: that text', () => 'one two three', { text: 'one two three' }],
+    ['another text: both', () => ' three', { text: 'one two three' }],
+    ['an iterable: both', () => texts(' three', ' four'), { text: 'one two three four' }],
+    [
+      'an object: its text likewise',
+      () => ({ text: '!', parts: [data] }),
+      { text: 'one two!', parts: [data] },
+    ],
+    [
+      'a question: the text and the question',
+      () => ({ text: '', questions: [question] }),
+      { text: 'one two', metadata: { questions: [question] } },
+    ],
+  ])('and %s is one answer', async (_name, returned, expected) => {
+    const run = await handled(async (_message, context) => {
+      for (const character of 'one two') await context.stream(character);
+      return returned(context);
+    });
+    expect(run.feed.replies).toMatchObject([expected]);
+    expect(run.feed.acks).toEqual(['row-1']);
+  });
+
+  it('that is blank is no answer', async () => {
+    const run = await handled((_message, { stream }) => stream(' '));
+    expect(run.feed.replies).toEqual([]);
+    expect(run.observed).toContain('delivered:row-1');
+  });
+
+  it('and nobody reads is only collected: a handler that throws is retried', async () => {
+    const run = await startInbound({
+      handler: async (_message, { stream, attempt }) => {
+        await stream(`attempt ${attempt}`);
+        if (attempt === 1) throw new Error('Lost.');
+      },
+    });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(2_000);
+    expect(run.observed).toContain('retrying:row-1:handler:1:1000');
+    expect(run.feed.replies.map(({ text }) => text)).toEqual(['attempt 2']);
+  });
+
+  it.each<[string, AttemptHandler, string]>([
+    [
+      'after a reply',
+      async (_m, { reply, stream }) => reply('a').then(() => stream('b')),
+      'invalid_argument',
+    ],
+    [
+      'before a reply',
+      async (_m, { reply, stream }) => stream('b').then(() => reply('a')),
+      'invalid_argument',
+    ],
+    ['that is not a text', (_m, { stream }) => stream(42 as never), 'invalid_answer'],
+  ])('%s is a clear error', async (_name, handler, code) => {
+    const errors: unknown[] = [];
+    const run = await handled(async (message, context) => {
+      try {
+        await handler(message, context);
+      } catch (error) {
+        errors.push(error);
+      }
+    });
+    expect(errors).toMatchObject([{ code, hint: expect.stringMatching(/./) }]);
+    expect(run.feed.replies).toHaveLength(code === 'invalid_answer' ? 0 : 1);
+  });
+
+  it('and is too long ends the message at once', async () => {
+    const run = await handled(async (_message, { stream }) => {
+      for (;;) await stream('x'.repeat(1024 * 1024));
+    });
+    expect(run.observed).toContain('gaveUp:row-1:handler:1');
+    expect(run.inbound.deadLetters.list()).toMatchObject([{ errorCode: 'payload_too_large' }]);
+  });
+
+  it('after the handler returned is an error, and not part of the answer', async () => {
+    const late = Promise.withResolvers<void>();
+    const errors: unknown[] = [];
+    const run = await handled((_message, { stream }) => {
+      void late.promise.then(() => stream('late')).catch((error: unknown) => errors.push(error));
+      return 'answer';
+    });
+    late.resolve();
+    await run.advance();
+    expect(errors).toMatchObject([{ code: 'invalid_argument' }]);
+    expect(run.feed.replies.map(({ text }) => text)).toEqual(['answer']);
+  });
+});

@@ -1,0 +1,151 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type AnswerReader, AnswerStream } from './answer-stream.ts';
+import { MAX_ANSWER_LENGTH } from './attempt-text.ts';
+
+const shown = { isShown: true, onFirst: async () => {} };
+const { signal } = new AbortController();
+
+/** Whether a promise is settled when everything that needs no time has run. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const settle = (): void => {
+    settled = true;
+  };
+  promise.then(settle, settle);
+  await new Promise((resolve) => setImmediate(resolve));
+  return settled;
+}
+
+async function all(reader: AnswerReader, maxLength = 1_000): Promise<string> {
+  let text = '';
+  for (;;) {
+    const piece = await reader.take(maxLength);
+    text += piece;
+    if (reader.isComplete) return text;
+    if (piece === '') await reader.changed();
+  }
+}
+
+describe('the readers of an answer', () => {
+  it('get all of it, each from its beginning, however it is cut', async () => {
+    const deltas = fc.array(fc.oneof(fc.string({ maxLength: 4 }), fc.constantFrom('\ud83d', '\ude00', '😀')));
+    await fc.assert(
+      fc.asyncProperty(deltas, fc.integer({ min: 2, max: 7 }), async (pieces, maxLength) => {
+        const stream = new AnswerStream();
+        const text = stream.begin(shown);
+        const early = all(stream.read(), maxLength);
+        for (const piece of pieces) await text.append(piece, signal);
+        text.complete();
+        const whole = pieces.join('');
+        expect([await early, await all(stream.read(), maxLength), text.toString()]).toEqual(
+          Array(3).fill(whole),
+        );
+      }),
+    );
+  });
+
+  it('get no half of a surrogate pair, unless the text ends with it', async () => {
+    const stream = new AnswerStream();
+    const text = stream.begin(shown);
+    const reader = stream.read();
+    await text.append('a\ud83d', signal);
+    expect([await reader.take(10), await reader.take(10)]).toEqual(['a', '']);
+    await text.append('\ude00\ud83d', signal);
+    expect(await reader.take(10)).toBe('😀');
+    text.complete();
+    expect([await reader.take(10), reader.isComplete]).toEqual(['\ud83d', true]);
+  });
+
+  it('get nothing before it is recorded that text leaves, once', async () => {
+    const stream = new AnswerStream();
+    const recorded = Promise.withResolvers<void>();
+    let records = 0;
+    const onFirst = (): Promise<void> => {
+      records += 1;
+      return recorded.promise;
+    };
+    const text = stream.begin({ isShown: true, onFirst });
+    const [one, two] = [stream.read(), stream.read()];
+    expect([await one.take(9), records, text.hasLeft]).toEqual(['', 0, false]);
+    await text.append('hello', signal);
+    const pieces = Promise.all([one.take(9), two.take(9)]);
+    expect([await isSettled(pieces), text.hasLeft, records]).toEqual([false, true, 1]);
+    recorded.resolve();
+    expect(await pieces).toEqual(['hello', 'hello']);
+  });
+
+  it('follow the next attempt as long as they have taken nothing; what was discarded is not shown', async () => {
+    const stream = new AnswerStream();
+    const [fresh, begun] = [stream.read(), stream.read()];
+    const first = stream.begin(shown);
+    await first.append('first', signal);
+    expect(await begun.take(3)).toBe('fir');
+    first.discard();
+    expect([await begun.take(9), await fresh.take(9), begun.isComplete]).toEqual(['', '', false]);
+    const second = stream.begin(shown);
+    await second.append('second', signal);
+    expect([await begun.take(9), await fresh.take(9)]).toEqual(['', 'second']);
+    expect(['firm', 'fine', 'second'].map((whole) => begun.isContinuedBy(whole))).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  it('that come to a silent attempt get nothing of it', async () => {
+    const stream = new AnswerStream();
+    const text = stream.begin({ ...shown, isShown: false });
+    await text.append('hello', signal);
+    text.complete();
+    const reader = stream.read();
+    expect([await reader.take(9), reader.isComplete, text.hasLeft]).toEqual(['', false, false]);
+  });
+});
+
+describe('a handler', () => {
+  const piece = 'x'.repeat(60_000);
+
+  it('waits for the fastest reader when it is 64 Ki ahead, and for nobody without readers', async () => {
+    const stream = new AnswerStream();
+    const text = stream.begin(shown);
+    for (let count = 0; count < 10; count += 1) await text.append(piece, signal);
+    const [slow, fast] = [stream.read(), stream.read()];
+    const waits = text.append(piece, signal);
+    expect(await isSettled(waits)).toBe(false);
+    await slow.take(10);
+    while (text.length - fast.place > 64 * 1024) {
+      expect(await isSettled(waits)).toBe(false);
+      await fast.take(50_000);
+    }
+    await waits;
+    // One that does not hold it back is not waited for, nor one that has left.
+    const again = text.append(piece, signal);
+    expect(await isSettled(again)).toBe(false);
+    fast.holdsBack = false;
+    expect(await isSettled(again)).toBe(false);
+    slow.leave();
+    await again;
+  });
+
+  it('that waits is released by its signal, with the reason', async () => {
+    const stream = new AnswerStream();
+    const text = stream.begin(shown);
+    stream.read();
+    const aborting = new AbortController();
+    await text.append(piece, aborting.signal);
+    const waits = text.append(piece, aborting.signal);
+    aborting.abort(new Error('stopped'));
+    await expect(waits).rejects.toThrow('stopped');
+    await expect(text.append('x', aborting.signal)).rejects.toThrow('stopped');
+  });
+
+  it('streams at most 10 Mi characters, and nothing after it has returned', async () => {
+    const text = new AnswerStream().begin(shown);
+    await text.append('x'.repeat(MAX_ANSWER_LENGTH), signal);
+    await expect(text.append('x', signal)).rejects.toMatchObject({ code: 'payload_too_large' });
+    expect(text.rejection).toMatchObject({ code: 'payload_too_large', hint: expect.any(String) });
+    text.complete();
+    await expect(text.append('', signal)).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+});

@@ -1,0 +1,133 @@
+import { GrowingText } from '@molecule-ai/protocol';
+import { MoleculeError } from '../../errors/molecule-error.ts';
+import { orAborted } from '../../time/linked-abort.ts';
+
+/** Longest answer, in characters. */
+export const MAX_ANSWER_LENGTH = 10 * 1024 * 1024;
+
+export interface AttemptTextOptions {
+  /** Whether readers get the text while it is made. */
+  readonly isShown: boolean;
+  /** Called before text leaves for the first time, which it does when the promise has resolved. */
+  readonly onFirst: () => Promise<unknown>;
+  readonly onChange: () => void;
+  /** What to wait for while the readers are far behind; `null` when they are not. */
+  readonly whenTaken: () => Promise<void> | null;
+}
+
+/** What one attempt of a handler has streamed. */
+export class AttemptText {
+  readonly #options: AttemptTextOptions;
+  readonly #text = new GrowingText();
+  #isShown: boolean;
+  #leaving: Promise<unknown> | undefined;
+  #rejection: MoleculeError | null = null;
+
+  constructor(options: AttemptTextOptions) {
+    this.#options = options;
+    this.#isShown = options.isShown;
+  }
+
+  /** In UTF-16 units. */
+  get length(): number {
+    return this.#text.length;
+  }
+
+  get isShown(): boolean {
+    return this.#isShown;
+  }
+
+  /** Whether the handler has returned. */
+  get isComplete(): boolean {
+    return this.#text.isEnded;
+  }
+
+  /** Whether some of it has left the process, or is about to. */
+  get hasLeft(): boolean {
+    return this.#leaving !== undefined;
+  }
+
+  /** The error of an `append` that made the text too long. */
+  get rejection(): MoleculeError | null {
+    return this.#rejection;
+  }
+
+  /**
+   * Adds to the text. Resolves when the fastest reader is close behind; at once without readers.
+   * @throws MoleculeError `payload_too_large`, `invalid_argument` when the handler has returned. An abort rejects with the
+   * signal's reason.
+   */
+  async append(delta: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.isComplete) throw handlerReturned();
+    if (this.length + delta.length > MAX_ANSWER_LENGTH) {
+      this.#rejection = answerTooLarge();
+      throw this.#rejection;
+    }
+    this.#text.append(delta);
+    this.#options.onChange();
+    while (this.#isShown) {
+      const taken = this.#options.whenTaken();
+      if (taken === null) return;
+      await orAborted(taken, signal);
+    }
+  }
+
+  /** Readers do not get what they have not taken yet. */
+  hide(): void {
+    this.#isShown = false;
+    this.#options.onChange();
+  }
+
+  /** The attempt has failed. */
+  discard(): void {
+    this.hide();
+    this.complete();
+  }
+
+  /** Nothing is added any more. Idempotent. */
+  complete(): void {
+    if (this.isComplete) return;
+    this.#text.end();
+    this.#options.onChange();
+  }
+
+  /** Call before a piece is given away, and wait. */
+  async leave(): Promise<void> {
+    this.#leaving ??= this.#options.onFirst();
+    await this.#leaving;
+  }
+
+  /** A piece for a reader, without half of a surrogate pair at its end; `''` when it is not shown. */
+  slice(from: number, maxLength: number): string {
+    if (!this.#isShown) return '';
+    const piece = this.#text.slice(from, maxLength);
+    const isLast = this.isComplete && from + piece.length === this.length;
+    const endsInPair = (piece.charCodeAt(piece.length - 1) & 0xfc00) === 0xd800;
+    return endsInPair && !isLast ? piece.slice(0, -1) : piece;
+  }
+
+  /** Its first characters, shown or not. */
+  beginning(length: number): string {
+    return this.#text.slice(0, length);
+  }
+
+  /** The whole. */
+  toString(): string {
+    return this.#text.toString();
+  }
+}
+
+export function answerTooLarge(): MoleculeError {
+  return new MoleculeError(`The answer is longer than ${MAX_ANSWER_LENGTH} characters.`, {
+    code: 'payload_too_large',
+    hint: 'Store long results elsewhere and answer with a reference.',
+  });
+}
+
+function handlerReturned(): MoleculeError {
+  return new MoleculeError('The handler has returned: nothing can be added to its answer.', {
+    code: 'invalid_argument',
+    hint: 'Await context.stream() before the handler returns.',
+  });
+}
