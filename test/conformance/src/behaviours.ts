@@ -34,6 +34,7 @@ import { REQUESTS } from './behaviours/requests.ts';
 import { SEEDS } from './behaviours/seeds.ts';
 import { SNIPPETS } from './behaviours/snippets.ts';
 import { STATE_CALLS } from './behaviours/state-calls.ts';
+import { STREAMS } from './behaviours/streams.ts';
 import { VALUES } from './behaviours/values.ts';
 
 /** Every behaviour of the product that somebody can rely on, by id. */
@@ -75,6 +76,7 @@ export const BEHAVIOURS = {
   ...REFERENCE,
   ...POLLING_CLIENTS,
   ...DIRECT,
+  ...STREAMS,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

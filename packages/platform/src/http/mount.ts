@@ -54,12 +54,16 @@ export class JsonText {
   }
 }
 
+/** A response that its handler writes itself, instead of a body of the route. */
+export const WRITTEN_BY_HANDLER = Symbol('written by the handler');
+
 /** The status of a plain return value: 200 where the route has it, else its only one. */
 type DefaultStatus<R extends KnownRoute> = 200 extends RouteStatus<R> ? 200 : RouteStatus<R>;
 
 /** What a handler returns: the body of the default status, or another declared status with its body. */
 export type Result<R extends KnownRoute> =
   | JsonText
+  | typeof WRITTEN_BY_HANDLER
   | RouteResponse<R, DefaultStatus<R>>
   | {
       [Status in Exclude<RouteStatus<R>, DefaultStatus<R>> & number]: StatusResponse<
@@ -143,6 +147,7 @@ export function mount<R extends KnownRoute>(
         request,
         reply,
       });
+      if (result === WRITTEN_BY_HANDLER) return reply;
       if (result instanceof JsonText) {
         reply.code(defaultStatus).header('content-type', 'application/json; charset=utf-8');
         // As bytes, which a socket takes as they are.

@@ -224,7 +224,9 @@ const CIRCUMSTANCES: ReadonlySet<string> = new Set([
 export function hashMessage(targetId: string, envelope: JsonObject): string {
   const { method, params } = toA2a03Request(envelope);
   const content = isJsonObject(params) ? withoutCircumstances(params) : (params ?? null);
-  const same = canonical({ target: targetId, method: method ?? null, params: content });
+  // A message is the same whether its sender reads a stream of the answer or not.
+  const name = method === 'message/stream' ? 'message/send' : (method ?? null);
+  const same = canonical({ target: targetId, method: name, params: content });
   return createHash('sha256').update(JSON.stringify(same)).digest('hex');
 }
 

@@ -10,7 +10,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import { workspaceRemoved } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
-import { mount, StatusResponse } from '../http/mount.ts';
+import { mount, StatusResponse, type WRITTEN_BY_HANDLER } from '../http/mount.ts';
 import { parseWorkspaceId } from '../http/parse.ts';
 import type { Caller, RemovedHolder } from '../http/principal.ts';
 import { timestamp } from '../time/clock.ts';
@@ -39,6 +39,7 @@ import {
   useOf,
 } from './rpc-caller.rules.ts';
 import { parseSentQuery } from './sent-query.rules.ts';
+import { respondWithStream } from './streams/stream-response.ts';
 import { requireCanceled, taskIdOf, taskReference, wantsHistory, wantsTaskAtOnce } from './task-lookup.ts';
 
 /** Messages over HTTP: sent, looked up, acknowledged. */
@@ -69,7 +70,7 @@ export function mountMessagesRoutes(
   const send = async (
     { body, caller, request, reply }: IncomingCall,
     targetId: string,
-  ): Promise<A2aResponse | StatusResponse<202, QueuedResponse>> => {
+  ): Promise<A2aResponse | StatusResponse<202, QueuedResponse> | typeof WRITTEN_BY_HANDLER> => {
     const { headers } = request;
     const form = formOf(caller, request, callerForm(body, versionOf(headers)));
     const isPlain = form.caller === 'plain';
@@ -81,8 +82,15 @@ export function mountMessagesRoutes(
     const respond = (response: JsonObject) =>
       withRequestId(response, rpcIdOf(isPlain ? view.envelope : body)) as JsonObject as A2aResponse;
     const use = useOf(view.method);
+    const stream = { reply, view, form, requestId: rpcIdOf(isPlain ? view.envelope : body) };
+    if (use === 'stream') {
+      const result = await messages.streams.send({ callerId, targetId, message, namesHold: true });
+      return respondWithStream(context, stream, result);
+    }
     if (use !== 'deliver') {
       const task = { callerId, workspaceId: targetId, reference: taskReference(view) };
+      if (use === 'resubscribe')
+        return respondWithStream(context, stream, await messages.streams.resume(task));
       if (use === 'get') {
         const detail = { hasAnswer: true, hasHistory: wantsHistory(view) };
         return respond(toTaskResponse(await messages.findTask(task), form, detail));

@@ -54,6 +54,8 @@ import {
   SentMessages,
   toRecord,
 } from './sent-messages.ts';
+import { AnswerStreams } from './streams/answer-streams.ts';
+import { MessageStreams } from './streams/message-streams.ts';
 import { findSent, type MessageReference, TaskLookup, type TaskReference, taskIdOf } from './task-lookup.ts';
 
 export type { MessageRow } from './message.store.ts';
@@ -100,6 +102,8 @@ export class MessagesService {
   readonly stateCalls: StateCalls;
   /** Interrupts messages by questions and continues them with the answers. */
   readonly continuations: Continuations;
+  /** Answers that are read while they are made. */
+  readonly streams: MessageStreams;
   readonly #options: MessagesServiceOptions;
   readonly #store: MessageStore;
   readonly #lookup: TaskLookup;
@@ -142,6 +146,9 @@ export class MessagesService {
     const lookup = new TaskLookup({ store, outcomeStore });
     this.#lookup = lookup;
     this.cancellation = new Cancellation({ ...options, store, outcomes, lookup, pushes: cancellations });
+    const streams = new AnswerStreams();
+    const acceptance = this.#acceptance;
+    this.streams = new MessageStreams({ ...options, acceptance, lookup, outcomes, store, streams, waiters });
     this.#store = store;
     this.#waiters = waiters;
     this.#receipts = receipts;
@@ -280,6 +287,7 @@ export class MessagesService {
 
   async stop(): Promise<void> {
     this.#unsubscribe();
+    this.streams.close();
     this.#waiters.close();
     await this.#tasks.stop();
     await this.#expiry.stop();

@@ -44,11 +44,14 @@ export function isExactNumber(id: unknown): id is number {
 }
 
 /** What is done with a request, by its method in the words of A2A 0.3. */
-export type MethodUse = 'deliver' | 'get' | 'cancel';
+export type MethodUse = 'deliver' | 'stream' | 'get' | 'cancel' | 'resubscribe';
 
 const USES: Readonly<Record<string, MethodUse>> = {
   'message/send': 'deliver',
   delegate_task: 'deliver',
+  'message/stream': 'stream',
+  'message/sendSubscribe': 'stream',
+  'tasks/resubscribe': 'resubscribe',
   'tasks/get': 'get',
   'tasks/cancel': 'cancel',
   cancel_task: 'cancel',
@@ -56,11 +59,8 @@ const USES: Readonly<Record<string, MethodUse>> = {
 
 /** Methods of A2A up to 1.0 that this platform does not offer. */
 const NOT_OFFERED: ReadonlySet<string> = new Set([
-  'message/stream',
-  'message/sendSubscribe',
   'tasks/send',
   'tasks/sendSubscribe',
-  'tasks/resubscribe',
   'tasks/list',
   'tasks/pushNotification/set',
   'tasks/pushNotification/get',
@@ -83,7 +83,7 @@ const NOT_OFFERED: ReadonlySet<string> = new Set([
 class UnknownMethod extends HttpError {
   constructor() {
     super(400, 'invalid_message', 'invalid message: unknown method', {
-      extras: { field: 'method', hint: 'Send message/send; tasks/get and tasks/cancel are about a message.' },
+      extras: { field: 'method', hint: 'Send message/send or message/stream; tasks/get and tasks/cancel are about a message.' },
     });
   }
 }

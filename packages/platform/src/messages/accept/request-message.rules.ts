@@ -91,7 +91,7 @@ function readCall(body: JsonObject): { method: string; params: JsonObject } {
     }
     const params = body.params ?? {};
     if (!isJsonObject(params)) throw invalid('params must be an object', 'params');
-    return { method, params };
+    return { method: method === 'message/sendSubscribe' ? 'message/stream' : method, params };
   }
   if (isJsonObject(body.params)) return { method: 'message/send', params: body.params };
   if (body.jsonrpc !== undefined) throw invalid('method is missing', 'method');

@@ -33,6 +33,26 @@ export function toA2a1TaskResponse(response: JsonObject): JsonObject {
   return isJsonObject(response.result) ? { ...response, result: toTask(response.result) } : response;
 }
 
+/** The result of an event of a stream, of A2A 0.3, in the form of 1.0. */
+export function toA2a1StreamEvent(result: JsonObject): JsonObject {
+  const { kind, final: _final, taskId, contextId, metadata, append, lastChunk } = result;
+  const about = { taskId, contextId };
+  switch (kind) {
+    case 'task':
+      return { task: toTask(result) };
+    case 'artifact-update': {
+      const artifact = isJsonObject(result.artifact) ? toArtifact(result.artifact, 0) : undefined;
+      return { artifactUpdate: withoutMissing({ ...about, artifact, append, lastChunk, metadata }) };
+    }
+    case 'status-update': {
+      const status = isJsonObject(result.status) ? toStatus(result.status, String(taskId)) : undefined;
+      return { statusUpdate: withoutMissing({ ...about, status, metadata }) };
+    }
+    default:
+      return result;
+  }
+}
+
 /** Older agents return `{ message }` and `{ task }` as well, with other words in them. */
 function isOfA2a1({ kind, task, message }: JsonObject): boolean {
   if (kind !== undefined) return false;
@@ -59,20 +79,23 @@ function isTask({ kind, status, artifacts }: JsonObject): boolean {
 
 function toTask(task: JsonObject): JsonObject {
   const { id = '', contextId, status, artifacts, history, metadata } = task;
-  const { state, timestamp, message } = isJsonObject(status) ? status : { state: status ?? '' };
   return withoutMissing({
     id,
     contextId,
-    status: withoutMissing({
-      state: stateOf(state),
-      timestamp,
-      message: isJsonObject(message) ? toMessage(message, `status-${String(id)}`) : undefined,
-    }),
+    status: toStatus(isJsonObject(status) ? status : { state: status ?? '' }, String(id)),
     artifacts: Array.isArray(artifacts) ? artifacts.filter(isJsonObject).map(toArtifact) : undefined,
     history: Array.isArray(history)
       ? history.filter(isJsonObject).map((one, index) => toMessage(one, `history-${index}`))
       : undefined,
     metadata: isJsonObject(metadata) ? metadata : undefined,
+  });
+}
+
+function toStatus({ state, timestamp, message }: JsonObject, taskId: string): JsonObject {
+  return withoutMissing({
+    state: stateOf(state),
+    timestamp,
+    message: isJsonObject(message) ? toMessage(message, `status-${taskId}`) : undefined,
   });
 }
 

@@ -32,8 +32,11 @@ export interface OutcomeReservation {
 
 interface Waiting {
   readonly isCaller: boolean;
+  /** Whether a return to the queue ends the wait. */
+  readonly endsInQueue: boolean;
   finish(end: WaitEnd): void;
-  hasTimedOut: boolean;
+  /** Its time is over, or it was ended, while an outcome was reserved for it. */
+  isOver: boolean;
 }
 
 /**
@@ -50,8 +53,11 @@ export class OutcomeWaiters {
     this.#clock = clock;
   }
 
-  /** `isCaller`: the request is from the caller of the message. */
-  wait(queueId: string, timeoutMs: number, isCaller: boolean): OutcomeWaiter {
+  /**
+   * `isCaller`: the request is from the caller of the message. With `null` as time the wait goes on until there is an outcome or
+   * it is ended, also when the message is put back into the queue.
+   */
+  wait(queueId: string, timeoutMs: number | null, isCaller: boolean): OutcomeWaiter {
     if (this.#closed) return { done: Promise.resolve({ kind: 'ended' }), end: () => {} };
     const waiters = this.#waiting.get(queueId) ?? new Set<Waiting>();
     this.#waiting.set(queueId, waiters);
@@ -61,7 +67,8 @@ export class OutcomeWaiters {
     });
     const waiting: Waiting = {
       isCaller,
-      hasTimedOut: false,
+      endsInQueue: timeoutMs !== null,
+      isOver: false,
       finish: (end) => {
         if (!waiters.delete(waiting)) return;
         if (waiters.size === 0 && this.#waiting.get(queueId) === waiters) this.#waiting.delete(queueId);
@@ -71,13 +78,15 @@ export class OutcomeWaiters {
       },
     };
     waiters.add(waiting);
-    const cancelTimer = this.#clock.schedule(timeoutMs, () => {
-      waiting.hasTimedOut = true;
+    const onTimeout = () => {
+      waiting.isOver = true;
       if (!this.#reserved.has(waiting)) waiting.finish({ kind: 'timeout' });
-    });
+    };
+    const cancelTimer = timeoutMs === null ? () => {} : this.#clock.schedule(timeoutMs, onTimeout);
     return {
       done,
       end: () => {
+        waiting.isOver = true;
         if (!this.#reserved.has(waiting)) waiting.finish({ kind: 'ended' });
       },
     };
@@ -102,8 +111,7 @@ export class OutcomeWaiters {
       release: () => {
         for (const waiting of reserved) {
           this.#reserved.delete(waiting);
-          if (waiting.hasTimedOut) waiting.finish({ kind: 'timeout' });
-          else if (this.#closed) waiting.finish({ kind: 'ended' });
+          if (waiting.isOver || this.#closed) waiting.finish({ kind: 'ended' });
         }
       },
     };
@@ -112,7 +120,7 @@ export class OutcomeWaiters {
   /** Ends the waits for a message that was put back into the queue. */
   requeued(queueId: string): void {
     for (const waiting of [...(this.#waiting.get(queueId) ?? [])]) {
-      if (!this.#reserved.has(waiting)) waiting.finish({ kind: 'requeued' });
+      if (waiting.endsInQueue && !this.#reserved.has(waiting)) waiting.finish({ kind: 'requeued' });
     }
   }
 
@@ -127,8 +135,8 @@ export class OutcomeWaiters {
   }
 }
 
-/** Only the caller confirms an outcome. */
-const NO_RECEIPT: OutcomeReceipt = { report: () => {} };
+/** Of an outcome that nobody has to confirm; only the caller confirms one. */
+export const NO_RECEIPT: OutcomeReceipt = { report: () => {} };
 
 function countReports(expected: number, onReport: (isReceived: boolean) => void): OutcomeReceipt {
   let open = expected;

@@ -70,6 +70,13 @@ export function toTaskResponse(found: FoundTask, form: ResponseForm, detail: Tas
   return form.caller === '1.0' ? toA2a1TaskResponse(shown) : shown;
 }
 
+/** The status of the task that the agent itself answered with, in the form of A2A 0.3, wrapped where the form wraps. */
+export function statusOfAgentTask(message: MessageRow, given: JsonObject, form: ResponseForm): JsonObject {
+  const nothing = { hasAnswer: false, hasHistory: false };
+  const task = taskOfAgent({ id: message.id, message }, given, { ...form, caller: '0.3' }, nothing);
+  return isJsonObject(task.status) ? task.status : {};
+}
+
 /** The task that the agent itself answered with, in the version of the caller. */
 function taskOfAgent(
   { id, message }: FoundTask,
