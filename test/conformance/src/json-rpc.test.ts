@@ -157,10 +157,9 @@ onEachDatabase('JSON-RPC', (environment) => {
       body: { code: 'invalid_message', field: 'method' },
     });
     for (const method of [
-      'message/stream',
-      'SendStreamingMessage',
-      'tasks/resubscribe',
-      'SubscribeToTask',
+      'tasks/list',
+      'ListTasks',
+      'tasks/sendSubscribe',
       'tasks/pushNotificationConfig/set',
       'CreateTaskPushNotificationConfig',
     ]) {

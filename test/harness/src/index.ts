@@ -8,6 +8,7 @@ export {
 export { type ProcessExit, ProgramProcess, type ProgramProcessOptions } from './program-process.ts';
 export { type LogLine, type RecordingLogger, recordingLogger } from './recording-logger.ts';
 export {
+  AgentEvents,
   type AgentRequest,
   type AgentScript,
   answering,

@@ -20,6 +20,8 @@ export type Reaction =
     }
   | { readonly kind: 'text'; readonly text: string; readonly type: string; readonly status?: number }
   | { readonly kind: 'redirect'; readonly to: string }
+  /** Server-sent events, written by the test. */
+  | { readonly kind: 'events'; readonly write: (events: AgentEvents) => void | Promise<void> }
   /** Closes the connection without a byte of a response. */
   | { readonly kind: 'hang-up' }
   /** Headers, then 20 MiB of JSON text. */
@@ -30,6 +32,55 @@ export type Reaction =
   | { readonly kind: 'drip' }
   /** Keeps the connection open and never responds. */
   | { readonly kind: 'never' };
+
+/** A response of server-sent events, each with a JSON-RPC response to the request. */
+export class AgentEvents {
+  readonly #id: unknown;
+  readonly #response: ServerResponse;
+  /** Resolves when the response has ended, or its client is gone. */
+  readonly closed: Promise<void>;
+
+  constructor(request: AgentRequest, response: ServerResponse) {
+    this.#id = (request.body as { id?: unknown } | undefined)?.id ?? null;
+    this.#response = response;
+    this.closed = new Promise((resolve) => response.once('close', resolve));
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.flushHeaders();
+  }
+
+  /** Whether the client has not yet taken what was sent. */
+  get isBlocked(): boolean {
+    return this.#response.writableNeedDrain;
+  }
+
+  /** Resolves when the client has taken what was sent. */
+  drained(): Promise<void> {
+    if (!this.isBlocked) return Promise.resolve();
+    return new Promise((resolve) => this.#response.once('drain', resolve));
+  }
+
+  send(...results: readonly object[]): void {
+    for (const result of results) this.response({ result });
+  }
+
+  /** A whole response as one event. */
+  response(body: object): void {
+    this.raw(`data: ${JSON.stringify({ jsonrpc: '2.0', id: this.#id, ...body })}\n\n`);
+  }
+
+  raw(text: string): void {
+    this.#response.write(text);
+  }
+
+  end(): void {
+    this.#response.end();
+  }
+
+  /** Closes the connection in the middle of the response. */
+  breakOff(): void {
+    this.#response.destroy();
+  }
+}
 
 export type AgentScript = (request: AgentRequest, count: number) => Reaction | Promise<Reaction>;
 
@@ -67,7 +118,7 @@ export async function startScriptedAgent(options: ScriptedAgentOptions): Promise
       const received = { method, path, headers, text, body: parse(text) };
       requests.push(received);
       for (const wake of [...waiters]) wake();
-      respond(await script(received, requests.length), response);
+      await respond(await script(received, requests.length), received, response);
     });
   });
   server.on('connection', (socket) => {
@@ -121,7 +172,7 @@ export function completed(request: AgentRequest, text: string): unknown {
   };
 }
 
-function respond(reaction: Reaction, response: ServerResponse): void {
+async function respond(reaction: Reaction, request: AgentRequest, response: ServerResponse): Promise<void> {
   switch (reaction.kind) {
     case 'json':
       response.writeHead(reaction.status ?? 200, { 'content-type': 'application/json', ...reaction.headers });
@@ -134,6 +185,9 @@ function respond(reaction: Reaction, response: ServerResponse): void {
     case 'redirect':
       response.writeHead(307, { location: reaction.to });
       response.end();
+      return;
+    case 'events':
+      await reaction.write(new AgentEvents(request, response));
       return;
     case 'hang-up':
       response.destroy();

@@ -133,7 +133,9 @@ export class MessagesService {
     const delivery = new OutcomeDelivery({ ...options, store, outcomeStore, queue, receipts, room });
     const outcomes = new OutcomeRecorder({ ...options, store, waiters, delivery });
     const endpoint = createPushEndpoint({ clock, guard, timeoutMs: settings.pushTimeoutMs });
-    const attempts = new PushAttempts({ ...options, store, outcomes, endpoint, owner, random });
+    const streams = new AnswerStreams();
+    const pushing = { ...options, store, outcomes, endpoint, owner, random };
+    const attempts = new PushAttempts({ ...pushing, streams });
     const scheduler = new PushScheduler({ ...options, store, queue, attempts, outcomes, waiters, owner });
     const expiry = new MessageExpiry({ ...options, store, outcomeStore, outcomes });
     const loops = new LoopGuard(options);
@@ -146,7 +148,6 @@ export class MessagesService {
     const lookup = new TaskLookup({ store, outcomeStore });
     this.#lookup = lookup;
     this.cancellation = new Cancellation({ ...options, store, outcomes, lookup, pushes: cancellations });
-    const streams = new AnswerStreams();
     const acceptance = this.#acceptance;
     this.streams = new MessageStreams({ ...options, acceptance, lookup, outcomes, store, streams, waiters });
     this.#store = store;

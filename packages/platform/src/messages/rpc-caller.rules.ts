@@ -83,7 +83,10 @@ const NOT_OFFERED: ReadonlySet<string> = new Set([
 class UnknownMethod extends HttpError {
   constructor() {
     super(400, 'invalid_message', 'invalid message: unknown method', {
-      extras: { field: 'method', hint: 'Send message/send or message/stream; tasks/get and tasks/cancel are about a message.' },
+      extras: {
+        field: 'method',
+        hint: 'Send message/send or message/stream; tasks/get and tasks/cancel are about a message.',
+      },
     });
   }
 }

@@ -3,7 +3,47 @@ import { behaviours } from './behaviour.ts';
 /** Answers that are read while they are made: what the platform does. */
 export const STREAMS = behaviours({
   'stream.events': [
-    'A message sent with message/stream gets a task, the text of its answer and a last status as server-sent events, with headers that stop proxies from buffering.',
+    'A message sent with message/stream gets a task, the text of its answer as the agent makes it, and a last status, as server-sent events that no proxy is to buffer.',
     'docs/contract/streams.md#events; docs/decisions/0032-streams.md',
+  ],
+  'stream.events.a2a-1': [
+    'A caller of A2A 1.0 gets the events in the form of 1.0, also of an agent that writes those of 0.3.',
+    'docs/contract/streams.md#events; docs/contract/messages.md#a2a-10',
+  ],
+  'stream.wrapped': [
+    'However an agent cuts its text, the pieces that a workspace reads, joined, are the wrapped whole; operators read it unwrapped.',
+    'docs/contract/streams.md#trust-boundary-of-a-stream',
+  ],
+  'stream.rest': [
+    'What an answer has besides its text comes after the text, with look-alikes of markers escaped for workspaces.',
+    'docs/contract/streams.md#events; docs/contract/streams.md#trust-boundary-of-a-stream',
+  ],
+  'stream.one-piece': [
+    'An agent that answers at once, or polls without reporting progress, gives a stream with one piece, the whole.',
+    'docs/contract/streams.md#events',
+  ],
+  'stream.queued': [
+    'The stream of a message to an agent that is not there begins as submitted, and goes on when the agent is.',
+    'docs/contract/streams.md#events',
+  ],
+  'stream.repeat': [
+    'The same message sent again reads the same stream, first the text so far; sent as message/send it waits for the whole.',
+    'docs/contract/streams.md#asking-for-a-stream',
+  ],
+  'stream.refused': [
+    'A stream that is not accepted gets the error that message/send would have got, and nothing is stored.',
+    'docs/contract/streams.md#asking-for-a-stream',
+  ],
+  'stream.reader-gone': [
+    'A reader that goes away cancels nothing: the answer is stored whole and delivered on its feed.',
+    'docs/contract/streams.md#breaks',
+  ],
+  'stream.receipt': [
+    'A workspace that has read the end of a stream does not get the answer on its feed again, also after a restart.',
+    'docs/contract/streams.md#asking-for-a-stream',
+  ],
+  'stream.count': [
+    'A workspace reads at most 100 streams at a time; one more is refused before the message is stored, and others are not affected.',
+    'docs/contract/streams.md#limits',
   ],
 });

@@ -30,6 +30,9 @@ const MAX_ERROR_BYTES = 256 * 1024;
 /** When an agent that accepts nothing is asked again, and the longest time for which it can ask, in milliseconds. */
 const DEFAULT_WAIT_MS = 5_000;
 const LONGEST_WAIT_MS = 60_000;
+/** Codes of JSON-RPC and of A2A. */
+const METHOD_NOT_FOUND = -32_601;
+const UNSUPPORTED_OPERATION = -32_004;
 /** 401: an agent whose copy of the keys is old refuses a good token. */
 const RETRY_STATUSES: ReadonlySet<number> = new Set([401, 429, 502, 503, 504]);
 
@@ -90,6 +93,14 @@ function isRpcError(body: JsonObject): boolean {
   return isResponse && isJsonObject(body.error) && body.result === undefined;
 }
 
+/** Whether the agent does not know the method of a stream, or offers none. */
+export function refusesStream(result: PushResult): boolean {
+  const response =
+    result.kind === 'answer' ? result.body : 'response' in result ? result.response : undefined;
+  const code = isJsonObject(response?.error) ? response.error.code : undefined;
+  return code === METHOD_NOT_FOUND || code === UNSUPPORTED_OPERATION;
+}
+
 /** The code of an error body, or of a JSON-RPC error that has one in its data. */
 function codeOf(body: JsonObject | undefined): unknown {
   const data = isJsonObject(body?.error) ? body.error.data : undefined;
@@ -117,7 +128,7 @@ function parseResponse(text: string, status: number): PushResult {
   return { kind: 'unreadable', error: { ...NOT_JSON } };
 }
 
-const TOO_LARGE: ErrorBody = {
+export const TOO_LARGE: ErrorBody = {
   error: 'the response of the workspace agent is over 10 MiB',
   code: 'agent_answer_too_large',
   delivered: true,
@@ -130,7 +141,7 @@ const NOT_JSON: ErrorBody = {
   delivered: true,
 };
 
-function tooComplex(limit: JsonLimit): ErrorBody {
+export function tooComplex(limit: JsonLimit): ErrorBody {
   const { nodes, depth } = JSON_LIMITS;
   const what =
     limit === 'nodes' ? `has more than ${nodes} JSON values` : `is nested more than ${depth} levels`;

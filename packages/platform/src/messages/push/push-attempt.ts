@@ -8,8 +8,10 @@ import { canPush, pushRetryDelayMs, withJitter } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { deliveryFailure, endOfResponse, failedDelivery, type MessageEnd } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
-import type { PushResult } from './agent-response.ts';
-import { buildPush, type PushContent, type PushedMessage, viewOf } from './push-body.rules.ts';
+import type { TextSource } from '../streams/answer-stream.ts';
+import type { AnswerStreams } from '../streams/answer-streams.ts';
+import { type PushResult, refusesStream } from './agent-response.ts';
+import { asksForStream, buildPush, type PushContent, type PushedMessage, viewOf } from './push-body.rules.ts';
 import type { PushEndpoint, PushRequest } from './push-endpoint.ts';
 
 /** An agent without a heartbeat for this share of the liveness window is treated as unreachable. */
@@ -36,6 +38,7 @@ export interface PushAttemptsOptions
   readonly outcomes: OutcomeRecorder;
   readonly workspaces: WorkspaceDirectory;
   readonly endpoint: PushEndpoint;
+  readonly streams: AnswerStreams;
   /** The owner of the leases. */
   readonly owner: string;
   readonly peerTokens: Pick<PeerTokensService, 'forPush'>;
@@ -72,46 +75,79 @@ export class PushAttempts {
 
   /** `known` is the content if it was read before. */
   async run(message: MessageRow, signal: AbortSignal, known?: PushContent): Promise<AttemptEnd> {
-    const { clock, endpoint, random, settings } = this.#options;
+    const { clock, streams } = this.#options;
     const startedAt = clock.monotonic();
     const stopRenewing = this.#renewLease(message.id);
+    // Before anything is awaited, so that an end of the message ends the attempt.
+    const source = message.method === 'message/stream' ? streams.open(message.id).attempt() : undefined;
     try {
-      const request = await this.#prepare(message, known ?? (await this.#readContent(message)));
-      const result: PushResult =
-        request === undefined
-          ? { kind: 'aborted' }
-          : await endpoint.post({ ...request, purpose: 'message', signal });
-      if (result.kind === 'aborted') {
-        await this.requeue(message, { attempts: message.attempts - 1 });
-        return { kind: 'requeued', delayMs: undefined };
-      }
-      if (result.kind === 'not-accepting') {
-        const delayMs = withJitter(result.retryAfterMs, random());
-        await this.#retryLater(message, { attempts: message.attempts - 1, delayMs, error: NOT_ACCEPTING });
-        return { kind: 'requeued', delayMs };
-      }
-      if (result.kind === 'retry') {
-        const isLast = message.attempts >= settings.maxAttempts;
-        const delayMs = pushRetryDelayMs(message.attempts, random());
-        if (!isLast || (await this.#isSilent(message.target_id))) {
-          const { error } = result;
-          await this.#retryLater(message, { attempts: isLast ? 0 : message.attempts, delayMs, error });
-          return { kind: 'requeued', delayMs };
-        }
+      const content = known ?? (await this.#readContent(message));
+      const result = await this.#post(message, content, signal, source);
+      const requeue = await this.#requeueFor(message, result);
+      if (requeue !== undefined) {
+        await (requeue.error === undefined
+          ? this.requeue(message, requeue)
+          : this.#retryLater(message, requeue));
+        return { kind: 'requeued', delayMs: requeue.delayMs };
       }
       if (result.kind !== 'retry') this.#failing.delete(message.target_id);
       const durationMs = Math.round(clock.monotonic() - startedAt);
-      try {
-        await this.#record(message, result, durationMs);
-      } catch (error) {
-        if (result.kind !== 'answer' || !(error instanceof HttpError)) throw error;
-        // Its questions cannot be asked; the agent has no other way to learn that than the end of the message.
-        const unusable = { error: error.message, code: 'agent_answer_invalid' } as const;
-        await this.#record(message, { kind: 'unreadable', error: unusable }, durationMs);
-      }
+      await this.#recordFinal(message, result as FinalResult, durationMs);
+      // Also of a message that goes on after a question: what follows is another answer.
+      if (result.kind === 'answer') streams.end(message.id);
       return { kind: 'ended' };
     } finally {
+      source?.close();
       stopRenewing();
+    }
+  }
+
+  async #post(
+    message: MessageRow,
+    content: PushContent | undefined,
+    signal: AbortSignal,
+    source: TextSource | undefined,
+  ): Promise<PushResult> {
+    const isStreamed =
+      source !== undefined && content !== undefined && asksForStream(message, content.target);
+    const request = await this.#prepare(message, content, isStreamed);
+    if (request === undefined) return { kind: 'aborted' };
+    const given = { purpose: 'message', signal, source } as const;
+    const result = await this.#options.endpoint.post({ ...request, ...given });
+    if (!isStreamed || source.hasText || !refusesStream(result)) return result;
+    const plain = await this.#prepare(message, content, false);
+    return plain === undefined ? { kind: 'aborted' } : this.#options.endpoint.post({ ...plain, ...given });
+  }
+
+  /** How the message is put back into the queue after this result; undefined when the result is final. */
+  async #requeueFor(message: MessageRow, result: PushResult): Promise<Requeue | undefined> {
+    const { random, settings } = this.#options;
+    switch (result.kind) {
+      case 'aborted':
+        return { attempts: message.attempts - 1 };
+      case 'not-accepting': {
+        const delayMs = withJitter(result.retryAfterMs, random());
+        return { attempts: message.attempts - 1, delayMs, error: NOT_ACCEPTING };
+      }
+      case 'retry': {
+        const isLast = message.attempts >= settings.maxAttempts;
+        const delayMs = pushRetryDelayMs(message.attempts, random());
+        if (isLast && !(await this.#isSilent(message.target_id))) return undefined;
+        return { attempts: isLast ? 0 : message.attempts, delayMs, error: result.error };
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  async #recordFinal(message: MessageRow, result: FinalResult, durationMs: number): Promise<void> {
+    try {
+      await this.#record(message, result, durationMs);
+    } catch (error) {
+      if (result.kind !== 'answer' || !(error instanceof HttpError)) throw error;
+      // Its questions cannot be asked; the agent has no other way to learn that than the end of the message.
+      const unusable = { error: error.message, code: 'agent_answer_invalid' } as const;
+      await this.#record(message, { kind: 'unreadable', error: unusable }, durationMs);
     }
   }
 
@@ -122,7 +158,7 @@ export class PushAttempts {
     const { id } = message;
     const method = message.isA2a1 ? 'CancelTask' : 'tasks/cancel';
     const view = viewMessage({ jsonrpc: '2.0', id: `cancel-${id}`, method, params: { id } });
-    const request = await this.#prepare(message, { ...parties, view });
+    const request = await this.#prepare(message, { ...parties, view }, false);
     if (request === undefined) return;
     const result = await this.#options.endpoint.post({ ...request, purpose: 'control', signal });
     const fields = { messageId: id, result: result.kind };
@@ -139,12 +175,12 @@ export class PushAttempts {
   }
 
   /** Requeues a message that its agent did not take. The log names each agent once until a push succeeds. */
-  async #retryLater(message: MessageRow, next: Requeue & { readonly error: ErrorBody }): Promise<void> {
+  async #retryLater(message: MessageRow, next: Requeue): Promise<void> {
     const { target_id: workspaceId } = message;
     if (!this.#failing.has(workspaceId)) {
       if (this.#failing.size >= MAX_FAILING) this.#failing.clear();
       this.#failing.add(workspaceId);
-      const { code, error: reason, status } = next.error;
+      const { code, error: reason, status } = next.error ?? {};
       const fields = { workspaceId, messageId: message.id, code, reason, status };
       this.#options.logger.warn(fields, 'An agent cannot be reached; its messages wait');
     }
@@ -175,6 +211,7 @@ export class PushAttempts {
   async #prepare(
     message: PushedMessage,
     content: PushContent | undefined,
+    isStreamed: boolean,
   ): Promise<Omit<PushRequest, 'purpose' | 'signal'> | undefined> {
     const { peerTokens, publicUrl, settings } = this.#options;
     if (content === undefined || !canPush(content.target)) return undefined;
@@ -185,6 +222,7 @@ export class PushAttempts {
       publicUrl: publicUrl(),
       wrapAnswers: settings.wrapPeerResults,
       agentTaskId: await this.#agentTaskId(message, view),
+      isStreamed,
     });
     const { token } = await peerTokens.forPush(message.source_id, target.id);
     const authorization = `Bearer ${token}`;

@@ -25,6 +25,17 @@ export function viewOf({ id, request_body: body }: MessageRow): MessageView {
   return viewMessage(request);
 }
 
+/** Whether a message is to be pushed as one whose answer comes as a stream: its sender reads one, and its agent says that it streams. */
+export function asksForStream(
+  { method }: Pick<MessageRow, 'method'>,
+  { agent_card: card }: WorkspaceRow,
+): boolean {
+  if (method !== 'message/stream' || card === null) return false;
+  const parsed: unknown = JSON.parse(card);
+  const capabilities = isJsonObject(parsed) ? parsed.capabilities : undefined;
+  return isJsonObject(capabilities) && capabilities.streaming === true;
+}
+
 /** Whether the message is one of A2A 1.0, which is passed on without fields that 1.0 does not have. */
 export function isOfA2a1(message: MessageRow): boolean {
   return isA2a1Call(viewOf(message).envelope, message);
@@ -48,10 +59,13 @@ export function buildPush(
     publicUrl,
     wrapAnswers,
     agentTaskId,
+    isStreamed,
   }: Omit<PushContent, 'target'> & {
     readonly publicUrl: string;
     readonly wrapAnswers: boolean;
     readonly agentTaskId: string | undefined;
+    /** Whether the agent is asked for a stream. */
+    readonly isStreamed: boolean;
   },
 ): { readonly body: string; readonly headers: Record<string, string> } {
   const isPeerAnswer = view.inReplyTo !== '' && caller !== undefined;
@@ -76,15 +90,22 @@ export function buildPush(
     message_id: message.message_id,
   };
   return {
-    body: JSON.stringify({ ...shown, params: { ...params, metadata } }),
+    body: JSON.stringify({ ...shown, ...methodOf(shown, isStreamed), params: { ...params, metadata } }),
     headers: {
       ...storedHeaders(message),
       'content-type': 'application/json',
-      accept: 'application/json',
+      accept: isStreamed ? 'text/event-stream, application/json' : 'application/json',
       'x-caller-kind': kind,
       ...(caller === undefined ? {} : { 'x-workspace-id': caller.id }),
     },
   };
+}
+
+/** Of a message that asks for a stream: the method that asks for none, unless the agent is asked for one. */
+function methodOf({ method }: JsonObject, isStreamed: boolean): JsonObject {
+  if (isStreamed) return {};
+  if (method === 'message/stream') return { method: 'message/send' };
+  return method === 'SendStreamingMessage' ? { method: 'SendMessage' } : {};
 }
 
 /**

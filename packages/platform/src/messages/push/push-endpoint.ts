@@ -4,6 +4,8 @@ import sendRequest from 'undici/lib/api/api-request.js';
 import errors from 'undici/lib/core/errors.js';
 import Agent from 'undici/lib/dispatcher/agent.js';
 import type { Clock } from '../../time/clock.ts';
+import type { TextSource } from '../streams/answer-stream.ts';
+import { isEventStream, readEvents } from './agent-events.ts';
 import { type PushResult, readResponse } from './agent-response.ts';
 
 export interface PushRequest {
@@ -15,6 +17,8 @@ export interface PushRequest {
   readonly purpose: 'message' | 'control';
   /** Aborted when the platform stops, or the time for a control call is over. */
   readonly signal: AbortSignal;
+  /** Takes the text of an answer that comes as a stream; without one a stream is a body that is not JSON. */
+  readonly source?: TextSource | undefined;
 }
 
 /** Posts messages to the servers of agents. */
@@ -29,7 +33,7 @@ export interface PushEndpointOptions {
   readonly clock: Clock;
   /** Checks each address, as written and on the socket. */
   readonly guard: AddressGuard;
-  /** Maximum idle time and maximum total time of one attempt, in milliseconds. */
+  /** Maximum idle time, and maximum total time of one attempt without a stream, in milliseconds. */
   readonly timeoutMs: number;
 }
 
@@ -48,18 +52,25 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
   const knownPaths = new Map<string, { url: string; path: string }>();
 
   const postOnce = async (url: URL, request: PushRequest): Promise<PushResult & { status?: number }> => {
-    if (request.signal.aborted) return { kind: 'aborted' };
-    // One controller for both reasons, because `AbortSignal.any` is several times slower.
+    const { purpose, signal, source } = request;
+    const stops = source === undefined ? [signal] : [signal, source.ended];
+    if (stops.some(({ aborted }) => aborted)) return { kind: 'aborted' };
+    // One controller for all reasons, because `AbortSignal.any` is several times slower.
     const ending = new AbortController();
     const onStop = () => ending.abort();
     let hasTimedOut = false;
-    const cancel = clock.schedule(timeoutMs, () => {
-      hasTimedOut = true;
-      ending.abort();
-    });
-    request.signal.addEventListener('abort', onStop, { once: true });
+    let cancel = () => {};
+    const startTimer = () => {
+      cancel();
+      cancel = clock.schedule(timeoutMs, () => {
+        hasTimedOut = true;
+        ending.abort();
+      });
+    };
+    startTimer();
+    for (const stop of stops) stop.addEventListener('abort', onStop, { once: true });
     try {
-      const response = await sendRequest.call(agents[request.purpose], {
+      const response = await sendRequest.call(agents[purpose], {
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
         method: 'POST',
@@ -67,13 +78,17 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
         body: request.body,
         signal: ending.signal,
       });
-      return { ...(await readResponse(response)), status: response.statusCode };
+      const { statusCode: status } = response;
+      if (source === undefined || !isEventStream(response))
+        return { ...(await readResponse(response)), status };
+      const result = readEvents(response, source, { clock, onRead: startTimer, onWait: () => cancel() });
+      return { ...(await Promise.race([result, aborted(ending.signal)])), status };
     } catch (error) {
-      if (request.signal.aborted) return { kind: 'aborted' };
+      if (stops.some(({ aborted }) => aborted)) return { kind: 'aborted' };
       return toFailure(error, hasTimedOut);
     } finally {
       cancel();
-      request.signal.removeEventListener('abort', onStop);
+      for (const stop of stops) stop.removeEventListener('abort', onStop);
     }
   };
 
@@ -99,6 +114,13 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
     forget: (targetId) => void knownPaths.delete(targetId),
     close: async () => void (await Promise.all([agents.message.destroy(), agents.control.destroy()])),
   };
+}
+
+/** Rejects when the signal is aborted, also while nothing is read. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 /** The registered path, or for a bare origin the usual ones, first the one that responded before. */

@@ -37,6 +37,8 @@ export interface TextReader {
 export interface TextSource {
   /** Aborted when the message has ended: nobody wants more of the text. */
   readonly ended: AbortSignal;
+  /** Whether this attempt has made some. */
+  readonly hasText: boolean;
   /** More of the text. What an earlier attempt made before counts once. */
   add(text: string): void;
   /** The text of this attempt is this one from its beginning. */
@@ -242,6 +244,10 @@ class Attempt implements TextSource {
     this.#stream = stream;
     this.ended = ended;
     this.#close = close;
+  }
+
+  get hasText(): boolean {
+    return this.#made > 0;
   }
 
   add(text: string): void {

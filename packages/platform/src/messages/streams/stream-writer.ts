@@ -141,8 +141,8 @@ export class StreamWriter {
         ? toStreamedOutcome(opened.message, end.outcome, form)
         : openEnd(await opened.readState(), timestamp(clock));
     if (ending.text !== undefined) await this.#complete(ending.text);
-    if (this.#isAnew) await this.#writeText('');
-    const last = this.#hasText ? (this.#wrapper?.end() ?? '') : '';
+    if (this.#isAnew) await this.#writeText('', true);
+    const last = this.#wrapper?.end() ?? '';
     if (last !== '') await this.#write(this.#events.text(last));
     await this.#writeRest(ending);
     const { taskState } = ending;
@@ -160,8 +160,8 @@ export class StreamWriter {
     }
     while (position < whole.length) {
       const piece = whole.slice(position, endOfPiece(whole, position + PIECE_LENGTH));
-      await this.#writeText(piece);
       position += piece.length;
+      await this.#writeText(piece, position === whole.length);
     }
   }
 
@@ -171,12 +171,15 @@ export class StreamWriter {
     this.#wrapper = undefined;
   }
 
-  async #writeText(piece: string): Promise<void> {
+  /** `isLast`: the text is complete, so the marker is closed with it. */
+  async #writeText(piece: string, isLast = false): Promise<void> {
     if (!this.#hasText && this.#options.form.wraps) this.#wrapper = createBoundaryWrapper();
     const isAnew = this.#isAnew;
     this.#isAnew = false;
     this.#hasText = true;
-    const shown = this.#wrapper === undefined ? piece : this.#wrapper.push(piece);
+    const wrapped = this.#wrapper?.push(piece) ?? piece;
+    const shown = isLast ? wrapped + (this.#wrapper?.end() ?? '') : wrapped;
+    if (isLast) this.#wrapper = undefined;
     if (isAnew) await this.#write(this.#events.restart(shown));
     else if (shown !== '') await this.#write(this.#events.text(shown));
   }
