@@ -162,7 +162,9 @@ export function mountMessagesRoutes(
     return { messages: list, has_more: hasMore };
   });
 
-  mount(app, routes.acknowledgeActivity, ({ params, body }) => messages.acknowledge(params.id, body));
+  mount(app, routes.acknowledgeActivity, ({ params, body }) =>
+    messages.acknowledgements.acknowledge(params.id, body),
+  );
 }
 
 interface IncomingCall {

@@ -1,11 +1,4 @@
-import type {
-  AckRequest,
-  AckResponse,
-  JsonObject,
-  QueuedResponse,
-  ReplyAccepted,
-  ReplyIgnored,
-} from '@molecule-ai/protocol';
+import type { JsonObject, QueuedResponse, ReplyAccepted, ReplyIgnored } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
@@ -20,6 +13,7 @@ import { MessageAcceptance } from './accept/accept-message.service.ts';
 import type { IncomingMessage } from './accept/acceptance.rules.ts';
 import type { AnswerRecorder } from './accept/carried-answers.rules.ts';
 import { LoopGuard } from './accept/loop-guard.ts';
+import { Acknowledgements } from './acknowledgements.ts';
 import { Cancellation } from './cancellation.ts';
 import { Continuations } from './continuations.ts';
 import { isHeld, queuedResponse } from './delivery.rules.ts';
@@ -98,6 +92,7 @@ export class MessagesService {
   /** Ends, interrupts and continues messages; for the rooms above this one. */
   readonly outcomes: OutcomeRecorder;
   readonly cancellation: Cancellation;
+  readonly acknowledgements: Acknowledgements;
   /** Lets agents with servers know their new status. */
   readonly stateCalls: StateCalls;
   /** Interrupts messages by questions and continues them with the answers. */
@@ -154,6 +149,7 @@ export class MessagesService {
     this.#waiters = waiters;
     this.#receipts = receipts;
     this.outcomes = outcomes;
+    this.acknowledgements = new Acknowledgements({ ...options, outcomes });
     this.#delivery = delivery;
     this.#expiry = expiry;
     this.#endpoint = endpoint;
@@ -216,29 +212,6 @@ export class MessagesService {
   /** What a workspace sent, the latest change first. 404 for an unknown workspace. */
   listSent(workspaceId: string, filter: SentMessageFilter): Promise<SentMessagePage> {
     return this.#sent.list(workspaceId, filter);
-  }
-
-  /**
-   * Records how the handling of single messages ended, then how far the agent has finished its feed: what it covers
-   * without an answer or an outcome ends as `unanswered`. 404, and nothing is recorded, for an unknown `up_to`; what a
-   * pause hides is unknown.
-   */
-  acknowledge(workspaceId: string, { up_to: upTo, outcomes: reports }: AckRequest): Promise<AckResponse> {
-    const { activity, database, workspaces } = this.#options;
-    return database.transaction(async (unit) => {
-      const workspace = await workspaces.require(workspaceId, unit.trx);
-      const receipts = [];
-      for (const report of reports ?? []) receipts.push(await this.outcomes.report(unit, workspace, report));
-      const { id, seq } = await activity.advance(unit, workspace, upTo ?? undefined);
-      const acknowledged = upTo === undefined ? 0 : await this.outcomes.acknowledge(unit, workspaceId, seq);
-      return {
-        status: 'acknowledged',
-        up_to: id,
-        seq,
-        acknowledged,
-        ...(reports === undefined ? {} : { outcomes: receipts }),
-      };
-    });
   }
 
   /** Finds what a person asked this workspace, by message id or row id. */

@@ -1,9 +1,9 @@
 import { isJsonObject, type JsonObject, type MessageView, sseEvent } from '@molecule-ai/protocol';
 import type { FastifyReply } from 'fastify';
 import type { PlatformContext } from '../../context.ts';
-import { EventResponse } from '../../http/event-response.ts';
 import { WRITTEN_BY_HANDLER } from '../../http/mount.ts';
 import { timestamp } from '../../time/clock.ts';
+import { EventResponse } from '../../waiting/event-response.ts';
 import type { ResponseForm } from '../outcome/response.rules.ts';
 import { toReplyTask, toTaskResponse } from '../outcome/task-response.rules.ts';
 import type { StreamResult } from './message-streams.ts';

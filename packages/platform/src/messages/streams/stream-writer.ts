@@ -8,8 +8,8 @@ import {
   type TextStage,
   wrapPeerAnswer,
 } from '@molecule-ai/protocol';
-import type { EventResponse } from '../../http/event-response.ts';
 import { type Clock, timestamp } from '../../time/clock.ts';
+import type { EventResponse } from '../../waiting/event-response.ts';
 import type { MessageRow } from '../message.store.ts';
 import { toA2a1StreamEvent } from '../outcome/a2a-1-response.rules.ts';
 import type { OutcomeReceipt, OutcomeWaiter, WaitEnd } from '../outcome/outcome-waiters.ts';

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { Clock } from '../time/clock.ts';
-import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
+import { type ClientConnection, watchConnection } from './client-connection.ts';
 
 /** A client that does not take what was sent for so long is disconnected, in milliseconds. */
 const STALLED_AFTER_MS = 30_000;
