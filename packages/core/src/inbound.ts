@@ -8,6 +8,8 @@ export type {
   InboundRefusal,
   InboundRequest,
   InboundResult,
+  InboundStream,
+  StreamStep,
 } from './inbound-http/inbound-agent.ts';
 export {
   createInboundHandler,

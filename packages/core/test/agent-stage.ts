@@ -1,4 +1,4 @@
-import type { Capability, DeliveryMode, InboundMessage, Jwks } from '@molecule-ai/protocol';
+import type { AgentCard, Capability, DeliveryMode, InboundMessage, Jwks } from '@molecule-ai/protocol';
 import type { AgentEventName } from '../src/agent/agent-events.ts';
 import type { AgentClient, RemoteAgentOptions } from '../src/agent/agent-options.ts';
 import { createRemoteAgent } from '../src/agent/create-remote-agent.ts';
@@ -85,7 +85,7 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
   readonly stateDirectory: string;
   readonly logger = new RecordingLogger();
   reportedUrl: string | null = null;
-  readonly agentCard = { name: 'double' };
+  agentCard: AgentCard = { name: 'double' };
   /** The public keys of the platform. */
   keys: Jwks = { keys: [] };
   declare readonly clock: ManualClock;
@@ -182,7 +182,11 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
   /** The modes that were registered, in order. */
   readonly modes: (DeliveryMode | undefined)[] = [];
 
+  /** The cards that were registered, in order. */
+  readonly cards: (AgentCard | undefined)[] = [];
+
   override async register(options: RegisterOptions): Promise<Registration> {
+    this.cards.push(options.agentCard);
     this.instances.push(options.instanceId);
     this.modes.push(options.deliveryMode);
     return { ...(await super.register(options)), issuer: this.issuer };

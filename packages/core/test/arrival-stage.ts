@@ -18,6 +18,8 @@ export interface Received {
 export interface ArrivalStage extends AgentStage {
   /** Posts a body; resolves with the response. */
   post(body: unknown, options?: PostOptions): Promise<Received>;
+  /** Posts a body; resolves with the response, whose body is not read. */
+  open(body: unknown, options?: PostOptions): Promise<Response>;
   /** Posts a message as the platform pushes it, and runs all pending promises. */
   push(id: string, options?: PushOptions): Promise<{ readonly response: Promise<Received> }>;
 }
@@ -29,6 +31,8 @@ export interface PostOptions {
 }
 
 export interface PushOptions extends PostOptions {
+  /** @default 'message/send' */
+  readonly method?: string;
   readonly text?: string;
   readonly message?: JsonObject;
   readonly metadata?: JsonObject;
@@ -58,8 +62,8 @@ export async function arrivalStage(
     await stage.agent.start();
     await stage.client.flushPromises();
   }
-  const post: ArrivalStage['post'] = async (body, { path = '/', headers, signal } = {}) => {
-    const response = await handler(
+  const open: ArrivalStage['open'] = (body, { path = '/', headers, signal } = {}) =>
+    handler(
       new Request(`https://agent.test${path}`, {
         method: 'POST',
         body: typeof body === 'string' ? body : JSON.stringify(body),
@@ -67,11 +71,14 @@ export async function arrivalStage(
         ...(signal === undefined ? {} : { signal }),
       }),
     );
+  const post: ArrivalStage['post'] = async (body, options) => {
+    const response = await open(body, options);
     return { status: response.status, headers: response.headers, body: await response.json() };
   };
   return {
     ...stage,
     post,
+    open,
     push: async (id, given = {}) => {
       const response = post(pushOf(id, given), given);
       await stage.client.flushPromises();
@@ -83,13 +90,13 @@ export async function arrivalStage(
 /** The body of a push: the message of a peer, with what the platform says of it. */
 export function pushOf(
   id: string,
-  { text = `text of ${id}`, message, metadata }: PushOptions = {},
+  { method = 'message/send', text = `text of ${id}`, message, metadata }: PushOptions = {},
 ): JsonObject {
   const { metadata: _own, ...rest } = message ?? {};
   return {
     jsonrpc: '2.0',
     id: `rpc-${id}`,
-    method: 'message/send',
+    method,
     params: {
       message: {
         kind: 'message',

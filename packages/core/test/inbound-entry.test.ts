@@ -25,6 +25,8 @@ it('the built inbound entry runs where there is nothing of Node', async () => {
     Headers,
     URL,
     TextDecoder,
+    TextEncoder,
+    AbortController,
     AbortSignal,
     ReadableStream,
     Uint8Array,
@@ -47,19 +49,34 @@ it('the built inbound entry runs where there is nothing of Node', async () => {
       end: { state: 'answered', at: '', answer: { messageId: 'a', text: 'from nowhere' }, error: null },
     }),
   };
-  Object.assign(context, { agent: { inbound } });
+  const steps = [{ kind: 'text', text: 'piece' }, { kind: 'silence' }, { kind: 'closed' }];
+  const stream = {
+    kind: 'stream',
+    taskId: 't',
+    messageId: 'm',
+    contextId: '',
+    answerId: 'a',
+    at: '',
+    stalled: new AbortController().signal,
+    next: async () => steps.shift(),
+    close: () => {},
+  };
+  Object.assign(context, { agent: { inbound: { ...inbound, stream: async () => stream } } });
   const script = `(async () => {
     if (typeof process !== 'undefined' || typeof require !== 'undefined') throw new Error('this is Node');
     const handler = entry.createInboundHandler(agent);
     const message = { messageId: 'm', parts: [{ text: 'hi' }] };
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'message/send', params: { message } });
     const response = await handler(new Request('https://agent.test' + path, { method: 'POST', body }));
+    const asked = JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'message/stream', params: { message } });
+    const streamed = await handler(new Request('https://agent.test' + path, { method: 'POST', body: asked }));
     const card = await handler(new Request('https://agent.test/.well-known/agent-card.json'));
-    return [await response.json(), await card.json()];
+    return [await response.json(), await card.json(), await streamed.text()];
   })()`;
   expect(await runInContext(script, context)).toMatchObject([
     { id: 1, result: { kind: 'message', parts: [{ text: 'from nowhere' }] } },
     { name: 'bare' },
+    expect.stringMatching(/^data: .*"task".*\n\ndata: .*"text":"piece".*\n\n: keep-alive\n\n$/),
   ]);
 });
 

@@ -1,4 +1,4 @@
-import type { JsonObject, Jwks } from '@molecule-ai/protocol';
+import { type AgentCard, isJsonObject, type JsonObject, type Jwks } from '@molecule-ai/protocol';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type {
@@ -7,6 +7,7 @@ import type {
   InboundPort,
   InboundRequest,
   InboundResult,
+  InboundStream,
 } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RemoteAgentSettings } from './agent-options.ts';
@@ -72,8 +73,15 @@ export class AgentInbound implements InboundPort {
 
   card(): JsonObject {
     const { agentCard, reportedUrl } = this.#options.settings.client;
-    const card = agentCard as JsonObject;
+    const card = withStreaming(agentCard as JsonObject);
     return card.url === undefined && reportedUrl !== null ? { ...card, url: reportedUrl } : card;
+  }
+
+  /** The card to register; `undefined` for that of the client. */
+  get registeredCard(): AgentCard | undefined {
+    return this.#isAttached
+      ? withStreaming(this.#options.settings.client.agentCard as JsonObject)
+      : undefined;
   }
 
   async authenticate(headers: Pick<Headers, 'get'>): Promise<InboundAccess> {
@@ -94,20 +102,34 @@ export class AgentInbound implements InboundPort {
   }
 
   receive(request: InboundRequest): Promise<InboundResult> {
-    return this.#options.inbound.arrivals.receive(request);
+    return this.#options.inbound.requests.receive(request);
+  }
+
+  stream(request: Omit<InboundRequest, 'holdMs'>): Promise<InboundStream | InboundResult> {
+    return this.#options.inbound.requests.stream(request);
+  }
+
+  resubscribe(caller: InboundCaller, taskId: string, signal: AbortSignal): InboundStream | null {
+    return this.#options.inbound.requests.resubscribe(caller, taskId, signal);
   }
 
   find(caller: InboundCaller, taskId: string): InboundResult | null {
-    return this.#options.inbound.arrivals.find(caller, taskId);
+    return this.#options.inbound.requests.find(caller, taskId);
   }
 
   cancel(caller: InboundCaller, taskId: string): InboundResult | null {
-    return this.#options.inbound.arrivals.cancel(caller, taskId);
+    return this.#options.inbound.requests.cancel(caller, taskId);
   }
 
   stateChanged(status: string): void {
     this.#options.onStateChanged(status);
   }
+}
+
+/** An agent with a server streams, unless its card says otherwise. */
+function withStreaming(card: JsonObject): JsonObject {
+  const capabilities = isJsonObject(card.capabilities) ? card.capabilities : {};
+  return { ...card, capabilities: { streaming: true, ...capabilities } };
 }
 
 function granted(use: InboundCaller['use']): InboundAccess {

@@ -52,7 +52,11 @@ export function createAgentParts<Client extends AgentClient>(
   const requests: AgentParts['requests'] = {
     ...own,
     register: async (options) => {
-      const registration = await own.register({ ...options, deliveryMode: modeOf(settings, delivery) });
+      const registration = await own.register({
+        ...options,
+        deliveryMode: modeOf(settings, delivery),
+        agentCard: port.registeredCard,
+      });
       port.registered(registration.issuer);
       return registration;
     },

@@ -34,6 +34,8 @@ export interface RegisterOptions extends InstanceOptions {
   isRetried?: boolean | undefined;
   /** How messages are delivered from now on. @default the client's `deliveryMode` */
   deliveryMode?: DeliveryMode | undefined;
+  /** @default the client's `agentCard` */
+  agentCard?: AgentCard | undefined;
 }
 
 /** Registers with the agent's own token, else the admin token, else without; stores an issued token. */
@@ -76,7 +78,7 @@ export function checkIssued({ method, path }: Pick<Route, 'method' | 'path'>, to
 /** Older platforms require a URL even in poll mode: then the request is repeated with the Python SDK's placeholder. */
 async function sendRegistration(
   context: ClientContext,
-  { signal, isRetried, instanceId, deliveryMode: wanted }: RegisterOptions,
+  { signal, isRetried, instanceId, deliveryMode: wanted, agentCard }: RegisterOptions,
 ): Promise<RegisterResponse> {
   const { settings, transport, tokens, logger } = context;
   const headers = instanceHeaders(transport, instanceId);
@@ -85,7 +87,7 @@ async function sendRegistration(
   const body: RegisterRequest = {
     id: settings.workspaceId,
     workspace_id: settings.workspaceId,
-    agent_card: settings.agentCard,
+    agent_card: agentCard ?? settings.agentCard,
     delivery_mode: deliveryMode,
     ...(deliveryMode === 'push' && settings.reportedUrl !== null ? { url: settings.reportedUrl } : {}),
   };

@@ -15,6 +15,10 @@ export interface InboundPort {
   authenticate(headers: Pick<Headers, 'get'>): Promise<InboundAccess>;
   /** Accepts a message and waits for its end, at most as long as the request says. Never rejects. */
   receive(request: InboundRequest): Promise<InboundResult>;
+  /** Accepts a message for a stream of its answer; a result where there is nothing to stream. Never rejects. */
+  stream(request: Omit<InboundRequest, 'holdMs'>): Promise<InboundStream | InboundResult>;
+  /** The stream of a message that this caller sent before; `null` for any other. */
+  resubscribe(caller: InboundCaller, taskId: string, signal: AbortSignal): InboundStream | null;
   /** The state of a message that this caller sent; `null` for any other. */
   find(caller: InboundCaller, taskId: string): InboundResult | null;
   /** Ends a message that this caller sent; `null` when it sent none that can end. */
@@ -87,3 +91,28 @@ export type InboundResult =
   /** Accepted and not ended; the answer is sent later. */
   | ({ readonly kind: 'working'; readonly at: string } & AboutMessage)
   | { readonly kind: 'refused'; readonly refusal: InboundRefusal };
+
+/** The answer of a message, step by step. */
+export interface InboundStream extends AboutMessage {
+  readonly kind: 'stream';
+  /** The message id of the answer. */
+  readonly answerId: string;
+  /** When it was opened, RFC 3339. */
+  readonly at: string;
+  /** Aborts when the caller has not taken a step for 30 s; the stream is closed then. */
+  readonly stalled: AbortSignal;
+  /** Waits for the next step. Call it again when the caller has taken it. Never rejects. */
+  next(): Promise<StreamStep>;
+  /** The caller has gone. The message goes on. Idempotent. */
+  close(): void;
+}
+
+export type StreamStep =
+  /** More of the text, at most 64 Ki UTF-16 units. */
+  | { readonly kind: 'text'; readonly text: string }
+  /** Nothing has happened for 15 s. */
+  | { readonly kind: 'silence' }
+  /** The last step, which comes when the text is complete; `working` after five minutes without text. */
+  | { readonly kind: 'end'; readonly result: Exclude<InboundResult, { readonly kind: 'refused' }> }
+  /** The last step when the message is handled later: the caller asks again. */
+  | { readonly kind: 'closed' };

@@ -10,8 +10,8 @@ import {
 
 /** A request to an agent, in any supported form, as a call. */
 export type InboundCall =
-  | { readonly kind: 'message'; readonly form: CallForm; readonly envelope: JsonObject }
-  | { readonly kind: 'get' | 'cancel'; readonly form: CallForm; readonly taskId: string }
+  | { readonly kind: 'message' | 'stream'; readonly form: CallForm; readonly envelope: JsonObject }
+  | { readonly kind: 'get' | 'cancel' | 'resubscribe'; readonly form: CallForm; readonly taskId: string }
   | { readonly kind: 'state'; readonly form: CallForm; readonly status: string }
   | { readonly kind: 'invalid'; readonly form: CallForm; readonly problem: CallProblem };
 
@@ -31,12 +31,11 @@ export interface CallProblem {
 }
 
 const SENDS: ReadonlySet<string> = new Set(['', 'message/send', 'delegate_task']);
+/** Methods that send a message and ask for its answer as a stream, by their names of A2A 0.3. */
+export const STREAM_METHODS: ReadonlySet<string> = new Set(['message/stream', 'message/sendSubscribe']);
 const CANCELS: ReadonlySet<string> = new Set(['tasks/cancel', 'cancel_task']);
 /** Methods of A2A that this server does not offer. */
 const NOT_OFFERED: ReadonlySet<string> = new Set([
-  'message/stream',
-  'message/sendSubscribe',
-  'tasks/resubscribe',
   'tasks/sendSubscribe',
   'tasks/list',
   'ListTasks',
@@ -57,8 +56,10 @@ export function readCall(body: JsonValue): InboundCall {
   }
   if (method === '' && body.task_id !== undefined) return readPlain(body);
   if (SENDS.has(method)) return readMessage(form, method, body);
+  if (STREAM_METHODS.has(method)) return asStream(readMessage(form, method, body));
   if (method === 'tasks/get') return readTask('get', form, objectOf(params));
   if (CANCELS.has(method)) return readTask('cancel', form, objectOf(params));
+  if (method === 'tasks/resubscribe') return readTask('resubscribe', form, objectOf(params));
   if (method === 'molecule/state') return { kind: 'state', form, status: textOf(objectOf(params).status) };
   const isKnown = NOT_OFFERED.has(method) || method.startsWith('tasks/pushNotificationConfig/');
   const problem = isKnown
@@ -78,6 +79,10 @@ function readMessage(form: CallForm, method: string, body: JsonObject): InboundC
     params,
   };
   return withContent(form, envelope);
+}
+
+function asStream(call: InboundCall): InboundCall {
+  return call.kind === 'message' ? { ...call, kind: 'stream' } : call;
 }
 
 /** The message of `{message}`, `{parts}`, `{text}` and the like. */
@@ -109,7 +114,7 @@ function withContent(form: CallForm, envelope: JsonObject): InboundCall {
   return { kind: 'message', form, envelope };
 }
 
-function readTask(kind: 'get' | 'cancel', form: CallForm, params: JsonObject): InboundCall {
+function readTask(kind: 'get' | 'cancel' | 'resubscribe', form: CallForm, params: JsonObject): InboundCall {
   const taskId = textOf(params.id) || textOf(params.task_id) || textOf(params.taskId);
   return taskId === '' ? invalid(form, -32602, 'params.id must name the task.') : { kind, form, taskId };
 }

@@ -35,6 +35,14 @@ class PortDouble implements InboundPort {
     return this.result(request);
   }
 
+  async stream(): Promise<never> {
+    throw new Error('unused');
+  }
+
+  resubscribe(): null {
+    return null;
+  }
+
   find(): null {
     return null;
   }
@@ -152,8 +160,14 @@ describe('what is not a message', () => {
     ],
     ['a task without an id', { jsonrpc: '2.0', id: 1, method: 'tasks/get', params: {} }, 400, -32602],
     ['an unknown method', { jsonrpc: '2.0', id: 1, method: 'shell/run', params: {} }, 200, -32601],
-    ['a stream', { jsonrpc: '2.0', id: 1, method: 'message/stream', params: { message } }, 200, -32004],
-    ['a stream of 1.0', { jsonrpc: '2.0', id: 1, method: 'SendStreamingMessage', params: {} }, 200, -32004],
+    ['an empty stream', { jsonrpc: '2.0', id: 1, method: 'SendStreamingMessage', params: {} }, 400, -32602],
+    ['a stream of no task', { jsonrpc: '2.0', id: 1, method: 'tasks/resubscribe' }, 400, -32602],
+    [
+      'a stream of an unknown task',
+      { jsonrpc: '2.0', id: 1, method: 'SubscribeToTask', params: { id: 'x' } },
+      200,
+      -32001,
+    ],
     [
       'push settings',
       { jsonrpc: '2.0', id: 1, method: 'tasks/pushNotificationConfig/set', params: {} },

@@ -1,6 +1,14 @@
-import type { InboundAgent, InboundCaller, InboundPort } from './inbound-agent.ts';
+import type { InboundAgent, InboundCaller, InboundPort, InboundStream } from './inbound-agent.ts';
 import { type CallForm, readCall } from './inbound-call.ts';
-import { json, problemResponse, refusalResponse, resultResponse, taskResponse } from './inbound-response.ts';
+import {
+  json,
+  problemResponse,
+  type ResponseContext,
+  refusalResponse,
+  resultResponse,
+  taskResponse,
+} from './inbound-response.ts';
+import { streamResponse } from './inbound-stream.ts';
 import { readBody } from './request-body.ts';
 
 const CARD_PATH = /\/\.well-known\/agent(-card)?\.json$/;
@@ -12,7 +20,7 @@ const BUSY_RETRY_SECONDS = 1;
 const NO_FORM: CallForm = { style: 'json-rpc', id: null };
 
 export interface InboundHandlerOptions {
-  /** Requests that are processed or wait for their answer at the same time; one more gets a 429. @default 256 */
+  /** Requests that are processed, wait for their answer or read a stream at the same time; one more gets a 429. @default 256 */
   maxConcurrentRequests?: number | undefined;
   /** How long a request without `X-Timeout` waits for its answer, in seconds, 0–300. @default 25 */
   holdSeconds?: number | undefined;
@@ -48,18 +56,34 @@ export function createInboundHandler(
   return async (request) => {
     if (active >= limit) return tooMany();
     active += 1;
+    let isStreaming = false;
     try {
-      return await respond(inbound, request, holdSeconds);
+      const responded = await respond(inbound, request, holdSeconds);
+      if (!('stream' in responded)) return responded;
+      isStreaming = true;
+      return streamResponse(responded.stream, responded.context, () => {
+        active -= 1;
+      });
     } catch {
       const problem = { status: 500, rpcCode: -32603, code: 'internal_error', message: 'The agent failed.' };
       return problemResponse(problem, NO_FORM);
     } finally {
-      active -= 1;
+      if (!isStreaming) active -= 1;
     }
   };
 }
 
-async function respond(inbound: InboundPort, request: Request, holdSeconds: number): Promise<Response> {
+/** A stream that the response is made of. */
+interface OpenStream {
+  readonly stream: InboundStream;
+  readonly context: ResponseContext;
+}
+
+async function respond(
+  inbound: InboundPort,
+  request: Request,
+  holdSeconds: number,
+): Promise<Response | OpenStream> {
   const { method, headers } = request;
   if (method === 'GET' || method === 'HEAD') return cardResponse(inbound, request);
   if (method !== 'POST') {
@@ -73,25 +97,37 @@ async function respond(inbound: InboundPort, request: Request, holdSeconds: numb
   const call = readCall(body.value);
   const { form } = call;
   const { caller } = access;
+  const context = { form, isPush: caller.use === 'push' };
+  const { signal } = request;
   switch (call.kind) {
     case 'invalid':
       return problemResponse(call.problem, form);
     case 'message': {
       const holdMs = holdOf(headers.get('x-timeout'), holdSeconds) * 1_000;
       const { envelope } = call;
-      const result = await inbound.receive({ caller, envelope, holdMs, signal: request.signal });
-      return resultResponse(result, { form, isPush: caller.use === 'push' });
+      return resultResponse(await inbound.receive({ caller, envelope, holdMs, signal }), context);
+    }
+    case 'stream': {
+      const result = await inbound.stream({ caller, envelope: call.envelope, signal });
+      return result.kind === 'stream' ? { stream: result, context } : resultResponse(result, context);
+    }
+    case 'resubscribe': {
+      const stream = inbound.resubscribe(caller, call.taskId, signal);
+      return stream === null ? unknownTask(form) : { stream, context };
     }
     case 'state':
       return stateResponse(inbound, caller, call.status, form);
     default: {
       const { taskId } = call;
       const result = call.kind === 'get' ? inbound.find(caller, taskId) : inbound.cancel(caller, taskId);
-      if (result !== null) return taskResponse(result, form);
-      const message = 'The caller sent no message with this id.';
-      return problemResponse({ status: 200, rpcCode: -32001, code: 'message_not_found', message }, form);
+      return result === null ? unknownTask(form) : taskResponse(result, form);
     }
   }
+}
+
+function unknownTask(form: CallForm): Response {
+  const message = 'The caller sent no message with this id.';
+  return problemResponse({ status: 200, rpcCode: -32001, code: 'message_not_found', message }, form);
 }
 
 /** The card is public. A request of the platform that probes the URL gets the id of its token back. */

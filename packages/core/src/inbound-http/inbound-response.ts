@@ -26,10 +26,7 @@ export function resultResponse(result: InboundResult, context: ResponseContext):
     return responseOf(form, taskOf(result, 'working', result.at));
   }
   const { end } = result;
-  if (end.state === 'failed') {
-    const { message, code } = end.error ?? { message: 'The agent failed.', code: 'handler_failed' };
-    return errorResponse(200, { code: FAILED, message, data: { code, message_id: messageId } }, form);
-  }
+  if (end.state === 'failed') return errorResponse(200, failureOf(result), form);
   if (end.answer === null) return responseOf(form, taskOf(result, TASK_STATES[end.state], end.at));
   if (end.state === 'input_required' && !isPush) {
     return responseOf(form, taskOf(result, 'input-required', end.at, messageOf(end.answer, contextId)));
@@ -91,7 +88,13 @@ function taskOf(
   };
 }
 
-function messageOf(
+/** The JSON-RPC error of a message that failed. */
+export function failureOf({ end, messageId }: Extract<InboundResult, { kind: 'ended' }>): RpcError {
+  const { message, code } = end.error ?? { message: 'The agent failed.', code: 'handler_failed' };
+  return { code: FAILED, message, data: { code, message_id: messageId } };
+}
+
+export function messageOf(
   answer: {
     readonly messageId: string;
     readonly text: string;
@@ -119,9 +122,11 @@ function responseOf({ style, id }: CallForm, result: JsonObject): Response {
   return json(200, style === 'plain' ? { status: 'ok', result } : { jsonrpc: '2.0', id, result });
 }
 
+type RpcError = { readonly code: number; readonly message: string; readonly data: JsonObject };
+
 function errorResponse(
   status: number,
-  error: { readonly code: number; readonly message: string; readonly data: JsonObject },
+  error: RpcError,
   { style, id }: CallForm,
   headers: Readonly<Record<string, string>> = {},
 ): Response {

@@ -1,4 +1,5 @@
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
+import { ArrivalRequests } from './arrivals/arrival-requests.ts';
 import { Arrivals } from './arrivals/arrivals.ts';
 import { Exchanges } from './arrivals/exchanges.ts';
 import { Cancellations } from './handling/cancellations.ts';
@@ -34,6 +35,7 @@ export class Inbound {
   readonly #watch: StaleWatch;
   readonly #exchanges: Exchanges;
   readonly #arrivals: Arrivals;
+  readonly #requests: ArrivalRequests;
   readonly #inbox: FeedInbox;
   readonly #life = linkAbort();
   #receiving: LinkedAbort | undefined;
@@ -67,12 +69,20 @@ export class Inbound {
       finish: (cancellation) => void state.finish(cancellation),
     });
     const exchanges = new Exchanges(clock);
+    const streams = new AnswerStreams();
     const arrivals = new Arrivals({
       ...options,
       exchanges,
       state,
-      hasRoom: () => this.#inbox.free > 0,
       onMessage: (message, arrival) => runs.start(message, arrival),
+    });
+    this.#requests = new ArrivalRequests({
+      ...options,
+      arrivals,
+      exchanges,
+      streams,
+      state,
+      hasRoom: () => this.#inbox.free > 0,
       onCanceled: (row) => this.#cancellations.canceled(row),
     });
     // Answers go to the requests that wait for them.
@@ -89,7 +99,6 @@ export class Inbound {
       },
     };
     const { scheduler, cancellations } = { scheduler: this.#scheduler, cancellations: this.#cancellations };
-    const streams = new AnswerStreams();
     const runs = new MessageRuns({
       ...options,
       run,
@@ -160,7 +169,7 @@ export class Inbound {
     this.#watch.start();
     this.#scheduler.release();
     this.#cancellations.open();
-    this.#arrivals.open();
+    this.#requests.open();
     // An earlier run may have ended before it sent its last acknowledgement.
     this.#acks.send(this.#life.signal);
     this.#receiver = keepDelivering(delivery, { ...this.#options, inbox: this.#inbox }, receiving.signal);
@@ -168,7 +177,7 @@ export class Inbound {
 
   /** Stops receiving and starting handlers. Running handlers continue. */
   async suspend(): Promise<void> {
-    this.#arrivals.close();
+    this.#requests.close();
     this.#scheduler.hold();
     this.#cancellations.close();
     this.#watch.stop();
@@ -226,9 +235,9 @@ export class Inbound {
     return this.#inbox;
   }
 
-  /** The messages that requests bring. */
-  get arrivals(): Pick<Arrivals, 'receive' | 'find' | 'cancel'> {
-    return this.#arrivals;
+  /** What requests bring. */
+  get requests(): Omit<ArrivalRequests, 'open' | 'close'> {
+    return this.#requests;
   }
 
   #recordActivity(): void {

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Gate } from '../../test/agent-stage.ts';
 import { type ArrivalStage, arrivalStage, INBOUND_SECRET, pushOf } from '../../test/arrival-stage.ts';
+import { EventStream, textIn } from '../../test/event-stream.ts';
 import { A2AServer, type A2AServerOptions } from './a2a-server.ts';
 
 const servers: A2AServer[] = [];
@@ -106,6 +107,72 @@ describe('A2AServer', () => {
     gate.open();
     await stage.client.flushPromises();
     expect(stage.client.replies).toEqual(['row-1: done']);
+  });
+
+  it('streams: pieces arrive as they are made, and a caller that leaves ends its stream only', async () => {
+    let context: { stream: (delta: string) => Promise<void> } | undefined;
+    const gate = new Gate();
+    const stage = await arrivalStage({
+      onMessage: (message, given) => {
+        context = given;
+        return gate.handler(message, given);
+      },
+    });
+    const server = await serve({ agent: stage.agent });
+    const body = JSON.stringify(pushOf('row-1', { method: 'message/stream' }));
+    const events = new EventStream(await fetch(server.url, { method: 'POST', headers, body }));
+    await started(stage, ['row-1']);
+    await context?.stream('Hel');
+    expect(textIn([await events.next(), await events.next()])).toBe('Hel');
+    await context?.stream('lo');
+    expect(textIn([await events.next()])).toBe('lo');
+    await events.cancel();
+    // The server has no open request any more.
+    await server.stop();
+    gate.open();
+    await stage.client.flushPromises();
+    expect(stage.client.replies).toEqual(['row-1: Hellodone']);
+  });
+
+  it('makes the handler wait for a caller that does not read, and disconnects it after 30 s', async () => {
+    // Six bytes each as JSON: far more than the sockets hold.
+    const piece = '\u0001'.repeat(64 * 1024);
+    let streamed = 0;
+    let isDone = false;
+    const stage = await arrivalStage({
+      onMessage: async (_message, { stream }) => {
+        for (let count = 0; count < 160; count += 1) {
+          await stream(piece);
+          streamed += piece.length;
+        }
+        isDone = true;
+      },
+    });
+    const server = await serve({ agent: stage.agent });
+    const { hostname, port } = new URL(server.url);
+    const body = JSON.stringify(pushOf('row-1', { method: 'message/stream' }));
+    const socket = connect(Number(port), hostname);
+    socket.pause();
+    const length = `content-length: ${Buffer.byteLength(body)}`;
+    socket.write(
+      `POST / HTTP/1.1\r\nhost: a\r\nauthorization: ${headers.authorization}\r\n${length}\r\n\r\n${body}`,
+    );
+    const disconnected = new Promise((resolve) => socket.on('error', resolve).on('close', resolve));
+    await started(stage, ['row-1']);
+    for (let turns = 0, before = -1; turns < 200; turns += 1) {
+      if (streamed !== before) turns = 0;
+      before = streamed;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(isDone).toBe(false);
+    expect(streamed).toBeLessThan(80 * piece.length);
+    await stage.client.clock.advance(30_000);
+    while (!isDone) await stage.client.flushPromises();
+    expect(stage.client.replies.map((reply) => reply.length)).toEqual([
+      'row-1: '.length + 160 * piece.length,
+    ]);
+    socket.resume();
+    await disconnected;
   });
 
   it('disconnects who sends half a request, or a byte at a time', async () => {

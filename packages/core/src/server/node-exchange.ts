@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import type { InboundHandler } from '../inbound-http/inbound-handler.ts';
 
@@ -47,7 +48,11 @@ export async function respondTo(
         // Of a body that was refused the rest is not read.
         ...(incoming.complete ? {} : { connection: 'close' }),
       });
-      outgoing.end(Buffer.from(await response.arrayBuffer()));
+      const { body, headers } = response;
+      if (body !== null && headers.get('content-type')?.startsWith('text/event-stream') === true) {
+        // No faster than the caller reads; when the caller has gone, the body is canceled.
+        await pipeline(Readable.fromWeb(body as ReadableStream), outgoing);
+      } else outgoing.end(Buffer.from(await response.arrayBuffer()));
     }
   } catch {
     outgoing.destroy();

@@ -1,6 +1,11 @@
 import type { JsonObject, Question } from '@molecule-ai/protocol';
 import type { ReplyContent } from '../../client/reply.ts';
-import type { ArrivalEnd, InboundRefusal, InboundResult } from '../../inbound-http/inbound-agent.ts';
+import type {
+  ArrivalEnd,
+  InboundRefusal,
+  InboundResult,
+  InboundStream,
+} from '../../inbound-http/inbound-agent.ts';
 import { GAVE_UP_TEXT } from '../handling/rules.ts';
 import type { MessageEnd } from '../inbound-state.ts';
 import { type Arrival, type KeptEnd, taskIdOf, taskKeys } from './arrival.ts';
@@ -12,6 +17,12 @@ type About = Pick<KeptEnd, 'row' | 'messageId' | 'contextId' | 'use'>;
 
 export function aboutOf({ message, use }: Arrival): About {
   return { row: message.id, messageId: message.messageId, contextId: message.contextId, use };
+}
+
+/** The ids of a message for whoever sent it. */
+export function idsOf(arrival: Arrival): Pick<InboundStream, 'taskId' | 'messageId' | 'contextId'> {
+  const { messageId, contextId } = arrival.message;
+  return { taskId: taskIdOf(aboutOf(arrival)), messageId, contextId };
 }
 
 export function keysOf({ message, use }: Arrival): string[] {

@@ -1,131 +1,46 @@
 import type { InboundMessage, JsonObject } from '@molecule-ai/protocol';
 import type { PlatformClient } from '../../client/platform-client.ts';
 import { type ReplyContent, type ReplyOptions, type ReplyReceipt, replyIdOf } from '../../client/reply.ts';
-import type {
-  ArrivalEnd,
-  InboundCaller,
-  InboundRequest,
-  InboundResult,
-} from '../../inbound-http/inbound-agent.ts';
+import type { ArrivalEnd } from '../../inbound-http/inbound-agent.ts';
 import type { Clock } from '../../time/clock.ts';
 import { GAVE_UP_TEXT } from '../handling/rules.ts';
 import type { InboundState, MessageEnd } from '../inbound-state.ts';
 import type { StoredAnswer } from '../stores/message-progress.ts';
-import { type Arrival, askedKeys, type KeptEnd } from './arrival.ts';
-import { readArrival } from './arrival-message.ts';
-import {
-  aboutOf,
-  CONFLICT,
-  EXPIRED_ANSWER,
-  ended,
-  endOfAnswer,
-  endOfNotice,
-  endOfOutcome,
-  isOther,
-  keysOf,
-  notAccepting,
-  questionsIn,
-  working,
-} from './arrival-results.ts';
-import type { ExchangeResult, Exchanges } from './exchanges.ts';
+import type { Arrival } from './arrival.ts';
+import { endOfAnswer, endOfNotice, endOfOutcome, questionsIn } from './arrival-results.ts';
+import type { Exchanges } from './exchanges.ts';
+import { RunningArrivals } from './running-arrivals.ts';
 
 export interface ArrivalsOptions {
   readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'reply' | 'askQuestions'>;
   readonly clock: Clock;
   readonly exchanges: Exchanges;
-  readonly state: Pick<InboundState, 'arrivals' | 'isOpen' | 'outcomes'>;
-  /** Whether one more message may be accepted. */
-  readonly hasRoom: () => boolean;
+  readonly state: Pick<InboundState, 'arrivals'>;
   /** Handles a new message that is stored. */
   readonly onMessage: (message: InboundMessage, arrival: Arrival) => void;
-  /** Ends the handling of a row; false when it is not handled. */
-  readonly onCanceled: (row: string) => boolean;
 }
 
 /**
- * The messages that requests bring, while they are handled. A message counts as accepted when it is stored. Its answer is
- * the response of the request as long as that waits, and afterwards a reply.
+ * The messages that requests brought, while they are handled. The answer is the response of the request as long as that
+ * waits, and afterwards a reply.
  */
 export class Arrivals {
   readonly #options: ArrivalsOptions;
-  /** In progress, by row, and the rows by the ids under which their senders ask for them. */
-  readonly #running = new Map<string, Arrival>();
-  readonly #tasks = new Map<string, string>();
-  #isOpen = false;
+  readonly #running = new RunningArrivals();
 
   constructor(options: ArrivalsOptions) {
     this.#options = options;
   }
 
-  open(): void {
-    this.#isOpen = true;
-  }
-
-  /** Accepts no more messages. Those in progress keep their requests. */
-  close(): void {
-    this.#isOpen = false;
-  }
-
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
-  /** Resolves with the end of the message, or with what is known when the request no longer waits. Never rejects. */
-  async receive({ caller, envelope, holdMs, signal }: InboundRequest): Promise<InboundResult> {
-    const { client, state, exchanges, hasRoom } = this.#options;
-    if (!this.#isOpen) return notAccepting('The agent does not accept messages at the moment.');
-    const read = readArrival(caller, envelope, {
-      workspaceId: client.workspaceId,
-      hasCheckedAnswers: client.capabilities.has('questions'),
-      receivedAt: this.#now(),
-    });
-    if (read.kind === 'refused') return read;
-    const { arrival } = read;
-    const known = state.arrivals.find(arrival.message);
-    if (known.kind === 'finished') return this.#repeated(arrival, known.kept);
-    if (known.kind === 'pending') {
-      if (isOther(arrival, known.arrival)) return CONFLICT;
-      return this.#resultOf(arrival, await exchanges.wait(known.row, holdMs, signal));
-    }
-    if (!hasRoom()) return notAccepting('The agent has as many messages as it can take.');
-    const { id } = arrival.message;
-    const waiting = exchanges.wait(id, holdMs, signal);
-    if (await state.arrivals.add(arrival)) this.start(arrival);
-    else {
-      exchanges.withdraw(id);
-      return notAccepting('The agent cannot store messages at the moment.');
-    }
-    return this.#resultOf(arrival, await waiting);
+  /** Those in progress. */
+  get running(): Pick<RunningArrivals, 'of'> {
+    return this.#running;
   }
 
   /** Handles a message that is stored. */
   start(arrival: Arrival): void {
-    const { id } = arrival.message;
-    this.#running.set(id, arrival);
-    for (const key of keysOf(arrival)) this.#tasks.set(key, id);
+    this.#running.add(arrival);
     this.#options.onMessage(arrival.message, arrival);
-  }
-
-  /** The state of a message that this caller sent; `null` for any other. */
-  find(caller: InboundCaller, taskId: string): InboundResult | null {
-    const arrival = this.#runningOf(caller, taskId);
-    if (arrival !== undefined) return this.#working(arrival);
-    const kept = this.#options.state.arrivals.findEnd(askedKeys(caller, taskId));
-    return kept === undefined ? null : ended(kept, kept.end);
-  }
-
-  /** Ends a message that this caller sent; the platform may name any row. */
-  cancel(caller: InboundCaller, taskId: string): InboundResult | null {
-    const { onCanceled } = this.#options;
-    const arrival = this.#runningOf(caller, taskId);
-    const end: ArrivalEnd = { state: 'canceled', at: this.#now(), answer: null, error: null };
-    if (arrival !== undefined) {
-      return onCanceled(arrival.message.id) ? ended(aboutOf(arrival), end) : this.#working(arrival);
-    }
-    const kept = this.#options.state.arrivals.findEnd(askedKeys(caller, taskId));
-    if (kept !== undefined) return ended(kept, kept.end);
-    if (caller.use !== 'push' || !onCanceled(taskId)) return null;
-    return { kind: 'ended', taskId, messageId: '', contextId: '', end };
   }
 
   /**
@@ -192,7 +107,6 @@ export class Arrivals {
     const isWaited = exchanges.isOpen(id);
     if (arrival === undefined && !isWaited) return void finish(false);
     this.#running.delete(id);
-    for (const key of arrival === undefined ? [] : keysOf(arrival)) this.#tasks.delete(key);
     const at = this.#now();
     const end: ArrivalEnd =
       given === null ? { state: 'expired', at, answer: null, error: null } : endOfOutcome(given, at);
@@ -202,40 +116,6 @@ export class Arrivals {
     }
     const isReported = arrival !== undefined && (arrival.use !== 'push' || isWaited);
     void finish(isReported).then(() => exchanges.complete(id, end));
-  }
-
-  /** The requests of messages that are not finished get a response that makes the sender try again. */
-  withdraw(): void {
-    this.#options.exchanges.withdrawAll();
-  }
-
-  #repeated(arrival: Arrival, kept: KeptEnd | undefined): InboundResult {
-    const { state } = this.#options;
-    if (kept !== undefined) {
-      const isSame = kept.digest === '' || arrival.digest === '' || kept.digest === arrival.digest;
-      return isSame ? ended({ ...kept, use: arrival.use, row: arrival.message.id }, kept.end) : CONFLICT;
-    }
-    const { id } = arrival.message;
-    // It was read from the feed, and the platform has not taken its end yet.
-    if (arrival.use === 'push' && (state.isOpen(id) || state.outcomes.has(id))) return this.#working(arrival);
-    return EXPIRED_ANSWER;
-  }
-
-  #runningOf(caller: InboundCaller, taskId: string): Arrival | undefined {
-    const row = askedKeys(caller, taskId)
-      .map((key) => this.#tasks.get(key))
-      .find((found) => found !== undefined);
-    return row === undefined ? undefined : this.#running.get(row);
-  }
-
-  #resultOf(arrival: Arrival, result: ExchangeResult): InboundResult {
-    if (result.kind === 'ended') return ended(aboutOf(arrival), result.end);
-    if (result.kind === 'left') return this.#working(arrival);
-    return notAccepting('The agent stopped before the message was finished.');
-  }
-
-  #working(arrival: Arrival): InboundResult {
-    return working(arrival, this.#now());
   }
 
   /** The platform keeps the questions of a direct message, which it does not know. */

@@ -9,6 +9,9 @@ export type ExchangeResult =
   | { readonly kind: 'ended'; readonly end: ArrivalEnd }
   | { readonly kind: 'left' | 'withdrawn' };
 
+/** Of a request that waits as long as its caller does. */
+export const NO_HOLD_LIMIT = Number.POSITIVE_INFINITY;
+
 type Finish = (result: ExchangeResult) => void;
 
 /** The requests that wait for the end of their message, by the id of its row. */
@@ -24,20 +27,20 @@ export class Exchanges {
     return this.#open.has(row);
   }
 
-  /** Waits for the end, at most `holdMs` milliseconds, and no longer than the caller does. Never rejects. */
+  /** Waits for the end, at most `holdMs` milliseconds or `NO_HOLD_LIMIT`, and no longer than the caller does. Never rejects. */
   wait(row: string, holdMs: number, signal: AbortSignal): Promise<ExchangeResult> {
     if (signal.aborted || holdMs <= 0) return Promise.resolve({ kind: 'left' });
     return new Promise((resolve) => {
       const waiting = this.#open.get(row) ?? new Set();
       const finish: Finish = (result) => {
-        timer.cancel();
+        timer?.cancel();
         signal.removeEventListener('abort', leave);
         waiting.delete(finish);
         if (waiting.size === 0 && this.#open.get(row) === waiting) this.#open.delete(row);
         resolve(result);
       };
       const leave = (): void => finish({ kind: 'left' });
-      const timer = this.#clock.setTimer(holdMs, leave);
+      const timer = holdMs === NO_HOLD_LIMIT ? undefined : this.#clock.setTimer(holdMs, leave);
       signal.addEventListener('abort', leave, { once: true });
       this.#open.set(row, waiting.add(finish));
     });

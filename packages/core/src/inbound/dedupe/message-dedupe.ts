@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
+import { STREAM_METHODS } from '../../inbound-http/inbound-call.ts';
 
 const DEFAULT_CAPACITY = 1_000;
 
@@ -92,10 +93,12 @@ export class MessageDedupe {
 
 /**
  * Two rows are the same message if sender, method and the sender's message id are equal. A row without message id is a
- * message of its own. The method is included because a cancellation can have the id of the message it cancels.
+ * message of its own. The method is included because a cancellation can have the id of the message it cancels; one that asks for
+ * a stream is the same as one that does not.
  */
 export function messageKey(message: InboundMessage): string {
   if (message.messageId === '') return message.id;
-  const parts = [message.source, message.sourceId, message.method, message.inReplyTo, message.messageId];
+  const method = STREAM_METHODS.has(message.method) ? 'message/send' : message.method;
+  const parts = [message.source, message.sourceId, method, message.inReplyTo, message.messageId];
   return `m:${createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22)}`;
 }

@@ -31,6 +31,7 @@ export class AnswerStream {
     const reader = new AnswerReader({
       current: () => this.#text,
       changed: () => this.#grown.next(),
+      wake: () => this.#grown.happened(),
       onTaken: () => this.#taken.happened(),
       onLeave: () => this.#readers.delete(reader),
     });
@@ -54,6 +55,7 @@ export class AnswerStream {
 interface AnswerReaderOptions {
   readonly current: () => AttemptText | null;
   readonly changed: () => Promise<void>;
+  readonly wake: () => void;
   readonly onTaken: () => void;
   readonly onLeave: () => void;
 }
@@ -109,19 +111,22 @@ export class AnswerReader {
     return piece;
   }
 
-  /** Resolves when there may be more to take, or never if the text is over. */
+  /**
+   * Resolves when there may be more to take, or the reader has left; never if nothing more happens. Ask for it before `take`, and wait
+   * for it after a `''`.
+   */
   changed(): Promise<void> {
     return this.#options.changed();
+  }
+
+  /** Makes `changed` resolve. */
+  wake(): void {
+    this.#options.wake();
   }
 
   /** Takes the text again from an earlier place, in UTF-16 units. */
   goBack(place: number): void {
     this.#place = Math.min(place, this.#place);
-  }
-
-  /** Whether a text begins with what was taken. */
-  isContinuedBy(whole: string): boolean {
-    return this.#text === null || whole.startsWith(this.#text.beginning(this.#place));
   }
 
   placeIn(text: AttemptText): number {
@@ -134,6 +139,7 @@ export class AnswerReader {
     this.#hasLeft = true;
     this.#options.onLeave();
     this.#options.onTaken();
+    this.#options.wake();
   }
 
   /** What was taken of one attempt is not continued by another one. */

@@ -11,6 +11,10 @@ export class AnswerStreams {
     return stream;
   }
 
+  find(row: string): AnswerStream | undefined {
+    return this.#open.get(row);
+  }
+
   end(row: string): void {
     this.#open.delete(row);
   }

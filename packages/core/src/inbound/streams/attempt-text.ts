@@ -107,11 +107,6 @@ export class AttemptText {
     return endsInPair && !isLast ? piece.slice(0, -1) : piece;
   }
 
-  /** Its first characters, shown or not. */
-  beginning(length: number): string {
-    return this.#text.slice(0, length);
-  }
-
   /** The whole. */
   toString(): string {
     return this.#text.toString();
