@@ -9,7 +9,7 @@ import { ManualClock } from './manual-clock.ts';
 import { MemoryFeed } from './memory-feed.ts';
 import { RecordingLogger } from './recording-logger.ts';
 
-type Operation = 'store attempt' | 'store outcome' | 'store finish' | 'reply' | 'acknowledge';
+type Operation = 'report' | 'store attempt' | 'store outcome' | 'store finish' | 'reply' | 'acknowledge';
 
 /** Simulates a crash: afterwards no call has an effect or returns. */
 export class CrashSwitch {
@@ -39,6 +39,8 @@ export class CrashSwitch {
       fetchCancellations: (query) => (this.hasCrashed ? never() : client.fetchCancellations(query)),
       askQuestions: (asked, options) => this.#guard([], () => client.askQuestions(asked, options)),
       acknowledge: (id, options) => this.#guard(['acknowledge'], () => client.acknowledge(id, options)),
+      reportProgress: (report, options) =>
+        this.#guard(['report'], async () => client.reportProgress?.(report, options) ?? never()),
       reply: (message, text, options) => this.#guard(['reply'], () => client.reply(message, text, options)),
     };
   }

@@ -7,6 +7,7 @@ import type {
   InboundPage,
   MessageOutcome,
 } from '../src/client/inbound-page.ts';
+import type { ProgressReceipt, ProgressReport } from '../src/client/progress.ts';
 import type { QuestionsToAsk } from '../src/client/questions.ts';
 import type { ReplyContent, ReplyReceipt } from '../src/client/reply.ts';
 import { CursorLostError } from '../src/errors/cursor-lost-error.ts';
@@ -133,6 +134,40 @@ export class MemoryFeed implements FeedClient {
   async askQuestions(asked: QuestionsToAsk): Promise<[]> {
     this.asked.push(asked);
     return [];
+  }
+
+  /** Reports of progress, in order. */
+  readonly reports: ProgressReport[] = [];
+  /** Errors of the next reports. */
+  readonly reportFailures: unknown[] = [];
+  readonly #streamed = new Map<string, { readonly runId: string; readonly text: string }>();
+  /** The run that each message counts as reported by; `undefined` for the first that reports. */
+  #reportingRun: string | undefined;
+
+  /** As after a restart; `runId` is a run that has reported before. */
+  forgetProgress(runId?: string): void {
+    this.#streamed.clear();
+    this.#reportingRun = runId;
+  }
+
+  /** What was reported of the answer to a row. */
+  progressOf(id: string): string {
+    return this.#streamed.get(id)?.text ?? '';
+  }
+
+  async reportProgress(report: ProgressReport): Promise<ProgressReceipt> {
+    this.reports.push(report);
+    if (this.reportFailures.length > 0) throw this.reportFailures.shift();
+    const { activityId, runId, offset, text } = report;
+    const known = this.#streamed.get(activityId) ?? { runId: this.#reportingRun ?? runId, text: '' };
+    if (known.runId !== runId) return { isTaken: false, nextOffset: null };
+    const whole = known.text.slice(0, offset) + text;
+    const isContinued =
+      offset <= known.text.length && (whole.startsWith(known.text) || known.text.startsWith(whole));
+    if (!isContinued) return { isTaken: false, nextOffset: known.text.length };
+    const longer = whole.length > known.text.length ? whole : known.text;
+    this.#streamed.set(activityId, { runId, text: longer });
+    return { isTaken: true, nextOffset: longer.length };
   }
 
   /** Reads of control rows, in order. */

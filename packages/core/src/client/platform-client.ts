@@ -23,6 +23,7 @@ import {
 } from './inbound-page.ts';
 import { goodbye, type InstanceOptions } from './instance.ts';
 import { PeerMessaging } from './peer-messaging.ts';
+import { type ProgressReceipt, type ProgressReport, reportProgress } from './progress.ts';
 import { type RegisterOptions, type Registration, registerAgent, updateCard } from './registration.ts';
 import {
   type NotifyOptions,
@@ -162,6 +163,15 @@ export class PlatformClient extends PeerMessaging {
    */
   acknowledge(upTo: string | number | null, options: AcknowledgeOptions = {}): Promise<Acknowledgement> {
     return acknowledge(this.#context, upTo, options);
+  }
+
+  /**
+   * Adds to the streamed answer of a message of the own feed that was sent with `message/stream`. Not retried: repeat it with more
+   * text. The runtime does this for what a handler streams.
+   * @throws ApiError `not_found` when the message has ended, or the platform has no streams.
+   */
+  reportProgress(report: ProgressReport, options: CallOptions = {}): Promise<ProgressReceipt> {
+    return reportProgress(this.#context, report, options);
   }
 
   /**

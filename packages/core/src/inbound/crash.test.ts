@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CrashSwitch, type InboundRun, startInbound, until } from '../../test/inbound-stage.ts';
 import type { MemoryFeed } from '../../test/memory-feed.ts';
+import type { AttemptHandler } from './handling/attempt.ts';
 import { FileInboundStore } from './stores/inbound-store.ts';
 
 let folder: string;
@@ -24,6 +25,7 @@ afterEach(async () => {
 async function start(
   options: {
     readonly feed?: MemoryFeed;
+    readonly handler?: AttemptHandler;
     readonly prepare?: (world: { readonly feed: MemoryFeed; readonly crash: CrashSwitch }) => void;
   } = {},
 ): Promise<InboundRun> {
@@ -65,6 +67,34 @@ async function comesBack(first: InboundRun): Promise<InboundRun> {
 }
 
 describe('a process killed', () => {
+  it.each(['before', 'after'] as const)(
+    '%s text of its answer was reported: the next run sends the whole, effects run once',
+    async (when) => {
+      const effects: string[] = [];
+      const handler: AttemptHandler = async (_message, { stream, once, attempt }) => {
+        await once('effect', () => void effects.push('effect'));
+        await stream(`run ${attempt}`);
+        return attempt === 1 ? new Promise(() => {}) : ' ends';
+      };
+      const capabilities = new Set(['acknowledge', 'stream'] as const);
+      const first = await start({
+        handler,
+        prepare: ({ feed, crash }) => {
+          feed.capabilities = capabilities;
+          feed.push({ id: 'row-1', method: 'message/stream' });
+          crash.arm(when, 'report');
+        },
+      });
+      await until(() => first.crash.hasCrashed);
+      first.kill();
+      expect(await log()).toContain('"hasStreamed":true');
+      const second = await start({ feed: first.feed, handler });
+      await until(() => second.feed.acks.includes('row-1'));
+      expect([effects, second.feed.replies.map(({ text }) => text)]).toEqual([['effect'], ['run 2 ends']]);
+      expect(second.feed.reports.map(({ text }) => text)).toEqual(when === 'before' ? [] : ['run 1']);
+    },
+  );
+
   it('between the end of the handler and its answer: the handler does not run again, one answer is sent', async () => {
     const first = await dies('before', 'reply');
     expect(first.handled).toEqual(['row-1']);

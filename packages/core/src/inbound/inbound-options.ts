@@ -17,7 +17,8 @@ export interface InboundOptions {
     | 'acknowledge'
     | 'reply'
     | 'askQuestions'
-  >;
+  > &
+    Partial<Pick<PlatformClient, 'reportProgress'>>;
   readonly delivery: InboundDelivery;
   readonly store: InboundStore;
   readonly handler: AttemptHandler;

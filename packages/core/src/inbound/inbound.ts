@@ -14,6 +14,7 @@ import { keepDelivering } from './sources/keep-delivering.ts';
 import type { DeliveryInbox } from './sources/message-source.ts';
 import { StaleWatch } from './sources/stale-watch.ts';
 import { AnswerStreams } from './streams/answer-streams.ts';
+import { ProgressReports } from './streams/progress-reports.ts';
 
 const STALE_AFTER_SILENCES = 3;
 
@@ -98,16 +99,16 @@ export class Inbound {
         reply,
       },
     };
-    const { scheduler, cancellations } = { scheduler: this.#scheduler, cancellations: this.#cancellations };
     const runs = new MessageRuns({
       ...options,
       run,
       state,
       acks,
       arrivals,
-      scheduler,
-      cancellations,
       streams,
+      reports: new ProgressReports({ ...options, signal: this.#life.signal }),
+      scheduler: this.#scheduler,
+      cancellations: this.#cancellations,
     });
     this.#exchanges = exchanges;
     this.#arrivals = arrivals;
@@ -120,7 +121,7 @@ export class Inbound {
       onActivity: () => this.#recordActivity(),
       onPage: () => acks.send(this.#life.signal),
     });
-    this.#replays = new DeadLetterReplays({ state, scheduler, run });
+    this.#replays = new DeadLetterReplays({ state, scheduler: this.#scheduler, run });
     this.#watch = new StaleWatch({
       clock,
       limitMs: STALE_AFTER_SILENCES * delivery.expectedSilenceMs,

@@ -50,6 +50,7 @@ export class DeadLetterReplays {
       isRetried: false,
       isCallerKnown: true,
       stream: new AnswerStream(),
+      flush: async () => {},
       // Until the replay has ended the letter stays as it is.
       save: () => Promise.resolve(),
       acknowledgeFirst: null,

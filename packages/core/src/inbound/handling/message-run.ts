@@ -87,6 +87,7 @@ export class MessageRun implements Runnable {
     }
     const answer = this.#journal.outcome?.reply ?? null;
     if (answer !== null) {
+      await this.#subject.flush();
       const ended = await this.#reply(answer, signal);
       if (ended !== null) return ended;
     }

@@ -7,6 +7,7 @@ import type { AckSender } from '../position/ack-sender.ts';
 import { NO_PROGRESS } from '../stores/message-progress.ts';
 import { AnswerStream } from '../streams/answer-stream.ts';
 import type { AnswerStreams } from '../streams/answer-streams.ts';
+import type { ProgressReports } from '../streams/progress-reports.ts';
 import type { Cancellations } from './cancellations.ts';
 import { MessageRun, type MessageRunOptions } from './message-run.ts';
 import { GAVE_UP_TEXT } from './rules.ts';
@@ -22,6 +23,7 @@ export interface MessageRunsOptions {
   readonly scheduler: Pick<Scheduler, 'add'>;
   readonly cancellations: Pick<Cancellations, 'received' | 'added'>;
   readonly streams: Pick<AnswerStreams, 'of' | 'end'>;
+  readonly reports: Pick<ProgressReports, 'start'>;
   readonly atMostOnce: boolean;
 }
 
@@ -63,6 +65,7 @@ export class MessageRuns {
       isRetried: true,
       isCallerKnown: true,
       stream: new AnswerStream(),
+      flush: async () => {},
       save: async () => {},
       acknowledgeFirst: null,
       lateEnd: () => null,
@@ -76,8 +79,11 @@ export class MessageRuns {
   }
 
   #subjectOf(message: InboundMessage, arrival: Arrival | undefined): RunSubject {
-    const { state, arrivals, acks, streams, atMostOnce } = this.#options;
+    const { state, arrivals, acks, streams, reports, atMostOnce } = this.#options;
+    const stream = streams.of(message.id);
+    const reporter = arrival === undefined ? reports.start(message, stream) : null;
     const finish = (end: MessageEnd | null): void => {
+      reporter?.stop();
       streams.end(message.id);
       arrivals.end(message, end, (isReported) => state.finish(message, end, isReported));
     };
@@ -86,7 +92,8 @@ export class MessageRuns {
       progress: state.progressOf(message),
       isRetried: true,
       isCallerKnown: arrival === undefined || message.source !== 'unknown',
-      stream: streams.of(message.id),
+      stream,
+      flush: async () => reporter?.flush(),
       // At most once, nothing brings the message back, so nothing is kept for that.
       save: atMostOnce ? async () => {} : (change) => state.saveProgress(message, change),
       acknowledgeFirst: atMostOnce ? (signal) => acks.acknowledgeFirst(message, signal) : null,

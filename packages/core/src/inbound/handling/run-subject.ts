@@ -16,6 +16,8 @@ export interface RunSubject {
   /** Its answer, while the handler makes it. */
   readonly stream: AnswerStream;
   save(change: ProgressChange): Promise<unknown>;
+  /** Call before the answer is sent: resolves when those who read it as a stream have its text, or do not get it in time. */
+  flush(): Promise<void>;
   /** For at-most-once delivery: resolves when the message cannot be delivered again; `null` for at-least-once. */
   readonly acknowledgeFirst: ((signal: AbortSignal) => Promise<void>) | null;
   /** What the sender is sent instead of an answer, where nobody else gives it the end; else `null`. */

@@ -84,6 +84,7 @@ describe('the readers of an answer', () => {
     expect(await begun.take(3)).toBe('fir');
     first.discard();
     expect([await begun.take(9), await fresh.take(9), begun.isComplete]).toEqual(['', '', false]);
+    expect([begun.isCutOff, fresh.isCutOff]).toEqual([true, false]);
     const second = stream.begin(shown);
     await second.append('second', signal);
     expect([await begun.take(9), await fresh.take(9)]).toEqual(['', 'second']);
@@ -95,7 +96,7 @@ describe('the readers of an answer', () => {
     await text.append('hello', signal);
     text.complete();
     const reader = stream.read();
-    expect([await reader.take(9), reader.isComplete, text.hasLeft]).toEqual(['', false, false]);
+    expect([await reader.take(9), reader.isComplete, text.hasLeft]).toEqual(['', true, false]);
   });
 });
 

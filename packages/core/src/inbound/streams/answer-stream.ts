@@ -26,9 +26,13 @@ export class AnswerStream {
     return text;
   }
 
-  /** A reader, which begins with the first character. Call `leave` in the end. */
-  read(): AnswerReader {
+  /**
+   * A reader, which begins with the first character. Call `leave` in the end.
+   * @param options `outlivesInterruption`: it waits for the next attempt. @default false
+   */
+  read({ outlivesInterruption = false } = {}): AnswerReader {
     const reader = new AnswerReader({
+      outlivesInterruption,
       current: () => this.#text,
       changed: () => this.#grown.next(),
       wake: () => this.#grown.happened(),
@@ -39,9 +43,9 @@ export class AnswerStream {
     return reader;
   }
 
-  /** The message is handled again later: its readers leave. */
+  /** The message is handled again later: its readers leave, so that their callers ask again. */
   interrupt(): void {
-    for (const reader of [...this.#readers]) reader.leave();
+    for (const reader of [...this.#readers]) reader.interrupted();
   }
 
   #leadOver(text: AttemptText): number {
@@ -53,6 +57,7 @@ export class AnswerStream {
 }
 
 interface AnswerReaderOptions {
+  readonly outlivesInterruption: boolean;
   readonly current: () => AttemptText | null;
   readonly changed: () => Promise<void>;
   readonly wake: () => void;
@@ -92,10 +97,20 @@ export class AnswerReader {
     return this.#place;
   }
 
-  /** Whether the handler has returned and everything was taken. */
+  /** Whether there is something to take. */
+  get hasMore(): boolean {
+    return (this.#followed()?.slice(this.#place, 2) ?? '') !== '';
+  }
+
+  /** Whether the handler has returned, and everything was taken that is shown. */
   get isComplete(): boolean {
     const text = this.#followed();
-    return text?.isComplete === true && text.isShown && this.#place >= text.length;
+    return text?.isComplete === true && (!text.isShown || this.#place >= text.length);
+  }
+
+  /** Whether the attempt of which it took something has ended without an answer. */
+  get isCutOff(): boolean {
+    return this.#place > 0 && this.#text?.isShown === false;
   }
 
   /** The next piece, at most `maxLength` UTF-16 units; `''` when there is none yet. One call at a time. */
@@ -131,6 +146,10 @@ export class AnswerReader {
 
   placeIn(text: AttemptText): number {
     return this.#text === text ? this.#place : 0;
+  }
+
+  interrupted(): void {
+    if (!this.#options.outlivesInterruption) this.leave();
   }
 
   /** Idempotent. */

@@ -20,6 +20,7 @@ export class AttemptText {
   readonly #options: AttemptTextOptions;
   readonly #text = new GrowingText();
   #isShown: boolean;
+  #isComplete = false;
   #leaving: Promise<unknown> | undefined;
   #rejection: MoleculeError | null = null;
 
@@ -39,7 +40,7 @@ export class AttemptText {
 
   /** Whether the handler has returned. */
   get isComplete(): boolean {
-    return this.#text.isEnded;
+    return this.#isComplete;
   }
 
   /** Whether some of it has left the process, or is about to. */
@@ -59,7 +60,7 @@ export class AttemptText {
    */
   async append(delta: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.isComplete) throw handlerReturned();
+    if (this.#text.isEnded) throw handlerReturned();
     if (this.length + delta.length > MAX_ANSWER_LENGTH) {
       this.#rejection = answerTooLarge();
       throw this.#rejection;
@@ -81,13 +82,13 @@ export class AttemptText {
 
   /** The attempt has failed. */
   discard(): void {
+    this.#text.end();
     this.hide();
-    this.complete();
   }
 
-  /** Nothing is added any more. Idempotent. */
+  /** The handler has returned. */
   complete(): void {
-    if (this.isComplete) return;
+    this.#isComplete = true;
     this.#text.end();
     this.#options.onChange();
   }

@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto';
+import type { InboundMessage } from '@molecule-ai/protocol';
+import type { PlatformClient } from '../../client/platform-client.ts';
+import type { ProgressReceipt } from '../../client/progress.ts';
+import { MoleculeError } from '../../errors/molecule-error.ts';
+import { STREAM_METHODS } from '../../inbound-http/inbound-call.ts';
+import type { Logger } from '../../logging/logger.ts';
+import { backoffDelayMs, type RandomSource } from '../../time/backoff.ts';
+import type { Clock } from '../../time/clock.ts';
+import { type LinkedAbort, linkAbort, orAborted } from '../../time/linked-abort.ts';
+import type { AnswerReader, AnswerStream } from './answer-stream.ts';
+
+/** Longest text of a report, in UTF-16 units: as JSON it is below 1 MiB, whatever it consists of. */
+const MAX_TEXT = 128 * 1024;
+const MIN_INTERVAL_MS = 100;
+/** Of each answer that is reported at the same time: together 2 400 reports a minute, of 3 000 that a workspace may send. */
+const INTERVAL_SHARE_MS = 25;
+/** How long an answer waits for the last report. */
+const MAX_FLUSH_MS = 2_000;
+const MAX_CONFLICTS = 5;
+
+export interface ProgressReportsOptions {
+  readonly client: Pick<PlatformClient, 'capabilities'> & Partial<Pick<PlatformClient, 'reportProgress'>>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: RandomSource;
+  /** Aborts when the agent ends. */
+  readonly signal: AbortSignal;
+}
+
+/** Reports answers to the platform while they are made, for the messages of the feed whose senders read streams. */
+export class ProgressReports {
+  readonly #options: ProgressReportsOptions;
+  #active = 0;
+
+  constructor(options: ProgressReportsOptions) {
+    this.#options = options;
+  }
+
+  /** `null` for a message whose sender reads no stream, or where the platform takes no reports. */
+  start(message: InboundMessage, stream: AnswerStream): ProgressReporter | null {
+    const { client, signal } = this.#options;
+    const { reportProgress } = client;
+    const isOffered = client.capabilities.has('stream') && reportProgress !== undefined;
+    if (!isOffered || !STREAM_METHODS.has(message.method)) return null;
+    return new ProgressReporter({
+      ...this.#options,
+      activityId: message.id,
+      reader: stream.read({ outlivesInterruption: true }),
+      life: linkAbort(signal),
+      report: (report, options) => reportProgress.call(client, report, options),
+      onActive: (change) => {
+        this.#active += change;
+      },
+      intervalMs: () => Math.max(MIN_INTERVAL_MS, this.#active * INTERVAL_SHARE_MS),
+    });
+  }
+}
+
+interface ProgressReporterOptions extends ProgressReportsOptions {
+  readonly activityId: string;
+  readonly reader: AnswerReader;
+  readonly life: LinkedAbort;
+  readonly report: PlatformClient['reportProgress'];
+  /** One more, or one less, that has something to report. */
+  readonly onActive: (change: 1 | -1) => void;
+  /** The least time from one report to the next. */
+  readonly intervalMs: () => number;
+}
+
+/** Reports the answer to one message. Failures concern nobody but those who read the stream. */
+export class ProgressReporter {
+  readonly #options: ProgressReporterOptions;
+  readonly #runId = randomUUID();
+  readonly #ended: Promise<void>;
+  #lastAt: number | undefined;
+  #isActive = false;
+  #failures = 0;
+  #conflicts = 0;
+
+  constructor(options: ProgressReporterOptions) {
+    this.#options = options;
+    // Rejects with the abort only.
+    this.#ended = this.#run(options.life.signal)
+      .catch(() => {})
+      .finally(() => this.#onEnded());
+  }
+
+  /** Resolves when the text, which is complete, was reported, or two seconds have passed; then it ends. */
+  async flush(): Promise<void> {
+    const { clock, reader } = this.#options;
+    if (reader.place === 0 && !reader.hasMore) return this.stop();
+    const isOver = Promise.withResolvers<void>();
+    const timer = clock.setTimer(MAX_FLUSH_MS, () => isOver.resolve());
+    await Promise.race([this.#ended, isOver.promise]);
+    timer.cancel();
+    this.stop();
+  }
+
+  /** Idempotent. */
+  stop(): void {
+    this.#options.life.abort();
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { reader } = this.#options;
+    for (;;) {
+      const changed = reader.changed();
+      if (reader.isCutOff || (reader.isComplete && reader.place === 0)) return;
+      if (!reader.hasMore && !reader.isComplete) await orAborted(changed, signal);
+      else if (await this.#reportNext(signal)) return;
+    }
+  }
+
+  /** Resolves with whether it was the last one. */
+  async #reportNext(signal: AbortSignal): Promise<boolean> {
+    const { activityId, reader, report, clock } = this.#options;
+    await this.#waitForTurn(signal);
+    const offset = reader.place;
+    const text = await reader.take(MAX_TEXT);
+    const isFinal = reader.isComplete;
+    signal.throwIfAborted();
+    if (text === '' && !isFinal) return false;
+    this.#lastAt = clock.monotonic();
+    try {
+      const receipt = await report({ activityId, runId: this.#runId, offset, text, isFinal }, { signal });
+      this.#failures = 0;
+      reader.holdsBack = true;
+      return receipt.isTaken ? isFinal : this.#isRefused(receipt, reader);
+    } catch (error) {
+      if (signal.aborted || !MoleculeError.isInstance(error) || !error.isRetryable) {
+        return this.#endedBy(error);
+      }
+      reader.goBack(offset);
+      await this.#waitAfter(error, signal);
+      return false;
+    }
+  }
+
+  /** Goes on where the platform expects it; true when there is no such place. */
+  #isRefused({ nextOffset }: ProgressReceipt, reader: AnswerReader): boolean {
+    this.#conflicts += 1;
+    if (nextOffset === null || nextOffset > reader.place || this.#conflicts > MAX_CONFLICTS) {
+      return this.#endedBy(null);
+    }
+    reader.goBack(nextOffset);
+    return false;
+  }
+
+  async #waitForTurn(signal: AbortSignal): Promise<void> {
+    const { clock, intervalMs, onActive } = this.#options;
+    if (!this.#isActive) onActive(1);
+    this.#isActive = true;
+    const leftMs = this.#lastAt === undefined ? 0 : this.#lastAt + intervalMs() - clock.monotonic();
+    if (leftMs > 0) await clock.sleep(leftMs, { signal, keepAlive: false });
+  }
+
+  /** The handler does not wait for a platform that takes no reports at the moment. */
+  async #waitAfter(error: MoleculeError, signal: AbortSignal): Promise<void> {
+    const { clock, random, reader } = this.#options;
+    this.#failures += 1;
+    reader.holdsBack = false;
+    const waitMs = error.retryAfterMs ?? backoffDelayMs(this.#failures, {}, random);
+    await clock.sleep(waitMs, { signal, keepAlive: false });
+  }
+
+  #endedBy(error: unknown): true {
+    const { logger, activityId, life } = this.#options;
+    if (!life.signal.aborted)
+      logger.debug({ activityId, error }, 'An answer is no longer reported while it is made.');
+    return true;
+  }
+
+  #onEnded(): void {
+    const { reader, life, onActive } = this.#options;
+    if (this.#isActive) onActive(-1);
+    reader.leave();
+    life.unlink();
+  }
+}
