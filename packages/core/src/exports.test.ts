@@ -22,6 +22,7 @@ it('the agent entry exports exactly these names', () => {
     'PageTooLargeError',
     'PollDelivery',
     'RemoteAgentClient',
+    'StreamRestartedError',
     'TimeoutError',
     'WorkspaceRemovedError',
     'createMarkerScanner',

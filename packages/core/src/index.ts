@@ -55,8 +55,9 @@ export type {
 } from './client/inbound-page.ts';
 export type { InstanceOptions } from './client/instance.ts';
 export type { WaitForAnswerOptions } from './client/message-state.ts';
-export type { CallPeerOptions } from './client/peer-calls.ts';
+export type { CallPeerOptions, StreamPeerOptions } from './client/peer-calls.ts';
 export type { PeerClient } from './client/peer-client.ts';
+export type { PeerStream } from './client/peer-stream.ts';
 export type { ProbeResult } from './client/platform-client.ts';
 export type { AnswerToQuestion, AskedQuestion, QuestionReply, QuestionsToAsk } from './client/questions.ts';
 export type { RegisterOptions, Registration } from './client/registration.ts';
@@ -82,6 +83,7 @@ export { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from './errors/error-cod
 export { MessageFailure, type MessageFailureOptions } from './errors/message-failure.ts';
 export { MoleculeError } from './errors/molecule-error.ts';
 export { PageTooLargeError, type UnreadRow } from './errors/page-too-large-error.ts';
+export { StreamRestartedError } from './errors/stream-restarted-error.ts';
 export { TimeoutError } from './errors/timeout-error.ts';
 export { WorkspaceRemovedError } from './errors/workspace-removed-error.ts';
 export type { QuestionToAsk } from './inbound/handling/asked-questions.ts';

@@ -2,7 +2,8 @@
 
 export type { WaitForAnswerOptions } from './client/message-state.ts';
 export { OperatorClient } from './client/operator-client.ts';
-export type { SendMessageOptions } from './client/peer-calls.ts';
+export type { SendMessageOptions, StreamMessageOptions } from './client/peer-calls.ts';
+export type { PeerStream } from './client/peer-stream.ts';
 export type {
   AnswerOfUser,
   AskedQuestion,

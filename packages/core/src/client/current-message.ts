@@ -4,7 +4,7 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { processState } from '../storage/process-state.ts';
 import type { Clock } from '../time/clock.ts';
-import { linkAbort } from '../time/linked-abort.ts';
+import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
 import { type MessagePath, type PathEdge, pathAfter, pathOfMessage } from './message-path.ts';
 
 /** The message that a handler handles. Plain data, frozen. */
@@ -156,16 +156,29 @@ export interface CallLimits {
  * @throws MoleculeError `message_expired` when the deadline has passed.
  */
 export async function withinHandling<T>(
-  { signal, timeoutMs }: CallLimits,
+  limits: CallLimits,
   clock: Clock,
   call: (limits: CallLimits) => Promise<T>,
 ): Promise<T> {
+  if (handlerSignal() === undefined) return call(limits);
+  using linked = linkHandling(limits, clock);
+  linked.link.signal.throwIfAborted();
+  return await call({ signal: linked.link.signal, timeoutMs: linked.timeoutMs });
+}
+
+/**
+ * The limits of {@link withinHandling}, for a call that outlives the function that makes it. When the deadline has passed, the
+ * signal is aborted with `message_expired`.
+ */
+export function linkHandling(
+  { signal, timeoutMs }: CallLimits,
+  clock: Clock,
+): { readonly link: LinkedAbort; readonly timeoutMs: number } & Disposable {
   const handling = handlings.getStore();
-  if (handling === undefined || handling.isOver) return call({ signal, timeoutMs });
-  using linked = linkAbort(handling.signal, signal);
-  linked.signal.throwIfAborted();
-  const { deadline } = handling.message;
+  const running = handling?.isOver === false ? handling : undefined;
+  const link = linkAbort(running?.signal, signal);
+  const { deadline = null } = running?.message ?? {};
   const leftMs = deadline === null ? Number.POSITIVE_INFINITY : Date.parse(deadline) - clock.now();
-  if (leftMs <= 0) throw deadlinePassed();
-  return await call({ signal: linked.signal, timeoutMs: Math.min(timeoutMs, leftMs) });
+  if (leftMs <= 0 && !link.signal.aborted) link.abort(deadlinePassed());
+  return { link, timeoutMs: Math.min(timeoutMs, leftMs), [Symbol.dispose]: () => link.unlink() };
 }

@@ -1,7 +1,8 @@
 import { isJsonObject, type JsonObject } from '@molecule-ai/protocol';
-import { MoleculeError } from '../errors/molecule-error.ts';
 import {
+  avoidedFor,
   type DirectOutcome,
+  isUnsupportedMethod,
   nextStep,
   outcomeOfFailure,
   outcomeOfResponse,
@@ -9,19 +10,14 @@ import {
 import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { ClientSettings } from '../settings/client-settings.ts';
-import { withDeadline } from '../time/deadline.ts';
 import type { PeerRequest, PeerTransport } from '../transport/peer-transport.ts';
 import type { PlatformCapabilities } from '../transport/platform-capabilities.ts';
+import type { ResponseStream } from '../transport/response-stream.ts';
 import type { AbandonedCalls } from './abandoned-calls.ts';
 import { deliveryUnknown, refusalOf, replyOf } from './direct-result.ts';
-import { holdSecondsFor, isRepeatedLater, type OutgoingMessage } from './peer-calls.ts';
+import { ACCEPT_STREAM, holdSecondsFor, isRepeatedLater, type OutgoingMessage } from './peer-calls.ts';
 import type { PeerLookup } from './peer-lookup.ts';
 
-/** Longer, and the message goes through the platform while the lookup goes on. */
-const LOOKUP_MS = 5_000;
-/** How long a peer is called through the platform after a direct call to it failed. */
-const AVOID_MS = 30_000;
-const AVOID_BUSY_MS = 5_000;
 /** What a direct call leaves of the time for the platform, at least. */
 const PROXY_SHARE = 0.08;
 
@@ -39,7 +35,31 @@ interface DirectLimits {
   readonly timeoutMs: number;
 }
 
-interface Attempt extends DirectLimits {
+/** Of a message whose sender cancels it himself. */
+interface Opening {
+  /** Whether the answer may come as a stream. */
+  readonly isStreamed: boolean;
+  /** Called when the request is written to a connection. */
+  readonly onSent: () => void;
+}
+
+/** The answer of a peer that accepted a message. */
+export type OpenedDirectly = (
+  | { readonly stream: ResponseStream; readonly reply?: undefined }
+  | { readonly reply: PeerReply; readonly stream?: undefined }
+) & {
+  /** Whether the peer recognises the message when it is sent again. */
+  readonly hasToken: boolean;
+  readonly url: string;
+};
+
+interface Called {
+  readonly outcome: DirectOutcome;
+  readonly peer: PeerAddress;
+  readonly url: string;
+}
+
+interface Attempt extends DirectLimits, Partial<Opening> {
   readonly holdSeconds: number;
 }
 
@@ -56,10 +76,41 @@ export class DirectCalls {
    * @throws ApiError `loop_detected`, `conflict`; without a peer token ConnectionError and TimeoutError.
    */
   async send(message: OutgoingMessage, limits: DirectLimits): Promise<PeerReply | null> {
-    const { directory, settings } = this.#options;
+    const called = await this.#call(message, limits);
+    return called === null ? null : replyOf(called.outcome, message);
+  }
+
+  /**
+   * Sends a message as {@link send}, and returns the stream of the answer, or the reply of a peer that does not stream. An abort
+   * cancels nothing: see {@link abandon}.
+   */
+  async open(
+    message: OutgoingMessage,
+    limits: DirectLimits & Pick<Opening, 'onSent'>,
+  ): Promise<OpenedDirectly | null> {
+    const body = { ...message.body, method: 'message/stream' as const };
+    const called = await this.#call({ ...message, body }, { ...limits, isStreamed: true });
+    if (called === null) return null;
+    const { outcome, peer, url } = called;
+    const opened = { hasToken: peer.peerToken !== undefined, url };
+    if (outcome.kind === 'streaming') return { ...opened, stream: outcome.stream };
+    if (!isUnsupportedMethod(outcome)) return { ...opened, reply: replyOf(outcome, message) };
+    const whole = await this.#call(message, { ...limits, isStreamed: false });
+    return whole === null ? null : { ...opened, reply: replyOf(whole.outcome, message) };
+  }
+
+  /** Cancels a message whose answer nobody waits for, in the background. */
+  abandon({ targetId, messageId }: Pick<OutgoingMessage, 'targetId' | 'messageId'>): void {
+    this.#options.abandoned.run(messageId, (signal) =>
+      this.ask(targetId, { messageId, method: 'tasks/cancel' }, signal),
+    );
+  }
+
+  async #call(message: OutgoingMessage, limits: DirectLimits & Partial<Opening>): Promise<Called | null> {
+    const { directory, lookup, settings } = this.#options;
     if (!this.#isPossible(message.targetId)) return null;
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
-    let peer = await this.#addressOf(message.targetId, limits);
+    let peer = await lookup.addressOf(message.targetId, limits);
     for (let isRenewed = false; peer !== null && peer.url !== null; isRenewed = true) {
       const hasToken = peer.peerToken !== undefined;
       if (!hasToken && settings.directCalls !== 'always') return null;
@@ -70,7 +121,7 @@ export class DirectCalls {
         ...shareOf(timeoutMs),
       });
       const step = nextStep(outcome, { hasToken, isRenewed });
-      if (step === 'reply') return replyOf(outcome, message);
+      if (step === 'reply') return { outcome, peer, url: peer.url };
       settings.logger.debug(
         { peerId: message.targetId, messageId: message.messageId, outcome: outcome.kind, step },
         'A direct call to a peer got no reply.',
@@ -82,7 +133,7 @@ export class DirectCalls {
         return null;
       }
       directory.forget(message.targetId);
-      peer = await this.#addressOf(message.targetId, limits);
+      peer = await lookup.addressOf(message.targetId, limits);
     }
     return null;
   }
@@ -93,10 +144,10 @@ export class DirectCalls {
     { messageId, method }: { readonly messageId: string; readonly method: 'tasks/get' | 'tasks/cancel' },
     signal: AbortSignal | undefined,
   ): Promise<JsonObject | null> {
-    const { directory, settings } = this.#options;
+    const { directory, lookup, settings } = this.#options;
     const timeoutMs = settings.requestTimeoutMs;
     for (let isRenewed = false; ; isRenewed = true) {
-      const peer = await this.#addressOf(peerId, { signal, timeoutMs });
+      const peer = await lookup.addressOf(peerId, { signal, timeoutMs });
       if (peer === null || peer.url === null) return null;
       const outcome = await this.#post(
         peer,
@@ -117,50 +168,30 @@ export class DirectCalls {
     return settings.directCalls === 'always' || capabilities.words.has('peer-tokens');
   }
 
-  /** `null` when the platform does not say it in time: its own error, if it has one, follows from the call through it. */
-  async #addressOf(peerId: string, { signal, timeoutMs }: DirectLimits): Promise<PeerAddress | null> {
-    const { directory, lookup, settings } = this.#options;
-    const known = directory.find(peerId);
-    if (known !== undefined && (known.isDiscovered || known.url === null)) return known;
-    const limitMs = Math.min(LOOKUP_MS, timeoutMs / 2);
-    const limits = { clock: settings.clock, timeoutMs: limitMs, what: 'Finding a peer', signal };
-    return await withDeadline(limits, (inner) => lookup.discover(peerId, { signal: inner })).catch(
-      (error: unknown) => {
-        signal?.throwIfAborted();
-        if (isPeerChange(error)) throw error;
-        settings.logger.debug(
-          { peerId, error },
-          'A peer could not be looked up: it is called through the platform.',
-        );
-        return null;
-      },
-    );
-  }
-
   async #attempt(
     message: OutgoingMessage,
     peer: PeerAddress,
-    { holdSeconds, timeoutMs, signal }: Attempt,
+    { holdSeconds, timeoutMs, signal, onSent, isStreamed = false }: Attempt,
   ): Promise<{ outcome: DirectOutcome; error?: unknown }> {
-    const { abandoned, settings, transport } = this.#options;
+    const { settings, transport } = this.#options;
     let isSent = false;
+    const request = {
+      ...destinationOf(peer),
+      body: JSON.stringify(message.body),
+      timeoutMs,
+      signal,
+      headers: { 'x-timeout': String(holdSeconds), ...(isStreamed ? ACCEPT_STREAM : {}) },
+      onSent: () => {
+        isSent = true;
+        onSent?.();
+      },
+    };
     try {
-      const response = await transport.post({
-        ...destinationOf(peer),
-        body: JSON.stringify(message.body),
-        headers: { 'x-timeout': String(holdSeconds) },
-        timeoutMs,
-        signal,
-        onSent: () => {
-          isSent = true;
-        },
-      });
+      const response = await (isStreamed ? transport.open(request) : transport.post(request));
       return { outcome: outcomeOfResponse(response, settings.clock.now()) };
     } catch (error) {
-      if (isSent && signal?.aborted === true && error === signal.reason && !isRepeatedLater(error, message)) {
-        const { targetId, messageId } = message;
-        abandoned.run(messageId, (inner) => this.ask(targetId, { messageId, method: 'tasks/cancel' }, inner));
-      }
+      const isAborted = isSent && signal?.aborted === true && error === signal.reason;
+      if (isAborted && onSent === undefined && !isRepeatedLater(error, message)) this.abandon(message);
       const outcome = outcomeOfFailure(error);
       if (outcome === undefined) throw error;
       return { outcome, error };
@@ -187,10 +218,6 @@ export class DirectCalls {
   }
 }
 
-function isPeerChange(error: unknown): boolean {
-  return MoleculeError.isInstance(error) && error.code === 'peer_changed';
-}
-
 /** Parsing takes a noticeable part of a call. */
 const parsed = new WeakMap<PeerAddress, URL>();
 
@@ -206,9 +233,4 @@ function shareOf(timeoutMs: number): { holdSeconds: number; timeoutMs: number } 
   const heldMs = holdSeconds * 1_000;
   const shareMs = heldMs + Math.max(0, timeoutMs - heldMs) / 2;
   return { holdSeconds, timeoutMs: Math.max(1, Math.min(shareMs, timeoutMs * (1 - PROXY_SHARE))) };
-}
-
-function avoidedFor(outcome: DirectOutcome): number {
-  if (outcome.kind !== 'not-accepted' || !outcome.isBusy) return AVOID_MS;
-  return Math.min(AVOID_MS, outcome.retryAfterMs ?? AVOID_BUSY_MS);
 }

@@ -84,6 +84,11 @@ export class DirectMessages {
     return answered === undefined ? 0 : answered.turns + 1;
   }
 
+  /** Its state is no longer at the peer. */
+  forget(messageId: string): void {
+    this.#messages.delete(messageId);
+  }
+
   has(messageId: string): boolean {
     return this.#messages.has(messageId);
   }

@@ -13,12 +13,19 @@ import {
 import { DEFAULT_CALL_TIMEOUT_MS } from '../settings/client-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
 import { type OperatorClientOptions, resolveOperatorSettings } from '../settings/operator-settings.ts';
+import { linkAbort } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
 import { cancelMessage } from './cancellation.ts';
 import { readMessageState, type WaitForAnswerOptions, waitForAnswer } from './message-state.ts';
-import { composeMessage, type SendMessageOptions, sendThroughProxy } from './peer-calls.ts';
+import {
+  composeMessage,
+  type SendMessageOptions,
+  type StreamMessageOptions,
+  sendThroughProxy,
+} from './peer-calls.ts';
+import { createPeerStream, type PeerStream } from './peer-stream.ts';
 import {
   type AskedQuestion,
   answerQuestion,
@@ -26,6 +33,7 @@ import {
   listQuestions,
   type QuestionReply,
 } from './questions.ts';
+import { PlatformSource } from './stream-sources.ts';
 import { type OperatorTokens, operatorTokens } from './tokens.ts';
 import {
   type CreatedWorkspace,
@@ -140,6 +148,27 @@ class OperatorCalls {
         onAbandoned: (messageId) => this.#abandoned.cancel({ workspaceId, messageId }),
       },
     );
+  }
+
+  /**
+   * Sends a message as {@link sendMessage} does, at once, and returns its answer as it is made: iterate the stream for the pieces of
+   * the text. A connection that breaks is opened again, and the stream continues where it was. Leaving the loop cancels nothing;
+   * an abort of `signal` cancels the message. Errors of the call come with the iteration.
+   * @throws MoleculeError `invalid_argument` for a blank text.
+   */
+  streamMessage(workspaceId: string, text: string, options: StreamMessageOptions = {}): PeerStream {
+    const transport = this.#transport;
+    const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
+    const message = composeMessage(transport, workspaceId, text, { ...options, isInNewContext: false });
+    const onAbandoned = (messageId: string) => this.#abandoned.cancel({ workspaceId, messageId });
+    return createPeerStream({
+      settings: transport.settings,
+      message,
+      link: linkAbort(signal),
+      sources: [new PlatformSource({ transport, message, isWrapped: false, onAbandoned })],
+      openTimeoutMs: DEFAULT_CALL_TIMEOUT_MS,
+      timeoutMs,
+    });
   }
 
   /**

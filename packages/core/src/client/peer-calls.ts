@@ -16,6 +16,9 @@ const MARGIN_SHARE = 0.2;
 const MAX_HOLD_SECONDS = 300;
 /** Why an agent aborts the signal of a handler that it runs again later. */
 const INTERRUPTIONS: ReadonlySet<string> = new Set(['agent_stopped', 'workspace_paused', 'timed_out']);
+/** Who cannot stream may respond with JSON. */
+export const ACCEPT_STREAM = { accept: 'text/event-stream, application/json' };
+
 export interface CallPeerOptions {
   /**
    * Aborts the call, which then rejects with the signal's reason, and cancels the message where the platform offers it.
@@ -39,11 +42,24 @@ export interface CallPeerOptions {
   via?: 'proxy' | undefined;
 }
 
+export interface StreamPeerOptions extends Omit<CallPeerOptions, 'timeoutMs'> {
+  /**
+   * Total time limit, in milliseconds; then the reply is `queued`, with what was read in `text`.
+   * @default none: the reply is `queued` after five minutes without new text
+   */
+  timeoutMs?: number | undefined;
+}
+
 /** Of a message of the user. */
 export interface SendMessageOptions extends Omit<CallPeerOptions, 'answers' | 'via'> {
   /** Answers to questions of the agent, of any kind: an approval takes a decision. */
   answers?: readonly AnswerOfUser[] | undefined;
 }
+
+/** Of a message of the user whose answer is streamed. */
+export interface StreamMessageOptions
+  extends Omit<SendMessageOptions, 'timeoutMs'>,
+    Pick<StreamPeerOptions, 'timeoutMs'> {}
 
 /** A message with all that identifies it, the same on every path and in every repeat. */
 export interface OutgoingMessage {
@@ -144,7 +160,7 @@ function metadataOf(transport: Transport, { answers, metadata }: ComposeOptions)
 }
 
 /** The platform gives up a message with an HTTP error: the message has failed, as its record says. */
-function isEndOfMessage(error: unknown): error is ApiError {
+export function isEndOfMessage(error: unknown): error is ApiError {
   return ApiError.isInstance(error) && error.status >= 500 && isFailedDelivery(error.details);
 }
 

@@ -1,17 +1,25 @@
 import { isJsonObject, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
 import type { PeerIdentities } from '../peers/peer-identities.ts';
 import { parseResponse, send } from '../platform-api/call.ts';
+import { withDeadline } from '../time/deadline.ts';
 import { orAborted } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { headerOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
 
+/** Longer, and the message goes through the platform while the lookup goes on. */
+const LOOKUP_MS = 5_000;
 /** A token is replaced so long before it expires. */
 const TOKEN_RESERVE_MS = 60_000;
 /** Of a platform that does not say when a token expires. */
 const TOKEN_TTL_MS = 240_000;
+
+interface TimedOptions extends CallOptions {
+  readonly timeoutMs: number;
+}
 
 /** Asks the platform where peers can be called, at most once at a time for each of them. */
 export class PeerLookup {
@@ -40,6 +48,26 @@ export class PeerLookup {
       this.#pending.set(key, pending);
     }
     return signal === undefined ? pending : orAborted(pending, signal);
+  }
+
+  /**
+   * Where the peer can be called. `null` when the platform does not say it in time: its own error, if it has one, follows from the
+   * call through it.
+   * @throws MoleculeError `peer_changed`; an abort.
+   */
+  async addressOf(peerId: string, { signal, timeoutMs }: TimedOptions): Promise<PeerAddress | null> {
+    const known = this.#directory.find(peerId);
+    if (known !== undefined && (known.isDiscovered || known.url === null)) return known;
+    const { clock, logger } = this.#transport.settings;
+    const limits = { clock, timeoutMs: Math.min(LOOKUP_MS, timeoutMs / 2), what: 'Finding a peer', signal };
+    try {
+      return await withDeadline(limits, (inner) => this.discover(peerId, { signal: inner }));
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (MoleculeError.isInstance(error) && error.code === 'peer_changed') throw error;
+      logger.debug({ peerId, error }, 'A peer could not be looked up: it is called through the platform.');
+      return null;
+    }
   }
 
   /** The peer's URL, cached for a limited time; `null` when the platform knows none, or the peer polls. */

@@ -6,10 +6,17 @@ import type { CallOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 import { ClientIdentity } from './client-identity.ts';
 import type { WaitForAnswerOptions } from './message-state.ts';
-import type { CallPeerOptions } from './peer-calls.ts';
+import type { CallPeerOptions, StreamPeerOptions } from './peer-calls.ts';
 import { listPeers } from './peer-list.ts';
+import type { PeerStream } from './peer-stream.ts';
 import { type AskedQuestion, askQuestions, type QuestionsToAsk } from './questions.ts';
-import { cancelAsWorkspace, readAsWorkspace, sendAsWorkspace, waitAsWorkspace } from './send-as-workspace.ts';
+import {
+  cancelAsWorkspace,
+  readAsWorkspace,
+  sendAsWorkspace,
+  streamAsWorkspace,
+  waitAsWorkspace,
+} from './send-as-workspace.ts';
 import { type ListMessagesOptions, listSentMessages, type SentMessagePage } from './sent-messages.ts';
 
 /** Finding peers, sending messages to them, and what became of these messages. */
@@ -59,6 +66,17 @@ export class PeerMessaging extends ClientIdentity {
    */
   callPeer(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
     return sendAsWorkspace(this.#context, peerId, text, options);
+  }
+
+  /**
+   * Sends a message to a peer as {@link callPeer} does, at once, and returns its answer as it is made: iterate the stream for the
+   * pieces of the text, which are as untrusted as the whole. A connection that breaks is opened again, and the stream continues
+   * where it was. Where nobody streams, the whole answer is one piece. Leaving the loop cancels nothing; an abort of `signal` cancels
+   * the message. Errors of the call come with the iteration.
+   * @throws MoleculeError `invalid_argument` for a blank text.
+   */
+  streamPeer(peerId: string, text: string, options: StreamPeerOptions = {}): PeerStream {
+    return streamAsWorkspace(this.#context, peerId, text, options);
   }
 
   /**

@@ -5,15 +5,23 @@ import type { CallOptions } from '../transport/platform-request.ts';
 import { waitForAnswerOnFeed } from './answer-on-feed.ts';
 import { cancelMessage } from './cancellation.ts';
 import type { ClientContext } from './client-context.ts';
-import { withinHandling, withOrigin } from './current-message.ts';
+import { linkHandling, withinHandling, withOrigin } from './current-message.ts';
 import {
   DEFAULT_ANSWER_TIMEOUT_MS,
   readMessageState,
   type WaitForAnswerOptions,
   waitForAnswer,
 } from './message-state.ts';
-import { type CallPeerOptions, composeMessage, sendThroughProxy } from './peer-calls.ts';
+import {
+  type CallPeerOptions,
+  composeMessage,
+  type OutgoingMessage,
+  type StreamPeerOptions,
+  sendThroughProxy,
+} from './peer-calls.ts';
+import { createPeerStream, type PeerStream } from './peer-stream.ts';
 import { requireNoDecision } from './questions.ts';
+import { PeerSource, PlatformSource } from './stream-sources.ts';
 
 /**
  * Sends a message of this workspace, in a handler as part of its handling: to the peer's server where that is possible, else through
@@ -25,23 +33,14 @@ export async function sendAsWorkspace(
   text: string,
   options: CallPeerOptions & { readonly holdSeconds?: number },
 ): Promise<PeerReply> {
-  const { abandoned, asked, direct, directMessages, lookup, returned, transport, settings } = context;
+  const { abandoned, direct, directMessages, lookup, returned, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
-  const { signal, timeoutMs = callTimeoutMs, via, holdSeconds, answers } = options;
-  if (via !== undefined && via !== 'proxy') {
-    throw new MoleculeError('`via` must be "proxy" or left out.', { code: 'invalid_argument' });
-  }
-  requireNoDecision(answers);
-  const metadata = withOrigin(workspaceId, options.metadata, (id) => directMessages.pathAfter(id));
+  const { signal, timeoutMs = callTimeoutMs, holdSeconds } = options;
+  const { message, metadata, isDirect } = composeAsWorkspace(context, peerId, text, options);
   const reply = await withinHandling({ signal, timeoutMs }, clock, async (limits) => {
-    const message = composeMessage(transport, peerId, text, { ...options, metadata, isInNewContext: true });
-    asked.add(message.messageId, peerId);
     const endsAt = clock.monotonic() + limits.timeoutMs;
     if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
-    // Answers belong to questions, which the platform keeps.
-    const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;
-    if (!isStored) directMessages.checkTurns();
-    const replied = isStored || isReply(metadata) ? null : await direct.send(message, limits);
+    const replied = isDirect ? await direct.send(message, limits) : null;
     if (replied !== null) {
       directMessages.add(replied, metadata);
       return replied;
@@ -58,8 +57,67 @@ export async function sendAsWorkspace(
   return reply;
 }
 
-function isReply(metadata: JsonObject | undefined): boolean {
-  return metadata?.in_reply_to !== undefined;
+/** As {@link sendAsWorkspace}, and returns the answer as it is made. */
+export function streamAsWorkspace(
+  context: ClientContext,
+  peerId: string,
+  text: string,
+  options: StreamPeerOptions,
+): PeerStream {
+  const { abandoned, direct, directMessages, lookup, returned, transport, settings } = context;
+  const { workspaceId, clock, callTimeoutMs } = settings;
+  const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
+  const { message, metadata, isDirect } = composeAsWorkspace(context, peerId, text, options);
+  const { link, timeoutMs: limitMs } = linkHandling({ signal, timeoutMs }, clock);
+  const platform = new PlatformSource({
+    transport,
+    message,
+    isWrapped: true,
+    onAbandoned: (messageId) => abandoned.cancel({ workspaceId, messageId }),
+  });
+  const peer = new PeerSource({ calls: direct, messages: directMessages, message, metadata });
+  return createPeerStream({
+    settings,
+    message,
+    link,
+    sources: isDirect ? [peer, platform] : [platform],
+    openTimeoutMs: callTimeoutMs,
+    timeoutMs: limitMs,
+    prepare: async (limits) => {
+      if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
+    },
+    onReply: (reply) => {
+      if (reply.via === 'direct') directMessages.add(reply, metadata);
+      returned.add(reply);
+    },
+  });
+}
+
+interface ComposedMessage {
+  readonly message: OutgoingMessage;
+  readonly metadata: JsonObject | undefined;
+  /** Whether the server of the peer may get it. */
+  readonly isDirect: boolean;
+}
+
+function composeAsWorkspace(
+  { asked, directMessages, transport, settings: { workspaceId } }: ClientContext,
+  peerId: string,
+  text: string,
+  options: CallPeerOptions & { readonly holdSeconds?: number },
+): ComposedMessage {
+  const { via, holdSeconds, answers } = options;
+  if (via !== undefined && via !== 'proxy') {
+    throw new MoleculeError('`via` must be "proxy" or left out.', { code: 'invalid_argument' });
+  }
+  requireNoDecision(answers);
+  const metadata = withOrigin(workspaceId, options.metadata, (id) => directMessages.pathAfter(id));
+  const message = composeMessage(transport, peerId, text, { ...options, metadata, isInNewContext: true });
+  asked.add(message.messageId, peerId);
+  // Answers belong to questions, which the platform keeps.
+  const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;
+  if (!isStored) directMessages.checkTurns();
+  return { message, metadata, isDirect: !isStored && metadata?.in_reply_to === undefined };
 }
 
 /**

@@ -9,8 +9,12 @@ import {
 import { ConnectionError } from '../errors/connection-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { parseRetryAfter } from '../time/backoff.ts';
-import type { HttpResponse } from '../transport/http-exchange.ts';
+import type { HttpResponse, StreamedResponse } from '../transport/http-exchange.ts';
 import { headerOf, readBody, textOf } from '../transport/response-body.ts';
+import type { ResponseStream } from '../transport/response-stream.ts';
+
+const AVOID_MS = 30_000;
+const AVOID_BUSY_MS = 5_000;
 
 /** What came of sending a message to the server of a peer. */
 export type DirectOutcome =
@@ -18,6 +22,8 @@ export type DirectOutcome =
   | { readonly kind: 'not-sent' }
   /** The peer's answer, its error, a task, or that it answers later. */
   | { readonly kind: 'responded'; readonly body: JsonValue }
+  /** The peer accepted it, and its answer comes as a stream. */
+  | { readonly kind: 'streaming'; readonly stream: ResponseStream }
   | { readonly kind: 'unauthorized' }
   /** Refused before the peer did anything with it; `isBusy` when it may accept messages again soon. */
   | { readonly kind: 'not-accepted'; readonly isBusy: boolean; readonly retryAfterMs?: number | undefined }
@@ -46,6 +52,7 @@ export function nextStep(
 ): NextStep {
   switch (kind) {
     case 'responded':
+    case 'streaming':
     case 'invalid':
       return 'reply';
     case 'refused':
@@ -60,13 +67,20 @@ export function nextStep(
   }
 }
 
+/** How long a peer is called through the platform after a direct call to it failed, in milliseconds. */
+export function avoidedFor(outcome: DirectOutcome): number {
+  if (outcome.kind !== 'not-accepted' || !outcome.isBusy) return AVOID_MS;
+  return Math.min(AVOID_MS, outcome.retryAfterMs ?? AVOID_BUSY_MS);
+}
+
 /** What a failed exchange means; `undefined` for an abort and for a closed client. */
 export function outcomeOfFailure(error: unknown): DirectOutcome | undefined {
   if (!ConnectionError.isInstance(error) && !TimeoutError.isInstance(error)) return undefined;
   return { kind: error.delivered === 'no' ? 'not-sent' : 'in-doubt' };
 }
 
-export function outcomeOfResponse(response: HttpResponse, nowMs: number): DirectOutcome {
+export function outcomeOfResponse(response: HttpResponse | StreamedResponse, nowMs: number): DirectOutcome {
+  if ('stream' in response) return { kind: 'streaming', stream: response.stream };
   const { status } = response;
   if (status >= 200 && status < 300) return outcomeOfSuccess(response);
   if (status === 401) return { kind: 'unauthorized' };
@@ -81,6 +95,16 @@ export function outcomeOfResponse(response: HttpResponse, nowMs: number): Direct
   const after = headerOf(response, 'retry-after');
   const retryAfterMs = after === undefined ? undefined : parseRetryAfter(after, nowMs);
   return { kind: 'not-accepted', isBusy: true, retryAfterMs };
+}
+
+/** JSON-RPC errors of A2A agents: method not found, unsupported operation. */
+const UNSUPPORTED: ReadonlySet<unknown> = new Set([-32601, -32004]);
+
+/** Whether the peer did nothing with the message, because it does not know the method. */
+export function isUnsupportedMethod(outcome: DirectOutcome): boolean {
+  if (outcome.kind !== 'responded' || !isJsonObject(outcome.body)) return false;
+  const { error } = outcome.body;
+  return isJsonObject(error) && UNSUPPORTED.has(error.code);
 }
 
 function outcomeOfSuccess(response: HttpResponse): DirectOutcome {

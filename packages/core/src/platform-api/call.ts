@@ -10,7 +10,8 @@ import {
 } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { shapeError } from '../transport/api-failure.ts';
-import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
+import type { StreamedResponse } from '../transport/http-exchange.ts';
+import type { CallOptions, PlatformRequest, PlatformResponse } from '../transport/platform-request.ts';
 import { objectOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
 
@@ -99,8 +100,21 @@ export function send<R extends Route>(
   route: R,
   input: Call<R>,
 ): Promise<PlatformResponse> {
+  return transport.send(requestOf(transport, route, input));
+}
+
+/** As {@link send}; a stream of server-sent events is returned with its headers. */
+export function open<R extends Route>(
+  transport: Transport,
+  route: R,
+  input: Call<R>,
+): Promise<PlatformResponse | StreamedResponse> {
+  return transport.open(requestOf(transport, route, input));
+}
+
+function requestOf<R extends Route>(transport: Transport, route: R, input: Call<R>): PlatformRequest {
   const { query, body, signal, bearer, totalTimeoutMs, holdSeconds, headers, ...rest }: AnyCall = input;
-  return transport.send({
+  return {
     ...requestLine(route, input),
     query: queryString(query),
     body,
@@ -116,7 +130,7 @@ export function send<R extends Route>(
     goneWorkspaceId: rest.goneWorkspaceId,
     relaysPeerText: rest.relaysPeerText,
     onSent: rest.onSent,
-  });
+  };
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Delivered } from '../errors/connection-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { connectionFailure } from './connection-failure.ts';
+import { ResponseStream } from './response-stream.ts';
 
 export interface HttpResponse {
   readonly status: number;
@@ -10,6 +11,11 @@ export interface HttpResponse {
   readonly body: Buffer;
   /** Whether the body exceeded the limit; then only its beginning was kept. */
   readonly isTooLarge: boolean;
+}
+
+/** A response that is read as it arrives: 200 `text/event-stream`. */
+export interface StreamedResponse extends Pick<HttpResponse, 'status' | 'headers'> {
+  readonly stream: ResponseStream;
 }
 
 export interface HttpAttempt {
@@ -29,6 +35,9 @@ export interface HttpAttempt {
   readonly onSent?: (() => void) | undefined;
 }
 
+/** Longest time without a byte of a streamed response. */
+const STREAM_IDLE_MS = 300_000;
+const EVENT_STREAM = /^text\/event-stream\s*(?:;|$)/i;
 const ENDED = new Error('The exchange has ended.');
 const EMPTY = Buffer.alloc(0);
 
@@ -39,22 +48,42 @@ const EMPTY = Buffer.alloc(0);
  */
 export function exchange(dispatcher: Dispatcher, attempt: HttpAttempt): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
-    if (attempt.signal?.aborted) {
-      reject(attempt.signal.reason);
-      return;
-    }
-    const handler = new ExchangeHandler(attempt, resolve, reject);
-    dispatcher.dispatch(
-      { path: attempt.path, method: attempt.method, headers: attempt.headers, body: attempt.body },
-      handler,
-    );
+    dispatch(dispatcher, attempt, { resolve, reject });
   });
+}
+
+/**
+ * As {@link exchange}, but a stream of server-sent events is returned with its headers. Its body has no total time limit, is
+ * bounded by the reader only, and ends with the signal.
+ */
+export function openExchange(
+  dispatcher: Dispatcher,
+  attempt: HttpAttempt,
+): Promise<HttpResponse | StreamedResponse> {
+  return new Promise((resolve, reject) => {
+    dispatch(dispatcher, attempt, { resolve, reject, stream: resolve });
+  });
+}
+
+interface Receiver {
+  readonly resolve: (response: HttpResponse) => void;
+  readonly reject: (reason: unknown) => void;
+  /** Gets a streamed response; without it each response is read to its end. */
+  readonly stream?: (response: StreamedResponse) => void;
+}
+
+function dispatch(dispatcher: Dispatcher, attempt: HttpAttempt, receiver: Receiver): void {
+  if (attempt.signal?.aborted) {
+    receiver.reject(attempt.signal.reason);
+    return;
+  }
+  const { path, method, headers, body } = attempt;
+  dispatcher.dispatch({ path, method, headers, body }, new ExchangeHandler(attempt, receiver));
 }
 
 class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly #attempt: HttpAttempt;
-  readonly #resolve: (response: HttpResponse) => void;
-  readonly #reject: (reason: unknown) => void;
+  readonly #receiver: Receiver;
   readonly #timer: Timer;
   #bodyTimer: Timer | undefined;
   #controller: Dispatcher.DispatchController | undefined;
@@ -64,15 +93,11 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   #first: Buffer = EMPTY;
   #more: Buffer[] | undefined;
   #bytes = 0;
+  #stream: ResponseStream | undefined;
 
-  constructor(
-    attempt: HttpAttempt,
-    resolve: (response: HttpResponse) => void,
-    reject: (reason: unknown) => void,
-  ) {
+  constructor(attempt: HttpAttempt, receiver: Receiver) {
     this.#attempt = attempt;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#receiver = receiver;
     this.#timer = attempt.clock.setTimer(attempt.timeoutMs, () => this.#timeOut(attempt.timeoutMs));
     attempt.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -87,13 +112,17 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(
-    _controller: Dispatcher.DispatchController,
+    controller: Dispatcher.DispatchController,
     status: number,
     headers: HttpResponse['headers'],
   ): void {
     if (status < 200) return;
     this.#status = status;
     this.#headers = headers;
+    if (this.#receiver.stream !== undefined && isEventStream(status, headers)) {
+      this.#startStream(controller, this.#receiver.stream);
+      return;
+    }
     // Before the platform has written it all and takes it for received.
     const { maxResponseBytes, keepsBeginning, bodyTimeoutMs, clock } = this.#attempt;
     if (bodyTimeoutMs !== undefined && !this.#hasEnded) {
@@ -104,10 +133,32 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#hasEnded) return;
+    if (this.#stream !== undefined) {
+      this.#stream.push(chunk);
+      return;
+    }
     const room = this.#attempt.maxResponseBytes - this.#bytes;
     this.#bytes += chunk.length;
     this.#keep(chunk.length > room ? chunk.subarray(0, room) : chunk);
     if (chunk.length > room) this.#discard();
+  }
+
+  #startStream(
+    connection: Dispatcher.DispatchController,
+    receive: (response: StreamedResponse) => void,
+  ): void {
+    if (this.#hasEnded) return;
+    const { clock } = this.#attempt;
+    this.#timer.cancel();
+    const stream = new ResponseStream({
+      connection,
+      clock,
+      idleTimeoutMs: STREAM_IDLE_MS,
+      onIdle: () => this.#timeOut(STREAM_IDLE_MS),
+      onClose: () => this.#fail(() => ENDED),
+    });
+    this.#stream = stream;
+    receive({ status: this.#status, headers: this.#headers, stream });
   }
 
   #keep(chunk: Buffer): void {
@@ -146,8 +197,12 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   #finish(isTooLarge: boolean): void {
     if (!this.#end()) return;
+    if (this.#stream !== undefined) {
+      this.#stream.complete();
+      return;
+    }
     const body = this.#more === undefined ? this.#first : Buffer.concat(this.#more);
-    this.#resolve({ status: this.#status, headers: this.#headers, body, isTooLarge });
+    this.#receiver.resolve({ status: this.#status, headers: this.#headers, body, isTooLarge });
   }
 
   #discard(): void {
@@ -157,7 +212,8 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   #fail(makeReason: () => unknown): void {
     if (!this.#end()) return;
-    this.#reject(makeReason());
+    if (this.#stream === undefined) this.#receiver.reject(makeReason());
+    else this.#stream.fail(makeReason());
     this.#controller?.abort(ENDED);
   }
 
@@ -169,4 +225,9 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#attempt.signal?.removeEventListener('abort', this.#onAbort);
     return true;
   }
+}
+
+function isEventStream(status: number, headers: HttpResponse['headers']): boolean {
+  const type = headers['content-type'];
+  return status === 200 && EVENT_STREAM.test(typeof type === 'string' ? type : (type?.[0] ?? ''));
 }

@@ -3,7 +3,13 @@ import type { Dispatcher, Pool } from 'undici';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { USER_AGENT } from '../settings/sdk-version.ts';
 import type { Clock } from '../time/clock.ts';
-import { exchange, type HttpResponse } from './http-exchange.ts';
+import {
+  exchange,
+  type HttpAttempt,
+  type HttpResponse,
+  openExchange,
+  type StreamedResponse,
+} from './http-exchange.ts';
 import { loadPool } from './undici-pool.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -64,18 +70,31 @@ export class PeerTransport {
   }
 
   /** Rejects with a `ConnectionError` or a `TimeoutError`, which say whether the request was sent, or with the signal's reason. */
-  async post({
-    url,
-    body,
-    peerToken,
-    headers,
-    timeoutMs,
-    signal,
-    onSent,
-  }: PeerRequest): Promise<HttpResponse> {
+  async post(request: PeerRequest): Promise<HttpResponse> {
+    return exchange(await this.#poolOf(request), this.#attempt(request));
+  }
+
+  /** As {@link post}; a stream of server-sent events is returned with its headers. */
+  async open(request: PeerRequest): Promise<HttpResponse | StreamedResponse> {
+    return openExchange(await this.#poolOf(request), this.#attempt(request));
+  }
+
+  /** Closes all connections; pending requests reject with `client_closed`. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const pools: Dispatcher[] = [...this.#pools.values()];
+    this.#pools.clear();
+    await Promise.all(pools.map((pool) => pool.destroy(clientClosed())));
+  }
+
+  async #poolOf({ url }: PeerRequest): Promise<Pool> {
     this.#loading ??= this.#load();
     if (this.#newPool === undefined) await this.#loading;
-    return exchange(this.#poolFor(url.origin), {
+    return this.#poolFor(url.origin);
+  }
+
+  #attempt({ url, body, peerToken, headers, timeoutMs, signal, onSent }: PeerRequest): HttpAttempt {
+    return {
       origin: url.origin,
       method: 'POST',
       path: url.pathname + url.search,
@@ -83,8 +102,7 @@ export class PeerTransport {
         ...(peerToken === undefined ? [] : ['authorization', `Bearer ${peerToken}`]),
         'content-type',
         'application/json',
-        'accept',
-        'application/json',
+        ...(headers.accept === undefined ? ['accept', 'application/json'] : []),
         'user-agent',
         USER_AGENT,
         ...Object.entries(headers).flat(),
@@ -97,15 +115,7 @@ export class PeerTransport {
       clock: this.#options.clock,
       signal,
       onSent,
-    });
-  }
-
-  /** Closes all connections; pending requests reject with `client_closed`. Idempotent. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    const pools: Dispatcher[] = [...this.#pools.values()];
-    this.#pools.clear();
-    await Promise.all(pools.map((pool) => pool.destroy(clientClosed())));
+    };
   }
 
   #poolFor(origin: string): Pool {

@@ -2,7 +2,13 @@ import type { Dispatcher } from 'undici';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { apiFailure, unexpectedResponse } from './api-failure.ts';
-import { exchange, type HttpResponse } from './http-exchange.ts';
+import {
+  exchange,
+  type HttpAttempt,
+  type HttpResponse,
+  openExchange,
+  type StreamedResponse,
+} from './http-exchange.ts';
 import { PlatformCapabilities } from './platform-capabilities.ts';
 import type { PlatformRequest, PlatformResponse } from './platform-request.ts';
 import { RequestHeaders } from './request-headers.ts';
@@ -47,13 +53,25 @@ export class Transport {
    * @throws ApiError for every response outside 2xx, and for a 2xx body that is not JSON.
    * @throws ConnectionError, TimeoutError; an abort rejects with the signal's reason.
    */
-  async send(request: PlatformRequest): Promise<PlatformResponse> {
+  send(request: PlatformRequest): Promise<PlatformResponse> {
+    return this.#send<never>(request, exchange);
+  }
+
+  /** As {@link send}; a stream of server-sent events is returned with its headers. Nothing is retried after that. */
+  open(request: PlatformRequest): Promise<PlatformResponse | StreamedResponse> {
+    return this.#send(request, openExchange);
+  }
+
+  async #send<R extends StreamedResponse>(
+    request: PlatformRequest,
+    exchangeWith: Exchange<R>,
+  ): Promise<PlatformResponse | R> {
     if (!this.#bearers.isLoaded && request.bearer === undefined) await this.#bearers.load();
     const body = request.body === undefined ? null : JSON.stringify(request.body);
     const budget = new RetryBudget(this.settings, request, this.capabilities);
     for (;;) {
       try {
-        return await this.#sendOnce(request, body, budget.attemptTimeoutMs());
+        return await this.#sendOnce(request, body, budget.attemptTimeoutMs(), exchangeWith);
       } catch (error) {
         await budget.waitBeforeRetry(error);
       }
@@ -85,29 +103,36 @@ export class Transport {
   }
 
   /** Sends the current bearer; after a 401 it retries once if there is a newer one. */
-  async #sendOnce(
+  async #sendOnce<R extends StreamedResponse>(
     request: PlatformRequest,
     body: string | null,
     timeoutMs: number,
-  ): Promise<PlatformResponse> {
+    exchangeWith: Exchange<R>,
+  ): Promise<PlatformResponse | R> {
     const bearer = request.bearer === undefined ? this.#bearers.current() : (request.bearer ?? undefined);
-    const response = await this.#attempt(request, body, bearer, timeoutMs);
+    const attempt = async (sent: string | undefined) =>
+      exchangeWith(await this.#dispatcher(), this.#attempt(request, body, sent, timeoutMs));
+    const response = await attempt(bearer);
     if (response.status !== 401 || request.bearer !== undefined) return this.#read(request, response, bearer);
     const newer = await this.#bearers.renew(bearer);
     if (newer === undefined) return this.#read(request, response, bearer);
-    return this.#read(request, await this.#attempt(request, body, newer, timeoutMs), newer);
+    return this.#read(request, await attempt(newer), newer);
   }
 
-  async #attempt(
+  async #dispatcher(): Promise<Dispatcher> {
+    if (this.#closing !== undefined) throw clientClosed();
+    this.#opening ??= this.#openPool();
+    return this.#pool ?? (await this.#opening);
+  }
+
+  #attempt(
     request: PlatformRequest,
     body: string | null,
     bearer: string | undefined,
     timeoutMs: number,
-  ): Promise<HttpResponse> {
+  ): HttpAttempt {
     const { settings } = this;
-    if (this.#closing !== undefined) throw clientClosed();
-    this.#opening ??= this.#openPool();
-    return exchange(this.#pool ?? (await this.#opening), {
+    return {
       origin: settings.platformOrigin,
       method: request.method,
       path: settings.basePath + request.path + (request.query ?? ''),
@@ -122,12 +147,17 @@ export class Transport {
       clock: settings.clock,
       signal: request.signal,
       onSent: request.onSent,
-    });
+    };
   }
 
-  #read(request: PlatformRequest, response: HttpResponse, bearer: string | undefined): PlatformResponse {
+  #read<R extends StreamedResponse>(
+    request: PlatformRequest,
+    response: HttpResponse | R,
+    bearer: string | undefined,
+  ): PlatformResponse | R {
     const { status, headers } = response;
     this.capabilities.readHeader(response);
+    if ('stream' in response) return response;
     if (status < 200 || status >= 300) {
       throw apiFailure(response, {
         request,
@@ -147,10 +177,18 @@ export class Transport {
   }
 }
 
+type Exchange<R extends StreamedResponse> = (
+  dispatcher: Dispatcher,
+  attempt: HttpAttempt,
+) => Promise<HttpResponse | R>;
+
 function clientClosed(): MoleculeError {
   return new MoleculeError('The client was closed.', { code: 'client_closed' });
 }
 
+/** `accept` of the request replaces the one that all requests have. */
 function withHeaders(list: string[], more: PlatformRequest['headers']): string[] {
-  return more === undefined ? list : [...list, ...Object.entries(more).flat()];
+  if (more === undefined) return list;
+  const own = more.accept === undefined ? list : list.filter((_, at) => list[at - (at % 2)] !== 'accept');
+  return [...own, ...Object.entries(more).flat()];
 }

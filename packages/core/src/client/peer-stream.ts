@@ -1,0 +1,234 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { inspect } from 'node:util';
+import { fencePeerText, GrowingText } from '@molecule-ai/protocol';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { TimeoutError } from '../errors/timeout-error.ts';
+import type { PeerReply } from '../peers/peer-reply.ts';
+import type { LinkedAbort } from '../time/linked-abort.ts';
+import { isRepeatedLater, type OutgoingMessage } from './peer-calls.ts';
+import { AnswerReading, type ReadingOptions } from './stream-reading.ts';
+
+/** Longest piece that is yielded, in UTF-16 units. */
+const MAX_PIECE_LENGTH = 64 * 1024;
+
+export interface PeerStreamOptions extends Omit<ReadingOptions, 'signal' | 'messageId'> {
+  readonly message: Pick<OutgoingMessage, 'targetId' | 'messageId' | 'hasOwnId'>;
+  /** Aborted by the caller, and unlinked at the end. */
+  readonly link: LinkedAbort;
+  /** Called before the message is sent. */
+  readonly prepare?: ((limits: { readonly signal: AbortSignal }) => Promise<void>) | undefined;
+  /** Called with the reply, and when the caller stops reading an answer that has not ended. */
+  readonly onReply?: ((reply: PeerReply) => void) | undefined;
+}
+
+/**
+ * The answer to a message while it is being made: iterate it for the pieces of its text. The message is sent at once, also when
+ * nobody reads. Everything that a peer wrote is untrusted: for a model use `forModel()`, which template strings and
+ * `JSON.stringify` return as well.
+ *
+ * Leaving the loop closes the connection and cancels nothing; `waitForAnswer(messageId)` returns the answer then.
+ *
+ * @example
+ * const stream = client.streamPeer(peerId, 'Summarise the report.');
+ * for await (const piece of stream) process.stdout.write(piece);
+ * const { status } = await stream.reply();
+ */
+export interface PeerStream extends Omit<GatheredAnswer, typeof inspect.custom> {}
+
+class GatheredAnswer {
+  readonly #options: PeerStreamOptions;
+  readonly #text = new GrowingText();
+  readonly #reading: AnswerReading;
+  readonly #steps: AsyncGenerator<void, PeerReply, undefined>;
+  readonly #closed = new Error('The stream was closed.');
+  readonly #timedOut = new Error('The time limit of the stream has passed.');
+  /** A piece may be asked for anywhere; what is read then belongs to where the stream was made. */
+  readonly #inContext = AsyncLocalStorage.snapshot();
+  readonly #stopTimer: () => void;
+  #step: Promise<void> | undefined;
+  #end: { readonly reply: PeerReply } | { readonly error: unknown } | undefined;
+  #isIterated = false;
+  #fenced: { readonly length: number; readonly text: string } | undefined;
+
+  constructor(options: PeerStreamOptions) {
+    const { link, message, timeoutMs, settings } = options;
+    this.#options = options;
+    const { signal } = link;
+    this.#reading = new AnswerReading({ ...options, signal, messageId: message.messageId }, this.#text);
+    this.#steps = this.#read();
+    signal.addEventListener('abort', () => this.#onAbort(), { once: true });
+    const limit = Number.isFinite(timeoutMs)
+      ? settings.clock.setTimer(timeoutMs, () => link.abort(this.#timedOut))
+      : undefined;
+    this.#stopTimer = () => limit?.cancel();
+    void this.#advance();
+  }
+
+  /** The workspace that the message was sent to. */
+  get peerId(): string {
+    return this.#options.message.targetId;
+  }
+
+  /** The id of the message that was sent: for `waitForAnswer`, and to read the answer again. */
+  get messageId(): string {
+    return this.#options.message.messageId;
+  }
+
+  /** The peer's text so far, without boundary markers. Untrusted: a model gets it through {@link forModel} only. */
+  get text(): string {
+    return this.#text.toString();
+  }
+
+  /** The text so far for a model, fenced. The same bytes each time, until there is more text. */
+  forModel(): string {
+    const { length } = this.#text;
+    if (this.#fenced?.length !== length) {
+      const reply = this.#end !== undefined && 'reply' in this.#end ? this.#end.reply : undefined;
+      const { text } = this;
+      const fenced = reply?.text === text ? reply.forModel() : fencePeerText(text, { origin: this.peerId });
+      this.#fenced = { length, text: fenced };
+    }
+    return this.#fenced.text;
+  }
+
+  /**
+   * Reads to the end and returns the reply, which is the one that `callPeer` would have returned. Its text is what was yielded.
+   * @throws what the iteration throws; MoleculeError `invalid_argument` when the stream was closed before its end.
+   */
+  async reply(): Promise<PeerReply> {
+    for (;;) {
+      if (this.#end === undefined) await this.#advance();
+      else if ('reply' in this.#end) return this.#end.reply;
+      else if (this.#end.error !== this.#closed) throw this.#end.error;
+      else throw closedBeforeEnd(this.messageId);
+    }
+  }
+
+  /**
+   * The pieces of the text, without boundary markers, untrusted; the reply is the return value. One consumer only.
+   * @throws StreamRestartedError, and the errors of `callPeer`; the text so far stays in {@link text}.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<string, PeerReply, undefined> {
+    if (this.#isIterated) {
+      throw new MoleculeError('The stream of an answer can be iterated once.', {
+        code: 'invalid_argument',
+        hint: 'Keep the pieces, or use `text`, which has all that were read.',
+      });
+    }
+    this.#isIterated = true;
+    let place = 0;
+    const next = async (): Promise<IteratorResult<string, PeerReply>> => {
+      for (;;) {
+        const piece = this.#pieceFrom(place);
+        const end = this.#end;
+        const isClosed = end !== undefined && 'error' in end && end.error === this.#closed;
+        if (isClosed) return DONE;
+        if (piece !== '') {
+          place += piece.length;
+          return { done: false, value: piece };
+        }
+        if (end === undefined) await this.#advance();
+        else if ('error' in end) throw end.error;
+        else return { done: true, value: end.reply };
+      }
+    };
+    const close = async (): Promise<IteratorResult<string, PeerReply>> => {
+      await this[Symbol.asyncDispose]();
+      return DONE;
+    };
+    return { next, return: close };
+  }
+
+  /** Closes the connection, unless the stream has ended. Cancels nothing. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#end !== undefined) return;
+    this.#options.link.abort(this.#closed);
+    while (this.#end === undefined) await this.#advance();
+  }
+
+  /** Returns {@link forModel}. */
+  toString(): string {
+    return this.forModel();
+  }
+
+  /** Contains the fenced text. */
+  toJSON(): Record<string, unknown> {
+    const { peerId, messageId } = this;
+    return { peerId, messageId, text: this.forModel() };
+  }
+
+  /** Contains no text of the peer. */
+  [inspect.custom](): string {
+    return `PeerStream { messageId: ${JSON.stringify(this.messageId)}, text: [${this.#text.length} characters] }`;
+  }
+
+  async *#read(): AsyncGenerator<void, PeerReply, undefined> {
+    const { link, prepare } = this.#options;
+    link.signal.throwIfAborted();
+    await prepare?.(link);
+    return yield* this.#reading.read();
+  }
+
+  /** Reads until the text has grown or the stream has ended. Never rejects. */
+  #advance(): Promise<void> {
+    this.#step ??= this.#inContext(() => this.#steps.next())
+      .then(({ done, value }) => {
+        if (done === true) this.#finish({ reply: value });
+      })
+      .catch((error: unknown) => this.#finish(this.#endOf(error)))
+      .finally(() => {
+        this.#step = undefined;
+      });
+    return this.#step;
+  }
+
+  #endOf(error: unknown): { readonly reply: PeerReply } | { readonly error: unknown } {
+    const { unfinished } = this.#reading;
+    if (error !== this.#timedOut) return { error };
+    if (unfinished !== null) return { reply: unfinished };
+    const { message, timeoutMs } = this.#options;
+    const { messageId } = message;
+    const text = `No response within ${Math.ceil(timeoutMs)} ms.`;
+    return { error: new TimeoutError(text, { timeoutMs, delivered: 'unknown', messageId }) };
+  }
+
+  #finish(end: { readonly reply: PeerReply } | { readonly error: unknown }): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    this.#text.end();
+    this.#stopTimer();
+    this.#options.link.unlink();
+    const reply = 'reply' in end ? end.reply : null;
+    if (reply !== null) this.#inContext(() => this.#options.onReply?.(reply));
+  }
+
+  #onAbort(): void {
+    const { link, message } = this.#options;
+    const { reason } = link.signal;
+    if (this.#end !== undefined || reason === this.#closed || reason === this.#timedOut) return;
+    if (!isRepeatedLater(reason, message)) this.#reading.cancel();
+  }
+
+  /** Half of a surrogate pair waits for the other half. */
+  #pieceFrom(place: number): string {
+    const piece = this.#text.slice(place, MAX_PIECE_LENGTH);
+    const isLast = place + piece.length === this.#text.length && this.#text.isEnded;
+    return !isLast && HIGH_SURROGATE.test(piece.slice(-1)) ? piece.slice(0, -1) : piece;
+  }
+}
+
+const HIGH_SURROGATE = /[\ud800-\udbff]/;
+/** A closed iterator has no reply, whatever the type of a return value says. */
+const DONE = { done: true, value: undefined } as unknown as IteratorReturnResult<PeerReply>;
+
+/** Sends the message and returns its answer as it is made. Never throws: errors come with the iteration and the reply. */
+export function createPeerStream(options: PeerStreamOptions): PeerStream {
+  return new GatheredAnswer(options);
+}
+
+function closedBeforeEnd(messageId: string): MoleculeError {
+  return new MoleculeError('The stream was closed before its end.', {
+    code: 'invalid_argument',
+    hint: `The peer may still answer: waitForAnswer('${messageId}').`,
+  });
+}

@@ -1,0 +1,205 @@
+import { type GrowingText, type JsonObject, StreamedAnswer } from '@molecule-ai/protocol';
+import type { PeerReply } from '../peers/peer-reply.ts';
+import type { ConnectionSettings } from '../settings/connection-settings.ts';
+import { backoffDelayMs } from '../time/backoff.ts';
+import { EventReader, type ReadEvent } from '../transport/event-reader.ts';
+import type { ResponseStream } from '../transport/response-stream.ts';
+import { AnswerText } from './answer-text.ts';
+
+/** Breaks in a row, without new text in between, after which the answer is read from the next source. */
+const MAX_BREAKS = 3;
+/** Without new text for so long, the reply is `queued`, unless the caller gave a time limit. */
+const SILENCE_MS = 300_000;
+const PAUSE_MS = 1_000;
+
+/** Where an answer is read: at the server of the peer, or at the platform. */
+export interface AnswerSource {
+  /** Whether the message can be sent again, with the same id, to continue a stream that broke off. */
+  readonly isRepeatable: boolean;
+  /** Whether the texts have boundary markers. */
+  readonly isWrapped: boolean;
+  /** Longest answer, in characters. */
+  readonly maxLength: number;
+  /** Whether an answer with more values or levels than are allowed is refused. */
+  readonly isStrict: boolean;
+  /** Sends the message, once more after a break. `null` when the next source has to be used. */
+  open(limits: OpeningLimits): Promise<OpenedAnswer | null>;
+  /** The reply of which a stream consisted. */
+  toReply(response: JsonObject): PeerReply;
+  /** The reply of a message that has not ended. */
+  queued(): PeerReply;
+  /** The reply when an answer exceeds a limit; may throw instead. */
+  refused(limit: 'too-large' | 'too-complex'): PeerReply;
+  /** The error for a stream that broke off for good. */
+  broken(cause: unknown): unknown;
+  /** The message is read from the next source from now on. */
+  leave(): void;
+  /** The caller aborted the call. */
+  cancel(): void;
+}
+
+export interface OpeningLimits {
+  readonly signal: AbortSignal;
+  /** Until the response begins. */
+  readonly timeoutMs: number;
+}
+
+export interface OpenedAnswer {
+  readonly stream?: ResponseStream | undefined;
+  /** The reply, if the answer does not come as a stream. */
+  readonly reply?: PeerReply | undefined;
+}
+
+export interface ReadingOptions {
+  readonly settings: ConnectionSettings;
+  readonly messageId: string;
+  readonly sources: readonly AnswerSource[];
+  readonly signal: AbortSignal;
+  /** Time limit until a response begins, in milliseconds. */
+  readonly openTimeoutMs: number;
+  /** Total time limit, in milliseconds; may be infinite. */
+  readonly timeoutMs: number;
+}
+
+/** Reads one answer into a text, across breaks of its connections. */
+export class AnswerReading {
+  readonly #options: ReadingOptions;
+  readonly #text: GrowingText;
+  readonly #endsAt: number;
+  #openEndsAt: number;
+  /** When there was new text, or the source was first used. */
+  #grownAt: number;
+  #source: AnswerSource | undefined;
+  #hasBegun = false;
+
+  /** @param text grows while {@link read} is iterated */
+  constructor(options: ReadingOptions, text: GrowingText) {
+    this.#options = options;
+    this.#text = text;
+    const now = options.settings.clock.monotonic();
+    this.#endsAt = now + options.timeoutMs;
+    this.#openEndsAt = now + options.openTimeoutMs;
+    this.#grownAt = now;
+  }
+
+  /** The reply of a message that was accepted and has not ended; `null` for any other. */
+  get unfinished(): PeerReply | null {
+    return this.#hasBegun && this.#source !== undefined ? this.#source.queued() : null;
+  }
+
+  /** Cancels the message if it was sent. */
+  cancel(): void {
+    this.#source?.cancel();
+  }
+
+  /** Yields whenever the text has grown. */
+  async *read(): AsyncGenerator<void, PeerReply, undefined> {
+    const { sources } = this.#options;
+    for (const [index, source] of sources.entries()) {
+      this.#source = source;
+      const reply = yield* this.#readFrom(source, index === sources.length - 1);
+      if (reply !== null) return reply;
+      source.leave();
+    }
+    throw new Error('The last source of an answer has no next one.');
+  }
+
+  async *#readFrom(source: AnswerSource, isLast: boolean): AsyncGenerator<void, PeerReply | null, undefined> {
+    const { settings, signal } = this.#options;
+    const { clock, random, logger } = settings;
+    this.#grownAt = clock.monotonic();
+    let breaks = 0;
+    for (;;) {
+      const opened = await source.open({ signal, timeoutMs: this.#openTimeoutMs() });
+      if (opened === null) return null;
+      this.#hasBegun = true;
+      this.#openEndsAt = Number.POSITIVE_INFINITY;
+      const before = this.#text.length;
+      const result =
+        opened.stream === undefined
+          ? yield* this.#takeWhole(opened.reply ?? source.queued())
+          : yield* this.#readStream(source, opened.stream);
+      const now = clock.monotonic();
+      if (result.kind === 'reply') {
+        if (result.reply.status !== 'queued' || !source.isRepeatable) return result.reply;
+        const silentUntil =
+          this.#endsAt === Number.POSITIVE_INFINITY ? this.#grownAt + SILENCE_MS : this.#endsAt;
+        if (now >= silentUntil) return result.reply;
+        await clock.sleep(PAUSE_MS, { signal });
+        continue;
+      }
+      breaks = this.#text.length > before ? 1 : breaks + 1;
+      if (!source.isRepeatable || (isLast && breaks > MAX_BREAKS)) throw source.broken(result.cause);
+      if (breaks > MAX_BREAKS) return null;
+      const { messageId } = this.#options;
+      logger.debug({ messageId, breaks, error: result.cause }, 'The stream of an answer broke off.');
+      await clock.sleep(backoffDelayMs(breaks, {}, random), { signal });
+    }
+  }
+
+  async *#readStream(
+    source: AnswerSource,
+    stream: ResponseStream,
+  ): AsyncGenerator<void, StreamResult, undefined> {
+    const { messageId } = this.#options;
+    const collected = new StreamedAnswer(source.maxLength);
+    const answer = new AnswerText(this.#text, { messageId, isWrapped: source.isWrapped });
+    try {
+      const events = await EventReader.open(stream, source);
+      for (;;) {
+        const event = await this.#nextOf(events);
+        if (event.kind === 'break') return event;
+        if (event.kind !== 'event') return { kind: 'reply', reply: source.refused(event.kind) };
+        const step = collected.add(event.data, event.length);
+        if (step.kind === 'too-large') return { kind: 'reply', reply: source.refused('too-large') };
+        if (step.kind === 'restarted') answer.restart();
+        const hasGrown = step.kind === 'ended' ? answer.end() : answer.add(step.text);
+        if (collected.response !== undefined) stream.release();
+        if (hasGrown) {
+          this.#grownAt = this.#options.settings.clock.monotonic();
+          yield;
+        }
+        if (collected.response !== undefined) {
+          return yield* this.#takeWhole(source.toReply(collected.response), answer);
+        }
+      }
+    } finally {
+      stream.close();
+    }
+  }
+
+  async #nextOf(events: EventReader): Promise<Break | Exclude<ReadEvent, { kind: 'end' }>> {
+    const { signal } = this.#options;
+    try {
+      const event = await events.next();
+      signal.throwIfAborted();
+      return event.kind === 'end' ? { kind: 'break', cause: undefined } : event;
+    } catch (cause) {
+      if (signal.aborted) throw cause;
+      return { kind: 'break', cause };
+    }
+  }
+
+  /** The text of an answer that came whole continues what was read before. */
+  async *#takeWhole(reply: PeerReply, answer?: AnswerText): AsyncGenerator<void, StreamResult, undefined> {
+    const { messageId } = this.#options;
+    const whole = answer ?? new AnswerText(this.#text, { messageId, isWrapped: false });
+    if (reply.status === 'answered' && whole.complete(reply.text)) yield;
+    return { kind: 'reply', reply };
+  }
+
+  /** Until the message is accepted, all sources share one time limit, as in a call that is not streamed. */
+  #openTimeoutMs(): number {
+    const now = this.#options.settings.clock.monotonic();
+    const openEndsAt = Math.min(this.#openEndsAt, now + this.#options.openTimeoutMs);
+    return Math.max(1, Math.min(openEndsAt, this.#endsAt) - now);
+  }
+}
+
+/** The connection ended before the stream did. */
+interface Break {
+  readonly kind: 'break';
+  readonly cause: unknown;
+}
+
+type StreamResult = Break | { readonly kind: 'reply'; readonly reply: PeerReply };
