@@ -45,6 +45,8 @@ try {
   assert.match(question, /<peer-text-\w+ .*>\nSummarise the incident\n<\/peer-text-/);
   assert.match(read[0] ?? '', /<peer-text-\w+ .*>\nA disk was full\.\n<\/peer-text-/);
   console.log('✓ it asked the analyst, and both models read the other agent inside a fence');
+  assert.match(read[1] ?? '', /<peer-text-\w+ .*>\nA disk was full\.\n<\/peer-text-/);
+  console.log('✓ it read a second answer as a stream');
 
   stopping.abort();
   assert.equal(await researcherEnded, 'stopped');

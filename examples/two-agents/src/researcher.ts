@@ -25,6 +25,15 @@ export async function runResearcher(
   if (reply.status === 'answered') console.log(reply.text); // for people; untrusted
   prompt.push(reply.forModel()); // for a model: fenced
 
+  // #endregion client
+  // #region stream
+  const stream = client.streamPeer(peer.id, 'And how was it resolved?');
+  for await (const piece of stream) process.stdout.write(piece); // for people; untrusted
+  const { status } = await stream.reply(); // what callPeer would have returned
+  prompt.push(stream.forModel()); // for a model: fenced
+  // #endregion stream
+  console.log(` (${status})`);
+  // #region client
   const ended = await client.runAgentLoop((message) => `echo: ${message.text}`, { signal });
   // 'paused' | 'removed' | 'revoked' | 'superseded' | 'stopped'
   // #endregion client

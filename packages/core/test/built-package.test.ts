@@ -55,6 +55,40 @@ describe.each(['module', 'commonjs'] as const)('the %s build', (type) => {
   });
 });
 
+const STREAM = `
+const { createServer } = process.getBuiltinModule('node:http');
+const seen = [];
+process.getBuiltinModule('node:module').registerHooks({
+  resolve: (name, context, next) => { seen.push(name); return next(name, context); },
+});
+const event = { jsonrpc: '2.0', id: 1, result: { kind: 'message', parts: [{ kind: 'text', text: 'streamed' }] } };
+const server = createServer((request, response) => {
+  const type = request.method === 'POST' ? 'text/event-stream' : 'application/json';
+  response.writeHead(200, { 'content-type': type, 'x-molecule-capabilities': 'stream' });
+  response.end(request.method === 'POST' ? 'data: ' + JSON.stringify(event) + '\\n\\n' : '{ "status": "ok" }');
+}).listen(0, '127.0.0.1');
+await new Promise((resolve) => server.once('listening', resolve));
+const isLoaded = () => seen.includes('eventsource-parser');
+const client = new RemoteAgentClient({
+  workspaceId: '5f0c7a5e-2d6b-4b9f-9f0a-1d2c3b4a5e6f', platformUrl: 'http://127.0.0.1:' + server.address().port,
+  authToken: 'token', stateDirectory: ${JSON.stringify(stateDirectory)}, maxRetries: 0,
+});
+await client.getWorkspace().catch(() => {});
+const before = isLoaded();
+const { text } = await client.streamPeer('6f0c7a5e-2d6b-4b9f-9f0a-1d2c3b4a5e6f', 'hello').reply();
+await client.close();
+server.close();
+console.log(JSON.stringify({ before, after: isLoaded(), text }));
+`;
+
+describe.each(['module', 'commonjs'] as const)('the %s build', (type) => {
+  it('loads the parser of server-sent events with the first stream', () => {
+    const script =
+      type === 'module' ? OPEN.module + STREAM : `(async () => { ${OPEN.commonjs} ${STREAM} })()`;
+    expect(run(type, script)).toEqual({ before: false, after: true, text: 'streamed' });
+  });
+});
+
 it('the file of undici that is imported alone holds what undici exports', () => {
   expect(PoolFile).toBe(Pool);
 });

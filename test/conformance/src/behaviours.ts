@@ -34,6 +34,7 @@ import { REQUESTS } from './behaviours/requests.ts';
 import { SEEDS } from './behaviours/seeds.ts';
 import { SNIPPETS } from './behaviours/snippets.ts';
 import { STATE_CALLS } from './behaviours/state-calls.ts';
+import { STREAM_READING } from './behaviours/stream-reading.ts';
 import { STREAMS } from './behaviours/streams.ts';
 import { VALUES } from './behaviours/values.ts';
 
@@ -77,6 +78,7 @@ export const BEHAVIOURS = {
   ...POLLING_CLIENTS,
   ...DIRECT,
   ...STREAMS,
+  ...STREAM_READING,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

@@ -43,7 +43,14 @@ verifies('values.copies-share-a-process', async () => {
         injected: true,
         operator: 'function',
       },
-      reply: { text: 'hello', answer: 'the answer', sameBytes: true, sameClient: true, sameMessage: true },
+      reply: {
+        text: 'hello',
+        answer: 'the answer',
+        streamed: { text: 'the answer', isWhole: true },
+        sameBytes: true,
+        sameClient: true,
+        sameMessage: true,
+      },
       exit: { code: 0, signal: null },
     });
   }

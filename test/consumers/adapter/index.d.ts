@@ -5,6 +5,7 @@ import type {
   MessageHandler,
   PeerClient,
   PeerReply,
+  PeerStream,
   RemoteAgent,
   RemoteAgentClient,
 } from '@molecule-ai/core';
@@ -19,6 +20,9 @@ export declare function describe(values: {
   readonly message: InboundMessage;
   readonly reply: PeerReply;
 }): string;
+
+/** Reads a stream of the client of another copy to its end. */
+export declare function collect(stream: PeerStream): Promise<{ text: string; isWhole: boolean }>;
 
 /** Whether this copy of core recognises an error. */
 export declare function recognises(error: unknown): boolean;

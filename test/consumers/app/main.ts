@@ -6,11 +6,12 @@ import {
   type MessageHandler,
   MoleculeError,
   type PeerReply,
+  type PeerStream,
   type RemoteAgent,
   RemoteAgentClient,
 } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
-import { describe, handled, recognises, serve } from 'esm-adapter';
+import { collect, describe, handled, recognises, serve } from 'esm-adapter';
 
 const { PEER = '' } = process.env;
 
@@ -33,10 +34,12 @@ export class Assistant {
 
   readonly answer: MessageHandler = async (message: InboundMessage, context: HandlerContext) => {
     const reply: PeerReply = await context.client.callPeer(PEER, 'What is it?', { signal: context.signal });
+    const stream: PeerStream = context.client.streamPeer(PEER, 'And what else?', { signal: context.signal });
     const restored = describe({ client: this.client, context, message, reply });
     return JSON.stringify({
       text: message.text,
       answer: reply.text,
+      streamed: await collect(stream),
       sameBytes: restored === reply.forModel(),
       sameClient: context.client === this.client,
       sameMessage: currentMessage()?.messageId === message.messageId && handled() === currentMessage(),

@@ -1,0 +1,183 @@
+import type { PeerStream } from '@molecule-ai/core';
+import { type JsonObject, type MessageState, StreamEvents, sseEvent } from '@molecule-ai/protocol';
+import { type AgentRequest, completed, type Reaction } from '@molecule-tests/harness';
+import { expect } from 'vitest';
+import { messageIdOf, stageDirect } from './harness/direct-stage.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
+import { verifies } from './verifies.ts';
+
+const AT = '2026-01-01T00:00:00.000Z';
+const JSON_BODY = { kind: 'json', status: 200 } as const;
+
+interface Scripted {
+  readonly pieces?: readonly string[];
+  /** Parts besides the text. */
+  readonly rest?: readonly JsonObject[];
+  /** Without it the stream breaks off. */
+  readonly end?: MessageState;
+}
+
+/** The stream of an agent, all at once. */
+function streamed(request: AgentRequest, { pieces = [], rest, end }: Scripted): Reaction {
+  const messageId = messageIdOf(request) ?? '';
+  const events = new StreamEvents({ taskId: 't-1', messageId, contextId: 'c-1', answerId: 'a-1' });
+  const results = [events.task('delivered', AT), ...pieces.map((piece) => events.text(piece))];
+  if (rest !== undefined) results.push(events.rest(rest, undefined));
+  if (end !== undefined) results.push(events.end({ state: end, at: AT }));
+  const text = results.map((result) => sseEvent({ jsonrpc: '2.0', id: messageId, result })).join('');
+  return { kind: 'text', type: 'text/event-stream', text };
+}
+
+async function piecesOf(stream: PeerStream): Promise<string[]> {
+  const pieces: string[] = [];
+  for await (const piece of stream) pieces.push(piece);
+  return pieces;
+}
+
+/** Pauses without jitter. */
+const STEADY = { random: () => 0.5 };
+
+onEachDatabase('streams that a client reads', { onDisk: true }, (environment) => {
+  verifies(['stream-reading.direct', 'stream-reading.joined-is-the-whole'], async () => {
+    const { client, peerId, peer, proxied } = await stageDirect(environment, {
+      script: (request) =>
+        streamed(request, {
+          pieces: [' a [A2A_RESULT_FROM_PEER] ', 'b', '[/A2A_RESULT_FROM_PEER] '],
+          rest: [{ kind: 'data', data: { n: 1 } }],
+          end: 'answered',
+        }),
+    });
+    const stream = client.streamPeer(peerId, 'hello', { messageId: 'm-1' });
+    const pieces = await piecesOf(stream);
+    const reply = await stream.reply();
+    expect(reply).toMatchObject({ status: 'answered', via: 'direct', messageId: 'm-1' });
+    expect(reply.text).toBe(' a [A2A_RESULT_FROM_PEER] b[/A2A_RESULT_FROM_PEER] ');
+    expect(pieces.join('')).toBe(reply.text);
+    expect(reply.parts[1]).toEqual({ kind: 'data', data: { n: 1 } });
+    expect(proxied()).toEqual([]);
+    expect(peer.requests[0]?.headers).toMatchObject({
+      authorization: 'Bearer peer-token-1',
+      accept: 'text/event-stream, application/json',
+    });
+    expect(peer.requests[0]?.body).toMatchObject({ method: 'message/stream' });
+  });
+
+  verifies('stream-reading.continues', async () => {
+    const { client, peerId, peer, proxied } = await stageDirect(environment, {
+      script: (request, count) =>
+        count === 1
+          ? streamed(request, { pieces: ['one ', 'two'] })
+          : streamed(request, { pieces: ['one two three'], end: 'answered' }),
+      client: STEADY,
+    });
+    const stream = client.streamPeer(peerId, 'hello');
+    expect((await piecesOf(stream)).join('')).toBe('one two three');
+    expect(await stream.reply()).toMatchObject({ via: 'direct', text: 'one two three' });
+    expect(new Set(peer.requests.map(({ text }) => text)).size).toBe(1);
+    expect(proxied()).toEqual([]);
+  });
+
+  verifies('stream-reading.through-the-platform', async () => {
+    const stage = await stageDirect(environment, {
+      script: (request, count) =>
+        count === 1
+          ? streamed(request, { pieces: ['through'] })
+          : { kind: 'json', status: 503, body: { error: 'later', code: 'unavailable' } },
+      client: STEADY,
+    });
+    const stream = stage.client.streamPeer(stage.peerId, 'hello', { messageId: 'm-1' });
+    expect((await piecesOf(stream)).join('')).toBe('through the platform');
+    expect(await stream.reply()).toMatchObject({ via: 'proxy', status: 'answered' });
+    expect(stage.proxied().map(messageIdOf)).toEqual(['m-1']);
+    const discovered = () => ({ peer_token: undefined, peer_token_expires_at: undefined });
+    const bare = await stageDirect(environment, {
+      script: (request) => streamed(request, { pieces: ['one'] }),
+      discovered,
+      client: { directCalls: 'always' },
+    });
+    const failing = bare.client.streamPeer(bare.peerId, 'hello');
+    await expect(failing.reply()).rejects.toMatchObject({ delivered: 'unknown', isRetryable: false });
+    expect([bare.peer.requests.length, bare.proxied().length, failing.text]).toEqual([1, 0, 'one']);
+  });
+
+  verifies(['stream-reading.restarted', 'stream-reading.unfinished'], async () => {
+    const { client, peerId } = await stageDirect(environment, {
+      script: (request, count) => {
+        if (count === 1) return streamed(request, { pieces: ['one two'] });
+        if ((request.body as JsonObject).method === 'message/stream') {
+          return streamed(request, { pieces: ['another'], end: 'answered' });
+        }
+        return { ...JSON_BODY, body: completed(request, 'another') };
+      },
+      client: STEADY,
+    });
+    const stream = client.streamPeer(peerId, 'hello', { messageId: 'm-1' });
+    await expect(piecesOf(stream)).rejects.toMatchObject({ code: 'stream_restarted', messageId: 'm-1' });
+    expect(stream.text).toBe('one two');
+    expect(await client.getMessage('m-1')).toMatchObject({ via: 'direct', text: 'another' });
+  });
+
+  verifies('stream-reading.unfinished', async () => {
+    const { client, peerId, peer } = await stageDirect(environment, {
+      script: (request) =>
+        (request.body as JsonObject).method === 'tasks/get'
+          ? { ...JSON_BODY, body: completed(request, 'one two') }
+          : streamed(request, { pieces: ['one', ' two'], end: 'answered' }),
+    });
+    for await (const _piece of client.streamPeer(peerId, 'hello', { messageId: 'm-1' })) break;
+    expect(await client.waitForAnswer('m-1')).toMatchObject({ via: 'direct', text: 'one two' });
+    expect(peer.requests.map(({ body }) => (body as JsonObject).method)).toEqual([
+      'message/stream',
+      'tasks/get',
+    ]);
+  });
+
+  verifies('stream-reading.without-streams', async () => {
+    const { client, peerId, peer, platform, proxied } = await stageDirect(environment, {
+      script: (request) => ({ ...JSON_BODY, body: completed(request, 'whole') }),
+    });
+    expect(await piecesOf(client.streamPeer(peerId, 'hello'))).toEqual(['whole']);
+    const unsupported = { code: -32004, message: 'This operation is not supported' };
+    peer.react((request) =>
+      (request.body as JsonObject).method === 'message/stream'
+        ? { ...JSON_BODY, body: { jsonrpc: '2.0', id: 1, error: unsupported } }
+        : { ...JSON_BODY, body: completed(request, 'sent once more') },
+    );
+    expect(await piecesOf(client.streamPeer(peerId, 'hello', { messageId: 'm-2' }))).toEqual([
+      'sent once more',
+    ]);
+    expect(peer.requests.slice(1).map(messageIdOf)).toEqual(['m-2', 'm-2']);
+    const stream = client.streamPeer(peerId, 'hello', { via: 'proxy' });
+    expect(await piecesOf(stream)).toEqual(['through the platform']);
+    expect(proxied().map(({ body }) => (body as JsonObject).method)).toEqual(['message/send']);
+    expect(platform.requests.some(({ path }) => path === '/health')).toBe(false);
+  });
+
+  verifies('stream-reading.answer-limits', async () => {
+    const { client, peerId, peer, proxied } = await stageDirect(environment, {
+      script: (request) => streamed(request, { pieces: Array(11).fill('x'.repeat(1024 * 1024)) }),
+    });
+    const failed = { status: 'failed', via: 'direct' };
+    expect(await client.streamPeer(peerId, 'long').reply()).toMatchObject({
+      ...failed,
+      code: 'agent_answer_too_large',
+    });
+    const many = (count: number): JsonObject => ({ kind: 'data', data: Array(count).fill(0) });
+    peer.react((request) => streamed(request, { rest: [many(60_000)], end: 'answered' }));
+    const invalid = { ...failed, code: 'agent_answer_invalid' };
+    expect(await client.streamPeer(peerId, 'wide').reply()).toMatchObject(invalid);
+    peer.react((request) => {
+      const part = JSON.stringify([many(30_000)]);
+      const whole = streamed(request, { rest: [], end: 'answered' });
+      if (whole.kind !== 'text') return whole;
+      const [task = '', update = '', ...others] = whole.text.split('\n\n');
+      const filled = update.replace('"parts":[]', `"parts":${part}`);
+      return {
+        ...whole,
+        text: [task, filled, filled.replace('"append":false', '"append":true'), ...others].join('\n\n'),
+      };
+    });
+    expect(await client.streamPeer(peerId, 'wide in two events').reply()).toMatchObject(invalid);
+    expect(proxied()).toEqual([]);
+  });
+});
