@@ -124,7 +124,7 @@ export class AnswerReading {
         if (result.reply.status !== 'queued' || !source.isRepeatable) return result.reply;
         const silentUntil =
           this.#endsAt === Number.POSITIVE_INFINITY ? this.#grownAt + SILENCE_MS : this.#endsAt;
-        if (now >= silentUntil) return result.reply;
+        if (!(now < silentUntil)) return result.reply;
         await clock.sleep(PAUSE_MS, { signal });
         continue;
       }

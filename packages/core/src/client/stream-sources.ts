@@ -174,7 +174,7 @@ export class PeerSource implements AnswerSource {
   }
 
   leave(): void {
-    this.#options.messages.forget(this.#options.message.messageId);
+    if (this.#opened !== undefined) this.#options.messages.forget(this.#options.message.messageId);
   }
 
   cancel(): void {

@@ -1,4 +1,3 @@
-import type { Dispatcher } from 'undici';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { apiFailure, unexpectedResponse } from './api-failure.ts';
@@ -14,7 +13,10 @@ import type { PlatformRequest, PlatformResponse } from './platform-request.ts';
 import { RequestHeaders } from './request-headers.ts';
 import { readBody } from './response-body.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { loadPool } from './undici-pool.ts';
+import { LazyPool } from './undici-pool.ts';
+
+/** Connections for streams: as many as a platform opens for one workspace. See docs/contract/streams.md#limits. */
+const MAX_STREAMS = 100;
 
 /** Provides the bearer token. */
 export interface BearerSource {
@@ -26,8 +28,7 @@ export interface BearerSource {
 }
 
 /**
- * Sends requests to one platform, through one pool of connections to one origin. The bearer is sent to this origin only,
- * and redirects are not followed. Knows no routes.
+ * Sends requests to one platform. The bearer is sent to its origin only, and redirects are not followed. Knows no routes.
  */
 export class Transport {
   readonly settings: ConnectionSettings;
@@ -35,10 +36,10 @@ export class Transport {
   readonly #bearers: BearerSource;
   readonly #isOperator: boolean;
   readonly #headers: RequestHeaders;
-  /** Created with the first request, because loading undici takes longer than loading the rest of this package. */
-  #opening: Promise<Dispatcher> | undefined;
-  #pool: Dispatcher | undefined;
-  #closing: Promise<void> | undefined;
+  readonly #pool: LazyPool;
+  /** Streams stay open for long: apart from the others they delay no request. */
+  readonly #streams: LazyPool;
+  #closing: Promise<unknown> | undefined;
 
   /** @param workspaceId The caller, sent in headers; `null` for an operator. */
   constructor(settings: ConnectionSettings, bearers: BearerSource, workspaceId: string | null) {
@@ -46,6 +47,8 @@ export class Transport {
     this.#bearers = bearers;
     this.#isOperator = workspaceId === null;
     this.#headers = new RequestHeaders(settings, workspaceId);
+    this.#pool = new LazyPool(settings.platformOrigin, settings.maxConnections);
+    this.#streams = new LazyPool(settings.platformOrigin, MAX_STREAMS);
   }
 
   /**
@@ -54,12 +57,12 @@ export class Transport {
    * @throws ConnectionError, TimeoutError; an abort rejects with the signal's reason.
    */
   send(request: PlatformRequest): Promise<PlatformResponse> {
-    return this.#send<never>(request, exchange);
+    return this.#send<never>(request, async (attempt) => exchange(await this.#pool.dispatcher(), attempt));
   }
 
   /** As {@link send}; a stream of server-sent events is returned with its headers. Nothing is retried after that. */
   open(request: PlatformRequest): Promise<PlatformResponse | StreamedResponse> {
-    return this.#send(request, openExchange);
+    return this.#send(request, async (attempt) => openExchange(await this.#streams.dispatcher(), attempt));
   }
 
   async #send<R extends StreamedResponse>(
@@ -80,26 +83,9 @@ export class Transport {
 
   /** Closes all connections; pending requests reject with `client_closed`. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#destroyPool();
-    return this.#closing;
-  }
-
-  async #destroyPool(): Promise<void> {
-    const pool = await this.#opening?.catch(() => undefined);
-    await pool?.destroy(clientClosed());
-  }
-
-  async #openPool(): Promise<Dispatcher> {
-    const { settings } = this;
-    const PoolClass = await loadPool();
-    this.#pool = new PoolClass(settings.platformOrigin, {
-      connections: settings.maxConnections,
-      pipelining: 1,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: 10_000,
-    });
-    return this.#pool;
+    const reason = clientClosed();
+    this.#closing ??= Promise.all([this.#pool, this.#streams].map((pool) => pool.destroy(reason)));
+    return this.#closing.then(() => {});
   }
 
   /** Sends the current bearer; after a 401 it retries once if there is a newer one. */
@@ -110,19 +96,15 @@ export class Transport {
     exchangeWith: Exchange<R>,
   ): Promise<PlatformResponse | R> {
     const bearer = request.bearer === undefined ? this.#bearers.current() : (request.bearer ?? undefined);
-    const attempt = async (sent: string | undefined) =>
-      exchangeWith(await this.#dispatcher(), this.#attempt(request, body, sent, timeoutMs));
+    const attempt = async (sent: string | undefined) => {
+      if (this.#closing !== undefined) throw clientClosed();
+      return exchangeWith(this.#attempt(request, body, sent, timeoutMs));
+    };
     const response = await attempt(bearer);
     if (response.status !== 401 || request.bearer !== undefined) return this.#read(request, response, bearer);
     const newer = await this.#bearers.renew(bearer);
     if (newer === undefined) return this.#read(request, response, bearer);
     return this.#read(request, await attempt(newer), newer);
-  }
-
-  async #dispatcher(): Promise<Dispatcher> {
-    if (this.#closing !== undefined) throw clientClosed();
-    this.#opening ??= this.#openPool();
-    return this.#pool ?? (await this.#opening);
   }
 
   #attempt(
@@ -177,10 +159,7 @@ export class Transport {
   }
 }
 
-type Exchange<R extends StreamedResponse> = (
-  dispatcher: Dispatcher,
-  attempt: HttpAttempt,
-) => Promise<HttpResponse | R>;
+type Exchange<R extends StreamedResponse> = (attempt: HttpAttempt) => Promise<HttpResponse | R>;
 
 function clientClosed(): MoleculeError {
   return new MoleculeError('The client was closed.', { code: 'client_closed' });
