@@ -1,6 +1,6 @@
 import type { PeerStream } from '@molecule-ai/core';
 import { type JsonObject, type MessageState, StreamEvents, sseEvent } from '@molecule-ai/protocol';
-import { type AgentRequest, completed, type Reaction } from '@molecule-tests/harness';
+import { type AgentRequest, type AgentScript, completed } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { messageIdOf, stageDirect } from './harness/direct-stage.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
@@ -8,6 +8,8 @@ import { verifies } from './verifies.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
 const JSON_BODY = { kind: 'json', status: 200 } as const;
+
+type Reaction = Awaited<ReturnType<AgentScript>>;
 
 interface Scripted {
   readonly pieces?: readonly string[];
@@ -130,6 +132,41 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
       'message/stream',
       'tasks/get',
     ]);
+  });
+
+  verifies('stream-reading.abort', async () => {
+    const closed = Promise.withResolvers<void>();
+    const { client, peerId, peer, proxied } = await stageDirect(environment, {
+      script: (request) => {
+        if ((request.body as JsonObject).method !== 'message/stream') {
+          return { ...JSON_BODY, body: { jsonrpc: '2.0', id: 1, result: { kind: 'task', id: 't-1' } } };
+        }
+        return {
+          kind: 'events',
+          write: (out) => {
+            const part = { kind: 'text', text: 'one' };
+            out.send({ kind: 'artifact-update', artifact: { artifactId: 'a-1', parts: [part] } });
+            void out.closed.then(closed.resolve);
+          },
+        };
+      },
+    });
+    const controller = new AbortController();
+    const stream = client.streamPeer(peerId, 'hello', { messageId: 'm-1', signal: controller.signal });
+    const reason = new Error('no longer needed');
+    const read = async () => {
+      for await (const _piece of stream) controller.abort(reason);
+    };
+    await expect(read()).rejects.toBe(reason);
+    await closed.promise;
+    const [, cancel] = await peer.received(2);
+    expect(cancel).toMatchObject({
+      headers: { authorization: 'Bearer peer-token-1' },
+      body: { method: 'tasks/cancel', params: { id: 'm-1' } },
+    });
+    for await (const _piece of client.streamPeer(peerId, 'hello', { messageId: 'm-2' })) break;
+    await client.close();
+    expect([peer.requests.length, proxied().length]).toEqual([3, 0]);
   });
 
   verifies('stream-reading.without-streams', async () => {

@@ -27,6 +27,10 @@ export const STREAM_READING = behaviours({
     'An answer that does not continue what was yielded throws `stream_restarted` with the message id, under which the whole can be read.',
     BREAKS,
   ],
+  'stream-reading.abort': [
+    'An abort of the signal of `streamPeer` closes the connection and cancels the message where it is; leaving the loop closes it and cancels nothing.',
+    `${BREAKS}; docs/decisions/0050-cancel.md`,
+  ],
   'stream-reading.without-streams': [
     'Where a peer or a platform does not stream, `streamPeer` yields the whole answer as one piece, and the message is handled once.',
     READING,
