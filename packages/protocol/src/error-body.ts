@@ -46,6 +46,8 @@ export const ErrorBody = wire('ErrorBody', (w) =>
     delivered: w.maybe(z.union([z.boolean(), z.literal('unknown')])),
     delivery_confirmed: w.maybe(z.boolean()),
     truncated: w.maybe(z.boolean()),
+    // how much of a text the platform has, in UTF-16 units; null when another run makes it
+    expected_offset: w.maybe(Count.nullable()),
     reason: w.maybe(z.string()),
     // secrets and plugins
     key: w.maybe(z.string()),

@@ -14,7 +14,7 @@ export const CONNECTION_LIMITS = {
 } satisfies FastifyServerOptions & { http: object };
 
 /** The bucket that counts a request, as `scope` of a 429 names it. */
-type RateScope = RateOwner['kind'] | 'presence';
+type RateScope = RateOwner['kind'] | 'presence' | 'progress';
 
 /** A caller that exhausts the limit of its address must not make the platform look dead to a load balancer. */
 const UNLIMITED: ReadonlySet<string | undefined> = new Set([routes.health.path, routes.ready.path]);
@@ -27,17 +27,18 @@ const OWN_BUCKETS: ReadonlyMap<string, { readonly scope: RateScope; readonly lea
   [
     [routes.heartbeat.path, { scope: 'presence', leavesRoom: false }],
     [routes.acknowledgeActivity.path, { scope: 'presence', leavesRoom: true }],
+    [routes.reportProgress.path, { scope: 'progress', leavesRoom: false }],
   ],
 );
 
 /**
  * Counts requests a minute: those of a workspace together, whichever of its tokens they have; those of an operator for
  * each credential; all others by address. Heartbeats and acknowledgements have a bucket of their own, so that an agent
- * which sends too much is still alive. See docs/contract/limits.md#rates.
+ * which sends too much is still alive, and so has progress, of which an agent sends much. See docs/contract/limits.md#rates.
  */
 export function limitRate(
   app: FastifyInstance,
-  { clock, settings: { rateLimit, presenceRate } }: Pick<PlatformContext, 'clock' | 'settings'>,
+  { clock, settings: { rateLimit, presenceRate, progressRate } }: Pick<PlatformContext, 'clock' | 'settings'>,
 ): void {
   if (rateLimit === null) return;
   const buckets: Readonly<Record<RateScope, RateBucket>> = {
@@ -45,6 +46,7 @@ export function limitRate(
     operator: new RateBucket(clock, rateLimit),
     address: new RateBucket(clock, rateLimit),
     presence: new RateBucket(clock, presenceRate),
+    progress: new RateBucket(clock, progressRate),
   };
   app.addHook('onRequest', async (request, reply) => {
     if (UNLIMITED.has(request.routeOptions.url)) return;
@@ -72,6 +74,7 @@ function bucketOf(
 const COUNTED: Readonly<Record<RateScope, string>> = {
   workspace: 'The requests of a workspace are counted together, whichever of its tokens they have.',
   presence: 'Heartbeats and acknowledgements are counted together; acknowledge many messages in one request.',
+  progress: 'Report longer texts, less often.',
   operator: 'The requests of an operator are counted for each credential.',
   address: 'Requests without a valid credential are counted by address.',
 };

@@ -162,6 +162,10 @@ export function mountMessagesRoutes(
     return { messages: list, has_more: hasMore };
   });
 
+  mount(app, routes.reportProgress, ({ params, body }) =>
+    messages.progress.report(params.id, params.activityId, body),
+  );
+
   mount(app, routes.acknowledgeActivity, ({ params, body }) =>
     messages.acknowledgements.acknowledge(params.id, body),
   );

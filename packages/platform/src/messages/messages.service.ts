@@ -50,6 +50,7 @@ import {
 } from './sent-messages.ts';
 import { AnswerStreams } from './streams/answer-streams.ts';
 import { MessageStreams } from './streams/message-streams.ts';
+import { Progress } from './streams/progress.ts';
 import { findSent, type MessageReference, TaskLookup, type TaskReference, taskIdOf } from './task-lookup.ts';
 
 export type { MessageRow } from './message.store.ts';
@@ -99,6 +100,7 @@ export class MessagesService {
   readonly continuations: Continuations;
   /** Answers that are read while they are made. */
   readonly streams: MessageStreams;
+  readonly progress: Progress;
   readonly #options: MessagesServiceOptions;
   readonly #store: MessageStore;
   readonly #lookup: TaskLookup;
@@ -145,6 +147,7 @@ export class MessagesService {
     this.cancellation = new Cancellation({ ...options, store, outcomes, lookup, pushes: cancellations });
     const acceptance = this.#acceptance;
     this.streams = new MessageStreams({ ...options, acceptance, lookup, outcomes, store, streams, waiters });
+    this.progress = new Progress({ ...options, store, streams });
     this.#store = store;
     this.#waiters = waiters;
     this.#receipts = receipts;

@@ -13,6 +13,7 @@ type Limits = Pick<
   PlatformSettings,
   | 'rateLimit'
   | 'presenceRate'
+  | 'progressRate'
   | 'pairRate'
   | 'maxHops'
   | 'maxTurns'
@@ -35,6 +36,12 @@ export function readLimits(read: SettingReader, options: PlatformOptions, mode: 
       options.presenceRate,
       [10, MAX_RATE],
       Math.max(DEFAULT_RATE, rateLimit ?? 0),
+    ),
+    progressRate: read.integer(
+      name('progressRate', 'MOLECULE_PROGRESS_RATE'),
+      options.progressRate,
+      [10, MAX_RATE],
+      3_000,
     ),
     pairRate: read.integer(name('pairRate', 'MOLECULE_PAIR_RATE'), options.pairRate, [0, MAX_RATE], 120),
     maxHops: read.integer(name('maxHops', 'MOLECULE_MAX_HOPS'), options.maxHops, [1, 100], 8),

@@ -55,6 +55,8 @@ export interface PlatformOptions {
    * heartbeats. @default the larger one of 600 and `rateLimit`
    */
   readonly presenceRate?: number | undefined;
+  /** Reports of progress a minute of each workspace (`MOLECULE_PROGRESS_RATE`). @default 3 000 */
+  readonly progressRate?: number | undefined;
   /** Origins of web pages that may call the platform (`CORS_ORIGINS`, with commas). @default none */
   readonly corsOrigins?: readonly string[] | undefined;
   /** Messages that may wait for one workspace before senders get 429 (`MOLECULE_INBOX_LIMIT`). @default 10_000 */

@@ -29,6 +29,8 @@ export interface PlatformSettings {
   readonly rateLimit: number | null;
   /** Heartbeats and acknowledgements a minute of each workspace, unless `rateLimit` is null. */
   readonly presenceRate: number;
+  /** Reports of progress a minute of each workspace, unless `rateLimit` is null. */
+  readonly progressRate: number;
   readonly corsOrigins: readonly string[];
   /** Messages that may wait for one workspace, and their size in bytes. */
   readonly inboxLimit: number;

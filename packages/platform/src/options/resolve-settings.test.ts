@@ -34,6 +34,7 @@ describe('resolving the settings', () => {
       claimWindowMs: 900_000,
       rateLimit: 600,
       presenceRate: 600,
+      progressRate: 3_000,
       corsOrigins: [],
       inboxLimit: 10_000,
       inboxBytes: 268_435_456,
@@ -109,6 +110,7 @@ describe('resolving the settings', () => {
     expect(resolveSettings({ mode: 'dev', memory: true }, {}).rateLimit).toBeNull();
     expect(resolveSettings(SECURE, { RATE_LIMIT: '9000' }).presenceRate).toBe(9_000);
     expect(resolveSettings(SECURE, { MOLECULE_PRESENCE_RATE: '100' }).presenceRate).toBe(100);
+    expect(resolveSettings(SECURE, { MOLECULE_PROGRESS_RATE: '100' }).progressRate).toBe(100);
   });
 
   it('reads sizes in bytes, KiB, MiB and GiB', () => {

@@ -46,4 +46,32 @@ export const STREAMS = behaviours({
     'A workspace reads at most 100 streams at a time; one more is refused before the message is stored, and others are not affected.',
     'docs/contract/streams.md#limits',
   ],
+  'stream.progress.text': [
+    'What a polling agent reports reaches readers as it comes and is not stored; its answer adds what was not reported.',
+    'docs/contract/streams.md#progress-of-polling-agents',
+  ],
+  'stream.progress.offset': [
+    'Progress that was reported before changes nothing; a gap, another text, or more after the last report is refused with the offset that is expected.',
+    'docs/contract/streams.md#progress-of-polling-agents',
+  ],
+  'stream.progress.one-run': [
+    'Only the workspace of the feed and only the run that reported first adds to a text, of a message that was sent with message/stream.',
+    'docs/contract/streams.md#progress-of-polling-agents',
+  ],
+  'stream.progress.ended': [
+    'Progress of a message that has ended is refused, with the state or as expired.',
+    'docs/contract/streams.md#progress-of-polling-agents',
+  ],
+  'stream.progress.another-answer': [
+    'An answer that does not begin with what was reported is read from its beginning.',
+    'docs/contract/streams.md#progress-of-polling-agents',
+  ],
+  'stream.progress.rate': [
+    'Progress is counted by itself, so that an agent which reports much can do everything else.',
+    'docs/contract/limits.md#rates; docs/decisions/0036-fair-limits.md',
+  ],
+  'stream.progress.restart': [
+    'After a restart of the platform the agent reports its text again, and readers that come back get it.',
+    'docs/contract/streams.md#progress-of-polling-agents; docs/contract/streams.md#breaks',
+  ],
 });

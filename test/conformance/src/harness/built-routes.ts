@@ -39,6 +39,7 @@ export const BUILT_ROUTES = [
   'getActivityRow',
   'reportActivity',
   'acknowledgeActivity',
+  'reportProgress',
   'notify',
   'createSession',
   'deleteSession',

@@ -62,6 +62,7 @@ export interface TestPlatformOptions {
   /** Requests a minute; `default` is the platform's own limit. @default practically none */
   readonly rateLimit?: number | 'off' | 'default';
   readonly presenceRate?: number;
+  readonly progressRate?: number;
   /** What is checked against the strict schemas: foreign clients write looser requests than ours. @default 'responses' */
   readonly contractCheck?: ContractCheck;
 }
