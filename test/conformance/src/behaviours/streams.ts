@@ -74,4 +74,48 @@ export const STREAMS = behaviours({
     'After a restart of the platform the agent reports its text again, and readers that come back get it.',
     'docs/contract/streams.md#progress-of-polling-agents; docs/contract/streams.md#breaks',
   ],
+  'stream.end.canceled': [
+    'A cancellation ends the stream, closes the marker, and ends the request to the agent that streams.',
+    'docs/contract/streams.md#ends-of-a-stream; docs/contract/streams.md#trust-boundary-of-a-stream',
+  ],
+  'stream.end.failed': [
+    'An error that an agent streams after a part of its text fails the message, with the reason in the last event.',
+    'docs/contract/streams.md#ends-of-a-stream',
+  ],
+  'stream.end.question': [
+    'The stream of an answer that asks ends as input-required, with the text and the questions in the last status.',
+    'docs/contract/streams.md#ends-of-a-stream; docs/contract/questions.md',
+  ],
+  'stream.end.agent-task': [
+    'The last status of a stream whose agent answered with a task that failed has the state and the words of that task.',
+    'docs/contract/streams.md#ends-of-a-stream; docs/contract/messages.md#tasks',
+  ],
+  'stream.end.removed': [
+    'The removal of the agent and that of the reader end the stream, with the marker closed.',
+    'docs/contract/streams.md#ends-of-a-stream',
+  ],
+  'stream.keep-alive': [
+    'A stream in which nothing happens has a comment every 15 seconds.',
+    'docs/contract/streams.md#proxies-that-buffer',
+  ],
+  'stream.end.silence': [
+    'A stream without new text for 5 minutes ends with the state of the message, whose answer is then delivered as a message.',
+    'docs/contract/streams.md#ends-of-a-stream',
+  ],
+  'stream.end.stop': [
+    'A platform that stops ends its streams at once, with the marker closed.',
+    'docs/contract/streams.md#ends-of-a-stream; docs/contract/streams.md#trust-boundary-of-a-stream',
+  ],
+  'stream.end.no-answer': [
+    'The stream of a message that ends without an answer, and of one that is itself an answer, has no text.',
+    'docs/contract/streams.md#ends-of-a-stream',
+  ],
+  'stream.resubscribe': [
+    'tasks/resubscribe reads the stream of a message that was sent before, first the text so far; of one that has ended it returns the task with its answer.',
+    'docs/contract/streams.md#asking-for-a-stream',
+  ],
+  'stream.resubscribe.access': [
+    'Only the sender of a message reads its stream later; operators read those of people.',
+    'docs/contract/streams.md#asking-for-a-stream; docs/contract/messages.md#tasks',
+  ],
 });
