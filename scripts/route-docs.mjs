@@ -13,6 +13,11 @@ const ACCESS = {
   peer: 'The platform or another workspace, by a peer token. A route of the server of an agent.',
 };
 
+const STREAMS = {
+  true: ' Streams.',
+  'on-request': ' Streams on request, as `text/event-stream`.',
+  false: '',
+};
 const PAGE = new URL('../docs/contract/routes.md', import.meta.url);
 const served = await servedNames();
 const page = render(Object.values(routes));
@@ -94,7 +99,7 @@ function section(route) {
   const own = route.errors.filter((code) => !ACCESS_ERRORS[route.access].includes(code));
   const query = route.query === undefined ? [] : Object.keys(route.query.strict.shape);
   const lines = [
-    `Access: ${route.access}. Repeat: ${route.repeat}.${route.streams ? ' Streams.' : ''}`,
+    `Access: ${route.access}. Repeat: ${route.repeat}.${STREAMS[route.streams]}`,
     query.length > 0 && `Query: ${codes(query)}.`,
     route.request && `Body: ${shape(route.request)}.`,
     `Responses: ${Object.entries(route.responses).map(response).join(', ')}.`,

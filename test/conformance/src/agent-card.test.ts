@@ -63,7 +63,7 @@ onEachDatabase('agent card', (environment) => {
       capabilities: { streaming: true, pushNotifications: true, extensions: [{ uri: 'x' }] },
     };
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: URL_OF_AGENT, card })];
-    const capabilities = { streaming: false, pushNotifications: false, extendedAgentCard: false };
+    const capabilities = { streaming: true, pushNotifications: false, extendedAgentCard: false };
     expect(await cardOf(caller, target)).toEqual({
       ...kept,
       url: `${platform.url}/workspaces/${target.id}/a2a`,
@@ -83,7 +83,7 @@ onEachDatabase('agent card', (environment) => {
       name: 'nobody yet',
       description: 'sre',
       version: '0.0.0',
-      capabilities: { streaming: false },
+      capabilities: { streaming: true },
       defaultInputModes: ['text/plain'],
       defaultOutputModes: ['text/plain'],
       skills: [],
@@ -96,7 +96,7 @@ onEachDatabase('agent card', (environment) => {
     };
     const old = await onboard(platform, { card });
     expect(await cardOf(caller, old)).toMatchObject({
-      capabilities: { streaming: false },
+      capabilities: { streaming: true },
       defaultInputModes: ['text/plain'],
       skills: [
         { id: 'sum', name: 'sum', description: '', tags: [] },

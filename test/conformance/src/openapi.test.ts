@@ -22,6 +22,12 @@ onEachDatabase('openapi', (environment) => {
     expect(await validate(structuredClone(document) as never)).toMatchObject({ valid: true });
     await dereference(structuredClone(document) as never);
 
+    const send = document.paths['/workspaces/{id}/a2a']?.post;
+    const success = Object.keys(
+      (send as { responses?: { 200?: { content: object } } }).responses?.[200]?.content ?? {},
+    );
+    expect(success).toEqual(['application/json', 'text/event-stream']);
+
     const described = Object.values(document.paths).flatMap((path) => Object.values(path));
     const names = described.map(({ operationId }) => operationId);
     expect(names.sort()).toEqual([...BUILT_ROUTES].sort());

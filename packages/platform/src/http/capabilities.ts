@@ -11,6 +11,7 @@ export const OFFERED_CAPABILITIES = [
   'cancel',
   'instances',
   'probe',
+  'stream',
   'peer-tokens',
   'compact-feed',
 ] as const satisfies readonly Capability[];

@@ -20,8 +20,8 @@ const OF_THE_AGENT = [
   'signatures',
 ] as const;
 
-/** What the platform does not offer. */
-const NOT_OFFERED = { streaming: false, pushNotifications: false, extendedAgentCard: false } as const;
+/** What the platform offers, whatever the agent does. */
+const OFFERED = { streaming: true, pushNotifications: false, extendedAgentCard: false } as const;
 const VERSIONS = ['1.0', '0.3'] as const;
 type Version = (typeof VERSIONS)[number];
 
@@ -43,7 +43,7 @@ export function toA2aCard(given: JsonObject, { name, role, delivery_mode, url }:
     ...(versions.includes('1.0')
       ? { supportedInterfaces: versions.map((one) => interfaceOf(url, one)) }
       : {}),
-    capabilities: { ...(isJsonObject(capabilities) ? capabilities : {}), ...NOT_OFFERED },
+    capabilities: { ...(isJsonObject(capabilities) ? capabilities : {}), ...OFFERED },
     defaultInputModes: modesOf(given.defaultInputModes),
     defaultOutputModes: modesOf(given.defaultOutputModes),
     skills: Array.isArray(given.skills) ? given.skills.map(toSkill) : [],

@@ -86,6 +86,7 @@ export const messageRoutes = defineRoutes({
     errors: SENDING,
     repeat: 'keyed',
     timeLimit: 'call',
+    streams: 'on-request',
   },
   sendOwnMessage: {
     method: 'POST',
@@ -99,6 +100,7 @@ export const messageRoutes = defineRoutes({
     errors: SENDING,
     repeat: 'keyed',
     timeLimit: 'call',
+    streams: 'on-request',
   },
   getMessage: {
     method: 'GET',

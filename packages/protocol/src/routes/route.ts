@@ -54,8 +54,8 @@ export interface Route {
   readonly errors: readonly ErrorCode[];
   readonly repeat: RouteRepeat;
   readonly timeLimit: RouteTimeLimit;
-  /** Whether the response is an endless stream. */
-  readonly streams: boolean;
+  /** Whether the response is a stream of server-sent events; `on-request` when the request asks for one. */
+  readonly streams: boolean | 'on-request';
 }
 
 /** The parameters of a path: `PathParams<'/workspaces/:id/notify'>` is `{ readonly id: string }`. */
@@ -137,7 +137,7 @@ type Declaration = Omit<Route, 'name' | 'errors' | 'repeat' | 'timeLimit' | 'str
   /** @default 'request' */
   readonly timeLimit?: RouteTimeLimit;
   /** @default false */
-  readonly streams?: boolean;
+  readonly streams?: Route['streams'];
 } & (
     | { readonly method: 'GET'; readonly repeat?: 'safe' }
     | { readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'; readonly repeat: RouteRepeat }

@@ -118,4 +118,44 @@ export const STREAMS = behaviours({
     'Only the sender of a message reads its stream later; operators read those of people.',
     'docs/contract/streams.md#asking-for-a-stream; docs/contract/messages.md#tasks',
   ],
+  'stream.push.method': [
+    'An agent whose card says that it streams is pushed a message with message/stream if its sender reads a stream, and with message/send otherwise.',
+    'docs/contract/streams.md#streams-of-agents',
+  ],
+  'stream.push.refused': [
+    'An agent that refuses the method of a stream is sent the message once more with message/send.',
+    'docs/contract/streams.md#streams-of-agents',
+  ],
+  'stream.push.collected': [
+    'The events of an agent of another maker become its task; the texts of its artifacts are read joined, and what it says in between is not.',
+    'docs/contract/streams.md#streams-of-agents; docs/contract/streams.md#events',
+  ],
+  'stream.push.answer-is-a-message': [
+    'The artifact of an answer becomes the message that the agent would have sent at once, in the record of the message and in its task.',
+    'docs/contract/streams.md#streams-of-agents; docs/contract/streams.md#ends-of-a-stream',
+  ],
+  'stream.push.broken-off': [
+    'A stream of an agent that breaks off is a failed attempt: a repeat adds what is new, and another text is read from its beginning.',
+    'docs/contract/streams.md#streams-of-agents; docs/contract/streams.md#events',
+  ],
+  'stream.push.limits': [
+    'An agent that streams more than an answer may have is disconnected, and the message fails.',
+    'docs/contract/streams.md#streams-of-agents; docs/contract/limits.md#bodies',
+  ],
+  'stream.push.silence': [
+    'A stream of an agent may take any time; silence for the time of an attempt ends it.',
+    'docs/contract/streams.md#streams-of-agents; docs/contract/limits.md#time-limits',
+  ],
+  'stream.push.expired': [
+    'A message that expires while its agent streams ends the stream of the reader and that of the agent.',
+    'docs/contract/streams.md#ends-of-a-stream; docs/contract/messages.md#expiry',
+  ],
+  'stream.back-pressure': [
+    'An agent whose readers all take nothing is not read on; one reader that takes everything is enough.',
+    'docs/contract/streams.md#breaks; docs/decisions/0032-streams.md',
+  ],
+  'stream.stalled': [
+    'A reader that takes nothing for 30 seconds is disconnected, and the message goes on.',
+    'docs/contract/streams.md#ends-of-a-stream; docs/contract/streams.md#breaks',
+  ],
 });
