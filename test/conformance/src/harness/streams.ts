@@ -12,6 +12,10 @@ export class OpenStream {
   readonly headers: IncomingHttpHeaders;
   /** The results of the events so far. */
   readonly results: JsonObject[] = [];
+  /** The texts of all pieces. */
+  readonly pieces: string[] = [];
+  /** The text of the artifact so far: joined, and begun anew where an event says so. */
+  text = '';
   /** The comments so far. */
   readonly comments: string[] = [];
   readonly #request: ClientRequest;
@@ -59,16 +63,6 @@ export class OpenStream {
     return this.results;
   }
 
-  /** The text of the artifact so far: joined, and begun anew where an event says so. */
-  get text(): string {
-    return this.#updates().reduce((text, { piece, append }) => (append ? text + piece : piece), '');
-  }
-
-  /** The texts of all pieces. */
-  get pieces(): string[] {
-    return this.#updates().map(({ piece }) => piece);
-  }
-
   /** Takes nothing more, or goes on. */
   pause(): void {
     this.#response.pause();
@@ -83,13 +77,13 @@ export class OpenStream {
     this.#request.destroy();
   }
 
-  #updates(): { readonly piece: string; readonly append: boolean }[] {
-    return this.results.flatMap((result) => {
-      const update = result.kind === 'artifact-update' ? result : result.artifactUpdate;
-      const part = valueAt(update, 'artifact', 'parts', 0);
-      const piece = valueAt(part, 'text');
-      return typeof piece === 'string' ? [{ piece, append: valueAt(update, 'append') === true }] : [];
-    });
+  #note(result: JsonObject): void {
+    this.results.push(result);
+    const update = result.kind === 'artifact-update' ? result : result.artifactUpdate;
+    const piece = valueAt(update, 'artifact', 'parts', 0, 'text');
+    if (typeof piece !== 'string') return;
+    this.pieces.push(piece);
+    this.text = valueAt(update, 'append') === true ? this.text + piece : piece;
   }
 
   #read(chunk: string): void {
@@ -103,7 +97,7 @@ export class OpenStream {
       else {
         const { result } = JSON.parse(event.slice('data: '.length)) as JsonObject;
         if (!isJsonObject(result)) throw new Error(`no result: ${event}`);
-        this.results.push(result);
+        this.#note(result);
       }
     }
     this.#wake();
