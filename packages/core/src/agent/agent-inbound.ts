@@ -18,6 +18,8 @@ export interface AgentInboundOptions {
   readonly inbound: Inbound;
   readonly logger: Logger;
   readonly onStateChanged: (status: string) => void;
+  /** A server of this agent started or stopped. */
+  readonly onServerChanged: () => void;
 }
 
 /** The receiving side of an agent, for the server of its own URL. */
@@ -68,6 +70,10 @@ export class AgentInbound implements InboundPort {
       );
     }
     this.#isAttached = true;
+  }
+
+  serverChanged(): void {
+    this.#options.onServerChanged();
   }
 
   card(): JsonObject {

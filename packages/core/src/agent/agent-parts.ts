@@ -82,6 +82,9 @@ export function createAgentParts<Client extends AgentClient>(
     inbound,
     logger,
     onStateChanged: (status) => presence.stateChanged(status),
+    onServerChanged: () => {
+      if (delivery instanceof AutoDelivery) delivery.probeNow();
+    },
   });
   return { logger, events, degraded, tasks, identity, requests, presence, inbound, port };
 }

@@ -19,6 +19,8 @@ class PortDouble implements InboundPort {
     this.attached += 1;
   }
 
+  serverChanged(): void {}
+
   card() {
     return { name: 'agent', skills: [] };
   }

@@ -66,6 +66,17 @@ describe('A2AServer', () => {
     expect((await post(`${server.url}/three`, 'row-1')).status).toBe(404);
   });
 
+  it('reports to its agents that it started, and that it stopped', async () => {
+    const [one, two] = [await arrivalStage(), await arrivalStage()];
+    const reports: string[] = [];
+    one.agent.inbound.serverChanged = () => reports.push('one');
+    two.agent.inbound.serverChanged = () => reports.push('two');
+    const server = await serve({ agents: { one: one.agent, two: two.agent } });
+    expect(reports).toEqual(['one', 'two']);
+    await server.stop();
+    expect(reports).toEqual(['one', 'two', 'one', 'two']);
+  });
+
   it('stops when the requests that it has are responded to', async () => {
     const gate = new Gate();
     const stage = await arrivalStage({ onMessage: gate.handler });

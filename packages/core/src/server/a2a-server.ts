@@ -42,7 +42,7 @@ export interface A2AServerOptions extends InboundHandlerOptions {
 
 /**
  * Serves one or several agents on a port of their own. Slow clients are disconnected: headers have 10 s, a request
- * `requestTimeoutMs`.
+ * `requestTimeoutMs`. An agent with the delivery `auto` whose server starts or stops is probed at once.
  * An agent that runs in a program with a server already mounts `createInboundHandler(agent)` there instead.
  *
  * @example
@@ -133,6 +133,13 @@ export class A2AServer {
       );
       server.listen(port, host, resolve);
     });
+    this.#reportChange();
+  }
+
+  #reportChange(): void {
+    const { agent, agents = {} } = this.#options;
+    for (const served of agent === undefined ? Object.values(agents) : [agent])
+      served.inbound.serverChanged();
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
@@ -147,6 +154,7 @@ export class A2AServer {
     if (server === undefined || !server.listening) return;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
+    this.#reportChange();
     const limit = Promise.withResolvers<void>();
     const timer = setTimeout(limit.resolve, timeoutMs);
     await Promise.race([Promise.all([...this.#open]), limit.promise]);

@@ -42,6 +42,10 @@ export const INBOUND = behaviours({
     'With the delivery auto an agent is pushed to while the platform reaches its URL, and long-polls otherwise; a switch loses and doubles nothing.',
     'docs/contract/receiving.md#which-way-when; docs/decisions/0103-push-server.md',
   ],
+  'inbound.server-change-is-noticed': [
+    'When the A2AServer of an agent with the delivery auto starts or stops, the platform is asked at once whether it reaches the agent.',
+    'docs/contract/receiving.md#which-way-when; docs/decisions/0103-push-server.md',
+  ],
   'inbound.killed-agent-loses-nothing': [
     'An agent that is killed after it stored a message, in the handler, after it stored the answer, or while its delivery is switched, answers the message once when it is back; what once() did is not done again.',
     'docs/contract/receiving.md#accepting; docs/decisions/0012-delivery-guarantee.md',
