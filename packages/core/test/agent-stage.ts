@@ -92,6 +92,8 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
   readonly acknowledged: string[] = [];
   readonly outcomes: MessageOutcome[] = [];
   readonly replies: string[] = [];
+  /** Message ids of replies that calls have returned. */
+  readonly returned = new Set<string>();
   /** Questions about direct messages. */
   readonly asked: QuestionsToAsk[] = [];
   issuer: string | null = null;
@@ -205,6 +207,10 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
     if (upToActivityId !== null) this.acknowledged.push(upToActivityId);
     this.outcomes.push(...outcomes);
     return { isSupported: true, acknowledged: 1, outcomes: [] };
+  }
+
+  observeReply({ messageId }: InboundMessage): boolean {
+    return this.returned.has(messageId);
   }
 
   async reply(

@@ -39,6 +39,7 @@ export class CrashSwitch {
       fetchCancellations: (query) => (this.hasCrashed ? never() : client.fetchCancellations(query)),
       askQuestions: (asked, options) => this.#guard([], () => client.askQuestions(asked, options)),
       acknowledge: (id, options) => this.#guard(['acknowledge'], () => client.acknowledge(id, options)),
+      observeReply: (message) => client.observeReply(message),
       reply: (message, text, options) => this.#guard(['reply'], () => client.reply(message, text, options)),
     };
   }

@@ -240,6 +240,7 @@ describe('the package', () => {
         "isJsonRpcResponse",
         "isMessageState",
         "isQueuedResponse",
+        "lateEndIn",
         "messageStateOfTask",
         "parseActivityFeed",
         "parseActivityRow",
@@ -261,6 +262,8 @@ describe('the package', () => {
         "utf8Length",
         "viewMessage",
         "wire",
+        "withOwnEnd",
+        "withoutPlatformWords",
         "wrapA2aBoundary",
         "wrapPeerAnswer",
       ]

@@ -84,6 +84,7 @@ export {
   parseActivityRow,
 } from './inbound-message.ts';
 export { exceededJsonLimit, JSON_LIMITS, type JsonLimit } from './json-limits.ts';
+export { type LateEnd, lateEndIn, type OwnEnd, withOwnEnd, withoutPlatformWords } from './late-ends.ts';
 export {
   A2aMessage,
   A2aRequest,

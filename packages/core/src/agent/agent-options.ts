@@ -46,7 +46,7 @@ export type AgentClient = Pick<
   | 'currentInboundSecret'
   | 'probe'
 > &
-  Partial<Pick<PeerClient, 'onPeerChanged'>>;
+  Partial<Pick<PeerClient, 'onPeerChanged' | 'observeReply'>>;
 
 /** The second argument of a handler. */
 export interface HandlerContext<Client extends AgentClient = PeerClient> extends AttemptContext {

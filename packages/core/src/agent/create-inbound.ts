@@ -27,6 +27,7 @@ export function createInbound<Client extends AgentClient>(options: CreateInbound
       fetchCancellations: (query) => client.fetchCancellations(query),
       askQuestions: (asked, more) => client.askQuestions(asked, more),
       acknowledge: (upTo, more) => degraded.followLimits('acknowledge', client.acknowledge(upTo, more)),
+      observeReply: (message) => client.observeReply?.(message) ?? false,
       reply: (message, answer, more) => degraded.followLimits('reply', client.reply(message, answer, more)),
     },
     clock: client.clock,

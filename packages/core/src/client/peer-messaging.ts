@@ -1,3 +1,4 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
 import type { PeerChange } from '../peers/peer-identities.ts';
 import type { PeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -9,7 +10,13 @@ import type { WaitForAnswerOptions } from './message-state.ts';
 import type { CallPeerOptions } from './peer-calls.ts';
 import { listPeers } from './peer-list.ts';
 import { type AskedQuestion, askQuestions, type QuestionsToAsk } from './questions.ts';
-import { cancelAsWorkspace, readAsWorkspace, sendAsWorkspace, waitAsWorkspace } from './send-as-workspace.ts';
+import {
+  cancelAsWorkspace,
+  observeReply,
+  readAsWorkspace,
+  sendAsWorkspace,
+  waitAsWorkspace,
+} from './send-as-workspace.ts';
 import { type ListMessagesOptions, listSentMessages, type SentMessagePage } from './sent-messages.ts';
 
 /** Finding peers, sending messages to them, and what became of these messages. */
@@ -120,5 +127,13 @@ export class PeerMessaging extends ClientIdentity {
    */
   waitForAnswer(messageId: string, options: WaitForAnswerOptions = {}): Promise<PeerReply> {
     return waitAsWorkspace(this.#context, messageId, options);
+  }
+
+  /**
+   * Takes a message that came in another way than by `fetchInboundPage`, which does this itself: ends the calls that wait for it.
+   * Returns whether a call has returned what it says, now or before; then it is not handled.
+   */
+  observeReply(message: InboundMessage): boolean {
+    return observeReply(this.#context, message);
   }
 }

@@ -75,6 +75,14 @@ export const DIRECT = behaviours({
     'The message that brings the end of a direct message ends `waitForAnswer`, and is then not handled; if nobody waits, it is handled.',
     'docs/contract/messages.md#direct-calls; docs/contract/messages.md#late-answers',
   ],
+  'direct.late-answer.push': [
+    'A late message that the platform pushes ends `waitForAnswer` with the end that it brings, without markers; what a call has returned is not handled.',
+    'docs/contract/messages.md#direct-calls; docs/contract/messages.md#late-answers',
+  ],
+  'direct.late-answer.open-metadata': [
+    'A late answer to a direct message is an answer whatever the application writes into its metadata: the marks of other ends are removed from it, and `state` and `code` are passed on.',
+    'docs/contract/messages.md#ends-of-direct-messages',
+  ],
   'direct.peer-gone': [
     'When the peer cannot be asked, `waitForAnswer` finds the answer on the feed; messages of other peers do not count.',
     STATES,

@@ -18,9 +18,11 @@ import type { Arrival } from './arrival.ts';
 const PLATFORM_KEYS: ReadonlySet<string> = new Set([
   'activity_id',
   'agent_card_url',
+  'answer_omitted',
   'answers',
   'conversation_id',
   'delegation_id',
+  'delivery_failed',
   'message_id',
   'peer_id',
   'peer_name',

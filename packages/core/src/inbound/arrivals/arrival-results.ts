@@ -1,4 +1,4 @@
-import type { JsonObject, Question } from '@molecule-ai/protocol';
+import type { JsonObject, OwnEnd, Question } from '@molecule-ai/protocol';
 import type { ReplyContent } from '../../client/reply.ts';
 import type { ArrivalEnd, InboundRefusal, InboundResult } from '../../inbound-http/inbound-agent.ts';
 import { GAVE_UP_TEXT } from '../handling/rules.ts';
@@ -46,12 +46,14 @@ export function endOfAnswer(
   return { state, at, answer, error: null };
 }
 
-/** The end other than an answer that a late message reports; `null` for an answer. */
-export function endOfNotice({ text, metadata }: ReplyContent, at: string): ArrivalEnd | null {
-  const { state, code } = metadata ?? {};
-  if (state !== 'unanswered' && state !== 'failed') return null;
-  const error = { message: text, ...(typeof code === 'string' ? { code } : {}) };
-  return endOfOutcome(state === 'failed' ? { outcome: state, error } : { outcome: state }, at);
+/** The end that a late message reports instead of an answer. */
+export function endOfNotice(text: string, { state, code }: OwnEnd, at: string): ArrivalEnd {
+  const error = { message: text, ...(code === undefined ? {} : { code }) };
+  return state === 'failed' ? endOfOutcome({ outcome: state, error }, at) : unanswered(at);
+}
+
+export function unanswered(at: string): ArrivalEnd {
+  return { state: 'unanswered', at, answer: null, error: null };
 }
 
 export function endOfOutcome({ outcome, error }: MessageEnd, at: string): ArrivalEnd {

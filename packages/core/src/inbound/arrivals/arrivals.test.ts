@@ -43,6 +43,20 @@ describe('a message that a request brings', () => {
     expect(stage.client.outcomes).toEqual([]);
   });
 
+  it('is not handled when a call has returned what it says; the platform gets a task without an answer', async () => {
+    const store = new MemoryInboundStore();
+    const stage = await arrivalStage({ store });
+    stage.client.returned.add('message-row-1');
+    for (const _repeat of [1, 2]) {
+      const { status, body } = await (await stage.push('row-1')).response;
+      expect([status, body.result.status.state]).toEqual([200, 'completed']);
+      expect(body.result).toMatchObject({ kind: 'task', id: 'row-1', metadata: { state: 'unanswered' } });
+    }
+    await (await stage.push('row-2')).response;
+    expect(stage.events.filter((event) => event.startsWith('message'))).toEqual(['message row-2']);
+    expect(JSON.stringify(await store.load())).not.toContain('row-1');
+  });
+
   it('is parsed like a row of the feed', async () => {
     const stage = await arrivalStage();
     const { response } = await stage.push('row-1', {

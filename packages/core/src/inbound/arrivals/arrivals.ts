@@ -25,12 +25,16 @@ import {
   keysOf,
   notAccepting,
   questionsIn,
+  unanswered,
   working,
 } from './arrival-results.ts';
 import type { ExchangeResult, Exchanges } from './exchanges.ts';
 
 export interface ArrivalsOptions {
-  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'reply' | 'askQuestions'>;
+  readonly client: Pick<
+    PlatformClient,
+    'workspaceId' | 'capabilities' | 'reply' | 'observeReply' | 'askQuestions'
+  >;
   readonly clock: Clock;
   readonly exchanges: Exchanges;
   readonly state: Pick<InboundState, 'arrivals' | 'isOpen' | 'outcomes'>;
@@ -87,6 +91,7 @@ export class Arrivals {
       if (isOther(arrival, known.arrival)) return CONFLICT;
       return this.#resultOf(arrival, await exchanges.wait(known.row, holdMs, signal));
     }
+    if (client.observeReply(arrival.message)) return ended(aboutOf(arrival), unanswered(this.#now()));
     if (!hasRoom()) return notAccepting('The agent has as many messages as it can take.');
     const { id } = arrival.message;
     const waiting = exchanges.wait(id, holdMs, signal);
@@ -145,8 +150,10 @@ export class Arrivals {
     if (!isFirst || (arrival === undefined && !isWaited)) return client.reply(message, content, options);
     const answer = typeof content === 'string' ? { text: content } : content;
     const messageId = replyIdOf(client.workspaceId, id);
-    const late = arrival?.use === 'direct' && !isWaited ? endOfNotice(answer, this.#now()) : null;
-    const end = late ?? endOfAnswer(answer, messageId, this.#now());
+    const end =
+      options.end === undefined
+        ? endOfAnswer(answer, messageId, this.#now())
+        : endOfNotice(answer.text, options.end, this.#now());
     if (arrival?.use === 'direct') await this.#ask(message, answer.metadata, options.signal);
     const isUnknown = arrival !== undefined && message.source === 'unknown';
     if (arrival !== undefined && (isUnknown || (isWaited && !state.arrivals.isOnFeed(message)))) {
@@ -168,14 +175,11 @@ export class Arrivals {
   lateEnd({ id }: InboundMessage, { outcome, error }: MessageEnd): StoredAnswer | null {
     const isLate = this.#running.get(id)?.use === 'direct' && !this.#options.exchanges.isOpen(id);
     if (!isLate || (outcome !== 'failed' && outcome !== 'unanswered')) return null;
-    const code = error?.code;
-    return {
-      text:
-        outcome === 'failed'
-          ? (error?.message ?? GAVE_UP_TEXT)
-          : 'The agent has nothing to say to this message.',
-      metadata: { state: outcome, ...(code === undefined ? {} : { code }) },
-    };
+    const isFailed = outcome === 'failed';
+    const text = isFailed
+      ? (error?.message ?? GAVE_UP_TEXT)
+      : 'The agent has nothing to say to this message.';
+    return { text, end: { state: outcome, code: error?.code } };
   }
 
   /**

@@ -124,8 +124,8 @@ describe('a direct message', () => {
     const client = new AgentClientDouble();
     client.capabilities = new Set(['acknowledge', 'outcomes']);
     const sent: unknown[] = [];
-    client.reply = async (message, content) => {
-      sent.push([message.messageId, content]);
+    client.reply = async (message, content, { end }) => {
+      sent.push([message.messageId, content, end]);
       return { status: 'sent', via: 'a2a', messageId: 'r' };
     };
     const stage = await directStage(
@@ -139,10 +139,31 @@ describe('a direct message', () => {
     for (const id of ['silent', 'failing']) await (await stage.direct(id, { holdSeconds: 0 })).response;
     await client.clock.advance(1_000);
     expect(sent).toEqual([
-      ['message-silent', { text: expect.any(String), metadata: { state: 'unanswered' } }],
-      ['message-failing', { text: 'Disk full.', metadata: { state: 'failed', code: 'disk_full' } }],
+      ['message-silent', expect.any(String), { state: 'unanswered' }],
+      ['message-failing', 'Disk full.', { state: 'failed', code: 'disk_full' }],
     ]);
     expect(client.outcomes).toEqual([]);
+    const failed = (await stage.ask('tasks/get', 'message-failing')).body.result;
+    expect(failed.status).toMatchObject({ state: 'failed', message: { parts: [{ text: 'Disk full.' }] } });
+    expect(failed.metadata).toMatchObject({ state: 'failed', code: 'disk_full' });
+    expect((await stage.ask('tasks/get', 'message-silent')).body.result.metadata.state).toBe('unanswered');
+  });
+
+  it('that is answered after that stays answered, whatever the metadata of the answer says', async () => {
+    const gate = new Gate();
+    const metadata = { state: 'failed', code: 'disk_full', molecule_end: { state: 'unanswered' } };
+    const stage = await directStage({
+      onMessage: async (message, context) => {
+        await gate.handler(message, context);
+        return { text: 'done', metadata };
+      },
+    });
+    await (await stage.direct('one', { holdSeconds: 0 })).response;
+    gate.open();
+    await stage.client.flushPromises();
+    const { result } = (await stage.ask('tasks/get', 'message-one')).body;
+    expect(result.status).toMatchObject({ state: 'completed', message: { parts: [{ text: 'done' }] } });
+    expect(result.metadata.state).toBe('answered');
   });
 
   it('that asks is a task that requires input; the platform gets the questions first', async () => {

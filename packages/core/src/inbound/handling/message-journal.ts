@@ -83,12 +83,13 @@ export class MessageJournal {
   async send(answer: StoredAnswer, signal: AbortSignal, number = 0): Promise<ReplyReceipt> {
     const { client, message, onReplySent } = this.#options;
     const key = number === 0 ? {} : { idempotencyKey: `reply-${number + 1}` };
-    const sent = client.capabilities.has('questions')
+    const { end, ...sent } = client.capabilities.has('questions')
       ? withQuestionIds(answer, message.id, number)
       : withoutQuestions(answer);
     const isPlain = sent.parts === undefined && sent.metadata === undefined;
     const content = isPlain ? sent.text : sent;
-    const receipt = await client.reply(message, content, { ...key, signal }).catch((error: unknown) => {
+    const options = { ...key, ...(end === undefined ? {} : { end }), signal };
+    const receipt = await client.reply(message, content, options).catch((error: unknown) => {
       throw questionsRefused(answer, error) ?? error;
     });
     if (receipt.status !== 'ignored') onReplySent();

@@ -5,6 +5,8 @@ const Answer = z.object({
   text: z.string(),
   parts: z.array(MessagePart.tolerant).optional(),
   metadata: JsonObject.optional(),
+  /** Set where the text says why there is no answer. */
+  end: z.object({ state: z.enum(['unanswered', 'failed']), code: z.string().optional() }).optional(),
 });
 
 /** An answer as it is stored and sent: plain JSON. */
