@@ -20,6 +20,8 @@ export interface AgentInboundOptions {
   readonly onStateChanged: (status: string) => void;
   /** A server of this agent started or stopped. */
   readonly onServerChanged: () => void;
+  /** The platform signs under another name than it had when the agent registered. */
+  readonly onIssuerChanged: () => void;
 }
 
 /** The receiving side of an agent, for the server of its own URL. */
@@ -37,6 +39,7 @@ export class AgentInbound implements InboundPort {
       clock: client.clock,
       issuer: () => this.#issuer,
       fetchKeys: (): Promise<Jwks> => client.fetchSigningKeys(),
+      onIssuerChanged: options.onIssuerChanged,
     });
   }
 

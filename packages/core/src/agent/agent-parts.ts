@@ -85,6 +85,7 @@ export function createAgentParts<Client extends AgentClient>(
     onServerChanged: () => {
       if (delivery instanceof AutoDelivery) delivery.probeNow();
     },
+    onIssuerChanged: () => presence.registrationNeeded(),
   });
   return { logger, events, degraded, tasks, identity, requests, presence, inbound, port };
 }

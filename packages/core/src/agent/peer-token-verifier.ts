@@ -12,6 +12,7 @@ const REFETCH_AFTER_MS = 30_000;
 const MAX_VERIFIED = 1_000;
 const MAX_TOKEN_LENGTH = 4_096;
 const RETRY_SECONDS = 30;
+const REGISTRATION_SECONDS = 5;
 const WORKSPACE_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface PeerTokenVerifierOptions {
@@ -21,6 +22,8 @@ export interface PeerTokenVerifierOptions {
   /** Who signs, as the register response says it; `null` before, or when the platform signs none. */
   readonly issuer: () => string | null;
   readonly fetchKeys: () => Promise<Jwks>;
+  /** The platform signs its pushes in another name than it registered with, as it does when its public URL is changed. */
+  readonly onIssuerChanged: () => void;
 }
 
 interface Verified {
@@ -74,13 +77,18 @@ export class PeerTokenVerifier {
     }
     const { payload } = await jwtVerify(token, key, {
       algorithms: ['EdDSA'],
-      issuer,
       audience: workspaceId,
       clockTolerance: SKEW_SECONDS,
       currentDate: new Date(clock.now()),
-      requiredClaims: ['exp', 'iat', 'sub', 'jti', 'use'],
+      requiredClaims: ['iss', 'exp', 'iat', 'sub', 'jti', 'use'],
     });
     const { sub = '', jti = '', use, exp = 0, iat = 0 } = payload;
+    if (payload.iss !== issuer) {
+      // That of a peer may be from before the change: the peer gets a new one.
+      if (use !== 'push') return refused();
+      this.#options.onIssuerChanged();
+      return issuerChanged();
+    }
     const isOfFuture = iat * 1_000 > clock.now() + SKEW_SECONDS * 1_000;
     const isPush = use === 'push' && (sub === 'canvas' || WORKSPACE_ID.test(sub));
     const isDirect = use === 'direct' && WORKSPACE_ID.test(sub);
@@ -147,9 +155,13 @@ function notSigned(): InboundAccess {
 }
 
 function keysUnknown(): InboundAccess {
-  const message = 'The keys of the platform cannot be read at the moment.';
-  return {
-    kind: 'refused',
-    refusal: { status: 503, code: 'not_accepting', message, retryAfterSeconds: RETRY_SECONDS },
-  };
+  return later('The keys of the platform cannot be read at the moment.', RETRY_SECONDS);
+}
+
+function issuerChanged(): InboundAccess {
+  return later('The platform has another name now: the agent registers again.', REGISTRATION_SECONDS);
+}
+
+function later(message: string, retryAfterSeconds: number): InboundAccess {
+  return { kind: 'refused', refusal: { status: 503, code: 'not_accepting', message, retryAfterSeconds } };
 }

@@ -35,6 +35,14 @@ export const DIRECT = behaviours({
     'A peer that sends nothing, stops in the middle of its response, or sends it byte by byte delays a call, and leaves time for the platform.',
     PAGE,
   ],
+  'direct.half-open': [
+    'A peer that takes nothing and sends nothing, on a new connection or one that was used before, leaves time for the platform.',
+    PAGE,
+  ],
+  'direct.names-that-change': [
+    'The name of a peer is resolved when a connection is made: one that then has a refused address, or none, gets no connection, and the message goes through the platform.',
+    'docs/contract/messages.md#direct-calls; docs/contract/presence.md#agent-addresses',
+  ],
   'direct.answer-limits': [
     'An answer over 10 MiB, or with more values or levels than are allowed, is not read and ends the message as failed.',
     'docs/contract/messages.md#direct-calls; docs/contract/limits.md#bodies',

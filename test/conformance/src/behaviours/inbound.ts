@@ -34,6 +34,18 @@ export const INBOUND = behaviours({
     'A request without a token of the platform for this agent is refused, in production and in dev mode; without one nobody is believed.',
     'docs/contract/receiving.md#credentials; docs/decisions/0009-peer-tokens.md',
   ],
+  'inbound.tokens-of-others': [
+    'A token for another agent, also that of a push, and one that another platform signed, are refused with nothing of the token in the response; what a sender says of itself does not count.',
+    'docs/contract/receiving.md#credentials; docs/decisions/0009-peer-tokens.md',
+  ],
+  'inbound.clock-skew': [
+    'The clock of an agent may differ by a minute from that of its platform; beyond that tokens are refused, and a push waits for the next attempts.',
+    'docs/contract/receiving.md#credentials; docs/contract/authentication.md#peer-tokens',
+  ],
+  'inbound.issuer-changes': [
+    'When the platform gets another public URL, its agents register again; a push waits for that and costs no attempt.',
+    'docs/contract/receiving.md#credentials; docs/contract/authentication.md#peer-tokens',
+  ],
   'inbound.repeat-gets-the-answer': [
     'A message that was answered in a response and comes again, also after a restart, is not handled again and gets the same answer.',
     'docs/contract/receiving.md#repeats; docs/decisions/0010-message-dedupe.md',

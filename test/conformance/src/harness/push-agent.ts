@@ -27,6 +27,7 @@ export interface PushAgentOptions
   readonly port?: number;
   /** Changes each request before the agent gets it, as a proxy does. */
   readonly onRequest?: (request: Request) => Request;
+  readonly onResponse?: (response: Response) => void;
 }
 
 /** An agent in this process with a server of its own. */
@@ -50,11 +51,22 @@ export async function createPushAgent(
   member: Member,
   options: PushAgentOptions = {},
 ): Promise<PushAgent> {
-  const { onMessage, handler: handling, stateDirectory, clock, port = 0, onRequest, ...rest } = options;
+  const {
+    onMessage,
+    handler: handling,
+    stateDirectory,
+    clock,
+    port = 0,
+    onRequest,
+    onResponse,
+    ...rest
+  } = options;
   let handler: InboundHandler | undefined;
   const serve: InboundHandler = async (request) => {
     if (handler === undefined) return new Response(null, { status: 503 });
-    return handler(onRequest === undefined ? request : onRequest(request));
+    const response = await handler(onRequest === undefined ? request : onRequest(request));
+    onResponse?.(response);
+    return response;
   };
   let server = new A2AServer({ port, handler: serve });
   await server.start();
