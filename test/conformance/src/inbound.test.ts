@@ -131,6 +131,43 @@ onEachDatabase('an agent with a server', (environment) => {
     expect(textAt(record, 'answer', 'result', 'parts', 0, 'text')).toContain('decided: approve');
   });
 
+  verifies('inbound.a2a-1.0', async () => {
+    const { platform, peer, member, handled } = await startStage(
+      environment,
+      {
+        onMessage: ({ text }) =>
+          text === 'ask'
+            ? { text: 'May I?', questions: [{ kind: 'text', text: 'Which?', from: 'sender' }] }
+            : text === 'nothing'
+              ? undefined
+              : `echo: ${text}`,
+      },
+      { contractCheck: 'responses' },
+    );
+    const call = async (text: string) => {
+      const message = { role: 'ROLE_USER', messageId: `m-${text}`, parts: [{ text }] };
+      const request = { jsonrpc: '2.0', id: 1, method: 'SendMessage', params: { message } };
+      return (await peer.caller.post(`/workspaces/${member.id}/a2a`, request, { 'a2a-version': '1.0' })).body;
+    };
+    const wrapped = '[A2A_RESULT_FROM_PEER]echo: hello[/A2A_RESULT_FROM_PEER]';
+    expect(valueAt(await call('hello'), 'result', 'message')).toMatchObject({
+      role: 'ROLE_AGENT',
+      parts: [{ text: wrapped }],
+    });
+    expect(handled).toMatchObject([{ method: 'message/send', parts: [{ kind: 'text', text: 'hello' }] }]);
+    expect(valueAt(await call('nothing'), 'result', 'task', 'status', 'state')).toBe('TASK_STATE_COMPLETED');
+    await recordOf(platform, peer.id, 'm-nothing', 'unanswered');
+    const asked = valueAt(await call('ask'), 'result', 'task', 'status');
+    expect(valueAt(asked, 'state')).toBe('TASK_STATE_INPUT_REQUIRED');
+    expect(textAt(asked, 'message', 'parts', 0, 'text')).toContain('May I?');
+    const record = await recordOf(platform, peer.id, 'm-ask', 'input_required');
+    expect(valueAt(record, 'answer', 'result', 'status', 'message')).toMatchObject({
+      kind: 'message',
+      role: 'agent',
+      metadata: { questions: [{ kind: 'text', from: 'sender' }] },
+    });
+  });
+
   verifies('inbound.cancel', async () => {
     const started = Promise.withResolvers<void>();
     const aborted = Promise.withResolvers<unknown>();

@@ -1,4 +1,4 @@
-import type { JsonObject, Jwks } from '@molecule-ai/protocol';
+import { type JsonObject, type Jwks, toA2aCard } from '@molecule-ai/protocol';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type {
@@ -79,10 +79,14 @@ export class AgentInbound implements InboundPort {
     this.#options.onServerChanged();
   }
 
+  /** Complete for clients of A2A 0.3 and 1.0 where the agent knows its address; what the application wrote is kept. */
   card(): JsonObject {
     const { agentCard, reportedUrl } = this.#options.settings.client;
-    const card = agentCard as JsonObject;
-    return card.url === undefined && reportedUrl !== null ? { ...card, url: reportedUrl } : card;
+    const given = agentCard as JsonObject;
+    const url = typeof given.url === 'string' ? given.url : reportedUrl;
+    if (url === null) return given;
+    const { skills, ...full } = toA2aCard(given, { name: '', role: null, url, takesBothVersions: true });
+    return { ...full, ...given, skills } as JsonObject;
   }
 
   async authenticate(headers: Pick<Headers, 'get'>): Promise<InboundAccess> {

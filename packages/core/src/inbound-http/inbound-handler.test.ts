@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { InboundAgent, InboundPort, InboundRequest, InboundResult } from './inbound-agent.ts';
+import type {
+  ArrivalEnd,
+  InboundAgent,
+  InboundPort,
+  InboundRequest,
+  InboundResult,
+} from './inbound-agent.ts';
 import { createInboundHandler, type InboundHandlerOptions } from './inbound-handler.ts';
 
 /** An agent that takes every request and keeps what it was given. */
@@ -94,7 +100,6 @@ describe('a message', () => {
 
   it.each([
     ['message/send', { jsonrpc: '2.0', id: 1, method: 'message/send', params: { message } }],
-    ['SendMessage', { jsonrpc: '2.0', id: 'a', method: 'SendMessage', params: { message } }],
     ['delegate_task', { jsonrpc: '2.0', id: 1, method: 'delegate_task', params: { message } }],
     ['a bare call', { method: 'message/send', params: { message } }],
     ['params alone', { params: { message } }],
@@ -136,6 +141,99 @@ describe('a message', () => {
       await post({ message }, header === '' ? {} : { 'x-timeout': header });
     }
     expect(inbound.requests.map(({ holdMs }) => holdMs)).toEqual([3_000, 0, 0, 300_000, 7_000, 7_000]);
+  });
+});
+
+describe('a request of A2A 1.0', () => {
+  const sent = {
+    role: 'ROLE_USER',
+    messageId: 'm',
+    parts: [{ text: 'Hi' }, { url: 'https://f', filename: 'a' }],
+  };
+  const call = (method: string, params: unknown) => ({ jsonrpc: '2.0', id: 'a', method, params });
+  const about = { taskId: 'task', messageId: 'message', contextId: 'context' };
+  const ended = (state: ArrivalEnd['state'], more: Partial<ArrivalEnd> = {}): InboundResult => ({
+    kind: 'ended',
+    ...about,
+    end: { state, at: 'now', answer: null, error: null, ...more },
+  });
+
+  it.each([
+    ['SendMessage', {}],
+    ['message/send', { 'a2a-version': '1.0' }],
+  ])('%s with %j gets a message of 1.0', async (method, headers) => {
+    const { inbound, post } = stage();
+    const { body } = await post(call(method, { message: sent }), headers);
+    const parts = [{ text: 'Hello' }];
+    expect(body).toEqual({
+      jsonrpc: '2.0',
+      id: 'a',
+      result: { message: { messageId: 'answer', contextId: 'context', role: 'ROLE_AGENT', parts } },
+    });
+    expect(inbound.requests[0]?.envelope).toMatchObject({
+      method: 'message/send',
+      params: {
+        message: {
+          role: 'user',
+          parts: [
+            { kind: 'text', text: 'Hi' },
+            { kind: 'file', file: { uri: 'https://f', name: 'a' } },
+          ],
+        },
+      },
+    });
+  });
+
+  it('in a short form is one of 0.3, whatever the version says', async () => {
+    const { post } = stage();
+    const { body } = await post({ text: 'Hi' }, { 'a2a-version': '1.0' });
+    expect(body.result).toMatchObject({ kind: 'message', role: 'agent' });
+  });
+
+  it('gets each other end as a task of 1.0, and a failure as an error', async () => {
+    const { inbound, post } = stage();
+    const answer = { messageId: 'question', text: 'Which one?' };
+    const results: [InboundResult, string][] = [
+      [{ kind: 'working', ...about, at: 'now' }, 'TASK_STATE_WORKING'],
+      [ended('unanswered'), 'TASK_STATE_COMPLETED'],
+      [ended('canceled'), 'TASK_STATE_CANCELED'],
+      [ended('expired'), 'TASK_STATE_FAILED'],
+      [ended('input_required', { answer }), 'TASK_STATE_INPUT_REQUIRED'],
+    ];
+    for (const [result, state] of results) {
+      inbound.result = () => result;
+      const bearer = { authorization: 'Bearer direct' };
+      const { body } = await post(call('SendMessage', { message: sent }), bearer);
+      expect(body.result).toMatchObject({ task: { id: 'task', contextId: 'context', status: { state } } });
+      expect(JSON.stringify(body)).not.toMatch(/"(kind|type)"/);
+    }
+    const error = { message: 'The disk is full.', code: 'disk_full' };
+    inbound.result = () => ended('failed', { error });
+    const { body } = await post(call('SendMessage', { message: sent }));
+    const data = { code: 'disk_full', message_id: 'message' };
+    expect(body).toEqual({ jsonrpc: '2.0', id: 'a', error: { code: -32000, message: error.message, data } });
+  });
+
+  it('about a task gets the task itself; one that has ended cannot be canceled', async () => {
+    const { inbound, post } = stage();
+    const found = (result: InboundResult) => {
+      Object.assign(inbound, { find: () => result, cancel: () => result });
+    };
+    const answer = { messageId: 'answer', text: 'Hello' };
+    found(ended('answered', { answer }));
+    expect((await post(call('GetTask', { id: 'task' }))).body.result).toMatchObject({
+      id: 'task',
+      status: { state: 'TASK_STATE_COMPLETED', message: { role: 'ROLE_AGENT', parts: [{ text: 'Hello' }] } },
+    });
+    const refused = { code: -32002, data: { code: 'message_ended' } };
+    expect((await post(call('CancelTask', { id: 'task' }))).body.error).toMatchObject(refused);
+    const cancel = call('tasks/cancel', { id: 'task' });
+    expect((await post(cancel, { 'a2a-version': '0.3' })).body.error).toMatchObject(refused);
+    expect((await post(cancel)).body.result).toMatchObject({ kind: 'task', status: { state: 'completed' } });
+    found(ended('canceled'));
+    expect((await post(call('CancelTask', { id: 'task' }))).body.result.status.state).toBe(
+      'TASK_STATE_CANCELED',
+    );
   });
 });
 

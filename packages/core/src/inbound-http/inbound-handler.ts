@@ -1,5 +1,5 @@
-import type { InboundAgent, InboundCaller, InboundPort } from './inbound-agent.ts';
-import { type CallForm, readCall } from './inbound-call.ts';
+import type { InboundAgent, InboundCaller, InboundPort, InboundResult } from './inbound-agent.ts';
+import { type CallForm, NO_FORM, readCall } from './inbound-call.ts';
 import { json, problemResponse, refusalResponse, resultResponse, taskResponse } from './inbound-response.ts';
 import { readBody } from './request-body.ts';
 
@@ -9,7 +9,6 @@ const DEFAULT_HOLD_SECONDS = 25;
 const MAX_HOLD_SECONDS = 300;
 const DEFAULT_CONCURRENT_REQUESTS = 256;
 const BUSY_RETRY_SECONDS = 1;
-const NO_FORM: CallForm = { style: 'json-rpc', id: null };
 
 export interface InboundHandlerOptions {
   /** Requests that are processed or wait for their answer at the same time; one more gets a 429. @default 256 */
@@ -70,7 +69,7 @@ async function respond(inbound: InboundPort, request: Request, holdSeconds: numb
   if (access.kind === 'refused') return refusalResponse(-32000, access.refusal, NO_FORM);
   const body = await readBody(request);
   if (body.kind === 'refused') return refusalResponse(body.rpcCode, body.refusal, NO_FORM);
-  const call = readCall(body.value);
+  const call = readCall(body.value, headers.get('a2a-version'));
   const { form } = call;
   const { caller } = access;
   switch (call.kind) {
@@ -87,11 +86,19 @@ async function respond(inbound: InboundPort, request: Request, holdSeconds: numb
     default: {
       const { taskId } = call;
       const result = call.kind === 'get' ? inbound.find(caller, taskId) : inbound.cancel(caller, taskId);
+      if (result !== null && call.kind === 'cancel' && form.isStrict && hasEndedBefore(result)) {
+        const text = 'The message has ended: ask for its end with tasks/get.';
+        return problemResponse({ status: 200, rpcCode: -32002, code: 'message_ended', message: text }, form);
+      }
       if (result !== null) return taskResponse(result, form);
       const message = 'The caller sent no message with this id.';
       return problemResponse({ status: 200, rpcCode: -32001, code: 'message_not_found', message }, form);
     }
   }
+}
+
+function hasEndedBefore(result: InboundResult): boolean {
+  return result.kind === 'ended' && result.end.state !== 'canceled' && result.end.state !== 'input_required';
 }
 
 /** The card is public. A request of the platform that probes the URL gets the id of its token back. */

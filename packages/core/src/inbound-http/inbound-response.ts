@@ -1,4 +1,10 @@
-import { type JsonObject, type MessagePart, textPart } from '@molecule-ai/protocol';
+import {
+  type JsonObject,
+  type MessagePart,
+  textPart,
+  toA2a1Response,
+  toA2a1TaskResponse,
+} from '@molecule-ai/protocol';
 import type { InboundRefusal, InboundResult } from './inbound-agent.ts';
 import type { CallForm, CallProblem } from './inbound-call.ts';
 
@@ -23,28 +29,29 @@ export function resultResponse(result: InboundResult, context: ResponseContext):
     if (isPush || form.style === 'plain') {
       return json(202, { queued: true, status: 'queued', activity_id: taskId, message_id: messageId });
     }
-    return responseOf(form, taskOf(result, 'working', result.at));
+    return responseOf(form, result, taskOf(result, 'working', result.at));
   }
   const { end } = result;
   if (end.state === 'failed') {
     const { message, code } = end.error ?? { message: 'The agent failed.', code: 'handler_failed' };
     return errorResponse(200, { code: FAILED, message, data: { code, message_id: messageId } }, form);
   }
-  if (end.answer === null) return responseOf(form, taskOf(result, TASK_STATES[end.state], end.at));
+  if (end.answer === null) return responseOf(form, result, taskOf(result, TASK_STATES[end.state], end.at));
   if (end.state === 'input_required' && !isPush) {
-    return responseOf(form, taskOf(result, 'input-required', end.at, messageOf(end.answer, contextId)));
+    const said = messageOf(end.answer, contextId);
+    return responseOf(form, result, taskOf(result, 'input-required', end.at, said));
   }
-  return responseOf(form, messageOf(end.answer, contextId));
+  return responseOf(form, result, messageOf(end.answer, contextId));
 }
 
 /** The task of a message, as `tasks/get` and `tasks/cancel` return it. */
 export function taskResponse(result: InboundResult, form: CallForm): Response {
   if (result.kind === 'refused') return refusalResponse(FAILED, result.refusal, form);
-  if (result.kind === 'working') return responseOf(form, taskOf(result, 'working', result.at));
+  if (result.kind === 'working') return bareTask(form, taskOf(result, 'working', result.at));
   const { end, contextId } = result;
   const error = end.error === null ? null : sentence(end.error.message, contextId);
   const message = end.answer === null ? error : messageOf(end.answer, contextId);
-  return responseOf(form, taskOf(result, TASK_STATES[end.state], end.at, message));
+  return bareTask(form, taskOf(result, TASK_STATES[end.state], end.at, message));
 }
 
 export function problemResponse(problem: CallProblem, form: CallForm): Response {
@@ -115,8 +122,21 @@ function sentence(text: string, contextId: string): JsonObject {
   return messageOf({ messageId: 'error', text }, contextId);
 }
 
-function responseOf({ style, id }: CallForm, result: JsonObject): Response {
-  return json(200, style === 'plain' ? { status: 'ok', result } : { jsonrpc: '2.0', id, result });
+/** What a message was responded with; A2A 1.0 names what it is. */
+function responseOf(
+  { style, id, version }: CallForm,
+  { taskId, contextId }: Exclude<InboundResult, { kind: 'refused' }>,
+  result: JsonObject,
+): Response {
+  if (style === 'plain') return json(200, { status: 'ok', result });
+  const response = { jsonrpc: '2.0', id, result };
+  return json(200, version === '1.0' ? toA2a1Response(response, { id: taskId, contextId }) : response);
+}
+
+/** The task that was asked for. */
+function bareTask({ id, version }: CallForm, result: JsonObject): Response {
+  const response = { jsonrpc: '2.0', id, result };
+  return json(200, version === '1.0' ? toA2a1TaskResponse(response) : response);
 }
 
 function errorResponse(

@@ -18,6 +18,10 @@ export const INBOUND = behaviours({
     'A pushed message may be answered with questions; their answers are pushed and answered in turn.',
     'docs/contract/receiving.md#the-response; docs/decisions/0033-questions.md',
   ],
+  'inbound.a2a-1.0': [
+    'A request of A2A 1.0 is responded to in that form, message, task and question, also when the platform pushed it; one of 0.3 in that of 0.3.',
+    'docs/contract/receiving.md#a2a-10; docs/decisions/0044-json-rpc-callers.md',
+  ],
   'inbound.cancel': [
     'The cancellation of a pushed message aborts the signal of its handler.',
     'docs/contract/receiving.md#tasks; docs/decisions/0050-cancel.md',
