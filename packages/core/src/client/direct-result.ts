@@ -27,7 +27,8 @@ export function refusalOf(outcome: DirectOutcome, url: string): ApiError {
     code: isLoop ? 'loop_detected' : 'conflict',
     status: outcome.kind === 'refused' ? outcome.status : 409,
     method: 'POST',
-    path: new URL(url).pathname,
+    // Not that of the peer's URL, which may be secret.
+    path: '/',
     platformCode,
     hint: isLoop
       ? 'Answer the message that you are handling without this call.'

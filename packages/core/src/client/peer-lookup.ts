@@ -10,7 +10,7 @@ import type { Transport } from '../transport/transport.ts';
 
 /** A token is replaced so long before it expires. */
 const TOKEN_RESERVE_MS = 60_000;
-/** Of a platform that does not say when a token expires. */
+/** Of a platform that does not say when a token expires, or not in a readable way. */
 const TOKEN_TTL_MS = 240_000;
 
 /** Asks the platform where peers can be called, at most once at a time for each of them. */
@@ -68,7 +68,11 @@ export class PeerLookup {
 
   async #discover(peerId: string): Promise<PeerAddress> {
     const input = { params: { id: peerId } };
-    const response = await send(this.#transport, routes.discover, input);
+    const response = await send(this.#transport, routes.discover, input).catch(async (error: unknown) => {
+      // A peer that cannot be looked up now is still the one that was refused.
+      await this.#identities.checkRefused(peerId);
+      throw error;
+    });
     const found = parseResponse(this.#transport, routes.discover, input, response);
     const { name, agent_card: card, delivery_mode: mode } = found;
     const { peer_token: peerToken, peer_token_expires_at: expiresAt } = found;
@@ -82,8 +86,8 @@ export class PeerLookup {
     // By the clock of the platform, if its response shows it: this machine's may be wrong.
     const date = Date.parse(headerOf(response, 'date') ?? '');
     const nowMs = Number.isNaN(date) ? this.#transport.settings.clock.now() : date;
-    const tokenTtlMs =
-      expiresAt === undefined ? TOKEN_TTL_MS : Date.parse(expiresAt) - nowMs - TOKEN_RESERVE_MS;
+    const untilMs = Date.parse(expiresAt ?? '') - nowMs - TOKEN_RESERVE_MS;
+    const tokenTtlMs = Number.isNaN(untilMs) ? TOKEN_TTL_MS : untilMs;
     return this.#directory.remember(peerId, { url, peerToken, tokenTtlMs });
   }
 }

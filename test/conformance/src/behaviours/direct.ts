@@ -108,7 +108,7 @@ export const DIRECT = behaviours({
     CHANGES,
   ],
   'direct.peer-changed.blocks': [
-    'With `onPeerChange: "block"` no message reaches a peer that has changed, on any path, until `acceptPeerChange`.',
+    'With `onPeerChange: "block"` no message reaches a peer that has changed, on any path and after a restart, also while it cannot be looked up, until `acceptPeerChange`.',
     CHANGES,
   ],
   'direct.agents.answer': [
