@@ -54,6 +54,14 @@ export const INBOUND = behaviours({
     'A message that was answered in a response and comes again, also after a restart, is not handled again and gets the same answer.',
     'docs/contract/receiving.md#repeats; docs/decisions/0010-message-dedupe.md',
   ],
+  'inbound.one-message-per-id': [
+    'The id of a direct message names one message: with another text, `in_reply_to` or method it is a conflict, while the first is handled and afterwards.',
+    'docs/contract/receiving.md#repeats; docs/decisions/0010-message-dedupe.md',
+  ],
+  'inbound.repeats-of-others-stay-known': [
+    'However many messages a peer sends, a message of another one that has ended is not handled again.',
+    'docs/contract/receiving.md#repeats; docs/decisions/0010-message-dedupe.md',
+  ],
   'inbound.auto-delivery': [
     'With the delivery auto an agent is pushed to while the platform reaches its URL, and long-polls otherwise; a switch loses and doubles nothing.',
     'docs/contract/receiving.md#which-way-when; docs/decisions/0103-push-server.md',

@@ -182,13 +182,14 @@ function isEdge(value: JsonValue): boolean {
 }
 
 /** Of what a message is; a repeat from somewhere else may say another thing of its sending. */
-function digestOf({ params }: MessageView): string {
+function digestOf({ method, params }: MessageView): string {
   const { message } = params;
   const metadata = isJsonObject(message) && isJsonObject(message.metadata) ? message.metadata : {};
   const kept = Object.entries(metadata).filter(([key]) => !CIRCUMSTANCES.has(key));
   const content = isJsonObject(message) ? { ...message, metadata: Object.fromEntries(kept) } : message;
   return createHash('sha256')
     .update(JSON.stringify({ ...params, message: content }))
+    .update(method === 'message/send' ? '' : method)
     .digest('base64url');
 }
 

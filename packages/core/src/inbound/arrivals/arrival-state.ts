@@ -31,8 +31,8 @@ export class ArrivalState {
 
   find(message: InboundMessage): KnownArrival {
     const { log, dedupe } = this.#options;
-    const kept = log.endOf(messageKey(message));
-    const [row] = dedupe.pendingRows(message);
+    const kept = log.endOf(messageKey(message)) ?? log.findEnd([message.id]);
+    const row = dedupe.pendingRows(message)[0] ?? log.find(message.id)?.message.id;
     if (row !== undefined && kept === undefined) return { kind: 'pending', row, arrival: log.find(row) };
     const isFinished = kept !== undefined || dedupe.isFinishedCopy(message);
     return isFinished ? { kind: 'finished', kept } : { kind: 'new' };

@@ -21,6 +21,7 @@ interface DirectOptions {
   readonly message?: JsonObject;
   readonly metadata?: JsonObject;
   readonly holdSeconds?: number;
+  readonly method?: string;
 }
 
 async function directStage(
@@ -43,7 +44,8 @@ async function directStage(
       const headers = { ...(await bearer({ sub: from })), 'x-timeout': String(holdSeconds) };
       // Verified before, because that takes more than the turns of a flush.
       await stage.agent.inbound.authenticate(new Headers(headers));
-      const response = stage.post(pushOf(id, given), { headers });
+      const { method = 'message/send', ...rest } = given;
+      const response = stage.post({ ...pushOf(id, rest), method }, { headers });
       await client.flushPromises();
       return { response };
     },
@@ -200,6 +202,25 @@ describe('a direct message', () => {
     expect((await (await stage.direct('one', { from: OTHER })).response).status).toBe(200);
   });
 
+  it.each([
+    ['another in_reply_to', { message: { metadata: { in_reply_to: 'question' } } }],
+    ['another method', { method: 'delegate_task' }],
+  ])(
+    'with the id of another message and %s is a conflict, before and after the first has ended',
+    async (_name, change) => {
+      const gate = new Gate();
+      const stage = await directStage({ onMessage: gate.handler });
+      const { response } = await stage.direct('one');
+      const again = await (await stage.direct('one', change)).response;
+      expect([again.status, again.body.error.data.code]).toEqual([409, 'message_id_conflict']);
+      expect([gate.signals.length, stage.agent.health().unfinished]).toEqual([1, 1]);
+      gate.open();
+      expect((await response).status).toBe(200);
+      expect((await (await stage.direct('one', change)).response).status).toBe(409);
+      expect(gate.signals).toHaveLength(1);
+    },
+  );
+
   it('that the platform delivers as well, because its sender was in doubt, is handled once and answered there', async () => {
     const stage = await directStage({ delivery: 'long-poll' });
     await (await stage.direct('row-9')).response;
@@ -354,6 +375,14 @@ describe('without a credential', () => {
       message: { parts: [{ text: 'for you' }] },
     });
     expect(stage.client.replies).toEqual([]);
+  });
+
+  it('the id of a message names one message, as elsewhere', async () => {
+    const stage = await arrivalStage({ inboundAuth: 'none', inboundSecret: undefined });
+    const first = await (await stage.push('row-1')).response;
+    const other = { message: { metadata: { in_reply_to: 'question' } } };
+    expect((await (await stage.push('row-1', other)).response).status).toBe(409);
+    expect((await (await stage.push('row-1')).response).body).toEqual(first.body);
   });
 });
 
