@@ -85,7 +85,7 @@ export {
   type MessageAnswer,
   parseActivityRow,
 } from './inbound-message.ts';
-export { exceededJsonLimit, JSON_LIMITS, type JsonLimit } from './json-limits.ts';
+export { exceededJsonLimit, JSON_LIMITS, type JsonLimit, type JsonLimits } from './json-limits.ts';
 export { type LateEnd, lateEndIn, type OwnEnd, withOwnEnd, withoutPlatformWords } from './late-ends.ts';
 export {
   A2aMessage,

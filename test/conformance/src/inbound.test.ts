@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
-import { A2AServer, MessageFailure, toNodeListener } from '@molecule-ai/core';
+import { MessageFailure, toNodeListener } from '@molecule-ai/core';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { expect } from 'vitest';
 import { textAt, valueAt } from './harness/http.ts';
@@ -324,33 +324,6 @@ onEachDatabase('an agent with a server', (environment) => {
     const texts = handled.map(({ text }) => text).sort();
     expect(texts).toEqual(Array.from({ length: sent }, (_, index) => `text ${index + 1}`).sort());
     await until(async () => (await inbox(member, '&unacknowledged=true')).length === 0);
-  });
-
-  verifies('inbound.server-change-is-noticed', async () => {
-    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
-    const { clock } = platform;
-    const [peer, member] = [await onboard(platform), await onboard(platform)];
-    const { agent, close, handled, url } = await createPushAgent(environment, platform, member, {
-      delivery: 'auto',
-      clock,
-    });
-    await close();
-    await agent.start();
-    const untilMode = async (mode: string, change: () => Promise<void>) => {
-      const changed = new Promise<unknown>((resolve) => agent.on('delivery-changed', resolve));
-      await change();
-      expect(await changed).toBe(mode);
-      await send(peer.caller, member.id, mode, { messageId: `m-${handled.length}`, hold: 30 });
-    };
-    const startedAt = clock.now();
-    for (let round = 0; round < 2; round += 1) {
-      const server = new A2AServer({ agent, port: Number(new URL(url).port) });
-      environment.onCleanup(() => server.stop({ timeoutMs: 0 }));
-      await untilMode('push', () => server.start());
-      await untilMode('long-poll', () => server.stop());
-    }
-    expect(clock.now()).toBe(startedAt);
-    expect(handled.map(({ text }) => text)).toEqual(['push', 'long-poll', 'push', 'long-poll']);
   });
 
   verifies('inbound.not-accepting', async () => {

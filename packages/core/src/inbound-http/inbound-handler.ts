@@ -67,7 +67,7 @@ async function respond(inbound: InboundPort, request: Request, holdSeconds: numb
   }
   const access = await inbound.authenticate(headers);
   if (access.kind === 'refused') return refusalResponse(-32000, access.refusal, NO_FORM);
-  const body = await readBody(request);
+  const body = await readBody(request, access.caller);
   if (body.kind === 'refused') return refusalResponse(body.rpcCode, body.refusal, NO_FORM);
   const call = readCall(body.value, headers.get('a2a-version'));
   const { form } = call;

@@ -66,6 +66,14 @@ export const INBOUND = behaviours({
     'With the delivery auto an agent is pushed to while the platform reaches its URL, and long-polls otherwise; a switch loses and doubles nothing.',
     'docs/contract/receiving.md#which-way-when; docs/decisions/0103-push-server.md',
   ],
+  'inbound.behind-a-proxy': [
+    'An agent behind a reverse proxy that adds headers and removes a part of the path is probed and pushed to; what the proxy adds is not a credential.',
+    'docs/behind-nat.md#reverse-proxies; docs/contract/receiving.md#credentials',
+  ],
+  'inbound.largest-message': [
+    'The largest message that the platform accepts reaches the server of an agent, although the platform adds to it.',
+    'docs/contract/receiving.md#requests; docs/contract/limits.md#bodies',
+  ],
   'inbound.server-change-is-noticed': [
     'When the A2AServer of an agent with the delivery auto starts or stops, the platform is asked at once whether it reaches the agent.',
     'docs/contract/receiving.md#which-way-when; docs/decisions/0103-push-server.md',
