@@ -68,7 +68,7 @@ export const INBOUND = behaviours({
   ],
   'inbound.behind-a-proxy': [
     'An agent behind a reverse proxy that adds headers and removes a part of the path is probed and pushed to; what the proxy adds is not a credential.',
-    'docs/behind-nat.md#reverse-proxies; docs/contract/receiving.md#credentials',
+    'docs/contract/receiving.md#mounting; docs/contract/receiving.md#credentials',
   ],
   'inbound.largest-message': [
     'The largest message that the platform accepts reaches the server of an agent, although the platform adds to it.',
