@@ -93,6 +93,21 @@ onEachDatabase('push to agents whose network fails', (environment) => {
     expect(new Set(idsOf(agent).slice(1))).toEqual(new Set(['m-1']));
   });
 
+  verifies('push.waiting-outlasts-attempts', async () => {
+    const agent = await environment.scriptedAgent({ script: () => ({ kind: 'hang-up' }) });
+    const { platform, sender, target } = await startStage(environment, `${agent.url}/a2a`);
+    const held = { messageId: 'm-1', hold: 60 };
+    // The call itself ends when the first attempt has failed.
+    expect((await send(sender.caller, target.id, 'hello', held)).status).toBe(202);
+    const waiting = trackCall(sender.caller.get(`/workspaces/${sender.id}/messages/m-1?wait=60`));
+    await platform.clock.advanceUntil(() => agent.requests.length === 3, { limitMs: 10_000 });
+    await environment.untilStable(() => platform.queries.length);
+    expect(waiting.isComplete).toBe(false);
+    agent.react(answering('at last'));
+    await platform.clock.advanceUntil(() => waiting.isComplete, { limitMs: 40_000 });
+    expect((await waiting.response).body).toMatchObject({ state: 'answered', attempts: 4 });
+  });
+
   verifies('push.slow-answer', async () => {
     for (const kind of ['stall', 'drip'] as const) {
       const agent = await environment.scriptedAgent({ script: () => ({ kind }) });

@@ -18,6 +18,10 @@ export const DURABILITY = behaviours({
     'The platform killed after it stored a message and before its push, during the push, or between the agent’s answer and the end of its record: each accepted message is answered once and handled once.',
     'docs/contract/messages.md#delivery-guarantee; docs/decisions/0012-delivery-guarantee.md',
   ],
+  'durability.both-killed': [
+    'An agent killed with a pushed message at any point, and the platform with it: the message is answered once, and what once() did is not done again.',
+    'docs/contract/messages.md#delivery-guarantee; docs/contract/receiving.md#accepting',
+  ],
   'durability.killed-before-a-late-answer': [
     'The platform killed while it stores the late answer to a direct message: the answer reaches its sender once.',
     'docs/contract/messages.md#late-answers; docs/decisions/0012-delivery-guarantee.md',

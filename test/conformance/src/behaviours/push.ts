@@ -50,9 +50,17 @@ export const PUSH = behaviours({
     'A connection that takes nothing and sends nothing, new or used before, ends the attempt in time and delays no other agent; the message is pushed again and answered once.',
     'docs/contract/messages.md#push-delivery; docs/contract/limits.md#time-limits',
   ],
+  'push.waiting-outlasts-attempts': [
+    'A request that waits for the outcome of a message is not ended by an attempt that fails; the call that brought the message is.',
+    'docs/contract/messages.md#message-states; docs/contract/messages.md#push-delivery',
+  ],
   'push.slow-answer': [
     'A response that stops in the middle, or comes byte by byte, ends the attempt in time; the message is pushed again with the same id.',
     'docs/contract/messages.md#push-delivery; docs/contract/limits.md#time-limits',
+  ],
+  'push.broken-response': [
+    'An agent whose response breaks the rules of HTTP may have handled the message: the error says `delivered: "unknown"`.',
+    'docs/contract/messages.md#push-delivery; docs/decisions/0025-errors.md',
   ],
   'push.no-redirect': [
     'A redirect of an agent, also to a private address, is not followed: the message fails, and the error does not name the address.',

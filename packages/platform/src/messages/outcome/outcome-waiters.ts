@@ -30,7 +30,14 @@ export interface OutcomeReservation {
   release(): void;
 }
 
+/**
+ * The request that waits: the caller's `call` with the message, which ends when the message is put back into the queue, or one
+ * for its state, by the `caller` or by `another`.
+ */
+type WaitingRequest = 'call' | 'caller' | 'another';
+
 interface Waiting {
+  readonly isCall: boolean;
   readonly isCaller: boolean;
   finish(end: WaitEnd): void;
   hasTimedOut: boolean;
@@ -50,8 +57,7 @@ export class OutcomeWaiters {
     this.#clock = clock;
   }
 
-  /** `isCaller`: the request is from the caller of the message. */
-  wait(queueId: string, timeoutMs: number, isCaller: boolean): OutcomeWaiter {
+  wait(queueId: string, timeoutMs: number, request: WaitingRequest): OutcomeWaiter {
     if (this.#closed) return { done: Promise.resolve({ kind: 'ended' }), end: () => {} };
     const waiters = this.#waiting.get(queueId) ?? new Set<Waiting>();
     this.#waiting.set(queueId, waiters);
@@ -60,7 +66,8 @@ export class OutcomeWaiters {
       resolve = onEnd;
     });
     const waiting: Waiting = {
-      isCaller,
+      isCall: request === 'call',
+      isCaller: request !== 'another',
       hasTimedOut: false,
       finish: (end) => {
         if (!waiters.delete(waiting)) return;
@@ -109,10 +116,10 @@ export class OutcomeWaiters {
     };
   }
 
-  /** Ends the waits for a message that was put back into the queue. */
+  /** Ends the calls with a message that was put back into the queue. */
   requeued(queueId: string): void {
     for (const waiting of [...(this.#waiting.get(queueId) ?? [])]) {
-      if (!this.#reserved.has(waiting)) waiting.finish({ kind: 'requeued' });
+      if (waiting.isCall && !this.#reserved.has(waiting)) waiting.finish({ kind: 'requeued' });
     }
   }
 
