@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as hashOf } from 'node:crypto';
 import type { Jwks } from '@molecule-ai/protocol';
 import type { CryptoKey } from 'jose';
 import type { InboundAccess } from '../inbound-http/inbound-agent.ts';
@@ -52,7 +52,7 @@ export class PeerTokenVerifier {
   async verify(token: string): Promise<InboundAccess> {
     const { clock } = this.#options;
     if (token.length > MAX_TOKEN_LENGTH) return refused();
-    const hash = createHash('sha256').update(token).digest('base64url');
+    const hash = hashOf('sha256', token, 'base64url');
     const known = this.#verified.get(hash);
     if (known !== undefined && known.untilMs > clock.now()) return known.access;
     const issuer = this.#options.issuer();

@@ -155,13 +155,22 @@ export interface CallLimits {
  * Runs a call with its own limits and, in a handler, those of the handling: its signal, and the deadline of its message.
  * @throws MoleculeError `message_expired` when the deadline has passed.
  */
-export async function withinHandling<T>(
-  { signal, timeoutMs }: CallLimits,
+export function withinHandling<T>(
+  limits: CallLimits,
   clock: Clock,
   call: (limits: CallLimits) => Promise<T>,
 ): Promise<T> {
   const handling = handlings.getStore();
-  if (handling === undefined || handling.isOver) return call({ signal, timeoutMs });
+  if (handling === undefined || handling.isOver) return call(limits);
+  return withinLimitsOf(handling, limits, clock, call);
+}
+
+async function withinLimitsOf<T>(
+  handling: Handling,
+  { signal, timeoutMs }: CallLimits,
+  clock: Clock,
+  call: (limits: CallLimits) => Promise<T>,
+): Promise<T> {
   using linked = linkAbort(handling.signal, signal);
   linked.signal.throwIfAborted();
   const { deadline } = handling.message;

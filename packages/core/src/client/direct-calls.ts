@@ -59,7 +59,7 @@ export class DirectCalls {
     const { directory, settings } = this.#options;
     if (!this.#isPossible(message.targetId)) return null;
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
-    let peer = await this.#addressOf(message.targetId, limits);
+    let peer = this.#known(message.targetId) ?? (await this.#lookUp(message.targetId, limits));
     for (let isRenewed = false; peer !== null && peer.url !== null; isRenewed = true) {
       const hasToken = peer.peerToken !== undefined;
       if (!hasToken && settings.directCalls !== 'always') return null;
@@ -82,7 +82,7 @@ export class DirectCalls {
         return null;
       }
       directory.forget(message.targetId);
-      peer = await this.#addressOf(message.targetId, limits);
+      peer = await this.#lookUp(message.targetId, limits);
     }
     return null;
   }
@@ -96,7 +96,7 @@ export class DirectCalls {
     const { directory, settings } = this.#options;
     const timeoutMs = settings.requestTimeoutMs;
     for (let isRenewed = false; ; isRenewed = true) {
-      const peer = await this.#addressOf(peerId, { signal, timeoutMs });
+      const peer = this.#known(peerId) ?? (await this.#lookUp(peerId, { signal, timeoutMs }));
       if (peer === null || peer.url === null) return null;
       const outcome = await this.#post(
         peer,
@@ -117,11 +117,14 @@ export class DirectCalls {
     return settings.directCalls === 'always' || capabilities.words.has('peer-tokens');
   }
 
+  #known(peerId: string): PeerAddress | undefined {
+    const known = this.#options.directory.find(peerId);
+    return known !== undefined && (known.isDiscovered || known.url === null) ? known : undefined;
+  }
+
   /** `null` when the platform does not say it in time: its own error, if it has one, follows from the call through it. */
-  async #addressOf(peerId: string, { signal, timeoutMs }: DirectLimits): Promise<PeerAddress | null> {
-    const { directory, lookup, settings } = this.#options;
-    const known = directory.find(peerId);
-    if (known !== undefined && (known.isDiscovered || known.url === null)) return known;
+  async #lookUp(peerId: string, { signal, timeoutMs }: DirectLimits): Promise<PeerAddress | null> {
+    const { lookup, settings } = this.#options;
     const limitMs = Math.min(LOOKUP_MS, timeoutMs / 2);
     const limits = { clock: settings.clock, timeoutMs: limitMs, what: 'Finding a peer', signal };
     return await withDeadline(limits, (inner) => lookup.discover(peerId, { signal: inner })).catch(

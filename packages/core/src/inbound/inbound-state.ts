@@ -307,7 +307,7 @@ export class InboundState {
     return snapshotRecords({
       acknowledged: this.#tracker.acknowledged,
       finishedAhead: this.#allFinishedAhead(),
-      finishedKeys: new Set(this.#dedupe.finishedKeys),
+      finishedKeys: this.#dedupe.finishedKeys,
       progress: this.#progress,
       deadLetters: this.#deadLetters,
       outcomes: this.#outcomes,

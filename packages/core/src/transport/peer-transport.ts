@@ -64,31 +64,19 @@ export class PeerTransport {
   }
 
   /** Rejects with a `ConnectionError` or a `TimeoutError`, which say whether the request was sent, or with the signal's reason. */
-  async post({
-    url,
-    body,
-    peerToken,
-    headers,
-    timeoutMs,
-    signal,
-    onSent,
-  }: PeerRequest): Promise<HttpResponse> {
+  async post(request: PeerRequest): Promise<HttpResponse> {
     this.#loading ??= this.#load();
     if (this.#newPool === undefined) await this.#loading;
-    return exchange(this.#poolFor(url.origin), {
-      origin: url.origin,
+    const { url, body, peerToken, headers, timeoutMs, signal, onSent } = request;
+    const { origin } = url;
+    const list = ['content-type', 'application/json', 'accept', 'application/json', 'user-agent', USER_AGENT];
+    if (peerToken !== undefined) list.push('authorization', `Bearer ${peerToken}`);
+    for (const [name, value] of Object.entries(headers)) list.push(name, value);
+    return exchange(this.#poolFor(origin), {
+      origin,
       method: 'POST',
       path: url.pathname + url.search,
-      headers: [
-        ...(peerToken === undefined ? [] : ['authorization', `Bearer ${peerToken}`]),
-        'content-type',
-        'application/json',
-        'accept',
-        'application/json',
-        'user-agent',
-        USER_AGENT,
-        ...Object.entries(headers).flat(),
-      ],
+      headers: list,
       body,
       timeoutMs,
       bodyTimeoutMs: BODY_TIMEOUT_MS,

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import {
   type InboundMessage,
   isJsonObject,
@@ -187,10 +187,8 @@ function digestOf({ method, params }: MessageView): string {
   const metadata = isJsonObject(message) && isJsonObject(message.metadata) ? message.metadata : {};
   const kept = Object.entries(metadata).filter(([key]) => !CIRCUMSTANCES.has(key));
   const content = isJsonObject(message) ? { ...message, metadata: Object.fromEntries(kept) } : message;
-  return createHash('sha256')
-    .update(JSON.stringify({ ...params, message: content }))
-    .update(method === 'message/send' ? '' : method)
-    .digest('base64url');
+  const text = JSON.stringify({ ...params, message: content });
+  return hash('sha256', method === 'message/send' ? text : `${text}${method}`, 'base64url');
 }
 
 function hasLoneSurrogate(text: string): boolean {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
 import { FinishedKeys, type FinishedKeysLimits, keyOf } from './finished-keys.ts';
 
@@ -76,16 +76,24 @@ export class MessageDedupe {
   }
 }
 
+/** A message is asked for its key at each step of its handling. */
+const keys = new WeakMap<InboundMessage, string>();
+
 /**
  * Two rows are the same message if sender and the sender's message id are equal, whatever else they say. A row without
  * message id is a message of its own. A cancellation can have the id of the message it cancels.
  */
-export function messageKey({ id, messageId, method, source, sourceId }: InboundMessage): string {
-  if (messageId === '') return id;
-  const message = [source, sourceId, method === 'cancel_task', messageId];
-  return keyOf(hashOf([source, sourceId]), hashOf(message).slice(0, 22));
+export function messageKey(message: InboundMessage): string {
+  if (message.messageId === '') return message.id;
+  const known = keys.get(message);
+  if (known !== undefined) return known;
+  const { messageId, method, source, sourceId } = message;
+  const identity = [source, sourceId, method === 'cancel_task', messageId];
+  const key = keyOf(hashOf([source, sourceId]), hashOf(identity).slice(0, 22));
+  keys.set(message, key);
+  return key;
 }
 
 function hashOf(parts: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
+  return hash('sha256', JSON.stringify(parts), 'base64url');
 }
