@@ -2,6 +2,7 @@ import type { InboundAgent, InboundCaller, InboundPort, InboundResult } from './
 import { type CallForm, NO_FORM, readCall } from './inbound-call.ts';
 import { json, problemResponse, refusalResponse, resultResponse, taskResponse } from './inbound-response.ts';
 import { readBody } from './request-body.ts';
+import { type Serve, type ServedRequest, type ServedResponse, servedRequestOf } from './served-request.ts';
 
 const CARD_PATH = /\/\.well-known\/agent(-card)?\.json$/;
 const PROBE_HEADER = 'x-molecule-probe';
@@ -44,7 +45,7 @@ export function createInboundHandler(
   const { inbound } = agent;
   inbound.attach();
   let active = 0;
-  return async (request) => {
+  const serve: Serve = async (request) => {
     if (active >= limit) return tooMany();
     active += 1;
     try {
@@ -56,9 +57,26 @@ export function createInboundHandler(
       active -= 1;
     }
   };
+  const handler: InboundHandler = async (request) => {
+    const { status, headers, body } = await serve(servedRequestOf(request));
+    return new Response(body, { status, headers });
+  };
+  serving.set(handler, serve);
+  return handler;
 }
 
-async function respond(inbound: InboundPort, request: Request, holdSeconds: number): Promise<Response> {
+const serving = new WeakMap<InboundHandler, Serve>();
+
+/** What a handler does, for a server that has no `Request`: making one takes longer than the rest. `undefined` for any other function. */
+export function serveOf(handler: InboundHandler): Serve | undefined {
+  return serving.get(handler);
+}
+
+async function respond(
+  inbound: InboundPort,
+  request: ServedRequest,
+  holdSeconds: number,
+): Promise<ServedResponse> {
   const { method, headers } = request;
   if (method === 'GET' || method === 'HEAD') return cardResponse(inbound, request);
   if (method !== 'POST') {
@@ -102,11 +120,11 @@ function hasEndedBefore(result: InboundResult): boolean {
 }
 
 /** The card is public. A request of the platform that probes the URL gets the id of its token back. */
-async function cardResponse(inbound: InboundPort, { url, headers }: Request): Promise<Response> {
-  if (!CARD_PATH.test(new URL(url).pathname)) {
+async function cardResponse(inbound: InboundPort, { path, headers }: ServedRequest): Promise<ServedResponse> {
+  if (!CARD_PATH.test(path)) {
     return json(404, { error: 'There is nothing at this path.', code: 'not_found' });
   }
-  const access = headers.has('authorization') ? await inbound.authenticate(headers) : null;
+  const access = headers.get('authorization') !== null ? await inbound.authenticate(headers) : null;
   const isProbe = access?.kind === 'granted' && access.caller.use === 'push' && access.tokenId !== '';
   return json(200, inbound.card(), isProbe ? { [PROBE_HEADER]: access.tokenId } : {});
 }
@@ -116,7 +134,7 @@ function stateResponse(
   caller: InboundCaller,
   status: string,
   form: CallForm,
-): Response {
+): ServedResponse {
   if (caller.use !== 'push') {
     const message = 'Only the platform reports the state of the workspace.';
     return problemResponse({ status: 403, rpcCode: -32000, code: 'access_denied', message }, form);
@@ -131,7 +149,7 @@ function holdOf(header: string | null, fallback: number): number {
   return Number.isNaN(seconds) ? fallback : Math.min(Math.max(seconds, 0), MAX_HOLD_SECONDS);
 }
 
-function tooMany(): Response {
+function tooMany(): ServedResponse {
   const refusal = {
     status: 429,
     code: 'rate_limited',

@@ -7,6 +7,7 @@ import {
 } from '@molecule-ai/protocol';
 import type { InboundRefusal, InboundResult } from './inbound-agent.ts';
 import type { CallForm, CallProblem } from './inbound-call.ts';
+import type { ServedResponse } from './served-request.ts';
 
 const FAILED = -32000;
 
@@ -21,7 +22,7 @@ export interface ResponseContext {
 }
 
 /** The response to a message, or to a request about its task. */
-export function resultResponse(result: InboundResult, context: ResponseContext): Response {
+export function resultResponse(result: InboundResult, context: ResponseContext): ServedResponse {
   const { form, isPush } = context;
   if (result.kind === 'refused') return refusalResponse(FAILED, result.refusal, form);
   const { taskId, messageId, contextId } = result;
@@ -45,7 +46,7 @@ export function resultResponse(result: InboundResult, context: ResponseContext):
 }
 
 /** The task of a message, as `tasks/get` and `tasks/cancel` return it. */
-export function taskResponse(result: InboundResult, form: CallForm): Response {
+export function taskResponse(result: InboundResult, form: CallForm): ServedResponse {
   if (result.kind === 'refused') return refusalResponse(FAILED, result.refusal, form);
   if (result.kind === 'working') return bareTask(form, taskOf(result, 'working', result.at));
   const { end, contextId } = result;
@@ -54,13 +55,13 @@ export function taskResponse(result: InboundResult, form: CallForm): Response {
   return bareTask(form, taskOf(result, TASK_STATES[end.state], end.at, message));
 }
 
-export function problemResponse(problem: CallProblem, form: CallForm): Response {
+export function problemResponse(problem: CallProblem, form: CallForm): ServedResponse {
   const { status, rpcCode, message, code } = problem;
   return errorResponse(status, { code: rpcCode, message, data: { code } }, form);
 }
 
 /** A request that is not accepted. The hint is for whoever operates the caller. */
-export function refusalResponse(rpcCode: number, refusal: InboundRefusal, form: CallForm): Response {
+export function refusalResponse(rpcCode: number, refusal: InboundRefusal, form: CallForm): ServedResponse {
   const { status, code, message, hint, retryAfterSeconds } = refusal;
   const data = {
     code,
@@ -127,14 +128,14 @@ function responseOf(
   { style, id, version }: CallForm,
   { taskId, contextId }: Exclude<InboundResult, { kind: 'refused' }>,
   result: JsonObject,
-): Response {
+): ServedResponse {
   if (style === 'plain') return json(200, { status: 'ok', result });
   const response = { jsonrpc: '2.0', id, result };
   return json(200, version === '1.0' ? toA2a1Response(response, { id: taskId, contextId }) : response);
 }
 
 /** The task that was asked for. */
-function bareTask({ id, version }: CallForm, result: JsonObject): Response {
+function bareTask({ id, version }: CallForm, result: JsonObject): ServedResponse {
   const response = { jsonrpc: '2.0', id, result };
   return json(200, version === '1.0' ? toA2a1TaskResponse(response) : response);
 }
@@ -144,7 +145,7 @@ function errorResponse(
   error: { readonly code: number; readonly message: string; readonly data: JsonObject },
   { style, id }: CallForm,
   headers: Readonly<Record<string, string>> = {},
-): Response {
+): ServedResponse {
   if (style === 'json-rpc') return json(status, { jsonrpc: '2.0', id, error: { ...error } }, headers);
   return json(status === 200 ? 500 : status, { error: error.message, ...error.data }, headers);
 }
@@ -153,9 +154,10 @@ export function json(
   status: number,
   body: JsonObject,
   headers: Readonly<Record<string, string>> = {},
-): Response {
-  return new Response(JSON.stringify(body), {
+): ServedResponse {
+  return {
     status,
     headers: { 'content-type': 'application/json', ...headers },
-  });
+    body: JSON.stringify(body),
+  };
 }

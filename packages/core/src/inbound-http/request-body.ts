@@ -7,6 +7,7 @@ import {
   type JsonValue,
 } from '@molecule-ai/protocol';
 import type { InboundCaller, InboundRefusal } from './inbound-agent.ts';
+import type { ServedRequest } from './served-request.ts';
 
 interface BodyLimits extends JsonLimits {
   readonly bytes: number;
@@ -31,42 +32,25 @@ const NOT_JSON: ReadBody = refused(-32700, {
   message: 'The body is not JSON.',
 });
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 /** Reads JSON, whatever the content type says. Stops at the first byte over the limit: 1 MiB, of the platform 4 MiB. */
-export async function readBody(request: Request, { use }: Pick<InboundCaller, 'use'>): Promise<ReadBody> {
+export async function readBody(
+  request: Pick<ServedRequest, 'headers' | 'readBytes'>,
+  { use }: Pick<InboundCaller, 'use'>,
+): Promise<ReadBody> {
   const limits = use === 'push' ? PUSH_LIMITS : LIMITS;
   if (Number(request.headers.get('content-length') ?? 0) > limits.bytes) return tooLarge(limits);
-  const bytes = await readBytes(request.body, limits.bytes);
+  const bytes = await request.readBytes(limits.bytes);
   if (bytes === null) return tooLarge(limits);
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    const text = utf8.decode(bytes);
     const limit = exceededJsonLimit(text, limits);
     if (limit !== undefined) return tooComplex(limit, limits);
     return { kind: 'json', value: JSON.parse(text) as JsonValue };
   } catch {
     return NOT_JSON;
   }
-}
-
-/** `null` when there are too many. */
-async function readBytes(
-  body: ReadableStream<Uint8Array> | null,
-  maxBytes: number,
-): Promise<Uint8Array | null> {
-  if (body === null) return new Uint8Array();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.byteLength;
-    if (size > maxBytes) return null;
-    chunks.push(chunk);
-  }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes;
 }
 
 function tooLarge({ bytes }: BodyLimits): ReadBody {

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
-import type { InboundHandler } from '../inbound-http/inbound-handler.ts';
+import { type InboundHandler, serveOf } from '../inbound-http/inbound-handler.ts';
+import { joinBytes, type ServedRequest } from '../inbound-http/served-request.ts';
 
 const NOTHING_HERE = '{"error":"There is no agent at this path.","code":"not_found"}';
 
@@ -27,6 +28,8 @@ export function toNodeListener(
   };
 }
 
+const LEFT = new Error('The caller has closed the connection.');
+
 /** Lets a handler respond to a request of Node. Resolves when the response is written or the connection closed; never rejects. */
 export async function respondTo(
   incoming: IncomingMessage,
@@ -34,25 +37,95 @@ export async function respondTo(
   handler: InboundHandler | undefined,
 ): Promise<void> {
   const left = new AbortController();
-  outgoing.once('close', () => left.abort());
-  const isOver = new Promise<void>((resolve) => outgoing.once('close', resolve));
+  const isOver = new Promise<void>((resolve) => {
+    outgoing.once('close', () => {
+      if (!outgoing.writableFinished) left.abort(LEFT);
+      resolve();
+    });
+  });
   try {
     if (handler === undefined) {
       outgoing.writeHead(404, { 'content-type': 'application/json' }).end(NOTHING_HERE);
     } else {
-      const response = await handler(toRequest(incoming, left.signal));
+      const serve = serveOf(handler);
+      const { status, headers, body } =
+        serve === undefined
+          ? await callHandler(handler, toRequest(incoming, left.signal))
+          : await serve(new NodeRequest(incoming, left.signal));
       if (outgoing.destroyed) return;
-      outgoing.writeHead(response.status, {
-        ...Object.fromEntries(response.headers),
+      outgoing.writeHead(status, {
+        ...(body.length === 0 ? {} : { 'content-length': Buffer.byteLength(body) }),
+        ...headers,
         // Of a body that was refused the rest is not read.
         ...(incoming.complete ? {} : { connection: 'close' }),
       });
-      outgoing.end(Buffer.from(await response.arrayBuffer()));
+      outgoing.end(body);
     }
   } catch {
     outgoing.destroy();
   }
   await isOver;
+}
+
+/** A request of Node without the standard `Request` around it. */
+class NodeRequest implements ServedRequest {
+  readonly signal: AbortSignal;
+  readonly headers: Pick<Headers, 'get'>;
+  readonly #incoming: IncomingMessage;
+
+  constructor(incoming: IncomingMessage, signal: AbortSignal) {
+    this.signal = signal;
+    this.headers = { get: (name) => headerIn(incoming.rawHeaders, name) };
+    this.#incoming = incoming;
+  }
+
+  get method(): string {
+    return this.#incoming.method ?? 'GET';
+  }
+
+  get path(): string {
+    return URL.parse(this.#incoming.url ?? '/', 'http://agent.invalid')?.pathname ?? '';
+  }
+
+  readBytes(maxBytes: number): Promise<Uint8Array | null> {
+    const incoming = this.#incoming;
+    return new Promise((resolve, reject) => {
+      if (incoming.destroyed) reject(LEFT);
+      const chunks: Uint8Array[] = [];
+      let size = 0;
+      const onData = (chunk: Uint8Array): void => {
+        size += chunk.byteLength;
+        chunks.push(chunk);
+        if (size <= maxBytes) return;
+        incoming.off('data', onData).pause();
+        resolve(null);
+      };
+      incoming.on('data', onData);
+      incoming.once('end', () => resolve(joinBytes(chunks, size)));
+      incoming.once('error', reject);
+      incoming.once('close', () => reject(LEFT));
+    });
+  }
+}
+
+/** All values of a header, as `Headers` joins them; `incoming.headers` has only the first of some. */
+function headerIn(rawHeaders: readonly string[], name: string): string | null {
+  let value: string | null = null;
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const [given = '', text = ''] = [rawHeaders[index], rawHeaders[index + 1]];
+    if (given.length !== name.length || given.toLowerCase() !== name) continue;
+    value = value === null ? text : `${value}, ${text}`;
+  }
+  return value;
+}
+
+async function callHandler(
+  handler: InboundHandler,
+  request: Request,
+): Promise<{ status: number; headers: Record<string, string>; body: Uint8Array }> {
+  const response = await handler(request);
+  const headers = Object.fromEntries(response.headers);
+  return { status: response.status, headers, body: new Uint8Array(await response.arrayBuffer()) };
 }
 
 /** @throws TypeError for headers or a path that are not those of a request. */
