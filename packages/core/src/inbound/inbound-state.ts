@@ -201,13 +201,17 @@ export class InboundState {
     // At most once, a message is finished before it is handled, and ends later.
     const rows = (finished?.rows ?? [message.id]).filter((row) => !isReported || this.#tracker.has(row));
     const records = end === null ? [] : this.#recordOutcomes(rows, end);
+    let isKnown = false;
     if (finished !== undefined) {
       const rows = finished.rows.filter((row) => this.#tracker.finish(row));
       this.#progress.delete(message.id);
       this.#arrivals.finish(message.id);
+      // A kept end says the same after a crash.
+      isKnown = records.length + rows.length === 0 && this.#arrivals.endOf(messageKey(message)) !== undefined;
       records.push({ type: 'finished', rows, keys: finished.keys });
     }
-    const stored = this.#write(...records);
+    if (isKnown) this.#writer.defer(...records);
+    const stored = isKnown ? Promise.resolve(true) : this.#write(...records);
     if (records.length > 0) this.#options.onFinished();
     return stored;
   }
@@ -295,6 +299,7 @@ export class InboundState {
       dedupe: this.#dedupe,
       isOnFeed: (row) => this.#tracker.has(row),
       write: (record) => this.#write(record),
+      forget: (row) => void this.#progress.delete(row),
       finish: (message) => void this.finish(message),
     });
   }

@@ -71,7 +71,7 @@ export class Inbound {
       exchanges,
       state,
       hasRoom: () => this.#inbox.free > 0,
-      onMessage: (message, arrival) => runs.start(message, arrival),
+      onMessage: (message, arrival, isStored) => runs.start(message, { arrival, isStored }),
       onCanceled: (row) => this.#cancellations.canceled(row),
     });
     // Answers go to the requests that wait for them.

@@ -84,25 +84,6 @@ export async function writePrivateFile(path: string, text: string): Promise<void
   }
 }
 
-/**
- * Appends text to an existing private file and flushes it to disk. After a crash or a failure, part of the text can be at
- * the end of the file. A missing file is an error, because the appended text depends on the earlier content.
- * @throws MoleculeError `storage_failed`
- */
-export async function appendPrivateFile(path: string, text: string): Promise<void> {
-  try {
-    const file = await open(path, constants.O_WRONLY | constants.O_APPEND | noFollow);
-    try {
-      await file.writeFile(text, 'utf8');
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    throw storageFailure('Cannot write the file', path, cause);
-  }
-}
-
 async function writeAndFlush(path: string, text: string): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | noFollow;
   const file = await open(path, flags, FILE_MODE);
@@ -138,7 +119,7 @@ function linkRefused(path: string, cause?: unknown): Error {
   return storageError('A symbolic link is refused', path, cause);
 }
 
-function storageFailure(what: string, path: string, cause: unknown): Error {
+export function storageFailure(what: string, path: string, cause: unknown): Error {
   return cause instanceof Error && cause.name === 'MoleculeError' ? cause : storageError(what, path, cause);
 }
 

@@ -19,6 +19,8 @@ export interface ArrivalStateOptions {
   /** Resolves with whether the record is stored. */
   readonly write: (record: InboundRecord) => Promise<boolean>;
   readonly finish: (message: InboundMessage) => void;
+  /** Takes back the progress of a message that counts as never brought. */
+  readonly forget: (row: string) => void;
 }
 
 /** The state of the messages that requests brought, in memory and in the store. */
@@ -40,13 +42,14 @@ export class ArrivalState {
 
   /** Adds a new message. Resolves with whether it is stored; if not, it counts as never brought. */
   async add(arrival: Arrival): Promise<boolean> {
-    const { log, dedupe, write } = this.#options;
+    const { log, dedupe, forget, write } = this.#options;
     const { message } = arrival;
     dedupe.begin(message);
     log.add(arrival);
     if (await write({ type: 'arrived', arrival })) return true;
     log.finish(message.id);
     dedupe.forget(message);
+    forget(message.id);
     return false;
   }
 

@@ -37,11 +37,11 @@ export interface ArrivalsOptions {
   >;
   readonly clock: Clock;
   readonly exchanges: Exchanges;
-  readonly state: Pick<InboundState, 'arrivals' | 'isOpen' | 'outcomes'>;
+  readonly state: Pick<InboundState, 'arrivals' | 'isOpen' | 'outcomes' | 'save'>;
   /** Whether one more message may be accepted. */
   readonly hasRoom: () => boolean;
-  /** Handles a new message that is stored. */
-  readonly onMessage: (message: InboundMessage, arrival: Arrival) => void;
+  /** Handles a new message, as soon as it is stored. */
+  readonly onMessage: (message: InboundMessage, arrival: Arrival, isStored: Promise<boolean>) => void;
   /** Ends the handling of a row; false when it is not handled. */
   readonly onCanceled: (row: string) => boolean;
 }
@@ -95,20 +95,26 @@ export class Arrivals {
     if (!hasRoom()) return notAccepting('The agent has as many messages as it can take.');
     const { id } = arrival.message;
     const waiting = exchanges.wait(id, holdMs, signal);
-    if (await state.arrivals.add(arrival)) this.start(arrival);
-    else {
-      exchanges.withdraw(id);
-      return notAccepting('The agent cannot store messages at the moment.');
-    }
-    return this.#resultOf(arrival, await waiting);
+    const isStored = state.arrivals.add(arrival);
+    // Begins at once, so that its first attempt is stored with it.
+    this.start(arrival, isStored);
+    if (await isStored) return this.#resultOf(arrival, await waiting);
+    this.#forget(arrival);
+    exchanges.withdraw(id);
+    return notAccepting('The agent cannot store messages at the moment.');
   }
 
-  /** Handles a message that is stored. */
-  start(arrival: Arrival): void {
+  /** Handles a message, if it is stored. */
+  start(arrival: Arrival, isStored: Promise<boolean> = Promise.resolve(true)): void {
     const { id } = arrival.message;
     this.#running.set(id, arrival);
     for (const key of keysOf(arrival)) this.#tasks.set(key, id);
-    this.#options.onMessage(arrival.message, arrival);
+    this.#options.onMessage(arrival.message, arrival, isStored);
+  }
+
+  #forget(arrival: Arrival): void {
+    this.#running.delete(arrival.message.id);
+    for (const key of keysOf(arrival)) this.#tasks.delete(key);
   }
 
   /** The state of a message that this caller sent; `null` for any other. */
@@ -161,6 +167,8 @@ export class Arrivals {
       // Nobody but the caller itself can be given an answer to a caller without a name.
       if (exchanges.complete(id, end) || isUnknown) return { status: 'sent', via: 'response', messageId };
     }
+    // What leaves must be what a later run sends.
+    if (arrival !== undefined) await state.save();
     const receipt = await client.reply(message, content, options);
     if (receipt.status === 'ignored') return receipt;
     if (arrival !== undefined) void state.arrivals.keepEnd(arrival, end);
@@ -195,8 +203,7 @@ export class Arrivals {
     const arrival = this.#running.get(id);
     const isWaited = exchanges.isOpen(id);
     if (arrival === undefined && !isWaited) return void finish(false);
-    this.#running.delete(id);
-    for (const key of arrival === undefined ? [] : keysOf(arrival)) this.#tasks.delete(key);
+    if (arrival !== undefined) this.#forget(arrival);
     const at = this.#now();
     const end: ArrivalEnd =
       given === null ? { state: 'expired', at, answer: null, error: null } : endOfOutcome(given, at);
@@ -248,9 +255,10 @@ export class Arrivals {
     metadata: JsonObject | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { client } = this.#options;
+    const { client, state } = this.#options;
     const questions = questionsIn(metadata);
     if (questions.length === 0 || !client.capabilities.has('questions')) return;
+    await state.save();
     await client.askQuestions({ questions, messageId, sourceId, contextId }, { signal });
   }
 

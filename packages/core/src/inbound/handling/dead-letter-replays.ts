@@ -47,6 +47,7 @@ export class DeadLetterReplays {
       progress: progressOf(letter),
       isRetried: false,
       isCallerKnown: true,
+      isAccepted: null,
       // Until the replay has ended the letter stays as it is.
       save: () => Promise.resolve(),
       acknowledgeFirst: null,

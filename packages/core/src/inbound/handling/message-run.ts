@@ -53,6 +53,8 @@ export interface RunSubject {
   readonly isRetried: boolean;
   /** False when a request without a credential brought it: its answer is for that request only. */
   readonly isCallerKnown: boolean;
+  /** Resolves with whether the message is handled at all; `null` when it is. */
+  readonly isAccepted: Promise<boolean> | null;
   save(change: ProgressChange): Promise<unknown>;
   /** For at-most-once delivery: resolves when the message cannot be delivered again; `null` for at-least-once. */
   readonly acknowledgeFirst: ((signal: AbortSignal) => Promise<void>) | null;
@@ -125,6 +127,7 @@ export class MessageRun implements Runnable {
     const deadlineMs = isRetried ? deadlineOf(message.metadata) : null;
     if (deadlineMs !== null && deadlineMs <= clock.now()) return this.#expired(EXPIRED);
     await journal.recordAttempts(attempt);
+    if (this.#subject.isAccepted !== null && !(await this.#subject.isAccepted)) return FINISHED;
     if (!signal.aborted) await acknowledgeFirst?.(signal).catch(() => {});
     if (signal.aborted) return this.#interrupted(signal, attemptsBefore);
 

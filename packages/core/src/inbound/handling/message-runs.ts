@@ -4,7 +4,7 @@ import type { Arrivals } from '../arrivals/arrivals.ts';
 import type { InboundObserver } from '../inbound-observer.ts';
 import type { InboundState, MessageEnd } from '../inbound-state.ts';
 import type { AckSender } from '../position/ack-sender.ts';
-import { NO_PROGRESS } from '../stores/message-progress.ts';
+import { NO_PROGRESS, type ProgressChange } from '../stores/message-progress.ts';
 import type { Cancellations } from './cancellations.ts';
 import { MessageRun, type MessageRunOptions, type RunSubject } from './message-run.ts';
 import { GAVE_UP_TEXT } from './rules.ts';
@@ -21,6 +21,12 @@ export interface MessageRunsOptions {
   readonly atMostOnce: boolean;
 }
 
+/** A message that a request brings. It is accepted when it is stored. */
+interface Brought {
+  readonly arrival: Arrival;
+  readonly isStored: Promise<boolean>;
+}
+
 /** Starts the run of each message that was accepted. */
 export class MessageRuns {
   readonly #options: MessageRunsOptions;
@@ -29,16 +35,16 @@ export class MessageRuns {
     this.#options = options;
   }
 
-  /** Handles a new message; `arrival` is given when a request brought it. */
-  start(message: InboundMessage, arrival?: Arrival): void {
+  /** Handles a new message; `brought` is given when a request brought it. */
+  start(message: InboundMessage, brought?: Brought): void {
     const { observer, scheduler, cancellations, run } = this.#options;
     if (message.method === 'cancel_task') {
-      cancellations.received(message);
+      whenStored(brought, () => cancellations.received(message));
       return;
     }
-    observer.received(message);
-    scheduler.add(new MessageRun(this.#subjectOf(message, arrival), run));
-    cancellations.added(message);
+    whenStored(brought, () => observer.received(message));
+    scheduler.add(new MessageRun(this.#subjectOf(message, brought), run));
+    whenStored(brought, () => cancellations.added(message));
   }
 
   /** Gives the platform the end of a message that a request had brought, because it also delivered it by the feed. */
@@ -58,6 +64,7 @@ export class MessageRuns {
       progress: { ...NO_PROGRESS, outcome: { reply } },
       isRetried: true,
       isCallerKnown: true,
+      isAccepted: null,
       save: async () => {},
       acknowledgeFirst: null,
       lateEnd: () => null,
@@ -70,17 +77,23 @@ export class MessageRuns {
     scheduler.add(new MessageRun(subject, run));
   }
 
-  #subjectOf(message: InboundMessage, arrival: Arrival | undefined): RunSubject {
+  #subjectOf(message: InboundMessage, brought: Brought | undefined): RunSubject {
     const { state, arrivals, acks, atMostOnce } = this.#options;
+    const save = async (change: ProgressChange): Promise<void> => {
+      const stored = state.saveProgress(message, change);
+      // The outcome of a message that a request brought is stored when `Arrivals.reply` sends its answer.
+      if (brought === undefined || change.outcome === undefined) await stored;
+    };
     const finish = (end: MessageEnd | null): void =>
       arrivals.end(message, end, (isReported) => state.finish(message, end, isReported));
     return {
       message,
       progress: state.progressOf(message),
       isRetried: true,
-      isCallerKnown: arrival === undefined || message.source !== 'unknown',
+      isCallerKnown: brought === undefined || message.source !== 'unknown',
+      isAccepted: brought?.isStored ?? null,
       // At most once, nothing brings the message back, so nothing is kept for that.
-      save: atMostOnce ? async () => {} : (change) => state.saveProgress(message, change),
+      save: atMostOnce ? async () => {} : save,
       acknowledgeFirst: atMostOnce ? (signal) => acks.acknowledgeFirst(message, signal) : null,
       lateEnd: (end) => arrivals.lateEnd(message, end),
       finish,
@@ -90,4 +103,9 @@ export class MessageRuns {
       },
     };
   }
+}
+
+function whenStored(brought: Brought | undefined, work: () => void): void {
+  if (brought === undefined) work();
+  else void brought.isStored.then((isStored) => (isStored ? work() : undefined));
 }

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { removeAbandonedTemporaries } from '../../storage/abandoned-files.ts';
-import { appendPrivateFile, readPrivateFile, writePrivateFile } from '../../storage/private-file.ts';
+import { readPrivateFile, writePrivateFile } from '../../storage/private-file.ts';
+import { PrivateLog } from '../../storage/private-log.ts';
 
 const MAX_BYTES = 256 * 1024 * 1024;
 
@@ -19,6 +20,8 @@ export interface InboundStore {
   append(lines: readonly string[]): Promise<void>;
   /** Replaces all lines atomically. */
   replace(lines: readonly string[]): Promise<void>;
+  /** Releases what it holds, such as open files. No call follows. */
+  close?(): Promise<void>;
 }
 
 /** Stores nothing on disk: after a restart the agent continues after the last acknowledged message. */
@@ -50,9 +53,11 @@ export interface FileInboundStoreOptions {
 export class FileInboundStore implements InboundStore {
   readonly path: string;
   readonly #cursorFile: string;
+  readonly #log: PrivateLog;
 
   constructor(directory: string, options: FileInboundStoreOptions = {}) {
     this.path = join(directory, 'inbound.jsonl');
+    this.#log = new PrivateLog(this.path);
     this.#cursorFile = options.cursorFile ?? join(directory, 'cursor.json');
   }
 
@@ -67,12 +72,17 @@ export class FileInboundStore implements InboundStore {
 
   /** @throws MoleculeError `storage_failed`, also if the file is missing. */
   async append(lines: readonly string[]): Promise<void> {
-    await appendPrivateFile(this.path, textOf(lines));
+    await this.#log.append(textOf(lines));
   }
 
   /** @throws MoleculeError `storage_failed` */
   async replace(lines: readonly string[]): Promise<void> {
+    await this.#log.close();
     await writePrivateFile(this.path, textOf(lines));
+  }
+
+  async close(): Promise<void> {
+    await this.#log.close();
   }
 }
 

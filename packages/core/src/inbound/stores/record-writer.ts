@@ -15,7 +15,7 @@ export interface RecordWriterOptions {
 }
 
 /**
- * Writes records to a store. The records of one tick, and those added during a write, are one append. The first write of
+ * Writes records to a store, which is closed with it. The records of one tick, and those added during a write, are one append. The first write of
  * a process, the first after a failure, and one when the log has grown too long replace the log by a snapshot; therefore
  * records need not be buffered while the store fails. Never rejects.
  */
@@ -49,6 +49,11 @@ export class RecordWriter {
     return write;
   }
 
+  /** Adds records that a crash may lose: the next write stores them. Update the state of the snapshot before. */
+  defer(...records: readonly InboundRecord[]): void {
+    if (!this.#isClosed) this.#queue.push(...records);
+  }
+
   /** Like {@link write}, and reduces the log to the current state, without texts of finished messages. */
   compact(): Promise<boolean> {
     if (this.#appendedLength > 0) this.#mustReplace = true;
@@ -58,6 +63,8 @@ export class RecordWriter {
   /** Ignores all later writes, because another process may use the store from now on. */
   close(): void {
     this.#isClosed = true;
+    const { store } = this.#options;
+    void this.#writing.then(() => store.close?.());
   }
 
   async #writeQueue(): Promise<boolean> {
