@@ -29,28 +29,24 @@ it('keeps the latest entries in order, whatever is set and deleted', () => {
     fc.record({ op: fc.constant('oldest' as const), key }),
   );
   fc.assert(
-    fc.property(
-      fc.integer({ min: 1, max: 6 }),
-      fc.array(step, { maxLength: 200 }),
-      (capacity, steps) => {
-        const map = new LatestMap<number>(capacity);
-        const list = new Listed(capacity);
-        for (const [index, { op, key }] of steps.entries()) {
-          if (op === 'set') map.set(key, index);
-          else if (op === 'delete') map.delete(key);
-          else expect(map.deleteOldest()).toBe(list.entries[0]?.[1]);
-          if (op === 'set') list.set(key, index);
-          else if (op === 'delete') list.delete(key);
-          else list.entries.shift();
-          expect([...map.keys()]).toEqual(list.entries.map(([name]) => name));
-          expect([...map.values()]).toEqual(list.entries.map(([, value]) => value));
-          expect(map.size).toBe(list.entries.length);
-          expect([map.get(key), map.has(key)]).toEqual([
-            list.entries.find(([name]) => name === key)?.[1],
-            list.entries.some(([name]) => name === key),
-          ]);
-        }
-      },
-    ),
+    fc.property(fc.integer({ min: 1, max: 6 }), fc.array(step, { maxLength: 200 }), (capacity, steps) => {
+      const map = new LatestMap<number>(capacity);
+      const list = new Listed(capacity);
+      for (const [index, { op, key }] of steps.entries()) {
+        if (op === 'set') map.set(key, index);
+        else if (op === 'delete') map.delete(key);
+        else expect(map.deleteOldest()).toBe(list.entries[0]?.[1]);
+        if (op === 'set') list.set(key, index);
+        else if (op === 'delete') list.delete(key);
+        else list.entries.shift();
+        expect([...map.keys()]).toEqual(list.entries.map(([name]) => name));
+        expect([...map.values()]).toEqual(list.entries.map(([, value]) => value));
+        expect(map.size).toBe(list.entries.length);
+        expect([map.get(key), map.has(key)]).toEqual([
+          list.entries.find(([name]) => name === key)?.[1],
+          list.entries.some(([name]) => name === key),
+        ]);
+      }
+    }),
   );
 });

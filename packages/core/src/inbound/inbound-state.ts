@@ -210,8 +210,7 @@ export class InboundState {
       isKnown = records.length + rows.length === 0 && this.#arrivals.endOf(messageKey(message)) !== undefined;
       records.push({ type: 'finished', rows, keys: finished.keys });
     }
-    if (isKnown) this.#writer.defer(...records);
-    const stored = isKnown ? Promise.resolve(true) : this.#write(...records);
+    const stored = isKnown ? this.#writer.defer(...records) : this.#write(...records);
     if (records.length > 0) this.#options.onFinished();
     return stored;
   }
@@ -234,11 +233,12 @@ export class InboundState {
     return this.#progress.get(message.id) ?? NO_PROGRESS;
   }
 
-  /** Ignored for a finished message. */
-  async saveProgress(message: InboundMessage, change: ProgressChange): Promise<boolean> {
+  /** Ignored for a finished message. A deferred change is stored with the next write, which {@link save} begins. */
+  async saveProgress(message: InboundMessage, change: ProgressChange, isDeferred = false): Promise<boolean> {
     if (!this.#dedupe.isPending(message)) return false;
     this.#progress.set(message.id, mergeProgress(this.progressOf(message), change));
-    return this.#write({ type: 'progress', row: message.id, change });
+    const record = { type: 'progress', row: message.id, change } as const;
+    return isDeferred ? this.#writer.defer(record) : this.#write(record);
   }
 
   get deadLetters(): Pick<DeadLetterList, 'all' | 'count' | 'find'> {

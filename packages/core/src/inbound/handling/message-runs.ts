@@ -79,11 +79,9 @@ export class MessageRuns {
 
   #subjectOf(message: InboundMessage, brought: Brought | undefined): RunSubject {
     const { state, arrivals, acks, atMostOnce } = this.#options;
-    const save = async (change: ProgressChange): Promise<void> => {
-      const stored = state.saveProgress(message, change);
-      // The outcome of a message that a request brought is stored when `Arrivals.reply` sends its answer.
-      if (brought === undefined || change.outcome === undefined) await stored;
-    };
+    // The outcome of a message that a request brought is stored when `Arrivals.reply` sends its answer.
+    const save = (change: ProgressChange): Promise<boolean> =>
+      state.saveProgress(message, change, brought !== undefined && change.outcome !== undefined);
     const finish = (end: MessageEnd | null): void =>
       arrivals.end(message, end, (isReported) => state.finish(message, end, isReported));
     return {

@@ -49,9 +49,10 @@ export class RecordWriter {
     return write;
   }
 
-  /** Adds records that a crash may lose: the next write stores them. Update the state of the snapshot before. */
-  defer(...records: readonly InboundRecord[]): void {
+  /** Resolves at once: a crash may lose these records, which the next write stores. Update the state of the snapshot before. */
+  async defer(...records: readonly InboundRecord[]): Promise<boolean> {
     if (!this.#isClosed) this.#queue.push(...records);
+    return !this.#isClosed;
   }
 
   /** Like {@link write}, and reduces the log to the current state, without texts of finished messages. */
