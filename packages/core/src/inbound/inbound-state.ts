@@ -174,11 +174,8 @@ export class InboundState {
     if (row.seq !== null || !this.#isRereading || this.#tracker.size === 0) {
       this.#tracker.add(row.id, row.seq, true);
     }
-    const stored = this.#write(...this.#recordOutcomes([row.id], end), {
-      type: 'finished',
-      rows: [row.id],
-      keys: [],
-    });
+    const finished: InboundRecord = { type: 'finished', rows: [row.id], keys: [] };
+    const stored = this.#write(...this.#recordOutcomes([row.id], end), finished);
     this.#options.onFinished();
     return stored;
   }
@@ -199,18 +196,18 @@ export class InboundState {
   finish(message: InboundMessage, end: MessageEnd | null = null, isReported = false): Promise<boolean> {
     const finished = this.#dedupe.finish(message);
     // At most once, a message is finished before it is handled, and ends later.
-    const rows = (finished?.rows ?? [message.id]).filter((row) => !isReported || this.#tracker.has(row));
-    const records = end === null ? [] : this.#recordOutcomes(rows, end);
-    let isKnown = false;
+    const known = (finished?.rows ?? [message.id]).filter((row) => !isReported || this.#tracker.has(row));
+    const records = end === null ? [] : this.#recordOutcomes(known, end);
+    // A kept end says the same after a crash.
+    let canWait = false;
     if (finished !== undefined) {
       const rows = finished.rows.filter((row) => this.#tracker.finish(row));
       this.#progress.delete(message.id);
       this.#arrivals.finish(message.id);
-      // A kept end says the same after a crash.
-      isKnown = records.length + rows.length === 0 && this.#arrivals.endOf(messageKey(message)) !== undefined;
+      canWait = records.length + rows.length === 0 && this.#arrivals.endOf(messageKey(message)) !== undefined;
       records.push({ type: 'finished', rows, keys: finished.keys });
     }
-    const stored = isKnown ? this.#writer.defer(...records) : this.#write(...records);
+    const stored = canWait ? this.#writer.defer(...records) : this.#write(...records);
     if (records.length > 0) this.#options.onFinished();
     return stored;
   }
@@ -237,7 +234,7 @@ export class InboundState {
   async saveProgress(message: InboundMessage, change: ProgressChange, isDeferred = false): Promise<boolean> {
     if (!this.#dedupe.isPending(message)) return false;
     this.#progress.set(message.id, mergeProgress(this.progressOf(message), change));
-    const record = { type: 'progress', row: message.id, change } as const;
+    const record: InboundRecord = { type: 'progress', row: message.id, change };
     return isDeferred ? this.#writer.defer(record) : this.#write(record);
   }
 

@@ -3,6 +3,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   unlink,
@@ -179,6 +180,27 @@ describe('FileInboundStore', () => {
       expect(replayRecords(await store.load())).toMatchObject({ acknowledged: 'row-3', unreadable: 0 });
     }
     await writing;
+  });
+
+  it('keeps the file open, and does not append to one that was deleted or replaced since', async () => {
+    const store = new FileInboundStore(folder);
+    const lost: ((path: string) => Promise<void>)[] = [
+      (path) => unlink(path),
+      (path) => writeFile(`${path}.new`, '{"other":1}\n').then(() => rename(`${path}.new`, path)),
+    ];
+    for (const lose of lost) {
+      await store.replace(['{"a":1}']);
+      await store.append(['{"b":1}']);
+      await lose(store.path);
+      await expect(store.append(['{"c":1}'])).rejects.toMatchObject({ code: 'storage_failed' });
+    }
+    // As after any failure, what follows is a replacement.
+    await store.replace(['{"d":1}']);
+    await store.append(['{"e":1}']);
+    await store.close();
+    await store.append(['{"f":1}']);
+    expect(await store.load()).toEqual(['{"d":1}', '{"e":1}', '{"f":1}']);
+    await store.close();
   });
 
   it('does not append to a missing file', async () => {
