@@ -309,7 +309,7 @@ export class InboundState {
     return snapshotRecords({
       acknowledged: this.#tracker.acknowledged,
       finishedAhead: this.#allFinishedAhead(),
-      finishedKeys: this.#dedupe.finishedKeys,
+      finishedKeys: new Set(this.#dedupe.finishedKeys),
       progress: this.#progress,
       deadLetters: this.#deadLetters,
       outcomes: this.#outcomes,

@@ -1,3 +1,5 @@
+import { LatestMap } from '../../client/latest-map.ts';
+
 const SENDER_LENGTH = 8;
 const KEY_PREFIX = 'm:';
 
@@ -16,13 +18,14 @@ const LIMITS: FinishedKeysLimits = { rows: 1_000, keys: 100_000 };
  */
 export class FinishedKeys {
   readonly #limits: FinishedKeysLimits;
-  readonly #rows = new Set<string>();
+  readonly #rows: LatestMap<true>;
   /** Oldest first, by sender. */
   readonly #keys = new Map<string, Set<string>>();
   #count = 0;
 
   constructor(limits: FinishedKeysLimits = LIMITS) {
     this.#limits = limits;
+    this.#rows = new LatestMap(limits.rows);
   }
 
   has(key: string): boolean {
@@ -33,19 +36,12 @@ export class FinishedKeys {
 
   add(key: string): void {
     if (key.startsWith(KEY_PREFIX)) this.#addKey(key);
-    else this.#addRow(key);
+    else this.#rows.set(key, true);
   }
 
   /** Rows, then keys; those of one sender oldest first. */
   get all(): string[] {
-    return [...this.#rows, ...[...this.#keys.values()].flatMap((keys) => [...keys])];
-  }
-
-  #addRow(row: string): void {
-    this.#rows.delete(row);
-    this.#rows.add(row);
-    const [oldest] = this.#rows;
-    if (this.#rows.size > this.#limits.rows && oldest !== undefined) this.#rows.delete(oldest);
+    return [...this.#rows.keys(), ...[...this.#keys.values()].flatMap((keys) => [...keys])];
   }
 
   #addKey(key: string): void {
