@@ -36,6 +36,7 @@ export async function respondTo(
   outgoing: ServerResponse,
   handler: InboundHandler | undefined,
 ): Promise<void> {
+  if (outgoing.destroyed) return;
   const left = new AbortController();
   const isOver = new Promise<void>((resolve) => {
     outgoing.once('close', () => {
@@ -44,7 +45,10 @@ export async function respondTo(
     });
   });
   try {
-    if (handler === undefined) {
+    const problem = problemOf(incoming);
+    if (problem !== null) {
+      refuseRequest(outgoing, problem);
+    } else if (handler === undefined) {
       outgoing.writeHead(404, { 'content-type': 'application/json' }).end(NOTHING_HERE);
     } else {
       const serve = serveOf(handler);
@@ -128,7 +132,36 @@ async function callHandler(
   return { status: response.status, headers, body: new Uint8Array(await response.arrayBuffer()) };
 }
 
-/** @throws TypeError for headers or a path that are not those of a request. */
+const REFUSALS = {
+  400: { error: 'The path or a header is not valid, or there is no Host.', code: 'invalid_request' },
+  405: { error: 'Messages are sent by POST.', code: 'method_not_allowed' },
+  417: { error: 'Only the expectation 100-continue is met.', code: 'invalid_request' },
+} as const;
+
+/** Responds to a request that no handler gets, and closes the connection. */
+export function refuseRequest(outgoing: ServerResponse, status: keyof typeof REFUSALS): void {
+  const allow = status === 405 ? { allow: 'GET, HEAD, POST' } : {};
+  const headers = { 'content-type': 'application/json', connection: 'close', ...allow };
+  outgoing.writeHead(status, headers).end(JSON.stringify(REFUSALS[status]));
+}
+
+/** Methods that a `Request` cannot have. */
+const NOT_REQUESTS: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT']);
+
+/** What is wrong with a request, as far as a `Request` could not be made of it. */
+function problemOf({
+  headers,
+  httpVersionMinor,
+  method = 'GET',
+  url = '/',
+}: IncomingMessage): 400 | 405 | null {
+  if (NOT_REQUESTS.has(method)) return 405;
+  if (headers.host === undefined && httpVersionMinor > 0) return 400;
+  const isPlainPath = /^\/(?!\/)/.test(url);
+  return isPlainPath || URL.canParse(url, 'http://agent.invalid') ? null : 400;
+}
+
+/** @throws TypeError for headers that are not those of a request. */
 function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
   const { method = 'GET', url = '/', rawHeaders } = incoming;
   const headers = new Headers();
