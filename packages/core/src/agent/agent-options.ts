@@ -84,7 +84,7 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
   /**
    * What to do while another running agent reads for this workspace: `wait` until it stops or is silent for 45 s;
    * `takeover`, which ends it with the outcome `superseded`; `fail`: `start()` rejects with `workspace_in_use`, and a
-   * running agent ends as `superseded`. @default 'wait'
+   * running agent ends as `superseded`. Replicas with `delivery: 'push'` do not read, and run beside each other. @default 'wait'
    */
   onConflict?: ConflictPolicy | undefined;
   /**

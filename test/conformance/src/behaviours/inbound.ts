@@ -62,6 +62,14 @@ export const INBOUND = behaviours({
     'However many messages a peer sends, a message of another one that has ended is not handled again.',
     'docs/contract/receiving.md#repeats; docs/decisions/0010-message-dedupe.md',
   ],
+  'inbound.replicas': [
+    'Replicas of an agent with delivery push, behind one URL, handle each of its messages once, also those that were stored before and those under way while one starts; a stop of one ends nothing.',
+    'docs/contract/receiving.md#replicas; docs/decisions/0049-one-reader.md#decision',
+  ],
+  'inbound.replicas.own-folders': [
+    'A replica in the state folder of another one does not start: `workspace_in_use`, with what to do.',
+    'docs/contract/receiving.md#replicas',
+  ],
   'inbound.auto-delivery': [
     'With the delivery auto an agent is pushed to while the platform reaches its URL, and long-polls otherwise; a switch loses and doubles nothing.',
     'docs/contract/receiving.md#which-way-when; docs/decisions/0103-push-server.md',

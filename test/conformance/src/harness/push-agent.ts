@@ -17,7 +17,10 @@ import { type Handler, stopOnClock } from './test-agent.ts';
 import type { TestEnvironment } from './test-environment.ts';
 
 export interface PushAgentOptions
-  extends Pick<RemoteAgentOptions, 'delivery' | 'inboundAuth' | 'inboundSecret' | 'store' | 'concurrency'> {
+  extends Pick<
+    RemoteAgentOptions,
+    'delivery' | 'inboundAuth' | 'inboundSecret' | 'store' | 'concurrency' | 'onConflict'
+  > {
   /** @default responds with `echo: <text>` */
   readonly onMessage?: Handler;
   readonly handler?: InboundHandlerOptions;
@@ -25,6 +28,8 @@ export interface PushAgentOptions
   readonly clock?: ManualClock;
   /** @default a free one */
   readonly port?: number;
+  /** @default that of its own server */
+  readonly reportedUrl?: string;
   /** Changes each request before the agent gets it, as a proxy does. */
   readonly onRequest?: (request: Request) => Request;
   readonly onResponse?: (response: Response) => void;
@@ -59,6 +64,7 @@ export async function createPushAgent(
     port = 0,
     onRequest,
     onResponse,
+    reportedUrl,
     ...rest
   } = options;
   let handler: InboundHandler | undefined;
@@ -73,7 +79,7 @@ export async function createPushAgent(
   const { url } = server;
   const log = recordingLogger();
   const client = environment.client(platform, member, {
-    reportedUrl: url,
+    reportedUrl: reportedUrl ?? url,
     ...(clock === undefined ? {} : { clock }),
     logger: log,
     ...(stateDirectory === undefined ? {} : { stateDirectory }),

@@ -7,6 +7,7 @@ import { type Arrival, type KeptEnd, taskIdOf, taskKeys } from './arrival.ts';
 
 /** How long a caller waits before it sends a message again that was not accepted, in seconds. */
 const RETRY_SECONDS = 5;
+const STARTING_SECONDS = 1;
 
 type About = Pick<KeptEnd, 'row' | 'messageId' | 'contextId' | 'use'>;
 
@@ -87,8 +88,12 @@ export const EXPIRED_ANSWER = refused({
   message: 'The message was handled before, and its answer is no longer kept.',
 });
 
-export function notAccepting(message: string): InboundResult {
-  return refused({ status: 503, code: 'not_accepting', message, retryAfterSeconds: RETRY_SECONDS });
+export const CLOSED = notAccepting('The agent does not accept messages at the moment.');
+/** The platform pushes what it has stored as soon as the agent has registered, a moment before the agent runs. */
+export const STARTING = notAccepting('The agent is starting.', STARTING_SECONDS);
+
+export function notAccepting(message: string, retryAfterSeconds = RETRY_SECONDS): InboundResult {
+  return refused({ status: 503, code: 'not_accepting', message, retryAfterSeconds });
 }
 
 function refused(refusal: InboundRefusal): InboundResult {

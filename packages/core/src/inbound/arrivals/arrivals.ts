@@ -15,6 +15,7 @@ import { type Arrival, askedKeys, type KeptEnd } from './arrival.ts';
 import { readArrival } from './arrival-message.ts';
 import {
   aboutOf,
+  CLOSED,
   CONFLICT,
   EXPIRED_ANSWER,
   ended,
@@ -25,6 +26,7 @@ import {
   keysOf,
   notAccepting,
   questionsIn,
+  STARTING,
   unanswered,
   working,
 } from './arrival-results.ts';
@@ -56,12 +58,14 @@ export class Arrivals {
   readonly #running = new Map<string, Arrival>();
   readonly #tasks = new Map<string, string>();
   #isOpen = false;
+  #hasOpened = false;
 
   constructor(options: ArrivalsOptions) {
     this.#options = options;
   }
 
   open(): void {
+    this.#hasOpened = true;
     this.#isOpen = true;
   }
 
@@ -77,7 +81,7 @@ export class Arrivals {
   /** Resolves with the end of the message, or with what is known when the request no longer waits. Never rejects. */
   async receive({ caller, envelope, holdMs, signal }: InboundRequest): Promise<InboundResult> {
     const { client, state, exchanges, hasRoom } = this.#options;
-    if (!this.#isOpen) return notAccepting('The agent does not accept messages at the moment.');
+    if (!this.#isOpen) return this.#hasOpened ? CLOSED : STARTING;
     const read = readArrival(caller, envelope, {
       workspaceId: client.workspaceId,
       hasCheckedAnswers: client.capabilities.has('questions'),
