@@ -1,4 +1,7 @@
-import { createServer, type RequestListener } from 'node:http';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { MessageFailure, toNodeListener } from '@molecule-ai/core';
@@ -230,6 +233,24 @@ onEachDatabase('an agent with a server', (environment) => {
     expect(handled.map(({ text }) => text)).toEqual(['hi']);
   });
 
+  verifies('inbound.tls', async () => {
+    const { agent, handled } = await startStage(environment, trusted);
+    const file = new URL('../data/self-signed.json', import.meta.url);
+    const { key, cert } = JSON.parse(readFileSync(file, 'utf8')) as Record<'key' | 'cert', string>;
+    const server = new A2AServer({ agent, port: 0, tls: { key, cert } });
+    await server.start();
+    environment.onCleanup(() => server.stop());
+    expect(server.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
+    const headers = { authorization: `Bearer ${SECRET}` };
+    const sent = request(server.url, { method: 'POST', ca: cert, servername: 'localhost', headers });
+    sent.end(JSON.stringify({ params: { metadata: { source: 'canvas_user' }, parts: [{ text: 'hi' }] } }));
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    expect(textAt(await json(response), 'result', 'parts', 0, 'text')).toBe('echo: hi');
+    expect(handled.map(({ text }) => text)).toEqual(['hi']);
+    const plain = await fetch(server.url.replace('https:', 'http:')).catch((error: unknown) => error);
+    expect(plain).toBeInstanceOf(Error);
+  });
+
   verifies('inbound.credential-is-demanded', async () => {
     const platform = await environment.platform({ ...LOOPBACK, mode: 'dev' });
     const [peer, member] = [await onboard(platform), await onboard(platform)];
@@ -333,7 +354,7 @@ onEachDatabase('an agent with a server', (environment) => {
     await registerMember(member, { url });
     await send(peer.caller, member.id, 'hello', { messageId: 'm-1' });
     const refused = await fetch(url, { method: 'POST', body: JSON.stringify({ text: 'hi' }) });
-    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
     expect(handled).toEqual([]);
     await agent.start();
     await recordOf(platform, peer.id, 'm-1', 'answered');

@@ -60,7 +60,10 @@ export function createAgentParts<Client extends AgentClient>(
   const delivery = createDelivery(settings, {
     requests,
     onChange: (mode, reason) => {
-      if (mode === 'push') identity.noLongerReads();
+      if (mode === 'push') {
+        identity.noLongerReads();
+        inbound.positionReleased();
+      }
       events.emit('delivery-changed', mode, reason);
     },
   });

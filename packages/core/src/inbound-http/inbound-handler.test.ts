@@ -106,6 +106,17 @@ describe('a message', () => {
     ['a message alone', { message }],
     ['parts alone', { parts: message.parts }],
     ['a text alone', { text: 'Hi' }],
+    [
+      'parts in the params',
+      { jsonrpc: '2.0', id: 1, method: 'message/send', params: { parts: message.parts } },
+    ],
+    ['a message that is a text', { message: 'Hi' }],
+    ['a text in the params', { params: { text: 'Hi' } }],
+    ['a task', { task: 'Hi' }],
+    ['a summary', { summary: 'Hi' }],
+    ['parts by their type', { message: { role: 'user', parts: [{ type: 'text', text: 'Hi' }] } }],
+    ['parts below a root', { message: { role: 'user', parts: [{ root: { kind: 'text', text: 'Hi' } }] } }],
+    ['a file', { message: { ...message, parts: [...message.parts, { kind: 'file', file: { uri: 'u' } }] } }],
   ])('is taken as %s', async (_name, body) => {
     const { inbound, post } = stage();
     const response = await post(body);
@@ -134,6 +145,16 @@ describe('a message', () => {
       body: { error: 'Not now.', code: 'not_accepting', retry_after: 5 },
     });
   });
+
+  it.each(['application/json', 'text/plain', 'application/a2a+json; charset=utf-8', ''])(
+    'is JSON also with the content type "%s"',
+    async (type) => {
+      const { send } = stage();
+      const headers = type === '' ? {} : { 'content-type': type };
+      const body = new TextEncoder().encode(JSON.stringify({ message }));
+      expect((await send({ body, headers })).status).toBe(200);
+    },
+  );
 
   it('waits as long as the request says', async () => {
     const { inbound, post } = stage({ holdSeconds: 7 });

@@ -199,6 +199,11 @@ export class Inbound {
       : { activityId: letter.activityId, code: letter.errorCode, at: letter.at };
   }
 
+  /** Sends the acknowledged position, which the delivery has held back until now. */
+  positionReleased(): void {
+    this.#acks.send(this.#life.signal);
+  }
+
   /** Does not wait for running handlers; their results are ignored. */
   close(reason?: unknown): void {
     this.#replays.close(reason);

@@ -34,6 +34,10 @@ export const INBOUND = behaviours({
     'A server of another framework on Node serves the agent by one listener; a request whose body was read before gets an error that says so.',
     'docs/contract/receiving.md#mounting',
   ],
+  'inbound.tls': [
+    'With `tls` the server of an agent takes https only.',
+    'docs/contract/receiving.md#mounting',
+  ],
   'inbound.credential-is-demanded': [
     'A request without a token of the platform for this agent is refused, in production and in dev mode; without one nobody is believed.',
     'docs/contract/receiving.md#credentials; docs/decisions/0009-peer-tokens.md',
