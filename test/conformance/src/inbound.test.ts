@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
-import { MessageFailure, toNodeListener } from '@molecule-ai/core';
+import { A2AServer, MessageFailure, toNodeListener } from '@molecule-ai/core';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { expect } from 'vitest';
 import { textAt, valueAt } from './harness/http.ts';
