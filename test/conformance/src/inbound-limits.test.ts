@@ -1,9 +1,12 @@
-import { MemoryInboundStore } from '@molecule-ai/core';
+import { appendFile, copyFile, open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FileInboundStore, MemoryInboundStore } from '@molecule-ai/core';
 import { expect } from 'vitest';
 import { directPosts } from './harness/direct-posts.ts';
 import { textAt } from './harness/http.ts';
-import { onboard } from './harness/members.ts';
+import { onboard, send } from './harness/members.ts';
 import { type PushAgentOptions, startPushAgent } from './harness/push-agent.ts';
+import type { TestPlatformOptions } from './harness/running-platform.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
@@ -14,15 +17,20 @@ const DIRECT = {
 } as const;
 
 /** An agent with a server, and two peers that post to it. */
-async function startStage(environment: TestEnvironment, options: PushAgentOptions = {}) {
-  const platform = await environment.platform(DIRECT);
+async function startStage(
+  environment: TestEnvironment,
+  options: PushAgentOptions = {},
+  platformOptions: TestPlatformOptions = {},
+) {
+  const platform = await environment.platform({ ...DIRECT, ...platformOptions });
   const [loud, quiet, member] = [await onboard(platform), await onboard(platform), await onboard(platform)];
   const started = await startPushAgent(environment, platform, member, {
     store: new MemoryInboundStore(),
     ...options,
   });
   const target = { id: member.id, url: started.url };
-  return { ...started, loud: await directPosts(loud, target), quiet: await directPosts(quiet, target) };
+  const posts = { loud: await directPosts(loud, target), quiet: await directPosts(quiet, target) };
+  return { ...started, platform, member, ...posts };
 }
 
 onEachDatabase('an agent with a server and a peer that sends much', { onDisk: true }, (environment) => {
@@ -58,5 +66,64 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     const { status, body } = await quiet('pay');
     expect([status, textAt(body, 'error', 'data', 'code')]).toEqual([410, 'answer_expired']);
     expect(handled.filter(({ messageId }) => messageId === 'pay')).toHaveLength(1);
+  });
+
+  verifies('inbound.room-is-shared', async () => {
+    const { loud, quiet, platform, member } = await startStage(environment, {
+      onMessage: ({ text }, { signal }) =>
+        text === 'flood'
+          ? new Promise((_, reject) => signal.addEventListener('abort', reject))
+          : `echo: ${text}`,
+      concurrency: 20,
+    });
+    const flood = Array.from({ length: 60 }, (_, index) =>
+      loud(`m-${index}`, { text: 'flood', holdSeconds: 0 }),
+    );
+    const statuses = (await Promise.all(flood)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(12);
+    expect(statuses.filter((status) => status === 503)).toHaveLength(48);
+    expect((await quiet('one', { text: 'hello' })).status).toBe(200);
+    const answer = await send(platform.operator, member.id, 'hello', { messageId: 'user', hold: 10 });
+    expect(JSON.stringify(answer.body)).toContain('echo: hello');
+  });
+
+  verifies('inbound.refused-answers-take-no-room', async () => {
+    const { loud, quiet, agent } = await startStage(environment, {}, { inboxLimit: 20 });
+    // Five fit into the share of one sender of the inbox, and 25 answers wait.
+    for (let index = 0; index < 40; index += 1) {
+      await expect.poll(async () => (await loud(`m-${index}`, { holdSeconds: 0 })).status).toBe(200);
+    }
+    await expect.poll(() => agent.health().deadLetters).toBe(10);
+    const { unfinished, degradedReasons } = agent.health();
+    expect([unfinished, degradedReasons]).toEqual([25, ['answers-refused']]);
+    expect((await quiet('one')).status).toBe(200);
+    expect(agent.health().degradedReasons).toEqual([]);
+  });
+
+  verifies('inbound.large-messages-are-kept', async () => {
+    const [before, after] = [environment.folder(), environment.folder()];
+    const first = await startStage(environment, {
+      store: new FileInboundStore(before),
+      onMessage: (_message, { signal }) =>
+        new Promise((_, reject) => signal.addEventListener('abort', reject)),
+    });
+    const large = 'x'.repeat(1_000_000);
+    for (let index = 0; index < 10; index += 1) {
+      expect((await first.loud(`large-${index}`, { text: large, holdSeconds: 0 })).status).toBe(200);
+    }
+    expect((await first.quiet('small', { holdSeconds: 0 })).status).toBe(200);
+    const [from, to] = [before, after].map((folder) => join(folder, 'inbound.jsonl')) as [string, string];
+    expect((await stat(from)).size).toBeLessThan(11_000_000);
+    await copyFile(from, to);
+    await first.stop();
+    const file = await open(to, 'r+');
+    for (let size = 16; size <= 272; size += 16) await file.write('\n', size * 1024 * 1024);
+    await file.close();
+    await appendFile(to, '\n');
+    const second = await startPushAgent(environment, first.platform, first.member, {
+      store: new FileInboundStore(after),
+    });
+    await expect.poll(() => new Set(second.handled.map(({ messageId }) => messageId)).size).toBe(11);
+    expect(second.handled.find(({ messageId }) => messageId === 'large-0')?.text).toBe(large);
   });
 });

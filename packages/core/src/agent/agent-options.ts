@@ -92,7 +92,10 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
    * that waits for a peer's answer cannot handle a message of that peer. @default 4
    */
   concurrency?: number | undefined;
-  /** Maximum number of messages read and not finished. @default 50 */
+  /**
+   * Maximum number of messages read, or accepted by requests, and not finished. Direct messages of peers may take half, those
+   * of one peer a quarter; a tenth is only for people. @default 50
+   */
   readAhead?: number | undefined;
   /**
    * Time limit of one attempt, in milliseconds; `null` for no limit. A handler that runs for a minute while other

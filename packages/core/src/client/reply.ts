@@ -166,6 +166,8 @@ async function replyToPeer(
       params: { id: peerId },
       body: envelope,
       timeoutMs: transport.settings.messageTimeoutMs,
+      // A full inbox stays full for longer: the agent tries again later, and uses no slot meanwhile.
+      totalTimeoutMs: transport.settings.messageTimeoutMs,
       goneWorkspaceId: peerId,
       relaysPeerText: true,
       signal,

@@ -298,6 +298,7 @@ export class InboundState {
       write: (record) => this.#write(record),
       forget: (row) => void this.#progress.delete(row),
       finish: (message) => void this.finish(message),
+      onRoom: () => this.#options.onFinished(),
     });
   }
 

@@ -70,7 +70,7 @@ export class Inbound {
       ...options,
       exchanges,
       state,
-      hasRoom: () => this.#inbox.free > 0,
+      room: () => ({ most: options.readAhead, free: this.#inbox.free }),
       onMessage: (message, arrival, isStored) => runs.start(message, { arrival, isStored }),
       onCanceled: (row) => this.#cancellations.canceled(row),
     });

@@ -74,6 +74,18 @@ export const INBOUND = behaviours({
     'A replica in the state folder of another one does not start: `workspace_in_use`, with what to do.',
     'docs/contract/receiving.md#replicas',
   ],
+  'inbound.room-is-shared': [
+    'A peer that sends direct messages without end takes a quarter of the room of an agent; the messages of other peers and of people are accepted and answered.',
+    'docs/contract/receiving.md#accepting; docs/contract/limits.md#messages-at-an-agents-url',
+  ],
+  'inbound.refused-answers-take-no-room': [
+    'Answers that the inbox of a peer has no room for wait without taking room for messages of others; too many are given up, and the agent is degraded.',
+    'docs/contract/receiving.md#the-response; docs/contract/limits.md#messages-at-an-agents-url',
+  ],
+  'inbound.large-messages-are-kept': [
+    'Large messages that were accepted are stored once, and handled after a crash however large the store is.',
+    'docs/contract/receiving.md#accepting; docs/contract/limits.md#messages-at-an-agents-url',
+  ],
   'inbound.auto-delivery': [
     'With the delivery auto an agent is pushed to while the platform reaches its URL, and long-polls otherwise; a switch loses and doubles nothing.',
     'docs/contract/receiving.md#which-way-when; docs/decisions/0103-push-server.md',

@@ -1,6 +1,7 @@
 import { LatestMap } from '../../client/latest-map.ts';
 import type { Arrival, KeptEnd } from './arrival.ts';
 import { taskKeys } from './arrival.ts';
+import { ArrivalRoom } from './arrival-room.ts';
 
 const MAX_ENDS = 1_000;
 /** Of all kept ends together, as JSON. */
@@ -17,6 +18,8 @@ interface StoredEnd {
  * 8 Mi characters, the oldest are dropped first.
  */
 export class ArrivalLog {
+  /** What those take that are not finished. */
+  readonly room = new ArrivalRoom();
   readonly #pending = new Map<string, Arrival>();
   readonly #ends = new LatestMap<StoredEnd>(Number.POSITIVE_INFINITY);
   /** The keys of ends, by the ids under which their senders ask for them. */
@@ -39,6 +42,7 @@ export class ArrivalLog {
 
   add(arrival: Arrival): void {
     this.#pending.set(arrival.message.id, arrival);
+    this.room.add(arrival);
   }
 
   find(row: string): Arrival | undefined {
@@ -47,6 +51,7 @@ export class ArrivalLog {
 
   finish(row: string): void {
     this.#pending.delete(row);
+    this.room.remove(row);
   }
 
   endOf(key: string): KeptEnd | undefined {

@@ -30,6 +30,7 @@ import {
   unanswered,
   working,
 } from './arrival-results.ts';
+import type { WholeRoom } from './arrival-room.ts';
 import type { ExchangeResult, Exchanges } from './exchanges.ts';
 
 export interface ArrivalsOptions {
@@ -40,8 +41,8 @@ export interface ArrivalsOptions {
   readonly clock: Clock;
   readonly exchanges: Exchanges;
   readonly state: Pick<InboundState, 'arrivals' | 'isOpen' | 'outcomes' | 'save'>;
-  /** Whether one more message may be accepted. */
-  readonly hasRoom: () => boolean;
+  /** The room for messages that are read, or brought by requests. */
+  readonly room: () => WholeRoom;
   /** Handles a new message, as soon as it is stored. */
   readonly onMessage: (message: InboundMessage, arrival: Arrival, isStored: Promise<boolean>) => void;
   /** Ends the handling of a row; false when it is not handled. */
@@ -80,7 +81,7 @@ export class Arrivals {
 
   /** Resolves with the end of the message, or with what is known when the request no longer waits. Never rejects. */
   async receive({ caller, envelope, holdMs, signal }: InboundRequest): Promise<InboundResult> {
-    const { client, state, exchanges, hasRoom } = this.#options;
+    const { client, state, exchanges, room } = this.#options;
     if (!this.#isOpen) return this.#hasOpened ? CLOSED : STARTING;
     const read = readArrival(caller, envelope, {
       workspaceId: client.workspaceId,
@@ -96,7 +97,9 @@ export class Arrivals {
       return this.#resultOf(arrival, await exchanges.wait(known.row, holdMs, signal));
     }
     if (client.observeReply(arrival.message)) return ended(aboutOf(arrival), unanswered(this.#now()));
-    if (!hasRoom()) return notAccepting('The agent has as many messages as it can take.');
+    if (!state.arrivals.hasRoom(arrival, room())) {
+      return notAccepting('The agent has as many messages as it can take, in all or from this sender.');
+    }
     const { id } = arrival.message;
     const waiting = exchanges.wait(id, holdMs, signal);
     const isStored = state.arrivals.add(arrival);

@@ -1,61 +1,10 @@
-import type { JsonObject } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
 import { OTHER, PEER, SELF } from '../../../test/agent-ids.ts';
 import { AgentClientDouble, Gate } from '../../../test/agent-stage.ts';
-import { type ArrivalStage, arrivalStage, pushOf, type Received } from '../../../test/arrival-stage.ts';
-import { ISSUER, TestSigner } from '../../../test/peer-tokens.ts';
-import type { RemoteAgentOptions } from '../../agent/agent-options.ts';
+import { arrivalStage } from '../../../test/arrival-stage.ts';
+import { directStage } from '../../../test/direct-stage.ts';
 import { currentMessage } from '../../client/current-message.ts';
 import { MessageFailure } from '../../errors/message-failure.ts';
-
-interface DirectStage extends ArrivalStage {
-  /** Posts a message with a token of this peer for this agent. */
-  direct(id: string, options?: DirectOptions): Promise<{ readonly response: Promise<Received> }>;
-  /** Posts a request with a token. */
-  ask(method: string, id: string, claims?: JsonObject): Promise<Received>;
-}
-
-interface DirectOptions {
-  readonly from?: string;
-  readonly text?: string;
-  readonly message?: JsonObject;
-  readonly metadata?: JsonObject;
-  readonly holdSeconds?: number;
-  readonly method?: string;
-}
-
-async function directStage(
-  options: Partial<RemoteAgentOptions<AgentClientDouble>> = {},
-  client = new AgentClientDouble(),
-): Promise<DirectStage> {
-  const signer = await TestSigner.start(client.clock);
-  client.issuer = ISSUER;
-  client.keys = await signer.jwks();
-  const stage = await arrivalStage(
-    { ...options, inboundAuth: 'peer-tokens', inboundSecret: undefined },
-    client,
-  );
-  const bearer = async (claims: JsonObject): Promise<Record<string, string>> => ({
-    authorization: `Bearer ${await signer.token({ use: 'direct', ...claims })}`,
-  });
-  return {
-    ...stage,
-    direct: async (id, { from = PEER, holdSeconds = 25, ...given } = {}) => {
-      const headers = { ...(await bearer({ sub: from })), 'x-timeout': String(holdSeconds) };
-      // Verified before, because that takes more than the turns of a flush.
-      await stage.agent.inbound.authenticate(new Headers(headers));
-      const { method = 'message/send', ...rest } = given;
-      const response = stage.post({ ...pushOf(id, rest), method }, { headers });
-      await client.flushPromises();
-      return { response };
-    },
-    ask: async (method, id, claims = {}) =>
-      stage.post(
-        { jsonrpc: '2.0', id: 1, method, params: { id } },
-        { headers: await bearer({ sub: PEER, ...claims }) },
-      ),
-  };
-}
 
 describe('a direct message', () => {
   it('comes from whom the token names; what only the platform may say is removed', async () => {

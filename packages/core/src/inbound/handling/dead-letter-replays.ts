@@ -50,6 +50,7 @@ export class DeadLetterReplays {
       isAccepted: null,
       // Until the replay has ended the letter stays as it is.
       save: () => Promise.resolve(),
+      answerWaits: () => false,
       acknowledgeFirst: null,
       lateEnd: () => null,
       finish: () => {

@@ -65,6 +65,12 @@ export class MessageJournal {
     else await this.#save({ outcome: { reply } });
   }
 
+  /** Records that the answer was refused at `at`, RFC 3339; returns when that first was so, in Unix milliseconds. */
+  async recordRefusal(at: string): Promise<number> {
+    if (this.#progress.refusedSince === undefined) await this.#save({ refusedSince: at });
+    return Date.parse(this.#progress.refusedSince ?? at);
+  }
+
   /** Returns a function that sends the answers of one attempt in order, skipping those that an earlier attempt sent. */
   replier(): (answer: StoredAnswer, signal: AbortSignal) => Promise<void> {
     let next = 0;

@@ -21,6 +21,7 @@ import {
   isInvalidAnswer,
   MAX_ATTEMPTS,
   messageRetryDelayMs,
+  refusedDelayMs,
   replyFailureCode,
   replyFailureKind,
 } from './rules.ts';
@@ -58,6 +59,8 @@ export interface RunSubject {
   save(change: ProgressChange): Promise<unknown>;
   /** For at-most-once delivery: resolves when the message cannot be delivered again; `null` for at-least-once. */
   readonly acknowledgeFirst: ((signal: AbortSignal) => Promise<void>) | null;
+  /** The answer waits until its recipient has room for it. False when too many wait. */
+  answerWaits(): boolean;
   /** What the sender is sent instead of an answer, where nobody else gives it the end; else `null`. */
   lateEnd(end: MessageEnd): StoredAnswer | null;
   /** Nothing more is done. `end` is how the message ended without an answer of this run; `null` for no report. */
@@ -225,6 +228,7 @@ export class MessageRun implements Runnable {
       if (isExpiredForReply(error)) return this.#expired();
       const kind = replyFailureKind(error);
       this.#replyFailures += 1;
+      if (kind === 'refused' && this.#subject.isRetried) return this.#refused(error);
       if (kind === 'counts') this.#countedReplyFailures += 1;
       const isLast =
         kind === 'final' || this.#countedReplyFailures >= MAX_ATTEMPTS || !this.#subject.isRetried;
@@ -234,8 +238,21 @@ export class MessageRun implements Runnable {
     }
   }
 
-  #retry(stage: 'handler' | 'reply', attempt: number, error: unknown): RunOutcome {
-    const delayMs = messageRetryDelayMs(attempt);
+  /** The recipient has no room for the answer, which waits for a limited time. */
+  async #refused(error: unknown): Promise<RunOutcome> {
+    const now = this.#options.clock.now();
+    const delayMs = refusedDelayMs(now - (await this.#journal.recordRefusal(new Date(now).toISOString())));
+    return delayMs === null || !this.#subject.answerWaits()
+      ? this.#giveUp('reply', this.#replyFailures, error)
+      : this.#retry('reply', this.#replyFailures, error, delayMs);
+  }
+
+  #retry(
+    stage: 'handler' | 'reply',
+    attempt: number,
+    error: unknown,
+    delayMs = messageRetryDelayMs(attempt),
+  ): RunOutcome {
     this.#options.observer.retrying(this.message, { stage, attempt, delayMs, error });
     return { kind: 'retry', delayMs };
   }

@@ -66,6 +66,7 @@ export class MessageRuns {
       isCallerKnown: true,
       isAccepted: null,
       save: async () => {},
+      answerWaits: () => true,
       acknowledgeFirst: null,
       lateEnd: () => null,
       finish,
@@ -93,6 +94,7 @@ export class MessageRuns {
       // At most once, nothing brings the message back, so nothing is kept for that.
       save: atMostOnce ? async () => {} : save,
       acknowledgeFirst: atMostOnce ? (signal) => acks.acknowledgeFirst(message, signal) : null,
+      answerWaits: () => state.arrivals.answerWaits(message),
       lateEnd: (end) => arrivals.lateEnd(message, end),
       finish,
       giveUp: async (letter) => {

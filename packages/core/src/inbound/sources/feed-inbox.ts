@@ -45,9 +45,9 @@ export class FeedInbox implements DeliveryInbox {
   /** Number of messages that may be accepted now. */
   get free(): number {
     const { readAhead, state } = this.#options;
-    const { unfinished, open, outcomes } = state;
+    const { unfinished, open, outcomes, arrivals } = state;
     const most = Math.max(MAX_OPEN_ROWS, readAhead);
-    return Math.min(readAhead - unfinished, most - open, most - outcomes.size);
+    return Math.min(readAhead - unfinished + arrivals.waiting, most - open, most - outcomes.size);
   }
 
   get lastFinishedAt(): number | null {

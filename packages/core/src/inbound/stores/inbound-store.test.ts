@@ -1,6 +1,7 @@
 import {
   appendFile,
   mkdtemp,
+  open,
   readdir,
   readFile,
   rename,
@@ -132,6 +133,22 @@ describe('FileInboundStore', () => {
     expect(replayRecords(await beside.load()).acknowledged).toBe('row-9');
     await beside.replace(linesOf(position));
     expect(replayRecords(await beside.load()).acknowledged).toBe('row-3');
+  });
+
+  it('reads a log of any size: lines across the parts that are read, and more than 256 MiB', async () => {
+    const store = new FileInboundStore(folder);
+    const long = JSON.stringify('ü'.repeat(1_500_000));
+    await store.replace(['1', long, '2']);
+    await store.append([long]);
+    expect(await store.load()).toEqual(['1', long, '2', long]);
+    const file = await open(store.path, 'r+');
+    const MIB = 1024 * 1024;
+    // Without content, so that the disk does not have to hold it.
+    for (let end = 16; end <= 272; end += 16) await file.write('\n', end * MIB);
+    await file.write(`${JSON.stringify(position)}\n`, 272 * MIB + 1);
+    await file.close();
+    const lines = await store.load();
+    expect([lines[0], lines[3], lines.at(-1)]).toEqual(['1', long, JSON.stringify(position)]);
   });
 
   it('killed during an append: earlier lines are kept', async () => {

@@ -1,9 +1,10 @@
 import { dirname, join } from 'node:path';
 import { removeAbandonedTemporaries } from '../../storage/abandoned-files.ts';
-import { readPrivateFile, writePrivateFile } from '../../storage/private-file.ts';
+import { readPrivateLines, writePrivateFile } from '../../storage/private-file.ts';
 import { PrivateLog } from '../../storage/private-log.ts';
 
-const MAX_BYTES = 256 * 1024 * 1024;
+/** Of the texts that are written at once, in characters. */
+const CHUNK_LENGTH = 1024 * 1024;
 
 /**
  * Stores the inbound state of an agent as a log: position, finished messages, attempts, unsent answers, `once` results,
@@ -64,21 +65,18 @@ export class FileInboundStore implements InboundStore {
   /** @throws MoleculeError `storage_failed` when a file exists and cannot be read. */
   async load(): Promise<readonly string[]> {
     await removeAbandonedTemporaries(dirname(this.path));
-    const limits = { maxBytes: MAX_BYTES, isMalformedAllowed: true };
-    const text =
-      (await readPrivateFile(this.path, limits)) ?? (await readPrivateFile(this.#cursorFile, limits));
-    return (text ?? '').split('\n').filter((line) => line.trim() !== '');
+    return (await readPrivateLines(this.path)) ?? (await readPrivateLines(this.#cursorFile)) ?? [];
   }
 
   /** @throws MoleculeError `storage_failed`, also if the file is missing. */
   async append(lines: readonly string[]): Promise<void> {
-    await this.#log.append(textOf(lines));
+    await this.#log.append([...chunksOf(lines)].join(''));
   }
 
   /** @throws MoleculeError `storage_failed` */
   async replace(lines: readonly string[]): Promise<void> {
     await this.#log.close();
-    await writePrivateFile(this.path, textOf(lines));
+    await writePrivateFile(this.path, chunksOf(lines));
   }
 
   async close(): Promise<void> {
@@ -86,6 +84,14 @@ export class FileInboundStore implements InboundStore {
   }
 }
 
-function textOf(lines: readonly string[]): string {
-  return lines.map((line) => `${line}\n`).join('');
+/** The text of the lines in parts, because all of it can be longer than a string may be. */
+function* chunksOf(lines: readonly string[]): Generator<string> {
+  let chunk = '';
+  for (const line of lines) {
+    chunk += `${line}\n`;
+    if (chunk.length < CHUNK_LENGTH) continue;
+    yield chunk;
+    chunk = '';
+  }
+  yield chunk;
 }

@@ -23,6 +23,8 @@ export const MessageProgress = z.object({
   repliesSent: z.int().min(0),
   /** Results of `context.once`, by key. */
   effects: z.record(z.string(), JsonValue),
+  /** Since when the recipient of the answer has no room for it, RFC 3339. */
+  refusedSince: z.string().optional(),
 });
 
 /** The progress of one unfinished message. */
@@ -41,10 +43,12 @@ export const NO_PROGRESS: MessageProgress = Object.freeze({
 
 /** Effects are added by key, everything else is replaced. */
 export function mergeProgress(progress: MessageProgress, change: ProgressChange): MessageProgress {
+  const refusedSince = change.refusedSince ?? progress.refusedSince;
   return {
     attempts: change.attempts ?? progress.attempts,
     outcome: change.outcome ?? progress.outcome,
     repliesSent: change.repliesSent ?? progress.repliesSent,
     effects: { ...progress.effects, ...change.effects },
+    ...(refusedSince === undefined ? {} : { refusedSince }),
   };
 }
