@@ -91,9 +91,10 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     const { loud, quiet, agent } = await startStage(environment, {}, { inboxLimit: 20 });
     // Five fit into the share of one sender of the inbox, and 25 answers wait.
     for (let index = 0; index < 40; index += 1) {
-      await expect.poll(async () => (await loud(`m-${index}`, { holdSeconds: 0 })).status).toBe(200);
+      const accepted = async () => (await loud(`m-${index}`, { holdSeconds: 0 })).status;
+      await expect.poll(accepted, { timeout: 20_000 }).toBe(200);
     }
-    await expect.poll(() => agent.health().deadLetters).toBe(10);
+    await expect.poll(() => agent.health().deadLetters, { timeout: 20_000 }).toBe(10);
     const { unfinished, degradedReasons } = agent.health();
     expect([unfinished, degradedReasons]).toEqual([25, ['answers-refused']]);
     expect((await quiet('one')).status).toBe(200);
@@ -122,8 +123,10 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     await appendFile(to, '\n');
     const second = await startPushAgent(environment, first.platform, first.member, {
       store: new FileInboundStore(after),
+      concurrency: 20,
     });
-    await expect.poll(() => new Set(second.handled.map(({ messageId }) => messageId)).size).toBe(11);
+    const ids = () => new Set(second.handled.map(({ messageId }) => messageId));
+    await expect.poll(() => ids().size, { timeout: 20_000 }).toBe(11);
     expect(second.handled.find(({ messageId }) => messageId === 'large-0')?.text).toBe(large);
   });
 });
