@@ -7,6 +7,7 @@ import { json } from 'node:stream/consumers';
 import { A2AServer, MessageFailure, toNodeListener } from '@molecule-ai/core';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { expect } from 'vitest';
+import { directPosts } from './harness/direct-posts.ts';
 import { textAt, valueAt } from './harness/http.ts';
 import { inbox, onboard, registerMember, send, waitForRow } from './harness/members.ts';
 import { createPushAgent, type PushAgentOptions, startPushAgent } from './harness/push-agent.ts';
@@ -359,5 +360,28 @@ onEachDatabase('an agent with a server', (environment) => {
     await agent.start();
     await recordOf(platform, peer.id, 'm-1', 'answered');
     expect(handled.map(({ text }) => text)).toEqual(['hello']);
+  });
+
+  verifies('inbound.not-registered-yet', async () => {
+    const platform = await environment.platform({ ...LOOPBACK, publicUrl: 'https://molecule.example.com' });
+    const [peer, member] = [await onboard(platform), await onboard(platform)];
+    const { agent, url, handled } = await createPushAgent(environment, platform, member);
+    await registerMember(member, { url });
+    const post = await directPosts(peer, { id: member.id, url });
+    const { status, body } = await post('one');
+    expect([status, textAt(body, 'error', 'data', 'code')]).toEqual([503, 'not_accepting']);
+    await agent.start();
+    expect((await post('one')).status).toBe(200);
+    expect(handled).toHaveLength(1);
+  });
+
+  verifies('inbound.empty-messages', async () => {
+    const { url, handled } = await startStage(environment, trusted);
+    for (const body of ['{}', '{"text":""}', '{"parts":[]}', '{"parts":[1]}', '{"task_id":"a"}']) {
+      const response = await fetch(url, { method: 'POST', body });
+      expect([body, response.status]).toEqual([body, 400]);
+      expect(await response.text()).toContain('invalid_message');
+    }
+    expect(handled).toEqual([]);
   });
 });

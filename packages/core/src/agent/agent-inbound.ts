@@ -29,7 +29,7 @@ export class AgentInbound implements InboundPort {
   readonly #options: AgentInboundOptions;
   readonly #verifier: PeerTokenVerifier;
   #isAttached = false;
-  #issuer: string | null = null;
+  #issuer: string | null | undefined;
 
   constructor(options: AgentInboundOptions) {
     this.#options = options;

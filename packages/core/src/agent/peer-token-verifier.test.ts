@@ -10,7 +10,7 @@ let clock: ManualClock;
 let signer: TestSigner;
 let fetches: number;
 let fetchKeys: () => Promise<Jwks>;
-let issuer: string | null;
+let issuer: string | null | undefined;
 let changes: number;
 let verifier: PeerTokenVerifier;
 
@@ -120,7 +120,19 @@ describe('a token is refused', () => {
     expect(await statusOf(good)).toBe('push');
   });
 
-  it('before the agent is registered, and on a platform that signs none', async () => {
+  it('with 503 before the agent is registered, whatever it is', async () => {
+    issuer = undefined;
+    for (const token of [await signer.token(), 'x']) {
+      expect(await verifier.verify(token)).toMatchObject({
+        refusal: { status: 503, code: 'not_accepting', retryAfterSeconds: 5 },
+      });
+    }
+    expect(fetches).toBe(0);
+    issuer = ISSUER;
+    expect(await statusOf(await signer.token())).toBe('push');
+  });
+
+  it('on a platform that signs none', async () => {
     issuer = null;
     const access = await verifier.verify(await signer.token());
     expect(access).toMatchObject({

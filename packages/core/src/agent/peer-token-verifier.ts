@@ -12,6 +12,7 @@ const REFETCH_AFTER_MS = 30_000;
 const MAX_VERIFIED = 1_000;
 const MAX_TOKEN_LENGTH = 4_096;
 const RETRY_SECONDS = 30;
+const NOT_REGISTERED_RETRY_SECONDS = 5;
 const REGISTRATION_SECONDS = 5;
 const WORKSPACE_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -19,8 +20,8 @@ export interface PeerTokenVerifierOptions {
   /** Lower case; the audience of the tokens. */
   readonly workspaceId: string;
   readonly clock: Clock;
-  /** Who signs, as the register response says it; `null` before, or when the platform signs none. */
-  readonly issuer: () => string | null;
+  /** Who signs, as the register response says it: `null` when the platform signs none, `undefined` before the response. */
+  readonly issuer: () => string | null | undefined;
   readonly fetchKeys: () => Promise<Jwks>;
   /** The platform signs its pushes in another name than it registered with, as it does when its public URL is changed. */
   readonly onIssuerChanged: () => void;
@@ -56,6 +57,7 @@ export class PeerTokenVerifier {
     const known = this.#verified.get(hash);
     if (known !== undefined && known.untilMs > clock.now()) return known.access;
     const issuer = this.#options.issuer();
+    if (issuer === undefined) return notRegistered();
     if (issuer === null) return notSigned();
     try {
       return await this.#verify(token, hash, issuer);
@@ -149,9 +151,17 @@ function refused(): InboundAccess {
 
 function notSigned(): InboundAccess {
   return unauthorized(
-    'The agent cannot check tokens: it is not registered, or its platform signs none.',
+    'The agent cannot check tokens, because its platform signs none.',
     'On a platform without peer tokens the agent needs inboundAuth "shared-secret".',
   );
+}
+
+function notRegistered(): InboundAccess {
+  const message = 'The agent has not registered yet.';
+  return {
+    kind: 'refused',
+    refusal: { status: 503, code: 'not_accepting', message, retryAfterSeconds: NOT_REGISTERED_RETRY_SECONDS },
+  };
 }
 
 function keysUnknown(): InboundAccess {

@@ -93,12 +93,9 @@ function readMessage(form: CallForm, method: string, body: JsonObject): InboundC
 /** The message of `{message}`, `{parts}`, `{text}` and the like. */
 function shortMessage(body: JsonObject): JsonValue {
   if (isJsonObject(body.message)) return body.message;
-  const parts = extractParts(body);
-  return {
-    kind: 'message',
-    role: 'user',
-    parts: parts.length > 0 ? parts : [textPart(extractMessageText(body))],
-  };
+  const [parts, text] = [extractParts(body), extractMessageText(body)];
+  const texts = text === '' ? [] : [textPart(text)];
+  return { kind: 'message', role: 'user', parts: parts.length > 0 ? parts : texts };
 }
 
 function readPlain(body: JsonObject): InboundCall {

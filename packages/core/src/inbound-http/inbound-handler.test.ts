@@ -271,6 +271,10 @@ describe('what is not a message', () => {
       400,
       -32602,
     ],
+    ['nothing at all', {}, 400, -32602],
+    ['an empty text', { text: '' }, 400, -32602],
+    ['no parts', { parts: [] }, 400, -32602],
+    ['parts that are none', { parts: [1] }, 400, -32602],
     ['a task without an id', { jsonrpc: '2.0', id: 1, method: 'tasks/get', params: {} }, 400, -32602],
     ['an unknown method', { jsonrpc: '2.0', id: 1, method: 'shell/run', params: {} }, 200, -32601],
     ['a stream', { jsonrpc: '2.0', id: 1, method: 'message/stream', params: { message } }, 200, -32004],
@@ -286,6 +290,12 @@ describe('what is not a message', () => {
     const { inbound, post } = stage();
     const response = await post(body);
     expect([response.status, response.body.jsonrpc, response.body.error.code]).toEqual([status, '2.0', code]);
+    expect(inbound.requests).toEqual([]);
+  });
+
+  it('is an error in the form of the Python SDK too', async () => {
+    const { inbound, post } = stage();
+    expect(await post({ task_id: 'a' })).toMatchObject({ status: 400, body: { code: 'invalid_message' } });
     expect(inbound.requests).toEqual([]);
   });
 

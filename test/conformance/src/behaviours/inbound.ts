@@ -106,6 +106,14 @@ export const INBOUND = behaviours({
     'An agent that is killed after it stored a message, in the handler, after it stored the answer, or while its delivery is switched, answers the message once when it is back; what once() did is not done again.',
     'docs/contract/receiving.md#accepting; docs/decisions/0012-delivery-guarantee.md',
   ],
+  'inbound.not-registered-yet': [
+    'A token for an agent whose server is up before it has registered gets 503, as it cannot be checked yet.',
+    'docs/contract/receiving.md#credentials',
+  ],
+  'inbound.empty-messages': [
+    'A request without a text and without parts is an error in each form, and no message.',
+    'docs/contract/receiving.md#requests',
+  ],
   'inbound.not-accepting': [
     'An agent that is not ready to take a message responds with 503 and keeps nothing; the platform delivers it later.',
     'docs/contract/receiving.md#accepting; docs/decisions/0103-push-server.md',

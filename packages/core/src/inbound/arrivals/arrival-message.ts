@@ -70,8 +70,11 @@ export function readArrival(
   const isPush = caller.use === 'push';
   const request = isPush ? envelope : withoutPlatformKeys(envelope);
   const view = viewMessage(request);
-  if (view.messageId.length > MAX_ID_LENGTH || hasLoneSurrogate(view.messageId)) {
+  if (view.messageId.length > MAX_ID_LENGTH) {
     return refused(400, 'invalid_message', 'The message id must have at most 256 characters.');
+  }
+  if (hasLoneSurrogate(view.messageId)) {
+    return refused(400, 'invalid_message', 'The message id must not contain half of a surrogate pair.');
   }
   const loop = isPush ? null : loopRefusal(caller.subject, options.workspaceId, view.metadata);
   if (loop !== null) return loop;

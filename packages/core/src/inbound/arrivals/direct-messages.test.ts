@@ -142,6 +142,16 @@ describe('a direct message', () => {
     expect(body.result.status.message.metadata.questions).toEqual([asked]);
   });
 
+  it.each([
+    ['long', 'm'.repeat(257), 'at most 256 characters'],
+    ['broken', 'm\ud800', 'half of a surrogate pair'],
+  ])('with a %s id is refused, and the error says why', async (_name, messageId, reason) => {
+    const stage = await directStage();
+    const { status, body } = await (await stage.direct('one', { message: { messageId } })).response;
+    expect([status, body.error.data.code]).toEqual([400, 'invalid_message']);
+    expect(body.error.message).toContain(reason);
+  });
+
   it('with the id of another message of the same sender is a conflict', async () => {
     const stage = await directStage();
     const first = await (await stage.direct('one')).response;
