@@ -59,7 +59,7 @@ export class InboundState {
   #deadLetters = new DeadLetterList();
   #outcomes = new Map<string, ReportedOutcome>();
   #arrivals = new ArrivalLog();
-  #arrivalState: ArrivalState;
+  #arrivalState = this.#newArrivalState();
   #readPosition: string | null = null;
   #recordedPosition: string | null = null;
   /** Until the end of the feed is reached, rows can be older than those in the tracker. */
@@ -68,7 +68,6 @@ export class InboundState {
   constructor(options: InboundStateOptions) {
     this.#options = options;
     this.#writer = new RecordWriter({ ...options, snapshot: () => this.#snapshot() });
-    this.#arrivalState = this.#newArrivalState();
   }
 
   /** Loads the stored state. Call once, before anything else. */

@@ -13,6 +13,7 @@ import { type ReadAnswer, readAnswer, readHandlerAnswer } from './handler-answer
 import { MessageJournal } from './message-journal.ts';
 import {
   autoReplyRefusal,
+  endedByCrash,
   endingFailure,
   failureCode,
   isCancelledBySender,
@@ -308,12 +309,6 @@ export class MessageRun implements Runnable {
     this.#subject.finish(end);
     return FINISHED;
   }
-}
-
-function endedByCrash(): MoleculeError {
-  return new MoleculeError('The process ended during each attempt to handle this message.', {
-    code: 'handler_failed',
-  });
 }
 
 function blankReply(): MoleculeError {

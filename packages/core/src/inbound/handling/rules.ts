@@ -119,6 +119,13 @@ export function failureCode(error: unknown): string {
   return MoleculeError.isInstance(error) || MessageFailure.isInstance(error) ? error.code : 'handler_failed';
 }
 
+/** Why a message is given up after a restart, when it has no attempt left. */
+export function endedByCrash(): MoleculeError {
+  return new MoleculeError('The process ended during each attempt to handle this message.', {
+    code: 'handler_failed',
+  });
+}
+
 /** The abort reason when the sender cancelled the message. */
 export function cancelledBySender(): MoleculeError {
   return new MoleculeError('The sender cancelled this message.', { code: 'cancelled_by_sender' });
