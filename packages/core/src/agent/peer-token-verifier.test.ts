@@ -124,7 +124,7 @@ describe('a token is refused', () => {
     issuer = undefined;
     for (const token of [await signer.token(), 'x']) {
       expect(await verifier.verify(token)).toMatchObject({
-        refusal: { status: 503, code: 'not_accepting', retryAfterSeconds: 5 },
+        refusal: { status: 503, code: 'not_accepting', retryAfterSeconds: 1 },
       });
     }
     expect(fetches).toBe(0);
