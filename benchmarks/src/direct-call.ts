@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type AgentCard, Role } from '@a2a-js/sdk';
+import { ClientFactory } from '@a2a-js/sdk/client';
 import { RemoteAgentClient } from '@molecule-ai/core';
-import type { AgentCard } from 'a2a-sdk';
-import { ClientFactory } from 'a2a-sdk/client';
 import { Pool } from 'undici';
 import { type Figure, ratioFigure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
@@ -48,9 +48,9 @@ export async function benchDirectCall(options: BenchmarkOptions): Promise<Figure
           {
             name: 'A2A SDK',
             run: async () => {
-              const result = await published.sendMessage({ message: messageOf(crypto.randomUUID()) });
-              const [part] = result.kind === 'message' ? result.parts : [];
-              if (part?.kind !== 'text' || part.text !== ANSWER) throw new Error('wrong answer');
+              const result = await published.sendMessage(requestOfSdk(crypto.randomUUID()));
+              const [part] = 'parts' in result ? result.parts : [];
+              if (part?.content?.value !== ANSWER) throw new Error('wrong answer');
             },
           },
         ],
@@ -65,7 +65,7 @@ export async function benchDirectCall(options: BenchmarkOptions): Promise<Figure
           aim,
           `${rate}/s against ${Math.round(other)}/s`,
         );
-      figures.push(against('raw undici', raw.perSecond, 0.85), against('A2A SDK 0.3', sdk.perSecond, 1));
+      figures.push(against('raw undici', raw.perSecond, 0.85), against('A2A SDK 1.3', sdk.perSecond, 1));
     }
   } finally {
     await client.close();
@@ -104,27 +104,35 @@ async function startDirectory(peerUrl: string): Promise<{ url: string; close: ()
   };
 }
 
-function messageOf(messageId: string) {
-  return {
-    kind: 'message' as const,
-    role: 'user' as const,
+function requestOfSdk(messageId: string) {
+  const part = { content: { $case: 'text' as const, value: QUESTION }, metadata: undefined };
+  const message = {
     messageId,
-    parts: [{ kind: 'text' as const, text: QUESTION }],
+    role: Role.ROLE_USER,
+    parts: [{ ...part, filename: '', mediaType: '' }],
+    contextId: '',
+    taskId: '',
+    metadata: undefined,
+    extensions: [],
+    referenceTaskIds: [],
   };
+  return { tenant: '', message, configuration: undefined, metadata: undefined };
 }
 
 function cardOf(url: string): AgentCard {
   return {
     name: 'peer',
     description: 'answers',
+    supportedInterfaces: [{ url, protocolBinding: 'JSONRPC', tenant: '', protocolVersion: '1.0' }],
+    provider: undefined,
     version: '1',
-    protocolVersion: '0.3.0',
-    url,
-    preferredTransport: 'JSONRPC',
-    capabilities: {},
+    capabilities: { streaming: false, pushNotifications: false, extensions: [], extendedAgentCard: false },
+    securitySchemes: {},
+    securityRequirements: [],
     defaultInputModes: ['text/plain'],
     defaultOutputModes: ['text/plain'],
     skills: [],
+    signatures: [],
   };
 }
 
@@ -138,7 +146,9 @@ async function callRaw(pool: Pool): Promise<void> {
       jsonrpc: '2.0',
       id: messageId,
       method: 'message/send',
-      params: { message: messageOf(messageId) },
+      params: {
+        message: { kind: 'message', role: 'user', messageId, parts: [{ kind: 'text', text: QUESTION }] },
+      },
     }),
   });
   const body = (await response.body.json()) as { result: { parts: { text: string }[] } };

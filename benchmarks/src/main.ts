@@ -10,12 +10,14 @@ import { benchInboundLatency } from './inbound-latency.ts';
 import { benchMemory } from './memory.ts';
 import { FULL, QUICK } from './options.ts';
 import { benchProxiedCall } from './proxied-call.ts';
+import { benchPushServer } from './push-server.ts';
 import { benchStartUp } from './start-up.ts';
 
 const benchmarks = {
   'start-up': benchStartUp,
   'call-peer': benchCallPeer,
   'direct-call': benchDirectCall,
+  'push-server': benchPushServer,
   'proxied-call': benchProxiedCall,
   'inbound-latency': benchInboundLatency,
   'feed-read': benchFeedRead,

@@ -12,7 +12,7 @@ import { compareThroughput } from './throughput.ts';
  */
 export async function benchProxiedCall(options: BenchmarkOptions): Promise<Figure[]> {
   const agent = await startProcess('agent-server');
-  const bare = await startProcess('reverse-proxy', agent.url);
+  const bare = await startProcess('reverse-proxy', [agent.url]);
   const barePool = new Pool(bare.url, { connections: 64 });
   const platforms = [await startCalls('full', agent.url), await startCalls('normal', agent.url)];
   const figures: Figure[] = [];

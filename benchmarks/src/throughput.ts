@@ -1,4 +1,4 @@
-import { median } from './statistics.ts';
+import { median, quantile } from './statistics.ts';
 
 export interface Contender {
   readonly name: string;
@@ -17,6 +17,8 @@ export interface Throughput {
   readonly name: string;
   /** Operations per second, median of the rounds. */
   readonly perSecond: number;
+  /** 99th percentile of the duration of an operation, in milliseconds, median of the rounds. */
+  readonly p99Ms: number;
 }
 
 /**
@@ -27,33 +29,39 @@ export async function compareThroughput(
   contenders: readonly Contender[],
   options: ThroughputOptions,
 ): Promise<Throughput[]> {
-  const samples = contenders.map((): number[] => []);
+  const samples = contenders.map((): Round[] => []);
   for (let round = -1; round < options.rounds; round += 1) {
     const order = contenders.map((_, index) => index);
     if (round % 2 !== 0) order.reverse();
     for (const index of order) {
       const contender = contenders[index];
       if (contender === undefined) continue;
-      const perSecond = await runFor(contender, options);
-      if (round >= 0) samples[index]?.push(perSecond);
+      const measured = await runFor(contender, options);
+      if (round >= 0) samples[index]?.push(measured);
     }
   }
   return contenders.map((contender, index) => ({
     name: contender.name,
-    perSecond: median(samples[index] ?? []),
+    perSecond: median((samples[index] ?? []).map(({ perSecond }) => perSecond)),
+    p99Ms: median((samples[index] ?? []).map(({ p99Ms }) => p99Ms)),
   }));
 }
 
-async function runFor(contender: Contender, options: ThroughputOptions): Promise<number> {
+type Round = Omit<Throughput, 'name'>;
+
+async function runFor(contender: Contender, options: ThroughputOptions): Promise<Round> {
   const start = performance.now();
   const end = start + options.roundMs;
-  let done = 0;
+  const durations: number[] = [];
   const worker = async () => {
-    while (performance.now() < end) {
+    for (let before = performance.now(); before < end; ) {
       await contender.run();
-      done += 1;
+      const after = performance.now();
+      durations.push(after - before);
+      before = after;
     }
   };
   await Promise.all(Array.from({ length: options.inFlight }, worker));
-  return (done * 1000) / (performance.now() - start);
+  const perSecond = (durations.length * 1000) / (performance.now() - start);
+  return { perSecond, p99Ms: quantile(durations, 0.99) };
 }

@@ -9,14 +9,23 @@ export interface StartedProcess {
   close(): Promise<void>;
 }
 
-/** Starts one of the server modules in this folder as a process. */
+type Module = 'agent-server' | 'reverse-proxy' | 'push-agent' | 'a2a-sdk-agent';
+
+/** Starts one of the server modules in this folder as a process; `folder` is its own, deleted when it is closed. */
 export async function startProcess(
-  module: 'agent-server' | 'reverse-proxy',
-  ...args: string[]
+  module: Module,
+  args: readonly string[] = [],
+  environment: (folder: string) => Readonly<Record<string, string>> = () => ({}),
 ): Promise<StartedProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'molecule-bench-'));
   const program = fileURLToPath(new URL(`./${module}.js`, import.meta.url));
-  const started = new ProgramProcess({ name: module, program, arguments: args, folder });
+  const started = new ProgramProcess({
+    name: module,
+    program,
+    arguments: args,
+    environment: environment(folder),
+    folder,
+  });
   const { url } = await started.waitForLog(([first]) => first);
   return {
     url: String(url),

@@ -4,6 +4,8 @@ import { parseArgs } from 'node:util';
 export const BREAKS = {
   'drop-reply': 'a child handles its message and says nothing',
   double: 'a restarted child handles each message twice',
+  'no-server': 'the agent with a URL does not listen there',
+  'push-only': 'that agent reads nothing while nothing can be pushed to it',
   'no-wrap': 'the platform does not mark what peers wrote',
   'hide-failure': 'an agent that gives up says nothing about it',
   'obey-peer': 'an agent takes the word of a peer for the approval of the user',

@@ -1,3 +1,16 @@
+/** What `work` resolves with, or undefined when it has not after so many milliseconds. */
+export async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), milliseconds);
+  });
+  try {
+    return await Promise.race([work, tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Raised when the run took too long; names what it was waiting for. */
 export class DeadlineExceededError extends Error {}
 

@@ -20,6 +20,8 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
   it.for([
     ['drop-reply', 'answered'],
     ['double', 'once'],
+    ['no-server', 'direct'],
+    ['push-only', 'long-polled'],
     ['no-wrap', 'wrapped'],
     ['hide-failure', 'gave-up'],
     ['obey-peer', 'undecided'],

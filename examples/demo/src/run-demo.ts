@@ -4,6 +4,7 @@ import { DemoRun } from './demo-run.ts';
 import { Checks, type Verdict } from './output/checks.ts';
 import type { Timeline } from './output/timeline.ts';
 import { askTheParent } from './steps/ask-the-parent.ts';
+import { closeTheServer } from './steps/close-the-server.ts';
 import { endAgents } from './steps/end-agents.ts';
 import { keepRunning } from './steps/keep-running.ts';
 import { killAChild } from './steps/kill-a-child.ts';
@@ -47,6 +48,7 @@ async function runSteps(run: DemoRun, keepUntil: AbortSignal | undefined): Promi
   try {
     const withAgents = await startAgents(withPlatform);
     await askTheParent(withAgents);
+    await closeTheServer(withAgents);
     await killAChild(withAgents);
     await rollBack(withAgents);
     await (keepUntil === undefined ? endAgents(withAgents) : keepRunning(withAgents, keepUntil));

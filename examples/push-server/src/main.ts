@@ -1,8 +1,11 @@
 /** Starts a platform and an agent in each framework, sends messages to each, and checks what comes back. */
 import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { createRemoteAgent, type RemoteAgent, RemoteAgentClient } from '@molecule-ai/core';
 import { createInboundHandler, type InboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
@@ -62,6 +65,31 @@ cleanUp.defer(() => application.client.close());
 route = await import('./next/route.ts');
 await start(application.agent);
 await check('next', id, next.url);
+
+// A program of its own, with a server of its own.
+const free = await serveFetch(async () => new Response(null, { status: 503 }));
+await free.close();
+const own = await operator.createWorkspace({ name: 'own-server' });
+const program = fork(new URL('./own-server.js', import.meta.url), {
+  env: {
+    PATH: process.env.PATH,
+    MOLECULE_PLATFORM_URL: platformUrl,
+    MOLECULE_WORKSPACE_ID: own.id,
+    MOLECULE_WORKSPACE_TOKEN: own.authToken ?? '',
+    MOLECULE_STATE_DIR: join(stateDirectory, 'own-server'),
+    MOLECULE_REPORTED_URL: free.url,
+    PORT: new URL(free.url).port,
+  },
+  stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+});
+const ended = once(program, 'exit');
+cleanUp.defer(() => void program.kill('SIGKILL'));
+for await (const line of createInterface({ input: program.stdout ?? process.stdin })) {
+  if (line.startsWith('by push')) break;
+}
+await check('own-server', own.id, free.url);
+program.kill('SIGTERM');
+assert.deepEqual(await ended, [0, null]);
 
 async function addMember(name: string, reportedUrl?: string): Promise<RemoteAgentClient> {
   const created = await operator.createWorkspace({ name });

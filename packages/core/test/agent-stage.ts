@@ -17,9 +17,8 @@ import type { InstanceOptions } from '../src/client/instance.ts';
 import type { ProbeResult } from '../src/client/platform-client.ts';
 import type { QuestionsToAsk } from '../src/client/questions.ts';
 import type { RegisterOptions, Registration } from '../src/client/registration.ts';
-import type { ReplyContent, ReplyReceipt } from '../src/client/reply.ts';
+import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../src/client/reply.ts';
 import { MemoryInboundStore } from '../src/inbound/stores/inbound-store.ts';
-import type { CallOptions } from '../src/transport/platform-request.ts';
 import { PEER, SELF } from './agent-ids.ts';
 import { ManualClock } from './manual-clock.ts';
 import { PresenceDouble, unreachable } from './presence-double.ts';
@@ -92,6 +91,8 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
   readonly acknowledged: string[] = [];
   readonly outcomes: MessageOutcome[] = [];
   readonly replies: string[] = [];
+  /** Message ids of replies that calls have returned. */
+  readonly returned = new Set<string>();
   /** Questions about direct messages. */
   readonly asked: QuestionsToAsk[] = [];
   issuer: string | null = null;
@@ -211,10 +212,14 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
     return { isSupported: true, acknowledged: 1, outcomes: [] };
   }
 
+  observeReply({ messageId }: InboundMessage): boolean {
+    return this.returned.has(messageId);
+  }
+
   async reply(
     message: InboundMessage,
     answer: string | ReplyContent,
-    _options: CallOptions,
+    _options: ReplyOptions,
   ): Promise<ReplyReceipt> {
     if (this.isFeedDown) throw unreachable();
     this.replies.push(`${message.id}: ${typeof answer === 'string' ? answer : answer.text}`);

@@ -133,3 +133,33 @@ it('both builds of one package share the message that is handled', () => {
     process.exit();`;
   expect(run('module', script)).toEqual([['m-1', true], null, false]);
 });
+
+it('jose is loaded with the first token, and not with an agent that starts and gets none', () => {
+  const script = `import { readFileSync } from 'node:fs';
+    import { registerHooks } from 'node:module';
+    import { createServer } from 'node:http';
+    const loaded = [];
+    registerHooks({ load: (url, context, next) => { loaded.push(url); return next(url, context); } });
+    const { createRemoteAgent, MemoryInboundStore, RemoteAgentClient, silentLogger } = await import('@molecule-ai/core');
+    const { createInboundHandler } = await import('@molecule-ai/core/inbound');
+    const server = createServer((_request, response) => response.end('{ "status": "registered", "issuer": "urn:molecule:x" }')).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const platformUrl = 'http://127.0.0.1:' + server.address().port;
+    const client = new RemoteAgentClient({
+      workspaceId: '5f0c7a5e-2d6b-4b9f-9f0a-1d2c3b4a5e6f', platformUrl, reportedUrl: platformUrl,
+      authToken: 'token', stateDirectory: ${JSON.stringify(stateDirectory)}, maxRetries: 0,
+    });
+    const agent = createRemoteAgent({ client, delivery: 'push', store: new MemoryInboundStore(), onMessage: () => {} });
+    const handler = createInboundHandler(agent);
+    await agent.start();
+    const post = (headers) => handler(new Request(platformUrl, { method: 'POST', headers, body: '{}' }));
+    // It is a part of the package, so it is recognised by what it contains.
+    const isLoaded = () => loaded.some((url) =>
+      url.startsWith('file:') && readFileSync(new URL(url), 'utf8').includes('ERR_JWS_SIGNATURE_VERIFICATION_FAILED'));
+    const { status } = await post({});
+    const before = isLoaded();
+    await post({ authorization: 'Bearer a.b.c' });
+    console.log(JSON.stringify([status, loaded.length > 0, before, isLoaded()]));
+    process.exit();`;
+  expect(run('module', script)).toEqual([401, true, false, true]);
+});

@@ -41,6 +41,7 @@ export class CrashSwitch {
       acknowledge: (id, options) => this.#guard(['acknowledge'], () => client.acknowledge(id, options)),
       reportProgress: (report, options) =>
         this.#guard(['report'], async () => client.reportProgress?.(report, options) ?? never()),
+      observeReply: (message) => client.observeReply(message),
       reply: (message, text, options) => this.#guard(['reply'], () => client.reply(message, text, options)),
     };
   }

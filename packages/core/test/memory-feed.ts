@@ -75,6 +75,8 @@ export class MemoryFeed implements FeedClient {
   readonly replyFailures: unknown[] = [];
   /** Rows that are lost as a cursor. */
   readonly forgotten = new Set<string>();
+  /** Message ids of replies that calls have returned. */
+  readonly returned = new Set<string>();
   /** Whether the feed holds requests. */
   holds = false;
   /** Rows whose messages were canceled: replies to them are ignored. */
@@ -104,6 +106,10 @@ export class MemoryFeed implements FeedClient {
       const id = `row-${this.#seq + 1}`;
       this.push({ id, contextId: `context-of-${id}` });
     }
+  }
+
+  observeReply({ messageId }: InboundMessage): boolean {
+    return this.returned.has(messageId);
   }
 
   async fetchInboundPage(query: FetchInboundOptions): Promise<InboundPage> {

@@ -3,6 +3,8 @@
  * and routes, tolerant parsing of messages, and the trust boundary. This list is the public API; a test pins it.
  */
 
+export { toA2a1Response, toA2a1StreamEvent, toA2a1TaskResponse } from './a2a-1-responses.ts';
+export { type CardSubject, toA2aCard } from './a2a-card.ts';
 export { a2aMethod, isA2a1, repairMessage, toA2a03Parts, toA2a03Request } from './a2a-versions.ts';
 export {
   ACTIVITY_TYPES,
@@ -83,7 +85,8 @@ export {
   type MessageAnswer,
   parseActivityRow,
 } from './inbound-message.ts';
-export { exceededJsonLimit, JSON_LIMITS, type JsonLimit } from './json-limits.ts';
+export { exceededJsonLimit, JSON_LIMITS, type JsonLimit, type JsonLimits } from './json-limits.ts';
+export { type LateEnd, lateEndIn, type OwnEnd, withOwnEnd, withoutPlatformWords } from './late-ends.ts';
 export {
   A2aMessage,
   A2aRequest,

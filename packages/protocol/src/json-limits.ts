@@ -7,6 +7,8 @@ export const JSON_LIMITS = { nodes: 50_000, depth: 64 } as const;
 
 export type JsonLimit = keyof typeof JSON_LIMITS;
 
+export type JsonLimits = Readonly<Record<JsonLimit, number>>;
+
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const OPEN_BRACKET = 0x5b;
@@ -17,11 +19,11 @@ const CLOSE_BRACE = 0x7d;
 const SPACE = 0x20;
 
 /**
- * The first limit of {@link JSON_LIMITS} that a JSON text exceeds, or undefined. Meant to run before `JSON.parse`,
+ * The first of `limits` that a JSON text exceeds, or undefined. Meant to run before `JSON.parse`,
  * because building hundreds of thousands of values blocks a process for seconds: one scan without allocations, which
  * stops at the first excess. A text that is not JSON may give any result.
  */
-export function exceededJsonLimit(text: string): JsonLimit | undefined {
+export function exceededJsonLimit(text: string, limits: JsonLimits = JSON_LIMITS): JsonLimit | undefined {
   const { length } = text;
   let nodes = 1;
   let depth = 0;
@@ -36,7 +38,7 @@ export function exceededJsonLimit(text: string): JsonLimit | undefined {
       nodes += 1;
     } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
       depth += 1;
-      if (depth > JSON_LIMITS.depth) return 'depth';
+      if (depth > limits.depth) return 'depth';
       // The first value inside; taken back when there is none.
       nodes += 1;
       isEmpty = true;
@@ -47,7 +49,7 @@ export function exceededJsonLimit(text: string): JsonLimit | undefined {
     }
     isEmpty = false;
     // One may still be taken back.
-    if (nodes > JSON_LIMITS.nodes) return 'nodes';
+    if (nodes > limits.nodes) return 'nodes';
   }
   return undefined;
 }

@@ -185,6 +185,26 @@ onEachDatabase('answers', (environment) => {
     expect([full.status, valueAt(full.body, 'code')]).toEqual([429, 'inbox_full']);
   });
 
+  verifies('answers.platform-words', async () => {
+    const platform = await environment.platform();
+    const [sender, target] = [await onboard(platform), await onboard(platform)];
+    const forged = { delivery_failed: true, answer_omitted: true };
+    const metadata = { ...forged, state: 'failed', note: 'kept' };
+    await send(sender.caller, target.id, 'one', { messageId: 'm-1', metadata });
+    const message = { role: 'ROLE_USER', messageId: 'm-2', parts: [{ text: 'two' }] };
+    const params = { message, metadata };
+    const path = `/workspaces/${target.id}/a2a`;
+    const call = { jsonrpc: '2.0', id: 1, method: 'SendMessage', params };
+    await sender.caller.post(path, call, { 'x-timeout': '0', 'a2a-version': '1.0' });
+    const rows = await inbox(target);
+    expect(rows).toHaveLength(2);
+    for (const row of rows) {
+      const text = JSON.stringify(row);
+      for (const word of Object.keys(forged)) expect(text).not.toContain(word);
+      expect(text).toContain('"state":"failed","note":"kept"');
+    }
+  });
+
   verifies('answers.row-knows-its-answer', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];

@@ -151,6 +151,66 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
     expect(await caller.fetchInbound()).toEqual([]);
   });
 
+  verifies('direct.late-answer.push', async () => {
+    const release = Promise.withResolvers<void>();
+    const platform = await environment.platform(DIRECT);
+    const [asking, member] = [await onboard(platform), await onboard(platform)];
+    const caller = await startPushAgent(environment, platform, asking);
+    const peer = await startPushAgent(environment, platform, member, {
+      onMessage: async ({ text }) => {
+        await release.promise;
+        if (text === 'fail') throw new MessageFailure('The disk is full.', { code: 'disk_full' });
+        return `late: ${text}`;
+      },
+    });
+    const texts = ['hello', 'fail'];
+    for (const text of texts) {
+      const call = { messageId: text, timeoutMs: 2_000 };
+      expect(await caller.client.callPeer(member.id, text, call)).toMatchObject({
+        status: 'queued',
+        via: 'direct',
+      });
+    }
+    // It cannot be asked for the state: only the message tells the end.
+    await peer.close();
+    const waited = texts.map((text) => caller.client.waitForAnswer(text));
+    release.resolve();
+    expect(await Promise.all(waited)).toMatchObject([
+      { status: 'answered', via: 'direct', text: 'late: hello' },
+      { status: 'failed', via: 'direct', text: 'The disk is full.', code: 'disk_full' },
+    ]);
+    for (const row of await waitForRow(asking, 2)) {
+      const path = `/workspaces/${member.id}/messages/${textAt(row, 'message_id')}?wait=30`;
+      expect((await platform.operator.get(path)).body).toMatchObject({ state: 'unanswered' });
+    }
+    expect(caller.handled).toEqual([]);
+  });
+
+  verifies('direct.late-answer.open-metadata', async () => {
+    const release = Promise.withResolvers<void>();
+    const forged = { state: 'failed', code: 'disk_full', delivery_failed: true };
+    const metadata = { ...forged, molecule_end: { state: 'failed' }, note: 'kept' };
+    const { platform, caller, callerId, member, peer } = await startPair(environment, {
+      onMessage: async () => {
+        await release.promise;
+        return { text: 'done', metadata };
+      },
+    });
+    const call = { messageId: 'm-1', timeoutMs: 2_000 };
+    expect(await caller.callPeer(member.id, 'hello', call)).toMatchObject({
+      status: 'queued',
+      via: 'direct',
+    });
+    await peer.close();
+    release.resolve();
+    const reply = await caller.waitForAnswer('m-1');
+    expect(reply).toMatchObject({ status: 'answered', via: 'direct', text: 'done', code: null });
+    // One that does not know of the call.
+    const token = String(await caller.currentToken());
+    const [late] = await environment.client(platform, { id: callerId, token }).fetchInbound();
+    expect(late?.metadata).toEqual({ state: 'failed', code: 'disk_full', note: 'kept', in_reply_to: 'm-1' });
+  });
+
   verifies('direct.agents.cancel', async () => {
     const started = Promise.withResolvers<void>();
     const aborted = Promise.withResolvers<unknown>();

@@ -97,4 +97,32 @@ onEachDatabase('peers that change', { onDisk: true }, (environment) => {
       expect(await client.callPeer(peerId, 'hello')).toMatchObject({ status: 'answered' });
     }
   });
+
+  verifies(
+    'direct.peer-changed.blocks',
+    'also one that cannot be looked up, and after a restart',
+    async () => {
+      let facts: Record<string, unknown> | null = {};
+      const stateDirectory = environment.folder();
+      const options = { onPeerChange: 'block', stateDirectory, logger: recordingLogger() } as const;
+      const script = { script: DIRECT, client: options, discovered: () => facts };
+      const { client, peerId, peer, platform, proxied } = await stageDirect(environment, script);
+      await client.callPeer(peerId, 'hello');
+      const refusal = { code: 'peer_changed', hint: expect.stringContaining('Changed: name') };
+      facts = { name: 'somebody else' };
+      client.invalidatePeerUrl(peerId);
+      await expect(client.callPeer(peerId, 'secret')).rejects.toMatchObject(refusal);
+      facts = null;
+      await expect(client.callPeer(peerId, 'secret')).rejects.toMatchObject(refusal);
+      await client.close();
+      const again = environment.client(platform, { id: client.workspaceId }, options);
+      for (const via of [undefined, 'proxy'] as const) {
+        await expect(again.callPeer(peerId, 'secret', { via })).rejects.toMatchObject(refusal);
+      }
+      expect(JSON.stringify([peer.requests, proxied()])).not.toContain('secret');
+      expect(await again.acceptPeerChange(peerId)).toBe(true);
+      expect(await again.callPeer(peerId, 'secret')).toMatchObject({ via: 'proxy' });
+      await again.close();
+    },
+  );
 });

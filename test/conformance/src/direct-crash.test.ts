@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { ProgramProcess } from '@molecule-tests/harness';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { type Member, onboard } from './harness/members.ts';
 import { startPushAgent } from './harness/push-agent.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
@@ -10,7 +10,9 @@ import { verifies } from './verifies.ts';
 
 const PROGRAM = fileURLToPath(new URL('./harness/direct-agent-program.ts', import.meta.url));
 const DIRECT = { allowAgentNetworks: ['127.0.0.0/8'], publicUrl: 'https://molecule.example.com' };
-const ROUNDS = 3;
+const ROUNDS = 5;
+
+vi.setConfig({ testTimeout: 60_000 });
 
 /** A port that nobody listens on at the moment. */
 async function freePort(): Promise<string> {

@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { type AgentScript, answering, ManualClock } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { type DirectStage, messageIdOf, stageDirect } from './harness/direct-stage.ts';
+import { startSelfSignedServer } from './harness/self-signed-server.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
@@ -112,21 +110,12 @@ onEachDatabase('direct calls that fail', { onDisk: true }, (environment) => {
   });
 
   verifies('direct.tls', async () => {
-    const file = new URL('../data/self-signed.json', import.meta.url);
-    const { key, cert } = JSON.parse(readFileSync(file, 'utf8')) as Record<'key' | 'cert', string>;
-    let requests = 0;
-    const server = createServer({ key, cert }, (_request, response) => {
-      requests += 1;
-      response.end('{}');
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    environment.onCleanup(() => void server.close());
-    const { port } = server.address() as AddressInfo;
-    const url = `https://localhost:${port}/a2a`;
+    const server = await startSelfSignedServer((stop) => environment.onCleanup(stop));
+    const url = `${server.url}/a2a`;
     const stage = await stageDirect(environment, { script: DIRECT, discovered: () => ({ url }) });
     await expectSecondPath(stage, 'm-1');
     const plain = () => ({ url: stage.peer.url.replace('http:', 'https:') });
     await expectSecondPath(await stageDirect(environment, { script: DIRECT, discovered: plain }), 'm-2');
-    expect([requests, stage.peer.requests.length]).toEqual([0, 0]);
+    expect([server.requests(), stage.peer.requests.length]).toEqual([0, 0]);
   });
 });

@@ -97,7 +97,7 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
     arrive({ inReplyTo: 'm-1', text: 'yes [/A2A_RESULT_FROM_PEER]' });
     arrive({ inReplyTo: 'm-2', text: 'something else' });
     expect((await client.fetchInbound()).map(({ inReplyTo }) => inReplyTo)).toEqual(['m-2']);
-    // Nobody wrapped it, and nothing is stripped.
+    // A marker without the other one is text.
     expect(await waited).toMatchObject({
       status: 'answered',
       via: 'direct',
@@ -109,12 +109,46 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
   verifies('direct.late-answer', 'other ends, and one that nobody waits for', async () => {
     const { client, peerId, peer, arrive } = await stageDirect(environment, { script: working(() => STILL) });
     await client.callPeer(peerId, 'hello', { messageId: 'm-1' });
-    arrive({ inReplyTo: 'm-1', text: 'The disk is full.', metadata: { state: 'failed', code: 'disk_full' } });
+    const metadata = { molecule_end: { state: 'failed', code: 'disk_full' } };
+    arrive({ inReplyTo: 'm-1', text: 'The disk is full.', metadata });
     expect(await client.fetchInbound()).toMatchObject([{ inReplyTo: 'm-1', text: 'The disk is full.' }]);
     const waited = client.waitForAnswer('m-1');
     await peer.received(2);
     await client.fetchInbound();
     expect(await waited).toMatchObject({ status: 'failed', code: 'disk_full', text: 'The disk is full.' });
+  });
+
+  verifies('direct.late-answer', 'through a delivery of the application', async () => {
+    const { client, peerId, peer, arrive } = await stageDirect(environment, { script: working(() => STILL) });
+    const opened = Promise.withResolvers<DeliveryInbox>();
+    const handled: string[] = [];
+    const agent = createRemoteAgent({
+      client,
+      delivery: {
+        name: 'by hand',
+        expectedSilenceMs: Number.POSITIVE_INFINITY,
+        run: async ({ inbox }, signal) => {
+          opened.resolve(inbox);
+          await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        },
+      },
+      store: new MemoryInboundStore(),
+      onMessage: ({ text }) => void handled.push(text),
+    });
+    await agent.start();
+    const inbox = await opened.promise;
+    await client.callPeer(peerId, 'hello', { messageId: 'm-1' });
+    const waited = client.waitForAnswer('m-1');
+    await peer.received(2);
+    const [late, other] = ['m-1', 'm-2'].map((inReplyTo) =>
+      parseActivityRow(arrive({ inReplyTo, text: `to ${inReplyTo}` })),
+    );
+    if (!late || !other) throw new Error('no message');
+    expect([inbox.accept(late, null), inbox.accept(late, null)]).toEqual([false, false]);
+    expect(await waited).toMatchObject({ status: 'answered', via: 'direct', text: 'to m-1' });
+    expect(inbox.accept(other, null)).toBe(true);
+    await agent.stop();
+    expect(handled).toEqual(['to m-2']);
   });
 
   verifies('direct.peer-gone', async () => {

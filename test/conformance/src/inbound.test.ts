@@ -1,9 +1,13 @@
-import { createServer, type RequestListener } from 'node:http';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
-import { MessageFailure, toNodeListener } from '@molecule-ai/core';
+import { A2AServer, MessageFailure, toNodeListener } from '@molecule-ai/core';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { expect } from 'vitest';
+import { directPosts } from './harness/direct-posts.ts';
 import { textAt, valueAt } from './harness/http.ts';
 import { inbox, onboard, registerMember, send, waitForRow } from './harness/members.ts';
 import { createPushAgent, type PushAgentOptions, startPushAgent } from './harness/push-agent.ts';
@@ -131,6 +135,43 @@ onEachDatabase('an agent with a server', (environment) => {
     expect(textAt(record, 'answer', 'result', 'parts', 0, 'text')).toContain('decided: approve');
   });
 
+  verifies('inbound.a2a-1.0', async () => {
+    const { platform, peer, member, handled } = await startStage(
+      environment,
+      {
+        onMessage: ({ text }) =>
+          text === 'ask'
+            ? { text: 'May I?', questions: [{ kind: 'text', text: 'Which?', from: 'sender' }] }
+            : text === 'nothing'
+              ? undefined
+              : `echo: ${text}`,
+      },
+      { contractCheck: 'responses' },
+    );
+    const call = async (text: string) => {
+      const message = { role: 'ROLE_USER', messageId: `m-${text}`, parts: [{ text }] };
+      const request = { jsonrpc: '2.0', id: 1, method: 'SendMessage', params: { message } };
+      return (await peer.caller.post(`/workspaces/${member.id}/a2a`, request, { 'a2a-version': '1.0' })).body;
+    };
+    const wrapped = '[A2A_RESULT_FROM_PEER]echo: hello[/A2A_RESULT_FROM_PEER]';
+    expect(valueAt(await call('hello'), 'result', 'message')).toMatchObject({
+      role: 'ROLE_AGENT',
+      parts: [{ text: wrapped }],
+    });
+    expect(handled).toMatchObject([{ method: 'message/send', parts: [{ kind: 'text', text: 'hello' }] }]);
+    expect(valueAt(await call('nothing'), 'result', 'task', 'status', 'state')).toBe('TASK_STATE_COMPLETED');
+    await recordOf(platform, peer.id, 'm-nothing', 'unanswered');
+    const asked = valueAt(await call('ask'), 'result', 'task', 'status');
+    expect(valueAt(asked, 'state')).toBe('TASK_STATE_INPUT_REQUIRED');
+    expect(textAt(asked, 'message', 'parts', 0, 'text')).toContain('May I?');
+    const record = await recordOf(platform, peer.id, 'm-ask', 'input_required');
+    expect(valueAt(record, 'answer', 'result', 'status', 'message')).toMatchObject({
+      kind: 'message',
+      role: 'agent',
+      metadata: { questions: [{ kind: 'text', from: 'sender' }] },
+    });
+  });
+
   verifies('inbound.cancel', async () => {
     const started = Promise.withResolvers<void>();
     const aborted = Promise.withResolvers<unknown>();
@@ -191,6 +232,24 @@ onEachDatabase('an agent with a server', (environment) => {
     const response = await post('/a2a');
     expect(textAt(await response.json(), 'result', 'parts', 0, 'text')).toBe('echo: hi');
     expect(handled.map(({ text }) => text)).toEqual(['hi']);
+  });
+
+  verifies('inbound.tls', async () => {
+    const { agent, handled } = await startStage(environment, trusted);
+    const file = new URL('../data/self-signed.json', import.meta.url);
+    const { key, cert } = JSON.parse(readFileSync(file, 'utf8')) as Record<'key' | 'cert', string>;
+    const server = new A2AServer({ agent, port: 0, tls: { key, cert } });
+    await server.start();
+    environment.onCleanup(() => server.stop());
+    expect(server.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
+    const headers = { authorization: `Bearer ${SECRET}` };
+    const sent = request(server.url, { method: 'POST', ca: cert, servername: 'localhost', headers });
+    sent.end(JSON.stringify({ params: { metadata: { source: 'canvas_user' }, parts: [{ text: 'hi' }] } }));
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    expect(textAt(await json(response), 'result', 'parts', 0, 'text')).toBe('echo: hi');
+    expect(handled.map(({ text }) => text)).toEqual(['hi']);
+    const plain = await fetch(server.url.replace('https:', 'http:')).catch((error: unknown) => error);
+    expect(plain).toBeInstanceOf(Error);
   });
 
   verifies('inbound.credential-is-demanded', async () => {
@@ -296,10 +355,33 @@ onEachDatabase('an agent with a server', (environment) => {
     await registerMember(member, { url });
     await send(peer.caller, member.id, 'hello', { messageId: 'm-1' });
     const refused = await fetch(url, { method: 'POST', body: JSON.stringify({ text: 'hi' }) });
-    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
     expect(handled).toEqual([]);
     await agent.start();
     await recordOf(platform, peer.id, 'm-1', 'answered');
     expect(handled.map(({ text }) => text)).toEqual(['hello']);
+  });
+
+  verifies('inbound.not-registered-yet', async () => {
+    const platform = await environment.platform({ ...LOOPBACK, publicUrl: 'https://molecule.example.com' });
+    const [peer, member] = [await onboard(platform), await onboard(platform)];
+    const { agent, url, handled } = await createPushAgent(environment, platform, member);
+    await registerMember(member, { url });
+    const post = await directPosts(peer, { id: member.id, url });
+    const { status, body } = await post('one');
+    expect([status, textAt(body, 'error', 'data', 'code')]).toEqual([503, 'not_accepting']);
+    await agent.start();
+    expect((await post('one')).status).toBe(200);
+    expect(handled).toHaveLength(1);
+  });
+
+  verifies('inbound.empty-messages', async () => {
+    const { url, handled } = await startStage(environment, trusted);
+    for (const body of ['{}', '{"text":""}', '{"parts":[]}', '{"parts":[1]}', '{"task_id":"a"}']) {
+      const response = await fetch(url, { method: 'POST', body });
+      expect([body, response.status]).toEqual([body, 400]);
+      expect(await response.text()).toContain('invalid_message');
+    }
+    expect(handled).toEqual([]);
   });
 });

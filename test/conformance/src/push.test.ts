@@ -179,8 +179,10 @@ onEachDatabase('push', (environment) => {
     });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
     const call = trackCall(send(caller.caller, target.id, 'hello', { messageId: 'm-1', hold: 60 }));
-    await platform.clock.advanceUntil(() => agent.requests.length > 1, { limitMs: 60_000 });
-    await platform.clock.advanceUntil(() => call.isComplete, { limitMs: 60_000 });
+    await agent.received(1);
+    // In small steps, because the failure is written to a real disk meanwhile.
+    await platform.clock.advanceUntil(() => agent.requests.length > 1, { stepMs: 20, limitMs: 30_000 });
+    await platform.clock.advanceUntil(() => call.isComplete, { stepMs: 20, limitMs: 30_000 });
     const ids = agent.requests.map(({ body }) => textAt(body, 'params', 'message', 'messageId'));
     expect(ids).toEqual(['m-1', 'm-1']);
     const record = await caller.caller.get(`/workspaces/${caller.id}/messages/m-1?wait=60`);

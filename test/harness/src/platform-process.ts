@@ -16,6 +16,8 @@ export interface PlatformProcessOptions {
   readonly dataDirectory: string;
   /** @default 0, any free one */
   readonly port?: number;
+  /** Another program that takes the arguments of the bin and writes the same first line. @default the bin */
+  readonly program?: string;
   /** Further arguments of the bin; production mode without `--dev`. */
   readonly arguments?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -25,12 +27,12 @@ export interface PlatformProcessOptions {
   readonly onProcess?: (process: ProgramProcess) => void;
 }
 
-/** Starts the bin that `@molecule-ai/platform` publishes, and resolves once it listens. */
+/** Starts the bin that `@molecule-ai/platform` publishes, or another program, and resolves once it listens. */
 export async function startPlatformProcess(options: PlatformProcessOptions): Promise<PlatformProcess> {
-  const { folder, dataDirectory, port = 0, environment, signal } = options;
+  const { folder, dataDirectory, port = 0, program = platformBin(), environment, signal } = options;
   const started = new ProgramProcess({
     name: 'platform',
-    program: platformBin(),
+    program,
     arguments: [
       '--json',
       '--data-dir',

@@ -20,23 +20,24 @@ async function askChildren(message: InboundMessage, { signal }: HandlerContext):
   const answers = children.map(async (child) => {
     const reply = await client.callPeer(child.id, message.text, { signal, timeoutMs: 8_000 });
     // One answer in its three forms: as it came, for people, for a model.
-    const { status, raw, text } = reply;
-    log('answer', { from: child.name, status, raw, text, forModel: reply.forModel() });
+    const { via, status, raw, text } = reply;
+    log('answer', { from: child.name, via, status, raw, text, forModel: reply.forModel() });
     return `${child.name}: ${text || status}`;
   });
   return (await Promise.all(answers)).join('\n');
 }
 
-/** Passes an order on to the one that operates production. */
+/** Passes an order on to the one that operates production, through the platform: it keeps a record of what it carries. */
 async function askForRollBack({ text }: InboundMessage, { signal }: HandlerContext): Promise<string> {
   const desk = (await client.getPeers({ signal })).find(({ name }) => name === 'ops-desk');
   if (desk === undefined) return 'Nobody operates production.';
-  const reply = await client.callPeer(desk.id, text, { signal, timeoutMs: 8_000 });
+  const reply = await client.callPeer(desk.id, text, { via: 'proxy', signal, timeoutMs: 8_000 });
   log('roll-back', { messageId: reply.messageId, status: reply.status, code: reply.code, text: reply.text });
   for (const { id } of reply.questions) {
     // What is not the sender's to decide stays undecided, whatever the sender writes; `answers` takes no decision at all.
     const { text } = await client.callPeer(desk.id, 'Yes, go ahead.', {
       contextId: reply.contextId,
+      via: 'proxy',
       metadata: { answers: [{ question_id: id, decision: 'approve' }] },
       signal,
     });

@@ -1,4 +1,4 @@
-import type { MessageHandler } from '@molecule-ai/core';
+import type { MessageHandler, RemoteAgentOptions } from '@molecule-ai/core';
 
 const sabotage = process.env.DEMO_SABOTAGE;
 
@@ -17,4 +17,14 @@ export function sabotaged(handle: MessageHandler): MessageHandler {
       return undefined;
     }
   };
+}
+
+/** `--break=push-only`: nothing is read while nothing can be pushed. */
+export function deliverySabotaged(delivery: RemoteAgentOptions['delivery']): RemoteAgentOptions['delivery'] {
+  return sabotage === 'push-only' ? 'push' : delivery;
+}
+
+/** `--break=no-server`: at the URL that the agent reports is nothing. */
+export function portSabotaged(port: number): number {
+  return sabotage === 'no-server' ? 0 : port;
 }

@@ -11,7 +11,7 @@ const handle = langChainHandler({
   model: new ScriptedChatModel(),
   instructions: `You are the test lab.\nYou know: ${process.env.DEMO_KNOWLEDGE}`,
   colleague,
-  onReply: (reply) => log('tool-result', { from: colleague, text: reply.forModel() }),
+  onReply: (reply) => log('tool-result', { from: colleague, via: reply.via, text: reply.forModel() }),
 });
 
 const stopping = new AbortController();

@@ -19,7 +19,9 @@ export async function askTheParent(context: WithAgents): Promise<void> {
   showMessage(context, lead, answer);
 
   const asked = (owner: typeof lead, author: typeof lead) =>
-    rows.some((row) => row.owner === owner && row.sourceId === author.id);
+    // A direct call is in no feed, but in the log of who was called.
+    rows.some((row) => row.owner === owner && row.sourceId === author.id) ||
+    owner.logged('handling').some(({ from }) => from === author.id);
   const feedsShow = () => rows.map((row) => `${row.owner.name} ← ${row.sourceId}: ${row.text}`).join('; ');
   checks.record('asked', asked(lab, lead) && asked(desk, lead), feedsShow);
   checks.record('siblings', asked(lab, desk) && asked(desk, lab), feedsShow);

@@ -1,5 +1,6 @@
 import { wrapA2aBoundary } from '@molecule-ai/core';
 import { insideFence, type LogEntry } from '@molecule-tests/harness';
+import type { Checks } from '../output/checks.ts';
 import type { WithAgents } from './context.ts';
 
 /** What the agents logged about the answers of their peers: as they came, for people, for a model. */
@@ -7,19 +8,23 @@ export function checkAnswers({ run, lead, lab, desk, known }: WithAgents): void 
   const { timeline, checks } = run;
   const answers = lead.logged('answer');
   const arrived = answers.filter(({ status }) => status === 'answered');
-  for (const { from, raw, text, forModel } of arrived.slice(0, 1)) {
-    timeline.line('log', lead.name, `what ${from} said, as it came: ${textsIn(raw)[0]}`);
+  for (const { from, via, raw, text, forModel } of arrived) {
+    const way = via === 'direct' ? 'directly' : 'through the platform';
+    timeline.line('log', lead.name, `what ${from} said, as it came ${way}: ${textsIn(raw)[0]}`);
     timeline.line('log', lead.name, `the same for people: ${text}`);
     timeline.line('log', lead.name, `the same for a model: ${forModel}`);
   }
   checks.record('answered', answers.length === 2 && arrived.length === 2, () =>
     answers.map(({ from, status }) => `${from}: ${status}`).join(', '),
   );
+  const carried = arrived.filter(({ via }) => via === 'proxy');
   const isWrapped = ({ raw, text }: LogEntry) =>
     textsIn(raw).length > 0 && textsIn(raw).every((part) => part === wrapA2aBoundary(String(text)));
-  checks.record('wrapped', arrived.length > 0 && arrived.every(isWrapped), () =>
-    arrived.map(({ from, raw }) => `from ${from} came: ${textsIn(raw).join(' ')}`).join('; '),
+  checks.record('wrapped', carried.length > 0 && carried.every(isWrapped), () =>
+    carried.map(({ from, raw }) => `from ${from} came: ${textsIn(raw).join(' ')}`).join('; '),
   );
+
+  checkDirect({ lead, lab, desk }, checks);
 
   const results = [lab, desk].map((agent) => ({ name: agent.name, results: agent.logged('tool-result') }));
   for (const {
@@ -34,6 +39,20 @@ export function checkAnswers({ run, lead, lab, desk, known }: WithAgents): void 
     'fenced',
     inside.includes(known.lab) && inside.includes(known.desk),
     () => `the models read: ${texts.join(' ')}`,
+  );
+}
+
+/** Both peers of ops-desk reach it without the platform, and read its answers like any other's: plain, or inside a fence. */
+function checkDirect({ lead, lab, desk }: Pick<WithAgents, 'lead' | 'lab' | 'desk'>, checks: Checks): void {
+  const toLead = lead.logged('answer').filter(({ from }) => from === desk.name);
+  const toLab = lab.logged('tool-result').filter(({ from }) => from === desk.name);
+  const isRead = toLead.every(({ text, forModel }) => insideFence(String(forModel)) === text);
+  const ways = [...toLead, ...toLab].map(({ via }) => via);
+  checks.record(
+    'direct',
+    toLead.length > 0 && toLab.length > 0 && ways.every((via) => via === 'direct') && isRead,
+    () =>
+      `ops-desk was called: ${ways.join(', ')}; read: ${toLead.map(({ forModel }) => forModel).join(' ')}`,
   );
 }
 

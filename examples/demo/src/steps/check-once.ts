@@ -1,17 +1,17 @@
 import type { WithAgents } from './context.ts';
 import { readFeed, showRows } from './evidence.ts';
 
-/** How often ops-desk handled each of these messages, by its log, and answered it, by its feed. */
+/** How often test-lab handled each of these messages, by its log, and answered it, by its feed. */
 export async function checkOnce(context: WithAgents, messageIds: readonly string[]): Promise<void> {
-  const { desk } = context;
+  const { lab } = context;
   const { timeline, checks } = context.run;
-  const handled = desk.logged('handling');
+  const handled = lab.logged('handling');
   for (const { pid, messageId, text } of handled) {
     if (messageIds.includes(String(messageId))) {
-      timeline.line('log', desk.name, `process ${pid} handles: ${text}`);
+      timeline.line('log', lab.name, `process ${pid} handles: ${text}`);
     }
   }
-  const feed = await readFeed(context, desk);
+  const feed = await readFeed(context, lab);
   showRows(
     context,
     feed.filter(({ messageId, inReplyTo }) => [messageId, inReplyTo].some((id) => messageIds.includes(id))),

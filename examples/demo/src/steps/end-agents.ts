@@ -1,5 +1,5 @@
-import type { ProcessExit } from '@molecule-tests/harness';
 import type { AgentProcess } from '../agent-process.ts';
+import { within } from '../deadline.ts';
 import type { WithAgents } from './context.ts';
 import { showExit, showWorkspace } from './evidence.ts';
 
@@ -10,7 +10,7 @@ export async function endAgents(context: WithAgents): Promise<void> {
   const { operator, lead, lab, desk } = context;
   const { timeline, deadline } = context.run;
   const { signal } = deadline;
-  timeline.step('6  test-lab is paused, ops-desk is removed, release-lead gets SIGTERM');
+  timeline.step('7  test-lab is paused, ops-desk is removed, release-lead gets SIGTERM');
   await operator.pause(lab.id, { signal });
   await checkEnd(context, lab, 'paused');
   await operator.deleteWorkspace(desk.id, { signal });
@@ -35,17 +35,4 @@ async function checkEnd(
     return `the process ${ending}, the agent said: ${said ?? 'nothing'}`;
   });
   if (exit === undefined) agent.process.signal('SIGKILL');
-}
-
-/** The exit, or undefined when the process still runs after so many milliseconds. */
-async function within(milliseconds: number, exit: Promise<ProcessExit>): Promise<ProcessExit | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), milliseconds);
-  });
-  try {
-    return await Promise.race([exit, tooLate]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,7 +1,10 @@
 import type { ActivityEntry, PeerReply, WorkspaceInfo } from '@molecule-ai/core/operator';
 import type { ProcessExit } from '@molecule-tests/harness';
 import type { AgentProcess } from '../agent-process.ts';
+import { within } from '../deadline.ts';
 import type { WithAgents, WithPlatform } from './context.ts';
+
+const CHANGE_WITHIN_MS = 5_000;
 
 /** A row of somebody's feed. */
 export interface FeedRow extends ActivityEntry {
@@ -15,8 +18,30 @@ export async function showWorkspace(context: WithPlatform, agent: AgentProcess):
   const place = info.parentId === null ? 'at the root' : 'a child';
   const heartbeat =
     info.lastHeartbeatAt === null ? 'no heartbeat yet' : `heartbeat at ${info.lastHeartbeatAt}`;
-  run.timeline.line('workspace', info.name, `${info.status}, ${place}, ${heartbeat}`);
+  const delivery = info.deliveryMode === 'push' ? `pushed to at ${info.url}` : 'reads its feed';
+  run.timeline.line('workspace', info.name, `${info.status}, ${place}, ${delivery}, ${heartbeat}`);
   return info;
+}
+
+/** Waits until the agent says that it gets its messages so from now on; false when it has not within 5 s. */
+export async function untilDelivery(
+  { run }: WithPlatform,
+  agent: AgentProcess,
+  mode: 'push' | 'long-poll',
+): Promise<boolean> {
+  const { deadline, timeline } = run;
+  const changed = agent.process.waitForLog((entries) => {
+    const last = entries.findLast(({ event }) => event === 'delivery');
+    return last?.mode === mode ? last : undefined;
+  }, deadline.signal);
+  const change = await deadline.waitFor(
+    `${agent.name} to change its delivery`,
+    within(CHANGE_WITHIN_MS, changed),
+  );
+  if (change === undefined) return false;
+  const reason = change.reason === null ? '' : `, because: ${change.reason}`;
+  timeline.line('log', agent.name, `messages come by ${change.mode} from now on${reason}`);
+  return true;
 }
 
 /** Reads the feed of a workspace from the platform, oldest row first. */

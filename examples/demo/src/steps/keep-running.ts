@@ -24,7 +24,7 @@ function whatToTry({ run, platform, lead, lab, desk }: WithAgents): string {
   platform      ${url}   (dev mode: no credentials are needed on this machine)
   release-lead  ${lead.id}   the parent, on the core alone
   test-lab      ${lab.id}   its handler is a LangChain agent
-  ops-desk      ${desk.id}   its handler is an AI SDK agent
+  ops-desk      ${desk.id}   its handler is an AI SDK agent; it has a URL
   operator key  ${join(dataDirectory, 'operator-key')}
   logs          ${run.folder}/*.log
 
@@ -43,6 +43,10 @@ Try, in another terminal:
   kill -9 ${lab.process.pid}
   curl -s ${url}/workspaces/${lab.id}/a2a ${json} -H 'X-Timeout: 1' ${ask('How are the tests?')}
   ${lab.commandLine}
+
+  # take the server of ops-desk away: it long-polls from now on; the same signal again gives it back
+  kill -USR2 ${desk.process.pid}
+  curl -s ${url}/workspaces/${desk.id}/a2a ${json} ${ask('How is production?')}
 
   # remove an agent, and see its process end below
   curl -s -X DELETE ${url}/workspaces/${desk.id}

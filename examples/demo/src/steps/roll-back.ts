@@ -10,7 +10,7 @@ const DONE = 'Production runs release 4.1 again.';
 /** The user orders two roll-backs: ops-desk gives the first up, and asks the user before the second. */
 export async function rollBack(context: WithAgents): Promise<void> {
   context.run.timeline.step(
-    '5  The user orders a roll-back that cannot be done, and one that needs approval',
+    '6  The user orders a roll-back that cannot be done, and one that needs approval',
   );
   await checkFailure(context, await order(context, IMPOSSIBLE));
   await checkApproval(context, await order(context, POSSIBLE));

@@ -3,13 +3,16 @@ import { join } from 'node:path';
 import type { WorkspaceInfo } from '@molecule-ai/core/operator';
 import { AgentProcess } from '../agent-process.ts';
 import type { Break } from '../arguments.ts';
+import { freePort } from '../free-port.ts';
 import type { WithAgents, WithPlatform } from './context.ts';
-import { showWorkspace } from './evidence.ts';
+import { showWorkspace, untilDelivery } from './evidence.ts';
 
 /** The child whose agent a sabotage changes. */
 const SABOTAGED: Readonly<Record<Break, string>> = {
   'drop-reply': 'test-lab',
-  double: 'ops-desk',
+  double: 'test-lab',
+  'no-server': 'ops-desk',
+  'push-only': 'ops-desk',
   'hide-failure': 'ops-desk',
   'keep-alive': 'ops-desk',
   'no-wrap': '',
@@ -25,14 +28,18 @@ export async function startAgents(context: WithPlatform): Promise<WithAgents> {
     desk: `The error budget is at ${randomInt(50, 100)} %.`,
   };
   const lead = await create(context, 'release-lead', null);
-  const lab = await create(context, 'test-lab', lead.id, known.lab);
-  const desk = await create(context, 'ops-desk', lead.id, known.desk);
+  const lab = await create(context, 'test-lab', lead.id, { DEMO_KNOWLEDGE: known.lab });
+  const desk = await create(context, 'ops-desk', lead.id, {
+    DEMO_KNOWLEDGE: known.desk,
+    MOLECULE_REPORTED_URL: `http://127.0.0.1:${await freePort()}`,
+  });
   const agents = [lead, lab, desk];
   await deadline.waitFor(
     'three agents to come online',
     Promise.all(agents.map((agent) => agent.start(context.run))),
   );
 
+  await untilDelivery(context, desk, 'push');
   const infos: WorkspaceInfo[] = [];
   for (const agent of agents) infos.push(await showWorkspace(context, agent));
   checks.record(
@@ -49,7 +56,7 @@ async function create(
   context: WithPlatform,
   name: string,
   parentId: string | null,
-  known = '',
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<AgentProcess> {
   const { run, operator, platform } = context;
   const { id } = await operator.createWorkspace({ name, parentId }, { signal: run.deadline.signal });
@@ -58,7 +65,7 @@ async function create(
     MOLECULE_PLATFORM_URL: platform.url,
     MOLECULE_WORKSPACE_ID: id,
     MOLECULE_STATE_DIR: join(run.folder, name),
-    DEMO_KNOWLEDGE: known,
+    ...environment,
     DEMO_SABOTAGE: isSabotaged ? run.break : '',
   });
 }

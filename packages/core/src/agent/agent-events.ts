@@ -8,7 +8,8 @@ import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
  * wait for it; set `handlerTimeoutMs` to end such handlers. `identity-in-use`: another running agent
  * receives the messages of this workspace. `feed-too-large`: a page of the feed was larger than `maxResponseBytes`, and no
  * page has been read since. `rate-limited`: the platform refuses requests of the workspace for a while, because it sends
- * too many; they are sent again.
+ * too many; they are sent again. `answers-refused`: an answer was given up, because its recipient had no room for it for a
+ * day, or too many such answers wait; until the next answer is sent.
  */
 export type DegradedReason =
   | 'platform-unreachable'
@@ -17,7 +18,8 @@ export type DegradedReason =
   | 'handlers-blocked'
   | 'feed-too-large'
   | 'identity-in-use'
-  | 'rate-limited';
+  | 'rate-limited'
+  | 'answers-refused';
 
 /** The events of an agent and the arguments of their listeners. */
 export interface AgentEvents {

@@ -1,4 +1,4 @@
-import { type AgentCard, isJsonObject, type JsonObject, type Jwks } from '@molecule-ai/protocol';
+import { type AgentCard, isJsonObject, type JsonObject, type Jwks, toA2aCard } from '@molecule-ai/protocol';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type {
@@ -19,6 +19,10 @@ export interface AgentInboundOptions {
   readonly inbound: Inbound;
   readonly logger: Logger;
   readonly onStateChanged: (status: string) => void;
+  /** A server of this agent started or stopped. */
+  readonly onServerChanged: () => void;
+  /** The platform signs under another name than it had when the agent registered. */
+  readonly onIssuerChanged: () => void;
 }
 
 /** The receiving side of an agent, for the server of its own URL. */
@@ -26,7 +30,7 @@ export class AgentInbound implements InboundPort {
   readonly #options: AgentInboundOptions;
   readonly #verifier: PeerTokenVerifier;
   #isAttached = false;
-  #issuer: string | null = null;
+  #issuer: string | null | undefined;
 
   constructor(options: AgentInboundOptions) {
     this.#options = options;
@@ -36,6 +40,7 @@ export class AgentInbound implements InboundPort {
       clock: client.clock,
       issuer: () => this.#issuer,
       fetchKeys: (): Promise<Jwks> => client.fetchSigningKeys(),
+      onIssuerChanged: options.onIssuerChanged,
     });
   }
 
@@ -71,10 +76,18 @@ export class AgentInbound implements InboundPort {
     this.#isAttached = true;
   }
 
+  serverChanged(): void {
+    this.#options.onServerChanged();
+  }
+
+  /** Complete for clients of A2A 0.3 and 1.0 where the agent knows its address; what the application wrote is kept. */
   card(): JsonObject {
     const { agentCard, reportedUrl } = this.#options.settings.client;
-    const card = withStreaming(agentCard as JsonObject);
-    return card.url === undefined && reportedUrl !== null ? { ...card, url: reportedUrl } : card;
+    const given = withStreaming(agentCard as JsonObject);
+    const url = typeof given.url === 'string' ? given.url : reportedUrl;
+    if (url === null) return given;
+    const { skills, ...full } = toA2aCard(given, { name: '', role: null, url, takesBothVersions: true });
+    return { ...full, ...given, skills } as JsonObject;
   }
 
   /** The card to register; `undefined` for that of the client. */

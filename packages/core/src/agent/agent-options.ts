@@ -46,7 +46,7 @@ export type AgentClient = Pick<
   | 'currentInboundSecret'
   | 'probe'
 > &
-  Partial<Pick<PeerClient, 'onPeerChanged' | 'reportProgress'>>;
+  Partial<Pick<PeerClient, 'onPeerChanged' | 'observeReply' | 'reportProgress'>>;
 
 /** The second argument of a handler. */
 export interface HandlerContext<Client extends AgentClient = PeerClient> extends AttemptContext {
@@ -84,7 +84,7 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
   /**
    * What to do while another running agent reads for this workspace: `wait` until it stops or is silent for 45 s;
    * `takeover`, which ends it with the outcome `superseded`; `fail`: `start()` rejects with `workspace_in_use`, and a
-   * running agent ends as `superseded`. @default 'wait'
+   * running agent ends as `superseded`. Replicas with `delivery: 'push'` do not read, and run beside each other. @default 'wait'
    */
   onConflict?: ConflictPolicy | undefined;
   /**
@@ -92,7 +92,10 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
    * that waits for a peer's answer cannot handle a message of that peer. @default 4
    */
   concurrency?: number | undefined;
-  /** Maximum number of messages read and not finished. @default 50 */
+  /**
+   * Maximum number of messages read, or accepted by requests, and not finished. Direct messages of peers may take half, those
+   * of one peer a quarter; a tenth is only for people. @default 50
+   */
   readAhead?: number | undefined;
   /**
    * Time limit of one attempt, in milliseconds; `null` for no limit. A handler that runs for a minute while other

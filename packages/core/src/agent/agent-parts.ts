@@ -7,7 +7,7 @@ import type { PresenceChange } from '../presence/presence-machine.ts';
 import { AgentEventEmitter } from './agent-events.ts';
 import { AgentInbound } from './agent-inbound.ts';
 import type { AgentClient, RemoteAgentSettings } from './agent-options.ts';
-import { AutoDelivery } from './auto-delivery.ts';
+import { AutoDelivery, type AutoDeliveryOptions } from './auto-delivery.ts';
 import { createInbound } from './create-inbound.ts';
 import { DegradedReasons } from './health.ts';
 import { ReaderIdentity } from './reader-identity.ts';
@@ -61,7 +61,16 @@ export function createAgentParts<Client extends AgentClient>(
       return registration;
     },
   };
-  const delivery = createDelivery(settings, { requests, events });
+  const delivery = createDelivery(settings, {
+    requests,
+    onChange: (mode, reason) => {
+      if (mode === 'push') {
+        identity.noLongerReads();
+        inbound.positionReleased();
+      }
+      events.emit('delivery-changed', mode, reason);
+    },
+  });
   const presence = new HeartbeatLoop({
     client: requests,
     clock,
@@ -86,6 +95,10 @@ export function createAgentParts<Client extends AgentClient>(
     inbound,
     logger,
     onStateChanged: (status) => presence.stateChanged(status),
+    onServerChanged: () => {
+      if (delivery instanceof AutoDelivery) delivery.probeNow();
+    },
+    onIssuerChanged: () => presence.registrationNeeded(),
   });
   return { logger, events, degraded, tasks, identity, requests, presence, inbound, port };
 }
@@ -93,7 +106,7 @@ export function createAgentParts<Client extends AgentClient>(
 /** `auto` of an agent with a URL switches between push and long-poll. */
 function createDelivery(
   { client, delivery, deliveryChoice }: Pick<RemoteAgentSettings, 'client' | 'delivery' | 'deliveryChoice'>,
-  { requests, events }: Pick<AgentParts, 'requests' | 'events'>,
+  { requests, onChange }: Pick<AgentParts, 'requests'> & Pick<AutoDeliveryOptions, 'onChange'>,
 ): InboundDelivery {
   const { reportedUrl } = client;
   if (deliveryChoice !== 'auto' || reportedUrl === null) return delivery;
@@ -101,7 +114,7 @@ function createDelivery(
     isOffered: () => client.capabilities.has('probe'),
     probe: (signal) => client.probe(reportedUrl, { signal }),
     register: (signal) => requests.register({ signal }),
-    onChange: (mode, reason) => events.emit('delivery-changed', mode, reason),
+    onChange,
   });
 }
 

@@ -82,6 +82,56 @@ describe('delivery "auto" of an agent with a URL', () => {
     expect(stage.client.acknowledged).toEqual(['row-1']);
   });
 
+  it('is probed at once when its server starts or stops, also while it is probed', async () => {
+    const stage = await started([NO, NO, NO, YES, NO]);
+    const { agent, client } = stage;
+    await client.clock.advance(60_000);
+    expect(client.calls.filter((call) => call === 'probe')).toHaveLength(3);
+    agent.inbound.serverChanged();
+    await client.flushPromises();
+    expect(agent.health().delivery).toBe('push');
+    const probe = client.probe.bind(client);
+    const gate = Promise.withResolvers<void>();
+    client.probe = async (...given) => {
+      await gate.promise;
+      return probe(...given);
+    };
+    agent.inbound.serverChanged();
+    await client.flushPromises();
+    client.probes.push(YES);
+    agent.inbound.serverChanged();
+    gate.resolve();
+    await client.flushPromises();
+    expect(changes(stage)).toEqual([
+      'delivery-changed push',
+      'delivery-changed long-poll',
+      'delivery-changed push',
+    ]);
+    await agent.stop();
+    agent.inbound.serverChanged();
+    expect(client.clock.pending).toBe(0);
+  });
+
+  it('starts its pauses from the shortest after its server has started', async () => {
+    const { agent, client } = await started([NO]);
+    await client.clock.advance(1_000_000);
+    agent.inbound.serverChanged();
+    await client.flushPromises();
+    client.probes = [YES];
+    await client.clock.advance(15_000);
+    expect(agent.health().delivery).toBe('push');
+  });
+
+  it('reads the next message within a second while it reads everything that is not acknowledged', async () => {
+    const { client } = await started([YES, NO]);
+    await client.clock.advance(60_000);
+    for (const row of ['row-1', 'row-2', 'row-3']) {
+      await client.deliver(row);
+      await client.clock.advance(1_000);
+      expect(client.replies.at(-1)).toBe(`${row}: echo ${row}`);
+    }
+  });
+
   it('stays as it is while the platform cannot be asked or registered with', async () => {
     const stage = await started([YES, NO]);
     const { client } = stage;

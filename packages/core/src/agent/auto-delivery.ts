@@ -35,6 +35,7 @@ export class AutoDelivery implements InboundDelivery {
   #settlesAt = Number.NEGATIVE_INFINITY;
   #now: () => number = () => 0;
   #failures = 0;
+  #pause: LinkedAbort | undefined;
 
   constructor(options: AutoDeliveryOptions) {
     this.#options = options;
@@ -69,19 +70,31 @@ export class AutoDelivery implements InboundDelivery {
     return this.#mode === 'long-poll' && this.#now() < this.#settlesAt;
   }
 
+  /** Probes now, and not when the pause is over: the server of the agent has started or stopped. */
+  probeNow(): void {
+    this.#failures = 0;
+    this.#pause?.abort();
+  }
+
   async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
     this.#now = () => context.clock.monotonic();
     let phase = this.#start(context, signal);
     try {
       for (;;) {
+        // From before the probe, so that one which is asked for meanwhile follows it.
+        const pause = linkAbort(signal);
+        this.#pause = pause;
         const isSwitched = await this.#check(context, signal);
         if (isSwitched) {
           phase.abort();
           phase = this.#start(context, signal);
         }
-        await context.clock.sleep(this.#pauseMs(), { signal, keepAlive: false });
+        const limits = { signal: pause.signal, keepAlive: false };
+        await context.clock.sleep(this.#pauseMs(), limits).catch(() => signal.throwIfAborted());
+        pause.abort();
       }
     } finally {
+      this.#pause?.abort();
       phase.abort();
     }
   }

@@ -29,6 +29,7 @@ export function createInbound<Client extends AgentClient>(options: CreateInbound
       askQuestions: (asked, more) => client.askQuestions(asked, more),
       ...(reportProgress && { reportProgress: (report, more) => reportProgress.call(client, report, more) }),
       acknowledge: (upTo, more) => degraded.followLimits('acknowledge', client.acknowledge(upTo, more)),
+      observeReply: (message) => client.observeReply?.(message) ?? false,
       reply: (message, answer, more) => degraded.followLimits('reply', client.reply(message, answer, more)),
     },
     clock: client.clock,

@@ -1,4 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import { replyFailureKind } from '../inbound/handling/rules.ts';
 import type { InboundObserver } from '../inbound/inbound-observer.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { AgentEventEmitter } from './agent-events.ts';
@@ -35,7 +36,10 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
     },
     succeeded: () => tasks.succeeded(),
     failed: (message, error) => tasks.failed(message, error),
-    replySent: (message) => events.emit('reply-sent', message),
+    replySent: (message) => {
+      degraded.remove('answers-refused');
+      events.emit('reply-sent', message);
+    },
     delivered: (message) => events.emit('delivered', message),
     cancelled: (message) => events.emit('cancelled', message),
     endedAsFailed: (message, failure) => {
@@ -75,6 +79,7 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
         { ...idsOf(message), stage, attempts, error: loggableError(error, message.text) },
         'A message was given up: see listDeadLetters and replayDeadLetter.',
       );
+      if (stage === 'reply' && replyFailureKind(error) === 'refused') degraded.add('answers-refused', error);
       events.emit('dead-letter', message, details);
     },
     stuck: (message) => {

@@ -10,7 +10,8 @@ let clock: ManualClock;
 let signer: TestSigner;
 let fetches: number;
 let fetchKeys: () => Promise<Jwks>;
-let issuer: string | null;
+let issuer: string | null | undefined;
+let changes: number;
 let verifier: PeerTokenVerifier;
 
 beforeEach(async () => {
@@ -18,11 +19,15 @@ beforeEach(async () => {
   signer = await TestSigner.start(clock);
   fetches = 0;
   issuer = ISSUER;
+  changes = 0;
   fetchKeys = () => signer.jwks();
   verifier = new PeerTokenVerifier({
     workspaceId: SELF,
     clock,
     issuer: () => issuer,
+    onIssuerChanged: () => {
+      changes += 1;
+    },
     fetchKeys: () => {
       fetches += 1;
       return fetchKeys();
@@ -71,7 +76,8 @@ describe('a token of the platform', () => {
 describe('a token is refused', () => {
   it.each([
     ['for another audience', { aud: PEER }],
-    ['of another issuer', { iss: 'https://elsewhere.test' }],
+    ['of another issuer', { iss: 'https://elsewhere.test', use: 'direct' }],
+    ['of no issuer', { iss: undefined }],
     ['for another use', { use: 'admin' }],
     ['of a peer that calls itself a person', { use: 'direct', sub: 'canvas' }],
     ['of nobody', { sub: 'root' }],
@@ -114,13 +120,56 @@ describe('a token is refused', () => {
     expect(await statusOf(good)).toBe('push');
   });
 
-  it('before the agent is registered, and on a platform that signs none', async () => {
+  it('with 503 before the agent is registered, whatever it is', async () => {
+    issuer = undefined;
+    for (const token of [await signer.token(), 'x']) {
+      expect(await verifier.verify(token)).toMatchObject({
+        refusal: { status: 503, code: 'not_accepting', retryAfterSeconds: 1 },
+      });
+    }
+    expect(fetches).toBe(0);
+    issuer = ISSUER;
+    expect(await statusOf(await signer.token())).toBe('push');
+  });
+
+  it('on a platform that signs none', async () => {
     issuer = null;
     const access = await verifier.verify(await signer.token());
     expect(access).toMatchObject({
       refusal: { status: 401, hint: expect.stringContaining('shared-secret') },
     });
     expect(fetches).toBe(0);
+  });
+});
+
+describe('a token of another issuer', () => {
+  const other = { iss: 'https://elsewhere.test' };
+
+  it('makes a push wait until the agent has registered again', async () => {
+    const access = await verifier.verify(await signer.token(other));
+    expect(access).toMatchObject({
+      refusal: { status: 503, code: 'not_accepting', retryAfterSeconds: 5 },
+    });
+    expect(changes).toBe(1);
+    issuer = other.iss;
+    expect(await statusOf(await signer.token(other))).toBe('push');
+    expect(changes).toBe(1);
+  });
+
+  it('is refused when a peer sends it, which then gets a new one', async () => {
+    expect(await statusOf(await signer.token({ ...other, use: 'direct' }))).toBe(401);
+    expect(changes).toBe(0);
+  });
+
+  it('asks for nothing when it is not for this agent, or signed by somebody else', async () => {
+    const { kid } = JSON.parse(
+      Buffer.from((await signer.token()).split('.')[0] ?? '', 'base64url').toString(),
+    );
+    const foreign = await (await TestSigner.start(clock)).token(other, { kid });
+    for (const token of [await signer.token({ ...other, aud: PEER }), foreign]) {
+      expect(await statusOf(token)).toBe(401);
+    }
+    expect(changes).toBe(0);
   });
 });
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as hashOf } from 'node:crypto';
 import type { Jwks } from '@molecule-ai/protocol';
 import type { CryptoKey } from 'jose';
 import type { InboundAccess } from '../inbound-http/inbound-agent.ts';
@@ -12,15 +12,19 @@ const REFETCH_AFTER_MS = 30_000;
 const MAX_VERIFIED = 1_000;
 const MAX_TOKEN_LENGTH = 4_096;
 const RETRY_SECONDS = 30;
+const NOT_REGISTERED_RETRY_SECONDS = 1;
+const REGISTRATION_SECONDS = 5;
 const WORKSPACE_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface PeerTokenVerifierOptions {
   /** Lower case; the audience of the tokens. */
   readonly workspaceId: string;
   readonly clock: Clock;
-  /** Who signs, as the register response says it; `null` before, or when the platform signs none. */
-  readonly issuer: () => string | null;
+  /** Who signs, as the register response says it: `null` when the platform signs none, `undefined` before the response. */
+  readonly issuer: () => string | null | undefined;
   readonly fetchKeys: () => Promise<Jwks>;
+  /** The platform signs its pushes in another name than it registered with, as it does when its public URL is changed. */
+  readonly onIssuerChanged: () => void;
 }
 
 interface Verified {
@@ -49,10 +53,11 @@ export class PeerTokenVerifier {
   async verify(token: string): Promise<InboundAccess> {
     const { clock } = this.#options;
     if (token.length > MAX_TOKEN_LENGTH) return refused();
-    const hash = createHash('sha256').update(token).digest('base64url');
+    const hash = hashOf('sha256', token, 'base64url');
     const known = this.#verified.get(hash);
     if (known !== undefined && known.untilMs > clock.now()) return known.access;
     const issuer = this.#options.issuer();
+    if (issuer === undefined) return notRegistered();
     if (issuer === null) return notSigned();
     try {
       return await this.#verify(token, hash, issuer);
@@ -74,13 +79,18 @@ export class PeerTokenVerifier {
     }
     const { payload } = await jwtVerify(token, key, {
       algorithms: ['EdDSA'],
-      issuer,
       audience: workspaceId,
       clockTolerance: SKEW_SECONDS,
       currentDate: new Date(clock.now()),
-      requiredClaims: ['exp', 'iat', 'sub', 'jti', 'use'],
+      requiredClaims: ['iss', 'exp', 'iat', 'sub', 'jti', 'use'],
     });
     const { sub = '', jti = '', use, exp = 0, iat = 0 } = payload;
+    if (payload.iss !== issuer) {
+      // That of a peer may be from before the change: the peer gets a new one.
+      if (use !== 'push') return refused();
+      this.#options.onIssuerChanged();
+      return issuerChanged();
+    }
     const isOfFuture = iat * 1_000 > clock.now() + SKEW_SECONDS * 1_000;
     const isPush = use === 'push' && (sub === 'canvas' || WORKSPACE_ID.test(sub));
     const isDirect = use === 'direct' && WORKSPACE_ID.test(sub);
@@ -141,15 +151,27 @@ function refused(): InboundAccess {
 
 function notSigned(): InboundAccess {
   return unauthorized(
-    'The agent cannot check tokens: it is not registered, or its platform signs none.',
+    'The agent cannot check tokens, because its platform signs none.',
     'On a platform without peer tokens the agent needs inboundAuth "shared-secret".',
   );
 }
 
-function keysUnknown(): InboundAccess {
-  const message = 'The keys of the platform cannot be read at the moment.';
+function notRegistered(): InboundAccess {
+  const message = 'The agent has not registered yet.';
   return {
     kind: 'refused',
-    refusal: { status: 503, code: 'not_accepting', message, retryAfterSeconds: RETRY_SECONDS },
+    refusal: { status: 503, code: 'not_accepting', message, retryAfterSeconds: NOT_REGISTERED_RETRY_SECONDS },
   };
+}
+
+function keysUnknown(): InboundAccess {
+  return later('The keys of the platform cannot be read at the moment.', RETRY_SECONDS);
+}
+
+function issuerChanged(): InboundAccess {
+  return later('The platform has another name now: the agent registers again.', REGISTRATION_SECONDS);
+}
+
+function later(message: string, retryAfterSeconds: number): InboundAccess {
+  return { kind: 'refused', refusal: { status: 503, code: 'not_accepting', message, retryAfterSeconds } };
 }

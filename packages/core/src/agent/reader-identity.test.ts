@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { AgentClientDouble, agentStage, runningAgent } from '../../test/agent-stage.ts';
 import type { ReadInboundOptions } from '../client/inbound-page.ts';
 import { ApiError } from '../errors/api-error.ts';
+import { createInboundHandler } from '../inbound-http/inbound-handler.ts';
 
 const folders: string[] = [];
 afterEach(async () => {
@@ -90,6 +91,26 @@ describe('the identity of an agent', () => {
     expect(agent.health()).toMatchObject({ ok: true, degradedReasons: [] });
     await agent.stop();
     expect(client.clock.pending).toBe(0);
+  });
+
+  it('in use: no longer counts when the platform pushes the messages', async () => {
+    const client = new AgentClientDouble();
+    client.reportedUrl = 'https://agent.test/';
+    client.capabilities = new Set(['acknowledge', 'probe']);
+    client.probes = [
+      { isReachable: false, reason: 'connection_refused' },
+      { isReachable: true, reason: null },
+    ];
+    client.onRead = refusal().onRead;
+    const { agent, events } = agentStage({}, client);
+    createInboundHandler(agent);
+    await agent.start();
+    await client.flushPromises();
+    expect(agent.health().degradedReasons).toEqual(['identity-in-use']);
+    await client.clock.advance(15_000);
+    expect(agent.health()).toMatchObject({ delivery: 'push', ok: true, degradedReasons: [] });
+    expect(events).toContain('recovered identity-in-use');
+    await agent.stop();
   });
 
   it('in use: a stop ends the wait', async () => {

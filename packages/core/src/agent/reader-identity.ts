@@ -103,11 +103,19 @@ export class ReaderIdentity {
     }
   }
 
+  /** Call when the agent no longer reads, because its messages are pushed. */
+  noLongerReads(): void {
+    this.#granted();
+  }
+
   #granted(): void {
     this.#firstRead.resolve();
     if (!this.#isRefused) return;
     this.#isRefused = false;
-    this.#options.logger.info({}, 'The other agent of this workspace ended: messages are received again.');
+    this.#options.logger.info(
+      {},
+      'Messages are received, although another agent of this workspace was running.',
+    );
     this.#options.degraded.remove('identity-in-use');
   }
 

@@ -204,7 +204,8 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     if (this.#finishing !== undefined || this.#state !== 'starting') return;
     this.#state = 'running';
     this.#open();
-    if (this.#settings.onConflict !== 'fail') return;
+    // An agent that is pushed to does not read.
+    if (this.#settings.onConflict !== 'fail' || this.#settings.deliveryChoice === 'push') return;
     try {
       await orAborted(this.#identity.firstRead, limit.signal);
     } catch (error) {

@@ -4,6 +4,7 @@ import { createReply, type PeerReply } from '../peers/peer-reply.ts';
 import { getActivity } from '../platform-api/activity.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
+import { LatestMap } from './latest-map.ts';
 
 const PAUSE_MS = 5_000;
 const PAGE_LIMIT = 100;
@@ -13,14 +14,11 @@ const MAX_ASKED = 1_000;
 
 /** Whom this client sent its latest messages. */
 export class AskedPeers {
-  /** By message id, oldest first. */
-  readonly #peers = new Map<string, string>();
+  /** By message id. */
+  readonly #peers = new LatestMap<string>(MAX_ASKED);
 
   add(messageId: string, peerId: string): void {
-    this.#peers.delete(messageId);
     this.#peers.set(messageId, peerId);
-    const [oldest] = this.#peers.keys();
-    if (this.#peers.size > MAX_ASKED && oldest !== undefined) this.#peers.delete(oldest);
   }
 
   get(messageId: string): string | undefined {

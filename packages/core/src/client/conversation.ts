@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
 
 const ID_LENGTH = 32;
@@ -14,7 +14,7 @@ export function conversationIdOf(
   const { source, sourceId, contextId } = message;
   const context = contextId === '' && source === 'canvas_user' ? workspaceId : contextId;
   const parts = JSON.stringify([source, sourceId, context]);
-  return createHash('sha256').update(parts).digest('hex').slice(0, ID_LENGTH);
+  return hash('sha256', parts).slice(0, ID_LENGTH);
 }
 
 /** The message with its conversation, where the platform did not name it. */

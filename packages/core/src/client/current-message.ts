@@ -155,12 +155,19 @@ export interface CallLimits {
  * Runs a call with its own limits and, in a handler, those of the handling: its signal, and the deadline of its message.
  * @throws MoleculeError `message_expired` when the deadline has passed.
  */
-export async function withinHandling<T>(
+export function withinHandling<T>(
   limits: CallLimits,
   clock: Clock,
   call: (limits: CallLimits) => Promise<T>,
 ): Promise<T> {
-  if (handlerSignal() === undefined) return call(limits);
+  return handlerSignal() === undefined ? call(limits) : withinLinked(limits, clock, call);
+}
+
+async function withinLinked<T>(
+  limits: CallLimits,
+  clock: Clock,
+  call: (limits: CallLimits) => Promise<T>,
+): Promise<T> {
   using linked = linkHandling(limits, clock);
   linked.link.signal.throwIfAborted();
   return await call({ signal: linked.link.signal, timeoutMs: linked.timeoutMs });

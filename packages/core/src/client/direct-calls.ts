@@ -110,7 +110,7 @@ export class DirectCalls {
     const { directory, lookup, settings } = this.#options;
     if (!this.#isPossible(message.targetId)) return null;
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
-    let peer = await lookup.addressOf(message.targetId, limits);
+    let peer = lookup.known(message.targetId) ?? (await lookup.addressOf(message.targetId, limits));
     for (let isRenewed = false; peer !== null && peer.url !== null; isRenewed = true) {
       const hasToken = peer.peerToken !== undefined;
       if (!hasToken && settings.directCalls !== 'always') return null;
@@ -126,7 +126,7 @@ export class DirectCalls {
         { peerId: message.targetId, messageId: message.messageId, outcome: outcome.kind, step },
         'A direct call to a peer got no reply.',
       );
-      if (step === 'refuse') throw refusalOf(outcome, peer.url);
+      if (step === 'refuse') throw refusalOf(outcome);
       if (step !== 'renew-token') {
         directory.avoid(message.targetId, avoidedFor(outcome));
         if (step === 'give-up') throw deliveryUnknown(error, peer.url, message.messageId);
@@ -147,7 +147,7 @@ export class DirectCalls {
     const { directory, lookup, settings } = this.#options;
     const timeoutMs = settings.requestTimeoutMs;
     for (let isRenewed = false; ; isRenewed = true) {
-      const peer = await lookup.addressOf(peerId, { signal, timeoutMs });
+      const peer = lookup.known(peerId) ?? (await lookup.addressOf(peerId, { signal, timeoutMs }));
       if (peer === null || peer.url === null) return null;
       const outcome = await this.#post(
         peer,

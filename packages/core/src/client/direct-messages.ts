@@ -1,4 +1,4 @@
-import { type InboundMessage, isMessageState, type JsonObject } from '@molecule-ai/protocol';
+import { type InboundMessage, type JsonObject, lateEndIn } from '@molecule-ai/protocol';
 import { ConnectionError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -204,19 +204,20 @@ function queued(message: DirectMessage): PeerReply {
   return readReply({ queued: true }, factsOf(message));
 }
 
-/** Reads the message that brings the end: the answer, or in its metadata another end. */
+/** Reads the message that brings the end: the answer, or another end. */
 function replyIn(sent: DirectMessage, { messageId, parts, metadata }: InboundMessage): PeerReply {
-  const { state, code } = metadata;
   const message = { kind: 'message', role: 'agent', messageId, parts: [...parts] };
-  const isOtherEnd = isMessageState(state) && state !== 'answered';
-  const result = isOtherEnd
-    ? {
-        kind: 'task',
-        id: sent.messageId,
-        contextId: sent.contextId,
-        status: { state: 'unknown', message },
-        metadata: { message_id: sent.messageId, state, ...(typeof code === 'string' ? { code } : {}) },
-      }
-    : message;
-  return readReply({ jsonrpc: '2.0', id: sent.messageId, result }, factsOf(sent));
+  const end = lateEndIn(metadata);
+  const result =
+    end === null
+      ? message
+      : {
+          kind: 'task',
+          id: sent.messageId,
+          contextId: sent.contextId,
+          status: { state: 'unknown', message },
+          metadata: { message_id: sent.messageId, ...end },
+        };
+  // It came through the platform, which wraps answers of peers.
+  return readReply({ jsonrpc: '2.0', id: sent.messageId, result }, { ...factsOf(sent), isWrapped: true });
 }

@@ -20,14 +20,15 @@ export function replyOf(
 }
 
 /** The error of a message that the peer refused, in our own words: what the peer says of it is untrusted. */
-export function refusalOf(outcome: DirectOutcome, url: string): ApiError {
+export function refusalOf(outcome: DirectOutcome): ApiError {
   const isLoop = outcome.kind === 'refused' && outcome.code === 'loop_detected';
   const platformCode = isLoop ? 'loop_detected' : 'message_id_conflict';
   return new ApiError(`${ERROR_CODES[platformCode]}.`, {
     code: isLoop ? 'loop_detected' : 'conflict',
     status: outcome.kind === 'refused' ? outcome.status : 409,
     method: 'POST',
-    path: new URL(url).pathname,
+    // Not that of the peer's URL, which may be secret.
+    path: '/',
     platformCode,
     hint: isLoop
       ? 'Answer the message that you are handling without this call.'

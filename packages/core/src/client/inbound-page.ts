@@ -19,6 +19,7 @@ import type { ClientContext } from './client-context.ts';
 import { withConversation } from './conversation.ts';
 import { type InstanceOptions, instanceHeaders } from './instance.ts';
 import { fetchWholeMessages, firstRowOf, isTooLarge, pageTooLarge } from './large-rows.ts';
+import { observeReply } from './send-as-workspace.ts';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
@@ -96,7 +97,7 @@ export async function readInboundPage(
   options: ReadInboundOptions,
 ): Promise<InboundPage> {
   const limit = checkArgument('limit', options.limit ?? DEFAULT_LIMIT, { min: 1, max: MAX_LIMIT });
-  const { settings, transport, logger, returned, directMessages } = context;
+  const { settings, transport, logger } = context;
   const peerId = options.peerId || undefined;
   let received: Buffer | undefined;
   const response = await getActivity(transport, settings.workspaceId, {
@@ -125,8 +126,7 @@ export async function readInboundPage(
   // Without acknowledgements, a row with a response was handled: by a push, or by an earlier reader.
   const showsHandled = !transport.capabilities.words.has('acknowledge');
   const expected = feed.deliverable.filter(
-    (message) =>
-      !returned.has(message) && !directMessages.observe(message) && !(showsHandled && hasResponse(message)),
+    (message) => !observeReply(context, message) && !(showsHandled && hasResponse(message)),
   );
   const whole = await fetchWholeMessages(context, expected, options.signal);
   const { endsBefore } = whole;

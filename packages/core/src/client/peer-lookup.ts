@@ -14,7 +14,7 @@ import type { Transport } from '../transport/transport.ts';
 const LOOKUP_MS = 5_000;
 /** A token is replaced so long before it expires. */
 const TOKEN_RESERVE_MS = 60_000;
-/** Of a platform that does not say when a token expires. */
+/** Of a platform that does not say when a token expires, or not in a readable way. */
 const TOKEN_TTL_MS = 240_000;
 
 interface TimedOptions extends CallOptions {
@@ -50,14 +50,20 @@ export class PeerLookup {
     return signal === undefined ? pending : orAborted(pending, signal);
   }
 
+  /** What is cached of where the peer can be called. */
+  known(peerId: string): PeerAddress | undefined {
+    const known = this.#directory.find(peerId);
+    return known !== undefined && (known.isDiscovered || known.url === null) ? known : undefined;
+  }
+
   /**
    * Where the peer can be called. `null` when the platform does not say it in time: its own error, if it has one, follows from the
    * call through it.
    * @throws MoleculeError `peer_changed`; an abort.
    */
   async addressOf(peerId: string, { signal, timeoutMs }: TimedOptions): Promise<PeerAddress | null> {
-    const known = this.#directory.find(peerId);
-    if (known !== undefined && (known.isDiscovered || known.url === null)) return known;
+    const known = this.known(peerId);
+    if (known !== undefined) return known;
     const { clock, logger } = this.#transport.settings;
     const limits = { clock, timeoutMs: Math.min(LOOKUP_MS, timeoutMs / 2), what: 'Finding a peer', signal };
     try {
@@ -96,7 +102,11 @@ export class PeerLookup {
 
   async #discover(peerId: string): Promise<PeerAddress> {
     const input = { params: { id: peerId } };
-    const response = await send(this.#transport, routes.discover, input);
+    const response = await send(this.#transport, routes.discover, input).catch(async (error: unknown) => {
+      // A peer that cannot be looked up now is still the one that was refused.
+      await this.#identities.checkRefused(peerId);
+      throw error;
+    });
     const found = parseResponse(this.#transport, routes.discover, input, response);
     const { name, agent_card: card, delivery_mode: mode } = found;
     const { peer_token: peerToken, peer_token_expires_at: expiresAt } = found;
@@ -110,8 +120,8 @@ export class PeerLookup {
     // By the clock of the platform, if its response shows it: this machine's may be wrong.
     const date = Date.parse(headerOf(response, 'date') ?? '');
     const nowMs = Number.isNaN(date) ? this.#transport.settings.clock.now() : date;
-    const tokenTtlMs =
-      expiresAt === undefined ? TOKEN_TTL_MS : Date.parse(expiresAt) - nowMs - TOKEN_RESERVE_MS;
+    const untilMs = Date.parse(expiresAt ?? '') - nowMs - TOKEN_RESERVE_MS;
+    const tokenTtlMs = Number.isNaN(untilMs) ? TOKEN_TTL_MS : untilMs;
     return this.#directory.remember(peerId, { url, peerToken, tokenTtlMs });
   }
 }

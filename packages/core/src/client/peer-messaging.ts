@@ -1,3 +1,4 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
 import type { PeerChange } from '../peers/peer-identities.ts';
 import type { PeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -12,6 +13,7 @@ import type { PeerStream } from './peer-stream.ts';
 import { type AskedQuestion, askQuestions, type QuestionsToAsk } from './questions.ts';
 import {
   cancelAsWorkspace,
+  observeReply,
   readAsWorkspace,
   sendAsWorkspace,
   streamAsWorkspace,
@@ -138,5 +140,13 @@ export class PeerMessaging extends ClientIdentity {
    */
   waitForAnswer(messageId: string, options: WaitForAnswerOptions = {}): Promise<PeerReply> {
     return waitAsWorkspace(this.#context, messageId, options);
+  }
+
+  /**
+   * Takes a message that came in another way than by `fetchInboundPage`, which does this itself: ends the calls that wait for it.
+   * Returns whether a call has returned what it says, now or before; then it is not handled.
+   */
+  observeReply(message: InboundMessage): boolean {
+    return observeReply(this.#context, message);
   }
 }

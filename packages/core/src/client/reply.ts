@@ -6,8 +6,10 @@ import {
   type JsonObject,
   type MessagePart,
   type NotifyRequest,
+  type OwnEnd,
   routes,
   textPart,
+  withOwnEnd,
 } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
@@ -38,6 +40,11 @@ export interface ReplyOptions extends CallOptions {
    * message, however often it is delivered
    */
   idempotencyKey?: string | undefined;
+  /**
+   * Says that the message ended without an answer, and the text why. For a message that a peer sent directly: of others the
+   * platform gives their senders the end.
+   */
+  end?: OwnEnd | undefined;
 }
 
 export interface ReplyReceipt {
@@ -142,7 +149,7 @@ async function replyToPeer(
   context: ClientContext,
   { peerId, contextId }: ReplyTarget,
   { content, messageId, inReplyTo }: Reply,
-  { signal }: CallOptions,
+  { signal, end }: ReplyOptions,
 ): Promise<ReplyReceipt> {
   const { transport } = context;
   const { text, parts = [], metadata } = content;
@@ -151,7 +158,7 @@ async function replyToPeer(
     parts: [...(text.trim() === '' ? [] : [textPart(text)]), ...parts],
     role: 'agent',
     contextId: contextId === '' ? undefined : contextId,
-    metadata: { ...metadata, in_reply_to: inReplyTo },
+    metadata: { ...withOwnEnd(metadata, end), in_reply_to: inReplyTo },
   });
   const receipt = { via: 'a2a', messageId } as const;
   try {
@@ -159,6 +166,8 @@ async function replyToPeer(
       params: { id: peerId },
       body: envelope,
       timeoutMs: transport.settings.messageTimeoutMs,
+      // A full inbox stays full for longer: the agent tries again later, and uses no slot meanwhile.
+      totalTimeoutMs: transport.settings.messageTimeoutMs,
       goneWorkspaceId: peerId,
       relaysPeerText: true,
       signal,

@@ -1,5 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { PeerReply } from '../peers/peer-reply.ts';
+import { LatestMap } from './latest-map.ts';
 
 /** A platform that was killed delivers at its next start what it cannot know to be received; calls made since then. */
 const CAPACITY = 1_000;
@@ -9,18 +10,13 @@ const CAPACITY = 1_000;
  * received an answer sends the answer again, as a message; the caller's handler must not get it.
  */
 export class ReturnedAnswers {
-  /** By message id, oldest first. */
-  readonly #replies = new Map<string, { readonly peerId: string; readonly isAnswered: boolean }>();
+  /** By message id. */
+  readonly #replies = new LatestMap<{ readonly peerId: string; readonly isAnswered: boolean }>(CAPACITY);
 
   /** Remembers a reply that its caller gets, unless another one follows. */
   add({ status, peerId, messageId }: Pick<PeerReply, 'status' | 'peerId' | 'messageId'>): void {
     if (status !== 'answered' && status !== 'failed' && status !== 'expired') return;
-    this.#replies.delete(messageId);
     this.#replies.set(messageId, { peerId: peerId.toLowerCase(), isAnswered: status === 'answered' });
-    for (const oldest of this.#replies.keys()) {
-      if (this.#replies.size <= CAPACITY) return;
-      this.#replies.delete(oldest);
-    }
   }
 
   /** Whether a message says once more what a call has returned. The answer of an agent after a failure is news. */

@@ -1,4 +1,4 @@
-import type { JsonObject } from '@molecule-ai/protocol';
+import type { InboundMessage, JsonObject } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
@@ -162,4 +162,12 @@ export async function cancelAsWorkspace(
 ): Promise<PeerReply> {
   if (directMessages.has(messageId)) return directMessages.cancel(messageId, { signal });
   return await cancelMessage(transport, { workspaceId, messageId, isWrapped: true }, { signal });
+}
+
+/** Whether a call has returned what a message says, or returns it now: such a message is not handled. */
+export function observeReply(
+  { returned, directMessages }: Pick<ClientContext, 'returned' | 'directMessages'>,
+  message: InboundMessage,
+): boolean {
+  return returned.has(message) || directMessages.observe(message);
 }

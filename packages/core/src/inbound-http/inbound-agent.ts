@@ -9,6 +9,8 @@ export interface InboundAgent {
 export interface InboundPort {
   /** Call when requests are served: only then the agent may receive by push. */
   attach(): void;
+  /** Call when a server of the agent has started or stopped: whether the platform reaches it is probed at once. */
+  serverChanged(): void;
   /** The agent's card. */
   card(): JsonObject;
   /** Checks the credential of a request. Never rejects. */

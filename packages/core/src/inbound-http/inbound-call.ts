@@ -2,10 +2,12 @@ import {
   a2aMethod,
   extractMessageText,
   extractParts,
+  isA2a1,
   isJsonObject,
   type JsonObject,
   type JsonValue,
   textPart,
+  toA2a03Request,
 } from '@molecule-ai/protocol';
 
 /** A request to an agent, in any supported form, as a call. */
@@ -20,7 +22,13 @@ export interface CallForm {
   readonly style: 'json-rpc' | 'plain';
   /** The JSON-RPC id of the request; `null` when it has none. */
   readonly id: string | number | null;
+  /** Of A2A. */
+  readonly version: '0.3' | '1.0';
+  /** Whether the caller follows A2A to the letter: it says the version, or uses a method of 1.0. */
+  readonly isStrict: boolean;
 }
+
+export const NO_FORM: CallForm = { style: 'json-rpc', id: null, version: '0.3', isStrict: false };
 
 export interface CallProblem {
   readonly rpcCode: number;
@@ -43,13 +51,15 @@ const NOT_OFFERED: ReadonlySet<string> = new Set([
   'GetExtendedAgentCard',
 ]);
 
-/** Reads a JSON-RPC request, a bare `{method, params}`, a short form, or the Python SDK's `{task_id, sender, message}`. */
-export function readCall(body: JsonValue): InboundCall {
-  if (Array.isArray(body))
-    return invalid(rpc(null), -32600, 'A batch of requests is not accepted: send one.');
-  if (!isJsonObject(body)) return invalid(rpc(null), -32600, 'The request must be a JSON object.');
-  const { id, params } = body;
-  const form = rpc(typeof id === 'string' || typeof id === 'number' ? id : null);
+/**
+ * Reads a JSON-RPC request, a bare `{method, params}`, a short form, or the Python SDK's `{task_id, sender, message}`. A short
+ * form is of A2A 0.3, whatever `version`, the value of `A2A-Version`, says.
+ */
+export function readCall(body: JsonValue, version: string | null): InboundCall {
+  if (Array.isArray(body)) return invalid(NO_FORM, -32600, 'A batch of requests is not accepted: send one.');
+  if (!isJsonObject(body)) return invalid(NO_FORM, -32600, 'The request must be a JSON object.');
+  const { params } = body;
+  const form = formOf(body, version ?? '');
   const method = a2aMethod(textOf(body.method));
   if (body.jsonrpc !== undefined && body.jsonrpc !== '2.0') {
     return invalid(form, -32600, 'jsonrpc must be "2.0".');
@@ -88,17 +98,14 @@ function asStream(call: InboundCall): InboundCall {
 /** The message of `{message}`, `{parts}`, `{text}` and the like. */
 function shortMessage(body: JsonObject): JsonValue {
   if (isJsonObject(body.message)) return body.message;
-  const parts = extractParts(body);
-  return {
-    kind: 'message',
-    role: 'user',
-    parts: parts.length > 0 ? parts : [textPart(extractMessageText(body))],
-  };
+  const [parts, text] = [extractParts(body), extractMessageText(body)];
+  const texts = text === '' ? [] : [textPart(text)];
+  return { kind: 'message', role: 'user', parts: parts.length > 0 ? parts : texts };
 }
 
 function readPlain(body: JsonObject): InboundCall {
   const taskId = textOf(body.task_id);
-  const form: CallForm = { style: 'plain', id: taskId };
+  const form: CallForm = { ...NO_FORM, style: 'plain', id: taskId };
   const given = shortMessage(body);
   const message: JsonObject = {
     ...objectOf(given),
@@ -111,7 +118,7 @@ function withContent(form: CallForm, envelope: JsonObject): InboundCall {
   if (extractMessageText(envelope) === '' && extractParts(envelope).length === 0) {
     return invalid(form, -32602, 'The message has neither a text nor parts.');
   }
-  return { kind: 'message', form, envelope };
+  return { kind: 'message', form, envelope: toA2a03Request(envelope) };
 }
 
 function readTask(kind: 'get' | 'cancel' | 'resubscribe', form: CallForm, params: JsonObject): InboundCall {
@@ -123,8 +130,15 @@ function invalid(form: CallForm, rpcCode: number, message: string): InboundCall 
   return { kind: 'invalid', form, problem: { rpcCode, code: 'invalid_message', message, status: 400 } };
 }
 
-function rpc(id: string | number | null): CallForm {
-  return { style: 'json-rpc', id };
+function formOf({ id, method }: JsonObject, version: string): CallForm {
+  const name = textOf(method);
+  const isA2a1Call = name !== '' && isA2a1(name, version);
+  return {
+    style: 'json-rpc',
+    id: typeof id === 'string' || typeof id === 'number' ? id : null,
+    version: isA2a1Call ? '1.0' : '0.3',
+    isStrict: isA2a1Call || (name !== '' && version.trim() !== ''),
+  };
 }
 
 function objectOf(value: JsonValue | undefined): JsonObject {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { InboundAgent, InboundPort, InboundRequest, InboundResult } from './inbound-agent.ts';
+import type {
+  ArrivalEnd,
+  InboundAgent,
+  InboundPort,
+  InboundRequest,
+  InboundResult,
+} from './inbound-agent.ts';
 import { createInboundHandler, type InboundHandlerOptions } from './inbound-handler.ts';
 
 /** An agent that takes every request and keeps what it was given. */
@@ -18,6 +24,8 @@ class PortDouble implements InboundPort {
   attach(): void {
     this.attached += 1;
   }
+
+  serverChanged(): void {}
 
   card() {
     return { name: 'agent', skills: [] };
@@ -100,13 +108,23 @@ describe('a message', () => {
 
   it.each([
     ['message/send', { jsonrpc: '2.0', id: 1, method: 'message/send', params: { message } }],
-    ['SendMessage', { jsonrpc: '2.0', id: 'a', method: 'SendMessage', params: { message } }],
     ['delegate_task', { jsonrpc: '2.0', id: 1, method: 'delegate_task', params: { message } }],
     ['a bare call', { method: 'message/send', params: { message } }],
     ['params alone', { params: { message } }],
     ['a message alone', { message }],
     ['parts alone', { parts: message.parts }],
     ['a text alone', { text: 'Hi' }],
+    [
+      'parts in the params',
+      { jsonrpc: '2.0', id: 1, method: 'message/send', params: { parts: message.parts } },
+    ],
+    ['a message that is a text', { message: 'Hi' }],
+    ['a text in the params', { params: { text: 'Hi' } }],
+    ['a task', { task: 'Hi' }],
+    ['a summary', { summary: 'Hi' }],
+    ['parts by their type', { message: { role: 'user', parts: [{ type: 'text', text: 'Hi' }] } }],
+    ['parts below a root', { message: { role: 'user', parts: [{ root: { kind: 'text', text: 'Hi' } }] } }],
+    ['a file', { message: { ...message, parts: [...message.parts, { kind: 'file', file: { uri: 'u' } }] } }],
   ])('is taken as %s', async (_name, body) => {
     const { inbound, post } = stage();
     const response = await post(body);
@@ -136,12 +154,115 @@ describe('a message', () => {
     });
   });
 
+  it.each(['application/json', 'text/plain', 'application/a2a+json; charset=utf-8', ''])(
+    'is JSON also with the content type "%s"',
+    async (type) => {
+      const { send } = stage();
+      const headers = type === '' ? {} : { 'content-type': type };
+      const body = new TextEncoder().encode(JSON.stringify({ message }));
+      expect((await send({ body, headers })).status).toBe(200);
+    },
+  );
+
   it('waits as long as the request says', async () => {
     const { inbound, post } = stage({ holdSeconds: 7 });
     for (const header of ['3', '0', '-1', '9999', 'soon', '']) {
       await post({ message }, header === '' ? {} : { 'x-timeout': header });
     }
     expect(inbound.requests.map(({ holdMs }) => holdMs)).toEqual([3_000, 0, 0, 300_000, 7_000, 7_000]);
+  });
+});
+
+describe('a request of A2A 1.0', () => {
+  const sent = {
+    role: 'ROLE_USER',
+    messageId: 'm',
+    parts: [{ text: 'Hi' }, { url: 'https://f', filename: 'a' }],
+  };
+  const call = (method: string, params: unknown) => ({ jsonrpc: '2.0', id: 'a', method, params });
+  const about = { taskId: 'task', messageId: 'message', contextId: 'context' };
+  const ended = (state: ArrivalEnd['state'], more: Partial<ArrivalEnd> = {}): InboundResult => ({
+    kind: 'ended',
+    ...about,
+    end: { state, at: 'now', answer: null, error: null, ...more },
+  });
+
+  it.each([
+    ['SendMessage', {}],
+    ['message/send', { 'a2a-version': '1.0' }],
+  ])('%s with %j gets a message of 1.0', async (method, headers) => {
+    const { inbound, post } = stage();
+    const { body } = await post(call(method, { message: sent }), headers);
+    const parts = [{ text: 'Hello' }];
+    expect(body).toEqual({
+      jsonrpc: '2.0',
+      id: 'a',
+      result: { message: { messageId: 'answer', contextId: 'context', role: 'ROLE_AGENT', parts } },
+    });
+    expect(inbound.requests[0]?.envelope).toMatchObject({
+      method: 'message/send',
+      params: {
+        message: {
+          role: 'user',
+          parts: [
+            { kind: 'text', text: 'Hi' },
+            { kind: 'file', file: { uri: 'https://f', name: 'a' } },
+          ],
+        },
+      },
+    });
+  });
+
+  it('in a short form is one of 0.3, whatever the version says', async () => {
+    const { post } = stage();
+    const { body } = await post({ text: 'Hi' }, { 'a2a-version': '1.0' });
+    expect(body.result).toMatchObject({ kind: 'message', role: 'agent' });
+  });
+
+  it('gets each other end as a task of 1.0, and a failure as an error', async () => {
+    const { inbound, post } = stage();
+    const answer = { messageId: 'question', text: 'Which one?' };
+    const results: [InboundResult, string][] = [
+      [{ kind: 'working', ...about, at: 'now' }, 'TASK_STATE_WORKING'],
+      [ended('unanswered'), 'TASK_STATE_COMPLETED'],
+      [ended('canceled'), 'TASK_STATE_CANCELED'],
+      [ended('expired'), 'TASK_STATE_FAILED'],
+      [ended('input_required', { answer }), 'TASK_STATE_INPUT_REQUIRED'],
+    ];
+    for (const [result, state] of results) {
+      inbound.result = () => result;
+      const bearer = { authorization: 'Bearer direct' };
+      const { body } = await post(call('SendMessage', { message: sent }), bearer);
+      expect(body.result).toMatchObject({ task: { id: 'task', contextId: 'context', status: { state } } });
+      expect(JSON.stringify(body)).not.toMatch(/"(kind|type)"/);
+    }
+    const error = { message: 'The disk is full.', code: 'disk_full' };
+    inbound.result = () => ended('failed', { error });
+    const { body } = await post(call('SendMessage', { message: sent }));
+    const data = { code: 'disk_full', message_id: 'message' };
+    expect(body).toEqual({ jsonrpc: '2.0', id: 'a', error: { code: -32000, message: error.message, data } });
+  });
+
+  it('about a task gets the task itself; one that has ended cannot be canceled', async () => {
+    const { inbound, post } = stage();
+    const found = (result: InboundResult) => {
+      Object.assign(inbound, { find: () => result, cancel: () => result });
+    };
+    const answer = { messageId: 'answer', text: 'Hello' };
+    found(ended('answered', { answer }));
+    expect((await post(call('GetTask', { id: 'task' }))).body.result).toMatchObject({
+      id: 'task',
+      status: { state: 'TASK_STATE_COMPLETED', message: { role: 'ROLE_AGENT', parts: [{ text: 'Hello' }] } },
+    });
+    const refused = { code: -32002, data: { code: 'message_ended' } };
+    expect((await post(call('CancelTask', { id: 'task' }))).body.error).toMatchObject(refused);
+    const cancel = call('tasks/cancel', { id: 'task' });
+    expect((await post(cancel, { 'a2a-version': '0.3' })).body.error).toMatchObject(refused);
+    expect((await post(cancel)).body.result).toMatchObject({ kind: 'task', status: { state: 'completed' } });
+    found(ended('canceled'));
+    expect((await post(call('CancelTask', { id: 'task' }))).body.result.status.state).toBe(
+      'TASK_STATE_CANCELED',
+    );
   });
 });
 
@@ -158,6 +279,10 @@ describe('what is not a message', () => {
       400,
       -32602,
     ],
+    ['nothing at all', {}, 400, -32602],
+    ['an empty text', { text: '' }, 400, -32602],
+    ['no parts', { parts: [] }, 400, -32602],
+    ['parts that are none', { parts: [1] }, 400, -32602],
     ['a task without an id', { jsonrpc: '2.0', id: 1, method: 'tasks/get', params: {} }, 400, -32602],
     ['an unknown method', { jsonrpc: '2.0', id: 1, method: 'shell/run', params: {} }, 200, -32601],
     ['an empty stream', { jsonrpc: '2.0', id: 1, method: 'SendStreamingMessage', params: {} }, 400, -32602],
@@ -182,11 +307,17 @@ describe('what is not a message', () => {
     expect(inbound.requests).toEqual([]);
   });
 
+  it('is an error in the form of the Python SDK too', async () => {
+    const { inbound, post } = stage();
+    expect(await post({ task_id: 'a' })).toMatchObject({ status: 400, body: { code: 'invalid_message' } });
+    expect(inbound.requests).toEqual([]);
+  });
+
   it.each([
     ['text that is not JSON', '{"a":', 400, -32700],
     ['bytes that are not UTF-8', new Uint8Array([0x22, 0xff, 0x22]), 400, -32700],
     ['nothing', '', 400, -32700],
-    ['more than a mebibyte', JSON.stringify({ text: 'x'.repeat(1024 * 1024) }), 413, -32600],
+    ['more than four mebibytes', JSON.stringify({ text: 'x'.repeat(4 * 1024 * 1024) }), 413, -32600],
     ['100 levels', `${'['.repeat(100)}${']'.repeat(100)}`, 400, -32600],
     ['a hundred thousand values', JSON.stringify(Array(100_000).fill(0)), 400, -32600],
   ])('%s is an error', async (_name, body, status, code) => {
@@ -195,6 +326,20 @@ describe('what is not a message', () => {
     const { error } = (await response.json()) as { error: { code: number } };
     expect([response.status, error.code]).toEqual([status, code]);
   });
+
+  it.each([
+    ['more than a mebibyte', { text: 'x'.repeat(1024 * 1024) }, 413],
+    ['65 levels', { text: 'x', data: JSON.parse(`${'['.repeat(64)}${']'.repeat(64)}`) }, 400],
+    ['50 000 values', { text: 'x', data: Array(50_000).fill(0) }, 400],
+  ])(
+    '%s is accepted from the platform, which adds to what it accepted, and from nobody else',
+    async (_name, body, status) => {
+      const { post, send } = stage();
+      expect((await post(body)).status).toBe(200);
+      const direct = { headers: { authorization: 'Bearer direct' }, body: JSON.stringify(body) };
+      expect((await send(direct)).status).toBe(status);
+    },
+  );
 
   it('a body without a length is read up to the limit and no further', async () => {
     const { send } = stage();
@@ -207,7 +352,7 @@ describe('what is not a message', () => {
     });
     const response = await send({ body: endless, duplex: 'half' } as RequestInit);
     expect(response.status).toBe(413);
-    expect(pulled).toBeLessThan(32);
+    expect(pulled).toBeLessThan(80);
   });
 
   it('a request without a credential is refused before its body is read', async () => {

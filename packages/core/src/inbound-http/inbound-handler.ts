@@ -1,5 +1,11 @@
-import type { InboundAgent, InboundCaller, InboundPort, InboundStream } from './inbound-agent.ts';
-import { type CallForm, readCall } from './inbound-call.ts';
+import type {
+  InboundAgent,
+  InboundCaller,
+  InboundPort,
+  InboundResult,
+  InboundStream,
+} from './inbound-agent.ts';
+import { type CallForm, NO_FORM, readCall } from './inbound-call.ts';
 import {
   json,
   problemResponse,
@@ -10,6 +16,7 @@ import {
 } from './inbound-response.ts';
 import { streamResponse } from './inbound-stream.ts';
 import { readBody } from './request-body.ts';
+import { type Serve, type ServedRequest, type ServedResponse, servedRequestOf } from './served-request.ts';
 
 const CARD_PATH = /\/\.well-known\/agent(-card)?\.json$/;
 const PROBE_HEADER = 'x-molecule-probe';
@@ -17,7 +24,6 @@ const DEFAULT_HOLD_SECONDS = 25;
 const MAX_HOLD_SECONDS = 300;
 const DEFAULT_CONCURRENT_REQUESTS = 256;
 const BUSY_RETRY_SECONDS = 1;
-const NO_FORM: CallForm = { style: 'json-rpc', id: null };
 
 export interface InboundHandlerOptions {
   /** Requests that are processed, wait for their answer or read a stream at the same time; one more gets a 429. @default 256 */
@@ -53,7 +59,7 @@ export function createInboundHandler(
   const { inbound } = agent;
   inbound.attach();
   let active = 0;
-  return async (request) => {
+  const serve: Serve = async (request) => {
     if (active >= limit) return tooMany();
     active += 1;
     let isStreaming = false;
@@ -71,6 +77,19 @@ export function createInboundHandler(
       if (!isStreaming) active -= 1;
     }
   };
+  const handler: InboundHandler = async (request) => {
+    const { status, headers, body } = await serve(servedRequestOf(request));
+    return new Response(body, { status, headers });
+  };
+  serving.set(handler, serve);
+  return handler;
+}
+
+const serving = new WeakMap<InboundHandler, Serve>();
+
+/** What a handler does, for a server that has no `Request`: making one takes longer than the rest. `undefined` for any other function. */
+export function serveOf(handler: InboundHandler): Serve | undefined {
+  return serving.get(handler);
 }
 
 /** A stream that the response is made of. */
@@ -81,9 +100,9 @@ interface OpenStream {
 
 async function respond(
   inbound: InboundPort,
-  request: Request,
+  request: ServedRequest,
   holdSeconds: number,
-): Promise<Response | OpenStream> {
+): Promise<ServedResponse | OpenStream> {
   const { method, headers } = request;
   if (method === 'GET' || method === 'HEAD') return cardResponse(inbound, request);
   if (method !== 'POST') {
@@ -92,9 +111,9 @@ async function respond(
   }
   const access = await inbound.authenticate(headers);
   if (access.kind === 'refused') return refusalResponse(-32000, access.refusal, NO_FORM);
-  const body = await readBody(request);
+  const body = await readBody(request, access.caller);
   if (body.kind === 'refused') return refusalResponse(body.rpcCode, body.refusal, NO_FORM);
-  const call = readCall(body.value);
+  const call = readCall(body.value, headers.get('a2a-version'));
   const { form } = call;
   const { caller } = access;
   const context = { form, isPush: caller.use === 'push' };
@@ -120,22 +139,30 @@ async function respond(
     default: {
       const { taskId } = call;
       const result = call.kind === 'get' ? inbound.find(caller, taskId) : inbound.cancel(caller, taskId);
+      if (result !== null && call.kind === 'cancel' && form.isStrict && hasEndedBefore(result)) {
+        const text = 'The message has ended: ask for its end with tasks/get.';
+        return problemResponse({ status: 200, rpcCode: -32002, code: 'message_ended', message: text }, form);
+      }
       return result === null ? unknownTask(form) : taskResponse(result, form);
     }
   }
 }
 
-function unknownTask(form: CallForm): Response {
+function unknownTask(form: CallForm): ServedResponse {
   const message = 'The caller sent no message with this id.';
   return problemResponse({ status: 200, rpcCode: -32001, code: 'message_not_found', message }, form);
 }
 
+function hasEndedBefore(result: InboundResult): boolean {
+  return result.kind === 'ended' && result.end.state !== 'canceled' && result.end.state !== 'input_required';
+}
+
 /** The card is public. A request of the platform that probes the URL gets the id of its token back. */
-async function cardResponse(inbound: InboundPort, { url, headers }: Request): Promise<Response> {
-  if (!CARD_PATH.test(new URL(url).pathname)) {
+async function cardResponse(inbound: InboundPort, { path, headers }: ServedRequest): Promise<ServedResponse> {
+  if (!CARD_PATH.test(path)) {
     return json(404, { error: 'There is nothing at this path.', code: 'not_found' });
   }
-  const access = headers.has('authorization') ? await inbound.authenticate(headers) : null;
+  const access = headers.get('authorization') !== null ? await inbound.authenticate(headers) : null;
   const isProbe = access?.kind === 'granted' && access.caller.use === 'push' && access.tokenId !== '';
   return json(200, inbound.card(), isProbe ? { [PROBE_HEADER]: access.tokenId } : {});
 }
@@ -145,7 +172,7 @@ function stateResponse(
   caller: InboundCaller,
   status: string,
   form: CallForm,
-): Response {
+): ServedResponse {
   if (caller.use !== 'push') {
     const message = 'Only the platform reports the state of the workspace.';
     return problemResponse({ status: 403, rpcCode: -32000, code: 'access_denied', message }, form);
@@ -160,7 +187,7 @@ function holdOf(header: string | null, fallback: number): number {
   return Number.isNaN(seconds) ? fallback : Math.min(Math.max(seconds, 0), MAX_HOLD_SECONDS);
 }
 
-function tooMany(): Response {
+function tooMany(): ServedResponse {
   const refusal = {
     status: 429,
     code: 'rate_limited',

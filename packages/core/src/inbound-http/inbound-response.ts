@@ -1,6 +1,13 @@
-import { type JsonObject, type MessagePart, textPart } from '@molecule-ai/protocol';
+import {
+  type JsonObject,
+  type MessagePart,
+  textPart,
+  toA2a1Response,
+  toA2a1TaskResponse,
+} from '@molecule-ai/protocol';
 import type { InboundRefusal, InboundResult } from './inbound-agent.ts';
 import type { CallForm, CallProblem } from './inbound-call.ts';
+import type { ServedResponse } from './served-request.ts';
 
 const FAILED = -32000;
 
@@ -15,7 +22,7 @@ export interface ResponseContext {
 }
 
 /** The response to a message, or to a request about its task. */
-export function resultResponse(result: InboundResult, context: ResponseContext): Response {
+export function resultResponse(result: InboundResult, context: ResponseContext): ServedResponse {
   const { form, isPush } = context;
   if (result.kind === 'refused') return refusalResponse(FAILED, result.refusal, form);
   const { taskId, messageId, contextId } = result;
@@ -23,34 +30,35 @@ export function resultResponse(result: InboundResult, context: ResponseContext):
     if (isPush || form.style === 'plain') {
       return json(202, { queued: true, status: 'queued', activity_id: taskId, message_id: messageId });
     }
-    return responseOf(form, taskOf(result, 'working', result.at));
+    return responseOf(form, result, taskOf(result, 'working', result.at));
   }
   const { end } = result;
   if (end.state === 'failed') return errorResponse(200, failureOf(result), form);
-  if (end.answer === null) return responseOf(form, taskOf(result, TASK_STATES[end.state], end.at));
+  if (end.answer === null) return responseOf(form, result, taskOf(result, TASK_STATES[end.state], end.at));
   if (end.state === 'input_required' && !isPush) {
-    return responseOf(form, taskOf(result, 'input-required', end.at, messageOf(end.answer, contextId)));
+    const said = messageOf(end.answer, contextId);
+    return responseOf(form, result, taskOf(result, 'input-required', end.at, said));
   }
-  return responseOf(form, messageOf(end.answer, contextId));
+  return responseOf(form, result, messageOf(end.answer, contextId));
 }
 
 /** The task of a message, as `tasks/get` and `tasks/cancel` return it. */
-export function taskResponse(result: InboundResult, form: CallForm): Response {
+export function taskResponse(result: InboundResult, form: CallForm): ServedResponse {
   if (result.kind === 'refused') return refusalResponse(FAILED, result.refusal, form);
-  if (result.kind === 'working') return responseOf(form, taskOf(result, 'working', result.at));
+  if (result.kind === 'working') return bareTask(form, taskOf(result, 'working', result.at));
   const { end, contextId } = result;
   const error = end.error === null ? null : sentence(end.error.message, contextId);
   const message = end.answer === null ? error : messageOf(end.answer, contextId);
-  return responseOf(form, taskOf(result, TASK_STATES[end.state], end.at, message));
+  return bareTask(form, taskOf(result, TASK_STATES[end.state], end.at, message));
 }
 
-export function problemResponse(problem: CallProblem, form: CallForm): Response {
+export function problemResponse(problem: CallProblem, form: CallForm): ServedResponse {
   const { status, rpcCode, message, code } = problem;
   return errorResponse(status, { code: rpcCode, message, data: { code } }, form);
 }
 
 /** A request that is not accepted. The hint is for whoever operates the caller. */
-export function refusalResponse(rpcCode: number, refusal: InboundRefusal, form: CallForm): Response {
+export function refusalResponse(rpcCode: number, refusal: InboundRefusal, form: CallForm): ServedResponse {
   const { status, code, message, hint, retryAfterSeconds } = refusal;
   const data = {
     code,
@@ -118,8 +126,21 @@ function sentence(text: string, contextId: string): JsonObject {
   return messageOf({ messageId: 'error', text }, contextId);
 }
 
-function responseOf({ style, id }: CallForm, result: JsonObject): Response {
-  return json(200, style === 'plain' ? { status: 'ok', result } : { jsonrpc: '2.0', id, result });
+/** What a message was responded with; A2A 1.0 names what it is. */
+function responseOf(
+  { style, id, version }: CallForm,
+  { taskId, contextId }: Exclude<InboundResult, { kind: 'refused' }>,
+  result: JsonObject,
+): ServedResponse {
+  if (style === 'plain') return json(200, { status: 'ok', result });
+  const response = { jsonrpc: '2.0', id, result };
+  return json(200, version === '1.0' ? toA2a1Response(response, { id: taskId, contextId }) : response);
+}
+
+/** The task that was asked for. */
+function bareTask({ id, version }: CallForm, result: JsonObject): ServedResponse {
+  const response = { jsonrpc: '2.0', id, result };
+  return json(200, version === '1.0' ? toA2a1TaskResponse(response) : response);
 }
 
 type RpcError = { readonly code: number; readonly message: string; readonly data: JsonObject };
@@ -129,7 +150,7 @@ function errorResponse(
   error: RpcError,
   { style, id }: CallForm,
   headers: Readonly<Record<string, string>> = {},
-): Response {
+): ServedResponse {
   if (style === 'json-rpc') return json(status, { jsonrpc: '2.0', id, error: { ...error } }, headers);
   return json(status === 200 ? 500 : status, { error: error.message, ...error.data }, headers);
 }
@@ -138,9 +159,10 @@ export function json(
   status: number,
   body: JsonObject,
   headers: Readonly<Record<string, string>> = {},
-): Response {
-  return new Response(JSON.stringify(body), {
+): ServedResponse {
+  return {
     status,
     headers: { 'content-type': 'application/json', ...headers },
-  });
+    body: JSON.stringify(body),
+  };
 }

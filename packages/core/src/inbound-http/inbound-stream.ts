@@ -1,6 +1,14 @@
-import { type JsonObject, SSE_KEEP_ALIVE, StreamEvents, sseEvent } from '@molecule-ai/protocol';
+import {
+  type JsonObject,
+  SSE_KEEP_ALIVE,
+  StreamEvents,
+  sseEvent,
+  toA2a1StreamEvent,
+} from '@molecule-ai/protocol';
 import type { InboundStream, StreamStep } from './inbound-agent.ts';
+import type { CallForm } from './inbound-call.ts';
 import { failureOf, messageOf, type ResponseContext } from './inbound-response.ts';
+import type { ServedResponse } from './served-request.ts';
 
 /** `no-transform`: middleware that compresses would hold pieces back. */
 const HEADERS = {
@@ -16,7 +24,7 @@ export function streamResponse(
   stream: InboundStream,
   context: ResponseContext,
   onOver: () => void,
-): Response {
+): ServedResponse {
   const { form } = context;
   const events = new StreamEvents(stream);
   const encoder = new TextEncoder();
@@ -27,8 +35,7 @@ export function streamResponse(
   };
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
-      const task = { jsonrpc: '2.0', id: form.id, result: events.task('delivered', stream.at) };
-      controller.enqueue(encoder.encode(sseEvent(task)));
+      controller.enqueue(encoder.encode(eventOf(events.task('delivered', stream.at), form)));
       stream.stalled.addEventListener('abort', () => {
         over();
         controller.error(new Error('The caller did not read the stream.'));
@@ -48,7 +55,7 @@ export function streamResponse(
       stream.close();
     },
   });
-  return new Response(body, { status: 200, headers: HEADERS });
+  return { status: 200, headers: HEADERS, body };
 }
 
 function eventsOf(
@@ -57,8 +64,7 @@ function eventsOf(
   context: ResponseContext,
 ): string {
   const { form } = context;
-  const write = (...results: JsonObject[]): string =>
-    results.map((result) => sseEvent({ jsonrpc: '2.0', id: form.id, result })).join('');
+  const write = (...results: JsonObject[]): string => results.map((result) => eventOf(result, form)).join('');
   if (step.kind === 'closed') return '';
   if (step.kind === 'text') return write(events.text(step.text));
   const { result } = step;
@@ -75,6 +81,11 @@ function eventsOf(
   return context.isPush
     ? write(...rest, events.end({ state: 'answered', at: end.at }))
     : write(...rest, events.end({ state: end.state, at: end.at, message: messageOf(end.answer, contextId) }));
+}
+
+/** One event in the version of the caller. */
+function eventOf(result: JsonObject, { id, version }: CallForm): string {
+  return sseEvent({ jsonrpc: '2.0', id, result: version === '1.0' ? toA2a1StreamEvent(result) : result });
 }
 
 function partsOf(parts: readonly unknown[] = []): JsonObject[] {

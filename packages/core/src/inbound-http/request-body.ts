@@ -1,20 +1,30 @@
-import { exceededJsonLimit, JSON_LIMITS, type JsonValue } from '@molecule-ai/protocol';
-import type { InboundRefusal } from './inbound-agent.ts';
+import {
+  BODY_LIMITS,
+  exceededJsonLimit,
+  JSON_LIMITS,
+  type JsonLimit,
+  type JsonLimits,
+  type JsonValue,
+} from '@molecule-ai/protocol';
+import type { InboundCaller, InboundRefusal } from './inbound-agent.ts';
+import type { ServedRequest } from './served-request.ts';
 
-/** Most bytes of a request. */
-const MAX_BYTES = 1024 * 1024;
+interface BodyLimits extends JsonLimits {
+  readonly bytes: number;
+}
+
+const LIMITS: BodyLimits = { ...JSON_LIMITS, bytes: BODY_LIMITS.json };
+/** The platform accepts a message within {@link LIMITS}, and adds to it: its envelope, its sender, answers to questions. */
+const PUSH_LIMITS: BodyLimits = {
+  nodes: 2 * LIMITS.nodes,
+  depth: LIMITS.depth + 16,
+  bytes: 4 * LIMITS.bytes,
+};
 
 /** A body, or why it is not read, with the code of JSON-RPC for that. */
 export type ReadBody =
   | { readonly kind: 'json'; readonly value: JsonValue }
   | { readonly kind: 'refused'; readonly rpcCode: number; readonly refusal: InboundRefusal };
-
-const TOO_LARGE: ReadBody = refused(-32600, {
-  status: 413,
-  code: 'body_too_large',
-  message: 'The request is over 1 MiB.',
-  hint: 'Send less, or store the data and send its address.',
-});
 
 const NOT_JSON: ReadBody = refused(-32700, {
   status: 400,
@@ -22,42 +32,37 @@ const NOT_JSON: ReadBody = refused(-32700, {
   message: 'The body is not JSON.',
 });
 
-/** Reads JSON, whatever the content type says. Stops at the first byte over 1 MiB. */
-export async function readBody(request: Request): Promise<ReadBody> {
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_BYTES) return TOO_LARGE;
-  const bytes = await readBytes(request.body);
-  if (bytes === null) return TOO_LARGE;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Reads JSON, whatever the content type says. Stops at the first byte over the limit: 1 MiB, of the platform 4 MiB. */
+export async function readBody(
+  request: Pick<ServedRequest, 'headers' | 'readBytes'>,
+  { use }: Pick<InboundCaller, 'use'>,
+): Promise<ReadBody> {
+  const limits = use === 'push' ? PUSH_LIMITS : LIMITS;
+  if (Number(request.headers.get('content-length') ?? 0) > limits.bytes) return tooLarge(limits);
+  const bytes = await request.readBytes(limits.bytes);
+  if (bytes === null) return tooLarge(limits);
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    const limit = exceededJsonLimit(text);
-    if (limit !== undefined) return tooComplex(limit);
+    const text = utf8.decode(bytes);
+    const limit = exceededJsonLimit(text, limits);
+    if (limit !== undefined) return tooComplex(limit, limits);
     return { kind: 'json', value: JSON.parse(text) as JsonValue };
   } catch {
     return NOT_JSON;
   }
 }
 
-/** `null` when there are too many. */
-async function readBytes(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array | null> {
-  if (body === null) return new Uint8Array();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.byteLength;
-    if (size > MAX_BYTES) return null;
-    chunks.push(chunk);
-  }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes;
+function tooLarge({ bytes }: BodyLimits): ReadBody {
+  return refused(-32600, {
+    status: 413,
+    code: 'body_too_large',
+    message: `The request is over ${bytes / 1024 / 1024} MiB.`,
+    hint: 'Send less, or store the data and send its address.',
+  });
 }
 
-function tooComplex(limit: keyof typeof JSON_LIMITS): ReadBody {
-  const { nodes, depth } = JSON_LIMITS;
+function tooComplex(limit: JsonLimit, { nodes, depth }: JsonLimits): ReadBody {
   const what = limit === 'nodes' ? `has more than ${nodes} values` : `is nested more than ${depth} levels`;
   return refused(-32600, { status: 400, code: 'invalid_message', message: `The JSON ${what}.` });
 }

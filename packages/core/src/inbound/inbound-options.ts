@@ -16,6 +16,7 @@ export interface InboundOptions {
     | 'fetchCancellations'
     | 'acknowledge'
     | 'reply'
+    | 'observeReply'
     | 'askQuestions'
   > &
     Partial<Pick<PlatformClient, 'reportProgress'>>;

@@ -59,7 +59,7 @@ export class InboundState {
   #deadLetters = new DeadLetterList();
   #outcomes = new Map<string, ReportedOutcome>();
   #arrivals = new ArrivalLog();
-  #arrivalState: ArrivalState;
+  #arrivalState = this.#newArrivalState();
   #readPosition: string | null = null;
   #recordedPosition: string | null = null;
   /** Until the end of the feed is reached, rows can be older than those in the tracker. */
@@ -68,7 +68,6 @@ export class InboundState {
   constructor(options: InboundStateOptions) {
     this.#options = options;
     this.#writer = new RecordWriter({ ...options, snapshot: () => this.#snapshot() });
-    this.#arrivalState = this.#newArrivalState();
   }
 
   /** Loads the stored state. Call once, before anything else. */
@@ -174,11 +173,8 @@ export class InboundState {
     if (row.seq !== null || !this.#isRereading || this.#tracker.size === 0) {
       this.#tracker.add(row.id, row.seq, true);
     }
-    const stored = this.#write(...this.#recordOutcomes([row.id], end), {
-      type: 'finished',
-      rows: [row.id],
-      keys: [],
-    });
+    const finished: InboundRecord = { type: 'finished', rows: [row.id], keys: [] };
+    const stored = this.#write(...this.#recordOutcomes([row.id], end), finished);
     this.#options.onFinished();
     return stored;
   }
@@ -199,15 +195,18 @@ export class InboundState {
   finish(message: InboundMessage, end: MessageEnd | null = null, isReported = false): Promise<boolean> {
     const finished = this.#dedupe.finish(message);
     // At most once, a message is finished before it is handled, and ends later.
-    const rows = (finished?.rows ?? [message.id]).filter((row) => !isReported || this.#tracker.has(row));
-    const records = end === null ? [] : this.#recordOutcomes(rows, end);
+    const known = (finished?.rows ?? [message.id]).filter((row) => !isReported || this.#tracker.has(row));
+    const records = end === null ? [] : this.#recordOutcomes(known, end);
+    // A kept end says the same after a crash.
+    let canWait = false;
     if (finished !== undefined) {
       const rows = finished.rows.filter((row) => this.#tracker.finish(row));
       this.#progress.delete(message.id);
       this.#arrivals.finish(message.id);
+      canWait = records.length + rows.length === 0 && this.#arrivals.endOf(messageKey(message)) !== undefined;
       records.push({ type: 'finished', rows, keys: finished.keys });
     }
-    const stored = this.#write(...records);
+    const stored = canWait ? this.#writer.defer(...records) : this.#write(...records);
     if (records.length > 0) this.#options.onFinished();
     return stored;
   }
@@ -230,11 +229,12 @@ export class InboundState {
     return this.#progress.get(message.id) ?? NO_PROGRESS;
   }
 
-  /** Ignored for a finished message. */
-  async saveProgress(message: InboundMessage, change: ProgressChange): Promise<boolean> {
+  /** Ignored for a finished message. A deferred change is stored with the next write, which {@link save} begins. */
+  async saveProgress(message: InboundMessage, change: ProgressChange, isDeferred = false): Promise<boolean> {
     if (!this.#dedupe.isPending(message)) return false;
     this.#progress.set(message.id, mergeProgress(this.progressOf(message), change));
-    return this.#write({ type: 'progress', row: message.id, change });
+    const record: InboundRecord = { type: 'progress', row: message.id, change };
+    return isDeferred ? this.#writer.defer(record) : this.#write(record);
   }
 
   get deadLetters(): Pick<DeadLetterList, 'all' | 'count' | 'find'> {
@@ -295,7 +295,9 @@ export class InboundState {
       dedupe: this.#dedupe,
       isOnFeed: (row) => this.#tracker.has(row),
       write: (record) => this.#write(record),
+      forget: (row) => void this.#progress.delete(row),
       finish: (message) => void this.finish(message),
+      onRoom: () => this.#options.onFinished(),
     });
   }
 

@@ -75,7 +75,7 @@ export class Inbound {
       ...options,
       exchanges,
       state,
-      onMessage: (message, arrival) => runs.start(message, arrival),
+      onMessage: (message, arrival, isStored) => runs.start(message, { arrival, isStored }),
     });
     this.#requests = new ArrivalRequests({
       ...options,
@@ -83,7 +83,7 @@ export class Inbound {
       exchanges,
       streams,
       state,
-      hasRoom: () => this.#inbox.free > 0,
+      room: () => ({ most: options.readAhead, free: this.#inbox.free }),
       onCanceled: (row) => this.#cancellations.canceled(row),
     });
     // Answers go to the requests that wait for them.
@@ -218,6 +218,11 @@ export class Inbound {
     return letter === undefined
       ? null
       : { activityId: letter.activityId, code: letter.errorCode, at: letter.at };
+  }
+
+  /** Sends the acknowledged position, which the delivery has held back until now. */
+  positionReleased(): void {
+    this.#acks.send(this.#life.signal);
   }
 
   /** Does not wait for running handlers; their results are ignored. */

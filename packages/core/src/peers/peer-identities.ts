@@ -40,7 +40,7 @@ export class PeerIdentities {
   /** By peer id, the last seen last. */
   #known = new Map<string, Identity>();
   /** Changes that are not accepted yet. */
-  readonly #refused = new Map<string, Identity>();
+  #refused = new Map<string, Identity>();
   #loading: Promise<void> | undefined;
   #writing: Promise<void> = Promise.resolve();
   #isDirty = false;
@@ -74,8 +74,8 @@ export class PeerIdentities {
       card: seen.card ?? known.card,
     };
     if (changed.length === 0) {
-      this.#refused.delete(peerId);
-      if (TRAITS.some((trait) => merged[trait] !== known[trait])) this.#remember(peerId, merged);
+      if (this.#refused.delete(peerId)) this.#remember(peerId, merged);
+      else if (TRAITS.some((trait) => merged[trait] !== known[trait])) this.#remember(peerId, merged);
       return;
     }
     const isBlocking = this.#options.onPeerChange === 'block';
@@ -84,15 +84,33 @@ export class PeerIdentities {
     if (isNews) this.#report({ peerId, changed });
     if (!isBlocking) return this.#remember(peerId, merged);
     put(this.#refused, peerId, merged);
-    throw new MoleculeError('The peer has changed since it was first used, and is not called.', {
-      code: 'peer_changed',
-      hint: `Changed: ${changed.join(', ')}. If that is right: acceptPeerChange('${peerId}').`,
-    });
+    this.#storeSoon();
+    throw peerChanged(peerId, changed);
+  }
+
+  /**
+   * For a peer about which nothing can be learned at the moment.
+   * @throws MoleculeError `peer_changed` when a change of it was refused and is not accepted yet.
+   */
+  async checkRefused(id: string): Promise<void> {
+    if (this.#options.onPeerChange !== 'block') return;
+    const peerId = id.toLowerCase();
+    this.#loading ??= this.#load();
+    await this.#loading;
+    const refused = this.#refused.get(peerId);
+    const known = this.#known.get(peerId);
+    if (refused === undefined || known === undefined) return;
+    throw peerChanged(
+      peerId,
+      TRAITS.filter((trait) => refused[trait] !== known[trait]),
+    );
   }
 
   /** The refused change of a peer is what it is from now on. Returns whether there was one. */
   async accept(id: string): Promise<boolean> {
     const peerId = id.toLowerCase();
+    this.#loading ??= this.#load();
+    await this.#loading;
     const seen = this.#refused.get(peerId);
     if (seen === undefined) return false;
     this.#refused.delete(peerId);
@@ -120,6 +138,10 @@ export class PeerIdentities {
 
   #remember(peerId: string, identity: Identity): void {
     put(this.#known, peerId, identity);
+    this.#storeSoon();
+  }
+
+  #storeSoon(): void {
     if (this.#isDirty) return;
     this.#isDirty = true;
     this.#writing = this.#writing.then(() => this.#store());
@@ -129,7 +151,10 @@ export class PeerIdentities {
     const { stateDirectory, logger } = this.#options;
     try {
       const text = await readPrivateFile(join(stateDirectory, FILE), { logger });
-      if (text !== undefined) this.#known = parse(text);
+      if (text === undefined) return;
+      const stored = JSON.parse(text) as JsonValue;
+      this.#known = parse(stored, 'peers');
+      this.#refused = parse(stored, 'refused');
     } catch (error) {
       logger.warn(
         { error },
@@ -141,7 +166,8 @@ export class PeerIdentities {
   async #store(): Promise<void> {
     this.#isDirty = false;
     const { stateDirectory, logger } = this.#options;
-    const text = `${JSON.stringify({ peers: Object.fromEntries(this.#known) })}\n`;
+    const [peers, refused] = [this.#known, this.#refused].map((list) => Object.fromEntries(list));
+    const text = `${JSON.stringify({ peers, refused })}\n`;
     await writePrivateFile(join(stateDirectory, FILE), text).catch((error: unknown) => {
       logger.warn({ error }, 'What peers are could not be stored: after a restart they count as new.');
     });
@@ -177,9 +203,16 @@ function sorted(value: JsonValue): JsonValue {
   return Object.fromEntries(keys.map((key) => [key, sorted(value[key] ?? null)]));
 }
 
-function parse(text: string): Map<string, Identity> {
-  const stored = JSON.parse(text) as JsonValue;
-  const peers = isJsonObject(stored) && isJsonObject(stored.peers) ? stored.peers : {};
+function peerChanged(peerId: string, changed: readonly PeerTrait[]): MoleculeError {
+  return new MoleculeError('The peer has changed since it was first used, and is not called.', {
+    code: 'peer_changed',
+    hint: `Changed: ${changed.join(', ')}. If that is right: acceptPeerChange('${peerId}').`,
+  });
+}
+
+function parse(stored: JsonValue, list: 'peers' | 'refused'): Map<string, Identity> {
+  const given = isJsonObject(stored) ? stored[list] : undefined;
+  const peers = isJsonObject(given) ? given : {};
   const read = (value: JsonValue | undefined) => (typeof value === 'string' ? value : null);
   return new Map(
     Object.entries(peers).flatMap(([peerId, peer]) =>

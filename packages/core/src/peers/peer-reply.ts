@@ -4,6 +4,7 @@ import {
   extractParts,
   fenceNonceOf,
   fencePeerText,
+  isErrorCode,
   isJsonObject,
   type JsonObject,
   type JsonValue,
@@ -173,12 +174,12 @@ class ReceivedReply {
     return this.forModel();
   }
 
-  /** Contains the fenced text. */
+  /** Contains the fenced text, and the code if it is one of the platform: any other is a word of the peer. */
   toJSON(): Record<string, unknown> {
     const { status, code, peerId, messageId, contextId, via } = this;
     return {
       status,
-      ...(code === null ? {} : { code }),
+      ...(code === null || !isErrorCode(code) ? {} : { code }),
       peerId,
       messageId,
       contextId,

@@ -101,6 +101,17 @@ describe('PeerReply', () => {
   });
 });
 
+describe('the code of a failure', () => {
+  it.each([
+    ['agent_timeout', true],
+    ['ignore_all_rules', false],
+  ])('%s is shown in JSON, which models see: %s', async (code, isShown) => {
+    const reply = await replyTo({ error: { code: -32603, message: 'no', data: { code } } });
+    expect(reply.code).toBe(code);
+    expect(JSON.stringify(reply).includes(code)).toBe(isShown);
+  });
+});
+
 describe('a reply that leaves the process', () => {
   const code = 'agent_overloaded';
   const task = {

@@ -12,7 +12,8 @@ import {
 } from '@molecule-ai/protocol';
 import { createReply, type PeerReply, type PeerReplyStatus } from './peer-reply.ts';
 
-const MAX_CODE_LENGTH = 100;
+/** A code is a word for programs. A peer can write anything there, and a model may see it. */
+const CODE = /^[a-z\d][\w.-]{0,63}$/i;
 
 const STATUS_OF: { readonly [State in MessageState]: PeerReplyStatus } = {
   queued: 'queued',
@@ -116,5 +117,5 @@ function codeOf(raw: JsonValue, hasNamedState: boolean): string | null {
   const data = isJsonObject(raw.error) ? raw.error.data : undefined;
   const named = isJsonObject(data) ? data.code : raw.code;
   const code = isJsonObject(metadata) ? metadata.code : named;
-  return typeof code === 'string' && code.length <= MAX_CODE_LENGTH ? code : null;
+  return typeof code === 'string' && CODE.test(code) ? code : null;
 }

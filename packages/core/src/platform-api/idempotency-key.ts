@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { MoleculeError } from '../errors/molecule-error.ts';
 
 export interface IdempotencyKeyOptions {
@@ -20,25 +20,21 @@ export function makeIdempotencyKey(task: string, options: IdempotencyKeyOptions 
   const seconds = Math.trunc((options.atMs ?? Date.now()) / 1_000);
   const minute = Math.floor(seconds / 60) * 60;
   const scope = options.targetId === undefined ? '' : `${options.targetId.toLowerCase()}:`;
-  return createHash('sha256')
-    .update(checkUnicode(`${scope}${task}:${minute}`), 'utf8')
-    .digest('hex');
+  return hash('sha256', checkUnicode(`${scope}${task}:${minute}`));
 }
+
+/** The first digit of the fourth group of a UUID, by its last two bits. */
+const VARIANTS = '89ab';
 
 /**
  * Returns a UUID derived from the input only. As the message id of a reply it ensures that a message handled twice is
  * answered once.
  */
 export function deriveUuid(...input: readonly string[]): string {
-  const hash = createHash('sha256')
-    .update(checkUnicode(JSON.stringify(input)), 'utf8')
-    .digest();
-  hash.writeUInt8((hash.readUInt8(6) & 0x0f) | 0x80, 6);
-  hash.writeUInt8((hash.readUInt8(8) & 0x3f) | 0x80, 8);
-  const hex = hash.toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
-    '-',
-  );
+  const hex = hash('sha256', checkUnicode(JSON.stringify(input)));
+  const variant = VARIANTS.charAt(Number.parseInt(hex.charAt(16), 16) % VARIANTS.length);
+  const [first, second, fourth] = [hex.slice(0, 8), hex.slice(8, 12), `${variant}${hex.slice(17, 20)}`];
+  return `${first}-${second}-8${hex.slice(13, 16)}-${fourth}-${hex.slice(20, 32)}`;
 }
 
 /**

@@ -94,6 +94,13 @@ export class HeartbeatLoop {
     this.#sleep.wake();
   }
 
+  /** Call when what the platform said at the registration no longer holds: a heartbeat is sent now, and the agent registers. */
+  registrationNeeded(): void {
+    if (!this.#reregistration.request()) return;
+    this.#isAsked = true;
+    this.#sleep.wake();
+  }
+
   /** Resolves with the final state, `stopped` when the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<PresenceState> {
     try {

@@ -75,8 +75,8 @@ export interface ReregistrationOptions {
 
 /**
  * Registers again when a heartbeat alone may not set the workspace online: after a pause, after an outage longer than a
- * minute, and when the platform accepts heartbeats but does not report it as online. At most once a minute; a failure is
- * logged and retried with a later heartbeat.
+ * minute, and when the platform accepts heartbeats but does not report it as online; and when it is requested. At most once
+ * a minute; a failure is logged and retried with a later heartbeat.
  */
 export class Reregistration {
   readonly #options: ReregistrationOptions;
@@ -86,6 +86,13 @@ export class Reregistration {
 
   constructor(options: ReregistrationOptions) {
     this.#options = options;
+  }
+
+  /** Registers with the next heartbeat; false when that is due already. */
+  request(): boolean {
+    const isNew = !this.#isNeeded;
+    this.#isNeeded = true;
+    return isNew;
   }
 
   /** Call after each failed round. */

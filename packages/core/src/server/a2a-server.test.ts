@@ -67,6 +67,17 @@ describe('A2AServer', () => {
     expect((await post(`${server.url}/three`, 'row-1')).status).toBe(404);
   });
 
+  it('reports to its agents that it started, and that it stopped', async () => {
+    const [one, two] = [await arrivalStage(), await arrivalStage()];
+    const reports: string[] = [];
+    one.agent.inbound.serverChanged = () => reports.push('one');
+    two.agent.inbound.serverChanged = () => reports.push('two');
+    const server = await serve({ agents: { one: one.agent, two: two.agent } });
+    expect(reports).toEqual(['one', 'two']);
+    await server.stop();
+    expect(reports).toEqual(['one', 'two', 'one', 'two']);
+  });
+
   it('stops when the requests that it has are responded to', async () => {
     const gate = new Gate();
     const stage = await arrivalStage({ onMessage: gate.handler });
@@ -185,6 +196,67 @@ describe('A2AServer', () => {
     expect(drip).not.toContain('HTTP/1.1 200');
     expect(stage.events).not.toContain('message row-1');
     expect((await post(server.url, 'row-1')).status).toBe(200);
+  });
+
+  it('closes a connection whose request is not complete when it stops', async () => {
+    const stage = await arrivalStage();
+    const server = await serve({ agent: stage.agent });
+    const head = `POST / HTTP/1.1\r\nhost: a\r\nauthorization: ${headers.authorization}\r\n`;
+    const half = sendRaw(server.url, `${head}content-length: 100\r\n\r\n{`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await server.stop({ timeoutMs: 3_600_000 });
+    expect(await half).toBe('');
+  });
+
+  it('handles the requests of one connection one after the other', async () => {
+    const order: string[] = [];
+    const server = await serve({
+      handler: async ({ url }) => {
+        const { pathname } = new URL(url);
+        order.push(`start ${pathname}`);
+        await new Promise((resolve) => setImmediate(resolve));
+        order.push(`end ${pathname}`);
+        return new Response(pathname);
+      },
+    });
+    const get = (path: string, more = ''): string => `GET ${path} HTTP/1.1\r\nhost: a\r\n${more}\r\n`;
+    const bytes = `${get('/one')}${get('/two')}${get('/three', 'connection: close\r\n')}`;
+    const received = await sendRaw(server.url, bytes);
+    expect(received.match(/\/(one|two|three)/g)).toEqual(['/one', '/two', '/three']);
+    expect(order).toEqual(['one', 'two', 'three'].flatMap((path) => [`start /${path}`, `end /${path}`]));
+  });
+
+  it('closes a connection with more than 16 requests that have no response', async () => {
+    let count = 0;
+    const server = await serve({
+      handler: async () => {
+        count += 1;
+        return new Promise<Response>(() => {});
+      },
+    });
+    const received = await sendRaw(server.url, 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(20_000));
+    expect([received, count]).toEqual(['', 1]);
+  });
+
+  it.each([
+    ['GET //', '', 400],
+    ['GET http://[', '', 400],
+    ['TRACE /', '', 405],
+    ['POST /', 'expect: a miracle\r\n', 417],
+  ])('responds to %s with %j', async (line, more, status) => {
+    const stage = await arrivalStage();
+    const server = await serve({ agent: stage.agent });
+    const received = await sendRaw(server.url, `${line} HTTP/1.1\r\nhost: a\r\n${more}\r\n`);
+    expect(received).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(received).toMatch(/"code":"(invalid_request|method_not_allowed)"/);
+  });
+
+  it('responds to a request without Host, and takes one of HTTP/1.0', async () => {
+    const stage = await arrivalStage();
+    const server = await serve({ agent: stage.agent });
+    const path = '/.well-known/agent-card.json';
+    expect(await sendRaw(server.url, `GET ${path} HTTP/1.1\r\n\r\n`)).toContain('there is no Host');
+    expect(await sendRaw(server.url, `GET ${path} HTTP/1.0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200/);
   });
 
   it('refuses hostile heads', async () => {

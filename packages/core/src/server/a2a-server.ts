@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
@@ -10,7 +10,7 @@ import {
   type InboundHandlerOptions,
 } from '../inbound-http/inbound-handler.ts';
 import { checkNumber } from '../settings/checked-values.ts';
-import { respondTo } from './node-exchange.ts';
+import { refuseRequest, respondTo } from './node-exchange.ts';
 
 const DEFAULT_MAX_CONNECTIONS = 1_024;
 const DEFAULT_STOP_TIMEOUT_MS = 10_000;
@@ -20,6 +20,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const IDLE_TIMEOUT_MS = 60_000;
 const CHECK_TIMEOUTS_EVERY_MS = 5_000;
 const MAX_HEADER_BYTES = 16 * 1_024;
+/** Requests of one connection that have no response yet. They are handled one after the other. */
+const MAX_PIPELINED = 16;
 
 export interface A2AServerOptions extends InboundHandlerOptions {
   /** The agent that is served on every path. Give either this, `agents` or `handler`. */
@@ -42,7 +44,7 @@ export interface A2AServerOptions extends InboundHandlerOptions {
 
 /**
  * Serves one or several agents on a port of their own. Slow clients are disconnected: headers have 10 s, a request
- * `requestTimeoutMs`.
+ * `requestTimeoutMs`. An agent with the delivery `auto` whose server starts or stops is probed at once.
  * An agent that runs in a program with a server already mounts `createInboundHandler(agent)` there instead.
  *
  * @example
@@ -53,7 +55,10 @@ export interface A2AServerOptions extends InboundHandlerOptions {
 export class A2AServer {
   readonly #options: A2AServerOptions;
   readonly #handlers: ReadonlyMap<string, InboundHandler>;
-  readonly #open = new Set<Promise<void>>();
+  /** What is done for each request that has no response yet. */
+  readonly #open = new Map<IncomingMessage, Promise<void>>();
+  /** The requests of a connection that have no response yet, and the last of them. */
+  readonly #pipelines = new WeakMap<Socket, { length: number; last: Promise<void> }>();
   #server: Server | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -90,7 +95,7 @@ export class A2AServer {
   }
 
   /**
-   * Takes no more connections, waits for the requests that it has, and closes all connections. An agent that is stopped
+   * Takes no more connections, closes those whose request is not complete, waits for the other requests, and closes all. An agent that is stopped
    * before gives them their responses. Never rejects; further calls return the same promise.
    */
   stop({ timeoutMs = DEFAULT_STOP_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
@@ -111,6 +116,7 @@ export class A2AServer {
       keepAliveTimeout: IDLE_TIMEOUT_MS,
       connectionsCheckingInterval: Math.min(CHECK_TIMEOUTS_EVERY_MS, requestTimeout),
       maxHeaderSize: MAX_HEADER_BYTES,
+      requireHostHeader: false,
     };
     const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
       this.#onRequest(request, response);
@@ -120,6 +126,7 @@ export class A2AServer {
         ? process.getBuiltinModule('node:http').createServer(limits, onRequest)
         : process.getBuiltinModule('node:https').createServer({ ...limits, ...tls }, onRequest);
     server.maxConnections = maxConnections;
+    server.on('checkExpectation', (_request, response: ServerResponse) => refuseRequest(response, 417));
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause: Error) =>
@@ -133,12 +140,33 @@ export class A2AServer {
       );
       server.listen(port, host, resolve);
     });
+    this.#reportChange();
+  }
+
+  #reportChange(): void {
+    const { agent, agents = {} } = this.#options;
+    for (const served of agent === undefined ? Object.values(agents) : [agent])
+      served.inbound.serverChanged();
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    const handler = this.#handlers.get('') ?? this.#handlers.get(firstSegment(request.url ?? '/'));
-    const exchange = respondTo(request, response, handler).finally(() => this.#open.delete(exchange));
-    this.#open.add(exchange);
+    const { socket, url = '/' } = request;
+    if (socket.destroyed) return;
+    const pipeline = this.#pipelines.get(socket) ?? { length: 0, last: Promise.resolve() };
+    this.#pipelines.set(socket, pipeline);
+    if (pipeline.length >= MAX_PIPELINED) {
+      socket.destroy();
+      return;
+    }
+    const handler = this.#handlers.get('') ?? this.#handlers.get(firstSegment(url));
+    const respond = (): Promise<void> => respondTo(request, response, handler);
+    const exchange = (pipeline.length === 0 ? respond() : pipeline.last.then(respond)).finally(() => {
+      pipeline.length -= 1;
+      this.#open.delete(request);
+    });
+    pipeline.length += 1;
+    pipeline.last = exchange;
+    this.#open.set(request, exchange);
   }
 
   async #close(timeoutMs: number): Promise<void> {
@@ -147,9 +175,12 @@ export class A2AServer {
     if (server === undefined || !server.listening) return;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
+    this.#reportChange();
     const limit = Promise.withResolvers<void>();
     const timer = setTimeout(limit.resolve, timeoutMs);
-    await Promise.race([Promise.all([...this.#open]), limit.promise]);
+    // A request that is not here as a whole was not accepted.
+    for (const request of this.#open.keys()) if (!request.complete) request.socket.destroy();
+    await Promise.race([Promise.all([...this.#open.values()]), limit.promise]);
     clearTimeout(timer);
     server.closeAllConnections();
     await closed;

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
-import type { InboundHandler } from '../inbound-http/inbound-handler.ts';
+import { type InboundHandler, serveOf } from '../inbound-http/inbound-handler.ts';
+import { joinBytes, type ServedRequest } from '../inbound-http/served-request.ts';
 
 const NOTHING_HERE = '{"error":"There is no agent at this path.","code":"not_found"}';
 
@@ -28,31 +29,44 @@ export function toNodeListener(
   };
 }
 
+const LEFT = new Error('The caller has closed the connection.');
+
 /** Lets a handler respond to a request of Node. Resolves when the response is written or the connection closed; never rejects. */
 export async function respondTo(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   handler: InboundHandler | undefined,
 ): Promise<void> {
+  if (outgoing.destroyed) return;
   const left = new AbortController();
-  outgoing.once('close', () => left.abort());
-  const isOver = new Promise<void>((resolve) => outgoing.once('close', resolve));
+  const isOver = new Promise<void>((resolve) => {
+    outgoing.once('close', () => {
+      if (!outgoing.writableFinished) left.abort(LEFT);
+      resolve();
+    });
+  });
   try {
-    if (handler === undefined) {
+    const problem = problemOf(incoming);
+    if (problem !== null) {
+      refuseRequest(outgoing, problem);
+    } else if (handler === undefined) {
       outgoing.writeHead(404, { 'content-type': 'application/json' }).end(NOTHING_HERE);
     } else {
-      const response = await handler(toRequest(incoming, left.signal));
+      const serve = serveOf(handler);
+      const { status, headers, body } =
+        serve === undefined
+          ? await callHandler(handler, toRequest(incoming, left.signal))
+          : await serve(new NodeRequest(incoming, left.signal));
       if (outgoing.destroyed) return;
-      outgoing.writeHead(response.status, {
-        ...Object.fromEntries(response.headers),
+      outgoing.writeHead(status, {
+        ...(typeof body === 'string' && body !== '' ? { 'content-length': Buffer.byteLength(body) } : {}),
+        ...headers,
         // Of a body that was refused the rest is not read.
         ...(incoming.complete ? {} : { connection: 'close' }),
       });
-      const { body, headers } = response;
-      if (body !== null && headers.get('content-type')?.startsWith('text/event-stream') === true) {
-        // No faster than the caller reads; when the caller has gone, the body is canceled.
-        await pipeline(Readable.fromWeb(body as ReadableStream), outgoing);
-      } else outgoing.end(Buffer.from(await response.arrayBuffer()));
+      if (typeof body === 'string' || body instanceof Uint8Array) outgoing.end(body);
+      // No faster than the caller reads; when the caller has gone, the body is canceled.
+      else await pipeline(Readable.fromWeb(body as ReadableStream), outgoing);
     }
   } catch {
     outgoing.destroy();
@@ -60,7 +74,97 @@ export async function respondTo(
   await isOver;
 }
 
-/** @throws TypeError for headers or a path that are not those of a request. */
+/** A request of Node without the standard `Request` around it. */
+class NodeRequest implements ServedRequest {
+  readonly signal: AbortSignal;
+  readonly headers: Pick<Headers, 'get'>;
+  readonly #incoming: IncomingMessage;
+
+  constructor(incoming: IncomingMessage, signal: AbortSignal) {
+    this.signal = signal;
+    this.headers = { get: (name) => headerIn(incoming.rawHeaders, name) };
+    this.#incoming = incoming;
+  }
+
+  get method(): string {
+    return this.#incoming.method ?? 'GET';
+  }
+
+  get path(): string {
+    return URL.parse(this.#incoming.url ?? '/', 'http://agent.invalid')?.pathname ?? '';
+  }
+
+  readBytes(maxBytes: number): Promise<Uint8Array | null> {
+    const incoming = this.#incoming;
+    return new Promise((resolve, reject) => {
+      if (incoming.destroyed) reject(LEFT);
+      const chunks: Uint8Array[] = [];
+      let size = 0;
+      const onData = (chunk: Uint8Array): void => {
+        size += chunk.byteLength;
+        chunks.push(chunk);
+        if (size <= maxBytes) return;
+        incoming.off('data', onData).pause();
+        resolve(null);
+      };
+      incoming.on('data', onData);
+      incoming.once('end', () => resolve(joinBytes(chunks, size)));
+      incoming.once('error', reject);
+      incoming.once('close', () => reject(LEFT));
+    });
+  }
+}
+
+/** All values of a header, as `Headers` joins them; `incoming.headers` has only the first of some. */
+function headerIn(rawHeaders: readonly string[], name: string): string | null {
+  let value: string | null = null;
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const [given = '', text = ''] = [rawHeaders[index], rawHeaders[index + 1]];
+    if (given.length !== name.length || given.toLowerCase() !== name) continue;
+    value = value === null ? text : `${value}, ${text}`;
+  }
+  return value;
+}
+
+async function callHandler(
+  handler: InboundHandler,
+  request: Request,
+): Promise<{ status: number; headers: Record<string, string>; body: Uint8Array | ReadableStream }> {
+  const { status, headers: given, body } = await handler(request);
+  const headers = Object.fromEntries(given);
+  return { status, headers, body: (body as ReadableStream | null) ?? new Uint8Array() };
+}
+
+const REFUSALS = {
+  400: { error: 'The path or a header is not valid, or there is no Host.', code: 'invalid_request' },
+  405: { error: 'Messages are sent by POST.', code: 'method_not_allowed' },
+  417: { error: 'Only the expectation 100-continue is met.', code: 'invalid_request' },
+} as const;
+
+/** Responds to a request that no handler gets, and closes the connection. */
+export function refuseRequest(outgoing: ServerResponse, status: keyof typeof REFUSALS): void {
+  const allow = status === 405 ? { allow: 'GET, HEAD, POST' } : {};
+  const headers = { 'content-type': 'application/json', connection: 'close', ...allow };
+  outgoing.writeHead(status, headers).end(JSON.stringify(REFUSALS[status]));
+}
+
+/** Methods that a `Request` cannot have. */
+const NOT_REQUESTS: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT']);
+
+/** What is wrong with a request, as far as a `Request` could not be made of it. */
+function problemOf({
+  headers,
+  httpVersionMinor,
+  method = 'GET',
+  url = '/',
+}: IncomingMessage): 400 | 405 | null {
+  if (NOT_REQUESTS.has(method)) return 405;
+  if (headers.host === undefined && httpVersionMinor > 0) return 400;
+  const isPlainPath = /^\/(?!\/)/.test(url);
+  return isPlainPath || URL.canParse(url, 'http://agent.invalid') ? null : 400;
+}
+
+/** @throws TypeError for headers that are not those of a request. */
 function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
   const { method = 'GET', url = '/', rawHeaders } = incoming;
   const headers = new Headers();

@@ -9,6 +9,8 @@ const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 const GROUP_OR_OTHER_READ = 0o044;
 const hasModes = process.platform !== 'win32';
+const CHUNK_BYTES = 1024 * 1024;
+const LINE_FEED = 0x0a;
 const noFollow = hasModes ? constants.O_NOFOLLOW : 0;
 
 export interface ReadPrivateFileOptions {
@@ -29,19 +31,10 @@ export async function readPrivateFile(
   path: string,
   options: ReadPrivateFileOptions = {},
 ): Promise<string | undefined> {
-  let file: FileHandle;
+  const file = await openForReading(path);
+  if (file === undefined) return undefined;
   try {
-    await refuseLink(path);
-    file = await open(path, constants.O_RDONLY | noFollow);
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return undefined;
-    throw errnoOf(cause) === 'ELOOP'
-      ? linkRefused(path, cause)
-      : storageFailure('Cannot read the file', path, cause);
-  }
-  try {
-    const { size, mode, isFile } = await describe(file);
-    if (!isFile) throw storageError('Not a regular file', path);
+    const { size, mode } = await describe(file, path);
     if (size > (options.maxBytes ?? 1024 * 1024)) throw storageError('The file is too large', path);
     if (hasModes && (mode & GROUP_OR_OTHER_READ) !== 0) {
       options.logger?.warn(
@@ -64,12 +57,46 @@ export async function readPrivateFile(
 }
 
 /**
+ * Reads the lines of a private file of any size, without blank ones; `undefined` if it does not exist. Replaces invalid
+ * UTF-8, which an interrupted write can leave. Symbolic links and folders are refused.
+ * @throws MoleculeError `storage_failed`
+ */
+export async function readPrivateLines(path: string): Promise<string[] | undefined> {
+  const file = await openForReading(path);
+  if (file === undefined) return undefined;
+  const lines: string[] = [];
+  const addLine = (parts: readonly Buffer[]): void => {
+    const line = Buffer.concat(parts).toString('utf8');
+    if (line.trim() !== '') lines.push(line);
+  };
+  try {
+    await describe(file, path);
+    let begun: Buffer[] = [];
+    for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: CHUNK_BYTES })) {
+      let rest: Buffer = chunk;
+      for (let end = rest.indexOf(LINE_FEED); end !== -1; end = rest.indexOf(LINE_FEED)) {
+        addLine([...begun, rest.subarray(0, end)]);
+        begun = [];
+        rest = rest.subarray(end + 1);
+      }
+      begun.push(rest);
+    }
+    addLine(begun);
+    return lines;
+  } catch (cause) {
+    throw storageFailure('Cannot read the file', path, cause);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
  * Replaces a private text file atomically: writes a temporary file of mode 0600, flushes it to disk and renames it.
  * Missing folders are created with mode 0700; the mode of existing ones is not changed. A symbolic link at `path` is
  * refused.
  * @throws MoleculeError `storage_failed`
  */
-export async function writePrivateFile(path: string, text: string): Promise<void> {
+export async function writePrivateFile(path: string, text: string | Iterable<string>): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomUUID()}.tmp`);
   try {
@@ -84,26 +111,19 @@ export async function writePrivateFile(path: string, text: string): Promise<void
   }
 }
 
-/**
- * Appends text to an existing private file and flushes it to disk. After a crash or a failure, part of the text can be at
- * the end of the file. A missing file is an error, because the appended text depends on the earlier content.
- * @throws MoleculeError `storage_failed`
- */
-export async function appendPrivateFile(path: string, text: string): Promise<void> {
+async function openForReading(path: string): Promise<FileHandle | undefined> {
   try {
-    const file = await open(path, constants.O_WRONLY | constants.O_APPEND | noFollow);
-    try {
-      await file.writeFile(text, 'utf8');
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
+    await refuseLink(path);
+    return await open(path, constants.O_RDONLY | noFollow);
   } catch (cause) {
-    throw storageFailure('Cannot write the file', path, cause);
+    if (errnoOf(cause) === 'ENOENT') return undefined;
+    throw errnoOf(cause) === 'ELOOP'
+      ? linkRefused(path, cause)
+      : storageFailure('Cannot read the file', path, cause);
   }
 }
 
-async function writeAndFlush(path: string, text: string): Promise<void> {
+async function writeAndFlush(path: string, text: string | Iterable<string>): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | noFollow;
   const file = await open(path, flags, FILE_MODE);
   try {
@@ -129,16 +149,17 @@ async function refuseLink(path: string): Promise<void> {
   if (facts?.isSymbolicLink() === true) throw linkRefused(path);
 }
 
-async function describe(file: FileHandle): Promise<{ size: number; mode: number; isFile: boolean }> {
+async function describe(file: FileHandle, path: string): Promise<{ size: number; mode: number }> {
   const facts = await file.stat();
-  return { size: facts.size, mode: facts.mode, isFile: facts.isFile() };
+  if (!facts.isFile()) throw storageError('Not a regular file', path);
+  return { size: facts.size, mode: facts.mode };
 }
 
 function linkRefused(path: string, cause?: unknown): Error {
   return storageError('A symbolic link is refused', path, cause);
 }
 
-function storageFailure(what: string, path: string, cause: unknown): Error {
+export function storageFailure(what: string, path: string, cause: unknown): Error {
   return cause instanceof Error && cause.name === 'MoleculeError' ? cause : storageError(what, path, cause);
 }
 

@@ -55,7 +55,7 @@ async function acquire(path: string, directory: string, owner: string): Promise<
     const [pid = '', host = ''] = other.split(' ');
     throw new MoleculeError(`Process ${pid} on ${host} already runs an agent for this workspace.`, {
       code: 'workspace_in_use',
-      hint: `Stop it, or give this agent its own workspace. If no such process runs, delete ${path}.`,
+      hint: `Stop it, or give this agent its own workspace, or, as a replica with delivery "push", a state folder of its own. If no such process runs, delete ${path}.`,
     });
   }
   await unlink(path).catch((error: unknown) => {

@@ -125,10 +125,13 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     }
     // Before the platform has written it all and takes it for received.
     const { maxResponseBytes, keepsBeginning, bodyTimeoutMs, clock } = this.#attempt;
-    if (bodyTimeoutMs !== undefined && !this.#hasEnded) {
-      this.#bodyTimer = clock.setTimer(bodyTimeoutMs, () => this.#timeOut(bodyTimeoutMs));
-    }
     if (!keepsBeginning && Number(headers['content-length']) > maxResponseBytes) this.#discard();
+    if (bodyTimeoutMs === undefined || this.#hasEnded) return;
+    // Most responses are complete when this runs.
+    queueMicrotask(() => {
+      if (this.#hasEnded) return;
+      this.#bodyTimer = clock.setTimer(bodyTimeoutMs, () => this.#timeOut(bodyTimeoutMs));
+    });
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -71,12 +71,16 @@ export class PeerTransport {
 
   /** Rejects with a `ConnectionError` or a `TimeoutError`, which say whether the request was sent, or with the signal's reason. */
   async post(request: PeerRequest): Promise<HttpResponse> {
-    return exchange(await this.#poolOf(request), this.#attempt(request));
+    this.#loading ??= this.#load();
+    if (this.#newPool === undefined) await this.#loading;
+    return exchange(this.#poolFor(request.url.origin), this.#attempt(request));
   }
 
   /** As {@link post}; a stream of server-sent events is returned with its headers. */
   async open(request: PeerRequest): Promise<HttpResponse | StreamedResponse> {
-    return openExchange(await this.#poolOf(request), this.#attempt(request));
+    this.#loading ??= this.#load();
+    if (this.#newPool === undefined) await this.#loading;
+    return openExchange(this.#poolFor(request.url.origin), this.#attempt(request));
   }
 
   /** Closes all connections; pending requests reject with `client_closed`. Idempotent. */
@@ -87,26 +91,16 @@ export class PeerTransport {
     await Promise.all(pools.map((pool) => pool.destroy(clientClosed())));
   }
 
-  async #poolOf({ url }: PeerRequest): Promise<Pool> {
-    this.#loading ??= this.#load();
-    if (this.#newPool === undefined) await this.#loading;
-    return this.#poolFor(url.origin);
-  }
-
   #attempt({ url, body, peerToken, headers, timeoutMs, signal, onSent }: PeerRequest): HttpAttempt {
+    const list = ['content-type', 'application/json', 'user-agent', USER_AGENT];
+    if (headers.accept === undefined) list.push('accept', 'application/json');
+    if (peerToken !== undefined) list.push('authorization', `Bearer ${peerToken}`);
+    for (const [name, value] of Object.entries(headers)) list.push(name, value);
     return {
       origin: url.origin,
       method: 'POST',
       path: url.pathname + url.search,
-      headers: [
-        ...(peerToken === undefined ? [] : ['authorization', `Bearer ${peerToken}`]),
-        'content-type',
-        'application/json',
-        ...(headers.accept === undefined ? ['accept', 'application/json'] : []),
-        'user-agent',
-        USER_AGENT,
-        ...Object.entries(headers).flat(),
-      ],
+      headers: list,
       body,
       timeoutMs,
       bodyTimeoutMs: BODY_TIMEOUT_MS,

@@ -55,6 +55,7 @@ import { findSent, type MessageReference, TaskLookup, type TaskReference, taskId
 
 export type { MessageRow } from './message.store.ts';
 
+type RequestBy = Parameters<OutcomeWaiters['wait']>[2];
 const REACHABLE_EVENTS: ReadonlySet<string> = new Set(['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED']);
 
 /** The client of a request that may be held. */
@@ -178,7 +179,7 @@ export class MessagesService {
     const { view } = incoming.message;
     let waiter: OutcomeWaiter | undefined;
     const accepted = await this.#acceptance.accept(incoming, (row, plan) => {
-      if (holdSeconds > 0 && isHeld(plan, view)) waiter = this.#wait(row.id, holdSeconds, client, true);
+      if (holdSeconds > 0 && isHeld(plan, view)) waiter = this.#wait(row.id, holdSeconds, client, 'call');
     });
     if (accepted.kind === 'reply') return accepted;
     const { row, target, plan } = accepted;
@@ -187,7 +188,7 @@ export class MessagesService {
       return end.kind === 'outcome' ? { ...end, message: row } : this.#queued(row, target);
     }
     // The call is not held, or the message is a repeat, which may already have an outcome.
-    const sent = await this.#waitFor(row.id, isHeld(plan, view) ? holdSeconds : 0, client, true);
+    const sent = await this.#waitFor(row.id, isHeld(plan, view) ? holdSeconds : 0, client, 'call');
     return sent === undefined ? this.#queued(row, target) : { kind: 'outcome', ...sent };
   }
 
@@ -205,8 +206,8 @@ export class MessagesService {
     client: WaitingClient,
   ): Promise<MessageStatus> {
     const found = await findSent(this.#store, reference);
-    const isCaller = !reference.byOperator || found.source_id === null;
-    const sent = await this.#waitFor(found.id, waitSeconds, client, isCaller);
+    const by = !reference.byOperator || found.source_id === null ? 'caller' : 'another';
+    const sent = await this.#waitFor(found.id, waitSeconds, client, by);
     const row = (await this.#store.find(found.id)) ?? found;
     const target = await this.#options.workspaces.find(row.target_id);
     return { record: toRecord(row, target?.status === 'paused'), sent };
@@ -273,8 +274,8 @@ export class MessagesService {
     await this.#receipts.close();
   }
 
-  #wait(id: string, seconds: number, client: WaitingClient, isCaller: boolean): OutcomeWaiter {
-    const waiter = this.#waiters.wait(id, seconds * 1_000, isCaller);
+  #wait(id: string, seconds: number, client: WaitingClient, by: RequestBy): OutcomeWaiter {
+    const waiter = this.#waiters.wait(id, seconds * 1_000, by);
     client.onGone(() => waiter.end());
     return waiter;
   }
@@ -284,9 +285,9 @@ export class MessagesService {
     id: string,
     seconds: number,
     client: WaitingClient,
-    isCaller: boolean,
+    by: RequestBy,
   ): Promise<SentOutcome | undefined> {
-    const waiter = seconds > 0 ? this.#wait(id, seconds, client, isCaller) : undefined;
+    const waiter = seconds > 0 ? this.#wait(id, seconds, client, by) : undefined;
     const message = await this.#store.findWithAnswer(id);
     const outcome = message === undefined ? undefined : storedOutcome(message);
     if (message === undefined || outcome !== undefined) waiter?.end();

@@ -12,6 +12,7 @@ import {
   type QuestionAnswer,
   type QuestionRecord,
   textPart,
+  toA2a03Parts,
 } from '@molecule-ai/protocol';
 import type { QuestionRow } from '../database/schema.ts';
 import { HttpError } from '../http/http-error.ts';
@@ -37,8 +38,8 @@ export interface GivenAnswer {
  * under the same name is not one. `senderId`: the workspace that sent the message, null for people and operators.
  * @throws HttpError 400 `invalid_request` for questions that cannot be asked.
  */
-export function questionsIn({ result }: JsonObject, senderId: string | null): Question[] | undefined {
-  const metadata = isJsonObject(result) ? result.metadata : undefined;
+export function questionsIn(answer: JsonObject, senderId: string | null): Question[] | undefined {
+  const { metadata } = messageOf(answer);
   const list = isJsonObject(metadata) ? metadata.questions : undefined;
   if (!Array.isArray(list) || !list.some(isQuestionLike)) return undefined;
   return checkQuestions(
@@ -81,13 +82,21 @@ function isQuestionLike(item: JsonValue): boolean {
 
 /** An answer that asks these questions. Their texts are its text when it has none. */
 export function askingAnswer(answer: JsonObject, questions: readonly Question[]): JsonObject {
-  const result = isJsonObject(answer.result) ? answer.result : {};
-  const { answers: _answers, ...metadata } = isJsonObject(result.metadata) ? result.metadata : {};
+  const said = messageOf(answer);
+  const { answers: _answers, ...metadata } = isJsonObject(said.metadata) ? said.metadata : {};
   const isSilent = extractAnswerText(answer).trim() === '';
-  const given = Array.isArray(result.parts) ? result.parts : [];
+  const given = Array.isArray(said.parts) ? toA2a03Parts(said.parts) : [];
   const parts = isSilent ? [textPart(questions.map(({ text }) => text).join('\n')), ...given] : given;
   const asked = questions.map((question) => ({ ...question }) as JsonObject);
-  return { ...answer, result: { ...result, parts, metadata: { ...metadata, questions: asked } } };
+  return { ...answer, result: { ...said, parts, metadata: { ...metadata, questions: asked } } };
+}
+
+/** What an agent says; in A2A 1.0 it is the `message` of the result. */
+function messageOf({ result }: JsonObject): JsonObject {
+  if (!isJsonObject(result)) return {};
+  const { kind, message, metadata } = result;
+  const isOfA2a1 = kind === undefined && metadata === undefined && isJsonObject(message);
+  return isOfA2a1 ? { ...message, kind: 'message', role: 'agent' } : result;
 }
 
 /**

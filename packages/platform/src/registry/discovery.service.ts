@@ -1,9 +1,10 @@
-import type {
-  A2aAgentCard,
-  DeliveryMode,
-  DiscoverResponse,
-  PeerRow,
-  WorkspaceStatus,
+import {
+  type A2aAgentCard,
+  type DeliveryMode,
+  type DiscoverResponse,
+  type PeerRow,
+  toA2aCard,
+  type WorkspaceStatus,
 } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
@@ -12,7 +13,6 @@ import { cardOf } from '../directory/workspace-view.rules.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
-import { toA2aCard } from './agent-card.rules.ts';
 
 export interface DiscoveryServiceOptions extends Pick<PlatformContext, 'addressGuard' | 'publicUrl'> {
   readonly hierarchy: HierarchyService;
@@ -65,7 +65,8 @@ export class DiscoveryService {
   async card(callerId: string | null, targetId: string): Promise<A2aAgentCard> {
     const row = await this.#find(callerId, targetId);
     const url = this.#proxyUrl(row);
-    return toA2aCard(cardOf(row) ?? {}, { ...row, url });
+    const takesBothVersions = row.delivery_mode === 'poll';
+    return toA2aCard(cardOf(row) ?? {}, { ...row, url, takesBothVersions });
   }
 
   /** Siblings, children, then the parent; `q` is a part of the name or role in any letter case. */

@@ -22,6 +22,10 @@ export const ANSWERS = behaviours({
     'A reply to a message that the platform does not have, such as a direct one, is a late message for its target, with the limits of any message.',
     'docs/contract/messages.md#late-answers; docs/decisions/0101-direct-peer-calls.md',
   ],
+  'answers.platform-words': [
+    '`delivery_failed` and `answer_omitted` in the metadata of a message are the platform’s: it removes them from what others send.',
+    'docs/contract/messages.md#late-answers',
+  ],
   'answers.replies-of-1.0': [
     'A reply in the form of A2A 1.0 is an answer in that of 0.3 for callers that do not speak 1.0.',
     'docs/contract/messages.md#answers',

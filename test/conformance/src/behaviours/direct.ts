@@ -35,6 +35,14 @@ export const DIRECT = behaviours({
     'A peer that sends nothing, stops in the middle of its response, or sends it byte by byte delays a call, and leaves time for the platform.',
     PAGE,
   ],
+  'direct.half-open': [
+    'A peer that takes nothing and sends nothing, on a new connection or one that was used before, leaves time for the platform.',
+    PAGE,
+  ],
+  'direct.names-that-change': [
+    'The name of a peer is resolved when a connection is made: one that then has a refused address, or none, gets no connection, and the message goes through the platform.',
+    'docs/contract/messages.md#direct-calls; docs/contract/presence.md#agent-addresses',
+  ],
   'direct.answer-limits': [
     'An answer over 10 MiB, or with more values or levels than are allowed, is not read and ends the message as failed.',
     'docs/contract/messages.md#direct-calls; docs/contract/limits.md#bodies',
@@ -75,6 +83,14 @@ export const DIRECT = behaviours({
     'The message that brings the end of a direct message ends `waitForAnswer`, and is then not handled; if nobody waits, it is handled.',
     'docs/contract/messages.md#direct-calls; docs/contract/messages.md#late-answers',
   ],
+  'direct.late-answer.push': [
+    'A late message that the platform pushes ends `waitForAnswer` with the end that it brings, without markers; what a call has returned is not handled.',
+    'docs/contract/messages.md#direct-calls; docs/contract/messages.md#late-answers',
+  ],
+  'direct.late-answer.open-metadata': [
+    'A late answer to a direct message is an answer whatever the application writes into its metadata: the marks of other ends are removed from it, and `state` and `code` are passed on.',
+    'docs/contract/messages.md#ends-of-direct-messages',
+  ],
   'direct.peer-gone': [
     'When the peer cannot be asked, `waitForAnswer` finds the answer on the feed; messages of other peers do not count.',
     STATES,
@@ -92,7 +108,7 @@ export const DIRECT = behaviours({
     CHANGES,
   ],
   'direct.peer-changed.blocks': [
-    'With `onPeerChange: "block"` no message reaches a peer that has changed, on any path, until `acceptPeerChange`.',
+    'With `onPeerChange: "block"` no message reaches a peer that has changed, on any path and after a restart, also while it cannot be looked up, until `acceptPeerChange`.',
     CHANGES,
   ],
   'direct.agents.answer': [

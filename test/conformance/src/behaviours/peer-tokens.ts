@@ -38,6 +38,10 @@ export const PEER_TOKENS = behaviours({
     'While keys rotate under load, keys that were read five minutes ago verify every push.',
     'docs/contract/authentication.md#keys-of-peer-tokens; docs/decisions/0051-peer-tokens.md',
   ],
+  'peer-tokens.rotation-under-load': [
+    'While keys rotate, agents refuse no push and no direct call: they accept tokens of the new key at once, and those of the old one as long as they are valid.',
+    'docs/contract/authentication.md#keys-of-peer-tokens; docs/decisions/0051-peer-tokens.md',
+  ],
   'peer-tokens.restart': [
     'A restart keeps the keys, which are encrypted on the disk of a production platform.',
     'docs/contract/authentication.md#keys-of-peer-tokens; docs/decisions/0051-peer-tokens.md',

@@ -46,6 +46,34 @@ export const PUSH = behaviours({
     'An agent that never answers leaves its caller with a 202 at the deadline.',
     'docs/contract/messages.md#push-delivery; docs/decisions/0011-answers.md',
   ],
+  'push.half-open': [
+    'A connection that takes nothing and sends nothing, new or used before, ends the attempt in time and delays no other agent; the message is pushed again and answered once.',
+    'docs/contract/messages.md#push-delivery; docs/contract/limits.md#time-limits',
+  ],
+  'push.waiting-outlasts-attempts': [
+    'A request that waits for the outcome of a message is not ended by an attempt that fails; the call that brought the message is.',
+    'docs/contract/messages.md#message-states; docs/contract/messages.md#push-delivery',
+  ],
+  'push.slow-answer': [
+    'A response that stops in the middle, or comes byte by byte, ends the attempt in time; the message is pushed again with the same id.',
+    'docs/contract/messages.md#push-delivery; docs/contract/limits.md#time-limits',
+  ],
+  'push.broken-response': [
+    'An agent whose response breaks the rules of HTTP may have handled the message: the error says `delivered: "unknown"`.',
+    'docs/contract/messages.md#push-delivery; docs/decisions/0025-errors.md',
+  ],
+  'push.no-redirect': [
+    'A redirect of an agent, also to a private address, is not followed: the message fails, and the error does not name the address.',
+    'docs/contract/messages.md#push-delivery; docs/contract/presence.md#agent-addresses',
+  ],
+  'push.tls': [
+    'An agent whose certificate is not trusted, or that is called by the wrong scheme, gets no request; the message waits and is pushed to the right URL.',
+    'docs/contract/messages.md#push-delivery',
+  ],
+  'push.names-that-change': [
+    'A name that at times does not resolve, or resolves to a refused address, gets no connection then; the message waits and is pushed when the name is right.',
+    'docs/contract/messages.md#push-delivery; docs/contract/presence.md#agent-addresses',
+  ],
   'push.refused-is-kept': [
     'A message to an agent whose server is down is a 202 and is delivered, once, when the server is back.',
     'docs/contract/messages.md#push-delivery',

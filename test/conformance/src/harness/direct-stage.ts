@@ -16,8 +16,8 @@ export interface DirectStageOptions {
   /** What the peer's server does. */
   readonly script: AgentScript;
   readonly client?: RemoteAgentClientOptions;
-  /** Changes of what discover responds. */
-  readonly discovered?: () => Record<string, unknown>;
+  /** Changes of what discover responds; `null` for a peer that is not found. */
+  readonly discovered?: () => Record<string, unknown> | null;
   readonly peer?: Partial<ScriptedAgentOptions>;
 }
 
@@ -52,6 +52,11 @@ export async function stageDirect(
     script: (request) => {
       if (request.path === `/registry/discover/${peerId}`) {
         tokens += 1;
+        const changes = discovered?.();
+        if (changes === null) {
+          const body = { error: 'not found', code: 'workspace_not_found' };
+          return { kind: 'json', status: 404, headers, body };
+        }
         const body = {
           id: peerId,
           url: `${peer.url}/a2a`,
@@ -59,7 +64,7 @@ export async function stageDirect(
           agent_card: { name: 'analyst' },
           peer_token: `peer-token-${tokens}`,
           peer_token_expires_at: new Date(Date.now() + 300_000).toISOString(),
-          ...discovered?.(),
+          ...changes,
         };
         return { kind: 'json', headers, body };
       }

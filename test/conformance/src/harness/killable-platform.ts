@@ -1,19 +1,31 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { startPlatformProcess } from '@molecule-tests/harness';
+import { type ProgramProcess, startPlatformProcess } from '@molecule-tests/harness';
 import { Caller, type Http } from './http.ts';
 import type { RunningPlatform } from './running-platform.ts';
 
 /** A platform in a process of its own. It has no manual clock and counts no SQL. */
 export interface KillablePlatform extends RunningPlatform {
-  /** Kills it and starts it again on the same port with the same data. */
+  /** The process that runs now, or that has ended last. */
+  readonly process: ProgramProcess;
+  /** Kills it, unless it has ended, and starts it again on the same port with the same data. */
   crash(): Promise<void>;
   /** Asks it to stop and returns its exit code. */
   stopProcess(): Promise<number | null>;
 }
 
-/** Starts the platform's bin in production mode, its data and logs in `folder`. */
-export async function startKillablePlatform(folder: string, http: Http): Promise<KillablePlatform> {
+export interface KillablePlatformOptions {
+  /** @default the bin */
+  readonly program?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** Starts the platform's bin, or another program, in production mode, its data and logs in `folder`. */
+export async function startKillablePlatform(
+  folder: string,
+  http: Http,
+  options: KillablePlatformOptions = {},
+): Promise<KillablePlatform> {
   const dataDirectory = join(folder, 'data');
   const environment = {
     ADMIN_TOKEN: `operator-${randomBytes(24).toString('base64url')}`,
@@ -21,17 +33,22 @@ export async function startKillablePlatform(folder: string, http: Http): Promise
     MOLECULE_ALLOW_AGENT_NETWORKS: '127.0.0.0/8',
     MOLECULE_CONTRACT_CHECK: 'responses',
     RATE_LIMIT: '1000000',
+    ...options.environment,
   };
-  let current = await startPlatformProcess({ folder, dataDirectory, environment });
+  const shared = { ...options, folder, dataDirectory, environment };
+  let current = await startPlatformProcess(shared);
   const { url, operatorKey } = current;
   const port = Number(new URL(url).port);
   const startAgain = async () => {
     await http.closeConnections();
-    current = await startPlatformProcess({ folder, dataDirectory, environment, port });
+    current = await startPlatformProcess({ ...shared, port });
   };
   const bearer = (token: string) => new Caller(http, () => url, { authorization: `Bearer ${token}` });
   const stopProcess = async () => (await current.process.stop()).code;
   return {
+    get process() {
+      return current.process;
+    },
     url,
     port,
     dataDir: dataDirectory,

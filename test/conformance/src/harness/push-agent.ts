@@ -17,7 +17,10 @@ import { type Handler, stopOnClock } from './test-agent.ts';
 import type { TestEnvironment } from './test-environment.ts';
 
 export interface PushAgentOptions
-  extends Pick<RemoteAgentOptions, 'delivery' | 'inboundAuth' | 'inboundSecret' | 'store' | 'concurrency'> {
+  extends Pick<
+    RemoteAgentOptions,
+    'delivery' | 'inboundAuth' | 'inboundSecret' | 'store' | 'concurrency' | 'onConflict'
+  > {
   /** @default responds with `echo: <text>` */
   readonly onMessage?: Handler;
   readonly handler?: InboundHandlerOptions;
@@ -25,8 +28,11 @@ export interface PushAgentOptions
   readonly clock?: ManualClock;
   /** @default a free one */
   readonly port?: number;
+  /** @default that of its own server */
+  readonly reportedUrl?: string;
   /** Changes each request before the agent gets it, as a proxy does. */
   readonly onRequest?: (request: Request) => Request;
+  readonly onResponse?: (response: Response) => void;
 }
 
 /** An agent in this process with a server of its own. */
@@ -50,18 +56,30 @@ export async function createPushAgent(
   member: Member,
   options: PushAgentOptions = {},
 ): Promise<PushAgent> {
-  const { onMessage, handler: handling, stateDirectory, clock, port = 0, onRequest, ...rest } = options;
+  const {
+    onMessage,
+    handler: handling,
+    stateDirectory,
+    clock,
+    port = 0,
+    onRequest,
+    onResponse,
+    reportedUrl,
+    ...rest
+  } = options;
   let handler: InboundHandler | undefined;
   const serve: InboundHandler = async (request) => {
     if (handler === undefined) return new Response(null, { status: 503 });
-    return handler(onRequest === undefined ? request : onRequest(request));
+    const response = await handler(onRequest === undefined ? request : onRequest(request));
+    onResponse?.(response);
+    return response;
   };
   let server = new A2AServer({ port, handler: serve });
   await server.start();
   const { url } = server;
   const log = recordingLogger();
   const client = environment.client(platform, member, {
-    reportedUrl: url,
+    reportedUrl: reportedUrl ?? url,
     ...(clock === undefined ? {} : { clock }),
     logger: log,
     ...(stateDirectory === undefined ? {} : { stateDirectory }),

@@ -28,9 +28,12 @@ export interface RunningPlatform {
   /** A caller with this bearer token and no other header. */
   as(token: string): Caller;
   /** Stops it and starts it again on the same port with the same data; `between` runs while it is down. */
-  restart(between?: () => void | Promise<void>): Promise<void>;
+  restart(between?: () => void | Promise<void>, changes?: PlatformChanges): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** What differs after a restart. */
+export type PlatformChanges = Pick<PlatformOptions, 'publicUrl'>;
 
 /** Options of a test's platform. It listens on a loopback socket. */
 export interface TestPlatformOptions {
@@ -95,11 +98,11 @@ export async function startPlatform(
     },
     queries,
     as: bearer,
-    restart: async (between) => {
+    restart: async (between, changes) => {
       await stop();
       await http.closeConnections();
       await between?.();
-      current = await createPlatform({ ...platformOptions, port });
+      current = await createPlatform({ ...platformOptions, ...changes, port });
     },
     stop,
   };

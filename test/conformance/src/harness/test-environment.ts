@@ -7,7 +7,11 @@ import { type ScriptedAgent, type ScriptedAgentOptions, startScriptedAgent } fro
 import { afterEach, beforeEach, describe } from 'vitest';
 import { DATABASES, type DatabaseKind } from './databases.ts';
 import { Http } from './http.ts';
-import { type KillablePlatform, startKillablePlatform } from './killable-platform.ts';
+import {
+  type KillablePlatform,
+  type KillablePlatformOptions,
+  startKillablePlatform,
+} from './killable-platform.ts';
 import { expectNothingOpen, openHandles } from './open-handles.ts';
 import { type RunningPlatform, startPlatform, type TestPlatformOptions } from './running-platform.ts';
 
@@ -53,8 +57,8 @@ export class TestEnvironment {
   }
 
   /** Starts a platform in a process of its own, on an empty database on disk. */
-  async platformProcess(): Promise<KillablePlatform> {
-    const platform = await startKillablePlatform(this.folder(), this.#http);
+  async platformProcess(options?: KillablePlatformOptions): Promise<KillablePlatform> {
+    const platform = await startKillablePlatform(this.folder(), this.#http, options);
     this.onCleanup(() => platform.stop());
     return platform;
   }

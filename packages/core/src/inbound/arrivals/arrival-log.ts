@@ -1,17 +1,27 @@
+import { LatestMap } from '../../client/latest-map.ts';
 import type { Arrival, KeptEnd } from './arrival.ts';
 import { taskKeys } from './arrival.ts';
+import { ArrivalRoom } from './arrival-room.ts';
 
 const MAX_ENDS = 1_000;
 /** Of all kept ends together, as JSON. */
 const MAX_CHARACTERS = 8 * 1024 * 1024;
+
+interface StoredEnd {
+  readonly kept: KeptEnd;
+  /** As JSON, in characters. */
+  readonly size: number;
+}
 
 /**
  * What is stored about arrivals: those that are not finished, and how the latest others ended. At most 1 000 ends and
  * 8 Mi characters, the oldest are dropped first.
  */
 export class ArrivalLog {
+  /** What those take that are not finished. */
+  readonly room = new ArrivalRoom();
   readonly #pending = new Map<string, Arrival>();
-  readonly #ends = new Map<string, { readonly kept: KeptEnd; readonly size: number }>();
+  readonly #ends = new LatestMap<StoredEnd>(Number.POSITIVE_INFINITY);
   /** The keys of ends, by the ids under which their senders ask for them. */
   readonly #tasks = new Map<string, string>();
   #size = 0;
@@ -32,6 +42,7 @@ export class ArrivalLog {
 
   add(arrival: Arrival): void {
     this.#pending.set(arrival.message.id, arrival);
+    this.room.add(arrival);
   }
 
   find(row: string): Arrival | undefined {
@@ -40,6 +51,7 @@ export class ArrivalLog {
 
   finish(row: string): void {
     this.#pending.delete(row);
+    this.room.remove(row);
   }
 
   endOf(key: string): KeptEnd | undefined {
@@ -54,25 +66,21 @@ export class ArrivalLog {
 
   /** Keeps an end, in place of an earlier one of the same message. */
   keep(kept: KeptEnd): void {
-    this.#drop(kept.key);
+    this.#forget(this.#ends.get(kept.key));
     const size = JSON.stringify(kept).length;
     this.#ends.set(kept.key, { kept, size });
     for (const asked of taskKeys(kept)) this.#tasks.set(asked, kept.key);
     this.#size += size;
-    for (const key of this.#ends.keys()) {
-      const isWithinBounds = this.#ends.size <= MAX_ENDS && this.#size <= MAX_CHARACTERS;
-      if (isWithinBounds || this.#ends.size === 1) return;
-      this.#drop(key);
+    while (this.#ends.size > 1 && (this.#ends.size > MAX_ENDS || this.#size > MAX_CHARACTERS)) {
+      this.#forget(this.#ends.deleteOldest());
     }
   }
 
-  #drop(key: string): void {
-    const entry = this.#ends.get(key);
+  #forget(entry: StoredEnd | undefined): void {
     if (entry === undefined) return;
     this.#size -= entry.size;
-    this.#ends.delete(key);
     for (const asked of taskKeys(entry.kept)) {
-      if (this.#tasks.get(asked) === key) this.#tasks.delete(asked);
+      if (this.#tasks.get(asked) === entry.kept.key) this.#tasks.delete(asked);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import {
   type InboundMessage,
   isJsonObject,
@@ -10,6 +10,7 @@ import {
 } from '@molecule-ai/protocol';
 import { withConversation } from '../../client/conversation.ts';
 import type { InboundCaller, InboundRefusal } from '../../inbound-http/inbound-agent.ts';
+import { STREAM_METHODS } from '../../inbound-http/inbound-call.ts';
 import { deriveUuid } from '../../platform-api/idempotency-key.ts';
 import { textOf } from '../../transport/response-body.ts';
 import type { Arrival } from './arrival.ts';
@@ -18,9 +19,11 @@ import type { Arrival } from './arrival.ts';
 const PLATFORM_KEYS: ReadonlySet<string> = new Set([
   'activity_id',
   'agent_card_url',
+  'answer_omitted',
   'answers',
   'conversation_id',
   'delegation_id',
+  'delivery_failed',
   'message_id',
   'peer_id',
   'peer_name',
@@ -68,8 +71,11 @@ export function readArrival(
   const isPush = caller.use === 'push';
   const request = isPush ? envelope : withoutPlatformKeys(envelope);
   const view = viewMessage(request);
-  if (view.messageId.length > MAX_ID_LENGTH || hasLoneSurrogate(view.messageId)) {
+  if (view.messageId.length > MAX_ID_LENGTH) {
     return refused(400, 'invalid_message', 'The message id must have at most 256 characters.');
+  }
+  if (hasLoneSurrogate(view.messageId)) {
+    return refused(400, 'invalid_message', 'The message id must not contain half of a surrogate pair.');
   }
   const loop = isPush ? null : loopRefusal(caller.subject, options.workspaceId, view.metadata);
   if (loop !== null) return loop;
@@ -180,14 +186,14 @@ function isEdge(value: JsonValue): boolean {
 }
 
 /** Of what a message is; a repeat from somewhere else may say another thing of its sending. */
-function digestOf({ params }: MessageView): string {
+function digestOf({ method, params }: MessageView): string {
   const { message } = params;
   const metadata = isJsonObject(message) && isJsonObject(message.metadata) ? message.metadata : {};
   const kept = Object.entries(metadata).filter(([key]) => !CIRCUMSTANCES.has(key));
   const content = isJsonObject(message) ? { ...message, metadata: Object.fromEntries(kept) } : message;
-  return createHash('sha256')
-    .update(JSON.stringify({ ...params, message: content }))
-    .digest('base64url');
+  const text = JSON.stringify({ ...params, message: content });
+  const isSend = method === 'message/send' || STREAM_METHODS.has(method);
+  return hash('sha256', isSend ? text : `${text}${method}`, 'base64url');
 }
 
 function hasLoneSurrogate(text: string): boolean {

@@ -16,26 +16,30 @@ import { type Arrival, askedKeys, type KeptEnd } from './arrival.ts';
 import { readArrival } from './arrival-message.ts';
 import {
   aboutOf,
+  CLOSED,
   CONFLICT,
   EXPIRED_ANSWER,
   ended,
   idsOf,
   isOther,
   notAccepting,
+  STARTING,
+  unanswered,
   working,
 } from './arrival-results.ts';
+import type { WholeRoom } from './arrival-room.ts';
 import type { Arrivals } from './arrivals.ts';
 import { type Exchanges, NO_HOLD_LIMIT } from './exchanges.ts';
 
 export interface ArrivalRequestsOptions {
-  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities'>;
+  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'observeReply'>;
   readonly clock: Clock;
-  readonly arrivals: Pick<Arrivals, 'start' | 'running'>;
+  readonly arrivals: Pick<Arrivals, 'start' | 'forget' | 'running'>;
   readonly exchanges: Exchanges;
   readonly streams: AnswerStreams;
   readonly state: Pick<InboundState, 'arrivals' | 'isOpen' | 'outcomes'>;
-  /** Whether one more message may be accepted. */
-  readonly hasRoom: () => boolean;
+  /** The room for messages that are read, or brought by requests. */
+  readonly room: () => WholeRoom;
   /** Ends the handling of a row; false when it is not handled. */
   readonly onCanceled: (row: string) => boolean;
 }
@@ -51,12 +55,18 @@ interface Attached<Waiting> {
 export class ArrivalRequests {
   readonly #options: ArrivalRequestsOptions;
   #isOpen = false;
+  #hasOpened = false;
 
   constructor(options: ArrivalRequestsOptions) {
     this.#options = options;
   }
 
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   open(): void {
+    this.#hasOpened = true;
     this.#isOpen = true;
   }
 
@@ -108,8 +118,8 @@ export class ArrivalRequests {
     { caller, envelope }: Pick<InboundRequest, 'caller' | 'envelope'>,
     wait: (row: string, arrival: Arrival) => Waiting,
   ): Promise<Attached<Waiting> | InboundResult> {
-    const { client, arrivals, state, exchanges, streams, hasRoom } = this.#options;
-    if (!this.#isOpen) return notAccepting('The agent does not accept messages at the moment.');
+    const { client, arrivals, state, exchanges, streams, room } = this.#options;
+    if (!this.#isOpen) return this.#hasOpened ? CLOSED : STARTING;
     const read = readArrival(caller, envelope, {
       workspaceId: client.workspaceId,
       hasCheckedAnswers: client.capabilities.has('questions'),
@@ -123,14 +133,18 @@ export class ArrivalRequests {
       if (isOther(arrival, known.arrival)) return CONFLICT;
       return { kind: 'attached', arrival, waiting: wait(known.row, arrival) };
     }
-    if (!hasRoom()) return notAccepting('The agent has as many messages as it can take.');
+    if (client.observeReply(arrival.message)) return ended(aboutOf(arrival), unanswered(this.#now()));
+    if (!state.arrivals.hasRoom(arrival, room())) {
+      return notAccepting('The agent has as many messages as it can take, in all or from this sender.');
+    }
     const { id } = arrival.message;
     streams.of(id);
     const waiting = wait(id, arrival);
-    if (await state.arrivals.add(arrival)) {
-      arrivals.start(arrival);
-      return { kind: 'attached', arrival, waiting };
-    }
+    const isStored = state.arrivals.add(arrival);
+    // Begins at once, so that its first attempt is stored with it.
+    arrivals.start(arrival, isStored);
+    if (await isStored) return { kind: 'attached', arrival, waiting };
+    arrivals.forget(id);
     exchanges.withdraw(id);
     streams.end(id);
     return notAccepting('The agent cannot store messages at the moment.');

@@ -1,4 +1,4 @@
-import type { JsonObject, Question } from '@molecule-ai/protocol';
+import type { JsonObject, OwnEnd, Question } from '@molecule-ai/protocol';
 import type { ReplyContent } from '../../client/reply.ts';
 import type {
   ArrivalEnd,
@@ -12,6 +12,7 @@ import { type Arrival, type KeptEnd, taskIdOf, taskKeys } from './arrival.ts';
 
 /** How long a caller waits before it sends a message again that was not accepted, in seconds. */
 const RETRY_SECONDS = 5;
+const STARTING_SECONDS = 1;
 
 type About = Pick<KeptEnd, 'row' | 'messageId' | 'contextId' | 'use'>;
 
@@ -57,12 +58,14 @@ export function endOfAnswer(
   return { state, at, answer, error: null };
 }
 
-/** The end other than an answer that a late message reports; `null` for an answer. */
-export function endOfNotice({ text, metadata }: ReplyContent, at: string): ArrivalEnd | null {
-  const { state, code } = metadata ?? {};
-  if (state !== 'unanswered' && state !== 'failed') return null;
-  const error = { message: text, ...(typeof code === 'string' ? { code } : {}) };
-  return endOfOutcome(state === 'failed' ? { outcome: state, error } : { outcome: state }, at);
+/** The end that a late message reports instead of an answer. */
+export function endOfNotice(text: string, { state, code }: OwnEnd, at: string): ArrivalEnd {
+  const error = { message: text, ...(code === undefined ? {} : { code }) };
+  return state === 'failed' ? endOfOutcome({ outcome: state, error }, at) : unanswered(at);
+}
+
+export function unanswered(at: string): ArrivalEnd {
+  return { state: 'unanswered', at, answer: null, error: null };
 }
 
 export function endOfOutcome({ outcome, error }: MessageEnd, at: string): ArrivalEnd {
@@ -96,8 +99,12 @@ export const EXPIRED_ANSWER = refused({
   message: 'The message was handled before, and its answer is no longer kept.',
 });
 
-export function notAccepting(message: string): InboundResult {
-  return refused({ status: 503, code: 'not_accepting', message, retryAfterSeconds: RETRY_SECONDS });
+export const CLOSED = notAccepting('The agent does not accept messages at the moment.');
+/** The platform pushes what it has stored as soon as the agent has registered, a moment before the agent runs. */
+export const STARTING = notAccepting('The agent is starting.', STARTING_SECONDS);
+
+export function notAccepting(message: string, retryAfterSeconds = RETRY_SECONDS): InboundResult {
+  return refused({ status: 503, code: 'not_accepting', message, retryAfterSeconds });
 }
 
 function refused(refusal: InboundRefusal): InboundResult {

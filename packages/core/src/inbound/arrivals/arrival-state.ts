@@ -4,6 +4,7 @@ import { type MessageDedupe, messageKey } from '../dedupe/message-dedupe.ts';
 import type { InboundRecord } from '../stores/inbound-records.ts';
 import type { Arrival, KeptEnd } from './arrival.ts';
 import type { ArrivalLog } from './arrival-log.ts';
+import type { WholeRoom } from './arrival-room.ts';
 
 /** What is known of a message that a request brings. */
 export type KnownArrival =
@@ -19,6 +20,10 @@ export interface ArrivalStateOptions {
   /** Resolves with whether the record is stored. */
   readonly write: (record: InboundRecord) => Promise<boolean>;
   readonly finish: (message: InboundMessage) => void;
+  /** Takes back the progress of a message that counts as never brought. */
+  readonly forget: (row: string) => void;
+  /** There is room for more messages. */
+  readonly onRoom: () => void;
 }
 
 /** The state of the messages that requests brought, in memory and in the store. */
@@ -31,22 +36,40 @@ export class ArrivalState {
 
   find(message: InboundMessage): KnownArrival {
     const { log, dedupe } = this.#options;
-    const kept = log.endOf(messageKey(message));
-    const [row] = dedupe.pendingRows(message);
+    const kept = log.endOf(messageKey(message)) ?? log.findEnd([message.id]);
+    const row = dedupe.pendingRows(message)[0] ?? log.find(message.id)?.message.id;
     if (row !== undefined && kept === undefined) return { kind: 'pending', row, arrival: log.find(row) };
     const isFinished = kept !== undefined || dedupe.isFinishedCopy(message);
     return isFinished ? { kind: 'finished', kept } : { kind: 'new' };
   }
 
+  /** Whether one more message may be accepted. */
+  hasRoom(arrival: Arrival, whole: WholeRoom): boolean {
+    return this.#options.log.room.hasRoom(arrival, whole);
+  }
+
+  /** Number of messages that are handled and whose answers wait; they take no room. */
+  get waiting(): number {
+    return this.#options.log.room.waiting;
+  }
+
+  /** The answer to a message waits. False when too many do. */
+  answerWaits(message: InboundMessage): boolean {
+    const mayWait = this.#options.log.room.setWaiting(message.id);
+    if (mayWait) this.#options.onRoom();
+    return mayWait;
+  }
+
   /** Adds a new message. Resolves with whether it is stored; if not, it counts as never brought. */
   async add(arrival: Arrival): Promise<boolean> {
-    const { log, dedupe, write } = this.#options;
+    const { log, dedupe, forget, write } = this.#options;
     const { message } = arrival;
     dedupe.begin(message);
     log.add(arrival);
     if (await write({ type: 'arrived', arrival })) return true;
     log.finish(message.id);
     dedupe.forget(message);
+    forget(message.id);
     return false;
   }
 

@@ -1,15 +1,49 @@
-import { type InboundMessage, JsonObject, MessagePart } from '@molecule-ai/protocol';
+import {
+  type InboundMessage,
+  isJsonObject,
+  JsonObject,
+  type JsonValue,
+  MessagePart,
+  parseActivityRow,
+} from '@molecule-ai/protocol';
 import { z } from 'zod';
 import type { ArrivalEnd, InboundCaller } from '../../inbound-http/inbound-agent.ts';
 
-/** A message that a request brought instead of the feed, as it is stored until it is finished. */
-export const Arrival = z.object({
-  message: z.custom<InboundMessage>(isMessage),
-  use: z.enum(['push', 'direct', 'unknown']),
-  /** Of the message as its sender wrote it, to compare repeats; `''` where the platform has compared them. */
-  digest: z.string(),
-});
+const USE = z.enum(['push', 'direct', 'unknown']);
+
+/** As earlier versions stored it. */
+const WholeArrival = z.object({ message: z.custom<InboundMessage>(isMessage), use: USE, digest: z.string() });
+
+/** Each text once: the message is parsed again. What the parser cannot know is beside the row. */
+const StoredArrival = z
+  .object({
+    row: z.custom<JsonValue>(isJsonObject),
+    answers: z.custom<InboundMessage['answers']>(Array.isArray),
+    conversationId: z.string(),
+    use: USE,
+    digest: z.string(),
+  })
+  .transform(({ row, answers, conversationId, use, digest }, context): z.output<typeof WholeArrival> => {
+    const message = parseActivityRow(row);
+    if (message !== null) return { message: { ...message, answers, conversationId }, use, digest };
+    context.addIssue('The row is not a message.');
+    return z.NEVER;
+  });
+
+/**
+ * A message that a request brought instead of the feed, as it is stored until it is finished. `digest` is of the message as
+ * its sender wrote it, to compare repeats; `''` where the platform has compared them.
+ */
+export const Arrival = z.union([StoredArrival, WholeArrival]);
 export type Arrival = Readonly<z.output<typeof Arrival>>;
+
+/** What is stored of an arrival. */
+export function storedArrival(arrival: Arrival): z.input<typeof Arrival> {
+  const { raw, id, answers, conversationId } = arrival.message;
+  if (raw.id !== id) return arrival;
+  const { use, digest } = arrival;
+  return { row: raw, answers, conversationId, use, digest };
+}
 
 const End = z.object({
   state: z.enum(['answered', 'input_required', 'unanswered', 'failed', 'canceled', 'expired']),
@@ -31,7 +65,7 @@ export const KeptEnd = z.object({
   row: z.string(),
   messageId: z.string(),
   contextId: z.string(),
-  use: z.enum(['push', 'direct', 'unknown']),
+  use: USE,
   sourceId: z.string(),
   digest: z.string(),
   end: End,

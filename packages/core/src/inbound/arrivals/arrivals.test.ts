@@ -43,6 +43,59 @@ describe('a message that a request brings', () => {
     expect(stage.client.outcomes).toEqual([]);
   });
 
+  it('is not handled when a call has returned what it says; the platform gets a task without an answer', async () => {
+    const store = new MemoryInboundStore();
+    const stage = await arrivalStage({ store });
+    stage.client.returned.add('message-row-1');
+    for (const _repeat of [1, 2]) {
+      const { status, body } = await (await stage.push('row-1')).response;
+      expect([status, body.result.status.state]).toEqual([200, 'completed']);
+      expect(body.result).toMatchObject({ kind: 'task', id: 'row-1', metadata: { state: 'unanswered' } });
+    }
+    await (await stage.push('row-2')).response;
+    expect(stage.events.filter((event) => event.startsWith('message'))).toEqual(['message row-2']);
+    expect(JSON.stringify(await store.load())).not.toContain('row-1');
+  });
+
+  it('takes two writes: with its first attempt, and with its answer; that it is finished is in the next one', async () => {
+    const writes: string[][] = [];
+    class ListingStore extends MemoryInboundStore {
+      override async append(lines: readonly string[]): Promise<void> {
+        writes.push(lines.map((line) => JSON.parse(line).type));
+        await super.append(lines);
+      }
+    }
+    const stage = await arrivalStage({ store: new ListingStore() });
+    await (await stage.push('row-0')).response;
+    writes.length = 0;
+    await (await stage.push('row-1')).response;
+    await (await stage.push('row-2')).response;
+    const first = ['finished', 'arrived', 'progress'];
+    expect(writes).toEqual([first, ['progress', 'kept-end'], first, ['progress', 'kept-end']]);
+  });
+
+  it('is answered through the platform when the outcome is stored', async () => {
+    const stored = Promise.withResolvers<void>();
+    let isHeld = false;
+    class SlowStore extends MemoryInboundStore {
+      override async append(lines: readonly string[]): Promise<void> {
+        if (isHeld) await stored.promise;
+        await super.append(lines);
+      }
+    }
+    const gate = new Gate();
+    const stage = await arrivalStage({ store: new SlowStore(), onMessage: gate.handler });
+    const { response } = await stage.push('row-1', { headers: { 'x-timeout': '0' } });
+    expect(await response).toMatchObject({ status: 202 });
+    isHeld = true;
+    gate.open();
+    await stage.client.flushPromises();
+    expect(stage.client.replies).toEqual([]);
+    stored.resolve();
+    await stage.client.flushPromises();
+    expect(stage.client.replies).toEqual(['row-1: done']);
+  });
+
   it('is parsed like a row of the feed', async () => {
     const stage = await arrivalStage();
     const { response } = await stage.push('row-1', {
@@ -214,7 +267,9 @@ describe('an agent that does not accept messages', () => {
   it('is one that has not started, is paused or has stopped', async () => {
     const store = new MemoryInboundStore();
     const stage = await arrivalStage({ store, isStarted: false });
-    expect(await (await stage.push('row-1')).response).toMatchObject(refused);
+    const early = await (await stage.push('row-1')).response;
+    // The platform pushes what it has stored a moment before the agent runs.
+    expect([early.status, early.body.error.data]).toEqual([503, { code: 'not_accepting', retry_after: 1 }]);
     await stage.agent.start();
     stage.client.onHeartbeat = () => ({ paused: true, workspaceStatus: 'paused' });
     stage.agent.inbound.stateChanged('paused');

@@ -12,12 +12,15 @@ import type { Exchanges } from './exchanges.ts';
 import { RunningArrivals } from './running-arrivals.ts';
 
 export interface ArrivalsOptions {
-  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'reply' | 'askQuestions'>;
+  readonly client: Pick<
+    PlatformClient,
+    'workspaceId' | 'capabilities' | 'reply' | 'observeReply' | 'askQuestions'
+  >;
   readonly clock: Clock;
   readonly exchanges: Exchanges;
-  readonly state: Pick<InboundState, 'arrivals'>;
-  /** Handles a new message that is stored. */
-  readonly onMessage: (message: InboundMessage, arrival: Arrival) => void;
+  readonly state: Pick<InboundState, 'arrivals' | 'save'>;
+  /** Handles a new message, as soon as it is stored. */
+  readonly onMessage: (message: InboundMessage, arrival: Arrival, isStored: Promise<boolean>) => void;
 }
 
 /**
@@ -37,10 +40,15 @@ export class Arrivals {
     return this.#running;
   }
 
-  /** Handles a message that is stored. */
-  start(arrival: Arrival): void {
+  /** Handles a message, if it is stored. */
+  start(arrival: Arrival, isStored: Promise<boolean> = Promise.resolve(true)): void {
     this.#running.add(arrival);
-    this.#options.onMessage(arrival.message, arrival);
+    this.#options.onMessage(arrival.message, arrival, isStored);
+  }
+
+  /** The message could not be stored. */
+  forget(row: string): void {
+    this.#running.delete(row);
   }
 
   /**
@@ -60,8 +68,10 @@ export class Arrivals {
     if (!isFirst || (arrival === undefined && !isWaited)) return client.reply(message, content, options);
     const answer = typeof content === 'string' ? { text: content } : content;
     const messageId = replyIdOf(client.workspaceId, id);
-    const late = arrival?.use === 'direct' && !isWaited ? endOfNotice(answer, this.#now()) : null;
-    const end = late ?? endOfAnswer(answer, messageId, this.#now());
+    const end =
+      options.end === undefined
+        ? endOfAnswer(answer, messageId, this.#now())
+        : endOfNotice(answer.text, options.end, this.#now());
     if (arrival?.use === 'direct') await this.#ask(message, answer.metadata, options.signal);
     const isUnknown = arrival !== undefined && message.source === 'unknown';
     if (arrival !== undefined && (isUnknown || (isWaited && !state.arrivals.isOnFeed(message)))) {
@@ -69,6 +79,8 @@ export class Arrivals {
       // Nobody but the caller itself can be given an answer to a caller without a name.
       if (exchanges.complete(id, end) || isUnknown) return { status: 'sent', via: 'response', messageId };
     }
+    // What leaves must be what a later run sends.
+    if (arrival !== undefined) await state.save();
     const receipt = await client.reply(message, content, options);
     if (receipt.status === 'ignored') return receipt;
     if (arrival !== undefined) void state.arrivals.keepEnd(arrival, end);
@@ -83,14 +95,11 @@ export class Arrivals {
   lateEnd({ id }: InboundMessage, { outcome, error }: MessageEnd): StoredAnswer | null {
     const isLate = this.#running.get(id)?.use === 'direct' && !this.#options.exchanges.isOpen(id);
     if (!isLate || (outcome !== 'failed' && outcome !== 'unanswered')) return null;
-    const code = error?.code;
-    return {
-      text:
-        outcome === 'failed'
-          ? (error?.message ?? GAVE_UP_TEXT)
-          : 'The agent has nothing to say to this message.',
-      metadata: { state: outcome, ...(code === undefined ? {} : { code }) },
-    };
+    const isFailed = outcome === 'failed';
+    const text = isFailed
+      ? (error?.message ?? GAVE_UP_TEXT)
+      : 'The agent has nothing to say to this message.';
+    return { text, end: { state: outcome, code: error?.code } };
   }
 
   /**
@@ -124,9 +133,10 @@ export class Arrivals {
     metadata: JsonObject | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { client } = this.#options;
+    const { client, state } = this.#options;
     const questions = questionsIn(metadata);
     if (questions.length === 0 || !client.capabilities.has('questions')) return;
+    await state.save();
     await client.askQuestions({ questions, messageId, sourceId, contextId }, { signal });
   }
 

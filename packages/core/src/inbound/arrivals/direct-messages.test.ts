@@ -1,59 +1,10 @@
-import type { JsonObject } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
 import { OTHER, PEER, SELF } from '../../../test/agent-ids.ts';
 import { AgentClientDouble, Gate } from '../../../test/agent-stage.ts';
-import { type ArrivalStage, arrivalStage, pushOf, type Received } from '../../../test/arrival-stage.ts';
-import { ISSUER, TestSigner } from '../../../test/peer-tokens.ts';
-import type { RemoteAgentOptions } from '../../agent/agent-options.ts';
+import { arrivalStage } from '../../../test/arrival-stage.ts';
+import { directStage } from '../../../test/direct-stage.ts';
 import { currentMessage } from '../../client/current-message.ts';
 import { MessageFailure } from '../../errors/message-failure.ts';
-
-interface DirectStage extends ArrivalStage {
-  /** Posts a message with a token of this peer for this agent. */
-  direct(id: string, options?: DirectOptions): Promise<{ readonly response: Promise<Received> }>;
-  /** Posts a request with a token. */
-  ask(method: string, id: string, claims?: JsonObject): Promise<Received>;
-}
-
-interface DirectOptions {
-  readonly from?: string;
-  readonly text?: string;
-  readonly message?: JsonObject;
-  readonly metadata?: JsonObject;
-  readonly holdSeconds?: number;
-}
-
-async function directStage(
-  options: Partial<RemoteAgentOptions<AgentClientDouble>> = {},
-  client = new AgentClientDouble(),
-): Promise<DirectStage> {
-  const signer = await TestSigner.start(client.clock);
-  client.issuer = ISSUER;
-  client.keys = await signer.jwks();
-  const stage = await arrivalStage(
-    { ...options, inboundAuth: 'peer-tokens', inboundSecret: undefined },
-    client,
-  );
-  const bearer = async (claims: JsonObject): Promise<Record<string, string>> => ({
-    authorization: `Bearer ${await signer.token({ use: 'direct', ...claims })}`,
-  });
-  return {
-    ...stage,
-    direct: async (id, { from = PEER, holdSeconds = 25, ...given } = {}) => {
-      const headers = { ...(await bearer({ sub: from })), 'x-timeout': String(holdSeconds) };
-      // Verified before, because that takes more than the turns of a flush.
-      await stage.agent.inbound.authenticate(new Headers(headers));
-      const response = stage.post(pushOf(id, given), { headers });
-      await client.flushPromises();
-      return { response };
-    },
-    ask: async (method, id, claims = {}) =>
-      stage.post(
-        { jsonrpc: '2.0', id: 1, method, params: { id } },
-        { headers: await bearer({ sub: PEER, ...claims }) },
-      ),
-  };
-}
 
 describe('a direct message', () => {
   it('comes from whom the token names; what only the platform may say is removed', async () => {
@@ -124,8 +75,8 @@ describe('a direct message', () => {
     const client = new AgentClientDouble();
     client.capabilities = new Set(['acknowledge', 'outcomes']);
     const sent: unknown[] = [];
-    client.reply = async (message, content) => {
-      sent.push([message.messageId, content]);
+    client.reply = async (message, content, { end }) => {
+      sent.push([message.messageId, content, end]);
       return { status: 'sent', via: 'a2a', messageId: 'r' };
     };
     const stage = await directStage(
@@ -139,10 +90,31 @@ describe('a direct message', () => {
     for (const id of ['silent', 'failing']) await (await stage.direct(id, { holdSeconds: 0 })).response;
     await client.clock.advance(1_000);
     expect(sent).toEqual([
-      ['message-silent', { text: expect.any(String), metadata: { state: 'unanswered' } }],
-      ['message-failing', { text: 'Disk full.', metadata: { state: 'failed', code: 'disk_full' } }],
+      ['message-silent', expect.any(String), { state: 'unanswered' }],
+      ['message-failing', 'Disk full.', { state: 'failed', code: 'disk_full' }],
     ]);
     expect(client.outcomes).toEqual([]);
+    const failed = (await stage.ask('tasks/get', 'message-failing')).body.result;
+    expect(failed.status).toMatchObject({ state: 'failed', message: { parts: [{ text: 'Disk full.' }] } });
+    expect(failed.metadata).toMatchObject({ state: 'failed', code: 'disk_full' });
+    expect((await stage.ask('tasks/get', 'message-silent')).body.result.metadata.state).toBe('unanswered');
+  });
+
+  it('that is answered after that stays answered, whatever the metadata of the answer says', async () => {
+    const gate = new Gate();
+    const metadata = { state: 'failed', code: 'disk_full', molecule_end: { state: 'unanswered' } };
+    const stage = await directStage({
+      onMessage: async (message, context) => {
+        await gate.handler(message, context);
+        return { text: 'done', metadata };
+      },
+    });
+    await (await stage.direct('one', { holdSeconds: 0 })).response;
+    gate.open();
+    await stage.client.flushPromises();
+    const { result } = (await stage.ask('tasks/get', 'message-one')).body;
+    expect(result.status).toMatchObject({ state: 'completed', message: { parts: [{ text: 'done' }] } });
+    expect(result.metadata.state).toBe('answered');
   });
 
   it('that asks is a task that requires input; the platform gets the questions first', async () => {
@@ -170,6 +142,16 @@ describe('a direct message', () => {
     expect(body.result.status.message.metadata.questions).toEqual([asked]);
   });
 
+  it.each([
+    ['long', 'm'.repeat(257), 'at most 256 characters'],
+    ['broken', 'm\ud800', 'half of a surrogate pair'],
+  ])('with a %s id is refused, and the error says why', async (_name, messageId, reason) => {
+    const stage = await directStage();
+    const { status, body } = await (await stage.direct('one', { message: { messageId } })).response;
+    expect([status, body.error.data.code]).toEqual([400, 'invalid_message']);
+    expect(body.error.message).toContain(reason);
+  });
+
   it('with the id of another message of the same sender is a conflict', async () => {
     const stage = await directStage();
     const first = await (await stage.direct('one')).response;
@@ -178,6 +160,25 @@ describe('a direct message', () => {
     expect([other.status, other.body.error.data.code]).toEqual([409, 'message_id_conflict']);
     expect((await (await stage.direct('one', { from: OTHER })).response).status).toBe(200);
   });
+
+  it.each([
+    ['another in_reply_to', { message: { metadata: { in_reply_to: 'question' } } }],
+    ['another method', { method: 'delegate_task' }],
+  ])(
+    'with the id of another message and %s is a conflict, before and after the first has ended',
+    async (_name, change) => {
+      const gate = new Gate();
+      const stage = await directStage({ onMessage: gate.handler });
+      const { response } = await stage.direct('one');
+      const again = await (await stage.direct('one', change)).response;
+      expect([again.status, again.body.error.data.code]).toEqual([409, 'message_id_conflict']);
+      expect([gate.signals.length, stage.agent.health().unfinished]).toEqual([1, 1]);
+      gate.open();
+      expect((await response).status).toBe(200);
+      expect((await (await stage.direct('one', change)).response).status).toBe(409);
+      expect(gate.signals).toHaveLength(1);
+    },
+  );
 
   it('that the platform delivers as well, because its sender was in doubt, is handled once and answered there', async () => {
     const stage = await directStage({ delivery: 'long-poll' });
@@ -333,6 +334,14 @@ describe('without a credential', () => {
       message: { parts: [{ text: 'for you' }] },
     });
     expect(stage.client.replies).toEqual([]);
+  });
+
+  it('the id of a message names one message, as elsewhere', async () => {
+    const stage = await arrivalStage({ inboundAuth: 'none', inboundSecret: undefined });
+    const first = await (await stage.push('row-1')).response;
+    const other = { message: { metadata: { in_reply_to: 'question' } } };
+    expect((await (await stage.push('row-1', other)).response).status).toBe(409);
+    expect((await (await stage.push('row-1')).response).body).toEqual(first.body);
   });
 });
 

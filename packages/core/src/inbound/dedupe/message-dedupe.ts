@@ -1,28 +1,24 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
-import { STREAM_METHODS } from '../../inbound-http/inbound-call.ts';
-
-const DEFAULT_CAPACITY = 1_000;
+import { FinishedKeys, type FinishedKeysLimits, keyOf } from './finished-keys.ts';
 
 type Novelty = 'new' | 'copy-of-finished' | 'copy-of-pending';
 
 /** Detects copies of pending messages and of a limited number of finished ones. */
 export class MessageDedupe {
-  readonly #finished: Set<string>;
-  readonly #capacity: number;
+  readonly #finished: FinishedKeys;
   /** Rows of pending messages in order of arrival, by message key. */
   readonly #pending = new Map<string, string[]>();
 
   /** @param finishedKeys The stored keys of an earlier run, oldest first. */
-  constructor(finishedKeys: Iterable<string> = [], capacity = DEFAULT_CAPACITY) {
-    this.#finished = new Set(finishedKeys);
-    this.#capacity = capacity;
-    this.#shrink();
+  constructor(finishedKeys: Iterable<string> = [], limits?: FinishedKeysLimits) {
+    this.#finished = new FinishedKeys(limits);
+    this.#remember(finishedKeys);
   }
 
-  /** Keys of recently finished messages, oldest first. */
-  get finishedKeys(): ReadonlySet<string> {
-    return this.#finished;
+  /** Keys of finished messages to store. */
+  get finishedKeys(): readonly string[] {
+    return this.#finished.all;
   }
 
   isFinished(row: string): boolean {
@@ -52,7 +48,7 @@ export class MessageDedupe {
   begin(message: InboundMessage): Novelty {
     const key = messageKey(message);
     if (this.#finished.has(key)) {
-      this.#remember(message.id);
+      this.#finished.add(message.id);
       return 'copy-of-finished';
     }
     const rows = this.#pending.get(key);
@@ -71,34 +67,33 @@ export class MessageDedupe {
     if (rows === undefined) return undefined;
     this.#pending.delete(key);
     const keys = [...new Set([...rows, key])];
-    this.#remember(...keys);
+    this.#remember(keys);
     return { rows, keys };
   }
 
-  #remember(...keys: readonly string[]): void {
-    for (const key of keys) {
-      this.#finished.delete(key);
-      this.#finished.add(key);
-    }
-    this.#shrink();
-  }
-
-  #shrink(): void {
-    for (const key of this.#finished) {
-      if (this.#finished.size <= this.#capacity) return;
-      this.#finished.delete(key);
-    }
+  #remember(keys: Iterable<string>): void {
+    for (const key of keys) this.#finished.add(key);
   }
 }
 
+/** A message is asked for its key at each step of its handling. */
+const keys = new WeakMap<InboundMessage, string>();
+
 /**
- * Two rows are the same message if sender, method and the sender's message id are equal. A row without message id is a
- * message of its own. The method is included because a cancellation can have the id of the message it cancels; one that asks for
- * a stream is the same as one that does not.
+ * Two rows are the same message if sender and the sender's message id are equal, whatever else they say. A row without
+ * message id is a message of its own. A cancellation can have the id of the message it cancels.
  */
 export function messageKey(message: InboundMessage): string {
   if (message.messageId === '') return message.id;
-  const method = STREAM_METHODS.has(message.method) ? 'message/send' : message.method;
-  const parts = [message.source, message.sourceId, method, message.inReplyTo, message.messageId];
-  return `m:${createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22)}`;
+  const known = keys.get(message);
+  if (known !== undefined) return known;
+  const { messageId, method, source, sourceId } = message;
+  const identity = [source, sourceId, method === 'cancel_task', messageId];
+  const key = keyOf(hashOf([source, sourceId]), hashOf(identity).slice(0, 22));
+  keys.set(message, key);
+  return key;
+}
+
+function hashOf(parts: readonly unknown[]): string {
+  return hash('sha256', JSON.stringify(parts), 'base64url');
 }

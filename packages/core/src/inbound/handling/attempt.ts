@@ -2,7 +2,7 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import { deadlinePassed } from '../../client/current-message.ts';
 import { TimeoutError } from '../../errors/timeout-error.ts';
 import type { Clock } from '../../time/clock.ts';
-import { linkAbort } from '../../time/linked-abort.ts';
+import { type LinkedAbort, linkAbort } from '../../time/linked-abort.ts';
 import type { AnswerContent } from './handler-answer.ts';
 
 /** How long a handler may keep running after its signal was aborted. */
@@ -86,13 +86,21 @@ export async function runAttempt<T>(
   const leftMs = deadlineMs === null ? LONGEST_TIMER_MS : deadlineMs - clock.now();
   const deadline =
     leftMs < LONGEST_TIMER_MS ? clock.setTimer(leftMs, () => attempt.abort(deadlinePassed())) : undefined;
-  using waiting = linkAbort();
+  let isOver = false;
+  let grace: LinkedAbort | undefined;
+  // Made when it is needed: an abort costs more than all else here.
+  const beginGrace = (): AbortSignal => {
+    grace = linkAbort();
+    if (isOver) grace.abort();
+    return grace.signal;
+  };
   try {
-    return await Promise.race([resultOf(handler, signal), graceAfterAbort(clock, signal, waiting.signal)]);
+    return await Promise.race([resultOf(handler, signal), graceAfterAbort(clock, signal, beginGrace)]);
   } finally {
     timer?.cancel();
     deadline?.cancel();
-    waiting.abort();
+    isOver = true;
+    grace?.abort();
   }
 }
 
@@ -109,15 +117,16 @@ async function resultOf<T>(
   return { kind: 'aborted', error: signal.reason, isStuck: false };
 }
 
+/** @param begin called when the grace begins; returns the signal that ends it */
 async function graceAfterAbort(
   clock: Clock,
   signal: AbortSignal,
-  isOver: AbortSignal,
+  begin: () => AbortSignal,
 ): Promise<AttemptResult<never>> {
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  await clock.sleep(GRACE_MS, { signal: isOver }).catch(() => {});
+  await clock.sleep(GRACE_MS, { signal: begin() }).catch(() => {});
   return { kind: 'aborted', error: signal.reason, isStuck: true };
 }

@@ -51,8 +51,10 @@ export class DeadLetterReplays {
       isCallerKnown: true,
       stream: new AnswerStream(),
       flush: async () => {},
+      isAccepted: null,
       // Until the replay has ended the letter stays as it is.
       save: () => Promise.resolve(),
+      answerWaits: () => false,
       acknowledgeFirst: null,
       lateEnd: () => null,
       finish: () => {

@@ -75,6 +75,12 @@ export class MessageJournal {
     else await this.#save({ outcome: { reply } });
   }
 
+  /** Records that the answer was refused at `at`, RFC 3339; returns when that first was so, in Unix milliseconds. */
+  async recordRefusal(at: string): Promise<number> {
+    if (this.#progress.refusedSince === undefined) await this.#save({ refusedSince: at });
+    return Date.parse(this.#progress.refusedSince ?? at);
+  }
+
   /** Returns a function that sends the answers of one attempt in order, skipping those that an earlier attempt sent. */
   replier(): (answer: StoredAnswer, signal: AbortSignal) => Promise<void> {
     let next = 0;
@@ -93,12 +99,13 @@ export class MessageJournal {
   async send(answer: StoredAnswer, signal: AbortSignal, number = 0): Promise<ReplyReceipt> {
     const { client, message, onReplySent } = this.#options;
     const key = number === 0 ? {} : { idempotencyKey: `reply-${number + 1}` };
-    const sent = client.capabilities.has('questions')
+    const { end, ...sent } = client.capabilities.has('questions')
       ? withQuestionIds(answer, message.id, number)
       : withoutQuestions(answer);
     const isPlain = sent.parts === undefined && sent.metadata === undefined;
     const content = isPlain ? sent.text : sent;
-    const receipt = await client.reply(message, content, { ...key, signal }).catch((error: unknown) => {
+    const options = { ...key, ...(end === undefined ? {} : { end }), signal };
+    const receipt = await client.reply(message, content, options).catch((error: unknown) => {
       throw questionsRefused(answer, error) ?? error;
     });
     if (receipt.status !== 'ignored') onReplySent();

@@ -1,7 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import { deadlineOf, runHandling, toCurrentMessage } from '../../client/current-message.ts';
 import type { PlatformClient } from '../../client/platform-client.ts';
-import { MoleculeError } from '../../errors/molecule-error.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { InboundObserver } from '../inbound-observer.ts';
@@ -15,6 +14,7 @@ import { type ReadAnswer, readHandlerAnswer } from './handler-answer.ts';
 import { MessageJournal } from './message-journal.ts';
 import {
   autoReplyRefusal,
+  endedByCrash,
   endingFailure,
   failureCode,
   isCancelledBySender,
@@ -23,6 +23,7 @@ import {
   isInvalidAnswer,
   MAX_ATTEMPTS,
   messageRetryDelayMs,
+  refusedDelayMs,
   replyFailureCode,
   replyFailureKind,
 } from './rules.ts';
@@ -108,6 +109,7 @@ export class MessageRun implements Runnable {
     const deadlineMs = isRetried ? deadlineOf(message.metadata) : null;
     if (deadlineMs !== null && deadlineMs <= clock.now()) return this.#expired(EXPIRED);
     await journal.recordAttempts(attempt);
+    if (this.#subject.isAccepted !== null && !(await this.#subject.isAccepted)) return FINISHED;
     if (!signal.aborted) await acknowledgeFirst?.(signal).catch(() => {});
     if (signal.aborted) return this.#interrupted(signal, attemptsBefore);
 
@@ -204,6 +206,7 @@ export class MessageRun implements Runnable {
       if (isExpiredForReply(error)) return this.#expired();
       const kind = replyFailureKind(error);
       this.#replyFailures += 1;
+      if (kind === 'refused' && this.#subject.isRetried) return this.#refused(error);
       if (kind === 'counts') this.#countedReplyFailures += 1;
       const isLast =
         kind === 'final' || this.#countedReplyFailures >= MAX_ATTEMPTS || !this.#subject.isRetried;
@@ -213,8 +216,21 @@ export class MessageRun implements Runnable {
     }
   }
 
-  #retry(stage: 'handler' | 'reply', attempt: number, error: unknown): RunOutcome {
-    const delayMs = messageRetryDelayMs(attempt);
+  /** The recipient has no room for the answer, which waits for a limited time. */
+  async #refused(error: unknown): Promise<RunOutcome> {
+    const now = this.#options.clock.now();
+    const delayMs = refusedDelayMs(now - (await this.#journal.recordRefusal(new Date(now).toISOString())));
+    return delayMs === null || !this.#subject.answerWaits()
+      ? this.#giveUp('reply', this.#replyFailures, error)
+      : this.#retry('reply', this.#replyFailures, error, delayMs);
+  }
+
+  #retry(
+    stage: 'handler' | 'reply',
+    attempt: number,
+    error: unknown,
+    delayMs = messageRetryDelayMs(attempt),
+  ): RunOutcome {
     this.#options.observer.retrying(this.message, { stage, attempt, delayMs, error });
     return { kind: 'retry', delayMs };
   }
@@ -271,10 +287,4 @@ export class MessageRun implements Runnable {
     this.#subject.finish(end);
     return FINISHED;
   }
-}
-
-function endedByCrash(): MoleculeError {
-  return new MoleculeError('The process ended during each attempt to handle this message.', {
-    code: 'handler_failed',
-  });
 }

@@ -4,7 +4,7 @@ import type { Arrivals } from '../arrivals/arrivals.ts';
 import type { InboundObserver } from '../inbound-observer.ts';
 import type { InboundState, MessageEnd } from '../inbound-state.ts';
 import type { AckSender } from '../position/ack-sender.ts';
-import { NO_PROGRESS } from '../stores/message-progress.ts';
+import { NO_PROGRESS, type ProgressChange } from '../stores/message-progress.ts';
 import { AnswerStream } from '../streams/answer-stream.ts';
 import type { AnswerStreams } from '../streams/answer-streams.ts';
 import type { ProgressReports } from '../streams/progress-reports.ts';
@@ -27,6 +27,12 @@ export interface MessageRunsOptions {
   readonly atMostOnce: boolean;
 }
 
+/** A message that a request brings. It is accepted when it is stored. */
+interface Brought {
+  readonly arrival: Arrival;
+  readonly isStored: Promise<boolean>;
+}
+
 /** Starts the run of each message that was accepted. */
 export class MessageRuns {
   readonly #options: MessageRunsOptions;
@@ -35,16 +41,16 @@ export class MessageRuns {
     this.#options = options;
   }
 
-  /** Handles a new message; `arrival` is given when a request brought it. */
-  start(message: InboundMessage, arrival?: Arrival): void {
+  /** Handles a new message; `brought` is given when a request brought it. */
+  start(message: InboundMessage, brought?: Brought): void {
     const { observer, scheduler, cancellations, run } = this.#options;
     if (message.method === 'cancel_task') {
-      cancellations.received(message);
+      whenStored(brought, () => cancellations.received(message));
       return;
     }
-    observer.received(message);
-    scheduler.add(new MessageRun(this.#subjectOf(message, arrival), run));
-    cancellations.added(message);
+    whenStored(brought, () => observer.received(message));
+    scheduler.add(new MessageRun(this.#subjectOf(message, brought), run));
+    whenStored(brought, () => cancellations.added(message));
   }
 
   /** Gives the platform the end of a message that a request had brought, because it also delivered it by the feed. */
@@ -66,7 +72,9 @@ export class MessageRuns {
       isCallerKnown: true,
       stream: new AnswerStream(),
       flush: async () => {},
+      isAccepted: null,
       save: async () => {},
+      answerWaits: () => true,
       acknowledgeFirst: null,
       lateEnd: () => null,
       finish,
@@ -78,10 +86,13 @@ export class MessageRuns {
     scheduler.add(new MessageRun(subject, run));
   }
 
-  #subjectOf(message: InboundMessage, arrival: Arrival | undefined): RunSubject {
+  #subjectOf(message: InboundMessage, brought: Brought | undefined): RunSubject {
     const { state, arrivals, acks, streams, reports, atMostOnce } = this.#options;
     const stream = streams.of(message.id);
-    const reporter = arrival === undefined ? reports.start(message, stream) : null;
+    const reporter = brought === undefined ? reports.start(message, stream) : null;
+    // The outcome of a message that a request brought is stored when `Arrivals.reply` sends its answer.
+    const save = (change: ProgressChange): Promise<boolean> =>
+      state.saveProgress(message, change, brought !== undefined && change.outcome !== undefined);
     const finish = (end: MessageEnd | null): void => {
       reporter?.stop();
       streams.end(message.id);
@@ -91,12 +102,14 @@ export class MessageRuns {
       message,
       progress: state.progressOf(message),
       isRetried: true,
-      isCallerKnown: arrival === undefined || message.source !== 'unknown',
+      isCallerKnown: brought === undefined || message.source !== 'unknown',
+      isAccepted: brought?.isStored ?? null,
       stream,
       flush: async () => reporter?.flush(),
       // At most once, nothing brings the message back, so nothing is kept for that.
-      save: atMostOnce ? async () => {} : (change) => state.saveProgress(message, change),
+      save: atMostOnce ? async () => {} : save,
       acknowledgeFirst: atMostOnce ? (signal) => acks.acknowledgeFirst(message, signal) : null,
+      answerWaits: () => state.arrivals.answerWaits(message),
       lateEnd: (end) => arrivals.lateEnd(message, end),
       finish,
       giveUp: async (letter) => {
@@ -105,4 +118,9 @@ export class MessageRuns {
       },
     };
   }
+}
+
+function whenStored(brought: Brought | undefined, work: () => void): void {
+  if (brought === undefined) work();
+  else void brought.isStored.then((isStored) => (isStored ? work() : undefined));
 }

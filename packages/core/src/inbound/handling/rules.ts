@@ -36,18 +36,28 @@ const NOT_ABOUT_THE_REPLY: ReadonlySet<string> = new Set([
   'timed_out',
   'platform_unavailable',
   'rate_limited',
-  'inbox_full',
   'unauthorized',
   'routing_problem',
   'workspace_paused',
 ]);
 
+/** How long an answer waits for room in the inbox of its recipient, and between two attempts, in milliseconds. */
+const REFUSED_FOR_MS = 24 * 3_600_000;
+const REFUSED_DELAYS_MS = { min: 30_000, max: 900_000 } as const;
+
+/** The pause before an answer that was refused `sinceMs` ago is sent again; `null` when it has waited long enough. */
+export function refusedDelayMs(sinceMs: number): number | null {
+  if (sinceMs >= REFUSED_FOR_MS) return null;
+  return Math.min(Math.max(REFUSED_DELAYS_MS.min, sinceMs), REFUSED_DELAYS_MS.max);
+}
+
 /**
- * How to treat a failure to send an answer. `unavailable`: retry without limit. `final`: do not retry. `counts`: count it
- * as one of five attempts.
+ * How to treat a failure to send an answer. `unavailable`: retry without limit. `refused`: the recipient has no room for it;
+ * retry for a day. `final`: do not retry. `counts`: count it as one of five attempts.
  */
-export function replyFailureKind(error: unknown): 'unavailable' | 'final' | 'counts' {
+export function replyFailureKind(error: unknown): 'unavailable' | 'refused' | 'final' | 'counts' {
   if (!MoleculeError.isInstance(error)) return 'counts';
+  if (error.code === 'inbox_full') return 'refused';
   if (isUnsendable(replyFailureCode(error))) return 'final';
   return error.isRetryable || NOT_ABOUT_THE_REPLY.has(error.code) ? 'unavailable' : 'counts';
 }
@@ -107,6 +117,13 @@ export const UNREADABLE_TEXT = 'The message is too large for the agent to read.'
 /** The code of a handler's error, for dead letters and senders. */
 export function failureCode(error: unknown): string {
   return MoleculeError.isInstance(error) || MessageFailure.isInstance(error) ? error.code : 'handler_failed';
+}
+
+/** Why a message is given up after a restart, when it has no attempt left. */
+export function endedByCrash(): MoleculeError {
+  return new MoleculeError('The process ended during each attempt to handle this message.', {
+    code: 'handler_failed',
+  });
 }
 
 /** The abort reason when the sender cancelled the message. */

@@ -13,6 +13,8 @@ export interface RunSubject {
   readonly isRetried: boolean;
   /** False when a request without a credential brought it: its answer is for that request only. */
   readonly isCallerKnown: boolean;
+  /** Resolves with whether the message is handled at all; `null` when it is. */
+  readonly isAccepted: Promise<boolean> | null;
   /** Its answer, while the handler makes it. */
   readonly stream: AnswerStream;
   save(change: ProgressChange): Promise<unknown>;
@@ -20,6 +22,8 @@ export interface RunSubject {
   flush(): Promise<void>;
   /** For at-most-once delivery: resolves when the message cannot be delivered again; `null` for at-least-once. */
   readonly acknowledgeFirst: ((signal: AbortSignal) => Promise<void>) | null;
+  /** The answer waits until its recipient has room for it. False when too many wait. */
+  answerWaits(): boolean;
   /** What the sender is sent instead of an answer, where nobody else gives it the end; else `null`. */
   lateEnd(end: MessageEnd): StoredAnswer | null;
   /** Nothing more is done. `end` is how the message ended without an answer of this run; `null` for no report. */

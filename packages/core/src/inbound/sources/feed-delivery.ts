@@ -170,8 +170,8 @@ export class LongPollDelivery implements InboundDelivery {
   ): number {
     if (reading.kind !== 'page') return reading.retryMs;
     if (reading.isProgress && (isHeld || reading.page.hasMore)) return 0;
-    if (!isHeld) return pace.pauseMs(this.#fallbackMs);
-    if (reading.page.rows > 0) return this.#fallbackMs;
+    // Where it reads from the acknowledged position, unfinished rows end each wait at once.
+    if (!isHeld || reading.page.rows > 0) return pace.pauseMs(this.#fallbackMs);
     // A platform that confirms the wait but returns an empty page immediately must not be flooded with requests.
     return reading.page.waitApplied && tookMs < MIN_POLL_INTERVAL_MS ? MIN_POLL_INTERVAL_MS : 0;
   }

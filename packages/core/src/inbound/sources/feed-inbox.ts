@@ -1,6 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import { withConversation } from '../../client/conversation.ts';
 import type { InboundPage } from '../../client/inbound-page.ts';
+import type { PlatformClient } from '../../client/platform-client.ts';
 import type { UnreadRow } from '../../errors/page-too-large-error.ts';
 import type { Clock } from '../../time/clock.ts';
 import { orAborted } from '../../time/linked-abort.ts';
@@ -15,6 +16,7 @@ const MAX_OPEN_ROWS = 1_000;
 export interface FeedInboxOptions {
   /** Lower case. */
   readonly workspaceId: string;
+  readonly client: Pick<PlatformClient, 'observeReply'>;
   readonly state: InboundState;
   readonly observer: InboundObserver;
   readonly clock: Clock;
@@ -43,9 +45,9 @@ export class FeedInbox implements DeliveryInbox {
   /** Number of messages that may be accepted now. */
   get free(): number {
     const { readAhead, state } = this.#options;
-    const { unfinished, open, outcomes } = state;
+    const { unfinished, open, outcomes, arrivals } = state;
     const most = Math.max(MAX_OPEN_ROWS, readAhead);
-    return Math.min(readAhead - unfinished, most - open, most - outcomes.size);
+    return Math.min(readAhead - unfinished + arrivals.waiting, most - open, most - outcomes.size);
   }
 
   get lastFinishedAt(): number | null {
@@ -73,8 +75,9 @@ export class FeedInbox implements DeliveryInbox {
   }
 
   accept(message: InboundMessage, position: FeedPosition | null): boolean {
-    const isNew = this.#accept(message, position);
-    this.#options.onActivity();
+    const { client, onActivity } = this.#options;
+    const isNew = !client.observeReply(message) && this.#accept(message, position);
+    onActivity();
     return isNew;
   }
 

@@ -21,8 +21,8 @@ export interface DeliveryInbox {
   /** Resolves when more messages may be accepted, with their number, at least 1. */
   waitForCapacity(signal: AbortSignal): Promise<number>;
   /**
-   * Accepts one message. Returns false if it is a copy; safe to call twice with the same message. Does not move the
-   * position; each call, also with a copy, counts as activity of the delivery.
+   * Accepts one message. Returns false if it is a copy, or says what a call has returned; safe to call twice with the same
+   * message. Does not move the position; each call, also with a copy, counts as activity of the delivery.
    * @param position The position in the feed; `null` for a message from another source.
    */
   accept(message: InboundMessage, position: FeedPosition | null): boolean;

@@ -1,10 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import { PEER, SELF } from '../../../test/agent-ids.ts';
 import { startInbound } from '../../../test/inbound-stage.ts';
 import { inboundMessage } from '../../../test/memory-feed.ts';
 import type { Arrival, KeptEnd } from '../arrivals/arrival.ts';
 import { ArrivalLog } from '../arrivals/arrival-log.ts';
+import { readArrival } from '../arrivals/arrival-message.ts';
 import { DeadLetterList, type StoredDeadLetter } from './dead-letters.ts';
-import { type InboundRecord, listDeadLetters, replayRecords, snapshotRecords } from './inbound-records.ts';
+import {
+  type InboundRecord,
+  lineOf,
+  listDeadLetters,
+  replayRecords,
+  snapshotRecords,
+} from './inbound-records.ts';
 import { MemoryInboundStore } from './inbound-store.ts';
 import { NO_PROGRESS } from './message-progress.ts';
 import { RecordWriter } from './record-writer.ts';
@@ -88,6 +96,41 @@ describe('the log', () => {
   it('ignores invalid lines', () => {
     const damaged = [...linesOf(position), '{"type":', '{"type":"of a later version"}', ...linesOf(position)];
     expect(replayRecords(damaged)).toMatchObject({ acknowledged: 'row-3', unreadable: 2 });
+  });
+});
+
+describe('a message that a request brought', () => {
+  const text = 'ü'.repeat(100_000);
+  const arrivalFrom = (answers: Arrival['message']['answers']): Arrival => {
+    const envelope = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'delegate_task',
+      params: {
+        metadata: { peer_name: 'Ann', conversation_id: 'c'.repeat(32), activity_id: 'row-1' },
+        message: { messageId: 'm', contextId: 'c', role: 'user', parts: [{ kind: 'text', text }] },
+      },
+    };
+    const read = readArrival({ use: 'push', subject: PEER }, envelope, {
+      workspaceId: SELF,
+      hasCheckedAnswers: true,
+      receivedAt: '2026-01-01T00:00:00.000Z',
+    });
+    if (read.kind === 'refused') throw new Error(read.refusal.message);
+    return { ...read.arrival, message: { ...read.arrival.message, answers } };
+  };
+
+  it('is stored once, and read back as it was', () => {
+    const answers = [{ questionId: 'q', question: '', decision: null, text: 'yes', by: 'user' }] as const;
+    const arrival = arrivalFrom(answers);
+    const line = lineOf({ type: 'arrived', arrival });
+    expect(line.length).toBeLessThan(text.length + 2_000);
+    expect(replayRecords([line, line]).arrivals.pending).toEqual([arrival]);
+  });
+
+  it('is read as earlier versions stored it', () => {
+    const arrival = arrivalFrom([]);
+    expect(replayRecords([...linesOf({ type: 'arrived', arrival }), '']).arrivals.pending).toEqual([arrival]);
   });
 });
 
@@ -190,5 +233,28 @@ describe('RecordWriter', () => {
     expect(events).toEqual(['degraded', 'recovered']);
     expect((await listDeadLetters(store)).map((each) => each.attempts)).toEqual([1, 2]);
     records.length = 0;
+  });
+
+  it('replaces a log of large records when 64 MiB are appended, however large the state is', async () => {
+    const large: InboundRecord = {
+      type: 'progress',
+      row: 'row-1',
+      change: { outcome: { reply: { text: 'x'.repeat(16 * 1024 * 1024) } } },
+    };
+    const replaced: number[] = [];
+    const store = new MemoryInboundStore();
+    const replace = store.replace.bind(store);
+    store.replace = async (lines) => {
+      replaced.push((await store.load()).length);
+      await replace(lines);
+    };
+    const writer = new RecordWriter({
+      store,
+      snapshot: () => [large, large],
+      onDegraded: () => {},
+      onRecovered: () => {},
+    });
+    for (let count = 0; count < 8; count += 1) await writer.write(large);
+    expect(replaced).toEqual([0, 6]);
   });
 });

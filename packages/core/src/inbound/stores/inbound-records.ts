@@ -1,7 +1,7 @@
 import { OUTCOMES } from '@molecule-ai/protocol';
 import { z } from 'zod';
 import type { Logger } from '../../logging/logger.ts';
-import { Arrival, KeptEnd } from '../arrivals/arrival.ts';
+import { Arrival, KeptEnd, storedArrival } from '../arrivals/arrival.ts';
 import { ArrivalLog } from '../arrivals/arrival-log.ts';
 import { type DeadLetter, DeadLetterList, publicDeadLetter, StoredDeadLetter } from './dead-letters.ts';
 import type { InboundStore } from './inbound-store.ts';
@@ -83,7 +83,6 @@ export function replayRecords(lines: readonly string[]): RecordedState {
   return state;
 }
 
-/** Returns the shortest log that replays to `state`. */
 /** Loads and replays a log. A store that cannot be read counts as empty. */
 export async function loadRecords({
   store,
@@ -104,18 +103,19 @@ export async function loadRecords({
   }
 }
 
+/** Returns the shortest log that replays to `state`. */
 export function snapshotRecords(state: Omit<RecordedState, 'unreadable'>): InboundRecord[] {
   const { acknowledged, finishedAhead, finishedKeys, progress, deadLetters, outcomes, arrivals } = state;
   return [
     positionRecord(acknowledged, finishedAhead),
     { type: 'finished', rows: [], keys: [...finishedKeys] },
+    ...arrivals.pending.map((arrival): InboundRecord => ({ type: 'arrived', arrival })),
     ...[...progress]
       .slice(-MAX_ROWS)
       .map(([row, change]): InboundRecord => ({ type: 'progress', row, change })),
     ...deadLetters.all.map((letter): InboundRecord => ({ type: 'dead-letter', letter })),
     ...[...outcomes.values()].map((outcome): InboundRecord => ({ type: 'outcome', outcome })),
     ...arrivals.ends.map((kept): InboundRecord => ({ type: 'kept-end', kept })),
-    ...arrivals.pending.map((arrival): InboundRecord => ({ type: 'arrived', arrival })),
   ];
 }
 
@@ -129,6 +129,12 @@ export function positionRecord(acknowledged: string | null, finishedAhead: Itera
  */
 export async function listDeadLetters(store: Pick<InboundStore, 'load'>): Promise<readonly DeadLetter[]> {
   return replayRecords(await store.load()).deadLetters.all.map(publicDeadLetter);
+}
+
+/** A record as a line of the log. */
+export function lineOf(record: InboundRecord): string {
+  if (record.type !== 'arrived') return JSON.stringify(record);
+  return JSON.stringify({ ...record, arrival: storedArrival(record.arrival) });
 }
 
 function parseRecord(line: string): InboundRecord | undefined {
@@ -158,6 +164,7 @@ function replay(state: RecordedState, record: InboundRecord): void {
     case 'progress': {
       const before = state.progress.get(record.row) ?? NO_PROGRESS;
       state.progress.set(record.row, mergeProgress(before, record.change));
+      if (record.change.refusedSince !== undefined) state.arrivals.room.setWaiting(record.row);
       break;
     }
     case 'dead-letter':

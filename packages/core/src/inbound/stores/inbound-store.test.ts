@@ -1,8 +1,10 @@
 import {
   appendFile,
   mkdtemp,
+  open,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   unlink,
@@ -133,6 +135,22 @@ describe('FileInboundStore', () => {
     expect(replayRecords(await beside.load()).acknowledged).toBe('row-3');
   });
 
+  it('reads a log of any size: lines across the parts that are read, and more than 256 MiB', async () => {
+    const store = new FileInboundStore(folder);
+    const long = JSON.stringify('ü'.repeat(1_500_000));
+    await store.replace(['1', long, '2']);
+    await store.append([long]);
+    expect(await store.load()).toEqual(['1', long, '2', long]);
+    const file = await open(store.path, 'r+');
+    const MIB = 1024 * 1024;
+    // Without content, so that the disk does not have to hold it.
+    for (let end = 16; end <= 272; end += 16) await file.write('\n', end * MIB);
+    await file.write(`${JSON.stringify(position)}\n`, 272 * MIB + 1);
+    await file.close();
+    const lines = await store.load();
+    expect([lines[0], lines[3], lines.at(-1)]).toEqual(['1', long, JSON.stringify(position)]);
+  });
+
   it('killed during an append: earlier lines are kept', async () => {
     const store = new FileInboundStore(folder);
     await store.replace(linesOf(position));
@@ -179,6 +197,27 @@ describe('FileInboundStore', () => {
       expect(replayRecords(await store.load())).toMatchObject({ acknowledged: 'row-3', unreadable: 0 });
     }
     await writing;
+  });
+
+  it('keeps the file open, and does not append to one that was deleted or replaced since', async () => {
+    const store = new FileInboundStore(folder);
+    const lost: ((path: string) => Promise<void>)[] = [
+      (path) => unlink(path),
+      (path) => writeFile(`${path}.new`, '{"other":1}\n').then(() => rename(`${path}.new`, path)),
+    ];
+    for (const lose of lost) {
+      await store.replace(['{"a":1}']);
+      await store.append(['{"b":1}']);
+      await lose(store.path);
+      await expect(store.append(['{"c":1}'])).rejects.toMatchObject({ code: 'storage_failed' });
+    }
+    // As after any failure, what follows is a replacement.
+    await store.replace(['{"d":1}']);
+    await store.append(['{"e":1}']);
+    await store.close();
+    await store.append(['{"f":1}']);
+    expect(await store.load()).toEqual(['{"d":1}', '{"e":1}', '{"f":1}']);
+    await store.close();
   });
 
   it('does not append to a missing file', async () => {

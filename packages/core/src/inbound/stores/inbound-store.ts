@@ -1,8 +1,10 @@
 import { dirname, join } from 'node:path';
 import { removeAbandonedTemporaries } from '../../storage/abandoned-files.ts';
-import { appendPrivateFile, readPrivateFile, writePrivateFile } from '../../storage/private-file.ts';
+import { readPrivateLines, writePrivateFile } from '../../storage/private-file.ts';
+import { PrivateLog } from '../../storage/private-log.ts';
 
-const MAX_BYTES = 256 * 1024 * 1024;
+/** Of the texts that are written at once, in characters. */
+const CHUNK_LENGTH = 1024 * 1024;
 
 /**
  * Stores the inbound state of an agent as a log: position, finished messages, attempts, unsent answers, `once` results,
@@ -19,6 +21,8 @@ export interface InboundStore {
   append(lines: readonly string[]): Promise<void>;
   /** Replaces all lines atomically. */
   replace(lines: readonly string[]): Promise<void>;
+  /** Releases what it holds, such as open files. No call follows. */
+  close?(): Promise<void>;
 }
 
 /** Stores nothing on disk: after a restart the agent continues after the last acknowledged message. */
@@ -50,32 +54,44 @@ export interface FileInboundStoreOptions {
 export class FileInboundStore implements InboundStore {
   readonly path: string;
   readonly #cursorFile: string;
+  readonly #log: PrivateLog;
 
   constructor(directory: string, options: FileInboundStoreOptions = {}) {
     this.path = join(directory, 'inbound.jsonl');
+    this.#log = new PrivateLog(this.path);
     this.#cursorFile = options.cursorFile ?? join(directory, 'cursor.json');
   }
 
   /** @throws MoleculeError `storage_failed` when a file exists and cannot be read. */
   async load(): Promise<readonly string[]> {
     await removeAbandonedTemporaries(dirname(this.path));
-    const limits = { maxBytes: MAX_BYTES, isMalformedAllowed: true };
-    const text =
-      (await readPrivateFile(this.path, limits)) ?? (await readPrivateFile(this.#cursorFile, limits));
-    return (text ?? '').split('\n').filter((line) => line.trim() !== '');
+    return (await readPrivateLines(this.path)) ?? (await readPrivateLines(this.#cursorFile)) ?? [];
   }
 
   /** @throws MoleculeError `storage_failed`, also if the file is missing. */
   async append(lines: readonly string[]): Promise<void> {
-    await appendPrivateFile(this.path, textOf(lines));
+    await this.#log.append([...chunksOf(lines)].join(''));
   }
 
   /** @throws MoleculeError `storage_failed` */
   async replace(lines: readonly string[]): Promise<void> {
-    await writePrivateFile(this.path, textOf(lines));
+    await this.#log.close();
+    await writePrivateFile(this.path, chunksOf(lines));
+  }
+
+  async close(): Promise<void> {
+    await this.#log.close();
   }
 }
 
-function textOf(lines: readonly string[]): string {
-  return lines.map((line) => `${line}\n`).join('');
+/** The text of the lines in parts, because all of it can be longer than a string may be. */
+function* chunksOf(lines: readonly string[]): Generator<string> {
+  let chunk = '';
+  for (const line of lines) {
+    chunk += `${line}\n`;
+    if (chunk.length < CHUNK_LENGTH) continue;
+    yield chunk;
+    chunk = '';
+  }
+  yield chunk;
 }

@@ -5,6 +5,8 @@ const Answer = z.object({
   text: z.string(),
   parts: z.array(MessagePart.tolerant).optional(),
   metadata: JsonObject.optional(),
+  /** Set where the text says why there is no answer. */
+  end: z.object({ state: z.enum(['unanswered', 'failed']), code: z.string().optional() }).optional(),
 });
 
 /** An answer as it is stored and sent: plain JSON. */
@@ -23,6 +25,8 @@ export const MessageProgress = z.object({
   effects: z.record(z.string(), JsonValue),
   /** Whether some of the answer was sent while it was made. Later attempts send theirs as a whole. */
   hasStreamed: z.boolean().optional(),
+  /** Since when the recipient of the answer has no room for it, RFC 3339. */
+  refusedSince: z.string().optional(),
 });
 
 /** The progress of one unfinished message. */
@@ -41,11 +45,13 @@ export const NO_PROGRESS: MessageProgress = Object.freeze({
 
 /** Effects are added by key, what was streamed stays streamed, everything else is replaced. */
 export function mergeProgress(progress: MessageProgress, change: ProgressChange): MessageProgress {
+  const refusedSince = change.refusedSince ?? progress.refusedSince;
   return {
     attempts: change.attempts ?? progress.attempts,
     outcome: change.outcome ?? progress.outcome,
     repliesSent: change.repliesSent ?? progress.repliesSent,
     effects: { ...progress.effects, ...change.effects },
     ...(progress.hasStreamed || change.hasStreamed ? { hasStreamed: true } : {}),
+    ...(refusedSince === undefined ? {} : { refusedSince }),
   };
 }

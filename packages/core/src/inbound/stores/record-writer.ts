@@ -1,9 +1,10 @@
-import type { InboundRecord } from './inbound-records.ts';
+import { type InboundRecord, lineOf } from './inbound-records.ts';
 import type { InboundStore } from './inbound-store.ts';
 
-/** The log is replaced when the appended part is this many times the size of the last snapshot. */
+/** The log is replaced when the appended part is this many times the size of the last snapshot, within limits in bytes. */
 const COMPACT_FACTOR = 4;
-const COMPACT_MIN_LENGTH = 256 * 1024;
+const COMPACT_MIN_BYTES = 256 * 1024;
+const COMPACT_MAX_BYTES = 64 * 1024 * 1024;
 
 export interface RecordWriterOptions {
   readonly store: InboundStore;
@@ -15,7 +16,7 @@ export interface RecordWriterOptions {
 }
 
 /**
- * Writes records to a store. The records of one tick, and those added during a write, are one append. The first write of
+ * Writes records to a store, which is closed with it. The records of one tick, and those added during a write, are one append. The first write of
  * a process, the first after a failure, and one when the log has grown too long replace the log by a snapshot; therefore
  * records need not be buffered while the store fails. Never rejects.
  */
@@ -25,8 +26,8 @@ export class RecordWriter {
   #writing: Promise<boolean> = Promise.resolve(true);
   #queued: Promise<boolean> | undefined;
   #mustReplace = true;
-  #snapshotLength = 0;
-  #appendedLength = 0;
+  #snapshotBytes = 0;
+  #appendedBytes = 0;
   #isDegraded = false;
   #isClosed = false;
 
@@ -49,25 +50,33 @@ export class RecordWriter {
     return write;
   }
 
+  /** Resolves at once: a crash may lose these records, which the next write stores. Update the state of the snapshot before. */
+  async defer(...records: readonly InboundRecord[]): Promise<boolean> {
+    if (!this.#isClosed) this.#queue.push(...records);
+    return !this.#isClosed;
+  }
+
   /** Like {@link write}, and reduces the log to the current state, without texts of finished messages. */
   compact(): Promise<boolean> {
-    if (this.#appendedLength > 0) this.#mustReplace = true;
+    if (this.#appendedBytes > 0) this.#mustReplace = true;
     return this.write();
   }
 
   /** Ignores all later writes, because another process may use the store from now on. */
   close(): void {
     this.#isClosed = true;
+    const { store } = this.#options;
+    void this.#writing.then(() => store.close?.());
   }
 
   async #writeQueue(): Promise<boolean> {
     const { store, snapshot, onDegraded, onRecovered } = this.#options;
-    const lines = this.#queue.splice(0).map((record) => JSON.stringify(record));
+    const lines = this.#queue.splice(0).map(lineOf);
     if (this.#isClosed) return false;
     if (!this.#mustReplace && lines.length > 0) {
       try {
         await store.append(lines);
-        this.#appendedLength += lengthOf(lines);
+        this.#appendedBytes += bytesOf(lines);
       } catch {
         this.#mustReplace = true;
       }
@@ -76,11 +85,11 @@ export class RecordWriter {
       try {
         // The snapshot includes the records queued in the meantime.
         this.#queue.length = 0;
-        const all = snapshot().map((record) => JSON.stringify(record));
+        const all = snapshot().map(lineOf);
         await store.replace(all);
         this.#mustReplace = false;
-        this.#snapshotLength = lengthOf(all);
-        this.#appendedLength = 0;
+        this.#snapshotBytes = bytesOf(all);
+        this.#appendedBytes = 0;
       } catch (error) {
         if (!this.#isDegraded) onDegraded(error);
         this.#isDegraded = true;
@@ -89,12 +98,12 @@ export class RecordWriter {
     }
     if (this.#isDegraded) onRecovered();
     this.#isDegraded = false;
-    const limit = Math.max(COMPACT_MIN_LENGTH, COMPACT_FACTOR * this.#snapshotLength);
-    this.#mustReplace = this.#appendedLength > limit;
+    const most = Math.min(COMPACT_FACTOR * this.#snapshotBytes, COMPACT_MAX_BYTES);
+    this.#mustReplace = this.#appendedBytes > Math.max(COMPACT_MIN_BYTES, most);
     return true;
   }
 }
 
-function lengthOf(lines: readonly string[]): number {
-  return lines.reduce((sum, line) => sum + line.length + 1, 0);
+function bytesOf(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
 }

@@ -10,6 +10,7 @@ import {
   repairMessage,
   textPart,
   viewMessage,
+  withoutPlatformWords,
 } from '@molecule-ai/protocol';
 import { HttpError } from '../../http/http-error.ts';
 import { parseRfc3339 } from '../../time/rfc3339.ts';
@@ -45,7 +46,8 @@ export function normaliseMessage(body: unknown, headers: PassedHeaders, newId: (
   const isSent = a2aMethod(method).startsWith('message/');
   const message = isSent ? readMessage(params, isKept) : params.message;
   const messageId = readMessageId(isJsonObject(message) ? message : params, newId);
-  const kept = isJsonObject(message) ? { ...params, message: { ...message, messageId } } : params;
+  const own = withOwnMetadata(params);
+  const kept = isJsonObject(message) ? { ...own, message: { ...withOwnMetadata(message), messageId } } : own;
   const view = viewMessage({ jsonrpc: '2.0', id: readId(body.id, newId), method, params: kept });
   requireColumnTexts(view);
   const { deadline } = view.metadata;
@@ -55,6 +57,14 @@ export function normaliseMessage(body: unknown, headers: PassedHeaders, newId: (
   // A short form is written in 0.3, whatever the header says.
   const { 'a2a-version': _version, ...others } = headers;
   return { view, messageId, headers: isShort ? others : headers };
+}
+
+/** What only the platform says of a message is removed. */
+function withOwnMetadata(holder: JsonObject): JsonObject {
+  const { metadata } = holder;
+  if (!isJsonObject(metadata)) return holder;
+  const own = withoutPlatformWords(metadata);
+  return own === metadata ? holder : { ...holder, metadata: own };
 }
 
 /** What is stored beside the message, where programs look it up. Its texts are JSON, which keeps every character. */

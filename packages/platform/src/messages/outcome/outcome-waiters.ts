@@ -30,10 +30,15 @@ export interface OutcomeReservation {
   release(): void;
 }
 
+/**
+ * The request that waits: the caller's `call` with the message, which ends when the message is put back into the queue, or one
+ * for its state, by the `caller` or by `another`.
+ */
+type WaitingRequest = 'call' | 'caller' | 'another';
+
 interface Waiting {
+  readonly isCall: boolean;
   readonly isCaller: boolean;
-  /** Whether a return to the queue ends the wait. */
-  readonly endsInQueue: boolean;
   finish(end: WaitEnd): void;
   /** Its time is over, or it was ended, while an outcome was reserved for it. */
   isOver: boolean;
@@ -53,11 +58,8 @@ export class OutcomeWaiters {
     this.#clock = clock;
   }
 
-  /**
-   * `isCaller`: the request is from the caller of the message. With `null` as time the wait goes on until there is an outcome or
-   * it is ended, also when the message is put back into the queue.
-   */
-  wait(queueId: string, timeoutMs: number | null, isCaller: boolean): OutcomeWaiter {
+  /** With `null` as time the wait goes on until there is an outcome or it is ended. */
+  wait(queueId: string, timeoutMs: number | null, request: WaitingRequest): OutcomeWaiter {
     if (this.#closed) return { done: Promise.resolve({ kind: 'ended' }), end: () => {} };
     const waiters = this.#waiting.get(queueId) ?? new Set<Waiting>();
     this.#waiting.set(queueId, waiters);
@@ -66,8 +68,8 @@ export class OutcomeWaiters {
       resolve = onEnd;
     });
     const waiting: Waiting = {
-      isCaller,
-      endsInQueue: timeoutMs !== null,
+      isCall: request === 'call',
+      isCaller: request !== 'another',
       isOver: false,
       finish: (end) => {
         if (!waiters.delete(waiting)) return;
@@ -117,10 +119,10 @@ export class OutcomeWaiters {
     };
   }
 
-  /** Ends the waits for a message that was put back into the queue. */
+  /** Ends the calls with a message that was put back into the queue. */
   requeued(queueId: string): void {
     for (const waiting of [...(this.#waiting.get(queueId) ?? [])]) {
-      if (waiting.endsInQueue && !this.#reserved.has(waiting)) waiting.finish({ kind: 'requeued' });
+      if (waiting.isCall && !this.#reserved.has(waiting)) waiting.finish({ kind: 'requeued' });
     }
   }
 

@@ -17,6 +17,7 @@ import {
   toA2a03Parts,
   toA2a03Request,
   viewMessage,
+  withoutPlatformWords,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
 import { cutText } from '../../activity/text-summary.rules.ts';
@@ -308,6 +309,6 @@ export function noticeOfAnswer(
 function metadataOf({ result }: JsonObject): JsonObject {
   const given = isJsonObject(result) && isJsonObject(result.metadata) ? result.metadata : {};
   // Only the platform says these of an outcome.
-  const { delivery_failed: _failed, code: _code, answer_omitted: _omitted, ...others } = given;
+  const { code: _code, ...others } = withoutPlatformWords(given);
   return others;
 }

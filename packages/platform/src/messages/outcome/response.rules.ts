@@ -6,13 +6,13 @@ import {
   type MessageState,
   taskStateOf,
   textPart,
+  toA2a1Response,
   toA2a03Parts,
   wrapA2aBoundary,
   wrapPeerAnswer,
 } from '@molecule-ai/protocol';
 import type { MessageRow } from '../message.store.ts';
 import type { CallerForm } from '../rpc-caller.rules.ts';
-import { toA2a1Response } from './a2a-1-response.rules.ts';
 import { withoutOwnMetadata } from './agent-task.rules.ts';
 import { type Outcome, outcomeCode, outcomeError, requestIdOf } from './outcome.rules.ts';
 

@@ -7,12 +7,12 @@ import {
   type ReplyAccepted,
   type ReplyIgnored,
   textPart,
+  toA2a1TaskResponse,
   toA2a03Parts,
   toA2a03Request,
   wrapPeerAnswer,
 } from '@molecule-ai/protocol';
 import type { MessageRow } from '../message.store.ts';
-import { toA2a1TaskResponse } from './a2a-1-response.rules.ts';
 import { agentTask, isTaskOfA2a1, withoutOwnMetadata } from './agent-task.rules.ts';
 import { messageStateOf, storedOutcome } from './outcome.rules.ts';
 import { type AskedMessage, type ResponseForm, taskResponse } from './response.rules.ts';

@@ -39,6 +39,8 @@ export interface PushEndpointOptions {
 
 /** Paths an agent may serve when it registered a bare origin. */
 const ROOT_PATHS = ['/', '/a2a', '/a2a/inbound'] as const;
+/** Errors that may follow the request, besides those of a response that is not HTTP, which have no code. */
+const AFTER_SENDING = /^(?:ECONNRESET|EPIPE|UND_ERR_(?:SOCKET|HEADERS_OVERFLOW|RES_.+))$/;
 const CONNECTIONS_PER_AGENT = { message: 64, control: 4 } as const;
 
 /** Posts to exactly the registered URL through the address guard; follows no redirect. */
@@ -154,13 +156,13 @@ function toFailure(error: unknown, timedOut: boolean): PushResult {
     return { kind: 'retry', error: { error: message, code: 'agent_timeout', delivered: 'unknown' } };
   }
   const code = codeOf(error);
-  const sent = code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
+  const isSent = AFTER_SENDING.test(code) || error instanceof errors.HTTPParserError;
   return {
     kind: 'retry',
     error: {
       error: 'failed to reach workspace agent',
       code: 'agent_unreachable',
-      delivered: sent ? 'unknown' : false,
+      delivered: isSent ? 'unknown' : false,
       ...(code === '' ? {} : { status: code }),
     },
   };

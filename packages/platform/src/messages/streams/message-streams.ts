@@ -131,7 +131,7 @@ export class MessageStreams {
       message,
       state: isReached ? 'delivered' : 'queued',
       reader: streams.open(message.id).read(),
-      waiter: waiters.wait(message.id, null, isCaller),
+      waiter: waiters.wait(message.id, null, isCaller ? 'caller' : 'another'),
       known: undefined,
       isFollowed,
       readState: async () => {

@@ -6,12 +6,12 @@ import {
   StreamEvents,
   sseEvent,
   type TextStage,
+  toA2a1StreamEvent,
   wrapPeerAnswer,
 } from '@molecule-ai/protocol';
 import { type Clock, timestamp } from '../../time/clock.ts';
 import type { EventResponse } from '../../waiting/event-response.ts';
 import type { MessageRow } from '../message.store.ts';
-import { toA2a1StreamEvent } from '../outcome/a2a-1-response.rules.ts';
 import type { OutcomeReceipt, OutcomeWaiter, WaitEnd } from '../outcome/outcome-waiters.ts';
 import type { ResponseForm } from '../outcome/response.rules.ts';
 import type { TextReader } from './answer-stream.ts';

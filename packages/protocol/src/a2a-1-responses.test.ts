@@ -1,6 +1,6 @@
-import type { JsonObject } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
-import { toA2a1Response, toA2a1TaskResponse } from './a2a-1-response.rules.ts';
+import { toA2a1Response, toA2a1TaskResponse } from './a2a-1-responses.ts';
+import type { JsonObject } from './open-json.ts';
 
 const ABOUT = { id: 'row', contextId: 'c' };
 const ANSWER = { messageId: 'answer-row', contextId: 'c', role: 'ROLE_AGENT', parts: [{ text: 'hi' }] };

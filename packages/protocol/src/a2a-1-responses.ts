@@ -1,4 +1,5 @@
-import { extractAnswerText, isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
+import { extractAnswerText } from './message-text.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from './open-json.ts';
 
 /** The message that a response is about. */
 interface AnsweredMessage {

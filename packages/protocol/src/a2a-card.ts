@@ -1,10 +1,12 @@
-import { type A2aAgentCard, isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
+import type { A2aAgentCard } from './agent-card.ts';
+import { isJsonObject, type JsonObject, type JsonValue, textOf } from './open-json.ts';
 
-/** What the platform knows of a workspace beside the card of its agent. */
+/** What is known of an agent beside its card. */
 export interface CardSubject {
   readonly name: string;
   readonly role: string | null;
-  readonly delivery_mode: string;
+  /** Whether requests of A2A 0.3 and 1.0 are taken, whatever the card says. */
+  readonly takesBothVersions: boolean;
   /** Where clients send their requests. */
   readonly url: string;
 }
@@ -26,13 +28,16 @@ const VERSIONS = ['1.0', '0.3'] as const;
 type Version = (typeof VERSIONS)[number];
 
 /**
- * The card of an agent for clients of A2A: its own words, with the address of the platform, and with what A2A requires
+ * The card of an agent for clients of A2A: its own words, with the address to which they send, and with what A2A requires
  * where it lacks that.
  */
-export function toA2aCard(given: JsonObject, { name, role, delivery_mode, url }: CardSubject): A2aAgentCard {
+export function toA2aCard(
+  given: JsonObject,
+  { name, role, takesBothVersions, url }: CardSubject,
+): A2aAgentCard {
   const card = { ...given };
   for (const key of OF_THE_AGENT) delete card[key];
-  const versions = delivery_mode === 'poll' ? VERSIONS : versionsOf(given);
+  const versions = takesBothVersions ? VERSIONS : versionsOf(given);
   const { capabilities } = given;
   return {
     ...card,
@@ -95,8 +100,4 @@ function toSkill(given: JsonValue): A2aAgentCard['skills'][number] {
 
 function textsOf(value: JsonValue | undefined): string[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
-}
-
-function textOf(value: JsonValue | undefined): string {
-  return typeof value === 'string' ? value : '';
 }
