@@ -217,6 +217,18 @@ describe('a handler whose text has left', () => {
     expect(stage.events).toContain('dead-letter one');
   });
 
+  it('and that runs into its time limit fails the message too', async () => {
+    const stage = await scripted({ handlerTimeoutMs: 10_000 });
+    const events = await openStream(stage, 'one');
+    await stage.script.context.stream('Hel');
+    await events.next();
+    await events.next();
+    await stage.client.clock.advance(10_000);
+    expect(await events.rest()).toMatchObject([{ data: { code: 'timed_out' } }]);
+    await stage.client.clock.advance(200_000);
+    expect(stage.script.contexts).toHaveLength(1);
+  });
+
   it('is retried when none has', async () => {
     const stage = await scripted();
     const events = await openStream(stage, 'one');
