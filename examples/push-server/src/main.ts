@@ -1,6 +1,7 @@
 /** Starts a platform and an agent in each framework, sends messages to each, and checks what comes back. */
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,6 +12,7 @@ import { createInboundHandler, type InboundHandler } from '@molecule-ai/core/inb
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { createPlatform } from '@molecule-ai/platform';
 import { frameworks, serveFetch } from './serve.ts';
+import { streaming, streamingWithSources } from './streaming.ts';
 
 const stateDirectory = await mkdtemp(join(tmpdir(), 'molecule-push-server-'));
 await using cleanUp = new AsyncDisposableStack();
@@ -30,6 +32,7 @@ const caller = await addMember('caller');
 await caller.register();
 
 for (const [name, serve] of Object.entries(frameworks)) {
+  const isRead = Promise.withResolvers<void>();
   // The agent reports the URL of the server, so the server is first: requests that come too early are refused.
   let handler: InboundHandler = async () => new Response(null, { status: 503 });
   const { url, close } = await serve((request) => handler(request));
@@ -38,11 +41,22 @@ for (const [name, serve] of Object.entries(frameworks)) {
   const agent = createRemoteAgent({
     client,
     delivery: 'push',
-    onMessage: (message) => `${name}: ${message.text}`,
+    onMessage: (message, context) => {
+      const pieces = async function* (prompt: string) {
+        yield `${name}: `;
+        if (prompt === 'sources') await isRead.promise;
+        yield prompt;
+      };
+      const handler = message.text === 'sources' ? streamingWithSources(pieces) : streaming(pieces);
+      return handler(message, context);
+    },
   });
   handler = createInboundHandler(agent);
   await start(agent);
   await check(name, client.workspaceId, url);
+  const streamed = await streamedBy(client.workspaceId, isRead.resolve);
+  assert.equal(streamed, `${name}: sources`);
+  console.log(`✓ ${name}: a streamed answer, piece by piece`);
 }
 
 // The modules of a Next application read the environment when they are loaded.
@@ -108,6 +122,38 @@ async function addMember(name: string, reportedUrl?: string): Promise<RemoteAgen
 async function start(agent: RemoteAgent): Promise<void> {
   cleanUp.defer(() => agent.stop());
   await agent.start();
+}
+
+/** The text of a streamed answer, whose handler waits until its beginning has arrived. */
+async function streamedBy(workspaceId: string, onText: () => void): Promise<string> {
+  const message = { role: 'user', messageId: randomUUID(), parts: [{ kind: 'text', text: 'sources' }] };
+  const response = await fetch(`${platformUrl}/workspaces/${workspaceId}/a2a`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${operatorKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'message/stream', params: { message } }),
+  });
+  assert.ok(response.body);
+  let events = '';
+  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+    events += chunk;
+    if (textOf(events) !== '') onText();
+  }
+  return textOf(events);
+}
+
+function textOf(events: string): string {
+  const complete = events.split('\n\n').slice(0, -1);
+  return complete
+    .filter((event) => event.startsWith('data: '))
+    .flatMap(
+      (event) => (JSON.parse(event.slice('data: '.length)) as StreamEvent).result.artifact?.parts ?? [],
+    )
+    .map(({ text = '' }) => text)
+    .join('');
+}
+
+interface StreamEvent {
+  readonly result: { readonly artifact?: { readonly parts: readonly { readonly text?: string }[] } };
 }
 
 async function check(name: string, workspaceId: string, url: string): Promise<void> {

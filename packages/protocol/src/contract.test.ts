@@ -271,6 +271,7 @@ describe('the package', () => {
         "toA2a03Parts",
         "toA2a03Request",
         "toA2a1Response",
+        "toA2a1StreamEvent",
         "toA2a1TaskResponse",
         "toA2aCard",
         "toColumnText",

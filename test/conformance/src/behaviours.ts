@@ -36,6 +36,7 @@ import { SNIPPETS } from './behaviours/snippets.ts';
 import { STATE_CALLS } from './behaviours/state-calls.ts';
 import { STREAM_READING } from './behaviours/stream-reading.ts';
 import { STREAMS } from './behaviours/streams.ts';
+import { STREAMS_OF_AGENTS } from './behaviours/streams-of-agents.ts';
 import { VALUES } from './behaviours/values.ts';
 
 /** Every behaviour of the product that somebody can rely on, by id. */
@@ -79,6 +80,7 @@ export const BEHAVIOURS = {
   ...DIRECT,
   ...STREAMS,
   ...STREAM_READING,
+  ...STREAMS_OF_AGENTS,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

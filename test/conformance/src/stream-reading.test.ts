@@ -3,6 +3,8 @@ import { type JsonObject, type MessageState, StreamEvents, sseEvent } from '@mol
 import { type AgentRequest, type AgentScript, completed } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { messageIdOf, stageDirect } from './harness/direct-stage.ts';
+import { onboard } from './harness/members.ts';
+import { startPushAgent } from './harness/push-agent.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
@@ -63,6 +65,42 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     });
     expect(peer.requests[0]?.body).toMatchObject({ method: 'message/stream' });
   });
+
+  verifies(
+    ['stream-reading.direct', 'stream-reading.joined-is-the-whole'],
+    'from an agent of ours',
+    async () => {
+      const platform = await environment.platform({
+        allowAgentNetworks: ['127.0.0.0/8'],
+        publicUrl: 'https://molecule.example.com',
+      });
+      const [asking, asked] = [await onboard(platform), await onboard(platform)];
+      const first = Promise.withResolvers<void>();
+      const peer = await startPushAgent(environment, platform, asked, {
+        async *onMessage() {
+          yield 'Hel';
+          await first.promise;
+          yield 'lo 😀';
+        },
+      });
+      const client = environment.client(platform, asking);
+      await client.register();
+      const stream = client.streamPeer(asked.id, 'hello', { messageId: 'm-1' });
+      const pieces: string[] = [];
+      for await (const piece of stream) {
+        pieces.push(piece);
+        first.resolve();
+      }
+      expect(pieces[0]).toBe('Hel');
+      expect(pieces.join('')).toBe('Hello 😀');
+      expect(await stream.reply()).toMatchObject({ status: 'answered', via: 'direct', text: 'Hello 😀' });
+      expect(await client.callPeer(asked.id, 'hello', { messageId: 'm-1' })).toMatchObject({
+        text: 'Hello 😀',
+      });
+      await peer.stop();
+      expect(peer.handled).toHaveLength(1);
+    },
+  );
 
   verifies('stream-reading.continues', async () => {
     const { client, peerId, peer, proxied } = await stageDirect(environment, {

@@ -33,13 +33,29 @@ def code_of(error):
     return getattr(getattr(error, 'error', None), 'code', None)
 
 
-def connect(url, card):
+async def last_of(events):
+    """The message, or the task after all events."""
+    last = None
+    async for event in events:
+        last = event if isinstance(event, Message) else event[0]
+    return to_outcome(last)
+
+
+async def connect(url, card):
     http = httpx.AsyncClient(headers=given_headers(), timeout=60)
-    return ClientFactory.connect(url if card is None else AgentCard(**card), ClientConfig(httpx_client=http))
+    target = url if card is None else AgentCard(**card)
+    # A client streams by itself where the card offers it.
+    return {
+        streams: await ClientFactory.connect(target, ClientConfig(httpx_client=http, streaming=streams))
+        for streams in (False, True)
+    }
 
 
-async def run(client, operation):
+async def run(clients, operation):
     op = operation['op']
+    client = clients[op in ('stream', 'resubscribe')]
+    if op == 'resubscribe':
+        return await last_of(client.resubscribe(TaskIdParams(id=operation['id'])))
     if op == 'get':
         return to_outcome(await client.get_task(TaskQueryParams(id=operation['id'])))
     if op == 'cancel':
@@ -53,9 +69,7 @@ async def run(client, operation):
     )
     parameters = {'headers': {'X-Timeout': str(operation['hold'])}} if 'hold' in operation else {}
     context = ClientCallContext(state={'http_kwargs': parameters})
-    # Streams by itself where the card offers it.
-    async for event in client.send_message(message, context=context):
-        return to_outcome(event if isinstance(event, Message) else event[0])
+    return await last_of(client.send_message(message, context=context))
 
 
 asyncio.run(serve_client(connect, run, code_of))

@@ -7,7 +7,15 @@ import httpx
 from a2a.client import ClientCallContext, ClientConfig, create_client
 from a2a.client.card_resolver import parse_agent_card
 from a2a.helpers.proto_helpers import get_artifact_text, get_message_text, new_text_part
-from a2a.types import CancelTaskRequest, GetTaskRequest, Message, Role, SendMessageRequest, TaskState
+from a2a.types import (
+    CancelTaskRequest,
+    GetTaskRequest,
+    Message,
+    Role,
+    SendMessageRequest,
+    SubscribeToTaskRequest,
+    TaskState,
+)
 from a2a.utils.errors import JSON_RPC_ERROR_CODE_MAP
 
 from calling import given_headers, message_outcome, serve_client, task_outcome
@@ -21,13 +29,38 @@ def to_outcome(result):
     return task_outcome(result.id, result.context_id, state, made, get_message_text(result.status.message))
 
 
-def connect(url, card):
+async def collect(events):
+    """What the events of a stream add up to."""
+    task, text = None, ''
+    async for event in events:
+        if event.HasField('message'):
+            return to_outcome(event.message)
+        if event.HasField('task'):
+            task = event.task
+        if event.HasField('artifact_update'):
+            piece = get_artifact_text(event.artifact_update.artifact)
+            text = text + piece if event.artifact_update.append else piece
+        if event.HasField('status_update'):
+            task.status.CopyFrom(event.status_update.status)
+    outcome = to_outcome(task)
+    return {**outcome, 'text': text} if text else outcome
+
+
+async def connect(url, card):
     http = httpx.AsyncClient(headers=given_headers(), timeout=60)
-    return create_client(url if card is None else parse_agent_card(card), ClientConfig(httpx_client=http))
+    target = url if card is None else parse_agent_card(card)
+    # A client streams by itself where the card offers it.
+    return {
+        streams: await create_client(target, ClientConfig(httpx_client=http, streaming=streams))
+        for streams in (False, True)
+    }
 
 
-async def run(client, operation):
+async def run(clients, operation):
     op = operation['op']
+    client = clients[op in ('stream', 'resubscribe')]
+    if op == 'resubscribe':
+        return await collect(client.subscribe(SubscribeToTaskRequest(id=operation['id'])))
     if op == 'get':
         return to_outcome(await client.get_task(GetTaskRequest(id=operation['id'])))
     if op == 'cancel':
@@ -41,9 +74,7 @@ async def run(client, operation):
     )
     parameters = {'X-Timeout': str(operation['hold'])} if 'hold' in operation else {}
     context = ClientCallContext(service_parameters=parameters)
-    # Streams by itself where the card offers it.
-    async for event in client.send_message(SendMessageRequest(message=message), context=context):
-        return to_outcome(event.message if event.HasField('message') else event.task)
+    return await collect(client.send_message(SendMessageRequest(message=message), context=context))
 
 
 asyncio.run(serve_client(connect, run, lambda error: JSON_RPC_ERROR_CODE_MAP.get(type(error))))

@@ -8,8 +8,8 @@ import uuid
 
 import httpx
 from a2a.client import ClientConfig, create_client
-from a2a.helpers.proto_helpers import get_message_text, new_text_part
-from a2a.types import Message, Role, SendMessageRequest
+from a2a.helpers.proto_helpers import get_artifact_text, new_text_part
+from a2a.types import Message, Role, SendMessageRequest, TaskState
 
 
 async def print_refusal(response):
@@ -27,7 +27,11 @@ async def main():
         client = await create_client(os.environ['AGENT_URL'], ClientConfig(httpx_client=http))
         message = Message(message_id=str(uuid.uuid4()), role=Role.ROLE_USER, parts=[new_text_part('hello')])
         async for event in client.send_message(SendMessageRequest(message=message)):
-            print(get_message_text(event.message) if event.HasField('message') else event.task)
+            # The card offers streams: a task, the text in pieces, and how the message ended.
+            if event.HasField('artifact_update'):
+                print(get_artifact_text(event.artifact_update.artifact), end='', flush=True)
+            if event.HasField('status_update'):
+                print(f' [{TaskState.Name(event.status_update.status.state)}]')
 
 
 asyncio.run(main())

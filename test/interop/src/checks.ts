@@ -91,13 +91,29 @@ const unknownTask: Check = async (pairing) => {
   expectRefusal(pairing, outcome, 404, -32001);
 };
 
-/** A client whose card promises streaming: refused before the agent runs. */
 const stream: Check = async (pairing) => {
-  const text = `streamed by ${pairing.client.name}`;
-  const card = { ...(await cardOf(pairing)), capabilities: { streaming: true } };
-  const outcome = await call(pairing, { op: 'stream', text }, card);
-  expectRefusal(pairing, outcome, 501, -32004);
-  if (pairing.agent.hasRun(text)) throw new Error('the agent ran');
+  const outcome = await call(pairing, { op: 'stream', text: 'hello' });
+  expectOutcome(outcome, { kind: 'task', state: 'completed', text: wrapped('You said: hello') });
+  const failed = await call(pairing, { op: 'stream', text: 'fail' });
+  expectOutcome(failed, { kind: 'task', state: 'failed', text: wrapped('Disk full') });
+};
+
+const resubscribe: Check = async (pairing) => {
+  const { id } = taskOf(await call(pairing, { op: 'send', text: 'hello', hold: 0 }));
+  const text = wrapped('You said: hello');
+  expectOutcome(await call(pairing, { op: 'resubscribe', id }), {
+    kind: 'task',
+    id,
+    state: 'completed',
+    text,
+  });
+  // Of one that has ended as well.
+  expectOutcome(await call(pairing, { op: 'resubscribe', id }), {
+    kind: 'task',
+    id,
+    state: 'completed',
+    text,
+  });
 };
 
 /** Neither speaks the other's version: no client can be made of the card, and a message is refused by the agent's server. */
@@ -129,6 +145,7 @@ export function checksOf(pairing: Pairing): Record<string, () => Promise<void>> 
     cancel,
     'unknown-task': unknownTask,
     stream,
+    resubscribe,
   };
   const checks: Record<string, Check> = agent.isRemote
     ? { message, question: platformQuestion, ...ofPlatform }

@@ -24,6 +24,7 @@ export type Outcome =
 
 /** A message to an agent. */
 export interface Send {
+  /** `stream` gives the task that the events add up to, with the text of its artifacts. */
   readonly op: 'send' | 'stream';
   readonly text: string;
   readonly taskId?: string;
@@ -33,7 +34,7 @@ export interface Send {
 }
 
 /** What a client is asked to do. */
-export type Operation = Send | { readonly op: 'get' | 'cancel'; readonly id: string };
+export type Operation = Send | { readonly op: 'get' | 'cancel' | 'resubscribe'; readonly id: string };
 
 /** The agent that an operation is meant for. */
 export interface Target {

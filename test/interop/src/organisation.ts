@@ -36,6 +36,8 @@ export class Organisation {
       SECRETS_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
       MOLECULE_ALLOW_AGENT_NETWORKS: '127.0.0.0/8',
       RATE_LIMIT: '1000000',
+      // The agents of SDKs send no heartbeats here.
+      REMOTE_LIVENESS_STALE_AFTER: '1h',
       // Requests of the SDKs are looser than those of our own clients.
       MOLECULE_CONTRACT_CHECK: 'responses',
     };

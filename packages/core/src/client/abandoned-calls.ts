@@ -29,6 +29,11 @@ export class AbandonedCalls {
     this.#peers = peers;
   }
 
+  /** Aborts with `client_closed`. */
+  get closed(): AbortSignal {
+    return this.#life.signal;
+  }
+
   /** Cancels the message if the platform offers it. Never throws. */
   cancel(message: CanceledMessage): void {
     this.run(message.messageId, (signal) => this.#cancel(message, signal));

@@ -174,16 +174,17 @@ async function withinLinked<T>(
 }
 
 /**
- * The limits of {@link withinHandling}, for a call that outlives the function that makes it. When the deadline has passed, the
+ * The limits of {@link withinHandling}, for a call that outlives the function that makes it and ends with `others` as well. When the deadline has passed, the
  * signal is aborted with `message_expired`.
  */
 export function linkHandling(
   { signal, timeoutMs }: CallLimits,
   clock: Clock,
+  ...others: readonly AbortSignal[]
 ): { readonly link: LinkedAbort; readonly timeoutMs: number } & Disposable {
   const handling = handlings.getStore();
   const running = handling?.isOver === false ? handling : undefined;
-  const link = linkAbort(running?.signal, signal);
+  const link = linkAbort(running?.signal, signal, ...others);
   const { deadline = null } = running?.message ?? {};
   const leftMs = deadline === null ? Number.POSITIVE_INFINITY : Date.parse(deadline) - clock.now();
   if (leftMs <= 0 && !link.signal.aborted) link.abort(deadlinePassed());

@@ -164,7 +164,7 @@ class OperatorCalls {
     return createPeerStream({
       settings: transport.settings,
       message,
-      link: linkAbort(signal),
+      link: linkAbort(signal, this.#abandoned.closed),
       sources: [new PlatformSource({ transport, message, isWrapped: false, onAbandoned })],
       openTimeoutMs: DEFAULT_CALL_TIMEOUT_MS,
       timeoutMs,

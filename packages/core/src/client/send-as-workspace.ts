@@ -68,7 +68,7 @@ export function streamAsWorkspace(
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
   const { message, metadata, isDirect } = composeAsWorkspace(context, peerId, text, options);
-  const { link, timeoutMs: limitMs } = linkHandling({ signal, timeoutMs }, clock);
+  const { link, timeoutMs: limitMs } = linkHandling({ signal, timeoutMs }, clock, abandoned.closed);
   const platform = new PlatformSource({
     transport,
     message,

@@ -80,6 +80,18 @@ describe('a stream that breaks off', () => {
   });
 });
 
+it('a client that is closed ends the pause before the next attempt', async () => {
+  const clock = new ManualClock();
+  await using s = await streamingStage([streaming((out) => out.begin('one').cut())], { clock });
+  const failed = expect(s.client.streamPeer(PEER, 'hello').reply()).rejects.toMatchObject({
+    code: 'client_closed',
+  });
+  while (clock.sleeps.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await s.client.close();
+  await failed;
+  expect([clock.pending, sent(s).length]).toEqual([0, 1]);
+});
+
 describe('an answer that is another one', () => {
   const expected = { code: 'stream_restarted', messageId: 'm-1', name: 'StreamRestartedError' };
 

@@ -59,7 +59,7 @@ export async function respondTo(
           : await serve(new NodeRequest(incoming, left.signal));
       if (outgoing.destroyed) return;
       outgoing.writeHead(status, {
-        ...(typeof body === 'string' && body !== '' ? { 'content-length': Buffer.byteLength(body) } : {}),
+        ...lengthOf(body),
         ...headers,
         // Of a body that was refused the rest is not read.
         ...(incoming.complete ? {} : { connection: 'close' }),
@@ -126,13 +126,22 @@ function headerIn(rawHeaders: readonly string[], name: string): string | null {
   return value;
 }
 
+function lengthOf(body: unknown): { readonly 'content-length'?: number } {
+  const isWhole = typeof body === 'string' || body instanceof Uint8Array;
+  return isWhole && body.length > 0 ? { 'content-length': Buffer.byteLength(body) } : {};
+}
+
 async function callHandler(
   handler: InboundHandler,
   request: Request,
 ): Promise<{ status: number; headers: Record<string, string>; body: Uint8Array | ReadableStream }> {
-  const { status, headers: given, body } = await handler(request);
-  const headers = Object.fromEntries(given);
-  return { status, headers, body: (body as ReadableStream | null) ?? new Uint8Array() };
+  const response = await handler(request);
+  const { status, body } = response;
+  const headers = Object.fromEntries(response.headers);
+  if (body !== null && headers['content-type']?.startsWith('text/event-stream') === true) {
+    return { status, headers, body: body as ReadableStream };
+  }
+  return { status, headers, body: new Uint8Array(await response.arrayBuffer()) };
 }
 
 const REFUSALS = {

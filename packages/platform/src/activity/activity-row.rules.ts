@@ -142,7 +142,7 @@ function enrich(record: FeedRecord, reader: FeedAudience) {
 
 function named(record: FeedRecord, { delegationId }: MessageView) {
   const state = known(DELIVERY_STATES, record.delivery_state);
-  const isDelegated = record.method === 'message/send' && delegationId !== '';
+  const isDelegated = record.method?.startsWith('message/') === true && delegationId !== '';
   return {
     ...(record.message_id === null ? {} : { message_id: record.message_id }),
     ...(record.context_id === null ? {} : { context_id: record.context_id }),

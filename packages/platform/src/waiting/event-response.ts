@@ -67,7 +67,6 @@ export class EventResponse {
 
   /** Ends it without a last event, because of a defect. */
   abort(): void {
-    this.#begin();
     this.#reply.raw.destroy();
   }
 

@@ -63,12 +63,15 @@ const agent = createRemoteAgent({
   client,
   delivery: DELIVERY === 'auto' ? 'auto' : 'push',
   store: new CrashingStore(new FileInboundStore(client.stateDirectory)),
-  onMessage: async ({ text }, { once, attempt }) => {
+  onMessage: async ({ text }, { once, attempt, stream }) => {
     log('handling', { text, attempt });
     effect = once('effect', () => appendFileSync(EFFECTS, `${text}\n`));
     await effect;
     await crash('handler', text);
-    return `echo: ${text}`;
+    await stream('echo: ');
+    // The test kills it when the text has left.
+    if (CRASH_AT === 'streamed' && text === CRASH_ON) await new Promise(() => {});
+    return text;
   },
 });
 const server = new A2AServer({ agent, port: Number(AGENT_PORT) });

@@ -8,9 +8,10 @@ const PROGRAM = fileURLToPath(new URL('./killable-push-agent-program.ts', import
 
 /**
  * Where the agent kills its own process: `arrived` and `kept-end` when that line of its log is on disk, `handler` in the
- * handler, `register-push` when it has registered push.
+ * handler, `register-push` when it has registered push. `streamed`: it does not, but the handler stays where it has
+ * streamed `echo: `.
  */
-export type CrashPoint = 'arrived' | 'handler' | 'kept-end' | 'register-push';
+export type CrashPoint = 'arrived' | 'handler' | 'kept-end' | 'register-push' | 'streamed';
 
 export interface KillablePushAgentOptions {
   readonly port: number;

@@ -1,5 +1,12 @@
 // A client built with @a2a-js/sdk 0.3.14, as it comes.
-import type { AgentCard, Message, Part, Task } from 'a2a-sdk-0.3';
+import type {
+  AgentCard,
+  Message,
+  Part,
+  Task,
+  TaskArtifactUpdateEvent,
+  TaskStatusUpdateEvent,
+} from 'a2a-sdk-0.3';
 import {
   type Client,
   ClientFactory,
@@ -31,6 +38,26 @@ function toOutcome(result: Message | Task): Outcome {
   return { kind: 'task', id, contextId, state: status.state, text: made || textOf(status.message?.parts) };
 }
 
+/** What the events of a stream add up to. */
+async function collect(
+  events: AsyncIterable<Message | Task | TaskStatusUpdateEvent | TaskArtifactUpdateEvent>,
+): Promise<Outcome> {
+  let task: Task | undefined;
+  let text = '';
+  for await (const event of events) {
+    if (event.kind === 'message') return toOutcome(event);
+    if (event.kind === 'task') task = event;
+    if (event.kind === 'artifact-update') {
+      const piece = textOf(event.artifact.parts);
+      text = event.append === true ? text + piece : piece;
+    }
+    if (event.kind === 'status-update' && task !== undefined) task = { ...task, status: event.status };
+  }
+  if (task === undefined) throw new Error('a stream without a task');
+  const outcome = toOutcome(task);
+  return text === '' || outcome.kind !== 'task' ? outcome : { ...outcome, text };
+}
+
 function connect({ url, card }: Target): Promise<Client> {
   return card === undefined
     ? factory.createFromUrl(`${url}/`)
@@ -40,6 +67,7 @@ function connect({ url, card }: Target): Promise<Client> {
 async function run(client: Client, operation: Operation): Promise<Outcome> {
   if ('id' in operation) {
     const { op, id } = operation;
+    if (op === 'resubscribe') return collect(client.resubscribeTask({ id }));
     return toOutcome(await (op === 'get' ? client.getTask({ id }) : client.cancelTask({ id })));
   }
   const { op, text, taskId, contextId, hold } = operation;
@@ -53,10 +81,7 @@ async function run(client: Client, operation: Operation): Promise<Outcome> {
   };
   const options = hold === undefined ? {} : { serviceParameters: { 'X-Timeout': String(hold) } };
   if (op === 'send') return toOutcome(await client.sendMessage({ message }, options));
-  for await (const event of client.sendMessageStream({ message })) {
-    if (event.kind === 'message' || event.kind === 'task') return toOutcome(event);
-  }
-  throw new Error('an empty stream');
+  return collect(client.sendMessageStream({ message }, options));
 }
 
 await serveClient(connect, run);

@@ -1,5 +1,13 @@
 // A client built with @a2a-js/sdk 1.3.0. It speaks A2A 0.3 to agents whose card offers nothing newer.
-import { type AgentCard, type Message, type Part, Role, type Task, TaskState } from 'a2a-sdk-1.0';
+import {
+  type AgentCard,
+  type Message,
+  type Part,
+  Role,
+  type StreamResponse,
+  type Task,
+  TaskState,
+} from 'a2a-sdk-1.0';
 import {
   type Client,
   ClientFactory,
@@ -33,6 +41,26 @@ function toOutcome(result: Message | Task): Outcome {
   return { kind: 'task', id, contextId, state, text: made || textOf(status?.message?.parts) };
 }
 
+/** What the events of a stream add up to. */
+async function collect(events: AsyncIterable<StreamResponse>): Promise<Outcome> {
+  let task: Task | undefined;
+  let text = '';
+  for await (const { payload } of events) {
+    if (payload?.$case === 'message') return toOutcome(payload.value);
+    if (payload?.$case === 'task') task = payload.value;
+    if (payload?.$case === 'artifactUpdate') {
+      const piece = textOf(payload.value.artifact?.parts);
+      text = payload.value.append ? text + piece : piece;
+    }
+    if (payload?.$case === 'statusUpdate' && task !== undefined) {
+      task = { ...task, status: payload.value.status };
+    }
+  }
+  if (task === undefined) throw new Error('a stream without a task');
+  const outcome = toOutcome(task);
+  return text === '' || outcome.kind !== 'task' ? outcome : { ...outcome, text };
+}
+
 function connect({ url, card }: Target): Promise<Client> {
   return card === undefined ? factory.createFromUrl(url) : factory.createFromAgentCard(card as AgentCard);
 }
@@ -41,6 +69,7 @@ async function run(client: Client, operation: Operation): Promise<Outcome> {
   const tenant = '';
   if ('id' in operation) {
     const task = { tenant, id: operation.id };
+    if (operation.op === 'resubscribe') return collect(client.resubscribeTask(task));
     const cancel = { ...task, metadata: undefined };
     return toOutcome(await (operation.op === 'get' ? client.getTask(task) : client.cancelTask(cancel)));
   }
@@ -58,10 +87,7 @@ async function run(client: Client, operation: Operation): Promise<Outcome> {
   const request = { tenant, message, configuration: undefined, metadata: undefined };
   const options = hold === undefined ? {} : { serviceParameters: { 'X-Timeout': String(hold) } };
   if (op === 'send') return toOutcome(await client.sendMessage(request, options));
-  for await (const { payload } of client.sendMessageStream(request)) {
-    if (payload?.$case === 'message' || payload?.$case === 'task') return toOutcome(payload.value);
-  }
-  throw new Error('an empty stream');
+  return collect(client.sendMessageStream(request, options));
 }
 
 await serveClient(connect, run);

@@ -1,4 +1,4 @@
-import { extractAnswerText, StreamedAnswer } from '@molecule-ai/protocol';
+import { extractAnswerText, type JsonValue, StreamedAnswer } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
 import { AgentClientDouble } from '../../../test/agent-stage.ts';
 import { type ArrivalStage, arrivalStage, type PushOptions, pushOf } from '../../../test/arrival-stage.ts';
@@ -61,12 +61,12 @@ async function peek(response: Response): Promise<string> {
 }
 
 /** What the platform makes of the events. */
-function collected(events: readonly SentEvent[]): unknown {
+function collected(events: readonly SentEvent[]): JsonValue {
   const answer = new StreamedAnswer(1_000_000);
   for (const event of events) {
     if (typeof event !== 'string') answer.add({ jsonrpc: '2.0', id: 1, result: event }, 0);
   }
-  return answer.response?.result;
+  return answer.response?.result ?? null;
 }
 
 describe('the stream of a pushed message', () => {
@@ -113,15 +113,23 @@ describe('the stream of a pushed message', () => {
     expect(stage.client.replies).toEqual([]);
   });
 
-  it.each(['message/stream', 'message/sendSubscribe', 'SendStreamingMessage'])(
-    'is opened by %s',
-    async (method) => {
-      const stage = await scripted({ onMessage: () => 'at once' });
-      const events = await (await openStream(stage, 'one', { method })).rest();
-      expect(events.map(({ kind }) => kind)).toEqual(['task', 'artifact-update', 'status-update']);
-      expect(textIn(events)).toBe('at once');
-    },
-  );
+  it.each(['message/stream', 'message/sendSubscribe'])('is opened by %s', async (method) => {
+    const stage = await scripted({ onMessage: () => 'at once' });
+    const events = await (await openStream(stage, 'one', { method })).rest();
+    expect(events.map(({ kind }) => kind)).toEqual(['task', 'artifact-update', 'status-update']);
+    expect(textIn(events)).toBe('at once');
+  });
+
+  it('has the form of A2A 1.0 when it is opened by SendStreamingMessage', async () => {
+    const stage = await scripted({ onMessage: () => 'at once' });
+    const events = await (await openStream(stage, 'one', { method: 'SendStreamingMessage' })).rest();
+    expect(events).toMatchObject([
+      { task: { id: 'one', status: { state: 'TASK_STATE_WORKING' } } },
+      { artifactUpdate: { artifact: { parts: [{ text: 'at once' }] }, append: false } },
+      { statusUpdate: { taskId: 'one', status: { state: 'TASK_STATE_COMPLETED' } } },
+    ]);
+    expect(JSON.stringify(events)).not.toMatch(/"(kind|type|final)"/);
+  });
 
   it('is a JSON response when the message is not accepted', async () => {
     const stage = await scripted({ isStarted: false } as Options);
@@ -148,8 +156,8 @@ describe('the stream of a pushed message', () => {
     expect(rest.map((events) => textIn(events))).toEqual(['lo', 'lo', 'Hello']);
     const later = await (await openStream(stage, 'one')).rest();
     const again = await new EventStream(await stage.open({ ...subscribe, method: 'SubscribeToTask' })).rest();
-    expect([textIn(later), textIn(again)]).toEqual(['Hello', 'Hello']);
-    expect(collected(later)).toEqual(collected(again));
+    const texts = [later, again].map((events) => extractAnswerText({ result: collected(events) }));
+    expect(texts).toEqual(['Hello', 'Hello']);
     expect(stage.script.contexts).toHaveLength(1);
   });
 
@@ -215,6 +223,18 @@ describe('a handler whose text has left', () => {
     await stage.client.clock.advance(200_000);
     expect(stage.script.contexts).toHaveLength(1);
     expect(stage.events).toContain('dead-letter one');
+  });
+
+  it('and that runs into its time limit fails the message too', async () => {
+    const stage = await scripted({ handlerTimeoutMs: 10_000 });
+    const events = await openStream(stage, 'one');
+    await stage.script.context.stream('Hel');
+    await events.next();
+    await events.next();
+    await stage.client.clock.advance(10_000);
+    expect(await events.rest()).toMatchObject([{ data: { code: 'timed_out' } }]);
+    await stage.client.clock.advance(200_000);
+    expect(stage.script.contexts).toHaveLength(1);
   });
 
   it('is retried when none has', async () => {

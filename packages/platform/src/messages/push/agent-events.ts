@@ -8,7 +8,7 @@ import {
 import { createParser } from 'eventsource-parser';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../../time/clock.ts';
-import type { TextSource } from '../streams/answer-stream.ts';
+import type { TextSource } from '../streams/text-source.ts';
 import { type PushResult, TOO_LARGE, tooComplex } from './agent-response.ts';
 
 /** Whether the response of an agent is a stream of server-sent events. */

@@ -1,18 +1,19 @@
-import { type ErrorBody, isEnded, type MessageView, viewMessage } from '@molecule-ai/protocol';
+import { type ErrorBody, isEnded, viewMessage } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../../context.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { HttpError } from '../../http/http-error.ts';
 import type { PeerTokensService } from '../../peer-tokens/peer-tokens.service.ts';
 import { timestamp } from '../../time/clock.ts';
-import { canPush, pushRetryDelayMs, withJitter } from '../delivery.rules.ts';
+import { pushRetryDelayMs, withJitter } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { deliveryFailure, endOfResponse, failedDelivery, type MessageEnd } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
-import type { TextSource } from '../streams/answer-stream.ts';
 import type { AnswerStreams } from '../streams/answer-streams.ts';
+import type { TextSource } from '../streams/text-source.ts';
 import { type PushResult, refusesStream } from './agent-response.ts';
-import { asksForStream, buildPush, type PushContent, type PushedMessage, viewOf } from './push-body.rules.ts';
-import type { PushEndpoint, PushRequest } from './push-endpoint.ts';
+import { asksForStream, type PushContent, type PushedMessage, viewOf } from './push-body.rules.ts';
+import type { PushEndpoint } from './push-endpoint.ts';
+import { PushRequests } from './push-requests.ts';
 
 /** An agent without a heartbeat for this share of the liveness window is treated as unreachable. */
 const SILENT_SHARE = 2 / 3;
@@ -61,11 +62,13 @@ export type AttemptEnd =
 /** Runs push attempts, each from the lease of a message to its outcome. */
 export class PushAttempts {
   readonly #options: PushAttemptsOptions;
+  readonly #requests: PushRequests;
   /** Workspaces whose last push failed, and that the log names. */
   readonly #failing = new Set<string>();
 
   constructor(options: PushAttemptsOptions) {
     this.#options = options;
+    this.#requests = new PushRequests(options);
   }
 
   newLease(): { readonly owner: string; readonly until: string } {
@@ -81,7 +84,7 @@ export class PushAttempts {
     // Before anything is awaited, so that an end of the message ends the attempt.
     const source = message.method === 'message/stream' ? streams.open(message.id).attempt() : undefined;
     try {
-      const content = known ?? (await this.#readContent(message));
+      const content = known ?? (await this.#requests.read(message));
       const result = await this.#post(message, content, signal, source);
       const requeue = await this.#requeueFor(message, result);
       if (requeue !== undefined) {
@@ -110,12 +113,12 @@ export class PushAttempts {
   ): Promise<PushResult> {
     const isStreamed =
       source !== undefined && content !== undefined && asksForStream(message, content.target);
-    const request = await this.#prepare(message, content, isStreamed);
+    const request = await this.#requests.prepare(message, content, isStreamed);
     if (request === undefined) return { kind: 'aborted' };
     const given = { purpose: 'message', signal, source } as const;
     const result = await this.#options.endpoint.post({ ...request, ...given });
     if (!isStreamed || source.hasText || !refusesStream(result)) return result;
-    const plain = await this.#prepare(message, content, false);
+    const plain = await this.#requests.prepare(message, content, false);
     return plain === undefined ? { kind: 'aborted' } : this.#options.endpoint.post({ ...plain, ...given });
   }
 
@@ -153,12 +156,12 @@ export class PushAttempts {
 
   /** Posts `tasks/cancel` for a message, once: an agent that does not get it only works on in vain. */
   async cancel(message: CanceledMessage, signal: AbortSignal): Promise<void> {
-    const parties = await this.#readParties(message);
+    const parties = await this.#requests.readParties(message);
     if (parties === undefined) return;
     const { id } = message;
     const method = message.isA2a1 ? 'CancelTask' : 'tasks/cancel';
     const view = viewMessage({ jsonrpc: '2.0', id: `cancel-${id}`, method, params: { id } });
-    const request = await this.#prepare(message, { ...parties, view }, false);
+    const request = await this.#requests.prepare(message, { ...parties, view }, false);
     if (request === undefined) return;
     const result = await this.#options.endpoint.post({ ...request, purpose: 'control', signal });
     const fields = { messageId: id, result: result.kind };
@@ -205,53 +208,6 @@ export class PushAttempts {
       isOver = true;
       cancel();
     };
-  }
-
-  /** The request to post; undefined when the target can no longer be pushed to. */
-  async #prepare(
-    message: PushedMessage,
-    content: PushContent | undefined,
-    isStreamed: boolean,
-  ): Promise<Omit<PushRequest, 'purpose' | 'signal'> | undefined> {
-    const { peerTokens, publicUrl, settings } = this.#options;
-    if (content === undefined || !canPush(content.target)) return undefined;
-    const { caller, target, view } = content;
-    const { body, headers } = buildPush(message, {
-      caller,
-      view,
-      publicUrl: publicUrl(),
-      wrapAnswers: settings.wrapPeerResults,
-      agentTaskId: await this.#agentTaskId(message, view),
-      isStreamed,
-    });
-    const { token } = await peerTokens.forPush(message.source_id, target.id);
-    const authorization = `Bearer ${token}`;
-    return { targetId: target.id, url: target.url, body, headers: { ...headers, authorization } };
-  }
-
-  /** The agent's own id of the task that a message continues under the id of the platform; undefined for other ids. */
-  async #agentTaskId(
-    { source_id: sourceId, target_id: targetId }: PushedMessage,
-    { message: { taskId } }: MessageView,
-  ): Promise<string | undefined> {
-    if (typeof taskId !== 'string' || taskId === '') return undefined;
-    const task = await this.#options.store.find(taskId.toLowerCase());
-    const isOfBoth = task?.source_id === sourceId && task.target_id === targetId;
-    return isOfBoth ? (task.agent_task_id ?? undefined) : undefined;
-  }
-
-  async #readContent(message: MessageRow): Promise<PushContent | undefined> {
-    const parties = await this.#readParties(message);
-    return parties && { ...parties, view: viewOf(message) };
-  }
-
-  async #readParties(message: PushedMessage): Promise<Omit<PushContent, 'view'> | undefined> {
-    const { workspaces } = this.#options;
-    const target = await workspaces.find(message.target_id);
-    if (target === undefined || !canPush(target)) return undefined;
-    const callerId = message.source_id;
-    const caller = callerId === null ? undefined : await workspaces.find(callerId);
-    return { target, caller };
   }
 
   /**

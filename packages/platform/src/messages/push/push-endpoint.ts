@@ -4,7 +4,7 @@ import sendRequest from 'undici/lib/api/api-request.js';
 import errors from 'undici/lib/core/errors.js';
 import Agent from 'undici/lib/dispatcher/agent.js';
 import type { Clock } from '../../time/clock.ts';
-import type { TextSource } from '../streams/answer-stream.ts';
+import type { TextSource } from '../streams/text-source.ts';
 import { isEventStream, readEvents } from './agent-events.ts';
 import { type PushResult, readResponse } from './agent-response.ts';
 

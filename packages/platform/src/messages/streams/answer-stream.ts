@@ -1,5 +1,7 @@
 import { GrowingText } from '@molecule-ai/protocol';
 import { Signal, type TextMemory, type TextOwner } from './text-memory.ts';
+import { Place, type ReadableText, type TextReader } from './text-reader.ts';
+import { Attempt, type TextSource, type WritableText } from './text-source.ts';
 
 /** A reader that is further behind, in UTF-16 units, holds back the agent, unless another one is not. */
 const MAX_LAG = 256 * 1024;
@@ -11,46 +13,8 @@ export interface StreamHooks {
   left(): void;
 }
 
-/** A piece of the text. `isAnew`: the text that the reader has taken so far was another one. */
-export interface TextPiece {
-  readonly text: string;
-  readonly isAnew: boolean;
-}
-
-/** The place of one reader in the text. */
-export interface TextReader {
-  /** UTF-16 units of the text that it has taken. */
-  readonly position: number;
-  /** Called when there may be more to take. */
-  wake: () => void;
-  /** Whether its client takes nothing at the moment. */
-  isBlocked: boolean;
-  /** At most `maxLength` more units. Never ends between the halves of a surrogate pair. */
-  take(maxLength: number): TextPiece;
-  /** The text that it has taken. */
-  taken(): string;
-  /** Idempotent. */
-  leave(): void;
-}
-
-/** One attempt of an agent to make the answer. */
-export interface TextSource {
-  /** Aborted when the message has ended: nobody wants more of the text. */
-  readonly ended: AbortSignal;
-  /** Whether this attempt has made some. */
-  readonly hasText: boolean;
-  /** More of the text. What an earlier attempt made before counts once. */
-  add(text: string): void;
-  /** The text of this attempt is this one from its beginning. */
-  restart(text: string): void;
-  /** Resolves when the agent may make more: a reader keeps up with it, or nobody reads, and there is memory. */
-  ready(): Promise<void>;
-  /** Idempotent. */
-  close(): void;
-}
-
 /** The text of one answer while it is made, kept once for all who read it. */
-export class AnswerStream implements TextOwner {
+export class AnswerStream implements TextOwner, ReadableText, WritableText {
   readonly #memory: TextMemory;
   readonly #hooks: StreamHooks;
   readonly #readers = new Set<Place>();
@@ -167,107 +131,5 @@ export class AnswerStream implements TextOwner {
   #free(): void {
     this.#memory.free(this.length);
     this.#text = new GrowingText();
-  }
-}
-
-class Place implements TextReader {
-  readonly #stream: AnswerStream;
-  wake: () => void = () => {};
-  readonly #leave: () => void;
-  #version: number;
-  #position = 0;
-  #isBlocked = false;
-  #hasLeft = false;
-
-  constructor(stream: AnswerStream, leave: () => void) {
-    this.#stream = stream;
-    this.#leave = leave;
-    this.#version = stream.version;
-  }
-
-  get position(): number {
-    return this.#position;
-  }
-
-  get isBlocked(): boolean {
-    return this.#isBlocked;
-  }
-
-  set isBlocked(isBlocked: boolean) {
-    this.#isBlocked = isBlocked;
-    if (!isBlocked) this.#stream.moved();
-  }
-
-  get lag(): number {
-    const { length, version } = this.#stream;
-    return version === this.#version ? length - this.#position : length;
-  }
-
-  take(maxLength: number): TextPiece {
-    const { text, version, isEnded } = this.#stream;
-    const isAnew = version !== this.#version;
-    if (isAnew) {
-      this.#version = version;
-      this.#position = 0;
-    }
-    let piece = text.slice(this.#position, maxLength);
-    const isCut = isHighSurrogate(piece.charCodeAt(piece.length - 1));
-    if (isCut && (!isEnded || this.#position + piece.length < text.length)) piece = piece.slice(0, -1);
-    this.#position += piece.length;
-    if (piece !== '') this.#stream.moved();
-    return { text: piece, isAnew };
-  }
-
-  taken(): string {
-    return this.#stream.text.slice(0, this.#position);
-  }
-
-  leave(): void {
-    if (this.#hasLeft) return;
-    this.#hasLeft = true;
-    this.#leave();
-  }
-}
-
-function isHighSurrogate(unit: number): boolean {
-  return unit >= 0xd800 && unit <= 0xdbff;
-}
-
-class Attempt implements TextSource {
-  readonly #stream: AnswerStream;
-  readonly ended: AbortSignal;
-  readonly #close: () => void;
-  /** UTF-16 units that this attempt has made. */
-  #made = 0;
-
-  constructor(stream: AnswerStream, ended: AbortSignal, close: () => void) {
-    this.#stream = stream;
-    this.ended = ended;
-    this.#close = close;
-  }
-
-  get hasText(): boolean {
-    return this.#made > 0;
-  }
-
-  add(text: string): void {
-    const { text: known } = this.#stream;
-    const repeated = known.slice(this.#made, text.length);
-    if (text.startsWith(repeated)) this.#stream.append(text.slice(repeated.length));
-    else this.#stream.restart(known.slice(0, this.#made) + text);
-    this.#made += text.length;
-  }
-
-  restart(text: string): void {
-    this.#made = 0;
-    this.add(text);
-  }
-
-  ready(): Promise<void> {
-    return this.#stream.ready();
-  }
-
-  close(): void {
-    this.#close();
   }
 }

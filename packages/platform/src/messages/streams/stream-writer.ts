@@ -14,8 +14,8 @@ import type { EventResponse } from '../../waiting/event-response.ts';
 import type { MessageRow } from '../message.store.ts';
 import type { OutcomeReceipt, OutcomeWaiter, WaitEnd } from '../outcome/outcome-waiters.ts';
 import type { ResponseForm } from '../outcome/response.rules.ts';
-import type { TextReader } from './answer-stream.ts';
 import { openEnd, type StreamedOutcome, toStreamedOutcome } from './streamed-answer.rules.ts';
+import type { TextReader } from './text-reader.ts';
 
 /** Longest text of one event, in UTF-16 units. */
 const PIECE_LENGTH = 64 * 1024;

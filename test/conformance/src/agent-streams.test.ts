@@ -1,0 +1,262 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createRemoteAgent } from '@molecule-ai/core';
+import { wrapA2aBoundary } from '@molecule-ai/protocol';
+import { expect } from 'vitest';
+import { textAt, valueAt } from './harness/http.ts';
+import { freePort, startKillablePushAgent } from './harness/killable-push-agent.ts';
+import { envelope, onboard } from './harness/members.ts';
+import { startProgressProxy } from './harness/progress-proxy.ts';
+import { startPushAgent } from './harness/push-agent.ts';
+import { type OpenStream, StreamClient, taskIdOf } from './harness/streams.ts';
+import type { Handler } from './harness/test-agent.ts';
+import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
+import { verifies } from './verifies.ts';
+
+const LOOPBACK = {
+  allowAgentNetworks: ['127.0.0.0/8'],
+  publicUrl: 'https://molecule.example.com',
+  contractCheck: 'all',
+} as const;
+
+/** A peer, and an agent with a server. */
+async function startStage(environment: TestEnvironment, onMessage: Handler) {
+  const platform = await environment.platform(LOOPBACK);
+  const [peer, member] = [await onboard(platform, { name: 'peer' }), await onboard(platform)];
+  const started = await startPushAgent(environment, platform, member, { onMessage });
+  const streams = new StreamClient(environment, platform);
+  return { platform, peer, member, streams, ...started };
+}
+
+/** A handler that streams `Hel`, and goes on when the test says so. */
+function heldHandler(goOn: () => unknown) {
+  const release = Promise.withResolvers<void>();
+  const aborted = Promise.withResolvers<unknown>();
+  const onMessage: Handler = async (_message, { stream, signal }) => {
+    signal.addEventListener('abort', () => {
+      aborted.resolve(signal.reason);
+      release.resolve();
+    });
+    await stream('Hel');
+    await release.promise;
+    return goOn() as string;
+  };
+  return { onMessage, release: () => release.resolve(), aborted: aborted.promise };
+}
+
+async function hasText(stream: OpenStream, text: string): Promise<void> {
+  await stream.until(() => stream.text.includes(text));
+}
+
+onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
+  verifies('agent.stream.push', async () => {
+    const data = { kind: 'data', data: { pages: 3 } } as const;
+    const { onMessage, release } = heldHandler(() => ({ text: 'lo', parts: [data], metadata: { n: 1 } }));
+    const { peer, member, streams, handled } = await startStage(environment, onMessage);
+    const stream = await streams.send(peer, member, 'hi', { messageId: 'm-1' });
+    await hasText(stream, 'Hel');
+    release();
+    const results = await stream.all();
+    expect(stream.text).toBe(wrapA2aBoundary('Hello'));
+    expect(results.at(-2)).toMatchObject({
+      artifact: { parts: [{ data: { pages: 3 } }], metadata: { n: 1 } },
+    });
+    expect(results.at(-1)).toMatchObject({ final: true, metadata: { state: 'answered' } });
+    const { body } = await peer.caller.get(`/workspaces/${peer.id}/messages/m-1`);
+    expect(textAt(body, 'answer', 'result', 'parts', 0, 'text')).toBe(stream.text);
+    expect(handled).toMatchObject([{ method: 'message/stream' }]);
+  });
+
+  verifies('agent.stream.iterable', async () => {
+    const whole = 'One 😀 two. [/A2A_RESULT_FROM_PEER] three';
+    const { peer, member, streams } = await startStage(environment, async function* () {
+      for (const unit of whole.split('')) yield unit;
+    });
+    const stream = await streams.send(peer, member, 'hi');
+    await stream.all();
+    expect(stream.text).toBe(wrapA2aBoundary(whole));
+    expect(stream.pieces.join('')).toBe(stream.text);
+  });
+
+  verifies('agent.stream.direct', async () => {
+    const { onMessage, release } = heldHandler(() => 'lo');
+    const { peer, member, url, handled } = await startStage(environment, onMessage);
+    const { body } = await peer.caller.get(`/registry/discover/${member.id}`);
+    const open = async () => {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${textAt(body, 'peer_token')}` },
+        body: JSON.stringify({ ...envelope('hi', { messageId: 'm-1' }), method: 'message/stream' }),
+      });
+      expect(response.headers.get('content-type')).toBe('text/event-stream');
+      return new BodyReader(response);
+    };
+    const first = await open();
+    await first.until('"Hel"');
+    const repeat = await open();
+    await repeat.until('"Hel"');
+    release();
+    const later = async () => (await open()).all();
+    const texts = [await first.all(), await repeat.all(), await later()].map(textOfEvents);
+    expect(texts).toEqual(['Hello', 'Hello', 'Hello']);
+    expect(handled).toMatchObject([{ sourceId: peer.id, messageId: 'm-1' }]);
+  });
+
+  verifies('agent.stream.polling', async () => {
+    const platform = await environment.platform({ contractCheck: 'all' });
+    const [peer, member] = [await onboard(platform), await onboard(platform)];
+    const proxy = await startProgressProxy(environment, platform);
+    const { onMessage, release } = heldHandler(() => 'lo');
+    const agent = createRemoteAgent({ client: environment.client(proxy, member), onMessage });
+    environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
+    await agent.start();
+    const stream = await new StreamClient(environment, platform).send(peer, member, 'hi');
+    await proxy.firstReport;
+    release();
+    await stream.all();
+    expect(stream.text).toBe(wrapA2aBoundary('Hello'));
+    const [first] = proxy.reports;
+    expect(proxy.reports).toEqual([
+      { run_id: expect.any(String), offset: 0, text: 'Hel' },
+      { run_id: first?.run_id, offset: 3, text: '', final: true },
+      'the answer',
+    ]);
+  });
+
+  verifies('agent.stream.throws', async () => {
+    const { onMessage, release } = heldHandler(() => {
+      throw new Error('secret');
+    });
+    const { peer, member, streams, agent, handled } = await startStage(environment, onMessage);
+    const stream = await streams.send(peer, member, 'hi');
+    await hasText(stream, 'Hel');
+    release();
+    const results = await stream.all();
+    expect(results.at(-1)).toMatchObject({
+      final: true,
+      metadata: { state: 'failed' },
+    });
+    expect(JSON.stringify(results)).not.toContain('secret');
+    expect(await agent.listDeadLetters()).toMatchObject([{ attempts: 1, errorCode: 'handler_failed' }]);
+    expect(handled).toHaveLength(1);
+  });
+
+  verifies('agent.stream.crash', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const [peer, member] = [await onboard(platform), await onboard(platform)];
+    const effects = join(environment.folder(), 'effects');
+    const shared = { port: await freePort(), stateDirectory: environment.folder(), effects };
+    const crash = { at: 'streamed', on: 'hi' } as const;
+    const first = startKillablePushAgent(environment, platform, member, { ...shared, crash });
+    await first.waitForEvent('online');
+    const stream = await new StreamClient(environment, platform).send(peer, member, 'hi', {
+      messageId: 'm-1',
+    });
+    await hasText(stream, 'echo');
+    await first.kill();
+    startKillablePushAgent(environment, platform, member, shared);
+    const results = await stream.all();
+    expect(results.at(-1)).toMatchObject({ final: true, metadata: { state: 'answered' } });
+    expect(stream.text).toBe(wrapA2aBoundary('echo: hi'));
+    expect(readFileSync(effects, 'utf8')).toBe('hi\n');
+  });
+
+  verifies('agent.stream.slow-reader', async () => {
+    // Six bytes each as JSON: far more than the sockets hold.
+    const piece = '\u0001'.repeat(64 * 1024);
+    let streamed = 0;
+    let isDone = false;
+    const { peer, member, url } = await startStage(environment, async (_message, { stream }) => {
+      for (; streamed < 60; streamed += 1) await stream(piece);
+      isDone = true;
+    });
+    const { body } = await peer.caller.get(`/registry/discover/${member.id}`);
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${textAt(body, 'peer_token')}` },
+      body: JSON.stringify({ ...envelope('hi'), method: 'message/stream' }),
+    });
+    for (let turns = 0, before = -1; turns < 500; turns += 1) {
+      if (streamed !== before) turns = 0;
+      before = streamed;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(isDone).toBe(false);
+    expect(textOfEvents(await new BodyReader(response).all())).toBe(piece.repeat(60));
+    expect(isDone).toBe(true);
+  });
+
+  verifies('agent.stream.too-long', async () => {
+    const { peer, member, streams, agent, handled } = await startStage(
+      environment,
+      async (_message, { stream }) => {
+        for (;;) await stream('x'.repeat(1024 * 1024));
+      },
+    );
+    const stream = await streams.send(peer, member, 'hi');
+    const results = await stream.all();
+    expect(results.at(-1)).toMatchObject({
+      final: true,
+      metadata: { state: 'failed' },
+    });
+    expect(await agent.listDeadLetters()).toMatchObject([{ errorCode: 'payload_too_large' }]);
+    expect(handled).toHaveLength(1);
+  });
+
+  verifies('agent.stream.cancel', async () => {
+    const { onMessage, aborted } = heldHandler(() => 'lo');
+    const { peer, member, streams } = await startStage(environment, onMessage);
+    const stream = await streams.send(peer, member, 'hi');
+    await hasText(stream, 'Hel');
+    const cancel = { jsonrpc: '2.0', id: 1, method: 'tasks/cancel', params: { id: taskIdOf(stream) } };
+    expect((await peer.caller.post(`/workspaces/${member.id}/a2a`, cancel)).status).toBe(200);
+    expect((await stream.all()).at(-1)).toMatchObject({ final: true, metadata: { state: 'canceled' } });
+    expect(await aborted).toMatchObject({ code: 'cancelled_by_sender' });
+  });
+
+  verifies('agent.stream.card', async () => {
+    const { peer, member, url } = await startStage(environment, () => 'hi');
+    const { body } = await peer.caller.get(`/registry/discover/${member.id}`);
+    expect(valueAt(body, 'agent_card', 'capabilities')).toEqual({ streaming: true });
+    const own: unknown = await (await fetch(`${url}/.well-known/agent-card.json`)).json();
+    expect(valueAt(own, 'capabilities')).toEqual({ streaming: true });
+  });
+});
+
+/** Reads the body of a response as text. */
+class BodyReader {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #decoder = new TextDecoder();
+  #text = '';
+
+  constructor(response: Response) {
+    if (response.body === null) throw new Error('no body');
+    this.#reader = response.body.getReader();
+  }
+
+  async until(text: string): Promise<void> {
+    while (!this.#text.includes(text)) if (!(await this.#read())) throw new Error(`ended: ${this.#text}`);
+  }
+
+  async all(): Promise<string> {
+    while (await this.#read());
+    return this.#text;
+  }
+
+  async #read(): Promise<boolean> {
+    const { done, value } = await this.#reader.read();
+    if (!done) this.#text += this.#decoder.decode(value, { stream: true });
+    return !done;
+  }
+}
+
+function textOfEvents(events: string): string {
+  return events
+    .split('\n\n')
+    .filter((event) => event.startsWith('data: '))
+    .map(
+      (event) =>
+        valueAt(JSON.parse(event.slice('data: '.length)), 'result', 'artifact', 'parts', 0, 'text') ?? '',
+    )
+    .join('');
+}

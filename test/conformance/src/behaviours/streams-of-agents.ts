@@ -1,0 +1,45 @@
+import { behaviours } from './behaviour.ts';
+
+/** Answers that are read while a handler makes them: what agents do. */
+export const STREAMS_OF_AGENTS = behaviours({
+  'agent.stream.push': [
+    'Text that a handler streams is read while the handler runs; what it streamed and what it returned are one answer.',
+    'docs/contract/streams.md#streams-of-agents; docs/decisions/0031-what-a-handler-returns.md',
+  ],
+  'agent.stream.iterable': [
+    'An async iterable that a handler returns is a stream; deltas of one character are joined to the same text.',
+    'docs/contract/streams.md#events; docs/decisions/0031-what-a-handler-returns.md',
+  ],
+  'agent.stream.direct': [
+    'A peer with a token reads the stream from the agent itself; a repeat reads it from the beginning, also when it has ended.',
+    'docs/contract/receiving.md#streams; docs/contract/receiving.md#repeats',
+  ],
+  'agent.stream.polling': [
+    'An agent that polls reports its text while the handler runs, and all of it before it sends the answer.',
+    'docs/contract/streams.md#progress-of-polling-agents',
+  ],
+  'agent.stream.throws': [
+    'A handler that throws after some of its text was read fails the message at once, and is not called again.',
+    'docs/contract/streams.md#breaks; docs/decisions/0032-streams.md',
+  ],
+  'agent.stream.crash': [
+    'An agent that is killed after some of its text was read handles the message again: the answer is sent as a whole, and effects of once are not repeated.',
+    'docs/contract/streams.md#breaks; docs/decisions/0032-streams.md',
+  ],
+  'agent.stream.slow-reader': [
+    'A handler waits for a reader that does not read, and goes on when it does.',
+    'docs/contract/receiving.md#streams',
+  ],
+  'agent.stream.too-long': [
+    'A streamed answer of more than 10 Mi characters fails its message.',
+    'docs/contract/streams.md#breaks',
+  ],
+  'agent.stream.cancel': [
+    'A message that is canceled while its answer is streamed ends as canceled; the signal of the handler fires.',
+    'docs/contract/streams.md#asking-for-a-stream; docs/contract/messages.md#cancellation',
+  ],
+  'agent.stream.card': [
+    'The card of an agent with a server says that it streams, to the platform as well, unless the card says otherwise.',
+    'docs/contract/receiving.md#streams; docs/contract/streams.md#streams-of-agents',
+  ],
+});
