@@ -5,6 +5,7 @@ import errors from 'undici/lib/core/errors.js';
 import Agent from 'undici/lib/dispatcher/agent.js';
 import type { Clock } from '../../time/clock.ts';
 import { type PushResult, readResponse } from './agent-response.ts';
+import { AnswerMemory } from './answer-memory.ts';
 
 export interface PushRequest {
   readonly targetId: string;
@@ -37,6 +38,8 @@ export interface PushEndpointOptions {
 const ROOT_PATHS = ['/', '/a2a', '/a2a/inbound'] as const;
 /** Errors that may follow the request, besides those of a response that is not HTTP, which have no code. */
 const AFTER_SENDING = /^(?:ECONNRESET|EPIPE|UND_ERR_(?:SOCKET|HEADERS_OVERFLOW|RES_.+))$/;
+/** What is received of a body ahead of its reading. */
+const UNREAD_BYTES = 16 * 1024;
 const CONNECTIONS_PER_AGENT = { message: 64, control: 4 } as const;
 
 /** Posts to exactly the registered URL through the address guard; follows no redirect. */
@@ -47,6 +50,7 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
     message: newAgent(CONNECTIONS_PER_AGENT.message),
     control: newAgent(CONNECTIONS_PER_AGENT.control),
   };
+  const memory = new AnswerMemory();
   const knownPaths = new Map<string, { url: string; path: string }>();
 
   const postOnce = async (url: URL, request: PushRequest): Promise<PushResult & { status?: number }> => {
@@ -55,10 +59,12 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
     const ending = new AbortController();
     const onStop = () => ending.abort();
     let hasTimedOut = false;
-    const cancel = clock.schedule(timeoutMs, () => {
+    const onTimeout = () => {
       hasTimedOut = true;
       ending.abort();
-    });
+    };
+    const cancel = clock.schedule(timeoutMs, onTimeout);
+    const share = memory.open(request.targetId);
     request.signal.addEventListener('abort', onStop, { once: true });
     try {
       const response = await sendRequest.call(agents[request.purpose], {
@@ -67,14 +73,22 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
         method: 'POST',
         headers: { ...request.headers },
         body: request.body,
+        highWaterMark: UNREAD_BYTES,
         signal: ending.signal,
       });
-      return { ...(await readResponse(response)), status: response.statusCode };
+      const result = await readResponse(response, {
+        clock,
+        share,
+        signal: ending.signal,
+        onTooSlow: onTimeout,
+      });
+      return { ...result, status: response.statusCode };
     } catch (error) {
       if (request.signal.aborted) return { kind: 'aborted' };
       return toFailure(error, hasTimedOut);
     } finally {
       cancel();
+      share.release();
       request.signal.removeEventListener('abort', onStop);
     }
   };
