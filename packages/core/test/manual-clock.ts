@@ -18,6 +18,7 @@ interface PendingTimer {
 export class ManualClock implements Clock {
   readonly #startedAt: number;
   #elapsed = 0;
+  #jumped = 0;
   #order = 0;
   readonly #timers = new Set<PendingTimer>();
   #watchers: (() => void)[] = [];
@@ -30,11 +31,16 @@ export class ManualClock implements Clock {
   }
 
   now(): number {
-    return this.#startedAt + this.#elapsed;
+    return this.#startedAt + this.#elapsed + this.#jumped;
   }
 
   monotonic(): number {
     return this.#elapsed;
+  }
+
+  /** Changes the wall clock only. */
+  jump(ms: number): void {
+    this.#jumped += ms;
   }
 
   sleep(ms: number, options?: SleepOptions): Promise<void> {

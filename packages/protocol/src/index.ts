@@ -179,6 +179,7 @@ export {
 } from './plugin.ts';
 export { GoodbyeRequest, GoodbyeResponse, INSTANCE_HEADER, TAKEOVER_HEADER } from './presence-identity.ts';
 export {
+  PROBE_CLOCK_SKEW,
   PROBE_HEADER,
   PROBE_REASONS,
   type ProbeReason,

@@ -10,6 +10,8 @@ export const STATE_CALL_METHOD = 'molecule/state';
 
 /** Response header of an agent's card: the `jti` of the peer token of the request. Lower case, as Node gives header names. */
 export const PROBE_HEADER = 'x-molecule-probe';
+/** Value of that header when the token is good, but not valid by the clock of the agent. */
+export const PROBE_CLOCK_SKEW = 'clock_skew';
 
 /**
  * Why the platform cannot reach an agent.
@@ -19,6 +21,7 @@ export const PROBE_HEADER = 'x-molecule-probe';
  * - `tls_failed`: the certificate is not trusted, or not of this host.
  * - `timeout`: no response in time.
  * - `wrong_status`: the response has another status than 200, such as a redirect; see `status`.
+ * - `clock_skew`: the agent responds, and says that its clock keeps it from accepting the token.
  * - `no_probe_header`, `wrong_probe_header`: something responds, but not this agent.
  */
 export const PROBE_REASONS = [
@@ -31,6 +34,7 @@ export const PROBE_REASONS = [
   'wrong_status',
   'no_probe_header',
   'wrong_probe_header',
+  'clock_skew',
 ] as const;
 export type ProbeReason = (typeof PROBE_REASONS)[number];
 

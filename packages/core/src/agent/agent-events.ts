@@ -9,7 +9,8 @@ import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
  * receives the messages of this workspace. `feed-too-large`: a page of the feed was larger than `maxResponseBytes`, and no
  * page has been read since. `rate-limited`: the platform refuses requests of the workspace for a while, because it sends
  * too many; they are sent again. `answers-refused`: an answer was given up, because its recipient had no room for it for a
- * day, or too many such answers wait; until the next answer is sent.
+ * day, or too many such answers wait; until the next answer is sent. `clock-skew`: the clock of this machine differs by more
+ * than a minute from that of the platform, and its pushes cannot be verified; the error says how far.
  */
 export type DegradedReason =
   | 'platform-unreachable'
@@ -19,7 +20,8 @@ export type DegradedReason =
   | 'feed-too-large'
   | 'identity-in-use'
   | 'rate-limited'
-  | 'answers-refused';
+  | 'answers-refused'
+  | 'clock-skew';
 
 /** The events of an agent and the arguments of their listeners. */
 export interface AgentEvents {

@@ -11,13 +11,18 @@ import type {
 } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RemoteAgentSettings } from './agent-options.ts';
+import type { DegradedReasons } from './health.ts';
 import { bearerOf, hasSecret, unauthorized } from './inbound-auth.ts';
 import { PeerTokenVerifier } from './peer-token-verifier.ts';
+
+/** Between two warnings. */
+const CLOCK_WARNING_MS = 3_600_000;
 
 export interface AgentInboundOptions {
   readonly settings: Pick<RemoteAgentSettings, 'client' | 'deliveryChoice' | 'inboundAuth' | 'inboundSecret'>;
   readonly inbound: Inbound;
   readonly logger: Logger;
+  readonly degraded: Pick<DegradedReasons, 'add' | 'has' | 'remove'>;
   readonly onStateChanged: (status: string) => void;
   /** A server of this agent started or stopped. */
   readonly onServerChanged: () => void;
@@ -30,6 +35,7 @@ export class AgentInbound implements InboundPort {
   readonly #options: AgentInboundOptions;
   readonly #verifier: PeerTokenVerifier;
   #isAttached = false;
+  #warnedOfClockAt = Number.NEGATIVE_INFINITY;
   #issuer: string | null | undefined;
 
   constructor(options: AgentInboundOptions) {
@@ -41,6 +47,7 @@ export class AgentInbound implements InboundPort {
       issuer: () => this.#issuer,
       fetchKeys: (): Promise<Jwks> => client.fetchSigningKeys(),
       onIssuerChanged: options.onIssuerChanged,
+      onClockSkew: (skewMs) => this.#clockSkewed(skewMs),
     });
   }
 
@@ -136,6 +143,26 @@ export class AgentInbound implements InboundPort {
 
   stateChanged(status: string): void {
     this.#options.onStateChanged(status);
+  }
+
+  /** `null`: the clock is right. */
+  #clockSkewed(skewMs: number | null): void {
+    const { degraded, logger, settings } = this.#options;
+    if (skewMs === null) degraded.remove('clock-skew');
+    if (skewMs === null || degraded.has('clock-skew')) return;
+    const now = settings.client.clock.monotonic();
+    const seconds = Math.round(Math.abs(skewMs) / 1_000);
+    const side = skewMs > 0 ? 'ahead of' : 'behind';
+    const error = new ConfigurationError(
+      `The clock of this machine is about ${seconds} s ${side} that of the platform: its pushes cannot be verified and wait.`,
+      { hint: 'Set the clock, for example by NTP.' },
+    );
+    // Near the limit, tokens are refused and accepted in turn.
+    if (now - this.#warnedOfClockAt >= CLOCK_WARNING_MS) {
+      this.#warnedOfClockAt = now;
+      logger.warn({ error, skewSeconds: Math.round(skewMs / 1_000) }, 'The clock of this machine is wrong.');
+    }
+    degraded.add('clock-skew', error);
   }
 }
 

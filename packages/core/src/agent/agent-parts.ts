@@ -94,6 +94,7 @@ export function createAgentParts<Client extends AgentClient>(
     settings,
     inbound,
     logger,
+    degraded,
     onStateChanged: (status) => presence.stateChanged(status),
     onServerChanged: () => {
       if (delivery instanceof AutoDelivery) delivery.probeNow();

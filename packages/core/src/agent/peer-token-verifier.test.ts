@@ -12,6 +12,7 @@ let fetches: number;
 let fetchKeys: () => Promise<Jwks>;
 let issuer: string | null | undefined;
 let changes: number;
+let skews: (number | null)[];
 let verifier: PeerTokenVerifier;
 
 beforeEach(async () => {
@@ -20,6 +21,7 @@ beforeEach(async () => {
   fetches = 0;
   issuer = ISSUER;
   changes = 0;
+  skews = [];
   fetchKeys = () => signer.jwks();
   verifier = new PeerTokenVerifier({
     workspaceId: SELF,
@@ -28,6 +30,7 @@ beforeEach(async () => {
     onIssuerChanged: () => {
       changes += 1;
     },
+    onClockSkew: (skewMs) => skews.push(skewMs),
     fetchKeys: () => {
       fetches += 1;
       return fetchKeys();
@@ -63,11 +66,11 @@ describe('a token of the platform', () => {
   });
 
   it('is verified once, and no longer accepted when it has expired', async () => {
-    const token = await signer.token();
+    const token = await signer.token({ use: 'direct' });
     await verifier.verify(token);
     fetchKeys = () => Promise.reject(new Error('No.'));
     await clock.advance(359_000);
-    expect(await statusOf(token)).toBe('push');
+    expect(await statusOf(token)).toBe('direct');
     await clock.advance(2_000);
     expect(await statusOf(token)).toBe(401);
   });
@@ -82,8 +85,15 @@ describe('a token is refused', () => {
     ['of a peer that calls itself a person', { use: 'direct', sub: 'canvas' }],
     ['of nobody', { sub: 'root' }],
     ['without an id', { jti: '' }],
-    ['that has expired', { exp: seconds(Date.UTC(2026, 0, 1)) - 61 }],
-    ['of the future', { iat: seconds(Date.UTC(2026, 0, 1)) + 120, exp: seconds(Date.UTC(2026, 0, 1)) + 400 }],
+    [
+      'of a peer that has expired',
+      { use: 'direct', iat: seconds(Date.UTC(2026, 0, 1)) - 361, exp: seconds(Date.UTC(2026, 0, 1)) - 61 },
+    ],
+    ['that ends before it begins', { exp: seconds(Date.UTC(2026, 0, 1)) - 61 }],
+    [
+      'of a peer and of the future',
+      { use: 'direct', iat: seconds(Date.UTC(2026, 0, 1)) + 120, exp: seconds(Date.UTC(2026, 0, 1)) + 400 },
+    ],
     ['without an end', { exp: undefined }],
   ])('%s', async (_name, claims) => {
     const token = await signer.token(claims as never);
@@ -139,6 +149,42 @@ describe('a token is refused', () => {
       refusal: { status: 401, hint: expect.stringContaining('shared-secret') },
     });
     expect(fetches).toBe(0);
+  });
+});
+
+describe('a push that is not valid by the clock of this machine', () => {
+  it.each([
+    ['ahead', 3_600_000],
+    ['behind', -120_000],
+  ])('%s waits, and says how far the clock is off, until the clock is right', async (_name, skewMs) => {
+    const early = await signer.token({ jti: 'early' });
+    expect(await statusOf(early)).toBe('push');
+    const [token, direct] = [await signer.token(), await signer.token({ use: 'direct' })];
+    clock.jump(skewMs);
+    expect(await verifier.verify(token)).toMatchObject({
+      kind: 'refused',
+      hasWrongTime: true,
+      refusal: { status: 503, code: 'not_accepting', retryAfterSeconds: 30 },
+    });
+    expect(await statusOf(direct)).toBe(401);
+    expect(skews).toEqual([null, skewMs]);
+    clock.jump(-skewMs);
+    expect(await statusOf(early)).toBe('push');
+    expect(skews).toEqual([null, skewMs, null]);
+  });
+
+  it('of somebody else says nothing about the clock', async () => {
+    clock.jump(3_600_000);
+    const now = { iat: seconds(clock.now()) - 3_600, exp: seconds(clock.now()) - 3_300 };
+    const { kid } = JSON.parse(
+      Buffer.from((await signer.token()).split('.')[0] ?? '', 'base64url').toString(),
+    );
+    const foreign = await (await TestSigner.start(clock)).token(now, { kid });
+    const elsewhere = { ...now, iss: 'https://elsewhere.test' };
+    for (const token of [foreign, await signer.token({ ...now, aud: PEER }), await signer.token(elsewhere)]) {
+      expect(await statusOf(token)).toBe(401);
+    }
+    expect([skews, changes]).toEqual([[], 0]);
   });
 });
 

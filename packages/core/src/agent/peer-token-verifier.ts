@@ -25,6 +25,11 @@ export interface PeerTokenVerifierOptions {
   readonly fetchKeys: () => Promise<Jwks>;
   /** The platform signs its pushes in another name than it registered with, as it does when its public URL is changed. */
   readonly onIssuerChanged: () => void;
+  /**
+   * A token of the platform was new or expired by the clock of this machine, or good again (`null`): so many milliseconds
+   * have passed by it since the token was signed, negative when it is behind.
+   */
+  readonly onClockSkew: (skewMs: number | null) => void;
 }
 
 interface Verified {
@@ -77,24 +82,35 @@ export class PeerTokenVerifier {
       // The keys are older than the token, and may not be read again yet: it may be good.
       return iat * 1_000 > this.#keysOf ? keysUnknown() : refused();
     }
+    // Valid at its own time; that of the clock follows.
     const { payload } = await jwtVerify(token, key, {
       algorithms: ['EdDSA'],
       audience: workspaceId,
       clockTolerance: SKEW_SECONDS,
-      currentDate: new Date(clock.now()),
+      currentDate: new Date((decodeJwt(token).iat ?? 0) * 1_000),
       requiredClaims: ['iss', 'exp', 'iat', 'sub', 'jti', 'use'],
     });
     const { sub = '', jti = '', use, exp = 0, iat = 0 } = payload;
+    const ageMs = clock.now() - iat * 1_000;
+    const isExpired = clock.now() >= (exp + SKEW_SECONDS) * 1_000;
     if (payload.iss !== issuer) {
       // That of a peer may be from before the change: the peer gets a new one.
-      if (use !== 'push') return refused();
+      if (use !== 'push' || isExpired) return refused();
       this.#options.onIssuerChanged();
       return issuerChanged();
     }
-    const isOfFuture = iat * 1_000 > clock.now() + SKEW_SECONDS * 1_000;
     const isPush = use === 'push' && (sub === 'canvas' || WORKSPACE_ID.test(sub));
     const isDirect = use === 'direct' && WORKSPACE_ID.test(sub);
-    if (isOfFuture || jti === '' || !(isPush || isDirect)) return refused();
+    if (jti === '' || !(isPush || isDirect)) return refused();
+    if (isExpired || ageMs < -SKEW_SECONDS * 1_000) {
+      // Peers keep tokens that have expired, and say nothing about the clock by them.
+      if (!isPush) return refused();
+      // So that the first one after this is verified again, and reported.
+      this.#verified.clear();
+      this.#options.onClockSkew(ageMs);
+      return clockSkewed();
+    }
+    if (isPush) this.#options.onClockSkew(null);
     const caller = { use: isPush ? 'push' : 'direct', subject: sub.toLowerCase() } as const;
     const access: InboundAccess = { kind: 'granted', caller, tokenId: jti };
     this.#remember(hash, { access, untilMs: (exp + SKEW_SECONDS) * 1_000 });
@@ -172,6 +188,12 @@ function issuerChanged(): InboundAccess {
   return later('The platform has another name now: the agent registers again.', REGISTRATION_SECONDS);
 }
 
-function later(message: string, retryAfterSeconds: number): InboundAccess {
+function clockSkewed(): InboundAccess {
+  const message =
+    'The token is not valid by the clock of the agent, which differs from that of the platform.';
+  return { ...later(message, RETRY_SECONDS), hasWrongTime: true };
+}
+
+function later(message: string, retryAfterSeconds: number): InboundAccess & { kind: 'refused' } {
   return { kind: 'refused', refusal: { status: 503, code: 'not_accepting', message, retryAfterSeconds } };
 }

@@ -52,7 +52,12 @@ export interface InboundRefusal {
 export type InboundAccess =
   /** `tokenId` is the `jti` of the token, `''` without one. */
   | { readonly kind: 'granted'; readonly caller: InboundCaller; readonly tokenId: string }
-  | { readonly kind: 'refused'; readonly refusal: InboundRefusal };
+  | {
+      readonly kind: 'refused';
+      readonly refusal: InboundRefusal;
+      /** The token of the platform is good, but for the clock of the agent. */
+      readonly hasWrongTime?: boolean | undefined;
+    };
 
 /** A message that a request brings. */
 export interface InboundRequest {

@@ -20,6 +20,7 @@ import { type Serve, type ServedRequest, type ServedResponse, servedRequestOf } 
 
 const CARD_PATH = /\/\.well-known\/agent(-card)?\.json$/;
 const PROBE_HEADER = 'x-molecule-probe';
+const CLOCK_SKEW = 'clock_skew';
 const DEFAULT_HOLD_SECONDS = 25;
 const MAX_HOLD_SECONDS = 300;
 const DEFAULT_CONCURRENT_REQUESTS = 256;
@@ -157,12 +158,18 @@ function hasEndedBefore(result: InboundResult): boolean {
   return result.kind === 'ended' && result.end.state !== 'canceled' && result.end.state !== 'input_required';
 }
 
-/** The card is public. A request of the platform that probes the URL gets the id of its token back. */
+/**
+ * The card is public. A request of the platform that probes the URL gets the id of its token back, or that the clock of the
+ * agent keeps it from accepting one.
+ */
 async function cardResponse(inbound: InboundPort, { path, headers }: ServedRequest): Promise<ServedResponse> {
   if (!CARD_PATH.test(path)) {
     return json(404, { error: 'There is nothing at this path.', code: 'not_found' });
   }
   const access = headers.get('authorization') !== null ? await inbound.authenticate(headers) : null;
+  if (access?.kind === 'refused' && access.hasWrongTime === true) {
+    return json(200, inbound.card(), { [PROBE_HEADER]: CLOCK_SKEW });
+  }
   const isProbe = access?.kind === 'granted' && access.caller.use === 'push' && access.tokenId !== '';
   return json(200, inbound.card(), isProbe ? { [PROBE_HEADER]: access.tokenId } : {});
 }

@@ -1,5 +1,5 @@
 import { AddressRefusedError } from '@molecule-ai/net-guard';
-import { PROBE_HEADER, type ProbeReason, type ProbeResponse } from '@molecule-ai/protocol';
+import { PROBE_CLOCK_SKEW, PROBE_HEADER, type ProbeReason, type ProbeResponse } from '@molecule-ai/protocol';
 import sendRequest from 'undici/lib/api/api-request.js';
 import Agent from 'undici/lib/dispatcher/agent.js';
 import type { PlatformContext } from '../context.ts';
@@ -110,6 +110,7 @@ async function requestCard(agent: Agent, request: CardRequest): Promise<ProbeRes
     const shown = response.headers[PROBE_HEADER];
     if (status === 200 && shown === jti) return { reachable: true, reason: null, status };
     if (status !== 200) return unreachable('wrong_status', status);
+    if (shown === PROBE_CLOCK_SKEW) return unreachable('clock_skew', status);
     return unreachable(shown === undefined ? 'no_probe_header' : 'wrong_probe_header', status);
   } catch (error) {
     return unreachable(signal.aborted ? 'timeout' : reasonOf(error));
@@ -123,7 +124,7 @@ function cardPaths(url: URL): readonly string[] {
   return [...new Set(['', folder, path])].map((base) => `${base}${CARD_PATH}`);
 }
 
-const SPECIFIC: readonly unknown[] = ['wrong_status', 'no_probe_header', 'wrong_probe_header'];
+const SPECIFIC: readonly unknown[] = ['wrong_status', 'no_probe_header', 'wrong_probe_header', 'clock_skew'];
 
 function moreSpecific(first: ProbeResponse | undefined, second: ProbeResponse): ProbeResponse {
   return first !== undefined && SPECIFIC.indexOf(first.reason) >= SPECIFIC.indexOf(second.reason)

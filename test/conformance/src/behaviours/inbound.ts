@@ -47,8 +47,16 @@ export const INBOUND = behaviours({
     'docs/contract/receiving.md#credentials; docs/decisions/0009-peer-tokens.md',
   ],
   'inbound.clock-skew': [
-    'The clock of an agent may differ by a minute from that of its platform; beyond that tokens are refused, and a push waits for the next attempts.',
+    'The clock of an agent may differ by a minute from that of its platform; beyond that tokens are refused, and a push waits without losing attempts until the clock is right.',
     'docs/contract/receiving.md#credentials; docs/contract/authentication.md#peer-tokens',
+  ],
+  'inbound.clock-skew-is-reported': [
+    'An agent whose clock is wrong logs one warning and is degraded as clock-skew with the difference until it is right; an expired token of a peer changes nothing.',
+    'docs/contract/receiving.md#credentials',
+  ],
+  'inbound.clock-skew-auto': [
+    'An agent with auto whose clock is wrong long-polls, because its probe fails with clock_skew, and is pushed to when the clock is right.',
+    'docs/contract/receiving.md#credentials; docs/contract/presence.md#probe',
   ],
   'inbound.issuer-changes': [
     'When the platform gets another public URL, its agents register again; a push waits for that and costs no attempt.',

@@ -54,6 +54,14 @@ export const PUSH = behaviours({
     'A request that waits for the outcome of a message is not ended by an attempt that fails; the call that brought the message is.',
     'docs/contract/messages.md#message-states; docs/contract/messages.md#push-delivery',
   ],
+  'push.answers-in-turn': [
+    'Answers that are being read use limited memory in all and of one workspace: large ones beyond it wait, small ones and those of other agents do not, and each is read whole.',
+    'docs/contract/limits.md#bodies',
+  ],
+  'push.large-answer-in-time': [
+    'An answer of more than 64 KiB that does not end within a minute, and a second more for each 256 KiB, ends the attempt.',
+    'docs/contract/limits.md#time-limits; docs/contract/messages.md#push-delivery',
+  ],
   'push.slow-answer': [
     'A response that stops in the middle, or comes byte by byte, ends the attempt in time; the message is pushed again with the same id.',
     'docs/contract/messages.md#push-delivery; docs/contract/limits.md#time-limits',

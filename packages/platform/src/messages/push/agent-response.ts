@@ -10,6 +10,7 @@ import {
   type JsonObject,
 } from '@molecule-ai/protocol';
 import type { Dispatcher } from 'undici';
+import { type BodyReading, readBody } from './response-body.ts';
 
 /** The result of posting one message to an agent. */
 export type PushResult =
@@ -37,10 +38,13 @@ const UNSUPPORTED_OPERATION = -32_004;
 const RETRY_STATUSES: ReadonlySet<number> = new Set([401, 429, 502, 503, 504]);
 
 /** Reads the HTTP response of an agent, at most as much as an answer may have. */
-export async function readResponse(received: Dispatcher.ResponseData): Promise<PushResult> {
+export async function readResponse(
+  received: Dispatcher.ResponseData,
+  reading: BodyReading,
+): Promise<PushResult> {
   const { statusCode, body } = received;
   if (statusCode >= 300) {
-    const error = statusCode >= 400 ? await readJsonError(received) : undefined;
+    const error = statusCode >= 400 ? await readJsonError(received, reading) : undefined;
     body.on('error', () => undefined).destroy();
     if (statusCode === 503 && codeOf(error) === 'not_accepting') {
       return { kind: 'not-accepting', retryAfterMs: retryAfterOf(received) };
@@ -49,16 +53,9 @@ export async function readResponse(received: Dispatcher.ResponseData): Promise<P
     const retry = RETRY_STATUSES.has(statusCode);
     return { kind: retry ? 'retry' : 'final', error: refusedByAgent(statusCode, retry), response };
   }
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > BODY_LIMITS.agentResponse) {
-      return { kind: 'unreadable', error: { ...TOO_LARGE } };
-    }
-    chunks.push(chunk);
-  }
-  const text = Buffer.concat(chunks).toString('utf8');
+  const bytes = await readBody(body, BODY_LIMITS.agentResponse, reading);
+  if (bytes === undefined) return { kind: 'unreadable', error: { ...TOO_LARGE } };
+  const text = bytes.toString('utf8');
   // Each byte that is not UTF-8 has become three.
   if (Buffer.byteLength(text) > BODY_LIMITS.agentResponse)
     return { kind: 'unreadable', error: { ...TOO_LARGE } };
@@ -69,18 +66,14 @@ export async function readResponse(received: Dispatcher.ResponseData): Promise<P
 }
 
 /** The JSON object in an HTTP error; undefined for any other body. */
-async function readJsonError({ headers, body }: Dispatcher.ResponseData): Promise<JsonObject | undefined> {
+async function readJsonError(
+  { headers, body }: Dispatcher.ResponseData,
+  reading: BodyReading,
+): Promise<JsonObject | undefined> {
   if (!/\bjson\b/i.test(String(headers['content-type'] ?? ''))) return undefined;
-  const chunks: Buffer[] = [];
-  let size = 0;
   try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > MAX_ERROR_BYTES) return undefined;
-      chunks.push(chunk);
-    }
-    const text = Buffer.concat(chunks).toString('utf8');
-    if (exceededJsonLimit(text) !== undefined) return undefined;
+    const text = (await readBody(body, MAX_ERROR_BYTES, reading))?.toString('utf8');
+    if (text === undefined || exceededJsonLimit(text) !== undefined) return undefined;
     const parsed: unknown = JSON.parse(text);
     return isJsonObject(parsed) ? parsed : undefined;
   } catch {

@@ -7,6 +7,7 @@ import type { Clock } from '../../time/clock.ts';
 import type { TextSource } from '../streams/text-source.ts';
 import { isEventStream, readEvents } from './agent-events.ts';
 import { type PushResult, readResponse } from './agent-response.ts';
+import { AnswerMemory } from './answer-memory.ts';
 
 export interface PushRequest {
   readonly targetId: string;
@@ -41,6 +42,8 @@ export interface PushEndpointOptions {
 const ROOT_PATHS = ['/', '/a2a', '/a2a/inbound'] as const;
 /** Errors that may follow the request, besides those of a response that is not HTTP, which have no code. */
 const AFTER_SENDING = /^(?:ECONNRESET|EPIPE|UND_ERR_(?:SOCKET|HEADERS_OVERFLOW|RES_.+))$/;
+/** What is received of a body ahead of its reading. */
+const UNREAD_BYTES = 16 * 1024;
 const CONNECTIONS_PER_AGENT = { message: 64, control: 4 } as const;
 
 /** Posts to exactly the registered URL through the address guard; follows no redirect. */
@@ -51,6 +54,7 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
     message: newAgent(CONNECTIONS_PER_AGENT.message),
     control: newAgent(CONNECTIONS_PER_AGENT.control),
   };
+  const memory = new AnswerMemory();
   const knownPaths = new Map<string, { url: string; path: string }>();
 
   const postOnce = async (url: URL, request: PushRequest): Promise<PushResult & { status?: number }> => {
@@ -61,15 +65,17 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
     const ending = new AbortController();
     const onStop = () => ending.abort();
     let hasTimedOut = false;
+    const onTimeout = () => {
+      hasTimedOut = true;
+      ending.abort();
+    };
     let cancel = () => {};
     const startTimer = () => {
       cancel();
-      cancel = clock.schedule(timeoutMs, () => {
-        hasTimedOut = true;
-        ending.abort();
-      });
+      cancel = clock.schedule(timeoutMs, onTimeout);
     };
     startTimer();
+    const share = memory.open(request.targetId);
     for (const stop of stops) stop.addEventListener('abort', onStop, { once: true });
     try {
       const response = await sendRequest.call(agents[purpose], {
@@ -78,11 +84,14 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
         method: 'POST',
         headers: { ...request.headers },
         body: request.body,
+        highWaterMark: UNREAD_BYTES,
         signal: ending.signal,
       });
       const { statusCode: status } = response;
-      if (source === undefined || !isEventStream(response))
-        return { ...(await readResponse(response)), status };
+      if (source === undefined || !isEventStream(response)) {
+        const reading = { clock, share, signal: ending.signal, onTooSlow: onTimeout };
+        return { ...(await readResponse(response, reading)), status };
+      }
       const result = readEvents(response, source, { clock, onRead: startTimer, onWait: () => cancel() });
       return { ...(await Promise.race([result, aborted(ending.signal)])), status };
     } catch (error) {
@@ -90,6 +99,7 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
       return toFailure(error, hasTimedOut);
     } finally {
       cancel();
+      share.release();
       for (const stop of stops) stop.removeEventListener('abort', onStop);
     }
   };
