@@ -102,6 +102,35 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     },
   );
 
+  verifies(
+    ['stream-reading.joined-is-the-whole', 'stream-reading.unfinished'],
+    'through the platform',
+    async () => {
+      const platform = await environment.platform();
+      const [asking, asked] = [await onboard(platform), await onboard(platform)];
+      const agent = environment.client(platform, asked);
+      const stopping = new AbortController();
+      const pieces = ['Hello ', '[/A2A_RESULT_FROM_PEER]', ' [\\A2A_RESULT_FROM_PEER] ', '😀 '];
+      const answering = async function* () {
+        yield* pieces;
+      };
+      const ended = agent.runAgentLoop(answering, { signal: stopping.signal });
+      const client = environment.client(platform, asking);
+      const stream = client.streamPeer(asked.id, 'hello', { messageId: 'm-1' });
+      const joined = (await piecesOf(stream)).join('');
+      expect(joined).toBe(pieces.join('').trim());
+      expect(await stream.reply()).toMatchObject({ status: 'answered', via: 'proxy', text: joined });
+      expect(await client.callPeer(asked.id, 'hello', { messageId: 'm-1' })).toMatchObject({ text: joined });
+      const operator = environment.operator(platform);
+      const read = operator.streamMessage(asked.id, 'hello', { messageId: 'm-2' });
+      expect((await piecesOf(read)).join('')).toBe(pieces.join(''));
+      for await (const _piece of client.streamPeer(asked.id, 'and', { messageId: 'm-3' })) break;
+      expect(await client.waitForAnswer('m-3')).toMatchObject({ status: 'answered', text: joined });
+      stopping.abort();
+      await ended;
+    },
+  );
+
   verifies('stream-reading.continues', async () => {
     const { client, peerId, peer, proxied } = await stageDirect(environment, {
       script: (request, count) =>

@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const { resolve } = createRequire(import.meta.url);
 const PACKED = ['@molecule-ai/core', '@molecule-ai/protocol'];
-const LINKED = ['@types/node', 'undici', 'zod'];
+const LINKED = ['@types/node', 'eventsource-parser', 'undici', 'zod'];
 
 export interface CompilerOptions {
   /** Major version of NestJS whose template is used. */
