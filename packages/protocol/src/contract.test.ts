@@ -267,6 +267,7 @@ describe('the package', () => {
         "wire",
         "withOwnEnd",
         "withoutPlatformWords",
+        "withoutPlatformWordsIn",
         "wrapA2aBoundary",
         "wrapPeerAnswer",
       ]
