@@ -52,7 +52,7 @@ export const INBOUND = behaviours({
   ],
   'inbound.conversation-of-others': [
     'A sender cannot put its message into the conversation of another one: that of a person does not wait for it.',
-    'docs/contract/messages.md#keys-of-the-platform; docs/decisions/0030-conversation.md',
+    'docs/contract/messages.md#keys-of-the-platform; docs/contract/messages.md#conversations',
   ],
   'inbound.clock-skew': [
     'The clock of an agent may differ by a minute from that of its platform; beyond that tokens are refused, and a push waits without losing attempts until the clock is right.',
