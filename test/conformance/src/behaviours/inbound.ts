@@ -54,6 +54,14 @@ export const INBOUND = behaviours({
     'A sender cannot put its message into the conversation of another one: that of a person does not wait for it.',
     'docs/contract/messages.md#keys-of-the-platform; docs/contract/messages.md#conversations',
   ],
+  'inbound.request-shares': [
+    'A peer that holds as many requests as it can gets 429, and takes none from the platform, its probes, or other peers.',
+    'docs/contract/receiving.md#places-for-requests',
+  ],
+  'inbound.one-request-per-message': [
+    'A caller that sends a message again while its request waits waits with the new request: the earlier one is given the task.',
+    'docs/contract/receiving.md#repeats; docs/contract/receiving.md#places-for-requests',
+  ],
   'inbound.clock-skew': [
     'The clock of an agent may differ by a minute from that of its platform; beyond that tokens are refused, and a push waits without losing attempts until the clock is right.',
     'docs/contract/receiving.md#credentials; docs/contract/authentication.md#peer-tokens',

@@ -80,7 +80,8 @@ export class Arrivals {
   }
 
   /** Resolves with the end of the message, or with what is known when the request no longer waits. Never rejects. */
-  async receive({ caller, envelope, holdMs, signal }: InboundRequest): Promise<InboundResult> {
+  async receive(request: InboundRequest): Promise<InboundResult> {
+    const { caller, envelope } = request;
     const { client, state, exchanges, room } = this.#options;
     if (!this.#isOpen) return this.#hasOpened ? CLOSED : STARTING;
     const read = readArrival(caller, envelope, {
@@ -94,14 +95,14 @@ export class Arrivals {
     if (known.kind === 'finished') return this.#repeated(arrival, known.kept);
     if (known.kind === 'pending') {
       if (isOther(arrival, known.arrival)) return CONFLICT;
-      return this.#resultOf(arrival, await exchanges.wait(known.row, holdMs, signal));
+      return this.#resultOf(arrival, await exchanges.wait(known.row, request));
     }
     if (client.observeReply(arrival.message)) return ended(aboutOf(arrival), unanswered(this.#now()));
     if (!state.arrivals.hasRoom(arrival, room())) {
       return notAccepting('The agent has as many messages as it can take, in all or from this sender.');
     }
     const { id } = arrival.message;
-    const waiting = exchanges.wait(id, holdMs, signal);
+    const waiting = exchanges.wait(id, request);
     const isStored = state.arrivals.add(arrival);
     // Begins at once, so that its first attempt is stored with it.
     this.start(arrival, isStored);
