@@ -116,7 +116,7 @@ onEachDatabase('a sender that writes under the keys of the platform', (environme
     const body = envelope('slow', { messageId: 'slow' }) as JsonObject;
     const params = { ...(body.params as JsonObject), metadata: { conversation_id: conversation } };
     const slow = peer.caller.post(`/workspaces/${member.id}/a2a`, { ...body, params }, { 'x-timeout': '20' });
-    await expect.poll(() => handled.length).toBe(2);
+    await expect.poll(() => handled.length, { timeout: 10_000 }).toBe(2);
     // Would wait for the slow one in the same conversation.
     expect((await send(platform.operator, member.id, 'second', { hold: 10 })).status).toBe(200);
     expect(handled.map(({ text }) => text)).toEqual(['first', 'slow', 'second']);

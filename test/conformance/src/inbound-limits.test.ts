@@ -38,7 +38,7 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     const gate = Promise.withResolvers<string>();
     const { loud, handled } = await startStage(environment, { onMessage: () => gate.promise });
     const first = loud('one');
-    await expect.poll(() => handled.length).toBe(1);
+    await expect.poll(() => handled.length, { timeout: 10_000 }).toBe(1);
     const others = [
       { metadata: { in_reply_to: 'question' } },
       { method: 'delegate_task' },
@@ -66,7 +66,7 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     const taken = Array.from({ length: 4 }, (_, index) =>
       loud(`m-${index}`, { text: 'slow', holdSeconds: 300 }),
     );
-    await expect.poll(() => handled.length).toBe(4);
+    await expect.poll(() => handled.length, { timeout: 10_000 }).toBe(4);
     const { status, body } = await loud('one more');
     expect([status, textAt(body, 'error', 'data', 'code')]).toEqual([429, 'rate_limited']);
     expect((await quiet('hello')).status).toBe(200);
@@ -88,7 +88,7 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     });
     const slow = { text: 'slow', holdSeconds: 300 };
     let latest = loud('one', slow);
-    await expect.poll(() => handled.length).toBe(1);
+    await expect.poll(() => handled.length, { timeout: 10_000 }).toBe(1);
     for (let repeat = 0; repeat < 10; repeat += 1) {
       const earlier = latest;
       latest = loud('one', slow);

@@ -78,6 +78,17 @@ function stage(options?: InboundHandlerOptions) {
   return { inbound, send, post };
 }
 
+/** Lets the agent respond only after the returned function was called. */
+function holdResults(inbound: PortDouble): () => void {
+  const finish = Promise.withResolvers<void>();
+  const { result } = inbound;
+  inbound.result = async (request) => {
+    await finish.promise;
+    return result(request);
+  };
+  return () => finish.resolve();
+}
+
 const message = { role: 'user', messageId: 'm', parts: [{ kind: 'text', text: 'Hi' }] };
 
 describe('a message', () => {
@@ -404,28 +415,18 @@ describe('the card', () => {
 describe('the handler', () => {
   it('takes a limited number of requests at the same time', async () => {
     const { inbound, post, send } = stage({ maxConcurrentRequests: 2 });
-    const finish = Promise.withResolvers<void>();
-    const { result } = inbound;
-    inbound.result = async (request) => {
-      await finish.promise;
-      return result(request);
-    };
+    const finish = holdResults(inbound);
     const held = [post({ message }), post({ message })];
     const refused = await send({ body: JSON.stringify({ message }) });
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
-    finish.resolve();
+    finish();
     expect((await Promise.all(held)).map(({ status }) => status)).toEqual([200, 200]);
     expect((await post({ message })).status).toBe(200);
   });
 
   it('keeps places for the platform, and gives one peer a share', async () => {
     const { inbound, post, send } = stage({ maxConcurrentRequests: 8 });
-    const finish = Promise.withResolvers<void>();
-    const { result } = inbound;
-    inbound.result = async (request) => {
-      await finish.promise;
-      return result(request);
-    };
+    const finish = holdResults(inbound);
     const held: Promise<{ status: number }>[] = [];
     const hold = async (from: string, count: number): Promise<void> => {
       for (let index = 0; index < count; index += 1) {
@@ -446,7 +447,7 @@ describe('the handler', () => {
     const card = await send({ method: 'GET', path: '/.well-known/agent-card.json' });
     expect([card.status, card.headers.get('x-molecule-probe')]).toEqual([200, 'jti-1']);
     expect(await refusedTo('nobody')).toBe('unauthorized');
-    finish.resolve();
+    finish();
     expect((await Promise.all(held)).map(({ status }) => status)).toEqual(Array(8).fill(200));
     expect((await post({ message }, { authorization: 'Bearer direct a' })).status).toBe(200);
   });
@@ -455,19 +456,14 @@ describe('the handler', () => {
     const { inbound, post, send } = stage({ maxConcurrentRequests: 1 });
     const check = Promise.withResolvers<void>();
     inbound.checked = check.promise;
-    const finish = Promise.withResolvers<void>();
-    const { result } = inbound;
-    inbound.result = async (request) => {
-      await finish.promise;
-      return result(request);
-    };
+    const finish = holdResults(inbound);
     const held = post({ message });
     await expect.poll(() => inbound.requests.length).toBe(1);
     const slow = Array.from({ length: 64 }, () => post({ message }, { authorization: 'Bearer slow' }));
     expect((await send({ body: '{}', headers: { authorization: 'Bearer slow' } })).status).toBe(429);
     check.resolve();
     expect(new Set((await Promise.all(slow)).map(({ status }) => status))).toEqual(new Set([401]));
-    finish.resolve();
+    finish();
     expect((await held).status).toBe(200);
     expect((await post({ message })).status).toBe(200);
   });
