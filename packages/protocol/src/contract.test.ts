@@ -281,6 +281,7 @@ describe('the package', () => {
         "wire",
         "withOwnEnd",
         "withoutPlatformWords",
+        "withoutPlatformWordsIn",
         "wrapA2aBoundary",
         "wrapPeerAnswer",
       ]

@@ -2,6 +2,7 @@ import { ACTIVITY_TYPES } from './activity.ts';
 import { textPart } from './message.ts';
 import { expectsAnswer, type MessageView, viewMessage } from './message-view.ts';
 import { idOf, isJsonObject, type JsonObject, type JsonValue, objectOf, textOf } from './open-json.ts';
+import { withoutPlatformWords } from './platform-words.ts';
 
 /** The kind of sender: a person on the canvas, another workspace, or unknown (which is treated as a peer). */
 export type InboundSource = 'canvas_user' | 'peer_agent' | 'unknown';
@@ -39,6 +40,7 @@ export interface InboundMessage {
   /** The params of the call; for an answer, `params.result` is its text, markers included. */
   readonly params: JsonObject;
   readonly parts: readonly JsonObject[];
+  /** What the sender added; keys under which the platform says who that is are not among it. */
   readonly metadata: JsonObject;
   /** The answers to all questions that an earlier run of this conversation asked together; mostly empty. */
   readonly answers: readonly MessageAnswer[];
@@ -113,7 +115,7 @@ export function parseActivityRow(
     method: methodOf(row, view, inReplyTo),
     params,
     parts: parts.length > 0 || text === '' ? parts : [textPart(text)],
-    metadata: view.metadata,
+    metadata: withoutPlatformWords(view.metadata, 'origin'),
     answers: options.hasCheckedAnswers === true && inReplyTo === '' ? answersIn(view.metadata.answers) : [],
     source,
     sourceId,

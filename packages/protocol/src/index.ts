@@ -86,7 +86,7 @@ export {
   parseActivityRow,
 } from './inbound-message.ts';
 export { exceededJsonLimit, JSON_LIMITS, type JsonLimit, type JsonLimits } from './json-limits.ts';
-export { type LateEnd, lateEndIn, type OwnEnd, withOwnEnd, withoutPlatformWords } from './late-ends.ts';
+export { type LateEnd, lateEndIn, type OwnEnd, withOwnEnd } from './late-ends.ts';
 export {
   A2aMessage,
   A2aRequest,
@@ -163,6 +163,7 @@ export {
   type PlatformEventPayload,
   SseFrame,
 } from './platform-event.ts';
+export { type PlatformWords, withoutPlatformWords, withoutPlatformWordsIn } from './platform-words.ts';
 export {
   InstalledPlugin,
   InstalledPluginList,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lateEndIn, withOwnEnd, withoutPlatformWords } from './late-ends.ts';
+import { lateEndIn, withOwnEnd } from './late-ends.ts';
 
 describe('the end that a late message brings', () => {
   it.each([
@@ -44,11 +44,5 @@ describe('the end that a late message brings', () => {
     });
     const written = withOwnEnd(open, { state: 'failed', code: 'disk_full' });
     expect([written.state, lateEndIn(written)]).toEqual(['mine', { state: 'failed', code: 'disk_full' }]);
-  });
-
-  it('is not what others write in the words of the platform', () => {
-    const open = { state: 'failed', note: 'kept' };
-    expect(withoutPlatformWords({ ...open, delivery_failed: true, answer_omitted: true })).toEqual(open);
-    expect(withoutPlatformWords(open)).toBe(open);
   });
 });

@@ -2,8 +2,6 @@ import { isJsonObject, type JsonObject, type JsonValue } from './open-json.ts';
 
 /** Of the metadata of a message: how its sender, an agent, ended a message that came directly, if not by an answer. */
 const OWN_END = 'molecule_end';
-/** What only the platform says of a message: it is removed from what others send. */
-const PLATFORM_WORDS = ['delivery_failed', 'answer_omitted'] as const;
 const MAX_CODE_LENGTH = 100;
 
 /** How an agent ended a direct message without an answer. `code` is a short word of the agent. */
@@ -39,13 +37,6 @@ export function withOwnEnd(metadata: JsonObject | undefined, end: OwnEnd | undef
   if (end === undefined) return open;
   const { state, code } = end;
   return { ...open, [OWN_END]: { state, ...(code === undefined ? {} : { code }) } };
-}
-
-/** The metadata without what only the platform says; the same object when there is nothing of it. */
-export function withoutPlatformWords(metadata: JsonObject): JsonObject {
-  if (!PLATFORM_WORDS.some((word) => Object.hasOwn(metadata, word))) return metadata;
-  const { delivery_failed: _failed, answer_omitted: _omitted, ...open } = metadata;
-  return open;
 }
 
 function codeOf(code: JsonValue | undefined): string | null {

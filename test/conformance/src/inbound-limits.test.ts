@@ -38,7 +38,7 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     const gate = Promise.withResolvers<string>();
     const { loud, handled } = await startStage(environment, { onMessage: () => gate.promise });
     const first = loud('one');
-    await expect.poll(() => handled.length).toBe(1);
+    await expect.poll(() => handled.length, { timeout: 10_000 }).toBe(1);
     const others = [
       { metadata: { in_reply_to: 'question' } },
       { method: 'delegate_task' },
@@ -54,6 +54,51 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     expect((await first).status).toBe(200);
     expect(await conflicts()).toEqual(expected);
     expect(handled).toHaveLength(1);
+  });
+
+  verifies('inbound.request-shares', async () => {
+    const gate = Promise.withResolvers<string>();
+    const { platform, member, loud, quiet, handled, url } = await startStage(environment, {
+      concurrency: 16,
+      handler: { maxConcurrentRequests: 16 },
+      onMessage: ({ text }) => (text === 'slow' ? gate.promise : 'ok'),
+    });
+    const taken = Array.from({ length: 4 }, (_, index) =>
+      loud(`m-${index}`, { text: 'slow', holdSeconds: 300 }),
+    );
+    await expect.poll(() => handled.length, { timeout: 10_000 }).toBe(4);
+    const { status, body } = await loud('one more');
+    expect([status, textAt(body, 'error', 'data', 'code')]).toEqual([429, 'rate_limited']);
+    expect((await quiet('hello')).status).toBe(200);
+    const probe = await platform.operator.post(`/workspaces/${member.id}/probe`, {});
+    expect(probe.body).toMatchObject({ reachable: true });
+    expect((await fetch(`${url}/.well-known/agent-card.json`)).status).toBe(200);
+    const pushed = await send(platform.operator, member.id, 'from a person', { hold: 10 });
+    expect([pushed.status, handled.at(-1)?.text]).toEqual([200, 'from a person']);
+    gate.resolve('done');
+    for (const response of taken) expect((await response).status).toBe(200);
+    expect((await loud('one more')).status).toBe(200);
+  });
+
+  verifies('inbound.one-request-per-message', async () => {
+    const gate = Promise.withResolvers<string>();
+    const { loud, quiet, handled } = await startStage(environment, {
+      handler: { maxConcurrentRequests: 8 },
+      onMessage: ({ text }) => (text === 'slow' ? gate.promise : 'ok'),
+    });
+    const slow = { text: 'slow', holdSeconds: 300 };
+    let latest = loud('one', slow);
+    await expect.poll(() => handled.length, { timeout: 10_000 }).toBe(1);
+    for (let repeat = 0; repeat < 10; repeat += 1) {
+      const earlier = latest;
+      latest = loud('one', slow);
+      const { status, body } = await earlier;
+      expect([status, textAt(body, 'result', 'status', 'state')]).toEqual([200, 'working']);
+    }
+    expect((await quiet('hello')).status).toBe(200);
+    gate.resolve('done');
+    expect(textAt((await latest).body, 'result', 'kind')).toBe('message');
+    expect(handled.map(({ messageId }) => messageId)).toEqual(['one', 'hello']);
   });
 
   verifies('inbound.repeats-of-others-stay-known', async () => {

@@ -148,6 +148,33 @@ onEachDatabase('push', (environment) => {
     expect([...ids]).toEqual(['m-1']);
   });
 
+  verifies('push.rate-limited', async () => {
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual', maxAttempts: 2 });
+    const body = {
+      jsonrpc: '2.0',
+      id: null,
+      error: { code: -32000, message: 'busy', data: { code: 'rate_limited' } },
+    };
+    const agent = await environment.scriptedAgent({ script: () => ({ kind: 'json', body, status: 429 }) });
+    const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
+    const record = async () => (await caller.caller.get(`/workspaces/${caller.id}/messages/m-1`)).body;
+    expect((await send(caller.caller, target.id, 'hello', { messageId: 'm-1' })).status).toBe(202);
+    for (let asked = 1; asked < 6; asked += 1) {
+      await agent.received(asked);
+      if (asked === 3) {
+        agent.react(() => ({ kind: 'json', body: {}, status: 429, headers: { 'retry-after': '3' } }));
+      }
+      await heartbeat(target);
+      await platform.clock.advanceUntil(() => agent.requests.length > asked, { limitMs: 7_000 });
+    }
+    expect(await record()).toMatchObject({ state: 'queued' });
+    agent.react(answering('at last'));
+    await platform.clock.advanceUntil(async () => valueAt(await record(), 'state') === 'answered', {
+      limitMs: 10_000,
+    });
+    expect(await record()).toMatchObject({ state: 'answered', attempts: 1 });
+  });
+
   verifies('push.agent-html', async () => {
     const platform = await environment.platform(LOOPBACK);
     const text = '<!doctype html><title>Welcome to nginx</title>';

@@ -13,6 +13,7 @@ class PortDouble implements InboundPort {
   readonly requests: InboundRequest[] = [];
   readonly states: string[] = [];
   attached = 0;
+  checked: Promise<void> = Promise.resolve();
   result: (request: InboundRequest) => InboundResult | Promise<InboundResult> = () => ({
     kind: 'ended',
     taskId: 'task',
@@ -32,9 +33,10 @@ class PortDouble implements InboundPort {
   }
 
   async authenticate(headers: Pick<Headers, 'get'>): ReturnType<InboundPort['authenticate']> {
-    const use = headers.get('authorization')?.slice('Bearer '.length) ?? '';
+    const [use, subject = ''] = (headers.get('authorization')?.slice('Bearer '.length) ?? '').split(' ');
+    if (use === 'slow') await this.checked;
     if (use === 'push' || use === 'direct')
-      return { kind: 'granted', caller: { use, subject: '' }, tokenId: 'jti-1' };
+      return { kind: 'granted', caller: { use, subject }, tokenId: 'jti-1' };
     return { kind: 'refused', refusal: { status: 401, code: 'unauthorized', message: 'No.', hint: 'Yes.' } };
   }
 
@@ -82,6 +84,17 @@ function stage(options?: InboundHandlerOptions) {
     return { status: response.status, body: (await response.json()) as any };
   };
   return { inbound, send, post };
+}
+
+/** Lets the agent respond only after the returned function was called. */
+function holdResults(inbound: PortDouble): () => void {
+  const finish = Promise.withResolvers<void>();
+  const { result } = inbound;
+  inbound.result = async (request) => {
+    await finish.promise;
+    return result(request);
+  };
+  return () => finish.resolve();
 }
 
 const message = { role: 'user', messageId: 'm', parts: [{ kind: 'text', text: 'Hi' }] };
@@ -416,17 +429,56 @@ describe('the card', () => {
 describe('the handler', () => {
   it('takes a limited number of requests at the same time', async () => {
     const { inbound, post, send } = stage({ maxConcurrentRequests: 2 });
-    const finish = Promise.withResolvers<void>();
-    const { result } = inbound;
-    inbound.result = async (request) => {
-      await finish.promise;
-      return result(request);
-    };
+    const finish = holdResults(inbound);
     const held = [post({ message }), post({ message })];
     const refused = await send({ body: JSON.stringify({ message }) });
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
-    finish.resolve();
+    finish();
     expect((await Promise.all(held)).map(({ status }) => status)).toEqual([200, 200]);
+    expect((await post({ message })).status).toBe(200);
+  });
+
+  it('keeps places for the platform, and gives one peer a share', async () => {
+    const { inbound, post, send } = stage({ maxConcurrentRequests: 8 });
+    const finish = holdResults(inbound);
+    const held: Promise<{ status: number }>[] = [];
+    const hold = async (from: string, count: number): Promise<void> => {
+      for (let index = 0; index < count; index += 1) {
+        const before = inbound.requests.length;
+        held.push(post({ message }, { authorization: `Bearer ${from}` }));
+        await expect.poll(() => inbound.requests.length).toBe(before + 1);
+      }
+    };
+    const refusedTo = async (from: string) =>
+      (await post({ message }, { authorization: `Bearer ${from}` })).body.error?.data.code;
+    for (const peer of ['direct a', 'direct b', 'direct c']) {
+      await hold(peer, 2);
+      expect(await refusedTo(peer)).toBe('rate_limited');
+    }
+    expect(await refusedTo('direct d')).toBe('rate_limited');
+    await hold('push a', 2);
+    expect(await refusedTo('push')).toBe('rate_limited');
+    const card = await send({ method: 'GET', path: '/.well-known/agent-card.json' });
+    expect([card.status, card.headers.get('x-molecule-probe')]).toEqual([200, 'jti-1']);
+    expect(await refusedTo('nobody')).toBe('unauthorized');
+    finish();
+    expect((await Promise.all(held)).map(({ status }) => status)).toEqual(Array(8).fill(200));
+    expect((await post({ message }, { authorization: 'Bearer direct a' })).status).toBe(200);
+  });
+
+  it('checks a limited number of credentials at the same time, beside the requests that it has', async () => {
+    const { inbound, post, send } = stage({ maxConcurrentRequests: 1 });
+    const check = Promise.withResolvers<void>();
+    inbound.checked = check.promise;
+    const finish = holdResults(inbound);
+    const held = post({ message });
+    await expect.poll(() => inbound.requests.length).toBe(1);
+    const slow = Array.from({ length: 64 }, () => post({ message }, { authorization: 'Bearer slow' }));
+    expect((await send({ body: '{}', headers: { authorization: 'Bearer slow' } })).status).toBe(429);
+    check.resolve();
+    expect(new Set((await Promise.all(slow)).map(({ status }) => status))).toEqual(new Set([401]));
+    finish();
+    expect((await held).status).toBe(200);
     expect((await post({ message })).status).toBe(200);
   });
 

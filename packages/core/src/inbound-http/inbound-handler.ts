@@ -1,4 +1,5 @@
 import type {
+  InboundAccess,
   InboundAgent,
   InboundCaller,
   InboundPort,
@@ -16,6 +17,7 @@ import {
 } from './inbound-response.ts';
 import { streamResponse } from './inbound-stream.ts';
 import { readBody } from './request-body.ts';
+import { RequestSlots } from './request-slots.ts';
 import { type Serve, type ServedRequest, type ServedResponse, servedRequestOf } from './served-request.ts';
 
 const CARD_PATH = /\/\.well-known\/agent(-card)?\.json$/;
@@ -27,7 +29,10 @@ const DEFAULT_CONCURRENT_REQUESTS = 256;
 const BUSY_RETRY_SECONDS = 1;
 
 export interface InboundHandlerOptions {
-  /** Requests that are processed, wait for their answer or read a stream at the same time; one more gets a 429. @default 256 */
+  /**
+   * Requests that are processed, wait for their answer or read a stream at the same time; one more gets a 429. A quarter is kept
+   * for the platform, one peer has at most a quarter. @default 256
+   */
   maxConcurrentRequests?: number | undefined;
   /** How long a request without `X-Timeout` waits for its answer, in seconds, 0–300. @default 25 */
   holdSeconds?: number | undefined;
@@ -59,23 +64,13 @@ export function createInboundHandler(
   }
   const { inbound } = agent;
   inbound.attach();
-  let active = 0;
+  const slots = new RequestSlots(limit);
   const serve: Serve = async (request) => {
-    if (active >= limit) return tooMany();
-    active += 1;
-    let isStreaming = false;
     try {
-      const responded = await respond(inbound, request, holdSeconds);
-      if (!('stream' in responded)) return responded;
-      isStreaming = true;
-      return streamResponse(responded.stream, responded.context, () => {
-        active -= 1;
-      });
+      return await respond({ inbound, slots, holdSeconds }, request);
     } catch {
       const problem = { status: 500, rpcCode: -32603, code: 'internal_error', message: 'The agent failed.' };
       return problemResponse(problem, NO_FORM);
-    } finally {
-      if (!isStreaming) active -= 1;
     }
   };
   const handler: InboundHandler = async (request) => {
@@ -93,30 +88,59 @@ export function serveOf(handler: InboundHandler): Serve | undefined {
   return serving.get(handler);
 }
 
+interface Served {
+  readonly inbound: InboundPort;
+  readonly slots: RequestSlots;
+  readonly holdSeconds: number;
+}
+
 /** A stream that the response is made of. */
 interface OpenStream {
   readonly stream: InboundStream;
   readonly context: ResponseContext;
 }
 
-async function respond(
-  inbound: InboundPort,
-  request: ServedRequest,
-  holdSeconds: number,
-): Promise<ServedResponse | OpenStream> {
+async function respond(served: Served, request: ServedRequest): Promise<ServedResponse> {
+  const { inbound, slots } = served;
   const { method, headers } = request;
-  if (method === 'GET' || method === 'HEAD') return cardResponse(inbound, request);
-  if (method !== 'POST') {
+  const isRead = method === 'GET' || method === 'HEAD';
+  if (!isRead && method !== 'POST') {
     const error = 'Messages are sent by POST.';
     return json(405, { error, code: 'method_not_allowed' }, { allow: 'GET, HEAD, POST' });
   }
-  const access = await inbound.authenticate(headers);
+  const checked = slots.enterUnchecked();
+  if (checked === null) return tooMany();
+  let access: InboundAccess;
+  try {
+    if (isRead) return await cardResponse(inbound, request);
+    access = await inbound.authenticate(headers);
+  } finally {
+    checked();
+  }
   if (access.kind === 'refused') return refusalResponse(-32000, access.refusal, NO_FORM);
-  const body = await readBody(request, access.caller);
+  const release = slots.enter(access.caller);
+  if (release === null) return tooMany();
+  let isStreaming = false;
+  try {
+    const taken = await takeCall(served, request, access.caller);
+    if (!('stream' in taken)) return taken;
+    isStreaming = true;
+    return streamResponse(taken.stream, taken.context, release);
+  } finally {
+    if (!isStreaming) release();
+  }
+}
+
+async function takeCall(
+  { inbound, holdSeconds }: Served,
+  request: ServedRequest,
+  caller: InboundCaller,
+): Promise<ServedResponse | OpenStream> {
+  const { headers } = request;
+  const body = await readBody(request, caller);
   if (body.kind === 'refused') return refusalResponse(body.rpcCode, body.refusal, NO_FORM);
   const call = readCall(body.value, headers.get('a2a-version'));
   const { form } = call;
-  const { caller } = access;
   const context = { form, isPush: caller.use === 'push' };
   const { signal } = request;
   switch (call.kind) {

@@ -11,6 +11,7 @@ import {
   type MessageView,
   toA2a03Request,
   viewMessage,
+  withoutPlatformWordsIn,
   wrapA2aBoundary,
   wrapPeerAnswer,
 } from '@molecule-ai/protocol';
@@ -108,9 +109,10 @@ function readRequest(
   maxBytes: number | undefined,
 ): JsonValue | undefined {
   const stored = parseJson(record.request_body);
-  // The row of a message of A2A 1.0 has the form of all rows.
+  // The row of a message of A2A 1.0 has the form of all rows; who sent it is said beside the request.
   const isMessage = record.direction === 'in' && isJsonObject(stored);
-  const request = cutTo(isMessage ? toA2a03Request(stored) : stored, maxBytes);
+  const shown = isMessage ? withoutPlatformWordsIn(toA2a03Request(stored), 'origin') : stored;
+  const request = cutTo(shown, maxBytes);
   if (!carriesAnswer(record) || !isJsonObject(request)) return request;
   return wrapAnswerMessage(viewMessage(request), reader.wrapAnswers);
 }

@@ -8,6 +8,7 @@ import {
   textPart,
   toA2a03Request,
   viewMessage,
+  withoutPlatformWords,
 } from '@molecule-ai/protocol';
 import { carriesAnswer, type FeedAudience, wrapAnswerMessage } from './activity-row.rules.ts';
 import { cutJson } from './answer-cut.rules.ts';
@@ -112,7 +113,7 @@ function inboundMessage(record: FeedRecord, reader: FeedAudience, maxAnswerBytes
   const rest = isAnswer ? withoutResult(restOfCall(shown)) : restOfCall(shown);
   return {
     parts: JSON.stringify(partsOf(shown)),
-    metadata: JSON.stringify(shown.metadata),
+    metadata: JSON.stringify(withoutPlatformWords(shown.metadata, 'origin')),
     more: `${isCut ? ',"truncated":true' : ''}${rest === undefined ? '' : `,"params":${JSON.stringify(rest)}`}`,
   };
 }

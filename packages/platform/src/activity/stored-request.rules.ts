@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type MessageView } from '@molecule-ai/protocol';
+import { isJsonObject, type JsonObject, type MessageView, withoutPlatformWords } from '@molecule-ai/protocol';
 
 /** A request as it is stored. */
 export interface StoredRequest {
@@ -79,6 +79,7 @@ function hasOnlyPlainKeys(view: MessageView): boolean {
       (part) => isJsonObject(part) && typeof part.kind === 'string' && !isJsonObject(part.root),
     ) &&
     isOneMetadata &&
+    withoutPlatformWords(view.metadata, 'origin') === view.metadata &&
     [params.metadata ?? {}, message.metadata ?? {}].every(isJsonObject)
   );
 }

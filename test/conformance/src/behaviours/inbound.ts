@@ -46,6 +46,22 @@ export const INBOUND = behaviours({
     'A token for another agent, also that of a push, and one that another platform signed, are refused with nothing of the token in the response; what a sender says of itself does not count.',
     'docs/contract/receiving.md#credentials; docs/decisions/0009-peer-tokens.md',
   ],
+  'inbound.sender-is-not-forged': [
+    'What a sender writes under the keys by which the platform says who sent a message, in which conversation, or that it is a delegation, reaches no handler, by push, feed or directly.',
+    'docs/contract/messages.md#keys-of-the-platform; docs/contract/receiving.md#credentials',
+  ],
+  'inbound.conversation-of-others': [
+    'A sender cannot put its message into the conversation of another one: that of a person does not wait for it.',
+    'docs/contract/messages.md#keys-of-the-platform; docs/contract/messages.md#conversations',
+  ],
+  'inbound.request-shares': [
+    'A peer that holds as many requests as it can gets 429, and takes none from the platform, its probes, or other peers.',
+    'docs/contract/receiving.md#places-for-requests',
+  ],
+  'inbound.one-request-per-message': [
+    'A caller that sends a message again while its request waits waits with the new request: the earlier one is given the task.',
+    'docs/contract/receiving.md#repeats; docs/contract/receiving.md#places-for-requests',
+  ],
   'inbound.clock-skew': [
     'The clock of an agent may differ by a minute from that of its platform; beyond that tokens are refused, and a push waits without losing attempts until the clock is right.',
     'docs/contract/receiving.md#credentials; docs/contract/authentication.md#peer-tokens',

@@ -30,6 +30,10 @@ export const PUSH = behaviours({
     'A push that the agent answers with 503 not_accepting stays queued, costs no attempt, and is tried again when the agent asks.',
     'docs/contract/messages.md#push-delivery; docs/decisions/0103-push-server.md',
   ],
+  'push.rate-limited': [
+    'A push that the agent answers with 429 and rate_limited or Retry-After stays queued and costs no attempt.',
+    'docs/contract/messages.md#push-delivery; docs/contract/receiving.md#places-for-requests',
+  ],
   'push.agent-html': [
     'An agent that answers HTML makes the call fail with agent_answer_invalid, marked as delivered.',
     'docs/contract/messages.md#push-delivery; docs/decisions/0025-errors.md',

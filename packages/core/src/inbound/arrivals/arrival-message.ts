@@ -7,6 +7,8 @@ import {
   type MessageView,
   parseActivityRow,
   viewMessage,
+  withoutPlatformWords,
+  withoutPlatformWordsIn,
 } from '@molecule-ai/protocol';
 import { withConversation } from '../../client/conversation.ts';
 import type { InboundCaller, InboundRefusal } from '../../inbound-http/inbound-agent.ts';
@@ -14,23 +16,6 @@ import { STREAM_METHODS } from '../../inbound-http/inbound-call.ts';
 import { deriveUuid } from '../../platform-api/idempotency-key.ts';
 import { textOf } from '../../transport/response-body.ts';
 import type { Arrival } from './arrival.ts';
-
-/** What only the platform may say of a message. */
-const PLATFORM_KEYS: ReadonlySet<string> = new Set([
-  'activity_id',
-  'agent_card_url',
-  'answer_omitted',
-  'answers',
-  'conversation_id',
-  'delegation_id',
-  'delivery_failed',
-  'message_id',
-  'peer_id',
-  'peer_name',
-  'peer_role',
-  'source',
-  'source_id',
-]);
 
 /** Metadata that says where and when a message was sent, and not what it is. */
 const CIRCUMSTANCES: ReadonlySet<string> = new Set([
@@ -69,7 +54,7 @@ export function readArrival(
   options: ReadArrivalOptions,
 ): ReadArrival {
   const isPush = caller.use === 'push';
-  const request = isPush ? envelope : withoutPlatformKeys(envelope);
+  const request = isPush ? pushedRequest(caller, envelope) : withoutPlatformWordsIn(envelope, 'unchecked');
   const view = viewMessage(request);
   if (view.messageId.length > MAX_ID_LENGTH) {
     return refused(400, 'invalid_message', 'The message id must have at most 256 characters.');
@@ -102,7 +87,7 @@ function pushedRow({ subject }: InboundCaller, view: MessageView, options: ReadA
   });
   return {
     ...row,
-    ...kept('conversation_id', named.conversation_id),
+    ...(subject === '' ? {} : kept('conversation_id', named.conversation_id)),
     ...kept('peer_name', named.peer_name),
     ...kept('peer_role', named.peer_role),
     ...kept('agent_card_url', named.agent_card_url),
@@ -152,19 +137,17 @@ function kept(key: string, value: JsonValue | undefined): JsonObject {
   return typeof value === 'string' && value !== '' ? { [key]: value } : {};
 }
 
-function withoutPlatformKeys(envelope: JsonObject): JsonObject {
+/**
+ * A push without what its sender wrote into the message under the keys of the platform, whose own are in the metadata of the
+ * params. Only a platform that names the sender in its token is known to write them there.
+ */
+function pushedRequest({ subject }: InboundCaller, envelope: JsonObject): JsonObject {
   const { params } = envelope;
-  if (!isJsonObject(params)) return envelope;
-  const { message } = params;
-  const own = isJsonObject(message) ? { message: withOwnMetadata(message) } : {};
-  return { ...envelope, params: { ...withOwnMetadata(params), ...own } };
-}
-
-function withOwnMetadata(holder: JsonObject): JsonObject {
-  const { metadata } = holder;
-  if (!isJsonObject(metadata)) return holder;
-  const own = Object.entries(metadata).filter(([key]) => !PLATFORM_KEYS.has(key));
-  return { ...holder, metadata: Object.fromEntries(own) };
+  const message = isJsonObject(params) ? params.message : undefined;
+  if (!isJsonObject(params) || !isJsonObject(message) || !isJsonObject(message.metadata)) return envelope;
+  const { delegation_id: delegationId, ...own } = withoutPlatformWords(message.metadata, 'origin');
+  const kept = subject === '' && delegationId !== undefined ? { delegation_id: delegationId } : {};
+  return { ...envelope, params: { ...params, message: { ...message, metadata: { ...own, ...kept } } } };
 }
 
 /** The limits of the platform for what its sender says of the way to this message: docs/contract/messages.md#loops. */

@@ -76,9 +76,9 @@ export class ArrivalRequests {
   }
 
   /** Resolves with the end of the message, or with what is known when the request no longer waits. Never rejects. */
-  async receive({ holdMs, signal, ...request }: InboundRequest): Promise<InboundResult> {
+  async receive(request: InboundRequest): Promise<InboundResult> {
     const { exchanges } = this.#options;
-    const attached = await this.#attach(request, (row) => ({ end: exchanges.wait(row, holdMs, signal) }));
+    const attached = await this.#attach(request, (row) => ({ end: exchanges.wait(row, request) }));
     if (attached.kind !== 'attached') return attached;
     const { arrival, waiting } = attached;
     const result = await waiting.end;
@@ -157,7 +157,7 @@ export class ArrivalRequests {
       about: { ...idsOf(arrival), answerId: replyIdOf(client.workspaceId, row) },
       clock,
       reader: (streams.find(row) ?? new AnswerStream()).read(),
-      end: exchanges.wait(row, NO_HOLD_LIMIT, closing.signal),
+      end: exchanges.wait(row, { holdMs: NO_HOLD_LIMIT, signal: closing.signal }),
       // The platform takes a task for the answer, and ends what it no longer waits for.
       endsInSilence: arrival.use !== 'push',
       onClose: () => closing.abort(),

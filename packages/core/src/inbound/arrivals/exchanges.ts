@@ -1,9 +1,9 @@
-import type { ArrivalEnd } from '../../inbound-http/inbound-agent.ts';
+import type { ArrivalEnd, InboundRequest } from '../../inbound-http/inbound-agent.ts';
 import type { Clock } from '../../time/clock.ts';
 
 /**
- * Why a request no longer waits: the message has ended; its time is over, or the caller has closed the connection
- * (`left`); the message was not accepted, or the agent stops (`withdrawn`).
+ * Why a request no longer waits: the message has ended; its time is over, the caller has closed the connection, or has sent
+ * the message again (`left`); the message was not accepted, or the agent stops (`withdrawn`).
  */
 export type ExchangeResult =
   | { readonly kind: 'ended'; readonly end: ArrivalEnd }
@@ -14,10 +14,10 @@ export const NO_HOLD_LIMIT = Number.POSITIVE_INFINITY;
 
 type Finish = (result: ExchangeResult) => void;
 
-/** The requests that wait for the end of their message, by the id of its row. */
+/** The requests that wait for the end of their message, by the id of its row: of each caller the latest, and all that read streams. */
 export class Exchanges {
   readonly #clock: Clock;
-  readonly #open = new Map<string, Set<Finish>>();
+  readonly #open = new Map<string, Map<string | symbol, Finish>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -27,22 +27,31 @@ export class Exchanges {
     return this.#open.has(row);
   }
 
-  /** Waits for the end, at most `holdMs` milliseconds or `NO_HOLD_LIMIT`, and no longer than the caller does. Never rejects. */
-  wait(row: string, holdMs: number, signal: AbortSignal): Promise<ExchangeResult> {
+  /**
+   * Waits for the end, at most `holdMs` milliseconds or `NO_HOLD_LIMIT`, and no longer than the caller does. With a `caller`, an
+   * earlier request of the same one no longer waits. Never rejects.
+   */
+  wait(
+    row: string,
+    { caller, holdMs, signal }: Pick<InboundRequest, 'holdMs' | 'signal'> & Partial<Pick<InboundRequest, 'caller'>>,
+  ): Promise<ExchangeResult> {
     if (signal.aborted || holdMs <= 0) return Promise.resolve({ kind: 'left' });
     return new Promise((resolve) => {
-      const waiting = this.#open.get(row) ?? new Set();
+      const waiting = this.#open.get(row) ?? new Map<string | symbol, Finish>();
+      const key = caller === undefined ? Symbol('any') : `${caller.use} ${caller.subject}`;
       const finish: Finish = (result) => {
         timer?.cancel();
         signal.removeEventListener('abort', leave);
-        waiting.delete(finish);
+        if (waiting.get(key) === finish) waiting.delete(key);
         if (waiting.size === 0 && this.#open.get(row) === waiting) this.#open.delete(row);
         resolve(result);
       };
       const leave = (): void => finish({ kind: 'left' });
       const timer = holdMs === NO_HOLD_LIMIT ? undefined : this.#clock.setTimer(holdMs, leave);
       signal.addEventListener('abort', leave, { once: true });
-      this.#open.set(row, waiting.add(finish));
+      const earlier = waiting.get(key);
+      this.#open.set(row, waiting.set(key, finish));
+      earlier?.({ kind: 'left' });
     });
   }
 
@@ -61,7 +70,7 @@ export class Exchanges {
 
   #finish(row: string, result: ExchangeResult): boolean {
     const waiting = this.#open.get(row);
-    for (const finish of [...(waiting ?? [])]) finish(result);
+    for (const finish of [...(waiting?.values() ?? [])]) finish(result);
     return waiting !== undefined;
   }
 }

@@ -10,7 +10,7 @@ import {
   repairMessage,
   textPart,
   viewMessage,
-  withoutPlatformWords,
+  withoutPlatformWordsIn,
 } from '@molecule-ai/protocol';
 import { HttpError } from '../../http/http-error.ts';
 import { parseRfc3339 } from '../../time/rfc3339.ts';
@@ -46,10 +46,12 @@ export function normaliseMessage(body: unknown, headers: PassedHeaders, newId: (
   const isSent = a2aMethod(method).startsWith('message/');
   const message = isSent ? readMessage(params, isKept) : params.message;
   const messageId = readMessageId(isJsonObject(message) ? message : params, newId);
-  const own = withOwnMetadata(params);
-  const kept = isJsonObject(message) ? { ...own, message: { ...withOwnMetadata(message), messageId } } : own;
-  const view = viewMessage({ jsonrpc: '2.0', id: readId(body.id, newId), method, params: kept });
-  requireColumnTexts(view);
+  const kept = isJsonObject(message) ? { ...params, message: { ...message, messageId } } : params;
+  const given = viewMessage({ jsonrpc: '2.0', id: readId(body.id, newId), method, params: kept });
+  requireColumnTexts(given);
+  // One of A2A 1.0 keeps what names its sender, because it is passed on as it came; neither feed nor push believes that.
+  const own = withoutPlatformWordsIn(given.envelope, isKept ? 'kind' : 'all');
+  const view = own === given.envelope ? given : viewMessage(own);
   const { deadline } = view.metadata;
   if (deadline !== undefined && deadline !== null && parseRfc3339(view.deadline) === undefined) {
     throw invalid('metadata.deadline must be an RFC 3339 time', 'params.message.metadata.deadline');
@@ -57,14 +59,6 @@ export function normaliseMessage(body: unknown, headers: PassedHeaders, newId: (
   // A short form is written in 0.3, whatever the header says.
   const { 'a2a-version': _version, ...others } = headers;
   return { view, messageId, headers: isShort ? others : headers };
-}
-
-/** What only the platform says of a message is removed. */
-function withOwnMetadata(holder: JsonObject): JsonObject {
-  const { metadata } = holder;
-  if (!isJsonObject(metadata)) return holder;
-  const own = withoutPlatformWords(metadata);
-  return own === metadata ? holder : { ...holder, metadata: own };
 }
 
 /** What is stored beside the message, where programs look it up. Its texts are JSON, which keeps every character. */

@@ -46,7 +46,7 @@ export async function readResponse(
   if (statusCode >= 300) {
     const error = statusCode >= 400 ? await readJsonError(received, reading) : undefined;
     body.on('error', () => undefined).destroy();
-    if (statusCode === 503 && codeOf(error) === 'not_accepting') {
+    if (isNotNow(received, codeOf(error))) {
       return { kind: 'not-accepting', retryAfterMs: retryAfterOf(received) };
     }
     const response = error !== undefined && isRpcError(error) ? error : undefined;
@@ -98,6 +98,12 @@ export function refusesStream(result: PushResult): boolean {
 function codeOf(body: JsonObject | undefined): unknown {
   const data = isJsonObject(body?.error) ? body.error.data : undefined;
   return body?.code ?? (isJsonObject(data) ? data.code : undefined);
+}
+
+/** Whether the agent took nothing for a reason that passes: it accepts no messages now, or has too many requests. */
+function isNotNow({ statusCode, headers }: Dispatcher.ResponseData, code: unknown): boolean {
+  if (statusCode === 429) return code === 'rate_limited' || headers['retry-after'] !== undefined;
+  return statusCode === 503 && code === 'not_accepting';
 }
 
 function retryAfterOf({ headers }: Dispatcher.ResponseData): number {

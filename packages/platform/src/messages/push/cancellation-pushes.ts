@@ -35,9 +35,10 @@ export class CancellationPushes {
 
   /** Lets the agent of a message that was pushed know that it is canceled. */
   add(canceled: MessageRow): void {
-    const { id, message_id, source_id, target_id, passed_headers } = canceled;
+    const { id, message_id, conversation_id, source_id, target_id, passed_headers } = canceled;
     if (this.#stopping.signal.aborted) return;
-    const message = { id, message_id, source_id, target_id, passed_headers, isA2a1: isOfA2a1(canceled) };
+    const about = { id, message_id, conversation_id, source_id, target_id, passed_headers };
+    const message = { ...about, isA2a1: isOfA2a1(canceled) };
     const queue = this.#targets.get(target_id) ?? { running: 0, waiting: [] };
     this.#targets.set(target_id, queue);
     if (queue.running < MAX_RUNNING) this.#start(queue, message);

@@ -1,4 +1,12 @@
-import { isA2a1, isJsonObject, type JsonObject, type MessageView, viewMessage } from '@molecule-ai/protocol';
+import {
+  isA2a1,
+  isJsonObject,
+  type JsonObject,
+  type MessageView,
+  viewMessage,
+  withoutPlatformWords,
+  withoutPlatformWordsIn,
+} from '@molecule-ai/protocol';
 import { wrapAnswerMessage } from '../../activity/activity-row.rules.ts';
 import type { WorkspaceRow } from '../../database/schema.ts';
 import type { MessageRow } from '../message.store.ts';
@@ -15,7 +23,7 @@ export interface PushContent {
 /** A message without what is in it. */
 export type PushedMessage = Pick<
   MessageRow,
-  'id' | 'message_id' | 'source_id' | 'target_id' | 'passed_headers'
+  'id' | 'message_id' | 'conversation_id' | 'source_id' | 'target_id' | 'passed_headers'
 >;
 
 /** The request of a stored message. */
@@ -69,9 +77,9 @@ export function buildPush(
   },
 ): { readonly body: string; readonly headers: Record<string, string> } {
   const isPeerAnswer = view.inReplyTo !== '' && caller !== undefined;
-  const shown = isPeerAnswer
-    ? wrapAnswerMessage(view, wrapAnswers, !isA2a1Call(view.envelope, message))
-    : view.envelope;
+  const isKept = isA2a1Call(view.envelope, message);
+  const request = isPeerAnswer ? wrapAnswerMessage(view, wrapAnswers, !isKept) : view.envelope;
+  const shown = isKept ? request : withoutPlatformWordsIn(request, 'origin');
   const given = isJsonObject(shown.params) ? waitingParams(shown.params) : {};
   const params: JsonObject =
     agentTaskId !== undefined && isJsonObject(given.message)
@@ -79,7 +87,7 @@ export function buildPush(
       : given;
   const kind = caller === undefined ? 'canvas_user' : 'peer_agent';
   const metadata: JsonObject = {
-    ...(isJsonObject(params.metadata) ? params.metadata : {}),
+    ...(isJsonObject(params.metadata) ? withoutPlatformWords(params.metadata, 'origin') : {}),
     source: kind,
     source_id: caller?.id ?? '',
     peer_id: caller?.id ?? '',
@@ -88,6 +96,7 @@ export function buildPush(
     agent_card_url: caller === undefined ? '' : `${publicUrl}/registry/discover/${caller.id}`,
     activity_id: message.id,
     message_id: message.message_id,
+    ...(message.conversation_id === null ? {} : { conversation_id: message.conversation_id }),
   };
   return {
     body: JSON.stringify({ ...shown, ...methodOf(shown, isStreamed), params: { ...params, metadata } }),
