@@ -147,6 +147,7 @@ describe('the package', () => {
         "PEER_TOKEN_USES",
         "PLATFORM_EVENTS",
         "PLATFORM_EVENT_NAMES",
+        "PROBE_CLOCK_SKEW",
         "PROBE_HEADER",
         "PROBE_REASONS",
         "PatchWorkspaceRequest",

@@ -33,7 +33,11 @@ export class Exchanges {
    */
   wait(
     row: string,
-    { caller, holdMs, signal }: Pick<InboundRequest, 'holdMs' | 'signal'> & Partial<Pick<InboundRequest, 'caller'>>,
+    {
+      caller,
+      holdMs,
+      signal,
+    }: Pick<InboundRequest, 'holdMs' | 'signal'> & Partial<Pick<InboundRequest, 'caller'>>,
   ): Promise<ExchangeResult> {
     if (signal.aborted || holdMs <= 0) return Promise.resolve({ kind: 'left' });
     return new Promise((resolve) => {
