@@ -64,7 +64,7 @@ onEachDatabase('the versions of A2A', (environment) => {
     const codeOf = async (body: JsonObject) =>
       valueAt((await sendTo(sender, target, body, '1.0')).body, 'error', 'code');
     const jsonrpc = '2.0';
-    expect(await codeOf({ jsonrpc, id: 1, method: 'message/stream', params: {} })).toBe(-32004);
+    expect(await codeOf({ jsonrpc, id: 1, method: 'tasks/list', params: {} })).toBe(-32004);
     expect(await codeOf({ jsonrpc, id: 1, method: 'unknown', params: [] })).toBe(-32601);
     expect(await codeOf({ jsonrpc, id: 1, method: 'x'.repeat(101), params: {} })).toBe(-32601);
     const message = { messageId: 'm', parts: [{ text: 'x' }] };

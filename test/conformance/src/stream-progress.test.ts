@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { type HttpResponse, textAt, valueAt } from './harness/http.ts';
 import { inbox, type Member, onboard, send } from './harness/members.ts';
 import type { RunningPlatform } from './harness/running-platform.ts';
-import { type OpenStream, StreamClient } from './harness/streams.ts';
+import { type OpenStream, StreamClient, taskIdOf } from './harness/streams.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
@@ -148,6 +148,41 @@ onEachDatabase('progress', (environment) => {
     expect((await agent.caller.get(`/workspaces/${agent.id}/state`)).status).toBe(200);
     await platform.clock.advance(MINUTE);
     expect((await report({ text: 'x' })).status).toBe(200);
+  });
+
+  verifies('stream.progress.memory', async () => {
+    const platform = await environment.platform({ clock: 'manual' });
+    const [caller, agent] = [await onboard(platform), await onboard(platform)];
+    const streams = new StreamClient(environment, platform);
+    const open = async (messageId: string) => {
+      const stream = await streams.send(caller, agent, 'hi', { messageId });
+      await stream.next(1);
+      stream.pause();
+      return `/workspaces/${agent.id}/activity/${taskIdOf(stream)}/progress`;
+    };
+    const text = 'x'.repeat(256 * 1024);
+    const fill = async (path: string): Promise<HttpResponse> => {
+      for (let offset = 0; ; offset += text.length) {
+        const body = { run_id: 'run-1', offset, text };
+        const response = await agent.caller.post(path, body);
+        if (response.status !== 200) return response;
+      }
+    };
+    // 64 MiB of characters are six answers of 10 MiB, and a part of the seventh.
+    for (let index = 1; index <= 6; index += 1) {
+      const full = await fill(await open(`m-${index}`));
+      expect(full).toMatchObject({ status: 413, body: { code: 'agent_answer_too_large' } });
+    }
+    const last = await open('m-7');
+    expect(await fill(last)).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '5' },
+      body: { code: 'platform_unavailable' },
+    });
+    await send(agent.caller, caller.id, 'short', { role: 'agent', metadata: { in_reply_to: 'm-1' } });
+    // The first reader has not taken its text, so that is kept until it is closed.
+    await platform.clock.advance(30_000);
+    expect((await fill(last)).status).toBe(413);
   });
 });
 

@@ -70,6 +70,10 @@ export const STREAMS = behaviours({
     'Progress is counted by itself, so that an agent which reports much can do everything else.',
     'docs/contract/limits.md#rates; docs/decisions/0036-fair-limits.md',
   ],
+  'stream.progress.memory': [
+    'Progress for which there is no memory is a 503, and is taken again when other answers have ended and been read.',
+    'docs/contract/streams.md#limits; docs/contract/limits.md#counts',
+  ],
   'stream.progress.restart': [
     'After a restart of the platform the agent reports its text again, and readers that come back get it.',
     'docs/contract/streams.md#progress-of-polling-agents; docs/contract/streams.md#breaks',
