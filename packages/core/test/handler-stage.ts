@@ -26,6 +26,8 @@ export class PortDouble implements InboundPort {
 
   serverChanged(): void {}
 
+  bodyWasRead(): void {}
+
   card() {
     return { name: 'agent', skills: [] };
   }

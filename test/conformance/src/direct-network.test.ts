@@ -1,4 +1,4 @@
-import { answering, ManualClock } from '@molecule-tests/harness';
+import { answering, ManualClock, recordingLogger } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { messageIdOf, stageDirect } from './harness/direct-stage.ts';
 import { startSilentServer } from './harness/silent-server.ts';
@@ -73,5 +73,40 @@ onEachDatabase('direct calls over a failing network', { onDisk: true }, (environ
     found = { address: '169.254.169.254' };
     expect((await client.callPeer(peerId, 'hello')).via).toBe('proxy');
     expect(peer.requests).toHaveLength(2);
+  });
+
+  verifies('direct.says-why-not', async () => {
+    const log = recordingLogger();
+    let facts: Record<string, unknown> = {};
+    const status = 404;
+    const { client, peerId } = await stageDirect(environment, {
+      script: () => ({ kind: 'json', status, body: {} }),
+      discovered: () => facts,
+      client: { logger: log },
+    });
+    const reasonOf = async (messageId: string, next: Record<string, unknown>): Promise<unknown> => {
+      facts = next;
+      client.invalidatePeerUrl(peerId);
+      expect((await client.callPeer(peerId, 'hello', { messageId })).via).toBe('proxy');
+      const lines = log.lines.filter(
+        ({ level, fields }) => level === 'debug' && fields.messageId === messageId,
+      );
+      return lines.map(({ fields }) => fields);
+    };
+    expect(await reasonOf('m-1', { url: '' })).toMatchObject([{ peerId, reason: 'no_url' }]);
+    expect(await reasonOf('m-2', { peer_token: undefined })).toMatchObject([{ peerId, reason: 'no_token' }]);
+    expect(await reasonOf('m-3', {})).toMatchObject([{ peerId, outcome: 'not-accepted', status }]);
+  });
+
+  verifies('direct.says-why-not', async () => {
+    const log = recordingLogger();
+    const { client, peerId } = await stageDirect(environment, {
+      script: DIRECT,
+      discovered: () => ({ url: 'http://127.0.0.1:9/a2a' }),
+      client: { logger: log },
+    });
+    await client.callPeer(peerId, 'hello', { messageId: 'm-1' });
+    const [line] = log.lines.filter(({ fields }) => fields.outcome === 'not-sent');
+    expect(line?.fields.error).toMatchObject({ message: expect.stringContaining('ECONNREFUSED') });
   });
 });

@@ -1,6 +1,7 @@
 import { createServer, request as send } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { A2AServer } from '@molecule-ai/core';
+import { A2AServer, toNodeListener } from '@molecule-ai/core';
+import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { expect } from 'vitest';
 import { onboard, registerMember, send as sendMessage } from './harness/members.ts';
 import { createPushAgent, startPushAgent } from './harness/push-agent.ts';
@@ -95,9 +96,11 @@ onEachDatabase('the server of an agent', (environment) => {
     await close();
     await agent.start();
     const untilMode = async (mode: string, change: () => Promise<void>) => {
-      const changed = new Promise<unknown>((resolve) => agent.on('delivery-changed', resolve));
+      const changed = new Promise<void>((resolve) => {
+        agent.on('delivery-changed', (now) => now === mode && resolve());
+      });
       await change();
-      expect(await changed).toBe(mode);
+      await changed;
       await sendMessage(peer.caller, member.id, mode, { messageId: `m-${handled.length}`, hold: 30 });
     };
     const startedAt = clock.now();
@@ -109,5 +112,93 @@ onEachDatabase('the server of an agent', (environment) => {
     }
     expect(clock.now()).toBe(startedAt);
     expect(handled.map(({ text }) => text)).toEqual(['push', 'long-poll', 'push', 'long-poll']);
+  });
+
+  verifies('inbound.server-starts-again', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const [peer, member] = [await onboard(platform), await onboard(platform)];
+    const { agent, close, handled, url } = await startPushAgent(environment, platform, member);
+    const server = new A2AServer({ agent, port: Number(new URL(url).port) });
+    environment.onCleanup(() => server.stop({ timeoutMs: 0 }));
+    const inUse = { code: 'connection_failed', hint: expect.stringContaining('Another program') };
+    await expect(server.start()).rejects.toMatchObject(inUse);
+    await close();
+    for (const messageId of ['m-1', 'm-2']) {
+      await server.start();
+      const { status } = await sendMessage(peer.caller, member.id, messageId, { messageId, hold: 30 });
+      expect(status).toBe(200);
+      await server.stop();
+    }
+    expect(handled.map(({ text }) => text)).toEqual(['m-1', 'm-2']);
+  });
+
+  verifies('inbound.delivery-reason', async () => {
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
+    const { clock } = platform;
+    const other = await startPushAgent(environment, platform, await onboard(platform));
+    const cases = [
+      { reason: 'connection_refused', hint: 'Nothing listens there', isClosed: true },
+      { reason: 'no_probe_header', hint: 'not this agent', options: { reportedUrl: other.url } },
+      { reason: 'inbound_auth', hint: 'peer-tokens', options: { inboundAuth: 'none' } },
+    ] as const;
+    for (const { reason, hint, ...more } of cases) {
+      const options = 'options' in more ? more.options : {};
+      const member = await onboard(platform);
+      const started = await createPushAgent(environment, platform, member, {
+        delivery: 'auto',
+        clock,
+        ...options,
+      });
+      const { agent, close, log } = started;
+      if ('isClosed' in more) await close();
+      const changed = new Promise<unknown[]>((resolve) => {
+        agent.on('delivery-changed', (...change) => resolve(change));
+      });
+      await agent.start();
+      expect(await changed).toEqual(['long-poll', reason]);
+      expect(agent.health()).toMatchObject({ delivery: 'long-poll', deliveryReason: reason });
+      const warnings = log.lines.filter(({ fields }) => fields.reason === reason);
+      expect(warnings).toMatchObject([{ level: 'warn', fields: { hint: expect.stringContaining(hint) } }]);
+      await started.stop();
+    }
+  });
+
+  verifies('inbound.hold-limit', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const member = await onboard(platform);
+    const secret = 'a-secret-of-this-test';
+    const answer = Promise.withResolvers<string>();
+    const { handled, url } = await startPushAgent(environment, platform, member, {
+      inboundAuth: 'shared-secret',
+      inboundSecret: secret,
+      handler: { holdSeconds: 0 },
+      onMessage: () => answer.promise,
+    });
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${secret}`, 'x-timeout': '300' },
+      body: '{"text":"hello"}',
+    });
+    expect([response.status, await response.json()]).toMatchObject([202, { status: 'queued' }]);
+    expect(handled).toHaveLength(1);
+    answer.resolve('done');
+  });
+
+  verifies('inbound.wrong-options-are-named', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const { agent, client } = await createPushAgent(environment, platform, await onboard(platform));
+    const creations: readonly [string, () => unknown][] = [
+      ['agent', () => createInboundHandler(client as never)],
+      ['holdSeconds', () => createInboundHandler(agent, { holdSeconds: -1 })],
+      ['maxConcurrentRequests', () => new A2AServer({ agent, port: 0, maxConcurrentRequests: 0 })],
+      ['agent', () => new A2AServer({ agent: client as never, port: 0 })],
+      ['handler', () => new A2AServer({ handler: agent as never, port: 0 })],
+      ['handler', () => toNodeListener(agent as never)],
+      ['tls', () => new A2AServer({ agent, port: 0, tls: { key: 'key', cert: 'cert' } })],
+    ];
+    for (const [option, create] of creations) {
+      const message = expect.stringMatching(new RegExp(`^${option}\\b`));
+      expect(create).toThrow(expect.objectContaining({ code: 'configuration_invalid', message }));
+    }
   });
 });

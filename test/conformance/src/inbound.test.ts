@@ -210,7 +210,7 @@ onEachDatabase('an agent with a server', (environment) => {
   });
 
   verifies('inbound.node-listener', async () => {
-    const { agent, handled } = await startStage(environment, trusted);
+    const { agent, handled, log } = await startStage(environment, trusted);
     const listener = toNodeListener(createInboundHandler(agent));
     await using server = await startServer(async (incoming, outgoing) => {
       if (incoming.url === '/parsed/a2a') await json(incoming);
@@ -229,6 +229,8 @@ onEachDatabase('an agent with a server', (environment) => {
       500,
       { code: 'internal_error', hint: expect.stringContaining('before body parsers') },
     ]);
+    const errors = log.lines.filter(({ level }) => level === 'error').map(({ message }) => message);
+    expect(errors).toEqual([expect.stringContaining('Messages cannot be read')]);
     const response = await post('/a2a');
     expect(textAt(await response.json(), 'result', 'parts', 0, 'text')).toBe('echo: hi');
     expect(handled.map(({ text }) => text)).toEqual(['hi']);

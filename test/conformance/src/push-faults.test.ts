@@ -131,7 +131,11 @@ onEachDatabase('push to agents whose network fails', (environment) => {
       const agent = await environment.scriptedAgent({ script: () => ({ kind: 'redirect', to }) });
       const { sender, target, record } = await startStage(environment, `${agent.url}/a2a`);
       const call = await send(sender.caller, target.id, 'hello', { messageId: 'm-1', hold: 10 });
-      const error = { code: 'agent_error', status: '307', hint: expect.stringContaining('Redirects') };
+      const error = {
+        code: 'agent_error',
+        status: '307',
+        hint: expect.stringContaining('the slash at its end'),
+      };
       expect(call.body).toMatchObject(error);
       expect(call.text).not.toContain(to);
       expect(await record()).toMatchObject({ state: 'failed', error: { code: 'agent_error' } });

@@ -54,7 +54,10 @@ export interface AgentEvents {
   stuck: [message: InboundMessage];
   /** A message is larger than the client can read: it is a dead letter without a message, and failed for its sender. */
   'set-aside': [row: { readonly activityId: string; readonly messageId: string }, error: unknown];
-  /** Messages come in another way from now on: `auto` has switched. `reason` says why it no longer is push. */
+  /**
+   * `auto` has switched, or its first probe has ended: messages come in this way. `reason` says why it is not push, `null` when
+   * it is.
+   */
   'delivery-changed': [mode: 'push' | 'long-poll', reason: string | null];
   paused: [];
   resumed: [];

@@ -17,6 +17,7 @@ import { PeerTokenVerifier } from './peer-token-verifier.ts';
 
 /** Between two warnings. */
 const CLOCK_WARNING_MS = 3_600_000;
+const WARNING_INTERVAL_MS = 60_000;
 
 export interface AgentInboundOptions {
   readonly settings: Pick<RemoteAgentSettings, 'client' | 'deliveryChoice' | 'inboundAuth' | 'inboundSecret'>;
@@ -36,6 +37,8 @@ export class AgentInbound implements InboundPort {
   readonly #verifier: PeerTokenVerifier;
   #isAttached = false;
   #warnedOfClockAt = Number.NEGATIVE_INFINITY;
+  /** When each problem with requests was last logged. */
+  readonly #loggedAt = new Map<'body' | 'secret', number>();
   #issuer: string | null | undefined;
 
   constructor(options: AgentInboundOptions) {
@@ -87,6 +90,12 @@ export class AgentInbound implements InboundPort {
     this.#options.onServerChanged();
   }
 
+  bodyWasRead(): void {
+    if (!this.#isDue('body')) return;
+    const hint = 'Mount the handler of the agent before body parsers, such as express.json().';
+    this.#options.logger.error({ hint }, 'Messages cannot be read: the server has read their body before.');
+  }
+
   /** Complete for clients of A2A 0.3 and 1.0 where the agent knows its address; what the application wrote is kept. */
   card(): JsonObject {
     const { agentCard, reportedUrl } = this.#options.settings.client;
@@ -109,6 +118,7 @@ export class AgentInbound implements InboundPort {
     if (inboundAuth === 'none') return granted('unknown');
     if (inboundAuth === 'shared-secret') {
       const secret = inboundSecret ?? (await client.currentInboundSecret());
+      if (secret === undefined) this.#warnOfSecret();
       if (secret !== undefined && hasSecret(headers, secret)) return granted('push');
       return unauthorized(
         'The secret is missing or wrong.',
@@ -163,6 +173,22 @@ export class AgentInbound implements InboundPort {
       logger.warn({ error, skewSeconds: Math.round(skewMs / 1_000) }, 'The clock of this machine is wrong.');
     }
     degraded.add('clock-skew', error);
+  }
+
+  #warnOfSecret(): void {
+    if (!this.#isDue('secret')) return;
+    const hint = 'Set inboundSecret: the platform has sent none.';
+    this.#options.logger.warn(
+      { hint },
+      'inboundAuth is "shared-secret" without a secret: each request is refused.',
+    );
+  }
+
+  #isDue(problem: 'body' | 'secret'): boolean {
+    const now = this.#options.settings.client.clock.monotonic();
+    const isDue = now - (this.#loggedAt.get(problem) ?? Number.NEGATIVE_INFINITY) >= WARNING_INTERVAL_MS;
+    if (isDue) this.#loggedAt.set(problem, now);
+    return isDue;
   }
 }
 

@@ -26,6 +26,8 @@ export interface AgentParts {
   readonly inbound: Inbound;
   /** The receiving side for requests to the agent's own URL. */
   readonly port: AgentInbound;
+  /** Why `auto` does not push; `null` when it does, and with another delivery. */
+  readonly deliveryReason: () => string | null;
 }
 
 export interface AgentPartsListeners {
@@ -101,18 +103,27 @@ export function createAgentParts<Client extends AgentClient>(
     },
     onIssuerChanged: () => presence.registrationNeeded(),
   });
-  return { logger, events, degraded, tasks, identity, requests, presence, inbound, port };
+  const deliveryReason = (): string | null => (delivery instanceof AutoDelivery ? delivery.reason : null);
+  return { logger, events, degraded, tasks, identity, requests, presence, inbound, port, deliveryReason };
 }
 
 /** `auto` of an agent with a URL switches between push and long-poll. */
 function createDelivery(
-  { client, delivery, deliveryChoice }: Pick<RemoteAgentSettings, 'client' | 'delivery' | 'deliveryChoice'>,
+  {
+    client,
+    delivery,
+    deliveryChoice,
+    inboundAuth,
+  }: Pick<RemoteAgentSettings, 'client' | 'delivery' | 'deliveryChoice' | 'inboundAuth'>,
   { requests, onChange }: Pick<AgentParts, 'requests'> & Pick<AutoDeliveryOptions, 'onChange'>,
 ): InboundDelivery {
   const { reportedUrl } = client;
   if (deliveryChoice !== 'auto' || reportedUrl === null) return delivery;
   return new AutoDelivery({
-    isOffered: () => client.capabilities.has('probe'),
+    obstacle: () => {
+      if (inboundAuth !== 'peer-tokens') return 'inbound_auth';
+      return client.capabilities.has('probe') ? null : 'not_offered';
+    },
     probe: (signal) => client.probe(reportedUrl, { signal }),
     register: (signal) => requests.register({ signal }),
     onChange,

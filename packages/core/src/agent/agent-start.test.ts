@@ -25,6 +25,7 @@ describe('start', () => {
       state: 'running',
       presence: 'online',
       delivery: 'long-poll',
+      deliveryReason: null,
       ok: true,
       degradedReasons: [],
       lastHeartbeatAt: '2026-01-01T00:00:00.000Z',

@@ -6,6 +6,7 @@ import { keepDelivering } from '../inbound/sources/keep-delivering.ts';
 import type { ControlReads, DeliveryContext, InboundDelivery } from '../inbound/sources/message-source.ts';
 import { PushDelivery } from '../inbound/sources/push-delivery.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
+import { deliveryHint } from './delivery-reason.ts';
 
 /** The times between probes, in milliseconds: while the agent long-polls, the last one repeats; while it is pushed to. */
 const RETRY_DELAYS_MS = [15_000, 30_000, 60_000, 120_000, 300_000] as const;
@@ -14,11 +15,12 @@ const RECHECK_MS = 60_000;
 const SETTLE_MS = 330_000;
 
 export interface AutoDeliveryOptions {
-  /** Whether the platform offers `probe`. */
-  readonly isOffered: () => boolean;
+  /** Why the platform need not be asked whether it reaches the agent; `null` when it can be. */
+  readonly obstacle: () => 'not_offered' | 'inbound_auth' | null;
   readonly probe: (signal: AbortSignal) => Promise<ProbeResult>;
   /** Registers in the mode that {@link AutoDelivery.deliveryMode} names. */
   readonly register: (signal: AbortSignal) => Promise<unknown>;
+  /** The mode has changed, or is long-poll from the start. */
   readonly onChange: (mode: 'push' | 'long-poll', reason: string | null) => void;
 }
 
@@ -35,6 +37,9 @@ export class AutoDelivery implements InboundDelivery {
   #settlesAt = Number.NEGATIVE_INFINITY;
   #now: () => number = () => 0;
   #failures = 0;
+  /** Why messages are not pushed, as far as it is known. */
+  #reason: string | null = null;
+  #isReported = false;
   #pause: LinkedAbort | undefined;
 
   constructor(options: AutoDeliveryOptions) {
@@ -51,6 +56,11 @@ export class AutoDelivery implements InboundDelivery {
   /** The one that is used. */
   get name(): string {
     return this.#mode;
+  }
+
+  /** Why it is not push; `null` when it is, and until the first probe has ended. */
+  get reason(): string | null {
+    return this.#reason;
   }
 
   /** What the agent registers. */
@@ -115,24 +125,40 @@ export class AutoDelivery implements InboundDelivery {
   }
 
   /** Probes, and registers in the other mode when that is due; returns whether it did. */
-  async #check({ clock, logger }: DeliveryContext, signal: AbortSignal): Promise<boolean> {
-    const { isOffered, probe, register, onChange } = this.#options;
-    if (!isOffered()) return false;
-    const result = await probe(signal).catch((error: unknown) => {
-      signal.throwIfAborted();
-      logger.debug({ error }, 'Whether the platform reaches the agent is not known.');
-      return null;
-    });
+  async #check(context: DeliveryContext, signal: AbortSignal): Promise<boolean> {
+    const result = await this.#probe(context, signal);
     // A platform that cannot be asked cannot be registered with either.
     if (result === null) return false;
     this.#failures = result.isReachable ? 0 : this.#failures + 1;
-    const before = this.#mode;
     const wanted = result.isReachable ? 'push' : 'long-poll';
-    if (wanted === before) return false;
+    const isSwitch = wanted !== this.#mode;
+    if (isSwitch && !(await this.#switchTo(wanted, context, signal))) return false;
+    this.#report(result, context);
+    return isSwitch;
+  }
+
+  async #probe({ logger }: DeliveryContext, signal: AbortSignal): Promise<ProbeResult | null> {
+    const reason = this.#options.obstacle();
+    if (reason !== null) return { isReachable: false, reason };
+    return await this.#options.probe(signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      logger.debug({ error }, 'Whether the platform reaches the agent is not known.');
+      const isRefused = MoleculeError.isInstance(error) && !error.isRetryable;
+      return isRefused && this.#mode === 'long-poll' ? { isReachable: false, reason: 'probe_refused' } : null;
+    });
+  }
+
+  async #switchTo(
+    wanted: 'push' | 'long-poll',
+    { clock, logger }: DeliveryContext,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const before = this.#mode;
     this.#mode = wanted;
     if (wanted === 'long-poll') this.#settlesAt = clock.monotonic() + SETTLE_MS;
     try {
-      await register(signal);
+      await this.#options.register(signal);
+      return true;
     } catch (error) {
       signal.throwIfAborted();
       this.#mode = before;
@@ -140,9 +166,23 @@ export class AutoDelivery implements InboundDelivery {
       logger[isRefused ? 'warn' : 'debug']({ error, mode: wanted }, 'The delivery could not be switched.');
       return false;
     }
-    const { reason } = result;
-    logger.info({ mode: wanted, reason }, 'Messages come in another way from now on.');
-    onChange(wanted, reason);
-    return true;
+  }
+
+  /** Says how messages come in, once for each reason. */
+  #report({ reason, status = null }: ProbeResult, { logger }: DeliveryContext): void {
+    const mode = this.#mode;
+    const [before, isFirst] = [this.#reason, !this.#isReported];
+    this.#reason = reason;
+    this.#isReported = true;
+    if (!isFirst && reason === before) return;
+    if (reason === null) logger.info({ mode }, 'Messages are pushed from now on.');
+    else {
+      const fields = { mode, reason, ...(status === null ? {} : { status }), hint: deliveryHint(reason) };
+      logger.warn(
+        fields,
+        'Messages are not pushed: the platform has not reached the agent at its reportedUrl.',
+      );
+    }
+    if (isFirst || (reason === null) !== (before === null)) this.#options.onChange(mode, reason);
   }
 }

@@ -23,6 +23,11 @@ export interface AgentHealth {
   readonly consecutiveHeartbeatFailures: number;
   /** How messages come in now: the name of the delivery, and of `auto` the one that it uses. */
   readonly delivery: string;
+  /**
+   * Why `auto` does not push, a word of docs/contract/receiving.md#why-it-is-not-push; `null` when it does, before the first
+   * probe, without a `reportedUrl`, and with another delivery.
+   */
+  readonly deliveryReason: string | null;
   /** When the delivery last read the feed, even if it was empty, or passed a message. */
   readonly lastInboundAt: string | null;
   /** Messages being handled now. */
@@ -101,6 +106,7 @@ export function describeHealth(
   state: AgentState,
   presence: HeartbeatLoop,
   inbound: Inbound,
+  deliveryReason: string | null,
   degradedReasons: readonly DegradedReason[],
   lastFailure: LastFailure | null,
 ): AgentHealth {
@@ -112,6 +118,7 @@ export function describeHealth(
     lastHeartbeatAt: isoTime(presence.lastSuccess?.at),
     consecutiveHeartbeatFailures: presence.consecutiveFailures,
     delivery: inbound.deliveryName,
+    deliveryReason,
     lastInboundAt: isoTime(inbound.lastReadAt),
     inFlight: inbound.active,
     unfinished: inbound.unfinished,

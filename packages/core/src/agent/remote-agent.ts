@@ -43,6 +43,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   readonly #requests: AgentParts['requests'];
   readonly #inbound: Inbound;
   readonly #port: AgentInbound;
+  readonly #deliveryReason: AgentParts['deliveryReason'];
   readonly #life = linkAbort();
   readonly #closed = Promise.withResolvers<LoopOutcome>();
   readonly #degraded: DegradedReasons;
@@ -78,6 +79,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     this.#presence = parts.presence;
     this.#inbound = parts.inbound;
     this.#port = parts.port;
+    this.#deliveryReason = parts.deliveryReason;
   }
 
   /** The receiving side, for `createInboundHandler` and `A2AServer`. */
@@ -109,6 +111,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       this.#state,
       this.#presence,
       this.#inbound,
+      this.#deliveryReason(),
       this.#degraded.list(),
       this.#tasks.lastFailure,
     );

@@ -109,21 +109,33 @@ export class DirectCalls {
   async #call(message: OutgoingMessage, limits: DirectLimits & Partial<Opening>): Promise<Called | null> {
     const { directory, lookup, settings } = this.#options;
     if (!this.#isPossible(message.targetId)) return null;
+    const skip = (reason: 'no_url' | 'no_token'): null => {
+      const fields = { peerId: message.targetId, messageId: message.messageId, reason };
+      settings.logger.debug(fields, 'A peer is called through the platform.');
+      return null;
+    };
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
     let peer = lookup.known(message.targetId) ?? (await lookup.addressOf(message.targetId, limits));
     for (let isRenewed = false; peer !== null && peer.url !== null; isRenewed = true) {
       const hasToken = peer.peerToken !== undefined;
-      if (!hasToken && settings.directCalls !== 'always') return null;
+      if (!hasToken && settings.directCalls !== 'always') return skip('no_token');
       const timeoutMs = endsAt - settings.clock.monotonic();
       if (timeoutMs <= 0) return null;
-      const { outcome, error } = await this.#attempt(message, peer, {
+      const { outcome, error, status } = await this.#attempt(message, peer, {
         ...limits,
         ...shareOf(timeoutMs),
       });
       const step = nextStep(outcome, { hasToken, isRenewed });
       if (step === 'reply') return { outcome, peer, url: peer.url };
       settings.logger.debug(
-        { peerId: message.targetId, messageId: message.messageId, outcome: outcome.kind, step },
+        {
+          peerId: message.targetId,
+          messageId: message.messageId,
+          outcome: outcome.kind,
+          step,
+          ...(status === undefined ? {} : { status }),
+          ...(error === undefined ? {} : { error }),
+        },
         'A direct call to a peer got no reply.',
       );
       if (step === 'refuse') throw refusalOf(outcome);
@@ -135,7 +147,7 @@ export class DirectCalls {
       directory.forget(message.targetId);
       peer = await lookup.addressOf(message.targetId, limits);
     }
-    return null;
+    return peer === null ? null : skip('no_url');
   }
 
   /** Asks a peer about a message that it got directly; `null` when it cannot be asked, or says nothing of it. */
@@ -172,7 +184,7 @@ export class DirectCalls {
     message: OutgoingMessage,
     peer: PeerAddress,
     { holdSeconds, timeoutMs, signal, onSent, isStreamed = false }: Attempt,
-  ): Promise<{ outcome: DirectOutcome; error?: unknown }> {
+  ): Promise<{ outcome: DirectOutcome; error?: unknown; status?: number }> {
     const { settings, transport } = this.#options;
     let isSent = false;
     const request = {
@@ -188,7 +200,7 @@ export class DirectCalls {
     };
     try {
       const response = await (isStreamed ? transport.open(request) : transport.post(request));
-      return { outcome: outcomeOfResponse(response, settings.clock.now()) };
+      return { outcome: outcomeOfResponse(response, settings.clock.now()), status: response.status };
     } catch (error) {
       const isAborted = isSent && signal?.aborted === true && error === signal.reason;
       if (isAborted && onSent === undefined && !isRepeatedLater(error, message)) this.abandon(message);

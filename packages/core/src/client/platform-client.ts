@@ -42,6 +42,8 @@ import { listTokens, rotateToken } from './tokens.ts';
 export interface ProbeResult {
   readonly isReachable: boolean;
   readonly reason: string | null;
+  /** Of the response of what the platform reached; `null` when there was none. */
+  readonly status?: number | null | undefined;
 }
 
 /**
@@ -89,8 +91,8 @@ export class PlatformClient extends PeerMessaging {
   /** Whether the platform reaches this URL, and an agent of this workspace responds there. Nothing is stored. */
   async probe(url: string, { signal }: CallOptions = {}): Promise<ProbeResult> {
     const input = { params: { id: this.workspaceId }, body: { url }, signal };
-    const { reachable, reason } = await call(this.#context.transport, routes.probe, input);
-    return { isReachable: reachable, reason };
+    const { reachable, reason, status } = await call(this.#context.transport, routes.probe, input);
+    return { isReachable: reachable, reason, status };
   }
 
   /** The public keys with which the platform signs the tokens of requests to this agent. */

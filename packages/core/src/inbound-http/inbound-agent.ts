@@ -1,4 +1,5 @@
 import type { JsonObject, MessagePart } from '@molecule-ai/protocol';
+import { ConfigurationError } from '../errors/configuration-error.ts';
 
 /** What a handler of inbound requests needs of an agent. `RemoteAgent` has it. */
 export interface InboundAgent {
@@ -11,6 +12,8 @@ export interface InboundPort {
   attach(): void;
   /** Call when a server of the agent has started or stopped: whether the platform reaches it is probed at once. */
   serverChanged(): void;
+  /** Call when a request came whose body was read before: no message can reach the agent like this. */
+  bodyWasRead?(): void;
   /** The agent's card. */
   card(): JsonObject;
   /** Checks the credential of a request. Never rejects. */
@@ -123,3 +126,10 @@ export type StreamStep =
   | { readonly kind: 'end'; readonly result: Exclude<InboundResult, { readonly kind: 'refused' }> }
   /** The last step when the message is handled later: the caller asks again. */
   | { readonly kind: 'closed' };
+
+/** @throws ConfigurationError naming the option. */
+export function checkInboundAgent(option: string, agent: unknown): void {
+  const { inbound } = (agent ?? {}) as Partial<InboundAgent>;
+  if (typeof inbound?.attach === 'function') return;
+  throw new ConfigurationError(`${option} must be an agent, as createRemoteAgent returns it.`);
+}

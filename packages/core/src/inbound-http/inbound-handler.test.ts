@@ -83,12 +83,16 @@ describe('a message', () => {
     },
   );
 
-  it('waits as long as the request says', async () => {
-    const { inbound, post } = stage({ holdSeconds: 7 });
+  it.each([
+    [undefined, [3_000, 0, 0, 300_000, 25_000, 25_000]],
+    [7, [3_000, 0, 0, 7_000, 7_000, 7_000]],
+    [0, [0, 0, 0, 0, 0, 0]],
+  ])('waits as long as the request says, and at most for holdSeconds: %s', async (holdSeconds, holds) => {
+    const { inbound, post } = stage({ holdSeconds });
     for (const header of ['3', '0', '-1', '9999', 'soon', '']) {
       await post({ message }, header === '' ? {} : { 'x-timeout': header });
     }
-    expect(inbound.requests.map(({ holdMs }) => holdMs)).toEqual([3_000, 0, 0, 300_000, 7_000, 7_000]);
+    expect(inbound.requests.map(({ holdMs }) => holdMs)).toEqual(holds);
   });
 });
 
@@ -354,8 +358,38 @@ describe('the handler', () => {
   it('attaches itself to the agent, and refuses options out of range', () => {
     const { inbound } = stage();
     expect(inbound.attached).toBe(1);
-    for (const options of [{ maxConcurrentRequests: 0 }, { holdSeconds: -1 }, { holdSeconds: 301 }]) {
-      expect(() => createInboundHandler({ inbound }, options)).toThrow(TypeError);
+    for (const [option, value] of [
+      ['maxConcurrentRequests', 0],
+      ['holdSeconds', -1],
+      ['holdSeconds', 301],
+      ['holdSeconds', '5'],
+    ] as const) {
+      expect(() => createInboundHandler({ inbound }, { [option]: value })).toThrow(
+        expect.objectContaining({ code: 'configuration_invalid', message: expect.stringContaining(option) }),
+      );
     }
+    for (const agent of [undefined, null, 5, {}, { inbound: {} }]) {
+      expect(() => createInboundHandler(agent as never)).toThrow(
+        expect.objectContaining({ code: 'configuration_invalid', message: expect.stringContaining('agent') }),
+      );
+    }
+  });
+
+  it('reports a body that was read before, of messages only', async () => {
+    const { inbound } = stage();
+    let reports = 0;
+    inbound.bodyWasRead = () => {
+      reports += 1;
+    };
+    const handler = createInboundHandler({ inbound });
+    const request = new Request('http://agent.test/', { method: 'POST', body: '{"text":"Hi"}' });
+    await request.text();
+    const response = await handler(request);
+    expect([response.status, await response.json(), reports]).toMatchObject([
+      500,
+      { code: 'internal_error', hint: expect.stringContaining('body parsers') },
+      1,
+    ]);
+    expect(inbound.requests).toEqual([]);
   });
 });

@@ -1,10 +1,12 @@
-import type {
-  InboundAccess,
-  InboundAgent,
-  InboundCaller,
-  InboundPort,
-  InboundResult,
-  InboundStream,
+import { ConfigurationError } from '../errors/configuration-error.ts';
+import {
+  checkInboundAgent,
+  type InboundAccess,
+  type InboundAgent,
+  type InboundCaller,
+  type InboundPort,
+  type InboundResult,
+  type InboundStream,
 } from './inbound-agent.ts';
 import { type CallForm, NO_FORM, readCall } from './inbound-call.ts';
 import {
@@ -34,9 +36,19 @@ export interface InboundHandlerOptions {
    * for the platform, one peer has at most a quarter. @default 256
    */
   maxConcurrentRequests?: number | undefined;
-  /** How long a request without `X-Timeout` waits for its answer, in seconds, 0–300. @default 25 */
+  /**
+   * The most that a request waits for its answer, in seconds, 0–300; a smaller `X-Timeout` counts.
+   * @default 25 for a request without `X-Timeout`, 300 for others
+   */
   holdSeconds?: number | undefined;
 }
+
+/** The response to a request whose body something else has read. */
+export const BODY_READ = json(500, {
+  error: 'The body was read before the agent got the request.',
+  code: 'internal_error',
+  hint: 'Mount the handler of the agent before body parsers.',
+});
 
 /** Responds to one request. Never rejects. */
 export type InboundHandler = (request: Request) => Promise<Response>;
@@ -44,7 +56,7 @@ export type InboundHandler = (request: Request) => Promise<Response>;
 /**
  * The HTTP side of an agent with a URL of its own, for any server that has the standard `Request` and `Response`: messages
  * by POST on any path below the mount, the card at `…/.well-known/agent-card.json`. Imports nothing of Node.
- * @throws TypeError for an option out of its range.
+ * @throws ConfigurationError naming the option.
  *
  * @example
  * const handler = createInboundHandler(agent);
@@ -54,13 +66,14 @@ export function createInboundHandler(
   agent: InboundAgent,
   options: InboundHandlerOptions = {},
 ): InboundHandler {
-  const { maxConcurrentRequests: limit = DEFAULT_CONCURRENT_REQUESTS, holdSeconds = DEFAULT_HOLD_SECONDS } =
-    options;
+  checkInboundAgent('agent', agent);
+  const { maxConcurrentRequests: limit = DEFAULT_CONCURRENT_REQUESTS, holdSeconds } = options;
   if (!Number.isInteger(limit) || limit < 1) {
-    throw new TypeError('maxConcurrentRequests must be an integer of at least 1.');
+    throw new ConfigurationError('maxConcurrentRequests must be an integer of at least 1.');
   }
-  if (!(holdSeconds >= 0 && holdSeconds <= MAX_HOLD_SECONDS)) {
-    throw new TypeError(`holdSeconds must be from 0 to ${MAX_HOLD_SECONDS}.`);
+  const isHold = typeof holdSeconds === 'number' && holdSeconds >= 0 && holdSeconds <= MAX_HOLD_SECONDS;
+  if (holdSeconds !== undefined && !isHold) {
+    throw new ConfigurationError(`holdSeconds must be a number from 0 to ${MAX_HOLD_SECONDS}.`);
   }
   const { inbound } = agent;
   inbound.attach();
@@ -91,7 +104,7 @@ export function serveOf(handler: InboundHandler): Serve | undefined {
 interface Served {
   readonly inbound: InboundPort;
   readonly slots: RequestSlots;
-  readonly holdSeconds: number;
+  readonly holdSeconds: number | undefined;
 }
 
 /** A stream that the response is made of. */
@@ -107,6 +120,10 @@ async function respond(served: Served, request: ServedRequest): Promise<ServedRe
   if (!isRead && method !== 'POST') {
     const error = 'Messages are sent by POST.';
     return json(405, { error, code: 'method_not_allowed' }, { allow: 'GET, HEAD, POST' });
+  }
+  if (request.isBodyRead) {
+    inbound.bodyWasRead?.();
+    return BODY_READ;
   }
   const checked = slots.enterUnchecked();
   if (checked === null) return tooMany();
@@ -212,10 +229,11 @@ function stateResponse(
   return json(200, { jsonrpc: '2.0', id: form.id, result: { status: 'ok' } });
 }
 
-/** The seconds that a request asks for; what is not a number counts as absent. */
-function holdOf(header: string | null, fallback: number): number {
+/** The seconds that a request asks for, and the agent allows; what is not a number counts as absent. */
+function holdOf(header: string | null, allowed: number | undefined): number {
   const seconds = header === null || header.trim() === '' ? Number.NaN : Number(header);
-  return Number.isNaN(seconds) ? fallback : Math.min(Math.max(seconds, 0), MAX_HOLD_SECONDS);
+  if (Number.isNaN(seconds)) return allowed ?? DEFAULT_HOLD_SECONDS;
+  return Math.min(Math.max(seconds, 0), allowed ?? MAX_HOLD_SECONDS);
 }
 
 function tooMany(): ServedResponse {

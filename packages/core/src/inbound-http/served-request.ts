@@ -7,6 +7,8 @@ export interface ServedRequest {
   readonly headers: Pick<Headers, 'get'>;
   /** Aborts when the caller has closed the connection. */
   readonly signal: AbortSignal;
+  /** Whether something else, such as a body parser, has read the body. */
+  readonly isBodyRead: boolean;
   /** Reads the body; `null` as soon as it has more than `maxBytes`. Rejects when the connection breaks. */
   readBytes(maxBytes: number): Promise<Uint8Array | null>;
 }
@@ -22,7 +24,8 @@ export interface ServedResponse {
 export type Serve = (request: ServedRequest) => Promise<ServedResponse>;
 
 /** A standard `Request`. */
-export function servedRequestOf({ method, url, headers, signal, body }: Request): ServedRequest {
+export function servedRequestOf(request: Request): ServedRequest {
+  const { method, url, headers, signal, body, bodyUsed } = request;
   return {
     method,
     get path() {
@@ -30,6 +33,7 @@ export function servedRequestOf({ method, url, headers, signal, body }: Request)
     },
     headers,
     signal,
+    isBodyRead: bodyUsed,
     readBytes: (maxBytes) => readStream(body, maxBytes),
   };
 }

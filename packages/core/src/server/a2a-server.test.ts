@@ -20,6 +20,8 @@ async function serve(
   return server;
 }
 
+const handler = async (): Promise<Response> => new Response();
+
 const headers = { authorization: `Bearer ${INBOUND_SECRET}`, 'content-type': 'application/json' };
 
 async function post(url: string, id: string): Promise<{ status: number; text: string }> {
@@ -290,20 +292,57 @@ describe('A2AServer', () => {
     const port = Number(new URL(server.url).port);
     const second = new A2AServer({ agent: stage.agent, port });
     expect(() => second.url).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
-    await expect(second.start()).rejects.toMatchObject({ code: 'connection_failed' });
-    await second.stop();
+    const failed = { code: 'connection_failed', hint: expect.stringContaining('Another program') };
+    await expect(second.start()).rejects.toMatchObject(failed);
+    await expect(second.start()).rejects.toMatchObject(failed);
+    await server.stop();
+    servers.push(second);
+    await second.start();
+    expect((await post(second.url, 'row-1')).status).toBe(200);
   });
 
   it.each([
-    ['nothing to serve', {}],
-    ['two things to serve', { agents: {}, handler: async () => new Response() }],
-    ['no agents', { agents: {} }],
-    ['a path as a name', { agents: { 'a/b': {} as never } }],
-    ['a port out of range', { handler: async () => new Response(), port: 70_000 }],
-    ['no connections', { handler: async () => new Response(), maxConnections: 0 }],
-  ])('refuses %s', (_name, options) => {
-    expect(() => new A2AServer({ port: 0, ...options })).toThrow(
-      expect.objectContaining({ code: 'configuration_invalid' }),
+    ['192.0.2.1', 'not an address of this machine'],
+    ['name.invalid', 'does not resolve'],
+  ])('says what is wrong with the host %s', async (host, hint) => {
+    const server = new A2AServer({ handler: async () => new Response(), port: 0, host });
+    await expect(server.start()).rejects.toMatchObject({ hint: expect.stringContaining(hint) });
+  });
+
+  it('listens again after it was stopped, also while it stops', async () => {
+    const stage = await arrivalStage();
+    const server = await serve({ agent: stage.agent });
+    for (const row of ['row-1', 'row-2']) {
+      const stopping = server.stop();
+      if (row === 'row-2') await stopping;
+      const started = server.start();
+      expect(server.start()).toBe(started);
+      await started;
+      expect((await post(server.url, row)).status).toBe(200);
+    }
+    await server.stop();
+    expect(() => server.url).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
+  });
+
+  it.each<[string, object, string]>([
+    ['nothing to serve', {}, 'agent, agents and handler'],
+    ['two things to serve', { agents: {}, handler }, 'agent, agents and handler'],
+    ['no agents', { agents: {} }, 'agents'],
+    ['a list of no agents', { agents: null }, 'agents'],
+    ['a path as a name', { agents: { 'a/b': {} } }, 'agents'],
+    ['a port out of range', { handler, port: 70_000 }, 'port'],
+    ['no connections', { handler, maxConnections: 0 }, 'maxConnections'],
+    ['a client as agent', { agent: { workspaceId: 'w' } }, 'agent must'],
+    ['a number as agent', { agent: 5 }, 'agent must'],
+    ['a number as one of the agents', { agents: { one: 5 } }, 'agents.one'],
+    ['an agent as handler', { handler: { inbound: { attach: () => {} } } }, 'handler must'],
+    ['a hold below zero', { agent: { inbound: { attach: () => {} } }, holdSeconds: -1 }, 'holdSeconds'],
+    ['tls without a certificate', { handler, tls: {} }, 'tls'],
+    ['tls that is none', { handler, tls: true }, 'tls'],
+    ['a certificate that is none', { handler, tls: { key: 'key', cert: 'cert' } }, 'tls'],
+  ])('refuses %s', (_name, options, named) => {
+    expect(() => new A2AServer({ port: 0, ...options } as A2AServerOptions)).toThrow(
+      expect.objectContaining({ code: 'configuration_invalid', message: expect.stringContaining(named) }),
     );
   });
 });

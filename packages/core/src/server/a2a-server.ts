@@ -1,16 +1,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
-import { ConfigurationError } from '../errors/configuration-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { InboundAgent } from '../inbound-http/inbound-agent.ts';
-import {
-  createInboundHandler,
-  type InboundHandler,
-  type InboundHandlerOptions,
-} from '../inbound-http/inbound-handler.ts';
+import type { InboundHandler } from '../inbound-http/inbound-handler.ts';
 import { checkNumber } from '../settings/checked-values.ts';
 import { refuseRequest, respondTo } from './node-exchange.ts';
+import { checkTls, handlersOf, type ServedOptions } from './served-handlers.ts';
 
 const DEFAULT_MAX_CONNECTIONS = 1_024;
 const DEFAULT_STOP_TIMEOUT_MS = 10_000;
@@ -20,21 +15,25 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const IDLE_TIMEOUT_MS = 60_000;
 const CHECK_TIMEOUTS_EVERY_MS = 5_000;
 const MAX_HEADER_BYTES = 16 * 1_024;
+const UNKNOWN_HOST = "The name in host does not resolve: use '127.0.0.1', or '0.0.0.0' for all addresses.";
+const LISTEN_HINTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'Another program uses the port: choose another one, or 0 for a free one.',
+  EACCES:
+    'Ports below 1024 need a permission: choose a higher one behind a reverse proxy, or 0 for a free one.',
+  EADDRNOTAVAIL:
+    "host is not an address of this machine: use '127.0.0.1', or '0.0.0.0' for all its addresses.",
+  ENOTFOUND: UNKNOWN_HOST,
+  EAI_AGAIN: UNKNOWN_HOST,
+};
 /** Requests of one connection that have no response yet. They are handled one after the other. */
 const MAX_PIPELINED = 16;
 
-export interface A2AServerOptions extends InboundHandlerOptions {
-  /** The agent that is served on every path. Give either this, `agents` or `handler`. */
-  agent?: InboundAgent | undefined;
-  /** Several agents by the first segment of the path, such as their workspace ids. Any letter case. */
-  agents?: Readonly<Record<string, InboundAgent>> | undefined;
-  /** A handler of your own for every path. */
-  handler?: InboundHandler | undefined;
+export interface A2AServerOptions extends ServedOptions {
   /** 0 takes a free one. */
   port: number;
   /** @default '127.0.0.1': this machine only */
   host?: string | undefined;
-  /** `key` and `cert`, and what else `node:tls` takes: serves https. */
+  /** `key` and `cert` or `pfx`, and what else `node:tls` takes: serves https. */
   tls?: SecureContextOptions | undefined;
   /** @default 1_024 */
   maxConnections?: number | undefined;
@@ -74,6 +73,7 @@ export class A2AServer {
     });
     checkNumber('requestTimeoutMs', options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS, { min: 1 });
     this.#handlers = handlersOf(options);
+    if (options.tls !== undefined) checkTls(options.tls);
   }
 
   /** Where it listens, without trailing slash. @throws MoleculeError `invalid_argument` before `start()`. */
@@ -86,17 +86,24 @@ export class A2AServer {
   }
 
   /**
-   * Listens. Further calls return the same promise.
+   * Listens, again after `stop()`. Further calls return the same promise; after a failed start they try once more.
    * @throws MoleculeError `connection_failed` when the port cannot be used.
    */
   start(): Promise<void> {
-    this.#starting ??= this.#listen();
-    return this.#starting;
+    const stopped = this.#stopping;
+    if (this.#starting !== undefined && stopped === undefined) return this.#starting;
+    this.#stopping = undefined;
+    const starting = stopped === undefined ? this.#listen() : stopped.then(() => this.#listen());
+    this.#starting = starting;
+    starting.catch(() => {
+      if (this.#starting === starting) this.#starting = undefined;
+    });
+    return starting;
   }
 
   /**
    * Takes no more connections, closes those whose request is not complete, waits for the other requests, and closes all. An agent that is stopped
-   * before gives them their responses. Never rejects; further calls return the same promise.
+   * before gives them their responses. Never rejects; further calls return the same promise, until `start()`.
    */
   stop({ timeoutMs = DEFAULT_STOP_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
     this.#stopping ??= this.#close(timeoutMs);
@@ -129,15 +136,12 @@ export class A2AServer {
     server.on('checkExpectation', (_request, response: ServerResponse) => refuseRequest(response, 417));
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause: Error) =>
-        reject(
-          new MoleculeError(`The server cannot listen on ${host}:${port}.`, {
-            code: 'connection_failed',
-            hint: 'Another program may use the port: choose another one, or 0 for a free one.',
-            cause,
-          }),
-        ),
-      );
+      // Stays: an error that nobody listens for, such as too many open files later, ends the process.
+      server.on('error', (cause: NodeJS.ErrnoException) => {
+        const hint = LISTEN_HINTS[cause.code ?? ''] ?? 'Check host and port.';
+        const text = `The server cannot listen on ${host}:${port}.`;
+        reject(new MoleculeError(text, { code: 'connection_failed', hint, cause }));
+      });
       server.listen(port, host, resolve);
     });
     this.#reportChange();
@@ -185,25 +189,6 @@ export class A2AServer {
     server.closeAllConnections();
     await closed;
   }
-}
-
-/** The handlers by the first segment of the path; `''` serves every path. */
-function handlersOf(options: A2AServerOptions): ReadonlyMap<string, InboundHandler> {
-  const { agent, agents, handler } = options;
-  if ([agent, agents, handler].filter((given) => given !== undefined).length !== 1) {
-    throw new ConfigurationError('A2AServer needs exactly one of agent, agents and handler.');
-  }
-  if (handler !== undefined) return new Map([['', handler]]);
-  if (agent !== undefined) return new Map([['', createInboundHandler(agent, options)]]);
-  const entries = Object.entries(agents ?? {});
-  if (entries.length === 0 || entries.some(([segment]) => !/^[\w.~-]+$/.test(segment))) {
-    throw new ConfigurationError(
-      'agents must name at least one agent, each by one segment of a path without special characters.',
-    );
-  }
-  return new Map(
-    entries.map(([segment, served]) => [segment.toLowerCase(), createInboundHandler(served, options)]),
-  );
 }
 
 function firstSegment(path: string): string {

@@ -65,6 +65,38 @@ it('a body that comes in pieces is read to its end, and no further than its limi
   expect(await exchange(url, head + large)).toMatch(/^HTTP\/1\.1 413/);
 });
 
+it('a body that was read before is an error of the server, which the agent logs once a minute', async () => {
+  const stage = await arrivalStage();
+  const own = toNodeListener(async () => new Response('own'));
+  const listener = toNodeListener(createInboundHandler(stage.agent));
+  const url = await listen(
+    createServer(async (incoming, outgoing) => {
+      await incoming.toArray();
+      await (incoming.url === '/own' ? own : listener)(incoming, outgoing);
+    }),
+  );
+  const statusAt = async (path: string): Promise<number> =>
+    (await fetch(`${url}${path}`, { method: 'POST', body: '{"text":"hi"}' })).status;
+  const lines = (): string[] => stage.client.logger.messages('error');
+  expect([await statusAt('/own'), lines()]).toEqual([500, []]);
+  for (const count of [1, 1, 2]) {
+    if (count === 2) await stage.client.clock.advance(60_000);
+    expect(await statusAt('/')).toBe(500);
+    expect(lines()).toHaveLength(count);
+  }
+  expect(lines()[0]).toContain('Messages cannot be read');
+});
+
+it('an agent is no handler', async () => {
+  const { agent } = await arrivalStage();
+  expect(() => toNodeListener(agent as never)).toThrow(
+    expect.objectContaining({
+      code: 'configuration_invalid',
+      hint: expect.stringContaining('createInboundHandler(agent)'),
+    }),
+  );
+});
+
 it('two credentials in one request are none', async () => {
   const stage = await arrivalStage();
   const url = await serveAgent(stage);

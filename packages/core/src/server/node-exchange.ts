@@ -2,17 +2,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
-import { type InboundHandler, serveOf } from '../inbound-http/inbound-handler.ts';
-import { joinBytes, type ServedRequest } from '../inbound-http/served-request.ts';
+import { BODY_READ, type InboundHandler, serveOf } from '../inbound-http/inbound-handler.ts';
+import { joinBytes, type ServedRequest, type ServedResponse } from '../inbound-http/served-request.ts';
+import { checkHandler } from './served-handlers.ts';
 
 const NOTHING_HERE = '{"error":"There is no agent at this path.","code":"not_found"}';
 
-const BODY_READ =
-  '{"error":"The body was read before the agent got the request.","code":"internal_error","hint":"Mount the handler of the agent before body parsers."}';
-
 /**
  * Passes the requests of `node:http`, or of a framework that is built on it, to a handler. The body must not have been
- * read: such a request gets a 500 that says so.
+ * read: such a request gets a 500 that says so, and the agent logs it.
+ * @throws ConfigurationError for anything but a function.
  *
  * @example
  * app.use('/a2a', toNodeListener(createInboundHandler(agent))); // Express, before express.json()
@@ -20,13 +19,8 @@ const BODY_READ =
 export function toNodeListener(
   handler: InboundHandler,
 ): (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void> {
-  return async (incoming, outgoing) => {
-    if (incoming.readableDidRead) {
-      outgoing.writeHead(500, { 'content-type': 'application/json' }).end(BODY_READ);
-      return;
-    }
-    await respondTo(incoming, outgoing, handler);
-  };
+  checkHandler('handler', handler);
+  return (incoming, outgoing) => respondTo(incoming, outgoing, handler);
 }
 
 const LEFT = new Error('The caller has closed the connection.');
@@ -55,7 +49,7 @@ export async function respondTo(
       const serve = serveOf(handler);
       const { status, headers, body } =
         serve === undefined
-          ? await callHandler(handler, toRequest(incoming, left.signal))
+          ? await callHandler(handler, incoming, left.signal)
           : await serve(new NodeRequest(incoming, left.signal));
       if (outgoing.destroyed) return;
       outgoing.writeHead(status, {
@@ -84,6 +78,10 @@ class NodeRequest implements ServedRequest {
     this.signal = signal;
     this.headers = { get: (name) => headerIn(incoming.rawHeaders, name) };
     this.#incoming = incoming;
+  }
+
+  get isBodyRead(): boolean {
+    return this.#incoming.readableDidRead;
   }
 
   get method(): string {
@@ -133,9 +131,11 @@ function lengthOf(body: unknown): { readonly 'content-length'?: number } {
 
 async function callHandler(
   handler: InboundHandler,
-  request: Request,
-): Promise<{ status: number; headers: Record<string, string>; body: Uint8Array | ReadableStream }> {
-  const response = await handler(request);
+  incoming: IncomingMessage,
+  signal: AbortSignal,
+): Promise<Omit<ServedResponse, 'body'> & { body: ServedResponse['body'] | Uint8Array | ReadableStream }> {
+  if (incoming.readableDidRead) return BODY_READ;
+  const response = await handler(toRequest(incoming, signal));
   const { status, body } = response;
   const headers = Object.fromEntries(response.headers);
   if (body !== null && headers['content-type']?.startsWith('text/event-stream') === true) {

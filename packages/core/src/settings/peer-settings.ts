@@ -55,6 +55,7 @@ export function resolvePeerSettings(
   checkWord('onPeerChange', onPeerChange, PEER_CHANGE_POLICIES);
   const isLocal = isLoopback(new URL(platformUrl).hostname);
   const listed = readOption('allowPeerNetworks', undefined, env)?.split(',') ?? [];
+  checkList('allowPeerNetworks', allowPeerNetworks ?? listed);
   const allowedNetworks = (allowPeerNetworks ?? listed).map((network) => network.trim()).filter(Boolean);
   for (const network of allowedNetworks) checkNetwork(network);
   return Object.freeze({
@@ -67,6 +68,13 @@ export function resolvePeerSettings(
 function checkWord(option: string, word: string, words: readonly string[]): void {
   if (words.includes(word)) return;
   throw new ConfigurationError(`${option} must be ${words.map((each) => `"${each}"`).join(' or ')}.`);
+}
+
+function checkList(option: 'allowPeerNetworks', list: unknown): void {
+  if (Array.isArray(list) && list.every((each) => typeof each === 'string')) return;
+  throw new ConfigurationError(`${nameOption(option)} must be a list of texts.`, {
+    hint: "For example ['10.20.0.0/16']; the environment variable separates them by commas.",
+  });
 }
 
 function checkNetwork(network: string): void {

@@ -185,6 +185,16 @@ describe('how peers are called', () => {
     expect(() => resolveClientSettings(options, {})).toThrow(/MOLECULE_ALLOW_PEER_NETWORKS/);
   });
 
+  it.each(['10.0.0.0/8', [5], {}])('refuses %j as a list of networks', (allowPeerNetworks) => {
+    const options = { ...least, allowPeerNetworks: allowPeerNetworks as never };
+    expect(() => resolveClientSettings(options, {})).toThrow(
+      expect.objectContaining({
+        code: 'configuration_invalid',
+        message: expect.stringContaining('allowPeerNetworks'),
+      }),
+    );
+  });
+
   it('refuses another word for directCalls', () => {
     const options = { ...least, directCalls: 'sometimes' as 'off' };
     expect(() => resolveClientSettings(options, {})).toThrow(/directCalls must be "auto"/);

@@ -145,6 +145,8 @@ describe('an agent with a permanent failure', () => {
     const answer = await send(target.id, { messageId });
     expect(answer).toMatchObject({ status: 502, body: { code, delivered: true, message_id: messageId } });
     expect(answer.body.status).toBe(said);
+    const isWrongPath = said === '404' || said === '302';
+    expect(String(answer.body.hint).includes('the slash at its end')).toBe(isWrongPath);
     expect(await send(target.id, { messageId })).toMatchObject({ status: 502, body: { code } });
     expect(agent.calls).toHaveLength(1);
     expect((await look(messageId)).body).toMatchObject({

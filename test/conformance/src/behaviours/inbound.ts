@@ -31,7 +31,7 @@ export const INBOUND = behaviours({
     'docs/contract/receiving.md#which-way-when; docs/decisions/0012-delivery-guarantee.md',
   ],
   'inbound.node-listener': [
-    'A server of another framework on Node serves the agent by one listener; a request whose body was read before gets an error that says so.',
+    'A server of another framework on Node serves the agent by one listener; a request whose body was read before gets an error that says so, and the agent logs it.',
     'docs/contract/receiving.md#mounting',
   ],
   'inbound.tls': [
@@ -125,6 +125,22 @@ export const INBOUND = behaviours({
   'inbound.server-change-is-noticed': [
     'When the A2AServer of an agent with the delivery auto starts or stops, the platform is asked at once whether it reaches the agent.',
     'docs/contract/receiving.md#which-way-when; docs/decisions/0103-push-server.md',
+  ],
+  'inbound.server-starts-again': [
+    'An A2AServer that was stopped, or could not start because its port was in use, listens when it is started again.',
+    'docs/contract/receiving.md#mounting',
+  ],
+  'inbound.delivery-reason': [
+    'While an agent with the delivery auto is not pushed to, also from its start, the log, the event and health() say why, and what to do.',
+    'docs/contract/receiving.md#why-it-is-not-push',
+  ],
+  'inbound.hold-limit': [
+    'With holdSeconds no request but a stream waits longer for its answer, whatever its X-Timeout says.',
+    'docs/contract/receiving.md#the-response',
+  ],
+  'inbound.wrong-options-are-named': [
+    'A server or handler with an option that cannot work is not created: configuration_invalid, which names the option.',
+    'docs/contract/receiving.md#mounting',
   ],
   'inbound.killed-agent-loses-nothing': [
     'An agent that is killed after it stored a message, in the handler, after it stored the answer, or while its delivery is switched, answers the message once when it is back; what once() did is not done again.',

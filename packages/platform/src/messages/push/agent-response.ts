@@ -158,6 +158,15 @@ function refusedByAgent(status: number, retry: boolean): ErrorBody {
     code: 'agent_error',
     status: String(status),
     delivered: !retry,
-    ...(status < 400 ? { hint: 'Redirects are not followed; register the final URL.' } : {}),
+    ...hintFor(status),
   };
+}
+
+/** Servers differ in whether a path needs a slash at its end. */
+function hintFor(status: number): { readonly hint?: string } {
+  if (status < 400) {
+    return { hint: 'Redirects are not followed; register the final URL, with the slash at its end.' };
+  }
+  if (status !== 404 && status !== 405) return {};
+  return { hint: 'No agent takes messages at the URL: check its path, also the slash at its end.' };
 }
