@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { valueAt } from './harness/http.ts';
 import { heartbeat, onboard, send } from './harness/members.ts';
@@ -39,6 +40,14 @@ async function startAgent(environment: TestEnvironment) {
         onOpen = () => open.length >= count && resolve();
         onOpen();
       }),
+    /** Resolves when the platform has stopped reading some of the unfinished answers. */
+    held: async () => {
+      for (let unread = -1, same = 0; same < 4; await sleep(100)) {
+        const now = open.reduce((sum, { writableLength }) => sum + writableLength, 0);
+        same = now > 0 && now === unread ? same + 1 : 0;
+        unread = now;
+      }
+    },
     finish: () => {
       for (const response of open.splice(0)) response.end(END);
     },
@@ -60,6 +69,7 @@ onEachDatabase('large answers of agents', (environment) => {
       await send(sender.caller, target.id, `${9 * MIB} unfinished`, { messageId: `m-${index}` });
     }
     await agent.opened(UNFINISHED);
+    await agent.held();
     await send(sender.caller, target.id, String(9 * MIB), { messageId: 'whole' });
     for (const [to, bytes] of [
       [other.id, MIB],
