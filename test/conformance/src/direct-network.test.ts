@@ -84,9 +84,10 @@ onEachDatabase('direct calls over a failing network', { onDisk: true }, (environ
       discovered: () => facts,
       client: { logger: log },
     });
-    const reasonOf = async (messageId: string, next: Record<string, unknown>): Promise<unknown> => {
-      facts = next;
-      client.invalidatePeerUrl(peerId);
+    const reasonOf = async (messageId: string, next?: Record<string, unknown>): Promise<unknown> => {
+      // What is known of the peer, also that a call to it failed.
+      if (next !== undefined) client.invalidatePeerUrl(peerId);
+      facts = next ?? facts;
       expect((await client.callPeer(peerId, 'hello', { messageId })).via).toBe('proxy');
       const lines = log.lines.filter(
         ({ level, fields }) => level === 'debug' && fields.messageId === messageId,
@@ -96,6 +97,7 @@ onEachDatabase('direct calls over a failing network', { onDisk: true }, (environ
     expect(await reasonOf('m-1', { url: '' })).toMatchObject([{ peerId, reason: 'no_url' }]);
     expect(await reasonOf('m-2', { peer_token: undefined })).toMatchObject([{ peerId, reason: 'no_token' }]);
     expect(await reasonOf('m-3', {})).toMatchObject([{ peerId, outcome: 'not-accepted', status }]);
+    expect(await reasonOf('m-4')).toMatchObject([{ peerId, reason: 'failed_before' }]);
   });
 
   verifies('direct.says-why-not', async () => {

@@ -108,12 +108,13 @@ export class DirectCalls {
 
   async #call(message: OutgoingMessage, limits: DirectLimits & Partial<Opening>): Promise<Called | null> {
     const { directory, lookup, settings } = this.#options;
-    if (!this.#isPossible(message.targetId)) return null;
-    const skip = (reason: 'no_url' | 'no_token'): null => {
+    const skip = (reason: string): null => {
       const fields = { peerId: message.targetId, messageId: message.messageId, reason };
       settings.logger.debug(fields, 'A peer is called through the platform.');
       return null;
     };
+    const obstacle = this.#obstacleTo(message.targetId);
+    if (obstacle !== null) return skip(obstacle);
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
     let peer = lookup.known(message.targetId) ?? (await lookup.addressOf(message.targetId, limits));
     for (let isRenewed = false; peer !== null && peer.url !== null; isRenewed = true) {
@@ -174,10 +175,11 @@ export class DirectCalls {
     }
   }
 
-  #isPossible(peerId: string): boolean {
+  #obstacleTo(peerId: string): 'off' | 'failed_before' | 'not_offered' | null {
     const { directory, settings, capabilities } = this.#options;
-    if (settings.directCalls === 'off' || directory.isAvoided(peerId)) return false;
-    return settings.directCalls === 'always' || capabilities.words.has('peer-tokens');
+    if (settings.directCalls === 'off') return 'off';
+    if (directory.isAvoided(peerId)) return 'failed_before';
+    return settings.directCalls === 'always' || capabilities.words.has('peer-tokens') ? null : 'not_offered';
   }
 
   async #attempt(

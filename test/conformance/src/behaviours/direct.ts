@@ -148,7 +148,7 @@ export const DIRECT = behaviours({
     'docs/decisions/0009-peer-tokens.md',
   ],
   'direct.says-why-not': [
-    'At the level debug a client says why a call is not direct: no URL, no token, or what came of the direct call, with status or cause.',
+    'At the level debug a client says why a call is not direct: no URL, no token, a call that failed before, or what came of the direct call, with status or cause.',
     PAGE,
   ],
   'direct.closes': ['Closing the client closes the connections to all peers.', PAGE],
