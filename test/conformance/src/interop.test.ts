@@ -30,7 +30,8 @@ function comparable(value: unknown, ...chosen: readonly unknown[]): unknown {
   const known = JSON.stringify(chosen);
   const text = JSON.stringify(value)
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, (id) => (known.includes(id) ? id : '<id>'))
-    .replace(/http:\/\/127\.0\.0\.1:\d+/g, '<origin>');
+    .replace(/http:\/\/127\.0\.0\.1:\d+/g, '<origin>')
+    .replace(/"conversation_id":"[0-9a-f]{32}"/g, '"conversation_id":"<digest of ids>"');
   return JSON.parse(text);
 }
 
