@@ -8,7 +8,7 @@ import { startProcess } from '../servers/start-process.ts';
 import { type Contender, compareThroughput, type Throughput } from '../throughput.ts';
 import { startStreamPeers } from './stream-peers.ts';
 
-const PLAN: DeltaPlan = { count: 500, length: 20, gapMs: 0 };
+const PLAN: DeltaPlan = { count: 200, length: 20, gapMs: 0 };
 const TEXT = JSON.stringify(PLAN);
 
 /**
