@@ -3,10 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type AgentCard, Role } from '@a2a-js/sdk';
-import { ClientFactory } from '@a2a-js/sdk/client';
 import { RemoteAgentClient } from '@molecule-ai/core';
 import { Pool } from 'undici';
+import { publishedClient, requestOfSdk } from './a2a-sdk-client.ts';
 import { type Figure, ratioFigure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
 import { startProcess } from './servers/start-process.ts';
@@ -30,7 +29,7 @@ export async function benchDirectCall(options: BenchmarkOptions): Promise<Figure
     stateDirectory,
   });
   const pool = new Pool(server.url, { connections: 64 });
-  const published = await new ClientFactory().createFromAgentCard(cardOf(server.url));
+  const published = await publishedClient(server.url);
   const figures: Figure[] = [];
   try {
     await client.heartbeat();
@@ -48,7 +47,7 @@ export async function benchDirectCall(options: BenchmarkOptions): Promise<Figure
           {
             name: 'A2A SDK',
             run: async () => {
-              const result = await published.sendMessage(requestOfSdk(crypto.randomUUID()));
+              const result = await published.sendMessage(requestOfSdk(QUESTION));
               const [part] = 'parts' in result ? result.parts : [];
               if (part?.content?.value !== ANSWER) throw new Error('wrong answer');
             },
@@ -101,38 +100,6 @@ async function startDirectory(peerUrl: string): Promise<{ url: string; close: ()
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
-  };
-}
-
-function requestOfSdk(messageId: string) {
-  const part = { content: { $case: 'text' as const, value: QUESTION }, metadata: undefined };
-  const message = {
-    messageId,
-    role: Role.ROLE_USER,
-    parts: [{ ...part, filename: '', mediaType: '' }],
-    contextId: '',
-    taskId: '',
-    metadata: undefined,
-    extensions: [],
-    referenceTaskIds: [],
-  };
-  return { tenant: '', message, configuration: undefined, metadata: undefined };
-}
-
-function cardOf(url: string): AgentCard {
-  return {
-    name: 'peer',
-    description: 'answers',
-    supportedInterfaces: [{ url, protocolBinding: 'JSONRPC', tenant: '', protocolVersion: '1.0' }],
-    provider: undefined,
-    version: '1',
-    capabilities: { streaming: false, pushNotifications: false, extensions: [], extendedAgentCard: false },
-    securitySchemes: {},
-    securityRequirements: [],
-    defaultInputModes: ['text/plain'],
-    defaultOutputModes: ['text/plain'],
-    skills: [],
-    signatures: [],
   };
 }
 

@@ -12,6 +12,7 @@ import { FULL, QUICK } from './options.ts';
 import { benchProxiedCall } from './proxied-call.ts';
 import { benchPushServer } from './push-server.ts';
 import { benchStartUp } from './start-up.ts';
+import { benchStreams } from './streams.ts';
 
 const benchmarks = {
   'start-up': benchStartUp,
@@ -23,6 +24,7 @@ const benchmarks = {
   'feed-read': benchFeedRead,
   'idle-cost': benchIdleCost,
   memory: benchMemory,
+  streams: benchStreams,
 };
 const names = Object.keys(benchmarks) as (keyof typeof benchmarks)[];
 

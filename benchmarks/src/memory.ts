@@ -34,7 +34,8 @@ export async function benchMemory(options: BenchmarkOptions): Promise<Figure[]> 
   }
 }
 
-async function residentMb(pid: number): Promise<number> {
+/** Of a process. */
+export async function residentMb(pid: number): Promise<number> {
   const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(pid)]);
   return Math.round(Number(stdout) / 1024);
 }

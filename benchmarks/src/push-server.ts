@@ -5,7 +5,7 @@ import { Pool } from 'undici';
 import { type Figure, ratioFigure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
 import { type BenchmarkPlatform, startPlatform } from './servers/start-platform.ts';
-import { type StartedProcess, startProcess } from './servers/start-process.ts';
+import { agentEnvironment, type StartedProcess, startProcess } from './servers/start-process.ts';
 import { compareThroughput, type Throughput } from './throughput.ts';
 
 const CALLERS = 16;
@@ -76,13 +76,7 @@ function figuresOf(measured: readonly Throughput[], inFlight: number): Figure[] 
 /** Starts an agent, and gets a token for it for each of several peers. */
 async function startAgent(platform: BenchmarkPlatform) {
   const target = await platform.join('target', undefined, { isRegistered: false });
-  const agent = await startProcess('push-agent', [], (folder) => ({
-    HOME: folder,
-    MOLECULE_WORKSPACE_ID: target.id,
-    MOLECULE_WORKSPACE_TOKEN: target.token,
-    MOLECULE_PLATFORM_URL: platform.url,
-    MOLECULE_STATE_DIR: join(folder, 'state'),
-  }));
+  const agent = await startProcess('push-agent', [], agentEnvironment(target, platform.url));
   const tokens: string[] = [];
   for (let index = 0; index < CALLERS; index += 1) {
     const { id, token } = await platform.join(`caller ${index}`);

@@ -9,7 +9,27 @@ export interface StartedProcess {
   close(): Promise<void>;
 }
 
-type Module = 'agent-server' | 'reverse-proxy' | 'push-agent' | 'a2a-sdk-agent';
+/** The settings of an agent for a workspace, with its state in the folder of its process. */
+export function agentEnvironment(
+  workspace: { readonly id: string; readonly token: string },
+  platformUrl: string,
+) {
+  return (folder: string): Readonly<Record<string, string>> => ({
+    HOME: folder,
+    MOLECULE_WORKSPACE_ID: workspace.id,
+    MOLECULE_WORKSPACE_TOKEN: workspace.token,
+    MOLECULE_PLATFORM_URL: platformUrl,
+    MOLECULE_STATE_DIR: join(folder, 'state'),
+  });
+}
+
+type Module =
+  | 'agent-server'
+  | 'reverse-proxy'
+  | 'push-agent'
+  | 'stream-agent'
+  | 'event-server'
+  | 'a2a-sdk-agent';
 
 /** Starts one of the server modules in this folder as a process; `folder` is its own, deleted when it is closed. */
 export async function startProcess(

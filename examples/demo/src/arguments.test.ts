@@ -11,7 +11,7 @@ describe('parseArguments', () => {
 
   it('lists what is possible when a value is wrong', () => {
     expect(() => parseArguments(['--break=nothing'])).toThrow(
-      /drop-reply, double, no-server, push-only, no-wrap, hide-failure, obey-peer, keep-alive/,
+      /drop-reply, double, no-server, at-once, push-only, no-wrap, hide-failure, obey-peer, keep-alive/,
     );
     expect(() => parseArguments(['--break=toString'])).toThrow(UsageError);
   });

@@ -5,6 +5,7 @@ export const BREAKS = {
   'drop-reply': 'a child handles its message and says nothing',
   double: 'a restarted child handles each message twice',
   'no-server': 'the agent with a URL does not listen there',
+  'at-once': 'the parent makes its answer whole before it gives any of it',
   'push-only': 'that agent reads nothing while nothing can be pushed to it',
   'no-wrap': 'the platform does not mark what peers wrote',
   'hide-failure': 'an agent that gives up says nothing about it',

@@ -21,6 +21,7 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
     ['drop-reply', 'answered'],
     ['double', 'once'],
     ['no-server', 'direct'],
+    ['at-once', 'streamed'],
     ['push-only', 'long-polled'],
     ['no-wrap', 'wrapped'],
     ['hide-failure', 'gave-up'],

@@ -1,6 +1,7 @@
 /**
  * The parent: an agent on the core alone, without a framework or a model.
- * It asks each of its children what the user asked, and gives the user their answers. An order it passes on.
+ * It asks each of its children what the user asked, and passes their answers on to the user piece by piece, as they come. An order
+ * it passes on as a whole.
  */
 import {
   createRemoteAgent,
@@ -10,21 +11,32 @@ import {
   stripA2aBoundary,
 } from '@molecule-ai/core';
 import { log } from './log.ts';
+import { sabotaged } from './sabotage.ts';
 
 // Platform, workspace id and state folder come from the environment.
 const client = new RemoteAgentClient({ agentCard: { name: 'release-lead' } });
 
-async function askChildren(message: InboundMessage, { signal }: HandlerContext): Promise<string> {
+/** All children are asked at once, and their answers are read one after the other. */
+async function* askChildren(message: InboundMessage, { signal }: HandlerContext): AsyncGenerator<string> {
   const peers = await client.getPeers({ signal });
-  const children = peers.filter((peer) => peer.parentId === client.workspaceId);
-  const answers = children.map(async (child) => {
-    const reply = await client.callPeer(child.id, message.text, { signal, timeoutMs: 8_000 });
+  const asked = peers
+    .filter((peer) => peer.parentId === client.workspaceId)
+    .map(({ id, name }) => ({
+      name,
+      stream: client.streamPeer(id, message.text, { signal, timeoutMs: 8_000 }),
+    }));
+  for (const [index, { name, stream }] of asked.entries()) {
+    yield `${index === 0 ? '' : '\n'}${name}: `;
+    for await (const piece of stream) {
+      log('piece', { from: name, piece, forModel: stream.forModel() });
+      yield piece;
+    }
+    const reply = await stream.reply();
     // One answer in its three forms: as it came, for people, for a model.
     const { via, status, raw, text } = reply;
-    log('answer', { from: child.name, via, status, raw, text, forModel: reply.forModel() });
-    return `${child.name}: ${text || status}`;
-  });
-  return (await Promise.all(answers)).join('\n');
+    log('answer', { from: name, via, status, raw, text, forModel: reply.forModel() });
+    if (text === '') yield status;
+  }
 }
 
 /** Passes an order on to the one that operates production, through the platform: it keeps a record of what it carries. */
@@ -47,7 +59,10 @@ async function askForRollBack({ text }: InboundMessage, { signal }: HandlerConte
 }
 
 // The short interval is for the demo, which waits until a pause is noticed.
-function onMessage(message: InboundMessage, context: HandlerContext): Promise<string> | undefined {
+function onMessage(
+  message: InboundMessage,
+  context: HandlerContext,
+): Promise<string> | AsyncGenerator<string> | undefined {
   if (message.inReplyTo !== '') {
     log('late-answer', { inReplyTo: message.inReplyTo, text: stripA2aBoundary(message.text) });
     return undefined;
@@ -56,7 +71,7 @@ function onMessage(message: InboundMessage, context: HandlerContext): Promise<st
   return isOrder ? askForRollBack(message, context) : askChildren(message, context);
 }
 
-const agent = createRemoteAgent({ client, onMessage, heartbeatIntervalMs: 1_000 });
+const agent = createRemoteAgent({ client, onMessage: sabotaged(onMessage), heartbeatIntervalMs: 1_000 });
 process.once('SIGTERM', () => agent.stop());
 await agent.start();
 log('online');

@@ -1,4 +1,5 @@
-import type { MessageHandler, RemoteAgentOptions } from '@molecule-ai/core';
+import { text } from 'node:stream/consumers';
+import type { HandlerAnswer, MessageHandler, RemoteAgentOptions } from '@molecule-ai/core';
 
 const sabotage = process.env.DEMO_SABOTAGE;
 
@@ -11,12 +12,17 @@ export function sabotaged(handle: MessageHandler): MessageHandler {
     try {
       const answer = await handle(message, context);
       if (sabotage === 'drop-reply' && message.peerName === 'release-lead') return undefined;
+      if (sabotage === 'at-once' && isIterable(answer)) return await text(answer);
       return sabotage === 'double' ? handle(message, context) : answer;
     } catch (error) {
       if (sabotage !== 'hide-failure') throw error;
       return undefined;
     }
   };
+}
+
+function isIterable(answer: HandlerAnswer): answer is AsyncIterable<string> {
+  return typeof answer === 'object' && answer !== null && Symbol.asyncIterator in answer;
 }
 
 /** `--break=push-only`: nothing is read while nothing can be pushed. */

@@ -1,13 +1,14 @@
 import { styleText } from 'node:util';
 
 /** Where a line was read back from. */
-export type Source = 'platform' | 'workspace' | 'feed' | 'message' | 'log' | 'process';
+export type Source = 'platform' | 'workspace' | 'feed' | 'message' | 'stream' | 'log' | 'process';
 
 const COLOURS = {
   platform: 'blue',
   workspace: 'magenta',
   feed: 'cyan',
   message: 'yellow',
+  stream: 'yellowBright',
   log: 'green',
   process: 'red',
 } as const satisfies Record<Source, string>;

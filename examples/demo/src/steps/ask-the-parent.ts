@@ -1,18 +1,16 @@
 import { checkAnswers } from './check-answers.ts';
 import type { WithAgents } from './context.ts';
 import { readFeed, showMessage, showRows } from './evidence.ts';
+import { checkPieces, readStream } from './read-stream.ts';
 
 const QUESTION = 'Can we ship release 4.2?';
 
 /** The user asks the parent; the parent asks its children; each child asks its sibling. */
 export async function askTheParent(context: WithAgents): Promise<void> {
-  const { operator, lead, lab, desk, known } = context;
+  const { lead, lab, desk, known } = context;
   const { timeline, deadline, checks } = context.run;
   timeline.step('3  The user asks the parent, the parent asks its children, they ask each other');
-  const answer = await deadline.waitFor(
-    'the parent to answer the user',
-    operator.sendMessage(lead.id, QUESTION, { signal: deadline.signal }),
-  );
+  const answer = await deadline.waitFor('the parent to answer the user', readStream(context, QUESTION));
 
   const rows = (await Promise.all([lead, lab, desk].map((owner) => readFeed(context, owner)))).flat();
   showRows(context, rows);
@@ -26,6 +24,7 @@ export async function askTheParent(context: WithAgents): Promise<void> {
   checks.record('asked', asked(lab, lead) && asked(desk, lead), feedsShow);
   checks.record('siblings', asked(lab, desk) && asked(desk, lab), feedsShow);
   checkAnswers(context);
+  checkPieces(context);
 
   const text = rows.find((row) => row.owner === lead && row.direction === 'out')?.text ?? '';
   const isWhole = text.includes(known.lab) && text.includes(known.desk);

@@ -18,8 +18,8 @@ export async function keepRunning(context: WithAgents, interrupted: AbortSignal)
 function whatToTry({ run, platform, lead, lab, desk }: WithAgents): string {
   const { url, dataDirectory } = platform;
   const json = "-H 'Content-Type: application/json'";
-  const ask = (text: string) =>
-    `-d '{"method":"message/send","params":{"message":{"role":"user","parts":[{"kind":"text","text":"${text}"}]}}}'`;
+  const ask = (text: string, method = 'message/send') =>
+    `-d '{"method":"${method}","params":{"message":{"role":"user","parts":[{"kind":"text","text":"${text}"}]}}}'`;
   return `
   platform      ${url}   (dev mode: no credentials are needed on this machine)
   release-lead  ${lead.id}   the parent, on the core alone
@@ -32,6 +32,9 @@ Try, in another terminal:
 
   # ask the parent, as the user on the canvas would
   curl -s ${url}/workspaces/${lead.id}/a2a ${json} ${ask('Can we ship release 5.0?')}
+
+  # read its answer while it is made: server-sent events
+  curl -sN ${url}/workspaces/${lead.id}/a2a ${json} ${ask('Can we ship release 5.1?', 'message/stream')}
 
   # what the parent sent and received, and how far each message got
   curl -s '${url}/workspaces/${lead.id}/activity?direction=all&limit=5'

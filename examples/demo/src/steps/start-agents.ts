@@ -12,6 +12,7 @@ const SABOTAGED: Readonly<Record<Break, string>> = {
   'drop-reply': 'test-lab',
   double: 'test-lab',
   'no-server': 'ops-desk',
+  'at-once': 'release-lead',
   'push-only': 'ops-desk',
   'hide-failure': 'ops-desk',
   'keep-alive': 'ops-desk',
