@@ -74,6 +74,7 @@ describe('the package', () => {
         "DELEGATION_STATUSES",
         "DELIVERY_MODES",
         "DELIVERY_STATES",
+        "DataLines",
         "DataPart",
         "DelegateRequest",
         "DelegateResponse",

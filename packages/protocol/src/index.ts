@@ -239,6 +239,7 @@ export {
   SetSecretRequest,
   SetSecretResponse,
 } from './secrets.ts';
+export { DataLines } from './streams/data-lines.ts';
 export { GrowingText } from './streams/growing-text.ts';
 export { MAX_PROGRESS_LENGTH, ProgressRequest, ProgressResponse } from './streams/progress.ts';
 export {

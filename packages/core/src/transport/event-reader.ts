@@ -1,4 +1,4 @@
-import { exceededJsonLimit, type JsonValue } from '@molecule-ai/protocol';
+import { DataLines, exceededJsonLimit, type JsonValue } from '@molecule-ai/protocol';
 import type { EventSourceParser } from 'eventsource-parser';
 import type { ResponseStream } from './response-stream.ts';
 
@@ -21,6 +21,7 @@ export class EventReader {
   readonly #limits: EventLimits;
   readonly #parser: EventSourceParser;
   readonly #decoder = new TextDecoder();
+  readonly #lines = new DataLines();
   readonly #texts: string[] = [];
   #isTooLarge = false;
 
@@ -53,7 +54,7 @@ export class EventReader {
       if (this.#isTooLarge) return { kind: 'too-large' };
       const chunk = await this.#stream.read();
       if (chunk === null) return { kind: 'end' };
-      this.#parser.feed(this.#decoder.decode(chunk, { stream: true }));
+      this.#parser.feed(this.#lines.push(this.#decoder.decode(chunk, { stream: true })));
     }
   }
 

@@ -267,6 +267,47 @@ describe('the longest answer', () => {
     expect(collect(events, 2_000).steps.at(-1)).toEqual({ kind: 'too-large' });
   });
 
+  it.each([
+    [
+      'what status updates add to the metadata of a task',
+      (index: number) => ({
+        statusUpdate: { status: { state: 'working' }, metadata: { [`key ${index}`]: 'x'.repeat(100) } },
+      }),
+    ],
+    [
+      'what updates without new parts say of artifacts',
+      (index: number) => ({
+        artifactUpdate: {
+          artifact: { artifactId: `${index % 10}`, parts: [], metadata: { a: 'x'.repeat(250) } },
+          append: true,
+        },
+      }),
+    ],
+    ['a status', () => ({ statusUpdate: { status: { state: 'working', message: 'x'.repeat(2_000) } } })],
+  ])('counts %s', (_name, make) => {
+    const artifacts = Array.from({ length: 10 }, (_, index) => ({
+      artifactUpdate: { artifact: { artifactId: `${index}`, parts: [] } },
+    }));
+    const events = Array.from({ length: 20 }, (_, index) => make(index));
+    expect(collect([...artifacts, ...events], 2_000).steps.at(-1)).toEqual({ kind: 'too-large' });
+  });
+
+  it('counts what takes the place of something as what it adds', () => {
+    const events = Array.from({ length: 100 }, (_, index) => [
+      { statusUpdate: { status: { state: 'working', n: index % 7 }, metadata: { step: index % 9 } } },
+      {
+        artifactUpdate: {
+          artifact: { artifactId: 'x', name: `name ${index % 5}`, parts: [{ text: 'a' }] },
+          append: true,
+        },
+      },
+    ]).flat();
+    const last = { statusUpdate: { status: { state: 'completed' } } };
+    const { response, steps } = collect([...events, last], 500);
+    expect(steps.at(-1)).toEqual({ kind: 'ended' });
+    expect(response?.result).toMatchObject({ metadata: { step: 0 }, artifacts: [{ name: 'name 4' }] });
+  });
+
   it('counts the text that a replacement leaves, because each costs the time to join it', () => {
     const long = 'z'.repeat(1_000);
     const replace = { artifactUpdate: { artifact: { artifactId: 'x', parts: [{ text: 'a' }] } } };

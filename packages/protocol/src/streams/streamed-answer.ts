@@ -37,6 +37,8 @@ export class StreamedAnswer {
   readonly #maxLength: number;
   readonly #artifacts = new Map<string, Artifact>();
   #task: JsonObject = {};
+  /** That of the task, to which status updates add. `null` for none. */
+  #metadata: Map<string, JsonValue> | null = null;
   #length = 0;
   #hasText = false;
   #response: JsonObject | undefined;
@@ -67,9 +69,10 @@ export class StreamedAnswer {
         return this.#update(event.artifact, event.isAppended, length);
       case 'task': {
         if (!this.#takes(length)) return TOO_LARGE;
-        const { artifacts, ...task } = event.task;
+        const { artifacts, metadata, ...task } = event.task;
         const hadText = this.#hasText;
         this.#task = task;
+        this.#metadata = isJsonObject(metadata) ? new Map(Object.entries(metadata)) : null;
         this.#artifacts.clear();
         this.#hasText = false;
         let text = '';
@@ -81,11 +84,23 @@ export class StreamedAnswer {
       }
       case 'status': {
         const { status, metadata, isLast } = event;
-        const own = isJsonObject(metadata) ? { ...objectOf(this.#task.metadata), ...metadata } : undefined;
-        this.#task = { ...this.#task, status, ...(own === undefined ? {} : { metadata: own }) };
+        if (!this.#takesStatus(status, objectOf(metadata))) return TOO_LARGE;
         return isLast ? this.#end(id) : { kind: 'text', text: '' };
       }
     }
+  }
+
+  /** Changes in place, and counts by how much the task grows: status updates may be many, and each of them is short. */
+  #takesStatus(status: JsonObject, metadata: JsonObject): boolean {
+    let grown = sizeOf(status) - sizeOf(this.#task.status);
+    this.#task.status = status;
+    for (const [key, value] of Object.entries(metadata)) {
+      this.#metadata ??= new Map();
+      const known = this.#metadata.get(key);
+      grown += sizeOf(value) - (known === undefined ? -key.length : sizeOf(known));
+      this.#metadata.set(key, value);
+    }
+    return this.#takes(grown);
   }
 
   #update(artifact: JsonObject, isAppended: boolean, length: number): StreamStep {
@@ -94,7 +109,8 @@ export class StreamedAnswer {
     const parts = Array.isArray(artifact.parts) ? artifact.parts : [];
     // A text of one character comes in hundreds of them: what is not kept does not count.
     const isTextOnly = isGrowing && parts.every(isPlainText);
-    if (!this.#takes(isTextOnly ? lengthOf(parts) : length)) return TOO_LARGE;
+    const grown = isTextOnly ? lengthOf(parts) + growthOf(known.fields, artifact) : length;
+    if (!this.#takes(grown)) return TOO_LARGE;
     const replacesText = !isGrowing && known !== undefined && known.pieces.length > 0;
     const added = this.#add(artifact, isGrowing);
     if (!replacesText) return { kind: 'text', text: added };
@@ -151,7 +167,8 @@ export class StreamedAnswer {
   }
 
   #result(): JsonObject {
-    const task = { kind: 'task', ...this.#task };
+    const metadataOfTask = this.#metadata === null ? {} : { metadata: Object.fromEntries(this.#metadata) };
+    const task = { kind: 'task', ...this.#task, ...metadataOfTask };
     const [artifact, ...others] = [...this.#artifacts.values()].map(toArtifact);
     if (artifact === undefined) return task;
     const { artifactId, parts, metadata, extensions } = artifact;
@@ -189,6 +206,20 @@ function growing(text: string): GrowingText {
 
 function lengthOf(parts: readonly JsonValue[]): number {
   return parts.reduce<number>((sum, part) => sum + (textOfPart(part)?.length ?? 0), 0);
+}
+
+/** By how many characters the fields of an artifact grow. */
+function growthOf(fields: JsonObject, given: JsonObject): number {
+  return FIELDS.reduce((sum, field) => {
+    const value = given[field];
+    return value === undefined || value === null ? sum : sum + sizeOf(value) - sizeOf(fields[field]);
+  }, 0);
+}
+
+/** The length of its JSON, about. */
+function sizeOf(value: JsonValue | undefined): number {
+  if (value === undefined) return 0;
+  return typeof value === 'string' ? value.length : JSON.stringify(value).length;
 }
 
 /** The text of a part; `null` for any other part. */

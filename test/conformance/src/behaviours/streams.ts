@@ -162,4 +162,16 @@ export const STREAMS = behaviours({
     'A reader that takes nothing for 30 seconds is disconnected, and the message goes on.',
     'docs/contract/streams.md#ends-of-a-stream; docs/contract/streams.md#breaks',
   ],
+  'stream.push.much-about-little': [
+    'What an agent says of its task and its artifacts while it streams counts as part of the answer; short updates of a large task, comments and unknown lines cost little.',
+    'docs/contract/streams.md#streams-of-agents; docs/contract/limits.md#bodies',
+  ],
+  'stream.agent-killed': [
+    'When an agent is killed in the middle of its answer, each time readers get the whole answer once it has started again, and its effects happen once.',
+    'docs/contract/streams.md#breaks; docs/decisions/0032-streams.md',
+  ],
+  'stream.platform-killed': [
+    'When the platform is killed in the middle of an answer, a client goes on where it was once the platform has started again; the message is handled once.',
+    'docs/contract/streams.md#breaks; docs/contract/streams.md#reading-with-the-client',
+  ],
 });

@@ -1,5 +1,6 @@
 import {
   BODY_LIMITS,
+  DataLines,
   exceededJsonLimit,
   isJsonObject,
   type JsonValue,
@@ -63,6 +64,7 @@ function endResponse(body: Dispatcher.ResponseData['body'], clock: Clock): void 
 class AgentEvents {
   readonly #source: TextSource;
   readonly #answer = new StreamedAnswer(BODY_LIMITS.agentResponse);
+  readonly #lines = new DataLines();
   readonly #parser = createParser({
     maxBufferSize: BODY_LIMITS.agentResponse,
     onEvent: ({ data }) => this.#take(data),
@@ -79,7 +81,7 @@ class AgentEvents {
 
   /** The result of the push, once the events have ended. */
   feed(text: string): PushResult | undefined {
-    this.#parser.feed(text);
+    this.#parser.feed(this.#lines.push(text));
     return this.#result;
   }
 
