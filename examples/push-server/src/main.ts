@@ -11,6 +11,7 @@ import { createRemoteAgent, type RemoteAgent, RemoteAgentClient } from '@molecul
 import { createInboundHandler, type InboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { createPlatform } from '@molecule-ai/platform';
+import { checkReading, steppingAgent } from './check-reading.ts';
 import { frameworks, serveFetch } from './serve.ts';
 import { streaming, streamingWithSources } from './streaming.ts';
 
@@ -57,6 +58,21 @@ for (const [name, serve] of Object.entries(frameworks)) {
   const streamed = await streamedBy(client.workspaceId, isRead.resolve);
   assert.equal(streamed, `${name}: sources`);
   console.log(`✓ ${name}: a streamed answer, piece by piece`);
+}
+
+for (const [name, delivery] of [
+  ['direct', 'push'],
+  ['by the platform', 'long-poll'],
+] as const) {
+  const { onMessage, goOn } = steppingAgent();
+  let handler: InboundHandler = async () => new Response(null, { status: 503 });
+  const server = await serveFetch((request) => handler(request));
+  cleanUp.defer(server.close);
+  const client = await addMember(name, delivery === 'push' ? server.url : undefined);
+  const agent = createRemoteAgent({ client, delivery, onMessage });
+  handler = createInboundHandler(agent);
+  await start(agent);
+  await checkReading(name, caller, operator, { id: client.workspaceId, goOn });
 }
 
 // The modules of a Next application read the environment when they are loaded.

@@ -1,6 +1,7 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { wrapA2aBoundary } from '@molecule-ai/protocol';
 import { answering } from '@molecule-tests/harness';
 import { expect, vi } from 'vitest';
 import { callerOfRequests } from './harness/caller-of-requests.ts';
@@ -158,6 +159,37 @@ onEachDatabase('the page "With curl"', { onDisk: true }, (environment) => {
     // What had an answer was not answered again.
     expect(running.output()).not.toContain('duplicate');
     expect(running.output()).not.toContain(agent.token);
+  });
+});
+
+onEachDatabase('the page "Streaming"', { onDisk: true }, (environment) => {
+  verifies('documents.streaming-curl', async () => {
+    if (!areInstalled('curl', 'jq')) return;
+    const platform = await environment.platform();
+    const [caller, agent] = [await onboard(platform), await onboard(platform)];
+    const [read = '', again = '', progress = ''] = blocksOf('docs/streaming.md', 'Streaming with curl');
+    const as = ({ id, token }: Member) => ({
+      env: { MOLECULE_PLATFORM_URL: platform.url, WORKSPACE_ID: id, MOLECULE_WORKSPACE_TOKEN: token },
+    });
+    const ask = read.replace('<id of the agent>', agent.id).replace('<a new id>', 'm-1');
+    const reading = runShell(environment, ask, as(caller));
+    const [row] = await waitForRow(agent);
+    await shell(environment, progress.replace('<id of the row>', String(row?.id)), as(agent));
+    // Before there is an answer.
+    await reading.wrote(']echo: ');
+    const answer = { role: 'agent', metadata: { in_reply_to: 'm-1' } } as const;
+    await send(agent.caller, caller.id, 'echo: hello', answer);
+    expect(await reading.exit).toMatchObject({ code: 0 });
+    const events = reading
+      .output()
+      .split('\n')
+      .filter((line) => line.startsWith('data: '));
+    const [first, last] = [events[0], events.at(-1)].map((line) => JSON.parse(line?.slice(6) ?? ''));
+    expect(textAt(last, 'result', 'status', 'state')).toBe('completed');
+    const whole = again
+      .replace('<id of the agent>', agent.id)
+      .replace('<id of the task>', textAt(first, 'result', 'id'));
+    expect(await shell(environment, whole, as(caller))).toBe(wrapA2aBoundary('echo: hello'));
   });
 });
 

@@ -4,16 +4,16 @@ import type { Command } from './line-process.ts';
 import type { Member } from './organisation.ts';
 import { type Agent, node, python } from './participants.ts';
 
-/** The clients of docs/with-an-a2a-sdk.md, which send "hello". */
+/** The clients of docs/with-an-a2a-sdk.md and docs/streaming.md, which send "hello". */
 export function samplesWith(agent: Agent, { token }: Member): Record<string, () => Promise<void>> {
-  const check = (command: Command, bearer: string, expected: string) => async () => {
+  const check = (command: Command, bearer: string, expected: string | RegExp) => async () => {
     const output = await outputOf(command, { AGENT_URL: agent.url, MOLECULE_WORKSPACE_TOKEN: bearer });
-    if (!output.includes(expected)) throw new Error(`expected ${expected}, got ${output}`);
+    if (output.search(expected) < 0) throw new Error(`expected ${expected}, got ${output}`);
   };
   const js = node('sample-client.ts');
   const py = python('1.0', 'sample_client.py');
   return {
-    'js-sample': check(js, token, 'You said: hello'),
+    'js-sample': check(js, token, /You said: hello[\s\S]*You said: hello.* TASK_STATE_COMPLETED/),
     'python-sample': check(py, token, 'You said: hello'),
     'python-refused': check(py, 'none', 'invalid_credentials'),
   };

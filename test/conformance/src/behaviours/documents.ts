@@ -18,6 +18,10 @@ export const DOCUMENTS = behaviours({
     'The shell script of the page "With curl" answers people and peers, each message once, and goes on after an answer that is refused.',
     'docs/decisions/0001-published-pages-work.md',
   ],
+  'documents.streaming-curl': [
+    'The commands of the page "Streaming" read an answer while it is made, read it once more, and report the text of a polling agent.',
+    'docs/decisions/0001-published-pages-work.md',
+  ],
   'documents.a2a-agent': [
     'The commands of the page "With an A2A SDK" register a server, and send heartbeats that keep it online.',
     'docs/decisions/0001-published-pages-work.md',

@@ -1,4 +1,4 @@
-// The client of docs/with-an-a2a-sdk.md, with @a2a-js/sdk 1.3.0.
+// The clients of docs/with-an-a2a-sdk.md and docs/streaming.md, with @a2a-js/sdk 1.3.0.
 // #region client
 import { type Message, Role, TaskState } from 'a2a-sdk-1.0';
 import {
@@ -44,3 +44,21 @@ const reply = await client.sendMessage({
 if ('messageId' in reply) console.log(reply.parts.map(({ content }) => content?.value).join('\n'));
 else console.log(TaskState[reply.status?.state ?? 0], reply.id); // ask later: client.getTask({ tenant: '', id })
 // #endregion client
+
+const messageId = crypto.randomUUID();
+// #region stream
+const request = {
+  tenant: '',
+  message: { ...message, messageId },
+  configuration: undefined,
+  metadata: undefined,
+};
+for await (const { payload } of client.sendMessageStream(request)) {
+  if (payload?.$case === 'artifactUpdate') {
+    for (const { content } of payload.value.artifact?.parts ?? []) {
+      if (content?.$case === 'text') process.stdout.write(content.value); // append: false begins the text anew
+    }
+  }
+  if (payload?.$case === 'statusUpdate') console.log('', TaskState[payload.value.status?.state ?? 0]);
+}
+// #endregion stream
