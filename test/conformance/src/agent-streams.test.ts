@@ -134,7 +134,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     const results = await stream.all();
     expect(results.at(-1)).toMatchObject({
       final: true,
-      metadata: { state: 'failed' },
+      metadata: { state: 'failed', code: 'handler_failed' },
     });
     expect(JSON.stringify(results)).not.toContain('secret');
     expect(await agent.listDeadLetters()).toMatchObject([{ attempts: 1, errorCode: 'handler_failed' }]);

@@ -20,7 +20,7 @@ const ROWS: Readonly<Record<End, { readonly text: string; readonly code: unknown
   unanswered: null,
   failed: {
     text: 'There is no such invoice.',
-    code: expect.stringMatching(/^(no_such_invoice|agent_error)$/),
+    code: 'no_such_invoice',
   },
   canceled: null,
   expired: { text: '', code: 'message_expired' },
@@ -49,7 +49,10 @@ const script: AgentScript = (request) => {
   if (end === 'unanswered') {
     return body({ result: { kind: 'task', id: 't', status: { state: 'completed' } } });
   }
-  if (end === 'failed') return body({ error: { code: -32000, message: 'There is no such invoice.' } });
+  if (end === 'failed') {
+    const data = { code: 'no_such_invoice' };
+    return body({ error: { code: -32000, message: 'There is no such invoice.', data } });
+  }
   return { kind: 'never' };
 };
 

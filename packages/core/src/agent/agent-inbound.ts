@@ -1,4 +1,5 @@
-import { type AgentCard, isJsonObject, type JsonObject, type Jwks, toA2aCard } from '@molecule-ai/protocol';
+import { type AgentCard, type JsonObject, type Jwks, toA2aCard } from '@molecule-ai/protocol';
+import { withStreaming } from '../client/registration.ts';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type {
@@ -190,12 +191,6 @@ export class AgentInbound implements InboundPort {
     if (isDue) this.#loggedAt.set(problem, now);
     return isDue;
   }
-}
-
-/** An agent with a server streams, unless its card says otherwise. */
-function withStreaming(card: JsonObject): JsonObject {
-  const capabilities = isJsonObject(card.capabilities) ? card.capabilities : {};
-  return { ...card, capabilities: { streaming: true, ...capabilities } };
 }
 
 function granted(use: InboundCaller['use']): InboundAccess {

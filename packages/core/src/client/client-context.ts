@@ -42,8 +42,8 @@ export interface ClientContext {
   readonly returned: ReturnedAnswers;
   readonly asked: AskedPeers;
   readonly abandoned: AbandonedCalls;
-  /** The card as it was last published. */
-  readonly profile: { card: AgentCard };
+  /** The card as the application gave it last; `streams`: whether it was registered as that of an agent that streams. */
+  readonly profile: { card: AgentCard; streams: boolean };
   /** Redacts credentials. */
   readonly logger: Logger;
 }
@@ -97,7 +97,7 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
     directMessages: new DirectMessages(direct, transport, workspaceId),
     returned: new ReturnedAnswers(),
     asked: new AskedPeers(),
-    profile: { card: settings.agentCard },
+    profile: { card: settings.agentCard, streams: false },
     logger,
   };
 }

@@ -48,6 +48,23 @@ describe('register', () => {
     expect(s.server.last.headers.authorization).toBe(`Bearer ${TOKEN}`);
   });
 
+  it('a card that is updated replaces the registered one, also at the next registration; an agent that streams remains one', async () => {
+    await using s = await stage([{ body: registered }, { body: { status: 'updated' } }]);
+    const sent = (): unknown => Reflect.get(Object(s.server.last.body), 'agent_card');
+    await s.client.updateCard({ name: 'second' });
+    expect(sent()).toEqual({ name: 'second' });
+    s.server.script({ body: registered });
+    await s.client.register();
+    expect(sent()).toEqual({ name: 'second' });
+    await s.client.register({ agentCard: { name: 'second', capabilities: { streaming: true } } });
+    s.server.script({ body: { status: 'updated' } });
+    await s.client.updateCard({ name: 'third', capabilities: { x: 1 } });
+    expect(sent()).toEqual({ name: 'third', capabilities: { x: 1, streaming: true } });
+    await s.client.updateCard({ name: 'fourth', capabilities: { streaming: false } });
+    expect(sent()).toEqual({ name: 'fourth', capabilities: { streaming: false } });
+    expect(s.client.agentCard).toEqual({ name: 'fourth', capabilities: { streaming: false } });
+  });
+
   it('reads the token of older platforms and accepts an empty body', async () => {
     await using s = await stage([
       { body: { auth_token: NEWER_TOKEN, workspace_id: SELF, expires_at: null } },

@@ -1,6 +1,8 @@
 import {
   type AgentCard,
   type DeliveryMode,
+  isJsonObject,
+  type JsonObject,
   type RegisterRequest,
   type RegisterResponse,
   type Route,
@@ -40,9 +42,10 @@ export interface RegisterOptions extends InstanceOptions {
 
 /** Registers with the agent's own token, else the admin token, else without; stores an issued token. */
 export async function registerAgent(context: ClientContext, options: RegisterOptions): Promise<Registration> {
-  const { tokens, inboundSecret, logger } = context;
+  const { tokens, inboundSecret, logger, profile } = context;
   await tokens.load();
   const response = await sendRegistration(context, options);
+  profile.streams = isStreaming(options.agentCard);
   context.transport.capabilities.readList(response.capabilities);
   const issued = response.auth_token?.trim() ?? '';
   if (issued !== '') await tokens.save(checkIssued(routes.register, issued));
@@ -80,14 +83,14 @@ async function sendRegistration(
   context: ClientContext,
   { signal, isRetried, instanceId, deliveryMode: wanted, agentCard }: RegisterOptions,
 ): Promise<RegisterResponse> {
-  const { settings, transport, tokens, logger } = context;
+  const { settings, transport, tokens, logger, profile } = context;
   const headers = instanceHeaders(transport, instanceId);
   const deliveryMode = wanted ?? settings.deliveryMode;
   const bearer = tokens.current() === undefined ? (settings.adminToken ?? undefined) : undefined;
   const body: RegisterRequest = {
     id: settings.workspaceId,
     workspace_id: settings.workspaceId,
-    agent_card: agentCard ?? settings.agentCard,
+    agent_card: agentCard ?? profile.card,
     delivery_mode: deliveryMode,
     ...(deliveryMode === 'push' && settings.reportedUrl !== null ? { url: settings.reportedUrl } : {}),
   };
@@ -106,15 +109,26 @@ async function sendRegistration(
   }
 }
 
-/** Replaces the whole agent card. */
+/** An agent with a server streams, unless its card says otherwise. */
+export function withStreaming(card: JsonObject): JsonObject {
+  const capabilities = isJsonObject(card.capabilities) ? card.capabilities : {};
+  return { ...card, capabilities: { streaming: true, ...capabilities } };
+}
+
+/** Replaces the whole agent card. An agent that was registered as one that streams remains that, unless the card says otherwise. */
 export async function updateCard(
   { settings, transport, profile }: ClientContext,
   card: AgentCard,
   { signal }: CallOptions,
 ): Promise<void> {
-  const body = { workspace_id: settings.workspaceId, agent_card: card };
+  const agentCard = profile.streams ? withStreaming(card as JsonObject) : card;
+  const body = { workspace_id: settings.workspaceId, agent_card: agentCard };
   await call(transport, routes.updateCard, { body, signal });
   profile.card = card;
+}
+
+function isStreaming({ capabilities }: AgentCard = {}): boolean {
+  return isJsonObject(capabilities) && capabilities.streaming === true;
 }
 
 function mentionsUrl(error: unknown): boolean {

@@ -146,19 +146,22 @@ export function reportedEnd({ outcome, error }: OutcomeReport): MessageEnd | und
       return { state: outcome };
     case 'failed': {
       const text = error?.message.trim() ?? '';
-      const code = error?.code ?? '';
       const failure: Failure = {
         kind: 'reported',
         error: { error: text || AGENT_FAILED, code: 'agent_error' },
         isAgentText: text !== '',
-        // A code is a word that programs compare, not a way to say something unmarked.
-        ...(/^[a-z0-9][\w.:-]{0,99}$/i.test(code) ? { code } : {}),
+        ...givenCode(error?.code),
       };
       return { state: 'failed', failure };
     }
     default:
       return undefined;
   }
+}
+
+/** What an agent gives as the code of its failure: a word that programs compare, not a way to say something unmarked. */
+function givenCode(code: unknown): Pick<Failure, 'code'> {
+  return typeof code === 'string' && /^[a-z0-9][\w.:-]{0,99}$/i.test(code) ? { code } : {};
 }
 
 /** The end that the HTTP response of an agent with a server means. */
@@ -171,6 +174,7 @@ export function endOfResponse(response: JsonObject): MessageEnd {
       kind: 'rpc_error',
       error: { error: text || RPC_ERROR, code: 'agent_error' },
       isAgentText: text !== '',
+      ...givenCode(isJsonObject(error) && isJsonObject(error.data) ? error.data.code : undefined),
     };
     return { state: 'failed', failure, response };
   }
