@@ -128,5 +128,11 @@ export type { HeartbeatLoopRunOptions, LoopOutcome } from './presence/run-heartb
 export { RemoteAgentClient } from './remote-agent-client/remote-agent-client.ts';
 export { A2AServer, type A2AServerOptions } from './server/a2a-server.ts';
 export { toNodeListener } from './server/node-exchange.ts';
+export type {
+  DispatchController,
+  DispatchedRequest,
+  DispatchHandler,
+  RequestDispatcher,
+} from './settings/request-dispatcher.ts';
 export type { Clock, SleepOptions, Timer } from './time/clock.ts';
 export type { CallOptions } from './transport/platform-request.ts';

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { RequestDispatcher } from '@molecule-ai/core';
 import type { AgentScript } from '@molecule-tests/harness';
 import { ManualClock } from '@molecule-tests/harness';
+import { Agent } from 'undici';
 import { expect } from 'vitest';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
@@ -113,6 +115,29 @@ onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
       code: 'platform_unavailable',
     });
     expect(platform.requests).toHaveLength(3);
+  });
+
+  verifies('client.dispatcher', async () => {
+    const platform = await environment.scriptedAgent({
+      script: (request, count) => (count === 1 ? { kind: 'hang' } : OK(request, count)),
+    });
+    const agent = new Agent({ connections: 2 });
+    const origins: unknown[] = [];
+    const dispatcher: RequestDispatcher = {
+      dispatch: (request, handler) => {
+        origins.push(request.origin);
+        return agent.dispatch(request, handler);
+      },
+    };
+    const [closed, other] = [1, 2].map(() => environment.client(platform, { id, token }, { dispatcher }));
+    const pending = expect(closed?.heartbeat()).rejects.toMatchObject({ code: 'client_closed' });
+    await expect.poll(() => platform.requests).toHaveLength(1);
+    await closed?.close();
+    await pending;
+    await other?.heartbeat();
+    expect(platform.requests).toHaveLength(2);
+    expect(origins).toEqual([platform.url, platform.url]);
+    await agent.close();
   });
 
   verifies('client.bare-404-is-routing', async () => {

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../time/clock.ts';
 import { checkHeaderValue, checkNumber, checkPlatformUrl, type NumberBounds } from './checked-values.ts';
 import { type Environment, readOption } from './environment.ts';
 import { checkNodeVersion } from './node-version.ts';
+import { checkDispatcher, type RequestDispatcher } from './request-dispatcher.ts';
 
 const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
 const DEFAULT_MESSAGE_TIMEOUT_MS = 15_000;
@@ -36,6 +37,13 @@ export interface ConnectionOptions {
   maxRetryAfterMs?: number | undefined;
   /** Maximum number of connections to the platform; further requests are queued. @default 64 */
   maxConnections?: number | undefined;
+  /**
+   * Sends the requests and streams to the platform, for example an `Agent` of undici with certificates of your own, or its `ProxyAgent`.
+   * The client does not close it, and `maxConnections` does not apply. Direct calls of peers do not use it. A dispatcher that
+   * follows redirects, or sends requests elsewhere, takes the credential along.
+   * @default a pool of connections of the client's own
+   */
+  dispatcher?: RequestDispatcher | undefined;
   /** Larger responses are rejected with `response_too_large`, in bytes. @default 16 MiB */
   maxResponseBytes?: number | undefined;
   /**
@@ -65,6 +73,8 @@ export interface ConnectionSettings {
   readonly maxRetries: number;
   readonly maxRetryAfterMs: number;
   readonly maxConnections: number;
+  /** `null` for connections of the client's own. */
+  readonly dispatcher: RequestDispatcher | null;
   readonly maxResponseBytes: number;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -105,6 +115,7 @@ export function resolveConnection(options: ConnectionOptions, env: Environment):
       max: 65_535,
       isInteger: true,
     }),
+    dispatcher: checkDispatcher(options.dispatcher),
     maxResponseBytes: number('maxResponseBytes', DEFAULT_MAX_RESPONSE_BYTES, {
       min: 1024,
       max: 2 ** 30,

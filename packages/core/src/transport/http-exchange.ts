@@ -1,6 +1,10 @@
-import type { Dispatcher } from 'undici';
 import type { Delivered } from '../errors/connection-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
+import type {
+  DispatchController,
+  DispatchHandler,
+  RequestDispatcher,
+} from '../settings/request-dispatcher.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { connectionFailure } from './connection-failure.ts';
 import { ResponseStream } from './response-stream.ts';
@@ -20,7 +24,7 @@ export interface StreamedResponse extends Pick<HttpResponse, 'status' | 'headers
 
 export interface HttpAttempt {
   readonly origin: string;
-  readonly method: Dispatcher.HttpMethod;
+  readonly method: string;
   readonly path: string;
   readonly headers: string[];
   readonly body: string | null;
@@ -33,6 +37,14 @@ export interface HttpAttempt {
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
   readonly onSent?: (() => void) | undefined;
+  /** The exchange is in here until it ends. */
+  readonly open: Set<OpenExchange>;
+}
+
+/** An exchange that has not ended. */
+export interface OpenExchange {
+  /** Ends it: what waits for it rejects with the reason, and its connection is closed. */
+  cancel(reason: Error): void;
 }
 
 /** Longest time without a byte of a streamed response. */
@@ -46,7 +58,7 @@ const EMPTY = Buffer.alloc(0);
  * the signal's reason, a `TimeoutError` or a `ConnectionError`; the latter two say whether the request may have been
  * processed. Uses undici's handler interface to avoid a stream per response.
  */
-export function exchange(dispatcher: Dispatcher, attempt: HttpAttempt): Promise<HttpResponse> {
+export function exchange(dispatcher: RequestDispatcher, attempt: HttpAttempt): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     dispatch(dispatcher, attempt, { resolve, reject });
   });
@@ -57,7 +69,7 @@ export function exchange(dispatcher: Dispatcher, attempt: HttpAttempt): Promise<
  * bounded by the reader only, and ends with the signal.
  */
 export function openExchange(
-  dispatcher: Dispatcher,
+  dispatcher: RequestDispatcher,
   attempt: HttpAttempt,
 ): Promise<HttpResponse | StreamedResponse> {
   return new Promise((resolve, reject) => {
@@ -72,21 +84,26 @@ interface Receiver {
   readonly stream?: (response: StreamedResponse) => void;
 }
 
-function dispatch(dispatcher: Dispatcher, attempt: HttpAttempt, receiver: Receiver): void {
+function dispatch(dispatcher: RequestDispatcher, attempt: HttpAttempt, receiver: Receiver): void {
   if (attempt.signal?.aborted) {
     receiver.reject(attempt.signal.reason);
     return;
   }
-  const { path, method, headers, body } = attempt;
-  dispatcher.dispatch({ path, method, headers, body }, new ExchangeHandler(attempt, receiver));
+  const { origin, path, method, headers, body } = attempt;
+  const handler = new ExchangeHandler(attempt, receiver);
+  try {
+    dispatcher.dispatch({ origin, path, method, headers, body, headersTimeout: 0, bodyTimeout: 0 }, handler);
+  } catch (error) {
+    handler.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
+  }
 }
 
-class ExchangeHandler implements Dispatcher.DispatchHandler {
+class ExchangeHandler implements DispatchHandler, OpenExchange {
   readonly #attempt: HttpAttempt;
   readonly #receiver: Receiver;
   readonly #timer: Timer;
   #bodyTimer: Timer | undefined;
-  #controller: Dispatcher.DispatchController | undefined;
+  #controller: DispatchController | undefined;
   #hasEnded = false;
   #status = 0;
   #headers: HttpResponse['headers'] = {};
@@ -100,9 +117,10 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#receiver = receiver;
     this.#timer = attempt.clock.setTimer(attempt.timeoutMs, () => this.#timeOut(attempt.timeoutMs));
     attempt.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    attempt.open.add(this);
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
+  onRequestStart(controller: DispatchController): void {
     if (this.#hasEnded) {
       controller.abort(ENDED);
       return;
@@ -111,11 +129,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#attempt.onSent?.();
   }
 
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    headers: HttpResponse['headers'],
-  ): void {
+  onResponseStart(controller: DispatchController, status: number, headers: HttpResponse['headers']): void {
     if (status < 200) return;
     this.#status = status;
     this.#headers = headers;
@@ -134,7 +148,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     });
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(_controller: DispatchController, chunk: Buffer): void {
     if (this.#hasEnded) return;
     if (this.#stream !== undefined) {
       this.#stream.push(chunk);
@@ -146,10 +160,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (chunk.length > room) this.#discard();
   }
 
-  #startStream(
-    connection: Dispatcher.DispatchController,
-    receive: (response: StreamedResponse) => void,
-  ): void {
+  #startStream(connection: DispatchController, receive: (response: StreamedResponse) => void): void {
     if (this.#hasEnded) return;
     const { clock } = this.#attempt;
     this.#timer.cancel();
@@ -174,8 +185,12 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#finish(false);
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+  onResponseError(_controller: DispatchController | undefined, error: Error): void {
     this.#fail(() => connectionFailure(error, this.#attempt.origin, this.#delivered));
+  }
+
+  cancel(reason: Error): void {
+    this.#fail(() => reason);
   }
 
   get #delivered(): Delivered {
@@ -223,6 +238,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   #end(): boolean {
     if (this.#hasEnded) return false;
     this.#hasEnded = true;
+    this.#attempt.open.delete(this);
     this.#timer.cancel();
     this.#bodyTimer?.cancel();
     this.#attempt.signal?.removeEventListener('abort', this.#onAbort);

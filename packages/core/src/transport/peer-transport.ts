@@ -7,6 +7,7 @@ import {
   exchange,
   type HttpAttempt,
   type HttpResponse,
+  type OpenExchange,
   openExchange,
   type StreamedResponse,
 } from './http-exchange.ts';
@@ -61,6 +62,7 @@ export class PeerTransport {
   readonly #options: PeerTransportOptions;
   /** By origin, the most recently used last. */
   readonly #pools = new Map<string, Pool>();
+  readonly #open = new Set<OpenExchange>();
   #loading: Promise<void> | undefined;
   #newPool: ((origin: string) => Pool) | undefined;
   #isClosed = false;
@@ -88,6 +90,7 @@ export class PeerTransport {
     this.#isClosed = true;
     const pools: Dispatcher[] = [...this.#pools.values()];
     this.#pools.clear();
+    for (const exchange of this.#open) exchange.cancel(clientClosed());
     await Promise.all(pools.map((pool) => pool.destroy(clientClosed())));
   }
 
@@ -109,6 +112,7 @@ export class PeerTransport {
       clock: this.#options.clock,
       signal,
       onSent,
+      open: this.#open,
     };
   }
 

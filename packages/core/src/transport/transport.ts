@@ -1,10 +1,12 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { ConnectionSettings } from '../settings/connection-settings.ts';
+import type { RequestDispatcher } from '../settings/request-dispatcher.ts';
 import { apiFailure, unexpectedResponse } from './api-failure.ts';
 import {
   exchange,
   type HttpAttempt,
   type HttpResponse,
+  type OpenExchange,
   openExchange,
   type StreamedResponse,
 } from './http-exchange.ts';
@@ -39,6 +41,7 @@ export class Transport {
   readonly #pool: LazyPool;
   /** Streams stay open for long: apart from the others they delay no request. */
   readonly #streams: LazyPool;
+  readonly #open = new Set<OpenExchange>();
   #closing: Promise<unknown> | undefined;
 
   /** @param workspaceId The caller, sent in headers; `null` for an operator. */
@@ -57,16 +60,21 @@ export class Transport {
    * @throws ConnectionError, TimeoutError; an abort rejects with the signal's reason.
    */
   send(request: PlatformRequest): Promise<PlatformResponse> {
-    return this.#send<never>(request, async (attempt) => exchange(await this.#pool.dispatcher(), attempt));
+    return this.#send<never>(request, this.#pool, exchange);
   }
 
   /** As {@link send}; a stream of server-sent events is returned with its headers. Nothing is retried after that. */
   open(request: PlatformRequest): Promise<PlatformResponse | StreamedResponse> {
-    return this.#send(request, async (attempt) => openExchange(await this.#streams.dispatcher(), attempt));
+    return this.#send(request, this.#streams, openExchange);
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing !== undefined;
   }
 
   async #send<R extends StreamedResponse>(
     request: PlatformRequest,
+    pool: LazyPool,
     exchangeWith: Exchange<R>,
   ): Promise<PlatformResponse | R> {
     if (!this.#bearers.isLoaded && request.bearer === undefined) await this.#bearers.load();
@@ -74,17 +82,18 @@ export class Transport {
     const budget = new RetryBudget(this.settings, request, this.capabilities);
     for (;;) {
       try {
-        return await this.#sendOnce(request, body, budget.attemptTimeoutMs(), exchangeWith);
+        return await this.#sendOnce(request, body, budget.attemptTimeoutMs(), pool, exchangeWith);
       } catch (error) {
         await budget.waitBeforeRetry(error);
       }
     }
   }
 
-  /** Closes all connections; pending requests reject with `client_closed`. Idempotent. */
+  /** Closes its own connections; pending requests reject with `client_closed`. Idempotent. */
   close(): Promise<void> {
     const reason = clientClosed();
     this.#closing ??= Promise.all([this.#pool, this.#streams].map((pool) => pool.destroy(reason)));
+    for (const exchange of this.#open) exchange.cancel(reason);
     return this.#closing.then(() => {});
   }
 
@@ -93,12 +102,15 @@ export class Transport {
     request: PlatformRequest,
     body: string | null,
     timeoutMs: number,
+    pool: LazyPool,
     exchangeWith: Exchange<R>,
   ): Promise<PlatformResponse | R> {
     const bearer = request.bearer === undefined ? this.#bearers.current() : (request.bearer ?? undefined);
     const attempt = async (sent: string | undefined) => {
-      if (this.#closing !== undefined) throw clientClosed();
-      return exchangeWith(this.#attempt(request, body, sent, timeoutMs));
+      if (this.#isClosed) throw clientClosed();
+      const dispatcher = this.settings.dispatcher ?? (await pool.dispatcher());
+      if (this.#isClosed) throw clientClosed();
+      return exchangeWith(dispatcher, this.#attempt(request, body, sent, timeoutMs));
     };
     const response = await attempt(bearer);
     if (response.status !== 401 || request.bearer !== undefined) return this.#read(request, response, bearer);
@@ -129,6 +141,7 @@ export class Transport {
       clock: settings.clock,
       signal: request.signal,
       onSent: request.onSent,
+      open: this.#open,
     };
   }
 
@@ -159,7 +172,10 @@ export class Transport {
   }
 }
 
-type Exchange<R extends StreamedResponse> = (attempt: HttpAttempt) => Promise<HttpResponse | R>;
+type Exchange<R extends StreamedResponse> = (
+  dispatcher: RequestDispatcher,
+  attempt: HttpAttempt,
+) => Promise<HttpResponse | R>;
 
 function clientClosed(): MoleculeError {
   return new MoleculeError('The client was closed.', { code: 'client_closed' });

@@ -18,6 +18,10 @@ export const CLIENT = behaviours({
     'A peer text with markers of its own comes out of callPeer character by character.',
     'docs/contract/trust-boundary.md#look-alikes; docs/decisions/0021-stripping.md',
   ],
+  'client.dispatcher': [
+    'A client sends its requests through the dispatcher it is given, in the order of its handlers, and closes its own exchanges only.',
+    'docs/decisions/0107-own-dispatcher.md',
+  ],
   'client.for-a-model': [
     'What a peer wrote is fenced for a model, by toString and JSON as well.',
     'docs/decisions/0022-text-for-models.md',
