@@ -119,7 +119,7 @@ onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
 
   verifies('client.dispatcher', async () => {
     const platform = await environment.scriptedAgent({
-      script: (request, count) => (count === 1 ? { kind: 'hang' } : OK(request, count)),
+      script: (request, count) => (count === 1 ? { kind: 'never' } : OK(request, count)),
     });
     const agent = new Agent({ connections: 2 });
     const origins: unknown[] = [];
