@@ -34,4 +34,12 @@ export const DOCUMENTS = behaviours({
     'The command of the README of core prints what a platform offers.',
     'docs/contract/compatibility.md#capabilities',
   ],
+  'documents.first-agent': [
+    'The commands of the page "A first agent" make a project, run its program, and print the answers to a message that it gets at once and to one that waits for its next start.',
+    'docs/decisions/0001-published-pages-work.md',
+  ],
+  'documents.first-agent-errors': [
+    'Each text of the table "When it does not work" is printed by the agent when the cause beside it is there, without the token.',
+    'docs/decisions/0001-published-pages-work.md',
+  ],
 });

@@ -1,0 +1,7 @@
+/** Runs the programs of the guides against a platform in this process, and checks what they do. */
+import { checkFirstAgent } from './check-first-agent.ts';
+import { onStage } from './stage.ts';
+
+await onStage(async (stage) => {
+  await checkFirstAgent(stage);
+});

@@ -1,0 +1,133 @@
+import { copyFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, vi } from 'vitest';
+import { blocksOf } from './harness/documents.ts';
+import { textAt } from './harness/http.ts';
+import { createMember } from './harness/members.ts';
+import { areInstalled, runProgram, runShell, shell } from './harness/programs.ts';
+import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
+import { verifies } from './verifies.ts';
+
+const GUIDES = fileURLToPath(new URL('../../../examples/guides', import.meta.url));
+const PAGE = fileURLToPath(new URL('../../../docs/first-agent.md', import.meta.url));
+const ADDRESS = 'http://localhost:8080';
+/** The Node of the tests, under the name that the page uses. */
+const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
+
+vi.setConfig({ testTimeout: 60_000 });
+
+/** A project with the packages and the program of the page. */
+function project(environment: TestEnvironment, folder = environment.folder()): string {
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  symlinkSync(join(GUIDES, 'node_modules'), join(folder, 'node_modules'));
+  copyFileSync(join(GUIDES, 'src/first-agent.ts'), join(folder, 'agent.ts'));
+  return folder;
+}
+
+onEachDatabase('the page "A first agent"', { onDisk: true }, (environment) => {
+  verifies('documents.first-agent', async () => {
+    if (!areInstalled('curl')) return;
+    const { url } = await environment.platform({ mode: 'dev' });
+    const [create = '', run = '', ask = '', askLater = '', read = ''] = [
+      ...blocksOf('docs/first-agent.md', 'A workspace'),
+      ...blocksOf('docs/first-agent.md', 'The program'),
+      ...blocksOf('docs/first-agent.md', 'The first message'),
+      ...blocksOf('docs/first-agent.md', 'Stop and start'),
+    ];
+    const cwd = environment.folder();
+    const home = environment.folder();
+    const env = { PATH, HOME: home };
+    await shell(environment, create.replaceAll(ADDRESS, url), { cwd, env });
+    const counter = project(environment, join(cwd, 'counter'));
+    const inProject = { cwd: counter, env };
+    const variables = '. ./agent.env\n';
+    const agent = runShell(environment, `exec ${run}`, inProject);
+    await agent.wrote('online');
+    expect(await shell(environment, ask, inProject)).toContain('"text":"words: 3"');
+    agent.interrupt();
+    expect(await agent.exit).toMatchObject({ code: 0 });
+    expect(agent.output()).toContain('ended: stopped');
+
+    const queued = await shell(environment, variables + askLater, inProject);
+    expect(queued).toContain('"status":"queued"');
+    const later = read.replace('<message_id>', textAt(JSON.parse(queued), 'message_id'));
+    const again = runShell(environment, `exec ${run}`, inProject);
+    await again.wrote('online');
+    expect(await shell(environment, variables + later, inProject)).toContain('words: 3');
+    const kept = await shell(environment, 'ls -A ~/.molecule/*', inProject);
+    expect(kept.split('\n')).toEqual(expect.arrayContaining(['inbound.jsonl', 'instance', 'agent.lock']));
+  });
+
+  verifies('documents.first-agent-errors', async () => {
+    const platform = await environment.platform();
+    const [agent, removed] = [await createMember(platform), await createMember(platform)];
+    await platform.operator.delete(`/workspaces/${removed.id}`);
+    const organisation = await environment.platform({ orgId: 'acme' });
+    const html = await environment.scriptedAgent({
+      script: () => ({ kind: 'text', text: '<html></html>', type: 'text/html' }),
+    });
+    const cwd = project(environment);
+    const valid = {
+      MOLECULE_PLATFORM_URL: platform.url,
+      MOLECULE_WORKSPACE_ID: agent.id,
+      MOLECULE_WORKSPACE_TOKEN: agent.token,
+      MOLECULE_STATE_DIR: join(cwd, 'state'),
+    };
+    const start = (changes: Record<string, string>, program = 'agent.ts') =>
+      runProgram(environment, process.execPath, [program], { cwd, env: { ...valid, ...changes } });
+    const elsewhere = () => ({ MOLECULE_STATE_DIR: environment.folder() });
+    const answering = (name: string, handler: string) => {
+      const text = readFileSync(join(cwd, 'agent.ts'), 'utf8');
+      writeFileSync(join(cwd, name), text.replace(/onMessage: .*/, `onMessage: ${handler},`));
+      return start(elsewhere(), name);
+    };
+    const ask = () =>
+      platform.operator.post(`/workspaces/${agent.id}/a2a`, { text: 'hello' }, { 'x-timeout': '0' });
+    const online = async () => {
+      const running = start({});
+      await running.wrote('online');
+      return running;
+    };
+
+    const causes = [
+      () => start({ MOLECULE_WORKSPACE_ID: '' }),
+      () => start({ MOLECULE_WORKSPACE_ID: 'counter' }),
+      () => start({ MOLECULE_PLATFORM_URL: 'localhost:8080' }),
+      () => start({ MOLECULE_PLATFORM_URL: 'http://127.0.0.1:9', ...elsewhere() }),
+      () => start({ MOLECULE_PLATFORM_URL: html.url, ...elsewhere() }),
+      () => start({ MOLECULE_PLATFORM_URL: `${platform.url}/api`, ...elsewhere() }),
+      () => start({ MOLECULE_PLATFORM_URL: organisation.url, ...elsewhere() }),
+      () => start({ MOLECULE_WORKSPACE_TOKEN: '', ...elsewhere() }),
+      () => start({ MOLECULE_WORKSPACE_TOKEN: 'A'.repeat(43), ...elsewhere() }),
+      () => start({ MOLECULE_WORKSPACE_ID: removed.id, ...elsewhere() }),
+      () =>
+        start({ MOLECULE_WORKSPACE_ID: removed.id, MOLECULE_WORKSPACE_TOKEN: removed.token, ...elsewhere() }),
+      () => start({}),
+      () => start(elsewhere()),
+      () => answering('throwing.ts', "() => { throw new Error('no disk') }"),
+      () => answering('number.ts', '() => 42 as never'),
+    ];
+    const rows = [...readFileSync(PAGE, 'utf8').matchAll(/^\| `([^`]+)` \|.*\|$/gm)].map(
+      (row) => row[1] ?? '',
+    );
+    const printed = rows.slice(
+      rows.indexOf('workspaceId (or MOLECULE_WORKSPACE_ID, WORKSPACE_ID) is missing'),
+    );
+    expect(printed).toHaveLength(causes.length);
+
+    const reader = await online();
+    for (const [index, text] of printed.entries()) {
+      if (text.includes('Handling a message')) {
+        reader.interrupt();
+        await reader.exit;
+        await ask();
+      }
+      const running = causes[index]?.();
+      await running?.wrote(text);
+      running?.interrupt();
+      await running?.exit;
+      expect(running?.output()).not.toContain(agent.token);
+    }
+  });
+});
