@@ -1,0 +1,104 @@
+// #region find
+import {
+  type MessageHandler,
+  MoleculeError,
+  type PeerReply,
+  type RemoteAgentClient,
+  stripA2aBoundary,
+} from '@molecule-ai/core';
+
+/** The id of the first peer with this name. Names are chosen by the peers, and several may have the same. */
+export async function findPeer(client: RemoteAgentClient, name: string): Promise<string | undefined> {
+  const peers = await client.getPeers(); // id, name, role, status, agentCard with the skills
+  return peers.find((peer) => peer.name === name)?.id;
+}
+// #endregion find
+
+// #region ask
+/** Asks a peer, and says what came of it. */
+export async function ask(client: RemoteAgentClient, peerId: string, question: string): Promise<string> {
+  const reply = await client.callPeer(peerId, question);
+  switch (reply.status) {
+    case 'answered':
+      return `It says: ${reply.text}`; // for people; a model gets reply.forModel()
+    case 'failed':
+      return `It failed, ${reply.code}: ${reply.text}`;
+    case 'queued':
+      return `No answer yet${reply.isHeld ? ', it is paused' : ''}: see message ${reply.messageId} later.`;
+    default:
+      return reply.status; // unanswered, canceled, expired, input-required
+  }
+}
+// #endregion ask
+
+// #region patient
+/** Asks once, and waits for as long as it takes, also when this program is started again with the same `job`. */
+export async function askPatiently(
+  client: RemoteAgentClient,
+  peerId: string,
+  question: string,
+  job: string,
+): Promise<PeerReply> {
+  const messageId = client.deriveMessageId(job); // the same in each run
+  let reply = await client.callPeer(peerId, question, { messageId });
+  while (reply.status === 'queued') reply = await client.waitForAnswer(messageId);
+  return reply;
+}
+// #endregion patient
+
+// #region conversation
+/** Two questions in one conversation: the peer's handler gets both with the same `conversationId`, one after the other. */
+export async function askTwice(client: RemoteAgentClient, peerId: string): Promise<PeerReply> {
+  const first = await client.callPeer(peerId, 'Which release is out?');
+  return client.callPeer(peerId, 'And who made it?', { contextId: first.contextId });
+}
+// #endregion conversation
+
+// #region cancel
+/** Asks, and cancels the message when there is no answer in time: the peer's handler is aborted. */
+export async function askInTime(client: RemoteAgentClient, peerId: string, timeLimitMs: number) {
+  const reply = await client.callPeer(peerId, 'Count all files.', { timeoutMs: timeLimitMs });
+  return reply.status === 'queued' ? client.cancelTask(reply.messageId) : reply;
+}
+// #endregion cancel
+
+// #region handler
+/** Asks a peer in order to answer. */
+export const relay =
+  (peerId: string): MessageHandler =>
+  async (message, { client, signal }) => {
+    const messageId = client.deriveMessageId(`relay ${message.id}`); // another attempt sends no second message
+    const reply = await client.callPeer(peerId, message.text, { messageId, signal });
+    return reply.status === 'answered' ? reply.text : `I got no answer: ${reply.status}.`;
+  };
+// #endregion handler
+
+// #region late
+/** Passes a task on without waiting, and shows the answer on the canvas when it comes. */
+export const delegate =
+  (peerId: string): MessageHandler =>
+  async (message, { client, signal }) => {
+    if (message.inReplyTo !== '') {
+      await client.notify(`The result: ${stripA2aBoundary(message.text)}`); // of the peer, for people
+      return;
+    }
+    const messageId = client.deriveMessageId(`delegate ${message.id}`);
+    await client.sendToPeer(peerId, message.text, { messageId, signal });
+    return 'Passed on. The result will be on the canvas.';
+  };
+// #endregion late
+
+// #region errors
+/** Asks, and explains why that was not possible. */
+export async function tryToAsk(client: RemoteAgentClient, peerId: string): Promise<string> {
+  const messageId = client.deriveMessageId('what-is-new');
+  try {
+    return (await client.callPeer(peerId, 'What is new?', { messageId })).text;
+  } catch (error) {
+    if (!MoleculeError.isInstance(error)) throw error; // the reason of an abort, for example
+    if (error.code === 'access_denied') return 'I may not write to it.';
+    if (error.isRetryable) return `Later, with the same message id: ${error.message}`;
+    return `${error.message} ${error.hint ?? ''}`;
+  }
+}
+// #endregion errors
