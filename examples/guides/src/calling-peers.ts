@@ -1,16 +1,10 @@
 // #region find
-import {
-  type MessageHandler,
-  MoleculeError,
-  type PeerReply,
-  type RemoteAgentClient,
-  stripA2aBoundary,
-} from '@molecule-ai/core';
+import type { MessageHandler, RemoteAgentClient } from '@molecule-ai/core';
+import { MoleculeError, stripA2aBoundary } from '@molecule-ai/core';
 
 /** The id of the first peer with this name. Names are chosen by the peers, and several may have the same. */
 export async function findPeer(client: RemoteAgentClient, name: string): Promise<string | undefined> {
-  const peers = await client.getPeers(); // id, name, role, status, agentCard with the skills
-  return peers.find((peer) => peer.name === name)?.id;
+  return (await client.getPeers()).find((peer) => peer.name === name)?.id;
 }
 // #endregion find
 
@@ -31,36 +25,33 @@ export async function ask(client: RemoteAgentClient, peerId: string, question: s
 }
 // #endregion ask
 
-// #region patient
-/** Asks once, and waits for as long as it takes, also when this program is started again with the same `job`. */
-export async function askPatiently(
-  client: RemoteAgentClient,
-  peerId: string,
-  question: string,
-  job: string,
-): Promise<PeerReply> {
-  const messageId = client.deriveMessageId(job); // the same in each run
+/** Asks once, and waits for as long as it takes, also when the program is started again with the same `job`. */
+export async function askPatiently(client: RemoteAgentClient, peerId: string, question: string, job: string) {
+  // #region patient
+  const messageId = client.deriveMessageId(job); // the same in each run of the program
   let reply = await client.callPeer(peerId, question, { messageId });
   while (reply.status === 'queued') reply = await client.waitForAnswer(messageId);
+  // #endregion patient
   return reply;
 }
-// #endregion patient
 
-// #region conversation
-/** Two questions in one conversation: the peer's handler gets both with the same `conversationId`, one after the other. */
-export async function askTwice(client: RemoteAgentClient, peerId: string): Promise<PeerReply> {
+/** Two questions in one conversation: the handler of the peer gets both with the same `conversationId`. */
+export async function askTwice(client: RemoteAgentClient, peerId: string) {
+  // #region conversation
   const first = await client.callPeer(peerId, 'Which release is out?');
-  return client.callPeer(peerId, 'And who made it?', { contextId: first.contextId });
+  const second = await client.callPeer(peerId, 'And who made it?', { contextId: first.contextId });
+  // #endregion conversation
+  return second;
 }
-// #endregion conversation
 
-// #region cancel
 /** Asks, and cancels the message when there is no answer in time: the peer's handler is aborted. */
-export async function askInTime(client: RemoteAgentClient, peerId: string, timeLimitMs: number) {
-  const reply = await client.callPeer(peerId, 'Count all files.', { timeoutMs: timeLimitMs });
-  return reply.status === 'queued' ? client.cancelTask(reply.messageId) : reply;
+export async function askInTime(client: RemoteAgentClient, peerId: string) {
+  // #region cancel
+  const reply = await client.callPeer(peerId, 'Count all files.', { timeoutMs: 2_000 });
+  if (reply.status === 'queued') await client.cancelTask(reply.messageId);
+  // #endregion cancel
+  return client.getMessage(reply.messageId);
 }
-// #endregion cancel
 
 // #region handler
 /** Asks a peer in order to answer. */

@@ -44,7 +44,7 @@ export async function checkCallingPeers({ operator, member, agent }: Stage): Pro
   conversations.clear();
   assert.equal((await askTwice(client, tests.id)).text, 'got And who made it?');
   assert.equal(conversations.size, 1);
-  assert.equal((await askInTime(client, tests.id, 2_000)).status, 'canceled');
+  assert.equal((await askInTime(client, tests.id)).status, 'canceled');
   console.log('✓ calling peers: one message however often it is sent; conversations; cancelling');
 
   const desk = await agent('desk', relay(tests.id));

@@ -1,9 +1,11 @@
 /** Runs the programs of the guides against a platform in this process, and checks what they do. */
 import { checkCallingPeers } from './check-calling-peers.ts';
 import { checkFirstAgent } from './check-first-agent.ts';
+import { checkQuestions } from './check-questions.ts';
 import { onStage } from './stage.ts';
 
 await onStage(async (stage) => {
   await checkFirstAgent(stage);
   await checkCallingPeers(stage);
+  await checkQuestions(stage);
 });

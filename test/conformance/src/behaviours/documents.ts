@@ -42,4 +42,8 @@ export const DOCUMENTS = behaviours({
     'Each text of the table "When it does not work" is printed by the agent when the cause beside it is there, without the token.',
     'docs/decisions/0001-published-pages-work.md',
   ],
+  'documents.questions-curl': [
+    'The commands of the page "Questions and approvals" list the open questions of an agent and approve one.',
+    'docs/decisions/0001-published-pages-work.md',
+  ],
 });
