@@ -2,10 +2,12 @@
 import { checkCallingPeers } from './check-calling-peers.ts';
 import { checkFirstAgent } from './check-first-agent.ts';
 import { checkQuestions } from './check-questions.ts';
+import { checkSecurity } from './check-security.ts';
 import { onStage } from './stage.ts';
 
 await onStage(async (stage) => {
   await checkFirstAgent(stage);
   await checkCallingPeers(stage);
   await checkQuestions(stage);
+  await checkSecurity(stage);
 });
