@@ -96,6 +96,7 @@ export async function startInbound(
   prepare?.({ feed, crash });
   const inbound = new Inbound({
     delivery: new PollDelivery({ intervalMs: 1_000 }),
+    reconnectSpreadMs: 2_000,
     random: () => 0.5,
     concurrency: 1,
     readAhead: 100,

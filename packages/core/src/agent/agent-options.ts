@@ -9,7 +9,7 @@ import { FileInboundStore, type InboundStore } from '../inbound/stores/inbound-s
 import type { Logger } from '../logging/logger.ts';
 import { checkHeartbeatInterval } from '../presence/run-heartbeat-loop.ts';
 import { checkNumber } from '../settings/checked-values.ts';
-import type { RandomSource } from '../time/backoff.ts';
+import { DEFAULT_RECONNECT_SPREAD_MS, type RandomSource } from '../time/backoff.ts';
 import { checkInboundAuth, type InboundAuth } from './inbound-auth.ts';
 
 const DEFAULT_HANDLER_TIMEOUT_MS = 600_000;
@@ -118,6 +118,11 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
   inboundSecret?: string | undefined;
   /** Stores position, progress and dead letters. @default `inbound.jsonl` in the client's `stateDirectory` */
   store?: InboundStore | undefined;
+  /**
+   * Agents that lose the platform together try again at moments spread over this window, in milliseconds, 500–15 000; after
+   * further failures over up to 15–30 s. A single agent is back sooner with less. @default 15_000
+   */
+  reconnectSpreadMs?: number | undefined;
   /** Source of jitter, from 0 to 1. @default Math.random */
   random?: RandomSource | undefined;
 }
@@ -159,6 +164,7 @@ export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
   readonly store: InboundStore;
   /** Whether the agent locks the state folder. */
   readonly usesFolder: boolean;
+  readonly reconnectSpreadMs: number;
   readonly random: RandomSource;
 }
 
@@ -207,6 +213,14 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
     ...checkInboundAuth(options),
     store: options.store ?? new FileInboundStore(client.stateDirectory),
     usesFolder: options.store === undefined,
+    reconnectSpreadMs: checkNumber(
+      'reconnectSpreadMs',
+      options.reconnectSpreadMs ?? DEFAULT_RECONNECT_SPREAD_MS,
+      {
+        min: 500,
+        max: DEFAULT_RECONNECT_SPREAD_MS,
+      },
+    ),
     random: options.random ?? Math.random,
   });
 }

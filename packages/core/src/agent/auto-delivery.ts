@@ -100,7 +100,9 @@ export class AutoDelivery implements InboundDelivery {
           phase = this.#start(context, signal);
         }
         const limits = { signal: pause.signal, keepAlive: false };
-        await context.clock.sleep(this.#pauseMs(), limits).catch(() => signal.throwIfAborted());
+        await context.clock
+          .sleep(this.#pauseMs() * (0.75 + 0.25 * context.random()), limits)
+          .catch(() => signal.throwIfAborted());
         pause.abort();
       }
     } finally {

@@ -14,6 +14,8 @@ export interface FetchCancellationsOptions extends CallOptions {
   sinceSeq?: number | undefined;
   /** How long the platform may hold the request until there is one, in whole seconds, 0–60. @default 0 */
   waitSecs?: number | undefined;
+  /** Whether to retry when the platform is unavailable. @default true */
+  isRetried?: boolean | undefined;
 }
 
 /** Messages to this agent that their senders or an operator canceled. */
@@ -72,12 +74,17 @@ export function sendCancel(
 export async function readCancellations(
   transport: Transport,
   workspaceId: string,
-  { sinceSeq = 0, waitSecs = 0, signal }: FetchCancellationsOptions,
+  { sinceSeq = 0, waitSecs = 0, isRetried, signal }: FetchCancellationsOptions,
 ): Promise<CancellationPage> {
   requireCancel(transport);
   const params = { id: workspaceId };
   const query = { only: 'control', since_seq: sinceSeq, wait: waitSecs > 0 ? waitSecs : undefined };
-  const { status, body } = await send(transport, routes.listActivity, { params, query, signal });
+  const { status, body } = await send(transport, routes.listActivity, {
+    params,
+    query,
+    isRepeatable: isRetried,
+    signal,
+  });
   const read = ControlList.tolerant.safeParse(body);
   if (!read.success) {
     throw shapeError(

@@ -36,6 +36,11 @@ export interface HeartbeatReport {
   readonly serverTime: string | null;
 }
 
+export interface HeartbeatOptions extends InstanceOptions {
+  /** Whether to retry when the platform is unavailable, for ten seconds in all. @default true */
+  isRetried?: boolean | undefined;
+}
+
 /** Sends heartbeats, and keeps the metrics that a later one omits. */
 export class Heartbeats {
   readonly #context: ClientContext;
@@ -47,7 +52,10 @@ export class Heartbeats {
     this.#startedAt = context.settings.clock.monotonic();
   }
 
-  async send(metrics: HeartbeatMetrics, { instanceId, signal }: InstanceOptions): Promise<HeartbeatReport> {
+  async send(
+    metrics: HeartbeatMetrics,
+    { instanceId, isRetried, signal }: HeartbeatOptions,
+  ): Promise<HeartbeatReport> {
     const { settings, transport, inboundSecret } = this.#context;
     this.#metrics = mergeMetrics(this.#metrics, metrics);
     const body = heartbeatBody(
@@ -58,7 +66,8 @@ export class Heartbeats {
     const headers = instanceHeaders(transport, instanceId);
     // A later heartbeat says more than a retry of this one.
     const totalTimeoutMs = settings.requestTimeoutMs;
-    const response = await call(transport, routes.heartbeat, { body, headers, signal, totalTimeoutMs });
+    const input = { body, headers, signal, totalTimeoutMs, isRepeatable: isRetried };
+    const response = await call(transport, routes.heartbeat, input);
     transport.capabilities.readList(response.capabilities);
     await inboundSecret.keep(response.platform_inbound_secret);
     return readHeartbeatReport(response);

@@ -49,6 +49,8 @@ export interface FetchInboundOptions extends CallOptions {
 export interface ReadInboundOptions extends FetchInboundOptions, InstanceOptions {
   /** Ends another agent that reads for the workspace. @default false: the read is refused while there is one */
   takeover?: boolean | undefined;
+  /** Whether to retry when the platform is unavailable. @default true */
+  isRetried?: boolean | undefined;
 }
 
 /** One page of the inbound feed. */
@@ -113,6 +115,7 @@ export async function readInboundPage(
     view: transport.capabilities.words.has('compact-feed') ? 'compact' : undefined,
     headers: instanceHeaders(transport, options.instanceId, options.takeover),
     signal: options.signal,
+    isRetried: options.isRetried,
     onTooLarge: (bytes) => {
       received = bytes;
     },

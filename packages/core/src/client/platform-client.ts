@@ -11,7 +11,12 @@ import {
 import type { CallOptions } from '../transport/platform-request.ts';
 import { type CancellationPage, type FetchCancellationsOptions, readCancellations } from './cancellation.ts';
 import { type ClientContext, createClientContext, type RemoteAgentClientOptions } from './client-context.ts';
-import { type HeartbeatMetrics, type HeartbeatReport, Heartbeats } from './heartbeat.ts';
+import {
+  type HeartbeatMetrics,
+  type HeartbeatOptions,
+  type HeartbeatReport,
+  Heartbeats,
+} from './heartbeat.ts';
 import {
   type Acknowledgement,
   type AcknowledgeOptions,
@@ -109,7 +114,7 @@ export class PlatformClient extends PeerMessaging {
    * Reports that the agent is alive, and its metrics; omitted ones keep their previous value.
    * @throws WorkspaceRemovedError when the workspace was removed.
    */
-  heartbeat(metrics: HeartbeatMetrics = {}, options: InstanceOptions = {}): Promise<HeartbeatReport> {
+  heartbeat(metrics: HeartbeatMetrics = {}, options: HeartbeatOptions = {}): Promise<HeartbeatReport> {
     return this.#heartbeats.send(metrics, options);
   }
 

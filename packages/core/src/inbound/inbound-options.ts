@@ -27,6 +27,8 @@ export interface InboundOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
+  /** Window over which the first attempts after an outage are spread, in milliseconds. */
+  readonly reconnectSpreadMs: number;
   /** Maximum number of messages handled at the same time. */
   readonly concurrency: number;
   /** Maximum number of messages read and not finished. */

@@ -44,6 +44,7 @@ export async function getActivity(
       /** Asks for compact rows; a platform without them sends full ones. */
       readonly view?: 'compact' | undefined;
       readonly onTooLarge?: ((received: Buffer) => void) | undefined;
+      readonly isRetried?: boolean | undefined;
     },
 ): Promise<PlatformResponse> {
   const { sinceId, waitSecs = 0 } = filters;
@@ -63,7 +64,7 @@ export async function getActivity(
     view: filters.view,
     wait: waitSecs > 0 ? waitSecs : undefined,
   };
-  const { headers, signal, onTooLarge } = filters;
+  const { headers, signal, onTooLarge, isRetried } = filters;
   try {
     return await send(transport, routes.listActivity, {
       params: { id: workspaceId },
@@ -71,6 +72,7 @@ export async function getActivity(
       headers,
       signal,
       onTooLarge,
+      isRepeatable: isRetried,
     });
   } catch (error) {
     throw sinceId === undefined ? error : (cursorLost(error, sinceId) ?? error);

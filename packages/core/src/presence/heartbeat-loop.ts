@@ -50,6 +50,8 @@ export class HeartbeatLoop {
   #lastError: unknown;
   #isLimited = false;
   #isAsked = false;
+  /** Whether the heartbeats of this agent have a phase of their own. */
+  #isSpread = false;
   #sent: HeartbeatMetrics | undefined;
   #lastSuccess: { readonly at: number; readonly monotonicMs: number } | undefined;
 
@@ -175,7 +177,9 @@ export class HeartbeatLoop {
       await clock.sleep(Math.min(retryMs, Math.max(MIN_GAP_MS, leftMs)), { signal });
       return;
     }
-    const dueAt = startedAt + nextHeartbeatDelayMs(intervalMs, random);
+    const delayMs = this.#isSpread ? nextHeartbeatDelayMs : firstHeartbeatDelayMs;
+    this.#isSpread = true;
+    const dueAt = startedAt + delayMs(intervalMs, random);
     for (;;) {
       const isWoken = await this.#sleep.sleep(dueAt - clock.monotonic(), signal);
       if (!isWoken || this.#takeAsked()) return;
@@ -203,6 +207,14 @@ export const DEFAULT_HEARTBEAT_INTERVAL_MS = 30_000;
 /** Time from the start of a heartbeat to the start of the next, in milliseconds: at most `intervalMs`. */
 export function nextHeartbeatDelayMs(intervalMs: number, random: RandomSource): number {
   return Math.floor(intervalMs * (0.9 + 0.1 * clampRandom(random)));
+}
+
+/**
+ * Time from the first heartbeat to the second, in milliseconds: 10–100 % of `intervalMs`. Agents that start together, or find the
+ * platform again together, do not send heartbeats together from then on, and so neither after an outage.
+ */
+export function firstHeartbeatDelayMs(intervalMs: number, random: RandomSource): number {
+  return Math.floor(intervalMs * (0.1 + 0.9 * clampRandom(random)));
 }
 
 /** The pause after consecutive failure number `failures`, in milliseconds: 2, 5, 10, 20, then 30 s, minus up to 10 %. */

@@ -63,7 +63,10 @@ export class HeartbeatRound {
 
   async #check(metrics: HeartbeatMetrics, signal: AbortSignal): Promise<RoundResult> {
     const { client } = this.#options;
-    const report = await this.#call(signal, 'The heartbeat', (options) => client.heartbeat(metrics, options));
+    // The pause before the next round is longer than that of a retry, so that agents do not return together.
+    const report = await this.#call(signal, 'The heartbeat', (options) =>
+      client.heartbeat(metrics, { ...options, isRetried: false }),
+    );
     if (report.paused !== null) return alive(report.paused, report.workspaceStatus);
     // Older platforms also accept heartbeats of removed workspaces: only their state route reports the removal.
     try {

@@ -1,7 +1,7 @@
 import type { PlatformClient } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
-import { backoffDelayMs, type RandomSource } from '../time/backoff.ts';
+import { type RandomSource, reconnectDelayMs } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import { withDeadline } from '../time/deadline.ts';
 import type { PresenceState } from './presence-machine.ts';
@@ -10,8 +10,8 @@ const LONG_OUTAGE_MS = 60_000;
 const MIN_INTERVAL_MS = 60_000;
 const REGISTER_TIMEOUT_MS = 10_000;
 const NEEDS_REGISTRATION: ReadonlySet<string | null> = new Set(['awaiting_agent', 'offline', 'provisioning']);
-/** Limit for the platform's `Retry-After`. */
-const LONGEST_RETRY_AFTER_MS = 60_000;
+/** An agent that starts has not lost the platform together with others, and its platform may be starting as well. */
+const FIRST_SPREAD_MS = 2_000;
 
 export interface RegisterWithRetryOptions {
   readonly client: Pick<PlatformClient, 'register'>;
@@ -41,9 +41,7 @@ export async function registerWithRetry(options: RegisterWithRetryOptions): Prom
     } catch (error) {
       signal.throwIfAborted();
       if (!isWorthRetrying(error)) throw error;
-      const requestedMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
-      const retryAfterMs = Math.min(requestedMs, LONGEST_RETRY_AFTER_MS);
-      const delayMs = Math.max(retryAfterMs, backoffDelayMs(attempt, {}, random));
+      const delayMs = reconnectDelayMs(attempt, error, { reconnectSpreadMs: FIRST_SPREAD_MS, random });
       if (attempt === 1) {
         const seconds = Math.max(1, Math.round(delayMs / 1_000));
         const isLimited = MoleculeError.isInstance(error) && error.code === 'rate_limited';

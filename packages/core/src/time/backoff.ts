@@ -1,3 +1,5 @@
+import { MoleculeError } from '../errors/molecule-error.ts';
+
 const SECONDS = /^\d{1,12}(?:\.\d{1,12})?$/;
 const MONTH = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)';
 const HTTP_DATE = new RegExp(
@@ -28,6 +30,38 @@ export function backoffDelayMs(
   const { baseMs = 1_000, factor = 2, maxMs = 30_000, jitter = 0.25 } = policy;
   const centre = Math.min(maxMs, baseMs * factor ** Math.max(0, retry - 1));
   return Math.round(centre * (1 + jitter * (2 * random() - 1)));
+}
+
+/** The default window, in milliseconds, over which agents that lost the platform together spread their first attempts. */
+export const DEFAULT_RECONNECT_SPREAD_MS = 15_000;
+/** The longest pause is up to twice as long. */
+const LONGEST_SPREAD_MS = 15_000;
+
+/**
+ * The pause before an agent tries again what it does all the time, in milliseconds. Other agents have lost the platform at the
+ * same moment, so it is drawn from the whole of a window: up to `spreadMs` after the first failure, `spreadMs` to twice that after
+ * the second, then twice as long each time, at most 15–30 s. A `Retry-After` of at most 30 s is waited for before the first
+ * window, unless it is that of a limit, which is for one workspace only.
+ */
+export function reconnectDelayMs(
+  failures: number,
+  error: unknown,
+  { reconnectSpreadMs: spreadMs, random }: ReconnectPolicy,
+): number {
+  const share = Math.min(1, Math.max(0, random())) || 0;
+  const least = Math.min(LONGEST_SPREAD_MS, spreadMs * 2 ** Math.max(0, failures - 2));
+  const pauseMs = failures <= 1 ? share * spreadMs : least * (1 + share);
+  const retryAfterMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
+  if (retryAfterMs <= 0) return Math.round(pauseMs);
+  const requestedMs = Math.min(retryAfterMs, 2 * LONGEST_SPREAD_MS);
+  const isLimit = MoleculeError.isInstance(error) && error.code === 'rate_limited';
+  return Math.round(Math.max(pauseMs, isLimit ? requestedMs : requestedMs + share * spreadMs));
+}
+
+export interface ReconnectPolicy {
+  /** Window of the first pause, in milliseconds. */
+  readonly reconnectSpreadMs: number;
+  readonly random: RandomSource;
 }
 
 /**

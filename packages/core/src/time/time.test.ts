@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
+import { ApiError } from '../errors/api-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
-import { backoffDelayMs, parseRetryAfter } from './backoff.ts';
+import { backoffDelayMs, parseRetryAfter, reconnectDelayMs } from './backoff.ts';
 import { systemClock } from './clock.ts';
 import { withDeadline } from './deadline.ts';
 import { linkAbort, orAborted } from './linked-abort.ts';
@@ -14,6 +15,29 @@ describe('backoffDelayMs', () => {
     expect(backoffDelayMs(2, {}, () => 0)).toBe(1500);
     expect(backoffDelayMs(2, {}, () => 0.999999)).toBe(2500);
     expect(backoffDelayMs(3, { baseMs: 100, factor: 4, jitter: 0 })).toBe(1600);
+  });
+});
+
+describe('reconnectDelayMs', () => {
+  const delays = (share: number, reconnectSpreadMs: number, error: unknown = null) =>
+    [1, 2, 3, 4, 5, 6].map((failures) =>
+      reconnectDelayMs(failures, error, { reconnectSpreadMs, random: () => share }),
+    );
+  const failure = (code: 'platform_unavailable' | 'rate_limited', retryAfterMs: number) =>
+    new ApiError('Later.', { status: 503, code, method: 'GET', path: '/', retryAfterMs });
+
+  it('takes the whole of a window that grows to 15–30 s', () => {
+    expect(delays(0, 1_000)).toEqual([0, 1_000, 2_000, 4_000, 8_000, 15_000]);
+    expect(delays(1, 1_000)).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000]);
+    expect(delays(0, 15_000)).toEqual([0, 15_000, 15_000, 15_000, 15_000, 15_000]);
+    expect(delays(1, 15_000)).toEqual([15_000, 30_000, 30_000, 30_000, 30_000, 30_000]);
+    expect(delays(Number.NaN, 15_000)[0]).toBe(0);
+  });
+
+  it('spreads those that were asked to come later, unless the limit is that of one workspace', () => {
+    expect(delays(0.5, 15_000, failure('platform_unavailable', 4_000))[0]).toBe(11_500);
+    expect(delays(0.5, 15_000, failure('platform_unavailable', 600_000))[0]).toBe(37_500);
+    expect(delays(0.1, 15_000, failure('rate_limited', 4_000))[0]).toBe(4_000);
   });
 });
 

@@ -3,7 +3,7 @@ import { behaviours } from './behaviour.ts';
 /** How the agent's side stays present, and how its loops end. */
 export const PRESENCE = behaviours({
   'presence.cadence': [
-    'An agent beats every 27 to 30 s, never later.',
+    'An agent beats every 27 to 30 s, never later; only its second beat may come sooner.',
     'docs/contract/presence.md#heartbeat; docs/decisions/0005-liveness.md',
   ],
   'presence.stays-online': [
@@ -33,6 +33,14 @@ export const PRESENCE = behaviours({
   'presence.routing-trouble-is-no-end': [
     'A gateway that answers 404 or HTML for a while does not end the loop.',
     'docs/contract/presence.md#how-an-agent-ends; docs/decisions/0017-pause-and-removal.md',
+  ],
+  'presence.return-spread': [
+    '200 agents that lose the platform at one moment return within 31 s of its return, in no second more than 12 % of them.',
+    'docs/contract/presence.md#after-an-outage; docs/decisions/0108-never-half-dead.md',
+  ],
+  'presence.start-spread': [
+    '200 agents that are started together without a platform register within 31 s once it is there, in no second more than 12 %.',
+    'docs/contract/presence.md#after-an-outage; docs/decisions/0108-never-half-dead.md',
   ],
   'presence.reports-the-task': [
     'What the task supplier says is on the canvas with the next heartbeat.',

@@ -1,7 +1,6 @@
 import type { PlatformClient } from '../../client/platform-client.ts';
-import { MoleculeError } from '../../errors/molecule-error.ts';
 import type { Logger } from '../../logging/logger.ts';
-import { backoffDelayMs, type RandomSource } from '../../time/backoff.ts';
+import { type RandomSource, reconnectDelayMs } from '../../time/backoff.ts';
 import type { Clock } from '../../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../../time/linked-abort.ts';
 import type { ControlReads } from './message-source.ts';
@@ -12,8 +11,6 @@ const HELD_READS: ControlReads = { waitSeconds: 25 };
 /** A read that comes back sooner was not held by the platform. */
 const SHORTEST_HELD_MS = 1_000;
 const UNHELD_PAUSE_MS = 5_000;
-const RETRY = { baseMs: 1_000, factor: 2, maxMs: 24_000, jitter: 0.25 } as const;
-const LONGEST_RETRY_MS = 30_000;
 const REPORT_FAILURE_AFTER_MS = 300_000;
 
 export interface ControlReaderOptions {
@@ -21,6 +18,7 @@ export interface ControlReaderOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
+  readonly reconnectSpreadMs: number;
   /** `null` reads nothing. @default reads that the platform holds for 25 s */
   readonly reads: ControlReads | null | undefined;
   /** The id of the row whose message was canceled. Must not throw. */
@@ -84,7 +82,12 @@ export class ControlReader {
     const sinceSeq = this.#sinceSeq;
     const startedAt = clock.monotonic();
     try {
-      const query = { sinceSeq, ...(isHeld ? { waitSecs: reads.waitSeconds } : {}), signal };
+      const query = {
+        sinceSeq,
+        ...(isHeld ? { waitSecs: reads.waitSeconds } : {}),
+        isRetried: false,
+        signal,
+      };
       const { canceled, lastSeq } = await client.fetchCancellations(query);
       signal.throwIfAborted();
       this.#succeeded();
@@ -107,7 +110,7 @@ export class ControlReader {
   }
 
   #failed(error: unknown): number {
-    const { clock, logger, random } = this.#options;
+    const { clock, logger } = this.#options;
     const now = clock.monotonic();
     this.#failures += 1;
     this.#failingSince ??= now;
@@ -118,7 +121,6 @@ export class ControlReader {
         'Cancellations of messages cannot be read: canceled messages are handled to the end.',
       );
     }
-    const retryAfterMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
-    return Math.min(Math.max(backoffDelayMs(this.#failures, RETRY, random), retryAfterMs), LONGEST_RETRY_MS);
+    return reconnectDelayMs(this.#failures, error, this.#options);
   }
 }

@@ -156,7 +156,7 @@ describe('LongPollDelivery', () => {
     await run.advance(20_000);
     const asleep = () => run.clock.sleeps.slice(0, 7);
     await run.advance(3_600_000);
-    expect(asleep()).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 24_000, 24_000]);
+    expect(asleep()).toEqual([1_000, 3_000, 6_000, 12_000, 22_500, 22_500, 22_500]);
     run.feed.push({ id: 'row-1' });
     await run.advance(24_000);
     expect(run.handled).toEqual(['row-1']);
@@ -164,12 +164,13 @@ describe('LongPollDelivery', () => {
     expect(run.logger.messages('info')).toContain('The inbound feed can be read again.');
   });
 
-  it('honours Retry-After, up to half a minute', async () => {
+  it('waits for Retry-After, up to half a minute, and a part of the window', async () => {
     const run = await start(true);
     run.feed.fetchFailures.push(away(9_000), away(600_000));
     await run.advance(20_000);
     await run.advance(40_000);
-    expect(run.clock.sleeps.slice(0, 2)).toEqual([9_000, 30_000]);
+    // Half of the window is added, so that agents which were sent away together do not come back together.
+    expect(run.clock.sleeps.slice(0, 2)).toEqual([10_000, 31_000]);
   });
 
   it('ends immediately when suspended during a wait, and continues when opened', async () => {

@@ -5,12 +5,13 @@ const RESTART_AFTER_MS = 5_000;
 /** Runs a delivery until the signal aborts; one that fails or ends is started again after 5 s. Never rejects. */
 export async function keepDelivering(
   delivery: InboundDelivery,
-  { client, inbox, clock, logger, random }: DeliveryContext,
+  context: DeliveryContext,
   signal: AbortSignal,
 ): Promise<void> {
+  const { client, inbox, clock, logger, random, reconnectSpreadMs } = context;
   while (!signal.aborted) {
     try {
-      await delivery.run({ client, inbox, clock, logger, random }, signal);
+      await delivery.run({ client, inbox, clock, logger, random, reconnectSpreadMs }, signal);
       if (!signal.aborted)
         logger.error({ delivery: delivery.name }, 'The delivery ended unexpectedly; it is restarted.');
     } catch (error) {

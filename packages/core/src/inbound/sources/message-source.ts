@@ -53,6 +53,8 @@ export interface DeliveryContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
+  /** The `reconnectSpreadMs` of the agent. */
+  readonly reconnectSpreadMs: number;
 }
 
 /** How an agent learns of canceled messages: by reads that the platform holds, or by one at each interval. */

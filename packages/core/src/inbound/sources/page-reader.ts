@@ -3,14 +3,12 @@ import { CursorLostError } from '../../errors/cursor-lost-error.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import { PageTooLargeError } from '../../errors/page-too-large-error.ts';
 import { checkNumber } from '../../settings/checked-values.ts';
-import { backoffDelayMs } from '../../time/backoff.ts';
+import { reconnectDelayMs } from '../../time/backoff.ts';
 import { readOldestPage } from './backlog.ts';
 import type { DeliveryContext } from './message-source.ts';
 
 const DEFAULT_PAGE_LIMIT = 100;
 const CURSOR_LOST_PAUSE_MS = 1_000;
-const RETRY = { baseMs: 1_000, factor: 2, maxMs: 24_000, jitter: 0.25 } as const;
-const LONGEST_RETRY_MS = 30_000;
 
 /** `isProgress`: the position moved, so the next page is read without a pause. */
 export type FeedReading =
@@ -33,6 +31,7 @@ export class InboundPageReader {
   readonly #reads: PageReads;
   #limit: number;
   #failures = 0;
+  #isReported = false;
   #hasLostCursor = false;
 
   constructor(context: DeliveryContext, reads: PageReads) {
@@ -56,6 +55,7 @@ export class InboundPageReader {
             ...(position === null || this.#reads.fromAcknowledged?.() ? {} : { sinceId: position }),
             limit,
             ...(waitSecs > 0 ? { waitSecs } : {}),
+            isRetried: false,
             signal,
           });
       signal.throwIfAborted();
@@ -111,23 +111,25 @@ export class InboundPageReader {
   }
 
   #succeeded(): void {
-    if (this.#failures > 0) this.#context.logger.info({}, 'The inbound feed can be read again.');
+    if (this.#isReported) this.#context.logger.info({}, 'The inbound feed can be read again.');
+    this.#isReported = false;
     this.#failures = 0;
   }
 
   #failed(error: unknown): FeedReading {
-    const { logger, random } = this.#context;
+    const { logger } = this.#context;
     this.#failures += 1;
     const isLimited = MoleculeError.isInstance(error) && error.code === 'rate_limited';
-    if (this.#failures === 1) {
+    // One failure that is over with the next read is no news.
+    const isTransient = MoleculeError.isInstance(error) && error.isRetryable && !isLimited;
+    if (!this.#isReported && (this.#failures > 1 || !isTransient)) {
+      this.#isReported = true;
       const problem = isLimited
         ? 'The platform limits the rate of requests; the inbound feed is read again later.'
         : 'The inbound feed cannot be read; retrying.';
       logger.warn({ error }, problem);
     }
-    const retryAfterMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
-    const backoffMs = backoffDelayMs(this.#failures, RETRY, random);
-    const retryMs = Math.min(Math.max(backoffMs, retryAfterMs), LONGEST_RETRY_MS);
+    const retryMs = reconnectDelayMs(this.#failures, error, this.#context);
     return { kind: isLimited ? 'limited' : 'failed', retryMs };
   }
 }
