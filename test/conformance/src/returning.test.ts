@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createRemoteAgent, MemoryInboundStore, MemoryTokenStore, silentLogger } from '@molecule-ai/core';
-import { type AgentRequest, ManualClock, type Reaction, type ScriptedAgent } from '@molecule-tests/harness';
+import { type AgentRequest, ManualClock, type Reaction } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { seededRandom } from './endurance/plan.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';

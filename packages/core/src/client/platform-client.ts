@@ -26,7 +26,7 @@ import {
   type ReadInboundOptions,
   readInboundPage,
 } from './inbound-page.ts';
-import { goodbye, type InstanceOptions } from './instance.ts';
+import { goodbye } from './instance.ts';
 import { PeerMessaging } from './peer-messaging.ts';
 import { type ProgressReceipt, type ProgressReport, reportProgress } from './progress.ts';
 import { type RegisterOptions, type Registration, registerAgent, updateCard } from './registration.ts';

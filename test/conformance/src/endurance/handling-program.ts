@@ -12,6 +12,7 @@ const agent = createRemoteAgent({
   concurrency: 32,
   heartbeatIntervalMs: 5_000,
   stopTimeoutMs: 5_000,
+  reconnectSpreadMs: 1_000,
   onMessage: async (message, { attempt, reply, signal }) => {
     const [answer] = message.answers;
     if (answer !== undefined) {

@@ -35,6 +35,7 @@ const agent = createRemoteAgent({
   client,
   heartbeatIntervalMs: 5_000,
   stopTimeoutMs: 5_000,
+  reconnectSpreadMs: 1_000,
   onMessage: async ({ id: rowId, inReplyTo, metadata, text }, { attempt }) => {
     const state = typeof metadata.state === 'string' ? metadata.state : 'answered';
     if (state === 'input_required') return sending.answerQuestion(inReplyTo);

@@ -7,6 +7,7 @@ const hang = () => new Promise<never>(() => {});
 
 const agent = createRemoteAgent({
   client: new RemoteAgentClient(),
+  reconnectSpreadMs: 1_000,
   delivery: process.env.DELIVERY === 'poll' ? new PollDelivery({ intervalMs: 1_000 }) : 'long-poll',
   onMessage: async ({ text }, context) => {
     log('handling', { text, attempt: context.attempt });

@@ -62,6 +62,7 @@ client.register = async (options) => {
 const agent = createRemoteAgent({
   client,
   delivery: DELIVERY === 'auto' ? 'auto' : 'push',
+  reconnectSpreadMs: 1_000,
   store: new CrashingStore(new FileInboundStore(client.stateDirectory)),
   onMessage: async ({ text }, { once, attempt, stream }) => {
     log('handling', { text, attempt });
