@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createRemoteAgent, MemoryInboundStore, MemoryTokenStore, silentLogger } from '@molecule-ai/core';
-import { type AgentRequest, ManualClock, type Reaction } from '@molecule-tests/harness';
+import { type AgentScript, ManualClock } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { seededRandom } from './endurance/plan.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
@@ -39,7 +39,7 @@ class LeavingPlatform {
     this.#away = Promise.withResolvers();
   }
 
-  readonly script = async (request: AgentRequest): Promise<Reaction> => {
+  readonly script: AgentScript = async (request) => {
     const kind = kindOf(request.path);
     const { workspace_id } = (request.body ?? {}) as { workspace_id?: string };
     const agent = workspace_id ?? request.path.split('/')[2] ?? '';
