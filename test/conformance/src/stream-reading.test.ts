@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { PeerStream } from '@molecule-ai/core';
+import { OperatorClient } from '@molecule-ai/core/operator';
 import { type JsonObject, type MessageState, StreamEvents, sseEvent } from '@molecule-ai/protocol';
-import { type AgentRequest, type AgentScript, completed } from '@molecule-tests/harness';
+import { type AgentRequest, type AgentScript, completed, ManualClock } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { messageIdOf, stageDirect } from './harness/direct-stage.ts';
 import { onboard } from './harness/members.ts';
@@ -30,6 +32,27 @@ function streamed(request: AgentRequest, { pieces = [], rest, end }: Scripted): 
   if (end !== undefined) results.push(events.end({ state: end, at: AT }));
   const text = results.map((result) => sseEvent({ jsonrpc: '2.0', id: messageId, result })).join('');
   return { kind: 'text', type: 'text/event-stream', text };
+}
+
+/** One piece, and then every 20 s a comment, an empty piece and a state. */
+function neverSilent(clock: ManualClock): Reaction {
+  const artifact = (text: string) => ({
+    kind: 'artifact-update',
+    append: text === '',
+    artifact: { artifactId: 'a-1', parts: [{ kind: 'text', text }] },
+  });
+  return {
+    kind: 'events',
+    write: (out) => {
+      const go = (text: string): void => {
+        out.send(artifact(text), { kind: 'status-update', status: { state: 'working' }, final: false });
+        out.raw(': working\n\n');
+        const next = clock.setTimer(20_000, () => go(''));
+        void out.closed.then(() => next.cancel());
+      };
+      go('one');
+    },
+  };
 }
 
 async function piecesOf(stream: PeerStream): Promise<string[]> {
@@ -199,6 +222,50 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
       'message/stream',
       'tasks/get',
     ]);
+  });
+
+  verifies('stream-reading.silence', async () => {
+    const clock = new ManualClock();
+    const { client, peerId, peer, proxied } = await stageDirect(environment, {
+      script: () => neverSilent(clock),
+      client: { clock },
+    });
+    for (const [timeoutMs, seconds] of [
+      [undefined, 300],
+      [600_000, 600],
+    ] as const) {
+      const from = clock.monotonic();
+      const stream = client.streamPeer(peerId, 'hello', { timeoutMs });
+      let endedAt: number | undefined;
+      const reply = stream.reply().finally(() => {
+        endedAt = clock.monotonic() - from;
+      });
+      await clock.advanceUntil(() => endedAt !== undefined, { stepMs: 10_000, limitMs: 900_000 });
+      expect(await reply).toMatchObject({ status: 'queued', via: 'direct', text: '' });
+      expect(stream.text).toBe('one');
+      expect(Math.floor((endedAt ?? 0) / 100_000)).toBe(seconds / 100);
+    }
+    expect([peer.requests.length, proxied().length]).toEqual([2, 0]);
+  });
+
+  verifies('stream-reading.silence', 'through the platform', async () => {
+    const clock = new ManualClock();
+    const platform = await environment.scriptedAgent({
+      script: ({ path }) => {
+        const headers = { 'x-molecule-capabilities': 'stream' };
+        return path.endsWith('/a2a') ? neverSilent(clock) : { kind: 'json', headers, body: { status: 'ok' } };
+      },
+    });
+    const operator = new OperatorClient({ platformUrl: platform.url, operatorKey: 'key', clock });
+    const stream = operator.streamMessage(randomUUID(), 'hello');
+    let status: string | undefined;
+    void stream.reply().then((reply) => {
+      status = reply.status;
+    });
+    await clock.advanceUntil(() => status !== undefined, { stepMs: 10_000, limitMs: 400_000 });
+    expect([status, stream.text]).toEqual(['queued', 'one']);
+    expect(platform.requests.filter(({ path }) => path.endsWith('/a2a'))).toHaveLength(1);
+    await operator.close();
   });
 
   verifies('stream-reading.abort', async () => {

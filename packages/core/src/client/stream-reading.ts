@@ -5,11 +5,10 @@ import { backoffDelayMs } from '../time/backoff.ts';
 import { EventReader, type ReadEvent } from '../transport/event-reader.ts';
 import type { ResponseStream } from '../transport/response-stream.ts';
 import { AnswerText } from './answer-text.ts';
+import { Silence } from './stream-silence.ts';
 
 /** Breaks in a row, without new text in between, after which the answer is read from the next source. */
 const MAX_BREAKS = 3;
-/** Without new text for so long, the reply is `queued`, unless the caller gave a time limit. */
-const SILENCE_MS = 300_000;
 const PAUSE_MS = 1_000;
 
 /** Where an answer is read: at the server of the peer, or at the platform. */
@@ -66,9 +65,8 @@ export class AnswerReading {
   readonly #options: ReadingOptions;
   readonly #text: GrowingText;
   readonly #endsAt: number;
+  readonly #silence: Silence;
   #openEndsAt: number;
-  /** When there was new text, or the source was first used. */
-  #grownAt: number;
   #source: AnswerSource | undefined;
   #hasBegun = false;
 
@@ -79,7 +77,7 @@ export class AnswerReading {
     const now = options.settings.clock.monotonic();
     this.#endsAt = now + options.timeoutMs;
     this.#openEndsAt = now + options.openTimeoutMs;
-    this.#grownAt = now;
+    this.#silence = new Silence(options.settings.clock, this.#endsAt);
   }
 
   /** The reply of a message that was accepted and has not ended; `null` for any other. */
@@ -107,7 +105,7 @@ export class AnswerReading {
   async *#readFrom(source: AnswerSource, isLast: boolean): AsyncGenerator<void, PeerReply | null, undefined> {
     const { settings, signal } = this.#options;
     const { clock, random, logger } = settings;
-    this.#grownAt = clock.monotonic();
+    this.#silence.begin();
     let breaks = 0;
     for (;;) {
       const opened = await source.open({ signal, timeoutMs: this.#openTimeoutMs() });
@@ -119,12 +117,9 @@ export class AnswerReading {
         opened.stream === undefined
           ? yield* this.#takeWhole(opened.reply ?? source.queued())
           : yield* this.#readStream(source, opened.stream);
-      const now = clock.monotonic();
       if (result.kind === 'reply') {
         if (result.reply.status !== 'queued' || !source.isRepeatable) return result.reply;
-        const silentUntil =
-          this.#endsAt === Number.POSITIVE_INFINITY ? this.#grownAt + SILENCE_MS : this.#endsAt;
-        if (!(now < silentUntil)) return result.reply;
+        if (this.#silence.isOver) return result.reply;
         await clock.sleep(PAUSE_MS, { signal });
         continue;
       }
@@ -144,11 +139,13 @@ export class AnswerReading {
     const { messageId } = this.#options;
     const collected = new StreamedAnswer(source.maxLength);
     const answer = new AnswerText(this.#text, { messageId, isWrapped: source.isWrapped });
+    this.#silence.watch(stream);
     try {
       const events = await EventReader.open(stream, source);
       for (;;) {
-        const event = await this.#nextOf(events);
-        if (event.kind === 'break') return event;
+        const event = await this.#silence.during(this.#nextOf(events));
+        if (event.kind === 'break')
+          return this.#silence.hasClosed ? { kind: 'reply', reply: source.queued() } : event;
         if (event.kind !== 'event') return { kind: 'reply', reply: source.refused(event.kind) };
         const step = collected.add(event.data, event.length);
         if (step.kind === 'too-large') return { kind: 'reply', reply: source.refused('too-large') };
@@ -156,14 +153,15 @@ export class AnswerReading {
         const hasGrown = step.kind === 'ended' ? answer.end() : answer.add(step.text);
         if (collected.response !== undefined) stream.release();
         if (hasGrown) {
-          this.#grownAt = this.#options.settings.clock.monotonic();
           yield;
+          this.#silence.begin();
         }
         if (collected.response !== undefined) {
           return yield* this.#takeWhole(source.toReply(collected.response), answer);
         }
       }
     } finally {
+      this.#silence.unwatch();
       stream.close();
     }
   }

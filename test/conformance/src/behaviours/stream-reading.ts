@@ -27,6 +27,10 @@ export const STREAM_READING = behaviours({
     'An answer that does not continue what was yielded throws `stream_restarted` with the message id, under which the whole can be read.',
     BREAKS,
   ],
+  'stream-reading.silence': [
+    'A stream that brings comments, empty pieces and states but no text for 5 minutes is closed, and the reply is `queued`, on each way; with `timeoutMs` that limit holds instead.',
+    READING,
+  ],
   'stream-reading.abort': [
     'An abort of the signal of `streamPeer` closes the connection and cancels the message where it is; leaving the loop closes it and cancels nothing.',
     `${BREAKS}; docs/decisions/0050-cancel.md`,
