@@ -10,6 +10,7 @@ const coreModules = [
   'storage',
   'settings',
   'credentials',
+  'heartbeat-worker',
   'transport',
   'platform-api',
   'peers',

@@ -44,7 +44,7 @@ export type { LastFailure } from './agent/task-metrics.ts';
 export type { CancellationPage, FetchCancellationsOptions } from './client/cancellation.ts';
 export type { RemoteAgentClientOptions } from './client/client-context.ts';
 export { type CurrentMessage, currentMessage } from './client/current-message.ts';
-export type { HeartbeatMetrics, HeartbeatReport } from './client/heartbeat.ts';
+export type { HeartbeatMetrics, HeartbeatOptions, HeartbeatReport } from './client/heartbeat.ts';
 export type {
   Acknowledgement,
   AcknowledgeOptions,
@@ -86,6 +86,8 @@ export { PageTooLargeError, type UnreadRow } from './errors/page-too-large-error
 export { StreamRestartedError } from './errors/stream-restarted-error.ts';
 export { TimeoutError } from './errors/timeout-error.ts';
 export { WorkspaceRemovedError } from './errors/workspace-removed-error.ts';
+export type { HeartbeatThread, HeartbeatThreadOptions } from './heartbeat-worker/heartbeat-thread.ts';
+export type { RepeatedHeartbeat } from './heartbeat-worker/worker-messages.ts';
 export type { QuestionToAsk } from './inbound/handling/asked-questions.ts';
 export type { AnswerContent, HandlerAnswer } from './inbound/handling/handler-answer.ts';
 export { type MessageForModelOptions, messageForModel } from './inbound/message-for-model.ts';
@@ -124,7 +126,11 @@ export { peersForModel } from './peers/peers-for-model.ts';
 export type { ActivityEntry, ActivityFilters, ActivityPage } from './platform-api/activity.ts';
 export { type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/idempotency-key.ts';
 export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';
-export type { HeartbeatLoopRunOptions, LoopOutcome } from './presence/run-heartbeat-loop.ts';
+export type {
+  HeartbeatLoopRunOptions,
+  IsolationOptions,
+  LoopOutcome,
+} from './presence/run-heartbeat-loop.ts';
 export { RemoteAgentClient } from './remote-agent-client/remote-agent-client.ts';
 export { A2AServer, type A2AServerOptions } from './server/a2a-server.ts';
 export { toNodeListener } from './server/node-exchange.ts';

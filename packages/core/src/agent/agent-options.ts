@@ -7,7 +7,11 @@ import { chooseDelivery, type DeliveryChoice } from '../inbound/sources/feed-del
 import type { InboundDelivery } from '../inbound/sources/message-source.ts';
 import { FileInboundStore, type InboundStore } from '../inbound/stores/inbound-store.ts';
 import type { Logger } from '../logging/logger.ts';
-import { checkHeartbeatInterval } from '../presence/run-heartbeat-loop.ts';
+import {
+  checkHeartbeatInterval,
+  checkIsolation,
+  type IsolationOptions,
+} from '../presence/run-heartbeat-loop.ts';
 import { checkNumber } from '../settings/checked-values.ts';
 import { DEFAULT_RECONNECT_SPREAD_MS, type RandomSource } from '../time/backoff.ts';
 import { checkInboundAuth, type InboundAuth } from './inbound-auth.ts';
@@ -46,7 +50,7 @@ export type AgentClient = Pick<
   | 'currentInboundSecret'
   | 'probe'
 > &
-  Partial<Pick<PeerClient, 'onPeerChanged' | 'observeReply' | 'reportProgress'>>;
+  Partial<Pick<PeerClient, 'openHeartbeatThread' | 'onPeerChanged' | 'observeReply' | 'reportProgress'>>;
 
 /** The second argument of a handler. */
 export interface HandlerContext<Client extends AgentClient = PeerClient> extends AttemptContext {
@@ -70,7 +74,7 @@ export type MessageHandler<Client extends AgentClient = PeerClient> = (
 ) => HandlerAnswer | Promise<HandlerAnswer>;
 
 /** Options of `createRemoteAgent`. */
-export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> {
+export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> extends IsolationOptions {
   /** Not closed by the agent. */
   client: Client;
   onMessage: MessageHandler<Client>;
@@ -157,6 +161,8 @@ export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
   readonly handlerTimeoutMs: number | null;
   readonly stopTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
+  readonly isolateHeartbeat: boolean;
+  readonly maxBlockMs: number;
   readonly atMostOnce: boolean;
   readonly inboundAuth: InboundAuth;
   /** Of `shared-secret`; `null` for the one that the platform sent. */
@@ -209,6 +215,7 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
       handlerTimeoutMs === null ? null : checkInteger('handlerTimeoutMs', handlerTimeoutMs, 1),
     stopTimeoutMs: checkInteger('stopTimeoutMs', options.stopTimeoutMs ?? 30_000, 0),
     heartbeatIntervalMs: checkHeartbeatInterval(options.heartbeatIntervalMs),
+    ...checkIsolation(options),
     atMostOnce: options.atMostOnce ?? false,
     ...checkInboundAuth(options),
     store: options.store ?? new FileInboundStore(client.stateDirectory),

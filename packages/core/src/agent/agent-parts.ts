@@ -4,6 +4,7 @@ import type { InboundDelivery } from '../inbound/sources/message-source.ts';
 import { childLogger, type Logger } from '../logging/logger.ts';
 import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { PresenceChange } from '../presence/presence-machine.ts';
+import { threadOpener } from '../presence/run-heartbeat-loop.ts';
 import { AgentEventEmitter } from './agent-events.ts';
 import { AgentInbound } from './agent-inbound.ts';
 import type { AgentClient, RemoteAgentSettings } from './agent-options.ts';
@@ -79,6 +80,7 @@ export function createAgentParts<Client extends AgentClient>(
     logger,
     random,
     intervalMs: heartbeatIntervalMs,
+    openThread: threadOpener(client, { ...settings, intervalMs: heartbeatIntervalMs }),
     metrics: () => tasks.current(),
     onChange: onPresence,
   });

@@ -3,6 +3,7 @@ import { FileTokenStore } from '../credentials/file-token-store.ts';
 import { InboundSecret } from '../credentials/inbound-secret.ts';
 import { TokenManager } from '../credentials/token-manager.ts';
 import type { TokenStore } from '../credentials/token-store.ts';
+import type { HeartbeatThread } from '../heartbeat-worker/heartbeat-thread.ts';
 import type { Logger } from '../logging/logger.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import { PeerDirectory } from '../peers/peer-directory.ts';
@@ -33,6 +34,8 @@ export interface ClientContext {
   readonly settings: ClientSettings;
   readonly transport: Transport;
   readonly tokens: TokenManager;
+  /** They repeat heartbeats by themselves, with the token in use. */
+  readonly heartbeatThreads: Set<HeartbeatThread>;
   readonly inboundSecret: InboundSecret;
   readonly peers: PeerDirectory;
   readonly lookup: PeerLookup;
@@ -58,11 +61,15 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
   const settings = Object.freeze({ ...checked, logger });
   const { stateDirectory, authToken, workspaceId, clock, peerCacheTtlMs, peerCacheSize } = settings;
   const store = options.tokenStore ?? new FileTokenStore({ directory: stateDirectory, logger });
+  const heartbeatThreads = new Set<HeartbeatThread>();
   const tokens = new TokenManager({
     store,
     given: authToken,
     logger,
-    onToken: (token) => logger.addSecret(token),
+    onToken: (token) => {
+      logger.addSecret(token);
+      for (const thread of heartbeatThreads) thread.authorize(token);
+    },
   });
   const inboundSecret = new InboundSecret({ store, logger, onSecret: (secret) => logger.addSecret(secret) });
   const transport = new Transport(settings, tokens, workspaceId);
@@ -87,6 +94,7 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
   return {
     settings,
     tokens,
+    heartbeatThreads,
     inboundSecret,
     transport,
     abandoned,

@@ -5,7 +5,13 @@ import {
   routes,
   toColumnText,
 } from '@molecule-ai/protocol';
+import {
+  type HeartbeatThread,
+  type HeartbeatThreadOptions,
+  WorkerHeartbeats,
+} from '../heartbeat-worker/heartbeat-thread.ts';
 import { call } from '../platform-api/call.ts';
+import { systemClock } from '../time/clock.ts';
 import type { ClientContext } from './client-context.ts';
 import { type InstanceOptions, instanceHeaders } from './instance.ts';
 
@@ -39,6 +45,20 @@ export interface HeartbeatReport {
 export interface HeartbeatOptions extends InstanceOptions {
   /** Whether to retry when the platform is unavailable, for ten seconds in all. @default true */
   isRetried?: boolean | undefined;
+  /** Sends it from the worker thread of this process. @default none: from the calling thread */
+  thread?: HeartbeatThread | undefined;
+}
+
+/** The thread gets each new token until it is closed. */
+export function openHeartbeatThread(
+  { settings, logger, heartbeatThreads }: ClientContext,
+  options: HeartbeatThreadOptions,
+): HeartbeatThread | null {
+  if (settings.dispatcher !== null || settings.clock !== systemClock) return null;
+  const onClose = (): void => void heartbeatThreads.delete(thread);
+  const thread: HeartbeatThread = new WorkerHeartbeats({ ...options, logger, onClose });
+  heartbeatThreads.add(thread);
+  return thread;
 }
 
 /** Sends heartbeats, and keeps the metrics that a later one omits. */
@@ -52,10 +72,8 @@ export class Heartbeats {
     this.#startedAt = context.settings.clock.monotonic();
   }
 
-  async send(
-    metrics: HeartbeatMetrics,
-    { instanceId, isRetried, signal }: HeartbeatOptions,
-  ): Promise<HeartbeatReport> {
+  async send(metrics: HeartbeatMetrics, options: HeartbeatOptions): Promise<HeartbeatReport> {
+    const { instanceId, isRetried, signal, thread } = options;
     const { settings, transport, inboundSecret } = this.#context;
     this.#metrics = mergeMetrics(this.#metrics, metrics);
     const body = heartbeatBody(
@@ -66,8 +84,15 @@ export class Heartbeats {
     const headers = instanceHeaders(transport, instanceId);
     // A later heartbeat says more than a retry of this one.
     const totalTimeoutMs = settings.requestTimeoutMs;
-    const input = { body, headers, signal, totalTimeoutMs, isRepeatable: isRetried };
-    const response = await call(transport, routes.heartbeat, input);
+    const response = await call(transport, routes.heartbeat, {
+      // Ends what the worker may have reported.
+      body: thread === undefined ? body : { runtime_state: '', ...body },
+      headers,
+      signal,
+      totalTimeoutMs,
+      isRepeatable: isRetried,
+      through: thread && ((direct) => thread.through(direct)),
+    });
     transport.capabilities.readList(response.capabilities);
     await inboundSecret.keep(response.platform_inbound_secret);
     return readHeartbeatReport(response);

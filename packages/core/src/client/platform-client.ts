@@ -1,4 +1,5 @@
 import { type AgentCard, type InboundMessage, type Jwks, routes } from '@molecule-ai/protocol';
+import type { HeartbeatThread, HeartbeatThreadOptions } from '../heartbeat-worker/heartbeat-thread.ts';
 import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
 import { call } from '../platform-api/call.ts';
 import {
@@ -16,6 +17,7 @@ import {
   type HeartbeatOptions,
   type HeartbeatReport,
   Heartbeats,
+  openHeartbeatThread,
 } from './heartbeat.ts';
 import {
   type Acknowledgement,
@@ -116,6 +118,14 @@ export class PlatformClient extends PeerMessaging {
    */
   heartbeat(metrics: HeartbeatMetrics = {}, options: HeartbeatOptions = {}): Promise<HeartbeatReport> {
     return this.#heartbeats.send(metrics, options);
+  }
+
+  /**
+   * For heartbeats from the worker thread of this process, which repeats the last one while the event loop is blocked. Close it.
+   * The loops do this unless `isolateHeartbeat` is false. `null` with an own `dispatcher` or `clock`.
+   */
+  openHeartbeatThread(options: HeartbeatThreadOptions): HeartbeatThread | null {
+    return openHeartbeatThread(this.#context, options);
   }
 
   /**

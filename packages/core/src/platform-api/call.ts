@@ -43,6 +43,8 @@ interface AnyCall extends CallOptions {
   readonly goneWorkspaceId?: string | undefined;
   /** Called when an attempt is written to a connection. */
   readonly onSent?: (() => void) | undefined;
+  /** What sends each attempt, as in {@link PlatformRequest}. */
+  readonly through?: PlatformRequest['through'];
   /** Whether an error of this route may contain the words of a peer. @default false */
   readonly relaysPeerText?: boolean | undefined;
   /** Keys of the response that may be missing, but must be readable. @default none */
@@ -130,6 +132,7 @@ function requestOf<R extends Route>(transport: Transport, route: R, input: Call<
     goneWorkspaceId: rest.goneWorkspaceId,
     relaysPeerText: rest.relaysPeerText,
     onSent: rest.onSent,
+    through: rest.through,
   };
 }
 

@@ -1,6 +1,8 @@
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import type { HeartbeatThread } from '../heartbeat-worker/heartbeat-thread.ts';
+import type { RepeatedHeartbeat } from '../heartbeat-worker/worker-messages.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
@@ -30,6 +32,10 @@ export interface HeartbeatLoopOptions {
   readonly random: RandomSource;
   /** Maximum time from one heartbeat to the next, in milliseconds. */
   readonly intervalMs: number;
+  /** Opens what sends heartbeats from another thread; `null` or none: they are sent from this one. */
+  readonly openThread?:
+    | ((onRepeated: (heartbeat: RepeatedHeartbeat) => void) => HeartbeatThread | null)
+    | undefined;
   readonly metrics: () => HeartbeatMetrics;
   /** Must not throw. */
   readonly onChange: (change: PresenceChange, error: unknown) => void;
@@ -49,6 +55,7 @@ export class HeartbeatLoop {
   #failures = 0;
   #lastError: unknown;
   #isLimited = false;
+  #thread: HeartbeatThread | null | undefined;
   #isAsked = false;
   /** Whether the heartbeats of this agent have a phase of their own. */
   #isSpread = false;
@@ -74,6 +81,11 @@ export class HeartbeatLoop {
   /** Time of the last successful heartbeat, in milliseconds: `at` is Unix time, `monotonicMs` is for intervals. */
   get lastSuccess(): { readonly at: number; readonly monotonicMs: number } | undefined {
     return this.#lastSuccess;
+  }
+
+  /** Where heartbeats are sent from. */
+  get place(): HeartbeatThread['place'] {
+    return this.#thread?.place ?? 'main thread';
   }
 
   /** Resolves when the first round has ended, with any result. */
@@ -106,6 +118,7 @@ export class HeartbeatLoop {
   /** Resolves with the final state, `stopped` when the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<PresenceState> {
     try {
+      this.#thread = this.#options.openThread?.((heartbeat) => this.#applyRepeated(heartbeat));
       while (!isFinal(this.#state)) {
         const startedAt = this.#options.clock.monotonic();
         await this.#sendHeartbeat(signal);
@@ -116,13 +129,14 @@ export class HeartbeatLoop {
       if (!signal.aborted) this.#options.logger.error({ error }, 'The heartbeat loop failed.');
       this.#step('stop', error);
     }
+    await this.#thread?.close().catch(() => {});
     this.#firstRound.resolve();
     return this.#state;
   }
 
   async #sendHeartbeat(signal: AbortSignal): Promise<void> {
     const metrics = this.#options.metrics();
-    const result = await this.#round.run(metrics, signal);
+    const result = await this.#round.run(metrics, signal, this.#thread ?? undefined);
     this.#sent = metrics;
     if (result.kind === 'limited') return this.#waitOut(result.error);
     this.#isLimited = false;
@@ -135,6 +149,19 @@ export class HeartbeatLoop {
     }
     if (result.kind === 'deleted' || result.kind === 'rejected') return this.#step(result.kind, undefined);
     this.#recordFailure(result);
+  }
+
+  /** What the response said otherwise, the next heartbeat brings again: it is late, and is sent now. */
+  #applyRepeated({ status, isWedged, blockedMs }: RepeatedHeartbeat): void {
+    if (status !== null && status >= 200 && status < 300) this.#recordSuccess();
+    if (!isWedged) return;
+    const fields = { blockedMs: Math.round(blockedMs) };
+    this.#options.logger.warn(
+      fields,
+      'The event loop was blocked for so long that the agent was reported as wedged.',
+    );
+    this.#isAsked = true;
+    this.#sleep.wake();
   }
 
   /** The platform is alive, so a limited heartbeat is not a failure. */

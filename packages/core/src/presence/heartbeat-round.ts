@@ -1,4 +1,4 @@
-import type { HeartbeatMetrics } from '../client/heartbeat.ts';
+import type { HeartbeatMetrics, HeartbeatOptions } from '../client/heartbeat.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
 import { ApiError } from '../errors/api-error.ts';
 import type { MoleculeErrorCode } from '../errors/error-codes.ts';
@@ -44,9 +44,13 @@ export class HeartbeatRound {
   }
 
   /** Rejects only with the signal's reason. */
-  async run(metrics: HeartbeatMetrics, signal: AbortSignal): Promise<RoundResult> {
+  async run(
+    metrics: HeartbeatMetrics,
+    signal: AbortSignal,
+    thread?: HeartbeatOptions['thread'],
+  ): Promise<RoundResult> {
     try {
-      const result = await this.#check(metrics, signal);
+      const result = await this.#check(metrics, signal, thread);
       this.#unauthorized = 0;
       return result;
     } catch (error) {
@@ -61,11 +65,15 @@ export class HeartbeatRound {
     }
   }
 
-  async #check(metrics: HeartbeatMetrics, signal: AbortSignal): Promise<RoundResult> {
+  async #check(
+    metrics: HeartbeatMetrics,
+    signal: AbortSignal,
+    thread: HeartbeatOptions['thread'],
+  ): Promise<RoundResult> {
     const { client } = this.#options;
     // The pause before the next round is longer than that of a retry, so that agents do not return together.
     const report = await this.#call(signal, 'The heartbeat', (options) =>
-      client.heartbeat(metrics, { ...options, isRetried: false }),
+      client.heartbeat(metrics, { ...options, isRetried: false, ...(thread && { thread }) }),
     );
     if (report.paused !== null) return alive(report.paused, report.workspaceStatus);
     // Older platforms also accept heartbeats of removed workspaces: only their state route reports the removal.

@@ -3,7 +3,9 @@ import type { PlatformClient } from '../client/platform-client.ts';
 import { checkNumber } from '../settings/checked-values.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { linkAbort } from '../time/linked-abort.ts';
-import { DEFAULT_HEARTBEAT_INTERVAL_MS, HeartbeatLoop } from './heartbeat-loop.ts';
+import { DEFAULT_HEARTBEAT_INTERVAL_MS, HeartbeatLoop, type HeartbeatLoopOptions } from './heartbeat-loop.ts';
+
+const DEFAULT_MAX_BLOCK_MS = 300_000;
 
 /**
  * Why a loop ended: the workspace was paused or removed, its token revoked, another running agent of the workspace
@@ -17,7 +19,21 @@ export interface TaskReport {
   readonly activeTasks?: number | undefined;
 }
 
-export interface HeartbeatLoopRunOptions {
+/** How the presence of an agent depends on its event loop. */
+export interface IsolationOptions {
+  /**
+   * Send heartbeats from a worker thread, one for all agents of the process, which repeats the last one while the event loop is
+   * blocked. Not with an own `dispatcher` or `clock`. @default true
+   */
+  isolateHeartbeat?: boolean | undefined;
+  /**
+   * How long the event loop may be blocked before the agent is reported as `wedged`, in milliseconds, at least 1 000. Needs
+   * `isolateHeartbeat`. @default 300_000
+   */
+  maxBlockMs?: number | undefined;
+}
+
+export interface HeartbeatLoopRunOptions extends IsolationOptions {
   /** Stops the loop, which then resolves with `stopped`. */
   signal?: AbortSignal | undefined;
   /** Called before each heartbeat. When it throws, the previous report is sent again. */
@@ -34,7 +50,8 @@ export interface HeartbeatLoopRunOptions {
  * @throws ConfigurationError for an interval outside 1 000–30 000 ms.
  */
 export async function runHeartbeatLoop(
-  client: Pick<PlatformClient, 'clock' | 'logger' | 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'>,
+  client: Pick<PlatformClient, 'clock' | 'logger' | 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'> &
+    Partial<Pick<PlatformClient, 'openHeartbeatThread'>>,
   options: HeartbeatLoopRunOptions = {},
 ): Promise<LoopOutcome> {
   const { clock, logger } = client;
@@ -52,12 +69,14 @@ export async function runHeartbeatLoop(
     const uptimeSeconds = Math.floor((clock.monotonic() - startedAt) / 1_000);
     return { ...tasks, errorRate: 0, sampleError: '', uptimeSeconds };
   };
+  const intervalMs = checkHeartbeatInterval(options.heartbeatIntervalMs);
   const loop = new HeartbeatLoop({
     client,
     clock,
     logger,
     random: options.random ?? Math.random,
-    intervalMs: checkHeartbeatInterval(options.heartbeatIntervalMs),
+    intervalMs,
+    openThread: threadOpener(client, { intervalMs, ...checkIsolation(options) }),
     metrics,
     onChange: (change) => {
       if (change !== 'paused') return;
@@ -76,6 +95,27 @@ function readReport(report: TaskReport): Pick<HeartbeatMetrics, 'currentTask' | 
     currentTask: String(report.currentTask ?? ''),
     activeTasks: Number.isSafeInteger(count) ? Math.max(0, count) : 0,
   };
+}
+
+/** The checked options. @throws ConfigurationError naming the option. */
+export function checkIsolation(options: IsolationOptions): { isolateHeartbeat: boolean; maxBlockMs: number } {
+  return {
+    isolateHeartbeat: options.isolateHeartbeat ?? true,
+    maxBlockMs: checkNumber('maxBlockMs', options.maxBlockMs ?? DEFAULT_MAX_BLOCK_MS, {
+      min: 1_000,
+      max: 86_400_000,
+    }),
+  };
+}
+
+/** How a loop opens its thread; `undefined` when it needs none. */
+export function threadOpener(
+  client: Partial<Pick<PlatformClient, 'openHeartbeatThread'>>,
+  options: { isolateHeartbeat: boolean; maxBlockMs: number; intervalMs: number },
+): HeartbeatLoopOptions['openThread'] {
+  const { isolateHeartbeat, maxBlockMs, intervalMs } = options;
+  if (!isolateHeartbeat) return undefined;
+  return (onRepeated) => client.openHeartbeatThread?.({ maxBlockMs, intervalMs, onRepeated }) ?? null;
 }
 
 /** More than 30 s is refused, because the platform would report the agent as offline. */

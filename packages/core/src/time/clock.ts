@@ -20,7 +20,10 @@ export interface Clock {
   monotonic(): number;
   /** Resolves after `ms` milliseconds; rejects when the signal aborts. Removes its timer and listener. */
   sleep(ms: number, options?: SleepOptions): Promise<void>;
-  /** Runs `callback` once after `ms` milliseconds. The timer does not keep the process alive. */
+  /**
+   * Runs `callback` once after `ms` milliseconds, and after what has arrived until then: after a blocked event loop a response
+   * comes before its deadline. The timer does not keep the process alive.
+   */
   setTimer(ms: number, callback: () => void): Timer;
 }
 
@@ -48,9 +51,17 @@ export const systemClock: Clock = Object.freeze<Clock>({
     });
   },
   setTimer(ms, callback) {
-    const timer = setTimeout(callback, toTimerMs(ms));
+    let immediate: NodeJS.Immediate | undefined;
+    const timer = setTimeout(() => {
+      immediate = setImmediate(callback).unref();
+    }, toTimerMs(ms));
     timer.unref();
-    return { cancel: () => clearTimeout(timer) };
+    return {
+      cancel: () => {
+        clearTimeout(timer);
+        clearImmediate(immediate);
+      },
+    };
   },
 });
 

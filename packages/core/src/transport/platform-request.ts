@@ -1,3 +1,5 @@
+import type { RequestDispatcher } from '../settings/request-dispatcher.ts';
+
 export interface CallOptions {
   /** Aborts the call, which then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
@@ -33,6 +35,8 @@ export interface PlatformRequest extends CallOptions {
   readonly goneWorkspaceId?: string | undefined;
   /** Called when an attempt is written to a connection: from then on the platform may process it. */
   readonly onSent?: (() => void) | undefined;
+  /** What sends each attempt instead of the client's connections, which it is given. */
+  readonly through?: ((direct: RequestDispatcher) => RequestDispatcher) | undefined;
   /** Whether an error of this route may contain the words of a peer; they are kept out of messages and excerpts. */
   readonly relaysPeerText?: boolean | undefined;
 }

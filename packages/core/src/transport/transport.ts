@@ -110,7 +110,8 @@ export class Transport {
       if (this.#isClosed) throw clientClosed();
       const dispatcher = this.settings.dispatcher ?? (await pool.dispatcher());
       if (this.#isClosed) throw clientClosed();
-      return exchangeWith(dispatcher, this.#attempt(request, body, sent, timeoutMs));
+      const chosen = request.through?.(dispatcher) ?? dispatcher;
+      return exchangeWith(chosen, this.#attempt(request, body, sent, timeoutMs));
     };
     const response = await attempt(bearer);
     if (response.status !== 401 || request.bearer !== undefined) return this.#read(request, response, bearer);

@@ -1,0 +1,105 @@
+import type { Agent, IncomingMessage, RequestOptions } from 'node:http';
+import type { Clock } from '../time/clock.ts';
+import type { ExchangeEnd, HeartbeatToSend } from './worker-messages.ts';
+
+/** Time limit of a request, in milliseconds. */
+const TIMEOUT_MS = 10_000;
+const MAX_BODY_BYTES = 1024 * 1024;
+
+interface Protocol {
+  readonly request: typeof import('node:http').request;
+  readonly agent: Agent;
+}
+
+const protocols = new Map<string, Protocol>();
+
+/** Loads TLS only where it is used. */
+function protocolOf(name: string): Protocol {
+  const known = protocols.get(name);
+  if (known !== undefined) return known;
+  const { request, Agent } = process.getBuiltinModule(name === 'https:' ? 'node:https' : 'node:http');
+  const agent = new Agent({ keepAlive: true, timeout: TIMEOUT_MS, maxSockets: 64, maxFreeSockets: 8 });
+  const made = { request, agent };
+  protocols.set(name, made);
+  return made;
+}
+
+/**
+ * Sends one request of the worker, without following redirects. A connection that the server had closed in the meantime is
+ * replaced once.
+ * @returns cancels it; then `onEnd` is not called
+ */
+export function sendHeartbeat(
+  clock: Clock,
+  heartbeat: HeartbeatToSend,
+  onEnd: (end: ExchangeEnd) => void,
+): () => void {
+  let hasEnded = false;
+  let isSecondTry = false;
+  let current: { destroy(): unknown } | undefined;
+  const end = (result: ExchangeEnd): void => {
+    if (hasEnded) return;
+    cancel();
+    onEnd(result);
+  };
+  const cancel = (): void => {
+    hasEnded = true;
+    timer.cancel();
+    current?.destroy();
+  };
+  const timer = clock.setTimer(TIMEOUT_MS, () => {
+    const message = `No complete response within ${TIMEOUT_MS} ms.`;
+    end({ kind: 'error', code: 'ETIMEDOUT', name: 'Error', message });
+  });
+  const attempt = (): void => {
+    const url = new URL(heartbeat.origin);
+    const { request, agent } = protocolOf(url.protocol);
+    const sent = request({ ...targetOf(url, heartbeat), agent });
+    current = sent;
+    sent.on('response', (response) => readResponse(response, end));
+    sent.on('error', (error) => {
+      if (sent.reusedSocket && !isSecondTry && !hasEnded) {
+        isSecondTry = true;
+        attempt();
+      } else end(errorEnd(error));
+    });
+    sent.end(heartbeat.body);
+  };
+  try {
+    attempt();
+  } catch (error) {
+    queueMicrotask(() => end(errorEnd(error)));
+  }
+  return cancel;
+}
+
+function targetOf(url: URL, { path, headers }: HeartbeatToSend): RequestOptions {
+  return {
+    method: 'POST',
+    hostname: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port,
+    path,
+    headers,
+  };
+}
+
+function readResponse(response: IncomingMessage, end: (result: ExchangeEnd) => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const finish = (): void => {
+    const body = new Uint8Array(Buffer.concat(chunks).subarray(0, MAX_BODY_BYTES));
+    end({ kind: 'response', status: response.statusCode ?? 0, headers: { ...response.headers }, body });
+  };
+  response.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) finish();
+  });
+  response.on('end', finish);
+  response.on('error', (error) => end(errorEnd(error)));
+}
+
+function errorEnd(error: unknown): ExchangeEnd {
+  const { name = 'Error', message = '', code = '' } = error as Partial<NodeJS.ErrnoException>;
+  return { kind: 'error', code: String(code), name, message };
+}
