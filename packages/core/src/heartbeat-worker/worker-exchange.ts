@@ -1,4 +1,4 @@
-import type { Agent, IncomingMessage, RequestOptions } from 'node:http';
+import type { Agent, request as httpRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { Clock } from '../time/clock.ts';
 import type { ExchangeEnd, HeartbeatToSend } from './worker-messages.ts';
 
@@ -7,7 +7,7 @@ const TIMEOUT_MS = 10_000;
 const MAX_BODY_BYTES = 1024 * 1024;
 
 interface Protocol {
-  readonly request: typeof import('node:http').request;
+  readonly request: typeof httpRequest;
   readonly agent: Agent;
 }
 
