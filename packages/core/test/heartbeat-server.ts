@@ -34,6 +34,7 @@ const server = require('node:http').createServer((request, response) => {
     if (!isHeartbeat) return;
     Atomics.add(counter, 0, 1);
     Atomics.notify(counter, 0);
+    parentPort.postMessage('heartbeat');
   });
 });
 parentPort.on('message', (message) => {
@@ -80,10 +81,7 @@ export class HeartbeatServer {
   /** Resolves when `more` heartbeats have come. */
   async received(more: number): Promise<void> {
     const target = this.count + more;
-    while (this.count < target) {
-      const { value } = Atomics.waitAsync(this.#counter, 0, this.count, 60_000);
-      if ((await value) === 'timed-out') throw new Error(`${this.count} of ${target} heartbeats came.`);
-    }
+    while (this.count < target) await once(this.#worker, 'message');
   }
 
   #wait(target: number, timeoutMs: number): void {
@@ -104,8 +102,10 @@ export class HeartbeatServer {
 
   async #ask(message: object): Promise<readonly SeenHeartbeat[]> {
     this.#worker.postMessage(message);
-    const [{ seen }] = (await once(this.#worker, 'message')) as [{ seen: readonly SeenHeartbeat[] }];
-    return seen;
+    for (;;) {
+      const [reply] = (await once(this.#worker, 'message')) as [{ seen: readonly SeenHeartbeat[] } | string];
+      if (typeof reply === 'object') return reply.seen;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

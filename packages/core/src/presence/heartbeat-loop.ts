@@ -153,7 +153,7 @@ export class HeartbeatLoop {
 
   /** What the response said otherwise, the next heartbeat brings again: it is late, and is sent now. */
   #applyRepeated({ status, isWedged, blockedMs }: RepeatedHeartbeat): void {
-    if (status !== null && status >= 200 && status < 300) this.#recordSuccess();
+    if (status !== null && status >= 200 && status < 300) this.#recordTime();
     if (!isWedged) return;
     const fields = { blockedMs: Math.round(blockedMs) };
     this.#options.logger.warn(
@@ -174,8 +174,12 @@ export class HeartbeatLoop {
   }
 
   #recordSuccess(): void {
-    const { clock } = this.#options;
     this.#failures = 0;
+    this.#recordTime();
+  }
+
+  #recordTime(): void {
+    const { clock } = this.#options;
     this.#lastSuccess = { at: clock.now(), monotonicMs: clock.monotonic() };
   }
 
