@@ -109,6 +109,43 @@ onEachDatabase('agents that stream', (environment) => {
     });
   });
 
+  verifies('stream.push.updates-alone', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
+    const streams = new StreamClient(environment, platform);
+    const stream = await streams.send(caller, agent, 'hi', { messageId: 'm-1' });
+    const { out } = await agent.stream(1);
+    const about = { taskId: 't-1', contextId: 'c-1' };
+    const parts = [{ kind: 'text', text: 'Half.' }];
+    out.send({ kind: 'artifact-update', ...about, artifact: { artifactId: 'one', parts }, append: false });
+    const message = {
+      kind: 'message',
+      role: 'agent',
+      messageId: 'q',
+      parts: [{ kind: 'text', text: 'Which one?' }],
+    };
+    out.send({
+      kind: 'status-update',
+      ...about,
+      status: { state: 'input-required', message },
+      final: true,
+    });
+    out.end();
+    await stream.all();
+    expect(stream.results.at(-1)).toMatchObject({
+      status: {
+        state: 'input-required',
+        message: { parts: [{ text: wrapA2aBoundary('Which one?') }] },
+      },
+    });
+    const { body } = await caller.caller.get(`/workspaces/${caller.id}/messages/m-1`);
+    expect(valueAt(body, 'answer', 'result')).toMatchObject({
+      kind: 'task',
+      id: 't-1',
+      status: { state: 'input-required' },
+    });
+  });
+
   verifies('stream.push.answer-is-a-message', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];

@@ -147,7 +147,7 @@ export class AnswerReading {
         if (event.kind === 'break')
           return this.#silence.hasClosed ? { kind: 'reply', reply: source.queued() } : event;
         if (event.kind !== 'event') return { kind: 'reply', reply: source.refused(event.kind) };
-        const step = collected.add(event.data, event.length);
+        const step = collected.add(event.data);
         if (step.kind === 'too-large') return { kind: 'reply', reply: source.refused('too-large') };
         if (step.kind === 'restarted') answer.restart();
         const hasGrown = step.kind === 'ended' ? answer.end() : answer.add(step.text);

@@ -2,9 +2,9 @@ import { DataLines, exceededJsonLimit, type JsonValue } from '@molecule-ai/proto
 import type { EventSourceParser } from 'eventsource-parser';
 import type { ResponseStream } from './response-stream.ts';
 
-/** `data` is the JSON of one event; `undefined` for another text. `length` is that of the text, in characters. */
+/** `data` is the JSON of one event; `undefined` for another text. */
 export type ReadEvent =
-  | { readonly kind: 'event'; readonly data: JsonValue | undefined; readonly length: number }
+  | { readonly kind: 'event'; readonly data: JsonValue | undefined }
   | { readonly kind: 'end' }
   | { readonly kind: 'too-large' | 'too-complex' };
 
@@ -59,13 +59,12 @@ export class EventReader {
   }
 
   #read(text: string): ReadEvent {
-    const { length } = text;
-    if (length > this.#limits.maxLength) return { kind: 'too-large' };
+    if (text.length > this.#limits.maxLength) return { kind: 'too-large' };
     if (this.#limits.isStrict && exceededJsonLimit(text) !== undefined) return { kind: 'too-complex' };
     try {
-      return { kind: 'event', data: JSON.parse(text) as JsonValue, length };
+      return { kind: 'event', data: JSON.parse(text) as JsonValue };
     } catch {
-      return { kind: 'event', data: undefined, length };
+      return { kind: 'event', data: undefined };
     }
   }
 }

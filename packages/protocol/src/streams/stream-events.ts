@@ -1,6 +1,6 @@
 import { textPart } from '../message.ts';
 import { type MessageState, messageStateOfTask, taskStateOf } from '../message-ends.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../open-json.ts';
+import { isJsonObject, type JsonObject, type JsonValue, textOf } from '../open-json.ts';
 
 /**
  * In `extensions` of an artifact: it is the answer of an agent, which without a stream is a message with the id, the parts and the
@@ -108,15 +108,21 @@ export type StreamEvent =
   /** A whole response: a message, or an error. The stream ends with it. */
   | { readonly kind: 'response' }
   | { readonly kind: 'task'; readonly task: JsonObject }
-  | { readonly kind: 'artifact'; readonly artifact: JsonObject; readonly isAppended: boolean }
-  | {
+  | (NamesTask & { readonly kind: 'artifact'; readonly artifact: JsonObject; readonly isAppended: boolean })
+  | (NamesTask & {
       readonly kind: 'status';
       readonly status: JsonObject;
       readonly metadata: JsonValue | undefined;
       /** Whether the stream ends with it: it says so, or the task does not go on by itself. */
       readonly isLast: boolean;
-    }
+    })
   | { readonly kind: 'unknown' };
+
+/** Each is `''` where the update does not say it. */
+interface NamesTask {
+  readonly taskId: string;
+  readonly contextId: string;
+}
 
 const UNKNOWN: StreamEvent = { kind: 'unknown' };
 
@@ -132,12 +138,18 @@ export function readStreamEvent(body: JsonValue | undefined): StreamEvent {
   if (kind === undefined && isJsonObject(task)) return { kind: 'task', task };
   const artifact = kind === 'artifact-update' ? result : artifactUpdate;
   if (isJsonObject(artifact) && isJsonObject(artifact.artifact)) {
-    return { kind: 'artifact', artifact: artifact.artifact, isAppended: artifact.append === true };
+    const isAppended = artifact.append === true;
+    return { kind: 'artifact', ...namedTask(artifact), artifact: artifact.artifact, isAppended };
   }
   const update = kind === 'status-update' ? result : statusUpdate;
   if (!isJsonObject(update) || !isJsonObject(update.status)) return UNKNOWN;
   const { status, metadata, final } = update;
-  return { kind: 'status', status, metadata, isLast: final === true || isAtRest(status) };
+  const isLast = final === true || isAtRest(status);
+  return { kind: 'status', ...namedTask(update), status, metadata, isLast };
+}
+
+function namedTask({ taskId, contextId }: JsonObject): NamesTask {
+  return { taskId: textOf(taskId), contextId: textOf(contextId) };
 }
 
 const GOING_ON: ReadonlySet<string> = new Set(['queued', 'delivered']);

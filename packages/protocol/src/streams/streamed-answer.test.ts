@@ -16,7 +16,7 @@ function collect(
   let text = '';
   const steps = results.map((result) => {
     const body = 'jsonrpc' in result ? result : rpc(result);
-    const step = answer.add(body, JSON.stringify(body).length);
+    const step = answer.add(body);
     if (step.kind === 'text') text += step.text;
     if (step.kind === 'restarted') text = step.text;
     return step;
@@ -103,6 +103,10 @@ describe('the events of our own stream', () => {
     expect(extractAnswerText(failed.response)).toBe('No.');
     const silent = collect([new StreamEvents(message).end({ state: 'unanswered', at: AT })]);
     expect(silent.response?.result).toMatchObject({ metadata: { state: 'unanswered' } });
+    const changed = new StreamEvents(message);
+    const nothing = collect([changed.text('Hal'), changed.end({ state: 'unanswered', at: AT })]);
+    expect(nothing.response?.result).toMatchObject({ kind: 'task', status: { state: 'completed' } });
+    expect(extractAnswerText(nothing.response)).toBe('');
   });
 });
 
@@ -143,6 +147,19 @@ describe('the events of other agents', () => {
     });
     expect(text).toBe('Roses are red\nViolets');
     expect(text).toBe(extractAnswerText(response));
+  });
+
+  it('become a task also when the updates alone name it', () => {
+    const why = { kind: 'message', role: 'agent', parts: [{ kind: 'text', text: 'No.' }] };
+    const failed = { ...completed(), contextId: 'c', status: { state: 'failed', message: why } };
+    const { response } = collect([update('one', 'Ros', false), failed]);
+    expect(response?.result).toMatchObject({
+      kind: 'task',
+      id: 't',
+      contextId: 'c',
+      status: { state: 'failed', message: why },
+      artifacts: [{ artifactId: 'one' }],
+    });
   });
 
   it('of A2A 1.0 are read as well', () => {
@@ -220,7 +237,7 @@ describe('the events of other agents', () => {
     ['an unknown kind', { result: { kind: 'thought', text: 'hm' } }],
   ])('that are %s are skipped', (_name, body) => {
     expect(readStreamEvent(body as JsonValue)).toEqual({ kind: 'unknown' });
-    expect(new StreamedAnswer(10).add(body as JsonValue, 1_000)).toEqual({ kind: 'text', text: '' });
+    expect(new StreamedAnswer(10).add(body as JsonValue)).toEqual({ kind: 'text', text: '' });
   });
 
   it('without an end have no response', () => {
@@ -245,10 +262,10 @@ describe('the longest answer', () => {
 
   it('counts the text of deltas, not what surrounds them', () => {
     const deltas = Array.from({ length: 1_000 }, () => delta('x'));
-    const { steps, text } = collect(deltas, 1_150);
+    const { steps, text } = collect(deltas, 1_250);
     expect(steps.every((step) => step.kind === 'text')).toBe(true);
     expect(text).toBe('x'.repeat(1_000));
-    expect(collect([...deltas, delta('y'.repeat(100))], 1_150).steps.at(-1)).toEqual({ kind: 'too-large' });
+    expect(collect([...deltas, delta('y'.repeat(100))], 1_250).steps.at(-1)).toEqual({ kind: 'too-large' });
   });
 
   it.each([
@@ -260,7 +277,10 @@ describe('the longest answer', () => {
       'parts',
       () => ({ artifactUpdate: { artifact: { artifactId: 'x', parts: [{ data: 1 }] }, append: true } }),
     ],
-    ['replacements', () => ({ artifactUpdate: { artifact: { artifactId: 'x', parts: [{ text: 'a' }] } } })],
+    [
+      'replacements',
+      () => ({ artifactUpdate: { artifact: { artifactId: 'x', parts: [{ text: 'a'.repeat(30) }] } } }),
+    ],
     ['tasks', () => ({ task: { status: { state: 'working' } } })],
   ])('counts %s whole', (_name, make) => {
     const events = Array.from({ length: 100 }, (_, index) => make(index));
@@ -306,6 +326,28 @@ describe('the longest answer', () => {
     const { response, steps } = collect([...events, last], 500);
     expect(steps.at(-1)).toEqual({ kind: 'ended' });
     expect(response?.result).toMatchObject({ metadata: { step: 0 }, artifacts: [{ name: 'name 4' }] });
+  });
+
+  it('counts a value as it is kept, however short its event was, and gives back no more', () => {
+    const numbers = `[${Array.from({ length: 100 }, () => '1e20').join()}]`;
+    const task = JSON.parse(`{ "task": { "status": { "state": "working", "x": ${numbers} } } }`);
+    const small = { statusUpdate: { status: { state: 'working' } } };
+    const texts = Array.from({ length: 40 }, (_, index) => delta(`${index % 10}`.repeat(100)));
+    const events = Array.from({ length: 10 }, () => [task, small]).flat();
+    expect(collect([...events, ...texts.slice(0, 20)], 3_500).steps.at(-1)).toMatchObject({ kind: 'text' });
+    expect(collect([...events, ...texts], 3_500).steps.at(-1)).toEqual({ kind: 'too-large' });
+    expect(collect([task], 2_000).steps).toEqual([{ kind: 'too-large' }]);
+  });
+
+  it('joins no text for a replacement without text, and counts what else a replacement walks through', () => {
+    const replace = (parts: JsonValue[]) => ({ artifactUpdate: { artifact: { artifactId: '0', parts } } });
+    const data = Array.from({ length: 50 }, (_, index) => ({
+      artifactUpdate: { artifact: { artifactId: `${index}`, parts: [index] } },
+    }));
+    const silent = collect([...data, ...Array.from({ length: 500 }, () => replace([0]))], 11_000);
+    expect(silent.steps.at(-1)).toEqual({ kind: 'text', text: '' });
+    const texts = Array.from({ length: 50 }, () => replace([{ text: 'a' }]));
+    expect(collect([...data, ...texts], 11_000).steps.at(-1)).toEqual({ kind: 'too-large' });
   });
 
   it('counts the text that a replacement leaves, because each costs the time to join it', () => {

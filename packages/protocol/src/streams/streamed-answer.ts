@@ -22,9 +22,14 @@ const TOO_LARGE: StreamStep = { kind: 'too-large' };
 type Piece = GrowingText | JsonValue;
 
 interface Artifact {
-  fields: JsonObject;
+  readonly fields: JsonObject;
   readonly pieces: Piece[];
+  /** What it counts, in characters. */
+  size: number;
 }
+
+/** What a part that is no plain text, an artifact, or a key counts besides its JSON: an empty one uses memory too. */
+const ITEM_SIZE = 100;
 
 /** Of an artifact, besides its id and its parts. */
 const FIELDS = ['name', 'description', 'metadata', 'extensions'] as const;
@@ -34,18 +39,21 @@ const FIELDS = ['name', 'description', 'metadata', 'extensions'] as const;
  * artifact that follow each other become one; the texts of several are joined by a newline, as `extractAnswerText` does.
  */
 export class StreamedAnswer {
-  readonly #maxLength: number;
+  readonly #maxSize: number;
   readonly #artifacts = new Map<string, Artifact>();
   #task: JsonObject = {};
   /** That of the task, to which status updates add. `null` for none. */
   #metadata: Map<string, JsonValue> | null = null;
-  #length = 0;
+  /** The size of what is kept, always by the same measure, and of replacements. */
+  #size = 0;
+  /** Of {@link #size}: replacements, and the texts that were joined for them. */
+  #joined = 0;
   #hasText = false;
   #response: JsonObject | undefined;
 
-  /** @param maxLength Longest answer, in characters: of its text and of the JSON of all else. */
-  constructor(maxLength: number) {
-    this.#maxLength = maxLength;
+  /** @param maxSize Largest answer, in characters: of its text and of the JSON of all else, with 100 for each item. */
+  constructor(maxSize: number) {
+    this.#maxSize = maxSize;
   }
 
   /** The JSON-RPC response, once the stream has ended: a message, a task, or an error. */
@@ -53,8 +61,8 @@ export class StreamedAnswer {
     return this.#response;
   }
 
-  /** Takes the data of one event, and its length in characters. Skips what is not an event of A2A. Never throws. */
-  add(body: JsonValue | undefined, length: number): StreamStep {
+  /** Takes the data of one event. Skips what is not an event of A2A. Never throws. */
+  add(body: JsonValue | undefined): StreamStep {
     if (this.#response !== undefined) return ENDED;
     const event = readStreamEvent(body);
     const id = objectOf(body).id ?? null;
@@ -62,32 +70,48 @@ export class StreamedAnswer {
       case 'unknown':
         return { kind: 'text', text: '' };
       case 'response':
-        if (!this.#takes(length)) return TOO_LARGE;
+        if (!this.#takes(sizeOf(body))) return TOO_LARGE;
         this.#response = body as JsonObject;
         return ENDED;
       case 'artifact':
-        return this.#update(event.artifact, event.isAppended, length);
+        return this.#name(event) ? this.#update(event.artifact, event.isAppended) : TOO_LARGE;
       case 'task': {
-        if (!this.#takes(length)) return TOO_LARGE;
-        const { artifacts, metadata, ...task } = event.task;
         const hadText = this.#hasText;
-        this.#task = task;
-        this.#metadata = isJsonObject(metadata) ? new Map(Object.entries(metadata)) : null;
-        this.#artifacts.clear();
-        this.#hasText = false;
-        let text = '';
-        for (const artifact of Array.isArray(artifacts) ? artifacts : []) {
-          if (isJsonObject(artifact)) text += this.#add(artifact, false);
-        }
-        if (isAtRest(objectOf(task.status))) return this.#end(id);
+        const text = this.#replaceTask(event.task);
+        if (text === undefined) return TOO_LARGE;
+        if (isAtRest(objectOf(this.#task.status))) return this.#end(id);
         return { kind: hadText ? 'restarted' : 'text', text };
       }
       case 'status': {
         const { status, metadata, isLast } = event;
-        if (!this.#takesStatus(status, objectOf(metadata))) return TOO_LARGE;
+        if (!this.#name(event) || !this.#takesStatus(status, objectOf(metadata))) return TOO_LARGE;
         return isLast ? this.#end(id) : { kind: 'text', text: '' };
       }
     }
+  }
+
+  /** An agent that sends no task names it in its updates. */
+  #name({ taskId, contextId }: { readonly taskId: string; readonly contextId: string }): boolean {
+    if (taskId === '' || textOf(this.#task.id) !== '') return true;
+    this.#task.id = taskId;
+    if (contextId !== '') this.#task.contextId ??= contextId;
+    return this.#takes(taskId.length + contextId.length);
+  }
+
+  /** Returns the text of the task; undefined when it is too large. */
+  #replaceTask({ artifacts, metadata, ...task }: JsonObject): string | undefined {
+    this.#task = task;
+    this.#metadata = isJsonObject(metadata) ? new Map(Object.entries(metadata)) : null;
+    this.#artifacts.clear();
+    this.#hasText = false;
+    this.#joined += ITEM_SIZE;
+    this.#size = this.#joined + sizeOf(task);
+    for (const [key, value] of this.#metadata ?? []) this.#size += entrySize(key, value);
+    let text = '';
+    for (const artifact of Array.isArray(artifacts) ? artifacts : []) {
+      if (isJsonObject(artifact)) text += this.#add(artifact, false);
+    }
+    return this.#takes(0) ? text : undefined;
   }
 
   /** Changes in place, and counts by how much the task grows: status updates may be many, and each of them is short. */
@@ -97,68 +121,77 @@ export class StreamedAnswer {
     for (const [key, value] of Object.entries(metadata)) {
       this.#metadata ??= new Map();
       const known = this.#metadata.get(key);
-      grown += sizeOf(value) - (known === undefined ? -key.length : sizeOf(known));
+      grown += entrySize(key, value) - (known === undefined ? 0 : entrySize(key, known));
       this.#metadata.set(key, value);
     }
     return this.#takes(grown);
   }
 
-  #update(artifact: JsonObject, isAppended: boolean, length: number): StreamStep {
+  #update(artifact: JsonObject, isAppended: boolean): StreamStep {
     const known = this.#artifacts.get(textOf(artifact.artifactId));
     const isGrowing = isAppended && known !== undefined;
-    const parts = Array.isArray(artifact.parts) ? artifact.parts : [];
-    // A text of one character comes in hundreds of them: what is not kept does not count.
-    const isTextOnly = isGrowing && parts.every(isPlainText);
-    const grown = isTextOnly ? lengthOf(parts) + growthOf(known.fields, artifact) : length;
-    if (!this.#takes(grown)) return TOO_LARGE;
-    const replacesText = !isGrowing && known !== undefined && known.pieces.length > 0;
+    const replacesText = !isGrowing && known?.pieces.some((piece) => textOfPiece(piece) !== null) === true;
     const added = this.#add(artifact, isGrowing);
+    if (!this.#takes(0)) return TOO_LARGE;
     if (!replacesText) return { kind: 'text', text: added };
-    const text = this.#text();
-    // Joining it takes time, however short the replacement is.
-    return this.#takes(text.length) ? { kind: 'restarted', text } : TOO_LARGE;
+    const { text, work } = this.#text();
+    this.#joined += work;
+    return this.#takes(work) ? { kind: 'restarted', text } : TOO_LARGE;
   }
 
   /** Adds the parts to an artifact, or puts them in the place of its parts. Returns the text by which the whole grows. */
   #add(given: JsonObject, isGrowing: boolean): string {
     const artifactId = textOf(given.artifactId);
     const known = this.#artifacts.get(artifactId);
-    const artifact = isGrowing && known !== undefined ? known : { fields: { artifactId }, pieces: [] };
+    const isKept = isGrowing && known !== undefined;
+    const artifact: Artifact = isKept
+      ? known
+      : { fields: { artifactId }, pieces: [], size: ITEM_SIZE + artifactId.length };
     this.#artifacts.set(artifactId, artifact);
+    this.#size -= isKept ? artifact.size : (known?.size ?? 0);
     for (const field of FIELDS) {
       const value = given[field];
-      if (value !== undefined && value !== null) artifact.fields[field] = value;
+      if (value === undefined || value === null) continue;
+      artifact.size += sizeOf(value) - sizeOf(artifact.fields[field]);
+      artifact.fields[field] = value;
     }
     const parts = Array.isArray(given.parts) ? given.parts : [];
-    return parts.map((part) => this.#addPart(artifact.pieces, part)).join('');
+    const text = parts.map((part) => this.#addPart(artifact, part)).join('');
+    this.#size += artifact.size;
+    return text;
   }
 
-  #addPart(pieces: Piece[], part: JsonValue): string {
+  #addPart(artifact: Artifact, part: JsonValue): string {
+    const { pieces } = artifact;
     const text = textOfPart(part);
+    const isPlain = text !== null && isPlainText(part);
     const last = pieces.at(-1);
-    if (text !== null && isPlainText(part) && last instanceof GrowingText) {
+    if (isPlain && last instanceof GrowingText) {
       last.append(text);
+      artifact.size += text.length;
       return text;
     }
-    pieces.push(isPlainText(part) ? growing(text ?? '') : part);
+    pieces.push(isPlain ? growing(text) : part);
+    artifact.size += ITEM_SIZE + (isPlain ? text.length : sizeOf(part));
     if (text === null) return '';
     const separator = this.#hasText ? '\n' : '';
     this.#hasText = true;
     return separator + text;
   }
 
-  /** The text of all artifacts so far. */
-  #text(): string {
+  /** The text of all artifacts so far, and what it costs to join it: small replacements may be many. */
+  #text(): { readonly text: string; readonly work: number } {
     const pieces = [...this.#artifacts.values()].flatMap((artifact) => artifact.pieces);
-    const texts = pieces.map((piece) =>
-      piece instanceof GrowingText ? piece.toString() : textOfPart(piece),
-    );
-    return texts.filter((text) => text !== null).join('\n');
+    const text = pieces
+      .map(textOfPiece)
+      .filter((piece) => piece !== null)
+      .join('\n');
+    return { text, work: text.length + pieces.length + this.#artifacts.size };
   }
 
-  #takes(length: number): boolean {
-    this.#length += length;
-    return this.#length <= this.#maxLength;
+  #takes(size: number): boolean {
+    this.#size += size;
+    return this.#size <= this.#maxSize;
   }
 
   #end(id: JsonValue): StreamStep {
@@ -173,6 +206,8 @@ export class StreamedAnswer {
     if (artifact === undefined) return task;
     const { artifactId, parts, metadata, extensions } = artifact;
     const isAnswer = Array.isArray(extensions) && extensions.includes(ANSWER_EXTENSION);
+    // An attempt that was given up made the text; a later one has said nothing.
+    if (isAnswer && this.#metadata?.get('state') === 'unanswered') return task;
     if (!isAnswer || others.length > 0) return { ...task, artifacts: [artifact, ...others] };
     const status = objectOf(this.#task.status);
     const { contextId } = this.#task;
@@ -204,19 +239,11 @@ function growing(text: string): GrowingText {
   return run;
 }
 
-function lengthOf(parts: readonly JsonValue[]): number {
-  return parts.reduce<number>((sum, part) => sum + (textOfPart(part)?.length ?? 0), 0);
+function entrySize(key: string, value: JsonValue): number {
+  return ITEM_SIZE + key.length + sizeOf(value);
 }
 
-/** By how many characters the fields of an artifact grow. */
-function growthOf(fields: JsonObject, given: JsonObject): number {
-  return FIELDS.reduce((sum, field) => {
-    const value = given[field];
-    return value === undefined || value === null ? sum : sum + sizeOf(value) - sizeOf(fields[field]);
-  }, 0);
-}
-
-/** The length of its JSON, about. */
+/** The length of its JSON, about; never that of the event, which may write the same value shorter. */
 function sizeOf(value: JsonValue | undefined): number {
   if (value === undefined) return 0;
   return typeof value === 'string' ? value.length : JSON.stringify(value).length;
@@ -227,6 +254,10 @@ function textOfPart(part: JsonValue): string | null {
   const { kind, type, text } = objectOf(part);
   const isText = typeof text === 'string' && (textOf(kind) || textOf(type) || 'text') === 'text';
   return isText ? text : null;
+}
+
+function textOfPiece(piece: Piece): string | null {
+  return piece instanceof GrowingText ? piece.toString() : textOfPart(piece);
 }
 
 const TEXT_KEYS: ReadonlySet<string> = new Set(['kind', 'type', 'text']);

@@ -134,6 +134,10 @@ export const STREAMS = behaviours({
     'The events of an agent of another maker become its task; the texts of its artifacts are read joined, and what it says in between is not.',
     'docs/contract/streams.md#streams-of-agents; docs/contract/streams.md#events',
   ],
+  'stream.push.updates-alone': [
+    'An agent that sends no task but updates that name it has its end and what it says about it read all the same.',
+    'docs/contract/streams.md#streams-of-agents',
+  ],
   'stream.push.answer-is-a-message': [
     'The artifact of an answer becomes the message that the agent would have sent at once, in the record of the message and in its task.',
     'docs/contract/streams.md#streams-of-agents; docs/contract/streams.md#ends-of-a-stream',

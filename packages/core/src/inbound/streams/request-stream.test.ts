@@ -64,7 +64,7 @@ async function peek(response: Response): Promise<string> {
 function collected(events: readonly SentEvent[]): JsonValue {
   const answer = new StreamedAnswer(1_000_000);
   for (const event of events) {
-    if (typeof event !== 'string') answer.add({ jsonrpc: '2.0', id: 1, result: event }, 0);
+    if (typeof event !== 'string') answer.add({ jsonrpc: '2.0', id: 1, result: event });
   }
   return answer.response?.result ?? null;
 }

@@ -98,7 +98,7 @@ class AgentEvents {
       this.#result = { kind: 'unreadable', error: tooComplex(limit) };
       return;
     }
-    const step = this.#answer.add(parse(data), data.length);
+    const step = this.#answer.add(parse(data));
     switch (step.kind) {
       case 'text':
         this.#source.add(step.text);
