@@ -55,6 +55,7 @@ const platformModules = [
   'workspaces',
   'registry',
   'command-line',
+  'testing',
 ];
 
 const platformModuleRules = platformModules.map((module, index) => ({

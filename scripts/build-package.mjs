@@ -86,11 +86,13 @@ async function buildPackage() {
     chunkNames: 'chunks/[name]-[hash]',
   });
   const declarations = writeDeclarations();
+  const commonJs =
+    entries.cjs.length > 0 ? await buildCommonJs(entries.cjs, declarations, options) : undefined;
   const written = [
     ...Object.keys(metafile.outputs).map((file) => slashed(relative('dist', file))),
-    ...writeLicences(Object.keys(metafile.inputs)),
+    ...writeLicences([...Object.keys(metafile.inputs), ...(commonJs?.inputs ?? [])]),
     ...declarations,
-    ...(entries.cjs.length > 0 ? await buildCommonJs(entries.cjs, declarations, options) : []),
+    ...(commonJs?.files ?? []),
   ];
   for (const bin of entries.bins) chmodSync(`dist/${bin}.js`, 0o755);
   mkdirSync(dirname(BUILT_FILES), { recursive: true });
@@ -98,7 +100,7 @@ async function buildPackage() {
   removeStaleFiles('.');
 }
 
-/** Each function below returns the files that it wrote, by their paths in `dist`. */
+/** Returns the files that it wrote, by their paths in `dist`. */
 function writeDeclarations() {
   const { status, stdout } = spawnSync(
     process.execPath,
@@ -114,13 +116,15 @@ function writeDeclarations() {
     .map((line) => slashed(relative('dist', line.slice(EMITTED.length))));
 }
 
+/** Returns the files that it wrote, by their paths in `dist`, and those that the bundle was made of. */
 async function buildCommonJs(entries, declarations, options) {
   for (const file of declarations) cpSync(join('dist', file), join('dist/cjs', file));
   writeFileSync('dist/cjs/package.json', '{ "type": "commonjs" }\n');
   const getters = entries.map((entry) => `  get '${entry}'() { return require('./src/${entry}.ts'); },`);
-  await build({
+  const { metafile } = await build({
     ...options,
     format: 'cjs',
+    external: options.external.filter((name) => !isOnlyEsModule(name)),
     // `import()` becomes `require()`: Jest runs no `import()` unless it is started with a flag of Node.
     supported: { 'dynamic-import': false },
     stdin: {
@@ -136,10 +140,17 @@ async function buildCommonJs(entries, declarations, options) {
     writeFileSync(`dist/cjs/${entry}.js`, `module.exports = require('${folder}bundle.js')['${entry}'];\n`);
   }
   const own = ['package.json', 'bundle.js', 'bundle.js.map', ...entries.map((entry) => `${entry}.js`)];
-  return [...declarations, ...own].map((file) => `cjs/${file}`);
+  const files = [...declarations, ...own].map((file) => `cjs/${file}`);
+  return { files, inputs: Object.keys(metafile.inputs) };
 }
 
-/** The licences of the packages that these files belong to. */
+/** Whether a dependency has nothing for `require()`. Node can load it all the same, Jest cannot: it becomes part of the bundle. */
+function isOnlyEsModule(name) {
+  const { type, exports } = JSON.parse(readFileSync(join('node_modules', name, 'package.json'), 'utf8'));
+  return type === 'module' && !/"(?:require|node)":/.test(JSON.stringify(exports ?? {}));
+}
+
+/** Writes the licences of the packages that these files belong to. Returns the file, by its path in `dist`. */
 function writeLicences(files) {
   const roots = files.map((file) => /^.*node_modules\/(@[^/]+\/)?[^/]+(?=\/)/.exec(file)?.[0]);
   const texts = [...new Set(roots.filter((root) => root !== undefined))].sort().map((root) => {

@@ -1,7 +1,7 @@
 import { createContext } from './context.ts';
 import { PlatformDatabase } from './database/platform-database.ts';
 import { openSqliteDialect } from './database/sqlite-dialect.ts';
-import { closeApp, listen } from './http/listening.ts';
+import { type Connections, socketConnections } from './http/listening.ts';
 import { type PlatformLogger, silentLogger } from './logging/logger.ts';
 import { createModules } from './modules.ts';
 import type { PlatformOptions } from './options/platform-options.ts';
@@ -38,10 +38,18 @@ export interface Platform extends AsyncDisposable {
  * @throws PlatformStartError when the port or the data folder is in use; what was opened is closed again.
  */
 export async function createPlatform(options: PlatformOptions = {}): Promise<Platform> {
-  const settings = resolveSettings(options, processEnvironment());
+  return startPlatform(options, resolveSettings(options, processEnvironment()), socketConnections);
+}
+
+/** Starts a platform that is reached by these connections. Errors are those of {@link createPlatform}. */
+export async function startPlatform(
+  options: PlatformOptions,
+  settings: PlatformSettings,
+  connections: Connections,
+): Promise<Platform> {
   const opened = new OpenedResources(options.logger ?? silentLogger);
   try {
-    return await open(options, settings, opened);
+    return await open(options, settings, connections, opened);
   } catch (error) {
     await opened.closeAll();
     throw error;
@@ -52,6 +60,7 @@ export async function createPlatform(options: PlatformOptions = {}): Promise<Pla
 async function open(
   options: PlatformOptions,
   settings: PlatformSettings,
+  connections: Connections,
   opened: OpenedResources,
 ): Promise<Platform> {
   const folder = settings.dataDir === null ? null : await openDataFolder(settings.dataDir);
@@ -66,11 +75,12 @@ async function open(
   const shutdown = new AbortController();
   let url = '';
   const publicUrl = () => settings.publicUrl ?? url;
-  const context = createContext({ options, settings, database, shutdown: shutdown.signal, publicUrl });
+  const plain = createContext({ options, settings, database, shutdown: shutdown.signal, publicUrl });
+  const context = { ...plain, addressGuard: connections.toAgents(plain.addressGuard) };
   const modules = await createModules(context, operator.key);
   opened.add('background work', modules.stop);
-  opened.add('HTTP', () => closeApp(modules.app, settings.stopTimeoutMs));
-  url = await listen(modules.app, settings);
+  opened.add('HTTP', () => connections.close(modules.app, settings));
+  url = await connections.open(modules.app, settings);
   modules.start();
   const { mode, host } = settings;
   context.logger.info({ url, host, mode }, `Platform listening on ${url}`);

@@ -37,6 +37,7 @@ import { STATE_CALLS } from './behaviours/state-calls.ts';
 import { STREAM_READING } from './behaviours/stream-reading.ts';
 import { STREAMS } from './behaviours/streams.ts';
 import { STREAMS_OF_AGENTS } from './behaviours/streams-of-agents.ts';
+import { TESTING } from './behaviours/testing.ts';
 import { VALUES } from './behaviours/values.ts';
 
 /** Every behaviour of the product that somebody can rely on, by id. */
@@ -81,6 +82,7 @@ export const BEHAVIOURS = {
   ...STREAMS,
   ...STREAM_READING,
   ...STREAMS_OF_AGENTS,
+  ...TESTING,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

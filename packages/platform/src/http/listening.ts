@@ -1,9 +1,26 @@
+import type { AddressGuard } from '@molecule-ai/net-guard';
 import type { FastifyInstance } from 'fastify';
 import type { PlatformSettings } from '../options/platform-settings.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 
+/** How requests reach the platform, and how it reaches agents with a URL. */
+export interface Connections {
+  /** Returns the URL of the platform, without a trailing slash. */
+  open(app: FastifyInstance, settings: PlatformSettings): Promise<string>;
+  /** Requests in flight may finish within the settings' `stopTimeoutMs`. */
+  close(app: FastifyInstance, settings: PlatformSettings): Promise<void>;
+  /** What connects to agents. */
+  toAgents(guard: AddressGuard): AddressGuard;
+}
+
+export const socketConnections: Connections = {
+  open: listen,
+  close: (app, { stopTimeoutMs }) => closeApp(app, stopTimeoutMs),
+  toAgents: (guard) => guard,
+};
+
 /** Starts to listen; returns the URL under which this machine reaches the platform. */
-export async function listen(app: FastifyInstance, settings: PlatformSettings): Promise<string> {
+async function listen(app: FastifyInstance, settings: PlatformSettings): Promise<string> {
   const { host, port } = settings;
   try {
     await app.listen({ host, port });
@@ -16,7 +33,7 @@ export async function listen(app: FastifyInstance, settings: PlatformSettings): 
 }
 
 /** Closes the app: requests in flight may finish within `timeoutMs`, then their connections are closed. */
-export async function closeApp(app: FastifyInstance, timeoutMs: number): Promise<void> {
+async function closeApp(app: FastifyInstance, timeoutMs: number): Promise<void> {
   const timer = setTimeout(() => app.server.closeAllConnections(), timeoutMs);
   try {
     await app.close();

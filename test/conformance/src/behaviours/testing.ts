@@ -1,0 +1,41 @@
+import { behaviours } from './behaviour.ts';
+
+/** The platform that a test starts in its own process. */
+export const TESTING = behaviours({
+  'testing.in-process': [
+    'createTestPlatform runs the whole platform in memory: clients and agents of core use it through its dispatcher, without a socket.',
+    'docs/decisions/0053-test-platform.md',
+  ],
+  'testing.one-clock': [
+    'One manual clock moves platform and agents: a silent agent is offline after the window, and no real time passes.',
+    'docs/decisions/0053-test-platform.md#decision',
+  ],
+  'testing.workspaces': [
+    'A test creates, pauses, resumes and removes workspaces, and reads their status, through the routes of the platform.',
+    'docs/decisions/0053-test-platform.md#decision',
+  ],
+  'testing.streams': [
+    'An answer that is streamed arrives in process piece by piece, as the clock moves.',
+    'docs/decisions/0053-test-platform.md#decision',
+  ],
+  'testing.disconnects': [
+    'A caller that gives up a held request in process has disconnected for the platform: the answer becomes a message on its feed.',
+    'docs/decisions/0053-test-platform.md#decision',
+  ],
+  'testing.serve': [
+    'An agent with a URL gets its pushes in process, with a token that it verifies, and streams its answer; the probe reaches it.',
+    'docs/decisions/0053-test-platform.md#decision',
+  ],
+  'testing.modes': [
+    'In process the rules of both modes apply: credentials in production, the operator of this machine in dev mode, and every limit that is set.',
+    'docs/decisions/0053-test-platform.md#decision',
+  ],
+  'testing.a-day': [
+    'A simulated day of one agent with its heartbeats and 500 messages loses nothing.',
+    'docs/decisions/0053-test-platform.md#decision',
+  ],
+  'testing.closes': [
+    'Closing the platform ends held requests with a response, refuses later ones, and leaves nothing open.',
+    'docs/decisions/0053-test-platform.md#decision',
+  ],
+});
