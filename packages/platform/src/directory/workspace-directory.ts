@@ -10,12 +10,20 @@ import { HttpError } from '../http/http-error.ts';
 export class WorkspaceDirectory {
   readonly #query: Queryable;
   readonly #select: PreparedQuery<{ id: string }, WorkspaceRow>;
+  readonly #selectLiveIds: PreparedQuery<Record<string, never>, { id: string }>;
   readonly #selectMany: PreparedQuery<Readonly<Record<number, string>>, WorkspaceRow>;
 
   constructor({ database }: Pick<PlatformContext, 'database'>) {
     this.#query = database.query;
     this.#select = database.prepare((db, { id }: { id: string }) =>
       db.selectFrom('workspaces').selectAll().where('id', '=', id),
+    );
+    this.#selectLiveIds = database.prepare((db) =>
+      db
+        .selectFrom('workspaces')
+        .select('id')
+        .where('status', 'in', ['online', 'degraded'])
+        .where('runtime', '=', 'external'),
     );
     this.#selectMany = database.prepare((db, ids: Readonly<Record<number, string>>) =>
       db.selectFrom('workspaces').selectAll().where('id', 'in', Object.values(ids)),
@@ -101,12 +109,7 @@ export class WorkspaceDirectory {
 
   /** Ids of the external workspaces that are online or degraded. */
   async listLiveIds(): Promise<string[]> {
-    const rows = await this.#query
-      .selectFrom('workspaces')
-      .select('id')
-      .where('status', 'in', ['online', 'degraded'])
-      .where('runtime', '=', 'external')
-      .execute();
+    const { rows } = await this.#selectLiveIds({});
     return rows.map((row) => row.id);
   }
 

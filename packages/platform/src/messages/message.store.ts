@@ -67,6 +67,8 @@ export class MessageStore {
   readonly #selectDirect: PreparedQuery<{ sourceId: string; messageId: string }, ActivityRowRecord>;
   readonly #selectOnFeed: PreparedQuery<{ workspaceId: string; messageId: string }, ActivityRowRecord>;
   readonly #selectOldestPending: PreparedQuery<{ targetId: string }, ActivityRowRecord>;
+  readonly #selectLeased: PreparedQuery<Record<string, never>, ActivityRowRecord>;
+  readonly #selectPendingTargets: PreparedQuery<Record<string, never>, { workspace_id: string | null }>;
   readonly #change: PreparedQuery<ChangeValues, unknown>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
@@ -94,6 +96,17 @@ export class MessageStore {
         .where('delivery_state', '=', 'pending')
         .orderBy('seq')
         .limit(1),
+    );
+    this.#selectLeased = database.prepare((db) =>
+      db.selectFrom('activity').selectAll().where(isUndelivered).where('delivery_state', '=', 'leased'),
+    );
+    this.#selectPendingTargets = database.prepare((db) =>
+      db
+        .selectFrom('activity')
+        .select('workspace_id')
+        .distinct()
+        .where(isUndelivered)
+        .where('delivery_state', '=', 'pending'),
     );
     this.#change = database.prepare((db, { of, from, owner, ...change }: ChangeValues) => {
       const update = db
@@ -217,25 +230,13 @@ export class MessageStore {
 
   /** Lists the leased messages of all processes. */
   async listLeased(): Promise<MessageRow[]> {
-    const { query } = this.#database;
-    const rows = await query
-      .selectFrom('activity')
-      .selectAll()
-      .where(isUndelivered)
-      .where('delivery_state', '=', 'leased')
-      .execute();
+    const { rows } = await this.#selectLeased({});
     return rows as MessageRow[];
   }
 
   /** Lists the workspaces with pending messages, due or not. */
   async listPendingTargets(): Promise<string[]> {
-    const rows = await this.#database.query
-      .selectFrom('activity')
-      .select('workspace_id')
-      .distinct()
-      .where(isUndelivered)
-      .where('delivery_state', '=', 'pending')
-      .execute();
+    const { rows } = await this.#selectPendingTargets({});
     return rows.flatMap(({ workspace_id: id }) => (id === null ? [] : [id]));
   }
 

@@ -5,7 +5,7 @@ const IDLE_TURNS = 4;
 /** A loop that never waits is an error of the test. */
 const MAX_TURNS = 100_000;
 /** What the operating system does, by the names of Node; work of other threads is not listed. */
-const PENDING_WORK = /^(?:FSReq|FileHandleClose|GetAddrInfo|TCPConnectWrap)/;
+const PENDING_WORK = /^(?:FSReq|CloseReq|GetAddrInfoReqWrap|TCPConnectWrap)/;
 /** Steps of `advanceUntil` with a pause of real time for what threads and other processes do. */
 const SLOW_STEPS = 100;
 const SLOW_STEP_MS = 2;

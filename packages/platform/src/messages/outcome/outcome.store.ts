@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { PlatformDatabase, Queryable } from '../../database/platform-database.ts';
+import type { PlatformDatabase, PreparedQuery, Queryable } from '../../database/platform-database.ts';
 import type { MessageRow } from '../message.store.ts';
 
 /** A message with the time of the outcome that its caller was sent. */
@@ -8,9 +8,27 @@ export type SentOutcomeRow = Pick<MessageRow, 'id' | 'changed_at'>;
 /** The statements of receipts and of expiry. */
 export class OutcomeStore {
   readonly #database: PlatformDatabase;
+  readonly #selectExpired: PreparedQuery<{ now: string; limit: number }, { id: string }>;
+  readonly #selectNextExpiry: PreparedQuery<Record<string, never>, { expires_at: string | null }>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
     this.#database = database;
+    this.#selectExpired = database.prepare((db, { now, limit }: { now: string; limit: number }) =>
+      db
+        .selectFrom('activity')
+        .select('id')
+        .where('expires_at', '<=', now)
+        .orderBy('expires_at')
+        .limit(limit),
+    );
+    this.#selectNextExpiry = database.prepare((db) =>
+      db
+        .selectFrom('activity')
+        .select('expires_at')
+        .where('expires_at', 'is not', null)
+        .orderBy('expires_at')
+        .limit(1),
+    );
   }
 
   /** Finds the latest message of `caller` to `targetId` that its agent answered with this task. */
@@ -34,26 +52,14 @@ export class OutcomeStore {
 
   /** Lists messages that have not ended and should have by now, the longest overdue first. */
   async listExpired(now: string, limit: number): Promise<string[]> {
-    const rows = await this.#database.query
-      .selectFrom('activity')
-      .select('id')
-      .where('expires_at', '<=', now)
-      .orderBy('expires_at')
-      .limit(limit)
-      .execute();
+    const { rows } = await this.#selectExpired({ now, limit });
     return rows.map((row) => row.id);
   }
 
   /** Finds when the next message expires. */
   async findNextExpiry(): Promise<string | null> {
-    const row = await this.#database.query
-      .selectFrom('activity')
-      .select('expires_at')
-      .where('expires_at', 'is not', null)
-      .orderBy('expires_at')
-      .limit(1)
-      .executeTakeFirst();
-    return row?.expires_at ?? null;
+    const { rows } = await this.#selectNextExpiry({});
+    return rows[0]?.expires_at ?? null;
   }
 
   /** Records that the callers of these messages have received the outcomes that they had then. */
