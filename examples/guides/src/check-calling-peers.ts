@@ -66,7 +66,7 @@ export async function checkCallingPeers({ operator, member, agent }: Stage): Pro
   next = mirror.id;
   // The last of them fails with loop_detected, and the one before it says so.
   assert.equal((await operator.sendMessage(mirror.id, 'round')).text, 'I got no answer: failed.');
-  const below = await member('disk', desk.id);
+  const below = await member('disk', { parentId: desk.id });
   await below.client.register();
   assert.equal(await tryToAsk(below.client, tests.id), 'I may not write to it.');
   assert.equal(await tryToAsk(client, tests.id), 'got What is new?');

@@ -29,7 +29,7 @@ export async function checkSecurity({ operator, member, agent }: Stage): Promise
     '✓ security: a model reads peers inside of one fence that they cannot close, and people as they write',
   );
 
-  const child = await member('child', reader.id);
+  const child = await member('child', { parentId: reader.id });
   await child.client.register();
   const refused = await askPeer(child.client, { peerId: id, question: 'Hello' }, signal);
   assert.match(refused, /403/);

@@ -1,6 +1,7 @@
 /** Runs the programs of the guides against a platform in this process, and checks what they do. */
 import { checkCallingPeers } from './check-calling-peers.ts';
 import { checkFirstAgent } from './check-first-agent.ts';
+import { checkOperating } from './check-operating.ts';
 import { checkQuestions } from './check-questions.ts';
 import { checkSecurity } from './check-security.ts';
 import { onStage } from './stage.ts';
@@ -10,4 +11,5 @@ await onStage(async (stage) => {
   await checkCallingPeers(stage);
   await checkQuestions(stage);
   await checkSecurity(stage);
+  await checkOperating(stage);
 });

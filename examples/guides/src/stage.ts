@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   createRemoteAgent,
+  type Logger,
   type MessageHandler,
   type RemoteAgent,
   RemoteAgentClient,
@@ -18,6 +19,12 @@ export interface Member {
   readonly client: RemoteAgentClient;
 }
 
+export interface MemberOptions {
+  readonly parentId?: string;
+  /** @default none: some handlers of the guides fail on purpose */
+  readonly logger?: Logger;
+}
+
 export interface Stage {
   readonly platform: Platform;
   readonly operator: OperatorClient;
@@ -26,9 +33,13 @@ export interface Stage {
   /** Runs at the end, the latest first. */
   onEnd(cleanUp: () => Promise<unknown>): void;
   /** A workspace, and the client of its agent, which is not running. */
-  member(name: string, parentId?: string): Promise<Member>;
+  member(name: string, options?: MemberOptions): Promise<Member>;
   /** A workspace whose agent runs here. */
-  agent(name: string, onMessage: MessageHandler, parentId?: string): Promise<Member & { agent: RemoteAgent }>;
+  agent(
+    name: string,
+    onMessage: MessageHandler,
+    options?: MemberOptions,
+  ): Promise<Member & { agent: RemoteAgent }>;
   /** Runs a program of this package in a process of its own. */
   program(name: string, environment: Readonly<Record<string, string>>): ProgramProcess;
 }
@@ -44,7 +55,7 @@ export async function onStage(check: (stage: Stage) => Promise<void>): Promise<v
   const operator = new OperatorClient({ platformUrl, operatorKey });
   ends.defer(() => operator.close());
 
-  const member = async (name: string, parentId?: string): Promise<Member> => {
+  const member: Stage['member'] = async (name, { parentId, logger = silentLogger } = {}) => {
     const { id, authToken } = await operator.createWorkspace({ name, parentId });
     const stateDirectory = join(folder, id);
     const client = new RemoteAgentClient({
@@ -53,7 +64,7 @@ export async function onStage(check: (stage: Stage) => Promise<void>): Promise<v
       authToken,
       agentCard: { name },
       stateDirectory,
-      logger: silentLogger, // some handlers of the guides fail on purpose
+      logger,
     });
     ends.defer(() => client.close());
     return { id, client };
@@ -67,8 +78,8 @@ export async function onStage(check: (stage: Stage) => Promise<void>): Promise<v
       ends.defer(async () => {
         await cleanUp();
       }),
-    agent: async (name, onMessage, parentId) => {
-      const { id, client } = await member(name, parentId);
+    agent: async (name, onMessage, options) => {
+      const { id, client } = await member(name, options);
       const agent = createRemoteAgent({ client, onMessage });
       ends.defer(() => agent.stop());
       await agent.start();
