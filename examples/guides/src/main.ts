@@ -4,6 +4,7 @@ import { checkFirstAgent } from './check-first-agent.ts';
 import { checkOperating } from './check-operating.ts';
 import { checkQuestions } from './check-questions.ts';
 import { checkSecurity } from './check-security.ts';
+import { checkTakeOver } from './check-take-over.ts';
 import { onStage } from './stage.ts';
 
 await onStage(async (stage) => {
@@ -12,4 +13,5 @@ await onStage(async (stage) => {
   await checkQuestions(stage);
   await checkSecurity(stage);
   await checkOperating(stage);
+  await checkTakeOver(stage);
 });

@@ -1,11 +1,12 @@
-import { renameSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRemoteAgent } from '@molecule-ai/core';
 import { expect } from 'vitest';
 import { blocksOf } from './harness/documents.ts';
 import { textAt } from './harness/http.ts';
-import { createMember } from './harness/members.ts';
+import { createMember, inbox, inboxTexts, onboard, send } from './harness/members.ts';
+import { PollingClient } from './harness/polling-client.ts';
 import { areInstalled, runShell, shell } from './harness/programs.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
@@ -91,5 +92,39 @@ onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
     expect(response.status).toBe(200);
     second.platform.interrupt();
     expect((await second.platform.exit).code).toBe(0);
+  });
+  verifies('documents.from-the-python-sdk', async () => {
+    if (!areInstalled('python3')) return;
+    const platform = await environment.platform();
+    const [member, peer] = [await createMember(platform), await onboard(platform)];
+    const [cwd, home] = [environment.folder(), environment.folder()];
+    const python = new PollingClient('python-sdk', member);
+    await python.start();
+    await send(peer.caller, member.id, 'one two');
+    await python.rounds();
+    expect(python.handled).toEqual(['one two']);
+    await python.reply(peer.id, 'words: 2');
+    // What the Python SDK leaves behind: neither file ends with a line break.
+    const [row] = await inbox(member);
+    const folder = join(home, '.molecule', member.id);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, '.auth_token'), member.token, { mode: 0o600 });
+    writeFileSync(join(cwd, 'cursor'), String(row?.id));
+
+    const env = { PATH, HOME: home, PLATFORM_URL: platform.url, WORKSPACE_ID: member.id };
+    const [copy = ''] = blocksOf('docs/from-the-python-sdk.md', 'Taking over a workspace');
+    await shell(environment, copy, { cwd, env: { ...env, MOLECULE_CURSOR_FILE: 'cursor' } });
+    await send(platform.operator, member.id, 'while nobody was there', { messageId: 'm-1' });
+    const program = join(ROOT, 'examples/guides/dist/from-the-python-sdk.js');
+    const agent = runShell(environment, `exec node ${program}`, { cwd, env });
+    const operator = environment.operator(platform);
+    expect((await operator.waitForAnswer(member.id, 'm-1')).text).toBe('words: 4');
+    agent.interrupt();
+    expect(await agent.exit).toMatchObject({ code: 0, output: 'loop ended: stopped\n' });
+    expect(await inboxTexts(peer)).toEqual(['words: 2']);
+    const source = join(ROOT, 'examples/guides/src/python/counter.py');
+    await shell(environment, `python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' ${source}`, {
+      env,
+    });
   });
 });

@@ -50,4 +50,8 @@ export const DOCUMENTS = behaviours({
     'The commands of the page "Running a platform" make its secrets, start it, create a workspace and a token, and copy its database while it runs; a platform that starts with the copy has the same workspaces and tokens.',
     'docs/decisions/0001-published-pages-work.md',
   ],
+  'documents.from-the-python-sdk': [
+    'An agent of the page "Coming from the Python SDK" goes on with the token file and the position of an agent of that SDK: what that one has handled is not handled again.',
+    'docs/contract/compatibility.md#python-sdk-readme',
+  ],
 });
