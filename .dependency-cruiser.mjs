@@ -9,6 +9,7 @@ const coreModules = [
   'time',
   'storage',
   'settings',
+  'telemetry',
   'credentials',
   'heartbeat-worker',
   'transport',
@@ -105,6 +106,12 @@ export default {
       severity: 'error',
       from: { path: '^packages/net-guard/src/' },
       to: { path: '@molecule-ai/|^packages/(?!net-guard/)' },
+    },
+    {
+      name: 'telemetry-stands-at-the-bottom',
+      severity: 'error',
+      from: { path: '^packages/telemetry/src/', pathNot: '\\.test\\.ts$' },
+      to: { pathNot: ['^packages/telemetry/src/', '^(node:)?(async_hooks|diagnostics_channel)$'] },
     },
     {
       name: 'platform-never-imports-core',

@@ -89,6 +89,8 @@ export const ActivityRow = wire('ActivityRow', (w) =>
     context_id: w.maybe(z.string()),
     conversation_id: w.maybe(z.string()),
     trace_id: w.maybe(z.string()),
+    traceparent: w.maybe(z.string()),
+    tracestate: w.maybe(z.string()),
     in_reply_to: w.maybe(z.string()),
     delegation_id: w.maybe(z.string()),
     delivery_state: w.maybe(w.oneOf(DELIVERY_STATES)),
@@ -99,7 +101,8 @@ export type ActivityRow = WireType<typeof ActivityRow>;
 
 /**
  * One activity row with `view=compact`: each fact once. `state` is the state of a message, null for other rows. `params`
- * is there only when the call had more than these keys hold, such as the role `agent` or a task id, and has only that.
+ * is there only when the call had more than these keys hold, such as the role `agent` or a task id, and has only that;
+ * `traceparent` and `tracestate` only for a message that belongs to a trace.
  * `truncated`: the answer was cut, see {@link ActivityRow}. See docs/contract/feed.md#compact-rows.
  */
 export const CompactRow = wire('CompactRow', (w) =>
@@ -121,6 +124,8 @@ export const CompactRow = wire('CompactRow', (w) =>
     state: w.orNull(w.oneOf(MESSAGE_STATES)),
     truncated: w.maybe(z.boolean()),
     params: w.maybe(JsonObject),
+    traceparent: w.maybe(z.string()),
+    tracestate: w.maybe(z.string()),
     peer_name: w.maybe(z.string()),
     peer_role: w.maybe(z.string()),
   }),

@@ -38,6 +38,7 @@ import { STREAM_READING } from './behaviours/stream-reading.ts';
 import { STREAMS } from './behaviours/streams.ts';
 import { STREAMS_OF_AGENTS } from './behaviours/streams-of-agents.ts';
 import { TESTING } from './behaviours/testing.ts';
+import { TRACING } from './behaviours/tracing.ts';
 import { VALUES } from './behaviours/values.ts';
 
 /** Every behaviour of the product that somebody can rely on, by id. */
@@ -56,6 +57,7 @@ export const BEHAVIOURS = {
   ...LIMITS,
   ...OPENAPI,
   ...MESSAGES,
+  ...TRACING,
   ...LOOPS,
   ...ANSWERS,
   ...ENDS,

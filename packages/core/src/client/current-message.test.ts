@@ -53,6 +53,8 @@ describe('the current message', () => {
       source: 'peer_agent',
       sourceId: PEER,
       traceId: 'trace-1',
+      traceparent: '',
+      tracestate: '',
       deadline: '2026-11-02T09:00:00.000Z',
       attempt: 1,
       inReplyTo: '',
@@ -60,6 +62,9 @@ describe('the current message', () => {
       path: [],
     });
     expect(Object.isFrozen(current)).toBe(true);
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    expect(message({ id: 'row-1', raw: { traceparent } })).toMatchObject({ traceparent, tracestate: '' });
+    expect(message({ id: 'row-1', raw: { traceparent: 'nonsense' } }).traceparent).toBe('');
     const plain = message({ id: 'row-1', source: 'canvas_user', sourceId: 'user' });
     expect(plain).toMatchObject({ sourceId: '', deadline: null, traceId: message({ id: 'row-1' }).traceId });
     expect(plain.traceId).not.toBe(message({ id: 'row-2' }).traceId);

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { InboundMessage, InboundSource, JsonObject } from '@molecule-ai/protocol';
+import { readTraceContext, type TraceContext } from '@molecule-ai/telemetry';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { processState } from '../storage/process-state.ts';
@@ -22,6 +23,9 @@ export interface CurrentMessage {
   readonly sourceId: string;
   /** Names everything that follows from one first message: what its sender gave, else derived from its id. */
   readonly traceId: string;
+  /** W3C Trace Context of the request that brought the message to the platform or to this agent; `''` for none. */
+  readonly traceparent: string;
+  readonly tracestate: string;
   /** RFC 3339; `null` when the sender named none. */
   readonly deadline: string | null;
   /** Starts at 1; continues across restarts. */
@@ -74,6 +78,7 @@ export function toCurrentMessage(
   const { inReplyTo } = message;
   const given = [metadata.trace_id, raw.trace_id].find((text) => typeof text === 'string' && text !== '');
   const deadlineMs = deadlineOf(metadata);
+  const trace = traceOfMessage(message);
   return Object.freeze({
     workspaceId,
     activityId,
@@ -83,11 +88,18 @@ export function toCurrentMessage(
     source,
     sourceId: source === 'canvas_user' ? '' : sourceId,
     traceId: typeof given === 'string' ? given : deriveUuid('trace', messageId || activityId),
+    traceparent: trace?.traceparent ?? '',
+    tracestate: trace?.tracestate ?? '',
     deadline: deadlineMs === null ? null : new Date(deadlineMs).toISOString(),
     attempt,
     inReplyTo,
     ...pathOfMessage(source === 'canvas_user' ? null : [sourceId, workspaceId], metadata),
   });
+}
+
+/** The trace that a message belongs to: its row names it, or the request that brought it did. `null` for none. */
+export function traceOfMessage({ raw }: Pick<InboundMessage, 'raw'>): TraceContext | null {
+  return readTraceContext(raw.traceparent, raw.tracestate);
 }
 
 /** When the sender of a message no longer waits, as Unix time in milliseconds; `null` for no limit. */

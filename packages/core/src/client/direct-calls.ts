@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from '@molecule-ai/protocol';
+import { currentTrace, traceHeaders } from '@molecule-ai/telemetry';
 import {
   avoidedFor,
   type DirectOutcome,
@@ -126,6 +127,11 @@ export class DirectCalls {
         ...limits,
         ...shareOf(timeoutMs),
       });
+      message.onAttempt?.({
+        'molecule.via': 'direct',
+        'molecule.result': outcome.kind,
+        'http.response.status_code': status,
+      });
       const step = nextStep(outcome, { hasToken, isRenewed });
       if (step === 'reply') return { outcome, peer, url: peer.url };
       settings.logger.debug(
@@ -194,7 +200,11 @@ export class DirectCalls {
       body: JSON.stringify(message.body),
       timeoutMs,
       signal,
-      headers: { 'x-timeout': String(holdSeconds), ...(isStreamed ? ACCEPT_STREAM : {}) },
+      headers: {
+        'x-timeout': String(holdSeconds),
+        ...(isStreamed ? ACCEPT_STREAM : {}),
+        ...traceHeaders(currentTrace()),
+      },
       onSent: () => {
         isSent = true;
         onSent?.();

@@ -17,6 +17,7 @@ import { linkAbort } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
+import { asCall, startCall } from './call-telemetry.ts';
 import { cancelMessage } from './cancellation.ts';
 import { readMessageState, type WaitForAnswerOptions, waitForAnswer } from './message-state.ts';
 import {
@@ -25,7 +26,7 @@ import {
   type StreamMessageOptions,
   sendThroughProxy,
 } from './peer-calls.ts';
-import { createPeerStream, type PeerStream } from './peer-stream.ts';
+import { createPeerStream, type PeerStream, type PeerStreamOptions } from './peer-stream.ts';
 import {
   type AskedQuestion,
   answerQuestion,
@@ -137,16 +138,17 @@ class OperatorCalls {
    */
   async sendMessage(workspaceId: string, text: string, options: SendMessageOptions = {}): Promise<PeerReply> {
     const { timeoutMs = DEFAULT_CALL_TIMEOUT_MS, signal } = options;
-    const composed = { ...options, isInNewContext: false };
-    return await sendThroughProxy(
-      this.#transport,
-      composeMessage(this.#transport, workspaceId, text, composed),
-      {
+    const composed = composeMessage(this.#transport, workspaceId, text, {
+      ...options,
+      isInNewContext: false,
+    });
+    return await asCall(startCall('send_message', composed, ''), (message) =>
+      sendThroughProxy(this.#transport, message, {
         signal,
         timeoutMs,
         isWrapped: false,
         onAbandoned: (messageId) => this.#abandoned.cancel({ workspaceId, messageId }),
-      },
+      }),
     );
   }
 
@@ -159,16 +161,20 @@ class OperatorCalls {
   streamMessage(workspaceId: string, text: string, options: StreamMessageOptions = {}): PeerStream {
     const transport = this.#transport;
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-    const message = composeMessage(transport, workspaceId, text, { ...options, isInNewContext: false });
+    const composed = composeMessage(transport, workspaceId, text, { ...options, isInNewContext: false });
+    const call = startCall('stream_message', composed, '');
+    const { message } = call;
     const onAbandoned = (messageId: string) => this.#abandoned.cancel({ workspaceId, messageId });
-    return createPeerStream({
+    const streamed: PeerStreamOptions = {
       settings: transport.settings,
       message,
+      call,
       link: linkAbort(signal, this.#abandoned.closed),
       sources: [new PlatformSource({ transport, message, isWrapped: false, onAbandoned })],
       openTimeoutMs: DEFAULT_CALL_TIMEOUT_MS,
       timeoutMs,
-    });
+    };
+    return call.run(() => createPeerStream(streamed));
   }
 
   /**

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { buildSendMessage, type JsonObject, routes, type SendMessageRequest } from '@molecule-ai/protocol';
+import { currentTrace, type Facts, traceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -70,6 +71,8 @@ export interface OutgoingMessage {
   readonly body: SendMessageRequest;
   /** Whether the caller gave the message id, and can repeat the message. */
   readonly hasOwnId: boolean;
+  /** Called with each attempt to send it. */
+  readonly onAttempt?: ((attempt: Facts) => void) | undefined;
 }
 
 interface ComposeOptions
@@ -121,6 +124,7 @@ export async function sendThroughProxy(
   const { targetId, messageId, contextId, body } = message;
   const facts = { peerId: targetId, messageId, contextId, isWrapped };
   let isSent = false;
+  message.onAttempt?.({ 'molecule.via': 'proxy' });
   try {
     const response = await send(transport, routes.sendMessage, {
       params: { id: targetId },
@@ -128,7 +132,7 @@ export async function sendThroughProxy(
       timeoutMs,
       totalTimeoutMs: timeoutMs,
       holdSeconds: options.holdSeconds ?? holdSecondsFor(timeoutMs),
-      headers: WITHOUT_JOINED_TEXT,
+      headers: { ...WITHOUT_JOINED_TEXT, ...traceHeaders(currentTrace()) },
       goneWorkspaceId: targetId,
       relaysPeerText: true,
       signal,

@@ -5,6 +5,7 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { LinkedAbort } from '../time/linked-abort.ts';
+import type { StartedCall } from './call-telemetry.ts';
 import { isRepeatedLater, type OutgoingMessage } from './peer-calls.ts';
 import { AnswerReading, type ReadingOptions } from './stream-reading.ts';
 
@@ -13,6 +14,8 @@ const MAX_PIECE_LENGTH = 64 * 1024;
 
 export interface PeerStreamOptions extends Omit<ReadingOptions, 'signal' | 'messageId'> {
   readonly message: Pick<OutgoingMessage, 'targetId' | 'messageId' | 'hasOwnId'>;
+  /** Gets the end of the stream. */
+  readonly call: Pick<StartedCall, 'ended' | 'failed' | 'left'>;
   /** Aborted by the caller, and unlinked at the end. */
   readonly link: LinkedAbort;
   /** Called before the message is sent. */
@@ -198,8 +201,12 @@ class GatheredAnswer {
     this.#text.end();
     this.#stopTimer();
     this.#options.link.unlink();
-    const reply = 'reply' in end ? end.reply : null;
-    if (reply !== null) this.#inContext(() => this.#options.onReply?.(reply));
+    const { call, onReply } = this.#options;
+    if ('reply' in end) {
+      call.ended(end.reply);
+      this.#inContext(() => onReply?.(end.reply));
+    } else if (end.error === this.#closed) call.left();
+    else call.failed(end.error);
   }
 
   #onAbort(): void {

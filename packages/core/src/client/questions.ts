@@ -1,4 +1,5 @@
 import { type Question, type QuestionRecord, routes } from '@molecule-ai/protocol';
+import { currentTrace, traceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { call } from '../platform-api/call.ts';
@@ -103,7 +104,9 @@ export function askQuestions(
 ): Promise<AskedQuestion[]> {
   return whereOffered(transport, async () => {
     const message = { message_id: messageId, source_id: sourceId, context_id: contextId };
-    const input = { params: { id: workspaceId }, body: { questions: [...questions], message }, signal };
+    const body = { questions: [...questions], message };
+    const headers = traceHeaders(currentTrace());
+    const input = { params: { id: workspaceId }, body, headers, signal };
     return (await call(transport, routes.askQuestions, input)).questions.map(toQuestion);
   });
 }

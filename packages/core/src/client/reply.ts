@@ -11,13 +11,16 @@ import {
   textPart,
   withOwnEnd,
 } from '@molecule-ai/protocol';
+import { currentTrace, traceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { readReply } from '../peers/read-reply.ts';
 import { call, requestLine, send } from '../platform-api/call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
+import { replies } from '../telemetry/telemetry.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { objectOf } from '../transport/response-body.ts';
+import { codeOfError } from './call-telemetry.ts';
 import type { ClientContext } from './client-context.ts';
 import { handlerSignal, withOrigin } from './current-message.ts';
 
@@ -81,12 +84,39 @@ export async function replyTo(
   const messageId = replyIdOf(settings.workspaceId, message.id, options.idempotencyKey);
   const inReplyTo = message.messageId || message.id;
   if (message.source === 'canvas_user') {
-    return replyToUser(context, { content, messageId, inReplyTo }, options);
+    return asReply(context, message, { content, messageId, inReplyTo }, options, replyToUser);
   }
   if (message.source !== 'peer_agent' || message.peerId === '') {
     throw refused('The sender of this message is unknown, so it cannot be answered: inspect message.raw.');
   }
-  return replyToPeer(context, message, { content, messageId, inReplyTo }, options);
+  return asReply(context, message, { content, messageId, inReplyTo }, options, (...given) =>
+    replyToPeer(message, ...given),
+  );
+}
+
+async function asReply(
+  context: ClientContext,
+  { peerId, source }: ReplyTarget,
+  reply: Reply,
+  options: ReplyOptions,
+  send: (context: ClientContext, reply: Reply, options: ReplyOptions) => Promise<ReplyReceipt>,
+): Promise<ReplyReceipt> {
+  const sending = replies.start('molecule reply', () => ({
+    'messaging.system': 'molecule',
+    'messaging.operation.type': 'send',
+    'messaging.message.id': reply.messageId,
+    'molecule.in_reply_to': reply.inReplyTo,
+    'molecule.workspace.id': context.settings.workspaceId,
+    'molecule.peer.id': source === 'canvas_user' ? undefined : peerId,
+  }));
+  try {
+    const receipt = await sending.run(() => send(context, reply, options));
+    sending.end({ 'molecule.via': receipt.via, 'molecule.status': receipt.status });
+    return receipt;
+  } catch (error) {
+    sending.end({ 'molecule.status': 'error' }, codeOfError(error));
+    throw error;
+  }
 }
 
 interface Reply {
@@ -146,8 +176,8 @@ function userMessageOf({ text, parts = [], metadata }: ReplyContent): {
 }
 
 async function replyToPeer(
-  context: ClientContext,
   { peerId, contextId }: ReplyTarget,
+  context: ClientContext,
   { content, messageId, inReplyTo }: Reply,
   { signal, end }: ReplyOptions,
 ): Promise<ReplyReceipt> {
@@ -170,6 +200,7 @@ async function replyToPeer(
       totalTimeoutMs: transport.settings.messageTimeoutMs,
       goneWorkspaceId: peerId,
       relaysPeerText: true,
+      headers: traceHeaders(currentTrace()),
       signal,
     });
     const response = objectOf(body);
@@ -251,7 +282,8 @@ export async function notifyUser(
   };
   const signal = options.signal ?? handlerSignal();
   const params = { id: settings.workspaceId };
-  const response = await call(transport, routes.notify, { params, body, signal });
+  const headers = traceHeaders(currentTrace());
+  const response = await call(transport, routes.notify, { params, body, headers, signal });
   return {
     activityId: response.activity_id ?? '',
     isDuplicate: response.duplicate === true,

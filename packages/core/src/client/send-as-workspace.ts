@@ -3,9 +3,10 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { waitForAnswerOnFeed } from './answer-on-feed.ts';
+import { asCall, startCall } from './call-telemetry.ts';
 import { cancelMessage } from './cancellation.ts';
 import type { ClientContext } from './client-context.ts';
-import { linkHandling, withinHandling, withOrigin } from './current-message.ts';
+import { type CallLimits, linkHandling, withinHandling, withOrigin } from './current-message.ts';
 import {
   DEFAULT_ANSWER_TIMEOUT_MS,
   readMessageState,
@@ -19,7 +20,7 @@ import {
   type StreamPeerOptions,
   sendThroughProxy,
 } from './peer-calls.ts';
-import { createPeerStream, type PeerStream } from './peer-stream.ts';
+import { createPeerStream, type PeerStream, type PeerStreamOptions } from './peer-stream.ts';
 import { requireNoDecision } from './questions.ts';
 import { PeerSource, PlatformSource } from './stream-sources.ts';
 
@@ -36,8 +37,9 @@ export async function sendAsWorkspace(
   const { abandoned, direct, directMessages, lookup, returned, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = callTimeoutMs, holdSeconds } = options;
-  const { message, metadata, isDirect } = composeAsWorkspace(context, peerId, text, options);
-  const reply = await withinHandling({ signal, timeoutMs }, clock, async (limits) => {
+  const { message: composed, metadata, isDirect } = composeAsWorkspace(context, peerId, text, options);
+  const call = startCall(holdSeconds === 0 ? 'send_to_peer' : 'call_peer', composed, workspaceId);
+  const sendWithin = async (message: OutgoingMessage, limits: CallLimits): Promise<PeerReply> => {
     const endsAt = clock.monotonic() + limits.timeoutMs;
     if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
     const replied = isDirect ? await direct.send(message, limits) : null;
@@ -52,7 +54,10 @@ export async function sendAsWorkspace(
       isWrapped: true,
       onAbandoned: (messageId) => abandoned.cancel({ workspaceId, messageId }),
     });
-  });
+  };
+  const reply = await asCall(call, (message) =>
+    withinHandling({ signal, timeoutMs }, clock, (limits) => sendWithin(message, limits)),
+  );
   returned.add(reply);
   return reply;
 }
@@ -67,7 +72,9 @@ export function streamAsWorkspace(
   const { abandoned, direct, directMessages, lookup, returned, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-  const { message, metadata, isDirect } = composeAsWorkspace(context, peerId, text, options);
+  const { message: composed, metadata, isDirect } = composeAsWorkspace(context, peerId, text, options);
+  const call = startCall('stream_peer', composed, workspaceId);
+  const { message } = call;
   const { link, timeoutMs: limitMs } = linkHandling({ signal, timeoutMs }, clock, abandoned.closed);
   const platform = new PlatformSource({
     transport,
@@ -76,9 +83,10 @@ export function streamAsWorkspace(
     onAbandoned: (messageId) => abandoned.cancel({ workspaceId, messageId }),
   });
   const peer = new PeerSource({ calls: direct, messages: directMessages, message, metadata });
-  return createPeerStream({
+  const streamed: PeerStreamOptions = {
     settings,
     message,
+    call,
     link,
     sources: isDirect ? [peer, platform] : [platform],
     openTimeoutMs: callTimeoutMs,
@@ -90,7 +98,8 @@ export function streamAsWorkspace(
       if (reply.via === 'direct') directMessages.add(reply, metadata);
       returned.add(reply);
     },
-  });
+  };
+  return call.run(() => createPeerStream(streamed));
 }
 
 interface ComposedMessage {

@@ -1,4 +1,5 @@
 import { BODY_LIMITS, exceededJsonLimit, type JsonObject, routes } from '@molecule-ai/protocol';
+import { currentTrace, traceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -62,6 +63,7 @@ export class PlatformSource implements AnswerSource {
         reply: await sendThroughProxy(transport, message, { signal, timeoutMs, isWrapped, onAbandoned }),
       };
     }
+    message.onAttempt?.({ 'molecule.via': 'proxy' });
     try {
       const response = await open(transport, routes.sendMessage, {
         params: { id: targetId },
@@ -69,7 +71,7 @@ export class PlatformSource implements AnswerSource {
         timeoutMs,
         totalTimeoutMs: timeoutMs,
         holdSeconds: holdSecondsFor(timeoutMs),
-        headers: { ...WITHOUT_JOINED_TEXT, ...ACCEPT_STREAM },
+        headers: { ...WITHOUT_JOINED_TEXT, ...ACCEPT_STREAM, ...traceHeaders(currentTrace()) },
         goneWorkspaceId: targetId,
         relaysPeerText: true,
         signal,

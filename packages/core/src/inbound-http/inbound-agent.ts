@@ -67,6 +67,9 @@ export interface InboundRequest {
   readonly caller: InboundCaller;
   /** The JSON-RPC request. */
   readonly envelope: JsonObject;
+  /** The headers that say which trace the request belongs to; `null` where it has none. */
+  readonly traceparent?: string | null | undefined;
+  readonly tracestate?: string | null | undefined;
   /** How long to wait for the end of the message, in milliseconds. */
   readonly holdMs: number;
   /** Aborts when the caller has closed the connection. The message is handled all the same. */

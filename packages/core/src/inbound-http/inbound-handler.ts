@@ -160,16 +160,17 @@ async function takeCall(
   const { form } = call;
   const context = { form, isPush: caller.use === 'push' };
   const { signal } = request;
+  const trace = { traceparent: headers.get('traceparent'), tracestate: headers.get('tracestate') };
   switch (call.kind) {
     case 'invalid':
       return problemResponse(call.problem, form);
     case 'message': {
       const holdMs = holdOf(headers.get('x-timeout'), holdSeconds) * 1_000;
       const { envelope } = call;
-      return resultResponse(await inbound.receive({ caller, envelope, holdMs, signal }), context);
+      return resultResponse(await inbound.receive({ caller, envelope, ...trace, holdMs, signal }), context);
     }
     case 'stream': {
-      const result = await inbound.stream({ caller, envelope: call.envelope, signal });
+      const result = await inbound.stream({ caller, envelope: call.envelope, ...trace, signal });
       return result.kind === 'stream' ? { stream: result, context } : resultResponse(result, context);
     }
     case 'resubscribe': {

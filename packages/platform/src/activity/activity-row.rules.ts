@@ -18,6 +18,7 @@ import {
 import type { ActivityRowRecord } from '../database/schema.ts';
 import { cutJson } from './answer-cut.rules.ts';
 import type { FeedRecord } from './feed-page.store.ts';
+import { traceKeys } from './trace-keys.rules.ts';
 
 /** The reader: answers of peers are wrapped for agents and not for people. */
 export interface FeedAudience {
@@ -150,6 +151,7 @@ function named(record: FeedRecord, { delegationId }: MessageView) {
     ...(record.context_id === null ? {} : { context_id: record.context_id }),
     ...(record.conversation_id === null ? {} : { conversation_id: record.conversation_id }),
     ...(record.trace_id === null ? {} : { trace_id: record.trace_id }),
+    ...traceKeys(record),
     ...(record.in_reply_to === null ? {} : { in_reply_to: record.in_reply_to }),
     ...(isDelegated ? { delegation_id: delegationId } : {}),
     ...(state === undefined || record.direction === 'out' ? {} : { delivery_state: state }),

@@ -14,6 +14,7 @@ import { carriesAnswer, type FeedAudience, wrapAnswerMessage } from './activity-
 import { cutJson } from './answer-cut.rules.ts';
 import type { FeedRecord } from './feed-page.store.ts';
 import { restOfCall, textsAt } from './stored-request.rules.ts';
+import { traceKeys } from './trace-keys.rules.ts';
 
 const KNOWN_TYPES: ReadonlySet<string> = new Set(ACTIVITY_TYPES);
 
@@ -30,6 +31,7 @@ type Constants = Pick<
   | 'context_id'
   | 'conversation_id'
   | 'in_reply_to'
+  | 'passed_headers'
 >;
 
 /** A row of which only these columns were read. */
@@ -82,6 +84,7 @@ function beginning(row: Constants): string {
     context_id: row.context_id,
     conversation_id: row.conversation_id,
     in_reply_to: row.in_reply_to,
+    ...traceKeys(row),
   };
   return JSON.stringify(shown).slice(0, -1);
 }

@@ -31,6 +31,7 @@ const LONG_COLUMNS = [
   'context_id',
   'trace_id',
   'in_reply_to',
+  'passed_headers',
   'compact_row',
 ] as const;
 

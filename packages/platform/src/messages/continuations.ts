@@ -19,6 +19,7 @@ import type { MessageExpiry } from './outcome/message-expiry.ts';
 import { type MessageEnd, type Outcome, requestIdOf } from './outcome/outcome.rules.ts';
 import type { EndDetails, OutcomeDestination } from './outcome/outcome-hooks.ts';
 import type { OutcomeRecorder } from './outcome/outcome-recorder.ts';
+import { inTraceOf } from './passed-headers.rules.ts';
 import { pathOfContinuation } from './path.rules.ts';
 
 /** How often a message may be interrupted, each time by the run that continues it. */
@@ -144,6 +145,7 @@ export class Continuations {
       target,
       view: viewMessage(envelope),
       messageId,
+      headers: inTraceOf({}, message),
       inReplyTo: '',
       bodyHash: hashMessage(target.id, envelope),
       summary: `answers → ${target.name}`,

@@ -157,10 +157,11 @@ export class MessageQueue {
       readonly targetId: string;
       readonly messageId: string;
       readonly contextId: string;
+      readonly headers: PassedHeaders;
     },
   ): Promise<MessageRow | undefined> {
     const { clock, settings } = this.#options;
-    const { callerId, targetId, messageId, contextId } = direct;
+    const { callerId, targetId, messageId, contextId, headers } = direct;
     const row = await this.#options.activity.record(unit, {
       workspace_id: targetId,
       direction: 'out',
@@ -174,6 +175,7 @@ export class MessageQueue {
       context_id: contextId || null,
       conversation_id: conversationIdOf(callerId, contextId || null),
       summary: 'direct message',
+      passed_headers: storeHeaders(headers),
       delivery_state: 'delivered',
       caller_receipt: 'expected',
       body_hash: '',

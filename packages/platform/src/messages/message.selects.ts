@@ -12,6 +12,7 @@ const CONTINUED_COLUMNS = [
   'message_id',
   'context_id',
   'trace_id',
+  'passed_headers',
   'answers_id',
   'continues_id',
   'continued_by',

@@ -2,6 +2,7 @@ import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import { mount } from '../http/mount.ts';
 import { wholeNumber } from '../http/parse.ts';
+import { passedHeaders } from '../messages/passed-headers.rules.ts';
 import type { QuestionsService } from './questions.service.ts';
 
 const DEFAULT_PAGE = 100;
@@ -18,8 +19,8 @@ export function mountQuestionsRoutes(app: FastifyInstance, questions: QuestionsS
     return { questions: page.questions, has_more: page.hasMore };
   });
 
-  mount(app, routes.askQuestions, async ({ params, body }) => ({
-    questions: await questions.ask(params.id, body),
+  mount(app, routes.askQuestions, async ({ params, body, request }) => ({
+    questions: await questions.ask(params.id, body, passedHeaders(request.headers)),
   }));
 
   mount(app, routes.answerQuestion, async ({ params, body, caller }) => {

@@ -8,6 +8,7 @@ import {
   type Question,
   type QuestionRecord,
 } from '@molecule-ai/protocol';
+import { traceHeaders } from '@molecule-ai/telemetry';
 import type { ActivityService } from '../activity/activity.service.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
@@ -19,6 +20,7 @@ import type { CarriedAnswers } from '../messages/accept/carried-answers.rules.ts
 import { isDirect } from '../messages/caller-keys.rules.ts';
 import type { MessageRow, MessagesService } from '../messages/messages.service.ts';
 import type { EndDetails, OutcomeDestination } from '../messages/outcome/outcome-hooks.ts';
+import { type PassedHeaders, traceOf } from '../messages/passed-headers.rules.ts';
 import { timestamp } from '../time/clock.ts';
 import {
   type Answerer,
@@ -124,9 +126,13 @@ export class QuestionsService {
 
   /**
    * Stores the questions that the handling of a direct message raised, and the message with them when the platform does
-   * not know it. The same questions again change nothing.
+   * not know it, in the trace that the headers of the request name. The same questions again change nothing.
    */
-  ask(workspaceId: string, { questions, message: direct }: AskQuestionsRequest): Promise<QuestionRecord[]> {
+  ask(
+    workspaceId: string,
+    { questions, message: direct }: AskQuestionsRequest,
+    headers: PassedHeaders,
+  ): Promise<QuestionRecord[]> {
     const { database, messages } = this.#options;
     return database.transaction(async (unit) => {
       const callerId = direct.source_id.toLowerCase();
@@ -137,6 +143,7 @@ export class QuestionsService {
         targetId: workspaceId,
         messageId: direct.message_id,
         contextId: direct.context_id,
+        headers: traceHeaders(traceOf(headers)),
       });
       if (message === undefined) throw new Error('A direct message is neither new nor known.');
       const ids = asked.map(({ id }) => id);

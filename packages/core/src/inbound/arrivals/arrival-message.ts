@@ -10,6 +10,7 @@ import {
   withoutPlatformWords,
   withoutPlatformWordsIn,
 } from '@molecule-ai/protocol';
+import { type TraceContext, traceHeaders } from '@molecule-ai/telemetry';
 import { withConversation } from '../../client/conversation.ts';
 import type { InboundCaller, InboundRefusal } from '../../inbound-http/inbound-agent.ts';
 import { STREAM_METHODS } from '../../inbound-http/inbound-call.ts';
@@ -38,6 +39,8 @@ export interface ReadArrivalOptions {
   readonly hasCheckedAnswers: boolean;
   /** RFC 3339. */
   readonly receivedAt: string;
+  /** Of the request; `null` for one that belongs to none. */
+  readonly trace: TraceContext | null;
 }
 
 export type ReadArrival =
@@ -110,7 +113,7 @@ function ownRow({ use, subject }: InboundCaller, view: MessageView, options: Rea
 
 function rowOf(
   { envelope, method }: MessageView,
-  { receivedAt }: ReadArrivalOptions,
+  { receivedAt, trace }: ReadArrivalOptions,
   about: {
     readonly id: string;
     readonly source: InboundMessage['source'];
@@ -129,6 +132,7 @@ function rowOf(
     message_id: about.messageId,
     context_id: about.contextId,
     created_at: receivedAt,
+    ...traceHeaders(trace),
     request_body: envelope,
   };
 }

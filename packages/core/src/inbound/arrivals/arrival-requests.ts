@@ -1,3 +1,4 @@
+import { readTraceContext } from '@molecule-ai/telemetry';
 import type { PlatformClient } from '../../client/platform-client.ts';
 import { replyIdOf } from '../../client/reply.ts';
 import type {
@@ -115,7 +116,7 @@ export class ArrivalRequests {
    * where there is nothing to wait for.
    */
   async #attach<Waiting>(
-    { caller, envelope }: Pick<InboundRequest, 'caller' | 'envelope'>,
+    { caller, envelope, traceparent, tracestate }: Omit<InboundRequest, 'holdMs' | 'signal'>,
     wait: (row: string, arrival: Arrival) => Waiting,
   ): Promise<Attached<Waiting> | InboundResult> {
     const { client, arrivals, state, exchanges, streams, room } = this.#options;
@@ -124,6 +125,7 @@ export class ArrivalRequests {
       workspaceId: client.workspaceId,
       hasCheckedAnswers: client.capabilities.has('questions'),
       receivedAt: this.#now(),
+      trace: readTraceContext(traceparent, tracestate),
     });
     if (read.kind === 'refused') return read;
     const { arrival } = read;

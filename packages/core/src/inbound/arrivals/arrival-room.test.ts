@@ -20,6 +20,7 @@ function arrivalOf(use: 'push' | 'direct', subject: string, id: string, text = '
     workspaceId: SELF,
     hasCheckedAnswers: true,
     receivedAt: '2026-01-01T00:00:00Z',
+    trace: null,
   });
   if (read.kind === 'refused') throw new Error(read.refusal.message);
   return read.arrival;

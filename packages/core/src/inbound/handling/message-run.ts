@@ -28,10 +28,9 @@ import {
   replyFailureKind,
 } from './rules.ts';
 import type { RunSubject } from './run-subject.ts';
-import type { Runnable, RunOutcome } from './scheduler.ts';
+import type { FinishedAs, Runnable, RunOutcome } from './runnable.ts';
 
 const INTERRUPTED: RunOutcome = { kind: 'interrupted' };
-const FINISHED: RunOutcome = { kind: 'finished' };
 const EXPIRED: MessageEnd = {
   outcome: 'failed',
   error: { message: 'The deadline passed before the agent had finished.', code: 'message_expired' },
@@ -76,6 +75,10 @@ export class MessageRun implements Runnable {
     return this.#subject.message;
   }
 
+  get attempts(): number {
+    return this.#journal.attempts;
+  }
+
   /**
    * @param signal When aborted, the current attempt is interrupted and not counted. A cancellation by the sender, as the
    * reason, finishes the message.
@@ -93,8 +96,8 @@ export class MessageRun implements Runnable {
       if (ended !== null) return ended;
     }
     this.#options.observer.delivered(this.message);
-    if (answer !== null || this.#journal.hasReplied) return this.#finish(null);
-    return this.#end({ outcome: 'unanswered' }, signal);
+    if (answer !== null || this.#journal.hasReplied) return this.#finish(null, 'answered');
+    return this.#end({ outcome: 'unanswered' }, 'unanswered', signal);
   }
 
   /** Runs the handler; returns `null` when it has finished. */
@@ -109,7 +112,9 @@ export class MessageRun implements Runnable {
     const deadlineMs = isRetried ? deadlineOf(message.metadata) : null;
     if (deadlineMs !== null && deadlineMs <= clock.now()) return this.#expired(EXPIRED);
     await journal.recordAttempts(attempt);
-    if (this.#subject.isAccepted !== null && !(await this.#subject.isAccepted)) return FINISHED;
+    if (this.#subject.isAccepted !== null && !(await this.#subject.isAccepted)) {
+      return { kind: 'finished', how: 'not_stored' };
+    }
     if (!signal.aborted) await acknowledgeFirst?.(signal).catch(() => {});
     if (signal.aborted) return this.#interrupted(signal, attemptsBefore);
 
@@ -168,7 +173,7 @@ export class MessageRun implements Runnable {
     if (failure !== null) {
       observer.endedAsFailed(this.message, failure);
       const { textForSender, code } = failure;
-      return this.#end({ outcome: 'failed', error: { message: textForSender, code } }, signal);
+      return this.#end({ outcome: 'failed', error: { message: textForSender, code } }, 'failed', signal);
     }
     // Nobody can take back what was shown, and a text that is too long is too long again.
     const isFinal = text.hasLeft || (text.rejection !== null && error === text.rejection);
@@ -232,7 +237,7 @@ export class MessageRun implements Runnable {
     delayMs = messageRetryDelayMs(attempt),
   ): RunOutcome {
     this.#options.observer.retrying(this.message, { stage, attempt, delayMs, error });
-    return { kind: 'retry', delayMs };
+    return { kind: 'retry', delayMs, code: codeOf(stage, error) };
   }
 
   async #giveUp(stage: 'handler' | 'reply', attempts: number, error: unknown): Promise<RunOutcome> {
@@ -240,20 +245,21 @@ export class MessageRun implements Runnable {
     const { message } = this;
     const late = stage === 'handler' ? this.#subject.lateEnd({ outcome: 'failed' }) : null;
     if (late !== null) await this.#journal.send(late, new AbortController().signal).catch(() => {});
+    const code = codeOf(stage, error);
     const letter: StoredDeadLetter = {
       activityId: message.id,
       messageId: message.messageId,
       sourceId: message.sourceId,
       stage,
       attempts,
-      errorCode: stage === 'reply' ? replyFailureCode(error) : failureCode(error),
+      errorCode: code,
       at: new Date(clock.now()).toISOString(),
       message,
       progress: this.#journal.progress,
     };
     await this.#subject.giveUp(letter, error);
     observer.gaveUp(message, { stage, attempts, error });
-    return FINISHED;
+    return { kind: 'finished', how: 'dead_letter', code };
   }
 
   /** Finishes the message if the sender cancelled it; otherwise restores the state before the attempt. */
@@ -266,25 +272,30 @@ export class MessageRun implements Runnable {
 
   #cancelled(): RunOutcome {
     this.#options.observer.cancelled(this.message);
-    return this.#finish({ outcome: 'canceled' });
+    return this.#finish({ outcome: 'canceled' }, 'canceled');
   }
 
   /** `end` is reported where the platform may not have noticed yet. */
   #expired(end: MessageEnd | null = null): RunOutcome {
     this.#options.observer.expired(this.message);
-    return this.#finish(end);
+    return this.#finish(end, 'expired', 'message_expired');
   }
 
   /** Ends the message without an answer. What the sender is sent instead is stored and sent like an answer. */
-  async #end(end: MessageEnd, signal: AbortSignal): Promise<RunOutcome> {
+  async #end(end: MessageEnd, how: FinishedAs, signal: AbortSignal): Promise<RunOutcome> {
     const late = this.#subject.lateEnd(end);
-    if (late === null) return this.#finish(end);
+    const code = how === 'failed' ? (end.error?.code ?? 'failed') : undefined;
+    if (late === null) return this.#finish(end, how, code);
     await this.#journal.recordOutcome(late);
-    return (await this.#reply(late, signal)) ?? this.#finish(null);
+    return (await this.#reply(late, signal)) ?? this.#finish(null, how, code);
   }
 
-  #finish(end: MessageEnd | null): RunOutcome {
+  #finish(end: MessageEnd | null, how: FinishedAs, code?: string): RunOutcome {
     this.#subject.finish(end);
-    return FINISHED;
+    return { kind: 'finished', how, code };
   }
+}
+
+function codeOf(stage: 'handler' | 'reply', error: unknown): string {
+  return stage === 'reply' ? replyFailureCode(error) : failureCode(error);
 }

@@ -2,23 +2,12 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { Logger } from '../../logging/logger.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../../time/linked-abort.ts';
+import { asHandling } from './handling-telemetry.ts';
+import type { Runnable, RunOutcome } from './runnable.ts';
 
 const BLOCKED_AFTER_MS = 60_000;
 const BLOCKED_RECHECK_MS = 15_000;
 const RETRY_AFTER_ERROR_MS = 1_000;
-
-export type RunOutcome =
-  | { readonly kind: 'finished' }
-  | { readonly kind: 'retry'; readonly delayMs: number }
-  /** Aborted: the message is unchanged, and the attempt is not counted. */
-  | { readonly kind: 'interrupted' };
-
-/** Is run until it is finished. */
-export interface Runnable {
-  readonly message: InboundMessage;
-  /** @param signal Aborted when the run has to end. */
-  run(signal: AbortSignal): Promise<RunOutcome>;
-}
 
 export interface SchedulerOptions {
   readonly clock: Clock;
@@ -172,10 +161,10 @@ export class Scheduler {
 
   async #outcomeOf({ work }: Job, signal: AbortSignal): Promise<RunOutcome> {
     try {
-      return await work.run(signal);
+      return await asHandling(work, () => work.run(signal));
     } catch (error) {
       this.#options.logger.error({ error, activityId: work.message.id }, 'Handling a message failed.');
-      return { kind: 'retry', delayMs: RETRY_AFTER_ERROR_MS };
+      return { kind: 'retry', delayMs: RETRY_AFTER_ERROR_MS, code: 'internal_error' };
     }
   }
 

@@ -115,6 +115,7 @@ describe('a message that a request brought', () => {
       workspaceId: SELF,
       hasCheckedAnswers: true,
       receivedAt: '2026-01-01T00:00:00.000Z',
+      trace: { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, tracestate: 'a=1' },
     });
     if (read.kind === 'refused') throw new Error(read.refusal.message);
     return { ...read.arrival, message: { ...read.arrival.message, answers } };

@@ -19,6 +19,7 @@ import type { MisplacedReplies } from '../misplaced-replies.ts';
 import type { MessageExpiry } from '../outcome/message-expiry.ts';
 import { answerOfReply, messageExpired, messageIdConflict, requestIdOf } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
+import { inTraceOf } from '../passed-headers.rules.ts';
 import type { PushScheduler } from '../push/push-scheduler.ts';
 import {
   type Acceptance,
@@ -178,7 +179,7 @@ export class MessageAcceptance {
         if (full !== undefined) throw inboxFull(full);
       }
       const context = current.context_id ?? view.contextId;
-      const reply = { view: inContext(view, context), messageId, bodyHash };
+      const reply = { view: inContext(view, context), messageId, bodyHash, headers: message.headers };
       const answer = answerOfReply(reply.view, requestIdOf(current));
       const destination = await outcomes.endMessage(unit, current, { state: 'answered', answer }, { reply });
       if (destination !== undefined) {
@@ -260,7 +261,7 @@ export class MessageAcceptance {
       target,
       view,
       messageId,
-      headers,
+      headers: inTraceOf(headers, question ?? continues),
       inReplyTo: view.inReplyTo,
       bodyHash,
       path: loop.path,

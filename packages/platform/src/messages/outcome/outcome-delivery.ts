@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isJsonObject, type MessageView, viewMessage } from '@molecule-ai/protocol';
+import { traceHeaders } from '@molecule-ai/telemetry';
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
@@ -9,6 +10,7 @@ import { withoutDeadline } from '../delivery.rules.ts';
 import type { InboxRoom } from '../inbox-room.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { hashMessage, type MessageQueue } from '../message-queue.ts';
+import { inTraceOf, type PassedHeaders, traceOf } from '../passed-headers.rules.ts';
 import { pathOfAnswer } from '../path.rules.ts';
 import type { CallerReceipts } from './caller-receipts.ts';
 import {
@@ -28,6 +30,8 @@ export interface ReplyMessage {
   readonly view: MessageView;
   readonly messageId: string;
   readonly bodyHash: string;
+  /** Of its request. Of these only the trace is passed on, because the message is in the form of the platform. */
+  readonly headers?: PassedHeaders;
 }
 
 export interface OutcomeDeliveryOptions extends Pick<PlatformContext, 'database' | 'logger'> {
@@ -107,6 +111,7 @@ export class OutcomeDelivery {
         view: request.context_id === null ? view : inContext(view, request.context_id),
         messageId,
         inReplyTo: request.message_id,
+        headers: inTraceOf(traceHeaders(traceOf(message.headers ?? {})), request),
         bodyHash: message.bodyHash ?? hashMessage(callerId, view.envelope),
         path: pathOfAnswer(request),
         traceId: request.trace_id,

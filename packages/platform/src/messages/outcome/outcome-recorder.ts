@@ -171,7 +171,8 @@ export class OutcomeRecorder {
     if (isOnFeed) {
       const question = outcomeMessage(message, outcome);
       // The row of a reply has the id of the reply, so that a repeat of it is recognised.
-      const own = reply === undefined ? {} : { messageId: reply.messageId, bodyHash: reply.bodyHash };
+      const { messageId, bodyHash, headers = {} } = reply ?? {};
+      const own = messageId === undefined || bodyHash === undefined ? {} : { messageId, bodyHash, headers };
       await delivery.enqueue(unit, interrupted, question && { ...question, ...own });
     }
     unit.afterCommit(() =>

@@ -1,0 +1,89 @@
+import { Telemetry } from '@molecule-ai/telemetry';
+import { SDK_VERSION } from '../settings/sdk-version.ts';
+
+/*
+ * What this package reports: docs/observability.md#spans-and-metrics. Facts are ids, sizes, states and codes. A label is a fact with few
+ * values.
+ */
+
+const telemetry = new Telemetry('@molecule-ai/core', SDK_VERSION);
+
+/** Messages to peers, and those of the user. */
+export const calls = telemetry.operations({
+  channel: 'molecule:core:call',
+  kind: 'client',
+  duration: {
+    name: 'molecule.client.call.duration',
+    description: 'From the call until its reply, or until it was stored',
+    unit: 's',
+  },
+  labels: ['molecule.operation', 'molecule.via', 'molecule.status'],
+});
+
+/** One attempt at a message, with the sending of its answer. */
+export const handlings = telemetry.operations({
+  channel: 'molecule:core:handle',
+  kind: 'consumer',
+  duration: {
+    name: 'molecule.agent.handle.duration',
+    description: 'One attempt at a message, with the sending of its answer',
+    unit: 's',
+  },
+  labels: ['molecule.outcome', 'molecule.source'],
+});
+
+/** Answers that are sent as requests. */
+export const replies = telemetry.operations({
+  channel: 'molecule:core:reply',
+  kind: 'producer',
+  duration: { name: 'molecule.client.reply.duration', description: 'Sending an answer', unit: 's' },
+  labels: ['molecule.via', 'molecule.status'],
+});
+
+export const registrations = telemetry.operations({
+  channel: 'molecule:core:register',
+  kind: 'client',
+  duration: {
+    name: 'molecule.client.register.duration',
+    description: 'Registering at the platform',
+    unit: 's',
+  },
+  labels: [],
+});
+
+/** Changes the number of messages that are handled now. */
+export const handledNow = telemetry.level({
+  name: 'molecule.agent.messages.active',
+  description: 'Messages that are handled now',
+  unit: '{message}',
+});
+
+export const deadLettered = telemetry.counter({
+  counted: {
+    name: 'molecule.agent.dead_letters',
+    description: 'Messages that were given up',
+    unit: '{message}',
+  },
+  labels: ['error.type'],
+  channel: 'molecule:core:dead-letter',
+});
+
+export const heartbeatSent = telemetry.counter({
+  counted: {
+    name: 'molecule.agent.heartbeats',
+    description: 'Heartbeats, by their result',
+    unit: '{heartbeat}',
+  },
+  labels: ['molecule.result'],
+  channel: 'molecule:core:heartbeat',
+});
+
+export const feedRead = telemetry.counter({
+  counted: {
+    name: 'molecule.agent.feed.reads',
+    description: 'Reads of the feed, by their result',
+    unit: '{read}',
+  },
+  labels: ['molecule.result'],
+  channel: 'molecule:core:feed-read',
+});

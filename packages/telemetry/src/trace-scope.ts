@@ -1,0 +1,31 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { activeContext, openTelemetry, spanOf, traceOfSpan } from './opentelemetry.ts';
+import type { TraceContext } from './trace-context.ts';
+
+interface Scope {
+  readonly trace: TraceContext | null;
+}
+
+const KEY = Symbol.for('@molecule-ai/telemetry/scope');
+
+/** One for the process, whichever copies of this package an application loads. */
+const scopes = ((): AsyncLocalStorage<Scope> => {
+  const known = Reflect.get(globalThis, KEY) as AsyncLocalStorage<Scope> | undefined;
+  if (known !== undefined) return known;
+  const created = new AsyncLocalStorage<Scope>();
+  Object.defineProperty(globalThis, KEY, { value: created });
+  return created;
+})();
+
+/** Runs `work`, in which requests belong to this trace; to none with `null`. */
+export function runInTrace<T>(trace: TraceContext | null, work: () => T): T {
+  return scopes.run({ trace }, work);
+}
+
+/** The trace of the calling code: of OpenTelemetry's active span where there is one, else that of {@link runInTrace}. */
+export function currentTrace(): TraceContext | null {
+  const registered = openTelemetry();
+  const span = registered && spanOf(activeContext(registered));
+  const active = span === undefined ? null : traceOfSpan(span);
+  return active ?? scopes.getStore()?.trace ?? null;
+}

@@ -1,0 +1,21 @@
+import { behaviours } from './behaviour.ts';
+
+/** Traces, metrics and diagnostics of agents and of the platform. */
+export const TRACING = behaviours({
+  'tracing.every-way': [
+    'The W3C trace context of a message is passed on by push, feed, direct call and stream, and to what its handler sends, without OpenTelemetry too.',
+    'docs/contract/messages.md#trace-context; docs/observability.md#trace-context',
+  ],
+  'tracing.late-answers': [
+    'An answer that comes as a message of its own belongs to the trace of its question.',
+    'docs/contract/messages.md#trace-context',
+  ],
+  'tracing.questions': [
+    'A message that continues another one after questions belongs to the trace of the first one.',
+    'docs/contract/messages.md#trace-context; docs/contract/questions.md',
+  ],
+  'tracing.malformed': [
+    'A trace context that is not valid is not stored and not passed on, and the message is accepted.',
+    'docs/contract/messages.md#trace-context',
+  ],
+});
