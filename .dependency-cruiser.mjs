@@ -36,6 +36,7 @@ const platformModules = [
   'logging',
   'time',
   'options',
+  'telemetry',
   'database',
   'storage',
   'events',

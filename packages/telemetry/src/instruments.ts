@@ -31,7 +31,7 @@ export class Instruments {
   }
 
   /** Changes a number that may fall, such as that of open requests. */
-  change({ name, ...options }: Instrument, value: number, attributes: Attributes = {}): void {
+  change({ name, ...options }: Instrument, value: number, attributes: Attributes): void {
     this.#use(name, (meter) => meter.createUpDownCounter(name, options))?.add(value, attributes);
   }
 

@@ -24,8 +24,8 @@ export interface OperationKind {
   /** The name of its tracing channel. */
   readonly channel: string;
   readonly kind: keyof typeof KINDS;
-  /** The metric of its duration, in seconds. */
-  readonly duration: Instrument;
+  /** The metric of its duration, in seconds. @default none */
+  readonly duration?: Instrument;
   /** The facts that are attributes of that metric: few values each. */
   readonly labels: readonly string[];
 }
@@ -120,8 +120,8 @@ export class Telemetry {
   }
 
   /** Counts what is open at a time. */
-  level(counted: Instrument): (change: number) => void {
-    return (change) => safely(() => this.#instruments.change(counted, change));
+  level(counted: Instrument): (change: number, facts?: Facts) => void {
+    return (change, facts = {}) => safely(() => this.#instruments.change(counted, change, defined(facts)));
   }
 
   /** Records durations in seconds. */
@@ -198,7 +198,9 @@ class RecordedOperation implements Operation {
     const seconds = (performance.now() - this.#startedAt) / 1_000;
     const added = defined(code === undefined ? facts : { ...facts, 'error.type': code });
     const all = { ...this.#event.facts, ...added };
-    safely(() => instruments.record(kind.duration, seconds, only([...kind.labels, 'error.type'], all)));
+    const { duration } = kind;
+    if (duration !== undefined)
+      safely(() => instruments.record(duration, seconds, only([...kind.labels, 'error.type'], all)));
     safely(() => {
       span?.setAttributes(added);
       // The code alone: a description could have the words of a peer.

@@ -1,8 +1,7 @@
 import { isErrorCode } from '@molecule-ai/protocol';
 import type { Facts, Operation } from '@molecule-ai/telemetry';
-import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { calls } from '../telemetry/telemetry.ts';
+import { calls, codeOfError } from '../telemetry/telemetry.ts';
 import type { OutgoingMessage } from './peer-calls.ts';
 
 /** What was called, by the name of its method in snake case. */
@@ -58,9 +57,4 @@ export async function asCall(
     call.failed(error);
     throw error;
   }
-}
-
-/** The code of an error; the reason of an abort may be any value. */
-export function codeOfError(error: unknown): string {
-  return MoleculeError.isInstance(error) ? error.code : 'aborted';
 }

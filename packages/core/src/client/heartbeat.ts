@@ -11,6 +11,7 @@ import {
   WorkerHeartbeats,
 } from '../heartbeat-worker/heartbeat-thread.ts';
 import { call } from '../platform-api/call.ts';
+import { codeOfError, heartbeatSent } from '../telemetry/telemetry.ts';
 import { systemClock } from '../time/clock.ts';
 import type { ClientContext } from './client-context.ts';
 import { type InstanceOptions, instanceHeaders } from './instance.ts';
@@ -73,6 +74,18 @@ export class Heartbeats {
   }
 
   async send(metrics: HeartbeatMetrics, options: HeartbeatOptions): Promise<HeartbeatReport> {
+    const facts = { 'molecule.workspace.id': this.#context.settings.workspaceId };
+    try {
+      const report = await this.#send(metrics, options);
+      heartbeatSent({ ...facts, 'molecule.result': 'ok' });
+      return report;
+    } catch (error) {
+      heartbeatSent({ ...facts, 'molecule.result': codeOfError(error) });
+      throw error;
+    }
+  }
+
+  async #send(metrics: HeartbeatMetrics, options: HeartbeatOptions): Promise<HeartbeatReport> {
     const { instanceId, isRetried, signal, thread } = options;
     const { settings, transport, inboundSecret } = this.#context;
     this.#metrics = mergeMetrics(this.#metrics, metrics);

@@ -12,6 +12,7 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import { getActivity } from '../platform-api/activity.ts';
 import { call, requestLine } from '../platform-api/call.ts';
 import { type NumberBounds, numberProblem } from '../settings/checked-values.ts';
+import { codeOfError, feedRead } from '../telemetry/telemetry.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
 import { headerOf, objectOf, textOf } from '../transport/response-body.ts';
@@ -98,6 +99,19 @@ export async function readInboundPage(
   context: ClientContext,
   options: ReadInboundOptions,
 ): Promise<InboundPage> {
+  const { workspaceId } = context.settings;
+  try {
+    const page = await readPage(context, options);
+    const result = page.rows === 0 ? 'empty' : 'rows';
+    feedRead({ 'molecule.workspace.id': workspaceId, 'molecule.result': result, 'molecule.rows': page.rows });
+    return page;
+  } catch (error) {
+    feedRead({ 'molecule.workspace.id': workspaceId, 'molecule.result': codeOfError(error) });
+    throw error;
+  }
+}
+
+async function readPage(context: ClientContext, options: ReadInboundOptions): Promise<InboundPage> {
   const limit = checkArgument('limit', options.limit ?? DEFAULT_LIMIT, { min: 1, max: MAX_LIMIT });
   const { settings, transport, logger } = context;
   const peerId = options.peerId || undefined;

@@ -11,6 +11,7 @@ import {
 import { checkToken } from '../credentials/token-store.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { call } from '../platform-api/call.ts';
+import { codeOfError, registrations } from '../telemetry/telemetry.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
@@ -42,6 +43,21 @@ export interface RegisterOptions extends InstanceOptions {
 
 /** Registers with the agent's own token, else the admin token, else without; stores an issued token. */
 export async function registerAgent(context: ClientContext, options: RegisterOptions): Promise<Registration> {
+  const { workspaceId } = context.settings;
+  const registering = registrations.start('molecule register', () => ({
+    'molecule.workspace.id': workspaceId,
+  }));
+  try {
+    const registration = await registering.run(() => register(context, options));
+    registering.end({ 'molecule.delivery': registration.deliveryMode ?? undefined });
+    return registration;
+  } catch (error) {
+    registering.end({}, codeOfError(error));
+    throw error;
+  }
+}
+
+async function register(context: ClientContext, options: RegisterOptions): Promise<Registration> {
   const { tokens, inboundSecret, logger, profile } = context;
   await tokens.load();
   const response = await sendRegistration(context, options);

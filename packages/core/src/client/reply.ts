@@ -17,10 +17,9 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import { readReply } from '../peers/read-reply.ts';
 import { call, requestLine, send } from '../platform-api/call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
-import { replies } from '../telemetry/telemetry.ts';
+import { codeOfError, replies } from '../telemetry/telemetry.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { objectOf } from '../transport/response-body.ts';
-import { codeOfError } from './call-telemetry.ts';
 import type { ClientContext } from './client-context.ts';
 import { handlerSignal, withOrigin } from './current-message.ts';
 

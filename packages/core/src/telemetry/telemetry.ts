@@ -1,4 +1,6 @@
 import { Telemetry } from '@molecule-ai/telemetry';
+import { MOLECULE_ERROR_CODES } from '../errors/error-codes.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import { SDK_VERSION } from '../settings/sdk-version.ts';
 
 /*
@@ -7,6 +9,16 @@ import { SDK_VERSION } from '../settings/sdk-version.ts';
  */
 
 const telemetry = new Telemetry('@molecule-ai/core', SDK_VERSION);
+
+/** A code of the closed list. Any other word was chosen by a handler or a peer, and may be anything. */
+export function knownCode(code: string): string {
+  return code in MOLECULE_ERROR_CODES ? code : 'other';
+}
+
+/** The code of an error; the reason of an abort may be any value. */
+export function codeOfError(error: unknown): string {
+  return MoleculeError.isInstance(error) ? knownCode(error.code) : 'aborted';
+}
 
 /** Messages to peers, and those of the user. */
 export const calls = telemetry.operations({

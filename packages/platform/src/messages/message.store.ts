@@ -49,7 +49,9 @@ const ENDED_COLUMNS = [
   'answers_id',
   'continues_id',
   'delivery_state',
+  'created_at',
   'ended_at',
+  'passed_headers',
 ] as const;
 
 const UNREAD = { response_body: null, failure: null, error_detail: null };
@@ -306,6 +308,6 @@ function first({ rows }: { readonly rows: readonly ActivityRowRecord[] }): Messa
 }
 
 /** Pending or being pushed; the exact condition of the index `activity_by_delivery`, so that the planner uses it. */
-function isUndelivered(eb: ExpressionBuilder<Database, 'activity'>): Expression<SqlBool> {
+export function isUndelivered(eb: ExpressionBuilder<Database, 'activity'>): Expression<SqlBool> {
   return sql<SqlBool>`${eb.ref('delivery_state')} in ('pending', 'leased')`;
 }

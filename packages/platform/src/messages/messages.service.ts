@@ -41,6 +41,7 @@ import { PushAttempts } from './push/push-attempt.ts';
 import { createPushEndpoint, type PushEndpoint } from './push/push-endpoint.ts';
 import { PushScheduler } from './push/push-scheduler.ts';
 import { StateCalls } from './push/state-calls.ts';
+import { QueueDepth } from './queue-depth.ts';
 import {
   type MessageFacts,
   type SentMessageFilter,
@@ -109,6 +110,7 @@ export class MessagesService {
   readonly #receipts: CallerReceipts;
   readonly #delivery: OutcomeDelivery;
   readonly #expiry: MessageExpiry;
+  readonly #depth: QueueDepth;
   readonly #endpoint: PushEndpoint;
   readonly #scheduler: PushScheduler;
   readonly #cancellations: CancellationPushes;
@@ -156,6 +158,7 @@ export class MessagesService {
     this.acknowledgements = new Acknowledgements({ ...options, outcomes });
     this.#delivery = delivery;
     this.#expiry = expiry;
+    this.#depth = new QueueDepth(options);
     this.#endpoint = endpoint;
     this.#scheduler = scheduler;
     this.#cancellations = cancellations;
@@ -261,10 +264,12 @@ export class MessagesService {
     this.#tasks.once('resume the queue', () => this.#scheduler.recover());
     this.#tasks.every('drain the queue', drainEveryMs, () => this.#scheduler.recover());
     this.#expiry.start();
+    this.#depth.start();
   }
 
   async stop(): Promise<void> {
     this.#unsubscribe();
+    this.#depth.stop();
     this.streams.close();
     this.#waiters.close();
     await this.#tasks.stop();

@@ -29,6 +29,13 @@ export function traceOf({
   return readTraceContext(traceparent, tracestate);
 }
 
+/** Headers with another trace; with their own for null. */
+export function withTrace(headers: PassedHeaders, trace: TraceContext | null): PassedHeaders {
+  if (trace === null || trace.traceparent === headers.traceparent) return headers;
+  const { traceparent: _parent, tracestate: _state, ...others } = headers;
+  return { ...others, ...traceHeaders(trace) };
+}
+
 /** Headers with the trace of another message where they name none. */
 export function inTraceOf(
   headers: PassedHeaders,

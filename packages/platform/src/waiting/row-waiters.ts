@@ -1,3 +1,4 @@
+import { heldRequests } from '../telemetry/telemetry.ts';
 import type { Clock } from '../time/clock.ts';
 
 /** Readers that wait for one workspace; one more releases the oldest, which is empty-handed and may ask again. */
@@ -17,6 +18,8 @@ export interface RowWaiter {
   /** Stops waiting; `done` becomes `ended` unless it has resolved. */
   end(): void;
 }
+
+const HELD_FOR_ROWS = { 'molecule.held_for': 'rows' };
 
 type Leave = (reason: WaitEnd) => void;
 
@@ -51,12 +54,14 @@ export class RowWaiters {
     const finish = (reason: WaitEnd) => {
       if (!readers.delete(leave)) return;
       if (readers.size === 0 && this.#waiting.get(workspaceId) === readers) this.#waiting.delete(workspaceId);
+      heldRequests(-1, HELD_FOR_ROWS);
       cancelTimer();
       resolve(reason);
     };
     const leave: Leave = (reason) => finish(reason);
     const cancelTimer = this.#clock.schedule(timeoutMs, () => finish('timeout'));
     readers.add(leave);
+    heldRequests(1, HELD_FOR_ROWS);
     const [oldest] = readers;
     if (readers.size > MAX_READERS) oldest?.('ended');
     return { done, end: () => finish('ended') };

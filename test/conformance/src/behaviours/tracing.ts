@@ -18,4 +18,8 @@ export const TRACING = behaviours({
     'A trace context that is not valid is not stored and not passed on, and the message is accepted.',
     'docs/contract/messages.md#trace-context',
   ],
+  'tracing.one-trace': [
+    'With OpenTelemetry, the spans of everything that follows from one message are one tree: each agent and the platform, by every way, late answers too.',
+    'docs/observability.md#spans-and-metrics',
+  ],
 });

@@ -1,5 +1,5 @@
 import { traceOfMessage } from '../../client/current-message.ts';
-import { deadLettered, handledNow, handlings } from '../../telemetry/telemetry.ts';
+import { deadLettered, handledNow, handlings, knownCode } from '../../telemetry/telemetry.ts';
 import type { Runnable, RunOutcome } from './runnable.ts';
 
 /**
@@ -26,13 +26,15 @@ export async function asHandling(
   try {
     const outcome = await handling.run(run);
     const how = outcome.kind === 'finished' ? outcome.how : outcome.kind;
-    handling.end({ 'molecule.outcome': how }, outcome.kind === 'interrupted' ? undefined : outcome.code);
+    const given = outcome.kind === 'interrupted' ? undefined : outcome.code;
+    const code = given === undefined ? undefined : knownCode(given);
+    handling.end({ 'molecule.outcome': how }, code);
     if (outcome.kind === 'finished' && outcome.how === 'dead_letter') {
       const { id, messageId } = message;
       deadLettered({
         'molecule.activity.id': id,
         'messaging.message.id': messageId,
-        'error.type': outcome.code,
+        'error.type': code,
       });
     }
     return outcome;

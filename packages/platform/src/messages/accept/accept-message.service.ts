@@ -28,10 +28,12 @@ import {
   type IncomingMessage,
   inboxFull,
   needsAnswer,
+  type OnStored,
   questionClosed,
   unusedReply,
   withContext,
 } from './acceptance.rules.ts';
+import { asAcceptance } from './acceptance-telemetry.ts';
 import { admit } from './admission.ts';
 import { type AnswerRecorder, withAnswers } from './carried-answers.rules.ts';
 import type { LoopGuard } from './loop-guard.ts';
@@ -74,10 +76,11 @@ export class MessageAcceptance {
   }
 
   /** `onStored` runs after the commit and before the delivery, so that no answer is missed. */
-  accept(
-    incoming: IncomingMessage,
-    onStored: (row: MessageRow, plan: DeliveryPlan) => void,
-  ): Promise<Acceptance> {
+  accept(given: IncomingMessage, onStored: OnStored): Promise<Acceptance> {
+    return asAcceptance(given, (incoming) => this.#accept(incoming, onStored));
+  }
+
+  #accept(incoming: IncomingMessage, onStored: OnStored): Promise<Acceptance> {
     const { callerId, targetId, message } = incoming;
     const { view } = message;
     const bodyHash = hashMessage(targetId, view.envelope);
@@ -198,7 +201,7 @@ export class MessageAcceptance {
     unit: UnitOfWork,
     admitted: AdmittedMessage,
     plan: DeliveryPlan,
-    onStored: (row: MessageRow, plan: DeliveryPlan) => void,
+    onStored: OnStored,
   ): Promise<Acceptance> {
     const { queue } = this.#options;
     const { callerId, target, message, bodyHash } = admitted;
@@ -236,7 +239,7 @@ export class MessageAcceptance {
     unit: UnitOfWork,
     admitted: AdmittedMessage,
     plan: DeliveryPlan,
-    onStored: (row: MessageRow, plan: DeliveryPlan) => void,
+    onStored: OnStored,
     question?: MessageRow,
   ): Promise<Acceptance> {
     const { clock, continuations, expiry, loops, outcomes, queue, scheduler } = this.#options;

@@ -129,3 +129,6 @@ const INBOX_FULL: Readonly<Record<InboxRefusal, readonly [string, string]>> = {
     'One sender may use a quarter of what may wait. Send again when the target has finished some.',
   ],
 };
+
+/** Called after the commit of a new message. */
+export type OnStored = (row: MessageRow, plan: DeliveryPlan) => void;

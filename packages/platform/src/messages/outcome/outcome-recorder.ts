@@ -35,6 +35,7 @@ import type {
   InterruptionDetails,
   OutcomeDestination,
 } from './outcome-hooks.ts';
+import { reportOutcome } from './outcome-telemetry.ts';
 import type { OutcomeReservation, OutcomeWaiters } from './outcome-waiters.ts';
 
 const BATCH = 200;
@@ -116,9 +117,10 @@ export class OutcomeRecorder {
     if (outcome.state === 'answered' && message.source_id === null && !isStoredBelow) {
       await events.append(unit, { type: 'A2A_RESPONSE', workspaceId, activitySeq });
     }
-    unit.afterCommit(() =>
-      reservation?.send(outcome, (isReceived) => this.#options.delivery.confirm(ended, isReceived)),
-    );
+    unit.afterCommit(() => {
+      reservation?.send(outcome, (isReceived) => this.#options.delivery.confirm(ended, isReceived));
+      reportOutcome(ended, outcome, clock.now());
+    });
     return isReserved || isMadeByPlatform(message) ? 'caller' : 'feed';
   }
 
@@ -175,9 +177,10 @@ export class OutcomeRecorder {
       const own = messageId === undefined || bodyHash === undefined ? {} : { messageId, bodyHash, headers };
       await delivery.enqueue(unit, interrupted, question && { ...question, ...own });
     }
-    unit.afterCommit(() =>
-      reservation?.send(outcome, (isReceived) => delivery.confirm(interrupted, isReceived)),
-    );
+    unit.afterCommit(() => {
+      reservation?.send(outcome, (isReceived) => delivery.confirm(interrupted, isReceived));
+      reportOutcome(interrupted, outcome, clock.now());
+    });
     return isOnFeed && reply !== undefined ? 'feed' : 'caller';
   }
 
@@ -286,6 +289,7 @@ export class OutcomeRecorder {
           unit.afterCommit(() => reservation.send(outcome, () => {}));
         }
         for (const listener of this.#listeners) await listener(unit, message, outcome, 'pending');
+        unit.afterCommit(() => reportOutcome(message, outcome, clock.now()));
       }
       const announced = ended.map((message) => ({
         type: 'MESSAGE_ENDED' as const,

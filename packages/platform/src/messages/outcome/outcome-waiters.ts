@@ -1,5 +1,8 @@
+import { heldRequests } from '../../telemetry/telemetry.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Outcome } from './outcome.rules.ts';
+
+const HELD_FOR_ANSWER = { 'molecule.held_for': 'answer' };
 
 /** How a wait for an outcome ended. */
 export type WaitEnd =
@@ -75,11 +78,13 @@ export class OutcomeWaiters {
         if (!waiters.delete(waiting)) return;
         if (waiters.size === 0 && this.#waiting.get(queueId) === waiters) this.#waiting.delete(queueId);
         this.#reserved.delete(waiting);
+        heldRequests(-1, HELD_FOR_ANSWER);
         cancelTimer();
         resolve(end);
       },
     };
     waiters.add(waiting);
+    heldRequests(1, HELD_FOR_ANSWER);
     const onTimeout = () => {
       waiting.isOver = true;
       if (!this.#reserved.has(waiting)) waiting.finish({ kind: 'timeout' });

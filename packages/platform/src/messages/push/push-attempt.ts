@@ -14,6 +14,7 @@ import { type PushResult, refusesStream } from './agent-response.ts';
 import { asksForStream, type PushContent, type PushedMessage, viewOf } from './push-body.rules.ts';
 import type { PushEndpoint } from './push-endpoint.ts';
 import { PushRequests } from './push-requests.ts';
+import { startPush } from './push-telemetry.ts';
 
 /** An agent without a heartbeat for this share of the liveness window is treated as unreachable. */
 const SILENT_SHARE = 2 / 3;
@@ -77,8 +78,10 @@ export class PushAttempts {
   }
 
   /** `known` is the content if it was read before. */
-  async run(message: MessageRow, signal: AbortSignal, known?: PushContent): Promise<AttemptEnd> {
+  async run(stored: MessageRow, signal: AbortSignal, known?: PushContent): Promise<AttemptEnd> {
     const { clock, streams } = this.#options;
+    const push = startPush(stored, clock.now());
+    const { message } = push;
     const startedAt = clock.monotonic();
     const stopRenewing = this.#renewLease(message.id);
     // Before anything is awaited, so that an end of the message ends the attempt.
@@ -86,6 +89,7 @@ export class PushAttempts {
     try {
       const content = known ?? (await this.#requests.read(message));
       const result = await this.#post(message, content, signal, source);
+      push.end(result);
       const requeue = await this.#requeueFor(message, result);
       if (requeue !== undefined) {
         await (requeue.error === undefined
@@ -99,6 +103,9 @@ export class PushAttempts {
       // Also of a message that goes on after a question: what follows is another answer.
       if (result.kind === 'answer') streams.end(message.id);
       return { kind: 'ended' };
+    } catch (error) {
+      push.fail();
+      throw error;
     } finally {
       source?.close();
       stopRenewing();

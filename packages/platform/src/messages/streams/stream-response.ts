@@ -2,6 +2,7 @@ import { isJsonObject, type JsonObject, type MessageView, sseEvent } from '@mole
 import type { FastifyReply } from 'fastify';
 import type { PlatformContext } from '../../context.ts';
 import { WRITTEN_BY_HANDLER } from '../../http/mount.ts';
+import { openStreams } from '../../telemetry/telemetry.ts';
 import { timestamp } from '../../time/clock.ts';
 import { EventResponse } from '../../waiting/event-response.ts';
 import type { ResponseForm } from '../outcome/response.rules.ts';
@@ -28,6 +29,7 @@ export function respondWithStream(
   if (result.kind === 'stream') {
     const { opened } = result;
     const writer = new StreamWriter({ clock, opened, form, requestId, response });
+    openStreams(1);
     writer
       .run()
       .catch((error: unknown) => {
@@ -35,7 +37,10 @@ export function respondWithStream(
         logger.error(fields, 'A stream failed');
         response.abort();
       })
-      .finally(() => place.release());
+      .finally(() => {
+        openStreams(-1);
+        place.release();
+      });
     return WRITTEN_BY_HANDLER;
   }
   place.release();
