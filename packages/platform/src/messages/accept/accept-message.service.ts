@@ -223,16 +223,12 @@ export class MessageAcceptance {
       return { kind: 'message', row, target, plan: 'store' };
     }
     if (carried?.kind !== 'complete') {
-      const plain = { ...admitted, message: { headers, messageId, view: withAnswers(view) } };
-      return this.#store(unit, plain, plan, onStored);
+      const plain = { headers, messageId, view: withAnswers(view) };
+      return this.#store(unit, { ...admitted, message: plain }, plan, onStored);
     }
     const { continues, answers } = carried;
-    const complete = {
-      ...admitted,
-      continues,
-      message: { headers, messageId, view: withAnswers(view, answers) },
-    };
-    return this.#store(unit, complete, plan, onStored);
+    const complete = { headers, messageId, view: withAnswers(view, answers) };
+    return this.#store(unit, { ...admitted, continues, message: complete }, plan, onStored);
   }
 
   async #store(
