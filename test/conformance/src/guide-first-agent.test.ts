@@ -9,8 +9,9 @@ import { areInstalled, runProgram, runShell, shell } from './harness/programs.ts
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const GUIDES = fileURLToPath(new URL('../../../examples/guides', import.meta.url));
-const PAGE = fileURLToPath(new URL('../../../docs/first-agent.md', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const GUIDES = join(ROOT, 'examples/guides');
+const PAGE = join(ROOT, 'docs/first-agent.md');
 const ADDRESS = 'http://localhost:8080';
 /** The Node of the tests, under the name that the page uses. */
 const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
@@ -28,8 +29,18 @@ function project(environment: TestEnvironment, folder = environment.folder()): s
 onEachDatabase('the page "A first agent"', { onDisk: true }, (environment) => {
   verifies('documents.first-agent', async () => {
     if (!areInstalled('curl')) return;
-    const { url } = await environment.platform({ mode: 'dev' });
-    const [create = '', run = '', ask = '', askLater = '', read = ''] = [
+    const [start = ''] = blocksOf('docs/first-agent.md', 'A platform');
+    const data = environment.folder();
+    const run = start
+      .split('\n')[1]
+      ?.replace(/^npx -y pnpm@12 /, '')
+      .replace('./.molecule/platform', data);
+    const platform = runShell(environment, `${run} --port 0`.replace(/^exec node /, `exec node ${ROOT}`), {
+      env: { PATH },
+    });
+    await platform.wrote('Ctrl+C');
+    const url = /URL +(http:\S+)/.exec(platform.output())?.[1] ?? '';
+    const [create = '', runAgent = '', ask = '', askLater = '', read = ''] = [
       ...blocksOf('docs/first-agent.md', 'A workspace'),
       ...blocksOf('docs/first-agent.md', 'The program'),
       ...blocksOf('docs/first-agent.md', 'The first message'),
@@ -42,7 +53,7 @@ onEachDatabase('the page "A first agent"', { onDisk: true }, (environment) => {
     const counter = project(environment, join(cwd, 'counter'));
     const inProject = { cwd: counter, env };
     const variables = '. ./agent.env\n';
-    const agent = runShell(environment, `exec ${run}`, inProject);
+    const agent = runShell(environment, `exec ${runAgent}`, inProject);
     await agent.wrote('online');
     expect(await shell(environment, ask, inProject)).toContain('"text":"words: 3"');
     agent.interrupt();
@@ -52,10 +63,12 @@ onEachDatabase('the page "A first agent"', { onDisk: true }, (environment) => {
     const queued = await shell(environment, variables + askLater, inProject);
     expect(queued).toContain('"status":"queued"');
     const later = read.replace('<message_id>', textAt(JSON.parse(queued), 'message_id'));
-    const again = runShell(environment, `exec ${run}`, inProject);
+    const again = runShell(environment, `exec ${runAgent}`, inProject);
     await again.wrote('online');
     expect(await shell(environment, variables + later, inProject)).toContain('words: 3');
     const kept = await shell(environment, 'ls -A ~/.molecule/*', inProject);
+    platform.interrupt();
+    expect((await platform.exit).code).toBe(0);
     expect(kept.split('\n')).toEqual(expect.arrayContaining(['inbound.jsonl', 'instance', 'agent.lock']));
   });
 

@@ -35,7 +35,7 @@ export const DOCUMENTS = behaviours({
     'docs/contract/compatibility.md#capabilities',
   ],
   'documents.first-agent': [
-    'The commands of the page "A first agent" make a project, run its program, and print the answers to a message that it gets at once and to one that waits for its next start.',
+    'The commands of the page "A first agent" start a platform, make a project, run its program, and print the answers to a message that it gets at once and to one that waits for its next start.',
     'docs/decisions/0001-published-pages-work.md',
   ],
   'documents.first-agent-errors': [
