@@ -22,6 +22,8 @@ export interface SeenRequest {
 /** A server with scripted responses, one per request; the last one is repeated. */
 export class ScriptedServer implements AsyncDisposable {
   readonly requests: SeenRequest[] = [];
+  /** Number of connections that were opened. */
+  connections = 0;
   #watchers: (() => void)[] = [];
   readonly #server = createServer((request, response) => void this.#handle(request, response));
   #script: ScriptedResponse[];
@@ -34,6 +36,9 @@ export class ScriptedServer implements AsyncDisposable {
 
   static async start(...script: ScriptedResponse[]): Promise<ScriptedServer> {
     const server = new ScriptedServer(script);
+    server.#server.on('connection', () => {
+      server.connections += 1;
+    });
     await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));
     return server;
   }

@@ -7,6 +7,7 @@ import { requestLine, send } from '../platform-api/call.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
+import type { ClientContext } from './client-context.ts';
 import { readMessageState } from './message-state.ts';
 
 export interface FetchCancellationsOptions extends CallOptions {
@@ -14,6 +15,8 @@ export interface FetchCancellationsOptions extends CallOptions {
   sinceSeq?: number | undefined;
   /** How long the platform may hold the request until there is one, in whole seconds, 0–60. @default 0 */
   waitSecs?: number | undefined;
+  /** Whether not to wait while as many reads of this process are held as `maxHeldReads` allows. @default false */
+  takesTurns?: boolean | undefined;
   /** Whether to retry when the platform is unavailable. @default true */
   isRetried?: boolean | undefined;
 }
@@ -72,19 +75,16 @@ export function sendCancel(
 
 /** Reads which messages to this agent were canceled. */
 export async function readCancellations(
-  transport: Transport,
-  workspaceId: string,
-  { sinceSeq = 0, waitSecs = 0, isRetried, signal }: FetchCancellationsOptions,
+  { transport, heldReads, settings }: Pick<ClientContext, 'transport' | 'heldReads' | 'settings'>,
+  { sinceSeq = 0, waitSecs: wanted = 0, takesTurns = false, isRetried, signal }: FetchCancellationsOptions,
 ): Promise<CancellationPage> {
   requireCancel(transport);
-  const params = { id: workspaceId };
+  const params = { id: settings.workspaceId };
+  const turn = takesTurns && wanted > 0 ? heldReads.take('control') : undefined;
+  const waitSecs = turn === null ? 0 : wanted;
   const query = { only: 'control', since_seq: sinceSeq, wait: waitSecs > 0 ? waitSecs : undefined };
-  const { status, body } = await send(transport, routes.listActivity, {
-    params,
-    query,
-    isRepeatable: isRetried,
-    signal,
-  });
+  const input = { params, query, isRepeatable: isRetried, signal };
+  const { status, body } = await send(transport, routes.listActivity, input).finally(() => turn?.());
   const read = ControlList.tolerant.safeParse(body);
   if (!read.success) {
     throw shapeError(

@@ -14,6 +14,7 @@ import {
   resolveClientSettings,
 } from '../settings/client-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
+import { HeldReads } from '../transport/held-reads.ts';
 import { PeerTransport } from '../transport/peer-transport.ts';
 import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
@@ -33,6 +34,7 @@ export interface RemoteAgentClientOptions extends ClientOptions {
 export interface ClientContext {
   readonly settings: ClientSettings;
   readonly transport: Transport;
+  readonly heldReads: HeldReads;
   readonly tokens: TokenManager;
   /** They repeat heartbeats by themselves, with the token in use. */
   readonly heartbeatThreads: Set<HeartbeatThread>;
@@ -73,6 +75,8 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
   });
   const inboundSecret = new InboundSecret({ store, logger, onSecret: (secret) => logger.addSecret(secret) });
   const transport = new Transport(settings, tokens, workspaceId);
+  const { platformOrigin: origin, isShared, maxHeldReads: most } = settings;
+  const heldReads = new HeldReads({ origin, isShared, most, clock });
   const peers = new PeerDirectory({ clock, ttlMs: peerCacheTtlMs, maxEntries: peerCacheSize });
   const { onPeerChange } = settings;
   const identities = new PeerIdentities({ stateDirectory, onPeerChange, logger });
@@ -80,7 +84,10 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
   const { peerAddresses: policy, maxConnections } = settings;
   const peerTransport = new PeerTransport({ clock, policy, maxConnections });
   const abandoned = new AbandonedCalls(transport, {
-    close: async () => void (await Promise.all([peerTransport.close(), identities.close()])),
+    close: async () => {
+      heldReads.close();
+      await Promise.all([peerTransport.close(), identities.close()]);
+    },
   });
   const { capabilities } = transport;
   const direct = new DirectCalls({
@@ -97,6 +104,7 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
     heartbeatThreads,
     inboundSecret,
     transport,
+    heldReads,
     abandoned,
     peers,
     lookup,

@@ -50,6 +50,8 @@ export interface FetchInboundOptions extends CallOptions {
 export interface ReadInboundOptions extends FetchInboundOptions, InstanceOptions {
   /** Ends another agent that reads for the workspace. @default false: the read is refused while there is one */
   takeover?: boolean | undefined;
+  /** Whether not to wait while as many reads of this process are held as `maxHeldReads` allows. @default false */
+  takesTurns?: boolean | undefined;
   /** Whether to retry when the platform is unavailable. @default true */
   isRetried?: boolean | undefined;
 }
@@ -69,6 +71,8 @@ export interface InboundPage {
   readonly hasMore: boolean;
   /** Whether the platform supports held requests; if not, poll at an interval. */
   readonly waitApplied: boolean;
+  /** Whether the wait was not asked for, because it was not the turn of this agent: see `maxHeldReads`. @default false */
+  readonly isOutOfTurn?: boolean | undefined;
 }
 
 export interface Acknowledgement {
@@ -116,14 +120,17 @@ async function readPage(context: ClientContext, options: ReadInboundOptions): Pr
   const { settings, transport, logger } = context;
   const peerId = options.peerId || undefined;
   let received: Buffer | undefined;
+  const wanted = checkArgument('waitSecs', options.waitSecs, { min: 0, max: MAX_WAIT_SECONDS }) ?? 0;
+  const sinceSecs = checkArgument('sinceSecs', options.sinceSecs, { min: 1, max: Number.MAX_SAFE_INTEGER });
+  const turn = options.takesTurns && wanted > 0 ? context.heldReads.take('feed') : undefined;
   const response = await getActivity(transport, settings.workspaceId, {
     type: 'a2a_receive',
     sinceId: options.sinceId || undefined,
     peerId,
     beforeTs: options.beforeTs || undefined,
     limit,
-    sinceSecs: checkArgument('sinceSecs', options.sinceSecs, { min: 1, max: Number.MAX_SAFE_INTEGER }),
-    waitSecs: checkArgument('waitSecs', options.waitSecs, { min: 0, max: MAX_WAIT_SECONDS }),
+    sinceSecs,
+    waitSecs: turn === null ? 0 : wanted,
     unacknowledged: options.unacknowledged === true ? true : undefined,
     order: options.order,
     view: transport.capabilities.words.has('compact-feed') ? 'compact' : undefined,
@@ -133,9 +140,11 @@ async function readPage(context: ClientContext, options: ReadInboundOptions): Pr
     onTooLarge: (bytes) => {
       received = bytes;
     },
-  }).catch((error: unknown) => {
-    throw isTooLarge(error) && received ? pageTooLarge(error, limit, firstRowOf(received)) : error;
-  });
+  })
+    .catch((error: unknown) => {
+      throw isTooLarge(error) && received ? pageTooLarge(error, limit, firstRowOf(received)) : error;
+    })
+    .finally(() => turn?.());
   const feed = parseActivityFeed(feedOf(response, settings.workspaceId), {
     self: settings.workspaceId,
     hasCheckedAnswers: transport.capabilities.words.has('questions'),
@@ -170,6 +179,7 @@ async function readPage(context: ClientContext, options: ReadInboundOptions): Pr
     oldestRow: oldestOf(feed.rows[0]),
     hasMore: endsBefore !== undefined || (more === undefined ? sent >= limit : more === 'true'),
     waitApplied: headerOf(response, 'x-wait-applied') !== undefined,
+    ...(turn === null ? { isOutOfTurn: true } : {}),
   };
 }
 

@@ -170,7 +170,7 @@ export class PlatformClient extends PeerMessaging {
    * @throws MoleculeError `not_supported` for a platform that does not cancel.
    */
   fetchCancellations(options: FetchCancellationsOptions = {}): Promise<CancellationPage> {
-    return readCancellations(this.#context.transport, this.workspaceId, options);
+    return readCancellations(this.#context, options);
   }
 
   /**

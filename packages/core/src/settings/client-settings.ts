@@ -9,6 +9,7 @@ import { type PeerOptions, type PeerSettings, resolvePeerSettings } from './peer
 
 const DEFAULT_PEER_CACHE_TTL_MS = 300_000;
 const DEFAULT_PEER_CACHE_SIZE = 1_000;
+const DEFAULT_MAX_HELD_READS = 1_000;
 
 /** Identity and reachability of the agent, in addition to the connection to the platform. */
 export interface ClientOptions extends ConnectionOptions, PeerOptions {
@@ -41,6 +42,11 @@ export interface ClientOptions extends ConnectionOptions, PeerOptions {
   stateDirectory?: string | undefined;
   /** Time limit of a call to a peer, in milliseconds; the platform holds the call slightly shorter. @default 30_000 */
   callTimeoutMs?: number | undefined;
+  /**
+   * How many reads of all agents in this process the platform may hold at the same time; each needs a connection. Agents beyond it
+   * read at the interval of their delivery, and take turns. 1–65 535. @default 1_000
+   */
+  maxHeldReads?: number | undefined;
   /** How long a peer's URL is cached, in milliseconds. @default 300_000 */
   peerCacheTtlMs?: number | undefined;
   /** Maximum number of cached peer URLs. @default 1_000 */
@@ -58,6 +64,7 @@ export interface ClientSettings extends ConnectionSettings, PeerSettings {
   /** Absolute. */
   readonly stateDirectory: string;
   readonly callTimeoutMs: number;
+  readonly maxHeldReads: number;
   readonly peerCacheTtlMs: number;
   readonly peerCacheSize: number;
 }
@@ -71,6 +78,7 @@ export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
 export function resolveClientSettings(options: ClientOptions, env: Environment): ClientSettings {
   const {
     callTimeoutMs = DEFAULT_CALL_TIMEOUT_MS,
+    maxHeldReads = DEFAULT_MAX_HELD_READS,
     peerCacheTtlMs = DEFAULT_PEER_CACHE_TTL_MS,
     peerCacheSize = DEFAULT_PEER_CACHE_SIZE,
   } = options;
@@ -92,6 +100,7 @@ export function resolveClientSettings(options: ClientOptions, env: Environment):
       workspaceId,
     ),
     callTimeoutMs: checkNumber('callTimeoutMs', callTimeoutMs, { min: 1 }),
+    maxHeldReads: checkNumber('maxHeldReads', maxHeldReads, { min: 1, max: 65_535, isInteger: true }),
     peerCacheTtlMs: checkNumber('peerCacheTtlMs', peerCacheTtlMs, { min: 0 }),
     peerCacheSize: checkNumber('peerCacheSize', peerCacheSize, { min: 1, max: 1_000_000, isInteger: true }),
   });

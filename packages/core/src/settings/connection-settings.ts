@@ -35,13 +35,16 @@ export interface ConnectionOptions {
   maxRetries?: number | undefined;
   /** A longer `Retry-After` is not waited for but reported by the error, in milliseconds. @default 30_000 */
   maxRetryAfterMs?: number | undefined;
-  /** Maximum number of connections to the platform; further requests are queued. @default 64 */
+  /**
+   * Maximum number of requests of this client at the same time, and so of connections; further ones are queued. The connections are
+   * shared by all clients of the process with this platform. @default 64
+   */
   maxConnections?: number | undefined;
   /**
    * Sends the requests and streams to the platform, for example an `Agent` of undici with certificates of your own, or its `ProxyAgent`.
    * The client does not close it, and `maxConnections` does not apply. Direct calls of peers do not use it. A dispatcher that
    * follows redirects, or sends requests elsewhere, takes the credential along.
-   * @default a pool of connections of the client's own
+   * @default connections that all clients of the process share
    */
   dispatcher?: RequestDispatcher | undefined;
   /** Larger responses are rejected with `response_too_large`, in bytes. @default 16 MiB */
@@ -74,6 +77,8 @@ export interface ConnectionSettings {
   readonly maxRetryAfterMs: number;
   readonly maxConnections: number;
   /** `null` for connections of the client's own. */
+  /** Whether connections are shared with the other clients of the process. */
+  readonly isShared: boolean;
   readonly dispatcher: RequestDispatcher | null;
   readonly maxResponseBytes: number;
   readonly logger: Logger;
@@ -100,6 +105,8 @@ export function resolveConnection(options: ConnectionOptions, env: Environment):
     fallback: number,
     bounds: NumberBounds,
   ): number => checkNumber(option, options[option] ?? fallback, bounds);
+  const clock = options.clock ?? systemClock;
+  const dispatcher = checkDispatcher(options.dispatcher);
   return Object.freeze({
     platformUrl: url.origin + basePath,
     platformOrigin: url.origin,
@@ -115,14 +122,16 @@ export function resolveConnection(options: ConnectionOptions, env: Environment):
       max: 65_535,
       isInteger: true,
     }),
-    dispatcher: checkDispatcher(options.dispatcher),
+    // Another clock belongs to a test, which must not depend on others.
+    isShared: dispatcher === null && clock === systemClock,
+    dispatcher,
     maxResponseBytes: number('maxResponseBytes', DEFAULT_MAX_RESPONSE_BYTES, {
       min: 1024,
       max: 2 ** 30,
       isInteger: true,
     }),
     logger: options.logger ?? stderrLogger(),
-    clock: options.clock ?? systemClock,
+    clock,
     random: options.random ?? Math.random,
   });
 }

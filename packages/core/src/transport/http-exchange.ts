@@ -7,6 +7,7 @@ import type {
 } from '../settings/request-dispatcher.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { connectionFailure } from './connection-failure.ts';
+import type { OpenExchange, OpenExchanges } from './open-exchanges.ts';
 import { ResponseStream } from './response-stream.ts';
 
 export interface HttpResponse {
@@ -38,13 +39,7 @@ export interface HttpAttempt {
   readonly signal: AbortSignal | undefined;
   readonly onSent?: (() => void) | undefined;
   /** The exchange is in here until it ends. */
-  readonly open: Set<OpenExchange>;
-}
-
-/** An exchange that has not ended. */
-export interface OpenExchange {
-  /** Ends it: what waits for it rejects with the reason, and its connection is closed. */
-  cancel(reason: Error): void;
+  readonly open: OpenExchanges;
 }
 
 /** Longest time without a byte of a streamed response. */
@@ -91,11 +86,16 @@ function dispatch(dispatcher: RequestDispatcher, attempt: HttpAttempt, receiver:
   }
   const { origin, path, method, headers, body } = attempt;
   const handler = new ExchangeHandler(attempt, receiver);
-  try {
-    dispatcher.dispatch({ origin, path, method, headers, body, headersTimeout: 0, bodyTimeout: 0 }, handler);
-  } catch (error) {
-    handler.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
-  }
+  attempt.open.add(handler, () => {
+    try {
+      dispatcher.dispatch(
+        { origin, path, method, headers, body, headersTimeout: 0, bodyTimeout: 0 },
+        handler,
+      );
+    } catch (error) {
+      handler.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
+    }
+  });
 }
 
 class ExchangeHandler implements DispatchHandler, OpenExchange {
@@ -117,7 +117,6 @@ class ExchangeHandler implements DispatchHandler, OpenExchange {
     this.#receiver = receiver;
     this.#timer = attempt.clock.setTimer(attempt.timeoutMs, () => this.#timeOut(attempt.timeoutMs));
     attempt.signal?.addEventListener('abort', this.#onAbort, { once: true });
-    attempt.open.add(this);
   }
 
   onRequestStart(controller: DispatchController): void {

@@ -7,10 +7,10 @@ import {
   exchange,
   type HttpAttempt,
   type HttpResponse,
-  type OpenExchange,
   openExchange,
   type StreamedResponse,
 } from './http-exchange.ts';
+import { OpenExchanges } from './open-exchanges.ts';
 import { loadPool } from './undici-pool.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -62,7 +62,7 @@ export class PeerTransport {
   readonly #options: PeerTransportOptions;
   /** By origin, the most recently used last. */
   readonly #pools = new Map<string, Pool>();
-  readonly #open = new Set<OpenExchange>();
+  readonly #open = new OpenExchanges(Number.POSITIVE_INFINITY);
   #loading: Promise<void> | undefined;
   #newPool: ((origin: string) => Pool) | undefined;
   #isClosed = false;
@@ -90,7 +90,7 @@ export class PeerTransport {
     this.#isClosed = true;
     const pools: Dispatcher[] = [...this.#pools.values()];
     this.#pools.clear();
-    for (const exchange of this.#open) exchange.cancel(clientClosed());
+    this.#open.cancelAll(clientClosed());
     await Promise.all(pools.map((pool) => pool.destroy(clientClosed())));
   }
 

@@ -6,10 +6,10 @@ import {
   exchange,
   type HttpAttempt,
   type HttpResponse,
-  type OpenExchange,
   openExchange,
   type StreamedResponse,
 } from './http-exchange.ts';
+import { OpenExchanges } from './open-exchanges.ts';
 import { PlatformCapabilities } from './platform-capabilities.ts';
 import type { PlatformRequest, PlatformResponse } from './platform-request.ts';
 import { RequestHeaders } from './request-headers.ts';
@@ -39,9 +39,9 @@ export class Transport {
   readonly #isOperator: boolean;
   readonly #headers: RequestHeaders;
   readonly #pool: LazyPool;
+  readonly #requests: OpenExchanges;
   /** Streams stay open for long: apart from the others they delay no request. */
-  readonly #streams: LazyPool;
-  readonly #open = new Set<OpenExchange>();
+  readonly #streams: OpenExchanges;
   #closing: Promise<unknown> | undefined;
 
   /** @param workspaceId The caller, sent in headers; `null` for an operator. */
@@ -50,8 +50,10 @@ export class Transport {
     this.#bearers = bearers;
     this.#isOperator = workspaceId === null;
     this.#headers = new RequestHeaders(settings, workspaceId);
-    this.#pool = new LazyPool(settings.platformOrigin, settings.maxConnections);
-    this.#streams = new LazyPool(settings.platformOrigin, MAX_STREAMS);
+    this.#pool = new LazyPool(settings.platformOrigin, settings.isShared);
+    const isLimited = settings.dispatcher === null;
+    this.#requests = new OpenExchanges(isLimited ? settings.maxConnections : Number.POSITIVE_INFINITY);
+    this.#streams = new OpenExchanges(isLimited ? MAX_STREAMS : Number.POSITIVE_INFINITY);
   }
 
   /**
@@ -60,7 +62,7 @@ export class Transport {
    * @throws ConnectionError, TimeoutError; an abort rejects with the signal's reason.
    */
   send(request: PlatformRequest): Promise<PlatformResponse> {
-    return this.#send<never>(request, this.#pool, exchange);
+    return this.#send<never>(request, this.#requests, exchange);
   }
 
   /** As {@link send}; a stream of server-sent events is returned with its headers. Nothing is retried after that. */
@@ -74,7 +76,7 @@ export class Transport {
 
   async #send<R extends StreamedResponse>(
     request: PlatformRequest,
-    pool: LazyPool,
+    open: OpenExchanges,
     exchangeWith: Exchange<R>,
   ): Promise<PlatformResponse | R> {
     if (!this.#bearers.isLoaded && request.bearer === undefined) await this.#bearers.load();
@@ -82,18 +84,18 @@ export class Transport {
     const budget = new RetryBudget(this.settings, request, this.capabilities);
     for (;;) {
       try {
-        return await this.#sendOnce(request, body, budget.attemptTimeoutMs(), pool, exchangeWith);
+        return await this.#sendOnce(request, body, budget.attemptTimeoutMs(), open, exchangeWith);
       } catch (error) {
         await budget.waitBeforeRetry(error);
       }
     }
   }
 
-  /** Closes its own connections; pending requests reject with `client_closed`. Idempotent. */
+  /** Ends its requests and leaves the connections to other clients; pending requests reject with `client_closed`. Idempotent. */
   close(): Promise<void> {
     const reason = clientClosed();
-    this.#closing ??= Promise.all([this.#pool, this.#streams].map((pool) => pool.destroy(reason)));
-    for (const exchange of this.#open) exchange.cancel(reason);
+    this.#closing ??= this.#pool.leave(reason);
+    for (const open of [this.#requests, this.#streams]) open.cancelAll(reason);
     return this.#closing.then(() => {});
   }
 
@@ -102,16 +104,16 @@ export class Transport {
     request: PlatformRequest,
     body: string | null,
     timeoutMs: number,
-    pool: LazyPool,
+    open: OpenExchanges,
     exchangeWith: Exchange<R>,
   ): Promise<PlatformResponse | R> {
     const bearer = request.bearer === undefined ? this.#bearers.current() : (request.bearer ?? undefined);
     const attempt = async (sent: string | undefined) => {
       if (this.#isClosed) throw clientClosed();
-      const dispatcher = this.settings.dispatcher ?? (await pool.dispatcher());
+      const dispatcher = this.settings.dispatcher ?? (await this.#pool.dispatcher());
       if (this.#isClosed) throw clientClosed();
       const chosen = request.through?.(dispatcher) ?? dispatcher;
-      return exchangeWith(chosen, this.#attempt(request, body, sent, timeoutMs));
+      return exchangeWith(chosen, this.#attempt(request, body, sent, { timeoutMs, open }));
     };
     const response = await attempt(bearer);
     if (response.status !== 401 || request.bearer !== undefined) return this.#read(request, response, bearer);
@@ -124,7 +126,7 @@ export class Transport {
     request: PlatformRequest,
     body: string | null,
     bearer: string | undefined,
-    timeoutMs: number,
+    { timeoutMs, open }: Pick<HttpAttempt, 'timeoutMs' | 'open'>,
   ): HttpAttempt {
     const { settings } = this;
     return {
@@ -142,7 +144,7 @@ export class Transport {
       clock: settings.clock,
       signal: request.signal,
       onSent: request.onSent,
-      open: this.#open,
+      open,
     };
   }
 

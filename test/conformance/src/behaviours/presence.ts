@@ -42,6 +42,14 @@ export const PRESENCE = behaviours({
     '200 agents that are started together without a platform register within 31 s once it is there, in no second more than 12 %.',
     'docs/contract/presence.md#after-an-outage; docs/decisions/0108-never-half-dead.md',
   ],
+  'agent.thousand-in-one-process': [
+    'A thousand agents in one process are all online, each answers a message, and all stop.',
+    'docs/contract/receiving.md#many-agents-in-one-process; docs/decisions/0108-never-half-dead.md',
+  ],
+  'agent.held-reads-in-turn': [
+    'Agents beyond the number of held reads get their messages too, and none is degraded.',
+    'docs/contract/receiving.md#many-agents-in-one-process; docs/decisions/0108-never-half-dead.md',
+  ],
   'presence.reports-the-task': [
     'What the task supplier says is on the canvas with the next heartbeat.',
     'docs/contract/compatibility.md#remote-workspaces-guide',

@@ -29,7 +29,7 @@ export interface BacklogOptions {
  */
 export async function readOldestPage(options: BacklogOptions): Promise<InboundPage> {
   const { client, limit, sinceSecs, waitSecs, isBehind, signal } = options;
-  const query = { limit, sinceSecs, order: 'desc', signal } as const;
+  const query = { limit, sinceSecs, order: 'desc', isRetried: false, takesTurns: true, signal } as const;
   const newest = await client.fetchInboundPage({ ...query, ...(waitSecs > 0 ? { waitSecs } : {}) });
   let oldest = newest;
   for (let isEnd = false; !isEnd && oldest.hasMore && !isAllBehind(oldest, isBehind); ) {

@@ -86,6 +86,7 @@ export class ControlReader {
         sinceSeq,
         ...(isHeld ? { waitSecs: reads.waitSeconds } : {}),
         isRetried: false,
+        takesTurns: true,
         signal,
       };
       const { canceled, lastSeq } = await client.fetchCancellations(query);

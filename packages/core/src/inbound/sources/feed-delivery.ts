@@ -146,7 +146,8 @@ export class LongPollDelivery implements InboundDelivery {
     for (let waitSecs = 0; ; ) {
       const startedAt = clock.monotonic();
       const reading = await reader.read(waitSecs, signal);
-      if (reading.kind === 'page' && waitSecs > 0 && reading.page.waitApplied !== isHeld) {
+      const isInTurn = reading.kind !== 'page' || reading.page.isOutOfTurn !== true;
+      if (reading.kind === 'page' && waitSecs > 0 && isInTurn && reading.page.waitApplied !== isHeld) {
         isHeld = reading.page.waitApplied;
         logger.info(
           { intervalMs: this.#fallbackMs },
@@ -157,7 +158,10 @@ export class LongPollDelivery implements InboundDelivery {
       }
       pace.follow(reading);
       const tookMs = clock.monotonic() - startedAt;
-      const pauseMs = this.#pauseMs(reading, pace, { isHeld: waitSecs === 0 || isHeld, tookMs });
+      const pauseMs = this.#pauseMs(reading, pace, {
+        isHeld: isInTurn && (waitSecs === 0 || isHeld),
+        tookMs,
+      });
       if (reading.kind === 'page') waitSecs = this.#waitSeconds;
       if (pauseMs > 0) await clock.sleep(pauseMs, { signal });
     }

@@ -56,6 +56,7 @@ export class InboundPageReader {
             limit,
             ...(waitSecs > 0 ? { waitSecs } : {}),
             isRetried: false,
+            takesTurns: true,
             signal,
           });
       signal.throwIfAborted();
