@@ -5,9 +5,9 @@ import type { PeerReply } from '../peers/peer-reply.ts';
 import { readReply } from '../peers/read-reply.ts';
 import { requestLine, send } from '../platform-api/call.ts';
 import { shapeError } from '../transport/api-failure.ts';
+import type { HeldReads } from '../transport/held-reads.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { ClientContext } from './client-context.ts';
 import { readMessageState } from './message-state.ts';
 
 export interface FetchCancellationsOptions extends CallOptions {
@@ -73,9 +73,15 @@ export function sendCancel(
   });
 }
 
+interface ControlReadsOf {
+  readonly transport: Transport;
+  readonly heldReads: Pick<HeldReads, 'take'>;
+  readonly settings: { readonly workspaceId: string };
+}
+
 /** Reads which messages to this agent were canceled. */
 export async function readCancellations(
-  { transport, heldReads, settings }: Pick<ClientContext, 'transport' | 'heldReads' | 'settings'>,
+  { transport, heldReads, settings }: ControlReadsOf,
   { sinceSeq = 0, waitSecs: wanted = 0, takesTurns = false, isRetried, signal }: FetchCancellationsOptions,
 ): Promise<CancellationPage> {
   requireCancel(transport);
