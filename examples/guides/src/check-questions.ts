@@ -35,5 +35,16 @@ export async function checkQuestions({ operator, member, agent }: Stage): Promis
   );
   const reply = await askWithLanguage(client, translating.id, 'French');
   assert.equal(reply.text, 'Good morning, in French');
+  for (const [text, language] of [
+    ['Good evening', 'Dutch'],
+    ['Good night', 'Polish'],
+  ] as const) {
+    const asked = await operator.sendMessage(translating.id, text);
+    const [question] = await operator.listQuestions(translating.id, { state: 'open' });
+    assert.ok(question);
+    await operator.answerQuestion(translating.id, question.id, { text: language });
+    const answer = await operator.waitForAnswer(translating.id, asked.messageId);
+    assert.equal(answer.text, `${text}, in ${language}`);
+  }
   console.log('✓ questions: the sender answers one, and gets the answer to its message');
 }

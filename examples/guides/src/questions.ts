@@ -31,13 +31,16 @@ export const deployer =
 export const translator =
   (translate: (text: string, language: string) => Promise<string>): MessageHandler =>
   async (message, { client }) => {
+    const idFor = (row: string) => `language-${row}`;
     const [answer] = message.answers;
     if (answer === undefined) {
-      return { text: '', questions: [{ kind: 'text', text: 'Into which language?', from: 'sender' }] };
+      const id = idFor(message.id);
+      return { text: '', questions: [{ id, kind: 'text', text: 'Which language?', from: 'sender' }] };
     }
-    // What was to be translated is the first message of the conversation.
+    // The conversation has the message that raised the question.
     const { rows } = await client.listActivity({ conversationId: message.conversationId });
-    return translate(rows.at(-1)?.text ?? '', answer.text);
+    const asked = rows.find(({ id }) => idFor(id) === answer.questionId);
+    return translate(asked?.text ?? '', answer.text);
   };
 // #endregion text
 
