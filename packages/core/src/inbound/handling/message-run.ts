@@ -8,7 +8,7 @@ import type { MessageEnd } from '../inbound-state.ts';
 import type { StoredDeadLetter } from '../stores/dead-letters.ts';
 import type { StoredAnswer } from '../stores/message-progress.ts';
 import type { AttemptText } from '../streams/attempt-text.ts';
-import { type AttemptHandler, runAttempt } from './attempt.ts';
+import { type AttemptHandler, type AttemptResult, runAttempt } from './attempt.ts';
 import { attemptContext } from './attempt-context.ts';
 import { type ReadAnswer, readHandlerAnswer } from './handler-answer.ts';
 import { MessageJournal } from './message-journal.ts';
@@ -131,13 +131,16 @@ export class MessageRun implements Runnable {
         readHandlerAnswer(await handler(message, context), text, inner),
       );
     });
-    if (result.kind === 'returned') text.complete();
-    else text.discard();
+    if (result.kind === 'returned' && result.value.kind === 'answer') text.complete();
+    else {
+      if (!signal.aborted && !isOverdue(result)) await this.#subject.stream.drain(text, clock, signal);
+      text.discard();
+    }
     observer.ended(message);
     if (result.kind === 'aborted' && result.isStuck) observer.stuck(message);
 
     if (isCancelledBySender(signal)) return this.#interrupted(signal);
-    if (result.kind === 'aborted' && isDeadlinePassed(result.error)) return this.#expired(EXPIRED);
+    if (isOverdue(result)) return this.#expired(EXPIRED);
     if (result.kind === 'returned') return this.#handled(attempt, result.value);
     // At-most-once delivery: the message was acknowledged and will not be delivered again.
     if (signal.aborted && acknowledgeFirst !== null) return this.#giveUp('handler', attempt, signal.reason);
@@ -298,4 +301,9 @@ export class MessageRun implements Runnable {
 
 function codeOf(stage: 'handler' | 'reply', error: unknown): string {
   return stage === 'reply' ? replyFailureCode(error) : failureCode(error);
+}
+
+/** Whether the deadline of the message ended an attempt. */
+function isOverdue(result: AttemptResult<unknown>): boolean {
+  return result.kind === 'aborted' && isDeadlinePassed(result.error);
 }

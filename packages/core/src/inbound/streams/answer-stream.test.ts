@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../../test/manual-clock.ts';
 import { type AnswerReader, AnswerStream } from './answer-stream.ts';
-import { MAX_ANSWER_LENGTH } from './attempt-text.ts';
+import { type AttemptText, MAX_ANSWER_LENGTH } from './attempt-text.ts';
 
 const shown = { isShown: true, onFirst: async () => {} };
 const { signal } = new AbortController();
@@ -71,9 +72,9 @@ describe('the readers of an answer', () => {
     expect([await one.take(9), records, text.hasLeft]).toEqual(['', 0, false]);
     await text.append('hello', signal);
     const pieces = Promise.all([one.take(9), two.take(9)]);
-    expect([await isSettled(pieces), text.hasLeft, records]).toEqual([false, true, 1]);
+    expect([await isSettled(pieces), text.hasLeft, records]).toEqual([false, false, 1]);
     recorded.resolve();
-    expect(await pieces).toEqual(['hello', 'hello']);
+    expect([await pieces, text.hasLeft]).toEqual([['hello', 'hello'], true]);
   });
 
   it('follow the next attempt as long as they have taken nothing; what was discarded is not shown', async () => {
@@ -97,6 +98,70 @@ describe('the readers of an answer', () => {
     text.complete();
     const reader = stream.read();
     expect([await reader.take(9), reader.isComplete, text.hasLeft]).toEqual(['', true, false]);
+  });
+});
+
+describe('the text of an attempt that failed', () => {
+  const drained = async (stream: AnswerStream, text: AttemptText, clock = new ManualClock()) => {
+    const draining = stream.drain(text, clock, signal);
+    expect(await isSettled(draining)).toBe(false);
+    return { draining, clock };
+  };
+
+  it('waits for its readers, and takes nothing more', async () => {
+    const stream = new AnswerStream();
+    const text = stream.begin(shown);
+    const [one, two] = [stream.read(), stream.read()];
+    await text.append('hello\ud83d', signal);
+    const { draining } = await drained(stream, text);
+    expect([await one.take(9), await two.take(3)]).toEqual(['hello\ud83d', 'hel']);
+    expect([await isSettled(draining), text.hasLeft]).toEqual([false, true]);
+    two.leave();
+    await draining;
+    await expect(text.append('!', signal)).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+
+  it('waits until what a reader took has arrived', async () => {
+    const stream = new AnswerStream();
+    const text = stream.begin(shown);
+    const reader = stream.read({ confirms: true });
+    await text.append('hello', signal);
+    await reader.take(9);
+    const { draining } = await drained(stream, text);
+    expect(text.hasLeft).toBe(false);
+    reader.goBack(0);
+    await reader.take(9);
+    reader.confirm();
+    await draining;
+    expect(text.hasLeft).toBe(true);
+  });
+
+  it('waits for two seconds, for nobody who holds nothing back, and not where nobody reads', async () => {
+    const stream = new AnswerStream();
+    const text = stream.begin(shown);
+    const reader = stream.read();
+    await text.append('hello', signal);
+    const { draining, clock } = await drained(stream, text);
+    await clock.advance(1_999);
+    expect(await isSettled(draining)).toBe(false);
+    await clock.advance(1);
+    await draining;
+    reader.holdsBack = false;
+    await stream.drain(text, clock, signal);
+    reader.leave();
+    await stream.drain(text, clock, signal);
+    expect([text.hasLeft, clock.pending]).toEqual([false, 0]);
+  });
+
+  it('waits no longer after an abort', async () => {
+    const stream = new AnswerStream();
+    const text = stream.begin(shown);
+    stream.read();
+    await text.append('hello', signal);
+    const stopping = new AbortController();
+    const draining = stream.drain(text, new ManualClock(), stopping.signal);
+    stopping.abort();
+    await draining;
   });
 });
 

@@ -1,8 +1,11 @@
+import type { Clock } from '../../time/clock.ts';
 import { AttemptText, type AttemptTextOptions } from './attempt-text.ts';
 import { Changes } from './changes.ts';
 
 /** How far the handler may be ahead of its fastest reader, in UTF-16 units. */
 const MAX_LEAD = 64 * 1024;
+/** How long a failure waits for readers of the text before it, in milliseconds. */
+const MAX_DRAIN_MS = 2_000;
 
 /**
  * The text of the answer to one message while its handler makes it, for any number of readers. Each attempt begins it anew; once
@@ -28,11 +31,13 @@ export class AnswerStream {
 
   /**
    * A reader, which begins with the first character. Call `leave` in the end.
-   * @param options `outlivesInterruption`: it waits for the next attempt. @default false
+   * @param options `outlivesInterruption`: it waits for the next attempt; `confirms`: what it took counts as sent once it calls
+   * `confirm`, not before. @default false
    */
-  read({ outlivesInterruption = false } = {}): AnswerReader {
+  read({ outlivesInterruption = false, confirms = false } = {}): AnswerReader {
     const reader = new AnswerReader({
       outlivesInterruption,
+      confirms,
       current: () => this.#text,
       changed: () => this.#grown.next(),
       wake: () => this.#grown.happened(),
@@ -41,6 +46,20 @@ export class AnswerStream {
     });
     this.#readers.add(reader);
     return reader;
+  }
+
+  /** Ends the text of an attempt that failed. Resolves when its readers got what there is, after two seconds, or at an abort. */
+  async drain(text: AttemptText, clock: Clock, signal: AbortSignal): Promise<void> {
+    text.close();
+    const over = Promise.withResolvers<'over'>();
+    const stop = (): void => over.resolve('over');
+    const timer = clock.setTimer(MAX_DRAIN_MS, stop);
+    signal.addEventListener('abort', stop, { once: true });
+    while (text.isShown && [...this.#readers].some((reader) => reader.isBehind(text))) {
+      if ((await Promise.race([this.#taken.next(), over.promise])) === 'over') break;
+    }
+    timer.cancel();
+    signal.removeEventListener('abort', stop);
   }
 
   /** The message is handled again later: its readers leave, so that their callers ask again. */
@@ -58,6 +77,7 @@ export class AnswerStream {
 
 interface AnswerReaderOptions {
   readonly outlivesInterruption: boolean;
+  readonly confirms: boolean;
   readonly current: () => AttemptText | null;
   readonly changed: () => Promise<void>;
   readonly wake: () => void;
@@ -70,6 +90,8 @@ export class AnswerReader {
   readonly #options: AnswerReaderOptions;
   #text: AttemptText | null = null;
   #place = 0;
+  /** How much of it counts as sent. */
+  #sent = 0;
   #hasLeft = false;
   #holdsBack = true;
 
@@ -122,8 +144,27 @@ export class AnswerReader {
     // It may have been discarded meanwhile.
     if (this.#hasLeft || !text.isShown) return '';
     this.#place += piece.length;
+    if (!this.#options.confirms) this.confirm();
     this.#options.onTaken();
     return piece;
+  }
+
+  /** What was taken has arrived. */
+  confirm(): void {
+    this.#sent = this.#place;
+    this.mayHaveArrived();
+    this.#options.onTaken();
+  }
+
+  /** Whether what was taken has arrived is not known. */
+  mayHaveArrived(): void {
+    this.#text?.left();
+  }
+
+  /** Whether it waits for more of a text, or for the confirmation of what it took. */
+  isBehind(text: AttemptText): boolean {
+    if (!this.#holdsBack) return false;
+    return this.#followed() === text && this.#sent < text.length;
   }
 
   /**
@@ -142,6 +183,7 @@ export class AnswerReader {
   /** Takes the text again from an earlier place, in UTF-16 units. */
   goBack(place: number): void {
     this.#place = Math.min(place, this.#place);
+    this.#sent = Math.min(place, this.#sent);
   }
 
   placeIn(text: AttemptText): number {

@@ -22,6 +22,7 @@ export class AttemptText {
   #isShown: boolean;
   #isComplete = false;
   #leaving: Promise<unknown> | undefined;
+  #hasLeft = false;
   #rejection: MoleculeError | null = null;
 
   constructor(options: AttemptTextOptions) {
@@ -43,9 +44,9 @@ export class AttemptText {
     return this.#isComplete;
   }
 
-  /** Whether some of it has left the process, or is about to. */
+  /** Whether a reader got some of it, or may have. */
   get hasLeft(): boolean {
-    return this.#leaving !== undefined;
+    return this.#hasLeft;
   }
 
   /** The error of an `append` that made the text too long. */
@@ -80,6 +81,12 @@ export class AttemptText {
     this.#options.onChange();
   }
 
+  /** Nothing is added any more; readers still get what there is. */
+  close(): void {
+    this.#text.end();
+    this.#options.onChange();
+  }
+
   /** The attempt has failed. */
   discard(): void {
     this.#text.end();
@@ -99,11 +106,16 @@ export class AttemptText {
     await this.#leaving;
   }
 
+  /** A reader got some of it, or may have. */
+  left(): void {
+    this.#hasLeft = true;
+  }
+
   /** A piece for a reader, without half of a surrogate pair at its end; `''` when it is not shown. */
   slice(from: number, maxLength: number): string {
     if (!this.#isShown) return '';
     const piece = this.#text.slice(from, maxLength);
-    const isLast = this.isComplete && from + piece.length === this.length;
+    const isLast = this.#text.isEnded && from + piece.length === this.length;
     const endsInPair = (piece.charCodeAt(piece.length - 1) & 0xfc00) === 0xd800;
     return endsInPair && !isLast ? piece.slice(0, -1) : piece;
   }

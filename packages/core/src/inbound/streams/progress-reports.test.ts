@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type InboundRun, startInbound } from '../../../test/inbound-stage.ts';
+import { ApiError } from '../../errors/api-error.ts';
+import { ConnectionError } from '../../errors/connection-error.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import type { AttemptContext } from '../handling/attempt.ts';
 
@@ -199,6 +201,38 @@ describe('the answer of an agent that polls', () => {
     await run.advance();
     expect(textsOf(run)).toEqual(['0:Hello']);
     expect(run.feed.replies).toMatchObject([{ text: 'Hello again' }]);
+  });
+
+  it('is reported to the end before the message fails', async () => {
+    const { handlers, ...run } = await polling();
+    void handlers.stream('row-1', 'Hello');
+    handlers.fail('row-1', new Error('No.'));
+    await run.advance(200_000);
+    expect([run.handled, textsOf(run)]).toEqual([['row-1'], ['0:Hello']]);
+    expect(run.feed.outcomes).toMatchObject([[{ activityId: 'row-1', outcome: 'failed' }]]);
+  });
+
+  it.each([
+    ['was refused', 'rate_limited', 2],
+    ['may have arrived', 'connection_failed', 1],
+  ] as const)('counts as sent unless its report %s', async (_name, code, attempts) => {
+    const { handlers, ...run } = await polling();
+    run.feed.reportFailures.push(
+      code === 'rate_limited'
+        ? new ApiError('No.', {
+            code,
+            status: 429,
+            method: 'POST',
+            path: '/',
+            isRetryable: true,
+            retryAfterMs: 9_000,
+          })
+        : new ConnectionError('No.', { origin: 'http://p', delivered: 'unknown' }),
+    );
+    void handlers.stream('row-1', 'Hello');
+    handlers.fail('row-1', new Error('No.'));
+    await run.advance(5_000);
+    expect(run.handled).toHaveLength(attempts);
   });
 
   it('that was reported in part fails when the handler throws', async () => {

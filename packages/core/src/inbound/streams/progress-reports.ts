@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { PlatformClient } from '../../client/platform-client.ts';
 import type { ProgressReceipt } from '../../client/progress.ts';
+import { ApiError } from '../../errors/api-error.ts';
+import { ConnectionError } from '../../errors/connection-error.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
+import { TimeoutError } from '../../errors/timeout-error.ts';
 import { STREAM_METHODS } from '../../inbound-http/inbound-call.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { backoffDelayMs, type RandomSource } from '../../time/backoff.ts';
@@ -46,7 +49,7 @@ export class ProgressReports {
     return new ProgressReporter({
       ...this.#options,
       activityId: message.id,
-      reader: stream.read({ outlivesInterruption: true }),
+      reader: stream.read({ outlivesInterruption: true, confirms: true }),
       life: linkAbort(signal),
       report: (report, options) => reportProgress.call(client, report, options),
       onActive: (change) => {
@@ -126,8 +129,11 @@ export class ProgressReporter {
       const receipt = await report({ activityId, runId: this.#runId, offset, text, isFinal }, { signal });
       this.#failures = 0;
       reader.holdsBack = true;
-      return receipt.isTaken ? isFinal : this.#isRefused(receipt, reader);
+      if (!receipt.isTaken) return this.#isRefused(receipt, reader);
+      reader.confirm();
+      return isFinal;
     } catch (error) {
+      if (!isNotTaken(error)) reader.mayHaveArrived();
       if (signal.aborted || !MoleculeError.isInstance(error) || !error.isRetryable) {
         return this.#endedBy(error);
       }
@@ -177,4 +183,10 @@ export class ProgressReporter {
     reader.leave();
     life.unlink();
   }
+}
+
+/** Whether the platform certainly has not taken the report that failed. */
+function isNotTaken(error: unknown): boolean {
+  if (ApiError.isInstance(error)) return true;
+  return (ConnectionError.isInstance(error) || TimeoutError.isInstance(error)) && error.delivered === 'no';
 }

@@ -237,6 +237,52 @@ describe('a handler whose text has left', () => {
     expect(stage.script.contexts).toHaveLength(1);
   });
 
+  it.each<[string, () => Error, object]>([
+    ['throws', () => new Error('secret'), { code: 'handler_failed' }],
+    ['ends its message as failed', () => new MessageFailure('No disk.', { code: 'disk' }), { code: 'disk' }],
+  ])('directly before it %s is no exception: the reader gets the text first', async (_name, error, data) => {
+    let attempts = 0;
+    const stage = await arrivalStage({
+      onMessage: async function* () {
+        attempts += 1;
+        yield 'Hel';
+        yield 'lo';
+        throw error();
+      },
+    });
+    const events = await (await openStream(stage, 'one')).rest();
+    expect([textIn(events), events.at(-1)]).toEqual(['Hello', expect.objectContaining({ code: -32000 })]);
+    expect(events.at(-1)).toMatchObject({ data });
+    await stage.client.clock.advance(200_000);
+    expect(attempts).toBe(1);
+  });
+
+  it('and whose last value is not a text has sent the texts before it', async () => {
+    const stage = await arrivalStage({
+      onMessage: async function* () {
+        yield 'Hello';
+        yield 42 as never;
+      },
+    });
+    const events = await (await openStream(stage, 'one')).rest();
+    expect([textIn(events), events.at(-1)]).toMatchObject(['Hello', { data: { code: 'invalid_answer' } }]);
+  });
+
+  it('is retried when a reader took none of it within two seconds', async () => {
+    const stage = await scripted();
+    await stage.open(pushOf('one', { method: 'message/stream' }));
+    await stage.client.flushPromises();
+    const { context } = stage.script;
+    await context.stream('x');
+    stage.script.end(() => {
+      throw new Error('No.');
+    });
+    await stage.client.clock.advance(2_999);
+    expect(stage.script.contexts).toHaveLength(1);
+    await stage.client.clock.advance(1);
+    expect(stage.script.contexts).toHaveLength(2);
+  });
+
   it('is retried when none has', async () => {
     const stage = await scripted();
     const events = await openStream(stage, 'one');
