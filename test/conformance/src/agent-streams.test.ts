@@ -199,7 +199,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
       final: true,
       metadata: { state: 'failed' },
     });
-    expect(await agent.listDeadLetters()).toMatchObject([{ errorCode: 'payload_too_large' }]);
+    expect(await agent.listDeadLetters()).toMatchObject([{ errorCode: 'agent_answer_too_large' }]);
     expect(handled).toHaveLength(1);
   });
 

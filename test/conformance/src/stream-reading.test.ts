@@ -332,6 +332,7 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     expect(await client.streamPeer(peerId, 'long').reply()).toMatchObject({
       ...failed,
       code: 'agent_answer_too_large',
+      text: expect.stringMatching(/[^.]\.$/),
     });
     const many = (count: number): JsonObject => ({ kind: 'data', data: Array(count).fill(0) });
     peer.react((request) => streamed(request, { rest: [many(60_000)], end: 'answered' }));

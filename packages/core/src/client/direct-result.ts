@@ -15,7 +15,7 @@ export function replyOf(
   const facts = { peerId, messageId, contextId, isWrapped: false, via: 'direct' } as const;
   if (outcome.kind === 'responded') return readReply(outcome.body, facts);
   const code = outcome.kind === 'invalid' ? outcome.code : 'agent_answer_invalid';
-  const error = { code: -32603, message: `${ERROR_CODES[code]}.`, data: { code } };
+  const error = { code: -32603, message: ERROR_CODES[code], data: { code } };
   return readReply({ jsonrpc: '2.0', id: messageId, error }, facts);
 }
 
@@ -23,7 +23,7 @@ export function replyOf(
 export function refusalOf(outcome: DirectOutcome): ApiError {
   const isLoop = outcome.kind === 'refused' && outcome.code === 'loop_detected';
   const platformCode = isLoop ? 'loop_detected' : 'message_id_conflict';
-  return new ApiError(`${ERROR_CODES[platformCode]}.`, {
+  return new ApiError(ERROR_CODES[platformCode], {
     code: isLoop ? 'loop_detected' : 'conflict',
     status: outcome.kind === 'refused' ? outcome.status : 409,
     method: 'POST',

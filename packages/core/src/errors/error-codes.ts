@@ -49,6 +49,8 @@ export const MOLECULE_ERROR_CODES = {
     'The message handler returned something that is not an answer: see the message of the error.',
   message_expired: 'The message expired before this answer: nobody waits for it.',
   not_supported: 'The platform does not offer this: update it, or do without.',
+  agent_answer_too_large:
+    'The answer of the message handler is longer than 10 Mi characters: store it elsewhere and answer with a reference.',
   stream_restarted:
     'The answer does not continue the text that was read before: discard that text, and read the whole with getMessage.',
   agent_stopped: 'The agent was stopped: start a new one.',

@@ -22,6 +22,10 @@ export const STREAMS_OF_AGENTS = behaviours({
     'A handler that throws after some of its text was read fails the message at once, and is not called again.',
     'docs/contract/streams.md#breaks; docs/decisions/0032-streams.md',
   ],
+  'agent.stream.text-before-a-failure': [
+    'What a handler streamed directly before it throws is read before the failure, on each way of a stream; such a handler is not called again.',
+    'docs/contract/streams.md#breaks; docs/decisions/0032-streams.md',
+  ],
   'agent.stream.crash': [
     'An agent that is killed after some of its text was read handles the message again: the answer is sent as a whole, and effects of once are not repeated.',
     'docs/contract/streams.md#breaks; docs/decisions/0032-streams.md',
@@ -31,7 +35,7 @@ export const STREAMS_OF_AGENTS = behaviours({
     'docs/contract/receiving.md#streams',
   ],
   'agent.stream.too-long': [
-    'A streamed answer of more than 10 Mi characters fails its message.',
+    'A streamed answer of more than 10 Mi characters fails its message, with the code `agent_answer_too_large` on each way.',
     'docs/contract/streams.md#breaks',
   ],
   'agent.stream.cancel': [

@@ -8,6 +8,7 @@ import type { MessageJournal } from './message-journal.ts';
 import { isExpiredForReply } from './rules.ts';
 
 const MAX_PROGRESS_LENGTH = 200;
+const EITHER = 'Use either context.reply() or context.stream() for one message.';
 
 export interface AttemptContextOptions {
   readonly message: InboundMessage;
@@ -34,8 +35,7 @@ export function attemptContext(options: AttemptContextOptions): AttemptContext {
       if (read.kind === 'invalid') throw read.error;
       if (read.answer === null) throw invalid('The text of a reply must not be blank.');
       if (text.length > 0) {
-        const hint = 'Stream the rest of it, or return it.';
-        throw invalid('The answer to this message is being streamed.', hint);
+        throw mixed('The answer to this message is being streamed.', 'Stream the rest of it, or return it.');
       }
       hasReplied = true;
       // What the handler returns after it is not sent.
@@ -49,8 +49,7 @@ export function attemptContext(options: AttemptContextOptions): AttemptContext {
       signal.throwIfAborted();
       const checked = checkDelta(delta);
       if (hasReplied) {
-        const hint = 'Use either context.reply() or context.stream() for one message.';
-        throw invalid('The message was answered with context.reply() before.', hint);
+        throw mixed('The message was answered with context.reply() before.', EITHER);
       }
       await text.append(checked, signal);
     },
@@ -63,6 +62,11 @@ export function attemptContext(options: AttemptContextOptions): AttemptContext {
   };
 }
 
-function invalid(message: string, hint?: string): MoleculeError {
-  return new MoleculeError(message, { code: 'invalid_argument', hint });
+function invalid(message: string): MoleculeError {
+  return new MoleculeError(message, { code: 'invalid_argument' });
+}
+
+/** A defect of the handler, which another attempt does not repair. */
+function mixed(message: string, hint: string): MoleculeError {
+  return new MoleculeError(message, { code: 'invalid_answer', hint });
 }

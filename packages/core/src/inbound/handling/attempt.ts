@@ -25,14 +25,14 @@ export interface AttemptContext {
   /**
    * Sends an answer now; an answer that the handler returns is then not sent. May be called several times. A later
    * attempt does not send the same answers again.
-   * @throws MoleculeError `invalid_answer`; `invalid_argument` for a blank one, and after `stream`.
+   * @throws MoleculeError `invalid_answer`, also after `stream`; `invalid_argument` for a blank one.
    */
   reply(answer: string | AnswerContent): Promise<void>;
   /**
    * Adds to the answer, and sends this to whoever reads it as a stream; what the handler returns then is the rest. Resolves when
    * the readers are not far behind. Once text was sent, a handler that throws is not retried: the message fails.
-   * @throws MoleculeError `invalid_argument` after `reply` or the return, `invalid_answer` for what is not a text,
-   * `payload_too_large` above 10 Mi characters. After an abort it rejects with the signal's reason.
+   * @throws MoleculeError `invalid_answer` for what is not a text, and after `reply`; `invalid_argument` after the return;
+   * `agent_answer_too_large` above 10 Mi characters. After an abort it rejects with the signal's reason.
    */
   stream(delta: string): Promise<void>;
   /** Sets the current task that users see, sent with the next heartbeat: one line, cut at 200 characters. */

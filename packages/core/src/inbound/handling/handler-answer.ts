@@ -51,13 +51,19 @@ export type ReadAnswer =
  * Reads what a handler returned after it streamed `text`. An iterable is read to its end, no faster than the readers of the
  * text; when `signal` aborts before, it is closed, and the call rejects with the signal's reason. Rejects with what
  * the iterable throws.
+ * @param hasReplied whether the handler answered with `context.reply` before: an iterable would be lost
  */
 export async function readHandlerAnswer(
   value: unknown,
   text: AttemptText,
   signal: AbortSignal,
+  hasReplied = false,
 ): Promise<ReadAnswer> {
   if (!isAsyncIterable(value)) return readAnswer(value, text.toString());
+  if (hasReplied) {
+    close(value[Symbol.asyncIterator]());
+    return { kind: 'invalid', error: streamedAfterReply() };
+  }
   const error = await collect(value, text, signal);
   return error === null ? readAnswer(undefined, text.toString()) : { kind: 'invalid', error };
 }
@@ -136,6 +142,13 @@ function invalidAnswer(problem: string): { readonly kind: 'invalid'; readonly er
     hint: 'Return a string, { text, parts?, metadata?, questions? }, an async iterable of strings, or nothing.',
   });
   return { kind: 'invalid', error };
+}
+
+function streamedAfterReply(): MoleculeError {
+  return new MoleculeError('The handler returned an iterable after context.reply(), which is not sent.', {
+    code: 'invalid_answer',
+    hint: 'Use either context.reply() or a stream for one message.',
+  });
 }
 
 /** What a value is, without showing its content: `the number 42`, `an Array`, `a Buffer`. */

@@ -127,9 +127,10 @@ export class MessageRun implements Runnable {
     };
     const result = await runAttempt(limits, (inner) => {
       const context = attemptContext({ message, attempt, signal: inner, text, journal, observer, onExpired });
-      return runHandling(current, inner, async () =>
-        readHandlerAnswer(await handler(message, context), text, inner),
-      );
+      return runHandling(current, inner, async () => {
+        const returned: unknown = await handler(message, context);
+        return readHandlerAnswer(returned, text, inner, journal.hasReplied);
+      });
     });
     if (result.kind === 'returned' && result.value.kind === 'answer') text.complete();
     else {

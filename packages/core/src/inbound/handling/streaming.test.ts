@@ -61,28 +61,42 @@ describe('what a handler streams', () => {
   });
 
   it.each<[string, AttemptHandler, string]>([
-    [
-      'after a reply',
-      async (_m, { reply, stream }) => reply('a').then(() => stream('b')),
-      'invalid_argument',
-    ],
-    [
-      'before a reply',
-      async (_m, { reply, stream }) => stream('b').then(() => reply('a')),
-      'invalid_argument',
-    ],
+    ['after a reply', async (_m, { reply, stream }) => reply('a').then(() => stream('b')), 'invalid_answer'],
+    ['before a reply', async (_m, { reply, stream }) => stream('b').then(() => reply('a')), 'invalid_answer'],
     ['that is not a text', (_m, { stream }) => stream(42 as never), 'invalid_answer'],
-  ])('%s is a clear error', async (_name, handler, code) => {
+  ])('%s is a clear error, and no attempt follows', async (_name, handler, code) => {
     const errors: unknown[] = [];
     const run = await handled(async (message, context) => {
       try {
         await handler(message, context);
       } catch (error) {
         errors.push(error);
+        throw error;
       }
     });
+    await run.advance(200_000);
     expect(errors).toMatchObject([{ code, hint: expect.stringMatching(/./) }]);
-    expect(run.feed.replies).toHaveLength(code === 'invalid_answer' ? 0 : 1);
+    expect(run.observed).toContain('gaveUp:row-1:handler:1');
+  });
+
+  it('as an iterable after a reply is an error that names it, closes the iterable, and is not tried again', async () => {
+    let isClosed = false;
+    const run = await handled(async (_message, { reply }) => {
+      await reply('the answer');
+      const next = async () => ({ done: true, value: undefined }) as const;
+      const end = async () => {
+        isClosed = true;
+        return { done: true, value: undefined } as const;
+      };
+      return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
+    });
+    await run.advance(200_000);
+    expect([run.feed.replies.map(({ text }) => text), run.handled, isClosed]).toEqual([
+      ['the answer'],
+      ['row-1'],
+      true,
+    ]);
+    expect(run.inbound.deadLetters.list()).toMatchObject([{ errorCode: 'invalid_answer' }]);
   });
 
   it('and is too long ends the message at once', async () => {
@@ -90,7 +104,7 @@ describe('what a handler streams', () => {
       for (;;) await stream('x'.repeat(1024 * 1024));
     });
     expect(run.observed).toContain('gaveUp:row-1:handler:1');
-    expect(run.inbound.deadLetters.list()).toMatchObject([{ errorCode: 'payload_too_large' }]);
+    expect(run.inbound.deadLetters.list()).toMatchObject([{ errorCode: 'agent_answer_too_large' }]);
   });
 
   it('after the handler returned is an error, and not part of the answer', async () => {

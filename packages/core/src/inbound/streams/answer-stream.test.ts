@@ -205,8 +205,8 @@ describe('a handler', () => {
   it('streams at most 10 Mi characters, and nothing after it has returned', async () => {
     const text = new AnswerStream().begin(shown);
     await text.append('x'.repeat(MAX_ANSWER_LENGTH), signal);
-    await expect(text.append('x', signal)).rejects.toMatchObject({ code: 'payload_too_large' });
-    expect(text.rejection).toMatchObject({ code: 'payload_too_large', hint: expect.any(String) });
+    await expect(text.append('x', signal)).rejects.toMatchObject({ code: 'agent_answer_too_large' });
+    expect(text.rejection).toMatchObject({ code: 'agent_answer_too_large', hint: expect.any(String) });
     text.complete();
     await expect(text.append('', signal)).rejects.toMatchObject({ code: 'invalid_argument' });
   });

@@ -56,7 +56,7 @@ export class AttemptText {
 
   /**
    * Adds to the text. Resolves when the fastest reader is close behind; at once without readers.
-   * @throws MoleculeError `payload_too_large`, `invalid_argument` when the handler has returned. An abort rejects with the
+   * @throws MoleculeError `agent_answer_too_large`, `invalid_argument` when the handler has returned. An abort rejects with the
    * signal's reason.
    */
   async append(delta: string, signal: AbortSignal): Promise<void> {
@@ -128,7 +128,7 @@ export class AttemptText {
 
 export function answerTooLarge(): MoleculeError {
   return new MoleculeError(`The answer is longer than ${MAX_ANSWER_LENGTH} characters.`, {
-    code: 'payload_too_large',
+    code: 'agent_answer_too_large',
     hint: 'Store long results elsewhere and answer with a reference.',
   });
 }

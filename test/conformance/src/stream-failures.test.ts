@@ -1,0 +1,96 @@
+import { createRemoteAgent, MessageFailure, type PeerStream } from '@molecule-ai/core';
+import { expect } from 'vitest';
+import { onboard } from './harness/members.ts';
+import { startPushAgent } from './harness/push-agent.ts';
+import type { Handler } from './harness/test-agent.ts';
+import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
+import { verifies } from './verifies.ts';
+
+const PLATFORM = {
+  allowAgentNetworks: ['127.0.0.0/8'],
+  publicUrl: 'https://molecule.example.com',
+  contractCheck: 'all',
+} as const;
+const WAYS = ['direct', 'push', 'poll'] as const;
+
+/** Asks an agent, on each way that a stream can take, and returns what its readers got. */
+async function askOnEachWay(environment: TestEnvironment, handler: Handler) {
+  const platform = await environment.platform(PLATFORM);
+  const client = environment.client(platform, await onboard(platform));
+  await client.register();
+  const asked = [];
+  for (const way of WAYS) {
+    const member = await onboard(platform);
+    let attempts = 0;
+    const onMessage: Handler = (message, context) => {
+      attempts += 1;
+      return handler(message, context);
+    };
+    if (way === 'poll') {
+      const agent = createRemoteAgent({ client: environment.client(platform, member), onMessage });
+      environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
+      await agent.start();
+    } else await startPushAgent(environment, platform, member, { onMessage });
+    const via = way === 'direct' ? undefined : 'proxy';
+    const stream = client.streamPeer(member.id, 'hello', { via });
+    const text = await textOf(stream);
+    asked.push({ way, text, reply: await stream.reply(), attempts });
+  }
+  return asked;
+}
+
+async function textOf(stream: PeerStream): Promise<string> {
+  let text = '';
+  for await (const piece of stream) text += piece;
+  return text;
+}
+
+onEachDatabase('streams of handlers that fail', {}, (environment) => {
+  verifies('agent.stream.text-before-a-failure', async () => {
+    const all = await askOnEachWay(environment, async function* () {
+      yield 'piece one ';
+      yield 'and two';
+      throw new Error('secret');
+    });
+    expect(all).toMatchObject(
+      WAYS.map((way) => ({
+        way,
+        text: 'piece one and two',
+        attempts: 1,
+        reply: { status: 'failed', code: 'handler_failed', via: way === 'direct' ? 'direct' : 'proxy' },
+      })),
+    );
+  });
+
+  verifies('agent.stream.text-before-a-failure', 'that the handler words', async () => {
+    const all = await askOnEachWay(environment, async (_message, { stream }) => {
+      await stream('piece one');
+      throw new MessageFailure('The model stopped.', { code: 'model_stopped' });
+    });
+    for (const { text, reply, attempts } of all) {
+      expect([text, reply.text, reply.code, attempts]).toEqual([
+        'piece one',
+        expect.stringContaining('The model stopped.'),
+        'model_stopped',
+        1,
+      ]);
+    }
+  });
+
+  verifies('agent.stream.too-long', 'has one code on each way', async () => {
+    const mebibyte = 'x'.repeat(1024 * 1024);
+    const failures = async (handler: Handler) =>
+      (await askOnEachWay(environment, handler)).map(({ way, reply }) => [way, reply.status, reply.code]);
+    const expected = WAYS.map((way) => [way, 'failed', 'agent_answer_too_large']);
+    expect(
+      await failures(async function* () {
+        for (let count = 0; count < 12; count += 1) yield mebibyte;
+      }),
+    ).toEqual(expected);
+    expect(
+      await failures(async function* () {
+        yield mebibyte.repeat(11);
+      }),
+    ).toEqual(expected);
+  });
+});
