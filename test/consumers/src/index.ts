@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const { resolve } = createRequire(import.meta.url);
-const PACKED = ['@molecule-ai/core', '@molecule-ai/protocol'];
+const PACKED = ['@molecule-ai/core', '@molecule-ai/protocol', '@molecule-ai/telemetry'];
 const LINKED = ['@types/node', 'eventsource-parser', 'undici', 'zod'];
 
 export interface CompilerOptions {

@@ -4,7 +4,7 @@ import { behaviours } from './behaviour.ts';
 export const TRACING = behaviours({
   'tracing.every-way': [
     'The W3C trace context of a message is passed on by push, feed, direct call and stream, and to what its handler sends, without OpenTelemetry too.',
-    'docs/contract/messages.md#trace-context; docs/observability.md#trace-context',
+    'docs/contract/messages.md#trace-context; docs/decisions/0109-observability.md',
   ],
   'tracing.late-answers': [
     'An answer that comes as a message of its own belongs to the trace of its question.',
@@ -20,6 +20,18 @@ export const TRACING = behaviours({
   ],
   'tracing.one-trace': [
     'With OpenTelemetry, the spans of everything that follows from one message are one tree: each agent and the platform, by every way, late answers too.',
-    'docs/observability.md#spans-and-metrics',
+    'docs/decisions/0109-observability.md',
+  ],
+  'tracing.metrics': [
+    'Agents and platform count and measure what they do; labels have few values, and none is an id.',
+    'docs/decisions/0109-observability.md',
+  ],
+  'tracing.channels': [
+    'Operations are published on channels of diagnostics_channel with the same facts, with and without OpenTelemetry.',
+    'docs/decisions/0109-observability.md',
+  ],
+  'tracing.nothing-private': [
+    'No text, name, card, error text or credential is in a span, a metric, an event of a channel or, at debug level, a line of a log, encoded or not.',
+    'docs/decisions/0109-observability.md',
   ],
 });

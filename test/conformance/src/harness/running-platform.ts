@@ -66,6 +66,8 @@ export interface TestPlatformOptions {
   readonly rateLimit?: number | 'off' | 'default';
   readonly presenceRate?: number;
   readonly progressRate?: number;
+  /** @default writes nothing */
+  readonly logger?: PlatformOptions['logger'];
   /** What is checked against the strict schemas: foreign clients write looser requests than ours. @default 'responses' */
   readonly contractCheck?: ContractCheck;
 }
