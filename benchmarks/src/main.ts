@@ -7,6 +7,7 @@ import { benchFeedRead } from './feed-read.ts';
 import { type Figure, formatFigures } from './figure.ts';
 import { benchIdleCost } from './idle-cost.ts';
 import { benchInboundLatency } from './inbound-latency.ts';
+import { benchManyAgents } from './many-agents.ts';
 import { benchMemory } from './memory.ts';
 import { FULL, QUICK } from './options.ts';
 import { benchProxiedCall } from './proxied-call.ts';
@@ -24,6 +25,7 @@ const benchmarks = {
   'feed-read': benchFeedRead,
   'idle-cost': benchIdleCost,
   memory: benchMemory,
+  'many-agents': benchManyAgents,
   streams: benchStreams,
 };
 const names = Object.keys(benchmarks) as (keyof typeof benchmarks)[];

@@ -6,6 +6,7 @@ export interface BenchmarkOptions {
   readonly idleSeconds: number;
   readonly feedRows: number;
   readonly starts: number;
+  readonly agents: number;
 }
 
 export const FULL: BenchmarkOptions = {
@@ -15,6 +16,7 @@ export const FULL: BenchmarkOptions = {
   idleSeconds: 90,
   feedRows: 100_000,
   starts: 15,
+  agents: 1_000,
 };
 
 export const QUICK: BenchmarkOptions = {
@@ -24,4 +26,5 @@ export const QUICK: BenchmarkOptions = {
   idleSeconds: 2,
   feedRows: 2_000,
   starts: 2,
+  agents: 20,
 };

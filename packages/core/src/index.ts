@@ -36,6 +36,7 @@ export type {
   RemoteAgentOptions,
 } from './agent/agent-options.ts';
 export { createRemoteAgent } from './agent/create-remote-agent.ts';
+export type { ExitWhenDead } from './agent/exit-when-dead.ts';
 export type { AgentHealth, AgentState } from './agent/health.ts';
 export type { InboundAuth } from './agent/inbound-auth.ts';
 export type { RemoteAgent } from './agent/remote-agent.ts';

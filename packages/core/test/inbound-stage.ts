@@ -97,6 +97,7 @@ export async function startInbound(
   const inbound = new Inbound({
     delivery: new PollDelivery({ intervalMs: 1_000 }),
     reconnectSpreadMs: 2_000,
+    probeAfterMs: null,
     random: () => 0.5,
     concurrency: 1,
     readAhead: 100,
@@ -209,6 +210,8 @@ function recordingObserver(observed: string[]): InboundOptions['observer'] {
     fits: () => {},
     setAside: ({ activityId }) => void observed.push(`setAside:${activityId}`),
     stale: withoutRow('stale'),
+    dead: withoutRow('dead'),
+    alive: withoutRow('alive'),
     fresh: withoutRow('fresh'),
     blocked: withRow('blocked'),
     unblocked: withoutRow('unblocked'),

@@ -14,9 +14,11 @@ import {
 } from '../presence/run-heartbeat-loop.ts';
 import { checkNumber } from '../settings/checked-values.ts';
 import { DEFAULT_RECONNECT_SPREAD_MS, type RandomSource } from '../time/backoff.ts';
+import { checkExitWhenDead, type ExitWhenDead } from './exit-when-dead.ts';
 import { checkInboundAuth, type InboundAuth } from './inbound-auth.ts';
 
 const DEFAULT_HANDLER_TIMEOUT_MS = 600_000;
+const DEFAULT_PROBE_AFTER_MS = 3_600_000;
 const CONFLICT_POLICIES = ['wait', 'takeover', 'fail'] as const;
 
 /**
@@ -50,7 +52,12 @@ export type AgentClient = Pick<
   | 'currentInboundSecret'
   | 'probe'
 > &
-  Partial<Pick<PeerClient, 'openHeartbeatThread' | 'onPeerChanged' | 'observeReply' | 'reportProgress'>>;
+  Partial<
+    Pick<
+      PeerClient,
+      'sendInboundProbe' | 'openHeartbeatThread' | 'onPeerChanged' | 'observeReply' | 'reportProgress'
+    >
+  >;
 
 /** The second argument of a handler. */
 export interface HandlerContext<Client extends AgentClient = PeerClient> extends AttemptContext {
@@ -127,6 +134,16 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> ex
    * further failures over up to 15–30 s. A single agent is back sooner with less. @default 15_000
    */
   reconnectSpreadMs?: number | undefined;
+  /**
+   * After so long without a message, in milliseconds, an agent that reads the feed sends itself one, which no handler gets; when two in
+   * a row do not come, it is degraded with `inbound-dead`. At least 60 000; `null` or `false` for never. @default 3_600_000
+   */
+  probeAfterMs?: number | null | false | undefined;
+  /**
+   * Ends the process with exit code 70 when the agent has sent no heartbeat or received nothing for five minutes, or `afterMs`, so that
+   * a supervisor starts it again. Not while the workspace is paused. @default false
+   */
+  exitWhenDead?: ExitWhenDead | undefined;
   /** Source of jitter, from 0 to 1. @default Math.random */
   random?: RandomSource | undefined;
 }
@@ -171,6 +188,10 @@ export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
   /** Whether the agent locks the state folder. */
   readonly usesFolder: boolean;
   readonly reconnectSpreadMs: number;
+  /** `null` for never. */
+  readonly probeAfterMs: number | null;
+  /** `null` for never. */
+  readonly exitAfterMs: number | null;
   readonly random: RandomSource;
 }
 
@@ -228,8 +249,15 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
         max: DEFAULT_RECONNECT_SPREAD_MS,
       },
     ),
+    probeAfterMs: checkProbeAfter(options.probeAfterMs),
+    exitAfterMs: checkExitWhenDead(options.exitWhenDead),
     random: options.random ?? Math.random,
   });
+}
+
+function checkProbeAfter(value: number | null | false | undefined): number | null {
+  if (value === null || value === false) return null;
+  return checkNumber('probeAfterMs', value ?? DEFAULT_PROBE_AFTER_MS, { min: 60_000 });
 }
 
 function checkInteger(name: string, value: number, min: number): number {

@@ -32,6 +32,7 @@ describe('start', () => {
       consecutiveHeartbeatFailures: 0,
       lastInboundAt: '2026-01-01T00:00:00.000Z',
       inFlight: 0,
+      inboundAgeMs: 0,
       unfinished: 0,
       acknowledged: 'm2',
       deadLetters: 0,

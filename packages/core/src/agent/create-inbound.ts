@@ -14,7 +14,7 @@ export interface CreateInboundOptions<Client extends AgentClient> extends Observ
 export function createInbound<Client extends AgentClient>(options: CreateInboundOptions<Client>): Inbound {
   const { settings, reader, logger, degraded } = options;
   const { client } = settings;
-  const { reportProgress } = client;
+  const { reportProgress, sendInboundProbe } = client;
   const stopObserving = client.onPeerChanged?.((change) => options.events.emit('peer-changed', change));
   options.events.on('stopped', () => stopObserving?.());
   return new Inbound({
@@ -27,6 +27,7 @@ export function createInbound<Client extends AgentClient>(options: CreateInbound
       fetchInboundPage: (query) => reader.fetchInboundPage(query),
       fetchCancellations: (query) => client.fetchCancellations(query),
       askQuestions: (asked, more) => client.askQuestions(asked, more),
+      ...(sendInboundProbe && { sendInboundProbe: (id, more) => sendInboundProbe.call(client, id, more) }),
       ...(reportProgress && { reportProgress: (report, more) => reportProgress.call(client, report, more) }),
       acknowledge: (upTo, more) => degraded.followLimits('acknowledge', client.acknowledge(upTo, more)),
       observeReply: (message) => client.observeReply?.(message) ?? false,

@@ -30,6 +30,8 @@ export interface AgentHealth {
   readonly deliveryReason: string | null;
   /** When the delivery last read the feed, even if it was empty, or passed a message. */
   readonly lastInboundAt: string | null;
+  /** Milliseconds since then, whatever the wall clock did; `null` before. Above `expectedSilenceMs` of the delivery something is wrong. */
+  readonly inboundAgeMs: number | null;
   /** Messages being handled now. */
   readonly inFlight: number;
   /** Messages read and not finished, those in flight included. */
@@ -120,6 +122,7 @@ export function describeHealth(
     delivery: inbound.deliveryName,
     deliveryReason,
     lastInboundAt: isoTime(inbound.lastReadAt),
+    inboundAgeMs: inbound.inboundAgeMs,
     inFlight: inbound.active,
     unfinished: inbound.unfinished,
     acknowledged: inbound.acknowledged,

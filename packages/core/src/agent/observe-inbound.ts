@@ -109,6 +109,14 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
       events.emit('set-aside', row, error);
     },
     fresh: () => degraded.remove('inbound-stale'),
+    dead: () => {
+      logger.warn(
+        {},
+        'The feed is read, but two messages that the agent sent to itself did not come: messages of others may not come either.',
+      );
+      degraded.add('inbound-dead');
+    },
+    alive: () => degraded.remove('inbound-dead'),
     blocked: (message) => {
       logger.warn(
         idsOf(message),

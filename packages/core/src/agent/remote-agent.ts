@@ -21,6 +21,7 @@ import {
   resolveRemoteAgentOptions,
 } from './agent-options.ts';
 import { type AgentParts, createAgentParts } from './agent-parts.ts';
+import { exitWhenDead } from './exit-when-dead.ts';
 import { type AgentHealth, type AgentState, type DegradedReasons, describeHealth } from './health.ts';
 import type { ReaderIdentity } from './reader-identity.ts';
 import { agentStopped, type ShutdownParts, shutDown, stopReceiving, workspacePaused } from './shutdown.ts';
@@ -80,6 +81,17 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     this.#inbound = parts.inbound;
     this.#port = parts.port;
     this.#deliveryReason = parts.deliveryReason;
+    const { exitAfterMs: afterMs, client } = settings;
+    if (afterMs !== null) {
+      const { clock } = client;
+      exitWhenDead({
+        clock,
+        logger: this.#logger,
+        events: this.#events,
+        afterMs,
+        stop: (limits) => this.stop(limits),
+      });
+    }
   }
 
   /** The receiving side, for `createInboundHandler` and `A2AServer`. */

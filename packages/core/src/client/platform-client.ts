@@ -28,6 +28,7 @@ import {
   type ReadInboundOptions,
   readInboundPage,
 } from './inbound-page.ts';
+import { sendInboundProbe } from './inbound-probe-message.ts';
 import { goodbye } from './instance.ts';
 import { PeerMessaging } from './peer-messaging.ts';
 import { type ProgressReceipt, type ProgressReport, reportProgress } from './progress.ts';
@@ -202,6 +203,14 @@ export class PlatformClient extends PeerMessaging {
     options: ReplyOptions = {},
   ): Promise<ReplyReceipt> {
     return replyTo(this.#context, message, answer, options);
+  }
+
+  /**
+   * Sends a message with this id to the own workspace, and does not wait. The runtime does this after a long silence, to find out
+   * whether messages come.
+   */
+  sendInboundProbe(messageId: string, options: CallOptions = {}): Promise<void> {
+    return sendInboundProbe(this.#context, messageId, options);
   }
 
   /** Shows a text to the user on the canvas. In a handler `signal` is the handler's unless given. */

@@ -47,6 +47,9 @@ export interface InboundObserver {
   /** The feed has not been read for three times the expected interval. */
   stale(): void;
   fresh(): void;
+  /** The feed is read, and two messages that the agent sent to itself did not come. */
+  dead(): void;
+  alive(): void;
   /** A handler runs for a minute, and other messages wait for it. */
   blocked(message: InboundMessage): void;
   unblocked(): void;

@@ -19,7 +19,7 @@ export interface InboundOptions {
     | 'observeReply'
     | 'askQuestions'
   > &
-    Partial<Pick<PlatformClient, 'reportProgress'>>;
+    Partial<Pick<PlatformClient, 'reportProgress' | 'sendInboundProbe'>>;
   readonly delivery: InboundDelivery;
   readonly store: InboundStore;
   readonly handler: AttemptHandler;
@@ -29,6 +29,8 @@ export interface InboundOptions {
   readonly random: RandomSource;
   /** Window over which the first attempts after an outage are spread, in milliseconds. */
   readonly reconnectSpreadMs: number;
+  /** Time without a message until the agent sends itself one, in milliseconds; `null` for never. */
+  readonly probeAfterMs: number | null;
   /** Maximum number of messages handled at the same time. */
   readonly concurrency: number;
   /** Maximum number of messages read and not finished. */

@@ -10,6 +10,7 @@ import type { InboundOptions } from './inbound-options.ts';
 import { InboundState } from './inbound-state.ts';
 import { AckSender } from './position/ack-sender.ts';
 import { FeedInbox } from './sources/feed-inbox.ts';
+import { InboundProbe } from './sources/inbound-probe.ts';
 import { keepDelivering } from './sources/keep-delivering.ts';
 import type { DeliveryInbox } from './sources/message-source.ts';
 import { StaleWatch } from './sources/stale-watch.ts';
@@ -34,6 +35,7 @@ export class Inbound {
   readonly #replays: DeadLetterReplays;
   readonly #cancellations: Cancellations;
   readonly #watch: StaleWatch;
+  readonly #probe: InboundProbe;
   readonly #exchanges: Exchanges;
   readonly #arrivals: Arrivals;
   readonly #requests: ArrivalRequests;
@@ -41,7 +43,7 @@ export class Inbound {
   readonly #life = linkAbort();
   #receiving: LinkedAbort | undefined;
   #receiver: Promise<void> = Promise.resolve();
-  #lastReadAt: number | undefined;
+  #lastRead: { readonly at: number; readonly monotonicMs: number } | undefined;
 
   constructor(options: InboundOptions) {
     const { observer, clock, logger, delivery } = options;
@@ -116,12 +118,26 @@ export class Inbound {
       ...options,
       workspaceId,
       state,
-      onMessage: (message) => runs.start(message),
+      onMessage: (message) => {
+        if (this.#probe.received(message)) void state.finish(message, { outcome: 'unanswered' });
+        else runs.start(message);
+      },
       onCopy: (message, kept) => runs.finishCopy(message, kept),
       onActivity: () => this.#recordActivity(),
       onPage: () => acks.send(this.#life.signal),
     });
     this.#replays = new DeadLetterReplays({ state, scheduler: this.#scheduler, run });
+    const { sendInboundProbe } = options.client;
+    this.#probe = new InboundProbe({
+      ...options,
+      workspaceId: workspaceId.toLowerCase(),
+      afterMs: sendInboundProbe === undefined ? null : options.probeAfterMs,
+      readWithinMs: () => delivery.expectedSilenceMs,
+      isExpected: () => this.#isReading,
+      send: async (messageId, signal) => sendInboundProbe?.(messageId, { signal }),
+      onDead: () => observer.dead(),
+      onAlive: () => observer.alive(),
+    });
     this.#watch = new StaleWatch({
       clock,
       limitMs: STALE_AFTER_SILENCES * delivery.expectedSilenceMs,
@@ -138,7 +154,12 @@ export class Inbound {
 
   /** When the delivery last passed a page or a message, as Unix time in milliseconds. */
   get lastReadAt(): number | undefined {
-    return this.#lastReadAt;
+    return this.#lastRead?.at;
+  }
+
+  /** Time since then, in milliseconds; the wall clock does not change it. */
+  get inboundAgeMs(): number | null {
+    return this.#lastRead === undefined ? null : this.#options.clock.monotonic() - this.#lastRead.monotonicMs;
   }
 
   /** Number of messages being handled. */
@@ -168,6 +189,7 @@ export class Inbound {
     const receiving = linkAbort(this.#life.signal);
     this.#receiving = receiving;
     this.#watch.start();
+    this.#probe.open();
     this.#scheduler.release();
     this.#cancellations.open();
     this.#requests.open();
@@ -182,6 +204,7 @@ export class Inbound {
     this.#scheduler.hold();
     this.#cancellations.close();
     this.#watch.stop();
+    this.#probe.close();
     this.#receiving?.abort();
     this.#receiving = undefined;
     await this.#receiver;
@@ -229,6 +252,7 @@ export class Inbound {
   close(reason?: unknown): void {
     this.#replays.close(reason);
     this.#watch.stop();
+    this.#probe.close();
     this.#cancellations.close();
     this.#scheduler.close();
     this.#exchanges.withdrawAll();
@@ -246,8 +270,22 @@ export class Inbound {
     return this.#requests;
   }
 
+  /** Whether a message that is sent now would be read, on a platform where messages to oneself come and end without an answer. */
+  get #isReading(): boolean {
+    const { client, delivery } = this.#options;
+    const { capabilities } = client;
+    const isOffered = capabilities.has('acknowledge') && capabilities.has('outcomes');
+    return (
+      isOffered &&
+      this.#inbox.free > 0 &&
+      !this.#watch.isStale &&
+      delivery.expectedSilenceMs !== Number.POSITIVE_INFINITY
+    );
+  }
+
   #recordActivity(): void {
-    this.#lastReadAt = this.#options.clock.now();
+    const { clock } = this.#options;
+    this.#lastRead = { at: clock.now(), monotonicMs: clock.monotonic() };
     this.#watch.touch();
   }
 

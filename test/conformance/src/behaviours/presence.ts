@@ -50,6 +50,22 @@ export const PRESENCE = behaviours({
     'Agents beyond the number of held reads get their messages too, and none is degraded.',
     'docs/contract/receiving.md#many-agents-in-one-process; docs/decisions/0108-never-half-dead.md',
   ],
+  'agent.half-dead.feed': [
+    'A feed that responds with HTML, with errors or not at all makes health().ok false within three minutes while heartbeats succeed, also when the clock jumps by an hour.',
+    'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',
+  ],
+  'agent.half-dead.probe': [
+    'An agent that reads a feed without messages for an hour sends itself two, and is degraded when none comes; nobody else can send them.',
+    'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',
+  ],
+  'agent.half-dead.probe-comes-back': [
+    'On a feed that works, the message of an agent to itself ends unanswered, and neither handler nor listeners get it.',
+    'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',
+  ],
+  'agent.exit-when-dead': [
+    'With exitWhenDead the process of an agent that cannot reach its platform ends with exit code 70 and one error line.',
+    'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',
+  ],
   'presence.reports-the-task': [
     'What the task supplier says is on the canvas with the next heartbeat.',
     'docs/contract/compatibility.md#remote-workspaces-guide',

@@ -1,0 +1,222 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  createRemoteAgent,
+  MemoryInboundStore,
+  MemoryTokenStore,
+  type RemoteAgentOptions,
+} from '@molecule-ai/core';
+import { type AgentRequest, type AgentScript, ManualClock, recordingLogger } from '@molecule-tests/harness';
+import { expect } from 'vitest';
+import { onboard } from './harness/members.ts';
+import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
+import { verifies } from './verifies.ts';
+
+const MINUTE = 60_000;
+const WORKSPACE = 'ab000000-0000-4000-8000-000000000001';
+const CAPABILITIES = 'acknowledge,long-poll,outcomes';
+
+type Read = (request: AgentRequest) => ReturnType<AgentScript>;
+
+/** A platform that accepts heartbeats, and whose feed a test decides. */
+async function startWith(
+  environment: TestEnvironment,
+  read: Read,
+  options: Partial<RemoteAgentOptions> = {},
+) {
+  const clock = new ManualClock();
+  const logger = recordingLogger();
+  const feed = { read, probes: [] as { messageId: string; text: string }[] };
+  const script: AgentScript = (request) => {
+    const headers = { 'x-molecule-capabilities': CAPABILITIES };
+    const capabilities = CAPABILITIES.split(',');
+    const { path, method } = request;
+    if (path.includes('/activity/ack')) {
+      const body = { status: 'acknowledged', up_to: null, seq: 0, acknowledged: 0, outcomes: [] };
+      return { kind: 'json', body, headers };
+    }
+    if (path.includes('/activity')) return feed.read(request);
+    if (method === 'POST' && path === `/workspaces/${WORKSPACE}/a2a`) {
+      const { params } = request.body as { params: { message: { messageId: string } } };
+      feed.probes.push({ messageId: params.message.messageId, text: request.text });
+      return {
+        kind: 'json',
+        status: 202,
+        body: { status: 'queued', delivery_mode: 'poll', method: 'message/send' },
+        headers,
+      };
+    }
+    const common = { workspace_id: WORKSPACE, capabilities };
+    const body = path.includes('register')
+      ? {
+          ...common,
+          status: 'registered',
+          id: WORKSPACE,
+          delivery_mode: 'poll',
+          org_id: null,
+          issuer: null,
+          expires_at: null,
+        }
+      : { ...common, status: 'ok', workspace_status: 'online', paused: false, deleted: false, pending: 0 };
+    return { kind: 'json', body, headers };
+  };
+  const server = await environment.scriptedAgent({ script });
+  const identity = { id: WORKSPACE, token: 'a-token-of-a-workspace' };
+  const client = environment.client(server, identity, { clock, logger, tokenStore: new MemoryTokenStore() });
+  const handled: string[] = [];
+  const agent = createRemoteAgent({
+    client,
+    store: new MemoryInboundStore(),
+    onMessage: ({ text }) => void handled.push(text),
+    ...options,
+  });
+  environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
+  const events: string[] = [];
+  agent.on('degraded', (reason) => events.push(`degraded ${reason}`));
+  agent.on('recovered', (reason) => events.push(`recovered ${reason}`));
+  await agent.start();
+  return { agent, clock, events, feed, handled, logger };
+}
+
+const empty: Read = (request) => {
+  const wait = new URL(request.path, 'http://platform').searchParams.get('wait');
+  const headers = {
+    'x-molecule-capabilities': CAPABILITIES,
+    ...(wait === null ? {} : { 'x-wait-applied': wait }),
+  };
+  return { kind: 'json', body: [], headers };
+};
+
+/** A platform that returns empty pages after a second of manual time. */
+const BROKEN: readonly (readonly [string, Read])[] = [
+  ['HTML', () => ({ kind: 'text', text: '<html>Sign in</html>', type: 'text/html' })],
+  ['an error', () => ({ kind: 'json', status: 500, body: { error: 'broken', code: 'internal_error' } })],
+  ['nothing', () => ({ kind: 'never' })],
+];
+
+onEachDatabase('an agent that is half dead', { onDisk: true }, (environment) => {
+  verifies('agent.half-dead.feed', async () => {
+    for (const [what, read] of BROKEN) {
+      const { agent, clock, events, feed } = await startWith(environment, empty);
+      await clock.advance(5_000);
+      expect(agent.health(), what).toMatchObject({ ok: true, consecutiveHeartbeatFailures: 0 });
+      feed.read = read;
+      clock.jump(60 * MINUTE);
+      await clock.advance(3 * MINUTE);
+      const health = agent.health();
+      expect(health, what).toMatchObject({
+        ok: false,
+        degradedReasons: ['inbound-stale'],
+        consecutiveHeartbeatFailures: 0,
+      });
+      expect(health.inboundAgeMs).toBeGreaterThan(2 * MINUTE);
+      expect(health.inboundAgeMs).toBeLessThan(4 * MINUTE);
+      feed.read = empty;
+      await clock.advance(MINUTE + 25_000);
+      expect(agent.health(), what).toMatchObject({ ok: true, degradedReasons: [] });
+      expect(events).toEqual(['degraded inbound-stale', 'recovered inbound-stale']);
+      await agent.stop();
+    }
+  });
+
+  verifies('agent.half-dead.probe', async () => {
+    const { agent, clock, events, feed, handled, logger } = await startWith(environment, empty, {
+      delivery: 'poll',
+    });
+    await clock.advance(59 * MINUTE);
+    expect(feed.probes).toEqual([]);
+    await clock.advance(13 * MINUTE);
+    expect(feed.probes).toHaveLength(2);
+    expect(agent.health()).toMatchObject({ ok: false, degradedReasons: ['inbound-dead'] });
+    expect(logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+    const row = ({ messageId, text }: { messageId: string; text: string }, id: string) => ({
+      id,
+      seq: 1,
+      type: 'a2a_receive',
+      method: 'message/send',
+      source: 'peer_agent',
+      source_id: WORKSPACE,
+      message_id: messageId,
+      request_body: JSON.parse(text),
+      created_at: new Date(clock.now()).toISOString(),
+    });
+    const [probe] = feed.probes;
+    // A peer that knows the id proves nothing, and reaches the handler like anybody.
+    const forged = {
+      ...row(probe ?? { messageId: '', text: '{}' }, 'row-1'),
+      source_id: WORKSPACE.replace('ab', 'cd'),
+    };
+    const late = row(feed.probes[1] ?? { messageId: '', text: '{}' }, 'row-2');
+    feed.read = () => ({ kind: 'json', body: [late], headers: { 'x-molecule-capabilities': CAPABILITIES } });
+    await clock.advance(10_000);
+    expect(agent.health()).toMatchObject({ ok: true, inFlight: 0, unfinished: 0 });
+    expect(events).toEqual(['degraded inbound-dead', 'recovered inbound-dead']);
+    expect(handled).toEqual([]);
+    feed.read = () => ({
+      kind: 'json',
+      body: [forged],
+      headers: { 'x-molecule-capabilities': CAPABILITIES },
+    });
+    await clock.advance(10_000);
+    expect(handled).toEqual(['Inbound probe']);
+    feed.read = empty;
+    await clock.advance(50 * MINUTE);
+    expect(feed.probes).toHaveLength(2);
+  });
+
+  verifies('agent.half-dead.probe-comes-back', async () => {
+    const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+    const member = await onboard(platform);
+    const client = environment.client(platform, member, { clock: platform.clock });
+    const handled: string[] = [];
+    const agent = createRemoteAgent({
+      client,
+      onMessage: ({ text }) => void handled.push(text),
+      probeAfterMs: MINUTE,
+    });
+    environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
+    const events: string[] = [];
+    agent.on('degraded', (reason) => events.push(reason));
+    agent.on('message', () => events.push('message'));
+    await agent.start();
+    const rows = async () => (await client.listActivity({ type: 'a2a_receive' })).rows;
+    await platform.clock.advanceUntil(async () => (await rows()).length >= 2, { limitMs: 6 * MINUTE });
+    await platform.clock.advance(5_000);
+    for (const { deliveryState } of await rows()) expect(deliveryState).toBe('unanswered');
+    expect(handled).toEqual([]);
+    expect(events).toEqual([]);
+    expect(agent.health()).toMatchObject({ ok: true, inFlight: 0, unfinished: 0 });
+    await agent.stop();
+  });
+
+  verifies('agent.exit-when-dead', async () => {
+    const server = await environment.scriptedAgent({ script: () => ({ kind: 'hang-up' }) });
+    const program = `
+      import { createRemoteAgent, MemoryInboundStore, MemoryTokenStore, RemoteAgentClient } from '@molecule-ai/core';
+      const client = new RemoteAgentClient({ tokenStore: new MemoryTokenStore() });
+      const onMessage = () => undefined;
+      const agent = createRemoteAgent({ client, store: new MemoryInboundStore(), onMessage, exitWhenDead: { afterMs: 10_000 } });
+      setInterval(() => {}, 1_000); // What keeps a process alive that no longer works.
+      agent.start().catch(() => {});
+    `;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: import.meta.dirname,
+      env: {
+        PATH: process.env.PATH,
+        MOLECULE_PLATFORM_URL: server.url,
+        MOLECULE_WORKSPACE_ID: WORKSPACE,
+        MOLECULE_WORKSPACE_TOKEN: 'a-token-of-a-workspace',
+      },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let text = '';
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    const [code] = await once(child, 'close');
+    expect(code, text).toBe(70);
+    expect(text.match(/ERROR/g)).toHaveLength(1);
+    expect(text).toContain('platform-unreachable');
+    expect(text).not.toContain('a-token-of-a-workspace');
+  });
+});
