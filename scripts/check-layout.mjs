@@ -4,6 +4,9 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
+/** What a user asks for with `exitWhenDead`. */
+const ENDS_THE_PROCESS = 'packages/core/src/agent/exit-when-dead.ts';
+
 const files = execFileSync(
   'git',
   ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts', '*.tsx', '*.mjs'],
@@ -32,7 +35,7 @@ for (const file of files) {
   const limit = isTest(file) ? 500 : 320;
   if (lines > limit) problems.push(`${file}: ${lines} lines; split it (limit ${limit})`);
   if (isTest(file)) continue;
-  if (!isBin(file) && /\bprocess\.exit\b/.test(text))
+  if (!isBin(file) && file !== ENDS_THE_PROCESS && /\bprocess\.exit\b/.test(text))
     problems.push(`${file}: only a bin may end the process`);
   if (/\.(only|skip)\(/.test(text)) problems.push(`${file}: no .only or .skip`);
   if (basename(file) === 'index.ts' && /export \*/.test(text))

@@ -10,6 +10,7 @@ import { AgentInbound } from './agent-inbound.ts';
 import type { AgentClient, RemoteAgentSettings } from './agent-options.ts';
 import { AutoDelivery, type AutoDeliveryOptions } from './auto-delivery.ts';
 import { createInbound } from './create-inbound.ts';
+import { exitWhenDead } from './exit-when-dead.ts';
 import { DegradedReasons } from './health.ts';
 import { ReaderIdentity } from './reader-identity.ts';
 import { TaskMetrics } from './task-metrics.ts';
@@ -35,12 +36,14 @@ export interface AgentPartsListeners {
   /** Another agent reads, and this one ends. */
   readonly onSuperseded: () => void;
   readonly onPresence: (change: PresenceChange, error: unknown) => void;
+  /** Stops the agent. */
+  readonly stop: (limits: { readonly timeoutMs: number }) => Promise<void>;
 }
 
 /** Creates and connects the parts of an agent, without any I/O. */
 export function createAgentParts<Client extends AgentClient>(
   settings: RemoteAgentSettings<Client>,
-  { onSuperseded, onPresence }: AgentPartsListeners,
+  { onSuperseded, onPresence, stop }: AgentPartsListeners,
 ): AgentParts {
   const { client, random, heartbeatIntervalMs } = settings;
   const { clock } = client;
@@ -48,6 +51,8 @@ export function createAgentParts<Client extends AgentClient>(
   const events = new AgentEventEmitter((event, error) =>
     logger.error({ error, event }, 'A listener of the agent failed.'),
   );
+  const { exitAfterMs: afterMs } = settings;
+  if (afterMs !== null) exitWhenDead({ clock, logger, events, afterMs, stop });
   const degraded = new DegradedReasons(events);
   const tasks = new TaskMetrics(clock);
   const identity = new ReaderIdentity({ ...settings, degraded, logger, onLost: onSuperseded });

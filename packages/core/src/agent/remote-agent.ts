@@ -21,7 +21,6 @@ import {
   resolveRemoteAgentOptions,
 } from './agent-options.ts';
 import { type AgentParts, createAgentParts } from './agent-parts.ts';
-import { exitWhenDead } from './exit-when-dead.ts';
 import { type AgentHealth, type AgentState, type DegradedReasons, describeHealth } from './health.ts';
 import type { ReaderIdentity } from './reader-identity.ts';
 import { agentStopped, type ShutdownParts, shutDown, stopReceiving, workspacePaused } from './shutdown.ts';
@@ -69,6 +68,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
         void this.#finish('superseded', 0);
       },
       onPresence: (change, error) => this.#onPresence(change, error),
+      stop: (limits) => this.stop(limits),
     });
     this.#settings = settings;
     this.#logger = parts.logger;
@@ -81,17 +81,6 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     this.#inbound = parts.inbound;
     this.#port = parts.port;
     this.#deliveryReason = parts.deliveryReason;
-    const { exitAfterMs: afterMs, client } = settings;
-    if (afterMs !== null) {
-      const { clock } = client;
-      exitWhenDead({
-        clock,
-        logger: this.#logger,
-        events: this.#events,
-        afterMs,
-        stop: (limits) => this.stop(limits),
-      });
-    }
   }
 
   /** The receiving side, for `createInboundHandler` and `A2AServer`. */
