@@ -5,6 +5,7 @@ import { checkOperating } from './check-operating.ts';
 import { checkQuestions } from './check-questions.ts';
 import { checkSecurity } from './check-security.ts';
 import { checkTakeOver } from './check-take-over.ts';
+import { checkTelemetry } from './check-telemetry.ts';
 import { onStage } from './stage.ts';
 
 await onStage(async (stage) => {
@@ -14,4 +15,5 @@ await onStage(async (stage) => {
   await checkSecurity(stage);
   await checkOperating(stage);
   await checkTakeOver(stage);
+  await checkTelemetry(stage);
 });
