@@ -67,11 +67,12 @@ export const UpdateCardResponse = wire('UpdateCardResponse', (w) =>
 );
 export type UpdateCardResponse = WireType<typeof UpdateCardResponse>;
 
-/** The capabilities of an agent's runtime, and its idle timeout in seconds. */
+/** The capabilities of an agent's runtime, its idle timeout in seconds, and the largest lag of its event loop in milliseconds. */
 export const RuntimeMetadata = wire('RuntimeMetadata', (w) =>
   w.object({
     capabilities: w.maybe(z.record(z.string(), z.boolean())),
     idle_timeout_seconds: w.maybe(Count),
+    event_loop_lag_ms: w.maybe(Count),
   }),
 );
 export type RuntimeMetadata = WireType<typeof RuntimeMetadata>;

@@ -30,6 +30,8 @@ describe('start', () => {
       degradedReasons: [],
       lastHeartbeatAt: '2026-01-01T00:00:00.000Z',
       consecutiveHeartbeatFailures: 0,
+      heartbeats: 'main thread',
+      eventLoopLagMs: null,
       lastInboundAt: '2026-01-01T00:00:00.000Z',
       inFlight: 0,
       inboundAgeMs: 0,

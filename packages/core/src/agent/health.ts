@@ -21,6 +21,10 @@ export interface AgentHealth {
   /** When the platform last accepted a heartbeat. */
   readonly lastHeartbeatAt: string | null;
   readonly consecutiveHeartbeatFailures: number;
+  /** Where heartbeats are sent from: the worker thread of the process, or the thread of the agent. */
+  readonly heartbeats: 'worker' | 'main thread';
+  /** Largest delay of the event loop in the last minute, in milliseconds; `null` where it is not measured. */
+  readonly eventLoopLagMs: number | null;
   /** How messages come in now: the name of the delivery, and of `auto` the one that it uses. */
   readonly delivery: string;
   /**
@@ -119,6 +123,8 @@ export function describeHealth(
     degradedReasons,
     lastHeartbeatAt: isoTime(presence.lastSuccess?.at),
     consecutiveHeartbeatFailures: presence.consecutiveFailures,
+    heartbeats: presence.place,
+    eventLoopLagMs: presence.eventLoopLagMs,
     delivery: inbound.deliveryName,
     deliveryReason,
     lastInboundAt: isoTime(inbound.lastReadAt),

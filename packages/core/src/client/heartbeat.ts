@@ -31,6 +31,8 @@ export interface HeartbeatMetrics {
   monthlySpendCents?: number | undefined;
   runtimeState?: '' | 'wedged' | undefined;
   runtimeMetadata?: RuntimeMetadata | undefined;
+  /** Largest delay of the event loop of late, in whole milliseconds. Sent as part of `runtimeMetadata`. */
+  eventLoopLagMs?: number | undefined;
 }
 
 /** The platform's response. Fields that an older platform does not send are `null`; then poll the state. */
@@ -117,7 +119,10 @@ export class Heartbeats {
  * characters that the platform refuses, and an agent must not be offline for them.
  */
 function heartbeatBody(workspaceId: string, metrics: HeartbeatMetrics, uptimeMs: number): HeartbeatRequest {
-  const { monthlySpendCents, runtimeState, runtimeMetadata } = metrics;
+  const { monthlySpendCents, runtimeState, eventLoopLagMs } = metrics;
+  const lag = eventLoopLagMs === undefined ? undefined : { event_loop_lag_ms: eventLoopLagMs };
+  const runtimeMetadata =
+    lag === undefined ? metrics.runtimeMetadata : { ...metrics.runtimeMetadata, ...lag };
   return {
     workspace_id: workspaceId,
     current_task: toColumnText(metrics.currentTask ?? ''),

@@ -5,8 +5,9 @@ import type { HeartbeatThread } from '../heartbeat-worker/heartbeat-thread.ts';
 import type { RepeatedHeartbeat } from '../heartbeat-worker/worker-messages.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
-import type { Clock } from '../time/clock.ts';
+import { type Clock, systemClock } from '../time/clock.ts';
 import { WakeableSleep } from '../time/wakeable-sleep.ts';
+import { eventLoopLag } from './event-loop-lag.ts';
 import { HeartbeatRound, type RoundResult } from './heartbeat-round.ts';
 import {
   isFinal,
@@ -88,6 +89,11 @@ export class HeartbeatLoop {
     return this.#thread?.place ?? 'main thread';
   }
 
+  /** Largest delay of the event loop in the last minute, in milliseconds; `null` where it is not measured. */
+  get eventLoopLagMs(): number | null {
+    return this.#options.clock === systemClock ? eventLoopLag().largestMs : null;
+  }
+
   /** Resolves when the first round has ended, with any result. */
   get firstRound(): Promise<void> {
     return this.#firstRound.promise;
@@ -117,6 +123,7 @@ export class HeartbeatLoop {
 
   /** Resolves with the final state, `stopped` when the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<PresenceState> {
+    const endMeasuring = this.#options.clock === systemClock ? eventLoopLag().use() : undefined;
     try {
       this.#thread = this.#options.openThread?.((heartbeat) => this.#applyRepeated(heartbeat));
       while (!isFinal(this.#state)) {
@@ -129,13 +136,14 @@ export class HeartbeatLoop {
       if (!signal.aborted) this.#options.logger.error({ error }, 'The heartbeat loop failed.');
       this.#step('stop', error);
     }
+    endMeasuring?.();
     await this.#thread?.close().catch(() => {});
     this.#firstRound.resolve();
     return this.#state;
   }
 
   async #sendHeartbeat(signal: AbortSignal): Promise<void> {
-    const metrics = this.#options.metrics();
+    const metrics = { eventLoopLagMs: this.eventLoopLagMs ?? undefined, ...this.#options.metrics() };
     const result = await this.#round.run(metrics, signal, this.#thread ?? undefined);
     this.#sent = metrics;
     if (result.kind === 'limited') return this.#waitOut(result.error);

@@ -61,6 +61,11 @@ it('heartbeats go on while the event loop is blocked', async () => {
     });
   }
   expect(seen.every(({ body }) => body.workspace_id === SELF && body.runtime_state === '')).toBe(true);
+  const lags = seen.map(
+    ({ body }) => (body.runtime_metadata as { event_loop_lag_ms: number }).event_loop_lag_ms,
+  );
+  expect(lags[0]).toBeLessThan(2_000);
+  expect(Math.max(...lags)).toBeGreaterThan(2_000);
 });
 
 it('an agent that is blocked for too long is reported as wedged, and no longer when it runs again', async () => {

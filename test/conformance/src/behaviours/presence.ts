@@ -66,6 +66,22 @@ export const PRESENCE = behaviours({
     'With exitWhenDead the process of an agent that cannot reach its platform ends with exit code 70 and one error line.',
     'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',
   ],
+  'presence.blocked-stays-online': [
+    'An agent whose handler blocks the event loop for longer than the liveness window stays online.',
+    'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
+  ],
+  'presence.wedged': [
+    'An agent that is blocked for maxBlockMs is reported as wedged, and is online again when it runs.',
+    'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
+  ],
+  'presence.suspended-returns': [
+    'An agent whose process was suspended is online again after it, and handles once what was sent meanwhile.',
+    'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
+  ],
+  'presence.reports-the-lag': [
+    'Heartbeats report the lag of the event loop.',
+    'docs/contract/presence.md#heartbeat; docs/decisions/0106-heartbeats-from-a-worker.md',
+  ],
   'presence.reports-the-task': [
     'What the task supplier says is on the canvas with the next heartbeat.',
     'docs/contract/compatibility.md#remote-workspaces-guide',

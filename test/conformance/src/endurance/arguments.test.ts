@@ -15,6 +15,7 @@ describe('parseArguments', () => {
 
   it.each([
     ['--kill=everything', /platform or agents/],
+    ['--only=everything', /messages or heartbeats/],
     ['--messages=0', /--messages must be a whole number from 1/],
     ['--seed=x', /--seed/],
     ['--kills=1.5', /--kills/],
@@ -27,7 +28,7 @@ describe('parseArguments', () => {
   });
 
   it('describes every option', () => {
-    for (const name of ['messages', 'kill', 'kills', 'seed', 'keep', 'help'])
+    for (const name of ['only', 'messages', 'kill', 'kills', 'seed', 'keep', 'help'])
       expect(usage()).toContain(`--${name}`);
   });
 });

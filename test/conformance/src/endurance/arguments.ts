@@ -2,6 +2,8 @@ import { parseArgs } from 'node:util';
 import type { KillTarget } from './killing.ts';
 
 export interface EnduranceArguments {
+  /** `heartbeats`: blocked and suspended agents instead of messages and kills. */
+  readonly only: 'messages' | 'heartbeats';
   readonly messages: number;
   readonly kill: KillTarget;
   readonly kills: number;
@@ -24,6 +26,7 @@ Sends messages between real processes while some of them are killed with SIGKILL
 what the platform recorded with what the senders learned and the agents did. Exits 0 only if nothing was lost,
 ended twice, delivered twice or reported wrongly.
 
+  --only=heartbeats  an agent that burns CPU for a minute, and is suspended for three; nothing is killed
   --kill=NAME      platform or agents: what is killed (default: platform)
   --messages=N     how many messages are sent (default: 2000)
   --kills=N        how often something is killed (default: one for ${MESSAGES_PER_KILL} messages, at least ${LEAST_KILLS})
@@ -42,7 +45,12 @@ export function parseArguments(argv: readonly string[]): EnduranceArguments {
   }
   const messages = readInteger('messages', values.messages, 2_000, [1, 100_000]);
   const kills = Math.max(LEAST_KILLS, Math.ceil(messages / MESSAGES_PER_KILL));
+  const only = values.only ?? 'messages';
+  if (only !== 'messages' && only !== 'heartbeats') {
+    throw new UsageError(`--only=${only} is unknown. Choose messages or heartbeats.`);
+  }
   return {
+    only,
     kill,
     messages,
     kills: readInteger('kills', values.kills, kills, [0, 10_000]),
@@ -71,6 +79,7 @@ function parseOrThrow(argv: readonly string[]) {
     return parseArgs({
       args: argv.filter((argument) => argument !== '--'),
       options: {
+        only: { type: 'string' },
         kill: { type: 'string' },
         messages: { type: 'string' },
         kills: { type: 'string' },

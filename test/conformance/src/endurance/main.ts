@@ -3,10 +3,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type EnduranceArguments, parseArguments, UsageError, usage } from './arguments.ts';
+import { heartbeatOffences, runHeartbeats } from './heartbeat-run.ts';
 import { formatResult } from './result-table.ts';
 import { runEndurance } from './run-endurance.ts';
 
 const STALLED_AFTER_MS = 150_000;
+/** Intervals and window are the defaults of agent and platform. */
+const HEARTBEATS = {
+  burnMs: 60_000,
+  suspendMs: 180_000,
+  heartbeatIntervalMs: 30_000,
+  maxBlockMs: 300_000,
+  staleAfterMs: 90_000,
+};
 
 class Interruption extends Error {
   readonly exitCode: number;
@@ -55,6 +64,7 @@ async function runAndPrint(args: EnduranceArguments, folder: string, signal: Abo
     const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1).padStart(7);
     process.stderr.write(`${seconds} s  ${line}\n`);
   };
+  if (args.only === 'heartbeats') return runAndPrintHeartbeats(folder, onProgress, signal);
   onProgress(`${args.messages} messages, ${args.kills} kills of the ${args.kill}, seed ${args.seed}`);
   const result = await runEndurance({
     ...args,
@@ -65,4 +75,19 @@ async function runAndPrint(args: EnduranceArguments, folder: string, signal: Abo
   });
   process.stdout.write(`${formatResult(result)}\n`);
   return result.offences.length === 0 ? 0 : 1;
+}
+
+async function runAndPrintHeartbeats(
+  folder: string,
+  onProgress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<number> {
+  const result = await runHeartbeats({ ...HEARTBEATS, folder, onProgress, signal });
+  const offences = heartbeatOffences(result, { ...HEARTBEATS, maxGapMs: 35_000 });
+  const gap = (result.largestGapMs / 1_000).toFixed(1);
+  process.stdout.write(
+    `${result.heartbeats} heartbeats, the largest gap of the blocked agent was ${gap} s\n`,
+  );
+  for (const offence of offences) process.stdout.write(`${offence}\n`);
+  return offences.length === 0 ? 0 : 1;
 }
