@@ -14,6 +14,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -124,7 +125,7 @@ async function buildCommonJs(entries, declarations, options) {
   const { metafile } = await build({
     ...options,
     format: 'cjs',
-    external: options.external.filter((name) => !isOnlyEsModule(name)),
+    external: options.external.filter((name) => !needsEsModules(join('node_modules', name))),
     // `import()` becomes `require()`: Jest runs no `import()` unless it is started with a flag of Node.
     supported: { 'dynamic-import': false },
     stdin: {
@@ -144,10 +145,25 @@ async function buildCommonJs(entries, declarations, options) {
   return { files, inputs: Object.keys(metafile.inputs) };
 }
 
-/** Whether a dependency has nothing for `require()`. Node can load it all the same, Jest cannot: it becomes part of the bundle. */
-function isOnlyEsModule(name) {
-  const { type, exports } = JSON.parse(readFileSync(join('node_modules', name, 'package.json'), 'utf8'));
+/**
+ * Whether a dependency, or one of its own, has nothing for `require()`. Node can load it all the same, Jest cannot: it becomes part
+ * of the bundle.
+ */
+function needsEsModules(folder) {
+  const { dependencies = {}, ...manifest } = manifestOf(folder);
+  if (isOnlyEsModule(manifest)) return true;
+  const real = slashed(realpathSync(folder));
+  const installed = real.slice(0, real.lastIndexOf('/node_modules/') + '/node_modules/'.length);
+  if (!real.includes('/node_modules/')) return false;
+  return Object.keys(dependencies).some((name) => isOnlyEsModule(manifestOf(join(installed, name))));
+}
+
+function isOnlyEsModule({ type, exports }) {
   return type === 'module' && !/"(?:require|node)":/.test(JSON.stringify(exports ?? {}));
+}
+
+function manifestOf(folder) {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 }
 
 /** Writes the licences of the packages that these files belong to. Returns the file, by its path in `dist`. */

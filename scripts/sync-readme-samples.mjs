@@ -5,7 +5,7 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 
 const isCheck = process.argv.includes('--check');
-const block = /(?:<!-- sample: (?<source>\S+) -->\n)?```(?<language>ts|python)\n(?<code>[\s\S]*?)```\n/g;
+const block = /(?:<!-- sample: (?<source>\S+) -->\n)?```(?<language>ts|js|python)\n(?<code>[\s\S]*?)```\n/g;
 const problems = [];
 
 for (const readme of globSync(['README.md', 'packages/*/README.md', 'docs/*.md'])) {

@@ -1,24 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import {
-  cpSync,
-  globSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { install, link, ROOT, write } from './packed-modules.ts';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+export { JestProject, type JestRun } from './jest-project.ts';
+
 const { resolve } = createRequire(import.meta.url);
-const PACKED = ['@molecule-ai/core', '@molecule-ai/protocol', '@molecule-ai/telemetry'];
-const LINKED = ['@types/node', 'eventsource-parser', 'undici', 'zod'];
 
 export interface CompilerOptions {
   /** Major version of NestJS whose template is used. */
@@ -43,8 +32,8 @@ export class ConsumerApplication {
   constructor() {
     this.folder = mkdtempSync(join(tmpdir(), 'molecule-consumer-'));
     const modules = join(this.folder, 'node_modules');
-    for (const name of PACKED) unpack(name, join(modules, name));
-    for (const name of LINKED) link(realpathSync(join(ROOT, 'node_modules', name)), join(modules, name));
+    install(this.folder, ['core', 'protocol', 'telemetry']);
+    link(join(ROOT, 'node_modules/@types/node'), join(modules, '@types/node'));
     // The template of NestJS 12 names the types of its test runner.
     write(join(modules, '@types/jest/package.json'), '{ "name": "@types/jest", "version": "0.0.0" }');
     write(join(modules, '@types/jest/index.d.ts'), 'export {};');
@@ -78,24 +67,6 @@ export class ConsumerApplication {
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-function unpack(name: string, target: string): void {
-  const source = realpathSync(join(ROOT, 'node_modules', name));
-  mkdirSync(target, { recursive: true });
-  const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', target];
-  const [packed] = JSON.parse(execFileSync('npm', pack, { cwd: source, encoding: 'utf8', stdio: 'pipe' }));
-  execFileSync('tar', ['-xzf', packed.filename, '--strip-components=1'], { cwd: target });
-}
-
-function link(target: string, path: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  symlinkSync(target, path);
-}
-
-function write(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, text);
 }
 
 function reported(compile: () => void): string {

@@ -34,6 +34,10 @@ export const TESTING = behaviours({
     'A simulated day of one agent with its heartbeats and 500 messages loses nothing.',
     'docs/decisions/0053-test-platform.md#decision',
   ],
+  'testing.jest': [
+    'The packed packages run under Jest as it is installed, without a configuration or a flag of Node.',
+    'docs/decisions/0053-test-platform.md#decision',
+  ],
   'testing.closes': [
     'Closing the platform ends held requests with a response, refuses later ones, and leaves nothing open.',
     'docs/decisions/0053-test-platform.md#decision',
