@@ -87,8 +87,13 @@ async function buildPackage() {
     chunkNames: 'chunks/[name]-[hash]',
   });
   const declarations = writeDeclarations();
+  const required = options.external.filter(
+    (name) => manifest.dependencies?.[name] === undefined || !needsEsModules(join('node_modules', name)),
+  );
   const commonJs =
-    entries.cjs.length > 0 ? await buildCommonJs(entries.cjs, declarations, options) : undefined;
+    entries.cjs.length > 0
+      ? await buildCommonJs(entries.cjs, declarations, { ...options, external: required })
+      : undefined;
   const written = [
     ...Object.keys(metafile.outputs).map((file) => slashed(relative('dist', file))),
     ...writeLicences([...Object.keys(metafile.inputs), ...(commonJs?.inputs ?? [])]),
@@ -125,7 +130,6 @@ async function buildCommonJs(entries, declarations, options) {
   const { metafile } = await build({
     ...options,
     format: 'cjs',
-    external: options.external.filter((name) => !needsEsModules(join('node_modules', name))),
     // `import()` becomes `require()`: Jest runs no `import()` unless it is started with a flag of Node.
     supported: { 'dynamic-import': false },
     stdin: {
