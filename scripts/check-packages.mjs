@@ -18,11 +18,19 @@ try {
       }
     }
     const tarball = pack(root);
-    const dual = JSON.stringify(manifest.exports).includes('"require"');
     failed = !run('publint', [tarball, '--strict'], manifest.name) || failed;
-    const profile = dual ? [] : ['--profile', 'esm-only'];
-    // `node10` has no exports map; packages with subpaths cannot support it, and Node 10 is obsolete.
-    failed = !run('attw', [tarball, ...profile, '--ignore-rules', 'no-resolution'], manifest.name) || failed;
+    const entries = Object.entries(manifest.exports).filter(([entry]) => entry !== './package.json');
+    for (const isDual of [true, false]) {
+      const names = entries
+        .filter(([, target]) => (target.require !== undefined) === isDual)
+        .map(([entry]) => entry);
+      if (names.length === 0) continue;
+      const profile = isDual ? [] : ['--profile', 'esm-only'];
+      // `node10` has no exports map; packages with subpaths cannot support it, and Node 10 is obsolete.
+      const rules = ['--ignore-rules', 'no-resolution'];
+      failed =
+        !run('attw', [tarball, ...profile, ...rules, '--entrypoints', ...names], manifest.name) || failed;
+    }
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
