@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRemoteAgent } from '@molecule-ai/core';
 import { wrapA2aBoundary } from '@molecule-ai/protocol';
+import { ManualClock } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { textAt, valueAt } from './harness/http.ts';
 import { freePort, startKillablePushAgent } from './harness/killable-push-agent.ts';
@@ -161,29 +162,130 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(readFileSync(effects, 'utf8')).toBe('hi\n');
   });
 
-  verifies('agent.stream.slow-reader', async () => {
-    // Six bytes each as JSON: far more than the sockets hold.
-    const piece = '\u0001'.repeat(64 * 1024);
-    let streamed = 0;
-    let isDone = false;
-    const { peer, member, url } = await startStage(environment, async (_message, { stream }) => {
-      for (; streamed < 60; streamed += 1) await stream(piece);
-      isDone = true;
-    });
-    const { body } = await peer.caller.get(`/registry/discover/${member.id}`);
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${textAt(body, 'peer_token')}` },
-      body: JSON.stringify({ ...envelope('hi'), method: 'message/stream' }),
-    });
-    for (let turns = 0, before = -1; turns < 500; turns += 1) {
-      if (streamed !== before) turns = 0;
-      before = streamed;
+  // Six bytes each as JSON: far more than the sockets hold.
+  const PIECE = '\u0001'.repeat(64 * 1024);
+
+  /** An agent on a clock of its own that handles one message at a time, and what a peer has to call it. */
+  async function startSlowStage(onMessage: Handler, { concurrency = 1, peers = 1 } = {}) {
+    const platform = await environment.platform(LOOPBACK);
+    const [member, ...callers] = await Promise.all(
+      Array.from({ length: peers + 1 }, () => onboard(platform)),
+    );
+    if (member === undefined) throw new Error('nobody');
+    const clock = new ManualClock(Date.now());
+    const started = await startPushAgent(environment, platform, member, { onMessage, clock, concurrency });
+    const tokens = await Promise.all(
+      callers.map(async ({ caller }) => {
+        const { body } = await caller.get(`/registry/discover/${member.id}`);
+        return textAt(body, 'peer_token');
+      }),
+    );
+    const open = async (text: string, { as = 0, contextId = text } = {}) => {
+      const response = await fetch(started.url, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${tokens[as]}` },
+        body: JSON.stringify({ ...envelope(text, { contextId }), method: 'message/stream' }),
+      });
+      return new BodyReader(response);
+    };
+    return { ...started, clock, open };
+  }
+
+  /** Resolves when nothing changes any more without time. */
+  async function whenStill(value: () => unknown): Promise<void> {
+    for (let turns = 0, before: unknown; turns < 500; turns += 1) {
+      if (value() !== before) turns = 0;
+      before = value();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    expect(isDone).toBe(false);
-    expect(textOfEvents(await new BodyReader(response).all())).toBe(piece.repeat(60));
-    expect(isDone).toBe(true);
+  }
+
+  verifies('agent.stream.slow-reader', async () => {
+    let streamed = 0;
+    const { clock, open } = await startSlowStage(async (_message, { stream }) => {
+      for (streamed = 0; streamed < 60; streamed += 1) await stream(PIECE);
+    });
+    const first = await open('one');
+    await whenStill(() => streamed);
+    expect(streamed).toBeLessThan(60);
+    expect(textOfEvents(await first.all())).toBe(PIECE.repeat(60));
+    const second = await open('two');
+    await whenStill(() => streamed);
+    expect(streamed).toBeLessThan(60);
+    await clock.advanceUntil(() => streamed === 60, { limitMs: 6_000 });
+    expect(textOfEvents(await second.all())).toBe(PIECE.repeat(60));
+  });
+
+  verifies('agent.stream.slow-reader', 'while another message waits', async () => {
+    const { open, handled } = await startSlowStage(
+      async ({ text }, { stream }) => {
+        for (let count = 0; text === 'long' && count < 60; count += 1) await stream(PIECE);
+        return 'done';
+      },
+      { peers: 2 },
+    );
+    const slow = await open('long');
+    await whenStill(() => handled.length);
+    expect(textOfEvents(await (await open('short', { as: 1 })).all())).toBe('done');
+    expect(textOfEvents(await slow.all())).toBe(`${PIECE.repeat(60)}done`);
+  });
+
+  verifies('agent.stream.behind', async () => {
+    let isDone = false;
+    const { clock, open, handled } = await startSlowStage(async (_message, { stream }) => {
+      for (let count = 0; count < 80; count += 1) await stream(PIECE);
+      isDone = true;
+    });
+    const reader = await open('long');
+    await clock.advanceUntil(() => isDone, { limitMs: 6_000 });
+    let seconds = 0;
+    const read = async () => {
+      for (; seconds < 600; seconds += 10) {
+        await clock.advance(10_000);
+        await reader.read(256 * 1024);
+      }
+    };
+    await expect(read()).rejects.toThrow();
+    expect(seconds).toBeGreaterThanOrEqual(280);
+    expect(handled).toHaveLength(1);
+  });
+
+  verifies('agent.stream.kept-text', async () => {
+    let done = 0;
+    const { clock, open } = await startSlowStage(
+      async (_message, { stream }) => {
+        for (let count = 0; count < 10; count += 1) await stream('x'.repeat(1024 * 1024));
+        done += 1;
+      },
+      { concurrency: 4 },
+    );
+    const readers: BodyReader[] = [];
+    for (const text of ['one', 'two', 'three', 'four']) {
+      readers.push(await open(text));
+      await clock.advanceUntil(() => done === readers.length, { limitMs: 6_000 });
+    }
+    const lengths = await Promise.allSettled(
+      readers.map(async (reader) => textOfEvents(await reader.all()).length),
+    );
+    const whole = { status: 'fulfilled', value: 10 * 1024 * 1024 };
+    expect(lengths).toEqual([expect.objectContaining({ status: 'rejected' }), whole, whole, whole]);
+  });
+
+  verifies('agent.stream.gives-way', async () => {
+    let rounds = 0;
+    const { peer, member, streams } = await startStage(environment, async function* ({ text }) {
+      yield text;
+      for (; text === 'endless' && rounds < 20_000_000; rounds += 1) yield '';
+    });
+    const stream = await streams.send(peer, member, 'endless');
+    await hasText(stream, 'endless');
+    const other = await streams.send(peer, member, 'short', { contextId: 'another' });
+    await other.all();
+    expect(other.text).toBe(wrapA2aBoundary('short'));
+    const cancel = { jsonrpc: '2.0', id: 1, method: 'tasks/cancel', params: { id: taskIdOf(stream) } };
+    await peer.caller.post(`/workspaces/${member.id}/a2a`, cancel);
+    expect((await stream.all()).at(-1)).toMatchObject({ final: true, metadata: { state: 'canceled' } });
+    expect(rounds).toBeLessThan(20_000_000);
   });
 
   verifies('agent.stream.too-long', async () => {
@@ -241,6 +343,12 @@ class BodyReader {
   async all(): Promise<string> {
     while (await this.#read());
     return this.#text;
+  }
+
+  /** Reads about so many bytes, and fails at the end. */
+  async read(bytes: number): Promise<void> {
+    const end = this.#text.length + bytes;
+    while (this.#text.length < end) if (!(await this.#read())) throw new Error('ended');
   }
 
   async #read(): Promise<boolean> {

@@ -59,10 +59,13 @@ export class Inbound {
     const acks = new AckSender({ ...options, state });
     this.#state = state;
     this.#acks = acks;
+    const isPlaceWanted = (): boolean => this.#scheduler.isPlaceWanted;
+    const streams = new AnswerStreams({ clock, isPlaceWanted });
     this.#scheduler = new Scheduler({
       ...options,
       onBlocked: (message) => observer.blocked(message),
       onUnblocked: () => observer.unblocked(),
+      onPlaceWanted: () => streams.placeWanted(),
       onEmpty: () => this.#cancellations.emptied(),
     });
     this.#cancellations = new Cancellations({
@@ -72,7 +75,6 @@ export class Inbound {
       finish: (cancellation) => void state.finish(cancellation),
     });
     const exchanges = new Exchanges(clock);
-    const streams = new AnswerStreams();
     const arrivals = new Arrivals({
       ...options,
       exchanges,

@@ -31,7 +31,19 @@ export const STREAMS_OF_AGENTS = behaviours({
     'docs/contract/streams.md#breaks; docs/decisions/0032-streams.md',
   ],
   'agent.stream.slow-reader': [
-    'A handler waits for a reader that does not read, and goes on when it does.',
+    'A handler waits for a reader that does not read, for 5 s in all and not while another message waits for its place; the reader gets all of the text when it reads.',
+    'docs/contract/receiving.md#streams',
+  ],
+  'agent.stream.behind': [
+    'A peer that takes a little of the text now and then, and was behind for 5 minutes, is disconnected; the message goes on.',
+    'docs/contract/receiving.md#streams',
+  ],
+  'agent.stream.kept-text': [
+    'The text that an agent keeps for the slow readers of one sender is at most 32 Mi characters: above, the one that has been behind for longest is disconnected.',
+    'docs/contract/receiving.md#streams',
+  ],
+  'agent.stream.gives-way': [
+    'A handler that streams without ever waiting does not keep its agent from handling other messages and from a cancellation.',
     'docs/contract/receiving.md#streams',
   ],
   'agent.stream.too-long': [

@@ -160,8 +160,9 @@ export class ArrivalRequests {
       clock,
       reader: (streams.find(row) ?? new AnswerStream()).read(),
       end: exchanges.wait(row, { holdMs: NO_HOLD_LIMIT, signal: closing.signal }),
-      // The platform takes a task for the answer, and ends what it no longer waits for.
-      endsInSilence: arrival.use !== 'push',
+      isPush: arrival.use === 'push',
+      sender: arrival.message.sourceId.toLowerCase(),
+      kept: streams.kept,
       onClose: () => closing.abort(),
     });
     if (signal.aborted) stream.close();
@@ -170,14 +171,16 @@ export class ArrivalRequests {
   }
 
   /** The stream of an answer that is whole. */
-  #streamOf(result: Extract<InboundResult, { kind: 'ended' }>, { use }: InboundCaller): InboundStream {
+  #streamOf(result: Extract<InboundResult, { kind: 'ended' }>, caller: InboundCaller): InboundStream {
     const { taskId, messageId, contextId, end } = result;
     return new RequestStream({
       about: { taskId, messageId, contextId, answerId: end.answer?.messageId ?? messageId },
       clock: this.#options.clock,
       reader: new AnswerStream().read(),
       end: Promise.resolve({ kind: 'ended', end }),
-      endsInSilence: use !== 'push',
+      isPush: caller.use === 'push',
+      sender: caller.subject.toLowerCase(),
+      kept: this.#options.streams.kept,
       onClose: () => {},
     });
   }

@@ -30,7 +30,8 @@ export interface AttemptContext {
   reply(answer: string | AnswerContent): Promise<void>;
   /**
    * Adds to the answer, and sends this to whoever reads it as a stream; what the handler returns then is the rest. Resolves when
-   * the readers are not far behind. Once text was sent, a handler that throws is not retried: the message fails.
+   * the readers are not far behind, or were waited for 5 s in all. Once text was sent, a handler that throws is not retried: the
+   * message fails.
    * @throws MoleculeError `invalid_answer` for what is not a text, and after `reply`; `invalid_argument` after the return;
    * `agent_answer_too_large` above 10 Mi characters. After an abort it rejects with the signal's reason.
    */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startInbound } from '../../../test/inbound-stage.ts';
+import type { AttemptHandler } from './attempt.ts';
 
 async function* texts(...parts: unknown[]): AsyncGenerator<string> {
   for (const part of parts) yield part as string;
@@ -100,6 +101,47 @@ describe('what a handler returns', () => {
     run.feed.push({ id: 'row-1' });
     await run.advance(2_000);
     expect(run.feed.replies.map(({ text }) => text)).toEqual(['half of the text']);
+  });
+
+  it.each<[string, (rounds: () => boolean) => AttemptHandler]>([
+    [
+      'an iterable of empty texts',
+      (goesOn) =>
+        async function* () {
+          while (goesOn()) yield '';
+        },
+    ],
+    [
+      'an iterable of characters',
+      (goesOn) =>
+        async function* () {
+          while (goesOn()) yield 'x';
+        },
+    ],
+    [
+      'a loop of streamed texts',
+      (goesOn) =>
+        async (_message, { stream }) => {
+          while (goesOn()) await stream('');
+        },
+    ],
+  ])('%s that never waits leaves time to everything else, also to its abort', async (_name, handler) => {
+    const limit = 3_000_000;
+    let rounds = 0;
+    const run = await startInbound({
+      handler: handler(() => {
+        rounds += 1;
+        return rounds < limit;
+      }),
+    });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000);
+    expect(run.handled).toEqual(['row-1']);
+    run.inbound.abortHandlers(new Error('stopped'));
+    await run.inbound.suspend();
+    await run.inbound.idle();
+    expect(rounds).toBeGreaterThan(0);
+    expect(rounds).toBeLessThan(limit);
   });
 
   it('after its signal aborted is not an answer: an iterable is closed, its beginning is not sent', async () => {

@@ -17,6 +17,8 @@ export interface SchedulerOptions {
   /** A message has been handled for a minute while others wait for it. Long work that delays nothing is not reported. */
   readonly onBlocked: (message: InboundMessage) => void;
   readonly onUnblocked: () => void;
+  /** A message waits because all places are taken, or its conversation is busy. Called once more with each that is added. */
+  readonly onPlaceWanted: () => void;
   /** No message is running or waiting any more. */
   readonly onEmpty: () => void;
 }
@@ -57,6 +59,11 @@ export class Scheduler {
   /** Number of messages being handled. */
   get active(): number {
     return this.#active;
+  }
+
+  /** Whether a message waits for another one that is handled. */
+  get isPlaceWanted(): boolean {
+    return this.#waiting.length > 0;
   }
 
   /** Whether no message is running or waiting. */
@@ -132,12 +139,14 @@ export class Scheduler {
   }
 
   #startNext(): void {
-    while (!this.#isHeld && !this.#isClosed && this.#active < this.#options.concurrency) {
-      const index = this.#waiting.findIndex((job) => !this.#busyLanes.has(job.lane));
-      const job = index === -1 ? undefined : this.#waiting.splice(index, 1)[0];
-      if (job === undefined) return;
-      void this.#run(job);
-    }
+    for (let job = this.#takeNext(); job !== undefined; job = this.#takeNext()) void this.#run(job);
+    if (this.isPlaceWanted) this.#options.onPlaceWanted();
+  }
+
+  #takeNext(): Job | undefined {
+    if (this.#isHeld || this.#isClosed || this.#active >= this.#options.concurrency) return undefined;
+    const index = this.#waiting.findIndex((job) => !this.#busyLanes.has(job.lane));
+    return index === -1 ? undefined : this.#waiting.splice(index, 1)[0];
   }
 
   async #run(job: Job): Promise<void> {

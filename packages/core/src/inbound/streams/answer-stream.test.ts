@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../test/manual-clock.ts';
 import { type AnswerReader, AnswerStream } from './answer-stream.ts';
+import { AnswerStreams } from './answer-streams.ts';
 import { type AttemptText, MAX_ANSWER_LENGTH } from './attempt-text.ts';
 
 const shown = { isShown: true, onFirst: async () => {} };
@@ -168,8 +169,16 @@ describe('the text of an attempt that failed', () => {
 describe('a handler', () => {
   const piece = 'x'.repeat(60_000);
 
+  /** The answer of a message; `places.isWanted` says whether another message waits for its place. */
+  function waitingStage() {
+    const clock = new ManualClock();
+    const places = { isWanted: false };
+    const streams = new AnswerStreams({ clock, isPlaceWanted: () => places.isWanted });
+    return { clock, places, streams, stream: streams.of('row') };
+  }
+
   it('waits for the fastest reader when it is 64 Ki ahead, and for nobody without readers', async () => {
-    const stream = new AnswerStream();
+    const { stream } = waitingStage();
     const text = stream.begin(shown);
     for (let count = 0; count < 10; count += 1) await text.append(piece, signal);
     const [slow, fast] = [stream.read(), stream.read()];
@@ -190,8 +199,52 @@ describe('a handler', () => {
     await again;
   });
 
+  it('waits for 5 s in all', async () => {
+    const { stream, clock } = waitingStage();
+    const reader = stream.read();
+    const text = stream.begin(shown);
+    await text.append(piece, signal);
+    for (const waitedMs of [2_000, 2_000]) {
+      const waits = text.append(piece, signal);
+      await clock.advance(waitedMs);
+      expect(await isSettled(waits)).toBe(false);
+      while (reader.place < text.length) await reader.take(50_000);
+      await waits;
+      // Time in which nothing is waited for does not count.
+      await clock.advance(60_000);
+      await text.append(piece, signal);
+    }
+    const last = text.append(piece, signal);
+    await clock.advance(999);
+    expect(await isSettled(last)).toBe(false);
+    await clock.advance(1);
+    await last;
+    for (let count = 0; count < 10; count += 1) await text.append(piece, signal);
+    text.complete();
+    expect(await all(reader, 1_000_000)).toHaveLength(text.length - 4 * piece.length);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('does not wait while a message waits for its place', async () => {
+    const { stream, streams, clock, places } = waitingStage();
+    stream.read();
+    const text = stream.begin(shown);
+    await text.append(piece, signal);
+    const waits = text.append(piece, signal);
+    expect(await isSettled(waits)).toBe(false);
+    places.isWanted = true;
+    streams.placeWanted();
+    await waits;
+    await text.append(piece, signal);
+    places.isWanted = false;
+    const again = text.append(piece, signal);
+    expect(await isSettled(again)).toBe(false);
+    await clock.advance(5_000);
+    await again;
+  });
+
   it('that waits is released by its signal, with the reason', async () => {
-    const stream = new AnswerStream();
+    const { stream } = waitingStage();
     const text = stream.begin(shown);
     stream.read();
     const aborting = new AbortController();

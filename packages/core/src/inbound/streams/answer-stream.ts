@@ -1,6 +1,7 @@
 import type { Clock } from '../../time/clock.ts';
 import { AttemptText, type AttemptTextOptions } from './attempt-text.ts';
 import { Changes } from './changes.ts';
+import type { ReaderWait } from './reader-waits.ts';
 
 /** How far the handler may be ahead of its fastest reader, in UTF-16 units. */
 const MAX_LEAD = 64 * 1024;
@@ -14,8 +15,23 @@ const MAX_DRAIN_MS = 2_000;
 export class AnswerStream {
   readonly #readers = new Set<AnswerReader>();
   readonly #grown = new Changes();
-  readonly #taken = new Changes();
+  readonly #wait: ReaderWait | null;
+  readonly #onBehind: () => void;
   #text: AttemptText | null = null;
+  /** Length of the text when {@link #onBehind} was called last. */
+  #reportedLength = 0;
+
+  /**
+   * @param options `wait`: without it the handler waits for no reader. `onBehind`: called for each 64 Ki characters by which the text
+   * grows while nobody waits for readers that are far behind.
+   */
+  constructor({
+    wait = null,
+    onBehind = () => {},
+  }: { readonly wait?: ReaderWait | null; readonly onBehind?: () => void } = {}) {
+    this.#wait = wait;
+    this.#onBehind = onBehind;
+  }
 
   /** Begins the text of an attempt. */
   begin(options: Pick<AttemptTextOptions, 'isShown' | 'onFirst'>): AttemptText {
@@ -23,9 +39,10 @@ export class AnswerStream {
     const text = new AttemptText({
       ...options,
       onChange: () => this.#grown.happened(),
-      whenTaken: () => (this.#leadOver(text) > MAX_LEAD ? this.#taken.next() : null),
+      whenTaken: () => this.#whenTaken(text),
     });
     this.#text = text;
+    this.#reportedLength = 0;
     return text;
   }
 
@@ -41,7 +58,7 @@ export class AnswerStream {
       current: () => this.#text,
       changed: () => this.#grown.next(),
       wake: () => this.#grown.happened(),
-      onTaken: () => this.#taken.happened(),
+      onTaken: () => this.#wait?.happened(),
       onLeave: () => this.#readers.delete(reader),
     });
     this.#readers.add(reader);
@@ -65,6 +82,16 @@ export class AnswerStream {
   /** The message is handled again later: its readers leave, so that their callers ask again. */
   interrupt(): void {
     for (const reader of [...this.#readers]) reader.interrupted();
+  }
+
+  #whenTaken(text: AttemptText): Promise<void> | null {
+    if (this.#leadOver(text) <= MAX_LEAD) return null;
+    const taken = this.#wait?.next() ?? null;
+    if (taken === null && text.length - this.#reportedLength > MAX_LEAD) {
+      this.#reportedLength = text.length;
+      this.#onBehind();
+    }
+    return taken;
   }
 
   #leadOver(text: AttemptText): number {
@@ -117,6 +144,12 @@ export class AnswerReader {
   /** How much was taken, in UTF-16 units. */
   get place(): number {
     return this.#place;
+  }
+
+  /** How much of the text is shown, in UTF-16 units. */
+  get length(): number {
+    const text = this.#followed();
+    return text?.isShown === true ? text.length : this.#place;
   }
 
   /** Whether there is something to take. */

@@ -1,5 +1,6 @@
 import { GrowingText } from '@molecule-ai/protocol';
 import { MoleculeError } from '../../errors/molecule-error.ts';
+import { EventLoopTurn } from '../../time/event-loop-turn.ts';
 import { orAborted } from '../../time/linked-abort.ts';
 
 /** Longest answer, in characters. */
@@ -11,7 +12,7 @@ export interface AttemptTextOptions {
   /** Called before text leaves for the first time, which it does when the promise has resolved. */
   readonly onFirst: () => Promise<unknown>;
   readonly onChange: () => void;
-  /** What to wait for while the readers are far behind; `null` when they are not. */
+  /** What to wait for while the readers are far behind; `null` when they are not, or nobody waits for them any more. */
   readonly whenTaken: () => Promise<void> | null;
 }
 
@@ -19,6 +20,7 @@ export interface AttemptTextOptions {
 export class AttemptText {
   readonly #options: AttemptTextOptions;
   readonly #text = new GrowingText();
+  readonly #turn = new EventLoopTurn();
   #isShown: boolean;
   #isComplete = false;
   #leaving: Promise<unknown> | undefined;
@@ -55,7 +57,8 @@ export class AttemptText {
   }
 
   /**
-   * Adds to the text. Resolves when the fastest reader is close behind; at once without readers.
+   * Adds to the text. Resolves when the fastest reader is close behind, or was waited for long enough; at once without readers,
+   * but a handler that never waits itself gives way to everything else now and then.
    * @throws MoleculeError `agent_answer_too_large`, `invalid_argument` when the handler has returned. An abort rejects with the
    * signal's reason.
    */
@@ -66,9 +69,12 @@ export class AttemptText {
       this.#rejection = answerTooLarge();
       throw this.#rejection;
     }
-    this.#text.append(delta);
-    this.#options.onChange();
-    while (this.#isShown) {
+    if (delta !== '') {
+      this.#text.append(delta);
+      this.#options.onChange();
+    }
+    await this.#turn.whenLong();
+    while (delta !== '' && this.#isShown) {
       const taken = this.#options.whenTaken();
       if (taken === null) return;
       await orAborted(taken, signal);

@@ -56,6 +56,19 @@ async function openStream(
   return new EventStream(response);
 }
 
+/** The stream of one message, with a token of the platform or of a peer. */
+async function streamOf(use: string, options: Options = {}) {
+  const client = new AgentClientDouble();
+  client.capabilities = new Set(['acknowledge', 'questions']);
+  const signer = await TestSigner.start(client.clock);
+  client.issuer = ISSUER;
+  client.keys = await signer.jwks();
+  const stage = await scripted({ ...options, inboundAuth: 'peer-tokens', inboundSecret: undefined }, client);
+  const headers = { authorization: `Bearer ${await signer.token({ use })}` };
+  const events = await openStream(stage, 'one', { headers });
+  return { ...stage, events, headers };
+}
+
 async function peek(response: Response): Promise<string> {
   return response.headers.get('content-type') === 'application/json' ? response.clone().text() : '';
 }
@@ -335,7 +348,7 @@ describe('a handler whose text has left', () => {
 });
 
 describe('a reader that does not read', () => {
-  it('is closed after 30 s; the handler waits for it until then, and its answer is sent through the platform', async () => {
+  it('is closed after 30 s; the handler waits for 5 s, and its answer is sent through the platform', async () => {
     const stage = await scripted();
     const response = await stage.open(pushOf('one', { method: 'message/stream' }));
     await stage.client.flushPromises();
@@ -345,14 +358,31 @@ describe('a reader that does not read', () => {
     const held = context.stream('x'.repeat(60_000)).then(() => {
       isReleased = true;
     });
-    await stage.client.clock.advance(29_999);
+    await stage.client.clock.advance(4_999);
     expect(isReleased).toBe(false);
     await stage.client.clock.advance(1);
     await held;
+    await stage.client.clock.advance(25_000);
     stage.script.end();
     await stage.client.flushPromises();
     expect(stage.client.replies).toEqual([`one: ${'x'.repeat(120_000)}`]);
     await expect(response.text()).rejects.toThrow('did not read');
+  });
+
+  it.each([
+    ['direct', 'is closed when it was behind for five minutes'],
+    ['push', 'goes on, because the platform reads as fast as it can'],
+  ])('but takes a piece now and then (%s) %s', async (use) => {
+    const stage = await streamOf(use, { handlerTimeoutMs: null });
+    stage.script.end(() => 'x'.repeat(20 * 64 * 1024));
+    await stage.client.flushPromises();
+    let pieces = 0;
+    const read = async () => {
+      for (; (await stage.events.next()) !== null; pieces += 1) await stage.client.clock.advance(29_000);
+    };
+    if (use === 'push') await read();
+    else await expect(read()).rejects.toThrow('did not read');
+    expect(pieces).toBe(use === 'push' ? 22 : 12);
   });
 
   it('counts as a request until it has gone', async () => {
@@ -382,20 +412,7 @@ describe('a reader that does not read', () => {
 });
 
 describe('the stream of a direct message', () => {
-  async function direct(options: Options = {}) {
-    const client = new AgentClientDouble();
-    client.capabilities = new Set(['acknowledge', 'questions']);
-    const signer = await TestSigner.start(client.clock);
-    client.issuer = ISSUER;
-    client.keys = await signer.jwks();
-    const stage = await scripted(
-      { ...options, inboundAuth: 'peer-tokens', inboundSecret: undefined },
-      client,
-    );
-    const headers = { authorization: `Bearer ${await signer.token({ use: 'direct' })}` };
-    const events = await openStream(stage, 'one', { headers });
-    return { ...stage, events, headers };
-  }
+  const direct = (options: Options = {}) => streamOf('direct', options);
 
   it('asks its sender with the task', async () => {
     const question = { kind: 'text', text: 'Which one?', from: 'sender' } as const;

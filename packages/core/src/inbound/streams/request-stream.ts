@@ -7,6 +7,7 @@ import type {
 import type { Clock, Timer } from '../../time/clock.ts';
 import type { ExchangeResult } from '../arrivals/exchanges.ts';
 import type { AnswerReader } from './answer-stream.ts';
+import type { KeptText, KeptTexts } from './kept-texts.ts';
 
 /** Longest piece, in UTF-16 units. */
 const MAX_PIECE = 64 * 1024;
@@ -14,6 +15,8 @@ const KEEP_ALIVE_MS = 15_000;
 const MAX_SILENCE_MS = 300_000;
 /** How long a caller may take for one piece. */
 const MAX_STALL_MS = 30_000;
+/** How long a caller may be behind without having had everything in between. */
+const MAX_BEHIND_MS = 300_000;
 
 const CLOSED: StreamStep = { kind: 'closed' };
 const SILENCE: StreamStep = { kind: 'silence' };
@@ -24,8 +27,11 @@ export interface RequestStreamOptions {
   readonly reader: AnswerReader;
   /** The end of the message. */
   readonly end: Promise<ExchangeResult>;
-  /** Whether it ends, as `working`, after five minutes without text. */
-  readonly endsInSilence: boolean;
+  /** The platform takes a task for the answer, and an attempt for failed: it ends what it no longer waits for. */
+  readonly isPush: boolean;
+  /** Whose message it is. */
+  readonly sender: string;
+  readonly kept: KeptTexts;
   /** The caller no longer waits for the end. */
   readonly onClose: () => void;
 }
@@ -44,10 +50,12 @@ export class RequestStream implements InboundStream {
   /** Where in the whole text the caller is, once the message has ended. */
   #placeInWhole: number | undefined;
   #lastTextAt: number;
+  #caughtUpAt: number;
+  readonly #kept: KeptText;
   #stallTimer: Timer | undefined;
 
   constructor(options: RequestStreamOptions) {
-    const { about, clock, reader, end } = options;
+    const { about, clock, reader, end, kept, sender } = options;
     this.#options = options;
     ({
       taskId: this.taskId,
@@ -57,9 +65,23 @@ export class RequestStream implements InboundStream {
     } = about);
     this.at = new Date(clock.now()).toISOString();
     this.#lastTextAt = clock.monotonic();
+    this.#caughtUpAt = this.#lastTextAt;
+    const stream = this;
+    this.#kept = {
+      sender,
+      get length() {
+        return stream.#unread > MAX_PIECE ? stream.#length : 0;
+      },
+      get caughtUpAt() {
+        return stream.#caughtUpAt;
+      },
+      disconnect: () => this.#disconnect(),
+    };
+    kept.add(this.#kept);
     void end.then((result) => {
       this.#end = result;
       reader.wake();
+      kept.trim();
     });
     this.#watch();
   }
@@ -72,18 +94,21 @@ export class RequestStream implements InboundStream {
     this.#stallTimer?.cancel();
     const step = await this.#nextStep();
     if (step.kind === 'end' || step.kind === 'closed') this.close();
+    else if (this.#isTooLongBehind()) this.#disconnect();
     else this.#watch();
     return step;
   }
 
   close(): void {
+    const { reader, kept, onClose } = this.#options;
     this.#stallTimer?.cancel();
-    this.#options.reader.leave();
-    this.#options.onClose();
+    reader.leave();
+    kept.delete(this.#kept);
+    onClose();
   }
 
   async #nextStep(): Promise<StreamStep> {
-    const { clock, reader, endsInSilence } = this.#options;
+    const { clock, reader, isPush } = this.#options;
     let isSilent = false;
     let timer: Timer | undefined;
     try {
@@ -98,7 +123,7 @@ export class RequestStream implements InboundStream {
         }
         if (this.#end?.kind === 'withdrawn' || this.#end?.kind === 'left') return CLOSED;
         if (isSilent) {
-          const isOver = endsInSilence && clock.monotonic() - this.#lastTextAt >= MAX_SILENCE_MS;
+          const isOver = !isPush && clock.monotonic() - this.#lastTextAt >= MAX_SILENCE_MS;
           return isOver ? { kind: 'end', result: this.#working() } : SILENCE;
         }
         timer ??= clock.setTimer(KEEP_ALIVE_MS, () => {
@@ -133,11 +158,31 @@ export class RequestStream implements InboundStream {
     return { kind: 'working', taskId, messageId, contextId, at };
   }
 
+  /** Of the text so far, or of the whole. */
+  get #length(): number {
+    const { reader } = this.#options;
+    return this.#end?.kind === 'ended' ? (this.#end.end.answer?.text.length ?? 0) : reader.length;
+  }
+
+  get #unread(): number {
+    return this.#length - (this.#placeInWhole ?? this.#options.reader.place);
+  }
+
+  #isTooLongBehind(): boolean {
+    const now = this.#options.clock.monotonic();
+    // Half of a surrogate pair waits for the other half.
+    if (this.#unread <= 1) this.#caughtUpAt = now;
+    return !this.#options.isPush && now - this.#caughtUpAt >= MAX_BEHIND_MS;
+  }
+
   #watch(): void {
-    this.#stallTimer = this.#options.clock.setTimer(MAX_STALL_MS, () => {
-      this.#stalled.abort();
-      this.close();
-    });
+    this.#stallTimer = this.#options.clock.setTimer(MAX_STALL_MS, () => this.#disconnect());
+  }
+
+  /** The message goes on; whoever reads may ask again. */
+  #disconnect(): void {
+    this.#stalled.abort();
+    this.close();
   }
 }
 
