@@ -15,6 +15,7 @@ const MAX_DRAIN_MS = 2_000;
 export class AnswerStream {
   readonly #readers = new Set<AnswerReader>();
   readonly #grown = new Changes();
+  readonly #taken = new Changes();
   readonly #wait: ReaderWait | null;
   readonly #onBehind: () => void;
   #text: AttemptText | null = null;
@@ -58,7 +59,10 @@ export class AnswerStream {
       current: () => this.#text,
       changed: () => this.#grown.next(),
       wake: () => this.#grown.happened(),
-      onTaken: () => this.#wait?.happened(),
+      onTaken: () => {
+        this.#taken.happened();
+        this.#wait?.happened();
+      },
       onLeave: () => this.#readers.delete(reader),
     });
     this.#readers.add(reader);
