@@ -22,6 +22,7 @@ const coreModules = [
   'agent',
   'remote-agent-client',
   'server',
+  'testing',
 ];
 
 const coreModuleRules = coreModules.map((module, index) => ({

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import * as inbound from './inbound.ts';
 import * as agent from './index.ts';
 import * as operator from './operator.ts';
+import * as testing from './testing.ts';
 
 it('the agent entry exports exactly these names', () => {
   expect(Object.keys(agent).sort()).toEqual([
@@ -50,4 +51,8 @@ it('the inbound entry exports exactly these names', () => {
 
 it('the operator entry exports exactly these names', () => {
   expect(Object.keys(operator).sort()).toEqual(['OperatorClient']);
+});
+
+it('the testing entry exports exactly these names', () => {
+  expect(Object.keys(testing).sort()).toEqual(['chaos', 'recordingLogger']);
 });

@@ -19,10 +19,10 @@ import type { QuestionsToAsk } from '../src/client/questions.ts';
 import type { RegisterOptions, Registration } from '../src/client/registration.ts';
 import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../src/client/reply.ts';
 import { MemoryInboundStore } from '../src/inbound/stores/inbound-store.ts';
+import { recordingLogger } from '../src/testing/recording-logger.ts';
 import { PEER, SELF } from './agent-ids.ts';
 import { ManualClock } from './manual-clock.ts';
 import { PresenceDouble, unreachable } from './presence-double.ts';
-import { RecordingLogger } from './recording-logger.ts';
 
 const EVENTS: readonly AgentEventName[] = [
   'start-failed',
@@ -82,7 +82,7 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
   readonly platformUrl = 'http://platform.test';
   capabilities: ReadonlySet<Capability> = new Set(['acknowledge', 'instances']);
   readonly stateDirectory: string;
-  readonly logger = new RecordingLogger();
+  readonly logger = recordingLogger();
   reportedUrl: string | null = null;
   agentCard: AgentCard = { name: 'double' };
   /** The public keys of the platform. */

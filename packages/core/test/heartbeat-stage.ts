@@ -1,9 +1,9 @@
 import type { HeartbeatMetrics } from '../src/client/heartbeat.ts';
 import { HeartbeatLoop } from '../src/presence/heartbeat-loop.ts';
 import type { PresenceChange, PresenceState } from '../src/presence/presence-machine.ts';
+import { recordingLogger } from '../src/testing/recording-logger.ts';
 import { ManualClock } from './manual-clock.ts';
 import { PresenceDouble } from './presence-double.ts';
-import { RecordingLogger } from './recording-logger.ts';
 
 export const IDLE: HeartbeatMetrics = {
   currentTask: '',
@@ -23,7 +23,7 @@ interface HeartbeatStageOptions {
 export class HeartbeatStage {
   readonly clock: ManualClock;
   readonly port: PresenceDouble;
-  readonly logger = new RecordingLogger();
+  readonly logger = recordingLogger();
   readonly abort = new AbortController();
   readonly changes: PresenceChange[] = [];
   metrics: HeartbeatMetrics = IDLE;

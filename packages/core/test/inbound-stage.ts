@@ -5,9 +5,9 @@ import type { InboundOptions } from '../src/inbound/inbound-options.ts';
 import { PollDelivery } from '../src/inbound/sources/feed-delivery.ts';
 import type { InboundRecord } from '../src/inbound/stores/inbound-records.ts';
 import { type InboundStore, MemoryInboundStore } from '../src/inbound/stores/inbound-store.ts';
+import { type RecordingLogger, recordingLogger } from '../src/testing/recording-logger.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryFeed } from './memory-feed.ts';
-import { RecordingLogger } from './recording-logger.ts';
 
 type Operation = 'report' | 'store attempt' | 'store outcome' | 'store finish' | 'reply' | 'acknowledge';
 
@@ -88,7 +88,7 @@ export async function startInbound(
   const { feed: earlierFeed, prepare, handler = async () => {}, ...rest } = options;
   const clock = options.clock ?? new ManualClock();
   const feed = earlierFeed ?? new MemoryFeed(clock);
-  const logger = new RecordingLogger();
+  const logger = recordingLogger();
   const crash = new CrashSwitch();
   const store = options.store ?? new MemoryInboundStore();
   const observed: string[] = [];

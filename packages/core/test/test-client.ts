@@ -3,9 +3,9 @@ import { OperatorClient } from '../src/client/operator-client.ts';
 import { MemoryTokenStore, type TokenStore } from '../src/credentials/token-store.ts';
 import { RemoteAgentClient } from '../src/remote-agent-client/remote-agent-client.ts';
 import type { OperatorClientOptions } from '../src/settings/operator-settings.ts';
+import { type RecordingLogger, recordingLogger } from '../src/testing/recording-logger.ts';
 import { SELF, TOKEN } from './agent-ids.ts';
 import { InstantClock } from './instant-clock.ts';
-import { RecordingLogger } from './recording-logger.ts';
 import { type ScriptedResponse, ScriptedServer } from './scripted-server.ts';
 
 /** A client and its scripted server. */
@@ -24,7 +24,7 @@ export async function stage(
 ): Promise<ClientStage> {
   const server = await ScriptedServer.start(...(Array.isArray(script) ? script : [script]));
   const clock = new InstantClock();
-  const logger = new RecordingLogger();
+  const logger = recordingLogger();
   const { token = TOKEN, basePath = '', ...rest } = options;
   const store = new MemoryTokenStore(token ?? undefined);
   const client = new RemoteAgentClient({

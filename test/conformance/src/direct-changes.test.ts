@@ -1,7 +1,8 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRemoteAgent, MemoryInboundStore } from '@molecule-ai/core';
-import { answering, recordingLogger } from '@molecule-tests/harness';
+import { recordingLogger } from '@molecule-ai/core/testing';
+import { answering } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { stageDirect } from './harness/direct-stage.ts';
 import { onEachDatabase } from './harness/test-environment.ts';

@@ -1,4 +1,5 @@
-import { answering, ManualClock, recordingLogger } from '@molecule-tests/harness';
+import { recordingLogger } from '@molecule-ai/core/testing';
+import { answering, ManualClock } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { messageIdOf, stageDirect } from './harness/direct-stage.ts';
 import { startSilentServer } from './harness/silent-server.ts';

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { ManualClock, recordingLogger } from '@molecule-tests/harness';
+import { recordingLogger } from '@molecule-ai/core/testing';
+import { ManualClock } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { onboard, statusOf } from './harness/members.ts';
 import type { StartedLoop } from './harness/started-loop.ts';

@@ -1,5 +1,6 @@
 import { FileTokenStore } from '@molecule-ai/core';
-import { type AgentRequest, recordingLogger } from '@molecule-tests/harness';
+import { recordingLogger } from '@molecule-ai/core/testing';
+import type { AgentRequest } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { ReferencePlatform } from './harness/reference-platform.ts';
 import { ReferenceTokens } from './harness/reference-tokens.ts';

@@ -6,7 +6,6 @@ export {
   startPlatformProcess,
 } from './platform-process.ts';
 export { type ProcessExit, ProgramProcess, type ProgramProcessOptions } from './program-process.ts';
-export { type LogLine, type RecordingLogger, recordingLogger } from './recording-logger.ts';
 export {
   AgentEvents,
   type AgentRequest,

@@ -1,10 +1,10 @@
 import { GrowingText, type JsonObject, StreamEvents, sseEvent } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
-import { RecordingLogger } from '../../test/recording-logger.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { readReply } from '../peers/read-reply.ts';
 import { resolveConnection } from '../settings/connection-settings.ts';
+import { recordingLogger } from '../testing/recording-logger.ts';
 import { ResponseStream } from '../transport/response-stream.ts';
 import { AnswerReading, type AnswerSource } from './stream-reading.ts';
 
@@ -37,7 +37,7 @@ class Stage implements AnswerSource {
       {
         platformUrl: 'https://molecule.example.com',
         clock: this.clock,
-        logger: new RecordingLogger(),
+        logger: recordingLogger(),
         random: () => 0.5,
       },
       {},

@@ -14,7 +14,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NEWER_TOKEN, TOKEN } from '../../test/agent-ids.ts';
-import { RecordingLogger } from '../../test/recording-logger.ts';
+import { recordingLogger } from '../testing/recording-logger.ts';
 import { FileTokenStore } from './file-token-store.ts';
 import { MemoryTokenStore } from './token-store.ts';
 
@@ -118,7 +118,7 @@ describe('FileTokenStore', () => {
   });
 
   it.runIf(hasModes)('warns when others can read the token', async () => {
-    const logger = new RecordingLogger();
+    const logger = recordingLogger();
     const store = new FileTokenStore({ directory, logger });
     await store.save(TOKEN);
     await store.load();

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { MemoryFeed } from '../../test/memory-feed.ts';
-import { RecordingLogger } from '../../test/recording-logger.ts';
 import { CursorLostError } from '../errors/cursor-lost-error.ts';
+import { recordingLogger } from '../testing/recording-logger.ts';
 import { InboundState } from './inbound-state.ts';
 import type { FeedPosition } from './sources/message-source.ts';
 import { MemoryInboundStore } from './stores/inbound-store.ts';
@@ -90,7 +90,7 @@ class World {
     this.underWay = [];
     this.state = new InboundState({
       store: this.store,
-      logger: new RecordingLogger(),
+      logger: recordingLogger(),
       takesOutcomes: () => false,
       onDegraded: () => {},
       onRecovered: () => {},

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { TOKEN } from '../../test/agent-ids.ts';
-import { RecordingLogger } from '../../test/recording-logger.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
+import { recordingLogger } from '../testing/recording-logger.ts';
 import { childLogger, silentLogger } from './logger.ts';
 import { redactingLogger } from './redacting-logger.ts';
 
 describe('redactingLogger', () => {
   it('removes credentials by key, by pattern and by value, at every depth', () => {
-    const target = new RecordingLogger();
+    const target = recordingLogger();
     const logger = redactingLogger(target, ['open-sesame-12345']);
     logger.addSecret('added-later-12345');
     const circular: Record<string, unknown> = { authToken: TOKEN };
@@ -58,7 +58,7 @@ describe('redactingLogger', () => {
 
 describe('childLogger', () => {
   it('adds its fields; fields of the line take precedence', () => {
-    const target = new RecordingLogger();
+    const target = recordingLogger();
     childLogger(target, { component: 'poll', attempt: 0 }).warn({ attempt: 2 }, 'again');
     expect(target.lines).toEqual([
       { level: 'warn', fields: { component: 'poll', attempt: 2 }, message: 'again' },

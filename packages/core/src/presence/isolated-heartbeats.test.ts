@@ -2,9 +2,9 @@ import workers from 'node:worker_threads';
 import { expect, it, onTestFinished } from 'vitest';
 import { SELF, TOKEN } from '../../test/agent-ids.ts';
 import { HeartbeatServer } from '../../test/heartbeat-server.ts';
-import { RecordingLogger } from '../../test/recording-logger.ts';
 import { MemoryTokenStore } from '../credentials/token-store.ts';
 import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
+import { type RecordingLogger, recordingLogger } from '../testing/recording-logger.ts';
 import type { HeartbeatLoopRunOptions, LoopOutcome } from './run-heartbeat-loop.ts';
 
 interface Running {
@@ -19,7 +19,7 @@ interface Running {
 /** A heartbeat loop whose worker thread has sent a heartbeat. */
 async function running(options: HeartbeatLoopRunOptions = {}): Promise<Running> {
   const server = await HeartbeatServer.start();
-  const logger = new RecordingLogger();
+  const logger = recordingLogger();
   const store = new MemoryTokenStore(TOKEN);
   const client = new RemoteAgentClient({
     workspaceId: SELF,

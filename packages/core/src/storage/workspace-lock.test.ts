@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AgentClientDouble, agentStage } from '../../test/agent-stage.ts';
 import { until } from '../../test/inbound-stage.ts';
 import { hanging, refusing } from '../../test/presence-double.ts';
-import { RecordingLogger } from '../../test/recording-logger.ts';
+import { recordingLogger } from '../testing/recording-logger.ts';
 import { systemClock } from '../time/clock.ts';
 import { processStart } from './process-identity.ts';
 import { lockWorkspace } from './workspace-lock.ts';
@@ -159,7 +159,7 @@ describe('the workspace lock', () => {
   });
 
   it('does not release a lock that another process has taken over', async () => {
-    const release = await lockWorkspace(folder, systemClock, new RecordingLogger());
+    const release = await lockWorkspace(folder, systemClock, recordingLogger());
     await writeFile(lockPath(), 'another process');
     await release();
     expect(await readFile(lockPath(), 'utf8')).toBe('another process');

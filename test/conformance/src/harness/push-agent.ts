@@ -11,7 +11,8 @@ import {
   type InboundHandler,
   type InboundHandlerOptions,
 } from '@molecule-ai/core/inbound';
-import { type ManualClock, type RecordingLogger, recordingLogger } from '@molecule-tests/harness';
+import { type RecordingLogger, recordingLogger } from '@molecule-ai/core/testing';
+import type { ManualClock } from '@molecule-tests/harness';
 import type { Member } from './members.ts';
 import { type Handler, stopOnClock } from './test-agent.ts';
 import type { TestEnvironment } from './test-environment.ts';

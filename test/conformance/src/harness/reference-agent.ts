@@ -1,5 +1,6 @@
 import { createRemoteAgent, type DeliveryChoice, PollDelivery } from '@molecule-ai/core';
-import { ManualClock, recordingLogger } from '@molecule-tests/harness';
+import { recordingLogger } from '@molecule-ai/core/testing';
+import { ManualClock } from '@molecule-tests/harness';
 import { type Generation, ReferencePlatform } from './reference-platform.ts';
 import { stopOnClock } from './test-agent.ts';
 import type { TestEnvironment } from './test-environment.ts';

@@ -8,7 +8,8 @@ import {
   type RemoteAgentClient,
   type RemoteAgentClientOptions,
 } from '@molecule-ai/core';
-import { type ManualClock, type RecordingLogger, recordingLogger } from '@molecule-tests/harness';
+import { type RecordingLogger, recordingLogger } from '@molecule-ai/core/testing';
+import type { ManualClock } from '@molecule-tests/harness';
 import { type Member, onboard } from './members.ts';
 import type { RunningPlatform, TestPlatformOptions } from './running-platform.ts';
 import type { TestEnvironment } from './test-environment.ts';

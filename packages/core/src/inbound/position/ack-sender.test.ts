@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { AgentClientDouble, runningAgent } from '../../../test/agent-stage.ts';
 import { ManualClock } from '../../../test/manual-clock.ts';
 import { limited } from '../../../test/presence-double.ts';
-import { RecordingLogger } from '../../../test/recording-logger.ts';
+import { recordingLogger } from '../../testing/recording-logger.ts';
 import { AckSender, type AckSenderOptions } from './ack-sender.ts';
 
 const stateAt = (position: () => string): AckSenderOptions['state'] => ({
@@ -32,7 +32,7 @@ it('a position that changes at any time during a request is sent', async () => {
         },
       },
       clock: new ManualClock(),
-      logger: new RecordingLogger(),
+      logger: recordingLogger(),
       random: () => 0.5,
       state: stateAt(() => position),
     });
@@ -62,7 +62,7 @@ it('takes at most five requests a second, and waits as long as the platform asks
       },
     },
     clock,
-    logger: new RecordingLogger(),
+    logger: recordingLogger(),
     random: () => 0.5,
     state: stateAt(() => `row-${position}`),
   });
