@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
-import { RecordingLogger } from '../../test/recording-logger.ts';
+import { recordingLogger } from '../testing/recording-logger.ts';
 import { AgentEventEmitter } from './agent-events.ts';
 import { checkExitWhenDead, exitWhenDead } from './exit-when-dead.ts';
 
 function watch(stop: () => Promise<void> = async () => {}) {
   const clock = new ManualClock();
-  const logger = new RecordingLogger();
+  const logger = recordingLogger();
   const events = new AgentEventEmitter(() => {});
   const exits: number[] = [];
   exitWhenDead({ clock, logger, events, afterMs: 300_000, stop, exit: (code) => exits.push(code) });
