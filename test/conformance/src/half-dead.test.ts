@@ -6,7 +6,8 @@ import {
   MemoryTokenStore,
   type RemoteAgentOptions,
 } from '@molecule-ai/core';
-import { type AgentRequest, type AgentScript, ManualClock, recordingLogger } from '@molecule-tests/harness';
+import { recordingLogger } from '@molecule-ai/core/testing';
+import { type AgentRequest, type AgentScript, ManualClock } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { onboard } from './harness/members.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';

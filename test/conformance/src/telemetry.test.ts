@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createRemoteAgent, MessageFailure, type PeerReply } from '@molecule-ai/core';
-import { type RecordingLogger, recordingLogger } from '@molecule-tests/harness';
+import { type RecordingLogger, recordingLogger } from '@molecule-ai/core/testing';
 import { expect } from 'vitest';
 import { recordChannels } from './harness/diagnostics.ts';
 import { type Member, onboard } from './harness/members.ts';
