@@ -1,17 +1,15 @@
 import { routes, TAKEOVER_HEADER } from '@molecule-ai/protocol';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
-import { JsonText, mount } from '../http/mount.ts';
+import { mount } from '../http/mount.ts';
 import type { Caller } from '../http/principal.ts';
 import { type ReaderIdentities, readInstanceId } from '../instances/reader-identities.ts';
 import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
+import { sendHeld } from '../waiting/response-memory.ts';
 import type { ActivityService } from './activity.service.ts';
-import type { FeedPage, FeedText } from './feed-pages.ts';
+import type { FeedPage } from './feed-pages.ts';
 import { parseFeedQuery, parseView } from './feed-query.rules.ts';
-
-/** A client that takes nothing of a response for so long is disconnected, in milliseconds. */
-const STALLED_AFTER_MS = 30_000;
 
 type ReadConnection = Pick<ClientConnection, 'gone' | 'onGone'>;
 
@@ -56,13 +54,6 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
     }
   };
 
-  /** The memory of the text is in use until the client has it. */
-  const send = (reply: FastifyReply, connection: ClientConnection, { text, release }: FeedText): JsonText => {
-    reply.raw.setTimeout(STALLED_AFTER_MS);
-    connection.onResponseSent(release);
-    return new JsonText(text);
-  };
-
   mount(
     app,
     routes.listActivity,
@@ -87,7 +78,7 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
             );
       if (page.nextCursor !== undefined) reply.header('x-next-cursor', page.nextCursor);
       reply.header('x-has-more', String(page.hasMore));
-      return send(reply, connection, page);
+      return sendHeld(clock, reply, connection, page);
     },
   );
 
@@ -99,7 +90,7 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
       await requireWorkspace(caller, params.id);
       const reader = { isAgent: caller.kind === 'workspace' };
       const row = await activity.readRow(params.id, params.activityId, query, reader);
-      return send(reply, watchConnection(reply), row);
+      return sendHeld(clock, reply, watchConnection(reply), row);
     },
   );
 

@@ -9,11 +9,12 @@ import { CANVAS_CALLER } from '../http/principal.ts';
 import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
+import type { HeldText } from '../waiting/response-memory.ts';
 import { ActivityStore, type RowWithoutSeq } from './activity.store.ts';
 import { ActivityReader } from './activity-reader.ts';
 import { compactBeginning } from './compact-row.rules.ts';
 import { ControlRows } from './control-rows.ts';
-import type { FeedPage, FeedText } from './feed-pages.ts';
+import type { FeedPage } from './feed-pages.ts';
 import type { FeedQuery, FeedView } from './feed-query.rules.ts';
 import { FeedRetention } from './feed-retention.ts';
 import { bytesOf, OwnRows, requireReportSize } from './own-rows.ts';
@@ -167,7 +168,7 @@ export class ActivityService {
     activityId: string,
     view: FeedView,
     reader: { readonly isAgent: boolean },
-  ): Promise<FeedText> {
+  ): Promise<HeldText> {
     const row = await this.#feed.pages.readRow(workspaceId, activityId.toLowerCase(), view, reader.isAgent);
     if (row !== undefined) return row;
     throw new HttpError(404, 'activity_not_found', 'activity row not found', {

@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PlatformContext } from '../context.ts';
 import { timestamp } from '../time/clock.ts';
+import { type HeldText, type MemoryShare, ResponseMemory } from '../waiting/response-memory.ts';
 import { carriesAnswer, type FeedAudience, toActivityRow } from './activity-row.rules.ts';
 import { MAX_ANSWER_IN_ROW } from './answer-cut.rules.ts';
 import { compactRowText, storedRowText } from './compact-row.rules.ts';
 import { type CompactHead, type FeedHead, FeedPageStore, type FeedRecord } from './feed-page.store.ts';
 import type { FeedQuery, FeedView } from './feed-query.rules.ts';
-import { type MemoryShare, PageMemory } from './page-memory.ts';
 
 /** A page has at most so many bytes, and at least one row. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
@@ -15,14 +15,8 @@ const INLINE_BYTES = 1024 * 1024;
 const USUAL_MEMORY = 8 * 1024 * 1024;
 const LONG_ROW_BYTES = 64 * 1024;
 
-/** JSON text of a response, and the memory that it uses until it was sent. */
-export interface FeedText {
-  readonly text: string;
-  release(): void;
-}
-
 /** One page of the feed. */
-export interface FeedPage extends FeedText {
+export interface FeedPage extends HeldText {
   /** The number of rows. */
   readonly rows: number;
   /** The cursor of the next page in ascending order; undefined when there is neither a row nor a cursor. */
@@ -42,12 +36,12 @@ interface BuiltPage {
 export class FeedPages {
   readonly #options: Pick<PlatformContext, 'clock' | 'publicUrl' | 'settings'>;
   readonly #store: FeedPageStore;
-  readonly #memory: PageMemory;
+  readonly #memory: ResponseMemory;
 
   constructor(options: Pick<PlatformContext, 'clock' | 'database' | 'publicUrl' | 'settings'>) {
     this.#options = options;
     this.#store = new FeedPageStore(options);
-    this.#memory = new PageMemory(options);
+    this.#memory = new ResponseMemory(options);
   }
 
   /** @throws HttpError 503 when other reads use the memory for pages for 10 s. */
@@ -76,7 +70,7 @@ export class FeedPages {
     id: string,
     view: FeedView,
     isAgent: boolean,
-  ): Promise<FeedText | undefined> {
+  ): Promise<HeldText | undefined> {
     const head = await this.#store.readHead(workspaceId, id, isAgent);
     if (head === undefined) return undefined;
     const { inPage, toRead } = costOf(head, view, Number.POSITIVE_INFINITY);

@@ -10,15 +10,17 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import { workspaceRemoved } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
-import { mount, StatusResponse, type WRITTEN_BY_HANDLER } from '../http/mount.ts';
+import { type JsonText, mount, StatusResponse, type WRITTEN_BY_HANDLER } from '../http/mount.ts';
 import { parseWorkspaceId } from '../http/parse.ts';
 import type { Caller, RemovedHolder } from '../http/principal.ts';
 import { timestamp } from '../time/clock.ts';
 import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
+import { type MemoryShare, NO_SHARE, sendHeld } from '../waiting/response-memory.ts';
 import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rules.ts';
 import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
+import type { SentOutcome } from './asked-messages.ts';
 import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
-import type { MessagesService, SentOutcome } from './messages.service.ts';
+import type { MessagesService } from './messages.service.ts';
 import { failureToError, outcomeError } from './outcome/outcome.rules.ts';
 import {
   isAgentError,
@@ -67,10 +69,29 @@ export function mountMessagesRoutes(
     connection.onResponseSent((written) => receipt.report(written));
   };
 
+  /** A response with an answer, whose memory is in use until the client has it. */
+  const respondHeld = <Body extends object>(
+    reply: FastifyReply,
+    connection: ClientConnection,
+    share: MemoryShare,
+    makeBody: () => Body,
+  ): Body | JsonText => {
+    try {
+      const body = makeBody();
+      if (share === NO_SHARE) return body;
+      const text = JSON.stringify(body);
+      share.shrink(Buffer.byteLength(text));
+      return sendHeld(clock, reply, connection, { text, release: share.release });
+    } catch (error) {
+      share.release();
+      throw error;
+    }
+  };
+
   const send = async (
     { body, caller, request, reply }: IncomingCall,
     targetId: string,
-  ): Promise<A2aResponse | StatusResponse<202, QueuedResponse> | typeof WRITTEN_BY_HANDLER> => {
+  ): Promise<A2aResponse | JsonText | StatusResponse<202, QueuedResponse> | typeof WRITTEN_BY_HANDLER> => {
     const { headers } = request;
     const form = formOf(caller, request, callerForm(body, versionOf(headers)));
     const isPlain = form.caller === 'plain';
@@ -93,7 +114,10 @@ export function mountMessagesRoutes(
         return respondWithStream(context, stream, await messages.streams.resume(task));
       if (use === 'get') {
         const detail = { hasAnswer: true, hasHistory: wantsHistory(view) };
-        return respond(toTaskResponse(await messages.findTask(task), form, detail));
+        const found = await messages.asked.findTask(task);
+        return respondHeld(reply, watchConnection(reply), found.share, () =>
+          respond(toTaskResponse(found, form, detail)),
+        );
       }
       const canceled = await messages.cancellation.cancel(task);
       if (followsA2a(form.caller, versionOf(headers))) requireCanceled(canceled);
@@ -115,10 +139,12 @@ export function mountMessagesRoutes(
     }
     await reportReceipt(result, connection);
     const { outcome } = result;
-    if (outcome.state === 'failed' && outcome.failure.kind === 'delivery' && !isAgentError(outcome, form)) {
-      throw failureToError(outcome.failure.error);
-    }
-    return respond(toResponse(result.message, outcome, form));
+    return respondHeld(reply, connection, result.share, () => {
+      if (outcome.state === 'failed' && outcome.failure.kind === 'delivery' && !isAgentError(outcome, form)) {
+        throw failureToError(outcome.failure.error);
+      }
+      return respond(toResponse(result.message, outcome, form));
+    });
   };
 
   const options = {
@@ -147,14 +173,18 @@ export function mountMessagesRoutes(
     const byOperator = caller.kind === 'operator';
     const reference = { workspaceId: params.id, messageId: params.messageId, byOperator };
     const connection = watchConnection(reply);
-    const { record, sent } = await messages.getStatus(reference, waitSeconds, connection);
+    const { record, sent } = await messages.asked.getStatus(reference, waitSeconds, connection);
     if (sent === undefined) return { ...record, answer: null, error: null };
     await reportReceipt(sent, connection);
     const { message, outcome } = sent;
     // The route is the platform's own, so its errors and tasks have one form.
     const form = formOf(caller, request);
     const error = outcome.state === 'failed' ? (outcomeError(outcome, form.wraps) ?? null) : null;
-    return { ...record, answer: toResponse(message, outcome, form), error };
+    return respondHeld(reply, connection, sent.share, () => ({
+      ...record,
+      answer: toResponse(message, outcome, form),
+      error,
+    }));
   });
 
   mount(app, routes.listMessages, { query: parseSentQuery }, async ({ params, query }) => {

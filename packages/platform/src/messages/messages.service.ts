@@ -8,12 +8,12 @@ import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { CANVAS_CALLER } from '../http/principal.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
-import type { ClientConnection } from '../waiting/client-connection.ts';
 import { MessageAcceptance } from './accept/accept-message.service.ts';
 import type { IncomingMessage } from './accept/acceptance.rules.ts';
 import type { AnswerRecorder } from './accept/carried-answers.rules.ts';
 import { LoopGuard } from './accept/loop-guard.ts';
 import { Acknowledgements } from './acknowledgements.ts';
+import { AskedMessages, type SentOutcome, type WaitingClient } from './asked-messages.ts';
 import { Cancellation } from './cancellation.ts';
 import { Continuations } from './continuations.ts';
 import { isHeld, queuedResponse } from './delivery.rules.ts';
@@ -23,18 +23,11 @@ import { MessageQueue } from './message-queue.ts';
 import { MisplacedReplies } from './misplaced-replies.ts';
 import { CallerReceipts } from './outcome/caller-receipts.ts';
 import { MessageExpiry } from './outcome/message-expiry.ts';
-import {
-  deliveryFailure,
-  messageStateOf,
-  type Outcome,
-  requestIdOf,
-  storedOutcome,
-} from './outcome/outcome.rules.ts';
+import { deliveryFailure, messageStateOf, requestIdOf } from './outcome/outcome.rules.ts';
 import { OutcomeStore } from './outcome/outcome.store.ts';
 import { OutcomeDelivery } from './outcome/outcome-delivery.ts';
 import { OutcomeRecorder } from './outcome/outcome-recorder.ts';
-import { type OutcomeReceipt, type OutcomeWaiter, OutcomeWaiters } from './outcome/outcome-waiters.ts';
-import type { FoundTask } from './outcome/task-response.rules.ts';
+import { type OutcomeWaiter, OutcomeWaiters } from './outcome/outcome-waiters.ts';
 import { CancellationPushes } from './push/cancellation-pushes.ts';
 import { newLeaseOwner } from './push/lease-owner.ts';
 import { PushAttempts } from './push/push-attempt.ts';
@@ -42,44 +35,22 @@ import { createPushEndpoint, type PushEndpoint } from './push/push-endpoint.ts';
 import { PushScheduler } from './push/push-scheduler.ts';
 import { StateCalls } from './push/state-calls.ts';
 import { QueueDepth } from './queue-depth.ts';
-import {
-  type MessageFacts,
-  type SentMessageFilter,
-  type SentMessagePage,
-  SentMessages,
-  toRecord,
-} from './sent-messages.ts';
+import { type SentMessageFilter, type SentMessagePage, SentMessages } from './sent-messages.ts';
+import { readerOf, StoredAnswers } from './stored-answers.ts';
 import { AnswerStreams } from './streams/answer-streams.ts';
 import { MessageStreams } from './streams/message-streams.ts';
 import { Progress } from './streams/progress.ts';
-import { findSent, type MessageReference, TaskLookup, type TaskReference, taskIdOf } from './task-lookup.ts';
+import { TaskLookup } from './task-lookup.ts';
 
 export type { MessageRow } from './message.store.ts';
 
-type RequestBy = Parameters<OutcomeWaiters['wait']>[2];
 const REACHABLE_EVENTS: ReadonlySet<string> = new Set(['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED']);
-
-/** The client of a request that may be held. */
-export type WaitingClient = Pick<ClientConnection, 'gone' | 'onGone'>;
-
-/** An outcome on its way to a client, of whom is then recorded whether it received it. */
-export interface SentOutcome {
-  readonly message: MessageRow;
-  readonly outcome: Outcome;
-  readonly receipt: OutcomeReceipt | undefined;
-}
 
 /** The result for the sender of a message. */
 export type SendResult =
   | { readonly kind: 'reply'; readonly body: ReplyAccepted | ReplyIgnored }
   | ({ readonly kind: 'outcome' } & SentOutcome)
   | { readonly kind: 'queued'; readonly body: QueuedResponse; readonly message: MessageRow };
-
-/** The state of a message for its sender. */
-export interface MessageStatus {
-  readonly record: MessageFacts;
-  readonly sent: SentOutcome | undefined;
-}
 
 export interface MessagesServiceOptions extends PlatformContext {
   readonly activity: ActivityService;
@@ -103,9 +74,10 @@ export class MessagesService {
   /** Answers that are read while they are made. */
   readonly streams: MessageStreams;
   readonly progress: Progress;
+  /** What senders and operators ask about messages. */
+  readonly asked: AskedMessages;
   readonly #options: MessagesServiceOptions;
   readonly #store: MessageStore;
-  readonly #lookup: TaskLookup;
   readonly #waiters: OutcomeWaiters;
   readonly #receipts: CallerReceipts;
   readonly #delivery: OutcomeDelivery;
@@ -134,6 +106,7 @@ export class MessagesService {
     const outcomes = new OutcomeRecorder({ ...options, store, waiters, delivery });
     const endpoint = createPushEndpoint({ clock, guard, timeoutMs: settings.pushTimeoutMs });
     const streams = new AnswerStreams();
+    const answers = new StoredAnswers({ clock, store });
     const pushing = { ...options, store, outcomes, endpoint, owner, random };
     const attempts = new PushAttempts({ ...pushing, streams });
     const scheduler = new PushScheduler({ ...options, store, queue, attempts, outcomes, waiters, owner });
@@ -146,10 +119,11 @@ export class MessagesService {
     this.#acceptance = new MessageAcceptance({ ...accepting, misplaced });
     const cancellations = new CancellationPushes({ ...options, attempts });
     const lookup = new TaskLookup({ store, outcomeStore });
-    this.#lookup = lookup;
     this.cancellation = new Cancellation({ ...options, store, outcomes, lookup, pushes: cancellations });
     const acceptance = this.#acceptance;
-    this.streams = new MessageStreams({ ...options, acceptance, lookup, outcomes, store, streams, waiters });
+    const reading = { ...options, answers, store, streams, waiters };
+    this.streams = new MessageStreams({ ...reading, acceptance, lookup, outcomes });
+    this.asked = new AskedMessages({ ...reading, lookup });
     this.progress = new Progress({ ...options, store, streams });
     this.#store = store;
     this.#waiters = waiters;
@@ -181,39 +155,20 @@ export class MessagesService {
   async send(incoming: IncomingMessage, holdSeconds: number, client: WaitingClient): Promise<SendResult> {
     const { view } = incoming.message;
     let waiter: OutcomeWaiter | undefined;
+    const { callerId, targetId } = incoming;
     const accepted = await this.#acceptance.accept(incoming, (row, plan) => {
-      if (holdSeconds > 0 && isHeld(plan, view)) waiter = this.#wait(row.id, holdSeconds, client, 'call');
+      if (holdSeconds > 0 && isHeld(plan, view))
+        waiter = this.asked.wait(row.id, holdSeconds, client, 'call');
     });
     if (accepted.kind === 'reply') return accepted;
     const { row, target, plan } = accepted;
-    if (waiter !== undefined) {
-      const end = await waiter.done;
-      return end.kind === 'outcome' ? { ...end, message: row } : this.#queued(row, target);
-    }
-    // The call is not held, or the message is a repeat, which may already have an outcome.
-    const sent = await this.#waitFor(row.id, isHeld(plan, view) ? holdSeconds : 0, client, 'call');
+    const reader = readerOf(callerId, targetId);
+    const sent =
+      waiter === undefined
+        ? // The call is not held, or the message is a repeat, which may already have an outcome.
+          await this.asked.waitFor(reader, row.id, isHeld(plan, view) ? holdSeconds : 0, client, 'call')
+        : await this.asked.sentBy(reader, row, await waiter.done);
     return sent === undefined ? this.#queued(row, target) : { kind: 'outcome', ...sent };
-  }
-
-  /** A message with its answer, for its sender or an operator. 404 for a message of another sender. */
-  async findTask(task: TaskReference): Promise<FoundTask> {
-    const found = await this.#lookup.find(task);
-    const latest = await this.#lookup.findLatest(found);
-    return { id: taskIdOf(found, task.reference), message: await this.#store.withAnswer(latest) };
-  }
-
-  /** The state of a message, after waiting up to `waitSeconds` for its outcome. 404 when there is none. */
-  async getStatus(
-    reference: MessageReference,
-    waitSeconds: number,
-    client: WaitingClient,
-  ): Promise<MessageStatus> {
-    const found = await findSent(this.#store, reference);
-    const by = !reference.byOperator || found.source_id === null ? 'caller' : 'another';
-    const sent = await this.#waitFor(found.id, waitSeconds, client, by);
-    const row = (await this.#store.find(found.id)) ?? found;
-    const target = await this.#options.workspaces.find(row.target_id);
-    return { record: toRecord(row, target?.status === 'paused'), sent };
   }
 
   /** What a workspace sent, the latest change first. 404 for an unknown workspace. */
@@ -277,29 +232,6 @@ export class MessagesService {
     await Promise.all([this.#scheduler.stop(), this.#cancellations.stop(), this.stateCalls.stop()]);
     await this.#endpoint.close();
     await this.#receipts.close();
-  }
-
-  #wait(id: string, seconds: number, client: WaitingClient, by: RequestBy): OutcomeWaiter {
-    const waiter = this.#waiters.wait(id, seconds * 1_000, by);
-    client.onGone(() => waiter.end());
-    return waiter;
-  }
-
-  /** Waits for the outcome of a stored message. Registers before reading the row, so that no commit is missed. */
-  async #waitFor(
-    id: string,
-    seconds: number,
-    client: WaitingClient,
-    by: RequestBy,
-  ): Promise<SentOutcome | undefined> {
-    const waiter = seconds > 0 ? this.#wait(id, seconds, client, by) : undefined;
-    const message = await this.#store.findWithAnswer(id);
-    const outcome = message === undefined ? undefined : storedOutcome(message);
-    if (message === undefined || outcome !== undefined) waiter?.end();
-    const end = await waiter?.done;
-    if (message === undefined) return undefined;
-    if (end?.kind === 'outcome') return { message, outcome: end.outcome, receipt: end.receipt };
-    return outcome === undefined ? undefined : { message, outcome, receipt: undefined };
   }
 
   async #queued(row: MessageRow, target: WorkspaceRow): Promise<SendResult> {

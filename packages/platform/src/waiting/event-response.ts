@@ -12,6 +12,9 @@ const HEADERS = {
   'x-accel-buffering': 'no',
 };
 
+/** So much is written at once, in bytes: a client that takes less is not the one that takes nothing. */
+const SLICE_BYTES = 64 * 1024;
+
 export interface EventResponseOptions {
   readonly clock: Clock;
   /** Aborted when the platform stops: the connection is closed after the response. */
@@ -21,6 +24,8 @@ export interface EventResponseOptions {
 /** A response of server-sent events. Its head is sent with the first of them. */
 export class EventResponse {
   readonly connection: ClientConnection;
+  /** Resolves when the response was written, or the client is gone. */
+  readonly closed: Promise<void>;
   readonly #reply: FastifyReply;
   readonly #options: EventResponseOptions;
   #hasBegun = false;
@@ -32,17 +37,31 @@ export class EventResponse {
     this.connection = watchConnection(reply);
     this.connection.onGone(() => this.#release());
     reply.raw.on('drain', () => this.#release());
+    this.closed = new Promise((resolve) => void reply.raw.once('close', resolve));
   }
 
-  /** Writes one event, or several. True when the client takes more at once, false when {@link drained} says when. */
-  write(text: string): boolean {
-    if (this.connection.gone) return true;
+  /**
+   * Writes events, and resolves when the client takes more or is gone. It is disconnected when it takes nothing for too long.
+   * `onWait` is called with true before it waits for the client, and with false afterwards.
+   */
+  async send(text: string, onWait: (isWaiting: boolean) => void = () => {}): Promise<void> {
+    if (text.length <= SLICE_BYTES / 4) return this.#write(text, onWait);
+    const bytes = Buffer.from(text);
+    for (let from = 0; from < bytes.length && !this.connection.gone; from += SLICE_BYTES) {
+      await this.#write(bytes.subarray(from, from + SLICE_BYTES), onWait);
+    }
+  }
+
+  async #write(data: string | Buffer, onWait: (isWaiting: boolean) => void): Promise<void> {
+    if (this.connection.gone) return;
     this.#begin();
-    return this.#reply.raw.write(text);
+    if (this.#reply.raw.write(data)) return;
+    onWait(true);
+    await this.#drained();
+    onWait(false);
   }
 
-  /** Resolves when the client has taken what was written, or is gone. It is disconnected when that takes too long. */
-  drained(): Promise<void> {
+  #drained(): Promise<void> {
     if (this.connection.gone || !this.#reply.raw.writableNeedDrain) return Promise.resolve();
     return new Promise((resolve) => {
       const cancel = this.#disconnectLater();

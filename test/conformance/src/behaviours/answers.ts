@@ -86,6 +86,14 @@ export const ANSWERS = behaviours({
     'An answer that the platform refuses for its size is not sent again, and its message ends as failed with the code for it.',
     'docs/contract/messages.md#size-of-an-answer; docs/decisions/0035-size-of-answers.md',
   ],
+  'answers.read-in-bounded-memory': [
+    'Large answers that one workspace asks for, in whatever way, and does not read take bounded memory: one more is a 503 after 10 s; small ones and those of others are not affected.',
+    'docs/contract/messages.md#size-of-an-answer; docs/contract/limits.md#bodies; docs/decisions/0035-size-of-answers.md',
+  ],
+  'answers.read-in-time': [
+    'A client that takes a large answer too slowly is disconnected, and others get its memory.',
+    'docs/contract/limits.md#time-limits; docs/decisions/0035-size-of-answers.md',
+  ],
   'answers.joined-text': [
     'A caller gets the joined text as result.text in every shape, unless it sends Prefer: molecule-compact or A2A-Version.',
     'docs/contract/messages.md#size-of-an-answer; docs/decisions/0035-size-of-answers.md',

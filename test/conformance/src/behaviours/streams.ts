@@ -106,6 +106,10 @@ export const STREAMS = behaviours({
     'A stream without new text for 5 minutes ends with the state of the message, whose answer is then delivered as a message.',
     'docs/contract/streams.md#ends-of-a-stream',
   ],
+  'stream.end.no-memory': [
+    'A stream whose answer is large and finds no memory ends as working after 10 s, and the answer is delivered as a message.',
+    'docs/contract/streams.md#ends-of-a-stream; docs/contract/messages.md#size-of-an-answer',
+  ],
   'stream.end.stop': [
     'A platform that stops ends its streams at once, with the marker closed.',
     'docs/contract/streams.md#ends-of-a-stream; docs/contract/streams.md#trust-boundary-of-a-stream',

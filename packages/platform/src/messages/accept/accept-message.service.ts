@@ -21,6 +21,7 @@ import { answerOfReply, messageExpired, messageIdConflict, requestIdOf } from '.
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import { inTraceOf } from '../passed-headers.rules.ts';
 import type { PushScheduler } from '../push/push-scheduler.ts';
+import { withoutAnswer } from '../stored-answers.ts';
 import {
   type Acceptance,
   type AdmittedMessage,
@@ -125,7 +126,7 @@ export class MessageAcceptance {
     const known = await store.findByCaller(callerId ?? CANVAS_CALLER, message.messageId, unit.trx);
     if (known === undefined) return undefined;
     if (known.body_hash !== bodyHash) throw messageIdConflict(known);
-    if (known.answers_id === null) return { kind: 'message', row: known, target, plan };
+    if (known.answers_id === null) return { kind: 'message', row: withoutAnswer(known), target, plan };
     const answered = await store.find(known.answers_id, unit.trx);
     const inReplyTo = answered?.message_id ?? (message.view.inReplyTo || known.message_id);
     const destination = known.workspace_id === null ? 'caller' : 'feed';

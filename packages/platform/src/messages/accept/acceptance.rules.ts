@@ -38,6 +38,7 @@ export type Acceptance =
   | { readonly kind: 'reply'; readonly body: ReplyAccepted | ReplyIgnored }
   | {
       readonly kind: 'message';
+      /** Without the answer, which is long, when it is a repeat. */
       readonly row: MessageRow;
       /** The target as it was when the message was stored. */
       readonly target: WorkspaceRow;

@@ -58,7 +58,7 @@ export class OutcomeDelivery {
   }
 
   /** A waiting client got the outcome, or it left just before. */
-  confirm(message: MessageRow, isReceived: boolean): void {
+  confirm(message: Pick<MessageRow, 'id' | 'changed_at' | 'caller_receipt'>, isReceived: boolean): void {
     if (message.caller_receipt !== 'sent') return;
     if (isReceived) {
       this.#options.receipts.add(message);

@@ -95,8 +95,10 @@ export class OutcomeRecorder {
     const isSilent = isKnownToCaller || isStoredBelow;
     const feedMessage = isSilent ? undefined : (reply ?? outcomeMessage(message, outcome));
     const isExpected = feedMessage !== undefined && isAwaited(message, reply);
+    const columns = columnsOf(outcome);
+    const bytes = columns.response_body?.length ?? 0;
     const change = {
-      ...columnsOf(outcome),
+      ...columns,
       ...(isStoredBelow ? { response_body: null } : {}),
       duration_ms: durationMs ?? Math.max(0, clock.now() - Date.parse(message.created_at)),
       caller_receipt: isExpected ? (isReserved ? 'sent' : 'received') : message.caller_receipt,
@@ -118,7 +120,7 @@ export class OutcomeRecorder {
       await events.append(unit, { type: 'A2A_RESPONSE', workspaceId, activitySeq });
     }
     unit.afterCommit(() => {
-      reservation?.send(outcome, (isReceived) => this.#options.delivery.confirm(ended, isReceived));
+      reservation?.send(outcome, bytes, this.#confirmation(ended));
       reportOutcome(ended, outcome, clock.now());
     });
     return isReserved || isMadeByPlatform(message) ? 'caller' : 'feed';
@@ -151,10 +153,11 @@ export class OutcomeRecorder {
     const isReserved = reservation?.hasCaller === true;
     const isExpected = !isKnownToCaller && isAwaited(message, reply);
     const receipt = isReserved ? 'sent' : 'expected';
+    const body = JSON.stringify(answer);
     const change = {
       delivery_state: 'input_required',
       status: 'pending',
-      response_body: isStoredBelow ? null : JSON.stringify(answer),
+      response_body: isStoredBelow ? null : body,
       ...NOT_QUEUED,
       // Who was asked about a message gets its end, also one that expected no answer.
       caller_receipt: isExpected ? receipt : message.caller_receipt,
@@ -178,7 +181,7 @@ export class OutcomeRecorder {
       await delivery.enqueue(unit, interrupted, question && { ...question, ...own });
     }
     unit.afterCommit(() => {
-      reservation?.send(outcome, (isReceived) => delivery.confirm(interrupted, isReceived));
+      reservation?.send(outcome, body.length, this.#confirmation(interrupted));
       reportOutcome(interrupted, outcome, clock.now());
     });
     return isOnFeed && reply !== undefined ? 'feed' : 'caller';
@@ -286,7 +289,7 @@ export class OutcomeRecorder {
         const reservation = waiters.reserve(message.id);
         if (reservation !== undefined) {
           unit.onRollback(() => reservation.release());
-          unit.afterCommit(() => reservation.send(outcome, () => {}));
+          unit.afterCommit(() => reservation.send(outcome, 0, () => {}));
         }
         for (const listener of this.#listeners) await listener(unit, message, outcome, 'pending');
         unit.afterCommit(() => reportOutcome(message, outcome, clock.now()));
@@ -299,6 +302,11 @@ export class OutcomeRecorder {
       await events.appendMany(unit, announced);
       if (ended.length < BATCH) return count;
     }
+  }
+
+  /** It keeps nothing else of the row, whose answer may be long. */
+  #confirmation({ id, changed_at, caller_receipt }: MessageRow): (isReceived: boolean) => void {
+    return (isReceived) => this.#options.delivery.confirm({ id, changed_at, caller_receipt }, isReceived);
   }
 
   /** Reserves the outcome of a message for whoever waits for it, until the transaction ends. */

@@ -1,12 +1,21 @@
 import { heldRequests } from '../../telemetry/telemetry.ts';
 import type { Clock } from '../../time/clock.ts';
+import { isSmall } from '../../waiting/response-memory.ts';
 import type { Outcome } from './outcome.rules.ts';
 
 const HELD_FOR_ANSWER = { 'molecule.held_for': 'answer' };
 
 /** How a wait for an outcome ended. */
 export type WaitEnd =
-  | { readonly kind: 'outcome'; readonly outcome: Outcome; readonly receipt: OutcomeReceipt }
+  | {
+      readonly kind: 'outcome';
+      readonly state: Outcome['state'];
+      /** Undefined for a large one, of which each reader has a copy only while there is memory for it: it is stored. */
+      readonly outcome: Outcome | undefined;
+      /** The size of its answer. */
+      readonly bytes: number;
+      readonly receipt: OutcomeReceipt;
+    }
   /** Timeout, the message was put back into the queue, the client disconnected, or the platform stops. */
   | { readonly kind: 'timeout' | 'requeued' | 'ended' };
 
@@ -27,8 +36,11 @@ export interface OutcomeWaiter {
 export interface OutcomeReservation {
   /** Whether the caller is among them; an outcome for an operator alone still goes to the caller's feed. */
   readonly hasCaller: boolean;
-  /** Sends the outcome to all of them; `onReport` is called once: whether at least one client received it. */
-  send(outcome: Outcome, onReport: (isReceived: boolean) => void): void;
+  /**
+   * Sends the outcome, whose answer has so many bytes, to all of them; `onReport` is called once: whether at least one client
+   * received it.
+   */
+  send(outcome: Outcome, bytes: number, onReport: (isReceived: boolean) => void): void;
   /** The transaction failed: they continue to wait. */
   release(): void;
 }
@@ -109,10 +121,15 @@ export class OutcomeWaiters {
     const callers = reserved.filter((waiting) => waiting.isCaller);
     return {
       hasCaller: callers.length > 0,
-      send: (outcome, onReport) => {
+      send: (outcome, bytes, onReport) => {
         const receipt = countReports(callers.length, onReport);
+        const sent = { kind: 'outcome', state: outcome.state, bytes } as const;
         for (const waiting of reserved) {
-          waiting.finish({ kind: 'outcome', outcome, receipt: waiting.isCaller ? receipt : NO_RECEIPT });
+          waiting.finish({
+            ...sent,
+            outcome: isSmall(bytes) ? outcome : undefined,
+            receipt: waiting.isCaller ? receipt : NO_RECEIPT,
+          });
         }
       },
       release: () => {

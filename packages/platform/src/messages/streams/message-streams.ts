@@ -1,13 +1,15 @@
 import { isEnded, type ReplyAccepted, type ReplyIgnored } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../../context.ts';
+import { HttpError } from '../../http/http-error.ts';
 import type { MessageAcceptance } from '../accept/accept-message.service.ts';
 import type { IncomingMessage } from '../accept/acceptance.rules.ts';
 import { isHeld } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { messageStateOf, storedOutcome } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
-import { NO_RECEIPT, type OutcomeWaiters } from '../outcome/outcome-waiters.ts';
+import { NO_RECEIPT, type OutcomeWaiters, type WaitEnd } from '../outcome/outcome-waiters.ts';
 import type { FoundTask } from '../outcome/task-response.rules.ts';
+import { type StoredAnswers, withoutAnswer } from '../stored-answers.ts';
 import { type TaskLookup, type TaskReference, taskIdOf } from '../task-lookup.ts';
 import type { AnswerStreams } from './answer-streams.ts';
 import { type StreamPlace, StreamPlaces } from './stream-places.ts';
@@ -29,6 +31,7 @@ export interface MessageStreamsOptions extends Pick<PlatformContext, 'bus'> {
   readonly store: MessageStore;
   readonly streams: AnswerStreams;
   readonly waiters: OutcomeWaiters;
+  readonly answers: StoredAnswers;
 }
 
 /** Opens the streams of messages for those who send them, and for those who ask for one later. */
@@ -55,31 +58,30 @@ export class MessageStreams {
       let opened: OpenedStream | undefined;
       const accepted = await this.#options.acceptance.accept(incoming, (row, plan) => {
         const isFollowed = incoming.message.view.expectsAnswer;
-        opened = this.#open(row, true, { isFollowed, isReached: isHeld(plan, incoming.message.view) });
+        const isReached = isHeld(plan, incoming.message.view);
+        opened = this.#open(place, row, true, { isFollowed, isReached });
       });
       if (accepted.kind === 'reply') return { kind: 'reply', body: accepted.body, place };
       // Otherwise it is a repeat, or has ended at once.
-      return { kind: 'stream', opened: opened ?? (await this.#openStored(accepted.row)), place };
+      opened ??= (await this.#openStored(place, accepted.row, true)).opened;
+      return { kind: 'stream', opened, place };
     });
   }
 
   /**
    * Opens the stream of a message that was sent before. @throws HttpError 404 `message_not_found`, 409
-   * `message_id_conflict`, 429 `rate_limited`
+   * `message_id_conflict`, 429 `rate_limited`, 503 `platform_unavailable`
    */
   resume(task: TaskReference): Promise<StreamResult> {
-    const { callerId, workspaceId, reference } = task;
+    const { callerId, workspaceId } = task;
     return this.#inPlace(callerId, workspaceId, async (place) => {
-      const { lookup, store } = this.#options;
-      const sent = await lookup.find(task);
-      const latest = await lookup.findLatest(sent);
+      const { id, latest } = await this.#find(task);
       const isCaller = callerId !== null || latest.source_id === null;
-      const opened = await this.#openStored(latest, isCaller);
-      if (opened.known === undefined || opened.known.receipt !== NO_RECEIPT)
-        return { kind: 'stream', opened, place };
+      const { opened, stored } = await this.#openStored(place, latest, isCaller);
+      const isNews = opened.known?.kind === 'outcome' && opened.known.receipt !== NO_RECEIPT;
+      if (opened.known === undefined || isNews) return { kind: 'stream', opened, place };
       abandon(opened);
-      const message = await store.withAnswer(opened.message);
-      return { kind: 'task', found: { id: taskIdOf(sent, reference), message }, place };
+      return { kind: 'task', found: { id, message: stored ?? latest }, place };
     });
   }
 
@@ -103,30 +105,48 @@ export class MessageStreams {
     }
   }
 
+  async #find(task: TaskReference): Promise<{ readonly id: string; readonly latest: MessageRow }> {
+    const { lookup } = this.#options;
+    const sent = await lookup.find(task);
+    return { id: taskIdOf(sent, task.reference), latest: withoutAnswer(await lookup.findLatest(sent)) };
+  }
+
   /** Registers before reading the row, so that no commit is missed. */
-  async #openStored(message: MessageRow, isCaller = true): Promise<OpenedStream> {
-    const opened = this.#open(message, isCaller, { isFollowed: true, isReached: false });
-    const current = await this.#options.store.findWithAnswer(message.id).catch((error: unknown) => {
+  async #openStored(
+    place: StreamPlace,
+    message: MessageRow,
+    isCaller: boolean,
+  ): Promise<{ readonly opened: OpenedStream; readonly stored: MessageRow | undefined }> {
+    const { answers, streams } = this.#options;
+    const opened = this.#open(place, message, isCaller, { isFollowed: true, isReached: false });
+    try {
+      const read = await answers.read(message.id);
+      const isOver = read === undefined || storedOutcome(read.message) !== undefined;
+      if (isOver) opened.waiter.end();
+      const end = isOver ? await opened.waiter.done : undefined;
+      const isAnnounced = end?.kind === 'outcome';
+      const held =
+        isOver && !isAnnounced && read !== undefined ? await answers.hold(place.reader, read) : undefined;
+      if (held !== undefined) place.hold(held.share);
+      const known = isAnnounced ? end : held && knownEnd(held.message);
+      const isReached = read !== undefined && read.message.delivery_state !== 'pending';
+      const hasText = (streams.find(message.id)?.length ?? 0) > 0;
+      const state = isReached || hasText ? 'delivered' : opened.state;
+      const current = read === undefined ? message : withoutAnswer(read.message);
+      return { opened: { ...opened, message: current, state, known }, stored: held?.message };
+    } catch (error) {
       abandon(opened);
       throw error;
-    });
-    const outcome = current && storedOutcome(current);
-    if (current === undefined || outcome !== undefined) opened.waiter.end();
-    const end = outcome === undefined ? undefined : await opened.waiter.done;
-    const stored = outcome && ({ kind: 'outcome', outcome, receipt: NO_RECEIPT } as const);
-    const known = end?.kind === 'outcome' ? end : stored;
-    const isReached = current !== undefined && current.delivery_state !== 'pending';
-    const hasText = (this.#options.streams.find(message.id)?.length ?? 0) > 0;
-    const state = isReached || hasText ? 'delivered' : opened.state;
-    return { ...opened, message: current ?? message, state, known };
+    }
   }
 
   #open(
+    place: StreamPlace,
     message: MessageRow,
     isCaller: boolean,
     { isFollowed, isReached }: { readonly isFollowed: boolean; readonly isReached: boolean },
   ): OpenedStream {
-    const { store, streams, waiters } = this.#options;
+    const { answers, store, streams, waiters } = this.#options;
     return {
       message,
       state: isReached ? 'delivered' : 'queued',
@@ -140,8 +160,21 @@ export class MessageStreams {
         // An end that came after the wait is not one that this stream has shown.
         return isEnded(state) || state === 'input_required' ? 'delivered' : state;
       },
+      readOutcome: async (omittedBytes) => {
+        const held = await answers.hold(place.reader, { message, omittedBytes }).catch((error: unknown) => {
+          if (error instanceof HttpError) return undefined;
+          throw error;
+        });
+        if (held !== undefined) place.hold(held.share);
+        return held && storedOutcome(held.message);
+      },
     };
   }
+}
+
+function knownEnd(message: MessageRow): WaitEnd | undefined {
+  const outcome = storedOutcome(message);
+  return outcome && { kind: 'outcome', state: outcome.state, outcome, bytes: 0, receipt: NO_RECEIPT };
 }
 
 function abandon({ reader, waiter }: OpenedStream): void {

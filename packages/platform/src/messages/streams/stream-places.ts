@@ -1,4 +1,6 @@
 import { HttpError } from '../../http/http-error.ts';
+import type { MemoryShare } from '../../waiting/response-memory.ts';
+import { readerOf } from '../stored-answers.ts';
 
 /** So many streams one workspace reads at the same time; of the operators those to one workspace count together. */
 const MAX_STREAMS = 100;
@@ -7,8 +9,12 @@ const RETRY_AFTER = 5;
 
 /** A stream that is counted. */
 export interface StreamPlace {
+  /** Whose streams it is counted with. */
+  readonly reader: string;
   /** Runs `task` when the workspace that reads is removed. */
   onRemoved(task: () => void): void;
+  /** Keeps memory until it is released. */
+  hold(share: MemoryShare): void;
   /** Idempotent. */
   release(): void;
 }
@@ -19,11 +25,11 @@ export class StreamPlaces {
 
   /** @throws HttpError 429 `rate_limited`. */
   take(callerId: string | null, targetId: string): StreamPlace {
-    const key = callerId ?? `operators:${targetId}`;
+    const key = readerOf(callerId, targetId);
     const places = this.#places.get(key) ?? new Set();
     if (places.size >= MAX_STREAMS) throw tooManyStreams();
     this.#places.set(key, places);
-    const place = new Place(() => {
+    const place = new Place(key, () => {
       places.delete(place);
       if (places.size === 0 && this.#places.get(key) === places) this.#places.delete(key);
     });
@@ -38,11 +44,26 @@ export class StreamPlaces {
 }
 
 class Place implements StreamPlace {
-  readonly release: () => void;
+  readonly reader: string;
+  readonly #leave: () => void;
+  readonly #shares: MemoryShare[] = [];
+  #isReleased = false;
   removed: () => void = () => {};
 
-  constructor(release: () => void) {
-    this.release = release;
+  constructor(reader: string, leave: () => void) {
+    this.reader = reader;
+    this.#leave = leave;
+  }
+
+  hold(share: MemoryShare): void {
+    if (this.#isReleased) share.release();
+    else this.#shares.push(share);
+  }
+
+  release(): void {
+    this.#isReleased = true;
+    for (const share of this.#shares.splice(0)) share.release();
+    this.#leave();
   }
 
   onRemoved(task: () => void): void {

@@ -26,32 +26,33 @@ export function respondWithStream(
 ): typeof WRITTEN_BY_HANDLER {
   const { place } = result;
   const response = new EventResponse(reply, { clock, shutdown });
-  if (result.kind === 'stream') {
-    const { opened } = result;
-    const writer = new StreamWriter({ clock, opened, form, requestId, response });
-    openStreams(1);
-    writer
-      .run()
-      .catch((error: unknown) => {
-        const fields = { requestId: reply.request.id, messageId: opened.message.id, reason: String(error) };
-        logger.error(fields, 'A stream failed');
-        response.abort();
-      })
-      .finally(() => {
-        openStreams(-1);
-        place.release();
-      });
-    return WRITTEN_BY_HANDLER;
-  }
-  place.release();
-  const { result: task } =
-    result.kind === 'task'
-      ? toTaskResponse(result.found, form, { hasAnswer: true, hasHistory: false })
-      : toReplyTask(result.body, timestamp(clock), view, form);
-  for (const event of eventsOfTask(isJsonObject(task) ? task : {}, form)) {
-    response.write(sseEvent({ jsonrpc: '2.0', id: requestId, result: event }));
-  }
-  response.end();
+  const write = async () => {
+    if (result.kind === 'stream') {
+      return new StreamWriter({ clock, opened: result.opened, form, requestId, response }).run();
+    }
+    const { result: task } =
+      result.kind === 'task'
+        ? toTaskResponse(result.found, form, { hasAnswer: true, hasHistory: false })
+        : toReplyTask(result.body, timestamp(clock), view, form);
+    for (const event of eventsOfTask(isJsonObject(task) ? task : {}, form)) {
+      await response.send(sseEvent({ jsonrpc: '2.0', id: requestId, result: event }));
+    }
+    response.end();
+  };
+  const messageId = result.kind === 'stream' ? result.opened.message.id : undefined;
+  const count = result.kind === 'stream' ? 1 : 0;
+  openStreams(count);
+  void write()
+    .catch((error: unknown) => {
+      const fields = { requestId: reply.request.id, messageId, reason: String(error) };
+      logger.error(fields, 'A stream failed');
+      response.abort();
+    })
+    .then(() => response.closed)
+    .finally(() => {
+      openStreams(-count);
+      place.release();
+    });
   return WRITTEN_BY_HANDLER;
 }
 

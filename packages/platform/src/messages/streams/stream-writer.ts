@@ -12,6 +12,7 @@ import {
 import { type Clock, timestamp } from '../../time/clock.ts';
 import type { EventResponse } from '../../waiting/event-response.ts';
 import type { MessageRow } from '../message.store.ts';
+import type { Outcome } from '../outcome/outcome.rules.ts';
 import type { OutcomeReceipt, OutcomeWaiter, WaitEnd } from '../outcome/outcome-waiters.ts';
 import type { ResponseForm } from '../outcome/response.rules.ts';
 import { openEnd, type StreamedOutcome, toStreamedOutcome } from './streamed-answer.rules.ts';
@@ -23,9 +24,6 @@ const KEEP_ALIVE_MS = 15_000;
 /** A stream without new text for so long ends, in milliseconds. */
 const SILENCE_MS = 300_000;
 
-/** A wait that ended with the outcome. */
-export type SentOutcomeEnd = Extract<WaitEnd, { kind: 'outcome' }>;
-
 /** A message whose answer a client reads while it is made. */
 export interface OpenedStream {
   readonly message: MessageRow;
@@ -34,11 +32,13 @@ export interface OpenedStream {
   readonly reader: TextReader;
   readonly waiter: OutcomeWaiter;
   /** The outcome that there was before the stream began. */
-  readonly known: SentOutcomeEnd | undefined;
+  readonly known: WaitEnd | undefined;
   /** Whether anything is going to follow; a message that needs no answer has none. */
   readonly isFollowed: boolean;
   /** The state of the message by now, while it has not ended. */
   readState(): Promise<MessageState>;
+  /** The outcome with an answer of so many bytes, as it is stored; undefined when there is no memory for it. */
+  readOutcome(bytes: number): Promise<Outcome | undefined>;
 }
 
 export interface StreamWriterOptions {
@@ -98,9 +98,11 @@ export class StreamWriter {
       if (!opened.isFollowed) opened.waiter.end();
       const end = await this.#follow();
       if (end.kind === 'outcome') receipt = end.receipt;
-      await this.#finish(end);
+      const outcome = await this.#outcomeOf(end);
+      await this.#finish(outcome);
       await connection.processPendingEvents();
-      connection.onResponseSent((isWritten) => receipt?.report(isWritten));
+      const hasOutcome = outcome !== undefined;
+      connection.onResponseSent((isWritten) => receipt?.report(isWritten && hasOutcome));
       response.end();
     } catch (error) {
       receipt?.report(false);
@@ -116,6 +118,8 @@ export class StreamWriter {
     const { clock, opened, response } = this.#options;
     let lastText = clock.monotonic();
     for (;;) {
+      // The whole answer goes on where the text so far is read, which is then no longer needed.
+      if (this.#end?.kind === 'outcome' && this.#end.state === 'answered') return this.#end;
       const { text, isAnew } = this.#reader.take(PIECE_LENGTH);
       if (isAnew) this.#beginAnew();
       if (text !== '' && !response.connection.gone) {
@@ -133,13 +137,19 @@ export class StreamWriter {
     }
   }
 
-  async #finish(end: WaitEnd): Promise<void> {
+  async #outcomeOf(end: WaitEnd): Promise<Outcome | undefined> {
+    const { opened, response } = this.#options;
+    if (end.kind !== 'outcome' || response.connection.gone) return undefined;
+    return end.outcome ?? opened.readOutcome(end.bytes);
+  }
+
+  async #finish(outcome: Outcome | undefined): Promise<void> {
     const { clock, form, opened, response } = this.#options;
     if (response.connection.gone) return;
     const ending: StreamedOutcome =
-      end.kind === 'outcome'
-        ? toStreamedOutcome(opened.message, end.outcome, form)
-        : openEnd(await opened.readState(), timestamp(clock));
+      outcome === undefined
+        ? openEnd(await opened.readState(), timestamp(clock))
+        : toStreamedOutcome(opened.message, outcome, form);
     if (ending.text !== undefined) await this.#complete(ending.text);
     if (this.#isAnew) await this.#writeText('', true);
     const last = this.#wrapper?.end() ?? '';
@@ -158,6 +168,7 @@ export class StreamWriter {
       this.#beginAnew();
       position = 0;
     }
+    this.#reader.leave();
     while (position < whole.length) {
       const piece = whole.slice(position, endOfPiece(whole, position + PIECE_LENGTH));
       position += piece.length;
@@ -203,10 +214,9 @@ export class StreamWriter {
 
   async #send(text: string): Promise<void> {
     const { response } = this.#options;
-    if (response.write(text)) return;
-    this.#reader.isBlocked = true;
-    await response.drained();
-    this.#reader.isBlocked = false;
+    await response.send(text, (isWaiting) => {
+      this.#reader.isBlocked = isWaiting;
+    });
   }
 
   /** True when there may be something new, false when the time is over. */

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
-import { type MemoryShare, PageMemory } from './page-memory.ts';
+import { type MemoryShare, ResponseMemory } from './response-memory.ts';
 
 const MIB = 1024 * 1024;
 
 function startMemory() {
   const clock = new ManualClock();
-  const memory = new PageMemory({ clock });
+  const memory = new ResponseMemory({ clock });
   const granted: string[] = [];
   const shares = new Map<string, MemoryShare>();
   const reserve = (name: string, workspaceId: string, bytes: number): Promise<void> =>
@@ -21,7 +21,7 @@ function startMemory() {
   return { clock, granted, shares, reserve, settle };
 }
 
-describe('the memory of pages', () => {
+describe('the memory of large responses', () => {
   it('is 64 MiB for all and 24 MiB for one workspace; others do not wait behind it', async () => {
     const { granted, shares, reserve, settle } = startMemory();
     for (const name of ['a1', 'a2', 'a3']) void reserve(name, 'a', 10 * MIB);
