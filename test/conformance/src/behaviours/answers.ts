@@ -88,7 +88,7 @@ export const ANSWERS = behaviours({
   ],
   'answers.read-in-bounded-memory': [
     'Large answers that one workspace asks for, in whatever way, and does not read take bounded memory: one more is a 503 after 10 s; small ones and those of others are not affected.',
-    'docs/contract/messages.md#size-of-an-answer; docs/contract/limits.md#bodies; docs/decisions/0035-size-of-answers.md',
+    'docs/contract/messages.md#size-of-an-answer; docs/contract/limits.md#bodies',
   ],
   'answers.read-in-time': [
     'A client that takes a large answer too slowly is disconnected, and others get its memory.',

@@ -57,18 +57,21 @@ export class OutcomeDelivery {
       await this.#enqueueUnreceived(message);
   }
 
-  /** A waiting client got the outcome, or it left just before. */
-  confirm(message: Pick<MessageRow, 'id' | 'changed_at' | 'caller_receipt'>, isReceived: boolean): void {
-    if (message.caller_receipt !== 'sent') return;
-    if (isReceived) {
-      this.#options.receipts.add(message);
-      return;
-    }
-    this.#enqueueUnreceived(message).catch((error: unknown) => {
-      const fields = { messageId: message.id, reason: String(error) };
-      const text = "An outcome could not be put on its caller's feed; it will be after a restart.";
-      this.#options.logger.error(fields, text);
-    });
+  /** Confirms whether a waiting client got the outcome, or left just before. It keeps nothing else of the row, whose answer may be long. */
+  confirmation({ id, changed_at, caller_receipt: receipt }: MessageRow): (isReceived: boolean) => void {
+    const sent = { id, changed_at };
+    return (isReceived) => {
+      if (receipt !== 'sent') return;
+      if (isReceived) {
+        this.#options.receipts.add(sent);
+        return;
+      }
+      this.#enqueueUnreceived(sent).catch((error: unknown) => {
+        const fields = { messageId: id, reason: String(error) };
+        const text = "An outcome could not be put on its caller's feed; it will be after a restart.";
+        this.#options.logger.error(fields, text);
+      });
+    };
   }
 
   #enqueueUnreceived(sent: Pick<MessageRow, 'id' | 'changed_at'>): Promise<void> {

@@ -96,7 +96,6 @@ export class OutcomeRecorder {
     const feedMessage = isSilent ? undefined : (reply ?? outcomeMessage(message, outcome));
     const isExpected = feedMessage !== undefined && isAwaited(message, reply);
     const columns = columnsOf(outcome);
-    const bytes = columns.response_body?.length ?? 0;
     const change = {
       ...columns,
       ...(isStoredBelow ? { response_body: null } : {}),
@@ -120,7 +119,7 @@ export class OutcomeRecorder {
       await events.append(unit, { type: 'A2A_RESPONSE', workspaceId, activitySeq });
     }
     unit.afterCommit(() => {
-      reservation?.send(outcome, bytes, this.#confirmation(ended));
+      reservation?.send(outcome, columns.response_body?.length ?? 0, delivery.confirmation(ended));
       reportOutcome(ended, outcome, clock.now());
     });
     return isReserved || isMadeByPlatform(message) ? 'caller' : 'feed';
@@ -181,7 +180,7 @@ export class OutcomeRecorder {
       await delivery.enqueue(unit, interrupted, question && { ...question, ...own });
     }
     unit.afterCommit(() => {
-      reservation?.send(outcome, body.length, this.#confirmation(interrupted));
+      reservation?.send(outcome, body.length, delivery.confirmation(interrupted));
       reportOutcome(interrupted, outcome, clock.now());
     });
     return isOnFeed && reply !== undefined ? 'feed' : 'caller';
@@ -266,8 +265,8 @@ export class OutcomeRecorder {
 
   /**
    * The agent has finished everything up to a place in its feed: what has neither an answer nor an outcome ends as
-   * `unanswered`, unless its time is over: that one is about to expire. A message that is being pushed at the moment stays open for the answer to that push. Returns how
-   * many waiting messages there were.
+   * `unanswered`, unless its time is over: that one is about to expire. A message that is being pushed at the moment stays
+   * open for the answer to that push. Returns how many waiting messages there were.
    */
   async acknowledge(unit: UnitOfWork, workspaceId: string, seq: number): Promise<number> {
     const { clock, events, store, waiters } = this.#options;
@@ -302,11 +301,6 @@ export class OutcomeRecorder {
       await events.appendMany(unit, announced);
       if (ended.length < BATCH) return count;
     }
-  }
-
-  /** It keeps nothing else of the row, whose answer may be long. */
-  #confirmation({ id, changed_at, caller_receipt }: MessageRow): (isReceived: boolean) => void {
-    return (isReceived) => this.#options.delivery.confirm({ id, changed_at, caller_receipt }, isReceived);
   }
 
   /** Reserves the outcome of a message for whoever waits for it, until the transaction ends. */
