@@ -56,6 +56,34 @@ onEachDatabase('streams whose agent or platform is killed', { onDisk: true }, (e
       expect(readFileSync(effects, 'utf8')).toBe(ROUNDS.map((round) => `${textOf(round)}\n`).join(''));
     });
 
+    verifies('stream-reading.platform-gone', async () => {
+      const { platform } = await startCrashingPlatform(environment);
+      const [sender, member] = [await onboard(platform), await onboard(platform)];
+      const client = environment.client(platform, sender, { directCalls: 'off' });
+      const release = Promise.withResolvers<void>();
+      await startPushAgent(environment, platform, member, {
+        onMessage: async (_message, { stream }) => {
+          await stream('First, ');
+          await release.promise;
+          return 'then the rest.';
+        },
+      });
+      const read = client.streamPeer(member.id, 'hi', { messageId: 'm-1' });
+      await read[Symbol.asyncIterator]().next();
+      await platform.process.kill();
+      await expect(read.reply()).rejects.toMatchObject({
+        code: 'connection_failed',
+        delivered: 'unknown',
+        messageId: 'm-1',
+        hint: expect.stringContaining("waitForAnswer('m-1')"),
+      });
+      expect(read.text).toBe('First,');
+      await platform.crash();
+      release.resolve();
+      const reply = await client.waitForAnswer('m-1');
+      expect(reply).toMatchObject({ status: 'answered', text: 'First, then the rest.' });
+    });
+
     verifies('stream.platform-killed', async () => {
       const { platform } = await startCrashingPlatform(environment);
       const [sender, member] = [await onboard(platform), await onboard(platform)];

@@ -81,7 +81,14 @@ onEachDatabase('progress', (environment) => {
     await stream.until(() => stream.text.endsWith('abcdef'));
     await report({ offset: 6, text: '!', final: true });
     expect((await report({ offset: 6, text: '!', final: true })).status).toBe(200);
-    expect((await report({ offset: 7, text: '?' })).status).toBe(409);
+    for (const more of [
+      { offset: 7, text: '?' },
+      { offset: 6, text: '?' },
+    ]) {
+      const { status, body } = await report(more);
+      expect([status, body]).toMatchObject([409, { code: 'progress_conflict', expected_offset: null }]);
+      expect(textAt(body, 'hint')).toContain('`final`');
+    }
   });
 
   verifies('stream.progress.one-run', async () => {

@@ -1,5 +1,9 @@
 import { createBoundaryStripper, type GrowingText, type TextStage } from '@molecule-ai/protocol';
 import { StreamRestartedError } from '../errors/stream-restarted-error.ts';
+import type { OutgoingMessage } from './peer-calls.ts';
+
+/** The message whose answer is read, and how the whole is read later. */
+export type AnsweredMessage = Pick<OutgoingMessage, 'messageId' | 'answerKey'>;
 
 /**
  * The text of one stream, added to what was read of the answer before: an answer that is read again begins with it.
@@ -7,7 +11,7 @@ import { StreamRestartedError } from '../errors/stream-restarted-error.ts';
  */
 export class AnswerText {
   readonly #text: GrowingText;
-  readonly #messageId: string;
+  readonly #message: AnsweredMessage;
   readonly #isWrapped: boolean;
   #stripper: TextStage | undefined;
   /** How much of the text this stream has repeated. */
@@ -15,10 +19,10 @@ export class AnswerText {
 
   constructor(
     text: GrowingText,
-    { messageId, isWrapped }: { readonly messageId: string; readonly isWrapped: boolean },
+    { isWrapped, ...message }: AnsweredMessage & { readonly isWrapped: boolean },
   ) {
     this.#text = text;
-    this.#messageId = messageId;
+    this.#message = message;
     this.#isWrapped = isWrapped;
     this.restart();
   }
@@ -44,15 +48,19 @@ export class AnswerText {
   complete(whole: string): boolean {
     this.#length = 0;
     const hasGrown = this.#take(whole);
-    if (this.#length < this.#text.length) throw new StreamRestartedError(this.#messageId);
+    if (this.#length < this.#text.length) throw this.#restarted();
     return hasGrown;
   }
 
   #take(piece: string): boolean {
     const repeated = this.#text.slice(this.#length, piece.length);
-    if (!piece.startsWith(repeated)) throw new StreamRestartedError(this.#messageId);
+    if (!piece.startsWith(repeated)) throw this.#restarted();
     this.#length += piece.length;
     this.#text.append(piece.slice(repeated.length));
     return piece.length > repeated.length;
+  }
+
+  #restarted(): StreamRestartedError {
+    return new StreamRestartedError(this.#message.messageId, this.#message.answerKey);
   }
 }

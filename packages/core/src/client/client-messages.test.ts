@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PEER, SELF } from '../../test/agent-ids.ts';
+import { STREAMING } from '../../test/streamed-response.ts';
 import { stage } from '../../test/test-client.ts';
 import type { ReplyTarget } from './reply.ts';
 
@@ -70,10 +71,10 @@ describe('callPeer', () => {
 
   it('includes the message id in a timeout, to wait for the answer later', async () => {
     await using s = await stage('hang');
-    const call = s.client.callPeer(PEER, 'x', { messageId: 'm7', timeoutMs: 39.5 });
+    const call = s.client.callPeer(PEER, 'x', { messageId: 'm7', timeoutMs: 40 });
     await expect(call).rejects.toMatchObject({
       code: 'timed_out',
-      timeoutMs: 39.5,
+      timeoutMs: 40,
       message: expect.stringContaining('within 40 ms'),
       messageId: 'm7',
       hint: expect.stringContaining("waitForAnswer('m7')"),
@@ -85,6 +86,27 @@ describe('callPeer', () => {
     await using s = await stage('hang');
     const signal = AbortSignal.timeout(30);
     await expect(s.client.callPeer(PEER, 'x', { signal })).rejects.toMatchObject({ name: 'TimeoutError' });
+  });
+
+  it.each([
+    ['a peer', 410, (): string => PEER, /^The peer does not exist any more/],
+    ['its own workspace', 401, (): string => SELF, /^Yours is gone/],
+  ] as const)('says of %s that was removed what to do', async (_whose, status, id, hint) => {
+    const body = {
+      error: 'gone',
+      code: 'workspace_removed',
+      deleted: true,
+      id: id(),
+      hint: 'Yours is gone.',
+    };
+    await using s = await stage({ status, headers: STREAMING, body });
+    for (const call of [s.client.callPeer(PEER, 'x'), s.client.streamPeer(PEER, 'x').reply()]) {
+      await expect(call).rejects.toMatchObject({
+        name: 'WorkspaceRemovedError',
+        workspaceId: id(),
+        hint: expect.stringMatching(hint),
+      });
+    }
   });
 
   it('refuses blank text, and reports access_denied', async () => {

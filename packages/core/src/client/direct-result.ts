@@ -60,6 +60,7 @@ export function deliveryUnknown(
   return new ConnectionError(`The peer at ${origin} ${what}.`, {
     origin,
     delivered: 'unknown',
+    messageId,
     isRetryable: false,
     hint,
     cause,

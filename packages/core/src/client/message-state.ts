@@ -1,5 +1,6 @@
 import { routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
+import { ConnectionError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -50,7 +51,11 @@ export async function readMessageState(
     if (ApiError.isInstance(error) && error.code === 'routing_problem') {
       throw capabilities.words.has('message-status') ? error : notSupported(error);
     }
-    throw TimeoutError.isInstance(error) ? error : withWayToAnswer(transport, error, messageId);
+    if (TimeoutError.isInstance(error) || ConnectionError.isInstance(error)) throw error;
+    throw withWayToAnswer(transport, error, {
+      messageId,
+      answerKey: answerKeyOf(transport, callerId, messageId),
+    });
   }
 }
 
@@ -80,14 +85,36 @@ export async function waitForAnswer(
   }
 }
 
+/** The arguments of `waitForAnswer` and `getMessage` for a message, as code: an operator names the workspace too. */
+export function answerKeyOf({ isOperator }: Transport, workspaceId: string, messageId: string): string {
+  return isOperator ? `'${workspaceId}', '${messageId}'` : `'${messageId}'`;
+}
+
 /** Says where the answer is that this call could not return. Other errors stay as they are. */
-export function withWayToAnswer({ capabilities }: Transport, error: unknown, messageId: string): unknown {
+export function withWayToAnswer(
+  { capabilities }: Transport,
+  error: unknown,
+  { messageId, answerKey }: { readonly messageId: string; readonly answerKey: string },
+): unknown {
+  const wait = `The peer may still answer: waitForAnswer(${answerKey})${afterTimeout(capabilities)}`;
+  if (ConnectionError.isInstance(error) && error.delivered === 'unknown') {
+    const { origin, delivered, isRetryable } = error;
+    const hint = error.hint === undefined ? wait : `${error.hint} ${wait}`;
+    return new ConnectionError(error.message, {
+      origin,
+      delivered,
+      isRetryable,
+      messageId,
+      hint,
+      cause: error,
+    });
+  }
   if (TimeoutError.isInstance(error)) {
     return new TimeoutError(error.message, {
       timeoutMs: error.timeoutMs,
       delivered: error.delivered,
       messageId,
-      hint: `The peer may still answer: waitForAnswer('${messageId}')${afterTimeout(capabilities)}`,
+      hint: wait,
       cause: error,
     });
   }
@@ -98,7 +125,7 @@ export function withWayToAnswer({ capabilities }: Transport, error: unknown, mes
     status,
     method,
     path,
-    hint: `The platform keeps the answer: read it with getMessage('${messageId}') and a larger maxResponseBytes.`,
+    hint: `The platform keeps the answer: read it with getMessage(${answerKey}) and a larger maxResponseBytes.`,
     cause: error,
   });
 }

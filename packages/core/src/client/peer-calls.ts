@@ -9,7 +9,8 @@ import { send } from '../platform-api/call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';
 import type { Transport } from '../transport/transport.ts';
-import { WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
+import { checkCallArguments } from './call-arguments.ts';
+import { answerKeyOf, WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
 import { type AnswerOfUser, type AnswerToQuestion, requireQuestions } from './questions.ts';
 
 const MARGIN_MS = 5_000;
@@ -71,25 +72,28 @@ export interface OutgoingMessage {
   readonly body: SendMessageRequest;
   /** Whether the caller gave the message id, and can repeat the message. */
   readonly hasOwnId: boolean;
+  /** The arguments of the client's `waitForAnswer` and `getMessage` for it, as code. */
+  readonly answerKey: string;
   /** Called with each attempt to send it. */
   readonly onAttempt?: ((attempt: Facts) => void) | undefined;
 }
 
 interface ComposeOptions
-  extends Pick<SendMessageOptions, 'messageId' | 'contextId' | 'metadata' | 'answers'> {
+  extends Pick<
+    SendMessageOptions,
+    'messageId' | 'contextId' | 'metadata' | 'answers' | 'timeoutMs' | 'signal'
+  > {
   readonly isInNewContext: boolean;
 }
 
-/** @throws MoleculeError `invalid_argument` for blank text, `not_supported` for answers on a platform without questions. */
+/** @throws MoleculeError `invalid_argument` for a blank text and wrong values, `not_supported` for answers on a platform without questions. */
 export function composeMessage(
   transport: Transport,
   targetId: string,
   text: string,
   options: ComposeOptions,
 ): OutgoingMessage {
-  if (typeof text !== 'string' || text.trim() === '') {
-    throw new MoleculeError('The text of a message must not be blank.', { code: 'invalid_argument' });
-  }
+  checkCallArguments({ ...options, targetId, text });
   const metadata = metadataOf(transport, options);
   const messageId = options.messageId ?? randomUUID();
   // Derived, so that a repeat with the same message id is the same message. Answers stay where the question was asked.
@@ -101,6 +105,7 @@ export function composeMessage(
     contextId: contextId ?? '',
     body: buildSendMessage({ messageId, text, contextId, metadata }),
     hasOwnId: options.messageId !== undefined,
+    answerKey: answerKeyOf(transport, targetId, messageId),
   };
 }
 
@@ -148,7 +153,7 @@ export async function sendThroughProxy(
       throw error;
     }
     if (isEndOfMessage(error)) return readReply(error.details, facts);
-    throw withWayToAnswer(transport, error, messageId);
+    throw withWayToAnswer(transport, error, message);
   }
 }
 

@@ -12,8 +12,8 @@ import { AnswerReading, type ReadingOptions } from './stream-reading.ts';
 /** Longest piece that is yielded, in UTF-16 units. */
 const MAX_PIECE_LENGTH = 64 * 1024;
 
-export interface PeerStreamOptions extends Omit<ReadingOptions, 'signal' | 'messageId'> {
-  readonly message: Pick<OutgoingMessage, 'targetId' | 'messageId' | 'hasOwnId'>;
+export interface PeerStreamOptions extends Omit<ReadingOptions, 'signal' | 'message'> {
+  readonly message: Pick<OutgoingMessage, 'targetId' | 'messageId' | 'hasOwnId' | 'answerKey'>;
   /** Gets the end of the stream. */
   readonly call: Pick<StartedCall, 'ended' | 'failed' | 'left'>;
   /** Aborted by the caller, and unlinked at the end. */
@@ -54,10 +54,10 @@ class GatheredAnswer {
   #fenced: { readonly length: number; readonly text: string } | undefined;
 
   constructor(options: PeerStreamOptions) {
-    const { link, message, timeoutMs, settings } = options;
+    const { link, timeoutMs, settings } = options;
     this.#options = options;
     const { signal } = link;
-    this.#reading = new AnswerReading({ ...options, signal, messageId: message.messageId }, this.#text);
+    this.#reading = new AnswerReading({ ...options, signal }, this.#text);
     this.#steps = this.#read();
     signal.addEventListener('abort', () => this.#onAbort(), { once: true });
     const limit = Number.isFinite(timeoutMs)
@@ -103,7 +103,7 @@ class GatheredAnswer {
       if (this.#end === undefined) await this.#advance();
       else if ('reply' in this.#end) return this.#end.reply;
       else if (this.#end.error !== this.#closed) throw this.#end.error;
-      else throw closedBeforeEnd(this.messageId);
+      else throw closedBeforeEnd(this.#options.message.answerKey);
     }
   }
 
@@ -190,9 +190,10 @@ class GatheredAnswer {
     if (error !== this.#timedOut) return { error };
     if (unfinished !== null) return { reply: unfinished };
     const { message, timeoutMs } = this.#options;
-    const { messageId } = message;
+    const { messageId, answerKey } = message;
     const text = `No response within ${Math.ceil(timeoutMs)} ms.`;
-    return { error: new TimeoutError(text, { timeoutMs, delivered: 'unknown', messageId }) };
+    const hint = `The peer may still answer: waitForAnswer(${answerKey}).`;
+    return { error: new TimeoutError(text, { timeoutMs, delivered: 'unknown', messageId, hint }) };
   }
 
   #finish(end: { readonly reply: PeerReply } | { readonly error: unknown }): void {
@@ -233,9 +234,9 @@ export function createPeerStream(options: PeerStreamOptions): PeerStream {
   return new GatheredAnswer(options);
 }
 
-function closedBeforeEnd(messageId: string): MoleculeError {
+function closedBeforeEnd(answerKey: string): MoleculeError {
   return new MoleculeError('The stream was closed before its end.', {
     code: 'invalid_argument',
-    hint: `The peer may still answer: waitForAnswer('${messageId}').`,
+    hint: `The peer may still answer: waitForAnswer(${answerKey}).`,
   });
 }

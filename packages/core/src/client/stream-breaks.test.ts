@@ -66,6 +66,40 @@ describe('a stream that breaks off', () => {
     expect(sent(s)).toHaveLength(4);
   });
 
+  it.each<[string, ScriptedResponse]>([
+    ['is down', 'reset'],
+    ['is behind a proxy that says so', { status: 502, headers: STREAMING, body: { error: 'bad gateway' } }],
+  ])('fails with the way to the answer when the platform %s from then on', async (_how, down) => {
+    await using s = await streamingStage([streaming((out) => out.begin('one').cut()), down]);
+    const failed = s.client.streamPeer(PEER, 'hello', { messageId: 'm-1' }).reply();
+    const error: unknown = await failed.catch((reason) => reason);
+    expect(error).toMatchObject({
+      name: 'ConnectionError',
+      delivered: 'unknown',
+      isRetryable: true,
+      messageId: 'm-1',
+      hint: expect.stringContaining("waitForAnswer('m-1')"),
+    });
+    expect(JSON.parse(JSON.stringify(error))).toMatchObject({ messageId: 'm-1' });
+    // After the break, then between the attempts to open it again.
+    expect(s.clock.sleeps).toEqual([1_000, 1_000, 2_000, 4_000]);
+  });
+
+  it('fails as not delivered when nothing accepted the message, and not known when something may have', async () => {
+    await using s = await streamingStage([]);
+    await s.server[Symbol.asyncDispose]();
+    const never = await s.client
+      .streamPeer(PEER, 'hello')
+      .reply()
+      .catch((reason) => reason);
+    expect(never).toMatchObject({ delivered: 'no', messageId: undefined });
+    await using other = await stage('reset');
+    other.server.routes.set('GET /health', { headers: STREAMING, body: { status: 'ok' } });
+    const maybe = await other.client.callPeer(PEER, 'hello', { messageId: 'm-2' }).catch((reason) => reason);
+    expect(maybe).toMatchObject({ delivered: 'unknown', messageId: 'm-2' });
+    expect(maybe.hint).toContain("waitForAnswer('m-2')");
+  });
+
   it('continues with an answer that came whole', async () => {
     const result = {
       kind: 'message',

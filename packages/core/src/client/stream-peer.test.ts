@@ -331,4 +331,31 @@ describe('streamMessage of an operator', () => {
     expect(s.server.last.headers.authorization).toBe(`Bearer ${OPERATOR_KEY}`);
     expect(s.server.last.body).not.toHaveProperty('params.message.contextId');
   });
+
+  it('names in its hints the arguments that this client takes', async () => {
+    await using s = await operatorStage([], { maxResponseBytes: 2_000, random: () => 0 });
+    s.server.routes.set(HEALTH, { headers: STREAMING, body: { status: 'ok' } });
+    const how = `'${PEER}', 'm-1'`;
+    const hintOf = async (
+      response: ScriptedResponse,
+      read = (stream: PeerStream) => stream.reply() as Promise<unknown>,
+    ) => {
+      s.server.routes.set(PATH, response);
+      return await read(s.client.streamMessage(PEER, 'hello', { messageId: 'm-1' })).catch(
+        ({ hint }) => hint,
+      );
+    };
+    const restarted = streaming((out) => out.begin('one').restart('two').end(), { isWrapped: false });
+    expect(await hintOf(restarted)).toContain(`waitForAnswer(${how})`);
+    const long = streaming((out) => out.begin('x'.repeat(3_000)).end(), { isWrapped: false });
+    expect(await hintOf(long)).toContain(`getMessage(${how})`);
+    const left = async (stream: PeerStream) => {
+      for await (const _piece of stream) break;
+      await stream.reply();
+    };
+    const open = streaming((out) => void out.begin('one'), { isWrapped: false });
+    expect(await hintOf(open, left)).toContain(`waitForAnswer(${how})`);
+    const broken = streaming((out) => out.begin('one').cut(), { isWrapped: false });
+    expect(await hintOf(broken)).toContain(`waitForAnswer(${how})`);
+  });
 });

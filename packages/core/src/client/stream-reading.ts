@@ -1,10 +1,11 @@
 import { type GrowingText, type JsonObject, StreamedAnswer } from '@molecule-ai/protocol';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
 import { EventReader, type ReadEvent } from '../transport/event-reader.ts';
 import type { ResponseStream } from '../transport/response-stream.ts';
-import { AnswerText } from './answer-text.ts';
+import { type AnsweredMessage, AnswerText } from './answer-text.ts';
 import { Silence } from './stream-silence.ts';
 
 /** Breaks in a row, without new text in between, after which the answer is read from the next source. */
@@ -51,7 +52,7 @@ export interface OpenedAnswer {
 
 export interface ReadingOptions {
   readonly settings: ConnectionSettings;
-  readonly messageId: string;
+  readonly message: AnsweredMessage;
   readonly sources: readonly AnswerSource[];
   readonly signal: AbortSignal;
   /** Time limit until a response begins, in milliseconds. */
@@ -68,6 +69,8 @@ export class AnswerReading {
   readonly #silence: Silence;
   #openEndsAt: number;
   #source: AnswerSource | undefined;
+  /** The source before, which knows the message until another one has it. */
+  #left: AnswerSource | undefined;
   #hasBegun = false;
 
   /** @param text grows while {@link read} is iterated */
@@ -97,7 +100,7 @@ export class AnswerReading {
       this.#source = source;
       const reply = yield* this.#readFrom(source, index === sources.length - 1);
       if (reply !== null) return reply;
-      source.leave();
+      this.#left = source;
     }
     throw new Error('The last source of an answer has no next one.');
   }
@@ -108,10 +111,8 @@ export class AnswerReading {
     this.#silence.begin();
     let breaks = 0;
     for (;;) {
-      const opened = await source.open({ signal, timeoutMs: this.#openTimeoutMs() });
+      const opened = await this.#open(source);
       if (opened === null) return null;
-      this.#hasBegun = true;
-      this.#openEndsAt = Number.POSITIVE_INFINITY;
       const before = this.#text.length;
       const result =
         opened.stream === undefined
@@ -126,19 +127,36 @@ export class AnswerReading {
       breaks = this.#text.length > before ? 1 : breaks + 1;
       if (!source.isRepeatable || (isLast && breaks > MAX_BREAKS)) throw source.broken(result.cause);
       if (breaks > MAX_BREAKS) return null;
-      const { messageId } = this.#options;
+      const { messageId } = this.#options.message;
       logger.debug({ messageId, breaks, error: result.cause }, 'The stream of an answer broke off.');
       await clock.sleep(backoffDelayMs(breaks, {}, random), { signal });
     }
+  }
+
+  async #open(source: AnswerSource): Promise<OpenedAnswer | null> {
+    const { signal } = this.#options;
+    let opened: OpenedAnswer | null;
+    try {
+      opened = await source.open({ signal, timeoutMs: this.#openTimeoutMs() });
+    } catch (error) {
+      // The message was accepted, whatever the last attempt to read on says of itself.
+      throw this.#hasBegun && isOutage(error) ? source.broken(error) : error;
+    }
+    if (opened === null) return null;
+    this.#hasBegun = true;
+    this.#openEndsAt = Number.POSITIVE_INFINITY;
+    this.#left?.leave();
+    this.#left = undefined;
+    return opened;
   }
 
   async *#readStream(
     source: AnswerSource,
     stream: ResponseStream,
   ): AsyncGenerator<void, StreamResult, undefined> {
-    const { messageId } = this.#options;
+    const { messageId, answerKey } = this.#options.message;
     const collected = new StreamedAnswer(source.maxLength);
-    const answer = new AnswerText(this.#text, { messageId, isWrapped: source.isWrapped });
+    const answer = new AnswerText(this.#text, { messageId, answerKey, isWrapped: source.isWrapped });
     this.#silence.watch(stream);
     try {
       const events = await EventReader.open(stream, source);
@@ -180,8 +198,8 @@ export class AnswerReading {
 
   /** The text of an answer that came whole continues what was read before. */
   async *#takeWhole(reply: PeerReply, answer?: AnswerText): AsyncGenerator<void, StreamResult, undefined> {
-    const { messageId } = this.#options;
-    const whole = answer ?? new AnswerText(this.#text, { messageId, isWrapped: false });
+    const { messageId, answerKey } = this.#options.message;
+    const whole = answer ?? new AnswerText(this.#text, { messageId, answerKey, isWrapped: false });
     if (reply.status === 'answered' && whole.complete(reply.text)) yield;
     return { kind: 'reply', reply };
   }
@@ -192,6 +210,12 @@ export class AnswerReading {
     const openEndsAt = Math.min(this.#openEndsAt, now + this.#options.openTimeoutMs);
     return Math.max(1, Math.min(openEndsAt, this.#endsAt) - now);
   }
+}
+
+const OUTAGES: ReadonlySet<string> = new Set(['connection_failed', 'timed_out', 'platform_unavailable']);
+
+function isOutage(error: unknown): boolean {
+  return MoleculeError.isInstance(error) && OUTAGES.has(error.code);
 }
 
 /** The connection ended before the stream did. */

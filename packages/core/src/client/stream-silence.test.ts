@@ -43,7 +43,8 @@ class Stage implements AnswerSource {
       {},
     );
     const { signal } = new AbortController();
-    const options = { settings, messageId: 'm-1', sources: [this], signal, openTimeoutMs: 1_000, timeoutMs };
+    const message = { messageId: 'm-1', answerKey: "'m-1'" };
+    const options = { settings, message, sources: [this], signal, openTimeoutMs: 1_000, timeoutMs };
     this.#reading = new AnswerReading(options, this.text).read();
   }
 

@@ -55,7 +55,7 @@ export class PlatformSource implements AnswerSource {
 
   async open({ signal, timeoutMs }: OpeningLimits): Promise<OpenedAnswer> {
     const { transport, message, isWrapped, onAbandoned } = this.#options;
-    const { targetId, messageId, body } = message;
+    const { targetId, body } = message;
     const { capabilities } = transport;
     if (!capabilities.isKnown) await learnCapabilities(transport, signal);
     if (!capabilities.words.has('stream')) {
@@ -82,7 +82,7 @@ export class PlatformSource implements AnswerSource {
       return 'stream' in response ? response : { reply: readReply(response.body, this.#facts) };
     } catch (error) {
       if (isEndOfMessage(error)) return { reply: readReply(error.details, this.#facts) };
-      throw withWayToAnswer(transport, error, messageId);
+      throw withWayToAnswer(transport, error, message);
     }
   }
 
@@ -99,16 +99,17 @@ export class PlatformSource implements AnswerSource {
     const line = requestLine(routes.sendMessage, { params: { id: message.targetId } });
     const text = `${line.method} ${line.path} returned 200: more than ${this.maxLength} characters.`;
     const error = new ApiError(text, { ...line, code: 'response_too_large', status: 200 });
-    throw withWayToAnswer(transport, error, message.messageId);
+    throw withWayToAnswer(transport, error, message);
   }
 
   broken(cause: unknown): ConnectionError {
     const { transport, message } = this.#options;
-    return new ConnectionError('The stream of the answer broke off several times.', {
+    return new ConnectionError('The stream of the answer broke off, and could not be read on.', {
       origin: transport.settings.platformOrigin,
       delivered: 'unknown',
+      messageId: message.messageId,
       isRetryable: true,
-      hint: `The peer may still answer: waitForAnswer('${message.messageId}'), or stream again with this messageId.`,
+      hint: `The peer may still answer: waitForAnswer(${message.answerKey}), or stream again with this messageId.`,
       cause,
     });
   }

@@ -7,6 +7,8 @@ export interface ConnectionErrorOptions extends Omit<MoleculeErrorOptions, 'code
   /** Scheme, host and port that could not be reached. */
   origin: string;
   delivered: Delivered;
+  /** The message whose answer was waited for. */
+  messageId?: string | undefined;
 }
 
 /** The connection failed, or was closed before the response was complete. */
@@ -15,14 +17,18 @@ export class ConnectionError extends MoleculeError {
   override readonly name = 'ConnectionError';
   readonly origin: string;
   readonly delivered: Delivered;
+  /** The message whose answer was waited for, when it may have arrived: for `waitForAnswer`, or to repeat the call. */
+  readonly messageId: string | undefined;
 
   constructor(message: string, options: ConnectionErrorOptions) {
     super(message, { isRetryable: true, ...options, code: 'connection_failed' });
     this.origin = options.origin;
     this.delivered = options.delivered;
+    this.messageId = options.messageId;
   }
 
   override toJSON(): Record<string, unknown> {
-    return { ...super.toJSON(), origin: this.origin, delivered: this.delivered };
+    const { origin, delivered, messageId } = this;
+    return { ...super.toJSON(), origin, delivered, ...(messageId === undefined ? {} : { messageId }) };
   }
 }

@@ -33,7 +33,8 @@ export const MOLECULE_ERROR_CODES = {
   response_too_large: 'The response exceeds maxResponseBytes: request less.',
   redirect_refused:
     'The response is a redirect, which is never followed: set platformUrl to the final address.',
-  workspace_removed: 'The workspace was removed, which is final: create a new workspace and token.',
+  workspace_removed:
+    'A workspace was removed, which is final: for your own, create a new one with its token; instead of a peer, choose another.',
   workspace_paused: 'The workspace is paused: wait until an operator resumes it.',
   cursor_lost: 'The platform no longer knows the cursor: read again without it; duplicates are possible.',
   storage_failed:

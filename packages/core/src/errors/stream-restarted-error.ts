@@ -7,10 +7,11 @@ export class StreamRestartedError extends MoleculeError {
   /** The message whose answer was read: for `getMessage` and `waitForAnswer`, which return the whole. */
   readonly messageId: string;
 
-  constructor(messageId: string) {
+  /** @param answerKey the arguments of `waitForAnswer`, as code */
+  constructor(messageId: string, answerKey = `'${messageId}'`) {
     super('The answer begins anew: it does not continue the text that was read before.', {
       code: 'stream_restarted',
-      hint: `Discard the text so far, and read the whole answer: waitForAnswer('${messageId}').`,
+      hint: `Discard the text so far, and read the whole answer: waitForAnswer(${answerKey}).`,
     });
     this.messageId = messageId;
   }

@@ -70,7 +70,7 @@ export function numberProblem(name: string, value: number, bounds: NumberBounds)
   const { min, max = MAX_TIMEOUT_MS, isInteger = false } = bounds;
   const isInside = typeof value === 'number' && value >= min && value <= max;
   if (isInside && (!isInteger || Number.isInteger(value))) return null;
-  return `${name} must be ${isInteger ? 'an integer' : 'a number'} from ${min} to ${max}, got ${String(value)}.`;
+  return `${name} must be ${isInteger ? 'an integer' : 'a number'} from ${min} to ${max}, got ${typeof value === 'string' ? show(value) : String(value)}.`;
 }
 
 /**

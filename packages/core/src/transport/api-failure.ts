@@ -62,6 +62,7 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
   const platformCode = textOf(details?.code);
   const known = failed.bearer === undefined ? [] : [failed.bearer];
   const isPlatformText = isWrittenByPlatform(request, response);
+  const isRemoved = isRemoval(status, details, request);
   const description = isPlatformText ? textOf(details?.error) : meaningOf(platformCode);
   const base: Omit<ApiErrorOptions, 'code'> = {
     ...whereOf(request, status),
@@ -76,6 +77,12 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
       hadBearer: failed.bearer !== undefined,
       isOperator: failed.isOperator,
       isPlatformText,
+      // A 401 is about the token of the sender.
+      isRemovedPeer:
+        isRemoved &&
+        status !== 401 &&
+        request.relaysPeerText === true &&
+        request.goneWorkspaceId !== undefined,
     }),
     isRetryable: isWorthRepeating(status, platformCode, details),
     retryAfterMs: retryAfterOf(response, details, failed.nowMs),
@@ -86,7 +93,7 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
     return new ApiError(sentenceOf(shown ?? ERROR_CODES.loop_detected), { ...base, code: 'loop_detected' });
   }
   const message = `${request.method} ${request.path.split('?', 1)[0]} returned ${status}${shown === undefined ? '' : `: ${shown}`}`;
-  if (isRemoval(status, details, request)) {
+  if (isRemoved) {
     return new WorkspaceRemovedError(message, {
       ...base,
       isRetryable: false,

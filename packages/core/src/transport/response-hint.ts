@@ -5,6 +5,10 @@ const NO_TOKEN =
 const NO_OPERATOR_KEY = 'No credential was sent: pass operatorKey (MOLECULE_OPERATOR_KEY, ADMIN_TOKEN).';
 const BAD_TOKEN =
   'The token was revoked, rotated or belongs to another workspace. It was kept: get a new one from an operator and pass it as authToken.';
+const GONE_PEER =
+  'The peer does not exist any more, and no repeat helps: choose another one, getPeers() lists them.';
+const GONE_WORKSPACE =
+  'The workspace does not exist any more, and no repeat helps: listWorkspaces() lists the others.';
 const CHECK_ORIGIN =
   'A gateway refused the request: check the Origin header (option origin; null sends none).';
 const CHECK_ROUTING =
@@ -19,6 +23,8 @@ export interface FailureFacts {
   readonly isOperator: boolean;
   /** Whether the platform wrote the body, and no peer. @default true */
   readonly isPlatformText?: boolean;
+  /** Whether the request was a message to another workspace, which is what was removed. @default false */
+  readonly isRemovedPeer?: boolean;
 }
 
 /**
@@ -29,6 +35,7 @@ export function hintForResponse(facts: FailureFacts): string | undefined {
   const { status, platformCode, details } = facts;
   if (status === 401 && !facts.hadBearer && platformCode !== 'workspace_removed')
     return facts.isOperator ? NO_OPERATOR_KEY : NO_TOKEN;
+  if (facts.isRemovedPeer === true) return facts.isOperator ? GONE_WORKSPACE : GONE_PEER;
   const given = facts.isPlatformText === false ? undefined : textOf(details?.hint);
   if (given !== undefined) return given.slice(0, 300);
   if (platformCode === 'workspace_removed')

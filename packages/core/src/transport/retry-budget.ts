@@ -18,6 +18,8 @@ export class RetryBudget {
   readonly #capabilities: Pick<PlatformCapabilities, 'words'>;
   readonly #endsAt: number;
   #retries = 0;
+  /** Whether the platform may have processed an attempt. */
+  #mayHaveArrived = false;
 
   constructor(
     settings: ConnectionSettings,
@@ -37,12 +39,13 @@ export class RetryBudget {
     return Math.max(1, Math.min(this.#request.timeoutMs, this.#endsAt - this.#settings.clock.monotonic()));
   }
 
-  /** Waits until the request can be retried; throws `error` if it cannot. */
+  /** Waits until the request can be retried; if it cannot, throws `error`, with what all attempts say about `delivered`. */
   async waitBeforeRetry(error: unknown): Promise<void> {
     const { clock, logger } = this.#settings;
     const waitMs = this.#nextWaitMs(error);
-    if (waitMs === undefined) throw error;
+    if (waitMs === undefined) throw this.#mayHaveArrived ? deliveryUnknown(error) : error;
     this.#retries += 1;
+    this.#mayHaveArrived ||= MoleculeError.isInstance(error) && !wasNotProcessed(error);
     logger.debug({ error, waitMs, retry: this.#retries, path: this.#request.path }, 'Retrying a request.');
     await clock.sleep(waitMs, { signal: this.#request.signal });
   }
@@ -69,4 +72,11 @@ function wasNotProcessed(error: MoleculeError): boolean {
   if (ConnectionError.isInstance(error)) return error.delivered === 'no';
   // A platform also gives up a push with 503 and `busy`, while the agent may be working on the message.
   return ApiError.isInstance(error) && REFUSED.has(error.status) && error.details?.busy !== true;
+}
+
+/** The last attempt did not arrive, an earlier one may have. */
+function deliveryUnknown(error: unknown): unknown {
+  if (!ConnectionError.isInstance(error) || error.delivered !== 'no') return error;
+  const { message, origin, isRetryable, hint, cause } = error;
+  return new ConnectionError(message, { origin, delivered: 'unknown', isRetryable, hint, cause });
 }

@@ -36,7 +36,8 @@ export class Transport {
   readonly settings: ConnectionSettings;
   readonly capabilities = new PlatformCapabilities();
   readonly #bearers: BearerSource;
-  readonly #isOperator: boolean;
+  /** Whether the client is that of an operator. */
+  readonly isOperator: boolean;
   readonly #headers: RequestHeaders;
   readonly #pool: LazyPool;
   readonly #requests: OpenExchanges;
@@ -48,7 +49,7 @@ export class Transport {
   constructor(settings: ConnectionSettings, bearers: BearerSource, workspaceId: string | null) {
     this.settings = settings;
     this.#bearers = bearers;
-    this.#isOperator = workspaceId === null;
+    this.isOperator = workspaceId === null;
     this.#headers = new RequestHeaders(settings, workspaceId);
     this.#pool = new LazyPool(settings.platformOrigin, settings.isShared);
     const isLimited = settings.dispatcher === null;
@@ -160,7 +161,7 @@ export class Transport {
       throw apiFailure(response, {
         request,
         bearer,
-        isOperator: this.#isOperator,
+        isOperator: this.isOperator,
         nowMs: this.settings.clock.now(),
       });
     }

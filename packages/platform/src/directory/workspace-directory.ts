@@ -152,7 +152,7 @@ export function workspaceRemoved(id: string, removedAt: string | null): HttpErro
       id,
       removed_at: removedAt,
       deleted: true,
-      hint: 'A removed workspace cannot be brought back; create a new workspace and use its token.',
+      hint: 'A removed workspace cannot be brought back; a new one has an id and a token of its own.',
     },
   });
 }

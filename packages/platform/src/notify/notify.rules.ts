@@ -1,4 +1,10 @@
-import { type Attachment, isJsonObject, type JsonObject, NotifyRequest } from '@molecule-ai/protocol';
+import {
+  type Attachment,
+  isJsonObject,
+  type JsonObject,
+  MessagePart,
+  NotifyRequest,
+} from '@molecule-ai/protocol';
 import { HttpError } from '../http/http-error.ts';
 import { parseBody } from '../http/parse.ts';
 
@@ -31,6 +37,19 @@ export function fileParts(attachments: readonly Attachment[]): JsonObject[] {
     type: 'file',
     file: withoutUndefined(attachment),
   }));
+}
+
+/** What the answer to a message of a person has besides text and files: other parts, which the metadata names, and open data. */
+export function restOfAnswer(given: NotifyRequest['metadata']): {
+  readonly parts: readonly JsonObject[];
+  readonly metadata?: JsonObject;
+} {
+  const { parts: others = [], ...open } = given ?? {};
+  const isNamed =
+    Array.isArray(others) && others.every((part) => MessagePart.tolerant.safeParse(part).success);
+  const metadata = isNamed ? open : (given ?? {});
+  const rest = Object.keys(metadata).length === 0 ? {} : { metadata };
+  return { parts: isNamed ? (others as JsonObject[]) : [], ...rest };
 }
 
 function withoutUndefined({ uri, name, mimeType, size }: Attachment): JsonObject {

@@ -10,7 +10,7 @@ import { conversationIdOf } from '../messages/conversation.rules.ts';
 import type { MessagesService } from '../messages/messages.service.ts';
 import { MisplacedReplies } from '../messages/misplaced-replies.ts';
 import { messageExpired } from '../messages/outcome/outcome.rules.ts';
-import { fileParts, notifyBody } from './notify.rules.ts';
+import { fileParts, notifyBody, restOfAnswer } from './notify.rules.ts';
 
 const SUMMARY_LENGTH = 80;
 
@@ -93,9 +93,8 @@ export class NotifyService {
       if (question !== undefined) {
         await messages.answerCanvas(unit, question, (id) => {
           const answer = buildAnswer({ id, messageId: activityId, text: message });
-          const parts = [...answer.result.parts, ...fileParts(attachments)];
-          const { questions } = request.metadata ?? {};
-          const metadata = questions === undefined ? {} : { metadata: { questions } };
+          const { parts: others, ...metadata } = restOfAnswer(request.metadata);
+          const parts = [...answer.result.parts, ...fileParts(attachments), ...others];
           return { ...answer, result: { ...answer.result, parts, ...metadata } } as JsonObject;
         });
       }

@@ -62,6 +62,10 @@ export const ANSWERS = behaviours({
     'A notify with in_reply_to answers the held call of the person on the canvas.',
     'docs/contract/messages.md#messages-to-the-user; docs/decisions/0011-answers.md',
   ],
+  'answers.user-gets-all-of-it': [
+    'The answer to a person has the same text, parts and metadata whether its agent polls or has a server, streamed or not.',
+    'docs/contract/messages.md#messages-to-the-user; docs/contract/streams.md#events',
+  ],
   'answers.shape': [
     'An answer is a message of role agent with messageId and parts, under the JSON-RPC id of its question.',
     'docs/decisions/0026-part-shape.md',

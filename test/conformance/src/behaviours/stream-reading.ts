@@ -23,6 +23,10 @@ export const STREAM_READING = behaviours({
     'A stream of a peer that breaks off again and again continues through the platform, with the same message id; without a token for the peer it fails with `delivered: "unknown"` and nothing is sent again.',
     `${BREAKS}; docs/decisions/0101-direct-peer-calls.md`,
   ],
+  'stream-reading.platform-gone': [
+    'When the platform is killed in the middle of an answer and stays away, the reader learns after about eight seconds that the message may still be answered, with its id; the answer can be read when the platform is there again.',
+    `${BREAKS}; ${READING}`,
+  ],
   'stream-reading.restarted': [
     'An answer that does not continue what was yielded throws `stream_restarted` with the message id, under which the whole can be read.',
     BREAKS,

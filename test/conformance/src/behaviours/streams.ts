@@ -51,7 +51,7 @@ export const STREAMS = behaviours({
     'docs/contract/streams.md#progress-of-polling-agents',
   ],
   'stream.progress.offset': [
-    'Progress that was reported before changes nothing; a gap, another text, or more after the last report is refused with the offset that is expected.',
+    'Progress that was reported before changes nothing; a gap or another text is refused with the offset that is expected, and more after the last report with none.',
     'docs/contract/streams.md#progress-of-polling-agents',
   ],
   'stream.progress.one-run': [

@@ -65,9 +65,10 @@ export class Progress {
     const repeated = stream.text.slice(offset, text.length);
     const added = text.slice(repeated.length);
     const isContinued = offset <= length && text.startsWith(repeated);
-    if (!isContinued || (known?.isFinal === true && added !== '')) {
-      throw conflict(length, 'Report the text from this offset on.');
+    if (known?.isFinal === true && (!isContinued || added !== '')) {
+      throw conflict(null, 'The last report of this run said `final`; send the answer.');
     }
+    if (!isContinued) throw conflict(length, 'Report the text from this offset on.');
     if (length + added.length > BODY_LIMITS.agentResponse) throw tooLarge();
     if (added !== '' && this.#options.streams.isFull) throw noMemory();
     const run = known ?? { id: runId, workspaceId, isFinal: false };

@@ -1,7 +1,9 @@
 import { createRemoteAgent, MessageFailure, type PeerStream } from '@molecule-ai/core';
 import { expect } from 'vitest';
-import { onboard } from './harness/members.ts';
+import { valueAt } from './harness/http.ts';
+import { type Member, onboard } from './harness/members.ts';
 import { startPushAgent } from './harness/push-agent.ts';
+import type { RunningPlatform } from './harness/running-platform.ts';
 import type { Handler } from './harness/test-agent.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
@@ -26,11 +28,7 @@ async function askOnEachWay(environment: TestEnvironment, handler: Handler) {
       attempts += 1;
       return handler(message, context);
     };
-    if (way === 'poll') {
-      const agent = createRemoteAgent({ client: environment.client(platform, member), onMessage });
-      environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
-      await agent.start();
-    } else await startPushAgent(environment, platform, member, { onMessage });
+    await startAgent(environment, platform, { member, way, onMessage });
     const via = way === 'direct' ? undefined : 'proxy';
     const stream = client.streamPeer(member.id, 'hello', { via });
     const text = await textOf(stream);
@@ -39,11 +37,55 @@ async function askOnEachWay(environment: TestEnvironment, handler: Handler) {
   return asked;
 }
 
+async function startAgent(
+  environment: TestEnvironment,
+  platform: RunningPlatform,
+  { member, way, onMessage }: { readonly member: Member; readonly way: string; readonly onMessage: Handler },
+): Promise<void> {
+  if (way !== 'poll') {
+    await startPushAgent(environment, platform, member, { onMessage });
+    return;
+  }
+  const agent = createRemoteAgent({ client: environment.client(platform, member), onMessage });
+  environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
+  await agent.start();
+}
+
 async function textOf(stream: PeerStream): Promise<string> {
   let text = '';
   for await (const piece of stream) text += piece;
   return text;
 }
+
+onEachDatabase('answers to people', {}, (environment) => {
+  verifies('answers.user-gets-all-of-it', async () => {
+    const platform = await environment.platform(PLATFORM);
+    const operator = environment.operator(platform);
+    const data = { kind: 'data', data: { pages: 3 } } as const;
+    const file = { kind: 'file', file: { uri: 'https://files.example.com/a', name: 'a' } } as const;
+    const onMessage: Handler = async (_message, { stream }) => {
+      await stream('Hel');
+      return { text: 'lo', parts: [data, file], metadata: { source: 'handbook' } };
+    };
+    for (const way of ['push', 'poll']) {
+      const member = await onboard(platform);
+      await startAgent(environment, platform, { member, way, onMessage });
+      const streamed = await operator
+        .streamMessage(member.id, 'hello', { messageId: `stream-${way}` })
+        .reply();
+      const sent = await operator.sendMessage(member.id, 'hello', { messageId: `send-${way}` });
+      const read = await operator.getMessage(member.id, `stream-${way}`);
+      for (const reply of [streamed, sent, read]) {
+        expect([way, reply.text]).toEqual([way, 'Hello']);
+        expect(reply.parts).toHaveLength(3);
+        expect(reply.parts).toEqual(
+          expect.arrayContaining([expect.objectContaining(data), expect.objectContaining(file)]),
+        );
+        expect(valueAt(reply.raw, 'result', 'metadata')).toEqual({ source: 'handbook' });
+      }
+    }
+  });
+});
 
 onEachDatabase('streams of handlers that fail', {}, (environment) => {
   verifies('agent.stream.text-before-a-failure', async () => {
