@@ -54,4 +54,15 @@ export async function checkReading(
     ['failed', 'model_stopped', 'The model stopped half-way.'],
   );
   console.log(`✓ ${name}: a failure after the first piece has its own text`);
+  const beginning = await readAloud(client, agent.id, 'fail');
+  assert.match(beginning, /^Not the whole answer \(failed\): <peer-text-[\s\S]*The first line\.\nThe/);
+}
+
+/** Reads a stepping agent through another agent that passes its answers on. */
+export async function checkPassingOn(operator: OperatorClient, id: string): Promise<void> {
+  assert.equal((await operator.sendMessage(id, 'all')).text, WHOLE);
+  const stream = operator.streamMessage(id, 'fail');
+  const { status, code } = await stream.reply();
+  assert.deepEqual([stream.text.trim(), status, code], ['The first line.\nThe', 'failed', 'not_answered']);
+  console.log('✓ an agent passed on what another one wrote, and its failure');
 }

@@ -11,9 +11,9 @@ import { createRemoteAgent, type RemoteAgent, RemoteAgentClient } from '@molecul
 import { createInboundHandler, type InboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { createPlatform } from '@molecule-ai/platform';
-import { checkReading, steppingAgent } from './check-reading.ts';
+import { checkPassingOn, checkReading, steppingAgent } from './check-reading.ts';
 import { frameworks, serveFetch } from './serve.ts';
-import { streaming, streamingWithSources } from './streaming.ts';
+import { passingOn, streaming, streamingWithSources } from './streaming.ts';
 
 const stateDirectory = await mkdtemp(join(tmpdir(), 'molecule-push-server-'));
 await using cleanUp = new AsyncDisposableStack();
@@ -73,6 +73,9 @@ for (const [name, delivery] of [
   handler = createInboundHandler(agent);
   await start(agent);
   await checkReading(name, caller, operator, { id: client.workspaceId, goOn });
+  const relay = await addMember(`${name}, passed on`);
+  await start(createRemoteAgent({ client: relay, onMessage: passingOn(client.workspaceId) }));
+  await checkPassingOn(operator, relay.workspaceId);
 }
 
 // The modules of a Next application read the environment when they are loaded.

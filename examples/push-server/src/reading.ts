@@ -11,8 +11,9 @@ export async function readAloud(
   const stream = client.streamPeer(peerId, question); // sent at once
   for await (const piece of stream) process.stdout.write(piece); // for people; untrusted
   const reply = await stream.reply(); // what callPeer would have returned
-  if (reply.status !== 'answered') console.log(`\n${reply.status}: ${reply.text}`);
-  return reply.forModel(); // fenced
+  if (reply.status === 'answered') return reply.forModel(); // fenced
+  console.log(`\n${reply.status}: ${reply.text}`); // of a failure the reason; of a message that is still open ''
+  return `Not the whole answer (${reply.status}): ${stream.forModel()}`; // what was read so far, fenced
 }
 // #endregion read
 

@@ -35,7 +35,7 @@ async function* askChildren(message: InboundMessage, { signal }: HandlerContext)
     // One answer in its three forms: as it came, for people, for a model.
     const { via, status, raw, text } = reply;
     log('answer', { from: name, via, status, raw, text, forModel: reply.forModel() });
-    if (text === '') yield status;
+    if (status !== 'answered') yield text === '' ? status : `${status}: ${text}`;
   }
 }
 

@@ -11,7 +11,8 @@ export async function readStream({ run, operator, lead }: WithAgents, question: 
   for await (const text of stream) {
     const { status } = await operator.getMessage(lead.id, stream.messageId, { signal });
     pieces.push({ text, status });
-    timeline.line('stream', lead.name, `while the message is ${status}: ${JSON.stringify(text)}`);
+    const when = status === 'queued' ? 'while it is being made' : `once it is ${status}`;
+    timeline.line('stream', lead.name, `${when}: ${JSON.stringify(text)}`);
   }
   const early = pieces.filter(({ status }) => status === 'queued');
   checks.record(
