@@ -12,8 +12,9 @@ import { createInboundHandler, type InboundHandler } from '@molecule-ai/core/inb
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { createPlatform } from '@molecule-ai/platform';
 import { checkPassingOn, checkReading, steppingAgent } from './check-reading.ts';
+import { passingOn } from './passing-on.ts';
 import { frameworks, serveFetch } from './serve.ts';
-import { passingOn, streaming, streamingWithSources } from './streaming.ts';
+import { streaming, streamingWithSources } from './streaming.ts';
 
 const stateDirectory = await mkdtemp(join(tmpdir(), 'molecule-push-server-'));
 await using cleanUp = new AsyncDisposableStack();

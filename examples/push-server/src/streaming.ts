@@ -2,10 +2,8 @@
 import type { MessageHandler } from '@molecule-ai/core';
 // #endregion handlers
 // #region failing
-// #region passing-on
 import { MessageFailure } from '@molecule-ai/core';
 
-// #endregion passing-on
 // #endregion failing
 // #region handlers
 /** What a model or a framework gives: a text, in pieces. */
@@ -39,19 +37,3 @@ export const streamingFrom =
     }
   };
 // #endregion failing
-
-// #region passing-on
-/** Passes the answer of another agent on as it comes, and fails when that agent does not answer. */
-export const passingOn =
-  (peerId: string): MessageHandler =>
-  async (message, { client, signal, stream }) => {
-    const asked = client.streamPeer(peerId, message.text, { signal });
-    for await (const piece of asked) await stream(piece);
-    const { status } = await asked.reply();
-    if (status !== 'answered') {
-      throw new MessageFailure(`The agent that was asked did not answer: ${status}.`, {
-        code: 'not_answered',
-      });
-    }
-  };
-// #endregion passing-on

@@ -30,7 +30,7 @@ export type ReplyTarget = Pick<InboundMessage, 'id' | 'messageId' | 'contextId' 
 export interface ReplyContent {
   /** May be blank when there are parts. */
   readonly text: string;
-  /** Parts after the text. A person receives files with a `uri` as attachments, and other parts in the metadata. */
+  /** Parts after the text. People are shown texts, and files with a `uri`; a program that asks for them gets all parts. */
   readonly parts?: readonly MessagePart[] | undefined;
   /** Open data of the answer. */
   readonly metadata?: JsonObject | undefined;
