@@ -9,7 +9,7 @@ import { MessageFailure } from '@molecule-ai/core';
 /** What a model or a framework gives: a text, in pieces. */
 type Pieces = (prompt: string) => AsyncIterable<string>;
 
-/** An iterable is streamed, and read no faster than whoever reads the answer. */
+/** An iterable is streamed. When all readers are far behind, it waits for a moment. */
 export const streaming =
   (pieces: Pieces): MessageHandler =>
   (message) =>
