@@ -91,6 +91,8 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
   readonly acknowledged: string[] = [];
   readonly outcomes: MessageOutcome[] = [];
   readonly replies: string[] = [];
+  /** Why a reply with this text fails, if it does. */
+  replyFailure: (text: string) => Error | null = () => null;
   /** Message ids of replies that calls have returned. */
   readonly returned = new Set<string>();
   /** Questions about direct messages. */
@@ -222,7 +224,10 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
     _options: ReplyOptions,
   ): Promise<ReplyReceipt> {
     if (this.isFeedDown) throw unreachable();
-    this.replies.push(`${message.id}: ${typeof answer === 'string' ? answer : answer.text}`);
+    const text = typeof answer === 'string' ? answer : answer.text;
+    const failure = this.replyFailure(text);
+    if (failure !== null) throw failure;
+    this.replies.push(`${message.id}: ${text}`);
     return { status: 'sent', via: 'a2a', messageId: `reply-to-${message.id}` };
   }
 

@@ -189,7 +189,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
       });
     const open = async (...request: Parameters<typeof requestOf>) =>
       new BodyReader(await fetch(requestOf(...request)));
-    return { ...started, clock, requestOf, open };
+    return { ...started, clock, peers: callers, requestOf, open };
   }
 
   /** Resolves when nothing changes any more without time. */
@@ -307,6 +307,76 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(handled).toHaveLength(1);
   });
 
+  verifies('agent.stream.too-long-for-a-request', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const [peer, polling, pushed] = [
+      await onboard(platform),
+      await onboard(platform),
+      await onboard(platform),
+    ];
+    const onMessage = async function* () {
+      for (let count = 0; count < 32; count += 1) yield 'x'.repeat(64 * 1024);
+    };
+    const agent = createRemoteAgent({ client: environment.client(platform, polling), onMessage });
+    environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
+    await agent.start();
+    await startPushAgent(environment, platform, pushed, { onMessage });
+    const streams = new StreamClient(environment, platform);
+    const refused = await streams.send(peer, polling, 'hi');
+    expect((await refused.all()).at(-1)).toMatchObject({
+      metadata: { state: 'failed', code: 'agent_answer_too_large' },
+    });
+    expect(refused.text.length).toBeLessThan(1024 * 1024);
+    expect(await agent.listDeadLetters()).toMatchObject([{ stage: 'handler', attempts: 1 }]);
+    const whole = await streams.send(peer, pushed, 'hi');
+    await whole.all();
+    expect(whole.text).toHaveLength(wrapA2aBoundary('x'.repeat(2 * 1024 * 1024)).length);
+  });
+
+  verifies('agent.stream.reader-comes-back', async () => {
+    const leaving = Promise.withResolvers<void>();
+    let streamed = 0;
+    const stage = await startSlowStage(async ({ text }, { stream }) => {
+      for (streamed = 0; streamed < 32; streamed += 1) {
+        if (streamed === 1) await leaving.promise;
+        await stream(text.repeat(1024 * 16));
+      }
+    });
+    const { clock, requestOf, agent, peers, handled } = stage;
+    const serve = createInboundHandler(agent);
+    const read = async (reader: BodyReader) => {
+      const all = reader.all();
+      let text: string | undefined;
+      void all.then((value) => {
+        text = value;
+      });
+      await clock.advanceUntil(() => text !== undefined, { limitMs: 100_000 });
+      return all;
+    };
+    const request = requestOf('four');
+    const [repeat, last] = [request.clone(), request.clone()];
+    const first = new BodyReader(await serve(request));
+    await first.read(2);
+    await first.leave();
+    leaving.resolve();
+    await clock.advance(20_000);
+    expect(streamed).toBe(32);
+    expect(textOfEvents(await read(new BodyReader(await serve(repeat))))).toHaveLength(2 * 1024 * 1024);
+    expect(textOfEvents(await new BodyReader(await serve(last)).all())).toHaveLength(2 * 1024 * 1024);
+    const failing = new BodyReader(await serve(requestOf('five')));
+    await failing.leave();
+    await clock.advanceUntil(async () => (await agent.listDeadLetters()).length > 0, { limitMs: 100_000 });
+    expect(await agent.listDeadLetters()).toMatchObject([{ errorCode: 'agent_answer_too_large' }]);
+    const [sender] = peers;
+    if (sender === undefined) throw new Error('nobody');
+    const { body } = await sender.caller.get(`/workspaces/${sender.id}/activity`);
+    expect(valueAt(body, 0, 'request_body', 'params', 'message')).toMatchObject({
+      parts: [{ text: expect.stringContaining('The agent failed to handle this message.') }],
+      metadata: { molecule_end: { state: 'failed', code: 'agent_answer_too_large' } },
+    });
+    expect(handled).toHaveLength(2);
+  });
+
   verifies('agent.stream.cancel', async () => {
     const { onMessage, aborted } = heldHandler(() => 'lo');
     const { peer, member, streams } = await startStage(environment, onMessage);
@@ -345,6 +415,10 @@ class BodyReader {
   async all(): Promise<string> {
     while (await this.#read());
     return this.#text;
+  }
+
+  leave(): Promise<void> {
+    return this.#reader.cancel();
   }
 
   /** Reads so many chunks, and fails at the end. */

@@ -6,6 +6,7 @@ const MAX_HELD_MS = 5;
 export class EventLoopTurn {
   #rounds = 0;
   #beganAt = 0;
+  #next: Promise<void> | undefined;
 
   /** Call it in each round. A promise for the next turn of the event loop when this one takes long, else `null`. */
   whenLong(): Promise<void> | null {
@@ -13,15 +14,17 @@ export class EventLoopTurn {
     if (this.#rounds === 1) this.#begin();
     const isLong = this.#rounds > MAX_ROUNDS && performance.now() - this.#beganAt >= MAX_HELD_MS;
     if (!isLong) return null;
-    return new Promise((resolve) => {
+    this.#next ??= new Promise((resolve) => {
       setImmediate(resolve);
     });
+    return this.#next;
   }
 
   #begin(): void {
     this.#beganAt = performance.now();
     setImmediate(() => {
       this.#rounds = 0;
+      this.#next = undefined;
     });
   }
 }

@@ -50,6 +50,14 @@ export const STREAMS_OF_AGENTS = behaviours({
     'A streamed answer of more than 10 Mi characters fails its message, with the code `agent_answer_too_large` on each way.',
     'docs/contract/streams.md#breaks',
   ],
+  'agent.stream.too-long-for-a-request': [
+    'An agent that polls fails a message as soon as its answer is longer than a request may be, before readers get what cannot be sent; an agent with a URL sends 10 MiB.',
+    'docs/contract/streams.md#breaks; docs/contract/messages.md#size-of-an-answer',
+  ],
+  'agent.stream.reader-comes-back': [
+    'An answer over 1 MiB whose last reader has left is the response of a repeat for a minute; after that the message fails, `agent_answer_too_large`, and its sender gets a message that says so.',
+    'docs/contract/receiving.md#streams',
+  ],
   'agent.stream.cancel': [
     'A message that is canceled while its answer is streamed ends as canceled; the signal of the handler fires.',
     'docs/contract/streams.md#asking-for-a-stream; docs/contract/messages.md#cancellation',

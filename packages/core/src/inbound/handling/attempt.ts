@@ -33,7 +33,8 @@ export interface AttemptContext {
    * the readers are not far behind, or were waited for 5 s in all. Once text was sent, a handler that throws is not retried: the
    * message fails.
    * @throws MoleculeError `invalid_answer` for what is not a text, and after `reply`; `invalid_argument` after the return;
-   * `agent_answer_too_large` above 10 Mi characters. After an abort it rejects with the signal's reason.
+   * `agent_answer_too_large` above 10 Mi characters, and above 1 MiB as JSON where the message was polled. After an abort it
+   * rejects with the signal's reason.
    */
   stream(delta: string): Promise<void>;
   /** Sets the current task that users see, sent with the next heartbeat: one line, cut at 200 characters. */

@@ -49,6 +49,7 @@ export class DeadLetterReplays {
       progress: progressOf(letter),
       isRetried: false,
       isCallerKnown: true,
+      isAnsweredByRequest: true,
       stream: new AnswerStream(),
       flush: async () => {},
       isAccepted: null,

@@ -17,10 +17,12 @@ import {
   endedByCrash,
   endingFailure,
   failureCode,
+  GAVE_UP_TEXT,
   isCancelledBySender,
   isDeadlinePassed,
   isExpiredForReply,
   isInvalidAnswer,
+  isUnsendable,
   MAX_ATTEMPTS,
   messageRetryDelayMs,
   refusedDelayMs,
@@ -188,11 +190,12 @@ export class MessageRun implements Runnable {
 
   /** Readers get no text that is not sent in the end, nor that of another attempt than the first one that they got. */
   #beginText(): AttemptText {
-    const { message, isCallerKnown, stream } = this.#subject;
+    const { message, isCallerKnown, isAnsweredByRequest, stream } = this.#subject;
     const journal = this.#journal;
     const isSent = autoReplyRefusal(message, isCallerKnown) === null && !journal.hasReplied;
     return stream.begin({
       isShown: isSent && !journal.hasStreamed,
+      isRequest: isAnsweredByRequest,
       onFirst: () => journal.recordStreamed(),
     });
   }
@@ -213,7 +216,7 @@ export class MessageRun implements Runnable {
     } catch (error) {
       if (signal.aborted) return this.#interrupted(signal);
       if (isExpiredForReply(error)) return this.#expired();
-      const kind = replyFailureKind(error);
+      const kind = this.#kindOf(error);
       this.#replyFailures += 1;
       if (kind === 'refused' && this.#subject.isRetried) return this.#refused(error);
       if (kind === 'counts') this.#countedReplyFailures += 1;
@@ -223,6 +226,12 @@ export class MessageRun implements Runnable {
         ? this.#giveUp('reply', this.#replyFailures, error)
         : this.#retry('reply', this.#replyFailures, error);
     }
+  }
+
+  /** What is too large for a request may be the response of one: whoever read a stream of it may come back. */
+  #kindOf(error: unknown): ReturnType<typeof replyFailureKind> {
+    const isTooLarge = replyFailureCode(error) === 'agent_answer_too_large';
+    return isTooLarge && !this.#subject.isAnsweredByRequest ? 'counts' : replyFailureKind(error);
   }
 
   /** The recipient has no room for the answer, which waits for a limited time. */
@@ -247,9 +256,13 @@ export class MessageRun implements Runnable {
   async #giveUp(stage: 'handler' | 'reply', attempts: number, error: unknown): Promise<RunOutcome> {
     const { clock, observer } = this.#options;
     const { message } = this;
-    const late = stage === 'handler' ? this.#subject.lateEnd({ outcome: 'failed' }) : null;
-    if (late !== null) await this.#journal.send(late, new AbortController().signal).catch(() => {});
     const code = codeOf(stage, error);
+    const isSendable = stage === 'reply' && !isUnsendable(code);
+    const late = isSendable
+      ? null
+      : this.#subject.lateEnd({ outcome: 'failed', error: { message: GAVE_UP_TEXT, code } });
+    if (late !== null) await this.#journal.send(late, new AbortController().signal).catch(() => {});
+    const { progress } = this.#journal;
     const letter: StoredDeadLetter = {
       activityId: message.id,
       messageId: message.messageId,
@@ -259,7 +272,8 @@ export class MessageRun implements Runnable {
       errorCode: code,
       at: new Date(clock.now()).toISOString(),
       message,
-      progress: this.#journal.progress,
+      // A replay does not send what never can be sent.
+      progress: isSendable ? progress : { ...progress, outcome: null },
     };
     await this.#subject.giveUp(letter, error);
     observer.gaveUp(message, { stage, attempts, error });

@@ -13,6 +13,8 @@ export interface RunSubject {
   readonly isRetried: boolean;
   /** False when a request without a credential brought it: its answer is for that request only. */
   readonly isCallerKnown: boolean;
+  /** Whether its answer is sent as a request, also when somebody reads a stream of it. */
+  readonly isAnsweredByRequest: boolean;
   /** Resolves with whether the message is handled at all; `null` when it is. */
   readonly isAccepted: Promise<boolean> | null;
   /** Its answer, while the handler makes it. */

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../test/manual-clock.ts';
-import { type AnswerReader, AnswerStream } from './answer-stream.ts';
+import type { AnswerReader } from './answer-reader.ts';
+import { AnswerStream } from './answer-stream.ts';
 import { AnswerStreams } from './answer-streams.ts';
 import { type AttemptText, MAX_ANSWER_LENGTH } from './attempt-text.ts';
 
-const shown = { isShown: true, onFirst: async () => {} };
+const shown = { isShown: true, isRequest: false, onFirst: async () => {} };
 const { signal } = new AbortController();
 
 /** Whether a promise is settled when everything that needs no time has run. */
@@ -68,7 +69,7 @@ describe('the readers of an answer', () => {
       records += 1;
       return recorded.promise;
     };
-    const text = stream.begin({ isShown: true, onFirst });
+    const text = stream.begin({ ...shown, onFirst });
     const [one, two] = [stream.read(), stream.read()];
     expect([await one.take(9), records, text.hasLeft]).toEqual(['', 0, false]);
     await text.append('hello', signal);
@@ -163,6 +164,39 @@ describe('the text of an attempt that failed', () => {
     const draining = stream.drain(text, new ManualClock(), stopping.signal);
     stopping.abort();
     await draining;
+  });
+});
+
+describe('an answer that is sent as a request', () => {
+  const MAX = 1024 * 1024 - 1024;
+
+  it.each([
+    ['letters', 'x', 1, 50_000],
+    ['escapes', '\u0001', 6, 1_000],
+    ['quotes', '"', 2, 7_001],
+    ['halves of surrogate pairs', '😀', 4, 1_111],
+    ['umlauts', 'ä', 2, 4_096],
+  ])('has at most 1 MiB as JSON, however it is cut: %s', async (_what, unit, bytes, pieceLength) => {
+    const text = new AnswerStream().begin({ ...shown, isRequest: true });
+    const whole = unit.repeat(Math.ceil((2 * MAX) / bytes));
+    const append = async () => {
+      for (let at = 0; at < whole.length; at += pieceLength) {
+        await text.append(whole.slice(at, at + pieceLength), signal);
+      }
+    };
+    await expect(append()).rejects.toMatchObject({ code: 'agent_answer_too_large' });
+    const sent = Buffer.byteLength(JSON.stringify(text.toString()));
+    expect(sent).toBeLessThanOrEqual(MAX);
+    expect(sent).toBeGreaterThan(MAX - (pieceLength + 1) * 6);
+    expect(text.rejection).toMatchObject({ hint: expect.stringContaining('URL') });
+  });
+
+  it('is not shown beyond that', async () => {
+    const stream = new AnswerStream();
+    const text = stream.begin({ ...shown, isRequest: true });
+    await text.append('x'.repeat(MAX - 2), signal);
+    await expect(text.append('x', signal)).rejects.toMatchObject({ code: 'agent_answer_too_large' });
+    expect(await stream.read().take(2 * MAX)).toHaveLength(MAX - 2);
   });
 });
 

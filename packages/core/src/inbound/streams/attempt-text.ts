@@ -1,14 +1,20 @@
-import { GrowingText } from '@molecule-ai/protocol';
+import { BODY_LIMITS, GrowingText } from '@molecule-ai/protocol';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import { EventLoopTurn } from '../../time/event-loop-turn.ts';
 import { orAborted } from '../../time/linked-abort.ts';
 
 /** Longest answer, in characters. */
 export const MAX_ANSWER_LENGTH = 10 * 1024 * 1024;
+/** Longest text that a request can carry, in bytes of JSON: the rest is for what is around it. */
+const MAX_REQUEST_BYTES = BODY_LIMITS.json - 1024;
+/** Most bytes of one UTF-16 unit as JSON: an escaped one. */
+const MAX_BYTES_OF_UNIT = 6;
 
 export interface AttemptTextOptions {
   /** Whether readers get the text while it is made. */
   readonly isShown: boolean;
+  /** Whether the answer is sent as a request, whatever happens: its text is shorter then. */
+  readonly isRequest: boolean;
   /** Called before text leaves for the first time, which it does when the promise has resolved. */
   readonly onFirst: () => Promise<unknown>;
   readonly onChange: () => void;
@@ -26,6 +32,8 @@ export class AttemptText {
   #leaving: Promise<unknown> | undefined;
   #hasLeft = false;
   #rejection: MoleculeError | null = null;
+  /** Up to this length the text is not too long for a request. */
+  #countedLength = MAX_REQUEST_BYTES / MAX_BYTES_OF_UNIT;
 
   constructor(options: AttemptTextOptions) {
     this.#options = options;
@@ -59,15 +67,16 @@ export class AttemptText {
   /**
    * Adds to the text. Resolves when the fastest reader is close behind, or was waited for long enough; at once without readers,
    * but a handler that never waits itself gives way to everything else now and then.
-   * @throws MoleculeError `agent_answer_too_large`, `invalid_argument` when the handler has returned. An abort rejects with the
+   * @throws MoleculeError `agent_answer_too_large`: before any reader gets what cannot be sent in the end; `invalid_argument` when the handler has returned. An abort rejects with the
    * signal's reason.
    */
   async append(delta: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#text.isEnded) throw handlerReturned();
-    if (this.length + delta.length > MAX_ANSWER_LENGTH) {
-      this.#rejection = answerTooLarge();
-      throw this.#rejection;
+    const rejection = this.#rejectionOf(delta);
+    if (rejection !== null) {
+      this.#rejection = rejection;
+      throw rejection;
     }
     if (delta !== '') {
       this.#text.append(delta);
@@ -79,6 +88,17 @@ export class AttemptText {
       if (taken === null) return;
       await orAborted(taken, signal);
     }
+  }
+
+  #rejectionOf(delta: string): MoleculeError | null {
+    const length = this.length + delta.length;
+    if (length > MAX_ANSWER_LENGTH) return answerTooLarge();
+    if (!this.#options.isRequest || length <= this.#countedLength) return null;
+    const bytes =
+      length > MAX_REQUEST_BYTES ? length : Buffer.byteLength(JSON.stringify(this.toString() + delta));
+    if (bytes > MAX_REQUEST_BYTES) return tooLargeForRequest();
+    this.#countedLength = length + (MAX_REQUEST_BYTES - bytes) / MAX_BYTES_OF_UNIT;
+    return null;
   }
 
   /** Readers do not get what they have not taken yet. */
@@ -136,6 +156,13 @@ export function answerTooLarge(): MoleculeError {
   return new MoleculeError(`The answer is longer than ${MAX_ANSWER_LENGTH} characters.`, {
     code: 'agent_answer_too_large',
     hint: 'Store long results elsewhere and answer with a reference.',
+  });
+}
+
+function tooLargeForRequest(): MoleculeError {
+  return new MoleculeError('The answer of an agent that polls is a request, which has at most 1 MiB.', {
+    code: 'agent_answer_too_large',
+    hint: 'Give the agent a URL that the platform reaches, for 10 MiB; or store long results elsewhere and answer with a reference.',
   });
 }
 

@@ -5,6 +5,7 @@ import { type ArrivalStage, arrivalStage, type PushOptions, pushOf } from '../..
 import { EventStream, type SentEvent, textIn } from '../../../test/event-stream.ts';
 import { ISSUER, TestSigner } from '../../../test/peer-tokens.ts';
 import type { HandlerContext, RemoteAgentOptions } from '../../agent/agent-options.ts';
+import { ApiError } from '../../errors/api-error.ts';
 import { MessageFailure } from '../../errors/message-failure.ts';
 import { MemoryInboundStore } from '../stores/inbound-store.ts';
 
@@ -196,6 +197,46 @@ describe('the stream of a pushed message', () => {
     const { body } = await stage.post(pushOf('one'));
     expect(collected(events)).toEqual(body.result);
     expect(body.result).toMatchObject({ kind: 'message', metadata: { questions: [{ text: 'Deploy?' }] } });
+  });
+});
+
+describe('an answer over the size of a request', () => {
+  const LARGE = 'x'.repeat(2 * 1024 * 1024);
+  const tooLarge = () =>
+    new ApiError('413', {
+      code: 'payload_too_large',
+      status: 413,
+      method: 'POST',
+      path: '/workspaces/x/a2a',
+    });
+
+  it('whose reader has left is the response when it comes back, for more than a minute', async () => {
+    const stage = await streamOf('direct');
+    stage.client.replyFailure = tooLarge;
+    await stage.events.cancel();
+    stage.script.end(() => LARGE);
+    await stage.client.clock.advance(70_000);
+    const again = await openStream(stage, 'one', stage);
+    const rest = again.rest();
+    await stage.client.clock.advance(64_000);
+    const events = await rest;
+    expect([textIn(events).length, events.at(-1).metadata.state]).toEqual([LARGE.length, 'answered']);
+    expect([stage.client.replies, stage.script.contexts.length]).toEqual([[], 1]);
+  });
+
+  it('whose reader does not come back fails the message: its sender gets a message, and the dead letter is small', async () => {
+    const stage = await streamOf('direct');
+    stage.client.replyFailure = (text) => (text.length > 1e6 ? tooLarge() : null);
+    await stage.events.cancel();
+    stage.script.end(() => LARGE);
+    await stage.client.clock.advance(90_000);
+    expect(stage.client.replies).toEqual([
+      expect.stringMatching(/: The agent failed to handle this message\.$/),
+    ]);
+    const [letter] = await stage.agent.listDeadLetters();
+    expect(letter).toMatchObject({ stage: 'reply', attempts: 5, errorCode: 'agent_answer_too_large' });
+    const later = await (await openStream(stage, 'one', stage)).rest();
+    expect(later.at(-1)).toMatchObject({ data: { code: 'agent_answer_too_large' } });
   });
 });
 

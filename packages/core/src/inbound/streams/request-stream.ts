@@ -6,7 +6,7 @@ import type {
 } from '../../inbound-http/inbound-agent.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
 import type { ExchangeResult } from '../arrivals/exchanges.ts';
-import type { AnswerReader } from './answer-stream.ts';
+import type { AnswerReader } from './answer-reader.ts';
 import type { KeptText, KeptTexts } from './kept-texts.ts';
 
 /** Longest piece, in UTF-16 units. */
