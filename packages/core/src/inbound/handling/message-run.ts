@@ -5,24 +5,21 @@ import type { Logger } from '../../logging/logger.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { InboundObserver } from '../inbound-observer.ts';
 import type { MessageEnd } from '../inbound-state.ts';
-import type { StoredDeadLetter } from '../stores/dead-letters.ts';
 import type { StoredAnswer } from '../stores/message-progress.ts';
 import type { AttemptText } from '../streams/attempt-text.ts';
 import { type AttemptHandler, type AttemptResult, runAttempt } from './attempt.ts';
 import { attemptContext } from './attempt-context.ts';
+import { codeOf, givenUp } from './given-up.ts';
 import { type ReadAnswer, readHandlerAnswer } from './handler-answer.ts';
 import { MessageJournal } from './message-journal.ts';
 import {
   autoReplyRefusal,
   endedByCrash,
   endingFailure,
-  failureCode,
-  GAVE_UP_TEXT,
   isCancelledBySender,
   isDeadlinePassed,
   isExpiredForReply,
   isInvalidAnswer,
-  isUnsendable,
   MAX_ATTEMPTS,
   messageRetryDelayMs,
   refusedDelayMs,
@@ -256,28 +253,14 @@ export class MessageRun implements Runnable {
   async #giveUp(stage: 'handler' | 'reply', attempts: number, error: unknown): Promise<RunOutcome> {
     const { clock, observer } = this.#options;
     const { message } = this;
-    const code = codeOf(stage, error);
-    const isSendable = stage === 'reply' && !isUnsendable(code);
-    const late = isSendable
-      ? null
-      : this.#subject.lateEnd({ outcome: 'failed', error: { message: GAVE_UP_TEXT, code } });
-    if (late !== null) await this.#journal.send(late, new AbortController().signal).catch(() => {});
     const { progress } = this.#journal;
-    const letter: StoredDeadLetter = {
-      activityId: message.id,
-      messageId: message.messageId,
-      sourceId: message.sourceId,
-      stage,
-      attempts,
-      errorCode: code,
-      at: new Date(clock.now()).toISOString(),
-      message,
-      // A replay does not send what never can be sent.
-      progress: isSendable ? progress : { ...progress, outcome: null },
-    };
+    const at = new Date(clock.now()).toISOString();
+    const { letter, end } = givenUp(message, { stage, attempts, error, at, progress });
+    const late = end === null ? null : this.#subject.lateEnd(end);
+    if (late !== null) await this.#journal.send(late, new AbortController().signal).catch(() => {});
     await this.#subject.giveUp(letter, error);
     observer.gaveUp(message, { stage, attempts, error });
-    return { kind: 'finished', how: 'dead_letter', code };
+    return { kind: 'finished', how: 'dead_letter', code: letter.errorCode };
   }
 
   /** Finishes the message if the sender cancelled it; otherwise restores the state before the attempt. */
@@ -312,10 +295,6 @@ export class MessageRun implements Runnable {
     this.#subject.finish(end);
     return { kind: 'finished', how, code };
   }
-}
-
-function codeOf(stage: 'handler' | 'reply', error: unknown): string {
-  return stage === 'reply' ? replyFailureCode(error) : failureCode(error);
 }
 
 /** Whether the deadline of the message ended an attempt. */

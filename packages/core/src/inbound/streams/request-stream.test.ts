@@ -1,78 +1,11 @@
 import { extractAnswerText, type JsonValue, StreamedAnswer } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
 import { AgentClientDouble } from '../../../test/agent-stage.ts';
-import { type ArrivalStage, arrivalStage, type PushOptions, pushOf } from '../../../test/arrival-stage.ts';
+import { arrivalStage, pushOf } from '../../../test/arrival-stage.ts';
 import { EventStream, type SentEvent, textIn } from '../../../test/event-stream.ts';
-import { ISSUER, TestSigner } from '../../../test/peer-tokens.ts';
-import type { HandlerContext, RemoteAgentOptions } from '../../agent/agent-options.ts';
-import { ApiError } from '../../errors/api-error.ts';
+import { openStream, type StreamStageOptions, scripted, streamOf } from '../../../test/stream-stage.ts';
 import { MessageFailure } from '../../errors/message-failure.ts';
 import { MemoryInboundStore } from '../stores/inbound-store.ts';
-
-type Options = Partial<RemoteAgentOptions<AgentClientDouble>>;
-
-/** A handler that the test runs step by step. */
-class Script {
-  contexts: HandlerContext<AgentClientDouble>[] = [];
-  #ends: ((end: () => unknown) => void)[] = [];
-
-  readonly handler = async (
-    _message: unknown,
-    context: HandlerContext<AgentClientDouble>,
-  ): Promise<never> => {
-    this.contexts.push(context);
-    const end = await new Promise<() => unknown>((resolve, reject) => {
-      this.#ends.push(resolve);
-      context.signal.addEventListener('abort', () => reject(context.signal.reason));
-    });
-    return (await end()) as never;
-  };
-
-  get context(): HandlerContext<AgentClientDouble> {
-    const context = this.contexts.at(-1);
-    if (context === undefined) throw new Error('The handler has not begun.');
-    return context;
-  }
-
-  /** Ends the latest run. */
-  end(end: () => unknown = () => undefined): void {
-    this.#ends.at(-1)?.(end);
-  }
-}
-
-async function scripted(options: Options = {}, client?: AgentClientDouble) {
-  const script = new Script();
-  const stage = await arrivalStage({ onMessage: script.handler, ...options }, client);
-  return { script, ...stage };
-}
-
-async function openStream(
-  stage: Pick<ArrivalStage, 'open' | 'client'>,
-  id: string,
-  options: PushOptions = {},
-): Promise<EventStream> {
-  const response = await stage.open(pushOf(id, { method: 'message/stream', ...options }), options);
-  expect(response.headers.get('content-type'), await peek(response)).toBe('text/event-stream');
-  await stage.client.flushPromises();
-  return new EventStream(response);
-}
-
-/** The stream of one message, with a token of the platform or of a peer. */
-async function streamOf(use: string, options: Options = {}) {
-  const client = new AgentClientDouble();
-  client.capabilities = new Set(['acknowledge', 'questions']);
-  const signer = await TestSigner.start(client.clock);
-  client.issuer = ISSUER;
-  client.keys = await signer.jwks();
-  const stage = await scripted({ ...options, inboundAuth: 'peer-tokens', inboundSecret: undefined }, client);
-  const headers = { authorization: `Bearer ${await signer.token({ use })}` };
-  const events = await openStream(stage, 'one', { headers });
-  return { ...stage, events, headers };
-}
-
-async function peek(response: Response): Promise<string> {
-  return response.headers.get('content-type') === 'application/json' ? response.clone().text() : '';
-}
 
 /** What the platform makes of the events. */
 function collected(events: readonly SentEvent[]): JsonValue {
@@ -146,7 +79,7 @@ describe('the stream of a pushed message', () => {
   });
 
   it('is a JSON response when the message is not accepted', async () => {
-    const stage = await scripted({ isStarted: false } as Options);
+    const stage = await scripted({ isStarted: false } as StreamStageOptions);
     const refused = await stage.post(pushOf('one', { method: 'message/stream' }));
     expect([refused.status, refused.body.error.data.code]).toEqual([503, 'not_accepting']);
     const unauthorized = await stage.post(pushOf('one', { method: 'message/stream' }), {
@@ -197,46 +130,6 @@ describe('the stream of a pushed message', () => {
     const { body } = await stage.post(pushOf('one'));
     expect(collected(events)).toEqual(body.result);
     expect(body.result).toMatchObject({ kind: 'message', metadata: { questions: [{ text: 'Deploy?' }] } });
-  });
-});
-
-describe('an answer over the size of a request', () => {
-  const LARGE = 'x'.repeat(2 * 1024 * 1024);
-  const tooLarge = () =>
-    new ApiError('413', {
-      code: 'payload_too_large',
-      status: 413,
-      method: 'POST',
-      path: '/workspaces/x/a2a',
-    });
-
-  it('whose reader has left is the response when it comes back, for more than a minute', async () => {
-    const stage = await streamOf('direct');
-    stage.client.replyFailure = tooLarge;
-    await stage.events.cancel();
-    stage.script.end(() => LARGE);
-    await stage.client.clock.advance(70_000);
-    const again = await openStream(stage, 'one', stage);
-    const rest = again.rest();
-    await stage.client.clock.advance(64_000);
-    const events = await rest;
-    expect([textIn(events).length, events.at(-1).metadata.state]).toEqual([LARGE.length, 'answered']);
-    expect([stage.client.replies, stage.script.contexts.length]).toEqual([[], 1]);
-  });
-
-  it('whose reader does not come back fails the message: its sender gets a message, and the dead letter is small', async () => {
-    const stage = await streamOf('direct');
-    stage.client.replyFailure = (text) => (text.length > 1e6 ? tooLarge() : null);
-    await stage.events.cancel();
-    stage.script.end(() => LARGE);
-    await stage.client.clock.advance(90_000);
-    expect(stage.client.replies).toEqual([
-      expect.stringMatching(/: The agent failed to handle this message\.$/),
-    ]);
-    const [letter] = await stage.agent.listDeadLetters();
-    expect(letter).toMatchObject({ stage: 'reply', attempts: 5, errorCode: 'agent_answer_too_large' });
-    const later = await (await openStream(stage, 'one', stage)).rest();
-    expect(later.at(-1)).toMatchObject({ data: { code: 'agent_answer_too_large' } });
   });
 });
 
@@ -388,72 +281,8 @@ describe('a handler whose text has left', () => {
   });
 });
 
-describe('a reader that does not read', () => {
-  it('is closed after 30 s; the handler waits for 5 s, and its answer is sent through the platform', async () => {
-    const stage = await scripted();
-    const response = await stage.open(pushOf('one', { method: 'message/stream' }));
-    await stage.client.flushPromises();
-    const { context } = stage.script;
-    await context.stream('x'.repeat(60_000));
-    let isReleased = false;
-    const held = context.stream('x'.repeat(60_000)).then(() => {
-      isReleased = true;
-    });
-    await stage.client.clock.advance(4_999);
-    expect(isReleased).toBe(false);
-    await stage.client.clock.advance(1);
-    await held;
-    await stage.client.clock.advance(25_000);
-    stage.script.end();
-    await stage.client.flushPromises();
-    expect(stage.client.replies).toEqual([`one: ${'x'.repeat(120_000)}`]);
-    await expect(response.text()).rejects.toThrow('did not read');
-  });
-
-  it.each([
-    ['direct', 'is closed when it was behind for five minutes'],
-    ['push', 'goes on, because the platform reads as fast as it can'],
-  ])('but takes a piece now and then (%s) %s', async (use) => {
-    const stage = await streamOf(use, { handlerTimeoutMs: null });
-    stage.script.end(() => 'x'.repeat(20 * 64 * 1024));
-    await stage.client.flushPromises();
-    let pieces = 0;
-    const read = async () => {
-      for (; (await stage.events.next()) !== null; pieces += 1) await stage.client.clock.advance(29_000);
-    };
-    if (use === 'push') await read();
-    else await expect(read()).rejects.toThrow('did not read');
-    expect(pieces).toBe(use === 'push' ? 22 : 12);
-  });
-
-  it('counts as a request until it has gone', async () => {
-    const { createInboundHandler } = await import('../../inbound-http/inbound-handler.ts');
-    const stage = await scripted();
-    const handler = createInboundHandler(stage.agent, { maxConcurrentRequests: 1 });
-    const post = (id: string, method: string): Promise<Response> =>
-      handler(
-        new Request('https://agent.test/', {
-          method: 'POST',
-          headers: { authorization: 'Bearer a-secret-of-28-characters-ok' },
-          body: JSON.stringify(pushOf(id, { method })),
-        }),
-      );
-    await post('one', 'message/stream');
-    expect((await post('two', 'message/send')).status).toBe(429);
-    await stage.client.clock.advance(30_000);
-    const events = new EventStream(await post('two', 'message/stream'));
-    expect((await post('one', 'message/send')).status).toBe(429);
-    await events.cancel();
-    const last = new EventStream(await post('two', 'message/stream'));
-    await stage.client.flushPromises();
-    stage.script.end(() => 'done');
-    expect(textIn(await last.rest())).toBe('done');
-    expect((await post('two', 'message/send')).status).toBe(200);
-  });
-});
-
 describe('the stream of a direct message', () => {
-  const direct = (options: Options = {}) => streamOf('direct', options);
+  const direct = (options: StreamStageOptions = {}) => streamOf('direct', options);
 
   it('asks its sender with the task', async () => {
     const question = { kind: 'text', text: 'Which one?', from: 'sender' } as const;
