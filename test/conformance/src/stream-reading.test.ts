@@ -55,6 +55,12 @@ function neverSilent(clock: ManualClock): Reaction {
   };
 }
 
+/** What the token of a request is for. */
+function useOf({ headers }: Request): unknown {
+  const [, claims = ''] = (headers.get('authorization') ?? '').split('.');
+  return claims === '' ? null : JSON.parse(Buffer.from(claims, 'base64url').toString()).use;
+}
+
 async function piecesOf(stream: PeerStream): Promise<string[]> {
   const pieces: string[] = [];
   for await (const piece of stream) pieces.push(piece);
@@ -190,6 +196,78 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     const failing = bare.client.streamPeer(bare.peerId, 'hello');
     await expect(failing.reply()).rejects.toMatchObject({ delivered: 'unknown', isRetryable: false });
     expect([bare.peer.requests.length, bare.proxied().length, failing.text]).toEqual([1, 0, 'one']);
+  });
+
+  /** An agent of ours that says `Hello, `, and the rest when the test says so; and a workspace that calls it directly. */
+  async function stageHello(onRequest: (request: Request) => Request = (request) => request) {
+    const platform = await environment.platform({
+      allowAgentNetworks: ['127.0.0.0/8'],
+      publicUrl: 'https://molecule.example.com',
+    });
+    const [asking, asked] = [await onboard(platform), await onboard(platform)];
+    const going = Promise.withResolvers<void>();
+    const { handled } = await startPushAgent(environment, platform, asked, {
+      onRequest,
+      async *onMessage() {
+        yield 'Hello, ';
+        await going.promise;
+        yield 'world';
+      },
+    });
+    const startClient = async () => {
+      const client = environment.client(platform, asking, STEADY);
+      await client.register();
+      return client;
+    };
+    return { peerId: asked.id, startClient, handled, goOn: () => going.resolve() };
+  }
+
+  verifies(
+    'stream-reading.through-the-platform',
+    'from an agent of ours, which handles it once',
+    async () => {
+      const connection = new AbortController();
+      let direct = 0;
+      const stage = await stageHello((request) => {
+        if (useOf(request) !== 'direct') return request;
+        direct += 1;
+        if (direct === 1) return new Request(request, { signal: connection.signal });
+        const refused = new Request(request);
+        refused.headers.delete('authorization');
+        return refused;
+      });
+      const client = await stage.startClient();
+      const stream = client.streamPeer(stage.peerId, 'hello', { messageId: 'm-1' });
+      const pieces: string[] = [];
+      for await (const piece of stream) {
+        pieces.push(piece);
+        connection.abort();
+        if (pieces.length === 1) stage.goOn();
+      }
+      expect(pieces).toEqual(['Hello, ', 'world']);
+      expect(await stream.reply()).toMatchObject({ via: 'proxy', status: 'answered', text: 'Hello, world' });
+      expect(stage.handled).toMatchObject([{ messageId: 'm-1' }]);
+      expect(direct).toBeGreaterThan(1);
+    },
+  );
+
+  verifies('stream-reading.continues', 'in another process than the one that was killed', async () => {
+    const stage = await stageHello();
+    const killed = await stage.startClient();
+    const first = killed.streamPeer(stage.peerId, 'hello', { messageId: 'm-1' });
+    expect((await first[Symbol.asyncIterator]().next()).value).toBe('Hello, ');
+    await killed.close();
+    await expect(first.reply()).rejects.toMatchObject({ code: 'client_closed' });
+    const client = await stage.startClient();
+    const again = client.streamPeer(stage.peerId, 'hello', { messageId: 'm-1' });
+    const pieces: string[] = [];
+    for await (const piece of again) {
+      pieces.push(piece);
+      stage.goOn();
+    }
+    expect(pieces).toEqual(['Hello, ', 'world']);
+    expect(await again.reply()).toMatchObject({ via: 'direct', status: 'answered' });
+    expect(stage.handled).toHaveLength(1);
   });
 
   verifies(['stream-reading.restarted', 'stream-reading.unfinished'], async () => {

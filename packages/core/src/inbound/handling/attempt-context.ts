@@ -46,7 +46,6 @@ export function attemptContext(options: AttemptContextOptions): AttemptContext {
       });
     },
     stream: async (delta) => {
-      signal.throwIfAborted();
       const checked = checkDelta(delta);
       if (hasReplied) {
         throw mixed('The message was answered with context.reply() before.', EITHER);

@@ -144,6 +144,30 @@ describe('what a handler returns', () => {
     expect(rounds).toBeLessThan(limit);
   });
 
+  it('that ignores its abort and every error leaves the place of its message after five seconds', async () => {
+    const limit = 3_000_000;
+    let rounds = 0;
+    const run = await startInbound({
+      handler: async ({ id }, { stream }) => {
+        if (id === 'row-2') return 'handled';
+        for (; rounds < limit; rounds += 1) await stream('i').catch(() => {});
+      },
+    });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000);
+    run.feed.push({ id: 'row-2', contextId: 'another' });
+    run.feed.push({ id: 'row-3', method: 'cancel_task', params: { id: 'row-1' } });
+    await run.advance(1_000);
+    expect(run.handled).toEqual(['row-1']);
+    await run.advance(5_000);
+    expect(run.observed).toEqual(expect.arrayContaining(['stuck:row-1', 'cancelled:row-1']));
+    expect(run.handled).toEqual(['row-1', 'row-2']);
+    await run.advance(1_000);
+    expect(run.feed.replies.map(({ text }) => text)).toEqual(['handled']);
+    expect(rounds).toBeLessThan(limit);
+    rounds = limit;
+  });
+
   it('after its signal aborted is not an answer: an iterable is closed, its beginning is not sent', async () => {
     const closed: string[] = [];
     const handler = async function* () {

@@ -71,6 +71,20 @@ export class AttemptText {
    * signal's reason.
    */
   async append(delta: string, signal: AbortSignal): Promise<void> {
+    try {
+      this.#add(delta, signal);
+    } finally {
+      // Also a loop that ignores errors gives way.
+      await this.#turn.whenLong();
+    }
+    while (delta !== '' && this.#isShown) {
+      const taken = this.#options.whenTaken();
+      if (taken === null) return;
+      await orAborted(taken, signal);
+    }
+  }
+
+  #add(delta: string, signal: AbortSignal): void {
     signal.throwIfAborted();
     if (this.#text.isEnded) throw handlerReturned();
     const rejection = this.#rejectionOf(delta);
@@ -78,16 +92,9 @@ export class AttemptText {
       this.#rejection = rejection;
       throw rejection;
     }
-    if (delta !== '') {
-      this.#text.append(delta);
-      this.#options.onChange();
-    }
-    await this.#turn.whenLong();
-    while (delta !== '' && this.#isShown) {
-      const taken = this.#options.whenTaken();
-      if (taken === null) return;
-      await orAborted(taken, signal);
-    }
+    if (delta === '') return;
+    this.#text.append(delta);
+    this.#options.onChange();
   }
 
   #rejectionOf(delta: string): MoleculeError | null {
