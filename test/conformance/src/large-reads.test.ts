@@ -1,6 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { wrapA2aBoundary } from '@molecule-ai/protocol';
-import { expect } from 'vitest';
+import { describe, expect } from 'vitest';
 import { textAt, valueAt } from './harness/http.ts';
 import { envelope, inboxTexts, type Member, onboard, send } from './harness/members.ts';
 import type { RunningPlatform } from './harness/running-platform.ts';
@@ -91,67 +91,69 @@ function open(
   });
 }
 
-onEachDatabase('large answers that are read', (environment) => {
-  verifies('answers.read-in-bounded-memory', async () => {
-    const { platform, target, caller, other } = await answered(environment);
-    const ask = (from: Member, way: string, id: string) => {
-      const asked = WAYS[way]?.(target, from, id);
-      if (asked === undefined) throw new Error(way);
-      return open(environment, platform, from, asked);
-    };
-    for (const way of Object.keys(WAYS)) {
-      // None of these is read. Together they would be more than one workspace may use.
-      const unread = [await ask(caller, way, 'large')];
-      expect([way, unread[0]?.status]).toEqual([way, 200]);
-      let refused: Opened | undefined;
-      const next = ask(caller, way, 'large').then((opened) => {
-        if (opened.status === 200) unread.push(opened);
-        else refused = opened;
-      });
-      expect(await (await ask(caller, way, 'small')).text()).toContain('small');
-      expect((await (await ask(other, way, 'large')).text())?.length).toBeGreaterThan(LARGE.length);
-      await platform.clock.advanceUntil(() => refused !== undefined, { limitMs: 20_000 });
-      await next;
-      expect([way, refused?.status, refused?.headers['retry-after']]).toEqual([way, 503, '2']);
-      expect(await refused?.text()).toContain('platform_unavailable');
-      // Whoever was first gets all of it, and then there is memory again.
-      expect((await unread[0]?.text())?.length).toBeGreaterThan(LARGE.length);
-      expect((await (await ask(caller, way, 'large')).text())?.length).toBeGreaterThan(LARGE.length);
-    }
-  });
-
-  verifies('answers.read-in-time', async () => {
-    const { platform, target, caller } = await answered(environment);
-    const path = `/workspaces/${caller.id}/messages/large`;
-    const slow = await open(environment, platform, caller, { method: 'GET', path });
-    await platform.clock.advance(400_000);
-    expect(await slow.text()).toBeUndefined();
-    const streamed = { ...envelope('large', { messageId: 'large' }), method: 'message/stream' };
-    const stalled = await open(environment, platform, caller, post(target.id, streamed));
-    await platform.clock.advance(31_000);
-    expect(await stalled.text()).toBeUndefined();
-    expect((await caller.caller.get(path)).text.includes(LARGE)).toBe(true);
-  });
-
-  verifies('stream.end.no-memory', async () => {
-    const { platform, caller } = await answered(environment);
-    const agent = await startStreamingAgent(environment, platform);
-    const path = `/workspaces/${caller.id}/messages/large`;
-    const unread = await open(environment, platform, caller, { method: 'GET', path });
-    const stream = await new StreamClient(environment, platform).send(caller, agent, 'hi', {
-      messageId: 'm-1',
+onEachDatabase('large answers', (environment) => {
+  describe('that are read', { timeout: 60_000 }, () => {
+    verifies('answers.read-in-bounded-memory', async () => {
+      const { platform, target, caller, other } = await answered(environment);
+      const ask = (from: Member, way: string, id: string) => {
+        const asked = WAYS[way]?.(target, from, id);
+        if (asked === undefined) throw new Error(way);
+        return open(environment, platform, from, asked);
+      };
+      for (const way of Object.keys(WAYS)) {
+        // None of these is read. Together they would be more than one workspace may use.
+        const unread = [await ask(caller, way, 'large')];
+        expect([way, unread[0]?.status]).toEqual([way, 200]);
+        let refused: Opened | undefined;
+        const next = ask(caller, way, 'large').then((opened) => {
+          if (opened.status === 200) unread.push(opened);
+          else refused = opened;
+        });
+        expect(await (await ask(caller, way, 'small')).text()).toContain('small');
+        expect((await (await ask(other, way, 'large')).text())?.length).toBeGreaterThan(LARGE.length);
+        await platform.clock.advanceUntil(() => refused !== undefined, { limitMs: 20_000 });
+        await next;
+        expect([way, refused?.status, refused?.headers['retry-after']]).toEqual([way, 503, '2']);
+        expect(await refused?.text()).toContain('platform_unavailable');
+        // Whoever was first gets all of it, and then there is memory again.
+        expect((await unread[0]?.text())?.length).toBeGreaterThan(LARGE.length);
+        expect((await (await ask(caller, way, 'large')).text())?.length).toBeGreaterThan(LARGE.length);
+      }
     });
-    const answer = await agent.stream(1);
-    answer.out.send(answer.events.text(LARGE));
-    await stream.until(() => stream.text.length > LARGE.length);
-    endAnswer(answer);
-    const isOver = () => stream.results.at(-1)?.kind === 'status-update';
-    await platform.clock.advanceUntil(isOver, { limitMs: 20_000 });
-    expect(textAt(stream.results.at(-1), 'status', 'state')).toBe('working');
-    expect(stream.text === wrapA2aBoundary(LARGE)).toBe(true);
-    unread.request.destroy();
-    const { body } = await caller.caller.get(`/workspaces/${caller.id}/messages/m-1`);
-    expect(valueAt(body, 'state')).toBe('answered');
-    await platform.clock.advanceUntil(async () => (await inboxTexts(caller)).length > 0);
+
+    verifies('answers.read-in-time', async () => {
+      const { platform, target, caller } = await answered(environment);
+      const path = `/workspaces/${caller.id}/messages/large`;
+      const slow = await open(environment, platform, caller, { method: 'GET', path });
+      await platform.clock.advance(400_000);
+      expect(await slow.text()).toBeUndefined();
+      const streamed = { ...envelope('large', { messageId: 'large' }), method: 'message/stream' };
+      const stalled = await open(environment, platform, caller, post(target.id, streamed));
+      await platform.clock.advance(31_000);
+      expect(await stalled.text()).toBeUndefined();
+      expect((await caller.caller.get(path)).text.includes(LARGE)).toBe(true);
+    });
+
+    verifies('stream.end.no-memory', async () => {
+      const { platform, caller } = await answered(environment);
+      const agent = await startStreamingAgent(environment, platform);
+      const path = `/workspaces/${caller.id}/messages/large`;
+      const unread = await open(environment, platform, caller, { method: 'GET', path });
+      const stream = await new StreamClient(environment, platform).send(caller, agent, 'hi', {
+        messageId: 'm-1',
+      });
+      const answer = await agent.stream(1);
+      answer.out.send(answer.events.text(LARGE));
+      await stream.until(() => stream.text.length > LARGE.length);
+      endAnswer(answer);
+      const isOver = () => stream.results.at(-1)?.kind === 'status-update';
+      await platform.clock.advanceUntil(isOver, { limitMs: 20_000 });
+      expect(textAt(stream.results.at(-1), 'status', 'state')).toBe('working');
+      expect(stream.text === wrapA2aBoundary(LARGE)).toBe(true);
+      unread.request.destroy();
+      const { body } = await caller.caller.get(`/workspaces/${caller.id}/messages/m-1`);
+      expect(valueAt(body, 'state')).toBe('answered');
+      await platform.clock.advanceUntil(async () => (await inboxTexts(caller)).length > 0);
+    });
   });
 });

@@ -84,7 +84,7 @@ onEachDatabase('agents on the reference platform', { onDisk: true }, (environmen
       await starting.promise;
       await pass(clock, 5_000);
       platform.isBusy = true;
-      await pass(clock, 35_000);
+      await pass(clock, 20_000);
       platform.isBusy = false;
       platform.arrive('after the limit');
       await clock.advanceUntil(() => handled.length > 0 && agent.health().ok, { limitMs: 120_000 });

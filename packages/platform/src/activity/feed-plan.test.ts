@@ -61,7 +61,7 @@ const read = (query: FeedQuery, sinceSeq: number | undefined, deliverableAt?: st
   });
 const parse = (raw: RawFeedQuery): FeedQuery => parseFeedQuery(raw, Date.UTC(2026, 10, 21));
 
-describe('reading the feed', () => {
+describe('reading the feed', { timeout: 60_000 }, () => {
   it('scans an index in the order of the page for every combination of filters', async () => {
     const bad: string[] = [];
     let count = 0;
