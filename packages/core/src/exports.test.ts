@@ -54,5 +54,15 @@ it('the operator entry exports exactly these names', () => {
 });
 
 it('the testing entry exports exactly these names', () => {
-  expect(Object.keys(testing).sort()).toEqual(['chaos', 'recordingLogger']);
+  expect(Object.keys(testing).sort()).toEqual([
+    'chaos',
+    'expectAnswered',
+    'expectFenced',
+    'expectNoUnfencedPeerText',
+    'expectStatus',
+    'moleculeMatchers',
+    'recordingLogger',
+    'scriptedPeer',
+    'temporaryState',
+  ]);
 });

@@ -1,0 +1,135 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
+import type { RemoteAgentOptions } from '../agent/agent-options.ts';
+import { createRemoteAgent } from '../agent/create-remote-agent.ts';
+import type { RemoteAgent } from '../agent/remote-agent.ts';
+import type { RemoteAgentClientOptions } from '../client/client-context.ts';
+import { OperatorClient } from '../client/operator-client.ts';
+import type { NewWorkspace } from '../client/workspace-changes.ts';
+import { MemoryTokenStore } from '../credentials/token-store.ts';
+import { MemoryInboundStore } from '../inbound/stores/inbound-store.ts';
+import { silentLogger } from '../logging/logger.ts';
+import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
+import type { RequestDispatcher } from '../settings/request-dispatcher.ts';
+import type { Clock } from '../time/clock.ts';
+import { giveAnswer, type PeerAnswer } from './peer-answer.ts';
+import { temporaryState } from './temporary-state.ts';
+
+/** The latest messages are kept. */
+const MAX_RECEIVED = 10_000;
+
+/** A platform, by the options of its clients: what `createTestPlatform()` returns, or a platform that runs elsewhere. */
+export interface TestConnection {
+  readonly platformUrl: string;
+  /** `null` for a platform in dev mode. */
+  readonly operatorKey: string | null;
+  readonly dispatcher?: RequestDispatcher | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+export interface ScriptedPeerOptions {
+  /** @default 'peer' */
+  readonly name?: string | undefined;
+  /** What it does with each message. @default it answers `ok` */
+  readonly answer?: PeerAnswer | undefined;
+  /**
+   * What it does with one message after the other, in this order; a message that is tried again takes the next one as well. The
+   * last one is repeated. Instead of `answer`.
+   */
+  readonly script?: readonly [PeerAnswer, ...PeerAnswer[]] | undefined;
+  /** Its role, its parent and the like. */
+  readonly workspace?: Omit<NewWorkspace, 'name'> | undefined;
+  /** Of its client, for example a `dispatcher` with faults. */
+  readonly client?: RemoteAgentClientOptions | undefined;
+  /** Of its agent, for example its `delivery`. */
+  readonly agent?: Omit<Partial<RemoteAgentOptions<RemoteAgentClient>>, 'client' | 'onMessage'> | undefined;
+}
+
+/** Another agent of the organisation, whose answers a test decides. It is an agent like any other. */
+export interface ScriptedPeer extends AsyncDisposable {
+  /** Of its workspace. */
+  readonly id: string;
+  readonly client: RemoteAgentClient;
+  readonly agent: RemoteAgent;
+  /**
+   * The messages that it was given, the latest 10 000; one that was tried again is here again. Late answers to its own messages are
+   * here too, and take nothing of the script.
+   */
+  readonly received: readonly InboundMessage[];
+  /** Replaces the script from now on. */
+  script(...answers: readonly [PeerAnswer, ...PeerAnswer[]]): void;
+  /** Ends it at once, without waiting for what it works on. Its workspace stays, offline after a while. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Creates a workspace and an agent in it, which has registered and reads its messages when this resolves. Nothing of it stays on
+ * disk.
+ * @throws what `OperatorClient.createWorkspace` and `agent.start()` throw.
+ *
+ * @example
+ * await using peer = await scriptedPeer(platform, { name: 'clerk', script: [{ error: new Error('busy') }, 'Filed.'] });
+ * const reply = client.callPeer(peer.id, 'File this.');
+ */
+export async function scriptedPeer(
+  platform: TestConnection,
+  options: ScriptedPeerOptions = {},
+): Promise<ScriptedPeer> {
+  const { platformUrl, operatorKey, dispatcher, clock } = platform;
+  const connection = { platformUrl, dispatcher, clock, logger: silentLogger };
+  await using operator = new OperatorClient({ ...connection, operatorKey });
+  const { name = 'peer', workspace } = options;
+  const { id, authToken } = await operator.createWorkspace({ ...workspace, name });
+  const state = temporaryState();
+  const client = new RemoteAgentClient({
+    ...connection,
+    ...state,
+    tokenStore: new MemoryTokenStore(),
+    agentCard: { name },
+    ...options.client,
+    workspaceId: id,
+    authToken,
+  });
+  let answers = options.script ?? [options.answer === undefined ? 'ok' : options.answer];
+  let next = 0;
+  const received: InboundMessage[] = [];
+  const agent = createRemoteAgent<RemoteAgentClient>({
+    store: new MemoryInboundStore(),
+    ...options.agent,
+    client,
+    onMessage: (message, context) => {
+      received.push(message);
+      if (received.length > MAX_RECEIVED) received.shift();
+      if (message.inReplyTo !== '') return null;
+      const answer = answers[Math.min(next, answers.length - 1)] ?? null;
+      next += 1;
+      return giveAnswer(answer, message, context);
+    },
+  });
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= (async () => {
+      await agent.stop({ timeoutMs: 0 });
+      await client.close();
+      state.remove();
+    })();
+    return stopping;
+  };
+  try {
+    await agent.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    id,
+    client,
+    agent,
+    received,
+    script: (...replaced) => {
+      answers = replaced;
+      next = 0;
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
