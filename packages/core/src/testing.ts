@@ -17,6 +17,7 @@ export {
   type ScriptedPeer,
   type ScriptedPeerOptions,
   scriptedPeer,
+  type TestClock,
   type TestConnection,
 } from './testing/scripted-peer.ts';
 export { type TemporaryState, temporaryState } from './testing/temporary-state.ts';

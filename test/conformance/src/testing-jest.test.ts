@@ -6,13 +6,18 @@ import { verifies } from './verifies.ts';
 /** npm and Jest in processes of their own. */
 vi.setConfig({ testTimeout: 240_000 });
 
-const SAMPLE = '../../../examples/testing-an-agent/src/greeter.test.cjs';
+/** The samples of docs/testing.md. */
+const SAMPLES = ['greeter', 'chaos'];
 
 verifies('testing.jest', () => {
-  const project = new JestProject({ 'greeter.test.js': fileURLToPath(new URL(SAMPLE, import.meta.url)) });
+  const fileOf = (name: string) =>
+    fileURLToPath(new URL(`../../../examples/testing-an-agent/src/${name}.test.cjs`, import.meta.url));
+  const project = new JestProject(
+    Object.fromEntries(SAMPLES.map((name) => [`${name}.test.js`, fileOf(name)])),
+  );
   onTestFinished(() => project.remove());
   const { hasPassed, output } = project.run();
-  expect(output).toMatch(/Tests:\s+1 passed, 1 total/);
+  expect(output).toMatch(/Tests:\s+2 passed, 2 total/);
   expect(hasPassed).toBe(true);
   expect(output).not.toMatch(/open handle|did not exit|after the Jest environment/i);
 });

@@ -20,7 +20,7 @@ export class JestProject {
   /** @param tests paths by the names that the files get */
   constructor(tests: Readonly<Record<string, string>>) {
     this.folder = mkdtempSync(join(tmpdir(), 'molecule-jest-'));
-    install(this.folder, ['core', 'net-guard', 'platform', 'protocol']);
+    install(this.folder, ['core', 'net-guard', 'platform', 'protocol', 'telemetry']);
     write(join(this.folder, 'package.json'), '{ "name": "project", "private": true }');
     for (const [name, file] of Object.entries(tests)) copyFileSync(file, join(this.folder, name));
   }
@@ -30,6 +30,8 @@ export class JestProject {
     const { status, stdout, stderr } = spawnSync(process.execPath, [jest, '--ci'], {
       cwd: this.folder,
       encoding: 'utf8',
+      // Nothing but the project's own packages can be found.
+      env: { ...process.env, NODE_PATH: '' },
     });
     return { hasPassed: status === 0, output: stdout + stderr };
   }

@@ -1,3 +1,5 @@
+import { isError } from '../errors/is-error.ts';
+
 const SHORTEST_FRAGMENT = 8;
 const MAX_MESSAGE_LENGTH = 500;
 const MAX_PEER_TEXT_LENGTH = 65_536;
@@ -20,7 +22,7 @@ export interface LoggableError {
  */
 export function loggableError(error: unknown, peerText: string, depth = 0): LoggableError {
   const clean = (text: string): string => withoutFragments(text, peerText.slice(0, MAX_PEER_TEXT_LENGTH));
-  if (!(error instanceof Error)) return { name: 'Error', message: `A ${typeof error} was thrown.` };
+  if (!isError(error)) return { name: 'Error', message: `A ${typeof error} was thrown.` };
   const code: unknown = Reflect.get(error, 'code');
   const { cause } = error;
   return {
@@ -28,9 +30,7 @@ export function loggableError(error: unknown, peerText: string, depth = 0): Logg
     message: clean(String(error.message).slice(0, MAX_MESSAGE_LENGTH)),
     ...(typeof code === 'string' ? { code: clean(code.slice(0, 100)) } : {}),
     ...(typeof error.stack === 'string' ? { stack: framesOf(error.stack, String(error.message)) } : {}),
-    ...(cause instanceof Error && depth < MAX_CAUSES
-      ? { cause: loggableError(cause, peerText, depth + 1) }
-      : {}),
+    ...(isError(cause) && depth < MAX_CAUSES ? { cause: loggableError(cause, peerText, depth + 1) } : {}),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
+import { isError } from '../errors/is-error.ts';
 import { failureCode } from '../inbound/handling/rules.ts';
 import type { Clock } from '../time/clock.ts';
 
@@ -89,7 +90,7 @@ export class TaskMetrics {
 
 /** Name and code of an error, such as `ApiError access_denied`. Never its message, which can contain text of a peer. */
 export function describeFailure(error: unknown): string {
-  if (!(error instanceof Error)) return 'Error';
+  if (!isError(error)) return 'Error';
   const words = [error.name, Reflect.get(error, 'code')].filter(isPlainWord);
   return words.length === 0 ? 'Error' : words.join(' ').slice(0, MAX_FAILURE_LENGTH);
 }

@@ -10,6 +10,7 @@ import {
 } from '@molecule-ai/protocol';
 import { checkToken } from '../credentials/token-store.ts';
 import { ApiError } from '../errors/api-error.ts';
+import { isError } from '../errors/is-error.ts';
 import { call } from '../platform-api/call.ts';
 import { codeOfError, registrations } from '../telemetry/telemetry.ts';
 import { shapeError } from '../transport/api-failure.ts';
@@ -86,11 +87,7 @@ export function checkIssued({ method, path }: Pick<Route, 'method' | 'path'>, to
   try {
     return checkToken(token);
   } catch (error) {
-    throw shapeError(
-      { method, path },
-      200,
-      `auth_token: ${error instanceof Error ? error.message : 'unusable'}`,
-    );
+    throw shapeError({ method, path }, 200, `auth_token: ${isError(error) ? error.message : 'unusable'}`);
   }
 }
 

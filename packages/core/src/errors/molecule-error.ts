@@ -1,4 +1,5 @@
 import type { MoleculeErrorCode } from './error-codes.ts';
+import { isError } from './is-error.ts';
 import { redactSecrets } from './redact-secrets.ts';
 
 /** The same symbol in every copy of this package, so that ES module and CommonJS builds recognise each other's errors. */
@@ -80,7 +81,7 @@ function readBrand(proto: object): unknown {
 }
 
 function describeCause(cause: unknown): unknown {
-  if (!(cause instanceof Error)) return redactSecrets(String(cause));
+  if (!isError(cause)) return redactSecrets(String(cause));
   const code: unknown = Reflect.get(cause, 'code');
   return {
     name: cause.name,

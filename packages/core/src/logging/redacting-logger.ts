@@ -1,3 +1,4 @@
+import { isError } from '../errors/is-error.ts';
 import { MIN_KNOWN_LENGTH, redactSecrets } from '../errors/redact-secrets.ts';
 import type { LogFields, Logger, LogLevel } from './logger.ts';
 
@@ -54,7 +55,7 @@ function redact(value: unknown, known: readonly string[], depth: number, above: 
   if (value instanceof Date) return value;
   above.add(value);
   try {
-    if (value instanceof Error) return redactError(value, known, depth, above);
+    if (isError(value)) return redactError(value, known, depth, above);
     if (Array.isArray(value)) {
       return value.slice(0, MAX_ITEMS).map((item) => redact(item, known, depth + 1, above));
     }

@@ -8,6 +8,7 @@ import {
   readResponse,
   type Wire,
 } from '@molecule-ai/protocol';
+import { isError } from '../errors/is-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { StreamedResponse } from '../transport/http-exchange.ts';
@@ -147,7 +148,7 @@ export function requestLine(
   try {
     return { method: route.method, path: buildPath(route, params) };
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = isError(cause) ? cause.message : String(cause);
     throw new MoleculeError(message, { code: 'invalid_argument', cause });
   }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { isError } from '../errors/is-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 
@@ -47,7 +48,7 @@ export async function readPrivateFile(
     );
   } catch (cause) {
     throw storageFailure(
-      cause instanceof TypeError ? 'The file is not UTF-8 text' : 'Cannot read the file',
+      isError(cause) && cause.name === 'TypeError' ? 'The file is not UTF-8 text' : 'Cannot read the file',
       path,
       cause,
     );
@@ -160,7 +161,7 @@ function linkRefused(path: string, cause?: unknown): Error {
 }
 
 export function storageFailure(what: string, path: string, cause: unknown): Error {
-  return cause instanceof Error && cause.name === 'MoleculeError' ? cause : storageError(what, path, cause);
+  return isError(cause) && cause.name === 'MoleculeError' ? cause : storageError(what, path, cause);
 }
 
 /** Creates an error that contains the path, never the content of the file. */
@@ -175,7 +176,7 @@ export function storageError(what: string, path: string, cause?: unknown): Molec
 
 /** The system's error code, such as `ENOENT`. */
 export function errnoOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  if (!isError(error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
 

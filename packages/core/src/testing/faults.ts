@@ -1,3 +1,4 @@
+import { isError } from '../errors/is-error.ts';
 import type {
   DispatchedRequest,
   DispatchHandler,
@@ -36,7 +37,7 @@ export class Faults {
     try {
       this.#real.dispatch(request, handler);
     } catch (error) {
-      handler.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
+      handler.onResponseError(undefined, isError(error) ? error : new Error(String(error)));
     }
   }
 

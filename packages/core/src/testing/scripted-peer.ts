@@ -23,7 +23,13 @@ export interface TestConnection {
   /** `null` for a platform in dev mode. */
   readonly operatorKey: string | null;
   readonly dispatcher?: RequestDispatcher | undefined;
-  readonly clock?: Clock | undefined;
+  readonly clock?: TestClock | undefined;
+}
+
+/** A clock that a test may move. */
+export interface TestClock extends Clock {
+  /** Moves on until the condition holds. */
+  advanceUntil?(condition: () => boolean): Promise<void>;
 }
 
 export interface ScriptedPeerOptions {
@@ -57,7 +63,10 @@ export interface ScriptedPeer extends AsyncDisposable {
   readonly received: readonly InboundMessage[];
   /** Replaces the script from now on. */
   script(...answers: readonly [PeerAnswer, ...PeerAnswer[]]): void;
-  /** Ends it at once, without waiting for what it works on. Its workspace stays, offline after a while. Idempotent. */
+  /**
+   * Ends it without waiting for what it works on; a clock that a test moves is moved by the second or so that this may take. Its
+   * workspace stays, offline after a while. Idempotent.
+   */
   stop(): Promise<void>;
 }
 
@@ -108,7 +117,7 @@ export async function scriptedPeer(
   let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= (async () => {
-      await agent.stop({ timeoutMs: 0 });
+      await stopOn(clock, agent);
       await client.close();
       state.remove();
     })();
@@ -132,4 +141,13 @@ export async function scriptedPeer(
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+async function stopOn(clock: TestClock | undefined, agent: RemoteAgent): Promise<void> {
+  let hasStopped = false;
+  const stopped = agent.stop({ timeoutMs: 0 }).then(() => {
+    hasStopped = true;
+  });
+  await clock?.advanceUntil?.(() => hasStopped);
+  await stopped;
 }

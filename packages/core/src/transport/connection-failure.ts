@@ -1,4 +1,5 @@
 import { ConnectionError, type Delivered } from '../errors/connection-error.ts';
+import { isError } from '../errors/is-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 
 const REFUSED = 'No server is listening: check platformUrl, and that the platform is running.';
@@ -48,6 +49,6 @@ export function connectionFailure(cause: Error, origin: string, delivered: Deliv
 
 function codeOf(error: Error): string {
   if ('code' in error && typeof error.code === 'string') return error.code;
-  const [first] = error instanceof AggregateError ? error.errors : [];
-  return first instanceof Error ? codeOf(first) : '';
+  const [first] = 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
+  return isError(first) ? codeOf(first) : '';
 }

@@ -1,4 +1,5 @@
 import type { Delivered } from '../errors/connection-error.ts';
+import { isError } from '../errors/is-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import type {
   DispatchController,
@@ -93,7 +94,7 @@ function dispatch(dispatcher: RequestDispatcher, attempt: HttpAttempt, receiver:
         handler,
       );
     } catch (error) {
-      handler.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
+      handler.onResponseError(undefined, isError(error) ? error : new Error(String(error)));
     }
   });
 }

@@ -70,6 +70,27 @@ describe('a manual clock', () => {
     expect([...at, clock.monotonic()]).toEqual([15, 20]);
   });
 
+  it('moves on until a promise has settled, and no further', async () => {
+    const clock = new ManualClock();
+    const later = async (ms: number, end: () => string) => {
+      await clock.sleep(ms);
+      return end();
+    };
+    expect(await clock.advanceUntilSettled(later(4_500, () => 'done'))).toBe('done');
+    expect(clock.monotonic()).toBe(5_000);
+    const failing = later(10, () => {
+      throw new Error('failed');
+    });
+    await expect(clock.advanceUntilSettled(failing, { stepMs: 10 })).rejects.toThrow('failed');
+    expect(clock.monotonic()).toBe(5_010);
+    expect(await clock.advanceUntilSettled(Promise.resolve('at once'))).toBe('at once');
+    expect(clock.monotonic()).toBe(5_010);
+    const never = new Promise(() => {});
+    await expect(clock.advanceUntilSettled(never, { limitMs: 2_000 })).rejects.toThrow(
+      'does not hold after 2 s',
+    );
+  });
+
   it('jumps without running timers', async () => {
     const clock = new ManualClock(0);
     let ran = false;

@@ -118,6 +118,17 @@ export class ManualClock {
     }
   }
 
+  /** Moves time on in steps until the promise has settled, and returns its value. Rejects as {@link advanceUntil} and as the promise. */
+  async advanceUntilSettled<T>(promise: Promise<T>, options: AdvanceUntilOptions = {}): Promise<T> {
+    let hasSettled = false;
+    const onSettled = () => {
+      hasSettled = true;
+    };
+    promise.then(onSettled, onSettled);
+    await this.advanceUntil(() => hasSettled, options);
+    return promise;
+  }
+
   /** Sets the wall clock forward or back, as a time server does. Timers keep their time. */
   jump(ms: number): void {
     this.#jumped += ms;
