@@ -44,14 +44,14 @@ export const TESTING = behaviours({
   ],
   'testing.peers': [
     'A scripted peer is an agent in a workspace of its own whose answers a test decides: texts, failures, questions, streams, delays, silence; it leaves nothing behind.',
-    'docs/testing.md#scripted-peers',
+    'docs/decisions/0053-test-platform.md#decision',
   ],
   'testing.matchers': [
     'Matchers for vitest and Jest, and functions for all others, check answers, statuses and that texts of peers reach a model in fences only; they fail with what came instead.',
-    'docs/testing.md#matchers',
+    'docs/decisions/0053-test-platform.md#decision',
   ],
   'testing.state': [
     'A temporary state folder keeps what an agent needs to start again, and ends with the test.',
-    'docs/testing.md#scripted-peers',
+    'docs/decisions/0053-test-platform.md#decision',
   ],
 });
