@@ -1,9 +1,10 @@
+import type { Agent } from 'undici';
 import api from 'undici/lib/api/index.js';
-import Agent from 'undici/lib/dispatcher/agent.js';
+import UndiciAgent from 'undici/lib/dispatcher/agent.js';
 import { type AddressGuardOptions, createAddressGuard } from './address-guard.ts';
 
 // The methods that send requests are added to an Agent only by undici's main module, which is not loaded here.
-class GuardedAgent extends Agent {}
+class GuardedAgent extends UndiciAgent {}
 Object.assign(GuardedAgent.prototype, api);
 
 /** Options of undici's Agent, without those that change the target of a connection. */

@@ -1,6 +1,7 @@
 import type { LookupFunction, Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import buildConnector from 'undici/lib/core/connect.js';
+import type { buildConnector } from 'undici';
+import connectorOf from 'undici/lib/core/connect.js';
 import errors from 'undici/lib/core/errors.js';
 import { AddressRefusedError } from './address-refused-error.ts';
 import { canonicalAddress } from './check-address.ts';
@@ -58,7 +59,7 @@ async function connectVetted(
   const host = readHost(target.hostname);
   if (host === undefined) throw new AddressRefusedError({ host: 'The host', reason: 'invalid_url' });
 
-  const dial = buildConnector({
+  const dial = connectorOf({
     ...transportOptions(options),
     maxCachedSessions: 0,
     timeout: Math.ceil(left),

@@ -91,7 +91,18 @@ const SPAN = Symbol.for('OpenTelemetry Context Key SPAN');
 
 /** `undefined` when the application uses no OpenTelemetry. */
 export function openTelemetry(): OpenTelemetry | undefined {
-  return Reflect.get(globalThis, REGISTERED) as OpenTelemetry | undefined;
+  return (safely(() => Reflect.get(globalThis, REGISTERED)) as OpenTelemetry | null | undefined) ?? undefined;
+}
+
+/** Runs code of the application; it may fail, now or later, and that concerns nobody here. */
+export function safely<T>(work: () => T): T | undefined {
+  try {
+    const result = work();
+    if (result instanceof Promise) result.catch(() => {});
+    return result;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The trace context of a span; `null` for one that belongs to no trace. */
@@ -109,7 +120,31 @@ export function activeContext(registered: OpenTelemetry): OtelContext {
 }
 
 export function spanOf(context: OtelContext): OtelSpan | undefined {
-  return context.getValue(SPAN) as OtelSpan | undefined;
+  return (context.getValue(SPAN) as OtelSpan | null | undefined) ?? undefined;
+}
+
+/** Runs `work` exactly once and returns its own result, with the span active if the application's manager of contexts does its part. */
+export function runWithSpan<T>(registered: OpenTelemetry, span: OtelSpan, work: () => T): T {
+  let own: { readonly result: T } | { readonly error: unknown } | undefined;
+  const run = (): T => {
+    own ??= outcomeOf(work);
+    if ('error' in own) throw own.error;
+    return own.result;
+  };
+  safely(() => {
+    const returned = registered.context?.with(withSpan(activeContext(registered), span), run);
+    // The promise of `work` itself is for the caller.
+    return own !== undefined && 'result' in own && own.result === returned ? undefined : returned;
+  });
+  return run();
+}
+
+function outcomeOf<T>(work: () => T): { readonly result: T } | { readonly error: unknown } {
+  try {
+    return { result: work() };
+  } catch (error) {
+    return { error };
+  }
 }
 
 /** `context` with the span, or with the remote one that a trace context names, or with none. */

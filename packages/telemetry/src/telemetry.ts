@@ -7,6 +7,8 @@ import {
   type OpenTelemetry,
   type OtelSpan,
   openTelemetry,
+  runWithSpan,
+  safely,
   spanOf,
   traceOfSpan,
   withSpan,
@@ -94,7 +96,7 @@ export class Telemetry {
         const known = parent === undefined ? currentTrace() : parent;
         if (registered === undefined && !events.hasSubscribers) return passing(known, parent === undefined);
         const given = defined(facts());
-        const span = safely(() => this.#startSpan(registered, name, kind, given, parent, known));
+        const span = safely(() => this.#startSpan(registered, name, kind, given, parent, known)) ?? undefined;
         return new RecordedOperation({
           name,
           kind,
@@ -134,7 +136,8 @@ export class Telemetry {
 
   /** Measures whenever metrics are collected, if a provider of meters is registered by now. Returns a function that ends it. */
   observe(measured: Instrument, read: (result: ObservableResult) => Promise<void>): () => void {
-    return safely(() => this.#instruments.observe(measured, read)) ?? (() => {});
+    const end = safely(() => this.#instruments.observe(measured, read));
+    return () => safely(() => end?.());
   }
 
   #startSpan(
@@ -183,8 +186,8 @@ class RecordedOperation implements Operation {
     const { span } = this.#recorded;
     const registered = openTelemetry();
     const inScope = () => runInTrace(this.trace, work);
-    if (registered?.context === undefined || span === undefined) return inScope();
-    return registered.context.with(withSpan(registered.context.active(), span), inScope);
+    if (registered === undefined || span === undefined) return inScope();
+    return runWithSpan(registered, span, inScope);
   }
 
   event(name: string, facts: Facts): void {
@@ -229,13 +232,4 @@ function defined(facts: Facts): Attributes {
 
 function only(labels: readonly string[], facts: Attributes): Attributes {
   return Object.fromEntries(Object.entries(facts).filter(([name]) => labels.includes(name)));
-}
-
-/** What an application has registered may fail; that concerns nobody here. */
-function safely<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { activeContext, openTelemetry, spanOf, traceOfSpan } from './opentelemetry.ts';
+import { activeContext, openTelemetry, safely, spanOf, traceOfSpan } from './opentelemetry.ts';
 import type { TraceContext } from './trace-context.ts';
 
 interface Scope {
@@ -25,7 +25,9 @@ export function runInTrace<T>(trace: TraceContext | null, work: () => T): T {
 /** The trace of the calling code: of OpenTelemetry's active span where there is one, else that of {@link runInTrace}. */
 export function currentTrace(): TraceContext | null {
   const registered = openTelemetry();
-  const span = registered && spanOf(activeContext(registered));
-  const active = span === undefined ? null : traceOfSpan(span);
+  const active = safely(() => {
+    const span = registered && spanOf(activeContext(registered));
+    return span && traceOfSpan(span);
+  });
   return active ?? scopes.getStore()?.trace ?? null;
 }

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { createRemoteAgent, RemoteAgentClient } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { createPlatform } from '@molecule-ai/platform';
-import { type CompilerOptions, ConsumerApplication } from '@molecule-tests/consumers';
+import { type CompilerOptions, ConsumerApplication, StrictProject } from '@molecule-tests/consumers';
 import { ProgramProcess } from '@molecule-tests/harness';
-import { afterAll, beforeAll, expect, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, vi } from 'vitest';
 import { verifies } from './verifies.ts';
 
 const TEMPLATES: readonly CompilerOptions[] = [
@@ -30,6 +30,13 @@ verifies('values.types-cross-module-formats', () => {
   for (const template of TEMPLATES) {
     expect(application.compile(template).problems, JSON.stringify(template)).toBe('');
   }
+});
+
+verifies('values.declarations-compile', () => {
+  const project = new StrictProject();
+  onTestFinished(() => project.remove());
+  expect(project.entries).toContain('@molecule-ai/platform/testing');
+  expect(project.compile()).toBe('');
 });
 
 verifies('values.copies-share-a-process', async () => {

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { install, link, ROOT, write } from './packed-modules.ts';
 
 export { JestProject, type JestRun } from './jest-project.ts';
+export { StrictProject } from './strict-project.ts';
 
 const { resolve } = createRequire(import.meta.url);
 

@@ -30,6 +30,10 @@ export const TRACING = behaviours({
     'Operations are published on channels of diagnostics_channel with the same facts, with and without OpenTelemetry.',
     'docs/decisions/0109-observability.md',
   ],
+  'tracing.failing-opentelemetry': [
+    'An OpenTelemetry that throws, or runs code not at all or twice, changes nothing: each message is handled once and answered.',
+    'docs/decisions/0109-observability.md#decision',
+  ],
   'tracing.nothing-private': [
     'No text, name, card, error text or credential is in a span, a metric, an event of a channel or, at debug level, a line of a log, encoded or not.',
     'docs/decisions/0109-observability.md',

@@ -6,6 +6,10 @@ export const VALUES = behaviours({
     'A CommonJS application compiled with the templates of NestJS 10, 11 and 12 passes its client, agent, context, message and reply to a package that is an ES module only.',
     'docs/decisions/0039-types-cross-module-formats.md',
   ],
+  'values.declarations-compile': [
+    'The declarations of every published entry compile without skipLibCheck, in ES modules and in CommonJS.',
+    'docs/decisions/0039-types-cross-module-formats.md',
+  ],
   'values.copies-share-a-process': [
     'The ES module and the CommonJS copy of core in one process serve one client, know each other’s errors and locks, and restore each other’s replies.',
     'docs/decisions/0039-types-cross-module-formats.md',
