@@ -7,6 +7,7 @@ import {
   silentLogger,
 } from '@molecule-ai/core';
 import { expect, vi } from 'vitest';
+import { onboard } from './harness/members.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
@@ -84,5 +85,35 @@ onEachDatabase('many agents in one process', { onDisk: true }, (environment) => 
     expect(tookMs).toHaveLength(24);
     expect(agents.every((agent) => agent.health().ok)).toBe(true);
     await Promise.all(agents.map((agent) => agent.stop()));
+  });
+});
+
+onEachDatabase('an agent with many calls at the same time', { onDisk: true }, (environment) => {
+  verifies('presence.calls-delay-nothing', async () => {
+    const platform = await environment.platform();
+    // Registered, and reads nothing.
+    const slow = await onboard(platform, { name: 'slow' });
+    const client = environment.client(platform, await onboard(platform), {
+      maxConnections: 2,
+      logger: silentLogger,
+    });
+    const agent = createRemoteAgent({
+      client,
+      delivery: 'long-poll',
+      onMessage: ({ text }) => `got ${text}`,
+    });
+    environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
+    await agent.start();
+    const abort = new AbortController();
+    const { signal } = abort;
+    const calls = Array.from({ length: 6 }, () => client.callPeer(slow.id, 'hello', { signal }));
+    let ended = 0;
+    const all = Promise.allSettled(calls.map((call) => call.finally(() => (ended += 1))));
+    const reply = await environment.operator(platform).sendMessage(client.workspaceId, 'a question');
+    expect(reply.text).toBe('got a question');
+    expect(await client.heartbeat()).toMatchObject({ workspaceStatus: 'online' });
+    expect(ended).toBe(0);
+    abort.abort();
+    await all;
   });
 });

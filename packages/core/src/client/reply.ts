@@ -194,6 +194,7 @@ async function replyToPeer(
     const { body, status } = await send(transport, routes.sendMessage, {
       params: { id: peerId },
       body: envelope,
+      lane: 'receiving',
       timeoutMs: transport.settings.messageTimeoutMs,
       // A full inbox stays full for longer: the agent tries again later, and uses no slot meanwhile.
       totalTimeoutMs: transport.settings.messageTimeoutMs,

@@ -210,6 +210,8 @@ describe('streamPeer', () => {
     );
     const open = [1, 2, 3].map(() => s.client.streamPeer(PEER, 'hello')[Symbol.asyncIterator]());
     for (const iterator of open) expect((await iterator.next()).value).toBe('one');
+    s.server.script({ body: [] });
+    expect(await s.client.getPeers()).toEqual([]);
     s.server.script({ body: { status: 'sent', activity_id: SELF } });
     await s.client.notify('still here');
     for (const iterator of open) await iterator.return?.();

@@ -46,7 +46,7 @@ describe('the token of a client', () => {
     await using s = await stage(onlyNewer, { tokenStore, maxConnections: 1 });
     await s.client.currentToken();
     await tokenStore.save(NEWER_TOKEN);
-    s.server.routes.set(`GET /registry/${SELF}/peers`, { body: [] });
+    s.server.routes.set(`GET /workspaces/${SELF}`, { body: { id: SELF } });
     tokenStore.loads = 0;
     const reading = Promise.withResolvers<void>();
     const load = tokenStore.load.bind(tokenStore);
@@ -57,7 +57,7 @@ describe('the token of a client', () => {
     const refused = [s.client.fetchInbound(), s.client.fetchInbound()];
     // On the one connection, a later response arrives when both have been refused.
     await s.server.waitForRequests(2);
-    expect(await s.client.getPeers()).toEqual([]);
+    expect(await s.client.getWorkspace()).toMatchObject({ id: SELF });
     reading.resolve();
     expect(await Promise.all(refused)).toEqual([[], []]);
     expect(tokenStore.loads).toBe(1);

@@ -12,9 +12,15 @@ import { isError } from '../errors/is-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { StreamedResponse } from '../transport/http-exchange.ts';
-import type { CallOptions, PlatformRequest, PlatformResponse } from '../transport/platform-request.ts';
+import type {
+  CallOptions,
+  PlatformRequest,
+  PlatformResponse,
+  RequestLane,
+} from '../transport/platform-request.ts';
 import { objectOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
+import { laneOf } from './request-lane.ts';
 
 /** Default time limit of a call that runs another agent, in milliseconds. */
 const CALL_TIMEOUT_MS = 30_000;
@@ -36,6 +42,8 @@ interface AnyCall extends CallOptions {
   readonly holdSeconds?: number | undefined;
   /** Additional headers, names in lower case. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** @default that of the route */
+  readonly lane?: RequestLane | undefined;
   /** Whether retries are safe. @default as defined by the route */
   readonly isRepeatable?: boolean | undefined;
   /** Called with what was received of a response that is larger than the limit, before the call fails. */
@@ -119,6 +127,7 @@ function requestOf<R extends Route>(transport: Transport, route: R, input: Call<
   const { query, body, signal, bearer, totalTimeoutMs, holdSeconds, headers, ...rest }: AnyCall = input;
   return {
     ...requestLine(route, input),
+    lane: input.lane ?? laneOf(route),
     query: queryString(query),
     body,
     isRepeatable: input.isRepeatable ?? isRepeatable(route, body),

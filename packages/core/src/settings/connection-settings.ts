@@ -36,8 +36,9 @@ export interface ConnectionOptions {
   /** A longer `Retry-After` is not waited for but reported by the error, in milliseconds. @default 30_000 */
   maxRetryAfterMs?: number | undefined;
   /**
-   * Maximum number of requests of this client at the same time, and so of connections; further ones are queued. The connections are
-   * shared by all clients of the process with this platform. @default 64
+   * Maximum number of requests of this client at the same time; further ones are queued. As many more are for what the agent needs to
+   * receive and answer messages, and presence, such as a heartbeat, is not limited: neither waits for calls. The connections are shared
+   * by all clients of the process with this platform. @default 64
    */
   maxConnections?: number | undefined;
   /**

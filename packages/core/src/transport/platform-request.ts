@@ -5,9 +5,16 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/**
+ * Requests of one lane never wait for those of another. `calls` and `receiving` each have `maxConnections` requests at the same
+ * time; `presence`, of which there are few, is not limited.
+ */
+export type RequestLane = 'presence' | 'receiving' | 'calls';
+
 export interface PlatformRequest extends CallOptions {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
+  readonly lane: RequestLane;
   /** `?key=value…` or `''`. */
   readonly query?: string | undefined;
   /** Sent as JSON. */

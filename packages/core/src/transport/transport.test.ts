@@ -309,7 +309,7 @@ describe('aborting and closing', () => {
     const { signal } = abort;
     const waiting = s.client.getPeers({ signal });
     await s.server.waitForRequests(1);
-    const queued = s.client.pollState({ signal });
+    const queued = s.client.getPeers({ signal });
     abort.abort(reason);
     await expect(waiting).rejects.toBe(reason);
     await expect(queued).rejects.toBe(reason);
@@ -325,7 +325,7 @@ describe('aborting and closing', () => {
     });
     const first = s.client.fetchInbound().catch(() => {});
     await s.server.waitForRequests(1);
-    await expect(s.client.heartbeat()).rejects.toMatchObject({ code: 'timed_out', delivered: 'no' });
+    await expect(s.client.getWorkspace()).rejects.toMatchObject({ code: 'timed_out', delivered: 'no' });
     await first;
   });
 

@@ -11,7 +11,7 @@ import {
 } from './http-exchange.ts';
 import { OpenExchanges } from './open-exchanges.ts';
 import { PlatformCapabilities } from './platform-capabilities.ts';
-import type { PlatformRequest, PlatformResponse } from './platform-request.ts';
+import type { PlatformRequest, PlatformResponse, RequestLane } from './platform-request.ts';
 import { RequestHeaders } from './request-headers.ts';
 import { readBody } from './response-body.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -40,7 +40,7 @@ export class Transport {
   readonly isOperator: boolean;
   readonly #headers: RequestHeaders;
   readonly #pool: LazyPool;
-  readonly #requests: OpenExchanges;
+  readonly #lanes: Readonly<Record<RequestLane, OpenExchanges>>;
   /** Streams stay open for long: apart from the others they delay no request. */
   readonly #streams: OpenExchanges;
   #closing: Promise<unknown> | undefined;
@@ -52,9 +52,14 @@ export class Transport {
     this.isOperator = workspaceId === null;
     this.#headers = new RequestHeaders(settings, workspaceId);
     this.#pool = new LazyPool(settings.platformOrigin, settings.isShared);
-    const isLimited = settings.dispatcher === null;
-    this.#requests = new OpenExchanges(isLimited ? settings.maxConnections : Number.POSITIVE_INFINITY);
-    this.#streams = new OpenExchanges(isLimited ? MAX_STREAMS : Number.POSITIVE_INFINITY);
+    const limited = (most: number) =>
+      new OpenExchanges(settings.dispatcher === null ? most : Number.POSITIVE_INFINITY);
+    this.#lanes = {
+      presence: new OpenExchanges(Number.POSITIVE_INFINITY),
+      receiving: limited(settings.maxConnections),
+      calls: limited(settings.maxConnections),
+    };
+    this.#streams = limited(MAX_STREAMS);
   }
 
   /**
@@ -63,7 +68,7 @@ export class Transport {
    * @throws ConnectionError, TimeoutError; an abort rejects with the signal's reason.
    */
   send(request: PlatformRequest): Promise<PlatformResponse> {
-    return this.#send<never>(request, this.#requests, exchange);
+    return this.#send<never>(request, this.#lanes[request.lane], exchange);
   }
 
   /** As {@link send}; a stream of server-sent events is returned with its headers. Nothing is retried after that. */
@@ -96,7 +101,7 @@ export class Transport {
   close(): Promise<void> {
     const reason = clientClosed();
     this.#closing ??= this.#pool.leave(reason);
-    for (const open of [this.#requests, this.#streams]) open.cancelAll(reason);
+    for (const open of [...Object.values(this.#lanes), this.#streams]) open.cancelAll(reason);
     return this.#closing.then(() => {});
   }
 

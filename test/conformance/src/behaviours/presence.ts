@@ -50,6 +50,10 @@ export const PRESENCE = behaviours({
     'Agents beyond the number of held reads get their messages too, and none is degraded.',
     'docs/contract/receiving.md#many-agents-in-one-process; docs/decisions/0108-never-half-dead.md',
   ],
+  'presence.calls-delay-nothing': [
+    'An agent with more calls to slow peers than maxConnections sends heartbeats, and receives and answers a message.',
+    'docs/contract/receiving.md#many-agents-in-one-process',
+  ],
   'agent.half-dead.feed': [
     'A feed that responds with HTML, with errors or not at all makes health().ok false within three minutes while heartbeats succeed, also when the clock jumps by an hour.',
     'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',
