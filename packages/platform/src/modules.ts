@@ -54,6 +54,7 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   const peerTokens = new PeerTokensService(context);
   const activity = new ActivityService({ ...context, workspaces });
   const messages = new MessagesService({ ...context, activity, hierarchy, peerTokens, workspaces });
+  tokens.onRevoked((workspaceIds) => messages.streams.endOf(workspaceIds));
 
   const authenticator = createAuthenticator(context, operatorKey, {
     findToken: (hash) => tokens.findToken(hash),

@@ -241,6 +241,8 @@ onEachDatabase('agents that stream', (environment) => {
       await platform.clock.advance(6_000);
     }
     expect(agent.server.requests).toHaveLength(1);
+    first.out.raw(': a comment is no event\n\n');
+    await environment.untilStable(() => agent.server.requests.length);
     await platform.clock.advance(4_000);
     await first.out.closed;
     await advanceUntil(platform, () => agent.server.requests.length === 2);

@@ -131,6 +131,26 @@ onEachDatabase('ends of streams', (environment) => {
     expect(read.text).toBe(HALF);
   });
 
+  verifies('stream.end.revoked', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const streams = new StreamClient(environment, platform);
+    const [caller, other, agent] = [
+      await onboard(platform),
+      await onboard(platform),
+      await onboard(platform),
+    ];
+    const stream = await streams.send(caller, agent, 'hi');
+    await reportHalf(agent);
+    await stream.next(2);
+    const kept = await streams.send(other, agent, 'hi');
+    await kept.next(1);
+    expect((await platform.operator.delete(`/workspaces/${caller.id}/tokens`)).status).toBe(200);
+    expect((await stream.all()).at(-1)).toMatchObject({ final: true, metadata: { state: 'queued' } });
+    expect(stream.text).toBe(HALF);
+    expect((await streams.send(caller, agent, 'hi')).status).toBe(401);
+    expect(kept.results).toHaveLength(1);
+  });
+
   verifies(['stream.keep-alive', 'stream.end.silence'], async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const [caller, agent] = [await onboard(platform), await onboard(platform)];

@@ -175,17 +175,19 @@ onEachDatabase('progress', (environment) => {
         if (response.status !== 200) return response;
       }
     };
-    // 64 MiB of characters are six answers of 10 MiB, and a part of the seventh.
-    for (let index = 1; index <= 6; index += 1) {
+    // The part of one workspace, 32 MiB, is three answers of 10 MiB, and a piece of the fourth.
+    for (let index = 1; index <= 3; index += 1) {
       const full = await fill(await open(`m-${index}`));
       expect(full).toMatchObject({ status: 413, body: { code: 'agent_answer_too_large' } });
     }
-    const last = await open('m-7');
+    const last = await open('m-4');
     expect(await fill(last)).toMatchObject({
       status: 503,
       headers: { 'retry-after': '5' },
       body: { code: 'platform_unavailable' },
     });
+    const short = { run_id: 'run-1', offset: 0, text: 'x'.repeat(60 * 1024) };
+    expect((await agent.caller.post(await open('m-5'), short)).status).toBe(200);
     await send(agent.caller, caller.id, 'short', { role: 'agent', metadata: { in_reply_to: 'm-1' } });
     // The first reader has not taken its text, so that is kept until it is closed.
     await platform.clock.advance(30_000);

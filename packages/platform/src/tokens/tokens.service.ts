@@ -40,6 +40,7 @@ export class TokensService {
   readonly #store: TokensStore;
   readonly #cache: TokenCache;
   readonly #usage: TokenUsage;
+  #onRevoked: (workspaceIds: readonly string[]) => void = () => {};
 
   constructor({ clock, database, logger, workspaces }: TokensServiceOptions) {
     const store = new TokensStore({ database });
@@ -56,6 +57,11 @@ export class TokensService {
           for (const [tokenId, usedAt] of used) await store.writeLastUsed(tokenId, usedAt, trx);
         }),
     });
+  }
+
+  /** Sets what runs after tokens of workspaces were revoked. */
+  onRevoked(listener: (workspaceIds: readonly string[]) => void): void {
+    this.#onRevoked = listener;
   }
 
   /** Finds the holder by the hex SHA-256 of a token and records that the token was used. */
@@ -132,9 +138,12 @@ export class TokensService {
     return this.#usage.flush();
   }
 
-  #revoke(unit: UnitOfWork, selection: TokenSelection): Promise<number> {
-    unit.afterCommit(() => this.#cache.forgetWorkspaces(selection.workspaceIds));
-    return this.#store.revoke(selection, timestamp(this.#clock), unit.trx);
+  async #revoke(unit: UnitOfWork, selection: TokenSelection): Promise<number> {
+    const { workspaceIds } = selection;
+    unit.afterCommit(() => this.#cache.forgetWorkspaces(workspaceIds));
+    const count = await this.#store.revoke(selection, timestamp(this.#clock), unit.trx);
+    if (count > 0) unit.afterCommit(() => this.#onRevoked(workspaceIds));
+    return count;
   }
 
   /** The first use of a token claims the workspace at once, so that no register without a credential can claim it. */

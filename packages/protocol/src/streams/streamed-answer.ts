@@ -61,6 +61,11 @@ export class StreamedAnswer {
     return this.#response;
   }
 
+  /** The size of what is kept, about, in characters as for `maxSize`. */
+  get size(): number {
+    return this.#size;
+  }
+
   /** Takes the data of one event. Skips what is not an event of A2A. Never throws. */
   add(body: JsonValue | undefined): StreamStep {
     if (this.#response !== undefined) return ENDED;

@@ -71,7 +71,7 @@ export const STREAMS = behaviours({
     'docs/contract/limits.md#rates; docs/decisions/0036-fair-limits.md',
   ],
   'stream.progress.memory': [
-    'Progress for which there is no memory is a 503, and is taken again when other answers have ended and been read.',
+    'Progress of a long answer for which there is no memory is a 503, and is taken again when other answers have ended and been read; short answers are taken in any case.',
     'docs/contract/streams.md#limits; docs/contract/limits.md#counts',
   ],
   'stream.progress.restart': [
@@ -105,6 +105,10 @@ export const STREAMS = behaviours({
   'stream.end.silence': [
     'A stream without new text for 5 minutes ends with the state of the message, whose answer is then delivered as a message.',
     'docs/contract/streams.md#ends-of-a-stream',
+  ],
+  'stream.end.revoked': [
+    'A token that is revoked ends the streams that its workspace reads, with the marker closed, and no others.',
+    'docs/contract/streams.md#ends-of-a-stream; docs/contract/authentication.md#tokens',
   ],
   'stream.end.no-memory': [
     'A stream whose answer is large and finds no memory ends as working after 10 s, and the answer is delivered as a message.',
@@ -155,12 +159,20 @@ export const STREAMS = behaviours({
     'docs/contract/streams.md#streams-of-agents; docs/contract/limits.md#bodies',
   ],
   'stream.push.silence': [
-    'A stream of an agent may take any time; silence for the time of an attempt ends it.',
+    'A stream of an agent may take any time; the time of an attempt without an event ends it, whatever comments it has.',
     'docs/contract/streams.md#streams-of-agents; docs/contract/limits.md#time-limits',
   ],
   'stream.push.expired': [
     'A message that expires while its agent streams ends the stream of the reader and that of the agent.',
     'docs/contract/streams.md#ends-of-a-stream; docs/contract/messages.md#expiry',
+  ],
+  'stream.push.memory': [
+    'Large answers that one agent streams and does not end, whether they are read or not, use its part of the memory: others go on, and so do its own when those have ended without an event.',
+    'docs/contract/streams.md#limits; docs/contract/limits.md#bodies',
+  ],
+  'stream.back-pressure.bounded': [
+    'Readers hold back an agent for a minute in all; then its answer is read on and kept for them.',
+    'docs/contract/streams.md#breaks; docs/contract/limits.md#time-limits',
   ],
   'stream.back-pressure': [
     'An agent whose readers all take nothing is not read on; one reader that takes everything is enough.',

@@ -85,7 +85,8 @@ export class PushAttempts {
     const startedAt = clock.monotonic();
     const stopRenewing = this.#renewLease(message.id);
     // Before anything is awaited, so that an end of the message ends the attempt.
-    const source = message.method === 'message/stream' ? streams.open(message.id).attempt() : undefined;
+    const source =
+      message.method === 'message/stream' ? streams.open(message.id).attempt(message.target_id) : undefined;
     try {
       const content = known ?? (await this.#requests.read(message));
       const result = await this.#post(message, content, signal, source);

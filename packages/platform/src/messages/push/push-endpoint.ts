@@ -4,10 +4,10 @@ import sendRequest from 'undici/lib/api/api-request.js';
 import errors from 'undici/lib/core/errors.js';
 import Agent from 'undici/lib/dispatcher/agent.js';
 import type { Clock } from '../../time/clock.ts';
+import type { AnswerMemory } from '../answer-memory.ts';
 import type { TextSource } from '../streams/text-source.ts';
 import { isEventStream, readEvents } from './agent-events.ts';
 import { type PushResult, readResponse } from './agent-response.ts';
-import { AnswerMemory } from './answer-memory.ts';
 
 export interface PushRequest {
   readonly targetId: string;
@@ -36,6 +36,7 @@ export interface PushEndpointOptions {
   readonly guard: AddressGuard;
   /** Maximum idle time, and maximum total time of one attempt without a stream, in milliseconds. */
   readonly timeoutMs: number;
+  readonly memory: AnswerMemory;
 }
 
 /** Paths an agent may serve when it registered a bare origin. */
@@ -47,14 +48,13 @@ const UNREAD_BYTES = 16 * 1024;
 const CONNECTIONS_PER_AGENT = { message: 64, control: 4 } as const;
 
 /** Posts to exactly the registered URL through the address guard; follows no redirect. */
-export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOptions): PushEndpoint {
+export function createPushEndpoint({ clock, guard, memory, timeoutMs }: PushEndpointOptions): PushEndpoint {
   const newAgent = (connections: number) =>
     new Agent({ connect: guard.connect, headersTimeout: timeoutMs, bodyTimeout: timeoutMs, connections });
   const agents = {
     message: newAgent(CONNECTIONS_PER_AGENT.message),
     control: newAgent(CONNECTIONS_PER_AGENT.control),
   };
-  const memory = new AnswerMemory();
   const knownPaths = new Map<string, { url: string; path: string }>();
 
   const postOnce = async (url: URL, request: PushRequest): Promise<PushResult & { status?: number }> => {
@@ -75,7 +75,7 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
       cancel = clock.schedule(timeoutMs, onTimeout);
     };
     startTimer();
-    const share = memory.open(request.targetId);
+    const share = source?.share() ?? memory.open(request.targetId).share();
     for (const stop of stops) stop.addEventListener('abort', onStop, { once: true });
     try {
       const response = await sendRequest.call(agents[purpose], {
@@ -92,7 +92,8 @@ export function createPushEndpoint({ clock, guard, timeoutMs }: PushEndpointOpti
         const reading = { clock, share, signal: ending.signal, onTooSlow: onTimeout };
         return { ...(await readResponse(response, reading)), status };
       }
-      const result = readEvents(response, source, { clock, onRead: startTimer, onWait: () => cancel() });
+      const reading = { clock, share, signal: ending.signal, onNews: startTimer, onWait: () => cancel() };
+      const result = readEvents(response, source, reading);
       return { ...(await Promise.race([result, aborted(ending.signal)])), status };
     } catch (error) {
       if (stops.some(({ aborted }) => aborted)) return { kind: 'aborted' };

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../test/manual-clock.ts';
-import { AnswerMemory } from './answer-memory.ts';
+import { AnswerMemory } from '../answer-memory.ts';
 import { readBody } from './response-body.ts';
 
 const MIB = 1024 * 1024;
@@ -10,7 +10,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 function startReading(memory = new AnswerMemory(), clock = new ManualClock()) {
   const ending = new AbortController();
   const body = new Readable({ read: () => {}, highWaterMark: 1 });
-  const share = memory.open('a');
+  const share = memory.open('a').share();
   let isTooSlow = false;
   const onTooSlow = () => {
     isTooSlow = true;
@@ -43,7 +43,7 @@ describe('the body of an agent’s response', () => {
 
   it('is not read while others have the memory, and takes its time afterwards', async () => {
     const { memory, clock, body, read, isTooSlow } = startReading();
-    const other = memory.open('a');
+    const other = memory.open('a').share();
     other.tryGrow(32 * MIB);
     body.push(Buffer.alloc(MIB));
     await turn();
@@ -79,7 +79,7 @@ describe('the body of an agent’s response', () => {
 
   it('gives its memory back when it is aborted while it waits', async () => {
     const { memory, body, ending, read } = startReading();
-    const other = memory.open('a');
+    const other = memory.open('a').share();
     other.tryGrow(32 * MIB);
     body.push(Buffer.alloc(MIB));
     await turn();

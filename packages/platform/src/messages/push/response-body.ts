@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../../time/clock.ts';
-import { type AnswerShare, SMALL_ANSWER_BYTES } from './answer-memory.ts';
+import { type AnswerShare, SMALL_ANSWER_BYTES } from '../answer-memory.ts';
 
 /** Time for a body that is not small, from then on: so much, and a second more for so many bytes of it. */
 const TIME_LIMIT_MS = 60_000;

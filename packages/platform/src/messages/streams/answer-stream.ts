@@ -1,5 +1,5 @@
 import { GrowingText } from '@molecule-ai/protocol';
-import { Signal, type TextMemory, type TextOwner } from './text-memory.ts';
+import type { AnswerAccount, AnswerMemory } from '../answer-memory.ts';
 import { Place, type ReadableText, type TextReader } from './text-reader.ts';
 import { Attempt, type TextSource, type WritableText } from './text-source.ts';
 
@@ -8,23 +8,27 @@ const MAX_LAG = 256 * 1024;
 
 /** What a stream tells its registry. */
 export interface StreamHooks {
-  grew(): void;
-  /** Nobody reads or writes it now. */
-  left(): void;
+  /** Nobody reads or makes it now, and it has no text. */
+  emptied(): void;
 }
 
 /** The text of one answer while it is made, kept once for all who read it. */
-export class AnswerStream implements TextOwner, ReadableText, WritableText {
-  readonly #memory: TextMemory;
+export class AnswerStream implements ReadableText, WritableText {
+  readonly #memory: AnswerMemory;
   readonly #hooks: StreamHooks;
   readonly #readers = new Set<Place>();
   readonly #sources = new Set<Attempt>();
   readonly #moved = new Signal();
   readonly #ending = new AbortController();
+  #account: AnswerAccount | undefined;
   #text = new GrowingText();
+  /** Of the text. */
+  #bytes = 0;
   #version = 0;
+  /** Whether the text of the attempt that runs now was dropped: its readers get the whole. */
+  #isDropped = false;
 
-  constructor(memory: TextMemory, hooks: StreamHooks) {
+  constructor(memory: AnswerMemory, hooks: StreamHooks) {
     this.#memory = memory;
     this.#hooks = hooks;
   }
@@ -51,25 +55,24 @@ export class AnswerStream implements TextOwner, ReadableText, WritableText {
     return this.#sources.size > 0;
   }
 
-  /** Whether nobody reads or makes it now. */
-  get isIdle(): boolean {
+  get #isIdle(): boolean {
     return this.#readers.size === 0 && this.#sources.size === 0;
   }
 
   append(text: string): void {
-    if (this.isEnded || text === '') return;
+    if (this.isEnded || this.#isDropped || text === '') return;
     this.#text.append(text);
-    this.#memory.add(text.length);
-    this.#hooks.grew();
+    const bytes = Buffer.byteLength(text);
+    this.#bytes += bytes;
+    this.#account?.add(bytes);
+    this.#offer();
     this.#wakeReaders();
   }
 
   /** Another text takes the place of the one so far. */
   restart(text: string): void {
-    if (this.isEnded) return;
-    this.#memory.free(this.length);
-    this.#text = new GrowingText();
-    this.#version += 1;
+    if (this.isEnded || this.#isDropped) return;
+    this.#forgetText();
     this.append(text);
     this.#wakeReaders();
   }
@@ -78,8 +81,7 @@ export class AnswerStream implements TextOwner, ReadableText, WritableText {
   end(): void {
     if (this.isEnded) return;
     this.#ending.abort();
-    this.#memory.finish(this);
-    if (this.#readers.size === 0) this.#free();
+    if (this.#readers.size === 0) this.#forgetText();
     this.#moved.happen();
     this.#wakeReaders();
   }
@@ -88,29 +90,41 @@ export class AnswerStream implements TextOwner, ReadableText, WritableText {
     const reader = new Place(this, () => {
       this.#readers.delete(reader);
       this.#moved.happen();
-      if (this.isEnded && this.#readers.size === 0) this.#free();
-      if (this.isIdle) this.#hooks.left();
+      if (this.isEnded && this.#readers.size === 0) this.#forgetText();
+      this.#offer();
+      this.#left();
     });
     this.#readers.add(reader);
+    this.#offer();
     return reader;
   }
 
-  /** An attempt of the agent begins. */
-  attempt(): TextSource {
-    const source = new Attempt(this, this.#ending.signal, () => {
+  /** The answer is one of this workspace, whose part of the memory it uses. */
+  belongTo(workspaceId: string): AnswerAccount {
+    this.#account ??= this.#memory.open(workspaceId);
+    return this.#account;
+  }
+
+  /** An attempt of the agent of this workspace begins. */
+  attempt(workspaceId: string): TextSource {
+    const account = this.belongTo(workspaceId);
+    const source = new Attempt(this, this.#ending.signal, account, () => {
       this.#sources.delete(source);
-      if (this.isIdle) this.#hooks.left();
+      this.#left();
     });
     this.#sources.add(source);
+    this.#isDropped = false;
     return source;
   }
 
-  async ready(): Promise<void> {
-    while (!this.isEnded) {
-      if (this.#isHeldBack()) await this.#moved.next();
-      else if (this.#memory.mayGrow(this)) return;
-      else await this.#memory.freed();
-    }
+  get isHeldBack(): boolean {
+    if (this.isEnded || this.#readers.size === 0) return false;
+    for (const reader of this.#readers) if (!reader.isBlocked && reader.lag <= MAX_LAG) return false;
+    return true;
+  }
+
+  nextMove(): Promise<void> {
+    return this.#moved.next();
   }
 
   /** A reader has taken something, or its client takes more again. */
@@ -118,18 +132,51 @@ export class AnswerStream implements TextOwner, ReadableText, WritableText {
     this.#moved.happen();
   }
 
-  #isHeldBack(): boolean {
-    if (this.#readers.size === 0) return false;
-    for (const reader of this.#readers) if (!reader.isBlocked && reader.lag <= MAX_LAG) return false;
-    return true;
-  }
-
   #wakeReaders(): void {
     for (const reader of this.#readers) reader.wake();
   }
 
-  #free(): void {
-    this.#memory.free(this.length);
+  /** Whoever wants a text later that nobody reads now can get the whole, or it is reported again. */
+  #offer(): void {
+    const isUnread = this.#readers.size === 0 && this.length > 0;
+    this.#account?.offer(isUnread ? () => this.#drop() : undefined);
+  }
+
+  #drop(): void {
+    this.#isDropped = this.hasSource;
+    this.#forgetText();
+    this.#left();
+  }
+
+  #left(): void {
+    if (this.#isIdle && this.length === 0) this.#hooks.emptied();
+  }
+
+  #forgetText(): void {
+    const bytes = this.#bytes;
+    this.#bytes = 0;
     this.#text = new GrowingText();
+    this.#version += 1;
+    this.#account?.offer(undefined);
+    this.#account?.add(-bytes);
+  }
+}
+
+/** Lets several wait for something that happens more than once. */
+class Signal {
+  #promise: Promise<void> | undefined;
+  #resolve: () => void = () => {};
+
+  /** Resolves when it happens the next time. */
+  next(): Promise<void> {
+    this.#promise ??= new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    return this.#promise;
+  }
+
+  happen(): void {
+    this.#promise = undefined;
+    this.#resolve();
   }
 }

@@ -1,78 +1,95 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { AnswerMemory } from '../answer-memory.ts';
 import { AnswerStreams } from './answer-streams.ts';
-import { TextMemory } from './text-memory.ts';
 
 const LONG = 'x'.repeat(100_000);
+const LIMITS = { maxBytes: 3 * LONG.length, maxBytesPerWorkspace: 2 * LONG.length };
 
-/** Streams with memory for three long texts. */
+/** Streams with memory for three long texts, two of one workspace. */
 function openStreams() {
-  const streams = new AnswerStreams(new TextMemory(3 * LONG.length));
-  const write = (id: string, text = LONG) => {
-    const source = streams.open(id).attempt();
+  const memory = new AnswerMemory(LIMITS);
+  const streams = new AnswerStreams(memory);
+  const write = (id: string, workspaceId = id, text = LONG) => {
+    const source = streams.open(id).attempt(workspaceId);
     source.add(text);
     return source;
   };
-  return { streams, write };
+  return { memory, streams, write };
 }
 
 /** Whether a promise has resolved by now. */
 async function hasResolved(promise: Promise<void>): Promise<boolean> {
   let isDone = false;
-  void promise.then(() => {
-    isDone = true;
-  });
+  void promise.then(
+    () => {
+      isDone = true;
+    },
+    () => undefined,
+  );
   await new Promise<void>((resolve) => setImmediate(resolve));
   return isDone;
 }
 
 describe('the memory of texts', () => {
-  it('is for short texts, and for one long text, when it is full', async () => {
-    const { streams, write } = openStreams();
-    const [first, second] = [write('a'), write('b'), write('c')];
-    expect(streams.isFull).toBe(true);
-    const waits = [first.ready(), second.ready()];
-    expect(await hasResolved(waits[0] as Promise<void>)).toBe(true);
-    expect(await hasResolved(waits[1] as Promise<void>)).toBe(false);
-    expect(await hasResolved(write('short', 'x').ready())).toBe(true);
-    // The one that was exempt has ended, and the memory is full again: now it is the turn of the next one.
-    streams.end('a');
-    write('d');
-    expect(streams.isFull).toBe(true);
-    expect(await hasResolved(waits[1] as Promise<void>)).toBe(true);
+  it('is used by those that are read, in all and of one workspace', () => {
+    const { memory, streams, write } = openStreams();
+    const readers = ['a1', 'a2'].map((id) => streams.open(id).read());
+    for (const id of ['a1', 'a2']) write(id, 'a');
+    expect([memory.open('a').fits(LONG.length), memory.open('b').fits(LONG.length)]).toEqual([false, true]);
+    streams.open('b').read();
+    write('b');
+    expect(memory.open('c').fits(LONG.length)).toBe(false);
+    readers[0]?.leave();
+    expect(memory.open('a').fits(LONG.length)).toBe(true);
+    expect(streams.find('a1')?.length).toBe(0);
   });
 
-  it('is given back by a text that has ended once nobody reads it', async () => {
-    const { streams, write } = openStreams();
-    write('a');
+  it('is given back by a text that has ended once nobody reads it', () => {
+    const { memory, streams, write } = openStreams();
     const reader = streams.open('a').read();
-    write('b');
-    write('c');
+    write('a', 'w');
+    streams.open('b').read();
+    write('b', 'w');
     streams.end('a');
-    expect(streams.isFull).toBe(true);
+    expect(memory.open('w').fits(LONG.length)).toBe(false);
     expect(reader.take(LONG.length).text).toBe(LONG);
     reader.leave();
-    expect(streams.isFull).toBe(false);
+    expect(memory.open('w').fits(LONG.length)).toBe(true);
   });
 
-  it('is taken from texts that nobody reads or makes, those first that have not grown for longest', () => {
+  it('is taken from texts that nobody reads, those first that have not grown for longest, however many have no text', () => {
     const { streams, write } = openStreams();
+    for (let index = 0; index < 200; index += 1) streams.open(`silent ${index}`).read();
     for (const id of ['a', 'b']) write(id).close();
-    write('a', `${LONG}more`).close();
+    write('a', 'a', `${LONG}more`).close();
     const reader = streams.open('b').read();
-    write('c');
+    write('c').close();
     expect([streams.find('a'), streams.find('b')?.length]).toEqual([undefined, LONG.length]);
     reader.leave();
-    write('d', LONG);
-    write('e', LONG);
-    expect(streams.find('b')).toBeUndefined();
-    expect(streams.find('c')?.length).toBe(LONG.length);
+    write('d').close();
+    write('e').close();
+    expect(streams.find('c')).toBeUndefined();
+    expect(streams.find('b')?.length).toBe(LONG.length);
+  });
+
+  it('is taken from a text that is made while nobody reads it: whoever comes later gets the whole, or the next attempt', () => {
+    const { memory, streams, write } = openStreams();
+    const source = write('a', 'w');
+    expect(memory.open('w').fits(2 * LONG.length)).toBe(true);
+    source.add('more');
+    const reader = streams.open('a').read();
+    expect(reader.take(10)).toEqual({ text: '', isAnew: false });
+    source.close();
+    const next = streams.open('a').attempt('w');
+    next.add('again');
+    expect(reader.take(10).text).toBe('again');
   });
 
   it('keeps no stream without a text, a reader and a source', () => {
     const { streams } = openStreams();
     const reader = streams.open('a').read();
-    const source = streams.open('a').attempt();
+    const source = streams.open('a').attempt('w');
     reader.leave();
     expect(streams.size).toBe(1);
     source.close();
@@ -84,32 +101,36 @@ describe('the memory of texts', () => {
 describe('an agent whose answer is read', () => {
   it('is held back while all readers are behind, and not without readers', async () => {
     const streams = new AnswerStreams();
-    const source = streams.open('a').attempt();
+    const source = streams.open('a').attempt('w');
     source.add(LONG.repeat(3));
-    expect(await hasResolved(source.ready())).toBe(true);
+    expect(source.isHeldBack).toBe(false);
     const [slow, quick] = [streams.open('a').read(), streams.open('a').read()];
-    const wait = source.ready();
-    expect(await hasResolved(wait)).toBe(false);
+    expect(source.isHeldBack).toBe(true);
+    const move = source.nextMove();
+    expect(await hasResolved(move)).toBe(false);
     quick.take(LONG.length);
-    expect(await hasResolved(wait)).toBe(true);
+    expect(await hasResolved(move)).toBe(true);
+    expect(source.isHeldBack).toBe(false);
     quick.isBlocked = true;
-    const next = source.ready();
-    expect(await hasResolved(next)).toBe(false);
+    expect(source.isHeldBack).toBe(true);
     slow.leave();
-    expect(await hasResolved(next)).toBe(false);
+    expect(source.isHeldBack).toBe(true);
+    const next = source.nextMove();
     quick.isBlocked = false;
     expect(await hasResolved(next)).toBe(true);
+    expect(source.isHeldBack).toBe(false);
   });
 
   it('is held back no longer when its message ends', async () => {
     const streams = new AnswerStreams();
-    const source = streams.open('a').attempt();
+    const source = streams.open('a').attempt('w');
     const reader = streams.open('a').read();
     reader.isBlocked = true;
-    const wait = source.ready();
-    expect(await hasResolved(wait)).toBe(false);
+    expect(source.isHeldBack).toBe(true);
+    const move = source.nextMove();
     streams.end('a');
-    expect(await hasResolved(wait)).toBe(true);
+    expect(await hasResolved(move)).toBe(true);
+    expect(source.isHeldBack).toBe(false);
     expect(source.ended.aborted).toBe(true);
     source.add('late');
     expect(reader.take(10).text).toBe('');
@@ -123,7 +144,7 @@ describe('a reader of a text', () => {
       fc.property(fc.array(unit), fc.integer({ min: 2, max: 5 }), (units, length) => {
         const whole = units.join('');
         const streams = new AnswerStreams();
-        const source = streams.open('a').attempt();
+        const source = streams.open('a').attempt('w');
         const reader = streams.open('a').read();
         const pieces: string[] = [];
         const take = () => {
@@ -152,7 +173,7 @@ describe('a reader of a text', () => {
         let shown = '';
         let kept = '';
         for (const pieces of attempts) {
-          const source = streams.open('a').attempt();
+          const source = streams.open('a').attempt('w');
           for (const piece of pieces) {
             source.add(piece);
             for (;;) {

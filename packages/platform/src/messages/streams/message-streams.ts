@@ -47,7 +47,7 @@ export class MessageStreams {
       if (streams.find(id) !== undefined) unit.afterCommit(() => streams.end(id));
     });
     this.#unsubscribe = bus.subscribe(({ type, workspaceId }) => {
-      if (type === 'WORKSPACE_REMOVED' && workspaceId !== null) this.#places.remove(workspaceId);
+      if (type === 'WORKSPACE_REMOVED' && workspaceId !== null) this.endOf([workspaceId]);
     });
   }
 
@@ -83,6 +83,11 @@ export class MessageStreams {
       abandon(opened);
       return { kind: 'task', found: { id, message: stored ?? latest }, place };
     });
+  }
+
+  /** Ends the streams that these workspaces read. */
+  endOf(workspaceIds: readonly string[]): void {
+    for (const id of workspaceIds) this.#places.remove(id);
   }
 
   close(): void {

@@ -70,7 +70,8 @@ export class Progress {
     }
     if (!isContinued) throw conflict(length, 'Report the text from this offset on.');
     if (length + added.length > BODY_LIMITS.agentResponse) throw tooLarge();
-    if (added !== '' && this.#options.streams.isFull) throw noMemory();
+    const account = stream.belongTo(workspaceId);
+    if (added !== '' && !account.fits(Buffer.byteLength(added))) throw noMemory();
     const run = known ?? { id: runId, workspaceId, isFinal: false };
     this.#runs.set(stream, run);
     run.isFinal ||= final === true;

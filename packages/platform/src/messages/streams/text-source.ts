@@ -1,4 +1,5 @@
 import type { GrowingText } from '@molecule-ai/protocol';
+import type { AnswerAccount, AnswerShare } from '../answer-memory.ts';
 
 /** One attempt of an agent to make the answer. */
 export interface TextSource {
@@ -10,8 +11,12 @@ export interface TextSource {
   add(text: string): void;
   /** The text of this attempt is this one from its beginning. */
   restart(text: string): void;
-  /** Resolves when the agent may make more: a reader keeps up with it, or nobody reads, and there is memory. */
-  ready(): Promise<void>;
+  /** Memory for what is read of the answer, besides the text that readers take. */
+  share(): AnswerShare;
+  /** Whether somebody reads, and nobody keeps up with the text. */
+  readonly isHeldBack: boolean;
+  /** Resolves when a reader has taken something or has left, or the message has ended. */
+  nextMove(): Promise<void>;
   /** Idempotent. */
   close(): void;
 }
@@ -22,19 +27,22 @@ export interface WritableText {
   append(text: string): void;
   /** Another text takes the place of the one so far. */
   restart(text: string): void;
-  ready(): Promise<void>;
+  readonly isHeldBack: boolean;
+  nextMove(): Promise<void>;
 }
 
 export class Attempt implements TextSource {
   readonly #stream: WritableText;
   readonly ended: AbortSignal;
+  readonly #account: AnswerAccount;
   readonly #close: () => void;
   /** UTF-16 units that this attempt has made. */
   #made = 0;
 
-  constructor(stream: WritableText, ended: AbortSignal, close: () => void) {
+  constructor(stream: WritableText, ended: AbortSignal, account: AnswerAccount, close: () => void) {
     this.#stream = stream;
     this.ended = ended;
+    this.#account = account;
     this.#close = close;
   }
 
@@ -55,8 +63,16 @@ export class Attempt implements TextSource {
     this.add(text);
   }
 
-  ready(): Promise<void> {
-    return this.#stream.ready();
+  share(): AnswerShare {
+    return this.#account.share();
+  }
+
+  get isHeldBack(): boolean {
+    return this.#stream.isHeldBack;
+  }
+
+  nextMove(): Promise<void> {
+    return this.#stream.nextMove();
   }
 
   close(): void {
