@@ -110,6 +110,7 @@ export class AnswerStream implements ReadableText, WritableText {
     const account = this.belongTo(workspaceId);
     const source = new Attempt(this, this.#ending.signal, account, () => {
       this.#sources.delete(source);
+      if (!this.hasSource) this.#isDropped = false;
       this.#left();
     });
     this.#sources.add(source);

@@ -81,9 +81,10 @@ describe('the memory of texts', () => {
     const reader = streams.open('a').read();
     expect(reader.take(10)).toEqual({ text: '', isAnew: false });
     source.close();
-    const next = streams.open('a').attempt('w');
-    next.add('again');
-    expect(reader.take(10).text).toBe('again');
+    streams.open('a').append('reported');
+    expect(reader.take(10).text).toBe('reported');
+    streams.open('a').attempt('w').add('again');
+    expect(reader.take(10)).toEqual({ text: 'again', isAnew: true });
   });
 
   it('keeps no stream without a text, a reader and a source', () => {
