@@ -36,6 +36,8 @@ export interface AgentPartsListeners {
   /** Another agent reads, and this one ends. */
   readonly onSuperseded: () => void;
   readonly onPresence: (change: PresenceChange, error: unknown) => void;
+  /** Whether a stop, or another end of the agent, has begun. */
+  readonly isEnding: () => boolean;
   /** Stops the agent. */
   readonly stop: (limits: { readonly timeoutMs: number }) => Promise<void>;
 }
@@ -43,7 +45,7 @@ export interface AgentPartsListeners {
 /** Creates and connects the parts of an agent, without any I/O. */
 export function createAgentParts<Client extends AgentClient>(
   settings: RemoteAgentSettings<Client>,
-  { onSuperseded, onPresence, stop }: AgentPartsListeners,
+  { onSuperseded, onPresence, isEnding, stop }: AgentPartsListeners,
 ): AgentParts {
   const { client, random, heartbeatIntervalMs } = settings;
   const { clock } = client;
@@ -52,7 +54,11 @@ export function createAgentParts<Client extends AgentClient>(
     logger.error({ error, event }, 'A listener of the agent failed.'),
   );
   const { exitAfterMs: afterMs } = settings;
-  if (afterMs !== null) exitWhenDead({ clock, logger, events, afterMs, stop });
+  if (afterMs !== null) {
+    const lastHeartbeat = () => presence.lastSuccess?.monotonicMs;
+    const intervalMs = heartbeatIntervalMs;
+    exitWhenDead({ clock, logger, events, afterMs, intervalMs, lastHeartbeat, isEnding, stop });
+  }
   const degraded = new DegradedReasons(events);
   const tasks = new TaskMetrics(clock);
   const identity = new ReaderIdentity({ ...settings, degraded, logger, onLost: onSuperseded });

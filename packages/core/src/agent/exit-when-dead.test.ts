@@ -4,19 +4,51 @@ import { recordingLogger } from '../testing/recording-logger.ts';
 import { AgentEventEmitter } from './agent-events.ts';
 import { checkExitWhenDead, exitWhenDead } from './exit-when-dead.ts';
 
-function watch(stop: () => Promise<void> = async () => {}) {
-  const clock = new ManualClock();
+/** Its timers run late after `suspend`. */
+class SuspendedClock extends ManualClock {
+  #suspendedMs = 0;
+
+  override monotonic(): number {
+    return super.monotonic() + this.#suspendedMs;
+  }
+
+  suspend(ms: number): void {
+    this.#suspendedMs += ms;
+  }
+}
+
+function watch({
+  afterMs = 300_000,
+  stop = async () => {},
+}: {
+  afterMs?: number;
+  stop?: () => Promise<void>;
+} = {}) {
+  const clock = new SuspendedClock();
   const logger = recordingLogger();
   const events = new AgentEventEmitter(() => {});
   const exits: number[] = [];
-  exitWhenDead({ clock, logger, events, afterMs: 300_000, stop, exit: (code) => exits.push(code) });
-  return { clock, logger, events, exits };
+  /** `null`: now, again and again. */
+  const agent: { acceptedAt: number | null; isEnding: boolean } = { acceptedAt: null, isEnding: false };
+  exitWhenDead({
+    clock,
+    logger,
+    events,
+    afterMs,
+    intervalMs: 30_000,
+    lastHeartbeat: () => agent.acceptedAt ?? clock.monotonic(),
+    isEnding: () => agent.isEnding,
+    stop,
+    exit: (code) => exits.push(code),
+  });
+  return { clock, logger, events, exits, agent };
 }
 
 describe('exitWhenDead', () => {
   it('ends the process after five minutes without heartbeats or messages, with one error line', async () => {
     for (const reason of ['platform-unreachable', 'inbound-stale', 'inbound-dead'] as const) {
-      const { clock, logger, events, exits } = watch();
+      const { clock, logger, events, exits, agent } = watch();
+      agent.acceptedAt = 0;
       events.emit('degraded', reason, new Error('away'));
       await clock.advance(299_999);
       expect(exits).toEqual([]);
@@ -27,7 +59,7 @@ describe('exitWhenDead', () => {
   });
 
   it('does not wait longer than five seconds for the stop', async () => {
-    const { clock, events, exits } = watch(() => new Promise(() => {}));
+    const { clock, events, exits } = watch({ stop: () => new Promise(() => {}) });
     events.emit('degraded', 'inbound-stale', undefined);
     await clock.advance(304_999);
     expect(exits).toEqual([]);
@@ -36,12 +68,14 @@ describe('exitWhenDead', () => {
   });
 
   it('counts the time while anything is dead, and not after a recovery, a pause or an end', async () => {
-    const { clock, events, exits } = watch();
+    const { clock, events, exits, agent } = watch();
     events.emit('degraded', 'handlers-blocked', undefined);
     await clock.advance(600_000);
+    agent.acceptedAt = clock.monotonic();
     events.emit('degraded', 'platform-unreachable', undefined);
     await clock.advance(200_000);
     events.emit('recovered', 'platform-unreachable');
+    agent.acceptedAt = null;
     await clock.advance(600_000);
     events.emit('degraded', 'inbound-stale', undefined);
     events.emit('paused');
@@ -51,6 +85,69 @@ describe('exitWhenDead', () => {
     events.emit('stopped', 'revoked');
     await clock.advance(600_000);
     expect(exits).toEqual([]);
+  });
+
+  it('does not count a time in which the process did not run, and leaves time for another attempt', async () => {
+    const { clock, events, exits, agent } = watch({ afterMs: 10_000 });
+    agent.acceptedAt = 0;
+    events.emit('degraded', 'platform-unreachable', new Error('away'));
+    await clock.advance(4_000);
+    clock.suspend(60_000);
+    await clock.advance(15_000);
+    expect(exits).toEqual([]);
+    events.emit('recovered', 'platform-unreachable');
+    agent.acceptedAt = null;
+    await clock.advance(600_000);
+    expect(exits).toEqual([]);
+    agent.acceptedAt = clock.monotonic();
+    events.emit('degraded', 'platform-unreachable', new Error('away'));
+    await clock.advance(4_000);
+    clock.suspend(60_000);
+    await clock.advance(21_000);
+    expect(exits).toEqual([70]);
+  });
+
+  it('ends the process although the event loop is blocked again and again', async () => {
+    const { clock, events, exits } = watch({ afterMs: 10_000 });
+    events.emit('degraded', 'inbound-stale', undefined);
+    for (let block = 0; block < 10; block += 1) {
+      clock.suspend(3_000);
+      await clock.advance(5_000);
+    }
+    expect(exits).toEqual([70]);
+  });
+
+  it('ends the process when no heartbeat is accepted, also when they are only limited', async () => {
+    const { clock, logger, events, exits, agent } = watch();
+    events.emit('started');
+    await clock.advance(600_000);
+    agent.acceptedAt = clock.monotonic();
+    events.emit('degraded', 'rate-limited', new Error('too many'));
+    await clock.advance(299_999);
+    expect(exits).toEqual([]);
+    await clock.advance(1);
+    expect(exits).toEqual([70]);
+    expect(logger.lines.at(-1)?.fields).toMatchObject({ reasons: [], lastHeartbeatAgeMs: 300_000 });
+  });
+
+  it('a short time counts three intervals without an accepted heartbeat', async () => {
+    const { clock, events, exits, agent } = watch({ afterMs: 10_000 });
+    agent.acceptedAt = 0;
+    events.emit('started');
+    await clock.advance(89_999);
+    expect(exits).toEqual([]);
+    await clock.advance(1);
+    expect(exits).toEqual([70]);
+  });
+
+  it('does not cut off a stop that has begun, and leaves no timer', async () => {
+    const { clock, logger, events, exits, agent } = watch({ afterMs: 10_000 });
+    agent.acceptedAt = 0;
+    events.emit('degraded', 'platform-unreachable', new Error('away'));
+    await clock.advance(7_000);
+    agent.isEnding = true;
+    await clock.advance(600_000);
+    expect([exits, logger.messages('error'), clock.pending]).toEqual([[], [], 0]);
   });
 
   it('is off unless it is set', () => {

@@ -7,6 +7,12 @@ const DEFAULT_AFTER_MS = 300_000;
 /** The process ends so long after the error is logged, whether the agent has stopped or not. */
 const STOP_MS = 5_000;
 const HANDLERS_MS = 2_000;
+const CHECK_MS = 5_000;
+/** A timer that is this late shows that the event loop was blocked, or the process suspended: the agent could not try. */
+const LATE_MS = 2_000;
+const ANOTHER_ROUND_MS = 15_000;
+/** Heartbeats may be so many intervals apart without a sign that something is wrong. */
+const SILENT_INTERVALS = 3;
 /** `EX_SOFTWARE` of sysexits.h: other than a crash of Node (1) and signals (128 and more). */
 const DEAD_EXIT_CODE = 70;
 
@@ -17,7 +23,10 @@ const DEAD: ReadonlySet<DegradedReason> = new Set(['platform-unreachable', 'inbo
 export type ExitWhenDead =
   | boolean
   | {
-      /** How long the agent may be dead, in milliseconds, at least 10 000. @default 300_000 */
+      /**
+       * How long the agent may be dead, in milliseconds, at least 10 000. Heartbeats that are refused because of their rate count
+       * after three intervals at least. @default 300_000
+       */
       readonly afterMs?: number | undefined;
     };
 
@@ -33,6 +42,12 @@ export interface DeadWatchOptions {
   readonly logger: Logger;
   readonly events: AgentEventEmitter;
   readonly afterMs: number;
+  /** Longest time between two heartbeats, in milliseconds. */
+  readonly intervalMs: number;
+  /** When the platform last accepted a heartbeat, on the monotonic clock. */
+  readonly lastHeartbeat: () => number | undefined;
+  /** Whether the agent is ending. */
+  readonly isEnding: () => boolean;
   readonly stop: (limits: { readonly timeoutMs: number }) => Promise<void>;
   /** @default ends the process */
   readonly exit?: ((code: number) => void) | undefined;
@@ -40,28 +55,67 @@ export interface DeadWatchOptions {
 
 /**
  * Ends the process, with exit code 70, when the agent has been dead for too long: a supervisor then starts it again. Not while the
- * workspace is paused, and not when the agent ends for another reason.
+ * workspace is paused, and not when the agent ends for another reason. Only time in which the process ran counts.
  */
-export function exitWhenDead({
-  clock,
-  logger,
-  events,
-  afterMs,
-  stop,
-  exit = endProcess,
-}: DeadWatchOptions): void {
+export function exitWhenDead(options: DeadWatchOptions): void {
+  const { clock, logger, events, afterMs, intervalMs, isEnding, stop, exit = endProcess } = options;
+  const silentAfterMs = Math.max(afterMs, SILENT_INTERVALS * intervalMs);
   const reasons = new Set<DegradedReason>();
   let lastError: unknown;
   let isPaused = false;
+  let hasEnded = false;
   let timer: Timer | undefined;
-  const update = (): void => {
-    if (reasons.size === 0 || isPaused) {
-      timer?.cancel();
-      timer = undefined;
-    } else timer ??= clock.setTimer(afterMs, end);
+  /** Since when there have been reasons. */
+  let deadSince: number | undefined;
+  /** Since when no heartbeat has been accepted, whatever the reason: one that is limited is not unreachable. */
+  let silentSince = 0;
+  /** After a pause of the process there is time for another attempt; once for each time that the agent is dead. */
+  let notBefore: number | undefined;
+
+  const start = (): void => {
+    if (timer !== undefined || hasEnded) return;
+    silentSince = clock.monotonic();
+    wait();
   };
-  const end = (): void => {
-    const fields = { reasons: [...reasons], exitCode: DEAD_EXIT_CODE, error: lastError };
+  const wait = (): void => {
+    const dueAt = clock.monotonic() + CHECK_MS;
+    timer = clock.setTimer(CHECK_MS, () => {
+      const now = clock.monotonic();
+      if (isEnding()) finish();
+      else if (isDead(now, now - dueAt)) end(now);
+      else wait();
+    });
+  };
+  const finish = (): void => {
+    hasEnded = true;
+    timer?.cancel();
+  };
+  const isDead = (now: number, lateMs: number): boolean => {
+    if (isPaused) silentSince = now;
+    if (lateMs > LATE_MS) {
+      silentSince = Math.min(now, silentSince + lateMs);
+      if (deadSince !== undefined) deadSince = Math.min(now, deadSince + lateMs);
+      notBefore ??= now + ANOTHER_ROUND_MS;
+    }
+    const acceptedAt = options.lastHeartbeat() ?? silentSince;
+    silentSince = Math.max(silentSince, acceptedAt);
+    const isOnlyUnreachable = reasons.size === 1 && reasons.has('platform-unreachable');
+    if (deadSince !== undefined && isOnlyUnreachable) deadSince = Math.max(deadSince, acceptedAt);
+    const deadMs = deadSince === undefined ? 0 : now - deadSince;
+    if (deadMs < afterMs && now - silentSince < silentAfterMs) {
+      if (deadMs === 0 && now - silentSince < intervalMs) notBefore = undefined;
+      return false;
+    }
+    return notBefore === undefined || now >= notBefore;
+  };
+  const end = (now: number): void => {
+    finish();
+    const fields = {
+      reasons: [...reasons],
+      lastHeartbeatAgeMs: Math.round(now - silentSince),
+      exitCode: DEAD_EXIT_CODE,
+      error: lastError,
+    };
     const minutes = Math.round(afterMs / 6_000) / 10;
     logger.error(
       fields,
@@ -73,10 +127,16 @@ export function exitWhenDead({
       exit(DEAD_EXIT_CODE);
     });
   };
+  const update = (): void => {
+    if (reasons.size === 0 || isPaused) deadSince = undefined;
+    else deadSince ??= clock.monotonic();
+    start();
+  };
+
+  events.on('started', start);
   events.on('degraded', (reason, error) => {
-    if (!DEAD.has(reason)) return;
-    reasons.add(reason);
-    lastError = error;
+    if (DEAD.has(reason)) reasons.add(reason);
+    if (DEAD.has(reason) || reason === 'rate-limited') lastError = error;
     update();
   });
   events.on('recovered', (reason) => {
@@ -89,12 +149,10 @@ export function exitWhenDead({
   });
   events.on('resumed', () => {
     isPaused = false;
+    silentSince = clock.monotonic();
     update();
   });
-  events.on('stopped', () => {
-    reasons.clear();
-    update();
-  });
+  events.on('stopped', finish);
 }
 
 function endProcess(code: number): void {

@@ -68,6 +68,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
         void this.#finish('superseded', 0);
       },
       onPresence: (change, error) => this.#onPresence(change, error),
+      isEnding: () => this.#finishing !== undefined,
       stop: (limits) => this.stop(limits),
     });
     this.#settings = settings;

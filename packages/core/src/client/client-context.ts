@@ -86,7 +86,8 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
   const abandoned = new AbandonedCalls(transport, {
     close: async () => {
       heldReads.close();
-      await Promise.all([peerTransport.close(), identities.close()]);
+      const threads = [...heartbeatThreads].map((thread) => thread.close());
+      await Promise.all([...threads, peerTransport.close(), identities.close()]);
     },
   });
   const { capabilities } = transport;

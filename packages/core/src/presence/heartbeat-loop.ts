@@ -58,6 +58,8 @@ export class HeartbeatLoop {
   #isLimited = false;
   #thread: HeartbeatThread | null | undefined;
   #isAsked = false;
+  /** How long the event loop was blocked, in milliseconds, when that was last reported to the platform; 0 once it is logged. */
+  #wedgedMs = 0;
   /** Whether the heartbeats of this agent have a phase of their own. */
   #isSpread = false;
   #sent: HeartbeatMetrics | undefined;
@@ -146,6 +148,7 @@ export class HeartbeatLoop {
     const metrics = { eventLoopLagMs: this.eventLoopLagMs ?? undefined, ...this.#options.metrics() };
     const result = await this.#round.run(metrics, signal, this.#thread ?? undefined);
     this.#sent = metrics;
+    this.#reportWedged();
     if (result.kind === 'limited') return this.#waitOut(result.error);
     this.#isLimited = false;
     if (result.kind === 'alive') {
@@ -163,13 +166,18 @@ export class HeartbeatLoop {
   #applyRepeated({ status, isWedged, blockedMs }: RepeatedHeartbeat): void {
     if (status !== null && status >= 200 && status < 300) this.#recordTime();
     if (!isWedged) return;
-    const fields = { blockedMs: Math.round(blockedMs) };
-    this.#options.logger.warn(
-      fields,
-      'The event loop was blocked for so long that the agent was reported as wedged.',
-    );
+    this.#wedgedMs = Math.max(this.#wedgedMs, Math.round(blockedMs));
     this.#isAsked = true;
     this.#sleep.wake();
+  }
+
+  /** A long block brings many repeated heartbeats at once, before the end of the next heartbeat. */
+  #reportWedged(): void {
+    const blockedMs = this.#wedgedMs;
+    this.#wedgedMs = 0;
+    if (blockedMs === 0) return;
+    const text = 'The event loop was blocked for so long that the agent was reported as wedged.';
+    this.#options.logger.warn({ blockedMs }, text);
   }
 
   /** The platform is alive, so a limited heartbeat is not a failure. */
