@@ -70,6 +70,10 @@ export const PRESENCE = behaviours({
     'With exitWhenDead the process of an agent that cannot reach its platform ends with exit code 70 and one error line.',
     'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',
   ],
+  'agent.exit-when-limited': [
+    'With exitWhenDead the process of an agent whose heartbeats are all refused with 429 ends with exit code 70, too.',
+    'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',
+  ],
   'presence.blocked-stays-online': [
     'An agent whose handler blocks the event loop for longer than the liveness window stays online.',
     'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
