@@ -62,7 +62,8 @@ onEachDatabase('a platform that is killed', { onDisk: true }, (environment) => {
     const [member, target] = [await onboard(platform), await onboard(platform, { url: peer.url })];
     const client = environment.client(platform, member);
     const handled: string[] = [];
-    const agent = createRemoteAgent({ client, onMessage: ({ text }) => void handled.push(text) });
+    const onMessage = ({ text }: { readonly text: string }) => void handled.push(text);
+    const agent = createRemoteAgent({ client, onMessage, reconnectSpreadMs: 1_000 });
     environment.onCleanup(() => agent.stop());
     await agent.start();
     const reply = await client.callPeer(target.id, 'a question');
