@@ -9,6 +9,7 @@ import { type InProcessDispatcher, MemoryDispatcher } from './testing/in-process
 import { ManualClock } from './testing/manual-clock.ts';
 import { MemoryListener } from './testing/memory-listener.ts';
 import { type RequestHandler, ServedAgents } from './testing/served-agents.ts';
+import { StallWarning } from './testing/stall-warning.ts';
 
 /** Fixed, because nothing outside the process can use them. */
 const OPERATOR_KEY = 'operator-key-of-this-test';
@@ -16,6 +17,16 @@ const SECRETS_KEY = 'secrets-key-of-a-test-platform-1';
 /** Nobody can own a name under `.test`. In dev mode the platform has the names of this machine. */
 const URLS = { production: 'http://platform.test', dev: 'http://localhost:8080' } as const;
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
+/** Options of `createPlatform` that have no effect in memory. */
+const WITHOUT_EFFECT = {
+  host: 'HOST',
+  port: 'PORT',
+  dataDir: 'MOLECULE_DATA_DIR',
+  memory: 'MOLECULE_MEMORY',
+  adminToken: 'ADMIN_TOKEN',
+  operatorKey: 'MOLECULE_OPERATOR_KEY',
+  secretsEncryptionKey: 'SECRETS_ENCRYPTION_KEY',
+} as const;
 /** Real milliseconds for requests in flight when the platform is closed. */
 const STOP_TIMEOUT_MS = 1_000;
 
@@ -93,7 +104,11 @@ export interface TestPlatform extends AsyncDisposable {
  */
 export async function createTestPlatform(options: TestPlatformOptions = {}): Promise<TestPlatform> {
   const { clock = new ManualClock(), onQuery, mode = 'production' } = options;
-  const platformUrl = (options.publicUrl ?? URLS[mode]).replace(/\/+$/, '');
+  refuseWithoutEffect(options);
+  const platformUrl = String(options.publicUrl ?? (mode === 'dev' ? URLS.dev : URLS.production)).replace(
+    /\/+$/,
+    '',
+  );
   const all: PlatformOptions = {
     allowAgentNetworks: LOOPBACK,
     rateLimit: 'off',
@@ -117,10 +132,12 @@ export async function createTestPlatform(options: TestPlatformOptions = {}): Pro
   const onTransfer = () => clock.noteActivity();
   const agents = new ServedAgents(onTransfer);
   const { origin, port } = originOf(platformUrl);
+  const stalls = new StallWarning(clock);
   let listener: MemoryListener | undefined;
   const connections: Connections = {
     open: async (app) => {
       await app.ready();
+      stalls.watch(app.server);
       listener = new MemoryListener(app.server, Number(port) || 80, onTransfer);
       return platformUrl;
     },
@@ -136,6 +153,7 @@ export async function createTestPlatform(options: TestPlatformOptions = {}): Pro
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= (async () => {
+      stalls.end();
       await platform.close();
       await dispatcher.close();
       await agents.close();
@@ -152,6 +170,14 @@ export async function createTestPlatform(options: TestPlatformOptions = {}): Pro
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function refuseWithoutEffect(options: object): void {
+  const problems = Object.entries(WITHOUT_EFFECT)
+    .filter(([option]) => Reflect.get(options, option) !== undefined)
+    .map(([option, variable]) => ({ option, variable, problem: 'has no effect on a test platform' }));
+  if (problems.length > 0)
+    throw new PlatformOptionsError(problems, 'Leave it out; the platform is in this process.');
 }
 
 function originOf(platformUrl: string): URL {

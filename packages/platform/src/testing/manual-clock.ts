@@ -1,4 +1,5 @@
 import { setTimeout as realTime } from 'node:timers/promises';
+import { inspect } from 'node:util';
 
 /** Turns of the event loop without any activity after which nothing more happens by itself. */
 const IDLE_TURNS = 4;
@@ -15,6 +16,12 @@ interface Timer {
   readonly dueAt: number;
   readonly order: number;
   readonly run: () => void;
+}
+
+function requireNumber(name: string, value: unknown, least = Number.NEGATIVE_INFINITY): void {
+  if (typeof value === 'number' && Number.isFinite(value) && value >= least) return;
+  const range = least === 0 ? ' from 0' : least > 0 ? ' above 0' : '';
+  throw new RangeError(`${name} must be a finite number of milliseconds${range}, not ${inspect(value)}.`);
 }
 
 export interface AdvanceUntilOptions {
@@ -36,10 +43,12 @@ export class ManualClock {
   /** By the time at which they are due, the first one last. */
   readonly #timers: Timer[] = [];
   #activity = 0;
+  #movedAt = performance.now();
   #advancing: Promise<void> = Promise.resolve();
 
   /** @param startAt Unix time in milliseconds. @default 2027-01-01T00:00:00Z */
   constructor(startAt = Date.UTC(2027, 0, 1)) {
+    requireNumber('startAt', startAt);
     this.#startAt = startAt;
   }
 
@@ -56,6 +65,11 @@ export class ManualClock {
   /** Number of timers and sleeps that have not ended. */
   get pending(): number {
     return this.#timers.length;
+  }
+
+  /** The real time of the last call that moved time on, as of `performance.now()`. */
+  get movedAt(): number {
+    return this.#movedAt;
   }
 
   /** Runs `task` once after `delayMs`; returns a function that cancels it. */
@@ -90,9 +104,10 @@ export class ManualClock {
   /**
    * Moves time on by `ms` and runs the timers that fall due. Before, after and between them it waits until requests, promises and file
    * operations have made all the progress they can without more time. For what other threads, processes and networks do use
-   * {@link advanceUntil}. Calls that overlap run one after the other.
+   * {@link advanceUntil}. Calls that overlap run one after the other. Rejects with a RangeError when `ms` is no finite number from 0.
    */
-  advance(ms: number): Promise<void> {
+  async advance(ms: number): Promise<void> {
+    requireNumber('ms', ms, 0);
     const advanced = this.#advancing.then(() => this.#advance(ms));
     this.#advancing = advanced.catch(() => {});
     return advanced;
@@ -108,6 +123,8 @@ export class ManualClock {
     condition: () => boolean | Promise<boolean>,
     { stepMs = 1_000, limitMs = 3_600_000 }: AdvanceUntilOptions = {},
   ): Promise<void> {
+    requireNumber('stepMs', stepMs, Number.MIN_VALUE);
+    requireNumber('limitMs', limitMs, 0);
     await this.settle();
     for (let passed = 0, step = 0; !(await condition()); passed += stepMs, step += 1) {
       if (passed >= limitMs) {
@@ -131,6 +148,7 @@ export class ManualClock {
 
   /** Sets the wall clock forward or back, as a time server does. Timers keep their time. */
   jump(ms: number): void {
+    requireNumber('ms', ms);
     this.#jumped += ms;
   }
 
@@ -140,9 +158,6 @@ export class ManualClock {
   }
 
   async #advance(ms: number): Promise<void> {
-    if (!(ms >= 0 && ms < Number.POSITIVE_INFINITY)) {
-      throw new RangeError(`Time moves on by a number of milliseconds, not by ${ms}.`);
-    }
     const end = this.#elapsed + ms;
     await this.#settle();
     for (
@@ -152,10 +167,12 @@ export class ManualClock {
     ) {
       this.#timers.pop();
       this.#elapsed = Math.max(this.#elapsed, next.dueAt);
+      this.#movedAt = performance.now();
       next.run();
       await this.#settle();
     }
     this.#elapsed = end;
+    this.#movedAt = performance.now();
   }
 
   async #settle(): Promise<void> {

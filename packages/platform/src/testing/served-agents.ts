@@ -35,6 +35,9 @@ export class ServedAgents {
 
   /** All requests to the origin of this URL go to the handler. Returns what ends that. */
   serve(url: string | URL, handle: RequestHandler): () => Promise<void> {
+    if (typeof handle !== 'function') {
+      throw new TypeError('serve(url, handler) needs a handler: a function from Request to Response.');
+    }
     const { origin, port, protocol } = new URL(url);
     if (this.#byOrigin.has(origin)) throw new Error(`${origin} is already served.`);
     const { createServer } = process.getBuiltinModule('node:http');
