@@ -22,7 +22,6 @@ const WITHOUT_EFFECT = {
   host: 'HOST',
   port: 'PORT',
   dataDir: 'MOLECULE_DATA_DIR',
-  memory: 'MOLECULE_MEMORY',
   adminToken: 'ADMIN_TOKEN',
   operatorKey: 'MOLECULE_OPERATOR_KEY',
   secretsEncryptionKey: 'SECRETS_ENCRYPTION_KEY',
