@@ -36,11 +36,11 @@ export const TESTING = behaviours({
   ],
   'testing.refuses': [
     'Options without effect, a mode that does not exist, a server without a handler and times that are no numbers are refused by their names; the clock stays as it was.',
-    'docs/testing.md#the-platform',
+    'docs/decisions/0053-test-platform.md#decision',
   ],
   'testing.stalled-clock': [
     'A request that waits about two seconds of real time while nobody moves the clock is warned of once; an idle agent is not.',
-    'docs/testing.md#the-clock',
+    'docs/decisions/0053-test-platform.md#decision',
   ],
   'testing.jest': [
     'The packed packages run under Jest as it is installed, without a configuration or a flag of Node.',
