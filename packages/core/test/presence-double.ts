@@ -107,10 +107,15 @@ export function unreachable(): ConnectionError {
   return new ConnectionError('Connection refused.', { origin: 'http://platform.test', delivered: 'no' });
 }
 
-export function refused(status: number, code: ConstructorParameters<typeof ApiError>[1]['code']): ApiError {
+export function refused(
+  status: number,
+  code: ConstructorParameters<typeof ApiError>[1]['code'],
+  platformCode?: string,
+): ApiError {
   return new ApiError(`The platform returned ${status}.`, {
     status,
     code,
+    platformCode,
     method: 'POST',
     path: '/registry',
   });
@@ -128,9 +133,9 @@ export function limited(retryAfterMs: number): ApiError {
   });
 }
 
-export function refusing(status: number, code: Parameters<typeof refused>[1]): () => never {
+export function refusing(...refusal: Parameters<typeof refused>): () => never {
   return () => {
-    throw refused(status, code);
+    throw refused(...refusal);
   };
 }
 

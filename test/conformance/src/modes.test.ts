@@ -1,3 +1,4 @@
+import { createRemoteAgent } from '@molecule-ai/core';
 import { createPlatform, PlatformOptionsError } from '@molecule-ai/platform';
 import { answering } from '@molecule-tests/harness';
 import { expect } from 'vitest';
@@ -180,5 +181,26 @@ onEachDatabase('dev mode', (environment) => {
     const target = await onboard(platform, { url: agent.url });
     expect((await heartbeat(target)).status).toBe(200);
     expect((await send(platform.operator, target.id, 'hello', { hold: 10 })).status).toBe(200);
+  });
+
+  verifies('modes.org-missing-ends-the-start', async () => {
+    const platform = await environment.platform({ orgId: 'org-1' });
+    const headers = { 'x-molecule-org-id': 'org-1' };
+    const { body } = await platform.operator.post('/workspaces', { name: 'a', external: true }, headers);
+    const identity = { id: textAt(body, 'id'), token: textAt(body, 'connection', 'auth_token') };
+    for (const orgId of [undefined, 'org-2']) {
+      const client = environment.client(platform, identity, { orgId });
+      const agent = createRemoteAgent({ client, onMessage: () => {} });
+      await expect(agent.start()).rejects.toMatchObject({
+        code: 'routing_problem',
+        platformCode: 'org_mismatch',
+        hint: expect.stringContaining('orgId'),
+      });
+      expect(agent.state).toBe('stopped');
+    }
+    const client = environment.client(platform, identity, { orgId: 'ORG-1' });
+    const agent = createRemoteAgent({ client, onMessage: () => {} });
+    await agent.start();
+    await agent.stop();
   });
 });

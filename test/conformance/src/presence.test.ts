@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { createRemoteAgent, MemoryInboundStore } from '@molecule-ai/core';
 import { recordingLogger } from '@molecule-ai/core/testing';
 import { ManualClock } from '@molecule-tests/harness';
 import { expect } from 'vitest';
@@ -49,6 +50,21 @@ onEachDatabase('the heartbeat loop', (environment) => {
     await clock.advanceUntil(() => loop.ended, { limitMs: 2 * MINUTE });
     expect(await loop.outcome).toBe('removed');
     expect(logger.lines.filter(({ level }) => level === 'error')).toHaveLength(1);
+  });
+
+  verifies('presence.removed-at-once', async () => {
+    const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+    const member = await onboard(platform);
+    const client = environment.client(platform, member, { clock: platform.clock });
+    const agent = createRemoteAgent({ client, store: new MemoryInboundStore(), onMessage: () => {} });
+    environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
+    await agent.start();
+    await platform.clock.advance(2_000);
+    await environment.untilStable(() => platform.queries.length);
+    const removedAt = platform.clock.monotonic();
+    await platform.operator.delete(`/workspaces/${member.id}`);
+    expect(await agent.closed).toBe('removed');
+    expect(platform.clock.monotonic() - removedAt).toBeLessThan(1_000);
   });
 
   verifies('presence.ends-revoked', async () => {

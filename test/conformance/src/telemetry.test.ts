@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createRemoteAgent, MessageFailure, type PeerReply } from '@molecule-ai/core';
 import { type RecordingLogger, recordingLogger } from '@molecule-ai/core/testing';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { recordChannels } from './harness/diagnostics.ts';
 import { type Member, onboard } from './harness/members.ts';
 import { createPushAgent } from './harness/push-agent.ts';
@@ -153,6 +153,7 @@ onEachDatabase('what is recorded', { onDisk: true }, (environment) => {
     const names = [...new Set(points.map(({ name }) => name))].sort();
     expect(names).toEqual([
       'molecule.agent.dead_letters',
+      'molecule.agent.event_loop.lag',
       'molecule.agent.feed.reads',
       'molecule.agent.handle.duration',
       'molecule.agent.heartbeats',
@@ -185,6 +186,35 @@ onEachDatabase('what is recorded', { onDisk: true }, (environment) => {
     expect(sum('molecule.platform.message.duration', { 'molecule.state': 'failed' })).toBeGreaterThan(1);
     expect(sum('molecule.agent.messages.active')).toBe(0);
     expect(sum('molecule.platform.streams.open')).toBe(0);
+  });
+
+  verifies('tracing.event-loop', async () => {
+    const telemetry = recordTelemetry(environment);
+    const platform = await environment.platformProcess();
+    const { id, authToken = '' } = await environment.operator(platform).createWorkspace({ name: 'blocked' });
+    const client = environment.client(platform, { id, token: authToken ?? '' });
+    const agent = createRemoteAgent({ client, onMessage: () => {}, heartbeatIntervalMs: 1_000 });
+    environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
+    await agent.start();
+    await vi.waitFor(() => expect(agent.health().heartbeats).toBe('worker'), { timeout: 20_000 });
+    const { lastHeartbeatAt } = agent.health();
+    await vi.waitFor(() => expect(agent.health().lastHeartbeatAt).not.toBe(lastHeartbeatAt), {
+      timeout: 20_000,
+    });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_000);
+    const named = async (name: string) => (await telemetry.points()).filter((point) => point.name === name);
+    await vi.waitFor(
+      async () => {
+        const heartbeats = (await named('molecule.agent.heartbeats')).map(({ attributes }) => attributes);
+        expect(heartbeats).toContainEqual({ 'molecule.result': 'ok' });
+        expect(heartbeats).toContainEqual({ 'molecule.result': 'ok', 'molecule.repeated': true });
+      },
+      { timeout: 20_000 },
+    );
+    const [lag, ...others] = await named('molecule.agent.event_loop.lag');
+    expect(others).toEqual([]);
+    expect(lag?.value).toBeGreaterThan(4);
+    await agent.stop();
   });
 
   verifies('tracing.channels', 'without OpenTelemetry', async () => {

@@ -88,6 +88,20 @@ describe('removal and revocation', () => {
       expect(client.heartbeats).toHaveLength(count);
     },
   );
+
+  it('a read that is refused as removed is confirmed by a heartbeat at once', async () => {
+    const { client, agent } = await runningAgent();
+    client.onRead = () => {
+      throw removed();
+    };
+    await client.deliver('m1');
+    expect(client.heartbeats).toHaveLength(2);
+    expect(agent.state).toBe('running');
+    client.onHeartbeat = () => Promise.reject(removed());
+    await client.clock.advance(15_000);
+    expect(agent.state).toBe('stopped');
+    expect(await agent.closed).toBe('removed');
+  });
 });
 
 describe('heartbeats', () => {

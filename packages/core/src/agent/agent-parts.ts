@@ -61,7 +61,13 @@ export function createAgentParts<Client extends AgentClient>(
   }
   const degraded = new DegradedReasons(events);
   const tasks = new TaskMetrics(clock);
-  const identity = new ReaderIdentity({ ...settings, degraded, logger, onLost: onSuperseded });
+  const identity = new ReaderIdentity({
+    ...settings,
+    degraded,
+    logger,
+    onLost: onSuperseded,
+    onRemoved: () => presence.stateChanged('removed'),
+  });
   const own = identity.requests;
   const requests: AgentParts['requests'] = {
     ...own,

@@ -142,6 +142,7 @@ describe('start', () => {
   it.each([
     ['a bad token', refusing(401, 'unauthorized'), 'unauthorized'],
     ['a wrong organisation', refusing(403, 'access_denied'), 'access_denied'],
+    ['a missing organisation', refusing(404, 'routing_problem', 'org_mismatch'), 'routing_problem'],
     ['a removed workspace', () => Promise.reject(removed()), 'workspace_removed'],
   ] as const)('rejects for %s and releases everything', async (_name, onRegister, code) => {
     const { client, agent } = agentStage();
@@ -151,6 +152,18 @@ describe('start', () => {
     expect(agent.start()).toBe(starting);
     expect(await agent.closed).toBe('stopped');
     expect([agent.state, client.heartbeats.length, client.clock.pending]).toEqual(['stopped', 0, 0]);
+    await agent.stop();
+  });
+
+  it('retries a 404 that has no code of the platform', async () => {
+    const { client, agent } = agentStage();
+    client.onRegister = refusing(404, 'routing_problem');
+    const starting = agent.start();
+    await client.clock.advance(60_000);
+    expect(agent.state).toBe('starting');
+    client.comeBack();
+    await client.clock.advance(30_000);
+    await starting;
     await agent.stop();
   });
 

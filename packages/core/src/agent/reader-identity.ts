@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { InboundPage, ReadInboundOptions } from '../client/inbound-page.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { forgetInstanceId, loadInstanceId } from '../presence/instance-id.ts';
 import { orAborted } from '../time/linked-abort.ts';
@@ -18,6 +19,8 @@ export interface ReaderIdentityOptions {
   readonly degraded: DegradedReasons;
   /** Another agent reads, and this one ends. Called once. */
   readonly onLost: (error: ApiError) => void;
+  /** A read was refused because the workspace is removed; a heartbeat confirms it. */
+  readonly onRemoved: () => void;
 }
 
 /**
@@ -87,6 +90,7 @@ export class ReaderIdentity {
         this.#granted();
         return page;
       } catch (error) {
+        if (WorkspaceRemovedError.isInstance(error)) this.#options.onRemoved();
         if (!isConflict(error)) throw error;
         const isSuperseded = error.details?.superseded === true;
         if (isSuperseded || onConflict === 'fail')

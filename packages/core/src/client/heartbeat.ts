@@ -13,6 +13,7 @@ import {
 import { call } from '../platform-api/call.ts';
 import { codeOfError, heartbeatSent } from '../telemetry/telemetry.ts';
 import { systemClock } from '../time/clock.ts';
+import { codeForStatus } from '../transport/api-failure.ts';
 import type { ClientContext } from './client-context.ts';
 import { type InstanceOptions, instanceHeaders } from './instance.ts';
 
@@ -59,9 +60,22 @@ export function openHeartbeatThread(
 ): HeartbeatThread | null {
   if (settings.dispatcher !== null || settings.clock !== systemClock) return null;
   const onClose = (): void => void heartbeatThreads.delete(thread);
-  const thread: HeartbeatThread = new WorkerHeartbeats({ ...options, logger, onClose });
+  const onRepeated: HeartbeatThreadOptions['onRepeated'] = (heartbeat) => {
+    heartbeatSent({
+      'molecule.workspace.id': settings.workspaceId,
+      'molecule.result': resultOf(heartbeat.status),
+      'molecule.repeated': true,
+    });
+    options.onRepeated(heartbeat);
+  };
+  const thread: HeartbeatThread = new WorkerHeartbeats({ ...options, logger, onClose, onRepeated });
   heartbeatThreads.add(thread);
   return thread;
+}
+
+function resultOf(status: number | null): string {
+  if (status === null) return 'connection_failed';
+  return status < 400 ? 'ok' : codeForStatus(status, undefined);
 }
 
 /** Sends heartbeats, and keeps the metrics that a later one omits. */

@@ -1,4 +1,5 @@
 import { processState } from '../storage/process-state.ts';
+import { observeLag } from '../telemetry/telemetry.ts';
 import { systemClock } from '../time/clock.ts';
 
 /** Time between two measurements, in milliseconds: one costs a few microseconds. */
@@ -9,6 +10,7 @@ const WINDOW_MS = 30_000;
 export class EventLoopLag {
   #users = 0;
   #timer: NodeJS.Timeout | undefined;
+  #stopObserving: () => void = () => {};
   #dueAt = 0;
   #windowStart = 0;
   #currentMs = 0;
@@ -26,6 +28,7 @@ export class EventLoopLag {
       if (this.#users > 0) return;
       clearInterval(this.#timer);
       this.#timer = undefined;
+      this.#stopObserving();
     };
   }
 
@@ -41,6 +44,7 @@ export class EventLoopLag {
     this.#earlierMs = 0;
     this.#windowStart = systemClock.monotonic();
     this.#dueAt = this.#windowStart + INTERVAL_MS;
+    this.#stopObserving = observeLag(() => this.largestMs);
     this.#timer = setInterval(() => {
       this.#measure();
       const now = systemClock.monotonic();

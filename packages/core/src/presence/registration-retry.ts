@@ -1,4 +1,5 @@
 import type { PlatformClient } from '../client/platform-client.ts';
+import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { type RandomSource, reconnectDelayMs } from '../time/backoff.ts';
@@ -61,8 +62,11 @@ function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : '';
 }
 
+/** A 404 of a gateway passes; one of a platform that says why does not. */
 function isWorthRetrying(error: unknown): boolean {
-  return MoleculeError.isInstance(error) && (error.isRetryable || error.code === 'routing_problem');
+  if (!MoleculeError.isInstance(error)) return false;
+  if (ApiError.isInstance(error) && error.platformCode === 'org_mismatch') return false;
+  return error.isRetryable || error.code === 'routing_problem';
 }
 
 export interface ReregistrationOptions {

@@ -83,12 +83,26 @@ export const deadLettered = telemetry.counter({
 export const heartbeatSent = telemetry.counter({
   counted: {
     name: 'molecule.agent.heartbeats',
-    description: 'Heartbeats, by their result',
+    description:
+      'Heartbeats, by their result, and whether the worker repeated them while the event loop was blocked',
     unit: '{heartbeat}',
   },
-  labels: ['molecule.result'],
+  labels: ['molecule.result', 'molecule.repeated'],
   channel: 'molecule:core:heartbeat',
 });
+
+/** Measures the lag of the event loop, in milliseconds, until the returned function is called. */
+export function observeLag(readMs: () => number | null): () => void {
+  const lag = {
+    name: 'molecule.agent.event_loop.lag',
+    description: 'Largest delay of the event loop in the last minute',
+    unit: 's',
+  };
+  return telemetry.observe(lag, async (result) => {
+    const lagMs = readMs();
+    if (lagMs !== null) result.observe(lagMs / 1_000);
+  });
+}
 
 export const feedRead = telemetry.counter({
   counted: {

@@ -29,18 +29,18 @@ export interface FailureFacts {
 
 /**
  * One or two sentences on what to do: those of the platform if there are any, except that only the client knows which
- * option sets a missing credential.
+ * option sets a missing credential or organisation.
  */
 export function hintForResponse(facts: FailureFacts): string | undefined {
   const { status, platformCode, details } = facts;
   if (status === 401 && !facts.hadBearer && platformCode !== 'workspace_removed')
     return facts.isOperator ? NO_OPERATOR_KEY : NO_TOKEN;
   if (facts.isRemovedPeer === true) return facts.isOperator ? GONE_WORKSPACE : GONE_PEER;
+  if (platformCode === 'org_mismatch') return 'Set orgId (MOLECULE_ORG_ID) to the id of the organisation.';
   const given = facts.isPlatformText === false ? undefined : textOf(details?.hint);
   if (given !== undefined) return given.slice(0, 300);
   if (platformCode === 'workspace_removed')
     return 'Create a new workspace and register it with its own token.';
-  if (platformCode === 'org_mismatch') return 'Set orgId (MOLECULE_ORG_ID) to the id of the organisation.';
   if (platformCode === 'inbox_full') return 'The target has to acknowledge messages before it accepts more.';
   switch (status) {
     case 401:

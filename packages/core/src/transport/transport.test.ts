@@ -143,7 +143,7 @@ describe('responses outside 2xx', () => {
     ],
     [
       'org 404',
-      { status: 404, body: { error: 'not found', code: 'org_mismatch' } },
+      { status: 404, body: { error: 'not found', code: 'org_mismatch', hint: 'Send X-Molecule-Org-Id.' } },
       { code: 'routing_problem', hint: expect.stringContaining('orgId') },
     ],
     ['409', { status: 409, body: { error: 'x', code: 'message_id_conflict' } }, { code: 'conflict' }],

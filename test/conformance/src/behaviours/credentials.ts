@@ -118,6 +118,10 @@ export const CREDENTIALS = behaviours({
     'In production only the named private networks are allowed, and link-local addresses never.',
     'docs/decisions/0002-two-modes.md',
   ],
+  'modes.org-missing-ends-the-start': [
+    'An agent whose requests do not name the organisation, or name another one, is not started: the error says which option to set.',
+    'docs/contract/authentication.md#organisation; docs/decisions/0027-origin-and-organisation.md',
+  ],
   'modes.org-guard': [
     'With an organisation set, a request without its id or with another one is a 404 in JSON.',
     'docs/contract/authentication.md#organisation; docs/decisions/0027-origin-and-organisation.md',

@@ -18,6 +18,10 @@ export const PRESENCE = behaviours({
     'The heartbeat loop ends with "removed" when its workspace is removed.',
     'docs/contract/presence.md#how-an-agent-ends; docs/decisions/0017-pause-and-removal.md',
   ],
+  'presence.removed-at-once': [
+    'An agent that long-polls ends as soon as its workspace is removed, without waiting for its next heartbeat.',
+    'docs/contract/presence.md#how-an-agent-ends; docs/decisions/0017-pause-and-removal.md',
+  ],
   'presence.ends-revoked': [
     'Three refused heartbeats that no removal explains end the loop with "revoked" and one error with what to do.',
     'docs/contract/presence.md#how-an-agent-ends; docs/decisions/0017-pause-and-removal.md',

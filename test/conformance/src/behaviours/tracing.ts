@@ -26,6 +26,10 @@ export const TRACING = behaviours({
     'Agents and platform count and measure what they do; labels have few values, and none is an id.',
     'docs/decisions/0109-observability.md',
   ],
+  'tracing.event-loop': [
+    'While an agent runs, the lag of its event loop is a metric; heartbeats that the worker repeats while it is blocked are counted apart.',
+    'docs/decisions/0106-heartbeats-from-a-worker.md; docs/decisions/0109-observability.md',
+  ],
   'tracing.channels': [
     'Operations are published on channels of diagnostics_channel with the same facts, with and without OpenTelemetry.',
     'docs/decisions/0109-observability.md',
