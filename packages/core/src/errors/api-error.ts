@@ -16,6 +16,8 @@ export interface ApiErrorOptions extends MoleculeErrorOptions {
   body?: string | undefined;
   /** The parsed body, if it is a JSON object; not enumerable, so that it is not logged by accident. */
   details?: Readonly<Record<string, unknown>> | undefined;
+  /** Whether the body is a web page. @default false */
+  isWebPage?: boolean | undefined;
 }
 
 /** The platform's response is not a success. */
@@ -32,6 +34,8 @@ export class ApiError extends MoleculeError {
    * in no other field: untrusted, fence them for a model.
    */
   declare readonly details: Readonly<Record<string, unknown>> | undefined;
+  /** Whether the response is a web page: something between here and the platform sent it, such as a login. Not enumerable. */
+  declare readonly isWebPage: boolean;
 
   constructor(message: string, options: ApiErrorOptions) {
     super(message, options);
@@ -41,6 +45,7 @@ export class ApiError extends MoleculeError {
     this.platformCode = options.platformCode;
     this.bodyExcerpt = redactSecrets((options.body ?? '').slice(0, 4096)).slice(0, EXCERPT_LENGTH);
     Object.defineProperty(this, 'details', { value: options.details, enumerable: false });
+    Object.defineProperty(this, 'isWebPage', { value: options.isWebPage ?? false, enumerable: false });
   }
 
   override toJSON(): Record<string, unknown> {

@@ -69,6 +69,7 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
     platformCode: isPlatformText || isErrorCode(platformCode) ? platformCode : undefined,
     body: isPlatformText ? redactSecrets(excerptOf(response), known) : '',
     details,
+    isWebPage: body.kind === 'html',
     hint: hintForResponse({
       status,
       platformCode,
@@ -140,6 +141,7 @@ export function unexpectedResponse(
     ...whereOf(request, response.status),
     code: response.isTooLarge ? 'response_too_large' : 'unexpected_response',
     body: response.isTooLarge || request.relaysPeerText === true ? '' : excerptOf(response),
+    isWebPage: kind === 'html',
     hint:
       kind === 'html'
         ? 'The response is a web page: check platformUrl, and Origin and X-Molecule-Org-Id behind a gateway.'

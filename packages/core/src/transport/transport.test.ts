@@ -222,10 +222,12 @@ describe('invalid responses', () => {
       body: '<!DOCTYPE html><title>Canvas',
     });
     expect(error).toMatchObject({ code: 'unexpected_response', hint: expect.stringContaining('web page') });
+    expect(error).toHaveProperty('isWebPage', true);
+    expect(JSON.stringify(error)).not.toContain('isWebPage');
   });
 
   it('a body that is not JSON, and 304', async () => {
-    expect((await failure({ body: '{"a":' })).code).toBe('unexpected_response');
+    expect(await failure({ body: '{"a":' })).toMatchObject({ code: 'unexpected_response', isWebPage: false });
     expect((await failure({ status: 304 })).code).toBe('unexpected_response');
   });
 

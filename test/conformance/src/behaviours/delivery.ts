@@ -98,4 +98,8 @@ export const DELIVERY = behaviours({
     'Everything an agent keeps on disk (cursor, journal, dead letters) is 0600 in 0700 folders.',
     'docs/decisions/0028-private-files.md',
   ],
+  'delivery.survives-chaos': [
+    'Whatever happens to the requests of an agent, no message is lost: each ends as its handler said, its effects in `once` happen once, and no answer goes twice to whom it is for.',
+    'docs/decisions/0012-delivery-guarantee.md',
+  ],
 });

@@ -98,4 +98,8 @@ export const PRESENCE = behaviours({
     'What the task supplier says is on the canvas with the next heartbeat.',
     'docs/contract/compatibility.md#remote-workspaces-guide',
   ],
+  'agent.recovers-from-chaos': [
+    'When a network that fails in every way works again, an agent is online and well again by itself; after an outage of an hour within 90 s.',
+    'docs/decisions/0108-never-half-dead.md',
+  ],
 });

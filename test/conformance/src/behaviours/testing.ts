@@ -62,4 +62,12 @@ export const TESTING = behaviours({
     'A temporary state folder keeps what an agent needs to start again, and ends with the test.',
     'docs/decisions/0053-test-platform.md#decision',
   ],
+  'testing.chaos.each-route': [
+    'Chaos makes each of its faults happen at any route, in process, to the requests that its rules name.',
+    'docs/decisions/0053-test-platform.md#decision',
+  ],
+  'testing.chaos.repeats': [
+    'The same seed gives the same faults at the same times to the same agents, another seed others.',
+    'docs/decisions/0053-test-platform.md#decision',
+  ],
 });

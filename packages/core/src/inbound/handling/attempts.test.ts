@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HeldHandlers, startInbound } from '../../../test/inbound-stage.ts';
+import { ApiError } from '../../errors/api-error.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import { listDeadLetters, replayRecords } from '../stores/inbound-records.ts';
 
@@ -114,6 +115,23 @@ describe('an answer that cannot be sent', () => {
     expect(run.handled).toEqual(['row-1']);
     expect(run.feed.replies).toMatchObject([{ text: 'answer', isDuplicate: false }]);
     expect(run.feed.acks).toEqual(['row-1']);
+  });
+
+  it('is retried without limit while a login page or a redirect is in the way', async () => {
+    const where = { status: 200, method: 'POST', path: '/' };
+    const failure = (code: 'unexpected_response' | 'redirect_refused', isWebPage: boolean) =>
+      new ApiError('No.', { ...where, code, isWebPage });
+    const run = await startInbound({ handler: async () => 'answer' });
+    run.feed.replyFailures.push(...Array.from({ length: 20 }, () => failure('unexpected_response', true)));
+    run.feed.replyFailures.push(...Array.from({ length: 20 }, () => failure('redirect_refused', false)));
+    run.feed.push({ id: 'row-1' });
+    await run.advance(2 * HOUR);
+    expect([run.handled, run.feed.replies.length]).toEqual([['row-1'], 1]);
+    expect(await listDeadLetters(run.store)).toEqual([]);
+    run.feed.replyFailures.push(...Array.from({ length: 99 }, () => failure('unexpected_response', false)));
+    run.feed.push({ id: 'row-2' });
+    await run.advance(HOUR);
+    expect(run.observed).toContain('gaveUp:row-2:reply:5');
   });
 
   it('is a dead letter after five attempts', async () => {

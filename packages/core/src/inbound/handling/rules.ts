@@ -38,6 +38,7 @@ const NOT_ABOUT_THE_REPLY: ReadonlySet<string> = new Set([
   'rate_limited',
   'unauthorized',
   'routing_problem',
+  'redirect_refused',
   'workspace_paused',
 ]);
 
@@ -59,7 +60,9 @@ export function replyFailureKind(error: unknown): 'unavailable' | 'refused' | 'f
   if (!MoleculeError.isInstance(error)) return 'counts';
   if (error.code === 'inbox_full') return 'refused';
   if (isUnsendable(replyFailureCode(error))) return 'final';
-  return error.isRetryable || NOT_ABOUT_THE_REPLY.has(error.code) ? 'unavailable' : 'counts';
+  // With anything else than a page, a platform of another kind may have taken the answer.
+  const isLogin = ApiError.isInstance(error) && error.code === 'unexpected_response' && error.isWebPage;
+  return isLogin || error.isRetryable || NOT_ABOUT_THE_REPLY.has(error.code) ? 'unavailable' : 'counts';
 }
 
 const UNSENDABLE: ReadonlySet<string> = new Set([

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { AgentClientDouble, runningAgent } from '../../../test/agent-stage.ts';
 import { ManualClock } from '../../../test/manual-clock.ts';
-import { limited } from '../../../test/presence-double.ts';
+import { limited, refused } from '../../../test/presence-double.ts';
 import { recordingLogger } from '../../testing/recording-logger.ts';
 import { AckSender, type AckSenderOptions } from './ack-sender.ts';
 
@@ -80,6 +80,34 @@ it('takes at most five requests a second, and waits as long as the platform asks
   expect([times.length, sender.isUpToDate]).toEqual([12, true]);
   life.abort();
 });
+
+it.each(['unexpected_response', 'redirect_refused', 'platform_error'] as const)(
+  'an outcome is sent again until the platform has it, after %s',
+  async (code) => {
+    const clock = new ManualClock();
+    const outcomes = new Map([['row-1', { activityId: 'row-1', outcome: 'failed' as const }]]);
+    const sent: unknown[] = [];
+    const sender = new AckSender({
+      client: {
+        capabilities: new Set(['outcomes'] as const),
+        acknowledge: async (position, options) => {
+          sent.push([position, options?.outcomes?.length]);
+          if (sent.length < 4) throw refused(200, code);
+          return { isSupported: true, acknowledged: 1, outcomes: [] };
+        },
+      },
+      clock,
+      logger: recordingLogger(),
+      random: () => 0.5,
+      state: { ...stateAt(() => 'row-1'), outcomes, outcomesReported: () => outcomes.clear() },
+    });
+    const life = new AbortController();
+    sender.send(life.signal);
+    await clock.advance(60_000);
+    expect(sent).toEqual(Array(4).fill(['row-1', 1]));
+    expect(sender.isUpToDate).toBe(true);
+  },
+);
 
 it('a platform without acknowledgements gets one request', async () => {
   const client = new AgentClientDouble();

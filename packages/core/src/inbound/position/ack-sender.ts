@@ -8,8 +8,14 @@ import type { InboundState } from '../inbound-state.ts';
 import type { InboundDelivery } from '../sources/message-source.ts';
 import type { ReportedOutcome } from '../stores/inbound-records.ts';
 
-/** Not retried by the transport, but unrelated to the position. */
-const RETRIED: ReadonlySet<string> = new Set(['unauthorized', 'routing_problem', 'platform_error']);
+/** Not retried by the transport, but unrelated to what is acknowledged; the last two come from something in between. */
+const RETRIED: ReadonlySet<string> = new Set([
+  'unauthorized',
+  'routing_problem',
+  'platform_error',
+  'unexpected_response',
+  'redirect_refused',
+]);
 /** Requests with outcomes are at least this far apart, so that one has many. */
 const OUTCOME_INTERVAL_MS = 200;
 /** Most requests in a second, of any kind. */
