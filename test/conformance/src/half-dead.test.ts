@@ -6,7 +6,8 @@ import {
   MemoryTokenStore,
   type RemoteAgentOptions,
 } from '@molecule-ai/core';
-import { recordingLogger } from '@molecule-ai/core/testing';
+import { chaos, type Fault, recordingLogger, scriptedPeer } from '@molecule-ai/core/testing';
+import { createTestPlatform } from '@molecule-ai/platform/testing';
 import { type AgentRequest, type AgentScript, ManualClock } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import { onboard } from './harness/members.ts';
@@ -88,38 +89,45 @@ const empty: Read = (request) => {
   return { kind: 'json', body: [], headers };
 };
 
-/** A platform that returns empty pages after a second of manual time. */
-const BROKEN: readonly (readonly [string, Read])[] = [
-  ['HTML', () => ({ kind: 'text', text: '<html>Sign in</html>', type: 'text/html' })],
-  ['an error', () => ({ kind: 'json', status: 500, body: { error: 'broken', code: 'internal_error' } })],
-  ['nothing', () => ({ kind: 'never' })],
-];
+/** What happens to reads of the feed, while heartbeats succeed. */
+const BROKEN = [
+  { fault: 'html' },
+  { fault: 'status', status: 500 },
+  { fault: 'delay', ms: Number.POSITIVE_INFINITY },
+  { fault: 'truncate' },
+] as const satisfies readonly Fault[];
+
+verifies('agent.half-dead.feed', async () => {
+  await using platform = await createTestPlatform();
+  const { clock } = platform;
+  for (const broken of BROKEN) {
+    const dispatcher = chaos(platform.dispatcher, { seed: 1, clock });
+    await using peer = await scriptedPeer(platform, { client: { dispatcher } });
+    const { agent } = peer;
+    const events: string[] = [];
+    agent.on('degraded', (reason) => events.push(`degraded ${reason}`));
+    agent.on('recovered', (reason) => events.push(`recovered ${reason}`));
+    await clock.advance(5_000);
+    expect(agent.health(), broken.fault).toMatchObject({ ok: true, consecutiveHeartbeatFailures: 0 });
+    dispatcher.rules = [{ ...broken, method: 'GET', path: '/workspaces/:id/activity' }];
+    clock.jump(60 * MINUTE);
+    await clock.advance(3 * MINUTE);
+    const health = agent.health();
+    expect(health, broken.fault).toMatchObject({
+      ok: false,
+      degradedReasons: ['inbound-stale'],
+      consecutiveHeartbeatFailures: 0,
+    });
+    expect(health.inboundAgeMs).toBeGreaterThan(2 * MINUTE);
+    expect(health.inboundAgeMs).toBeLessThan(4 * MINUTE);
+    dispatcher.rules = [];
+    await clock.advance(MINUTE + 25_000);
+    expect(agent.health(), broken.fault).toMatchObject({ ok: true, degradedReasons: [] });
+    expect(events).toEqual(['degraded inbound-stale', 'recovered inbound-stale']);
+  }
+});
 
 onEachDatabase('an agent that is half dead', { onDisk: true }, (environment) => {
-  verifies('agent.half-dead.feed', async () => {
-    for (const [what, read] of BROKEN) {
-      const { agent, clock, events, feed } = await startWith(environment, empty);
-      await clock.advance(5_000);
-      expect(agent.health(), what).toMatchObject({ ok: true, consecutiveHeartbeatFailures: 0 });
-      feed.read = read;
-      clock.jump(60 * MINUTE);
-      await clock.advance(3 * MINUTE);
-      const health = agent.health();
-      expect(health, what).toMatchObject({
-        ok: false,
-        degradedReasons: ['inbound-stale'],
-        consecutiveHeartbeatFailures: 0,
-      });
-      expect(health.inboundAgeMs).toBeGreaterThan(2 * MINUTE);
-      expect(health.inboundAgeMs).toBeLessThan(4 * MINUTE);
-      feed.read = empty;
-      await clock.advance(MINUTE + 25_000);
-      expect(agent.health(), what).toMatchObject({ ok: true, degradedReasons: [] });
-      expect(events).toEqual(['degraded inbound-stale', 'recovered inbound-stale']);
-      await agent.stop();
-    }
-  });
-
   verifies('agent.half-dead.probe', async () => {
     const { agent, clock, events, feed, handled, logger } = await startWith(environment, empty, {
       delivery: 'poll',

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   createRemoteAgent,
   MemoryInboundStore,
@@ -13,6 +10,7 @@ import {
 } from '@molecule-ai/core';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
+import { temporaryState } from '@molecule-ai/core/testing';
 import {
   createTestPlatform,
   type TestPlatform,
@@ -41,17 +39,17 @@ function clientOf(
   workspace: TestWorkspace,
   options: RemoteAgentClientOptions = {},
 ): RemoteAgentClient {
-  const stateDirectory = mkdtempSync(join(tmpdir(), 'molecule-testing-'));
+  const state = temporaryState();
   const client = new RemoteAgentClient({
     ...platform,
     ...workspace,
-    stateDirectory,
+    ...state,
     logger: silentLogger,
     ...options,
   });
   onTestFinished(async () => {
     await client.close();
-    rmSync(stateDirectory, { recursive: true, force: true });
+    state.remove();
   });
   return client;
 }
@@ -70,17 +68,9 @@ async function start(
   const workspace = await platform.createWorkspace('agent');
   const client = clientOf(platform, workspace);
   const agent = createRemoteAgent({ client, onMessage, store: new MemoryInboundStore(), ...options });
-  onTestFinished(() => stop(platform, agent));
+  onTestFinished(() => platform.clock.advanceUntilSettled(agent.stop()));
   await agent.start();
   return { id: workspace.workspaceId, agent, client };
-}
-
-async function stop({ clock }: TestPlatform, agent: RemoteAgent): Promise<void> {
-  let hasStopped = false;
-  void agent.stop().finally(() => {
-    hasStopped = true;
-  });
-  await clock.advanceUntil(() => hasStopped);
 }
 
 function operatorOf(platform: TestPlatform): OperatorClient {
@@ -254,7 +244,7 @@ verifies('testing.serve', async () => {
       yield '!';
     },
   });
-  onTestFinished(() => stop(platform, agent));
+  onTestFinished(() => platform.clock.advanceUntilSettled(agent.stop()));
   const seen: string[] = [];
   const handler = createInboundHandler(agent);
   const end = platform.serve(url, (request) => {
