@@ -106,13 +106,16 @@ onEachDatabase('an agent with many calls at the same time', { onDisk: true }, (e
     await agent.start();
     const abort = new AbortController();
     const { signal } = abort;
-    const calls = Array.from({ length: 6 }, () => client.callPeer(slow.id, 'hello', { signal }));
+    const calls = Array.from({ length: 6 }, (_, index) =>
+      client.callPeer(slow.id, 'hello', { signal, messageId: `call-${index}` }),
+    );
     let ended = 0;
     const all = Promise.allSettled(calls.map((call) => call.finally(() => (ended += 1))));
     const reply = await environment.operator(platform).sendMessage(client.workspaceId, 'a question');
     expect(reply.text).toBe('got a question');
     expect(await client.heartbeat()).toMatchObject({ workspaceStatus: 'online' });
     expect(ended).toBe(0);
+    expect(await client.cancelTask('call-0')).toMatchObject({ status: 'canceled' });
     abort.abort();
     await all;
   });

@@ -84,11 +84,10 @@ export class AbandonedCalls {
   async #isOffered({ workspaceId, messageId }: CanceledMessage, signal: AbortSignal): Promise<boolean> {
     const { capabilities } = this.#transport;
     if (!capabilities.isKnown) {
-      await readMessageState(this.#transport, workspaceId, messageId, { signal, isWrapped: true }).catch(
-        (error: unknown) => {
-          if (!capabilities.isKnown) throw error;
-        },
-      );
+      const reading = { lane: 'receiving', isWrapped: true, signal } as const;
+      await readMessageState(this.#transport, workspaceId, messageId, reading).catch((error: unknown) => {
+        if (!capabilities.isKnown) throw error;
+      });
     }
     return capabilities.words.has('cancel');
   }

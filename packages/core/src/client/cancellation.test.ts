@@ -74,6 +74,17 @@ describe('cancelTask', () => {
     expect(s.server.contractProblems()).toEqual([]);
   });
 
+  it('does not wait for calls, however many there are', async () => {
+    await using s = await stage('hang', { maxConnections: 1 });
+    const calls = [s.client.callPeer(PEER, 'slow'), s.client.callPeer(PEER, 'waits')];
+    for (const call of calls) call.catch(() => {});
+    await s.server.waitForRequests(1);
+    s.server.routes.set(recordPath, record('delivered'));
+    s.server.routes.set(cancelPath, task('canceled', 'canceled'));
+    expect(await s.client.cancelTask('m-1')).toMatchObject({ status: 'canceled' });
+    expect(cancels(s.server)).toHaveLength(1);
+  });
+
   it('returns the end of a message that has ended, without cancelling', async () => {
     const body = {
       jsonrpc: '2.0',

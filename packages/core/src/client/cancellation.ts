@@ -44,7 +44,8 @@ export async function cancelMessage(
 ): Promise<PeerReply> {
   requireCancel(transport);
   const { workspaceId, messageId, isWrapped } = message;
-  const readState = () => readMessageState(transport, workspaceId, messageId, { isWrapped, signal });
+  const reading = { lane: 'receiving', isWrapped, signal } as const;
+  const readState = () => readMessageState(transport, workspaceId, messageId, reading);
   const before = await readState();
   if (before.status !== 'queued' && before.status !== 'input-required') return before;
   // The response to the read names the capabilities, if it was the first one.
@@ -58,7 +59,7 @@ export async function cancelMessage(
   return reply.status === 'answered' ? readState() : reply;
 }
 
-/** Sends `tasks/cancel`, which may be repeated. */
+/** Sends `tasks/cancel`, which may be repeated, and does not wait for calls: they may be what it ends. */
 export function sendCancel(
   transport: Transport,
   { workspaceId, messageId }: CanceledMessage,
@@ -67,6 +68,7 @@ export function sendCancel(
   return send(transport, routes.sendMessage, {
     params: { id: workspaceId },
     body: { jsonrpc: '2.0', id: messageId, method: 'tasks/cancel', params: { id: messageId } },
+    lane: 'receiving',
     isRepeatable: true,
     timeoutMs: transport.settings.requestTimeoutMs,
     signal,

@@ -6,7 +6,7 @@ import { TimeoutError } from '../errors/timeout-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { readMessageRecord } from '../peers/read-reply.ts';
 import { call } from '../platform-api/call.ts';
-import type { CallOptions } from '../transport/platform-request.ts';
+import type { CallOptions, RequestLane } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 
 export const DEFAULT_ANSWER_TIMEOUT_MS = 300_000;
@@ -33,9 +33,9 @@ export async function readMessageState(
   transport: Transport,
   callerId: string,
   messageId: string,
-  options: CallOptions & { isWrapped: boolean; waitSeconds?: number },
+  options: CallOptions & { isWrapped: boolean; waitSeconds?: number; lane?: RequestLane },
 ): Promise<PeerReply> {
-  const { isWrapped, signal, waitSeconds = 0 } = options;
+  const { isWrapped, lane, signal, waitSeconds = 0 } = options;
   const { capabilities } = transport;
   if (capabilities.lacks('message-status')) throw notSupported();
   try {
@@ -44,6 +44,7 @@ export async function readMessageState(
       query: { wait: waitSeconds > 0 ? waitSeconds : undefined },
       headers: WITHOUT_JOINED_TEXT,
       relaysPeerText: true,
+      lane,
       signal,
     });
     return readMessageRecord(record, { isWrapped });

@@ -37,7 +37,7 @@ export interface ConnectionOptions {
   maxRetryAfterMs?: number | undefined;
   /**
    * Maximum number of requests of this client at the same time; further ones are queued. As many more are for what the agent needs to
-   * receive and answer messages, and presence, such as a heartbeat, is not limited: neither waits for calls. The connections are shared
+   * receive and answer messages and to cancel its own, and presence, such as a heartbeat, is not limited: neither waits for calls. The connections are shared
    * by all clients of the process with this platform. @default 64
    */
   maxConnections?: number | undefined;

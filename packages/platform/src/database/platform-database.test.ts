@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PlatformDatabase, type PlatformDatabaseOptions } from './platform-database.ts';
 import { lockFile, openSqliteDialect } from './sqlite-dialect.ts';
@@ -100,6 +101,13 @@ describe('the embedded database', () => {
     for (const errcode of [5, 13, 1, 261]) expect(database.isUnavailable(sqliteError(errcode))).toBe(true);
     for (const errcode of [19, 2067]) expect(database.isUnavailable(sqliteError(errcode))).toBe(false);
     for (const error of [new Error('other'), 'text', null]) expect(database.isUnavailable(error)).toBe(false);
+    // As in Jest, whose tests have a realm of their own.
+    const foreign = (properties: string) =>
+      runInNewContext(`Object.assign(new Error('sqlite'), ${properties})`);
+    expect(foreign('{}')).not.toBeInstanceOf(Error);
+    expect(database.isUnavailable(foreign("{ code: 'ERR_SQLITE_ERROR', errcode: 261 }"))).toBe(true);
+    expect(database.isUnavailable(foreign("{ code: 'ERR_SQLITE_ERROR', errcode: 2067 }"))).toBe(false);
+    expect(database.isDiskFull(foreign("{ code: 'ERR_SQLITE_ERROR', errcode: 13 }"))).toBe(true);
     await database.close();
     const closed = await database.query
       .selectFrom('events')

@@ -1,5 +1,6 @@
 import { type Compilable, type CompiledQuery, Kysely, type QueryResult, type Transaction } from 'kysely';
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration';
+import { errorFacts } from '../foreign-error.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 import { CommitGroups } from './commit-groups.ts';
 import type { DatabaseDialect } from './dialect.ts';
@@ -164,7 +165,7 @@ export class PlatformDatabase {
 
   /** Whether an error means that the database cannot be used at the moment, rather than a defect of the platform. */
   isUnavailable(error: unknown): boolean {
-    if (error instanceof Error && error.message === 'driver has already been destroyed') return true;
+    if (errorFacts(error).message === 'driver has already been destroyed') return true;
     return this.#dialect.isUnavailable(error);
   }
 

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
+import { errorFacts } from '../foreign-error.ts';
 import type { DatabaseDialect } from './dialect.ts';
 import { openSqliteFile } from './sqlite-file.ts';
 
@@ -74,16 +75,16 @@ const SQLITE_FULL = 13;
 const SQLITE_CONSTRAINT = 19;
 
 function isSqliteUnavailable(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error)) return false;
+  const { code, message } = errorFacts(error);
   // A violated constraint is a defect of the platform, not an unavailable database.
-  if (error.code === 'ERR_SQLITE_ERROR') return primaryCode(error) !== SQLITE_CONSTRAINT;
-  return error.code === 'ERR_INVALID_STATE' && error.message.includes('database');
+  if (code === 'ERR_SQLITE_ERROR') return primaryCode(error) !== SQLITE_CONSTRAINT;
+  return code === 'ERR_INVALID_STATE' && message.includes('database');
 }
 
 /** SQLite's result code without its extension; undefined when the error has none. */
 function primaryCode(error: unknown): number | undefined {
-  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
-  return typeof code === 'number' ? code & 0xff : undefined;
+  const { errcode } = errorFacts(error);
+  return errcode === undefined ? undefined : errcode & 0xff;
 }
 
 function toKyselyDatabase(database: DatabaseSync): SqliteDatabase {

@@ -3,6 +3,7 @@ import cookie from '@fastify/cookie';
 import { findRoute, type KnownRoute, routes } from '@molecule-ai/protocol';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
+import { errorFacts } from '../foreign-error.ts';
 import { requireOrg } from './access.ts';
 import type { Authenticator } from './authenticator.ts';
 import { checkContract } from './contract-check.ts';
@@ -116,6 +117,6 @@ function shuttingDown(): HttpError {
 }
 
 function describeCause(error: HttpError): string {
-  const cause = error.cause ?? error;
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  const { stack, message } = errorFacts(error.cause ?? error);
+  return stack ?? message;
 }

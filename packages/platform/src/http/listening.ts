@@ -1,5 +1,6 @@
 import type { AddressGuard } from '@molecule-ai/net-guard';
 import type { FastifyInstance } from 'fastify';
+import { errorFacts } from '../foreign-error.ts';
 import type { PlatformSettings } from '../options/platform-settings.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 
@@ -56,14 +57,14 @@ const UNUSABLE: Readonly<Record<string, string>> = {
 };
 
 function toStartError(cause: unknown, host: string, port: number): unknown {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  const { code } = errorFacts(cause);
   if (code === 'EADDRINUSE') {
     return new PlatformStartError('port_in_use', `Port ${port} of ${host} is in use.`, {
       hint: 'Stop the process that uses it, or choose another port (PORT, --port); 0 picks a free one.',
       cause,
     });
   }
-  const reason = typeof code === 'string' ? UNUSABLE[code] : undefined;
+  const reason = code === undefined ? undefined : UNUSABLE[code];
   if (reason !== undefined) {
     return new PlatformStartError('address_unusable', `Cannot listen on ${host}:${port}: ${reason}.`, {
       hint: 'Choose another host or port (HOST, PORT, --host, --port).',

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { resolvePolicy } from '@molecule-ai/net-guard';
+import { errorFacts } from '../foreign-error.ts';
 import { readLimits } from './limit-settings.ts';
 import type { PlatformOptions } from './platform-options.ts';
 import { PlatformOptionsError } from './platform-options-error.ts';
@@ -206,7 +207,7 @@ function readNetworks(read: SettingReader, options: PlatformOptions): readonly s
   try {
     resolvePolicy({ allowedNetworks: networks });
   } catch (error) {
-    read.problem(NETWORKS, error instanceof Error ? error.message : String(error));
+    read.problem(NETWORKS, errorFacts(error).message);
   }
   return Object.freeze(networks);
 }

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { lockFile } from '../database/sqlite-dialect.ts';
+import { errorFacts } from '../foreign-error.ts';
 import type { PlatformSettings } from '../options/platform-settings.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 
@@ -79,7 +80,7 @@ function readStoredKey(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8').trim() || undefined;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (errorFacts(error).code === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -55,7 +55,7 @@ export const PRESENCE = behaviours({
     'docs/contract/receiving.md#many-agents-in-one-process; docs/decisions/0108-never-half-dead.md',
   ],
   'presence.calls-delay-nothing': [
-    'An agent with more calls to slow peers than maxConnections sends heartbeats, and receives and answers a message.',
+    'An agent with more calls to slow peers than maxConnections sends heartbeats, receives and answers a message, and cancels one of the calls.',
     'docs/contract/receiving.md#many-agents-in-one-process',
   ],
   'agent.half-dead.feed': [

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { errorFacts } from '../../foreign-error.ts';
 
 /** The name under which this process holds leases: machine, process id and one start of the platform. */
 export function newLeaseOwner(): string {
@@ -23,6 +24,6 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
+    return errorFacts(error).code !== 'ESRCH';
   }
 }
