@@ -1,5 +1,6 @@
+export { ManualClock } from '@molecule-ai/platform/testing';
 export { type LogEntry, LogFile } from './log-file.ts';
-export { ManualClock } from './manual-clock.ts';
+
 export {
   type PlatformProcess,
   type PlatformProcessOptions,
