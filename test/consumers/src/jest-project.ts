@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,13 @@ import { dirname, join } from 'node:path';
 import { install, write } from './packed-modules.ts';
 
 const { resolve } = createRequire(import.meta.url);
+
+export interface JestRunOptions {
+  /** Further arguments of Jest. */
+  readonly arguments?: readonly string[];
+  /** Added to that of this process. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
 
 export interface JestRun {
   readonly hasPassed: boolean;
@@ -25,15 +33,22 @@ export class JestProject {
     for (const [name, file] of Object.entries(tests)) copyFileSync(file, join(this.folder, name));
   }
 
-  run(): JestRun {
+  async run({ arguments: given = [], environment }: JestRunOptions = {}): Promise<JestRun> {
     const jest = join(dirname(resolve('jest/package.json')), 'bin/jest.js');
-    const { status, stdout, stderr } = spawnSync(process.execPath, [jest, '--ci'], {
+    const child = spawn(process.execPath, [jest, '--ci', ...given], {
       cwd: this.folder,
-      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
       // Nothing but the project's own packages can be found.
-      env: { ...process.env, NODE_PATH: '' },
+      env: { ...process.env, NODE_PATH: '', ...environment },
     });
-    return { hasPassed: status === 0, output: stdout + stderr };
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    }
+    const [status] = await once(child, 'close');
+    return { hasPassed: status === 0, output };
   }
 
   remove(): void {

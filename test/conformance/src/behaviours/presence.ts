@@ -94,6 +94,22 @@ export const PRESENCE = behaviours({
     'Heartbeats report the lag of the event loop.',
     'docs/contract/presence.md#heartbeat; docs/decisions/0106-heartbeats-from-a-worker.md',
   ],
+  'presence.worker.shared-by-copies': [
+    'The ES module and the CommonJS copy of core in one process have one worker for their agents, which repeats the heartbeats of those that run and ends with the last one.',
+    'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
+  ],
+  'presence.worker.certificates': [
+    'The worker trusts the certificates that Node is started with; authorities that a program adds at run time make heartbeats come from the main thread, with one warning.',
+    'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
+  ],
+  'presence.worker.untrusted': [
+    'With a certificate that is not trusted the agent does not start, and the error says how to add the authority.',
+    'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
+  ],
+  'presence.worker.in-jest': [
+    'Under Jest as it is installed heartbeats come from the worker, also while a test blocks the event loop, and nothing keeps Jest alive.',
+    'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
+  ],
   'presence.reports-the-task': [
     'What the task supplier says is on the canvas with the next heartbeat.',
     'docs/contract/compatibility.md#remote-workspaces-guide',
