@@ -1,8 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { RequestDispatcher } from '@molecule-ai/core';
+import { recordingLogger } from '@molecule-ai/core/testing';
 import { JestProject } from '@molecule-tests/consumers';
-import { type LogEntry, ProgramProcess } from '@molecule-tests/harness';
+import { type LogEntry, type LogFile, ProgramProcess } from '@molecule-tests/harness';
+import { Agent } from 'undici';
 import { expect, vi } from 'vitest';
 import {
   type HeartbeatProxy,
@@ -39,8 +42,7 @@ async function stage(
 }
 
 interface ProgramRun {
-  /** The lines of its log without `event`, by event. */
-  readonly log: Readonly<Record<string, readonly Omit<LogEntry, 'event'>[]>>;
+  readonly log: LogFile;
   readonly warnings: string;
   readonly exit: { readonly code: number | null };
 }
@@ -66,8 +68,7 @@ async function run(
   });
   environment.onCleanup(() => program.kill());
   const exit = await program.exit;
-  const log = Object.groupBy(program.log.entries, ({ event }) => String(event));
-  return { log: log as ProgramRun['log'], warnings: program.errors.text, exit };
+  return { log: program.log, warnings: program.errors.text, exit };
 }
 
 /** The numbers of heartbeats of each agent before and after its event loop was blocked. */
@@ -88,31 +89,32 @@ onEachDatabase('heartbeats from the worker', { onDisk: true }, (environment) => 
     const staged = await stage(environment, 2);
     const { log, warnings, exit } = await run(environment, staged);
     expect(warnings).toBe('');
-    expect(log.started).toMatchObject([{ copies: 2 }]);
-    expect(log.running).toMatchObject([{ heartbeats: ['worker', 'worker'], ok: [true, true] }]);
-    const [bothBlocked, oneBlocked] = log.blocked ?? [];
+    expect(log.entriesOf('started')).toMatchObject([{ copies: 2 }]);
+    expect(log.entriesOf('running')).toMatchObject([{ heartbeats: ['worker', 'worker'], ok: [true, true] }]);
+    const [bothBlocked, oneBlocked] = log.entriesOf('blocked');
     for (const [before, after] of countsOf(staged, bothBlocked))
       expect(after).toBeGreaterThanOrEqual(before + 2);
     const [[stoppedBefore, stoppedAfter] = [], [before = 0, after] = []] = countsOf(staged, oneBlocked);
     expect(stoppedAfter).toBe(stoppedBefore);
     expect(after).toBeGreaterThanOrEqual(before + 2);
-    expect(log['worker started']).toHaveLength(1);
-    expect(log['worker ended']).toHaveLength(1);
+    expect(log.entriesOf('worker started')).toHaveLength(1);
+    expect(log.entriesOf('worker ended')).toHaveLength(1);
     expect(exit).toEqual({ code: 0, signal: null });
   });
 
-  const onWayOf: readonly (readonly [string, (file: string) => Readonly<Record<string, string>>])[] = [
+  const ways: readonly (readonly [string, (file: string) => Readonly<Record<string, string>>])[] = [
     ['NODE_EXTRA_CA_CERTS', (file) => ({ NODE_EXTRA_CA_CERTS: file })],
     ['--use-openssl-ca', (file) => ({ SSL_CERT_FILE: file, NODE_OPTIONS: '--use-openssl-ca' })],
+    ['NODE_TLS_REJECT_UNAUTHORIZED', () => ({ NODE_TLS_REJECT_UNAUTHORIZED: '0' })],
     ['--use-system-ca', (file) => ({ SSL_CERT_FILE: file, NODE_OPTIONS: '--use-system-ca' })],
   ];
-  for (const [name, variables] of onWayOf) {
+  for (const [name, variables] of ways) {
     verifies('presence.worker.certificates', `the worker trusts what ${name} names`, async () => {
       const staged = await stage(environment, 1, { tls: CERTIFICATE });
       const { log, warnings, exit } = await run(environment, staged, variables(authority(environment)));
-      expect(warnings).toBe('');
-      expect(log.running).toMatchObject([{ heartbeats: ['worker'], ok: [true] }]);
-      const [[before = 0, after] = []] = countsOf(staged, log.blocked?.[0]);
+      expect(warnings).not.toContain('molecule');
+      expect(log.entriesOf('running')).toMatchObject([{ heartbeats: ['worker'], ok: [true] }]);
+      const [[before = 0, after] = []] = countsOf(staged, log.entriesOf('blocked')[0]);
       expect(after).toBeGreaterThanOrEqual(before + 2);
       expect(exit).toEqual({ code: 0, signal: null });
     });
@@ -121,27 +123,64 @@ onEachDatabase('heartbeats from the worker', { onDisk: true }, (environment) => 
   verifies('presence.worker.certificates', 'authorities that a program adds', async () => {
     const staged = await stage(environment, 1, { tls: CERTIFICATE });
     const { log, warnings, exit } = await run(environment, staged, { DEFAULT_CA: authority(environment) });
-    expect(log.running).toMatchObject([{ heartbeats: ['main thread'], ok: [true] }]);
+    expect(log.entriesOf('running')).toMatchObject([{ heartbeats: ['main thread'], ok: [true] }]);
     expect(warnings.trimEnd().split('\n')).toEqual([
       expect.stringContaining(
         'WARN Heartbeats are sent from the main thread, because the worker thread does not trust',
       ),
     ]);
-    expect(log['worker ended']).toHaveLength(1);
+    expect(log.entriesOf('worker ended')).toHaveLength(1);
     expect(exit).toEqual({ code: 0, signal: null });
+  });
+
+  verifies('presence.worker.certificates', 'a certificate that nobody trusts for a while', async () => {
+    const { members, proxy } = await stage(environment, 1, { tls: CERTIFICATE });
+    const [member = { id: '' }] = members;
+    const logger = recordingLogger();
+    const client = environment.client(proxy, member, { logger });
+    const thread = client.openHeartbeatThread({
+      intervalMs: 30_000,
+      maxBlockMs: 300_000,
+      onRepeated: () => {},
+    });
+    if (thread === null) throw new Error('the client has no worker');
+    environment.onCleanup(() => thread.close());
+    const failing: RequestDispatcher = {
+      dispatch: (_, handler) => {
+        queueMicrotask(() => handler.onResponseError(undefined, new Error('not trusted either')));
+        return true;
+      },
+    };
+    const heartbeat = (direct: RequestDispatcher) => {
+      const { place } = thread;
+      const through = () => thread.through(direct);
+      const own = { place, through, authorize: () => {}, close: async () => {} };
+      return client.heartbeat({}, { isRetried: false, thread: own });
+    };
+    await expect(heartbeat(failing)).rejects.toThrow();
+    await expect.poll(() => thread.place, { timeout: 10_000 }).toBe('worker');
+    await expect(heartbeat(failing)).rejects.toThrow();
+    expect([thread.place, logger.messages('warn')]).toEqual(['worker', []]);
+    const trusting = new Agent({ connect: { ca: CERTIFICATE.cert } });
+    environment.onCleanup(() => trusting.close());
+    await heartbeat(trusting as unknown as RequestDispatcher);
+    expect(thread.place).toBe('main thread');
+    expect(logger.messages('warn')).toHaveLength(1);
+    await heartbeat(trusting as unknown as RequestDispatcher);
+    expect(logger.messages('warn')).toHaveLength(1);
   });
 
   verifies('presence.worker.untrusted', async () => {
     const staged = await stage(environment, 1, { tls: CERTIFICATE });
     const { log, warnings, exit } = await run(environment, staged);
-    expect(log.failed).toMatchObject([
+    expect(log.entriesOf('failed')).toMatchObject([
       {
         code: 'connection_failed',
         message: `ConnectionError: The connection to ${staged.proxy.url} failed (DEPTH_ZERO_SELF_SIGNED_CERT).`,
         hint: expect.stringContaining('add its authority with NODE_EXTRA_CA_CERTS'),
       },
     ]);
-    expect(log['worker started']).toBeUndefined();
+    expect(log.entriesOf('worker started')).toEqual([]);
     expect(warnings).toBe('');
     expect(exit).toEqual({ code: 0, signal: null });
   });

@@ -85,7 +85,8 @@ export class WorkerHeartbeats implements HeartbeatThread {
       return direct.dispatch(request, handler);
     }
     const cancel = this.#worker.send({ agent: this.#agent, heartbeat }, (end) => {
-      if (end === null || this.#isDistrust(end)) direct.dispatch(request, handler);
+      if (end === null || this.#isDistrusted) direct.dispatch(request, handler);
+      else if (isDistrust(end)) direct.dispatch(request, this.#comparing(end.code, handler));
       else report(end, handler, controller);
     });
     const controller: DispatchController = {
@@ -104,18 +105,36 @@ export class WorkerHeartbeats implements HeartbeatThread {
     return { origin, path, headers: named, body: body ?? '', intervalMs, maxBlockMs };
   }
 
-  /** Then all heartbeats are sent from the main thread. */
-  #isDistrust(end: ExchangeEnd): boolean {
-    if (end.kind !== 'error' || !CERTIFICATE_CODE.test(end.code)) return false;
-    if (this.#isDistrusted) return true;
+  /**
+   * If the main thread gets a response, only the worker does not trust the certificate: then all heartbeats are sent from the main
+   * thread. A certificate that neither trusts may be replaced.
+   */
+  #comparing(code: string, handler: DispatchHandler): DispatchHandler {
+    return {
+      onRequestStart: (...start) => handler.onRequestStart(...start),
+      onResponseStart: (...start) => {
+        this.#distrust(code);
+        handler.onResponseStart(...start);
+      },
+      onResponseData: (...data) => handler.onResponseData(...data),
+      onResponseEnd: (...end) => handler.onResponseEnd(...end),
+      onResponseError: (...failed) => handler.onResponseError(...failed),
+    };
+  }
+
+  #distrust(code: string): void {
+    if (this.#isDistrusted) return;
     this.#isDistrusted = true;
     this.#options.logger.warn(
-      { code: end.code },
+      { code },
       'Heartbeats are sent from the main thread, because the worker thread does not trust the certificate.',
     );
     void this.close();
-    return true;
   }
+}
+
+function isDistrust(end: ExchangeEnd): end is Extract<ExchangeEnd, { kind: 'error' }> {
+  return end.kind === 'error' && CERTIFICATE_CODE.test(end.code);
 }
 
 function report(end: ExchangeEnd, handler: DispatchHandler, controller: DispatchController): void {
