@@ -9,16 +9,22 @@ export interface LivenessMonitorOptions
   readonly workspaces: WorkspaceDirectory;
 }
 
+/** The database is read so often, although all agents that this process knows of send heartbeats. */
+const READ_EVERY_MS = 10 * 60_000;
+
 /**
  * Marks workspaces as offline whose agents have sent neither a register nor a heartbeat within the window. The time is
  * measured on the monotonic clock, so a change of the wall clock has no effect. What was received before this process
- * started is unknown; for those agents the window begins at the start.
+ * started is unknown; for those agents the window begins at the start. While no window has ended, a sweep reads nothing.
  */
 export class LivenessMonitor {
   readonly #options: LivenessMonitorOptions;
   readonly #tasks: RepeatedTasks;
+  /** The one that was silent longest first. */
   readonly #lastSeen = new Map<string, number>();
   #startedAt: number;
+  /** When the database shall be read next, on the monotonic clock. */
+  #readAgainAt = 0;
 
   constructor(options: LivenessMonitorOptions) {
     this.#options = options;
@@ -28,6 +34,7 @@ export class LivenessMonitor {
 
   /** Records that a register or heartbeat of the workspace was stored. */
   seen(workspaceId: string): void {
+    this.#lastSeen.delete(workspaceId);
     this.#lastSeen.set(workspaceId, this.#options.clock.monotonic());
   }
 
@@ -48,6 +55,7 @@ export class LivenessMonitor {
   start(): void {
     const { clock, settings } = this.#options;
     this.#startedAt = clock.monotonic();
+    this.#readAgainAt = this.#startedAt + settings.livenessStaleAfterMs;
     this.#tasks.every('find silent agents', settings.livenessSweepEveryMs, () => this.#sweep());
   }
 
@@ -57,19 +65,32 @@ export class LivenessMonitor {
   }
 
   async #sweep(): Promise<void> {
-    const { database, logger, workspaces } = this.#options;
-    const silent = (await workspaces.listLiveIds()).filter((id) => this.#isSilent(id));
-    for (const id of silent) {
+    const { clock, database, logger, workspaces } = this.#options;
+    const [longest] = this.#lastSeen.values();
+    const isSomeoneSilent = longest !== undefined && this.#isOver(longest);
+    if (!isSomeoneSilent && clock.monotonic() < this.#readAgainAt) return;
+    const live = new Set(await workspaces.listLiveIds());
+    for (const id of live) {
+      if (!this.#isSilent(id)) continue;
       await database.transaction(async (unit) => {
         if (!this.#isSilent(id) || !(await this.turnOffline(unit, id))) return;
         logger.info({ workspaceId: id }, 'Agent is offline: no heartbeat within the window');
       });
     }
+    // Of the others that are silent nothing is expected.
+    for (const id of this.#lastSeen.keys()) {
+      if (!this.#isSilent(id)) break;
+      if (!live.has(id)) this.#lastSeen.delete(id);
+    }
+    this.#readAgainAt = clock.monotonic() + READ_EVERY_MS;
   }
 
   #isSilent(id: string): boolean {
+    return this.#isOver(this.#lastSeen.get(id) ?? this.#startedAt);
+  }
+
+  #isOver(seenAt: number): boolean {
     const { clock, settings } = this.#options;
-    const seenAt = this.#lastSeen.get(id) ?? this.#startedAt;
     return clock.monotonic() - seenAt >= settings.livenessStaleAfterMs;
   }
 }

@@ -97,6 +97,7 @@ export class Continuations {
         isKnownToCaller: isKnown,
         isStoredBelow: true,
       });
+      unit.afterCommit(() => expiry.schedule(expiresAt(above)));
       isKnown ||= above.caller_receipt !== 'none';
     }
     unit.afterCommit(() => expiry.schedule(details.expiresAt));
@@ -105,17 +106,16 @@ export class Continuations {
 
   /** Records that `by`, which was stored just before, continues a message; false when that one is not interrupted. */
   async resume(unit: UnitOfWork, message: MessageRow, by: Pick<MessageRow, 'id'>): Promise<boolean> {
-    const { outcomes } = this.#options;
+    const { expiry, outcomes } = this.#options;
     if (message.delivery_state !== 'input_required') return false;
     const details = { continuedBy: by.id, expiresAt: this.#freshExpiry(message) };
     if (!(await outcomes.resume(unit, message, details))) return false;
+    unit.afterCommit(() => expiry.schedule(details.expiresAt));
     for (const above of await this.#continuedBy(unit, message)) {
       const continuedBy = above.continued_by ?? by.id;
-      await outcomes.resume(unit, above, {
-        continuedBy,
-        expiresAt: this.#freshExpiry(above),
-        isSilent: true,
-      });
+      const expiresAt = this.#freshExpiry(above);
+      await outcomes.resume(unit, above, { continuedBy, expiresAt, isSilent: true });
+      unit.afterCommit(() => expiry.schedule(expiresAt));
     }
     return true;
   }

@@ -58,10 +58,11 @@ export interface MessageQueueOptions extends Pick<PlatformContext, 'clock' | 'se
   readonly room: InboxRoom;
 }
 
-/** Adds messages to the delivery queue and notifies the push scheduler. */
+/** Adds messages to the delivery queue; notifies the push scheduler, and whoever ends messages that expire. */
 export class MessageQueue {
   readonly #options: MessageQueueOptions;
   readonly #listeners: QueueListener[] = [];
+  readonly #expiryListeners: ((expiresAt: string | null) => void)[] = [];
 
   constructor(options: MessageQueueOptions) {
     this.#options = options;
@@ -69,6 +70,11 @@ export class MessageQueue {
 
   onChanged(listener: QueueListener): void {
     this.#listeners.push(listener);
+  }
+
+  /** Registers who is called after the commit with the time at which a stored message expires. */
+  onExpiring(listener: (expiresAt: string | null) => void): void {
+    this.#expiryListeners.push(listener);
   }
 
   /** Stores a message; undefined when the caller has already used its message id. */
@@ -106,6 +112,7 @@ export class MessageQueue {
       caller_receipt: message.outcomeExpected ? 'expected' : 'none',
       expires_at: expiryOf(view.deadline, clock.now(), settings.messageTtlMs),
     });
+    this.#reportExpiry(unit, row);
     if (row !== undefined && lease === undefined) {
       unit.onRollback(room.add(target.id, row.caller, Buffer.byteLength(row.request_body ?? '')));
       const change = { targetId: target.id, pushable: canPush(target) };
@@ -182,6 +189,7 @@ export class MessageQueue {
       expires_at: expiryOf('', clock.now(), settings.messageTtlMs),
       status: 'ok',
     });
+    this.#reportExpiry(unit, row);
     return row as MessageRow | undefined;
   }
 
@@ -205,6 +213,13 @@ export class MessageQueue {
       body_hash: reply.bodyHash,
       answers_id: reply.answersId,
       status: 'ok',
+    });
+  }
+
+  #reportExpiry(unit: UnitOfWork, row: { readonly expires_at: string | null } | undefined): void {
+    if (row === undefined) return;
+    unit.afterCommit(() => {
+      for (const listener of this.#expiryListeners) listener(row.expires_at);
     });
   }
 }

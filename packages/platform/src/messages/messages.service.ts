@@ -113,11 +113,12 @@ export class MessagesService {
     const attempts = new PushAttempts({ ...pushing, streams });
     const scheduler = new PushScheduler({ ...options, store, queue, attempts, outcomes, waiters, owner });
     const expiry = new MessageExpiry({ ...options, store, outcomeStore, outcomes });
+    queue.onExpiring((expiresAt) => expiry.schedule(expiresAt));
     const loops = new LoopGuard(options);
     const continuations = new Continuations({ ...options, store, queue, outcomes, expiry });
     this.continuations = continuations;
     const misplaced = new MisplacedReplies(options);
-    const accepting = { ...options, room, store, queue, outcomes, expiry, loops, scheduler, continuations };
+    const accepting = { ...options, room, store, queue, outcomes, loops, scheduler, continuations };
     this.#acceptance = new MessageAcceptance({ ...accepting, misplaced });
     const cancellations = new CancellationPushes({ ...options, attempts });
     const lookup = new TaskLookup({ store, outcomeStore });

@@ -32,7 +32,9 @@ export class RepeatedTasks {
   }
 
   #run(name: string, work: () => Promise<void>, after: () => void): void {
-    const running = work()
+    // After the timer, so that work which reads a clock reads the time at which the timers of that moment have run.
+    const running = Promise.resolve()
+      .then(work)
       .catch((error: unknown) => {
         this.#logger.error({ task: name, reason: String(error) }, `Background task failed: ${name}`);
       })

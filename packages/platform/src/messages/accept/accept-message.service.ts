@@ -16,7 +16,6 @@ import type { InboxRoom } from '../inbox-room.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { hashMessage, type MessageQueue } from '../message-queue.ts';
 import type { MisplacedReplies } from '../misplaced-replies.ts';
-import type { MessageExpiry } from '../outcome/message-expiry.ts';
 import { answerOfReply, messageExpired, messageIdConflict, requestIdOf } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import { inTraceOf } from '../passed-headers.rules.ts';
@@ -47,7 +46,6 @@ export interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' 
   readonly store: MessageStore;
   readonly queue: MessageQueue;
   readonly outcomes: OutcomeRecorder;
-  readonly expiry: MessageExpiry;
   readonly loops: LoopGuard;
   readonly scheduler: PushScheduler;
   readonly continuations: Continuations;
@@ -239,7 +237,7 @@ export class MessageAcceptance {
     onStored: OnStored,
     question?: MessageRow,
   ): Promise<Acceptance> {
-    const { clock, continuations, expiry, loops, outcomes, queue, scheduler } = this.#options;
+    const { clock, continuations, loops, outcomes, queue, scheduler } = this.#options;
     const { callerId, caller, target, bodyHash, continues } = admitted;
     const { headers, messageId } = admitted.message;
     const given = withContext(admitted, (question ?? continues)?.context_id ?? undefined);
@@ -286,7 +284,6 @@ export class MessageAcceptance {
       return { kind: 'message', row, target, plan: 'store' };
     }
     unit.afterCommit(() => {
-      expiry.schedule(row.expires_at);
       onStored(row, plan);
       if (lease !== undefined) scheduler.push(row, { caller, target, view });
     });

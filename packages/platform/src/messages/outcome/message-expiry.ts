@@ -6,7 +6,9 @@ import type { MessageStore } from '../message.store.ts';
 import type { OutcomeStore } from './outcome.store.ts';
 import type { OutcomeRecorder } from './outcome-recorder.ts';
 
-const SWEEP_EVERY_MS = 15_000;
+const CHECK_EVERY_MS = 15_000;
+/** The database is read so often, although no message that this process knows of is due. */
+const READ_EVERY_MS = 5 * 60_000;
 const BATCH = 100;
 
 export interface MessageExpiryOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger'> {
@@ -16,13 +18,18 @@ export interface MessageExpiryOptions extends Pick<PlatformContext, 'clock' | 'd
 }
 
 /**
- * Ends messages whose time is over: all of them by one sweep each 15 seconds, and those that expire before the next
- * sweep by one timer for the earliest, so that a short deadline is met without a timer for each message.
+ * Ends messages whose time is over. The earliest time is known in memory: it is compared with the clock each 15 seconds, and the database is
+ * read when it has come. One timer is for a message that expires before the next comparison, so that a short deadline is met without a timer
+ * for each message.
  */
 export class MessageExpiry {
   readonly #options: MessageExpiryOptions;
   readonly #tasks: RepeatedTasks;
-  #dueAt = Number.POSITIVE_INFINITY;
+  /** No message expires before; in Unix milliseconds. */
+  #earliest = Number.POSITIVE_INFINITY;
+  /** When the database was read last, on the monotonic clock. */
+  #readAt = 0;
+  #timerAt = Number.POSITIVE_INFINITY;
   #cancelTimer = () => {};
 
   constructor(options: MessageExpiryOptions) {
@@ -32,7 +39,7 @@ export class MessageExpiry {
 
   start(): void {
     this.#sweepNow();
-    this.#tasks.every('expire messages', SWEEP_EVERY_MS, () => this.#sweep());
+    this.#tasks.every('expire messages', CHECK_EVERY_MS, () => this.#sweepWhenDue());
   }
 
   stop(): Promise<void> {
@@ -40,17 +47,22 @@ export class MessageExpiry {
     return this.#tasks.stop();
   }
 
-  /** Notes when a message expires; what is further away than the next sweep costs nothing. */
+  /** Notes when a message expires. Called for each one that is stored with such a time, or given another one. */
   schedule(expiresAt: string | null): void {
     if (expiresAt === null || this.#tasks.stopped) return;
+    this.#earliest = Math.min(this.#earliest, Date.parse(expiresAt));
+    this.#setTimer();
+  }
+
+  /** What is further away than the next comparison needs no timer yet. */
+  #setTimer(): void {
     const { clock } = this.#options;
-    const dueAt = Date.parse(expiresAt);
-    const delayMs = Math.max(0, dueAt - clock.now());
-    if (delayMs > SWEEP_EVERY_MS || dueAt >= this.#dueAt) return;
+    const delayMs = Math.max(0, this.#earliest - clock.now());
+    if (delayMs > CHECK_EVERY_MS || this.#earliest >= this.#timerAt) return;
     this.#cancelTimer();
-    this.#dueAt = dueAt;
+    this.#timerAt = this.#earliest;
     this.#cancelTimer = clock.schedule(delayMs, () => {
-      this.#dueAt = Number.POSITIVE_INFINITY;
+      this.#timerAt = Number.POSITIVE_INFINITY;
       this.#sweepNow();
     });
   }
@@ -59,14 +71,26 @@ export class MessageExpiry {
     this.#tasks.once('expire messages that are due', () => this.#sweep());
   }
 
+  async #sweepWhenDue(): Promise<void> {
+    const { clock } = this.#options;
+    const isDue = clock.now() >= this.#earliest || clock.monotonic() - this.#readAt >= READ_EVERY_MS;
+    if (isDue) await this.#sweep();
+    else this.#setTimer();
+  }
+
   async #sweep(): Promise<void> {
     const { clock, outcomeStore } = this.#options;
+    // When this fails, the next comparison reads again.
+    this.#readAt = Number.NEGATIVE_INFINITY;
     let due: readonly string[] = [];
     do {
       due = await outcomeStore.listExpired(timestamp(clock), BATCH);
       if (due.length > 0) await this.#expire(due);
     } while (due.length === BATCH && !this.#tasks.stopped);
+    // Messages that are stored while this reads note their times themselves.
+    this.#earliest = Number.POSITIVE_INFINITY;
     this.schedule(await outcomeStore.findNextExpiry());
+    this.#readAt = clock.monotonic();
   }
 
   #expire(ids: readonly string[]): Promise<void> {

@@ -13,6 +13,8 @@ import type { PushContent } from './push-body.rules.ts';
 
 /** Maximum number of concurrent pushes to one agent for messages that arrive at an empty queue. */
 const MAX_LIVE_PUSHES = 64;
+/** The database is read for work so often, although nothing is known of any, in milliseconds. */
+const READ_EVERY_MS = 5 * 60_000;
 
 export interface PushSchedulerOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger'> {
   readonly store: MessageStore;
@@ -48,6 +50,10 @@ export class PushScheduler {
   /** The messages whose attempt runs in this process. Their leases do not expire, whatever the wall clock does. */
   readonly #inFlight = new Set<string>();
   readonly #stopping = new AbortController();
+  /** Messages may be leased, or wait for a target to which they can be pushed. */
+  #mayHaveWork = true;
+  /** When the database was read for work last, on the monotonic clock. */
+  #readAt = 0;
 
   constructor(options: PushSchedulerOptions) {
     this.#options = options;
@@ -91,6 +97,7 @@ export class PushScheduler {
 
   /** Pushes a message that was stored with a lease of `reserve`. */
   push(message: MessageRow, content: PushContent): void {
+    this.#mayHaveWork = true;
     const targetId = message.target_id;
     this.#track(this.#attempt(message, this.#stateOf(targetId), content), () => {
       this.release(targetId);
@@ -108,15 +115,24 @@ export class PushScheduler {
   drain(targetId: string): void {
     const state = this.#stateOf(targetId);
     if (this.#stopping.signal.aborted || state.empty) return;
+    this.#mayHaveWork = true;
     state.checkAgain = true;
     if (!state.checking) this.#track(this.#check(targetId, state), () => {});
   }
 
-  /** Releases leases that have expired or whose process has ended, then drains every target with pending messages. */
+  /**
+   * Releases leases that have expired or whose process has ended, then drains every target with pending messages. Reads nothing when the
+   * last call found neither, and nothing was pushed or drained since.
+   */
   async recover(): Promise<void> {
     const { clock, store, attempts, workspaces, owner } = this.#options;
+    if (!this.#mayHaveWork && clock.monotonic() - this.#readAt < READ_EVERY_MS) return;
     const now = timestamp(clock);
+    this.#mayHaveWork = false;
+    // The next call reads again if this one fails.
+    this.#readAt = Number.NEGATIVE_INFINITY;
     for (const message of await store.listLeased()) {
+      this.#mayHaveWork = true;
       if (this.#inFlight.has(message.id)) continue;
       const hasExpired = message.lease_until === null || message.lease_until < now;
       if (!hasExpired && !isAbandoned(message.lease_owner ?? '', owner)) continue;
@@ -124,6 +140,7 @@ export class PushScheduler {
     }
     const targets = await workspaces.findMany(await store.listPendingTargets());
     for (const target of targets) if (canPush(target)) this.retry(target.id);
+    this.#readAt = clock.monotonic();
   }
 
   /** Aborts running pushes; their messages stay queued and the attempts do not count. */
