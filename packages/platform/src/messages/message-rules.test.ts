@@ -5,7 +5,7 @@ import { wrapAnswerMessage } from '../activity/activity-row.rules.ts';
 import { cutText } from '../activity/text-summary.rules.ts';
 import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
 import { canPush, isHeld, planDelivery, pushRetryDelayMs } from './delivery.rules.ts';
-import { hashMessage } from './message-queue.ts';
+import { hashMessage } from './message-hash.rules.ts';
 import { toAnswer, wantsCompact, withRequestId } from './outcome/response.rules.ts';
 import { isAbandoned, newLeaseOwner } from './push/lease-owner.ts';
 

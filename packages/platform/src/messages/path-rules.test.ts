@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hashMessage } from './message-queue.ts';
+import { hashMessage } from './message-hash.rules.ts';
 import {
   type Edge,
   loopRefusal,
