@@ -72,13 +72,18 @@ export class WorkerHeartbeats implements HeartbeatThread {
     if (this.#agent !== undefined) await this.#worker.leave(this.#agent);
   }
 
-  /** The first heartbeat does not wait for the start of the worker. */
-  #dispatch(request: DispatchedRequest, handler: DispatchHandler, direct: RequestDispatcher): boolean {
+  /** Apart from `#dispatch`: a function that is made there would keep the first request for as long as the agent runs. */
+  #join(): string {
     const { logger, onRepeated } = this.#options;
-    this.#agent ??= this.#worker.join({
+    return this.#worker.join({
       repeated: onRepeated,
       warn: (fields, text) => logger.warn(fields, text),
     });
+  }
+
+  /** The first heartbeat does not wait for the start of the worker. */
+  #dispatch(request: DispatchedRequest, handler: DispatchHandler, direct: RequestDispatcher): boolean {
+    this.#agent ??= this.#join();
     const heartbeat = this.#keptOf(request);
     if (this.place === 'main thread') {
       this.#worker.post({ type: 'keep', agent: this.#agent, heartbeat });
