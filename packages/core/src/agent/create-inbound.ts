@@ -1,6 +1,12 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
+import type { CancellationPage } from '../client/cancellation.ts';
+import type { Acknowledgement, InboundPage } from '../client/inbound-page.ts';
+import type { ReplyReceipt } from '../client/reply.ts';
 import { Inbound } from '../inbound/inbound.ts';
+import type { InboundOptions } from '../inbound/inbound-options.ts';
 import { childLogger, type Logger } from '../logging/logger.ts';
 import type { AgentClient, RemoteAgentSettings } from './agent-options.ts';
+import type { DegradedReasons } from './health.ts';
 import { type ObserveInboundOptions, observeInbound } from './observe-inbound.ts';
 
 export interface CreateInboundOptions<Client extends AgentClient> extends ObserveInboundOptions {
@@ -12,27 +18,13 @@ export interface CreateInboundOptions<Client extends AgentClient> extends Observ
 
 /** Connects the receiving side of an agent with its client, its handler and what observes it. */
 export function createInbound<Client extends AgentClient>(options: CreateInboundOptions<Client>): Inbound {
-  const { settings, reader, logger, degraded } = options;
+  const { settings, logger } = options;
   const { client } = settings;
-  const { reportProgress, sendInboundProbe } = client;
   const stopObserving = client.onPeerChanged?.((change) => options.events.emit('peer-changed', change));
   options.events.on('stopped', () => stopObserving?.());
   return new Inbound({
     ...settings,
-    client: {
-      workspaceId: client.workspaceId,
-      get capabilities() {
-        return client.capabilities;
-      },
-      fetchInboundPage: (query) => reader.fetchInboundPage(query),
-      fetchCancellations: (query) => client.fetchCancellations(query),
-      askQuestions: (asked, more) => client.askQuestions(asked, more),
-      ...(sendInboundProbe && { sendInboundProbe: (id, more) => sendInboundProbe.call(client, id, more) }),
-      ...(reportProgress && { reportProgress: (report, more) => reportProgress.call(client, report, more) }),
-      acknowledge: (upTo, more) => degraded.followLimits('acknowledge', client.acknowledge(upTo, more)),
-      observeReply: (message) => client.observeReply?.(message) ?? false,
-      reply: (message, answer, more) => degraded.followLimits('reply', client.reply(message, answer, more)),
-    },
+    client: new InboundClient(options),
     clock: client.clock,
     logger,
     handler: (message, context) =>
@@ -43,4 +35,54 @@ export function createInbound<Client extends AgentClient>(options: CreateInbound
       }),
     observer: observeInbound(options),
   });
+}
+
+type FeedClient = InboundOptions['client'];
+
+/** What the receiving side needs of the client. A class, because an object with a getter and spreads is several times larger. */
+class InboundClient<Client extends AgentClient> implements FeedClient {
+  readonly workspaceId: string;
+  readonly reportProgress?: NonNullable<FeedClient['reportProgress']>;
+  readonly sendInboundProbe?: NonNullable<FeedClient['sendInboundProbe']>;
+  readonly #client: Client;
+  readonly #reader: CreateInboundOptions<Client>['reader'];
+  readonly #degraded: DegradedReasons;
+
+  constructor({ settings, reader, degraded }: CreateInboundOptions<Client>) {
+    const { client } = settings;
+    this.#client = client;
+    this.#reader = reader;
+    this.#degraded = degraded;
+    this.workspaceId = client.workspaceId;
+    if (client.reportProgress) this.reportProgress = client.reportProgress.bind(client);
+    if (client.sendInboundProbe) this.sendInboundProbe = client.sendInboundProbe.bind(client);
+  }
+
+  get capabilities(): Client['capabilities'] {
+    return this.#client.capabilities;
+  }
+
+  fetchInboundPage(...read: Parameters<AgentClient['fetchInboundPage']>): Promise<InboundPage> {
+    return this.#reader.fetchInboundPage(...read);
+  }
+
+  fetchCancellations(...read: Parameters<AgentClient['fetchCancellations']>): Promise<CancellationPage> {
+    return this.#client.fetchCancellations(...read);
+  }
+
+  askQuestions(...asked: Parameters<AgentClient['askQuestions']>): ReturnType<AgentClient['askQuestions']> {
+    return this.#client.askQuestions(...asked);
+  }
+
+  acknowledge(...acknowledged: Parameters<AgentClient['acknowledge']>): Promise<Acknowledgement> {
+    return this.#degraded.followLimits('acknowledge', this.#client.acknowledge(...acknowledged));
+  }
+
+  observeReply(message: InboundMessage): boolean {
+    return this.#client.observeReply?.(message) ?? false;
+  }
+
+  reply(...answer: Parameters<AgentClient['reply']>): Promise<ReplyReceipt> {
+    return this.#degraded.followLimits('reply', this.#client.reply(...answer));
+  }
 }

@@ -12,26 +12,44 @@ export interface LinkedAbort {
  * can be unlinked, so that a signal that lives as long as the process does not collect listeners.
  */
 export function linkAbort(...parents: readonly (AbortSignal | undefined)[]): LinkedAbort {
-  const controller = new AbortController();
-  const followed: (readonly [AbortSignal, () => void])[] = [];
-  const unlink = (): void => {
-    for (const [parent, follow] of followed.splice(0)) parent.removeEventListener('abort', follow);
-  };
-  const abort = (reason?: unknown): void => {
-    unlink();
-    controller.abort(reason);
-  };
-  for (const parent of parents) {
-    if (parent === undefined || controller.signal.aborted) continue;
-    if (parent.aborted) {
-      abort(parent.reason);
-      continue;
+  return new LinkedController(parents);
+}
+
+/** An agent has several for as long as it runs, so each has one function at most. */
+class LinkedController extends AbortController implements LinkedAbort {
+  #parents: readonly AbortSignal[] = [];
+  #follow: ((event: Event) => void) | undefined;
+
+  constructor(parents: readonly (AbortSignal | undefined)[]) {
+    super();
+    const signals = parents.filter((parent) => parent !== undefined);
+    const aborted = signals.find((signal) => signal.aborted);
+    if (aborted !== undefined) {
+      this.abort(aborted.reason);
+      return;
     }
-    const follow = (): void => abort(parent.reason);
-    parent.addEventListener('abort', follow, { once: true });
-    followed.push([parent, follow]);
+    if (signals.length === 0) return;
+    this.#parents = signals;
+    this.#follow = ({ target }) => this.abort((target as AbortSignal).reason);
+    for (const parent of signals) parent.addEventListener('abort', this.#follow, { once: true });
   }
-  return { signal: controller.signal, abort, unlink, [Symbol.dispose]: unlink };
+
+  override abort(reason?: unknown): void {
+    this.unlink();
+    super.abort(reason);
+  }
+
+  unlink(): void {
+    const follow = this.#follow;
+    if (follow === undefined) return;
+    this.#follow = undefined;
+    for (const parent of this.#parents) parent.removeEventListener('abort', follow);
+    this.#parents = [];
+  }
+
+  [Symbol.dispose](): void {
+    this.unlink();
+  }
 }
 
 /**

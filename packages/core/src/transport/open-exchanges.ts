@@ -8,7 +8,8 @@ export interface OpenExchange {
 export class OpenExchanges {
   readonly #most: number;
   readonly #running = new Set<OpenExchange>();
-  readonly #waiting = new Map<OpenExchange, () => void>();
+  /** Made for the first one: few clients reach their limit. */
+  #waiting: Map<OpenExchange, () => void> | undefined;
 
   /** @param most `Infinity` for no limit */
   constructor(most: number) {
@@ -18,6 +19,7 @@ export class OpenExchanges {
   /** Sends the request of an exchange now or later; not at all if it ends before. */
   add(exchange: OpenExchange, send: () => void): void {
     if (this.#running.size >= this.#most) {
+      this.#waiting ??= new Map();
       this.#waiting.set(exchange, send);
       return;
     }
@@ -27,20 +29,20 @@ export class OpenExchanges {
 
   /** Call when an exchange has ended. */
   delete(exchange: OpenExchange): void {
-    if (this.#waiting.delete(exchange) || !this.#running.delete(exchange)) return;
+    if (this.#waiting?.delete(exchange) === true || !this.#running.delete(exchange)) return;
     // Not before the connection can be used again.
-    if (this.#waiting.size > 0) setImmediate(() => this.#sendNext());
+    if (this.#waiting !== undefined && this.#waiting.size > 0) setImmediate(() => this.#sendNext());
   }
 
   cancelAll(reason: Error): void {
-    for (const exchange of [...this.#waiting.keys(), ...this.#running]) exchange.cancel(reason);
+    for (const exchange of [...(this.#waiting?.keys() ?? []), ...this.#running]) exchange.cancel(reason);
   }
 
   #sendNext(): void {
-    const [next] = this.#waiting;
+    const [next] = this.#waiting ?? [];
     if (next === undefined || this.#running.size >= this.#most) return;
     const [exchange, send] = next;
-    this.#waiting.delete(exchange);
+    this.#waiting?.delete(exchange);
     this.add(exchange, send);
   }
 }

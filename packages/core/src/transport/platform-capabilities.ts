@@ -2,9 +2,18 @@ import { CAPABILITIES_HEADER, type Capability, parseCapabilities } from '@molecu
 import type { HttpResponse } from './http-exchange.ts';
 import { headerOf } from './response-body.ts';
 
+const NONE: ReadonlySet<Capability> = new Set();
+/** The last one that was read in this process: all agents of a platform read the same, and share it. */
+let latest: { readonly text: string; readonly words: ReadonlySet<Capability> } = { text: '', words: NONE };
+
+function wordsOf(text: string): ReadonlySet<Capability> {
+  if (text !== latest.text) latest = { text, words: parseCapabilities(text) };
+  return latest.words;
+}
+
 /** What the platform offers, as its latest response that said so named it. Empty for a platform that never does. */
 export class PlatformCapabilities {
-  #words: ReadonlySet<Capability> = new Set();
+  #words = NONE;
   #header: string | undefined;
 
   /** Whether the platform responded at all: then a word that is missing is not offered. */
@@ -25,13 +34,13 @@ export class PlatformCapabilities {
     const header = headerOf(response, CAPABILITIES_HEADER);
     if (header === undefined || header === this.#header) return;
     this.#header = header;
-    this.#words = parseCapabilities(header);
+    this.#words = wordsOf(header);
   }
 
   /** Reads the list in the body of a register or heartbeat response; `undefined` changes nothing. */
   readList(list: readonly string[] | undefined): void {
     if (list === undefined) return;
     this.#header = undefined;
-    this.#words = parseCapabilities(list.join(','));
+    this.#words = wordsOf(list.join(','));
   }
 }
