@@ -25,6 +25,7 @@ import { laneOf } from './request-lane.ts';
 /** Default time limit of a call that runs another agent, in milliseconds. */
 const CALL_TIMEOUT_MS = 30_000;
 const MAX_LOGGED_KEYS = 20;
+const PLAIN = /^[\w.-]*$/;
 
 type QueryValue = string | number | boolean | undefined;
 
@@ -189,12 +190,17 @@ function timeLimitMs({ settings }: Transport, { timeLimit }: Route, query: AnyCa
 
 /** Omits undefined entries; `''` if there are none. */
 function queryString(entries: AnyCall['query'] = {}): string {
-  const query = new URLSearchParams();
+  let text = '';
   for (const [key, value] of Object.entries(entries)) {
-    if (value !== undefined) query.set(key, String(value));
+    if (value === undefined) continue;
+    text += `${text === '' ? '?' : '&'}${key}=${encoded(String(value))}`;
   }
-  const text = query.toString();
-  return text === '' ? '' : `?${text}`;
+  return text;
+}
+
+/** Ids, numbers and words, which are most values, need no encoder: its garbage is large. */
+function encoded(value: string): string {
+  return PLAIN.test(value) ? value : new URLSearchParams([['', value]]).toString().slice(1);
 }
 
 /** Compatible platforms may use another success status than this one. */
