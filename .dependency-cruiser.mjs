@@ -128,6 +128,19 @@ export default {
       to: { path: packagePath('(platform|langchain|ai-sdk|nestjs|cli|mcp)') },
     },
     {
+      name: 'adapters-import-core-and-their-framework',
+      comment: 'What else an adapter needs belongs in core.',
+      severity: 'error',
+      from: { path: '^packages/langchain/src/', pathNot: '\\.test\\.ts$' },
+      to: {
+        pathNot: [
+          '^packages/langchain/src/',
+          '(^packages/core/|/node_modules/@molecule-ai/core/)',
+          '/node_modules/(@langchain/(core|langgraph)|langchain)/',
+        ],
+      },
+    },
+    {
       name: 'published-names-only',
       comment:
         'Examples, tests and other packages import package names, never a path into another src or dist.',

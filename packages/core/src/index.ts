@@ -3,6 +3,7 @@ export {
   type AgentCard,
   type Attachment,
   type Capability,
+  createMarkerRemover,
   createMarkerScanner,
   type DeliveryMode,
   type FencePeerTextOptions,
@@ -22,7 +23,9 @@ export {
   parseActivityRow,
   peerTextInstructions,
   type Question,
+  removeBoundaryMarkers,
   stripA2aBoundary,
+  type TextStage,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
 export type { AgentEventName, AgentEvents, AgentListener, DegradedReason } from './agent/agent-events.ts';

@@ -279,6 +279,7 @@ export {
   type MarkerScan,
   type MarkerScanner,
 } from './trust-boundary/look-alikes.ts';
+export { createMarkerRemover, removeBoundaryMarkers } from './trust-boundary/marker-remover.ts';
 export { unwrapPeerAnswer, wrapPeerAnswer } from './trust-boundary/peer-answer.ts';
 export { type OpenWord, type Wire, type WireBuilder, type WireType, wire } from './wire.ts';
 export {

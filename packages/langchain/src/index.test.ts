@@ -1,0 +1,6 @@
+import { expect, it } from 'vitest';
+import * as langchain from './index.ts';
+
+it('exports exactly these names', () => {
+  expect(Object.keys(langchain).sort()).toEqual(['StripBoundaryOutputParser']);
+});
