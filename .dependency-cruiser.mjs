@@ -19,6 +19,7 @@ const coreModules = [
   'presence',
   'inbound-http',
   'inbound',
+  'tools',
   'agent',
   'remote-agent-client',
   'server',

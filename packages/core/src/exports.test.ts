@@ -3,6 +3,7 @@ import * as inbound from './inbound.ts';
 import * as agent from './index.ts';
 import * as operator from './operator.ts';
 import * as testing from './testing.ts';
+import * as tools from './tools.ts';
 
 it('the agent entry exports exactly these names', () => {
   expect(Object.keys(agent).sort()).toEqual([
@@ -66,5 +67,16 @@ it('the testing entry exports exactly these names', () => {
     'recordingLogger',
     'scriptedPeer',
     'temporaryState',
+  ]);
+});
+
+it('the tools entry exports exactly these names', () => {
+  expect(Object.keys(tools).sort()).toEqual([
+    'contextIdOfCall',
+    'fenceMarkedText',
+    'messageIdOfCall',
+    'peerTools',
+    'reportProgress',
+    'runTool',
   ]);
 });

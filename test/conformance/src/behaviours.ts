@@ -38,6 +38,7 @@ import { STREAM_READING } from './behaviours/stream-reading.ts';
 import { STREAMS } from './behaviours/streams.ts';
 import { STREAMS_OF_AGENTS } from './behaviours/streams-of-agents.ts';
 import { TESTING } from './behaviours/testing.ts';
+import { TOOLS } from './behaviours/tools.ts';
 import { TRACING } from './behaviours/tracing.ts';
 import { VALUES } from './behaviours/values.ts';
 
@@ -85,6 +86,7 @@ export const BEHAVIOURS = {
   ...STREAM_READING,
   ...STREAMS_OF_AGENTS,
   ...TESTING,
+  ...TOOLS,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

@@ -1,5 +1,6 @@
-import { fencePeerText, isJsonObject, skillName } from '@molecule-ai/protocol';
+import { isJsonObject, skillName } from '@molecule-ai/protocol';
 import type { PeerInfo } from './peer-info.ts';
+import { fenceRepeatably } from './repeatable-fence.ts';
 
 const MAX_NAME_LENGTH = 200;
 const MAX_DESCRIPTION_LENGTH = 1_000;
@@ -12,8 +13,8 @@ const STATE = /^[a-z_-]{1,32}$/;
 /**
  * Describes peers for a model, for example in the description of a tool that calls them: a numbered list of ids, and
  * below it, in one fence, what each peer says of itself, one JSON line per peer with its number. Names and roles are cut
- * at 200 characters, descriptions at 1 000, skills at 20. Peers whose id is not one are left out. Add
- * `peerTextInstructions` to the system prompt. See docs/contract/trust-boundary.md#text-for-a-model.
+ * at 200 characters, descriptions at 1 000, skills at 20. Peers whose id is not one are left out. The same peers give the
+ * same bytes. Add `peerTextInstructions` to the system prompt. See docs/contract/trust-boundary.md#text-for-a-model.
  */
 export function peersForModel(
   peers: readonly Pick<PeerInfo, 'id' | 'name' | 'role' | 'status' | 'agentCard'>[],
@@ -24,7 +25,7 @@ export function peersForModel(
     return `${index + 1}. ${id}${STATE.test(status) ? ` (${status})` : ''}`;
   });
   const descriptions = listed.map((peer, index) => `${index + 1}. ${JSON.stringify(describe(peer))}`);
-  const fenced = fencePeerText(descriptions.join('\n'), { origin: 'unknown' });
+  const fenced = fenceRepeatably(descriptions.join('\n'), { origin: 'unknown' });
   return `Peers, by number and id:\n${ids.join('\n')}\nWhat they say of themselves, by the same numbers:\n${fenced}`;
 }
 

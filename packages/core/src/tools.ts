@@ -1,0 +1,24 @@
+/** Tools for models, without a framework, and what adapters to frameworks share. A test pins this list of exports. */
+export { type CallContent, contextIdOfCall, messageIdOfCall } from './tools/call-identity.ts';
+export type { CallPeerInput, CallPeerTool, DelegateTaskInput, DelegateTaskTool } from './tools/call-peer.ts';
+export type { FailureData } from './tools/failure-outcome.ts';
+export type { ListPeersTool, NoInput, PeerList } from './tools/list-peers.ts';
+export { type FenceMarkedTextOptions, fenceMarkedText } from './tools/marked-text.ts';
+export {
+  type DefaultPeerToolNames,
+  type PeerTool,
+  type PeerToolList,
+  type PeerToolName,
+  type PeerToolsOptions,
+  peerTools,
+} from './tools/peer-tools.ts';
+export { type ProgressReports, reportProgress } from './tools/progress-reports.ts';
+export type { PeerQuestion, PeerReplyOutcome } from './tools/reply-outcome.ts';
+export type { AnswerInput } from './tools/tool-arguments.ts';
+export {
+  type JsonSchema,
+  runTool,
+  type ToolCall,
+  type ToolDefinition,
+  type ToolOutcome,
+} from './tools/tool-definition.ts';

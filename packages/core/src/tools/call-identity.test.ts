@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { PEER, SELF } from '../../test/agent-ids.ts';
+import { messageOf } from '../../test/agent-stage.ts';
+import { runHandling, toCurrentMessage } from '../client/current-message.ts';
+import { contextIdOfCall, messageIdOfCall, newContextIdOfCall } from './call-identity.ts';
+
+const client = { workspaceId: SELF };
+const content = { toolName: 'call_peer', peerId: PEER, text: 'hello' };
+
+/** Runs in a handler of the message with this id. */
+function handling<T>(id: string, work: () => T, attempt = 1): Promise<T> {
+  const message = toCurrentMessage(
+    { ...messageOf(id), conversationId: `conversation of ${id.charAt(0)}` },
+    { workspaceId: SELF, attempt },
+  );
+  return runHandling(message, new AbortController().signal, async () => work());
+}
+
+describe('messageIdOfCall', () => {
+  it('is the same in each attempt of a message and each repeat of a run', async () => {
+    const inHandler = () =>
+      messageIdOfCall(client, { callId: 'call_0', runId: crypto.randomUUID() }, content);
+    expect(await handling('a1', inHandler, 2)).toBe(await handling('a1', inHandler));
+    const call = { callId: 'call_0', runId: 'run-1' };
+    expect(messageIdOfCall(client, call, content)).toMatch(/^[0-9a-f-]{36}$/);
+    expect(messageIdOfCall(client, call, { ...content, peerId: PEER.toUpperCase() })).toBe(
+      messageIdOfCall(client, call, content),
+    );
+  });
+
+  it('is another one for another message, run, call, tool, peer or text', async () => {
+    const call = { callId: 'call_0', runId: 'run-1' };
+    const ids = [
+      messageIdOfCall(client, call, content),
+      messageIdOfCall({ workspaceId: PEER }, call, content),
+      messageIdOfCall(client, { ...call, runId: 'run-2' }, content),
+      messageIdOfCall(client, { ...call, callId: 'call_1' }, content),
+      messageIdOfCall(client, call, { ...content, toolName: 'delegate_task_async' }),
+      messageIdOfCall(client, call, { ...content, peerId: SELF }),
+      messageIdOfCall(client, call, { ...content, text: 'hello \ud800' }),
+      messageIdOfCall(client, call, { ...content, more: ['true'] }),
+      await handling('a1', () => messageIdOfCall(client, call, content)),
+      await handling('a2', () => messageIdOfCall(client, call, content)),
+    ];
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids).not.toContain(undefined);
+  });
+
+  it('is undefined where nothing makes the call id unique', () => {
+    expect(messageIdOfCall(client, { callId: 'call_0' }, content)).toBeUndefined();
+    expect(messageIdOfCall(client, { runId: 'run-1' }, content)).toBeUndefined();
+    expect(messageIdOfCall(client, { runId: 'run-1', callId: '' }, content)).toBeUndefined();
+  });
+});
+
+describe('contextIdOfCall', () => {
+  it('is one per conversation and peer: of the handled message, else the thread, else the run', async () => {
+    const of = (call = {}, peer = PEER) => contextIdOfCall(client, call, peer);
+    const first = await handling('a1', of);
+    expect(await handling('a2', () => of({ threadId: 't', runId: 'r' }))).toBe(first);
+    expect(of({ threadId: 't', runId: 'r1' })).toBe(of({ threadId: 't', runId: 'r2' }));
+    const others = [
+      of({ threadId: 't' }),
+      of({ runId: 't' }),
+      of({ threadId: 'u' }),
+      of({ threadId: 't' }, SELF),
+    ];
+    expect(new Set([first, ...others, await handling('b1', of)]).size).toBe(6);
+    expect(of()).toBeUndefined();
+  });
+
+  it('continues a conversation that was begun anew, for this client', () => {
+    const own = { workspaceId: SELF };
+    const call = { threadId: 't' };
+    const before = contextIdOfCall(own, call, PEER);
+    const begun = newContextIdOfCall(own, call, PEER, 'm1');
+    expect(begun).not.toBe(before);
+    expect(contextIdOfCall(own, call, PEER)).toBe(begun);
+    expect(newContextIdOfCall(own, call, PEER, 'm1')).toBe(begun);
+    expect(newContextIdOfCall(own, call, PEER, 'm2')).not.toBe(begun);
+    expect(contextIdOfCall({ workspaceId: SELF }, call, PEER)).toBe(before);
+    expect(newContextIdOfCall(own, {}, PEER, 'm3')).toBeUndefined();
+  });
+});

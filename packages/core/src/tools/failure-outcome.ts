@@ -1,0 +1,133 @@
+import { ApiError } from '../errors/api-error.ts';
+import { ConnectionError } from '../errors/connection-error.ts';
+import type { MoleculeErrorCode } from '../errors/error-codes.ts';
+import type { MoleculeError } from '../errors/molecule-error.ts';
+import { TimeoutError } from '../errors/timeout-error.ts';
+import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
+import type { ToolOutcome } from './tool-definition.ts';
+
+/** What went wrong, for programs. */
+export type FailureData = {
+  status: 'error';
+  code: MoleculeErrorCode;
+  /** The message that may have reached the peer all the same; `null` for none. */
+  messageId: string | null;
+  /** How long to wait before a repeat, in milliseconds, where the platform says it. */
+  retryAfterMs: number | null;
+};
+
+export interface OutcomeContext {
+  /** The names of the tools that the model has. */
+  readonly offered: ReadonlySet<string>;
+  /** The workspace of this agent. */
+  readonly ownId: string;
+  /** What the call is about. @default 'peer' */
+  readonly subject?: 'peer' | 'task' | undefined;
+}
+
+const OTHER_WAY = 'Ask another peer, do it without, or tell the user.';
+const TELL_USER = 'Do not repeat it: tell the user, or do it without.';
+const LATER = 'Try again later, ask another peer, or do it without.';
+const STOP = 'Stop: nobody waits for the result any more.';
+
+/** What happened, and what to do next, in words for a model. None of them come from a response. */
+const SENTENCES: Readonly<Partial<Record<MoleculeErrorCode, readonly [happened: string, next: string]>>> = {
+  access_denied: ['You may not write to this workspace, or there is none with this id.', OTHER_WAY],
+  agent_stopped: ['This agent is being stopped.', STOP],
+  budget_exceeded: ['The workspace has spent its budget.', OTHER_WAY],
+  client_closed: ['This agent is being stopped.', STOP],
+  conflict: ['The platform has another message with this id.', OTHER_WAY],
+  connection_failed: ['The platform could not be reached, or the connection broke.', LATER],
+  inbox_full: ['The peer has too many messages waiting.', LATER],
+  loop_detected: [
+    'This call would continue a circle of agents that ask each other.',
+    'Do not repeat it: answer with what you know.',
+  ],
+  message_expired: ['The time for the message that you are handling is over.', STOP],
+  not_found: ['The platform does not know this id.', OTHER_WAY],
+  not_supported: ['The platform does not offer this.', TELL_USER],
+  payload_too_large: ['The text is too large for the platform.', 'Send less.'],
+  peer_changed: [
+    'The peer is not what it was when it was first used, so calls to it wait until a person has checked it.',
+    'Tell the user, or ask another peer.',
+  ],
+  platform_error: ['The platform failed.', LATER],
+  platform_unavailable: ['The platform or the peer is not available at the moment.', LATER],
+  quota_exceeded: ['This workspace has stored as much as it may.', TELL_USER],
+  rate_limited: ['Too many requests were sent.', 'Do not repeat it at once.'],
+  redirect_refused: ['The response did not come from the platform.', TELL_USER],
+  request_rejected: [
+    'The platform refused the request as invalid.',
+    'Correct the arguments, or do it without.',
+  ],
+  response_too_large: ['The answer is larger than this agent reads.', 'Ask for a shorter answer.'],
+  routing_problem: ['The response did not come from the platform.', TELL_USER],
+  timed_out: ['There was no response in time.', LATER],
+  unauthorized: ['The platform does not accept the credential of this agent.', TELL_USER],
+  unexpected_response: ['The response is not one of the platform.', TELL_USER],
+  workspace_paused: ['The workspace of this agent is paused.', TELL_USER],
+};
+
+/** The outcome of a call that threw. */
+export function failureOf(error: MoleculeError, context: OutcomeContext): ToolOutcome<FailureData> {
+  const { code, retryAfterMs } = error;
+  const messageId = messageIdIn(error);
+  const [happened, next] = sentencesFor(error, context);
+  const wait =
+    retryAfterMs === undefined
+      ? ''
+      : ` Wait at least ${Math.max(1, Math.ceil(retryAfterMs / 1_000))} s before a repeat.`;
+  const pending =
+    messageId === null
+      ? ''
+      : ` The message may have arrived all the same${whereToLook(messageId, context, ' before you send it again')}`;
+  const data: FailureData = { status: 'error', code, messageId, retryAfterMs: retryAfterMs ?? null };
+  return { forModel: `Error: ${happened} ${next}${wait}${pending}`, data, isError: true };
+}
+
+/** The outcome of something that this program got wrong. Its words may quote anything. */
+export function brokenOutcome(): ToolOutcome<FailureData> {
+  const data: FailureData = { status: 'error', code: 'handler_failed', messageId: null, retryAfterMs: null };
+  return { forModel: `Error: The tool failed in this program. ${TELL_USER}`, data, isError: true };
+}
+
+/** The end of a sentence that says by which call the end of a message is learned. */
+export function whereToLook(taskId: string, { offered }: Pick<OutcomeContext, 'offered'>, when = ''): string {
+  return offered.has('check_task_status')
+    ? `: call check_task_status with task_id "${taskId}"${when}.`
+    : `; its task id is ${taskId}.`;
+}
+
+function sentencesFor(
+  error: MoleculeError,
+  { ownId, subject = 'peer', offered }: OutcomeContext,
+): readonly [string, string] {
+  const { code } = error;
+  // Written by this package, about the arguments.
+  if (code === 'invalid_argument') return [error.message, error.hint ?? 'Correct the arguments.'];
+  if (WorkspaceRemovedError.isInstance(error)) {
+    return error.workspaceId === ownId
+      ? ['The workspace of this agent was removed.', STOP]
+      : ['The peer was removed for good.', OTHER_WAY];
+  }
+  const given = SENTENCES[code] ?? [`The call failed (${code}).`, OTHER_WAY];
+  if (code === 'rate_limited' && ApiError.isInstance(error) && error.details?.scope === 'pair') {
+    return ['You and this peer have exchanged too many messages in the last minute.', given[1]];
+  }
+  if (code !== 'not_found' && code !== 'access_denied') return given;
+  if (subject === 'task') {
+    return [
+      'You sent no message with this task id.',
+      'Use a task_id as it was given to you, or "" for the latest ones.',
+    ];
+  }
+  return offered.has('list_peers')
+    ? [given[0], 'Use an id that list_peers returns, or do it without.']
+    : given;
+}
+
+function messageIdIn(error: MoleculeError): string | null {
+  const isInDoubt =
+    (TimeoutError.isInstance(error) || ConnectionError.isInstance(error)) && error.delivered === 'unknown';
+  return isInDoubt ? (error.messageId ?? null) : null;
+}

@@ -1,0 +1,76 @@
+import type { PeerClient } from '../client/peer-client.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { numberProblem } from '../settings/checked-values.ts';
+import { callPeerTool, delegateTaskTool } from './call-peer.ts';
+import { listPeersTool } from './list-peers.ts';
+import type { ToolContext } from './tool-run.ts';
+
+const DEFAULT_TIMEOUT_MS = 120_000;
+const DEFAULT_MODEL_CHARS = 32_000;
+const MIN_MODEL_CHARS = 1_000;
+
+const TOOLS = {
+  list_peers: listPeersTool,
+  call_peer: callPeerTool,
+  delegate_task: delegateTaskTool,
+};
+
+const DEFAULT_NAMES = ['list_peers', 'call_peer'] as const;
+
+export type PeerToolName = keyof typeof TOOLS;
+/** The tools that `peerTools` returns unless `only` names others. */
+export type DefaultPeerToolNames = typeof DEFAULT_NAMES;
+
+/** The definition of the tool with this name; without a name, of any: `tool.name` tells which. */
+export type PeerTool<Name extends PeerToolName = PeerToolName> = {
+  [Each in Name]: ReturnType<(typeof TOOLS)[Each]>;
+}[Name];
+
+/** The definitions of tools with these names, in this order. */
+export type PeerToolList<Names extends readonly PeerToolName[]> = {
+  readonly [Place in keyof Names]: PeerTool<Names[Place]>;
+};
+
+export interface PeerToolsOptions<Names extends readonly PeerToolName[] = readonly PeerToolName[]> {
+  /** The tools, in this order. `delegate_task` is `call_peer` by the name of other Molecule AI tools. @default all but `delegate_task` */
+  readonly only?: Names | undefined;
+  /** How long a tool waits for an answer, in milliseconds, 2 000 or more. Then the result is that it is not there yet. @default 120_000 */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * At most so many UTF-16 units of a peer's words in one result, 1 000 or more. What is cut is said, and `data.messageId` reads the whole:
+   * `client.getMessage`. @default 32_000
+   */
+  readonly maxModelChars?: number | undefined;
+}
+
+/**
+ * The tools by which a model works with other agents, as plain definitions for any framework.
+ * @throws MoleculeError `invalid_argument` for wrong options.
+ *
+ * @example
+ * const [listPeers, callPeer] = peerTools(client, { only: ['list_peers', 'call_peer'] });
+ * const { forModel } = await runTool(callPeer, { peer_id, text: 'Good morning' }, { callId, signal });
+ */
+export function peerTools<const Names extends readonly PeerToolName[] = DefaultPeerToolNames>(
+  client: PeerClient,
+  { only, timeoutMs = DEFAULT_TIMEOUT_MS, maxModelChars = DEFAULT_MODEL_CHARS }: PeerToolsOptions<Names> = {},
+): PeerToolList<Names> {
+  const names: readonly PeerToolName[] = only ?? DEFAULT_NAMES;
+  const problem =
+    namesProblem(names) ??
+    numberProblem('`timeoutMs`', timeoutMs, { min: 2_000, isInteger: true }) ??
+    numberProblem('`maxModelChars`', maxModelChars, { min: MIN_MODEL_CHARS, isInteger: true });
+  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+  const offered = new Set<string>(names);
+  const context: ToolContext = { client, timeoutMs, maxModelChars, offered, ownId: client.workspaceId };
+  return names.map((name) => TOOLS[name](context)) as unknown as PeerToolList<Names>;
+}
+
+function namesProblem(names: unknown): string | null {
+  const possible = Object.keys(TOOLS).join(', ');
+  if (!Array.isArray(names)) return `\`only\` must be a list of names of tools: ${possible}.`;
+  if (!names.every((name) => typeof name === 'string' && Object.hasOwn(TOOLS, name))) {
+    return `\`only\` names a tool that does not exist. Possible are ${possible}.`;
+  }
+  return new Set(names).size === names.length ? null : '`only` names a tool twice.';
+}

@@ -1,0 +1,181 @@
+import { RemoteAgentClient, silentLogger } from '@molecule-ai/core';
+import { type ScriptedPeerOptions, scriptedPeer } from '@molecule-ai/core/testing';
+import { type PeerToolsOptions, peerTools, runTool } from '@molecule-ai/core/tools';
+import { createTestPlatform } from '@molecule-ai/platform/testing';
+import { expect, onTestFinished } from 'vitest';
+import { expectFencedOutcome } from './harness/tool-outcomes.ts';
+import { verifies } from './verifies.ts';
+
+async function stage(options: ScriptedPeerOptions = {}, toolOptions: Omit<PeerToolsOptions, 'only'> = {}) {
+  const platform = await createTestPlatform();
+  const peer = await scriptedPeer(platform, options);
+  const workspace = await platform.createWorkspace('asker');
+  const client = new RemoteAgentClient({ ...platform, ...workspace, logger: silentLogger });
+  await client.register();
+  onTestFinished(async () => {
+    await peer.stop();
+    await client.close();
+    await platform.close();
+  });
+  const tools = peerTools(client, {
+    ...toolOptions,
+    only: ['list_peers', 'call_peer', 'delegate_task'],
+  });
+  const [listPeers, callPeer, delegateTask] = tools;
+  const settle = <T>(work: Promise<T>): Promise<T> => platform.clock.advanceUntilSettled(work);
+  return { platform, peer, client, listPeers, callPeer, delegateTask, settle };
+}
+
+verifies(['tools.definitions', 'tools.list-peers'], 'the list of peers, and what has no room', async () => {
+  const { client, platform, peer, listPeers, settle } = await stage({
+    name: 'clerk',
+    workspace: { role: 'files things' },
+  });
+  expect(peerTools(client).map(({ name }) => name)).not.toContain('delegate_task');
+  const outcome = await settle(runTool(listPeers, {}));
+  expect(outcome).toMatchObject({
+    isError: false,
+    data: { status: 'ok', peers: [{ id: peer.id, name: 'clerk', role: 'files things' }], omitted: 0 },
+  });
+  expect(outcome.forModel).toContain(`1. ${peer.id} (online)`);
+  expectFencedOutcome(outcome, 'clerk', 'files things');
+  expect(await settle(runTool(listPeers, null))).toEqual(outcome);
+  for (let count = 0; count < 20; count += 1) await platform.createWorkspace(`other ${count}`);
+  const [short] = peerTools(client, { only: ['list_peers'], maxModelChars: 1_000 });
+  const cut = await settle(runTool(short, {}));
+  const { omitted = 0 } = cut.data.status === 'ok' ? cut.data : {};
+  expect(omitted).toBeGreaterThan(5);
+  expect(cut.forModel).toContain(`${omitted} more peers are left out.`);
+});
+
+verifies('tools.call-peer', 'an answer, silence, a failure, parts and a long answer', async () => {
+  const { peer, callPeer, delegateTask, settle } = await stage(
+    {
+      script: [
+        'The answer.',
+        null,
+        { fail: 'The disk is full.', code: 'disk_full' },
+        { text: 'See:', parts: [{ kind: 'data', data: { page: 7 } }] },
+        `${'x'.repeat(2_000)}canary-behind`,
+      ],
+    },
+    { maxModelChars: 1_000 },
+  );
+  const ask = { peer_id: peer.id, text: 'hello' };
+  const first = await settle(runTool(callPeer, ask));
+  expect(first).toMatchObject({
+    isError: false,
+    data: { status: 'answered', text: 'The answer.', omitted: 0 },
+  });
+  expect(first.forModel).toMatch(/^The peer [0-9a-f-]{36} answered:\n<peer-text-/);
+  expectFencedOutcome(first, 'The answer.');
+  expect(structuredClone(first)).toEqual(first);
+  expect(await settle(runTool(delegateTask, { workspace_id: peer.id, task: 'hello' }))).toMatchObject({
+    isError: false,
+    data: { status: 'unanswered', text: '' },
+  });
+  const failed = await settle(runTool(callPeer, ask));
+  expect(failed).toMatchObject({ isError: true, data: { status: 'failed', code: 'disk_full' } });
+  expectFencedOutcome(failed, 'The disk is full.', 'disk_full');
+  const parts = await settle(runTool(callPeer, ask));
+  expectFencedOutcome(parts, 'See:', '"page":7');
+  const long = await settle(runTool(callPeer, ask));
+  expect(long).toMatchObject({ data: { text: 'x'.repeat(1_000), omitted: 1_013 } });
+  expect(long.forModel).toContain('1013 more characters are left out.');
+  expect(long.forModel).not.toContain('canary-behind');
+});
+
+verifies('tools.one-message-per-call', async () => {
+  const { platform, client, peer, callPeer, settle } = await stage({
+    answer: (message) => `to ${message.text}`,
+  });
+  const ask = { peer_id: peer.id, text: 'hello' };
+  const call = { callId: 'call_0', runId: 'run-1' };
+  const [first, second] = await settle(
+    Promise.all([runTool(callPeer, ask, call), runTool(callPeer, ask, call)]),
+  );
+  expect(second).toEqual(first);
+  const other = new RemoteAgentClient({
+    ...platform,
+    workspaceId: client.workspaceId,
+    authToken: (await client.currentToken()) ?? '',
+    logger: silentLogger,
+  });
+  onTestFinished(() => other.close());
+  const [again] = peerTools(other, { only: ['call_peer'] });
+  expect(await settle(runTool(again, ask, call))).toEqual(first);
+  expect(peer.received).toHaveLength(1);
+  await settle(runTool(callPeer, ask, { ...call, runId: 'run-2' }));
+  await settle(runTool(callPeer, { ...ask, text: 'other' }, call));
+  await settle(runTool(callPeer, ask, { callId: 'call_0' }));
+  await settle(runTool(callPeer, ask, { callId: 'call_0' }));
+  expect(peer.received).toHaveLength(5);
+});
+
+verifies('tools.conversation', async () => {
+  const { platform, client, peer, callPeer, settle } = await stage();
+  const ask = { peer_id: peer.id, text: 'hello' };
+  const call = (callId: string, threadId = 'thread') => ({ callId, runId: 'run', threadId });
+  const conversations = () => peer.received.map(({ contextId }) => contextId);
+  await settle(runTool(callPeer, ask, call('1')));
+  await settle(runTool(callPeer, ask, call('2')));
+  await settle(runTool(callPeer, { ...ask, new_conversation: true }, call('3')));
+  const newer = await settle(runTool(callPeer, ask, call('4')));
+  await settle(runTool(callPeer, ask, call('5', 'other')));
+  await settle(runTool(callPeer, ask, {}));
+  await settle(runTool(callPeer, ask, {}));
+  const [first, second, third, fourth, ...others] = conversations();
+  expect(second).toBe(first);
+  expect(fourth).toBe(third);
+  expect(new Set([first, third, ...others]).size).toBe(5);
+  // A process that does not know of the newer conversation repeats the call, and sends nothing.
+  const restarted = new RemoteAgentClient({
+    ...platform,
+    workspaceId: client.workspaceId,
+    authToken: (await client.currentToken()) ?? '',
+    logger: silentLogger,
+  });
+  onTestFinished(() => restarted.close());
+  const [again] = peerTools(restarted, { only: ['call_peer'] });
+  expect(await settle(runTool(again, ask, call('4')))).toEqual(newer);
+  expect(peer.received).toHaveLength(7);
+  await settle(runTool(again, ask, call('6')));
+  expect(conversations().at(-1)).toBe(first);
+});
+
+verifies('tools.progress', async () => {
+  const { platform, peer, callPeer, settle } = await stage({
+    script: [{ stream: ['one ', 'two ', 'three'], everyMs: 1_000 }],
+  });
+  const seen: string[] = [];
+  const ask = { peer_id: peer.id, text: 'count' };
+  const onProgress = (text: string) => seen.push(text);
+  const outcome = await settle(runTool(callPeer, ask, { onProgress }));
+  expect(outcome).toMatchObject({ data: { status: 'answered', text: 'one two three' } });
+  expect(seen.join('')).toBe('one two three');
+  expect(seen.length).toBeGreaterThan(1);
+  await platform.pause(peer.id);
+  const startedAt = platform.clock.now();
+  const queued = await settle(runTool(callPeer, ask, { onProgress }));
+  expect(queued).toMatchObject({ isError: false, data: { status: 'queued', isHeld: true } });
+  expect(platform.clock.now() - startedAt).toBeLessThan(10_000);
+});
+
+verifies('tools.abort', async () => {
+  const { platform, client, peer, callPeer, settle } = await stage({ answer: { never: true } });
+  for (const onProgress of [undefined, () => {}]) {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const call = { signal: controller.signal, callId: '1', runId: `run ${onProgress}`, onProgress };
+    const running = runTool(callPeer, { peer_id: peer.id, text: 'work' }, call);
+    const rejected = expect(running).rejects.toBe(reason);
+    const count = peer.received.length;
+    await platform.clock.advanceUntil(() => peer.received.length > count);
+    controller.abort(reason);
+    await rejected;
+    const { messageId = '' } = peer.received.at(-1) ?? {};
+    await platform.clock.advanceUntil(() => peer.agent.health().inFlight === 0);
+    expect((await settle(client.getMessage(messageId))).status).toBe('canceled');
+    await expect(runTool(callPeer, { peer_id: peer.id, text: 'work' }, call)).rejects.toBe(reason);
+  }
+});
