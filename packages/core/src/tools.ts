@@ -15,10 +15,5 @@ export {
 export { type ProgressReports, reportProgress } from './tools/progress-reports.ts';
 export type { PeerQuestion, PeerReplyOutcome } from './tools/reply-outcome.ts';
 export type { AnswerInput } from './tools/tool-arguments.ts';
-export {
-  type JsonSchema,
-  runTool,
-  type ToolCall,
-  type ToolDefinition,
-  type ToolOutcome,
-} from './tools/tool-definition.ts';
+export type { JsonSchema, ToolCall, ToolDefinition, ToolOutcome } from './tools/tool-definition.ts';
+export { runTool } from './tools/tool-run.ts';

@@ -1,6 +1,4 @@
 import type { JsonValue } from '@molecule-ai/protocol';
-import { MoleculeError } from '../errors/molecule-error.ts';
-import { type FailureData, failureOf, type OutcomeContext } from './failure-outcome.ts';
 
 /** A JSON Schema as plain data, in the part of it that the strict modes of model providers take: every property is required. */
 export interface JsonSchema {
@@ -61,24 +59,3 @@ export interface ToolDefinition<
    */
   run(input: Input, call?: ToolCall): Promise<ToolOutcome<Data>>;
 }
-
-/**
- * Checks the arguments and runs the tool: wrong arguments are an outcome too, which tells the model what to correct. Rejects only with the
- * reason of an abort.
- */
-export async function runTool<Input, Data extends JsonValue>(
-  definition: ToolDefinition<string, Input, Data>,
-  raw: unknown,
-  call: ToolCall = {},
-): Promise<ToolOutcome<Data | FailureData>> {
-  let input: Input;
-  try {
-    input = definition.parse(raw);
-  } catch (error) {
-    if (!MoleculeError.isInstance(error)) throw error;
-    return failureOf(error, NO_CONTEXT);
-  }
-  return definition.run(input, call);
-}
-
-const NO_CONTEXT: OutcomeContext = { offered: new Set(), ownId: '' };

@@ -2,9 +2,9 @@ import type { JsonValue } from '@molecule-ai/protocol';
 import { handlerSignal } from '../client/current-message.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { brokenOutcome, type FailureData, failureOf } from './failure-outcome.ts';
+import { brokenOutcome, type FailureData, failureOf, type OutcomeContext } from './failure-outcome.ts';
 import type { ReplyContext } from './reply-outcome.ts';
-import type { ToolCall, ToolOutcome } from './tool-definition.ts';
+import type { ToolCall, ToolDefinition, ToolOutcome } from './tool-definition.ts';
 
 /** What all tools of one agent share. */
 export interface ToolContext extends ReplyContext {
@@ -33,3 +33,24 @@ export async function asOutcome<Data extends JsonValue>(
     return brokenOutcome();
   }
 }
+
+/**
+ * Checks the arguments and runs the tool: wrong arguments are an outcome too, which tells the model what to correct. Rejects only with the
+ * reason of an abort.
+ */
+export async function runTool<Input, Data extends JsonValue>(
+  definition: ToolDefinition<string, Input, Data>,
+  raw: unknown,
+  call: ToolCall = {},
+): Promise<ToolOutcome<Data | FailureData>> {
+  let input: Input;
+  try {
+    input = definition.parse(raw);
+  } catch (error) {
+    if (!MoleculeError.isInstance(error)) throw error;
+    return failureOf(error, NO_CONTEXT);
+  }
+  return definition.run(input, call);
+}
+
+const NO_CONTEXT: OutcomeContext = { offered: new Set(), ownId: '' };
