@@ -71,13 +71,6 @@ export function idArgument(description: string, alias?: string): Argument<string
   };
 }
 
-/** An id, or `''` when it is left out. */
-export function optionalIdArgument(description: string, alias?: string): Argument<string> {
-  const { schema, read } = idArgument(description);
-  const isLeftOut = (value: unknown) => value === undefined || value === null || value === '';
-  return { schema, alias, read: (value, name) => (isLeftOut(value) ? '' : read(value, name)) };
-}
-
 export function textArgument(description: string, alias?: string): Argument<string> {
   return {
     schema: { type: 'string', description: `${description} At most ${MAX_TEXT_LENGTH} characters.` },
