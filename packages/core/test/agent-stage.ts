@@ -83,6 +83,9 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
   capabilities: ReadonlySet<Capability> = new Set(['acknowledge', 'instances']);
   readonly stateDirectory: string;
   readonly logger = recordingLogger();
+  /** Abort it to close the client. */
+  readonly closing = new AbortController();
+  readonly closeSignal = this.closing.signal;
   reportedUrl: string | null = null;
   agentCard: AgentCard = { name: 'double' };
   /** The public keys of the platform. */

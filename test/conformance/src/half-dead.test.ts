@@ -4,8 +4,11 @@ import {
   createRemoteAgent,
   MemoryInboundStore,
   MemoryTokenStore,
+  RemoteAgentClient,
   type RemoteAgentOptions,
+  type RequestDispatcher,
 } from '@molecule-ai/core';
+import { OperatorClient } from '@molecule-ai/core/operator';
 import { chaos, type Fault, recordingLogger, scriptedPeer } from '@molecule-ai/core/testing';
 import { createTestPlatform } from '@molecule-ai/platform/testing';
 import { type AgentRequest, type AgentScript, ManualClock } from '@molecule-tests/harness';
@@ -125,6 +128,52 @@ verifies('agent.half-dead.feed', async () => {
     expect(agent.health(), broken.fault).toMatchObject({ ok: true, degradedReasons: [] });
     expect(events).toEqual(['degraded inbound-stale', 'recovered inbound-stale']);
   }
+});
+
+verifies('agent.ends-with-its-client', async () => {
+  await using platform = await createTestPlatform();
+  const workspace = await platform.createWorkspace('worker');
+  const operator = new OperatorClient(platform);
+  const store = new MemoryInboundStore();
+  const logger = recordingLogger();
+  const handled: string[] = [];
+  let requests = 0;
+  const dispatcher: RequestDispatcher = {
+    dispatch: (request, handler) => {
+      requests += 1;
+      return platform.dispatcher.dispatch(request, handler);
+    },
+  };
+  const client = new RemoteAgentClient({ ...platform, ...workspace, dispatcher, logger });
+  const agent = createRemoteAgent({
+    client,
+    store,
+    onMessage: async ({ text }, { signal }) => {
+      handled.push(text);
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    },
+  });
+  await agent.start();
+  const asked = operator.sendMessage(workspace.workspaceId, 'work');
+  await platform.clock.settle();
+  const sent = requests;
+  await client.close();
+  expect(await agent.closed).toBe('stopped');
+  await platform.clock.advance(5 * MINUTE);
+  const { messageId } = await asked;
+  expect([handled, requests]).toEqual([['work'], sent]);
+  expect(logger.lines.filter(({ level }) => level === 'error' || level === 'warn')).toMatchObject([
+    { level: 'error', fields: { error: { code: 'client_closed' } } },
+  ]);
+  const again = new RemoteAgentClient({ ...platform, ...workspace });
+  const next = createRemoteAgent({ client: again, store, onMessage: ({ text }) => `done: ${text}` });
+  await next.start();
+  await platform.clock.settle();
+  expect(await operator.waitForAnswer(workspace.workspaceId, messageId)).toMatchObject({
+    text: 'done: work',
+  });
+  await next.stop();
+  await Promise.all([again.close(), operator.close()]);
 });
 
 onEachDatabase('an agent that is half dead', { onDisk: true }, (environment) => {

@@ -55,7 +55,12 @@ export type AgentClient = Pick<
   Partial<
     Pick<
       PeerClient,
-      'sendInboundProbe' | 'openHeartbeatThread' | 'onPeerChanged' | 'observeReply' | 'reportProgress'
+      | 'sendInboundProbe'
+      | 'openHeartbeatThread'
+      | 'onPeerChanged'
+      | 'observeReply'
+      | 'reportProgress'
+      | 'closeSignal'
     >
   >;
 
@@ -82,7 +87,7 @@ export type MessageHandler<Client extends AgentClient = PeerClient> = (
 
 /** Options of `createRemoteAgent`. */
 export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> extends IsolationOptions {
-  /** Not closed by the agent. */
+  /** Not closed by the agent, which ends when it is closed: stop the agent first. */
   client: Client;
   onMessage: MessageHandler<Client>;
   /**

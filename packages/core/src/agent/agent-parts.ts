@@ -35,6 +35,8 @@ export interface AgentParts {
 export interface AgentPartsListeners {
   /** Another agent reads, and this one ends. */
   readonly onSuperseded: () => void;
+  /** The client was closed, and nothing can be sent any more. */
+  readonly onClientClosed: (reason: unknown) => void;
   readonly onPresence: (change: PresenceChange, error: unknown) => void;
   /** Whether a stop, or another end of the agent, has begun. */
   readonly isEnding: () => boolean;
@@ -45,7 +47,7 @@ export interface AgentPartsListeners {
 /** Creates and connects the parts of an agent, without any I/O. */
 export function createAgentParts<Client extends AgentClient>(
   settings: RemoteAgentSettings<Client>,
-  { onSuperseded, onPresence, isEnding, stop }: AgentPartsListeners,
+  { onSuperseded, onClientClosed, onPresence, isEnding, stop }: AgentPartsListeners,
 ): AgentParts {
   const { client, random, heartbeatIntervalMs } = settings;
   const { clock } = client;
@@ -53,6 +55,7 @@ export function createAgentParts<Client extends AgentClient>(
   const events = new AgentEventEmitter((event, error) =>
     logger.error({ error, event }, 'A listener of the agent failed.'),
   );
+  followClose(client.closeSignal, events, onClientClosed);
   const { exitAfterMs: afterMs } = settings;
   if (afterMs !== null) {
     const lastHeartbeat = () => presence.lastSuccess?.monotonicMs;
@@ -124,6 +127,16 @@ export function createAgentParts<Client extends AgentClient>(
   });
   const deliveryReason = (): string | null => (delivery instanceof AutoDelivery ? delivery.reason : null);
   return { logger, events, degraded, tasks, identity, requests, presence, inbound, port, deliveryReason };
+}
+
+function followClose(
+  signal: AbortSignal | undefined,
+  events: AgentEventEmitter,
+  onClientClosed: (reason: unknown) => void,
+): void {
+  const onAbort = (): void => onClientClosed(signal?.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  events.on('stopped', () => signal?.removeEventListener('abort', onAbort));
 }
 
 /** `auto` of an agent with a URL switches between push and long-poll. */

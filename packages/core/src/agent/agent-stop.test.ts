@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { agentStage, Gate, runningAgent } from '../../test/agent-stage.ts';
 import { hanging } from '../../test/presence-double.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { MemoryInboundStore } from '../inbound/stores/inbound-store.ts';
 
 describe('stop', () => {
   it('returns the same promise each time, and reports to the platform that no task is running', async () => {
@@ -26,6 +28,37 @@ describe('stop', () => {
     const count = client.heartbeats.length;
     await client.clock.advance(120_000);
     expect(client.heartbeats).toHaveLength(count);
+  });
+
+  it('closing the client ends the agent, with one error; what runs is interrupted and kept', async () => {
+    const gate = new Gate();
+    const store = new MemoryInboundStore();
+    const { client, agent, events } = await runningAgent({ onMessage: gate.handler, store });
+    await client.deliver('m1', 'm2');
+    const reason = new MoleculeError('The client was closed.', { code: 'client_closed' });
+    const reads = client.reads.length;
+    client.closing.abort(reason);
+    expect([agent.state, gate.signals[0]?.reason]).toEqual(['stopping', reason]);
+    expect(await agent.closed).toBe('stopped');
+    expect(events).toEqual(['message m1', 'message m2', 'stopped stopped']);
+    const loud = client.logger.lines.filter(({ level }) => level === 'error' || level === 'warn');
+    expect(loud).toMatchObject([{ level: 'error', fields: { error: { code: 'client_closed' } } }]);
+    await client.clock.advance(600_000);
+    expect([client.reads.length, client.goodbyes, client.clock.pending]).toEqual([reads, [], 0]);
+    const next = await runningAgent({ store });
+    await next.client.deliver('m1', 'm2');
+    expect(next.client.replies).toEqual(['m1: echo m1', 'm2: echo m2']);
+    await next.agent.stop();
+  });
+
+  it('closing the client while the agent starts rejects the start with client_closed', async () => {
+    const { client, agent } = agentStage();
+    client.onRegister = hanging;
+    const rejected = expect(agent.start()).rejects.toMatchObject({ code: 'client_closed' });
+    await client.flushPromises();
+    client.closing.abort(new MoleculeError('The client was closed.', { code: 'client_closed' }));
+    await rejected;
+    expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
   });
 
   it('before start: start then rejects', async () => {

@@ -67,6 +67,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
         this.#events.emit('superseded');
         void this.#finish('superseded', 0);
       },
+      onClientClosed: (reason) => this.#onClientClosed(reason),
       onPresence: (change, error) => this.#onPresence(change, error),
       isEnding: () => this.#finishing !== undefined,
       stop: (limits) => this.stop(limits),
@@ -172,7 +173,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     this.#state = 'starting';
     const { client, random, usesFolder } = this.#settings;
     const { clock } = client;
-    using limit = linkAbort(options.signal, this.#life.signal);
+    using limit = linkAbort(options.signal, client.closeSignal, this.#life.signal);
     try {
       if (usesFolder) {
         this.#lock = lockWorkspace(client.stateDirectory, clock, this.#logger);
@@ -237,6 +238,16 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     }
   }
 
+  /** What is unfinished stays stored, and is handled by the next agent. */
+  #onClientClosed(reason: unknown): void {
+    if (this.#finishing !== undefined || this.#starting === undefined) return;
+    const text =
+      'The client was closed while its agent was running, which ends: stop the agent before its client.';
+    this.#logger.error({ error: reason }, text);
+    void this.#finish('stopped', 0);
+    this.#inbound.abortHandlers(reason);
+  }
+
   #pause(): void {
     if (this.#finishing !== undefined) return;
     this.#degraded.remove('platform-unreachable');
@@ -281,11 +292,13 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   async #shutDown(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
     this.#state = 'stopping';
+    const isFinal = outcome === 'removed' || outcome === 'revoked';
+    const canSend = !isFinal && this.#settings.client.closeSignal?.aborted !== true;
     await shutDown(this.#parts, {
       outcome,
       timeoutMs,
       transition: this.#transition,
-      isRegistered: this.#heartbeats !== undefined && outcome !== 'removed' && outcome !== 'revoked',
+      isRegistered: this.#heartbeats !== undefined && canSend,
       isReachable: this.#presence.lastSuccess !== undefined && !this.#degraded.has('platform-unreachable'),
       metrics: () => this.#tasks.current(),
       instanceId: () => this.#identity.instanceId,

@@ -231,6 +231,11 @@ export class PlatformClient extends PeerMessaging {
     return rotateToken(this.#context, options);
   }
 
+  /** Aborts, with `client_closed`, when the client closes. Its agent ends with it. */
+  get closeSignal(): AbortSignal {
+    return this.#context.abandoned.closed;
+  }
+
   /** Closes all connections, after up to a second for aborted calls; pending calls reject with `client_closed`. Idempotent. */
   close(): Promise<void> {
     return this.#context.abandoned.close();

@@ -88,6 +88,14 @@ describe('runHeartbeatLoop', () => {
     expect(s.server.contractProblems()).toEqual([]);
   });
 
+  it('ends when its client is closed', async () => {
+    await using s = await stage(online);
+    const ended = run(s);
+    await s.server.waitForRequests(1);
+    await s.client.close();
+    expect(await ended).toBe('stopped');
+  });
+
   it.each([0, 999, 30_001, Number.NaN, Number.POSITIVE_INFINITY])(
     'refuses an interval of %d ms',
     async (heartbeatIntervalMs) => {

@@ -34,7 +34,7 @@ export interface IsolationOptions {
 }
 
 export interface HeartbeatLoopRunOptions extends IsolationOptions {
-  /** Stops the loop, which then resolves with `stopped`. */
+  /** Stops the loop, which then resolves with `stopped`; closing the client does as well. */
   signal?: AbortSignal | undefined;
   /** Called before each heartbeat. When it throws, the previous report is sent again. */
   taskSupplier?: (() => TaskReport) | undefined;
@@ -51,12 +51,12 @@ export interface HeartbeatLoopRunOptions extends IsolationOptions {
  */
 export async function runHeartbeatLoop(
   client: Pick<PlatformClient, 'clock' | 'logger' | 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'> &
-    Partial<Pick<PlatformClient, 'openHeartbeatThread'>>,
+    Partial<Pick<PlatformClient, 'openHeartbeatThread' | 'closeSignal'>>,
   options: HeartbeatLoopRunOptions = {},
 ): Promise<LoopOutcome> {
   const { clock, logger } = client;
   const startedAt = clock.monotonic();
-  using ending = linkAbort(options.signal);
+  using ending = linkAbort(options.signal, client.closeSignal);
   let isPaused = false;
   let tasks = readReport({});
   const metrics = (): HeartbeatMetrics => {

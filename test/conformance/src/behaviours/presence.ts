@@ -70,6 +70,10 @@ export const PRESENCE = behaviours({
     'On a feed that works, the message of an agent to itself ends unanswered, and neither handler nor listeners get it.',
     'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',
   ],
+  'agent.ends-with-its-client': [
+    'An agent whose client is closed before it ends as stopped, with one error and no further request; the next one handles what was not finished.',
+    'docs/contract/presence.md#how-an-agent-ends',
+  ],
   'agent.exit-when-dead': [
     'With exitWhenDead the process of an agent that cannot reach its platform ends with exit code 70 and one error line.',
     'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',

@@ -15,6 +15,7 @@ const RETRIED: ReadonlySet<string> = new Set([
   'platform_error',
   'unexpected_response',
   'redirect_refused',
+  'client_closed',
 ]);
 /** Requests with outcomes are at least this far apart, so that one has many. */
 const OUTCOME_INTERVAL_MS = 200;
@@ -188,7 +189,8 @@ export class AckSender {
       else state.outcomesReported(outcomes);
       return;
     }
-    if (failures === 1) logger.warn({ error }, 'An acknowledgement failed; it is retried.');
+    const isClosed = MoleculeError.isInstance(error) && error.code === 'client_closed';
+    if (failures === 1 && !isClosed) logger.warn({ error }, 'An acknowledgement failed; it is retried.');
     const requestedMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
     const waitMs = Math.max(backoffDelayMs(failures, {}, random), Math.min(requestedMs, LONGEST_RETRY_MS));
     await clock.sleep(waitMs, { signal }).catch(() => {});
