@@ -35,10 +35,10 @@ export interface AgentParts {
 export interface AgentPartsListeners {
   /** Another agent reads, and this one ends. */
   readonly onSuperseded: () => void;
-  /** The client was closed, and nothing can be sent any more. */
+  /** The client was closed: nothing can be sent any more, and what is not finished stays stored for the next agent. */
   readonly onClientClosed: (reason: unknown) => void;
   readonly onPresence: (change: PresenceChange, error: unknown) => void;
-  /** Whether a stop, or another end of the agent, has begun. */
+  /** Whether a stop, or another end of the agent, has begun; also before its start. */
   readonly isEnding: () => boolean;
   /** Stops the agent. */
   readonly stop: (limits: { readonly timeoutMs: number }) => Promise<void>;
@@ -55,7 +55,13 @@ export function createAgentParts<Client extends AgentClient>(
   const events = new AgentEventEmitter((event, error) =>
     logger.error({ error, event }, 'A listener of the agent failed.'),
   );
-  followClose(client.closeSignal, events, onClientClosed);
+  followClose(client.closeSignal, events, (reason) => {
+    if (isEnding()) return;
+    const text =
+      'The client was closed while its agent was running, which ends: stop an agent before its client.';
+    logger.error({ error: reason }, text);
+    onClientClosed(reason);
+  });
   const { exitAfterMs: afterMs } = settings;
   if (afterMs !== null) {
     const lastHeartbeat = () => presence.lastSuccess?.monotonicMs;

@@ -67,9 +67,12 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
         this.#events.emit('superseded');
         void this.#finish('superseded', 0);
       },
-      onClientClosed: (reason) => this.#onClientClosed(reason),
+      onClientClosed: (reason) => {
+        void this.#finish('stopped', 0);
+        this.#inbound.abortHandlers(reason);
+      },
       onPresence: (change, error) => this.#onPresence(change, error),
-      isEnding: () => this.#finishing !== undefined,
+      isEnding: () => this.#finishing !== undefined || this.#starting === undefined,
       stop: (limits) => this.stop(limits),
     });
     this.#settings = settings;
@@ -238,16 +241,6 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     }
   }
 
-  /** What is unfinished stays stored, and is handled by the next agent. */
-  #onClientClosed(reason: unknown): void {
-    if (this.#finishing !== undefined || this.#starting === undefined) return;
-    const text =
-      'The client was closed while its agent was running, which ends: stop the agent before its client.';
-    this.#logger.error({ error: reason }, text);
-    void this.#finish('stopped', 0);
-    this.#inbound.abortHandlers(reason);
-  }
-
   #pause(): void {
     if (this.#finishing !== undefined) return;
     this.#degraded.remove('platform-unreachable');
@@ -292,13 +285,11 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   async #shutDown(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
     this.#state = 'stopping';
-    const isFinal = outcome === 'removed' || outcome === 'revoked';
-    const canSend = !isFinal && this.#settings.client.closeSignal?.aborted !== true;
     await shutDown(this.#parts, {
       outcome,
       timeoutMs,
       transition: this.#transition,
-      isRegistered: this.#heartbeats !== undefined && canSend,
+      isRegistered: this.#heartbeats !== undefined && outcome !== 'removed' && outcome !== 'revoked',
       isReachable: this.#presence.lastSuccess !== undefined && !this.#degraded.has('platform-unreachable'),
       metrics: () => this.#tasks.current(),
       instanceId: () => this.#identity.instanceId,

@@ -46,7 +46,8 @@ export interface Ending {
 
 /** Ends an agent: stops receiving, waits for handlers, acknowledges, and says goodbye to the platform. Never rejects. */
 export async function shutDown(parts: ShutdownParts, ending: Ending): Promise<void> {
-  const { outcome, isRegistered, isReachable } = ending;
+  const { outcome, isReachable } = ending;
+  const isRegistered = ending.isRegistered && parts.client.closeSignal?.aborted !== true;
   await runSteps(parts.logger, [
     () => stopReceiving(parts, ending.transition),
     () => drain(parts, ending.timeoutMs, outcome === 'paused' ? workspacePaused() : agentStopped()),
