@@ -85,7 +85,7 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
   readonly logger = recordingLogger();
   /** Abort it to close the client. */
   readonly closing = new AbortController();
-  readonly closeSignal = this.closing.signal;
+  readonly closeSignal: AbortSignal = this.closing.signal;
   reportedUrl: string | null = null;
   agentCard: AgentCard = { name: 'double' };
   /** The public keys of the platform. */
