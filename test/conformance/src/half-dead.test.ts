@@ -8,6 +8,7 @@ import {
   type RemoteAgentOptions,
   type RequestDispatcher,
 } from '@molecule-ai/core';
+import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { chaos, type Fault, recordingLogger, scriptedPeer } from '@molecule-ai/core/testing';
 import { createTestPlatform } from '@molecule-ai/platform/testing';
@@ -127,6 +128,82 @@ verifies('agent.half-dead.feed', async () => {
     await clock.advance(MINUTE + 25_000);
     expect(agent.health(), broken.fault).toMatchObject({ ok: true, degradedReasons: [] });
     expect(events).toEqual(['degraded inbound-stale', 'recovered inbound-stale']);
+  }
+});
+
+verifies('agent.half-dead.push', async () => {
+  await using platform = await createTestPlatform();
+  const { clock } = platform;
+  const operator = new OperatorClient(platform);
+  const workspace = await platform.createWorkspace('pushed');
+  const logger = recordingLogger();
+  const reportedUrl = 'http://agent.test/';
+  const client = new RemoteAgentClient({ ...platform, ...workspace, reportedUrl, logger });
+  const store = new MemoryInboundStore();
+  const onMessage = ({ text }: { text: string }) => text;
+  const agent = createRemoteAgent({ client, store, delivery: 'push', probeAfterMs: MINUTE, onMessage });
+  const handler = createInboundHandler(agent);
+  // A probe needs turns of the event loop, because tokens are signed and verified in another thread.
+  const pass = async (minutes: number) => {
+    for (let second = 0; second < minutes * 60; second += 1) {
+      await clock.advance(1_000);
+      await clock.settle();
+    }
+  };
+  const events: string[] = [];
+  agent.on('degraded', (reason) => events.push(`degraded ${reason}`));
+  agent.on('recovered', (reason) => events.push(`recovered ${reason}`));
+  let stopServing = platform.serve(reportedUrl, handler);
+  await agent.start();
+  await pass(3);
+  expect([events, agent.health().ok]).toEqual([[], true]);
+  for (const recover of ['probe', 'push']) {
+    await stopServing();
+    await pass(3);
+    expect(events, recover).toEqual(['degraded inbound-dead']);
+    expect(agent.health()).toMatchObject({ ok: false, consecutiveHeartbeatFailures: 0 });
+    stopServing = platform.serve(reportedUrl, handler);
+    if (recover === 'push') {
+      const asked = operator.sendMessage(workspace.workspaceId, 'are you there?');
+      await clock.settle();
+      expect(await asked).toMatchObject({ status: 'answered' });
+    } else await pass(1);
+    expect(events.splice(0)).toEqual(['degraded inbound-dead', 'recovered inbound-dead']);
+    expect(agent.health().ok).toBe(true);
+  }
+  const warnings = logger.lines.filter(({ level }) => level === 'warn');
+  expect(warnings.map(({ fields }) => fields)).toMatchObject([
+    { reason: expect.any(String), error: { hint: expect.any(String) } },
+    { reason: expect.any(String), error: { hint: expect.any(String) } },
+  ]);
+  await agent.stop();
+  await Promise.all([client.close(), operator.close()]);
+});
+
+verifies('presence.one-broken-response', async () => {
+  await using platform = await createTestPlatform();
+  const { clock } = platform;
+  const broken = [
+    { rule: { fault: 'status', status: 500, times: 1 }, heldMs: 0 },
+    { rule: { fault: 'truncate', bytes: 1, ending: 'end', times: 1 }, heldMs: 25_000 },
+  ] as const;
+  for (const { rule, heldMs } of broken) {
+    const dispatcher = chaos(platform.dispatcher, { seed: 1, clock });
+    const reads: number[] = [];
+    const seen: RequestDispatcher = {
+      dispatch: (request, handler) => {
+        if (request.path.includes('/activity?')) reads.push(clock.monotonic());
+        return dispatcher.dispatch(request, handler);
+      },
+    };
+    await using peer = await scriptedPeer(platform, { client: { dispatcher: seen } });
+    await clock.advance(5_000);
+    const before = reads.length;
+    dispatcher.rules = [{ ...rule, method: 'GET', path: '/workspaces/:id/activity' }];
+    await clock.advance(60_000);
+    const [failed = 0, next = 0] = reads.slice(before);
+    expect(next - failed, rule.fault).toBeLessThanOrEqual(heldMs + 1_000);
+    expect(peer.agent.health().ok).toBe(true);
   }
 });
 

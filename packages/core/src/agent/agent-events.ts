@@ -5,7 +5,8 @@ import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 
 /**
  * What is wrong with the agent. `inbound-stale`: the feed could not be read for three times the expected interval. `inbound-dead`: the
- * feed is read, but two messages that the agent sent to itself did not come. `handlers-blocked`: a handler has been running for a minute while other messages
+ * feed is read, but two messages that the agent sent to itself did not come; with `delivery: 'push'`, the platform was asked twice and does not
+ * reach the agent at its `reportedUrl`. `handlers-blocked`: a handler has been running for a minute while other messages
  * wait for it; set `handlerTimeoutMs` to end such handlers. `identity-in-use`: another running agent
  * receives the messages of this workspace. `feed-too-large`: a page of the feed was larger than `maxResponseBytes`, and no
  * page has been read since. `rate-limited`: the platform refuses requests of the workspace for a while, because it sends

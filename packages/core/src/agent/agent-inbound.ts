@@ -28,6 +28,8 @@ export interface AgentInboundOptions {
   readonly onStateChanged: (status: string) => void;
   /** A server of this agent started or stopped. */
   readonly onServerChanged: () => void;
+  /** The platform brought a message. */
+  readonly onPushed: () => void;
   /** The platform signs under another name than it had when the agent registered. */
   readonly onIssuerChanged: () => void;
 }
@@ -133,10 +135,12 @@ export class AgentInbound implements InboundPort {
   }
 
   receive(request: InboundRequest): Promise<InboundResult> {
+    this.#notePush(request.caller);
     return this.#options.inbound.requests.receive(request);
   }
 
   stream(request: Omit<InboundRequest, 'holdMs'>): Promise<InboundStream | InboundResult> {
+    this.#notePush(request.caller);
     return this.#options.inbound.requests.stream(request);
   }
 
@@ -154,6 +158,10 @@ export class AgentInbound implements InboundPort {
 
   stateChanged(status: string): void {
     this.#options.onStateChanged(status);
+  }
+
+  #notePush({ use }: InboundCaller): void {
+    if (use === 'push') this.#options.onPushed();
   }
 
   /** `null`: the clock is right. */

@@ -140,8 +140,8 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> ex
    */
   reconnectSpreadMs?: number | undefined;
   /**
-   * After so long without a message, in milliseconds, an agent that reads the feed sends itself one, which no handler gets; when two in
-   * a row do not come, it is degraded with `inbound-dead`. At least 60 000; `null` or `false` for never. @default 3_600_000
+   * After so long without a message, in milliseconds, an agent that reads the feed sends itself one, which no handler gets; with `push`
+   * it asks the platform whether that reaches it. When two in a row fail, it is degraded with `inbound-dead`. At least 60 000; `null` or `false` for never. @default 3_600_000
    */
   probeAfterMs?: number | null | false | undefined;
   /**

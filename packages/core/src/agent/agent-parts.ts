@@ -12,6 +12,7 @@ import { AutoDelivery, type AutoDeliveryOptions } from './auto-delivery.ts';
 import { createInbound } from './create-inbound.ts';
 import { exitWhenDead } from './exit-when-dead.ts';
 import { DegradedReasons } from './health.ts';
+import { PushProbe, type PushProbeOptions } from './push-probe.ts';
 import { ReaderIdentity } from './reader-identity.ts';
 import { TaskMetrics } from './task-metrics.ts';
 
@@ -120,6 +121,7 @@ export function createAgentParts<Client extends AgentClient>(
     onMetricsChanged: () => presence.metricsChanged(),
     isRefused: () => identity.isRefused,
   });
+  const pushProbe = createPushProbe(settings, { clock, logger, random, events, degraded });
   const port = new AgentInbound({
     settings,
     inbound,
@@ -129,6 +131,7 @@ export function createAgentParts<Client extends AgentClient>(
     onServerChanged: () => {
       if (delivery instanceof AutoDelivery) delivery.probeNow();
     },
+    onPushed: () => pushProbe?.pushed(),
     onIssuerChanged: () => presence.registrationNeeded(),
   });
   const deliveryReason = (): string | null => (delivery instanceof AutoDelivery ? delivery.reason : null);
@@ -158,14 +161,39 @@ function createDelivery(
   const { reportedUrl } = client;
   if (deliveryChoice !== 'auto' || reportedUrl === null) return delivery;
   return new AutoDelivery({
-    obstacle: () => {
-      if (inboundAuth !== 'peer-tokens') return 'inbound_auth';
-      return client.capabilities.has('probe') ? null : 'not_offered';
-    },
+    obstacle: () => obstacleToProbe({ client, inboundAuth }),
     probe: (signal) => client.probe(reportedUrl, { signal }),
     register: (signal) => requests.register({ signal }),
     onChange,
   });
+}
+
+/** `auto` probes by itself. */
+function createPushProbe(
+  {
+    client,
+    deliveryChoice,
+    inboundAuth,
+    probeAfterMs: afterMs,
+  }: Pick<RemoteAgentSettings, 'client' | 'deliveryChoice' | 'inboundAuth' | 'probeAfterMs'>,
+  parts: Pick<PushProbeOptions, 'clock' | 'logger' | 'random' | 'events' | 'degraded'>,
+): PushProbe | undefined {
+  const { reportedUrl } = client;
+  if (deliveryChoice !== 'push' || reportedUrl === null || afterMs === null) return undefined;
+  return new PushProbe({
+    ...parts,
+    afterMs,
+    isOffered: () => obstacleToProbe({ client, inboundAuth }) === null,
+    probe: (signal) => client.probe(reportedUrl, { signal }),
+  });
+}
+
+function obstacleToProbe({
+  client,
+  inboundAuth,
+}: Pick<RemoteAgentSettings, 'client' | 'inboundAuth'>): ReturnType<AutoDeliveryOptions['obstacle']> {
+  if (inboundAuth !== 'peer-tokens') return 'inbound_auth';
+  return client.capabilities.has('probe') ? null : 'not_offered';
 }
 
 /** What the agent registers; `undefined` for what its client says. */

@@ -1,3 +1,4 @@
+import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 
 const SECONDS = /^\d{1,12}(?:\.\d{1,12})?$/;
@@ -48,7 +49,7 @@ export function reconnectDelayMs(
   error: unknown,
   { reconnectSpreadMs: spreadMs, random }: ReconnectPolicy,
 ): number {
-  const share = Math.min(1, Math.max(0, random())) || 0;
+  const share = clampShare(random());
   const least = Math.min(LONGEST_SPREAD_MS, spreadMs * 2 ** Math.max(0, failures - 2));
   const pauseMs = failures <= 1 ? share * spreadMs : least * (1 + share);
   const retryAfterMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
@@ -56,6 +57,44 @@ export function reconnectDelayMs(
   const requestedMs = Math.min(retryAfterMs, 2 * LONGEST_SPREAD_MS);
   const isLimit = MoleculeError.isInstance(error) && error.code === 'rate_limited';
   return Math.round(Math.max(pauseMs, isLimit ? requestedMs : requestedMs + share * spreadMs));
+}
+
+/** The pause after one response that was broken, in milliseconds; any up to this. */
+const SOON_MS = 1_000;
+
+/**
+ * The pauses of one thing that an agent does all the time. One response that is broken says that the platform is there, so the first
+ * such failure is followed by a short pause; what all agents have at the same moment when a platform, or a proxy before it, starts again
+ * is followed by those of {@link reconnectDelayMs}, and so is the next failure.
+ */
+export class ReconnectDelays {
+  #failures = 0;
+  #isRepeated = false;
+
+  /** The pause after a failure, in milliseconds. */
+  next(error: unknown, policy: ReconnectPolicy): number {
+    if (this.#failures === 0 && !this.#isRepeated && isBrokenResponse(error)) {
+      this.#isRepeated = true;
+      return Math.round(Math.min(SOON_MS, policy.reconnectSpreadMs) * clampShare(policy.random()));
+    }
+    this.#failures += 1;
+    return reconnectDelayMs(this.#failures, error, policy);
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+    this.#isRepeated = false;
+  }
+}
+
+/** An internal error, or a body that cannot be read; not a web page, and not 502, 503 or 504, which come from a gateway too. */
+function isBrokenResponse(error: unknown): boolean {
+  if (!ApiError.isInstance(error) || error.retryAfterMs !== undefined) return false;
+  return error.code === 'platform_error' || (error.code === 'unexpected_response' && !error.isWebPage);
+}
+
+function clampShare(random: number): number {
+  return Math.min(1, Math.max(0, random)) || 0;
 }
 
 export interface ReconnectPolicy {

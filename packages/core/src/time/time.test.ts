@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { ApiError } from '../errors/api-error.ts';
+import { ConnectionError } from '../errors/connection-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
-import { backoffDelayMs, parseRetryAfter, reconnectDelayMs } from './backoff.ts';
+import { backoffDelayMs, parseRetryAfter, ReconnectDelays, reconnectDelayMs } from './backoff.ts';
 import { systemClock } from './clock.ts';
 import { withDeadline } from './deadline.ts';
 import { linkAbort, orAborted } from './linked-abort.ts';
@@ -38,6 +39,43 @@ describe('reconnectDelayMs', () => {
     expect(delays(0.5, 15_000, failure('platform_unavailable', 4_000))[0]).toBe(11_500);
     expect(delays(0.5, 15_000, failure('platform_unavailable', 600_000))[0]).toBe(37_500);
     expect(delays(0.1, 15_000, failure('rate_limited', 4_000))[0]).toBe(4_000);
+  });
+});
+
+describe('ReconnectDelays', () => {
+  const policy = (share: number, reconnectSpreadMs = 15_000) => ({ reconnectSpreadMs, random: () => share });
+  const response = (
+    status: number,
+    code: 'platform_error' | 'platform_unavailable' | 'unexpected_response',
+    more: { isWebPage?: boolean; retryAfterMs?: number } = {},
+  ) => new ApiError('Broken.', { status, code, method: 'GET', path: '/', ...more });
+
+  it.each([
+    ['an internal error', response(500, 'platform_error')],
+    ['a body that cannot be read', response(200, 'unexpected_response')],
+  ])('one response that is broken, %s, is followed by a read within a second', (_name, error) => {
+    const delays = new ReconnectDelays();
+    expect(delays.next(error, policy(0.5))).toBe(500);
+    expect([1, 2, 3].map(() => delays.next(error, policy(1)))).toEqual([15_000, 30_000, 30_000]);
+    delays.succeeded();
+    expect(delays.next(error, policy(1))).toBe(1_000);
+    delays.succeeded();
+    expect(delays.next(error, policy(1, 600))).toBe(600);
+  });
+
+  it.each([
+    [
+      'a connection that broke',
+      new ConnectionError('Reset.', { origin: 'http://p', delivered: 'unknown', isRetryable: true }),
+    ],
+    ['a time limit', new TimeoutError('Late.', { timeoutMs: 1, delivered: 'unknown' })],
+    ['a gateway', response(502, 'platform_unavailable')],
+    ['a platform that shuts down', response(503, 'platform_unavailable', { retryAfterMs: 1_000 })],
+    ['a web page', response(200, 'unexpected_response', { isWebPage: true })],
+  ])('what all agents may have at once, %s, is spread', (_name, error) => {
+    const delays = new ReconnectDelays();
+    expect(delays.next(error, policy(1))).toBeGreaterThanOrEqual(15_000);
+    expect(delays.next(response(500, 'platform_error'), policy(0))).toBe(15_000);
   });
 });
 

@@ -70,6 +70,14 @@ export const PRESENCE = behaviours({
     'On a feed that works, the message of an agent to itself ends unanswered, and neither handler nor listeners get it.',
     'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',
   ],
+  'agent.half-dead.push': [
+    'An agent with delivery push that the platform no longer reaches is degraded after probeAfterMs without a push, and well again when a probe or a push arrives.',
+    'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',
+  ],
+  'presence.one-broken-response': [
+    'After one response of the feed that is an internal error or unreadable an agent reads again within a second; when a second one follows, as after any failure.',
+    'docs/contract/presence.md#after-an-outage; docs/decisions/0108-never-half-dead.md',
+  ],
   'agent.ends-with-its-client': [
     'An agent whose client is closed before it ends as stopped, with one error and no further request; the next one handles what was not finished.',
     'docs/contract/presence.md#how-an-agent-ends',

@@ -1,6 +1,6 @@
 import type { PlatformClient } from '../../client/platform-client.ts';
 import type { Logger } from '../../logging/logger.ts';
-import { type RandomSource, reconnectDelayMs } from '../../time/backoff.ts';
+import { type RandomSource, ReconnectDelays } from '../../time/backoff.ts';
 import type { Clock } from '../../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../../time/linked-abort.ts';
 import type { ControlReads } from './message-source.ts';
@@ -35,7 +35,7 @@ export class ControlReader {
   #session: LinkedAbort | undefined;
   /** Kept in memory only: after a restart the rows of the last hour are read again, and those of no message are ignored. */
   #sinceSeq = 0;
-  #failures = 0;
+  readonly #delays = new ReconnectDelays();
   #failingSince: number | undefined;
   #isReported = false;
 
@@ -105,7 +105,7 @@ export class ControlReader {
 
   #succeeded(): void {
     if (this.#isReported) this.#options.logger.info({}, 'Cancellations of messages can be read again.');
-    this.#failures = 0;
+    this.#delays.succeeded();
     this.#failingSince = undefined;
     this.#isReported = false;
   }
@@ -113,7 +113,6 @@ export class ControlReader {
   #failed(error: unknown): number {
     const { clock, logger } = this.#options;
     const now = clock.monotonic();
-    this.#failures += 1;
     this.#failingSince ??= now;
     if (!this.#isReported && now - this.#failingSince >= REPORT_FAILURE_AFTER_MS) {
       this.#isReported = true;
@@ -122,6 +121,6 @@ export class ControlReader {
         'Cancellations of messages cannot be read: canceled messages are handled to the end.',
       );
     }
-    return reconnectDelayMs(this.#failures, error, this.#options);
+    return this.#delays.next(error, this.#options);
   }
 }

@@ -3,7 +3,7 @@ import { CursorLostError } from '../../errors/cursor-lost-error.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import { PageTooLargeError } from '../../errors/page-too-large-error.ts';
 import { checkNumber } from '../../settings/checked-values.ts';
-import { reconnectDelayMs } from '../../time/backoff.ts';
+import { ReconnectDelays } from '../../time/backoff.ts';
 import { readOldestPage } from './backlog.ts';
 import type { DeliveryContext } from './message-source.ts';
 
@@ -30,6 +30,7 @@ export class InboundPageReader {
   readonly #context: DeliveryContext;
   readonly #reads: PageReads;
   #limit: number;
+  readonly #delays = new ReconnectDelays();
   #failures = 0;
   #isReported = false;
   #hasLostCursor = false;
@@ -115,6 +116,7 @@ export class InboundPageReader {
     if (this.#isReported) this.#context.logger.info({}, 'The inbound feed can be read again.');
     this.#isReported = false;
     this.#failures = 0;
+    this.#delays.succeeded();
   }
 
   #failed(error: unknown): FeedReading {
@@ -130,7 +132,7 @@ export class InboundPageReader {
         : 'The inbound feed cannot be read; retrying.';
       logger.warn({ error }, problem);
     }
-    const retryMs = reconnectDelayMs(this.#failures, error, this.#context);
+    const retryMs = this.#delays.next(error, this.#context);
     return { kind: isLimited ? 'limited' : 'failed', retryMs };
   }
 }
