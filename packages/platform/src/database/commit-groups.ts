@@ -1,12 +1,9 @@
-import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
+import type { Transaction } from 'kysely';
+import type { OneConnection } from './one-connection.ts';
 import type { Database } from './schema.ts';
 
 /** Maximum number of units that share one commit, which bounds the wait of the first one. */
 const GROUP_SIZE = 64;
-
-const BEGIN_UNIT = CompiledQuery.raw('savepoint unit');
-const UNDO_UNIT = CompiledQuery.raw('rollback to unit');
-const END_UNIT = CompiledQuery.raw('release unit');
 
 interface Entry {
   /** Runs the unit and keeps its result for `complete`. Never rejects. */
@@ -23,12 +20,14 @@ const COMMITTED = Symbol('committed');
  * that contains its rows. For a database with one writer, such as SQLite.
  */
 export class CommitGroups {
-  readonly #db: Kysely<Database>;
+  readonly #connection: OneConnection;
+  readonly #trx: Transaction<Database>;
   readonly #waiting: Entry[] = [];
   #isBusy = false;
 
-  constructor(db: Kysely<Database>) {
-    this.#db = db;
+  constructor(connection: OneConnection) {
+    this.#connection = connection;
+    this.#trx = connection.newTransaction();
   }
 
   execute<T>(work: (trx: Transaction<Database>) => Promise<T>): Promise<T> {
@@ -65,7 +64,7 @@ export class CommitGroups {
     const group = this.#waiting.splice(0, GROUP_SIZE);
     let commitError: unknown = COMMITTED;
     try {
-      await this.#db.transaction().execute((trx) => runUnits(group, trx));
+      await this.#connection.inTransaction(() => this.#runUnits(group));
     } catch (error) {
       commitError = error;
     }
@@ -73,18 +72,19 @@ export class CommitGroups {
     if (this.#waiting.length > 0) this.#schedule();
     else this.#isBusy = false;
   }
-}
 
-/** Runs each unit in a savepoint; a unit that is alone needs none, because the transaction is its own. */
-async function runUnits(group: readonly Entry[], trx: Transaction<Database>): Promise<void> {
-  const [only] = group;
-  if (only !== undefined && group.length === 1) {
-    if ((await only.run(trx)) === 'failed') throw new Error('The only unit of the transaction failed.');
-    return;
-  }
-  for (const entry of group) {
-    await trx.executeQuery(BEGIN_UNIT);
-    if ((await entry.run(trx)) === 'failed') await trx.executeQuery(UNDO_UNIT);
-    await trx.executeQuery(END_UNIT);
+  /** Runs each unit in a savepoint; a unit that is alone needs none, because the transaction is its own. */
+  async #runUnits(group: readonly Entry[]): Promise<void> {
+    const [only] = group;
+    if (only !== undefined && group.length === 1) {
+      if ((await only.run(this.#trx)) === 'failed')
+        throw new Error('The only unit of the transaction failed.');
+      return;
+    }
+    for (const entry of group) {
+      this.#connection.runNow('savepoint unit', []);
+      if ((await entry.run(this.#trx)) === 'failed') this.#connection.runNow('rollback to unit', []);
+      this.#connection.runNow('release unit', []);
+    }
   }
 }

@@ -1,4 +1,5 @@
-import type { Dialect, QueryResult, Transaction } from 'kysely';
+import type { Dialect, Transaction } from 'kysely';
+import type { OneConnection } from './one-connection.ts';
 import type { Database } from './schema.ts';
 
 /** Everything that differs between the databases. Only this folder knows which one is in use. */
@@ -8,15 +9,10 @@ export interface DatabaseDialect {
   /** Column type of a `seq` primary key that the database assigns in insert order. */
   readonly sequenceType: 'integer' | 'bigserial';
   /**
-   * Whether transactions run one after another. Those that arrive together then share one commit, and therefore
-   * one wait for the disk.
+   * The only connection, where there are not several. Transactions run one after another on it; those that arrive together share one commit,
+   * and therefore one wait for the disk.
    */
-  readonly hasOneWriter: boolean;
-  /**
-   * Runs a query synchronously on the only connection. Absent where there are several. May be called only inside a
-   * transaction, which holds that connection.
-   */
-  readonly runNow?: (sql: string, parameters: readonly unknown[]) => QueryResult<unknown>;
+  readonly connection?: OneConnection;
   /**
    * Keeps other transactions from inserting into this feed until this one ends, so that rows become visible in the
    * order of their `seq`. Absent where there is one writer.

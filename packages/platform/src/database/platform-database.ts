@@ -51,22 +51,15 @@ export class PlatformDatabase {
   /** Builds and runs queries outside a transaction. */
   readonly query: Queryable;
   readonly #dialect: DatabaseDialect;
-  readonly #runNow: DatabaseDialect['runNow'];
   readonly #commitGroups: CommitGroups | undefined;
   #hasNoSpace = false;
 
   private constructor(db: Kysely<Database>, dialect: DatabaseDialect, onQuery?: (sql: string) => void) {
-    const { runNow } = dialect;
+    const { connection } = dialect;
     this.query = db;
     this.#dialect = dialect;
-    this.#commitGroups = dialect.hasOneWriter ? new CommitGroups(db) : undefined;
-    this.#runNow =
-      runNow === undefined || onQuery === undefined
-        ? runNow
-        : (sql, parameters) => {
-            onQuery(sql);
-            return runNow(sql, parameters);
-          };
+    this.#commitGroups = connection === undefined ? undefined : new CommitGroups(connection);
+    if (connection !== undefined) connection.onQuery = onQuery;
   }
 
   /** Connects and migrates the schema. When that fails, everything is closed again. */
@@ -156,8 +149,9 @@ export class PlatformDatabase {
       const parameters = names.map((name, index) =>
         name === undefined ? compiled.parameters[index] : Reflect.get(values, name),
       );
-      if (this.#runNow !== undefined && db.isTransaction) {
-        return this.#runNow(sql, parameters) as QueryResult<Row>;
+      const { connection } = this.#dialect;
+      if (connection !== undefined && (db.isTransaction || !connection.isInTransaction)) {
+        return connection.runNow(sql, parameters) as QueryResult<Row>;
       }
       return db.executeQuery<Row>({ query, queryId, sql, parameters });
     };

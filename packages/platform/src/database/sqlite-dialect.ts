@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import { type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
+import type { SqliteDatabase, SqliteStatement } from 'kysely';
 import { errorFacts } from '../foreign-error.ts';
 import type { DatabaseDialect } from './dialect.ts';
+import { OneConnection } from './one-connection.ts';
 import { openSqliteFile } from './sqlite-file.ts';
 
 /** Maximum number of cached prepared statements; the platform uses far fewer. */
@@ -31,17 +32,12 @@ export async function openSqliteDialect(options: SqliteDialectOptions): Promise<
   database.exec('PRAGMA cache_size = -16000');
   // A checkpoint waits for the disk several times, so it runs each 32 MB of log and not each 4 MB.
   database.exec('PRAGMA wal_autocheckpoint = 8000');
-  const shared = toKyselyDatabase(database);
+  const connection = new OneConnection(toKyselyDatabase(database));
   return {
     name: 'sqlite',
-    kysely: new SqliteDialect({ database: shared }),
+    kysely: connection.dialect(),
     sequenceType: 'integer',
-    hasOneWriter: true,
-    runNow: (sql, parameters) => {
-      const statement = shared.prepare(sql);
-      if (statement.reader) return { rows: statement.all(parameters) };
-      return { rows: [], numAffectedRows: BigInt(statement.run(parameters).changes) };
-    },
+    connection,
     isUnavailable: isSqliteUnavailable,
     isDiskFull: (error) => primaryCode(error) === SQLITE_FULL,
     close: async () => {

@@ -12,6 +12,7 @@ export class WorkspaceDirectory {
   readonly #select: PreparedQuery<{ id: string }, WorkspaceRow>;
   readonly #selectLiveIds: PreparedQuery<Record<string, never>, { id: string }>;
   readonly #selectMany: PreparedQuery<Readonly<Record<number, string>>, WorkspaceRow>;
+  readonly #update: PreparedQuery<{ readonly rowId: string } & WorkspaceUpdate, unknown>;
 
   constructor({ database }: Pick<PlatformContext, 'database'>) {
     this.#query = database.query;
@@ -27,6 +28,9 @@ export class WorkspaceDirectory {
     );
     this.#selectMany = database.prepare((db, ids: Readonly<Record<number, string>>) =>
       db.selectFrom('workspaces').selectAll().where('id', 'in', Object.values(ids)),
+    );
+    this.#update = database.prepare((db, { rowId, ...change }: { rowId: string } & WorkspaceUpdate) =>
+      db.updateTable('workspaces').set(change).where('id', '=', rowId),
     );
   }
 
@@ -72,12 +76,8 @@ export class WorkspaceDirectory {
 
   /** Writes some columns; true when there is such a row. */
   async update(id: string, change: WorkspaceUpdate, db: Queryable = this.#query): Promise<boolean> {
-    const { numUpdatedRows } = await db
-      .updateTable('workspaces')
-      .set(change)
-      .where('id', '=', id)
-      .executeTakeFirst();
-    return numUpdatedRows > 0n;
+    const { numAffectedRows } = await this.#update({ ...change, rowId: id }, db);
+    return numAffectedRows !== undefined && numAffectedRows > 0n;
   }
 
   /** Counts bytes that a workspace has stored itself; false, and nothing is counted, when they would be more than `limit`. */
