@@ -5,6 +5,7 @@ import { PlatformOptionsError } from './options/platform-options-error.ts';
 import { resolveSettings } from './options/resolve-settings.ts';
 import { processEnvironment } from './options/setting-reader.ts';
 import { startPlatform } from './platform.ts';
+import { watchCryptography } from './testing/cryptography.ts';
 import { type InProcessDispatcher, MemoryDispatcher } from './testing/in-process-dispatcher.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 import { MemoryListener } from './testing/memory-listener.ts';
@@ -146,13 +147,18 @@ export async function createTestPlatform(options: TestPlatformOptions = {}): Pro
     },
     toAgents: (guard) => agents.guardOf(guard),
   };
-  const platform = await startPlatform(all, settings, connections);
+  const endWatching = watchCryptography();
+  const platform = await startPlatform(all, settings, connections).catch((error: unknown) => {
+    endWatching();
+    throw error;
+  });
   if (listener === undefined) throw new Error('The platform has no listener.');
   const dispatcher = new MemoryDispatcher(origin, listener);
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= (async () => {
       stalls.end();
+      endWatching();
       await platform.close();
       await dispatcher.close();
       await agents.close();

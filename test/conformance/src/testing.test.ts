@@ -300,37 +300,52 @@ verifies('testing.modes', async () => {
   expect((await limited.request('GET', '/workspaces', { headers })).status).toBe(200);
 });
 
-verifies('testing.a-day', async () => {
+verifies('testing.a-day', 'a day of an agent that reads its feed', () => simulateDay('long-poll'));
+
+verifies('testing.a-day', 'a day of an agent with a URL', () => simulateDay('push'));
+
+async function simulateDay(delivery: 'long-poll' | 'push'): Promise<void> {
   const platform = await open();
+  const { clock, dispatcher } = platform;
+  const url = 'https://agent.test/a2a';
+  const workspace = await platform.createWorkspace('agent', delivery === 'push' ? { url } : {});
+  const client = clientOf(platform, workspace, delivery === 'push' ? { reportedUrl: url } : {});
   const handled: string[] = [];
-  const { id, agent } = await start(platform, ({ text }) => {
+  const onMessage: MessageHandler = ({ text }) => {
     handled.push(text);
     return `echo: ${text}`;
-  });
-  const operator = operatorOf(platform);
-  let beats = 0;
-  const { dispatch } = platform.dispatcher;
-  platform.dispatcher.dispatch = (options, handler) => {
-    if (options.path === '/registry/heartbeat') beats += 1;
-    return dispatch.call(platform.dispatcher, options, handler);
   };
+  const agent = createRemoteAgent({ client, onMessage, delivery, store: new MemoryInboundStore() });
+  onTestFinished(() => clock.advanceUntilSettled(agent.stop()));
+  if (delivery === 'push') platform.serve(url, createInboundHandler(agent));
+  const beats: number[] = [];
+  const { dispatch } = dispatcher;
+  dispatcher.dispatch = (options, handler) => {
+    if (options.path === '/registry/heartbeat') beats.push(clock.monotonic());
+    return dispatch.call(dispatcher, options, handler);
+  };
+  await agent.start();
+  const operator = operatorOf(platform);
   const texts = Array.from({ length: 500 }, (_, at) => `message ${at}`);
   for (const text of texts) {
-    const sent = operator.sendMessage(id, text);
-    await platform.clock.advance(DAY / texts.length);
+    const sent = operator.sendMessage(workspace.workspaceId, text);
+    await clock.advance(DAY / texts.length);
     expect(await sent).toMatchObject({ status: 'answered', text: `echo: ${text}` });
   }
   expect(handled).toEqual(texts);
-  expect(beats).toBeGreaterThanOrEqual(DAY / 30_000);
-  expect(platform.clock.now()).toBe(Date.UTC(2027, 0, 2));
-  expect(agent.health()).toMatchObject({
+  expect(beats.length).toBeGreaterThanOrEqual(DAY / 30_000);
+  const pauses = [...beats, clock.monotonic()].map((at, index) => at - (beats[index - 1] ?? 0));
+  expect(Math.max(...pauses)).toBeLessThanOrEqual(30_000);
+  expect(clock.now()).toBe(Date.UTC(2027, 0, 2));
+  const { state, presence, unfinished, deadLetters } = agent.health();
+  expect({ state, presence, unfinished, deadLetters }).toEqual({
     state: 'running',
     presence: 'online',
     unfinished: 0,
     deadLetters: 0,
   });
-  expect(await platform.statusOf(id)).toBe('online');
-});
+  expect(await platform.statusOf(workspace.workspaceId)).toBe('online');
+}
 
 verifies('testing.closes', async () => {
   const before = openHandles();

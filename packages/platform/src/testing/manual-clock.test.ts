@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openFolder } from '../../test/resources-of-test.ts';
 import * as testing from '../testing.ts';
+import { watchCryptography } from './cryptography.ts';
 import { ManualClock } from './manual-clock.ts';
 
 describe('a manual clock', () => {
@@ -50,6 +51,29 @@ describe('a manual clock', () => {
     clock.schedule(7, () => void steps.push(`third at ${clock.monotonic()}`));
     await clock.advance(10);
     expect(steps).toEqual(['second at 2', 'slept until 6', 'third at 7']);
+  });
+
+  it('lets cryptography end, which other threads do', async () => {
+    const before = crypto.subtle.digest;
+    const ends = [watchCryptography(), watchCryptography()];
+    const clock = new ManualClock();
+    const steps: string[] = [];
+    const hash = async () => {
+      // Long enough to outlast the turns without activity.
+      for (let round = 0; round < 3; round += 1)
+        await crypto.subtle.digest('SHA-512', new Uint8Array(2_000_000));
+      await expect(crypto.subtle.digest('none', new Uint8Array(1))).rejects.toThrow();
+      steps.push('hashed');
+    };
+    clock.schedule(1, () => void hash());
+    clock.schedule(2, () => void steps.push('later'));
+    await clock.advance(10);
+    expect(steps).toEqual(['hashed', 'later']);
+    ends[0]?.();
+    ends[0]?.();
+    expect(crypto.subtle.digest).not.toBe(before);
+    ends[1]?.();
+    expect(crypto.subtle.digest).toBe(before);
   });
 
   it('ends a sleep with its signal', async () => {

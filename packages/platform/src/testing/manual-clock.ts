@@ -1,11 +1,12 @@
 import { setTimeout as realTime } from 'node:timers/promises';
 import { inspect } from 'node:util';
+import { cryptographyEnd } from './cryptography.ts';
 
 /** Turns of the event loop without any activity after which nothing more happens by itself. */
 const IDLE_TURNS = 4;
 /** A loop that never waits is an error of the test. */
 const MAX_TURNS = 100_000;
-/** What the operating system does, by the names of Node; work of other threads is not listed. */
+/** What the operating system does, by the names of Node; of the work of other threads only cryptography is known. */
 const PENDING_WORK = /^(?:FSReq|CloseReq|GetAddrInfoReqWrap|TCPConnectWrap)/;
 /** Steps of `advanceUntil` with a pause of real time for what threads and other processes do. */
 const SLOW_STEPS = 100;
@@ -102,8 +103,8 @@ export class ManualClock {
   }
 
   /**
-   * Moves time on by `ms` and runs the timers that fall due. Before, after and between them it waits until requests, promises and file
-   * operations have made all the progress they can without more time. For what other threads, processes and networks do use
+   * Moves time on by `ms` and runs the timers that fall due. Before, after and between them it waits until requests, promises, file
+   * operations and WebCrypto have made all the progress they can without more time. For what other threads, processes and networks do use
    * {@link advanceUntil}. Calls that overlap run one after the other. Rejects with a RangeError when `ms` is no finite number from 0.
    */
   async advance(ms: number): Promise<void> {
@@ -185,7 +186,9 @@ export class ManualClock {
         idle === IDLE_TURNS - 1 && process.getActiveResourcesInfo().some((kind) => PENDING_WORK.test(kind));
       if (isActive) turns += 1;
       if (turns === MAX_TURNS) throw new Error('Something goes on without end although no time passes.');
-      idle = isActive || isPending ? 0 : idle + 1;
+      const cryptography = idle === IDLE_TURNS - 1 && !isActive ? cryptographyEnd() : undefined;
+      if (cryptography !== undefined) await cryptography;
+      idle = isActive || isPending || cryptography !== undefined ? 0 : idle + 1;
       seen = this.#activity;
     }
   }

@@ -31,7 +31,7 @@ export const TESTING = behaviours({
     'docs/decisions/0053-test-platform.md#decision',
   ],
   'testing.a-day': [
-    'A simulated day of one agent with its heartbeats and 500 messages loses nothing.',
+    'A simulated day of one agent, with a feed or with a URL: its 500 messages are all answered, and no heartbeat is late.',
     'docs/decisions/0053-test-platform.md#decision',
   ],
   'testing.refuses': [
