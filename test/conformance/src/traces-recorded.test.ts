@@ -1,7 +1,6 @@
 import { createRemoteAgent, type MessageHandler, type RemoteAgentClient } from '@molecule-ai/core';
-import { trace } from '@opentelemetry/api';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { expect } from 'vitest';
+import { asUser, lineagesOf, recordOf } from './harness/lineages.ts';
 import { type Member, onboard } from './harness/members.ts';
 import { createPushAgent } from './harness/push-agent.ts';
 import type { RunningPlatform } from './harness/running-platform.ts';
@@ -27,37 +26,11 @@ async function startReader(
   await agent.start();
 }
 
-/** The names of a span's ancestors, from the first, itself included. */
-function lineageOf(span: ReadableSpan, all: readonly ReadableSpan[]): string {
-  const names: string[] = [];
-  for (let each: ReadableSpan | undefined = span; each !== undefined; ) {
-    names.unshift(each.name.replace('molecule ', ''));
-    const parent: string | undefined = each.parentSpanContext?.spanId;
-    each = all.find((other) => other.spanContext().spanId === parent);
-  }
-  return names.join(' > ');
-}
-
-/** The lineages of all spans of the trace of the user, sorted. */
-async function lineagesOf({ spans }: RecordedTelemetry, count: number): Promise<string[]> {
-  const root = () => spans().find(({ name }) => name === 'user');
-  const ofTrace = () =>
-    spans().filter((span) => span.spanContext().traceId === root()?.spanContext().traceId);
-  await expect.poll(() => ofTrace().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(count);
-  return ofTrace()
-    .map((span) => lineageOf(span, spans()))
-    .sort();
-}
-
-/** Runs something in a span of the user's own. */
-function asUser<T>(work: () => Promise<T>): Promise<T> {
-  return trace.getTracer('user').startActiveSpan('user', async (span) => {
-    try {
-      return await work();
-    } finally {
-      span.end();
-    }
-  });
+/** The lineages of at least `count` spans of the user's trace. */
+async function recordedLineages(telemetry: RecordedTelemetry, count: number): Promise<string[]> {
+  const lineages = () => lineagesOf(telemetry.spans().map(recordOf));
+  await expect.poll(() => lineages().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(count);
+  return lineages();
 }
 
 onEachDatabase('recorded traces', { onDisk: true }, (environment) => {
@@ -104,7 +77,7 @@ onEachDatabase('recorded traces', { onDisk: true }, (environment) => {
       `${third} > push > handle`,
       `${third} > push > outcome`,
     ];
-    expect(await lineagesOf(telemetry, expected.length)).toEqual(expected.sort());
+    expect(await recordedLineages(telemetry, expected.length)).toEqual(expected.sort());
   });
 
   verifies('tracing.one-trace', 'of a late answer', async () => {
@@ -118,7 +91,7 @@ onEachDatabase('recorded traces', { onDisk: true }, (environment) => {
     const telemetry = recordTelemetry(environment);
     await asUser(() => environment.operator(platform).sendMessage(asking.id, 'go'));
     const question = 'user > send_message > accept > handle > send_to_peer > accept';
-    const lineages = await lineagesOf(telemetry, 12);
+    const lineages = await recordedLineages(telemetry, 12);
     expect(lineages).toEqual(
       expect.arrayContaining([question, `${question} > handle > reply > accept > handle`]),
     );
