@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { JestProject } from '@molecule-tests/consumers';
+import { JestProject, TypedJestProject } from '@molecule-tests/consumers';
 import { expect, onTestFinished, vi } from 'vitest';
 import { verifies } from './verifies.ts';
 
@@ -20,4 +20,11 @@ verifies('testing.jest', async () => {
   expect(output).toMatch(/Tests:\s+2 passed, 2 total/);
   expect(hasPassed).toBe(true);
   expect(output).not.toMatch(/open handle|did not exit|after the Jest environment/i);
+});
+
+verifies('testing.jest-types', () => {
+  const project = new TypedJestProject();
+  onTestFinished(() => project.remove());
+  expect(project.compile('@jest/globals')).toBe('');
+  expect(project.compile('@types/jest')).toBe('');
 });

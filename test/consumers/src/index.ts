@@ -6,7 +6,9 @@ import { dirname, join } from 'node:path';
 import { install, link, ROOT, write } from './packed-modules.ts';
 
 export { JestProject, type JestRun } from './jest-project.ts';
+export { type JestTypes, TypedJestProject } from './jest-types.ts';
 export { StrictProject } from './strict-project.ts';
+export { type ApiVersion, TelemetryProject } from './telemetry-project.ts';
 
 const { resolve } = createRequire(import.meta.url);
 

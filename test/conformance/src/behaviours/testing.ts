@@ -46,6 +46,10 @@ export const TESTING = behaviours({
     'The packed packages run under Jest as it is installed, without a configuration or a flag of Node.',
     'docs/decisions/0053-test-platform.md#decision',
   ],
+  'testing.jest-types': [
+    'The declarations of the guide give the matchers to TypeScript in Jest, with the types of @jest/globals and with those of @types/jest.',
+    'docs/testing.md#matchers; docs/decisions/0053-test-platform.md',
+  ],
   'testing.closes': [
     'Closing the platform ends held requests with a response, refuses later ones, and leaves nothing open.',
     'docs/decisions/0053-test-platform.md#decision',

@@ -38,6 +38,10 @@ export const TRACING = behaviours({
     'An OpenTelemetry that throws, or runs code not at all or twice, changes nothing: each message is handled once and answered.',
     'docs/decisions/0109-observability.md#decision',
   ],
+  'tracing.api-versions': [
+    'The packed packages record the same spans and metrics with the oldest version of OpenTelemetry’s API that they name as with the newest, and use no other major version.',
+    'docs/observability.md#set-up; docs/decisions/0109-observability.md#decision',
+  ],
   'tracing.nothing-private': [
     'No text, name, card, error text or credential is in a span, a metric, an event of a channel or, at debug level, a line of a log, encoded or not.',
     'docs/decisions/0109-observability.md',
