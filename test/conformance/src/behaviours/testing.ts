@@ -48,7 +48,7 @@ export const TESTING = behaviours({
   ],
   'testing.jest-types': [
     'The declarations of the guide give the matchers to TypeScript in Jest, with the types of @jest/globals and with those of @types/jest.',
-    'docs/testing.md#matchers; docs/decisions/0053-test-platform.md',
+    'docs/decisions/0053-test-platform.md#decision',
   ],
   'testing.closes': [
     'Closing the platform ends held requests with a response, refuses later ones, and leaves nothing open.',

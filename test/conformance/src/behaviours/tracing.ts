@@ -40,7 +40,7 @@ export const TRACING = behaviours({
   ],
   'tracing.api-versions': [
     'The packed packages record the same spans and metrics with the oldest version of OpenTelemetry’s API that they name as with the newest, and use no other major version.',
-    'docs/observability.md#set-up; docs/decisions/0109-observability.md#decision',
+    'docs/decisions/0109-observability.md#decision',
   ],
   'tracing.nothing-private': [
     'No text, name, card, error text or credential is in a span, a metric, an event of a channel or, at debug level, a line of a log, encoded or not.',
