@@ -30,6 +30,7 @@ const shared = (w: WireBuilder) => ({
   active_tasks: Count,
   max_concurrent_tasks: Count,
   last_error_rate: z.number(),
+  last_sample_error: w.orEmpty(),
   uptime_seconds: Count,
   runtime: z.string(),
   x: z.number(),
@@ -38,6 +39,8 @@ const shared = (w: WireBuilder) => ({
   provision_timeout_ms: w.maybe(Count),
   delivery_mode: w.promised(w.oneOf(DELIVERY_MODES)),
   last_heartbeat_at: w.promised(w.timestamp().nullable()),
+  wedged: w.maybe(z.boolean()),
+  event_loop_lag_ms: w.maybe(Count.nullable()),
   created_at: w.maybe(w.timestamp()),
   updated_at: w.maybe(w.timestamp()),
   removed_at: w.maybe(w.timestamp().nullable()),
@@ -47,7 +50,6 @@ const shared = (w: WireBuilder) => ({
 export const WorkspaceListRow = wire('WorkspaceListRow', (w) =>
   w.object({
     ...shared(w),
-    last_sample_error: w.orEmpty(),
     current_task: w.orEmpty(),
     workspace_dir: w.orNull(z.string()),
     monthly_spend: Cents,
@@ -60,12 +62,14 @@ export type WorkspaceListRow = WireType<typeof WorkspaceListRow>;
 export const WorkspaceList = wire('WorkspaceList', (w) => z.array(w.use(WorkspaceListRow)));
 export type WorkspaceList = WireType<typeof WorkspaceList>;
 
-/** Response of `GET /workspaces/:id`; a removed one is 410 unless `include_removed=true`. */
+/**
+ * Response of `GET /workspaces/:id`; a removed one is 410 unless `include_removed=true`. `last_sample_error` is `''` for other
+ * workspaces than itself.
+ */
 export const WorkspaceDetail = wire('WorkspaceDetail', (w) =>
   w.object({
     ...shared(w),
     last_outbound_at: w.promised(w.timestamp().nullable()),
-    wedged: w.maybe(z.boolean()),
   }),
 );
 export type WorkspaceDetail = WireType<typeof WorkspaceDetail>;

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import {
   AccessDeniedError,
   CursorLostError,
+  createRemoteAgent,
+  RemoteAgentClient,
   WorkspaceRemovedError,
   wrapA2aBoundary,
 } from '@molecule-ai/core';
@@ -33,6 +35,28 @@ onEachDatabase('the client', (environment) => {
     const files = readdirSync(stateDirectory).map((name) => join(stateDirectory, name));
     expect(files.length).toBeGreaterThan(0);
     for (const file of files) expect(statSync(file).mode & 0o777, file).toBe(0o600);
+  });
+
+  verifies('client.wrong-options', async () => {
+    const server = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
+    const least = { platformUrl: server.url, workspaceId: NIL_UUID, authToken: 'a-token-of-a-workspace' };
+    const refused = (option: string) =>
+      expect.objectContaining({
+        code: 'configuration_invalid',
+        message: expect.stringContaining(option),
+        hint: expect.any(String),
+      });
+    for (const wrong of [{ orgId: 7 }, { logger: {} }, { tokenStore: 'file' }, { deliveryMode: 'auto' }]) {
+      const [option = ''] = Object.keys(wrong);
+      expect(() => new RemoteAgentClient({ ...least, ...wrong } as never)).toThrow(refused(option));
+    }
+    const client = environment.client(server, { id: NIL_UUID, token: 'a-token-of-a-workspace' });
+    for (const wrong of [{ isolateHeartbeat: 'yes' }, { exitWhenDead: { after: 5 } }, { store: {} }]) {
+      const [option = ''] = Object.keys(wrong);
+      const agent = { client, onMessage: () => undefined, ...wrong };
+      expect(() => createRemoteAgent(agent as never)).toThrow(refused(option));
+    }
+    expect(server.requests).toEqual([]);
   });
 
   verifies('client.result-shapes', async () => {

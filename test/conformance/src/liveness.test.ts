@@ -1,3 +1,4 @@
+import type { WorkspaceInfo } from '@molecule-ai/core';
 import { expect } from 'vitest';
 import { heartbeat, inbox, onboard, statusOf } from './harness/members.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
@@ -15,6 +16,39 @@ onEachDatabase('heartbeats', (environment) => {
       seen.push(await statusOf(platform, member.id));
     }
     expect(seen).toEqual(['degraded', 'degraded', 'degraded', 'online']);
+  });
+
+  verifies('registry.heartbeat.lag-is-shown', async () => {
+    const platform = await environment.platform();
+    const [member, peer] = [await onboard(platform), await onboard(platform)];
+    const operator = environment.operator(platform);
+    const own = environment.client(platform, member);
+    const seen = async () => {
+      const listed = (await operator.listWorkspaces()).find(({ id }) => id === member.id);
+      const read = await operator.getWorkspace(member.id);
+      for (const info of [read, await own.getWorkspace()])
+        expect(info).toMatchObject({ ...pick(listed), raw: { event_loop_lag_ms: listed?.eventLoopLagMs } });
+      return pick(listed);
+    };
+    const pick = (info: WorkspaceInfo | undefined) => ({
+      eventLoopLagMs: info?.eventLoopLagMs,
+      isWedged: info?.isWedged,
+      lastSampleError: info?.lastSampleError,
+    });
+    expect(await seen()).toEqual({ eventLoopLagMs: null, isWedged: false, lastSampleError: '' });
+    await heartbeat(member, {
+      runtime_state: 'wedged',
+      sample_error: 'blocked',
+      runtime_metadata: { event_loop_lag_ms: 312, capabilities: { status_mgmt: true } },
+    });
+    expect(await seen()).toEqual({ eventLoopLagMs: 312, isWedged: true, lastSampleError: 'blocked' });
+    const { body } = await peer.caller.get(`/workspaces/${member.id}`);
+    expect(body).toMatchObject({ wedged: true, event_loop_lag_ms: 312, last_sample_error: '' });
+    await heartbeat(member, { runtime_state: '', sample_error: '' });
+    expect(await seen()).toEqual({ eventLoopLagMs: null, isWedged: false, lastSampleError: '' });
+    // The capabilities are kept: an error rate does not degrade an agent that manages its status.
+    await heartbeat(member, { error_rate: 0.9 });
+    expect(await statusOf(platform, member.id)).toBe('online');
   });
 
   verifies('registry.heartbeat.wedged-degrades', async () => {

@@ -12,13 +12,23 @@ import {
   checkIsolation,
   type IsolationOptions,
 } from '../presence/run-heartbeat-loop.ts';
-import { checkNumber } from '../settings/checked-values.ts';
+import {
+  checkBoolean,
+  checkMethods,
+  checkNumber,
+  checkObject,
+  checkRandom,
+  checkWord,
+  describe,
+} from '../settings/checked-values.ts';
 import { DEFAULT_RECONNECT_SPREAD_MS, type RandomSource } from '../time/backoff.ts';
 import { checkExitWhenDead, type ExitWhenDead } from './exit-when-dead.ts';
 import { checkInboundAuth, type InboundAuth } from './inbound-auth.ts';
 
 const DEFAULT_HANDLER_TIMEOUT_MS = 600_000;
 const DEFAULT_PROBE_AFTER_MS = 3_600_000;
+const CLIENT_METHODS = ['register', 'heartbeat', 'fetchInboundPage', 'acknowledge', 'reply'];
+const PAUSE_POLICIES = ['wait', 'stop'] as const;
 const CONFLICT_POLICIES = ['wait', 'takeover', 'fail'] as const;
 
 /**
@@ -204,11 +214,14 @@ export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
 export function resolveRemoteAgentOptions<Client extends AgentClient>(
   options: RemoteAgentOptions<Client>,
 ): RemoteAgentSettings<Client> {
+  checkObject('options', options, 'Pass an object, such as { client, onMessage }.');
   const { client, onMessage } = options;
-  if (typeof client !== 'object' || client === null) {
-    throw new ConfigurationError('client must be a RemoteAgentClient.');
+  checkMethods('client', client, CLIENT_METHODS, 'Pass a RemoteAgentClient.');
+  if (typeof onMessage !== 'function') {
+    throw new ConfigurationError(`onMessage must be a function, got ${describe(onMessage)}.`, {
+      hint: 'Pass the handler of messages, such as (message) => message.text.',
+    });
   }
-  if (typeof onMessage !== 'function') throw new ConfigurationError('onMessage must be a function.');
   if (options.delivery === 'push' && client.reportedUrl === null) {
     throw new ConfigurationError(
       'delivery "push" needs reportedUrl, the URL under which the platform reaches the agent.',
@@ -217,15 +230,6 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
       },
     );
   }
-  const onPause = options.onPause ?? 'wait';
-  if (onPause !== 'wait' && onPause !== 'stop') {
-    throw new ConfigurationError(`onPause must be "wait" or "stop", got ${JSON.stringify(onPause)}.`);
-  }
-  const onConflict = options.onConflict ?? 'wait';
-  if (!CONFLICT_POLICIES.includes(onConflict)) {
-    const expected = '"wait", "takeover" or "fail"';
-    throw new ConfigurationError(`onConflict must be ${expected}, got ${JSON.stringify(onConflict)}.`);
-  }
   const concurrency = checkInteger('concurrency', options.concurrency ?? 4, 1);
   const { handlerTimeoutMs = DEFAULT_HANDLER_TIMEOUT_MS } = options;
   return Object.freeze({
@@ -233,8 +237,8 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
     onMessage,
     delivery: chooseDelivery(options.delivery),
     deliveryChoice: typeof options.delivery === 'object' ? 'own' : (options.delivery ?? 'auto'),
-    onPause,
-    onConflict,
+    onPause: checkWord('onPause', options.onPause, PAUSE_POLICIES) ?? 'wait',
+    onConflict: checkWord('onConflict', options.onConflict, CONFLICT_POLICIES) ?? 'wait',
     concurrency,
     readAhead: checkInteger('readAhead', options.readAhead ?? Math.max(50, concurrency), concurrency),
     handlerTimeoutMs:
@@ -242,9 +246,14 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
     stopTimeoutMs: checkInteger('stopTimeoutMs', options.stopTimeoutMs ?? 30_000, 0),
     heartbeatIntervalMs: checkHeartbeatInterval(options.heartbeatIntervalMs),
     ...checkIsolation(options),
-    atMostOnce: options.atMostOnce ?? false,
+    atMostOnce: checkBoolean('atMostOnce', options.atMostOnce, false),
     ...checkInboundAuth(options),
-    store: options.store ?? new FileInboundStore(client.stateDirectory),
+    store: checkMethods(
+      'store',
+      options.store ?? new FileInboundStore(client.stateDirectory),
+      ['load', 'append', 'replace'],
+      'Pass new MemoryInboundStore(), an InboundStore of your own, or leave it out for a file.',
+    ),
     usesFolder: options.store === undefined,
     reconnectSpreadMs: checkNumber(
       'reconnectSpreadMs',
@@ -256,7 +265,7 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
     ),
     probeAfterMs: checkProbeAfter(options.probeAfterMs),
     exitAfterMs: checkExitWhenDead(options.exitWhenDead),
-    random: options.random ?? Math.random,
+    random: checkRandom(options.random),
   });
 }
 

@@ -1,9 +1,11 @@
+import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { Logger } from '../logging/logger.ts';
-import { checkNumber } from '../settings/checked-values.ts';
+import { checkNumber, describe } from '../settings/checked-values.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import type { AgentEventEmitter, DegradedReason } from './agent-events.ts';
 
 const DEFAULT_AFTER_MS = 300_000;
+const EXIT_HINT = 'Pass true for five minutes, or { afterMs: 300_000 }, in milliseconds.';
 /** The process ends so long after the error is logged, whether the agent has stopped or not. */
 const STOP_MS = 5_000;
 const HANDLERS_MS = 2_000;
@@ -33,7 +35,17 @@ export type ExitWhenDead =
 /** Returns the time in milliseconds; `null` for never. @throws ConfigurationError */
 export function checkExitWhenDead(value: ExitWhenDead | undefined): number | null {
   if (value === undefined || value === false) return null;
-  const { afterMs = DEFAULT_AFTER_MS } = value === true ? {} : value;
+  if (value === true) return DEFAULT_AFTER_MS;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const problem = `exitWhenDead must be true, false or an object, got ${describe(value)}.`;
+    throw new ConfigurationError(problem, { hint: EXIT_HINT });
+  }
+  const unknown = Object.keys(value).find((key) => key !== 'afterMs');
+  if (unknown !== undefined) {
+    const problem = `exitWhenDead has no option ${JSON.stringify(unknown.slice(0, 80))}, only afterMs.`;
+    throw new ConfigurationError(problem, { hint: EXIT_HINT });
+  }
+  const { afterMs = DEFAULT_AFTER_MS } = value;
   return checkNumber('exitWhenDead.afterMs', afterMs, { min: 10_000 });
 }
 

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { InboundAccess } from '../inbound-http/inbound-agent.ts';
+import { checkWord } from '../settings/checked-values.ts';
 
 const INBOUND_AUTHS = ['peer-tokens', 'shared-secret', 'none'] as const;
 const MIN_SECRET_LENGTH = 16;
@@ -17,18 +18,18 @@ export function checkInboundAuth({
   readonly inboundAuth?: InboundAuth | undefined;
   readonly inboundSecret?: string | undefined;
 }): { readonly inboundAuth: InboundAuth; readonly inboundSecret: string | null } {
-  if (!INBOUND_AUTHS.includes(inboundAuth)) {
-    const expected = '"peer-tokens", "shared-secret" or "none"';
-    throw new ConfigurationError(`inboundAuth must be ${expected}, got ${JSON.stringify(inboundAuth)}.`);
-  }
+  checkWord('inboundAuth', inboundAuth, INBOUND_AUTHS);
   if (inboundAuth !== 'shared-secret') {
     if (inboundSecret === undefined) return { inboundAuth, inboundSecret: null };
-    throw new ConfigurationError('inboundSecret is for inboundAuth "shared-secret" only.');
+    throw new ConfigurationError('inboundSecret is for inboundAuth "shared-secret" only.', {
+      hint: 'Set inboundAuth to "shared-secret", or leave inboundSecret out.',
+    });
   }
   if (inboundSecret === undefined) return { inboundAuth, inboundSecret: null };
   if (typeof inboundSecret !== 'string' || !SECRET.test(inboundSecret)) {
     throw new ConfigurationError(
       `inboundAuth "shared-secret" needs inboundSecret, at least ${MIN_SECRET_LENGTH} printable ASCII characters without white space.`,
+      { hint: 'Leave inboundSecret out for the secret that the platform sends.' },
     );
   }
   return { inboundAuth, inboundSecret };

@@ -8,6 +8,7 @@ import type { Logger } from '../logging/logger.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import { PeerDirectory } from '../peers/peer-directory.ts';
 import { PeerIdentities } from '../peers/peer-identities.ts';
+import { checkMethods } from '../settings/checked-values.ts';
 import {
   type ClientOptions,
   type ClientSettings,
@@ -62,7 +63,12 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
   );
   const settings = Object.freeze({ ...checked, logger });
   const { stateDirectory, authToken, workspaceId, clock, peerCacheTtlMs, peerCacheSize } = settings;
-  const store = options.tokenStore ?? new FileTokenStore({ directory: stateDirectory, logger });
+  const store = checkMethods(
+    'tokenStore',
+    options.tokenStore ?? new FileTokenStore({ directory: stateDirectory, logger }),
+    ['load', 'save', 'clear'],
+    'Pass new MemoryTokenStore(), a TokenStore of your own, or leave it out for a file in stateDirectory.',
+  );
   const heartbeatThreads = new Set<HeartbeatThread>();
   const tokens = new TokenManager({
     store,

@@ -114,7 +114,11 @@ describe('repeated heartbeats', () => {
     await stage.run(31_000);
     const wedged = stage.sent.filter(({ state }) => state === 'wedged');
     expect(wedged.length).toBeGreaterThanOrEqual(1);
-    expect(JSON.parse(wedged[0]?.body ?? '')).toEqual({ active_tasks: 1, runtime_state: 'wedged' });
+    expect(JSON.parse(wedged[0]?.body ?? '')).toEqual({
+      active_tasks: 1,
+      runtime_state: 'wedged',
+      sample_error: expect.stringMatching(/^A handler has blocked the event loop for \d+ s\.$/),
+    });
     expect(stage.sent.at(-1)?.state).toBe('wedged');
     expect(stage.reports.at(-1)).toMatchObject({ status: 200, isWedged: true });
     await stage.run(300_000);

@@ -5,6 +5,8 @@ import type { ExchangeEnd, FromWorker, HeartbeatToSend, KeptHeartbeat } from './
 const GRACE_MS = 1_000;
 /** A main thread that has not responded to a ping for this long is blocked, in milliseconds. */
 const BLOCKED_AFTER_MS = 1_000;
+/** Not a template, which the embedded program may not contain. */
+const BLOCKED_TEXT = 'A handler has blocked the event loop for N s.';
 const RETRY_MS = 5_000;
 const REFUSALS_UNTIL_SILENT = 3;
 const MIN_WATCH_MS = 250;
@@ -136,7 +138,7 @@ export class RepeatedHeartbeats {
     agent.timer?.cancel();
     agent.cancel?.();
     const { isWedged, heartbeat } = agent;
-    agent.cancel = send(isWedged ? wedged(heartbeat) : heartbeat, (end) => {
+    agent.cancel = send(isWedged ? wedged(heartbeat, blockedMs) : heartbeat, (end) => {
       agent.cancel = undefined;
       const status = end.kind === 'response' ? end.status : null;
       post({ type: 'repeated', agent: id, heartbeat: { status, isWedged, blockedMs } });
@@ -150,7 +152,10 @@ export class RepeatedHeartbeats {
   }
 }
 
-function wedged(heartbeat: HeartbeatToSend): HeartbeatToSend {
+/** The next heartbeat of the main thread has the state and the error that hold then. */
+function wedged(heartbeat: HeartbeatToSend, blockedMs: number): HeartbeatToSend {
   const body = JSON.parse(heartbeat.body) as Record<string, unknown>;
-  return { ...heartbeat, body: JSON.stringify({ ...body, runtime_state: 'wedged' }) };
+  const seconds = String(Math.floor(blockedMs / 1_000));
+  const sample_error = BLOCKED_TEXT.replace('N', seconds);
+  return { ...heartbeat, body: JSON.stringify({ ...body, runtime_state: 'wedged', sample_error }) };
 }

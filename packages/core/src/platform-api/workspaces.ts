@@ -29,7 +29,12 @@ export interface WorkspaceInfo {
   readonly currentTask: string;
   /** From 0 to 1. */
   readonly lastErrorRate: number;
+  /** What the agent reported last of its failures; `''` for peers. */
   readonly lastSampleError: string;
+  /** Whether the event loop of the agent has been blocked for too long; `lastSampleError` says for how long. */
+  readonly isWedged: boolean;
+  /** Largest delay of its event loop in the minute before `lastHeartbeatAt`, in milliseconds; `null` when it does not report it. */
+  readonly eventLoopLagMs: number | null;
   readonly uptimeSeconds: number;
   /** RFC 3339. */
   readonly lastHeartbeatAt: string | null;
@@ -132,6 +137,8 @@ export function readWorkspaceInfo(value: unknown): WorkspaceInfo | undefined {
     currentTask: text(row.current_task) ?? '',
     lastErrorRate: number(row.last_error_rate) ?? 0,
     lastSampleError: text(row.last_sample_error) ?? '',
+    isWedged: row.wedged === true,
+    eventLoopLagMs: number(row.event_loop_lag_ms),
     uptimeSeconds: number(row.uptime_seconds) ?? 0,
     lastHeartbeatAt: text(row.last_heartbeat_at),
     raw: row as JsonObject,

@@ -72,8 +72,13 @@ it('an agent that is blocked for too long is reported as wedged, and no longer w
   const { server, logger } = await running({ maxBlockMs: 1_500 });
   server.blockUntil(7);
   await server.received(2);
-  const states = (await server.seen()).map(({ body }) => body.runtime_state);
+  const seen = await server.seen();
+  const states = seen.map(({ body }) => body.runtime_state);
   expect(states).toContain('wedged');
+  for (const { body } of seen) {
+    const reason = /^A handler has blocked the event loop for [1-9]\d* s\.$/;
+    expect(body.sample_error).toMatch(body.runtime_state === 'wedged' ? reason : /^$/);
+  }
   expect(states.at(-1)).toBe('');
   expect(states.slice(0, states.indexOf('wedged')).every((state) => state === '')).toBe(true);
   expect(states.filter((state) => state === 'wedged').length).toBeGreaterThan(2);

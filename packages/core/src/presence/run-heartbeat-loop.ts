@@ -1,6 +1,6 @@
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
-import { checkNumber } from '../settings/checked-values.ts';
+import { checkBoolean, checkNumber, checkRandom } from '../settings/checked-values.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import { DEFAULT_HEARTBEAT_INTERVAL_MS, HeartbeatLoop, type HeartbeatLoopOptions } from './heartbeat-loop.ts';
@@ -74,7 +74,7 @@ export async function runHeartbeatLoop(
     client,
     clock,
     logger,
-    random: options.random ?? Math.random,
+    random: checkRandom(options.random),
     intervalMs,
     openThread: threadOpener(client, { intervalMs, ...checkIsolation(options) }),
     metrics,
@@ -100,7 +100,7 @@ function readReport(report: TaskReport): Pick<HeartbeatMetrics, 'currentTask' | 
 /** The checked options. @throws ConfigurationError naming the option. */
 export function checkIsolation(options: IsolationOptions): { isolateHeartbeat: boolean; maxBlockMs: number } {
   return {
-    isolateHeartbeat: options.isolateHeartbeat ?? true,
+    isolateHeartbeat: checkBoolean('isolateHeartbeat', options.isolateHeartbeat, true),
     maxBlockMs: checkNumber('maxBlockMs', options.maxBlockMs ?? DEFAULT_MAX_BLOCK_MS, {
       min: 1_000,
       max: 86_400_000,

@@ -66,11 +66,11 @@ export interface NumberBounds {
 }
 
 /** Returns an error message that names the number, or `null` if it is within the bounds. */
-export function numberProblem(name: string, value: number, bounds: NumberBounds): string | null {
+export function numberProblem(name: string, value: unknown, bounds: NumberBounds): string | null {
   const { min, max = MAX_TIMEOUT_MS, isInteger = false } = bounds;
   const isInside = typeof value === 'number' && value >= min && value <= max;
   if (isInside && (!isInteger || Number.isInteger(value))) return null;
-  return `${name} must be ${isInteger ? 'an integer' : 'a number'} from ${min} to ${max}, got ${typeof value === 'string' ? show(value) : String(value)}.`;
+  return `${name} must be ${isInteger ? 'an integer' : 'a number'} from ${min} to ${max}, got ${describe(value)}.`;
 }
 
 /**
@@ -79,8 +79,68 @@ export function numberProblem(name: string, value: number, bounds: NumberBounds)
  */
 export function checkNumber(option: string, value: number, bounds: NumberBounds): number {
   const problem = numberProblem(option, value, bounds);
-  if (problem !== null) throw new ConfigurationError(problem);
-  return value;
+  if (problem === null) return value;
+  const hint =
+    typeof value === 'string' ? 'Pass a number: a text of the environment needs Number(…).' : undefined;
+  throw new ConfigurationError(problem, { hint });
+}
+
+/** @throws ConfigurationError naming the option. */
+export function checkBoolean(option: string, value: unknown, byDefault: boolean): boolean {
+  if (value === undefined) return byDefault;
+  if (typeof value === 'boolean') return value;
+  throw new ConfigurationError(`${option} must be true or false, got ${describe(value)}.`, {
+    hint: "Pass a boolean: a text of the environment needs a comparison, such as === 'true'.",
+  });
+}
+
+/** @throws ConfigurationError naming the option and the words. */
+export function checkWord<Word extends string>(
+  option: string,
+  value: Word | undefined,
+  words: readonly Word[],
+): Word | undefined {
+  if (value === undefined || words.includes(value)) return value;
+  const quoted = words.map((each) => `"${each}"`);
+  const list = `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
+  throw new ConfigurationError(`${option} must be ${list}, got ${describe(value)}.`, {
+    hint: `Pass one of these words, or leave ${option} out.`,
+  });
+}
+
+/** @throws ConfigurationError naming the option, for what is not an object that maps names to values. */
+export function checkObject<T>(option: string, value: T, hint: string): T {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new ConfigurationError(`${option} must be an object, got ${describe(value)}.`, { hint });
+}
+
+/** @throws ConfigurationError naming the option and the methods that are missing. */
+export function checkMethods<T>(option: string, value: T, methods: readonly string[], hint: string): T {
+  const has = (name: string): boolean => typeof Reflect.get(Object(value), name) === 'function';
+  const missing = methods.filter((name) => !has(name));
+  if (value !== undefined && value !== null && missing.length === 0) return value;
+  const expected = missing.map((name) => `${name}()`).join(', ');
+  throw new ConfigurationError(`${option} must be an object with ${expected}, got ${describe(value)}.`, {
+    hint,
+  });
+}
+
+/** @throws ConfigurationError naming the option. */
+export function checkRandom(value: (() => number) | undefined): () => number {
+  if (value === undefined) return Math.random;
+  if (typeof value === 'function') return value;
+  throw new ConfigurationError(`random must be a function, got ${describe(value)}.`, {
+    hint: 'Pass a function that returns a number from 0 to 1, such as Math.random.',
+  });
+}
+
+/** Without the contents of objects, which may be secret. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return show(value);
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'an object';
+  return typeof value === 'function' ? 'a function' : String(value);
 }
 
 function show(text: string): string {

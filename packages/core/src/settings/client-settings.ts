@@ -1,8 +1,15 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { AgentCard, DeliveryMode } from '@molecule-ai/protocol';
+import { type AgentCard, DELIVERY_MODES, type DeliveryMode } from '@molecule-ai/protocol';
 import { ConfigurationError } from '../errors/configuration-error.ts';
-import { checkHeaderValue, checkHttpUrl, checkNumber, checkWorkspaceId } from './checked-values.ts';
+import {
+  checkHeaderValue,
+  checkHttpUrl,
+  checkNumber,
+  checkObject,
+  checkWord,
+  checkWorkspaceId,
+} from './checked-values.ts';
 import { type ConnectionOptions, type ConnectionSettings, resolveConnection } from './connection-settings.ts';
 import { type Environment, nameOption, readOption } from './environment.ts';
 import { type PeerOptions, type PeerSettings, resolvePeerSettings } from './peer-settings.ts';
@@ -76,6 +83,7 @@ export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
  * @throws ConfigurationError naming the option and its environment variables.
  */
 export function resolveClientSettings(options: ClientOptions, env: Environment): ClientSettings {
+  checkObject('options', options, 'Pass an object, such as { platformUrl, workspaceId }.');
   const {
     callTimeoutMs = DEFAULT_CALL_TIMEOUT_MS,
     maxHeldReads = DEFAULT_MAX_HELD_READS,
@@ -112,6 +120,7 @@ function resolveReportedUrl(value: string | undefined): string | null {
 }
 
 function resolveDeliveryMode(mode: DeliveryMode | undefined, reportedUrl: string | null): DeliveryMode {
+  checkWord('deliveryMode', mode, DELIVERY_MODES);
   if (mode === 'push' && reportedUrl === null) {
     throw new ConfigurationError(`deliveryMode "push" needs ${nameOption('reportedUrl')}.`, {
       hint: 'Set the public URL of your server, or use deliveryMode "poll", which needs none.',
@@ -121,8 +130,9 @@ function resolveDeliveryMode(mode: DeliveryMode | undefined, reportedUrl: string
 }
 
 function resolveCard(card: AgentCard | undefined, name: string | undefined, workspaceId: string): AgentCard {
-  const isEmpty = card === undefined || Object.keys(card).length === 0;
-  return isEmpty ? { name: name ?? `remote-agent-${workspaceId.slice(0, 8)}` } : card;
+  const given = card ?? {};
+  checkObject('agentCard', given, "Pass the card as an object, such as { name: 'researcher' }.");
+  return Object.keys(given).length > 0 ? given : { name: name ?? `remote-agent-${workspaceId.slice(0, 8)}` };
 }
 
 function resolveStateDirectory(value: string | undefined, workspaceId: string): string {

@@ -1,8 +1,16 @@
-import type { Logger } from '../logging/logger.ts';
+import { LOG_LEVELS, type Logger } from '../logging/logger.ts';
 import { stderrLogger } from '../logging/stderr-logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
-import { checkHeaderValue, checkNumber, checkPlatformUrl, type NumberBounds } from './checked-values.ts';
+import {
+  checkHeaderValue,
+  checkMethods,
+  checkNumber,
+  checkObject,
+  checkPlatformUrl,
+  checkRandom,
+  type NumberBounds,
+} from './checked-values.ts';
 import { type Environment, readOption } from './environment.ts';
 import { checkNodeVersion } from './node-version.ts';
 import { checkDispatcher, type RequestDispatcher } from './request-dispatcher.ts';
@@ -13,6 +21,7 @@ const DEFAULT_MAX_RETRIES = 3;
 const DEFAULT_MAX_RETRY_AFTER_MS = 30_000;
 const DEFAULT_MAX_CONNECTIONS = 64;
 const DEFAULT_MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
+const LOGGER_HINT = 'Pass a logger such as pino(), console, or silentLogger for none.';
 
 /** The connection to a platform; shared by `RemoteAgentClient` and `OperatorClient`. */
 export interface ConnectionOptions {
@@ -77,9 +86,9 @@ export interface ConnectionSettings {
   readonly maxRetries: number;
   readonly maxRetryAfterMs: number;
   readonly maxConnections: number;
-  /** `null` for connections of the client's own. */
   /** Whether connections are shared with the other clients of the process. */
   readonly isShared: boolean;
+  /** `null` for connections of the client's own. */
   readonly dispatcher: RequestDispatcher | null;
   readonly maxResponseBytes: number;
   readonly logger: Logger;
@@ -93,6 +102,7 @@ export interface ConnectionSettings {
  */
 export function resolveConnection(options: ConnectionOptions, env: Environment): ConnectionSettings {
   checkNodeVersion();
+  checkObject('options', options, 'Pass an object, such as { platformUrl, workspaceId }.');
   const url = checkPlatformUrl(readOption('platformUrl', options.platformUrl, env));
   const basePath = url.pathname.replace(/\/+$/, '');
   const number = (
@@ -106,7 +116,12 @@ export function resolveConnection(options: ConnectionOptions, env: Environment):
     fallback: number,
     bounds: NumberBounds,
   ): number => checkNumber(option, options[option] ?? fallback, bounds);
-  const clock = options.clock ?? systemClock;
+  const clock = checkMethods(
+    'clock',
+    options.clock ?? systemClock,
+    ['now', 'monotonic', 'sleep', 'setTimer'],
+    'Leave clock out for the system clock; createTestPlatform() has one for tests.',
+  );
   const dispatcher = checkDispatcher(options.dispatcher);
   return Object.freeze({
     platformUrl: url.origin + basePath,
@@ -131,9 +146,9 @@ export function resolveConnection(options: ConnectionOptions, env: Environment):
       max: 2 ** 30,
       isInteger: true,
     }),
-    logger: options.logger ?? stderrLogger(),
+    logger: checkMethods('logger', options.logger ?? stderrLogger(), LOG_LEVELS, LOGGER_HINT),
     clock,
-    random: options.random ?? Math.random,
+    random: checkRandom(options.random),
   });
 }
 

@@ -1,3 +1,5 @@
+import { ConfigurationError } from '../errors/configuration-error.ts';
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The only place in this package that reads the environment. */
@@ -43,12 +45,21 @@ export function readOption(
   value: string | undefined,
   env: Environment,
 ): string | undefined {
-  if (value !== undefined) return value;
+  if (value !== undefined) return checkText(option, value);
   for (const variable of ENVIRONMENT_VARIABLES[option]) {
     const text = env[variable]?.trim();
     if (text) return text;
   }
   return undefined;
+}
+
+/** The value may be a secret: an error names its type only. */
+function checkText(option: EnvironmentOption, value: unknown): string {
+  if (typeof value === 'string') return value;
+  const type = value === null ? 'null' : `a value of type ${typeof value}`;
+  throw new ConfigurationError(`${nameOption(option)} must be a text, got ${type}.`, {
+    hint: `Leave ${option} out to use the environment variable or the default.`,
+  });
 }
 
 /** The name of a setting in messages, such as "platformUrl (or MOLECULE_PLATFORM_URL, PLATFORM_URL)". */

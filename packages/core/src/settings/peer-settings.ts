@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { ConfigurationError } from '../errors/configuration-error.ts';
+import { checkWord } from './checked-values.ts';
 import { type Environment, nameOption, readOption } from './environment.ts';
 
 const DIRECT_CALLS = ['auto', 'always', 'off'] as const;
@@ -63,11 +64,6 @@ export function resolvePeerSettings(
     onPeerChange,
     peerAddresses: Object.freeze({ allowLoopback: isLocal, allowPrivate: isLocal, allowedNetworks }),
   });
-}
-
-function checkWord(option: string, word: string, words: readonly string[]): void {
-  if (words.includes(word)) return;
-  throw new ConfigurationError(`${option} must be ${words.map((each) => `"${each}"`).join(' or ')}.`);
 }
 
 function checkList(option: 'allowPeerNetworks', list: unknown): void {

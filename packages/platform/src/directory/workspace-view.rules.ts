@@ -2,6 +2,7 @@ import {
   type AgentCard,
   BODY_LIMITS,
   type DeliveryMode,
+  type RuntimeMetadata,
   type WorkspaceDetail,
   type WorkspaceListRow,
   type WorkspaceStatus,
@@ -13,7 +14,6 @@ import { tooLarge } from '../http/http-error.ts';
 export function toListRow(row: WorkspaceRow): WorkspaceListRow {
   return {
     ...sharedFields(row),
-    last_sample_error: row.last_sample_error,
     current_task: row.current_task,
     workspace_dir: row.workspace_dir,
     monthly_spend: row.monthly_spend,
@@ -21,12 +21,12 @@ export function toListRow(row: WorkspaceRow): WorkspaceListRow {
   };
 }
 
-/** The response of `GET /workspaces/:id`. */
-export function toDetail(row: WorkspaceRow): WorkspaceDetail {
+/** The response of `GET /workspaces/:id`. What the agent says of its failures is not for its peers. */
+export function toDetail(row: WorkspaceRow, { isForPeer }: { readonly isForPeer: boolean }): WorkspaceDetail {
   return {
     ...sharedFields(row),
+    ...(isForPeer ? { last_sample_error: '' } : {}),
     last_outbound_at: row.last_outbound_at,
-    wedged: row.runtime_state === 'wedged',
   };
 }
 
@@ -43,6 +43,12 @@ export function cardOf(row: Pick<WorkspaceRow, 'agent_card'>): AgentCard | null 
   return row.agent_card === null ? null : (JSON.parse(row.agent_card) as AgentCard);
 }
 
+/** Of the last heartbeat; null when that did not say. */
+function lagOf({ runtime_metadata: metadata }: WorkspaceRow): number | null {
+  if (metadata === null || !metadata.includes('event_loop_lag_ms')) return null;
+  return (JSON.parse(metadata) as RuntimeMetadata).event_loop_lag_ms ?? null;
+}
+
 function sharedFields(row: WorkspaceRow) {
   return {
     id: row.id,
@@ -56,6 +62,7 @@ function sharedFields(row: WorkspaceRow) {
     active_tasks: row.active_tasks,
     max_concurrent_tasks: row.max_concurrent_tasks,
     last_error_rate: row.last_error_rate,
+    last_sample_error: row.last_sample_error,
     uptime_seconds: row.uptime_seconds,
     runtime: row.runtime,
     x: row.x,
@@ -63,6 +70,8 @@ function sharedFields(row: WorkspaceRow) {
     collapsed: row.collapsed !== 0,
     delivery_mode: row.delivery_mode as DeliveryMode,
     last_heartbeat_at: row.last_heartbeat_at,
+    wedged: row.runtime_state === 'wedged',
+    event_loop_lag_ms: lagOf(row),
     created_at: row.created_at,
     updated_at: row.updated_at,
     removed_at: row.removed_at,

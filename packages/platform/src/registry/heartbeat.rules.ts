@@ -1,4 +1,4 @@
-import type { HeartbeatRequest } from '@molecule-ai/protocol';
+import type { HeartbeatRequest, RuntimeMetadata } from '@molecule-ai/protocol';
 import { cutText } from '../activity/text-summary.rules.ts';
 import type { WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
 import { cardText } from '../directory/workspace-view.rules.ts';
@@ -67,9 +67,16 @@ function metricsAfter(row: WorkspaceRow, beat: HeartbeatRequest) {
     current_task: cut(beat.current_task) ?? row.current_task,
     monthly_spend: spend > 0 ? Math.min(spend, MAX_SPEND_CENTS) : row.monthly_spend,
     runtime_state: beat.runtime_state ?? row.runtime_state,
-    runtime_metadata:
-      beat.runtime_metadata === undefined ? row.runtime_metadata : JSON.stringify(beat.runtime_metadata),
+    runtime_metadata: metadataAfter(row.runtime_metadata, beat),
   };
+}
+
+/** What is left out stays, but for the lag: it was measured with the heartbeat that named it. */
+function metadataAfter(before: string | null, beat: HeartbeatRequest): string | null {
+  if (beat.runtime_metadata !== undefined) return JSON.stringify(beat.runtime_metadata);
+  if (before === null || !before.includes('event_loop_lag_ms')) return before;
+  const { event_loop_lag_ms: _lag, ...rest } = JSON.parse(before) as RuntimeMetadata;
+  return JSON.stringify(rest);
 }
 
 /** What an agent says of its work is shown in lists, and copied into an event when it changes. */

@@ -84,7 +84,8 @@ export class WorkspacesService {
     }
     const row = await workspaces.find(id);
     if (row === undefined) throw workspaceNotFound();
-    return toDetail(includeRemoved ? row : requireAlive(row));
+    const isForPeer = caller.kind === 'workspace' && caller.workspaceId !== row.id;
+    return toDetail(includeRemoved ? row : requireAlive(row), { isForPeer });
   }
 
   async state(id: string): Promise<WorkspaceState> {

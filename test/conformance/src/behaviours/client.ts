@@ -6,6 +6,10 @@ export const CLIENT = behaviours({
     'register() stores the token it is given and uses it; again, it neither loses nor replaces it.',
     'docs/contract/authentication.md#tokens; docs/decisions/0003-first-registration.md',
   ],
+  'client.wrong-options': [
+    'An option of a client or an agent that has the wrong type is a ConfigurationError that names it and has a hint, before anything is sent.',
+    'docs/contract/receiving.md#mounting',
+  ],
   'client.files-are-private': [
     'The token file is 0600 in a 0700 folder.',
     'docs/contract/authentication.md#tokens; docs/decisions/0028-private-files.md',

@@ -6,6 +6,10 @@ export const LIVENESS = behaviours({
     'An error rate of 0.5 or more degrades a workspace, and only a rate under 0.1 makes it online again.',
     'docs/contract/presence.md#heartbeat',
   ],
+  'registry.heartbeat.lag-is-shown': [
+    'Lists and details of workspaces show the lag of the event loop of the last heartbeat, whether the agent is wedged and its last error; peers do not get the error.',
+    'docs/contract/presence.md#heartbeat',
+  ],
   'registry.heartbeat.wedged-degrades': [
     'runtime_state "wedged" degrades a workspace until it is cleared.',
     'docs/contract/presence.md#heartbeat',

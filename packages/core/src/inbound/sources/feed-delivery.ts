@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../../errors/configuration-error.ts';
-import { checkNumber } from '../../settings/checked-values.ts';
+import { checkMethods, checkNumber, describe } from '../../settings/checked-values.ts';
 import type { ControlReads, DeliveryContext, InboundDelivery } from './message-source.ts';
 import { checkReads, type FeedReading, InboundPageReader, type PageReads } from './page-reader.ts';
 import { PollPace } from './poll-pace.ts';
@@ -20,13 +20,25 @@ export type DeliveryChoice = 'auto' | 'long-poll' | 'poll' | 'push' | InboundDel
 
 /** @throws ConfigurationError for an unknown name. */
 export function chooseDelivery(choice: DeliveryChoice = 'auto'): InboundDelivery {
-  if (typeof choice === 'object') return choice;
+  if (typeof choice === 'object' && choice !== null) return checkDelivery(choice);
   if (choice === 'push') return new PushDelivery();
   if (choice === 'poll') return new PollDelivery();
   if (choice === 'auto' || choice === 'long-poll') return new LongPollDelivery();
   throw new ConfigurationError(
-    `delivery must be "auto", "long-poll", "poll", "push" or an InboundDelivery, got ${JSON.stringify(choice)}.`,
+    `delivery must be "auto", "long-poll", "poll", "push" or an InboundDelivery, got ${describe(choice)}.`,
+    { hint: 'Leave delivery out for "auto".' },
   );
+}
+
+function checkDelivery(delivery: InboundDelivery): InboundDelivery {
+  const hint = 'Pass new PollDelivery(), new LongPollDelivery(), or an InboundDelivery of your own.';
+  checkMethods('delivery', delivery, ['run'], hint);
+  const { expectedSilenceMs: silenceMs } = delivery;
+  if (typeof silenceMs === 'number' && silenceMs > 0) return delivery;
+  const problem = `delivery.expectedSilenceMs must be a number above 0, got ${describe(silenceMs)}.`;
+  throw new ConfigurationError(problem, {
+    hint: 'Set Infinity for a source that may be silent for any time.',
+  });
 }
 
 export interface PollDeliveryOptions {
