@@ -4,6 +4,7 @@ const packagePath = (name) => `(^packages/${name}/|/node_modules/@molecule-ai/${
 
 /** In each package, a module imports only from modules before it in its list. */
 const coreModules = [
+  'collections',
   'errors',
   'logging',
   'time',

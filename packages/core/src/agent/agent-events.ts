@@ -1,4 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import { LazyMap } from '../collections/lazy-map.ts';
 import type { MessageFailure } from '../errors/message-failure.ts';
 import type { PeerChange } from '../peers/peer-identities.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
@@ -82,7 +83,7 @@ export type AgentListener<Name extends AgentEventName> = (...values: AgentEvents
 
 /** Calls the listeners of each event. An error of a listener is passed to `onListenerError` and stops nothing else. */
 export class AgentEventEmitter {
-  readonly #listeners = new Map<AgentEventName, Set<(...values: never[]) => unknown>>();
+  readonly #listeners = new LazyMap<AgentEventName, Set<(...values: never[]) => unknown>>();
   readonly #onListenerError: (event: AgentEventName, error: unknown) => void;
 
   constructor(onListenerError: (event: AgentEventName, error: unknown) => void) {

@@ -1,3 +1,4 @@
+import { LazySet } from '../collections/lazy-set.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
@@ -51,9 +52,9 @@ export interface AgentHealth {
 /** The current reasons for being degraded. Emits `degraded` when one is added and `recovered` when it is removed. */
 export class DegradedReasons {
   readonly #events: AgentEventEmitter;
-  readonly #reasons = new Set<DegradedReason>();
+  readonly #reasons = new LazySet<DegradedReason>();
   /** The kinds of requests that are limited. */
-  readonly #limited = new Set<string>();
+  readonly #limited = new LazySet<string>();
 
   constructor(events: AgentEventEmitter) {
     this.#events = events;

@@ -1,3 +1,4 @@
+import { LazySet } from '../collections/lazy-set.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { withDeadline } from '../time/deadline.ts';
 import { linkAbort } from '../time/linked-abort.ts';
@@ -21,7 +22,7 @@ export class AbandonedCalls {
   readonly #transport: Transport;
   readonly #peers: Closable | undefined;
   readonly #life = linkAbort();
-  readonly #pending = new Set<Promise<unknown>>();
+  readonly #pending = new LazySet<Promise<unknown>>();
 
   /** @param peers what cancellations use besides `transport` */
   constructor(transport: Transport, peers?: Closable) {

@@ -1,5 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
+import { LazyMap } from '../collections/lazy-map.ts';
+import { LazySet } from '../collections/lazy-set.ts';
 import type { UnreadRow } from '../errors/page-too-large-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { KeptEnd } from './arrivals/arrival.ts';
@@ -54,10 +56,10 @@ export class InboundState {
   #tracker = new OffsetTracker();
   #dedupe = new MessageDedupe();
   /** Rows that an earlier run finished before an older unfinished row; they are read again. */
-  #finishedAhead = new Set<string>();
-  #progress = new Map<string, MessageProgress>();
+  #finishedAhead = new LazySet<string>();
+  #progress = new LazyMap<string, MessageProgress>();
   #deadLetters = new DeadLetterList();
-  #outcomes = new Map<string, ReportedOutcome>();
+  #outcomes = new LazyMap<string, ReportedOutcome>();
   #arrivals = new ArrivalLog();
   #arrivalState = this.#newArrivalState();
   #readPosition: string | null = null;
@@ -212,7 +214,7 @@ export class InboundState {
   }
 
   /** Outcomes that the platform does not have yet, oldest first. */
-  get outcomes(): ReadonlyMap<string, ReportedOutcome> {
+  get outcomes(): Pick<LazyMap<string, ReportedOutcome>, 'size' | 'has' | 'values'> {
     return this.#outcomes;
   }
 
@@ -301,8 +303,8 @@ export class InboundState {
     });
   }
 
-  #allFinishedAhead(): Set<string> {
-    return new Set([...this.#finishedAhead, ...this.#tracker.finishedAhead()]);
+  #allFinishedAhead(): LazySet<string> {
+    return new LazySet([...this.#finishedAhead, ...this.#tracker.finishedAhead()]);
   }
 
   #snapshot(): InboundRecord[] {

@@ -191,7 +191,8 @@ function timeLimitMs({ settings }: Transport, { timeLimit }: Route, query: AnyCa
 /** Omits undefined entries; `''` if there are none. */
 function queryString(entries: AnyCall['query'] = {}): string {
   let text = '';
-  for (const [key, value] of Object.entries(entries)) {
+  for (const key of Object.keys(entries)) {
+    const value = entries[key];
     if (value === undefined) continue;
     text += `${text === '' ? '?' : '&'}${key}=${encoded(String(value))}`;
   }

@@ -1,4 +1,5 @@
 import { LatestMap } from '../../client/latest-map.ts';
+import { LazyMap } from '../../collections/lazy-map.ts';
 import type { Arrival, KeptEnd } from './arrival.ts';
 import { taskKeys } from './arrival.ts';
 import { ArrivalRoom } from './arrival-room.ts';
@@ -20,10 +21,10 @@ interface StoredEnd {
 export class ArrivalLog {
   /** What those take that are not finished. */
   readonly room = new ArrivalRoom();
-  readonly #pending = new Map<string, Arrival>();
+  readonly #pending = new LazyMap<string, Arrival>();
   readonly #ends = new LatestMap<StoredEnd>(Number.POSITIVE_INFINITY);
   /** The keys of ends, by the ids under which their senders ask for them. */
-  readonly #tasks = new Map<string, string>();
+  readonly #tasks = new LazyMap<string, string>();
   #size = 0;
 
   /** Not finished, in order of arrival. */

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonValue } from '@molecule-ai/protocol';
+import { LazyMap } from '../../collections/lazy-map.ts';
 import type { Arrival } from './arrival.ts';
 
 /** Of all messages that requests brought and that are not finished, as they are stored. */
@@ -37,11 +38,11 @@ export interface WholeRoom {
  * of its sender: the platform keeps the order of an agent's messages, and one that is refused delays those behind it.
  */
 export class ArrivalRoom {
-  readonly #places = new Map<string, Place>();
+  readonly #places = new LazyMap<string, Place>();
   readonly #all = new UsageOf();
   readonly #direct = new UsageOf();
   /** Of direct messages. */
-  readonly #bySender = new Map<string, UsageOf>();
+  readonly #bySender = new LazyMap<string, UsageOf>();
 
   /** Messages whose answers wait: they take no room. */
   get waiting(): number {

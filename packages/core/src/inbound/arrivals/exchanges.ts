@@ -1,3 +1,4 @@
+import { LazyMap } from '../../collections/lazy-map.ts';
 import type { ArrivalEnd, InboundRequest } from '../../inbound-http/inbound-agent.ts';
 import type { Clock } from '../../time/clock.ts';
 
@@ -17,7 +18,7 @@ type Finish = (result: ExchangeResult) => void;
 /** The requests that wait for the end of their message, by the id of its row: of each caller the latest, and all that read streams. */
 export class Exchanges {
   readonly #clock: Clock;
-  readonly #open = new Map<string, Map<string | symbol, Finish>>();
+  readonly #open = new LazyMap<string, Map<string | symbol, Finish>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;

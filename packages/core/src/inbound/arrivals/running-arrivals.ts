@@ -1,12 +1,13 @@
+import { LazyMap } from '../../collections/lazy-map.ts';
 import type { InboundCaller } from '../../inbound-http/inbound-agent.ts';
 import { type Arrival, askedKeys } from './arrival.ts';
 import { keysOf } from './arrival-results.ts';
 
 /** The messages that requests brought and that are in progress, by row and as their senders name them. */
 export class RunningArrivals {
-  readonly #byRow = new Map<string, Arrival>();
+  readonly #byRow = new LazyMap<string, Arrival>();
   /** The rows by the ids under which their senders ask for them. */
-  readonly #rows = new Map<string, string>();
+  readonly #rows = new LazyMap<string, string>();
 
   add(arrival: Arrival): void {
     const { id } = arrival.message;

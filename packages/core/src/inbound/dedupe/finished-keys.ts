@@ -1,4 +1,5 @@
 import { LatestMap } from '../../client/latest-map.ts';
+import { LazyMap } from '../../collections/lazy-map.ts';
 
 const SENDER_LENGTH = 8;
 const KEY_PREFIX = 'm:';
@@ -20,7 +21,7 @@ export class FinishedKeys {
   readonly #limits: FinishedKeysLimits;
   readonly #rows: LatestMap<true>;
   /** Oldest first, by sender. */
-  readonly #keys = new Map<string, Set<string>>();
+  readonly #keys = new LazyMap<string, Set<string>>();
   #count = 0;
 
   constructor(limits: FinishedKeysLimits = LIMITS) {

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
+import { LazyMap } from '../../collections/lazy-map.ts';
 import { FinishedKeys, type FinishedKeysLimits, keyOf } from './finished-keys.ts';
 
 type Novelty = 'new' | 'copy-of-finished' | 'copy-of-pending';
@@ -8,7 +9,7 @@ type Novelty = 'new' | 'copy-of-finished' | 'copy-of-pending';
 export class MessageDedupe {
   readonly #finished: FinishedKeys;
   /** Rows of pending messages in order of arrival, by message key. */
-  readonly #pending = new Map<string, string[]>();
+  readonly #pending = new LazyMap<string, string[]>();
 
   /** @param finishedKeys The stored keys of an earlier run, oldest first. */
   constructor(finishedKeys: Iterable<string> = [], limits?: FinishedKeysLimits) {

@@ -1,4 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import { LazySet } from '../../collections/lazy-set.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { ControlReader, type ControlReaderOptions } from '../sources/control-reader.ts';
 import { cancelledBySender, isCancellationOf } from './rules.ts';
@@ -19,7 +20,7 @@ export class Cancellations {
   readonly #options: CancellationsOptions;
   readonly #reader: ControlReader;
   /** Rows that were canceled before they arrived here, for the case that they were already on the way. */
-  readonly #early = new Set<string>();
+  readonly #early = new LazySet<string>();
   #isOpen = false;
 
   constructor(options: CancellationsOptions) {

@@ -1,3 +1,4 @@
+import { LazyMap } from '../../collections/lazy-map.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import type { InboundState } from '../inbound-state.ts';
 import { type DeadLetter, publicDeadLetter, type StoredDeadLetter } from '../stores/dead-letters.ts';
@@ -17,7 +18,7 @@ export interface DeadLetterReplaysOptions {
 /** The dead letters of an agent, and their replays. The message of a letter has ended for its sender. */
 export class DeadLetterReplays {
   readonly #options: DeadLetterReplaysOptions;
-  readonly #running = new Map<string, PromiseWithResolvers<void>>();
+  readonly #running = new LazyMap<string, PromiseWithResolvers<void>>();
 
   constructor(options: DeadLetterReplaysOptions) {
     this.#options = options;

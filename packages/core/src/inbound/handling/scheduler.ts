@@ -1,4 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import { LazySet } from '../../collections/lazy-set.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../../time/linked-abort.ts';
@@ -41,11 +42,11 @@ interface Job {
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
-  readonly #jobs = new Set<Job>();
+  readonly #jobs = new LazySet<Job>();
   /** Neither running nor waiting for a retry, in order of arrival. */
   readonly #waiting: Job[] = [];
-  readonly #busyLanes = new Set<string>();
-  readonly #blocking = new Set<Job>();
+  readonly #busyLanes = new LazySet<string>();
+  readonly #blocking = new LazySet<Job>();
   #order = 0;
   #active = 0;
   #isHeld = true;

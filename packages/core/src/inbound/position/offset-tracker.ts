@@ -1,3 +1,5 @@
+import { LazyMap } from '../../collections/lazy-map.ts';
+
 interface TrackedRow {
   readonly id: string;
   readonly seq: number | null;
@@ -10,7 +12,7 @@ interface TrackedRow {
  */
 export class OffsetTracker {
   readonly #rows: TrackedRow[] = [];
-  readonly #byId = new Map<string, TrackedRow>();
+  readonly #byId = new LazyMap<string, TrackedRow>();
   #acknowledged: { readonly id: string; readonly seq: number | null } | null;
   #unfinished = 0;
 

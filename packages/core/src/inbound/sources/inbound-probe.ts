@@ -35,6 +35,8 @@ export interface InboundProbeOptions {
 export class InboundProbe {
   readonly #options: InboundProbeOptions;
   #timer: Timer | undefined;
+  #isOpen = false;
+  /** Ends what is being sent; made for the first probe. */
   #life: AbortController | undefined;
   /** Ids of probes that have not come. */
   #sent: string[] = [];
@@ -47,14 +49,15 @@ export class InboundProbe {
 
   /** Starts the time. */
   open(): void {
-    if (this.#life !== undefined || this.#options.afterMs === null) return;
-    this.#life = new AbortController();
+    if (this.#isOpen || this.#options.afterMs === null) return;
+    this.#isOpen = true;
     this.#lastMessageAt = this.#options.clock.monotonic();
     this.#waitForSilence();
   }
 
   /** Forgets what was sent. */
   close(): void {
+    this.#isOpen = false;
     this.#life?.abort();
     this.#life = undefined;
     this.#timer?.cancel();
@@ -75,7 +78,7 @@ export class InboundProbe {
     this.#sent = [];
     if (this.#isDead) this.#options.onAlive();
     this.#isDead = false;
-    if (wasAsked && this.#life !== undefined) this.#waitForSilence();
+    if (wasAsked && this.#isOpen) this.#waitForSilence();
   }
 
   #waitForSilence(): void {
@@ -90,12 +93,13 @@ export class InboundProbe {
 
   #probe(): void {
     const { isExpected, send, readWithinMs, logger } = this.#options;
-    const life = this.#life;
-    if (life === undefined) return;
+    if (!this.#isOpen) return;
     if (!isExpected()) {
       this.#setTimer(SEND_AGAIN_MS, () => this.#probe());
       return;
     }
+    this.#life ??= new AbortController();
+    const life = this.#life;
     const messageId = `${PROBE_ID}${randomUUID()}`;
     this.#sent.push(messageId);
     send(messageId, life.signal).then(

@@ -1,5 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import { z } from 'zod';
+import { LazyMap } from '../../collections/lazy-map.ts';
 import { MessageProgress } from './message-progress.ts';
 
 const MAX_LETTERS = 1_000;
@@ -39,7 +40,7 @@ export interface DeadLetter {
 
 /** The dead letters of an agent, oldest first; at most 1 000 and 8 Mi characters, the oldest are dropped first. */
 export class DeadLetterList {
-  readonly #letters = new Map<string, { readonly letter: StoredDeadLetter; readonly size: number }>();
+  readonly #letters = new LazyMap<string, { readonly letter: StoredDeadLetter; readonly size: number }>();
   #size = 0;
 
   get count(): number {

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { PEER, SELF } from '../../../test/agent-ids.ts';
 import { startInbound } from '../../../test/inbound-stage.ts';
 import { inboundMessage } from '../../../test/memory-feed.ts';
+import { LazyMap } from '../../collections/lazy-map.ts';
+import { LazySet } from '../../collections/lazy-set.ts';
 import type { Arrival, KeptEnd } from '../arrivals/arrival.ts';
 import { ArrivalLog } from '../arrivals/arrival-log.ts';
 import { readArrival } from '../arrivals/arrival-message.ts';
@@ -78,14 +80,14 @@ describe('the log', () => {
     expect([state.arrivals.pending, state.arrivals.ends]).toEqual([[arrivalOf('f')], [endOf('g')]]);
     expect(state).toEqual({
       acknowledged: 'row-3',
-      finishedAhead: new Set(['row-5', 'e']),
+      finishedAhead: new LazySet(['row-5', 'e']),
       finishedKeys: new Set(['d', 'key', 'b', 'c', 'g']),
-      progress: new Map([
+      progress: new LazyMap([
         ['a', { ...NO_PROGRESS, attempts: 1, repliesSent: 1, effects: { one: [1, { b: null }], two: 'x' } }],
       ]),
       deadLetters: listOf(letter),
       arrivals: expect.any(ArrivalLog),
-      outcomes: new Map([['b', { activityId: 'b', outcome: 'failed', error: { message: 'No.' } }]]),
+      outcomes: new LazyMap([['b', { activityId: 'b', outcome: 'failed', error: { message: 'No.' } }]]),
       unreadable: 0,
     });
     const again = replayRecords(linesOf(...snapshotRecords(state)));

@@ -1,5 +1,7 @@
 import { OUTCOMES } from '@molecule-ai/protocol';
 import { z } from 'zod';
+import { LazyMap } from '../../collections/lazy-map.ts';
+import { LazySet } from '../../collections/lazy-set.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { Arrival, KeptEnd, storedArrival } from '../arrivals/arrival.ts';
 import { ArrivalLog } from '../arrivals/arrival-log.ts';
@@ -45,14 +47,14 @@ export type InboundRecord = z.output<typeof InboundRecord>;
 
 export interface RecordedState {
   acknowledged: string | null;
-  readonly finishedAhead: Set<string>;
+  readonly finishedAhead: LazySet<string>;
   /** Keys of recently finished messages, oldest first. */
   readonly finishedKeys: Set<string>;
   /** By row. */
-  readonly progress: Map<string, MessageProgress>;
+  readonly progress: LazyMap<string, MessageProgress>;
   readonly deadLetters: DeadLetterList;
   /** Not yet reported, by row, oldest first. */
-  readonly outcomes: Map<string, ReportedOutcome>;
+  readonly outcomes: LazyMap<string, ReportedOutcome>;
   readonly arrivals: ArrivalLog;
   /** Number of invalid lines, except the last one, which a crash can truncate. */
   unreadable: number;
@@ -62,11 +64,11 @@ export interface RecordedState {
 export function replayRecords(lines: readonly string[]): RecordedState {
   const state: RecordedState = {
     acknowledged: null,
-    finishedAhead: new Set(),
+    finishedAhead: new LazySet(),
     finishedKeys: new Set(),
-    progress: new Map(),
+    progress: new LazyMap(),
     deadLetters: new DeadLetterList(),
-    outcomes: new Map(),
+    outcomes: new LazyMap(),
     arrivals: new ArrivalLog(),
     unreadable: 0,
   };

@@ -1,10 +1,11 @@
+import { LazyMap } from '../../collections/lazy-map.ts';
 import { AnswerStream } from './answer-stream.ts';
 import { KeptTexts } from './kept-texts.ts';
 import { ReaderWaits, type ReaderWaitsOptions } from './reader-waits.ts';
 
 /** The answers of the messages in progress, by the ids of their rows. */
 export class AnswerStreams {
-  readonly #open = new Map<string, AnswerStream>();
+  readonly #open = new LazyMap<string, AnswerStream>();
   readonly #waits: ReaderWaits;
   /** What is kept for readers, also of answers that are whole. */
   readonly kept = new KeptTexts();

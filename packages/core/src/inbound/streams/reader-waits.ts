@@ -1,3 +1,4 @@
+import { LazySet } from '../../collections/lazy-set.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
 import { Changes } from './changes.ts';
 
@@ -13,7 +14,7 @@ export interface ReaderWaitsOptions {
 /** Limits how long handlers wait for the readers of their answers: nobody holds their places by not reading. */
 export class ReaderWaits {
   readonly #options: ReaderWaitsOptions;
-  readonly #waiting = new Set<ReaderWait>();
+  readonly #waiting = new LazySet<ReaderWait>();
 
   constructor(options: ReaderWaitsOptions) {
     this.#options = options;
@@ -32,13 +33,13 @@ export class ReaderWaits {
 
 export class ReaderWait {
   readonly #options: ReaderWaitsOptions;
-  readonly #waiting: Set<ReaderWait>;
+  readonly #waiting: LazySet<ReaderWait>;
   readonly #changes = new Changes();
   #leftMs = MAX_WAIT_MS;
   #beganAt = 0;
   #timer: Timer | undefined;
 
-  constructor(options: ReaderWaitsOptions, waiting: Set<ReaderWait>) {
+  constructor(options: ReaderWaitsOptions, waiting: LazySet<ReaderWait>) {
     this.#options = options;
     this.#waiting = waiting;
   }
