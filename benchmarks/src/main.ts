@@ -9,7 +9,7 @@ import { benchIdleCost } from './idle-cost.ts';
 import { benchInboundLatency } from './inbound-latency.ts';
 import { benchManyAgents } from './many-agents.ts';
 import { benchMemory } from './memory.ts';
-import { FULL, QUICK } from './options.ts';
+import { LARGE, QUICK, USUAL } from './options.ts';
 import { benchProxiedCall } from './proxied-call.ts';
 import { benchPushServer } from './push-server.ts';
 import { benchStartUp } from './start-up.ts';
@@ -34,14 +34,21 @@ const program = new Command('bench')
   .description('Measures the SDK and the platform side by side with a minimal baseline, and prints ratios.')
   .addOption(new Option('--only <name...>', 'run only these benchmarks').choices(names))
   .option('--quick', 'short rounds: only checks that everything runs; the figures are not meaningful')
+  .addOption(new Option('--full', 'the largest sizes: 4 000 agents in a process').conflicts('quick'))
   .option('--json', 'print the figures as JSON')
   .parse();
-const options = program.opts<{ only?: (keyof typeof benchmarks)[]; quick?: boolean; json?: boolean }>();
+const options = program.opts<{
+  only?: (keyof typeof benchmarks)[];
+  quick?: boolean;
+  full?: boolean;
+  json?: boolean;
+}>();
 
+const sizes = options.quick === true ? QUICK : options.full === true ? LARGE : USUAL;
 const figures: Figure[] = [];
 for (const name of options.only ?? names) {
   if (options.json !== true) console.error(`measuring ${name} …`);
-  figures.push(...(await benchmarks[name](options.quick === true ? QUICK : FULL)));
+  figures.push(...(await benchmarks[name](sizes)));
 }
 if (options.json === true) {
   console.log(JSON.stringify({ node: process.version, cores: availableParallelism(), figures }, null, 2));

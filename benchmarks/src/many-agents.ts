@@ -1,87 +1,115 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-import {
-  createRemoteAgent,
-  MemoryInboundStore,
-  MemoryTokenStore,
-  type RemoteAgent,
-  RemoteAgentClient,
-} from '@molecule-ai/core';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import type { Figure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
-import { startPlatform } from './servers/start-platform.ts';
-import { median } from './statistics.ts';
+import type { Memory, StartAgents, StartedAgents } from './servers/many-agents.ts';
+import { type BenchmarkPlatform, startPlatform } from './servers/start-platform.ts';
 
 const AT_ONCE = 16;
-const CALLS = 50;
 const TARGET_KB = 100;
 const KB = 1024;
+const MB = KB * KB;
+const PROGRAM = fileURLToPath(new URL('./servers/many-agents.js', import.meta.url));
+/** With less space for new objects than Node takes. */
+const SMALL_YOUNG_GENERATION = '--max-semi-space-size=4';
 
-/** Measures the memory of a process for each of many agents in it, and how long a message to one of them takes. */
-export async function benchManyAgents({ agents: count }: BenchmarkOptions): Promise<Figure[]> {
+/** The memory of a process with one agent, and with more of them in each stage. */
+type Stages = readonly [StartedAgents, ...StartedAgents[]];
+
+/**
+ * Measures the memory of a process for each of many agents in it, at several numbers of agents: as Node is started, and with less space
+ * for new objects. All hold a read at the same time.
+ */
+export async function benchManyAgents(options: BenchmarkOptions): Promise<Figure[]> {
+  const usual = await runStages(options, []);
+  const small = await runStages(options, [SMALL_YOUNG_GENERATION]);
+  const last = small.at(-1) ?? small[0];
+  return [
+    ...stageFigures(usual, ''),
+    ...stageFigures(small, `, ${SMALL_YOUNG_GENERATION}`, TARGET_KB),
+    ...slopeFigures(small),
+    {
+      name: 'health of many agents',
+      value: `${last.healthy} of ${last.agents} healthy; an answer in ${last.answerMs.toFixed(1)} ms`,
+      target: 'all healthy',
+      met: last.healthy === last.agents,
+    },
+  ];
+}
+
+async function runStages(
+  { agents: counts, idleMs }: BenchmarkOptions,
+  flags: readonly string[],
+): Promise<Stages> {
   const platform = await startPlatform('normal');
-  const clients: RemoteAgentClient[] = [];
-  const agents: RemoteAgent[] = [];
-  const start = async (index: number) => {
-    const { id, token } = await platform.join(`agent ${index}`, undefined, { isRegistered: false });
-    const client = new RemoteAgentClient({
-      workspaceId: id,
-      platformUrl: platform.url,
-      authToken: token,
-      tokenStore: new MemoryTokenStore(),
-    });
-    const store = new MemoryInboundStore();
-    const agent = createRemoteAgent({ client, store, onMessage: ({ text }) => text });
-    await agent.start();
-    clients.push(client);
-    agents.push(agent);
-  };
+  const agents = fork(PROGRAM, { execArgv: [...process.execArgv, ...flags] });
   try {
-    // What the first agent loads belongs to the process.
-    await start(0);
-    const before = await memory();
-    await inParallel(count, (index) => start(index + 1));
-    const after = await memory();
-    const took: number[] = [];
-    for (const { workspaceId } of clients.slice(1, CALLS + 1)) {
-      const startedAt = performance.now();
-      await clients[0]?.callPeer(workspaceId, 'ping', { via: 'proxy' });
-      took.push(performance.now() - startedAt);
-    }
-    const rss = (after.rss - before.rss) / count / KB;
-    const heap = (after.heapUsed - before.heapUsed) / count / KB;
-    const ok = agents.filter((agent) => agent.health().ok).length;
-    return [
-      {
-        name: `memory of an agent among ${count}`,
-        value: `${rss.toFixed(0)} kB resident, ${heap.toFixed(0)} kB of live objects; ${ok} of ${agents.length} healthy; an answer in ${median(took).toFixed(1)} ms`,
-        target: `at most ${TARGET_KB} kB resident`,
-        met: rss <= TARGET_KB,
-      },
-    ];
+    const maxHeldReads = Math.max(...counts) + 1;
+    const workspaces = await joinAll(platform, maxHeldReads);
+    const start = (from: number, to: number, idle: number) =>
+      startMore(agents, {
+        platformUrl: platform.url,
+        workspaces: workspaces.slice(from, to),
+        maxHeldReads,
+        idleMs: idle,
+      });
+    const first = await start(0, 1, Math.min(idleMs, 12_000));
+    const more: StartedAgents[] = [];
+    for (const count of counts) more.push(await start(more.at(-1)?.agents ?? 1, count + 1, idleMs));
+    return [first, ...more];
   } finally {
-    await inParallel(agents.length, async (index) => agents[index]?.stop({ timeoutMs: 0 }));
-    await inParallel(clients.length, async (index) => clients[index]?.close());
+    agents.kill();
     await platform.close();
   }
 }
 
-async function inParallel(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
+async function joinAll(platform: BenchmarkPlatform, count: number): Promise<StartAgents['workspaces']> {
+  const joined: { id: string; token: string }[] = [];
   let next = 0;
   const worker = async () => {
-    while (next < count) await work(next++);
+    while (next < count)
+      joined.push(await platform.join(`agent ${next++}`, undefined, { isRegistered: false }));
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return joined;
 }
 
-/** After a collection, when the connections of the start have been closed. */
-async function memory(): Promise<NodeJS.MemoryUsage> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  await new Promise((resolve) => setTimeout(resolve, 12_000));
-  for (let round = 0; round < 3; round += 1) {
-    collect();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return process.memoryUsage();
+async function startMore(agents: ChildProcess, more: StartAgents): Promise<StartedAgents> {
+  const ended = once(agents, 'exit').then(([code]) => {
+    throw new Error(`The process of the agents ended with ${code}.`);
+  });
+  agents.send(more);
+  const [started] = (await Promise.race([once(agents, 'message'), ended])) as [StartedAgents];
+  ended.catch(() => {});
+  return started;
+}
+
+function stageFigures([first, ...stages]: Stages, flags: string, targetKb?: number): Figure[] {
+  return stages.map(({ agents, started, idle, collected }) => {
+    const count = agents - 1;
+    const each = (now: Memory, of: keyof Memory) => (now[of] - first.collected[of]) / count / KB;
+    const resident = [started, idle, collected].map((now) => each(now, 'resident').toFixed(0));
+    const figure = {
+      name: `memory of an agent among ${count}${flags}`,
+      value: `resident ${resident[0]} kB after the start, ${resident[1]} kB later, ${resident[2]} kB after a collection; the young generation is then ${(collected.young / MB).toFixed(0)} MB; live objects ${each(collected, 'heap').toFixed(0)} kB`,
+    };
+    if (targetKb === undefined) return figure;
+    const met = each(idle, 'resident') <= targetKb;
+    return { ...figure, target: `at most ${targetKb} kB resident later`, met };
+  });
+}
+
+function slopeFigures([, ...stages]: Stages): Figure[] {
+  return stages.slice(1).map((to, index) => {
+    const from = stages[index] ?? to;
+    const more = to.agents - from.agents;
+    const each = (of: keyof Memory) => (to.collected[of] - from.collected[of]) / more / KB;
+    return {
+      name: `memory of each further agent, ${from.agents - 1} to ${to.agents - 1}, ${SMALL_YOUNG_GENERATION}`,
+      value: `${each('resident').toFixed(0)} kB resident, ${each('heap').toFixed(0)} kB of live objects`,
+      target: `at most ${TARGET_KB} kB resident`,
+      met: each('resident') <= TARGET_KB,
+    };
+  });
 }

@@ -1,4 +1,4 @@
-/** Duration and size of the measurements. `QUICK` only checks that the benchmarks run. */
+/** Duration and size of the measurements. `QUICK` only checks that the benchmarks run, `LARGE` has the largest sizes. */
 export interface BenchmarkOptions {
   readonly roundMs: number;
   readonly rounds: number;
@@ -6,18 +6,24 @@ export interface BenchmarkOptions {
   readonly idleSeconds: number;
   readonly feedRows: number;
   readonly starts: number;
-  readonly agents: number;
+  /** Numbers of agents in a process, increasing. */
+  readonly agents: readonly number[];
+  /** Between the start of many agents and the measurement of their memory. */
+  readonly idleMs: number;
 }
 
-export const FULL: BenchmarkOptions = {
+export const USUAL: BenchmarkOptions = {
   roundMs: 1_500,
   rounds: 5,
   messages: 400,
   idleSeconds: 90,
   feedRows: 100_000,
   starts: 15,
-  agents: 1_000,
+  agents: [250, 1_000],
+  idleMs: 60_000,
 };
+
+export const LARGE: BenchmarkOptions = { ...USUAL, agents: [1_000, 4_000] };
 
 export const QUICK: BenchmarkOptions = {
   roundMs: 150,
@@ -26,5 +32,6 @@ export const QUICK: BenchmarkOptions = {
   idleSeconds: 2,
   feedRows: 2_000,
   starts: 2,
-  agents: 20,
+  agents: [10, 20],
+  idleMs: 100,
 };
