@@ -286,7 +286,7 @@ export class InboundState {
     const { acknowledged } = this.#tracker;
     if (acknowledged !== this.#recordedPosition) {
       this.#recordedPosition = acknowledged;
-      records.push(positionRecord(acknowledged, this.#allFinishedAhead()));
+      records.push(positionRecord(acknowledged, [...this.#finishedAhead, ...this.#tracker.finishedAhead()]));
     }
     return this.#writer.write(...records);
   }
@@ -303,14 +303,10 @@ export class InboundState {
     });
   }
 
-  #allFinishedAhead(): LazySet<string> {
-    return new LazySet([...this.#finishedAhead, ...this.#tracker.finishedAhead()]);
-  }
-
   #snapshot(): InboundRecord[] {
     return snapshotRecords({
       acknowledged: this.#tracker.acknowledged,
-      finishedAhead: this.#allFinishedAhead(),
+      finishedAhead: new LazySet([...this.#finishedAhead, ...this.#tracker.finishedAhead()]),
       finishedKeys: new Set(this.#dedupe.finishedKeys),
       progress: this.#progress,
       deadLetters: this.#deadLetters,
