@@ -87,10 +87,11 @@ export class ReconnectDelays {
   }
 }
 
-/** An internal error, or a body that cannot be read; not a web page, and not 502, 503 or 504, which come from a gateway too. */
+/** An internal error, or a body that cannot be read; not a web page, and not another 5xx, which gateways send as well. */
 function isBrokenResponse(error: unknown): boolean {
   if (!ApiError.isInstance(error) || error.retryAfterMs !== undefined) return false;
-  return error.code === 'platform_error' || (error.code === 'unexpected_response' && !error.isWebPage);
+  if (error.code === 'platform_error') return error.status === 500;
+  return error.code === 'unexpected_response' && !error.isWebPage;
 }
 
 function clampShare(random: number): number {

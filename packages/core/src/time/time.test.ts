@@ -70,6 +70,7 @@ describe('ReconnectDelays', () => {
     ],
     ['a time limit', new TimeoutError('Late.', { timeoutMs: 1, delivered: 'unknown' })],
     ['a gateway', response(502, 'platform_unavailable')],
+    ['a gateway without its origin', response(521, 'platform_error')],
     ['a platform that shuts down', response(503, 'platform_unavailable', { retryAfterMs: 1_000 })],
     ['a web page', response(200, 'unexpected_response', { isWebPage: true })],
   ])('what all agents may have at once, %s, is spread', (_name, error) => {
