@@ -28,7 +28,8 @@ export async function benchManyAgents(options: BenchmarkOptions): Promise<Figure
   return [
     ...stageFigures(usual, ''),
     ...stageFigures(small, `, ${SMALL_YOUNG_GENERATION}`, TARGET_KB),
-    ...slopeFigures(small),
+    ...slopeFigures(usual, ''),
+    ...slopeFigures(small, `, ${SMALL_YOUNG_GENERATION}`, TARGET_KB),
     {
       name: 'health of many agents',
       value: `${last.healthy} of ${last.agents} healthy; an answer in ${last.answerMs.toFixed(1)} ms`,
@@ -100,16 +101,16 @@ function stageFigures([first, ...stages]: Stages, flags: string, targetKb?: numb
   });
 }
 
-function slopeFigures([, ...stages]: Stages): Figure[] {
+function slopeFigures([, ...stages]: Stages, flags: string, targetKb?: number): Figure[] {
   return stages.slice(1).map((to, index) => {
     const from = stages[index] ?? to;
     const more = to.agents - from.agents;
     const each = (of: keyof Memory) => (to.collected[of] - from.collected[of]) / more / KB;
-    return {
-      name: `memory of each further agent, ${from.agents - 1} to ${to.agents - 1}, ${SMALL_YOUNG_GENERATION}`,
+    const figure = {
+      name: `memory of each further agent, ${from.agents - 1} to ${to.agents - 1}${flags}`,
       value: `${each('resident').toFixed(0)} kB resident, ${each('heap').toFixed(0)} kB of live objects`,
-      target: `at most ${TARGET_KB} kB resident`,
-      met: each('resident') <= TARGET_KB,
     };
+    if (targetKb === undefined) return figure;
+    return { ...figure, target: `at most ${targetKb} kB resident`, met: each('resident') <= targetKb };
   });
 }
