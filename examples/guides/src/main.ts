@@ -6,6 +6,7 @@ import { checkQuestions } from './check-questions.ts';
 import { checkSecurity } from './check-security.ts';
 import { checkTakeOver } from './check-take-over.ts';
 import { checkTelemetry } from './check-telemetry.ts';
+import { checkTools } from './check-tools.ts';
 import { onStage } from './stage.ts';
 
 await onStage(async (stage) => {
@@ -16,4 +17,5 @@ await onStage(async (stage) => {
   await checkOperating(stage);
   await checkTakeOver(stage);
   await checkTelemetry(stage);
+  await checkTools(stage);
 });

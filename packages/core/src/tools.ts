@@ -4,6 +4,13 @@ export type { CallPeerInput, CallPeerTool, DelegateTaskInput, DelegateTaskTool }
 export type { FailureData } from './tools/failure-outcome.ts';
 export type { ListPeersTool, NoInput, PeerList } from './tools/list-peers.ts';
 export { type FenceMarkedTextOptions, fenceMarkedText } from './tools/marked-text.ts';
+export type {
+  GetWorkspaceInfoTool,
+  MessageToUser,
+  OwnWorkspace,
+  SendMessageToUserInput,
+  SendMessageToUserTool,
+} from './tools/own-workspace-tools.ts';
 export {
   type DefaultPeerToolNames,
   type PeerTool,
@@ -14,6 +21,15 @@ export {
 } from './tools/peer-tools.ts';
 export { type ProgressReports, reportProgress } from './tools/progress-reports.ts';
 export type { PeerQuestion, PeerReplyOutcome } from './tools/reply-outcome.ts';
+export type {
+  CancelTaskInput,
+  CancelTaskTool,
+  CheckTaskStatusInput,
+  CheckTaskStatusTool,
+  DelegateTaskAsyncInput,
+  DelegateTaskAsyncTool,
+  TaskList,
+} from './tools/task-tools.ts';
 export type { AnswerInput } from './tools/tool-arguments.ts';
 export type { JsonSchema, ToolCall, ToolDefinition, ToolOutcome } from './tools/tool-definition.ts';
 export { runTool } from './tools/tool-run.ts';

@@ -163,3 +163,21 @@ it('jose is loaded with the first token, and not with an agent that starts and g
     process.exit();`;
   expect(run('module', script)).toEqual([401, true, false, true]);
 });
+
+it.each(['module', 'commonjs'] as const)(
+  'the tools of the %s build are imported without an HTTP client',
+  (type) => {
+    const open =
+      type === 'module' ? "await import('@molecule-ai/core/tools')" : "require('@molecule-ai/core/tools')";
+    const script = `(async () => {
+    const loaded = [];
+    process.getBuiltinModule('node:module').registerHooks({
+      resolve: (name, context, next) => { loaded.push(name); return next(name, context); },
+    });
+    const { peerTools } = ${open};
+    const client = { workspaceId: '5f0c7a5e-2d6b-4b9f-9f0a-1d2c3b4a5e6f' };
+    console.log(JSON.stringify([peerTools(client).length, loaded.filter((name) => /undici|eventsource|worker|jose/.test(name))]));
+  })()`;
+    expect(run(type, script)).toEqual([7, []]);
+  },
+);

@@ -1,29 +1,17 @@
-import { RemoteAgentClient, silentLogger } from '@molecule-ai/core';
-import { type ScriptedPeerOptions, scriptedPeer } from '@molecule-ai/core/testing';
+import type { ScriptedPeerOptions } from '@molecule-ai/core/testing';
 import { type PeerToolsOptions, peerTools, runTool } from '@molecule-ai/core/tools';
-import { createTestPlatform } from '@molecule-ai/platform/testing';
-import { expect, onTestFinished } from 'vitest';
-import { expectFencedOutcome } from './harness/tool-outcomes.ts';
+import { expect } from 'vitest';
+import { expectFencedOutcome, toolStage } from './harness/tool-stage.ts';
 import { verifies } from './verifies.ts';
 
 async function stage(options: ScriptedPeerOptions = {}, toolOptions: Omit<PeerToolsOptions, 'only'> = {}) {
-  const platform = await createTestPlatform();
-  const peer = await scriptedPeer(platform, options);
-  const workspace = await platform.createWorkspace('asker');
-  const client = new RemoteAgentClient({ ...platform, ...workspace, logger: silentLogger });
-  await client.register();
-  onTestFinished(async () => {
-    await peer.stop();
-    await client.close();
-    await platform.close();
-  });
-  const tools = peerTools(client, {
+  const staged = await toolStage(options);
+  const tools = peerTools(staged.client, {
     ...toolOptions,
     only: ['list_peers', 'call_peer', 'delegate_task'],
   });
   const [listPeers, callPeer, delegateTask] = tools;
-  const settle = <T>(work: Promise<T>): Promise<T> => platform.clock.advanceUntilSettled(work);
-  return { platform, peer, client, listPeers, callPeer, delegateTask, settle };
+  return { ...staged, listPeers, callPeer, delegateTask };
 }
 
 verifies(['tools.definitions', 'tools.list-peers'], 'the list of peers, and what has no room', async () => {
@@ -86,7 +74,7 @@ verifies('tools.call-peer', 'an answer, silence, a failure, parts and a long ans
 });
 
 verifies('tools.one-message-per-call', async () => {
-  const { platform, client, peer, callPeer, settle } = await stage({
+  const { newClient, peer, callPeer, settle } = await stage({
     answer: (message) => `to ${message.text}`,
   });
   const ask = { peer_id: peer.id, text: 'hello' };
@@ -95,14 +83,7 @@ verifies('tools.one-message-per-call', async () => {
     Promise.all([runTool(callPeer, ask, call), runTool(callPeer, ask, call)]),
   );
   expect(second).toEqual(first);
-  const other = new RemoteAgentClient({
-    ...platform,
-    workspaceId: client.workspaceId,
-    authToken: (await client.currentToken()) ?? '',
-    logger: silentLogger,
-  });
-  onTestFinished(() => other.close());
-  const [again] = peerTools(other, { only: ['call_peer'] });
+  const [again] = peerTools(newClient(), { only: ['call_peer'] });
   expect(await settle(runTool(again, ask, call))).toEqual(first);
   expect(peer.received).toHaveLength(1);
   await settle(runTool(callPeer, ask, { ...call, runId: 'run-2' }));
@@ -113,7 +94,7 @@ verifies('tools.one-message-per-call', async () => {
 });
 
 verifies('tools.conversation', async () => {
-  const { platform, client, peer, callPeer, settle } = await stage();
+  const { newClient, peer, callPeer, settle } = await stage();
   const ask = { peer_id: peer.id, text: 'hello' };
   const call = (callId: string, threadId = 'thread') => ({ callId, runId: 'run', threadId });
   const conversations = () => peer.received.map(({ contextId }) => contextId);
@@ -129,14 +110,7 @@ verifies('tools.conversation', async () => {
   expect(fourth).toBe(third);
   expect(new Set([first, third, ...others]).size).toBe(5);
   // A process that does not know of the newer conversation repeats the call, and sends nothing.
-  const restarted = new RemoteAgentClient({
-    ...platform,
-    workspaceId: client.workspaceId,
-    authToken: (await client.currentToken()) ?? '',
-    logger: silentLogger,
-  });
-  onTestFinished(() => restarted.close());
-  const [again] = peerTools(restarted, { only: ['call_peer'] });
+  const [again] = peerTools(newClient(), { only: ['call_peer'] });
   expect(await settle(runTool(again, ask, call('4')))).toEqual(newer);
   expect(peer.received).toHaveLength(7);
   await settle(runTool(again, ask, call('6')));

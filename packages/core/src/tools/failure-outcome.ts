@@ -25,6 +25,9 @@ export interface OutcomeContext {
   readonly subject?: 'peer' | 'task' | undefined;
 }
 
+/** Whatever is shown outside of a fence can be no sentence. */
+const SHOWN_ID = /^[\w.:-]{1,128}$/;
+
 const OTHER_WAY = 'Ask another peer, do it without, or tell the user.';
 const TELL_USER = 'Do not repeat it: tell the user, or do it without.';
 const LATER = 'Try again later, ask another peer, or do it without.';
@@ -93,6 +96,7 @@ export function brokenOutcome(): ToolOutcome<FailureData> {
 
 /** The end of a sentence that says by which call the end of a message is learned. */
 export function whereToLook(taskId: string, { offered }: Pick<OutcomeContext, 'offered'>, when = ''): string {
+  if (!SHOWN_ID.test(taskId)) return '.';
   return offered.has('check_task_status')
     ? `: call check_task_status with task_id "${taskId}"${when}.`
     : `; its task id is ${taskId}.`;
@@ -114,16 +118,19 @@ function sentencesFor(
   if (code === 'rate_limited' && ApiError.isInstance(error) && error.details?.scope === 'pair') {
     return ['You and this peer have exchanged too many messages in the last minute.', given[1]];
   }
-  if (code !== 'not_found' && code !== 'access_denied') return given;
+  const isNoId = ApiError.isInstance(error) && error.platformCode === 'invalid_workspace_id';
+  if (code !== 'not_found' && code !== 'access_denied' && !isNoId) return given;
   if (subject === 'task') {
     return [
       'You sent no message with this task id.',
       'Use a task_id as it was given to you, or "" for the latest ones.',
     ];
   }
-  return offered.has('list_peers')
-    ? [given[0], 'Use an id that list_peers returns, or do it without.']
-    : given;
+  const happened = isNoId ? 'This is not the id of a workspace.' : given[0];
+  return [
+    happened,
+    offered.has('list_peers') ? 'Use an id that list_peers returns, or do it without.' : OTHER_WAY,
+  ];
 }
 
 function messageIdIn(error: MoleculeError): string | null {

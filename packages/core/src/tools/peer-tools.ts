@@ -3,6 +3,8 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import { numberProblem } from '../settings/checked-values.ts';
 import { callPeerTool, delegateTaskTool } from './call-peer.ts';
 import { listPeersTool } from './list-peers.ts';
+import { getWorkspaceInfoTool, sendMessageToUserTool } from './own-workspace-tools.ts';
+import { cancelTaskTool, checkTaskStatusTool, delegateTaskAsyncTool } from './task-tools.ts';
 import type { ToolContext } from './tool-run.ts';
 
 const DEFAULT_TIMEOUT_MS = 120_000;
@@ -11,11 +13,24 @@ const MIN_MODEL_CHARS = 1_000;
 
 const TOOLS = {
   list_peers: listPeersTool,
+  get_workspace_info: getWorkspaceInfoTool,
   call_peer: callPeerTool,
   delegate_task: delegateTaskTool,
+  delegate_task_async: delegateTaskAsyncTool,
+  check_task_status: checkTaskStatusTool,
+  cancel_task: cancelTaskTool,
+  send_message_to_user: sendMessageToUserTool,
 };
 
-const DEFAULT_NAMES = ['list_peers', 'call_peer'] as const;
+const DEFAULT_NAMES = [
+  'list_peers',
+  'get_workspace_info',
+  'call_peer',
+  'delegate_task_async',
+  'check_task_status',
+  'cancel_task',
+  'send_message_to_user',
+] as const;
 
 export type PeerToolName = keyof typeof TOOLS;
 /** The tools that `peerTools` returns unless `only` names others. */

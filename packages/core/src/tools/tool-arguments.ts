@@ -38,8 +38,15 @@ export function schemaOf(args: Arguments): JsonSchema {
   };
 }
 
-/** @throws MoleculeError `invalid_argument`, in words for the model that wrote the arguments. */
-export function readArguments<Args extends Arguments>(raw: unknown, args: Args): ValuesOf<Args> {
+/**
+ * @param ignored names that other tools have, and that change nothing here
+ * @throws MoleculeError `invalid_argument`, in words for the model that wrote the arguments.
+ */
+export function readArguments<Args extends Arguments>(
+  raw: unknown,
+  args: Args,
+  ignored: readonly string[] = [],
+): ValuesOf<Args> {
   const given = objectOf(raw ?? {}, 'The arguments');
   const known = new Map(
     Object.entries(args).flatMap(([name, { alias }]) => [
@@ -49,6 +56,7 @@ export function readArguments<Args extends Arguments>(raw: unknown, args: Args):
   );
   const values = new Map<string, unknown>();
   for (const [key, value] of Object.entries(given)) {
+    if (ignored.includes(key)) continue;
     const name = known.get(key);
     if (name === undefined) throw refused(`There is no argument${shownName(key)}. ${possible(args)}`);
     if (values.has(name)) throw refused(`\`${name}\` is given twice.`);
@@ -69,6 +77,13 @@ export function idArgument(description: string, alias?: string): Argument<string
       throw refused(`\`${name}\` is not an id. Use one exactly as it was given to you.`);
     },
   };
+}
+
+/** An id, or `''` when it is left out. */
+export function optionalIdArgument(description: string): Argument<string> {
+  const { schema, read } = idArgument(description);
+  const isLeftOut = (value: unknown) => value === undefined || value === null || value === '';
+  return { schema, read: (value, name) => (isLeftOut(value) ? '' : read(value, name)) };
 }
 
 export function textArgument(description: string, alias?: string): Argument<string> {

@@ -38,19 +38,19 @@ export async function asOutcome<Data extends JsonValue>(
  * Checks the arguments and runs the tool: wrong arguments are an outcome too, which tells the model what to correct. Rejects only with the
  * reason of an abort.
  */
-export async function runTool<Input, Data extends JsonValue>(
-  definition: ToolDefinition<string, Input, Data>,
+export async function runTool<Definition extends ToolDefinition>(
+  definition: Definition,
   raw: unknown,
   call: ToolCall = {},
-): Promise<ToolOutcome<Data | FailureData>> {
-  let input: Input;
+): Promise<Awaited<ReturnType<Definition['run']>> | ToolOutcome<FailureData>> {
+  let input: unknown;
   try {
     input = definition.parse(raw);
   } catch (error) {
     if (!MoleculeError.isInstance(error)) throw error;
     return failureOf(error, NO_CONTEXT);
   }
-  return definition.run(input, call);
+  return (await definition.run(input, call)) as Awaited<ReturnType<Definition['run']>>;
 }
 
 const NO_CONTEXT: OutcomeContext = { offered: new Set(), ownId: '' };

@@ -1,0 +1,139 @@
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { PEER, SELF } from '../../test/agent-ids.ts';
+import { stage } from '../../test/test-client.ts';
+import { ApiError } from '../errors/api-error.ts';
+import { ConnectionError } from '../errors/connection-error.ts';
+import { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from '../errors/error-codes.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { TimeoutError } from '../errors/timeout-error.ts';
+import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
+import type { CallPeerInput, DelegateTaskInput } from './call-peer.ts';
+import { type FailureData, failureOf } from './failure-outcome.ts';
+import type { NoInput } from './list-peers.ts';
+import { type PeerTool, peerTools } from './peer-tools.ts';
+import type { PeerReplyOutcome } from './reply-outcome.ts';
+import type { TaskList } from './task-tools.ts';
+import type { ToolOutcome } from './tool-definition.ts';
+import { runTool } from './tool-run.ts';
+
+const ASK = { peer_id: PEER, text: 'hello' };
+
+describe('peerTools', () => {
+  it('gives all tools but the alias, or those that are named, in this order', async () => {
+    await using s = await stage();
+    expect(peerTools(s.client).map(({ name }) => name)).toEqual([
+      'list_peers',
+      'get_workspace_info',
+      'call_peer',
+      'delegate_task_async',
+      'check_task_status',
+      'cancel_task',
+      'send_message_to_user',
+    ]);
+    const two = peerTools(s.client, { only: ['delegate_task', 'list_peers'] });
+    expect(two.map(({ name }) => name)).toEqual(['delegate_task', 'list_peers']);
+    expect(peerTools(s.client, { only: [] })).toEqual([]);
+  });
+
+  it('has the types of each tool', async () => {
+    await using s = await stage();
+    const tools = peerTools(s.client);
+    expectTypeOf(tools[0].name).toEqualTypeOf<'list_peers'>();
+    expectTypeOf(tools[2].parse).returns.toEqualTypeOf<CallPeerInput>();
+    expectTypeOf(tools.length).toEqualTypeOf<7>();
+    const [delegate, check] = peerTools(s.client, { only: ['delegate_task', 'check_task_status'] });
+    expectTypeOf(delegate.run).parameter(0).toEqualTypeOf<DelegateTaskInput>();
+    expectTypeOf(check.run).returns.resolves.toEqualTypeOf<
+      ToolOutcome<PeerReplyOutcome | TaskList | FailureData>
+    >();
+    expectTypeOf<PeerTool<'list_peers'>['parse']>().returns.toEqualTypeOf<NoInput>();
+    const either = (): PeerTool => delegate;
+    const tool = either();
+    if (tool.name === 'call_peer') expectTypeOf(tool.run).parameter(0).toEqualTypeOf<CallPeerInput>();
+    expectTypeOf<PeerTool>().not.toBeAny();
+    expectTypeOf<Awaited<ReturnType<PeerTool['run']>>['data']>().not.toBeAny();
+    expect(tool.name).toBe('delegate_task');
+    const ran = runTool(tool, {});
+    expectTypeOf(ran).resolves.toExtend<ToolOutcome>();
+    expectTypeOf<
+      (typeof ran extends Promise<infer O extends ToolOutcome> ? O : never)['data']
+    >().not.toBeAny();
+    expect(await ran).toMatchObject({ isError: true });
+  });
+});
+
+describe('an outcome of a call that failed', () => {
+  const context = { offered: new Set(['check_task_status', 'list_peers']), ownId: SELF };
+  const where = { method: 'POST', path: '/secret-path' };
+
+  it.each(Object.keys(MOLECULE_ERROR_CODES) as MoleculeErrorCode[])(
+    'says for %s what to do next, in own words',
+    (code) => {
+      const error = new MoleculeError('words-of-a-gateway', { code, hint: 'hint-of-a-gateway' });
+      const { forModel, data, isError } = failureOf(error, context);
+      expect({ isError, data }).toEqual({
+        isError: true,
+        data: { status: 'error', code, messageId: null, retryAfterMs: null },
+      });
+      // Of wrong arguments this package says itself what is wrong.
+      if (code === 'invalid_argument') return;
+      expect(forModel).toMatch(/^Error: [A-Z].+\. [A-Z].+\.$/);
+      expect(forModel).not.toContain('gateway');
+    },
+  );
+
+  it('names the task of a message that may have arrived, and the time to wait', () => {
+    const messageId = 'a-message';
+    const lost = new ConnectionError('x', { origin: 'http://secret', delivered: 'unknown', messageId });
+    expect(failureOf(lost, context).forModel).toMatch(
+      /call check_task_status with task_id "a-message" before/,
+    );
+    expect(failureOf(lost, { ...context, offered: new Set() }).forModel).toContain(
+      'its task id is a-message.',
+    );
+    const late = new TimeoutError('x', { timeoutMs: 5, messageId });
+    expect(failureOf(late, context).data.messageId).toBe(messageId);
+    const refused = new ConnectionError('x', { origin: 'http://secret', delivered: 'no', messageId });
+    expect(failureOf(refused, context).data.messageId).toBeNull();
+    const busy = new ApiError('x', { ...where, code: 'rate_limited', status: 429, retryAfterMs: 1_500 });
+    expect(failureOf(busy, context).forModel).toContain('Wait at least 2 s before a repeat.');
+    const details = { scope: 'pair' };
+    const pair = new ApiError('x', { ...where, code: 'rate_limited', status: 429, details });
+    expect(failureOf(pair, context).forModel).toContain('You and this peer have exchanged too many messages');
+    const gone = (workspaceId: string) =>
+      new WorkspaceRemovedError('x', { ...where, status: 410, workspaceId });
+    expect(failureOf(gone(PEER), context).forModel).toContain('The peer was removed');
+    expect(failureOf(gone(SELF), context).forModel).toContain(
+      'The workspace of this agent was removed. Stop',
+    );
+  });
+
+  it('is an outcome too for wrong arguments, a client that is closed, one without a token, and a bug', async () => {
+    await using s = await stage(
+      { status: 401, body: { error: 'no', code: 'invalid_credentials' } },
+      { token: null },
+    );
+    const [callPeer] = peerTools(s.client, { only: ['call_peer'] });
+    const wrong = await runTool(callPeer, { peer_id: PEER });
+    expect(wrong).toMatchObject({ isError: true, data: { code: 'invalid_argument' } });
+    expect(wrong.forModel).toBe(
+      'Error: `text` is missing. Nothing was sent: correct the arguments and call the tool again.',
+    );
+    expect(await runTool(callPeer, ASK)).toMatchObject({ data: { code: 'unauthorized' } });
+    const broken = Object.create(s.client, {
+      callPeer: { value: () => Promise.reject(new TypeError('a secret of the program')) },
+      workspaceId: { value: SELF },
+      logger: { value: s.logger },
+      clock: { value: s.clock },
+    });
+    const [bug] = peerTools(broken, { only: ['call_peer'] });
+    const outcome = await runTool(bug, ASK);
+    expect(outcome).toMatchObject({ isError: true, data: { status: 'error', code: 'handler_failed' } });
+    expect(outcome.forModel).not.toContain('secret');
+    expect(s.logger.messages('error')).toHaveLength(1);
+    await s.client.close();
+    for (const onProgress of [undefined, () => {}]) {
+      expect(await runTool(callPeer, ASK, { onProgress })).toMatchObject({ data: { code: 'client_closed' } });
+    }
+  });
+});
