@@ -3,6 +3,7 @@ import { HttpError } from '../http/http-error.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { RowWaiters } from '../waiting/row-waiters.ts';
 import type { ControlRows } from './control-rows.ts';
+import { EmptyPages } from './empty-pages.ts';
 import { type FeedPage, FeedPages } from './feed-pages.ts';
 import { type FeedQuery, orderOf } from './feed-query.rules.ts';
 import type { Cursor, ReadingPositions } from './reading-positions.ts';
@@ -26,15 +27,18 @@ export class ActivityReader {
   readonly #waiters: RowWaiters;
   /** Builds the pages and single rows that are read. */
   readonly pages: FeedPages;
+  readonly #empty: EmptyPages;
   readonly #unsubscribe: () => void;
 
   constructor(options: ActivityReaderOptions) {
     this.#options = options;
     this.#waiters = new RowWaiters(options.clock);
     this.pages = new FeedPages(options);
+    this.#empty = new EmptyPages(options.clock);
     options.shutdown.addEventListener('abort', () => this.#waiters.close(), { once: true });
     this.#unsubscribe = options.bus.subscribe(({ type, workspaceId }) => {
       if (workspaceId === null) return;
+      if (type === 'ACTIVITY_LOGGED' || STATUS_EVENTS.has(type)) this.#empty.changed(workspaceId);
       if (type === 'ACTIVITY_LOGGED') this.#waiters.wake(workspaceId);
       if (!STATUS_EVENTS.has(type)) return;
       this.#waiters.wake(workspaceId, 'changed');
@@ -54,28 +58,30 @@ export class ActivityReader {
     { isAgent }: { readonly isAgent: boolean },
     connection: Pick<ClientConnection, 'gone' | 'onGone'>,
   ): Promise<FeedPage> {
-    const { clock, positions } = this.#options;
+    const { clock } = this.#options;
     const query = { ...asked, order: orderOf(asked, isAgent) };
-    const cursor =
-      query.sinceId === undefined ? undefined : await this.#findCursor(workspaceId, query.sinceId, isAgent);
-    const sinceSeq = cursor?.seq;
-    if (isAgent && cursor !== undefined && showsAllMessages(query)) {
-      await positions.read(workspaceId, cursor);
-    }
+    const queryKey = JSON.stringify({ ...query, waitSeconds: undefined, isAgent });
+    let known = this.#empty.find(workspaceId, queryKey);
+    const sinceSeq = known === undefined ? await this.#placeOf(workspaceId, query, isAgent) : known.sinceSeq;
+    const readPage = async () => {
+      const { changes } = this.#empty;
+      const page = await this.pages.read(workspaceId, query, sinceSeq, isAgent);
+      if (page.rows === 0) this.#empty.remember(workspaceId, { query: queryKey, sinceSeq }, changes);
+      return page;
+    };
     const deadline = clock.monotonic() + (query.waitSeconds ?? 0) * 1_000;
     let stopWaiting = () => {};
     if (query.waitSeconds !== undefined) connection.onGone(() => stopWaiting());
     for (;;) {
       const left = deadline - clock.monotonic();
-      if (query.waitSeconds === undefined || left <= 0) {
-        return this.pages.read(workspaceId, query, sinceSeq, isAgent);
-      }
+      if (query.waitSeconds === undefined || left <= 0)
+        return known === undefined ? readPage() : emptyPage(query);
       // The waiter is registered before the page is read, so that a row committed in between wakes it.
       const waiter = this.#waiters.add(workspaceId, left);
       stopWaiting = waiter.end;
       let page: FeedPage;
       try {
-        page = await this.pages.read(workspaceId, query, sinceSeq, isAgent);
+        page = known === undefined ? await readPage() : emptyPage(query);
       } catch (error) {
         waiter.end();
         throw error;
@@ -86,9 +92,18 @@ export class ActivityReader {
       }
       const reason = await waiter.done;
       if (reason !== 'woken' && reason !== 'changed') return page;
+      known = undefined;
       page.release();
-      if (reason === 'changed') return this.pages.read(workspaceId, query, sinceSeq, isAgent);
+      if (reason === 'changed') return readPage();
     }
+  }
+
+  /** The place of the cursor. The agent has read up to there. */
+  async #placeOf(workspaceId: string, query: FeedQuery, isAgent: boolean): Promise<number | undefined> {
+    if (query.sinceId === undefined) return undefined;
+    const cursor = await this.#findCursor(workspaceId, query.sinceId, isAgent);
+    if (isAgent && showsAllMessages(query)) await this.#options.positions.read(workspaceId, cursor);
+    return cursor.seq;
   }
 
   /** A row that a pause hides from the agent is one that its feed does not have. */
@@ -103,6 +118,11 @@ export class ActivityReader {
       },
     });
   }
+}
+
+/** The page of a read that finds nothing; it uses no memory. */
+function emptyPage({ sinceId }: FeedQuery): FeedPage {
+  return { text: '[]', rows: 0, nextCursor: sinceId, hasMore: false, release: () => {} };
 }
 
 /** Whether a read skips no message, so that its cursor shows how far the agent has read. */

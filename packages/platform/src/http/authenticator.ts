@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash as hashOf, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
@@ -29,9 +29,8 @@ export function createAuthenticator(
   source: CredentialSource,
 ): Authenticator {
   const { settings } = context;
-  const operatorHash = createHash('sha256').update(operatorKey).digest();
-  const isOperatorKey = (candidate: string) =>
-    timingSafeEqual(createHash('sha256').update(candidate).digest(), operatorHash);
+  const operatorHash = sha256(operatorKey);
+  const isOperatorHash = (candidate: Buffer) => timingSafeEqual(candidate, operatorHash);
   const corsOrigins = new Set(settings.corsOrigins.map((origin) => origin.toLowerCase()));
 
   const isFromDevOperator = (request: FastifyRequest, headers: IncomingHttpHeaders) => {
@@ -45,8 +44,9 @@ export function createAuthenticator(
   };
 
   const identifyBearer = async (token: string, request: FastifyRequest): Promise<Identified> => {
-    const hash = sha256Hex(token);
-    if (isOperatorKey(token)) return operatorBy('operator-key', hash);
+    const digest = sha256(token);
+    const hash = digest.toString('hex');
+    if (isOperatorHash(digest)) return operatorBy('operator-key', hash);
     const holder = token === '' ? undefined : await source.findToken(hash);
     if (holder === undefined) return unknownCredential(request);
     return { identity: holder, rateOwner: { kind: 'workspace', id: holder.workspaceId } };
@@ -77,7 +77,7 @@ export function createAuthenticator(
     }
     return { identity: { kind: 'anonymous' }, rateOwner: addressOf(request) };
   };
-  return { identify, isOperatorKey };
+  return { identify, isOperatorKey: (candidate) => isOperatorHash(sha256(candidate)) };
 }
 
 function operatorBy(via: 'operator-key' | 'session', credentialHash: string): Identified {
@@ -90,5 +90,9 @@ function addressOf({ ip }: FastifyRequest): RateOwner {
 
 /** Lower-case hex SHA-256, the only form in which a token or a session is stored. */
 export function sha256Hex(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return sha256(text).toString('hex');
+}
+
+function sha256(text: string): Buffer {
+  return hashOf('sha256', text, 'buffer');
 }
