@@ -12,6 +12,7 @@ import { benchMemory } from './memory.ts';
 import { LARGE, QUICK, USUAL } from './options.ts';
 import { benchProxiedCall } from './proxied-call.ts';
 import { benchPushServer } from './push-server.ts';
+import { benchSimulatedDay } from './simulated-day.ts';
 import { benchStartUp } from './start-up.ts';
 import { benchStreams } from './streams.ts';
 
@@ -27,6 +28,7 @@ const benchmarks = {
   memory: benchMemory,
   'many-agents': benchManyAgents,
   streams: benchStreams,
+  'simulated-day': benchSimulatedDay,
 };
 const names = Object.keys(benchmarks) as (keyof typeof benchmarks)[];
 

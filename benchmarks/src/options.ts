@@ -10,6 +10,7 @@ export interface BenchmarkOptions {
   readonly agents: readonly number[];
   /** Between the start of many agents and the measurement of their memory. */
   readonly idleMs: number;
+  readonly simulatedHours: number;
 }
 
 export const USUAL: BenchmarkOptions = {
@@ -21,6 +22,7 @@ export const USUAL: BenchmarkOptions = {
   starts: 15,
   agents: [250, 1_000],
   idleMs: 60_000,
+  simulatedHours: 24,
 };
 
 export const LARGE: BenchmarkOptions = { ...USUAL, agents: [1_000, 4_000] };
@@ -34,4 +36,5 @@ export const QUICK: BenchmarkOptions = {
   starts: 2,
   agents: [10, 20],
   idleMs: 100,
+  simulatedHours: 1,
 };

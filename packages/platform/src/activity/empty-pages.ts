@@ -7,7 +7,8 @@ const MAX_WORKSPACES = 10_000;
 interface EmptyPage {
   readonly query: string;
   readonly sinceSeq: number | undefined;
-  readonly until: number;
+  /** On the wall clock, because what has been read for long depends on it: after a change of the clock it is read again. */
+  readonly readAt: number;
 }
 
 /**
@@ -37,7 +38,9 @@ export class EmptyPages {
   /** The place from which this query found nothing; undefined when it has to be read. */
   find(workspaceId: string, query: string): Pick<EmptyPage, 'sinceSeq'> | undefined {
     const page = this.#byWorkspace.get(workspaceId);
-    return page?.query === query && page.until > this.#clock.monotonic() ? page : undefined;
+    if (page?.query !== query) return undefined;
+    const age = this.#clock.now() - page.readAt;
+    return age >= 0 && age < VALID_MS ? page : undefined;
   }
 
   /** Notes that a query found nothing. @param changes how many there were before it */
@@ -48,7 +51,7 @@ export class EmptyPages {
   ): void {
     if (changes !== this.#changes) return;
     this.#byWorkspace.delete(workspaceId);
-    this.#byWorkspace.set(workspaceId, { query, sinceSeq, until: this.#clock.monotonic() + VALID_MS });
+    this.#byWorkspace.set(workspaceId, { query, sinceSeq, readAt: this.#clock.now() });
     const [oldest] = this.#byWorkspace.keys();
     if (this.#byWorkspace.size > MAX_WORKSPACES && oldest !== undefined) this.#byWorkspace.delete(oldest);
   }
