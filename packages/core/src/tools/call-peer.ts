@@ -144,7 +144,10 @@ export async function sendOnce(
     return await send();
   } catch (error) {
     if (messageId === undefined || !isSentBefore(error)) throw error;
-    return await client.waitForAnswer(messageId, { signal, timeoutMs });
+    return await client.waitForAnswer(messageId, { signal, timeoutMs }).catch((unread: unknown) => {
+      // An earlier process sent it directly: only the peer knows it.
+      throw ApiError.isInstance(unread) && unread.code === 'not_found' ? error : unread;
+    });
   }
 }
 

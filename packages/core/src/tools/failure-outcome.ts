@@ -39,7 +39,7 @@ const SENTENCES: Readonly<Partial<Record<MoleculeErrorCode, readonly [happened: 
   agent_stopped: ['This agent is being stopped.', STOP],
   budget_exceeded: ['The workspace has spent its budget.', OTHER_WAY],
   client_closed: ['This agent is being stopped.', STOP],
-  conflict: ['The platform has another message with this id.', OTHER_WAY],
+  conflict: ['This message was sent before, and what became of it is not known here.', OTHER_WAY],
   connection_failed: ['The platform could not be reached, or the connection broke.', LATER],
   inbox_full: ['The peer has too many messages waiting.', LATER],
   loop_detected: [

@@ -137,3 +137,43 @@ describe('an outcome of a call that failed', () => {
     }
   });
 });
+
+describe('call_peer', () => {
+  const answered = (text: string) => ({
+    jsonrpc: '2.0',
+    id: '1',
+    result: { kind: 'message', role: 'agent', messageId: 'a', parts: [{ kind: 'text', text }] },
+  });
+
+  it('shows the beginning of an answer of 10 MiB, and says how much is missing', async () => {
+    const length = 10 * 1024 * 1024 - 1_000;
+    await using s = await stage({ body: answered(`${'x'.repeat(31_999)}😀${'y'.repeat(length)}`) });
+    const [callPeer] = peerTools(s.client, { only: ['call_peer'] });
+    const outcome = await runTool(callPeer, ASK);
+    expect(outcome).toMatchObject({
+      isError: false,
+      data: { status: 'answered', text: 'x'.repeat(31_999), omitted: length + 2 },
+    });
+    expect(outcome.forModel).toContain(`What it says is cut: ${length + 2} more characters are left out.`);
+    expect(outcome.forModel.length).toBeLessThan(33_000);
+  });
+
+  it('says that an answer is larger than the agent reads', async () => {
+    await using s = await stage({ body: answered('x'.repeat(5_000)) }, { maxResponseBytes: 1_024 });
+    const [callPeer] = peerTools(s.client, { only: ['call_peer'] });
+    const outcome = await runTool(callPeer, ASK);
+    expect(outcome).toMatchObject({ isError: true, data: { code: 'response_too_large' } });
+    expect(outcome.forModel).toContain('Ask for a shorter answer.');
+  });
+
+  it('says that a message was sent before when nobody knows what became of it', async () => {
+    await using s = await stage([
+      { status: 409, body: { error: 'x', code: 'message_id_conflict' } },
+      { status: 404, body: { error: 'x', code: 'message_not_found' } },
+    ]);
+    const [callPeer] = peerTools(s.client, { only: ['call_peer'] });
+    const outcome = await runTool(callPeer, ASK, { callId: 'call_0', runId: 'run' });
+    expect(outcome).toMatchObject({ isError: true, data: { code: 'conflict' } });
+    expect(s.server.requests.map(({ method }) => method)).toEqual(['POST', 'GET']);
+  });
+});
