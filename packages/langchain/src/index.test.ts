@@ -2,5 +2,9 @@ import { expect, it } from 'vitest';
 import * as langchain from './index.ts';
 
 it('exports exactly these names', () => {
-  expect(Object.keys(langchain).sort()).toEqual(['StripBoundaryOutputParser']);
+  expect(Object.keys(langchain).sort()).toEqual([
+    'StripBoundaryOutputParser',
+    'createPeerTools',
+    'peersMiddleware',
+  ]);
 });

@@ -1,2 +1,11 @@
 /** LangChain and LangGraph for Molecule AI. A test pins this list of exports. */
+export {
+  type CreatePeerToolsOptions,
+  createPeerTools,
+  type PeerProgress,
+  type PeerStructuredTool,
+  type PeerStructuredToolList,
+  type PeerToolMessage,
+} from './peer-tools.ts';
+export { type PeersMiddleware, peersMiddleware } from './peers-middleware.ts';
 export { StripBoundaryOutputParser } from './strip-boundary-output-parser.ts';

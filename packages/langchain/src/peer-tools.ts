@@ -1,0 +1,206 @@
+import type { CallbackManagerForToolRun } from '@langchain/core/callbacks/manager';
+import { ToolMessage } from '@langchain/core/messages';
+import {
+  StructuredTool,
+  type StructuredToolCallInput,
+  type ToolReturnType,
+  type ToolRunnableConfig,
+} from '@langchain/core/tools';
+import { currentMessage, type JsonValue, type PeerClient } from '@molecule-ai/core';
+import {
+  type DefaultPeerToolNames,
+  type JsonSchema,
+  type PeerTool,
+  type PeerToolName,
+  type PeerToolsOptions,
+  peerTools,
+  runTool,
+  type ToolCall,
+  type ToolDefinition,
+} from '@molecule-ai/core/tools';
+
+/** The name under which `streamEvents` gives the progress of a call, and `type` of what `streamMode: 'custom'` gives. */
+const PROGRESS = 'peer_progress';
+/** A call ends so much before the `timeout` of its config, which would abort it, in milliseconds. */
+const BEFORE_TIMEOUT_MS = 2_000;
+/** Shortest wait that a tool takes, in milliseconds. */
+const MIN_WAIT_MS = 2_000;
+/** Accepts everything. */
+const ANY_SCHEMA = {};
+
+export interface CreatePeerToolsOptions<Names extends readonly PeerToolName[] = readonly PeerToolName[]>
+  extends PeerToolsOptions<Names> {
+  /** Whether the answer of a peer is reported as stream events while it is made. @default true */
+  readonly progress?: boolean | undefined;
+}
+
+/** What a tool for peers returns. `content` is for the model: words of peers are in a fence. */
+export interface PeerToolMessage<Data extends JsonValue = JsonValue> extends ToolMessage {
+  content: string;
+  /** The same as plain JSON, for programs. Texts of peers in it are untrusted and not fenced. */
+  artifact: Data;
+  status: 'success' | 'error';
+}
+
+/** A piece of an answer, as a custom stream event. */
+export interface PeerProgress {
+  readonly type: typeof PROGRESS;
+  readonly tool: PeerToolName;
+  /** `''` outside of tool calls. */
+  readonly toolCallId: string;
+  /** Words of a peer for people: untrusted and not fenced. */
+  readonly text: string;
+}
+
+/** The tool with this name for LangChain; without a name, any of them. */
+export type PeerStructuredTool<Name extends PeerToolName = PeerToolName> = Structured<PeerTool<Name>>;
+
+type Structured<Definition> =
+  Definition extends ToolDefinition<infer Name extends PeerToolName, infer Input, infer Data>
+    ? StructuredTool<JsonSchema, Input, Input, PeerToolMessage<Data>> & { readonly name: Name }
+    : never;
+
+/** The tools with these names, in this order. */
+export type PeerStructuredToolList<Names extends readonly PeerToolName[]> = {
+  -readonly [Place in keyof Names]: PeerStructuredTool<Names[Place]>;
+};
+
+/**
+ * The tools by which a model works with other agents, for `createAgent`, `ToolNode`, `bindTools` and direct calls. Each call
+ * returns a `ToolMessage`, also without a tool call, and rejects only when its signal aborts.
+ * @throws MoleculeError `invalid_argument` for wrong options.
+ *
+ * @example
+ * const agent = createAgent({ model, tools: createPeerTools(client) });
+ */
+export function createPeerTools<const Names extends readonly PeerToolName[] = DefaultPeerToolNames>(
+  client: PeerClient,
+  { progress = true, ...options }: CreatePeerToolsOptions<Names> = {},
+): PeerStructuredToolList<Names> {
+  return peerTools(client, options).map(({ name }, place) => {
+    const definitionFor = ({ timeoutMs = options.timeoutMs }: Waiting): AnyDefinition =>
+      peerTools<readonly PeerToolName[]>(client, { ...options, timeoutMs })[place] as AnyDefinition;
+    return new ToolOfDefinition(name, definitionFor, progress);
+  }) as unknown as PeerStructuredToolList<Names>;
+}
+
+type AnyDefinition = ToolDefinition<PeerToolName, unknown>;
+
+/** How long a call waits for an answer. */
+interface Waiting {
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What LangGraph adds to the config of a tool, and this file to that of a call with a `timeout`. */
+interface CallConfig extends ToolRunnableConfig {
+  readonly writer?: ((chunk: unknown) => void) | undefined;
+  readonly executionInfo?: { readonly runId?: string | undefined } | undefined;
+  readonly peerWaitMs?: number | undefined;
+}
+
+class ToolOfDefinition extends StructuredTool<JsonSchema, unknown, unknown, ToolMessage> {
+  static override lc_name(): string {
+    return 'PeerTool';
+  }
+
+  readonly name: PeerToolName;
+  readonly description: string;
+  readonly schema: JsonSchema;
+  private readonly definition: AnyDefinition;
+  private readonly definitionFor: (waiting: Waiting) => AnyDefinition;
+  private readonly progress: boolean;
+
+  constructor(name: PeerToolName, definitionFor: (waiting: Waiting) => AnyDefinition, progress: boolean) {
+    super();
+    this.name = name;
+    this.definitionFor = definitionFor;
+    this.definition = definitionFor({});
+    this.description = this.definition.description;
+    this.schema = this.definition.inputSchema;
+    this.progress = progress;
+  }
+
+  override async invoke<
+    Input extends StructuredToolCallInput<JsonSchema, unknown>,
+    Config extends OptionalConfig,
+  >(input: Input, config?: Config): Promise<ToolReturnType<Input, Config, ToolMessage>> {
+    // The framework makes a signal of it, and where it leaves the number, a timeout of the whole run leaves its own.
+    const timeout = config?.timeout ?? this.defaultConfig?.timeout;
+    if (timeout === undefined) return await super.invoke(input, config);
+    const peerWaitMs = Math.max(MIN_WAIT_MS, Math.floor(timeout) - BEFORE_TIMEOUT_MS);
+    return await super.invoke(input, { ...config, peerWaitMs } as unknown as Config);
+  }
+
+  /** @deprecated of the framework: `invoke` calls it */
+  override async call<
+    Input extends StructuredToolCallInput<JsonSchema, unknown>,
+    Config extends OptionalConfig,
+  >(input: Input, config?: Config, tags?: string[]): Promise<ToolReturnType<Input, Config, ToolMessage>> {
+    // The framework's check of arguments throws what a model wrote, and wants those that have a default. So it is left to the definition.
+    const unchecked: this = Object.create(this, { schema: { value: ANY_SCHEMA } });
+    return await super.call.call(unchecked, input ?? {}, config, tags);
+  }
+
+  protected override async _call(
+    input: unknown,
+    run?: CallbackManagerForToolRun,
+    config: CallConfig = {},
+  ): Promise<ToolMessage> {
+    const { peerWaitMs, signal } = config;
+    const definition =
+      peerWaitMs === undefined ? this.definition : this.definitionFor({ timeoutMs: peerWaitMs });
+    const toolCallId = config.toolCall?.id ?? '';
+    const { forModel, data, isError } = await runTool(definition, input, {
+      ...identityOfCall(config),
+      signal,
+      onProgress: this.progress ? reporter(this.name, toolCallId, run, config) : undefined,
+    });
+    return new ToolMessage({
+      content: forModel,
+      artifact: data,
+      status: isError ? 'error' : 'success',
+      tool_call_id: toolCallId,
+      name: this.name,
+    });
+  }
+}
+
+type OptionalConfig = ToolRunnableConfig | undefined;
+
+/**
+ * What makes a call the same in another attempt. A task of a graph has a name of its own, which is the same when the task is repeated and
+ * when its checkpoint is resumed, so call ids that a model uses again in a later step are told apart. A handled message counts as it is:
+ * without a checkpointer, its next attempt is another run.
+ */
+function identityOfCall({ configurable = {}, executionInfo, toolCall, runId }: CallConfig): ToolCall {
+  const callId = toolCall?.id;
+  const threadId = idIn(configurable.thread_id);
+  const task = idIn(configurable.checkpoint_ns);
+  if (callId === undefined || callId === '' || currentMessage() !== undefined) return { callId, threadId };
+  const run = idIn(executionInfo?.runId) ?? idIn(configurable.run_id) ?? idIn(runId);
+  return {
+    callId: task === undefined ? callId : JSON.stringify([task, callId]),
+    runId: threadId !== undefined && task !== undefined ? threadId : (run ?? task),
+    threadId,
+  };
+}
+
+function idIn(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** Reports to `streamMode: 'custom'` and to `streamEvents`; `undefined` where nobody could read it. */
+function reporter(
+  tool: PeerToolName,
+  toolCallId: string,
+  run: CallbackManagerForToolRun | undefined,
+  { writer }: CallConfig,
+): ((text: string) => void) | undefined {
+  const isHeard = run?.handlers.some((handler) => handler.handleCustomEvent !== undefined) ?? false;
+  if (writer === undefined && !isHeard) return undefined;
+  return (text) => {
+    const event: PeerProgress = { type: PROGRESS, tool, toolCallId, text };
+    writer?.(event);
+    if (isHeard) run?.handleCustomEvent(PROGRESS, event).catch(() => {});
+  };
+}

@@ -1,0 +1,128 @@
+import { AIMessage, type BaseMessage, type SystemMessage, ToolMessage } from '@langchain/core/messages';
+import {
+  createMarkerRemover,
+  findLookAlikes,
+  type PeerClient,
+  peerTextInstructions,
+} from '@molecule-ai/core';
+import { type DefaultPeerToolNames, fenceMarkedText, type PeerToolName } from '@molecule-ai/core/tools';
+// biome-ignore lint/suspicious/noTsIgnore: without the optional peer it is an error, with it none
+/** @ts-ignore `langchain` is optional: a program without it compiles all the same. */
+import type { AgentMiddleware } from 'langchain';
+import { type CreatePeerToolsOptions, createPeerTools, type PeerStructuredToolList } from './peer-tools.ts';
+
+/** By this symbol LangChain marks what its `createMiddleware` returns. */
+const BRAND = Symbol.for('AgentMiddleware');
+
+/** The middleware of LangChain with the tools for peers. */
+export type PeersMiddleware<Names extends readonly PeerToolName[] = readonly PeerToolName[]> =
+  AgentMiddleware<undefined, undefined, unknown> & { tools: PeerStructuredToolList<Names> };
+
+/**
+ * The tools for peers in a `createAgent` agent, and what an agent with them needs: the instruction how to read fenced texts in its system
+ * prompt, a fence around results of other tools that contain boundary markers, and no such markers in its answers.
+ * @throws MoleculeError `invalid_argument` for wrong options.
+ *
+ * @example
+ * const agent = createAgent({ model, middleware: [peersMiddleware(client)] });
+ */
+export function peersMiddleware<const Names extends readonly PeerToolName[] = DefaultPeerToolNames>(
+  client: PeerClient,
+  options: CreatePeerToolsOptions<Names> = {},
+): PeersMiddleware<Names> {
+  const middleware: AgentMiddleware<undefined, undefined, unknown> = {
+    name: 'PeersMiddleware',
+    tools: createPeerTools(client, options),
+    // All of it around the model: a middleware around tools makes the framework end the run where another tool throws, and a node
+    // before or after the model counts for the recursion limit.
+    wrapModelCall: async (request, handler) => {
+      const response = await handler({
+        ...request,
+        systemMessage: withInstructions(request.systemMessage),
+        messages: request.messages.map(withFence),
+      });
+      return AIMessage.isInstance(response) ? withoutMarkers(response) : response;
+    },
+  };
+  return Object.assign(middleware, { [BRAND]: true }) as PeersMiddleware<Names>;
+}
+
+function withInstructions(system: SystemMessage): SystemMessage {
+  if (system.text.includes(peerTextInstructions)) return system;
+  if (system.text === '') return withContent(system, peerTextInstructions);
+  const blocks =
+    typeof system.content === 'string' ? [{ type: 'text', text: system.content }] : system.content;
+  // A block of its own leaves the application's blocks as they are, so also what it marks to be cached.
+  return withContent(system, [...blocks, { type: 'text', text: `\n\n${peerTextInstructions}` }]);
+}
+
+/** A result of a tool whose texts contain no boundary marker outside of a fence; the same message where they contain none. */
+function withFence(message: BaseMessage): BaseMessage {
+  if (!ToolMessage.isInstance(message)) return message;
+  const { content } = message;
+  const fenced = typeof content === 'string' ? fenceMarkedText(content) : fencedBlocks(content);
+  return fenced === content ? message : withContent(message, fenced);
+}
+
+function fencedBlocks(blocks: Blocks): Blocks {
+  const texts = blocks.map(textOf);
+  const joined = texts.join('');
+  const inBlocks = texts.reduce((count, text) => count + findLookAlikes(text).length, 0);
+  if (findLookAlikes(joined).length > inBlocks) {
+    // A marker in pieces: a model reads the texts as one.
+    const others = blocks.filter((block) => textOf(block) === '');
+    return [{ type: 'text', text: fenceMarkedText(joined) }, ...others.map(fencedValue)];
+  }
+  return fencedValue(blocks);
+}
+
+/** Documents and search results have their texts deep inside. */
+function fencedValue<Value>(value: Value): Value;
+function fencedValue(value: unknown): unknown {
+  if (typeof value === 'string') return fenceMarkedText(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    const items = value.map(fencedValue);
+    return items.every((item, place) => item === value[place]) ? value : items;
+  }
+  const entries = Object.entries(value);
+  const fenced = entries.map(([key, inner]) => [key, fencedValue(inner)] as const);
+  const isSame = fenced.every(([, inner], place) => inner === entries[place]?.[1]);
+  return isSame ? value : Object.fromEntries(fenced);
+}
+
+/** The answer without boundary markers that the model repeated; the same message where there are none. */
+function withoutMarkers(message: AIMessage): AIMessage {
+  const remover = createMarkerRemover();
+  const { content } = message;
+  if (typeof content === 'string') {
+    const text = remover.push(content) + remover.end();
+    return text === content ? message : withContent(message, text);
+  }
+  const texts = content.map(textOf);
+  const cleaned = texts.map((text) => remover.push(text));
+  const last = texts.findLastIndex((text) => text !== '');
+  if (last !== -1) cleaned[last] += remover.end();
+  if (cleaned.join('') === texts.join('')) return message;
+  return withContent(
+    message,
+    content.map((block, place) => (textOf(block) === '' ? block : { ...block, text: cleaned[place] })),
+  );
+}
+
+type Blocks = Exclude<BaseMessage['content'], string>;
+
+function textOf(block: Blocks[number]): string {
+  return block.type === 'text' && typeof block.text === 'string' ? block.text : '';
+}
+
+/** A copy with everything else as it is, so also what a provider added to the message. */
+function withContent<Message extends BaseMessage>(message: Message, content: Message['content']): Message {
+  const copy: Message = Object.create(
+    Object.getPrototypeOf(message),
+    Object.getOwnPropertyDescriptors(message),
+  );
+  copy.content = content;
+  copy.lc_kwargs = { ...message.lc_kwargs, content };
+  return copy;
+}
