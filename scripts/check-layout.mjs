@@ -6,6 +6,8 @@ import { basename } from 'node:path';
 
 /** What a user asks for with `exitWhenDead`. */
 const ENDS_THE_PROCESS = 'packages/core/src/agent/exit-when-dead.ts';
+/** Names a type of an optional peer, which a program may compile without. */
+const NAMES_AN_OPTIONAL_TYPE = 'packages/langchain/src/peers-middleware.ts';
 
 const files = execFileSync(
   'git',
@@ -40,7 +42,7 @@ for (const file of files) {
   if (/\.(only|skip)\(/.test(text)) problems.push(`${file}: no .only or .skip`);
   if (basename(file) === 'index.ts' && /export \*/.test(text))
     problems.push(`${file}: index.ts lists names; no export *`);
-  if (/@ts-ignore|@ts-expect-error|@ts-nocheck/.test(text))
+  if (file !== NAMES_AN_OPTIONAL_TYPE && /@ts-ignore|@ts-expect-error|@ts-nocheck/.test(text))
     problems.push(`${file}: no type checks switched off`);
 }
 
