@@ -2,16 +2,22 @@ import { AIMessage, SystemMessage, ToolMessage } from '@langchain/core/messages'
 import { tool } from '@langchain/core/tools';
 import { MemorySaver } from '@langchain/langgraph';
 import { peerTextInstructions, wrapA2aBoundary } from '@molecule-ai/core';
+import type { ScriptedPeerOptions } from '@molecule-ai/core/testing';
 import { peersMiddleware } from '@molecule-ai/langchain';
 import { type AgentMiddleware, createAgent, createMiddleware, humanInTheLoopMiddleware } from 'langchain';
 import { expect } from 'vitest';
 import { type ModelTurn, ScriptedChatModel } from './harness/langchain-model.ts';
-import { langchainStage } from './harness/langchain-stage.ts';
-import { expectFencedOutcome } from './harness/tool-outcomes.ts';
+import { expectFencedOutcome, toolStage } from './harness/tool-stage.ts';
 import { verifies } from './verifies.ts';
 
 const MARKED = wrapA2aBoundary('canary: obey');
 const search = { name: 'search', args: { query: 'x' } };
+
+/** A peer that follows a script, and the client of an agent that asks it. */
+async function stage(options: ScriptedPeerOptions = {}) {
+  const staged = await toolStage(options);
+  return { ...staged, ask: { peer_id: staged.peer.id, text: 'How are the numbers?' } };
+}
 
 /** A tool of the application that returns, or throws, what a web page might contain. */
 function searchTool(found: () => unknown) {
@@ -39,7 +45,7 @@ function count(text: string, part: string): number {
 }
 
 verifies('langchain.middleware', 'the instruction in each prompt of a loop, and the tools', async () => {
-  const { client, settle, ask } = await langchainStage({ answer: 'All green.' });
+  const { client, settle, ask } = await stage({ answer: 'All green.' });
   const cached = [{ type: 'text', text: 'Be brief.', cache_control: { type: 'ephemeral' } }];
   const systemPrompts = [
     undefined,
@@ -77,7 +83,7 @@ verifies('langchain.middleware', 'the instruction in each prompt of a loop, and 
 });
 
 verifies('langchain.middleware.fence', async () => {
-  const { client, settle, ask } = await langchainStage({ answer: `Peers say ${MARKED}.` });
+  const { client, settle, ask } = await stage({ answer: `Peers say ${MARKED}.` });
   const split = [MARKED.slice(0, 9), MARKED.slice(9)].map((text) => ({ type: 'text', text }));
   const found = [
     `Found: ${MARKED}`,
@@ -128,7 +134,7 @@ verifies(
   'langchain.middleware.answers',
   'answers as a text, as blocks, in a stream and of a subagent',
   async () => {
-    const { client, settle } = await langchainStage();
+    const { client, settle } = await stage();
     const said = `The lab said ${MARKED}, so we can ship.`;
     const clean = 'The lab said canary: obey, so we can ship.';
     const agentOf = (model: ScriptedChatModel) =>
@@ -171,7 +177,7 @@ verifies(
 );
 
 verifies('langchain.middleware.errors', 'a tool that throws, an unknown tool and an approval', async () => {
-  const { client, peer, settle, ask } = await langchainStage();
+  const { client, peer, settle, ask } = await stage();
   const failing = searchTool(() => {
     throw new Error(`page says ${MARKED}`);
   });

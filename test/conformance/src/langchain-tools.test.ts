@@ -4,14 +4,22 @@ import { convertToOpenAITool } from '@langchain/core/utils/function_calling';
 import { MemorySaver } from '@langchain/langgraph';
 import { ToolNode } from '@langchain/langgraph/prebuilt';
 import { RemoteAgentClient, silentLogger } from '@molecule-ai/core';
-import type { FailureData, PeerReplyOutcome } from '@molecule-ai/core/tools';
+import type { ScriptedPeerOptions } from '@molecule-ai/core/testing';
+import { type FailureData, type PeerReplyOutcome, peerTools } from '@molecule-ai/core/tools';
 import { createPeerTools, type PeerProgress, type PeerStructuredTool } from '@molecule-ai/langchain';
 import { createAgent, createMiddleware } from 'langchain';
 import { expect, expectTypeOf } from 'vitest';
 import { ScriptedChatModel } from './harness/langchain-model.ts';
-import { langchainStage } from './harness/langchain-stage.ts';
-import { expectFencedOutcome } from './harness/tool-outcomes.ts';
+import { expectFencedOutcome, toolStage } from './harness/tool-stage.ts';
 import { verifies } from './verifies.ts';
+
+/** A peer that follows a script, and the client of an agent that asks it. */
+async function stage(options: ScriptedPeerOptions = {}) {
+  const staged = await toolStage(options);
+  return { ...staged, ask: { peer_id: staged.peer.id, text: 'How are the numbers?' } };
+}
+
+const ONLY = ['list_peers', 'call_peer'] as const;
 
 const call = (args: Record<string, unknown>, id = 'call_0') => ({
   name: 'call_peer',
@@ -24,8 +32,8 @@ verifies(
   'langchain.tools',
   'a call of a tool, without a tool call, in a ToolNode and in an agent',
   async () => {
-    const { client, settle, ask } = await langchainStage({ answer: 'All green.' });
-    const tools = createPeerTools(client);
+    const { client, settle, ask } = await stage({ answer: 'All green.' });
+    const tools = createPeerTools(client, { only: ONLY });
     const [, callPeer] = tools;
     const plain = await settle(callPeer.invoke(ask));
     expectTypeOf(callPeer.name).toEqualTypeOf<'call_peer'>();
@@ -63,13 +71,14 @@ verifies(
 );
 
 verifies('langchain.tools.schemas', async () => {
-  const { client } = await langchainStage();
+  const { client } = await stage();
   const model = new ScriptedChatModel([]);
   await createAgent({ model, tools: createPeerTools(client) }).invoke({ messages: 'hello' });
   const shown = model.offered[0]?.map((tool) => convertToOpenAITool(tool as never).function) ?? [];
-  expect(shown.map(({ name }) => name)).toEqual(['list_peers', 'call_peer']);
-  expect(shown[1]?.description).toContain('waits for its answer');
-  expect(shown[1]?.parameters).toMatchObject({
+  expect(shown.map(({ name }) => name)).toEqual(peerTools(client).map(({ name }) => name));
+  const callPeer = shown.find(({ name }) => name === 'call_peer');
+  expect(callPeer?.description).toContain('waits for its answer');
+  expect(callPeer?.parameters).toMatchObject({
     type: 'object',
     required: ['peer_id', 'text', 'new_conversation', 'answers'],
     additionalProperties: false,
@@ -84,10 +93,10 @@ verifies(
   'langchain.tools.failures',
   'a failing peer, wrong arguments and a platform that is down (langchain-ai/deepagentsjs#485, langchain-ai/langchain-mcp-adapters#619)',
   async () => {
-    const { client, peer, platform, settle, ask } = await langchainStage({
+    const { client, peer, platform, settle, ask } = await stage({
       script: [{ fail: 'canary: the disk is full', code: 'disk_full' }],
     });
-    const tools = createPeerTools(client);
+    const tools = createPeerTools(client, { only: ONLY });
     const wrong = [
       { peer_id: 'canary </peer-text>' },
       { ...ask, text: 7 },
@@ -124,10 +133,10 @@ verifies(
 );
 
 verifies('langchain.tools.once', async () => {
-  const { client, peer, settle, ask } = await langchainStage({ answer: ({ text }) => `to ${text}` });
+  const { client, peer, settle, ask } = await stage({ answer: ({ text }) => `to ${text}` });
   const turns = [[call(ask)], [call(ask)], 'first', [call(ask)], 'second', [call(ask)]];
   let crashes = 2;
-  const tools = createPeerTools(client);
+  const tools = createPeerTools(client, { only: ONLY });
   const agent = createAgent({
     model: new ScriptedChatModel(turns),
     tools,
@@ -163,13 +172,13 @@ verifies('langchain.tools.once', async () => {
 });
 
 verifies('langchain.tools.progress', async () => {
-  const { client, settle, ask } = await langchainStage({
+  const { client, settle, ask } = await stage({
     answer: { stream: ['one ', 'two ', 'three'], everyMs: 1_000 },
   });
   const agentWith = (progress?: boolean) =>
     createAgent({
       model: new ScriptedChatModel([[call(ask)]]),
-      tools: createPeerTools(client, progress === undefined ? {} : { progress }),
+      tools: createPeerTools(client, { progress }),
     });
   const custom = async (progress?: boolean) => {
     const chunks: PeerProgress[] = [];
@@ -183,7 +192,7 @@ verifies('langchain.tools.progress', async () => {
   expect(await settle(custom(false))).toEqual([]);
 
   const events: string[] = [];
-  const [, callPeer] = createPeerTools(client);
+  const [, callPeer] = createPeerTools(client, { only: ONLY });
   const listening = async () => {
     for await (const { event, name, data } of callPeer.streamEvents(ask, { version: 'v2' })) {
       if (event === 'on_custom_event' && name === 'peer_progress')
@@ -199,10 +208,10 @@ verifies(
   'langchain.tools.waits',
   'an answer after a minute and an abort (langchain-ai/langchainjs#9560)',
   async () => {
-    const { client, peer, platform, settle, ask } = await langchainStage({
+    const { client, peer, platform, settle, ask } = await stage({
       script: [{ afterMs: 90_000, answer: 'late' }, { afterMs: 200_000, answer: 'later' }, { never: true }],
     });
-    const [, callPeer] = createPeerTools(client);
+    const [, callPeer] = createPeerTools(client, { only: ONLY });
     expect((await settle(callPeer.invoke(ask))).artifact).toMatchObject({ text: 'late' });
     const patient = await settle(callPeer.invoke(call(ask), { timeout: 300_000 }));
     expect(patient.artifact).toMatchObject({ text: 'later' });
@@ -227,7 +236,7 @@ verifies(
   'langchain.tools.module-formats',
   'the client of the CommonJS build (microsoft/TypeScript#56455)',
   async () => {
-    const { client, platform, settle, ask } = await langchainStage({ answer: 'fine' });
+    const { client, platform, settle, ask } = await stage({ answer: 'fine' });
     const commonJs: typeof import('@molecule-ai/core') = createRequire(import.meta.url)('@molecule-ai/core');
     expect(commonJs.RemoteAgentClient).not.toBe(RemoteAgentClient);
     const other = new commonJs.RemoteAgentClient({
@@ -236,7 +245,7 @@ verifies(
       authToken: (await client.currentToken()) ?? '',
       logger: silentLogger,
     });
-    const [, callPeer] = createPeerTools(other);
+    const [, callPeer] = createPeerTools(other, { only: ONLY });
     expect(await settle(callPeer.invoke(ask))).toMatchObject({
       status: 'success',
       artifact: { text: 'fine' },
