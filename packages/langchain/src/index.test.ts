@@ -4,6 +4,7 @@ import * as langchain from './index.ts';
 it('exports exactly these names', () => {
   expect(Object.keys(langchain).sort()).toEqual([
     'StripBoundaryOutputParser',
+    'createLangChainHandler',
     'createPeerTools',
     'peersMiddleware',
   ]);

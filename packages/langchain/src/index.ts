@@ -1,4 +1,5 @@
 /** LangChain and LangGraph for Molecule AI. A test pins this list of exports. */
+export { createLangChainHandler, type LangChainHandlerOptions } from './langchain-handler.ts';
 export {
   type CreatePeerToolsOptions,
   createPeerTools,
@@ -8,4 +9,6 @@ export {
   type PeerToolMessage,
 } from './peer-tools.ts';
 export { type PeersMiddleware, peersMiddleware } from './peers-middleware.ts';
+export type { Approvals } from './run-questions.ts';
+export type { SomeRunnable } from './runs.ts';
 export { StripBoundaryOutputParser } from './strip-boundary-output-parser.ts';

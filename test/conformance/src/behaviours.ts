@@ -15,6 +15,7 @@ import { INBOUND } from './behaviours/inbound.ts';
 import { INSTANCES } from './behaviours/instances.ts';
 import { INTEROP } from './behaviours/interop.ts';
 import { JSON_RPC } from './behaviours/json-rpc.ts';
+import { LANGCHAIN } from './behaviours/langchain.ts';
 import { LANGCHAIN_TOOLS } from './behaviours/langchain-tools.ts';
 import { LIFECYCLE } from './behaviours/lifecycle.ts';
 import { LIMITS } from './behaviours/limits.ts';
@@ -87,6 +88,7 @@ export const BEHAVIOURS = {
   ...STREAM_READING,
   ...STREAMS_OF_AGENTS,
   ...TESTING,
+  ...LANGCHAIN,
   ...TOOLS,
   ...LANGCHAIN_TOOLS,
 };

@@ -1,0 +1,231 @@
+import { type BaseMessage, HumanMessage } from '@langchain/core/messages';
+import type { RunnableConfig } from '@langchain/core/runnables';
+import {
+  ConfigurationError,
+  type HandlerAnswer,
+  type HandlerContext,
+  type InboundMessage,
+  MessageFailure,
+  type MessageHandler,
+  messageForModel,
+  peerTextInstructions,
+} from '@molecule-ai/core';
+import {
+  type Approvals,
+  answersOf,
+  type PendingInterrupt,
+  type QuestionAnswers,
+  questionsOf,
+  resumeValueOf,
+} from './run-questions.ts';
+import { answerIn, ResumeCommand, run, type SomeRunnable, type Target, targetOf } from './runs.ts';
+import {
+  closeOpenCalls,
+  type Graph,
+  hasMessage,
+  readThread,
+  release,
+  stops,
+  type Thread,
+  threadFor,
+  wasResumed,
+} from './threads.ts';
+
+/** Options of {@link createLangChainHandler}. */
+export interface LangChainHandlerOptions {
+  /**
+   * Who decides whether an action may be done: the `user` of the agent's canvas, or with `sender-when-user` the sender where that is the
+   * user. Never another agent. @default 'user'
+   */
+  approvals?: Approvals | undefined;
+  /** The thread of a message. @default its `conversationId` */
+  threadId?: ((message: InboundMessage) => string) | undefined;
+  /**
+   * What the target is invoked with for a new message. `human` is the message for a model, fenced where another agent wrote it.
+   * @default `{ messages: [human] }` for agents and graphs, `[human]` for other runnables
+   */
+  input?: ((human: HumanMessage, message: InboundMessage) => unknown) | undefined;
+  /**
+   * The answer in the output of the target.
+   * @default the text of the last of its `messages`, with a `structuredResponse` as data; of other runnables a text, or the text of a message
+   */
+  output?: ((output: unknown, message: InboundMessage) => HandlerAnswer) | undefined;
+  /** Of each run, such as `recursionLimit`, `callbacks`, `tags`, `metadata`. Thread and signal are those of the message. */
+  config?: RunnableConfig | undefined;
+}
+
+/**
+ * Returns the `onMessage` of an agent whose messages are handled by an agent of LangChain, a graph of LangGraph, or any other runnable.
+ *
+ * - A message becomes a `HumanMessage` with the id of the message, and the text of `messageForModel`; `thread_id` is its conversation.
+ * - With a checkpointer, a message that is delivered again continues the run that it had begun.
+ * - Interrupts become questions, and their answers resume the run.
+ * - The answer is streamed to senders that read a stream.
+ *
+ * Errors that may pass are thrown as they are, so that the message is tried again; others end it with a `MessageFailure`.
+ *
+ * @throws ConfigurationError for a target that interrupts its runs and has no checkpointer.
+ *
+ * @example
+ * const agent = createAgent({ model, tools, checkpointer });
+ * createRemoteAgent({ client, onMessage: createLangChainHandler(agent) });
+ */
+export function createLangChainHandler(
+  target: SomeRunnable,
+  options: LangChainHandlerOptions = {},
+): MessageHandler {
+  const known = targetOf(target);
+  if (known.interrupts && savingGraph(known) === undefined) {
+    throw new ConfigurationError(
+      'The agent interrupts its runs, and has no checkpointer to continue them with.',
+      {
+        hint: 'Give createAgent() or compile() a `checkpointer`.',
+      },
+    );
+  }
+  return (message, context) => new HandledMessage(known, options, message, context).answer();
+}
+
+function savingGraph({ graph }: Target): Graph | undefined {
+  return typeof graph?.checkpointer === 'object' && graph.checkpointer !== null ? graph : undefined;
+}
+
+class HandledMessage {
+  readonly #target: Target;
+  readonly #options: LangChainHandlerOptions;
+  readonly #message: InboundMessage;
+  readonly #context: HandlerContext;
+  readonly #config: RunnableConfig;
+
+  constructor(
+    target: Target,
+    options: LangChainHandlerOptions,
+    message: InboundMessage,
+    context: HandlerContext,
+  ) {
+    const { config = {}, threadId = ({ conversationId }) => conversationId } = options;
+    this.#target = target;
+    this.#options = options;
+    this.#message = message;
+    this.#context = context;
+    this.#config = {
+      ...config,
+      configurable: { ...config.configurable, thread_id: threadId(message) || message.id },
+      signal: context.signal,
+    };
+  }
+
+  async answer(): Promise<HandlerAnswer> {
+    const graph = savingGraph(this.#target);
+    if (graph === undefined) return this.#finish(await this.#run(this.#input([]), this.#config));
+    const answers = answersOf(this.#message);
+    if (answers !== null) return this.#resume(graph, answers);
+    const limits = { messageId: this.#message.id, nowMs: Date.now() };
+    const { thread, history } = await threadFor(graph, this.#config, limits);
+    if (await this.#hasBegun(thread)) return this.#continue(graph, thread);
+    const before = [...history, ...closeOpenCalls(thread.messages)];
+    return this.#runIn(graph, thread, this.#input(thread.messages, before));
+  }
+
+  /** Without messages in its state, a thread that has changed since the first attempt has begun the run. */
+  async #hasBegun(thread: Thread): Promise<boolean> {
+    if (hasMessage(thread, this.#message.id)) return true;
+    if (this.#options.input === undefined) return false;
+    const now = `${thread.key}/${thread.checkpointId}`;
+    return (await this.#context.once('langchain:thread', () => now)) !== now;
+  }
+
+  /** Goes on with a run that an earlier attempt began. */
+  async #continue(graph: Graph, thread: Thread): Promise<HandlerAnswer> {
+    if (thread.interrupts.length > 0) return this.#ask(graph, thread);
+    if (thread.isUnfinished) return this.#runIn(graph, thread, null);
+    return this.#finish({ output: thread.values, lastSaid: '' });
+  }
+
+  async #resume(graph: Graph, answers: QuestionAnswers): Promise<HandlerAnswer> {
+    const asked = ({ interrupts }: Thread) => interrupts.filter(({ id }) => answers.interruptIds.has(id));
+    let thread = await readThread(graph, this.#config, answers.thread);
+    if (!(await this.#context.once('langchain:asked', () => asked(thread).length > 0))) {
+      throw new MessageFailure('The agent no longer waits for this answer.', { code: 'question_superseded' });
+    }
+    const ids = asked(thread).map(({ id }) => id);
+    if (ids.length > 0 && (await wasResumed(graph, thread, ids))) {
+      // An earlier attempt gave the values. A run that has read them must not get them for its next interrupt.
+      await this.#run(null, thread.config);
+      thread = await readThread(graph, this.#config, answers.thread);
+    }
+    const pending = asked(thread);
+    if (pending.length === 0) return this.#continue(graph, thread);
+    return this.#runIn(graph, thread, await this.#resumption(graph, thread, pending, answers));
+  }
+
+  /** The input that resumes a run; `null` for one that waits before or after a node. */
+  async #resumption(
+    graph: Graph,
+    thread: Thread,
+    pending: readonly PendingInterrupt[],
+    answers: QuestionAnswers,
+  ): Promise<ResumeCommand | null> {
+    try {
+      const values = pending.map((each) => [each.id, resumeValueOf(each, answers, this.#message)] as const);
+      if (!pending.some(({ isStep }) => isStep)) return new ResumeCommand(Object.fromEntries(values));
+      if (values.every(([, value]) => value === true)) return null;
+      throw new MessageFailure('The agent was not allowed to continue.', { code: 'rejected' });
+    } catch (error) {
+      await release(graph, thread);
+      throw error;
+    }
+  }
+
+  async #runIn(graph: Graph, thread: Thread, input: unknown): Promise<HandlerAnswer> {
+    const result = await this.#run(input, thread.config);
+    const { output } = result;
+    const mayWait =
+      stops(graph) || (typeof output === 'object' && output !== null && '__interrupt__' in output);
+    if (!mayWait) return this.#finish(result);
+    const after = await readThread(graph, this.#config, thread.key);
+    return after.interrupts.length > 0 ? this.#ask(graph, after) : this.#finish(result);
+  }
+
+  async #ask(graph: Graph, thread: Thread): Promise<HandlerAnswer> {
+    if (!this.#message.expectsAnswer) {
+      await release(graph, thread);
+      throw new MessageFailure('The agent waits for an answer where nobody can be asked.', {
+        code: 'nobody_to_ask',
+      });
+    }
+    const { approvals = 'user' } = this.#options;
+    return {
+      text: '',
+      questions: questionsOf(thread.interrupts, this.#message, { approvals, thread: thread.key }),
+    };
+  }
+
+  #run(input: unknown, config: RunnableConfig): ReturnType<typeof run> {
+    return run(this.#target, input, config, { message: this.#message, context: this.#context });
+  }
+
+  #finish({ output, lastSaid }: Awaited<ReturnType<typeof run>>): HandlerAnswer {
+    const own = this.#options.output;
+    return own === undefined ? answerIn(output, this.#message.id, lastSaid) : own(output, this.#message);
+  }
+
+  /** @param thread what is in the thread @param before what comes before the message */
+  #input(thread: readonly BaseMessage[], before: readonly BaseMessage[] = []): unknown {
+    const human = this.#human([...thread, ...before]);
+    const { input } = this.#options;
+    if (input !== undefined) return input(human, this.#message);
+    return this.#target.graph === undefined ? [human] : { messages: [...before, human] };
+  }
+
+  /** The first fenced text of a thread explains the fence, unless the system prompt does. */
+  #human(known: readonly BaseMessage[]): HumanMessage {
+    const text = messageForModel(this.#message);
+    const isExplained =
+      text === this.#message.text ||
+      this.#target.explainsFences(peerTextInstructions) ||
+      known.some((message) => message.getType() === 'human' && message.text.includes(peerTextInstructions));
+    const content = isExplained ? text : `${peerTextInstructions}\n\n${text}`;
+    return new HumanMessage({ id: this.#message.id, content });
+  }
+}

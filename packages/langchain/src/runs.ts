@@ -1,0 +1,269 @@
+import { type BaseMessage, isBaseMessage } from '@langchain/core/messages';
+import type { RunnableConfig } from '@langchain/core/runnables';
+import {
+  type AnswerContent,
+  createMarkerRemover,
+  type HandlerAnswer,
+  type HandlerContext,
+  type InboundMessage,
+  type JsonObject,
+  MessageFailure,
+  MoleculeError,
+  removeBoundaryMarkers,
+} from '@molecule-ai/core';
+import { type Graph, messagesIn, stops } from './threads.ts';
+
+/** The node of the model in an agent of LangChain, and the middleware by which it interrupts. */
+const MODEL_NODE = 'model_request';
+const ASKING_MIDDLEWARE = 'HumanInTheLoopMiddleware';
+const END = '__end__';
+const MAX_CAUSES = 8;
+/** Of connections that failed, as Node and undici name them. */
+const BROKEN_CONNECTION = /^(?:E(?:CONN|TIMEDOUT|PIPE|AI_AGAIN|NOTFOUND|HOST|NET)|UND_ERR_)/;
+
+/** What {@link createLangChainHandler} runs: an agent of LangChain, a graph of LangGraph, or any other runnable. */
+export interface SomeRunnable {
+  invoke(input: never, config: never): Promise<unknown>;
+  stream(input: never, config: never): Promise<AsyncIterable<unknown>>;
+}
+
+interface Invokable {
+  invoke(input: unknown, config: RunnableConfig): Promise<unknown>;
+  stream(input: unknown, config: RunnableConfig & { streamMode?: string[] }): Promise<AsyncIterable<unknown>>;
+}
+
+type CompiledGraph = Graph & Invokable & { getGraph?(): { readonly edges: readonly Edge[] } };
+
+interface Edge {
+  readonly source: string;
+  readonly target: string;
+}
+
+/** A target, by what can be done with it. */
+export interface Target {
+  readonly runnable: Invokable;
+  /** Of an agent the graph in it. `undefined` for a runnable that is none. */
+  readonly graph: CompiledGraph | undefined;
+  /** Whether it is known to interrupt runs. */
+  readonly interrupts: boolean;
+  /** Whether its system prompt explains fences. */
+  explainsFences(instructions: string): boolean;
+  /** The nodes whose model may write the answer; all when `undefined`. */
+  readonly answering: ReadonlySet<string> | undefined;
+}
+
+/** The options of an agent of LangChain, as far as they are used. */
+interface AgentOptions {
+  readonly systemPrompt?: unknown;
+  readonly middleware?: readonly { readonly name?: unknown }[];
+}
+
+export function targetOf(given: SomeRunnable): Target {
+  const runnable = given as SomeRunnable & Invokable;
+  const inner: unknown = Reflect.get(given, 'graph');
+  const isAgent = isGraph(inner) && isGraph(given);
+  const graph = isAgent ? inner : isGraph(given) ? given : undefined;
+  const { systemPrompt, middleware = [] }: AgentOptions = (isAgent && Reflect.get(given, 'options')) || {};
+  const names = new Set(middleware.map(({ name }) => name));
+  const prompt = typeof systemPrompt === 'string' ? systemPrompt : JSON.stringify(systemPrompt ?? '');
+  return {
+    runnable,
+    graph,
+    interrupts: names.has(ASKING_MIDDLEWARE) || (graph !== undefined && stops(graph)),
+    explainsFences: (instructions) => names.has('PeersMiddleware') || prompt.includes(instructions),
+    answering: isAgent ? new Set([MODEL_NODE]) : graph && lastNodes(graph),
+  };
+}
+
+/** Only their models can write the last message. */
+function lastNodes(graph: CompiledGraph): ReadonlySet<string> | undefined {
+  const edges = graph.getGraph?.().edges ?? [];
+  const last = edges.filter(({ target }) => target === END).map(({ source }) => source);
+  return last.length === 0 ? undefined : new Set(last);
+}
+
+function isGraph(value: unknown): value is CompiledGraph {
+  return typeof value === 'object' && value !== null && 'getState' in value && 'updateState' in value;
+}
+
+/** Resumes a run. LangGraph recognises a command by its name, also where the application has another copy of it than we would. */
+export class ResumeCommand {
+  readonly lg_name = 'Command';
+  readonly resume: Readonly<Record<string, unknown>>;
+
+  /** @param values by the ids of the interrupts */
+  constructor(values: Readonly<Record<string, unknown>>) {
+    this.resume = values;
+  }
+
+  toJSON(): { lg_name: string; resume: unknown } {
+    return { lg_name: this.lg_name, resume: this.resume };
+  }
+}
+
+/** What a run gave: its output, and what of it was streamed. */
+export interface RunResult {
+  readonly output: unknown;
+  /** The last piece of text by itself that was streamed, `''` for none. */
+  readonly lastSaid: string;
+}
+
+/**
+ * Runs a target. The text of the answer is streamed when the sender reads a stream.
+ * @throws MessageFailure for everything that another attempt does not repair; other errors as they are.
+ */
+export async function run(
+  target: Target,
+  input: unknown,
+  config: RunnableConfig,
+  { message, context }: { readonly message: InboundMessage; readonly context: HandlerContext },
+): Promise<RunResult> {
+  const { signal } = context;
+  // An agent of LangChain takes commands of its own copy of LangGraph only.
+  const runnable =
+    input instanceof ResumeCommand && target.graph !== undefined ? target.graph : target.runnable;
+  try {
+    const isStreamed = message.expectsAnswer && /stream|subscribe/i.test(message.method);
+    const result = isStreamed
+      ? await runStreaming({ ...target, runnable }, input, config, (text) => context.stream(text))
+      : { output: await runnable.invoke(input, config), lastSaid: '' };
+    signal.throwIfAborted();
+    return result;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw endingError(error);
+  }
+}
+
+async function runStreaming(
+  { runnable, graph, answering }: Target,
+  input: unknown,
+  config: RunnableConfig,
+  send: (text: string) => Promise<void>,
+): Promise<RunResult> {
+  let output: unknown;
+  let speaker: unknown;
+  let said = '';
+  let remover = createMarkerRemover();
+  const say = async (text: string): Promise<void> => {
+    if (text === '') return;
+    said += text;
+    await send(text);
+  };
+  const piece = async (chunk: unknown, id: unknown): Promise<void> => {
+    const text = typeof chunk === 'string' ? chunk : isBaseMessage(chunk) ? chunk.text : '';
+    if (text === '') return;
+    if (said !== '' && id !== speaker) {
+      await say(remover.end());
+      await send('\n\n');
+      said = '';
+      remover = createMarkerRemover();
+    }
+    speaker = id;
+    await say(remover.push(text));
+  };
+  if (graph === undefined) {
+    for await (const chunk of await runnable.stream(input, config)) {
+      await piece(chunk, undefined);
+      output = chunk;
+    }
+  } else {
+    const parts = await runnable.stream(input, { ...config, streamMode: ['messages', 'values'] });
+    for await (const part of parts) {
+      const [mode, data] = part as [string, unknown];
+      if (mode === 'values') output = data;
+      else {
+        const [chunk, from] = data as [unknown, Readonly<Record<string, unknown>> | undefined];
+        if (isFromModel(chunk) && isAnswering(from, answering)) await piece(chunk, chunk.id);
+      }
+    }
+  }
+  await say(remover.end());
+  return { output: graph === undefined && said !== '' ? said : output, lastSaid: said };
+}
+
+function isFromModel(chunk: unknown): chunk is BaseMessage {
+  return isBaseMessage(chunk) && chunk.getType() === 'ai';
+}
+
+function isAnswering(
+  from: Readonly<Record<string, unknown>> | undefined,
+  answering: ReadonlySet<string> | undefined,
+): boolean {
+  const place = from?.langgraph_checkpoint_ns ?? from?.checkpoint_ns;
+  const [outer = ''] = (typeof place === 'string' ? place : '').split(':');
+  return answering === undefined || answering.has(outer === '' ? String(from?.langgraph_node) : outer);
+}
+
+/** The answer in the output of a run; `lastSaid` was streamed already. @throws MoleculeError `invalid_answer`. */
+export function answerIn(output: unknown, messageId: string, lastSaid = ''): HandlerAnswer {
+  const rest = (text: string): string =>
+    text.trim() === lastSaid.trim() ? '' : lastSaid === '' ? text : `\n\n${text}`;
+  if (typeof output === 'string') return rest(removeBoundaryMarkers(output));
+  if (isBaseMessage(output)) return rest(removeBoundaryMarkers(output.text));
+  const last = messagesIn(output).at(-1);
+  if (last === undefined) {
+    throw new MoleculeError('The output of the runnable has no messages and is no text.', {
+      code: 'invalid_answer',
+      hint: 'Set the option `output` of createLangChainHandler().',
+    });
+  }
+  const text = last.id === messageId ? '' : rest(removeBoundaryMarkers(last.text));
+  const data: unknown = Reflect.get(output as object, 'structuredResponse');
+  if (typeof data !== 'object' || data === null) return text;
+  return {
+    text,
+    parts: [{ kind: 'data', data: JSON.parse(JSON.stringify(data)) as JsonObject }],
+  } satisfies AnswerContent;
+}
+
+/** What ends the message: the failure itself, or one for an error that comes back each time. Others as they are. */
+function endingError(error: unknown): unknown {
+  const causes = causesOf(error);
+  const own = causes.find((each) => MessageFailure.isInstance(each));
+  if (own !== undefined) return own;
+  const molecule = causes.find((each) => MoleculeError.isInstance(each));
+  if (molecule !== undefined && (molecule.isRetryable || molecule.code === 'loop_detected')) return molecule;
+  if (causes.some(mayPass)) return error;
+  const codes = causes.map((each) => fieldOf(each, 'lc_error_code'));
+  if (codes.includes('GRAPH_RECURSION_LIMIT')) {
+    const text = 'The agent did not come to an end within its number of steps.';
+    return new MessageFailure(text, { code: 'too_many_steps', cause: error });
+  }
+  if (codes.includes('MISSING_CHECKPOINTER')) {
+    return new MessageFailure('The agent cannot wait for an answer.', {
+      code: 'no_checkpointer',
+      cause: error,
+    });
+  }
+  return new MessageFailure('The agent failed to handle this message.', { cause: error });
+}
+
+function causesOf(error: unknown): unknown[] {
+  const causes = [error];
+  for (
+    let next = fieldOf(error, 'cause');
+    next !== undefined && causes.length < MAX_CAUSES;
+    next = fieldOf(next, 'cause')
+  ) {
+    causes.push(next);
+  }
+  return causes;
+}
+
+/** Whether the same work may succeed later: limits, time limits, broken connections, servers that fail. */
+function mayPass(error: unknown): boolean {
+  const status = fieldOf(error, 'status') ?? fieldOf(error, 'statusCode');
+  if (typeof status === 'number') return status === 408 || status === 409 || status === 429 || status >= 500;
+  const code = fieldOf(error, 'code');
+  const name = String(fieldOf(error, 'name'));
+  return (
+    (typeof code === 'string' && BROKEN_CONNECTION.test(code)) ||
+    /Timeout|APIConnection|RateLimit/.test(name) ||
+    fieldOf(error, 'lc_error_code') === 'MODEL_RATE_LIMIT'
+  );
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+}

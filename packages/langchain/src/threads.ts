@@ -1,0 +1,165 @@
+import { type BaseMessage, isBaseMessage, ToolMessage } from '@langchain/core/messages';
+import type { RunnableConfig } from '@langchain/core/runnables';
+import type { PendingInterrupt } from './run-questions.ts';
+
+/** How long a thread that waits for answers is kept waiting when other messages of its conversation come, in milliseconds. */
+const WAITS_FOR_MS = 24 * 3_600_000;
+/** As LangGraph names the end of a graph, and the channel of what an interrupt is resumed with. */
+const END = '__end__';
+const RESUME = '__resume__';
+
+/** What is used of a graph of LangGraph. */
+export interface Graph {
+  readonly checkpointer?: unknown;
+  readonly interruptBefore?: unknown;
+  readonly interruptAfter?: unknown;
+  getState(config: RunnableConfig): Promise<Snapshot>;
+  updateState(config: RunnableConfig, values: null, asNode: string): Promise<unknown>;
+}
+
+interface Snapshot {
+  readonly values?: unknown;
+  readonly next?: readonly string[];
+  readonly tasks?: readonly Task[];
+  readonly config?: RunnableConfig;
+  readonly createdAt?: string;
+}
+
+interface Task {
+  readonly error?: unknown;
+  readonly interrupts?: readonly { readonly id?: string; readonly value?: unknown }[];
+}
+
+/** The state of a thread between two runs. */
+export interface Thread {
+  /** `''` for the conversation's own thread, else what follows its id. */
+  readonly key: string;
+  readonly config: RunnableConfig;
+  readonly messages: readonly BaseMessage[];
+  readonly values: unknown;
+  /** What it waits for; `[]` when it does not. */
+  readonly interrupts: readonly PendingInterrupt[];
+  /** Whether a run of it stopped half-way. */
+  readonly isUnfinished: boolean;
+  /** The last checkpoint; `''` before the first. */
+  readonly checkpointId: string;
+  /** Unix time in milliseconds. */
+  readonly changedAtMs: number;
+}
+
+/** @param config names the conversation's own thread */
+export async function readThread(graph: Graph, config: RunnableConfig, key = ''): Promise<Thread> {
+  const own = key === '' ? config : withConfigurable(config, `${config.configurable?.thread_id}:${key}`);
+  const { values, next = [], tasks = [], config: at, createdAt = '' } = await graph.getState(own);
+  const checkpointId: unknown = at?.configurable?.checkpoint_id;
+  const id = typeof checkpointId === 'string' ? checkpointId : '';
+  const raised = tasks.flatMap(({ interrupts = [] }) =>
+    interrupts.map((each) => ({ id: each.id ?? digitsOf(id), value: each.value, isStep: false })),
+  );
+  const isStep = raised.length === 0 && stops(graph) && next.length > 0 && !tasks.some(({ error }) => error);
+  return {
+    key,
+    config: own,
+    messages: messagesIn(values),
+    values,
+    interrupts: isStep ? [{ id: digitsOf(id), value: stepQuestion(next), isStep }] : raised,
+    isUnfinished: tasks.length > 0 || next.length > 0,
+    checkpointId: id,
+    changedAtMs: Date.parse(createdAt),
+  };
+}
+
+/**
+ * The thread in which a message is handled: that of its conversation. While that one waits for answers, other messages get a thread beside
+ * it, which begins with the same history, so that they do not end the run that waits. After a day they end it.
+ */
+export async function threadFor(
+  graph: Graph,
+  config: RunnableConfig,
+  { messageId, nowMs }: { readonly messageId: string; readonly nowMs: number },
+): Promise<{ readonly thread: Thread; readonly history: readonly BaseMessage[] }> {
+  let thread = await readThread(graph, config);
+  let history: readonly BaseMessage[] = [];
+  while (isWaiting(thread, nowMs) && !hasMessage(thread, messageId)) {
+    history = beforeOpenCalls(thread.messages);
+    thread = await readThread(graph, config, thread.checkpointId);
+  }
+  return { thread, history: thread.checkpointId === '' ? history : [] };
+}
+
+/** Whether a run was resumed with a value for this interrupt, and may have read it. */
+export async function wasResumed(graph: Graph, { config }: Thread, ids: readonly string[]): Promise<boolean> {
+  const saver = graph.checkpointer as { getTuple(config: RunnableConfig): Promise<SavedTuple | undefined> };
+  const { pendingWrites = [] } = (await saver.getTuple(config)) ?? {};
+  return pendingWrites.some(([task, channel]) => channel === RESUME && ids.includes(task));
+}
+
+interface SavedTuple {
+  readonly pendingWrites?: readonly (readonly [string, string, unknown])[];
+}
+
+/** Ends what a thread waits for, so that its conversation can go on. */
+export async function release(graph: Graph, { config }: Pick<Thread, 'config'>): Promise<void> {
+  await graph.updateState(config, null, END);
+}
+
+export function hasMessage({ messages }: Pick<Thread, 'messages'>, id: string): boolean {
+  return messages.some((message) => message.id === id);
+}
+
+/** Results for tool calls that a run left without one: no model accepts a conversation with open calls. */
+export function closeOpenCalls(messages: readonly BaseMessage[]): ToolMessage[] {
+  const content = 'This call was not finished. Whether it had an effect is not known.';
+  return openCalls(messages).map((id) => new ToolMessage({ tool_call_id: id, status: 'error', content }));
+}
+
+export function messagesIn(values: unknown): readonly BaseMessage[] {
+  const messages: unknown = typeof values === 'object' && values !== null && Reflect.get(values, 'messages');
+  return Array.isArray(messages) ? messages.filter((message) => isBaseMessage(message)) : [];
+}
+
+/** Whether the graph was compiled to wait before or after nodes. */
+export function stops({ interruptBefore, interruptAfter }: Graph): boolean {
+  return [interruptBefore, interruptAfter].some(
+    (nodes) => nodes === '*' || (Array.isArray(nodes) && nodes.length > 0),
+  );
+}
+
+function withConfigurable(config: RunnableConfig, threadId: string): RunnableConfig {
+  return { ...config, configurable: { ...config.configurable, thread_id: threadId } };
+}
+
+function digitsOf(checkpointId: string): string {
+  return checkpointId.replaceAll('-', '').toLowerCase();
+}
+
+function stepQuestion(next: readonly string[]): unknown {
+  return { kind: 'approval', text: `The agent waits before: ${next.join(', ')}. May it continue?` };
+}
+
+function isWaiting({ interrupts, changedAtMs }: Thread, nowMs: number): boolean {
+  return interrupts.length > 0 && !(nowMs - changedAtMs > WAITS_FOR_MS);
+}
+
+function beforeOpenCalls(messages: readonly BaseMessage[]): readonly BaseMessage[] {
+  return openCalls(messages).length === 0 ? messages : messages.slice(0, lastCaller(messages));
+}
+
+/** The ids of the tool calls of the last message that has some, when only their results follow it. */
+function openCalls(messages: readonly BaseMessage[]): string[] {
+  const at = lastCaller(messages);
+  const later = messages.slice(at + 1);
+  if (at === -1 || !later.every((message) => message.getType() === 'tool')) return [];
+  const done = new Set(later.map((message) => Reflect.get(message, 'tool_call_id')));
+  return callIdsOf(messages[at]).filter((id) => !done.has(id));
+}
+
+function lastCaller(messages: readonly BaseMessage[]): number {
+  return messages.findLastIndex((message) => callIdsOf(message).length > 0);
+}
+
+function callIdsOf(message: BaseMessage | undefined): string[] {
+  const calls: unknown = message?.getType() === 'ai' ? Reflect.get(message, 'tool_calls') : [];
+  if (!Array.isArray(calls)) return [];
+  return calls.flatMap(({ id }: { id?: unknown }) => (typeof id === 'string' ? [id] : []));
+}

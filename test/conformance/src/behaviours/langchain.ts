@@ -1,0 +1,41 @@
+import { behaviours } from './behaviour.ts';
+
+/** The adapter for LangChain and LangGraph. */
+export const LANGCHAIN = behaviours({
+  'langchain.handler.message': [
+    'A message reaches an agent, graph, chain or model as a human message with its id, in the thread of its conversation; what another agent wrote is fenced, and the fence explained once.',
+    'docs/decisions/0111-langchain.md#messages',
+  ],
+  'langchain.handler.streams': [
+    'The words of the model are streamed to senders that read a stream; all others get the last message as the answer.',
+    'docs/decisions/0111-langchain.md#streams',
+  ],
+  'langchain.handler.redelivery': [
+    'With a checkpointer, a message that is delivered again continues the run that it had begun: no message is doubled and no finished tool runs again.',
+    'docs/decisions/0111-langchain.md#redelivery',
+  ],
+  'langchain.handler.failures': [
+    'Errors of a run end the message as failed without their words, and stay with the agent as cause; those that may pass are tried again.',
+    'docs/decisions/0111-langchain.md#errors',
+  ],
+  'langchain.handler.abort': [
+    'A run ends when the handling of its message does.',
+    'docs/decisions/0111-langchain.md#errors',
+  ],
+  'langchain.handler.questions': [
+    'Interrupts of a run become questions of its message, one each, and their answers resume that run by the id of each interrupt, also after a crash while it was resumed.',
+    'docs/decisions/0111-langchain.md#questions',
+  ],
+  'langchain.handler.reviews': [
+    'The human-in-the-loop middleware asks one approval for each action, of the user, and gets the decisions; a graph that is compiled to wait asks as well.',
+    'docs/decisions/0111-langchain.md#questions',
+  ],
+  'langchain.handler.words-approve-nothing': [
+    'Words of a peer approve no action, and do not end the run that waits for the user.',
+    'docs/decisions/0111-langchain.md#questions',
+  ],
+  'langchain.handler.checkpointer': [
+    'An agent that is known to interrupt its runs is refused without a checkpointer.',
+    'docs/decisions/0111-langchain.md#questions',
+  ],
+});
