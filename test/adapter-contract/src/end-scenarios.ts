@@ -1,0 +1,182 @@
+import { expect } from 'vitest';
+import type { Scenario } from './scenario.ts';
+import { calling, saying } from './scripted-model.ts';
+import type { Stage } from './stage.ts';
+
+const PRIVATE = 'key sk-1234 was refused at 10.0.0.7';
+
+/** How calls and runs end. */
+export const END_SCENARIOS: readonly Scenario[] = [
+  {
+    id: 'each-end',
+    about: 'every end of a message is a result that says what to do next',
+    stage: { timeoutMs: 10_000, platform: { messageTtlMs: 60_000 } },
+    run: async (stage) => {
+      const { peer } = stage;
+      peer.script('Yes.', null, { fail: 'No disk.', code: 'no_disk' }, { ask: 'Which?' });
+      expect(await call(stage)).toMatchObject({ isError: false, data: { status: 'answered' } });
+      expect(await call(stage)).toMatchObject({ isError: false, data: { status: 'unanswered' } });
+      expect(await call(stage)).toMatchObject({ isError: true, data: { status: 'failed', code: 'no_disk' } });
+      expect(await call(stage)).toMatchObject({ isError: false, data: { status: 'input-required' } });
+      peer.script({ never: true });
+      const canceled = call(stage);
+      await stage.platform.clock.advanceUntil(() => peer.received.length === 5, { stepMs: 100 });
+      await stage.settle(stage.client.cancelTask(peer.received[4]?.messageId ?? ''));
+      expect(await canceled).toMatchObject({ isError: true, data: { status: 'canceled' } });
+      const queued = await call(stage);
+      expect(queued).toMatchObject({ isError: false, data: { status: 'queued', isHeld: false } });
+      expect(await call(stage, { timeoutMs: 120_000 })).toMatchObject({
+        isError: true,
+        data: { status: 'expired' },
+      });
+      await stage.platform.pause(peer.id);
+      expect(await call(stage)).toMatchObject({ isError: false, data: { status: 'queued', isHeld: true } });
+    },
+  },
+  {
+    id: 'long-wait',
+    about: 'an answer after more than a minute is waited for',
+    run: async (stage) => {
+      stage.peer.script({ afterMs: 90_000, answer: 'At last.' });
+      expect(await call(stage, { timeoutMs: 120_000 })).toMatchObject({
+        data: { status: 'answered', text: 'At last.' },
+      });
+    },
+  },
+  {
+    id: 'refused-removed-unknown',
+    about: 'a peer that may not be asked, was removed or never existed is a result',
+    run: async (stage) => {
+      const { platform } = stage;
+      const parent = await platform.createWorkspace('other team');
+      const far = await platform.createWorkspace('far away', { parent_id: parent.workspaceId });
+      expect(await call(stage, { peerId: far.workspaceId })).toMatchObject({
+        isError: true,
+        data: { status: 'error', code: 'access_denied' },
+      });
+      const gone = await platform.createWorkspace('gone');
+      await platform.remove(gone.workspaceId);
+      expect(await call(stage, { peerId: gone.workspaceId })).toMatchObject({
+        isError: true,
+        data: { status: 'error', code: 'workspace_removed' },
+      });
+      const unknown = await call(stage, { peerId: crypto.randomUUID() });
+      expect(unknown).toMatchObject({ isError: true, data: { status: 'error' } });
+      expect(unknown.text).toMatch(/list_peers|another peer/);
+    },
+  },
+  {
+    id: 'large-answers',
+    about: 'an answer of 9 MB is cut for the model, and one of 11 MB is a failure',
+    run: async (stage) => {
+      const lengths = [9_000_000, 11_000_000];
+      const peerId = await stage.scriptPeerWithUrl(() => 'x'.repeat(lengths.shift() ?? 0));
+      // No time passes: only the machine is slow with it.
+      const ask = () =>
+        stage.driver.runTool({
+          client: stage.client,
+          name: 'call_peer',
+          args: { peer_id: peerId, text: 'hello' },
+        });
+      const cut = await ask();
+      expect(cut).toMatchObject({ isError: false, data: { status: 'answered' } });
+      expect(cut.text.length).toBeLessThan(40_000);
+      expect(cut.text).toContain('more characters are left out');
+      expect(JSON.stringify(cut.data).length).toBeLessThan(40_000);
+      expect(await ask()).toMatchObject({ isError: true });
+    },
+  },
+  {
+    id: 'abort',
+    about: 'an abort in the middle of a stream reaches the peer, and rejects with its reason',
+    run: async (stage) => {
+      const { client, driver, peer } = stage;
+      const ended = peerThatStreams(stage);
+      const abort = new AbortController();
+      const seen: string[] = [];
+      const run = driver.runTool({
+        client,
+        name: 'call_peer',
+        args: { peer_id: peer.id, text: 'count' },
+        signal: abort.signal,
+        onProgress: (text) => seen.push(text),
+      });
+      const reason = run.catch((error: unknown) => error);
+      await stage.platform.clock.advanceUntil(() => seen.length > 0, { stepMs: 100 });
+      abort.abort(new Error('The user left.'));
+      expect(String(await stage.settle(reason))).toMatch(/The user left|abort/i);
+      await stage.settle(ended);
+    },
+  },
+  {
+    id: 'cancelled-message',
+    about: 'when the message that is handled is cancelled, the run ends and so does the call to the peer',
+    run: async (stage) => {
+      const { client, model, operator, peer } = stage;
+      const ended = peerThatStreams(stage);
+      model.script(calling('call_peer', { peer_id: peer.id, text: 'count' }), saying('Done.'));
+      const messageId = crypto.randomUUID();
+      const reply = operator.sendMessage(client.workspaceId, 'Ask.', { messageId });
+      await stage.platform.clock.advanceUntil(() => peer.received.length === 1, { stepMs: 100 });
+      await stage.settle(operator.cancelMessage(client.workspaceId, messageId));
+      expect(await stage.settle(reply)).toMatchObject({ status: 'canceled' });
+      await stage.settle(ended);
+      expect(model.prompts).toHaveLength(1);
+    },
+  },
+  {
+    id: 'thrown-error',
+    about: 'a model that throws fails the message; its words stay with the agent, as the cause',
+    run: async (stage) => {
+      const { failures, model } = stage;
+      model.script(() => ({ error: new Error(PRIVATE) }));
+      const reply = await stage.ask('hello');
+      expect(reply).toMatchObject({ status: 'failed' });
+      expect(JSON.stringify(reply.raw)).not.toContain('sk-1234');
+      expect(failures.flatMap(causesOf)).toContain(PRIVATE);
+    },
+  },
+  {
+    id: 'thrown-error-while-streaming',
+    about: 'a model that throws in the middle of its words fails the message',
+    run: async (stage) => {
+      stage.model.script(() => ({ deltas: ['Good ', 'morn'], error: new Error(PRIVATE) }));
+      const stream = stage.operator.streamMessage(stage.client.workspaceId, 'hello');
+      const reply = await stage.settle(stream.reply());
+      expect(reply.status).toBe('failed');
+      expect(JSON.stringify(reply.raw)).not.toContain('sk-1234');
+    },
+  },
+];
+
+interface CallOptions {
+  readonly peerId?: string;
+  readonly timeoutMs?: number;
+}
+
+function call(
+  stage: Stage,
+  { peerId = stage.peer.id, timeoutMs = stage.setup.timeoutMs ?? 10_000 }: CallOptions = {},
+) {
+  const { client, driver } = stage;
+  const args = { peer_id: peerId, text: 'hello' };
+  return stage.settle(driver.runTool({ client, name: 'call_peer', args, timeoutMs }));
+}
+
+/** Streams without an end. Resolves when the signal of its handler has aborted. */
+function peerThatStreams({ peer }: Stage): Promise<void> {
+  const ended = Promise.withResolvers<void>();
+  peer.script(async function* (_message, { client, signal }) {
+    signal.addEventListener('abort', () => ended.resolve());
+    for (;;) {
+      yield 'more ';
+      await client.clock.sleep(300, { signal });
+    }
+  });
+  return ended.promise;
+}
+
+/** The messages of an error and of all of its causes. */
+function causesOf(error: unknown): string[] {
+  return error instanceof Error ? [error.message, ...causesOf(error.cause)] : [];
+}

@@ -1,0 +1,104 @@
+import { HumanMessage } from '@langchain/core/messages';
+import { tool } from '@langchain/core/tools';
+import { interrupt, MemorySaver } from '@langchain/langgraph';
+import { MessageFailure, type MessageHandler, messageForModel } from '@molecule-ai/core';
+import { createPeerTools, peersMiddleware } from '@molecule-ai/langchain';
+import { type AgentMiddleware, createAgent, humanInTheLoopMiddleware } from 'langchain';
+import type { AdapterDriver, AgentSetup, OwnTool } from './adapter-driver.ts';
+import { LangChainModel } from './langchain-model.ts';
+
+/** Agents of LangChain with the middleware for peers, and LangGraph's checkpoints as memory. */
+export const langchainDriver: AdapterDriver = {
+  name: 'langchain',
+  without: { 'streamed-text': 'the handler for agents of LangChain is not there yet' },
+  createMemory: () => new MemorySaver(),
+  restoreMemory: (memory) => restored(memory as MemorySaver),
+  createHandler: (setup): MessageHandler => {
+    const agent = agentOf(setup);
+    return async (message, { signal }) => {
+      const human = new HumanMessage({ id: message.id, content: messageForModel(message, { sender: true }) });
+      const config = { ...configOf(setup, message.conversationId), signal };
+      const { messages } = await agent.invoke({ messages: [human] }, config).catch((cause: unknown) => {
+        signal.throwIfAborted();
+        throw new MessageFailure('The agent failed.', { cause });
+      });
+      return messages.at(-1)?.text;
+    };
+  },
+  runAgent: async (setup, text, { threadId, signal }) => {
+    const config = { ...configOf(setup, threadId), ...(signal === undefined ? {} : { signal }) };
+    const { messages } = await agentOf(setup).invoke({ messages: [new HumanMessage(text)] }, config);
+    return messages.at(-1)?.text ?? '';
+  },
+  runTool: async ({ client, name, args, timeoutMs, callId = '', runId, threadId, signal, onProgress }) => {
+    const [peerTool] = createPeerTools(client, { only: [name], timeoutMs });
+    const call = { type: 'tool_call' as const, id: callId, name, args };
+    const message = await (peerTool as AnyTool).invoke(call, {
+      ...(signal === undefined ? {} : { signal }),
+      configurable: { thread_id: threadId, run_id: runId },
+      callbacks: [progressTo(onProgress)],
+    });
+    return { text: message.content, isError: message.status === 'error', data: message.artifact };
+  },
+};
+
+interface AnyTool {
+  invoke(
+    call: object,
+    config: object,
+  ): Promise<{ readonly content: string; readonly status: string; readonly artifact: unknown }>;
+}
+
+function agentOf({ client, model, memory, only, timeoutMs, ownTools = [] }: AgentSetup) {
+  const reviewed = ownTools
+    .filter(({ needsApproval }) => needsApproval === true)
+    .map(({ name }) => [name, true]);
+  const middleware: AgentMiddleware[] = [
+    peersMiddleware(client, { ...(only === undefined ? {} : { only }), timeoutMs }),
+  ];
+  if (reviewed.length > 0) {
+    // Its types do not fit where `exactOptionalPropertyTypes` is on.
+    const review = humanInTheLoopMiddleware as unknown as (options: object) => AgentMiddleware;
+    middleware.push(review({ interruptOn: Object.fromEntries(reviewed) }));
+  }
+  return createAgent({
+    model: new LangChainModel(model),
+    tools: ownTools.map(asTool),
+    middleware,
+    checkpointer: memory as MemorySaver,
+  });
+}
+
+function configOf({ onProgress }: AgentSetup, threadId: string) {
+  return { configurable: { thread_id: threadId }, callbacks: [progressTo(onProgress)] };
+}
+
+/** The events that a tool sends while it runs. */
+function progressTo(onProgress: ((text: string) => void) | undefined) {
+  if (onProgress === undefined) return {};
+  return {
+    handleCustomEvent: (_name: string, event: { readonly text: string }) => onProgress(event.text),
+  };
+}
+
+function asTool({ name, asks, run }: OwnTool) {
+  const work = async () => run(asks === undefined ? '' : interrupt(asks));
+  return tool(work, { name, description: `The ${name} tool.`, schema: { type: 'object', properties: {} } });
+}
+
+/** Checkpoints as a database has them: bytes, here as base64 in JSON. */
+function restored({ storage, writes }: MemorySaver): MemorySaver {
+  const memory = new MemorySaver();
+  memory.storage = throughJson(storage);
+  memory.writes = throughJson(writes);
+  return memory;
+}
+
+function throughJson<Value>(value: Value): Value {
+  const text = JSON.stringify(value, (_key, item) => {
+    return item instanceof Uint8Array ? { base64: Buffer.from(item).toString('base64') } : item;
+  });
+  return JSON.parse(text, (_key, item) => {
+    return typeof item?.base64 === 'string' ? new Uint8Array(Buffer.from(item.base64, 'base64')) : item;
+  });
+}

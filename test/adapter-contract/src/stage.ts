@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto';
+import {
+  createRemoteAgent,
+  MemoryInboundStore,
+  type MessageHandler,
+  type PeerReply,
+  RemoteAgentClient,
+  silentLogger,
+} from '@molecule-ai/core';
+import { createInboundHandler } from '@molecule-ai/core/inbound';
+import { OperatorClient } from '@molecule-ai/core/operator';
+import {
+  type Chaos,
+  chaos,
+  type RecordingLogger,
+  recordingLogger,
+  type ScriptedPeer,
+  scriptedPeer,
+} from '@molecule-ai/core/testing';
+import {
+  createTestPlatform,
+  type TestPlatform,
+  type TestPlatformOptions,
+} from '@molecule-ai/platform/testing';
+import type { AdapterDriver, AgentSetup } from './adapter-driver.ts';
+import { ScriptedModel } from './scripted-model.ts';
+
+export interface StageOptions extends Omit<Partial<AgentSetup>, 'client' | 'model'> {
+  readonly driver: AdapterDriver;
+  readonly platform?: TestPlatformOptions;
+  /** Whether the agent calls a peer that has a URL without the platform. @default false */
+  readonly isDirect?: boolean;
+}
+
+const PEER_ORIGIN = 'https://peer.test';
+
+/** An agent of the adapter, a peer that a test scripts, and a user, on a platform in this process. */
+export class Stage implements AsyncDisposable {
+  readonly platform: TestPlatform;
+  readonly driver: AdapterDriver;
+  readonly operator: OperatorClient;
+  readonly peer: ScriptedPeer;
+  readonly model = new ScriptedModel();
+  readonly logger: RecordingLogger = recordingLogger();
+  /** Between the tools of the agent and the platform: what a gateway may do. */
+  readonly gateway: Chaos;
+  /** Of the tools. The agent reads and answers its messages with one of its own, which no gateway disturbs. */
+  readonly client: RemoteAgentClient;
+  /** Why messages failed for good. */
+  readonly failures: unknown[] = [];
+  readonly store = new MemoryInboundStore();
+  readonly setup: AgentSetup;
+  /** Moves the clock until something is done. */
+  readonly settle = <T>(work: Promise<T>): Promise<T> => this.platform.clock.advanceUntilSettled(work);
+  readonly #own: RemoteAgentClient;
+  #peerWithUrl: Promise<string> | undefined;
+  #answerWithUrl: MessageHandler = () => null;
+  readonly #others = new AsyncDisposableStack();
+  #agent: ReturnType<typeof createRemoteAgent> | undefined;
+
+  private constructor(
+    { driver, platform: _, isDirect = false, ...setup }: StageOptions,
+    platform: TestPlatform,
+    peer: ScriptedPeer,
+    workspace: { readonly workspaceId: string; readonly authToken: string },
+  ) {
+    this.platform = platform;
+    this.driver = driver;
+    this.peer = peer;
+    this.operator = new OperatorClient(platform);
+    this.gateway = chaos(platform.dispatcher, { seed: 1, clock: platform.clock });
+    const options = { ...platform, ...workspace, logger: this.logger };
+    this.#own = new RemoteAgentClient(options);
+    this.client = new RemoteAgentClient({
+      ...options,
+      dispatcher: this.gateway,
+      directCalls: isDirect ? 'auto' : 'off',
+    });
+    this.setup = {
+      ...setup,
+      client: this.client,
+      model: this.model,
+      memory: setup.memory ?? driver.createMemory(),
+    };
+  }
+
+  get memory(): unknown {
+    return this.setup.memory;
+  }
+
+  static async open(options: StageOptions): Promise<Stage> {
+    const platform = await createTestPlatform(options.platform);
+    const peer = await scriptedPeer(platform, { name: 'peer' });
+    const workspace = await platform.createWorkspace('agent of the adapter');
+    const stage = new Stage(options, platform, peer, workspace);
+    await stage.start();
+    return stage;
+  }
+
+  /** What a peer with a URL does, whose streams and long answers are not polled. Resolves with its id. */
+  async scriptPeerWithUrl(answer: MessageHandler): Promise<string> {
+    this.#answerWithUrl = answer;
+    this.#peerWithUrl ??= this.#addPeerWithUrl();
+    return this.#peerWithUrl;
+  }
+
+  /** Starts the agent, again after {@link kill} with another memory maybe. */
+  async start(setup: Partial<AgentSetup> = {}): Promise<void> {
+    const { store } = this;
+    const client = this.#own;
+    const onMessage = this.driver.createHandler({ ...this.setup, ...setup });
+    this.#agent = createRemoteAgent({ client, store, onMessage, random: () => 0.5 });
+    this.#agent.on('failed', (_message, failure) => this.failures.push(failure));
+    this.#agent.on('dead-letter', (_message, { error }) => this.failures.push(error));
+    await this.settle(this.#agent.start());
+  }
+
+  /** Ends the agent without waiting for its handler, which is run again later. */
+  async kill(): Promise<void> {
+    await this.settle(this.#agent?.stop({ timeoutMs: 0 }) ?? Promise.resolve());
+    this.#agent = undefined;
+  }
+
+  /** A message of the user, in a conversation of its own unless one is named. */
+  ask(text: string, contextId: string = crypto.randomUUID()): Promise<PeerReply> {
+    return this.settle(this.operator.sendMessage(this.client.workspaceId, text, { contextId }));
+  }
+
+  /** A message of the peer. */
+  askAsPeer(text: string, contextId: string = crypto.randomUUID()): Promise<PeerReply> {
+    return this.settle(this.peer.client.callPeer(this.client.workspaceId, text, { contextId }));
+  }
+
+  /** A message of the peer as it may write it itself. */
+  async sendAsPeer(message: Readonly<Record<string, unknown>>): Promise<void> {
+    const params = {
+      message: { role: 'user', messageId: randomUUID(), contextId: randomUUID(), ...message },
+    };
+    const sent = this.platform.request('POST', `/workspaces/${this.client.workspaceId}/a2a`, {
+      token: await this.peer.client.currentToken(),
+      body: { jsonrpc: '2.0', id: randomUUID(), method: 'message/send', params },
+    });
+    const { status, body } = await this.settle(sent);
+    if (status !== 200) throw new Error(`The message was not handled: ${status} ${JSON.stringify(body)}`);
+  }
+
+  async #addPeerWithUrl(): Promise<string> {
+    const { platform, settle } = this;
+    const workspace = await platform.createWorkspace('peer with a URL');
+    const reportedUrl = `${PEER_ORIGIN}/a2a`;
+    const client = new RemoteAgentClient({ ...platform, ...workspace, reportedUrl, logger: silentLogger });
+    const agent = createRemoteAgent({
+      client,
+      store: new MemoryInboundStore(),
+      delivery: 'push',
+      onMessage: (message, context) => this.#answerWithUrl(message, context),
+    });
+    platform.serve(PEER_ORIGIN, createInboundHandler(agent));
+    this.#others.defer(async () => {
+      await settle(agent.stop({ timeoutMs: 0 }));
+      await client.close();
+    });
+    await settle(agent.start());
+    return workspace.workspaceId;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.gateway.rules = [];
+    await this.kill();
+    await this.#others.disposeAsync();
+    await this.peer.stop();
+    await Promise.all([this.client.close(), this.#own.close(), this.operator.close()]);
+    await this.platform.close();
+  }
+}
