@@ -1,6 +1,7 @@
 /** Runs the programs of the guides against a platform in this process, and checks what they do. */
 import { checkCallingPeers } from './check-calling-peers.ts';
 import { checkFirstAgent } from './check-first-agent.ts';
+import { checkLangChain } from './check-langchain.ts';
 import { checkOperating } from './check-operating.ts';
 import { checkQuestions } from './check-questions.ts';
 import { checkSecurity } from './check-security.ts';
@@ -17,5 +18,6 @@ await onStage(async (stage) => {
   await checkOperating(stage);
   await checkTakeOver(stage);
   await checkTelemetry(stage);
+  await checkLangChain(stage);
   await checkTools(stage);
 });

@@ -15,8 +15,20 @@ import { type CreatePeerToolsOptions, createPeerTools, type PeerStructuredToolLi
 const BRAND = Symbol.for('AgentMiddleware');
 
 /** The middleware of LangChain with the tools for peers. */
-export type PeersMiddleware<Names extends readonly PeerToolName[] = readonly PeerToolName[]> =
-  AgentMiddleware<undefined, undefined, unknown> & { tools: PeerStructuredToolList<Names> };
+export interface PeersMiddleware<Names extends readonly PeerToolName[] = readonly PeerToolName[]>
+  extends Omit<PlainMiddleware, 'tools' | '~middlewareTypes'> {
+  tools: PeerStructuredToolList<Names>;
+  /** From this LangChain infers the types of an agent; there is no such value. */
+  readonly '~middlewareTypes'?: {
+    Schema: undefined;
+    ContextSchema: undefined;
+    FullContext: unknown;
+    Tools: PeerStructuredToolList<Names>;
+    StreamTransformers: readonly [];
+  };
+}
+
+type PlainMiddleware = AgentMiddleware<undefined, undefined, unknown>;
 
 /**
  * The tools for peers in a `createAgent` agent, and what an agent with them needs: the instruction how to read fenced texts in its system
@@ -30,7 +42,7 @@ export function peersMiddleware<const Names extends readonly PeerToolName[] = De
   client: PeerClient,
   options: CreatePeerToolsOptions<Names> = {},
 ): PeersMiddleware<Names> {
-  const middleware: AgentMiddleware<undefined, undefined, unknown> = {
+  const middleware: Omit<PlainMiddleware, symbol> = {
     name: 'PeersMiddleware',
     tools: createPeerTools(client, options),
     // All of it around the model: a middleware around tools makes the framework end the run where another tool throws, and a node
@@ -44,7 +56,7 @@ export function peersMiddleware<const Names extends readonly PeerToolName[] = De
       return AIMessage.isInstance(response) ? withoutMarkers(response) : response;
     },
   };
-  return Object.assign(middleware, { [BRAND]: true }) as PeersMiddleware<Names>;
+  return Object.assign(middleware, { [BRAND]: true }) as unknown as PeersMiddleware<Names>;
 }
 
 function withInstructions(system: SystemMessage): SystemMessage {

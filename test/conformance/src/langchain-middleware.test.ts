@@ -5,7 +5,7 @@ import { peerTextInstructions, wrapA2aBoundary } from '@molecule-ai/core';
 import type { ScriptedPeerOptions } from '@molecule-ai/core/testing';
 import { peersMiddleware } from '@molecule-ai/langchain';
 import { type AgentMiddleware, createAgent, createMiddleware, humanInTheLoopMiddleware } from 'langchain';
-import { expect } from 'vitest';
+import { expect, expectTypeOf } from 'vitest';
 import { type ModelTurn, ScriptedChatModel } from './harness/langchain-model.ts';
 import { expectFencedOutcome, toolStage } from './harness/tool-stage.ts';
 import { verifies } from './verifies.ts';
@@ -79,6 +79,7 @@ verifies('langchain.middleware', 'the instruction in each prompt of a loop, and 
     const read = model.readTexts().find((text) => text.includes('answered:')) ?? '';
     expectFencedOutcome({ forModel: read }, 'All green.');
   }
+  expectTypeOf(peersMiddleware(client, { only: ['list_peers'] }).tools[0].name).toEqualTypeOf<'list_peers'>();
   expect(() => peersMiddleware(client, { timeoutMs: 1 })).toThrow('`timeoutMs`');
 });
 

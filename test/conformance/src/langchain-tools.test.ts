@@ -171,6 +171,30 @@ verifies('langchain.tools.once', async () => {
   expect(new Set(peer.received.slice(2).map(({ contextId }) => contextId)).size).toBe(4);
 });
 
+verifies(
+  'langchain.tools.once',
+  'the next attempt of a handled message, and twenty calls at once',
+  async () => {
+    const { client, peer, settle, handle, ask } = await stage({ answer: ({ text }) => `to ${text}` });
+    const many = Array.from({ length: 20 }, (_, place) =>
+      call({ ...ask, text: `part ${place}`, new_conversation: true }, `call_${place}`),
+    );
+    let attempts = 0;
+    const reply = await handle(async (message) => {
+      const model = new ScriptedChatModel([[call(ask)], many, 'All parts are there.']);
+      const agent = createAgent({ model, tools: createPeerTools(client) });
+      const { messages } = await agent.invoke({ messages: message.text });
+      attempts += 1;
+      if (attempts === 1) throw new Error('the process is killed');
+      return messages.at(-1)?.text ?? '';
+    });
+    expect(reply.text).toBe('All parts are there.');
+    expect(attempts).toBe(2);
+    expect(peer.received).toHaveLength(21);
+    expect(await settle(client.getPeers())).toHaveLength(1);
+  },
+);
+
 verifies('langchain.tools.progress', async () => {
   const { client, settle, ask } = await stage({
     answer: { stream: ['one ', 'two ', 'three'], everyMs: 1_000 },
