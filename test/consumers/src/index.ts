@@ -7,6 +7,13 @@ import { install, link, ROOT, write } from './packed-modules.ts';
 
 export { JestProject, type JestRun } from './jest-project.ts';
 export { type JestTypes, TypedJestProject } from './jest-types.ts';
+export {
+  type LangChainProgram,
+  LangChainProject,
+  type LangChainVersion,
+  type ModuleFormat,
+  type ZodVersion,
+} from './langchain-project.ts';
 export { StrictProject } from './strict-project.ts';
 export { type ApiVersion, TelemetryProject } from './telemetry-project.ts';
 

@@ -6,7 +6,14 @@ import { dirname, join } from 'node:path';
 import { link, type PackageName, ROOT, write } from './packed-modules.ts';
 
 const { resolve } = createRequire(import.meta.url);
-const PACKAGES: readonly PackageName[] = ['core', 'net-guard', 'platform', 'protocol', 'telemetry'];
+const PACKAGES: readonly PackageName[] = [
+  'core',
+  'langchain',
+  'net-guard',
+  'platform',
+  'protocol',
+  'telemetry',
+];
 
 /** A project that imports every published entry, and whose compiler checks their declarations as well. */
 export class StrictProject {

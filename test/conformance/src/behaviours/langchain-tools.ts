@@ -32,6 +32,10 @@ export const LANGCHAIN_TOOLS = behaviours({
     'The tools take a client of the other module format.',
     'docs/decisions/0039-types-cross-module-formats.md',
   ],
+  'langchain.versions': [
+    'The adapter compiles and runs with the oldest and the newest LangChain, with its core alone, and beside zod 3.25, 4.1 and newer; models get the same schemas.',
+    `${PAGE}#versions`,
+  ],
   'langchain.middleware': [
     'peersMiddleware gives an agent the tools, and each of its prompts the instruction for fenced texts once.',
     `${PAGE}#middleware`,
