@@ -197,8 +197,11 @@ function isAnswering(
 
 /** The answer in the output of a run; `lastSaid` was streamed already. @throws MoleculeError `invalid_answer`. */
 export function answerIn(output: unknown, messageId: string, lastSaid = ''): HandlerAnswer {
-  const rest = (text: string): string =>
-    text.trim() === lastSaid.trim() ? '' : lastSaid === '' ? text : `\n\n${text}`;
+  const rest = (text: string): string => {
+    if (lastSaid === '' || text.trim() === lastSaid.trim()) return lastSaid === '' ? text : '';
+    // With callbacks, LangGraph may end a stream before the last tokens.
+    return text.startsWith(lastSaid) ? text.slice(lastSaid.length) : `\n\n${text}`;
+  };
   if (typeof output === 'string') return rest(removeBoundaryMarkers(output));
   if (isBaseMessage(output)) return rest(removeBoundaryMarkers(output.text));
   const last = messagesIn(output).at(-1);

@@ -1,6 +1,6 @@
 import type { MessageHandler, PeerClient } from '@molecule-ai/core';
 import type { PeerToolName } from '@molecule-ai/core/tools';
-import type { RecordedPrompt, ScriptedModel } from './scripted-model.ts';
+import type { ScriptedModel } from './scripted-model.ts';
 
 /** A tool of the application, beside those of peers. */
 export interface OwnTool {
@@ -76,8 +76,10 @@ export interface AdapterDriver {
     text: string,
     run: { readonly threadId: string; readonly signal?: AbortSignal },
   ): Promise<string>;
+  /** The next turn of such a conversation, whose messages an application has stored as JSON and read again. */
+  runStored(setup: AgentSetup, text: string, run: { readonly threadId: string }): Promise<void>;
   runTool(run: ToolRun): Promise<ToolResult>;
-  /** What a model is sent of the tools of peers, beside that of {@link RecordedPrompt.tools}. */
+  /** Asks a peer by the adapter's model, provider or runnable, and gives its output to the model. */
   askProvider?(run: ProviderRun): Promise<void>;
   /** Sends the messages of one conversation, as the platform has them, to the model. */
   promptHistory?(run: {

@@ -25,10 +25,26 @@ interface RunOptions {
   readonly onText?: (delta: string) => Promise<void> | void;
 }
 
+const NO_MODEL = 'core has no models and no chains';
+const ASKS = 'the loop by hand asks nothing: docs/questions.md shows how a handler does';
+
 /** The tools of core in a loop by hand: what is left when an adapter has no framework. */
 export const coreToolsDriver: AdapterDriver = {
   name: 'core-tools',
-  without: {},
+  without: {
+    provider: NO_MODEL,
+    'provider-cut': NO_MODEL,
+    'provider-error': NO_MODEL,
+    'provider-gateway': NO_MODEL,
+    'stored-history': 'core gives the rows of a conversation, not messages of a framework',
+    'markers-in-answer': 'the loop by hand returns the words of the model as they are',
+    'approval-by-peer': ASKS,
+    'rejected-action': ASKS,
+    'two-questions': ASKS,
+    'question-after-restart': ASKS,
+    'answer-of-sender': ASKS,
+    'late-answer': 'the loop has one thread for each conversation',
+  },
   createMemory: () => new Map<string, StoredMessage[]>(),
   restoreMemory: (memory) => new Map(JSON.parse(JSON.stringify([...(memory as Threads)]))),
   createHandler: (setup): MessageHandler => {
@@ -46,6 +62,7 @@ export const coreToolsDriver: AdapterDriver = {
         return await runLoop(setup, thread, { threadId: message.conversationId, signal, onText: stream });
       } catch (cause) {
         signal.throwIfAborted();
+        if (Object(cause).status >= 500) throw cause;
         throw new MessageFailure('The agent could not answer.', { code: 'model_failed', cause });
       }
     };
@@ -54,6 +71,10 @@ export const coreToolsDriver: AdapterDriver = {
     const thread = threadOf(setup, threadId);
     thread.push({ role: 'user', text, id: '', calls: [] });
     return runLoop(setup, thread, { threadId, signal, runId: crypto.randomUUID() });
+  },
+  runStored: async (setup, text, { threadId }) => {
+    const memory = coreToolsDriver.restoreMemory(setup.memory);
+    await coreToolsDriver.runAgent({ ...setup, memory }, text, { threadId });
   },
   runTool: async ({ client, name, args, timeoutMs, ...call }) => {
     const [tool] = peerTools(client, { only: [name], timeoutMs });

@@ -7,6 +7,9 @@ import { HOSTILE_IDS, type HostileText } from './hostile-strings.ts';
 import { Matrix, type MatrixRow } from './matrix.ts';
 import { MESSAGE_SURFACES } from './message-surfaces.ts';
 import { problemsOf } from './prompt-check.ts';
+import { PROVIDER_SURFACES } from './provider-surfaces.ts';
+import { QUESTION_SCENARIOS } from './question-scenarios.ts';
+import { REPEAT_SCENARIOS } from './repeat-scenarios.ts';
 import { RUN_SCENARIOS } from './run-scenarios.ts';
 import type { Scenario } from './scenario.ts';
 import { Stage } from './stage.ts';
@@ -17,8 +20,19 @@ const TIMEOUT_MS = 60_000;
 /** A string that breaks everything has one message; the others are counted. */
 const MAX_SHOWN = 10;
 
-const SURFACES: readonly Surface[] = [...TOOL_SURFACES, ...MESSAGE_SURFACES, ...GATEWAY_SURFACES];
-const SCENARIOS: readonly Scenario[] = [...RUN_SCENARIOS, ...END_SCENARIOS, ...BAD_INPUT_SCENARIOS];
+const SURFACES: readonly Surface[] = [
+  ...TOOL_SURFACES,
+  ...MESSAGE_SURFACES,
+  ...PROVIDER_SURFACES,
+  ...GATEWAY_SURFACES,
+];
+const SCENARIOS: readonly Scenario[] = [
+  ...RUN_SCENARIOS,
+  ...REPEAT_SCENARIOS,
+  ...END_SCENARIOS,
+  ...QUESTION_SCENARIOS,
+  ...BAD_INPUT_SCENARIOS,
+];
 
 export interface AdapterContractOptions {
   /** The strings that are tried. Adapters try all of them. @default HOSTILE_IDS */

@@ -1,34 +1,45 @@
-import { HumanMessage } from '@langchain/core/messages';
+import {
+  HumanMessage,
+  mapChatMessagesToStoredMessages,
+  mapStoredMessagesToChatMessages,
+} from '@langchain/core/messages';
 import { tool } from '@langchain/core/tools';
 import { interrupt, MemorySaver } from '@langchain/langgraph';
-import { MessageFailure, type MessageHandler, messageForModel } from '@molecule-ai/core';
-import { createPeerTools, peersMiddleware } from '@molecule-ai/langchain';
+import { createLangChainHandler, createPeerTools, peersMiddleware } from '@molecule-ai/langchain';
 import { type AgentMiddleware, createAgent, humanInTheLoopMiddleware } from 'langchain';
 import type { AdapterDriver, AgentSetup, OwnTool } from './adapter-driver.ts';
 import { LangChainModel } from './langchain-model.ts';
 
+const LATER = 'not built yet';
+
 /** Agents of LangChain with the middleware for peers, and LangGraph's checkpoints as memory. */
 export const langchainDriver: AdapterDriver = {
   name: 'langchain',
-  without: { 'streamed-text': 'the handler for agents of LangChain is not there yet' },
+  without: {
+    provider: LATER,
+    'provider-cut': LATER,
+    'provider-error': LATER,
+    'provider-gateway': LATER,
+    'stored-history': LATER,
+    'late-answer': LATER,
+  },
   createMemory: () => new MemorySaver(),
   restoreMemory: (memory) => restored(memory as MemorySaver),
-  createHandler: (setup): MessageHandler => {
-    const agent = agentOf(setup);
-    return async (message, { signal }) => {
-      const human = new HumanMessage({ id: message.id, content: messageForModel(message, { sender: true }) });
-      const config = { ...configOf(setup, message.conversationId), signal };
-      const { messages } = await agent.invoke({ messages: [human] }, config).catch((cause: unknown) => {
-        signal.throwIfAborted();
-        throw new MessageFailure('The agent failed.', { cause });
-      });
-      return messages.at(-1)?.text;
-    };
-  },
+  createHandler: (setup) => createLangChainHandler(agentOf(setup), { config: progressTo(setup.onProgress) }),
   runAgent: async (setup, text, { threadId, signal }) => {
     const config = { ...configOf(setup, threadId), ...(signal === undefined ? {} : { signal }) };
     const { messages } = await agentOf(setup).invoke({ messages: [new HumanMessage(text)] }, config);
     return messages.at(-1)?.text ?? '';
+  },
+  runStored: async (setup, text, { threadId }) => {
+    const { values } = await agentOf(setup).graph.getState(configOf(setup, threadId));
+    const stored = JSON.stringify(mapChatMessagesToStoredMessages(values.messages));
+    const messages = mapStoredMessagesToChatMessages(JSON.parse(stored));
+    const memory = new MemorySaver();
+    await agentOf({ ...setup, memory }).invoke(
+      { messages: [...messages, new HumanMessage(text)] },
+      configOf(setup, threadId),
+    );
   },
   runTool: async ({ client, name, args, timeoutMs, callId = '', runId, threadId, signal, onProgress }) => {
     const [peerTool] = createPeerTools(client, { only: [name], timeoutMs });
@@ -36,7 +47,7 @@ export const langchainDriver: AdapterDriver = {
     const message = await (peerTool as AnyTool).invoke(call, {
       ...(signal === undefined ? {} : { signal }),
       configurable: { thread_id: threadId, run_id: runId },
-      callbacks: [progressTo(onProgress)],
+      ...progressTo(onProgress),
     });
     return { text: message.content, isError: message.status === 'error', data: message.artifact };
   },
@@ -70,15 +81,14 @@ function agentOf({ client, model, memory, only, timeoutMs, ownTools = [] }: Agen
 }
 
 function configOf({ onProgress }: AgentSetup, threadId: string) {
-  return { configurable: { thread_id: threadId }, callbacks: [progressTo(onProgress)] };
+  return { configurable: { thread_id: threadId }, ...progressTo(onProgress) };
 }
 
-/** The events that a tool sends while it runs. */
+/** The config by which the events of tools are read. */
 function progressTo(onProgress: ((text: string) => void) | undefined) {
   if (onProgress === undefined) return {};
-  return {
-    handleCustomEvent: (_name: string, event: { readonly text: string }) => onProgress(event.text),
-  };
+  const handleCustomEvent = (_name: string, event: { readonly text: string }) => onProgress(event.text);
+  return { callbacks: [{ handleCustomEvent }] };
 }
 
 function asTool({ name, asks, run }: OwnTool) {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { calling, saying } from './scripted-model.ts';
+import { saying } from './scripted-model.ts';
 import { askWithTool, BATCH, ofPeer, questionsTo, type Surface, textAt } from './surface.ts';
 
 /** Words in the messages that the agent handles. */
@@ -44,7 +44,7 @@ export const MESSAGE_SURFACES: readonly Surface[] = [
     expected: ({ peer }) => ({ shown: 'maybe', origin: peer.id }),
   },
   {
-    id: 'late-answer',
+    id: 'late-text',
     about: 'an answer that comes when the tool no longer waits',
     stage: { timeoutMs: 2_000 },
     batch: BATCH,
@@ -66,21 +66,44 @@ export const MESSAGE_SURFACES: readonly Surface[] = [
     expected: ofPeer,
   },
   {
+    id: 'answer-of-sender',
+    about: 'what a peer answers to a question of the agent',
+    stage: {
+      ownTools: [
+        {
+          name: 'ask_language',
+          asks: { text: 'Which language?', from: 'sender' },
+          run: async (answer) => answer,
+        },
+      ],
+    },
+    batch: BATCH,
+    bring: async (stage, texts) => {
+      const { client, model, peer } = stage;
+      model.script({ toolCalls: texts.map(() => ({ name: 'ask_language', args: {} })) }, saying('Done.'));
+      const { status, questions } = await stage.askAsPeer('Translate it.');
+      if (status !== 'input-required') throw new Error(`The agent asked nothing: ${status}.`);
+      const answers = questions.map(({ id }, place) => ({ questionId: id, text: texts[place]?.text ?? '' }));
+      await stage.settle(peer.client.callPeer(client.workspaceId, 'Here you are.', { answers }));
+    },
+    expected: ofPeer,
+  },
+  {
     id: 'history',
     about: 'earlier messages and results of a conversation',
-    bring: async (stage, [hostile]) => {
+    batch: BATCH,
+    bring: async (stage, texts) => {
       const { model, peer } = stage;
-      const { text = '' } = hostile ?? {};
-      peer.script(text);
       const contextId = randomUUID();
+      peer.script(({ text: place }) => textAt(texts, place).text);
       model.script(
-        calling('call_peer', { peer_id: peer.id, text: 'hello' }),
-        saying('Noted.'),
+        { toolCalls: questionsTo(peer.id, texts) },
+        ...texts.map(() => saying('Noted.')),
         saying('Done.'),
       );
-      await stage.askAsPeer(text, contextId);
+      for (const { text } of texts) await stage.askAsPeer(text, contextId);
       await stage.askAsPeer('And now?', contextId);
-      model.prompts.splice(0, 2);
+      model.prompts.splice(0, model.prompts.length - 1);
     },
     expected: ofPeer,
   },

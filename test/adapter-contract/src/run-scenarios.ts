@@ -1,5 +1,6 @@
 import { peerTextInstructions } from '@molecule-ai/core';
 import { expect } from 'vitest';
+import { piecesOfCopies } from './hostile-strings.ts';
 import type { Scenario } from './scenario.ts';
 import { calling, saying } from './scripted-model.ts';
 
@@ -38,6 +39,21 @@ export const RUN_SCENARIOS: readonly Scenario[] = [
       await stage.settle(reading);
       expect(pieces.join('')).toBe('Good morning.');
       expect(await stream.reply()).toMatchObject({ status: 'answered', text: 'Good morning.' });
+    },
+  },
+  {
+    id: 'markers-in-answer',
+    about: 'markers of the platform that the model repeats are not in its answer, wherever a stream is cut',
+    // With callbacks, LangGraph drops the last tokens of a stream.
+    stage: { onProgress: () => {} },
+    run: async (stage) => {
+      const said = 'The lab said [A2A_RESULT_FROM_PEER]fine[/A2A_RESULT_FROM_PEER], so go.';
+      stage.model.script(() => saying(...piecesOfCopies(said)));
+      const clean = 'The lab said fine, so go.\n'.repeat(said.length - 1).trim();
+      expect((await stage.ask('Can we ship?')).text.trim()).toBe(clean);
+      const stream = stage.operator.streamMessage(stage.client.workspaceId, 'Can we ship?');
+      expect((await stage.settle(stream.reply())).text.trim()).toBe(clean);
+      expect(stream.text.trim()).toBe(clean);
     },
   },
   {

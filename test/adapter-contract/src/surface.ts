@@ -72,3 +72,14 @@ export function textAt(texts: readonly HostileText[], place: string): HostileTex
   if (text === undefined) throw new Error(`There is no text ${place}.`);
   return text;
 }
+
+/** Each piece by itself, so that none is joined with another on the way. */
+export async function* inTurns(
+  pieces: readonly string[],
+  pause: () => Promise<unknown>,
+): AsyncGenerator<string> {
+  for (const [place, piece] of pieces.entries()) {
+    if (place > 0) await pause();
+    yield piece;
+  }
+}

@@ -3,9 +3,9 @@ import { MessageFailure } from '@molecule-ai/core';
 import { piecesOfCopies } from './hostile-strings.ts';
 import {
   askPeer,
-  askWithTool,
   askWithTools,
   BATCH,
+  inTurns,
   nothing,
   ofPeer,
   questionsTo,
@@ -148,15 +148,23 @@ export const TOOL_SURFACES: readonly Surface[] = [
     id: 'other-tool',
     about: 'the result of another tool: fenced where it has a marker of the platform, else as it is',
     stage: { ownTools: [{ name: 'read_mail', run: async () => mails.shift() ?? '' }] },
-    bring: async (stage, [hostile]) => {
-      const { text = '' } = hostile ?? {};
-      mails.push(text);
-      await askWithTool(stage, 'read_mail');
-      if (hasMarker(text)) return;
+    batch: BATCH,
+    bring: async (stage, texts) => {
+      mails.push(...texts.map(({ text }) => text));
+      await askWithTools(
+        stage,
+        texts.map(() => ({ name: 'read_mail', args: {} })),
+      );
       const { prompts } = stage.model;
-      if (prompts.at(-1)?.messages.at(-1)?.text !== text)
-        throw new Error('A text without a marker was changed.');
-      prompts.length = 0;
+      const { messages = [], tools = [] } = prompts.pop() ?? {};
+      const results = messages.slice(-texts.length);
+      const changed = results.find(({ text: read }, place) => {
+        const { text = '' } = texts[place] ?? {};
+        return !hasMarker(text) && read !== text;
+      });
+      if (changed !== undefined) throw new Error(`A text without a marker was changed: ${changed.text}`);
+      const fenced = results.filter((_result, place) => hasMarker(texts[place]?.text ?? ''));
+      prompts.push({ messages: [...messages.slice(0, -texts.length), ...fenced], tools });
     },
     expected: (_stage, { text }) => ({ shown: hasMarker(text) ? 'yes' : 'no', origin: 'unknown' }),
   },
@@ -164,12 +172,4 @@ export const TOOL_SURFACES: readonly Surface[] = [
 
 function hasMarker(text: string): boolean {
   return /\[[\s\\]*\/?\s*a2a_result_from_peer\s*\]/i.test(text);
-}
-
-/** Each piece by itself, so that none is joined with another on the way. */
-async function* inTurns(pieces: readonly string[], pause: () => Promise<unknown>): AsyncGenerator<string> {
-  for (const [place, piece] of pieces.entries()) {
-    if (place > 0) await pause();
-    yield piece;
-  }
 }

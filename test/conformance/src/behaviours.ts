@@ -1,3 +1,4 @@
+import { ADAPTERS } from './behaviours/adapters.ts';
 import { AGENT_ENDS } from './behaviours/agent-ends.ts';
 import { ANSWERS } from './behaviours/answers.ts';
 import { CANCEL } from './behaviours/cancel.ts';
@@ -91,6 +92,7 @@ export const BEHAVIOURS = {
   ...LANGCHAIN,
   ...TOOLS,
   ...LANGCHAIN_TOOLS,
+  ...ADAPTERS,
 };
 
 export type BehaviourId = keyof typeof BEHAVIOURS;
