@@ -4,12 +4,14 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 
 const run = promisify(execFile);
+// With a key, some ask a real model.
+const env = { ...process.env, OPENAI_API_KEY: '', ANTHROPIC_API_KEY: '' };
 // The demo has tests of its own.
 const programs = globSync('examples/*/dist/main.js').filter((program) => !program.includes('/demo/'));
 
 describe.each(programs.sort())('%s', (program) => {
   it('runs offline, checks itself, and ends by itself', { timeout: 60_000 }, async () => {
-    const { stdout } = await run(process.execPath, [program]);
+    const { stdout } = await run(process.execPath, [program], { env });
     expect(stdout).toContain('✓');
     expect(stdout).not.toContain('✗');
   });

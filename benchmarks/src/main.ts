@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
+import { benchAdapters } from './adapters.ts';
 import { benchCallPeer } from './call-peer.ts';
 import { benchDirectCall } from './direct-call.ts';
 import { benchFeedRead } from './feed-read.ts';
@@ -29,6 +30,7 @@ const benchmarks = {
   'many-agents': benchManyAgents,
   streams: benchStreams,
   'simulated-day': benchSimulatedDay,
+  adapters: benchAdapters,
 };
 const names = Object.keys(benchmarks) as (keyof typeof benchmarks)[];
 
