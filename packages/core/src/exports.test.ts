@@ -29,6 +29,7 @@ it('the agent entry exports exactly these names', () => {
     'WorkspaceRemovedError',
     'createMarkerRemover',
     'createMarkerScanner',
+    'createPeerTextFence',
     'createRemoteAgent',
     'currentMessage',
     'fencePeerText',
@@ -73,8 +74,12 @@ it('the testing entry exports exactly these names', () => {
 it('the tools entry exports exactly these names', () => {
   expect(Object.keys(tools).sort()).toEqual([
     'contextIdOfCall',
+    'conversationOfContext',
     'fenceMarkedText',
+    'fenceRepeatably',
+    'handlerErrorOf',
     'messageIdOfCall',
+    'outcomeOfReply',
     'peerTools',
     'reportProgress',
     'runTool',

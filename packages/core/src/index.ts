@@ -5,6 +5,7 @@ export {
   type Capability,
   createMarkerRemover,
   createMarkerScanner,
+  createPeerTextFence,
   type DeliveryMode,
   type FencePeerTextOptions,
   fencePeerText,

@@ -1,7 +1,15 @@
 /** Tools for models, without a framework, and what adapters to frameworks share. A test pins this list of exports. */
-export { type CallContent, contextIdOfCall, messageIdOfCall } from './tools/call-identity.ts';
+
+export { fenceRepeatably } from './peers/repeatable-fence.ts';
+export {
+  type CallContent,
+  contextIdOfCall,
+  conversationOfContext,
+  messageIdOfCall,
+} from './tools/call-identity.ts';
 export type { CallPeerInput, CallPeerTool, DelegateTaskInput, DelegateTaskTool } from './tools/call-peer.ts';
-export type { FailureData } from './tools/failure-outcome.ts';
+export type { FailureData, OutcomeContext } from './tools/failure-outcome.ts';
+export { type FrameworkErrors, handlerErrorOf } from './tools/framework-errors.ts';
 export type { ListPeersTool, NoInput, PeerList } from './tools/list-peers.ts';
 export { type FenceMarkedTextOptions, fenceMarkedText } from './tools/marked-text.ts';
 export type {
@@ -20,7 +28,12 @@ export {
   peerTools,
 } from './tools/peer-tools.ts';
 export { type ProgressReports, reportProgress } from './tools/progress-reports.ts';
-export type { PeerQuestion, PeerReplyOutcome } from './tools/reply-outcome.ts';
+export {
+  outcomeOfReply,
+  type PeerQuestion,
+  type PeerReplyOutcome,
+  type ReplyContext,
+} from './tools/reply-outcome.ts';
 export type {
   CancelTaskInput,
   CancelTaskTool,

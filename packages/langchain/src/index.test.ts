@@ -5,7 +5,9 @@ it('exports exactly these names', () => {
   expect(Object.keys(langchain).sort()).toEqual([
     'StripBoundaryOutputParser',
     'createLangChainHandler',
+    'createPeerRunnable',
     'createPeerTools',
+    'peerMessageHistory',
     'peersMiddleware',
   ]);
 });

@@ -1,6 +1,16 @@
 /** LangChain and LangGraph for Molecule AI. A test pins this list of exports. */
 export { createLangChainHandler, type LangChainHandlerOptions } from './langchain-handler.ts';
 export {
+  type PeerMessage,
+  type PeerMessageData,
+  type PeerMessageHistory,
+  type PeerMessageHistoryOptions,
+  type PeerRunnableInput,
+  type PeerRunnableOutput,
+  peerMessageHistory,
+} from './peer-messages.ts';
+export { createPeerRunnable, type PeerRunnable, type PeerRunnableOptions } from './peer-runnable.ts';
+export {
   type CreatePeerToolsOptions,
   createPeerTools,
   type PeerProgress,
@@ -8,7 +18,6 @@ export {
   type PeerStructuredToolList,
   type PeerToolMessage,
 } from './peer-tools.ts';
-export { type PeersMiddleware, peersMiddleware } from './peers-middleware.ts';
+export { type PeersMiddleware, peersMiddleware, StripBoundaryOutputParser } from './peers-middleware.ts';
 export type { Approvals } from './run-questions.ts';
 export type { SomeRunnable } from './runs.ts';
-export { StripBoundaryOutputParser } from './strip-boundary-output-parser.ts';

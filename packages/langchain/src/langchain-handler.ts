@@ -10,6 +10,7 @@ import {
   messageForModel,
   peerTextInstructions,
 } from '@molecule-ai/core';
+import { conversationOfContext } from '@molecule-ai/core/tools';
 import {
   type Approvals,
   answersOf,
@@ -27,9 +28,13 @@ import {
   release,
   stops,
   type Thread,
+  ThreadQueue,
   threadFor,
   wasResumed,
 } from './threads.ts';
+
+/** What is shown to a model outside of a fence can be no sentence. */
+const SHOWN_ID = /^[\w.:-]{1,128}$/;
 
 /** Options of {@link createLangChainHandler}. */
 export interface LangChainHandlerOptions {
@@ -57,7 +62,8 @@ export interface LangChainHandlerOptions {
 /**
  * Returns the `onMessage` of an agent whose messages are handled by an agent of LangChain, a graph of LangGraph, or any other runnable.
  *
- * - A message becomes a `HumanMessage` with the id of the message, and the text of `messageForModel`; `thread_id` is its conversation.
+ * - A message becomes a `HumanMessage` with the id of the message, and the text of `messageForModel`; `thread_id` is its conversation. A late
+ *   answer to a tool call gets into the thread that asked.
  * - With a checkpointer, a message that is delivered again continues the run that it had begun.
  * - Interrupts become questions, and their answers resume the run.
  * - The answer is streamed to senders that read a stream.
@@ -83,7 +89,8 @@ export function createLangChainHandler(
       },
     );
   }
-  return (message, context) => new HandledMessage(known, options, message, context).answer();
+  const threads = new ThreadQueue();
+  return (message, context) => new HandledMessage(known, options, threads, message, context).answer();
 }
 
 function savingGraph({ graph }: Target): Graph | undefined {
@@ -93,19 +100,24 @@ function savingGraph({ graph }: Target): Graph | undefined {
 class HandledMessage {
   readonly #target: Target;
   readonly #options: LangChainHandlerOptions;
+  readonly #threads: ThreadQueue;
   readonly #message: InboundMessage;
   readonly #context: HandlerContext;
-  readonly #config: RunnableConfig;
+  #config: RunnableConfig;
+  /** Whether the platform says that it answers a message which this agent sent. */
+  #isLateAnswer = false;
 
   constructor(
     target: Target,
     options: LangChainHandlerOptions,
+    threads: ThreadQueue,
     message: InboundMessage,
     context: HandlerContext,
   ) {
     const { config = {}, threadId = ({ conversationId }) => conversationId } = options;
     this.#target = target;
     this.#options = options;
+    this.#threads = threads;
     this.#message = message;
     this.#context = context;
     this.#config = {
@@ -118,6 +130,16 @@ class HandledMessage {
   async answer(): Promise<HandlerAnswer> {
     const graph = savingGraph(this.#target);
     if (graph === undefined) return this.#finish(await this.#run(this.#input([]), this.#config));
+    const asked = await this.#threadThatAsked(graph);
+    if (asked !== null) {
+      this.#config = asked;
+      this.#isLateAnswer = true;
+    }
+    const threadId: string = this.#config.configurable?.thread_id;
+    return this.#threads.run(threadId, this.#context.signal, () => this.#answerIn(graph));
+  }
+
+  async #answerIn(graph: Graph): Promise<HandlerAnswer> {
     const answers = answersOf(this.#message);
     if (answers !== null) return this.#resume(graph, answers);
     const limits = { messageId: this.#message.id, nowMs: Date.now() };
@@ -125,6 +147,22 @@ class HandledMessage {
     if (await this.#hasBegun(thread)) return this.#continue(graph, thread);
     const before = [...history, ...closeOpenCalls(thread.messages)];
     return this.#runIn(graph, thread, this.#input(thread.messages, before));
+  }
+
+  /** The thread in which a tool asked what this message answers; the platform says that it was asked. */
+  async #threadThatAsked(graph: Graph): Promise<RunnableConfig | null> {
+    const { inReplyTo, peerId, contextId } = this.#message;
+    const conversationId = inReplyTo === '' ? null : conversationOfContext(contextId);
+    if (conversationId === null || this.#options.threadId !== undefined) return null;
+    const config = {
+      ...this.#config,
+      configurable: { ...this.#config.configurable, thread_id: conversationId },
+    };
+    if ((await readThread(graph, config)).checkpointId === '') return null;
+    const { client, signal } = this.#context;
+    const sent = await client.getMessage(inReplyTo, { signal }).catch(() => null);
+    signal.throwIfAborted();
+    return sent?.peerId === peerId && sent.contextId === contextId ? config : null;
   }
 
   /** Without messages in its state, a thread that has changed since the first attempt has begun the run. */
@@ -220,9 +258,12 @@ class HandledMessage {
 
   /** The first fenced text of a thread explains the fence, unless the system prompt does. */
   #human(known: readonly BaseMessage[]): HumanMessage {
-    const text = messageForModel(this.#message);
+    const { inReplyTo } = this.#message;
+    const words = messageForModel(this.#message);
+    const isNamed = this.#isLateAnswer && SHOWN_ID.test(inReplyTo);
+    const text = isNamed ? `An answer to your message ${inReplyTo} has come:\n${words}` : words;
     const isExplained =
-      text === this.#message.text ||
+      words === this.#message.text ||
       this.#target.explainsFences(peerTextInstructions) ||
       known.some((message) => message.getType() === 'human' && message.text.includes(peerTextInstructions));
     const content = isExplained ? text : `${peerTextInstructions}\n\n${text}`;

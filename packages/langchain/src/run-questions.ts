@@ -1,10 +1,5 @@
-import {
-  fencePeerText,
-  type InboundMessage,
-  type JsonValue,
-  MessageFailure,
-  type QuestionToAsk,
-} from '@molecule-ai/core';
+import { type InboundMessage, type JsonValue, MessageFailure, type QuestionToAsk } from '@molecule-ai/core';
+import { fenceRepeatably } from '@molecule-ai/core/tools';
 
 const MAX_QUESTIONS = 20;
 const MAX_TEXT_LENGTH = 20_000;
@@ -167,7 +162,7 @@ function textOf(
 ): string {
   const { text = '', by = 'sender', decision = null } = answer ?? {};
   if (text === '') return decision ?? '';
-  return by === 'sender' && source !== 'canvas_user' ? fencePeerText(text, { origin: sourceId }) : text;
+  return by === 'sender' && source !== 'canvas_user' ? fenceRepeatably(text, { origin: sourceId }) : text;
 }
 
 function isActionsToReview(value: unknown): value is ActionsToReview {

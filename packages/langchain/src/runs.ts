@@ -11,15 +11,13 @@ import {
   MoleculeError,
   removeBoundaryMarkers,
 } from '@molecule-ai/core';
+import { handlerErrorOf } from '@molecule-ai/core/tools';
 import { type Graph, messagesIn, stops } from './threads.ts';
 
 /** The node of the model in an agent of LangChain, and the middleware by which it interrupts. */
 const MODEL_NODE = 'model_request';
 const ASKING_MIDDLEWARE = 'HumanInTheLoopMiddleware';
 const END = '__end__';
-const MAX_CAUSES = 8;
-/** Of connections that failed, as Node and undici name them. */
-const BROKEN_CONNECTION = /^(?:E(?:CONN|TIMEDOUT|PIPE|AI_AGAIN|NOTFOUND|HOST|NET)|UND_ERR_)/;
 
 /** What {@link createLangChainHandler} runs: an agent of LangChain, a graph of LangGraph, or any other runnable. */
 export interface SomeRunnable {
@@ -131,7 +129,7 @@ export async function run(
     return result;
   } catch (error) {
     signal.throwIfAborted();
-    throw endingError(error);
+    throw handlerErrorOf(error, { failureOf, mayPass: (each) => lcCodeOf(each) === 'MODEL_RATE_LIMIT' });
   }
 }
 
@@ -211,7 +209,7 @@ export function answerIn(output: unknown, messageId: string, lastSaid = ''): Han
       hint: 'Set the option `output` of createLangChainHandler().',
     });
   }
-  const text = last.id === messageId ? '' : rest(removeBoundaryMarkers(last.text));
+  const text = last.id === messageId ? '' : rest(removeBoundaryMarkers(wordsOf(last)));
   const data: unknown = Reflect.get(output as object, 'structuredResponse');
   if (typeof data !== 'object' || data === null) return text;
   return {
@@ -220,53 +218,32 @@ export function answerIn(output: unknown, messageId: string, lastSaid = ''): Han
   } satisfies AnswerContent;
 }
 
-/** What ends the message: the failure itself, or one for an error that comes back each time. Others as they are. */
-function endingError(error: unknown): unknown {
-  const causes = causesOf(error);
-  const own = causes.find((each) => MessageFailure.isInstance(each));
-  if (own !== undefined) return own;
-  const molecule = causes.find((each) => MoleculeError.isInstance(each));
-  if (molecule !== undefined && (molecule.isRetryable || molecule.code === 'loop_detected')) return molecule;
-  if (causes.some(mayPass)) return error;
-  const codes = causes.map((each) => fieldOf(each, 'lc_error_code'));
-  if (codes.includes('GRAPH_RECURSION_LIMIT')) {
-    const text = 'The agent did not come to an end within its number of steps.';
-    return new MessageFailure(text, { code: 'too_many_steps', cause: error });
-  }
-  if (codes.includes('MISSING_CHECKPOINTER')) {
-    return new MessageFailure('The agent cannot wait for an answer.', {
-      code: 'no_checkpointer',
-      cause: error,
-    });
-  }
-  return new MessageFailure('The agent failed to handle this message.', { cause: error });
-}
-
-function causesOf(error: unknown): unknown[] {
-  const causes = [error];
-  for (
-    let next = fieldOf(error, 'cause');
-    next !== undefined && causes.length < MAX_CAUSES;
-    next = fieldOf(next, 'cause')
-  ) {
-    causes.push(next);
-  }
-  return causes;
-}
-
-/** Whether the same work may succeed later: limits, time limits, broken connections, servers that fail. */
-function mayPass(error: unknown): boolean {
-  const status = fieldOf(error, 'status') ?? fieldOf(error, 'statusCode');
-  if (typeof status === 'number') return status === 408 || status === 409 || status === 429 || status >= 500;
-  const code = fieldOf(error, 'code');
-  const name = String(fieldOf(error, 'name'));
+/** Of a peer that was a node of the graph, its words without the fence: they are for the sender, not for a model. */
+function wordsOf(message: BaseMessage): string {
+  const { text } = message;
+  const isPeer = Reflect.get(message.response_metadata ?? {}, 'peer_reply') !== undefined;
   return (
-    (typeof code === 'string' && BROKEN_CONNECTION.test(code)) ||
-    /Timeout|APIConnection|RateLimit/.test(name) ||
-    fieldOf(error, 'lc_error_code') === 'MODEL_RATE_LIMIT'
+    (isPeer && /^<peer-text-([0-9a-f]{32}) [^>]*>\n([\s\S]*)\n<\/peer-text-\1>$/.exec(text)?.[2]) || text
   );
 }
 
-function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+function failureOf(error: unknown): MessageFailure | undefined {
+  switch (lcCodeOf(error)) {
+    case 'GRAPH_RECURSION_LIMIT':
+      return new MessageFailure('The agent did not come to an end within its number of steps.', {
+        code: 'too_many_steps',
+        cause: error,
+      });
+    case 'MISSING_CHECKPOINTER':
+      return new MessageFailure('The agent cannot wait for an answer.', {
+        code: 'no_checkpointer',
+        cause: error,
+      });
+    default:
+      return undefined;
+  }
+}
+
+function lcCodeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null ? Reflect.get(error, 'lc_error_code') : undefined;
 }

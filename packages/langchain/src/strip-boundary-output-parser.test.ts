@@ -3,7 +3,7 @@ import { RunnableLambda } from '@langchain/core/runnables';
 import { FakeListChatModel, FakeStreamingChatModel } from '@langchain/core/utils/testing';
 import { removeBoundaryMarkers, wrapA2aBoundary } from '@molecule-ai/core';
 import { describe, expect, it } from 'vitest';
-import { StripBoundaryOutputParser } from './strip-boundary-output-parser.ts';
+import { StripBoundaryOutputParser } from './peers-middleware.ts';
 
 const parser = new StripBoundaryOutputParser();
 const SAID = `The lab said ${wrapA2aBoundary('990 of 1000 pass')}, so we can ship.`;

@@ -47,6 +47,35 @@ export interface Thread {
   readonly changedAtMs: number;
 }
 
+/** Runs of one thread, one after the other: late answers get into threads of other conversations. */
+export class ThreadQueue {
+  /** The end of the last run of each thread that has some. */
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  /** @throws the reason of the signal, also while it waits. */
+  async run<T>(threadId: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(threadId);
+    const turn = (async () => {
+      if (before !== undefined) await Promise.race([before, abortOf(signal)]);
+      return work();
+    })();
+    const end = Promise.allSettled([before, turn]);
+    this.#last.set(threadId, end);
+    void end.then(() => {
+      if (this.#last.get(threadId) === end) this.#last.delete(threadId);
+    });
+    return turn;
+  }
+}
+
+function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+  });
+}
+
 /** @param config names the conversation's own thread */
 export async function readThread(graph: Graph, config: RunnableConfig, key = ''): Promise<Thread> {
   const own = key === '' ? config : withConfigurable(config, `${config.configurable?.thread_id}:${key}`);

@@ -234,6 +234,7 @@ describe('the package', () => {
         "createBoundaryWrapper",
         "createMarkerRemover",
         "createMarkerScanner",
+        "createPeerTextFence",
         "errorBodyOf",
         "errorMayHaveStatus",
         "errorStatus",

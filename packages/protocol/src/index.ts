@@ -272,6 +272,7 @@ export {
   peerTextInstructions,
   refencePeerText,
 } from './trust-boundary/fence.ts';
+export { createPeerTextFence } from './trust-boundary/fence-stream.ts';
 export {
   createMarkerScanner,
   findLookAlikes,

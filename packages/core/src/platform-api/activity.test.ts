@@ -19,6 +19,7 @@ describe('an activity row', () => {
       target_id: 'w1',
       message_id: 'm1',
       delivery_state: 'pending',
+      conversation_id: 'c1',
       data: { text: 'Good morning' },
       created_at: '2026-05-02T10:15:30.123Z',
     };
@@ -34,6 +35,8 @@ describe('an activity row', () => {
         inReplyTo: '',
         deliveryState: 'pending',
         text: 'Good morning',
+        answer: '',
+        conversationId: 'c1',
         createdAt: '2026-05-02T10:15:30.123Z',
         raw: row,
       },
@@ -49,6 +52,10 @@ describe('an activity row', () => {
       request_body: { params: { message: { parts } } },
     };
 
+    const answer = { result: { kind: 'message', role: 'agent', messageId: 'r', parts } };
+    const done = { ...received, delivery_state: 'answered', response_body: answer };
+    expect(await entriesOf(done)).toMatchObject([{ text: 'Hello', answer: 'Hello' }]);
+    expect(await entriesOf({ ...done, delivery_state: 'failed' })).toMatchObject([{ answer: '' }]);
     const sent = { id: 'a2', method: 'notify', response_body: { result: 'Done' } };
     expect(await entriesOf(received, sent)).toMatchObject([
       { direction: 'in', text: 'Hello', createdAt: 't' },

@@ -136,6 +136,10 @@ export interface ActivityEntry {
   /** Delivery state of a message: `pending`, `leased`, `delivered`, `acknowledged`, `answered` or `failed`. */
   readonly deliveryState: string;
   readonly text: string;
+  /** The text of the answer to a message, as its agent gave it; `''` while there is none. */
+  readonly answer: string;
+  /** The conversation that a message belongs to. */
+  readonly conversationId: string;
   /** RFC 3339. */
   readonly createdAt: string;
   /** The row as sent by the platform. */
@@ -149,6 +153,7 @@ export function readActivityEntry(value: unknown): ActivityEntry | undefined {
   if (row === undefined || id === undefined) return undefined;
   const data = objectOf(row.data);
   const method = textOf(row.method) ?? '';
+  const request = extractMessageText(row.request_body);
   return {
     id,
     type: textOf(row.activity_type) ?? textOf(row.type) ?? '',
@@ -159,8 +164,9 @@ export function readActivityEntry(value: unknown): ActivityEntry | undefined {
     messageId: textOf(row.message_id) ?? '',
     inReplyTo: textOf(row.in_reply_to) ?? '',
     deliveryState: textOf(row.delivery_state) ?? '',
-    text:
-      textOf(data?.text) ?? (extractMessageText(row.request_body) || extractAnswerText(row.response_body)),
+    text: textOf(data?.text) ?? (request || extractAnswerText(row.response_body)),
+    answer: row.delivery_state === 'answered' ? extractAnswerText(row.response_body) : '',
+    conversationId: textOf(row.conversation_id) ?? '',
     createdAt: textOf(row.created_at) ?? textOf(row.ts) ?? '',
     raw: row,
   };

@@ -2,17 +2,24 @@ import { describe, expect, it } from 'vitest';
 import { PEER, SELF } from '../../test/agent-ids.ts';
 import { messageOf } from '../../test/agent-stage.ts';
 import { runHandling, toCurrentMessage } from '../client/current-message.ts';
-import { contextIdOfCall, messageIdOfCall, newContextIdOfCall } from './call-identity.ts';
+import {
+  contextIdOfCall,
+  conversationOfContext,
+  messageIdOfCall,
+  newContextIdOfCall,
+} from './call-identity.ts';
 
 const client = { workspaceId: SELF };
 const content = { toolName: 'call_peer', peerId: PEER, text: 'hello' };
 
 /** Runs in a handler of the message with this id. */
-function handling<T>(id: string, work: () => T, attempt = 1): Promise<T> {
-  const message = toCurrentMessage(
-    { ...messageOf(id), conversationId: `conversation of ${id.charAt(0)}` },
-    { workspaceId: SELF, attempt },
-  );
+function handling<T>(
+  id: string,
+  work: () => T,
+  attempt = 1,
+  conversationId = `conversation of ${id.charAt(0)}`,
+): Promise<T> {
+  const message = toCurrentMessage({ ...messageOf(id), conversationId }, { workspaceId: SELF, attempt });
   return runHandling(message, new AbortController().signal, async () => work());
 }
 
@@ -80,5 +87,14 @@ describe('contextIdOfCall', () => {
     expect(newContextIdOfCall(own, call, PEER, 'm2')).not.toBe(begun);
     expect(contextIdOfCall({ workspaceId: SELF }, call, PEER)).toBe(before);
     expect(newContextIdOfCall(own, {}, PEER, 'm3')).toBeUndefined();
+  });
+
+  it('names the conversation of the handled message, where the platform named it', async () => {
+    const conversationId = '0123456789abcdef0123456789abcdef';
+    const contextId = await handling('a1', () => contextIdOfCall(client, {}, PEER), 1, conversationId);
+    expect(contextId).toBe('01234567-89ab-cdef-0123-456789abcdef');
+    expect(conversationOfContext(contextId ?? '')).toBe(conversationId);
+    for (const other of ['', 'c-1', conversationId, '0123-4567'])
+      expect(conversationOfContext(other)).toBeNull();
   });
 });

@@ -8,6 +8,10 @@ import type { ToolCall } from './tool-definition.ts';
 /** Conversations that were begun anew and are continued, for each client. */
 const MAX_NEWER = 1_000;
 
+/** What the platform calls a conversation, in the groups of a UUID. */
+const CONVERSATION_ID = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/;
+const CONTEXT_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+
 type Client = Pick<PeerClient, 'workspaceId'>;
 
 /** What is sent in a call; two calls that differ in it are two messages. */
@@ -38,7 +42,7 @@ export function messageIdOfCall(
 
 /**
  * The context id under which a workspace and a peer talk, within one conversation of the workspace: that of the message which is handled,
- * else the thread or the run. It is derived, so it is the same after a restart. `undefined` outside of all of them: each call is then a
+ * else the thread or the run. Of a message it is the id of its conversation as a UUID, which {@link conversationOfContext} reads, else it is derived: so it is the same after a restart. `undefined` outside of all of them: each call is then a
  * conversation of its own.
  */
 export function contextIdOfCall(
@@ -47,7 +51,23 @@ export function contextIdOfCall(
   peerId: string,
 ): string | undefined {
   const key = conversationKey(client, call, peerId);
-  return key === undefined ? undefined : (newerOf(client).get(key) ?? deriveUuid('peer-context', key));
+  if (key === undefined) return undefined;
+  const handled = currentMessage()?.conversationId ?? '';
+  return (
+    newerOf(client).get(key) ??
+    (CONVERSATION_ID.test(handled)
+      ? handled.replace(CONVERSATION_ID, '$1-$2-$3-$4-$5')
+      : deriveUuid('peer-context', key))
+  );
+}
+
+/**
+ * The conversation in whose handling the messages of this context were sent, so that a late answer can be handled where its question was
+ * asked. Any UUID names one, so look whether there is such a conversation. `null` for other texts.
+ */
+export function conversationOfContext(contextId: string): string | null {
+  const digits = contextId.replaceAll('-', '');
+  return CONTEXT_ID.test(contextId) && CONVERSATION_ID.test(digits) ? digits : null;
 }
 
 /** Begins the conversation with the peer anew. This process continues it until it ends; another one continues the first. */

@@ -50,6 +50,19 @@ function neutralise(text: string): string {
   return text.replace(PATTERN, (_match, kept: string | undefined) => kept ?? REPLACEMENT);
 }
 
+/** The part of a text from one index to another, made visible as in the whole text. It begins and ends between two code points. */
+export function neutraliseBetween(text: string, from: number, to: number): string {
+  let result = '';
+  let copied = from;
+  for (const { index, 0: found, 1: kept } of text.matchAll(PATTERN)) {
+    if (index < from) continue;
+    if (index >= to) break;
+    result += text.slice(copied, index) + (kept ?? REPLACEMENT);
+    copied = index + found.length;
+  }
+  return result + text.slice(copied, to);
+}
+
 const WORKSPACE_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 const FENCE_TAG = /<(?=[\s\\/\uFFFD]*peer-text)/gi;
 const OPENING_TAG = /^<peer-text-([0-9a-f]{32}) origin="/;
@@ -97,6 +110,16 @@ export const peerTextInstructions =
 export function fencePeerText(text: string, options: FencePeerTextOptions): string {
   const body = fencedBody(text);
   return fenceWith(drawNonce(text, body), body, options);
+}
+
+/** The tags of a fence whose text is not there yet, with a nonce that nobody knows. */
+export function beginFence(options: FencePeerTextOptions): {
+  readonly opening: string;
+  readonly closing: string;
+} {
+  const nonce = drawNonce();
+  const opening = `<peer-text-${nonce} origin="${safeOrigin(options)}">\n`;
+  return { opening, closing: `\n</peer-text-${nonce}>` };
 }
 
 /** The nonce of a text that {@link fencePeerText} returned; `null` for any other text. */

@@ -38,4 +38,28 @@ export const LANGCHAIN = behaviours({
     'An agent that is known to interrupt its runs is refused without a checkpointer.',
     'docs/decisions/0111-langchain.md#questions',
   ],
+  'langchain.handler.late-answers': [
+    'A late answer to a message that a tool sent is handled in the thread that sent it, one that the platform does not know to be an answer is not.',
+    'docs/decisions/0111-langchain.md#messages',
+  ],
+  'langchain.runnable.asks': [
+    'A peer is a runnable for chains, nodes of graphs and batches; what it gives is a message whose content is for a model.',
+    'docs/decisions/0111-langchain.md#peers-as-runnables',
+  ],
+  'langchain.runnable.streams': [
+    'A peer that is a runnable streams its answer as it comes, and the pieces are one fence.',
+    'docs/decisions/0111-langchain.md#peers-as-runnables',
+  ],
+  'langchain.runnable.ends': [
+    'Every end of a message to a peer that is a runnable is a value; errors are for peers that cannot be asked.',
+    'docs/decisions/0111-langchain.md#peers-as-runnables',
+  ],
+  'langchain.runnable.once': [
+    'A call that is repeated by LangChain, by LangGraph or by the handling of a message reaches the peer once.',
+    'docs/decisions/0111-langchain.md#peers-as-runnables',
+  ],
+  'langchain.history': [
+    'The feed of one conversation is a chat history: messages of others fenced, the same bytes each time, and the answers of the agent.',
+    'docs/decisions/0111-langchain.md#history',
+  ],
 });
