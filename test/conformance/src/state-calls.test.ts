@@ -78,28 +78,28 @@ onEachDatabase('state calls', (environment) => {
     const target = await onboard(platform, { name: 'target' });
     const path = `/workspaces/${target.id}/activity`;
     const hold = async () => {
-      const reads = platform.queries.filter((sql) => /from "(activity|control_rows)"/.test(sql)).length;
+      const timers = platform.clock.pending;
       const feed = trackCall(target.caller.get(`${path}?type=a2a_receive&unacknowledged=true&wait=50`));
       const control = trackCall(target.caller.get(`${path}?only=control&wait=50`));
-      await environment.untilStable(() => platform.queries.length);
-      const now = platform.queries.filter((sql) => /from "(activity|control_rows)"/.test(sql)).length;
-      expect(now).toBeGreaterThanOrEqual(reads + 2);
+      // Each waits with a timer.
+      await environment.untilStable(() => platform.clock.pending);
+      expect(platform.clock.pending).toBeGreaterThanOrEqual(timers + 2);
       expect([feed.isComplete, control.isComplete]).toEqual([false, false]);
       return Promise.all([feed.response, control.response]);
     };
     const atPause = hold();
-    await environment.untilStable(() => platform.queries.length);
+    await environment.untilStable(() => platform.clock.pending);
     await platform.operator.post(`/workspaces/${target.id}/pause`);
     expect((await atPause).map(rowsOf)).toEqual([[], []]);
     const atResume = hold();
-    await environment.untilStable(() => platform.queries.length);
+    await environment.untilStable(() => platform.clock.pending);
     await send(sender.caller, target.id, 'while paused');
     await platform.operator.post(`/workspaces/${target.id}/resume`);
     const [feed, control] = await atResume;
     expect([rowsOf(feed).length, rowsOf(control).length]).toEqual([1, 0]);
     await target.caller.post(`${path}/ack`, { up_to: textAt(rowsOf(feed)[0], 'id') });
     const atRemoval = hold();
-    await environment.untilStable(() => platform.queries.length);
+    await environment.untilStable(() => platform.clock.pending);
     await platform.operator.delete(`/workspaces/${target.id}`);
     await atRemoval;
     expect(await target.caller.get(`${path}?type=a2a_receive&wait=50`)).toMatchObject({
