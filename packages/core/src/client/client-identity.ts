@@ -51,6 +51,7 @@ export class ClientIdentity {
 
   /** What the platform offers, as its latest response named it; empty before the first one, and for older platforms. */
   get capabilities(): ReadonlySet<Capability> {
-    return this.#context.transport.capabilities.words;
+    // A copy: the clients of one platform share the set.
+    return new Set(this.#context.transport.capabilities.words);
   }
 }

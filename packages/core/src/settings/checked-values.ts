@@ -125,10 +125,13 @@ export function checkMethods<T>(option: string, value: T, methods: readonly stri
   });
 }
 
-/** @throws ConfigurationError naming the option. */
+/**
+ * The function, limited to numbers from 0 to 1, because a pause that is no number would end at once.
+ * @throws ConfigurationError naming the option.
+ */
 export function checkRandom(value: (() => number) | undefined): () => number {
   if (value === undefined) return Math.random;
-  if (typeof value === 'function') return value;
+  if (typeof value === 'function') return () => Math.min(1, Math.max(0, value())) || 0;
   throw new ConfigurationError(`random must be a function, got ${describe(value)}.`, {
     hint: 'Pass a function that returns a number from 0 to 1, such as Math.random.',
   });

@@ -36,6 +36,12 @@ describe('resolveClientSettings', () => {
     expect(Object.values(settings)).not.toContain(undefined);
   });
 
+  it('limits what `random` returns to numbers from 0 to 1', () => {
+    const given = [Number.NaN, -20, 0, 0.5, 1, 7, Number.POSITIVE_INFINITY];
+    const { random } = resolveClientSettings({ ...least, random: () => given.shift() ?? 0 }, {});
+    expect(Array.from({ length: 7 }, () => random())).toEqual([0, 0, 0, 0.5, 1, 1, 1]);
+  });
+
   it('reads missing options from the environment', () => {
     const env = {
       PLATFORM_URL: 'http://second:1',
