@@ -57,6 +57,10 @@ export interface ProviderRun {
   /** Reads it piece by piece, where there are pieces. */
   readonly isStreamed: boolean;
   readonly model: ScriptedModel;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** Whether the framework tries again what rejects. @default false */
+  readonly isRetried?: boolean;
 }
 
 /** How the suite drives an adapter. All of it goes through the framework. */

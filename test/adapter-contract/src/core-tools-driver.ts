@@ -36,6 +36,8 @@ export const coreToolsDriver: AdapterDriver = {
     'provider-cut': NO_MODEL,
     'provider-error': NO_MODEL,
     'provider-gateway': NO_MODEL,
+    'provider-abort': NO_MODEL,
+    'provider-queued': NO_MODEL,
     'stored-history': 'core gives the rows of a conversation, not messages of a framework',
     'markers-in-answer': 'the loop by hand returns the words of the model as they are',
     'approval-by-peer': ASKS,

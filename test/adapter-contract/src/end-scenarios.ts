@@ -109,6 +109,48 @@ export const END_SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    id: 'provider-abort',
+    about: 'an abort of a chain reaches the peer that is a step of it',
+    run: async (stage) => {
+      const { client, driver, model, peer } = stage;
+      const ended = peerThatStreams(stage);
+      const abort = new AbortController();
+      model.script(saying('Done.'));
+      const run = { client, peerId: peer.id, text: 'count', isStreamed: true, model, signal: abort.signal };
+      const reason = Promise.resolve(driver.askProvider?.(run)).catch((error: unknown) => error);
+      await stage.platform.clock.advanceUntil(() => peer.received.length === 1, { stepMs: 100 });
+      await stage.platform.clock.advance(1_000);
+      abort.abort(new Error('The user left.'));
+      expect(String(await stage.settle(reason))).toMatch(/The user left|abort/i);
+      await stage.settle(ended);
+      expect(model.prompts).toEqual([]);
+    },
+  },
+  {
+    id: 'provider-queued',
+    about:
+      'an answer that is not there in time is a value for a chain, so a retry around it asks the peer once',
+    run: async (stage) => {
+      const { client, driver, model, peer, settle } = stage;
+      peer.script({ never: true });
+      for (const isStreamed of [false, true]) {
+        model.script(saying('Later.'));
+        const run = {
+          client,
+          peerId: peer.id,
+          text: 'hello',
+          isStreamed,
+          isRetried: true,
+          model,
+          timeoutMs: 2_000,
+        };
+        await settle(Promise.resolve(driver.askProvider?.(run)));
+        expect(model.prompts.at(-1)?.messages.at(-1)?.text).toContain('has not answered yet');
+      }
+      expect(peer.received).toHaveLength(2);
+    },
+  },
+  {
     id: 'cancelled-message',
     about: 'when the message that is handled is cancelled, the run ends and so does the call to the peer',
     run: async (stage) => {

@@ -1,28 +1,27 @@
 import {
+  type BaseMessage,
   HumanMessage,
   mapChatMessagesToStoredMessages,
   mapStoredMessagesToChatMessages,
 } from '@langchain/core/messages';
+import { RunnableLambda } from '@langchain/core/runnables';
 import { tool } from '@langchain/core/tools';
 import { interrupt, MemorySaver } from '@langchain/langgraph';
-import { createLangChainHandler, createPeerTools, peersMiddleware } from '@molecule-ai/langchain';
+import {
+  createLangChainHandler,
+  createPeerRunnable,
+  createPeerTools,
+  peerMessageHistory,
+  peersMiddleware,
+} from '@molecule-ai/langchain';
 import { type AgentMiddleware, createAgent, humanInTheLoopMiddleware } from 'langchain';
 import type { AdapterDriver, AgentSetup, OwnTool } from './adapter-driver.ts';
 import { LangChainModel } from './langchain-model.ts';
 
-const LATER = 'not built yet';
-
 /** Agents of LangChain with the middleware for peers, and LangGraph's checkpoints as memory. */
 export const langchainDriver: AdapterDriver = {
   name: 'langchain',
-  without: {
-    provider: LATER,
-    'provider-cut': LATER,
-    'provider-error': LATER,
-    'provider-gateway': LATER,
-    'stored-history': LATER,
-    'late-answer': LATER,
-  },
+  without: {},
   createMemory: () => new MemorySaver(),
   restoreMemory: (memory) => restored(memory as MemorySaver),
   createHandler: (setup) => createLangChainHandler(agentOf(setup), { config: progressTo(setup.onProgress) }),
@@ -50,6 +49,18 @@ export const langchainDriver: AdapterDriver = {
       ...progressTo(onProgress),
     });
     return { text: message.content, isError: message.status === 'error', data: message.artifact };
+  },
+  askProvider: async ({ client, peerId, text, isStreamed, isRetried, model, timeoutMs, signal }) => {
+    const peer = createPeerRunnable(client, peerId, { timeoutMs });
+    const asMessages = RunnableLambda.from((message: BaseMessage) => [message]);
+    const chain = (isRetried ? peer.withRetry() : peer).pipe(asMessages).pipe(new LangChainModel(model));
+    const config = signal === undefined ? {} : { signal };
+    if (!isStreamed) await chain.invoke(text, config);
+    else for await (const _chunk of await chain.stream(text, config));
+  },
+  promptHistory: async ({ client, conversationId, model }) => {
+    const messages = await peerMessageHistory(client, { conversationId }).getMessages();
+    await new LangChainModel(model).invoke(messages);
   },
 };
 
