@@ -1,6 +1,14 @@
-import { HumanMessage } from '@langchain/core/messages';
+import { AIMessage, HumanMessage } from '@langchain/core/messages';
 import { ChatPromptTemplate, MessagesPlaceholder } from '@langchain/core/prompts';
-import { MemorySaver, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph';
+import { type RunnableConfig, RunnableLambda } from '@langchain/core/runnables';
+import {
+  Annotation,
+  interrupt,
+  MemorySaver,
+  MessagesAnnotation,
+  START,
+  StateGraph,
+} from '@langchain/langgraph';
 import { MessageFailure, peerTextInstructions, wrapA2aBoundary } from '@molecule-ai/core';
 import { expectAnswered, expectNoUnfencedPeerText, expectStatus } from '@molecule-ai/core/testing';
 import { createLangChainHandler, StripBoundaryOutputParser } from '@molecule-ai/langchain';
@@ -114,25 +122,29 @@ verifies('langchain.handler.streams', async () => {
   expectAnswered(await operator.sendMessage(whole.id, 'Can we ship?'), 'Ship it.');
 });
 
-verifies('langchain.handler.redelivery', async () => {
-  const { operator, start, settled } = await openStage();
-  const rateLimited = Object.assign(new Error('slow down'), { status: 429 });
-  const look = counted('look_up', () => '990');
-  const model = new RecordingModel(
-    { calls: [{ name: 'look_up', args: {} }] },
-    { throws: rateLimited },
-    '990 pass.',
-    'Nothing else.',
-  );
-  const agent = createAgent({ model, tools: [look.tool], checkpointer: new MemorySaver() });
-  const { id, failures } = await start(createLangChainHandler(agent));
-  expectAnswered(await settled(operator.sendMessage(id, 'How many?')), '990 pass.');
-  expect(failures).toEqual([rateLimited]);
-  expect(look.runs).toHaveLength(1);
-  expect(model.prompt(2)).toEqual(['human: How many?', 'ai: ', 'tool: 990']);
-  expectAnswered(await operator.sendMessage(id, 'What else?'), 'Nothing else.');
-  expect(model.prompt(3).filter((line) => line.startsWith('human'))).toHaveLength(2);
-});
+verifies(
+  'langchain.handler.redelivery',
+  'a repeated run doubles no message (svelte-langgraph#299)',
+  async () => {
+    const { operator, start, settled } = await openStage();
+    const rateLimited = Object.assign(new Error('slow down'), { status: 429 });
+    const look = counted('look_up', () => '990');
+    const model = new RecordingModel(
+      { calls: [{ name: 'look_up', args: {} }] },
+      { throws: rateLimited },
+      '990 pass.',
+      'Nothing else.',
+    );
+    const agent = createAgent({ model, tools: [look.tool], checkpointer: new MemorySaver() });
+    const { id, failures } = await start(createLangChainHandler(agent));
+    expectAnswered(await settled(operator.sendMessage(id, 'How many?')), '990 pass.');
+    expect(failures).toEqual([rateLimited]);
+    expect(look.runs).toHaveLength(1);
+    expect(model.prompt(2)).toEqual(['human: How many?', 'ai: ', 'tool: 990']);
+    expectAnswered(await operator.sendMessage(id, 'What else?'), 'Nothing else.');
+    expect(model.prompt(3).filter((line) => line.startsWith('human'))).toHaveLength(2);
+  },
+);
 
 verifies('langchain.handler.failures', async () => {
   const { operator, start } = await openStage();
@@ -186,4 +198,51 @@ verifies('langchain.handler.abort', async () => {
   expect(failures).toMatchObject([{ code: 'cancelled_by_sender' }]);
   expect(signal?.aborted).toBe(true);
   expect(model.prompts).toHaveLength(1);
+});
+
+verifies('langchain.handler.options', async () => {
+  const { operator, peer, start } = await openStage();
+  const seen: unknown[] = [];
+  const graph = new StateGraph(
+    Annotation.Root({ question: Annotation<string>, verdict: Annotation<{ ok: boolean }> }),
+  )
+    .addNode('judge', ({ question }, config: RunnableConfig) => {
+      seen.push(question, config.configurable?.thread_id, config.tags, config.metadata?.team);
+      return { verdict: { ok: true } };
+    })
+    .addEdge(START, 'judge')
+    .compile({ checkpointer: new MemorySaver() });
+  const { id } = await start(
+    createLangChainHandler(graph, {
+      threadId: ({ source }) => `thread of ${source}`,
+      input: (human) => ({ question: human.text }),
+      output: (state) => JSON.stringify((state as { verdict: unknown }).verdict),
+      config: { tags: ['court'], metadata: { team: 'law' } },
+    }),
+  );
+  expectAnswered(await operator.sendMessage(id, 'Guilty?'), '{"ok":true}');
+  expect(seen).toEqual(['Guilty?', 'thread of canvas_user', expect.arrayContaining(['court']), 'law']);
+
+  const data = RunnableLambda.from(() => ({
+    messages: [new AIMessage('990 pass.')],
+    structuredResponse: { pass: 990 },
+  }));
+  const structured = await start(createLangChainHandler(data));
+  const reply = await operator.sendMessage(structured.id, 'How many?');
+  expectAnswered(reply, '990 pass.');
+  expect(reply.parts).toContainEqual(expect.objectContaining({ kind: 'data', data: { pass: 990 } }));
+
+  const asks = new StateGraph(MessagesAnnotation)
+    .addNode('ask', () => {
+      const isApproved: boolean = interrupt({ kind: 'approval', text: 'Really?' });
+      return { messages: [new AIMessage(String(isApproved))] };
+    })
+    .addEdge(START, 'ask')
+    .compile({ checkpointer: new MemorySaver() });
+  const approving = await start(createLangChainHandler(asks, { approvals: 'sender-when-user' }));
+  await operator.sendMessage(approving.id, 'Do it');
+  const other = await peer();
+  await other.client.callPeer(approving.id, 'Do it');
+  const questions = await operator.listQuestions(approving.id, { state: 'open' });
+  expect(questions.map(({ from }) => from).sort()).toEqual(['sender', 'user']);
 });

@@ -63,7 +63,7 @@ export function contextIdOfCall(
 
 /**
  * The conversation in whose handling the messages of this context were sent, so that a late answer can be handled where its question was
- * asked. Any UUID names one, so look whether there is such a conversation. `null` for other texts.
+ * asked. Any UUID names one, so check that there is such a conversation. `null` for other texts.
  */
 export function conversationOfContext(contextId: string): string | null {
   const digits = contextId.replaceAll('-', '');

@@ -126,6 +126,14 @@ export const ANSWERS = behaviours({
     'Stripping gives back what was wrapped, and leaves text without a full pair of markers unchanged.',
     'docs/contract/trust-boundary.md#stripping; docs/decisions/0021-stripping.md',
   ],
+  'trust.markers-removed': [
+    'Markers that a model repeated are removed from its text, whole or in pieces, and all other words stay.',
+    'docs/contract/trust-boundary.md#removing',
+  ],
+  'trust.fence-in-pieces': [
+    'A text that arrives in pieces is fenced as the whole is, however it is cut.',
+    'docs/contract/trust-boundary.md#text-for-a-model',
+  ],
   'trust.errors-are-wrapped': [
     'The message of a peer’s JSON-RPC error is wrapped for a workspace, in its call and in its record.',
     'docs/contract/trust-boundary.md#what-is-wrapped; docs/decisions/0038-errors-of-peers.md',

@@ -62,4 +62,16 @@ export const LANGCHAIN = behaviours({
     'The feed of one conversation is a chat history: messages of others fenced, the same bytes each time, and the answers of the agent.',
     'docs/decisions/0111-langchain.md#history',
   ],
+  'langchain.handler.options': [
+    'The options of the handler decide the thread, the input, the answer, the config of each run, and who approves; a structured response is data.',
+    'docs/decisions/0111-langchain.md#messages',
+  ],
+  'langchain.runnable.abort': [
+    'An aborted run cancels the message to the peer, and the timeout of its config ends the wait before it aborts.',
+    'docs/decisions/0111-langchain.md#peers-as-runnables',
+  ],
+  'langchain.parser': [
+    'An output parser takes the markers that a model repeated out of strings, messages and streams.',
+    'docs/decisions/0111-langchain.md#messages',
+  ],
 });
