@@ -10,8 +10,11 @@ if (sabotage === 'keep-alive') setInterval(() => {}, 60_000);
 export function sabotaged(handle: MessageHandler): MessageHandler {
   return async (message, context) => {
     try {
+      if (sabotage === 'drop-reply' && message.peerName === 'release-lead') {
+        await handle(message, { ...context, stream: async () => {} });
+        return undefined;
+      }
       const answer = await handle(message, context);
-      if (sabotage === 'drop-reply' && message.peerName === 'release-lead') return undefined;
       if (sabotage === 'at-once' && isIterable(answer)) return await text(answer);
       return sabotage === 'double' ? handle(message, context) : answer;
     } catch (error) {

@@ -23,7 +23,7 @@ export async function askTheParent(context: WithAgents): Promise<void> {
   const feedsShow = () => rows.map((row) => `${row.owner.name} ← ${row.sourceId}: ${row.text}`).join('; ');
   checks.record('asked', asked(lab, lead) && asked(desk, lead), feedsShow);
   checks.record('siblings', asked(lab, desk) && asked(desk, lab), feedsShow);
-  checkAnswers(context);
+  checkAnswers(context, rows);
   checkPieces(context);
 
   const text = rows.find((row) => row.owner === lead && row.direction === 'out')?.text ?? '';

@@ -2,9 +2,13 @@ import { wrapA2aBoundary } from '@molecule-ai/core';
 import { insideFence, type LogEntry } from '@molecule-tests/harness';
 import type { Checks } from '../output/checks.ts';
 import type { WithAgents } from './context.ts';
+import type { FeedRow } from './evidence.ts';
 
-/** What the agents logged about the answers of their peers: as they came, for people, for a model. */
-export function checkAnswers({ run, lead, lab, desk, known }: WithAgents): void {
+/**
+ * What the agents logged about the answers of their peers: as they came, for people, for a model.
+ * @param rows of the feeds of all agents
+ */
+export function checkAnswers({ run, lead, lab, desk, known }: WithAgents, rows: readonly FeedRow[]): void {
   const { timeline, checks } = run;
   const answers = lead.logged('answer');
   const arrived = answers.filter(({ status }) => status === 'answered');
@@ -24,7 +28,7 @@ export function checkAnswers({ run, lead, lab, desk, known }: WithAgents): void 
     carried.map(({ from, raw }) => `from ${from} came: ${textsIn(raw).join(' ')}`).join('; '),
   );
 
-  checkDirect({ lead, lab, desk }, checks);
+  checkDirect({ lead, lab, desk }, rows, checks);
 
   const results = [lab, desk].map((agent) => ({ name: agent.name, results: agent.logged('tool-result') }));
   for (const {
@@ -42,17 +46,28 @@ export function checkAnswers({ run, lead, lab, desk, known }: WithAgents): void 
   );
 }
 
-/** Both peers of ops-desk reach it without the platform, and read its answers like any other's: plain, or inside a fence. */
-function checkDirect({ lead, lab, desk }: Pick<WithAgents, 'lead' | 'lab' | 'desk'>, checks: Checks): void {
-  const toLead = lead.logged('answer').filter(({ from }) => from === desk.name);
-  const toLab = lab.logged('tool-result').filter(({ from }) => from === desk.name);
-  const isRead = toLead.every(({ text, forModel }) => insideFence(String(forModel)) === text);
-  const ways = [...toLead, ...toLab].map(({ via }) => via);
+/**
+ * Both peers of ops-desk reach it without the platform: what they send is in no feed. They read its answers like any other's: plain, or
+ * inside a fence.
+ */
+function checkDirect(
+  { lead, lab, desk }: Pick<WithAgents, 'lead' | 'lab' | 'desk'>,
+  rows: readonly FeedRow[],
+  checks: Checks,
+): void {
+  const answers = lead.logged('answer').filter(({ from }) => from === desk.name);
+  const isRead = answers.every(({ text, forModel }) => insideFence(String(forModel)) === text);
+  const ways = [lead, lab].map(({ id, name }) => {
+    const isHandled = desk.logged('handling').some(({ from }) => from === id);
+    const isInFeed = rows.some(({ owner, sourceId }) => owner === desk && sourceId === id);
+    return { name, way: !isHandled ? 'not' : isInFeed ? 'through the platform' : 'directly' };
+  });
   checks.record(
     'direct',
-    toLead.length > 0 && toLab.length > 0 && ways.every((via) => via === 'direct') && isRead,
+    answers.length > 0 && isRead && ways.every(({ way }) => way === 'directly'),
     () =>
-      `ops-desk was called: ${ways.join(', ')}; read: ${toLead.map(({ forModel }) => forModel).join(' ')}`,
+      `ops-desk was called: ${ways.map(({ name, way }) => `${way} by ${name}`).join(', ')}; ` +
+      `read: ${answers.map(({ forModel }) => forModel).join(' ')}`,
   );
 }
 
