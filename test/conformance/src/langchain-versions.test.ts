@@ -36,6 +36,7 @@ interface Report {
   readonly tools: Readonly<Record<string, unknown>>;
   /** Of the chain. */
   readonly content?: string;
+  readonly piped?: string;
 }
 
 /** npm, compilers and platforms in processes of their own. */
@@ -82,6 +83,8 @@ const CHECKS: Readonly<Record<LangChainProgram, (report: Report) => void>> = {
     expect(report).toMatchObject({ status: 'success', artifact: { text: 'It says 990 of 1000.' } });
     expect(report.content).toContain('It says 990 of 1000.');
     expectNoUnfencedPeerText(report.content, 'It says 990 of 1000.');
+    expect(report.piped).toContain('Ours are good.');
+    expectNoUnfencedPeerText(report.piped, 'Ours are good.');
     expectNoUnfencedPeerText(report.prompts[0] ?? '', 'How are the numbers?');
     const { call_peer, list_peers } = definitions();
     expect(report.tools).toEqual({ call_peer, list_peers });

@@ -3,6 +3,7 @@ import { createRemoteAgent, RemoteAgentClient, wrapA2aBoundary } from '@molecule
 import { scriptedPeer } from '@molecule-ai/core/testing';
 import {
   createLangChainHandler,
+  createPeerRunnable,
   createPeerTools,
   type PeerToolMessage,
   StripBoundaryOutputParser,
@@ -13,7 +14,7 @@ import { ScriptedModel } from './scripted-model.js';
 async function main(): Promise<void> {
   const platform = await createTestPlatform();
   const { clock } = platform;
-  const peer = await scriptedPeer(platform);
+  const peer = await scriptedPeer(platform, { answer: 'Ours are good.' });
   const workspace = await platform.createWorkspace('lab');
   const client = new RemoteAgentClient({ ...platform, ...workspace });
   const model = new ScriptedModel([`It says ${wrapA2aBoundary('990 of 1000')}.`]);
@@ -30,8 +31,11 @@ async function main(): Promise<void> {
   const asked = callPeer.invoke({ peer_id: workspace.workspaceId, text: 'How are the numbers?' });
   const { status, content, artifact }: PeerToolMessage = await clock.advanceUntilSettled(asked);
 
+  const lab = createPeerRunnable(client, peer.id).pipe((message) => message.content);
+  const piped: string = await clock.advanceUntilSettled(lab.invoke('And yours?'));
+
   const { prompts, tools: offered } = model;
-  process.stdout.write(JSON.stringify({ status, content, artifact, prompts, tools: offered }));
+  process.stdout.write(JSON.stringify({ status, content, artifact, piped, prompts, tools: offered }));
   await agent.stop();
   await peer.stop();
   await client.close();
