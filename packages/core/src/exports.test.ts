@@ -73,13 +73,16 @@ it('the testing entry exports exactly these names', () => {
 
 it('the tools entry exports exactly these names', () => {
   expect(Object.keys(tools).sort()).toEqual([
+    'clientProblem',
     'contextIdOfCall',
     'conversationOfContext',
     'fenceMarkedText',
     'fenceRepeatably',
     'handlerErrorOf',
     'messageIdOfCall',
+    'optionsProblem',
     'outcomeOfReply',
+    'peerIdProblem',
     'peerTools',
     'reportProgress',
     'runTool',

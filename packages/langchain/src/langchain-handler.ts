@@ -10,7 +10,7 @@ import {
   messageForModel,
   peerTextInstructions,
 } from '@molecule-ai/core';
-import { conversationOfContext } from '@molecule-ai/core/tools';
+import { conversationOfContext, handlerErrorOf, optionsProblem } from '@molecule-ai/core/tools';
 import {
   type Approvals,
   answersOf,
@@ -70,7 +70,7 @@ export interface LangChainHandlerOptions {
  *
  * Errors that may pass are thrown as they are, so that the message is tried again; others end it with a `MessageFailure`.
  *
- * @throws ConfigurationError for a target that interrupts its runs and has no checkpointer.
+ * @throws ConfigurationError for wrong options, for what is no runnable, and for a target that interrupts its runs and has no checkpointer.
  *
  * @example
  * const agent = createAgent({ model, tools, checkpointer });
@@ -81,6 +81,7 @@ export function createLangChainHandler(
   options: LangChainHandlerOptions = {},
 ): MessageHandler {
   const known = targetOf(target);
+  const checked = checkedOptions(options);
   if (known.interrupts && savingGraph(known) === undefined) {
     throw new ConfigurationError(
       'The agent interrupts its runs, and has no checkpointer to continue them with.',
@@ -90,7 +91,24 @@ export function createLangChainHandler(
     );
   }
   const threads = new ThreadQueue();
-  return (message, context) => new HandledMessage(known, options, threads, message, context).answer();
+  return (message, context) => new HandledMessage(known, checked, threads, message, context).answer();
+}
+
+function checkedOptions(options: LangChainHandlerOptions): LangChainHandlerOptions {
+  const functions = { threadId: 'function', input: 'function', output: 'function' } as const;
+  const approvals: readonly Approvals[] = ['user', 'sender-when-user'];
+  const problem = optionsProblem(options, { approvals, ...functions, config: 'object' });
+  if (problem !== null) throw new ConfigurationError(problem);
+  const { threadId } = options;
+  if (threadId === undefined) return options;
+  return {
+    ...options,
+    threadId: (message) => {
+      const id: unknown = threadId(message);
+      if (typeof id === 'string') return id;
+      throw handlerErrorOf(new ConfigurationError('`threadId` must return a text.'));
+    },
+  };
 }
 
 function savingGraph({ graph }: Target): Graph | undefined {

@@ -9,14 +9,13 @@ import {
 import {
   type ActivityEntry,
   currentMessage,
-  type JsonObject,
   MoleculeError,
   type PeerClient,
   type PeerReply,
   parseActivityRow,
   stripA2aBoundary,
 } from '@molecule-ai/core';
-import { fenceRepeatably } from '@molecule-ai/core/tools';
+import { clientProblem, fenceRepeatably, optionsProblem } from '@molecule-ai/core/tools';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
@@ -25,7 +24,7 @@ const MAX_LIMIT = 500;
 export interface PeerMessageHistoryOptions {
   /** `message.conversationId`. @default that of the message which is handled */
   conversationId?: string | undefined;
-  /** At most so many rows of the feed, the latest, 1–500. @default 100 */
+  /** At most so many rows of the feed, the latest, 1 to 500. @default 100 */
   limit?: number | undefined;
 }
 
@@ -33,6 +32,8 @@ export interface PeerMessageHistoryOptions {
  * The messages of one conversation of this agent, as the platform keeps them: those to it as `HumanMessage`, fenced where another agent
  * wrote them, and its answers as `AIMessage`. In a handler those before the message that is handled. The same row gives the same bytes each
  * time. For a prompt, or `RunnableWithMessageHistory`: the platform has what the agent was sent and answers, so adding messages does nothing.
+ *
+ * @throws MoleculeError `invalid_argument` for wrong options.
  *
  * @example
  * const history = await peerMessageHistory(client).getMessages();
@@ -52,6 +53,13 @@ export class PeerMessageHistory extends BaseListChatMessageHistory {
 
   constructor(client: Pick<PeerClient, 'workspaceId' | 'listActivity'>, options: PeerMessageHistoryOptions) {
     super();
+    const problem =
+      clientProblem(client, ['listActivity']) ??
+      optionsProblem(options, {
+        conversationId: 'text',
+        limit: { min: 1, max: MAX_LIMIT, isInteger: true },
+      });
+    if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
     this.client = client;
     this.options = options;
   }
@@ -71,7 +79,7 @@ export class PeerMessageHistory extends BaseListChatMessageHistory {
       conversationId,
       direction: 'all',
       order: 'desc',
-      limit: Math.min(limit, MAX_LIMIT),
+      limit,
     });
     const ordered = rows.toReversed();
     const current = ordered.findIndex(({ id }) => id === handled?.activityId);
@@ -123,12 +131,14 @@ export type PeerRunnableOutput<Input> = Input extends { toChatMessages(): BaseMe
     ? { messages: PeerMessage[] }
     : PeerMessage;
 
-/** What came of it, for programs. In it is no text of a peer. */
-export interface PeerMessageData extends JsonObject {
+/** What came of it, as plain JSON for programs. Of the peer's words it has none but a `code`. */
+export interface PeerMessageData {
   status: PeerReply['status'];
   peerId: string;
   messageId: string;
   contextId: string;
+  /** Why it failed, `null` for none. The agent that failed may have chosen it. */
+  code: string | null;
 }
 
 /** The reply of a peer as a message of a third party. Its content is for a model: words of the peer are in a fence. */

@@ -1,7 +1,23 @@
 import { HumanMessage, HumanMessageChunk } from '@langchain/core/messages';
 import { Runnable, type RunnableConfig } from '@langchain/core/runnables';
-import { createPeerTextFence, currentMessage, type PeerClient, type PeerReply } from '@molecule-ai/core';
-import { contextIdOfCall, fenceRepeatably, messageIdOfCall, outcomeOfReply } from '@molecule-ai/core/tools';
+import {
+  ConnectionError,
+  createPeerTextFence,
+  currentMessage,
+  MoleculeError,
+  type PeerClient,
+  type PeerReply,
+  TimeoutError,
+} from '@molecule-ai/core';
+import {
+  clientProblem,
+  contextIdOfCall,
+  fenceRepeatably,
+  messageIdOfCall,
+  optionsProblem,
+  outcomeOfReply,
+  peerIdProblem,
+} from '@molecule-ai/core/tools';
 import { isState, joined, type PeerRunnableInput, type PeerRunnableOutput, textOf } from './peer-messages.ts';
 
 const DEFAULT_TIMEOUT_MS = 120_000;
@@ -9,19 +25,24 @@ const DEFAULT_MAX_MODEL_CHARS = 32_000;
 /** A call ends so much before the `timeout` of its config, which would abort it, in milliseconds. */
 const BEFORE_TIMEOUT_MS = 2_000;
 const MIN_TIMEOUT_MS = 2_000;
+const NUMBERS = {
+  timeoutMs: { min: MIN_TIMEOUT_MS, isInteger: true },
+  maxModelChars: { min: 1, isInteger: true },
+};
 /** Calls that failed and may be repeated. */
 const MAX_FAILED = 1_000;
+const WAY_TO_ANSWER = /: waitForAnswer\([^)]*\)(?:, or call again with this messageId)?\./;
 /** Under this name LangGraph keeps what belongs to one attempt of a task. */
 const ATTEMPT = '__pregel_scratchpad';
 
 /** Options of {@link createPeerRunnable}. */
 export interface PeerRunnableOptions {
   /**
-   * How long to wait for the answer, in milliseconds; then it is a value of the status `queued`.
+   * How long to wait for the answer, in milliseconds, 2 000 or more; then it is a value of the status `queued`.
    * @default 120_000; of a stream, as long as the peer goes on
    */
   timeoutMs?: number | undefined;
-  /** At most so many characters of the peer in one message. @default 32_000 */
+  /** At most so many characters of the peer in one message, 1 or more. @default 32_000 */
   maxModelChars?: number | undefined;
 }
 
@@ -31,6 +52,7 @@ export interface PeerRunnableOptions {
  *
  * Every end of the message is a value, also `queued`, when there is no answer yet: `response_metadata.peer_reply` has the status. It
  * rejects when the peer cannot be asked, with an error that has no words of a peer. A call that is repeated after that sends no second message.
+ * @throws MoleculeError `invalid_argument` for wrong options, and for a `peerId` that is no id of a workspace.
  *
  * @example
  * const graph = new StateGraph(MessagesAnnotation).addNode('lab', createPeerRunnable(client, labId)).addEdge(START, 'lab').compile();
@@ -59,6 +81,8 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
 
   constructor(client: PeerClient, peerId: string, options: PeerRunnableOptions) {
     super();
+    const problem = clientProblem(client) ?? peerIdProblem(peerId) ?? optionsProblem(options, NUMBERS);
+    if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
     this.client = client;
     this.peerId = peerId;
     this.options = options;
@@ -208,7 +232,7 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
       if (limits.signal?.aborted !== true) this.failed.set(key, messageId);
       const [oldest] = this.failed.keys();
       if (this.failed.size > MAX_FAILED && oldest !== undefined) this.failed.delete(oldest);
-      throw error;
+      throw withRunnableHint(error);
     }
   }
 }
@@ -236,6 +260,16 @@ function timeLeft({ metadata }: Partial<RunnableConfig>): number {
   const timeoutMs: unknown = metadata?.timeoutMs;
   if (typeof timeoutMs !== 'number') return Number.POSITIVE_INFINITY;
   return Math.max(MIN_TIMEOUT_MS, timeoutMs - BEFORE_TIMEOUT_MS);
+}
+
+/** Core's hint names a method of the client; here the call itself is repeated. */
+function withRunnableHint(error: unknown): unknown {
+  if (!MoleculeError.isInstance(error) || !WAY_TO_ANSWER.test(error.hint ?? '')) return error;
+  const hint = error.hint?.replace(WAY_TO_ANSWER, '; the same call again sends the same message.');
+  const changed = { hint, cause: error.cause };
+  if (TimeoutError.isInstance(error)) return new TimeoutError(error.message, { ...error, ...changed });
+  if (ConnectionError.isInstance(error)) return new ConnectionError(error.message, { ...error, ...changed });
+  return error;
 }
 
 function cut(text: string, length: number): string {

@@ -6,10 +6,11 @@ import {
   type ToolReturnType,
   type ToolRunnableConfig,
 } from '@langchain/core/tools';
-import { currentMessage, type JsonValue, type PeerClient } from '@molecule-ai/core';
+import { currentMessage, type JsonValue, MoleculeError, type PeerClient } from '@molecule-ai/core';
 import {
   type DefaultPeerToolNames,
   type JsonSchema,
+  optionsProblem,
   type PeerTool,
   type PeerToolName,
   type PeerToolsOptions,
@@ -75,8 +76,11 @@ export type PeerStructuredToolList<Names extends readonly PeerToolName[]> = {
  */
 export function createPeerTools<const Names extends readonly PeerToolName[] = DefaultPeerToolNames>(
   client: PeerClient,
-  { progress = true, ...options }: CreatePeerToolsOptions<Names> = {},
+  given: CreatePeerToolsOptions<Names> = {},
 ): PeerStructuredToolList<Names> {
+  const problem = optionsProblem(given, { progress: 'flag' });
+  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+  const { progress = true, ...options } = given;
   return peerTools(client, options).map(({ name }, place) => {
     const definitionFor = ({ timeoutMs = options.timeoutMs }: Waiting): AnyDefinition =>
       peerTools<readonly PeerToolName[]>(client, { ...options, timeoutMs })[place] as AnyDefinition;

@@ -2,6 +2,7 @@ import { type BaseMessage, isBaseMessage } from '@langchain/core/messages';
 import type { RunnableConfig } from '@langchain/core/runnables';
 import {
   type AnswerContent,
+  ConfigurationError,
   createMarkerRemover,
   type HandlerAnswer,
   type HandlerContext,
@@ -56,7 +57,9 @@ interface AgentOptions {
   readonly middleware?: readonly { readonly name?: unknown }[];
 }
 
+/** @throws ConfigurationError for what is no runnable. */
 export function targetOf(given: SomeRunnable): Target {
+  if (!isInvokable(given)) throw notInvokable(given);
   const runnable = given as SomeRunnable & Invokable;
   const inner: unknown = Reflect.get(given, 'graph');
   const isAgent = isGraph(inner) && isGraph(given);
@@ -71,6 +74,23 @@ export function targetOf(given: SomeRunnable): Target {
     explainsFences: (instructions) => names.has('PeersMiddleware') || prompt.includes(instructions),
     answering: isAgent ? new Set([MODEL_NODE]) : graph && lastNodes(graph),
   };
+}
+
+function isInvokable(given: unknown): boolean {
+  return ['invoke', 'stream'].every((name) => typeof Reflect.get(Object(given), name) === 'function');
+}
+
+function notInvokable(given: unknown): ConfigurationError {
+  if (typeof Reflect.get(Object(given), 'compile') === 'function') {
+    return new ConfigurationError('The graph is not compiled.', { hint: 'Pass what its compile() returns.' });
+  }
+  const kind = given === null ? 'null' : typeof given;
+  return new ConfigurationError(
+    `The target must be an agent, a compiled graph or another runnable, got ${kind}.`,
+    {
+      hint: 'Pass what createAgent() or compile() returned, a chain or a model; a function goes through RunnableLambda.from().',
+    },
+  );
 }
 
 /** Only their models can write the last message. */

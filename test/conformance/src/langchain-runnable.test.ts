@@ -76,6 +76,15 @@ verifies('langchain.runnable.asks', async () => {
     .pipe(new StripBoundaryOutputParser());
   expect(await settled(chain.invoke({ kind: 'tests' }))).toBe('Ship it.');
   expectNoUnfencedPeerText(model.prompt(0).join(), 'CANARY');
+  const briefed = new RecordingModel('Ship it.');
+  const decide = ChatPromptTemplate.fromTemplate('The lab says:\n{lab}\nCan we ship?');
+  const asked = ask
+    .pipe((said) => ({ lab: said.text }))
+    .pipe(decide)
+    .pipe(briefed);
+  expect((await settled(asked.invoke('How many?'))).text).toBe('Ship it.');
+  expect(briefed.prompt(0).join()).toContain('How many?: 990 pass.');
+  expectNoUnfencedPeerText(briefed.prompt(0).join(), 'CANARY');
   const texts = ['one', 'two', 'three'];
   const all = await ask.batch(texts, { maxConcurrency: 2 });
   expect(all.map(({ text }, index) => text.includes(`${texts[index]}: 990`))).toEqual([true, true, true]);
@@ -116,6 +125,8 @@ verifies(
     expect(statusOf(queued)).toBe('queued');
     expect(queued.text).toContain(queued.response_metadata.peer_reply.messageId);
     expect(slow.received).toHaveLength(1);
+    const shortest = createPeerRunnable(client, slow.id, { timeoutMs: 2_000 });
+    expect(statusOf(await settled(shortest.invoke('And now?')))).toBe('queued');
     const failing = await peer({ answer: { fail: 'CANARY', code: 'broken' } });
     const failed = await createPeerRunnable(client, failing.id).invoke('Go');
     expect(failed.response_metadata.peer_reply).toMatchObject({ status: 'failed', code: 'broken' });
@@ -161,12 +172,18 @@ verifies('langchain.runnable.once', async () => {
   } finally {
     vi.restoreAllMocks();
   }
+  lose();
+  await expect(ask.invoke('Deploy')).rejects.toMatchObject({
+    name: 'ConnectionError',
+    delivered: 'unknown',
+    hint: expect.stringContaining('The peer may still answer; the same call again sends the same message.'),
+  });
   await ask.invoke('Deploy');
   await ask.invoke('Deploy');
   expect(lab.received).toHaveLength(4);
 
   const graph = new StateGraph(MessagesAnnotation)
-    .addNode('lab', createPeerRunnable<typeof MessagesAnnotation.State>(client, lab.id), {
+    .addNode('lab', createPeerRunnable(client, lab.id), {
       retryPolicy: { maxAttempts: 3, initialInterval: 1, jitter: false },
     })
     .addEdge(START, 'lab')
@@ -310,6 +327,8 @@ verifies('langchain.runnable.abort', async () => {
   const limited = await settled(ask.invoke('Wait again', { timeout: 60_000 }));
   expect(statusOf(limited)).toBe('queued');
   expect(slow.received.at(-1)?.messageId).not.toBe(messageId);
+  // LangChain aborts before the shortest wait has passed, as with the tools.
+  await expect(ask.invoke('Briefly', { timeout: 1 })).rejects.toBeInstanceOf(DOMException);
   await expect(ask.invoke('')).rejects.toMatchObject({ code: 'invalid_argument' });
   await expect(ask.invoke({ toChatMessages: 1 } as never)).rejects.toMatchObject({
     code: 'invalid_argument',
@@ -327,16 +346,20 @@ verifies('trust.markers-removed', () => {
 });
 
 test('types: what comes out depends on what goes in', async () => {
-  const client = {} as PeerClient;
+  const { peer } = await openStage();
+  const lab = await peer();
+  const client: PeerClient = lab.client;
   const options: PeerRunnableOptions = { timeoutMs: 5_000 };
-  const one = createPeerRunnable(client, 'id', options);
+  const one = createPeerRunnable(client, lab.id, options);
   expectTypeOf(one.invoke).returns.resolves.toEqualTypeOf<PeerMessage>();
   expectTypeOf(one.invoke).parameter(0).not.toBeAny();
-  const node: PeerRunnable<typeof MessagesAnnotation.State> = createPeerRunnable(client, 'id');
+  const node: PeerRunnable<typeof MessagesAnnotation.State> = createPeerRunnable(client, lab.id);
   expectTypeOf(node.invoke).returns.resolves.toEqualTypeOf<{ messages: PeerMessage[] }>();
   expectTypeOf<PeerRunnableOutput<string>>().toEqualTypeOf<PeerMessage>();
   expectTypeOf<string>().toExtend<PeerRunnableInput>();
   expectTypeOf<PeerMessage['response_metadata']['peer_reply']>().toEqualTypeOf<PeerMessageData>();
+  expectTypeOf<PeerMessageData['code']>().toEqualTypeOf<string | null>();
+  expectTypeOf<PeerMessageData>().not.toHaveProperty('nonsense');
   expectTypeOf<LangChainHandlerOptions['approvals']>().toEqualTypeOf<Approvals | undefined>();
   expectTypeOf<typeof one>().toExtend<SomeRunnable>();
   const historyOptions: PeerMessageHistoryOptions = { conversationId: 'c' };

@@ -5,6 +5,10 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const HEADER_VALUE = /^[\x20-\x7e]+$/;
 
+export function isWorkspaceId(text: string): boolean {
+  return UUID.test(text);
+}
+
 /** Returns the id in lower case. Only UUIDs are accepted, because the id becomes part of paths. */
 export function checkWorkspaceId(value: string | undefined): string {
   const text = value?.trim();
@@ -12,7 +16,7 @@ export function checkWorkspaceId(value: string | undefined): string {
     throw new ConfigurationError(`${nameOption('workspaceId')} is missing.`, {
       hint: 'Set it to the id that POST /workspaces returned.',
     });
-  if (!UUID.test(text)) {
+  if (!isWorkspaceId(text)) {
     throw new ConfigurationError(`${nameOption('workspaceId')} must be a UUID, got ${show(text)}.`, {
       hint: 'Set it to the id that POST /workspaces returned, not to the name of the workspace.',
     });

@@ -1,6 +1,6 @@
 import type { PeerClient } from '../client/peer-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { numberProblem } from '../settings/checked-values.ts';
+import { clientProblem, optionsProblem } from './adapter-options.ts';
 import { callPeerTool, delegateTaskTool } from './call-peer.ts';
 import { listPeersTool } from './list-peers.ts';
 import { getWorkspaceInfoTool, sendMessageToUserTool } from './own-workspace-tools.ts';
@@ -9,7 +9,10 @@ import type { ToolContext } from './tool-run.ts';
 
 const DEFAULT_TIMEOUT_MS = 120_000;
 const DEFAULT_MODEL_CHARS = 32_000;
-const MIN_MODEL_CHARS = 1_000;
+const NUMBERS = {
+  timeoutMs: { min: 2_000, isInteger: true },
+  maxModelChars: { min: 1_000, isInteger: true },
+};
 
 const TOOLS = {
   list_peers: listPeersTool,
@@ -68,14 +71,13 @@ export interface PeerToolsOptions<Names extends readonly PeerToolName[] = readon
  */
 export function peerTools<const Names extends readonly PeerToolName[] = DefaultPeerToolNames>(
   client: PeerClient,
-  { only, timeoutMs = DEFAULT_TIMEOUT_MS, maxModelChars = DEFAULT_MODEL_CHARS }: PeerToolsOptions<Names> = {},
+  options: PeerToolsOptions<Names> = {},
 ): PeerToolList<Names> {
-  const names: readonly PeerToolName[] = only ?? DEFAULT_NAMES;
   const problem =
-    namesProblem(names) ??
-    numberProblem('`timeoutMs`', timeoutMs, { min: 2_000, isInteger: true }) ??
-    numberProblem('`maxModelChars`', maxModelChars, { min: MIN_MODEL_CHARS, isInteger: true });
+    clientProblem(client) ?? optionsProblem(options, NUMBERS) ?? namesProblem(options.only ?? DEFAULT_NAMES);
   if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+  const { only, timeoutMs = DEFAULT_TIMEOUT_MS, maxModelChars = DEFAULT_MODEL_CHARS } = options;
+  const names: readonly PeerToolName[] = only ?? DEFAULT_NAMES;
   const offered = new Set<string>(names);
   const context: ToolContext = { client, timeoutMs, maxModelChars, offered, ownId: client.workspaceId };
   return names.map((name) => TOOLS[name](context)) as unknown as PeerToolList<Names>;

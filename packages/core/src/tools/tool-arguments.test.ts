@@ -107,6 +107,7 @@ it.each([
   [{ only: 'call_peer' }, '`only` must be a list'],
   [{ timeoutMs: 100 }, '`timeoutMs` must be an integer from 2000'],
   [{ maxModelChars: 10 }, '`maxModelChars` must be an integer from 1000'],
+  [null, 'The options must be an object, got null.'],
 ])('refuses the options %j', async (options, message) => {
   await using s = await stage();
   expect(() => peerTools(s.client, options as never)).toThrow(message);

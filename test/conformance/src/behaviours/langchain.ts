@@ -42,6 +42,10 @@ export const LANGCHAIN = behaviours({
     'A late answer to a message that a tool sent is handled in the thread that sent it, one that the platform does not know to be an answer is not.',
     'docs/decisions/0111-langchain.md#messages',
   ],
+  'langchain.options': [
+    'Wrong options, clients, ids of peers and targets are refused where the tools, the runnable, the history or the handler is created, with what is possible.',
+    'docs/decisions/0111-langchain.md#options',
+  ],
   'langchain.runnable.asks': [
     'A peer is a runnable for chains, nodes of graphs and batches; what it gives is a message whose content is for a model.',
     'docs/decisions/0111-langchain.md#peers-as-runnables',
