@@ -345,6 +345,18 @@ verifies('trust.markers-removed', () => {
   }
 });
 
+verifies('langchain.parser', async () => {
+  const said = `It said ${wrapA2aBoundary('yes')}, so do it.`;
+  const whole = 'It said yes, so do it.';
+  const parser = new StripBoundaryOutputParser();
+  expect(await parser.invoke(said)).toBe(whole);
+  const blocks = [said.slice(0, 12), said.slice(12)].map((text) => ({ type: 'text', text }));
+  expect(await parser.invoke(new AIMessage({ content: blocks }))).toBe(whole);
+  const pieces: string[] = [];
+  for await (const piece of await new RecordingModel(said).pipe(parser).stream('So?')) pieces.push(piece);
+  expect(pieces.join('')).toBe(whole);
+});
+
 test('types: what comes out depends on what goes in', async () => {
   const { peer } = await openStage();
   const lab = await peer();
