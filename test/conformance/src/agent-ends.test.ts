@@ -347,6 +347,21 @@ onEachDatabase('the end of a message', (environment) => {
     });
   });
 
+  verifies('agent.names-rejections', async () => {
+    const { platform, member, log, until } = await startTestAgent(environment, {
+      onMessage: () => {
+        throw new MessageFailure('The user does not want it.', { code: 'rejected' });
+      },
+    });
+    const peer = await onboard(platform);
+    await send(peer.caller, member.id, 'Deploy', { messageId: 'm' });
+    await until(async () => (await stateOf(peer, 'm')) === 'failed');
+    const lines = log.lines.filter(({ fields }) => fields.messageId === 'm' && fields.code === 'rejected');
+    expect(lines).toMatchObject([{ level: 'info' }]);
+    expect(lines[0]?.fields).not.toHaveProperty('error');
+    expect(log.lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
+  });
+
   verifies('client.learns-missed-ends', async () => {
     const { platform, member, until, clock } = await startTestAgent(environment, {
       delivery: 'long-poll',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AgentClientDouble, agentStage, Gate, runningAgent } from '../../test/agent-stage.ts';
 import { removed } from '../../test/presence-double.ts';
+import { MessageFailure } from '../errors/message-failure.ts';
 import { ONBOARD_AGAIN } from '../presence/presence-machine.ts';
 import { runAgentLoop } from './run-agent-loop.ts';
 
@@ -160,6 +161,24 @@ describe('heartbeats', () => {
     await client.clock.advance(5_000);
     await stopping;
   });
+});
+
+it('logs that somebody rejected an action as information, without an error', async () => {
+  const cause = new Error('bad');
+  const { client, agent } = await runningAgent({
+    onMessage: ({ id }) => {
+      throw new MessageFailure('No.', { code: 'rejected', ...(id === 'm2' ? { cause } : {}) });
+    },
+  });
+  await client.deliver('m1');
+  await client.deliver('m2');
+  await client.flushPromises();
+  const ends = client.logger.lines.filter(({ fields }) => fields.code === 'rejected');
+  expect(ends.map(({ level, fields }) => [level, fields.messageId, 'error' in fields])).toEqual([
+    ['info', 'message-m1', false],
+    ['warn', 'message-m2', true],
+  ]);
+  await agent.stop();
 });
 
 describe('listeners', () => {

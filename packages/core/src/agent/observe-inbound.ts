@@ -43,14 +43,15 @@ export function observeInbound(options: ObserveInboundOptions): InboundObserver 
     delivered: (message) => events.emit('delivered', message),
     cancelled: (message) => events.emit('cancelled', message),
     endedAsFailed: (message, failure) => {
-      logger.warn(
-        {
-          ...idsOf(message),
-          code: failure.code,
-          error: loggableError(failure.cause ?? failure, message.text),
-        },
-        'The handler ended a message as failed.',
-      );
+      const { code, cause } = failure;
+      if (code === 'rejected' && cause === undefined) {
+        logger.info({ ...idsOf(message), code }, 'A message ended without what somebody had to approve.');
+      } else {
+        logger.warn(
+          { ...idsOf(message), code, error: loggableError(cause ?? failure, message.text) },
+          'The handler ended a message as failed.',
+        );
+      }
       events.emit('failed', message, failure);
     },
     expired: (message) => {

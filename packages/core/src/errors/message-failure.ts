@@ -6,7 +6,8 @@ const MAX_CODE_LENGTH = 100;
 
 /** Options of {@link MessageFailure}. */
 export interface MessageFailureOptions {
-  /** A short machine word for the sender, such as `no_such_invoice`; at most 100 characters. @default 'handler_failed' */
+  /** A short machine word for the sender, such as `no_such_invoice`; at most 100 characters. `rejected`, where a person decided against an action,
+   * is logged as information. @default 'handler_failed' */
   code?: string | undefined;
   /** What went wrong. It is logged and passed to listeners, and never sent. */
   cause?: unknown;

@@ -58,6 +58,10 @@ export const AGENT_ENDS = behaviours({
     'A failed attempt is logged with the message id, the error, its stack and the next attempt, without text of the message; health counts dead letters and names the last failure.',
     'docs/decisions/0048-logs-by-default.md',
   ],
+  'agent.names-rejections': [
+    'A message that ends because a person rejected an action is logged as information, without an error.',
+    'docs/decisions/0048-logs-by-default.md',
+  ],
   'agent.names-a-platform-that-is-down': [
     'An agent whose platform is down at the start says so at once, with its origin and the next attempt.',
     'docs/decisions/0048-logs-by-default.md',
