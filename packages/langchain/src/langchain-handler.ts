@@ -115,6 +115,16 @@ function savingGraph({ graph }: Target): Graph | undefined {
   return typeof graph?.checkpointer === 'object' && graph.checkpointer !== null ? graph : undefined;
 }
 
+function threadNotFound(): MessageFailure {
+  return new MessageFailure('The agent has lost the work that this answer is for.', {
+    code: 'thread_not_found',
+    cause: new ConfigurationError(
+      'The checkpointer has no checkpoint of the thread that asked. A MemorySaver loses its threads when the process ends.',
+      { hint: 'Use a checkpointer that stores threads in a database, such as PostgresSaver or SqliteSaver.' },
+    ),
+  });
+}
+
 class HandledMessage {
   readonly #target: Target;
   readonly #options: LangChainHandlerOptions;
@@ -201,6 +211,7 @@ class HandledMessage {
   async #resume(graph: Graph, answers: QuestionAnswers): Promise<HandlerAnswer> {
     const asked = ({ interrupts }: Thread) => interrupts.filter(({ id }) => answers.interruptIds.has(id));
     let thread = await readThread(graph, this.#config, answers.thread);
+    if (thread.checkpointId === '') throw threadNotFound();
     if (!(await this.#context.once('langchain:asked', () => asked(thread).length > 0))) {
       throw new MessageFailure('The agent no longer waits for this answer.', { code: 'question_superseded' });
     }
@@ -244,17 +255,16 @@ class HandledMessage {
   }
 
   async #ask(graph: Graph, thread: Thread): Promise<HandlerAnswer> {
-    if (!this.#message.expectsAnswer) {
-      await release(graph, thread);
-      throw new MessageFailure('The agent waits for an answer where nobody can be asked.', {
-        code: 'nobody_to_ask',
-      });
-    }
     const { approvals = 'user' } = this.#options;
-    return {
-      text: '',
-      questions: questionsOf(thread.interrupts, this.#message, { approvals, thread: thread.key }),
-    };
+    try {
+      return {
+        text: '',
+        questions: questionsOf(thread.interrupts, this.#message, { approvals, thread: thread.key }),
+      };
+    } catch (error) {
+      await release(graph, thread);
+      throw error;
+    }
   }
 
   #run(input: unknown, config: RunnableConfig): ReturnType<typeof run> {

@@ -1,4 +1,10 @@
-import { type InboundMessage, type JsonValue, MessageFailure, type QuestionToAsk } from '@molecule-ai/core';
+import {
+  ConfigurationError,
+  type InboundMessage,
+  type JsonValue,
+  MessageFailure,
+  type QuestionToAsk,
+} from '@molecule-ai/core';
 import { fenceRepeatably } from '@molecule-ai/core/tools';
 
 const MAX_QUESTIONS = 20;
@@ -49,13 +55,18 @@ export interface AskingOptions {
 /**
  * The questions for what a graph waits for, each with an id that names its interrupt. An interrupt is asked as one question; one of
  * the human-in-the-loop middleware as an approval for each action.
- * @throws MessageFailure when there are more than 20.
+ * @throws MessageFailure when there are more than 20, when nobody can be asked, and for what no answer could resume.
  */
 export function questionsOf(
   interrupts: readonly PendingInterrupt[],
-  message: Pick<InboundMessage, 'id' | 'source'>,
+  message: Pick<InboundMessage, 'id' | 'source' | 'expectsAnswer'>,
   { approvals, thread }: AskingOptions,
 ): QuestionToAsk[] {
+  if (!message.expectsAnswer) {
+    throw new MessageFailure('The agent waits for an answer where nobody can be asked.', {
+      code: 'nobody_to_ask',
+    });
+  }
   const approver = approvals === 'sender-when-user' && message.source === 'canvas_user' ? 'sender' : 'user';
   const questions = interrupts.flatMap(({ id, value }) =>
     asked(value, approver).map((question, index) => ({
@@ -100,10 +111,13 @@ export function resumeValueOf(
   const given = answers.of(interrupt);
   const { value } = interrupt;
   if (isActionsToReview(value)) {
-    const { actionRequests, reviewConfigs } = value;
-    const decisions = actionRequests.map((_action, index) =>
-      decisionOf(given.get(index), reviewConfigs[index]?.allowedDecisions ?? [], message),
-    );
+    const decisions = value.actionRequests.map((_action, index) => {
+      const decision = decisionOf(given.get(index), message);
+      if (decision.type === 'approve' || allows(value, index, 'reject')) return decision;
+      throw new MessageFailure('The action was rejected, and the agent does not continue without it.', {
+        code: 'rejected',
+      });
+    });
     return { decisions };
   }
   const answer = given.get(0);
@@ -113,6 +127,12 @@ export function resumeValueOf(
 
 function asked(value: unknown, approver: 'user' | 'sender'): Omit<QuestionToAsk, 'id'>[] {
   if (isActionsToReview(value)) {
+    if (!value.actionRequests.every((_action, index) => allows(value, index, 'approve'))) {
+      throw cannotAsk('approval_not_allowed', {
+        problem: 'An action of humanInTheLoopMiddleware does not allow the decision "approve".',
+        hint: 'Have "approve" in its `allowedDecisions`: the person who is asked can approve or reject.',
+      });
+    }
     return value.actionRequests.map(({ name, args, description }) => ({
       kind: 'approval',
       text: shortened(description, `May the tool ${name} be run?`),
@@ -121,33 +141,47 @@ function asked(value: unknown, approver: 'user' | 'sender'): Omit<QuestionToAsk,
     }));
   }
   const isAction = isApproval(value);
-  const from = isAction ? approver : fieldOf(value, 'from') === 'sender' ? 'sender' : 'user';
-  const said = ['text', 'question', 'message', 'prompt'].map((name) => fieldOf(value, name));
-  const text = typeof value === 'string' ? value : said.find((each) => typeof each === 'string');
+  const { from, kind: _kind, ...fields }: Record<string, unknown> = isRecord(value) ? value : { value };
+  if (!isAction && from !== undefined && from !== 'user' && from !== 'sender') {
+    throw cannotAsk('invalid_interrupt', {
+      problem: 'The value of interrupt() has a `from` that is neither "user" nor "sender".',
+      hint: 'Ask the "sender" of the message or the "user", who is the default, or give the field another name.',
+    });
+  }
+  const text = ['value', 'text', 'question', 'message', 'prompt']
+    .map((name) => fields[name])
+    .find((each) => typeof each === 'string' && each.trim() !== '');
+  const isEmpty = Object.values(fields).every((each) => each === undefined || each === null || each === '');
   return [
     {
       kind: isAction ? 'approval' : 'text',
-      text: shortened(text, JSON.stringify(plain(value)) ?? 'The agent waits.'),
+      text: shortened(text, isEmpty ? 'Continue?' : JSON.stringify(plain(value))),
       ...(typeof value === 'object' && value !== null ? { data: plain(value) } : {}),
-      from,
+      from: isAction ? approver : from === 'sender' ? from : 'user',
     },
   ];
 }
 
+/** The sender gets no reason: it is the agent that has to be changed, and the reason is the cause. */
+function cannotAsk(code: string, { problem, hint }: { problem: string; hint: string }): MessageFailure {
+  return new MessageFailure('The agent cannot ask what it needs to continue.', {
+    code,
+    cause: new ConfigurationError(problem, { hint }),
+  });
+}
+
+function allows({ reviewConfigs }: ActionsToReview, index: number, decision: string): boolean {
+  return reviewConfigs[index]?.allowedDecisions.includes(decision) === true;
+}
+
 function decisionOf(
   answer: Answer | undefined,
-  allowed: readonly string[],
   message: Pick<InboundMessage, 'source' | 'sourceId'>,
-): JsonValue {
-  const type = isApproved(answer, message) ? 'approve' : 'reject';
-  if (!allowed.includes(type)) {
-    throw new MessageFailure(`The agent cannot continue: its action does not allow to ${type} it.`, {
-      code: type === 'approve' ? 'approval_not_allowed' : 'rejected',
-    });
-  }
-  if (type === 'approve') return { type };
-  const words = textOf(answer, message);
-  return words === '' ? { type } : { type, message: words };
+): { type: 'approve' } | { type: 'reject'; message?: string } {
+  if (isApproved(answer, message)) return { type: 'approve' };
+  // Without words, LangChain tells the model in its own which call was rejected.
+  if (answer === undefined || answer.text.trim() === '') return { type: 'reject' };
+  return { type: 'reject', message: textOf(answer, message) };
 }
 
 function isApproved(answer: Answer | undefined, { source }: Pick<InboundMessage, 'source'>): boolean {
@@ -171,6 +205,10 @@ function isActionsToReview(value: unknown): value is ActionsToReview {
 
 function isApproval(value: unknown): boolean {
   return fieldOf(value, 'kind') === 'approval';
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function fieldOf(value: unknown, name: string): unknown {

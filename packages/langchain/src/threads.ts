@@ -163,7 +163,7 @@ function digitsOf(checkpointId: string): string {
 }
 
 function stepQuestion(next: readonly string[]): unknown {
-  return { kind: 'approval', text: `The agent waits before: ${next.join(', ')}. May it continue?` };
+  return { kind: 'approval', text: `Continue with: ${next.join(', ')}?` };
 }
 
 function isWaiting({ interrupts, changedAtMs }: Thread, nowMs: number): boolean {

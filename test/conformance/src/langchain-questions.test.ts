@@ -16,6 +16,10 @@ const DAY = 24 * 3_600_000;
 
 /** An agent with the tool `deploy`, which a person has to approve. */
 function deploying(...script: readonly [Turn, ...Turn[]]) {
+  return deployingWith(reviewing({ interruptOn: { deploy: true } }), ...script);
+}
+
+function deployingWith(review: AgentMiddleware, ...script: readonly [Turn, ...Turn[]]) {
   const deployed: string[] = [];
   const deploy = tool(
     ({ version }) => {
@@ -25,7 +29,6 @@ function deploying(...script: readonly [Turn, ...Turn[]]) {
     { name: 'deploy', description: 'Deploys a version', schema: z.object({ version: z.string() }) },
   );
   const model = new RecordingModel(...script);
-  const review = reviewing({ interruptOn: { deploy: true } });
   const checkpointer = new MemorySaver();
   const agent = createAgent({ model, tools: [deploy], middleware: [review], checkpointer });
   return { agent, model, deployed };
@@ -178,6 +181,134 @@ verifies('langchain.handler.reviews', async () => {
   expectAnswered(await stage.settled(stage.operator.waitForAnswer(id, third.messageId)), 'Then not.');
   expect(deployed).toHaveLength(2);
   expect(model.prompt(-1).at(-1)).toBe('tool: Not on Fridays.');
+});
+
+verifies(
+  'langchain.handler.reviews',
+  'a rejection without words reaches the model in the words of LangChain',
+  async () => {
+    const stage = await openStage();
+    const { agent, model, deployed } = deploying(calls('1.0', '2.0'), 'Neither.');
+    const { id } = await stage.start(createLangChainHandler(agent));
+    const asked = await stage.operator.sendMessage(id, 'Deploy both');
+    const [first, second] = await openQuestions(stage, id);
+    await stage.operator.answerQuestion(id, first?.id ?? '', { decision: 'reject' });
+    await stage.operator.answerQuestion(id, second?.id ?? '', { decision: 'approve' });
+    expectAnswered(await stage.settled(stage.operator.waitForAnswer(id, asked.messageId)), 'Neither.');
+    const prompt = model.prompt(-1).join('\n');
+    expect(prompt).toContain('tool: User rejected the tool call for `deploy` with id call_0');
+    expect(prompt).not.toMatch(/^tool: reject$/m);
+    // With one rejection, LangChain runs none of the actions of that turn.
+    expect(deployed).toEqual([]);
+  },
+);
+
+/** A graph that interrupts with this value, and repeats what it was resumed with. */
+function asking(value: unknown) {
+  return new StateGraph(MessagesAnnotation)
+    .addNode('ask', () => {
+      const given = interrupt(value);
+      return { messages: [new AIMessage(`resumed with ${JSON.stringify(given)}`)] };
+    })
+    .addEdge(START, 'ask')
+    .compile({ checkpointer: new MemorySaver() });
+}
+
+verifies('langchain.handler.interrupt-values', async () => {
+  const stage = await openStage();
+  const questions = [
+    [undefined, 'text', 'Continue?'],
+    [null, 'text', 'Continue?'],
+    ['', 'text', 'Continue?'],
+    [{ text: '' }, 'text', 'Continue?'],
+    [{ kind: 'approval' }, 'approval', 'Continue?'],
+    [{ text: ' ', question: 'Which one?' }, 'text', 'Which one?'],
+    [{ amount: 80 }, 'text', '{"amount":80}'],
+    [80, 'text', '80'],
+    [{ kind: 'approval', text: 'Send it?', from: 'me@example.com' }, 'approval', 'Send it?'],
+  ] as const;
+  for (const [value, kind, text] of questions) {
+    const { id } = await stage.start(createLangChainHandler(asking(value)));
+    const asked = await stage.operator.sendMessage(id, 'Go');
+    const [question] = await openQuestions(stage, id);
+    expect(question).toMatchObject({ kind, text, from: 'user' });
+    const answer = kind === 'text' ? { text: 'yes' } : { decision: 'approve' as const };
+    await stage.operator.answerQuestion(id, question?.id ?? '', answer);
+    const reply = await stage.settled(stage.operator.waitForAnswer(id, asked.messageId));
+    expectAnswered(reply, kind === 'text' ? 'resumed with "yes"' : 'resumed with true');
+  }
+});
+
+verifies(
+  'langchain.handler.interrupt-values',
+  'who is asked is the user or the sender, nobody else',
+  async () => {
+    const stage = await openStage();
+    const graph = asking({ text: 'Which colour?', from: 'peer' });
+    const { id, failures } = await stage.start(createLangChainHandler(graph));
+    for (const text of ['A shirt', 'Another one']) {
+      expectStatus(await stage.settled(stage.operator.sendMessage(id, text)), 'failed', 'invalid_interrupt');
+    }
+    expect(await openQuestions(stage, id)).toEqual([]);
+    expect(failures[0]).toMatchObject({
+      cause: {
+        name: 'ConfigurationError',
+        message: expect.stringContaining('from'),
+        hint: expect.any(String),
+      },
+    });
+  },
+);
+
+verifies(
+  'langchain.handler.interrupt-values',
+  'an action that cannot be approved asks nobody, and one that cannot be rejected ends with its rejection',
+  async () => {
+    const stage = await openStage();
+    const only = async (decision: string) => {
+      const review = reviewing({ interruptOn: { deploy: { allowedDecisions: [decision] } } });
+      const { agent, deployed } = deployingWith(review, calls('1.0'), 'What next?');
+      return { deployed, ...(await stage.start(createLangChainHandler(agent))) };
+    };
+    const edited = await only('edit');
+    const refused = await stage.settled(stage.operator.sendMessage(edited.id, 'Deploy'));
+    expectStatus(refused, 'failed', 'approval_not_allowed');
+    expect(await openQuestions(stage, edited.id)).toEqual([]);
+    expect(edited.failures[0]).toMatchObject({
+      cause: { hint: expect.stringContaining('allowedDecisions') },
+    });
+    const { contextId } = refused;
+    const next = stage.operator.sendMessage(edited.id, 'Then not', { contextId });
+    expectAnswered(await stage.settled(next), 'What next?');
+
+    const approved = await only('approve');
+    const asked = await stage.operator.sendMessage(approved.id, 'Deploy');
+    const [question] = await openQuestions(stage, approved.id);
+    await stage.operator.answerQuestion(approved.id, question?.id ?? '', { decision: 'reject' });
+    const reply = await stage.settled(stage.operator.waitForAnswer(approved.id, asked.messageId));
+    expectStatus(reply, 'failed', 'rejected');
+    expect([...edited.deployed, ...approved.deployed]).toEqual([]);
+    expect(approved.failures[0]).toMatchObject({ message: expect.stringContaining('was rejected') });
+  },
+);
+
+verifies('langchain.handler.thread-not-found', async () => {
+  const stage = await openStage();
+  const handlers = [asksTwice(), asksTwice()].map(({ graph }) => createLangChainHandler(graph));
+  let isRestarted = false;
+  const { id, failures } = await stage.start((message, context) =>
+    handlers[isRestarted ? 1 : 0]?.(message, context),
+  );
+  const asked = await stage.operator.sendMessage(id, 'A shirt');
+  isRestarted = true; // with a MemorySaver that is empty
+  for (const question of await openQuestions(stage, id)) {
+    await stage.operator.answerQuestion(id, question.id, { text: 'either' });
+  }
+  const reply = await stage.settled(stage.operator.waitForAnswer(id, asked.messageId));
+  expectStatus(reply, 'failed', 'thread_not_found');
+  expect(failures).toMatchObject([
+    { cause: { name: 'ConfigurationError', message: expect.stringContaining('MemorySaver') } },
+  ]);
 });
 
 verifies(

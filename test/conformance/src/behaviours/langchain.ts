@@ -30,6 +30,14 @@ export const LANGCHAIN = behaviours({
     'The human-in-the-loop middleware asks one approval for each action, of the user, and gets the decisions; a graph that is compiled to wait asks as well.',
     'docs/decisions/0111-langchain.md#questions',
   ],
+  'langchain.handler.interrupt-values': [
+    'An interrupt without words asks whether to continue; one that no answer could resume ends its message before anybody is asked, and the cause says what to change.',
+    'docs/decisions/0111-langchain.md#questions',
+  ],
+  'langchain.handler.thread-not-found': [
+    'An answer to a question of a thread that the checkpointer has lost ends its message with the code thread_not_found and names the checkpointer to the agent.',
+    'docs/decisions/0111-langchain.md#questions',
+  ],
   'langchain.handler.words-approve-nothing': [
     'Words of a peer approve no action, and do not end the run that waits for the user.',
     'docs/decisions/0111-langchain.md#questions',
