@@ -349,6 +349,7 @@ onEachDatabase('the end of a message', (environment) => {
 
   verifies('agent.names-rejections', async () => {
     const { platform, member, log, until } = await startTestAgent(environment, {
+      delivery: 'long-poll',
       onMessage: () => {
         throw new MessageFailure('The user does not want it.', { code: 'rejected' });
       },
