@@ -11,6 +11,7 @@ import {
   peerTextInstructions,
 } from '@molecule-ai/core';
 import { conversationOfContext, handlerErrorOf, optionsProblem } from '@molecule-ai/core/tools';
+import { hasOldData, isFinal, ownRun, partAfter, superseded, threadNotFound } from './own-run.ts';
 import {
   type Approvals,
   answersOf,
@@ -19,17 +20,24 @@ import {
   questionsOf,
   resumeValueOf,
 } from './run-questions.ts';
-import { answerIn, ResumeCommand, run, type SomeRunnable, type Target, targetOf } from './runs.ts';
+import {
+  answerIn,
+  hasData,
+  ResumeCommand,
+  run,
+  type SomeRunnable,
+  savingGraph,
+  type Target,
+  targetOf,
+} from './runs.ts';
 import {
   closeOpenCalls,
   type Graph,
-  hasMessage,
   readThread,
   release,
   stops,
   type Thread,
   ThreadQueue,
-  threadFor,
   wasResumed,
 } from './threads.ts';
 
@@ -111,20 +119,6 @@ function checkedOptions(options: LangChainHandlerOptions): LangChainHandlerOptio
   };
 }
 
-function savingGraph({ graph }: Target): Graph | undefined {
-  return typeof graph?.checkpointer === 'object' && graph.checkpointer !== null ? graph : undefined;
-}
-
-function threadNotFound(): MessageFailure {
-  return new MessageFailure('The agent has lost the work that this answer is for.', {
-    code: 'thread_not_found',
-    cause: new ConfigurationError(
-      'The checkpointer has no checkpoint of the thread that asked. A MemorySaver loses its threads when the process ends.',
-      { hint: 'Use a checkpointer that stores threads in a database, such as PostgresSaver or SqliteSaver.' },
-    ),
-  });
-}
-
 class HandledMessage {
   readonly #target: Target;
   readonly #options: LangChainHandlerOptions;
@@ -134,6 +128,8 @@ class HandledMessage {
   #config: RunnableConfig;
   /** Whether the platform says that it answers a message which this agent sent. */
   #isLateAnswer = false;
+  /** The checkpoint of its thread before its run. */
+  #startId = '';
 
   constructor(
     target: Target,
@@ -170,9 +166,12 @@ class HandledMessage {
   async #answerIn(graph: Graph): Promise<HandlerAnswer> {
     const answers = answersOf(this.#message);
     if (answers !== null) return this.#resume(graph, answers);
-    const limits = { messageId: this.#message.id, nowMs: Date.now() };
-    const { thread, history } = await threadFor(graph, this.#config, limits);
-    if (await this.#hasBegun(thread)) return this.#continue(graph, thread);
+    const about = { messageId: this.#message.id, isInState: this.#options.input === undefined };
+    const at = { ...about, config: this.#config, context: this.#context };
+    const { todo, thread, startId, history } = await ownRun(graph, at);
+    this.#startId = startId;
+    if (todo === 'continue') return this.#continue(graph, thread);
+    if (todo === 'finished') return this.#finish({ output: thread.values, lastSaid: '' }, { graph, thread });
     const before = [...history, ...closeOpenCalls(thread.messages)];
     return this.#runIn(graph, thread, this.#input(thread.messages, before));
   }
@@ -193,36 +192,33 @@ class HandledMessage {
     return sent?.peerId === peerId && sent.contextId === contextId ? config : null;
   }
 
-  /** Without messages in its state, a thread that has changed since the first attempt has begun the run. */
-  async #hasBegun(thread: Thread): Promise<boolean> {
-    if (hasMessage(thread, this.#message.id)) return true;
-    if (this.#options.input === undefined) return false;
-    const now = `${thread.key}/${thread.checkpointId}`;
-    return (await this.#context.once('langchain:thread', () => now)) !== now;
-  }
-
   /** Goes on with a run that an earlier attempt began. */
   async #continue(graph: Graph, thread: Thread): Promise<HandlerAnswer> {
     if (thread.interrupts.length > 0) return this.#ask(graph, thread);
     if (thread.isUnfinished) return this.#runIn(graph, thread, null);
-    return this.#finish({ output: thread.values, lastSaid: '' });
+    return this.#finish({ output: thread.values, lastSaid: '' }, { graph, thread });
   }
 
   async #resume(graph: Graph, answers: QuestionAnswers): Promise<HandlerAnswer> {
     const asked = ({ interrupts }: Thread) => interrupts.filter(({ id }) => answers.interruptIds.has(id));
     let thread = await readThread(graph, this.#config, answers.thread);
     if (thread.checkpointId === '') throw threadNotFound();
-    if (!(await this.#context.once('langchain:asked', () => asked(thread).length > 0))) {
-      throw new MessageFailure('The agent no longer waits for this answer.', { code: 'question_superseded' });
-    }
+    const asking = () => (asked(thread).length > 0 ? thread.checkpointId : '');
+    this.#startId = await this.#context.once('langchain:asked', asking);
+    if (this.#startId === '') throw superseded();
     const ids = asked(thread).map(({ id }) => id);
     if (ids.length > 0 && (await wasResumed(graph, thread, ids))) {
       // An earlier attempt gave the values. A run that has read them must not get them for its next interrupt.
-      await this.#run(null, thread.config);
+      await this.#runThread(graph, thread, null);
       thread = await readThread(graph, this.#config, answers.thread);
     }
     const pending = asked(thread);
-    if (pending.length === 0) return this.#continue(graph, thread);
+    if (pending.length === 0) {
+      const part = (await partAfter(graph, thread, this.#startId)) ?? thread;
+      if (part.checkpointId === thread.checkpointId) return this.#continue(graph, thread);
+      if (part.isUnfinished) throw superseded();
+      return this.#finish({ output: part.values, lastSaid: '' }, { graph, thread: part });
+    }
     return this.#runIn(graph, thread, await this.#resumption(graph, thread, pending, answers));
   }
 
@@ -245,22 +241,31 @@ class HandledMessage {
   }
 
   async #runIn(graph: Graph, thread: Thread, input: unknown): Promise<HandlerAnswer> {
-    const result = await this.#run(input, thread.config);
+    const result = await this.#runThread(graph, thread, input);
     const { output } = result;
-    const mayWait =
-      stops(graph) || (typeof output === 'object' && output !== null && '__interrupt__' in output);
-    if (!mayWait) return this.#finish(result);
+    const isAsking = typeof output === 'object' && output !== null && '__interrupt__' in output;
+    if (!isAsking && !stops(graph) && !hasData(output)) return this.#finish(result);
     const after = await readThread(graph, this.#config, thread.key);
-    return after.interrupts.length > 0 ? this.#ask(graph, after) : this.#finish(result);
+    return after.interrupts.length > 0
+      ? this.#ask(graph, after)
+      : this.#finish(result, { graph, thread: after });
+  }
+
+  /** A run that no attempt will continue must not keep its thread. */
+  async #runThread(graph: Graph, thread: Thread, input: unknown): ReturnType<typeof run> {
+    try {
+      return await this.#run(input, thread.config);
+    } catch (error) {
+      if (isFinal(error, this.#context.signal)) await release(graph, thread).catch(() => {});
+      throw error;
+    }
   }
 
   async #ask(graph: Graph, thread: Thread): Promise<HandlerAnswer> {
     const { approvals = 'user' } = this.#options;
+    const asking = { approvals, thread: thread.key };
     try {
-      return {
-        text: '',
-        questions: questionsOf(thread.interrupts, this.#message, { approvals, thread: thread.key }),
-      };
+      return { text: '', questions: questionsOf(thread.interrupts, this.#message, asking) };
     } catch (error) {
       await release(graph, thread);
       throw error;
@@ -271,9 +276,15 @@ class HandledMessage {
     return run(this.#target, input, config, { message: this.#message, context: this.#context });
   }
 
-  #finish({ output, lastSaid }: Awaited<ReturnType<typeof run>>): HandlerAnswer {
+  /** @param at the thread at the end of the run, where it is known */
+  async #finish(
+    { output, lastSaid }: Awaited<ReturnType<typeof run>>,
+    at?: { readonly graph: Graph; readonly thread: Thread },
+  ): Promise<HandlerAnswer> {
     const own = this.#options.output;
-    return own === undefined ? answerIn(output, this.#message.id, lastSaid) : own(output, this.#message);
+    if (own !== undefined) return own(output, this.#message);
+    const isOld = at !== undefined && (await hasOldData(at.graph, at.thread, this.#startId));
+    return answerIn(output, { messageId: this.#message.id, lastSaid, hasData: !isOld });
   }
 
   /** @param thread what is in the thread @param before what comes before the message */

@@ -9,7 +9,8 @@ import { fenceRepeatably } from '@molecule-ai/core/tools';
 
 const MAX_QUESTIONS = 20;
 const MAX_TEXT_LENGTH = 20_000;
-const MAX_DATA_LENGTH = 64 * 1024;
+/** As much as a platform takes, in bytes of JSON. */
+const MAX_DATA_BYTES = 32 * 1024;
 const MAX_ROW_LENGTH = 80;
 const QUESTION_ID = /^(?<id>[0-9a-f]{32})\.(?<index>\d{1,4})\.(?<thread>[0-9a-f-]*)\./;
 
@@ -55,7 +56,8 @@ export interface AskingOptions {
 /**
  * The questions for what a graph waits for, each with an id that names its interrupt. An interrupt is asked as one question; one of
  * the human-in-the-loop middleware as an approval for each action.
- * @throws MessageFailure when there are more than 20, when nobody can be asked, and for what no answer could resume.
+ * @throws MessageFailure when there are more than 20, when nobody can be asked, for what no answer could resume, and `action_too_large`
+ * for an action that cannot be shown whole to the person who would approve it.
  */
 export function questionsOf(
   interrupts: readonly PendingInterrupt[],
@@ -136,7 +138,7 @@ function asked(value: unknown, approver: 'user' | 'sender'): Omit<QuestionToAsk,
     return value.actionRequests.map(({ name, args, description }) => ({
       kind: 'approval',
       text: shortened(description, `May the tool ${name} be run?`),
-      data: plain({ action: name, args }),
+      data: shownWhole({ action: name, args }),
       from: approver,
     }));
   }
@@ -152,11 +154,15 @@ function asked(value: unknown, approver: 'user' | 'sender'): Omit<QuestionToAsk,
     .map((name) => fields[name])
     .find((each) => typeof each === 'string' && each.trim() !== '');
   const isEmpty = Object.values(fields).every((each) => each === undefined || each === null || each === '');
+  const data = isAction ? shownWhole(value) : plain(value);
   return [
     {
       kind: isAction ? 'approval' : 'text',
-      text: shortened(text, isEmpty ? 'Continue?' : JSON.stringify(plain(value))),
-      ...(typeof value === 'object' && value !== null ? { data: plain(value) } : {}),
+      text: shortened(
+        text,
+        isEmpty ? 'Continue?' : (JSON.stringify(data) ?? 'The agent waits for an answer.'),
+      ),
+      ...(typeof value === 'object' && value !== null && data !== undefined ? { data } : {}),
       from: isAction ? approver : from === 'sender' ? from : 'user',
     },
   ];
@@ -217,15 +223,27 @@ function fieldOf(value: unknown, name: string): unknown {
 
 function shortened(text: unknown, otherwise: string): string {
   const given = typeof text === 'string' && text.trim() !== '' ? text : otherwise;
-  return given.slice(0, MAX_TEXT_LENGTH);
+  // Not between the halves of a character.
+  return given.slice(0, MAX_TEXT_LENGTH).replace(/[\ud800-\udbff]$/, '');
 }
 
-/** The value as JSON shows it; `null` when it has no such form, or a very long one. */
-function plain(value: unknown): JsonValue {
+/** Nobody approves what nobody could read. @throws MessageFailure `action_too_large` */
+function shownWhole(value: unknown): JsonValue {
+  const data = plain(value);
+  if (data !== undefined) return data;
+  throw cannotAsk('action_too_large', {
+    problem:
+      'An action to approve has more than 32 KiB of JSON, or no form as JSON, and cannot be shown whole.',
+    hint: 'Let the action name what it acts on, such as a file, instead of containing it.',
+  });
+}
+
+/** The value as JSON shows it; `undefined` when it has no such form, or a very long one. */
+function plain(value: unknown): JsonValue | undefined {
   try {
     const json = JSON.stringify(value);
-    return json === undefined || json.length > MAX_DATA_LENGTH ? null : JSON.parse(json);
+    return new TextEncoder().encode(json).length > MAX_DATA_BYTES ? undefined : JSON.parse(json);
   } catch {
-    return null;
+    return undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { type BaseMessage, isBaseMessage } from '@langchain/core/messages';
+import { type BaseMessage, isBaseMessage, isBaseMessageChunk } from '@langchain/core/messages';
 import type { RunnableConfig } from '@langchain/core/runnables';
 import {
   type AnswerContent,
@@ -93,6 +93,11 @@ function notInvokable(given: unknown): ConfigurationError {
   );
 }
 
+/** The graph of a target that stores its runs. */
+export function savingGraph({ graph }: Target): Graph | undefined {
+  return typeof graph?.checkpointer === 'object' && graph.checkpointer !== null ? graph : undefined;
+}
+
 /** Only their models can write the last message. */
 function lastNodes(graph: CompiledGraph): ReadonlySet<string> | undefined {
   const edges = graph.getGraph?.().edges ?? [];
@@ -182,6 +187,11 @@ async function runStreaming(
   };
   if (graph === undefined) {
     for await (const chunk of await runnable.stream(input, config)) {
+      if (isBaseMessageChunk(chunk) && chunk.getType() === 'human') {
+        // Of a peer: its fence is complete at its end only.
+        output = isBaseMessageChunk(output) ? output.concat(chunk as never) : chunk;
+        continue;
+      }
       await piece(chunk, undefined);
       output = chunk;
     }
@@ -213,15 +223,31 @@ function isAnswering(
   return answering === undefined || answering.has(outer === '' ? String(from?.langgraph_node) : outer);
 }
 
-/** The answer in the output of a run; `lastSaid` was streamed already. @throws MoleculeError `invalid_answer`. */
-export function answerIn(output: unknown, messageId: string, lastSaid = ''): HandlerAnswer {
+/** Whether an output has a `structuredResponse`. */
+export function hasData(output: unknown): output is { readonly structuredResponse: object } {
+  if (typeof output !== 'object' || output === null) return false;
+  const data: unknown = Reflect.get(output, 'structuredResponse');
+  return typeof data === 'object' && data !== null;
+}
+
+interface AnswerOptions {
+  readonly messageId: string;
+  /** What was streamed already. */
+  readonly lastSaid: string;
+  /** Whether a `structuredResponse` is of this run. */
+  readonly hasData: boolean;
+}
+
+/** The answer in the output of a run. @throws MoleculeError `invalid_answer`. */
+export function answerIn(output: unknown, options: AnswerOptions): HandlerAnswer {
+  const { messageId, lastSaid } = options;
   const rest = (text: string): string => {
     if (lastSaid === '' || text.trim() === lastSaid.trim()) return lastSaid === '' ? text : '';
     // With callbacks, LangGraph may end a stream before the last tokens.
     return text.startsWith(lastSaid) ? text.slice(lastSaid.length) : `\n\n${text}`;
   };
   if (typeof output === 'string') return rest(removeBoundaryMarkers(output));
-  if (isBaseMessage(output)) return rest(removeBoundaryMarkers(output.text));
+  if (isBaseMessage(output)) return rest(removeBoundaryMarkers(wordsOf(output)));
   const last = messagesIn(output).at(-1);
   if (last === undefined) {
     throw new MoleculeError('The output of the runnable has no messages and is no text.', {
@@ -230,21 +256,19 @@ export function answerIn(output: unknown, messageId: string, lastSaid = ''): Han
     });
   }
   const text = last.id === messageId ? '' : rest(removeBoundaryMarkers(wordsOf(last)));
-  const data: unknown = Reflect.get(output as object, 'structuredResponse');
-  if (typeof data !== 'object' || data === null) return text;
+  if (!options.hasData || !hasData(output)) return text;
+  const data = JSON.parse(JSON.stringify(output.structuredResponse)) as JsonObject;
   return {
     text,
-    parts: [{ kind: 'data', data: JSON.parse(JSON.stringify(data)) as JsonObject }],
+    parts: [{ kind: 'data', data }],
   } satisfies AnswerContent;
 }
 
-/** Of a peer that was a node of the graph, its words without the fence: they are for the sender, not for a model. */
+/** Of a peer its words without the fence: they are for the sender, not for a model. */
 function wordsOf(message: BaseMessage): string {
   const { text } = message;
-  const isPeer = Reflect.get(message.response_metadata ?? {}, 'peer_reply') !== undefined;
-  return (
-    (isPeer && /^<peer-text-([0-9a-f]{32}) [^>]*>\n([\s\S]*)\n<\/peer-text-\1>$/.exec(text)?.[2]) || text
-  );
+  if (Reflect.get(message.response_metadata ?? {}, 'peer_reply') === undefined) return text;
+  return text.replace(/^<peer-text-([0-9a-f]{32}) [^>]*>\n([\s\S]*)\n<\/peer-text-\1>(?=\n|$)/, '$2');
 }
 
 function failureOf(error: unknown): MessageFailure | undefined {

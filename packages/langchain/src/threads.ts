@@ -4,6 +4,8 @@ import type { PendingInterrupt } from './run-questions.ts';
 
 /** How long a thread that waits for answers is kept waiting when other messages of its conversation come, in milliseconds. */
 const WAITS_FOR_MS = 24 * 3_600_000;
+/** The same for a run that failed, and is continued when its message is tried again. */
+const RETRIED_FOR_MS = 15 * 60_000;
 /** As LangGraph names the end of a graph, and the channel of what an interrupt is resumed with. */
 const END = '__end__';
 const RESUME = '__resume__';
@@ -14,6 +16,7 @@ export interface Graph {
   readonly interruptBefore?: unknown;
   readonly interruptAfter?: unknown;
   getState(config: RunnableConfig): Promise<Snapshot>;
+  getStateHistory(config: RunnableConfig): AsyncIterable<Snapshot>;
   updateState(config: RunnableConfig, values: null, asNode: string): Promise<unknown>;
 }
 
@@ -22,6 +25,7 @@ interface Snapshot {
   readonly next?: readonly string[];
   readonly tasks?: readonly Task[];
   readonly config?: RunnableConfig;
+  readonly metadata?: { readonly source?: unknown };
   readonly createdAt?: string;
 }
 
@@ -79,16 +83,20 @@ function abortOf(signal: AbortSignal): Promise<never> {
 /** @param config names the conversation's own thread */
 export async function readThread(graph: Graph, config: RunnableConfig, key = ''): Promise<Thread> {
   const own = key === '' ? config : withConfigurable(config, `${config.configurable?.thread_id}:${key}`);
-  const { values, next = [], tasks = [], config: at, createdAt = '' } = await graph.getState(own);
-  const checkpointId: unknown = at?.configurable?.checkpoint_id;
-  const id = typeof checkpointId === 'string' ? checkpointId : '';
+  return threadIn(graph, own, key, await graph.getState(own));
+}
+
+/** A thread as it was at one of its checkpoints. */
+export function threadIn(graph: Graph, config: RunnableConfig, key: string, snapshot: Snapshot): Thread {
+  const { values, next = [], tasks = [], createdAt = '' } = snapshot;
+  const id = checkpointIdOf(snapshot);
   const raised = tasks.flatMap(({ interrupts = [] }) =>
     interrupts.map((each) => ({ id: each.id ?? digitsOf(id), value: each.value, isStep: false })),
   );
   const isStep = raised.length === 0 && stops(graph) && next.length > 0 && !tasks.some(({ error }) => error);
   return {
     key,
-    config: own,
+    config,
     messages: messagesIn(values),
     values,
     interrupts: isStep ? [{ id: digitsOf(id), value: stepQuestion(next), isStep }] : raised,
@@ -99,17 +107,18 @@ export async function readThread(graph: Graph, config: RunnableConfig, key = '')
 }
 
 /**
- * The thread in which a message is handled: that of its conversation. While that one waits for answers, other messages get a thread beside
- * it, which begins with the same history, so that they do not end the run that waits. After a day they end it.
+ * The thread in which a message is handled: that of its conversation. While that one waits for answers, or for the next attempt of a message,
+ * other messages get a thread beside it, which begins with the same history, so that they do not end its run. After a day, or a quarter of
+ * an hour, they end it.
  */
 export async function threadFor(
   graph: Graph,
   config: RunnableConfig,
-  { messageId, nowMs }: { readonly messageId: string; readonly nowMs: number },
+  nowMs: number,
 ): Promise<{ readonly thread: Thread; readonly history: readonly BaseMessage[] }> {
   let thread = await readThread(graph, config);
   let history: readonly BaseMessage[] = [];
-  while (isWaiting(thread, nowMs) && !hasMessage(thread, messageId)) {
+  while (isKept(thread, nowMs)) {
     history = beforeOpenCalls(thread.messages);
     thread = await readThread(graph, config, thread.checkpointId);
   }
@@ -123,8 +132,9 @@ export async function wasResumed(graph: Graph, { config }: Thread, ids: readonly
   return pendingWrites.some(([task, channel]) => channel === RESUME && ids.includes(task));
 }
 
-interface SavedTuple {
+export interface SavedTuple {
   readonly pendingWrites?: readonly (readonly [string, string, unknown])[];
+  readonly checkpoint?: { readonly channel_versions?: Readonly<Record<string, unknown>> };
 }
 
 /** Ends what a thread waits for, so that its conversation can go on. */
@@ -166,8 +176,14 @@ function stepQuestion(next: readonly string[]): unknown {
   return { kind: 'approval', text: `Continue with: ${next.join(', ')}?` };
 }
 
-function isWaiting({ interrupts, changedAtMs }: Thread, nowMs: number): boolean {
-  return interrupts.length > 0 && !(nowMs - changedAtMs > WAITS_FOR_MS);
+export function checkpointIdOf({ config }: Snapshot): string {
+  const id: unknown = config?.configurable?.checkpoint_id;
+  return typeof id === 'string' ? id : '';
+}
+
+function isKept({ interrupts, isUnfinished, changedAtMs }: Thread, nowMs: number): boolean {
+  const keptMs = interrupts.length > 0 ? WAITS_FOR_MS : RETRIED_FOR_MS;
+  return isUnfinished && !(nowMs - changedAtMs > keptMs);
 }
 
 function beforeOpenCalls(messages: readonly BaseMessage[]): readonly BaseMessage[] {

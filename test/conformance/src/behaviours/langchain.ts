@@ -14,6 +14,14 @@ export const LANGCHAIN = behaviours({
     'With a checkpointer, a message that is delivered again continues the run that it had begun: no message is doubled and no finished tool runs again.',
     'docs/decisions/0111-langchain.md#redelivery',
   ],
+  'langchain.handler.own-run': [
+    'A message whose run is tried again gets the answer of its own run, and keeps its thread until then: other messages of the thread are handled beside it.',
+    'docs/decisions/0111-langchain.md#redelivery',
+  ],
+  'langchain.handler.shown-whole': [
+    'An action that cannot be shown whole to the person who would approve it is refused, and its thread goes on.',
+    'docs/decisions/0111-langchain.md#questions',
+  ],
   'langchain.handler.failures': [
     'Errors of a run end the message as failed without their words, and stay with the agent as cause; those that may pass are tried again.',
     'docs/decisions/0111-langchain.md#errors',
