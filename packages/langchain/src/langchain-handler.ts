@@ -33,6 +33,7 @@ import {
 import {
   closeOpenCalls,
   type Graph,
+  keptIn,
   readThread,
   release,
   stops,
@@ -273,7 +274,11 @@ class HandledMessage {
   }
 
   #run(input: unknown, config: RunnableConfig): ReturnType<typeof run> {
-    return run(this.#target, input, config, { message: this.#message, context: this.#context });
+    const isKept = savingGraph(this.#target) !== undefined;
+    return run(this.#target, input, isKept ? keptIn(config) : config, {
+      message: this.#message,
+      context: this.#context,
+    });
   }
 
   /** @param at the thread at the end of the run, where it is known */

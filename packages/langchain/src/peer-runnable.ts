@@ -1,6 +1,7 @@
 import { HumanMessage, HumanMessageChunk } from '@langchain/core/messages';
 import { Runnable, type RunnableConfig } from '@langchain/core/runnables';
 import {
+  ApiError,
   ConnectionError,
   createPeerTextFence,
   currentMessage,
@@ -19,6 +20,7 @@ import {
   peerIdProblem,
 } from '@molecule-ai/core/tools';
 import { isState, joined, type PeerRunnableInput, type PeerRunnableOutput, textOf } from './peer-messages.ts';
+import { placeOfCall } from './threads.ts';
 
 const DEFAULT_TIMEOUT_MS = 120_000;
 const DEFAULT_MAX_MODEL_CHARS = 32_000;
@@ -32,6 +34,8 @@ const NUMBERS = {
 /** Calls that failed and may be repeated. */
 const MAX_FAILED = 1_000;
 const WAY_TO_ANSWER = /: waitForAnswer\([^)]*\)(?:, or call again with this messageId)?\./;
+/** So long after a call that may have reached the peer the same question is its repeat, where nothing else says so, in milliseconds. */
+const REPEATS_WITHIN_MS = 600_000;
 /** Under this name LangGraph keeps what belongs to one attempt of a task. */
 const ATTEMPT = '__pregel_scratchpad';
 
@@ -76,7 +80,7 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
   readonly peerId: string;
   private readonly client: PeerClient;
   private readonly options: PeerRunnableOptions;
-  private readonly failed = new Map<string, string>();
+  private readonly failed = new Map<string, FailedCall>();
   private readonly counts = new WeakMap<object, Map<string, number>>();
 
   constructor(client: PeerClient, peerId: string, options: PeerRunnableOptions) {
@@ -194,18 +198,24 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
     const [threadId, task] = [idIn(configurable.thread_id), idIn(configurable.checkpoint_ns)];
     const text = textOf(input);
     const contextId = contextIdOfCall(this.client, { threadId }, this.peerId);
-    const key = JSON.stringify([currentMessage()?.activityId, threadId, task, contextId, text]);
+    const handled = currentMessage()?.activityId;
+    const { stepId, turn: place } = placeOfCall(configurable, [this.peerId, contextId, text]);
+    const key = JSON.stringify([stepId ?? handled, threadId, task, contextId, text]);
     const asked = { toolName: 'peer_runnable', peerId: this.peerId, text };
+    const failed = this.failedOf(key);
     const turn = this.turnOf(key, configurable);
+    const isCounted = handled !== undefined && stepId === undefined && task !== undefined;
+    const callId = JSON.stringify([isCounted ? place : task, turn]);
     const derived =
       turn === undefined
         ? undefined
-        : messageIdOfCall(this.client, { callId: JSON.stringify([task, turn]), runId: threadId }, asked);
+        : messageIdOfCall(this.client, { callId, runId: threadId, stepId }, asked);
     const timeoutMs = Math.min(this.options.timeoutMs ?? Number.POSITIVE_INFINITY, timeLeft(config));
     return {
       key,
       text,
-      messageId: this.failed.get(key) ?? derived ?? crypto.randomUUID(),
+      messageId: failed ?? derived ?? crypto.randomUUID(),
+      isInAttempt: turn !== undefined,
       limits: { timeoutMs: Number.isFinite(timeoutMs) ? timeoutMs : undefined, contextId, signal },
     };
   }
@@ -222,14 +232,30 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
     return turn;
   }
 
+  /** The message id of the call before, if it failed and this one is its repeat. */
+  private failedOf(key: string): string | undefined {
+    const { messageId, endsAtMs } = this.failed.get(key) ?? {};
+    if (endsAtMs === undefined || this.client.clock.monotonic() < endsAtMs) return messageId;
+    this.failed.delete(key);
+    return undefined;
+  }
+
   /** Keeps the id of a call that fails for the next one like it, unless it was aborted: then its message is canceled. */
-  private async repeatable<T>({ key, messageId, limits }: Call, work: () => Promise<T>): Promise<T> {
+  private async repeatable<T>(
+    { key, messageId, isInAttempt, limits }: Call,
+    work: () => Promise<T>,
+  ): Promise<T> {
     try {
       const result = await work();
       this.failed.delete(key);
       return result;
     } catch (error) {
-      if (limits.signal?.aborted !== true) this.failed.set(key, messageId);
+      this.failed.delete(key);
+      // Only an attempt says that the same question is a repeat. Elsewhere another caller may ask it.
+      if (limits.signal?.aborted !== true && (isInAttempt || mayHaveArrived(error))) {
+        const endsAtMs = isInAttempt ? undefined : this.client.clock.monotonic() + REPEATS_WITHIN_MS;
+        this.failed.set(key, { messageId, endsAtMs });
+      }
       const [oldest] = this.failed.keys();
       if (this.failed.size > MAX_FAILED && oldest !== undefined) this.failed.delete(oldest);
       throw withRunnableHint(error);
@@ -237,10 +263,17 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
   }
 }
 
+interface FailedCall {
+  readonly messageId: string;
+  /** By the monotonic clock; `undefined` for an attempt, whose key no other call has. */
+  readonly endsAtMs: number | undefined;
+}
+
 interface Call {
   readonly key: string;
   readonly text: string;
   readonly messageId: string;
+  readonly isInAttempt: boolean;
   readonly limits: {
     readonly timeoutMs: number | undefined;
     readonly contextId: string | undefined;
@@ -253,6 +286,13 @@ function asOutput<Input extends PeerRunnableInput>(
   message: HumanMessage,
 ): PeerRunnableOutput<Input> {
   return (isState(input) ? { messages: [message] } : message) as unknown as PeerRunnableOutput<Input>;
+}
+
+/** Whether the peer may have the message of a call that failed: not where a response refused it, or nothing was sent. */
+function mayHaveArrived(error: unknown): boolean {
+  if (ApiError.isInstance(error)) return error.status >= 500;
+  if (MoleculeError.isInstance(error) && error.code === 'invalid_argument') return false;
+  return !((ConnectionError.isInstance(error) || TimeoutError.isInstance(error)) && error.delivered === 'no');
 }
 
 /** Until the time limit of the run, which is a signal by now, in milliseconds. */

@@ -19,6 +19,7 @@ import {
   type ToolCall,
   type ToolDefinition,
 } from '@molecule-ai/core/tools';
+import { placeOfCall } from './threads.ts';
 
 /** The name under which `streamEvents` gives the progress of a call, and `type` of what `streamMode: 'custom'` gives. */
 const PROGRESS = 'peer_progress';
@@ -28,6 +29,8 @@ const BEFORE_TIMEOUT_MS = 2_000;
 const MIN_WAIT_MS = 2_000;
 /** Accepts everything. */
 const ANY_SCHEMA = {};
+/** In the place of arguments that are none. */
+const NO_ARGUMENTS = 'not JSON';
 
 export interface CreatePeerToolsOptions<Names extends readonly PeerToolName[] = readonly PeerToolName[]>
   extends PeerToolsOptions<Names> {
@@ -142,7 +145,7 @@ class ToolOfDefinition extends StructuredTool<JsonSchema, unknown, unknown, Tool
   >(input: Input, config?: Config, tags?: string[]): Promise<ToolReturnType<Input, Config, ToolMessage>> {
     // The framework's check of arguments throws what a model wrote, and wants those that have a default. So it is left to the definition.
     const unchecked: this = Object.create(this, { schema: { value: ANY_SCHEMA } });
-    return await super.call.call(unchecked, input ?? {}, config, tags);
+    return await super.call.call(unchecked, traceable(input ?? {}), config, tags);
   }
 
   protected override async _call(
@@ -155,7 +158,7 @@ class ToolOfDefinition extends StructuredTool<JsonSchema, unknown, unknown, Tool
       peerWaitMs === undefined ? this.definition : this.definitionFor({ timeoutMs: peerWaitMs });
     const toolCallId = config.toolCall?.id ?? '';
     const { forModel, data, isError } = await runTool(definition, input, {
-      ...identityOfCall(config),
+      ...identityOfCall(config, input),
       signal,
       onProgress: this.progress ? reporter(this.name, toolCallId, run, config) : undefined,
     });
@@ -169,18 +172,33 @@ class ToolOfDefinition extends StructuredTool<JsonSchema, unknown, unknown, Tool
   }
 }
 
+/** The framework writes arguments as JSON for its traces. What is no JSON is wrong anyway, and refused as any text is. */
+function traceable(input: unknown): unknown {
+  try {
+    return JSON.stringify(input) === undefined ? NO_ARGUMENTS : input;
+  } catch {
+    return NO_ARGUMENTS;
+  }
+}
+
 type OptionalConfig = ToolRunnableConfig | undefined;
 
 /**
  * What makes a call the same in another attempt. A task of a graph has a name of its own, which is the same when the task is repeated and
- * when its checkpoint is resumed, so call ids that a model uses again in a later step are told apart. A handled message counts as it is:
- * without a checkpointer, its next attempt is another run.
+ * when its checkpoint is resumed, so call ids that a model uses again in a later step are told apart.
  */
-function identityOfCall({ configurable = {}, executionInfo, toolCall, runId }: CallConfig): ToolCall {
+function identityOfCall(
+  { configurable = {}, executionInfo, toolCall, runId }: CallConfig,
+  input: unknown,
+): ToolCall {
   const callId = toolCall?.id;
   const threadId = idIn(configurable.thread_id);
   const task = idIn(configurable.checkpoint_ns);
-  if (callId === undefined || callId === '' || currentMessage() !== undefined) return { callId, threadId };
+  if (callId === undefined || callId === '') return { callId, threadId };
+  if (currentMessage() !== undefined) {
+    const { stepId, turn } = placeOfCall(configurable, [toolCall?.name, callId, input]);
+    return { callId: turn === 0 ? callId : JSON.stringify([callId, turn]), stepId, threadId };
+  }
   const run = idIn(executionInfo?.runId) ?? idIn(configurable.run_id) ?? idIn(runId);
   return {
     callId: task === undefined ? callId : JSON.stringify([task, callId]),

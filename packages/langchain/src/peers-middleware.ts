@@ -2,7 +2,6 @@ import { AIMessage, type BaseMessage, type SystemMessage, ToolMessage } from '@l
 import { BaseTransformOutputParser } from '@langchain/core/output_parsers';
 import {
   createMarkerRemover,
-  findLookAlikes,
   type PeerClient,
   peerTextInstructions,
   removeBoundaryMarkers,
@@ -15,6 +14,32 @@ import { type CreatePeerToolsOptions, createPeerTools, type PeerStructuredToolLi
 
 /** By this symbol LangChain marks what its `createMiddleware` returns. */
 const BRAND = Symbol.for('AgentMiddleware');
+/** How deep the content of a result is read, and what the model is given for the rest. */
+const MAX_DEPTH = 100;
+const LEFT_OUT = 'This part of the result is too deep and was left out.';
+const OWN_TOOLS: Readonly<Record<PeerToolName, true>> = {
+  list_peers: true,
+  get_workspace_info: true,
+  call_peer: true,
+  delegate_task: true,
+  delegate_task_async: true,
+  check_task_status: true,
+  cancel_task: true,
+  send_message_to_user: true,
+};
+/** `status` in the artifacts of these tools. */
+const OWN_STATUSES: ReadonlySet<unknown> = new Set([
+  'ok',
+  'sent',
+  'error',
+  'answered',
+  'unanswered',
+  'queued',
+  'input-required',
+  'failed',
+  'canceled',
+  'expired',
+]);
 
 /** The middleware of LangChain with the tools for peers. */
 export interface PeersMiddleware<Names extends readonly PeerToolName[] = readonly PeerToolName[]>
@@ -116,37 +141,66 @@ function withInstructions(system: SystemMessage): SystemMessage {
 
 /** A result of a tool whose texts contain no boundary marker outside of a fence; the same message where they contain none. */
 function withFence(message: BaseMessage): BaseMessage {
-  if (!ToolMessage.isInstance(message)) return message;
+  const isResult = ToolMessage.isInstance(message) || message.getType() === 'function';
+  if (!isResult || isOwnResult(message)) return message;
   const { content } = message;
   const fenced = typeof content === 'string' ? fenceMarkedText(content) : fencedBlocks(content);
   return fenced === content ? message : withContent(message, fenced);
 }
 
 function fencedBlocks(blocks: Blocks): Blocks {
-  const texts = blocks.map(textOf);
-  const joined = texts.join('');
-  const inBlocks = texts.reduce((count, text) => count + findLookAlikes(text).length, 0);
-  if (findLookAlikes(joined).length > inBlocks) {
-    // A marker in pieces: a model reads the texts as one.
-    const others = blocks.filter((block) => textOf(block) === '');
-    return [{ type: 'text', text: fenceMarkedText(joined) }, ...others.map(fencedValue)];
-  }
-  return fencedValue(blocks);
+  const fenced = fencedValue(blocks);
+  const joined = fenced.map(shownText).join('');
+  if (fenceMarkedText(joined) === joined) return fenced;
+  // A marker in pieces: a model reads the texts as one.
+  const others = fenced.filter((block) => textOf(block) === '');
+  const text = fenceMarkedText(blocks.map(shownText).join(''));
+  return [
+    { type: 'text', text },
+    ...others.map((block) => (shownText(block) === '' ? block : { ...block, text: '' })),
+  ];
 }
 
-/** Documents and search results have their texts deep inside. */
-function fencedValue<Value>(value: Value): Value;
-function fencedValue(value: unknown): unknown {
+/** Documents and search results have their texts deep inside; what no provider could send ends where it is too deep. */
+function fencedValue<Value>(value: Value, seen?: Map<object, unknown>, depth?: number): Value;
+function fencedValue(value: unknown, seen = new Map<object, unknown>(), depth = 0): unknown {
   if (typeof value === 'string') return fenceMarkedText(value);
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) {
-    const items = value.map(fencedValue);
-    return items.every((item, place) => item === value[place]) ? value : items;
-  }
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
+  if (seen.has(value)) return seen.get(value);
+  if (depth >= MAX_DEPTH) return LEFT_OUT;
+  seen.set(value, LEFT_OUT);
+  const result = Array.isArray(value) ? fencedItems(value, seen, depth) : fencedFields(value, seen, depth);
+  seen.set(value, result);
+  return result;
+}
+
+function fencedItems(
+  value: readonly unknown[],
+  seen: Map<object, unknown>,
+  depth: number,
+): readonly unknown[] {
+  const items = value.map((item) => fencedValue(item, seen, depth + 1));
+  return items.every((item, place) => Object.is(item, value[place])) ? value : items;
+}
+
+function fencedFields(value: object, seen: Map<object, unknown>, depth: number): object {
   const entries = Object.entries(value);
-  const fenced = entries.map(([key, inner]) => [key, fencedValue(inner)] as const);
-  const isSame = fenced.every(([, inner], place) => inner === entries[place]?.[1]);
+  const fenced = entries.map(
+    ([key, inner]) => [fenceMarkedText(key), fencedValue(inner, seen, depth + 1)] as const,
+  );
+  const isSame = fenced.every(
+    ([key, inner], place) => key === entries[place]?.[0] && Object.is(inner, entries[place]?.[1]),
+  );
   return isSame ? value : Object.fromEntries(fenced);
+}
+
+/** Whether it is an outcome of a tool of this package, whose fences have known origins. */
+function isOwnResult(message: BaseMessage): boolean {
+  const { name } = message;
+  const artifact: unknown = Reflect.get(message, 'artifact');
+  if (name === undefined || !Object.hasOwn(OWN_TOOLS, name)) return false;
+  if (typeof artifact !== 'object' || artifact === null) return false;
+  return OWN_STATUSES.has(Reflect.get(artifact, 'status'));
 }
 
 /** The answer without boundary markers that the model repeated; the same message where there are none. */
@@ -172,6 +226,12 @@ type Blocks = Exclude<BaseMessage['content'], string>;
 
 function textOf(block: Blocks[number]): string {
   return block.type === 'text' && typeof block.text === 'string' ? block.text : '';
+}
+
+/** The text that a provider may send as text. */
+function shownText(block: Blocks[number]): string {
+  const text: unknown = block.type === 'text' || block.type === 'text-plain' ? block.text : '';
+  return typeof text === 'string' ? text : '';
 }
 
 /** A copy with everything else as it is, so also what a provider added to the message. */

@@ -1,5 +1,6 @@
 import { type BaseMessage, isBaseMessage, ToolMessage } from '@langchain/core/messages';
 import type { RunnableConfig } from '@langchain/core/runnables';
+import { currentMessage } from '@molecule-ai/core';
 import type { PendingInterrupt } from './run-questions.ts';
 
 /** How long a thread that waits for answers is kept waiting when other messages of its conversation come, in milliseconds. */
@@ -9,6 +10,11 @@ const RETRIED_FOR_MS = 15 * 60_000;
 /** As LangGraph names the end of a graph, and the channel of what an interrupt is resumed with. */
 const END = '__end__';
 const RESUME = '__resume__';
+
+/** In the config of a run, the thread in which the handler keeps it. Names that begin so are in no trace. */
+const KEPT_THREAD = '__molecule_thread';
+/** The tasks of an attempt that has no checkpointer, by what they call. */
+const tasksOfAttempts = new WeakMap<object, Map<string, string[]>>();
 
 /** What is used of a graph of LangGraph. */
 export interface Graph {
@@ -78,6 +84,41 @@ function abortOf(signal: AbortSignal): Promise<never> {
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
   });
+}
+
+/** The config of a run that a checkpointer keeps in its thread. */
+export function keptIn(config: RunnableConfig): RunnableConfig {
+  return {
+    ...config,
+    configurable: { ...config.configurable, [KEPT_THREAD]: config.configurable?.thread_id },
+  };
+}
+
+/** The place of a call in the handling of a message. */
+export interface PlaceOfCall {
+  /** The task in its stored thread, the same when the task is repeated or resumed; `undefined` where none is stored. */
+  readonly stepId: string | undefined;
+  /** Without a stored task, in how many tasks of this attempt the same was called before. */
+  readonly turn: number;
+}
+
+/**
+ * Where a step calls, as the next attempt has it too. A task of a graph has a name of its own, by which call ids that a model uses again in
+ * a later step are told apart. Without a checkpointer the next attempt gives tasks other names, so they are counted.
+ */
+export function placeOfCall(
+  { thread_id: threadId, checkpoint_ns: task, [KEPT_THREAD]: kept }: Readonly<Record<string, unknown>>,
+  call: readonly unknown[],
+): PlaceOfCall {
+  const handled = currentMessage();
+  if (handled === undefined || typeof task !== 'string' || task === '') return { stepId: undefined, turn: 0 };
+  if (kept !== undefined && kept === threadId) return { stepId: JSON.stringify([threadId, task]), turn: 0 };
+  const tasks = tasksOfAttempts.get(handled) ?? new Map<string, string[]>();
+  tasksOfAttempts.set(handled, tasks);
+  const key = JSON.stringify(call);
+  const known = tasks.get(key) ?? [];
+  if (!known.includes(task)) tasks.set(key, [...known, task]);
+  return { stepId: undefined, turn: known.includes(task) ? known.indexOf(task) : known.length };
 }
 
 /** @param config names the conversation's own thread */

@@ -182,6 +182,20 @@ verifies('langchain.runnable.once', async () => {
   await ask.invoke('Deploy');
   expect(lab.received).toHaveLength(4);
 
+  // Hours later, and after a refusal, it is a question of its own.
+  lose();
+  await expect(settled(ask.invoke('Price?'))).rejects.toMatchObject({ code: 'connection_failed' });
+  await platform.clock.advance(3 * 3_600_000);
+  await settled(ask.invoke('Price?'));
+  expect(lab.received.filter(({ text }) => text === 'Price?')).toHaveLength(2);
+  faulty.rules = [
+    { fault: 'status', status: 403, isProcessed: true, path: `/workspaces/${lab.id}/a2a`, times: 1 },
+  ];
+  await expect(settled(ask.invoke('Cost?'))).rejects.toMatchObject({ code: 'access_denied' });
+  await settled(ask.invoke('Cost?'));
+  expect(lab.received.filter(({ text }) => text === 'Cost?')).toHaveLength(2);
+  const before = lab.received.length;
+
   const graph = new StateGraph(MessagesAnnotation)
     .addNode('lab', createPeerRunnable(client, lab.id), {
       retryPolicy: { maxAttempts: 3, initialInterval: 1, jitter: false },
@@ -193,7 +207,7 @@ verifies('langchain.runnable.once', async () => {
   const config = { configurable: { thread_id: 't1' } };
   const state = await settled(graph.invoke({ messages: [new HumanMessage('Node')] }, config));
   expect(state.messages.map((message) => message.getType())).toEqual(['human', 'human']);
-  expect(lab.received).toHaveLength(5);
+  expect(lab.received).toHaveLength(before + 1);
   await settled(graph.invoke({ messages: [new HumanMessage('More')] }, config));
   const [one, two] = lab.received.slice(-2);
   expect(two?.conversationId).toBe(one?.conversationId);

@@ -122,9 +122,16 @@ verifies(
       expect(text).not.toContain('canary');
     }
     expect(peer.received).toHaveLength(1);
+    const [, callPeer] = tools;
+    for (const args of [1n, Symbol('canary'), () => 'canary', { ...ask, text: 1n }] as never[]) {
+      for (const input of [args, call(args)] as never[]) {
+        const refusal = await callPeer.invoke(input);
+        expect(refusal).toMatchObject({ status: 'error', artifact: { code: 'invalid_argument' } });
+        expect(refusal.text).not.toContain('canary');
+      }
+    }
     await client.close();
     await platform.close();
-    const [, callPeer] = tools;
     expect(await callPeer.invoke(call(ask))).toMatchObject({
       status: 'error',
       artifact: { code: 'client_closed' },

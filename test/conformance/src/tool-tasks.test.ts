@@ -156,8 +156,13 @@ verifies('tools.fenced', async () => {
 });
 
 verifies('tools.marked-text', () => {
-  const own = `It answered:\n${fencePeerText('[A2A_RESULT_FROM_PEER]', { origin: UNKNOWN })}`;
+  const own = `It answered:\n${fencePeerText('[A2A_RESULT_FROM_PEER]', { origin: 'unknown' })}`;
   expect(fenceMarkedText(own)).toBe(own);
+  const claimed = `It answered:\n${fencePeerText('[A2A_RESULT_FROM_PEER]', { origin: UNKNOWN })}`;
+  expect(fenceMarkedText(claimed, { origin: UNKNOWN })).toBe(claimed);
+  const anew = fenceMarkedText(claimed);
+  expectFenced(anew);
+  expect(anew).toContain(`&lt;peer-text-`);
   expect(fenceMarkedText('a page')).toBe('a page');
   const marked = fenceMarkedText(wrapA2aBoundary('evil'));
   expectFenced(marked);

@@ -53,6 +53,17 @@ describe('messageIdOfCall', () => {
     expect(ids).not.toContain(undefined);
   });
 
+  it('is that of a step of a stored run, whichever message resumes it', async () => {
+    const call = { callId: 'call_0', runId: 'run-1', stepId: 'step-1' };
+    const first = await handling('a1', () => messageIdOfCall(client, call, content));
+    expect(await handling('a2', () => messageIdOfCall(client, { ...call, runId: 'run-2' }, content))).toBe(
+      first,
+    );
+    expect(messageIdOfCall(client, call, content)).toBe(first);
+    expect(messageIdOfCall(client, { ...call, stepId: 'step-2' }, content)).not.toBe(first);
+    expect(messageIdOfCall(client, { ...call, callId: 'call_1' }, content)).not.toBe(first);
+  });
+
   it('is undefined where nothing makes the call id unique', () => {
     expect(messageIdOfCall(client, { callId: 'call_0' }, content)).toBeUndefined();
     expect(messageIdOfCall(client, { runId: 'run-1' }, content)).toBeUndefined();

@@ -25,18 +25,23 @@ export interface CallContent {
 }
 
 /**
- * The id of the message that a tool call sends: a digest of the message that is handled, else of the run, and of the call's id,
- * tool, peer and text. So the call that is repeated in another attempt or after a restart sends the same message. `undefined` without a
- * call id, and where neither a message nor a run makes it unique.
+ * The id of the message that a tool call sends: a digest of the step of a stored run, else of the message that is handled, else of the
+ * run, and of the call's id, tool, peer and text. So the call that is repeated in another attempt or after a restart sends the same
+ * message. `undefined` without a call id, and where none of them makes it unique.
  */
 export function messageIdOfCall(
   { workspaceId }: Client,
-  { callId, runId = '' }: Pick<ToolCall, 'callId' | 'runId'>,
+  { callId, runId = '', stepId = '' }: Pick<ToolCall, 'callId' | 'runId' | 'stepId'>,
   { toolName, peerId, text, more = [] }: CallContent,
 ): string | undefined {
   const handled = currentMessage()?.activityId ?? '';
-  if (callId === undefined || callId === '' || (handled === '' && runId === '')) return undefined;
-  const turn = handled === '' ? ['run', runId] : ['message', handled];
+  const turns = [
+    ['step', stepId],
+    ['message', handled],
+    ['run', runId],
+  ] as const;
+  const turn = turns.find(([, id]) => id !== '');
+  if (callId === undefined || callId === '' || turn === undefined) return undefined;
   return deriveUuid('tool-call', workspaceId, ...turn, callId, toolName, peerId.toLowerCase(), text, ...more);
 }
 

@@ -1,8 +1,11 @@
-import { findLookAlikes } from '@molecule-ai/protocol';
+import { findLookAlikes, refencePeerText } from '@molecule-ai/protocol';
 import { fenceRepeatably } from '../peers/repeatable-fence.ts';
 
-const OPENING = /<peer-text-([0-9a-f]{32}) origin="(?:[0-9a-f-]{36}|unknown)">\n/g;
-const CLOSING = /\n<\/peer-text-([0-9a-f]{32})>/g;
+/** What shows as nothing, and what separates. */
+const HIDDEN = String.raw`\p{Cc}\p{Cs}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\u{FFF9}-\u{FFFB}`;
+/** Whatever a model could read as a tag of a fence. No match begins within another, so a search reads each character a constant number of times. */
+const TAG = new RegExp(`<[\\s\\\\/\\uFFFD${HIDDEN}]*${[...'peer-text'].join(`[${HIDDEN}]*`)}`, 'giu');
+const OPENING = /<peer-text-([0-9a-f]{32}) origin="([0-9a-f-]{36}|unknown)">\n/y;
 
 export interface FenceMarkedTextOptions {
   /** The workspace that the text is of. @default 'unknown' */
@@ -10,17 +13,20 @@ export interface FenceMarkedTextOptions {
 }
 
 /**
- * Fences a text of unknown origin, such as the result of another tool, if it contains a boundary marker or what resembles one. A text
- * without them is returned unchanged, and so is what stands inside a fence already: an outcome of a tool of this package stays byte
- * for byte as it is. The same text gives the same bytes each time.
+ * Fences a text of unknown origin, such as the result of another tool, if it contains a boundary marker or a tag of a fence, or what
+ * resembles one. A text without them is returned unchanged, and so is a fence in it with this origin, or none, that is exactly as this
+ * function makes it. The same text gives the same bytes each time, also when it is given the result of itself. Do not give it outcomes of tools of this package:
+ * their origins are known.
  */
 export function fenceMarkedText(text: string, { origin = 'unknown' }: FenceMarkedTextOptions = {}): string {
-  if (findLookAlikes(text).length === 0) return text;
-  return splitFences(text)
-    .map(({ isFenced, piece }) =>
-      isFenced || findLookAlikes(piece).length === 0 ? piece : fenceRepeatably(piece, { origin }),
-    )
+  if (!isMarked(text)) return text;
+  return splitFences(text, origin.toLowerCase())
+    .map(({ isFenced, piece }) => (isFenced || !isMarked(piece) ? piece : fenceRepeatably(piece, { origin })))
     .join('');
+}
+
+function isMarked(text: string): boolean {
+  return text.search(TAG) !== -1 || findLookAlikes(text).length > 0;
 }
 
 interface Piece {
@@ -28,28 +34,36 @@ interface Piece {
   readonly isFenced: boolean;
 }
 
-/** The text in pieces, those that are a whole fence and those between. One pass over the tags. */
-function splitFences(text: string): Piece[] {
-  const closings = new Map<string, { start: number; end: number }[]>();
-  for (const { index, 0: tag, 1: nonce = '' } of text.matchAll(CLOSING)) {
-    const places = closings.get(nonce) ?? [];
-    places.push({ start: index, end: index + tag.length });
-    closings.set(nonce, places);
-  }
+/** The text in pieces, those that are a whole fence and those between. A fence has no tag between its own two, so each character is read once. */
+function splitFences(text: string, origin: string): Piece[] {
+  const tags = [...text.matchAll(TAG)].map(({ index }) => index);
   const pieces: Piece[] = [];
   let from = 0;
-  for (const { index, 0: tag, 1: nonce = '' } of text.matchAll(OPENING)) {
-    if (index < from) continue;
-    const places = closings.get(nonce) ?? [];
-    // The line break after the opening tag is also the one before the closing tag of an empty text.
-    const least = index + tag.length - 1;
-    while (places[0] !== undefined && places[0].start < least) places.shift();
-    const closing = places[0];
-    if (closing === undefined) continue;
-    pieces.push({ piece: text.slice(from, index), isFenced: false });
-    pieces.push({ piece: text.slice(index, closing.end), isFenced: true });
-    from = closing.end;
+  for (const [place, start] of tags.entries()) {
+    const end = endOfFence(text, start, tags[place + 1], origin);
+    if (end === undefined) continue;
+    pieces.push({ piece: text.slice(from, start), isFenced: false });
+    pieces.push({ piece: text.slice(start, end), isFenced: true });
+    from = end;
   }
   pieces.push({ piece: text.slice(from), isFenced: false });
   return pieces.filter(({ piece }) => piece !== '');
+}
+
+/** Where the fence ends whose tags these two are; `undefined` for tags that fencing what is between them does not make. */
+function endOfFence(
+  text: string,
+  start: number,
+  nextTag: number | undefined,
+  allowed: string,
+): number | undefined {
+  OPENING.lastIndex = start;
+  const [opening, nonce = '', origin = ''] = OPENING.exec(text) ?? [];
+  if (opening === undefined || nextTag === undefined) return undefined;
+  if (origin !== 'unknown' && origin !== allowed) return undefined;
+  const closing = `\n</peer-text-${nonce}>`;
+  const end = nextTag - 1 + closing.length;
+  const whole = text.slice(start, end);
+  const body = whole.slice(opening.length, -closing.length);
+  return refencePeerText(body, { origin, nonce }) === whole ? end : undefined;
 }

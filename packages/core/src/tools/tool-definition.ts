@@ -21,6 +21,11 @@ export interface ToolCall {
   readonly callId?: string | undefined;
   /** Outside of handlers, the run of the model that `callId` belongs to: models repeat their call ids in other runs. */
   readonly runId?: string | undefined;
+  /**
+   * The step of a stored run that `callId` belongs to, the same in each repeat of that step, also where another message resumes the run.
+   * It takes the place of the handled message and of the run in the id of what is sent. @default the handled message, else the run
+   */
+  readonly stepId?: string | undefined;
   /** Outside of handlers, the conversation in which the tool is called. @default the run */
   readonly threadId?: string | undefined;
   /**

@@ -17,7 +17,7 @@ export const LANGCHAIN_TOOLS = behaviours({
     `${PAGE}#tools`,
   ],
   'langchain.tools.once': [
-    'A task of a graph that is repeated or resumed reaches the peer once; a call id that is used again in a later step is another message.',
+    'A task of a graph that is repeated or resumed, also in a handler by an answer of the user, reaches the peer once; a call id that is used again in a later step is another message.',
     `${PAGE}#repeats`,
   ],
   'langchain.tools.progress': [
@@ -41,7 +41,7 @@ export const LANGCHAIN_TOOLS = behaviours({
     `${PAGE}#middleware`,
   ],
   'langchain.middleware.fence': [
-    'Results of other tools that contain boundary markers reach the model in a fence, with the same bytes each time.',
+    'Results of other tools that contain boundary markers or tags of a fence reach the model in a fence, with the same bytes each time.',
     `${PAGE}#middleware`,
   ],
   'langchain.middleware.answers': [

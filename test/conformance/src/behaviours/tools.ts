@@ -61,7 +61,7 @@ export const TOOLS = behaviours({
     `${PAGE}#outcomes`,
   ],
   'tools.marked-text': [
-    'fenceMarkedText fences a text with boundary markers, and leaves others, and fences, as they are.',
+    'fenceMarkedText fences a text with boundary markers or tags of a fence, and leaves others, and fences that are as its own, as they are.',
     `${PAGE}#text-of-other-tools`,
   ],
   'tools.progress': [
