@@ -1,7 +1,6 @@
 import { HumanMessage, HumanMessageChunk } from '@langchain/core/messages';
 import { Runnable, type RunnableConfig } from '@langchain/core/runnables';
 import {
-  ApiError,
   ConnectionError,
   createPeerTextFence,
   currentMessage,
@@ -19,7 +18,14 @@ import {
   outcomeOfReply,
   peerIdProblem,
 } from '@molecule-ai/core/tools';
-import { isState, joined, type PeerRunnableInput, type PeerRunnableOutput, textOf } from './peer-messages.ts';
+import {
+  isState,
+  joined,
+  mayHaveArrived,
+  type PeerRunnableInput,
+  type PeerRunnableOutput,
+  textOf,
+} from './peer-messages.ts';
 import { placeOfCall } from './threads.ts';
 
 const DEFAULT_TIMEOUT_MS = 120_000;
@@ -286,13 +292,6 @@ function asOutput<Input extends PeerRunnableInput>(
   message: HumanMessage,
 ): PeerRunnableOutput<Input> {
   return (isState(input) ? { messages: [message] } : message) as unknown as PeerRunnableOutput<Input>;
-}
-
-/** Whether the peer may have the message of a call that failed: not where a response refused it, or nothing was sent. */
-function mayHaveArrived(error: unknown): boolean {
-  if (ApiError.isInstance(error)) return error.status >= 500;
-  if (MoleculeError.isInstance(error) && error.code === 'invalid_argument') return false;
-  return !((ConnectionError.isInstance(error) || TimeoutError.isInstance(error)) && error.delivered === 'no');
 }
 
 /** Until the time limit of the run, which is a signal by now, in milliseconds. */
