@@ -194,3 +194,12 @@ export function mayHaveArrived(error: unknown): boolean {
   if (MoleculeError.isInstance(error) && error.code === 'invalid_argument') return false;
   return !((ConnectionError.isInstance(error) || TimeoutError.isInstance(error)) && error.delivered === 'no');
 }
+
+export function cut(text: string, length: number): string {
+  const shown = text.slice(0, Math.max(0, length));
+  return shown.length < text.length && /[\ud800-\udbff]$/.test(shown) ? shown.slice(0, -1) : shown;
+}
+
+export function cutNote(omitted: number): string {
+  return omitted > 0 ? `What it says is cut: ${omitted} more characters are left out.` : '';
+}

@@ -19,6 +19,8 @@ import {
   peerIdProblem,
 } from '@molecule-ai/core/tools';
 import {
+  cut,
+  cutNote,
   isState,
   joined,
   mayHaveArrived,
@@ -37,7 +39,7 @@ const NUMBERS = {
   timeoutMs: { min: MIN_TIMEOUT_MS, isInteger: true },
   maxModelChars: { min: 1, isInteger: true },
 };
-/** Calls that failed and may be repeated. */
+/** Failed calls that may be repeated. */
 const MAX_FAILED = 1_000;
 const WAY_TO_ANSWER = /: waitForAnswer\([^)]*\)(?:, or call again with this messageId)?\./;
 /** So long after a call that may have reached the peer the same question is its repeat, where nothing else says so, in milliseconds. */
@@ -309,15 +311,6 @@ function withRunnableHint(error: unknown): unknown {
   if (TimeoutError.isInstance(error)) return new TimeoutError(error.message, { ...error, ...changed });
   if (ConnectionError.isInstance(error)) return new ConnectionError(error.message, { ...error, ...changed });
   return error;
-}
-
-function cut(text: string, length: number): string {
-  const shown = text.slice(0, Math.max(0, length));
-  return shown.length < text.length && /[\ud800-\udbff]$/.test(shown) ? shown.slice(0, -1) : shown;
-}
-
-function cutNote(omitted: number): string {
-  return omitted > 0 ? `What it says is cut: ${omitted} more characters are left out.` : '';
 }
 
 function idIn(value: unknown): string | undefined {
