@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { saying } from './scripted-model.ts';
-import { askWithTool, BATCH, ofPeer, questionsTo, type Surface, textAt } from './surface.ts';
+import { askWithTool, BATCH, ofPeer, questionsTo, type Surface, shown, textAt } from './surface.ts';
 
 /** Words in the messages that the agent handles. */
 export const MESSAGE_SURFACES: readonly Surface[] = [
@@ -86,7 +86,8 @@ export const MESSAGE_SURFACES: readonly Surface[] = [
       const answers = questions.map(({ id }, place) => ({ questionId: id, text: texts[place]?.text ?? '' }));
       await stage.settle(peer.client.callPeer(client.workspaceId, 'Here you are.', { answers }));
     },
-    expected: ofPeer,
+    // What an own tool returns is fenced again: that its words are of this peer, nobody can check.
+    expected: shown,
   },
   {
     id: 'history',

@@ -160,16 +160,26 @@ export const TOOL_SURFACES: readonly Surface[] = [
       const results = messages.slice(-texts.length);
       const changed = results.find(({ text: read }, place) => {
         const { text = '' } = texts[place] ?? {};
-        return !hasMarker(text) && read !== text;
+        return !isToBeFenced(text) && read !== text;
       });
       if (changed !== undefined) throw new Error(`A text without a marker was changed: ${changed.text}`);
-      const fenced = results.filter((_result, place) => hasMarker(texts[place]?.text ?? ''));
+      const fenced = results.filter((_result, place) => isToBeFenced(texts[place]?.text ?? ''));
       prompts.push({ messages: [...messages.slice(0, -texts.length), ...fenced], tools });
     },
-    expected: (_stage, { text }) => ({ shown: hasMarker(text) ? 'yes' : 'no', origin: 'unknown' }),
+    expected: (_stage, { text }) => ({ shown: isToBeFenced(text) ? 'yes' : 'no', origin: 'unknown' }),
   },
 ];
 
+/** A text that is one whole fence without an origin is what fencing it would give, so it stays. */
+function isToBeFenced(text: string): boolean {
+  return hasMarker(text) && !/^<peer-text-(\w{32}) origin="unknown">\n[^<]*\n<\/peer-text-\1>$/.test(text);
+}
+
+/** A boundary marker or a tag of a fence, as a model may read it. */
 function hasMarker(text: string): boolean {
-  return /\[[\s\\]*\/?\s*a2a_result_from_peer\s*\]/i.test(text);
+  const seen = text.replace(
+    /[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\u{FFF9}-\u{FFFB}]/gu,
+    '',
+  );
+  return /\[[\s\\]*\/?\s*a2a_result_from_peer\s*\]/i.test(text) || /<[\s\\/\uFFFD]*peer-text/i.test(seen);
 }
