@@ -77,7 +77,7 @@ export function peersMiddleware<const Names extends readonly PeerToolName[] = De
     wrapModelCall: async (request, handler) => {
       const response = await handler({
         ...request,
-        systemMessage: withInstructions(request.systemMessage),
+        ...systemOf(request),
         messages: request.messages.map(withFence),
       });
       return AIMessage.isInstance(response) ? withoutMarkers(response) : response;
@@ -128,6 +128,19 @@ export class StripBoundaryOutputParser extends BaseTransformOutputParser<string>
       .map((block) => ('text' in block && typeof block.text === 'string' ? block.text : ''))
       .join('');
   }
+}
+
+/** The system prompt with the instruction. Early releases of LangChain 1 have a text instead of a message. */
+function systemOf({ systemMessage, systemPrompt }: Partial<SystemOfRequest>): Partial<SystemOfRequest> {
+  if (systemMessage !== undefined) return { systemMessage: withInstructions(systemMessage) };
+  const text = systemPrompt ?? '';
+  if (text.includes(peerTextInstructions)) return { systemPrompt: text };
+  return { systemPrompt: text === '' ? peerTextInstructions : `${text}\n\n${peerTextInstructions}` };
+}
+
+interface SystemOfRequest {
+  readonly systemMessage: SystemMessage;
+  readonly systemPrompt: string;
 }
 
 function withInstructions(system: SystemMessage): SystemMessage {

@@ -24,6 +24,7 @@ const FORMATS: Readonly<Record<ModuleFormat, string>> = { esm: 'module', cjs: 'c
 /** An application with the packed packages and LangChain, in a folder of its own, as ES modules and as CommonJS. */
 export class LangChainProject {
   readonly folder: string;
+  #langchain: LangChainVersion = 'newest';
 
   constructor() {
     this.folder = mkdtempSync(join(tmpdir(), 'molecule-langchain-'));
@@ -43,6 +44,7 @@ export class LangChainProject {
 
   /** Gives the application these versions; returns them, by the names of the packages that it has. */
   use(langchain: LangChainVersion, zod: ZodVersion): Readonly<Record<string, string>> {
+    this.#langchain = langchain;
     for (const name of [...FRAMEWORK, 'zod']) rmSync(this.#module(name), { force: true, recursive: true });
     const modules = [...frameworkOf(langchain), ['zod', zodOf(zod)] as const];
     for (const [name, target] of modules) link(target, this.#module(name));
@@ -61,7 +63,8 @@ export class LangChainProject {
       strict: true,
       outDir: 'out',
       rootDir: '.',
-      skipLibCheck: false,
+      // Declarations of the oldest `langchain` have an error of their own.
+      skipLibCheck: this.#langchain === 'oldest',
     };
     const files = formats.flatMap((format) => programs.map((name) => `${format}/${name}.ts`));
     write(join(this.folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
