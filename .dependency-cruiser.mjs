@@ -130,7 +130,7 @@ export default {
       to: { path: packagePath('(platform|langchain|ai-sdk|nestjs|cli|mcp)') },
     },
     {
-      name: 'adapters-import-core-and-their-framework',
+      name: 'langchain-imports-core-and-its-framework',
       comment: 'What else an adapter needs belongs in core.',
       severity: 'error',
       from: { path: '^packages/langchain/src/', pathNot: '\\.test\\.ts$' },
@@ -139,6 +139,19 @@ export default {
           '^packages/langchain/src/',
           '(^packages/core/|/node_modules/@molecule-ai/core/)',
           '/node_modules/(@langchain/(core|langgraph)|langchain)/',
+        ],
+      },
+    },
+    {
+      name: 'ai-sdk-imports-core-and-its-framework',
+      comment: 'What else an adapter needs belongs in core.',
+      severity: 'error',
+      from: { path: '^packages/ai-sdk/src/', pathNot: '\\.test\\.ts$' },
+      to: {
+        pathNot: [
+          '^packages/ai-sdk/src/',
+          '(^packages/core/|/node_modules/@molecule-ai/core/)',
+          '/node_modules/ai/',
         ],
       },
     },
