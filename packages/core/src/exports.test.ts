@@ -80,10 +80,13 @@ it('the tools entry exports exactly these names', () => {
     'fenceRepeatably',
     'handlerErrorOf',
     'messageIdOfCall',
+    'occurrenceOfCall',
     'optionsProblem',
+    'originOfPeerText',
     'outcomeOfReply',
     'peerIdProblem',
     'peerTools',
+    'rememberPeerText',
     'reportProgress',
     'runTool',
   ]);

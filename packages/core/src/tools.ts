@@ -7,6 +7,7 @@ export {
   contextIdOfCall,
   conversationOfContext,
   messageIdOfCall,
+  occurrenceOfCall,
 } from './tools/call-identity.ts';
 export type { CallPeerInput, CallPeerTool, DelegateTaskInput, DelegateTaskTool } from './tools/call-peer.ts';
 export type { FailureData, OutcomeContext } from './tools/failure-outcome.ts';
@@ -20,6 +21,7 @@ export type {
   SendMessageToUserInput,
   SendMessageToUserTool,
 } from './tools/own-workspace-tools.ts';
+export { originOfPeerText, rememberPeerText } from './tools/peer-text-memory.ts';
 export {
   type DefaultPeerToolNames,
   type PeerTool,

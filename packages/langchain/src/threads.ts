@@ -1,6 +1,7 @@
 import { type BaseMessage, isBaseMessage, ToolMessage } from '@langchain/core/messages';
 import type { RunnableConfig } from '@langchain/core/runnables';
 import { currentMessage } from '@molecule-ai/core';
+import { occurrenceOfCall } from '@molecule-ai/core/tools';
 import type { PendingInterrupt } from './run-questions.ts';
 
 /** How long a thread that waits for answers is kept waiting when other messages of its conversation come, in milliseconds. */
@@ -13,8 +14,6 @@ const RESUME = '__resume__';
 
 /** In the config of a run, the thread in which the handler keeps it. Names that begin so are in no trace. */
 const KEPT_THREAD = '__molecule_thread';
-/** The tasks of an attempt that has no checkpointer, by what they call. */
-const tasksOfAttempts = new WeakMap<object, Map<string, string[]>>();
 
 /** What is used of a graph of LangGraph. */
 export interface Graph {
@@ -110,15 +109,10 @@ export function placeOfCall(
   { thread_id: threadId, checkpoint_ns: task, [KEPT_THREAD]: kept }: Readonly<Record<string, unknown>>,
   call: readonly unknown[],
 ): PlaceOfCall {
-  const handled = currentMessage();
-  if (handled === undefined || typeof task !== 'string' || task === '') return { stepId: undefined, turn: 0 };
+  if (currentMessage() === undefined || typeof task !== 'string' || task === '')
+    return { stepId: undefined, turn: 0 };
   if (kept !== undefined && kept === threadId) return { stepId: JSON.stringify([threadId, task]), turn: 0 };
-  const tasks = tasksOfAttempts.get(handled) ?? new Map<string, string[]>();
-  tasksOfAttempts.set(handled, tasks);
-  const key = JSON.stringify(call);
-  const known = tasks.get(key) ?? [];
-  if (!known.includes(task)) tasks.set(key, [...known, task]);
-  return { stepId: undefined, turn: known.includes(task) ? known.indexOf(task) : known.length };
+  return { stepId: undefined, turn: occurrenceOfCall(call, task) };
 }
 
 /** @param config names the conversation's own thread */

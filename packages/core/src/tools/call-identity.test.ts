@@ -7,6 +7,7 @@ import {
   conversationOfContext,
   messageIdOfCall,
   newContextIdOfCall,
+  occurrenceOfCall,
 } from './call-identity.ts';
 
 const client = { workspaceId: SELF };
@@ -107,5 +108,25 @@ describe('contextIdOfCall', () => {
     expect(conversationOfContext(contextId ?? '')).toBe(conversationId);
     for (const other of ['', 'c-1', conversationId, '0123-4567'])
       expect(conversationOfContext(other)).toBeNull();
+  });
+});
+
+describe('occurrenceOfCall', () => {
+  const asked = ['call_peer', { peer_id: PEER, text: 'hello' }];
+
+  it('counts calls with the same content in one attempt, each caller once', async () => {
+    const counted = await handling('a1', () => [
+      occurrenceOfCall(asked, 'x1'),
+      occurrenceOfCall(['call_peer', { peer_id: PEER, text: 'bye' }], 'x2'),
+      occurrenceOfCall(asked, 'x3'),
+      occurrenceOfCall(asked, 'x1'),
+    ]);
+    expect(counted).toEqual([0, 0, 1, 0]);
+  });
+
+  it('begins anew in each attempt, and counts nothing outside of handlers', async () => {
+    expect(await handling('a1', () => occurrenceOfCall(asked, 'y1'), 2)).toBe(0);
+    expect(occurrenceOfCall(asked, 'y1')).toBe(0);
+    expect(occurrenceOfCall(asked, 'y2')).toBe(0);
   });
 });

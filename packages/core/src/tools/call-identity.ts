@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { currentMessage } from '../client/current-message.ts';
 import { LatestMap } from '../client/latest-map.ts';
 import type { PeerClient } from '../client/peer-client.ts';
@@ -73,6 +74,26 @@ export function contextIdOfCall(
 export function conversationOfContext(contextId: string): string | null {
   const digits = contextId.replaceAll('-', '');
   return CONTEXT_ID.test(contextId) && CONVERSATION_ID.test(digits) ? digits : null;
+}
+
+/**
+ * How often others have called the same in this attempt of the message that is handled, before this call: 0, 1, … Each caller has one
+ * number for a content. For frameworks whose ids of calls are others in each attempt: the content and this number are the same in all of them. 0
+ * outside of handlers.
+ * @param content what is called, as plain JSON
+ * @param caller names this call within the attempt
+ */
+export function occurrenceOfCall(content: readonly unknown[], caller: string): number {
+  const handled = currentMessage();
+  if (handled === undefined) return 0;
+  const attempts = processState('calls-of-attempts', () => new WeakMap<object, Map<string, string[]>>());
+  const calls = attempts.get(handled) ?? new Map<string, string[]>();
+  attempts.set(handled, calls);
+  const key = hash('sha256', JSON.stringify(content));
+  const callers = calls.get(key) ?? [];
+  if (!callers.includes(caller)) callers.push(caller);
+  calls.set(key, callers);
+  return callers.indexOf(caller);
 }
 
 /** Begins the conversation with the peer anew. This process continues it until it ends; another one continues the first. */
