@@ -5,15 +5,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { install, link, ROOT, write } from './packed-modules.ts';
 
+export { type AiSdkProgram, AiSdkProject, type AiVersion } from './ai-sdk-project.ts';
 export { JestProject, type JestRun } from './jest-project.ts';
 export { type JestTypes, TypedJestProject } from './jest-types.ts';
-export {
-  type LangChainProgram,
-  LangChainProject,
-  type LangChainVersion,
-  type ModuleFormat,
-  type ZodVersion,
-} from './langchain-project.ts';
+export { type LangChainProgram, LangChainProject, type LangChainVersion } from './langchain-project.ts';
+export type { ModuleFormat, ZodVersion } from './programs.ts';
 export { StrictProject } from './strict-project.ts';
 export { type ApiVersion, TelemetryProject } from './telemetry-project.ts';
 

@@ -7,6 +7,7 @@ import { link, type PackageName, ROOT, write } from './packed-modules.ts';
 
 const { resolve } = createRequire(import.meta.url);
 const PACKAGES: readonly PackageName[] = [
+  'ai-sdk',
   'core',
   'langchain',
   'net-guard',
