@@ -1,5 +1,6 @@
 import { ADAPTERS } from './behaviours/adapters.ts';
 import { AGENT_ENDS } from './behaviours/agent-ends.ts';
+import { AI_SDK_VERSIONS } from './behaviours/ai-sdk-versions.ts';
 import { ANSWERS } from './behaviours/answers.ts';
 import { CANCEL } from './behaviours/cancel.ts';
 import { CLIENT } from './behaviours/client.ts';
@@ -77,6 +78,7 @@ export const BEHAVIOURS = {
   ...INTEROP,
   ...CANCEL,
   ...AGENT_ENDS,
+  ...AI_SDK_VERSIONS,
   ...SNIPPETS,
   ...DOCUMENTS,
   ...VALUES,

@@ -4,9 +4,8 @@ import type { LanguageModel } from 'ai';
 type Model = Extract<LanguageModel, { readonly specificationVersion: 'v3' }>;
 type CallOptions = Parameters<Model['doGenerate']>[0];
 type Content = Awaited<ReturnType<Model['doGenerate']>>['content'][number];
-type StreamPart = Awaited<ReturnType<Model['doStream']>>['stream'] extends ReadableStream<infer Part>
-  ? Part
-  : never;
+type StreamPart =
+  Awaited<ReturnType<Model['doStream']>>['stream'] extends ReadableStream<infer Part> ? Part : never;
 
 /** What the model does next: says a text, or calls a tool. */
 export type Turn = string | { readonly name: string; readonly args: Readonly<Record<string, unknown>> };

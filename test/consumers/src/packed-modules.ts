@@ -6,7 +6,14 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SCOPE = '@molecule-ai/';
 
-export type PackageName = 'ai-sdk' | 'core' | 'langchain' | 'net-guard' | 'platform' | 'protocol' | 'telemetry';
+export type PackageName =
+  | 'ai-sdk'
+  | 'core'
+  | 'langchain'
+  | 'net-guard'
+  | 'platform'
+  | 'protocol'
+  | 'telemetry';
 
 /** Puts packed packages into the `node_modules` of a folder, with links to what else they depend on. */
 export function install(folder: string, names: readonly PackageName[]): void {

@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path';
 import { link, type PackageName, ROOT, write } from './packed-modules.ts';
 
 const { resolve } = createRequire(import.meta.url);
+// Without `ai-sdk`: declarations of the AI SDK need those of the DOM, with which `AiSdkProject` compiles them.
 const PACKAGES: readonly PackageName[] = [
-  'ai-sdk',
   'core',
   'langchain',
   'net-guard',
