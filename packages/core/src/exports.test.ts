@@ -73,12 +73,22 @@ it('the testing entry exports exactly these names', () => {
 
 it('the tools entry exports exactly these names', () => {
   expect(Object.keys(tools).sort()).toEqual([
+    'SerialQueue',
+    'StreamedAnswer',
+    'answersOwnMessage',
+    'approverOf',
+    'cannotAsk',
+    'checkQuestions',
     'clientProblem',
     'contextIdOfCall',
+    'conversationClaimed',
     'conversationOfContext',
+    'dataOfQuestion',
+    'endsForGood',
     'fenceMarkedText',
     'fenceRepeatably',
     'handlerErrorOf',
+    'isApproved',
     'messageIdOfCall',
     'occurrenceOfCall',
     'optionsProblem',
@@ -86,8 +96,15 @@ it('the tools entry exports exactly these names', () => {
     'outcomeOfReply',
     'peerIdProblem',
     'peerTools',
+    'questionSuperseded',
+    'readsStream',
     'rememberPeerText',
     'reportProgress',
+    'restOfAnswer',
     'runTool',
+    'shownWhole',
+    'textOfAnswer',
+    'textOfQuestion',
+    'turnForModel',
   ]);
 });

@@ -3,6 +3,19 @@
 export { fenceRepeatably } from './peers/repeatable-fence.ts';
 export { clientProblem, type OptionKind, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
 export {
+  type Approvals,
+  approverOf,
+  cannotAsk,
+  checkQuestions,
+  dataOfQuestion,
+  isApproved,
+  type QuestionAnswer,
+  questionSuperseded,
+  shownWhole,
+  textOfAnswer,
+  textOfQuestion,
+} from './tools/approvals.ts';
+export {
   type CallContent,
   contextIdOfCall,
   conversationOfContext,
@@ -11,9 +24,10 @@ export {
 } from './tools/call-identity.ts';
 export type { CallPeerInput, CallPeerTool, DelegateTaskInput, DelegateTaskTool } from './tools/call-peer.ts';
 export type { FailureData, OutcomeContext } from './tools/failure-outcome.ts';
-export { type FrameworkErrors, handlerErrorOf } from './tools/framework-errors.ts';
+export { endsForGood, type FrameworkErrors, handlerErrorOf } from './tools/framework-errors.ts';
 export type { ListPeersTool, NoInput, PeerList } from './tools/list-peers.ts';
 export { type FenceMarkedTextOptions, fenceMarkedText } from './tools/marked-text.ts';
+export { answersOwnMessage, conversationClaimed, turnForModel } from './tools/message-turn.ts';
 export type {
   GetWorkspaceInfoTool,
   MessageToUser,
@@ -37,6 +51,8 @@ export {
   type PeerReplyOutcome,
   type ReplyContext,
 } from './tools/reply-outcome.ts';
+export { SerialQueue } from './tools/serial-queue.ts';
+export { readsStream, restOfAnswer, StreamedAnswer } from './tools/streamed-answer.ts';
 export type {
   CancelTaskInput,
   CancelTaskTool,

@@ -1,4 +1,6 @@
 /** LangChain and LangGraph for Molecule AI. A test pins this list of exports. */
+
+export type { Approvals } from '@molecule-ai/core/tools';
 export { createLangChainHandler, type LangChainHandlerOptions } from './langchain-handler.ts';
 export {
   type PeerMessage,
@@ -19,5 +21,4 @@ export {
   type PeerToolMessage,
 } from './peer-tools.ts';
 export { type PeersMiddleware, peersMiddleware, StripBoundaryOutputParser } from './peers-middleware.ts';
-export type { Approvals } from './run-questions.ts';
 export type { SomeRunnable } from './runs.ts';

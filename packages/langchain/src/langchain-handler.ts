@@ -7,13 +7,21 @@ import {
   type InboundMessage,
   MessageFailure,
   type MessageHandler,
-  messageForModel,
   peerTextInstructions,
 } from '@molecule-ai/core';
-import { conversationOfContext, handlerErrorOf, optionsProblem } from '@molecule-ai/core/tools';
-import { hasOldData, isFinal, ownRun, partAfter, superseded, threadNotFound } from './own-run.ts';
 import {
   type Approvals,
+  answersOwnMessage,
+  conversationClaimed,
+  endsForGood,
+  handlerErrorOf,
+  optionsProblem,
+  questionSuperseded,
+  SerialQueue,
+  turnForModel,
+} from '@molecule-ai/core/tools';
+import { hasOldData, ownRun, partAfter, threadNotFound } from './own-run.ts';
+import {
   answersOf,
   type PendingInterrupt,
   type QuestionAnswers,
@@ -38,12 +46,8 @@ import {
   release,
   stops,
   type Thread,
-  ThreadQueue,
   wasResumed,
 } from './threads.ts';
-
-/** What is shown to a model outside of a fence can be no sentence. */
-const SHOWN_ID = /^[\w.:-]{1,128}$/;
 
 /** Options of {@link createLangChainHandler}. */
 export interface LangChainHandlerOptions {
@@ -99,7 +103,7 @@ export function createLangChainHandler(
       },
     );
   }
-  const threads = new ThreadQueue();
+  const threads = new SerialQueue();
   return (message, context) => new HandledMessage(known, checked, threads, message, context).answer();
 }
 
@@ -123,7 +127,7 @@ function checkedOptions(options: LangChainHandlerOptions): LangChainHandlerOptio
 class HandledMessage {
   readonly #target: Target;
   readonly #options: LangChainHandlerOptions;
-  readonly #threads: ThreadQueue;
+  readonly #threads: SerialQueue;
   readonly #message: InboundMessage;
   readonly #context: HandlerContext;
   #config: RunnableConfig;
@@ -135,7 +139,7 @@ class HandledMessage {
   constructor(
     target: Target,
     options: LangChainHandlerOptions,
-    threads: ThreadQueue,
+    threads: SerialQueue,
     message: InboundMessage,
     context: HandlerContext,
   ) {
@@ -179,18 +183,14 @@ class HandledMessage {
 
   /** The thread in which a tool asked what this message answers; the platform says that it was asked. */
   async #threadThatAsked(graph: Graph): Promise<RunnableConfig | null> {
-    const { inReplyTo, peerId, contextId } = this.#message;
-    const conversationId = inReplyTo === '' ? null : conversationOfContext(contextId);
+    const conversationId = conversationClaimed(this.#message);
     if (conversationId === null || this.#options.threadId !== undefined) return null;
     const config = {
       ...this.#config,
       configurable: { ...this.#config.configurable, thread_id: conversationId },
     };
     if ((await readThread(graph, config)).checkpointId === '') return null;
-    const { client, signal } = this.#context;
-    const sent = await client.getMessage(inReplyTo, { signal }).catch(() => null);
-    signal.throwIfAborted();
-    return sent?.peerId === peerId && sent.contextId === contextId ? config : null;
+    return (await answersOwnMessage(this.#message, this.#context)) ? config : null;
   }
 
   /** Goes on with a run that an earlier attempt began. */
@@ -206,7 +206,7 @@ class HandledMessage {
     if (thread.checkpointId === '') throw threadNotFound();
     const asking = () => (asked(thread).length > 0 ? thread.checkpointId : '');
     this.#startId = await this.#context.once('langchain:asked', asking);
-    if (this.#startId === '') throw superseded();
+    if (this.#startId === '') throw questionSuperseded();
     const ids = asked(thread).map(({ id }) => id);
     if (ids.length > 0 && (await wasResumed(graph, thread, ids))) {
       // An earlier attempt gave the values. A run that has read them must not get them for its next interrupt.
@@ -217,7 +217,7 @@ class HandledMessage {
     if (pending.length === 0) {
       const part = (await partAfter(graph, thread, this.#startId)) ?? thread;
       if (part.checkpointId === thread.checkpointId) return this.#continue(graph, thread);
-      if (part.isUnfinished) throw superseded();
+      if (part.isUnfinished) throw questionSuperseded();
       return this.#finish({ output: part.values, lastSaid: '' }, { graph, thread: part });
     }
     return this.#runIn(graph, thread, await this.#resumption(graph, thread, pending, answers));
@@ -257,7 +257,7 @@ class HandledMessage {
     try {
       return await this.#run(input, thread.config);
     } catch (error) {
-      if (isFinal(error, this.#context.signal)) await release(graph, thread).catch(() => {});
+      if (endsForGood(error, this.#context.signal)) await release(graph, thread).catch(() => {});
       throw error;
     }
   }
@@ -302,15 +302,12 @@ class HandledMessage {
 
   /** The first fenced text of a thread explains the fence, unless the system prompt does. */
   #human(known: readonly BaseMessage[]): HumanMessage {
-    const { inReplyTo } = this.#message;
-    const words = messageForModel(this.#message);
-    const isNamed = this.#isLateAnswer && SHOWN_ID.test(inReplyTo);
-    const text = isNamed ? `An answer to your message ${inReplyTo} has come:\n${words}` : words;
-    const isExplained =
-      words === this.#message.text ||
-      this.#target.explainsFences(peerTextInstructions) ||
-      known.some((message) => message.getType() === 'human' && message.text.includes(peerTextInstructions));
-    const content = isExplained ? text : `${peerTextInstructions}\n\n${text}`;
+    const content = turnForModel(this.#message, {
+      isLateAnswer: this.#isLateAnswer,
+      isExplained: () =>
+        this.#target.explainsFences(peerTextInstructions) ||
+        known.some((message) => message.getType() === 'human' && message.text.includes(peerTextInstructions)),
+    });
     return new HumanMessage({ id: this.#message.id, content });
   }
 }

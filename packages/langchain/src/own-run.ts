@@ -1,6 +1,6 @@
 import type { BaseMessage } from '@langchain/core/messages';
 import type { RunnableConfig } from '@langchain/core/runnables';
-import { ConfigurationError, type HandlerContext, MessageFailure, MoleculeError } from '@molecule-ai/core';
+import { ConfigurationError, type HandlerContext, MessageFailure } from '@molecule-ai/core';
 import { hasData } from './runs.ts';
 import {
   checkpointIdOf,
@@ -108,16 +108,6 @@ export async function hasOldData(graph: Graph, thread: Thread, startId: string):
     return (await saver.getTuple(at))?.checkpoint?.channel_versions?.structuredResponse;
   };
   return (await versionAt(startId)) === (await versionAt(thread.checkpointId));
-}
-
-/** Whether no other attempt will continue a run that failed. */
-export function isFinal(error: unknown, { reason }: AbortSignal): boolean {
-  if (MessageFailure.isInstance(error)) return true;
-  return MoleculeError.isInstance(reason) && reason.code === 'cancelled_by_sender';
-}
-
-export function superseded(): MessageFailure {
-  return new MessageFailure('The agent no longer waits for this answer.', { code: 'question_superseded' });
 }
 
 export function threadNotFound(): MessageFailure {

@@ -1,21 +1,19 @@
+import { type InboundMessage, type JsonValue, MessageFailure, type QuestionToAsk } from '@molecule-ai/core';
 import {
-  ConfigurationError,
-  type InboundMessage,
-  type JsonValue,
-  MessageFailure,
-  type QuestionToAsk,
-} from '@molecule-ai/core';
-import { fenceRepeatably } from '@molecule-ai/core/tools';
+  type Approvals,
+  approverOf,
+  cannotAsk,
+  checkQuestions,
+  dataOfQuestion,
+  isApproved,
+  type QuestionAnswer,
+  shownWhole,
+  textOfAnswer,
+  textOfQuestion,
+} from '@molecule-ai/core/tools';
 
-const MAX_QUESTIONS = 20;
-const MAX_TEXT_LENGTH = 20_000;
-/** As much as a platform takes, in bytes of JSON. */
-const MAX_DATA_BYTES = 32 * 1024;
 const MAX_ROW_LENGTH = 80;
 const QUESTION_ID = /^(?<id>[0-9a-f]{32})\.(?<index>\d{1,4})\.(?<thread>[0-9a-f-]*)\./;
-
-/** Who decides whether an action may be done. */
-export type Approvals = 'user' | 'sender-when-user';
 
 /** What a graph waits for. */
 export interface PendingInterrupt {
@@ -42,10 +40,8 @@ export interface QuestionAnswers {
   readonly thread: string;
   readonly interruptIds: ReadonlySet<string>;
   /** The answers for one interrupt, by the place of their questions. */
-  of(interrupt: PendingInterrupt): ReadonlyMap<number, Answer>;
+  of(interrupt: PendingInterrupt): ReadonlyMap<number, QuestionAnswer>;
 }
-
-type Answer = InboundMessage['answers'][number];
 
 export interface AskingOptions {
   readonly approvals: Approvals;
@@ -64,33 +60,27 @@ export function questionsOf(
   message: Pick<InboundMessage, 'id' | 'source' | 'expectsAnswer'>,
   { approvals, thread }: AskingOptions,
 ): QuestionToAsk[] {
-  if (!message.expectsAnswer) {
-    throw new MessageFailure('The agent waits for an answer where nobody can be asked.', {
-      code: 'nobody_to_ask',
-    });
-  }
-  const approver = approvals === 'sender-when-user' && message.source === 'canvas_user' ? 'sender' : 'user';
+  checkQuestions(0, message);
+  const approver = approverOf(approvals, message);
   const questions = interrupts.flatMap(({ id, value }) =>
     asked(value, approver).map((question, index) => ({
       ...question,
       id: [id, index, thread, message.id.slice(0, MAX_ROW_LENGTH)].join('.'),
     })),
   );
-  if (questions.length <= MAX_QUESTIONS) return questions;
-  throw new MessageFailure('The agent asked more questions at once than a message can have.', {
-    code: 'too_many_questions',
-  });
+  checkQuestions(questions.length, message);
+  return questions;
 }
 
 /** Reads the answers to questions of {@link questionsOf}; `null` for those to other questions, and without any. */
 export function answersOf({ answers }: Pick<InboundMessage, 'answers'>): QuestionAnswers | null {
-  const byInterrupt = new Map<string, Map<number, Answer>>();
+  const byInterrupt = new Map<string, Map<number, QuestionAnswer>>();
   let asking: string | undefined;
   for (const answer of answers) {
     const { id, index, thread = '' } = QUESTION_ID.exec(answer.questionId)?.groups ?? {};
     if (id === undefined) continue;
     asking ??= thread;
-    const known = byInterrupt.get(id) ?? new Map<number, Answer>();
+    const known = byInterrupt.get(id) ?? new Map<number, QuestionAnswer>();
     byInterrupt.set(id, known.set(Number(index), answer));
   }
   if (asking === undefined) return null;
@@ -124,7 +114,7 @@ export function resumeValueOf(
   }
   const answer = given.get(0);
   if (interrupt.isStep || isApproval(value)) return isApproved(answer, message);
-  return textOf(answer, message);
+  return textOfAnswer(answer, message);
 }
 
 function asked(value: unknown, approver: 'user' | 'sender'): Omit<QuestionToAsk, 'id'>[] {
@@ -137,7 +127,7 @@ function asked(value: unknown, approver: 'user' | 'sender'): Omit<QuestionToAsk,
     }
     return value.actionRequests.map(({ name, args, description }) => ({
       kind: 'approval',
-      text: shortened(description, `May the tool ${name} be run?`),
+      text: textOfQuestion(description, `May the tool ${name} be run?`),
       data: shownWhole({ action: name, args }),
       from: approver,
     }));
@@ -154,11 +144,11 @@ function asked(value: unknown, approver: 'user' | 'sender'): Omit<QuestionToAsk,
     .map((name) => fields[name])
     .find((each) => typeof each === 'string' && each.trim() !== '');
   const isEmpty = Object.values(fields).every((each) => each === undefined || each === null || each === '');
-  const data = isAction ? shownWhole(value) : plain(value);
+  const data = isAction ? shownWhole(value) : dataOfQuestion(value);
   return [
     {
       kind: isAction ? 'approval' : 'text',
-      text: shortened(
+      text: textOfQuestion(
         text,
         isEmpty ? 'Continue?' : (JSON.stringify(data) ?? 'The agent waits for an answer.'),
       ),
@@ -168,41 +158,18 @@ function asked(value: unknown, approver: 'user' | 'sender'): Omit<QuestionToAsk,
   ];
 }
 
-/** The sender gets no reason: it is the agent that has to be changed, and the reason is the cause. */
-function cannotAsk(code: string, { problem, hint }: { problem: string; hint: string }): MessageFailure {
-  return new MessageFailure('The agent cannot ask what it needs to continue.', {
-    code,
-    cause: new ConfigurationError(problem, { hint }),
-  });
-}
-
 function allows({ reviewConfigs }: ActionsToReview, index: number, decision: string): boolean {
   return reviewConfigs[index]?.allowedDecisions.includes(decision) === true;
 }
 
 function decisionOf(
-  answer: Answer | undefined,
+  answer: QuestionAnswer | undefined,
   message: Pick<InboundMessage, 'source' | 'sourceId'>,
 ): { type: 'approve' } | { type: 'reject'; message?: string } {
   if (isApproved(answer, message)) return { type: 'approve' };
   // Without words, LangChain tells the model in its own which call was rejected.
   if (answer === undefined || answer.text.trim() === '') return { type: 'reject' };
-  return { type: 'reject', message: textOf(answer, message) };
-}
-
-function isApproved(answer: Answer | undefined, { source }: Pick<InboundMessage, 'source'>): boolean {
-  const isEntitled = answer?.by === 'user' || answer?.by === 'operator' || source === 'canvas_user';
-  return isEntitled && answer?.decision === 'approve';
-}
-
-/** The words of an answer; those of a peer in a fence. */
-function textOf(
-  answer: Answer | undefined,
-  { source, sourceId }: Pick<InboundMessage, 'source' | 'sourceId'>,
-): string {
-  const { text = '', by = 'sender', decision = null } = answer ?? {};
-  if (text === '') return decision ?? '';
-  return by === 'sender' && source !== 'canvas_user' ? fenceRepeatably(text, { origin: sourceId }) : text;
+  return { type: 'reject', message: textOfAnswer(answer, message) };
 }
 
 function isActionsToReview(value: unknown): value is ActionsToReview {
@@ -219,31 +186,4 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-function shortened(text: unknown, otherwise: string): string {
-  const given = typeof text === 'string' && text.trim() !== '' ? text : otherwise;
-  // Not between the halves of a character.
-  return given.slice(0, MAX_TEXT_LENGTH).replace(/[\ud800-\udbff]$/, '');
-}
-
-/** Nobody approves what nobody could read. @throws MessageFailure `action_too_large` */
-function shownWhole(value: unknown): JsonValue {
-  const data = plain(value);
-  if (data !== undefined) return data;
-  throw cannotAsk('action_too_large', {
-    problem:
-      'An action to approve has more than 32 KiB of JSON, or no form as JSON, and cannot be shown whole.',
-    hint: 'Let the action name what it acts on, such as a file, instead of containing it.',
-  });
-}
-
-/** The value as JSON shows it; `undefined` when it has no such form, or a very long one. */
-function plain(value: unknown): JsonValue | undefined {
-  try {
-    const json = JSON.stringify(value);
-    return new TextEncoder().encode(json).length > MAX_DATA_BYTES ? undefined : JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }

@@ -3,16 +3,14 @@ import type { RunnableConfig } from '@langchain/core/runnables';
 import {
   type AnswerContent,
   ConfigurationError,
-  createMarkerRemover,
   type HandlerAnswer,
   type HandlerContext,
   type InboundMessage,
   type JsonObject,
   MessageFailure,
   MoleculeError,
-  removeBoundaryMarkers,
 } from '@molecule-ai/core';
-import { handlerErrorOf } from '@molecule-ai/core/tools';
+import { handlerErrorOf, readsStream, restOfAnswer, StreamedAnswer } from '@molecule-ai/core/tools';
 import { type Graph, messagesIn, stops } from './threads.ts';
 
 /** The node of the model in an agent of LangChain, and the middleware by which it interrupts. */
@@ -146,8 +144,7 @@ export async function run(
   const runnable =
     input instanceof ResumeCommand && target.graph !== undefined ? target.graph : target.runnable;
   try {
-    const isStreamed = message.expectsAnswer && /stream|subscribe/i.test(message.method);
-    const result = isStreamed
+    const result = readsStream(message)
       ? await runStreaming({ ...target, runnable }, input, config, (text) => context.stream(text))
       : { output: await runnable.invoke(input, config), lastSaid: '' };
     signal.throwIfAborted();
@@ -165,26 +162,9 @@ async function runStreaming(
   send: (text: string) => Promise<void>,
 ): Promise<RunResult> {
   let output: unknown;
-  let speaker: unknown;
-  let said = '';
-  let remover = createMarkerRemover();
-  const say = async (text: string): Promise<void> => {
-    if (text === '') return;
-    said += text;
-    await send(text);
-  };
-  const piece = async (chunk: unknown, id: unknown): Promise<void> => {
-    const text = typeof chunk === 'string' ? chunk : isBaseMessage(chunk) ? chunk.text : '';
-    if (text === '') return;
-    if (said !== '' && id !== speaker) {
-      await say(remover.end());
-      await send('\n\n');
-      said = '';
-      remover = createMarkerRemover();
-    }
-    speaker = id;
-    await say(remover.push(text));
-  };
+  const answer = new StreamedAnswer(send);
+  const piece = (chunk: unknown, id: unknown): Promise<void> =>
+    answer.push(typeof chunk === 'string' ? chunk : isBaseMessage(chunk) ? chunk.text : '', id);
   if (graph === undefined) {
     for await (const chunk of await runnable.stream(input, config)) {
       if (isBaseMessageChunk(chunk) && chunk.getType() === 'human') {
@@ -206,8 +186,9 @@ async function runStreaming(
       }
     }
   }
-  await say(remover.end());
-  return { output: graph === undefined && said !== '' ? said : output, lastSaid: said };
+  await answer.end();
+  const { lastSaid } = answer;
+  return { output: graph === undefined && lastSaid !== '' ? lastSaid : output, lastSaid };
 }
 
 function isFromModel(chunk: unknown): chunk is BaseMessage {
@@ -241,13 +222,9 @@ interface AnswerOptions {
 /** The answer in the output of a run. @throws MoleculeError `invalid_answer`. */
 export function answerIn(output: unknown, options: AnswerOptions): HandlerAnswer {
   const { messageId, lastSaid } = options;
-  const rest = (text: string): string => {
-    if (lastSaid === '' || text.trim() === lastSaid.trim()) return lastSaid === '' ? text : '';
-    // With callbacks, LangGraph may end a stream before the last tokens.
-    return text.startsWith(lastSaid) ? text.slice(lastSaid.length) : `\n\n${text}`;
-  };
-  if (typeof output === 'string') return rest(removeBoundaryMarkers(output));
-  if (isBaseMessage(output)) return rest(removeBoundaryMarkers(wordsOf(output)));
+  const rest = (text: string) => restOfAnswer(text, lastSaid);
+  if (typeof output === 'string') return rest(output);
+  if (isBaseMessage(output)) return rest(wordsOf(output));
   const last = messagesIn(output).at(-1);
   if (last === undefined) {
     throw new MoleculeError('The output of the runnable has no messages and is no text.', {
@@ -255,7 +232,7 @@ export function answerIn(output: unknown, options: AnswerOptions): HandlerAnswer
       hint: 'Set the option `output` of createLangChainHandler().',
     });
   }
-  const text = last.id === messageId ? '' : rest(removeBoundaryMarkers(wordsOf(last)));
+  const text = last.id === messageId ? '' : rest(wordsOf(last));
   if (!options.hasData || !hasData(output)) return text;
   const data = JSON.parse(JSON.stringify(output.structuredResponse)) as JsonObject;
   return {

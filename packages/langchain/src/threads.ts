@@ -56,35 +56,6 @@ export interface Thread {
   readonly changedAtMs: number;
 }
 
-/** Runs of one thread, one after the other: late answers get into threads of other conversations. */
-export class ThreadQueue {
-  /** The end of the last run of each thread that has some. */
-  readonly #last = new Map<string, Promise<unknown>>();
-
-  /** @throws the reason of the signal, also while it waits. */
-  async run<T>(threadId: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const before = this.#last.get(threadId);
-    const turn = (async () => {
-      if (before !== undefined) await Promise.race([before, abortOf(signal)]);
-      return work();
-    })();
-    const end = Promise.allSettled([before, turn]);
-    this.#last.set(threadId, end);
-    void end.then(() => {
-      if (this.#last.get(threadId) === end) this.#last.delete(threadId);
-    });
-    return turn;
-  }
-}
-
-function abortOf(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-  });
-}
-
 /** The config of a run that a checkpointer keeps in its thread. */
 export function keptIn(config: RunnableConfig): RunnableConfig {
   return {

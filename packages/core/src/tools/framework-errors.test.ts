@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ConnectionError } from '../errors/connection-error.ts';
 import { MessageFailure } from '../errors/message-failure.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { handlerErrorOf } from './framework-errors.ts';
+import { endsForGood, handlerErrorOf } from './framework-errors.ts';
 
 const withFields = (fields: object, message = 'secret') => Object.assign(new Error(message), fields);
 
@@ -48,4 +48,12 @@ describe('handlerErrorOf', () => {
     circular.cause = circular;
     expect(handlerErrorOf(circular)).toMatchObject({ code: 'handler_failed' });
   });
+});
+
+it('knows which failures no other attempt repeats', () => {
+  const { signal } = new AbortController();
+  const canceled = AbortSignal.abort(new MoleculeError('canceled', { code: 'cancelled_by_sender' }));
+  expect(endsForGood(new MessageFailure('no'), signal)).toBe(true);
+  expect(endsForGood(new Error('slow down'), signal)).toBe(false);
+  expect(endsForGood(new Error('stopped'), canceled)).toBe(true);
 });

@@ -32,6 +32,12 @@ export function handlerErrorOf(error: unknown, { failureOf, mayPass }: Framework
   return new MessageFailure('The agent failed to handle this message.', { cause: error });
 }
 
+/** Whether no other attempt will continue a run that failed, so that what is stored of it can go. */
+export function endsForGood(error: unknown, { reason }: AbortSignal): boolean {
+  if (MessageFailure.isInstance(error)) return true;
+  return MoleculeError.isInstance(reason) && reason.code === 'cancelled_by_sender';
+}
+
 function causesOf(error: unknown): unknown[] {
   const causes = [error];
   while (causes.length < MAX_CAUSES) {

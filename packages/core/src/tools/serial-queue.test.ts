@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest';
+import { SerialQueue } from './serial-queue.ts';
+
+const never = new AbortController().signal;
+
+it('runs the work of one key one after the other, also after a failure, and that of others beside it', async () => {
+  const queue = new SerialQueue();
+  const order: string[] = [];
+  const first = Promise.withResolvers<void>();
+  const running = [
+    queue.run('a', never, async () => {
+      await first.promise;
+      order.push('a1');
+      throw new Error('a1 failed');
+    }),
+    queue.run('a', never, async () => order.push('a2')),
+    queue.run('b', never, async () => order.push('b1')),
+  ];
+  await running[2];
+  expect(order).toEqual(['b1']);
+  first.resolve();
+  await Promise.allSettled(running);
+  expect(order).toEqual(['b1', 'a1', 'a2']);
+});
+
+it('stops waiting with the reason of the signal, and what comes later still waits for what runs', async () => {
+  const queue = new SerialQueue();
+  const first = Promise.withResolvers<string>();
+  const stop = new AbortController();
+  const running = queue.run('a', never, () => first.promise);
+  const waiting = queue.run('a', stop.signal, async () => 'second');
+  const last = queue.run('a', never, async () => 'third');
+  stop.abort(new Error('cancelled'));
+  await expect(waiting).rejects.toThrow('cancelled');
+  let isLast = false;
+  void last.then(() => {
+    isLast = true;
+  });
+  await Promise.resolve();
+  expect(isLast).toBe(false);
+  first.resolve('first');
+  expect(await running).toBe('first');
+  expect(await last).toBe('third');
+});

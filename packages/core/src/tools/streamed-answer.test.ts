@@ -1,0 +1,38 @@
+import { wrapA2aBoundary } from '@molecule-ai/protocol';
+import { expect, it } from 'vitest';
+import { readsStream, restOfAnswer, StreamedAnswer } from './streamed-answer.ts';
+
+it('streams to senders that read a stream', () => {
+  expect(readsStream({ expectsAnswer: true, method: 'message/stream' })).toBe(true);
+  expect(readsStream({ expectsAnswer: true, method: 'SendStreamingMessage' })).toBe(true);
+  expect(readsStream({ expectsAnswer: true, method: 'tasks/resubscribe' })).toBe(true);
+  expect(readsStream({ expectsAnswer: true, method: 'message/send' })).toBe(false);
+  expect(readsStream({ expectsAnswer: false, method: 'message/stream' })).toBe(false);
+});
+
+it('separates turns, and removes markers that come in pieces', async () => {
+  const sent: string[] = [];
+  const answer = new StreamedAnswer(async (text) => void sent.push(text));
+  for (const piece of ['Let me ', 'look.']) await answer.push(piece, 1);
+  for (const piece of wrapA2aBoundary('It works')) await answer.push(piece, 2);
+  await answer.push('', 3);
+  await answer.push('!', 2);
+  await answer.end();
+  expect(sent.join('')).toBe('Let me look.\n\nIt works!');
+  expect(answer.lastSaid).toBe('It works!');
+  expect(restOfAnswer(`${wrapA2aBoundary('It works')}!`, answer.lastSaid)).toBe('');
+});
+
+it('keeps half a marker in which a model stopped', async () => {
+  const sent: string[] = [];
+  const answer = new StreamedAnswer(async (text) => void sent.push(text));
+  await answer.push('So [A2A_RES', 1);
+  await answer.end();
+  expect(sent.join('')).toBe('So [A2A_RES');
+});
+
+it('returns what was not streamed', () => {
+  expect(restOfAnswer(wrapA2aBoundary('yes'), '')).toBe('yes');
+  expect(restOfAnswer('one two three', 'one two')).toBe(' three');
+  expect(restOfAnswer('something else', 'one two')).toBe('\n\nsomething else');
+});

@@ -1,0 +1,60 @@
+import { createMarkerRemover, type InboundMessage, removeBoundaryMarkers } from '@molecule-ai/protocol';
+
+/** Whether the sender of a message reads its answer while it is made. */
+export function readsStream({
+  expectsAnswer,
+  method,
+}: Pick<InboundMessage, 'expectsAnswer' | 'method'>): boolean {
+  return expectsAnswer && /stream|subscribe/i.test(method);
+}
+
+/** What a model says, streamed to the sender without the markers of the boundary. What it says in several turns is separated by an empty line. */
+export class StreamedAnswer {
+  readonly #send: (text: string) => Promise<void>;
+  #remover = createMarkerRemover();
+  #turn: unknown;
+  #said = '';
+
+  /** @param send as `context.stream` */
+  constructor(send: (text: string) => Promise<void>) {
+    this.#send = send;
+  }
+
+  /** What was said in the last turn. */
+  get lastSaid(): string {
+    return this.#said;
+  }
+
+  /** @param turn the same for all pieces of one turn */
+  async push(piece: string, turn: unknown): Promise<void> {
+    if (piece === '') return;
+    if (this.#said !== '' && turn !== this.#turn) {
+      await this.end();
+      await this.#send('\n\n');
+      this.#said = '';
+      this.#remover = createMarkerRemover();
+    }
+    this.#turn = turn;
+    await this.#say(this.#remover.push(piece));
+  }
+
+  /** Sends what was held back because it could be the beginning of a marker. */
+  async end(): Promise<void> {
+    await this.#say(this.#remover.end());
+  }
+
+  async #say(text: string): Promise<void> {
+    if (text === '') return;
+    this.#said += text;
+    await this.#send(text);
+  }
+}
+
+/** An answer without the markers of the boundary, and without what was streamed. @param lastSaid of the last turn, `''` for nothing */
+export function restOfAnswer(answer: string, lastSaid: string): string {
+  const text = removeBoundaryMarkers(answer);
+  if (lastSaid === '') return text;
+  if (text.trim() === lastSaid.trim()) return '';
+  // A framework may end a stream before the last tokens.
+  return text.startsWith(lastSaid) ? text.slice(lastSaid.length) : `\n\n${text}`;
+}
