@@ -1,2 +1,9 @@
 /** The AI SDK for Molecule AI. A test pins this list of exports. */
 export { type ConversationStore, MemoryConversationStore } from './conversation-store.ts';
+export type {
+  PeerCallErrorData,
+  PeerCallOptions,
+  PeerLanguageModel,
+  PeerModelMetadata,
+} from './peer-model.ts';
+export { createMolecule, type MoleculeOptions, type MoleculeProvider } from './peer-provider.ts';

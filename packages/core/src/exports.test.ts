@@ -73,7 +73,9 @@ it('the testing entry exports exactly these names', () => {
 
 it('the tools entry exports exactly these names', () => {
   expect(Object.keys(tools).sort()).toEqual([
+    'RepeatedCalls',
     'SerialQueue',
+    'ShownWords',
     'StreamedAnswer',
     'answersOwnMessage',
     'approverOf',
@@ -81,14 +83,19 @@ it('the tools entry exports exactly these names', () => {
     'checkQuestions',
     'clientProblem',
     'contextIdOfCall',
+    'contextIdOfThread',
     'conversationClaimed',
     'conversationOfContext',
+    'cutNote',
+    'cutText',
     'dataOfQuestion',
     'endsForGood',
     'fenceMarkedText',
     'fenceRepeatably',
     'handlerErrorOf',
+    'handlerSignal',
     'isApproved',
+    'mayHaveArrived',
     'messageIdOfCall',
     'occurrenceOfCall',
     'optionsProblem',
@@ -106,5 +113,6 @@ it('the tools entry exports exactly these names', () => {
     'textOfAnswer',
     'textOfQuestion',
     'turnForModel',
+    'wordsOfReply',
   ]);
 });

@@ -1,5 +1,6 @@
 /** Tools for models, without a framework, and what adapters to frameworks share. A test pins this list of exports. */
 
+export { handlerSignal } from './client/current-message.ts';
 export { fenceRepeatably } from './peers/repeatable-fence.ts';
 export { clientProblem, type OptionKind, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
 export {
@@ -18,6 +19,7 @@ export {
 export {
   type CallContent,
   contextIdOfCall,
+  contextIdOfThread,
   conversationOfContext,
   messageIdOfCall,
   occurrenceOfCall,
@@ -46,6 +48,14 @@ export {
 } from './tools/peer-tools.ts';
 export { type ProgressReports, reportProgress } from './tools/progress-reports.ts';
 export {
+  mayHaveArrived,
+  type RepeatableCall,
+  type RepeatableCallOptions,
+  RepeatedCalls,
+} from './tools/repeated-calls.ts';
+export {
+  cutNote,
+  cutText,
   outcomeOfReply,
   type PeerQuestion,
   type PeerReplyOutcome,
@@ -53,6 +63,8 @@ export {
 } from './tools/reply-outcome.ts';
 export { SerialQueue } from './tools/serial-queue.ts';
 export { readsStream, restOfAnswer, StreamedAnswer } from './tools/streamed-answer.ts';
+export { type ReplyWordsOptions, wordsOfReply } from './tools/reply-words.ts';
+export { ShownWords, type ShownWordsOptions } from './tools/shown-words.ts';
 export type {
   CancelTaskInput,
   CancelTaskTool,

@@ -8,15 +8,12 @@ import {
 } from '@langchain/core/messages';
 import {
   type ActivityEntry,
-  ApiError,
-  ConnectionError,
   currentMessage,
   MoleculeError,
   type PeerClient,
   type PeerReply,
   parseActivityRow,
   stripA2aBoundary,
-  TimeoutError,
 } from '@molecule-ai/core';
 import { clientProblem, fenceRepeatably, optionsProblem } from '@molecule-ai/core/tools';
 
@@ -186,20 +183,4 @@ export async function joined<Input extends PeerRunnableInput>(inputs: AsyncGener
     else all = next;
   }
   return all ?? ('' as Input);
-}
-
-/** Whether the peer may have the message of a call that failed: not where a response refused it, or nothing was sent. */
-export function mayHaveArrived(error: unknown): boolean {
-  if (ApiError.isInstance(error)) return error.status >= 500;
-  if (MoleculeError.isInstance(error) && error.code === 'invalid_argument') return false;
-  return !((ConnectionError.isInstance(error) || TimeoutError.isInstance(error)) && error.delivered === 'no');
-}
-
-export function cut(text: string, length: number): string {
-  const shown = text.slice(0, Math.max(0, length));
-  return shown.length < text.length && /[\ud800-\udbff]$/.test(shown) ? shown.slice(0, -1) : shown;
-}
-
-export function cutNote(omitted: number): string {
-  return omitted > 0 ? `What it says is cut: ${omitted} more characters are left out.` : '';
 }

@@ -1,33 +1,26 @@
 import { HumanMessage, HumanMessageChunk } from '@langchain/core/messages';
 import { Runnable, type RunnableConfig } from '@langchain/core/runnables';
 import {
-  ConnectionError,
   createPeerTextFence,
   currentMessage,
   MoleculeError,
   type PeerClient,
   type PeerReply,
-  TimeoutError,
 } from '@molecule-ai/core';
 import {
   clientProblem,
   contextIdOfCall,
+  cutNote,
+  cutText,
   fenceRepeatably,
   messageIdOfCall,
   optionsProblem,
   outcomeOfReply,
   peerIdProblem,
+  type RepeatableCall,
+  RepeatedCalls,
 } from '@molecule-ai/core/tools';
-import {
-  cut,
-  cutNote,
-  isState,
-  joined,
-  mayHaveArrived,
-  type PeerRunnableInput,
-  type PeerRunnableOutput,
-  textOf,
-} from './peer-messages.ts';
+import { isState, joined, type PeerRunnableInput, type PeerRunnableOutput, textOf } from './peer-messages.ts';
 import { placeOfCall } from './threads.ts';
 
 const DEFAULT_TIMEOUT_MS = 120_000;
@@ -39,11 +32,6 @@ const NUMBERS = {
   timeoutMs: { min: MIN_TIMEOUT_MS, isInteger: true },
   maxModelChars: { min: 1, isInteger: true },
 };
-/** Failed calls that may be repeated. */
-const MAX_FAILED = 1_000;
-const WAY_TO_ANSWER = /: waitForAnswer\([^)]*\)(?:, or call again with this messageId)?\./;
-/** So long after a call that may have reached the peer the same question is its repeat, where nothing else says so, in milliseconds. */
-const REPEATS_WITHIN_MS = 600_000;
 /** Under this name LangGraph keeps what belongs to one attempt of a task. */
 const ATTEMPT = '__pregel_scratchpad';
 
@@ -88,8 +76,7 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
   readonly peerId: string;
   private readonly client: PeerClient;
   private readonly options: PeerRunnableOptions;
-  private readonly failed = new Map<string, FailedCall>();
-  private readonly counts = new WeakMap<object, Map<string, number>>();
+  private readonly calls: RepeatedCalls;
 
   constructor(client: PeerClient, peerId: string, options: PeerRunnableOptions) {
     super();
@@ -98,6 +85,7 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
     this.client = client;
     this.peerId = peerId;
     this.options = options;
+    this.calls = new RepeatedCalls(client);
   }
 
   /** The client is no part of traces. */
@@ -130,7 +118,7 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
 
   private async ask(input: Input, config: Partial<RunnableConfig> = {}): Promise<PeerRunnableOutput<Input>> {
     const call = this.callOf(input, config);
-    const reply = await this.repeatable(call, () =>
+    const reply = await this.calls.run(call, () =>
       this.client.callPeer(this.peerId, call.text, {
         ...call.limits,
         timeoutMs: call.limits.timeoutMs ?? DEFAULT_TIMEOUT_MS,
@@ -161,9 +149,9 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
     let hasBegun = false;
     try {
       for (;;) {
-        const next = await this.repeatable(call, () => iterator.next());
+        const next = await this.calls.run(call, () => iterator.next());
         if (next.done === true) break;
-        const shown = cut(next.value, left);
+        const shown = cutText(next.value, left);
         left -= shown.length;
         if (shown === '') continue;
         hasBegun = true;
@@ -191,7 +179,7 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
       return outcomeOfReply(reply, { maxModelChars, offered: new Set(), ownId: this.client.workspaceId })
         .forModel;
     }
-    const fenced = fenceRepeatably(cut(reply.text, maxModelChars), { origin: this.peerId });
+    const fenced = fenceRepeatably(cutText(reply.text, maxModelChars), { origin: this.peerId });
     const note = cutNote(reply.text.length - maxModelChars);
     return note === '' ? fenced : `${fenced}\n${note}`;
   }
@@ -210,78 +198,24 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
     const { stepId, turn: place } = placeOfCall(configurable, [this.peerId, contextId, text]);
     const key = JSON.stringify([stepId ?? handled, threadId, task, contextId, text]);
     const asked = { toolName: 'peer_runnable', peerId: this.peerId, text };
-    const failed = this.failedOf(key);
-    const turn = this.turnOf(key, configurable);
     const isCounted = handled !== undefined && stepId === undefined && task !== undefined;
-    const callId = JSON.stringify([isCounted ? place : task, turn]);
-    const derived =
-      turn === undefined
-        ? undefined
-        : messageIdOfCall(this.client, { callId, runId: threadId, stepId }, asked);
+    const idOf = (turn: number) => {
+      const callId = JSON.stringify([isCounted ? place : task, turn]);
+      return messageIdOfCall(this.client, { callId, runId: threadId, stepId }, asked);
+    };
+    const { [ATTEMPT]: scratchpad } = configurable;
+    const attempt = typeof scratchpad === 'object' && scratchpad !== null ? scratchpad : undefined;
     const timeoutMs = Math.min(this.options.timeoutMs ?? Number.POSITIVE_INFINITY, timeLeft(config));
     return {
-      key,
+      ...this.calls.begin(key, { attempt, idOf, signal }),
       text,
-      messageId: failed ?? derived ?? crypto.randomUUID(),
-      isInAttempt: turn !== undefined,
       limits: { timeoutMs: Number.isFinite(timeoutMs) ? timeoutMs : undefined, contextId, signal },
     };
   }
-
-  /** The same question may be asked again in one attempt: how often it was before. `undefined` outside of attempts. */
-  private turnOf(key: string, configurable: Readonly<Record<string, unknown>>): number | undefined {
-    const { [ATTEMPT]: scratchpad } = configurable;
-    const attempt = typeof scratchpad === 'object' && scratchpad !== null ? scratchpad : currentMessage();
-    if (attempt === undefined) return undefined;
-    const counts = this.counts.get(attempt) ?? new Map<string, number>();
-    const turn = counts.get(key) ?? 0;
-    // A call that failed is repeated with the same id.
-    if (!this.failed.has(key)) this.counts.set(attempt, counts.set(key, turn + 1));
-    return turn;
-  }
-
-  /** The message id of the call before, if it failed and this one is its repeat. */
-  private failedOf(key: string): string | undefined {
-    const { messageId, endsAtMs } = this.failed.get(key) ?? {};
-    if (endsAtMs === undefined || this.client.clock.monotonic() < endsAtMs) return messageId;
-    this.failed.delete(key);
-    return undefined;
-  }
-
-  /** Keeps the id of a call that fails for the next one like it, unless it was aborted: then its message is canceled. */
-  private async repeatable<T>(
-    { key, messageId, isInAttempt, limits }: Call,
-    work: () => Promise<T>,
-  ): Promise<T> {
-    try {
-      const result = await work();
-      this.failed.delete(key);
-      return result;
-    } catch (error) {
-      this.failed.delete(key);
-      // Only an attempt says that the same question is a repeat. Elsewhere another caller may ask it.
-      if (limits.signal?.aborted !== true && (isInAttempt || mayHaveArrived(error))) {
-        const endsAtMs = isInAttempt ? undefined : this.client.clock.monotonic() + REPEATS_WITHIN_MS;
-        this.failed.set(key, { messageId, endsAtMs });
-      }
-      const [oldest] = this.failed.keys();
-      if (this.failed.size > MAX_FAILED && oldest !== undefined) this.failed.delete(oldest);
-      throw withRunnableHint(error);
-    }
-  }
 }
 
-interface FailedCall {
-  readonly messageId: string;
-  /** By the monotonic clock; `undefined` for an attempt, whose key no other call has. */
-  readonly endsAtMs: number | undefined;
-}
-
-interface Call {
-  readonly key: string;
+interface Call extends RepeatableCall {
   readonly text: string;
-  readonly messageId: string;
-  readonly isInAttempt: boolean;
   readonly limits: {
     readonly timeoutMs: number | undefined;
     readonly contextId: string | undefined;
@@ -301,16 +235,6 @@ function timeLeft({ metadata }: Partial<RunnableConfig>): number {
   const timeoutMs: unknown = metadata?.timeoutMs;
   if (typeof timeoutMs !== 'number') return Number.POSITIVE_INFINITY;
   return Math.max(MIN_TIMEOUT_MS, timeoutMs - BEFORE_TIMEOUT_MS);
-}
-
-/** Core's hint names a method of the client; here the call itself is repeated. */
-function withRunnableHint(error: unknown): unknown {
-  if (!MoleculeError.isInstance(error) || !WAY_TO_ANSWER.test(error.hint ?? '')) return error;
-  const hint = error.hint?.replace(WAY_TO_ANSWER, '; the same call again sends the same message.');
-  const changed = { hint, cause: error.cause };
-  if (TimeoutError.isInstance(error)) return new TimeoutError(error.message, { ...error, ...changed });
-  if (ConnectionError.isInstance(error)) return new ConnectionError(error.message, { ...error, ...changed });
-  return error;
 }
 
 function idIn(value: unknown): string | undefined {

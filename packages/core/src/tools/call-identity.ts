@@ -11,6 +11,8 @@ const MAX_NEWER = 1_000;
 
 /** What the platform calls a conversation, in the groups of a UUID. */
 const CONVERSATION_ID = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/;
+/** The place of a thread among what names a conversation: the handled message, a thread, a run. */
+const THREAD = 1;
 const CONTEXT_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 
 type Client = Pick<PeerClient, 'workspaceId'>;
@@ -67,6 +69,11 @@ export function contextIdOfCall(
   );
 }
 
+/** The context id of {@link contextIdOfCall} outside of handlers, for code that names the conversation itself. */
+export function contextIdOfThread({ workspaceId }: Client, threadId: string, peerId: string): string {
+  return deriveUuid('peer-context', keyIn(workspaceId, THREAD, threadId, peerId));
+}
+
 /**
  * The conversation in whose handling the messages of this context were sent, so that a late answer can be handled where its question was
  * asked. Any UUID names one, so check that there is such a conversation. `null` for other texts.
@@ -118,7 +125,11 @@ function conversationKey(
   const handled = currentMessage()?.conversationId ?? '';
   const scope = [handled, threadId, runId].findIndex((id) => id !== '');
   if (scope === -1) return undefined;
-  return JSON.stringify([workspaceId, scope, [handled, threadId, runId][scope], peerId.toLowerCase()]);
+  return keyIn(workspaceId, scope, [handled, threadId, runId][scope] ?? '', peerId);
+}
+
+function keyIn(workspaceId: string, scope: number, id: string, peerId: string): string {
+  return JSON.stringify([workspaceId, scope, id, peerId.toLowerCase()]);
 }
 
 function newerOf(client: Client): LatestMap<string> {

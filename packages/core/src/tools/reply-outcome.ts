@@ -1,7 +1,8 @@
-import { isErrorCode, type JsonObject } from '@molecule-ai/protocol';
+import { isErrorCode } from '@molecule-ai/protocol';
 import type { PeerReply, PeerReplyStatus } from '../peers/peer-reply.ts';
 import { fenceRepeatably } from '../peers/repeatable-fence.ts';
 import { type OutcomeContext, whereToLook } from './failure-outcome.ts';
+import { describedFile } from './reply-words.ts';
 import type { ToolOutcome } from './tool-definition.ts';
 
 /** What came of a message to a peer. Everything that a peer wrote is untrusted. */
@@ -53,7 +54,7 @@ export function outcomeOfReply(reply: PeerReply, context: ReplyContext): ToolOut
   const left = words.length - shown.length;
   const lines = [
     summaryOf(reply, context),
-    ...(left > 0 ? [`What it says is cut: ${left} more characters are left out.`] : []),
+    ...(left > 0 ? [cutNote(left)] : []),
     ...(shown === '' ? [] : [fenceRepeatably(shown, { origin: peerId })]),
   ];
   return {
@@ -83,6 +84,11 @@ export function cutText(text: string, maxLength: number): string {
   if (text.length <= maxLength) return text;
   const cut = text.slice(0, maxLength);
   return /[\ud800-\udbff]$/.test(cut) ? cut.slice(0, -1) : cut;
+}
+
+/** The note beside a text that was cut; `''` for none. */
+export function cutNote(omitted: number): string {
+  return omitted > 0 ? `What it says is cut: ${omitted} more characters are left out.` : '';
 }
 
 function summaryOf(reply: PeerReply, context: ReplyContext): string {
@@ -140,15 +146,6 @@ function wordsOf(reply: PeerReply, questions: readonly PeerQuestion[]): string {
     return [...(text === asked ? [] : [text]), ...lines].join('\n');
   }
   const word = status === 'failed' && code !== null && !isErrorCode(code) ? [`Code: ${code}`] : [];
-  const others = status === 'answered' ? parts.filter(({ kind }) => kind !== 'text').map(shownPart) : [];
+  const others = status === 'answered' ? parts.filter(({ kind }) => kind !== 'text').map(describedFile) : [];
   return [...word, ...(text === '' ? [] : [text]), ...others].join('\n');
-}
-
-/** A part without the bytes of a file. */
-function shownPart(part: JsonObject): string {
-  const { file } = part;
-  if (typeof file !== 'object' || file === null || Array.isArray(file)) return JSON.stringify(part);
-  const { bytes, ...rest } = file;
-  const size = typeof bytes === 'string' ? { base64Length: bytes.length } : {};
-  return JSON.stringify({ kind: 'file', file: { ...rest, ...size } });
 }

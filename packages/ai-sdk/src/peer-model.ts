@@ -1,0 +1,287 @@
+import {
+  type AnswerToQuestion,
+  MoleculeError,
+  type PeerClient,
+  type PeerReply,
+  type PeerReplyStatus,
+} from '@molecule-ai/core';
+import { contextIdOfThread, mayHaveArrived, optionsProblem } from '@molecule-ai/core/tools';
+import { APICallError, type LanguageModel } from 'ai';
+
+/** A language model of specification v3, which versions 6 and 7 of the AI SDK accept. */
+export type PeerLanguageModel = Extract<LanguageModel, { readonly specificationVersion: 'v3' }>;
+export type ModelCall = Parameters<PeerLanguageModel['doGenerate']>[0];
+export type ModelResult = Awaited<ReturnType<PeerLanguageModel['doGenerate']>>;
+type Warning = ModelResult['warnings'][number];
+type PromptMessage = ModelCall['prompt'][number];
+
+const MAX_ANSWERS = 20;
+/** What decides how a model generates. A peer decides that itself. */
+const SETTINGS = [
+  'maxOutputTokens',
+  'temperature',
+  'topP',
+  'topK',
+  'presencePenalty',
+  'frequencyPenalty',
+  'stopSequences',
+  'seed',
+] as const;
+
+/** `providerOptions.molecule` of a call. */
+export type PeerCallOptions = {
+  /** Continues this conversation with the peer. */
+  contextId?: string | undefined;
+  /** Names the conversation of the application, a chat for example: its calls to one peer are one conversation with that peer. */
+  conversationId?: string | undefined;
+  /** Of an earlier call with the same prompt: no second message is sent, and the result is what came of the first. */
+  messageId?: string | undefined;
+  /** Answers to questions of kind `text` of the peer. One without a text has the text of the prompt. */
+  answers?: readonly AnswerToQuestion[] | undefined;
+};
+
+/** `providerMetadata.molecule` of a result and of its text, as plain JSON. The text beside it is a peer's, as `questions` are. */
+export type PeerModelMetadata = {
+  untrusted: true;
+  /** The id of the peer. */
+  origin: string;
+  messageId: string;
+  contextId: string;
+  status: PeerReplyStatus;
+  /** How many characters of the peer are not in the text. */
+  omitted?: number;
+  /** What the peer asks before it continues. */
+  questions?: { id: string; kind: string; from: string; text: string }[];
+};
+
+/** `data` of an `APICallError`, as plain JSON. */
+export type PeerCallErrorData = {
+  /** `error` when the call itself failed, else what became of the message. */
+  status: PeerReplyStatus | 'error';
+  /** Of a message that failed, the agent may have chosen it. */
+  code: string | null;
+  /** What to do about it. */
+  hint: string | null;
+  messageId: string;
+  contextId: string;
+};
+
+/** What a prompt asks a peer. */
+export interface PeerAsk {
+  readonly text: string;
+  readonly isJson: boolean;
+  /** `undefined` where neither the call nor its prompt names one. */
+  readonly contextId: string | undefined;
+  readonly messageId: string | undefined;
+  readonly answers: readonly AnswerToQuestion[] | undefined;
+  readonly warnings: Warning[];
+}
+
+/** @throws MoleculeError `invalid_argument` for a prompt without a text of the user, and for wrong `providerOptions.molecule`. */
+export function askIn(call: ModelCall, client: Pick<PeerClient, 'workspaceId'>, peerId: string): PeerAsk {
+  const { molecule: given = {} } = (call.providerOptions ?? {}) as { molecule?: PeerCallOptions };
+  const problem = callOptionsProblem(given);
+  if (problem !== null) {
+    throw new MoleculeError(problem, {
+      code: 'invalid_argument',
+      hint: 'Correct `providerOptions.molecule`.',
+    });
+  }
+  const { prompt, responseFormat } = call;
+  const asked = prompt.findLastIndex(({ role }) => role === 'user');
+  const text = asked === -1 ? '' : textOf(prompt[asked]).join('\n');
+  if (text.trim() === '') {
+    throw new MoleculeError('The prompt has no text of a user.', {
+      code: 'invalid_argument',
+      hint: 'The last message of the user is what a peer is asked.',
+    });
+  }
+  const thread = given.conversationId;
+  const named = thread === undefined ? undefined : contextIdOfThread(client, thread, peerId);
+  const isJson = responseFormat?.type === 'json';
+  return {
+    text: isJson ? `${text}\n\n${jsonInstruction(responseFormat)}` : text,
+    isJson,
+    contextId: given.contextId ?? named ?? contextIdIn(prompt, peerId),
+    messageId: given.messageId,
+    answers: given.answers,
+    warnings: warningsOf(call, asked, peerId),
+  };
+}
+
+function callOptionsProblem(given: PeerCallOptions): string | null {
+  const problem = optionsProblem(given, { contextId: 'text', conversationId: 'text', messageId: 'text' });
+  if (problem !== null || given.answers === undefined) return problem;
+  const { answers } = given;
+  const isRight =
+    Array.isArray(answers) &&
+    answers.length > 0 &&
+    answers.length <= MAX_ANSWERS &&
+    answers.every(
+      (answer) => optionsProblem(answer, { questionId: 'text', text: 'text' }) === null && answer.questionId,
+    );
+  return isRight ? null : `\`answers\` must be 1 to ${MAX_ANSWERS} { questionId, text? }.`;
+}
+
+function jsonInstruction(format: Extract<ModelCall['responseFormat'], { type: 'json' }>): string {
+  const { description, schema } = format;
+  return [
+    'Answer with JSON only: no other words, and no code block.',
+    ...(description === undefined ? [] : [`It is: ${description}`]),
+    ...(schema === undefined ? [] : [`It must be valid by this JSON Schema: ${JSON.stringify(schema)}`]),
+  ].join('\n');
+}
+
+function textOf(message: PromptMessage | undefined): string[] {
+  if (message === undefined || typeof message.content === 'string') return [];
+  return message.content.flatMap((part) => (part.type === 'text' ? [part.text] : []));
+}
+
+/** The conversation with this peer that the prompt contains. Anything may be stored in a chat. */
+function contextIdIn(prompt: readonly PromptMessage[], peerId: string): string | undefined {
+  return prompt.flatMap((message) => contextIdsOf(message, peerId)).at(-1);
+}
+
+function contextIdsOf(message: PromptMessage, peerId: string): string[] {
+  if (message.role !== 'assistant') return [];
+  return [message, ...message.content].flatMap(({ providerOptions }) => {
+    const { origin, contextId } = providerOptions?.molecule ?? {};
+    const isOwn = typeof origin === 'string' && origin.toLowerCase() === peerId.toLowerCase();
+    return isOwn && typeof contextId === 'string' && contextId.trim() !== '' ? [contextId] : [];
+  });
+}
+
+function warningsOf(call: ModelCall, asked: number, peerId: string): Warning[] {
+  const { prompt, tools = [], toolChoice, headers = {} } = call;
+  const isKnown = ({ role }: PromptMessage, at: number) => {
+    // What the peer has answered is in its own conversation.
+    const answer = prompt[role === 'user' ? at + 1 : at];
+    return (
+      role === 'system' || at === asked || (answer !== undefined && contextIdsOf(answer, peerId).length > 0)
+    );
+  };
+  const others = Object.keys(headers).filter((name) => name.toLowerCase() !== 'user-agent');
+  const reasoning: unknown = Reflect.get(call, 'reasoning');
+  const found: [feature: string, isUsed: boolean, details: string][] = [
+    ['system', prompt.some(({ role }) => role === 'system'), 'A peer has instructions of its own.'],
+    [
+      'history',
+      !prompt.every(isKnown),
+      'A peer gets the last message of the user, and knows its own conversation.',
+    ],
+    ['files', hasFiles(prompt[asked]), 'A peer gets text only.'],
+    ['tools', tools.length > 0, 'A peer has tools of its own.'],
+    [
+      'toolChoice',
+      toolChoice?.type === 'required' || toolChoice?.type === 'tool',
+      'A peer has tools of its own.',
+    ],
+    ...SETTINGS.map((name): [string, boolean, string] => [name, call[name] !== undefined, OWN_SETTINGS]),
+    ['reasoning', reasoning !== undefined && reasoning !== 'provider-default', OWN_SETTINGS],
+    ['headers', others.length > 0, 'The client of the agent sends the message.'],
+  ];
+  return found.flatMap(([feature, isUsed, details]) =>
+    isUsed ? [{ type: 'unsupported', feature, details }] : [],
+  );
+}
+
+const OWN_SETTINGS = 'A peer has settings of its own.';
+
+function hasFiles(message: PromptMessage | undefined): boolean {
+  return message?.role === 'user' && message.content.some(({ type }) => type === 'file');
+}
+
+/** Of a text that has begun. */
+export function startOfMetadata(
+  call: Pick<FailedCall, 'peerId' | 'messageId' | 'contextId'>,
+): PeerModelMetadata {
+  const { peerId, messageId, contextId } = call;
+  return { untrusted: true, origin: peerId.toLowerCase(), messageId, contextId, status: 'queued' };
+}
+
+export function metadataOf(reply: PeerReply, contextId: string, omitted: number): PeerModelMetadata {
+  const questions = reply.questions.map(({ id, kind, from, text }) => ({ id, kind, from, text }));
+  return {
+    untrusted: true,
+    origin: reply.peerId.toLowerCase(),
+    messageId: reply.messageId,
+    contextId: reply.contextId === '' ? contextId : reply.contextId,
+    status: reply.status,
+    ...(omitted > 0 ? { omitted } : {}),
+    ...(questions.length > 0 ? { questions } : {}),
+  };
+}
+
+export function finishReasonOf({ status }: PeerReply, omitted: number): ModelResult['finishReason'] {
+  if (status === 'input-required') return { unified: 'other', raw: status };
+  return { unified: omitted > 0 ? 'length' : 'stop', raw: status };
+}
+
+/** Which call failed. */
+export interface FailedCall {
+  readonly client: Pick<PeerClient, 'platformUrl'>;
+  readonly peerId: string;
+  readonly messageId: string;
+  readonly contextId: string;
+}
+
+/** The error for a message that has ended, or has not in time, without an answer; `undefined` for any other. */
+export function errorOfReply(
+  { status, isHeld, code }: PeerReply,
+  call: FailedCall,
+): APICallError | undefined {
+  const { peerId, messageId } = call;
+  if (status === 'queued') {
+    const message = `The peer ${peerId} ${isHeld ? 'is paused, and gets the message when it is resumed.' : 'has not answered yet.'}`;
+    const hint = `The same call again, or one with this prompt and providerOptions: { molecule: { messageId: '${messageId}' } }, waits for the answer and sends no second message.`;
+    const cause = new MoleculeError(message, { code: 'timed_out', isRetryable: true, hint });
+    return apiError(call, { message, status, code: cause.code, hint, cause });
+  }
+  const happened = ENDS[status];
+  if (happened === undefined) return undefined;
+  const hint = `client.getMessage('${messageId}') returns what is known of it.`;
+  return apiError(call, { message: `The peer ${peerId} ${happened}.`, status, code, hint });
+}
+
+const ENDS: Readonly<Partial<Record<PeerReplyStatus, string>>> = {
+  failed: 'failed to handle the message',
+  canceled: 'did not handle the message, which was canceled',
+  expired: 'did not handle the message in time',
+};
+
+/** What the model throws for what the client threw. Only what certainly did not reach the peer may be repeated by the SDK. */
+export function modelError(error: unknown, call: FailedCall): unknown {
+  if (!MoleculeError.isInstance(error) || error.code === 'invalid_argument') return error;
+  const { message, code, hint = null, retryAfterMs, isRetryable } = error;
+  const status: unknown = Reflect.get(error, 'status');
+  return apiError(call, {
+    message,
+    status: 'error',
+    code,
+    hint,
+    cause: error,
+    isRetryable: isRetryable && !mayHaveArrived(error),
+    ...(typeof status === 'number' ? { statusCode: status } : {}),
+    ...(retryAfterMs === undefined ? {} : { responseHeaders: { 'retry-after-ms': String(retryAfterMs) } }),
+  });
+}
+
+interface Failure extends Pick<PeerCallErrorData, 'status' | 'code' | 'hint'> {
+  readonly message: string;
+  readonly cause?: unknown;
+  readonly isRetryable?: boolean;
+  readonly statusCode?: number;
+  readonly responseHeaders?: Record<string, string>;
+}
+
+function apiError({ client, peerId, messageId, contextId }: FailedCall, failure: Failure): APICallError {
+  const { status, code, hint, isRetryable = false, ...rest } = failure;
+  const data: PeerCallErrorData = { status, code, hint, messageId, contextId };
+  return new APICallError({
+    ...rest,
+    url: new URL(client.platformUrl).origin,
+    requestBodyValues: { peerId, messageId, contextId },
+    isRetryable,
+    data,
+  });
+}
