@@ -1,5 +1,6 @@
 import { ADAPTERS } from './behaviours/adapters.ts';
 import { AGENT_ENDS } from './behaviours/agent-ends.ts';
+import { AI_SDK_PROVIDER } from './behaviours/ai-sdk-provider.ts';
 import { AI_SDK_VERSIONS } from './behaviours/ai-sdk-versions.ts';
 import { ANSWERS } from './behaviours/answers.ts';
 import { CANCEL } from './behaviours/cancel.ts';
@@ -78,6 +79,7 @@ export const BEHAVIOURS = {
   ...INTEROP,
   ...CANCEL,
   ...AGENT_ENDS,
+  ...AI_SDK_PROVIDER,
   ...AI_SDK_VERSIONS,
   ...SNIPPETS,
   ...DOCUMENTS,

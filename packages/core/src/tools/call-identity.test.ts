@@ -4,6 +4,7 @@ import { messageOf } from '../../test/agent-stage.ts';
 import { runHandling, toCurrentMessage } from '../client/current-message.ts';
 import {
   contextIdOfCall,
+  contextIdOfThread,
   conversationOfContext,
   messageIdOfCall,
   newContextIdOfCall,
@@ -109,6 +110,13 @@ describe('contextIdOfCall', () => {
     for (const other of ['', 'c-1', conversationId, '0123-4567'])
       expect(conversationOfContext(other)).toBeNull();
   });
+});
+
+it('a named conversation is that of a call outside of handlers, also in a handler', async () => {
+  const named = contextIdOfThread(client, 't1', PEER);
+  expect(contextIdOfCall(client, { threadId: 't1' }, PEER.toUpperCase())).toBe(named);
+  expect(await handling('a1', () => contextIdOfThread(client, 't1', PEER))).toBe(named);
+  expect(contextIdOfThread(client, 't2', PEER)).not.toBe(named);
 });
 
 describe('occurrenceOfCall', () => {
