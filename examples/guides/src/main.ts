@@ -1,4 +1,5 @@
 /** Runs the programs of the guides against a platform in this process, and checks what they do. */
+import { checkAiSdkPeer } from './check-ai-sdk-peer.ts';
 import { checkCallingPeers } from './check-calling-peers.ts';
 import { checkFirstAgent } from './check-first-agent.ts';
 import { checkLangChain } from './check-langchain.ts';
@@ -19,5 +20,6 @@ await onStage(async (stage) => {
   await checkTakeOver(stage);
   await checkTelemetry(stage);
   await checkLangChain(stage);
+  await checkAiSdkPeer(stage);
   await checkTools(stage);
 });

@@ -61,10 +61,10 @@ export {
   type PeerReplyOutcome,
   type ReplyContext,
 } from './tools/reply-outcome.ts';
-export { SerialQueue } from './tools/serial-queue.ts';
-export { readsStream, restOfAnswer, StreamedAnswer } from './tools/streamed-answer.ts';
 export { type ReplyWordsOptions, wordsOfReply } from './tools/reply-words.ts';
+export { SerialQueue } from './tools/serial-queue.ts';
 export { ShownWords, type ShownWordsOptions } from './tools/shown-words.ts';
+export { readsStream, restOfAnswer, StreamedAnswer } from './tools/streamed-answer.ts';
 export type {
   CancelTaskInput,
   CancelTaskTool,

@@ -245,13 +245,12 @@ const FIGURES = Output.object({
 
 verifies('ai-sdk.provider-output', async () => {
   const { peer, settled } = await openStage();
-  const data = { kind: 'data', data: { passed: 990 } };
-  const block = 'Sure:\n';
+  const data = { kind: 'data' as const, data: { passed: 990 } };
   const lab = await peer({
     script: [
       '{"passed": 990}',
       '```json\n{"passed": 990}\n```',
-      { text: `${block}Most of them.`, parts: [data] },
+      { text: 'Most of them.', parts: [data] },
       { text: '{"passed":990}', parts: [data] },
     ],
   });
@@ -274,7 +273,7 @@ verifies('ai-sdk.provider-output', async () => {
     expect(await settled(Promise.resolve(output))).toEqual({ passed: 990 });
   }
 
-  const file = { kind: 'file', file: { name: 'a.txt', mimeType: 'text/plain', bytes: 'aGk=' } };
+  const file = { kind: 'file' as const, file: { name: 'a.txt', mimeType: 'text/plain', bytes: 'aGk=' } };
   lab.script({ text: 'Here.', parts: [data, file] }, { text: '{"passed":990}', parts: [data] });
   const mixed = await settled(generateText({ model, prompt: 'How many?' }));
   expect(mixed.text).toContain('Here.\n{"passed":990}\n{"kind":"file"');
