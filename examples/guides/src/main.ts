@@ -1,4 +1,6 @@
 /** Runs the programs of the guides against a platform in this process, and checks what they do. */
+
+import { checkAiSdkChat } from './check-ai-sdk-chat.ts';
 import { checkAiSdkPeer } from './check-ai-sdk-peer.ts';
 import { checkCallingPeers } from './check-calling-peers.ts';
 import { checkFirstAgent } from './check-first-agent.ts';
@@ -22,4 +24,5 @@ await onStage(async (stage) => {
   await checkLangChain(stage);
   await checkAiSdkPeer(stage);
   await checkTools(stage);
+  await checkAiSdkChat();
 });

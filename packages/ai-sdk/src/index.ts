@@ -1,4 +1,5 @@
 /** The AI SDK for Molecule AI. A test pins this list of exports. */
+export { type ChatAgent, type ChatRouteOptions, createChatRoute, type FinishedChat } from './chat-route.ts';
 export { type ConversationStore, MemoryConversationStore } from './conversation-store.ts';
 export type {
   PeerCallErrorData,

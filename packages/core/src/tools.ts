@@ -4,6 +4,13 @@ export { handlerSignal } from './client/current-message.ts';
 export { fenceRepeatably } from './peers/repeatable-fence.ts';
 export { clientProblem, type OptionKind, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
 export {
+  type ApprovalContent,
+  type ApprovalSeals,
+  approvalSeals,
+  releaseApprovals,
+  useApprovals,
+} from './tools/approval-seals.ts';
+export {
   type Approvals,
   approverOf,
   cannotAsk,
@@ -25,6 +32,7 @@ export {
   occurrenceOfCall,
 } from './tools/call-identity.ts';
 export type { CallPeerInput, CallPeerTool, DelegateTaskInput, DelegateTaskTool } from './tools/call-peer.ts';
+export { currentConversation, inConversation } from './tools/conversation-scope.ts';
 export type { FailureData, OutcomeContext } from './tools/failure-outcome.ts';
 export { endsForGood, type FrameworkErrors, handlerErrorOf } from './tools/framework-errors.ts';
 export type { ListPeersTool, NoInput, PeerList } from './tools/list-peers.ts';

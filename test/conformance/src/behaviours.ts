@@ -1,5 +1,6 @@
 import { ADAPTERS } from './behaviours/adapters.ts';
 import { AGENT_ENDS } from './behaviours/agent-ends.ts';
+import { AI_SDK_CHAT } from './behaviours/ai-sdk-chat.ts';
 import { AI_SDK_PROVIDER } from './behaviours/ai-sdk-provider.ts';
 import { AI_SDK_VERSIONS } from './behaviours/ai-sdk-versions.ts';
 import { ANSWERS } from './behaviours/answers.ts';
@@ -81,6 +82,7 @@ export const BEHAVIOURS = {
   ...AGENT_ENDS,
   ...AI_SDK_PROVIDER,
   ...AI_SDK_VERSIONS,
+  ...AI_SDK_CHAT,
   ...SNIPPETS,
   ...DOCUMENTS,
   ...VALUES,

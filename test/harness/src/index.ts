@@ -1,6 +1,13 @@
 export { ManualClock } from '@molecule-ai/platform/testing';
 export { type LogEntry, LogFile } from './log-file.ts';
-
+export {
+  idIn,
+  type ModelCall,
+  type ModelScript,
+  type NextStep,
+  PromptReader,
+  type ReadMessage,
+} from './model-script.ts';
 export {
   type PlatformProcess,
   type PlatformProcessOptions,

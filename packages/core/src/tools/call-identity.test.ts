@@ -10,6 +10,7 @@ import {
   newContextIdOfCall,
   occurrenceOfCall,
 } from './call-identity.ts';
+import { inConversation } from './conversation-scope.ts';
 
 const client = { workspaceId: SELF };
 const content = { toolName: 'call_peer', peerId: PEER, text: 'hello' };
@@ -117,6 +118,31 @@ it('a named conversation is that of a call outside of handlers, also in a handle
   expect(contextIdOfCall(client, { threadId: 't1' }, PEER.toUpperCase())).toBe(named);
   expect(await handling('a1', () => contextIdOfThread(client, 't1', PEER))).toBe(named);
   expect(contextIdOfThread(client, 't2', PEER)).not.toBe(named);
+});
+
+describe('inConversation', () => {
+  const call = { callId: 'call_0', runId: 'run-1' };
+  const ids = () => [
+    messageIdOfCall(client, call, content),
+    contextIdOfCall(client, call, PEER),
+    contextIdOfCall(client, {}, PEER),
+  ];
+
+  it('makes equal calls of two chats two messages in two conversations, each the same when repeated', async () => {
+    const [one, other] = [inConversation('chat-1', ids), inConversation('chat-2', ids)];
+    expect(new Set([...one, ...other, ...ids()]).size).toBe(7);
+    expect(one[1]).toBe(one[2]);
+    expect(await inConversation('chat-1', async () => Promise.resolve().then(ids))).toEqual(one);
+  });
+
+  it('is outranked by the handled message and by a thread', async () => {
+    const thread = { threadId: 'thread-1' };
+    expect(inConversation('chat-1', () => contextIdOfCall(client, thread, PEER))).toBe(
+      contextIdOfCall(client, thread, PEER),
+    );
+    const inside = await handling('a1', () => inConversation('chat-1', ids));
+    expect(inside).toEqual(await handling('a1', ids));
+  });
 });
 
 describe('occurrenceOfCall', () => {

@@ -4,6 +4,7 @@ import { LatestMap } from '../client/latest-map.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { processState } from '../storage/process-state.ts';
+import { currentConversation } from './conversation-scope.ts';
 import type { ToolCall } from './tool-definition.ts';
 
 /** Conversations that were begun anew and are continued, for each client. */
@@ -38,10 +39,12 @@ export function messageIdOfCall(
   { toolName, peerId, text, more = [] }: CallContent,
 ): string | undefined {
   const handled = currentMessage()?.activityId ?? '';
+  const conversation = currentConversation();
   const turns = [
     ['step', stepId],
     ['message', handled],
-    ['run', runId],
+    // Two chats that are word for word the same are two runs.
+    ['run', conversation === '' || runId === '' ? runId : JSON.stringify([conversation, runId])],
   ] as const;
   const turn = turns.find(([, id]) => id !== '');
   if (callId === undefined || callId === '' || turn === undefined) return undefined;
@@ -50,7 +53,7 @@ export function messageIdOfCall(
 
 /**
  * The context id under which a workspace and a peer talk, within one conversation of the workspace: that of the message which is handled,
- * else the thread or the run. Of a message it is the id of its conversation as a UUID, which {@link conversationOfContext} reads, else it is derived: so it is the same after a restart. `undefined` outside of all of them: each call is then a
+ * else the thread, the conversation of `inConversation`, or the run. Of a message it is the id of its conversation as a UUID, which {@link conversationOfContext} reads, else it is derived: so it is the same after a restart. `undefined` outside of all of them: each call is then a
  * conversation of its own.
  */
 export function contextIdOfCall(
@@ -122,10 +125,14 @@ function conversationKey(
   { threadId = '', runId = '' }: Pick<ToolCall, 'threadId' | 'runId'>,
   peerId: string,
 ): string | undefined {
-  const handled = currentMessage()?.conversationId ?? '';
-  const scope = [handled, threadId, runId].findIndex((id) => id !== '');
-  if (scope === -1) return undefined;
-  return keyIn(workspaceId, scope, [handled, threadId, runId][scope] ?? '', peerId);
+  const scopes = [
+    [0, currentMessage()?.conversationId ?? ''],
+    [1, threadId],
+    [3, currentConversation()],
+    [2, runId],
+  ] as const;
+  const scope = scopes.find(([, id]) => id !== '');
+  return scope === undefined ? undefined : keyIn(workspaceId, ...scope, peerId);
 }
 
 function keyIn(workspaceId: string, scope: number, id: string, peerId: string): string {

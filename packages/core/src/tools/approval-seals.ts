@@ -1,0 +1,82 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { LatestMap } from '../client/latest-map.ts';
+import { processState } from '../storage/process-state.ts';
+
+const MAX_USED = 10_000;
+const VERSION = 'molecule-approval-1';
+
+/** What is approved: changed in any of it, it is another call. */
+export interface ApprovalContent {
+  readonly conversationId: string;
+  /** The framework's id of the tool call. */
+  readonly callId: string;
+  readonly toolName: string;
+  /** The arguments, as plain JSON. The order of keys does not count. */
+  readonly input: unknown;
+}
+
+/** Approvals that pass through the hands of a client, which could make its own. */
+export interface ApprovalSeals {
+  /** The id of an approval with a signature of what it is for. */
+  seal(approvalId: string, content: ApprovalContent): string;
+  /** The id that was sealed; `undefined` when this content was not sealed with it here. */
+  open(sealed: string, content: ApprovalContent): string | undefined;
+}
+
+/**
+ * @param secret the same for all processes that open each other's seals, and after a restart
+ * @default a random one of this process
+ */
+export function approvalSeals(secret?: string): ApprovalSeals {
+  const key = secret ?? processState('approval-key', () => ({ bytes: randomBytes(32) })).bytes;
+  const signatureOf = (approvalId: string, { conversationId, callId, toolName, input }: ApprovalContent) =>
+    createHmac('sha256', key)
+      .update(
+        JSON.stringify([VERSION, conversationId, approvalId, callId, toolName, canonical(asJson(input))]),
+      )
+      .digest('base64url');
+  return {
+    seal: (approvalId, content) => `${approvalId}.${signatureOf(approvalId, content)}`,
+    open(sealed, content) {
+      const at = sealed.lastIndexOf('.');
+      if (at === -1) return undefined;
+      const approvalId = sealed.slice(0, at);
+      const given = Buffer.from(sealed.slice(at + 1));
+      const expected = Buffer.from(signatureOf(approvalId, content));
+      return given.length === expected.length && timingSafeEqual(given, expected) ? approvalId : undefined;
+    },
+  };
+}
+
+/**
+ * Marks approvals as used, all or none. `false` when this process has marked one of them before, among its latest 10 000.
+ */
+export function useApprovals(sealed: readonly string[]): boolean {
+  const used = usedApprovals();
+  if (sealed.some((each) => used.has(each))) return false;
+  for (const each of sealed) used.set(each, true);
+  return true;
+}
+
+/** For approvals whose call was not begun. */
+export function releaseApprovals(sealed: readonly string[]): void {
+  for (const each of sealed) usedApprovals().delete(each);
+}
+
+function usedApprovals(): LatestMap<true> {
+  return processState('used-approvals', () => new LatestMap<true>(MAX_USED));
+}
+
+/** As a client gets it. */
+function asJson(value: unknown): unknown {
+  const text = JSON.stringify(value) as string | undefined;
+  return text === undefined ? null : JSON.parse(text);
+}
+
+/** JSON in which the order of keys does not count. */
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
+  return { entries: entries.map(([key, each]) => [key, canonical(each)]) };
+}
