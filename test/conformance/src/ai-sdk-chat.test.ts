@@ -357,7 +357,7 @@ verifies(
     const failing = tool({
       description: 'Fails.',
       inputSchema: INPUT,
-      execute: () => Promise.reject(boom('a tool')),
+      execute: (): Promise<string> => Promise.reject(boom('a tool')),
     });
     const script: ModelScript = (messages) =>
       new PromptReader(messages).resultOf('failing') === undefined

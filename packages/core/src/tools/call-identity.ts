@@ -132,7 +132,7 @@ function conversationKey(
     [2, runId],
   ] as const;
   const scope = scopes.find(([, id]) => id !== '');
-  return scope === undefined ? undefined : keyIn(workspaceId, ...scope, peerId);
+  return scope === undefined ? undefined : keyIn(workspaceId, scope[0], scope[1], peerId);
 }
 
 function keyIn(workspaceId: string, scope: number, id: string, peerId: string): string {

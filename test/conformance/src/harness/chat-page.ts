@@ -71,11 +71,15 @@ export class ChatPage {
       abortSignal,
     });
     const last = this.messages.at(-1);
-    const message = last?.role === 'assistant' ? structuredClone(last) : undefined;
-    const onError = (error: unknown) => this.errors.push((error as Error).message);
-    const kept = stream.pipeThrough(new TransformStream({ transform: (chunk, to) => this.#keep(chunk, to) }));
-    const before = message === undefined ? this.messages : this.messages.slice(0, -1);
-    for await (const read of readUIMessageStream<UIMessage>({ message, stream: kept, onError })) {
+    const message = last?.role === 'assistant' ? { message: structuredClone(last) } : {};
+    const onError = (error: unknown) => void this.errors.push((error as Error).message);
+    const kept = stream.pipeThrough(
+      new TransformStream<UIMessageChunk, UIMessageChunk>({
+        transform: (chunk, to) => this.#keep(chunk, to),
+      }),
+    );
+    const before = 'message' in message ? this.messages.slice(0, -1) : this.messages;
+    for await (const read of readUIMessageStream<UIMessage>({ ...message, stream: kept, onError })) {
       this.messages = [...before, read];
     }
   }
