@@ -93,12 +93,22 @@ export function createMolecule(options: MoleculeOptions): MoleculeProvider {
   const none = (modelType: 'embeddingModel' | 'imageModel') => (modelId: string) => {
     throw new NoSuchModelError({ modelId, modelType, message: 'Peers are language models only.' });
   };
-  const languageModel = (peerId: string) => {
+  const languageModel = (peerId: string): PeerLanguageModel => {
     const wrong = peerIdProblem(peerId);
     if (wrong !== null) {
       throw new NoSuchModelError({ modelId: String(peerId), modelType: 'languageModel', message: wrong });
     }
-    return new PeerModel(peerId, { ...options, calls });
+    const peer = new AskedPeer(peerId, { ...options, calls });
+    return {
+      specificationVersion: 'v3',
+      provider: 'molecule',
+      modelId: peerId,
+      // The SDK downloads what a model does not take by URL, and no peer gets files.
+      supportedUrls: { '*/*': [/.*/] },
+      // AI SDK 7.0.0 calls them as methods of a proxy, which has no private members.
+      doGenerate: (call) => peer.doGenerate(call),
+      doStream: (call) => peer.doStream(call),
+    };
   };
   return Object.assign((peerId: string) => languageModel(peerId), {
     specificationVersion: 'v3' as const,
@@ -121,17 +131,13 @@ interface PeerCall extends RepeatableCall, FailedCall {
   readonly endings: readonly (AbortSignal | undefined)[];
 }
 
-class PeerModel implements PeerLanguageModel {
-  readonly specificationVersion = 'v3';
-  readonly provider = 'molecule';
-  readonly modelId: string;
-  /** The SDK downloads what a model does not take by URL, and no peer gets files. */
-  readonly supportedUrls: Record<string, RegExp[]> = { '*/*': [/.*/] };
+class AskedPeer {
+  readonly #peerId: string;
   readonly #options: ModelOptions;
   readonly #maxChars: number;
 
   constructor(peerId: string, options: ModelOptions) {
-    this.modelId = peerId;
+    this.#peerId = peerId;
     this.#options = options;
     this.#maxChars = options.maxModelChars ?? DEFAULT_MAX_MODEL_CHARS;
   }
@@ -141,13 +147,13 @@ class PeerModel implements PeerLanguageModel {
     const call = this.#begin(options, options.abortSignal);
     const { ask, sendOptions, contextId } = call;
     const reply = await this.#run(call, () =>
-      client.callPeer(this.modelId, ask.text, { ...sendOptions, timeoutMs }),
+      client.callPeer(this.#peerId, ask.text, { ...sendOptions, timeoutMs }),
     );
     this.#requireAnswer(call, reply);
     const words = new ShownWords({ isJson: ask.isJson, maxChars: this.#maxChars });
     const { omitted } = words.end(reply);
     const { text } = words;
-    rememberPeerText(text, this.modelId);
+    rememberPeerText(text, this.#peerId);
     const providerMetadata = { molecule: metadataOf(reply, contextId, omitted) };
     return {
       content: text === '' ? [] : [{ type: 'text', text, providerMetadata }],
@@ -190,11 +196,11 @@ class PeerModel implements PeerLanguageModel {
     const { client, timeoutMs } = this.#options;
     const { ask, messageId, contextId, sendOptions } = call;
     const words = new ShownWords({ isJson: ask.isJson, maxChars: this.#maxChars });
-    const begun = startOfMetadata({ peerId: this.modelId, messageId, contextId });
+    const begun = startOfMetadata({ peerId: this.#peerId, messageId, contextId });
     let pieces: AsyncIterator<string, PeerReply, undefined> | undefined;
     let hasBegun = false;
     try {
-      const answer = client.streamPeer(this.modelId, ask.text, { ...sendOptions, timeoutMs });
+      const answer = client.streamPeer(this.#peerId, ask.text, { ...sendOptions, timeoutMs });
       const reading = answer[Symbol.asyncIterator]();
       pieces = reading;
       const read = () => this.#run(call, () => reading.next());
@@ -223,14 +229,14 @@ class PeerModel implements PeerLanguageModel {
       yield { type: 'finish', finishReason: { unified: 'error', raw: undefined }, usage: NO_USAGE };
     } finally {
       onEnd();
-      rememberPeerText(words.text, this.modelId);
+      rememberPeerText(words.text, this.#peerId);
       await pieces?.return?.();
     }
   }
 
   #begin(options: ModelCall, signal: AbortSignal | undefined): PeerCall {
     const { client, calls } = this.#options;
-    const peerId = this.modelId;
+    const peerId = this.#peerId;
     const ask = askIn(options, client, peerId);
     const { text, answers } = ask;
     const named = ask.contextId ?? contextIdOfCall(client, {}, peerId);
@@ -265,7 +271,7 @@ class PeerModel implements PeerLanguageModel {
   }
 
   #responseOf({ messageId }: PeerCall): NonNullable<ModelResult['response']> {
-    return { id: messageId, modelId: this.modelId, timestamp: new Date(this.#options.client.clock.now()) };
+    return { id: messageId, modelId: this.#peerId, timestamp: new Date(this.#options.client.clock.now()) };
   }
 }
 

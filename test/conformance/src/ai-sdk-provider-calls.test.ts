@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { createMolecule, type PeerCallErrorData } from '@molecule-ai/ai-sdk';
 import { MessageFailure, type PeerClient } from '@molecule-ai/core';
 import { chaos, expectAnswered, expectStatus } from '@molecule-ai/core/testing';
@@ -202,7 +203,43 @@ verifies('ai-sdk.provider-abort', async () => {
   expect(seen.at(-1)).toBe('abort');
   await canceled(lab);
   await expectNothingOpen(before);
+  for (const { signal } of [controller, early, late, stop])
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+
+  const living = new AbortController();
+  lab.script('done');
+  for (let at = 0; at < 3; at += 1) {
+    const { text } = streamText({ model: molecule(lab.id), prompt: 'Go', abortSignal: living.signal });
+    expect(await settled(Promise.resolve(text))).toBe('done');
+    await settled(Promise.resolve(molecule(lab.id).doGenerate({ ...call, abortSignal: living.signal })));
+    const unread = await settled(
+      Promise.resolve(molecule(lab.id).doStream({ ...call, abortSignal: living.signal })),
+    );
+    await unread.stream.cancel();
+  }
+  expect(getEventListeners(living.signal, 'abort')).toEqual([]);
 });
+
+verifies(
+  'ai-sdk.provider-abort',
+  'the end of a handler ends its models as well, with the reason of its signal',
+  async () => {
+    const { operator, peer, platform, start, settled } = await openStage();
+    const slow = await peer({ answer: { never: true } });
+    const { id, client, failures } = await start(async (_message, context) => {
+      const model = createMolecule({ client: context.client })(slow.id);
+      return (await generateText({ model, prompt: 'Wait' })).text;
+    });
+    const messageId = crypto.randomUUID();
+    const reply = operator.sendMessage(id, 'whole', { messageId });
+    await platform.clock.advanceUntil(() => slow.received.length === 1);
+    await operator.cancelMessage(id, messageId);
+    await settled(reply);
+    await platform.clock.advanceUntil(() => failures.length === 1 && slow.agent.health().inFlight === 0);
+    expect(APICallError.isInstance(failures[0])).toBe(false);
+    expectStatus(await client.getMessage(slow.received[0]?.messageId ?? ''), 'canceled');
+  },
+);
 
 verifies('ai-sdk.provider-ends', async () => {
   const { operator, peer, platform, settled } = await openStage();

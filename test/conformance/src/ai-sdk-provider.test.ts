@@ -103,6 +103,8 @@ verifies('ai-sdk.provider-specification', async () => {
   const registry = createProviderRegistry({ molecule });
   const custom = customProvider({ languageModels: { lab: model }, fallbackProvider: molecule });
   for (const each of [
+    // As AI SDK 7.0.0 calls models of v3.
+    new Proxy(model, {}),
     registry.languageModel(`molecule:${lab.id}`),
     custom.languageModel('lab'),
     custom.languageModel(lab.id as 'lab'),
