@@ -2,9 +2,9 @@
 export { type ChatAgent, type ChatRouteOptions, createChatRoute, type FinishedChat } from './chat-route.ts';
 export { type ConversationStore, MemoryConversationStore } from './conversation-store.ts';
 export type {
-  PeerCallErrorData,
-  PeerCallOptions,
   PeerLanguageModel,
+  PeerModelCallOptions,
+  PeerModelErrorData,
   PeerModelMetadata,
 } from './peer-model.ts';
 export { createMolecule, type MoleculeOptions, type MoleculeProvider } from './peer-provider.ts';

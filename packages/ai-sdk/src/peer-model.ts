@@ -4,8 +4,9 @@ import {
   type PeerClient,
   type PeerReply,
   type PeerReplyStatus,
+  removeBoundaryMarkers,
 } from '@molecule-ai/core';
-import { contextIdOfThread, mayHaveArrived, optionsProblem } from '@molecule-ai/core/tools';
+import { contextIdOfThread, cutText, mayHaveArrived, optionsProblem } from '@molecule-ai/core/tools';
 import { APICallError, type LanguageModel } from 'ai';
 
 /** A language model of specification v3, which versions 6 and 7 of the AI SDK accept. */
@@ -16,6 +17,7 @@ type Warning = ModelResult['warnings'][number];
 type PromptMessage = ModelCall['prompt'][number];
 
 const MAX_ANSWERS = 20;
+const MAX_QUESTION_LENGTH = 2_000;
 /** What decides how a model generates. A peer decides that itself. */
 const SETTINGS = [
   'maxOutputTokens',
@@ -29,7 +31,7 @@ const SETTINGS = [
 ] as const;
 
 /** `providerOptions.molecule` of a call. */
-export type PeerCallOptions = {
+export type PeerModelCallOptions = {
   /** Continues this conversation with the peer. */
   contextId?: string | undefined;
   /** Names the conversation of the application, a chat for example: its calls to one peer are one conversation with that peer. */
@@ -37,7 +39,7 @@ export type PeerCallOptions = {
   /** Of an earlier call with the same prompt: no second message is sent, and the result is what came of the first. */
   messageId?: string | undefined;
   /** Answers to questions of kind `text` of the peer. One without a text has the text of the prompt. */
-  answers?: readonly AnswerToQuestion[] | undefined;
+  answers?: { questionId: string; text?: string | undefined }[] | undefined;
 };
 
 /** `providerMetadata.molecule` of a result and of its text, as plain JSON. The text beside it is a peer's, as `questions` are. */
@@ -50,12 +52,12 @@ export type PeerModelMetadata = {
   status: PeerReplyStatus;
   /** How many characters of the peer are not in the text. */
   omitted?: number;
-  /** What the peer asks before it continues. */
+  /** What the peer asks before it continues; texts are cut at 2 000. */
   questions?: { id: string; kind: string; from: string; text: string }[];
 };
 
 /** `data` of an `APICallError`, as plain JSON. */
-export type PeerCallErrorData = {
+export type PeerModelErrorData = {
   /** `error` when the call itself failed, else what became of the message. */
   status: PeerReplyStatus | 'error';
   /** Of a message that failed, the agent may have chosen it. */
@@ -79,7 +81,7 @@ export interface PeerAsk {
 
 /** @throws MoleculeError `invalid_argument` for a prompt without a text of the user, and for wrong `providerOptions.molecule`. */
 export function askIn(call: ModelCall, client: Pick<PeerClient, 'workspaceId'>, peerId: string): PeerAsk {
-  const { molecule: given = {} } = (call.providerOptions ?? {}) as { molecule?: PeerCallOptions };
+  const { molecule: given = {} } = (call.providerOptions ?? {}) as { molecule?: PeerModelCallOptions };
   const problem = callOptionsProblem(given);
   if (problem !== null) {
     throw new MoleculeError(problem, {
@@ -109,7 +111,7 @@ export function askIn(call: ModelCall, client: Pick<PeerClient, 'workspaceId'>, 
   };
 }
 
-function callOptionsProblem(given: PeerCallOptions): string | null {
+function callOptionsProblem(given: PeerModelCallOptions): string | null {
   const problem = optionsProblem(given, { contextId: 'text', conversationId: 'text', messageId: 'text' });
   if (problem !== null || given.answers === undefined) return problem;
   const { answers } = given;
@@ -200,7 +202,9 @@ export function startOfMetadata(
 }
 
 export function metadataOf(reply: PeerReply, contextId: string, omitted: number): PeerModelMetadata {
-  const questions = reply.questions.map(({ id, kind, from, text }) => ({ id, kind, from, text }));
+  const questions = reply.questions.map(({ id, kind, from, text }) => {
+    return { id, kind, from, text: cutText(removeBoundaryMarkers(text), MAX_QUESTION_LENGTH) };
+  });
   return {
     untrusted: true,
     origin: reply.peerId.toLowerCase(),
@@ -266,7 +270,7 @@ export function modelError(error: unknown, call: FailedCall): unknown {
   });
 }
 
-interface Failure extends Pick<PeerCallErrorData, 'status' | 'code' | 'hint'> {
+interface Failure extends Pick<PeerModelErrorData, 'status' | 'code' | 'hint'> {
   readonly message: string;
   readonly cause?: unknown;
   readonly isRetryable?: boolean;
@@ -276,7 +280,7 @@ interface Failure extends Pick<PeerCallErrorData, 'status' | 'code' | 'hint'> {
 
 function apiError({ client, peerId, messageId, contextId }: FailedCall, failure: Failure): APICallError {
   const { status, code, hint, isRetryable = false, ...rest } = failure;
-  const data: PeerCallErrorData = { status, code, hint, messageId, contextId };
+  const data: PeerModelErrorData = { status, code, hint, messageId, contextId };
   return new APICallError({
     ...rest,
     url: new URL(client.platformUrl).origin,

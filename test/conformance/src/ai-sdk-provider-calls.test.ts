@@ -1,17 +1,29 @@
 import { getEventListeners } from 'node:events';
-import { createMolecule, type PeerCallErrorData } from '@molecule-ai/ai-sdk';
-import { MessageFailure, type PeerClient } from '@molecule-ai/core';
-import { chaos, expectAnswered, expectStatus } from '@molecule-ai/core/testing';
+import { createMolecule, type PeerModelErrorData } from '@molecule-ai/ai-sdk';
+import { MessageFailure, type MessageHandler, type PeerClient } from '@molecule-ai/core';
+import { chaos, expectAnswered, expectStatus, scriptedPeer } from '@molecule-ai/core/testing';
 import { originOfPeerText } from '@molecule-ai/core/tools';
 import { APICallError, generateText, RetryError, streamText, type TextStreamPart } from 'ai';
 import { expect, onTestFinished, vi } from 'vitest';
+import { DATABASES } from './harness/databases.ts';
 import { openStage } from './harness/handler-stage.ts';
 import { expectNothingOpen, openHandles } from './harness/open-handles.ts';
+import { TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 globalThis.AI_SDK_LOG_WARNINGS = false;
 
 const UUID = /^[0-9a-f-]{36}$/;
+
+const ASKED = { prompt: [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Wait' }] }] };
+
+/** Begins an answer that has no end. */
+const endless: MessageHandler = async function* (_message, { signal }) {
+  yield 'It begins';
+  await new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+};
 
 /** What a call rejects with. */
 async function errorOf(call: PromiseLike<unknown>): Promise<unknown> {
@@ -21,10 +33,10 @@ async function errorOf(call: PromiseLike<unknown>): Promise<unknown> {
   );
 }
 
-function dataOf(error: unknown): PeerCallErrorData {
+function dataOf(error: unknown): PeerModelErrorData {
   if (!APICallError.isInstance(error)) throw error;
   expect(error.isRetryable).toBe(false);
-  return error.data as PeerCallErrorData;
+  return error.data as PeerModelErrorData;
 }
 
 /** The SDK waits for seconds of real time before it tries again. */
@@ -129,14 +141,7 @@ verifies('ai-sdk.provider-abort', async () => {
   const before = openHandles().length;
   const { peer, platform, settled } = await openStage();
   const slow = await peer({ answer: { never: true } });
-  const lab = await peer({
-    answer: async function* (_message, { signal }) {
-      yield 'It begins';
-      await new Promise((_resolve, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-      });
-    },
-  });
+  const lab = await peer({ answer: endless });
   const { client } = await peer();
   const molecule = createMolecule({ client });
   const canceled = async (by: typeof slow) => {
@@ -155,8 +160,7 @@ verifies('ai-sdk.provider-abort', async () => {
 
   // Before the first word, and in the middle: by the signal, and by who reads.
   const early = new AbortController();
-  const call = { prompt: [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Wait' }] }] };
-  const opening = errorOf(molecule(slow.id).doStream({ ...call, abortSignal: early.signal }));
+  const opening = errorOf(molecule(slow.id).doStream({ ...ASKED, abortSignal: early.signal }));
   await platform.clock.advanceUntil(() => slow.received.length === 2);
   early.abort(new Error('early'));
   early.abort();
@@ -165,7 +169,7 @@ verifies('ai-sdk.provider-abort', async () => {
 
   const late = new AbortController();
   const streamed = await settled(
-    Promise.resolve(molecule(lab.id).doStream({ ...call, abortSignal: late.signal })),
+    Promise.resolve(molecule(lab.id).doStream({ ...ASKED, abortSignal: late.signal })),
   );
   const reader = streamed.stream.getReader();
   for (let at = 0; at < 4; at += 1) await reader.read();
@@ -175,7 +179,7 @@ verifies('ai-sdk.provider-abort', async () => {
   late.abort(new Error('twice'));
   await canceled(lab);
 
-  const left = await settled(Promise.resolve(molecule(lab.id).doStream(call)));
+  const left = await settled(Promise.resolve(molecule(lab.id).doStream(ASKED)));
   const leaving = left.stream.getReader();
   await leaving.read();
   await leaving.cancel('seen enough');
@@ -184,7 +188,7 @@ verifies('ai-sdk.provider-abort', async () => {
 
   const gone = new AbortController();
   gone.abort(new Error('before'));
-  const never = { ...call, abortSignal: gone.signal };
+  const never = { ...ASKED, abortSignal: gone.signal };
   expect(await errorOf(molecule(slow.id).doGenerate(never))).toMatchObject({ message: 'before' });
   expect(await errorOf(molecule(slow.id).doStream(never))).toMatchObject({ message: 'before' });
   expect(slow.received).toHaveLength(2);
@@ -211,9 +215,9 @@ verifies('ai-sdk.provider-abort', async () => {
   for (let at = 0; at < 3; at += 1) {
     const { text } = streamText({ model: molecule(lab.id), prompt: 'Go', abortSignal: living.signal });
     expect(await settled(Promise.resolve(text))).toBe('done');
-    await settled(Promise.resolve(molecule(lab.id).doGenerate({ ...call, abortSignal: living.signal })));
+    await settled(Promise.resolve(molecule(lab.id).doGenerate({ ...ASKED, abortSignal: living.signal })));
     const unread = await settled(
-      Promise.resolve(molecule(lab.id).doStream({ ...call, abortSignal: living.signal })),
+      Promise.resolve(molecule(lab.id).doStream({ ...ASKED, abortSignal: living.signal })),
     );
     await unread.stream.cancel();
   }
@@ -238,6 +242,39 @@ verifies(
     await platform.clock.advanceUntil(() => failures.length === 1 && slow.agent.health().inFlight === 0);
     expect(APICallError.isInstance(failures[0])).toBe(false);
     expectStatus(await client.getMessage(slow.received[0]?.messageId ?? ''), 'canceled');
+  },
+);
+
+verifies(
+  'ai-sdk.provider-abort',
+  'over sockets, a stream that is left or aborted leaves nothing open',
+  async () => {
+    const database = DATABASES.find(({ onDisk }) => !onDisk) ?? expect.fail('no database in memory');
+    const environment = new TestEnvironment(database);
+    environment.begin();
+    const { url: platformUrl, operatorKey } = await environment.platform();
+    const lab = await scriptedPeer({ platformUrl, operatorKey }, { answer: endless });
+    const { client, ...user } = await scriptedPeer({ platformUrl, operatorKey });
+    const model = createMolecule({ client })(lab.id);
+    const controller = new AbortController();
+    const { signal: abortSignal } = controller;
+    const [left, aborted] = await Promise.all([
+      model.doStream(ASKED),
+      model.doStream({ ...ASKED, abortSignal }),
+    ]);
+    await left.stream.cancel();
+    controller.abort();
+    await expect(aborted.stream.getReader().read()).resolves.toMatchObject({
+      value: { type: 'stream-start' },
+    });
+    for (const { messageId } of lab.received) {
+      await vi.waitUntil(async () => (await client.getMessage(messageId)).status === 'canceled', {
+        timeout: 20_000,
+      });
+    }
+    await Promise.all([lab.stop(), user.stop()]);
+    // Checks that nothing is open.
+    await environment.end();
   },
 );
 

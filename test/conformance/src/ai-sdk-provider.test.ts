@@ -3,6 +3,7 @@ import {
   type MoleculeOptions,
   type MoleculeProvider,
   type PeerLanguageModel,
+  type PeerModelCallOptions,
   type PeerModelMetadata,
 } from '@molecule-ai/ai-sdk';
 import { type PeerClient, wrapA2aBoundary } from '@molecule-ai/core';
@@ -88,6 +89,9 @@ verifies(
     expect(silent.text).toBe('');
     expect(silent.rawFinishReason).toBe('unanswered');
     expect(about(silent.providerMetadata).status).toBe('unanswered');
+    const streamed = await agent.stream({ prompt: 'Noted?' });
+    expect(await settled(Promise.resolve(streamed.text))).toBe('');
+    expect(await streamed.rawFinishReason).toBe('unanswered');
   },
 );
 
@@ -381,4 +385,7 @@ verifies('ai-sdk.provider-options', async () => {
 test('types: the client may be any that asks peers', () => {
   expectTypeOf<MoleculeOptions['client']>().toEqualTypeOf<PeerClient>();
   expectTypeOf<MoleculeProvider>().toBeCallableWith('id');
+  expectTypeOf<{ molecule: PeerModelCallOptions }>().toExtend<
+    NonNullable<Parameters<typeof generateText>[0]['providerOptions']>
+  >();
 });
