@@ -6,7 +6,14 @@ import {
   type PeerReplyStatus,
   removeBoundaryMarkers,
 } from '@molecule-ai/core';
-import { contextIdOfThread, cutText, mayHaveArrived, optionsProblem } from '@molecule-ai/core/tools';
+import {
+  contextIdOfCall,
+  contextIdOfThread,
+  currentConversation,
+  cutText,
+  mayHaveArrived,
+  optionsProblem,
+} from '@molecule-ai/core/tools';
 import { APICallError, type LanguageModel } from 'ai';
 
 /** A language model of specification v3, which versions 6 and 7 of the AI SDK accept. */
@@ -68,11 +75,17 @@ export type PeerModelErrorData = {
   contextId: string;
 };
 
+/** Who is asked, and by whom. */
+export interface Peer {
+  readonly client: Pick<PeerClient, 'workspaceId'>;
+  readonly peerId: string;
+}
+
 /** What a prompt asks a peer. */
 export interface PeerAsk {
   readonly text: string;
   readonly isJson: boolean;
-  /** `undefined` where neither the call nor its prompt names one. */
+  /** `undefined` for a conversation of its own. */
   readonly contextId: string | undefined;
   readonly messageId: string | undefined;
   readonly answers: readonly AnswerToQuestion[] | undefined;
@@ -80,7 +93,7 @@ export interface PeerAsk {
 }
 
 /** @throws MoleculeError `invalid_argument` for a prompt without a text of the user, and for wrong `providerOptions.molecule`. */
-export function askIn(call: ModelCall, client: Pick<PeerClient, 'workspaceId'>, peerId: string): PeerAsk {
+export function askIn(call: ModelCall, peer: Peer): PeerAsk {
   const { molecule: given = {} } = (call.providerOptions ?? {}) as { molecule?: PeerModelCallOptions };
   const problem = callOptionsProblem(given);
   if (problem !== null) {
@@ -98,16 +111,15 @@ export function askIn(call: ModelCall, client: Pick<PeerClient, 'workspaceId'>, 
       hint: 'The last message of the user is what a peer is asked.',
     });
   }
-  const thread = given.conversationId;
-  const named = thread === undefined ? undefined : contextIdOfThread(client, thread, peerId);
+  const contextId = contextIdFor(given, prompt, peer);
   const isJson = responseFormat?.type === 'json';
   return {
     text: isJson ? `${text}\n\n${jsonInstruction(responseFormat)}` : text,
     isJson,
-    contextId: given.contextId ?? named ?? contextIdIn(prompt, peerId),
+    contextId,
     messageId: given.messageId,
     answers: given.answers,
-    warnings: warningsOf(call, asked, peerId),
+    warnings: warningsOf(call, asked, (message) => contextIdsOf(message, peer).includes(contextId ?? '')),
   };
 }
 
@@ -139,12 +151,22 @@ function textOf(message: PromptMessage | undefined): string[] {
   return message.content.flatMap((part) => (part.type === 'text' ? [part.text] : []));
 }
 
-/** The conversation with this peer that the prompt contains. Anything may be stored in a chat. */
-function contextIdIn(prompt: readonly PromptMessage[], peerId: string): string | undefined {
-  return prompt.flatMap((message) => contextIdsOf(message, peerId)).at(-1);
+function contextIdFor(
+  { contextId, conversationId }: PeerModelCallOptions,
+  prompt: readonly PromptMessage[],
+  peer: Peer,
+): string | undefined {
+  if (contextId !== undefined) return contextId;
+  const { client, peerId } = peer;
+  if (conversationId !== undefined) return contextIdOfThread(client, conversationId, peerId);
+  const own = contextIdOfCall(client, {}, peerId);
+  // In a chat the page has written the prompt, and could name the conversation of another one.
+  const isInChat = currentConversation() !== '';
+  return isInChat ? own : (prompt.flatMap((message) => contextIdsOf(message, peer)).at(-1) ?? own);
 }
 
-function contextIdsOf(message: PromptMessage, peerId: string): string[] {
+/** The conversations with this peer that a message names. Anything may be stored in a chat. */
+function contextIdsOf(message: PromptMessage, { peerId }: Peer): string[] {
   if (message.role !== 'assistant') return [];
   return [message, ...message.content].flatMap(({ providerOptions }) => {
     const { origin, contextId } = providerOptions?.molecule ?? {};
@@ -153,31 +175,26 @@ function contextIdsOf(message: PromptMessage, peerId: string): string[] {
   });
 }
 
-function warningsOf(call: ModelCall, asked: number, peerId: string): Warning[] {
+function warningsOf(
+  call: ModelCall,
+  asked: number,
+  isOfPeer: (message: PromptMessage) => boolean,
+): Warning[] {
   const { prompt, tools = [], toolChoice, headers = {} } = call;
   const isKnown = ({ role }: PromptMessage, at: number) => {
     // What the peer has answered is in its own conversation.
     const answer = prompt[role === 'user' ? at + 1 : at];
-    return (
-      role === 'system' || at === asked || (answer !== undefined && contextIdsOf(answer, peerId).length > 0)
-    );
+    return role === 'system' || at === asked || (answer !== undefined && isOfPeer(answer));
   };
   const others = Object.keys(headers).filter((name) => name.toLowerCase() !== 'user-agent');
   const reasoning: unknown = Reflect.get(call, 'reasoning');
+  const isForced = toolChoice?.type === 'required' || toolChoice?.type === 'tool';
   const found: [feature: string, isUsed: boolean, details: string][] = [
     ['system', prompt.some(({ role }) => role === 'system'), 'A peer has instructions of its own.'],
-    [
-      'history',
-      !prompt.every(isKnown),
-      'A peer gets the last message of the user, and knows its own conversation.',
-    ],
+    ['history', !prompt.every(isKnown), 'A peer gets the last message of the user.'],
     ['files', hasFiles(prompt[asked]), 'A peer gets text only.'],
     ['tools', tools.length > 0, 'A peer has tools of its own.'],
-    [
-      'toolChoice',
-      toolChoice?.type === 'required' || toolChoice?.type === 'tool',
-      'A peer has tools of its own.',
-    ],
+    ['toolChoice', isForced, 'A peer has tools of its own.'],
     ...SETTINGS.map((name): [string, boolean, string] => [name, call[name] !== undefined, OWN_SETTINGS]),
     ['reasoning', reasoning !== undefined && reasoning !== 'provider-default', OWN_SETTINGS],
     ['headers', others.length > 0, 'The client of the agent sends the message.'],
@@ -193,24 +210,17 @@ function hasFiles(message: PromptMessage | undefined): boolean {
   return message?.role === 'user' && message.content.some(({ type }) => type === 'file');
 }
 
-/** Of a text that has begun. */
-export function startOfMetadata(
-  call: Pick<FailedCall, 'peerId' | 'messageId' | 'contextId'>,
-): PeerModelMetadata {
-  const { peerId, messageId, contextId } = call;
-  return { untrusted: true, origin: peerId.toLowerCase(), messageId, contextId, status: 'queued' };
-}
-
-export function metadataOf(reply: PeerReply, contextId: string, omitted: number): PeerModelMetadata {
-  const questions = reply.questions.map(({ id, kind, from, text }) => {
+/** @param reply `undefined` for a text that has begun */
+export function metadataOf(call: SentMessage, reply?: PeerReply, omitted = 0): PeerModelMetadata {
+  const questions = (reply?.questions ?? []).map(({ id, kind, from, text }) => {
     return { id, kind, from, text: cutText(removeBoundaryMarkers(text), MAX_QUESTION_LENGTH) };
   });
   return {
     untrusted: true,
-    origin: reply.peerId.toLowerCase(),
-    messageId: reply.messageId,
-    contextId: reply.contextId === '' ? contextId : reply.contextId,
-    status: reply.status,
+    origin: call.peerId.toLowerCase(),
+    messageId: call.messageId,
+    contextId: reply?.contextId || call.contextId,
+    status: reply?.status ?? 'queued',
     ...(omitted > 0 ? { omitted } : {}),
     ...(questions.length > 0 ? { questions } : {}),
   };
@@ -221,8 +231,8 @@ export function finishReasonOf({ status }: PeerReply, omitted: number): ModelRes
   return { unified: omitted > 0 ? 'length' : 'stop', raw: status };
 }
 
-/** Which call failed. */
-export interface FailedCall {
+/** Which message it is. */
+export interface SentMessage {
   readonly client: Pick<PeerClient, 'platformUrl'>;
   readonly peerId: string;
   readonly messageId: string;
@@ -232,7 +242,7 @@ export interface FailedCall {
 /** The error for a message that has ended, or has not in time, without an answer; `undefined` for any other. */
 export function errorOfReply(
   { status, isHeld, code }: PeerReply,
-  call: FailedCall,
+  call: SentMessage,
 ): APICallError | undefined {
   const { peerId, messageId } = call;
   if (status === 'queued') {
@@ -254,7 +264,7 @@ const ENDS: Readonly<Partial<Record<PeerReplyStatus, string>>> = {
 };
 
 /** What the model throws for what the client threw. Only what certainly did not reach the peer may be repeated by the SDK. */
-export function modelError(error: unknown, call: FailedCall): unknown {
+export function modelError(error: unknown, call: SentMessage): unknown {
   if (!MoleculeError.isInstance(error) || error.code === 'invalid_argument') return error;
   const { message, code, hint = null, retryAfterMs, isRetryable } = error;
   const status: unknown = Reflect.get(error, 'status');
@@ -270,15 +280,10 @@ export function modelError(error: unknown, call: FailedCall): unknown {
   });
 }
 
-interface Failure extends Pick<PeerModelErrorData, 'status' | 'code' | 'hint'> {
-  readonly message: string;
-  readonly cause?: unknown;
-  readonly isRetryable?: boolean;
-  readonly statusCode?: number;
-  readonly responseHeaders?: Record<string, string>;
-}
+type Failure = Pick<PeerModelErrorData, 'status' | 'code' | 'hint'> &
+  Omit<ConstructorParameters<typeof APICallError>[0], 'url' | 'requestBodyValues' | 'data'>;
 
-function apiError({ client, peerId, messageId, contextId }: FailedCall, failure: Failure): APICallError {
+function apiError({ client, peerId, messageId, contextId }: SentMessage, failure: Failure): APICallError {
   const { status, code, hint, isRetryable = false, ...rest } = failure;
   const data: PeerModelErrorData = { status, code, hint, messageId, contextId };
   return new APICallError({

@@ -7,7 +7,6 @@ import {
 } from '@molecule-ai/core';
 import {
   clientProblem,
-  contextIdOfCall,
   contextIdOfThread,
   handlerSignal,
   messageIdOfCall,
@@ -22,7 +21,6 @@ import { NoSuchModelError } from 'ai';
 import {
   askIn,
   errorOfReply,
-  type FailedCall,
   finishReasonOf,
   type ModelCall,
   type ModelResult,
@@ -31,7 +29,7 @@ import {
   type PeerAsk,
   type PeerLanguageModel,
   type PeerModelMetadata,
-  startOfMetadata,
+  type SentMessage,
 } from './peer-model.ts';
 
 type StreamResult = Awaited<ReturnType<PeerLanguageModel['doStream']>>;
@@ -123,7 +121,7 @@ interface ModelOptions extends MoleculeOptions {
   readonly calls: RepeatedCalls;
 }
 
-interface PeerCall extends RepeatableCall, FailedCall {
+interface PeerCall extends RepeatableCall, SentMessage {
   readonly ask: PeerAsk;
   readonly messageId: string;
   readonly sendOptions: Pick<CallPeerOptions, 'messageId' | 'contextId' | 'answers' | 'signal'>;
@@ -145,7 +143,7 @@ class AskedPeer {
   async doGenerate(options: ModelCall): Promise<ModelResult> {
     const { client, timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
     const call = this.#begin(options, options.abortSignal);
-    const { ask, sendOptions, contextId } = call;
+    const { ask, sendOptions } = call;
     const reply = await this.#run(call, () =>
       client.callPeer(this.#peerId, ask.text, { ...sendOptions, timeoutMs }),
     );
@@ -154,7 +152,7 @@ class AskedPeer {
     const { omitted } = words.end(reply);
     const { text } = words;
     rememberPeerText(text, this.#peerId);
-    const providerMetadata = { molecule: metadataOf(reply, contextId, omitted) };
+    const providerMetadata = { molecule: metadataOf(call, reply, omitted) };
     return {
       content: text === '' ? [] : [{ type: 'text', text, providerMetadata }],
       finishReason: finishReasonOf(reply, omitted),
@@ -179,8 +177,12 @@ class AskedPeer {
         pull: async (to) => {
           const next = first ?? (await parts.next());
           first = undefined;
-          if (next.done === true) to.close();
-          else to.enqueue(next.value);
+          if (next.done !== true) to.enqueue(next.value);
+          // Not every reader asks for more after that.
+          if (next.done === true || next.value.type === 'finish') {
+            await parts.return();
+            to.close();
+          }
         },
         cancel: async (reason) => {
           aborter.abort(reason);
@@ -194,9 +196,9 @@ class AskedPeer {
 
   async *#parts(call: PeerCall, onEnd: () => void): AsyncGenerator<StreamPart, void, undefined> {
     const { client, timeoutMs } = this.#options;
-    const { ask, messageId, contextId, sendOptions } = call;
+    const { ask, sendOptions } = call;
     const words = new ShownWords({ isJson: ask.isJson, maxChars: this.#maxChars });
-    const begun = startOfMetadata({ peerId: this.#peerId, messageId, contextId });
+    const begun = metadataOf(call);
     let pieces: AsyncIterator<string, PeerReply, undefined> | undefined;
     let hasBegun = false;
     try {
@@ -214,7 +216,7 @@ class AskedPeer {
       this.#requireAnswer(call, reply);
       const { delta, omitted } = words.end(reply);
       yield* textParts(words, delta, begun);
-      const providerMetadata = { molecule: metadataOf(reply, contextId, omitted) };
+      const providerMetadata = { molecule: metadataOf(call, reply, omitted) };
       if (words.text !== '') yield { type: 'text-end', id: TEXT_ID, providerMetadata };
       yield {
         type: 'finish',
@@ -237,9 +239,8 @@ class AskedPeer {
   #begin(options: ModelCall, signal: AbortSignal | undefined): PeerCall {
     const { client, calls } = this.#options;
     const peerId = this.#peerId;
-    const ask = askIn(options, client, peerId);
-    const { text, answers } = ask;
-    const named = ask.contextId ?? contextIdOfCall(client, {}, peerId);
+    const ask = askIn(options, { client, peerId });
+    const { text, answers, contextId: named } = ask;
     const more = (answers ?? []).flatMap(({ questionId, text: answer = '' }) => [questionId, answer]);
     const key = JSON.stringify([peerId.toLowerCase(), currentMessage()?.activityId, named, text, ...more]);
     const asked = { toolName: 'language_model', peerId, text, more };

@@ -220,6 +220,13 @@ verifies('ai-sdk.provider-abort', async () => {
       Promise.resolve(molecule(lab.id).doStream({ ...ASKED, abortSignal: living.signal })),
     );
     await unread.stream.cancel();
+    const whole = await settled(
+      Promise.resolve(molecule(lab.id).doStream({ ...ASKED, abortSignal: living.signal })),
+    );
+    const last = whole.stream.getReader();
+    // It does not ask for more after the last part.
+    let part: { type: string } | undefined;
+    while (part?.type !== 'finish') part = (await settled(last.read())).value;
   }
   expect(getEventListeners(living.signal, 'abort')).toEqual([]);
 });

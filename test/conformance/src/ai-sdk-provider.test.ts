@@ -7,7 +7,7 @@ import {
   type PeerModelMetadata,
 } from '@molecule-ai/ai-sdk';
 import { type PeerClient, wrapA2aBoundary } from '@molecule-ai/core';
-import { originOfPeerText } from '@molecule-ai/core/tools';
+import { inConversation, originOfPeerText } from '@molecule-ai/core/tools';
 import {
   createProviderRegistry,
   customProvider,
@@ -222,6 +222,17 @@ verifies('ai-sdk.provider-conversation', async () => {
   await settled(generateText({ model, prompt: 'again', providerOptions: inChat }));
   expect(contextOf(-1)).toBe(contextOf(-2));
   expect(contextOf(-1)).not.toBe(contextOf(0));
+
+  // So does a chat, whose page may name the conversation of another one.
+  const inChats = (chat: string) =>
+    settled(inConversation(chat, () => generateText({ model, messages: stored })));
+  const { warnings } = await inChats('page-1');
+  expect(contextOf(-1)).not.toBe(contextOf(0));
+  expect(warnings).toMatchObject([{ feature: 'history' }]);
+  await inChats('page-1');
+  expect(contextOf(-1)).toBe(contextOf(-2));
+  await inChats('page-2');
+  expect(contextOf(-1)).not.toBe(contextOf(-2));
 
   const edited = { untrusted: true, origin: lab.id, contextId: 7 };
   const broken: ModelMessage[] = [
