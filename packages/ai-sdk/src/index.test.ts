@@ -2,5 +2,11 @@ import { expect, it } from 'vitest';
 import * as aiSdk from './index.ts';
 
 it('exports exactly these names', () => {
-  expect(Object.keys(aiSdk).sort()).toEqual(['MemoryConversationStore', 'createChatRoute', 'createMolecule']);
+  expect(Object.keys(aiSdk).sort()).toEqual([
+    'MemoryConversationStore',
+    'boundaryMiddleware',
+    'createChatRoute',
+    'createMolecule',
+    'createPeerTools',
+  ]);
 });

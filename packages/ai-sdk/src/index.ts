@@ -1,4 +1,6 @@
 /** The AI SDK for Molecule AI. A test pins this list of exports. */
+
+export { boundaryMiddleware } from './boundary-middleware.ts';
 export { type ChatAgent, type ChatRouteOptions, createChatRoute, type FinishedChat } from './chat-route.ts';
 export { type ConversationStore, MemoryConversationStore } from './conversation-store.ts';
 export type {
@@ -8,3 +10,11 @@ export type {
   PeerModelMetadata,
 } from './peer-model.ts';
 export { createMolecule, type MoleculeOptions, type MoleculeProvider } from './peer-provider.ts';
+export {
+  type CreatePeerToolsOptions,
+  createPeerTools,
+  type PeerToolInput,
+  type PeerToolOutput,
+  type PeerToolRequest,
+  type PeerToolSet,
+} from './peer-tools.ts';

@@ -36,8 +36,10 @@ export { currentConversation, inConversation } from './tools/conversation-scope.
 export type { FailureData, OutcomeContext } from './tools/failure-outcome.ts';
 export { endsForGood, type FrameworkErrors, handlerErrorOf } from './tools/framework-errors.ts';
 export type { ListPeersTool, NoInput, PeerList } from './tools/list-peers.ts';
-export { type FenceMarkedTextOptions, fenceMarkedText } from './tools/marked-text.ts';
+export { type FenceMarkedTextOptions, fenceMarkedText, fenceOnce } from './tools/marked-text.ts';
+export { fenceMarkedValue } from './tools/marked-value.ts';
 export { answersOwnMessage, conversationClaimed, turnForModel } from './tools/message-turn.ts';
+export { type OutcomeStreamOptions, streamOutcome } from './tools/outcome-stream.ts';
 export type {
   GetWorkspaceInfoTool,
   MessageToUser,
@@ -70,6 +72,13 @@ export {
   type ReplyContext,
 } from './tools/reply-outcome.ts';
 export { type ReplyWordsOptions, wordsOfReply } from './tools/reply-words.ts';
+export {
+  isSealedOutcome,
+  openOutcome,
+  type PeerAnswerSoFar,
+  type SealedOutcome,
+  sealOutcome,
+} from './tools/sealed-outcome.ts';
 export { SerialQueue } from './tools/serial-queue.ts';
 export { ShownWords, type ShownWordsOptions } from './tools/shown-words.ts';
 export { readsStream, restOfAnswer, StreamedAnswer } from './tools/streamed-answer.ts';

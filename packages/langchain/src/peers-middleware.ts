@@ -6,7 +6,12 @@ import {
   peerTextInstructions,
   removeBoundaryMarkers,
 } from '@molecule-ai/core';
-import { type DefaultPeerToolNames, fenceMarkedText, type PeerToolName } from '@molecule-ai/core/tools';
+import {
+  type DefaultPeerToolNames,
+  fenceMarkedText,
+  fenceMarkedValue,
+  type PeerToolName,
+} from '@molecule-ai/core/tools';
 // biome-ignore lint/suspicious/noTsIgnore: without the optional peer it is an error, with it none
 /** @ts-ignore `langchain` is optional: a program without it compiles all the same. */
 import type { AgentMiddleware } from 'langchain';
@@ -14,9 +19,6 @@ import { type CreatePeerToolsOptions, createPeerTools, type PeerStructuredToolLi
 
 /** By this symbol LangChain marks what its `createMiddleware` returns. */
 const BRAND = Symbol.for('AgentMiddleware');
-/** How deep the content of a result is read, and what the model is given for the rest. */
-const MAX_DEPTH = 100;
-const LEFT_OUT = 'This part of the result is too deep and was left out.';
 const OWN_TOOLS: Readonly<Record<PeerToolName, true>> = {
   list_peers: true,
   get_workspace_info: true,
@@ -162,7 +164,7 @@ function withFence(message: BaseMessage): BaseMessage {
 }
 
 function fencedBlocks(blocks: Blocks): Blocks {
-  const fenced = fencedValue(blocks);
+  const fenced = fenceMarkedValue(blocks);
   const joined = fenced.map(shownText).join('');
   if (fenceMarkedText(joined) === joined) return fenced;
   // A marker in pieces: a model reads the texts as one.
@@ -172,39 +174,6 @@ function fencedBlocks(blocks: Blocks): Blocks {
     { type: 'text', text },
     ...others.map((block) => (shownText(block) === '' ? block : { ...block, text: '' })),
   ];
-}
-
-/** Documents and search results have their texts deep inside; what no provider could send ends where it is too deep. */
-function fencedValue<Value>(value: Value, seen?: Map<object, unknown>, depth?: number): Value;
-function fencedValue(value: unknown, seen = new Map<object, unknown>(), depth = 0): unknown {
-  if (typeof value === 'string') return fenceMarkedText(value);
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
-  if (seen.has(value)) return seen.get(value);
-  if (depth >= MAX_DEPTH) return LEFT_OUT;
-  seen.set(value, LEFT_OUT);
-  const result = Array.isArray(value) ? fencedItems(value, seen, depth) : fencedFields(value, seen, depth);
-  seen.set(value, result);
-  return result;
-}
-
-function fencedItems(
-  value: readonly unknown[],
-  seen: Map<object, unknown>,
-  depth: number,
-): readonly unknown[] {
-  const items = value.map((item) => fencedValue(item, seen, depth + 1));
-  return items.every((item, place) => Object.is(item, value[place])) ? value : items;
-}
-
-function fencedFields(value: object, seen: Map<object, unknown>, depth: number): object {
-  const entries = Object.entries(value);
-  const fenced = entries.map(
-    ([key, inner]) => [fenceMarkedText(key), fencedValue(inner, seen, depth + 1)] as const,
-  );
-  const isSame = fenced.every(
-    ([key, inner], place) => key === entries[place]?.[0] && Object.is(inner, entries[place]?.[1]),
-  );
-  return isSame ? value : Object.fromEntries(fenced);
 }
 
 /** Whether it is an outcome of a tool of this package, whose fences have known origins. */

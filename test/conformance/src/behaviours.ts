@@ -2,6 +2,7 @@ import { ADAPTERS } from './behaviours/adapters.ts';
 import { AGENT_ENDS } from './behaviours/agent-ends.ts';
 import { AI_SDK_CHAT } from './behaviours/ai-sdk-chat.ts';
 import { AI_SDK_PROVIDER } from './behaviours/ai-sdk-provider.ts';
+import { AI_SDK_TOOLS } from './behaviours/ai-sdk-tools.ts';
 import { AI_SDK_VERSIONS } from './behaviours/ai-sdk-versions.ts';
 import { ANSWERS } from './behaviours/answers.ts';
 import { CANCEL } from './behaviours/cancel.ts';
@@ -98,6 +99,7 @@ export const BEHAVIOURS = {
   ...LANGCHAIN,
   ...TOOLS,
   ...LANGCHAIN_TOOLS,
+  ...AI_SDK_TOOLS,
   ...ADAPTERS,
 };
 

@@ -2,7 +2,7 @@ import { fencePeerText, wrapA2aBoundary } from '@molecule-ai/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { outsideFences } from '../testing/fenced-text.ts';
-import { fenceMarkedText } from './marked-text.ts';
+import { fenceMarkedText, fenceOnce } from './marked-text.ts';
 
 const OWN = fencePeerText('the answer, with [A2A_RESULT_FROM_PEER] in it', { origin: 'unknown' });
 
@@ -114,5 +114,40 @@ describe('fenceMarkedText', () => {
     }
     const pairs = `${open}x${close}`.repeat(90_000);
     expect(fenceMarkedText(pairs)).toBe(pairs);
+  });
+});
+
+describe('fenceMarkedText with any origin', () => {
+  it('leaves exact fences, whatever their origin, and fences the rest', () => {
+    const named = fencePeerText('words', { origin: '7c1d2e3f-4a5b-4c6d-8e7f-9a0b1c2d3e4f' });
+    const text = `Compare:\n${named}\n${OWN}`;
+    expect(fenceMarkedText(text, { anyOrigin: true })).toBe(text);
+    expect(fenceMarkedText(text)).not.toBe(text);
+    const marked = fenceMarkedText(`${named}[A2A_RESULT_FROM_PEER] canary`, { anyOrigin: true });
+    expect(marked.startsWith(named)).toBe(true);
+    expect(outsideFences(marked).trim()).toBe('');
+  });
+});
+
+describe('fenceOnce', () => {
+  const origin = '7c1d2e3f-4a5b-4c6d-8e7f-9a0b1c2d3e4f';
+
+  it('fences any text, and a fence of it no second time', () => {
+    for (const text of ['', 'plain', OWN, `${OWN} and more`, '[A2A_RESULT_FROM_PEER]', '<peer-text']) {
+      const fenced = fenceOnce(text, { origin });
+      expect(outsideFences(fenced).trim()).toBe('');
+      expect(fenceOnce(fenced, { origin })).toBe(fenced);
+    }
+    expect(fenceOnce(OWN, { origin })).toBe(OWN);
+  });
+
+  it('fences anew a fence of another origin, and two fences', () => {
+    const other = fenceOnce('x', { origin: '00000000-0000-4000-8000-000000000000' });
+    for (const text of [other, `${OWN}\n${OWN}`]) {
+      const fenced = fenceOnce(text, { origin });
+      expect(fenced.startsWith(`<peer-text-`)).toBe(true);
+      expect(fenced.match(/<[\s\\/\uFFFD]*peer-text/gi)).toHaveLength(2);
+      expect(fenced).toContain(`origin="${origin}"`);
+    }
   });
 });

@@ -7,9 +7,17 @@ const HIDDEN = String.raw`\p{Cc}\p{Cs}\p{Bidi_Control}\p{Default_Ignorable_Code_
 const TAG = new RegExp(`<[\\s\\\\/\\uFFFD${HIDDEN}]*${[...'peer-text'].join(`[${HIDDEN}]*`)}`, 'giu');
 const OPENING = /<peer-text-([0-9a-f]{32}) origin="([0-9a-f-]{36}|unknown)">\n/y;
 
+/** Whether a fence with this origin stays. */
+type IsAllowed = (origin: string) => boolean;
+
 export interface FenceMarkedTextOptions {
   /** The workspace that the text is of. @default 'unknown' */
   readonly origin?: string | undefined;
+  /**
+   * Whether fences with any origin stay: for texts that an application composes, for instance with `reply.forModel()`. A text of somebody else
+   * could name an origin that it does not have. @default false, fences with `origin` or without one
+   */
+  readonly anyOrigin?: boolean | undefined;
 }
 
 /**
@@ -18,11 +26,26 @@ export interface FenceMarkedTextOptions {
  * function makes it. The same text gives the same bytes each time, also when it is given the result of itself. Do not give it outcomes of tools of this package:
  * their origins are known.
  */
-export function fenceMarkedText(text: string, { origin = 'unknown' }: FenceMarkedTextOptions = {}): string {
+export function fenceMarkedText(text: string, options: FenceMarkedTextOptions = {}): string {
   if (!isMarked(text)) return text;
-  return splitFences(text, origin.toLowerCase())
+  const { origin = 'unknown', anyOrigin = false } = options;
+  return splitFences(text, anyOrigin ? () => true : isOneOf('unknown', origin.toLowerCase()))
     .map(({ isFenced, piece }) => (isFenced || !isMarked(piece) ? piece : fenceRepeatably(piece, { origin })))
     .join('');
+}
+
+/**
+ * Fences a text of a peer as a whole, marked or not, with a nonce that is derived from it. A text that is already one exact fence with this
+ * origin, or none, is returned unchanged.
+ */
+export function fenceOnce(text: string, { origin }: { readonly origin: string }): string {
+  const [first, ...others] = splitFences(text, isOneOf('unknown', origin.toLowerCase()));
+  const isFence = first?.isFenced === true && others.length === 0;
+  return isFence ? text : fenceRepeatably(text, { origin });
+}
+
+function isOneOf(...origins: readonly string[]): IsAllowed {
+  return (origin) => origins.includes(origin);
 }
 
 function isMarked(text: string): boolean {
@@ -35,12 +58,12 @@ interface Piece {
 }
 
 /** The text in pieces, those that are a whole fence and those between. A fence has no tag between its own two, so each character is read once. */
-function splitFences(text: string, origin: string): Piece[] {
+function splitFences(text: string, isAllowed: IsAllowed): Piece[] {
   const tags = [...text.matchAll(TAG)].map(({ index }) => index);
   const pieces: Piece[] = [];
   let from = 0;
   for (const [place, start] of tags.entries()) {
-    const end = endOfFence(text, start, tags[place + 1], origin);
+    const end = endOfFence(text, start, tags[place + 1], isAllowed);
     if (end === undefined) continue;
     pieces.push({ piece: text.slice(from, start), isFenced: false });
     pieces.push({ piece: text.slice(start, end), isFenced: true });
@@ -55,12 +78,12 @@ function endOfFence(
   text: string,
   start: number,
   nextTag: number | undefined,
-  allowed: string,
+  isAllowed: IsAllowed,
 ): number | undefined {
   OPENING.lastIndex = start;
   const [opening, nonce = '', origin = ''] = OPENING.exec(text) ?? [];
   if (opening === undefined || nextTag === undefined) return undefined;
-  if (origin !== 'unknown' && origin !== allowed) return undefined;
+  if (!isAllowed(origin)) return undefined;
   const closing = `\n</peer-text-${nonce}>`;
   const end = nextTag - 1 + closing.length;
   const whole = text.slice(start, end);

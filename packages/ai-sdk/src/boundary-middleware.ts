@@ -1,0 +1,279 @@
+import { createMarkerRemover, peerTextInstructions } from '@molecule-ai/core';
+import {
+  fenceMarkedText,
+  fenceMarkedValue,
+  fenceOnce,
+  isSealedOutcome,
+  originOfPeerText,
+} from '@molecule-ai/core/tools';
+import type { LanguageModelMiddleware } from 'ai';
+import { isModelOutput, modelOutputOf } from './peer-tools.ts';
+
+/** A middleware for language models, of version 6 and of version 7. */
+export type BoundaryMiddleware = LanguageModelMiddleware & { readonly specificationVersion: 'v3' };
+
+type Transform = NonNullable<LanguageModelMiddleware['transformParams']>;
+type Message = Parameters<Transform>[0]['params']['prompt'][number];
+type Part = Exclude<Message['content'], string>[number];
+type Output = Extract<Part, { type: 'tool-result' }>['output'];
+type Generated = Awaited<ReturnType<NonNullable<LanguageModelMiddleware['wrapGenerate']>>>;
+type Stream = Awaited<ReturnType<NonNullable<LanguageModelMiddleware['wrapStream']>>>['stream'];
+type StreamPart = Stream extends ReadableStream<infer Each> ? Each : never;
+
+/**
+ * What a model needs that reads texts of other agents: the instruction how to read fences in its system prompt, a fence around texts of peers and
+ * around whatever imitates a boundary, and no markers of the boundary in what it says. The same prompt gives the same bytes each time. It may be used
+ * several times around one model.
+ *
+ * @example
+ * const model = wrapLanguageModel({ model: openai('gpt-5'), middleware: boundaryMiddleware() });
+ */
+export function boundaryMiddleware(): BoundaryMiddleware {
+  const middleware: LanguageModelMiddleware = {
+    specificationVersion: 'v3',
+    transformParams: async ({ params }) => ({
+      ...params,
+      prompt: withInstructions(params.prompt).map(fencedMessage),
+    }),
+    wrapGenerate: async ({ doGenerate }) => {
+      const result = await doGenerate();
+      return { ...result, content: withoutMarkers(result.content) };
+    },
+    wrapStream: async ({ doStream }) => {
+      const result = await doStream();
+      return { ...result, stream: result.stream.pipeThrough(markerRemoval()) };
+    },
+  };
+  return middleware as BoundaryMiddleware;
+}
+
+/** In the last system message at the beginning: providers differ in how many they take. */
+function withInstructions(prompt: readonly Message[]): Message[] {
+  const isThere = prompt.some(
+    ({ role, content }) => role === 'system' && content.includes(peerTextInstructions),
+  );
+  if (isThere) return [...prompt];
+  const firstOther = prompt.findIndex(({ role }) => role !== 'system');
+  const last = (firstOther === -1 ? prompt.length : firstOther) - 1;
+  const system = prompt[last];
+  if (system?.role !== 'system') return [{ role: 'system', content: peerTextInstructions }, ...prompt];
+  const content =
+    system.content === '' ? peerTextInstructions : `${system.content}\n\n${peerTextInstructions}`;
+  return prompt.map((message, place) => (place === last ? { ...system, content } : message));
+}
+
+function fencedMessage(message: Message): Message {
+  if (message.role === 'system') return message;
+  const parts: readonly Part[] = message.content;
+  const ofMessage = moleculeOf(message);
+  const fenced = parts.map((part) => fencedPart(part, provenanceOf(ofMessage, moleculeOf(part))));
+  return { ...message, content: joinedIfMarked(fenced) } as Message;
+}
+
+/** What this package says of a message or part in its options. */
+interface Provenance {
+  /** Words of a peer. */
+  readonly untrusted?: unknown;
+  readonly origin?: unknown;
+  /** The message that is handled. Its text is fenced already. */
+  readonly messageId?: unknown;
+}
+
+function moleculeOf({
+  providerOptions,
+}: {
+  readonly providerOptions?: Message['providerOptions'];
+}): Provenance {
+  const { molecule } = Object(providerOptions);
+  return typeof molecule === 'object' && molecule !== null ? molecule : {};
+}
+
+/** The options of a part may come from a page, so they cannot take anything back. */
+function provenanceOf(message: Provenance, part: Provenance): Provenance {
+  return part.untrusted === true ? part : message;
+}
+
+function fencedPart(part: Part, provenance: Provenance): Part {
+  switch (part.type) {
+    case 'text':
+      return { ...part, text: fencedText(part.text, provenance) };
+    case 'reasoning':
+      return { ...part, text: fenceMarkedText(part.text, { anyOrigin: true }) };
+    case 'tool-call':
+      return { ...part, input: fenceMarkedValue(part.input) };
+    case 'tool-result':
+      return { ...part, output: fencedOutput(part.output) };
+    case 'tool-approval-response':
+      return part.reason === undefined ? part : { ...part, reason: foreignText(part.reason) };
+    case 'file':
+      return fencedFile(part);
+    default:
+      return part;
+  }
+}
+
+/** A text of the application, the user or the model itself, of which the whole may be a peer's. */
+function fencedText(text: string, { untrusted, origin, messageId }: Provenance): string {
+  if (untrusted === true) return fenceOnce(text, { origin: typeof origin === 'string' ? origin : 'unknown' });
+  const known = messageId === undefined ? originOfPeerText(text) : undefined;
+  return known === undefined
+    ? fenceMarkedText(text, { anyOrigin: true })
+    : fenceOnce(text, { origin: known });
+}
+
+/** A text that a program got from somewhere: a fence in it that names an origin may lie. */
+function foreignText(text: string): string {
+  const known = originOfPeerText(text);
+  return known === undefined ? fenceMarkedText(text) : fenceOnce(text, { origin: known });
+}
+
+function fencedOutput(output: Output): Output {
+  switch (output.type) {
+    case 'text':
+    case 'error-text':
+      return isModelOutput(output) ? output : { ...output, value: foreignText(output.value) };
+    case 'json':
+    case 'error-json':
+      // Our own, where a chat was converted without the tools: its data has words of peers.
+      if (isSealedOutcome(output.value)) return modelOutputOf(output.value);
+      return { ...output, value: fenceMarkedValue(output.value, foreignText) };
+    case 'content':
+      return { ...output, value: fencedItems(output.value) };
+    case 'execution-denied':
+      return output.reason === undefined ? output : { ...output, reason: foreignText(output.reason) };
+  }
+}
+
+type Items = Extract<Output, { type: 'content' }>['value'];
+
+function fencedItems(items: Items): Items {
+  const fenced = items.map((item) =>
+    item.type === 'text' ? { ...item, text: foreignText(item.text) } : fencedFile(item),
+  );
+  return joinedIfMarked(fenced);
+}
+
+/** A marker in pieces: a model reads the texts of a message as one. */
+function joinedIfMarked<Each extends { readonly type: string }>(fenced: readonly Each[]): Each[] {
+  const joined = fenced.map(textIn).join('');
+  const text = fenceMarkedText(joined, { anyOrigin: true });
+  if (text === joined) return [...fenced];
+  const first = fenced.findIndex((each) => textIn(each) !== '');
+  return fenced.flatMap((each, place) => {
+    if (place === first) return [{ ...each, text }];
+    return textIn(each) === '' ? [each] : [];
+  });
+}
+
+function textIn(part: { readonly type: string }): string {
+  return part.type === 'text' && 'text' in part && typeof part.text === 'string' ? part.text : '';
+}
+
+/** A file that a provider may send as text, in each form that it has in a prompt. */
+function fencedFile<File extends { readonly type: string }>(file: File): File {
+  const { data, mediaType, filename } = file as { data?: unknown; mediaType?: unknown; filename?: unknown };
+  const isText = typeof mediaType === 'string' && /^text(?:\/|$)|[/+](?:json|xml)$/i.test(mediaType);
+  const named = typeof filename === 'string' ? { filename: foreignText(filename) } : {};
+  return { ...file, ...named, ...('data' in file ? { data: fencedData(data, isText) } : {}) };
+}
+
+function fencedData(data: unknown, isText: boolean): unknown {
+  if (typeof data === 'object' && data !== null && 'type' in data) {
+    if (data.type === 'text' && 'text' in data && typeof data.text === 'string')
+      return { ...data, text: foreignText(data.text) };
+    return data.type === 'data' && 'data' in data ? { ...data, data: fencedData(data.data, isText) } : data;
+  }
+  if (!isText || !(typeof data === 'string' || data instanceof Uint8Array)) return data;
+  const text = Buffer.from(data as string, 'base64').toString();
+  const fenced = foreignText(text);
+  if (fenced === text) return data;
+  return typeof data === 'string'
+    ? Buffer.from(fenced).toString('base64')
+    : new Uint8Array(Buffer.from(fenced));
+}
+
+/** What a model generated, without markers. Texts follow each other, so a marker may be in two of them; what it thinks is another text. */
+function withoutMarkers(content: Generated['content']): Generated['content'] {
+  const removers = { text: createMarkerRemover(), reasoning: createMarkerRemover() };
+  const last = {
+    text: content.findLastIndex(({ type }) => type === 'text'),
+    reasoning: content.findLastIndex(({ type }) => type === 'reasoning'),
+  };
+  return content.map((part, place) => {
+    if (part.type !== 'text' && part.type !== 'reasoning') return part;
+    const remover = removers[part.type];
+    const text = remover.push(part.text) + (place === last[part.type] ? remover.end() : '');
+    return text === part.text ? part : { ...part, text };
+  });
+}
+
+type Kind = 'text' | 'reasoning';
+
+/** A part of a stream that has begun, with what is held back of it: the beginning of a marker, maybe. */
+interface Open {
+  readonly kind: Kind;
+  readonly id: string;
+  readonly remover: ReturnType<typeof createMarkerRemover>;
+  /** Its end, which waits for the next part: a marker may be in two texts that follow each other. */
+  end?: StreamPart;
+}
+
+function markerRemoval(): TransformStream<StreamPart, StreamPart> {
+  const open = new Map<string, Open>();
+  let ended: Open | undefined;
+
+  /** Passes on what is held back, and the end that waited for it. */
+  const flush = (one: Open, pass: (part: StreamPart) => void): void => {
+    const delta = one.remover.end();
+    if (delta !== '') pass({ type: `${one.kind}-delta`, id: one.id, delta });
+    if (one.end !== undefined) pass(one.end);
+  };
+
+  const transform = (part: StreamPart, pass: (part: StreamPart) => void): void => {
+    const before = ended;
+    ended = undefined;
+    if (part.type === 'text-start' || part.type === 'reasoning-start') {
+      const kind: Kind = part.type === 'text-start' ? 'text' : 'reasoning';
+      const continues = before?.kind === kind;
+      if (before !== undefined && !continues) flush(before, pass);
+      if (continues && before.end !== undefined) pass(before.end);
+      pass(part);
+      open.set(`${kind} ${part.id}`, {
+        kind,
+        id: part.id,
+        remover: continues ? before.remover : createMarkerRemover(),
+      });
+      return;
+    }
+    if (before !== undefined) flush(before, pass);
+    if (part.type === 'text-delta' || part.type === 'reasoning-delta') {
+      const one = open.get(`${part.type === 'text-delta' ? 'text' : 'reasoning'} ${part.id}`);
+      const delta = one === undefined ? part.delta : one.remover.push(part.delta);
+      if (delta !== '' || part.providerMetadata !== undefined) pass({ ...part, delta });
+      return;
+    }
+    if (part.type === 'text-end' || part.type === 'reasoning-end') {
+      const key = `${part.type === 'text-end' ? 'text' : 'reasoning'} ${part.id}`;
+      const one = open.get(key);
+      open.delete(key);
+      if (one === undefined) pass(part);
+      else ended = { ...one, end: part };
+      return;
+    }
+    // What a model left open when it stopped.
+    if (part.type === 'finish' || part.type === 'error') flushAll(pass);
+    pass(part);
+  };
+
+  const flushAll = (pass: (part: StreamPart) => void): void => {
+    if (ended !== undefined) flush(ended, pass);
+    for (const one of open.values()) flush(one, pass);
+    ended = undefined;
+    open.clear();
+  };
+
+  return new TransformStream({
+    transform: (part, controller) => transform(part, (each) => controller.enqueue(each)),
+    flush: (controller) => flushAll((each) => controller.enqueue(each)),
+  });
+}

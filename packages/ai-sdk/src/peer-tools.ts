@@ -1,0 +1,302 @@
+import { createHash } from 'node:crypto';
+import { currentMessage, MoleculeError, type PeerClient } from '@molecule-ai/core';
+import {
+  type DefaultPeerToolNames,
+  type JsonSchema,
+  occurrenceOfCall,
+  openOutcome,
+  optionsProblem,
+  type PeerAnswerSoFar,
+  type PeerTool,
+  type PeerToolName,
+  type PeerToolsOptions,
+  peerTools,
+  runTool,
+  type SealedOutcome,
+  sealOutcome,
+  streamOutcome,
+  type ToolCall,
+  type ToolDefinition,
+  type ToolOutcome,
+} from '@molecule-ai/core/tools';
+import { jsonSchema, type ModelMessage, type Tool } from 'ai';
+
+const DEFAULT_MODEL_CHARS = 32_000;
+/** Tools that send a message. */
+const SENDING: ReadonlySet<string> = new Set([
+  'call_peer',
+  'delegate_task',
+  'delegate_task_async',
+  'send_message_to_user',
+]);
+/** Tools that wait for the answer of a peer. */
+const CALLING: ReadonlySet<string> = new Set(['call_peer', 'delegate_task']);
+
+export interface CreatePeerToolsOptions<Names extends readonly PeerToolName[] = readonly PeerToolName[]>
+  extends PeerToolsOptions<Names> {
+  /** Whether the answer of a peer is given as preliminary results while it is made. @default true */
+  readonly progress?: boolean | undefined;
+  /**
+   * Which calls need an approval: all, those of some tools, or what the function decides. Calls with wrong arguments need none: nothing is sent. In
+   * version 7 of the AI SDK `toolApproval` of the call takes precedence. @default none
+   */
+  readonly needsApproval?:
+    | boolean
+    | readonly Names[number][]
+    | ((request: PeerToolRequest<Names[number]>) => boolean | PromiseLike<boolean>)
+    | undefined;
+  /**
+   * Signs results, so that whoever keeps a chat for this program cannot write one. The same in all processes. @default none: `check` of a
+   * result is a digest, which finds out what was edited by mistake
+   */
+  readonly outputSecret?: string | undefined;
+}
+
+/** A call that may need an approval; `toolName` tells which. */
+export type PeerToolRequest<Name extends PeerToolName = PeerToolName> = {
+  [Each in Name]: {
+    readonly toolName: Each;
+    readonly input: PeerToolInput<Each>;
+    readonly toolCallId: string;
+    readonly messages: readonly ModelMessage[];
+  };
+}[Name];
+
+export type PeerToolInput<Name extends PeerToolName> =
+  PeerTool<Name> extends ToolDefinition<Name, infer Input> ? Input : never;
+
+/** What a tool returns, as plain JSON. Store it as it is: it gives a model the same bytes again. */
+export type PeerToolOutput<Name extends PeerToolName = PeerToolName> = {
+  /** What the model is given: words of peers are in a fence. `''` in a preliminary output. */
+  forModel: string;
+  /** The same for programs and people. Texts of peers in it are untrusted and not fenced. */
+  data: DataOf<Name> | (Name extends 'call_peer' | 'delegate_task' ? PeerAnswerSoFar : never);
+  isError: boolean;
+  /** Over the above but `data`: an output that was edited is fenced as a whole. `''` in a preliminary output. */
+  check: string;
+};
+
+type DataOf<Name extends PeerToolName> =
+  PeerTool<Name> extends { run(...given: never[]): Promise<ToolOutcome<infer Data>> } ? Data : never;
+
+/** The tools with these names, for `tools` of `generateText`, `streamText` and agents. */
+export type PeerToolSet<Names extends readonly PeerToolName[] = readonly PeerToolName[]> = {
+  [Name in Names[number]]: Tool<PeerToolInput<Name>, PeerToolOutput<Name>>;
+};
+
+/**
+ * The tools by which a model works with other agents. A call rejects only with the reason of its `abortSignal`.
+ * @throws MoleculeError `invalid_argument` for wrong options.
+ *
+ * @example
+ * const agent = new ToolLoopAgent({ model, tools: createPeerTools(client) });
+ */
+export function createPeerTools<const Names extends readonly PeerToolName[] = DefaultPeerToolNames>(
+  client: PeerClient,
+  given: CreatePeerToolsOptions<Names> = {},
+): PeerToolSet<Names> {
+  check(optionsProblem(given, { progress: 'flag', outputSecret: 'text' }));
+  const { progress = true, needsApproval, outputSecret, ...options } = given;
+  const { maxModelChars = DEFAULT_MODEL_CHARS } = options;
+  const definitions: readonly AnyDefinition[] = peerTools<readonly PeerToolName[]>(client, options);
+  check(approvalProblem(needsApproval, definitions));
+  const entries = definitions.map((definition): [string, AnyTool] => {
+    const asks = asksFor(definition, needsApproval as AnyApproval);
+    return [
+      definition.name,
+      {
+        description: definition.description,
+        inputSchema: uncheckedSchema(definition.inputSchema),
+        execute: (input, call) => {
+          const run: Run = async ({ signal, onProgress }) =>
+            sealOutcome(
+              await runTool(definition, input, {
+                ...identityOf(definition, input, call),
+                signal,
+                onProgress,
+              }),
+              outputSecret,
+            );
+          const { abortSignal } = call;
+          return progress && CALLING.has(definition.name)
+            ? streamOutcome(run, { signal: abortSignal, peerId: peerIn(definition, input), maxModelChars })
+            : run({ signal: abortSignal });
+        },
+        toModelOutput: ({ output }) => modelOutputOf(output, outputSecret),
+        ...(asks === undefined ? {} : { needsApproval: asks }),
+      },
+    ];
+  });
+  return Object.fromEntries(entries) as unknown as PeerToolSet<Names>;
+}
+
+type AnyDefinition = ToolDefinition<PeerToolName, unknown>;
+type AnyOutput = SealedOutcome;
+type AnyApproval =
+  | boolean
+  | readonly string[]
+  | ((request: unknown) => boolean | PromiseLike<boolean>)
+  | undefined;
+type Run = (call: Pick<ToolCall, 'signal' | 'onProgress'>) => Promise<AnyOutput>;
+type Execute = NonNullable<Tool<unknown, AnyOutput>['execute']>;
+type CallOptions = Pick<Parameters<Execute>[1], 'toolCallId' | 'messages' | 'abortSignal'>;
+
+interface AnyTool {
+  readonly description: string;
+  readonly inputSchema: Tool['inputSchema'];
+  readonly execute: (input: unknown, call: CallOptions) => AsyncIterable<AnyOutput> | Promise<AnyOutput>;
+  readonly toModelOutput: (given: { readonly output: unknown }) => ModelOutput;
+  readonly needsApproval?: boolean | ((input: unknown, call: CallOptions) => Promise<boolean>);
+}
+
+/** What a model is given for an output. */
+export interface ModelOutput {
+  readonly type: 'text' | 'error-text';
+  readonly value: string;
+  readonly providerOptions: { readonly molecule: { readonly outcome: string } };
+}
+
+/** An output of a tool for a model, also one that was read back from where a chat is stored. */
+export function modelOutputOf(output: unknown, secret?: string): ModelOutput {
+  const { forModel: value, isError } = openOutcome(output, secret);
+  const providerOptions = { molecule: { outcome: digest(value) } };
+  return { type: isError ? 'error-text' : 'text', value, providerOptions };
+}
+
+/** Whether an output in a prompt is exactly what {@link modelOutputOf} returned. */
+export function isModelOutput({
+  value,
+  providerOptions,
+}: {
+  readonly value: string;
+  readonly providerOptions?: unknown;
+}): boolean {
+  const { molecule } = Object(providerOptions);
+  return Object(molecule).outcome === digest(value);
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}
+
+/** The arguments are checked by the definition: what is wrong with them is a result, by which a model corrects itself. */
+function uncheckedSchema(schema: JsonSchema): Tool['inputSchema'] {
+  const given = schema as Parameters<typeof jsonSchema>[0];
+  return jsonSchema(given, { validate: (value) => ({ success: true, value }) });
+}
+
+/** What makes a call the same when it is repeated. */
+function identityOf(
+  definition: AnyDefinition,
+  input: unknown,
+  { toolCallId, messages }: CallOptions,
+): Pick<ToolCall, 'callId' | 'runId' | 'threadId'> {
+  if (!SENDING.has(definition.name) || !Array.isArray(messages)) return {};
+  if (currentMessage() !== undefined) return { callId: placeOf(definition, input, toolCallId, messages) };
+  return { callId: toolCallId, runId: digestOf(messages), threadId: runOf(messages) };
+}
+
+/**
+ * The ids of calls are others in each attempt of a message, so its content and how often it was called before make it the same. A
+ * run that is continued after some of its steps has the calls of these in its messages.
+ */
+function placeOf(
+  definition: AnyDefinition,
+  input: unknown,
+  toolCallId: string,
+  messages: readonly ModelMessage[],
+): string | undefined {
+  const content = contentOf(definition, input);
+  if (content === undefined) return undefined;
+  const run = runOf(messages);
+  const own = messages.slice(messages.findLastIndex(({ role }) => role === 'user') + 1);
+  const last = own.findLastIndex(({ role }) => role === 'assistant');
+  // Once it is approved, a call of the last step is run.
+  const isOpen = !own.slice(last + 1).some((message) => hasResult(message, toolCallId));
+  let place = own.length;
+  for (const [at, { role, content: parts }] of own.entries()) {
+    if (role !== 'assistant' || typeof parts === 'string') continue;
+    for (const part of parts) {
+      if (part.type !== 'tool-call' || part.toolName !== definition.name) continue;
+      if (at === last && isOpen && part.toolCallId === toolCallId) place = at;
+      const earlier = contentOf(definition, part.input);
+      if (earlier !== undefined) occurrenceOfCall(earlier, `${run} ${at} ${part.toolCallId}`);
+    }
+  }
+  return String(occurrenceOfCall(content, `${run} ${place} ${toolCallId}`));
+}
+
+function hasResult({ role, content }: ModelMessage, toolCallId: string): boolean {
+  return (
+    role === 'tool' && content.some((part) => part.type === 'tool-result' && part.toolCallId === toolCallId)
+  );
+}
+
+/** The same for arguments that mean the same; `undefined` for wrong ones. */
+function contentOf(definition: AnyDefinition, input: unknown): readonly unknown[] | undefined {
+  const parsed = parsedBy(definition, input);
+  return parsed === undefined ? undefined : [definition.name, parsed];
+}
+
+function parsedBy(definition: AnyDefinition, input: unknown): unknown {
+  try {
+    return definition.parse(input);
+  } catch {
+    return undefined;
+  }
+}
+
+function peerIn(definition: AnyDefinition, input: unknown): string {
+  const { peer_id: peerId, workspace_id: workspaceId } = Object(parsedBy(definition, input));
+  return String(peerId ?? workspaceId ?? '');
+}
+
+const runs = new WeakMap<object, string>();
+
+/** Names the run that a call belongs to: its steps have the same message at the beginning. */
+function runOf(messages: readonly ModelMessage[]): string {
+  const first = messages.findLast(({ role }) => role === 'user') ?? messages[0] ?? messages;
+  const known = runs.get(first) ?? crypto.randomUUID();
+  runs.set(first, known);
+  return known;
+}
+
+function digestOf(value: unknown): string | undefined {
+  try {
+    return digest(
+      JSON.stringify(value, (_key, each: unknown) =>
+        ArrayBuffer.isView(each)
+          ? createHash('sha256')
+              .update(new Uint8Array(each.buffer, each.byteOffset, each.byteLength))
+              .digest('base64url')
+          : each,
+      ),
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+function asksFor(definition: AnyDefinition, needsApproval: AnyApproval): AnyTool['needsApproval'] {
+  if (needsApproval === undefined || needsApproval === false) return undefined;
+  const { name: toolName } = definition;
+  if (Array.isArray(needsApproval) && !needsApproval.includes(toolName)) return undefined;
+  return async (raw, { toolCallId, messages }) => {
+    const input = parsedBy(definition, raw);
+    if (input === undefined) return false;
+    return typeof needsApproval === 'function'
+      ? await needsApproval({ toolName, input, toolCallId, messages })
+      : true;
+  };
+}
+
+function approvalProblem(given: unknown, definitions: readonly AnyDefinition[]): string | null {
+  if (given === undefined || typeof given === 'boolean' || typeof given === 'function') return null;
+  const names = definitions.map(({ name }) => name);
+  if (Array.isArray(given) && given.every((name) => names.includes(name))) return null;
+  return `\`needsApproval\` must be true or false, a function, or a list of these tools: ${names.join(', ')}.`;
+}
+
+function check(problem: string | null): void {
+  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+}

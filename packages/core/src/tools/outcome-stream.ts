@@ -1,0 +1,56 @@
+import type { JsonValue } from '@molecule-ai/protocol';
+import { cutText } from './reply-outcome.ts';
+import { beginningOfOutcome, type PeerAnswerSoFar, type SealedOutcome } from './sealed-outcome.ts';
+import type { ToolCall } from './tool-definition.ts';
+
+/** The next beginning has at least so many times the text of the last: all of them together are a few times the whole. */
+const GROWTH = 1.25;
+
+export interface OutcomeStreamOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly peerId: string;
+  /** At most so many UTF-16 units of the answer in a beginning. */
+  readonly maxModelChars: number;
+}
+
+/**
+ * The beginnings of an answer while it is made, each with all of the text so far, and its outcome. The call is aborted when nobody reads
+ * on.
+ * @param run runs the tool with this signal and these reports
+ */
+export async function* streamOutcome<Data extends JsonValue>(
+  run: (call: Pick<ToolCall, 'signal' | 'onProgress'>) => Promise<SealedOutcome<Data>>,
+  { signal, peerId, maxModelChars }: OutcomeStreamOptions,
+): AsyncGenerator<SealedOutcome<Data | PeerAnswerSoFar>> {
+  const left = new AbortController();
+  let text = '';
+  let due = 1;
+  let isOver = false;
+  let wake = (): void => {};
+  const outcome = run({
+    signal: signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]),
+    onProgress: (piece) => {
+      text += piece;
+      wake();
+    },
+  }).finally(() => {
+    isOver = true;
+    wake();
+  });
+  outcome.catch(() => {});
+  try {
+    while (!isOver) {
+      if (text.length >= due && due <= maxModelChars) {
+        due = Math.ceil(text.length * GROWTH);
+        yield beginningOfOutcome(peerId, cutText(text, maxModelChars));
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
+    yield await outcome;
+  } finally {
+    left.abort();
+  }
+}

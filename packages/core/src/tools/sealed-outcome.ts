@@ -1,0 +1,76 @@
+import { createHash, createHmac } from 'node:crypto';
+import type { JsonValue } from '@molecule-ai/protocol';
+import { fenceRepeatably } from '../peers/repeatable-fence.ts';
+import type { ToolOutcome } from './tool-definition.ts';
+
+const STORED = 'The result of this call, as it was stored:';
+const UNFINISHED = 'The answer of the peer was not finished. It began:';
+
+/** An outcome that is kept where others may edit it, for instance in a chat that a page stores. Plain JSON. */
+export interface SealedOutcome<Data extends JsonValue = JsonValue> extends ToolOutcome<Data> {
+  /** Over `forModel` and `isError`; `''` for a beginning. */
+  check: string;
+}
+
+/** The data of an outcome that is not there yet. */
+export type PeerAnswerSoFar = {
+  status: 'working';
+  peerId: string;
+  /** Words of the peer, from the first on: untrusted and not fenced. */
+  text: string;
+};
+
+/**
+ * Seals an outcome. Without a secret the seal is a digest, which finds out what was edited by mistake; with one nobody else can write an outcome.
+ */
+export function sealOutcome<Data extends JsonValue>(
+  { forModel, data, isError }: ToolOutcome<Data>,
+  secret?: string,
+): SealedOutcome<Data> {
+  return { forModel, data, isError, check: checkOf(forModel, isError, secret) };
+}
+
+/** The beginning of an answer, as an outcome that is followed by another one. */
+export function beginningOfOutcome(peerId: string, text: string): SealedOutcome<PeerAnswerSoFar> {
+  return { forModel: '', data: { status: 'working', peerId, text }, isError: false, check: '' };
+}
+
+/** What a model is given for a value that may be a sealed outcome. All of what was not sealed so is in a fence, whatever it is. */
+export function openOutcome(value: unknown, secret?: string): Pick<ToolOutcome, 'forModel' | 'isError'> {
+  if (!isSealedOutcome(value)) return stored(textOf(value), false);
+  const { forModel, isError, check, data } = value;
+  if (check === checkOf(forModel, isError, secret)) return { forModel, isError };
+  if (isAnswerSoFar(data)) {
+    return {
+      forModel: `${UNFINISHED}\n${fenceRepeatably(data.text, { origin: data.peerId })}`,
+      isError: false,
+    };
+  }
+  return stored(forModel === '' ? textOf(data) : forModel, isError);
+}
+
+/** Whether a value has the form of a sealed outcome; {@link openOutcome} finds out whether it was edited. */
+export function isSealedOutcome(value: unknown): value is SealedOutcome {
+  if (typeof value !== 'object' || value === null || !('data' in value)) return false;
+  const { forModel, isError, check } = value as Partial<SealedOutcome>;
+  return typeof forModel === 'string' && typeof isError === 'boolean' && typeof check === 'string';
+}
+
+function stored(text: string, isError: boolean): Pick<ToolOutcome, 'forModel' | 'isError'> {
+  return { forModel: `${STORED}\n${fenceRepeatably(text, { origin: 'unknown' })}`, isError };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+}
+
+function isAnswerSoFar(data: JsonValue): data is PeerAnswerSoFar {
+  const { status, peerId, text } = Object(data);
+  return status === 'working' && typeof peerId === 'string' && typeof text === 'string';
+}
+
+function checkOf(forModel: string, isError: boolean, secret?: string): string {
+  const text = JSON.stringify([forModel, isError]);
+  const hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret);
+  return hash.update(text).digest('base64url');
+}
