@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { currentMessage, MoleculeError, type PeerClient } from '@molecule-ai/core';
 import {
   type DefaultPeerToolNames,
@@ -18,6 +17,7 @@ import {
   type ToolCall,
   type ToolDefinition,
   type ToolOutcome,
+  valueDigest,
 } from '@molecule-ai/core/tools';
 import { jsonSchema, type ModelMessage, type Tool } from 'ai';
 
@@ -159,7 +159,7 @@ export interface ModelOutput {
 /** An output of a tool for a model, also one that was read back from where a chat is stored. */
 export function modelOutputOf(output: unknown, secret?: string): ModelOutput {
   const { forModel: value, isError } = openOutcome(output, secret);
-  const providerOptions = { molecule: { outcome: digest(value) } };
+  const providerOptions = { molecule: { outcome: valueDigest(value) ?? '' } };
   return { type: isError ? 'error-text' : 'text', value, providerOptions };
 }
 
@@ -172,11 +172,7 @@ export function isModelOutput({
   readonly providerOptions?: unknown;
 }): boolean {
   const { molecule } = Object(providerOptions);
-  return Object(molecule).outcome === digest(value);
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
+  return Object(molecule).outcome === valueDigest(value);
 }
 
 /** The arguments are checked by the definition: what is wrong with them is a result, by which a model corrects itself. */
@@ -193,7 +189,7 @@ function identityOf(
 ): Pick<ToolCall, 'callId' | 'runId' | 'threadId'> {
   if (!SENDING.has(definition.name) || !Array.isArray(messages)) return {};
   if (currentMessage() !== undefined) return { callId: placeOf(definition, input, toolCallId, messages) };
-  return { callId: toolCallId, runId: digestOf(messages), threadId: runOf(messages) };
+  return { callId: toolCallId, runId: valueDigest(messages), threadId: runOf(messages) };
 }
 
 /**
@@ -259,22 +255,6 @@ function runOf(messages: readonly ModelMessage[]): string {
   const known = runs.get(first) ?? crypto.randomUUID();
   runs.set(first, known);
   return known;
-}
-
-function digestOf(value: unknown): string | undefined {
-  try {
-    return digest(
-      JSON.stringify(value, (_key, each: unknown) =>
-        ArrayBuffer.isView(each)
-          ? createHash('sha256')
-              .update(new Uint8Array(each.buffer, each.byteOffset, each.byteLength))
-              .digest('base64url')
-          : each,
-      ),
-    );
-  } catch {
-    return undefined;
-  }
 }
 
 function asksFor(definition: AnyDefinition, needsApproval: AnyApproval): AnyTool['needsApproval'] {

@@ -124,6 +124,7 @@ it('the tools entry exports exactly these names', () => {
     'textOfQuestion',
     'turnForModel',
     'useApprovals',
+    'valueDigest',
     'wordsOfReply',
   ]);
 });

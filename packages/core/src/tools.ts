@@ -94,3 +94,4 @@ export type {
 export type { AnswerInput } from './tools/tool-arguments.ts';
 export type { JsonSchema, ToolCall, ToolDefinition, ToolOutcome } from './tools/tool-definition.ts';
 export { runTool } from './tools/tool-run.ts';
+export { valueDigest } from './tools/value-digest.ts';
