@@ -96,7 +96,7 @@ describe('streamOutcome', () => {
       (call) => {
         signal = call.signal;
         call.onProgress?.('x');
-        return new Promise(() => {});
+        return new Promise<typeof sealed>(() => {});
       },
       { peerId: PEER, maxModelChars: 9 },
     );
