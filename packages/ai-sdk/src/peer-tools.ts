@@ -1,5 +1,6 @@
 import { currentMessage, MoleculeError, type PeerClient } from '@molecule-ai/core';
 import {
+  currentConversation,
   type DefaultPeerToolNames,
   type JsonSchema,
   occurrenceOfCall,
@@ -189,7 +190,9 @@ function identityOf(
 ): Pick<ToolCall, 'callId' | 'runId' | 'threadId'> {
   if (!SENDING.has(definition.name) || !Array.isArray(messages)) return {};
   if (currentMessage() !== undefined) return { callId: placeOf(definition, input, toolCallId, messages) };
-  return { callId: toolCallId, runId: valueDigest(messages), threadId: runOf(messages) };
+  // A chat is a conversation of its own; without one it is the run.
+  const threadId = currentConversation() === '' ? runOf(messages) : undefined;
+  return { callId: toolCallId, runId: valueDigest(messages), threadId };
 }
 
 /**

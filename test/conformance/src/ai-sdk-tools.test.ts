@@ -3,6 +3,7 @@ import type { ScriptedPeerOptions } from '@molecule-ai/core/testing';
 import {
   type CallPeerInput,
   type FailureData,
+  inConversation,
   type PeerReplyOutcome,
   peerTools,
 } from '@molecule-ai/core/tools';
@@ -245,6 +246,17 @@ verifies(
     expect(peer.received).toHaveLength(7);
     expect(new Set(peer.received.slice(3).map(({ contextId }) => contextId)).size).toBe(1);
     expect(new Set(peer.received.map(({ contextId }) => contextId)).size).toBe(4);
+
+    const inChat = (id: string, text: string) => inConversation(id, () => chat(said(text)));
+    for (const id of ['ann', 'bob']) {
+      await inChat(id, 'hello');
+      await inChat(id, 'hello');
+      await inChat(id, 'go on');
+    }
+    const chats = peer.received.slice(7).map(({ contextId }) => contextId);
+    expect(chats).toHaveLength(4);
+    expect(new Set(chats).size).toBe(2);
+    expect(chats[0]).toBe(chats[1]);
   },
 );
 
