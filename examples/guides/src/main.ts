@@ -1,5 +1,6 @@
 /** Runs the programs of the guides against a platform in this process, and checks what they do. */
 
+import { checkAiSdkAgent } from './check-ai-sdk-agent.ts';
 import { checkAiSdkChat } from './check-ai-sdk-chat.ts';
 import { checkAiSdkPeer } from './check-ai-sdk-peer.ts';
 import { checkCallingPeers } from './check-calling-peers.ts';
@@ -22,6 +23,7 @@ await onStage(async (stage) => {
   await checkTakeOver(stage);
   await checkTelemetry(stage);
   await checkLangChain(stage);
+  await checkAiSdkAgent(stage);
   await checkAiSdkPeer(stage);
   await checkTools(stage);
   await checkAiSdkChat();

@@ -11,11 +11,11 @@ import {
   createAgentUIStream,
   createUIMessageStream,
   createUIMessageStreamResponse,
-  ToolLoopAgent,
   type UIMessage,
   type UIMessageChunk,
 } from 'ai';
 import { approvalOf, type Chat, type ChatPart, invalidMessages, Refusal, readChat } from './chat-request.ts';
+import { silent } from './runs.ts';
 
 const DEFAULT_BODY_BYTES = 4 * 1024 * 1024;
 const ERROR_TEXT = 'Something went wrong. Please try again.';
@@ -177,14 +177,6 @@ async function streamRun(
     execute: ({ writer }) => writer.merge(run.pipeThrough(pageStream(errors, seal))),
   });
   return createUIMessageStreamResponse({ stream: endingRun(page, leaving) });
-}
-
-/** A `ToolLoopAgent` of version 7 prints errors in the stream of its model, before anybody else has them, unless it has `onError`. */
-function silent(agent: ChatAgent): ChatAgent {
-  const settings: unknown = Reflect.get(agent, 'settings');
-  const isOther = Object.getPrototypeOf(agent) !== ToolLoopAgent.prototype || typeof settings !== 'object';
-  if (isOther) return agent;
-  return Object.create(agent, { settings: { value: { onError: () => {}, ...settings } } });
 }
 
 /** What goes wrong in a run: reported once each, and shown to the page without its words. */

@@ -1,15 +1,16 @@
-import type { ModelMessage } from 'ai';
+import { ConfigurationError, MessageFailure, MoleculeError } from '@molecule-ai/core';
+import type { ModelMessage, StepResult, ToolSet } from 'ai';
 
 const MAX_CONVERSATIONS = 1_000;
 
 /**
  * Where the conversations of a handler are kept. Messages are plain data: a store may write them as JSON. They contain words of peers, so
- * keep them as private as credentials.
+ * keep them as private as credentials. Keys with a `/` are of runs under way; those that were not saved for a week can be deleted.
  */
 export interface ConversationStore {
   /** The messages of a conversation, oldest first; `undefined` for one that it does not have. */
   load(conversationId: string): Promise<readonly ModelMessage[] | undefined>;
-  /** Replaces the messages of a conversation, all at once. */
+  /** Replaces the messages of a conversation, all at once. None means that it can be deleted. */
   save(conversationId: string, messages: readonly ModelMessage[]): Promise<void>;
 }
 
@@ -24,6 +25,10 @@ export class MemoryConversationStore implements ConversationStore {
   }
 
   async save(conversationId: string, messages: readonly ModelMessage[]): Promise<void> {
+    if (messages.length === 0) {
+      this.#conversations.delete(conversationId);
+      return;
+    }
     this.#keep(conversationId, [...messages]);
     const [oldest] = this.#conversations.keys();
     if (this.#conversations.size > MAX_CONVERSATIONS && oldest !== undefined)
@@ -35,4 +40,206 @@ export class MemoryConversationStore implements ConversationStore {
     this.#conversations.delete(conversationId);
     this.#conversations.set(conversationId, messages);
   }
+}
+
+/** What a conversation has of one message. */
+export interface StoredRun {
+  /** What was said before it. */
+  readonly history: readonly ModelMessage[];
+  /** From its user message on; `[]` before its first step has ended. */
+  readonly messages: readonly ModelMessage[];
+}
+
+/** One conversation in a store: its finished exchanges, and under keys of their own the runs under way. Not used by two runs at the same time. */
+export class Conversation {
+  readonly #store: ConversationStore;
+  readonly #id: string;
+  readonly #maxMessages: number;
+  #messages: readonly ModelMessage[] = [];
+  readonly #saved = new Set<string>();
+
+  private constructor(store: ConversationStore, id: string, maxMessages: number) {
+    this.#store = store;
+    this.#id = id;
+    this.#maxMessages = maxMessages;
+  }
+
+  /** @throws MoleculeError `storage_failed`, which may pass; MessageFailure `invalid_history` */
+  static async open(store: ConversationStore, id: string, maxMessages: number): Promise<Conversation> {
+    const conversation = new Conversation(store, id, maxMessages);
+    conversation.#messages = bounded(await conversation.#load(id), maxMessages);
+    return conversation;
+  }
+
+  /** Whether something was said in it. */
+  get exists(): boolean {
+    return this.#messages.length > 0;
+  }
+
+  /** The run of a message, under way or finished. */
+  async run(messageId: string): Promise<StoredRun> {
+    const key = this.#keyOf(messageId);
+    const stored = await this.#load(key);
+    const [start, end] = this.#placeOf(messageId);
+    if (stored.length > 0) this.#saved.add(key);
+    return {
+      history: this.#messages.slice(0, start),
+      messages: stored.length > 0 ? stored : this.#messages.slice(start, end),
+    };
+  }
+
+  /** Keeps a run under way. */
+  async saveRun(messageId: string, messages: readonly ModelMessage[]): Promise<void> {
+    const key = this.#keyOf(messageId);
+    await this.#save(key, messages);
+    this.#saved.add(key);
+  }
+
+  /** Adds the exchange of a run that has ended. */
+  async end(messageId: string, messages: readonly ModelMessage[]): Promise<void> {
+    const [start, end] = this.#placeOf(messageId);
+    const all = [...this.#messages.slice(0, start), ...messages, ...this.#messages.slice(end)];
+    this.#messages = bounded(all, this.#maxMessages);
+    if (this.#maxMessages > 0) await this.#save(this.#id, this.#messages);
+    await this.drop(messageId);
+  }
+
+  /** Forgets a run under way. */
+  async drop(messageId: string): Promise<void> {
+    const key = this.#keyOf(messageId);
+    if (this.#saved.delete(key)) await this.#save(key, []);
+  }
+
+  #keyOf(messageId: string): string {
+    return `${this.#id}/${messageId}`;
+  }
+
+  /** Where the exchange of a message is; at the end before it is there. */
+  #placeOf(messageId: string): readonly [start: number, end: number] {
+    const start = this.#messages.findIndex((message) => messageIdOf(message) === messageId);
+    if (start === -1) return [this.#messages.length, this.#messages.length];
+    const next = this.#messages.findIndex((message, at) => at > start && messageIdOf(message) !== undefined);
+    return [start, next === -1 ? this.#messages.length : next];
+  }
+
+  async #load(key: string): Promise<readonly ModelMessage[]> {
+    const loaded: unknown = await stored(() => this.#store.load(key));
+    if (loaded === undefined || loaded === null) return [];
+    if (Array.isArray(loaded) && loaded.every(isMessage)) return loaded;
+    throw invalidHistory(new TypeError('load() must return a list of messages of the AI SDK, or undefined.'));
+  }
+
+  async #save(key: string, messages: readonly ModelMessage[]): Promise<void> {
+    await stored(() => this.#store.save(key, messages));
+  }
+}
+
+/** What the steps of a run add to the conversation. Version 6 has in each step what all of them added, 7 what that one did. */
+export class StepRecorder {
+  readonly #input: readonly ModelMessage[];
+  readonly #onStep: (messages: readonly ModelMessage[]) => Promise<void>;
+  #messages: ModelMessage[] = [];
+  /** Whether the results of calls that were just approved are not known. They come before the first step. */
+  #lacksResults: boolean;
+
+  constructor(input: readonly ModelMessage[], onStep: (messages: readonly ModelMessage[]) => Promise<void>) {
+    this.#input = input;
+    this.#onStep = onStep;
+    this.#lacksResults = approvalIn(input.at(-1)) !== undefined;
+  }
+
+  /** Of version 7 only. */
+  started({ messages }: { readonly messages?: unknown }): void {
+    if (!this.#lacksResults || !Array.isArray(messages)) return;
+    const approvalId = approvalIn(this.#input.at(-1));
+    const at = messages.findLastIndex((message: ModelMessage) => approvalIn(message) === approvalId);
+    const results: ModelMessage | undefined = at === -1 ? undefined : messages[at + 1];
+    if (results?.role !== 'tool') return;
+    this.#messages.push(results);
+    this.#lacksResults = false;
+  }
+
+  async finished(step: Pick<StepResult<ToolSet>, 'response'>): Promise<void> {
+    const { messages } = step.response;
+    if ('performance' in step) this.#messages.push(...messages);
+    else {
+      this.#messages = [...messages];
+      this.#lacksResults = false;
+    }
+    if (!this.#lacksResults && this.#messages.at(-1)?.role === 'tool') await this.#onStep(this.#messages);
+  }
+}
+
+function approvalIn(message: ModelMessage | undefined): string | undefined {
+  if (message?.role !== 'tool') return undefined;
+  return message.content.find((part) => part.type === 'tool-approval-response')?.approvalId;
+}
+
+/** Some versions of the AI SDK check little of a prompt. */
+function isMessage(value: unknown): value is ModelMessage {
+  const { role, content }: { readonly role?: unknown; readonly content?: unknown } = Object(value);
+  if (typeof role !== 'string') return false;
+  if (typeof content === 'string') return role !== 'tool';
+  return Array.isArray(content) && content.every(isPart);
+}
+
+function isPart(value: unknown): boolean {
+  const { type, toolCallId, output } = Object(value);
+  if (type === 'tool-call') return typeof toolCallId === 'string' && 'input' in Object(value);
+  if (type === 'tool-result')
+    return typeof toolCallId === 'string' && typeof Object(output).type === 'string';
+  return typeof type === 'string';
+}
+
+async function stored<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new MoleculeError('The store of conversations failed.', {
+      code: 'storage_failed',
+      hint: 'See the cause, which is what the `store` of createAiSdkHandler() threw. The message is tried again.',
+      isRetryable: true,
+      cause: error,
+    });
+  }
+}
+
+/** For messages in a store that cannot be continued. */
+export function invalidHistory(cause: unknown): MessageFailure {
+  return new MessageFailure('The agent cannot read what was said before.', {
+    code: 'invalid_history',
+    cause: new MoleculeError('The store has messages that this version of the AI SDK does not read.', {
+      code: 'storage_failed',
+      hint: 'Convert the messages of this conversation, or delete them: save(conversationId, []).',
+      cause,
+    }),
+  });
+}
+
+/** For an answer to what a run asked that the store does not have. */
+export function runNotFound(): MessageFailure {
+  return new MessageFailure('The agent has lost the work that this answer is for.', {
+    code: 'run_not_found',
+    cause: new ConfigurationError(
+      'The store has no run that asked this. A MemoryConversationStore loses all of them when the process ends.',
+      {
+        hint: 'Set the option `store` of createAiSdkHandler() to one that keeps conversations in a database.',
+      },
+    ),
+  });
+}
+
+/** The message of the platform to which a stored user message belongs. */
+function messageIdOf({ role, providerOptions }: ModelMessage): string | undefined {
+  const id = role === 'user' ? providerOptions?.molecule?.messageId : undefined;
+  return typeof id === 'string' ? id : undefined;
+}
+
+/** The latest messages, from a user message on, so that no result is parted from its call; at least the last exchange. */
+function bounded(messages: readonly ModelMessage[], maxMessages: number): readonly ModelMessage[] {
+  if (maxMessages === 0) return [];
+  if (messages.length <= maxMessages) return messages;
+  const isStart = ({ role }: ModelMessage) => role === 'user';
+  const start = messages.findIndex((message, at) => at >= messages.length - maxMessages && isStart(message));
+  return messages.slice(start === -1 ? messages.findLastIndex(isStart) : start);
 }

@@ -5,6 +5,7 @@ it('exports exactly these names', () => {
   expect(Object.keys(aiSdk).sort()).toEqual([
     'MemoryConversationStore',
     'boundaryMiddleware',
+    'createAiSdkHandler',
     'createChatRoute',
     'createMolecule',
     'createPeerTools',

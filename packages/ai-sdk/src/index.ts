@@ -1,5 +1,7 @@
 /** The AI SDK for Molecule AI. A test pins this list of exports. */
 
+export type { Approvals } from '@molecule-ai/core/tools';
+export { type AiSdkHandlerOptions, createAiSdkHandler } from './ai-sdk-handler.ts';
 export { boundaryMiddleware } from './boundary-middleware.ts';
 export { type ChatAgent, type ChatRouteOptions, createChatRoute, type FinishedChat } from './chat-route.ts';
 export { type ConversationStore, MemoryConversationStore } from './conversation-store.ts';
@@ -18,3 +20,4 @@ export {
   type PeerToolRequest,
   type PeerToolSet,
 } from './peer-tools.ts';
+export type { AgentRun, AgentSettings, SomeAgent } from './runs.ts';

@@ -1,6 +1,7 @@
 import { ADAPTERS } from './behaviours/adapters.ts';
 import { AGENT_ENDS } from './behaviours/agent-ends.ts';
 import { AI_SDK_CHAT } from './behaviours/ai-sdk-chat.ts';
+import { AI_SDK_HANDLER } from './behaviours/ai-sdk-handler.ts';
 import { AI_SDK_PROVIDER } from './behaviours/ai-sdk-provider.ts';
 import { AI_SDK_TOOLS } from './behaviours/ai-sdk-tools.ts';
 import { AI_SDK_VERSIONS } from './behaviours/ai-sdk-versions.ts';
@@ -100,6 +101,7 @@ export const BEHAVIOURS = {
   ...TOOLS,
   ...LANGCHAIN_TOOLS,
   ...AI_SDK_TOOLS,
+  ...AI_SDK_HANDLER,
   ...ADAPTERS,
 };
 

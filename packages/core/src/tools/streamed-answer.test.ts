@@ -19,6 +19,7 @@ it('separates turns, and removes markers that come in pieces', async () => {
   await answer.push('!', 2);
   await answer.end();
   expect(sent.join('')).toBe('Let me look.\n\nIt works!');
+  expect(answer.said).toBe('Let me look.\n\nIt works!');
   expect(answer.lastSaid).toBe('It works!');
   expect(restOfAnswer(`${wrapA2aBoundary('It works')}!`, answer.lastSaid)).toBe('');
 });

@@ -14,24 +14,30 @@ export class StreamedAnswer {
   #remover = createMarkerRemover();
   #turn: unknown;
   #said = '';
+  #lastSaid = '';
 
   /** @param send as `context.stream` */
   constructor(send: (text: string) => Promise<void>) {
     this.#send = send;
   }
 
+  /** All that was said. */
+  get said(): string {
+    return this.#said;
+  }
+
   /** What was said in the last turn. */
   get lastSaid(): string {
-    return this.#said;
+    return this.#lastSaid;
   }
 
   /** @param turn the same for all pieces of one turn */
   async push(piece: string, turn: unknown): Promise<void> {
     if (piece === '') return;
-    if (this.#said !== '' && turn !== this.#turn) {
+    if (this.#lastSaid !== '' && turn !== this.#turn) {
       await this.end();
-      await this.#send('\n\n');
-      this.#said = '';
+      await this.#say('\n\n');
+      this.#lastSaid = '';
       this.#remover = createMarkerRemover();
     }
     this.#turn = turn;
@@ -46,6 +52,7 @@ export class StreamedAnswer {
   async #say(text: string): Promise<void> {
     if (text === '') return;
     this.#said += text;
+    this.#lastSaid += text;
     await this.#send(text);
   }
 }

@@ -1,0 +1,315 @@
+import {
+  ConfigurationError,
+  type HandlerContext,
+  type InboundMessage,
+  MessageFailure,
+  removeBoundaryMarkers,
+} from '@molecule-ai/core';
+import { handlerErrorOf, readsStream, restOfAnswer, StreamedAnswer } from '@molecule-ai/core/tools';
+import {
+  APICallError,
+  gateway,
+  InvalidPromptError,
+  type LanguageModel,
+  type LanguageModelMiddleware,
+  LoadAPIKeyError,
+  type ModelMessage,
+  NoObjectGeneratedError,
+  NoOutputGeneratedError,
+  NoSuchModelError,
+  type StepResult,
+  ToolLoopAgent,
+  type ToolLoopAgentSettings,
+  type ToolSet,
+  wrapProvider,
+} from 'ai';
+import { boundaryMiddleware } from './boundary-middleware.ts';
+import { invalidHistory, StepRecorder } from './conversation-store.ts';
+
+type LanguageModelV3 = Extract<LanguageModel, { readonly specificationVersion: 'v3' }>;
+
+/** An agent of the AI SDK: a `ToolLoopAgent`, or another implementation of its interface `Agent`. */
+export interface SomeAgent {
+  readonly version: 'agent-v1';
+  generate(options: never): PromiseLike<unknown>;
+  stream(options: never): PromiseLike<unknown>;
+}
+
+/** What `ToolLoopAgent` is created with: a model, `tools`, `instructions`, `stopWhen`, `output` and so on. */
+export type AgentSettings = Omit<ToolLoopAgentSettings<never, ToolSet>, 'output' | 'toolsContext'> & {
+  output?: unknown;
+  toolsContext?: unknown;
+};
+
+/** What a run came to. */
+export interface AgentRun {
+  /** Of the last step, without boundary markers. */
+  readonly text: string;
+  /** By the `output` of the agent; a text without one, `undefined` when there is none. */
+  readonly output: unknown;
+  /** Of the last step: `stop`, `length`, `tool-calls` and so on. */
+  readonly finishReason: string;
+  /** What the run added to the conversation. */
+  readonly messages: readonly ModelMessage[];
+  /** Those of this attempt. */
+  readonly steps: readonly StepResult<ToolSet>[];
+  /** What of the text was not streamed to the sender. */
+  readonly rest: string;
+  /** What was streamed to the sender, of all steps; `''` for nothing. */
+  readonly streamed: string;
+}
+
+/** A target, by what is used of it. */
+export interface Target {
+  agent(): Runner;
+  explainsFences(instructions: string): boolean;
+}
+
+interface Runner {
+  generate(call: Call): PromiseLike<Outcome>;
+  stream(call: Call): PromiseLike<Outcome>;
+}
+
+interface Call {
+  readonly messages: ModelMessage[];
+  readonly abortSignal: AbortSignal;
+  onStepStart(event: { readonly messages?: unknown }): void;
+  onStepFinish(step: StepResult<ToolSet>): Promise<void>;
+  onError?(): void;
+}
+
+/** The result of either version. Version 6 has all messages in the response, 7 only those of the last step. */
+interface Outcome {
+  readonly text: unknown;
+  readonly output: unknown;
+  readonly finishReason: unknown;
+  readonly steps: unknown;
+  readonly response: unknown;
+  readonly responseMessages?: unknown;
+  readonly stream?: AsyncIterable<StreamPart>;
+  readonly fullStream?: AsyncIterable<StreamPart>;
+}
+
+type StreamPart =
+  | { readonly type: 'start-step' }
+  | { readonly type: 'text-delta'; readonly text: string }
+  | { readonly type: 'error'; readonly error: unknown }
+  | { readonly type: 'abort'; readonly reason?: unknown };
+
+/** @throws ConfigurationError for what is neither an agent nor settings of one. */
+export function targetOf(given: unknown): Target {
+  const version = fieldOf(given, 'version');
+  const isRunnable = ['generate', 'stream'].every((name) => typeof fieldOf(given, name) === 'function');
+  if (version === 'agent-v1' && isRunnable) {
+    const agent = given as Runner;
+    return { agent: () => agent, explainsFences: (text) => hasText(settingsOf(agent).instructions, text) };
+  }
+  const model = fieldOf(given, 'model');
+  if (typeof given !== 'object' || given === null || model === undefined) throw noTarget(given);
+  const settings = given as AgentSettings;
+  checkSettings(settings);
+  return {
+    agent: () =>
+      new ToolLoopAgent({
+        ...settings,
+        model: withBoundary(settings.model),
+      } as ToolLoopAgentSettings) as unknown as Runner,
+    explainsFences: () => true,
+  };
+}
+
+function checkSettings({ model, tools }: AgentSettings): void {
+  const isModel = typeof model === 'string' ? model.trim() !== '' : isLanguageModel(model);
+  if (!isModel) {
+    throw new ConfigurationError('`model` must be a language model of the AI SDK, or the id of one.', {
+      hint: 'Pass what a provider returns, such as openai("gpt-5"), or an id for the AI Gateway: "openai/gpt-5".',
+    });
+  }
+  if (tools === undefined || (typeof tools === 'object' && tools !== null && !Array.isArray(tools))) return;
+  throw new ConfigurationError('`tools` must be an object with a tool for each name.', {
+    hint: 'createPeerTools(client) returns one: { ...createPeerTools(client), own: tool({ … }) }.',
+  });
+}
+
+function noTarget(given: unknown): ConfigurationError {
+  const isModel = typeof given === 'string' || isLanguageModel(given);
+  const kind = isModel ? 'a model' : given === null ? 'null' : typeof given;
+  return new ConfigurationError(`The target must be an agent of the AI SDK or { model, … }, got ${kind}.`, {
+    hint: 'Pass a ToolLoopAgent, or { model, tools, instructions }.',
+  });
+}
+
+function isLanguageModel(value: unknown): boolean {
+  return (
+    typeof fieldOf(value, 'specificationVersion') === 'string' &&
+    typeof fieldOf(value, 'doGenerate') === 'function'
+  );
+}
+
+/** The model with the boundary middleware. An id is resolved as the AI SDK does it: by the default provider, else by the gateway. */
+function withBoundary(model: LanguageModel): LanguageModel {
+  const provider = globalThis.AI_SDK_DEFAULT_PROVIDER ?? gateway;
+  const resolved = typeof model === 'string' ? provider.languageModel(model) : model;
+  // What the AI SDK does not run it refuses by itself.
+  const { specificationVersion: newest } = wrapped({ specificationVersion: 'v3' } as LanguageModelV3, []);
+  return resolved.specificationVersion > newest ? resolved : wrapped(resolved, [boundaryMiddleware()]);
+}
+
+/** Unlike wrapLanguageModel, it adapts models of earlier specifications in each version. */
+function wrapped(model: Exclude<LanguageModel, string>, languageModelMiddleware: LanguageModelMiddleware[]) {
+  const provider = { languageModel: () => model } as never;
+  return wrapProvider({ provider, languageModelMiddleware }).languageModel(model.modelId);
+}
+
+/**
+ * Runs an agent. Text is streamed to senders that read a stream; for all others it generates, because streams print their errors.
+ * @param messages the conversation up to what is to be answered
+ * @param onStep gets what the run added so far, after each step that another one follows
+ * @throws MessageFailure for everything that another attempt does not repair; other errors as they are
+ */
+export async function runAgent(
+  target: Target,
+  messages: readonly ModelMessage[],
+  { message, context, onStep }: RunOptions,
+): Promise<AgentRun> {
+  const { signal } = context;
+  try {
+    const agent = target.agent();
+    const steps = new StepRecorder(messages, onStep);
+    const own = ownStepCallback(agent);
+    const call: Call = {
+      messages: [...messages],
+      abortSignal: signal,
+      onStepStart: (event) => steps.started(event),
+      onStepFinish: async (step) => {
+        await own?.(step);
+        await steps.finished(step);
+      },
+    };
+    const answer = new StreamedAnswer((text) => context.stream(text));
+    const outcome = readsStream(message) ? await streamed(agent, call, answer) : await agent.generate(call);
+    return await runOf(outcome, answer, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw handlerErrorOf(error, { failureOf, mayPass });
+  }
+}
+
+export interface RunOptions {
+  readonly message: InboundMessage;
+  readonly context: HandlerContext;
+  onStep(messages: readonly ModelMessage[]): Promise<void>;
+}
+
+async function streamed(agent: Runner, call: Call, answer: StreamedAnswer): Promise<Outcome> {
+  const outcome = await silent(agent).stream(
+    typeof settingsOf(agent).onError === 'function' ? call : { ...call, onError: () => {} },
+  );
+  let step = 0;
+  for await (const part of outcome.stream ?? outcome.fullStream ?? []) {
+    if (part.type === 'error') throw part.error;
+    if (part.type === 'abort') throw abortOf(part.reason);
+    if (part.type === 'start-step') step += 1;
+    if (part.type === 'text-delta') await answer.push(part.text, step);
+  }
+  await answer.end();
+  return outcome;
+}
+
+/**
+ * Without an `onError` of the agent, the AI SDK prints errors in streams: later releases of version 7 even where the call has one. Other classes may have
+ * private fields, which no object that inherits from theirs has.
+ */
+export function silent<Each extends object>(agent: Each): Each {
+  const settings = settingsOf(agent);
+  const prototype: object = Object.getPrototypeOf(agent);
+  const isToolLoopAgent =
+    ['prepareCall', 'stream'].every((name) => Object.hasOwn(prototype, name)) &&
+    Object.getPrototypeOf(prototype) === Object.prototype;
+  if (!isToolLoopAgent || typeof settings.onError === 'function') return agent;
+  return Object.create(agent, { settings: { value: { ...settings, onError: () => {} } } });
+}
+
+/** A stream that was aborted ends like any other. */
+function abortOf(reason: unknown): unknown {
+  if (reason instanceof Error) return reason;
+  return new DOMException(typeof reason === 'string' ? reason : 'The run was aborted.', 'TimeoutError');
+}
+
+async function runOf(outcome: Outcome, answer: StreamedAnswer, signal: AbortSignal): Promise<AgentRun> {
+  // Some runs return although they were aborted.
+  signal.throwIfAborted();
+  const text = await outcome.text;
+  const [finishReason, steps] = await Promise.all([outcome.finishReason, outcome.steps]);
+  const messages = (await outcome.responseMessages) ?? fieldOf(await outcome.response, 'messages');
+  const output = await outputOf(outcome);
+  signal.throwIfAborted();
+  const said = typeof text === 'string' ? removeBoundaryMarkers(text) : '';
+  return {
+    text: said,
+    output,
+    finishReason: String(finishReason),
+    steps: Array.isArray(steps) ? steps : [],
+    messages: Array.isArray(messages) ? messages : [{ role: 'assistant', content: said }],
+    streamed: answer.said,
+    rest: restOfAnswer(said, answer.lastSaid),
+  };
+}
+
+async function outputOf(outcome: Outcome): Promise<unknown> {
+  try {
+    return await outcome.output;
+  } catch (error) {
+    if (NoOutputGeneratedError.isInstance(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The callback of the agent, which early releases of version 6 replace by that of the call. */
+function ownStepCallback(agent: Runner): ((step: StepResult<ToolSet>) => unknown) | undefined {
+  const settings = settingsOf(agent);
+  const callsBoth = 'mergeOnStepFinishCallbacks' in agent || 'onEnd' in settings;
+  const own = callsBoth ? undefined : settings.onStepFinish;
+  return typeof own === 'function' ? (own as (step: StepResult<ToolSet>) => unknown) : undefined;
+}
+
+function settingsOf(agent: object): Readonly<Record<string, unknown>> {
+  return Object(Reflect.get(agent, 'settings'));
+}
+
+function hasText(instructions: unknown, text: string): boolean {
+  if (typeof instructions === 'string') return instructions.includes(text);
+  const all = Array.isArray(instructions) ? instructions : [instructions];
+  return all.some((each) => String(fieldOf(each, 'content') ?? each ?? '').includes(text));
+}
+
+function mayPass(error: unknown): boolean {
+  return APICallError.isInstance(error) && error.isRetryable;
+}
+
+function failureOf(error: unknown): MessageFailure | undefined {
+  if (NoObjectGeneratedError.isInstance(error) || NoOutputGeneratedError.isInstance(error)) {
+    return new MessageFailure('The agent made no answer of the form that it has to have.', {
+      code: 'no_output',
+      cause: error,
+    });
+  }
+  if (InvalidPromptError.isInstance(error)) return invalidHistory(error);
+  const name = String(fieldOf(error, 'name'));
+  if (
+    LoadAPIKeyError.isInstance(error) ||
+    NoSuchModelError.isInstance(error) ||
+    name === 'AI_UnsupportedModelVersionError'
+  )
+    return new MessageFailure('The agent has no model.', { code: 'no_model', cause: error });
+  // Classes that the first releases of version 6 do not have.
+  if (!/^AI_(InvalidToolApproval|ToolCallNotFoundForApproval)/.test(name)) return undefined;
+  return new MessageFailure('The approval does not belong to the action.', {
+    code: 'invalid_approval',
+    cause: error,
+  });
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return value === undefined || value === null ? undefined : Reflect.get(Object(value), name);
+}
