@@ -25,7 +25,8 @@ export function wordsOfReply(
   if (isJson) return data.length === 1 ? data.join() : withoutCodeBlock(said);
   const files = parts.flatMap((part) => (part.file === undefined ? [] : [describedFile(part)]));
   // Agents that answer with JSON send it as text as well.
-  const others = [...data.filter((json) => json !== normalised(said)), ...files];
+  const same = data.length === 0 ? undefined : normalised(said);
+  const others = [...data.filter((json) => json !== same), ...files];
   return [...(said === '' ? [] : [said]), ...others].join('\n');
 }
 

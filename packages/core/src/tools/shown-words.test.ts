@@ -38,6 +38,12 @@ describe('wordsOfReply', () => {
     expect(wordsOfReply(reply('', data))).toBe(JSON_TEXT);
   });
 
+  it('reads a long text beside many data parts once', () => {
+    const text = JSON.stringify('x'.repeat(100_000));
+    const words = wordsOfReply(reply(text, ...Array.from({ length: 20_000 }, () => data)));
+    expect(words).toHaveLength(text.length + 20_000 * (JSON_TEXT.length + 1));
+  });
+
   it('is the JSON where JSON was asked for', () => {
     for (const each of [
       reply('Most of them.', data),
