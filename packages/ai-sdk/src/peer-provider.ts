@@ -63,7 +63,7 @@ export interface MoleculeProvider {
   /** The same as `languageModel`. */
   (peerId: string): PeerLanguageModel;
   readonly specificationVersion: 'v3';
-  /** @throws NoSuchModelError for what is no id of a workspace. */
+  /** @throws NoSuchModelError unless it is the id of a workspace. */
   languageModel(peerId: string): PeerLanguageModel;
   /** @throws NoSuchModelError always. */
   embeddingModel(modelId: string): never;

@@ -1,4 +1,5 @@
 import {
+  createChatRoute,
   createMolecule,
   type MoleculeOptions,
   type MoleculeProvider,
@@ -22,6 +23,7 @@ import {
   tool,
 } from 'ai';
 import { expect, expectTypeOf, test } from 'vitest';
+import { ChatPage } from './harness/chat-page.ts';
 import { openStage } from './harness/handler-stage.ts';
 import { verifies } from './verifies.ts';
 
@@ -400,3 +402,31 @@ test('types: the client may be any that asks peers', () => {
     NonNullable<Parameters<typeof generateText>[0]['providerOptions']>
   >();
 });
+
+verifies(
+  'ai-sdk.provider-conversation',
+  'a peer answers in a chat, which is one conversation with it',
+  async () => {
+    const { peer, settled } = await openStage();
+    const lab = await peer({ answer: ({ text }) => `done: ${text}` });
+    const { client } = await peer();
+    const errors: unknown[] = [];
+    const agent = new ToolLoopAgent({ model: createMolecule({ client })(lab.id) });
+    const route = createChatRoute({ agent, onError: (error) => errors.push(error) });
+    const page = new ChatPage(route);
+    await settled(page.say('one'));
+    expect(page.text).toBe('done: one');
+    page.messages = JSON.parse(JSON.stringify(page.messages));
+    await settled(page.say('two'));
+    expect(page.text).toBe('done: two');
+    const [first, second] = lab.received;
+    expect(second?.contextId).toBe(first?.contextId);
+
+    // A page that claims the conversation of another one.
+    const other = new ChatPage(route);
+    other.messages = JSON.parse(JSON.stringify(page.messages));
+    await settled(other.say('three'));
+    expect(lab.received.at(-1)?.contextId).not.toBe(first?.contextId);
+    expect(errors).toEqual([]);
+  },
+);

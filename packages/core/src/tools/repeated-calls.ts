@@ -9,7 +9,7 @@ import { TimeoutError } from '../errors/timeout-error.ts';
 
 /** Calls without an end that may be repeated. */
 const MAX_OPEN = 1_000;
-/** So long the same question is a repeat of a call that may have reached the peer, where nothing else says so, in milliseconds. */
+/** How long the same question is a repeat of a call that may have reached the peer, outside of attempts, in milliseconds. */
 const REPEATS_WITHIN_MS = 600_000;
 const WAY_TO_ANSWER = /: waitForAnswer\([^)]*\)(?:, or call again with this messageId)?\./;
 
@@ -30,7 +30,7 @@ export interface RepeatableCall {
 }
 
 /**
- * Finds the message ids of calls that a framework or an application repeats without saying so, so that a repeat sends no second
+ * Finds the message ids of calls that a framework or an application repeats without marking it, so that a repeat sends no second
  * message. A call is the repeat of one that has not ended, asks the same, and was made in the same attempt, or outside of attempts in the
  * last ten minutes.
  */
@@ -66,7 +66,7 @@ export class RepeatedCalls {
       return result;
     } catch (error) {
       this.#open.delete(call.key);
-      // Only an attempt says that the same question is a repeat. Elsewhere another caller may ask it.
+      // Outside of attempts another caller may ask the same.
       const isRepeatable = call.attempt !== undefined || mayHaveArrived(error);
       if (call.signal?.aborted !== true && isRepeatable) this.keep(call);
       throw withRepeatHint(error);

@@ -9,7 +9,7 @@ export interface ReplyWordsOptions {
 }
 
 /**
- * What a peer says as one text for programs and people, without boundary markers: its text or questions, then its data as JSON and what is
+ * The words of a peer as one text for programs and people, without boundary markers: its text or questions, then its data as JSON and what is
  * known of its files. Untrusted, and not fenced.
  */
 export function wordsOfReply(

@@ -79,7 +79,7 @@ describe('ShownWords', () => {
     }
   });
 
-  it('cuts at the limit, not within a character, with a note beside what is no JSON', () => {
+  it('cuts at the limit, not within a character, with a note unless it is JSON', () => {
     const each = reply(`ab\u{1f600}cd`);
     expect(shown(each, 4, { maxChars: 3 })).toBe('ab\nWhat it says is cut: 4 more characters are left out.');
     expect(shown(each, 1, { maxChars: 6 })).toBe('ab\u{1f600}cd');

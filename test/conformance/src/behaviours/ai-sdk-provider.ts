@@ -13,7 +13,7 @@ export const AI_SDK_PROVIDER = behaviours({
     `${PAGE}#specification`,
   ],
   'ai-sdk.provider-warnings': [
-    'What a peer does not get is warned about as unsupported: history, system prompt, files, tools and settings; a continued conversation is no such history.',
+    'What a peer does not get is warned about as unsupported: history, system prompt, files, tools and settings; a conversation that is continued is not warned about.',
     `${PAGE}#prompt`,
   ],
   'ai-sdk.provider-conversation': [
