@@ -3,6 +3,7 @@
 import { checkAiSdkAgent } from './check-ai-sdk-agent.ts';
 import { checkAiSdkChat } from './check-ai-sdk-chat.ts';
 import { checkAiSdkPeer } from './check-ai-sdk-peer.ts';
+import { checkAiSdkTools } from './check-ai-sdk-tools.ts';
 import { checkCallingPeers } from './check-calling-peers.ts';
 import { checkFirstAgent } from './check-first-agent.ts';
 import { checkLangChain } from './check-langchain.ts';
@@ -24,6 +25,7 @@ await onStage(async (stage) => {
   await checkTelemetry(stage);
   await checkLangChain(stage);
   await checkAiSdkAgent(stage);
+  await checkAiSdkTools(stage);
   await checkAiSdkPeer(stage);
   await checkTools(stage);
   await checkAiSdkChat();

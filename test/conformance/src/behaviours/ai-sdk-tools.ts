@@ -33,7 +33,7 @@ export const AI_SDK_TOOLS = behaviours({
     `${PAGE}#progress`,
   ],
   'ai-sdk.tools-history': [
-    'A chat that was stored and read back gives the model the same bytes; an output that was edited, is of another shape or only a beginning reaches it in a fence.',
+    'A chat that was stored and read back gives the model the same bytes; an output that was edited, is of another shape or only a beginning of an answer reaches it in a fence.',
     `${PAGE}#stored-chats`,
   ],
   'ai-sdk.tools-approval': [
@@ -49,7 +49,7 @@ export const AI_SDK_TOOLS = behaviours({
     `${PAGE}#what-is-fenced`,
   ],
   'ai-sdk.middleware-peers': [
-    'A text that a peer wrote reaches the next model in a fence with its origin, when its options say so and when the bare text is passed on.',
+    'A text that a peer wrote reaches the next model in a fence with its origin, when its options mark it and when the bare text is passed on.',
     `${PAGE}#what-is-fenced`,
   ],
   'ai-sdk.middleware-results': [
