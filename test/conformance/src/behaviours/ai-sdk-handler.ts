@@ -37,7 +37,7 @@ export const AI_SDK_HANDLER = behaviours({
     `${PAGE}#ends`,
   ],
   'ai-sdk.handler-failures': [
-    'Errors of a run end the message as failed without their words, and stay with the agent as cause; those that may pass are tried again.',
+    'Errors of a run of the AI SDK end the message as failed without their words, and stay with the agent as cause; those that may pass are tried again.',
     `${PAGE}#ends`,
   ],
   'ai-sdk.handler-redelivery': [

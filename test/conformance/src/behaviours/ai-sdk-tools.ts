@@ -9,7 +9,7 @@ export const AI_SDK_TOOLS = behaviours({
     `${PAGE}#tools`,
   ],
   'ai-sdk.tools-schemas': [
-    'A model gets the JSON Schemas of the tools with their descriptions and limits.',
+    'A model of the AI SDK gets the JSON Schemas of the tools with their descriptions and limits.',
     `${PAGE}#tools`,
   ],
   'ai-sdk.tools-failures': [
