@@ -6,13 +6,16 @@ import { join } from 'node:path';
 import { createRemoteAgent, RemoteAgentClient } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { createPlatform } from '@molecule-ai/platform';
-import { chooseModel } from './chosen-model.ts';
+import { researching } from '@molecule-tests/harness';
+import { chooseChatModel } from '@molecule-tests/harness/langchain';
+import { initChatModel } from 'langchain';
 import { researcher } from './researcher.ts';
 
 const FINDING = '990 of 1000 tests pass, and the ten others are known.';
 
 await using ends = new AsyncDisposableStack();
-const { model, scripted } = await chooseModel(process.env);
+// A real one with OPENAI_API_KEY or ANTHROPIC_API_KEY; its package is @langchain/openai or @langchain/anthropic.
+const { model, scripted } = await chooseChatModel(researching, initChatModel);
 const folder = await mkdtemp(join(tmpdir(), 'molecule-researcher-'));
 ends.defer(() => rm(folder, { recursive: true, force: true }));
 const platform = await createPlatform({ mode: 'dev', port: 0, memory: true });
@@ -56,10 +59,7 @@ assert.equal(pieces.join(''), answer.text);
 console.log('✓ the model asked a peer, and its answer was read while it was made');
 if (scripted !== undefined) {
   assert.equal(answer.text, `My peer found: ${FINDING}`);
-  assert.match(
-    scripted.prompts.at(-1) ?? '',
-    new RegExp(`<peer-text-(\\w+) .*>\\n${FINDING}\\n</peer-text-\\1>`),
-  );
+  assert.match(scripted.read, new RegExp(`<peer-text-(\\w+) .*>\\n${FINDING}\\n</peer-text-\\1>`));
   console.log('✓ it read the words of the peer inside a fence');
 }
 

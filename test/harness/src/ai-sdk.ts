@@ -109,3 +109,38 @@ function readMessages(message: Options['prompt'][number]): ReadMessage[] {
     ];
   });
 }
+
+/** The models of providers, by the variable with the key: the package, what it exports, and the model. */
+const PROVIDERS: Readonly<Record<string, readonly [name: string, create: string, model: string]>> = {
+  OPENAI_API_KEY: ['@ai-sdk/openai', 'openai', 'gpt-5-mini'],
+  ANTHROPIC_API_KEY: ['@ai-sdk/anthropic', 'anthropic', 'claude-haiku-4-5'],
+};
+
+export interface ChosenLanguageModel {
+  readonly model: AnyModelV3;
+  /** `undefined` with the model of a provider. */
+  readonly scripted: ScriptedLanguageModel | undefined;
+}
+
+/**
+ * The model of a provider whose key is in the environment, else one that follows a script. `MODEL` names another one of that provider.
+ * @param load imports a package where it is installed: `(name) => import(name)`
+ */
+export async function chooseLanguageModel(
+  script: ModelScript,
+  load: (name: string) => Promise<object>,
+): Promise<ChosenLanguageModel> {
+  const key = Object.keys(PROVIDERS).find((name) => (process.env[name] ?? '') !== '');
+  const provider = key === undefined ? undefined : PROVIDERS[key];
+  if (provider === undefined) {
+    const scripted = new ScriptedLanguageModel(script);
+    return { model: scripted, scripted };
+  }
+  const [name, create, modelId] = provider;
+  const exported = await load(name).catch((cause: unknown) => {
+    throw new Error(`${key} is set, and the package ${name} is not installed. Add it, or unset the key.`, {
+      cause,
+    });
+  });
+  return { model: Reflect.get(exported, create)(process.env.MODEL ?? modelId), scripted: undefined };
+}

@@ -2,6 +2,7 @@ export { ManualClock } from '@molecule-ai/platform/testing';
 export { type LogEntry, LogFile } from './log-file.ts';
 export {
   idIn,
+  idOfPeer,
   type ModelCall,
   type ModelScript,
   type NextStep,
@@ -24,4 +25,11 @@ export {
   type ScriptedAgentOptions,
   startScriptedAgent,
 } from './scripted-agent.ts';
-export { decide, insideFence, type ModelInput, type ModelStep } from './scripted-model.ts';
+export {
+  consulting,
+  decide,
+  insideFence,
+  type ModelInput,
+  type ModelStep,
+  researching,
+} from './scripted-model.ts';

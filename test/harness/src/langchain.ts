@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallbackManagerForLLMRun } from '@langchain/core/callbacks/manager';
 import type { BaseLanguageModelInput } from '@langchain/core/language_models/base';
 import { BaseChatModel } from '@langchain/core/language_models/chat_models';
@@ -18,10 +19,13 @@ export class ScriptedChatModel extends BaseChatModel {
   /** All that it read, one prompt each. */
   readonly prompts: (readonly ReadMessage[])[] = [];
   readonly #script: ModelScript;
+  readonly #msPerWord: number;
 
-  constructor(script: ModelScript) {
+  /** @param msPerWord how long each word of a stream takes, but the first */
+  constructor(script: ModelScript, { msPerWord = 0 }: { readonly msPerWord?: number } = {}) {
     super({});
     this.#script = script;
+    this.#msPerWord = msPerWord;
   }
 
   /** The texts of the prompts, one line each. */
@@ -52,6 +56,7 @@ export class ScriptedChatModel extends BaseChatModel {
       return { type: 'tool_call_chunk' as const, index, id, name, args: JSON.stringify(args) };
     });
     for (const [at, word] of text.split(/(?<= )/).entries()) {
+      if (at > 0 && this.#msPerWord > 0) await sleep(this.#msPerWord);
       const content = { content: word, tool_call_chunks: at === 0 ? toolCallChunks : [] };
       const chunk = new ChatGenerationChunk({ text: word, message: new AIMessageChunk(content) });
       yield chunk;
@@ -73,4 +78,35 @@ export class ScriptedChatModel extends BaseChatModel {
       tool_calls: [{ type: 'tool_call', id, name, args: { ...args } }],
     });
   }
+}
+
+/** The models of providers, by the variable with the key. */
+const PROVIDERS: Readonly<Record<string, string>> = {
+  OPENAI_API_KEY: 'openai:gpt-5-mini',
+  ANTHROPIC_API_KEY: 'anthropic:claude-haiku-4-5',
+};
+
+export interface ChosenChatModel {
+  readonly model: BaseChatModel;
+  /** `undefined` with the model of a provider. */
+  readonly scripted: ScriptedChatModel | undefined;
+}
+
+/**
+ * The model of a provider whose key is in the environment, else one that follows a script. `MODEL` names another one, as
+ * `openai:gpt-5`.
+ * @param initChatModel of `langchain`, which throws an error with the name of the package to install
+ */
+export async function chooseChatModel(
+  script: ModelScript,
+  initChatModel: (name: string) => Promise<unknown>,
+): Promise<ChosenChatModel> {
+  const key = Object.keys(PROVIDERS).find((name) => (process.env[name] ?? '') !== '');
+  const provider = key === undefined ? undefined : PROVIDERS[key];
+  if (provider === undefined) {
+    const scripted = new ScriptedChatModel(script);
+    return { model: scripted, scripted };
+  }
+  const model = await initChatModel(process.env.MODEL ?? provider);
+  return { model: model as BaseChatModel, scripted: undefined };
 }

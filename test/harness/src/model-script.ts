@@ -44,3 +44,10 @@ export class PromptReader {
 export function idIn(text: string): string {
   return /[0-9a-f]{8}-[0-9a-f-]{27}/.exec(text)?.[0] ?? '';
 }
+
+/** The id of the peer with this name in a result of `list_peers`, which has ids by number, and what the peers say of themselves by the same numbers. */
+export function idOfPeer(list: string, name: string): string {
+  const [, number] = new RegExp(`^(\\d+)\\. \\{"name":"${name}"`, 'm').exec(list) ?? [];
+  const [, id = ''] = new RegExp(`^${number}\\. ([0-9a-f-]{36})`, 'm').exec(list) ?? [];
+  return id;
+}

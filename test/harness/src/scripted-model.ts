@@ -1,3 +1,5 @@
+import { idIn, idOfPeer, type ModelScript, PromptReader } from './model-script.ts';
+
 /** What a scripted model has read so far. */
 export interface ModelInput {
   instructions: string;
@@ -28,3 +30,37 @@ export function decide({ instructions, question, toolResult }: ModelInput): Mode
 export function insideFence(text: string): string | undefined {
   return /<peer-text-([0-9a-f]{32}) origin="[^"]*">\n([\s\S]*)\n<\/peer-text-\1>/.exec(text)?.[2];
 }
+
+/** Does what {@link decide} says: finds a colleague with `list_peers`, and asks it with `call_peer`. */
+export function consulting(colleague: string): ModelScript {
+  return (messages) => {
+    const reader = new PromptReader(messages);
+    const instructions = messages.find(({ role }) => role === 'system')?.text ?? '';
+    const toolResult = reader.resultOf('call_peer');
+    const step = decide({ instructions, question: reader.question, toolResult });
+    if ('say' in step) return step.say;
+    const peers = reader.resultOf('list_peers');
+    if (peers === undefined) return { name: 'list_peers', args: {} };
+    return { name: 'call_peer', args: { peer_id: idOfPeer(peers, colleague), text: step.ask } };
+  };
+}
+
+/**
+ * Lists its peers, asks the first of them what it was asked, and says what it read. When it is asked to publish, it publishes that with the tool
+ * `publish_report`.
+ */
+export const researching: ModelScript = (messages) => {
+  const reader = new PromptReader(messages);
+  const results = messages.filter(({ role }) => role === 'tool');
+  const resultOf = (name: string) => results.findLast(({ toolName }) => toolName === name)?.text;
+  const peers = resultOf('list_peers');
+  if (peers === undefined) return { name: 'list_peers', args: {} };
+  const learned = resultOf('call_peer');
+  if (learned === undefined)
+    return { name: 'call_peer', args: { peer_id: idIn(peers), text: reader.question } };
+  const finding = insideFence(learned) ?? '';
+  if (!reader.question.startsWith('Publish')) return `My peer found: ${finding}`;
+  const published = reader.resultOf('publish_report');
+  if (published !== undefined) return `${published} It says: ${finding}`;
+  return { name: 'publish_report', args: { report: finding } };
+};

@@ -1,22 +1,26 @@
 /**
- * A child whose handler is an AI SDK agent, and which has a URL of its own: where the platform reaches it, messages are
+ * A child that is an agent of the AI SDK, with the adapter, and which has a URL of its own: where the platform reaches it, messages are
  * pushed to it, and its peers call it directly.
  */
+import { createAiSdkHandler, createPeerTools } from '@molecule-ai/ai-sdk';
 import { A2AServer, createRemoteAgent, RemoteAgentClient } from '@molecule-ai/core';
-import { aiSdkHandler, scriptedLanguageModel } from '@molecule-examples/ai-sdk-by-hand';
+import { consulting } from '@molecule-tests/harness';
+import { ScriptedLanguageModel } from '@molecule-tests/harness/ai-sdk';
 import { log } from './log.ts';
 import { isRollBack, rollBack } from './roll-back.ts';
 import { deliverySabotaged, portSabotaged, sabotaged } from './sabotage.ts';
 
-const colleague = 'test-lab';
 // Its URL comes from the environment as well, MOLECULE_REPORTED_URL.
 const client = new RemoteAgentClient({ agentCard: { name: 'ops-desk' } });
-const handle = aiSdkHandler({
-  client,
-  model: scriptedLanguageModel(),
+const handle = createAiSdkHandler({
+  model: new ScriptedLanguageModel(consulting('test-lab')),
   instructions: `You are the operations desk.\nYou know: ${process.env.DEMO_KNOWLEDGE}`,
-  colleague,
-  onReply: (reply) => log('tool-result', { from: colleague, via: reply.via, text: reply.forModel() }),
+  tools: createPeerTools(client, { only: ['list_peers', 'call_peer'] }),
+  onStepFinish: ({ toolResults }) => {
+    for (const { toolName, output } of toolResults) {
+      if (toolName === 'call_peer') log('tool-result', { text: output.forModel });
+    }
+  },
 });
 
 const agent = createRemoteAgent({

@@ -2,15 +2,16 @@
 import type { ToolMessage } from '@langchain/core/messages';
 import { RemoteAgentClient } from '@molecule-ai/core';
 import { createLangChainHandler, peersMiddleware } from '@molecule-ai/langchain';
+import { consulting } from '@molecule-tests/harness';
+import { ScriptedChatModel } from '@molecule-tests/harness/langchain';
 import { createAgent } from 'langchain';
 import { log } from './log.ts';
 import { sabotaged } from './sabotage.ts';
-import { ScriptedChatModel } from './scripted-chat-model.ts';
 
 const client = new RemoteAgentClient({ agentCard: { name: 'test-lab' } });
 const handle = createLangChainHandler(
   createAgent({
-    model: new ScriptedChatModel('ops-desk'),
+    model: new ScriptedChatModel(consulting('ops-desk'), { msPerWord: 40 }),
     systemPrompt: `You are the test lab.\nYou know: ${process.env.DEMO_KNOWLEDGE}`,
     middleware: [peersMiddleware(client, { only: ['list_peers', 'call_peer'] })],
   }),
