@@ -1,4 +1,4 @@
-import { boundaryMiddleware, createPeerTools } from '@molecule-ai/ai-sdk';
+import { boundaryMiddleware, type ChatAgent, createPeerTools } from '@molecule-ai/ai-sdk';
 import type { PeerClient } from '@molecule-ai/core';
 import { ToolLoopAgent, tool, wrapLanguageModel } from 'ai';
 import { z } from 'zod';
@@ -11,7 +11,7 @@ export interface AssistantOptions {
 }
 
 /** An agent that asks its peers, and publishes a report when the user has approved it. */
-export function assistant({ client, model, publish }: AssistantOptions) {
+export function assistant({ client, model, publish }: AssistantOptions): ChatAgent {
   return new ToolLoopAgent({
     model: wrapLanguageModel({ model, middleware: boundaryMiddleware() }),
     instructions:

@@ -80,7 +80,7 @@ console.log('✓ the agent asked before it published, and nothing was published'
 
 // The user goes, and comes back.
 const again = await Page.open(url, page.id);
-assert.deepEqual(again.messages, page.messages);
+assert.deepEqual(again.messages, JSON.parse(JSON.stringify(page.messages)));
 const question = again.question;
 assert.ok(question !== undefined);
 console.log('✓ the chat was stored, and read back with its question');

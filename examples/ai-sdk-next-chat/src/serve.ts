@@ -35,7 +35,7 @@ async function respond(route: Route, incoming: IncomingMessage, outgoing: Server
     method,
     headers: Object.entries(incoming.headers).map(([name, value]): [string, string] => [name, String(value)]),
     signal: left.signal,
-    ...(method === 'POST' ? { body: Readable.toWeb(incoming) as BodyInit, duplex: 'half' } : {}),
+    ...(method === 'POST' ? { body: Readable.toWeb(incoming), duplex: 'half' } : {}),
   } as RequestInit);
   const { status, headers, body } = await (method === 'POST' ? route.POST(request) : route.GET(request));
   outgoing.writeHead(status, Object.fromEntries(headers));

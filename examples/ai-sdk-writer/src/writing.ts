@@ -4,7 +4,9 @@ import { idOfPeer, insideFence, type ModelScript, PromptReader } from '@molecule
 export const writing: ModelScript = (messages) => {
   const reader = new PromptReader(messages);
   if (reader.question.startsWith('Publish')) {
-    const article = messages.findLast(({ role, text }) => role === 'assistant' && text !== '')?.text ?? '';
+    const said = messages.findLast(({ role, text }) => role === 'assistant' && text !== '')?.text ?? '';
+    // These words are the editor's, so they are in a fence wherever they come from.
+    const article = insideFence(said) ?? said;
     return reader.resultOf('publish_article') ?? { name: 'publish_article', args: { article } };
   }
   const peers = reader.resultOf('list_peers');

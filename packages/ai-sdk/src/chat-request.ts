@@ -1,3 +1,4 @@
+import { ConfigurationError } from '@molecule-ai/core';
 import type { ApprovalSeals } from '@molecule-ai/core/tools';
 
 const CHAT_ID = /^[\x21-\x7e]{1,200}$/;
@@ -62,12 +63,15 @@ export async function readChat(request: Request, rules: ChatRules): Promise<Chat
   }
   if (!Array.isArray(messages) || messages.length === 0 || !messages.every(isMessage))
     throw invalidMessages();
-  const checked = new CheckedChat(rules, await rules.chatId(id));
+  const chatId: unknown = await rules.chatId(id);
+  if (typeof chatId !== 'string' || chatId === '')
+    throw new ConfigurationError('`chatId` must return a text.');
+  const checked = new CheckedChat(rules, chatId);
   const clean = messages
     .map((message, at) => checked.message(message, at === messages.length - 1))
     // Left by a run that ended before it said anything.
     .filter(({ role, parts }) => role !== 'assistant' || parts.length > 0);
-  return { chatId: checked.chatId, given: messages, clean, approved: checked.approved };
+  return { chatId, given: messages, clean, approved: checked.approved };
 }
 
 export function invalidMessages(): Refusal {
