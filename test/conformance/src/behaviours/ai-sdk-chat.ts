@@ -9,7 +9,7 @@ export const AI_SDK_CHAT = behaviours({
     `${PAGE}#a-request`,
   ],
   'ai-sdk.chat-peers': [
-    'Peers that an agent asks in a chat remember that chat and no other; a request that is sent again asks them no second time.',
+    'Peers that an agent asks in a chat remember that chat and no other. The same call of the same chat is one message, also in another process; of another chat, or of another user, it is another one.',
     `${PAGE}#peers`,
   ],
   'ai-sdk.chat-requests': [
