@@ -180,16 +180,11 @@ class HandledMessage {
     const answers = answersOf(this.#message);
     const runId = answers?.runId ?? this.#message.id;
     const run = await conversation.run(runId);
-    if (answers !== null) {
-      const messages = await this.#resumed(conversation, run, answers);
-      return this.#run(conversation, runId, { ...run, messages });
-    }
-    if (run.messages.length === 0) {
-      return this.#run(conversation, runId, { ...run, messages: [this.#turn(run.history, isLateAnswer)] });
-    }
-    return pendingApprovals(run.messages).length > 0
-      ? this.#ask(conversation, runId, run.messages)
-      : this.#run(conversation, runId, { ...run, messages: withoutEnd(run.messages) });
+    const begun = run.messages.length > 0 ? run.messages : [this.#turn(run.history, isLateAnswer)];
+    const messages = answers === null ? begun : await this.#resumed(conversation, run, answers);
+    return pendingApprovals(messages).length > 0
+      ? this.#ask(conversation, runId, messages)
+      : this.#run(conversation, runId, { ...run, messages: withoutEnd(messages) });
   }
 
   /** The run that waits for these answers, with the responses to its approvals. */
@@ -200,7 +195,7 @@ class HandledMessage {
   ): Promise<readonly ModelMessage[]> {
     if (messages.length === 0) throw runNotFound();
     // An earlier attempt began to continue it.
-    if (hasResponsesOf(messages, this.#message.id)) return withoutEnd(messages);
+    if (hasResponsesOf(messages, this.#message.id)) return messages;
     const responses = responsesTo(pendingApprovals(messages), answers, this.#message);
     if (responses === null) throw questionSuperseded();
     const resumed = [...messages, responses];

@@ -148,15 +148,20 @@ export class StepRecorder {
     this.#lacksResults = approvalIn(input.at(-1)) !== undefined;
   }
 
-  /** Of version 7 only. */
-  started({ messages }: { readonly messages?: unknown }): void {
-    if (!this.#lacksResults || !Array.isArray(messages)) return;
+  /** Whether the results of approved calls are yet to be known. */
+  get isResumed(): boolean {
+    return this.#lacksResults;
+  }
+
+  /** Keeps the results of approved calls before a model reads them: what was approved once is not done twice. */
+  async resumed(messages: readonly ModelMessage[]): Promise<void> {
     const approvalId = approvalIn(this.#input.at(-1));
-    const at = messages.findLastIndex((message: ModelMessage) => approvalIn(message) === approvalId);
-    const results: ModelMessage | undefined = at === -1 ? undefined : messages[at + 1];
-    if (results?.role !== 'tool') return;
-    this.#messages.push(results);
+    const at = messages.findLastIndex((message) => approvalIn(message) === approvalId);
+    const results = at === -1 ? undefined : messages[at + 1];
+    if (!this.#lacksResults || results?.role !== 'tool') return;
+    this.#messages = [results];
     this.#lacksResults = false;
+    await this.#onStep(this.#messages);
   }
 
   async finished(step: Pick<StepResult<ToolSet>, 'response'>): Promise<void> {

@@ -26,8 +26,6 @@ import {
 import { boundaryMiddleware } from './boundary-middleware.ts';
 import { invalidHistory, StepRecorder } from './conversation-store.ts';
 
-type LanguageModelV3 = Extract<LanguageModel, { readonly specificationVersion: 'v3' }>;
-
 /** An agent of the AI SDK: a `ToolLoopAgent`, or another implementation of its interface `Agent`. */
 export interface SomeAgent {
   readonly version: 'agent-v1';
@@ -73,7 +71,7 @@ interface Runner {
 interface Call {
   readonly messages: ModelMessage[];
   readonly abortSignal: AbortSignal;
-  onStepStart(event: { readonly messages?: unknown }): void;
+  prepareStep?(step: { readonly messages: ModelMessage[] }): unknown;
   onStepFinish(step: StepResult<ToolSet>): Promise<void>;
   onError?(): void;
 }
@@ -151,7 +149,7 @@ function withBoundary(model: LanguageModel): LanguageModel {
   const provider = globalThis.AI_SDK_DEFAULT_PROVIDER ?? gateway;
   const resolved = typeof model === 'string' ? provider.languageModel(model) : model;
   // What the AI SDK does not run it refuses by itself.
-  const { specificationVersion: newest } = wrapped({ specificationVersion: 'v3' } as LanguageModelV3, []);
+  const { specificationVersion: newest } = wrapped({ specificationVersion: 'v3' } as never, []);
   return resolved.specificationVersion > newest ? resolved : wrapped(resolved, [boundaryMiddleware()]);
 }
 
@@ -176,16 +174,21 @@ export async function runAgent(
   try {
     const agent = target.agent();
     const steps = new StepRecorder(messages, onStep);
-    const own = ownStepCallback(agent);
+    const own = ownCallbacks(agent);
     const call: Call = {
       messages: [...messages],
       abortSignal: signal,
-      onStepStart: (event) => steps.started(event),
       onStepFinish: async (step) => {
-        await own?.(step);
+        await own.onStepFinish?.(step);
         await steps.finished(step);
       },
     };
+    if (steps.isResumed) {
+      call.prepareStep = async (step) => {
+        await steps.resumed(step.messages);
+        return own.prepareStep?.(step);
+      };
+    }
     const answer = new StreamedAnswer((text) => context.stream(text));
     const outcome = readsStream(message) ? await streamed(agent, call, answer) : await agent.generate(call);
     return await runOf(outcome, answer, signal);
@@ -239,8 +242,7 @@ function abortOf(reason: unknown): unknown {
 async function runOf(outcome: Outcome, answer: StreamedAnswer, signal: AbortSignal): Promise<AgentRun> {
   // Some runs return although they were aborted.
   signal.throwIfAborted();
-  const text = await outcome.text;
-  const [finishReason, steps] = await Promise.all([outcome.finishReason, outcome.steps]);
+  const [text, finishReason, steps] = await Promise.all([outcome.text, outcome.finishReason, outcome.steps]);
   const messages = (await outcome.responseMessages) ?? fieldOf(await outcome.response, 'messages');
   const output = await outputOf(outcome);
   signal.throwIfAborted();
@@ -265,12 +267,12 @@ async function outputOf(outcome: Outcome): Promise<unknown> {
   }
 }
 
-/** The callback of the agent, which early releases of version 6 replace by that of the call. */
-function ownStepCallback(agent: Runner): ((step: StepResult<ToolSet>) => unknown) | undefined {
+/** Callbacks of the agent that those of a call replace: its `prepareStep`, and in early releases of version 6 its `onStepFinish`. */
+function ownCallbacks(agent: Runner): Partial<Pick<Call, 'onStepFinish' | 'prepareStep'>> {
   const settings = settingsOf(agent);
+  const { onStepFinish, prepareStep = settings.experimental_prepareStep } = settings as Partial<Call>;
   const callsBoth = 'mergeOnStepFinishCallbacks' in agent || 'onEnd' in settings;
-  const own = callsBoth ? undefined : settings.onStepFinish;
-  return typeof own === 'function' ? (own as (step: StepResult<ToolSet>) => unknown) : undefined;
+  return { prepareStep, onStepFinish: callsBoth ? undefined : onStepFinish } as Partial<Call>;
 }
 
 function settingsOf(agent: object): Readonly<Record<string, unknown>> {

@@ -134,34 +134,49 @@ for (const isStreamed of [false, true]) {
   });
 }
 
-verifies('ai-sdk.handler-approvals', 'a run that fails after the approval goes on where it was', async () => {
-  for (const isStreamed of [false, true]) {
-    const stage = await openStage();
-    const busy = Object.assign(new Error('busy'), { statusCode: 503 });
-    const { agent, deployed, looked, model } = deploying(
-      deploys('1.0'),
-      { calls: [{ name: 'look_up', args: { version: '1.0' } }] },
-      { throws: busy },
-      'It runs.',
-    );
-    const handler = createAiSdkHandler(agent);
-    const { id, failures } = await stage.start((message, context) =>
-      handler(isStreamed ? { ...message, method: 'message/stream' } : message, context),
-    );
-    const asked = await stage.operator.sendMessage(id, 'Deploy');
-    const [question] = await openQuestions(stage, id);
-    await stage.operator.answerQuestion(id, question?.id ?? '', { decision: 'approve' });
-    expectAnswered(await stage.settled(stage.operator.waitForAnswer(id, asked.messageId)), 'It runs.');
-    expect(failures).toEqual([busy]);
-    expect(deployed).toEqual(['1.0']);
-    expect(looked).toHaveLength(1);
-    expect(model.prompt(3)).toEqual(model.prompt(2));
-    expect(model.prompt(3).filter((line) => line.startsWith('tool'))).toEqual([
-      'tool: 1.0 is deployed',
-      'tool: found 1',
-    ]);
-  }
-});
+for (const isStreamed of [false, true]) {
+  const how = isStreamed ? 'streams' : 'generates';
+  verifies(
+    'ai-sdk.handler-approvals',
+    `what was approved is done once, in a run that ${how} and fails`,
+    async () => {
+      const stage = await openStage();
+      const busy = Object.assign(new Error('busy'), { statusCode: 503 });
+      const { tools, deployed, looked, model } = deploying(
+        deploys('1.0', '1.1'),
+        { throws: busy },
+        { calls: [{ name: 'look_up', args: { version: '1.0' } }] },
+        { throws: busy },
+        { throws: busy },
+        'It runs.',
+      );
+      let prepared = 0;
+      const prepareStep = () => {
+        prepared += 1;
+        return {};
+      };
+      const handler = createAiSdkHandler(new ToolLoopAgent({ model, tools, prepareStep }));
+      const { id, failures } = await stage.start((message, context) =>
+        handler(isStreamed ? { ...message, method: 'message/stream' } : message, context),
+      );
+      const asked = await stage.operator.sendMessage(id, 'Deploy');
+      const [first, second] = await openQuestions(stage, id);
+      await stage.operator.answerQuestion(id, first?.id ?? '', { decision: 'approve' });
+      await stage.operator.answerQuestion(id, second?.id ?? '', { decision: 'reject', text: 'Too early' });
+      expectAnswered(await stage.settled(stage.operator.waitForAnswer(id, asked.messageId)), 'It runs.');
+      expect(failures).toEqual([busy, busy, busy]);
+      expect(deployed).toEqual(['1.0']);
+      expect(looked).toHaveLength(1);
+      expect(model.prompt(2)).toEqual(model.prompt(1));
+      expect(model.prompt(5)).toEqual(model.prompt(3));
+      expect(model.prompt(5).filter((line) => line.startsWith('tool'))).toEqual([
+        'tool: 1.0 is deployed | denied: Too early',
+        'tool: found 1',
+      ]);
+      expect(prepared).toBe(model.calls.length);
+    },
+  );
+}
 
 verifies(
   'ai-sdk.handler-approvals',
@@ -174,13 +189,13 @@ verifies(
     const { id } = await stage.start(async (message, context) => {
       // As after a crash, in which the journal lost what the handler returned.
       const lost = { ...context, once: (_key: string, effect: () => unknown) => effect() } as never;
-      if (message.answers.length === 0) asked.push(await handler(message, lost));
-      const answer = await handler(message, lost);
-      asked.push(answer);
-      return answer;
+      const once = await handler(message, lost);
+      if (typeof once === 'string') return once;
+      expect(await handler(message, lost)).toEqual(once);
+      asked.push(once);
+      return once;
     });
     const reply = await stage.operator.sendMessage(id, 'Deploy');
-    expect(asked[1]).toEqual(asked[0]);
     for (const version of ['1.0', '1.1']) {
       const [question] = await openQuestions(stage, id);
       expect(question?.data).toEqual({ action: 'deploy', args: { version, force: true } });
@@ -189,8 +204,35 @@ verifies(
     }
     expectAnswered(await stage.settled(stage.operator.waitForAnswer(id, reply.messageId)), 'Both.');
     expect(deployed).toEqual(['1.0', '1.1']);
+    expect(asked).toHaveLength(2);
   },
 );
+
+verifies('ai-sdk.handler-approvals', 'toolApproval of version 7', async () => {
+  const stage = await openStage();
+  const { deployed, model, tools } = deploying(deploys('1.0', '1.1', '1.2'), 'Some of them.');
+  const { id } = await stage.start(
+    createAiSdkHandler({
+      model,
+      tools: { deploy: { ...tools.deploy, needsApproval: false } },
+      toolApproval: ({ toolCall }) => {
+        const { version } = toolCall.input as Version;
+        if (version === '1.0') return 'approved';
+        return version === '1.1'
+          ? { type: 'denied', reason: 'Frozen.' }
+          : { type: 'user-approval', reason: 'Costs 5 euros' };
+      },
+    }),
+  );
+  const asked = await stage.operator.sendMessage(id, 'Deploy');
+  const open = await openQuestions(stage, id);
+  expect(open).toMatchObject([{ text: 'Costs 5 euros', data: { args: { version: '1.2' } } }]);
+  expect(deployed).toEqual(['1.0']);
+  await stage.operator.answerQuestion(id, open[0]?.id ?? '', { decision: 'approve' });
+  expectAnswered(await stage.settled(stage.operator.waitForAnswer(id, asked.messageId)), 'Some of them.');
+  expect(deployed).toEqual(['1.0', '1.2']);
+  expect(model.prompt(1).join('\n')).toContain('denied: Frozen.');
+});
 
 verifies('ai-sdk.handler-approvals', 'signed approvals of the AI SDK', async () => {
   const stage = await openStage();
