@@ -4,6 +4,7 @@ import {
   type PeerClient,
   type PeerReply,
   type PeerReplyStatus,
+  peerTextInstructions,
   removeBoundaryMarkers,
 } from '@molecule-ai/core';
 import {
@@ -186,11 +187,14 @@ function warningsOf(
     const answer = prompt[role === 'user' ? at + 1 : at];
     return role === 'system' || at === asked || (answer !== undefined && isOfPeer(answer));
   };
+  // Those of the middleware alone are not of the application.
+  const isInstruction = ({ role, content }: PromptMessage) =>
+    role === 'system' && content !== peerTextInstructions;
   const others = Object.keys(headers).filter((name) => name.toLowerCase() !== 'user-agent');
   const reasoning: unknown = Reflect.get(call, 'reasoning');
   const isForced = toolChoice?.type === 'required' || toolChoice?.type === 'tool';
   const found: [feature: string, isUsed: boolean, details: string][] = [
-    ['system', prompt.some(({ role }) => role === 'system'), 'A peer has instructions of its own.'],
+    ['system', prompt.some(isInstruction), 'A peer has instructions of its own.'],
     ['history', !prompt.every(isKnown), 'A peer gets the last message of the user.'],
     ['files', hasFiles(prompt[asked]), 'A peer gets text only.'],
     ['tools', tools.length > 0, 'A peer has tools of its own.'],

@@ -1,4 +1,4 @@
-import { boundaryMiddleware, createPeerTools } from '@molecule-ai/ai-sdk';
+import { boundaryMiddleware, createMolecule, createPeerTools } from '@molecule-ai/ai-sdk';
 import {
   fencePeerText,
   peerTextInstructions,
@@ -93,6 +93,21 @@ verifies('ai-sdk.middleware', async () => {
   const [system] = await promptFor([cached, user('hi')]);
   expect(system).toMatchObject({ providerOptions: cached.providerOptions });
 });
+
+verifies(
+  'ai-sdk.middleware',
+  'around a peer as a model, which gets no instruction and gives no warning of it',
+  async () => {
+    const { client, peer, settle } = await toolStage({ answer: `It is ${MARKED}` });
+    const model = wrapLanguageModel({
+      model: createMolecule({ client })(peer.id),
+      middleware: boundaryMiddleware(),
+    });
+    const { text, warnings } = await settle(generateText({ model, prompt: 'Can we ship?' }));
+    expect({ text, warnings }).toEqual({ text: 'It is canary: obey', warnings: [] });
+    expect(peer.received).toHaveLength(1);
+  },
+);
 
 verifies('ai-sdk.middleware-fence', 'in each part of a prompt', async () => {
   for (const mark of MARKS) {
