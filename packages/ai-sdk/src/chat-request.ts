@@ -32,6 +32,8 @@ export interface Chat {
   readonly clean: readonly ChatMessage[];
   /** The ids of the approvals by which calls are made now. */
   readonly approved: readonly string[];
+  /** The ids of the calls that are denied now. */
+  readonly denied: readonly string[];
 }
 
 /** Why a request is not served, in our own words. */
@@ -71,7 +73,8 @@ export async function readChat(request: Request, rules: ChatRules): Promise<Chat
     .map((message, at) => checked.message(message, at === messages.length - 1))
     // Left by a run that ended before it said anything.
     .filter(({ role, parts }) => role !== 'assistant' || parts.length > 0);
-  return { chatId, given: messages, clean, approved: checked.approved };
+  const { approved, denied } = checked;
+  return { chatId, given: messages, clean, approved, denied };
 }
 
 export function invalidMessages(): Refusal {
@@ -91,6 +94,7 @@ export function approvalOf(call: ChatPart, given: object, conversationId: string
 class CheckedChat {
   readonly chatId: string;
   readonly approved: string[] = [];
+  readonly denied: string[] = [];
   readonly #rules: ChatRules;
 
   constructor(rules: ChatRules, chatId: string) {
@@ -151,6 +155,7 @@ class CheckedChat {
       throw new Refusal(403, 'approval_refused', 'This approval was not asked for in this chat.', hint);
     }
     if (approval.approved === true) this.approved.push(sealed);
+    else this.denied.push(String(part.toolCallId));
     return { ...part, approval: { ...approval, id } };
   }
 

@@ -135,7 +135,7 @@ async function respond(request: Request, options: ChatRouteOptions, seals: Appro
 async function streamRun(
   closing: AbortSignal,
   options: ChatRouteOptions,
-  { chatId, given, clean, approved }: Chat,
+  { chatId, given, clean, approved, denied }: Chat,
   seals: ApprovalSeals,
 ): Promise<Response> {
   const { agent, onFinish, sendReasoning = true, sendSources = false } = options;
@@ -174,7 +174,7 @@ async function streamRun(
         reportTo(options, error, chatId);
       }
     },
-    execute: ({ writer }) => writer.merge(run.pipeThrough(pageStream(errors, seal))),
+    execute: ({ writer }) => writer.merge(run.pipeThrough(pageStream({ errors, seal, denied }))),
   });
   return createUIMessageStreamResponse({ stream: endingRun(page, leaving) });
 }
@@ -231,11 +231,18 @@ class RunErrors {
   }
 }
 
+interface PageStreamOptions {
+  readonly errors: RunErrors;
+  readonly denied: readonly string[];
+  seal(approvalId: string, call: ChatPart, request: object): string;
+}
+
 /** The stream as the page may have it. */
-function pageStream(
-  errors: RunErrors,
-  seal: (approvalId: string, call: ChatPart, request: object) => string,
-): TransformStream<UIMessageChunk, UIMessageChunk> {
+function pageStream({
+  errors,
+  seal,
+  denied,
+}: PageStreamOptions): TransformStream<UIMessageChunk, UIMessageChunk> {
   const calls = new Map<string, ChatPart>();
   const sealed = (chunk: UIMessageChunk): UIMessageChunk => {
     if (chunk.type === 'tool-input-available')
@@ -248,6 +255,9 @@ function pageStream(
   return new TransformStream({
     transform(chunk, controller) {
       for (const each of errors.chunksFor(sealed(chunk))) controller.enqueue(each);
+      if (chunk.type !== 'start') return;
+      // Version 7.0.0 of the framework does not add it.
+      for (const toolCallId of denied) controller.enqueue({ type: 'tool-output-denied', toolCallId });
     },
     flush(controller) {
       for (const each of errors.chunksFor()) controller.enqueue(each);
