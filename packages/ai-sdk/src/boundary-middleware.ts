@@ -3,6 +3,7 @@ import {
   fenceMarkedText,
   fenceMarkedValue,
   fenceOnce,
+  isPeerToolName,
   isSealedOutcome,
   originOfPeerText,
 } from '@molecule-ai/core/tools';
@@ -102,7 +103,10 @@ function fencedPart(part: Part, provenance: Provenance): Part {
     case 'tool-call':
       return { ...part, input: fenceMarkedValue(part.input) };
     case 'tool-result':
-      return { ...part, output: fencedOutput(part.output) };
+      return {
+        ...part,
+        output: isPeerToolName(part.toolName) ? ownOutput(part.output) : fencedOutput(part.output),
+      };
     case 'tool-approval-response':
       return part.reason === undefined ? part : { ...part, reason: foreignText(part.reason) };
     case 'file':
@@ -125,6 +129,13 @@ function fencedText(text: string, { untrusted, origin, messageId }: Provenance):
 function foreignText(text: string): string {
   const known = originOfPeerText(text);
   return known === undefined ? fenceMarkedText(text) : fenceOnce(text, { origin: known });
+}
+
+/** Of a tool for peers. What such a tool did not return so is edited or of an older version, and may have words of peers anywhere. */
+function ownOutput(output: Output): Output {
+  if (output.type === 'execution-denied') return fencedOutput(output);
+  if (output.type !== 'text' && output.type !== 'error-text') return modelOutputOf(output.value);
+  return isModelOutput(output) ? output : { ...modelOutputOf(output.value), type: output.type };
 }
 
 function fencedOutput(output: Output): Output {

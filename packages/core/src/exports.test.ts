@@ -100,6 +100,7 @@ it('the tools entry exports exactly these names', () => {
     'handlerSignal',
     'inConversation',
     'isApproved',
+    'isPeerToolName',
     'isSealedOutcome',
     'mayHaveArrived',
     'messageIdOfCall',

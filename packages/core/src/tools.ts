@@ -50,6 +50,7 @@ export type {
 export { originOfPeerText, rememberPeerText } from './tools/peer-text-memory.ts';
 export {
   type DefaultPeerToolNames,
+  isPeerToolName,
   type PeerTool,
   type PeerToolList,
   type PeerToolName,

@@ -10,6 +10,7 @@ import {
   type DefaultPeerToolNames,
   fenceMarkedText,
   fenceMarkedValue,
+  isPeerToolName,
   type PeerToolName,
 } from '@molecule-ai/core/tools';
 // biome-ignore lint/suspicious/noTsIgnore: without the optional peer it is an error, with it none
@@ -19,16 +20,6 @@ import { type CreatePeerToolsOptions, createPeerTools, type PeerStructuredToolLi
 
 /** By this symbol LangChain marks what its `createMiddleware` returns. */
 const BRAND = Symbol.for('AgentMiddleware');
-const OWN_TOOLS: Readonly<Record<PeerToolName, true>> = {
-  list_peers: true,
-  get_workspace_info: true,
-  call_peer: true,
-  delegate_task: true,
-  delegate_task_async: true,
-  check_task_status: true,
-  cancel_task: true,
-  send_message_to_user: true,
-};
 /** `status` in the artifacts of these tools. */
 const OWN_STATUSES: ReadonlySet<unknown> = new Set([
   'ok',
@@ -180,7 +171,7 @@ function fencedBlocks(blocks: Blocks): Blocks {
 function isOwnResult(message: BaseMessage): boolean {
   const { name } = message;
   const artifact: unknown = Reflect.get(message, 'artifact');
-  if (name === undefined || !Object.hasOwn(OWN_TOOLS, name)) return false;
+  if (name === undefined || !isPeerToolName(name)) return false;
   if (typeof artifact !== 'object' || artifact === null) return false;
   return OWN_STATUSES.has(Reflect.get(artifact, 'status'));
 }

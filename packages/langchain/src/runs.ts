@@ -9,6 +9,7 @@ import {
   type JsonObject,
   MessageFailure,
   MoleculeError,
+  removeBoundaryMarkers,
 } from '@molecule-ai/core';
 import { handlerErrorOf, readsStream, restOfAnswer, StreamedAnswer } from '@molecule-ai/core/tools';
 import { type Graph, messagesIn, stops } from './threads.ts';
@@ -186,7 +187,9 @@ async function runStreaming(
       }
     }
   }
-  await answer.end();
+  // LangGraph may end the stream of a model before its last words.
+  const last = graph === undefined ? undefined : messagesIn(output).at(-1);
+  await answer.end(last === undefined ? undefined : removeBoundaryMarkers(wordsOf(last)));
   const { lastSaid } = answer;
   return { output: graph === undefined && lastSaid !== '' ? lastSaid : output, lastSaid };
 }

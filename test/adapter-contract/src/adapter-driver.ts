@@ -61,7 +61,23 @@ export interface ProviderRun {
   readonly signal?: AbortSignal;
   /** Whether the framework tries again what rejects. @default false */
   readonly isRetried?: boolean;
+  /** What of the output goes on to the model: the messages that the framework makes of it, or its text in a new message. @default 'messages' */
+  readonly passedOn?: 'messages' | 'text';
 }
+
+/** Two turns of a chat with a page, whose messages an application stores as JSON after the first one and reads again. */
+export interface ChatRun {
+  /** What the user says first and then. */
+  readonly texts: readonly [first: string, then: string];
+  readonly threadId: string;
+  /** Whether the page is closed while a tool works, so that a preliminary result of it is stored. @default false */
+  readonly isClosedEarly?: boolean;
+  /** Changes what is stored, before it is read again. */
+  readonly edit?: StoredEdit;
+}
+
+/** Changes a text of JSON. */
+export type StoredEdit = (stored: string) => string;
 
 /** How the suite drives an adapter. All of it goes through the framework. */
 export interface AdapterDriver {
@@ -70,8 +86,8 @@ export interface AdapterDriver {
   /** Surfaces and scenarios that it does not have, each with the reason. */
   readonly without: Readonly<Record<string, string>>;
   createMemory(): unknown;
-  /** A memory with the same content, after it was written as JSON and read again. */
-  restoreMemory(memory: unknown): unknown;
+  /** A memory with the same content, after it was written as JSON, changed maybe, and read again. */
+  restoreMemory(memory: unknown, edit?: StoredEdit): unknown;
   /** The handler of an agent. */
   createHandler(setup: AgentSetup): MessageHandler;
   /** One turn outside of a handler, as a chat application has it. Resolves with the last words of the model. */
@@ -81,10 +97,20 @@ export interface AdapterDriver {
     run: { readonly threadId: string; readonly signal?: AbortSignal },
   ): Promise<string>;
   /** The next turn of such a conversation, whose messages an application has stored as JSON and read again. */
-  runStored(setup: AgentSetup, text: string, run: { readonly threadId: string }): Promise<void>;
+  runStored(
+    setup: AgentSetup,
+    text: string,
+    run: { readonly threadId: string; readonly edit?: StoredEdit },
+  ): Promise<void>;
   runTool(run: ToolRun): Promise<ToolResult>;
   /** Asks a peer by the adapter's model, provider or runnable, and gives its output to the model. */
   askProvider?(run: ProviderRun): Promise<void>;
+  /** The second turn is there as often as the framework has ways to make a prompt of what was stored. */
+  chat?(setup: AgentSetup, run: ChatRun): Promise<void>;
+  /** Chats as earlier versions of the adapter, the framework and applications stored them, in which these words are of a peer. */
+  olderChats?(words: string): readonly string[];
+  /** Sends the model, through the middleware of the adapter, one prompt for each kind of part, with the text in that part. */
+  promptParts?(run: { readonly model: ScriptedModel; readonly text: string }): Promise<void>;
   /** Sends the messages of one conversation, as the platform has them, to the model. */
   promptHistory?(run: {
     readonly client: PeerClient;

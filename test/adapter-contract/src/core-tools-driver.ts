@@ -26,6 +26,9 @@ interface RunOptions {
 }
 
 const NO_MODEL = 'core has no models and no chains';
+const NO_PAGES = 'core has no messages of pages';
+const TRUSTED = 'the loop by hand trusts what it stored';
+const AS_IT_IS = 'the loop by hand returns the words of the model as they are';
 const ASKS = 'the loop by hand asks nothing: docs/questions.md shows how a handler does';
 
 /** The tools of core in a loop by hand: what is left when an adapter has no framework. */
@@ -37,9 +40,19 @@ export const coreToolsDriver: AdapterDriver = {
     'provider-error': NO_MODEL,
     'provider-gateway': NO_MODEL,
     'provider-abort': NO_MODEL,
+    'provider-as-message': NO_MODEL,
     'provider-queued': NO_MODEL,
+    'provider-queued-error': NO_MODEL,
     'stored-history': 'core gives the rows of a conversation, not messages of a framework',
-    'markers-in-answer': 'the loop by hand returns the words of the model as they are',
+    'ui-storage': NO_PAGES,
+    'ui-storage-edited': NO_PAGES,
+    'older-chat': NO_PAGES,
+    'preliminary-results': 'the loop by hand stores nothing before a tool has its result',
+    middleware: 'fenceMarkedText is called by the loop by hand where it needs it',
+    'edited-result': TRUSTED,
+    'edited-memory': TRUSTED,
+    'markers-in-answer': AS_IT_IS,
+    'hostile-answers-cut': AS_IT_IS,
     'approval-by-peer': ASKS,
     'rejected-action': ASKS,
     'two-questions': ASKS,

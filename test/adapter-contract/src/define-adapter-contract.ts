@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ABORT_SCENARIOS } from './abort-scenarios.ts';
 import type { AdapterDriver } from './adapter-driver.ts';
 import { BAD_INPUT_SCENARIOS } from './bad-input-scenarios.ts';
 import { END_SCENARIOS } from './end-scenarios.ts';
@@ -6,6 +7,7 @@ import { GATEWAY_SURFACES } from './gateway-surfaces.ts';
 import { HOSTILE_IDS, type HostileText } from './hostile-strings.ts';
 import { Matrix, type MatrixRow } from './matrix.ts';
 import { MESSAGE_SURFACES } from './message-surfaces.ts';
+import { MIDDLEWARE_SURFACES } from './middleware-surfaces.ts';
 import { problemsOf } from './prompt-check.ts';
 import { PROVIDER_SURFACES } from './provider-surfaces.ts';
 import { QUESTION_SCENARIOS } from './question-scenarios.ts';
@@ -13,6 +15,7 @@ import { REPEAT_SCENARIOS } from './repeat-scenarios.ts';
 import { RUN_SCENARIOS } from './run-scenarios.ts';
 import type { Scenario } from './scenario.ts';
 import { Stage } from './stage.ts';
+import { STORED_SURFACES } from './stored-surfaces.ts';
 import type { Surface } from './surface.ts';
 import { TOOL_SURFACES } from './tool-surfaces.ts';
 
@@ -24,12 +27,15 @@ const SURFACES: readonly Surface[] = [
   ...TOOL_SURFACES,
   ...MESSAGE_SURFACES,
   ...PROVIDER_SURFACES,
+  ...STORED_SURFACES,
+  ...MIDDLEWARE_SURFACES,
   ...GATEWAY_SURFACES,
 ];
 const SCENARIOS: readonly Scenario[] = [
   ...RUN_SCENARIOS,
   ...REPEAT_SCENARIOS,
   ...END_SCENARIOS,
+  ...ABORT_SCENARIOS,
   ...QUESTION_SCENARIOS,
   ...BAD_INPUT_SCENARIOS,
 ];

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { Scenario } from './scenario.ts';
-import { calling, saying } from './scripted-model.ts';
+import { saying } from './scripted-model.ts';
 import type { Stage } from './stage.ts';
 
 const PRIVATE = 'key sk-1234 was refused at 10.0.0.7';
@@ -87,46 +87,6 @@ export const END_SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    id: 'abort',
-    about: 'an abort in the middle of a stream reaches the peer, and rejects with its reason',
-    run: async (stage) => {
-      const { client, driver, peer } = stage;
-      const ended = peerThatStreams(stage);
-      const abort = new AbortController();
-      const seen: string[] = [];
-      const run = driver.runTool({
-        client,
-        name: 'call_peer',
-        args: { peer_id: peer.id, text: 'count' },
-        signal: abort.signal,
-        onProgress: (text) => seen.push(text),
-      });
-      const reason = run.catch((error: unknown) => error);
-      await stage.platform.clock.advanceUntil(() => seen.length > 0, { stepMs: 100 });
-      abort.abort(new Error('The user left.'));
-      expect(String(await stage.settle(reason))).toMatch(/The user left|abort/i);
-      await stage.settle(ended);
-    },
-  },
-  {
-    id: 'provider-abort',
-    about: 'an abort of a chain reaches the peer that is a step of it',
-    run: async (stage) => {
-      const { client, driver, model, peer } = stage;
-      const ended = peerThatStreams(stage);
-      const abort = new AbortController();
-      model.script(saying('Done.'));
-      const run = { client, peerId: peer.id, text: 'count', isStreamed: true, model, signal: abort.signal };
-      const reason = Promise.resolve(driver.askProvider?.(run)).catch((error: unknown) => error);
-      await stage.platform.clock.advanceUntil(() => peer.received.length === 1, { stepMs: 100 });
-      await stage.platform.clock.advance(1_000);
-      abort.abort(new Error('The user left.'));
-      expect(String(await stage.settle(reason))).toMatch(/The user left|abort/i);
-      await stage.settle(ended);
-      expect(model.prompts).toEqual([]);
-    },
-  },
-  {
     id: 'provider-queued',
     about:
       'an answer that is not there in time is a value for a chain, so a retry around it asks the peer once',
@@ -151,19 +111,20 @@ export const END_SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    id: 'cancelled-message',
-    about: 'when the message that is handled is cancelled, the run ends and so does the call to the peer',
+    id: 'provider-queued-error',
+    about: 'an answer that is not there in time is an error that is not repeated, and says that it may come',
     run: async (stage) => {
-      const { client, model, operator, peer } = stage;
-      const ended = peerThatStreams(stage);
-      model.script(calling('call_peer', { peer_id: peer.id, text: 'count' }), saying('Done.'));
-      const messageId = crypto.randomUUID();
-      const reply = operator.sendMessage(client.workspaceId, 'Ask.', { messageId });
-      await stage.platform.clock.advanceUntil(() => peer.received.length === 1, { stepMs: 100 });
-      await stage.settle(operator.cancelMessage(client.workspaceId, messageId));
-      expect(await stage.settle(reply)).toMatchObject({ status: 'canceled' });
-      await stage.settle(ended);
-      expect(model.prompts).toHaveLength(1);
+      const { client, driver, model, peer, settle } = stage;
+      peer.script({ never: true });
+      for (const isStreamed of [false, true]) {
+        model.script(saying('Later.'));
+        const text = `hello ${isStreamed}`;
+        const run = { client, peerId: peer.id, text, isStreamed, isRetried: true, model, timeoutMs: 2_000 };
+        const asked = Promise.resolve(driver.askProvider?.(run));
+        await expect(settle(asked)).rejects.toThrow('has not answered yet');
+        expect(model.prompts).toEqual([]);
+      }
+      expect(peer.received).toHaveLength(2);
     },
   },
   {
@@ -203,19 +164,6 @@ function call(
   const { client, driver } = stage;
   const args = { peer_id: peerId, text: 'hello' };
   return stage.settle(driver.runTool({ client, name: 'call_peer', args, timeoutMs }));
-}
-
-/** Streams without an end. Resolves when the signal of its handler has aborted. */
-function peerThatStreams({ peer }: Stage): Promise<void> {
-  const ended = Promise.withResolvers<void>();
-  peer.script(async function* (_message, { client, signal }) {
-    signal.addEventListener('abort', () => ended.resolve());
-    for (;;) {
-      yield 'more ';
-      await client.clock.sleep(300, { signal });
-    }
-  });
-  return ended.promise;
 }
 
 /** The messages of an error and of all of its causes. */

@@ -18,10 +18,23 @@ import { type AgentMiddleware, createAgent, humanInTheLoopMiddleware } from 'lan
 import type { AdapterDriver, AgentSetup, OwnTool } from './adapter-driver.ts';
 import { LangChainModel } from './langchain-model.ts';
 
+const PAGES = 'LangChain has no messages of pages; its own are stored-messages';
+const EDITED =
+  'results are recognised by tool and artifact: what can write messages of a thread is trusted as the application is';
+
 /** Agents of LangChain with the middleware for peers, and LangGraph's checkpoints as memory. */
 export const langchainDriver: AdapterDriver = {
   name: 'langchain',
-  without: {},
+  without: {
+    'provider-queued-error': 'every end is a value: provider-queued',
+    'ui-storage': PAGES,
+    'ui-storage-edited': PAGES,
+    'older-chat': PAGES,
+    'preliminary-results': 'tools report progress as events: progress',
+    middleware: 'its middleware fences the results of tools: other-tool',
+    'edited-result': EDITED,
+    'edited-memory': EDITED,
+  },
   createMemory: () => new MemorySaver(),
   restoreMemory: (memory) => restored(memory as MemorySaver),
   createHandler: (setup) => createLangChainHandler(agentOf(setup), { config: progressTo(setup.onProgress) }),
@@ -50,9 +63,21 @@ export const langchainDriver: AdapterDriver = {
     });
     return { text: message.content, isError: message.status === 'error', data: message.artifact };
   },
-  askProvider: async ({ client, peerId, text, isStreamed, isRetried, model, timeoutMs, signal }) => {
+  askProvider: async ({
+    client,
+    peerId,
+    text,
+    isStreamed,
+    isRetried,
+    passedOn,
+    model,
+    timeoutMs,
+    signal,
+  }) => {
     const peer = createPeerRunnable(client, peerId, { timeoutMs });
-    const asMessages = RunnableLambda.from((message: BaseMessage) => [message]);
+    const asMessages = RunnableLambda.from((message: BaseMessage) => [
+      passedOn === 'text' ? new HumanMessage(message.text) : message,
+    ]);
     const chain = (isRetried ? peer.withRetry() : peer).pipe(asMessages).pipe(new LangChainModel(model));
     const config = signal === undefined ? {} : { signal };
     if (!isStreamed) await chain.invoke(text, config);

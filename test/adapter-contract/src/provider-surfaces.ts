@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
+import type { ProviderRun } from './adapter-driver.ts';
 import { type HostileText, piecesOfCopies } from './hostile-strings.ts';
 import { saying } from './scripted-model.ts';
 import type { Stage } from './stage.ts';
-import { inTurns, ofPeer, type Surface, shown } from './surface.ts';
+import { inTurns, ofPeer, requireInEach, type Surface, shown } from './surface.ts';
 
 /** Words that come back where a peer is used as a model or a step of a chain, and those of a conversation that is read back. */
 export const PROVIDER_SURFACES: readonly Surface[] = [
@@ -22,9 +23,24 @@ export const PROVIDER_SURFACES: readonly Surface[] = [
     bring: async (stage, [hostile]) => {
       const pieces = piecesOfCopies(hostile?.text ?? '');
       const peerId = await stage.scriptPeerWithUrl(() => inTurns(pieces, setImmediate));
-      await askProvider(stage, peerId, true);
+      await askProvider(stage, peerId, { isStreamed: true });
     },
     expected: shown,
+  },
+  {
+    id: 'provider-as-message',
+    about:
+      'the answer of such a peer in a message to the next model: the whole text, and the messages that the framework makes of it',
+    bring: async (stage, [hostile]) => {
+      stage.peer.script(hostile?.text ?? '', hostile?.text ?? '', hostile?.text ?? '', hostile?.text ?? '');
+      for (const passedOn of ['text', 'messages'] as const) {
+        for (const isStreamed of [false, true]) {
+          await askProvider(stage, stage.peer.id, { isStreamed, passedOn });
+          requireInEach(stage.model.prompts.slice(-1), hostile === undefined ? [] : [hostile]);
+        }
+      }
+    },
+    expected: ofPeer,
   },
   {
     id: 'provider-error',
@@ -33,7 +49,7 @@ export const PROVIDER_SURFACES: readonly Surface[] = [
       const { text = '', canary } = hostile ?? {};
       for (const isStreamed of [false, true]) {
         stage.peer.script({ fail: text, code: canary });
-        await askProvider(stage, stage.peer.id, isStreamed);
+        await askProvider(stage, stage.peer.id, { isStreamed });
       }
     },
     expected: ({ peer }) => ({ shown: 'maybe', origin: peer.id }),
@@ -74,11 +90,11 @@ export const PROVIDER_SURFACES: readonly Surface[] = [
 async function askProvider(
   { client, driver, model, settle }: Stage,
   peerId: string,
-  isStreamed = false,
+  options: Pick<ProviderRun, 'passedOn'> & Partial<Pick<ProviderRun, 'isStreamed'>> = {},
 ): Promise<void> {
   const earlier = [...model.prompts];
   model.script(saying('Done.'));
-  const run = { client, peerId, text: 'hello', isStreamed, model };
+  const run = { client, peerId, text: 'hello', isStreamed: false, model, ...options };
   await settle(driver.askProvider?.(run) ?? Promise.resolve()).catch((error: unknown) => {
     model.record({ messages: [{ role: 'error', text: `${error}` }], tools: [] });
   });

@@ -1,6 +1,6 @@
-import { peerTextInstructions } from '@molecule-ai/core';
+import { peerTextInstructions, removeBoundaryMarkers } from '@molecule-ai/core';
 import { expect } from 'vitest';
-import { piecesOfCopies } from './hostile-strings.ts';
+import { hostileTexts, piecesOfCopies } from './hostile-strings.ts';
 import type { Scenario } from './scenario.ts';
 import { calling, saying } from './scripted-model.ts';
 
@@ -54,6 +54,37 @@ export const RUN_SCENARIOS: readonly Scenario[] = [
       const stream = stage.operator.streamMessage(stage.client.workspaceId, 'Can we ship?');
       expect((await stage.settle(stream.reply())).text.trim()).toBe(clean);
       expect(stream.text.trim()).toBe(clean);
+    },
+  },
+  {
+    id: 'half-a-marker',
+    about: 'a model that begins a marker and stops loses no word, whole and streamed',
+    run: async (stage) => {
+      for (const half of ['[', '[/A2A', '[A2A_RESULT_FROM_PEER', '[ \\/ a2a_result_from_peer ']) {
+        const said = `It says ${half}`;
+        stage.model.script(() => saying('It ', 'says ', ...half));
+        expect((await stage.ask('What does it say?')).text.trim()).toBe(said.trim());
+        const stream = stage.operator.streamMessage(stage.client.workspaceId, 'What does it say?');
+        expect((await stage.settle(stream.reply())).text.trim()).toBe(said.trim());
+        expect(stream.text.trim()).toBe(said.trim());
+      }
+    },
+  },
+  {
+    id: 'hostile-answers-cut',
+    about:
+      'what the model repeats of hostile texts has no marker, and is the same whole and at every cut of a stream',
+    stage: { onProgress: () => {} },
+    run: async (stage) => {
+      for (const { id, text } of hostileTexts('answers')) {
+        const pieces = piecesOfCopies(text);
+        const clean = removeBoundaryMarkers(pieces.join('')).trim();
+        stage.model.script(() => saying(...pieces));
+        expect((await stage.ask('What does it say?')).text.trim(), id).toBe(clean);
+        const stream = stage.operator.streamMessage(stage.client.workspaceId, 'What does it say?');
+        expect((await stage.settle(stream.reply())).text.trim(), id).toBe(clean);
+        expect(stream.text.trim(), id).toBe(clean);
+      }
     },
   },
   {

@@ -1,7 +1,7 @@
 import type { HandlerAnswer } from '@molecule-ai/core';
 import type { HostileText } from './hostile-strings.ts';
 import type { Expected } from './prompt-check.ts';
-import { calling, type ScriptedToolCall, saying } from './scripted-model.ts';
+import { calling, type RecordedPrompt, type ScriptedToolCall, saying } from './scripted-model.ts';
 import type { Stage, StageOptions } from './stage.ts';
 
 /** A way by which words of others reach a model. */
@@ -71,6 +71,30 @@ export function textAt(texts: readonly HostileText[], place: string): HostileTex
   const text = texts[Number(place)];
   if (text === undefined) throw new Error(`There is no text ${place}.`);
   return text;
+}
+
+/** Each of the prompts has the words of each text, wherever. */
+export function requireInEach(prompts: readonly RecordedPrompt[], texts: readonly HostileText[]): void {
+  if (prompts.length === 0) throw new Error('The model was sent nothing.');
+  for (const [place, prompt] of prompts.entries()) {
+    const whole = JSON.stringify(prompt).toLowerCase();
+    const missing = texts.filter(({ canary }) => !whole.includes(canary)).map(({ id }) => id);
+    if (missing.length > 0) throw new Error(`The prompt ${place} is without the words of ${missing.join()}.`);
+  }
+}
+
+/** A text that a fence is put around where it is of unknown origin. One whole fence without an origin is what fencing it would give, so it stays. */
+export function isToBeFenced(text: string): boolean {
+  return hasMarker(text) && !/^<peer-text-(\w{32}) origin="unknown">\n[^<]*\n<\/peer-text-\1>$/.test(text);
+}
+
+/** A boundary marker or a tag of a fence, as a model may read it. */
+function hasMarker(text: string): boolean {
+  const seen = text.replace(
+    /[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\u{FFF9}-\u{FFFB}]/gu,
+    '',
+  );
+  return /\[[\s\\]*\/?\s*a2a_result_from_peer\s*\]/i.test(text) || /<[\s\\/\uFFFD]*peer-text/i.test(seen);
 }
 
 /** Each piece by itself, so that none is joined with another on the way. */

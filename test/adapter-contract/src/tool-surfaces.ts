@@ -6,6 +6,7 @@ import {
   askWithTools,
   BATCH,
   inTurns,
+  isToBeFenced,
   nothing,
   ofPeer,
   questionsTo,
@@ -169,17 +170,3 @@ export const TOOL_SURFACES: readonly Surface[] = [
     expected: (_stage, { text }) => ({ shown: isToBeFenced(text) ? 'yes' : 'no', origin: 'unknown' }),
   },
 ];
-
-/** A text that is one whole fence without an origin is what fencing it would give, so it stays. */
-function isToBeFenced(text: string): boolean {
-  return hasMarker(text) && !/^<peer-text-(\w{32}) origin="unknown">\n[^<]*\n<\/peer-text-\1>$/.test(text);
-}
-
-/** A boundary marker or a tag of a fence, as a model may read it. */
-function hasMarker(text: string): boolean {
-  const seen = text.replace(
-    /[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\u{FFF9}-\u{FFFB}]/gu,
-    '',
-  );
-  return /\[[\s\\]*\/?\s*a2a_result_from_peer\s*\]/i.test(text) || /<[\s\\/\uFFFD]*peer-text/i.test(seen);
-}

@@ -24,14 +24,15 @@ export class ScriptedModel implements Model {
   readonly prompts: string[] = [];
   /** Descriptions and schemas of the tools, by name. */
   readonly tools: Record<string, unknown> = {};
-  readonly #script: Turn[];
+  // Not with `#`: version 7.0.0 calls a model through a proxy.
+  private readonly script: Turn[];
 
   constructor(script: readonly Turn[]) {
-    this.#script = [...script];
+    this.script = [...script];
   }
 
   async doGenerate(options: CallOptions) {
-    const content = this.#take(options);
+    const content = this.take(options);
     const hasCall = content.some(({ type }) => type === 'tool-call');
     const unified = hasCall ? ('tool-calls' as const) : ('stop' as const);
     return { content, finishReason: { unified, raw: undefined }, usage: USAGE, warnings: [] };
@@ -50,14 +51,14 @@ export class ScriptedModel implements Model {
     return { stream };
   }
 
-  #take({ prompt, tools = [] }: CallOptions): Content[] {
+  private take({ prompt, tools = [] }: CallOptions): Content[] {
     this.prompts.push(prompt.map(({ content }) => textsOf(content)).join('\n\n'));
     for (const tool of tools) {
       if (tool.type !== 'function') continue;
       const { name, description, inputSchema } = tool;
       this.tools[name] = { name, description, inputSchema };
     }
-    const turn = this.#script.shift() ?? 'done';
+    const turn = this.script.shift() ?? 'done';
     if (typeof turn === 'string') return [{ type: 'text', text: turn }];
     const toolCallId = `call_${this.prompts.length}`;
     return [{ type: 'tool-call', toolCallId, toolName: turn.name, input: JSON.stringify(turn.args) }];

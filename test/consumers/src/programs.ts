@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { cpSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -49,11 +49,14 @@ export class Programs {
     return stdout + stderr;
   }
 
-  /** Runs a compiled program; returns the JSON that it writes. */
+  /** Runs a compiled program; returns the JSON that it writes. It may write nothing else. */
   run(name: string, format: ModuleFormat): unknown {
     const env = { PATH: process.env.PATH, NODE_NO_WARNINGS: '1' };
     const file = join('out', format, `${name}.js`);
-    return JSON.parse(execFileSync(process.execPath, [file], { cwd: this.#folder, encoding: 'utf8', env }));
+    const options = { cwd: this.#folder, encoding: 'utf8', env } as const;
+    const { status, stdout, stderr } = spawnSync(process.execPath, [file], options);
+    if (status !== 0 || stderr !== '') throw new Error(`${file} ended with ${status}.\n${stderr}`);
+    return JSON.parse(stdout);
   }
 }
 

@@ -138,12 +138,11 @@ describe('fenceOnce', () => {
       expect(outsideFences(fenced).trim()).toBe('');
       expect(fenceOnce(fenced, { origin })).toBe(fenced);
     }
-    expect(fenceOnce(OWN, { origin })).toBe(OWN);
   });
 
-  it('fences anew a fence of another origin, and two fences', () => {
+  it('fences anew a fence of another origin or none, and two fences', () => {
     const other = fenceOnce('x', { origin: '00000000-0000-4000-8000-000000000000' });
-    for (const text of [other, `${OWN}\n${OWN}`]) {
+    for (const text of [OWN, other, `${OWN}\n${OWN}`]) {
       const fenced = fenceOnce(text, { origin });
       expect(fenced.startsWith(`<peer-text-`)).toBe(true);
       expect(fenced.match(/<[\s\\/\uFFFD]*peer-text/gi)).toHaveLength(2);

@@ -36,10 +36,10 @@ export function fenceMarkedText(text: string, options: FenceMarkedTextOptions = 
 
 /**
  * Fences a text of a peer as a whole, marked or not, with a nonce that is derived from it. A text that is already one exact fence with this
- * origin, or none, is returned unchanged.
+ * origin is returned unchanged.
  */
 export function fenceOnce(text: string, { origin }: { readonly origin: string }): string {
-  const [first, ...others] = splitFences(text, isOneOf('unknown', origin.toLowerCase()));
+  const [first, ...others] = splitFences(text, isOneOf(origin.toLowerCase()));
   const isFence = first?.isFenced === true && others.length === 0;
   return isFence ? text : fenceRepeatably(text, { origin });
 }

@@ -10,7 +10,7 @@ import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
 import type { CallPeerInput, DelegateTaskInput } from './call-peer.ts';
 import { type FailureData, failureOf } from './failure-outcome.ts';
 import type { NoInput } from './list-peers.ts';
-import { type PeerTool, peerTools } from './peer-tools.ts';
+import { isPeerToolName, type PeerTool, peerTools } from './peer-tools.ts';
 import type { PeerReplyOutcome } from './reply-outcome.ts';
 import type { TaskList } from './task-tools.ts';
 import type { ToolOutcome } from './tool-definition.ts';
@@ -33,6 +33,13 @@ describe('peerTools', () => {
     const two = peerTools(s.client, { only: ['delegate_task', 'list_peers'] });
     expect(two.map(({ name }) => name)).toEqual(['delegate_task', 'list_peers']);
     expect(peerTools(s.client, { only: [] })).toEqual([]);
+  });
+
+  it('knows the names of all tools, and no others', () => {
+    expect(['call_peer', 'delegate_task', 'call_peers', 'toString', ''].filter(isPeerToolName)).toEqual([
+      'call_peer',
+      'delegate_task',
+    ]);
   });
 
   it('has the types of each tool', async () => {

@@ -83,10 +83,15 @@ export function peerTools<const Names extends readonly PeerToolName[] = DefaultP
   return names.map((name) => TOOLS[name](context)) as unknown as PeerToolList<Names>;
 }
 
+/** Whether a tool with this name may be one of {@link peerTools}. */
+export function isPeerToolName(name: string): name is PeerToolName {
+  return Object.hasOwn(TOOLS, name);
+}
+
 function namesProblem(names: unknown): string | null {
   const possible = Object.keys(TOOLS).join(', ');
   if (!Array.isArray(names)) return `\`only\` must be a list of names of tools: ${possible}.`;
-  if (!names.every((name) => typeof name === 'string' && Object.hasOwn(TOOLS, name))) {
+  if (!names.every((name) => typeof name === 'string' && isPeerToolName(name))) {
     return `\`only\` names a tool that does not exist. Possible are ${possible}.`;
   }
   return new Set(names).size === names.length ? null : '`only` names a tool twice.';

@@ -32,6 +32,15 @@ it('keeps half a marker in which a model stopped', async () => {
   expect(sent.join('')).toBe('So [A2A_RES');
 });
 
+it('leaves out half a marker in which a framework ended the stream, and not the model', async () => {
+  const sent: string[] = [];
+  const answer = new StreamedAnswer(async (text) => void sent.push(text));
+  await answer.push('So [/A2A_RESULT_FR', 1);
+  await answer.end('So it is.');
+  expect(sent.join('')).toBe('So ');
+  expect(restOfAnswer('So [/A2A_RESULT_FROM_PEER]it is.', answer.lastSaid)).toBe('it is.');
+});
+
 it('returns what was not streamed', () => {
   expect(restOfAnswer(wrapA2aBoundary('yes'), '')).toBe('yes');
   expect(restOfAnswer('one two three', 'one two')).toBe(' three');

@@ -44,9 +44,14 @@ export class StreamedAnswer {
     await this.#say(this.#remover.push(piece));
   }
 
-  /** Sends what was held back because it could be the beginning of a marker. */
-  async end(): Promise<void> {
-    await this.#say(this.#remover.end());
+  /**
+   * Sends what was held back because it could be the beginning of a marker.
+   * @param answer the whole answer without markers. Where it goes on differently, the stream ended within a marker, and nothing is sent
+   */
+  async end(answer?: string): Promise<void> {
+    const held = this.#remover.end();
+    const isCut = answer?.startsWith(this.#said) === true && !answer.startsWith(this.#said + held);
+    if (!isCut) await this.#say(held);
   }
 
   async #say(text: string): Promise<void> {

@@ -1,0 +1,4 @@
+import { aiSdkDriver } from './ai-sdk-driver.ts';
+import { defineAdapterContract } from './define-adapter-contract.ts';
+
+defineAdapterContract(aiSdkDriver);
