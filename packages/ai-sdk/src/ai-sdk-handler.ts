@@ -69,7 +69,7 @@ export interface AiSdkHandlerOptions {
   approvals?: Approvals | undefined;
   /**
    * The answer in what a run came to. Is given runs that ended with tool calls as well: what is blank then fails as `too_many_steps`.
-   * @default the text of the last step, with an `output` that is no text as data
+   * @default the text of the last step, with an `output` that is not a text as data
    */
   output?:
     | ((run: AgentRun, message: InboundMessage) => HandlerAnswer | PromiseLike<HandlerAnswer>)
@@ -88,7 +88,7 @@ export interface AiSdkHandlerOptions {
  * Errors that may pass are thrown as they are, so that the message is tried again; others end it with a `MessageFailure`.
  *
  * @param target a `ToolLoopAgent` or another `Agent`; or what a `ToolLoopAgent` is created with, to whose model `boundaryMiddleware` is added
- * @throws ConfigurationError for wrong options, and for what is no target.
+ * @throws ConfigurationError for wrong options, and for what is not a target.
  *
  * @example
  * createRemoteAgent({ client, onMessage: createAiSdkHandler({ model, tools: createPeerTools(client) }) });

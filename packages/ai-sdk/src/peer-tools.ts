@@ -53,7 +53,7 @@ export interface CreatePeerToolsOptions<Names extends readonly PeerToolName[] = 
   readonly outputSecret?: string | undefined;
 }
 
-/** A call that may need an approval; `toolName` tells which. */
+/** A call that may need an approval; `toolName` is its tool. */
 export type PeerToolRequest<Name extends PeerToolName = PeerToolName> = {
   [Each in Name]: {
     readonly toolName: Each;

@@ -83,7 +83,7 @@ export interface LangChainHandlerOptions {
  *
  * Errors that may pass are thrown as they are, so that the message is tried again; others end it with a `MessageFailure`.
  *
- * @throws ConfigurationError for wrong options, for what is no runnable, and for a target that interrupts its runs and has no checkpointer.
+ * @throws ConfigurationError for wrong options, for what is not a runnable, and for a target that interrupts its runs and has no checkpointer.
  *
  * @example
  * const agent = createAgent({ model, tools, checkpointer });

@@ -52,7 +52,7 @@ export interface PeerRunnableOptions {
  *
  * Every end of the message is a value, also `queued`, when there is no answer yet: `response_metadata.peer_reply` has the status. It
  * rejects when the peer cannot be asked, with an error that has no words of a peer. A call that is repeated after that sends no second message.
- * @throws MoleculeError `invalid_argument` for wrong options, and for a `peerId` that is no id of a workspace.
+ * @throws MoleculeError `invalid_argument` for wrong options, and for a `peerId` that is not the id of a workspace.
  *
  * @example
  * const graph = new StateGraph(MessagesAnnotation).addNode('lab', createPeerRunnable(client, labId)).addEdge(START, 'lab').compile();
@@ -88,7 +88,7 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
     this.calls = new RepeatedCalls(client);
   }
 
-  /** The client is no part of traces. */
+  /** Traces do not contain the client. */
   override toJSON(): ReturnType<Runnable['toJSON']> {
     return { lc: 1, type: 'not_implemented', id: [...this.lc_namespace, PeerRunnable.lc_name()] };
   }

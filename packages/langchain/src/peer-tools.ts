@@ -172,7 +172,7 @@ class ToolOfDefinition extends StructuredTool<JsonSchema, unknown, unknown, Tool
   }
 }
 
-/** The framework writes arguments as JSON for its traces. What is no JSON is wrong anyway, and refused as any text is. */
+/** The framework writes arguments as JSON for its traces. What is not JSON is wrong anyway, and refused as any text is. */
 function traceable(input: unknown): unknown {
   try {
     return JSON.stringify(input) === undefined ? NO_ARGUMENTS : input;
@@ -185,7 +185,7 @@ type OptionalConfig = ToolRunnableConfig | undefined;
 
 /**
  * What makes a call the same in another attempt. A task of a graph has a name of its own, which is the same when the task is repeated and
- * when its checkpoint is resumed, so call ids that a model uses again in a later step are told apart.
+ * when its checkpoint is resumed, so call ids that a model uses again in a later step are distinguished.
  */
 function identityOfCall(
   { configurable = {}, executionInfo, toolCall, runId }: CallConfig,

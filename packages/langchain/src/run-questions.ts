@@ -167,7 +167,7 @@ function decisionOf(
   message: Pick<InboundMessage, 'source' | 'sourceId'>,
 ): { type: 'approve' } | { type: 'reject'; message?: string } {
   if (isApproved(answer, message)) return { type: 'approve' };
-  // Without words, LangChain tells the model in its own which call was rejected.
+  // Without words, LangChain names the rejected call to the model in its own.
   if (answer === undefined || answer.text.trim() === '') return { type: 'reject' };
   return { type: 'reject', message: textOfAnswer(answer, message) };
 }

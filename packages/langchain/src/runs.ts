@@ -56,7 +56,7 @@ interface AgentOptions {
   readonly middleware?: readonly { readonly name?: unknown }[];
 }
 
-/** @throws ConfigurationError for what is no runnable. */
+/** @throws ConfigurationError for what is not a runnable. */
 export function targetOf(given: SomeRunnable): Target {
   if (!isInvokable(given)) throw notInvokable(given);
   const runnable = given as SomeRunnable & Invokable;
@@ -230,7 +230,7 @@ export function answerIn(output: unknown, options: AnswerOptions): HandlerAnswer
   if (isBaseMessage(output)) return rest(wordsOf(output));
   const last = messagesIn(output).at(-1);
   if (last === undefined) {
-    throw new MoleculeError('The output of the runnable has no messages and is no text.', {
+    throw new MoleculeError('The output of the runnable has no messages and is not a text.', {
       code: 'invalid_answer',
       hint: 'Set the option `output` of createLangChainHandler().',
     });

@@ -74,7 +74,7 @@ export interface PlaceOfCall {
 
 /**
  * Where a step calls, as the next attempt has it too. A task of a graph has a name of its own, by which call ids that a model uses again in
- * a later step are told apart. Without a checkpointer the next attempt gives tasks other names, so they are counted.
+ * a later step are distinguished. Without a checkpointer the next attempt gives tasks other names, so they are counted.
  */
 export function placeOfCall(
   { thread_id: threadId, checkpoint_ns: task, [KEPT_THREAD]: kept }: Readonly<Record<string, unknown>>,

@@ -59,7 +59,7 @@ export function dataOfQuestion(value: unknown): JsonValue | undefined {
   }
 }
 
-/** The text of a question, cut at 20 000 UTF-16 units. @param otherwise for what is no text, or a blank one */
+/** The text of a question, cut at 20 000 UTF-16 units. @param otherwise for what is not a text, or a blank one */
 export function textOfQuestion(text: unknown, otherwise: string): string {
   const given = typeof text === 'string' && text.trim() !== '' ? text : otherwise;
   // Not between the halves of a character.

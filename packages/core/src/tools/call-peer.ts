@@ -181,7 +181,7 @@ async function callWithProgress(
   const { messageId } = stream;
   const { signal } = options;
   let isAway = false;
-  // A stream waits for a peer that is away; a call is told at once.
+  // A stream waits for a peer that is away; a call returns at once.
   const look = clock.setTimer(SILENCE_MS, () => {
     if (stream.text !== '') return;
     client

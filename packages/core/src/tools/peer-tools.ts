@@ -39,7 +39,7 @@ export type PeerToolName = keyof typeof TOOLS;
 /** The tools that `peerTools` returns unless `only` names others. */
 export type DefaultPeerToolNames = typeof DEFAULT_NAMES;
 
-/** The definition of the tool with this name; without a name, of any: `tool.name` tells which. */
+/** The definition of the tool with this name; without a name, of any: `tool.name` is its name. */
 export type PeerTool<Name extends PeerToolName = PeerToolName> = {
   [Each in Name]: ReturnType<(typeof TOOLS)[Each]>;
 }[Name];

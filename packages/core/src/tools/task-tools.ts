@@ -82,7 +82,7 @@ export function delegateTaskAsyncTool(context: ToolContext): DelegateTaskAsyncTo
   return {
     name: 'delegate_task_async',
     description:
-      'Gives another agent a task and does not wait for it. The result has a task_id, by which check_task_status tells what became of ' +
+      'Gives another agent a task and does not wait for it. The result has a task_id, by which check_task_status returns what became of ' +
       'it. For work that takes long, and for several agents that work at the same time.',
     inputSchema: schemaOf(DELEGATE),
     parse: (raw) => readArguments(raw, DELEGATE),
@@ -96,7 +96,7 @@ export function checkTaskStatusTool(given: ToolContext): CheckTaskStatusTool {
   return {
     name: 'check_task_status',
     description:
-      'Tells what became of a task that you gave to another agent, or of a message that was not answered in time, and returns the answer ' +
+      'Returns what became of a task that you gave to another agent, or of a message that was not answered in time, and the answer ' +
       `when it is there. Waits up to ${LOOK_MS / 1_000} s for it.`,
     inputSchema: schemaOf(CHECK),
     parse: (raw) => readArguments(raw, CHECK, IGNORED),

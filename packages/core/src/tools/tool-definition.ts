@@ -55,7 +55,7 @@ export interface ToolDefinition<
   readonly inputSchema: JsonSchema;
   /**
    * Checks the arguments that a model wrote. Arguments with a default may be left out.
-   * @throws MoleculeError `invalid_argument`, whose message tells the model what to correct.
+   * @throws MoleculeError `invalid_argument`, whose message is for the model: what to correct.
    */
   parse(raw: unknown): Input;
   /**

@@ -35,7 +35,7 @@ export async function asOutcome<Data extends JsonValue>(
 }
 
 /**
- * Checks the arguments and runs the tool: wrong arguments are an outcome too, which tells the model what to correct. Rejects only with the
+ * Checks the arguments and runs the tool: wrong arguments are an outcome too, with what to correct. Rejects only with the
  * reason of an abort.
  */
 export async function runTool<Definition extends ToolDefinition>(

@@ -22,7 +22,7 @@ it('is the same for the same value, and another for any other', () => {
   expect(valueDigest('x')).toMatch(/^[\w-]{43}$/);
 });
 
-it('is undefined for what is no JSON', () => {
+it('is undefined for what is not JSON', () => {
   const round: { self?: unknown } = {};
   round.self = round;
   for (const value of [undefined, () => 'x', { id: 1n }, round]) expect(valueDigest(value)).toBeUndefined();
