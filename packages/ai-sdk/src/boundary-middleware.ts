@@ -3,8 +3,8 @@ import {
   fenceMarkedText,
   fenceMarkedValue,
   fenceOnce,
+  isCheckedOutcome,
   isPeerToolName,
-  isSealedOutcome,
   originOfPeerText,
 } from '@molecule-ai/core/tools';
 import type { LanguageModelMiddleware } from 'ai';
@@ -146,7 +146,7 @@ function fencedOutput(output: Output): Output {
     case 'json':
     case 'error-json':
       // Our own, where a chat was converted without the tools: its data has words of peers.
-      if (isSealedOutcome(output.value)) return modelOutputOf(output.value);
+      if (isCheckedOutcome(output.value)) return modelOutputOf(output.value);
       return { ...output, value: fenceMarkedValue(output.value, foreignText) };
     case 'content':
       return { ...output, value: fencedItems(output.value) };

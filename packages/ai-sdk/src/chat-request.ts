@@ -1,5 +1,5 @@
 import { ConfigurationError } from '@molecule-ai/core';
-import type { ApprovalSeals } from '@molecule-ai/core/tools';
+import type { ApprovalSigner } from '@molecule-ai/core/tools';
 
 const CHAT_ID = /^[\x21-\x7e]{1,200}$/;
 const NO_RESULT = 'The run ended before this call had a result. Whether it was done is unknown.';
@@ -16,7 +16,7 @@ export interface ChatMessage {
 
 /** What a route accepts. */
 export interface ChatRules {
-  readonly seals: ApprovalSeals;
+  readonly signer: ApprovalSigner;
   readonly maxBodyBytes: number;
   readonly tools: object;
   chatId(id: string): string | PromiseLike<string>;
@@ -147,14 +147,14 @@ class CheckedChat {
 
   #approved(part: ChatPart, isOnly: boolean): ChatPart {
     const { isAutomatic, ...approval } = fieldsOf(part.approval);
-    const sealed = typeof approval.id === 'string' ? approval.id : '';
-    const id = this.#rules.seals.open(sealed, approvalOf(part, approval, this.chatId));
+    const signed = typeof approval.id === 'string' ? approval.id : '';
+    const id = this.#rules.signer.verify(signed, approvalOf(part, approval, this.chatId));
     // With two calls of one id the framework would make the other one.
     if (id === undefined || !isOnly || !this.#hasTool(part)) {
       const hint = 'Load the chat again, and let the agent ask anew.';
       throw new Refusal(403, 'approval_refused', 'This approval was not asked for in this chat.', hint);
     }
-    if (approval.approved === true) this.approved.push(sealed);
+    if (approval.approved === true) this.approved.push(signed);
     else this.denied.push(String(part.toolCallId));
     return { ...part, approval: { ...approval, id } };
   }

@@ -1,7 +1,7 @@
 import { ConfigurationError } from '@molecule-ai/core';
 import {
-  type ApprovalSeals,
-  approvalSeals,
+  type ApprovalSigner,
+  approvalSigner,
   inConversation,
   optionsProblem,
   releaseApprovals,
@@ -76,10 +76,10 @@ export function createChatRoute(options: ChatRouteOptions): (request: Request) =
   const problem = problemOf(options);
   if (problem !== null)
     throw new ConfigurationError(problem, { hint: 'createChatRoute({ agent, onError })' });
-  const seals = approvalSeals(options.approvalSecret);
+  const signer = approvalSigner(options.approvalSecret);
   return async (request) => {
     try {
-      return await respond(request, options, seals);
+      return await respond(request, options, signer);
     } catch (error) {
       if (error instanceof Refusal) return error.response();
       // Nobody reads it.
@@ -113,10 +113,14 @@ function problemOf(options: ChatRouteOptions): string | null {
   return isShort ? '`approvalSecret` must have 32 characters or more.' : null;
 }
 
-async function respond(request: Request, options: ChatRouteOptions, seals: ApprovalSeals): Promise<Response> {
+async function respond(
+  request: Request,
+  options: ChatRouteOptions,
+  signer: ApprovalSigner,
+): Promise<Response> {
   const { agent, maxBodyBytes = DEFAULT_BODY_BYTES } = options;
   const chat = await readChat(request, {
-    seals,
+    signer,
     maxBodyBytes,
     tools: agent.tools ?? {},
     chatId: (id) => options.chatId?.(id, request) ?? id,
@@ -128,7 +132,7 @@ async function respond(request: Request, options: ChatRouteOptions, seals: Appro
     throw new Refusal(409, 'approval_used', 'What was approved has been begun before.', hint);
   }
   // Peers that are asked belong to the chat, also in the steps that the stream runs later.
-  return await inConversation(chat.chatId, () => streamRun(request.signal, options, chat, seals));
+  return await inConversation(chat.chatId, () => streamRun(request.signal, options, chat, signer));
 }
 
 /** Runs the agent, for a page that reads along. */
@@ -136,7 +140,7 @@ async function streamRun(
   closing: AbortSignal,
   options: ChatRouteOptions,
   { chatId, given, clean, approved, denied }: Chat,
-  seals: ApprovalSeals,
+  signer: ApprovalSigner,
 ): Promise<Response> {
   const { agent, onFinish, sendReasoning = true, sendSources = false } = options;
   const leaving = new AbortController();
@@ -161,8 +165,8 @@ async function streamRun(
     releaseApprovals(approved);
     throw hasBegun || abortSignal.aborted ? error : invalidMessages();
   });
-  const seal = (approvalId: string, call: ChatPart, request: object) =>
-    seals.seal(approvalId, approvalOf(call, request, chatId));
+  const sign = (approvalId: string, call: ChatPart, request: object) =>
+    signer.sign(approvalId, approvalOf(call, request, chatId));
   const page = createUIMessageStream({
     originalMessages: given as unknown as UIMessage[],
     onError: errors.onError,
@@ -174,7 +178,7 @@ async function streamRun(
         reportTo(options, error, chatId);
       }
     },
-    execute: ({ writer }) => writer.merge(run.pipeThrough(pageStream({ errors, seal, denied }))),
+    execute: ({ writer }) => writer.merge(run.pipeThrough(pageStream({ errors, sign, denied }))),
   });
   return createUIMessageStreamResponse({ stream: endingRun(page, leaving) });
 }
@@ -234,27 +238,27 @@ class RunErrors {
 interface PageStreamOptions {
   readonly errors: RunErrors;
   readonly denied: readonly string[];
-  seal(approvalId: string, call: ChatPart, request: object): string;
+  sign(approvalId: string, call: ChatPart, request: object): string;
 }
 
 /** The stream as the page may have it. */
 function pageStream({
   errors,
-  seal,
+  sign,
   denied,
 }: PageStreamOptions): TransformStream<UIMessageChunk, UIMessageChunk> {
   const calls = new Map<string, ChatPart>();
-  const sealed = (chunk: UIMessageChunk): UIMessageChunk => {
+  const signed = (chunk: UIMessageChunk): UIMessageChunk => {
     if (chunk.type === 'tool-input-available')
       calls.set(chunk.toolCallId, { ...chunk, type: 'dynamic-tool' });
     // What the agent decided by itself is not for the page to approve.
     if (chunk.type !== 'tool-approval-request' || chunk.isAutomatic === true) return chunk;
     const call = calls.get(chunk.toolCallId);
-    return call === undefined ? chunk : { ...chunk, approvalId: seal(chunk.approvalId, call, chunk) };
+    return call === undefined ? chunk : { ...chunk, approvalId: sign(chunk.approvalId, call, chunk) };
   };
   return new TransformStream({
     transform(chunk, controller) {
-      for (const each of errors.chunksFor(sealed(chunk))) controller.enqueue(each);
+      for (const each of errors.chunksFor(signed(chunk))) controller.enqueue(each);
       if (chunk.type !== 'start') return;
       // Version 7.0.0 of the framework does not add it.
       for (const toolCallId of denied) controller.enqueue({ type: 'tool-output-denied', toolCallId });

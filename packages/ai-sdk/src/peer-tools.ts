@@ -1,10 +1,11 @@
 import { currentMessage, MoleculeError, type PeerClient } from '@molecule-ai/core';
 import {
+  type CheckedOutcome,
+  checkedOutcome,
   currentConversation,
   type DefaultPeerToolNames,
   type JsonSchema,
   occurrenceOfCall,
-  openOutcome,
   optionsProblem,
   type PeerAnswerSoFar,
   type PeerTool,
@@ -12,13 +13,12 @@ import {
   type PeerToolsOptions,
   peerTools,
   runTool,
-  type SealedOutcome,
-  sealOutcome,
   streamOutcome,
   type ToolCall,
   type ToolDefinition,
   type ToolOutcome,
   valueDigest,
+  verifyOutcome,
 } from '@molecule-ai/core/tools';
 import { jsonSchema, type ModelMessage, type Tool } from 'ai';
 
@@ -110,7 +110,7 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
         inputSchema: uncheckedSchema(definition.inputSchema),
         execute: (input, call) => {
           const run: Run = async ({ signal, onProgress }) =>
-            sealOutcome(
+            checkedOutcome(
               await runTool(definition, input, {
                 ...identityOf(definition, input, call),
                 signal,
@@ -132,7 +132,7 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
 }
 
 type AnyDefinition = ToolDefinition<PeerToolName, unknown>;
-type AnyOutput = SealedOutcome;
+type AnyOutput = CheckedOutcome;
 type AnyApproval =
   | boolean
   | readonly string[]
@@ -159,7 +159,7 @@ export interface ModelOutput {
 
 /** An output of a tool for a model, also one that was read back from where a chat is stored. */
 export function modelOutputOf(output: unknown, secret?: string): ModelOutput {
-  const { forModel: value, isError } = openOutcome(output, secret);
+  const { forModel: value, isError } = verifyOutcome(output, secret);
   const providerOptions = { molecule: { outcome: valueDigest(value) ?? '' } };
   return { type: isError ? 'error-text' : 'text', value, providerOptions };
 }

@@ -5,11 +5,11 @@ export { fenceRepeatably } from './peers/repeatable-fence.ts';
 export { clientProblem, type OptionKind, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
 export {
   type ApprovalContent,
-  type ApprovalSeals,
-  approvalSeals,
+  type ApprovalSigner,
+  approvalSigner,
   releaseApprovals,
   useApprovals,
-} from './tools/approval-seals.ts';
+} from './tools/approval-signatures.ts';
 export {
   type Approvals,
   approverOf,
@@ -32,6 +32,13 @@ export {
   occurrenceOfCall,
 } from './tools/call-identity.ts';
 export type { CallPeerInput, CallPeerTool, DelegateTaskInput, DelegateTaskTool } from './tools/call-peer.ts';
+export {
+  type CheckedOutcome,
+  checkedOutcome,
+  isCheckedOutcome,
+  type PeerAnswerSoFar,
+  verifyOutcome,
+} from './tools/checked-outcome.ts';
 export { currentConversation, inConversation } from './tools/conversation-scope.ts';
 export type { FailureData, OutcomeContext } from './tools/failure-outcome.ts';
 export { endsForGood, type FrameworkErrors, handlerErrorOf } from './tools/framework-errors.ts';
@@ -73,13 +80,6 @@ export {
   type ReplyContext,
 } from './tools/reply-outcome.ts';
 export { type ReplyWordsOptions, wordsOfReply } from './tools/reply-words.ts';
-export {
-  isSealedOutcome,
-  openOutcome,
-  type PeerAnswerSoFar,
-  type SealedOutcome,
-  sealOutcome,
-} from './tools/sealed-outcome.ts';
 export { SerialQueue } from './tools/serial-queue.ts';
 export { ShownWords, type ShownWordsOptions } from './tools/shown-words.ts';
 export { readsStream, restOfAnswer, StreamedAnswer } from './tools/streamed-answer.ts';

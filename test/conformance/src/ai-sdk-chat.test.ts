@@ -457,7 +457,7 @@ verifies('ai-sdk.chat-history', async () => {
     input: PAY.args,
     ...more,
   });
-  const approval = { id: 'of-a-route-without-seals' };
+  const approval = { id: 'of-a-route-without-signatures' };
   const stored = [
     { id: 'm1', role: 'user', parts: [{ type: 'text', text: 'hello' }] },
     { id: 'm2', role: 'assistant', parts: [] },

@@ -1,6 +1,6 @@
 import type { JsonValue } from '@molecule-ai/protocol';
+import { beginningOfOutcome, type CheckedOutcome, type PeerAnswerSoFar } from './checked-outcome.ts';
 import { cutText } from './reply-outcome.ts';
-import { beginningOfOutcome, type PeerAnswerSoFar, type SealedOutcome } from './sealed-outcome.ts';
 import type { ToolCall } from './tool-definition.ts';
 
 /** The next beginning has at least so many times the text of the last: all of them together are a few times the whole. */
@@ -19,9 +19,9 @@ export interface OutcomeStreamOptions {
  * @param run runs the tool with this signal and these reports
  */
 export async function* streamOutcome<Data extends JsonValue>(
-  run: (call: Pick<ToolCall, 'signal' | 'onProgress'>) => Promise<SealedOutcome<Data>>,
+  run: (call: Pick<ToolCall, 'signal' | 'onProgress'>) => Promise<CheckedOutcome<Data>>,
   { signal, peerId, maxModelChars }: OutcomeStreamOptions,
-): AsyncGenerator<SealedOutcome<Data | PeerAnswerSoFar>> {
+): AsyncGenerator<CheckedOutcome<Data | PeerAnswerSoFar>> {
   const left = new AbortController();
   let text = '';
   let due = 1;

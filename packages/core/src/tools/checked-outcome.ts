@@ -7,7 +7,7 @@ const STORED = 'The result of this call, as it was stored:';
 const UNFINISHED = 'The answer of the peer was not finished. It began:';
 
 /** An outcome that is kept where others may edit it, for instance in a chat that a page stores. Plain JSON. */
-export interface SealedOutcome<Data extends JsonValue = JsonValue> extends ToolOutcome<Data> {
+export interface CheckedOutcome<Data extends JsonValue = JsonValue> extends ToolOutcome<Data> {
   /** Over `forModel` and `isError`; `''` for a beginning. */
   check: string;
 }
@@ -21,23 +21,23 @@ export type PeerAnswerSoFar = {
 };
 
 /**
- * Seals an outcome. Without a secret the seal is a digest, which finds out what was edited by mistake; with one nobody else can write an outcome.
+ * Adds `check` to an outcome. Without a secret it is a digest, which finds out what was edited by mistake; with one nobody else can write an outcome.
  */
-export function sealOutcome<Data extends JsonValue>(
+export function checkedOutcome<Data extends JsonValue>(
   { forModel, data, isError }: ToolOutcome<Data>,
   secret?: string,
-): SealedOutcome<Data> {
+): CheckedOutcome<Data> {
   return { forModel, data, isError, check: checkOf(forModel, isError, secret) };
 }
 
 /** The beginning of an answer, as an outcome that is followed by another one. */
-export function beginningOfOutcome(peerId: string, text: string): SealedOutcome<PeerAnswerSoFar> {
+export function beginningOfOutcome(peerId: string, text: string): CheckedOutcome<PeerAnswerSoFar> {
   return { forModel: '', data: { status: 'working', peerId, text }, isError: false, check: '' };
 }
 
-/** What a model is given for a value that may be a sealed outcome. All of what was not sealed so is in a fence, whatever it is. */
-export function openOutcome(value: unknown, secret?: string): Pick<ToolOutcome, 'forModel' | 'isError'> {
-  if (!isSealedOutcome(value)) return stored(textOf(value), false);
+/** What a model is given for a value that may be a checked outcome. Whatever has not exactly this check is in a fence, whatever it is. */
+export function verifyOutcome(value: unknown, secret?: string): Pick<ToolOutcome, 'forModel' | 'isError'> {
+  if (!isCheckedOutcome(value)) return stored(textOf(value), false);
   const { forModel, isError, check, data } = value;
   if (check === checkOf(forModel, isError, secret)) return { forModel, isError };
   if (isAnswerSoFar(data)) {
@@ -49,10 +49,10 @@ export function openOutcome(value: unknown, secret?: string): Pick<ToolOutcome, 
   return stored(forModel === '' ? textOf(data) : forModel, isError);
 }
 
-/** Whether a value has the form of a sealed outcome; {@link openOutcome} finds out whether it was edited. */
-export function isSealedOutcome(value: unknown): value is SealedOutcome {
+/** Whether a value has the form of a checked outcome; {@link verifyOutcome} finds out whether it was edited. */
+export function isCheckedOutcome(value: unknown): value is CheckedOutcome {
   if (typeof value !== 'object' || value === null || !('data' in value)) return false;
-  const { forModel, isError, check } = value as Partial<SealedOutcome>;
+  const { forModel, isError, check } = value as Partial<CheckedOutcome>;
   return typeof forModel === 'string' && typeof isError === 'boolean' && typeof check === 'string';
 }
 

@@ -16,18 +16,18 @@ export interface ApprovalContent {
 }
 
 /** Approvals that pass through the hands of a client, which could make its own. */
-export interface ApprovalSeals {
+export interface ApprovalSigner {
   /** The id of an approval with a signature of what it is for. */
-  seal(approvalId: string, content: ApprovalContent): string;
-  /** The id that was sealed; `undefined` when this content was not sealed with it here. */
-  open(sealed: string, content: ApprovalContent): string | undefined;
+  sign(approvalId: string, content: ApprovalContent): string;
+  /** The id that was signed; `undefined` when this content was not signed with it here. */
+  verify(signed: string, content: ApprovalContent): string | undefined;
 }
 
 /**
- * @param secret the same for all processes that open each other's seals, and after a restart
+ * @param secret the same for all processes that open each other's signatures, and after a restart
  * @default a random one of this process
  */
-export function approvalSeals(secret?: string): ApprovalSeals {
+export function approvalSigner(secret?: string): ApprovalSigner {
   const key = secret ?? processState('approval-key', () => ({ bytes: randomBytes(32) })).bytes;
   const signatureOf = (approvalId: string, { conversationId, callId, toolName, input }: ApprovalContent) =>
     createHmac('sha256', key)
@@ -36,12 +36,12 @@ export function approvalSeals(secret?: string): ApprovalSeals {
       )
       .digest('base64url');
   return {
-    seal: (approvalId, content) => `${approvalId}.${signatureOf(approvalId, content)}`,
-    open(sealed, content) {
-      const at = sealed.lastIndexOf('.');
+    sign: (approvalId, content) => `${approvalId}.${signatureOf(approvalId, content)}`,
+    verify(signed, content) {
+      const at = signed.lastIndexOf('.');
       if (at === -1) return undefined;
-      const approvalId = sealed.slice(0, at);
-      const given = Buffer.from(sealed.slice(at + 1));
+      const approvalId = signed.slice(0, at);
+      const given = Buffer.from(signed.slice(at + 1));
       const expected = Buffer.from(signatureOf(approvalId, content));
       return given.length === expected.length && timingSafeEqual(given, expected) ? approvalId : undefined;
     },
@@ -51,16 +51,16 @@ export function approvalSeals(secret?: string): ApprovalSeals {
 /**
  * Marks approvals as used, all or none. `false` when this process has marked one of them before, among its latest 10 000.
  */
-export function useApprovals(sealed: readonly string[]): boolean {
+export function useApprovals(signed: readonly string[]): boolean {
   const used = usedApprovals();
-  if (sealed.some((each) => used.has(each))) return false;
-  for (const each of sealed) used.set(each, true);
+  if (signed.some((each) => used.has(each))) return false;
+  for (const each of signed) used.set(each, true);
   return true;
 }
 
 /** For approvals whose call was not begun. */
-export function releaseApprovals(sealed: readonly string[]): void {
-  for (const each of sealed) usedApprovals().delete(each);
+export function releaseApprovals(signed: readonly string[]): void {
+  for (const each of signed) usedApprovals().delete(each);
 }
 
 function usedApprovals(): LatestMap<true> {

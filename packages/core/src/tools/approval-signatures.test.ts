@@ -1,0 +1,72 @@
+import { expect, it } from 'vitest';
+import { approvalSigner, releaseApprovals, useApprovals } from './approval-signatures.ts';
+
+const content = {
+  conversationId: 'chat-1',
+  callId: 'call_0',
+  toolName: 'pay',
+  input: { to: 'lab', amount: { value: 5, currency: 'EUR' }, tags: ['a', 'b'] },
+};
+
+it('verifies what it signed, whatever the order of keys', () => {
+  const signer = approvalSigner('a secret of this test');
+  const signed = signer.sign('approval.1', content);
+  expect(signer.verify(signed, content)).toBe('approval.1');
+  const turned = { tags: ['a', 'b'], amount: { currency: 'EUR', value: 5 }, to: 'lab' };
+  expect(signer.verify(signed, { ...content, input: turned })).toBe('approval.1');
+  expect(approvalSigner('a secret of this test').open(signed, content)).toBe('approval.1');
+});
+
+it('opens nothing with other content, from elsewhere, or made up', () => {
+  const signer = approvalSigner();
+  const signed = signer.sign('approval-1', content);
+  const inputs = [
+    { ...content.input, amount: { value: 6, currency: 'EUR' } },
+    { ...content.input, tags: ['b', 'a'] },
+    { ...content.input, more: null },
+    { entries: Object.entries(content.input) },
+    undefined,
+  ];
+  for (const input of inputs) expect(signer.verify(signed, { ...content, input })).toBeUndefined();
+  for (const changed of ['conversationId', 'callId', 'toolName']) {
+    expect(signer.verify(signed, { ...content, [changed]: 'another' })).toBeUndefined();
+  }
+  expect(approvalSigner('a secret of this test').open(signed, content)).toBeUndefined();
+  const [, signature] = signed.split('.');
+  for (const made of [
+    '',
+    '.',
+    'approval-1',
+    'approval-1.',
+    `approval-2.${signature}`,
+    `approval-1.${'A'.repeat(43)}`,
+  ]) {
+    expect(signer.verify(made, content)).toBeUndefined();
+  }
+  expect(approvalSigner().open(signed, content)).toBe('approval-1');
+});
+
+it('signs what a client gets as JSON', () => {
+  const signer = approvalSigner();
+  const input = { at: new Date(0), left: undefined };
+  const signed = signer.sign('approval-1', { ...content, input });
+  expect(signer.verify(signed, { ...content, input: JSON.parse(JSON.stringify(input)) })).toBe('approval-1');
+  const empty = signer.sign('approval-2', { ...content, input: undefined });
+  expect(signer.verify(empty, { ...content, input: null })).toBe('approval-2');
+});
+
+it('lets approvals be used once, all of them or none', () => {
+  expect(useApprovals(['signed-1', 'signed-2'])).toBe(true);
+  expect(useApprovals(['signed-3', 'signed-2'])).toBe(false);
+  expect(useApprovals(['signed-3'])).toBe(true);
+  releaseApprovals(['signed-1']);
+  expect(useApprovals(['signed-1'])).toBe(true);
+});
+
+it('knows the latest 10 000 that were used', () => {
+  expect(useApprovals(['signed-first'])).toBe(true);
+  useApprovals(Array.from({ length: 9_999 }, (_, at) => `signed-many-${at}`));
+  expect(useApprovals(['signed-first'])).toBe(false);
+  useApprovals(['signed-last']);
+  expect(useApprovals(['signed-first'])).toBe(true);
+});
