@@ -14,7 +14,7 @@ it('verifies what it signed, whatever the order of keys', () => {
   expect(signer.verify(signed, content)).toBe('approval.1');
   const turned = { tags: ['a', 'b'], amount: { currency: 'EUR', value: 5 }, to: 'lab' };
   expect(signer.verify(signed, { ...content, input: turned })).toBe('approval.1');
-  expect(approvalSigner('a secret of this test').open(signed, content)).toBe('approval.1');
+  expect(approvalSigner('a secret of this test').verify(signed, content)).toBe('approval.1');
 });
 
 it('opens nothing with other content, from elsewhere, or made up', () => {
@@ -31,7 +31,7 @@ it('opens nothing with other content, from elsewhere, or made up', () => {
   for (const changed of ['conversationId', 'callId', 'toolName']) {
     expect(signer.verify(signed, { ...content, [changed]: 'another' })).toBeUndefined();
   }
-  expect(approvalSigner('a secret of this test').open(signed, content)).toBeUndefined();
+  expect(approvalSigner('a secret of this test').verify(signed, content)).toBeUndefined();
   const [, signature] = signed.split('.');
   for (const made of [
     '',
@@ -43,7 +43,7 @@ it('opens nothing with other content, from elsewhere, or made up', () => {
   ]) {
     expect(signer.verify(made, content)).toBeUndefined();
   }
-  expect(approvalSigner().open(signed, content)).toBe('approval-1');
+  expect(approvalSigner().verify(signed, content)).toBe('approval-1');
 });
 
 it('signs what a client gets as JSON', () => {
