@@ -38,6 +38,7 @@ import {
   MemoryConversationStore,
   runNotFound,
   type StoredRun,
+  withoutEnd,
 } from './conversation-store.ts';
 import {
   type AgentRun,
@@ -276,11 +277,6 @@ class HandledMessage {
       providerOptions: { molecule: { messageId: this.#message.id } },
     };
   }
-}
-
-/** A run without the step that ended it: no model continues after its own words. */
-function withoutEnd(messages: readonly ModelMessage[]): readonly ModelMessage[] {
-  return messages.slice(0, messages.findLastIndex(({ role }) => role !== 'assistant') + 1);
 }
 
 /** What was streamed is the beginning of the answer. */

@@ -41,15 +41,33 @@ export interface ApprovalAnswers {
   readonly byDigest: ReadonlyMap<string, QuestionAnswer>;
 }
 
-/** The calls of the last step that wait for an approval. */
+/**
+ * The calls of the last step that wait for an approval.
+ * @throws MessageFailure `ambiguous_approval` for ids that are not unique: the AI SDK would do another call than the one that is shown
+ */
 export function pendingApprovals(messages: readonly ModelMessage[]): PendingApproval[] {
   const { calls, requests, responses, results } = lastStepOf(messages);
+  const asking = new Set(requests.map(({ toolCallId }) => toolCallId));
+  const approvalIds = new Set(requests.map(({ approvalId }) => approvalId));
+  const asked = calls.filter(({ toolCallId }) => asking.has(toolCallId));
+  if (approvalIds.size < requests.length || asking.size < requests.length || asked.length > asking.size)
+    throw ambiguousApproval();
   return requests.flatMap(({ approvalId, toolCallId, isAutomatic, reason }) => {
     const call = calls.find((each) => each.toolCallId === toolCallId);
     if (call === undefined || isAutomatic === true) return [];
     if (responses.has(approvalId) || results.has(toolCallId)) return [];
     const { toolName, input, providerExecuted } = call;
     return [{ approvalId, toolCallId, toolName, input, reason, isProviders: providerExecuted === true }];
+  });
+}
+
+function ambiguousApproval(): MessageFailure {
+  return new MessageFailure('The agent cannot ask which of its actions may be done.', {
+    code: 'ambiguous_approval',
+    cause: new MoleculeError('Calls or approvals of one step have the same id.', {
+      code: 'handler_failed',
+      hint: 'The model must give each call of a step an id of its own. A run that the store has may have been edited.',
+    }),
   });
 }
 

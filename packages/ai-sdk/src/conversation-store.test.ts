@@ -29,3 +29,16 @@ it('keeps the 1 000 conversations that were used last', async () => {
   expect(await store.load('1')).toBeUndefined();
   expect(await store.load('new')).toEqual(said('new'));
 });
+
+it('keeps runs under way apart from conversations', async () => {
+  const store = new MemoryConversationStore();
+  await store.save('mine', said('mine'));
+  await store.save('mine/run', said('asks'));
+  for (let at = 0; at < 1_000; at += 1) await store.save(`other/${at}`, said(String(at)));
+  expect(await store.load('mine')).toEqual(said('mine'));
+  expect(await store.load('mine/run')).toBeUndefined();
+  await store.save('mine/run', said('asks'));
+  for (let at = 0; at < 1_000; at += 1) await store.save(String(at), said(String(at)));
+  expect(await store.load('mine')).toBeUndefined();
+  expect(await store.load('mine/run')).toEqual(said('asks'));
+});

@@ -5,7 +5,8 @@ const MAX_CONVERSATIONS = 1_000;
 
 /**
  * Where the conversations of a handler are kept. Messages are plain data: a store may write them as JSON. They contain words of peers, so
- * keep them as private as credentials. Keys with a `/` are of runs under way; those that were not saved for a week can be deleted.
+ * keep them as private as credentials. Keys with a `/` are of runs; those that were not saved for a week can be deleted. In the id of a
+ * conversation `/` is written `%2F`, and `%` is `%25`.
  */
 export interface ConversationStore {
   /** The messages of a conversation, oldest first; `undefined` for one that it does not have. */
@@ -14,31 +15,37 @@ export interface ConversationStore {
   save(conversationId: string, messages: readonly ModelMessage[]): Promise<void>;
 }
 
-/** Keeps conversations until the process ends, the 1 000 that were used last. */
+/** Keeps conversations until the process ends, the 1 000 that were used last, and as many runs under way. */
 export class MemoryConversationStore implements ConversationStore {
   readonly #conversations = new Map<string, readonly ModelMessage[]>();
+  readonly #runs = new Map<string, readonly ModelMessage[]>();
 
   async load(conversationId: string): Promise<readonly ModelMessage[] | undefined> {
-    const messages = this.#conversations.get(conversationId);
+    const messages = this.#with(conversationId).get(conversationId);
     if (messages !== undefined) this.#keep(conversationId, messages);
     return messages;
   }
 
   async save(conversationId: string, messages: readonly ModelMessage[]): Promise<void> {
+    const kept = this.#with(conversationId);
     if (messages.length === 0) {
-      this.#conversations.delete(conversationId);
+      kept.delete(conversationId);
       return;
     }
     this.#keep(conversationId, [...messages]);
-    const [oldest] = this.#conversations.keys();
-    if (this.#conversations.size > MAX_CONVERSATIONS && oldest !== undefined)
-      this.#conversations.delete(oldest);
+    const [oldest] = kept.keys();
+    if (kept.size > MAX_CONVERSATIONS && oldest !== undefined) kept.delete(oldest);
   }
 
   /** As the one that was used last. */
   #keep(conversationId: string, messages: readonly ModelMessage[]): void {
-    this.#conversations.delete(conversationId);
-    this.#conversations.set(conversationId, messages);
+    const kept = this.#with(conversationId);
+    kept.delete(conversationId);
+    kept.set(conversationId, messages);
+  }
+
+  #with(key: string): Map<string, readonly ModelMessage[]> {
+    return key.includes('/') ? this.#runs : this.#conversations;
   }
 }
 
@@ -60,20 +67,21 @@ export class Conversation {
 
   private constructor(store: ConversationStore, id: string, maxMessages: number) {
     this.#store = store;
-    this.#id = id;
+    // Or a conversation could have the key of a run.
+    this.#id = id.replaceAll('%', '%25').replaceAll('/', '%2F');
     this.#maxMessages = maxMessages;
   }
 
   /** @throws MoleculeError `storage_failed`, which may pass; MessageFailure `invalid_history` */
   static async open(store: ConversationStore, id: string, maxMessages: number): Promise<Conversation> {
     const conversation = new Conversation(store, id, maxMessages);
-    conversation.#messages = bounded(await conversation.#load(id), maxMessages);
+    conversation.#messages = bounded(await conversation.#load(conversation.#key), maxMessages);
     return conversation;
   }
 
   /** Whether something was said in it. */
   get exists(): boolean {
-    return this.#messages.length > 0;
+    return this.#maxMessages > 0 && this.#messages.length > 0;
   }
 
   /** The run of a message, under way or finished. */
@@ -82,9 +90,12 @@ export class Conversation {
     const stored = await this.#load(key);
     const [start, end] = this.#placeOf(messageId);
     if (stored.length > 0) this.#saved.add(key);
+    const finished = this.#messages.slice(start, end);
+    // A run that has ended may be stored without its last steps as well, when the process ended before it was deleted.
+    const isUnderWay = stored.length > withoutEnd(finished).length;
     return {
-      history: this.#messages.slice(0, start),
-      messages: stored.length > 0 ? stored : this.#messages.slice(start, end),
+      history: this.#maxMessages === 0 ? [] : this.#messages.slice(0, start),
+      messages: isUnderWay ? stored : finished,
     };
   }
 
@@ -100,7 +111,7 @@ export class Conversation {
     const [start, end] = this.#placeOf(messageId);
     const all = [...this.#messages.slice(0, start), ...messages, ...this.#messages.slice(end)];
     this.#messages = bounded(all, this.#maxMessages);
-    if (this.#maxMessages > 0) await this.#save(this.#id, this.#messages);
+    await this.#save(this.#key, this.#messages);
     await this.drop(messageId);
   }
 
@@ -108,6 +119,11 @@ export class Conversation {
   async drop(messageId: string): Promise<void> {
     const key = this.#keyOf(messageId);
     if (this.#saved.delete(key)) await this.#save(key, []);
+  }
+
+  /** Without a memory, the last exchange is kept for its redelivery, as a run is. */
+  get #key(): string {
+    return this.#maxMessages === 0 ? this.#keyOf('') : this.#id;
   }
 
   #keyOf(messageId: string): string {
@@ -134,16 +150,27 @@ export class Conversation {
   }
 }
 
+/** A run without the step that ended it: no model continues after its own words. */
+export function withoutEnd(messages: readonly ModelMessage[]): readonly ModelMessage[] {
+  return messages.slice(0, messages.findLastIndex(({ role }) => role !== 'assistant') + 1);
+}
+
 /** What the steps of a run add to the conversation. Version 6 has in each step what all of them added, 7 what that one did. */
 export class StepRecorder {
   readonly #input: readonly ModelMessage[];
+  readonly #signal: AbortSignal;
   readonly #onStep: (messages: readonly ModelMessage[]) => Promise<void>;
   #messages: ModelMessage[] = [];
   /** Whether the results of calls that were just approved are not known. They come before the first step. */
   #lacksResults: boolean;
 
-  constructor(input: readonly ModelMessage[], onStep: (messages: readonly ModelMessage[]) => Promise<void>) {
+  constructor(
+    input: readonly ModelMessage[],
+    signal: AbortSignal,
+    onStep: (messages: readonly ModelMessage[]) => Promise<void>,
+  ) {
     this.#input = input;
+    this.#signal = signal;
     this.#onStep = onStep;
     this.#lacksResults = approvalIn(input.at(-1)) !== undefined;
   }
@@ -157,22 +184,37 @@ export class StepRecorder {
   async resumed(messages: readonly ModelMessage[]): Promise<void> {
     const approvalId = approvalIn(this.#input.at(-1));
     const at = messages.findLastIndex((message) => approvalIn(message) === approvalId);
-    const results = at === -1 ? undefined : messages[at + 1];
-    if (!this.#lacksResults || results?.role !== 'tool') return;
+    const [responses, results] = at === -1 ? [] : messages.slice(at);
+    if (!this.#lacksResults || responses?.role !== 'tool' || results?.role !== 'tool') return;
     this.#messages = [results];
     this.#lacksResults = false;
-    await this.#onStep(this.#messages);
+    if (!this.#signal.aborted) return this.#onStep(this.#messages);
+    const done = results.content.filter((part) => part.type === 'tool-result' && isDone(part.output.type));
+    // With its result beside its response, an approved call is not run again. The others are.
+    if (done.length > 0) await this.#onStep([{ role: 'tool', content: [...responses.content, ...done] }]);
   }
 
-  async finished(step: Pick<StepResult<ToolSet>, 'response'>): Promise<void> {
+  /** A step with a call that was aborted is left out until another follows: the next attempt makes the call again. */
+  async finished(step: Pick<StepResult<ToolSet>, 'response' | 'content'>): Promise<void> {
     const { messages } = step.response;
     if ('performance' in step) this.#messages.push(...messages);
     else {
       this.#messages = [...messages];
       this.#lacksResults = false;
     }
-    if (!this.#lacksResults && this.#messages.at(-1)?.role === 'tool') await this.#onStep(this.#messages);
+    const isCut = step.content.some((part) => part.type === 'tool-error' && this.#isAbort(part.error));
+    if (this.#lacksResults || isCut || this.#messages.at(-1)?.role !== 'tool') return;
+    await this.#onStep(this.#messages);
   }
+
+  #isAbort(error: unknown): boolean {
+    return this.#signal.aborted || /^(Abort|Timeout)Error$/.test(String(Object(error).name));
+  }
+}
+
+/** Neither failed, as aborted calls do, nor denied, which the AI SDK adds in each attempt. */
+function isDone(type: string): boolean {
+  return !type.startsWith('error-') && type !== 'execution-denied';
 }
 
 function approvalIn(message: ModelMessage | undefined): string | undefined {
@@ -242,7 +284,6 @@ function messageIdOf({ role, providerOptions }: ModelMessage): string | undefine
 
 /** The latest messages, from a user message on, so that no result is parted from its call; at least the last exchange. */
 function bounded(messages: readonly ModelMessage[], maxMessages: number): readonly ModelMessage[] {
-  if (maxMessages === 0) return [];
   if (messages.length <= maxMessages) return messages;
   const isStart = ({ role }: ModelMessage) => role === 'user';
   const start = messages.findIndex((message, at) => at >= messages.length - maxMessages && isStart(message));

@@ -173,7 +173,7 @@ export async function runAgent(
   const { signal } = context;
   try {
     const agent = target.agent();
-    const steps = new StepRecorder(messages, onStep);
+    const steps = new StepRecorder(messages, signal, onStep);
     const own = ownCallbacks(agent);
     const call: Call = {
       messages: [...messages],

@@ -311,12 +311,35 @@ verifies(
   },
 );
 
-const EDITS: readonly (readonly [string, (messages: string) => string])[] = [
+/** Adds copies of parts to the last step. */
+const adding =
+  (...parts: readonly (readonly [type: string, changes: object])[]) =>
+  (messages: string) => {
+    const run: { content: { type: string }[] }[] = JSON.parse(messages);
+    const content = run.at(-1)?.content ?? [];
+    for (const [type, changes] of parts)
+      content.push({ type, ...content.find((part) => part.type === type), ...changes });
+    return JSON.stringify(run);
+  };
+
+const OTHER = { input: { version: '6.6' } };
+const EDITS: readonly (readonly [string, (messages: string) => string, string?])[] = [
   ['another version', (messages) => messages.replaceAll('1.0', '6.6')],
   ['another tool', (messages) => messages.replaceAll('"deploy"', '"look_up"')],
   ['another approval', (messages) => messages.replaceAll(/"approvalId":"[^"]+"/g, '"approvalId":"forged"')],
+  ['a second call with its id', adding(['tool-call', OTHER]), 'ambiguous_approval'],
+  [
+    'a second call with its approval',
+    adding(['tool-call', { ...OTHER, toolCallId: 'z' }], ['tool-approval-request', { toolCallId: 'z' }]),
+    'ambiguous_approval',
+  ],
+  [
+    'a second approval of the call',
+    adding(['tool-approval-request', { approvalId: 'z' }]),
+    'ambiguous_approval',
+  ],
 ];
-for (const [what, edit] of EDITS) {
+for (const [what, edit, code = 'question_superseded'] of EDITS) {
   verifies('ai-sdk.handler-approvals-not-forged', `a run that was edited in the store: ${what}`, async () => {
     const stage = await openStage();
     const { agent, deployed, looked } = deploying(deploys('1.0'), 'unreached');
@@ -327,8 +350,25 @@ for (const [what, edit] of EDITS) {
     const [question] = await openQuestions(stage, id);
     await stage.operator.answerQuestion(id, question?.id ?? '', { decision: 'approve' });
     const reply = await stage.settled(stage.operator.waitForAnswer(id, asked.messageId));
-    expectStatus(reply, 'failed', 'question_superseded');
+    expectStatus(reply, 'failed', code);
     expect([...deployed, ...looked]).toEqual([]);
+  });
+}
+
+for (const isStreamed of [false, true]) {
+  const how = isStreamed ? 'streams' : 'generates';
+  verifies('ai-sdk.handler-approvals-not-forged', `two calls with one id, in a run that ${how}`, async () => {
+    const { operator, start } = await openStage();
+    const twice = ['1.0', '6.6'].map((version) => ({ name: 'deploy', args: { version }, id: 'a' }));
+    const { agent, deployed } = deploying({ calls: twice });
+    const store = new JsonStore();
+    const handler = createAiSdkHandler(agent, { store });
+    const { id } = await start((message, context) =>
+      handler(isStreamed ? { ...message, method: 'message/stream' } : message, context),
+    );
+    expectStatus(await operator.sendMessage(id, 'Deploy'), 'failed', 'ambiguous_approval');
+    expect(await operator.listQuestions(id, { state: 'open' })).toEqual([]);
+    expect([deployed.length, store.rows.size]).toEqual([0, 0]);
   });
 }
 
