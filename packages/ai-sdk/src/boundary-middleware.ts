@@ -1,5 +1,6 @@
 import { createMarkerRemover, peerTextInstructions } from '@molecule-ai/core';
 import {
+  type CheckedOutcome,
   fenceMarkedText,
   fenceMarkedValue,
   fenceOnce,
@@ -145,14 +146,23 @@ function fencedOutput(output: Output): Output {
       return isModelOutput(output) ? output : { ...output, value: foreignText(output.value) };
     case 'json':
     case 'error-json':
-      // Our own, where a chat was converted without the tools: its data has words of peers.
-      if (isCheckedOutcome(output.value)) return modelOutputOf(output.value);
-      return { ...output, value: fenceMarkedValue(output.value, foreignText) };
+      return isCheckedOutcome(output.value)
+        ? outcomeOfOther(output.value)
+        : { ...output, value: fenceMarkedValue(output.value, foreignText) };
     case 'content':
       return { ...output, value: fencedItems(output.value) };
     case 'execution-denied':
       return output.reason === undefined ? output : { ...output, reason: foreignText(output.reason) };
   }
+}
+
+/**
+ * What has the form of an outcome may be one of a tool for peers that has another name, or what a peer wrote itself: anybody can make its digest. So
+ * its text is fenced as a whole, and its data, which repeat the text without a fence, are left out.
+ */
+function outcomeOfOther({ forModel, data, isError }: CheckedOutcome): Output {
+  const { value } = modelOutputOf(forModel === '' ? JSON.stringify(data) : forModel);
+  return { type: isError ? 'error-text' : 'text', value };
 }
 
 type Items = Extract<Output, { type: 'content' }>['value'];

@@ -305,7 +305,11 @@ verifies(
     const withTools = await promptFor(await convertToModelMessages(chat, { tools: { ask_lab: ask } }));
     expect(resultIn(withTools)).toMatchObject([{ output: { type: 'text', value: output.forModel } }]);
     const without = await promptFor(await convertToModelMessages(chat));
-    expect(resultIn(without)).toMatchObject([{ output: { type: 'text', value: output.forModel } }]);
+    const [shown] = resultIn(without) as { output: { type: string; value: string } }[];
+    expect(shown?.output.value).toContain(fenceRepeatably(output.forModel, { origin: 'unknown' }));
+    const ownName = JSON.parse(JSON.stringify(chat).replace('tool-ask_lab', 'tool-call_peer'));
+    const withoutButNamed = await promptFor(await convertToModelMessages(ownName));
+    expect(resultIn(withoutButNamed)).toMatchObject([{ output: { type: 'text', value: output.forModel } }]);
     for (const text of textsIn([withTools, without])) expectNoUnfencedPeerText(text, 'canary');
 
     const edited: UIMessage[] = JSON.parse(

@@ -53,7 +53,7 @@ export const AI_SDK_TOOLS = behaviours({
     `${PAGE}#what-is-fenced`,
   ],
   'ai-sdk.middleware-results': [
-    'Results of tools for peers reach the model byte for byte, also where the chat was converted without the tools; those of other tools are fenced where they are marked.',
+    'Results of tools for peers reach the model byte for byte, also where the chat was converted without the tools under their own names; those of other tools are fenced where they are marked, and as a whole where they have the form of an outcome.',
     `${PAGE}#what-is-fenced`,
   ],
   'ai-sdk.middleware-generated': [
