@@ -2,6 +2,21 @@ import { ConfigurationError } from '@molecule-ai/core';
 import type { ApprovalSigner } from '@molecule-ai/core/tools';
 
 const CHAT_ID = /^[\x21-\x7e]{1,200}$/;
+/** What a page may set in a part, by its type. Other fields can name what the application has at a provider, such as a file. */
+const FIELDS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['text', ['text', 'state']],
+  ['reasoning', ['id', 'text', 'state']],
+  ['file', ['mediaType', 'filename', 'url']],
+  ['reasoning-file', ['mediaType', 'url']],
+  ['custom', ['kind']],
+  ['source-url', ['sourceId', 'url', 'title']],
+  ['source-document', ['sourceId', 'mediaType', 'title', 'filename']],
+  ['steering-message', ['id']],
+  ['step-start', []],
+  ['data', ['id', 'data']],
+]);
+const CALL = ['type', 'toolName', 'toolCallId', 'title', 'toolMetadata', 'providerExecuted', 'input'];
+const APPROVAL = ['id', 'approved', 'reason', 'requestReason', 'signature', 'inputSchemaInput'];
 const NO_RESULT = 'The run ended before this call had a result. Whether it was done is unknown.';
 const NOT_APPROVED = 'The user did not approve this call.';
 const NO_TOOL = 'The tool is no longer there, and its output is left out.';
@@ -110,20 +125,38 @@ class CheckedChat {
     }
     // The framework makes the calls that were approved in the last step only.
     const lastStep = isLast ? parts.findLastIndex(({ type }) => type === 'step-start') : parts.length;
+    const live = callCounts(parts.slice(lastStep + 1));
     const clean = parts.flatMap((part, at) => {
-      if (/^(reasoning-)?file$/.test(part.type)) this.#checkFile(part);
-      // Options of a provider are not for users to set.
-      if (role !== 'assistant') return [{ ...part, providerMetadata: undefined }];
-      if (part.type !== 'dynamic-tool' && !part.type.startsWith('tool-')) return [ownConversation(part)];
-      const isOnly = parts.every((other) => other === part || other.toolCallId !== part.toolCallId);
-      return this.#call(part, at > lastStep, isOnly);
+      if (role !== 'assistant' || !isCall(part)) return this.#content(part, role);
+      return this.#call(part, at > lastStep, live.get(part.toolCallId) === 1);
     });
     return { ...message, parts: clean };
   }
 
+  /** A part with the fields that a page may set; none for a type that only a later version of the framework has. */
+  #content(part: ChatPart, role: string): ChatPart[] {
+    const fields = FIELDS.get(part.type.startsWith('data-') ? 'data' : part.type);
+    const isUsers = role !== 'assistant';
+    if (fields === undefined || (isUsers && part.type === 'steering-message')) return [];
+    if (/^(reasoning-)?file$/.test(part.type)) this.#checkFile(part);
+    const clean = { type: part.type, ...picked(part, fields) };
+    if (part.type === 'steering-message') {
+      if (!isMessage({ ...part, role: 'user' })) throw invalidMessages();
+      const said = part.parts as readonly ChatPart[];
+      return [{ ...clean, parts: said.flatMap((each) => this.#content(each, 'user')) }];
+    }
+    // Options of a provider are not for users to set.
+    return [isUsers ? clean : { ...clean, ...ownMetadata(part, ['providerMetadata']) }];
+  }
+
   /** A call with its result, or why it has none. Only one that waits for its approval keeps it. */
   #call(part: ChatPart, isLive: boolean, isOnly: boolean): ChatPart[] {
-    const { state, approval, preliminary, output, errorText, rawInput, ...call } = part;
+    const { state, approval, preliminary, output, errorText, rawInput } = part;
+    const call: ChatPart = {
+      type: part.type,
+      ...picked(part, CALL),
+      ...ownMetadata(part, ['callProviderMetadata', 'resultProviderMetadata']),
+    };
     const withError = (text: unknown): ChatPart[] => {
       const input = call.input ?? rawInput ?? {};
       const toolName = nameOf(part);
@@ -140,13 +173,14 @@ class CheckedChat {
       const hint = 'Answer each of them, or send a message.';
       throw new Refusal(409, 'approval_open', 'An approval waits for its answer.', hint);
     }
-    if (isLive && state === 'approval-responded') return [this.#approved(part, isOnly)];
+    if (isLive && state === 'approval-responded')
+      return [this.#approved({ ...call, state, approval }, isOnly)];
     const isDenied = state === 'approval-requested' || (state === 'approval-responded' && approved === false);
     return withError(isDenied ? reason : NO_RESULT);
   }
 
   #approved(part: ChatPart, isOnly: boolean): ChatPart {
-    const { isAutomatic, ...approval } = fieldsOf(part.approval);
+    const approval = picked(fieldsOf(part.approval), APPROVAL);
     const signed = typeof approval.id === 'string' ? approval.id : '';
     const id = this.#rules.signer.verify(signed, approvalOf(part, approval, this.chatId));
     // With two calls of one id the framework would make the other one.
@@ -171,26 +205,14 @@ class CheckedChat {
   }
 }
 
-async function readBody({ method, headers, body }: Request, maxBytes: number): Promise<unknown> {
+async function readBody(request: Request, maxBytes: number): Promise<unknown> {
+  const { method, headers } = request;
   if (method !== 'POST') throw new Refusal(405, 'method_not_allowed', 'A chat is sent by POST.', 'Use POST.');
   if (!/^application\/json\s*(;|$)/i.test(headers.get('content-type') ?? '')) {
     const hint = 'Content-Type: application/json';
     throw new Refusal(415, 'unsupported_media_type', 'The body is not JSON.', hint);
   }
-  const tooLarge = new Refusal(
-    413,
-    'body_too_large',
-    `A chat has ${maxBytes} bytes at most.`,
-    'Begin another one.',
-  );
-  if (Number(headers.get('content-length') ?? 0) > maxBytes) throw tooLarge;
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body ?? []) {
-    size += chunk.byteLength;
-    if (size > maxBytes) throw tooLarge;
-    chunks.push(chunk);
-  }
+  const chunks = await chunksOf(request, maxBytes);
   const decoder = new TextDecoder('utf-8', { fatal: true });
   try {
     const text = chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('');
@@ -200,13 +222,61 @@ async function readBody({ method, headers, body }: Request, maxBytes: number): P
   }
 }
 
+async function chunksOf(request: Request, maxBytes: number): Promise<Uint8Array[]> {
+  const { headers, body, signal } = request;
+  const sentence = `A chat has ${maxBytes} bytes at most.`;
+  const tooLarge = new Refusal(413, 'body_too_large', sentence, 'Begin another one.');
+  if (Number(headers.get('content-length') ?? 0) > maxBytes) throw tooLarge;
+  if (request.bodyUsed || body?.locked === true) {
+    const hint = 'Give the route the request itself, or a new one.';
+    throw new ConfigurationError('The body of the request was read before.', { hint });
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const kept = new WritableStream<Uint8Array>({
+    write(chunk) {
+      size += chunk.byteLength;
+      if (size > maxBytes) throw tooLarge;
+      chunks.push(chunk);
+    },
+  });
+  try {
+    // It is cancelled when the page closes the connection.
+    await body?.pipeTo(kept, { signal });
+  } catch (error) {
+    if (error === tooLarge || signal.aborted) throw error;
+    throw new Refusal(400, 'incomplete_body', 'The body broke off.', 'Send it again.');
+  }
+  return chunks;
+}
+
 /** The words of a peer stay such, but which of its conversations goes on is not for the page to choose. */
-function ownConversation(part: ChatPart): ChatPart {
-  const { molecule, ...others } = fieldsOf(part.providerMetadata);
-  if (molecule === undefined) return part;
-  const { origin } = fieldsOf(molecule);
-  const kept = { untrusted: true, origin: typeof origin === 'string' ? origin : 'unknown' };
-  return { ...part, providerMetadata: { ...others, molecule: kept } };
+function ownMetadata(part: ChatPart, names: readonly string[]): object {
+  const metadata = Object.entries(picked(part, names)).map(([name, value]) => {
+    const { molecule, ...others } = fieldsOf(value);
+    if (molecule === undefined) return [name, value];
+    const { origin } = fieldsOf(molecule);
+    const kept = { untrusted: true, origin: typeof origin === 'string' ? origin : 'unknown' };
+    return [name, { ...others, molecule: kept }];
+  });
+  return Object.fromEntries(metadata);
+}
+
+function picked(value: object, names: readonly string[]): Readonly<Record<string, unknown>> {
+  const entries = names.filter((name) => Object.hasOwn(value, name));
+  return Object.fromEntries(entries.map((name) => [name, Reflect.get(value, name)]));
+}
+
+/** How often there is a call with each id. */
+function callCounts(parts: readonly ChatPart[]): Map<unknown, number> {
+  const counts = new Map<unknown, number>();
+  for (const { toolCallId } of parts.filter(isCall))
+    counts.set(toolCallId, (counts.get(toolCallId) ?? 0) + 1);
+  return counts;
+}
+
+function isCall({ type }: ChatPart): boolean {
+  return type === 'dynamic-tool' || type.startsWith('tool-');
 }
 
 function isMessage(value: unknown): value is ChatMessage {

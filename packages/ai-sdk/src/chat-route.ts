@@ -123,7 +123,7 @@ async function respond(
     signer,
     maxBodyBytes,
     tools: agent.tools ?? {},
-    chatId: (id) => options.chatId?.(id, request) ?? id,
+    chatId: (id) => (options.chatId === undefined ? id : options.chatId(id, request)),
     allowFileUrl: (url) => options.allowFileUrl?.(url) ?? false,
   });
   request.signal.throwIfAborted();
@@ -162,7 +162,8 @@ async function streamRun(
     sendReasoning,
     sendSources,
   }).catch((error: unknown) => {
-    releaseApprovals(approved);
+    // An agent that fails later may have made the calls.
+    if (!hasBegun) releaseApprovals(approved);
     throw hasBegun || abortSignal.aborted ? error : invalidMessages();
   });
   const sign = (approvalId: string, call: ChatPart, request: object) =>
@@ -180,7 +181,7 @@ async function streamRun(
     },
     execute: ({ writer }) => writer.merge(run.pipeThrough(pageStream({ errors, sign, denied }))),
   });
-  return createUIMessageStreamResponse({ stream: endingRun(page, leaving) });
+  return createUIMessageStreamResponse({ stream: endingRun(page, leaving, abortSignal) });
 }
 
 /** What goes wrong in a run: reported once each, and shown to the page without its words. */
@@ -269,18 +270,38 @@ function pageStream({
   });
 }
 
-/** The page, whose end by its reader ends the run. What remains is read, so that the end of the run is known. */
-function endingRun<Chunk>(page: ReadableStream<Chunk>, leaving: AbortController): ReadableStream<Chunk> {
+/** The page, whose end by its reader ends the run. What an aborted run leaves is read in any case, so that its end is known. */
+function endingRun<Chunk>(
+  page: ReadableStream<Chunk>,
+  leaving: AbortController,
+  ending: AbortSignal,
+): ReadableStream<Chunk> {
   const reader = page.getReader();
+  let isOpen = true;
+  let rest: Promise<void> | undefined;
+  const forward = async (to: ReadableStreamDefaultController<Chunk>) => {
+    const { done, value } = await reader.read();
+    if (isOpen && !done) to.enqueue(value);
+    if (isOpen && done) to.close();
+    isOpen &&= !done;
+    return done;
+  };
   return new ReadableStream({
-    async pull(controller) {
-      const { done, value } = await reader.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
+    start(controller) {
+      const readRest = async () => {
+        while (!(await forward(controller)));
+      };
+      const end = () => {
+        rest = readRest().catch((error: unknown) => controller.error(error));
+      };
+      if (ending.aborted) end();
+      else ending.addEventListener('abort', end, { once: true });
     },
+    pull: async (controller) => void (await forward(controller)),
     async cancel(reason) {
+      isOpen = false;
       leaving.abort(reason);
-      while (!(await reader.read()).done);
+      await rest;
     },
   });
 }

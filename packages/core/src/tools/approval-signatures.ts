@@ -2,6 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { LatestMap } from '../client/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
 
+const MAX_DEPTH = 500;
 const MAX_USED = 10_000;
 const VERSION = 'molecule-approval-1';
 
@@ -11,15 +12,18 @@ export interface ApprovalContent {
   /** The framework's id of the tool call. */
   readonly callId: string;
   readonly toolName: string;
-  /** The arguments, as plain JSON. The order of keys does not count. */
+  /** The arguments, as plain JSON of up to 500 levels. The order of keys does not count. */
   readonly input: unknown;
 }
 
 /** Approvals that pass through the hands of a client, which could make its own. */
 export interface ApprovalSigner {
-  /** The id of an approval with a signature of what it is for. */
+  /**
+   * The id of an approval with a signature of what it is for, as a client gets that in JSON.
+   * @throws RangeError when the input has more than 500 levels.
+   */
   sign(approvalId: string, content: ApprovalContent): string;
-  /** The id that was signed; `undefined` when this content was not signed with it here. */
+  /** The id that was signed; `undefined` when exactly this content, as it was parsed from JSON, was not signed with it here. */
   verify(signed: string, content: ApprovalContent): string | undefined;
 }
 
@@ -31,15 +35,17 @@ export function approvalSigner(secret?: string): ApprovalSigner {
   const key = secret ?? processState('approval-key', () => ({ bytes: randomBytes(32) })).bytes;
   const signatureOf = (approvalId: string, { conversationId, callId, toolName, input }: ApprovalContent) =>
     createHmac('sha256', key)
-      .update(
-        JSON.stringify([VERSION, conversationId, approvalId, callId, toolName, canonical(asJson(input))]),
-      )
+      .update(JSON.stringify([VERSION, conversationId, approvalId, callId, toolName, canonical(input)]))
       .digest('base64url');
   return {
-    sign: (approvalId, content) => `${approvalId}.${signatureOf(approvalId, content)}`,
+    sign(approvalId, content) {
+      const input = asJson(content.input);
+      if (!isWithin(MAX_DEPTH, input)) throw new RangeError(`An input has ${MAX_DEPTH} levels at most.`);
+      return `${approvalId}.${signatureOf(approvalId, { ...content, input })}`;
+    },
     verify(signed, content) {
       const at = signed.lastIndexOf('.');
-      if (at === -1) return undefined;
+      if (at === -1 || !isWithin(MAX_DEPTH, content.input)) return undefined;
       const approvalId = signed.slice(0, at);
       const given = Buffer.from(signed.slice(at + 1));
       const expected = Buffer.from(signatureOf(approvalId, content));
@@ -73,9 +79,18 @@ function asJson(value: unknown): unknown {
   return text === undefined ? null : JSON.parse(text);
 }
 
+function isWithin(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((each) => isWithin(levels - 1, each));
+}
+
 /** JSON in which the order of keys does not count. */
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical);
+  // JSON.parse makes them of 1e999 and -0, and JSON.stringify null and 0.
+  if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))) {
+    return { number: Object.is(value, -0) ? '-0' : String(value) };
+  }
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
   return { entries: entries.map(([key, each]) => [key, canonical(each)]) };
