@@ -70,3 +70,23 @@ it('knows the latest 10 000 that were used', () => {
   useApprovals(['signed-last']);
   expect(useApprovals(['signed-first'])).toBe(true);
 });
+
+it('verifies no numbers that JSON would change, and no input of more than 500 levels', () => {
+  const signer = approvalSigner();
+  const signed = signer.sign('approval-1', { ...content, input: [Number.POSITIVE_INFINITY, -0] });
+  expect(signer.verify(signed, { ...content, input: [null, 0] })).toBe('approval-1');
+  for (const input of [
+    [Number.POSITIVE_INFINITY, 0],
+    [null, -0],
+    [Number.NaN, 0],
+  ]) {
+    expect(signer.verify(signed, { ...content, input })).toBeUndefined();
+  }
+  const nested = (levels: number) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
+  const deepest = signer.sign('approval-2', { ...content, input: nested(500) });
+  expect(signer.verify(deepest, { ...content, input: nested(500) })).toBe('approval-2');
+  for (const levels of [501, 100_000]) {
+    expect(signer.verify(deepest, { ...content, input: nested(levels) })).toBeUndefined();
+    expect(() => signer.sign('approval-3', { ...content, input: nested(levels) })).toThrow(RangeError);
+  }
+});

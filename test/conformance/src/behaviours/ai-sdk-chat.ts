@@ -16,6 +16,10 @@ export const AI_SDK_CHAT = behaviours({
     'A wrong request gets a 4xx response with error, code and hint, and the agent does not run: another media type, a body that is too large or no JSON, no id, messages of the system, files of other servers, and messages that are none.',
     `${PAGE}#a-request`,
   ],
+  'ai-sdk.chat-parts': [
+    'Of the parts of a page, the agent gets the fields that are known and no others, so a page names no file of the application at a provider and sets no options of a provider for what a user says.',
+    `${PAGE}#a-request`,
+  ],
   'ai-sdk.chat-approvals': [
     'A call that needs approval is made when the page approves it, once, and not when it denies it; other processes with the same secret take the approval.',
     `${PAGE}#approvals`,
