@@ -19,10 +19,11 @@ export async function pageOf(
   let answer: UIMessage | undefined;
   const stream = result.toUIMessageStream({ originalMessages: [question], onError: String });
   for await (const message of readUIMessageStream({ stream })) {
+    // What comes after the page was closed is read, and is nowhere.
+    if (closed.signal.aborted) continue;
     answer = structuredClone(message);
-    if (isClosedEarly && hasPreliminaryResults(message)) break;
+    if (isClosedEarly && hasPreliminaryResults(message)) closed.abort();
   }
-  closed.abort();
   if (answer === undefined) throw new Error('The page got nothing.');
   if (isClosedEarly && !hasPreliminaryResults(answer)) throw new Error('There were no preliminary results.');
   return [question, answer];

@@ -54,7 +54,9 @@ export class AiSdkModel implements Model {
     return { stream };
   }
 
-  private take({ prompt, tools = [] }: CallOptions): Turn {
+  /** An aborted request is sent to no provider. Early versions call the model all the same. */
+  private take({ prompt, tools = [], abortSignal }: CallOptions): Turn {
+    abortSignal?.throwIfAborted();
     return this.model.take({ messages: prompt.flatMap(sentOf), tools: JSON.parse(JSON.stringify(tools)) });
   }
 }
