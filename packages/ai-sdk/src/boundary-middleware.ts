@@ -1,4 +1,4 @@
-import { createMarkerRemover, peerTextInstructions } from '@molecule-ai/core';
+import { peerTextInstructions } from '@molecule-ai/core';
 import {
   type CheckedOutcome,
   fenceMarkedText,
@@ -9,6 +9,7 @@ import {
   originOfPeerText,
 } from '@molecule-ai/core/tools';
 import type { LanguageModelMiddleware } from 'ai';
+import { markerRemoval, withoutMarkers } from './generated-markers.ts';
 import { isModelOutput, modelOutputOf } from './peer-tools.ts';
 
 /** A middleware for language models, of version 6 and of version 7. */
@@ -18,9 +19,6 @@ type Transform = NonNullable<LanguageModelMiddleware['transformParams']>;
 type Message = Parameters<Transform>[0]['params']['prompt'][number];
 type Part = Exclude<Message['content'], string>[number];
 type Output = Extract<Part, { type: 'tool-result' }>['output'];
-type Generated = Awaited<ReturnType<NonNullable<LanguageModelMiddleware['wrapGenerate']>>>;
-type Stream = Awaited<ReturnType<NonNullable<LanguageModelMiddleware['wrapStream']>>>['stream'];
-type StreamPart = Stream extends ReadableStream<infer Each> ? Each : never;
 
 /**
  * What a model needs that reads texts of other agents: the instruction how to read fences in its system prompt, a fence around texts of peers and
@@ -100,7 +98,7 @@ function fencedPart(part: Part, provenance: Provenance): Part {
     case 'text':
       return { ...part, text: fencedText(part.text, provenance) };
     case 'reasoning':
-      return { ...part, text: fenceMarkedText(part.text, { anyOrigin: true }) };
+      return { ...part, text: fencedText(part.text, provenance) };
     case 'tool-call':
       return { ...part, input: fenceMarkedValue(part.input) };
     case 'tool-result':
@@ -190,10 +188,13 @@ function textIn(part: { readonly type: string }): string {
   return part.type === 'text' && 'text' in part && typeof part.text === 'string' ? part.text : '';
 }
 
+const TEXTUAL =
+  /^\s*(?:(?:text|message)(?:\/|\s*(?:;|$))|[^;]*[/+.-](?:json|xml|ya?ml|toml|javascript|ecmascript|typescript|ndjson|jsonl|sql|rtf|csv|graphql)\s*(?:;|$))/i;
+
 /** A file that a provider may send as text, in each form that it has in a prompt. */
 function fencedFile<File extends { readonly type: string }>(file: File): File {
   const { data, mediaType, filename } = file as { data?: unknown; mediaType?: unknown; filename?: unknown };
-  const isText = typeof mediaType === 'string' && /^text(?:\/|$)|[/+](?:json|xml)$/i.test(mediaType);
+  const isText = typeof mediaType === 'string' && TEXTUAL.test(mediaType);
   const named = typeof filename === 'string' ? { filename: foreignText(filename) } : {};
   return { ...file, ...named, ...('data' in file ? { data: fencedData(data, isText) } : {}) };
 }
@@ -211,90 +212,4 @@ function fencedData(data: unknown, isText: boolean): unknown {
   return typeof data === 'string'
     ? Buffer.from(fenced).toString('base64')
     : new Uint8Array(Buffer.from(fenced));
-}
-
-/** What a model generated, without markers. Texts follow each other, so a marker may be in two of them; what it thinks is another text. */
-function withoutMarkers(content: Generated['content']): Generated['content'] {
-  const removers = { text: createMarkerRemover(), reasoning: createMarkerRemover() };
-  const last = {
-    text: content.findLastIndex(({ type }) => type === 'text'),
-    reasoning: content.findLastIndex(({ type }) => type === 'reasoning'),
-  };
-  return content.map((part, place) => {
-    if (part.type !== 'text' && part.type !== 'reasoning') return part;
-    const remover = removers[part.type];
-    const text = remover.push(part.text) + (place === last[part.type] ? remover.end() : '');
-    return text === part.text ? part : { ...part, text };
-  });
-}
-
-type Kind = 'text' | 'reasoning';
-
-/** A part of a stream that has begun, with what is held back of it: the beginning of a marker, maybe. */
-interface Open {
-  readonly kind: Kind;
-  readonly id: string;
-  readonly remover: ReturnType<typeof createMarkerRemover>;
-  /** Its end, which waits for the next part: a marker may be in two texts that follow each other. */
-  end?: StreamPart;
-}
-
-function markerRemoval(): TransformStream<StreamPart, StreamPart> {
-  const open = new Map<string, Open>();
-  let ended: Open | undefined;
-
-  /** Passes on what is held back, and the end that waited for it. */
-  const flush = (one: Open, pass: (part: StreamPart) => void): void => {
-    const delta = one.remover.end();
-    if (delta !== '') pass({ type: `${one.kind}-delta`, id: one.id, delta });
-    if (one.end !== undefined) pass(one.end);
-  };
-
-  const transform = (part: StreamPart, pass: (part: StreamPart) => void): void => {
-    const before = ended;
-    ended = undefined;
-    if (part.type === 'text-start' || part.type === 'reasoning-start') {
-      const kind: Kind = part.type === 'text-start' ? 'text' : 'reasoning';
-      const continues = before?.kind === kind;
-      if (before !== undefined && !continues) flush(before, pass);
-      if (continues && before.end !== undefined) pass(before.end);
-      pass(part);
-      open.set(`${kind} ${part.id}`, {
-        kind,
-        id: part.id,
-        remover: continues ? before.remover : createMarkerRemover(),
-      });
-      return;
-    }
-    if (before !== undefined) flush(before, pass);
-    if (part.type === 'text-delta' || part.type === 'reasoning-delta') {
-      const one = open.get(`${part.type === 'text-delta' ? 'text' : 'reasoning'} ${part.id}`);
-      const delta = one === undefined ? part.delta : one.remover.push(part.delta);
-      if (delta !== '' || part.providerMetadata !== undefined) pass({ ...part, delta });
-      return;
-    }
-    if (part.type === 'text-end' || part.type === 'reasoning-end') {
-      const key = `${part.type === 'text-end' ? 'text' : 'reasoning'} ${part.id}`;
-      const one = open.get(key);
-      open.delete(key);
-      if (one === undefined) pass(part);
-      else ended = { ...one, end: part };
-      return;
-    }
-    // What a model left open when it stopped.
-    if (part.type === 'finish' || part.type === 'error') flushAll(pass);
-    pass(part);
-  };
-
-  const flushAll = (pass: (part: StreamPart) => void): void => {
-    if (ended !== undefined) flush(ended, pass);
-    for (const one of open.values()) flush(one, pass);
-    ended = undefined;
-    open.clear();
-  };
-
-  return new TransformStream({
-    transform: (part, controller) => transform(part, (each) => controller.enqueue(each)),
-    flush: (controller) => flushAll((each) => controller.enqueue(each)),
-  });
 }

@@ -108,7 +108,7 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
       {
         description: definition.description,
         inputSchema: uncheckedSchema(definition.inputSchema),
-        execute: (input, call) => {
+        execute: (input, call = {}) => {
           const run: Run = async ({ signal, onProgress }) =>
             checkedOutcome(
               await runTool(definition, input, {
@@ -141,11 +141,13 @@ type AnyApproval =
 type Run = (call: Pick<ToolCall, 'signal' | 'onProgress'>) => Promise<AnyOutput>;
 type Execute = NonNullable<Tool<unknown, AnyOutput>['execute']>;
 type CallOptions = Pick<Parameters<Execute>[1], 'toolCallId' | 'messages' | 'abortSignal'>;
+/** Who calls a tool by hand may leave them out. */
+type GivenOptions = { readonly [Key in keyof CallOptions]?: CallOptions[Key] | undefined };
 
 interface AnyTool {
   readonly description: string;
   readonly inputSchema: Tool['inputSchema'];
-  readonly execute: (input: unknown, call: CallOptions) => AsyncIterable<AnyOutput> | Promise<AnyOutput>;
+  readonly execute: (input: unknown, call?: GivenOptions) => AsyncIterable<AnyOutput> | Promise<AnyOutput>;
   readonly toModelOutput: (given: { readonly output: unknown }) => ModelOutput;
   readonly needsApproval?: boolean | ((input: unknown, call: CallOptions) => Promise<boolean>);
 }
@@ -186,9 +188,10 @@ function uncheckedSchema(schema: JsonSchema): Tool['inputSchema'] {
 function identityOf(
   definition: AnyDefinition,
   input: unknown,
-  { toolCallId, messages }: CallOptions,
+  { toolCallId = '', messages: given }: GivenOptions,
 ): Pick<ToolCall, 'callId' | 'runId' | 'threadId'> {
-  if (!SENDING.has(definition.name) || !Array.isArray(messages)) return {};
+  if (!SENDING.has(definition.name) || !Array.isArray(given)) return {};
+  const messages = given.filter((message) => typeof message === 'object' && message !== null);
   if (currentMessage() !== undefined) return { callId: placeOf(definition, input, toolCallId, messages) };
   // A chat is a conversation of its own; without one it is the run.
   const threadId = currentConversation() === '' ? runOf(messages) : undefined;
@@ -214,7 +217,7 @@ function placeOf(
   const isOpen = !own.slice(last + 1).some((message) => hasResult(message, toolCallId));
   let place = own.length;
   for (const [at, { role, content: parts }] of own.entries()) {
-    if (role !== 'assistant' || typeof parts === 'string') continue;
+    if (role !== 'assistant' || !Array.isArray(parts)) continue;
     for (const part of parts) {
       if (part.type !== 'tool-call' || part.toolName !== definition.name) continue;
       if (at === last && isOpen && part.toolCallId === toolCallId) place = at;
@@ -227,7 +230,9 @@ function placeOf(
 
 function hasResult({ role, content }: ModelMessage, toolCallId: string): boolean {
   return (
-    role === 'tool' && content.some((part) => part.type === 'tool-result' && part.toolCallId === toolCallId)
+    role === 'tool' &&
+    Array.isArray(content) &&
+    content.some((part) => part.type === 'tool-result' && part.toolCallId === toolCallId)
   );
 }
 

@@ -71,6 +71,12 @@ verifies('ai-sdk.tools', 'in generateText, in streamText, in an agent and called
   };
   await settle(byHand());
   expect(outputs.at(-1)?.data).toMatchObject({ status: 'answered' });
+
+  const bare = createPeerTools(client, { only: ONLY, progress: false }).call_peer.execute as (
+    ...given: unknown[]
+  ) => Promise<PeerToolOutput>;
+  for (const options of [[], [{}], [{ toolCallId: 'y', messages: ['hello', null] }]])
+    expect((await settle(bare(ask, ...options))).data).toMatchObject({ status: 'answered' });
 });
 
 verifies('ai-sdk.tools-schemas', async () => {

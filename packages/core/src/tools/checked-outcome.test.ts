@@ -14,6 +14,8 @@ describe('verifyOutcome', () => {
     expect(verifyOutcome(checked)).toEqual({ forModel, isError: false });
     expect(verifyOutcome(readBack(checked))).toEqual({ forModel, isError: false });
     expect(verifyOutcome({ ...checked, data: null })).toEqual({ forModel, isError: false });
+    const { data: _data, ...without } = checked;
+    expect(verifyOutcome(without)).toEqual({ forModel, isError: false });
     const secret = checkedOutcome({ forModel, data: null, isError: true }, 'a secret');
     expect(verifyOutcome(secret, 'a secret')).toEqual({ forModel, isError: true });
   });
@@ -44,6 +46,25 @@ describe('verifyOutcome', () => {
   it('has a sentence for what is nothing', () => {
     for (const value of [undefined, null, 7, {}])
       expect(outsideFences(verifyOutcome(value).forModel)).toMatch(/^The result/);
+  });
+
+  it('has a text for what has no form as JSON', () => {
+    const round: unknown[] = ['canary'];
+    round.push(round);
+    let deep: unknown[] = ['canary'];
+    for (let depth = 0; depth < 100_000; depth += 1) deep = [deep];
+    const throwing = {
+      canary: 1,
+      toJSON: () => {
+        throw new Error('canary');
+      },
+    };
+    for (const value of [5n, { canary: 5n }, round, deep, throwing, Symbol('canary')]) {
+      const { forModel: shown } = verifyOutcome(value);
+      expect(outsideFences(shown).trim()).toBe('The result of this call, as it was stored:');
+    }
+    expect(verifyOutcome({ canary: 5n }).forModel).toContain('{"canary":"5"}');
+    expect(verifyOutcome(round).forModel).toContain('["canary",');
   });
 
   it('fences the beginning of an answer with the id of the peer', () => {
@@ -105,6 +126,18 @@ describe('streamOutcome', () => {
     );
     expect((await left.next()).value).toMatchObject({ data: { text: 'x' } });
     await left.return(undefined);
+    expect(signal?.aborted).toBe(true);
+
+    const silent = streamOutcome(
+      (call) => {
+        signal = call.signal;
+        return new Promise<typeof checked>(() => {});
+      },
+      { peerId: PEER, maxModelChars: 9 },
+    );
+    const next = silent.next();
+    expect(await silent.return(undefined)).toEqual({ done: true, value: undefined });
+    expect(await next).toEqual({ done: true, value: undefined });
     expect(signal?.aborted).toBe(true);
   });
 });

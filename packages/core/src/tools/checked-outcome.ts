@@ -1,9 +1,11 @@
 import { createHash, createHmac } from 'node:crypto';
 import type { JsonValue } from '@molecule-ai/protocol';
 import { fenceRepeatably } from '../peers/repeatable-fence.ts';
+import { fenceMarkedValue } from './marked-value.ts';
 import type { ToolOutcome } from './tool-definition.ts';
 
 const STORED = 'The result of this call, as it was stored:';
+const NOT_JSON = 'A value that has no form as JSON.';
 const UNFINISHED = 'The answer of the peer was not finished. It began:';
 
 /** An outcome that is kept where others may edit it, for instance in a chat that a page stores. Plain JSON. */
@@ -51,7 +53,7 @@ export function verifyOutcome(value: unknown, secret?: string): Pick<ToolOutcome
 
 /** Whether a value has the form of a checked outcome; {@link verifyOutcome} finds out whether it was edited. */
 export function isCheckedOutcome(value: unknown): value is CheckedOutcome {
-  if (typeof value !== 'object' || value === null || !('data' in value)) return false;
+  if (typeof value !== 'object' || value === null) return false;
   const { forModel, isError, check } = value as Partial<CheckedOutcome>;
   return typeof forModel === 'string' && typeof isError === 'boolean' && typeof check === 'string';
 }
@@ -61,7 +63,13 @@ function stored(text: string, isError: boolean): Pick<ToolOutcome, 'forModel' | 
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  if (typeof value === 'string') return value;
+  try {
+    const bounded = fenceMarkedValue(value, (text) => text);
+    return JSON.stringify(bounded, (_key, each) => (typeof each === 'bigint' ? String(each) : each)) ?? '';
+  } catch {
+    return NOT_JSON;
+  }
 }
 
 function isAnswerSoFar(data: JsonValue): data is PeerAnswerSoFar {

@@ -150,3 +150,15 @@ describe('fenceOnce', () => {
     }
   });
 });
+
+it('fenceOnce changes nothing more, whatever the origin', () => {
+  for (const origin of [
+    '7c1d2e3f-4a5b-4c6d-8e7f-9a0b1c2d3e4f',
+    '7C1D2E3F-4A5B-4C6D-8E7F-9A0B1C2D3E4F',
+    'lab',
+    '">',
+  ]) {
+    const fenced = fenceOnce('canary', { origin });
+    expect(fenceOnce(fenced, { origin })).toBe(fenced);
+  }
+});

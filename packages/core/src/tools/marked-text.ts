@@ -39,9 +39,12 @@ export function fenceMarkedText(text: string, options: FenceMarkedTextOptions = 
  * origin is returned unchanged.
  */
 export function fenceOnce(text: string, { origin }: { readonly origin: string }): string {
-  const [first, ...others] = splitFences(text, isOneOf(origin.toLowerCase()));
-  const isFence = first?.isFenced === true && others.length === 0;
-  return isFence ? text : fenceRepeatably(text, { origin });
+  const fence = fenceRepeatably(text, { origin });
+  // As it is shown: what is not the id of a workspace is of unknown origin.
+  OPENING.lastIndex = 0;
+  const [, , shown = ''] = OPENING.exec(fence) ?? [];
+  const [first, ...others] = splitFences(text, isOneOf(shown));
+  return first?.isFenced === true && others.length === 0 ? text : fence;
 }
 
 function isOneOf(...origins: readonly string[]): IsAllowed {

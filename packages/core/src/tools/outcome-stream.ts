@@ -18,11 +18,26 @@ export interface OutcomeStreamOptions {
  * on.
  * @param run runs the tool with this signal and these reports
  */
-export async function* streamOutcome<Data extends JsonValue>(
+export function streamOutcome<Data extends JsonValue>(
   run: (call: Pick<ToolCall, 'signal' | 'onProgress'>) => Promise<CheckedOutcome<Data>>,
   { signal, peerId, maxModelChars }: OutcomeStreamOptions,
 ): AsyncGenerator<CheckedOutcome<Data | PeerAnswerSoFar>> {
   const left = new AbortController();
+  const outcomes = outcomesOf(run, left, { signal, peerId, maxModelChars });
+  // A generator ends only where it yields, and the peer may be silent for long.
+  const end = outcomes.return.bind(outcomes);
+  outcomes.return = (value) => {
+    left.abort();
+    return end(value);
+  };
+  return outcomes;
+}
+
+async function* outcomesOf<Data extends JsonValue>(
+  run: (call: Pick<ToolCall, 'signal' | 'onProgress'>) => Promise<CheckedOutcome<Data>>,
+  left: AbortController,
+  { signal, peerId, maxModelChars }: OutcomeStreamOptions,
+): AsyncGenerator<CheckedOutcome<Data | PeerAnswerSoFar>> {
   let text = '';
   let due = 1;
   let isOver = false;
@@ -38,8 +53,9 @@ export async function* streamOutcome<Data extends JsonValue>(
     wake();
   });
   outcome.catch(() => {});
+  left.signal.addEventListener('abort', () => wake(), { once: true });
   try {
-    while (!isOver) {
+    while (!isOver && !left.signal.aborted) {
       if (text.length >= due && due <= maxModelChars) {
         due = Math.ceil(text.length * GROWTH);
         yield beginningOfOutcome(peerId, cutText(text, maxModelChars));
@@ -49,7 +65,7 @@ export async function* streamOutcome<Data extends JsonValue>(
         });
       }
     }
-    yield await outcome;
+    if (!left.signal.aborted) yield await outcome;
   } finally {
     // An abort makes an error with its stack, which costs more than all else here.
     if (!isOver) left.abort();

@@ -1,5 +1,6 @@
 import { type JsonObject, removeBoundaryMarkers } from '@molecule-ai/protocol';
 import type { PeerReply } from '../peers/peer-reply.ts';
+import { fenceMarkedValue } from './marked-value.ts';
 
 const CODE_BLOCK = /^\s*```(?:json)?[ \t]*\n([\s\S]*)```\s*$/i;
 
@@ -13,7 +14,7 @@ export interface ReplyWordsOptions {
  * known of its files. Untrusted, and not fenced.
  */
 export function wordsOfReply(
-  { status, text, parts, questions }: PeerReply,
+  { status, text, parts: given, questions }: PeerReply,
   { isJson = false }: ReplyWordsOptions = {},
 ): string {
   const said = removeBoundaryMarkers(text);
@@ -21,6 +22,7 @@ export function wordsOfReply(
     return removeBoundaryMarkers(questions.map((question) => question.text).join('\n'));
   }
   if (status !== 'answered') return said;
+  const parts = fenceMarkedValue(given, removeBoundaryMarkers);
   const data = parts.flatMap((part) => (part.data === undefined ? [] : [JSON.stringify(part.data)]));
   if (isJson) return data.length === 1 ? data.join() : withoutCodeBlock(said);
   const files = parts.flatMap((part) => (part.file === undefined ? [] : [describedFile(part)]));
