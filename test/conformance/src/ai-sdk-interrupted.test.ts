@@ -201,3 +201,30 @@ verifies('ai-sdk.handler-own-run', 'a conversation whose id is the key of a run'
   const conversations = [...rows.keys()].filter((each) => !each.includes('/'));
   expect(conversations).toEqual([key.replace('/', '%2F'), key.replace('/', '%252F')]);
 });
+
+verifies('ai-sdk.handler-approvals', 'a run that asks again beside a call that needs none', async () => {
+  const stage = await openStage();
+  const { deploy, deployed } = deploying();
+  const looked: number[] = [];
+  const look_up = tool({ inputSchema, execute: async () => `found ${looked.push(0)}` });
+  const model = saying(calls('deploy'), calls('look_up', 'deploy'), 'unreached', 'Both.');
+  const memory = new MemoryConversationStore();
+  let hasFailed = false;
+  const store: ConversationStore = {
+    load: (key) => memory.load(key),
+    // Of a run that asks again, what its last step stored is stored once more with the question.
+    save: async (key, messages) => {
+      const fails = !hasFailed && messages.length > 0 && (await memory.load(key))?.length === messages.length;
+      hasFailed ||= fails;
+      if (fails) throw new Error('The database restarts.');
+      await memory.save(key, messages);
+    },
+  };
+  const handler = createAiSdkHandler({ model, tools: { deploy, look_up } }, { store });
+  const { id, failures } = await stage.start((message, context) => handler(message, withoutJournal(context)));
+  const asked = await stage.operator.sendMessage(id, 'Deploy');
+  await approveAll(stage, id, asked.messageId).catch(() => {});
+  expect([failures.length, deployed.length, looked.length]).toEqual([1, 1, 1]);
+  expectAnswered(await approveAll(stage, id, asked.messageId), 'Both.');
+  expect([deployed.length, looked.length]).toEqual([2, 1]);
+});
