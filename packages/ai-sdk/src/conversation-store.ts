@@ -222,20 +222,29 @@ function approvalIn(message: ModelMessage | undefined): string | undefined {
   return message.content.find((part) => part.type === 'tool-approval-response')?.approvalId;
 }
 
-/** Some versions of the AI SDK check little of a prompt. */
+/** Version 7 of the AI SDK checks little of a prompt. */
 function isMessage(value: unknown): value is ModelMessage {
   const { role, content }: { readonly role?: unknown; readonly content?: unknown } = Object(value);
-  if (typeof role !== 'string') return false;
-  if (typeof content === 'string') return role !== 'tool';
-  return Array.isArray(content) && content.every(isPart);
+  if (typeof content === 'string') return role === 'system' || role === 'user' || role === 'assistant';
+  const isTyped = Array.isArray(content) && content.every(isPart);
+  if (!isTyped || role === 'assistant') return isTyped;
+  return (
+    (role === 'user' || role === 'tool') && content.every(({ type }) => isOfTool(type) === (role === 'tool'))
+  );
 }
 
+/** Types of parts are words with hyphens, also those of later releases; others have underscores or capitals. */
 function isPart(value: unknown): boolean {
-  const { type, toolCallId, output } = Object(value);
+  const { type, text, toolCallId, output } = Object(value);
+  if (type === 'text' || type === 'reasoning') return typeof text === 'string';
   if (type === 'tool-call') return typeof toolCallId === 'string' && 'input' in Object(value);
   if (type === 'tool-result')
     return typeof toolCallId === 'string' && typeof Object(output).type === 'string';
-  return typeof type === 'string';
+  return typeof type === 'string' && /^[a-z]+(-[a-z]+)*$/.test(type);
+}
+
+function isOfTool(type: unknown): boolean {
+  return String(type).startsWith('tool-');
 }
 
 async function stored<T>(work: () => Promise<T>): Promise<T> {

@@ -12,11 +12,9 @@ import {
   InvalidPromptError,
   type LanguageModel,
   type LanguageModelMiddleware,
-  LoadAPIKeyError,
   type ModelMessage,
   NoObjectGeneratedError,
   NoOutputGeneratedError,
-  NoSuchModelError,
   type StepResult,
   ToolLoopAgent,
   type ToolLoopAgentSettings,
@@ -25,6 +23,7 @@ import {
 } from 'ai';
 import { boundaryMiddleware } from './boundary-middleware.ts';
 import { invalidHistory, StepRecorder } from './conversation-store.ts';
+import { noModelFailure, wrongModel } from './missing-model.ts';
 
 /** An agent of the AI SDK: a `ToolLoopAgent`, or another implementation of its interface `Agent`. */
 export interface SomeAgent {
@@ -118,11 +117,7 @@ export function targetOf(given: unknown): Target {
 
 function checkSettings({ model, tools }: AgentSettings): void {
   const isModel = typeof model === 'string' ? model.trim() !== '' : isLanguageModel(model);
-  if (!isModel) {
-    throw new ConfigurationError('`model` must be a language model of the AI SDK, or the id of one.', {
-      hint: 'Pass what a provider returns, such as openai("gpt-5"), or an id for the AI Gateway: "openai/gpt-5".',
-    });
-  }
+  if (!isModel) throw wrongModel(model);
   if (tools === undefined || (typeof tools === 'object' && tools !== null && !Array.isArray(tools))) return;
   throw new ConfigurationError('`tools` must be an object with a tool for each name.', {
     hint: 'createPeerTools(client) returns one: { ...createPeerTools(client), own: tool({ … }) }.',
@@ -132,6 +127,8 @@ function checkSettings({ model, tools }: AgentSettings): void {
 function noTarget(given: unknown): ConfigurationError {
   const isModel = typeof given === 'string' || isLanguageModel(given);
   const kind = isModel ? 'a model' : given === null ? 'null' : typeof given;
+  if (kind === 'object' && ['instructions', 'tools'].some((name) => fieldOf(given, name)))
+    return wrongModel(undefined);
   return new ConfigurationError(`The target must be an agent of the AI SDK or { model, … }, got ${kind}.`, {
     hint: 'Pass a ToolLoopAgent, or { model, tools, instructions }.',
   });
@@ -297,15 +294,11 @@ function failureOf(error: unknown): MessageFailure | undefined {
     });
   }
   if (InvalidPromptError.isInstance(error)) return invalidHistory(error);
-  const name = String(fieldOf(error, 'name'));
-  if (
-    LoadAPIKeyError.isInstance(error) ||
-    NoSuchModelError.isInstance(error) ||
-    name === 'AI_UnsupportedModelVersionError'
-  )
-    return new MessageFailure('The agent has no model.', { code: 'no_model', cause: error });
+  const noModel = noModelFailure(error);
+  if (noModel !== undefined) return noModel;
   // Classes that the first releases of version 6 do not have.
-  if (!/^AI_(InvalidToolApproval|ToolCallNotFoundForApproval)/.test(name)) return undefined;
+  if (!/^AI_(InvalidToolApproval|ToolCallNotFoundForApproval)/.test(String(fieldOf(error, 'name'))))
+    return undefined;
   return new MessageFailure('The approval does not belong to the action.', {
     code: 'invalid_approval',
     cause: error,

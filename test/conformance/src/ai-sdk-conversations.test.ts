@@ -6,8 +6,8 @@ import {
 } from '@molecule-ai/ai-sdk';
 import { type MessageHandler, peerTextInstructions } from '@molecule-ai/core';
 import { expectAnswered, expectNoUnfencedPeerText, expectStatus } from '@molecule-ai/core/testing';
-import { jsonSchema, type LanguageModel, type ModelMessage, ToolLoopAgent, tool } from 'ai';
-import { expect } from 'vitest';
+import { APICallError, jsonSchema, type LanguageModel, type ModelMessage, ToolLoopAgent, tool } from 'ai';
+import { expect, vi } from 'vitest';
 import { AgentModel, type AgentTurn } from './harness/agent-model.ts';
 import { openStage } from './harness/handler-stage.ts';
 import { verifies } from './verifies.ts';
@@ -285,9 +285,26 @@ verifies('ai-sdk.handler-store', 'a finished step that cannot be stored', async 
   expect(await memory.load('one')).toHaveLength(4);
 });
 
+const RESULT = {
+  type: 'tool-result',
+  toolCallId: 'a',
+  toolName: 'x',
+  output: { type: 'text', value: 'y' },
+};
 const UNREADABLE: readonly (readonly [string, unknown])[] = [
   ['a text', 'hello'],
   ['messages without a role', [{ content: 'hello' }]],
+  ['a role that there is not', [{ role: 'human', content: 'hello' }]],
+  ['a part without its text', [{ role: 'user', content: [{ type: 'text', content: 'hello' }] }]],
+  ['a result in a message of a user', [{ role: 'user', content: [RESULT] }]],
+  ['a text in a message of a tool', [{ role: 'tool', content: [{ type: 'text', text: 'y' }] }]],
+  [
+    'a call as a provider has it',
+    [
+      { role: 'user', content: 'hello' },
+      { role: 'assistant', content: [{ type: 'tool_use', id: 'a', name: 'x', input: {} }] },
+    ],
+  ],
   [
     'a result as an older version has it',
     [
@@ -395,3 +412,27 @@ verifies(
     expectStatus(await operator.sendMessage(unknown.id, 'Good morning'), 'failed', 'no_model');
   },
 );
+
+const NO_GATEWAY_MODEL = Object.assign(new Error('CANARY'), {
+  name: 'GatewayModelNotFoundError',
+  statusCode: 404,
+});
+const refused = (statusCode: number) =>
+  new APICallError({ message: 'CANARY', url: 'http://models', requestBodyValues: {}, statusCode });
+const WITHOUT_MODEL: readonly (readonly [string, LanguageModel])[] = [
+  ['no key for the gateway', 'openai/gpt-5'],
+  ['none of the gateway', new AgentModel({ throws: NO_GATEWAY_MODEL })],
+  ...[401, 403, 404].map((status) => [`${status}`, new AgentModel({ throws: refused(status) })] as const),
+];
+for (const [what, model] of WITHOUT_MODEL) {
+  verifies('ai-sdk.handler-models', `without a model: ${what}`, async () => {
+    const { operator, start } = await openStage();
+    vi.stubEnv('AI_GATEWAY_API_KEY', '');
+    vi.stubEnv('VERCEL_OIDC_TOKEN', '');
+    const { id } = await start(createAiSdkHandler({ model }));
+    const reply = await operator.sendMessage(id, 'Good morning');
+    vi.unstubAllEnvs();
+    expectStatus(reply, 'failed', 'no_model');
+    expect(JSON.stringify(reply)).not.toContain('CANARY');
+  });
+}

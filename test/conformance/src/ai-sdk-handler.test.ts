@@ -437,6 +437,7 @@ const WRONG: readonly (readonly [string, unknown, unknown, string])[] = [
   ['an id', 'openai/gpt-5', {}, 'got a model'],
   ['a class', ToolLoopAgent, {}, 'got function'],
   ['a function of the AI SDK', generateText, {}, 'got function'],
+  ['settings without a model', { instructions: 'You plan.' }, {}, '`model` is missing'],
   ['a blank id', { model: ' ' }, {}, '`model` must be'],
   ['an object as the model', { model: {} }, {}, '`model` must be'],
   ['a list of tools', { model: 'x', tools: [] }, {}, '`tools` must be'],

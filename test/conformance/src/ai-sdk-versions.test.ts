@@ -68,6 +68,13 @@ verifies(['ai-sdk.versions-types', 'ai-sdk.versions-run'], () => {
   expect(oldest.join(' || ')).toBe(peerDependencies.ai);
 });
 
+verifies('ai-sdk.versions-samples', () => {
+  for (const ai of ['6.0', '6', '7.0', '7'] as const) {
+    project.use(ai, 'newest');
+    expect(project.compileSamples(ai), `ai ${ai}`).toBe('');
+  }
+});
+
 verifies('ai-sdk.versions-suite', () => {
   const [page, older] = ['ai-sdk', 'ai-sdk-6'].map((name) => {
     const text = readFileSync(new URL(`test/adapter-contract/matrix/${name}.md`, ROOT), 'utf8');

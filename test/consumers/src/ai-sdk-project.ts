@@ -1,13 +1,16 @@
-import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { install, link, ROOT } from './packed-modules.ts';
+import { install, link, ROOT, write } from './packed-modules.ts';
 import { keepOwnZod, type ModuleFormat, Programs, versionIn, type ZodVersion, zodOf } from './programs.ts';
 
 /** The oldest and the newest `ai` of each major version that the adapter takes. */
 export type AiVersion = '6.0' | '6' | '7.0' | '7';
 export type AiSdkProgram = 'agent' | 'chat' | 'peer-model' | 'types';
 
+const GUIDES = join(ROOT, '../../examples/guides/src');
+/** A line of a sample for version 7 only. */
+const OF_SEVEN = /^.*\/\/ version 7\n/gm;
 /** In a package of the AI SDK, half of its size, which no application reads. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['src', 'docs', 'CHANGELOG.md']);
 
@@ -41,6 +44,22 @@ export class AiSdkProject {
   /** Returns what the compiler reports; `''` when it has nothing to report. */
   compile(programs: readonly AiSdkProgram[], formats: readonly ModuleFormat[]): string {
     return this.#programs.compile(programs, formats);
+  }
+
+  /** Compiles the samples of the package's README, for 6 without their lines for version 7. Returns what the compiler reports. */
+  compileSamples(ai: AiVersion): string {
+    const names = readdirSync(GUIDES).filter((file) => /^ai-sdk-.*\.ts$/.test(file));
+    for (const name of names) {
+      const sample = readFileSync(join(GUIDES, name), 'utf8');
+      write(
+        join(this.folder, 'esm/samples', name),
+        ai.startsWith('6') ? sample.replace(OF_SEVEN, '') : sample,
+      );
+    }
+    return this.#programs.compile(
+      names.map((name) => `samples/${name.slice(0, -'.ts'.length)}`),
+      ['esm'],
+    );
   }
 
   /** Runs a compiled program; returns the JSON that it writes. */
