@@ -256,7 +256,7 @@ class HandledMessage {
       if (failure !== undefined) throw failure;
       return answerOf(run);
     }
-    const answer = await own(run, this.#message);
+    const answer = afterStream(await own(run, this.#message), run.streamed);
     if (failure !== undefined && isBlank(answer)) throw failure;
     return answer;
   }
@@ -286,6 +286,15 @@ function answerOf({ rest, streamed, output, finishReason }: AgentRun): HandlerAn
   if (typeof output !== 'object' || output === null) return text;
   const data = JSON.parse(JSON.stringify(output)) as JsonValue;
   return { text, parts: [{ kind: 'data', data }] };
+}
+
+/** After an empty line, as between steps, unless it begins with what was streamed. */
+function afterStream(answer: HandlerAnswer, streamed: string): HandlerAnswer {
+  const separated = (text: string) =>
+    streamed === '' || text.trim() === '' || text.startsWith(streamed) ? text : `\n\n${text}`;
+  if (typeof answer === 'string') return separated(answer);
+  const hasText = typeof answer === 'object' && answer !== null && 'text' in answer;
+  return hasText ? { ...answer, text: separated(answer.text) } : answer;
 }
 
 function isBlank(answer: HandlerAnswer): boolean {

@@ -2,6 +2,7 @@ import { ConfigurationError } from '@molecule-ai/core';
 import type { ApprovalSigner } from '@molecule-ai/core/tools';
 
 const CHAT_ID = /^[\x21-\x7e]{1,200}$/;
+const PLACE = /^messages\[\d+\](\.parts\[\d+\])?(\.[a-zA-Z]{1,30})?$/;
 /** What a page may set in a part, by its type. Other fields can name what the application has at a provider, such as a file. */
 const FIELDS: ReadonlyMap<string, readonly string[]> = new Map([
   ['text', ['text', 'state']],
@@ -78,8 +79,9 @@ export async function readChat(request: Request, rules: ChatRules): Promise<Chat
     const hint = '`id` has up to 200 printable ASCII characters.';
     throw new Refusal(400, 'invalid_request', 'The chat has no id.', hint);
   }
-  if (!Array.isArray(messages) || messages.length === 0 || !messages.every(isMessage))
-    throw invalidMessages();
+  if (!Array.isArray(messages) || messages.length === 0) throw invalidMessages();
+  const wrong = messages.findIndex((message) => !isMessage(message));
+  if (wrong !== -1) throw invalidMessages({ context: { field: `messages[${wrong}]` } });
   const chatId: unknown = await rules.chatId(id);
   if (typeof chatId !== 'string' || chatId === '')
     throw new ConfigurationError('`chatId` must return a text.');
@@ -92,8 +94,9 @@ export async function readChat(request: Request, rules: ChatRules): Promise<Chat
   return { chatId, given: messages, clean, approved, denied };
 }
 
-export function invalidMessages(): Refusal {
-  const hint = 'Send them as they were received.';
+/** @param error of the framework, of which only the place is shown */
+export function invalidMessages(error?: unknown): Refusal {
+  const hint = `Send them as they were received: \`${placeIn(error)}\` is wrong.`;
   return new Refusal(400, 'invalid_messages', 'The messages are not a chat with this agent.', hint);
 }
 
@@ -286,6 +289,21 @@ function isMessage(value: unknown): value is ChatMessage {
     Array.isArray(parts) &&
     parts.every((part) => typeof fieldsOf(part).type === 'string')
   );
+}
+
+/** Which field of which message: the framework names it, or its first issue has the path to it. */
+function placeIn(error: unknown): string {
+  const { context, cause } = fieldsOf(error);
+  const { field } = fieldsOf(context);
+  if (typeof field === 'string' && PLACE.test(field)) return field;
+  const { path } = fieldsOf(Object(fieldsOf(cause).issues)[0]);
+  if (!Array.isArray(path) || typeof path[0] !== 'number') return 'messages';
+  const [message, list, part, name] = path;
+  const isPart = list === 'parts' && typeof part === 'number';
+  const last = isPart ? name : list;
+  const place = `messages[${message}]${isPart ? `.parts[${part}]` : ''}`;
+  const named = `${place}.${String(last)}`;
+  return PLACE.test(named) && typeof last === 'string' ? named : place;
 }
 
 function nameOf({ type, toolName }: ChatPart): string {

@@ -164,7 +164,7 @@ async function streamRun(
   }).catch((error: unknown) => {
     // An agent that fails later may have made the calls.
     if (!hasBegun) releaseApprovals(approved);
-    throw hasBegun || abortSignal.aborted ? error : invalidMessages();
+    throw hasBegun || abortSignal.aborted ? error : invalidMessages(error);
   });
   const sign = (approvalId: string, call: ChatPart, request: object) =>
     signer.sign(approvalId, approvalOf(call, request, chatId));

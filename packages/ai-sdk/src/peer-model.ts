@@ -38,13 +38,23 @@ const SETTINGS = [
   'seed',
 ] as const;
 
+const CALL_OPTIONS: readonly string[] = [
+  'contextId',
+  'conversationId',
+  'messageId',
+  'answers',
+] satisfies (keyof PeerModelCallOptions)[];
+
 /** `providerOptions.molecule` of a call. */
 export type PeerModelCallOptions = {
   /** Continues this conversation with the peer. */
   contextId?: string | undefined;
   /** Names the conversation of the application, a chat for example: its calls to one peer are one conversation with that peer. */
   conversationId?: string | undefined;
-  /** Of an earlier call with the same prompt: no second message is sent, and the result is what came of the first. */
+  /**
+   * Of an earlier call with the same prompt, which is sent with this id again: the platform has it already, and the result is what came of it.
+   * An unknown id is that of a new message; with another prompt the call fails as a conflict.
+   */
   messageId?: string | undefined;
   /** Answers to questions of kind `text` of the peer. One without a text has the text of the prompt. */
   answers?: { questionId: string; text?: string | undefined }[] | undefined;
@@ -126,7 +136,11 @@ export function askIn(call: ModelCall, peer: Peer): PeerAsk {
 
 function callOptionsProblem(given: PeerModelCallOptions): string | null {
   const problem = optionsProblem(given, { contextId: 'text', conversationId: 'text', messageId: 'text' });
-  if (problem !== null || given.answers === undefined) return problem;
+  if (problem !== null) return problem;
+  const unknown = Object.keys(given).filter((name) => !CALL_OPTIONS.includes(name));
+  if (unknown.length > 0)
+    return `There is no option ${unknown.map((name) => JSON.stringify(name)).join(', ')}: \`providerOptions.molecule\` has ${CALL_OPTIONS.join(', ')}.`;
+  if (given.answers === undefined) return null;
   const { answers } = given;
   const isRight =
     Array.isArray(answers) &&
@@ -270,8 +284,9 @@ const ENDS: Readonly<Partial<Record<PeerReplyStatus, string>>> = {
 /** What the model throws for what the client threw. Only what certainly did not reach the peer may be repeated by the SDK. */
 export function modelError(error: unknown, call: SentMessage): unknown {
   if (!MoleculeError.isInstance(error) || error.code === 'invalid_argument') return error;
-  const { message, code, hint = null, retryAfterMs, isRetryable } = error;
+  const { message, code, retryAfterMs, isRetryable } = error;
   const status: unknown = Reflect.get(error, 'status');
+  const hint = code === 'conflict' ? OTHER_PROMPT : (error.hint ?? null);
   return apiError(call, {
     message,
     status: 'error',
@@ -283,6 +298,9 @@ export function modelError(error: unknown, call: SentMessage): unknown {
     ...(retryAfterMs === undefined ? {} : { responseHeaders: { 'retry-after-ms': String(retryAfterMs) } }),
   });
 }
+
+const OTHER_PROMPT =
+  'The message with this `messageId` had another prompt, or was in another conversation. Call with the prompt of that message, or without `messageId`.';
 
 type Failure = Pick<PeerModelErrorData, 'status' | 'code' | 'hint'> &
   Omit<ConstructorParameters<typeof APICallError>[0], 'url' | 'requestBodyValues' | 'data'>;

@@ -50,11 +50,12 @@ export interface MoleculeOptions {
   /** The client of an agent. */
   client: PeerClient;
   /**
-   * How long to wait for an answer, in milliseconds, 2 000 or more; then the call fails, and a repeat of it waits on.
+   * How long to wait for an answer, in milliseconds, 2 000 or more; then the call fails, and a repeat of it waits on. Of a call without a stream up to
+   * 5 s are for the response: under 25 000 a fifth, to the whole second.
    * @default 120_000; of a stream, as long as the peer goes on
    */
   timeoutMs?: number | undefined;
-  /** At most so many characters of a peer in one result, 1 or more. @default 32_000 */
+  /** At most so many characters of a peer in one result, 1 or more; the sentence that the rest is cut comes on top. @default 32_000 */
   maxModelChars?: number | undefined;
 }
 

@@ -23,6 +23,7 @@ import {
 import { jsonSchema, type ModelMessage, type Tool } from 'ai';
 
 const DEFAULT_MODEL_CHARS = 32_000;
+const MIN_SECRET_LENGTH = 32;
 /** Tools that send a message. */
 const SENDING: ReadonlySet<string> = new Set([
   'call_peer',
@@ -47,7 +48,7 @@ export interface CreatePeerToolsOptions<Names extends readonly PeerToolName[] = 
     | ((request: PeerToolRequest<Names[number]>) => boolean | PromiseLike<boolean>)
     | undefined;
   /**
-   * Signs results, so that whoever keeps a chat for this program cannot write one. The same in all processes. @default none: `check` of a
+   * Signs results, so that whoever keeps a chat for this program cannot write one. 32 characters or more, the same in all processes. @default none: `check` of a
    * result is a digest, which finds out what was edited by mistake
    */
   readonly outputSecret?: string | undefined;
@@ -101,6 +102,8 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
   const { maxModelChars = DEFAULT_MODEL_CHARS } = options;
   const definitions: readonly AnyDefinition[] = peerTools<readonly PeerToolName[]>(client, options);
   check(approvalProblem(needsApproval, definitions));
+  const isShort = outputSecret !== undefined && outputSecret.length < MIN_SECRET_LENGTH;
+  check(isShort ? `\`outputSecret\` must have ${MIN_SECRET_LENGTH} characters or more.` : null);
   const entries = definitions.map((definition): [string, AnyTool] => {
     const asks = asksFor(definition, needsApproval as AnyApproval);
     return [

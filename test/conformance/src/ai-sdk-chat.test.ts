@@ -219,6 +219,16 @@ verifies('ai-sdk.chat-requests', async () => {
       { error: expect.any(String), code, hint: expect.any(String) },
     ]);
   }
+  const places: [object, string][] = [
+    [chat(hello, 'hello'), 'messages[1]'],
+    [chat(hello, message('wizard', text('hello'))), 'messages[1].role'],
+    [chat(message('user', text('hello'), { type: 'text', CANARY: 'CANARY' })), 'messages[0].parts[1]'],
+  ];
+  for (const [body, place] of places) {
+    const { hint } = (await (await route(postOf(body))).json()) as { hint: string };
+    expect(hint).toContain(`\`${place}`);
+    expect(hint).not.toContain('CANARY');
+  }
   expect(model.prompts).toEqual([]);
   expect(errors).toEqual([]);
   const got = await route(new Request('http://chat.test'));
@@ -545,7 +555,7 @@ verifies('ai-sdk.chat-history', 'results of peers as they were, and edited by th
   const model = new ScriptedLanguageModel(script);
   const agent = new ToolLoopAgent({
     model: wrapLanguageModel({ model, middleware: boundaryMiddleware() }),
-    tools: createPeerTools(client, { outputSecret: 'a secret that no page knows' }),
+    tools: createPeerTools(client, { outputSecret: 'a secret that no page of this test knows' }),
   });
   const { route } = payingRoute(script, { agent });
   const page = new ChatPage(route);

@@ -431,6 +431,20 @@ verifies('ai-sdk.handler-options', 'an output of a stream is data as well', asyn
   expect(reply.parts).toContainEqual(expect.objectContaining({ kind: 'data', data: { pass: 990 } }));
 });
 
+verifies('ai-sdk.handler-options', 'an own output after a stream', async () => {
+  const { operator, start, settled } = await openStage();
+  for (const [output, answer] of [
+    ['In short: yes.', 'It is.\n\nIn short: yes.'],
+    [{ text: 'In short: yes.' }, 'It is.\n\nIn short: yes.'],
+    ['It is. Yes.', 'It is. Yes.'],
+  ] as const) {
+    const { id } = await start(
+      createAiSdkHandler({ model: new AgentModel('It is.') }, { output: () => output }),
+    );
+    expectAnswered(await settled(operator.streamMessage(id, 'Is it?').reply()), answer);
+  }
+});
+
 const WRONG: readonly (readonly [string, unknown, unknown, string])[] = [
   ['no target', undefined, {}, 'The target must be'],
   ['a model', new AgentModel('x'), {}, 'got a model'],

@@ -82,7 +82,10 @@ verifies(
       );
       expectFencedOutcome({ forModel: shown }, 'canary');
     }
-    const signed = createPeerTools(client, { only: ONLY, outputSecret: 'a secret of all processes' });
+    const signed = createPeerTools(client, {
+      only: ONLY,
+      outputSecret: 'a secret of all processes of this test',
+    });
     const [unsigned] = await convert(last, signed);
     expectNoUnfencedPeerText(
       JSON.stringify(unsigned).replaceAll('\\n', '\n').replaceAll('\\"', '"'),
@@ -93,7 +96,7 @@ verifies(
 
 verifies('ai-sdk.tools-history', 'results that a program signs', async () => {
   const { client, peer, settle } = await toolStage({ answer: 'All green.' });
-  const options = { only: ONLY, outputSecret: 'a secret of all processes' };
+  const options = { only: ONLY, outputSecret: 'a secret of all processes of this test' };
   const args = { peer_id: peer.id, text: 'hello' };
   const model = new ScriptedLanguageModel([[{ name: 'call_peer', args }]]);
   const run = generateText({ model, tools: createPeerTools(client, options), prompt: 'go', stopWhen });

@@ -361,6 +361,10 @@ verifies('ai-sdk.provider-questions', async () => {
     generateText({ model, prompt: 'Deploy', providerOptions: { molecule: { messageId } } }),
   );
   expect(later.text).toBe('Deployed.');
+  const other = generateText({ model, prompt: 'Undo', providerOptions: { molecule: { messageId } } });
+  await expect(settled(other)).rejects.toMatchObject({
+    data: { code: 'conflict', hint: expect.stringContaining('had another prompt') },
+  });
 });
 
 verifies('ai-sdk.provider-options', async () => {
@@ -388,10 +392,19 @@ verifies('ai-sdk.provider-options', async () => {
     { answers: [] },
     { answers: [{ text: 'yes' }], contextId },
     { answers: [{ questionId: 'q', text: 1 }] },
+    { converstionId: 'chat-1' },
   ]) {
     const asked = generateText({ model, prompt: 'Hi', providerOptions: { molecule: molecule as never } });
     await expect(asked).rejects.toMatchObject({ code: 'invalid_argument', hint: expect.any(String) });
   }
+  const misspelt = generateText({
+    model,
+    prompt: 'Hi',
+    providerOptions: { molecule: { converstionId: 'x' } },
+  });
+  await expect(misspelt).rejects.toThrow(
+    'There is no option "converstionId": `providerOptions.molecule` has contextId, conversationId, messageId, answers.',
+  );
   const messages: ModelMessage[] = [{ role: 'assistant', content: 'said' }];
   for (const asked of [{ messages }, { prompt: ' ' }]) {
     await expect(generateText({ model, ...asked })).rejects.toMatchObject({ code: 'invalid_argument' });

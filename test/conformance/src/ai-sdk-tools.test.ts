@@ -155,6 +155,7 @@ verifies('ai-sdk.tools-options', async () => {
     [{ only: ONLY, needsApproval: ['cancel_task'] }, 'of these tools: list_peers, call_peer.'],
     [{ needsApproval: ['call_peeer'] }, '`needsApproval`'],
     [{ outputSecret: ' ' }, '`outputSecret` must be a text'],
+    [{ outputSecret: 'short' }, '`outputSecret` must have 32 characters or more.'],
     [{ timeoutMs: 1 }, '`timeoutMs`'],
     [{ only: ['search'] }, '`only` names a tool that does not exist'],
   ];

@@ -59,6 +59,7 @@ export class AiSdkProject {
     return this.#programs.compile(
       names.map((name) => `samples/${name.slice(0, -'.ts'.length)}`),
       ['esm'],
+      { skipLibCheck: true },
     );
   }
 

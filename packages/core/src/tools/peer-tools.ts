@@ -52,7 +52,10 @@ export type PeerToolList<Names extends readonly PeerToolName[]> = {
 export interface PeerToolsOptions<Names extends readonly PeerToolName[] = readonly PeerToolName[]> {
   /** The tools, in this order. `delegate_task` is `call_peer` by the name of other Molecule AI tools. @default all but `delegate_task` */
   readonly only?: Names | undefined;
-  /** How long a tool waits for an answer, in milliseconds, 2 000 or more. Then the result is that it is not there yet. @default 120_000 */
+  /**
+   * How long a tool waits for an answer, in milliseconds, 2 000 or more; without `onProgress` up to 5 s less, which are for the response. Then the
+   * result is that it is not there yet. @default 120_000
+   */
   readonly timeoutMs?: number | undefined;
   /**
    * At most so many UTF-16 units of a peer's words in one result, 1 000 or more. What is cut is said, and `data.messageId` reads the whole:
