@@ -373,7 +373,10 @@ verifies('ai-sdk.handler-failures', async () => {
   const wrapped = await start(createAiSdkHandler({ model: new AgentModel({ throws: retry }, 'Done.') }));
   expectAnswered(await settled(operator.sendMessage(wrapped.id, 'Go')), 'Done.');
   const refused = await start(createAiSdkHandler({ model: new AgentModel({ throws: gone }) }));
-  expectStatus(await operator.sendMessage(refused.id, 'Go'), 'failed', 'handler_failed');
+  expectStatus(await operator.sendMessage(refused.id, 'Go'), 'failed', 'no_model');
+  const wrong = new APICallError({ message: 'no', url, requestBodyValues: {}, statusCode: 400 });
+  const bad = await start(createAiSdkHandler({ model: new AgentModel({ throws: wrong }) }));
+  expectStatus(await operator.sendMessage(bad.id, 'Go'), 'failed', 'handler_failed');
 
   const own = new MessageFailure('There is no invoice 7.', { code: 'no_such_invoice' });
   const told = await start(createAiSdkHandler({ model: new AgentModel({ throws: own }) }));
