@@ -95,6 +95,8 @@ export interface Peer {
 /** What a prompt asks a peer. */
 export interface PeerAsk {
   readonly text: string;
+  /** That and the texts of the prompt that are not marked as a peer's. */
+  readonly ownTexts: readonly string[];
   readonly isJson: boolean;
   /** `undefined` for a conversation of its own. */
   readonly contextId: string | undefined;
@@ -124,8 +126,10 @@ export function askIn(call: ModelCall, peer: Peer): PeerAsk {
   }
   const contextId = contextIdFor(given, prompt, peer);
   const isJson = responseFormat?.type === 'json';
+  const sent = isJson ? `${text}\n\n${jsonInstruction(responseFormat)}` : text;
   return {
-    text: isJson ? `${text}\n\n${jsonInstruction(responseFormat)}` : text,
+    text: sent,
+    ownTexts: [sent, text, ...prompt.flatMap(ownTextsOf)],
     isJson,
     contextId,
     messageId: given.messageId,
@@ -164,6 +168,14 @@ function jsonInstruction(format: Extract<ModelCall['responseFormat'], { type: 'j
 function textOf(message: PromptMessage | undefined): string[] {
   if (message === undefined || typeof message.content === 'string') return [];
   return message.content.flatMap((part) => (part.type === 'text' ? [part.text] : []));
+}
+
+function ownTextsOf(message: PromptMessage): string[] {
+  const isOfPeer = ({ providerOptions }: Pick<PromptMessage, 'providerOptions'>) =>
+    providerOptions?.molecule?.untrusted === true;
+  if (isOfPeer(message)) return [];
+  if (typeof message.content === 'string') return [message.content];
+  return message.content.flatMap((part) => (part.type === 'text' && !isOfPeer(part) ? [part.text] : []));
 }
 
 function contextIdFor(

@@ -152,7 +152,7 @@ class AskedPeer {
     const words = new ShownWords({ isJson: ask.isJson, maxChars: this.#maxChars });
     const { omitted } = words.end(reply);
     const { text } = words;
-    rememberPeerText(text, this.#peerId);
+    this.#remember(text, ask);
     const providerMetadata = { molecule: metadataOf(call, reply, omitted) };
     return {
       content: text === '' ? [] : [{ type: 'text', text, providerMetadata }],
@@ -232,7 +232,7 @@ class AskedPeer {
       yield { type: 'finish', finishReason: { unified: 'error', raw: undefined }, usage: NO_USAGE };
     } finally {
       onEnd();
-      rememberPeerText(words.text, this.#peerId);
+      this.#remember(words.text, ask);
       await pieces?.return?.();
     }
   }
@@ -270,6 +270,12 @@ class AskedPeer {
     if (error === undefined) return;
     if (reply.status === 'queued') this.#options.calls.keep(call);
     throw error;
+  }
+
+  /** Not what it repeats: the application and its users write these words as well. */
+  #remember(text: string, { ownTexts }: PeerAsk): void {
+    const words = text.trim();
+    if (!ownTexts.some((own) => own.trim() === words)) rememberPeerText(text, this.#peerId);
   }
 
   #responseOf({ messageId }: PeerCall): NonNullable<ModelResult['response']> {

@@ -196,9 +196,24 @@ function identityOf(
   if (!SENDING.has(definition.name) || !Array.isArray(given)) return {};
   const messages = given.filter((message) => typeof message === 'object' && message !== null);
   if (currentMessage() !== undefined) return { callId: placeOf(definition, input, toolCallId, messages) };
+  const content = valueDigest(messages);
   // A chat is a conversation of its own; without one it is the run.
-  const threadId = currentConversation() === '' ? runOf(messages) : undefined;
-  return { callId: toolCallId, runId: valueDigest(messages), threadId };
+  if (currentConversation() !== '') return { callId: toolCallId, runId: content };
+  const run = runOf(messages);
+  // Models count their call ids from zero in each run of one prompt. A call that was approved has its place among the messages.
+  const isUnique = content === undefined || isContinued(messages, toolCallId);
+  const runId = isUnique ? content : `${run} ${content}`;
+  return { callId: toolCallId, runId, threadId: run };
+}
+
+/** Whether the call is in the messages without a result: it was approved after the run had ended. */
+function isContinued(messages: readonly ModelMessage[], toolCallId: string): boolean {
+  const last = messages.findLastIndex(({ role }) => role === 'assistant');
+  const { content = '' } = messages[last] ?? {};
+  const isCalled =
+    typeof content !== 'string' &&
+    content.some((part) => part.type === 'tool-call' && part.toolCallId === toolCallId);
+  return isCalled && !messages.slice(last + 1).some((message) => hasResult(message, toolCallId));
 }
 
 /**

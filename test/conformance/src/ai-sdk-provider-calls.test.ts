@@ -371,6 +371,22 @@ verifies(
   },
 );
 
+verifies(
+  'ai-sdk.provider-once',
+  'an answer that is too large for the client is that of one message',
+  async () => {
+    const { peer, settled } = await openStage();
+    const lab = await peer({ answer: 'x'.repeat(300_000) });
+    const { client } = await peer({ client: { maxResponseBytes: 100_000 } });
+    const model = createMolecule({ client })(lab.id);
+    for (let at = 0; at < 2; at += 1) {
+      const error = await settled(errorOf(generateText({ model, prompt: 'How many?' })));
+      expect(dataOf(error)).toMatchObject({ status: 'error', code: 'response_too_large' });
+    }
+    expect(lab.received).toHaveLength(1);
+  },
+);
+
 verifies('ai-sdk.provider-once', async () => {
   const { operator, platform, peer, start, settled } = await openStage();
   const lab = await peer({ answer: ({ text }) => `done: ${text}` });
@@ -413,11 +429,26 @@ verifies('ai-sdk.provider-once', async () => {
   await ask('Restart');
   expect(lab.received).toHaveLength(before + 2);
 
+  // What a gateway responds with after the platform has the message is no refusal.
+  for (const rule of [
+    { fault: 'html', status: 404, isProcessed: true, path, times: 1 },
+    { fault: 'status', status: 408, isProcessed: true, path, times: 1 },
+    { fault: 'html', status: 200, isProcessed: true, path, times: 1 },
+    { fault: 'status', status: 302, isProcessed: true, path, times: 1 },
+  ] as const) {
+    faulty.rules = [rule];
+    const prompt = JSON.stringify(rule);
+    const asked = lab.received.length;
+    expect(dataOf(await errorOf(ask(prompt)))).toMatchObject({ status: 'error' });
+    expect((await ask(prompt)).text).toBe(`done: ${prompt}`);
+    expect(lab.received).toHaveLength(asked + 1);
+  }
+
   // No answer in time: the repeat waits on.
   lab.script({ afterMs: 8_000, answer: 'at last' });
   expect(dataOf(await errorOf(ask('Slowly')))).toMatchObject({ status: 'queued' });
   expect((await ask('Slowly')).text).toBe('at last');
-  expect(lab.received).toHaveLength(before + 3);
+  expect(lab.received).toHaveLength(before + 7);
 
   // A message that is handled again asks the same messages, as often as it asks them.
   lab.script(({ text }) => `done: ${text}`);

@@ -325,6 +325,45 @@ verifies('ai-sdk.provider-cut', async () => {
   expect(originOfPeerText(whole.text)).toBe(lab.id);
 });
 
+verifies(
+  'ai-sdk.provider-asks',
+  'what a peer repeats of the prompt is not remembered as words of the peer',
+  async () => {
+    const { peer, settled } = await openStage();
+    const { client } = await peer();
+    const system = 'Answer with the report of the board.';
+    const prompt = 'Write the weekly report for the board.';
+    const answers = [
+      ({ text }: { text: string }) => text,
+      `${system}\n`,
+      'These are words of the lab alone.',
+    ];
+    const lab = await peer({ script: [...answers, ...answers] });
+    const model = createMolecule({ client })(lab.id);
+    for (const ask of [generateText, streamText]) {
+      for (const own of [prompt, system]) {
+        await settled(Promise.resolve(ask({ model, system, prompt })).then(({ text }) => text));
+        expect(originOfPeerText(own)).toBeUndefined();
+      }
+      const text = await settled(Promise.resolve(ask({ model, system, prompt })).then(({ text }) => text));
+      expect(originOfPeerText(text)).toBe(lab.id);
+      // Sent back as the peer's, they stay the peer's.
+      const providerOptions = { molecule: { untrusted: true, origin: lab.id } };
+      const messages: ModelMessage[] = [
+        {
+          role: 'assistant',
+          content: [{ type: 'text', text: 'A text of the stored chat.', providerOptions }],
+        },
+        { role: 'user', content: prompt },
+      ];
+      lab.script('A text of the stored chat.');
+      await settled(generateText({ model, messages }));
+      expect(originOfPeerText('A text of the stored chat.')).toBe(lab.id);
+      lab.script(...answers);
+    }
+  },
+);
+
 verifies('ai-sdk.provider-questions', async () => {
   const { operator, peer, settled } = await openStage();
   const lab = await peer({

@@ -243,16 +243,20 @@ verifies(
     const chat = async (messages: ModelMessage[], script: ModelTurn[] = [[call(ask)]]) =>
       settle(generateText({ model: new ScriptedLanguageModel(script), tools, messages, stopWhen }));
     const said = (content: string): ModelMessage[] => [{ role: 'user', content }];
-    await chat(said('hello'));
-    await chat(said('hello'));
+    const hello = said('hello');
+    await chat(hello);
+    await chat(hello);
     expect(peer.received).toHaveLength(1);
+    // Another run, of another user perhaps, in which the model counts from zero again.
+    await chat(said('hello'));
+    expect(peer.received).toHaveLength(2);
     await chat(said('good morning'));
     await chat([...said('hello'), { role: 'assistant', content: 'Yes?' }, ...said('hello')]);
-    expect(peer.received).toHaveLength(3);
+    expect(peer.received).toHaveLength(4);
     await chat(said('go'), [[call(ask)], [call(ask)], [call(ask, 'call_1'), call(ask, 'call_2')]]);
-    expect(peer.received).toHaveLength(7);
-    expect(new Set(peer.received.slice(3).map(({ contextId }) => contextId)).size).toBe(1);
-    expect(new Set(peer.received.map(({ contextId }) => contextId)).size).toBe(4);
+    expect(peer.received).toHaveLength(8);
+    expect(new Set(peer.received.slice(4).map(({ contextId }) => contextId)).size).toBe(1);
+    expect(new Set(peer.received.map(({ contextId }) => contextId)).size).toBe(5);
 
     const inChat = (id: string, text: string) => inConversation(id, () => chat(said(text)));
     for (const id of ['ann', 'bob']) {
@@ -260,7 +264,7 @@ verifies(
       await inChat(id, 'hello');
       await inChat(id, 'go on');
     }
-    const chats = peer.received.slice(7).map(({ contextId }) => contextId);
+    const chats = peer.received.slice(8).map(({ contextId }) => contextId);
     expect(chats).toHaveLength(4);
     expect(new Set(chats).size).toBe(2);
     expect(chats[0]).toBe(chats[1]);

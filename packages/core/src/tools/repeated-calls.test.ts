@@ -37,6 +37,15 @@ it('is a new call after one that did not arrive, or was aborted', async () => {
   expect(calls.begin('key', { idOf }).messageId).not.toBe(aborted.messageId);
 });
 
+it('keeps what failed when another call that asks the same ends meanwhile', async () => {
+  const calls = new RepeatedCalls(client);
+  const [failed, answered] = [calls.begin('key', { idOf }), calls.begin('key', { idOf })];
+  expect(answered.messageId).not.toBe(failed.messageId);
+  await expect(calls.run(failed, fail(lost))).rejects.toBe(lost);
+  await calls.run(answered, async () => 'answer');
+  expect(calls.begin('key', { idOf }).messageId).toBe(failed.messageId);
+});
+
 it('waits on for a message that has not ended', () => {
   const calls = new RepeatedCalls(client);
   const first = calls.begin('key', { idOf });
@@ -85,16 +94,22 @@ it('gives a hint that names the repeat instead of a method of the client', async
 });
 
 it('knows what may have arrived', () => {
-  const response = (status: number) =>
-    new ApiError('no', { code: 'platform_error', status, method: 'POST', path: '/' });
-  expect(
-    [lost, new TimeoutError('late', { timeoutMs: 5 }), response(503), new Error('bug')].map(mayHaveArrived),
-  ).toEqual([true, true, true, true]);
+  const response = (status: number, platformCode?: string) =>
+    new ApiError('no', { code: 'platform_error', status, platformCode, method: 'POST', path: '/' });
+  const arrived = [
+    lost,
+    new TimeoutError('late', { timeoutMs: 5 }),
+    response(503),
+    new Error('bug'),
+    // A response that is too large, a redirect, and errors of a gateway.
+    ...[200, 302, 404, 408, 429].map((status) => response(status)),
+    response(404, 'NoSuchRoute'),
+    response(413, 'agent_answer_too_large'),
+    response(502, 'agent_answer_invalid'),
+  ];
+  for (const error of arrived) expect(mayHaveArrived(error), String(error)).toBe(true);
   const wrong = new MoleculeError('wrong', { code: 'invalid_argument' });
-  expect([refused, response(429), response(403), wrong].map(mayHaveArrived)).toEqual([
-    false,
-    false,
-    false,
-    false,
-  ]);
+  expect(
+    [refused, response(429, 'rate_limited'), response(403, 'access_denied'), wrong].map(mayHaveArrived),
+  ).toEqual([false, false, false, false]);
 });

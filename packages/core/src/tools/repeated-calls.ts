@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isErrorCode } from '@molecule-ai/protocol';
 import { currentMessage } from '../client/current-message.ts';
 import { LatestMap } from '../client/latest-map.ts';
 import type { PeerClient } from '../client/peer-client.ts';
@@ -62,10 +63,10 @@ export class RepeatedCalls {
   async run<T>(call: RepeatableCall, work: () => Promise<T>): Promise<T> {
     try {
       const result = await work();
-      this.#open.delete(call.key);
+      this.#forget(call);
       return result;
     } catch (error) {
-      this.#open.delete(call.key);
+      this.#forget(call);
       // Outside of attempts another caller may ask the same.
       const isRepeatable = call.attempt !== undefined || mayHaveArrived(error);
       if (call.signal?.aborted !== true && isRepeatable) this.keep(call);
@@ -77,6 +78,11 @@ export class RepeatedCalls {
   keep({ key, messageId, attempt }: RepeatableCall): void {
     const endsAtMs = attempt === undefined ? this.#client.clock.monotonic() + REPEATS_WITHIN_MS : undefined;
     this.#open.set(key, { messageId, endsAtMs, attempt: attempt && new WeakRef(attempt) });
+  }
+
+  /** Another call that asks the same, at the same time, may have failed: its id stays. */
+  #forget({ key, messageId }: RepeatableCall): void {
+    if (this.#open.get(key)?.messageId === messageId) this.#open.delete(key);
   }
 
   #openOf(key: string): OpenCall | undefined {
@@ -101,11 +107,18 @@ interface OpenCall {
   readonly attempt: WeakRef<object> | undefined;
 }
 
-/** Whether the peer may have the message of a call that failed: not where a response refused it, or nothing was sent. */
+/** Whether the peer may have the message of a call that failed: not where the platform refused it, or nothing was sent. */
 export function mayHaveArrived(error: unknown): boolean {
-  if (ApiError.isInstance(error)) return error.status >= 500;
+  if (ApiError.isInstance(error)) return !isRefusal(error);
   if (MoleculeError.isInstance(error) && error.code === 'invalid_argument') return false;
   return !((ConnectionError.isInstance(error) || TimeoutError.isInstance(error)) && error.delivered === 'no');
+}
+
+/** What a gateway responds with, or what damages a response, may come after the platform has stored the message. */
+function isRefusal({ status, platformCode }: ApiError): boolean {
+  if (status < 400 || status >= 500 || platformCode === undefined || !isErrorCode(platformCode)) return false;
+  // The others are about an agent that has the message.
+  return !platformCode.startsWith('agent_');
 }
 
 /** Core's hint names a method of the client; here the call itself is repeated. */
