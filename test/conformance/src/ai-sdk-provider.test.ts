@@ -337,7 +337,7 @@ verifies(
       ({ text }: { text: string }) => text,
       `${system}\n`,
       'These are words of the lab alone.',
-    ];
+    ] as const;
     const lab = await peer({ script: [...answers, ...answers] });
     const model = createMolecule({ client })(lab.id);
     for (const ask of [generateText, streamText]) {
