@@ -1,4 +1,4 @@
-import { createPeerTools, type PeerToolOutput, type PeerToolSet } from '@molecule-ai/ai-sdk';
+import { createMolecule, createPeerTools, type PeerToolOutput, type PeerToolSet } from '@molecule-ai/ai-sdk';
 import type { ScriptedPeerOptions } from '@molecule-ai/core/testing';
 import {
   type CallPeerInput,
@@ -319,6 +319,44 @@ verifies(
     // The second call is repeated, and the third one is new.
     expect(peer.received).toHaveLength(3);
   },
+);
+
+/** What three attempts of a message ask a peer; a time limit of the application ends the first two. */
+async function afterLimits(
+  asks: (given: Awaited<ReturnType<typeof stage>>, abortSignal: AbortSignal) => Promise<string>,
+) {
+  const staged = await stage({ script: [{ never: true }, { never: true }, 'painted'] });
+  const { client, peer, handle, settle } = staged;
+  let attempts = 0;
+  const reply = await handle(async () => {
+    attempts += 1;
+    const limit = new AbortController();
+    const timer = client.clock.setTimer(5_000, () => limit.abort(new Error('the limit of the application')));
+    return asks(staged, limit.signal).finally(() => timer.cancel());
+  });
+  expect({ attempts, text: reply.text }).toEqual({ attempts: 3, text: 'painted' });
+  const ends = peer.received.map(({ messageId }) => settle(client.getMessage(messageId)));
+  expect((await Promise.all(ends)).map(({ status }) => status)).toEqual(['canceled', 'canceled', 'answered']);
+}
+
+verifies('ai-sdk.tools-once', 'an attempt after one that was aborted, whose message is canceled', () =>
+  afterLimits(async ({ client, ask }, abortSignal) => {
+    const model = new ScriptedLanguageModel([[call(ask)]], { ids: 'random' });
+    const tools = createPeerTools(client, { only: ONLY });
+    const [output] = outputsOf(await generateText({ model, tools, prompt: 'go', stopWhen, abortSignal }));
+    return String(Object(output?.data).text);
+  }),
+);
+
+verifies('ai-sdk.provider-once', 'an attempt after one that was aborted, whose message is canceled', () =>
+  afterLimits(async ({ client, peer }, abortSignal) => {
+    const { text } = await generateText({
+      model: createMolecule({ client })(peer.id),
+      prompt: 'Paint.',
+      abortSignal,
+    });
+    return text;
+  }),
 );
 
 verifies('ai-sdk.tools-progress', async () => {

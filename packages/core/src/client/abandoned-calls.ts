@@ -1,8 +1,10 @@
 import { LazySet } from '../collections/lazy-set.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import { readReply } from '../peers/read-reply.ts';
 import { withDeadline } from '../time/deadline.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import type { Transport } from '../transport/transport.ts';
+import { rememberCanceled } from './canceled-calls.ts';
 import { type CanceledMessage, isUnknownMessage, sendCancel } from './cancellation.ts';
 import { readMessageState } from './message-state.ts';
 
@@ -40,12 +42,16 @@ export class AbandonedCalls {
     this.run(message.messageId, (signal) => this.#cancel(message, signal));
   }
 
-  /** Runs another way to cancel a message. Never throws. */
+  /** Runs another way to cancel a message, which resolves with its task where it is known. Never throws. */
   run(messageId: string, cancel: (signal: AbortSignal) => Promise<unknown>): void {
     if (this.#life.signal.aborted || this.#pending.size >= MAX_PENDING) return;
     const { clock, logger } = this.#transport.settings;
     const limits = { clock, timeoutMs: CANCEL_MS, what: 'Cancelling', signal: this.#life.signal };
-    const work = withDeadline<unknown>(limits, cancel)
+    const work = withDeadline(limits, cancel)
+      .then((task) => {
+        // It may have ended otherwise just before.
+        if (isCanceled(task, messageId)) rememberCanceled(messageId);
+      })
       .catch((error: unknown) => {
         logger.debug({ error, messageId }, 'The message of an aborted call was not canceled.');
       })
@@ -69,16 +75,17 @@ export class AbandonedCalls {
     await Promise.all([this.#transport.close(), this.#peers?.close()]);
   }
 
-  async #cancel(message: CanceledMessage, signal: AbortSignal): Promise<void> {
+  async #cancel(message: CanceledMessage, signal: AbortSignal): Promise<unknown> {
     for (const delayMs of [...RETRY_DELAYS_MS, null]) {
       try {
-        if (await this.#isOffered(message, signal)) await sendCancel(this.#transport, message, { signal });
-        return;
+        if (!(await this.#isOffered(message, signal))) return undefined;
+        return (await sendCancel(this.#transport, message, { signal })).body;
       } catch (error) {
         if (!isUnknownMessage(error) || delayMs === null) throw error;
         await this.#transport.settings.clock.sleep(delayMs, { signal });
       }
     }
+    return undefined;
   }
 
   /** A platform that has not responded to this client yet names its capabilities in the response to a read. */
@@ -92,4 +99,9 @@ export class AbandonedCalls {
     }
     return capabilities.words.has('cancel');
   }
+}
+
+function isCanceled(task: unknown, messageId: string): boolean {
+  const facts = { peerId: '', messageId, isWrapped: true, hasNamedState: true };
+  return task !== undefined && task !== null && readReply(task, facts).status === 'canceled';
 }

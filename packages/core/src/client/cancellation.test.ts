@@ -5,6 +5,7 @@ import type { ScriptedResponse, ScriptedServer, SeenRequest } from '../../test/s
 import { operatorStage, stage } from '../../test/test-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
+import { wasCanceled } from './canceled-calls.ts';
 
 const offered = { 'x-molecule-capabilities': 'cancel, message-status' };
 const notOffered = { 'x-molecule-capabilities': 'message-status' };
@@ -194,6 +195,22 @@ describe('an aborted call', () => {
       path: `/workspaces/${SELF}/a2a`,
       body: { params: { id: 'm-1' } },
     });
+  });
+
+  it.each([
+    { ended: task('canceled', 'canceled'), isCanceled: true },
+    { ended: task('answered', 'completed'), isCanceled: false },
+    { ended: unknown, isCanceled: false },
+  ])('is known as canceled if its message ended so: $isCanceled', async ({ ended, isCanceled }) => {
+    await using s = await stage({ headers: offered, body: [] });
+    await s.client.getPeers();
+    s.server.routes.set(cancelPath, ended);
+    const messageId = crypto.randomUUID();
+    await aborted(s, { messageId });
+    await s.server.waitForRequests(3);
+    // Its response comes after that of the cancellation.
+    await s.client.getPeers();
+    await expect.poll(() => wasCanceled(messageId)).toBe(isCanceled);
   });
 
   it('asks a platform that has not responded yet for its capabilities', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PEER, SELF } from '../../test/agent-ids.ts';
 import { messageOf } from '../../test/agent-stage.ts';
+import { rememberCanceled } from '../client/canceled-calls.ts';
 import { runHandling, toCurrentMessage } from '../client/current-message.ts';
 import {
   contextIdOfCall,
@@ -54,6 +55,19 @@ describe('messageIdOfCall', () => {
     ];
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids).not.toContain(undefined);
+  });
+
+  it('is the next one each time that this process has canceled its message', () => {
+    const call = { callId: 'call_0', runId: 'run-canceled' };
+    const ids = Array.from({ length: 3 }, () => {
+      const id = messageIdOfCall(client, call, content) ?? expect.fail('no id');
+      expect(messageIdOfCall(client, call, content)).toBe(id);
+      rememberCanceled(id);
+      return id;
+    });
+    expect(new Set(ids).size).toBe(3);
+    const next = messageIdOfCall(client, { ...call, callId: 'call_1' }, content);
+    expect(messageIdOfCall(client, { ...call, callId: 'call_1' }, content)).toBe(next);
   });
 
   it('is that of a step of a stored run, whichever message resumes it', async () => {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { wasCanceled } from '../client/canceled-calls.ts';
 import { currentMessage } from '../client/current-message.ts';
 import { LatestMap } from '../client/latest-map.ts';
 import type { PeerClient } from '../client/peer-client.ts';
@@ -31,7 +32,7 @@ export interface CallContent {
 /**
  * The id of the message that a tool call sends: a digest of the step of a stored run, else of the message that is handled, else of the
  * run, and of the call's id, tool, peer and text. So the call that is repeated in another attempt or after a restart sends the same
- * message. `undefined` without a call id, and where none of them makes it unique.
+ * message, unless this process has canceled that: then it is the next one. `undefined` without a call id, and where none of them makes it unique.
  */
 export function messageIdOfCall(
   { workspaceId }: Client,
@@ -48,7 +49,18 @@ export function messageIdOfCall(
   ] as const;
   const turn = turns.find(([, id]) => id !== '');
   if (callId === undefined || callId === '' || turn === undefined) return undefined;
-  return deriveUuid('tool-call', workspaceId, ...turn, callId, toolName, peerId.toLowerCase(), text, ...more);
+  let id = deriveUuid(
+    'tool-call',
+    workspaceId,
+    ...turn,
+    callId,
+    toolName,
+    peerId.toLowerCase(),
+    text,
+    ...more,
+  );
+  while (wasCanceled(id)) id = deriveUuid('tool-call-anew', id);
+  return id;
 }
 
 /**
