@@ -5,12 +5,8 @@ export { type AiSdkHandlerOptions, createAiSdkHandler } from './ai-sdk-handler.t
 export { boundaryMiddleware } from './boundary-middleware.ts';
 export { type ChatAgent, type ChatRouteOptions, createChatRoute, type FinishedChat } from './chat-route.ts';
 export { type ConversationStore, MemoryConversationStore } from './conversation-store.ts';
-export type {
-  PeerLanguageModel,
-  PeerModelCallOptions,
-  PeerModelErrorData,
-  PeerModelMetadata,
-} from './peer-model.ts';
+export type { PeerModelErrorData } from './model-errors.ts';
+export type { PeerLanguageModel, PeerModelCallOptions, PeerModelMetadata } from './peer-model.ts';
 export { createMolecule, type MoleculeOptions, type MoleculeProvider } from './peer-provider.ts';
 export {
   type CreatePeerToolsOptions,

@@ -12,10 +12,10 @@ import {
   contextIdOfThread,
   currentConversation,
   cutText,
-  mayHaveArrived,
   optionsProblem,
 } from '@molecule-ai/core/tools';
-import { APICallError, type LanguageModel } from 'ai';
+import type { LanguageModel } from 'ai';
+import type { SentMessage } from './model-errors.ts';
 
 /** A language model of specification v3, which versions 6 and 7 of the AI SDK accept. */
 export type PeerLanguageModel = Extract<LanguageModel, { readonly specificationVersion: 'v3' }>;
@@ -72,18 +72,6 @@ export type PeerModelMetadata = {
   omitted?: number;
   /** What the peer asks before it continues; texts are cut at 2 000. */
   questions?: { id: string; kind: string; from: string; text: string }[];
-};
-
-/** `data` of an `APICallError`, as plain JSON. */
-export type PeerModelErrorData = {
-  /** `error` when the call itself failed, else what became of the message. */
-  status: PeerReplyStatus | 'error';
-  /** Of a message that failed, the agent may have chosen it. */
-  code: string | null;
-  /** What to do about it. */
-  hint: string | null;
-  messageId: string;
-  contextId: string;
 };
 
 /** Who is asked, and by whom. */
@@ -259,72 +247,4 @@ export function metadataOf(call: SentMessage, reply?: PeerReply, omitted = 0): P
 export function finishReasonOf({ status }: PeerReply, omitted: number): ModelResult['finishReason'] {
   if (status === 'input-required') return { unified: 'other', raw: status };
   return { unified: omitted > 0 ? 'length' : 'stop', raw: status };
-}
-
-/** Which message it is. */
-export interface SentMessage {
-  readonly client: Pick<PeerClient, 'platformUrl'>;
-  readonly peerId: string;
-  readonly messageId: string;
-  readonly contextId: string;
-}
-
-/** The error for a message that has ended, or has not in time, without an answer; `undefined` for any other. */
-export function errorOfReply(
-  { status, isHeld, code }: PeerReply,
-  call: SentMessage,
-): APICallError | undefined {
-  const { peerId, messageId } = call;
-  if (status === 'queued') {
-    const message = `The peer ${peerId} ${isHeld ? 'is paused, and gets the message when it is resumed.' : 'has not answered yet.'}`;
-    const hint = `The same call again, or one with this prompt and providerOptions: { molecule: { messageId: '${messageId}' } }, waits for the answer and sends no second message.`;
-    const cause = new MoleculeError(message, { code: 'timed_out', isRetryable: true, hint });
-    return apiError(call, { message, status, code: cause.code, hint, cause });
-  }
-  const happened = ENDS[status];
-  if (happened === undefined) return undefined;
-  const hint = `client.getMessage('${messageId}') returns what is known of it.`;
-  return apiError(call, { message: `The peer ${peerId} ${happened}.`, status, code, hint });
-}
-
-const ENDS: Readonly<Partial<Record<PeerReplyStatus, string>>> = {
-  failed: 'failed to handle the message',
-  canceled: 'did not handle the message, which was canceled',
-  expired: 'did not handle the message in time',
-};
-
-/** What the model throws for what the client threw. Only what certainly did not reach the peer may be repeated by the SDK. */
-export function modelError(error: unknown, call: SentMessage): unknown {
-  if (!MoleculeError.isInstance(error) || error.code === 'invalid_argument') return error;
-  const { message, code, retryAfterMs, isRetryable } = error;
-  const status: unknown = Reflect.get(error, 'status');
-  const hint = code === 'conflict' ? OTHER_PROMPT : (error.hint ?? null);
-  return apiError(call, {
-    message,
-    status: 'error',
-    code,
-    hint,
-    cause: error,
-    isRetryable: isRetryable && !mayHaveArrived(error),
-    ...(typeof status === 'number' ? { statusCode: status } : {}),
-    ...(retryAfterMs === undefined ? {} : { responseHeaders: { 'retry-after-ms': String(retryAfterMs) } }),
-  });
-}
-
-const OTHER_PROMPT =
-  'The message with this `messageId` had another prompt, or was in another conversation. Call with the prompt of that message, or without `messageId`.';
-
-type Failure = Pick<PeerModelErrorData, 'status' | 'code' | 'hint'> &
-  Omit<ConstructorParameters<typeof APICallError>[0], 'url' | 'requestBodyValues' | 'data'>;
-
-function apiError({ client, peerId, messageId, contextId }: SentMessage, failure: Failure): APICallError {
-  const { status, code, hint, isRetryable = false, ...rest } = failure;
-  const data: PeerModelErrorData = { status, code, hint, messageId, contextId };
-  return new APICallError({
-    ...rest,
-    url: new URL(client.platformUrl).origin,
-    requestBodyValues: { peerId, messageId, contextId },
-    isRetryable,
-    data,
-  });
 }

@@ -18,18 +18,16 @@ import {
   ShownWords,
 } from '@molecule-ai/core/tools';
 import { NoSuchModelError } from 'ai';
+import { errorOfReply, modelError, type SentMessage } from './model-errors.ts';
 import {
   askIn,
-  errorOfReply,
   finishReasonOf,
   type ModelCall,
   type ModelResult,
   metadataOf,
-  modelError,
   type PeerAsk,
   type PeerLanguageModel,
   type PeerModelMetadata,
-  type SentMessage,
 } from './peer-model.ts';
 
 type StreamResult = Awaited<ReturnType<PeerLanguageModel['doStream']>>;

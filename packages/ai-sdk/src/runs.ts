@@ -23,7 +23,7 @@ import {
 } from 'ai';
 import { boundaryMiddleware } from './boundary-middleware.ts';
 import { invalidHistory, StepRecorder } from './conversation-store.ts';
-import { noModelFailure, wrongModel } from './missing-model.ts';
+import { noModelFailure, wrongModel } from './model-errors.ts';
 
 /** An agent of the AI SDK: a `ToolLoopAgent`, or another implementation of its interface `Agent`. */
 export interface SomeAgent {
