@@ -189,7 +189,14 @@ verifies('langchain.runnable.once', async () => {
   await settled(ask.invoke('Price?'));
   expect(lab.received.filter(({ text }) => text === 'Price?')).toHaveLength(2);
   faulty.rules = [
-    { fault: 'status', status: 403, isProcessed: true, path: `/workspaces/${lab.id}/a2a`, times: 1 },
+    {
+      fault: 'status',
+      status: 403,
+      body: { error: 'refused', code: 'access_denied' },
+      isProcessed: true,
+      path: `/workspaces/${lab.id}/a2a`,
+      times: 1,
+    },
   ];
   await expect(settled(ask.invoke('Cost?'))).rejects.toMatchObject({ code: 'access_denied' });
   await settled(ask.invoke('Cost?'));
