@@ -76,7 +76,7 @@ export async function runHeartbeats(options: HeartbeatRunOptions): Promise<Heart
     const from = performance.now();
     await send(`burn ${burnMs}`);
     const isBurnt = () => performance.now() - from > burnMs + 1_000;
-    await burning.until(async () => isBurnt() && (await status()) === 'online', signal);
+    await burning.until((seen) => isBurnt() && seen === 'online', signal);
     const times = proxy.heartbeats.map(({ at }) => at);
     const beats = times.filter((at) => at >= from);
     const before = times.findLast((at) => at < from) ?? from;
@@ -88,15 +88,12 @@ export async function runHeartbeats(options: HeartbeatRunOptions): Promise<Heart
     agent.signal('SIGSTOP');
     const stoppedAt = performance.now();
     await send('burn 0');
-    await suspended.until(
-      async () => performance.now() - stoppedAt > suspendMs && (await status()) === 'offline',
-      signal,
-    );
+    await suspended.until((seen) => performance.now() - stoppedAt > suspendMs && seen === 'offline', signal);
     agent.signal('SIGCONT');
     const { log } = agent;
-    await suspended.until(async () => {
+    await suspended.until((seen) => {
       const isHandled = log.entries.some(({ event, text }) => event === 'handling' && text === 'burn 0');
-      return isHandled && (await status()) === 'online';
+      return isHandled && seen === 'online';
     }, signal);
     onProgress('the process runs again');
     return {
@@ -143,12 +140,12 @@ class StatusLog {
     this.#status = status;
   }
 
-  /** Looks again and again until `isOver`. */
-  async until(isOver: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+  /** Looks again and again until `isOver` of the status that was noted last. */
+  async until(isOver: (status: string) => boolean, signal: AbortSignal): Promise<void> {
     for (;;) {
       const status = await this.#status();
       if (this.statuses.at(-1) !== status) this.statuses.push(status);
-      if (await isOver()) return;
+      if (isOver(status)) return;
       await sleep(POLL_MS, undefined, { signal });
     }
   }
