@@ -156,6 +156,21 @@ export default {
       },
     },
     {
+      name: 'nestjs-imports-core-and-its-framework',
+      comment:
+        'What else an adapter needs belongs in core. Nest is imported by its package names, which differ in nothing between 10 and 12.',
+      severity: 'error',
+      from: { path: '^packages/nestjs/src/', pathNot: '\\.test\\.ts$' },
+      to: {
+        pathNot: [
+          '^packages/nestjs/src/',
+          '^(node:)?async_hooks$',
+          '(^packages/core/|/node_modules/@molecule-ai/core/)',
+          '/node_modules/(@nestjs/(common|core|microservices|terminus|config)|rxjs)/',
+        ],
+      },
+    },
+    {
       name: 'published-names-only',
       comment:
         'Examples, tests and other packages import package names, never a path into another src or dist.',
@@ -174,6 +189,7 @@ export default {
       from: { path: '^packages/[^/]+/src/', pathNot: '\\.test\\.ts$' },
       to: {
         dependencyTypes: ['npm-no-pkg', 'npm-dev', 'npm-unknown', 'unknown'],
+        dependencyTypesNot: ['npm-peer'],
         pathNot: '/node_modules/(kysely|jose)/',
       },
     },

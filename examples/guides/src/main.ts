@@ -7,6 +7,7 @@ import { checkAiSdkTools } from './check-ai-sdk-tools.ts';
 import { checkCallingPeers } from './check-calling-peers.ts';
 import { checkFirstAgent } from './check-first-agent.ts';
 import { checkLangChain } from './check-langchain.ts';
+import { checkNest } from './check-nestjs.ts';
 import { checkOperating } from './check-operating.ts';
 import { checkQuestions } from './check-questions.ts';
 import { checkSecurity } from './check-security.ts';
@@ -28,5 +29,6 @@ await onStage(async (stage) => {
   await checkAiSdkTools(stage);
   await checkAiSdkPeer(stage);
   await checkTools(stage);
+  await checkNest(stage);
   await checkAiSdkChat();
 });

@@ -1,4 +1,10 @@
-import type { MessageHandler, PeerClient } from '@molecule-ai/core';
+import type {
+  InboundStore,
+  MessageHandler,
+  PeerClient,
+  RemoteAgent,
+  RemoteAgentClientOptions,
+} from '@molecule-ai/core';
 import type { PeerToolName } from '@molecule-ai/core/tools';
 import type { ScriptedModel } from './scripted-model.ts';
 
@@ -79,6 +85,17 @@ export interface ChatRun {
 /** Changes a text of JSON. */
 export type StoredEdit = (stored: string) => string;
 
+/** Where an agent that the framework makes joins. Its tools work with the client of the setup. */
+export interface StartOptions extends RemoteAgentClientOptions {
+  readonly store: InboundStore;
+}
+
+export interface StartedAgent {
+  readonly agent: RemoteAgent;
+  /** Called when the agent has stopped. */
+  close(): Promise<void>;
+}
+
 /** How the suite drives an adapter. All of it goes through the framework. */
 export interface AdapterDriver {
   /** Of the package, such as `langchain`. */
@@ -88,8 +105,10 @@ export interface AdapterDriver {
   createMemory(): unknown;
   /** A memory with the same content, after it was written as JSON, changed maybe, and read again. */
   restoreMemory(memory: unknown, edit?: StoredEdit): unknown;
-  /** The handler of an agent. */
-  createHandler(setup: AgentSetup): MessageHandler;
+  /** The handler of an agent. Without it the framework makes the agent: `startAgent`. */
+  createHandler?(setup: AgentSetup): MessageHandler;
+  /** Starts an agent that the framework makes. */
+  startAgent?(setup: AgentSetup, options: StartOptions): Promise<StartedAgent>;
   /** One turn outside of a handler, as a chat application has it. Resolves with the last words of the model. */
   runAgent(
     setup: AgentSetup,

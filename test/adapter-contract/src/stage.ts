@@ -5,6 +5,7 @@ import {
   type MessageHandler,
   type PeerReply,
   RemoteAgentClient,
+  type RemoteAgentClientOptions,
   silentLogger,
 } from '@molecule-ai/core';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
@@ -22,7 +23,7 @@ import {
   type TestPlatform,
   type TestPlatformOptions,
 } from '@molecule-ai/platform/testing';
-import type { AdapterDriver, AgentSetup } from './adapter-driver.ts';
+import type { AdapterDriver, AgentSetup, StartedAgent } from './adapter-driver.ts';
 import { ScriptedModel } from './scripted-model.ts';
 
 export interface StageOptions extends Omit<Partial<AgentSetup>, 'client' | 'model'> {
@@ -56,7 +57,8 @@ export class Stage implements AsyncDisposable {
   #peerWithUrl: Promise<string> | undefined;
   #answerWithUrl: MessageHandler = () => null;
   readonly #others = new AsyncDisposableStack();
-  #agent: ReturnType<typeof createRemoteAgent> | undefined;
+  readonly #options: RemoteAgentClientOptions;
+  #started: StartedAgent | undefined;
 
   private constructor(
     { driver, platform: _, isDirect = false, ...setup }: StageOptions,
@@ -70,6 +72,7 @@ export class Stage implements AsyncDisposable {
     this.operator = new OperatorClient(platform);
     this.gateway = chaos(platform.dispatcher, { seed: 1, clock: platform.clock });
     const options = { ...platform, ...workspace, logger: this.logger };
+    this.#options = options;
     this.#own = new RemoteAgentClient(options);
     this.client = new RemoteAgentClient({
       ...options,
@@ -106,19 +109,20 @@ export class Stage implements AsyncDisposable {
 
   /** Starts the agent, again after {@link kill} with another memory maybe. */
   async start(setup: Partial<AgentSetup> = {}): Promise<void> {
-    const { store } = this;
-    const client = this.#own;
-    const onMessage = this.driver.createHandler({ ...this.setup, ...setup });
-    this.#agent = createRemoteAgent({ client, store, onMessage, random: () => 0.5 });
-    this.#agent.on('failed', (_message, failure) => this.failures.push(failure));
-    this.#agent.on('dead-letter', (_message, { error }) => this.failures.push(error));
-    await this.settle(this.#agent.start());
+    this.#started = await this.#startedWith({ ...this.setup, ...setup });
+    const { agent } = this.#started;
+    agent.on('failed', (_message, failure) => this.failures.push(failure));
+    agent.on('dead-letter', (_message, { error }) => this.failures.push(error));
+    await this.settle(agent.start());
   }
 
   /** Ends the agent without waiting for its handler, which is run again later. */
   async kill(): Promise<void> {
-    await this.settle(this.#agent?.stop({ timeoutMs: 0 }) ?? Promise.resolve());
-    this.#agent = undefined;
+    const started = this.#started;
+    this.#started = undefined;
+    if (started === undefined) return;
+    await this.settle(started.agent.stop({ timeoutMs: 0 }));
+    await this.settle(started.close());
   }
 
   /** A message of the user, in a conversation of its own unless one is named. */
@@ -142,6 +146,19 @@ export class Stage implements AsyncDisposable {
     });
     const { status, body } = await this.settle(sent);
     if (status !== 200) throw new Error(`The message was not handled: ${status} ${JSON.stringify(body)}`);
+  }
+
+  async #startedWith(setup: AgentSetup): Promise<StartedAgent> {
+    const { driver, store } = this;
+    const client = this.#own;
+    const onMessage = driver.createHandler?.(setup);
+    if (onMessage !== undefined) {
+      const agent = createRemoteAgent({ client, store, onMessage, random: () => 0.5 });
+      return { agent, close: async () => {} };
+    }
+    const started = await driver.startAgent?.(setup, { ...this.#options, store });
+    if (started === undefined) throw new Error(`The driver ${driver.name} starts no agent.`);
+    return started;
   }
 
   async #addPeerWithUrl(): Promise<string> {

@@ -28,6 +28,11 @@ import { LIMITS } from './behaviours/limits.ts';
 import { LIVENESS } from './behaviours/liveness.ts';
 import { LOOPS } from './behaviours/loops.ts';
 import { MESSAGES } from './behaviours/messages.ts';
+import { NESTJS_EDGES } from './behaviours/nestjs-edges.ts';
+import { NESTJS_ENHANCERS } from './behaviours/nestjs-enhancers.ts';
+import { NESTJS_LIFECYCLE } from './behaviours/nestjs-lifecycle.ts';
+import { NESTJS_MESSAGES } from './behaviours/nestjs-messages.ts';
+import { NESTJS_MODULES } from './behaviours/nestjs-modules.ts';
 import { OPENAPI } from './behaviours/openapi.ts';
 import { PEER_TOKENS } from './behaviours/peer-tokens.ts';
 import { PEERS } from './behaviours/peers.ts';
@@ -66,6 +71,11 @@ export const BEHAVIOURS = {
   ...LIMITS,
   ...OPENAPI,
   ...MESSAGES,
+  ...NESTJS_ENHANCERS,
+  ...NESTJS_EDGES,
+  ...NESTJS_LIFECYCLE,
+  ...NESTJS_MESSAGES,
+  ...NESTJS_MODULES,
   ...TRACING,
   ...LOOPS,
   ...ANSWERS,

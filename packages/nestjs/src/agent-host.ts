@@ -1,0 +1,195 @@
+import {
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { checkAgentOf, checkAgents, noHandler } from './agent-checks.ts';
+import { findHandlers, type Handler, MessageRoutes } from './handler-discovery.ts';
+import type { HostedAgent } from './hosted-agent.ts';
+import { MessageMethod } from './message-dispatcher.ts';
+import { checkHandler, configOf } from './message-enhancers.ts';
+import { namingAgent } from './molecule-options.ts';
+import { mountAgents } from './push-mount.ts';
+
+/** The agents of one application: checks their handlers, starts them after its start, and ends them before its providers are destroyed. */
+export class AgentHost implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
+  readonly #modules: ModulesContainer;
+  readonly #config: ApplicationConfig | undefined;
+  readonly #moduleRef: ModuleRef;
+  readonly #agents: HostedAgent[] = [];
+  #handlers: readonly Handler[] = [];
+  #starting: Promise<void> | undefined;
+  #draining: Promise<unknown> | undefined;
+  #closing: Promise<unknown> | undefined;
+  #shutdownHooks = 0;
+
+  constructor(modules: ModulesContainer, config: ApplicationConfig | undefined, moduleRef: ModuleRef) {
+    this.#modules = modules;
+    this.#config = config;
+    this.#moduleRef = moduleRef;
+    orderHooks(modules);
+  }
+
+  /** All of them, also those that are added later. */
+  get agents(): readonly HostedAgent[] {
+    return this.#agents;
+  }
+
+  add(hosted: HostedAgent): HostedAgent {
+    this.#agents.push(hosted);
+    hosted.options.strategy?.attach(hosted.agent);
+    return hosted;
+  }
+
+  /** @throws ConfigurationError for agents and handlers that do not fit together. */
+  onModuleInit(): void {
+    checkAgents(this.#agents, this.#modules);
+    this.#handlers = findHandlers(this.#modules);
+    for (const { mark, place } of this.#handlers) checkAgentOf(mark, place, this.#agents);
+    for (const { name, options } of this.#agents) {
+      const handlers = this.#messageHandlers(name);
+      for (const handler of handlers) checkHandler(handler);
+      const routes = routesOf(handlers, (handler) => handler);
+      const isWithout = options.withoutHandlers === true || options.strategy !== undefined;
+      if (routes.size === 0 && !isWithout) throw noHandler(name);
+    }
+    mountAgents(this.#agents, this.#moduleRef.get(HttpAdapterHost, { strict: false }).httpAdapter);
+  }
+
+  /** Call when each `onApplicationBootstrap` of the application is done. Does not wait for the platform. Idempotent. */
+  start(): Promise<void> {
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
+    const config = this.#config ?? configOf(this.#modules);
+    for (const { name, options, agent, dispatcher } of this.#agents) {
+      const parts = {
+        modules: this.#modules,
+        config,
+        moduleRef: this.#moduleRef,
+        globalEnhancers: options.globalEnhancers ?? true,
+      };
+      const routes = routesOf(this.#messageHandlers(name), (handler) => new MessageMethod(handler, parts));
+      dispatcher.use(routes, options.strategy);
+      for (const handler of this.#handlers) {
+        const { mark } = handler;
+        if (mark.kind !== 'event' || mark.agent !== name) continue;
+        const method = new MessageMethod(handler, parts);
+        agent.on?.(mark.event, (...values) => method.call(values));
+      }
+    }
+    await Promise.all(this.#agents.map((hosted) => startAgent(hosted)));
+  }
+
+  /** Stops taking messages and waits for the handlers, while everything that they use is still open. */
+  onModuleDestroy(): Promise<unknown> {
+    this.#draining ??= Promise.all(this.#agents.map(({ agent }) => agent.stop?.()));
+    return this.#draining;
+  }
+
+  /** Called by the first and by the last module of the shutdown: until then others may use the clients. */
+  async onApplicationShutdown(): Promise<void> {
+    this.#shutdownHooks += 1;
+    if (this.#shutdownHooks < 2) return;
+    this.#closing ??= Promise.all(this.#agents.map(({ client }) => client.close?.()));
+    await this.#closing;
+  }
+
+  #messageHandlers(name: string): Handler[] {
+    return this.#handlers.filter(({ mark }) => mark.agent === name && mark.kind !== 'event');
+  }
+}
+
+/** Starts the agents in the last hook of the start, and ends them in the first of the shutdown on Nest 11 and 12. */
+class AgentStarter implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
+  readonly #host: AgentHost;
+
+  constructor(host: AgentHost) {
+    this.#host = host;
+  }
+
+  onApplicationBootstrap(): Promise<void> {
+    return this.#host.start();
+  }
+
+  onModuleDestroy(): Promise<unknown> {
+    return this.#host.onModuleDestroy();
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.#host.onApplicationShutdown();
+  }
+}
+
+/** Its hooks are called before those of all other modules; when Nest goes through the modules backwards, after them. */
+export class AgentHostModule {}
+
+/** Its hooks are called after those of all other modules, or before. */
+export class AgentStartModule {}
+
+Module({
+  providers: [
+    {
+      provide: AgentHost,
+      useFactory: (modules: ModulesContainer, config: ApplicationConfig | undefined, moduleRef: ModuleRef) =>
+        new AgentHost(modules, config, moduleRef),
+      inject: [ModulesContainer, ApplicationConfig, ModuleRef],
+    },
+  ],
+  exports: [AgentHost],
+})(AgentHostModule);
+
+Module({
+  imports: [AgentHostModule],
+  providers: [
+    { provide: AgentStarter, useFactory: (host: AgentHost) => new AgentStarter(host), inject: [AgentHost] },
+  ],
+  exports: [AgentHostModule],
+})(AgentStartModule);
+
+/**
+ * Nest calls the hooks of modules by their distance from the root: the farthest first. When the application closes, Nest 11 and 12 go
+ * backwards, Nest 10 does not. No module of an application is as near or as far as these two, so that on each of them one is first.
+ */
+function orderHooks(modules: ModulesContainer): void {
+  for (const module of modules.values()) {
+    if (module.metatype === AgentHostModule) module.distance = Number.POSITIVE_INFINITY;
+    if (module.metatype === AgentStartModule) module.distance = -1;
+  }
+}
+
+/** Does not wait for the platform. @throws ConfigurationError for an agent that cannot start. */
+async function startAgent(hosted: HostedAgent): Promise<void> {
+  const { client, options } = hosted;
+  const { manualStart, strategy } = options;
+  if (manualStart) return;
+  if (strategy === undefined) return startNow(hosted);
+  client.logger.info({}, 'The agent starts when the microservice of its MoleculeStrategy listens.');
+  strategy.listening
+    .then(() => startNow(hosted))
+    .catch((error: unknown) => client.logger.error({ error }, 'The agent could not start.'));
+}
+
+async function startNow({ name, agent }: HostedAgent): Promise<void> {
+  await agent.start?.({ wait: false });
+  // Nothing serves its URL, for instance, which is not an error of the background.
+  if (agent.state !== 'idle') return;
+  const error = await agent.start().catch((reason: unknown) => reason);
+  namingAgent(name, () => {
+    throw error;
+  });
+}
+
+function routesOf<Route extends { readonly place: string }>(
+  handlers: readonly Handler[],
+  make: (handler: Handler) => Route,
+): MessageRoutes<Route> {
+  const routes = new MessageRoutes<Route>();
+  for (const handler of handlers) routes.add(handler.mark, make(handler));
+  return routes;
+}

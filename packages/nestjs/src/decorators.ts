@@ -1,0 +1,191 @@
+import {
+  type AgentEventName,
+  ConfigurationError,
+  type HandlerContext,
+  type InboundMessage,
+  type InboundSource,
+} from '@molecule-ai/core';
+import { peerIdProblem } from '@molecule-ai/core/tools';
+import {
+  type ArgumentsHost,
+  createParamDecorator,
+  type ExecutionContext,
+  type PipeTransform,
+  type Type,
+} from '@nestjs/common';
+import { pipesOf, type StandardSchema } from './schema-pipe.ts';
+
+/** The context type of messages, `context.getType()`, in guards, interceptors and filters. */
+export const MOLECULE_CONTEXT = 'molecule';
+
+/** Where the decorators of methods keep what they were given. The same in each copy of the package. */
+const HANDLERS = '@molecule-ai/nestjs/handlers';
+
+/** What every decorator of a method takes. */
+export interface HandlerOptions {
+  /** The name of the agent. @default the agent without a name */
+  agent?: string | undefined;
+}
+
+export interface PeerMessageOptions extends HandlerOptions {
+  /** Ids of workspaces: only messages of these. @default all other agents */
+  from?: string | readonly string[] | undefined;
+}
+
+/** What a decorated method handles. */
+export type HandlerMark = { readonly agent: string } & (
+  | { readonly kind: 'message' | 'user' }
+  | { readonly kind: 'peer'; readonly from: readonly string[] }
+  | { readonly kind: 'task'; readonly method: string }
+  | { readonly kind: 'event'; readonly event: AgentEventName }
+);
+
+/**
+ * The method handles the messages that no other method of the agent does. It gets what its parameter decorators say;
+ * without any, the message and its context. What it returns is the answer: a text, `{ text, parts?, metadata?, questions? }`,
+ * an `Observable` or `AsyncIterable` of texts, or nothing.
+ */
+export function OnMessage(options: HandlerOptions = {}): MethodDecorator {
+  return handles({ kind: 'message', agent: agentOf(options) });
+}
+
+/** The method handles messages of other agents, and of senders that are not known; with `from`, of these workspaces only. */
+export function OnPeerMessage(options: PeerMessageOptions = {}): MethodDecorator {
+  const from = options.from === undefined ? [] : [options.from].flat();
+  const problem =
+    options.from !== undefined && from.length === 0
+      ? 'the list names no workspace.'
+      : from.map(peerIdProblem).find((found) => found !== null);
+  if (typeof problem === 'string') throw new ConfigurationError(`@OnPeerMessage({ from }): ${problem}`);
+  return handles({ kind: 'peer', agent: agentOf(options), from: from.map((id) => id.toLowerCase()) });
+}
+
+/** The method handles what people write on the canvas. */
+export function OnUserMessage(options: HandlerOptions = {}): MethodDecorator {
+  return handles({ kind: 'user', agent: agentOf(options) });
+}
+
+/** The method handles messages of this method of JSON-RPC, `message.method`, such as `delegate_task`, whoever sent them. */
+export function OnTask(method: string, options: HandlerOptions = {}): MethodDecorator {
+  if (typeof method !== 'string' || method.trim() === '') {
+    throw new ConfigurationError("@OnTask() needs the method of JSON-RPC, such as 'delegate_task'.");
+  }
+  return handles({ kind: 'task', agent: agentOf(options), method });
+}
+
+/** The method is called with the arguments of this event of the agent. Guards, pipes, interceptors and filters do not apply. */
+export function OnAgentEvent(event: AgentEventName, options: HandlerOptions = {}): MethodDecorator {
+  return handles({ kind: 'event', agent: agentOf(options), event });
+}
+
+/** What the decorators of a method say, nothing for other methods. */
+export function marksOf(method: object): readonly HandlerMark[] {
+  return Reflect.getOwnMetadata(HANDLERS, method) ?? [];
+}
+
+function handles(mark: HandlerMark): MethodDecorator {
+  return (target, key, descriptor) => {
+    const method: unknown = descriptor?.value;
+    if (typeof method !== 'function' || typeof target === 'function') {
+      throw new ConfigurationError(`Static methods and properties cannot handle messages: ${String(key)}.`, {
+        hint: 'Decorate a method of the instances of a provider or controller.',
+      });
+    }
+    Reflect.defineMetadata(HANDLERS, [mark, ...marksOf(method)], method);
+  };
+}
+
+function agentOf({ agent }: HandlerOptions): string {
+  return agent ?? '';
+}
+
+/** The sender of a message. */
+export interface MessagePeer {
+  /** The workspace; `''` for a person and where nobody knows. */
+  readonly id: string;
+  readonly source: InboundSource;
+  /** Chosen by the peer: untrusted. */
+  readonly name: string;
+  /** Chosen by the peer: untrusted. */
+  readonly role: string;
+  /** Chosen by the peer: untrusted. */
+  readonly agentCardUrl: string;
+}
+
+/** Marks a parameter for the dispatcher: whether pipes apply to it, and as what. */
+export const PARAMETERS = {
+  /** Pipes of the application would construct an `AbortSignal` of the signal. */
+  asItIs: Symbol.for('@molecule-ai/nestjs/as-it-is'),
+  /** A global `ValidationPipe` validates it as the body of a request. */
+  asBody: Symbol.for('@molecule-ai/nestjs/as-body'),
+  asText: Symbol.for('@molecule-ai/nestjs/as-text'),
+} as const;
+
+type ParameterPipe = PipeTransform | Type<PipeTransform> | StandardSchema;
+
+/** The text of the message, which is untrusted. Takes pipes and schemas of Standard Schema, such as those of zod. */
+export const MessageText = (...pipes: ParameterPipe[]): ParameterDecorator =>
+  parameter('MessageText', PARAMETERS.asText, ({ text }) => text, pipes);
+
+/**
+ * The params of the call, `message.params`, which are untrusted. Takes pipes and schemas of Standard Schema. Pipes of classes,
+ * methods and the application apply as to the body of a request, so a `ValidationPipe` validates the class of the parameter.
+ */
+export const MessageParams = (...pipes: ParameterPipe[]): ParameterDecorator =>
+  // A copy: pipes may change what they get, and another attempt gets the same message.
+  parameter('MessageParams', PARAMETERS.asBody, ({ params }) => structuredClone(params), pipes);
+
+/** Who sent the message: a {@link MessagePeer}. */
+export const Peer = (): ParameterDecorator => parameter('Peer', PARAMETERS.asItIs, peerOf);
+
+/** The message itself, an `InboundMessage`. */
+export const Message = (): ParameterDecorator =>
+  parameter('Message', PARAMETERS.asItIs, (message) => message);
+
+/** The `HandlerContext`: to stream, to reply early, `once`, the client and the signal. */
+export const MessageContext = (): ParameterDecorator =>
+  parameter('MessageContext', PARAMETERS.asItIs, (_message, context) => context);
+
+/** The `AbortSignal` of the message: pass it to everything that takes one. */
+export const Signal = (): ParameterDecorator =>
+  parameter('Signal', PARAMETERS.asItIs, (_message, { signal }) => signal);
+
+/** What a method is called with that handles a message. */
+interface Handled {
+  readonly message: InboundMessage;
+  readonly context: HandlerContext;
+}
+
+/** Under which the context of a microservice has the `HandlerContext`. */
+export const HANDLER_CONTEXT = Symbol.for('@molecule-ai/nestjs/handler-context');
+
+/** `undefined` for calls that are not messages of Molecule AI. */
+export function handledIn(host: ArgumentsHost): Handled | undefined {
+  const [message, second] = host.getArgs();
+  const type = host.getType<string>();
+  if (type === MOLECULE_CONTEXT) return { message, context: second };
+  const context: HandlerContext | undefined =
+    type === 'rpc' ? Reflect.get(Object(second), HANDLER_CONTEXT) : undefined;
+  return context === undefined ? undefined : { message, context };
+}
+
+export function parameter(
+  name: string,
+  kind: symbol,
+  read: (message: InboundMessage, context: HandlerContext) => unknown,
+  pipes: readonly ParameterPipe[] = [],
+): ParameterDecorator {
+  const decorate = createParamDecorator((_kind: symbol, host: ExecutionContext) => {
+    const handled = handledIn(host);
+    if (handled !== undefined) return read(handled.message, handled.context);
+    throw new ConfigurationError(`@${name}() is for methods that handle messages of Molecule AI.`, {
+      hint: `${host.getClass().name}.${host.getHandler().name} was called by "${host.getType()}".`,
+    });
+  });
+  return decorate(kind, ...pipesOf(`@${name}()`, pipes));
+}
+
+function peerOf({ sourceId, source, peerName, peerRole, agentCardUrl }: InboundMessage): MessagePeer {
+  const id = source === 'canvas_user' ? '' : sourceId;
+  return { id, source, name: peerName, role: peerRole, agentCardUrl };
+}

@@ -1,0 +1,210 @@
+import { type HandlerAnswer, type HandlerContext, MessageFailure, MoleculeError } from '@molecule-ai/core';
+import { HttpException, HttpStatus } from '@nestjs/common';
+import { isObservable, type Observable, type Subscription, takeWhile } from 'rxjs';
+
+/** Longest sentence of an exception that reaches the sender, in characters. */
+const MAX_SENTENCE_LENGTH = 500;
+/** More than an answer may have, in characters: what comes after is not read. Core refuses the answer. */
+const MAX_READ = 10 * 1024 * 1024;
+
+/**
+ * Makes an answer of what a method, its interceptors or a filter gave. Texts of an `Observable` and an `AsyncIterable` are streamed as they come,
+ * and the call rejects with their error. An `Observable` that has one value and ends is that value, because interceptors make one of each
+ * return value. When the signal aborts, it ends without an answer, and unsubscribes.
+ */
+export async function toAnswer(value: unknown, context: HandlerContext): Promise<HandlerAnswer> {
+  if (isObservable(value)) return new ObservedAnswer(context).read(value);
+  return isAsyncIterable(value) ? streamed(value, context) : (value as HandlerAnswer);
+}
+
+/** Not left to core: an error in the middle has to reach the filters. */
+async function streamed(source: AsyncIterable<unknown>, context: HandlerContext): Promise<undefined> {
+  const { signal } = context;
+  const iterator = source[Symbol.asyncIterator]();
+  const aborted = abortOf(signal);
+  let isOver = false;
+  try {
+    while (!signal.aborted) {
+      const next = await Promise.race([iterator.next(), aborted.promise]);
+      if (next === ABORTED) return;
+      isOver = next.done === true;
+      if (isOver) return;
+      await context.stream(next.value as string);
+    }
+  } catch (error) {
+    // What `context.stream` throws after an abort says nothing.
+    if (!signal.aborted) throw error;
+  } finally {
+    aborted.forget();
+    if (!isOver) close(iterator);
+  }
+}
+
+/** Reads one `Observable`. */
+class ObservedAnswer {
+  readonly #context: HandlerContext;
+  readonly #values: unknown[] = [];
+  #length = 0;
+  #isComplete = false;
+  #failure: { readonly error: unknown } | undefined;
+  #wake: () => void = () => {};
+
+  constructor(context: HandlerContext) {
+    this.#context = context;
+  }
+
+  async read(source: Observable<unknown>): Promise<HandlerAnswer> {
+    const { signal } = this.#context;
+    const aborted = abortOf(signal);
+    const subscription = this.#subscribe(source);
+    try {
+      await Promise.race([this.#changed(), aborted.promise]);
+      // A value that is all there is ends in the same turn.
+      if (!this.#isOver) await Promise.race([nextTurn(), aborted.promise]);
+      if (this.#isComplete && this.#values.length <= 1) return await this.#last(this.#values[0]);
+      while (!signal.aborted) {
+        while (this.#values.length > 0 && !signal.aborted) {
+          const value = this.#values.shift();
+          if (isContent(value)) return await this.#ended(value, aborted.promise);
+          if (isAsyncIterable(value)) await streamed(value, this.#context);
+          else if (value !== undefined && value !== null) await this.#context.stream(value as string);
+        }
+        if (this.#failure !== undefined) throw this.#failure.error;
+        if (this.#isComplete) return undefined;
+        await Promise.race([this.#changed(), aborted.promise]);
+      }
+      return undefined;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
+    } finally {
+      aborted.forget();
+      subscription.unsubscribe();
+    }
+  }
+
+  get #isOver(): boolean {
+    return this.#isComplete || this.#failure !== undefined;
+  }
+
+  #subscribe(source: Observable<unknown>): Subscription {
+    return source.pipe(takeWhile(() => this.#length <= MAX_READ)).subscribe({
+      next: (value) => {
+        this.#values.push(value);
+        this.#length += typeof value === 'string' ? value.length : 0;
+        this.#wake();
+      },
+      error: (error: unknown) => {
+        this.#failure = { error };
+        this.#wake();
+      },
+      complete: () => {
+        this.#isComplete = true;
+        this.#wake();
+      },
+    });
+  }
+
+  #changed(): Promise<void> {
+    if (this.#values.length > 0 || this.#isOver) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  /** The only value, given back as if the method had returned it. */
+  #last(value: unknown): Promise<HandlerAnswer> {
+    return toAnswer(value, this.#context);
+  }
+
+  /** Content with parts or questions is the end of the answer. */
+  async #ended(content: HandlerAnswer, aborted: Promise<unknown>): Promise<HandlerAnswer> {
+    while (!this.#isOver && this.#values.length === 0 && !this.#context.signal.aborted) {
+      await Promise.race([this.#changed(), aborted]);
+    }
+    if (this.#values.length > 0) throw afterContent();
+    if (this.#failure !== undefined) throw this.#failure.error;
+    return content;
+  }
+}
+
+const ABORTED = Symbol('aborted');
+
+function abortOf(signal: AbortSignal): { readonly promise: Promise<typeof ABORTED>; forget: () => void } {
+  let forget = () => {};
+  const promise = new Promise<typeof ABORTED>((resolve) => {
+    const onAbort = () => resolve(ABORTED);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    forget = () => signal.removeEventListener('abort', onAbort);
+  });
+  return { promise, forget };
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Does not wait: a generator in the middle of something closes when that is over. */
+function close(iterator: AsyncIterator<unknown>): void {
+  Promise.resolve()
+    .then(() => iterator.return?.())
+    .catch(() => {});
+}
+
+function isContent(value: unknown): value is Exclude<HandlerAnswer, void> {
+  return typeof value === 'object' && value !== null && !isAsyncIterable(value);
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}
+
+function afterContent(): MoleculeError {
+  return new MoleculeError('The Observable gave a value after the content of the answer.', {
+    code: 'invalid_answer',
+    hint: 'Content with a text, parts or questions is the last value; texts come before it.',
+  });
+}
+
+/**
+ * The error with which a message ends. An `HttpException` of 4xx, and an `RpcException` or `WsException`, become a {@link MessageFailure}: they were
+ * written for the caller, and another attempt would end in the same way. All others are given back, and core tries again.
+ */
+export function toFailure(error: unknown): unknown {
+  const sentence = sentenceOf(error);
+  return sentence === null ? error : new MessageFailure(sentence.text, { code: sentence.code, cause: error });
+}
+
+function sentenceOf(error: unknown): { readonly text: string; readonly code: string | undefined } | null {
+  if (!(error instanceof Error)) return null;
+  if (isHttpException(error)) {
+    const status = error.getStatus();
+    if (status < 400 || status > 499) return null;
+    return { text: oneSentence(error.getResponse(), error.message), code: HttpStatus[status]?.toLowerCase() };
+  }
+  if (!hasMethod(error, 'getError') || !CALLER_EXCEPTIONS.test(error.constructor.name)) return null;
+  return { text: oneSentence(error.getError(), error.message), code: undefined };
+}
+
+/** Of `@nestjs/microservices` and `@nestjs/websockets`, which an application need not have. */
+const CALLER_EXCEPTIONS = /^(Rpc|Ws)Exception$/;
+
+/** Also that of another copy of Nest. */
+function isHttpException(error: Error): error is HttpException {
+  return error instanceof HttpException || (hasMethod(error, 'getStatus') && hasMethod(error, 'getResponse'));
+}
+
+function hasMethod<Name extends string>(value: object, name: Name): value is Record<Name, () => unknown> {
+  return typeof Reflect.get(value, name) === 'function';
+}
+
+/** The message of an exception, as a `ValidationPipe` writes it a list of them, in one line. */
+function oneSentence(content: unknown, message: string): string {
+  const given: unknown =
+    typeof content === 'object' && content !== null ? Reflect.get(content, 'message') : content;
+  const parts = (Array.isArray(given) ? given : [given]).filter((part) => typeof part === 'string');
+  const text = (parts.length > 0 ? parts.join('; ') : message).replace(/\s+/g, ' ').trim();
+  const short = text.length > MAX_SENTENCE_LENGTH ? `${text.slice(0, MAX_SENTENCE_LENGTH - 1)}…` : text;
+  return short === '' || /[.!?…]$/.test(short) ? short : `${short}.`;
+}

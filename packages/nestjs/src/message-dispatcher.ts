@@ -1,0 +1,145 @@
+import {
+  type HandlerAnswer,
+  type HandlerContext,
+  type InboundMessage,
+  MessageFailure,
+} from '@molecule-ai/core';
+import {
+  ApplicationConfig,
+  type ContextId,
+  ContextIdFactory,
+  type ExternalContextCreator,
+  ModuleRef,
+  type ModulesContainer,
+} from '@nestjs/core';
+import { MOLECULE_CONTEXT } from './decorators.ts';
+import { toAnswer, toFailure } from './handler-answer.ts';
+import { type Handler, MessageRoutes } from './handler-discovery.ts';
+import {
+  createCreator,
+  handling,
+  MessageEnhancers,
+  PARAMETER_KEY,
+  type ScopedEnhancer,
+  scopedEnhancers,
+} from './message-enhancers.ts';
+import type { MessageStrategy } from './molecule-options.ts';
+
+/** Runs the methods that handle the messages of one agent. Without any it ends each message as failed. */
+export class MessageDispatcher {
+  #routes = new MessageRoutes<MessageMethod>();
+  #strategy: MessageStrategy | undefined;
+
+  /** Replaces the methods, and what handles the messages that none of them does. */
+  use(routes: MessageRoutes<MessageMethod>, strategy?: MessageStrategy): void {
+    this.#routes = routes;
+    this.#strategy = strategy;
+  }
+
+  async handle(message: InboundMessage, context: HandlerContext): Promise<HandlerAnswer> {
+    const method = this.#routes.find(message);
+    try {
+      const answer =
+        method === undefined ? this.#strategy?.handle(message, context) : method.run(message, context);
+      if (answer !== undefined) return await answer;
+    } catch (error) {
+      throw toFailure(error);
+    }
+    throw new MessageFailure('This agent does not handle messages of this kind.', { code: 'no_handler' });
+  }
+}
+
+/** What methods of messages need of their application. */
+export interface NestParts {
+  readonly modules: ModulesContainer;
+  readonly config: ApplicationConfig;
+  /** Any one: it resolves what is registered with the whole application. */
+  readonly moduleRef: ModuleRef;
+  readonly globalEnhancers: boolean;
+}
+
+type Target = (message: InboundMessage, context: HandlerContext) => Promise<unknown>;
+
+/**
+ * One decorated method, run by Nest: guards, pipes, interceptors and filters of the application, the class and the method. What it
+ * calls is made once, unless something is made for each message: the host, what it injects, or one of these.
+ */
+export class MessageMethod {
+  readonly place: string;
+  readonly #handler: Handler;
+  readonly #parts: NestParts;
+  readonly #enhancers: MessageEnhancers;
+  readonly #creator: ExternalContextCreator;
+  /** Made for each message, though the host is not. */
+  readonly #scoped: readonly ScopedEnhancer[];
+  readonly #isHostScoped: boolean;
+  readonly #static: Target | undefined;
+
+  constructor(handler: Handler, parts: NestParts) {
+    this.place = handler.place;
+    this.#handler = handler;
+    this.#parts = parts;
+    this.#enhancers = new MessageEnhancers(parts.globalEnhancers ? parts.config : new ApplicationConfig());
+    this.#creator = createCreator(handler, parts.modules, this.#enhancers);
+    this.#scoped = parts.globalEnhancers ? scopedEnhancers(parts.config) : [];
+    const { wrapper } = handler;
+    this.#isHostScoped = !wrapper.isDependencyTreeStatic() || wrapper.isTransient;
+    if (!this.#isHostScoped && this.#scoped.length === 0) {
+      this.#static = this.#create(wrapper.instance as object, undefined, []);
+    }
+  }
+
+  async run(message: InboundMessage, context: HandlerContext): Promise<HandlerAnswer> {
+    const target = this.#static ?? (await this.#createFor(message));
+    const result = await handling.run(context, () => target(message, context));
+    // A filter may have made an Observable.
+    return toAnswer(result, context);
+  }
+
+  /** Calls the method itself, for events. */
+  async call(values: readonly unknown[]): Promise<unknown> {
+    const { method, wrapper } = this.#handler;
+    const host = this.#isHostScoped ? await this.#resolveHost(ContextIdFactory.create()) : wrapper.instance;
+    return method.apply(host, [...values]);
+  }
+
+  async #createFor(message: InboundMessage): Promise<Target> {
+    const { moduleRef } = this.#parts;
+    const { wrapper } = this.#handler;
+    // Without the names of properties: Nest would take `message.raw` for the request of an HTTP adapter.
+    const contextId: ContextId = ContextIdFactory.getByRequest(
+      message as object as Record<string, unknown>,
+      [],
+    );
+    const request: unknown = wrapper.isDependencyTreeDurable() ? contextId.payload : message;
+    moduleRef.registerRequestByContextId(request, contextId);
+    const [host, ...instances] = await Promise.all([
+      this.#isHostScoped ? this.#resolveHost(contextId) : wrapper.instance,
+      ...this.#scoped.map(({ token }) => moduleRef.resolve(token, contextId, { strict: false })),
+    ]);
+    // What belongs to a static host was made with it.
+    return this.#create(host as object, this.#isHostScoped ? contextId : undefined, instances);
+  }
+
+  #resolveHost(contextId: ContextId): Promise<unknown> {
+    const { module, wrapper } = this.#handler;
+    const moduleRef = module.getProviderByKey<ModuleRef>(ModuleRef).instance;
+    return moduleRef.resolve(wrapper.token as string, contextId, { strict: true });
+  }
+
+  #create(host: object, contextId: ContextId | undefined, scoped: readonly unknown[]): Target {
+    const { method, methodName, wrapper } = this.#handler;
+    this.#enhancers.use(this.#scoped, scoped);
+    return this.#creator.create(
+      host,
+      method,
+      methodName,
+      PARAMETER_KEY,
+      { exchangeKeyForValue: () => undefined },
+      contextId,
+      wrapper.id,
+      { guards: true, interceptors: true, filters: true },
+      MOLECULE_CONTEXT,
+    ) as Target;
+  }
+}

@@ -1,0 +1,203 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { ConfigurationError, type HandlerContext } from '@molecule-ai/core';
+import {
+  createParamDecorator,
+  type PipeTransform,
+  UseFilters,
+  UseGuards,
+  UseInterceptors,
+  UsePipes,
+} from '@nestjs/common';
+import {
+  APP_FILTER,
+  APP_GUARD,
+  APP_INTERCEPTOR,
+  APP_PIPE,
+  ApplicationConfig,
+  ExternalContextCreator,
+  type ModulesContainer,
+  type NestContainer,
+} from '@nestjs/core';
+import { PARAMETERS } from './decorators.ts';
+import { toAnswer } from './handler-answer.ts';
+import type { Handler, Wrapper } from './handler-discovery.ts';
+
+/** The context of the message that is handled, for {@link ExternalContextCreator.transformToResult}, which gets a value only. */
+export const handling = new AsyncLocalStorage<HandlerContext>();
+
+/** The `ExternalContextCreator` of one method. Its own: that of the application keeps metadata by the names of class and method. */
+export function createCreator(
+  { module }: Handler,
+  modules: ModulesContainer,
+  applicationConfig: ApplicationConfig,
+): ExternalContextCreator {
+  const container = { applicationConfig, getModules: () => modules };
+  const creator = ExternalContextCreator.fromContainer(container as object as NestContainer);
+  // Nest looks for a class among providers only, and then finds none of the enhancers of a controller.
+  const moduleKey = [...modules].find(([, other]) => other === module)?.[0] ?? '';
+  creator.getContextModuleKey = () => moduleKey;
+  // Inside of what Nest guards by filters, so that they get errors in the middle of a stream.
+  creator.transformToResult = async (value: unknown) => {
+    const context = handling.getStore();
+    return context === undefined ? value : toAnswer(value, context);
+  };
+  const apply = creator.getParamValue.bind(creator) as ApplyPipes;
+  const applyPipes: ApplyPipes = async (value, metadata, pipes) => {
+    const { data } = metadata;
+    if (data === PARAMETERS.asItIs) return value;
+    if (data === PARAMETERS.asText) return apply(value, { ...metadata, data: undefined }, pipes);
+    if (data !== PARAMETERS.asBody) return apply(value, metadata, pipes);
+    return apply(value, { ...metadata, data: undefined, type: BODY }, pipes);
+  };
+  creator.getParamValue = applyPipes as typeof creator.getParamValue;
+  return creator;
+}
+
+/** `getParamValue`, whose types are not the same in each version of Nest. */
+type ApplyPipes = (
+  value: unknown,
+  metadata: { readonly metatype?: unknown; readonly type: unknown; readonly data: unknown },
+  pipes: readonly PipeTransform[],
+) => Promise<unknown>;
+
+/** Nest's number of the body of a request, which is also that of the payload of a microservice. */
+const BODY = 3;
+
+export interface ScopedEnhancer {
+  readonly kind: 'guards' | 'pipes' | 'interceptors' | 'filters';
+  readonly token: string;
+}
+
+/** Those global ones that are made for each message. */
+export function scopedEnhancers(config: ApplicationConfig): ScopedEnhancer[] {
+  const of = (kind: ScopedEnhancer['kind'], wrappers: readonly Pick<Wrapper, 'token'>[]) =>
+    wrappers.map(({ token }) => ({ kind, token: token as string }));
+  return [
+    ...of('guards', config.getGlobalRequestGuards()),
+    ...of('pipes', config.getGlobalRequestPipes()),
+    ...of('interceptors', config.getGlobalRequestInterceptors()),
+    ...of('filters', config.getGlobalRequestFilters()),
+  ];
+}
+
+/** The global enhancers of an application context of Nest before 10.2, which does not give its configuration to its modules. */
+export function configOf(modules: ModulesContainer): ApplicationConfig {
+  const config = new ApplicationConfig();
+  const adders = {
+    [APP_GUARD]: ['addGlobalGuard', 'addGlobalRequestGuard'],
+    [APP_PIPE]: ['addGlobalPipe', 'addGlobalRequestPipe'],
+    [APP_INTERCEPTOR]: ['addGlobalInterceptor', 'addGlobalRequestInterceptor'],
+    [APP_FILTER]: ['addGlobalFilter', 'addGlobalRequestFilter'],
+  } as const;
+  const globals = [...modules.values()].flatMap(({ providers, injectables }) => [
+    ...[...providers.values()].map((wrapper) => ({ wrapper, isScoped: false })),
+    ...[...injectables.values()].map((wrapper) => ({ wrapper, isScoped: true })),
+  ]);
+  for (const { wrapper, isScoped } of globals) {
+    const token = Object.keys(adders).find((name) => String(wrapper.token).startsWith(`${name} (UUID`));
+    if (token === undefined) continue;
+    const add = adders[token as keyof typeof adders][isScoped ? 1 : 0];
+    config[add]((isScoped ? wrapper : wrapper.instance) as never);
+  }
+  return config;
+}
+
+/** The global enhancers of the application, those that are made for each message as instances. */
+export class MessageEnhancers extends ApplicationConfig {
+  readonly #config: ApplicationConfig;
+  #enhancers: readonly ScopedEnhancer[] = [];
+  #instances: readonly unknown[] = [];
+
+  constructor(config: ApplicationConfig) {
+    super();
+    this.#config = config;
+  }
+
+  /** For the call of `create` that follows at once. */
+  use(enhancers: readonly ScopedEnhancer[], instances: readonly unknown[]): void {
+    this.#enhancers = enhancers;
+    this.#instances = instances;
+  }
+
+  override getGlobalGuards() {
+    return [...this.#config.getGlobalGuards(), ...this.#scoped('guards')];
+  }
+
+  override getGlobalPipes() {
+    return [...this.#config.getGlobalPipes(), ...this.#scoped('pipes')];
+  }
+
+  override getGlobalInterceptors() {
+    return [...this.#config.getGlobalInterceptors(), ...this.#scoped('interceptors')];
+  }
+
+  override getGlobalFilters() {
+    return [...this.#config.getGlobalFilters(), ...this.#scoped('filters')];
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: each kind has a type of its own
+  #scoped(kind: ScopedEnhancer['kind']): any[] {
+    return this.#instances.filter((_instance, index) => this.#enhancers[index]?.kind === kind);
+  }
+}
+
+/** Under which keys Nest keeps parameters and enhancers. They are not exported, so its own decorators are asked. */
+export const { parameters: PARAMETER_KEY, enhancers: ENHANCER_KEYS } = metadataKeys();
+
+function metadataKeys(): { readonly parameters: string; readonly enhancers: readonly string[] } {
+  class Probe {
+    method(): void {}
+  }
+  createParamDecorator(() => null)()(Probe.prototype, 'method', 0);
+  const enhancer = {
+    canActivate: () => true,
+    transform: () => null,
+    intercept: () => null,
+    catch: () => null,
+  };
+  for (const decorate of [UseGuards, UsePipes, UseInterceptors, UseFilters]) {
+    decorate(enhancer as never)(Probe);
+  }
+  const parameters = Reflect.getMetadataKeys(Probe, 'method')[0] as string;
+  return { parameters, enhancers: Reflect.getMetadataKeys(Probe) as string[] };
+}
+
+/**
+ * Nest silently leaves out a guard, pipe, interceptor or filter that its module has not made, and parameters of other kinds of calls. It
+ * makes those of controllers and of providers by their class, some versions also of `useClass`, and none of factories and values.
+ * @throws ConfigurationError naming what would be left out, and the method.
+ */
+export function checkHandler({ module, wrapper, method, methodName, place }: Handler): void {
+  const hostClass = Object(wrapper.isNotMetatype ? wrapper.instance?.constructor : wrapper.metatype);
+  const parameters: Record<string, Parameter> =
+    Reflect.getMetadata(PARAMETER_KEY, hostClass, methodName) ?? {};
+  const listed = [
+    ...ENHANCER_KEYS.flatMap((key) => [
+      ...(Reflect.getMetadata(key, hostClass) ?? []),
+      ...(Reflect.getMetadata(key, method) ?? []),
+    ]),
+    ...Object.values(parameters).flatMap(({ pipes }) => pipes ?? []),
+  ];
+  const missing = listed.find((made) => typeof made === 'function' && !module.hasInjectable(made));
+  if (missing !== undefined) {
+    throw new ConfigurationError(
+      `Nest does not run ${missing.name} for ${place}: it makes no guards, pipes, interceptors and filters for this provider.`,
+      {
+        hint: 'Provide the class itself, without a factory, a value or another token; or pass instances to the decorator.',
+      },
+    );
+  }
+  if (Object.values(parameters).every(({ factory }) => typeof factory === 'function')) return;
+  throw new ConfigurationError(
+    `${place} has a parameter decorator for another kind of call, such as @Body() for HTTP.`,
+    {
+      hint: 'Use @MessageText(), @MessageParams(), @Peer(), @MessageContext() and @Signal(), and another method for the other calls.',
+    },
+  );
+}
+
+/** What Nest keeps of a parameter decorator. */
+interface Parameter {
+  readonly factory?: unknown;
+  readonly pipes?: readonly unknown[] | undefined;
+}

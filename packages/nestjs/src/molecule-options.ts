@@ -1,0 +1,115 @@
+import {
+  ConfigurationError,
+  type HandlerAnswer,
+  type HandlerContext,
+  type InboundMessage,
+  type RemoteAgent,
+  type RemoteAgentClientOptions,
+  type RemoteAgentOptions,
+} from '@molecule-ai/core';
+import type { InboundHandlerOptions } from '@molecule-ai/core/inbound';
+import { clientProblem, optionsProblem } from '@molecule-ai/core/tools';
+import { ConfigurableModuleBuilder } from '@nestjs/common';
+
+/** Options of one agent: those of `RemoteAgentClient` and of `createRemoteAgent`, and these. */
+export interface MoleculeModuleOptions
+  extends RemoteAgentClientOptions,
+    Omit<RemoteAgentOptions, 'client' | 'onMessage' | 'random'> {
+  /**
+   * Whether the global guards, pipes, interceptors and exception filters of the application run for messages; those of
+   * classes and methods always do. @default true
+   */
+  globalEnhancers?: boolean | undefined;
+  /** `true`: the application does not start the agent; `agent.start()` does, for instance in a test. @default false */
+  manualStart?: boolean | undefined;
+  /** `true` for an application that only calls others: it needs no handler, and messages end as failed, `no_handler`. @default false */
+  withoutHandlers?: boolean | undefined;
+  /**
+   * Where the HTTP server of the application takes messages for this agent; they come before anything of the application sees them. Needs a
+   * `reportedUrl`. `false`: you serve the URL yourself. @default at the path of `reportedUrl`, where the agent has one
+   */
+  push?: PushOptions | false | undefined;
+  /** Handles the messages that no decorated method does: a `MoleculeStrategy`, which is also that of the microservice. */
+  strategy?: MessageStrategy | undefined;
+}
+
+/** How an agent is served by the HTTP server of the application. */
+export interface PushOptions extends InboundHandlerOptions {
+  /** Such as `/a2a`; a global prefix does not apply. Two agents cannot have the same. @default the path of `reportedUrl` */
+  path?: string | undefined;
+}
+
+/** What the module needs of a `MoleculeStrategy`. */
+export interface MessageStrategy {
+  /** Called when the agent is made. @throws ConfigurationError while another agent runs. */
+  attach(agent: RemoteAgent): void;
+  /** Resolves when the microservice listens. The agent starts then. */
+  readonly listening: Promise<void>;
+  /** `undefined` when it has no handler for the message. */
+  handle(message: InboundMessage, context: HandlerContext): Promise<HandlerAnswer> | undefined;
+}
+
+/** Creates the options, for `useClass` and `useExisting`. */
+export interface MoleculeOptionsFactory {
+  createMoleculeOptions(): MoleculeModuleOptions | Promise<MoleculeModuleOptions>;
+}
+
+/** What `forRoot` and `forRootAsync` take besides the options. */
+export interface MoleculeModuleExtras {
+  /** The name of the agent, where an application has several; decorators choose it. @default the agent without a name */
+  name?: string | undefined;
+  /** Whether other modules can inject the agent and its client without importing the module. @default false */
+  isGlobal?: boolean | undefined;
+}
+
+/** The static methods `forRoot` and `forRootAsync`. */
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
+  new ConfigurableModuleBuilder<MoleculeModuleOptions>()
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createMoleculeOptions')
+    .setExtras<MoleculeModuleExtras>({ name: undefined, isGlobal: false }, (definition) => definition)
+    .build();
+
+const STRATEGY_METHODS = ['attach', 'handle'];
+const KINDS = { globalEnhancers: 'flag', manualStart: 'flag', withoutHandlers: 'flag' } as const;
+
+/** @throws ConfigurationError for what `forRoot` or the factory of `forRootAsync` gave. */
+export function checkOptions(options: unknown): MoleculeModuleOptions {
+  const problem = optionsProblem(options, KINDS);
+  if (problem !== null) throw new ConfigurationError(problem);
+  const { push, strategy } = options as MoleculeModuleOptions;
+  if (push !== undefined && push !== false && (typeof push !== 'object' || push === null)) {
+    throw new ConfigurationError("`push` must be an object such as { path: '/a2a' }, or false.");
+  }
+  if (strategy !== undefined && clientProblem(strategy, STRATEGY_METHODS) !== null) {
+    throw new ConfigurationError('`strategy` must be a MoleculeStrategy.', {
+      hint: 'Pass the same object as NestFactory.createMicroservice() or app.connectMicroservice() gets.',
+    });
+  }
+  for (const name of ['onMessage', 'client']) {
+    if (Reflect.get(Object(options), name) === undefined) continue;
+    throw new ConfigurationError(`The module takes no \`${name}\`.`, {
+      hint:
+        name === 'client'
+          ? 'Pass the options of the client themselves, such as platformUrl and workspaceId.'
+          : 'Decorate a method of a provider or controller with @OnMessage().',
+    });
+  }
+  return options as MoleculeModuleOptions;
+}
+
+/** How errors name an agent: `the agent "support"`. */
+export function agentLabel(name: string): string {
+  return name === '' ? 'the agent without a name' : `the agent "${name}"`;
+}
+
+/** Runs what creates a part of an agent; an error in its options then names the agent. */
+export function namingAgent<T>(name: string, create: () => T): T {
+  try {
+    return create();
+  } catch (error) {
+    if (!ConfigurationError.isInstance(error)) throw error;
+    const label = name === '' ? 'MoleculeModule' : `MoleculeModule, ${agentLabel(name)}`;
+    throw new ConfigurationError(`${label}: ${error.message}`, { hint: error.hint, cause: error });
+  }
+}

@@ -1,0 +1,126 @@
+import type {
+  CallOptions,
+  CallPeerOptions,
+  NotifyOptions,
+  NotifyReceipt,
+  PeerClient,
+  PeerInfo,
+  PeerReply,
+  PeerStream,
+  RemoteAgent,
+  StreamPeerOptions,
+} from '@molecule-ai/core';
+import {
+  contextIdOfCall,
+  type DefaultPeerToolNames,
+  messageIdOfCall,
+  occurrenceOfCall,
+  type PeerToolList,
+  type PeerToolName,
+  type PeerToolsOptions,
+  peerTools,
+} from '@molecule-ai/core/tools';
+import { Observable } from 'rxjs';
+import { endError } from './reply-errors.ts';
+
+/**
+ * What an application does with its organisation, besides answering messages. Inject it by its class, for an agent with a name by
+ * `InjectMolecule`.
+ *
+ * In a method that handles a message, what is sent to a peer belongs to one conversation with this peer, which all messages of the
+ * handled conversation continue; and when the message is tried again, the same call sends the same message. Elsewhere each call is a
+ * conversation of its own. `contextId` and `messageId` choose others.
+ */
+export class MoleculeService {
+  readonly agent: RemoteAgent;
+  /** For everything else: `waitForAnswer`, tokens, the feed. */
+  readonly client: PeerClient;
+
+  constructor(agent: RemoteAgent, client: PeerClient) {
+    this.agent = agent;
+    this.client = client;
+  }
+
+  /** The workspaces this agent may communicate with. Names, roles and cards are untrusted: a model gets them by `peersForModel`. */
+  peers(options: CallOptions = {}): Promise<PeerInfo[]> {
+    return this.client.getPeers(options);
+  }
+
+  /**
+   * Sends a message to a peer and waits for the answer. A model gets it by `reply.forModel()`.
+   * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
+   */
+  async call(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
+    return this.client.callPeer(peerId, text, this.#continued('call', peerId, text, options));
+  }
+
+  /**
+   * The answer of a peer while it is made: iterate it for the pieces of the text, `reply()` returns the whole. Sent at once. Leaving the loop
+   * cancels nothing.
+   */
+  stream(peerId: string, text: string, options: StreamPeerOptions = {}): PeerStream {
+    return this.client.streamPeer(peerId, text, this.#continued('stream', peerId, text, options));
+  }
+
+  /**
+   * The same as an `Observable` of the pieces, for endpoints and operators. Each subscription sends a message; to unsubscribe before the end
+   * cancels it. An answer that does not come to its end is an error, with the code of the peer's failure in `details`.
+   */
+  observe(peerId: string, text: string, options: StreamPeerOptions = {}): Observable<string> {
+    return new Observable((subscriber) => {
+      const left = new AbortController();
+      const signal =
+        options.signal === undefined ? left.signal : AbortSignal.any([left.signal, options.signal]);
+      const read = async (): Promise<void> => {
+        const stream = this.stream(peerId, text, { ...options, signal });
+        for await (const piece of stream) subscriber.next(piece);
+        const error = endError(await stream.reply());
+        if (error !== null) throw error;
+        subscriber.complete();
+      };
+      read().catch((error: unknown) => subscriber.error(error));
+      return () => left.abort();
+    });
+  }
+
+  /**
+   * Sends a message to a peer and resolves when the platform has stored it. The answer arrives as a message with `inReplyTo`, or by
+   * `client.waitForAnswer(messageId)`.
+   */
+  async send(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
+    return this.client.sendToPeer(peerId, text, this.#continued('send', peerId, text, options));
+  }
+
+  /** Shows a text to the person on the canvas of the agent. */
+  notify(text: string, options: NotifyOptions = {}): Promise<NotifyReceipt> {
+    return this.client.notify(text, options);
+  }
+
+  /** The tools by which a model works with peers, as plain definitions for any framework: `peerTools` of core. */
+  tools<const Names extends readonly PeerToolName[] = DefaultPeerToolNames>(
+    options: PeerToolsOptions<Names> = {},
+  ): PeerToolList<Names> {
+    return peerTools(this.client, options);
+  }
+
+  #continued<Options extends Pick<CallPeerOptions, 'contextId' | 'messageId' | 'metadata' | 'answers'>>(
+    toolName: string,
+    peerId: string,
+    text: string,
+    options: Options,
+  ): Options {
+    const { contextId, metadata, answers } = options;
+    // Wrong values are errors of the call itself.
+    if (typeof peerId !== 'string' || typeof text !== 'string') return options;
+    const more = [JSON.stringify([contextId, metadata, answers])];
+    const content = { toolName: `MoleculeService.${toolName}`, peerId, text, more };
+    const occurrence = occurrenceOfCall([content], crypto.randomUUID());
+    const continued =
+      contextId ?? (answers === undefined ? contextIdOfCall(this.client, {}, peerId) : undefined);
+    return {
+      ...options,
+      messageId: options.messageId ?? messageIdOfCall(this.client, { callId: String(occurrence) }, content),
+      contextId: continued,
+    };
+  }
+}

@@ -1,0 +1,64 @@
+import type { LogFields, Logger } from '@molecule-ai/core';
+import { Logger as NestLogger } from '@nestjs/common';
+
+/** Longest list of fields of one line, in UTF-16 units. */
+const MAX_FIELDS_LENGTH = 4_000;
+/** What could change what a terminal shows. */
+const CONTROL = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
+
+const LEVELS = { debug: 'debug', info: 'log', warn: 'warn', error: 'error' } as const;
+
+/**
+ * Lines of core by the `Logger` of Nest, and so by what the application gave `useLogger`, at the same levels: the text with its
+ * fields as JSON, and the stack of an error. The module gives it to agents that have no `logger`.
+ * @param context As Nest shows it before the line.
+ */
+export function nestLogger(context = 'Molecule'): Logger {
+  const logger = new NestLogger(context);
+  const write = (level: keyof typeof LEVELS, fields: LogFields, message: string): void => {
+    const method = LEVELS[level];
+    const line = lineOf(message, fields);
+    const stack = method === 'error' ? stackOf(fields.error) : undefined;
+    if (stack === undefined) logger[method](line);
+    else logger.error(line, stack);
+  };
+  return {
+    debug: (fields, message) => write('debug', fields, message),
+    info: (fields, message) => write('info', fields, message),
+    warn: (fields, message) => write('warn', fields, message),
+    error: (fields, message) => write('error', fields, message),
+  };
+}
+
+function lineOf(message: string, fields: LogFields): string {
+  const named = Object.entries(fields);
+  if (named.length === 0) return withoutControls(message);
+  return withoutControls(`${message} ${jsonOf(fields)}`);
+}
+
+function jsonOf(fields: LogFields): string {
+  try {
+    const text = JSON.stringify(fields, (key, value: unknown) =>
+      key === 'stack' ? undefined : readable(value),
+    );
+    return text.length > MAX_FIELDS_LENGTH ? `${text.slice(0, MAX_FIELDS_LENGTH)}…` : text;
+  } catch {
+    return '[unreadable fields]';
+  }
+}
+
+/** `JSON.stringify` shows nothing of an error, and throws for a bigint. */
+function readable(value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  if (!(value instanceof Error)) return value;
+  return { ...value, name: value.name, message: value.message };
+}
+
+function stackOf(error: unknown): string | undefined {
+  const stack: unknown = Reflect.get(Object(error), 'stack');
+  return typeof stack === 'string' ? stack : undefined;
+}
+
+function withoutControls(line: string): string {
+  return line.replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

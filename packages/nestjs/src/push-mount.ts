@@ -1,0 +1,187 @@
+import { ConfigurationError, toNodeListener } from '@molecule-ai/core';
+import { createInboundHandler } from '@molecule-ai/core/inbound';
+import type { HttpServer } from '@nestjs/common';
+import type { HostedAgent } from './hosted-agent.ts';
+import { agentLabel, type PushOptions } from './molecule-options.ts';
+
+type NodeListener = ReturnType<typeof toNodeListener>;
+type NodeRequest = Parameters<NodeListener>[0];
+type NodeResponse = Parameters<NodeListener>[1];
+
+/** An agent on the HTTP server of the application. */
+interface Mount {
+  readonly path: string;
+  readonly hosted: HostedAgent;
+  readonly listener: NodeListener;
+}
+
+/** What is used of a server of Node. */
+interface NodeServer {
+  readonly listening: boolean;
+  on(
+    event: 'request' | 'listening',
+    listener: (request: NodeRequest, response: NodeResponse) => void,
+  ): unknown;
+  listeners(event: 'request'): ((request: NodeRequest, response: NodeResponse) => void)[];
+  removeAllListeners(event: 'request'): unknown;
+}
+
+/** What is used of Fastify. */
+interface FastifyScope {
+  register(plugin: (scope: FastifyScope) => Promise<void>, options: { readonly prefix: string }): unknown;
+  removeAllContentTypeParsers(): void;
+  addContentTypeParser(
+    type: string,
+    parse: (request: unknown, body: unknown, done: (error: null) => void) => void,
+  ): void;
+  all(
+    path: string,
+    handle: (request: { raw: NodeRequest }, reply: { raw: NodeResponse; hijack(): void }) => Promise<void>,
+  ): void;
+}
+
+/**
+ * Lets the HTTP server of the application pass requests below the path of an agent to it, before anything of the application sees or reads
+ * them: body parsers, middleware, guards, the global prefix. All other requests stay as they are.
+ * @param adapter none in an application without HTTP
+ * @throws ConfigurationError naming the option.
+ */
+export function mountAgents(agents: readonly HostedAgent[], adapter: HttpServer | null | undefined): void {
+  const paths = new Map<string, HostedAgent>();
+  const mounts: Mount[] = [];
+  for (const hosted of agents) {
+    const push = pushOf(hosted);
+    if (push === null) continue;
+    if (!adapter) {
+      if (hosted.options.push === undefined) continue;
+      throw withoutServer(hosted);
+    }
+    const other = paths.get(push.path);
+    if (other !== undefined) throw samePath(push.path, other, hosted);
+    paths.set(push.path, hosted);
+    const { maxConcurrentRequests, holdSeconds } = push;
+    const handler = createInboundHandler(hosted.agent, { maxConcurrentRequests, holdSeconds });
+    mounts.push({ path: push.path, hosted, listener: toNodeListener(handler) });
+  }
+  if (!adapter || mounts.length === 0) return;
+  if (adapter.getType() === 'fastify') mountOnFastify(mounts, adapter.getInstance());
+  else mountOnServer(mounts, adapter.getHttpServer());
+  probeWhenListening(mounts, adapter.getHttpServer());
+}
+
+/** What an agent is to be mounted with; `null` for one that is not. */
+function pushOf({
+  name,
+  options,
+  client: { reportedUrl },
+}: HostedAgent): (PushOptions & { readonly path: string }) | null {
+  const { push, delivery = 'auto' } = options;
+  const takesPush = delivery === 'auto' || delivery === 'push';
+  if (push === false) return null;
+  if (push === undefined) {
+    if (!reportedUrl || !takesPush) return null;
+    return { path: pathOfUrl(name, reportedUrl) };
+  }
+  if (!takesPush) {
+    throw new ConfigurationError(
+      `${labelOf(name)}: \`push\` and a delivery other than 'auto' and 'push' exclude each other.`,
+      {
+        hint: "Leave `delivery` out: 'auto' takes messages by push while the platform reaches the agent.",
+      },
+    );
+  }
+  if (!reportedUrl) {
+    throw new ConfigurationError(
+      `${labelOf(name)}: \`push\` needs \`reportedUrl\`, the URL under which the platform reaches the agent.`,
+      {
+        hint: 'Set reportedUrl in forRoot(), or MOLECULE_REPORTED_URL, such as https://orders.example/a2a.',
+      },
+    );
+  }
+  if (push.path === undefined) return { ...push, path: pathOfUrl(name, reportedUrl) };
+  const path = typeof push.path === 'string' ? push.path.replace(/\/+$/, '') : '';
+  if (/^(\/[\w.~-]+)+$/.test(path)) return { ...push, path };
+  throw new ConfigurationError(
+    `${labelOf(name)}: \`push.path\` must be a path of its own, got ${JSON.stringify(push.path)}.`,
+    {
+      hint: "Such as '/a2a': it begins with a slash, and has no parameters, wildcards and escapes.",
+    },
+  );
+}
+
+function pathOfUrl(name: string, url: string): string {
+  const path = new URL(url).pathname.replace(/\/+$/, '');
+  if (/^(\/[\w.~-]+)+$/.test(path)) return path;
+  throw new ConfigurationError(
+    `${labelOf(name)}: \`reportedUrl\` has no path that the application could keep for the agent: ${url}.`,
+    {
+      hint: 'Report a URL such as https://orders.example/a2a; set push: { path } where a proxy passes another path on; or push: false to serve it yourself.',
+    },
+  );
+}
+
+/** In a scope without content type parsers, so that the handler reads the body itself. */
+function mountOnFastify(mounts: readonly Mount[], instance: FastifyScope): void {
+  for (const { path: prefix, listener } of mounts) {
+    const plugin = async (scope: FastifyScope): Promise<void> => {
+      scope.removeAllContentTypeParsers();
+      scope.addContentTypeParser('*', (_request, _body, done) => done(null));
+      for (const path of ['/', '/*']) {
+        scope.all(path, (request, reply) => {
+          reply.hijack();
+          return listener(request.raw, reply.raw);
+        });
+      }
+    };
+    instance.register(plugin, { prefix });
+  }
+}
+
+/** Before the framework: its middleware, body parsers included, may be there already. */
+function mountOnServer(mounts: readonly Mount[], server: NodeServer): void {
+  const others = server.listeners('request');
+  // A path below that of another agent is looked for first.
+  const longestFirst = [...mounts].sort((a, b) => b.path.length - a.path.length);
+  server.removeAllListeners('request');
+  server.on('request', (request, response) => {
+    const { url = '' } = request;
+    const mount = longestFirst.find(({ path }) => isBelow(url, path));
+    if (mount !== undefined) void mount.listener(request, response);
+    else for (const listener of others) listener.call(server, request, response);
+  });
+}
+
+function isBelow(url: string, path: string): boolean {
+  if (!url.startsWith(path)) return false;
+  const next = url[path.length];
+  return next === undefined || next === '/' || next === '?';
+}
+
+/** An application starts its agents before it listens, so that the first probe of the platform may have failed. */
+function probeWhenListening(mounts: readonly Mount[], server: NodeServer): void {
+  const report = (): void => {
+    for (const { hosted } of mounts) hosted.agent.inbound.serverChanged();
+  };
+  if (server.listening) report();
+  else server.on('listening', report);
+}
+
+function labelOf(name: string): string {
+  return name === '' ? 'MoleculeModule' : `MoleculeModule, ${agentLabel(name)}`;
+}
+
+function withoutServer({ name }: HostedAgent): ConfigurationError {
+  return new ConfigurationError(
+    `${labelOf(name)}: \`push\` needs an HTTP server, and this application has none.`,
+    {
+      hint: "Create it by NestFactory.create(), leave `push` out, or set delivery: 'long-poll', which needs no server.",
+    },
+  );
+}
+
+function samePath(path: string, first: HostedAgent, second: HostedAgent): ConfigurationError {
+  const both = [first, second].map(({ name }) => agentLabel(name)).join(' and ');
+  return new ConfigurationError(`Two agents have the path ${path} for push: ${both}.`, {
+    hint: "Give each a path of its own: push: { path: '/a2a/support' }, and a reportedUrl that leads to it.",
+  });
+}

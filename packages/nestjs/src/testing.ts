@@ -1,0 +1,6 @@
+/** What tests of applications use. A test pins this list of exports. */
+export {
+  MoleculeTesting,
+  MoleculeTestingModule,
+  type MoleculeTestingOptions,
+} from './testing/molecule-testing.ts';

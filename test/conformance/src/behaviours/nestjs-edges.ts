@@ -1,0 +1,97 @@
+import { behaviours } from './behaviour.ts';
+
+/** The adapter for NestJS: what lies around the handlers of messages. */
+export const NESTJS_EDGES = behaviours({
+  'nestjs.push.express': [
+    'On Express the application takes messages at the path of push by its own server, before body parsers, guards and the global prefix, which all other requests pass as before.',
+    'docs/decisions/0118-nestjs-edges.md#push',
+  ],
+  'nestjs.push.fastify': [
+    'On Fastify the application takes messages at the path of push by its own server, in a scope without body parsers, guards and the global prefix, which all other requests pass as before.',
+    'docs/decisions/0118-nestjs-edges.md#push',
+  ],
+  'nestjs.push.several-agents': [
+    'Several agents have paths of their own on one server, also one below another; two with the same path are an error at start that names both.',
+    'docs/decisions/0118-nestjs-edges.md#push',
+  ],
+  'nestjs.push.misconfigured': [
+    'Push without a URL, a path or an HTTP server, or with a delivery that excludes it, is an error at start that names the option.',
+    'docs/decisions/0118-nestjs-edges.md#push',
+  ],
+  'nestjs.service.calls': [
+    'MoleculeService lists peers, calls them, reads their answers as a stream and as an Observable, sends without waiting, and writes to the user.',
+    'docs/decisions/0118-nestjs-edges.md#calling-peers',
+  ],
+  'nestjs.service.conversation': [
+    'What a handler sends to a peer by MoleculeService continues one conversation for each conversation that is handled, and an attempt that repeats the handler sends the same message.',
+    'docs/decisions/0118-nestjs-edges.md#calling-peers',
+  ],
+  'nestjs.service.named': [
+    'Each agent of an application has a MoleculeService of its own, injected by the name of the agent.',
+    'docs/decisions/0118-nestjs-edges.md#calling-peers',
+  ],
+  'nestjs.service.tools': [
+    'MoleculeService gives the tools for models of its agent.',
+    'docs/decisions/0118-nestjs-edges.md#calling-peers',
+  ],
+  'nestjs.service.unsubscribe': [
+    'To unsubscribe from the Observable of an answer cancels the message; an answer that does not come to its end is an error of the Observable.',
+    'docs/decisions/0118-nestjs-edges.md#calling-peers',
+  ],
+  'nestjs.peer-text.parameter': [
+    'The text of a message reaches a parameter for models in a fence, that of a person as it is.',
+    'docs/decisions/0118-nestjs-edges.md#texts-of-peers',
+  ],
+  'nestjs.peer-text.pipe': [
+    'A pipe takes the markers of the platform off texts, also deep in objects and lists, and refuses values without bounds.',
+    'docs/decisions/0118-nestjs-edges.md#texts-of-peers',
+  ],
+  'nestjs.peer-text.interceptor': [
+    'An interceptor fences what peers wrote in the return value of a method that a model reads, and changes nothing else.',
+    'docs/decisions/0118-nestjs-edges.md#texts-of-peers',
+  ],
+  'nestjs.health.half-dead': [
+    'The health indicator is down for an agent that has not joined, has lost the platform or receives nothing, and up again when that is over.',
+    'docs/decisions/0118-nestjs-edges.md#health',
+  ],
+  'nestjs.health.terminus': [
+    'A health check of Terminus responds with 503 for an agent that is down, by the way of reporting that its version has.',
+    'docs/decisions/0118-nestjs-edges.md#health',
+  ],
+  'nestjs.logger.bridge': [
+    'Agents without a logger write to the Logger of Nest with the context Molecule, at its levels, without credentials and control characters.',
+    'docs/decisions/0118-nestjs-edges.md#logs',
+  ],
+  'nestjs.microservice.messages': [
+    'The strategy runs the handlers of @MessagePattern for messages by the method of JSON-RPC, with the guards, pipes, interceptors and filters of a microservice; an Observable is streamed.',
+    'docs/decisions/0118-nestjs-edges.md#microservices',
+  ],
+  'nestjs.microservice.events': [
+    'The strategy runs the handlers of @EventPattern for events of the agent, and never for messages of that name.',
+    'docs/decisions/0118-nestjs-edges.md#microservices',
+  ],
+  'nestjs.microservice.errors': [
+    'An RpcException is final and reaches the sender as one sentence; any other error is tried again.',
+    'docs/decisions/0118-nestjs-edges.md#microservices',
+  ],
+  'nestjs.microservice.hybrid': [
+    'In a hybrid application the agent of a strategy starts when the application has and its microservice listens, and ends before the providers are destroyed.',
+    'docs/decisions/0118-nestjs-edges.md#microservices',
+  ],
+  'nestjs.microservice.misconfigured': [
+    'A strategy without an agent, for two agents, or with patterns that nothing has, is an error at start.',
+    'docs/decisions/0118-nestjs-edges.md#microservices',
+  ],
+  'nestjs.microservice.client': [
+    'The client proxy sends messages to peers: send gives the reply or the pieces of its text, emit resolves when the message is accepted, to unsubscribe cancels it, and errors are RpcExceptions with code and hint.',
+    'docs/decisions/0118-nestjs-edges.md#microservices',
+  ],
+  'nestjs.testing.module': [
+    'The testing module puts an agent of the application on a test platform that the caller gives, with peers that a test scripts.',
+    'docs/decisions/0118-nestjs-edges.md#tests-of-applications',
+  ],
+  'nestjs.testing.override': [
+    'The options of the agent of an application are overridden by overrideProvider, and so is everything else.',
+    'docs/decisions/0118-nestjs-edges.md#tests-of-applications',
+  ],
+});

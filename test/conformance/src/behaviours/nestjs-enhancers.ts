@@ -1,0 +1,25 @@
+import { behaviours } from './behaviour.ts';
+
+/** The adapter for NestJS: guards, pipes, interceptors and exception filters. */
+export const NESTJS_ENHANCERS = behaviours({
+  'nestjs.enhancers.all': [
+    'Guards, pipes, interceptors and exception filters of methods, classes and the application run for messages, with the context type molecule, in each scope and for each kind of host.',
+    'docs/decisions/0117-nestjs.md#enhancers',
+  ],
+  'nestjs.enhancers.global-off': [
+    'Global enhancers, those of APP_ tokens in each scope and those that main.ts adds, run for messages unless globalEnhancers is false; others always run.',
+    'docs/decisions/0117-nestjs.md#enhancers',
+  ],
+  'nestjs.enhancers.http-guards': [
+    'A guard for HTTP recognises messages by the context type, and guards requests as before (golevelup/nestjs#409, #454, #729; rekog-labs/MCP-Nest#228).',
+    'docs/decisions/0117-nestjs.md#enhancers',
+  ],
+  'nestjs.enhancers.parameters': [
+    'Pipes and schemas apply to the text and params of a message, a global ValidationPipe validates the class of params, and none of them touches the signal, the context, the message and the sender.',
+    'docs/decisions/0117-nestjs.md#enhancers',
+  ],
+  'nestjs.enhancers.left-out': [
+    'An enhancer or parameter decorator that Nest would silently leave out is an error at start that names it and the method.',
+    'docs/decisions/0117-nestjs.md#enhancers',
+  ],
+});

@@ -1,0 +1,65 @@
+import { behaviours } from './behaviour.ts';
+
+/** The adapter for NestJS: handlers of messages, their answers and errors. */
+export const NESTJS_MESSAGES = behaviours({
+  'nestjs.messages.method': [
+    'A decorated method of a provider or controller handles messages, with what its parameter decorators name, else with the message and its context; its return value is the answer.',
+    'docs/decisions/0117-nestjs.md#handlers',
+  ],
+  'nestjs.messages.precedence': [
+    'Of several methods the one for the method of JSON-RPC handles a message, then the one for its sender, then the one for its kind of sender, then the one for all.',
+    'docs/decisions/0117-nestjs.md#handlers',
+  ],
+  'nestjs.messages.unmatched': [
+    'A message that no method handles ends as failed, no_handler.',
+    'docs/decisions/0117-nestjs.md#handlers',
+  ],
+  'nestjs.messages.duplicates': [
+    'Two methods for the same messages are an error at start that names both; one instance under several tokens is one.',
+    'docs/decisions/0117-nestjs.md#handlers',
+  ],
+  'nestjs.messages.missing': [
+    'An agent without a method, a method of an agent that does not exist, and what a decorator cannot take are errors at start.',
+    'docs/decisions/0117-nestjs.md#handlers',
+  ],
+  'nestjs.messages.request': [
+    'Providers that are made for each message get it as REQUEST, and handlers may be such providers.',
+    'docs/decisions/0117-nestjs.md#handlers',
+  ],
+  'nestjs.messages.events': [
+    'Decorated methods are called with the events of the agent.',
+    'docs/decisions/0117-nestjs.md#handlers',
+  ],
+  'nestjs.answers.streamed': [
+    'An AsyncIterable or Observable of texts is the answer, streamed to senders that read a stream and whole for all others, also through interceptors.',
+    'docs/decisions/0117-nestjs.md#answers',
+  ],
+  'nestjs.answers.one-value': [
+    'A value that an interceptor passes on is the answer as if the method had returned it: with parts, with questions, without a stream, or nothing.',
+    'docs/decisions/0117-nestjs.md#answers',
+  ],
+  'nestjs.answers.abort': [
+    'When a message is cancelled, the Observable or AsyncIterable of its answer is ended.',
+    'docs/decisions/0117-nestjs.md#answers',
+  ],
+  'nestjs.answers.bounded': [
+    'Of an Observable that gives more than an answer may have, no more is read.',
+    'docs/decisions/0117-nestjs.md#answers',
+  ],
+  'nestjs.answers.invalid': [
+    'A message whose method returns something else than an answer fails at once.',
+    'docs/decisions/0117-nestjs.md#answers',
+  ],
+  'nestjs.errors.for-the-caller': [
+    'An HttpException of 4xx, an RpcException and a WsException of a guard, pipe, interceptor or method end the message as failed with their message as one sentence, without a retry.',
+    'docs/decisions/0117-nestjs.md#errors',
+  ],
+  'nestjs.errors.retried': [
+    'Every other error is retried, and its words do not reach the sender.',
+    'docs/decisions/0117-nestjs.md#errors',
+  ],
+  'nestjs.errors.filters': [
+    'What an exception filter returns is the answer, also after an error in the middle of a stream; what it throws counts as thrown by the method.',
+    'docs/decisions/0117-nestjs.md#errors',
+  ],
+});

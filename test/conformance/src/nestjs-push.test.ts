@@ -1,0 +1,214 @@
+import 'reflect-metadata';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { MemoryInboundStore, type RemoteAgent, RemoteAgentClient, silentLogger } from '@molecule-ai/core';
+import { OperatorClient } from '@molecule-ai/core/operator';
+import { expectAnswered, temporaryState } from '@molecule-ai/core/testing';
+import {
+  getAgentToken,
+  MessageText,
+  MoleculeModule,
+  type MoleculeModuleOptions,
+  OnMessage,
+} from '@molecule-ai/nestjs';
+import { createPlatform } from '@molecule-ai/platform';
+import { Body, type CanActivate, Controller, type ExecutionContext, Post, type Type } from '@nestjs/common';
+import { APP_GUARD, NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { expect, onTestFinished } from 'vitest';
+import { moduleOf, openNestStage, QUIET } from './harness/nest-stage.ts';
+import { verifies } from './verifies.ts';
+
+/** Keeps requests without a key out, as the guard of an application does. */
+class KeyGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    if (context.getType<string>() !== 'http') return true;
+    return context.switchToHttp().getRequest().headers['x-key'] === 'open';
+  }
+}
+
+class Clerk {
+  @OnMessage() answer(@MessageText() text: string) {
+    return `clerk: ${text.length > 100 ? text.length : text}`;
+  }
+}
+
+class Supporter {
+  @OnMessage({ agent: 'support' }) support(@MessageText() text: string) {
+    return `support: ${text}`;
+  }
+}
+
+@Controller('orders')
+class OrdersController {
+  @Post() create(@Body() body: unknown) {
+    return { body };
+  }
+}
+
+/** A platform with a server of its own, which pushes by HTTP. */
+async function openPushStage() {
+  const platform = await createPlatform({
+    mode: 'dev',
+    port: 0,
+    memory: true,
+    // Named in the tokens of direct calls; nobody connects to it here.
+    publicUrl: 'https://platform.example',
+  });
+  const { url: platformUrl, operatorKey } = platform;
+  const operator = new OperatorClient({ platformUrl, operatorKey });
+  onTestFinished(async () => {
+    await operator.close();
+    await platform.close();
+  });
+  const workspace = async (name: string) => {
+    const { id, authToken } = await operator.createWorkspace({ name });
+    const state = temporaryState();
+    onTestFinished(() => state.remove());
+    const { stateDirectory } = state;
+    const store = new MemoryInboundStore();
+    return {
+      platformUrl,
+      workspaceId: id,
+      authToken: authToken ?? undefined,
+      stateDirectory,
+      store,
+      logger: silentLogger,
+    };
+  };
+  const caller = new RemoteAgentClient(await workspace('caller'));
+  onTestFinished(() => caller.close());
+  await caller.register();
+  return { operator, workspace, caller };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function applicationOf(options: MoleculeModuleOptions, support?: MoleculeModuleOptions) {
+  const others = support === undefined ? [] : [MoleculeModule.forRoot({ ...support, name: 'support' })];
+  const supporters = support === undefined ? [] : [Supporter];
+  return moduleOf({
+    imports: [MoleculeModule.forRoot(options), ...others],
+    controllers: [OrdersController],
+    providers: [Clerk, ...supporters, { provide: APP_GUARD, useClass: KeyGuard }],
+  });
+}
+
+async function isPushedTo(agent: RemoteAgent): Promise<void> {
+  const isPushed = () => agent.health().delivery === 'push';
+  if (isPushed()) return;
+  await new Promise<void>((resolve) => agent.on('delivery-changed', () => isPushed() && resolve()));
+}
+
+type Adapter = 'express' | 'fastify';
+
+async function createApp(root: Type, adapter: Adapter) {
+  const app =
+    adapter === 'express'
+      ? await NestFactory.create(root, QUIET)
+      : await NestFactory.create<NestFastifyApplication>(root, new FastifyAdapter(), QUIET);
+  onTestFinished(() => app.close());
+  return app;
+}
+
+async function checkPush(adapter: Adapter, push: MoleculeModuleOptions['push']) {
+  const { operator, workspace, caller } = await openPushStage();
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const [options, support] = [await workspace('clerk'), await workspace('support')];
+  const root = applicationOf(
+    { ...options, reportedUrl: `${url}/a2a`, push },
+    { ...support, reportedUrl: `${url}/a2a/support` },
+  );
+  const app = await createApp(root, adapter);
+  app.setGlobalPrefix('api');
+  await app.listen(port, '127.0.0.1');
+  for (const name of [undefined, 'support']) await isPushedTo(app.get<RemoteAgent>(getAgentToken(name)));
+
+  const long = 'x'.repeat(300_000); // more than body parsers take
+  const answered = await operator.sendMessage(options.workspaceId, long);
+  expectAnswered(answered, 'clerk: 300000');
+  const direct = await caller.callPeer(options.workspaceId, 'hello');
+  expect([direct.via, direct.text]).toEqual(['direct', 'clerk: hello']);
+  const other = await caller.callPeer(support.workspaceId, 'hello');
+  expect([other.via, other.text]).toEqual(['direct', 'support: hello']);
+
+  const post = async (path: string, headers: Record<string, string>, body: unknown) => {
+    const init = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    };
+    const response = await fetch(`${url}${path}`, init);
+    const isJson = response.headers.get('content-type')?.includes('json');
+    return [response.status, isJson ? ((await response.json()) as Record<string, unknown>) : {}] as const;
+  };
+  const [refused, problem] = await post('/a2a', {}, { text: 'without a token' });
+  expect([refused, Reflect.get(Object(problem.error), 'code') ?? problem.code]).toEqual([401, -32000]);
+  const card = await fetch(`${url}/a2a/.well-known/agent-card.json`);
+  expect(card.status).toBe(200);
+  const [created, { body }] = await post('/api/orders', { 'x-key': 'open' }, { name: 'tea' });
+  expect([created, body]).toEqual([201, { name: 'tea' }]);
+  expect((await post('/api/orders', {}, {}))[0]).toBe(403);
+  expect((await post('/a2a-other', { 'x-key': 'open' }, {}))[0]).toBe(404);
+  expect((await post('/api/orders', { 'x-key': 'open' }, { long: 'x'.repeat(2_000_000) }))[0]).toBe(413);
+}
+
+verifies('nestjs.push.express', () => checkPush('express', undefined));
+
+verifies('nestjs.push.fastify', () => checkPush('fastify', { path: '/a2a/', maxConcurrentRequests: 8 }));
+
+verifies('nestjs.push.several-agents', async () => {
+  const { workspace } = await openNestStage();
+  for (const adapter of ['express', 'fastify'] as const) {
+    const options = { ...(await workspace()), reportedUrl: 'http://127.0.0.1:9/a2a' };
+    const support = {
+      ...(await workspace()),
+      reportedUrl: 'http://127.0.0.1:9/other',
+      push: { path: '/a2a' },
+    };
+    const app = await createApp(applicationOf(options, support), adapter);
+    await expect(app.init()).rejects.toThrow(
+      'Two agents have the path /a2a for push: the agent without a name and the agent "support".',
+    );
+  }
+});
+
+verifies('nestjs.push.misconfigured', async () => {
+  const { workspace } = await openNestStage();
+  const reportedUrl = 'http://127.0.0.1:9/a2a';
+  const wrong: readonly [MoleculeModuleOptions, RegExp][] = [
+    [{ push: { path: '/a2a' } }, /`push` needs `reportedUrl`/],
+    [{ push: { path: 'a2a' }, reportedUrl }, /`push.path` must be a path of its own, got "a2a"/],
+    [{ push: { path: '/' }, reportedUrl }, /`push.path`/],
+    [{ push: { path: '/:agent' }, reportedUrl }, /`push.path`/],
+    [{ push: {}, reportedUrl: 'http://127.0.0.1:9/' }, /`reportedUrl` has no path/],
+    [{ push: {}, reportedUrl, delivery: 'long-poll' }, /`push` and a delivery other than/],
+    [{ push: { maxConcurrentRequests: 0 }, reportedUrl }, /maxConcurrentRequests/],
+    [{ push: false, reportedUrl }, /nothing serves the agent there/],
+  ];
+  for (const [options, message] of wrong) {
+    const app = await createApp(
+      applicationOf({ ...(await workspace()), ...options }, undefined),
+      'express',
+    ).catch((error: unknown) => error as Error);
+    const start = app instanceof Error ? Promise.reject(app) : app.init();
+    await expect(start, JSON.stringify(options)).rejects.toThrow(message);
+  }
+  for (const [options, message] of [
+    [{ push: {}, reportedUrl }, /`push` needs an HTTP server, and this application has none/],
+    [{ reportedUrl }, /MoleculeModule: .*nothing serves the agent there/],
+  ] as const) {
+    const root = applicationOf({ ...(await workspace()), ...options });
+    await expect(NestFactory.createApplicationContext(root, QUIET)).rejects.toThrow(message);
+  }
+  await expect(
+    createApp(applicationOf({ ...(await workspace()), push: 'yes' as never }), 'express'),
+  ).rejects.toThrow("`push` must be an object such as { path: '/a2a' }, or false.");
+});

@@ -1,0 +1,122 @@
+import 'reflect-metadata';
+import { existsSync } from 'node:fs';
+import type { RemoteAgent } from '@molecule-ai/core';
+import { expectAnswered } from '@molecule-ai/core/testing';
+import {
+  getAgentToken,
+  getMoleculeOptionsToken,
+  InjectAgent,
+  MessageText,
+  MoleculeModule,
+  MoleculeService,
+  OnMessage,
+} from '@molecule-ai/nestjs';
+import { MoleculeTesting, MoleculeTestingModule } from '@molecule-ai/nestjs/testing';
+import { createPlatform } from '@molecule-ai/platform';
+import { createTestPlatform } from '@molecule-ai/platform/testing';
+import { Inject, Injectable } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { expect, onTestFinished } from 'vitest';
+import { moduleOf } from './harness/nest-stage.ts';
+import { verifies } from './verifies.ts';
+
+@Injectable()
+class PriceList {
+  priceOf(_name: string) {
+    return 3;
+  }
+}
+
+@Injectable()
+class Clerk {
+  @Inject(PriceList) readonly prices!: PriceList;
+  @Inject(MoleculeService) readonly molecule!: MoleculeService;
+
+  @OnMessage() async answer(@MessageText() text: string) {
+    if (!text.startsWith('ask ')) return `${text} costs ${this.prices.priceOf(text)}`;
+    const reply = await this.molecule.call(text.slice('ask '.length), 'In stock?');
+    return reply.text;
+  }
+}
+
+verifies('nestjs.testing.module', async () => {
+  const platform = await createTestPlatform();
+  onTestFinished(() => platform.close());
+  const testing = await MoleculeTesting.open(platform, { workspaceName: 'shop' });
+  const module = await Test.createTestingModule({
+    imports: [MoleculeTestingModule.forRoot(testing)],
+    providers: [Clerk, PriceList],
+  })
+    .overrideProvider(PriceList)
+    .useValue({ priceOf: () => 5 })
+    .compile();
+  const app = await module.init();
+  await testing.online(app.get<RemoteAgent>(getAgentToken()));
+  expect(app.get(MoleculeTesting)).toBe(testing);
+  expectAnswered(await testing.say('tea'), 'tea costs 5');
+  expectAnswered(await testing.ask('milk'), 'milk costs 5');
+  const stock = await testing.peer({ name: 'stock', answer: 'Yes, 12.' });
+  expectAnswered(await testing.ask(`ask ${stock.id}`), 'Yes, 12.');
+  expect(stock.received.map(({ text }) => text)).toEqual(['In stock?']);
+  await testing.settled(app.close());
+  expect(stock.agent.state).toBe('stopped');
+  expect(existsSync(testing.options.stateDirectory ?? '')).toBe(false);
+  await testing.close();
+
+  // A platform that runs elsewhere, by the clock of the system.
+  const real = await createPlatform({ mode: 'dev', port: 0, memory: true });
+  onTestFinished(() => real.close());
+  const other = await MoleculeTesting.open({ platformUrl: real.url, operatorKey: real.operatorKey });
+  const second = await Test.createTestingModule({
+    imports: [MoleculeTestingModule.forRoot(other, { name: 'support', isGlobal: true })],
+    providers: [Supporter],
+  }).compile();
+  const running = await second.init();
+  await other.online(running.get(Supporter).agent);
+  expectAnswered(await other.ask('Hello'), 'support');
+  await running.close();
+});
+
+@Injectable()
+class Supporter {
+  @InjectAgent('support') readonly agent!: RemoteAgent;
+  @OnMessage({ agent: 'support' }) answer() {
+    return 'support';
+  }
+}
+
+verifies('nestjs.testing.override', async () => {
+  const platform = await createTestPlatform();
+  onTestFinished(() => platform.close());
+  // As the application has it: options of production, which the test never uses.
+  const AppModule = moduleOf({
+    imports: [
+      MoleculeModule.forRootAsync({
+        useFactory: () => {
+          throw new Error('the environment of production is not here');
+        },
+      }),
+    ],
+    providers: [Clerk, PriceList],
+  });
+  await using testing = await MoleculeTesting.open(platform);
+  const module = await Test.createTestingModule({ imports: [AppModule] })
+    .overrideProvider(getMoleculeOptionsToken())
+    .useValue(testing.options)
+    .compile();
+  const app = await module.init();
+  await testing.online(app.get<RemoteAgent>(getAgentToken()));
+  expectAnswered(await testing.say('tea'), 'tea costs 3');
+  expect(app.get(MoleculeService).client.workspaceId).toBe(testing.workspaceId);
+  await testing.settled(app.close());
+
+  const double = { call: async () => ({ text: 'none' }) };
+  const unit = await Test.createTestingModule({ imports: [AppModule] })
+    .overrideProvider(getMoleculeOptionsToken())
+    .useValue({ ...testing.options, manualStart: true })
+    .overrideProvider(MoleculeService)
+    .useValue(double)
+    .compile();
+  expect(await unit.get(Clerk).answer('ask x')).toBe('none');
+  await testing.settled(unit.close());
+});
