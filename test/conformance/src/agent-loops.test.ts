@@ -101,14 +101,16 @@ onEachDatabase('loops of agents', (environment) => {
   verifies('agent.loops.ping-pong-ends', async () => {
     const refusals: ApiError[] = [];
     const { promise: stopped, resolve: onStopped } = Promise.withResolvers<void>();
+    const calls: Promise<unknown>[] = [];
     const { platform, ring } = await startRing(2, refusals, async (known, call) => {
       // Not waited for: the handler ends, and the message it sent continues the path.
-      void askOr(known, call).then(() => (known.length > 0 ? onStopped() : undefined));
+      calls.push(askOr(known, call).then(() => (known.length > 0 ? onStopped() : undefined)));
       return '';
     });
     const [first, second] = ring as [Member, Member];
     await send(platform.operator, first.id, 'Go');
     await stopped;
+    await Promise.all(calls);
     const rows = [...(await inbox(first)), ...(await inbox(second))];
     expect(rows).toHaveLength(5);
     expect(refusals.map(({ platformCode }) => platformCode)).toEqual(['loop_detected']);
