@@ -21,6 +21,7 @@ import {
   peerTools,
 } from '@molecule-ai/core/tools';
 import { Observable } from 'rxjs';
+import { RememberedStream, rememberReply } from './remembered-texts.ts';
 import { endError } from './reply-errors.ts';
 
 /**
@@ -51,7 +52,8 @@ export class MoleculeService {
    * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */
   async call(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
-    return this.client.callPeer(peerId, text, this.#continued('call', peerId, text, options));
+    const continued = this.#continued('call', peerId, text, options);
+    return rememberReply(await this.client.callPeer(peerId, text, continued), text);
   }
 
   /**
@@ -59,7 +61,8 @@ export class MoleculeService {
    * cancels nothing.
    */
   stream(peerId: string, text: string, options: StreamPeerOptions = {}): PeerStream {
-    return this.client.streamPeer(peerId, text, this.#continued('stream', peerId, text, options));
+    const continued = this.#continued('stream', peerId, text, options);
+    return new RememberedStream(this.client.streamPeer(peerId, text, continued), text);
   }
 
   /**
@@ -88,7 +91,8 @@ export class MoleculeService {
    * `client.waitForAnswer(messageId)`.
    */
   async send(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
-    return this.client.sendToPeer(peerId, text, this.#continued('send', peerId, text, options));
+    const continued = this.#continued('send', peerId, text, options);
+    return rememberReply(await this.client.sendToPeer(peerId, text, continued), text);
   }
 
   /** Shows a text to the person on the canvas of the agent. */

@@ -10,7 +10,13 @@ import {
   peersForModel,
   stripA2aBoundary,
 } from '@molecule-ai/core';
-import { fenceMarkedText, fenceRepeatably, originOfPeerText } from '@molecule-ai/core/tools';
+import {
+  fenceMarkedText,
+  fenceRepeatably,
+  originOfPeerText,
+  outcomeOfReply,
+  type ReplyContext,
+} from '@molecule-ai/core/tools';
 import {
   BadRequestException,
   type CallHandler,
@@ -25,6 +31,9 @@ import { handledIn, PARAMETERS, parameter } from './decorators.ts';
 /** What a value given to the pipe or the interceptor may have. */
 const MAX_DEPTH = 64;
 const MAX_VALUES = 100_000;
+
+/** The whole text, for a model of which no tools are known. */
+const WHOLE_REPLY: ReplyContext = { maxModelChars: Number.MAX_SAFE_INTEGER, offered: new Set(), ownId: '' };
 
 /**
  * The text of the message for a model, as `messageForModel` returns it: what a person wrote on the canvas as it is, all other text in a
@@ -56,10 +65,11 @@ export class StripA2aBoundaryPipe implements PipeTransform {
 }
 
 /**
- * Fences what peers wrote in the return value of a method that a model reads, such as a tool or an endpoint of one: replies and streams
- * (`forModel()`), messages (`messageForModel`), lists of peers (`peersForModel`), and texts that have markers or tags of a fence in them, or that a peer is known to have
- * written. Other texts are returned unchanged. Not for the answer to a message: whoever reads that fences it, so for methods
- * that handle messages it does nothing.
+ * Fences what peers wrote in the return value of a method that a model reads, such as a tool or an endpoint of one: replies, and streams
+ * when they have ended (an answer that is a text as `forModel()`; files, questions, and what became of a message without an answer, in
+ * words), messages (`messageForModel`), lists of peers (`peersForModel`), and texts that have markers or tags of a fence in them, or that a
+ * peer is known to have written. Other texts are returned unchanged. Not for the answer to a message: whoever reads that fences it, so for
+ * methods that handle messages it does nothing.
  *
  * @example
  * @UseInterceptors(PeerTextInterceptor) @Post('tools/ask') ask(@Body() { peerId, text }: Ask) { return this.molecule.call(peerId, text); }
@@ -72,12 +82,22 @@ export class PeerTextInterceptor implements NestInterceptor {
   }
 }
 
+/** Waits for the streams in the value, wherever they are: only at its end a stream has all of its text, and a status. */
 async function fenceDeep(value: unknown): Promise<unknown> {
-  if (isStream(value)) {
-    await value.reply();
-    return value.forModel();
-  }
-  const fenced = new DeepMapping(fenceKnown, forModelOf).map(value);
+  const streams = new Set<PeerStream>();
+  const fenced = fenceWith(value, (each) => {
+    if (!isStream(each)) return forModelOf(each);
+    streams.add(each);
+    return each;
+  });
+  if (streams.size === 0) return fenced;
+  const read = async (stream: PeerStream) => [stream, await stream.reply()] as const;
+  const replies = new Map<object, PeerReply>(await Promise.all([...streams].map(read)));
+  return fenceWith(value, (each) => forModelOf(replies.get(each) ?? each));
+}
+
+function fenceWith(value: unknown, forModel: (value: object) => unknown): unknown {
+  const fenced = new DeepMapping(fenceKnown, forModel).map(value);
   if (fenced !== TOO_LARGE) return fenced;
   throw new InternalServerErrorException(
     'The result has too many levels or values to find texts of peers in it.',
@@ -91,20 +111,31 @@ function fenceKnown(text: string): string {
 
 /** What this package and core give of peers, for a model; `undefined` for everything else. */
 function forModelOf(value: object): string | undefined {
-  if (isReply(value)) return value.forModel();
-  if (isReplyData(value)) return peerReplyFromData(value).forModel();
+  if (isReply(value)) return modelTextOf(value);
+  if (hasForModel(value)) return value.forModel();
+  if (isReplyData(value)) return modelTextOf(peerReplyFromData(value));
   if (isMessage(value)) return messageForModel(value);
   const peers = [value].flat();
   return peers.length > 0 && peers.every(isPeer) ? peersForModel(peers) : undefined;
 }
 
-function isReply(value: object): value is Pick<PeerReply, 'forModel'> {
+/** A fence alone says neither that a peer failed or has not answered yet, nor what it sent besides a text. */
+function modelTextOf(reply: PeerReply): string {
+  const isText = reply.text !== '' && reply.parts.every(({ kind }) => kind === 'text');
+  if (reply.status === 'answered' && isText) return reply.forModel();
+  return outcomeOfReply(reply, WHOLE_REPLY).forModel;
+}
+
+function hasForModel(value: object): value is Pick<PeerReply, 'forModel'> {
   return typeof Reflect.get(value, 'forModel') === 'function';
 }
 
-function isStream(value: unknown): value is PeerStream {
-  const of = Object(value) as object;
-  return isReply(of) && typeof Reflect.get(of, 'reply') === 'function';
+function isReply(value: object): value is PeerReply {
+  return hasForModel(value) && typeof Reflect.get(value, 'toData') === 'function';
+}
+
+function isStream(value: object): value is PeerStream {
+  return hasForModel(value) && typeof Reflect.get(value, 'reply') === 'function';
 }
 
 function isReplyData(value: object): value is PeerReplyData {

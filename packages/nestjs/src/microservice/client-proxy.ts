@@ -8,6 +8,7 @@ import {
 } from '@molecule-ai/core';
 import { clientProblem } from '@molecule-ai/core/tools';
 import { ClientProxy, type ReadPacket, RpcException, type WritePacket } from '@nestjs/microservices';
+import { RememberedStream, rememberReply } from '../remembered-texts.ts';
 import { endError } from '../reply-errors.ts';
 import { toRpcException } from './rpc-exception.ts';
 
@@ -86,20 +87,21 @@ export class MoleculeClientProxy extends ClientProxy {
     const reply = await client.sendToPeer(peerId, text, options).catch((error: unknown) => {
       throw toRpcException(error);
     });
-    return reply as T;
+    return rememberReply(reply, text) as T;
   }
 
   async #send(packet: ReadPacket, signal: AbortSignal, next: (response: unknown) => void): Promise<void> {
     const client = await this.connect();
     const { peerId, text, isStream, options } = requestOf(packet);
     if (!isStream) {
-      const reply = await client.callPeer(peerId, text, { ...options, signal });
+      const reply = rememberReply(await client.callPeer(peerId, text, { ...options, signal }), text);
       const error = endError(reply, { mayAsk: true });
       if (error !== null) throw error;
       next(reply);
       return;
     }
-    const stream = client.streamPeer(peerId, text, { ...options, signal } as StreamPeerOptions);
+    const read = client.streamPeer(peerId, text, { ...options, signal } as StreamPeerOptions);
+    const stream = new RememberedStream(read, text);
     for await (const piece of stream) next(piece);
     const error = endError(await stream.reply());
     if (error !== null) throw error;

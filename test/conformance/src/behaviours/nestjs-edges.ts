@@ -50,6 +50,18 @@ export const NESTJS_EDGES = behaviours({
     'An interceptor fences what peers wrote in the return value of a method that a model reads, and changes nothing else.',
     'docs/decisions/0118-nestjs-edges.md#texts-of-peers',
   ],
+  'nestjs.peer-text.status': [
+    'The interceptor gives a model words of ours for a reply that failed, has not come, asks something or has no text, with the code of a failure, and files of an answer beside its text.',
+    'docs/decisions/0118-nestjs-edges.md#texts-of-peers',
+  ],
+  'nestjs.peer-text.nested-stream': [
+    'The interceptor waits for streams of answers anywhere in a return value, and fences the whole text.',
+    'docs/decisions/0118-nestjs-edges.md#texts-of-peers',
+  ],
+  'nestjs.peer-text.remembered': [
+    'Texts of replies and streams of MoleculeService and MoleculeClientProxy are known to be of the peer where a method returns them without the reply; what only repeats what was sent is not.',
+    'docs/decisions/0118-nestjs-edges.md#texts-of-peers',
+  ],
   'nestjs.health.half-dead': [
     'The health indicator is down for an agent that has not joined, has lost the platform or receives nothing, and up again when that is over.',
     'docs/decisions/0118-nestjs-edges.md#health',
