@@ -7,17 +7,19 @@ import { createTestPlatform } from '@molecule-ai/platform/testing';
 import { aiSdkPairs } from './adapters/ai-sdk.ts';
 import { compare } from './adapters/compare.ts';
 import { langChainPairs } from './adapters/langchain.ts';
+import { compareNestMethods, compareNestStarts } from './adapters/nestjs.ts';
 import type { Figure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
 import { median } from './statistics.ts';
 
 /**
  * Measures what the adapters add: to a tool call over the tool of core, to a handled message over a handler that calls the framework by
- * hand, to an import over that of the framework and core, and to what is installed.
+ * hand or over a plain handler, to the start of an application, to an import over that of the framework and core, and to what is installed.
  */
 export async function benchAdapters({ rounds, starts }: BenchmarkOptions): Promise<Figure[]> {
-  const weights = [measureWeight('langchain'), measureWeight('ai-sdk')];
-  return [...(await measureCalls(rounds)), ...measureImports(starts), ...weights];
+  const weights = [measureWeight('langchain'), measureWeight('ai-sdk'), measureWeight('nestjs')];
+  const calls = await measureCalls(rounds);
+  return [...calls, ...(await compareNestStarts(starts)), ...measureImports(starts), ...weights];
 }
 
 async function measureCalls(rounds: number): Promise<Figure[]> {
@@ -35,6 +37,7 @@ async function measureCalls(rounds: number): Promise<Figure[]> {
       const handled = { client, peerId: peer.id, message, context };
       for (const pair of [...langChainPairs(handled), ...aiSdkPairs(handled)])
         figures.push(await compare(rounds, pair));
+      figures.push(...(await compareNestMethods(rounds, handled)));
       return 'done';
     },
   });
@@ -66,6 +69,7 @@ function measureImports(starts: number): Figure[] {
     'import of core/tools over core': [core, `${core} import '@molecule-ai/core/tools';`],
     'import of langchain over core and the framework': over('langchain', 'langchain'),
     'import of ai-sdk over core and the framework': over('ai', 'ai-sdk'),
+    'import of nestjs over core and the framework': over('@nestjs/core', 'nestjs'),
   } as const;
   return Object.entries(scripts).map(([name, [without, both]]) => {
     const times = Array.from({ length: starts }, () => ({
@@ -88,7 +92,7 @@ function timeNode(script: string): number {
 }
 
 /** What a packed package takes, installed and as an archive. */
-function measureWeight(adapter: 'ai-sdk' | 'langchain'): Figure {
+function measureWeight(adapter: 'ai-sdk' | 'langchain' | 'nestjs'): Figure {
   const manifest = import.meta.resolve(`@molecule-ai/${adapter}/package.json`);
   const { dependencies = {} } = JSON.parse(readFileSync(fileURLToPath(manifest), 'utf8'));
   const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {

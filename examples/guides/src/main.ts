@@ -8,6 +8,7 @@ import { checkCallingPeers } from './check-calling-peers.ts';
 import { checkFirstAgent } from './check-first-agent.ts';
 import { checkLangChain } from './check-langchain.ts';
 import { checkNest } from './check-nestjs.ts';
+import { checkNestFrameworks } from './check-nestjs-frameworks.ts';
 import { checkOperating } from './check-operating.ts';
 import { checkQuestions } from './check-questions.ts';
 import { checkSecurity } from './check-security.ts';
@@ -30,5 +31,6 @@ await onStage(async (stage) => {
   await checkAiSdkPeer(stage);
   await checkTools(stage);
   await checkNest(stage);
+  await checkNestFrameworks(stage);
   await checkAiSdkChat();
 });
