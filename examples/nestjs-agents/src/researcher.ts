@@ -6,7 +6,7 @@ import { InjectMoleculeClient, OnPeerMessage, OnUserMessage } from '@molecule-ai
 import { Inject, Injectable, UseGuards } from '@nestjs/common';
 import { createAgent, humanInTheLoopMiddleware, tool } from 'langchain';
 import { z } from 'zod';
-import type { Archive } from './archive.ts';
+import { Archive } from './archive.ts';
 import { LengthGuard } from './length-guard.ts';
 import { CHAT_MODEL } from './models.ts';
 

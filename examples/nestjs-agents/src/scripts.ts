@@ -18,7 +18,7 @@ export const researching: ModelScript = (messages) => {
   }
   if (question.includes('overloaded') && !hasFailed) {
     hasFailed = true;
-    throw new Error('The model is overloaded.');
+    throw Object.assign(new Error('The model is overloaded.'), { status: 529 });
   }
   const finding = insideFence(learned) ?? '';
   if (!question.startsWith('Publish')) return finding;

@@ -4,7 +4,7 @@ import { InjectMoleculeClient, OnPeerMessage, OnUserMessage } from '@molecule-ai
 import { Inject, Injectable, UseGuards } from '@nestjs/common';
 import { type LanguageModel, tool } from 'ai';
 import { z } from 'zod';
-import type { Archive } from './archive.ts';
+import { Archive } from './archive.ts';
 import { LengthGuard } from './length-guard.ts';
 import { LANGUAGE_MODEL } from './models.ts';
 

@@ -59,7 +59,7 @@ verifies('nestjs.peer-text.status', async () => {
   expect(data).toBe(failed);
   expect(empty).toBe(`The peer ${id} handled the message and has nothing to say.`);
   expect(asking).toMatch(/ asks something before it continues\.[\s\S]*<peer-text-[\s\S]*Which one\?/);
-  expect(file).toMatch(new RegExp(`^The peer ${id} answered:\\n<peer-text-[^\\n]*\\n.*\"left\":12`));
+  expect(file).toMatch(new RegExp(`^The peer ${id} answered:\\n<peer-text-[^\\n]*\\n.*"left":12`));
   expect(text).toMatch(fence('12 left'));
   expect(queued).toMatch(new RegExp(`^The peer ${id} has not answered yet\\.`));
   expect(queued).not.toContain('<peer-text-');
