@@ -3,7 +3,19 @@ import { behaviours } from './behaviour.ts';
 /** The adapter for NestJS: guards, pipes, interceptors and exception filters. */
 export const NESTJS_ENHANCERS = behaviours({
   'nestjs.enhancers.all': [
-    'Guards, pipes, interceptors and exception filters of methods, classes and the application run for messages, with the context type molecule, in each scope and for each kind of host.',
+    'Guards, pipes, interceptors and exception filters of parameters, methods, classes and the application run once for each message, with the context type molecule and what is injected in their scope, for each kind of host, sender, delivery, HTTP adapter and ValidationPipe.',
+    'docs/decisions/0117-nestjs.md#enhancers',
+  ],
+  'nestjs.enhancers.interceptors': [
+    'An interceptor can repeat the method, end it after a time, answer in its place, and change or continue its answer.',
+    'docs/decisions/0117-nestjs.md#enhancers',
+  ],
+  'nestjs.enhancers.per-agent': [
+    'Several agents of an application have handlers with enhancers of their own, and each decides about the global ones.',
+    'docs/decisions/0117-nestjs.md#enhancers',
+  ],
+  'nestjs.enhancers.hanging': [
+    'A guard that never decides keeps neither a message from being cancelled nor the application from closing.',
     'docs/decisions/0117-nestjs.md#enhancers',
   ],
   'nestjs.enhancers.global-off': [
