@@ -24,8 +24,8 @@ export interface WorkerUser {
 }
 
 /**
- * The worker thread that sends the heartbeats of all agents of this process. It runs while an agent uses it, does not keep the
- * process alive, and is started again a few times when it ends by itself; meanwhile `isReady` is false.
+ * The worker thread that sends the heartbeats of all agents of this process. It runs while an agent uses it, keeps the
+ * process alive only while it sends a heartbeat, and is started again a few times when it ends by itself; meanwhile `isReady` is false.
  */
 export class HeartbeatWorker {
   readonly #users = new Map<string, WorkerUser>();
@@ -79,10 +79,18 @@ export class HeartbeatWorker {
     this.#lastExchange += 1;
     const exchange = this.#lastExchange;
     this.#exchanges.set(exchange, onEnd);
+    // Nothing else waits in a process whose agent is paused.
+    this.#worker?.ref();
     this.post({ type: 'send', exchange, ...message });
     return () => {
-      if (this.#exchanges.delete(exchange)) this.post({ type: 'cancel', exchange });
+      if (this.#forget(exchange)) this.post({ type: 'cancel', exchange });
     };
+  }
+
+  #forget(exchange: number): boolean {
+    const isKnown = this.#exchanges.delete(exchange);
+    if (this.#exchanges.size === 0) this.#worker?.unref();
+    return isKnown;
   }
 
   #start(): void {
@@ -126,7 +134,7 @@ export class HeartbeatWorker {
         break;
       case 'ended': {
         const onEnd = this.#exchanges.get(message.exchange);
-        this.#exchanges.delete(message.exchange);
+        this.#forget(message.exchange);
         onEnd?.(message.end);
         break;
       }
