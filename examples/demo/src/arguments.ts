@@ -39,7 +39,7 @@ export function usage(): string {
   const breaks = Object.entries(BREAKS).map(([name, effect]) => `      ${name.padEnd(14)}${effect}`);
   return `Usage: npx -y pnpm@12 demo [options]
 
-One platform and three agents, each a process of its own, on this machine. Every line it prints was
+One platform and four agents, each a process of its own, on this machine. Every line it prints was
 read back from the platform or from an agent's log. Exits 0 only if every check holds.
 
   --break=NAME  sabotage one thing; the demo must then fail:

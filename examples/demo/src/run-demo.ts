@@ -24,7 +24,7 @@ export async function runDemo(
   interrupted: AbortSignal,
 ): Promise<readonly Verdict[]> {
   const checks = new Checks();
-  if (args.keep) checks.leaveOut('paused', 'removed', 'stopped');
+  if (args.keep) checks.leaveOut('paused', 'removed', 'closed', 'stopped');
   const deadline = new Deadline(LONGEST_RUN_MS, interrupted);
   const run = new DemoRun({ break: args.break, timeline, checks, deadline });
   let failure: unknown;

@@ -5,14 +5,14 @@ import { checkPieces, readStream } from './read-stream.ts';
 
 const QUESTION = 'Can we ship release 4.2?';
 
-/** The user asks the parent; the parent asks its children; each child asks its sibling. */
+/** The user asks the parent; the parent asks its children; two of them ask each other. */
 export async function askTheParent(context: WithAgents): Promise<void> {
-  const { lead, lab, desk, known } = context;
+  const { lead, lab, desk, board, known } = context;
   const { timeline, deadline, checks } = context.run;
-  timeline.step('3  The user asks the parent, the parent asks its children, they ask each other');
+  timeline.step('3  The user asks the parent, the parent asks its children, two of them ask each other');
   const answer = await deadline.waitFor('the parent to answer the user', readStream(context, QUESTION));
 
-  const rows = (await Promise.all([lead, lab, desk].map((owner) => readFeed(context, owner)))).flat();
+  const rows = (await Promise.all([lead, lab, desk, board].map((owner) => readFeed(context, owner)))).flat();
   showRows(context, rows);
   showMessage(context, lead, answer);
 
@@ -21,12 +21,16 @@ export async function askTheParent(context: WithAgents): Promise<void> {
     rows.some((row) => row.owner === owner && row.sourceId === author.id) ||
     owner.logged('handling').some(({ from }) => from === author.id);
   const feedsShow = () => rows.map((row) => `${row.owner.name} ← ${row.sourceId}: ${row.text}`).join('; ');
-  checks.record('asked', asked(lab, lead) && asked(desk, lead), feedsShow);
+  checks.record(
+    'asked',
+    [lab, desk, board].every((child) => asked(child, lead)),
+    feedsShow,
+  );
   checks.record('siblings', asked(lab, desk) && asked(desk, lab), feedsShow);
   checkAnswers(context, rows);
   checkPieces(context);
 
   const text = rows.find((row) => row.owner === lead && row.direction === 'out')?.text ?? '';
-  const isWhole = text.includes(known.lab) && text.includes(known.desk);
+  const isWhole = Object.values(known).every((fact) => text.includes(fact));
   checks.record('stripped', isWhole && !/A2A_RESULT|peer-text/.test(text), () => `the user read: ${text}`);
 }

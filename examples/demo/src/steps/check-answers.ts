@@ -18,7 +18,7 @@ export function checkAnswers({ run, lead, lab, desk, known }: WithAgents, rows: 
     timeline.line('log', lead.name, `the same for people: ${text}`);
     timeline.line('log', lead.name, `the same for a model: ${forModel}`);
   }
-  checks.record('answered', answers.length === 2 && arrived.length === 2, () =>
+  checks.record('answered', answers.length === 3 && arrived.length === 3, () =>
     answers.map(({ from, status }) => `${from}: ${status}`).join(', '),
   );
   const carried = arrived.filter(({ via }) => via === 'proxy');

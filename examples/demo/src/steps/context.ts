@@ -15,6 +15,7 @@ export interface WithAgents extends WithPlatform {
   readonly lead: AgentProcess;
   readonly lab: AgentProcess;
   readonly desk: AgentProcess;
+  readonly board: AgentProcess;
   /** What only this child knows, drawn for this run. */
-  readonly known: { readonly lab: string; readonly desk: string };
+  readonly known: { readonly lab: string; readonly desk: string; readonly board: string };
 }

@@ -80,7 +80,8 @@ export async function waitForRows(
 export function showRows(context: WithAgents, rows: readonly FeedRow[]): void {
   for (const row of rows.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt))) {
     const author =
-      [context.lead, context.lab, context.desk].find(({ id }) => id === row.sourceId)?.name ?? 'the user';
+      [context.lead, context.lab, context.desk, context.board].find(({ id }) => id === row.sourceId)?.name ??
+      'the user';
     const head = row.direction === 'in' ? `${row.deliveryState}, from ${author}` : 'to the user';
     context.run.timeline.line('feed', row.owner.name, `${head}: ${row.text}`);
   }

@@ -5,17 +5,17 @@ import { showExit } from './evidence.ts';
 
 /** Prints what to try next, reports each process that ends, and waits for Ctrl-C. */
 export async function keepRunning(context: WithAgents, interrupted: AbortSignal): Promise<void> {
-  const { lead, lab, desk } = context;
+  const { lead, lab, desk, board } = context;
   const { timeline } = context.run;
   timeline.note(whatToTry(context));
   timeline.step('Everything keeps running. What ends is reported here:');
-  for (const agent of [lead, lab, desk]) {
+  for (const agent of [lead, lab, desk, board]) {
     void agent.process.exit.then((exit) => showExit(context, agent, exit));
   }
   if (!interrupted.aborted) await once(interrupted, 'abort');
 }
 
-function whatToTry({ run, platform, lead, lab, desk }: WithAgents): string {
+function whatToTry({ run, platform, lead, lab, desk, board }: WithAgents): string {
   const { url, dataDirectory } = platform;
   const json = "-H 'Content-Type: application/json'";
   const ask = (text: string, method = 'message/send') =>
@@ -25,6 +25,7 @@ function whatToTry({ run, platform, lead, lab, desk }: WithAgents): string {
   release-lead  ${lead.id}   the parent, on the core alone
   test-lab      ${lab.id}   its handler is a LangChain agent
   ops-desk      ${desk.id}   its handler is an AI SDK agent; it has a URL
+  change-board  ${board.id}   an application of NestJS
   operator key  ${join(dataDirectory, 'operator-key')}
   logs          ${run.folder}/*.log
 
@@ -54,7 +55,7 @@ Try, in another terminal:
   # remove an agent, and see its process end below
   curl -s -X DELETE ${url}/workspaces/${desk.id}
 
-  # pause the parent and its child: test-lab ends, release-lead waits until it is resumed
+  # pause the parent and its children: test-lab ends, the others wait until they are resumed
   curl -s -X POST ${url}/workspaces/${lead.id}/pause
   curl -s -X POST ${url}/workspaces/${lead.id}/resume
 

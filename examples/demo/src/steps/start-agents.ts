@@ -20,13 +20,14 @@ const SABOTAGED: Readonly<Record<Break, string>> = {
   'obey-peer': 'ops-desk',
 };
 
-/** Creates a parent and two children, and starts the agent of each in a process of its own. */
+/** Creates a parent and three children, and starts the agent of each in a process of its own. */
 export async function startAgents(context: WithPlatform): Promise<WithAgents> {
   const { timeline, deadline, checks } = context.run;
-  timeline.step('2  A parent and two children: three agents in three more processes');
+  timeline.step('2  A parent and three children: four agents in four more processes');
   const known = {
     lab: `${randomInt(900, 1000)} of 1000 tests pass.`,
     desk: `The error budget is at ${randomInt(50, 100)} %.`,
+    board: `The change window is open for ${randomInt(10, 60)} minutes.`,
   };
   const lead = await create(context, 'release-lead', null);
   const lab = await create(context, 'test-lab', lead.id, { DEMO_KNOWLEDGE: known.lab });
@@ -34,9 +35,10 @@ export async function startAgents(context: WithPlatform): Promise<WithAgents> {
     DEMO_KNOWLEDGE: known.desk,
     MOLECULE_REPORTED_URL: `http://127.0.0.1:${await freePort()}`,
   });
-  const agents = [lead, lab, desk];
+  const board = await create(context, 'change-board', lead.id, { DEMO_KNOWLEDGE: known.board });
+  const agents = [lead, lab, desk, board];
   await deadline.waitFor(
-    'three agents to come online',
+    'four agents to come online',
     Promise.all(agents.map((agent) => agent.start(context.run))),
   );
 
@@ -49,8 +51,8 @@ export async function startAgents(context: WithPlatform): Promise<WithAgents> {
     () => infos.map(({ name, status }) => `${name} is ${status}`).join(', '),
   );
   const pids = [process.pid, ...context.run.processes.map(({ pid }) => pid)];
-  checks.record('processes', new Set(pids).size === 5, () => `process ids ${pids.join(', ')}`);
-  return { ...context, lead, lab, desk, known };
+  checks.record('processes', new Set(pids).size === 6, () => `process ids ${pids.join(', ')}`);
+  return { ...context, lead, lab, desk, board, known };
 }
 
 async function create(
