@@ -62,6 +62,14 @@ export const NESTJS_EDGES = behaviours({
     'Texts of replies and streams of MoleculeService and MoleculeClientProxy are known to be of the peer where a method returns them without the reply; what only repeats what was sent is not.',
     'docs/decisions/0118-nestjs-edges.md#texts-of-peers',
   ],
+  'nestjs.frameworks.langchain': [
+    'A handler of LangChain in a method for messages of peers streams, goes on where it was after an error, gets the answers to its approvals, and is waited for at the shutdown.',
+    'docs/decisions/0117-nestjs.md#handlers',
+  ],
+  'nestjs.frameworks.ai-sdk': [
+    'A handler of the AI SDK in a method for messages of peers streams, goes on where it was after an error, gets the answers to its approvals, and is waited for at the shutdown.',
+    'docs/decisions/0117-nestjs.md#handlers',
+  ],
   'nestjs.health.half-dead': [
     'The health indicator is down for an agent that has not joined, has lost the platform or receives nothing, and up again when that is over.',
     'docs/decisions/0118-nestjs-edges.md#health',
