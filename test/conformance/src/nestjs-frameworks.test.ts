@@ -9,7 +9,7 @@ import { ScriptedLanguageModel } from '@molecule-tests/harness/ai-sdk';
 import { ScriptedChatModel } from '@molecule-tests/harness/langchain';
 import { Inject, Injectable, NotFoundException, type OnModuleDestroy } from '@nestjs/common';
 import { tool as aiTool } from 'ai';
-import { createAgent, humanInTheLoopMiddleware, tool } from 'langchain';
+import { type AgentMiddleware, createAgent, humanInTheLoopMiddleware, tool } from 'langchain';
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { openNestStage } from './harness/nest-stage.ts';
@@ -67,6 +67,9 @@ function mindOf(peerId: () => string): Mind {
 
 type MakeHandler = (client: PeerClient, shop: Shop, script: ModelScript) => MessageHandler;
 
+/** Its types do not fit `exactOptionalPropertyTypes`. */
+const approvals = humanInTheLoopMiddleware as unknown as (options: unknown) => AgentMiddleware;
+
 const langChain: MakeHandler = (client, shop, script) => {
   const sell = tool(({ item }) => shop.sell(item), { name: 'sell', schema: z.object({ item: z.string() }) });
   const agent = createAgent({
@@ -74,8 +77,8 @@ const langChain: MakeHandler = (client, shop, script) => {
     tools: [sell],
     middleware: [
       peersMiddleware(client, { only: ['call_peer'] }),
-      humanInTheLoopMiddleware({ interruptOn: { sell: { allowedDecisions: ['approve', 'reject'] } } }),
-    ] as never,
+      approvals({ interruptOn: { sell: { allowedDecisions: ['approve', 'reject'] } } }),
+    ],
     checkpointer: new MemorySaver(),
   });
   return createLangChainHandler(agent);
