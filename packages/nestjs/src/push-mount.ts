@@ -22,12 +22,13 @@ interface NodeServer {
     event: 'request' | 'listening',
     listener: (request: NodeRequest, response: NodeResponse) => void,
   ): unknown;
-  listeners(event: 'request'): ((request: NodeRequest, response: NodeResponse) => void)[];
+  rawListeners(event: 'request'): ((request: NodeRequest, response: NodeResponse) => void)[];
   removeAllListeners(event: 'request'): unknown;
 }
 
 /** What is used of Fastify. */
 interface FastifyScope {
+  addHook(name: 'onListen', hook: (done: () => void) => void): unknown;
   register(plugin: (scope: FastifyScope) => Promise<void>, options: { readonly prefix: string }): unknown;
   removeAllContentTypeParsers(): void;
   addContentTypeParser(
@@ -64,8 +65,8 @@ export function mountAgents(agents: readonly HostedAgent[], adapter: HttpServer 
     mounts.push({ path: push.path, hosted, listener: toNodeListener(handler) });
   }
   if (!adapter || mounts.length === 0) return;
+  mountOnServer(mounts, adapter.getHttpServer());
   if (adapter.getType() === 'fastify') mountOnFastify(mounts, adapter.getInstance());
-  else mountOnServer(mounts, adapter.getHttpServer());
   probeWhenListening(mounts, adapter.getHttpServer());
 }
 
@@ -120,7 +121,10 @@ function pathOfUrl(name: string, url: string): string {
   );
 }
 
-/** In a scope without content type parsers, so that the handler reads the body itself. */
+/**
+ * Requests of `inject()` come to no server: for them a scope without content type parsers, so that the handler reads the body itself. For each
+ * further address of a name, such as `localhost`, Fastify has a server of its own.
+ */
 function mountOnFastify(mounts: readonly Mount[], instance: FastifyScope): void {
   for (const { path: prefix, listener } of mounts) {
     const plugin = async (scope: FastifyScope): Promise<void> => {
@@ -135,11 +139,29 @@ function mountOnFastify(mounts: readonly Mount[], instance: FastifyScope): void 
     };
     instance.register(plugin, { prefix });
   }
+  try {
+    instance.addHook('onListen', (done) => {
+      for (const server of furtherServers(instance)) mountOnServer(mounts, server);
+      done();
+    });
+  } catch {
+    // Fastify has this hook since 4.23: before it, requests to further addresses are served by the scope.
+  }
 }
 
-/** Before the framework: its middleware, body parsers included, may be there already. */
+/** Fastify keeps them under a symbol that it does not export. */
+function furtherServers(instance: FastifyScope): readonly NodeServer[] {
+  const key = Object.getOwnPropertySymbols(instance).find(
+    ({ description }) => description === 'fastify.serverBindings',
+  );
+  const servers: unknown = key === undefined ? [] : Reflect.get(instance, key);
+  return Array.isArray(servers) ? servers : [];
+}
+
+/** Before the framework, whose middleware, hooks and body parsers may be there already. */
 function mountOnServer(mounts: readonly Mount[], server: NodeServer): void {
-  const others = server.listeners('request');
+  // Raw: one that was added by `once` removes itself.
+  const others = server.rawListeners('request');
   // A path below that of another agent is looked for first.
   const longestFirst = [...mounts].sort((a, b) => b.path.length - a.path.length);
   server.removeAllListeners('request');
@@ -151,9 +173,11 @@ function mountOnServer(mounts: readonly Mount[], server: NodeServer): void {
   });
 }
 
+/** The URL of a request may be absolute: `POST http://orders.example/a2a HTTP/1.1`. */
 function isBelow(url: string, path: string): boolean {
-  if (!url.startsWith(path)) return false;
-  const next = url[path.length];
+  const target = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
+  if (!target.startsWith(path)) return false;
+  const next = target[path.length];
   return next === undefined || next === '/' || next === '?';
 }
 

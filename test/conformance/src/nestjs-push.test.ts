@@ -1,5 +1,6 @@
 import 'reflect-metadata';
-import { createServer } from 'node:http';
+import dns from 'node:dns';
+import { createServer, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MemoryInboundStore, type RemoteAgent, RemoteAgentClient, silentLogger } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
@@ -15,7 +16,7 @@ import { createPlatform } from '@molecule-ai/platform';
 import { Body, type CanActivate, Controller, type ExecutionContext, Post, type Type } from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { expect, onTestFinished } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
 import { moduleOf, openNestStage, QUIET } from './harness/nest-stage.ts';
 import { verifies } from './verifies.ts';
 
@@ -163,6 +164,83 @@ async function checkPush(adapter: Adapter, push: MoleculeModuleOptions['push']) 
 verifies('nestjs.push.express', () => checkPush('express', undefined));
 
 verifies('nestjs.push.fastify', () => checkPush('fastify', { path: '/a2a/', maxConcurrentRequests: 8 }));
+
+/** The status and the body of a response. `target` is what the first line of the request has. */
+async function postTo(host: string, port: number, target: string, headers: Record<string, string> = {}) {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly [number | undefined, string]>();
+  const sent = request({ host, port, path: target, method: 'POST', headers, agent: false }, (response) => {
+    const chunks: Buffer[] = [];
+    response.on('data', (chunk: Buffer) => chunks.push(chunk));
+    response.on('end', () => resolve([response.statusCode, Buffer.concat(chunks).toString()]));
+  });
+  sent.on('error', reject);
+  sent.end('{"text":"without a token"}');
+  return promise;
+}
+
+/** As on a machine where `localhost` has two addresses: Fastify listens on each by a server of its own. */
+function withTwoAddresses(): void {
+  const { lookup } = dns;
+  const both = [
+    { address: '127.0.0.1', family: 4 },
+    { address: '127.0.0.2', family: 4 },
+  ];
+  const fake = (host: string, options: { all?: boolean }, done: (...values: unknown[]) => void) =>
+    host === 'localhost' && options.all === true
+      ? done(null, both)
+      : Reflect.apply(lookup, dns, [host, options, done]);
+  const spy = vi.spyOn(dns, 'lookup').mockImplementation(fake as never);
+  onTestFinished(() => spy.mockRestore());
+}
+
+verifies('nestjs.push.before-application', async () => {
+  withTwoAddresses();
+  const { workspace } = await openNestStage();
+  for (const adapter of ['express', 'fastify'] as const) {
+    const options = { ...(await workspace()), reportedUrl: 'http://127.0.0.1:9/a2a', manualStart: true };
+    const app = await createApp(applicationOf(options), adapter);
+    let addresses = () => ['localhost'];
+    const seen: string[] = [];
+    const keepsOut = (_request: unknown, response: ServerResponse, _next: () => void) => {
+      seen.push('middleware');
+      response.writeHead(418).end();
+    };
+    app.use(keepsOut);
+    app.enableCors();
+    if (adapter === 'fastify') {
+      const fastify = (app as NestFastifyApplication).getHttpAdapter().getInstance();
+      for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'onSend'] as const) {
+        fastify.addHook(hook, async () => void seen.push(hook));
+      }
+      addresses = () => (fastify.addresses() as AddressInfo[]).map(({ address }) => address);
+    }
+    let once = 0;
+    app.getHttpServer().once('request', () => {
+      once += 1;
+    });
+    await app.listen(0, 'localhost');
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    for (const address of addresses()) {
+      for (const type of ['application/json', 'garbage', ';', '']) {
+        const [status, body] = await postTo(address, port, '/a2a', { 'content-type': type });
+        expect([status, JSON.parse(body).error.code], `${adapter} ${address} ${type}`).toEqual([401, -32000]);
+      }
+      const headers = { origin: 'https://elsewhere.example', host: `localhost:${port}` };
+      const init = { method: 'OPTIONS', headers };
+      const preflight = await fetch(`http://localhost:${port}/a2a`, init);
+      expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([405, null]);
+      for (const target of [`http://orders.example:${port}/a2a`, 'HTTPS://orders.example/a2a?x=1']) {
+        expect((await postTo(address, port, target))[0], `${adapter} ${target}`).toBe(401);
+      }
+      expect(seen).toEqual([]);
+      expect((await postTo(address, port, 'http://orders.example/orders'))[0]).toBe(418);
+      expect((await postTo(address, port, '/orders'))[0]).toBe(418);
+      expect(seen.splice(0)).toContain('middleware');
+    }
+    // A listener that was there before, and wanted one request.
+    expect(once).toBe(1);
+  }
+});
 
 verifies('nestjs.push.several-agents', async () => {
   const { workspace } = await openNestStage();

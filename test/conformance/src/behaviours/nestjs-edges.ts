@@ -7,7 +7,11 @@ export const NESTJS_EDGES = behaviours({
     'docs/decisions/0118-nestjs-edges.md#push',
   ],
   'nestjs.push.fastify': [
-    'On Fastify the application takes messages at the path of push by its own server, in a scope without body parsers, guards and the global prefix, which all other requests pass as before.',
+    'On Fastify the application takes messages at the path of push by its own servers, before body parsers, guards and the global prefix, which all other requests pass as before.',
+    'docs/decisions/0118-nestjs-edges.md#push',
+  ],
+  'nestjs.push.before-application': [
+    'Middleware, CORS, hooks of Fastify and its check of Content-Type see no message, on each address on which the application listens; other requests, and listeners of the server that were there before, stay as they were.',
     'docs/decisions/0118-nestjs-edges.md#push',
   ],
   'nestjs.push.several-agents': [
