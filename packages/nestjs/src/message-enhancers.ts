@@ -50,7 +50,34 @@ export function createCreator(
     return apply(value, { ...metadata, data: undefined, type: BODY }, pipes);
   };
   creator.getParamValue = applyPipes as typeof creator.getParamValue;
+  rethrowUnhandled(creator);
   return creator;
+}
+
+/**
+ * Nest logs an error that no filter handles, with its message as it is: texts of peers, and lines and colors in them. Core logs it
+ * without them, so here it is rethrown only. All versions of Nest treat what a filter returns alike then.
+ */
+function rethrowUnhandled(creator: ExternalContextCreator): void {
+  const contexts: FilterContexts = Reflect.get(creator, 'filtersContextCreator');
+  const create = contexts.create.bind(contexts);
+  contexts.create = (...method) => {
+    const handler = create(...method);
+    handler.next = async (error, host) => {
+      const answer = await handler.invokeCustomFilters(error, host);
+      if (answer === undefined || answer === null) throw error;
+      return answer;
+    };
+    return handler;
+  };
+}
+
+/** What Nest has for the filters of a method; it does not export the classes. */
+interface FilterContexts {
+  create(...method: unknown[]): {
+    next(error: unknown, host: unknown): unknown;
+    invokeCustomFilters(error: unknown, host: unknown): unknown;
+  };
 }
 
 /** `getParamValue`, whose types are not the same in each version of Nest. */

@@ -1,7 +1,22 @@
 import 'reflect-metadata';
-import { type HandlerContext, MoleculeError } from '@molecule-ai/core';
-import { MessageContext, MoleculeModule, nestLogger, OnMessage } from '@molecule-ai/nestjs';
-import { Logger, type LoggerService } from '@nestjs/common';
+import { type HandlerContext, MessageFailure, MoleculeError, type RemoteAgent } from '@molecule-ai/core';
+import { expectStatus } from '@molecule-ai/core/testing';
+import {
+  getAgentToken,
+  MessageContext,
+  MessageText,
+  MoleculeModule,
+  nestLogger,
+  OnMessage,
+} from '@molecule-ai/nestjs';
+import {
+  Catch,
+  type ExceptionFilter,
+  Logger,
+  type LoggerService,
+  NotFoundException,
+  UseFilters,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { expect, onTestFinished } from 'vitest';
 import { moduleOf, openNestStage } from './harness/nest-stage.ts';
@@ -22,6 +37,58 @@ function recordingNestLogger() {
   };
   return { logger, lines };
 }
+
+/** All that a line shows, of errors the stack as well. */
+function textOf(line: readonly unknown[]): string {
+  return line.map((value) => (value instanceof Error ? `${value}${value.stack}` : String(value))).join(' ');
+}
+
+verifies('nestjs.errors.log', async () => {
+  @Catch()
+  class Counting implements ExceptionFilter {
+    static count = 0;
+    catch() {
+      Counting.count += 1;
+    }
+  }
+  class Clerk {
+    @OnMessage() answer(@MessageText() text: string) {
+      if (text.startsWith('refused'))
+        throw new MessageFailure('No.', { code: 'refused', cause: new Error(text) });
+      if (text.startsWith('missing')) throw new NotFoundException(`Missing: ${text}`);
+      throw new Error(`Unknown order: ${text}`);
+    }
+  }
+  class CountingClerk extends Clerk {
+    @UseFilters(Counting)
+    @OnMessage()
+    override answer(@MessageText() text: string): never {
+      return super.answer(text);
+    }
+  }
+  const { workspace, opened, online, ask } = await openNestStage();
+  const { logger, lines } = recordingNestLogger();
+  onTestFinished(() => Logger.overrideLogger(false));
+  const body = 'PRIVATE-BODY\n\u001b[32m[Nest] 1  - LOG [Auth] admin logged in\u001b[2J';
+  for (const Host of [Clerk, CountingClerk]) {
+    for (const globalEnhancers of [true, false]) {
+      const { logger: _silent, ...options } = await workspace({ globalEnhancers });
+      const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], providers: [Host] });
+      const app = opened(await NestFactory.createApplicationContext(root, { logger, abortOnError: false }));
+      await online(app.get<RemoteAgent>(getAgentToken()));
+      for (const kind of ['refused', 'missing', 'retried']) {
+        lines.length = 0;
+        expectStatus(await ask(options.workspaceId, `${kind} ${body}`), 'failed');
+        const texts = lines.map(textOf);
+        expect(texts.filter((text) => /PRIVATE|admin/.test(text) || text.includes('\u001b'))).toEqual([]);
+        const own = lines.filter((line) => line.at(-1) === 'Molecule');
+        expect(lines).toEqual(own);
+        expect(own).toHaveLength(kind === 'retried' ? 5 : 1);
+      }
+    }
+  }
+  expect(Counting.count).toBe(14);
+});
 
 verifies('nestjs.logger.bridge', async () => {
   const secret = 'mol_secret_0123456789abcdef';

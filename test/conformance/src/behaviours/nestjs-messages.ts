@@ -58,6 +58,10 @@ export const NESTJS_MESSAGES = behaviours({
     'Every other error is retried, and its words do not reach the sender.',
     'docs/decisions/0117-nestjs.md#errors',
   ],
+  'nestjs.errors.log': [
+    'An error of a method is in the log by core only, without texts of the message, also when a filter returns nothing or globalEnhancers is off.',
+    'docs/decisions/0117-nestjs.md#errors',
+  ],
   'nestjs.errors.filters': [
     'What an exception filter returns is the answer, also after an error in the middle of a stream; what it throws counts as thrown by the method.',
     'docs/decisions/0117-nestjs.md#errors',
