@@ -1,7 +1,7 @@
 import { type AgentHealth, ConfigurationError } from '@molecule-ai/core';
 import type { ModulesContainer } from '@nestjs/core';
 import type { HostedAgent } from './hosted-agent.ts';
-import { agentLabel } from './molecule-options.ts';
+import { agentLabel, UNNAMED } from './molecule-options.ts';
 
 /** As the health checks of Terminus take it. */
 export type MoleculeHealthResult = Record<string, MoleculeHealthStatus>;
@@ -54,7 +54,8 @@ export class MoleculeHealthIndicator {
   }
 
   /** The same without Terminus: never throws for an agent that is down. */
-  check(key = 'molecule', { agent }: MoleculeHealthOptions = {}): MoleculeHealthResult {
+  check(key = 'molecule', options: MoleculeHealthOptions = {}): MoleculeHealthResult {
+    const { agent }: MoleculeHealthOptions = Object(options);
     const chosen = this.#agents.filter(({ name }) => agent === undefined || name === agent);
     const [only] = chosen;
     if (only === undefined) {
@@ -66,9 +67,9 @@ export class MoleculeHealthIndicator {
       );
     }
     if (chosen.length === 1) return { [key]: statusOf(only) };
-    const agents = Object.fromEntries(chosen.map((each) => [each.name || 'default', statusOf(each)]));
-    const isDown = Object.values(agents).some(({ status }) => status === 'down');
-    return { [key]: { status: isDown ? 'down' : 'up', agents } };
+    const entries = chosen.map((each) => [each.name || UNNAMED, statusOf(each)] as const);
+    const isDown = entries.some(([, { status }]) => status === 'down');
+    return { [key]: { status: isDown ? 'down' : 'up', agents: Object.fromEntries(entries) } };
   }
 
   /** By the providers of its module: only later versions have a service for indicators. */

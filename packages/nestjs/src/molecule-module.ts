@@ -23,6 +23,7 @@ import {
   type MoleculeModuleExtras,
   type MoleculeModuleOptions,
   namingAgent,
+  UNNAMED,
 } from './molecule-options.ts';
 import { MoleculeService } from './molecule-service.ts';
 import { nestLogger } from './nest-logger.ts';
@@ -143,6 +144,11 @@ function optionsProvider(provider: Provider, token: symbol): Provider {
 
 function checkName(name: unknown): string {
   if (name === undefined) return '';
+  if (name === UNNAMED) {
+    throw new ConfigurationError(`The name of an agent cannot be "${UNNAMED}".`, {
+      hint: 'Health shows the agent without a name by this word. Leave the name out, or take another one.',
+    });
+  }
   if (typeof name === 'string' && name.trim() !== '') return name;
   throw new ConfigurationError('The name of an agent must be a text that is not blank.', {
     hint: "Leave it out for the only agent of the application, or name it: forRoot({ name: 'support' }).",

@@ -98,6 +98,9 @@ export function checkOptions(options: unknown): MoleculeModuleOptions {
   return options as MoleculeModuleOptions;
 }
 
+/** How health names the agent without a name. */
+export const UNNAMED = 'default';
+
 /** How errors name an agent: `the agent "support"`. */
 export function agentLabel(name: string): string {
   return name === '' ? 'the agent without a name' : `the agent "${name}"`;

@@ -94,6 +94,9 @@ verifies('nestjs.modules.options', async () => {
   const nothing = MoleculeModule.forRootAsync({ useFactory: () => undefined as never });
   expect((await errorOf([nothing])).message).toMatch(/The options must be an object, got undefined/);
   expect(() => MoleculeModule.forRoot({ name: ' ' })).toThrow(/The name of an agent must be a text/);
+  expect(() => MoleculeModule.forRoot({ name: 'default' })).toThrow(
+    'The name of an agent cannot be "default".',
+  );
   vi.unstubAllEnvs();
 });
 
