@@ -183,12 +183,21 @@ function sentenceOf(error: unknown): { readonly text: string; readonly code: str
     if (status < 400 || status > 499) return null;
     return { text: oneSentence(error.getResponse(), error.message), code: HttpStatus[status]?.toLowerCase() };
   }
-  if (!hasMethod(error, 'getError') || !CALLER_EXCEPTIONS.test(error.constructor.name)) return null;
+  if (!hasMethod(error, 'getError') || !isForCaller(error)) return null;
   return { text: oneSentence(error.getError(), error.message), code: undefined };
 }
 
-/** Of `@nestjs/microservices` and `@nestjs/websockets`, which an application need not have. */
-const CALLER_EXCEPTIONS = /^(Rpc|Ws)Exception$/;
+/**
+ * An exception of `@nestjs/microservices` or `@nestjs/websockets`, which an application need not have, or of a class that extends it; not an error of
+ * a call to a peer.
+ */
+function isForCaller(error: Error): boolean {
+  const names: string[] = [];
+  for (let type = Object.getPrototypeOf(error); type !== null; type = Object.getPrototypeOf(type)) {
+    names.push(String(type.constructor?.name));
+  }
+  return !names.includes('MoleculeRpcException') && names.some((name) => /^(Rpc|Ws)Exception$/.test(name));
+}
 
 /** Also that of another copy of Nest. */
 function isHttpException(error: Error): error is HttpException {

@@ -1,7 +1,8 @@
 import type { HandlerContext, PeerReply } from '@molecule-ai/core';
-import { MessageFailure } from '@molecule-ai/core';
+import { MessageFailure, MoleculeError } from '@molecule-ai/core';
 import { expectAnswered, expectStatus } from '@molecule-ai/core/testing';
 import { MessageContext, MessageText, OnMessage } from '@molecule-ai/nestjs';
+import { MoleculeRpcException } from '@molecule-ai/nestjs/microservice';
 import {
   type ArgumentsHost,
   BadRequestException,
@@ -223,6 +224,8 @@ verifies('nestjs.answers.invalid', async () => {
   }
 });
 
+class OrderException extends RpcException {}
+
 verifies('nestjs.errors.for-the-caller', async () => {
   const { start, ask, settled } = await openNestStage();
   const failures: [unknown, string, string][] = [
@@ -236,6 +239,7 @@ verifies('nestjs.errors.for-the-caller', async () => {
     ],
     [new HttpException('Slow down', 429), 'too_many_requests', 'Slow down.'],
     [new RpcException('No such order'), 'handler_failed', 'No such order.'],
+    [new OrderException('No such order'), 'handler_failed', 'No such order.'],
     [new RpcException({ message: 'No such order', at: 'x' }), 'handler_failed', 'No such order.'],
     [new MessageFailure('Of core', { code: 'own' }), 'own', 'Of core'],
     [new BadRequestException('x'.repeat(2_000)), 'bad_request', `${'x'.repeat(499)}…`],
@@ -257,7 +261,9 @@ verifies('nestjs.errors.for-the-caller', async () => {
 
 verifies('nestjs.errors.retried', async () => {
   const { start, ask, settled } = await openNestStage();
-  const errors = [new Error('SECRET'), new HttpException('SECRET', 503), 'SECRET'];
+  // An error of a call to a peer was not written for the sender.
+  const ofCall = new MoleculeRpcException(new MoleculeError('SECRET', { code: 'access_denied' }));
+  const errors = [new Error('SECRET'), new HttpException('SECRET', 503), 'SECRET', ofCall];
   for (const error of errors) {
     let attempts = 0;
     const work: Work = () => {

@@ -181,6 +181,8 @@ verifies('nestjs.microservice.events', async () => {
   await stage.platform.clock.advanceUntil(() => seen.includes('paused'));
 });
 
+class OrderException extends RpcException {}
+
 verifies('nestjs.microservice.errors', async () => {
   let attempts = 0;
   @Controller()
@@ -202,6 +204,11 @@ verifies('nestjs.microservice.errors', async () => {
     @MessagePattern('message/send') any(@Payload('text') text: string) {
       attempts += 1;
       if (text === 'invalid') throw new BadRequestException(['size must be a number', 'name is missing']);
+      if (text === 'final') throw new OrderException('There is no such order');
+      if (text === 'wrapped') throw new RpcException(new Error('There is no such order'));
+      if (text === 'code') throw new OrderException({ message: 'No stock', code: 'no_stock' });
+      if (text === 'later')
+        throw new RpcException({ message: 'No stock', code: 'no_stock', isRetryable: true });
       if (attempts < 2) throw new Error('the database is away');
       return `attempt ${attempts}`;
     }
@@ -234,6 +241,12 @@ verifies('nestjs.microservice.errors', async () => {
     attempts: 1,
   });
   expect(await sent(validating.id, 'retry')).toMatchObject({ answer: 'attempt 2', attempts: 2 });
+  expect(await sent(validating.id, 'final')).toEqual({ ...failed, answer: 'There is no such order.' });
+  expect(await sent(validating.id, 'wrapped')).toEqual({ ...failed, answer: 'There is no such order.' });
+  expect(await sent(validating.id, 'code')).toEqual({ ...failed, code: 'no_stock', answer: 'No stock.' });
+  const later = await sent(validating.id, 'later');
+  expect(later).toMatchObject({ status: 'failed', code: 'handler_failed', attempts: 5 });
+  expect(later.answer).not.toContain('No stock');
 });
 
 verifies('nestjs.microservice.hybrid', async () => {
@@ -253,6 +266,9 @@ verifies('nestjs.microservice.hybrid', async () => {
   @Controller()
   class OrdersController {
     @Inject(Database) readonly database!: Database;
+    @EventPattern('message') arrived() {
+      steps.push('arrived');
+    }
     @MessagePattern('message/send') async answer() {
       await slow;
       steps.push(this.database.isOpen ? 'handled' : 'too late');
@@ -278,6 +294,7 @@ verifies('nestjs.microservice.hybrid', async () => {
   const agent = app.get<RemoteAgent>(getAgentToken());
   app.connectMicroservice({ strategy });
   await app.startAllMicroservices();
+  await app.startAllMicroservices(); // events are passed on once
   expect(agent.state).toBe('idle'); // the application has not started yet
   await app.init();
   await stage.online(agent);
@@ -287,7 +304,7 @@ verifies('nestjs.microservice.hybrid', async () => {
   const closed = app.close();
   goOn();
   await stage.settled(closed);
-  expect(steps).toEqual(['handled', 'closed']);
+  expect(steps).toEqual(['arrived', 'handled', 'closed']);
   expect([(await asked).text, agent.state]).toEqual(['Done.', 'stopped']);
 
   // The same object serves the next application, as with hot reloads.
@@ -340,6 +357,8 @@ verifies('nestjs.microservice.misconfigured', async () => {
   expect(() => strategy.addHandler({ cmd: 'sum' }, handler)).toThrow(
     'a message has the name of its method only',
   );
+  expect(() => strategy.addHandler('  ', handler)).toThrow('a message has the name of its method only');
+  expect(() => strategy.on('nope', () => {})).toThrow('An agent has no event "nope".');
   strategy.addHandler('paused', handler, true);
   strategy.addHandler('paused', handler, true);
   expect(() => strategy.addHandler('paused', handler)).toThrow('Two methods have the pattern "paused".');

@@ -18,12 +18,21 @@ export class MoleculeRpcException extends RpcException {
 
   constructor(error: MoleculeError) {
     const { code, message, hint, isRetryable } = error;
-    super({ status: 'error', code, message, hint, isRetryable } satisfies MoleculeRpcErrorData);
+    const data = { status: 'error', code, message, hint, isRetryable } satisfies MoleculeRpcErrorData;
+    super(Object.defineProperty(data, CALL_ERROR, { value: error }));
     this.message = message;
     this.code = code;
     this.hint = hint;
     Object.defineProperty(this, 'cause', { value: error, enumerable: false });
   }
+}
+
+/** Marks what `getError()` returns, which is all that the filter of Nest leaves of the exception. */
+const CALL_ERROR = Symbol.for('@molecule-ai/nestjs/call-error');
+
+/** The error of core, from the content of a {@link MoleculeRpcException}: a method that failed by it is tried again, as by any other error. */
+export function callErrorOf(content: unknown): MoleculeError | undefined {
+  return Reflect.get(Object(content), CALL_ERROR);
 }
 
 /** Errors of core as exceptions of Nest; the others, such as the reason of an abort, as they are. */

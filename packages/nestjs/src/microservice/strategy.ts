@@ -18,6 +18,7 @@ import {
 import { toAnswer, toFailure } from '../handler-answer.ts';
 import type { MessageStrategy } from '../molecule-options.ts';
 import { MoleculeRpcContext } from './rpc-context.ts';
+import { callErrorOf } from './rpc-exception.ts';
 
 /** The transport of this strategy, as decorators take it to choose one: `@MessagePattern('delegate_task', MOLECULE_TRANSPORT)`. */
 export const MOLECULE_TRANSPORT: unique symbol = Symbol.for('@molecule-ai/nestjs/transport');
@@ -53,6 +54,8 @@ const EVENTS: Readonly<Record<AgentEventName, true>> = {
   'peer-changed': true,
   stopped: true,
 };
+
+const EVENT_NAMES = `The events are ${Object.keys(EVENTS).join(', ')}.`;
 
 /**
  * The messages of an agent for `@MessagePattern` and its events for `@EventPattern`, run by `@nestjs/microservices`. The agent is that of
@@ -107,10 +110,10 @@ export class MoleculeStrategy extends Server implements CustomTransportStrategy,
     const name = this.normalizePattern(pattern as string);
     if (isEventHandler && !Object.hasOwn(EVENTS, name)) {
       throw new ConfigurationError(`@EventPattern(${JSON.stringify(name)}): an agent has no such event.`, {
-        hint: `The events are ${Object.keys(EVENTS).join(', ')}. For others give the decorator the transport that they come by.`,
+        hint: `${EVENT_NAMES} For others give the decorator the transport that they come by.`,
       });
     }
-    if (!isEventHandler && (typeof pattern !== 'string' || name === '')) {
+    if (!isEventHandler && (typeof pattern !== 'string' || name.trim() === '')) {
       throw new ConfigurationError(`@MessagePattern(${name}): a message has the name of its method only.`, {
         hint: "Name the method of JSON-RPC, such as 'delegate_task' or 'message/send', or '*' for all others. For other transports give the decorator the transport.",
       });
@@ -135,6 +138,7 @@ export class MoleculeStrategy extends Server implements CustomTransportStrategy,
       );
       return;
     }
+    this.#stopListening();
     for (const [name, { isEventHandler }] of this.messageHandlers) {
       if (isEventHandler === true) this.#unlisten.push(this.#listenTo(agent, name as AgentEventName));
     }
@@ -149,8 +153,11 @@ export class MoleculeStrategy extends Server implements CustomTransportStrategy,
     this.#reset();
   }
 
-  /** Listens to an event of the agent. */
+  /** Listens to an event of the agent. @throws ConfigurationError for one that agents do not have. */
   override on(event: string, callback: unknown): void {
+    if (!Object.hasOwn(EVENTS, event)) {
+      throw new ConfigurationError(`An agent has no event ${JSON.stringify(event)}.`, { hint: EVENT_NAMES });
+    }
     this.unwrap<RemoteAgent>().on(event as AgentEventName, callback as AgentListener<AgentEventName>);
   }
 
@@ -169,9 +176,13 @@ export class MoleculeStrategy extends Server implements CustomTransportStrategy,
     });
   }
 
-  #reset(): void {
+  #stopListening(): void {
     for (const unlisten of this.#unlisten) unlisten();
     this.#unlisten = [];
+  }
+
+  #reset(): void {
+    this.#stopListening();
     this.messageHandlers.clear();
     this.#agent = undefined;
     this.#listening = Promise.withResolvers();
@@ -190,17 +201,25 @@ async function run(
   }
 }
 
-/** What the filters of Nest throw: the content of an `RpcException`, or an object that says nothing. */
+/**
+ * What the filters of Nest throw: the content of an `RpcException`, or an object that says nothing. `MessageExceptionFilter` throws the
+ * exception itself.
+ */
 function failureOf(error: unknown): unknown {
-  if (error instanceof Error) return error;
-  const { message, code, isRetryable } = Object(error) as Partial<Record<string, unknown>>;
-  if (message === UNKNOWN_ERROR || isRetryable === true) {
-    return new MoleculeError('A handler of the microservice failed.', {
-      code: 'handler_failed',
-      hint: 'The log of Nest has the error, by RpcExceptionsHandler.',
-    });
+  const isPassedOn = error instanceof RpcException;
+  if (error instanceof Error && !isPassedOn) return error;
+  const content = isPassedOn ? error.getError() : error;
+  const callError = callErrorOf(content);
+  const { message, code, isRetryable } = Object(content) as Partial<Record<string, unknown>>;
+  if (callError !== undefined || isRetryable === true) return generalError({ cause: callError ?? error });
+  if (!isPassedOn && message === UNKNOWN_ERROR) {
+    return generalError({ hint: 'The log of Nest has the error, by RpcExceptionsHandler.' });
   }
-  const failure = toFailure(new RpcException(error as object));
+  const failure = toFailure(isPassedOn ? error : new RpcException(error as object));
   if (typeof code !== 'string' || !MessageFailure.isInstance(failure)) return failure;
   return new MessageFailure(failure.textForSender, { code, cause: failure.cause });
+}
+
+function generalError(why: { readonly cause: unknown } | { readonly hint: string }): MoleculeError {
+  return new MoleculeError('A handler of the microservice failed.', { code: 'handler_failed', ...why });
 }

@@ -95,7 +95,11 @@ export const NESTJS_EDGES = behaviours({
     'docs/decisions/0118-nestjs-edges.md#microservices',
   ],
   'nestjs.microservice.errors': [
-    'An RpcException is final and reaches the sender as one sentence; any other error is tried again.',
+    'An RpcException is final and reaches the sender as one sentence with its code, unless it says isRetryable, with and without MessageExceptionFilter; any other error is tried again.',
+    'docs/decisions/0118-nestjs-edges.md#microservices',
+  ],
+  'nestjs.microservice.call-errors': [
+    'An error of a call by the client proxy that leaves a method is tried again as any other, and its words do not reach the sender.',
     'docs/decisions/0118-nestjs-edges.md#microservices',
   ],
   'nestjs.microservice.hybrid': [
