@@ -266,7 +266,7 @@ verifies('nestjs.microservice.hybrid', async () => {
   @Controller()
   class OrdersController {
     @Inject(Database) readonly database!: Database;
-    @EventPattern('message') arrived() {
+    @EventPattern('message') arrived(_message: InboundMessage) {
       steps.push('arrived');
     }
     @MessagePattern('message/send') async answer() {
