@@ -28,6 +28,7 @@ import { LIMITS } from './behaviours/limits.ts';
 import { LIVENESS } from './behaviours/liveness.ts';
 import { LOOPS } from './behaviours/loops.ts';
 import { MESSAGES } from './behaviours/messages.ts';
+import { NESTJS_CONSUMERS } from './behaviours/nestjs-consumers.ts';
 import { NESTJS_EDGES } from './behaviours/nestjs-edges.ts';
 import { NESTJS_ENHANCERS } from './behaviours/nestjs-enhancers.ts';
 import { NESTJS_LIFECYCLE } from './behaviours/nestjs-lifecycle.ts';
@@ -76,6 +77,7 @@ export const BEHAVIOURS = {
   ...NESTJS_LIFECYCLE,
   ...NESTJS_MESSAGES,
   ...NESTJS_MODULES,
+  ...NESTJS_CONSUMERS,
   ...TRACING,
   ...LOOPS,
   ...ANSWERS,

@@ -10,6 +10,7 @@ export type PackageName =
   | 'ai-sdk'
   | 'core'
   | 'langchain'
+  | 'nestjs'
   | 'net-guard'
   | 'platform'
   | 'protocol'
@@ -48,7 +49,7 @@ export function write(path: string, text: string): void {
 
 /** All by one npm, which takes longer to start than to pack. */
 function pack(sources: readonly string[], destination: string): string[] {
-  mkdirSync(destination);
+  mkdirSync(destination, { recursive: true });
   const options = ['pack', '--json', '--ignore-scripts', '--pack-destination', destination];
   const output = execFileSync('npm', [...options, ...sources], { encoding: 'utf8', stdio: 'pipe' });
   const packed: { filename: string }[] = JSON.parse(output);
