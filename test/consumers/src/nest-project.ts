@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { install, link, ROOT, write } from './packed-modules.ts';
+import { install, link, type PackageName, ROOT, write } from './packed-modules.ts';
 import type { ModuleFormat } from './programs.ts';
 
 export type NestVersion = 10 | 11 | 12;
@@ -28,6 +28,18 @@ export interface NestRun {
 const NEST = join(ROOT, 'nest');
 const GUIDES = join(ROOT, '../../examples/guides/src');
 const VERSIONS: readonly NestVersion[] = [10, 11, 12];
+const PACKAGES: readonly PackageName[] = [
+  'ai-sdk',
+  'core',
+  'langchain',
+  'nestjs',
+  'net-guard',
+  'platform',
+  'protocol',
+  'telemetry',
+];
+/** For samples whose handlers are agents of these. */
+const FRAMEWORKS = { ai: ['ai'], langchain: ['@langchain/core', '@langchain/langgraph', 'langchain'] };
 /** Ends a program that does not end by itself. */
 const TIME_LIMIT_MS = 180_000;
 /** Import paths of ES modules, which Jest does not find as CommonJS. */
@@ -41,7 +53,15 @@ export class NestProjects {
     this.folder = mkdtempSync(join(tmpdir(), 'molecule-nest-'));
     const [first, ...others] = VERSIONS.map((version) => join(this.folder, String(version), 'node_modules'));
     if (first === undefined) return;
-    install(dirname(first), ['core', 'nestjs', 'net-guard', 'platform', 'protocol', 'telemetry']);
+    install(dirname(first), PACKAGES);
+    for (const [framework, packages] of Object.entries(FRAMEWORKS)) {
+      const owner = realpathSync(
+        join(ROOT, 'node_modules/@molecule-ai', framework === 'ai' ? 'ai-sdk' : framework),
+      );
+      // What a framework depends on lies beside it.
+      const beside = dirname(realpathSync(join(owner, 'node_modules', framework)));
+      for (const name of packages) link(join(beside, name), join(first, name));
+    }
     for (const library of ['commonjs', 'module'])
       cpSync(join(NEST, 'libraries', library), join(first, `${library}-library`), { recursive: true });
     for (const modules of others) cpSync(first, modules, { recursive: true, verbatimSymlinks: true });
