@@ -1,4 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EventEmitter, once } from 'node:events';
+import type { Socket } from 'node:net';
 import type { RemoteAgent, RemoteAgentClient } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { chaos, expectAnswered, temporaryState } from '@molecule-ai/core/testing';
@@ -26,7 +28,7 @@ import {
 import { NestFactory } from '@nestjs/core';
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { moduleOf, openNestStage, QUIET } from './harness/nest-stage.ts';
 import { verifies } from './verifies.ts';
 
@@ -313,6 +315,12 @@ verifies('nestjs.lifecycle.nothing-stays', async () => {
     expectAnswered(await operator.sendMessage(workspaceId, 'Open?'), 'Yes.');
     await app.close();
   };
+  const sockets = new Set<Socket>();
+  const note = (event: unknown) => sockets.add((event as { socket: Socket }).socket);
+  subscribe('net.client.socket', note);
+  onTestFinished(() => {
+    unsubscribe('net.client.socket', note);
+  });
   await runOnce();
   const resources = () =>
     process.getActiveResourcesInfo().filter((name) => /Timeout|TCP|Port/.test(name)).length;
@@ -321,5 +329,8 @@ verifies('nestjs.lifecycle.nothing-stays', async () => {
   // One for each restart would be 20; vitest has some of its own, which come and go.
   expect(resources()).toBeLessThan(before + 10);
   await operator.close();
+  // Also those that would not keep a process running.
+  expect(sockets.size).toBeGreaterThan(20);
+  expect([...sockets].filter(({ destroyed }) => !destroyed)).toHaveLength(0);
   await platform.close();
 });
