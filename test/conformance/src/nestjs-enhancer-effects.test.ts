@@ -26,6 +26,7 @@ import {
   type Observable,
   of,
   retry,
+  tap,
   throwError,
   timeout,
 } from 'rxjs';
@@ -149,6 +150,46 @@ verifies('nestjs.enhancers.interceptors', async () => {
     expect(reply.text).toBe('Too late.');
     await settled(app.close());
   }
+});
+
+verifies('nestjs.enhancers.interceptors', 'an interceptor gets an AsyncIterable as one value', async () => {
+  const stage = await openNestStage();
+  async function* texts() {
+    yield* ['one ', 'two'];
+  }
+  const seen: unknown[] = [];
+  const passOn = intercepting((next) => next.handle().pipe(tap((value) => seen.push(value))));
+  const { id } = await stage.start({ providers: [deskOf(texts, passOn)] });
+  expectAnswered(await stage.ask(id, 'x'), 'one two');
+  expect(seen.map((value) => typeof value)).toEqual(['object']);
+});
+
+verifies('nestjs.enhancers.all', 'enhancers of a base class and of its method', async () => {
+  const guarded: string[] = [];
+  class Guard implements CanActivate {
+    canActivate(context: ExecutionContext) {
+      guarded.push(`${context.getClass().name}.${context.getHandler().name}`);
+      return true;
+    }
+  }
+  @UseGuards(Guard)
+  abstract class Base {
+    abstract readonly word: string;
+
+    @OnMessage()
+    @UseGuards(Guard)
+    answer(@MessageText() text: string) {
+      return `${text} ${this.word}`;
+    }
+  }
+  @Injectable()
+  class Desk extends Base {
+    readonly word = 'done';
+  }
+  const { start, ask } = await openNestStage();
+  const { id } = await start({ providers: [Desk] });
+  expectAnswered(await ask(id, 'tea'), 'tea done');
+  expect(guarded).toEqual(['Desk.answer', 'Desk.answer']);
 });
 
 verifies('nestjs.errors.filters', 'an error in the middle of each kind of stream', async () => {

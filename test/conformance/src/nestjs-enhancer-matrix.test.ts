@@ -1,7 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/core';
 import { expect, vi } from 'vitest';
 import { type Observed, observe, type Sent } from './harness/enhancer-application.ts';
-import { type Run, textOf } from './harness/enhancer-classes.ts';
+import { payloadOf, type Run, textOf } from './harness/enhancer-classes.ts';
 import {
   applications,
   CELLS,
@@ -11,6 +11,7 @@ import {
   nameOf,
   nameOfSetting,
   settings,
+  UNUSED_EXCLUSIONS,
   type Unit,
 } from './harness/enhancer-matrix.ts';
 import { openNestStage } from './harness/nest-stage.ts';
@@ -53,6 +54,7 @@ verifies('nestjs.enhancers.all', 'every cell of the matrix was observed', () => 
   const missing = CELLS.map(nameOf).filter((cell) => !observed.has(cell));
   expect(missing).toEqual([]);
   expect(observed.size).toBe(CELLS.length);
+  expect(UNUSED_EXCLUSIONS).toEqual([]);
 });
 
 /** What is not as it has to be for one enhancer, in all messages that came its way. */
@@ -68,6 +70,9 @@ function problemsOf(cell: Cell, unit: Unit, { journal, sent }: Observed): string
     const isRefused = message.cue === 'refuse';
     const times = runsFor(cell.kind, message) ? 1 : 0;
     const found = [...runs, ...handled].flatMap((one) => one.problems);
+    for (const { injected } of runs) {
+      if (!isInjected(cell, message, injected)) found.push(`REQUEST is ${injected}`);
+    }
     if (runs.length !== times) found.push(`ran ${runs.length} times for ${message.cue}`);
     if (handled.length !== (isRefused ? 0 : 1)) found.push(`the method ran ${handled.length} times`);
     for (const one of handled) {
@@ -91,6 +96,14 @@ function problemsOf(cell: Cell, unit: Unit, { journal, sent }: Observed): string
   }
   const seen = ofUnit.flatMap((message) => runsOf(message).map((run) => ({ run, message })));
   return [...problems, ...lifetimes(cell, seen)];
+}
+
+/** A durable one of a host that is not belongs to a message, or the payload, of its tenant: versions of Nest differ. */
+function isInjected({ scope, level, host }: Cell, { tenant, cue, number }: Sent, injected = ''): boolean {
+  if (scope === 'request') return injected === textOf(tenant, cue, number);
+  if (scope !== 'durable') return injected === '';
+  const isHostDurable = !isGlobal(level) && !host.startsWith('request-scoped');
+  return isHostDurable ? injected === payloadOf(tenant) : injected.startsWith(`${tenant} `);
 }
 
 function runsFor(kind: Cell['kind'], { cue }: Sent): boolean {

@@ -92,6 +92,8 @@ export interface Run {
   readonly problems: readonly string[];
   /** What was made for this message, of enhancers that are too. */
   readonly request: PerMessage | undefined;
+  /** The text of what is injected as `REQUEST`. */
+  readonly injected: string | undefined;
 }
 
 /** What a method saw that handled a message. */
@@ -116,6 +118,11 @@ export class PerMessage {
   @Inject(REQUEST) readonly message!: InboundMessage;
 }
 
+/** What durable providers inject as `REQUEST`, of a host that is durable too. */
+export function payloadOf(tenant: string): string {
+  return `${tenant} payload`;
+}
+
 /** What a tenant keeps from message to message. */
 export class ByTenant implements ContextIdStrategy {
   readonly #tenants = new Map<string, ContextId>();
@@ -126,7 +133,7 @@ export class ByTenant implements ContextIdStrategy {
     this.#tenants.set(name, tenant);
     return {
       resolve: ({ isTreeDurable }: HostComponentInfo) => (isTreeDurable ? tenant : contextId),
-      payload: { text: `${name} payload` },
+      payload: { text: payloadOf(name) },
     };
   }
 }
@@ -179,14 +186,17 @@ export function enhancerOf(kind: Kind, level: Value<'level'>, scope: Value<'scop
       return message;
     }
     #note(text: string, problems: readonly string[]): void {
-      const number = numberIn(text);
       const { perMessage: request } = this;
-      const made = request?.message ?? this.request;
-      const isSame =
-        scope === 'durable' ? tenantOf(made?.text ?? '') === tenantOf(text) : made?.text === textIn(text);
-      const isScoped = scope === 'durable' || scope === 'request';
-      const found = isScoped && !isSame ? [...problems, `REQUEST is ${made?.text}`] : problems;
-      this.journal.runs.push({ kind, level, number, instance: this, problems: found, request });
+      const injected = (request?.message ?? this.request)?.text;
+      this.journal.runs.push({
+        kind,
+        level,
+        number: numberIn(text),
+        instance: this,
+        problems,
+        request,
+        injected,
+      });
     }
   }
   if (scope === 'durable') Inject(REQUEST)(Enhancer.prototype, 'request');

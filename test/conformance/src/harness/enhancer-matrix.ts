@@ -67,8 +67,15 @@ export interface Application {
 /** What applications of one test have in common. */
 export type Setting = Pick<Cell, 'delivery' | 'server' | 'validation' | 'company'>;
 
+const PRODUCT = product();
+
 /** Every cell that exists. */
-export const CELLS: readonly Cell[] = product().filter((cell) => !EXCLUDED.some(([, is]) => is(cell)));
+export const CELLS: readonly Cell[] = PRODUCT.filter((cell) => !EXCLUDED.some(([, is]) => is(cell)));
+
+/** The reasons that exclude nothing. */
+export const UNUSED_EXCLUSIONS: readonly string[] = EXCLUDED.filter(([, is]) => !PRODUCT.some(is)).map(
+  ([reason]) => reason,
+);
 
 /** Names a cell in errors, and stands for it in sets. */
 export function nameOf(cell: Cell): string {
