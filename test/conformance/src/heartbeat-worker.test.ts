@@ -12,7 +12,8 @@ import {
   type HeartbeatProxyOptions,
   startHeartbeatProxy,
 } from './harness/heartbeat-proxy.ts';
-import { createMember, type Member } from './harness/members.ts';
+import { startKillableAgent } from './harness/killable-agent.ts';
+import { createMember, type Member, send } from './harness/members.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
@@ -183,6 +184,28 @@ onEachDatabase('heartbeats from the worker', { onDisk: true }, (environment) => 
     expect(log.entriesOf('worker started')).toEqual([]);
     expect(warnings).toBe('');
     expect(exit).toEqual({ code: 0, signal: null });
+  });
+
+  verifies('presence.worker.paused-process', async () => {
+    const platform = await environment.platform();
+    const member = await createMember(platform);
+    const path = `/workspaces/${member.id}`;
+    const options = { delivery: 'long-poll', stateDirectory: environment.folder() } as const;
+    const agent = startKillableAgent(environment, platform, member, {
+      ...options,
+      heartbeatIntervalMs: 1_000,
+    });
+    await agent.waitForEvent('online');
+    await platform.operator.post(`${path}/pause`);
+    await agent.waitForEvent('paused');
+    const seen = new Set<unknown>();
+    while (seen.size < 3 && agent.isRunning)
+      seen.add((await platform.operator.get(path)).body.last_heartbeat_at);
+    expect(agent.isRunning).toBe(true);
+    await platform.operator.post(`${path}/resume`);
+    await agent.waitForEvent('resumed');
+    await send(platform.operator, member.id, 'still there');
+    await agent.waitForEvent('replied');
   });
 
   verifies('presence.worker.in-jest', async () => {

@@ -118,6 +118,10 @@ export const PRESENCE = behaviours({
     'With a certificate that is not trusted the agent does not start, and the error says how to add the authority.',
     'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
   ],
+  'presence.worker.paused-process': [
+    'The process of a paused agent stays while a heartbeat is sent, and takes messages again after the resume.',
+    'docs/contract/presence.md#pause-and-resume; docs/decisions/0106-heartbeats-from-a-worker.md',
+  ],
   'presence.worker.in-jest': [
     'Under Jest as it is installed heartbeats come from the worker, also while a test blocks the event loop, and nothing keeps Jest alive.',
     'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',

@@ -8,6 +8,7 @@ const hang = () => new Promise<never>(() => {});
 const agent = createRemoteAgent({
   client: new RemoteAgentClient(),
   reconnectSpreadMs: 1_000,
+  heartbeatIntervalMs: Number(process.env.HEARTBEAT_INTERVAL_MS),
   delivery: process.env.DELIVERY === 'poll' ? new PollDelivery({ intervalMs: 1_000 }) : 'long-poll',
   onMessage: async ({ text }, context) => {
     log('handling', { text, attempt: context.attempt });
@@ -17,5 +18,7 @@ const agent = createRemoteAgent({
     if (text === process.env.HANG_AFTER_REPLY) await hang();
   },
 });
+agent.on('paused', () => log('paused'));
+agent.on('resumed', () => log('resumed'));
 await agent.start();
 log('online');

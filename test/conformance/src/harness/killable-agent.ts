@@ -9,6 +9,8 @@ const PROGRAM = fileURLToPath(new URL('./killable-agent-program.ts', import.meta
 export interface KillableAgentOptions {
   readonly delivery: DeliveryName;
   readonly stateDirectory: string;
+  /** @default 30 000 */
+  readonly heartbeatIntervalMs?: number;
   /** The text of a message that it never finishes, and never answers. */
   readonly hangBeforeReply?: string;
   /** The text of a message that it answers and never finishes. */
@@ -16,8 +18,8 @@ export interface KillableAgentOptions {
 }
 
 /**
- * An echoing agent in a process of its own; it ends with the test. Its log has the events `online`,
- * `handling` (with `text` and `attempt`) and `replied` (with `text`).
+ * An echoing agent in a process of its own; it ends with the test. Its log has the events `online`, `paused`,
+ * `resumed`, `handling` (with `text` and `attempt`) and `replied` (with `text`).
  */
 export function startKillableAgent(
   environment: TestEnvironment,
@@ -35,6 +37,7 @@ export function startKillableAgent(
       MOLECULE_WORKSPACE_TOKEN: member.token,
       MOLECULE_STATE_DIR: options.stateDirectory,
       DELIVERY: options.delivery,
+      HEARTBEAT_INTERVAL_MS: String(options.heartbeatIntervalMs ?? 30_000),
       HANG_BEFORE_REPLY: options.hangBeforeReply ?? '',
       HANG_AFTER_REPLY: options.hangAfterReply ?? '',
     },
