@@ -10,7 +10,7 @@ const env = { ...process.env, OPENAI_API_KEY: '', ANTHROPIC_API_KEY: '' };
 const programs = globSync('examples/*/dist/main.js').filter((program) => !program.includes('/demo/'));
 
 describe.each(programs.sort())('%s', (program) => {
-  it('runs offline, checks itself, and ends by itself', { timeout: 60_000 }, async () => {
+  it('runs offline, checks itself, and ends by itself', { timeout: 120_000 }, async () => {
     const { stdout } = await run(process.execPath, [program], { env });
     expect(stdout).toContain('✓');
     expect(stdout).not.toContain('✗');

@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it, type TestContext } from 'vitest';
+import { describe, expect, it, type TestContext, vi } from 'vitest';
 
 const program = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
-describe.concurrent('the demo', { timeout: 60_000 }, () => {
+// Six processes each: more of them at once take as long in all, and each of them longer.
+vi.setConfig({ maxConcurrency: 3 });
+
+describe.concurrent('the demo', { timeout: 90_000 }, () => {
   it('keeps every promise and leaves nothing behind', async (test) => {
     const run = await runDemo(test);
     expect(run.broken).toEqual([]);

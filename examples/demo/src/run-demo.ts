@@ -12,7 +12,7 @@ import { rollBack } from './steps/roll-back.ts';
 import { startAgents } from './steps/start-agents.ts';
 import { startPlatform } from './steps/start-platform.ts';
 
-const LONGEST_RUN_MS = 45_000;
+const LONGEST_RUN_MS = 60_000;
 
 /**
  * Runs the steps, clears up whatever happened, and returns the result of each promise.
