@@ -1,11 +1,14 @@
 import { type HandlerAnswer, type HandlerContext, MessageFailure, MoleculeError } from '@molecule-ai/core';
 import { HttpException, HttpStatus } from '@nestjs/common';
-import { isObservable, type Observable, type Subscription, takeWhile } from 'rxjs';
+import { isObservable, Observable, type Subscription, takeWhile } from 'rxjs';
+import { ABORTED, AbortWait } from './abort-wait.ts';
 
 /** Longest sentence of an exception that reaches the sender, in characters. */
 const MAX_SENTENCE_LENGTH = 500;
 /** More than an answer may have, in characters: what comes after is not read. Core refuses the answer. */
 const MAX_READ = 10 * 1024 * 1024;
+/** For how many characters a value counts that is no text, such as an iterable of them. */
+const OBJECT_LENGTH = 1024;
 
 /**
  * Makes an answer of what a method, its interceptors or a filter gave. Texts of an `Observable` and an `AsyncIterable` are streamed as they come,
@@ -21,11 +24,11 @@ export async function toAnswer(value: unknown, context: HandlerContext): Promise
 async function streamed(source: AsyncIterable<unknown>, context: HandlerContext): Promise<undefined> {
   const { signal } = context;
   const iterator = source[Symbol.asyncIterator]();
-  const aborted = abortOf(signal);
+  const wait = new AbortWait(signal);
   let isOver = false;
   try {
     while (!signal.aborted) {
-      const next = await Promise.race([iterator.next(), aborted.promise]);
+      const next = await wait.for(iterator.next());
       if (next === ABORTED) return;
       isOver = next.done === true;
       if (isOver) return;
@@ -35,7 +38,7 @@ async function streamed(source: AsyncIterable<unknown>, context: HandlerContext)
     // What `context.stream` throws after an abort says nothing.
     if (!signal.aborted) throw error;
   } finally {
-    aborted.forget();
+    wait.end();
     if (!isOver) close(iterator);
   }
 }
@@ -43,7 +46,9 @@ async function streamed(source: AsyncIterable<unknown>, context: HandlerContext)
 /** Reads one `Observable`. */
 class ObservedAnswer {
   readonly #context: HandlerContext;
-  readonly #values: unknown[] = [];
+  /** Those that were not streamed yet begin at `#next`. */
+  #values: unknown[] = [];
+  #next = 0;
   #length = 0;
   #isComplete = false;
   #failure: { readonly error: unknown } | undefined;
@@ -55,30 +60,32 @@ class ObservedAnswer {
 
   async read(source: Observable<unknown>): Promise<HandlerAnswer> {
     const { signal } = this.#context;
-    const aborted = abortOf(signal);
+    const wait = new AbortWait(signal);
     const subscription = this.#subscribe(source);
     try {
-      await Promise.race([this.#changed(), aborted.promise]);
+      await wait.for(this.#changed());
       // A value that is all there is ends in the same turn.
-      if (!this.#isOver) await Promise.race([nextTurn(), aborted.promise]);
+      if (!this.#isOver) await wait.for(nextTurn());
       if (this.#isComplete && this.#values.length <= 1) return await this.#last(this.#values[0]);
       while (!signal.aborted) {
         while (this.#values.length > 0 && !signal.aborted) {
-          const value = this.#values.shift();
-          if (isContent(value)) return await this.#ended(value, aborted.promise);
+          const value = this.#take();
+          if (isContent(value)) return await this.#ended(value, wait);
           if (isAsyncIterable(value)) await streamed(value, this.#context);
-          else if (value !== undefined && value !== null) await this.#context.stream(value as string);
+          else if (value !== undefined && value !== null && value !== '')
+            await this.#context.stream(value as string);
         }
         if (this.#failure !== undefined) throw this.#failure.error;
+        if (this.#isComplete && this.#length > MAX_READ) throw tooManyValues();
         if (this.#isComplete) return undefined;
-        await Promise.race([this.#changed(), aborted.promise]);
+        await wait.for(this.#changed());
       }
       return undefined;
     } catch (error) {
       if (signal.aborted) return undefined;
       throw error;
     } finally {
-      aborted.forget();
+      wait.end();
       subscription.unsubscribe();
     }
   }
@@ -88,10 +95,15 @@ class ObservedAnswer {
   }
 
   #subscribe(source: Observable<unknown>): Subscription {
-    return source.pipe(takeWhile(() => this.#length <= MAX_READ)).subscribe({
+    // That of another library may have `subscribe` only.
+    const own =
+      (source as unknown) instanceof Observable
+        ? source
+        : new Observable((subscriber) => source.subscribe(subscriber));
+    return own.pipe(takeWhile(() => this.#length <= MAX_READ)).subscribe({
       next: (value) => {
         this.#values.push(value);
-        this.#length += typeof value === 'string' ? value.length : 0;
+        this.#length += lengthOf(value);
         this.#wake();
       },
       error: (error: unknown) => {
@@ -103,6 +115,16 @@ class ObservedAnswer {
         this.#wake();
       },
     });
+  }
+
+  #take(): unknown {
+    const value = this.#values[this.#next];
+    this.#next += 1;
+    if (this.#next === this.#values.length) {
+      this.#values = [];
+      this.#next = 0;
+    }
+    return value;
   }
 
   #changed(): Promise<void> {
@@ -118,27 +140,14 @@ class ObservedAnswer {
   }
 
   /** Content with parts or questions is the end of the answer. */
-  async #ended(content: HandlerAnswer, aborted: Promise<unknown>): Promise<HandlerAnswer> {
+  async #ended(content: HandlerAnswer, wait: AbortWait): Promise<HandlerAnswer> {
     while (!this.#isOver && this.#values.length === 0 && !this.#context.signal.aborted) {
-      await Promise.race([this.#changed(), aborted]);
+      await wait.for(this.#changed());
     }
     if (this.#values.length > 0) throw afterContent();
     if (this.#failure !== undefined) throw this.#failure.error;
     return content;
   }
-}
-
-const ABORTED = Symbol('aborted');
-
-function abortOf(signal: AbortSignal): { readonly promise: Promise<typeof ABORTED>; forget: () => void } {
-  let forget = () => {};
-  const promise = new Promise<typeof ABORTED>((resolve) => {
-    const onAbort = () => resolve(ABORTED);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    forget = () => signal.removeEventListener('abort', onAbort);
-  });
-  return { promise, forget };
 }
 
 function nextTurn(): Promise<void> {
@@ -158,6 +167,19 @@ function isContent(value: unknown): value is Exclude<HandlerAnswer, void> {
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}
+
+/** Each counts, so that what an Observable gives without a text is bounded too. */
+function lengthOf(value: unknown): number {
+  if (typeof value === 'string') return Math.max(value.length, 1);
+  return typeof value === 'object' && value !== null ? OBJECT_LENGTH : 1;
+}
+
+function tooManyValues(): MoleculeError {
+  return new MoleculeError('The Observable gave too many values for an answer.', {
+    code: 'invalid_answer',
+    hint: `All of its values together have at most ${MAX_READ} characters; one that is no text counts as ${OBJECT_LENGTH}.`,
+  });
 }
 
 function afterContent(): MoleculeError {
@@ -180,7 +202,8 @@ function sentenceOf(error: unknown): { readonly text: string; readonly code: str
   if (!(error instanceof Error)) return null;
   if (isHttpException(error)) {
     const status = error.getStatus();
-    if (status < 400 || status > 499) return null;
+    // Also one that is not a number: an application passes on the status of a backend that has not responded.
+    if (!(status >= 400 && status <= 499)) return null;
     return { text: oneSentence(error.getResponse(), error.message), code: HttpStatus[status]?.toLowerCase() };
   }
   if (!hasMethod(error, 'getError') || !isForCaller(error)) return null;
@@ -208,12 +231,15 @@ function hasMethod<Name extends string>(value: object, name: Name): value is Rec
   return typeof Reflect.get(value, name) === 'function';
 }
 
+/** With what could change what a terminal shows: a `ValidationPipe` repeats names of the sender. */
+const BLANKS = /[\s\p{Cc}\p{Bidi_Control}\u2028\u2029]+/gu;
+
 /** The message of an exception, as a `ValidationPipe` writes it a list of them, in one line. */
 function oneSentence(content: unknown, message: string): string {
   const given: unknown =
     typeof content === 'object' && content !== null ? Reflect.get(content, 'message') : content;
   const parts = (Array.isArray(given) ? given : [given]).filter((part) => typeof part === 'string');
-  const text = (parts.length > 0 ? parts.join('; ') : message).replace(/\s+/g, ' ').trim();
+  const text = (parts.length > 0 ? parts.join('; ') : message).replace(BLANKS, ' ').trim();
   const short = text.length > MAX_SENTENCE_LENGTH ? `${text.slice(0, MAX_SENTENCE_LENGTH - 1)}…` : text;
   return short === '' || /[.!?…]$/.test(short) ? short : `${short}.`;
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { HandlerContext, PeerReply } from '@molecule-ai/core';
 import { MessageFailure, MoleculeError } from '@molecule-ai/core';
 import { expectAnswered, expectStatus } from '@molecule-ai/core/testing';
@@ -20,7 +22,7 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
-import { concat, EMPTY, from, NEVER, Observable, of, throwError, timer } from 'rxjs';
+import { concat, EMPTY, from, NEVER, Observable, of, type Subscriber, throwError, timer } from 'rxjs';
 import { concatMap, finalize, map, tap } from 'rxjs/operators';
 import { expect } from 'vitest';
 import { type NestStage, openNestStage } from './harness/nest-stage.ts';
@@ -76,6 +78,15 @@ verifies('nestjs.answers.streamed', async () => {
     'observable of iterables': (_text, context) =>
       of(slowly(context, 'one ', 'two '), slowly(context, 'three')),
     'at once': () => from(texts),
+    'of another library': (_text, context) => {
+      const source = from(slowly(context, ...texts));
+      const foreign = {
+        lift() {},
+        subscribe: (subscriber: Subscriber<string>) => source.subscribe(subscriber),
+        '@@observable': () => foreign,
+      };
+      return foreign;
+    },
   };
   for (const [name, work] of Object.entries(works)) {
     for (const decorators of [[], [UseInterceptors(PassOn)]]) {
@@ -202,6 +213,63 @@ verifies('nestjs.answers.bounded', async () => {
   expect(given).toBeLessThan(13);
 });
 
+verifies('nestjs.answers.bounded', 'values without a text', async () => {
+  const { start, ask, settled } = await openNestStage();
+  for (const [value, most] of [
+    ['', 11_000_000],
+    [slowly, 11_000_000],
+    [{ async *[Symbol.asyncIterator]() {} }, 11_000],
+  ] as const) {
+    let given = 0;
+    let attempts = 0;
+    const work: Work = () => {
+      attempts += 1;
+      return new Observable<unknown>((subscriber) => {
+        for (; !subscriber.closed; given += 1) subscriber.next(value === slowly ? undefined : value);
+      });
+    };
+    const { id, app } = await start({ providers: [deskOf(work)] });
+    expectStatus(await ask(id, 'x'), 'failed', 'invalid_answer');
+    expect(given).toBeLessThan(most);
+    expect(attempts).toBe(1);
+    await settled(app.close());
+  }
+});
+
+verifies('nestjs.answers.many-pieces', async () => {
+  const { start, ask } = await openNestStage();
+  // Each piece that moved all that follow would take minutes.
+  const { id } = await start({ providers: [deskOf(() => from(Array<string>(200_000).fill('a ')))] });
+  expectAnswered(await ask(id, 'x'), 'a '.repeat(200_000));
+});
+
+verifies('nestjs.answers.many-pieces', 'pieces of an iterable', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const pieces: WeakRef<object>[] = [];
+  let kept = 0;
+  const work: Work = () => ({
+    [Symbol.asyncIterator]: () => ({
+      next: async () => {
+        if (pieces.length < 2_000) {
+          const result = { done: false, value: 'a' };
+          pieces.push(new WeakRef(result));
+          return result;
+        }
+        // A reference that was made in this turn is held until its end.
+        await new Promise((resolve) => setImmediate(resolve));
+        collectGarbage();
+        kept = pieces.filter((piece) => piece.deref() !== undefined).length;
+        return { done: true, value: undefined };
+      },
+    }),
+  });
+  const { start, ask } = await openNestStage();
+  const { id } = await start({ providers: [deskOf(work)] });
+  expectAnswered(await ask(id, 'x'), 'a'.repeat(2_000));
+  expect(kept).toBeLessThan(20);
+});
+
 verifies('nestjs.answers.invalid', async () => {
   const { start, ask, settled } = await openNestStage();
   const works: Work[] = [
@@ -231,6 +299,7 @@ verifies('nestjs.errors.for-the-caller', async () => {
   const failures: [unknown, string, string][] = [
     [new BadRequestException('No such order'), 'bad_request', 'No such order.'],
     [new BadRequestException(['a is wrong', 'b is\n missing']), 'bad_request', 'a is wrong; b is missing.'],
+    [new BadRequestException('property \u001b[31m\u202eevil\u0000'), 'bad_request', 'property [31m evil.'],
     [new ConflictException({ message: 'It was shipped!', secret: 'x' }), 'conflict', 'It was shipped!'],
     [
       new UnprocessableEntityException({ secret: 'x' }),
@@ -263,7 +332,13 @@ verifies('nestjs.errors.retried', async () => {
   const { start, ask, settled } = await openNestStage();
   // An error of a call to a peer was not written for the sender.
   const ofCall = new MoleculeRpcException(new MoleculeError('SECRET', { code: 'access_denied' }));
-  const errors = [new Error('SECRET'), new HttpException('SECRET', 503), 'SECRET', ofCall];
+  const statuses = [503, 302, 600, undefined, Number.NaN];
+  const errors = [
+    new Error('SECRET'),
+    ...statuses.map((status) => new HttpException('SECRET', status as number)),
+    'SECRET',
+    ofCall,
+  ];
   for (const error of errors) {
     let attempts = 0;
     const work: Work = () => {
@@ -275,16 +350,18 @@ verifies('nestjs.errors.retried', async () => {
     expectAnswered(await ask(id, 'x'), 'attempt 3');
     await settled(app.close());
   }
-  const { id } = await start({
-    providers: [
-      deskOf(() => {
-        throw new HttpException('SECRET', 500);
-      }),
-    ],
-  });
-  const reply = await ask(id, 'x');
-  expectStatus(reply, 'failed');
-  expect(JSON.stringify(reply.toData())).not.toContain('SECRET');
+  for (const status of [500, undefined]) {
+    const { id } = await start({
+      providers: [
+        deskOf(() => {
+          throw new HttpException('SECRET', status as number);
+        }),
+      ],
+    });
+    const reply = await ask(id, 'x');
+    expectStatus(reply, 'failed');
+    expect(JSON.stringify(reply.toData())).not.toContain('SECRET');
+  }
 });
 
 verifies('nestjs.errors.filters', async () => {

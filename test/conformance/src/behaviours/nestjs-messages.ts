@@ -43,7 +43,11 @@ export const NESTJS_MESSAGES = behaviours({
     'docs/decisions/0117-nestjs.md#answers',
   ],
   'nestjs.answers.bounded': [
-    'Of an Observable that gives more than an answer may have, no more is read.',
+    'Of an Observable that gives more than an answer may have, no more is read, whether its values have a text or not.',
+    'docs/decisions/0117-nestjs.md#answers',
+  ],
+  'nestjs.answers.many-pieces': [
+    'An answer of many pieces takes time in proportion to their number, and keeps no piece that was streamed.',
     'docs/decisions/0117-nestjs.md#answers',
   ],
   'nestjs.answers.invalid': [
