@@ -9,7 +9,7 @@ import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from 
 import { checkAgentOf, checkAgents, noHandler } from './agent-checks.ts';
 import { findHandlers, type Handler, MessageRoutes } from './handler-discovery.ts';
 import type { HostedAgent } from './hosted-agent.ts';
-import { MessageMethod } from './message-dispatcher.ts';
+import { callMethod, MessageMethod } from './message-dispatcher.ts';
 import { checkHandler, configOf } from './message-enhancers.ts';
 import { namingAgent } from './molecule-options.ts';
 import { mountAgents } from './push-mount.ts';
@@ -21,6 +21,8 @@ export class AgentHost implements OnModuleInit, OnModuleDestroy, OnApplicationSh
   readonly #moduleRef: ModuleRef;
   readonly #agents: HostedAgent[] = [];
   #handlers: readonly Handler[] = [];
+  #isListening = false;
+  readonly #started = Promise.withResolvers<void>();
   #starting: Promise<void> | undefined;
   #draining: Promise<unknown> | undefined;
   #closing: Promise<unknown> | undefined;
@@ -57,17 +59,37 @@ export class AgentHost implements OnModuleInit, OnModuleDestroy, OnApplicationSh
       if (routes.size === 0 && !isWithout) throw noHandler(name);
     }
     mountAgents(this.#agents, this.#moduleRef.get(HttpAdapterHost, { strict: false }).httpAdapter);
+    this.#listen();
+  }
+
+  /** Events of an agent that somebody starts before the application wait for it, as its messages do. */
+  #listen(): void {
+    if (this.#isListening) return;
+    this.#isListening = true;
+    for (const handler of this.#handlers) {
+      const { mark } = handler;
+      if (mark.kind !== 'event') continue;
+      const hosted = this.#agents.find(({ name }) => name === mark.agent);
+      hosted?.agent.on?.(mark.event, (...values) =>
+        this.#started.promise.then(() => callMethod(handler, values)),
+      );
+    }
   }
 
   /** Call when each `onApplicationBootstrap` of the application is done. Does not wait for the platform. Idempotent. */
   start(): Promise<void> {
-    this.#starting ??= this.#start();
+    this.#starting ??= this.#start().catch(async (error: unknown) => {
+      // Nobody gets an application that could be closed.
+      await this.onModuleDestroy();
+      await this.#close();
+      throw error;
+    });
     return this.#starting;
   }
 
   async #start(): Promise<void> {
     const config = this.#config ?? configOf(this.#modules);
-    for (const { name, options, agent, dispatcher } of this.#agents) {
+    for (const { name, options, dispatcher } of this.#agents) {
       const parts = {
         modules: this.#modules,
         config,
@@ -76,19 +98,16 @@ export class AgentHost implements OnModuleInit, OnModuleDestroy, OnApplicationSh
       };
       const routes = routesOf(this.#messageHandlers(name), (handler) => new MessageMethod(handler, parts));
       dispatcher.use(routes, options.strategy);
-      for (const handler of this.#handlers) {
-        const { mark } = handler;
-        if (mark.kind !== 'event' || mark.agent !== name) continue;
-        const method = new MessageMethod(handler, parts);
-        agent.on?.(mark.event, (...values) => method.call(values));
-      }
     }
+    this.#started.resolve();
     await Promise.all(this.#agents.map((hosted) => startAgent(hosted)));
   }
 
   /** Stops taking messages and waits for the handlers, while everything that they use is still open. */
   onModuleDestroy(): Promise<unknown> {
-    this.#draining ??= Promise.all(this.#agents.map(({ agent }) => agent.stop?.()));
+    // Before the start of the application messages only wait for it.
+    const limits = this.#starting === undefined ? { timeoutMs: 0 } : {};
+    this.#draining ??= Promise.all(this.#agents.map(({ agent }) => agent.stop?.(limits)));
     return this.#draining;
   }
 
@@ -96,8 +115,12 @@ export class AgentHost implements OnModuleInit, OnModuleDestroy, OnApplicationSh
   async onApplicationShutdown(): Promise<void> {
     this.#shutdownHooks += 1;
     if (this.#shutdownHooks < 2) return;
+    await this.#close();
+  }
+
+  #close(): Promise<unknown> {
     this.#closing ??= Promise.all(this.#agents.map(({ client }) => client.close?.()));
-    await this.#closing;
+    return this.#closing;
   }
 
   #messageHandlers(name: string): Handler[] {

@@ -12,6 +12,7 @@ import {
   ModuleRef,
   type ModulesContainer,
 } from '@nestjs/core';
+import { AbortWait } from './abort-wait.ts';
 import { MOLECULE_CONTEXT } from './decorators.ts';
 import { toAnswer, toFailure } from './handler-answer.ts';
 import { type Handler, MessageRoutes } from './handler-discovery.ts';
@@ -25,18 +26,24 @@ import {
 } from './message-enhancers.ts';
 import type { MessageStrategy } from './molecule-options.ts';
 
-/** Runs the methods that handle the messages of one agent. Without any it ends each message as failed. */
+/** Runs the methods that handle the messages of one agent, when the application has started. Without any it ends each message as failed. */
 export class MessageDispatcher {
   #routes = new MessageRoutes<MessageMethod>();
   #strategy: MessageStrategy | undefined;
+  #isStarted = false;
+  readonly #started = Promise.withResolvers<void>();
+  #hasWarned = false;
 
-  /** Replaces the methods, and what handles the messages that none of them does. */
+  /** Call when the application has started: with the methods, and with what handles the messages that none of them does. */
   use(routes: MessageRoutes<MessageMethod>, strategy?: MessageStrategy): void {
     this.#routes = routes;
     this.#strategy = strategy;
+    this.#isStarted = true;
+    this.#started.resolve();
   }
 
   async handle(message: InboundMessage, context: HandlerContext): Promise<HandlerAnswer> {
+    if (!this.#isStarted) await this.#waitForStart(context);
     const method = this.#routes.find(message);
     try {
       const answer =
@@ -46,6 +53,21 @@ export class MessageDispatcher {
       throw toFailure(error);
     }
     throw new MessageFailure('This agent does not handle messages of this kind.', { code: 'no_handler' });
+  }
+
+  /** Somebody may have started the agent before. @throws the reason of the signal. */
+  async #waitForStart({ signal, logger }: HandlerContext): Promise<void> {
+    if (!this.#hasWarned) {
+      this.#hasWarned = true;
+      logger.warn(
+        {},
+        'The agent was started before the application: its messages wait for app.init() or app.listen().',
+      );
+    }
+    const wait = new AbortWait(signal);
+    await wait.for(this.#started.promise);
+    wait.end();
+    signal.throwIfAborted();
   }
 }
 
@@ -83,7 +105,7 @@ export class MessageMethod {
     this.#creator = createCreator(handler, parts.modules, this.#enhancers);
     this.#scoped = parts.globalEnhancers ? scopedEnhancers(parts.config) : [];
     const { wrapper } = handler;
-    this.#isHostScoped = !wrapper.isDependencyTreeStatic() || wrapper.isTransient;
+    this.#isHostScoped = isScoped(handler);
     if (!this.#isHostScoped && this.#scoped.length === 0) {
       this.#static = this.#create(wrapper.instance as object, undefined, []);
     }
@@ -94,13 +116,6 @@ export class MessageMethod {
     const result = await handling.run(context, () => target(message, context));
     // A filter may have made an Observable.
     return toAnswer(result, context);
-  }
-
-  /** Calls the method itself, for events. */
-  async call(values: readonly unknown[]): Promise<unknown> {
-    const { method, wrapper } = this.#handler;
-    const host = this.#isHostScoped ? await this.#resolveHost(ContextIdFactory.create()) : wrapper.instance;
-    return method.apply(host, [...values]);
   }
 
   async #createFor(message: InboundMessage): Promise<Target> {
@@ -114,17 +129,11 @@ export class MessageMethod {
     const request: unknown = wrapper.isDependencyTreeDurable() ? contextId.payload : message;
     moduleRef.registerRequestByContextId(request, contextId);
     const [host, ...instances] = await Promise.all([
-      this.#isHostScoped ? this.#resolveHost(contextId) : wrapper.instance,
+      this.#isHostScoped ? resolveHost(this.#handler, contextId) : wrapper.instance,
       ...this.#scoped.map(({ token }) => moduleRef.resolve(token, contextId, { strict: false })),
     ]);
     // What belongs to a static host was made with it.
     return this.#create(host as object, this.#isHostScoped ? contextId : undefined, instances);
-  }
-
-  #resolveHost(contextId: ContextId): Promise<unknown> {
-    const { module, wrapper } = this.#handler;
-    const moduleRef = module.getProviderByKey<ModuleRef>(ModuleRef).instance;
-    return moduleRef.resolve(wrapper.token as string, contextId, { strict: true });
   }
 
   #create(host: object, contextId: ContextId | undefined, scoped: readonly unknown[]): Target {
@@ -142,4 +151,21 @@ export class MessageMethod {
       MOLECULE_CONTEXT,
     ) as Target;
   }
+}
+
+/** Calls the method itself, for events. */
+export async function callMethod(handler: Handler, values: readonly unknown[]): Promise<unknown> {
+  const { method, wrapper } = handler;
+  const host = isScoped(handler) ? await resolveHost(handler, ContextIdFactory.create()) : wrapper.instance;
+  return method.apply(host, [...values]);
+}
+
+/** Whether the host is made for each message. */
+function isScoped({ wrapper }: Handler): boolean {
+  return !wrapper.isDependencyTreeStatic() || wrapper.isTransient;
+}
+
+function resolveHost({ module, wrapper }: Handler, contextId: ContextId): Promise<unknown> {
+  const moduleRef = module.getProviderByKey<ModuleRef>(ModuleRef).instance;
+  return moduleRef.resolve(wrapper.token as string, contextId, { strict: true });
 }

@@ -11,7 +11,11 @@ export const NESTJS_LIFECYCLE = behaviours({
     'docs/decisions/0117-nestjs.md#start',
   ],
   'nestjs.lifecycle.failed-start': [
-    'An application that fails to start starts no agent.',
+    'An application that fails to start starts no agent; when one of several agents cannot start, the others end.',
+    'docs/decisions/0117-nestjs.md#start',
+  ],
+  'nestjs.lifecycle.early-start': [
+    'Messages and events of an agent that is started before its application wait for the start; when the application closes instead, the messages are handled by the next run.',
     'docs/decisions/0117-nestjs.md#start',
   ],
   'nestjs.lifecycle.manual-start': [
