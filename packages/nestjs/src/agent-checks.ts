@@ -20,6 +20,14 @@ export function checkAgents(agents: readonly HostedAgent[], modules: ModulesCont
   );
   checkPairs(
     agents,
+    ({ client, options }) => (options.store === undefined ? client.stateDirectory : undefined),
+    (both) =>
+      new ConfigurationError(`One state directory for two agents: ${both} have the same stateDirectory.`, {
+        hint: 'Set it in each forRoot(), or leave it and MOLECULE_STATE_DIR out: each workspace then has a directory of its own.',
+      }),
+  );
+  checkPairs(
+    agents,
     ({ options }) => options.strategy,
     (both) =>
       new ConfigurationError(`One MoleculeStrategy for two agents: ${both}.`, {

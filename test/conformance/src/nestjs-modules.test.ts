@@ -111,6 +111,36 @@ verifies('nestjs.modules.options', 'options from the environment', async () => {
   expectAnswered(await ask(workspaceId, 'x'), 'done');
 });
 
+verifies('nestjs.modules.directory', async () => {
+  const { workspace, opened, online } = await openNestStage();
+  const [first, second] = [await workspace(), await workspace()];
+  const { stateDirectory } = first;
+  const start = (...options: [MoleculeModuleOptions, MoleculeModuleOptions]) => {
+    @Injectable()
+    class Desk {
+      @OnMessage()
+      @OnMessage({ agent: 'support' })
+      answer() {
+        return 'done';
+      }
+    }
+    const imports = [
+      MoleculeModule.forRoot(options[0]),
+      MoleculeModule.forRoot({ ...options[1], name: 'support' }),
+    ];
+    return application({ imports, providers: [Desk] });
+  };
+  const withFiles = { store: undefined };
+  await expect(
+    start({ ...first, ...withFiles }, { ...second, ...withFiles, stateDirectory }),
+  ).rejects.toThrow(
+    /One state directory for two agents: the agent without a name and the agent "support" have/,
+  );
+  // A store of its own is no file there.
+  const app = opened(await start({ ...first, ...withFiles }, { ...second, stateDirectory }));
+  for (const name of [undefined, 'support']) await online(app.get(getAgentToken(name)));
+});
+
 verifies('nestjs.modules.named', async () => {
   const { workspace, opened, online, ask, peer, settled } = await openNestStage();
   @Injectable()

@@ -18,6 +18,10 @@ export const NESTJS_MODULES = behaviours({
     'Two modules that make the agent of one name are an error at start that names who imports them; one that is imported several times is one agent.',
     'docs/decisions/0117-nestjs.md#modules',
   ],
+  'nestjs.modules.directory': [
+    'Two agents that keep their state in one directory are an error at start that names both.',
+    'docs/decisions/0117-nestjs.md#modules',
+  ],
   'nestjs.modules.global': [
     'Other modules inject the agent and its client with isGlobal; the module without forRoot is an error at start.',
     'docs/decisions/0117-nestjs.md#modules',
