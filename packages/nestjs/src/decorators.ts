@@ -13,6 +13,7 @@ import {
   type PipeTransform,
   type Type,
 } from '@nestjs/common';
+import { AGENT_EVENTS, isAgentEvent } from './agent-events.ts';
 import { pipesOf, type StandardSchema } from './schema-pipe.ts';
 
 /** The context type of messages, `context.getType()`, in guards, interceptors and filters. */
@@ -75,6 +76,11 @@ export function OnTask(method: string, options: HandlerOptions = {}): MethodDeco
 
 /** The method is called with the arguments of this event of the agent. Guards, pipes, interceptors and filters do not apply. */
 export function OnAgentEvent(event: AgentEventName, options: HandlerOptions = {}): MethodDecorator {
+  if (!isAgentEvent(event)) {
+    throw new ConfigurationError(`@OnAgentEvent(${JSON.stringify(event)}): an agent has no such event.`, {
+      hint: `The events are ${AGENT_EVENTS}.`,
+    });
+  }
   return handles({ kind: 'event', agent: agentOf(options), event });
 }
 

@@ -206,6 +206,12 @@ verifies('nestjs.messages.missing', 'what a decorator cannot take', () => {
   );
 });
 
+verifies('nestjs.messages.missing', 'an event that no agent has', () => {
+  for (const event of ['pausd', 'toString', undefined]) {
+    expect(() => OnAgentEvent(event as 'paused')).toThrow(/@OnAgentEvent\(.*\): an agent has no such event/);
+  }
+});
+
 verifies('nestjs.messages.request', async () => {
   let made = 0;
   @Injectable({ scope: Scope.REQUEST })

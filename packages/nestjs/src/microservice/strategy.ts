@@ -15,6 +15,7 @@ import {
   RpcException,
   Server,
 } from '@nestjs/microservices';
+import { AGENT_EVENTS, isAgentEvent } from '../agent-events.ts';
 import { toAnswer, toFailure } from '../handler-answer.ts';
 import type { MessageStrategy } from '../molecule-options.ts';
 import { MoleculeRpcContext } from './rpc-context.ts';
@@ -28,34 +29,6 @@ export const ANY_MESSAGE = '*';
 
 /** What the default filter of Nest makes of an error that was not written for the caller. */
 const UNKNOWN_ERROR = 'Internal server error';
-
-const EVENTS: Readonly<Record<AgentEventName, true>> = {
-  started: true,
-  'start-failed': true,
-  message: true,
-  delivered: true,
-  'reply-sent': true,
-  retry: true,
-  'dead-letter': true,
-  failed: true,
-  expired: true,
-  cancelled: true,
-  stuck: true,
-  'set-aside': true,
-  'delivery-changed': true,
-  paused: true,
-  resumed: true,
-  removed: true,
-  revoked: true,
-  superseded: true,
-  degraded: true,
-  recovered: true,
-  'cursor-lost': true,
-  'peer-changed': true,
-  stopped: true,
-};
-
-const EVENT_NAMES = `The events are ${Object.keys(EVENTS).join(', ')}.`;
 
 /**
  * The messages of an agent for `@MessagePattern` and its events for `@EventPattern`, run by `@nestjs/microservices`. The agent is that of
@@ -108,9 +81,9 @@ export class MoleculeStrategy extends Server implements CustomTransportStrategy,
     extras: Record<string, unknown> = {},
   ): void {
     const name = this.normalizePattern(pattern as string);
-    if (isEventHandler && !Object.hasOwn(EVENTS, name)) {
+    if (isEventHandler && !isAgentEvent(name)) {
       throw new ConfigurationError(`@EventPattern(${JSON.stringify(name)}): an agent has no such event.`, {
-        hint: `${EVENT_NAMES} For others give the decorator the transport that they come by.`,
+        hint: `The events are ${AGENT_EVENTS}. For others give the decorator the transport that they come by.`,
       });
     }
     if (!isEventHandler && (typeof pattern !== 'string' || name.trim() === '')) {
@@ -155,8 +128,10 @@ export class MoleculeStrategy extends Server implements CustomTransportStrategy,
 
   /** Listens to an event of the agent. @throws ConfigurationError for one that agents do not have. */
   override on(event: string, callback: unknown): void {
-    if (!Object.hasOwn(EVENTS, event)) {
-      throw new ConfigurationError(`An agent has no event ${JSON.stringify(event)}.`, { hint: EVENT_NAMES });
+    if (!isAgentEvent(event)) {
+      throw new ConfigurationError(`An agent has no event ${JSON.stringify(event)}.`, {
+        hint: `The events are ${AGENT_EVENTS}.`,
+      });
     }
     this.unwrap<RemoteAgent>().on(event as AgentEventName, callback as AgentListener<AgentEventName>);
   }
