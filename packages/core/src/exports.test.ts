@@ -113,6 +113,7 @@ it('the tools entry exports exactly these names', () => {
     'peerTools',
     'questionSuperseded',
     'readsStream',
+    'receivedValue',
     'releaseApprovals',
     'rememberPeerText',
     'reportProgress',

@@ -1,6 +1,7 @@
 /** Tools for models, without a framework, and what adapters to frameworks share. A test pins this list of exports. */
 
 export { handlerSignal } from './client/current-message.ts';
+export { type ReceivedValue, receivedValue } from './peers/received-values.ts';
 export { fenceRepeatably } from './peers/repeatable-fence.ts';
 export { clientProblem, type OptionKind, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
 export {

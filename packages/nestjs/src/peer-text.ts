@@ -12,10 +12,12 @@ import {
 } from '@molecule-ai/core';
 import {
   fenceMarkedText,
+  fenceMarkedValue,
   fenceRepeatably,
   originOfPeerText,
   outcomeOfReply,
   type ReplyContext,
+  receivedValue,
 } from '@molecule-ai/core/tools';
 import {
   BadRequestException,
@@ -25,12 +27,9 @@ import {
   type NestInterceptor,
   type PipeTransform,
 } from '@nestjs/common';
-import { mergeMap, type Observable } from 'rxjs';
+import { concatMap, type Observable } from 'rxjs';
 import { handledIn, PARAMETERS, parameter } from './decorators.ts';
-
-/** What a value given to the pipe or the interceptor may have. */
-const MAX_DEPTH = 64;
-const MAX_VALUES = 100_000;
+import { DeepMapping, TOO_LARGE } from './deep-mapping.ts';
 
 /** The whole text, for a model of which no tools are known. */
 const WHOLE_REPLY: ReplyContext = { maxModelChars: Number.MAX_SAFE_INTEGER, offered: new Set(), ownId: '' };
@@ -54,11 +53,7 @@ export const UntrustedText = (options: MessageForModelOptions = {}): ParameterDe
  */
 export class StripA2aBoundaryPipe implements PipeTransform {
   transform(value: unknown): unknown {
-    const mapping = new DeepMapping(
-      (text) => stripA2aBoundary(text),
-      () => undefined,
-    );
-    const stripped = mapping.map(value);
+    const stripped = new DeepMapping({ text: (text) => stripA2aBoundary(text) }).map(value);
     if (stripped === TOO_LARGE) throw new BadRequestException('The value has too many levels or values.');
     return stripped;
   }
@@ -78,7 +73,7 @@ export class PeerTextInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const given = next.handle();
     if (handledIn(context) !== undefined) return given;
-    return given.pipe(mergeMap((value) => fenceDeep(value)));
+    return given.pipe(concatMap((value) => fenceDeep(value)));
   }
 }
 
@@ -97,7 +92,7 @@ async function fenceDeep(value: unknown): Promise<unknown> {
 }
 
 function fenceWith(value: unknown, forModel: (value: object) => unknown): unknown {
-  const fenced = new DeepMapping(fenceKnown, forModel).map(value);
+  const fenced = new DeepMapping({ text: fenceKnown, key: fenceKnown, replace: forModel }).map(value);
   if (fenced !== TOO_LARGE) return fenced;
   throw new InternalServerErrorException(
     'The result has too many levels or values to find texts of peers in it.',
@@ -109,14 +104,31 @@ function fenceKnown(text: string): string {
   return origin === undefined ? fenceMarkedText(text) : fenceRepeatably(text, { origin });
 }
 
-/** What this package and core give of peers, for a model; `undefined` for everything else. */
+/** What core made of what peers wrote, for a model; `undefined` for everything else. A peer sends no functions, but data of any form. */
 function forModelOf(value: object): string | undefined {
   if (isReply(value)) return modelTextOf(value);
   if (hasForModel(value)) return value.forModel();
-  if (isReplyData(value)) return modelTextOf(peerReplyFromData(value));
-  if (isMessage(value)) return messageForModel(value);
-  const peers = [value].flat();
-  return peers.length > 0 && peers.every(isPeer) ? peersForModel(peers) : undefined;
+  if (Array.isArray(value)) return value.length > 0 && value.every(isPeer) ? peersForModel(value) : undefined;
+  const received = receivedValue(value);
+  switch (received?.kind) {
+    case 'message':
+      return messageForModel(value as InboundMessage);
+    case 'peer':
+      return peersForModel([value as PeerInfo]);
+    case 'reply-data':
+      return modelTextOf(peerReplyFromData(value as PeerReplyData));
+    case 'reply-content':
+      return fencedJson(value, received.peerId);
+    case undefined:
+      return looksReceived(value) ? fencedJson(value, 'unknown') : undefined;
+  }
+}
+
+/** As one text, so that data of a peer, however large or deep, does not count as values of the result. */
+function fencedJson(value: object, origin: string): string {
+  const bounded = fenceMarkedValue(value, (text) => text);
+  const json = JSON.stringify(bounded, (_key, each) => (typeof each === 'bigint' ? String(each) : each));
+  return fenceRepeatably(json ?? '', { origin });
 }
 
 /** A fence alone says neither that a peer failed or has not answered yet, nor what it sent besides a text. */
@@ -138,85 +150,21 @@ function isStream(value: object): value is PeerStream {
   return hasForModel(value) && typeof Reflect.get(value, 'reply') === 'function';
 }
 
-function isReplyData(value: object): value is PeerReplyData {
-  return hasTexts(value, ['status', 'peerId', 'nonce', 'via', 'text']) && 'isWrapped' in value;
+function isPeer(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && receivedValue(value)?.kind === 'peer';
 }
 
-function isMessage(value: object): value is InboundMessage {
-  return hasTexts(value, ['source', 'peerId', 'inReplyTo', 'text']);
-}
-
-function isPeer(value: unknown): value is PeerInfo {
-  if (typeof value !== 'object' || value === null) return false;
-  return hasTexts(value, ['id', 'name', 'role', 'status']) && 'agentCard' in value && 'deliveryMode' in value;
+/**
+ * Data of a reply, a message or an entry of the list of peers that core did not make: it was stored and read again, or a peer sent it. So nothing in it
+ * says who wrote it.
+ */
+function looksReceived(value: object): boolean {
+  const isReplyData = hasTexts(value, ['status', 'peerId', 'nonce', 'via', 'text']) && 'isWrapped' in value;
+  const isMessage = hasTexts(value, ['source', 'peerId', 'inReplyTo', 'text']);
+  const isPeerInfo = hasTexts(value, ['id', 'name', 'role', 'status']) && 'agentCard' in value;
+  return isReplyData || isMessage || (isPeerInfo && 'deliveryMode' in value);
 }
 
 function hasTexts(value: object, names: readonly string[]): boolean {
   return names.every((name) => typeof Reflect.get(value, name) === 'string');
-}
-
-const TOO_LARGE = Symbol('too large');
-
-/** Copies lists and objects with other texts in them. What has nothing to change is not copied. */
-class DeepMapping {
-  readonly #text: (text: string) => string;
-  readonly #replace: (value: object) => unknown;
-  readonly #done = new Map<object, unknown>();
-  #left = MAX_VALUES;
-
-  constructor(text: (text: string) => string, replace: (value: object) => unknown) {
-    this.#text = text;
-    this.#replace = replace;
-  }
-
-  /** {@link TOO_LARGE} for a value that has too much, or itself in it. */
-  map(value: unknown, depth = 0): unknown {
-    this.#left -= 1;
-    if (this.#left < 0 || depth > MAX_DEPTH) return TOO_LARGE;
-    if (typeof value === 'string') return this.#text(value);
-    if (typeof value !== 'object' || value === null) return value;
-    const known = this.#done.get(value);
-    if (known !== undefined) return known;
-    this.#done.set(value, TOO_LARGE);
-    const mapped = this.#replace(value) ?? this.#mapEntries(value, depth);
-    this.#done.set(value, mapped);
-    return mapped;
-  }
-
-  #mapEntries(value: object, depth: number): unknown {
-    if (!Array.isArray(value) && !isRecord(value)) return value;
-    const json = jsonOf(value);
-    if (json !== value) {
-      const mapped = this.map(json, depth + 1);
-      return mapped === json ? value : mapped;
-    }
-    const entries = Object.entries(value).map(
-      ([key, entry]) => [key, entry, this.map(entry, depth + 1)] as const,
-    );
-    if (entries.some(([, , mapped]) => mapped === TOO_LARGE)) return TOO_LARGE;
-    if (entries.every(([, entry, mapped]) => entry === mapped)) return value;
-    if (Array.isArray(value)) return entries.map(([, , mapped]) => mapped);
-    const copy = Object.create(Object.getPrototypeOf(value)) as object;
-    for (const [key, , mapped] of entries) {
-      Object.defineProperty(copy, key, {
-        value: mapped,
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      });
-    }
-    return copy;
-  }
-}
-
-/** Plain objects, and those of classes of the application, such as DTOs; not dates, buffers, files and the like. */
-function isRecord(value: object): boolean {
-  const isStreamed = ['pipe', 'getStream'].some((name) => typeof Reflect.get(value, name) === 'function');
-  return !isStreamed && Object.prototype.toString.call(value) === '[object Object]';
-}
-
-/** As it is sent: a document of a database, for instance, keeps its fields elsewhere. */
-function jsonOf(value: object): unknown {
-  const toJSON: unknown = Reflect.get(value, 'toJSON');
-  return typeof toJSON === 'function' ? toJSON.call(value) : value;
 }

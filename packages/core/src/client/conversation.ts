@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
+import { markReceived } from '../peers/received-values.ts';
 
 const ID_LENGTH = 32;
 
@@ -19,6 +20,7 @@ export function conversationIdOf(
 
 /** The message with its conversation, where the platform did not name it. */
 export function withConversation(message: InboundMessage, workspaceId: string): InboundMessage {
-  if (message.conversationId) return message;
-  return { ...message, conversationId: conversationIdOf(message, workspaceId) };
+  const conversationId = message.conversationId || conversationIdOf(message, workspaceId);
+  const whole = conversationId === message.conversationId ? message : { ...message, conversationId };
+  return markReceived(whole, { kind: 'message' });
 }

@@ -1,5 +1,6 @@
 import type { AgentCard, JsonObject } from '@molecule-ai/protocol';
 import { readWorkspaceInfo } from '../platform-api/workspaces.ts';
+import { markReceived } from './received-values.ts';
 
 /**
  * A workspace this agent may communicate with. Name, role and card are written by the peer and untrusted: fence them
@@ -28,7 +29,7 @@ export function readPeerInfo(row: unknown): PeerInfo | undefined {
   const info = readWorkspaceInfo(row);
   if (info === undefined) return undefined;
   const { id, name, status, url, parentId, activeTasks, deliveryMode, raw } = info;
-  return {
+  const peer = {
     id,
     name,
     role: info.role ?? '',
@@ -41,4 +42,5 @@ export function readPeerInfo(row: unknown): PeerInfo | undefined {
     deliveryMode,
     raw,
   };
+  return markReceived(peer, { kind: 'peer' });
 }

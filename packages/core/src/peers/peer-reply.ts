@@ -13,6 +13,7 @@ import {
   unwrapPeerAnswer,
 } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import { markReceived } from './received-values.ts';
 
 /**
  * `answered`: the peer's answer is here. `queued`: stored or being handled, not ended yet; ask with `waitForAnswer`.
@@ -127,7 +128,7 @@ class ReceivedReply {
 
   /** The response body, including boundary markers. Untrusted. */
   get raw(): JsonValue {
-    return this.#fields.raw;
+    return this.#received(this.#fields.raw);
   }
 
   /**
@@ -141,7 +142,9 @@ class ReceivedReply {
 
   /** The parts of the answer, without boundary markers. Untrusted. */
   get parts(): readonly JsonObject[] {
-    return WITHOUT_TEXT.has(this.status) ? [] : extractParts(this.#strippedBody());
+    const parts = WITHOUT_TEXT.has(this.status) ? [] : extractParts(this.#strippedBody());
+    for (const part of parts) for (const value of [part, part.data, part.file]) this.#received(value);
+    return parts;
   }
 
   /**
@@ -166,7 +169,8 @@ class ReceivedReply {
     const { status, peerId, messageId, contextId, code, via, isHeld, text, raw } = this;
     const { isWrapped } = this.#fields;
     const nonce = fenceNonceOf(this.forModel()) ?? '';
-    return { status, peerId, messageId, contextId, code, via, isHeld, text, nonce, isWrapped, raw };
+    const data = { status, peerId, messageId, contextId, code, via, isHeld, text, nonce, isWrapped, raw };
+    return markReceived(data, { kind: 'reply-data' });
   }
 
   /** Returns {@link forModel}. */
@@ -191,6 +195,10 @@ class ReceivedReply {
   /** Contains no text of the peer. */
   [inspect.custom](): string {
     return `PeerReply { status: '${this.status}', messageId: ${JSON.stringify(this.messageId)}, via: '${this.via}', text: [${this.text.length} characters] }`;
+  }
+
+  #received<Value>(value: Value): Value {
+    return markReceived(value, { kind: 'reply-content', peerId: this.peerId });
   }
 
   #strippedBody(): JsonValue {

@@ -54,6 +54,22 @@ export const NESTJS_EDGES = behaviours({
     'An interceptor fences what peers wrote in the return value of a method that a model reads, and changes nothing else.',
     'docs/decisions/0118-nestjs-edges.md#texts-of-peers',
   ],
+  'nestjs.peer-text.forms': [
+    'Only what core made is a reply, a message or a peer for the interceptor: data that a peer sent in such a form is fenced as a whole, without an origin that the peer could choose, and so are such values that were stored and read again.',
+    'docs/decisions/0118-nestjs-edges.md#texts-of-peers',
+  ],
+  'nestjs.peer-text.contents': [
+    'The interceptor fences the response, the parts, and the data of the parts of a reply, each as one text of its peer, which does not count as values of the result.',
+    'docs/decisions/0118-nestjs-edges.md#texts-of-peers',
+  ],
+  'nestjs.peer-text.json': [
+    'The interceptor goes through all that JSON sends: names of properties, what toJSON returns, properties of errors and tagged objects; copies of lists keep their holes.',
+    'docs/decisions/0118-nestjs-edges.md#texts-of-peers',
+  ],
+  'nestjs.peer-text.order': [
+    'Values of an Observable leave the interceptor in their order, also after one that is a stream of an answer.',
+    'docs/decisions/0118-nestjs-edges.md#texts-of-peers',
+  ],
   'nestjs.peer-text.status': [
     'The interceptor gives a model words of ours for a reply that failed, has not come, asks something or has no text, with the code of a failure, and files of an answer beside its text.',
     'docs/decisions/0118-nestjs-edges.md#texts-of-peers',

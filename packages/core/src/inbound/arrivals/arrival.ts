@@ -8,6 +8,7 @@ import {
 } from '@molecule-ai/protocol';
 import { z } from 'zod';
 import type { ArrivalEnd, InboundCaller } from '../../inbound-http/inbound-agent.ts';
+import { markReceived } from '../../peers/received-values.ts';
 
 const USE = z.enum(['push', 'direct', 'unknown']);
 
@@ -24,10 +25,13 @@ const StoredArrival = z
     digest: z.string(),
   })
   .transform(({ row, answers, conversationId, use, digest }, context): z.output<typeof WholeArrival> => {
-    const message = parseActivityRow(row);
-    if (message !== null) return { message: { ...message, answers, conversationId }, use, digest };
-    context.addIssue('The row is not a message.');
-    return z.NEVER;
+    const parsed = parseActivityRow(row);
+    if (parsed === null) {
+      context.addIssue('The row is not a message.');
+      return z.NEVER;
+    }
+    const message = markReceived({ ...parsed, answers, conversationId }, { kind: 'message' });
+    return { message, use, digest };
   });
 
 /**
