@@ -1,20 +1,22 @@
-import type {
-  CallOptions,
-  CallPeerOptions,
-  NotifyOptions,
-  NotifyReceipt,
-  PeerClient,
-  PeerInfo,
-  PeerReply,
-  PeerStream,
-  RemoteAgent,
-  StreamPeerOptions,
+import {
+  type CallOptions,
+  type CallPeerOptions,
+  MoleculeError,
+  type NotifyOptions,
+  type NotifyReceipt,
+  type PeerClient,
+  type PeerInfo,
+  type PeerReply,
+  type PeerStream,
+  type RemoteAgent,
+  type StreamPeerOptions,
 } from '@molecule-ai/core';
 import {
   contextIdOfCall,
   type DefaultPeerToolNames,
   messageIdOfCall,
   occurrenceOfCall,
+  optionsProblem,
   type PeerToolList,
   type PeerToolName,
   type PeerToolsOptions,
@@ -30,7 +32,7 @@ import { endError } from './reply-errors.ts';
  *
  * In a method that handles a message, what is sent to a peer belongs to one conversation with this peer, which all messages of the
  * handled conversation continue; and when the message is tried again, the same call sends the same message. Elsewhere each call is a
- * conversation of its own. `contextId` and `messageId` choose others.
+ * conversation of its own. `contextId` and `messageId` choose others. Wrong options are a MoleculeError `invalid_argument`.
  */
 export class MoleculeService {
   readonly agent: RemoteAgent;
@@ -43,7 +45,8 @@ export class MoleculeService {
   }
 
   /** The workspaces this agent may communicate with. Names, roles and cards are untrusted: a model gets them by `peersForModel`. */
-  peers(options: CallOptions = {}): Promise<PeerInfo[]> {
+  async peers(options: CallOptions = {}): Promise<PeerInfo[]> {
+    checkOptions(options);
     return this.client.getPeers(options);
   }
 
@@ -59,6 +62,7 @@ export class MoleculeService {
   /**
    * The answer of a peer while it is made: iterate it for the pieces of the text, `reply()` returns the whole. Sent at once. Leaving the loop
    * cancels nothing.
+   * @throws MoleculeError `invalid_argument`; all other errors come with the iteration.
    */
   stream(peerId: string, text: string, options: StreamPeerOptions = {}): PeerStream {
     const continued = this.#continued('stream', peerId, text, options);
@@ -71,6 +75,7 @@ export class MoleculeService {
    */
   observe(peerId: string, text: string, options: StreamPeerOptions = {}): Observable<string> {
     return new Observable((subscriber) => {
+      checkOptions(options);
       const left = new AbortController();
       const signal =
         options.signal === undefined ? left.signal : AbortSignal.any([left.signal, options.signal]);
@@ -96,7 +101,8 @@ export class MoleculeService {
   }
 
   /** Shows a text to the person on the canvas of the agent. */
-  notify(text: string, options: NotifyOptions = {}): Promise<NotifyReceipt> {
+  async notify(text: string, options: NotifyOptions = {}): Promise<NotifyReceipt> {
+    checkOptions(options);
     return this.client.notify(text, options);
   }
 
@@ -113,10 +119,11 @@ export class MoleculeService {
     text: string,
     options: Options,
   ): Options {
+    checkOptions(options);
     const { contextId, metadata, answers } = options;
     // Wrong values are errors of the call itself.
     if (typeof peerId !== 'string' || typeof text !== 'string') return options;
-    const more = [JSON.stringify([contextId, metadata, answers])];
+    const more = [jsonOf([contextId, metadata, answers])];
     const content = { toolName: `MoleculeService.${toolName}`, peerId, text, more };
     const occurrence = occurrenceOfCall([content], crypto.randomUUID());
     const continued =
@@ -126,5 +133,21 @@ export class MoleculeService {
       messageId: options.messageId ?? messageIdOfCall(this.client, { callId: String(occurrence) }, content),
       contextId: continued,
     };
+  }
+}
+
+/** @throws MoleculeError `invalid_argument` */
+function checkOptions(options: unknown): void {
+  const problem = optionsProblem(options, {});
+  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+}
+
+/** @throws MoleculeError `invalid_argument` */
+function jsonOf(content: readonly unknown[]): string {
+  try {
+    return JSON.stringify(content);
+  } catch (cause) {
+    const problem = '`metadata` and `answers` must be plain JSON.';
+    throw new MoleculeError(problem, { code: 'invalid_argument', cause });
   }
 }

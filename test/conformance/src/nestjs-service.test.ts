@@ -104,6 +104,34 @@ verifies('nestjs.service.tools', async () => {
   expect(outcome.forModel).toMatch(/<peer-text-[0-9a-f]{32} origin="[0-9a-f-]+">\n12 left\n/);
 });
 
+verifies('nestjs.service.misused', async () => {
+  const { start, peer } = await openNestStage();
+  const { app } = await start({}, CALLS_ONLY);
+  const molecule = app.get(MoleculeService);
+  const { id } = await peer();
+  const wrong = (given: unknown) => {
+    const options = given as object;
+    return [
+      molecule.call(id, 'x', options),
+      molecule.send(id, 'x', options),
+      new Promise((resolve) => resolve(molecule.stream(id, 'x', options))),
+      lastValueFrom(molecule.observe(id, 'x', options)),
+    ];
+  };
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  const expected = (message: string) => expect.objectContaining({ code: 'invalid_argument', message });
+  const noJson = expected('`metadata` and `answers` must be plain JSON.');
+  for (const metadata of [circular, { count: 1n }]) {
+    for (const call of wrong({ metadata })) await expect(call).rejects.toEqual(noJson);
+  }
+  const none = JSON.parse('null');
+  const others = [molecule.peers(none), molecule.notify('x', none)];
+  for (const call of [...wrong(none), ...others]) {
+    await expect(call).rejects.toEqual(expected('The options must be an object, got null.'));
+  }
+});
+
 verifies('nestjs.service.unsubscribe', async () => {
   const { start, peer, settled, platform } = await openNestStage();
   const { app } = await start({}, CALLS_ONLY);

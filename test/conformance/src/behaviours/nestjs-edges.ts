@@ -38,6 +38,10 @@ export const NESTJS_EDGES = behaviours({
     'MoleculeService gives the tools for models of its agent.',
     'docs/decisions/0118-nestjs-edges.md#calling-peers',
   ],
+  'nestjs.service.misused': [
+    'Options of MoleculeService that are not an object, and metadata that is not JSON, are errors with a code, also of a stream and an Observable.',
+    'docs/decisions/0118-nestjs-edges.md#calling-peers',
+  ],
   'nestjs.service.unsubscribe': [
     'To unsubscribe from the Observable of an answer cancels the message; an answer that does not come to its end is an error of the Observable.',
     'docs/decisions/0118-nestjs-edges.md#calling-peers',
