@@ -9,6 +9,8 @@ const VERSIONS: readonly NestVersion[] = [10, 11, 12];
 const FORMATS: readonly ModuleFormat[] = ['cjs', 'esm'];
 /** For ES modules with NestJS 10, whose options make CommonJS only. */
 const AS_MODULES = ['--module', 'nodenext', '--moduleResolution', 'nodenext'];
+/** For a machine that does much else. */
+const PATIENCE = '--testTimeout=120000';
 
 let projects: NestProjects;
 beforeAll(() => {
@@ -115,7 +117,7 @@ verifies('nestjs.consumers-tokens', async () => {
 verifies('nestjs.consumers-test-runner', async () => {
   const runs = VERSIONS.map(async (version) => {
     await compiled(version, 'cjs');
-    return projects.test(version, 'cjs', '--ci', '--detectOpenHandles');
+    return projects.test(version, 'cjs', '--detectOpenHandles', PATIENCE);
   });
   for (const { status, errors } of await Promise.all(runs)) {
     expect(errors).toMatch(/Tests:\s+2 passed, 2 total/);
@@ -124,10 +126,10 @@ verifies('nestjs.consumers-test-runner', async () => {
   }
 });
 
-verifies('nestjs.consumers-commonjs-beside-esm', async () => {
+verifies(['nestjs.consumers-commonjs-beside-esm', 'nestjs.consumers-test-runner'], async () => {
   const report = reportOf(await ran(12, 'esm'));
   expect(report.ledgers[0].sameClient).toBe(true);
-  const { status, output, errors } = await projects.test(12, 'esm');
+  const { status, output, errors } = await projects.test(12, 'esm', PATIENCE);
   expect(output).toMatch(/Tests\s+2 passed \(2\)/);
   expect(output + errors).not.toMatch(/close timed out|prevents/i);
   expect(status).toBe(0);
@@ -135,7 +137,7 @@ verifies('nestjs.consumers-commonjs-beside-esm', async () => {
 
 verifies('nestjs.consumers-jest-esm', async () => {
   await compiled(12, 'esm');
-  const { errors } = await projects.testByJestWithModules(12);
+  const { errors } = await projects.testByJestWithModules(12, PATIENCE);
   expect(errors).toMatch(/PASS \S*office\.spec\.ts/);
   // What a package without ES modules does there: its test fails where it requires NestJS.
   expect(errors).toMatch(/FAIL \S*ledger\.spec\.ts[\s\S]*in a cycle/);

@@ -98,14 +98,14 @@ export class NestProjects {
   }
 
   /** Runs the tests of an application by Jest with ES modules. */
-  testByJestWithModules(version: NestVersion): Promise<NestRun> {
+  testByJestWithModules(version: NestVersion, ...more: readonly string[]): Promise<NestRun> {
     const jest = [
       '--experimental-vm-modules',
       'node_modules/jest/bin/jest.js',
       '--config',
       'jest-esm.config.mjs',
     ];
-    return execute([process.execPath, ...jest], this.#application(version, 'esm'));
+    return execute([process.execPath, ...jest, ...more], this.#application(version, 'esm'));
   }
 
   remove(): void {
