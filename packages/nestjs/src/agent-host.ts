@@ -24,7 +24,8 @@ export class AgentHost implements OnModuleInit, OnModuleDestroy, OnApplicationSh
   #isListening = false;
   readonly #started = Promise.withResolvers<void>();
   #starting: Promise<void> | undefined;
-  #draining: Promise<unknown> | undefined;
+  #draining: Promise<void> | undefined;
+  #closeMounts: (() => void) | undefined;
   #closing: Promise<unknown> | undefined;
   #shutdownHooks = 0;
 
@@ -58,7 +59,8 @@ export class AgentHost implements OnModuleInit, OnModuleDestroy, OnApplicationSh
       const isWithout = options.withoutHandlers === true || options.strategy !== undefined;
       if (routes.size === 0 && !isWithout) throw noHandler(name);
     }
-    mountAgents(this.#agents, this.#moduleRef.get(HttpAdapterHost, { strict: false }).httpAdapter);
+    const { httpAdapter } = this.#moduleRef.get(HttpAdapterHost, { strict: false });
+    this.#closeMounts = mountAgents(this.#agents, httpAdapter);
     this.#listen();
   }
 
@@ -104,11 +106,19 @@ export class AgentHost implements OnModuleInit, OnModuleDestroy, OnApplicationSh
   }
 
   /** Stops taking messages and waits for the handlers, while everything that they use is still open. */
-  onModuleDestroy(): Promise<unknown> {
+  onModuleDestroy(): Promise<void> {
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  async #drain(): Promise<void> {
     // Before the start of the application messages only wait for it.
     const limits = this.#starting === undefined ? { timeoutMs: 0 } : {};
-    this.#draining ??= Promise.all(this.#agents.map(({ agent }) => agent.stop?.(limits)));
-    return this.#draining;
+    try {
+      await Promise.all(this.#agents.map(({ agent }) => agent.stop?.(limits)));
+    } finally {
+      this.#closeMounts?.();
+    }
   }
 
   /** Called by the first and by the last module of the shutdown: until then others may use the clients. */
@@ -140,7 +150,7 @@ class AgentStarter implements OnApplicationBootstrap, OnModuleDestroy, OnApplica
     return this.#host.start();
   }
 
-  onModuleDestroy(): Promise<unknown> {
+  onModuleDestroy(): Promise<void> {
     return this.#host.onModuleDestroy();
   }
 

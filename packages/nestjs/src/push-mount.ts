@@ -12,7 +12,7 @@ type NodeResponse = Parameters<NodeListener>[1];
 interface Mount {
   readonly path: string;
   readonly hosted: HostedAgent;
-  readonly listener: NodeListener;
+  readonly requests: AgentRequests;
 }
 
 /** What is used of a server of Node. */
@@ -45,9 +45,13 @@ interface FastifyScope {
  * Lets the HTTP server of the application pass requests below the path of an agent to it, before anything of the application sees or reads
  * them: body parsers, middleware, guards, the global prefix. All other requests stay as they are.
  * @param adapter none in an application without HTTP
+ * @returns call it when the agents have stopped, and before the server closes.
  * @throws ConfigurationError naming the option.
  */
-export function mountAgents(agents: readonly HostedAgent[], adapter: HttpServer | null | undefined): void {
+export function mountAgents(
+  agents: readonly HostedAgent[],
+  adapter: HttpServer | null | undefined,
+): () => void {
   const paths = new Map<string, HostedAgent>();
   const mounts: Mount[] = [];
   for (const hosted of agents) {
@@ -62,12 +66,45 @@ export function mountAgents(agents: readonly HostedAgent[], adapter: HttpServer 
     paths.set(push.path, hosted);
     const { maxConcurrentRequests, holdSeconds } = push;
     const handler = createInboundHandler(hosted.agent, { maxConcurrentRequests, holdSeconds });
-    mounts.push({ path: push.path, hosted, listener: toNodeListener(handler) });
+    mounts.push({ path: push.path, hosted, requests: new AgentRequests(toNodeListener(handler)) });
   }
-  if (!adapter || mounts.length === 0) return;
+  if (!adapter || mounts.length === 0) return () => {};
   mountOnServer(mounts, adapter.getHttpServer());
   if (adapter.getType() === 'fastify') mountOnFastify(mounts, adapter.getInstance());
   probeWhenListening(mounts, adapter.getHttpServer());
+  return () => {
+    for (const { requests } of mounts) requests.close();
+  };
+}
+
+const STOPPED = '{"error":"The agent does not accept messages at the moment.","code":"not_accepting"}';
+const STOPPED_HEADERS = { 'content-type': 'application/json', 'retry-after': '5', connection: 'close' };
+
+/** The requests of one agent. */
+class AgentRequests {
+  readonly #listener: NodeListener;
+  readonly #open = new Set<NodeRequest>();
+  #isClosed = false;
+
+  constructor(listener: NodeListener) {
+    this.#listener = listener;
+  }
+
+  async respond(request: NodeRequest, response: NodeResponse): Promise<void> {
+    if (this.#isClosed) {
+      response.writeHead(503, STOPPED_HEADERS).end(STOPPED);
+      return;
+    }
+    this.#open.add(request);
+    await this.#listener(request, response);
+    this.#open.delete(request);
+  }
+
+  /** Takes no more, and ends those that did not arrive as a whole: a server that closes waits for them, and has no timeouts any more. */
+  close(): void {
+    this.#isClosed = true;
+    for (const request of this.#open) if (!request.complete) request.destroy();
+  }
 }
 
 /** What an agent is to be mounted with; `null` for one that is not. */
@@ -126,14 +163,14 @@ function pathOfUrl(name: string, url: string): string {
  * further address of a name, such as `localhost`, Fastify has a server of its own.
  */
 function mountOnFastify(mounts: readonly Mount[], instance: FastifyScope): void {
-  for (const { path: prefix, listener } of mounts) {
+  for (const { path: prefix, requests } of mounts) {
     const plugin = async (scope: FastifyScope): Promise<void> => {
       scope.removeAllContentTypeParsers();
       scope.addContentTypeParser('*', (_request, _body, done) => done(null));
       for (const path of ['/', '/*']) {
         scope.all(path, (request, reply) => {
           reply.hijack();
-          return listener(request.raw, reply.raw);
+          return requests.respond(request.raw, reply.raw);
         });
       }
     };
@@ -168,7 +205,7 @@ function mountOnServer(mounts: readonly Mount[], server: NodeServer): void {
   server.on('request', (request, response) => {
     const { url = '' } = request;
     const mount = longestFirst.find(({ path }) => isBelow(url, path));
-    if (mount !== undefined) void mount.listener(request, response);
+    if (mount !== undefined) void mount.requests.respond(request, response);
     else for (const listener of others) listener.call(server, request, response);
   });
 }

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import dns from 'node:dns';
 import { createServer, request, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { MemoryInboundStore, type RemoteAgent, RemoteAgentClient, silentLogger } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { expectAnswered, temporaryState } from '@molecule-ai/core/testing';
@@ -239,6 +239,52 @@ verifies('nestjs.push.before-application', async () => {
     }
     // A listener that was there before, and wanted one request.
     expect(once).toBe(1);
+  }
+});
+
+/** Sends the bytes and collects what is received; `received` resolves when the connection is closed. */
+function sendRaw(port: number, bytes: string) {
+  const begun = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<string>();
+  let text = '';
+  const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+  socket.on('data', (chunk) => {
+    text += chunk.toString();
+    begun.resolve();
+  });
+  socket.on('error', () => {});
+  socket.on('close', () => ended.resolve(text));
+  onTestFinished(() => void socket.destroy());
+  return { begun: begun.promise, received: ended.promise };
+}
+
+verifies('nestjs.push.unfinished-request', async () => {
+  const { workspace } = await openNestStage();
+  for (const adapter of ['express', 'fastify'] as const) {
+    const options = {
+      ...(await workspace()),
+      reportedUrl: 'http://127.0.0.1:9/a2a',
+      manualStart: true,
+      inboundAuth: 'shared-secret',
+      inboundSecret: 'the secret of the test',
+    } as const;
+    const head = (expected: string) =>
+      `POST /a2a HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${options.inboundSecret}\r\n${expected}content-length: 1000\r\n\r\n`;
+    let late = '';
+    class Database {
+      async beforeApplicationShutdown() {
+        late = await sendRaw(port, `${head('')}{`).received;
+      }
+    }
+    const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], providers: [Clerk, Database] });
+    const app = await createApp(root, adapter);
+    await app.listen(0, '127.0.0.1');
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    const { begun, received } = sendRaw(port, head('expect: 100-continue\r\n'));
+    await begun; // the agent waits for the body
+    await app.close();
+    expect(await received).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+    expect(late).toMatch(/^HTTP\/1.1 503 .*"code":"not_accepting"}$/s);
   }
 });
 

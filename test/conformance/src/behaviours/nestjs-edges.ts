@@ -14,6 +14,10 @@ export const NESTJS_EDGES = behaviours({
     'Middleware, CORS, hooks of Fastify and its check of Content-Type see no message, on each address on which the application listens; other requests, and listeners of the server that were there before, stay as they were.',
     'docs/decisions/0118-nestjs-edges.md#push',
   ],
+  'nestjs.push.unfinished-request': [
+    'An application that closes ends the requests to an agent that did not arrive as a whole when its handlers have ended, and refuses further ones.',
+    'docs/decisions/0118-nestjs-edges.md#push',
+  ],
   'nestjs.push.several-agents': [
     'Several agents have paths of their own on one server, also one below another; two with the same path are an error at start that names both.',
     'docs/decisions/0118-nestjs-edges.md#push',
