@@ -209,7 +209,8 @@ async function startAgent(hosted: HostedAgent): Promise<void> {
 }
 
 async function startNow({ name, agent }: HostedAgent): Promise<void> {
-  await agent.start?.({ wait: false });
+  if (agent.start === undefined) return;
+  await agent.start({ wait: false });
   // Nothing serves its URL, for instance, which is not an error of the background.
   if (agent.state !== 'idle') return;
   const error = await agent.start().catch((reason: unknown) => reason);

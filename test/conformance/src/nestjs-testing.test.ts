@@ -110,6 +110,17 @@ verifies('nestjs.testing.override', async () => {
   expect(app.get(MoleculeService).client.workspaceId).toBe(testing.workspaceId);
   await testing.settled(app.close());
 
+  // A double of an agent takes no messages, also where the application has a server and a URL.
+  const pushed = await Test.createTestingModule({ imports: [AppModule] })
+    .overrideProvider(getMoleculeOptionsToken())
+    .useValue({ ...testing.options, reportedUrl: 'http://127.0.0.1:9/a2a', push: { path: '/a2a' } })
+    .overrideProvider(getAgentToken())
+    .useValue({ state: 'idle' })
+    .compile();
+  const server = await pushed.createNestApplication(QUIET).init();
+  expect(server.get<RemoteAgent>(getAgentToken())).toEqual({ state: 'idle' });
+  await testing.settled(server.close());
+
   const double = { call: async () => ({ text: 'none' }) };
   const unit = await Test.createTestingModule({ imports: [AppModule] })
     .overrideProvider(getMoleculeOptionsToken())
