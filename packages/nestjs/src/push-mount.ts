@@ -165,15 +165,19 @@ function pathOfUrl(name: string, url: string): string {
  * further address of a name, such as `localhost`, Fastify has a server of its own.
  */
 function mountOnFastify(mounts: readonly Mount[], instance: FastifyScope): void {
-  for (const { path: prefix, requests } of mounts) {
+  for (const { path: prefix, hosted, requests } of mounts) {
     const plugin = async (scope: FastifyScope): Promise<void> => {
       scope.removeAllContentTypeParsers();
       scope.addContentTypeParser('*', (_request, _body, done) => done(null));
       for (const path of ['/', '/*']) {
-        scope.all(path, (request, reply) => {
-          reply.hijack();
-          return requests.respond(request.raw, reply.raw);
-        });
+        try {
+          scope.all(path, (request, reply) => {
+            reply.hijack();
+            return requests.respond(request.raw, reply.raw);
+          });
+        } catch (cause) {
+          throw routeAtPath(prefix, hosted, cause);
+        }
       }
     };
     instance.register(plugin, { prefix });
@@ -238,6 +242,16 @@ function withoutServer({ name }: HostedAgent): ConfigurationError {
     `${labelOf(name)}: \`push\` needs an HTTP server, and this application has none.`,
     {
       hint: "Create it by NestFactory.create(), leave `push` out, or set delivery: 'long-poll', which needs no server.",
+    },
+  );
+}
+
+function routeAtPath(path: string, { name }: HostedAgent, cause: unknown): ConfigurationError {
+  return new ConfigurationError(
+    `${labelOf(name)}: the application has a route of its own at ${path}, the path of push.`,
+    {
+      hint: "Give the route another path, or the agent: push: { path: '/agent' }, and a reportedUrl that leads to it.",
+      cause,
     },
   );
 }

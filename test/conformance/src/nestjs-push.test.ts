@@ -2,7 +2,13 @@ import 'reflect-metadata';
 import dns from 'node:dns';
 import { createServer, request, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { MemoryInboundStore, type RemoteAgent, RemoteAgentClient, silentLogger } from '@molecule-ai/core';
+import {
+  ConfigurationError,
+  MemoryInboundStore,
+  type RemoteAgent,
+  RemoteAgentClient,
+  silentLogger,
+} from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { expectAnswered, temporaryState } from '@molecule-ai/core/testing';
 import {
@@ -286,6 +292,43 @@ verifies('nestjs.push.unfinished-request', async () => {
     expect(await received).toBe('HTTP/1.1 100 Continue\r\n\r\n');
     expect(late).toMatch(/^HTTP\/1.1 503 .*"code":"not_accepting"}$/s);
   }
+});
+
+@Controller('a2a')
+class RouteAtPath {
+  @Post() create() {
+    return 'of the application';
+  }
+}
+
+@Controller('a2a/orders')
+class RouteBelowPath {
+  @Post() create() {
+    return 'of the application';
+  }
+}
+
+verifies('nestjs.push.routes-below', async () => {
+  const { workspace } = await openNestStage();
+  const start = async (adapter: Adapter, controllers: Type[]) => {
+    const options = { ...(await workspace()), reportedUrl: 'http://127.0.0.1:9/a2a', manualStart: true };
+    const imports = [MoleculeModule.forRoot(options)];
+    const app = await createApp(moduleOf({ imports, controllers, providers: [Clerk] }), adapter);
+    await app.listen(0, '127.0.0.1');
+    return (app.getHttpServer().address() as AddressInfo).port;
+  };
+  for (const adapter of ['express', 'fastify'] as const) {
+    const port = await start(adapter, [RouteBelowPath]);
+    expect((await postTo('127.0.0.1', port, '/a2a/orders'))[0], adapter).toBe(401);
+  }
+  const port = await start('express', [RouteAtPath]);
+  expect((await postTo('127.0.0.1', port, '/a2a'))[0]).toBe(401);
+  const error = await start('fastify', [RouteAtPath]).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(ConfigurationError);
+  expect(error).toHaveProperty(
+    'message',
+    'MoleculeModule: the application has a route of its own at /a2a, the path of push.',
+  );
 });
 
 verifies('nestjs.push.several-agents', async () => {

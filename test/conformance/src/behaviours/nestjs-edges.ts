@@ -18,6 +18,10 @@ export const NESTJS_EDGES = behaviours({
     'An application that closes ends the requests to an agent that did not arrive as a whole when its handlers have ended, and refuses further ones.',
     'docs/decisions/0118-nestjs-edges.md#push',
   ],
+  'nestjs.push.routes-below': [
+    'Routes of the application at the path of push and below it get no requests; a route at that path is on Fastify an error at start that names the agent and the path.',
+    'docs/decisions/0118-nestjs-edges.md#push',
+  ],
   'nestjs.push.several-agents': [
     'Several agents have paths of their own on one server, also one below another; two with the same path are an error at start that names both.',
     'docs/decisions/0118-nestjs-edges.md#push',
