@@ -109,6 +109,9 @@ class AgentRequests {
   }
 }
 
+/** Segments of letters, digits and `.~_-`; `.` and `..` are none: no request has them. */
+const PATH = /^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+$/;
+
 /** What an agent is to be mounted with; `null` for one that is not. */
 function pushOf({
   name,
@@ -140,7 +143,7 @@ function pushOf({
   }
   if (push.path === undefined) return { ...push, path: pathOfUrl(name, reportedUrl) };
   const path = typeof push.path === 'string' ? push.path.replace(/\/+$/, '') : '';
-  if (/^(\/[\w.~-]+)+$/.test(path)) return { ...push, path };
+  if (PATH.test(path)) return { ...push, path };
   throw new ConfigurationError(
     `${labelOf(name)}: \`push.path\` must be a path of its own, got ${JSON.stringify(push.path)}.`,
     {
@@ -151,7 +154,7 @@ function pushOf({
 
 function pathOfUrl(name: string, url: string): string {
   const path = new URL(url).pathname.replace(/\/+$/, '');
-  if (/^(\/[\w.~-]+)+$/.test(path)) return path;
+  if (PATH.test(path)) return path;
   throw new ConfigurationError(
     `${labelOf(name)}: \`reportedUrl\` has no path that the application could keep for the agent: ${url}.`,
     {

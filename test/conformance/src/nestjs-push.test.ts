@@ -355,6 +355,8 @@ verifies('nestjs.push.misconfigured', async () => {
     [{ push: { path: 'a2a' }, reportedUrl }, /`push.path` must be a path of its own, got "a2a"/],
     [{ push: { path: '/' }, reportedUrl }, /`push.path`/],
     [{ push: { path: '/:agent' }, reportedUrl }, /`push.path`/],
+    [{ push: { path: '/..' }, reportedUrl }, /`push.path`/],
+    [{ push: { path: '/a2a/./orders' }, reportedUrl }, /`push.path`/],
     [{ push: {}, reportedUrl: 'http://127.0.0.1:9/' }, /`reportedUrl` has no path/],
     [{ push: {}, reportedUrl, delivery: 'long-poll' }, /`push` and a delivery other than/],
     [{ push: { maxConcurrentRequests: 0 }, reportedUrl }, /maxConcurrentRequests/],
