@@ -1,5 +1,3 @@
-import { types } from 'node:util';
-
 /** What a value may have. */
 const MAX_DEPTH = 64;
 const MAX_VALUES = 100_000;
@@ -81,7 +79,7 @@ export class DeepMapping {
 
 /** Dates and bytes have no texts, and streams are sent as files. */
 function isOpaque(value: object): boolean {
-  if (types.isDate(value) || types.isAnyArrayBuffer(value) || ArrayBuffer.isView(value)) return true;
+  if (value instanceof Date || ArrayBuffer.isView(value)) return true;
   return ['pipe', 'getStream'].some((name) => typeof Reflect.get(value, name) === 'function');
 }
 
@@ -89,5 +87,5 @@ function isOpaque(value: object): boolean {
 function jsonOf(value: object, key: string): unknown {
   const toJSON: unknown = Reflect.get(value, 'toJSON');
   const json: unknown = typeof toJSON === 'function' ? toJSON.call(value, key) : value;
-  return types.isStringObject(json) ? String(json) : json;
+  return json instanceof String ? String(json) : json;
 }
