@@ -12,6 +12,7 @@ import {
   type HeartbeatProxyOptions,
   startHeartbeatProxy,
 } from './harness/heartbeat-proxy.ts';
+import { valueAt } from './harness/http.ts';
 import { startKillableAgent } from './harness/killable-agent.ts';
 import { createMember, type Member, send } from './harness/members.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
@@ -199,8 +200,9 @@ onEachDatabase('heartbeats from the worker', { onDisk: true }, (environment) => 
     await platform.operator.post(`${path}/pause`);
     await agent.waitForEvent('paused');
     const seen = new Set<unknown>();
-    while (seen.size < 3 && agent.isRunning)
-      seen.add((await platform.operator.get(path)).body.last_heartbeat_at);
+    while (seen.size < 3 && agent.isRunning) {
+      seen.add(valueAt((await platform.operator.get(path)).body, 'last_heartbeat_at'));
+    }
     expect(agent.isRunning).toBe(true);
     await platform.operator.post(`${path}/resume`);
     await agent.waitForEvent('resumed');
