@@ -17,7 +17,7 @@ import { createTestPlatform } from '@molecule-ai/platform/testing';
 import { Inject, Injectable } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { expect, onTestFinished } from 'vitest';
-import { moduleOf } from './harness/nest-stage.ts';
+import { moduleOf, QUIET } from './harness/nest-stage.ts';
 import { verifies } from './verifies.ts';
 
 @Injectable()
