@@ -7,10 +7,11 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { checkAgentOf, checkAgents, noHandler } from './agent-checks.ts';
+import { checkHandler } from './enhancer-checks.ts';
 import { findHandlers, type Handler, MessageRoutes } from './handler-discovery.ts';
 import type { HostedAgent } from './hosted-agent.ts';
 import { callMethod, MessageMethod } from './message-dispatcher.ts';
-import { checkHandler, configOf } from './message-enhancers.ts';
+import { configOf } from './message-enhancers.ts';
 import { namingAgent } from './molecule-options.ts';
 import { mountAgents } from './push-mount.ts';
 

@@ -38,6 +38,11 @@ export function findHandlers(modules: ModulesContainer): Handler[] {
   );
 }
 
+/** Whether Nest makes one for each message, or for each place where it is injected. */
+export function isScoped(wrapper: Wrapper): boolean {
+  return !wrapper.isDependencyTreeStatic() || wrapper.isTransient;
+}
+
 interface Host {
   readonly module: NestModule;
   readonly wrapper: Wrapper;

@@ -15,7 +15,7 @@ import {
 import { AbortWait } from './abort-wait.ts';
 import { MOLECULE_CONTEXT } from './decorators.ts';
 import { toAnswer, toFailure } from './handler-answer.ts';
-import { type Handler, MessageRoutes } from './handler-discovery.ts';
+import { type Handler, isScoped, MessageRoutes } from './handler-discovery.ts';
 import {
   createCreator,
   handling,
@@ -105,7 +105,7 @@ export class MessageMethod {
     this.#creator = createCreator(handler, parts.modules, this.#enhancers);
     this.#scoped = parts.globalEnhancers ? scopedEnhancers(parts.config) : [];
     const { wrapper } = handler;
-    this.#isHostScoped = isScoped(handler);
+    this.#isHostScoped = isScoped(wrapper);
     if (!this.#isHostScoped && this.#scoped.length === 0) {
       this.#static = this.#create(wrapper.instance as object, undefined, []);
     }
@@ -156,13 +156,8 @@ export class MessageMethod {
 /** Calls the method itself, for events. */
 export async function callMethod(handler: Handler, values: readonly unknown[]): Promise<unknown> {
   const { method, wrapper } = handler;
-  const host = isScoped(handler) ? await resolveHost(handler, ContextIdFactory.create()) : wrapper.instance;
+  const host = isScoped(wrapper) ? await resolveHost(handler, ContextIdFactory.create()) : wrapper.instance;
   return method.apply(host, [...values]);
-}
-
-/** Whether the host is made for each message. */
-function isScoped({ wrapper }: Handler): boolean {
-  return !wrapper.isDependencyTreeStatic() || wrapper.isTransient;
 }
 
 function resolveHost({ module, wrapper }: Handler, contextId: ContextId): Promise<unknown> {

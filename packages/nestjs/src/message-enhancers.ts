@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { ConfigurationError, type HandlerContext } from '@molecule-ai/core';
+import type { HandlerContext } from '@molecule-ai/core';
 import {
   createParamDecorator,
   type PipeTransform,
@@ -116,17 +116,32 @@ export function configOf(modules: ModulesContainer): ApplicationConfig {
     [APP_INTERCEPTOR]: ['addGlobalInterceptor', 'addGlobalRequestInterceptor'],
     [APP_FILTER]: ['addGlobalFilter', 'addGlobalRequestFilter'],
   } as const;
-  const globals = [...modules.values()].flatMap(({ providers, injectables }) => [
-    ...[...providers.values()].map((wrapper) => ({ wrapper, isScoped: false })),
-    ...[...injectables.values()].map((wrapper) => ({ wrapper, isScoped: true })),
-  ]);
-  for (const { wrapper, isScoped } of globals) {
-    const token = Object.keys(adders).find((name) => String(wrapper.token).startsWith(`${name} (UUID`));
-    if (token === undefined) continue;
-    const add = adders[token as keyof typeof adders][isScoped ? 1 : 0];
-    config[add]((isScoped ? wrapper : wrapper.instance) as never);
+  for (const { wrapper, token, isMadeOnce } of globalWrappers(modules)) {
+    const add = adders[token][isMadeOnce ? 0 : 1];
+    config[add]((isMadeOnce ? wrapper.instance : wrapper) as never);
   }
   return config;
+}
+
+interface GlobalWrapper {
+  readonly wrapper: Wrapper;
+  readonly token: (typeof GLOBAL_TOKENS)[number];
+  /** Whether it was provided as one that is. */
+  readonly isMadeOnce: boolean;
+}
+
+const GLOBAL_TOKENS = [APP_GUARD, APP_PIPE, APP_INTERCEPTOR, APP_FILTER] as const;
+
+/** What modules provide by `APP_GUARD` and the like, to which Nest gives tokens of their own. */
+function globalWrappers(modules: ModulesContainer): GlobalWrapper[] {
+  const wrappers = [...modules.values()].flatMap(({ providers, injectables }) => [
+    ...[...providers.values()].map((wrapper) => ({ wrapper, isMadeOnce: true })),
+    ...[...injectables.values()].map((wrapper) => ({ wrapper, isMadeOnce: false })),
+  ]);
+  return wrappers.flatMap(({ wrapper, isMadeOnce }) => {
+    const token = GLOBAL_TOKENS.find((name) => String(wrapper.token).startsWith(`${name} (UUID`));
+    return token === undefined ? [] : [{ wrapper, token, isMadeOnce }];
+  });
 }
 
 /** The global enhancers of the application, those that are made for each message as instances. */
@@ -187,44 +202,4 @@ function metadataKeys(): { readonly parameters: string; readonly enhancers: read
   }
   const parameters = Reflect.getMetadataKeys(Probe, 'method')[0] as string;
   return { parameters, enhancers: Reflect.getMetadataKeys(Probe) as string[] };
-}
-
-/**
- * Nest silently leaves out a guard, pipe, interceptor or filter that its module has not made, and parameters of other kinds of calls. It
- * makes those of controllers and of providers by their class, some versions also of `useClass`, and none of factories and values.
- * @throws ConfigurationError naming what would be left out, and the method.
- */
-export function checkHandler({ module, wrapper, method, methodName, place }: Handler): void {
-  const hostClass = Object(wrapper.isNotMetatype ? wrapper.instance?.constructor : wrapper.metatype);
-  const parameters: Record<string, Parameter> =
-    Reflect.getMetadata(PARAMETER_KEY, hostClass, methodName) ?? {};
-  const listed = [
-    ...ENHANCER_KEYS.flatMap((key) => [
-      ...(Reflect.getMetadata(key, hostClass) ?? []),
-      ...(Reflect.getMetadata(key, method) ?? []),
-    ]),
-    ...Object.values(parameters).flatMap(({ pipes }) => pipes ?? []),
-  ];
-  const missing = listed.find((made) => typeof made === 'function' && !module.hasInjectable(made));
-  if (missing !== undefined) {
-    throw new ConfigurationError(
-      `Nest does not run ${missing.name} for ${place}: it makes no guards, pipes, interceptors and filters for this provider.`,
-      {
-        hint: 'Provide the class itself, without a factory, a value or another token; or pass instances to the decorator.',
-      },
-    );
-  }
-  if (Object.values(parameters).every(({ factory }) => typeof factory === 'function')) return;
-  throw new ConfigurationError(
-    `${place} has a parameter decorator for another kind of call, such as @Body() for HTTP.`,
-    {
-      hint: 'Use @MessageText(), @MessageParams(), @Peer(), @MessageContext() and @Signal(), and another method for the other calls.',
-    },
-  );
-}
-
-/** What Nest keeps of a parameter decorator. */
-interface Parameter {
-  readonly factory?: unknown;
-  readonly pipes?: readonly unknown[] | undefined;
 }

@@ -305,6 +305,46 @@ verifies('nestjs.enhancers.left-out', async () => {
   await expect(start({ providers: [counter] })).rejects.toThrow(/Nest does not run Trim for Counter\.answer/);
 });
 
+verifies(
+  'nestjs.enhancers.left-out',
+  'a guard of another scope, which Nest made for another class',
+  async () => {
+    const { start, ask } = await openNestStage();
+    for (const scope of [Scope.REQUEST, Scope.TRANSIENT]) {
+      @Injectable({ scope })
+      class Guard implements CanActivate {
+        readonly #denied = ['tea'];
+        readonly denied = this.#denied;
+
+        // Lets everything pass when its constructor has not run.
+        canActivate(context: ExecutionContext) {
+          return !this.denied?.includes(context.getArgs<[InboundMessage]>()[0].text);
+        }
+      }
+      @Injectable()
+      class Desk {
+        @UseGuards(Guard)
+        @OnMessage()
+        answer() {
+          return 'done';
+        }
+      }
+      @Injectable()
+      class Other {
+        @UseGuards(Guard)
+        work() {}
+      }
+      const { id } = await start({ providers: [Other, Desk] });
+      expectStatus(await ask(id, 'tea'), 'failed', 'forbidden');
+      for (const made of [{ useFactory: () => new Desk() }, { useValue: new Desk() }]) {
+        await expect(start({ providers: [Other, { provide: 'DESK', ...made }] })).rejects.toThrow(
+          /Nest does not run Guard for Desk\.answer \(AppModule\)/,
+        );
+      }
+    }
+  },
+);
+
 verifies('nestjs.enhancers.left-out', 'parameter decorators of other packages', async () => {
   expect(() => MessageText('text' as never)).toThrow(
     /@MessageText\(\) takes pipes and schemas of Standard Schema only/,

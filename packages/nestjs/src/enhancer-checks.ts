@@ -1,0 +1,49 @@
+import { ConfigurationError } from '@molecule-ai/core';
+import { type Handler, isScoped } from './handler-discovery.ts';
+import { ENHANCER_KEYS, PARAMETER_KEY } from './message-enhancers.ts';
+
+/**
+ * Nest silently leaves out a guard, pipe, interceptor or filter that its module has not made, and parameters of other kinds of calls. It
+ * makes those of controllers and of providers by their class, some versions also of `useClass`, and none of factories and values. One that is
+ * made for each message or host it runs without its constructor, where it was made for another class only.
+ * @throws ConfigurationError naming what would be left out, and the method.
+ */
+export function checkHandler({ module, wrapper, method, methodName, place }: Handler): void {
+  const hostClass = Object(wrapper.isNotMetatype ? wrapper.instance?.constructor : wrapper.metatype);
+  const parameters: Record<string, Parameter> =
+    Reflect.getMetadata(PARAMETER_KEY, hostClass, methodName) ?? {};
+  const listed = [
+    ...ENHANCER_KEYS.flatMap((key) => [
+      ...(Reflect.getMetadata(key, hostClass) ?? []),
+      ...(Reflect.getMetadata(key, method) ?? []),
+    ]),
+    ...Object.values(parameters).flatMap(({ pipes }) => pipes ?? []),
+  ];
+  const classes = listed.filter((enhancer) => typeof enhancer === 'function');
+  const made = (wrapper.getEnhancersMetadata() ?? []).map(({ metatype }) => metatype);
+  const missing = classes.find((enhancer) => {
+    const injectable = module.injectables.get(enhancer);
+    return injectable === undefined || (isScoped(injectable) && !made.includes(enhancer));
+  });
+  if (missing !== undefined) {
+    throw new ConfigurationError(
+      `Nest does not run ${missing.name} for ${place}: it makes no guards, pipes, interceptors and filters for this provider.`,
+      {
+        hint: 'Provide the class itself, without a factory, a value or another token; or pass instances to the decorator.',
+      },
+    );
+  }
+  if (Object.values(parameters).every(({ factory }) => typeof factory === 'function')) return;
+  throw new ConfigurationError(
+    `${place} has a parameter decorator for another kind of call, such as @Body() for HTTP.`,
+    {
+      hint: 'Use @MessageText(), @MessageParams(), @Peer(), @MessageContext() and @Signal(), and another method for the other calls.',
+    },
+  );
+}
+
+/** What Nest keeps of a parameter decorator. */
+interface Parameter {
+  readonly factory?: unknown;
+  readonly pipes?: readonly unknown[] | undefined;
+}
