@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { checkAgentOf, checkAgents, noHandler } from './agent-checks.ts';
-import { checkHandler } from './enhancer-checks.ts';
+import { checkGlobalEnhancers, checkHandler } from './enhancer-checks.ts';
 import { findHandlers, type Handler, MessageRoutes } from './handler-discovery.ts';
 import type { HostedAgent } from './hosted-agent.ts';
 import { callMethod, MessageMethod } from './message-dispatcher.ts';
@@ -56,6 +56,7 @@ export class AgentHost implements OnModuleInit, OnModuleDestroy, OnApplicationSh
     for (const { name, options } of this.#agents) {
       const handlers = this.#messageHandlers(name);
       for (const handler of handlers) checkHandler(handler);
+      if (handlers.length > 0 && options.globalEnhancers !== false) checkGlobalEnhancers(this.#modules);
       const routes = routesOf(handlers, (handler) => handler);
       const isWithout = options.withoutHandlers === true || options.strategy !== undefined;
       if (routes.size === 0 && !isWithout) throw noHandler(name);

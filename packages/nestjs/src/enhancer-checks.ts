@@ -1,6 +1,7 @@
 import { ConfigurationError } from '@molecule-ai/core';
+import type { ModulesContainer } from '@nestjs/core';
 import { type Handler, isScoped } from './handler-discovery.ts';
-import { ENHANCER_KEYS, PARAMETER_KEY } from './message-enhancers.ts';
+import { ENHANCER_KEYS, globalWrappers, PARAMETER_KEY } from './message-enhancers.ts';
 
 /**
  * Nest silently leaves out a guard, pipe, interceptor or filter that its module has not made, and parameters of other kinds of calls. It
@@ -33,6 +34,19 @@ export function checkHandler({ module, wrapper, method, methodName, place }: Han
       },
     );
   }
+  // On Nest 10 a provider does not always become one that is made for each message, when its enhancers are.
+  const incomplete = classes.find(
+    (enhancer) =>
+      wrapper.isDependencyTreeStatic() && !module.injectables.get(enhancer)?.isDependencyTreeStatic(),
+  );
+  if (incomplete !== undefined) {
+    throw new ConfigurationError(
+      `Nest gives ${incomplete.name} of ${place} nothing of what it injects that is made for each message.`,
+      {
+        hint: `Decorate ${incomplete.name} by @Injectable({ scope: Scope.REQUEST }), or use Nest 11 or later.`,
+      },
+    );
+  }
   if (Object.values(parameters).every(({ factory }) => typeof factory === 'function')) return;
   throw new ConfigurationError(
     `${place} has a parameter decorator for another kind of call, such as @Body() for HTTP.`,
@@ -46,4 +60,22 @@ export function checkHandler({ module, wrapper, method, methodName, place }: Han
 interface Parameter {
   readonly factory?: unknown;
   readonly pipes?: readonly unknown[] | undefined;
+}
+
+/**
+ * Before 11.2 Nest leaves out global ones of the default scope that need something that is made for each message, or runs them without
+ * their constructor. Later versions refuse them themselves.
+ * @throws ConfigurationError naming the token.
+ */
+export function checkGlobalEnhancers(modules: ModulesContainer): void {
+  const wrong = globalWrappers(modules).find(
+    ({ wrapper, isMadeOnce }) => isMadeOnce && !wrapper.isDependencyTreeStatic(),
+  );
+  if (wrong === undefined) return;
+  throw new ConfigurationError(
+    `Nest does not run a provider of ${wrong.token}: it has the default scope, and needs something that is made for each message.`,
+    {
+      hint: `Give it useClass or useFactory and its scope: { provide: ${wrong.token}, scope: Scope.REQUEST, … }.`,
+    },
+  );
 }

@@ -133,7 +133,7 @@ interface GlobalWrapper {
 const GLOBAL_TOKENS = [APP_GUARD, APP_PIPE, APP_INTERCEPTOR, APP_FILTER] as const;
 
 /** What modules provide by `APP_GUARD` and the like, to which Nest gives tokens of their own. */
-function globalWrappers(modules: ModulesContainer): GlobalWrapper[] {
+export function globalWrappers(modules: ModulesContainer): GlobalWrapper[] {
   const wrappers = [...modules.values()].flatMap(({ providers, injectables }) => [
     ...[...providers.values()].map((wrapper) => ({ wrapper, isMadeOnce: true })),
     ...[...injectables.values()].map((wrapper) => ({ wrapper, isMadeOnce: false })),

@@ -102,6 +102,26 @@ verifies('nestjs.consumers-run', async () => {
   });
 });
 
+verifies('nestjs.enhancers.left-out', 'guards of the default scope that need what is not of it', async () => {
+  await eachApplication(async (version, format) => {
+    const { leftOut } = reportOf(await ran(version, format));
+    // NestJS itself refuses the first three since 11.2, and runs the last one.
+    const refused = expect.stringMatching(
+      version === 10
+        ? /^Nest does not run a provider of APP_GUARD: /
+        : /APP_GUARD provider .* request-scoped/,
+    );
+    const left =
+      version === 10 ? expect.stringMatching(/^Nest gives CallerGuard of GuardedDesk\.answer /) : null;
+    expect(leftOut, `${version} ${format}`).toEqual({
+      useClass: refused,
+      useExisting: refused,
+      useFactory: refused,
+      '@UseGuards': left,
+    });
+  });
+});
+
 verifies('nestjs.consumers-tokens', async () => {
   await eachApplication(async (version, format) => {
     const { sameCopy, ledgers } = reportOf(await ran(version, format));

@@ -11,6 +11,7 @@ import { NestFactory } from '@nestjs/core';
 import { CommonJsLedger, CommonJsText } from 'commonjs-library';
 import { ModuleLedger, ModuleText } from 'module-library';
 import { AppModule } from './app.module.js';
+import { leftOut } from './left-out.js';
 import { Stock } from './stock.js';
 
 async function main(): Promise<void> {
@@ -71,6 +72,7 @@ async function main(): Promise<void> {
     ledgers: ledgers.map((ledger) => ({ sameClient: ledger.client === client, entries: ledger.entries })),
     // The copy of the package that each library has, beside that of the application.
     sameCopy: [CommonJsText, ModuleText].map((copy) => copy === MessageText),
+    leftOut: await leftOut(),
   };
   await app.close();
   await peer.stop();
