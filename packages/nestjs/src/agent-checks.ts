@@ -51,7 +51,7 @@ export function checkAgentOf({ agent }: HandlerMark, place: string, agents: read
 export function noHandler(name: string): ConfigurationError {
   const decorator = name === '' ? '@OnMessage()' : `@OnMessage({ agent: '${name}' })`;
   return new ConfigurationError(`No method handles the messages of ${agentLabel(name)}.`, {
-    hint: `Decorate a method of a provider or controller with ${decorator}, or set withoutHandlers: true for an application that only calls others.`,
+    hint: `Decorate a method of a provider or controller with ${decorator}, or set withoutHandlers: true for an application that only calls others. Methods of what a request-scoped or transient factory makes are not found.`,
   });
 }
 

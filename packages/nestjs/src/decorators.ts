@@ -97,6 +97,11 @@ function handles(mark: HandlerMark): MethodDecorator {
         hint: 'Decorate a method of the instances of a provider or controller.',
       });
     }
+    if (typeof key === 'symbol') {
+      throw new ConfigurationError(`A method named by a symbol cannot handle messages: ${String(key)}.`, {
+        hint: 'Nest finds methods whose names are texts only: give it such a name.',
+      });
+    }
     Reflect.defineMetadata(HANDLERS, [mark, ...marksOf(method)], method);
   };
 }

@@ -187,6 +187,19 @@ verifies('nestjs.messages.missing', async () => {
   await expect(start({ providers: [Desk] })).rejects.toThrow(
     'Desk.answer (AppModule) is a method of the agent "support", which no module has. There is the agent without a name.',
   );
+  class Made {
+    @OnMessage()
+    answer() {
+      return 'done';
+    }
+  }
+  // Nest makes none before the first message.
+  for (const scope of [Scope.REQUEST, Scope.TRANSIENT]) {
+    const factory = { provide: 'DESK', useFactory: () => new Made(), scope };
+    await expect(start({ providers: [factory] })).rejects.toThrow(
+      expect.objectContaining({ hint: expect.stringMatching(/request-scoped or transient factory/) }),
+    );
+  }
   const { id } = await start({}, { withoutHandlers: true });
   expectStatus(await ask(id, 'x'), 'failed', 'no_handler');
 });
@@ -204,6 +217,16 @@ verifies('nestjs.messages.missing', 'what a decorator cannot take', () => {
   expect(() => OnMessage()(Desk.prototype, 'field', undefined as never)).toThrow(
     /cannot handle messages: field/,
   );
+  const named = Symbol('answer');
+  expect(() => {
+    class Named {
+      @OnMessage()
+      [named]() {
+        return 'done';
+      }
+    }
+    return Named;
+  }).toThrow('A method named by a symbol cannot handle messages: Symbol(answer).');
 });
 
 verifies('nestjs.messages.missing', 'an event that no agent has', () => {
