@@ -48,8 +48,7 @@ export async function checkMessages({ customer, operator, applicationId }: Stage
 export async function checkTasks({ platform, operator, applicationId }: Stage): Promise<void> {
   const delegate = async (order: object) => {
     const messageId = randomUUID();
-    // An agent with a URL takes messages with a text only.
-    const message = { role: 'user', messageId, parts: [{ kind: 'text', text: 'Place an order.' }] };
+    const message = { messageId };
     await fetch(`${platform.url}/workspaces/${applicationId}/a2a`, {
       method: 'POST',
       headers: { authorization: `Bearer ${platform.operatorKey}`, 'content-type': 'application/json' },

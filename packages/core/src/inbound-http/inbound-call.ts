@@ -88,7 +88,9 @@ function readMessage(form: CallForm, method: string, body: JsonObject): InboundC
     method: method === '' ? 'message/send' : method,
     params,
   };
-  return withContent(form, envelope);
+  // A task may consist of its params.
+  const isTask = method === 'delegate_task' && (isShort || isJsonObject(body.params));
+  return isTask ? messageCall(form, envelope) : withContent(form, envelope);
 }
 
 function asStream(call: InboundCall): InboundCall {
@@ -118,6 +120,10 @@ function withContent(form: CallForm, envelope: JsonObject): InboundCall {
   if (extractMessageText(envelope) === '' && extractParts(envelope).length === 0) {
     return invalid(form, -32602, 'The message has neither a text nor parts.');
   }
+  return messageCall(form, envelope);
+}
+
+function messageCall(form: CallForm, envelope: JsonObject): InboundCall {
   return { kind: 'message', form, envelope: toA2a03Request(envelope) };
 }
 

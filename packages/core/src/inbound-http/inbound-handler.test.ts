@@ -206,6 +206,7 @@ describe('what is not a message', () => {
     ['an empty text', { text: '' }, 400, -32602],
     ['no parts', { parts: [] }, 400, -32602],
     ['parts that are none', { parts: [1] }, 400, -32602],
+    ['a task whose params are a number', { method: 'delegate_task', params: 3 }, 400, -32602],
     ['a task without an id', { jsonrpc: '2.0', id: 1, method: 'tasks/get', params: {} }, 400, -32602],
     ['an unknown method', { jsonrpc: '2.0', id: 1, method: 'shell/run', params: {} }, 200, -32601],
     ['an empty stream', { jsonrpc: '2.0', id: 1, method: 'SendStreamingMessage', params: {} }, 400, -32602],

@@ -151,7 +151,15 @@ export const INBOUND = behaviours({
     'docs/contract/receiving.md#credentials',
   ],
   'inbound.empty-messages': [
-    'A request without a text and without parts is an error in each form, and no message.',
+    'A message without a text and without parts is an error in each form, except a delegate_task.',
+    'docs/contract/receiving.md#requests',
+  ],
+  'inbound.tasks-of-params': [
+    'A delegate_task that has neither a text nor parts is handled with its params, by push as by long polling.',
+    'docs/contract/receiving.md#requests',
+  ],
+  'inbound.tasks-are-objects': [
+    'A delegate_task whose params are not an object, and any other message without a text and parts, is a 400 at the URL of an agent.',
     'docs/contract/receiving.md#requests',
   ],
   'inbound.not-accepting': [
