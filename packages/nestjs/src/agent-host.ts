@@ -9,6 +9,7 @@ import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from 
 import { checkAgentOf, checkAgents, noHandler } from './agent-checks.ts';
 import { checkGlobalEnhancers, checkHandler } from './enhancer-checks.ts';
 import { findHandlers, type Handler, MessageRoutes } from './handler-discovery.ts';
+import { validationWarning } from './handler-warnings.ts';
 import type { HostedAgent } from './hosted-agent.ts';
 import { callMethod, MessageMethod } from './message-dispatcher.ts';
 import { configOf } from './message-enhancers.ts';
@@ -93,14 +94,15 @@ export class AgentHost implements OnModuleInit, OnModuleDestroy, OnApplicationSh
 
   async #start(): Promise<void> {
     const config = this.#config ?? configOf(this.#modules);
-    for (const { name, options, dispatcher } of this.#agents) {
-      const parts = {
-        modules: this.#modules,
-        config,
-        moduleRef: this.#moduleRef,
-        globalEnhancers: options.globalEnhancers ?? true,
-      };
-      const routes = routesOf(this.#messageHandlers(name), (handler) => new MessageMethod(handler, parts));
+    for (const { name, options, client, dispatcher } of this.#agents) {
+      const globalEnhancers = options.globalEnhancers ?? true;
+      const parts = { modules: this.#modules, config, moduleRef: this.#moduleRef, globalEnhancers };
+      const handlers = this.#messageHandlers(name);
+      for (const handler of handlers) {
+        const warning = validationWarning(handler, globalEnhancers ? config : undefined);
+        if (warning !== undefined) client.logger?.warn({}, warning);
+      }
+      const routes = routesOf(handlers, (handler) => new MessageMethod(handler, parts));
       dispatcher.use(routes, options.strategy);
     }
     this.#started.resolve();

@@ -4,6 +4,7 @@ import {
   type HandlerContext,
   type InboundMessage,
   type InboundSource,
+  type JsonObject,
 } from '@molecule-ai/core';
 import { peerIdProblem } from '@molecule-ai/core/tools';
 import {
@@ -139,12 +140,27 @@ export const MessageText = (...pipes: ParameterPipe[]): ParameterDecorator =>
   parameter('MessageText', PARAMETERS.asText, ({ text }) => text, pipes);
 
 /**
- * The params of the call, `message.params`, which are untrusted. Takes pipes and schemas of Standard Schema. Pipes of classes,
+ * The params of the call, which are untrusted: of a task without the `message` and `metadata` of A2A. Takes pipes and schemas of Standard Schema. Pipes of classes,
  * methods and the application apply as to the body of a request, so a `ValidationPipe` validates the class of the parameter.
  */
 export const MessageParams = (...pipes: ParameterPipe[]): ParameterDecorator =>
   // A copy: pipes may change what they get, and another attempt gets the same message.
-  parameter('MessageParams', PARAMETERS.asBody, ({ params }) => structuredClone(params), pipes);
+  parameter('MessageParams', PARAMETERS.asBody, (message) => structuredClone(paramsOf(message)), pipes);
+
+/**
+ * The params as their sender wrote them. To those of a task a `message` or the `metadata` of the platform is added on the way, which a
+ * `ValidationPipe` with `forbidNonWhitelisted` would refuse. Params of `message/send` are nothing else.
+ */
+function paramsOf({ method, params }: InboundMessage): JsonObject {
+  if (method.startsWith('message/')) return params;
+  const { message, metadata: _metadata, ...own } = params;
+  // A text is a parameter of the sender.
+  return message === undefined || isObject(message) ? own : { ...own, message };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 /** Who sent the message: a {@link MessagePeer}. */
 export const Peer = (): ParameterDecorator => parameter('Peer', PARAMETERS.asItIs, peerOf);
