@@ -14,6 +14,7 @@ import {
 } from '@nestjs/core';
 import { AbortWait } from './abort-wait.ts';
 import { MOLECULE_CONTEXT } from './decorators.ts';
+import { withoutSecrets } from './failure-secrets.ts';
 import { toAnswer, toFailure } from './handler-answer.ts';
 import { type Handler, isScoped, MessageRoutes } from './handler-discovery.ts';
 import {
@@ -50,7 +51,7 @@ export class MessageDispatcher {
         method === undefined ? this.#strategy?.handle(message, context) : method.run(message, context);
       if (answer !== undefined) return await answer;
     } catch (error) {
-      throw toFailure(error);
+      throw await withoutSecrets(toFailure(error), context);
     }
     throw new MessageFailure('This agent does not handle messages of this kind.', { code: 'no_handler' });
   }

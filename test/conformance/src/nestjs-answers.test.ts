@@ -328,6 +328,27 @@ verifies('nestjs.errors.for-the-caller', async () => {
   }
 });
 
+verifies('nestjs.errors.secrets', async () => {
+  const { start, ask, settled } = await openNestStage();
+  const errors: [(token: string) => unknown, string][] = [
+    [(token) => new BadRequestException(`bad ${token}, again ${token}`), 'bad [redacted], again [redacted].'],
+    [(token) => new RpcException(`Bearer:${token}`), 'Bearer:[redacted].'],
+    [(token) => new MessageFailure(`bad ${token}`, { code: 'bad_request' }), 'bad [redacted]'],
+    [(token) => new BadRequestException(`${'x '.repeat(240)}${token}`), `${'x '.repeat(240)}[redacted]…`],
+  ];
+  for (const [make, text] of errors) {
+    const work: Work = async (_text, { client }) => {
+      const token = await client.currentToken();
+      throw make(token ?? '');
+    };
+    const { id, app } = await start({ providers: [deskOf(work)] });
+    const reply = await ask(id, 'x');
+    expectStatus(reply, 'failed');
+    expect(reply.text).toBe(text);
+    await settled(app.close());
+  }
+});
+
 verifies('nestjs.errors.retried', async () => {
   const { start, ask, settled } = await openNestStage();
   // An error of a call to a peer was not written for the sender.

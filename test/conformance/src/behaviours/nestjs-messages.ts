@@ -58,6 +58,10 @@ export const NESTJS_MESSAGES = behaviours({
     'An HttpException of 4xx, an RpcException and a WsException of a guard, pipe, interceptor or method end the message as failed with their message as one sentence, without a retry.',
     'docs/decisions/0117-nestjs.md#errors',
   ],
+  'nestjs.errors.secrets': [
+    'The token of the agent and its secret for pushes are not in what a sender reads of an error, also where a long text is cut in the middle of them.',
+    'docs/decisions/0117-nestjs.md#errors',
+  ],
   'nestjs.errors.retried': [
     'Every other error is retried, and its words do not reach the sender.',
     'docs/decisions/0117-nestjs.md#errors',
