@@ -90,6 +90,7 @@ export function resolveClientSettings(options: ClientOptions, env: Environment):
     peerCacheTtlMs = DEFAULT_PEER_CACHE_TTL_MS,
     peerCacheSize = DEFAULT_PEER_CACHE_SIZE,
   } = options;
+  requireNames(options, env);
   const workspaceId = checkWorkspaceId(readOption('workspaceId', options.workspaceId, env));
   const reportedUrl = resolveReportedUrl(readOption('reportedUrl', options.reportedUrl, env));
   const connection = resolveConnection(options, env);
@@ -111,6 +112,21 @@ export function resolveClientSettings(options: ClientOptions, env: Environment):
     maxHeldReads: checkNumber('maxHeldReads', maxHeldReads, { min: 1, max: 65_535, isInteger: true }),
     peerCacheTtlMs: checkNumber('peerCacheTtlMs', peerCacheTtlMs, { min: 0 }),
     peerCacheSize: checkNumber('peerCacheSize', peerCacheSize, { min: 1, max: 1_000_000, isInteger: true }),
+  });
+}
+
+/** @throws ConfigurationError that names all that is missing, so that nobody finds one after the other. */
+function requireNames(options: ClientOptions, env: Environment): void {
+  const isMissing = (name: 'platformUrl' | 'workspaceId' | 'authToken') =>
+    !readOption(name, options[name] ?? undefined, env)?.trim();
+  if (!isMissing('platformUrl') || !isMissing('workspaceId')) return;
+  const both = `${nameOption('platformUrl')} and ${nameOption('workspaceId')} are missing.`;
+  throw new ConfigurationError(both, {
+    hint: `Set them to the address of the platform and to the id that POST /workspaces returned.${
+      isMissing('authToken')
+        ? ` ${nameOption('authToken')}, the token of the workspace, is not set either.`
+        : ''
+    }`,
   });
 }
 

@@ -86,6 +86,7 @@ describe('resolveClientSettings', () => {
   });
 
   it.each([
+    [{}, /^platformUrl \(or MOLECULE_PLATFORM_URL, PLATFORM_URL\) and workspaceId \(or .*\) are missing\.$/],
     [{ platformUrl: 'http://p' }, /workspaceId \(or MOLECULE_WORKSPACE_ID, WORKSPACE_ID\) is missing/],
     [{ workspaceId: SELF }, /platformUrl \(or MOLECULE_PLATFORM_URL, PLATFORM_URL\) is missing/],
     [{ ...least, workspaceId: '../../etc' }, /must be a UUID/],
