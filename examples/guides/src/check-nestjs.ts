@@ -13,6 +13,7 @@ import { HealthController } from './nestjs-health.ts';
 import { bootstrap } from './nestjs-microservice.ts';
 import { PeersController, Planner } from './nestjs-peers.ts';
 import { testOrderDesk } from './nestjs-test.ts';
+import { testPlanner } from './nestjs-unit-test.ts';
 import type { Stage } from './stage.ts';
 
 /** Applications of Nest: one agent, two agents, each kind of handler, and errors. */
@@ -23,6 +24,7 @@ export async function checkNest({ member, agent, operator, platform, onEnd }: St
     for (const name of names) await started(app.get(getAgentToken(name)));
     return app;
   };
+  await testPlanner();
   const one = await member('orders');
   Object.assign(process.env, { MOLECULE_PLATFORM_URL: platform.url, MOLECULE_WORKSPACE_ID: one.id });
   process.env.MOLECULE_STATE_DIR = one.client.stateDirectory;

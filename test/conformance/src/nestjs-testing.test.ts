@@ -4,6 +4,7 @@ import type { RemoteAgent } from '@molecule-ai/core';
 import { expectAnswered } from '@molecule-ai/core/testing';
 import {
   getAgentToken,
+  getMoleculeClientToken,
   getMoleculeOptionsToken,
   InjectAgent,
   MessageText,
@@ -84,6 +85,21 @@ class Supporter {
     return 'support';
   }
 }
+
+verifies('nestjs.testing.without-platform', async () => {
+  const AppModule = moduleOf({ imports: [MoleculeModule.forRoot()], providers: [Clerk, PriceList] });
+  const module = await Test.createTestingModule({ imports: [AppModule] })
+    .overrideProvider(getMoleculeClientToken())
+    .useValue({})
+    .overrideProvider(getAgentToken())
+    .useValue({})
+    .overrideProvider(MoleculeService)
+    .useValue({ call: async () => ({ text: 'none' }) })
+    .compile();
+  const app = await module.init();
+  expect(await app.get(Clerk).answer('ask x')).toBe('none');
+  await app.close();
+});
 
 verifies('nestjs.testing.override', async () => {
   const platform = await createTestPlatform();

@@ -146,6 +146,10 @@ export const NESTJS_EDGES = behaviours({
     'The testing module puts an agent of the application on a test platform that the caller gives, with peers that a test scripts.',
     'docs/decisions/0118-nestjs-edges.md#tests-of-applications',
   ],
+  'nestjs.testing.without-platform': [
+    'With doubles of the client, the agent and MoleculeService an application compiles and starts without options and a platform.',
+    'docs/decisions/0118-nestjs-edges.md#tests-of-applications',
+  ],
   'nestjs.testing.override': [
     'The options of the agent of an application are overridden by overrideProvider, and so is everything else.',
     'docs/decisions/0118-nestjs-edges.md#tests-of-applications',
