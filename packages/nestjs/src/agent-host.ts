@@ -9,7 +9,7 @@ import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from 
 import { checkAgentOf, checkAgents, noHandler } from './agent-checks.ts';
 import { checkGlobalEnhancers, checkHandler } from './enhancer-checks.ts';
 import { findHandlers, type Handler, MessageRoutes } from './handler-discovery.ts';
-import { validationWarning } from './handler-warnings.ts';
+import { methodWarning, validationWarning } from './handler-warnings.ts';
 import type { HostedAgent } from './hosted-agent.ts';
 import { callMethod, MessageMethod } from './message-dispatcher.ts';
 import { configOf } from './message-enhancers.ts';
@@ -99,8 +99,10 @@ export class AgentHost implements OnModuleInit, OnModuleDestroy, OnApplicationSh
       const parts = { modules: this.#modules, config, moduleRef: this.#moduleRef, globalEnhancers };
       const handlers = this.#messageHandlers(name);
       for (const handler of handlers) {
-        const warning = validationWarning(handler, globalEnhancers ? config : undefined);
-        if (warning !== undefined) client.logger?.warn({}, warning);
+        const { mark, place } = handler;
+        warn(client, validationWarning(handler, globalEnhancers ? config : undefined));
+        if (mark.kind === 'task')
+          warn(client, methodWarning(mark.method, `@OnTask('${mark.method}') of ${place}`));
       }
       const routes = routesOf(handlers, (handler) => new MessageMethod(handler, parts));
       dispatcher.use(routes, options.strategy);
@@ -164,10 +166,10 @@ class AgentStarter implements OnApplicationBootstrap, OnModuleDestroy, OnApplica
 }
 
 /** Its hooks are called before those of all other modules; when Nest goes through the modules backwards, after them. */
-export class AgentHostModule {}
+export class MoleculeAgentsModule {}
 
 /** Its hooks are called after those of all other modules, or before. */
-export class AgentStartModule {}
+export class MoleculeStartModule {}
 
 Module({
   providers: [
@@ -179,15 +181,15 @@ Module({
     },
   ],
   exports: [AgentHost],
-})(AgentHostModule);
+})(MoleculeAgentsModule);
 
 Module({
-  imports: [AgentHostModule],
+  imports: [MoleculeAgentsModule],
   providers: [
     { provide: AgentStarter, useFactory: (host: AgentHost) => new AgentStarter(host), inject: [AgentHost] },
   ],
-  exports: [AgentHostModule],
-})(AgentStartModule);
+  exports: [MoleculeAgentsModule],
+})(MoleculeStartModule);
 
 /**
  * Nest calls the hooks of modules by their distance from the root: the farthest first. When the application closes, Nest 11 and 12 go
@@ -195,8 +197,8 @@ Module({
  */
 function orderHooks(modules: ModulesContainer): void {
   for (const module of modules.values()) {
-    if (module.metatype === AgentHostModule) module.distance = Number.POSITIVE_INFINITY;
-    if (module.metatype === AgentStartModule) module.distance = -1;
+    if (module.metatype === MoleculeAgentsModule) module.distance = Number.POSITIVE_INFINITY;
+    if (module.metatype === MoleculeStartModule) module.distance = -1;
   }
 }
 
@@ -208,8 +210,18 @@ async function startAgent(hosted: HostedAgent): Promise<void> {
   if (strategy === undefined) return startNow(hosted);
   client.logger.info({}, 'The agent starts when the microservice of its MoleculeStrategy listens.');
   strategy.listening
-    .then(() => startNow(hosted))
+    .then(() => {
+      for (const method of strategy.methods ?? []) {
+        warn(client, methodWarning(method, `@MessagePattern('${method}')`));
+      }
+      return startNow(hosted);
+    })
     .catch((error: unknown) => client.logger.error({ error }, 'The agent could not start.'));
+}
+
+function warn({ logger }: HostedAgent['client'], text: string | undefined): void {
+  // A double of a client may have none.
+  if (text !== undefined) logger?.warn({}, text);
 }
 
 async function startNow({ name, agent }: HostedAgent): Promise<void> {

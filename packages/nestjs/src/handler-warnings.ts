@@ -4,6 +4,21 @@ import { PARAMETERS } from './decorators.ts';
 import type { Handler } from './handler-discovery.ts';
 import { ENHANCER_KEYS, PARAMETER_KEY } from './message-enhancers.ts';
 
+/** By which the platform and other agents take a message, as messages name them. */
+const METHODS: readonly string[] = [
+  'message/send',
+  'message/stream',
+  'message/sendSubscribe',
+  'delegate_task',
+  '*',
+];
+
+/** What is wrong with a handler for messages of this method of JSON-RPC, in one line for the log. */
+export function methodWarning(method: string, handler: string): string | undefined {
+  if (METHODS.includes(method)) return undefined;
+  return `${handler} gets no messages of the platform: it and agents refuse methods other than message/send, which SendMessage arrives as, message/stream and delegate_task.`;
+}
+
 /** Types that a `ValidationPipe` lets pass as they are; TypeScript emits `Object` for what has no class at run time. */
 const NOT_VALIDATED: readonly unknown[] = [undefined, Object, Function];
 

@@ -11,7 +11,7 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { AgentHost, AgentStartModule } from './agent-host.ts';
+import { AgentHost, MoleculeStartModule } from './agent-host.ts';
 import { MoleculeHealthIndicator } from './health-indicator.ts';
 import type { HostedAgent } from './hosted-agent.ts';
 import { MODULE_MARK, MODULE_NUMBER, tokenOf } from './injection.ts';
@@ -54,7 +54,7 @@ export class MoleculeModule extends ConfigurableModuleClass {
   }
 }
 
-Module({ imports: [AgentStartModule], providers: [{ provide: MODULE_MARK, useValue: true }] })(
+Module({ imports: [MoleculeStartModule], providers: [{ provide: MODULE_MARK, useValue: true }] })(
   MoleculeModule,
 );
 

@@ -43,6 +43,8 @@ export interface PushOptions extends InboundHandlerOptions {
 export interface MessageStrategy {
   /** Called when the agent is made. @throws ConfigurationError while another agent runs. */
   attach(agent: RemoteAgent): void;
+  /** The methods of JSON-RPC for which it has a handler, and `*`. */
+  readonly methods: readonly string[];
   /** Resolves when the microservice listens. The agent starts then. */
   readonly listening: Promise<void>;
   /** `undefined` when it has no handler for the message. */
@@ -84,6 +86,12 @@ export function checkOptions(options: unknown): MoleculeModuleOptions {
   if (strategy !== undefined && clientProblem(strategy, STRATEGY_METHODS) !== null) {
     throw new ConfigurationError('`strategy` must be a MoleculeStrategy.', {
       hint: 'Pass the same object as NestFactory.createMicroservice() or app.connectMicroservice() gets.',
+    });
+  }
+  for (const name of ['name', 'isGlobal']) {
+    if (Reflect.get(Object(options), name) === undefined) continue;
+    throw new ConfigurationError(`\`${name}\` cannot come from a factory.`, {
+      hint: `Nest needs it before: pass it beside the factory, forRootAsync({ ${name}: …, useFactory: … }).`,
     });
   }
   for (const name of ['onMessage', 'client']) {

@@ -270,3 +270,19 @@ verifies('nestjs.modules.options-are-not-read', async () => {
   expect(app.get(getAgentToken())).toBeDefined();
   expect(read).toEqual([]);
 });
+
+verifies('nestjs.modules.factory-extras', async () => {
+  const { workspace } = await openNestStage();
+  const options = await workspace();
+  for (const [name, value] of [
+    ['isGlobal', true],
+    ['name', 'support'],
+  ] as const) {
+    const module = MoleculeModule.forRootAsync({ useFactory: () => ({ ...options, [name]: value }) });
+    const made = NestFactory.createApplicationContext(moduleOf({ imports: [module] }), QUIET);
+    await expect(made).rejects.toMatchObject({
+      message: expect.stringContaining(`\`${name}\` cannot come from a factory`),
+      hint: expect.stringContaining(`forRootAsync({ ${name}`),
+    });
+  }
+});

@@ -5,9 +5,11 @@ import { type JsonObject, type RemoteAgent, silentLogger } from '@molecule-ai/co
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { expectAnswered, expectStatus, recordingLogger, temporaryState } from '@molecule-ai/core/testing';
 import { getAgentToken, MessageParams, MoleculeModule, OnMessage, OnTask } from '@molecule-ai/nestjs';
+import { ANY_MESSAGE, MoleculeStrategy } from '@molecule-ai/nestjs/microservice';
 import { createPlatform } from '@molecule-ai/platform';
-import { Injectable, type PipeTransform, Scope, UsePipes, ValidationPipe } from '@nestjs/common';
+import { Controller, Injectable, type PipeTransform, Scope, UsePipes, ValidationPipe } from '@nestjs/common';
 import { APP_PIPE, NestFactory } from '@nestjs/core';
+import { MessagePattern } from '@nestjs/microservices';
 import { IsInt, IsString } from 'class-validator';
 import { expect, onTestFinished } from 'vitest';
 import { z } from 'zod';
@@ -152,4 +154,44 @@ verifies('nestjs.params.not-validated', async () => {
   expect(await warningsOf(Global, { provide: APP_PIPE, useClass: Trim })).toEqual([]);
   const typed = new ValidationPipe({ expectedType: OrderDto });
   expect(await warningsOf(Global, { provide: APP_PIPE, useValue: typed })).toEqual([]);
+});
+
+verifies('nestjs.messages.unknown-method', async () => {
+  const { start, workspace, opened, online } = await openNestStage();
+  @Injectable()
+  class Tasks {
+    @OnTask('anything') anything() {}
+    @OnTask('SendMessage') renamed() {}
+    @OnTask('delegate_task') delegated() {}
+    @OnTask('message/send') sent() {}
+  }
+  const logger = recordingLogger();
+  const warnings = () =>
+    logger
+      .messages('warn')
+      .flatMap((text) => /^(\S+)(?: of (\S+))?.* gets no messages/.exec(text)?.slice(1) ?? []);
+  await start({ providers: [Tasks] }, { logger });
+  expect(warnings()).toEqual([
+    "@OnTask('anything')",
+    'Tasks.anything',
+    "@OnTask('SendMessage')",
+    'Tasks.renamed',
+  ]);
+
+  @Controller()
+  class Patterns {
+    @MessagePattern('other') other() {}
+    @MessagePattern('delegate_task') delegated() {}
+    @MessagePattern(ANY_MESSAGE) any() {}
+  }
+  logger.clear();
+  const strategy = new MoleculeStrategy();
+  const root = moduleOf({
+    imports: [MoleculeModule.forRoot(await workspace({ strategy, logger }))],
+    controllers: [Patterns],
+  });
+  const app = opened(await NestFactory.createMicroservice(root, { strategy, ...QUIET }));
+  await app.listen();
+  await online(app.get<RemoteAgent>(getAgentToken()));
+  expect(warnings()).toEqual(["@MessagePattern('other')", undefined]);
 });

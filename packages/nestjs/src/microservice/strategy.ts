@@ -53,6 +53,12 @@ export class MoleculeStrategy extends Server implements CustomTransportStrategy,
     return this.#listening.promise;
   }
 
+  /** The patterns of messages, and {@link ANY_MESSAGE}. */
+  get methods(): readonly string[] {
+    const all = [...this.messageHandlers];
+    return all.filter(([, { isEventHandler }]) => isEventHandler !== true).map(([pattern]) => pattern);
+  }
+
   /** Called by the module. @throws ConfigurationError while another agent runs. */
   attach(agent: RemoteAgent): void {
     const state = this.#agent?.state ?? 'stopped';

@@ -74,6 +74,10 @@ export const NESTJS_MESSAGES = behaviours({
     'What an exception filter returns is the answer, also after an error in the middle of a stream; what it throws counts as thrown by the method.',
     'docs/decisions/0117-nestjs.md#errors',
   ],
+  'nestjs.messages.unknown-method': [
+    'A method for a method of JSON-RPC by which nobody can send a message is a warning at start that names it, also of a microservice.',
+    'docs/decisions/0117-nestjs.md#handlers',
+  ],
   'nestjs.params.of-tasks': [
     'The params of a task reach @MessageParams() as their sender wrote them, by push as by long polling, so that a ValidationPipe with forbidNonWhitelisted takes them; those of message/send stay whole.',
     'docs/decisions/0117-nestjs.md#handlers',

@@ -30,6 +30,10 @@ export const NESTJS_MODULES = behaviours({
     'A test replaces the options, the client and the agent by overrideProvider.',
     'docs/decisions/0117-nestjs.md#modules',
   ],
+  'nestjs.modules.factory-extras': [
+    'A name or isGlobal in what the factory of forRootAsync returns is an error at start that says where it belongs.',
+    'docs/decisions/0117-nestjs.md#modules',
+  ],
   'nestjs.modules.options-are-not-read': [
     'Nest does not make a text of the options.',
     'docs/decisions/0117-nestjs.md#modules',
