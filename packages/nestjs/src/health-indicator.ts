@@ -17,6 +17,8 @@ export interface MoleculeHealthStatus {
   readonly lastInboundAt?: string | null;
   readonly inFlight?: number;
   readonly deadLetters?: number;
+  /** Why the agent has ended, such as `unauthorized` or `workspace_in_use`; `null` before. */
+  readonly endReason?: string | null;
   /** Of several agents, each by its name; that of the agent without a name is `default`. */
   readonly agents?: Readonly<Record<string, MoleculeHealthStatus>>;
 }
@@ -96,6 +98,7 @@ function statusOf({ agent }: HostedAgent): MoleculeHealthStatus {
     lastInboundAt,
     inFlight,
     deadLetters,
+    endReason,
   } = agent.health();
   return {
     status: ok ? 'up' : 'down',
@@ -107,5 +110,6 @@ function statusOf({ agent }: HostedAgent): MoleculeHealthStatus {
     lastInboundAt,
     inFlight,
     deadLetters,
+    endReason,
   };
 }

@@ -1,7 +1,13 @@
 import 'reflect-metadata';
 import type { RemoteAgent } from '@molecule-ai/core';
 import { chaos } from '@molecule-ai/core/testing';
-import { getAgentToken, MoleculeHealthIndicator, MoleculeModule, OnMessage } from '@molecule-ai/nestjs';
+import {
+  getAgentToken,
+  MoleculeHealthIndicator,
+  MoleculeModule,
+  OnAgentEvent,
+  OnMessage,
+} from '@molecule-ai/nestjs';
 import { Controller, Get, Inject } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { HealthCheck, HealthCheckService, TerminusModule } from '@nestjs/terminus';
@@ -59,6 +65,32 @@ verifies('nestjs.health.half-dead', async () => {
   dispatcher.rules = [];
   await platform.clock.advanceUntil(() => support.health().ok);
   expect(health.check('all').all?.status).toBe('up');
+});
+
+class Watcher {
+  readonly failures: unknown[] = [];
+  @OnMessage() answer() {
+    return 'Yes.';
+  }
+  @OnAgentEvent('start-failed') failed(error: unknown) {
+    this.failures.push(error);
+  }
+}
+
+verifies('nestjs.health.ended', async () => {
+  const { workspace, opened, platform } = await openNestStage();
+  const root = moduleOf({
+    imports: [MoleculeModule.forRoot(await workspace({ authToken: `mol_${'x'.repeat(40)}` }))],
+    providers: [Watcher],
+  });
+  const app = opened(await NestFactory.createApplicationContext(root, QUIET));
+  const agent = app.get<RemoteAgent>(getAgentToken());
+  await platform.clock.advanceUntil(() => agent.state === 'stopped');
+  expect(app.get(MoleculeHealthIndicator).check()).toMatchObject({
+    molecule: { status: 'down', state: 'stopped', endReason: 'unauthorized' },
+  });
+  await platform.clock.advanceUntil(() => app.get(Watcher).failures.length > 0);
+  expect(app.get(Watcher).failures).toEqual([expect.objectContaining({ code: 'unauthorized' })]);
 });
 
 @Controller('health')

@@ -39,6 +39,7 @@ describe('start', () => {
       acknowledged: 'm2',
       deadLetters: 0,
       lastFailure: null,
+      endReason: null,
     });
     await agent.stop();
     expect(events).toEqual([

@@ -31,6 +31,7 @@ describe('start({ wait: false })', () => {
     expect(events.map((event) => event.split(' ')[0])).toEqual(['start-failed', 'stopped']);
     expect(client.logger.messages('error')).toEqual(['The agent could not start.']);
     expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
+    expect(agent.health()).toMatchObject({ ok: false, degradedReasons: [], endReason: 'unauthorized' });
     await expect(agent.start()).rejects.toMatchObject({ code: 'unauthorized' });
   });
 

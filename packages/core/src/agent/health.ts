@@ -3,6 +3,7 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { PresenceState } from '../presence/presence-machine.ts';
+import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 import type { AgentEventEmitter, DegradedReason } from './agent-events.ts';
 import type { LastFailure } from './task-metrics.ts';
 
@@ -47,6 +48,11 @@ export interface AgentHealth {
   readonly deadLetters: number;
   /** `null` when nothing failed. */
   readonly lastFailure: LastFailure | null;
+  /**
+   * Why the agent has ended: the code of the error that ended its start, such as `unauthorized` or `workspace_in_use`, else the outcome
+   * that `closed` resolves with. `null` before.
+   */
+  readonly endReason: string | null;
 }
 
 /** The current reasons for being degraded. Emits `degraded` when one is added and `recovered` when it is removed. */
@@ -109,6 +115,10 @@ function isRateLimited(error: unknown): boolean {
   return MoleculeError.isInstance(error) && error.code === 'rate_limited';
 }
 
+interface StartFailure {
+  readonly error: unknown;
+}
+
 export function describeHealth(
   state: AgentState,
   presence: HeartbeatLoop,
@@ -116,6 +126,7 @@ export function describeHealth(
   deliveryReason: string | null,
   degradedReasons: readonly DegradedReason[],
   lastFailure: LastFailure | null,
+  end: StartFailure | LoopOutcome | undefined,
 ): AgentHealth {
   return {
     state,
@@ -135,7 +146,13 @@ export function describeHealth(
     acknowledged: inbound.acknowledged,
     deadLetters: inbound.deadLetterCount,
     lastFailure: lastFailure ?? inbound.lastGivenUp,
+    endReason: state === 'stopped' && end !== undefined ? endReason(end) : null,
   };
+}
+
+function endReason(end: StartFailure | LoopOutcome): string {
+  if (typeof end === 'string') return end;
+  return MoleculeError.isInstance(end.error) ? end.error.code : 'start_failed';
 }
 
 function isoTime(unixMs: number | undefined): string | null {

@@ -55,8 +55,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   #transition: Promise<void> = Promise.resolve();
   #lock: Promise<() => Promise<void>> | undefined;
   #outcome: LoopOutcome | undefined;
-  /** What ended a start that nobody waits for. */
-  #startFailure: { readonly error: unknown } | undefined;
+  #startFailure: { readonly error: unknown; readonly isAwaited: boolean } | undefined;
   #hasOpened = false;
   #hasLoaded = false;
 
@@ -120,6 +119,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       this.#deliveryReason(),
       this.#degraded.list(),
       this.#tasks.lastFailure,
+      this.#startFailure ?? this.#outcome,
     );
   }
 
@@ -224,8 +224,8 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   /** Ends the agent because it could not start; returns the error. A stop or an abort by the caller is not a failure. */
   async #failStart(error: unknown, { wait, signal }: AgentStartOptions): Promise<unknown> {
-    if (wait === false && this.#finishing === undefined && signal?.aborted !== true)
-      this.#startFailure = { error };
+    if (this.#finishing === undefined && signal?.aborted !== true)
+      this.#startFailure = { error, isAwaited: wait !== false };
     await this.#finish('stopped', 0);
     return error;
   }
@@ -305,7 +305,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   #reportEnd(outcome: LoopOutcome): void {
     const failure = this.#startFailure;
-    if (failure === undefined) this.#closed.resolve(outcome);
+    if (failure === undefined || failure.isAwaited) this.#closed.resolve(outcome);
     else {
       this.#logger.error({ error: failure.error }, 'The agent could not start.');
       this.#events.emit('start-failed', failure.error);

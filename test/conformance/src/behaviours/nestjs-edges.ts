@@ -106,6 +106,10 @@ export const NESTJS_EDGES = behaviours({
     'The health indicator is down for an agent that has not joined, has lost the platform or receives nothing, and up again when that is over.',
     'docs/decisions/0118-nestjs-edges.md#health',
   ],
+  'nestjs.health.ended': [
+    'The health of an agent whose start has ended for good has the code of the error, and @OnAgentEvent methods for start-failed get it.',
+    'docs/decisions/0118-nestjs-edges.md#health',
+  ],
   'nestjs.health.terminus': [
     'A health check of Terminus responds with 503 for an agent that is down, by the way of reporting that its version has.',
     'docs/decisions/0118-nestjs-edges.md#health',
