@@ -1,5 +1,8 @@
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { RemoteAgent } from '@molecule-ai/core';
 import { getAgentToken, MoleculeModule } from '@molecule-ai/nestjs';
 import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
@@ -10,6 +13,7 @@ import { AppModule } from './nestjs-app.ts';
 import { Stock } from './nestjs-enhancers.ts';
 import { Desk, Shop } from './nestjs-handlers.ts';
 import { HealthController } from './nestjs-health.ts';
+import { bootstrap as bootstrapMain } from './nestjs-main.ts';
 import { bootstrap } from './nestjs-microservice.ts';
 import { PeersController, Planner } from './nestjs-peers.ts';
 import { testOrderDesk } from './nestjs-test.ts';
@@ -102,7 +106,28 @@ export async function checkNest({ member, agent, operator, platform, onEnd }: St
   assert.equal((await operator.sendMessage(tasks.id, `ask ${peer.id}`)).text, 'ok');
   await microservice.close();
   await testOrderDesk();
+  await endsWithItsAgent(platform.url, one.id);
   console.log('✓ Nest: peers from REST routes, health, a microservice and a test of an application');
+}
+
+/** A process whose agent cannot start has the exit code of a failure. */
+async function endsWithItsAgent(url: string, id: string): Promise<void> {
+  const wrong = `mol_${'x'.repeat(40)}`;
+  const state = mkdtempSync(join(tmpdir(), 'nestjs-main-'));
+  const variables = {
+    MOLECULE_PLATFORM_URL: url,
+    MOLECULE_WORKSPACE_ID: id,
+    MOLECULE_WORKSPACE_TOKEN: wrong,
+  };
+  Object.assign(process.env, variables, { MOLECULE_STATE_DIR: state });
+  const app = await bootstrapMain();
+  const agent = app.get<RemoteAgent>(getAgentToken());
+  await assert.rejects(agent.closed, { code: 'unauthorized' });
+  await app.close();
+  assert.equal(process.exitCode, 1);
+  process.exitCode = undefined;
+  for (const name of [...Object.keys(variables), 'MOLECULE_STATE_DIR']) delete process.env[name];
+  rmSync(state, { recursive: true });
 }
 
 function moduleOf(options: object, provider: Type): Type {
