@@ -3,6 +3,7 @@ import { Logger as NestLogger } from '@nestjs/common';
 
 /** Longest list of fields of one line, in UTF-16 units. */
 const MAX_FIELDS_LENGTH = 4_000;
+const MAX_FRAMES = 20;
 /** What could change what a terminal shows. */
 const CONTROL = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
 
@@ -10,7 +11,7 @@ const LEVELS = { debug: 'debug', info: 'log', warn: 'warn', error: 'error' } as 
 
 /**
  * Lines of core by the `Logger` of Nest, and so by what the application gave `useLogger`, at the same levels: the text with its
- * fields as JSON, and the stack of an error. The module gives it to agents that have no `logger`.
+ * fields as JSON, and the frames of the stack of an error. The module gives it to agents that have no `logger`.
  * @param context As Nest shows it before the line.
  */
 export function nestLogger(context = 'Molecule'): Logger {
@@ -54,9 +55,15 @@ function readable(value: unknown): unknown {
   return { ...value, name: value.name, message: value.message };
 }
 
+/** The frames only: the message stands in front of them, and may quote a peer. It is in the line, without what could change a terminal. */
 function stackOf(error: unknown): string | undefined {
-  const stack: unknown = Reflect.get(Object(error), 'stack');
-  return typeof stack === 'string' ? stack : undefined;
+  const { stack, message } = Object(error) as Partial<Record<string, unknown>>;
+  if (typeof stack !== 'string') return undefined;
+  const frames = stack
+    .replace(String(message), () => '')
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line));
+  return frames.length === 0 ? undefined : frames.slice(0, MAX_FRAMES).map(withoutControls).join('\n');
 }
 
 function withoutControls(line: string): string {

@@ -1,12 +1,19 @@
 import 'reflect-metadata';
-import { type HandlerContext, MessageFailure, MoleculeError, type RemoteAgent } from '@molecule-ai/core';
-import { expectStatus } from '@molecule-ai/core/testing';
+import {
+  type HandlerContext,
+  type InboundMessage,
+  MessageFailure,
+  MoleculeError,
+  type RemoteAgent,
+} from '@molecule-ai/core';
+import { expectAnswered, expectStatus } from '@molecule-ai/core/testing';
 import {
   getAgentToken,
   MessageContext,
   MessageText,
   MoleculeModule,
   nestLogger,
+  OnAgentEvent,
   OnMessage,
 } from '@molecule-ai/nestjs';
 import {
@@ -90,6 +97,30 @@ verifies('nestjs.errors.log', async () => {
   expect(Counting.count).toBe(14);
 });
 
+verifies('nestjs.errors.log', 'of methods for events', async () => {
+  class Clerk {
+    @OnMessage() answer() {
+      return 'Done.';
+    }
+    @OnAgentEvent('message') arrived({ text }: InboundMessage) {
+      throw new Error(`Cannot count: ${text}`);
+    }
+  }
+  const { workspace, opened, online, ask } = await openNestStage();
+  const { logger, lines } = recordingNestLogger();
+  onTestFinished(() => Logger.overrideLogger(false));
+  const { logger: _silent, ...options } = await workspace();
+  const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], providers: [Clerk] });
+  const app = opened(await NestFactory.createApplicationContext(root, { logger, abortOnError: false }));
+  await online(app.get<RemoteAgent>(getAgentToken()));
+  lines.length = 0;
+  expectAnswered(await ask(options.workspaceId, 'PRIVATE-BODY\n[Nest] admin logged in\u001b[2J'), 'Done.');
+  const errors = lines.filter(([level]) => level === 'error');
+  expect(errors).toHaveLength(1);
+  expect(errors[0]?.[1]).toMatch(/^A listener of the agent failed\..*Cannot count: \[text of the message\]/);
+  expect(lines.map(textOf).join('\n')).not.toMatch(/PRIVATE|admin/);
+});
+
 verifies('nestjs.logger.bridge', async () => {
   const secret = 'mol_secret_0123456789abcdef';
   class Clerk {
@@ -132,11 +163,14 @@ verifies('nestjs.logger.bridge', async () => {
   expect(lines[2]).toEqual([
     'error',
     expect.stringMatching(/^three .*"code":"connection_failed".*"message":"down"/),
-    error.stack,
+    error.stack?.split('\n').slice(1).join('\n'),
     'Molecule:support',
   ]);
   expect(lines[3]?.[1]).toBe('four [unreadable fields]');
   expect(String(lines[4]?.[1]).length).toBeLessThan(4_100);
+  direct.error({ error: new Error('six\n[Nest] forged\u001b[2J\n    at forged') }, 'six');
+  expect(lines[5]?.[2]).toMatch(/^ +at .*nestjs-logger\.test/);
+  expect(JSON.stringify(lines[5]?.[2])).not.toMatch(/forged|u001b/);
   lines.length = 0;
   Logger.overrideLogger(false);
   direct.warn({}, 'six');

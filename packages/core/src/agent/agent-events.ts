@@ -81,12 +81,14 @@ export interface AgentEvents {
 export type AgentEventName = keyof AgentEvents;
 export type AgentListener<Name extends AgentEventName> = (...values: AgentEvents[Name]) => unknown;
 
-/** Calls the listeners of each event. An error of a listener is passed to `onListenerError` and stops nothing else. */
+type ListenerErrorHandler = (event: AgentEventName, error: unknown, values: readonly unknown[]) => void;
+
+/** Calls the listeners of each event. An error of a listener is passed to `onListenerError` with what the listener got, and stops nothing else. */
 export class AgentEventEmitter {
   readonly #listeners = new LazyMap<AgentEventName, Set<(...values: never[]) => unknown>>();
-  readonly #onListenerError: (event: AgentEventName, error: unknown) => void;
+  readonly #onListenerError: ListenerErrorHandler;
 
-  constructor(onListenerError: (event: AgentEventName, error: unknown) => void) {
+  constructor(onListenerError: ListenerErrorHandler) {
     this.#onListenerError = onListenerError;
   }
 
@@ -118,7 +120,7 @@ export class AgentEventEmitter {
     try {
       await listener(...(values as never[]));
     } catch (error) {
-      this.#onListenerError(event, error);
+      this.#onListenerError(event, error, values);
     }
   }
 }

@@ -184,8 +184,8 @@ it('logs that somebody rejected an action as information, without an error', asy
 describe('listeners', () => {
   it('that throw or reject are logged and do not affect the agent or other listeners', async () => {
     const { client, agent, events } = agentStage();
-    agent.on('message', () => {
-      throw new Error('thrown');
+    agent.on('message', ({ text }) => {
+      throw new Error(`Cannot handle "${text}".`);
     });
     agent.on('delivered', () => Promise.reject(new Error('rejected')));
     const seen: string[] = [];
@@ -196,6 +196,8 @@ describe('listeners', () => {
     expect([seen, client.replies]).toEqual([['m1'], ['m1: echo m1']]);
     const logged = client.logger.lines.filter(({ message }) => message === 'A listener of the agent failed.');
     expect(logged.map(({ fields }) => fields.event)).toEqual(['message', 'delivered']);
+    const errors = logged.map(({ fields }) => Reflect.get(Object(fields.error), 'message'));
+    expect(errors).toEqual(['Cannot handle "[text of the message]".', 'rejected']);
     await agent.stop();
     expect(events.at(-1)).toBe('stopped stopped');
   });

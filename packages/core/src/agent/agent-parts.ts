@@ -12,6 +12,7 @@ import { AutoDelivery, type AutoDeliveryOptions } from './auto-delivery.ts';
 import { createInbound } from './create-inbound.ts';
 import { exitWhenDead } from './exit-when-dead.ts';
 import { DegradedReasons } from './health.ts';
+import { loggableError } from './loggable-error.ts';
 import { PushProbe, type PushProbeOptions } from './push-probe.ts';
 import { ReaderIdentity } from './reader-identity.ts';
 import { TaskMetrics } from './task-metrics.ts';
@@ -53,9 +54,11 @@ export function createAgentParts<Client extends AgentClient>(
   const { client, random, heartbeatIntervalMs } = settings;
   const { clock } = client;
   const logger = childLogger(client.logger, { workspaceId: client.workspaceId });
-  const events = new AgentEventEmitter((event, error) =>
-    logger.error({ error, event }, 'A listener of the agent failed.'),
-  );
+  const events = new AgentEventEmitter((event, error, [message]) => {
+    const text: unknown = Reflect.get(Object(message), 'text');
+    const loggable = loggableError(error, typeof text === 'string' ? text : '');
+    logger.error({ error: loggable, event }, 'A listener of the agent failed.');
+  });
   followClose(client.closeSignal, events, (reason) => {
     if (isEnding()) return;
     const text =
