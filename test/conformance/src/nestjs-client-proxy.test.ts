@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { PeerReply, RemoteAgent, RemoteAgentClient } from '@molecule-ai/core';
+import { MoleculeError, type PeerReply, type RemoteAgent, type RemoteAgentClient } from '@molecule-ai/core';
 import { getAgentToken, getMoleculeClientToken, MoleculeModule } from '@molecule-ai/nestjs';
 import {
   MessageExceptionFilter,
@@ -123,6 +123,28 @@ verifies('nestjs.microservice.client', async () => {
     'must be a text, or an object',
   );
   await expect(firstValueFrom(peers.send('stock', 'Hello'))).rejects.toBeInstanceOf(MoleculeRpcException);
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  for (const metadata of [circular, { size: 1n }]) {
+    for (const request of [
+      { text: 'Hello', metadata },
+      { text: 'Hello', metadata, stream: true },
+    ]) {
+      const sent = firstValueFrom(peers.send(stock.id, request));
+      await expect(sent).rejects.toMatchObject({
+        code: 'invalid_argument',
+        cause: expect.any(MoleculeError),
+      });
+    }
+    await expect(firstValueFrom(peers.emit(stock.id, { text: 'Hello', metadata }))).rejects.toBeInstanceOf(
+      MoleculeRpcException,
+    );
+  }
+  const wrong = new MoleculeClientProxy({ ...own, platformUrl: 'nowhere' });
+  for (const sent of [wrong.send(stock.id, 'Hello'), wrong.emit(stock.id, 'Hello')]) {
+    await expect(firstValueFrom(sent)).rejects.toMatchObject({ code: 'configuration_invalid' });
+    await expect(firstValueFrom(sent)).rejects.toBeInstanceOf(MoleculeRpcException);
+  }
   expect(() => new MoleculeClientProxy({ client: {} as never })).toThrow(
     'The client must be a RemoteAgentClient',
   );

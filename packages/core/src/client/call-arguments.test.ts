@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
 import { operatorStage, stage } from '../../test/test-client.ts';
 
+const circular: Record<string, unknown> = {};
+circular.self = circular;
+
 const WRONG: readonly (readonly [string, readonly unknown[], RegExp])[] = [
   ...[0, -1, Number.NaN, 1.5, '5', Number.POSITIVE_INFINITY, null].map(
     (timeoutMs) =>
@@ -10,6 +13,14 @@ const WRONG: readonly (readonly [string, readonly unknown[], RegExp])[] = [
   ...['abort', {}, null].map(
     (signal) =>
       [`signal ${signal}`, [PEER, 'hello', { signal }], /^`signal` must be an AbortSignal/] as const,
+  ),
+  ...[circular, { size: 1n }, 'trace', null].map(
+    (metadata) =>
+      [
+        `metadata ${typeof metadata}`,
+        [PEER, 'hello', { metadata }],
+        /^`metadata` must be an object that JSON can/,
+      ] as const,
   ),
   ['no peer', [undefined, 'hello'], /workspace to send to must be a string, not undefined/],
   ['a blank peer', [' ', 'hello'], /workspace to send to must not be blank/],

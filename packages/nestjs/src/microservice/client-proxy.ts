@@ -49,14 +49,17 @@ export class MoleculeClientProxy extends ClientProxy {
     this.#client = client;
   }
 
-  /** Makes its own client, if it has one. @throws ConfigurationError naming the option and its environment variable. */
+  /** Makes its own client, if it has one. @throws MoleculeRpcException naming a wrong option and its environment variable. */
   override async connect(): Promise<PeerClient> {
-    const { client, ...options } = this.#options;
-    if (this.#client === undefined) {
+    if (this.#client !== undefined) return this.#client;
+    const { client: _none, ...options } = this.#options;
+    try {
       this.#own = new RemoteAgentClient(options);
-      this.#client = this.#own;
+    } catch (error) {
+      throw toRpcException(error);
     }
-    return client ?? this.#client;
+    this.#client = this.#own;
+    return this.#own;
   }
 
   /** Closes its own client; that of an agent stays open. */
