@@ -63,6 +63,9 @@ verifies('nestjs.testing.module', async () => {
   expect(stock.agent.state).toBe('stopped');
   expect(existsSync(testing.options.stateDirectory ?? '')).toBe(false);
   await testing.close();
+  for (const late of [() => testing.ask('tea'), () => testing.say('tea'), () => testing.peer()]) {
+    await expect(late()).rejects.toThrow('This MoleculeTesting is closed');
+  }
 
   // A platform that runs elsewhere, by the clock of the system.
   const real = await createPlatform({ mode: 'dev', port: 0, memory: true });

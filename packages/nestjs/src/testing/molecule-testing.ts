@@ -78,18 +78,23 @@ export class MoleculeTesting implements OnApplicationShutdown, AsyncDisposable {
 
   /** Another agent, which the agent of the application can call, and which can call it. It ends with the application. */
   async peer(options: ScriptedPeerOptions = {}): Promise<ScriptedPeer> {
+    this.#checkOpen();
     const peer = await this.settled(scriptedPeer(this.#platform, options));
     this.#peers.push(peer);
-    return peer;
+    if (this.#closing === undefined) return peer;
+    await this.settled(peer.stop());
+    throw closed();
   }
 
   /** Sends a message to the agent of the application, as a person does on its canvas. */
-  say(text: string): Promise<PeerReply> {
+  async say(text: string): Promise<PeerReply> {
+    this.#checkOpen();
     return this.settled(this.#operator.sendMessage(this.workspaceId, text));
   }
 
   /** Sends a message to the agent of the application, as another agent. */
   async ask(text: string): Promise<PeerReply> {
+    this.#checkOpen();
     this.#caller ??= this.peer({ name: 'caller' });
     const { client } = await this.#caller;
     return this.settled(client.callPeer(this.workspaceId, text));
@@ -139,12 +144,22 @@ export class MoleculeTesting implements OnApplicationShutdown, AsyncDisposable {
     return this.close();
   }
 
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw closed();
+  }
+
   async #close(): Promise<void> {
     await this.#caller?.catch(() => {});
     await Promise.all(this.#peers.map((peer) => peer.stop()));
     await this.#operator.close();
     this.#removeState();
   }
+}
+
+function closed(): Error {
+  return new Error(
+    'This MoleculeTesting is closed, as an application closes its own: call MoleculeTesting.open() again.',
+  );
 }
 
 /**
