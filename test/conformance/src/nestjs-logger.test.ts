@@ -16,8 +16,10 @@ import {
   OnAgentEvent,
   OnMessage,
 } from '@molecule-ai/nestjs';
+import { MessageExceptionFilter, MoleculeStrategy } from '@molecule-ai/nestjs/microservice';
 import {
   Catch,
+  Controller,
   type ExceptionFilter,
   Logger,
   type LoggerService,
@@ -25,6 +27,8 @@ import {
   UseFilters,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { EventPattern, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
+import { throwError } from 'rxjs';
 import { expect, onTestFinished } from 'vitest';
 import { moduleOf, openNestStage } from './harness/nest-stage.ts';
 import { verifies } from './verifies.ts';
@@ -118,6 +122,44 @@ verifies('nestjs.errors.log', 'of methods for events', async () => {
   const errors = lines.filter(([level]) => level === 'error');
   expect(errors).toHaveLength(1);
   expect(errors[0]?.[1]).toMatch(/^A listener of the agent failed\..*Cannot count: \[text of the message\]/);
+  expect(lines.map(textOf).join('\n')).not.toMatch(/PRIVATE|admin/);
+});
+
+verifies('nestjs.microservice.event-errors', async () => {
+  const seen: string[] = [];
+  @Controller()
+  @UseFilters(MessageExceptionFilter)
+  class Desk {
+    @MessagePattern('message/send') answer() {
+      return 'Done.';
+    }
+    @EventPattern('message') arrived({ text }: InboundMessage) {
+      throw new Error(`Cannot count: ${text}`);
+    }
+    @EventPattern('delivered') delivered(@Payload('text') text: string) {
+      seen.push(text.slice(0, 7));
+      return throwError(() => new RpcException({ message: 'Counted', code: 'counted' }));
+    }
+  }
+  const { workspace, opened, online, ask } = await openNestStage();
+  const { logger, lines } = recordingNestLogger();
+  onTestFinished(() => Logger.overrideLogger(false));
+  const strategy = new MoleculeStrategy();
+  const { logger: _silent, ...options } = await workspace({ strategy });
+  const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], controllers: [Desk] });
+  const app = opened(await NestFactory.createMicroservice(root, { strategy, logger, abortOnError: false }));
+  await app.listen();
+  await online(app.get<RemoteAgent>(getAgentToken()));
+  lines.length = 0;
+  expectAnswered(await ask(options.workspaceId, 'PRIVATE-BODY\n[Nest] admin logged in'), 'Done.');
+  const errors = lines.filter(([level]) => level === 'error').map(([, line]) => line);
+  expect(errors).toEqual([
+    expect.stringMatching(
+      /^A listener of the agent failed\..*Cannot count: \[text of the message\].*"event":"message"/,
+    ),
+    expect.stringMatching(/^A listener of the agent failed\..*"code":"counted".*"event":"delivered"/),
+  ]);
+  expect(seen).toEqual(['PRIVATE']);
   expect(lines.map(textOf).join('\n')).not.toMatch(/PRIVATE|admin/);
 });
 

@@ -15,6 +15,7 @@ import {
   RpcException,
   Server,
 } from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
 import { AGENT_EVENTS, isAgentEvent } from '../agent-events.ts';
 import { toAnswer, toFailure } from '../handler-answer.ts';
 import type { MessageStrategy } from '../molecule-options.ts';
@@ -150,10 +151,19 @@ export class MoleculeStrategy extends Server implements CustomTransportStrategy,
     });
   }
 
+  /** Not by `handleEvent`, which drops the errors that filters pass on: rejects with them, and the agent logs them. */
   #listenTo(agent: RemoteAgent, event: AgentEventName): () => void {
-    return agent.on(event, (...values) => {
+    return agent.on(event, async (...values) => {
       const data = values.length > 1 ? values : values[0];
-      return this.handleEvent(event, { pattern: event, data }, new MoleculeRpcContext([] as never));
+      try {
+        const handler = this.getHandlerByPattern(event);
+        const handled: unknown = await handler?.(data, new MoleculeRpcContext([] as never));
+        if (isObservable(handled)) await lastValueFrom(handled, { defaultValue: undefined });
+      } catch (error) {
+        // Nest has logged it.
+        if (Reflect.get(Object(error), 'message') === UNKNOWN_ERROR) return;
+        throw failureOf(error);
+      }
     });
   }
 

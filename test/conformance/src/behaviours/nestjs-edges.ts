@@ -130,6 +130,10 @@ export const NESTJS_EDGES = behaviours({
     'An RpcException is final and reaches the sender as one sentence with its code, unless it says isRetryable, with and without MessageExceptionFilter; any other error is tried again.',
     'docs/decisions/0118-nestjs-edges.md#microservices',
   ],
+  'nestjs.microservice.event-errors': [
+    'With MessageExceptionFilter the agent logs an error of an @EventPattern method, without texts of the message.',
+    'docs/decisions/0118-nestjs-edges.md#microservices',
+  ],
   'nestjs.microservice.call-errors': [
     'An error of a call by the client proxy that leaves a method is tried again as any other, and its words do not reach the sender.',
     'docs/decisions/0118-nestjs-edges.md#microservices',
