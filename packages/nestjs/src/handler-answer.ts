@@ -7,7 +7,7 @@ import { ABORTED, AbortWait } from './abort-wait.ts';
 const MAX_SENTENCE_LENGTH = 500;
 /** More than an answer may have, in characters: what comes after is not read. Core refuses the answer. */
 const MAX_READ = 10 * 1024 * 1024;
-/** For how many characters a value counts that is no text, such as an iterable of them. */
+/** For how many characters a value counts that is not a text, such as an iterable of them. */
 const OBJECT_LENGTH = 1024;
 
 /**
@@ -178,7 +178,7 @@ function lengthOf(value: unknown): number {
 function tooManyValues(): MoleculeError {
   return new MoleculeError('The Observable gave too many values for an answer.', {
     code: 'invalid_answer',
-    hint: `All of its values together have at most ${MAX_READ} characters; one that is no text counts as ${OBJECT_LENGTH}.`,
+    hint: `All of its values together have at most ${MAX_READ} characters; one that is not a text counts as ${OBJECT_LENGTH}.`,
   });
 }
 

@@ -217,7 +217,7 @@ verifies('nestjs.answers.bounded', 'values without a text', async () => {
   const { start, ask, settled } = await openNestStage();
   for (const [value, most] of [
     ['', 11_000_000],
-    [slowly, 11_000_000],
+    [undefined, 11_000_000],
     [{ async *[Symbol.asyncIterator]() {} }, 11_000],
   ] as const) {
     let given = 0;
@@ -225,7 +225,7 @@ verifies('nestjs.answers.bounded', 'values without a text', async () => {
     const work: Work = () => {
       attempts += 1;
       return new Observable<unknown>((subscriber) => {
-        for (; !subscriber.closed; given += 1) subscriber.next(value === slowly ? undefined : value);
+        for (; !subscriber.closed; given += 1) subscriber.next(value);
       });
     };
     const { id, app } = await start({ providers: [deskOf(work)] });

@@ -136,7 +136,7 @@ verifies('nestjs.modules.directory', async () => {
   ).rejects.toThrow(
     /One state directory for two agents: the agent without a name and the agent "support" have/,
   );
-  // A store of its own is no file there.
+  // With a store of its own an agent has no file there.
   const app = opened(await start({ ...first, ...withFiles }, { ...second, stateDirectory }));
   for (const name of [undefined, 'support']) await online(app.get(getAgentToken(name)));
 });
