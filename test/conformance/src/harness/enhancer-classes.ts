@@ -43,7 +43,7 @@ import {
   type HostComponentInfo,
   REQUEST,
 } from '@nestjs/core';
-import { IsDefined } from 'class-validator';
+import { IsOptional } from 'class-validator';
 import { map, of } from 'rxjs';
 import type { Kind, Unit, Value } from './enhancer-matrix.ts';
 
@@ -209,9 +209,9 @@ function textIn(text: string): string {
   return text.split(',')[0] ?? '';
 }
 
-/** What a `ValidationPipe` makes of params. */
+/** What a `ValidationPipe` makes of params. Those of a task have no message. */
 class Params {
-  @IsDefined()
+  @IsOptional()
   message!: unknown;
 }
 
@@ -237,12 +237,15 @@ export function hostOf({ name: agent, scope, host, enhancers }: Unit, isValidate
       @Message() message: InboundMessage,
       @Peer() peer: MessagePeer,
     ): string {
+      // Params of a task are given without the message that A2A adds.
+      const hasMessage = message.method !== 'delegate_task';
       const checks: Record<string, boolean> = {
         'the signal was touched': signal instanceof AbortSignal && signal === context.signal,
         'the context was touched': typeof context.stream === 'function' && context.attempt === 1,
         'the message was touched': message.text === textIn(text) && message.raw.id === message.id,
         'the sender was touched': peer.source === message.source,
-        'params were not validated': params instanceof Params === isValidated && params.message !== undefined,
+        'params were not validated': params instanceof Params === isValidated,
+        'params were changed': (params.message !== undefined) === hasMessage,
       };
       this.journal.handled.push({
         number: numberIn(text),
