@@ -9,8 +9,8 @@ import { checkFirstAgent } from './check-first-agent.ts';
 import { checkLangChain } from './check-langchain.ts';
 import { checkNest } from './check-nestjs.ts';
 import { checkNestFrameworks } from './check-nestjs-frameworks.ts';
-import { checkOperating } from './check-operating.ts';
 import { checkQuestions } from './check-questions.ts';
+import { checkRunningAnAgent } from './check-running-an-agent.ts';
 import { checkSecurity } from './check-security.ts';
 import { checkTakeOver } from './check-take-over.ts';
 import { checkTelemetry } from './check-telemetry.ts';
@@ -22,7 +22,7 @@ await onStage(async (stage) => {
   await checkCallingPeers(stage);
   await checkQuestions(stage);
   await checkSecurity(stage);
-  await checkOperating(stage);
+  await checkRunningAnAgent(stage);
   await checkTakeOver(stage);
   await checkTelemetry(stage);
   await checkLangChain(stage);

@@ -46,9 +46,9 @@ onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
     expect(text).toBe('approve: After six.');
   });
 
-  verifies('documents.running-a-platform', async () => {
+  verifies('documents.operating', async () => {
     if (!areInstalled('curl')) return;
-    const blocks = (heading: string) => blocksOf('docs/running-a-platform.md', heading);
+    const blocks = (heading: string) => blocksOf('docs/operating.md', heading);
     const [start = ''] = blocks('Start');
     const [create = ''] = blocks('Workspaces');
     const [mint = '', list = ''] = blocks('Tokens of workspaces');

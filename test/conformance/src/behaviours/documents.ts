@@ -46,8 +46,8 @@ export const DOCUMENTS = behaviours({
     'The commands of the page "Questions and approvals" list the open questions of an agent and approve one.',
     'docs/decisions/0001-published-pages-work.md',
   ],
-  'documents.running-a-platform': [
-    'The commands of the page "Running a platform" make its secrets, start it, create a workspace and a token, and copy its database while it runs; a platform that starts with the copy has the same workspaces and tokens.',
+  'documents.operating': [
+    'The commands of the page "Operating a platform" make its secrets, start it, create a workspace and a token, and copy its database while it runs; a platform that starts with the copy has the same workspaces and tokens.',
     'docs/decisions/0001-published-pages-work.md',
   ],
   'documents.from-the-python-sdk': [

@@ -8,7 +8,7 @@ import type { Stage } from './stage.ts';
 import { charging, clearDeadLetters, printDeadLetters, replaceTokens } from './upkeep.ts';
 
 /** The program of the page in a process of its own, and the functions for its upkeep. */
-export async function checkOperating(stage: Stage): Promise<void> {
+export async function checkRunningAnAgent(stage: Stage): Promise<void> {
   await checkProgram(stage);
   await checkDeadLetters(stage);
   await checkTokens(stage);
@@ -32,14 +32,17 @@ async function checkProgram({ platform, operator, folder, program }: Stage): Pro
     MOLECULE_PLATFORM_URL: platform.url,
     MOLECULE_WORKSPACE_ID: id,
     MOLECULE_WORKSPACE_TOKEN: authToken ?? '',
-    MOLECULE_STATE_DIR: join(folder, 'operating'),
+    MOLECULE_STATE_DIR: join(folder, 'running-an-agent'),
     PROBE_PORT: String(port),
   };
-  const unreachable = program('operating', { ...environment, MOLECULE_PLATFORM_URL: 'http://127.0.0.1:9' });
+  const unreachable = program('running-an-agent', {
+    ...environment,
+    MOLECULE_PLATFORM_URL: 'http://127.0.0.1:9',
+  });
   await until(port, 503, 'platform-unreachable');
   unreachable.signal('SIGTERM');
   assert.equal((await unreachable.exit).code, 0);
-  const first = program('operating', environment);
+  const first = program('running-an-agent', environment);
   await until(port, 200, 'running');
   assert.equal((await operator.sendMessage(id, 'a b')).text, 'words: 2');
   first.signal('SIGTERM');
@@ -47,7 +50,7 @@ async function checkProgram({ platform, operator, folder, program }: Stage): Pro
   console.log('✓ operating: the probe says how the agent is; SIGTERM ends it');
 
   await operator.deleteWorkspace(id);
-  assert.equal((await program('operating', environment).exit).code, 78);
+  assert.equal((await program('running-an-agent', environment).exit).code, 78);
   console.log('✓ operating: the start for a removed workspace has an exit code of its own');
 }
 
