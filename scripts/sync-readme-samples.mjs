@@ -1,11 +1,14 @@
 // Copies the code samples of the READMEs and of the pages of docs/ from the files that compile and run them:
 //   <!-- sample: examples/quickstart/src/agent.ts -->      the whole file
 //   <!-- sample: examples/…/main.ts#operator -->           its regions of that name, joined; in Python `# #region`
-// With --check it changes nothing, and fails when a sample differs or a block of TypeScript or Python has no source.
+// With --check it changes nothing, and fails when a sample differs, or a block of TypeScript or Python has no source.
+// Samples that are copied compile with noUncheckedIndexedAccess. Other code, in examples and in backticks, is not compiled: what
+// reads a property of an indexed element, which may be undefined, is a problem.
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 
 const isCheck = process.argv.includes('--check');
-const block = /(?:<!-- sample: (?<source>\S+) -->\n)?```(?<language>ts|js|python)\n(?<code>[\s\S]*?)```\n/g;
+const block =
+  /(?:<!-- sample: (?<source>\S+) -->\n)?```(?<language>ts|typescript|mts|js|javascript|mjs|python)\n(?<code>[\s\S]*?)```\n/g;
 const problems = [];
 
 for (const readme of globSync(['README.md', 'packages/*/README.md', 'docs/*.md'])) {
@@ -20,6 +23,15 @@ for (const readme of globSync(['README.md', 'packages/*/README.md', 'docs/*.md']
   if (isCheck)
     problems.push(`${readme}: a sample differs from its source; run: npx -y pnpm@12 readme:samples`);
   else writeFileSync(readme, after);
+}
+
+const uncompiled = /(?:<!-- sample: \S+ -->\n)?```(\w*)\n[\s\S]*?^```$|`[^`\n]+`/gm;
+for (const page of globSync(['README.md', '{packages,examples}/*/README.md', 'docs/**/*.md'])) {
+  for (const [code, language = 'ts'] of readFileSync(page, 'utf8').matchAll(uncompiled)) {
+    if (code.startsWith('<!--') || !/^(?:[mc]?[jt]sx?|typescript|javascript)$/.test(language)) continue;
+    const unchecked = /\w+\[\d+\]\s*!?\.\w+/.exec(code)?.[0];
+    if (unchecked !== undefined) problems.push(`${page}: ${unchecked}, of an element that may be undefined`);
+  }
 }
 
 if (problems.length > 0) {

@@ -21,45 +21,59 @@ export interface MessageAnswer {
 }
 
 /**
- * One message to an agent, in the same form for every platform. Unknown texts are `''`. Everything a
- * peer can choose — text, names, role, card URL, metadata — is untrusted: fence it before a model sees it.
+ * One message to an agent, in the same form for every platform and way of delivery. All fields are always there; a text that
+ * is not known is `''`. Everything a sender can choose (text, parts, names, roles, card URL, ids, method, metadata) is
+ * untrusted: fence it before a model sees it, with `messageForModel` of the package core.
  */
 export interface InboundMessage {
-  /** The row's id; `activityId` is the same. */
+  /** The id of the row in the feed; the same in every delivery of the message. Never `''`. */
   readonly id: string;
+  /** The same as `id`. */
   readonly activityId: string;
-  /** The sender's A2A message id. */
+  /** The A2A message id that its sender chose, unique for that sender only; `''` when the row has none. */
   readonly messageId: string;
+  /** The A2A context that its sender named, else one that the platform made; `''` when the row has none. */
   readonly contextId: string;
-  /** The platform's id of the conversation that sender and context make; `''` from a platform that names none. */
+  /**
+   * The id of the conversation that sender and context make, 32 hexadecimal digits. The package core computes it where the
+   * platform does not send it, so that handlers never get `''`; `parseActivityRow` alone does not.
+   */
   readonly conversationId: string;
-  /** The id of the message that this one answers. */
+  /** The `messageId` of the message that this one answers; `''` for a new message. */
   readonly inReplyTo: string;
   /** `delegate_task`, `cancel_task`, otherwise the wire method such as `message/send`. */
   readonly method: string;
   /** The params of the call; for an answer, `params.result` is its text, markers included. */
   readonly params: JsonObject;
+  /** The A2A parts: texts, files and data. A text that came without parts is one text part; `[]` for an empty message. */
   readonly parts: readonly JsonObject[];
-  /** What the sender added; keys under which the platform says who that is are not among it. */
+  /** What the sender added; keys under which the platform says who that is are not among it. `{}` for nothing. */
   readonly metadata: JsonObject;
-  /** The answers to all questions that an earlier run of this conversation asked together; mostly empty. */
+  /** The answers to all questions that an earlier run of this conversation asked together; `[]` for every other message. */
   readonly answers: readonly MessageAnswer[];
+  /** Who wrote: a person or an operator, another workspace, or `unknown`, which is treated as a peer. */
   readonly source: InboundSource;
+  /** The workspace that wrote; for a person `''`, or `user` on some platforms; `''` for a sender that nobody names. */
   readonly sourceId: string;
-  /** The workspace to answer, when a peer wrote. */
+  /** The workspace to answer, when a peer wrote; `''` unless `source` is `peer_agent`. */
   readonly peerId: string;
+  /** The A2A role that the sender set; `user` when it set none. */
   readonly role: 'user' | 'agent';
   /** False for answers and for messages in the role `agent`: the return value of a handler is not sent for them. */
   readonly expectsAnswer: boolean;
+  /** The text parts, joined; `''` when there are only files or data. In an answer of a peer it has boundary markers. */
   readonly text: string;
+  /** The name of the sending workspace; `''` for a person, a direct message, and where the platform sends none. */
   readonly peerName: string;
+  /** The role of the sending workspace in its organisation; `''` as for `peerName`. */
   readonly peerRole: string;
+  /** Where the card of the sending workspace is; `''` as for `peerName`. */
   readonly agentCardUrl: string;
-  /** When the platform accepted it, RFC 3339. */
+  /** When it was accepted, RFC 3339 in UTC: by the platform, or by the agent for a direct message; `''` when the row has no time. */
   readonly receivedAt: string;
-  /** The position in the feed; null when the platform does not number its rows. */
+  /** The position in the feed; null for a pushed or direct message, and when the platform does not number its rows. */
   readonly seq: number | null;
-  /** The row itself, unchanged. */
+  /** The row itself, unchanged; for a pushed or direct message an object with the keys of a row. */
   readonly raw: JsonObject;
 }
 

@@ -74,11 +74,11 @@ export type AgentClient = Pick<
     >
   >;
 
-/** The second argument of a handler. */
+/** The second argument of a handler. It belongs to one attempt at one message. */
 export interface HandlerContext<Client extends AgentClient = PeerClient> extends AttemptContext {
-  /** For calls to peers. Pass `signal` to them. */
+  /** The client of the agent, for calls to peers: they carry this message as their parent, and end with `signal` and its deadline. */
   readonly client: Client;
-  /** Adds the row id of the message to each line. */
+  /** The logger of the client; adds the row id of the message to each line. */
   readonly logger: Logger;
 }
 
@@ -99,6 +99,7 @@ export type MessageHandler<Client extends AgentClient = PeerClient> = (
 export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> extends IsolationOptions {
   /** Not closed by the agent, which ends when it is closed: stop the agent first. */
   client: Client;
+  /** Handles each message to the agent, late answers of peers included: they have `inReplyTo`. */
   onMessage: MessageHandler<Client>;
   /**
    * How messages arrive. @default `'auto'`: push when the client has a `reportedUrl` and the platform reaches the agent

@@ -30,6 +30,10 @@ export const DOCUMENTS = behaviours({
     'The check of the page "With an A2A SDK" shows the server of an agent who calls, and refuses everybody but the platform.',
     'docs/contract/authentication.md#peer-tokens',
   ],
+  'documents.handler-fields': [
+    'The README of core lists every field of a message and of the context that a handler gets, and what they are for people and for peers.',
+    'docs/decisions/0015-inbound-message.md',
+  ],
   'documents.capabilities': [
     'The command of the README of core prints what a platform offers.',
     'docs/contract/compatibility.md#capabilities',

@@ -20,12 +20,13 @@ export interface AttemptContext {
    * signal to everything that takes one, calls to peers included.
    */
   readonly signal: AbortSignal;
-  /** Starts at 1; continues across restarts. */
+  /** The number of this attempt at the message: starts at 1; continues across restarts. */
   readonly attempt: number;
   /**
    * Sends an answer now; an answer that the handler returns is then not sent. May be called several times. A later
-   * attempt does not send the same answers again.
-   * @throws MoleculeError `invalid_answer`, also after `stream`; `invalid_argument` for a blank one.
+   * attempt does not send the same answers again. Resolves when the platform or the waiting request has the answer.
+   * @throws MoleculeError `invalid_answer`, also after `stream`; `invalid_argument` for a blank one. After an abort it rejects
+   * with the signal's reason.
    */
   reply(answer: string | AnswerContent): Promise<void>;
   /**
@@ -37,7 +38,7 @@ export interface AttemptContext {
    * rejects with the signal's reason.
    */
   stream(delta: string): Promise<void>;
-  /** Sets the current task that users see, sent with the next heartbeat: one line, cut at 200 characters. */
+  /** Sets the current task that users see, sent with the next heartbeat: one line, cut at 200 characters. Nothing after an abort. */
   progress(text: string): void;
   /**
    * Runs an effect once per message and key; later attempts get the stored result. A crash before the result is stored
