@@ -44,7 +44,7 @@ export async function openStage(
     port: 0,
     memory: true,
     // Named in the tokens of direct calls; nobody connects to it here.
-    publicUrl: 'https://platform.example',
+    publicUrl: 'http://localhost',
     // `delegate_task` of the Python SDK is in no schema of A2A.
     contractCheck: 'responses',
   });

@@ -24,7 +24,7 @@ const platform = await createPlatform({
   mode: 'dev',
   port: 0,
   memory: true,
-  publicUrl: 'https://platform.example',
+  publicUrl: 'http://localhost',
 });
 cleanUp.defer(() => platform.close());
 const { url: platformUrl, operatorKey } = platform;

@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { createRemoteAgent } from '@molecule-ai/core';
 import { createPlatform, PlatformOptionsError } from '@molecule-ai/platform';
 import { answering } from '@molecule-tests/harness';
@@ -19,6 +21,14 @@ async function refusalOf(options: Parameters<typeof createPlatform>[0]): Promise
     throw error;
   }
   throw new Error(`started with ${JSON.stringify(options)}`);
+}
+
+/** The status of a request that is sent as written, addressed to the platform. */
+async function statusLine(port: number, line: string, headers: string): Promise<number> {
+  const socket = connect({ port, host: '127.0.0.1' });
+  socket.end(`${line}\r\nHost: 127.0.0.1:${port}\r\n${headers}Connection: close\r\n\r\n`);
+  const [, status] = /^HTTP\/1\.1 (\d+)/.exec(await text(socket)) ?? [];
+  return Number(status);
 }
 
 onEachDatabase('production mode', (environment) => {
@@ -121,6 +131,12 @@ onEachDatabase('dev mode', (environment) => {
       { via: '1.1 proxy' },
       { 'cf-connecting-ip': '203.0.113.9' },
       { 'cf-ray': '1' },
+      { 'x-real-ip': '203.0.113.9' },
+      { 'cdn-loop': 'cloudflare' },
+      { 'true-client-ip': '203.0.113.9' },
+      { 'x-original-host': 'demo.ngrok.app' },
+      { 'ngrok-auth-user-email': 'a@example.com' },
+      { 'tailscale-user-login': 'a@example.com' },
       { 'x-workspace-id': member.id },
       { 'x-source-workspace-id': member.id },
       { 'sec-fetch-site': 'cross-site' },
@@ -137,6 +153,26 @@ onEachDatabase('dev mode', (environment) => {
       for (const answer of refused) expect(answer.status, JSON.stringify(headers)).toBe(401);
     }
     expect((await platform.anonymous.get('/workspaces')).body).toHaveLength(1);
+  });
+
+  verifies('modes.dev-is-closed-to-http-1-0', async () => {
+    const platform = await environment.platform({ mode: 'dev' });
+    const statusOf = (version: string, credential = '') =>
+      statusLine(platform.port, `GET /workspaces HTTP/${version}`, credential);
+    expect(await statusOf('1.1')).toBe(200);
+    expect(await statusOf('1.0')).toBe(401);
+    expect(await statusOf('1.0', `Authorization: Bearer ${platform.operatorKey}\r\n`)).toBe(200);
+  });
+
+  verifies('modes.dev-has-no-public-url', async () => {
+    const dev = { mode: 'dev', memory: true, port: 0 } as const;
+    for (const publicUrl of ['https://molecule.example.com', 'http://192.168.1.10:8080']) {
+      const refusal = await refusalOf({ ...dev, publicUrl });
+      expect(refusal.problems.map(({ option }) => option)).toEqual(['publicUrl']);
+      expect(refusal.message).toContain('production mode');
+    }
+    const platform = await environment.platform({ mode: 'dev', publicUrl: 'http://localhost:8080' });
+    expect((await platform.anonymous.get('/workspaces')).status).toBe(200);
   });
 
   verifies('modes.dev-wrong-bearer-is-not-nobody', async () => {

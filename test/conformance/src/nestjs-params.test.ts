@@ -54,7 +54,7 @@ verifies('nestjs.params.of-tasks', async () => {
     port: 0,
     memory: true,
     contractCheck: 'responses',
-    publicUrl: 'https://platform.example',
+    publicUrl: 'http://localhost',
   });
   onTestFinished(() => platform.close());
   const operator = new OperatorClient({ platformUrl: platform.url, operatorKey: platform.operatorKey });

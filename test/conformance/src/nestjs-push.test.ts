@@ -54,7 +54,7 @@ async function openPushStage() {
     port: 0,
     memory: true,
     // Named in the tokens of direct calls; nobody connects to it here.
-    publicUrl: 'https://platform.example',
+    publicUrl: 'http://localhost',
   });
   const { url: platformUrl, operatorKey } = platform;
   const operator = new OperatorClient({ platformUrl, operatorKey });

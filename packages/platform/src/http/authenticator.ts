@@ -35,7 +35,8 @@ export function createAuthenticator(
 
   const isFromDevOperator = (request: FastifyRequest, headers: IncomingHttpHeaders) => {
     const { remoteAddress, localPort: port = 0 } = request.socket;
-    return settings.mode === 'dev' && isDevOperator({ remoteAddress, headers, port });
+    const { httpVersion } = request.raw;
+    return settings.mode === 'dev' && isDevOperator({ remoteAddress, httpVersion, headers, port });
   };
 
   const unknownCredential = (request: FastifyRequest): Identified => {

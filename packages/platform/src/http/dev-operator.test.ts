@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { isDevOperator } from './dev-operator.ts';
 
 const PORT = 8080;
+const LOCAL = { remoteAddress: '127.0.0.1', httpVersion: '1.1', port: PORT };
 const decide = (headers: IncomingHttpHeaders, remoteAddress: string | undefined = '127.0.0.1') =>
-  isDevOperator({ remoteAddress, headers: { host: `localhost:${PORT}`, ...headers }, port: PORT });
+  isDevOperator({ ...LOCAL, remoteAddress, headers: { host: `localhost:${PORT}`, ...headers } });
 
 describe('the operator of dev mode', () => {
   it('is a request from this machine without a credential', () => {
@@ -24,9 +25,9 @@ describe('the operator of dev mode', () => {
   it('is not a request from another machine', () => {
     expect(decide({}, '192.168.1.7')).toBe(false);
     expect(decide({}, '::ffff:10.0.0.1')).toBe(false);
-    expect(isDevOperator({ remoteAddress: undefined, headers: { host: 'localhost:8080' }, port: PORT })).toBe(
-      false,
-    );
+    const headers = { host: 'localhost:8080' };
+    expect(isDevOperator({ ...LOCAL, headers })).toBe(true);
+    expect(isDevOperator({ ...LOCAL, remoteAddress: undefined, headers })).toBe(false);
   });
 
   it.each([
@@ -43,10 +44,34 @@ describe('the operator of dev mode', () => {
     'x-forwarded-for',
     'x-forwarded-proto',
     'x-forwarded-host',
+    'x-forwarded',
+    'x-real-ip',
+    'x-client-ip',
+    'x-cluster-client-ip',
+    'true-client-ip',
+    'x-original-host',
+    'x-envoy-external-address',
     'via',
+    'cdn-loop',
     'cf-ray',
     'cf-connecting-ip',
+    'fly-client-ip',
+    'fastly-client-ip',
+    'x-azure-clientip',
+    'ngrok-skip-browser-warning',
+    'tailscale-user-login',
   ])('is not a request through a tunnel (%s)', (name) => expect(decide({ [name]: 'x' })).toBe(false));
+
+  it('is not a request of HTTP/1.0, as nginx sends it', () => {
+    const headers = { host: `127.0.0.1:${PORT}` };
+    expect(isDevOperator({ ...LOCAL, headers })).toBe(true);
+    expect(isDevOperator({ ...LOCAL, httpVersion: '1.0', headers })).toBe(false);
+  });
+
+  it.each(['x-request-id', 'traceparent', 'x-timeout', 'x-molecule-org-id', 'accept-encoding'])(
+    'may have a header that clients send (%s)',
+    (name) => expect(decide({ [name]: 'x' })).toBe(true),
+  );
 
   it('is not a request with a caller header', () => {
     expect(decide({ 'x-workspace-id': 'a' })).toBe(false);

@@ -1,21 +1,43 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** The parts of a request that decide: the remote address, the headers and the local port. */
+/** The parts of a request that decide: the remote address, the version of HTTP, the headers and the local port. */
 export interface DevRequest {
   readonly remoteAddress: string | undefined;
+  /** As Node has it: `1.1`. */
+  readonly httpVersion: string;
   readonly headers: IncomingHttpHeaders;
   readonly port: number;
 }
 
 const LOCAL_NAMES = ['localhost', '127.0.0.1', '[::1]'];
-const TUNNEL_HEADER = /^(?:forwarded$|x-forwarded-|via$|cf-)/;
+/** What proxies and tunnels add: the standard ones, load balancers, CDNs, cloudflared, ngrok, Tailscale. */
+const TUNNEL_HEADER = new RegExp(
+  `^(?:${[
+    'forwarded$',
+    'via$',
+    'cdn-loop$',
+    'x-forwarded(?:-|$)',
+    'x-(?:real|client|cluster-client|remote|true-client|envoy-external)-?(?:ip|addr|address)$',
+    'true-client-ip$',
+    'x-original-',
+    'x-envoy-',
+    'x-(?:azure|appengine|amzn|amz-cf|arr)-',
+    'fastly-',
+    'fly-',
+    'cf-',
+    '(?:x-)?ngrok-',
+    'tailscale-',
+  ].join('|')})`,
+);
 
 /**
  * Whether a request without `Authorization` counts as the operator in dev mode: only from this machine, addressed
- * to this machine, not through a tunnel, not for a workspace, and not from another site's web page.
+ * to this machine, not through a proxy or tunnel, not for a workspace, and not from another site's web page. Current
+ * clients send HTTP/1.1; HTTP/1.0 is what nginx sends to a server by default, up to 1.29.6.
  */
-export function isDevOperator({ remoteAddress, headers, port }: DevRequest): boolean {
+export function isDevOperator({ remoteAddress, httpVersion, headers, port }: DevRequest): boolean {
   if (headers.authorization !== undefined) return false;
+  if (httpVersion !== '1.1') return false;
   if (!isLoopbackAddress(remoteAddress)) return false;
   const ownHosts = localHosts(port);
   if (!ownHosts.includes((headers.host ?? '').toLowerCase())) return false;

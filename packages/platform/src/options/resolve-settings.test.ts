@@ -150,6 +150,18 @@ describe('resolving the settings', () => {
     ]);
   });
 
+  it('refuses a public URL of another machine in dev mode', () => {
+    const dev = { mode: 'dev', memory: true } as const;
+    const url = 'https://molecule.example.com';
+    expect(problemsOf({ ...dev, publicUrl: url })).toEqual(['publicUrl (EXTERNAL_PLATFORM_URL)']);
+    expect(problemsOf(dev, { EXTERNAL_PLATFORM_URL: 'http://192.168.0.7:8080' })).toHaveLength(1);
+    expect(problemsOf({ ...dev, publicUrl: 'http://localhost.example.com' })).toHaveLength(1);
+    for (const own of ['http://localhost:8080', 'http://127.0.0.1', 'http://[::1]:9/', 'https://127.1.2.3']) {
+      expect(resolveSettings({ ...dev, publicUrl: own }, {}).publicUrl).toBe(own.replace(/\/$/, ''));
+    }
+    expect(resolveSettings(SECURE, { EXTERNAL_PLATFORM_URL: url }).publicUrl).toBe(url);
+  });
+
   it('refuses settings that contradict each other', () => {
     expect(problemsOf({ ...SECURE, dataDir: '/tmp/x' })).toEqual(['dataDir (MOLECULE_DATA_DIR)']);
     expect(problemsOf({ ...SECURE, operatorKey: 'b' })).toEqual(['operatorKey (MOLECULE_OPERATOR_KEY)']);

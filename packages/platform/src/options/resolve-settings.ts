@@ -46,7 +46,7 @@ export function resolveSettings(options: PlatformOptions, environment: Environme
     dataDir: readDataDir(read, options),
     operatorKey: readOperatorKey(read, options, mode),
     secretsEncryptionKey: readEncryptionKey(read, options, mode),
-    publicUrl: readPublicUrl(read, options),
+    publicUrl: readPublicUrl(read, options, mode),
     orgId: read.text(name('orgId', 'MOLECULE_ORG_ID'), options.orgId),
     allowAgentNetworks: readNetworks(read, options),
     wrapPeerResults: read.flag(
@@ -140,14 +140,18 @@ function readMode(read: SettingReader, options: PlatformOptions, environment: En
 
 function readHost(read: SettingReader, options: PlatformOptions, mode: PlatformMode): string {
   const host = (read.text(HOST, options.host) ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1');
-  const isLoopback = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/i.test(host);
-  if (mode === 'dev' && !isLoopback) {
+  if (mode === 'dev' && !isLoopbackHost(host)) {
     read.problem(
       HOST,
       `dev mode listens on this machine only, so "${host}" cannot be used; other addresses need production mode (without --dev, with ADMIN_TOKEN and SECRETS_ENCRYPTION_KEY)`,
     );
   }
   return host;
+}
+
+/** Of a name only `localhost`: what another one resolves to can change. */
+function isLoopbackHost(host: string): boolean {
+  return /^(?:localhost|\[?::1\]?|127(?:\.\d{1,3}){3})$/i.test(host);
 }
 
 function readDataDir(read: SettingReader, options: PlatformOptions): string | null {
@@ -187,7 +191,7 @@ function readEncryptionKey(read: SettingReader, options: PlatformOptions, mode: 
   return key;
 }
 
-function readPublicUrl(read: SettingReader, options: PlatformOptions): string | null {
+function readPublicUrl(read: SettingReader, options: PlatformOptions, mode: PlatformMode): string | null {
   const text = read.text(PUBLIC_URL, options.publicUrl);
   if (text === null) return null;
   const url = URL.parse(text);
@@ -198,6 +202,12 @@ function readPublicUrl(read: SettingReader, options: PlatformOptions): string | 
       `must be an http or https URL such as https://molecule.example.com, not "${text}"`,
     );
     return null;
+  }
+  if (mode === 'dev' && !isLoopbackHost(url.hostname)) {
+    read.problem(
+      PUBLIC_URL,
+      `dev mode is for this machine only, so "${text}" cannot lead to it; a platform with a public URL needs production mode (without --dev, with ADMIN_TOKEN and SECRETS_ENCRYPTION_KEY)`,
+    );
   }
   return url.href.replace(/\/+$/, '');
 }

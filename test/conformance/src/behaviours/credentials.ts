@@ -95,8 +95,16 @@ export const CREDENTIALS = behaviours({
     'docs/contract/authentication.md#dev-mode; docs/decisions/0002-two-modes.md',
   ],
   'modes.dev-is-closed-to-others': [
-    'In dev mode a foreign Host, a tunnel, a caller header, or a foreign page is not the operator.',
+    'In dev mode a foreign Host, a header of a proxy or tunnel, a caller header, or a foreign page is not the operator.',
     'docs/decisions/0002-two-modes.md',
+  ],
+  'modes.dev-is-closed-to-http-1-0': [
+    'In dev mode a request of HTTP/1.0 without a credential is not the operator.',
+    'docs/contract/authentication.md#dev-mode; docs/decisions/0048-logs-by-default.md',
+  ],
+  'modes.dev-has-no-public-url': [
+    'In dev mode a public URL that is not of this machine is an error at the start.',
+    'docs/contract/authentication.md#dev-mode; docs/decisions/0048-logs-by-default.md',
   ],
   'modes.dev-wrong-bearer-is-not-nobody': [
     'In dev mode a bearer that is wrong is a 401, not the operator.',

@@ -19,7 +19,7 @@ async function main(): Promise<void> {
     mode: 'dev',
     port: 0,
     memory: true,
-    publicUrl: 'https://platform.example', // named in the tokens of direct calls
+    publicUrl: 'http://localhost', // named in the tokens of direct calls
   });
   const connection = { platformUrl: platform.url, operatorKey: platform.operatorKey };
   const operator = new OperatorClient(connection);
