@@ -20,25 +20,29 @@ async function run(): Promise<void> {
   process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});
 
-  const { runPlatform } = await import('./command-line/run.ts');
-  const starting = runPlatform(process.argv.slice(2), {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
-  });
+  const cancellation = new AbortController();
+  const { runCommandLine } = await import('./command-line/run.ts');
+  const output = {
+    out: (text: string) => void process.stdout.write(text),
+    err: (text: string) => void process.stderr.write(text),
+  };
+  const running = runCommandLine(process.argv.slice(2), output, cancellation.signal);
 
   let isStopping = false;
   const stop = async () => {
     if (isStopping) process.exit(1);
     isStopping = true;
-    const outcome = await starting;
-    if ('platform' in outcome) await outcome.platform.close();
+    cancellation.abort();
+    const outcome = await running;
+    if (!('platform' in outcome)) return;
+    await outcome.platform.close();
     process.exit(0);
   };
   const onSignal = () => void stop().catch(() => process.exit(1));
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
 
-  const outcome = await starting;
+  const outcome = await running;
   if ('exitCode' in outcome) process.exitCode = outcome.exitCode;
   else keepYoungGenerationSmall();
 }

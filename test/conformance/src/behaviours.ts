@@ -35,6 +35,7 @@ import { NESTJS_LIFECYCLE } from './behaviours/nestjs-lifecycle.ts';
 import { NESTJS_MESSAGES } from './behaviours/nestjs-messages.ts';
 import { NESTJS_MODULES } from './behaviours/nestjs-modules.ts';
 import { OPENAPI } from './behaviours/openapi.ts';
+import { OPERATING } from './behaviours/operating.ts';
 import { PEER_TOKENS } from './behaviours/peer-tokens.ts';
 import { PEERS } from './behaviours/peers.ts';
 import { POLLING_CLIENTS } from './behaviours/polling-clients.ts';
@@ -99,6 +100,7 @@ export const BEHAVIOURS = {
   ...AI_SDK_CHAT,
   ...SNIPPETS,
   ...DOCUMENTS,
+  ...OPERATING,
   ...VALUES,
   ...QUESTIONS,
   ...ENDURANCE,

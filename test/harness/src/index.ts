@@ -12,6 +12,7 @@ export {
 export {
   type PlatformProcess,
   type PlatformProcessOptions,
+  platformBin,
   startPlatformProcess,
 } from './platform-process.ts';
 export { type ProcessExit, ProgramProcess, type ProgramProcessOptions } from './program-process.ts';

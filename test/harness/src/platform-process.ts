@@ -50,7 +50,7 @@ export async function startPlatformProcess(options: PlatformProcessOptions): Pro
 }
 
 /** What `npx molecule-platform` runs. */
-function platformBin(): string {
+export function platformBin(): string {
   const manifest = fileURLToPath(import.meta.resolve('@molecule-ai/platform/package.json'));
   const { bin } = JSON.parse(readFileSync(manifest, 'utf8')) as { bin: Record<string, string> };
   const file = bin['molecule-platform'];

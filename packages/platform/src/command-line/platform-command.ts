@@ -4,7 +4,10 @@ import { LOG_LEVELS, type LogLevel } from '../logging/json-logger.ts';
 import type { PlatformOptions } from '../options/platform-options.ts';
 
 /** The parsed command line. */
-export interface PlatformCommand {
+export type PlatformCommand = StartCommand | CreateWorkspaceCommand;
+
+export interface StartCommand {
+  readonly name: 'start';
   readonly options: Pick<
     PlatformOptions,
     'host' | 'port' | 'dataDir' | 'memory' | 'mode' | 'publicUrl' | 'synchronous'
@@ -13,7 +16,15 @@ export interface PlatformCommand {
   readonly logLevel: LogLevel;
 }
 
-interface Flags {
+export interface CreateWorkspaceCommand {
+  readonly name: 'workspace create';
+  readonly workspaceName: string;
+  readonly parent: string | undefined;
+  readonly url: string | undefined;
+  readonly logLevel: LogLevel;
+}
+
+interface StartFlags {
   host?: string;
   port?: number;
   dataDir?: string;
@@ -25,7 +36,13 @@ interface Flags {
   logLevel: LogLevel;
 }
 
-const ENVIRONMENT_HELP = `
+interface CreateFlags {
+  parent?: string;
+  url?: string;
+  logLevel: LogLevel;
+}
+
+const START_HELP = `
 Settings from the environment:
   ADMIN_TOKEN             the operator key; required unless --dev
   SECRETS_ENCRYPTION_KEY  base64 of 32 bytes, or 32 characters; required unless --dev
@@ -33,16 +50,59 @@ Settings from the environment:
                           as --host, --port, --data-dir, --dev, --public-url, --synchronous
   The README lists more.
 
-Exit codes: 0 stopped, 1 could not start, 2 wrong options.`;
+Exit codes: 0 stopped or done, 1 failed, 2 wrong options.`;
+
+const CREATE_HELP = `
+Writes three lines to stdout, for a file that only you can read:
+  (umask 077; molecule-platform workspace create echo > agent.env)
+  node --env-file=agent.env agent.ts
+
+Settings from the environment:
+  MOLECULE_OPERATOR_KEY   the operator key, else ADMIN_TOKEN; a platform in dev mode on this machine needs none
+  MOLECULE_PLATFORM_URL   as --url
+  MOLECULE_ORG_ID         the organisation of the platform, if it has one; a fourth line`;
 
 /**
  * Parses the command line. Throws commander's `CommanderError` for an invalid one, and after writing `--help` or
  * `--version`.
  */
 export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
-  const command = new Command('molecule-platform')
+  let parsed: PlatformCommand | undefined;
+  const program = new Command('molecule-platform')
     .description('Runs the Molecule AI control plane on this machine.')
+    .usage('[options] | <command>')
     .version(packageVersion())
+    // The same option may belong to the platform and to a command.
+    .enablePositionalOptions()
+    .showHelpAfterError('(--help lists commands and options)')
+    .exitOverride();
+  startOptions(program)
+    .addHelpText('after', START_HELP)
+    .allowExcessArguments()
+    .action((flags: StartFlags) => {
+      const [operand] = program.args;
+      if (operand !== undefined) program.error(`error: unknown command '${operand}'`);
+      parsed = startCommand(flags);
+    });
+  const workspace = program.command('workspace').description('Workspaces of a running platform.');
+  workspace
+    .command('create')
+    .description('Creates a workspace and prints what its agent needs in its environment.')
+    .argument('<name>', 'name of the workspace')
+    .option('--parent <id>', 'workspace that it is a child of')
+    .option('--url <url>', 'URL of the platform (default: http://localhost:8080)')
+    .addOption(logLevelOption())
+    .addHelpText('after', CREATE_HELP)
+    .action((workspaceName: string, { parent, url, logLevel }: CreateFlags) => {
+      parsed = { name: 'workspace create', workspaceName, parent, url, logLevel };
+    });
+  program.parse([...argv], { from: 'user' });
+  if (parsed === undefined) throw new Error('No command was parsed.');
+  return parsed;
+}
+
+function startOptions(program: Command): Command {
+  return program
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
     .option('--port <number>', 'port to listen on, 0 picks a free one (default: 8080)', toPort)
     .option('--data-dir <folder>', 'folder of the database and the operator key')
@@ -56,29 +116,21 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
       ]),
     )
     .option('--json', 'write {"url","operatorKey"} as the first line instead of the banner')
-    .addOption(
-      new Option('--log-level <level>', 'lowest level of the log on stderr')
-        .choices(LOG_LEVELS)
-        .default('info'),
-    )
-    .addHelpText('after', ENVIRONMENT_HELP)
-    .allowExcessArguments(false)
-    .exitOverride();
-  command.parse([...argv], { from: 'user' });
-  const flags = command.opts<Flags>();
-  return {
-    options: {
-      host: flags.host,
-      port: flags.port,
-      dataDir: flags.dataDir,
-      memory: flags.memory,
-      mode: flags.dev === true ? 'dev' : undefined,
-      publicUrl: flags.publicUrl,
-      synchronous: flags.synchronous,
-    },
-    json: flags.json === true,
-    logLevel: flags.logLevel,
-  };
+    .addOption(logLevelOption());
+}
+
+/** Each command has it: with `debug` an unexpected error has its stack. */
+function logLevelOption(): Option {
+  return new Option('--log-level <level>', 'lowest level of the log on stderr')
+    .choices(LOG_LEVELS)
+    .default('info');
+}
+
+function startCommand(flags: StartFlags): StartCommand {
+  const { host, port, dataDir, memory, dev, publicUrl, synchronous, json, logLevel } = flags;
+  const mode = dev === true ? 'dev' : undefined;
+  const options = { host, port, dataDir, memory, mode, publicUrl, synchronous } as const;
+  return { name: 'start', options, json: json === true, logLevel };
 }
 
 function toPort(text: string): number {

@@ -1,0 +1,139 @@
+import { CreateWorkspaceResponse, ERROR_CODES, isErrorCode } from '@molecule-ai/protocol';
+import { errorFacts } from '../foreign-error.ts';
+import type { Environment } from '../options/setting-reader.ts';
+import { CommandError, WRONG_OPTIONS } from './command-error.ts';
+import type { Output } from './output.ts';
+import type { CreateWorkspaceCommand } from './platform-command.ts';
+
+const DEFAULT_URL = 'http://localhost:8080';
+const TIMEOUT_MS = 30_000;
+/** What needs no quotes in an env file, and has no meaning of its own in a shell that reads it. */
+const PLAIN_VALUE = /^[\w.:/[\]%~@+-]+$/;
+
+/** Creates a workspace of a running platform and prints the environment of its agent. */
+export async function createWorkspace(
+  { workspaceName, parent, url }: CreateWorkspaceCommand,
+  environment: Environment,
+  { out }: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  const platform = platformUrl(url || environment.MOLECULE_PLATFORM_URL || DEFAULT_URL);
+  const orgId = environment.MOLECULE_ORG_ID || undefined;
+  const body = { name: workspaceName, runtime: 'external', parent_id: parent ?? null };
+  const response = await post(`${platform}/workspaces`, body, {
+    operatorKey: environment.MOLECULE_OPERATOR_KEY || environment.ADMIN_TOKEN || undefined,
+    orgId,
+    signal,
+  });
+  const created = CreateWorkspaceResponse.tolerant.safeParse(response).data?.connection;
+  if (created === undefined || created.auth_token === '') throw noPlatform(platform, 'it sent no workspace');
+  const lines = {
+    MOLECULE_PLATFORM_URL: created.platform_url,
+    MOLECULE_WORKSPACE_ID: created.workspace_id,
+    MOLECULE_WORKSPACE_TOKEN: created.auth_token,
+    ...(orgId === undefined ? {} : { MOLECULE_ORG_ID: orgId }),
+  };
+  for (const [name, value] of Object.entries(lines)) {
+    if (!PLAIN_VALUE.test(value))
+      throw noPlatform(platform, `${name} has characters that an env file cannot have`);
+  }
+  for (const [name, value] of Object.entries(lines)) out(`${name}=${value}\n`);
+}
+
+/** @throws CommandError when it is no URL of a platform. */
+function platformUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isPlain =
+    url !== undefined && url.username === '' && url.password === '' && url.search + url.hash === '';
+  if (isPlain && ['http:', 'https:'].includes(url.protocol)) return url.href.replace(/\/+$/, '');
+  throw new CommandError('The URL of the platform is not an http or https URL without credentials.', {
+    hint: 'Give it by --url or MOLECULE_PLATFORM_URL, such as http://localhost:8080.',
+    exitCode: WRONG_OPTIONS,
+  });
+}
+
+interface Credentials {
+  readonly operatorKey: string | undefined;
+  readonly orgId: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** The body of the response; a redirect is not followed, because the operator key is for this address only. */
+async function post(
+  url: string,
+  body: unknown,
+  { operatorKey, orgId, signal }: Credentials,
+): Promise<unknown> {
+  const { origin } = new URL(url);
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(url, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: {
+        'content-type': 'application/json',
+        ...(operatorKey === undefined ? {} : { authorization: `Bearer ${operatorKey}` }),
+        ...(orgId === undefined ? {} : { 'x-molecule-org-id': orgId }),
+      },
+      body: JSON.stringify(body),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    });
+    text = await response.text();
+  } catch (error) {
+    throw noResponse(error, origin, signal);
+  }
+  const parsed = parseJson(text);
+  if (response.status === 201) return parsed;
+  throw refusal(response.status, parsed, origin, operatorKey !== undefined);
+}
+
+function noResponse(error: unknown, origin: string, signal: AbortSignal): CommandError {
+  if (signal.aborted) {
+    return new CommandError('Canceled; the platform may have created the workspace.', {
+      hint: 'GET /workspaces lists the workspaces.',
+    });
+  }
+  // What `fetch` throws has the reason as its cause, except a time-out.
+  const { cause = error } = error as { cause?: unknown };
+  const { code, message } = errorFacts(cause);
+  const reason = code === 'ECONNREFUSED' ? 'no server listens there' : (code ?? message);
+  return new CommandError(`No platform can be reached at ${origin}: ${reason}.`, {
+    hint: 'Start it (molecule-platform --dev), or give the URL of another by --url or MOLECULE_PLATFORM_URL.',
+  });
+}
+
+function refusal(status: number, body: unknown, origin: string, hasKey: boolean): CommandError {
+  const { error, code, field } = (body ?? {}) as { error?: unknown; code?: unknown; field?: unknown };
+  if (typeof error !== 'string' || !isErrorCode(code)) return noPlatform(origin, `HTTP ${status}`);
+  if (status === 401 || status === 403) {
+    const problem = hasKey ? 'refuses this operator key' : 'asks for the operator key';
+    return new CommandError(`The platform at ${origin} ${problem}.`, {
+      hint: 'Set MOLECULE_OPERATOR_KEY to the ADMIN_TOKEN of a platform in production mode, or to the key that dev mode prints.',
+    });
+  }
+  const where = typeof field === 'string' ? `, ${printable(field)}` : '';
+  const message = `The platform refused the workspace: ${printable(error)} (${code}${where}).`;
+  return new CommandError(message, {
+    hint: code === 'org_mismatch' ? 'Set MOLECULE_ORG_ID.' : ERROR_CODES[code],
+  });
+}
+
+function noPlatform(origin: string, reason: string): CommandError {
+  return new CommandError(`The server at ${origin} did not answer as a platform does: ${reason}.`, {
+    hint: 'Give the URL of the platform itself by --url or MOLECULE_PLATFORM_URL.',
+  });
+}
+
+/** A text of a server without what a terminal would interpret. */
+function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

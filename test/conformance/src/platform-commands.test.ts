@@ -1,0 +1,96 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { parseEnv } from 'node:util';
+import { createRemoteAgent } from '@molecule-ai/core';
+import { expect } from 'vitest';
+import { runBin } from './harness/platform-bin.ts';
+import { onEachDatabase } from './harness/test-environment.ts';
+import { verifies } from './verifies.ts';
+
+// One database is enough: the commands use the API.
+onEachDatabase('commands of the platform', { onDisk: true }, (environment) => {
+  verifies('platform.command.workspace-create', async () => {
+    for (const options of [{ mode: 'production', orgId: 'acme' }, { mode: 'dev' }] as const) {
+      const platform = await environment.platform(options);
+      const org: Record<string, string> = options.mode === 'dev' ? {} : { MOLECULE_ORG_ID: 'acme' };
+      const variables = {
+        ...org,
+        MOLECULE_PLATFORM_URL: platform.url,
+        ...(options.mode === 'dev' ? {} : { ADMIN_TOKEN: platform.operatorKey }),
+      };
+      const parent = await runBin(environment, ['workspace', 'create', 'the parent'], variables);
+      expect(parent).toMatchObject({ code: 0, err: '' });
+      const { MOLECULE_WORKSPACE_ID: parentId = '' } = parseEnv(parent.out);
+      const args = ['workspace', 'create', 'echo', '--parent', parentId];
+      const created = await runBin(environment, args, variables);
+      expect(created).toMatchObject({ code: 0, err: '' });
+      const printed = parseEnv(created.out);
+      expect(created.out.trimEnd().split('\n')).toHaveLength(Object.keys(printed).length);
+      const { MOLECULE_WORKSPACE_ID: id = '', MOLECULE_WORKSPACE_TOKEN: authToken, ...rest } = printed;
+      expect(rest).toEqual({ MOLECULE_PLATFORM_URL: platform.url, ...org });
+
+      const client = environment.client(platform, { id }, { authToken, orgId: org.MOLECULE_ORG_ID });
+      const agent = createRemoteAgent({ client, onMessage: ({ text }) => `echo: ${text}` });
+      environment.onCleanup(() => agent.stop());
+      await agent.start();
+      const headers = { authorization: `Bearer ${platform.operatorKey}`, 'x-molecule-org-id': 'acme' };
+      const seen = await fetch(`${platform.url}/workspaces/${id}`, { headers });
+      expect(await seen.json()).toMatchObject({ name: 'echo', status: 'online', parent_id: parentId });
+    }
+  });
+
+  verifies('platform.command.workspace-create-errors', async () => {
+    const platform = await environment.platform();
+    const web = createServer((request, response) => {
+      if (request.url?.startsWith('/moved/'))
+        response.writeHead(302, { location: `${platform.url}/workspaces` });
+      response.end('<html>');
+    });
+    await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+    environment.onCleanup(() => new Promise<void>((resolve) => void web.close(() => resolve())));
+    const { port } = web.address() as AddressInfo;
+    const key = 'a-very-secret-operator-key';
+    const create = async (args: string[], operatorKey = key) => {
+      const { code, out, err } = await runBin(environment, ['workspace', 'create', ...args], {
+        MOLECULE_OPERATOR_KEY: operatorKey,
+      });
+      expect(out).toBe('');
+      if (operatorKey !== '') expect(err).not.toContain(operatorKey);
+      return { code, lines: err.trimEnd().split('\n') };
+    };
+    const owned = platform.operatorKey;
+    const failures: [string[], string, number, RegExp, RegExp][] = [
+      [
+        ['echo', '--url', 'http://127.0.0.1:2'],
+        key,
+        1,
+        /^No platform can be reached .* no server listens/,
+        /^Start it/,
+      ],
+      [
+        ['echo', '--url', 'http://127.0.0.1:1'],
+        key,
+        1,
+        /^No platform can be reached .* bad port/,
+        /^Start it/,
+      ],
+      [['echo', '--url', `http://127.0.0.1:${port}`], key, 1, /did not answer as a platform/, /--url/],
+      [['echo', '--url', `http://127.0.0.1:${port}/moved`], owned, 1, /did not answer .* HTTP 302/, /--url/],
+      [['echo', '--url', 'localhost:8080'], key, 2, /not an http or https URL/, /--url/],
+      [['echo', '--url', 'http://me:secret@localhost'], key, 2, /without credentials/, /--url/],
+      [['echo', '--url', platform.url], key, 1, /refuses this operator key/, /MOLECULE_OPERATOR_KEY/],
+      [['echo', '--url', platform.url], '', 1, /asks for the operator key/, /MOLECULE_OPERATOR_KEY/],
+      [['echo', '--url', platform.url, '--parent', '3'], owned, 1, /parent_id/, /./],
+      [['', '--url', platform.url], owned, 1, /name/, /./],
+      [['--url', platform.url], owned, 2, /missing required argument 'name'/, /--help/],
+    ];
+    for (const [args, operatorKey, code, cause, hint] of failures) {
+      const failed = await create(args, operatorKey);
+      expect(failed, args.join(' ')).toEqual({ code, lines: [expect.any(String), expect.any(String)] });
+      expect(failed.lines[0]).toMatch(cause);
+      expect(failed.lines[1]).toMatch(hint);
+    }
+    const { body } = await platform.operator.get('/workspaces');
+    expect(body).toEqual([]);
+  });
+});
