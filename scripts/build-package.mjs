@@ -4,6 +4,7 @@
 //   what is a development dependency the parts in use become part of the bundle, with their licences beside it.
 // - Where an entry has `require`, CommonJS as well. All entries share one bundle, because a class that exists
 //   twice breaks `instanceof` and `#private`; an entry is one line, and its modules run when it is first required.
+// - `node-check.js`, if `sideEffects` of package.json names it: each entry runs it before anything else.
 // - Declarations by tsc. The CommonJS ones are copies that `dist/cjs/package.json` makes CommonJS.
 // Files of an earlier build are deleted last, so that programs that read `dist` meanwhile find theirs.
 import { spawnSync } from 'node:child_process';
@@ -22,6 +23,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { nodeCheckOf } from './node-check.mjs';
 
 const TSC = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
 
@@ -29,6 +31,7 @@ const TSC = join(dirname(createRequire(import.meta.url).resolve('typescript/pack
 const EMITTED = 'TSFILE: ';
 /** Names the files of the last build, outside of `dist`, which is published; turbo keeps it with its copy of `dist`. */
 const BUILT_FILES = '.turbo/built-files.json';
+const NODE_CHECK = 'node-check.js';
 
 /** Deletes from the `dist` of a package what its last build did not write; nothing when it was never built. */
 export function removeStaleFiles(folder) {
@@ -86,24 +89,42 @@ async function buildPackage() {
     outdir: 'dist',
     chunkNames: 'chunks/[name]-[hash]',
   });
+  const nodeCheck = nodeCheckOf(manifest);
+  if (nodeCheck !== undefined) {
+    for (const entry of entries.esm) runNodeCheckFirst(entry);
+    writeFileSync(`dist/${NODE_CHECK}`, nodeCheck);
+  }
   const declarations = writeDeclarations();
   const required = options.external.filter(
     (name) => manifest.dependencies?.[name] === undefined || !needsEsModules(join('node_modules', name)),
   );
   const commonJs =
     entries.cjs.length > 0
-      ? await buildCommonJs(entries.cjs, declarations, { ...options, external: required })
+      ? await buildCommonJs(entries.cjs, declarations, nodeCheck, { ...options, external: required })
       : undefined;
   const written = [
     ...Object.keys(metafile.outputs).map((file) => slashed(relative('dist', file))),
     ...writeLicences([...Object.keys(metafile.inputs), ...(commonJs?.inputs ?? [])]),
     ...declarations,
+    ...(nodeCheck === undefined ? [] : [NODE_CHECK]),
     ...(commonJs?.files ?? []),
   ];
   for (const bin of entries.bins) chmodSync(`dist/${bin}.js`, 0o755);
   mkdirSync(dirname(BUILT_FILES), { recursive: true });
   writeFileSync(BUILT_FILES, JSON.stringify(written));
   removeStaleFiles('.');
+}
+
+/**
+ * Makes the check the first import of an ES module, which is evaluated before the others. Its map gets one line more: lines are separated
+ * by `;`.
+ */
+function runNodeCheckFirst(entry) {
+  const file = `dist/${entry}.js`;
+  const folder = '../'.repeat(entry.split('/').length - 1) || './';
+  writeFileSync(file, `import "${folder}${NODE_CHECK}";\n${readFileSync(file, 'utf8')}`);
+  const map = JSON.parse(readFileSync(`${file}.map`, 'utf8'));
+  writeFileSync(`${file}.map`, `${JSON.stringify({ ...map, mappings: `;${map.mappings}` }, undefined, 2)}\n`);
 }
 
 /** Returns the files that it wrote, by their paths in `dist`. */
@@ -123,7 +144,7 @@ function writeDeclarations() {
 }
 
 /** Returns the files that it wrote, by their paths in `dist`, and those that the bundle was made of. */
-async function buildCommonJs(entries, declarations, options) {
+async function buildCommonJs(entries, declarations, nodeCheck, options) {
   for (const file of declarations) cpSync(join('dist', file), join('dist/cjs', file));
   writeFileSync('dist/cjs/package.json', '{ "type": "commonjs" }\n');
   const getters = entries.map((entry) => `  get '${entry}'() { return require('./src/${entry}.ts'); },`);
@@ -142,9 +163,17 @@ async function buildCommonJs(entries, declarations, options) {
   for (const entry of entries) {
     const folder = '../'.repeat(entry.split('/').length - 1) || './';
     mkdirSync(dirname(`dist/cjs/${entry}`), { recursive: true });
-    writeFileSync(`dist/cjs/${entry}.js`, `module.exports = require('${folder}bundle.js')['${entry}'];\n`);
+    const check = nodeCheck === undefined ? '' : `require('${folder}${NODE_CHECK}');\n`;
+    writeFileSync(
+      `dist/cjs/${entry}.js`,
+      `${check}module.exports = require('${folder}bundle.js')['${entry}'];\n`,
+    );
   }
   const own = ['package.json', 'bundle.js', 'bundle.js.map', ...entries.map((entry) => `${entry}.js`)];
+  if (nodeCheck !== undefined) {
+    writeFileSync(`dist/cjs/${NODE_CHECK}`, nodeCheck);
+    own.push(NODE_CHECK);
+  }
   const files = [...declarations, ...own].map((file) => `cjs/${file}`);
   return { files, inputs: Object.keys(metafile.inputs) };
 }

@@ -36,6 +36,7 @@ import { NESTJS_MESSAGES } from './behaviours/nestjs-messages.ts';
 import { NESTJS_MODULES } from './behaviours/nestjs-modules.ts';
 import { OPENAPI } from './behaviours/openapi.ts';
 import { OPERATING } from './behaviours/operating.ts';
+import { PACKED } from './behaviours/packed.ts';
 import { PEER_TOKENS } from './behaviours/peer-tokens.ts';
 import { PEERS } from './behaviours/peers.ts';
 import { POLLING_CLIENTS } from './behaviours/polling-clients.ts';
@@ -102,6 +103,7 @@ export const BEHAVIOURS = {
   ...DOCUMENTS,
   ...OPERATING,
   ...VALUES,
+  ...PACKED,
   ...QUESTIONS,
   ...ENDURANCE,
   ...REFERENCE,

@@ -1,4 +1,4 @@
-import { hash as hashOf } from 'node:crypto';
+import crypto from 'node:crypto';
 import type { Jwks } from '@molecule-ai/protocol';
 import type { CryptoKey } from 'jose';
 import { LazyMap } from '../collections/lazy-map.ts';
@@ -59,7 +59,7 @@ export class PeerTokenVerifier {
   async verify(token: string): Promise<InboundAccess> {
     const { clock } = this.#options;
     if (token.length > MAX_TOKEN_LENGTH) return refused();
-    const hash = hashOf('sha256', token, 'base64url');
+    const hash = crypto.hash('sha256', token, 'base64url');
     const known = this.#verified.get(hash);
     if (known !== undefined && known.untilMs > clock.now()) return known.access;
     const issuer = this.#options.issuer();

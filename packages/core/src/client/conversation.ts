@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import crypto from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
 import { markReceived } from '../peers/received-values.ts';
 
@@ -15,7 +15,7 @@ export function conversationIdOf(
   const { source, sourceId, contextId } = message;
   const context = contextId === '' && source === 'canvas_user' ? workspaceId : contextId;
   const parts = JSON.stringify([source, sourceId, context]);
-  return hash('sha256', parts).slice(0, ID_LENGTH);
+  return crypto.hash('sha256', parts).slice(0, ID_LENGTH);
 }
 
 /** The message with its conversation, where the platform did not name it. */

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import crypto from 'node:crypto';
 import { refencePeerText } from '@molecule-ai/protocol';
 
 const NONCE_LENGTH = 32;
@@ -11,7 +11,7 @@ export function fenceRepeatably(text: string, { origin }: { readonly origin: str
   const searched = text.toLowerCase();
   for (let attempt = 0; ; attempt += 1) {
     const input = JSON.stringify(['fence', origin, text, attempt]);
-    const nonce = hash('sha256', input).slice(0, NONCE_LENGTH);
+    const nonce = crypto.hash('sha256', input).slice(0, NONCE_LENGTH);
     if (!searched.includes(nonce)) return refencePeerText(text, { origin, nonce });
   }
 }

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import crypto from 'node:crypto';
 import { MoleculeError } from '../errors/molecule-error.ts';
 
 export interface IdempotencyKeyOptions {
@@ -20,7 +20,7 @@ export function makeIdempotencyKey(task: string, options: IdempotencyKeyOptions 
   const seconds = Math.trunc((options.atMs ?? Date.now()) / 1_000);
   const minute = Math.floor(seconds / 60) * 60;
   const scope = options.targetId === undefined ? '' : `${options.targetId.toLowerCase()}:`;
-  return hash('sha256', checkUnicode(`${scope}${task}:${minute}`));
+  return crypto.hash('sha256', checkUnicode(`${scope}${task}:${minute}`));
 }
 
 /** The first digit of the fourth group of a UUID, by its last two bits. */
@@ -31,7 +31,7 @@ const VARIANTS = '89ab';
  * answered once.
  */
 export function deriveUuid(...input: readonly string[]): string {
-  const hex = hash('sha256', checkUnicode(JSON.stringify(input)));
+  const hex = crypto.hash('sha256', checkUnicode(JSON.stringify(input)));
   const variant = VARIANTS.charAt(Number.parseInt(hex.charAt(16), 16) % VARIANTS.length);
   const [first, second, fourth] = [hex.slice(0, 8), hex.slice(8, 12), `${variant}${hex.slice(17, 20)}`];
   return `${first}-${second}-8${hex.slice(13, 16)}-${fourth}-${hex.slice(20, 32)}`;

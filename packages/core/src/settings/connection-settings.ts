@@ -12,7 +12,6 @@ import {
   type NumberBounds,
 } from './checked-values.ts';
 import { type Environment, readOption } from './environment.ts';
-import { checkNodeVersion } from './node-version.ts';
 import { checkDispatcher, type RequestDispatcher } from './request-dispatcher.ts';
 
 const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
@@ -98,10 +97,9 @@ export interface ConnectionSettings {
 
 /**
  * Validates {@link ConnectionOptions}. Missing values are taken from `env`, then from the defaults.
- * @throws ConfigurationError naming the option and its environment variables, or because Node is too old.
+ * @throws ConfigurationError naming the option and its environment variables.
  */
 export function resolveConnection(options: ConnectionOptions, env: Environment): ConnectionSettings {
-  checkNodeVersion();
   checkObject('options', options, 'Pass an object, such as { platformUrl, workspaceId }.');
   const url = checkPlatformUrl(readOption('platformUrl', options.platformUrl, env));
   const basePath = url.pathname.replace(/\/+$/, '');

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SELF, TOKEN } from '../../test/agent-ids.ts';
 import { resolveClientSettings } from './client-settings.ts';
-import { checkNodeVersion } from './node-version.ts';
 import { resolveOperatorSettings } from './operator-settings.ts';
 import { SDK_VERSION } from './sdk-version.ts';
 
@@ -116,24 +115,6 @@ describe('the hint for', () => {
   ])('%j', (options, hint) => {
     expect(() => resolveClientSettings(options, {})).toThrow(
       expect.objectContaining({ hint: expect.stringMatching(hint) }),
-    );
-  });
-});
-
-describe('checkNodeVersion', () => {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const oldest = String(manifest.engines.node).replace('>=', '');
-
-  it.each([`${oldest}.0`, '22.20.1', '24.0.0', '30.1.0'])('accepts %s', (version) => {
-    expect(() => checkNodeVersion(version)).not.toThrow();
-  });
-
-  it.each(['18.20.8', '20.20.2', '22.18.0', '22.2.0'])('refuses %s', (version) => {
-    expect(() => checkNodeVersion(version)).toThrow(
-      expect.objectContaining({
-        code: 'configuration_invalid',
-        message: `@molecule-ai/core needs Node ${oldest} or newer and this is Node ${version}.`,
-      }),
     );
   });
 });

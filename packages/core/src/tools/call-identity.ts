@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import crypto from 'node:crypto';
 import { wasCanceled } from '../client/canceled-calls.ts';
 import { currentMessage } from '../client/current-message.ts';
 import { LatestMap } from '../client/latest-map.ts';
@@ -111,7 +111,7 @@ export function occurrenceOfCall(content: readonly unknown[], caller: string): n
   const attempts = processState('calls-of-attempts', () => new WeakMap<object, Map<string, string[]>>());
   const calls = attempts.get(handled) ?? new Map<string, string[]>();
   attempts.set(handled, calls);
-  const key = hash('sha256', JSON.stringify(content));
+  const key = crypto.hash('sha256', JSON.stringify(content));
   const callers = calls.get(key) ?? [];
   if (!callers.includes(caller)) callers.push(caller);
   calls.set(key, callers);

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import crypto from 'node:crypto';
 import { LatestMap } from '../client/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
 
@@ -33,7 +33,7 @@ export function originOfPeerText(text: string): string | undefined {
 
 function keyOf(text: string): string | undefined {
   const words = text.trim();
-  return words.length < MIN_LENGTH ? undefined : hash('sha256', words, 'base64url');
+  return words.length < MIN_LENGTH ? undefined : crypto.hash('sha256', words, 'base64url');
 }
 
 function memory(): LatestMap<string> {

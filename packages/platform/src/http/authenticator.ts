@@ -1,4 +1,4 @@
-import { hash as hashOf, timingSafeEqual } from 'node:crypto';
+import crypto, { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
@@ -95,5 +95,5 @@ export function sha256Hex(text: string): string {
 }
 
 function sha256(text: string): Buffer {
-  return hashOf('sha256', text, 'buffer');
+  return crypto.hash('sha256', text, 'buffer');
 }

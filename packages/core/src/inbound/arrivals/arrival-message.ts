@@ -1,4 +1,4 @@
-import { hash, randomUUID } from 'node:crypto';
+import crypto, { randomUUID } from 'node:crypto';
 import {
   type InboundMessage,
   isJsonObject,
@@ -180,7 +180,7 @@ function digestOf({ method, params }: MessageView): string {
   const content = isJsonObject(message) ? { ...message, metadata: Object.fromEntries(kept) } : message;
   const text = JSON.stringify({ ...params, message: content });
   const isSend = method === 'message/send' || STREAM_METHODS.has(method);
-  return hash('sha256', isSend ? text : `${text}${method}`, 'base64url');
+  return crypto.hash('sha256', isSend ? text : `${text}${method}`, 'base64url');
 }
 
 function hasLoneSurrogate(text: string): boolean {

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import crypto from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
 import { LazyMap } from '../../collections/lazy-map.ts';
 import { FinishedKeys, type FinishedKeysLimits, keyOf } from './finished-keys.ts';
@@ -96,5 +96,5 @@ export function messageKey(message: InboundMessage): string {
 }
 
 function hashOf(parts: readonly unknown[]): string {
-  return hash('sha256', JSON.stringify(parts), 'base64url');
+  return crypto.hash('sha256', JSON.stringify(parts), 'base64url');
 }
