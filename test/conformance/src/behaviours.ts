@@ -17,6 +17,7 @@ import { DURABILITY } from './behaviours/durability.ts';
 import { ENDS } from './behaviours/ends.ts';
 import { ENDURANCE } from './behaviours/endurance.ts';
 import { FEED } from './behaviours/feed.ts';
+import { HTTP_PROXIES } from './behaviours/http-proxies.ts';
 import { INBOUND } from './behaviours/inbound.ts';
 import { INSTANCES } from './behaviours/instances.ts';
 import { INTEROP } from './behaviours/interop.ts';
@@ -88,6 +89,7 @@ export const BEHAVIOURS = {
   ...PUSH,
   ...DURABILITY,
   ...CLIENT,
+  ...HTTP_PROXIES,
   ...PRESENCE,
   ...DELIVERY,
   ...INBOUND,

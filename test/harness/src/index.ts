@@ -1,4 +1,10 @@
 export { ManualClock } from '@molecule-ai/platform/testing';
+export {
+  ConnectProxy,
+  type ConnectProxyOptions,
+  type ProxyReaction,
+  type ProxyRequest,
+} from './connect-proxy.ts';
 export { type LogEntry, LogFile } from './log-file.ts';
 export {
   idIn,

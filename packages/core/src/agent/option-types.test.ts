@@ -48,6 +48,7 @@ const OF_CLIENT: Wrong<RemoteAgentClientOptions> = {
   maxRetryAfterMs: NOT_A_NUMBER,
   maxConnections: [0, 65_536, ...NOT_A_NUMBER],
   dispatcher: ['http://proxy', 7, null, {}],
+  proxy: ['', 'ftp://proxy', 'socks5://proxy:1080', 'http://p/x', true, null, 7, {}],
   maxResponseBytes: [1_023, ...NOT_A_NUMBER],
   logger: [...NOT_METHODS, { info: () => {} }],
   clock: [...NOT_METHODS, { now: () => 0 }],

@@ -68,7 +68,13 @@ export function openHeartbeatThread(
     });
     options.onRepeated(heartbeat);
   };
-  const thread: HeartbeatThread = new WorkerHeartbeats({ ...options, logger, onClose, onRepeated });
+  const thread: HeartbeatThread = new WorkerHeartbeats({
+    ...options,
+    logger,
+    proxy: settings.proxy,
+    onClose,
+    onRepeated,
+  });
   heartbeatThreads.add(thread);
   return thread;
 }

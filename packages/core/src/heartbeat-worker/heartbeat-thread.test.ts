@@ -29,6 +29,7 @@ it('does not keep the first request for as long as the agent runs', async () => 
     intervalMs: 30_000,
     maxBlockMs: 300_000,
     logger: silentLogger,
+    proxy: null,
     onRepeated: () => {},
     onClose: () => {},
   });

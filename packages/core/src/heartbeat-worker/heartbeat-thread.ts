@@ -1,4 +1,5 @@
 import type { Logger } from '../logging/logger.ts';
+import type { PlatformProxy } from '../settings/platform-proxy.ts';
 import type {
   DispatchController,
   DispatchedRequest,
@@ -36,6 +37,7 @@ const CERTIFICATE_CODE = /CERT|^ERR_TLS|SELF_SIGNED|UNABLE_TO_/;
 
 interface WorkerHeartbeatsOptions extends HeartbeatThreadOptions {
   readonly logger: Logger;
+  readonly proxy: PlatformProxy | null;
   readonly onClose: () => void;
 }
 
@@ -104,10 +106,18 @@ export class WorkerHeartbeats implements HeartbeatThread {
   }
 
   #keptOf({ origin, path, headers, body }: DispatchedRequest): KeptHeartbeat {
-    const { intervalMs, maxBlockMs } = this.#options;
+    const { intervalMs, maxBlockMs, proxy } = this.#options;
     const named: Record<string, string> = {};
     for (let at = 0; at + 1 < headers.length; at += 2) named[headers[at] ?? ''] = headers[at + 1] ?? '';
-    return { origin, path, headers: named, body: body ?? '', intervalMs, maxBlockMs };
+    return {
+      origin,
+      proxy: proxy && { origin: proxy.origin, authorization: proxy.authorization },
+      path,
+      headers: named,
+      body: body ?? '',
+      intervalMs,
+      maxBlockMs,
+    };
   }
 
   /**

@@ -6,6 +6,7 @@ import type { ExchangeEnd, HeartbeatToSend, KeptHeartbeat, RepeatedHeartbeat } f
 const OK = respond(200);
 const KEPT: KeptHeartbeat = {
   origin: 'http://127.0.0.1:1',
+  proxy: null,
   path: '/registry/heartbeat',
   headers: { authorization: 'Bearer one', 'content-type': 'application/json' },
   body: '{"active_tasks":1,"runtime_state":""}',

@@ -1,6 +1,7 @@
 import type { Agent, request as httpRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { Clock } from '../time/clock.ts';
-import type { ExchangeEnd, HeartbeatToSend } from './worker-messages.ts';
+import type { ExchangeEnd, HeartbeatToSend, WorkerProxy } from './worker-messages.ts';
+import { passThrough } from './worker-tunnel.ts';
 
 /** Time limit of a request, in milliseconds. */
 const TIMEOUT_MS = 10_000;
@@ -14,13 +15,16 @@ interface Protocol {
 const protocols = new Map<string, Protocol>();
 
 /** Loads TLS only where it is used. */
-function protocolOf(name: string): Protocol {
-  const known = protocols.get(name);
+function protocolOf(name: string, proxy: WorkerProxy | null): Protocol {
+  const key = proxy === null ? name : [name, proxy.origin, proxy.authorization].join(' ');
+  const known = protocols.get(key);
   if (known !== undefined) return known;
-  const { request, Agent } = process.getBuiltinModule(name === 'https:' ? 'node:https' : 'node:http');
+  const isTls = name === 'https:';
+  const { request, Agent } = process.getBuiltinModule(isTls ? 'node:https' : 'node:http');
   const agent = new Agent({ keepAlive: true, timeout: TIMEOUT_MS, maxSockets: 64, maxFreeSockets: 8 });
+  if (proxy !== null) passThrough(proxy, agent, { isTls, timeoutMs: TIMEOUT_MS });
   const made = { request, agent };
-  protocols.set(name, made);
+  protocols.set(key, made);
   return made;
 }
 
@@ -48,12 +52,12 @@ export function sendHeartbeat(
     current?.destroy();
   };
   const timer = clock.setTimer(TIMEOUT_MS, () => {
-    const message = `No complete response within ${TIMEOUT_MS} ms.`;
+    const message = ['No complete response within', TIMEOUT_MS, 'ms.'].join(' ');
     end({ kind: 'error', code: 'ETIMEDOUT', name: 'Error', message });
   });
   const attempt = (): void => {
     const url = new URL(heartbeat.origin);
-    const { request, agent } = protocolOf(url.protocol);
+    const { request, agent } = protocolOf(url.protocol, heartbeat.proxy);
     const sent = request({ ...targetOf(url, heartbeat), agent });
     current = sent;
     sent.on('response', (response) => readResponse(response, end));

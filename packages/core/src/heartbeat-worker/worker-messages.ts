@@ -1,10 +1,19 @@
 /** Changes with the messages below: copies of this package that differ in it have workers of their own. */
-export const MESSAGES_VERSION = 1;
+export const MESSAGES_VERSION = 2;
+
+/** A proxy for the requests to the platform. */
+export interface WorkerProxy {
+  /** Scheme, host and port. */
+  readonly origin: string;
+  /** The header `Proxy-Authorization`; secret. */
+  readonly authorization: string | null;
+}
 
 /** A heartbeat as it is sent. */
 export interface HeartbeatToSend {
   /** Scheme, host and port. */
   readonly origin: string;
+  readonly proxy: WorkerProxy | null;
   readonly path: string;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;

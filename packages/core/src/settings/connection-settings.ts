@@ -12,6 +12,7 @@ import {
   type NumberBounds,
 } from './checked-values.ts';
 import { type Environment, readOption } from './environment.ts';
+import { type PlatformProxy, resolveProxy } from './platform-proxy.ts';
 import { checkDispatcher, type RequestDispatcher } from './request-dispatcher.ts';
 
 const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
@@ -50,12 +51,19 @@ export interface ConnectionOptions {
    */
   maxConnections?: number | undefined;
   /**
-   * Sends the requests and streams to the platform, for example an `Agent` of undici with certificates of your own, or its `ProxyAgent`.
-   * The client does not close it, and `maxConnections` does not apply. Direct calls of peers do not use it. A dispatcher that
-   * follows redirects, or sends requests elsewhere, takes the credential along.
+   * Sends the requests and streams to the platform, for example an `Agent` of undici with certificates of your own, or its
+   * `Socks5ProxyAgent`. The client does not close it and uses no proxy then, and `maxConnections` does not apply. Direct calls of peers do
+   * not use it. A dispatcher that follows redirects, or sends requests elsewhere, takes the credential along.
    * @default connections that all clients of the process share
    */
   dispatcher?: RequestDispatcher | undefined;
+  /**
+   * The HTTP proxy through which the platform is reached, such as `http://user:password@proxy.internal:3128`; `false` for none, whatever
+   * the environment says. Also that of the heartbeats' worker thread, but not of direct calls of peers. Not used with a `dispatcher`.
+   * Environment: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, lower case first; a platform on this machine is reached without them.
+   * @default the proxy of the environment
+   */
+  proxy?: string | false | undefined;
   /** Larger responses are rejected with `response_too_large`, in bytes. @default 16 MiB */
   maxResponseBytes?: number | undefined;
   /**
@@ -89,6 +97,8 @@ export interface ConnectionSettings {
   readonly isShared: boolean;
   /** `null` for connections of the client's own. */
   readonly dispatcher: RequestDispatcher | null;
+  /** `null` for none. */
+  readonly proxy: PlatformProxy | null;
   readonly maxResponseBytes: number;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -121,6 +131,7 @@ export function resolveConnection(options: ConnectionOptions, env: Environment):
     'Leave clock out for the system clock; createTestPlatform() has one for tests.',
   );
   const dispatcher = checkDispatcher(options.dispatcher);
+  const proxy = resolveProxy(options.proxy, url, dispatcher === null ? env : {});
   return Object.freeze({
     platformUrl: url.origin + basePath,
     platformOrigin: url.origin,
@@ -139,6 +150,7 @@ export function resolveConnection(options: ConnectionOptions, env: Environment):
     // Another clock belongs to a test, which must not depend on others.
     isShared: dispatcher === null && clock === systemClock,
     dispatcher,
+    proxy: dispatcher === null ? proxy : null,
     maxResponseBytes: number('maxResponseBytes', DEFAULT_MAX_RESPONSE_BYTES, {
       min: 1024,
       max: 2 ** 30,

@@ -1,11 +1,16 @@
 import { ConnectionError, type Delivered } from '../errors/connection-error.ts';
 import { isError } from '../errors/is-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import { proxyFailureIn, proxyStatus } from '../errors/proxy-failure.ts';
+import { type PlatformProxy, PROXY_OPTION } from '../settings/platform-proxy.ts';
+
+export type ProxyName = Pick<PlatformProxy, 'host' | 'setting'>;
 
 const REFUSED = 'No server is listening: check platformUrl, and that the platform is running.';
 const NOT_HTTP = 'The server does not use HTTP: check scheme and port of platformUrl.';
 const BAD_CERTIFICATE =
   'The server certificate is not trusted: correct it, or add its authority with NODE_EXTRA_CA_CERTS.';
+const INSPECTED = ' A proxy that inspects TLS has an authority of its own.';
 
 const HINTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: REFUSED,
@@ -17,12 +22,18 @@ const HINTS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Creates the error for a failed connection. It is not retryable if the certificate is not trusted or the server does
- * not use HTTP.
+ * Creates the error for a failed connection. It is not retryable if the certificate is not trusted, the server does
+ * not use HTTP, or the proxy does not accept the credentials.
  */
-export function connectionFailure(cause: Error, origin: string, delivered: Delivered): MoleculeError {
+export function connectionFailure(
+  cause: Error,
+  origin: string,
+  delivered: Delivered,
+  proxy?: ProxyName | null,
+): MoleculeError {
   if (cause instanceof MoleculeError) return cause;
-  const code = codeOf(cause);
+  const ofProxy = proxy ? proxyFailureIn(cause) : undefined;
+  const code = codeOf(ofProxy ?? cause);
   if (code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED') {
     return new MoleculeError('The client was closed.', { code: 'client_closed', cause });
   }
@@ -37,14 +48,58 @@ export function connectionFailure(cause: Error, origin: string, delivered: Deliv
     cause.name === 'HTTPParserError' ||
     code.startsWith('HPE_') ||
     code === 'EPROTO' ||
-    code === 'ERR_SSL_WRONG_VERSION_NUMBER';
-  return new ConnectionError(`The connection to ${origin} failed${code === '' ? '' : ` (${code})`}.`, {
+    code === 'ERR_SSL_WRONG_VERSION_NUMBER' ||
+    code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG';
+  const problem: Problem = { code, isBadCertificate, isNotHttp };
+  const hint =
+    proxy && ofProxy ? hintOfProxy(proxy, origin, problem) : hintOf(problem, proxy ? INSPECTED : '');
+  const status = proxyStatus(code);
+  const shown = status === undefined ? code : `the proxy responded with ${status}`;
+  const through = proxy ? ` through ${nameOfProxy(proxy)}` : '';
+  return new ConnectionError(`The connection to ${origin}${through} failed${shown && ` (${shown})`}.`, {
     origin,
     delivered,
-    isRetryable: !isBadCertificate && !isNotHttp,
-    hint: isBadCertificate ? BAD_CERTIFICATE : isNotHttp ? NOT_HTTP : HINTS[code],
+    isRetryable: !isBadCertificate && !isNotHttp && status !== 407,
+    hint,
     cause,
   });
+}
+
+interface Problem {
+  readonly code: string;
+  readonly isBadCertificate: boolean;
+  readonly isNotHttp: boolean;
+}
+
+/** Such as "the proxy of HTTPS_PROXY (proxy.internal:3128)". */
+export function nameOfProxy({ setting, host }: ProxyName): string {
+  return setting === PROXY_OPTION ? `the proxy ${host}` : `the proxy of ${setting} (${host})`;
+}
+
+function hintOf({ code, isBadCertificate, isNotHttp }: Problem, ofProxies: string): string | undefined {
+  if (isBadCertificate) return BAD_CERTIFICATE + ofProxies;
+  return isNotHttp ? NOT_HTTP : HINTS[code];
+}
+
+function hintOfProxy({ setting, host }: ProxyName, origin: string, problem: Problem): string {
+  const { hostname } = new URL(origin);
+  const exempt = `A platform that needs no proxy belongs into NO_PROXY: ${hostname}.`;
+  const status = proxyStatus(problem.code);
+  if (status === 407) {
+    return `The proxy accepts no request without credentials of its own: set user name and password in the URL of ${setting}, percent-encoded. Only Basic is supported.`;
+  }
+  if (status !== undefined && status >= 500) {
+    return `The proxy does not reach the platform: check platformUrl. ${exempt}`;
+  }
+  if (status !== undefined) {
+    return `The rules of the proxy do not allow CONNECT to this host and port. ${exempt}`;
+  }
+  if (problem.isBadCertificate) {
+    return `The certificate of the proxy is not trusted: add its authority with NODE_EXTRA_CA_CERTS.`;
+  }
+  if (problem.isNotHttp)
+    return `What listens at ${host} is not an HTTP proxy: check scheme and port in ${setting}.`;
+  return `The proxy at ${host} cannot be reached, or closed the connection: check ${setting} and the network. ${exempt}`;
 }
 
 function codeOf(error: Error): string {

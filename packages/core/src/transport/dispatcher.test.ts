@@ -77,13 +77,11 @@ describe('the option dispatcher', () => {
     await using s = await stage({ body: [] });
     const proxyUrl = s.server.url;
     const options = { workspaceId: SELF, platformUrl: PLATFORM, authToken: TOKEN };
-    // #region proxy
-    const dispatcher = new ProxyAgent(proxyUrl); // 'http://proxy.internal:3128'
+    const dispatcher = new ProxyAgent(proxyUrl);
     const client = new RemoteAgentClient({ ...options, dispatcher });
     const peers = await client.getPeers();
     await client.close();
     await dispatcher.close();
-    // #endregion proxy
     expect(peers).toEqual([]);
     expect(s.server.last.headers).toMatchObject({ host: 'platform.test', authorization: `Bearer ${TOKEN}` });
   });

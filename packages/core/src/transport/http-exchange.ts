@@ -7,7 +7,7 @@ import type {
   RequestDispatcher,
 } from '../settings/request-dispatcher.ts';
 import type { Clock, Timer } from '../time/clock.ts';
-import { connectionFailure } from './connection-failure.ts';
+import { connectionFailure, nameOfProxy, type ProxyName } from './connection-failure.ts';
 import type { OpenExchange, OpenExchanges } from './open-exchanges.ts';
 import { ResponseStream } from './response-stream.ts';
 
@@ -26,6 +26,8 @@ export interface StreamedResponse extends Pick<HttpResponse, 'status' | 'headers
 
 export interface HttpAttempt {
   readonly origin: string;
+  /** What the requests to the origin pass, for errors. */
+  readonly proxy?: ProxyName | null;
   readonly method: string;
   readonly path: string;
   readonly headers: string[];
@@ -186,7 +188,10 @@ class ExchangeHandler implements DispatchHandler, OpenExchange {
   }
 
   onResponseError(_controller: DispatchController | undefined, error: Error): void {
-    this.#fail(() => connectionFailure(error, this.#attempt.origin, this.#delivered));
+    this.#fail(() => {
+      const { origin, proxy } = this.#attempt;
+      return connectionFailure(error, origin, this.#delivered, proxy);
+    });
   }
 
   cancel(reason: Error): void {
@@ -198,10 +203,11 @@ class ExchangeHandler implements DispatchHandler, OpenExchange {
   }
 
   #timeOut(timeoutMs: number): void {
-    const { origin, method } = this.#attempt;
+    const { origin, proxy, method } = this.#attempt;
+    const through = proxy ? ` through ${nameOfProxy(proxy)}` : '';
     this.#fail(
       () =>
-        new TimeoutError(`No complete response from ${origin} within ${Math.ceil(timeoutMs)} ms.`, {
+        new TimeoutError(`No complete response from ${origin}${through} within ${Math.ceil(timeoutMs)} ms.`, {
           timeoutMs,
           delivered: this.#delivered,
           hint: method === 'GET' ? undefined : 'The platform may have processed the request.',

@@ -51,7 +51,18 @@ export class Transport {
     this.#bearers = bearers;
     this.isOperator = workspaceId === null;
     this.#headers = new RequestHeaders(settings, workspaceId);
-    this.#pool = new LazyPool(settings.platformOrigin, settings.isShared);
+    this.#pool = new LazyPool({
+      origin: settings.platformOrigin,
+      proxy: settings.proxy,
+      isShared: settings.isShared,
+    });
+    const { proxy, logger } = settings;
+    if (proxy !== null) {
+      logger.debug(
+        { proxy: proxy.host, setting: proxy.setting },
+        'Requests to the platform go through a proxy.',
+      );
+    }
     const limited = (most: number) =>
       new OpenExchanges(settings.dispatcher === null ? most : Number.POSITIVE_INFINITY);
     this.#lanes = {
@@ -137,6 +148,7 @@ export class Transport {
     const { settings } = this;
     return {
       origin: settings.platformOrigin,
+      proxy: settings.proxy,
       method: request.method,
       path: settings.basePath + request.path + (request.query ?? ''),
       headers: withHeaders(

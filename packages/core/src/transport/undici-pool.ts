@@ -1,10 +1,19 @@
 import type { Dispatcher, Pool } from 'undici';
+import type { PlatformProxy } from '../settings/platform-proxy.ts';
 import { processState } from '../storage/process-state.ts';
+import { openProxyPool } from './proxy-pool.ts';
 
 /** Loads the pool without the rest of undici, most of which is `fetch`; falls back to all of undici if that file has moved. */
 export async function loadPool(): Promise<typeof Pool> {
   const part = await import('undici/lib/dispatcher/pool.js').catch(() => undefined);
   return part?.default ?? (await import('undici')).Pool;
+}
+
+export interface LazyPoolOptions {
+  readonly origin: string;
+  readonly proxy: PlatformProxy | null;
+  /** Whether other clients of the process use the same connections. */
+  readonly isShared: boolean;
 }
 
 interface OpenPool {
@@ -19,13 +28,14 @@ interface OpenPool {
  * Created with the first request, because loading undici takes longer than loading the rest of this package.
  */
 export class LazyPool {
-  readonly #origin: string;
-  readonly #isShared: boolean;
+  readonly #options: LazyPoolOptions;
+  readonly #key: string;
   #joined: OpenPool | undefined;
 
-  constructor(origin: string, isShared: boolean) {
-    this.#origin = origin;
-    this.#isShared = isShared;
+  constructor(options: LazyPoolOptions) {
+    const { origin, proxy } = options;
+    this.#options = options;
+    this.#key = proxy === null ? origin : `${origin} through ${proxy.id}`;
   }
 
   dispatcher(): Dispatcher | Promise<Dispatcher> {
@@ -39,15 +49,16 @@ export class LazyPool {
     if (joined === undefined) return;
     joined.users -= 1;
     if (joined.users > 0) return;
-    if (sharedPools().get(this.#origin) === joined) sharedPools().delete(this.#origin);
+    if (sharedPools().get(this.#key) === joined) sharedPools().delete(this.#key);
     const pool = await joined.opening.catch(() => undefined);
     await pool?.destroy(reason);
   }
 
   #join(): OpenPool {
-    const known = this.#isShared ? sharedPools().get(this.#origin) : undefined;
-    const joined = known ?? openPool(this.#origin);
-    if (this.#isShared) sharedPools().set(this.#origin, joined);
+    const { isShared } = this.#options;
+    const known = isShared ? sharedPools().get(this.#key) : undefined;
+    const joined = known ?? openPool(this.#options);
+    if (isShared) sharedPools().set(this.#key, joined);
     joined.users += 1;
     return joined;
   }
@@ -57,14 +68,13 @@ function sharedPools(): Map<string, OpenPool> {
   return processState('connection-pools', () => new Map<string, OpenPool>());
 }
 
-function openPool(origin: string): OpenPool {
+function openPool({ origin, proxy }: LazyPoolOptions): OpenPool {
   const opened: OpenPool = { users: 0, pool: undefined, opening: open() };
   return opened;
 
   async function open(): Promise<Dispatcher> {
-    const PoolClass = await loadPool();
     const limits = { pipelining: 1, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 10_000 };
-    const pool = new PoolClass(origin, limits);
+    const pool = proxy === null ? new (await loadPool())(origin, limits) : await openProxyPool(proxy, limits);
     opened.pool = pool;
     return pool;
   }

@@ -81,7 +81,7 @@ it('takes at most five requests a second, and waits as long as the platform asks
   life.abort();
 });
 
-it.each(['unexpected_response', 'redirect_refused', 'platform_error'] as const)(
+it.each(['connection_failed', 'unexpected_response', 'redirect_refused', 'platform_error'] as const)(
   'an outcome is sent again until the platform has it, after %s',
   async (code) => {
     const clock = new ManualClock();

@@ -10,6 +10,7 @@ import type { ReportedOutcome } from '../stores/inbound-records.ts';
 
 /** Not retried by the transport, but unrelated to what is acknowledged; the last two come from something in between. */
 const RETRIED: ReadonlySet<string> = new Set([
+  'connection_failed',
   'unauthorized',
   'routing_problem',
   'platform_error',

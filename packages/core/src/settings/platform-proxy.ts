@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { ConfigurationError } from '../errors/configuration-error.ts';
+import { describe } from './checked-values.ts';
+import type { Environment } from './environment.ts';
+import { isExempt, isLoopback } from './no-proxy.ts';
+
+/** What {@link PlatformProxy.setting} is when no environment variable named the proxy. */
+export const PROXY_OPTION = 'the option proxy';
+const EXAMPLE = 'For example http://proxy.internal:3128.';
+
+/** The HTTP proxy between a client and its platform. Its credentials are in no field, so that no log shows them. */
+export class PlatformProxy {
+  /** Scheme, host and port. */
+  readonly origin: string;
+  /** Host and port. */
+  readonly host: string;
+  /** What named it: an environment variable, or {@link PROXY_OPTION}. */
+  readonly setting: string;
+  readonly #authorization: string | null;
+
+  constructor(url: URL, setting: string, authorization: string | null) {
+    this.origin = url.origin;
+    this.host = `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`;
+    this.setting = setting;
+    this.#authorization = authorization;
+  }
+
+  /** The header `Proxy-Authorization`; secret. */
+  get authorization(): string | null {
+    return this.#authorization;
+  }
+
+  /** Differs for other credentials, and does not contain them. */
+  get id(): string {
+    if (this.#authorization === null) return this.origin;
+    return `${this.origin} ${createHash('sha256').update(this.#authorization).digest('base64url')}`;
+  }
+}
+
+/**
+ * The proxy for requests to the platform; `null` for none. Without the option the environment decides, as for undici's
+ * `EnvHttpProxyAgent`, and a platform on this machine gets none.
+ * @throws ConfigurationError that names option or variable, and not the value, because a password may be in it.
+ */
+export function resolveProxy(
+  option: string | false | undefined,
+  platform: URL,
+  env: Environment,
+): PlatformProxy | null {
+  if (option === false) return null;
+  if (option !== undefined) return parseProxy(checkOption(option), PROXY_OPTION);
+  const [variable, value] = variableFor(platform, env);
+  if (!value || isLoopback(platform)) return null;
+  if (isExempt(platform, env.no_proxy ?? env.NO_PROXY ?? '')) return null;
+  return parseProxy(value, variable);
+}
+
+function checkOption(option: unknown): string {
+  if (typeof option === 'string') return option.trim();
+  throw new ConfigurationError(`proxy must be the URL of a proxy or false, got ${describe(option)}.`, {
+    hint: `${EXAMPLE} Leave it out to use HTTPS_PROXY, HTTP_PROXY and NO_PROXY.`,
+  });
+}
+
+/** Lower case first; an https platform without a variable of its own uses that of http. */
+function variableFor({ protocol }: URL, env: Environment): readonly [string, string | undefined] {
+  const named = (lower: string) => {
+    const name = env[lower] === undefined ? lower.toUpperCase() : lower;
+    return [name, env[name]?.trim()] as const;
+  };
+  const secure = named('https_proxy');
+  return protocol === 'https:' && secure[1] ? secure : named('http_proxy');
+}
+
+function parseProxy(text: string, setting: string): PlatformProxy {
+  const given = text.includes('://') ? text : `http://${text}`;
+  const url = URL.canParse(given) ? new URL(given) : undefined;
+  if (url !== undefined && /^socks/.test(url.protocol)) {
+    throw new ConfigurationError(`${nameOf(setting)} names a SOCKS proxy, which is not supported.`, {
+      hint: `Name an HTTP proxy, or pass a dispatcher: Socks5ProxyAgent of undici. ${EXAMPLE}`,
+    });
+  }
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.hostname === '') {
+    throw new ConfigurationError(`${nameOf(setting)} must be the http or https URL of a proxy.`, {
+      hint: `${EXAMPLE} Percent-encode special characters of a password.`,
+    });
+  }
+  const authorization = authorizationOf(url);
+  // What follows a slash in a password is a path.
+  if (authorization === undefined || url.pathname !== '/' || url.search !== '' || url.hash !== '') {
+    throw new ConfigurationError(
+      `${nameOf(setting)} must be a URL of user name, password, host and port only.`,
+      { hint: 'Percent-encode special characters of the password, such as %2F for a slash.' },
+    );
+  }
+  return new PlatformProxy(url, setting, authorization);
+}
+
+function nameOf(setting: string): string {
+  return setting === PROXY_OPTION ? 'proxy' : setting;
+}
+
+/** `undefined` for credentials that are not percent-encoded. */
+function authorizationOf({ username, password }: URL): string | null | undefined {
+  if (username === '' && password === '') return null;
+  try {
+    const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    return `Basic ${Buffer.from(credentials).toString('base64')}`;
+  } catch {
+    return undefined;
+  }
+}
