@@ -1,53 +1,8 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
-
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
-
-type Child = ChildProcessByStdio<null, Readable, Readable>;
-const children: Child[] = [];
-const folders: string[] = [];
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
-
-interface Run {
-  readonly child: Child;
-  readonly output: { out: string; err: string };
-  /** Resolves with the first line of stdout. */
-  readonly firstLine: Promise<string>;
-  readonly exited: Promise<number | null>;
-}
-
-function run(args: readonly string[], environment: Record<string, string> = {}): Run {
-  const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  children.push(child);
-  const output = { out: '', err: '' };
-  child.stderr.on('data', (chunk) => {
-    output.err += chunk;
-  });
-  const firstLine = new Promise<string>((resolve, reject) => {
-    child.stdout.on('data', (chunk) => {
-      output.out += chunk;
-      const end = output.out.indexOf('\n');
-      if (end >= 0) resolve(output.out.slice(0, end));
-    });
-    child.on('close', () => reject(new Error(`ended early: ${output.err}`)));
-  });
-  firstLine.catch(() => {});
-  const exited = once(child, 'close').then(([code]) => code as number | null);
-  return { child, output, firstLine, exited };
-}
+import { describe, expect, it } from 'vitest';
+import { runBin as run } from '../test/bin.ts';
+import { openFolder } from '../test/resources-of-test.ts';
 
 describe('molecule-platform', () => {
   it('writes URL and operator key first with --json, logs JSON, and stops cleanly', async () => {
@@ -92,8 +47,7 @@ describe('molecule-platform', () => {
   }, 60_000);
 
   it('prints a banner with the file of the operator key', async () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'molecule-main-'));
-    folders.push(dataDir);
+    const dataDir = openFolder();
     const started = run(['--dev', '--data-dir', dataDir, '--port', '0', '--log-level', 'silent']);
     await started.firstLine;
     started.child.kill('SIGINT');
@@ -136,8 +90,7 @@ describe('molecule-platform', () => {
   });
 
   it('releases the data folder even when killed', async () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'molecule-main-'));
-    folders.push(dataDir);
+    const dataDir = openFolder();
     const args = ['--dev', '--data-dir', dataDir, '--port', '0', '--json'];
     const first = run(args);
     await first.firstLine;

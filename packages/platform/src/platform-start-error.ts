@@ -6,10 +6,12 @@ export type PlatformStartErrorCode =
   | 'address_unusable'
   /** Another platform uses the data folder. */
   | 'data_folder_in_use'
-  /** The data folder cannot be created or written. */
+  /** The data folder cannot be created or written, or its disk is full. */
   | 'data_folder_unusable'
   /** The stored data was written by a version of the platform that this one cannot read. */
-  | 'data_incompatible';
+  | 'data_incompatible'
+  /** The database is damaged, or the file is none. */
+  | 'data_damaged';
 
 /** Thrown by `createPlatform` for a problem of the machine; everything opened so far has been closed again. */
 export class PlatformStartError extends Error {

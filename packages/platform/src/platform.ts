@@ -1,6 +1,7 @@
 import { createContext } from './context.ts';
 import { PlatformDatabase } from './database/platform-database.ts';
 import { openSqliteDialect } from './database/sqlite-dialect.ts';
+import { primaryCode, toStartError } from './database/sqlite-errors.ts';
 import { type Connections, socketConnections } from './http/listening.ts';
 import { type PlatformLogger, silentLogger } from './logging/logger.ts';
 import { createModules } from './modules.ts';
@@ -35,7 +36,8 @@ export interface Platform extends AsyncDisposable {
  * Starts a platform and resolves once it listens.
  *
  * @throws PlatformOptionsError when settings are missing or invalid; nothing was opened.
- * @throws PlatformStartError when the port or the data folder is in use; what was opened is closed again.
+ * @throws PlatformStartError when the port or the data folder cannot be used, or the data cannot be read; what was opened is
+ * closed again.
  */
 export async function createPlatform(options: PlatformOptions = {}): Promise<Platform> {
   return startPlatform(options, resolveSettings(options, processEnvironment()), socketConnections);
@@ -68,8 +70,7 @@ async function open(
   const operator = resolveOperatorKey(settings, folder);
 
   const path = folder?.databasePath ?? ':memory:';
-  const dialect = await openSqliteDialect({ path, synchronous: settings.synchronous });
-  const database = await PlatformDatabase.open(dialect, { onQuery: options.onQuery });
+  const database = await openDatabase(path, settings, options);
   opened.add('database', () => database.close());
 
   const shutdown = new AbortController();
@@ -77,7 +78,9 @@ async function open(
   const publicUrl = () => settings.publicUrl ?? url;
   const plain = createContext({ options, settings, database, shutdown: shutdown.signal, publicUrl });
   const context = { ...plain, addressGuard: connections.toAgents(plain.addressGuard) };
-  const modules = await createModules(context, operator.key);
+  const modules = await createModules(context, operator.key).catch((error: unknown) => {
+    throw primaryCode(error) === undefined ? error : toStartError(error, path);
+  });
   opened.add('background work', modules.stop);
   opened.add('HTTP', () => connections.close(modules.app, settings));
   url = await connections.open(modules.app, settings);
@@ -104,6 +107,18 @@ async function open(
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+async function openDatabase(
+  path: string,
+  { synchronous }: PlatformSettings,
+  { onQuery }: PlatformOptions,
+): Promise<PlatformDatabase> {
+  try {
+    return await PlatformDatabase.open(await openSqliteDialect({ path, synchronous }), { onQuery });
+  } catch (error) {
+    throw toStartError(error, path);
+  }
 }
 
 /** Clients that are not ours may give up after 30 seconds, and then take a message that is stored for one that failed. */

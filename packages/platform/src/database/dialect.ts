@@ -2,6 +2,9 @@ import type { Dialect, Transaction } from 'kysely';
 import type { OneConnection } from './one-connection.ts';
 import type { Database } from './schema.ts';
 
+/** What migrations need of a dialect. */
+export type SchemaDialect = Pick<DatabaseDialect, 'name' | 'sequenceType'>;
+
 /** Everything that differs between the databases. Only this folder knows which one is in use. */
 export interface DatabaseDialect {
   readonly name: 'sqlite' | 'postgres';

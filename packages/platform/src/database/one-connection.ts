@@ -66,7 +66,7 @@ export class OneConnection {
         this.runNow(sql, parameters) as QueryResult<R>,
       streamQuery: noStream,
     };
-    const executor = new DefaultQueryExecutor(new SqliteQueryCompiler(), new SqliteAdapter(), {
+    const executor = new DefaultQueryExecutor(new SqliteQueryCompiler(), new TransactionalAdapter(), {
       provideConnection: (consumer) => consumer(connection),
     });
     const dialect = this.dialect();
@@ -81,7 +81,7 @@ export class OneConnection {
   /** Kysely's queries outside of transactions; they wait for an open one. */
   dialect(): Dialect {
     return {
-      createAdapter: () => new SqliteAdapter(),
+      createAdapter: () => new TransactionalAdapter(),
       createDriver: () => this.#driver(),
       createIntrospector: (db) => new SqliteIntrospector(db),
       createQueryCompiler: () => new SqliteQueryCompiler(),
@@ -120,6 +120,13 @@ export class OneConnection {
     } catch {
       // SQLite has rolled it back itself, as when the disk is full, or the database is closed.
     }
+  }
+}
+
+/** Changes of the schema are part of a transaction in SQLite; Kysely's adapter does not use that. */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
+import { PLATFORM_VERSION } from '../telemetry/telemetry.ts';
 import { PlatformDatabase, type PlatformDatabaseOptions } from './platform-database.ts';
 import { lockFile, openSqliteDialect } from './sqlite-dialect.ts';
 
@@ -31,8 +32,7 @@ async function open(path: string, options?: PlatformDatabaseOptions): Promise<Pl
 
 describe('the embedded database', () => {
   it('keeps its rows over a restart, in a file only its owner reads', async () => {
-    const folder = newFolder();
-    const path = join(folder, 'data', 'platform.db');
+    const path = join(newFolder(), 'platform.db');
     const first = await open(path);
     await first.query.insertInto('platform_meta').values({ key: 'a', value: '1' }).execute();
     await first.close();
@@ -42,7 +42,6 @@ describe('the embedded database', () => {
       { key: 'a', value: '1' },
     ]);
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    expect(statSync(join(folder, 'data')).mode & 0o777).toBe(0o700);
   });
 
   it('refuses data of a version that it cannot read, and does not change it', async () => {
@@ -60,7 +59,7 @@ describe('the embedded database', () => {
     await expect(open(path)).rejects.toMatchObject({
       name: 'PlatformStartError',
       code: 'data_incompatible',
-      message: 'The stored data was written by a version of the platform that this one cannot read.',
+      message: `The stored data was written by a newer version of the platform, and version ${PLATFORM_VERSION} cannot read it.`,
       hint: expect.stringContaining('MOLECULE_DATA_DIR'),
     });
     const file = new DatabaseSync(path);

@@ -1,21 +1,8 @@
 import { type Compilable, type CompiledQuery, Kysely, type QueryResult, type Transaction } from 'kysely';
-import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration';
 import { errorFacts } from '../foreign-error.ts';
-import { PlatformStartError } from '../platform-start-error.ts';
 import { CommitGroups } from './commit-groups.ts';
 import type { DatabaseDialect } from './dialect.ts';
-import { initialMigration } from './migrations/0001-initial.ts';
-import { readerIdentitiesMigration } from './migrations/0002-reader-identities.ts';
-import { controlRowsMigration } from './migrations/0003-control-rows.ts';
-import { pausesMigration } from './migrations/0004-pauses.ts';
-import { questionsMigration } from './migrations/0004-questions.ts';
-import { messagePathsMigration } from './migrations/0005-message-paths.ts';
-import { compactRowsMigration } from './migrations/0006-compact-rows.ts';
-import { passedHeadersMigration } from './migrations/0007-passed-headers.ts';
-import { ownBytesMigration } from './migrations/0008-own-bytes.ts';
-import { readingPositionsMigration } from './migrations/0009-reading-positions.ts';
-import { agentTasksMigration } from './migrations/0010-agent-tasks.ts';
-import { directCallersMigration } from './migrations/0011-direct-callers.ts';
+import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
 
 /** Runs queries: the database itself, or one open transaction (`unit.trx`). */
@@ -75,20 +62,7 @@ export class PlatformDatabase {
     });
     const database = new PlatformDatabase(db, dialect, onQuery);
     try {
-      await migrate(db, {
-        '0001-initial': initialMigration(dialect),
-        '0002-reader-identities': readerIdentitiesMigration,
-        '0003-control-rows': controlRowsMigration(dialect),
-        '0004-pauses': pausesMigration,
-        '0004-questions': questionsMigration,
-        '0005-message-paths': messagePathsMigration,
-        '0006-compact-rows': compactRowsMigration,
-        '0007-passed-headers': passedHeadersMigration,
-        '0008-own-bytes': ownBytesMigration,
-        '0009-reading-positions': readingPositionsMigration,
-        '0010-agent-tasks': agentTasksMigration,
-        '0011-direct-callers': directCallersMigration,
-      });
+      await migrate(db, dialect);
       return database;
     } catch (error) {
       await database.close();
@@ -178,32 +152,6 @@ export class PlatformDatabase {
     await this.#dialect.close();
   }
 }
-
-/** Runs the missing migrations. Data with an unknown migration was written by another version and cannot be read. */
-async function migrate(db: Kysely<Database>, migrations: Readonly<Record<string, Migration>>): Promise<void> {
-  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  if (tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) {
-    const applied = await db
-      .withTables<MigrationTable>()
-      .selectFrom('kysely_migration')
-      .select('name')
-      .execute();
-    if (applied.some(({ name }) => !Object.hasOwn(migrations, name))) {
-      throw new PlatformStartError(
-        'data_incompatible',
-        'The stored data was written by a version of the platform that this one cannot read.',
-        {
-          hint: 'Start the version that wrote it, or choose an empty data folder with dataDir (MOLECULE_DATA_DIR, --data-dir).',
-        },
-      );
-    }
-  }
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });
-  const { error } = await migrator.migrateToLatest();
-  if (error !== undefined) throw error;
-}
-
-type MigrationTable = { [DEFAULT_MIGRATION_TABLE]: { name: string } };
 
 interface CompiledShape<Row> {
   readonly compiled: CompiledQuery<Row>;

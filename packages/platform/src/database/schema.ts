@@ -15,6 +15,7 @@ export interface Database {
   questions: QuestionsTable;
   events: EventsTable;
   platform_meta: PlatformMetaTable;
+  schema_versions: SchemaVersionsTable;
 }
 
 /** One agent identity. `DELETE` without `purge` keeps the row. */
@@ -241,3 +242,9 @@ export type WorkspaceTokenRow = Selectable<WorkspaceTokensTable>;
 export type ActivityRowRecord = Selectable<ActivityTable>;
 export type QuestionRow = Selectable<QuestionsTable>;
 export type EventRecord = Selectable<EventsTable>;
+
+/** The versions of the platform that have migrated this database. */
+export interface SchemaVersionsTable {
+  version: string;
+  migrated_at: string;
+}

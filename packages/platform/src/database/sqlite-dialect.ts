@@ -1,17 +1,20 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { statSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
 import { errorFacts } from '../foreign-error.ts';
 import type { DatabaseDialect } from './dialect.ts';
 import { OneConnection } from './one-connection.ts';
+import { damaged, primaryCode, SQLITE_BUSY, SQLITE_CONSTRAINT, SQLITE_FULL } from './sqlite-errors.ts';
 import { openSqliteFile } from './sqlite-file.ts';
+
+/** A database of this size is checked in about 60 ms. */
+const CHECKED_BYTES = 64 * 1024 * 1024;
 
 /** Maximum number of cached prepared statements; the platform uses far fewer. */
 const STATEMENT_CACHE_SIZE = 400;
 
 export interface SqliteDialectOptions {
-  /** Path of the database file (created with mode 0600 in a 0700 folder), or `:memory:`. */
+  /** Path of the database file (created with mode 0600 in a folder that exists), or `:memory:`. */
   readonly path: string;
   /**
    * `full` waits for the disk at each commit, so a power failure loses no accepted message;
@@ -21,10 +24,38 @@ export interface SqliteDialectOptions {
   readonly synchronous: 'full' | 'normal';
 }
 
-/** Opens the embedded database. */
+/**
+ * Opens the embedded database. A file of up to 64 MiB is checked for damage; a larger one when its pages are read.
+ *
+ * @throws PlatformStartError `data_damaged`
+ */
 export async function openSqliteDialect(options: SqliteDialectOptions): Promise<DatabaseDialect> {
-  if (options.path !== ':memory:') mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
+  refuseLogOfMissing(options.path);
   const database = await openSqliteFile(options.path, 5_000);
+  try {
+    configure(database, options);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return dialectOf(database);
+}
+
+/** SQLite deletes the log of a database that is missing or empty, and with it the last commits. */
+function refuseLogOfMissing(path: string): void {
+  if (path === ':memory:' || sizeOf(path) > 0 || sizeOf(`${path}-wal`) === 0) return;
+  throw damaged(`The database ${path} is missing or empty, and its log ${path}-wal is there.`);
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function configure(database: DatabaseSync, options: SqliteDialectOptions): void {
+  if (sizeOf(options.path) <= CHECKED_BYTES) {
+    const { quick_check: result } = database.prepare('PRAGMA quick_check(1)').get() ?? {};
+    if (result !== 'ok') throw damaged(`The database ${options.path} is damaged.`, result);
+  }
   database.exec('PRAGMA journal_mode = WAL');
   database.exec(`PRAGMA synchronous = ${options.synchronous === 'full' ? 'FULL' : 'NORMAL'}`);
   database.exec('PRAGMA foreign_keys = ON');
@@ -32,6 +63,9 @@ export async function openSqliteDialect(options: SqliteDialectOptions): Promise<
   database.exec('PRAGMA cache_size = -16000');
   // A checkpoint waits for the disk several times, so it runs each 32 MB of log and not each 4 MB.
   database.exec('PRAGMA wal_autocheckpoint = 8000');
+}
+
+function dialectOf(database: DatabaseSync): DatabaseDialect {
   const connection = new OneConnection(toKyselyDatabase(database));
   return {
     name: 'sqlite',
@@ -66,21 +100,11 @@ export async function lockFile(path: string): Promise<{ release(): void } | unde
   };
 }
 
-const SQLITE_BUSY = 5;
-const SQLITE_FULL = 13;
-const SQLITE_CONSTRAINT = 19;
-
 function isSqliteUnavailable(error: unknown): boolean {
   const { code, message } = errorFacts(error);
   // A violated constraint is a defect of the platform, not an unavailable database.
   if (code === 'ERR_SQLITE_ERROR') return primaryCode(error) !== SQLITE_CONSTRAINT;
   return code === 'ERR_INVALID_STATE' && message.includes('database');
-}
-
-/** SQLite's result code without its extension; undefined when the error has none. */
-function primaryCode(error: unknown): number | undefined {
-  const { errcode } = errorFacts(error);
-  return errcode === undefined ? undefined : errcode & 0xff;
 }
 
 function toKyselyDatabase(database: DatabaseSync): SqliteDatabase {

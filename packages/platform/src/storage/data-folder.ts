@@ -3,7 +3,6 @@ import {
   chmodSync,
   closeSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -13,9 +12,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { lockFile } from '../database/sqlite-dialect.ts';
+import { isDamage, OTHER_FOLDER, toStartError } from '../database/sqlite-errors.ts';
 import { errorFacts } from '../foreign-error.ts';
 import type { PlatformSettings } from '../options/platform-settings.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
+import { makeFolder } from './make-folder.ts';
 
 /** A file on its way to its name; see `writePrivateFile`. */
 const DRAFT = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/;
@@ -34,21 +35,28 @@ export interface OperatorKey {
   readonly path: string | null;
 }
 
-/** Opens the data folder (0700) for this process alone; fails when another platform uses it. */
+/**
+ * Opens the data folder (0700) for this process alone; fails when another platform uses it.
+ *
+ * @throws PlatformStartError
+ */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(path);
     chmodSync(path, 0o700);
-  } catch (cause) {
-    throw new PlatformStartError('data_folder_unusable', `The data folder ${path} cannot be used.`, {
-      hint: 'Choose another folder with dataDir (MOLECULE_DATA_DIR, --data-dir).',
-      cause,
-    });
+  } catch (error) {
+    throw toStartError(error, `The data folder ${path}`);
   }
-  const lock = await lockFile(join(path, 'platform.lock'));
+  const lockPath = join(path, 'platform.lock');
+  const lock = await lockFile(lockPath).catch((error: unknown) => {
+    if (!isDamage(error)) throw toStartError(error, lockPath);
+    throw new PlatformStartError('data_folder_unusable', `${lockPath} is not the lock of a platform.`, {
+      hint: `Delete it if the folder belongs to a platform, or ${OTHER_FOLDER}.`,
+    });
+  });
   if (lock === undefined) {
     throw new PlatformStartError('data_folder_in_use', `Another platform is using the data folder ${path}.`, {
-      hint: 'Stop the other platform, or choose another folder with dataDir (MOLECULE_DATA_DIR, --data-dir).',
+      hint: `Stop the other platform, or ${OTHER_FOLDER}.`,
     });
   }
   removeDrafts(path);
@@ -65,10 +73,14 @@ export function resolveOperatorKey(settings: PlatformSettings, folder: DataFolde
     return { key: settings.operatorKey ?? newOperatorKey(), path: null };
   }
   const path = folder.operatorKeyPath;
-  const stored = readStoredKey(path);
-  const key = settings.operatorKey ?? stored ?? newOperatorKey();
-  if (key !== stored) writePrivateFile(path, `${key}\n`);
-  return { key, path };
+  try {
+    const stored = readStoredKey(path);
+    const key = settings.operatorKey ?? stored ?? newOperatorKey();
+    if (key !== stored) writePrivateFile(path, `${key}\n`);
+    return { key, path };
+  } catch (error) {
+    throw toStartError(error, path);
+  }
 }
 
 function newOperatorKey(): string {
@@ -95,14 +107,14 @@ function removeDrafts(folder: string): void {
 /** Writes a file that only its owner can read, atomically. */
 function writePrivateFile(path: string, text: string): void {
   const draft = `${path}.${randomUUID()}.tmp`;
-  const file = openSync(draft, 'wx', 0o600);
   try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  try {
+    const file = openSync(draft, 'wx', 0o600);
+    try {
+      writeSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
     renameSync(draft, path);
   } catch (error) {
     rmSync(draft, { force: true });

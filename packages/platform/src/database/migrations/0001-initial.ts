@@ -1,9 +1,9 @@
 import { type ColumnDefinitionBuilder, type Kysely, type SqlBool, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
-import type { DatabaseDialect } from '../dialect.ts';
+import type { SchemaDialect } from '../dialect.ts';
 
 /** The schema of the first release, written with Kysely's builder only, so that it runs on SQLite and Postgres. */
-export function initialMigration(dialect: DatabaseDialect): Migration {
+export function initialMigration(dialect: SchemaDialect): Migration {
   return {
     async up(db: Kysely<unknown>) {
       await createWorkspaces(db);
@@ -32,7 +32,7 @@ export function initialMigration(dialect: DatabaseDialect): Migration {
   };
 }
 
-function sequence(column: ColumnDefinitionBuilder, dialect: DatabaseDialect): ColumnDefinitionBuilder {
+function sequence(column: ColumnDefinitionBuilder, dialect: SchemaDialect): ColumnDefinitionBuilder {
   return dialect.name === 'sqlite' ? column.primaryKey().autoIncrement() : column.primaryKey();
 }
 
@@ -105,7 +105,7 @@ async function createWorkspaces(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
-async function createFeed(db: Kysely<unknown>, dialect: DatabaseDialect): Promise<void> {
+async function createFeed(db: Kysely<unknown>, dialect: SchemaDialect): Promise<void> {
   await db.schema
     .createTable('activity')
     .addColumn('seq', dialect.sequenceType, (column) => sequence(column, dialect))

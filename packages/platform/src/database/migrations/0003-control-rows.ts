@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
-import type { DatabaseDialect } from '../dialect.ts';
+import type { SchemaDialect } from '../dialect.ts';
 
 /** Reports to an agent outside its feed: messages that were canceled while it may be handling them. */
-export function controlRowsMigration(dialect: DatabaseDialect): Migration {
+export function controlRowsMigration(dialect: SchemaDialect): Migration {
   return {
     async up(db: Kysely<unknown>) {
       await db.schema

@@ -1,0 +1,73 @@
+import type { Kysely } from 'kysely';
+import { DEFAULT_MIGRATION_TABLE, Migrator } from 'kysely/migration';
+import { errorFacts } from '../foreign-error.ts';
+import { PlatformStartError } from '../platform-start-error.ts';
+import { PLATFORM_VERSION } from '../telemetry/telemetry.ts';
+import type { DatabaseDialect } from './dialect.ts';
+import { migrationsOf } from './migrations.ts';
+import type { Database } from './schema.ts';
+import { primaryCode } from './sqlite-errors.ts';
+import { VERSIONS_TABLE, whyUnreadable } from './stored-schema.rules.ts';
+
+/**
+ * Runs the missing migrations, all in one transaction where the database is SQLite: when one fails, the stored data is as
+ * it was. Data of another application, or with an unknown migration, is refused and not changed.
+ */
+export async function migrate(db: Kysely<Database>, dialect: DatabaseDialect): Promise<void> {
+  const migrations = migrationsOf(dialect);
+  const names = Object.keys(migrations);
+  const tables = (await db.introspection.getTables({ withInternalKyselyTables: true })).map(
+    ({ name }) => name,
+  );
+  const applied = tables.includes(DEFAULT_MIGRATION_TABLE) ? await appliedMigrations(db) : [];
+  const writtenBy = tables.includes(VERSIONS_TABLE) ? await storedVersion(db) : undefined;
+  const refusal = whyUnreadable({ tables, applied, writtenBy }, names);
+  if (refusal !== undefined) throw refusal;
+  if (applied.length === names.length) return;
+  const run = async (target: Kysely<Database>) => {
+    const migrator = new Migrator({
+      db: target,
+      provider: { getMigrations: async () => ({ ...migrations }) },
+    });
+    const { error } = await migrator.migrateToLatest();
+    if (error !== undefined) throw error;
+    await storeVersion(target);
+  };
+  try {
+    const { connection } = dialect;
+    await (connection === undefined
+      ? run(db)
+      : connection.inTransaction(() => run(connection.newTransaction())));
+  } catch (error) {
+    if (primaryCode(error) !== undefined && primaryCode(error) !== SQLITE_ERROR) throw error;
+    throw new PlatformStartError(
+      'data_incompatible',
+      `The stored data could not be brought to version ${PLATFORM_VERSION}: ${errorFacts(error).message}.`,
+      { hint: 'Nothing was changed: start the version that wrote it, and report this error.', cause: error },
+    );
+  }
+}
+
+/** A defect of a statement, not a state of the file or the disk. */
+const SQLITE_ERROR = 1;
+
+type MigrationTable = { [DEFAULT_MIGRATION_TABLE]: { name: string } };
+
+async function appliedMigrations(db: Kysely<Database>): Promise<string[]> {
+  const rows = await db.withTables<MigrationTable>().selectFrom('kysely_migration').select('name').execute();
+  return rows.map(({ name }) => name);
+}
+
+async function storedVersion(db: Kysely<Database>): Promise<string | undefined> {
+  const query = db.selectFrom('schema_versions').select('version').orderBy('migrated_at', 'desc');
+  return (await query.limit(1).executeTakeFirst())?.version;
+}
+
+async function storeVersion(db: Kysely<Database>): Promise<void> {
+  const migrated = { version: PLATFORM_VERSION, migrated_at: new Date().toISOString() };
+  await db
+    .insertInto('schema_versions')
+    .values(migrated)
+    .onConflict((conflict) => conflict.column('version').doUpdateSet(migrated))
+    .execute();
+}
