@@ -1,3 +1,4 @@
+import { ConfigurationError } from '@molecule-ai/core';
 import {
   Module,
   type OnApplicationBootstrap,
@@ -227,9 +228,10 @@ function warn({ logger }: HostedAgent['client'], text: string | undefined): void
 async function startNow({ name, agent }: HostedAgent): Promise<void> {
   if (agent.start === undefined) return;
   await agent.start({ wait: false });
+  if (agent.state !== 'stopping' && agent.state !== 'stopped') return;
   // Nothing serves its URL, for instance, which is not an error of the background.
-  if (agent.state !== 'idle') return;
   const error = await agent.start().catch((reason: unknown) => reason);
+  if (!ConfigurationError.isInstance(error)) return;
   namingAgent(name, () => {
     throw error;
   });

@@ -31,7 +31,7 @@ export type DegradedReason =
 export interface AgentEvents {
   /** Registered, sending heartbeats and receiving messages. Emitted once; for an agent that starts paused, after the resume. */
   started: [];
-  /** An error has ended a start with `wait: false`, for example because the token is not accepted. `stopped` follows. */
+  /** An error has ended a start with `wait: false`, for example because the token is not accepted. `stopped` does not follow. */
   'start-failed': [error: unknown];
   /** A new message was read. Copies are not reported. */
   message: [message: InboundMessage];
@@ -75,6 +75,7 @@ export interface AgentEvents {
   'cursor-lost': [error: unknown];
   /** The name, the card or the address of a peer is another one than when this agent first used it. */
   'peer-changed': [change: PeerChange];
+  /** The agent has ended. Not emitted for one whose start failed: `start()` rejects, or `start-failed` is emitted. */
   stopped: [outcome: LoopOutcome];
 }
 
@@ -87,6 +88,7 @@ type ListenerErrorHandler = (event: AgentEventName, error: unknown, values: read
 export class AgentEventEmitter {
   readonly #listeners = new LazyMap<AgentEventName, Set<(...values: never[]) => unknown>>();
   readonly #onListenerError: ListenerErrorHandler;
+  #endings: (() => void)[] = [];
 
   constructor(onListenerError: ListenerErrorHandler) {
     this.#onListenerError = onListenerError;
@@ -110,6 +112,16 @@ export class AgentEventEmitter {
 
   emit<Name extends AgentEventName>(event: Name, ...values: AgentEvents[Name]): void {
     for (const listener of [...(this.#listeners.get(event) ?? [])]) void this.#call(event, listener, values);
+  }
+
+  /** `release` runs when the agent has ended, also when it could not start. */
+  onEnd(release: () => void): void {
+    this.#endings.push(release);
+  }
+
+  /** Call once, before the event `stopped` or `start-failed`. */
+  end(): void {
+    for (const release of this.#endings.splice(0)) release();
   }
 
   async #call(

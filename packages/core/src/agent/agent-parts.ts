@@ -148,7 +148,7 @@ function followClose(
 ): void {
   const onAbort = (): void => onClientClosed(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
-  events.on('stopped', () => signal?.removeEventListener('abort', onAbort));
+  events.onEnd(() => signal?.removeEventListener('abort', onAbort));
 }
 
 /** `auto` of an agent with a URL switches between push and long-poll. */

@@ -146,10 +146,11 @@ describe('start', () => {
     ['a missing organisation', refusing(404, 'routing_problem', 'org_mismatch'), 'routing_problem'],
     ['a removed workspace', () => Promise.reject(removed()), 'workspace_removed'],
   ] as const)('rejects for %s and releases everything', async (_name, onRegister, code) => {
-    const { client, agent } = agentStage();
+    const { client, agent, events } = agentStage();
     client.onRegister = onRegister;
     const starting = agent.start();
     await expect(starting).rejects.toMatchObject({ code });
+    expect(events).toEqual([]);
     expect(agent.start()).toBe(starting);
     expect(await agent.closed).toBe('stopped');
     expect([agent.state, client.heartbeats.length, client.clock.pending]).toEqual(['stopped', 0, 0]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { agentStage } from '../../test/agent-stage.ts';
+import { AgentClientDouble, agentStage } from '../../test/agent-stage.ts';
 import { hanging, refusing, removed } from '../../test/presence-double.ts';
 
 describe('start({ wait: false })', () => {
@@ -28,11 +28,23 @@ describe('start({ wait: false })', () => {
     await agent.start({ wait: false });
     await expect(agent.closed).rejects.toMatchObject({ code: 'unauthorized' });
     expect(failures).toEqual([expect.objectContaining({ code: 'unauthorized' })]);
-    expect(events.map((event) => event.split(' ')[0])).toEqual(['start-failed', 'stopped']);
+    expect(events.map((event) => event.split(' ')[0])).toEqual(['start-failed']);
     expect(client.logger.messages('error')).toEqual(['The agent could not start.']);
     expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
     expect(agent.health()).toMatchObject({ ok: false, degradedReasons: [], endReason: 'unauthorized' });
     await expect(agent.start()).rejects.toMatchObject({ code: 'unauthorized' });
+  });
+
+  it('reports a URL that nothing serves', async () => {
+    const double = new AgentClientDouble();
+    double.reportedUrl = 'https://agent.test/';
+    const { client, agent, events } = agentStage({ delivery: 'push' }, double);
+    await agent.start({ wait: false });
+    const problem = { code: 'configuration_invalid', message: expect.stringContaining('nothing serves') };
+    await expect(agent.closed).rejects.toMatchObject(problem);
+    expect(events.map((event) => event.split(' ')[0])).toEqual(['start-failed']);
+    expect(client.logger.messages('error')).toEqual(['The agent could not start.']);
+    expect([agent.state, client.calls, client.clock.pending]).toEqual(['stopped', [], 0]);
   });
 
   it('leaves no unhandled rejection when nobody listens', async () => {

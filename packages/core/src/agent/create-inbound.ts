@@ -21,7 +21,7 @@ export function createInbound<Client extends AgentClient>(options: CreateInbound
   const { settings, logger } = options;
   const { client } = settings;
   const stopObserving = client.onPeerChanged?.((change) => options.events.emit('peer-changed', change));
-  options.events.on('stopped', () => stopObserving?.());
+  options.events.onEnd(() => stopObserving?.());
   return new Inbound({
     ...settings,
     client: new InboundClient(options),

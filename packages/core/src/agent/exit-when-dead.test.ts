@@ -82,7 +82,7 @@ describe('exitWhenDead', () => {
     await clock.advance(600_000);
     events.emit('resumed');
     await clock.advance(299_000);
-    events.emit('stopped', 'revoked');
+    events.end();
     await clock.advance(600_000);
     expect(exits).toEqual([]);
   });

@@ -164,7 +164,7 @@ export function exitWhenDead(options: DeadWatchOptions): void {
     silentSince = clock.monotonic();
     update();
   });
-  events.on('stopped', finish);
+  events.onEnd(finish);
 }
 
 function endProcess(code: number): void {

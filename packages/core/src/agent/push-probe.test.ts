@@ -153,6 +153,6 @@ it('a push starts the time again, and ends the suspicion', async () => {
   expect(degraded.list()).toEqual([]);
   await clock.advance(HOUR - 1);
   expect(asked).toHaveLength(3);
-  events.emit('stopped', 'stopped');
+  events.end();
   expect(clock.pending).toBe(0);
 });

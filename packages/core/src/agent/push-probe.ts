@@ -42,7 +42,7 @@ export class PushProbe {
     events.on('started', () => this.#open());
     events.on('resumed', () => this.#open());
     events.on('paused', () => this.#close());
-    events.on('stopped', () => this.#close());
+    events.onEnd(() => this.#close());
   }
 
   /** Call with each request of the platform that brings a message. */

@@ -129,8 +129,9 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
    * @throws MoleculeError `workspace_in_use`, `unauthorized`, `agent_stopped`, `workspace_removed`.
    */
   start(options: AgentStartOptions = {}): Promise<void> {
+    const isOver = this.#finishing !== undefined;
     this.#starting ??= this.#start(options);
-    if (options.wait !== false || this.#finishing !== undefined) return this.#starting;
+    if (options.wait !== false || isOver) return this.#starting;
     this.#starting.catch(() => {}); // `closed` reports it.
     return Promise.resolve();
   }
@@ -172,12 +173,12 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   async #start(options: AgentStartOptions): Promise<void> {
     if (this.#finishing !== undefined) throw agentStopped();
-    this.#port.checkServed();
     this.#state = 'starting';
     const { client, random, usesFolder } = this.#settings;
     const { clock } = client;
     using limit = linkAbort(options.signal, client.closeSignal, this.#life.signal);
     try {
+      this.#port.checkServed();
       if (usesFolder) {
         this.#lock = lockWorkspace(client.stateDirectory, clock, this.#logger);
         await this.#lock;
@@ -304,6 +305,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   }
 
   #reportEnd(outcome: LoopOutcome): void {
+    this.#events.end();
     const failure = this.#startFailure;
     if (failure === undefined || failure.isAwaited) this.#closed.resolve(outcome);
     else {
@@ -312,6 +314,6 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       this.#closed.promise.catch(() => {});
       this.#closed.reject(failure.error);
     }
-    this.#events.emit('stopped', outcome);
+    if (failure === undefined) this.#events.emit('stopped', outcome);
   }
 }
