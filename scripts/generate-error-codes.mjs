@@ -26,7 +26,8 @@ Every response outside 2xx is JSON, also for unknown routes and bodies that are 
 \`\`\`
 
 \`error\` is for people and may change. \`code\` is one of the list below and is for programs. Some responses have
-more keys, such as \`hint\` (what to do), \`field\` (what is wrong), \`retry_after\` in seconds, \`request_id\` (with a
+more keys, such as \`hint\` (what to do), \`field\` (what is wrong, such as \`agent_card.skills[1]\`), \`issues\` (the path and the
+rule of each wrong field, at most ten; no values), \`retry_after\` in seconds, \`request_id\` (with a
 5xx), \`message_id\`, or \`delivered\`: \`true\`, \`false\`, or \`"unknown"\` when a message was sent to an agent and no
 response arrived. Platforms that are older send \`error\` only.
 

@@ -66,6 +66,7 @@ export {
 } from './error-codes.ts';
 export { checkExchange, type Exchange } from './exchange.ts';
 export { BODY_LIMITS, FIELD_LIMITS, isColumnText, toColumnText, utf8Length } from './field-limits.ts';
+export { describeProblems, type FieldProblem, fieldProblems } from './field-problems.ts';
 export { AdminLiveness, Health, Ready } from './health.ts';
 export {
   Cents,

@@ -61,10 +61,10 @@ describe('reading a response', () => {
   });
 
   it.each([
-    [{ status: 5 }, 'status', /received number/],
-    [{}, 'status', /received undefined/],
-    [[], '', /received array/],
-    [undefined, '', /received undefined/],
+    [{ status: 5 }, 'status', /^must be a text, not a number$/],
+    [{}, 'status', /^is missing$/],
+    [[], '', /^must be an object, not a list$/],
+    [undefined, '', /^is missing$/],
   ])('names what is required and cannot be read: %j', (body, key, problem) => {
     const read = readResponse(HeartbeatResponse, body);
     expect(read).toEqual({ kind: 'unreadable', key, problem: expect.stringMatching(problem) });
@@ -73,7 +73,7 @@ describe('reading a response', () => {
   it('reads no list without its items, and nothing without what the reader needs', () => {
     expect(readResponse(Nested, { items: [{ id: 'a' }, 5] })).toMatchObject({
       kind: 'unreadable',
-      key: 'items.1',
+      key: 'items[1]',
     });
     const body = { auth_token: 5, org_id: 7 };
     expect(readResponse(RegisterResponse, body, ['auth_token'])).toMatchObject({

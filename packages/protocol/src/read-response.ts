@@ -1,3 +1,5 @@
+import type { z } from 'zod';
+import { fieldProblems } from './field-problems.ts';
 import type { Wire, WireType } from './wire.ts';
 
 type Path = readonly PropertyKey[];
@@ -33,16 +35,13 @@ export function readResponse<W extends Wire>(
     const [final] = refused;
     if (final === undefined) continue;
     // A required key that was dropped is reported as it came, and not as missing.
-    const { path, message } =
-      first.find((issue) => nameOf(issue.path).startsWith(nameOf(final.path))) ?? final;
-    return { kind: 'unreadable', key: nameOf(path), problem: message };
+    const reported = first.find((issue) => nameOf(issue.path).startsWith(nameOf(final.path))) ?? final;
+    const [{ path: key, message: problem } = { path: '', message: '' }] = fieldProblems([reported], body);
+    return { kind: 'unreadable', key, problem };
   }
 }
 
-interface Issue {
-  readonly path: Path;
-  readonly message: string;
-}
+type Issue = z.core.$ZodIssue;
 
 function nameOf(path: Path): string {
   return path.map(String).join('.');

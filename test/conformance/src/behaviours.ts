@@ -16,6 +16,7 @@ import { DOCUMENTS } from './behaviours/documents.ts';
 import { DURABILITY } from './behaviours/durability.ts';
 import { ENDS } from './behaviours/ends.ts';
 import { ENDURANCE } from './behaviours/endurance.ts';
+import { ERRORS } from './behaviours/errors.ts';
 import { FEED } from './behaviours/feed.ts';
 import { HTTP_PROXIES } from './behaviours/http-proxies.ts';
 import { INBOUND } from './behaviours/inbound.ts';
@@ -85,6 +86,7 @@ export const BEHAVIOURS = {
   ...LOOPS,
   ...ANSWERS,
   ...ENDS,
+  ...ERRORS,
   ...FEED,
   ...PUSH,
   ...DURABILITY,

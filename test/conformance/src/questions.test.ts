@@ -606,9 +606,15 @@ onEachDatabase('questions', (environment) => {
       [Array.from({ length: 21 }, (_, index) => question(`n-${index}`)), /at most 20/],
       [[question('same'), question('same')], /same id/],
       [[question('used')], /used for another message/],
-      [[question('long', { text: 'x'.repeat(20_001) })], /question 1 is unusable: text/],
-      [[question('i'.repeat(201))], /question 1 is unusable: id/],
-      [[question('fine'), question('kind', { kind: 'poll' })], /question 2 is unusable: kind/],
+      [
+        [question('long', { text: 'x'.repeat(20_001) })],
+        /question 1 is unusable: text: must have at most 20000 characters/,
+      ],
+      [[question('i'.repeat(201))], /question 1 is unusable: id: must have at most 200 characters/],
+      [
+        [question('fine'), question('kind', { kind: 'poll' })],
+        /question 2 is unusable: kind: must be "text" or "approval"/,
+      ],
       [[question('..')], /cannot be the id/],
       [[question('.')], /cannot be the id/],
       [[question('data', { data: 'x'.repeat(40_000) })], /32768 bytes/],

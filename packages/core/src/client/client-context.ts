@@ -73,6 +73,11 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
   const tokens = new TokenManager({
     store,
     given: authToken,
+    origins: [
+      [authToken, settings.origins.authToken],
+      [settings.adminToken, settings.origins.adminToken],
+    ],
+    storeName: store instanceof FileTokenStore ? `the file ${store.path}` : undefined,
     logger,
     onToken: (token) => {
       logger.addSecret(token);

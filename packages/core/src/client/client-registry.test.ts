@@ -120,6 +120,21 @@ describe('register', () => {
     expect(s.server.requests).toHaveLength(4);
   });
 
+  it('does not take another field for the URL', async () => {
+    const error = 'invalid request body: agent_card.url: must be a text, not a number';
+    await using s = await stage({ status: 400, body: { error, field: 'agent_card.url' } });
+    await expect(s.client.register()).rejects.toThrow(error);
+    expect(s.server.requests).toHaveLength(1);
+  });
+
+  it('does not take the JSON of another server for a registration', async () => {
+    await using s = await stage({ body: { hello: 'world' } });
+    await expect(s.client.register()).rejects.toMatchObject({
+      code: 'unexpected_response',
+      hint: expect.stringContaining('platformUrl'),
+    });
+  });
+
   it('does not retry after other errors', async () => {
     await using s = await stage({ status: 400, body: { error: 'delivery_mode must be known' } });
     await expect(s.client.register()).rejects.toMatchObject({ code: 'request_rejected' });

@@ -67,13 +67,15 @@ class OperatorCalls {
   /** @throws ConfigurationError naming the option and its environment variable. */
   constructor(options: OperatorClientOptions = {}) {
     const checked = resolveOperatorSettings(options, processEnvironment());
-    const { operatorKey } = checked;
+    const { operatorKey, keyOrigin } = checked;
     const logger = redactingLogger(checked.logger, operatorKey === null ? [] : [operatorKey]);
     const bearers = {
       isLoaded: true,
       load: async () => {},
       current: () => operatorKey ?? undefined,
       renew: async () => undefined,
+      originOf: () => keyOrigin ?? 'the option operatorKey',
+      storeName: null,
     };
     this.#transport = new Transport({ ...checked, logger }, bearers, null);
     this.#abandoned = new AbandonedCalls(this.#transport);

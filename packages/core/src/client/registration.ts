@@ -11,10 +11,11 @@ import {
 import { checkToken } from '../credentials/token-store.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { isError } from '../errors/is-error.ts';
-import { call } from '../platform-api/call.ts';
+import { type Call, call, parseResponse, send } from '../platform-api/call.ts';
 import { codeOfError, registrations } from '../telemetry/telemetry.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
+import type { Transport } from '../transport/transport.ts';
 import type { ClientContext } from './client-context.ts';
 import { type InstanceOptions, instanceHeaders } from './instance.ts';
 
@@ -82,6 +83,18 @@ async function register(context: ClientContext, options: RegisterOptions): Promi
   };
 }
 
+/** @throws ApiError `unexpected_response` also for the JSON of another server, which has none of the keys of a registration. */
+async function sendOnce(
+  transport: Transport,
+  input: Call<typeof routes.register>,
+): Promise<RegisterResponse> {
+  const response = await send(transport, routes.register, input);
+  const read = parseResponse(transport, routes.register, input, response);
+  const isEmpty = Object.keys(Object(response.body)).length === 0;
+  if (isEmpty || Object.values(read).some((value) => value !== undefined)) return read;
+  throw shapeError(routes.register, response.status, 'nothing of a registration is in it');
+}
+
 /** @throws ApiError `unexpected_response` for a text that cannot be sent as a token. */
 export function checkIssued({ method, path }: Pick<Route, 'method' | 'path'>, token: string): string {
   try {
@@ -111,14 +124,14 @@ async function sendRegistration(
   const needed = ['auth_token'];
   try {
     const input = { body, bearer, headers, signal, needed, isRepeatable: isRetried };
-    return await call(transport, routes.register, input);
+    return await sendOnce(transport, input);
   } catch (error) {
     if (deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
     logger.info({ error }, 'The platform requires a URL in poll mode: registering with one.');
     const withUrl = { ...body, url: settings.reportedUrl ?? PLACEHOLDER_URL };
     // Its response may have said what it lacks.
     const again = { body: withUrl, bearer, headers: instanceHeaders(transport, instanceId), signal, needed };
-    return call(transport, routes.register, again).catch(needsUrl);
+    return sendOnce(transport, again).catch(needsUrl);
   }
 }
 
@@ -144,10 +157,12 @@ function isStreaming({ capabilities }: AgentCard = {}): boolean {
   return isJsonObject(capabilities) && capabilities.streaming === true;
 }
 
+/** Older platforms say neither which field is wrong nor always that it is the URL. */
 function mentionsUrl(error: unknown): boolean {
-  return (
-    ApiError.isInstance(error) && error.status === 400 && /url|invalid request body/i.test(error.bodyExcerpt)
-  );
+  if (!ApiError.isInstance(error) || error.status !== 400) return false;
+  const field = error.details?.field;
+  if (typeof field === 'string') return field === 'url';
+  return /url|invalid request body/i.test(error.bodyExcerpt);
 }
 
 function needsUrl(error: unknown): never {

@@ -6,6 +6,10 @@ export interface TokenManagerOptions {
   /** The configured token: used first, never written to the store. */
   given: string | null;
   logger: Logger;
+  /** Where the configured credentials were set, such as `the variable MOLECULE_WORKSPACE_TOKEN`. */
+  origins?: readonly (readonly [credential: string | null, origin: string | null])[] | undefined;
+  /** What the store is, such as `the file …`. */
+  storeName?: string | undefined;
   /** Called with each token before its first use, so that logs can redact it. */
   onToken?: ((token: string) => void) | undefined;
 }
@@ -30,6 +34,21 @@ export class TokenManager {
   /** The token to send; `undefined` if there is none. */
   current(): string | undefined {
     return this.#token;
+  }
+
+  /** Where the tokens are stored, for people. */
+  get storeName(): string {
+    return this.#options.storeName ?? 'the token store';
+  }
+
+  /** Where a credential came from, for people. */
+  originOf(bearer: string): string {
+    const { origins = [], given } = this.#options;
+    const originOf = (credential: string | null) => origins.find(([each]) => each === credential)?.[1];
+    const own = originOf(bearer);
+    if (own) return own;
+    const before = given === null ? null : originOf(given);
+    return before ? `${this.storeName} (that of ${before} was refused before)` : this.storeName;
   }
 
   /**

@@ -18,7 +18,9 @@ export function checkWorkspaceId(value: string | undefined): string {
     });
   if (!isWorkspaceId(text)) {
     throw new ConfigurationError(`${nameOption('workspaceId')} must be a UUID, got ${show(text)}.`, {
-      hint: 'Set it to the id that POST /workspaces returned, not to the name of the workspace.',
+      hint: isWorkspaceId(text.slice(1, -1))
+        ? `Set it without the characters around it, ${text.at(0)} and ${text.at(-1)}.`
+        : 'Set it to the id that POST /workspaces returned, not to the name of the workspace.',
     });
   }
   return text.toLowerCase();
@@ -38,9 +40,7 @@ export function checkHttpUrl(text: string, option: EnvironmentOption): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new ConfigurationError(`${nameOption(option)} must be an http or https URL, got ${show(text)}.`, {
-      hint: text.includes('://')
-        ? 'For example http://localhost:8080.'
-        : 'Add the scheme, for example http://localhost:8080.',
+      hint: urlHint(text),
     });
   }
   if (url.username !== '' || url.password !== '') {
@@ -51,15 +51,50 @@ export function checkHttpUrl(text: string, option: EnvironmentOption): URL {
   return url;
 }
 
+function urlHint(text: string): string {
+  if (/^["'`<]/.test(text)) return `Set it without the character ${text.at(0)} around it.`;
+  if (/^wss?:/i.test(text))
+    return `Write ${/^wss:/i.test(text) ? 'https' : 'http'}: instead of ${text.split(':', 1)[0]}:.`;
+  return text.includes('://')
+    ? 'Write it as in http://localhost:8080.'
+    : 'Add the scheme, as in http://localhost:8080.';
+}
+
 /** Accepts printable ASCII only, so that a line break cannot add another header. */
 export function checkHeaderValue(value: string | undefined, option: EnvironmentOption): string | undefined {
   const text = value?.trim();
   if (!text) return undefined;
   if (!HEADER_VALUE.test(text)) {
-    throw new ConfigurationError(`${nameOption(option)} must be printable ASCII without line breaks.`);
+    throw new ConfigurationError(`${nameOption(option)} must be printable ASCII without line breaks.`, {
+      hint: 'Remove line breaks and characters outside ASCII.',
+    });
   }
   return text;
 }
+
+/**
+ * Returns the credential, trimmed. What people copy with it is refused, because the platform would only answer that it is wrong.
+ * The error does not contain it.
+ */
+export function checkCredential(value: string | undefined, option: EnvironmentOption): string | undefined {
+  const text = value?.trim();
+  if (!text) return undefined;
+  const found = CREDENTIAL_MISTAKES.find(([pattern]) => pattern.test(text));
+  if (found === undefined) return text;
+  const [, problem, hint] = found;
+  throw new ConfigurationError(`${nameOption(option)} ${problem}.`, { hint });
+}
+
+const CREDENTIAL_MISTAKES: readonly (readonly [pattern: RegExp, problem: string, hint: string])[] = [
+  [/^(["'`]).*\1$/s, 'has quotes around it', 'Set it without the quotes.'],
+  [/^bearer\s/i, 'begins with the word Bearer', 'Set it to the token alone: the client adds the word.'],
+  [/^[A-Z_]+TOKEN=/, 'begins with the name of a variable', 'Set it to what follows the sign =.'],
+  [
+    /[^\x21-\x7e]/,
+    'contains white space, a line break or a character outside ASCII',
+    'Copy it again: a token is one word.',
+  ],
+];
 
 export interface NumberBounds {
   readonly min: number;

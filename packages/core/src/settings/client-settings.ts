@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { type AgentCard, DELIVERY_MODES, type DeliveryMode } from '@molecule-ai/protocol';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import {
-  checkHeaderValue,
+  checkCredential,
   checkHttpUrl,
   checkNumber,
   checkObject,
@@ -11,7 +11,7 @@ import {
   checkWorkspaceId,
 } from './checked-values.ts';
 import { type ConnectionOptions, type ConnectionSettings, resolveConnection } from './connection-settings.ts';
-import { type Environment, nameOption, readOption } from './environment.ts';
+import { type Environment, nameOption, originOf, readOption } from './environment.ts';
 import { type PeerOptions, type PeerSettings, resolvePeerSettings } from './peer-settings.ts';
 
 const DEFAULT_PEER_CACHE_TTL_MS = 300_000;
@@ -65,6 +65,8 @@ export interface ClientSettings extends ConnectionSettings, PeerSettings {
   readonly workspaceId: string;
   readonly authToken: string | null;
   readonly adminToken: string | null;
+  /** Where each credential was set, for errors; `null` where it was not. */
+  readonly origins: { readonly authToken: string | null; readonly adminToken: string | null };
   readonly agentCard: AgentCard;
   readonly reportedUrl: string | null;
   readonly deliveryMode: DeliveryMode;
@@ -94,13 +96,17 @@ export function resolveClientSettings(options: ClientOptions, env: Environment):
   const workspaceId = checkWorkspaceId(readOption('workspaceId', options.workspaceId, env));
   const reportedUrl = resolveReportedUrl(readOption('reportedUrl', options.reportedUrl, env));
   const connection = resolveConnection(options, env);
+  const givenToken = options.authToken ?? undefined;
   return Object.freeze({
     ...connection,
     ...resolvePeerSettings(options, connection.platformUrl, env),
     workspaceId,
-    authToken:
-      checkHeaderValue(readOption('authToken', options.authToken ?? undefined, env), 'authToken') ?? null,
-    adminToken: checkHeaderValue(readOption('adminToken', options.adminToken, env), 'adminToken') ?? null,
+    authToken: checkCredential(readOption('authToken', givenToken, env), 'authToken') ?? null,
+    adminToken: checkCredential(readOption('adminToken', options.adminToken, env), 'adminToken') ?? null,
+    origins: Object.freeze({
+      authToken: originOf('authToken', givenToken, env),
+      adminToken: originOf('adminToken', options.adminToken, env),
+    }),
     agentCard: resolveCard(options.agentCard, readOption('agentName', undefined, env), workspaceId),
     reportedUrl,
     deliveryMode: resolveDeliveryMode(options.deliveryMode, reportedUrl),

@@ -53,6 +53,17 @@ export function readOption(
   return undefined;
 }
 
+/** Where {@link readOption} finds a value, for people: `the option authToken`; `null` where there is none. */
+export function originOf(
+  option: EnvironmentOption,
+  value: string | undefined,
+  env: Environment,
+): string | null {
+  if (value !== undefined) return `the option ${option}`;
+  const variable = ENVIRONMENT_VARIABLES[option].find((name) => env[name]?.trim());
+  return variable === undefined ? null : `the variable ${variable}`;
+}
+
 /** The value may be a secret: an error names its type only. */
 function checkText(option: EnvironmentOption, value: unknown): string {
   if (typeof value === 'string') return value;

@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../errors/configuration-error.ts';
-import { checkHeaderValue } from './checked-values.ts';
+import { checkCredential } from './checked-values.ts';
 import { type ConnectionOptions, type ConnectionSettings, resolveConnection } from './connection-settings.ts';
-import { type Environment, nameOption, readOption } from './environment.ts';
+import { type Environment, nameOption, originOf, readOption } from './environment.ts';
 
 export interface OperatorClientOptions extends ConnectionOptions {
   /**
@@ -14,17 +14,21 @@ export interface OperatorClientOptions extends ConnectionOptions {
 /** Validated {@link OperatorClientOptions} with all defaults applied; frozen. */
 export interface OperatorSettings extends ConnectionSettings {
   readonly operatorKey: string | null;
+  /** Where the key was set, for errors; `null` where it was not. */
+  readonly keyOrigin: string | null;
 }
 
 /** @throws ConfigurationError naming the option and its environment variables. */
 export function resolveOperatorSettings(options: OperatorClientOptions, env: Environment): OperatorSettings {
   const connection = resolveConnection(options, env);
-  if (options.operatorKey === null) return Object.freeze({ ...connection, operatorKey: null });
-  const operatorKey = checkHeaderValue(readOption('operatorKey', options.operatorKey, env), 'operatorKey');
+  if (options.operatorKey === null)
+    return Object.freeze({ ...connection, operatorKey: null, keyOrigin: null });
+  const operatorKey = checkCredential(readOption('operatorKey', options.operatorKey, env), 'operatorKey');
   if (operatorKey === undefined) {
     throw new ConfigurationError(`${nameOption('operatorKey')} is missing.`, {
       hint: 'Pass operatorKey: null for a platform in dev mode on this machine.',
     });
   }
-  return Object.freeze({ ...connection, operatorKey });
+  const keyOrigin = originOf('operatorKey', options.operatorKey, env);
+  return Object.freeze({ ...connection, operatorKey, keyOrigin });
 }

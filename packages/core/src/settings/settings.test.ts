@@ -111,11 +111,62 @@ describe('the hint for', () => {
     [{ ...least, workspaceId: 'researcher' }, /id that POST \/workspaces returned/],
     [{ ...least, platformUrl: 'localhost:8080' }, /Add the scheme/],
     [{ ...least, platformUrl: 'example.com' }, /Add the scheme/],
-    [{ ...least, platformUrl: 'ftp://p' }, /^For example http:/],
+    [{ ...least, platformUrl: 'ftp://p' }, /^Write it as in http:/],
+    [{ ...least, platformUrl: 'ws://p' }, /^Write http: instead of ws:\.$/],
+    [{ ...least, platformUrl: '"http://p"' }, /^Set it without the character " around it\.$/],
+    [{ ...least, workspaceId: `"${SELF}"` }, /^Set it without the characters around it, " and "\.$/],
+    [{ ...least, workspaceId: `{${SELF}}` }, /^Set it without the characters around it, \{ and }\.$/],
   ])('%j', (options, hint) => {
     expect(() => resolveClientSettings(options, {})).toThrow(
       expect.objectContaining({ hint: expect.stringMatching(hint) }),
     );
+  });
+});
+
+describe('a token as people copy it', () => {
+  it.each([
+    ['with a line break at its end', `${TOKEN}\n`],
+    ['from a file with line breaks of Windows', ` ${TOKEN}\r\n`],
+  ])('%s is the token', (_name, authToken) => {
+    expect(resolveClientSettings({ ...least, authToken }, {}).authToken).toBe(TOKEN);
+    expect(resolveClientSettings(least, { MOLECULE_WORKSPACE_TOKEN: authToken }).authToken).toBe(TOKEN);
+  });
+
+  it.each([
+    ['has quotes around it', `"${TOKEN}"`, 'Set it without the quotes.'],
+    ['has quotes around it', `'${TOKEN}'`, 'Set it without the quotes.'],
+    [
+      'begins with the word Bearer',
+      `Bearer ${TOKEN}`,
+      'Set it to the token alone: the client adds the word.',
+    ],
+    [
+      'begins with the name of a variable',
+      `MOLECULE_WORKSPACE_TOKEN=${TOKEN}`,
+      'Set it to what follows the sign =.',
+    ],
+    [
+      'contains white space, a line break or a character outside ASCII',
+      `${TOKEN}\n${TOKEN}`,
+      'Copy it again: a token is one word.',
+    ],
+  ])('%s: an error without the token', (problem, authToken, hint) => {
+    const attempts = [
+      () => resolveClientSettings({ ...least, authToken }, {}),
+      () => resolveClientSettings({ ...least, adminToken: authToken }, {}),
+      () => resolveClientSettings(least, { MOLECULE_WORKSPACE_TOKEN: authToken }),
+      () => resolveOperatorSettings({ platformUrl: 'http://p', operatorKey: authToken }, {}),
+    ];
+    for (const attempt of attempts) {
+      expect(attempt).toThrow(
+        expect.objectContaining({
+          code: 'configuration_invalid',
+          hint,
+          message: expect.stringMatching(new RegExp(`^\\w+ \\(or [A-Z_, ]+\\) ${problem}\\.$`)),
+        }),
+      );
+      expect(attempt).not.toThrow(TOKEN);
+    }
   });
 });
 

@@ -14,7 +14,7 @@ import { parseRetryAfter } from '../time/backoff.ts';
 import type { HttpResponse } from './http-exchange.ts';
 import type { PlatformRequest } from './platform-request.ts';
 import { excerptOf, headerOf, objectOf, type ReadBody, readBody, textOf } from './response-body.ts';
-import { hintForResponse } from './response-hint.ts';
+import { FOREIGN_TOKEN, hintForResponse, type SentCredential } from './response-hint.ts';
 
 const BY_STATUS: Readonly<Record<number, MoleculeErrorCode>> = {
   401: 'unauthorized',
@@ -43,8 +43,7 @@ export interface FailedRequest {
   readonly request: PlatformRequest;
   /** The bearer that was sent; redacted from the response. */
   readonly bearer: string | undefined;
-  /** Whether the client is that of an operator, whose credential has another option. */
-  readonly isOperator: boolean;
+  readonly credential: SentCredential;
   readonly nowMs: number;
 }
 
@@ -63,7 +62,9 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
   const known = failed.bearer === undefined ? [] : [failed.bearer];
   const isPlatformText = isWrittenByPlatform(request, response);
   const isRemoved = isRemoval(status, details, request);
-  const description = isPlatformText ? textOf(details?.error) : meaningOf(platformCode);
+  const isForeign = platformCode === 'caller_mismatch' && failed.credential.workspaceId !== null;
+  const written = isPlatformText ? textOf(details?.error) : meaningOf(platformCode);
+  const description = isForeign ? FOREIGN_TOKEN : written;
   const base: Omit<ApiErrorOptions, 'code'> = {
     ...whereOf(request, status),
     platformCode: isPlatformText || isErrorCode(platformCode) ? platformCode : undefined,
@@ -75,8 +76,7 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
       platformCode,
       details,
       bodyKind: body.kind,
-      hadBearer: failed.bearer !== undefined,
-      isOperator: failed.isOperator,
+      credential: failed.credential,
       isPlatformText,
       // A 401 is about the token of the sender.
       isRemovedPeer:
@@ -199,6 +199,8 @@ function isOwnCode(code: string): code is (typeof OWN_CODES)[number] {
 /** The error code for a response outside 2xx. */
 export function codeForStatus(status: number, platformCode: string | undefined): MoleculeErrorCode {
   if (platformCode !== undefined && isOwnCode(platformCode)) return platformCode;
+  // A 404, as the published platform has it.
+  if (platformCode === 'already_paused' || platformCode === 'not_paused') return 'conflict';
   return BY_STATUS[status] ?? (status >= 500 ? 'platform_error' : 'request_rejected');
 }
 

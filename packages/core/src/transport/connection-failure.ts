@@ -8,17 +8,29 @@ export type ProxyName = Pick<PlatformProxy, 'host' | 'setting'>;
 
 const REFUSED = 'No server is listening: check platformUrl, and that the platform is running.';
 const NOT_HTTP = 'The server does not use HTTP: check scheme and port of platformUrl.';
+const NOT_TLS =
+  'The server does not use TLS at this port: write http: in platformUrl, or the port that has TLS.';
+/** What OpenSSL reports, by version, when the other side answers in plain text or with a version of TLS that it cannot use. */
+const TLS_MISMATCH = new Set([
+  'EPROTO',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_HTTP_REQUEST',
+  'ERR_SSL_UNSUPPORTED_PROTOCOL',
+]);
 const BAD_CERTIFICATE =
   'The server certificate is not trusted: correct it, or add its authority with NODE_EXTRA_CA_CERTS.';
 const INSPECTED = ' A proxy that inspects TLS has an authority of its own.';
+const CLOSED =
+  'The server closed the connection: check scheme and port of platformUrl if this happens each time.';
 
 const HINTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: REFUSED,
   ENOTFOUND: 'The host name does not exist: check platformUrl and DNS.',
   EAI_AGAIN: 'The host name cannot be resolved at the moment: check DNS and the network.',
   UND_ERR_CONNECT_TIMEOUT: 'The host does not respond: check the address, firewalls and proxies.',
-  ECONNRESET: 'The server closed the connection.',
-  UND_ERR_SOCKET: 'The server closed the connection.',
+  ECONNRESET: CLOSED,
+  UND_ERR_SOCKET: CLOSED,
 };
 
 /**
@@ -44,12 +56,7 @@ export function connectionFailure(
     });
   }
   const isBadCertificate = /CERT|^ERR_TLS|SELF_SIGNED|UNABLE_TO_/.test(code);
-  const isNotHttp =
-    cause.name === 'HTTPParserError' ||
-    code.startsWith('HPE_') ||
-    code === 'EPROTO' ||
-    code === 'ERR_SSL_WRONG_VERSION_NUMBER' ||
-    code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG';
+  const isNotHttp = cause.name === 'HTTPParserError' || code.startsWith('HPE_') || TLS_MISMATCH.has(code);
   const problem: Problem = { code, isBadCertificate, isNotHttp };
   const hint =
     proxy && ofProxy ? hintOfProxy(proxy, origin, problem) : hintOf(problem, proxy ? INSPECTED : '');
@@ -78,6 +85,7 @@ export function nameOfProxy({ setting, host }: ProxyName): string {
 
 function hintOf({ code, isBadCertificate, isNotHttp }: Problem, ofProxies: string): string | undefined {
   if (isBadCertificate) return BAD_CERTIFICATE + ofProxies;
+  if (TLS_MISMATCH.has(code)) return NOT_TLS;
   return isNotHttp ? NOT_HTTP : HINTS[code];
 }
 

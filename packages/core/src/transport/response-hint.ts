@@ -1,10 +1,9 @@
 import { type ReadBody, textOf } from './response-body.ts';
 
-const NO_TOKEN =
-  'No token was sent: pass authToken (MOLECULE_WORKSPACE_TOKEN), or call register() if the workspace has no token yet.';
+/** The message of a 403 `caller_mismatch`. */
+export const FOREIGN_TOKEN = 'This token belongs to another workspace: check workspaceId';
+
 const NO_OPERATOR_KEY = 'No credential was sent: pass operatorKey (MOLECULE_OPERATOR_KEY, ADMIN_TOKEN).';
-const BAD_TOKEN =
-  'The token was revoked, rotated or belongs to another workspace. It was kept: get a new one from an operator and pass it as authToken.';
 const GONE_PEER =
   'The peer does not exist any more, and no repeat helps: choose another one, getPeers() lists them.';
 const GONE_WORKSPACE =
@@ -14,13 +13,22 @@ const CHECK_ORIGIN =
 const CHECK_ROUTING =
   'The response does not come from the platform: check platformUrl, Origin (option origin) and X-Molecule-Org-Id (option orgId).';
 
+/** With which credential a request was sent, for people; nothing of it is the credential itself. */
+export interface SentCredential {
+  /** The workspace that the client is; `null` for an operator, whose credential has another option. */
+  readonly workspaceId: string | null;
+  /** Where the credential came from, such as `the variable MOLECULE_WORKSPACE_TOKEN`; `null` when none was sent. */
+  readonly origin: string | null;
+  /** Where credentials are stored; `null` where nothing is. */
+  readonly storeName: string | null;
+}
+
 export interface FailureFacts {
   readonly status: number;
   readonly platformCode: string | undefined;
   readonly details: Readonly<Record<string, unknown>> | undefined;
   readonly bodyKind: ReadBody['kind'];
-  readonly hadBearer: boolean;
-  readonly isOperator: boolean;
+  readonly credential: SentCredential;
   /** Whether the platform wrote the body, and no peer. @default true */
   readonly isPlatformText?: boolean;
   /** Whether the request was a message to another workspace, which is what was removed. @default false */
@@ -32,10 +40,11 @@ export interface FailureFacts {
  * option sets a missing credential or organisation.
  */
 export function hintForResponse(facts: FailureFacts): string | undefined {
-  const { status, platformCode, details } = facts;
-  if (status === 401 && !facts.hadBearer && platformCode !== 'workspace_removed')
-    return facts.isOperator ? NO_OPERATOR_KEY : NO_TOKEN;
-  if (facts.isRemovedPeer === true) return facts.isOperator ? GONE_WORKSPACE : GONE_PEER;
+  const { status, platformCode, details, credential } = facts;
+  const isOperator = credential.workspaceId === null;
+  if (status === 401 && REFUSALS.has(platformCode)) return refusalHint(facts);
+  if (platformCode === 'caller_mismatch' && !isOperator) return foreignTokenHint(credential);
+  if (facts.isRemovedPeer === true) return isOperator ? GONE_WORKSPACE : GONE_PEER;
   if (platformCode === 'org_mismatch') return 'Set orgId (MOLECULE_ORG_ID) to the id of the organisation.';
   const given = facts.isPlatformText === false ? undefined : textOf(details?.hint);
   if (given !== undefined) return given.slice(0, 300);
@@ -43,14 +52,12 @@ export function hintForResponse(facts: FailureFacts): string | undefined {
     return 'Create a new workspace and register it with its own token.';
   if (platformCode === 'inbox_full') return 'The target has to acknowledge messages before it accepts more.';
   switch (status) {
-    case 401:
-      return BAD_TOKEN;
     case 402:
       return 'The target has spent its monthly budget: an operator can raise it.';
     case 403:
       return details === undefined ? CHECK_ORIGIN : accessHint(platformCode);
     case 404:
-      return details === undefined ? CHECK_ROUTING : undefined;
+      return details?.error === undefined ? CHECK_ROUTING : undefined;
     case 410:
       return undefined;
     case 413:
@@ -62,8 +69,37 @@ export function hintForResponse(facts: FailureFacts): string | undefined {
   }
 }
 
+/** Codes of a 401 about the credential of the request; older platforms send none. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set([
+  undefined,
+  'missing_credentials',
+  'invalid_credentials',
+]);
+
+/** What the client sent, which only it knows: the platform answers each refused credential alike. */
+function refusalHint({ credential, details, isPlatformText }: FailureFacts): string {
+  const { origin, storeName, workspaceId } = credential;
+  if (workspaceId === null) {
+    if (origin === null) return NO_OPERATOR_KEY;
+    const given = isPlatformText === false ? undefined : textOf(details?.hint)?.slice(0, 200);
+    return `The refused operator key came from ${origin}. ${given ?? 'Compare it with that of the platform.'}`;
+  }
+  if (origin === null) {
+    return `No token was sent: set MOLECULE_WORKSPACE_TOKEN or the option authToken. None is stored in ${storeName}; register() stores one there for a workspace that never had a token.`;
+  }
+  if (/admin_?token$/i.test(origin)) {
+    return `The refused operator key came from ${origin}: compare it with that of the platform, or set MOLECULE_WORKSPACE_TOKEN to a token of the workspace.`;
+  }
+  const place = /^the (?:option|variable) (\w+)$/.exec(origin)?.[1];
+  const isKept = place === undefined ? ' and was kept' : '';
+  return `The refused token came from ${origin}${isKept}. It is mistyped, was revoked or belongs to another workspace: get a new one from an operator and set ${place ?? 'MOLECULE_WORKSPACE_TOKEN'} to it.`;
+}
+
+function foreignTokenHint({ workspaceId, origin }: SentCredential): string {
+  return `workspaceId is ${workspaceId}, and the token came from ${origin}. Correct the one that is wrong: both come from the same response of POST /workspaces.`;
+}
+
 function accessHint(platformCode: string | undefined): string {
-  if (platformCode === 'caller_mismatch') return 'The token belongs to another workspace than workspaceId.';
   if (platformCode === 'forbidden') return 'This route needs an operator key.';
   return 'Only the same workspace, siblings, parent and child may communicate: go through the parent.';
 }

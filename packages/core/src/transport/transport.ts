@@ -27,6 +27,10 @@ export interface BearerSource {
   current(): string | undefined;
   /** Returns another bearer after this one was refused, if there is one. */
   renew(rejected: string | undefined): Promise<string | undefined>;
+  /** Where a bearer came from, for people: `the variable MOLECULE_WORKSPACE_TOKEN`. */
+  originOf(bearer: string): string;
+  /** Where bearers are stored, for people; `null` where nothing is stored. */
+  readonly storeName: string | null;
 }
 
 /**
@@ -38,6 +42,7 @@ export class Transport {
   readonly #bearers: BearerSource;
   /** Whether the client is that of an operator. */
   readonly isOperator: boolean;
+  readonly #workspaceId: string | null;
   readonly #headers: RequestHeaders;
   readonly #pool: LazyPool;
   readonly #lanes: Readonly<Record<RequestLane, OpenExchanges>>;
@@ -50,6 +55,7 @@ export class Transport {
     this.settings = settings;
     this.#bearers = bearers;
     this.isOperator = workspaceId === null;
+    this.#workspaceId = workspaceId;
     this.#headers = new RequestHeaders(settings, workspaceId);
     this.#pool = new LazyPool({
       origin: settings.platformOrigin,
@@ -178,7 +184,11 @@ export class Transport {
       throw apiFailure(response, {
         request,
         bearer,
-        isOperator: this.isOperator,
+        credential: {
+          workspaceId: this.#workspaceId,
+          origin: bearer === undefined ? null : this.#bearers.originOf(bearer),
+          storeName: this.#bearers.storeName,
+        },
         nowMs: this.settings.clock.now(),
       });
     }

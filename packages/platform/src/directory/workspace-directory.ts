@@ -142,7 +142,9 @@ export function requireAlive(row: WorkspaceRow | undefined): WorkspaceRow {
 }
 
 export function workspaceNotFound(): HttpError {
-  return new HttpError(404, 'workspace_not_found', 'workspace not found');
+  return new HttpError(404, 'workspace_not_found', 'workspace not found', {
+    extras: { hint: 'Check the id; GET /workspaces lists all for an operator.' },
+  });
 }
 
 /** 410, so that callers do not retry. */

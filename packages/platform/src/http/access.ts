@@ -45,17 +45,21 @@ export function requireWorkspaceOfPath(
   const caller = requireCaller(identity);
   if (access === 'own') requireWorkspace(caller, workspaceId);
   if (access === 'workspace' && caller.kind === 'workspace' && caller.workspaceId !== workspaceId) {
-    throw invalidCredentials('invalid workspace auth token', 'The token belongs to another workspace.');
+    throw invalidCredentials('invalid workspace auth token', FOREIGN_TOKEN);
   }
 }
+
+const FOREIGN_TOKEN =
+  'This token belongs to another workspace: correct the id of the request, or send a token of that workspace.';
 
 /** For a route of the agent itself: 401 unless the caller is that workspace; without an id, unless it is one. */
 export function requireWorkspace(caller: Caller, workspaceId: string | undefined): void {
   if (caller.kind === 'workspace' && caller.workspaceId === (workspaceId ?? caller.workspaceId)) return;
-  throw invalidCredentials(
-    'invalid workspace auth token',
-    'Only the token of the workspace itself is accepted here.',
-  );
+  const hint =
+    caller.kind === 'workspace'
+      ? FOREIGN_TOKEN
+      : 'Only the token of the workspace itself is accepted here, and no operator key.';
+  throw invalidCredentials('invalid workspace auth token', hint);
 }
 
 /**
@@ -115,11 +119,15 @@ function checkCallerHeaders(headers: AccessRequest['headers'], identity: Identit
   const expected = identity.kind === 'workspace' ? identity.workspaceId : named[0]?.id;
   const wrong = named.find(({ id }) => id !== expected);
   if (wrong === undefined) return;
-  const hint =
-    identity.kind === 'workspace'
-      ? 'This token belongs to another workspace; check the workspace id.'
-      : 'The caller headers name different workspaces; send one of them.';
-  throw new HttpError(403, 'caller_mismatch', 'invalid caller ID', { extras: { field: wrong.name, hint } });
+  if (identity.kind !== 'workspace') {
+    throw new HttpError(403, 'caller_mismatch', 'the caller headers name different workspaces', {
+      extras: { field: wrong.name, hint: `Send ${CALLER_HEADERS.join(' or ')}, or the same id in both.` },
+    });
+  }
+  const hint = `Correct ${wrong.name}, or send a token of that workspace.`;
+  throw new HttpError(403, 'caller_mismatch', 'this token belongs to another workspace', {
+    extras: { field: wrong.name, hint },
+  });
 }
 
 function missingCredentials(message: string): HttpError {

@@ -201,7 +201,8 @@ describe('credentials', () => {
           status: 403,
           body: {
             code: 'caller_mismatch',
-            hint: 'This token belongs to another workspace; check the workspace id.',
+            error: 'this token belongs to another workspace',
+            hint: `Correct ${name}, or send a token of that workspace.`,
           },
         });
       }

@@ -1,5 +1,7 @@
 import {
+  describeProblems,
   exceededJsonLimit,
+  fieldProblems,
   isColumnText,
   JSON_LIMITS,
   routes,
@@ -7,14 +9,13 @@ import {
   type WireType,
 } from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { z } from 'zod';
 import { HttpError } from './http-error.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Parses the body tolerantly; 400 naming the first invalid field. A missing body is treated as `{}`. */
 export function parseBody<W extends Wire>(wire: W, body: unknown, message?: string): WireType<W> {
-  return parseWith(wire, body === undefined ? {} : body, message);
+  return parseWith(wire, body === undefined ? {} : body, message ?? 'invalid request body');
 }
 
 /** The parameters of a query by name. */
@@ -39,22 +40,16 @@ export function requireColumnTexts(values: QueryValues): void {
 
 /** Parses the query tolerantly; 400 naming the first invalid parameter. */
 export function parseQuery<W extends Wire>(wire: W, values: QueryValues): WireType<W> {
-  return parseWith(wire, values, undefined);
+  return parseWith(wire, values, 'invalid query');
 }
 
-function parseWith<W extends Wire>(wire: W, value: unknown, message: string | undefined): WireType<W> {
+function parseWith<W extends Wire>(wire: W, value: unknown, message: string): WireType<W> {
   const parsed = wire.tolerant.safeParse(value);
   if (parsed.success) return parsed.data as WireType<W>;
-  throw invalidRequest(parsed.error, message);
-}
-
-function invalidRequest(error: z.ZodError, message: string | undefined): HttpError {
-  const issues = error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
-  const [first] = issues;
-  const field = first?.path ?? '';
-  const text = message ?? (field === '' ? 'invalid request body' : `invalid ${field}`);
-  return new HttpError(400, 'invalid_request', `${text}: ${first?.message ?? 'wrong form'}`, {
-    extras: { ...(field === '' ? {} : { field }), issues },
+  const problems = fieldProblems(parsed.error.issues, value);
+  const field = problems[0]?.path ?? '';
+  throw new HttpError(400, 'invalid_request', `${message}: ${describeProblems(problems)}`, {
+    extras: { ...(field === '' ? {} : { field }), issues: problems },
   });
 }
 
@@ -62,7 +57,9 @@ function invalidRequest(error: z.ZodError, message: string | undefined): HttpErr
 export function parseWorkspaceId(text: string | undefined, field: string): string {
   const id = (text ?? '').trim().toLowerCase();
   if (UUID.test(id)) return id;
-  throw new HttpError(400, 'invalid_workspace_id', 'invalid workspace ID', { extras: { field } });
+  throw new HttpError(400, 'invalid_workspace_id', 'invalid workspace ID', {
+    extras: { field, hint: 'Send the UUID that POST /workspaces returned, not a name.' },
+  });
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -1,6 +1,8 @@
 import {
   type AnswerQuestionRequest,
+  describeProblems,
   extractAnswerText,
+  fieldProblems,
   isColumnText,
   isJsonObject,
   type JsonObject,
@@ -46,8 +48,8 @@ export function questionsIn(answer: JsonObject, senderId: string | null): Questi
     list.map((item, index) => {
       const read = Question.tolerant.safeParse(item);
       if (read.success) return read.data;
-      const place = read.error.issues[0]?.path.join('.') ?? '';
-      throw invalid(`question ${index + 1} is unusable${place === '' ? '' : `: ${place}`}`);
+      const problems = fieldProblems(read.error.issues, item);
+      throw invalid(`question ${index + 1} is unusable: ${describeProblems(problems)}`);
     }),
     senderId,
   );

@@ -163,6 +163,8 @@ type Accepted = Extract<RegisterDecision, { kind: 'accept' }>;
 /** The same for every refused register, so that it does not reveal which workspaces exist. */
 function refused(): HttpError {
   return new HttpError(401, 'invalid_credentials', 'invalid workspace auth token', {
-    extras: { hint: "Register with the workspace's own token or as an operator." },
+    extras: {
+      hint: 'Send a valid token of this workspace, or register as an operator; an operator can mint a new token.',
+    },
   });
 }

@@ -97,7 +97,11 @@ export class TokensService {
     return this.#database.transaction(async (unit) => {
       await this.#workspaces.require(workspaceId, unit.trx);
       const revoked = await this.#revoke(unit, { workspaceIds: [workspaceId], tokenId });
-      if (revoked === 0) throw new HttpError(404, 'token_not_found', 'token not found or already revoked');
+      if (revoked === 0) {
+        throw new HttpError(404, 'token_not_found', 'the workspace has no valid token with this id', {
+          extras: { hint: 'GET /workspaces/:id/tokens lists the valid ones.' },
+        });
+      }
     });
   }
 

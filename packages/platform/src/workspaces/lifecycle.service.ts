@@ -62,8 +62,11 @@ export class LifecycleService {
     const { database, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const row = await workspaces.require(id, unit.trx);
-      if (row.status !== 'paused')
-        throw new HttpError(404, 'not_paused', 'workspace not found or not paused');
+      if (row.status !== 'paused') {
+        throw new HttpError(404, 'not_paused', 'the workspace is not paused', {
+          extras: { status: row.status, hint: 'Nothing needs to be resumed.' },
+        });
+      }
       const above = await this.#pausedAncestor(unit, id);
       if (above !== undefined) {
         const message = `parent workspace "${above.name}" is paused — resume it first`;
@@ -85,7 +88,9 @@ export class LifecycleService {
   async #pauseItself(unit: UnitOfWork, row: WorkspaceRow, pause: Pause): Promise<PauseResponse> {
     const isItsOwn = row.paused_with === null || row.paused_with === row.id;
     if (isItsOwn && (row.paused_by !== 'agent' || pause.paused_by === 'agent')) {
-      throw new HttpError(404, 'already_paused', 'workspace not found or already paused');
+      throw new HttpError(404, 'already_paused', 'the workspace is already paused', {
+        extras: { status: row.status, hint: 'POST /workspaces/:id/resume ends the pause.' },
+      });
     }
     const members = (await this.#subtree(unit, row)).filter((member) => isPausedWith(member, row));
     for (const { id } of members) await this.#options.workspaces.update(id, pause, unit.trx);

@@ -26,7 +26,7 @@ export const QuestionsOfAnswer = z
   .refine((list) => {
     const ids = list.flatMap(({ id }) => id ?? []);
     return new Set(ids).size === ids.length;
-  });
+  }, 'must have different ids');
 
 /**
  * The answer with an id for each question that has none. They depend on the message, the number of the answer and the place

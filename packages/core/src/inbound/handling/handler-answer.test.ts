@@ -45,16 +45,22 @@ describe('what a handler returns', () => {
     ['an Array', ['secret']],
     ['an object whose text is undefined', { answer: 'secret' }],
     ['an object whose text is the number 7', { text: 7 }],
-    ['an object with unusable parts.0', { text: 'x', parts: ['secret'] }],
     [
-      'an object with unusable questions.0.from',
+      'an object with unusable fields (parts[0]: must be an object, not a text)',
+      { text: 'x', parts: ['secret'] },
+    ],
+    [
+      'an object with unusable fields (questions[0].from: is missing)',
       { text: 'x', questions: [{ ...question, from: undefined }] },
     ],
     [
-      'an object with unusable questions',
+      'an object with unusable fields (questions: must have at most 20 entries)',
       { text: 'x', questions: Array.from({ length: 21 }, (_, n) => ({ ...question, id: `q${n}` })) },
     ],
-    ['an object with unusable questions', { text: 'x', questions: [question, question] }],
+    [
+      'an object with unusable fields (questions: must have different ids)',
+      { text: 'x', questions: [question, question] },
+    ],
     ['a Map', new Map()],
     [
       'an Answer',

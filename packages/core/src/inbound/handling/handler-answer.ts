@@ -1,4 +1,4 @@
-import { JsonObject, MessagePart } from '@molecule-ai/protocol';
+import { describeProblems, fieldProblems, JsonObject, MessagePart } from '@molecule-ai/protocol';
 import { z } from 'zod';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import { orAborted } from '../../time/linked-abort.ts';
@@ -76,10 +76,11 @@ export function readAnswer(value: unknown, streamed = ''): ReadAnswer {
   if (typeof value.text !== 'string') {
     return invalidAnswer(`returned an object whose text is ${nameOf(value.text)}`);
   }
-  const read = Content.safeParse(withoutUndefined(value));
+  const given = withoutUndefined(value);
+  const read = Content.safeParse(given);
   if (read.success) return answerOf({ ...read.data, text: continued(streamed, read.data.text) });
-  const place = read.error.issues[0]?.path.map(String).join('.') || 'content';
-  return invalidAnswer(`returned an object with unusable ${place}`);
+  const problems = describeProblems(fieldProblems(read.error.issues, given));
+  return invalidAnswer(`returned an object with unusable fields (${problems})`);
 }
 
 /** A delta that a handler streams. @throws MoleculeError `invalid_answer`. */
