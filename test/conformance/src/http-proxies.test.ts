@@ -183,6 +183,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
     await expect(client(options).heartbeat()).rejects.toMatchObject({
       code: 'timed_out',
       message: expect.stringContaining(proxy.host),
+      hint: `There was no connection yet: check the proxy at ${proxy.host}.`,
       delivered: 'no',
     });
   });
@@ -236,6 +237,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
     await turn();
     await two.heartbeat();
     expect(proxy.targets).toHaveLength(1);
+    await turn();
     await other.heartbeat();
     expect(proxy.targets).toHaveLength(2);
     await one.close();

@@ -203,16 +203,24 @@ class ExchangeHandler implements DispatchHandler, OpenExchange {
   }
 
   #timeOut(timeoutMs: number): void {
-    const { origin, proxy, method } = this.#attempt;
+    const { origin, proxy } = this.#attempt;
     const through = proxy ? ` through ${nameOfProxy(proxy)}` : '';
     this.#fail(
       () =>
         new TimeoutError(`No complete response from ${origin}${through} within ${Math.ceil(timeoutMs)} ms.`, {
           timeoutMs,
           delivered: this.#delivered,
-          hint: method === 'GET' ? undefined : 'The platform may have processed the request.',
+          hint: this.#timeoutHint,
         }),
     );
+  }
+
+  get #timeoutHint(): string | undefined {
+    const { proxy, method } = this.#attempt;
+    if (this.#delivered === 'unknown') {
+      return method === 'GET' ? undefined : 'The platform may have processed the request.';
+    }
+    return proxy ? `There was no connection yet: check the proxy at ${proxy.host}.` : undefined;
   }
 
   readonly #onAbort = (): void => {
