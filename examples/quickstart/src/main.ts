@@ -19,7 +19,7 @@ const agent = spawn(process.execPath, [fileURLToPath(new URL('./agent.js', impor
   env: {
     PATH: process.env.PATH,
     MOLECULE_PLATFORM_URL: platform.url,
-    WORKSPACE_ID: id,
+    MOLECULE_WORKSPACE_ID: id,
     MOLECULE_WORKSPACE_TOKEN: authToken ?? '',
     MOLECULE_STATE_DIR: stateDirectory,
   },

@@ -1,5 +1,5 @@
 import { createPlatform } from '@molecule-ai/platform';
 
 const platform = await createPlatform({ mode: 'dev', port: 0, memory: true });
-console.log(platform.url, platform.operatorKey);
+console.log(platform.url);
 await platform.close();

@@ -1,25 +1,21 @@
 import { copyFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, vi } from 'vitest';
-import { blocksOf } from './harness/documents.ts';
-import { textAt } from './harness/http.ts';
 import { createMember } from './harness/members.ts';
-import { areInstalled, runProgram, runShell, shell } from './harness/programs.ts';
+import { runProgram } from './harness/programs.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const GUIDES = join(ROOT, 'examples/guides');
 const PAGE = join(ROOT, 'docs/first-agent.md');
-const ADDRESS = 'http://localhost:8080';
-/** The Node of the tests, under the name that the page uses. */
-const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
 
 vi.setConfig({ testTimeout: 60_000 });
 
 /** A project with the packages and the program of the page. */
-function project(environment: TestEnvironment, folder = environment.folder()): string {
+function project(environment: TestEnvironment): string {
+  const folder = environment.folder();
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   symlinkSync(join(GUIDES, 'node_modules'), join(folder, 'node_modules'));
   copyFileSync(join(GUIDES, 'src/first-agent.ts'), join(folder, 'agent.ts'));
@@ -27,51 +23,6 @@ function project(environment: TestEnvironment, folder = environment.folder()): s
 }
 
 onEachDatabase('the page "A first agent"', { onDisk: true }, (environment) => {
-  verifies('documents.first-agent', async () => {
-    if (!areInstalled('curl')) return;
-    const [start = ''] = blocksOf('docs/first-agent.md', 'A platform');
-    const data = environment.folder();
-    const run = start
-      .split('\n')[1]
-      ?.replace(/^npx -y pnpm@12 /, '')
-      .replace('./.molecule/platform', data);
-    const platform = runShell(environment, `${run} --port 0`.replace(/^exec node /, `exec node ${ROOT}`), {
-      env: { PATH },
-    });
-    await platform.wrote('Ctrl+C');
-    const url = /URL +(http:\S+)/.exec(platform.output())?.[1] ?? '';
-    const [create = '', runAgent = '', ask = '', askLater = '', read = ''] = [
-      ...blocksOf('docs/first-agent.md', 'A workspace'),
-      ...blocksOf('docs/first-agent.md', 'The program'),
-      ...blocksOf('docs/first-agent.md', 'The first message'),
-      ...blocksOf('docs/first-agent.md', 'Stop and start'),
-    ];
-    const cwd = environment.folder();
-    const home = environment.folder();
-    const env = { PATH, HOME: home };
-    await shell(environment, create.replaceAll(ADDRESS, url), { cwd, env });
-    const counter = project(environment, join(cwd, 'counter'));
-    const inProject = { cwd: counter, env };
-    const variables = '. ./agent.env\n';
-    const agent = runShell(environment, `exec ${runAgent}`, inProject);
-    await agent.wrote('online');
-    expect(await shell(environment, ask, inProject)).toContain('"text":"words: 3"');
-    agent.interrupt();
-    expect(await agent.exit).toMatchObject({ code: 0 });
-    expect(agent.output()).toContain('ended: stopped');
-
-    const queued = await shell(environment, variables + askLater, inProject);
-    expect(queued).toContain('"status":"queued"');
-    const later = read.replace('<message_id>', textAt(JSON.parse(queued), 'message_id'));
-    const again = runShell(environment, `exec ${runAgent}`, inProject);
-    await again.wrote('online');
-    expect(await shell(environment, variables + later, inProject)).toContain('words: 3');
-    const kept = await shell(environment, 'ls -A ~/.molecule/*', inProject);
-    platform.interrupt();
-    expect((await platform.exit).code).toBe(0);
-    expect(kept.split('\n')).toEqual(expect.arrayContaining(['inbound.jsonl', 'instance', 'agent.lock']));
-  });
-
   verifies('documents.first-agent-errors', async () => {
     const platform = await environment.platform();
     const [agent, removed] = [await createMember(platform), await createMember(platform)];

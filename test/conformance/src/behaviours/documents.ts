@@ -3,11 +3,19 @@ import { behaviours } from './behaviour.ts';
 /** The commands that the READMEs and pages of this repository print. */
 export const DOCUMENTS = behaviours({
   'documents.sixty-seconds': [
-    'The commands of the README create a workspace, run the agent, and print the answer to a message that had to wait for it.',
+    'The commands of the README turn an empty folder into a project, start a platform, create a workspace, run the agent and print its answer, on the oldest Node that the packages support and on Node 24; each prints what the README has under it.',
     'docs/decisions/0001-published-pages-work.md',
   ],
   'documents.own-project': [
-    'An empty folder becomes a project with an agent by the commands of the README: the packed packages, npm, `node agent.ts`.',
+    'The commands of the README pack the packages in a clone and install the files in a project, which then works as one with published packages.',
+    'docs/decisions/0001-published-pages-work.md',
+  ],
+  'documents.platform-from-a-clone': [
+    'The command of the README starts the platform of a clone with the options that are given to it; Ctrl-C ends it, and no error is printed.',
+    'docs/decisions/0001-published-pages-work.md',
+  ],
+  'documents.package-readmes': [
+    'The first minute in the README of each package works in an empty folder, on the oldest Node that the packages support and on Node 24: the files that it names, the commands, and what it has under them.',
     'docs/decisions/0001-published-pages-work.md',
   ],
   'documents.curl-calls': [

@@ -12,8 +12,8 @@ export interface ProgramOptions {
 export interface Program {
   /** Everything it wrote so far. */
   readonly output: () => string;
-  /** Resolves when it has written `text`; rejects with its output when it ends without. */
-  readonly wrote: (text: string) => Promise<void>;
+  /** Resolves when it has written this; rejects with its output when it ends without. */
+  readonly wrote: (text: string | RegExp) => Promise<void>;
   readonly interrupt: () => void;
   readonly exit: Promise<{ readonly code: number | null; readonly output: string }>;
 }
@@ -60,12 +60,13 @@ export function runProgram(
     });
   }
   const exit = once(child, 'close').then(([code]) => ({ code: code as number | null, output }));
-  const wrote = async (text: string) => {
+  const wrote = async (text: string | RegExp) => {
+    const isThere = () => (typeof text === 'string' ? output.includes(text) : text.test(output));
     const ended = exit.then(() => {
-      if (!output.includes(text)) throw new Error(`it ended without "${text}": ${output}`);
+      if (!isThere()) throw new Error(`it ended without "${text}": ${output}`);
     });
     ended.catch(() => {});
-    while (!output.includes(text)) await Promise.race([written.promise, ended]);
+    while (!isThere()) await Promise.race([written.promise, ended]);
   };
   environment.onCleanup(async () => {
     signal('SIGKILL');
