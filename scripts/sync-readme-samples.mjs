@@ -1,14 +1,15 @@
 // Copies the code samples of the READMEs and of the pages of docs/ from the files that compile and run them:
 //   <!-- sample: examples/quickstart/src/agent.ts -->      the whole file
 //   <!-- sample: examples/…/main.ts#operator -->           its regions of that name, joined; in Python `# #region`
-// With --check it changes nothing, and fails when a sample differs, or a block of TypeScript or Python has no source.
+// Configurations of nginx, Caddy, systemd and containers are whole files of examples/operating. With --check it changes nothing, and
+// fails when a sample differs, or a block in one of these languages has no source.
 // Samples that are copied compile with noUncheckedIndexedAccess. Other code, in examples and in backticks, is not compiled: what
 // reads a property of an indexed element, which may be undefined, is a problem.
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 
 const isCheck = process.argv.includes('--check');
 const block =
-  /(?:<!-- sample: (?<source>\S+) -->\n)?```(?<language>ts|typescript|mts|js|javascript|mjs|python)\n(?<code>[\s\S]*?)```\n/g;
+  /(?:<!-- sample: (?<source>\S+) -->\n)?```(?<language>ts|typescript|mts|js|javascript|mjs|python|nginx|caddy|ini|dockerfile|yaml)\n(?<code>[\s\S]*?)```\n/g;
 const problems = [];
 
 for (const readme of globSync(['README.md', 'packages/*/README.md', 'docs/*.md'])) {

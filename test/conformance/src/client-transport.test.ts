@@ -49,6 +49,42 @@ onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
     expect(thief.requests).toEqual([]);
   });
 
+  verifies('client.pages-of-proxies', async () => {
+    const page = '<html><head><title>Bad Gateway</title></head></html>';
+    for (const [status, text, words] of [
+      [502, page, 'does not reach the platform'],
+      [502, '', 'does not reach the platform'],
+      [503, page, 'does not reach the platform'],
+      [504, page, 'time-out has to be longer'],
+      [504, 'upstream request timeout', 'time-out has to be longer'],
+    ] as const) {
+      const clock = new ManualClock();
+      const proxy = await environment.scriptedAgent({
+        script: () => ({ kind: 'text', type: 'text/html', status, text }),
+      });
+      const client = environment.client(proxy, { id, token }, { clock });
+      let ended = false;
+      const beat = client.heartbeat().finally(() => {
+        ended = true;
+      });
+      const failure = expect(beat).rejects.toMatchObject({
+        code: 'platform_unavailable',
+        status,
+        message: expect.stringContaining(`returned ${status}`),
+        hint: expect.stringMatching(new RegExp(`^A proxy in front of the platform.*${words}`)),
+      });
+      await clock.advanceUntil(() => ended, { limitMs: 60_000 });
+      await failure;
+      expect(proxy.requests).toHaveLength(4);
+    }
+    const own = await environment.scriptedAgent({
+      script: () => ({ kind: 'json', status: 504, body: { error: 'late', code: 'agent_timeout' } }),
+    });
+    const client = environment.client(own, { id, token });
+    const call = client.callPeer(randomUUID(), 'hello', { via: 'proxy' });
+    await expect(call).rejects.toMatchObject({ status: 504, hint: undefined });
+  });
+
   verifies('client.retries', async () => {
     const clock = new ManualClock();
     const platform = await environment.scriptedAgent({

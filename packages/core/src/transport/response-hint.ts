@@ -22,6 +22,10 @@ export interface SentCredential {
   /** Where credentials are stored; `null` where nothing is. */
   readonly storeName: string | null;
 }
+const PROXY_GAVE_UP =
+  'A proxy in front of the platform gave up waiting: its time-out has to be longer than requests are held, which is 25 s by default.';
+const PROXY_HAS_NO_PLATFORM =
+  'A proxy in front of the platform wrote this response: it does not reach the platform, or is set up for another one.';
 
 export interface FailureFacts {
   readonly status: number;
@@ -64,6 +68,11 @@ export function hintForResponse(facts: FailureFacts): string | undefined {
       return 'Send less, or upload it as a file.';
     case 429:
       return 'Send fewer requests; wait for retryAfterMs if it is set.';
+    case 502:
+    case 503:
+      return facts.bodyKind === 'json' ? undefined : PROXY_HAS_NO_PLATFORM;
+    case 504:
+      return facts.bodyKind === 'json' ? undefined : PROXY_GAVE_UP;
     default:
       return facts.bodyKind === 'html' ? CHECK_ROUTING : undefined;
   }

@@ -173,7 +173,7 @@ describe('responses outside 2xx', () => {
     [
       '502 html',
       { status: 502, headers: { 'content-type': 'text/html' }, body: '<html>Bad Gateway</html>' },
-      { code: 'platform_unavailable', isRetryable: true },
+      { code: 'platform_unavailable', isRetryable: true, hint: expect.stringContaining('A proxy in front') },
     ],
     [
       '410 removed',

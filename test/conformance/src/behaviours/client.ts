@@ -70,6 +70,10 @@ export const CLIENT = behaviours({
     'The bearer is never sent to another origin than the platform’s: redirects are refused.',
     'docs/decisions/0009-peer-tokens.md',
   ],
+  'client.pages-of-proxies': [
+    'A 502, 503 or 504 without JSON has a hint that names the proxy in front of the platform, of a 504 its time-out; it is retried like one of the platform.',
+    'docs/decisions/0125-behind-proxies.md',
+  ],
   'client.retries': [
     'A heartbeat is repeated after 503 with the same content, at most three times.',
     'docs/decisions/0018-retries.md',

@@ -1,0 +1,3 @@
+import { describeProxy } from './behind-a-proxy.ts';
+
+describeProxy('nginx');
