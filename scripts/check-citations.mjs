@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { anchorsOf, CITATION, LINK, withoutCode } from './markdown.mjs';
 
 const FOLDERS = [
   'packages',
@@ -36,8 +37,6 @@ const OLD_FORMS = [
 ].map((form) => new RegExp(form, 'gi'));
 
 const INDEX = 'docs/README.md';
-const CITATION = /(?<![\w./-])docs\/(?:[\w.-]+\/)*[\w.-]+\.md(?:#[\w-]*)?/g;
-const LINK = /\]\(([^()\s]*)\)/g;
 
 /**
  * The problems of one file, as `file:line: what`.
@@ -62,10 +61,10 @@ export function checkFile(file, text, headingsOf) {
   }
   if (!file.endsWith('.md')) return problems;
   for (const match of withoutCode(text).matchAll(LINK)) {
-    const [path = '', anchor] = (match[1] ?? '').split('#', 2);
+    const [path = '', anchor] = (match[2] ?? '').split('#', 2);
     if (/^[a-z]+:/i.test(path) || (path !== '' && !path.endsWith('.md'))) continue;
     const page = path === '' ? file : normalize(join(dirname(file), path)).replaceAll('\\', '/');
-    const problem = missing(anchor === undefined ? page : `${page}#${anchor}`, match[1], headingsOf);
+    const problem = missing(anchor === undefined ? page : `${page}#${anchor}`, match[2], headingsOf);
     if (problem !== undefined) report(match.index, problem);
   }
   return problems;
@@ -78,28 +77,11 @@ export function checkFile(file, text, headingsOf) {
  */
 export function checkIndex(index, files) {
   const linked = new Set(
-    [...withoutCode(index).matchAll(LINK)].map(([, target]) => normalize(`docs/${target?.split('#')[0]}`)),
+    [...withoutCode(index).matchAll(LINK)].map(([, , target]) => normalize(`docs/${target?.split('#')[0]}`)),
   );
   return files
     .filter((file) => /^docs\/.*\.md$/.test(file) && file !== INDEX && !linked.has(file))
     .map((file) => `${INDEX}: no link to ${file}`);
-}
-
-/** The anchors of a Markdown page, as GitHub generates them. */
-export function anchorsOf(markdown) {
-  const anchors = new Set();
-  for (const [, heading = ''] of withoutCode(markdown).matchAll(/^#{1,6}[ \t]+(.+?)[ \t]*#*$/gm)) {
-    const slug = heading
-      .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}\p{M} _-]/gu, '')
-      .trim()
-      .replaceAll(' ', '-');
-    let anchor = slug;
-    for (let repeat = 1; anchors.has(anchor); repeat += 1) anchor = `${slug}-${repeat}`;
-    anchors.add(anchor);
-  }
-  return anchors;
 }
 
 function missing(citation, asWritten, headingsOf) {
@@ -108,11 +90,6 @@ function missing(citation, asWritten, headingsOf) {
   if (headings === undefined) return `"${asWritten}": there is no ${page}`;
   if (anchor === undefined || headings.has(anchor)) return undefined;
   return `"${asWritten}": ${page} has no heading "#${anchor}"`;
-}
-
-/** Replaces fenced blocks by blanks, so that they contain no headings and links; positions stay the same. */
-function withoutCode(markdown) {
-  return markdown.replace(/^```[^\n]*\n[\s\S]*?^```/gm, (block) => block.replace(/[^\n]/g, ' '));
 }
 
 function lineAt(text, index) {

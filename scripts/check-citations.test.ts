@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { anchorsOf, checkFile, checkIndex } from './check-citations.mjs';
+import { checkFile, checkIndex } from './check-citations.mjs';
+import { anchorsOf } from './markdown.mjs';
 
 const PAGES = new Map([
   ['docs/contract/feed.md', anchorsOf('# The feed\n\n## Long-poll\n\n## Acknowledgement\n')],

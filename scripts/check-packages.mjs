@@ -1,8 +1,10 @@
-// Packs each published package and checks the tarball: publint, and the types of every entry (attw).
+// Packs each published package and checks the tarball: publint, the types of every entry (attw), and whether its links, citations and source
+// maps lead to what is in it.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { problemsOf } from './packed-files.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'molecule-pack-'));
 let failed = false;
@@ -18,6 +20,7 @@ try {
       }
     }
     const tarball = pack(root);
+    failed = !checkFiles(tarball, manifest.name) || failed;
     failed = !run('publint', [tarball, '--strict'], manifest.name) || failed;
     const entries = Object.entries(manifest.exports).filter(([entry]) => entry !== './package.json');
     for (const isDual of [true, false]) {
@@ -25,11 +28,9 @@ try {
         .filter(([, target]) => (target.require !== undefined) === isDual)
         .map(([entry]) => entry);
       if (names.length === 0) continue;
-      const profile = isDual ? [] : ['--profile', 'esm-only'];
-      // `node10` has no exports map; packages with subpaths cannot support it, and Node 10 is obsolete.
-      const rules = ['--ignore-rules', 'no-resolution'];
-      failed =
-        !run('attw', [tarball, ...profile, ...rules, '--entrypoints', ...names], manifest.name) || failed;
+      // The profile of an entry with CommonJS has every way of resolution, also `node10`, which reads `typesVersions` and no `exports`.
+      const profile = ['--profile', isDual ? 'strict' : 'esm-only'];
+      failed = !run('attw', [tarball, ...profile, '--entrypoints', ...names], manifest.name) || failed;
     }
   }
 } finally {
@@ -45,6 +46,23 @@ function pack(root) {
   });
   const packed = JSON.parse(output.slice(output.search(/[[{]/)));
   return (Array.isArray(packed) ? packed[0] : packed).filename;
+}
+
+function checkFiles(tarball, name) {
+  const target = join(folder, name);
+  mkdirSync(target, { recursive: true });
+  execFileSync('tar', ['-xzf', tarball, '--strip-components=1'], { cwd: target });
+  const paths = readdirSync(target, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  const files = paths.map((path) => [
+    relative(target, path).replaceAll('\\', '/'),
+    readFileSync(path, 'utf8'),
+  ]);
+  const problems = problemsOf(new Map(files));
+  if (problems.length > 0) console.error(`${name}: links, citations and maps\n${problems.join('\n')}`);
+  else console.log(`${name}: links, citations and maps ok (${statSync(tarball).size} bytes)`);
+  return problems.length === 0;
 }
 
 function run(command, args, name) {

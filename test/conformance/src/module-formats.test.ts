@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { createRemoteAgent, RemoteAgentClient } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { createPlatform } from '@molecule-ai/platform';
-import { type CompilerOptions, ConsumerApplication, StrictProject } from '@molecule-tests/consumers';
+import {
+  type CompilerOptions,
+  ConsumerApplication,
+  Node10Project,
+  StrictProject,
+} from '@molecule-tests/consumers';
 import { ProgramProcess } from '@molecule-tests/harness';
 import { afterAll, beforeAll, expect, onTestFinished, vi } from 'vitest';
 import { verifies } from './verifies.ts';
@@ -37,6 +42,19 @@ verifies('values.declarations-compile', () => {
   onTestFinished(() => project.remove());
   expect(project.entries).toContain('@molecule-ai/platform/testing');
   expect(project.compile()).toBe('');
+});
+
+verifies('packed.node10-resolution', () => {
+  const project = new Node10Project();
+  onTestFinished(() => project.remove());
+  expect(project.entries.map((entry) => entry.slice('@molecule-ai/'.length))).toEqual(
+    expect.arrayContaining(['ai-sdk', 'core/inbound', 'langchain', 'nestjs/testing', 'platform/testing']),
+  );
+  expect(project.compile()).toEqual({
+    own: [],
+    // Frameworks that do not support this resolution in each of their own files.
+    others: ['@ai-sdk/provider-utils/dist/index.d.ts', 'langchain/dist/agents/middleware/types.d.cts'],
+  });
 });
 
 verifies('values.copies-share-a-process', async () => {

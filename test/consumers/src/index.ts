@@ -10,6 +10,7 @@ export { JestProject, type JestRun } from './jest-project.ts';
 export { type JestTypes, TypedJestProject } from './jest-types.ts';
 export { type LangChainProgram, LangChainProject, type LangChainVersion } from './langchain-project.ts';
 export { type NestCompilation, NestProjects, type NestRun, type NestVersion } from './nest-project.ts';
+export { Node10Project } from './node10-project.ts';
 export { type ImportFailures, OldNode, type OldNodeRun, type OldNodeVersion } from './old-node.ts';
 export type { ModuleFormat, ZodVersion } from './programs.ts';
 export { StrictProject } from './strict-project.ts';
