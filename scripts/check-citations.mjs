@@ -17,7 +17,8 @@ const FOLDERS = [
   'CONTRIBUTING.md',
 ];
 /** Data, this check with its test, which contain the old forms, and a test with pages of its own. */
-const NOT_CHECKED = /^(?:test\/vectors\/|scripts\/(?:check-citations\.|packed-files\.test\.))|\/CHANGELOG\.md$/;
+const NOT_CHECKED =
+  /^(?:test\/vectors\/|scripts\/(?:check-citations\.|packed-files\.test\.))|\/CHANGELOG\.md$/;
 const TEXT_FILE = /\.(?:ts|tsx|mts|cts|js|mjs|cjs|md|json|yaml|yml|sh|sql|html|css)$/;
 
 /** A space, or the end of a comment's line together with the beginning of the next one. */
