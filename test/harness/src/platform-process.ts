@@ -49,7 +49,7 @@ export async function startPlatformProcess(options: PlatformProcessOptions): Pro
   return { process: started, url: String(url), operatorKey: String(operatorKey) };
 }
 
-/** What `npx molecule-platform` runs. */
+/** What `npx @molecule-ai/platform` runs. */
 export function platformBin(): string {
   const manifest = fileURLToPath(import.meta.resolve('@molecule-ai/platform/package.json'));
   const { bin } = JSON.parse(readFileSync(manifest, 'utf8')) as { bin: Record<string, string> };
