@@ -64,12 +64,37 @@ function rethrowUnhandled(creator: ExternalContextCreator): void {
   contexts.create = (...method) => {
     const handler = create(...method);
     handler.next = async (error, host) => {
-      const answer = await handler.invokeCustomFilters(error, host);
+      const answer = await naming(error, () => handler.invokeCustomFilters(error, host));
       if (answer === undefined || answer === null) throw error;
       return answer;
     };
     return handler;
   };
+}
+
+/** An error of a filter hides the one that it was called with, which becomes its cause for the log. */
+async function naming(original: unknown, filter: () => unknown): Promise<unknown> {
+  try {
+    return await filter();
+  } catch (error) {
+    if (
+      error instanceof Error &&
+      error !== original &&
+      error.cause === undefined &&
+      !isCauseOf(error, original)
+    ) {
+      // Without an effect for one that is frozen.
+      Reflect.defineProperty(error, 'cause', { value: original, configurable: true, writable: true });
+    }
+    throw error;
+  }
+}
+
+function isCauseOf(error: Error, other: unknown): boolean {
+  for (let each = other, depth = 0; each instanceof Error && depth < 10; each = each.cause, depth += 1) {
+    if (each === error) return true;
+  }
+  return false;
 }
 
 /** What Nest has for the filters of a method; it does not export the classes. */

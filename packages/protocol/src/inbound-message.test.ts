@@ -121,6 +121,23 @@ describe('parseActivityRow', () => {
     expect(parseActivityRow(row({ in_reply_to: 'm0' }, delegation))?.method).toBe('message/send');
   });
 
+  it.each(['File this.', '', 7, null, ['a']])('keeps what a task has as message: %j', (message) => {
+    const parts = typeof message === 'string' && message !== '' ? [{ kind: 'text', text: message }] : [];
+    const compact = {
+      id: 'r',
+      method: 'delegate_task',
+      parts,
+      metadata: { a: 1 },
+      params: { message, item: 'tea' },
+    };
+    expect(parseActivityRow(compact)).toMatchObject({
+      method: 'delegate_task',
+      params: { message, item: 'tea' },
+      metadata: { a: 1 },
+      text: typeof message === 'string' ? message : '',
+    });
+  });
+
   it('carries an answer', () => {
     const answer = parseActivityRow(row({}, { role: 'agent', metadata: { in_reply_to: 'm0' } }));
     expect(answer).toMatchObject({ inReplyTo: 'm0', role: 'agent', params: { result: 'hi' } });

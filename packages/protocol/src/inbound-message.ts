@@ -169,6 +169,10 @@ function answersIn(value: JsonValue | undefined): MessageAnswer[] {
 /** The call that a row of the compact view stands for. */
 function requestOfCompactRow({ method, params, parts, metadata, ...row }: JsonObject): JsonObject {
   const rest = objectOf(params);
+  if ('message' in rest && !isJsonObject(rest.message)) {
+    // What a task has under this name is its own, and no message of A2A.
+    return { method: method ?? '', params: { ...rest, metadata: objectOf(metadata) } };
+  }
   const message = { role: 'user', ...objectOf(rest.message), parts: parts ?? [] } as JsonObject;
   if (idOf(row.message_id) !== '') message.messageId = idOf(row.message_id);
   if (idOf(row.context_id) !== '') message.contextId = idOf(row.context_id);

@@ -18,6 +18,7 @@ import {
 } from '@molecule-ai/nestjs';
 import { MessageExceptionFilter, MoleculeStrategy } from '@molecule-ai/nestjs/microservice';
 import {
+  type ArgumentsHost,
   Catch,
   Controller,
   type ExceptionFilter,
@@ -123,6 +124,37 @@ verifies('nestjs.errors.log', 'of methods for events', async () => {
   expect(errors).toHaveLength(1);
   expect(errors[0]?.[1]).toMatch(/^A listener of the agent failed\..*Cannot count: \[text of the message\]/);
   expect(lines.map(textOf).join('\n')).not.toMatch(/PRIVATE|admin/);
+});
+
+verifies('nestjs.errors.log', 'of a filter that fails, with the error of the method', async () => {
+  @Catch()
+  class HttpFilter implements ExceptionFilter {
+    catch(_error: unknown, host: ArgumentsHost) {
+      host.switchToHttp().getResponse<{ status(code: number): void }>().status(500);
+    }
+  }
+  class Clerk {
+    @UseFilters(HttpFilter)
+    @OnMessage()
+    answer(@MessageText() text: string) {
+      throw new RangeError(`Unknown order: ${text}`);
+    }
+  }
+  const { workspace, opened, online, ask } = await openNestStage();
+  const { logger, lines } = recordingNestLogger();
+  onTestFinished(() => Logger.overrideLogger(false));
+  const { logger: _silent, ...options } = await workspace();
+  const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], providers: [Clerk] });
+  const app = opened(await NestFactory.createApplicationContext(root, { logger, abortOnError: false }));
+  await online(app.get<RemoteAgent>(getAgentToken()));
+  lines.length = 0;
+  expectStatus(await ask(options.workspaceId, 'PRIVATE-BODY'), 'failed', 'handler_failed');
+  const texts = lines.map(textOf);
+  expect(texts).toHaveLength(5);
+  for (const text of texts) {
+    expect(text).toMatch(/status is not a function.*RangeError.*Unknown order: \[text of the message\]/s);
+    expect(text).not.toContain('PRIVATE');
+  }
 });
 
 verifies('nestjs.microservice.event-errors', async () => {

@@ -17,7 +17,8 @@ import { createPlatform } from '@molecule-ai/platform';
 import { createTestPlatform } from '@molecule-ai/platform/testing';
 import { Inject, Injectable } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { expect, onTestFinished } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
+import { foreignEnvironment } from './harness/foreign-environment.ts';
 import { moduleOf, QUIET } from './harness/nest-stage.ts';
 import { verifies } from './verifies.ts';
 
@@ -39,6 +40,25 @@ class Clerk {
     return reply.text;
   }
 }
+
+verifies('testing.no-environment', 'with the testing module of NestJS', async () => {
+  onTestFinished(() => void vi.unstubAllEnvs());
+  for (const [name, value] of Object.entries(foreignEnvironment())) vi.stubEnv(name, value);
+  const platform = await createTestPlatform();
+  onTestFinished(() => platform.close());
+  const testing = await MoleculeTesting.open(platform);
+  const module = await Test.createTestingModule({
+    imports: [MoleculeTestingModule.forRoot(testing)],
+    providers: [Clerk, PriceList],
+  }).compile();
+  const app = await module.init();
+  await testing.online(app.get<RemoteAgent>(getAgentToken()));
+  expectAnswered(await testing.ask('Tea'), 'Tea costs 3');
+  expectAnswered(await testing.say('Tea'), 'Tea costs 3');
+  const { client } = await testing.peer();
+  expect([client.reportedUrl, app.get(getMoleculeClientToken()).reportedUrl]).toEqual([null, null]);
+  await testing.settled(app.close());
+});
 
 verifies('nestjs.testing.module', async () => {
   const platform = await createTestPlatform();

@@ -39,6 +39,38 @@ onEachDatabase('a task', (environment) => {
     }
   });
 
+  verifies('inbound.tasks-keep-their-message', async () => {
+    const platform = await environment.platform({
+      allowAgentNetworks: ['127.0.0.0/8'],
+      contractCheck: 'responses',
+    });
+    const peer = await onboard(platform);
+    const messages = ['File this.', '', 7, null, ['a', 'b']];
+    for (const delivery of ['push', 'long-poll', 'poll'] as const) {
+      const member = await onboard(platform);
+      const { handled, stop } = await startPushAgent(environment, platform, member, {
+        delivery,
+        onMessage: () => 'done',
+      });
+      for (const message of messages) {
+        const call = { method: 'delegate_task', params: { message, metadata: { a: 1 }, item: 'tea' } };
+        await peer.caller.post(`/workspaces/${member.id}/a2a`, call, { 'x-timeout': '0' });
+      }
+      await expect.poll(() => handled.length, { timeout: 15_000 }).toBe(messages.length);
+      const seen = handled.map(({ params: { message, item }, metadata, text }) => [
+        message,
+        item,
+        metadata.a,
+        text,
+      ]);
+      expect([delivery, seen]).toEqual([
+        delivery,
+        messages.map((message) => [message, 'tea', 1, typeof message === 'string' ? message : '']),
+      ]);
+      await stop();
+    }
+  });
+
   verifies('inbound.tasks-are-objects', async () => {
     const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
     const member = await onboard(platform);

@@ -13,7 +13,8 @@ import {
   temporaryState,
 } from '@molecule-ai/core/testing';
 import { createTestPlatform } from '@molecule-ai/platform/testing';
-import { expect, onTestFinished } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
+import { foreignEnvironment } from './harness/foreign-environment.ts';
 import { openHandles } from './harness/open-handles.ts';
 import { verifies } from './verifies.ts';
 
@@ -35,6 +36,17 @@ async function stage(options: ScriptedPeerOptions = {}) {
   const ask = (text: string) => platform.clock.advanceUntilSettled(operator.sendMessage(peer.id, text));
   return { platform, operator, peer, ask };
 }
+
+verifies('testing.no-environment', async () => {
+  onTestFinished(() => void vi.unstubAllEnvs());
+  for (const [name, value] of Object.entries(foreignEnvironment())) vi.stubEnv(name, value);
+  const platform = await createTestPlatform();
+  onTestFinished(() => platform.close());
+  await using peer = await scriptedPeer(platform, { script: ['Filed.'] });
+  await using caller = await scriptedPeer(platform);
+  expect(await caller.client.callPeer(peer.id, 'File this.')).toBeAnswered('Filed.');
+  expect(peer.client.reportedUrl).toBeNull();
+});
 
 verifies('testing.peers', 'answers by texts, failures, silence and what a function returns', async () => {
   const { ask, peer, platform } = await stage({

@@ -59,7 +59,7 @@ export function originOf(
   value: string | undefined,
   env: Environment,
 ): string | null {
-  if (value !== undefined) return `the option ${option}`;
+  if (value !== undefined) return value.trim() === '' ? null : `the option ${option}`;
   const variable = ENVIRONMENT_VARIABLES[option].find((name) => env[name]?.trim());
   return variable === undefined ? null : `the variable ${variable}`;
 }

@@ -17,11 +17,16 @@ import { temporaryState } from './temporary-state.ts';
 /** The latest messages are kept. */
 const MAX_RECEIVED = 10_000;
 
+/** The options that a client otherwise reads from the environment, which is that of the application under test. */
+const UNSET = { origin: '', reportedUrl: '', adminToken: '', allowPeerNetworks: [] } as const;
+
 /** A platform, by the options of its clients: what `createTestPlatform()` returns, or a platform that runs elsewhere. */
 export interface TestConnection {
   readonly platformUrl: string;
   /** `null` for a platform in dev mode. */
   readonly operatorKey: string | null;
+  /** Of a platform with an organisation. */
+  readonly orgId?: string | undefined;
   readonly dispatcher?: RequestDispatcher | undefined;
   readonly clock?: TestClock | undefined;
 }
@@ -84,19 +89,20 @@ export async function scriptedPeer(
   options: ScriptedPeerOptions = {},
 ): Promise<ScriptedPeer> {
   const { platformUrl, operatorKey, dispatcher, clock } = platform;
-  const connection = { platformUrl, dispatcher, clock, logger: silentLogger };
-  await using operator = new OperatorClient({ ...connection, operatorKey });
+  const connection = { platformUrl, dispatcher, clock, orgId: platform.orgId ?? '', logger: silentLogger };
+  await using operator = new OperatorClient({ ...connection, origin: '', operatorKey });
   const { name = 'peer', workspace } = options;
   const { id, authToken } = await operator.createWorkspace({ ...workspace, name });
   const state = temporaryState();
   const client = new RemoteAgentClient({
     ...connection,
+    ...UNSET,
     ...state,
     tokenStore: new MemoryTokenStore(),
     agentCard: { name },
     ...options.client,
     workspaceId: id,
-    authToken,
+    authToken: authToken ?? '',
   });
   let answers = options.script ?? [options.answer === undefined ? 'ok' : options.answer];
   let next = 0;

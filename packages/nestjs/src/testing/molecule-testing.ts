@@ -52,7 +52,8 @@ export class MoleculeTesting implements OnApplicationShutdown, AsyncDisposable {
    */
   static async open(platform: TestConnection, given: MoleculeTestingOptions = {}): Promise<MoleculeTesting> {
     const { platformUrl, operatorKey, dispatcher, clock } = platform;
-    const connection = { platformUrl, dispatcher, clock };
+    // Blank options are unset, and nothing is read from the environment for them.
+    const connection = { platformUrl, dispatcher, clock, orgId: platform.orgId ?? '', origin: '' };
     const operator = new OperatorClient({ ...connection, operatorKey, logger: silentLogger });
     const { workspaceName = 'application', ...more } = given;
     const { id, authToken } = await operator.createWorkspace({ name: workspaceName });
@@ -64,9 +65,12 @@ export class MoleculeTesting implements OnApplicationShutdown, AsyncDisposable {
       tokenStore: new MemoryTokenStore(),
       store: new MemoryInboundStore(),
       agentCard: { name: workspaceName },
+      reportedUrl: '',
+      adminToken: '',
+      allowPeerNetworks: [],
       ...more,
       workspaceId: id,
-      authToken: authToken ?? undefined,
+      authToken: authToken ?? '',
     };
     return new MoleculeTesting(platform, operator, options, remove);
   }

@@ -158,6 +158,10 @@ export const INBOUND = behaviours({
     'A delegate_task that has neither a text nor parts is handled with its params, by push as by long polling.',
     'docs/contract/receiving.md#requests',
   ],
+  'inbound.tasks-keep-their-message': [
+    'A delegate_task whose params.message is no object reaches the handler with it as it was sent, in each delivery.',
+    'docs/contract/receiving.md#requests; docs/contract/feed.md#compact-rows',
+  ],
   'inbound.tasks-are-objects': [
     'A delegate_task whose params are not an object, and any other message without a text and parts, is a 400 at the URL of an agent.',
     'docs/contract/receiving.md#requests',

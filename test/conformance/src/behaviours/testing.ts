@@ -54,6 +54,10 @@ export const TESTING = behaviours({
     'Closing the platform ends held requests with a response, refuses later ones, and leaves nothing open.',
     'docs/decisions/0053-test-platform.md#decision',
   ],
+  'testing.no-environment': [
+    'Scripted peers and the testing module of NestJS read no setting from the environment, which is that of the application under test.',
+    'docs/decisions/0053-test-platform.md#decision',
+  ],
   'testing.peers': [
     'A scripted peer is an agent in a workspace of its own whose answers a test decides: texts, failures, questions, streams, delays, silence; it leaves nothing behind.',
     'docs/decisions/0053-test-platform.md#decision',
