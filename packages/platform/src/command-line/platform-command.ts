@@ -4,7 +4,7 @@ import { LOG_LEVELS, type LogLevel } from '../logging/json-logger.ts';
 import type { PlatformOptions } from '../options/platform-options.ts';
 
 /** The parsed command line. */
-export type PlatformCommand = StartCommand | CreateWorkspaceCommand;
+export type PlatformCommand = StartCommand | CreateWorkspaceCommand | BackupCommand | RestoreCommand;
 
 export interface StartCommand {
   readonly name: 'start';
@@ -22,6 +22,29 @@ export interface CreateWorkspaceCommand {
   readonly parent: string | undefined;
   readonly url: string | undefined;
   readonly logLevel: LogLevel;
+}
+
+interface CopyCommand {
+  readonly file: string;
+  readonly dataDir: string | undefined;
+  readonly force: boolean;
+  readonly json: boolean;
+  readonly logLevel: LogLevel;
+}
+
+export interface BackupCommand extends CopyCommand {
+  readonly name: 'backup';
+}
+
+export interface RestoreCommand extends CopyCommand {
+  readonly name: 'restore';
+}
+
+interface CopyFlags {
+  dataDir?: string;
+  force?: boolean;
+  json?: boolean;
+  logLevel: LogLevel;
 }
 
 interface StartFlags {
@@ -62,6 +85,16 @@ Settings from the environment:
   MOLECULE_PLATFORM_URL   as --url
   MOLECULE_ORG_ID         the organisation of the platform, if it has one; a fourth line`;
 
+const BACKUP_HELP = `
+The platform may run; the copy has everything of one moment. It is one file for its owner only, and complete or not
+there. It has the database: workspaces, tokens as hashes, messages, answers. It has no keys: keep ADMIN_TOKEN and
+SECRETS_ENCRYPTION_KEY as well; in dev mode the file operator-key, or a new one is made.`;
+
+const RESTORE_HELP = `
+The platform must be stopped. The file is checked first; then the database in the data folder is this one or the
+former one, whenever the command is interrupted. Start the platform with the SECRETS_ENCRYPTION_KEY of the backup.
+Messages and tokens since the backup are gone, and tokens that were revoked since are valid again.`;
+
 /**
  * Parses the command line. Throws commander's `CommanderError` for an invalid one, and after writing `--help` or
  * `--version`.
@@ -96,6 +129,22 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
     .action((workspaceName: string, { parent, url, logLevel }: CreateFlags) => {
       parsed = { name: 'workspace create', workspaceName, parent, url, logLevel };
     });
+  copyOptions(program.command('backup'), 'of the platform')
+    .description('Copies the database of a platform, which may be running, into a file.')
+    .argument('<file>', 'the copy')
+    .option('--force', 'replace the file if it exists')
+    .addHelpText('after', BACKUP_HELP)
+    .action((file: string, flags: CopyFlags) => {
+      parsed = { name: 'backup', ...copyCommand(file, flags) };
+    });
+  copyOptions(program.command('restore'), 'to restore to; it is created when it is missing')
+    .description('Puts a backup into the data folder of a platform that is stopped.')
+    .argument('<file>', 'what molecule-platform backup wrote')
+    .option('--force', 'replace the database there, which is kept under another name')
+    .addHelpText('after', RESTORE_HELP)
+    .action((file: string, flags: CopyFlags) => {
+      parsed = { name: 'restore', ...copyCommand(file, flags) };
+    });
   program.parse([...argv], { from: 'user' });
   if (parsed === undefined) throw new Error('No command was parsed.');
   return parsed;
@@ -117,6 +166,17 @@ function startOptions(program: Command): Command {
     )
     .option('--json', 'write {"url","operatorKey"} as the first line instead of the banner')
     .addOption(logLevelOption());
+}
+
+function copyOptions(command: Command, folder: string): Command {
+  return command
+    .option('--data-dir <folder>', `data folder ${folder} (MOLECULE_DATA_DIR)`)
+    .option('--json', 'write the result as one line of JSON')
+    .addOption(logLevelOption());
+}
+
+function copyCommand(file: string, { dataDir, force, json, logLevel }: CopyFlags): CopyCommand {
+  return { file, dataDir, force: force === true, json: json === true, logLevel };
 }
 
 /** Each command has it: with `debug` an unexpected error has its stack. */

@@ -36,8 +36,17 @@ async function run(command: PlatformCommand, output: Output, signal: AbortSignal
     const { startFromCommand } = await import('./start-platform.ts');
     return { platform: await startFromCommand(command, output) };
   }
-  const { createWorkspace } = await import('./create-workspace.ts');
-  await createWorkspace(command, processEnvironment(), output, signal);
+  const environment = processEnvironment();
+  if (command.name === 'workspace create') {
+    const { createWorkspace } = await import('./create-workspace.ts');
+    await createWorkspace(command, environment, output, signal);
+  } else if (command.name === 'backup') {
+    const { backUp } = await import('./backup.ts');
+    await backUp(command, environment, output, signal);
+  } else {
+    const { restore } = await import('./restore.ts');
+    await restore(command, environment, output);
+  }
   return { exitCode: 0 };
 }
 

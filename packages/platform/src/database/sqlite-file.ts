@@ -1,18 +1,25 @@
 import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 
-let loading: Promise<typeof import('node:sqlite')> | undefined;
+type Sqlite = typeof import('node:sqlite');
+
+let loading: Promise<Sqlite> | undefined;
+
+/** Node's SQLite, loaded when it is first needed. */
+export function nodeSqlite(): Promise<Sqlite> {
+  loading ??= loadSqlite();
+  return loading;
+}
 
 /**
  * Opens a SQLite database, for a file with mode 0600 whatever the umask is; SQLite gives the files beside it the same
- * mode. Node's SQLite is loaded with the first one.
+ * mode.
  *
  * @param path `:memory:` for none
  * @param busyTimeoutMs how long a statement waits for another process
  */
 export async function openSqliteFile(path: string, busyTimeoutMs: number): Promise<DatabaseSync> {
-  loading ??= loadSqlite();
-  const { DatabaseSync: Database } = await loading;
+  const { DatabaseSync: Database } = await nodeSqlite();
   if (path !== ':memory:') {
     closeSync(openSync(path, 'a', 0o600));
     for (const file of [path, `${path}-wal`, `${path}-shm`]) if (existsSync(file)) chmodSync(file, 0o600);
@@ -21,7 +28,7 @@ export async function openSqliteFile(path: string, busyTimeoutMs: number): Promi
 }
 
 /** Without the warning that it is experimental; every other warning is shown. */
-async function loadSqlite(): Promise<typeof import('node:sqlite')> {
+async function loadSqlite(): Promise<Sqlite> {
   const { emitWarning } = process;
   const filtered = (warning: string | Error, ...rest: unknown[]) => {
     const text = typeof warning === 'string' ? warning : warning.message;

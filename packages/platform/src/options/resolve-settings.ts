@@ -154,7 +154,15 @@ function isLoopbackHost(host: string): boolean {
   return /^(?:localhost|\[?::1\]?|127(?:\.\d{1,3}){3})$/i.test(host);
 }
 
-function readDataDir(read: SettingReader, options: PlatformOptions): string | null {
+/** The data folder of a command that needs no other setting. */
+export function resolveDataDir(dataDir: string | undefined, environment: Environment): string {
+  return readDataDir(new SettingReader(environment), { dataDir }) ?? '';
+}
+
+function readDataDir(
+  read: SettingReader,
+  options: Pick<PlatformOptions, 'dataDir' | 'memory'>,
+): string | null {
   if (options.memory === true) {
     if (options.dataDir !== undefined) read.problem(DATA_DIR, 'cannot be given together with memory');
     return null;

@@ -1,0 +1,240 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { beforeEach, expect, it, vi } from 'vitest';
+import { runBin } from '../../test/bin.ts';
+import { openFolder, openPlatform } from '../../test/resources-of-test.ts';
+import type { RunningPlatform } from '../../test/running-platform.ts';
+import { copyDatabase } from '../database/sqlite-copy.ts';
+
+// Each test starts processes.
+vi.setConfig({ testTimeout: 60_000 });
+
+let folder: string;
+beforeEach(() => {
+  folder = openFolder();
+});
+
+/** Runs a command to its end. */
+async function command(...args: string[]) {
+  const { exited, output } = runBin(args);
+  const code = await exited;
+  return { code, out: output.out, lines: output.err.trimEnd().split('\n') };
+}
+
+const open = (dataDir: string) => openPlatform({ memory: undefined, dataDir, synchronous: 'normal' });
+
+async function names(platform: RunningPlatform): Promise<string[]> {
+  const { body } = await platform.call('GET', '/workspaces');
+  return body.map(({ name }: { name: string }) => name);
+}
+
+it('copies a database while it is written to, as it is at one moment, and a restore brings that back', async () => {
+  const dataDir = join(folder, 'data');
+  const running = await open(dataDir);
+  await running.create({ name: 'before' });
+  const file = join(folder, 'backup.db');
+  const copied = command('backup', file, '--data-dir', dataDir, '--json');
+  let isCopying = true;
+  const writing = (async () => {
+    for (let n = 0; isCopying; n += 1) await running.create({ name: `during ${n}` });
+  })();
+  const { code, out, lines } = await copied;
+  isCopying = false;
+  await writing;
+  await running.create({ name: 'after' });
+  expect([code, lines]).toEqual([0, [expect.stringContaining('SECRETS_ENCRYPTION_KEY')]]);
+  const report = JSON.parse(out);
+  expect(report).toEqual({
+    file,
+    bytes: statSync(file).size,
+    workspaces: expect.any(Number),
+    messages: 0,
+  });
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(readdirSync(folder).sort()).toEqual(['backup.db', 'data']);
+
+  expect(await command('restore', file, '--data-dir', dataDir, '--force')).toMatchObject({
+    code: 1,
+    lines: [
+      `Another platform is using the data folder ${dataDir}.`,
+      expect.stringMatching(/^Stop the other/),
+    ],
+  });
+  await running.platform.close();
+  const refused = await command('restore', file, '--data-dir', dataDir);
+  expect(refused).toMatchObject({
+    code: 1,
+    lines: [`The data folder ${dataDir} has a database.`, expect.stringContaining('--force')],
+  });
+  const restored = await command('restore', file, '--data-dir', dataDir, '--force', '--json');
+  expect(restored).toMatchObject({ code: 0, lines: [''] });
+  const { kept, ...rest } = JSON.parse(restored.out);
+  expect(rest).toEqual({ dataDir, workspaces: report.workspaces, messages: 0 });
+  const back = await open(dataDir);
+  const found = await names(back);
+  expect(found).toHaveLength(report.workspaces);
+  expect(found[0]).toBe('before');
+  expect(found).not.toContain('after');
+  await back.platform.close();
+  // The former database has everything.
+  const former = new DatabaseSync(kept, { readOnly: true });
+  expect(former.prepare("SELECT name FROM workspaces WHERE name = 'after'").all()).toHaveLength(1);
+  former.close();
+});
+
+it('copies and restores the data of a platform that was killed, with its last commits', async () => {
+  const dataDir = join(folder, 'data');
+  const started = runBin(['--dev', '--data-dir', dataDir, '--port', '0', '--json']);
+  const { url } = JSON.parse(await started.firstLine);
+  const init = {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"name":"last","runtime":"external"}',
+  };
+  expect((await fetch(`${url}/workspaces`, init)).status).toBe(201);
+  started.child.kill('SIGKILL');
+  await started.exited;
+  expect(statSync(join(dataDir, 'platform.db-wal')).size).toBeGreaterThan(0);
+  const file = join(folder, 'backup.db');
+  const copied = await command('backup', file, '--data-dir', dataDir);
+  expect(copied.out).toMatch(/^Copied .* to .*: 1 workspace, 0 messages, \d+(\.\d)? KiB\.\n$/);
+  const other = join(folder, 'other', 'data');
+  const restored = await command('restore', file, '--data-dir', other);
+  expect(restored.out).toMatch(/^Restored .*: 1 workspace, 0 messages\.\n$/);
+  expect(statSync(other).mode & 0o777).toBe(0o700);
+  expect(statSync(join(other, 'platform.db')).mode & 0o777).toBe(0o600);
+  expect(await names(await openPlatform({ mode: 'dev', memory: undefined, dataDir: other }))).toEqual([
+    'last',
+  ]);
+});
+
+it('replaces a file only by --force, and none of the platform', async () => {
+  const dataDir = join(folder, 'data');
+  await (await open(dataDir)).platform.close();
+  const file = join(folder, 'backup.db');
+  writeFileSync(file, 'mine');
+  const backup = (...args: string[]) => command('backup', ...args, '--data-dir', dataDir);
+  expect(await backup(file)).toMatchObject({
+    code: 1,
+    lines: [`${file} exists.`, expect.stringContaining('--force')],
+  });
+  expect(readFileSync(file, 'utf8')).toBe('mine');
+  expect((await backup(file, '--force')).code).toBe(0);
+  expect(readFileSync(file, 'latin1')).toMatch(/^SQLite format 3/);
+  const own = await backup(join(dataDir, 'platform.db'), '--force');
+  expect(own).toMatchObject({
+    code: 1,
+    lines: [expect.stringContaining('is the name of a file of the platform'), 'Give another file.'],
+  });
+  expect((await backup(folder)).lines[0]).toBe(`${folder} is a folder.`);
+  expect((await backup(join(folder, 'missing', 'b.db'))).lines[0]).toBe(
+    `The folder ${join(folder, 'missing')} does not exist.`,
+  );
+  const empty = await command('backup', join(folder, 'b.db'), '--data-dir', folder);
+  expect(empty).toMatchObject({
+    code: 1,
+    lines: [`There is no database in the data folder ${folder}.`, expect.any(String)],
+  });
+  expect(readdirSync(folder).sort()).toEqual(['backup.db', 'data']);
+});
+
+it('refuses to copy a damaged database, and to restore anything but a whole backup, before it touches anything', async () => {
+  const dataDir = join(folder, 'data');
+  await (await open(dataDir)).platform.close();
+  const good = join(folder, 'good.db');
+  await command('backup', good, '--data-dir', dataDir);
+  const before = readFileSync(join(dataDir, 'platform.db'));
+  const bad = (name: string, change: (path: string) => void) => {
+    const path = join(folder, name);
+    writeFileSync(path, readFileSync(good));
+    change(path);
+    return path;
+  };
+  const sql = (text: string) => (path: string) => {
+    const database = new DatabaseSync(path);
+    database.exec(text);
+    database.close();
+  };
+  const files: [string, RegExp][] = [
+    [bad('text.db', (path) => writeFileSync(path, 'Dear diary,\n'.repeat(500))), /is no database/],
+    [bad('cut.db', (path) => truncateSync(path, 8_192)), /is damaged/],
+    [
+      bad('page.db', (path) => writeFileSync(path, readFileSync(path).fill(0xa5, 20_480, 32_768))),
+      /is damaged/,
+    ],
+    [bad('empty.db', (path) => truncateSync(path, 0)), /has no data of a platform/],
+    [bad('other.db', sql('DROP TABLE activity')), /belongs to another application/],
+    [
+      bad('newer.db', sql("INSERT INTO kysely_migration VALUES ('9999-future', '')")),
+      /written by a newer version/,
+    ],
+    [bad('log.db', (path) => writeFileSync(`${path}-wal`, 'commits')), /has a log beside it/],
+    [join(folder, 'none.db'), /There is no file/],
+  ];
+  for (const [file, cause] of files) {
+    const refused = await command('restore', file, '--data-dir', dataDir, '--force');
+    expect(refused, file).toMatchObject({
+      code: 1,
+      out: '',
+      lines: [expect.stringMatching(cause), expect.any(String)],
+    });
+    expect(readFileSync(join(dataDir, 'platform.db')).equals(before)).toBe(true);
+    expect((await command('restore', file, '--data-dir', join(folder, 'new'))).code).toBe(1);
+    expect(existsSync(join(folder, 'new'))).toBe(false);
+  }
+  const damagedDir = join(folder, 'damaged');
+  mkdirSync(damagedDir);
+  writeFileSync(join(damagedDir, 'platform.db'), before.subarray(0, 8_192));
+  const target = join(folder, 'copy.db');
+  const copied = await command('backup', target, '--data-dir', damagedDir);
+  expect(copied).toMatchObject({
+    code: 1,
+    lines: [expect.stringContaining('is damaged'), expect.any(String)],
+  });
+  expect(readdirSync(folder).filter((name) => name.startsWith('copy.db'))).toEqual([]);
+  // A damaged database is what a restore replaces, and it is kept.
+  const restored = await command('restore', good, '--data-dir', damagedDir, '--force', '--json');
+  expect(restored.code).toBe(0);
+  expect(statSync(JSON.parse(restored.out).kept).size).toBe(8_192);
+});
+
+it('ends within a step when it is canceled, and sees no commit of others', async () => {
+  const path = join(folder, 'large.db');
+  const database = new DatabaseSync(path);
+  database.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (x)');
+  const insert = database.prepare('INSERT INTO t VALUES (?)');
+  database.exec('BEGIN');
+  for (let n = 0; n < 6_000; n += 1) insert.run('x'.repeat(4_000));
+  database.exec('COMMIT');
+  let steps = 0;
+  const write = () => {
+    steps += 1;
+    insert.run('later');
+  };
+  const copy = join(folder, 'copy.db');
+  await copyDatabase(path, copy, { signal: new AbortController().signal, onProgress: write });
+  expect(steps).toBeGreaterThan(2);
+  expect(steps).toBeLessThan(10);
+  const copied = new DatabaseSync(copy, { readOnly: true });
+  expect(copied.prepare('SELECT count(*) AS rows FROM t').get()).toEqual({ rows: 6_000 });
+  copied.close();
+  const canceling = new AbortController();
+  steps = 0;
+  const onProgress = () => {
+    steps += 1;
+    canceling.abort();
+  };
+  const canceled = copyDatabase(path, join(folder, 'canceled.db'), { signal: canceling.signal, onProgress });
+  await expect(canceled).rejects.toMatchObject({ name: 'AbortError' });
+  expect(steps).toBe(1);
+  database.close();
+});

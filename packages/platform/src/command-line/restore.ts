@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto';
+import { chmodSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import {
+  continueSequences,
+  type DatabaseContents,
+  foldLog,
+  inspectDatabase,
+} from '../database/sqlite-copy.ts';
+import { toStartError } from '../database/sqlite-errors.ts';
+import { resolveDataDir } from '../options/resolve-settings.ts';
+import type { Environment } from '../options/setting-reader.ts';
+import { PlatformStartError } from '../platform-start-error.ts';
+import { openDataFolder } from '../storage/data-folder.ts';
+import { copyToNew, keepAs, publishDraft } from '../storage/stored-files.ts';
+import { CommandError } from './command-error.ts';
+import { contentsText } from './contents-text.ts';
+import type { Output } from './output.ts';
+import type { RestoreCommand } from './platform-command.ts';
+
+/** Puts a backup into the data folder of a platform that is stopped. */
+export async function restore(
+  { file, dataDir: given, force, json }: RestoreCommand,
+  environment: Environment,
+  { out }: Output,
+): Promise<void> {
+  const dataDir = resolveDataDir(given, environment);
+  const path = resolve(file);
+  const contents = await inspectBackup(path);
+  const folder = await openDataFolder(dataDir);
+  const { databasePath } = folder;
+  const draft = `${databasePath}.${randomUUID()}.tmp`;
+  try {
+    const isReplaced = existsSync(databasePath);
+    if (isReplaced && !force) {
+      throw new CommandError(`The data folder ${dataDir} has a database.`, {
+        hint: 'Give an empty folder, or --force, which keeps this database under another name.',
+      });
+    }
+    await copyToNew(path, draft);
+    chmodSync(draft, 0o600);
+    await continueSequences(draft);
+    const kept = isReplaced ? await keepFormer(databasePath) : null;
+    publishDraft(draft, databasePath, { replaces: true });
+    if (json) return out(`${JSON.stringify({ dataDir, ...contents, kept })}\n`);
+    out(`Restored ${path} to ${databasePath}: ${contentsText(contents)}.\n`);
+    if (kept !== null) out(`The former database is ${kept}.\n`);
+  } catch (error) {
+    throw toStartError(error, dataDir);
+  } finally {
+    for (const suffix of ['', '-journal']) rmSync(draft + suffix, { force: true });
+    folder.release();
+  }
+}
+
+/** Before anything is touched. */
+async function inspectBackup(path: string): Promise<DatabaseContents> {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
+    throw new CommandError(`There is no file ${path}.`, {
+      hint: 'Give a file that molecule-platform backup wrote.',
+    });
+  }
+  try {
+    return await inspectDatabase(path);
+  } catch (error) {
+    const reason = toStartError(error, path);
+    if (!(reason instanceof PlatformStartError)) throw reason;
+    const hint =
+      reason.code === 'data_incompatible' && reason.hint.startsWith('Install')
+        ? `Nothing was changed; ${reason.hint.slice(0, reason.hint.indexOf(',')).replace('Install', 'install')}.`
+        : 'Nothing was changed; give a file that molecule-platform backup wrote.';
+    throw new CommandError(reason.message, { hint });
+  }
+}
+
+/** Keeps the former database, with what is in its log; returns its new name. */
+async function keepFormer(databasePath: string): Promise<string> {
+  await foldLog(databasePath);
+  const time = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
+  const kept = `${databasePath}.replaced-${time}-${randomUUID().slice(0, 4)}`;
+  keepAs(databasePath, kept);
+  // Only a damaged database still has a log, which must not be beside the new one.
+  if (existsSync(`${databasePath}-wal`)) renameSync(`${databasePath}-wal`, `${kept}-wal`);
+  rmSync(`${databasePath}-shm`, { force: true });
+  return kept;
+}
