@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRemoteAgent } from '@molecule-ai/core';
@@ -52,15 +52,15 @@ onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
     const [start = ''] = blocks('Start');
     const [create = ''] = blocks('Workspaces');
     const [mint = '', list = ''] = blocks('Tokens of workspaces');
-    const [copy = ''] = blocks('Back-up');
+    const [backup = '', restore = ''] = blocks('Back-up and restore');
     const cwd = environment.folder();
     const data = environment.folder();
-    const restored = environment.folder();
     const lines = start.trimEnd().split('\n');
-    const command = (folder: string) =>
-      `exec ${lines.at(-1)?.replace('packages/', `${ROOT}packages/`).replace('/var/lib/molecule', folder)} --port 0 --json`;
-    const run = async (folder: string) => {
-      const platform = runShell(environment, command(folder), { cwd, env: { PATH } });
+    const here = (command = '') =>
+      command.replace('packages/', `${ROOT}packages/`).replace('/var/lib/molecule', data);
+    const run = async () => {
+      const commands = `exec ${here(lines.at(-1))} --port 0 --json`;
+      const platform = runShell(environment, commands, { cwd, env: { PATH } });
       await platform.wrote('"operatorKey"');
       const { url, operatorKey } = JSON.parse(/^\{"url".*$/m.exec(platform.output())?.[0] ?? '');
       const env = {
@@ -71,19 +71,20 @@ onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
       return { platform, env };
     };
     await shell(environment, lines.slice(0, -1).join('\n'), { cwd, env: { PATH } });
-    const { platform, env } = await run(data);
+    const { platform, env } = await run();
     expect(await shell(environment, 'cat platform.env', { cwd })).toContain(
       `ADMIN_TOKEN=${env.MOLECULE_OPERATOR_KEY}`,
     );
     const id = textAt(JSON.parse(await shell(environment, create, { env })), 'id');
     const minted = await shell(environment, mint, { env: { ...env, WORKSPACE_ID: id } });
     const token = textAt(JSON.parse(minted), 'auth_token');
-    await shell(environment, copy.replace('/var/lib/molecule', data), { cwd, env });
+    expect(await shell(environment, here(backup), { cwd, env })).toContain('1 workspace, 0 messages');
+    await shell(environment, create, { env });
     platform.interrupt();
     expect((await platform.exit).code).toBe(0);
 
-    renameSync(join(cwd, 'backup.db'), join(restored, 'platform.db'));
-    const second = await run(restored);
+    expect(await shell(environment, here(restore), { cwd, env })).toContain('1 workspace, 0 messages');
+    const second = await run();
     const listed = await shell(environment, list, { env: { ...second.env, WORKSPACE_ID: id } });
     expect(listed).toContain(token.slice(0, 8));
     const response = await fetch(`${second.env.MOLECULE_PLATFORM_URL}/workspaces/${id}/state`, {

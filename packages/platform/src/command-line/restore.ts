@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
   continueSequences,
@@ -39,6 +39,9 @@ export async function restore(
     }
     await copyToNew(path, draft);
     chmodSync(draft, 0o600);
+    // Root restores for the user whose folder it is.
+    const { uid, gid } = statSync(dataDir);
+    if (process.getuid?.() === 0) chownSync(draft, uid, gid);
     await continueSequences(draft);
     const kept = isReplaced ? await keepFormer(databasePath) : null;
     publishDraft(draft, databasePath, { replaces: true });

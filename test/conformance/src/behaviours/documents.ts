@@ -59,7 +59,7 @@ export const DOCUMENTS = behaviours({
     'docs/decisions/0001-published-pages-work.md',
   ],
   'documents.operating': [
-    'The commands of the page "Operating a platform" make its secrets, start it, create a workspace and a token, and copy its database while it runs; a platform that starts with the copy has the same workspaces and tokens.',
+    'The commands of the page "Operating a platform" make its secrets, start it, create a workspace and a token, back it up while it runs, and restore the backup; the platform then has the workspaces and tokens of the backup.',
     'docs/decisions/0001-published-pages-work.md',
   ],
   'documents.from-the-python-sdk': [
