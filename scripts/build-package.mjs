@@ -33,11 +33,17 @@ const EMITTED = 'TSFILE: ';
 const BUILT_FILES = '.turbo/built-files.json';
 const NODE_CHECK = 'node-check.js';
 
+/** The files that the last build of a package wrote, by their paths in `dist`; `undefined` when it was never built. */
+export function builtFiles(folder) {
+  const list = join(folder, BUILT_FILES);
+  return existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')) : undefined;
+}
+
 /** Deletes from the `dist` of a package what its last build did not write; nothing when it was never built. */
 export function removeStaleFiles(folder) {
-  const list = join(folder, BUILT_FILES);
-  if (!existsSync(list)) return;
-  const built = new Set(JSON.parse(readFileSync(list, 'utf8')));
+  const files = builtFiles(folder);
+  if (files === undefined) return;
+  const built = new Set(files);
   const dist = join(folder, 'dist');
   for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name);

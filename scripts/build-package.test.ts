@@ -11,7 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { removeStaleFiles } from './build-package.mjs';
 
 const SCRIPT = fileURLToPath(new URL('./build-package.mjs', import.meta.url));
@@ -27,6 +28,8 @@ const FILES: Readonly<Record<string, string>> = {
   'package.json': JSON.stringify({
     name: 'built',
     type: 'module',
+    engines: { node: '>=22.19' },
+    sideEffects: ['./dist/node-check.js', './dist/cjs/node-check.js'],
     exports: { '.': entry('index'), './testing': entry('testing/index'), './package.json': './package.json' },
     bin: { built: './dist/main.js' },
     dependencies: { external: '*' },
@@ -87,7 +90,7 @@ beforeAll(() => {
 
 function run(type: 'module' | 'commonjs', script: string, ...flags: string[]): unknown {
   const args = [...flags, `--input-type=${type}`, '-e', script];
-  return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' }));
+  return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8', stdio: 'pipe' }));
 }
 
 const SEEN = `
@@ -141,6 +144,32 @@ it('maps both builds back to the TypeScript sources', () => {
     expect(run(type, builds[type], '--enable-source-maps')).toContain('src/index.ts:5:');
   }
 });
+
+it.each(['dist', 'dist/cjs'])(
+  '%s checks the version of Node before anything else, also in a bundle',
+  async (dist) => {
+    const check = join(root, dist, 'node-check.js');
+    const written = readFileSync(check, 'utf8');
+    onTestFinished(() => writeFileSync(check, written));
+    writeFileSync(check, "throw new Error('checked');\n");
+    const isCommonJs = dist.endsWith('cjs');
+    const script = isCommonJs
+      ? `const { makeCounter } = require('built/testing'); makeCounter();`
+      : `import { makeCounter } from 'built/testing'; makeCounter();`;
+    const type = isCommonJs ? 'commonjs' : 'module';
+    expect(() => run(type, script)).toThrow(/Error: checked/);
+    const stdin = { contents: script, resolveDir: root };
+    const { outputFiles } = await build({
+      stdin,
+      bundle: true,
+      write: false,
+      platform: 'node',
+      external: ['external'],
+    });
+    const args = ['--eval', `globalThis.require = require; ${outputFiles[0]?.text}`];
+    expect(() => execFileSync(process.execPath, args, { stdio: 'pipe' })).toThrow(/Error: checked/);
+  },
+);
 
 it('puts the licences of what it bundled beside it, and makes bins executable', () => {
   const licences = readFileSync(join(root, 'dist/third-party-licences.txt'), 'utf8');

@@ -4,7 +4,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { removeStaleFiles } from './build-package.mjs';
+import { builtFiles } from './build-package.mjs';
 import { packedDocs } from './packed-docs.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -14,10 +14,9 @@ const TEMPORARY = `.turbo/staged-${process.pid}`;
 const DECLARATION_OR_CODE = /\.(?:js|d\.ts)$/;
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
-// Of what turbo left in `dist` when it copied a build from its cache, nothing is packed.
-removeStaleFiles('.');
-const built = filesIn('dist').map((file) => `dist/${file}`);
-if (built.length === 0) throw new Error(`${manifest.name} is not built: run \`npx -y pnpm@12 build\`.`);
+// Not what turbo left in `dist` when it copied a build from its cache.
+const built = builtFiles('.')?.map((file) => `dist/${file}`);
+if (built === undefined) throw new Error(`${manifest.name} is not built: run \`npx -y pnpm@12 build\`.`);
 
 const docs = packedDocs({
   folder: relative(ROOT, process.cwd()).replaceAll('\\', '/'),
