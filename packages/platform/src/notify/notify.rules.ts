@@ -18,7 +18,7 @@ export function parseNotify(body: unknown): NotifyRequest {
     attachments.forEach((attachment, index) => {
       const { uri, name } = isJsonObject(attachment) ? attachment : {};
       if (typeof uri === 'string' && uri !== '' && typeof name === 'string' && name !== '') return;
-      throw wrong(`attachments.${index}`, `attachment[${index}]: uri and name are required`);
+      throw wrong(`attachments[${index}]`, `attachment[${index}]: uri and name are required`);
     });
   }
   return parseBody(NotifyRequest, body);

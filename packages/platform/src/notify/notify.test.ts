@@ -42,16 +42,22 @@ describe('notify', () => {
   });
 
   it.each([
-    [{}, 'message is required'],
-    [{ message: '' }, 'message is required'],
-    [{ message: 5 }, 'message is required'],
-    [{ message: 'x', attachments: [{ uri: 'a' }] }, 'attachment[0]: uri and name are required'],
+    [{}, 'message', 'message is required'],
+    [{ message: '' }, 'message', 'message is required'],
+    [{ message: 5 }, 'message', 'message is required'],
+    [
+      { message: 'x', attachments: [{ uri: 'a' }] },
+      'attachments[0]',
+      'attachment[0]: uri and name are required',
+    ],
     [
       { message: 'x', attachments: [{ uri: 'a', name: 'b' }, 'c'] },
+      'attachments[1]',
       'attachment[1]: uri and name are required',
     ],
-  ])('refuses %j', async (body, error) => {
-    expect(await notify(body)).toMatchObject({ status: 400, body: { error, code: 'invalid_request' } });
+  ])('refuses %j', async (body, field, error) => {
+    const refused = { status: 400, body: { error, field, code: 'invalid_request' } };
+    expect(await notify(body)).toMatchObject(refused);
   });
 
   it('stores a message once for one idempotency key', async () => {
