@@ -102,4 +102,25 @@ describe('molecule-platform', () => {
     const third = run(args);
     expect(JSON.parse(await third.firstLine)).toHaveProperty('url');
   });
+
+  it('writes an error that nothing expects in one line, and its stack only for debugging', async () => {
+    const failing = `
+      const { Server } = process.getBuiltinModule('node:net');
+      Server.prototype.listen = () => {
+        throw new Error('out of\\nluck');
+      };`;
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(failing)}`;
+    const start = async (...args: string[]) => {
+      const { exited, output } = run(['--dev', '--memory', '--port', '0', ...args], { NODE_OPTIONS });
+      return { code: await exited, err: output.err };
+    };
+    expect(await start()).toEqual({
+      code: 1,
+      err: 'Unexpected error: out of luck\nRun it again with --log-level debug to see where it happens.\n',
+    });
+    expect(await start('--log-level', 'debug')).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/Unexpected error: Error: out of\nluck\n +at /),
+    });
+  }, 30_000);
 });

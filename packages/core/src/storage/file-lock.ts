@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { link, open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
-import { errnoOf, storageError } from './private-file.ts';
+import { errnoOf, makePrivateFolder, storageError } from './private-file.ts';
 import { isProcessRunning } from './process-identity.ts';
 
 const RETRY_EVERY_MS = 25;
@@ -68,7 +68,7 @@ async function tryCreate(path: string, owner: string): Promise<boolean> {
     const code = errnoOf(cause);
     if (code === 'EEXIST') return false;
     if (code !== 'ENOENT') throw storageError('Cannot create the lock file', path, cause);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    await makePrivateFolder(dirname(path)).catch((error: unknown) => {
       throw storageError('Cannot create the folder', dirname(path), error);
     });
     return tryCreate(path, owner);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isError } from '../errors/is-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
@@ -101,7 +101,7 @@ export async function writePrivateFile(path: string, text: string | Iterable<str
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomUUID()}.tmp`);
   try {
-    await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+    await makePrivateFolder(folder);
     await refuseLink(path);
     await writeAndFlush(temporary, text);
     await rename(temporary, path);
@@ -109,6 +109,33 @@ export async function writePrivateFile(path: string, text: string | Iterable<str
   } catch (cause) {
     await unlink(temporary).catch(() => {});
     throw storageFailure('Cannot write the file', path, cause);
+  }
+}
+
+/**
+ * Creates a folder and those above it that are missing, with mode 0700. `mkdir` with `recursive` never returns where a file
+ * system refuses new folders with `ENOENT`, as `/proc` does.
+ */
+export async function makePrivateFolder(path: string): Promise<void> {
+  const missing: string[] = [];
+  for (let folder = path; !(await exists(folder)); folder = dirname(folder)) missing.push(folder);
+  for (const folder of missing.reverse()) {
+    await mkdir(folder, { mode: FOLDER_MODE }).catch((error: unknown) => {
+      // Another process may have made it in the meantime.
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    });
+  }
+  // A link that leads nowhere is in the place of the folder.
+  await stat(path);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -70,6 +70,19 @@ describe('withFileLock', () => {
 });
 
 describe('private files', () => {
+  it('are an error where no folder can be made, and at a link that leads nowhere', async () => {
+    await mkdir(directory, { recursive: true });
+    const link = join(directory, 'link');
+    await symlink(join(directory, 'nowhere'), link);
+    // /proc answers ENOENT to each new folder.
+    for (const folder of ['/proc/nope', '/proc/nope/further', link]) {
+      const writing = writePrivateFile(join(folder, 'file'), 'text');
+      await expect(writing, folder).rejects.toMatchObject({ code: 'storage_failed' });
+      const locking = withFileLock(join(folder, 'lock'), async () => {});
+      await expect(locking, folder).rejects.toMatchObject({ code: 'storage_failed' });
+    }
+  });
+
   it('are written atomically and read with a size limit', async () => {
     const path = join(directory, 'cursor.json');
     expect(await readPrivateFile(path)).toBeUndefined();

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, stat, unlink, utimes } from 'node:fs/promises';
+import { open, readFile, stat, unlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { MoleculeError } from '../errors/molecule-error.ts';
@@ -7,7 +7,7 @@ import type { Logger } from '../logging/logger.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { removeAbandonedTemporaries } from './abandoned-files.ts';
 import { withFileLock } from './file-lock.ts';
-import { errnoOf } from './private-file.ts';
+import { errnoOf, makePrivateFolder } from './private-file.ts';
 import { isProcessRunning, processStart, UNKNOWN_START } from './process-identity.ts';
 import { processState } from './process-state.ts';
 
@@ -49,7 +49,7 @@ export async function lockWorkspace(
 }
 
 async function acquire(path: string, directory: string, owner: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makePrivateFolder(directory);
   const other = await readOwner(path);
   if (other !== '' && (await isHeld(path, other))) {
     const [pid = '', host = ''] = other.split(' ');

@@ -238,3 +238,21 @@ it('ends within a step when it is canceled, and sees no commit of others', async
   expect(steps).toBe(1);
   database.close();
 });
+
+it('leaves nothing behind when it is interrupted', async () => {
+  const dataDir = join(folder, 'data');
+  await (await open(dataDir)).platform.close();
+  const interrupt = `
+    const wait = () => {
+      if (process.listenerCount('SIGINT') > 0) process.kill(process.pid, 'SIGINT');
+      else setImmediate(wait);
+    };
+    wait();`;
+  const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(interrupt)}`;
+  const { exited, output } = runBin(['backup', join(folder, 'backup.db'), '--data-dir', dataDir], {
+    NODE_OPTIONS,
+  });
+  expect(await exited).toBe(1);
+  expect(output).toEqual({ out: '', err: 'The backup was canceled; nothing was written.\nRun it again.\n' });
+  expect(readdirSync(folder)).toEqual(['data']);
+});
