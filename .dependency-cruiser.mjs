@@ -190,7 +190,7 @@ export default {
       to: {
         dependencyTypes: ['npm-no-pkg', 'npm-dev', 'npm-unknown', 'unknown'],
         dependencyTypesNot: ['npm-peer'],
-        pathNot: '/node_modules/(kysely|jose)/',
+        pathNot: '/node_modules/(kysely|jose|leven)/',
       },
     },
     {

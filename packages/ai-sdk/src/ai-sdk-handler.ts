@@ -13,6 +13,7 @@ import {
   conversationClaimed,
   endsForGood,
   handlerErrorOf,
+  knownOptions,
   optionsProblem,
   questionSuperseded,
   SerialQueue,
@@ -109,11 +110,20 @@ export function createAiSdkHandler(
   return (message, context) => new HandledMessage(shared, message, context).answer();
 }
 
+const OPTIONS = knownOptions<AiSdkHandlerOptions>({
+  store: true,
+  maxMessages: true,
+  conversationId: true,
+  approvals: true,
+  output: true,
+});
+
 function checkOptions(options: AiSdkHandlerOptions): void {
   const approvals: readonly Approvals[] = ['user', 'sender-when-user'];
   const functions = { conversationId: 'function', output: 'function' } as const;
   const numbers = { maxMessages: { min: 0, max: 10_000 } };
-  const problem = optionsProblem(options, { store: 'object', approvals, ...functions, ...numbers });
+  const kinds = { store: 'object', approvals, ...functions, ...numbers } as const;
+  const problem = optionsProblem(options, kinds, 'createAiSdkHandler', OPTIONS);
   if (problem !== null) throw new ConfigurationError(problem);
   const { store } = options;
   const isStore = ['load', 'save'].every((name) => typeof Reflect.get(Object(store), name) === 'function');

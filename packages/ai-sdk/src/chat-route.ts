@@ -3,6 +3,7 @@ import {
   type ApprovalSigner,
   approvalSigner,
   inConversation,
+  knownOptions,
   optionsProblem,
   releaseApprovals,
   useApprovals,
@@ -90,6 +91,19 @@ export function createChatRoute(options: ChatRouteOptions): (request: Request) =
   };
 }
 
+const OPTIONS = knownOptions<ChatRouteOptions>({
+  agent: true,
+  onError: true,
+  onFinish: true,
+  chatId: true,
+  approvalSecret: true,
+  maxBodyBytes: true,
+  allowFileUrl: true,
+  sendReasoning: true,
+  sendSources: true,
+  errorText: true,
+});
+
 function problemOf(options: ChatRouteOptions): string | null {
   const kinds = {
     agent: 'object',
@@ -103,7 +117,7 @@ function problemOf(options: ChatRouteOptions): string | null {
     sendSources: 'flag',
     errorText: 'text',
   } as const;
-  const problem = optionsProblem(options, kinds);
+  const problem = optionsProblem(options, kinds, 'createChatRoute', OPTIONS);
   if (problem !== null) return problem;
   if (typeof Reflect.get(Object(options.agent), 'stream') !== 'function')
     return '`agent` must be an agent of the AI SDK, such as a ToolLoopAgent.';

@@ -9,6 +9,7 @@ import {
   clientProblem,
   contextIdOfThread,
   handlerSignal,
+  knownOptions,
   messageIdOfCall,
   optionsProblem,
   peerIdProblem,
@@ -70,6 +71,8 @@ export interface MoleculeProvider {
   imageModel(modelId: string): never;
 }
 
+const OPTIONS = knownOptions<MoleculeOptions>({ client: true, timeoutMs: true, maxModelChars: true });
+
 /**
  * Peers as language models: `molecule('<id of the peer>')` is one. The peer gets the last user message of the prompt; what it answers is the
  * text of the result, without markers and not fenced, and marked as untrusted in `providerMetadata.molecule`.
@@ -81,10 +84,15 @@ export interface MoleculeProvider {
  */
 export function createMolecule(options: MoleculeOptions): MoleculeProvider {
   const problem =
-    optionsProblem(options, {
-      timeoutMs: { min: MIN_TIMEOUT_MS, isInteger: true },
-      maxModelChars: { min: 1, isInteger: true },
-    }) ?? clientProblem(options.client, ['callPeer', 'streamPeer']);
+    optionsProblem(
+      options,
+      {
+        timeoutMs: { min: MIN_TIMEOUT_MS, isInteger: true },
+        maxModelChars: { min: 1, isInteger: true },
+      },
+      'createMolecule',
+      OPTIONS,
+    ) ?? clientProblem(options.client, ['callPeer', 'streamPeer']);
   if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
   const calls = new RepeatedCalls(options.client);
   const none = (modelType: 'embeddingModel' | 'imageModel') => (modelId: string) => {

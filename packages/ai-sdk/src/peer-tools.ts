@@ -5,8 +5,10 @@ import {
   currentConversation,
   type DefaultPeerToolNames,
   type JsonSchema,
+  knownOptions,
   occurrenceOfCall,
   optionsProblem,
+  PEER_TOOLS_OPTION_NAMES,
   type PeerAnswerSoFar,
   type PeerTool,
   type PeerToolName,
@@ -86,6 +88,13 @@ export type PeerToolSet<Names extends readonly PeerToolName[] = readonly PeerToo
   [Name in Names[number]]: Tool<PeerToolInput<Name>, PeerToolOutput<Name>>;
 };
 
+const OPTIONS = knownOptions<CreatePeerToolsOptions>({
+  ...PEER_TOOLS_OPTION_NAMES,
+  progress: true,
+  needsApproval: true,
+  outputSecret: true,
+});
+
 /**
  * The tools by which a model works with other agents. A call rejects only with the reason of its `abortSignal`.
  * @throws MoleculeError `invalid_argument` for wrong options.
@@ -97,7 +106,7 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
   client: PeerClient,
   given: CreatePeerToolsOptions<Names> = {},
 ): PeerToolSet<Names> {
-  check(optionsProblem(given, { progress: 'flag', outputSecret: 'text' }));
+  check(optionsProblem(given, { progress: 'flag', outputSecret: 'text' }, 'createPeerTools', OPTIONS));
   const { progress = true, needsApproval, outputSecret, ...options } = given;
   const { maxModelChars = DEFAULT_MODEL_CHARS } = options;
   const definitions: readonly AnyDefinition[] = peerTools<readonly PeerToolName[]>(client, options);

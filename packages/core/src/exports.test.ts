@@ -73,6 +73,9 @@ it('the testing entry exports exactly these names', () => {
 
 it('the tools entry exports exactly these names', () => {
   expect(Object.keys(tools).sort()).toEqual([
+    'AGENT_OPTION_NAMES',
+    'CLIENT_OPTION_NAMES',
+    'PEER_TOOLS_OPTION_NAMES',
     'RepeatedCalls',
     'SerialQueue',
     'ShownWords',
@@ -103,6 +106,7 @@ it('the tools entry exports exactly these names', () => {
     'isApproved',
     'isCheckedOutcome',
     'isPeerToolName',
+    'knownOptions',
     'mayHaveArrived',
     'messageIdOfCall',
     'occurrenceOfCall',

@@ -32,8 +32,6 @@ export {
 export type { AgentEventName, AgentEvents, AgentListener, DegradedReason } from './agent/agent-events.ts';
 export type {
   AgentClient,
-  AgentStartOptions,
-  AgentStopOptions,
   ConflictPolicy,
   HandlerContext,
   MessageHandler,
@@ -45,6 +43,7 @@ export type { AgentHealth, AgentState } from './agent/health.ts';
 export type { InboundAuth } from './agent/inbound-auth.ts';
 export type { RemoteAgent } from './agent/remote-agent.ts';
 export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
+export type { AgentStartOptions, AgentStopOptions } from './agent/start-and-stop.ts';
 export type { LastFailure } from './agent/task-metrics.ts';
 export type { CancellationPage, FetchCancellationsOptions } from './client/cancellation.ts';
 export type { RemoteAgentClientOptions } from './client/client-context.ts';

@@ -1,8 +1,11 @@
 /** Tools for models, without a framework, and what adapters to frameworks share. A test pins this list of exports. */
 
+export { AGENT_OPTION_NAMES } from './agent/agent-options.ts';
+export { CLIENT_OPTION_NAMES } from './client/client-context.ts';
 export { handlerSignal } from './client/current-message.ts';
 export { type ReceivedValue, receivedValue } from './peers/received-values.ts';
 export { fenceRepeatably } from './peers/repeatable-fence.ts';
+export { type KnownOptions, knownOptions } from './settings/known-options.ts';
 export { clientProblem, type OptionKind, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
 export {
   type ApprovalContent,
@@ -59,6 +62,7 @@ export { originOfPeerText, rememberPeerText } from './tools/peer-text-memory.ts'
 export {
   type DefaultPeerToolNames,
   isPeerToolName,
+  PEER_TOOLS_OPTION_NAMES,
   type PeerTool,
   type PeerToolList,
   type PeerToolName,

@@ -15,6 +15,7 @@ import {
   conversationClaimed,
   endsForGood,
   handlerErrorOf,
+  knownOptions,
   optionsProblem,
   questionSuperseded,
   SerialQueue,
@@ -72,6 +73,14 @@ export interface LangChainHandlerOptions {
   config?: RunnableConfig | undefined;
 }
 
+const OPTIONS = knownOptions<LangChainHandlerOptions>({
+  approvals: true,
+  threadId: true,
+  input: true,
+  output: true,
+  config: true,
+});
+
 /**
  * Returns the `onMessage` of an agent whose messages are handled by an agent of LangChain, a graph of LangGraph, or any other runnable.
  *
@@ -110,7 +119,8 @@ export function createLangChainHandler(
 function checkedOptions(options: LangChainHandlerOptions): LangChainHandlerOptions {
   const functions = { threadId: 'function', input: 'function', output: 'function' } as const;
   const approvals: readonly Approvals[] = ['user', 'sender-when-user'];
-  const problem = optionsProblem(options, { approvals, ...functions, config: 'object' });
+  const kinds = { approvals, ...functions, config: 'object' } as const;
+  const problem = optionsProblem(options, kinds, 'createLangChainHandler', OPTIONS);
   if (problem !== null) throw new ConfigurationError(problem);
   const { threadId } = options;
   if (threadId === undefined) return options;

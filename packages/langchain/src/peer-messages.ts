@@ -15,7 +15,7 @@ import {
   parseActivityRow,
   stripA2aBoundary,
 } from '@molecule-ai/core';
-import { clientProblem, fenceRepeatably, optionsProblem } from '@molecule-ai/core/tools';
+import { clientProblem, fenceRepeatably, knownOptions, optionsProblem } from '@molecule-ai/core/tools';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
@@ -27,6 +27,8 @@ export interface PeerMessageHistoryOptions {
   /** At most so many rows of the feed, the latest, 1 to 500. @default 100 */
   limit?: number | undefined;
 }
+
+const OPTIONS = knownOptions<PeerMessageHistoryOptions>({ conversationId: true, limit: true });
 
 /**
  * The messages of one conversation of this agent, as the platform keeps them: those to it as `HumanMessage`, fenced where another agent
@@ -55,10 +57,15 @@ export class PeerMessageHistory extends BaseListChatMessageHistory {
     super();
     const problem =
       clientProblem(client, ['listActivity']) ??
-      optionsProblem(options, {
-        conversationId: 'text',
-        limit: { min: 1, max: MAX_LIMIT, isInteger: true },
-      });
+      optionsProblem(
+        options,
+        {
+          conversationId: 'text',
+          limit: { min: 1, max: MAX_LIMIT, isInteger: true },
+        },
+        'peerMessageHistory',
+        OPTIONS,
+      );
     if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
     this.client = client;
     this.options = options;

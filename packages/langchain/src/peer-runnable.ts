@@ -13,6 +13,7 @@ import {
   cutNote,
   cutText,
   fenceRepeatably,
+  knownOptions,
   messageIdOfCall,
   optionsProblem,
   outcomeOfReply,
@@ -45,6 +46,8 @@ export interface PeerRunnableOptions {
   /** At most so many characters of the peer in one message, 1 or more. @default 32_000 */
   maxModelChars?: number | undefined;
 }
+
+const OPTIONS = knownOptions<PeerRunnableOptions>({ timeoutMs: true, maxModelChars: true });
 
 /**
  * Asks one peer, as a step of a chain, a node of a graph or a subagent. Given a state with messages it returns messages for it, else a
@@ -80,7 +83,10 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
 
   constructor(client: PeerClient, peerId: string, options: PeerRunnableOptions) {
     super();
-    const problem = clientProblem(client) ?? peerIdProblem(peerId) ?? optionsProblem(options, NUMBERS);
+    const problem =
+      clientProblem(client) ??
+      peerIdProblem(peerId) ??
+      optionsProblem(options, NUMBERS, 'createPeerRunnable', OPTIONS);
     if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
     this.client = client;
     this.peerId = peerId;

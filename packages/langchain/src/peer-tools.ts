@@ -10,7 +10,9 @@ import { currentMessage, type JsonValue, MoleculeError, type PeerClient } from '
 import {
   type DefaultPeerToolNames,
   type JsonSchema,
+  knownOptions,
   optionsProblem,
+  PEER_TOOLS_OPTION_NAMES,
   type PeerTool,
   type PeerToolName,
   type PeerToolsOptions,
@@ -37,6 +39,8 @@ export interface CreatePeerToolsOptions<Names extends readonly PeerToolName[] = 
   /** Whether the answer of a peer is reported as stream events while it is made. @default true */
   readonly progress?: boolean | undefined;
 }
+
+const OPTIONS = knownOptions<CreatePeerToolsOptions>({ ...PEER_TOOLS_OPTION_NAMES, progress: true });
 
 /** What a tool for peers returns. `content` is for the model: words of peers are in a fence. */
 export interface PeerToolMessage<Data extends JsonValue = JsonValue> extends ToolMessage {
@@ -81,7 +85,7 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
   client: PeerClient,
   given: CreatePeerToolsOptions<Names> = {},
 ): PeerStructuredToolList<Names> {
-  const problem = optionsProblem(given, { progress: 'flag' });
+  const problem = optionsProblem(given, { progress: 'flag' }, 'createPeerTools', OPTIONS);
   if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
   const { progress = true, ...options } = given;
   return peerTools(client, options).map(({ name }, place) => {

@@ -6,7 +6,7 @@ import {
   type InboundSource,
   type JsonObject,
 } from '@molecule-ai/core';
-import { peerIdProblem } from '@molecule-ai/core/tools';
+import { type KnownOptions, knownOptions, optionsProblem, peerIdProblem } from '@molecule-ai/core/tools';
 import {
   type ArgumentsHost,
   createParamDecorator,
@@ -48,23 +48,24 @@ export type HandlerMark = { readonly agent: string } & (
  * an `Observable` or `AsyncIterable` of texts, or nothing.
  */
 export function OnMessage(options: HandlerOptions = {}): MethodDecorator {
-  return handles({ kind: 'message', agent: agentOf(options) });
+  return handles({ kind: 'message', agent: agentOf('OnMessage', options, HANDLER_OPTIONS) });
 }
 
 /** The method handles messages of other agents, and of senders that are not known; with `from`, of these workspaces only. */
 export function OnPeerMessage(options: PeerMessageOptions = {}): MethodDecorator {
+  const agent = agentOf('OnPeerMessage', options, PEER_MESSAGE_OPTIONS);
   const from = options.from === undefined ? [] : [options.from].flat();
   const problem =
     options.from !== undefined && from.length === 0
       ? 'the list names no workspace.'
       : from.map(peerIdProblem).find((found) => found !== null);
   if (typeof problem === 'string') throw new ConfigurationError(`@OnPeerMessage({ from }): ${problem}`);
-  return handles({ kind: 'peer', agent: agentOf(options), from: from.map((id) => id.toLowerCase()) });
+  return handles({ kind: 'peer', agent, from: from.map((id) => id.toLowerCase()) });
 }
 
 /** The method handles what people write on the canvas. */
 export function OnUserMessage(options: HandlerOptions = {}): MethodDecorator {
-  return handles({ kind: 'user', agent: agentOf(options) });
+  return handles({ kind: 'user', agent: agentOf('OnUserMessage', options, HANDLER_OPTIONS) });
 }
 
 /** The method handles messages of this method of JSON-RPC, `message.method`, such as `delegate_task`, whoever sent them. */
@@ -72,7 +73,7 @@ export function OnTask(method: string, options: HandlerOptions = {}): MethodDeco
   if (typeof method !== 'string' || method.trim() === '') {
     throw new ConfigurationError("@OnTask() needs the method of JSON-RPC, such as 'delegate_task'.");
   }
-  return handles({ kind: 'task', agent: agentOf(options), method });
+  return handles({ kind: 'task', agent: agentOf('OnTask', options, HANDLER_OPTIONS), method });
 }
 
 /** The method is called with the arguments of this event of the agent. Guards, pipes, interceptors and filters do not apply. */
@@ -82,7 +83,7 @@ export function OnAgentEvent(event: AgentEventName, options: HandlerOptions = {}
       hint: `The events are ${AGENT_EVENTS}.`,
     });
   }
-  return handles({ kind: 'event', agent: agentOf(options), event });
+  return handles({ kind: 'event', agent: agentOf('OnAgentEvent', options, HANDLER_OPTIONS), event });
 }
 
 /** What the decorators of a method say, nothing for other methods. */
@@ -107,8 +108,17 @@ function handles(mark: HandlerMark): MethodDecorator {
   };
 }
 
-function agentOf({ agent }: HandlerOptions): string {
-  return agent ?? '';
+const HANDLER_OPTIONS = knownOptions<HandlerOptions>({ agent: true });
+const PEER_MESSAGE_OPTIONS = knownOptions<PeerMessageOptions>({ agent: true, from: true });
+
+function agentOf<Options extends HandlerOptions>(
+  decorator: string,
+  options: Options,
+  known: KnownOptions<Options>,
+): string {
+  const problem = optionsProblem(options, {}, `@${decorator}()`, known);
+  if (problem !== null) throw new ConfigurationError(problem);
+  return options.agent ?? '';
 }
 
 /** The sender of a message. */

@@ -1,4 +1,5 @@
 import { type AgentHealth, ConfigurationError } from '@molecule-ai/core';
+import { knownOptions, optionsProblem } from '@molecule-ai/core/tools';
 import type { ModulesContainer } from '@nestjs/core';
 import type { HostedAgent } from './hosted-agent.ts';
 import { agentLabel, UNNAMED } from './molecule-options.ts';
@@ -27,6 +28,8 @@ export interface MoleculeHealthOptions {
   /** The name of the agent. @default all agents of the application, of which one that is down is enough */
   agent?: string | undefined;
 }
+
+const HEALTH_OPTIONS = knownOptions<MoleculeHealthOptions>({ agent: true });
 
 /**
  * Health of the agents for `@nestjs/terminus` 10, 11 and 12, or for a controller of your own: down when an agent does not run, has lost the
@@ -57,7 +60,10 @@ export class MoleculeHealthIndicator {
 
   /** The same without Terminus: never throws for an agent that is down. */
   check(key = 'molecule', options: MoleculeHealthOptions = {}): MoleculeHealthResult {
-    const { agent }: MoleculeHealthOptions = Object(options);
+    const given: MoleculeHealthOptions = Object(options);
+    const problem = optionsProblem(given, {}, 'The check of an agent', HEALTH_OPTIONS);
+    if (problem !== null) throw new ConfigurationError(problem);
+    const { agent } = given;
     const chosen = this.#agents.filter(({ name }) => agent === undefined || name === agent);
     const [only] = chosen;
     if (only === undefined) {

@@ -17,8 +17,10 @@ import type { HostedAgent } from './hosted-agent.ts';
 import { MODULE_MARK, MODULE_NUMBER, tokenOf } from './injection.ts';
 import { MessageDispatcher } from './message-dispatcher.ts';
 import {
+  agentOptionsOf,
   ConfigurableModuleClass,
   checkOptions,
+  clientOptionsOf,
   MODULE_OPTIONS_TOKEN,
   type MoleculeModuleExtras,
   type MoleculeModuleOptions,
@@ -73,7 +75,7 @@ function agentModule(definition: DynamicModule, extras: MoleculeModuleExtras): D
       useFactory: (options: MoleculeModuleOptions) =>
         namingAgent(name, () => {
           const logger = options?.logger ?? nestLogger(name === '' ? 'Molecule' : `Molecule:${name}`);
-          return new RemoteAgentClient({ ...checkOptions(options), logger });
+          return new RemoteAgentClient({ ...clientOptionsOf(checkOptions(options)), logger });
         }),
       inject: [token('options')],
     },
@@ -86,7 +88,7 @@ function agentModule(definition: DynamicModule, extras: MoleculeModuleExtras): D
       ) =>
         namingAgent(name, () =>
           createRemoteAgent({
-            ...options,
+            ...agentOptionsOf(options),
             client,
             onMessage: (message, context) => dispatcher.handle(message, context),
           }),

@@ -8,7 +8,13 @@ import {
   type RemoteAgentOptions,
 } from '@molecule-ai/core';
 import type { InboundHandlerOptions } from '@molecule-ai/core/inbound';
-import { clientProblem, optionsProblem } from '@molecule-ai/core/tools';
+import {
+  AGENT_OPTION_NAMES,
+  CLIENT_OPTION_NAMES,
+  clientProblem,
+  knownOptions,
+  optionsProblem,
+} from '@molecule-ai/core/tools';
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 
 /** Options of one agent: those of `RemoteAgentClient` and of `createRemoteAgent`, and these. */
@@ -37,6 +43,42 @@ export interface MoleculeModuleOptions
 export interface PushOptions extends InboundHandlerOptions {
   /** Such as `/a2a`; a global prefix does not apply. Two agents cannot have the same. @default the path of `reportedUrl` */
   path?: string | undefined;
+}
+
+const PUSH_OPTIONS = knownOptions<PushOptions>({
+  path: true,
+  maxConcurrentRequests: true,
+  holdSeconds: true,
+});
+
+/** `operatorKey` comes with the connection of a test platform, and has no effect. */
+const MODULE_OPTIONS = knownOptions<MoleculeModuleOptions & { operatorKey: unknown }>({
+  ...CLIENT_OPTION_NAMES,
+  operatorKey: true,
+  ...AGENT_OPTION_NAMES,
+  globalEnhancers: true,
+  manualStart: true,
+  withoutHandlers: true,
+  push: true,
+  strategy: true,
+});
+
+/** The options of the module that a client takes. */
+export function clientOptionsOf(options: MoleculeModuleOptions): RemoteAgentClientOptions {
+  return pick(options, CLIENT_OPTION_NAMES);
+}
+
+/** The options of the module that `createRemoteAgent` takes. */
+export function agentOptionsOf(
+  options: MoleculeModuleOptions,
+): Omit<RemoteAgentOptions, 'client' | 'onMessage'> {
+  return pick(options, AGENT_OPTION_NAMES);
+}
+
+function pick<Options extends object>(options: Options, names: object): Options {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => Object.hasOwn(names, name)),
+  ) as Options;
 }
 
 /** What the module needs of a `MoleculeStrategy`. */
@@ -103,6 +145,10 @@ export function checkOptions(options: unknown): MoleculeModuleOptions {
           : 'Decorate a method of a provider or controller with @OnMessage().',
     });
   }
+  const unknown =
+    optionsProblem(options, {}, 'It', MODULE_OPTIONS) ??
+    (push ? optionsProblem(push, {}, '`push`', PUSH_OPTIONS) : null);
+  if (unknown !== null) throw new ConfigurationError(unknown);
   return options as MoleculeModuleOptions;
 }
 

@@ -165,16 +165,16 @@ export async function createTestPlatform(options: TestPlatformOptions = {}): Pro
     })();
     return closing;
   };
-  return {
-    platformUrl,
-    operatorKey: platform.operatorKey,
-    dispatcher,
-    clock,
-    ...operations(dispatcher, platformUrl, platform.operatorKey),
+  const { operatorKey } = platform;
+  // Inherited: whoever spreads a platform into the options of a client gets options only.
+  const methods: Omit<TestPlatform, 'platformUrl' | 'operatorKey' | 'dispatcher' | 'clock'> = {
+    ...operations(dispatcher, platformUrl, operatorKey),
     serve: (url, handle) => agents.serve(url, handle),
     close,
     [Symbol.asyncDispose]: close,
   };
+  const own = { platformUrl, operatorKey, dispatcher, clock };
+  return Object.assign(Object.create(methods) as typeof methods, own);
 }
 
 function refuseWithoutEffect(options: object): void {

@@ -38,6 +38,7 @@ import { NESTJS_MESSAGES } from './behaviours/nestjs-messages.ts';
 import { NESTJS_MODULES } from './behaviours/nestjs-modules.ts';
 import { OPENAPI } from './behaviours/openapi.ts';
 import { OPERATING } from './behaviours/operating.ts';
+import { OPTIONS } from './behaviours/options.ts';
 import { PACKED } from './behaviours/packed.ts';
 import { PEER_TOKENS } from './behaviours/peer-tokens.ts';
 import { PEERS } from './behaviours/peers.ts';
@@ -75,6 +76,7 @@ export const BEHAVIOURS = {
   ...REQUESTS,
   ...LIMITS,
   ...OPENAPI,
+  ...OPTIONS,
   ...MESSAGES,
   ...NESTJS_ENHANCERS,
   ...NESTJS_EDGES,

@@ -20,7 +20,7 @@ async function main(): Promise<void> {
   const { clock } = platform;
   const peer = await scriptedPeer(platform, { name: 'lab', answer: '990 of 1000 tests pass.' });
   const workspace = await platform.createWorkspace('lead');
-  const client = new RemoteAgentClient({ ...platform, ...workspace });
+  const client = new RemoteAgentClient({ ...platform, ...workspace, ...temporaryState() });
   const model = new ScriptedModel([
     { name: 'call_peer', args: { peer_id: peer.id, text: 'Can we ship?' } },
     { name: 'ship', args: { version: '4.2' } },
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
       tools: { ...createPeerTools(client), ship },
     }),
   );
-  const agent = createRemoteAgent({ client, ...temporaryState(), onMessage: handler });
+  const agent = createRemoteAgent({ client, onMessage: handler });
   await agent.start();
 
   const operator = new OperatorClient(platform);

@@ -21,6 +21,7 @@ import {
   checkWord,
   describe,
 } from '../settings/checked-values.ts';
+import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { DEFAULT_RECONNECT_SPREAD_MS, type RandomSource } from '../time/backoff.ts';
 import { checkExitWhenDead, type ExitWhenDead } from './exit-when-dead.ts';
 import { checkInboundAuth, type InboundAuth } from './inbound-auth.ts';
@@ -164,21 +165,33 @@ export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> ex
   random?: RandomSource | undefined;
 }
 
-export interface AgentStartOptions {
-  /**
-   * `false`: `start()` resolves at once, and the agent registers in the background. `health()` and the events `started`
-   * and `degraded` report how far it is. An error that ends the start is logged and emitted as `start-failed`, and
-   * `closed` rejects with it. @default true
-   */
-  wait?: boolean | undefined;
-  /** Aborts the start, which then rejects with the signal's reason; with `wait: false` the agent ends as `stopped`. */
-  signal?: AbortSignal | undefined;
-}
+/** The names of {@link RemoteAgentOptions} except client and handler. */
+export const AGENT_OPTION_NAMES = {
+  delivery: true,
+  onPause: true,
+  onConflict: true,
+  concurrency: true,
+  readAhead: true,
+  handlerTimeoutMs: true,
+  stopTimeoutMs: true,
+  heartbeatIntervalMs: true,
+  isolateHeartbeat: true,
+  maxBlockMs: true,
+  atMostOnce: true,
+  inboundAuth: true,
+  inboundSecret: true,
+  store: true,
+  reconnectSpreadMs: true,
+  probeAfterMs: true,
+  exitWhenDead: true,
+  random: true,
+} as const;
 
-export interface AgentStopOptions {
-  /** How long to wait for running handlers, in milliseconds. @default the agent's `stopTimeoutMs` */
-  timeoutMs?: number | undefined;
-}
+const AGENT_OPTIONS = knownOptions<RemoteAgentOptions>({
+  ...AGENT_OPTION_NAMES,
+  client: true,
+  onMessage: true,
+});
 
 /** Validated {@link RemoteAgentOptions} with all defaults applied. */
 export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
@@ -216,6 +229,7 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
   options: RemoteAgentOptions<Client>,
 ): RemoteAgentSettings<Client> {
   checkObject('options', options, 'Pass an object, such as { client, onMessage }.');
+  checkOptionNames('createRemoteAgent', options, AGENT_OPTIONS);
   const { client, onMessage } = options;
   checkMethods('client', client, CLIENT_METHODS, 'Pass a RemoteAgentClient.');
   if (typeof onMessage !== 'function') {

@@ -14,8 +14,6 @@ import type { AgentEventEmitter, AgentEventName, AgentListener } from './agent-e
 import type { AgentInbound } from './agent-inbound.ts';
 import {
   type AgentClient,
-  type AgentStartOptions,
-  type AgentStopOptions,
   type RemoteAgentOptions,
   type RemoteAgentSettings,
   resolveRemoteAgentOptions,
@@ -24,6 +22,7 @@ import { type AgentParts, createAgentParts } from './agent-parts.ts';
 import { type AgentHealth, type AgentState, type DegradedReasons, describeHealth } from './health.ts';
 import type { ReaderIdentity } from './reader-identity.ts';
 import { agentStopped, type ShutdownParts, shutDown, stopReceiving, workspacePaused } from './shutdown.ts';
+import { type AgentStartOptions, type AgentStopOptions, checkStop, startProblem } from './start-and-stop.ts';
 import type { TaskMetrics } from './task-metrics.ts';
 
 /**
@@ -129,6 +128,8 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
    * @throws MoleculeError `workspace_in_use`, `unauthorized`, `agent_stopped`, `workspace_removed`.
    */
   start(options: AgentStartOptions = {}): Promise<void> {
+    const problem = startProblem(options);
+    if (problem !== null) return Promise.reject(problem);
     const isOver = this.#finishing !== undefined;
     this.#starting ??= this.#start(options);
     if (options.wait !== false || isOver) return this.#starting;
@@ -141,6 +142,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
    * Unfinished messages are delivered again. Never rejects; further calls return the same promise.
    */
   stop(options: AgentStopOptions = {}): Promise<void> {
+    checkStop(options, this.#logger);
     return this.#finish('stopped', options.timeoutMs);
   }
 

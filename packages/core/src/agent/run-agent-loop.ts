@@ -1,6 +1,13 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
-import type { AgentClient, MessageHandler, RemoteAgentOptions } from './agent-options.ts';
+import { checkObject } from '../settings/checked-values.ts';
+import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
+import {
+  AGENT_OPTION_NAMES,
+  type AgentClient,
+  type MessageHandler,
+  type RemoteAgentOptions,
+} from './agent-options.ts';
 import { createRemoteAgent } from './create-remote-agent.ts';
 import type { RemoteAgent } from './remote-agent.ts';
 
@@ -13,6 +20,12 @@ export interface AgentLoopOptions<Client extends AgentClient = AgentClient>
   onStarted?: ((agent: RemoteAgent) => void) | undefined;
 }
 
+const LOOP_OPTIONS = knownOptions<AgentLoopOptions>({
+  ...AGENT_OPTION_NAMES,
+  signal: true,
+  onStarted: true,
+});
+
 /**
  * Registers and runs an agent until it is paused, removed, revoked or stopped by the signal.
  * @throws the errors of `RemoteAgent.start`, except for a removed workspace, which is an outcome.
@@ -22,6 +35,8 @@ export async function runAgentLoop<Client extends AgentClient>(
   onMessage: MessageHandler<Client>,
   options: AgentLoopOptions<Client> = {},
 ): Promise<LoopOutcome> {
+  checkObject('options', options, 'Pass an object, such as { signal }.');
+  checkOptionNames('runAgentLoop', options, LOOP_OPTIONS);
   const { signal, onStarted, ...rest } = options;
   const agent = createRemoteAgent({ onPause: 'stop', ...rest, client, onMessage });
   const stop = (): void => void agent.stop();

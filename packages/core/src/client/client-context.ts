@@ -8,13 +8,15 @@ import type { Logger } from '../logging/logger.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import { PeerDirectory } from '../peers/peer-directory.ts';
 import { PeerIdentities } from '../peers/peer-identities.ts';
-import { checkMethods } from '../settings/checked-values.ts';
+import { checkMethods, checkObject } from '../settings/checked-values.ts';
 import {
   type ClientOptions,
   type ClientSettings,
   resolveClientSettings,
 } from '../settings/client-settings.ts';
+import { CONNECTION_OPTION_NAMES } from '../settings/connection-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
+import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { HeldReads } from '../transport/held-reads.ts';
 import { PeerTransport } from '../transport/peer-transport.ts';
 import { Transport } from '../transport/transport.ts';
@@ -30,6 +32,32 @@ export interface RemoteAgentClientOptions extends ClientOptions {
   /** Stores the token. @default a file in `stateDirectory`, mode 0600 */
   tokenStore?: TokenStore | undefined;
 }
+
+/** The names of {@link RemoteAgentClientOptions}. */
+export const CLIENT_OPTION_NAMES = {
+  ...CONNECTION_OPTION_NAMES,
+  workspaceId: true,
+  authToken: true,
+  adminToken: true,
+  agentCard: true,
+  reportedUrl: true,
+  deliveryMode: true,
+  stateDirectory: true,
+  callTimeoutMs: true,
+  maxHeldReads: true,
+  peerCacheTtlMs: true,
+  peerCacheSize: true,
+  directCalls: true,
+  allowPeerNetworks: true,
+  onPeerChange: true,
+  tokenStore: true,
+} as const satisfies Record<keyof RemoteAgentClientOptions, true>;
+
+/** Connections of tests have `operatorKey` for an `OperatorClient`, and are spread into the options of both clients. */
+const CLIENT_OPTIONS = knownOptions<RemoteAgentClientOptions & { operatorKey: unknown }>({
+  ...CLIENT_OPTION_NAMES,
+  operatorKey: true,
+});
 
 /** What the operations of a client share. */
 export interface ClientContext {
@@ -56,6 +84,8 @@ export interface ClientContext {
 
 /** Validates the options and creates the parts of a client, without any I/O. */
 export function createClientContext(options: RemoteAgentClientOptions): ClientContext {
+  checkObject('options', options, 'Pass an object, such as { platformUrl, workspaceId }.');
+  checkOptionNames('RemoteAgentClient', options, CLIENT_OPTIONS);
   const checked = resolveClientSettings(options, processEnvironment());
   const logger = redactingLogger(
     checked.logger,

@@ -5,7 +5,7 @@ import { PageTooLargeError } from '../errors/page-too-large-error.ts';
 import { firstRowOf } from './large-rows.ts';
 
 const COMPACT = { 'x-molecule-capabilities': 'compact-feed' };
-const once = { retryAttempts: 0 };
+const once = { maxRetries: 0 };
 
 const compactRow = (id: string, seq: number, change: object = {}) => ({
   id,

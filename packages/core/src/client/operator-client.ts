@@ -10,6 +10,7 @@ import {
   type WorkspaceInfo,
   type WorkspaceStateReport,
 } from '../platform-api/workspaces.ts';
+import { checkArgumentNames, checkCallsOf } from '../settings/checked-calls.ts';
 import { DEFAULT_CALL_TIMEOUT_MS } from '../settings/client-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
 import { type OperatorClientOptions, resolveOperatorSettings } from '../settings/operator-settings.ts';
@@ -19,6 +20,18 @@ import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
 import { asCall, startCall } from './call-telemetry.ts';
 import { cancelMessage } from './cancellation.ts';
+import {
+  CALL,
+  DELETE_WORKSPACE,
+  GET_WORKSPACE,
+  LIST_ACTIVITY,
+  LIST_QUESTIONS,
+  NEW_WORKSPACE,
+  SEND_MESSAGE,
+  STREAM_MESSAGE,
+  WAIT_FOR_ANSWER,
+  WORKSPACE_CHANGES,
+} from './known-options.ts';
 import { readMessageState, type WaitForAnswerOptions, waitForAnswer } from './message-state.ts';
 import {
   composeMessage,
@@ -60,6 +73,29 @@ import {
 export interface OperatorClient extends Pick<OperatorCalls, keyof OperatorCalls> {}
 
 class OperatorCalls {
+  static {
+    checkCallsOf<OperatorCalls>(OperatorCalls.prototype, {
+      createWorkspace: [1, CALL],
+      listWorkspaces: [0, CALL],
+      getWorkspace: [1, GET_WORKSPACE],
+      updateWorkspace: [2, CALL],
+      deleteWorkspace: [1, DELETE_WORKSPACE],
+      pause: [1, CALL],
+      resume: [1, CALL],
+      state: [1, CALL],
+      sendMessage: [2, SEND_MESSAGE],
+      streamMessage: [2, STREAM_MESSAGE, 'throws'],
+      cancelMessage: [2, CALL],
+      getMessage: [2, CALL],
+      waitForAnswer: [2, WAIT_FOR_ANSWER],
+      listQuestions: [1, LIST_QUESTIONS],
+      answerQuestion: [3, CALL],
+      listActivity: [1, LIST_ACTIVITY],
+      health: [0, CALL],
+      ready: [0, CALL],
+    });
+  }
+
   readonly #abandoned: AbandonedCalls;
   readonly #transport: Transport;
   readonly tokens: OperatorTokens;
@@ -89,6 +125,7 @@ class OperatorCalls {
 
   /** Never retried, because a repeat would create a second workspace. */
   async createWorkspace(workspace: NewWorkspace, options: CallOptions = {}): Promise<CreatedWorkspace> {
+    checkArgumentNames('createWorkspace', workspace, NEW_WORKSPACE);
     const body = createBody(workspace);
     return createdWorkspace(
       await call(this.#transport, routes.createWorkspace, { body, signal: options.signal }),
@@ -110,6 +147,7 @@ class OperatorCalls {
     changes: WorkspaceChanges,
     { signal }: CallOptions = {},
   ): Promise<void> {
+    checkArgumentNames('updateWorkspace', changes, WORKSPACE_CHANGES);
     const input = { params: { id: workspaceId }, body: patchBody(changes), signal };
     await call(this.#transport, routes.patchWorkspace, input);
   }

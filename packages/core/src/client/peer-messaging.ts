@@ -3,9 +3,11 @@ import type { PeerChange } from '../peers/peer-identities.ts';
 import type { PeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { deriveMessageId } from '../platform-api/idempotency-key.ts';
+import { checkCallsOf } from '../settings/checked-calls.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 import { ClientIdentity } from './client-identity.ts';
+import { CALL, CALL_PEER, LIST_MESSAGES, STREAM_PEER, WAIT_FOR_ANSWER } from './known-options.ts';
 import type { WaitForAnswerOptions } from './message-state.ts';
 import type { CallPeerOptions, StreamPeerOptions } from './peer-calls.ts';
 import { listPeers } from './peer-list.ts';
@@ -23,6 +25,21 @@ import { type ListMessagesOptions, listSentMessages, type SentMessagePage } from
 
 /** Finding peers, sending messages to them, and what became of these messages. */
 export class PeerMessaging extends ClientIdentity {
+  static {
+    checkCallsOf<PeerMessaging>(PeerMessaging.prototype, {
+      getPeers: [0, CALL],
+      discoverPeer: [1, CALL],
+      callPeer: [2, CALL_PEER],
+      streamPeer: [2, STREAM_PEER, 'throws'],
+      sendToPeer: [2, CALL_PEER],
+      cancelTask: [1, CALL],
+      askQuestions: [1, CALL],
+      getMessage: [1, CALL],
+      listMessages: [0, LIST_MESSAGES],
+      waitForAnswer: [1, WAIT_FOR_ANSWER],
+    });
+  }
+
   readonly #context: ClientContext;
 
   constructor(context: ClientContext) {

@@ -9,6 +9,7 @@ import {
   type WorkspaceInfo,
   type WorkspaceStateReport,
 } from '../platform-api/workspaces.ts';
+import { checkArgumentNames, checkCallsOf } from '../settings/checked-calls.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { type CancellationPage, type FetchCancellationsOptions, readCancellations } from './cancellation.ts';
 import { type ClientContext, createClientContext, type RemoteAgentClientOptions } from './client-context.ts';
@@ -30,6 +31,21 @@ import {
 } from './inbound-page.ts';
 import { sendInboundProbe } from './inbound-probe-message.ts';
 import { goodbye } from './instance.ts';
+import {
+  ACKNOWLEDGE,
+  CALL,
+  FETCH_CANCELLATIONS,
+  FETCH_INBOUND,
+  GET_WORKSPACE,
+  HEARTBEAT,
+  HEARTBEAT_METRICS,
+  LIST_ACTIVITY,
+  NOTIFY,
+  POLL_STATE,
+  READ_INBOUND,
+  REGISTER,
+  REPLY,
+} from './known-options.ts';
 import { PeerMessaging } from './peer-messaging.ts';
 import { type ProgressReceipt, type ProgressReport, reportProgress } from './progress.ts';
 import { type RegisterOptions, type Registration, registerAgent, updateCard } from './registration.ts';
@@ -44,7 +60,7 @@ import {
   replyTo,
 } from './reply.ts';
 import type { ListTokensOptions, TokenInfo, TokenRotation } from './tokens.ts';
-import { listTokens, rotateToken } from './tokens.ts';
+import { LIST_TOKENS, listTokens, rotateToken } from './tokens.ts';
 
 /** Whether the platform reaches an agent; `reason` is a word of docs/contract/presence.md#probe, `null` when it does. */
 export interface ProbeResult {
@@ -63,6 +79,30 @@ export interface ProbeResult {
  * repeat are retried after 429, 502, 503, 504 and connection errors. The token is sent to the platform's origin only.
  */
 export class PlatformClient extends PeerMessaging {
+  static {
+    checkCallsOf<Omit<PlatformClient, keyof PeerMessaging>>(PlatformClient.prototype, {
+      register: [0, REGISTER],
+      probe: [1, CALL],
+      fetchSigningKeys: [0, CALL],
+      pollState: [0, POLL_STATE],
+      heartbeat: [1, HEARTBEAT],
+      goodbye: [1, CALL],
+      updateCard: [1, CALL],
+      getWorkspace: [0, GET_WORKSPACE],
+      listActivity: [0, LIST_ACTIVITY],
+      fetchInbound: [0, FETCH_INBOUND],
+      fetchInboundPage: [0, READ_INBOUND],
+      fetchCancellations: [0, FETCH_CANCELLATIONS],
+      acknowledge: [1, ACKNOWLEDGE],
+      reportProgress: [1, CALL],
+      reply: [2, REPLY],
+      sendInboundProbe: [1, CALL],
+      notify: [1, NOTIFY],
+      listTokens: [0, LIST_TOKENS],
+      rotateToken: [0, CALL],
+    });
+  }
+
   readonly #context: ClientContext;
   readonly #heartbeats: Heartbeats;
 
@@ -117,8 +157,9 @@ export class PlatformClient extends PeerMessaging {
    * Reports that the agent is alive, and its metrics; omitted ones keep their previous value.
    * @throws WorkspaceRemovedError when the workspace was removed.
    */
-  heartbeat(metrics: HeartbeatMetrics = {}, options: HeartbeatOptions = {}): Promise<HeartbeatReport> {
-    return this.#heartbeats.send(metrics, options);
+  async heartbeat(metrics: HeartbeatMetrics = {}, options: HeartbeatOptions = {}): Promise<HeartbeatReport> {
+    checkArgumentNames('heartbeat', metrics, HEARTBEAT_METRICS);
+    return await this.#heartbeats.send(metrics, options);
   }
 
   /**

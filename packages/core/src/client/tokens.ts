@@ -2,9 +2,12 @@ import { routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { call } from '../platform-api/call.ts';
+import { checkCallsOf } from '../settings/checked-calls.ts';
+import { knownOptions } from '../settings/known-options.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { ClientContext } from './client-context.ts';
+import { CALL } from './known-options.ts';
 import { checkIssued, registerAgent } from './registration.ts';
 
 const PREFIX_LENGTH = 8;
@@ -25,6 +28,8 @@ export interface ListTokensOptions extends CallOptions {
   limit?: number | undefined;
   offset?: number | undefined;
 }
+
+export const LIST_TOKENS = knownOptions<ListTokensOptions>({ signal: true, limit: true, offset: true });
 
 export interface MintedToken {
   readonly workspaceId: string;
@@ -61,6 +66,15 @@ export function operatorTokens(transport: Transport): OperatorTokens {
 }
 
 class TokenCalls {
+  static {
+    checkCallsOf<TokenCalls>(TokenCalls.prototype, {
+      list: [1, LIST_TOKENS],
+      mint: [1, CALL],
+      revoke: [2, CALL],
+      revokeAll: [1, CALL],
+    });
+  }
+
   readonly #transport: Transport;
 
   constructor(transport: Transport) {

@@ -2,6 +2,7 @@ import { unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
+import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { removeAbandonedTemporaries } from '../storage/abandoned-files.ts';
 import { withFileLock } from '../storage/file-lock.ts';
 import { errnoOf, readPrivateFile, storageError, writePrivateFile } from '../storage/private-file.ts';
@@ -21,6 +22,13 @@ export interface FileTokenStoreOptions {
   lockTimeoutMs?: number | undefined;
 }
 
+const FILE_STORE_OPTIONS = knownOptions<FileTokenStoreOptions>({
+  directory: true,
+  logger: true,
+  clock: true,
+  lockTimeoutMs: true,
+});
+
 /**
  * Stores the token in `<directory>/.auth_token`, like the Python SDK, and the secret for pushes in
  * `.platform_inbound_secret`, both with mode 0600. A save replaces the file atomically, so a crash leaves the old one.
@@ -32,6 +40,7 @@ export class FileTokenStore implements TokenStore {
   readonly #options: FileTokenStoreOptions;
 
   constructor(options: FileTokenStoreOptions) {
+    checkOptionNames('FileTokenStore', options, FILE_STORE_OPTIONS);
     this.path = join(options.directory, FILE_NAME);
     this.#options = options;
   }

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors/configuration-error.ts';
+import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import {
   checkInboundAgent,
   type InboundAccess,
@@ -43,6 +44,13 @@ export interface InboundHandlerOptions {
   holdSeconds?: number | undefined;
 }
 
+export const INBOUND_HANDLER_OPTION_NAMES = {
+  maxConcurrentRequests: true,
+  holdSeconds: true,
+} as const satisfies Record<keyof InboundHandlerOptions, true>;
+
+const HANDLER_OPTIONS = knownOptions<InboundHandlerOptions>(INBOUND_HANDLER_OPTION_NAMES);
+
 /** The response to a request whose body something else has read. */
 export const BODY_READ = json(500, {
   error: 'The body was read before the agent got the request.',
@@ -67,6 +75,7 @@ export function createInboundHandler(
   options: InboundHandlerOptions = {},
 ): InboundHandler {
   checkInboundAgent('agent', agent);
+  checkOptionNames('createInboundHandler', options, HANDLER_OPTIONS);
   const { maxConcurrentRequests: limit = DEFAULT_CONCURRENT_REQUESTS, holdSeconds } = options;
   if (!Number.isInteger(limit) || limit < 1) {
     throw new ConfigurationError('maxConcurrentRequests must be an integer of at least 1.');

@@ -6,6 +6,8 @@ import {
   stripA2aBoundary,
 } from '@molecule-ai/protocol';
 import { lineForModel } from '../peers/peers-for-model.ts';
+import { checkArgumentNames } from '../settings/checked-calls.ts';
+import { knownOptions } from '../settings/known-options.ts';
 import { processState } from '../storage/process-state.ts';
 
 const MAX_NAME_LENGTH = 200;
@@ -14,6 +16,8 @@ export interface MessageForModelOptions {
   /** Puts the name and role that the sender gives itself above its text, inside the fence. @default false */
   sender?: boolean | undefined;
 }
+
+const FOR_MODEL_OPTIONS = knownOptions<MessageForModelOptions>({ sender: true });
 
 /**
  * Returns the text of a message for a model. Text of the user on the canvas is returned unchanged, as the user's turn.
@@ -25,8 +29,10 @@ export interface MessageForModelOptions {
 export function messageForModel(
   message: Pick<InboundMessage, 'source' | 'peerId' | 'inReplyTo' | 'text'> &
     Partial<Pick<InboundMessage, 'peerName' | 'peerRole' | 'answers'>>,
-  { sender = false }: MessageForModelOptions = {},
+  options: MessageForModelOptions = {},
 ): string {
+  checkArgumentNames('messageForModel', options, FOR_MODEL_OPTIONS);
+  const { sender = false } = options;
   const { source, peerId, inReplyTo } = message;
   const asked = questionLines(message);
   if (source === 'canvas_user') {

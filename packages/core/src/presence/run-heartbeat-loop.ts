@@ -1,6 +1,7 @@
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
 import { checkBoolean, checkNumber, checkRandom } from '../settings/checked-values.ts';
+import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import { DEFAULT_HEARTBEAT_INTERVAL_MS, HeartbeatLoop, type HeartbeatLoopOptions } from './heartbeat-loop.ts';
@@ -44,6 +45,15 @@ export interface HeartbeatLoopRunOptions extends IsolationOptions {
   random?: RandomSource | undefined;
 }
 
+const HEARTBEAT_LOOP_OPTIONS = knownOptions<HeartbeatLoopRunOptions>({
+  signal: true,
+  taskSupplier: true,
+  heartbeatIntervalMs: true,
+  random: true,
+  isolateHeartbeat: true,
+  maxBlockMs: true,
+});
+
 /**
  * Sends heartbeats and monitors the state until the workspace is paused or removed, the token is revoked, or the signal
  * aborts. Outages of the platform do not end it. Register before.
@@ -54,6 +64,7 @@ export async function runHeartbeatLoop(
     Partial<Pick<PlatformClient, 'openHeartbeatThread' | 'closeSignal'>>,
   options: HeartbeatLoopRunOptions = {},
 ): Promise<LoopOutcome> {
+  checkOptionNames('runHeartbeatLoop', options, HEARTBEAT_LOOP_OPTIONS);
   const { clock, logger } = client;
   const startedAt = clock.monotonic();
   using ending = linkAbort(options.signal, client.closeSignal);

@@ -3,9 +3,10 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { InboundHandler } from '../inbound-http/inbound-handler.ts';
-import { checkNumber } from '../settings/checked-values.ts';
+import { checkNumber, checkObject } from '../settings/checked-values.ts';
+import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { refuseRequest, respondTo } from './node-exchange.ts';
-import { checkTls, handlersOf, type ServedOptions } from './served-handlers.ts';
+import { checkTls, handlersOf, SERVED_OPTION_NAMES, type ServedOptions } from './served-handlers.ts';
 
 const DEFAULT_MAX_CONNECTIONS = 1_024;
 const DEFAULT_STOP_TIMEOUT_MS = 10_000;
@@ -41,6 +42,15 @@ export interface A2AServerOptions extends ServedOptions {
   requestTimeoutMs?: number | undefined;
 }
 
+const SERVER_OPTIONS = knownOptions<A2AServerOptions>({
+  ...SERVED_OPTION_NAMES,
+  port: true,
+  host: true,
+  tls: true,
+  maxConnections: true,
+  requestTimeoutMs: true,
+});
+
 /**
  * Serves one or several agents on a port of their own. Slow clients are disconnected: headers have 10 s, a request
  * `requestTimeoutMs`. An agent with the delivery `auto` whose server starts or stops is probed at once.
@@ -64,6 +74,8 @@ export class A2AServer {
 
   /** @throws ConfigurationError naming the option. */
   constructor(options: A2AServerOptions) {
+    checkObject('options', options, 'Pass an object, such as { agent, port }.');
+    checkOptionNames('A2AServer', options, SERVER_OPTIONS);
     this.#options = options;
     checkNumber('port', options.port, { min: 0, max: 65_535, isInteger: true });
     checkNumber('maxConnections', options.maxConnections ?? DEFAULT_MAX_CONNECTIONS, {

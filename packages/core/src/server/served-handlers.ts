@@ -3,6 +3,7 @@ import { ConfigurationError } from '../errors/configuration-error.ts';
 import { checkInboundAgent, type InboundAgent } from '../inbound-http/inbound-agent.ts';
 import {
   createInboundHandler,
+  INBOUND_HANDLER_OPTION_NAMES,
   type InboundHandler,
   type InboundHandlerOptions,
 } from '../inbound-http/inbound-handler.ts';
@@ -17,12 +18,21 @@ export interface ServedOptions extends InboundHandlerOptions {
   handler?: InboundHandler | undefined;
 }
 
+/** The names of {@link ServedOptions}. */
+export const SERVED_OPTION_NAMES = {
+  ...INBOUND_HANDLER_OPTION_NAMES,
+  agent: true,
+  agents: true,
+  handler: true,
+} as const satisfies Record<keyof ServedOptions, true>;
+
 /**
  * The handlers by the first segment of the path; `''` serves every path.
  * @throws ConfigurationError naming the option.
  */
 export function handlersOf(options: ServedOptions): ReadonlyMap<string, InboundHandler> {
-  const { agent, agents, handler } = options;
+  const { agent, agents, handler, maxConcurrentRequests, holdSeconds } = options;
+  const served = { maxConcurrentRequests, holdSeconds };
   if ([agent, agents, handler].filter((given) => given !== undefined).length !== 1) {
     throw new ConfigurationError('A2AServer needs exactly one of agent, agents and handler.');
   }
@@ -30,16 +40,16 @@ export function handlersOf(options: ServedOptions): ReadonlyMap<string, InboundH
     checkHandler('handler', handler);
     return new Map([['', handler]]);
   }
-  if (agent !== undefined) return new Map([['', createInboundHandler(agent, options)]]);
+  if (agent !== undefined) return new Map([['', createInboundHandler(agent, served)]]);
   const entries = typeof agents === 'object' && agents !== null ? Object.entries(agents) : [];
   if (entries.length === 0 || entries.some(([segment]) => !/^[\w.~-]+$/.test(segment))) {
     throw new ConfigurationError(
       'agents must name at least one agent, each by one segment of a path without special characters.',
     );
   }
-  for (const [segment, served] of entries) checkInboundAgent(`agents.${segment}`, served);
+  for (const [segment, each] of entries) checkInboundAgent(`agents.${segment}`, each);
   return new Map(
-    entries.map(([segment, served]) => [segment.toLowerCase(), createInboundHandler(served, options)]),
+    entries.map(([segment, each]) => [segment.toLowerCase(), createInboundHandler(each, served)]),
   );
 }
 

@@ -77,6 +77,23 @@ export interface ConnectionOptions {
   random?: RandomSource | undefined;
 }
 
+/** The names of {@link ConnectionOptions}. */
+export const CONNECTION_OPTION_NAMES = {
+  platformUrl: true,
+  orgId: true,
+  origin: true,
+  requestTimeoutMs: true,
+  messageTimeoutMs: true,
+  maxRetries: true,
+  maxRetryAfterMs: true,
+  maxConnections: true,
+  dispatcher: true,
+  maxResponseBytes: true,
+  logger: true,
+  clock: true,
+  random: true,
+} as const satisfies Record<keyof ConnectionOptions, true>;
+
 /** Validated {@link ConnectionOptions} with all defaults applied; frozen. */
 export interface ConnectionSettings {
   /** Without trailing slash. */

@@ -1,7 +1,13 @@
 import { ConfigurationError } from '../errors/configuration-error.ts';
-import { checkCredential } from './checked-values.ts';
-import { type ConnectionOptions, type ConnectionSettings, resolveConnection } from './connection-settings.ts';
+import { checkCredential, checkObject } from './checked-values.ts';
+import {
+  CONNECTION_OPTION_NAMES,
+  type ConnectionOptions,
+  type ConnectionSettings,
+  resolveConnection,
+} from './connection-settings.ts';
 import { type Environment, nameOption, originOf, readOption } from './environment.ts';
+import { checkOptionNames, knownOptions } from './known-options.ts';
 
 export interface OperatorClientOptions extends ConnectionOptions {
   /**
@@ -10,6 +16,11 @@ export interface OperatorClientOptions extends ConnectionOptions {
    */
   operatorKey?: string | null | undefined;
 }
+
+const OPERATOR_OPTIONS = knownOptions<OperatorClientOptions>({
+  ...CONNECTION_OPTION_NAMES,
+  operatorKey: true,
+});
 
 /** Validated {@link OperatorClientOptions} with all defaults applied; frozen. */
 export interface OperatorSettings extends ConnectionSettings {
@@ -20,6 +31,8 @@ export interface OperatorSettings extends ConnectionSettings {
 
 /** @throws ConfigurationError naming the option and its environment variables. */
 export function resolveOperatorSettings(options: OperatorClientOptions, env: Environment): OperatorSettings {
+  checkObject('options', options, 'Pass an object, such as { platformUrl, operatorKey }.');
+  checkOptionNames('OperatorClient', options, OPERATOR_OPTIONS);
   const connection = resolveConnection(options, env);
   if (options.operatorKey === null)
     return Object.freeze({ ...connection, operatorKey: null, keyOrigin: null });

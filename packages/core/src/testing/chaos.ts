@@ -1,3 +1,4 @@
+import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import type {
   DispatchedRequest,
   DispatchHandler,
@@ -68,8 +69,11 @@ export interface Chaos extends RequestDispatcher {
  * const client = new RemoteAgentClient({ ...platform, ...workspace, dispatcher });
  */
 export function chaos(dispatcher: RequestDispatcher, options: ChaosOptions = {}): Chaos {
+  checkOptionNames('chaos', options, CHAOS_OPTIONS);
   return new FaultyDispatcher(dispatcher, options);
 }
+
+const CHAOS_OPTIONS = knownOptions<ChaosOptions>({ rules: true, seed: true, clock: true });
 
 class FaultyDispatcher implements Chaos {
   readonly seed: number;

@@ -9,6 +9,7 @@ import { MemoryTokenStore } from '../credentials/token-store.ts';
 import { MemoryInboundStore } from '../inbound/stores/inbound-store.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
+import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import type { RequestDispatcher } from '../settings/request-dispatcher.ts';
 import type { Clock } from '../time/clock.ts';
 import { giveAnswer, type PeerAnswer } from './peer-answer.ts';
@@ -55,6 +56,15 @@ export interface ScriptedPeerOptions {
   readonly agent?: Omit<Partial<RemoteAgentOptions<RemoteAgentClient>>, 'client' | 'onMessage'> | undefined;
 }
 
+const PEER_OPTIONS = knownOptions<ScriptedPeerOptions>({
+  name: true,
+  answer: true,
+  script: true,
+  workspace: true,
+  client: true,
+  agent: true,
+});
+
 /** Another agent of the organisation, whose answers a test decides. It is an agent like any other. */
 export interface ScriptedPeer extends AsyncDisposable {
   /** Of its workspace. */
@@ -88,6 +98,7 @@ export async function scriptedPeer(
   platform: TestConnection,
   options: ScriptedPeerOptions = {},
 ): Promise<ScriptedPeer> {
+  checkOptionNames('scriptedPeer', options, PEER_OPTIONS);
   const { platformUrl, operatorKey, dispatcher, clock } = platform;
   const connection = { platformUrl, dispatcher, clock, orgId: platform.orgId ?? '', logger: silentLogger };
   await using operator = new OperatorClient({ ...connection, origin: '', operatorKey });

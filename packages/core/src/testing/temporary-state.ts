@@ -21,5 +21,7 @@ export interface TemporaryState extends Disposable {
 export function temporaryState(): TemporaryState {
   const stateDirectory = join(tmpdir(), `molecule-test-${randomUUID()}`);
   const remove = () => rmSync(stateDirectory, { recursive: true, force: true });
-  return { stateDirectory, remove, [Symbol.dispose]: remove };
+  // Inherited: spread into options, it is `stateDirectory` only.
+  const methods = { remove, [Symbol.dispose]: remove };
+  return Object.assign(Object.create(methods) as typeof methods, { stateDirectory });
 }

@@ -1,4 +1,5 @@
 import { describe, isWorkspaceId, type NumberBounds, numberProblem } from '../settings/checked-values.ts';
+import { type KnownOptions, unknownOptions } from '../settings/known-options.ts';
 
 /** What a value of an option may be: a type, one of several words, or a number within bounds. */
 export type OptionKind = 'text' | 'flag' | 'function' | 'object' | readonly string[] | NumberBounds;
@@ -6,15 +7,22 @@ export type OptionKind = 'text' | 'flag' | 'function' | 'object' | readonly stri
 /**
  * What is wrong with the options that an adapter is created with, in words for their programmer; `null` when nothing is. Options that are
  * left out are right. Contents of objects are not repeated.
+ * @param known all options of `what`; any other is wrong
  */
-export function optionsProblem(options: unknown, kinds: Readonly<Record<string, OptionKind>>): string | null {
+export function optionsProblem<Options>(
+  options: unknown,
+  kinds: Readonly<Record<string, OptionKind>>,
+  what = '',
+  known?: KnownOptions<Options>,
+): string | null {
   if (!isObject(options)) return `The options must be an object, got ${describe(options)}.`;
   for (const [name, kind] of Object.entries(kinds)) {
     const value: unknown = Reflect.get(options, name);
     const problem = value === undefined ? null : optionProblem(`\`${name}\``, value, kind);
     if (problem !== null) return problem;
   }
-  return null;
+  const unknown = known === undefined ? null : unknownOptions(what, options, known);
+  return unknown === null ? null : `${unknown.problem} ${unknown.hint ?? ''}`.trim();
 }
 
 /** What is wrong with a client, by the methods that are used of it; `null` when nothing is. */

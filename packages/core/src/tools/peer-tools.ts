@@ -1,5 +1,6 @@
 import type { PeerClient } from '../client/peer-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import { knownOptions } from '../settings/known-options.ts';
 import { clientProblem, optionsProblem } from './adapter-options.ts';
 import { callPeerTool, delegateTaskTool } from './call-peer.ts';
 import { listPeersTool } from './list-peers.ts';
@@ -64,6 +65,15 @@ export interface PeerToolsOptions<Names extends readonly PeerToolName[] = readon
   readonly maxModelChars?: number | undefined;
 }
 
+/** The names of {@link PeerToolsOptions}. */
+export const PEER_TOOLS_OPTION_NAMES = {
+  only: true,
+  timeoutMs: true,
+  maxModelChars: true,
+} as const satisfies Record<keyof PeerToolsOptions, true>;
+
+const OPTIONS = knownOptions<PeerToolsOptions>(PEER_TOOLS_OPTION_NAMES);
+
 /**
  * The tools by which a model works with other agents, as plain definitions for any framework.
  * @throws MoleculeError `invalid_argument` for wrong options.
@@ -77,7 +87,9 @@ export function peerTools<const Names extends readonly PeerToolName[] = DefaultP
   options: PeerToolsOptions<Names> = {},
 ): PeerToolList<Names> {
   const problem =
-    clientProblem(client) ?? optionsProblem(options, NUMBERS) ?? namesProblem(options.only ?? DEFAULT_NAMES);
+    clientProblem(client) ??
+    optionsProblem(options, NUMBERS, 'peerTools', OPTIONS) ??
+    namesProblem(options.only ?? DEFAULT_NAMES);
   if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
   const { only, timeoutMs = DEFAULT_TIMEOUT_MS, maxModelChars = DEFAULT_MODEL_CHARS } = options;
   const names: readonly PeerToolName[] = only ?? DEFAULT_NAMES;

@@ -1,8 +1,8 @@
 /** One invalid setting. */
 export interface OptionProblem {
-  /** Name in `PlatformOptions`. */
+  /** Name in `PlatformOptions`, or of the key that is none. */
   readonly option: string;
-  /** The environment variable of the same setting. */
+  /** The environment variable of the same setting; `''` for a key that is no option. */
   readonly variable: string;
   /** The command-line option of the same setting, such as `--host`. */
   readonly flag?: string;
@@ -25,5 +25,6 @@ export class PlatformOptionsError extends Error {
 }
 
 function describe({ option, variable, flag, problem }: OptionProblem): string {
+  if (variable === '') return `${option}: ${problem}`;
   return `${option} (${flag === undefined ? variable : `${variable}, ${flag}`}): ${problem}`;
 }

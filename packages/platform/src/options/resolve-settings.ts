@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { resolvePolicy } from '@molecule-ai/net-guard';
 import { errorFacts } from '../foreign-error.ts';
+import { unknownOptions } from './known-options.ts';
 import { readLimits } from './limit-settings.ts';
 import type { PlatformOptions } from './platform-options.ts';
 import { PlatformOptionsError } from './platform-options-error.ts';
@@ -31,6 +32,7 @@ const MIN_SWEEP_MS = 100;
  */
 export function resolveSettings(options: PlatformOptions, environment: Environment): PlatformSettings {
   const read = new SettingReader(environment);
+  read.problems.push(...unknownOptions(options));
   const mode = readMode(read, options, environment);
   const livenessStaleAfterMs = read.duration(
     name('livenessStaleAfterMs', 'REMOTE_LIVENESS_STALE_AFTER'),

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../../errors/configuration-error.ts';
 import { checkMethods, checkNumber, describe } from '../../settings/checked-values.ts';
+import { checkOptionNames, knownOptions } from '../../settings/known-options.ts';
 import type { ControlReads, DeliveryContext, InboundDelivery } from './message-source.ts';
 import { checkReads, type FeedReading, InboundPageReader, type PageReads } from './page-reader.ts';
 import { PollPace } from './poll-pace.ts';
@@ -61,6 +62,13 @@ export interface PollDeliveryOptions {
   sinceSecs?: number | undefined;
 }
 
+const POLL_OPTIONS = knownOptions<PollDeliveryOptions>({
+  intervalMs: true,
+  maxIdleIntervalMs: true,
+  pageLimit: true,
+  sinceSecs: true,
+});
+
 /** Reads the feed at an interval, and without a pause while there are more pages. */
 export class PollDelivery implements InboundDelivery {
   readonly name = 'poll';
@@ -70,6 +78,7 @@ export class PollDelivery implements InboundDelivery {
 
   /** @throws ConfigurationError for an interval below 1 000 ms, a page limit outside 1–500 or a window below 1 s. */
   constructor(options: PollDeliveryOptions = {}) {
+    checkOptionNames('PollDelivery', options, POLL_OPTIONS);
     this.#intervalMs = checkInterval('intervalMs', options.intervalMs ?? DEFAULT_POLL_INTERVAL_MS);
     this.#maxIdleMs = checkInterval('maxIdleIntervalMs', options.maxIdleIntervalMs ?? this.#intervalMs);
     this.#reads = checkReads(options);
@@ -120,6 +129,13 @@ export interface LongPollDeliveryOptions {
   sinceSecs?: number | undefined;
 }
 
+const LONG_POLL_OPTIONS = knownOptions<LongPollDeliveryOptions>({
+  waitSeconds: true,
+  fallbackIntervalMs: true,
+  pageLimit: true,
+  sinceSecs: true,
+});
+
 /**
  * The platform holds each read until a message arrives. A platform that does not confirm the wait is polled at an interval.
  * Each request still asks for the wait, so long-polling starts as soon as the platform supports it.
@@ -132,6 +148,7 @@ export class LongPollDelivery implements InboundDelivery {
 
   /** @throws ConfigurationError for a wait outside 1–60 s, an interval below 1 000 ms, a limit outside 1–500. */
   constructor(options: LongPollDeliveryOptions = {}, reads: Partial<PageReads> = {}) {
+    checkOptionNames('LongPollDelivery', options, LONG_POLL_OPTIONS);
     const { waitSeconds = DEFAULT_WAIT_SECONDS } = options;
     this.#waitSeconds = checkNumber('waitSeconds', waitSeconds, { min: 1, max: 60, isInteger: true });
     this.#fallbackMs = checkInterval(

@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { checkOptionNames, knownOptions } from '../../settings/known-options.ts';
 import { removeAbandonedTemporaries } from '../../storage/abandoned-files.ts';
 import { readPrivateLines, writePrivateFile } from '../../storage/private-file.ts';
 import { PrivateLog } from '../../storage/private-log.ts';
@@ -50,6 +51,8 @@ export interface FileInboundStoreOptions {
   cursorFile?: string | undefined;
 }
 
+const FILE_STORE_OPTIONS = knownOptions<FileInboundStoreOptions>({ cursorFile: true });
+
 /** Stores the log in `inbound.jsonl`, mode 0600, in a folder that is created with mode 0700. */
 export class FileInboundStore implements InboundStore {
   readonly path: string;
@@ -57,6 +60,7 @@ export class FileInboundStore implements InboundStore {
   readonly #log: PrivateLog;
 
   constructor(directory: string, options: FileInboundStoreOptions = {}) {
+    checkOptionNames('FileInboundStore', options, FILE_STORE_OPTIONS);
     this.path = join(directory, 'inbound.jsonl');
     this.#log = new PrivateLog(this.path);
     this.#cursorFile = options.cursorFile ?? join(directory, 'cursor.json');

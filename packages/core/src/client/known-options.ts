@@ -1,0 +1,181 @@
+import type { ActivityFilters } from '../platform-api/activity.ts';
+import type { GetWorkspaceOptions } from '../platform-api/workspaces.ts';
+import { knownOptions } from '../settings/known-options.ts';
+import type { CallOptions } from '../transport/platform-request.ts';
+import type { FetchCancellationsOptions } from './cancellation.ts';
+import type { HeartbeatMetrics, HeartbeatOptions } from './heartbeat.ts';
+import type { AcknowledgeOptions, FetchInboundOptions, ReadInboundOptions } from './inbound-page.ts';
+import type { InstanceOptions } from './instance.ts';
+import type { WaitForAnswerOptions } from './message-state.ts';
+import type {
+  CallPeerOptions,
+  SendMessageOptions,
+  StreamMessageOptions,
+  StreamPeerOptions,
+} from './peer-calls.ts';
+import type { ListQuestionsOptions } from './questions.ts';
+import type { RegisterOptions } from './registration.ts';
+import type { NotifyOptions, ReplyOptions } from './reply.ts';
+import type { ListMessagesOptions } from './sent-messages.ts';
+import type { NewWorkspace, WorkspaceChanges } from './workspace-changes.ts';
+import type { DeleteWorkspaceOptions } from './workspace-lifecycle.ts';
+
+/** The options that the methods of the clients take. */
+
+export const CALL = knownOptions<CallOptions>({ signal: true });
+
+export const GET_WORKSPACE = knownOptions<GetWorkspaceOptions>({ signal: true, includeRemoved: true });
+
+export const DELETE_WORKSPACE = knownOptions<DeleteWorkspaceOptions>({
+  signal: true,
+  confirm: true,
+  purge: true,
+});
+
+const ofMessage = {
+  signal: true,
+  messageId: true,
+  contextId: true,
+  timeoutMs: true,
+  metadata: true,
+  answers: true,
+} as const;
+
+export const SEND_MESSAGE = knownOptions<SendMessageOptions>(ofMessage);
+export const STREAM_MESSAGE = knownOptions<StreamMessageOptions>(ofMessage);
+export const CALL_PEER = knownOptions<CallPeerOptions>({ ...ofMessage, via: true });
+export const STREAM_PEER = knownOptions<StreamPeerOptions>({ ...ofMessage, via: true });
+
+export const WAIT_FOR_ANSWER = knownOptions<WaitForAnswerOptions>({
+  signal: true,
+  timeoutMs: true,
+  peerId: true,
+});
+
+export const LIST_MESSAGES = knownOptions<ListMessagesOptions>({
+  signal: true,
+  state: true,
+  since: true,
+  limit: true,
+});
+
+export const LIST_QUESTIONS = knownOptions<ListQuestionsOptions>({
+  signal: true,
+  state: true,
+  limit: true,
+  offset: true,
+});
+
+const ofInstance = { signal: true, instanceId: true } as const;
+
+export const OF_INSTANCE = knownOptions<InstanceOptions>(ofInstance);
+
+export const REGISTER = knownOptions<RegisterOptions>({
+  ...ofInstance,
+  isRetried: true,
+  deliveryMode: true,
+  agentCard: true,
+});
+
+export const POLL_STATE = knownOptions<Pick<RegisterOptions, 'signal' | 'isRetried'>>({
+  signal: true,
+  isRetried: true,
+});
+
+export const HEARTBEAT = knownOptions<HeartbeatOptions>({ ...ofInstance, isRetried: true, thread: true });
+
+export const HEARTBEAT_METRICS = knownOptions<HeartbeatMetrics>({
+  currentTask: true,
+  activeTasks: true,
+  errorRate: true,
+  sampleError: true,
+  uptimeSeconds: true,
+  monthlySpendCents: true,
+  runtimeState: true,
+  runtimeMetadata: true,
+  eventLoopLagMs: true,
+});
+
+export const LIST_ACTIVITY = knownOptions<ActivityFilters & CallOptions>({
+  signal: true,
+  type: true,
+  source: true,
+  direction: true,
+  sinceId: true,
+  sinceSecs: true,
+  beforeTs: true,
+  peerId: true,
+  conversationId: true,
+  limit: true,
+  order: true,
+  unacknowledged: true,
+  waitSecs: true,
+});
+
+const ofRead = {
+  signal: true,
+  sinceId: true,
+  peerId: true,
+  beforeTs: true,
+  limit: true,
+  sinceSecs: true,
+  waitSecs: true,
+  unacknowledged: true,
+  order: true,
+} as const;
+
+export const FETCH_INBOUND = knownOptions<FetchInboundOptions>(ofRead);
+
+export const READ_INBOUND = knownOptions<ReadInboundOptions>({
+  ...ofRead,
+  instanceId: true,
+  takeover: true,
+  takesTurns: true,
+  isRetried: true,
+});
+
+export const FETCH_CANCELLATIONS = knownOptions<FetchCancellationsOptions>({
+  signal: true,
+  sinceSeq: true,
+  waitSecs: true,
+  takesTurns: true,
+  isRetried: true,
+});
+
+export const ACKNOWLEDGE = knownOptions<AcknowledgeOptions>({ signal: true, outcomes: true });
+
+export const REPLY = knownOptions<ReplyOptions>({ signal: true, idempotencyKey: true, end: true });
+
+export const NOTIFY = knownOptions<NotifyOptions>({
+  signal: true,
+  attachments: true,
+  idempotencyKey: true,
+  inReplyTo: true,
+  metadata: true,
+});
+
+export const NEW_WORKSPACE = knownOptions<NewWorkspace>({
+  name: true,
+  role: true,
+  runtime: true,
+  tier: true,
+  parentId: true,
+  url: true,
+  deliveryMode: true,
+  secrets: true,
+  budgetLimitCents: true,
+  maxConcurrentTasks: true,
+  position: true,
+});
+
+export const WORKSPACE_CHANGES = knownOptions<WorkspaceChanges>({
+  name: true,
+  role: true,
+  tier: true,
+  parentId: true,
+  url: true,
+  deliveryMode: true,
+  maxConcurrentTasks: true,
+  collapsed: true,
+  position: true,
+});
