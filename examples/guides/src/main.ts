@@ -6,6 +6,7 @@ import { checkAiSdkPeer } from './check-ai-sdk-peer.ts';
 import { checkAiSdkTools } from './check-ai-sdk-tools.ts';
 import { checkCallingPeers } from './check-calling-peers.ts';
 import { checkFirstAgent } from './check-first-agent.ts';
+import { checkHistory } from './check-history.ts';
 import { checkLangChain } from './check-langchain.ts';
 import { checkNest } from './check-nestjs.ts';
 import { checkNestFrameworks } from './check-nestjs-frameworks.ts';
@@ -21,6 +22,7 @@ await onStage(async (stage) => {
   await checkFirstAgent(stage);
   await checkCallingPeers(stage);
   await checkQuestions(stage);
+  await checkHistory(stage);
   await checkSecurity(stage);
   await checkRunningAnAgent(stage);
   await checkTakeOver(stage);

@@ -91,19 +91,6 @@ export function createChatRoute(options: ChatRouteOptions): (request: Request) =
   };
 }
 
-const OPTIONS = knownOptions<ChatRouteOptions>({
-  agent: true,
-  onError: true,
-  onFinish: true,
-  chatId: true,
-  approvalSecret: true,
-  maxBodyBytes: true,
-  allowFileUrl: true,
-  sendReasoning: true,
-  sendSources: true,
-  errorText: true,
-});
-
 function problemOf(options: ChatRouteOptions): string | null {
   const kinds = {
     agent: 'object',
@@ -117,7 +104,7 @@ function problemOf(options: ChatRouteOptions): string | null {
     sendSources: 'flag',
     errorText: 'text',
   } as const;
-  const problem = optionsProblem(options, kinds, 'createChatRoute', OPTIONS);
+  const problem = optionsProblem(options, kinds, 'createChatRoute', knownOptions<ChatRouteOptions>(kinds));
   if (problem !== null) return problem;
   if (typeof Reflect.get(Object(options.agent), 'stream') !== 'function')
     return '`agent` must be an agent of the AI SDK, such as a ToolLoopAgent.';

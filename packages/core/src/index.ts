@@ -47,6 +47,7 @@ export type { AgentStartOptions, AgentStopOptions } from './agent/start-and-stop
 export type { LastFailure } from './agent/task-metrics.ts';
 export type { CancellationPage, FetchCancellationsOptions } from './client/cancellation.ts';
 export type { RemoteAgentClientOptions } from './client/client-context.ts';
+export type { HistoryEntry, HistoryOptions, HistoryPage } from './client/conversation-history.ts';
 export { type CurrentMessage, currentMessage } from './client/current-message.ts';
 export type { HeartbeatMetrics, HeartbeatOptions, HeartbeatReport } from './client/heartbeat.ts';
 export type {
@@ -94,7 +95,6 @@ export type { HeartbeatThread, HeartbeatThreadOptions } from './heartbeat-worker
 export type { RepeatedHeartbeat } from './heartbeat-worker/worker-messages.ts';
 export type { QuestionToAsk } from './inbound/handling/asked-questions.ts';
 export type { AnswerContent, HandlerAnswer } from './inbound/handling/handler-answer.ts';
-export { type MessageForModelOptions, messageForModel } from './inbound/message-for-model.ts';
 export {
   type DeliveryChoice,
   LongPollDelivery,
@@ -118,6 +118,7 @@ export {
   MemoryInboundStore,
 } from './inbound/stores/inbound-store.ts';
 export { type LogFields, type Logger, silentLogger } from './logging/logger.ts';
+export { type MessageForModelOptions, messageForModel } from './peers/message-for-model.ts';
 export type { PeerChange, PeerTrait } from './peers/peer-identities.ts';
 export type { PeerInfo } from './peers/peer-info.ts';
 export {

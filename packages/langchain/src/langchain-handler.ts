@@ -73,14 +73,6 @@ export interface LangChainHandlerOptions {
   config?: RunnableConfig | undefined;
 }
 
-const OPTIONS = knownOptions<LangChainHandlerOptions>({
-  approvals: true,
-  threadId: true,
-  input: true,
-  output: true,
-  config: true,
-});
-
 /**
  * Returns the `onMessage` of an agent whose messages are handled by an agent of LangChain, a graph of LangGraph, or any other runnable.
  *
@@ -120,7 +112,8 @@ function checkedOptions(options: LangChainHandlerOptions): LangChainHandlerOptio
   const functions = { threadId: 'function', input: 'function', output: 'function' } as const;
   const approvals: readonly Approvals[] = ['user', 'sender-when-user'];
   const kinds = { approvals, ...functions, config: 'object' } as const;
-  const problem = optionsProblem(options, kinds, 'createLangChainHandler', OPTIONS);
+  const known = knownOptions<LangChainHandlerOptions>(kinds);
+  const problem = optionsProblem(options, kinds, 'createLangChainHandler', known);
   if (problem !== null) throw new ConfigurationError(problem);
   const { threadId } = options;
   if (threadId === undefined) return options;

@@ -187,7 +187,7 @@ const digits = z.string().regex(/^\d+$/);
 /**
  * Query of `GET /workspaces/:id/activity`; all values are text, as in a URL. `limit` 1–500 (100; a bad one
  * counts as 100), `since_id` an id: rows after it, ascending, 410 `cursor_not_found` for an unknown one;
- * `since_secs` at most 30 days; `wait` 0–60 s, confirmed by the header `X-Wait-Applied`; `unacknowledged=true`
+ * `before_id` an id: rows before it, 410 as well; `since_secs` at most 30 days; `wait` 0–60 s, confirmed by the header `X-Wait-Applied`; `unacknowledged=true`
  * returns only rows not yet acknowledged, oldest first; `view=compact` returns {@link CompactRow}s. See docs/contract/feed.md#reading-a-page.
  */
 export const ActivityQuery = wire('ActivityQuery', (w) =>
@@ -198,6 +198,7 @@ export const ActivityQuery = wire('ActivityQuery', (w) =>
     since_id: z.string().optional(),
     since_secs: digits.optional(),
     before_ts: z.iso.datetime({ offset: true }).optional(),
+    before_id: z.string().optional(),
     peer_id: Uuid.optional(),
     include: z.string().optional(),
     order: z.enum(['asc', 'desc']).optional(),

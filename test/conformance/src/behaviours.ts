@@ -18,6 +18,7 @@ import { ENDS } from './behaviours/ends.ts';
 import { ENDURANCE } from './behaviours/endurance.ts';
 import { ERRORS } from './behaviours/errors.ts';
 import { FEED } from './behaviours/feed.ts';
+import { HISTORY } from './behaviours/history.ts';
 import { HTTP_PROXIES } from './behaviours/http-proxies.ts';
 import { INBOUND } from './behaviours/inbound.ts';
 import { INSTANCES } from './behaviours/instances.ts';
@@ -75,6 +76,7 @@ export const BEHAVIOURS = {
   ...DELIVERY_MODE,
   ...REQUESTS,
   ...LIMITS,
+  ...HISTORY,
   ...OPENAPI,
   ...OPTIONS,
   ...MESSAGES,

@@ -77,7 +77,8 @@ async function openPushStage() {
       logger: silentLogger,
     };
   };
-  const caller = new RemoteAgentClient(await workspace('caller'));
+  const { store: _, ...connection } = await workspace('caller');
+  const caller = new RemoteAgentClient(connection);
   onTestFinished(() => caller.close());
   await caller.register();
   return { operator, workspace, caller };

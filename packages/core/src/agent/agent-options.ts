@@ -1,4 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import type { HistoryOptions, HistoryPage } from '../client/conversation-history.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { AttemptContext } from '../inbound/handling/attempt.ts';
@@ -72,6 +73,7 @@ export type AgentClient = Pick<
       | 'observeReply'
       | 'reportProgress'
       | 'closeSignal'
+      | 'conversationHistory'
     >
   >;
 
@@ -79,6 +81,12 @@ export type AgentClient = Pick<
 export interface HandlerContext<Client extends AgentClient = PeerClient> extends AttemptContext {
   /** The client of the agent, for calls to peers: they carry this message as their parent, and end with `signal` and its deadline. */
   readonly client: Client;
+  /**
+   * What was said before in the conversation of this message, oldest first: `client.conversationHistory` without this message and what
+   * came after it, so that another attempt gets the same. Texts of others are untrusted: a model gets `entry.forModel()`.
+   * @throws MoleculeError `not_supported` for a client without it, `invalid_argument`; what a request throws.
+   */
+  history(options?: HistoryOptions): Promise<HistoryPage>;
   /** The logger of the client; adds the row id of the message to each line. */
   readonly logger: Logger;
 }

@@ -1,7 +1,10 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { CancellationPage } from '../client/cancellation.ts';
+import type { HistoryOptions, HistoryPage } from '../client/conversation-history.ts';
 import type { Acknowledgement, InboundPage } from '../client/inbound-page.ts';
 import type { ReplyReceipt } from '../client/reply.ts';
+import { ApiError } from '../errors/api-error.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import { Inbound } from '../inbound/inbound.ts';
 import type { InboundOptions } from '../inbound/inbound-options.ts';
 import { childLogger, type Logger } from '../logging/logger.ts';
@@ -31,10 +34,33 @@ export function createInbound<Client extends AgentClient>(options: CreateInbound
       settings.onMessage(message, {
         ...context,
         client,
+        history: (history) => historyBefore(client, message, { signal: context.signal, ...history }),
         logger: childLogger(logger, { activityId: message.id }),
       }),
     observer: observeInbound(options),
   });
+}
+
+/** The history without the message. A direct message has no row in the feed: what is there came before it. */
+async function historyBefore(
+  client: AgentClient,
+  message: InboundMessage,
+  options: HistoryOptions,
+): Promise<HistoryPage> {
+  if (client.conversationHistory === undefined) {
+    throw new MoleculeError('The client of this agent has no history.', {
+      code: 'not_supported',
+      hint: 'Use a RemoteAgentClient.',
+    });
+  }
+  const { conversationId, id } = message;
+  try {
+    return await client.conversationHistory(conversationId, { ...options, before: options.before ?? id });
+  } catch (error) {
+    const isUnknownRow = ApiError.isInstance(error) && error.platformCode === 'cursor_not_found';
+    if (!isUnknownRow || options.before !== undefined) throw error;
+    return await client.conversationHistory(conversationId, options);
+  }
 }
 
 type FeedClient = InboundOptions['client'];

@@ -1,5 +1,9 @@
+import { checkCallsOf } from '../settings/checked-calls.ts';
 import type { AgentClient, RemoteAgentOptions } from './agent-options.ts';
 import { AgentRuntime, type RemoteAgent } from './remote-agent.ts';
+import { START_OPTIONS } from './start-and-stop.ts';
+
+checkCallsOf<AgentRuntime>(AgentRuntime.prototype, { start: [0, START_OPTIONS] });
 
 /**
  * Creates an agent from a client and a handler; `start()` runs it.

@@ -22,7 +22,7 @@ import { type AgentParts, createAgentParts } from './agent-parts.ts';
 import { type AgentHealth, type AgentState, type DegradedReasons, describeHealth } from './health.ts';
 import type { ReaderIdentity } from './reader-identity.ts';
 import { agentStopped, type ShutdownParts, shutDown, stopReceiving, workspacePaused } from './shutdown.ts';
-import { type AgentStartOptions, type AgentStopOptions, checkStop, startProblem } from './start-and-stop.ts';
+import { type AgentStartOptions, type AgentStopOptions, checkStop } from './start-and-stop.ts';
 import type { TaskMetrics } from './task-metrics.ts';
 
 /**
@@ -128,8 +128,6 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
    * @throws MoleculeError `workspace_in_use`, `unauthorized`, `agent_stopped`, `workspace_removed`.
    */
   start(options: AgentStartOptions = {}): Promise<void> {
-    const problem = startProblem(options);
-    if (problem !== null) return Promise.reject(problem);
     const isOver = this.#finishing !== undefined;
     this.#starting ??= this.#start(options);
     if (options.wait !== false || isOver) return this.#starting;

@@ -1,6 +1,4 @@
-import type { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
-import { invalidOptions } from '../settings/checked-calls.ts';
 import { knownOptions, unknownOptions } from '../settings/known-options.ts';
 
 export interface AgentStartOptions {
@@ -14,7 +12,7 @@ export interface AgentStartOptions {
   signal?: AbortSignal | undefined;
 }
 
-const START_OPTIONS = knownOptions<AgentStartOptions>({ wait: true, signal: true });
+export const START_OPTIONS = knownOptions<AgentStartOptions>({ wait: true, signal: true });
 
 export interface AgentStopOptions {
   /** How long to wait for running handlers, in milliseconds. @default the agent's `stopTimeoutMs` */
@@ -22,12 +20,6 @@ export interface AgentStopOptions {
 }
 
 const STOP_OPTIONS = knownOptions<AgentStopOptions>({ timeoutMs: true });
-
-/** Why the agent cannot be started with these options; `null` when it can. */
-export function startProblem(options: AgentStartOptions): MoleculeError | null {
-  const unknown = unknownOptions('start', options, START_OPTIONS);
-  return unknown === null ? null : invalidOptions(unknown);
-}
 
 /** Logs an option that `stop` does not have: to stop never fails. */
 export function checkStop(options: AgentStopOptions, logger: Logger): void {

@@ -3,6 +3,7 @@ import type { GetWorkspaceOptions } from '../platform-api/workspaces.ts';
 import { knownOptions } from '../settings/known-options.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { FetchCancellationsOptions } from './cancellation.ts';
+import type { HistoryOptions } from './conversation-history.ts';
 import type { HeartbeatMetrics, HeartbeatOptions } from './heartbeat.ts';
 import type { AcknowledgeOptions, FetchInboundOptions, ReadInboundOptions } from './inbound-page.ts';
 import type { InstanceOptions } from './instance.ts';
@@ -98,6 +99,7 @@ export const HEARTBEAT_METRICS = knownOptions<HeartbeatMetrics>({
 
 export const LIST_ACTIVITY = knownOptions<ActivityFilters & CallOptions>({
   signal: true,
+  beforeId: true,
   type: true,
   source: true,
   direction: true,
@@ -141,6 +143,8 @@ export const FETCH_CANCELLATIONS = knownOptions<FetchCancellationsOptions>({
   takesTurns: true,
   isRetried: true,
 });
+
+export const HISTORY = knownOptions<HistoryOptions>({ signal: true, limit: true, before: true });
 
 export const ACKNOWLEDGE = knownOptions<AcknowledgeOptions>({ signal: true, outcomes: true });
 

@@ -13,6 +13,7 @@ import { checkArgumentNames, checkCallsOf } from '../settings/checked-calls.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { type CancellationPage, type FetchCancellationsOptions, readCancellations } from './cancellation.ts';
 import { type ClientContext, createClientContext, type RemoteAgentClientOptions } from './client-context.ts';
+import { type HistoryOptions, type HistoryPage, readConversationHistory } from './conversation-history.ts';
 import {
   type HeartbeatMetrics,
   type HeartbeatOptions,
@@ -39,6 +40,7 @@ import {
   GET_WORKSPACE,
   HEARTBEAT,
   HEARTBEAT_METRICS,
+  HISTORY,
   LIST_ACTIVITY,
   NOTIFY,
   POLL_STATE,
@@ -90,6 +92,7 @@ export class PlatformClient extends PeerMessaging {
       updateCard: [1, CALL],
       getWorkspace: [0, GET_WORKSPACE],
       listActivity: [0, LIST_ACTIVITY],
+      conversationHistory: [1, HISTORY],
       fetchInbound: [0, FETCH_INBOUND],
       fetchInboundPage: [0, READ_INBOUND],
       fetchCancellations: [0, FETCH_CANCELLATIONS],
@@ -192,6 +195,16 @@ export class PlatformClient extends PeerMessaging {
   /** One page of the workspace's activity, sent and received; `conversationId` selects one conversation. */
   listActivity(filters: ActivityFilters & CallOptions = {}): Promise<ActivityPage> {
     return readActivityPage(this.#context.transport, this.workspaceId, filters);
+  }
+
+  /**
+   * What was said in one conversation with this agent, `message.conversationId`, oldest first: the messages to it and its answers, as
+   * the platform stores them; `context.history` in a handler. Not among it are direct messages, and messages that this agent sent. A
+   * platform without the filter `conversation_id` is searched in its latest `limit` rows only. See docs/contract/feed.md#history-of-a-conversation.
+   * @throws MoleculeError `invalid_argument`; ApiError with `cursor_not_found` when the feed does not have the row `before`.
+   */
+  conversationHistory(conversationId: string, options: HistoryOptions = {}): Promise<HistoryPage> {
+    return readConversationHistory(this.#context, conversationId, options);
   }
 
   /**

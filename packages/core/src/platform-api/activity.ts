@@ -18,6 +18,8 @@ export interface ActivityFilters {
   sinceSecs?: number | undefined;
   /** Only rows before this RFC 3339 time. */
   beforeTs?: string | undefined;
+  /** Only rows before this one. */
+  beforeId?: string | undefined;
   /** Only rows from or to this workspace. */
   peerId?: string | undefined;
   /** Only rows of this conversation. */
@@ -57,6 +59,7 @@ export async function getActivity(
     since_id: sinceId,
     since_secs: filters.sinceSecs,
     before_ts: filters.beforeTs,
+    before_id: filters.beforeId,
     peer_id: filters.peerId,
     conversation_id: filters.conversationId,
     order: filters.order,

@@ -88,6 +88,7 @@ export const CONNECTION_OPTION_NAMES = {
   maxRetryAfterMs: true,
   maxConnections: true,
   dispatcher: true,
+  proxy: true,
   maxResponseBytes: true,
   logger: true,
   clock: true,

@@ -19,9 +19,9 @@ export interface OptionsProblem {
   readonly hint?: string | undefined;
 }
 
-/** Does not compile when a name is missing or is not one of the interface. */
+/** From an object with these names. Does not compile when a name is missing or is not one of the interface. */
 export function knownOptions<Options>(
-  names: Readonly<Record<keyof Options & string, true>>,
+  names: Readonly<Record<keyof Options & string, unknown>>,
 ): KnownOptions<Options> {
   return { names: new Set(Object.keys(names)) };
 }

@@ -63,9 +63,10 @@ export class ActivityReader {
     const queryKey = JSON.stringify({ ...query, waitSeconds: undefined, isAgent });
     let known = this.#empty.find(workspaceId, queryKey);
     const sinceSeq = known === undefined ? await this.#placeOf(workspaceId, query, isAgent) : known.sinceSeq;
+    const beforeSeq = await this.#endOf(workspaceId, query, isAgent);
     const readPage = async () => {
       const { changes } = this.#empty;
-      const page = await this.pages.read(workspaceId, query, sinceSeq, isAgent);
+      const page = await this.pages.read(workspaceId, query, { sinceSeq, beforeSeq }, isAgent);
       if (page.rows === 0) this.#empty.remember(workspaceId, { query: queryKey, sinceSeq }, changes);
       return page;
     };
@@ -101,19 +102,30 @@ export class ActivityReader {
   /** The place of the cursor. The agent has read up to there. */
   async #placeOf(workspaceId: string, query: FeedQuery, isAgent: boolean): Promise<number | undefined> {
     if (query.sinceId === undefined) return undefined;
-    const cursor = await this.#findCursor(workspaceId, query.sinceId, isAgent);
+    const cursor = await this.#findCursor(workspaceId, query.sinceId, isAgent, 'since_id');
     if (isAgent && showsAllMessages(query)) await this.#options.positions.read(workspaceId, cursor);
     return cursor.seq;
   }
 
+  /** The place of the row at which a page ends. */
+  async #endOf(workspaceId: string, { beforeId }: FeedQuery, isAgent: boolean): Promise<number | undefined> {
+    if (beforeId === undefined) return undefined;
+    return (await this.#findCursor(workspaceId, beforeId, isAgent, 'before_id')).seq;
+  }
+
   /** A row that a pause hides from the agent is one that its feed does not have. */
-  async #findCursor(workspaceId: string, sinceId: string, isAgent: boolean): Promise<Cursor> {
-    const cursor = await this.#options.positions.find(workspaceId, sinceId);
+  async #findCursor(
+    workspaceId: string,
+    id: string,
+    isAgent: boolean,
+    field: 'since_id' | 'before_id',
+  ): Promise<Cursor> {
+    const cursor = await this.#options.positions.find(workspaceId, id);
     const isHidden = isAgent && cursor !== undefined && cursor.seq > (cursor.visibleSeq ?? cursor.seq);
     if (cursor !== undefined && !isHidden) return cursor;
-    throw new HttpError(410, 'cursor_not_found', 'since_id cursor not found', {
+    throw new HttpError(410, 'cursor_not_found', `${field} cursor not found`, {
       extras: {
-        field: 'since_id',
+        field,
         hint: 'Read again with unacknowledged=true; without since_id a read may begin with the newest page.',
       },
     });

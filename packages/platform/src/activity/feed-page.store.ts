@@ -71,6 +71,8 @@ export interface PageSelection {
   readonly query: FeedQuery;
   /** Only rows after this one. */
   readonly sinceSeq: number | undefined;
+  /** Only rows before this one. */
+  readonly beforeSeq?: number | undefined;
   /** Whether the agent of the workspace reads, which sees nothing of what was stored while it is paused. */
   readonly isAgent: boolean;
   /** Set for an agent that reads its messages: leaves out those that had expired by then or were canceled. */
@@ -85,6 +87,7 @@ interface PageValues {
   limit: number;
   maxBytes: number;
   sinceSeq?: number;
+  beforeSeq?: number;
   deliverableAt?: string;
   direction?: string;
   type?: string;
@@ -147,10 +150,11 @@ export class FeedPageStore {
  * Filters on other columns are written so that no query planner chooses another index and sorts.
  */
 function selectPage(db: Queryable, values: PageValues) {
-  const { direction, type, peerId, conversationId, notBefore, before, sinceSeq } = values;
+  const { direction, type, peerId, conversationId, notBefore, before, sinceSeq, beforeSeq } = values;
   const isTimed = notBefore !== undefined || before !== undefined;
+  const hasCursor = sinceSeq !== undefined || beforeSeq !== undefined;
   const byConversation = conversationId !== undefined;
-  const byTime = isTimed && sinceSeq === undefined && !values.unacknowledged && !byConversation;
+  const byTime = isTimed && !hasCursor && !values.unacknowledged && !byConversation;
   const byPeer = peerId !== undefined && !byConversation;
   const byType = type !== undefined && !byTime && !byPeer && !byConversation;
   const order = values.oldestFirst ? 'asc' : 'desc';
@@ -169,7 +173,8 @@ function selectPage(db: Queryable, values: PageValues) {
         .where('own.id', '=', values.workspaceId),
     );
   }
-  if (values.isAgent) {
+  // The row before which a page ends is itself visible.
+  if (values.isAgent && beforeSeq === undefined) {
     const seq = byTime ? sql<number>`${sql.ref('a.seq')} + 0` : sql.ref<number>('a.seq');
     select = select.where(seq, '<=', visibleUpTo(values.workspaceId));
   }
@@ -195,6 +200,7 @@ function selectPage(db: Queryable, values: PageValues) {
   if (values.fromCanvas) select = select.where('a.source_id', 'is', null);
   if (values.fromAgents) select = select.where('a.source_id', 'is not', null);
   if (sinceSeq !== undefined) select = select.where('a.seq', '>', sinceSeq);
+  if (beforeSeq !== undefined) select = select.where('a.seq', '<', beforeSeq);
   if (notBefore !== undefined) select = select.where(text('created_at', byTime), '>=', notBefore);
   if (before !== undefined) select = select.where(text('created_at', byTime), '<', before);
   if (byTime) select = select.orderBy('a.created_at', order);
@@ -246,10 +252,20 @@ function selectRows(db: Queryable) {
 }
 
 function valuesOf({ query, isAgent, ...selection }: PageSelection): PageValues {
-  const { workspaceId, sinceSeq, deliverableAt, maxColumnBytes } = selection;
+  const { workspaceId, sinceSeq, beforeSeq, deliverableAt, maxColumnBytes } = selection;
   const { direction, type, peerId, conversationId, notBefore, before, source } = query;
   const values: PageValues = { workspaceId, limit: query.limit + 1, maxBytes: maxColumnBytes };
-  const given = { sinceSeq, deliverableAt, direction, type, peerId, conversationId, notBefore, before };
+  const given = {
+    sinceSeq,
+    beforeSeq,
+    deliverableAt,
+    direction,
+    type,
+    peerId,
+    conversationId,
+    notBefore,
+    before,
+  };
   for (const [name, value] of Object.entries(given)) {
     if (value !== undefined) Object.assign(values, { [name]: value });
   }

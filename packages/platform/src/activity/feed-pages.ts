@@ -5,7 +5,13 @@ import { type HeldText, type MemoryShare, ResponseMemory } from '../waiting/resp
 import { carriesAnswer, type FeedAudience, toActivityRow } from './activity-row.rules.ts';
 import { MAX_ANSWER_IN_ROW } from './answer-cut.rules.ts';
 import { compactRowText, storedRowText } from './compact-row.rules.ts';
-import { type CompactHead, type FeedHead, FeedPageStore, type FeedRecord } from './feed-page.store.ts';
+import {
+  type CompactHead,
+  type FeedHead,
+  FeedPageStore,
+  type FeedRecord,
+  type PageSelection,
+} from './feed-page.store.ts';
 import type { FeedQuery, FeedView } from './feed-query.rules.ts';
 
 /** A page has at most so many bytes, and at least one row. */
@@ -23,6 +29,9 @@ export interface FeedPage extends HeldText {
   readonly nextCursor: string | undefined;
   readonly hasMore: boolean;
 }
+
+/** The rows between which a page is. */
+export type FeedPlaces = Pick<PageSelection, 'sinceSeq' | 'beforeSeq'>;
 
 /** The rows of a page that fit, in its order. */
 interface BuiltPage {
@@ -45,14 +54,9 @@ export class FeedPages {
   }
 
   /** @throws HttpError 503 when other reads use the memory for pages for 10 s. */
-  async read(
-    workspaceId: string,
-    query: FeedQuery,
-    sinceSeq: number | undefined,
-    isAgent: boolean,
-  ): Promise<FeedPage> {
+  async read(workspaceId: string, query: FeedQuery, places: FeedPlaces, isAgent: boolean): Promise<FeedPage> {
     const page = await this.#withMemory(workspaceId, USUAL_MEMORY, (memory) =>
-      this.#build(workspaceId, query, sinceSeq, isAgent, memory),
+      this.#build(workspaceId, query, places, isAgent, memory),
     );
     const { texts, newestId, hasMore } = page.result;
     return {
@@ -111,7 +115,7 @@ export class FeedPages {
   async #build(
     workspaceId: string,
     query: FeedQuery,
-    sinceSeq: number | undefined,
+    places: FeedPlaces,
     isAgent: boolean,
     memory: number,
   ): Promise<BuiltPage | { readonly needed: number }> {
@@ -119,7 +123,7 @@ export class FeedPages {
     const heads = await this.#store.readHeads({
       workspaceId,
       query,
-      sinceSeq,
+      ...places,
       isAgent,
       // What has expired is not handed to the agent, also when its end is not recorded yet.
       deliverableAt: isAgent && query.direction === 'in' ? timestamp(this.#options.clock) : undefined,
@@ -127,7 +131,8 @@ export class FeedPages {
     });
     const isReadBackwards = query.order !== 'asc';
     // An agent without a cursor continues after the rows it got, so what does not fit must be the newest.
-    const keepsOldest = isReadBackwards && isAgent && query.direction === 'in' && query.before === undefined;
+    const isBounded = query.before !== undefined || query.beforeId !== undefined;
+    const keepsOldest = isReadBackwards && isAgent && query.direction === 'in' && !isBounded;
     const wanted = heads.slice(0, limit);
     if (keepsOldest) wanted.reverse();
     const maxColumn = maxColumnBytes(limit);

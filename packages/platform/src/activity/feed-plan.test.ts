@@ -50,11 +50,18 @@ function* combinations(): Generator<RawFeedQuery> {
   yield* all;
 }
 
-const read = (query: FeedQuery, sinceSeq: number | undefined, deliverableAt?: string, isAgent = false) =>
+const read = (
+  query: FeedQuery,
+  sinceSeq: number | undefined,
+  deliverableAt?: string,
+  isAgent = false,
+  beforeSeq?: number,
+) =>
   pages.readHeads({
     workspaceId: WORKSPACE,
     query: { ...query, order: orderOf(query, isAgent) },
     sinceSeq,
+    beforeSeq,
     deliverableAt,
     isAgent,
     maxColumnBytes: 1_000,
@@ -66,14 +73,24 @@ describe('reading the feed', { timeout: 60_000 }, () => {
     const bad: string[] = [];
     let count = 0;
     for (const raw of combinations()) {
-      for (const [sinceSeq, isAgent] of [[undefined], [7], [undefined, true], [7, true]] as const) {
-        const details = await plan(() => read(parse(raw), sinceSeq, undefined, isAgent));
+      for (const [sinceSeq, isAgent, beforeSeq] of [
+        [undefined],
+        [7],
+        [undefined, true],
+        [7, true],
+        [undefined, true, 9],
+        [7, true, 9],
+      ] as const) {
+        const details = await plan(() => read(parse(raw), sinceSeq, undefined, isAgent, beforeSeq));
         count += 1;
         const walk = details.find((detail) => detail.includes(' a ')) ?? '';
         const isBad =
           !walk.startsWith('SEARCH a USING INDEX') ||
           details.some((detail) => detail.includes('TEMP B-TREE'));
-        if (isBad) bad.push(`${JSON.stringify(raw)} since ${sinceSeq}, ${isAgent}: ${details.join(' | ')}`);
+        if (isBad)
+          bad.push(
+            `${JSON.stringify(raw)} since ${sinceSeq}, before ${beforeSeq}, ${isAgent}: ${details.join(' | ')}`,
+          );
       }
     }
     expect(count).toBeGreaterThan(1_600);
@@ -95,6 +112,15 @@ describe('reading the feed', { timeout: 60_000 }, () => {
         bad.push(`${JSON.stringify(raw)}: ${details.join(' | ')}`);
     }
     expect(bad).toEqual([]);
+  });
+
+  it('walks the index of a conversation backwards from a row', async () => {
+    for (const direction of ['all', 'in']) {
+      const query = parse({ conversation_id: 'a'.repeat(32), direction, order: 'desc' });
+      const details = await plan(() => read(query, undefined, undefined, true, 9));
+      expect(details.join(' | ')).toMatch(/USING INDEX activity_by_conversation \(.*seq<\?\)/);
+      expect(details.join(' | ')).not.toContain('TEMP B-TREE');
+    }
   });
 
   it('counts pending messages from an index alone', async () => {

@@ -33,6 +33,8 @@ export interface FeedQuery {
   readonly notBefore: string | undefined;
   /** Rows created before this time. */
   readonly before: string | undefined;
+  /** Only rows before this one. */
+  readonly beforeId: string | undefined;
   readonly unacknowledged: boolean;
   /** Only rows after the acknowledged position, whatever cursor is given. */
   readonly afterAcknowledged: boolean;
@@ -61,6 +63,7 @@ export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
     sinceId: raw.since_id === '' ? undefined : raw.since_id?.toLowerCase(),
     notBefore: parseSinceSeconds(raw.since_secs, nowMs),
     before: parseBefore(raw.before_ts),
+    beforeId: raw.before_id?.toLowerCase() || undefined,
     unacknowledged,
     afterAcknowledged: unacknowledged,
     waitSeconds: parseWaitSeconds(raw.wait, { field: 'wait', max: MAX_WAIT_SECONDS }),

@@ -5,10 +5,10 @@ import {
   refencePeerText,
   stripA2aBoundary,
 } from '@molecule-ai/protocol';
-import { lineForModel } from '../peers/peers-for-model.ts';
 import { checkArgumentNames } from '../settings/checked-calls.ts';
 import { knownOptions } from '../settings/known-options.ts';
 import { processState } from '../storage/process-state.ts';
+import { lineForModel } from './peers-for-model.ts';
 
 const MAX_NAME_LENGTH = 200;
 
