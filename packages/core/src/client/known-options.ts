@@ -6,7 +6,6 @@ import type { FetchCancellationsOptions } from './cancellation.ts';
 import type { HistoryOptions } from './conversation-history.ts';
 import type { HeartbeatMetrics, HeartbeatOptions } from './heartbeat.ts';
 import type { AcknowledgeOptions, FetchInboundOptions, ReadInboundOptions } from './inbound-page.ts';
-import type { InstanceOptions } from './instance.ts';
 import type { WaitForAnswerOptions } from './message-state.ts';
 import type {
   CallPeerOptions,
@@ -68,8 +67,6 @@ export const LIST_QUESTIONS = knownOptions<ListQuestionsOptions>({
 });
 
 const ofInstance = { signal: true, instanceId: true } as const;
-
-export const OF_INSTANCE = knownOptions<InstanceOptions>(ofInstance);
 
 export const REGISTER = knownOptions<RegisterOptions>({
   ...ofInstance,
