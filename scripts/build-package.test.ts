@@ -61,7 +61,9 @@ export const external = async () => (await import('external')).name;
 import { Counter } from '../index.ts';
 Object.assign(globalThis, { testingHasRun: true });
 export const makeCounter = () => new Counter();
-export const failInEntry = (): never => { throw new Error('failed'); };
+export const failInEntry = (): never => {
+  throw new Error('failed');
+};
 `,
   'src/main.ts': `#!/usr/bin/env node\nimport { Counter } from './index.ts';\nnew Counter();\n`,
   'src/modules.d.ts': `declare module 'bundled' { export const name: string; }
@@ -146,7 +148,7 @@ it('maps both builds back to the TypeScript sources', () => {
   }
   // Not in a chunk: here the check of Node is a line before the code.
   const inEntry = `import { failInEntry } from 'built/testing'; try { failInEntry(); } ${print}`;
-  expect(run('module', inEntry, '--enable-source-maps')).toContain('src/testing/index.ts:5:');
+  expect(run('module', inEntry, '--enable-source-maps')).toContain('src/testing/index.ts:6:');
 });
 
 it.each(['dist', 'dist/cjs'])(
