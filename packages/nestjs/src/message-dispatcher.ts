@@ -17,6 +17,7 @@ import { MOLECULE_CONTEXT } from './decorators.ts';
 import { withoutSecrets } from './failure-secrets.ts';
 import { toAnswer, toFailure } from './handler-answer.ts';
 import { type Handler, isScoped, MessageRoutes } from './handler-discovery.ts';
+import { HttpOnlyHint } from './http-only-hint.ts';
 import {
   createCreator,
   handling,
@@ -96,6 +97,7 @@ export class MessageMethod {
   /** Made for each message, though the host is not. */
   readonly #scoped: readonly ScopedEnhancer[];
   readonly #isHostScoped: boolean;
+  readonly #hint: HttpOnlyHint;
   readonly #static: Target | undefined;
 
   constructor(handler: Handler, parts: NestParts) {
@@ -105,6 +107,7 @@ export class MessageMethod {
     this.#enhancers = new MessageEnhancers(parts.globalEnhancers ? parts.config : new ApplicationConfig());
     this.#creator = createCreator(handler, parts.modules, this.#enhancers);
     this.#scoped = parts.globalEnhancers ? scopedEnhancers(parts.config) : [];
+    this.#hint = new HttpOnlyHint(parts.globalEnhancers ? parts.config : new ApplicationConfig());
     const { wrapper } = handler;
     this.#isHostScoped = isScoped(wrapper);
     if (!this.#isHostScoped && this.#scoped.length === 0) {
@@ -114,9 +117,14 @@ export class MessageMethod {
 
   async run(message: InboundMessage, context: HandlerContext): Promise<HandlerAnswer> {
     const target = this.#static ?? (await this.#createFor(message));
-    const result = await handling.run(context, () => target(message, context));
-    // A filter may have made an Observable.
-    return toAnswer(result, context);
+    try {
+      const result = await handling.run(context, () => target(message, context));
+      // A filter may have made an Observable.
+      return await toAnswer(result, context);
+    } catch (error) {
+      this.#hint.check(error, context.logger);
+      throw error;
+    }
   }
 
   async #createFor(message: InboundMessage): Promise<Target> {

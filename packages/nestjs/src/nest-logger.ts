@@ -11,7 +11,7 @@ const LEVELS = { debug: 'debug', info: 'log', warn: 'warn', error: 'error' } as 
 
 /**
  * Lines of core by the `Logger` of Nest, and so by what the application gave `useLogger`, at the same levels: the text with its
- * fields as JSON, and the frames of the stack of an error. The module gives it to agents that have no `logger`.
+ * fields as JSON, and the frames of the stack of an error, also when a handler fails for the first time. The module gives it to agents that have no `logger`.
  * @param context As Nest shows it before the line.
  */
 export function nestLogger(context = 'Molecule'): Logger {
@@ -19,9 +19,11 @@ export function nestLogger(context = 'Molecule'): Logger {
   const write = (level: keyof typeof LEVELS, fields: LogFields, message: string): void => {
     const method = LEVELS[level];
     const line = lineOf(message, fields);
-    const stack = method === 'error' ? stackOf(fields.error) : undefined;
+    const stack = method === 'error' || isFirstFailure(fields) ? stackOf(fields.error) : undefined;
     if (stack === undefined) logger[method](line);
-    else logger.error(line, stack);
+    else if (method === 'error') logger.error(line, stack);
+    // Other levels have no argument for it in Nest.
+    else logger[method](`${line}\n${stack}`);
   };
   return {
     debug: (fields, message) => write('debug', fields, message),
@@ -29,6 +31,11 @@ export function nestLogger(context = 'Molecule'): Logger {
     warn: (fields, message) => write('warn', fields, message),
     error: (fields, message) => write('error', fields, message),
   };
+}
+
+/** Of a handler that is tried again. Further attempts would show the same frames again. */
+function isFirstFailure({ stage, attempt }: LogFields): boolean {
+  return stage === 'handler' && attempt === 1;
 }
 
 function lineOf(message: string, fields: LogFields): string {

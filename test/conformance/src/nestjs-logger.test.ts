@@ -19,15 +19,18 @@ import {
 import { MessageExceptionFilter, MoleculeStrategy } from '@molecule-ai/nestjs/microservice';
 import {
   type ArgumentsHost,
+  type CanActivate,
   Catch,
   Controller,
   type ExceptionFilter,
+  type ExecutionContext,
+  Injectable,
   Logger,
   type LoggerService,
   NotFoundException,
   UseFilters,
 } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { EventPattern, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
 import { throwError } from 'rxjs';
 import { expect, onTestFinished } from 'vitest';
@@ -96,6 +99,9 @@ verifies('nestjs.errors.log', async () => {
         const own = lines.filter((line) => line.at(-1) === 'Molecule');
         expect(lines).toEqual(own);
         expect(own).toHaveLength(kind === 'retried' ? 5 : 1);
+        // The frames at the first attempt.
+        const frames = own.map((line) => /^ +at .*\.answer .*nestjs-logger\.test/m.test(textOf(line)));
+        expect(frames).toEqual(kind === 'retried' ? [true, false, false, false, false] : [false]);
       }
     }
   }
@@ -155,6 +161,43 @@ verifies('nestjs.errors.log', 'of a filter that fails, with the error of the met
     expect(text).toMatch(/status is not a function.*RangeError.*Unknown order: \[text of the message\]/s);
     expect(text).not.toContain('PRIVATE');
   }
+});
+
+verifies('nestjs.errors.http-only', async () => {
+  @Injectable()
+  class HeaderGuard implements CanActivate {
+    canActivate(context: ExecutionContext): boolean {
+      return context.switchToHttp().getRequest().headers.authorization === 'Bearer secret';
+    }
+  }
+  class Clerk {
+    @OnMessage() answer(@MessageText() text: string) {
+      if (text === 'own') throw new TypeError('Of the method');
+      return 'Done.';
+    }
+  }
+  const { workspace, opened, online, ask } = await openNestStage();
+  const { logger, lines } = recordingNestLogger();
+  onTestFinished(() => Logger.overrideLogger(false));
+  const hintsFor = async (globalEnhancers: boolean, text: string) => {
+    const { logger: _silent, ...options } = await workspace({ globalEnhancers });
+    const guard = { provide: APP_GUARD, useClass: HeaderGuard };
+    const imports = [MoleculeModule.forRoot(options)];
+    const root = moduleOf({ imports, providers: [Clerk, guard] });
+    const app = opened(await NestFactory.createApplicationContext(root, { logger, abortOnError: false }));
+    await online(app.get<RemoteAgent>(getAgentToken()));
+    lines.length = 0;
+    const { status } = await ask(options.workspaceId, text);
+    const hints = lines.map(textOf).filter((line) => line.includes('it may be for HTTP only'));
+    return { status, hints };
+  };
+  const { status, hints } = await hintsFor(true, 'PRIVATE-BODY');
+  expect([status, hints]).toEqual([
+    'failed',
+    [expect.stringMatching(/^warn .*globalEnhancers: false.*"enhancer":"HeaderGuard"/)],
+  ]);
+  expect(await hintsFor(false, 'Hello')).toEqual({ status: 'answered', hints: [] });
+  expect(await hintsFor(false, 'own')).toEqual({ status: 'failed', hints: [] });
 });
 
 verifies('nestjs.microservice.event-errors', async () => {

@@ -30,6 +30,9 @@ describe('start({ wait: false })', () => {
     expect(failures).toEqual([expect.objectContaining({ code: 'unauthorized' })]);
     expect(events.map((event) => event.split(' ')[0])).toEqual(['start-failed']);
     expect(client.logger.messages('error')).toEqual(['The agent could not start.']);
+    const line = client.logger.lines.find(({ level }) => level === 'error');
+    expect(line?.fields.error).toMatchObject({ code: 'unauthorized', message: expect.any(String) });
+    expect(line?.fields.error).not.toHaveProperty('stack');
     expect([agent.state, client.clock.pending]).toEqual(['stopped', 0]);
     expect(agent.health()).toMatchObject({ ok: false, degradedReasons: [], endReason: 'unauthorized' });
     await expect(agent.start()).rejects.toMatchObject({ code: 'unauthorized' });

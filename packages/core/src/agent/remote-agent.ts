@@ -22,7 +22,7 @@ import { type AgentParts, createAgentParts } from './agent-parts.ts';
 import { type AgentHealth, type AgentState, type DegradedReasons, describeHealth } from './health.ts';
 import type { ReaderIdentity } from './reader-identity.ts';
 import { agentStopped, type ShutdownParts, shutDown, stopReceiving, workspacePaused } from './shutdown.ts';
-import { type AgentStartOptions, type AgentStopOptions, checkStop } from './start-and-stop.ts';
+import { type AgentStartOptions, type AgentStopOptions, checkStop, withoutFrames } from './start-and-stop.ts';
 import type { TaskMetrics } from './task-metrics.ts';
 
 /**
@@ -309,7 +309,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     const failure = this.#startFailure;
     if (failure === undefined || failure.isAwaited) this.#closed.resolve(outcome);
     else {
-      this.#logger.error({ error: failure.error }, 'The agent could not start.');
+      this.#logger.error({ error: withoutFrames(failure.error) }, 'The agent could not start.');
       this.#events.emit('start-failed', failure.error);
       this.#closed.promise.catch(() => {});
       this.#closed.reject(failure.error);

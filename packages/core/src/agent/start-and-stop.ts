@@ -1,3 +1,4 @@
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { knownOptions, unknownOptions } from '../settings/known-options.ts';
 
@@ -25,4 +26,9 @@ const STOP_OPTIONS = knownOptions<AgentStopOptions>({ timeoutMs: true });
 export function checkStop(options: AgentStopOptions, logger: Logger): void {
   const unknown = unknownOptions('stop', options, STOP_OPTIONS);
   if (unknown !== null) logger.warn({ hint: unknown.hint }, unknown.problem);
+}
+
+/** The error of a start for the log: the frames of one of this package are of no use, because its hint has what to do. */
+export function withoutFrames(error: unknown): unknown {
+  return MoleculeError.isInstance(error) ? error.toJSON() : error;
 }

@@ -46,6 +46,25 @@ describe('redactSecrets', () => {
     (text) => expect(redactSecrets(text)).toBe('Bearer [redacted]'),
   );
 
+  it.each([
+    '    at TokenGuard.canActivate (/app/dist/token.guard.js:12:34)',
+    '    at async file:///app/src/password-reset.service.ts:7:3',
+    '    at cookie.mjs:1203:5\n    at next (secret.tsx:1203)',
+  ])('keeps the frame %j', (frame) => expect(redactSecrets(frame)).toBe(frame));
+
+  it.each([
+    'token.guard.js:12:hunter2-secret',
+    'token.js: 1234567',
+    'token.js=1234:5678',
+    'token:1234:5678',
+    'token.txt:1234:5678',
+    'token.js:1234:5678-hunter2',
+    'token.js:12345678:1',
+    '"token.js:1:2" token.js:hunter2',
+  ])('removes the secret of %j, which is no frame', (text) =>
+    expect(redactSecrets(text)).toMatch(/^[^\d]*(?:1:2" token\.js:)?"\[redacted\]"$/),
+  );
+
   it('does not change ordinary text', () => {
     const text =
       'GET /workspaces/0b6f0c3e-1d5a-4c1b-9a51-6f2f1b8f0a01/state returned 401: missing workspace auth token';

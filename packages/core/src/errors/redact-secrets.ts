@@ -5,8 +5,9 @@ export const MIN_KNOWN_LENGTH = 16;
 /** Words that follow "bearer" in prose are not credentials. */
 const BEARER =
   /\b(bearer|basic)\s+(?!(?:tokens?|auth(?:entication|orization)?|credentials?)(?:[\s,;:!?)"']|\.\s|\.?$))[\w.~+/=-]{4,}/gi;
+/** A position in a file of code, as in a frame of a stack, is not a value: `token.guard.js:12:34`. */
 const KEYED =
-  /((?:token|secret|password|passwd|authorization|api[_-]?key|cookie)[\w.-]{0,40}["']?\s{0,4}[:=]\s{0,4})("(?:[^"\\]|\\.){0,8192}"?|'[^']{0,8192}'?|[^\s,;&"'{}[\]]{4,8192})/gi;
+  /((?:token|secret|password|passwd|authorization|api[_-]?key|cookie)[\w.-]{0,40}["']?\s{0,4}[:=](?!(?<=\.[cm]?[jt]sx?:)\d{1,7}(?::\d{1,7})?(?:[)\s]|$))\s{0,4})("(?:[^"\\]|\\.){0,8192}"?|'[^']{0,8192}'?|[^\s,;&"'{}[\]]{4,8192})/gi;
 const URL_CREDENTIALS = /(\b[a-z][a-z0-9+.-]{0,15}:\/\/)[^\s/?#@]{1,512}@/gi;
 const JWT = /(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*/g;
 const PLATFORM_TOKEN = /(?<![\w-])[\w-]{43}(?![\w-])/g;

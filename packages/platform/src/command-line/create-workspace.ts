@@ -99,7 +99,7 @@ function noResponse(error: unknown, origin: string, signal: AbortSignal): Comman
   const { code, message } = errorFacts(cause);
   const reason = code === 'ECONNREFUSED' ? 'no server listens there' : (code ?? message);
   return new CommandError(`No platform can be reached at ${origin}: ${reason}.`, {
-    hint: 'Start it (molecule-platform --dev), or give the URL of another by --url or MOLECULE_PLATFORM_URL.',
+    hint: 'Start it (npx @molecule-ai/platform --dev), or give the URL of another by --url or MOLECULE_PLATFORM_URL.',
   });
 }
 

@@ -118,6 +118,10 @@ export const NESTJS_EDGES = behaviours({
     'Agents without a logger write to the Logger of Nest with the context Molecule, at its levels, without credentials and control characters.',
     'docs/decisions/0118-nestjs-edges.md#logs',
   ],
+  'nestjs.errors.http-only': [
+    'A global guard, interceptor or filter that throws a TypeError for a message is named once in a warning, with what to do; an error of a handler is not.',
+    'docs/decisions/0118-nestjs-edges.md#logs',
+  ],
   'nestjs.microservice.messages': [
     'The strategy runs the handlers of @MessagePattern for messages by the method of JSON-RPC, with the guards, pipes, interceptors and filters of a microservice; an Observable is streamed.',
     'docs/decisions/0118-nestjs-edges.md#microservices',
