@@ -23,7 +23,7 @@ import { verifies } from './verifies.ts';
 
 verifies('nestjs.microservice.client', async () => {
   const { workspace, opened, peer, settled, platform } = await openNestStage();
-  const own = await workspace();
+  const { store: _ofTheAgent, ...own } = await workspace();
   const root = moduleOf({
     imports: [
       MoleculeModule.forRoot({ ...(await workspace({ withoutHandlers: true })), isGlobal: true }),

@@ -225,7 +225,7 @@ function bodyCases(platform: RunningPlatform, { id, caller }: Member, rowId: str
       'POST',
       `${own}/activity/ack`,
       (text) => ({ up_to: rowId, outcomes: [{ activity_id: text, outcome: 'unanswered' }] }),
-      'outcomes.0.activity_id',
+      'outcomes[0].activity_id',
     ],
     ...['method', 'summary', 'target_id', 'source_id', 'status', 'error_detail'].map(reports),
     [
