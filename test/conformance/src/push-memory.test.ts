@@ -1,10 +1,13 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { valueAt } from './harness/http.ts';
 import { heartbeat, onboard, send } from './harness/members.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
+
+// Many answers of 9 MiB are sent and read.
+vi.setConfig({ testTimeout: 60_000 });
 
 const MIB = 1024 * 1024;
 const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };

@@ -185,6 +185,11 @@ export function describe(value: unknown): string {
   return typeof value === 'function' ? 'a function' : String(value);
 }
 
+/** What looks like a credential in the wrong place is cut: user info, and long words of letters and digits. */
 function show(text: string): string {
-  return JSON.stringify(text.replace(/\/\/[^/@]*@/, '//…@').slice(0, 80));
+  const withoutUser = text.replace(/(:\/{0,2})\S*@/, '$1…@');
+  const shown = withoutUser.replace(/[\w-]{20,}/g, (word) =>
+    /\d/.test(word) && /[g-z_]/i.test(word) ? `${word.slice(0, 4)}…` : word,
+  );
+  return JSON.stringify(shown.slice(0, 80));
 }

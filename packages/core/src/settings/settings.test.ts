@@ -106,6 +106,17 @@ describe('resolveClientSettings', () => {
   });
 });
 
+it.each([
+  { workspaceId: 'sk-live-abcdef0123456789-short' },
+  { platformUrl: 'sk-live-abcdef0123456789-short' },
+  { platformUrl: 'htp://user:hunter2/abcdef0123456789@platform.example' },
+  { reportedUrl: 'http:/user:hunter2/abcdef0123456789@agent.example' },
+])('quotes no credential that is in the wrong place: %j', (options) => {
+  const attempt = () => resolveClientSettings({ ...least, ...options }, {});
+  expect(attempt).toThrow(expect.objectContaining({ code: 'configuration_invalid' }));
+  expect(attempt).not.toThrow(/hunter2|abcdef0123456789/);
+});
+
 describe('the hint for', () => {
   it.each([
     [{ ...least, workspaceId: 'researcher' }, /id that POST \/workspaces returned/],

@@ -190,6 +190,7 @@ class ExchangeHandler implements DispatchHandler, OpenExchange {
   onResponseError(_controller: DispatchController | undefined, error: Error): void {
     this.#fail(() => {
       const { origin, proxy } = this.#attempt;
+      removeReceived(error);
       return connectionFailure(error, origin, this.#delivered, proxy);
     });
   }
@@ -263,4 +264,13 @@ class ExchangeHandler implements DispatchHandler, OpenExchange {
 function isEventStream(status: number, headers: HttpResponse['headers']): boolean {
   const type = headers['content-type'];
   return status === 200 && EVENT_STREAM.test(typeof type === 'string' ? type : (type?.[0] ?? ''));
+}
+
+/**
+ * Deletes the bytes that undici keeps in an error when they are not HTTP. A server that sends back what it receives puts the credential
+ * of the request there, and the error would be printed with it.
+ */
+function removeReceived(error: Error): void {
+  Reflect.deleteProperty(error, 'data');
+  if (isError(error.cause)) Reflect.deleteProperty(error.cause, 'data');
 }

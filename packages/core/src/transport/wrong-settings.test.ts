@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { inspect } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { NEWER_TOKEN, PEER, SELF, TOKEN } from '../../test/agent-ids.ts';
 import { ScriptedServer } from '../../test/scripted-server.ts';
@@ -99,6 +100,17 @@ describe('a wrong address', () => {
       code: 'connection_failed',
       hint: expect.stringContaining('check scheme and port of platformUrl'),
     });
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('of a server that sends back what it receives is an error without the credential', async () => {
+    const server = createServer((socket) => socket.on('error', () => {}).pipe(socket));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const error = await failureAt(`http://127.0.0.1:${port}`);
+    expect(error).toMatchObject({ code: 'connection_failed', cause: { name: 'HTTPParserError' } });
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(TOKEN);
     await new Promise((resolve) => server.close(resolve));
   });
 
