@@ -3,9 +3,14 @@ import {
   type HandlerContext,
   type InboundMessage,
   MessageFailure,
-  removeBoundaryMarkers,
 } from '@molecule-ai/core';
-import { handlerErrorOf, readsStream, restOfAnswer, StreamedAnswer } from '@molecule-ai/core/tools';
+import {
+  handlerErrorOf,
+  readsStream,
+  removeRepeatedMarks,
+  restOfAnswer,
+  StreamedAnswer,
+} from '@molecule-ai/core/tools';
 import {
   APICallError,
   gateway,
@@ -243,7 +248,7 @@ async function runOf(outcome: Outcome, answer: StreamedAnswer, signal: AbortSign
   const messages = (await outcome.responseMessages) ?? fieldOf(await outcome.response, 'messages');
   const output = await outputOf(outcome);
   signal.throwIfAborted();
-  const said = typeof text === 'string' ? removeBoundaryMarkers(text) : '';
+  const said = typeof text === 'string' ? removeRepeatedMarks(text) : '';
   return {
     text: said,
     output,

@@ -120,6 +120,7 @@ it('the tools entry exports exactly these names', () => {
     'receivedValue',
     'releaseApprovals',
     'rememberPeerText',
+    'removeRepeatedMarks',
     'reportProgress',
     'restOfAnswer',
     'runTool',

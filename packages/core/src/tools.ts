@@ -76,6 +76,7 @@ export {
   type RepeatableCallOptions,
   RepeatedCalls,
 } from './tools/repeated-calls.ts';
+export { removeRepeatedMarks } from './tools/repeated-marks.ts';
 export {
   cutNote,
   cutText,

@@ -79,7 +79,7 @@ export type PeerStructuredToolList<Names extends readonly PeerToolName[]> = {
  * @throws MoleculeError `invalid_argument` for wrong options.
  *
  * @example
- * const agent = createAgent({ model, tools: createPeerTools(client) });
+ * const agent = createAgent({ model, tools: createPeerTools(client), systemPrompt: peerTextInstructions });
  */
 export function createPeerTools<const Names extends readonly PeerToolName[] = DefaultPeerToolNames>(
   client: PeerClient,

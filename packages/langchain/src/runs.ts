@@ -9,9 +9,14 @@ import {
   type JsonObject,
   MessageFailure,
   MoleculeError,
-  removeBoundaryMarkers,
 } from '@molecule-ai/core';
-import { handlerErrorOf, readsStream, restOfAnswer, StreamedAnswer } from '@molecule-ai/core/tools';
+import {
+  handlerErrorOf,
+  readsStream,
+  removeRepeatedMarks,
+  restOfAnswer,
+  StreamedAnswer,
+} from '@molecule-ai/core/tools';
 import { type Graph, messagesIn, stops } from './threads.ts';
 
 /** The node of the model in an agent of LangChain, and the middleware by which it interrupts. */
@@ -189,7 +194,7 @@ async function runStreaming(
   }
   // LangGraph may end the stream of a model before its last words.
   const last = graph === undefined ? undefined : messagesIn(output).at(-1);
-  await answer.end(last === undefined ? undefined : removeBoundaryMarkers(wordsOf(last)));
+  await answer.end(last === undefined ? undefined : removeRepeatedMarks(wordsOf(last)));
   const { lastSaid } = answer;
   return { output: graph === undefined && lastSaid !== '' ? lastSaid : output, lastSaid };
 }

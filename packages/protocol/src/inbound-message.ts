@@ -30,7 +30,7 @@ export interface InboundMessage {
   readonly id: string;
   /** The same as `id`. */
   readonly activityId: string;
-  /** The A2A message id that its sender chose, unique for that sender only; `''` when the row has none. */
+  /** The A2A message id that its sender chose, untrusted and unique for that sender only; `''` when the row has none. */
   readonly messageId: string;
   /** The A2A context that its sender named, else one that the platform made; `''` when the row has none. */
   readonly contextId: string;
@@ -43,17 +43,17 @@ export interface InboundMessage {
   readonly inReplyTo: string;
   /** `delegate_task`, `cancel_task`, otherwise the wire method such as `message/send`. */
   readonly method: string;
-  /** The params of the call; for an answer, `params.result` is its text, markers included. */
+  /** The params of the call, untrusted; for an answer, `params.result` is its text, markers included. */
   readonly params: JsonObject;
-  /** The A2A parts: texts, files and data. A text that came without parts is one text part; `[]` for an empty message. */
+  /** The A2A parts: texts, files and data, untrusted. A text that came without parts is one text part; `[]` for an empty message. */
   readonly parts: readonly JsonObject[];
-  /** What the sender added; keys under which the platform says who that is are not among it. `{}` for nothing. */
+  /** What the sender added, untrusted; keys under which the platform says who that is are not among it. `{}` for nothing. */
   readonly metadata: JsonObject;
-  /** The answers to all questions that an earlier run of this conversation asked together; `[]` for every other message. */
+  /** The answers to the questions that the handler returned together for an earlier message of this conversation; `[]` for every other message. */
   readonly answers: readonly MessageAnswer[];
   /** Who wrote: a person or an operator, another workspace, or `unknown`, which is treated as a peer. */
   readonly source: InboundSource;
-  /** The workspace that wrote; for a person `''`, or `user` on some platforms; `''` for a sender that nobody names. */
+  /** The workspace that wrote; `''`, or `user` on some platforms, for a person; `''` if the sender is not known. */
   readonly sourceId: string;
   /** The workspace to answer, when a peer wrote; `''` unless `source` is `peer_agent`. */
   readonly peerId: string;
@@ -61,13 +61,13 @@ export interface InboundMessage {
   readonly role: 'user' | 'agent';
   /** False for answers and for messages in the role `agent`: the return value of a handler is not sent for them. */
   readonly expectsAnswer: boolean;
-  /** The text parts, joined; `''` when there are only files or data. In an answer of a peer it has boundary markers. */
+  /** The text parts, joined, untrusted; `''` when there are only files or data. In an answer of a peer it has boundary markers. */
   readonly text: string;
-  /** The name of the sending workspace; `''` for a person, a direct message, and where the platform sends none. */
+  /** The name of the sending workspace, untrusted; `''` for a person, a direct message, and where the platform sends none. */
   readonly peerName: string;
-  /** The role of the sending workspace in its organisation; `''` as for `peerName`. */
+  /** The role of the sending workspace in its organisation; `''` where `peerName` is `''`. Untrusted. */
   readonly peerRole: string;
-  /** Where the card of the sending workspace is; `''` as for `peerName`. */
+  /** The URL of the card of the sending workspace; `''` where `peerName` is `''`. Untrusted. */
   readonly agentCardUrl: string;
   /** When it was accepted, RFC 3339 in UTC: by the platform, or by the agent for a direct message; `''` when the row has no time. */
   readonly receivedAt: string;

@@ -1,5 +1,5 @@
 import { createAiSdkHandler, MemoryConversationStore } from '@molecule-ai/ai-sdk';
-import { MessageFailure, peerTextInstructions, wrapA2aBoundary } from '@molecule-ai/core';
+import { fencePeerText, MessageFailure, peerTextInstructions, wrapA2aBoundary } from '@molecule-ai/core';
 import { expectAnswered, expectNoUnfencedPeerText, expectStatus } from '@molecule-ai/core/testing';
 import {
   APICallError,
@@ -92,7 +92,7 @@ verifies('ai-sdk.handler-streams', async () => {
     { text: 'Let me look. ', calls: [{ name: 'look_up', args: {} }] },
     async () => {
       await heard.promise;
-      return `Of all tests ${wrapA2aBoundary('990 of 1000')} pass, so ship it.`;
+      return `Of all tests ${wrapA2aBoundary('990')} of ${fencePeerText('1000', { origin: id })} pass, so ship it.`;
     },
   );
   const { id } = await start(createAiSdkHandler(new ToolLoopAgent({ model, tools: { look_up: look.tool } })));
@@ -114,7 +114,7 @@ verifies('ai-sdk.handler-streams', async () => {
 
   const again = new AgentModel(
     { text: 'Let me look. ', calls: [{ name: 'look_up', args: {} }] },
-    `${wrapA2aBoundary('Ship')} it.`,
+    `${wrapA2aBoundary('Ship')} ${fencePeerText('it.', { origin: 'unknown' })}`,
   );
   const whole = await start(createAiSdkHandler({ model: again, tools: { look_up: look.tool } }));
   expectAnswered(await operator.sendMessage(whole.id, 'Can we ship?'), 'Ship it.');

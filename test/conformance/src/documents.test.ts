@@ -74,7 +74,7 @@ onEachDatabase('the page "With curl"', { onDisk: true }, (environment) => {
     writeFileSync(join(folder, 'agent.sh'), program);
     const env = {
       MOLECULE_PLATFORM_URL: platform.url,
-      WORKSPACE_ID: agent.id,
+      MOLECULE_WORKSPACE_ID: agent.id,
       MOLECULE_WORKSPACE_TOKEN: agent.token,
     };
     const running = runShell(environment, 'exec sh agent.sh', { cwd: folder, env });
@@ -104,7 +104,11 @@ onEachDatabase('the page "Streaming"', { onDisk: true }, (environment) => {
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     const [read = '', again = '', progress = ''] = blocksOf('docs/streaming.md', 'Streaming with curl');
     const as = ({ id, token }: Member) => ({
-      env: { MOLECULE_PLATFORM_URL: platform.url, WORKSPACE_ID: id, MOLECULE_WORKSPACE_TOKEN: token },
+      env: {
+        MOLECULE_PLATFORM_URL: platform.url,
+        MOLECULE_WORKSPACE_ID: id,
+        MOLECULE_WORKSPACE_TOKEN: token,
+      },
     });
     const ask = read.replace('<id of the agent>', agent.id).replace('<a new id>', 'm-1');
     const reading = runShell(environment, ask, as(caller));
@@ -142,7 +146,7 @@ onEachDatabase('the page "With an A2A SDK"', { onDisk: true }, (environment) => 
     const [register = '', heartbeats = ''] = blocksOf(PAGE, 'An agent');
     const env = {
       MOLECULE_PLATFORM_URL: platform.url,
-      WORKSPACE_ID: agent.id,
+      MOLECULE_WORKSPACE_ID: agent.id,
       MOLECULE_WORKSPACE_TOKEN: agent.token,
       AGENT_URL: server.url,
     };

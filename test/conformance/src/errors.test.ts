@@ -164,11 +164,13 @@ onEachDatabase('an error', (environment) => {
       expect(error).toMatchObject({ status: 401, code: 'unauthorized', details: first?.details });
       expect(JSON.stringify(error)).not.toContain(wrong);
     }
-    expect(errors.map(({ hint }) => hint?.split(/[:.]/)[0])).toEqual([
-      'No token was sent',
-      'The refused token came from the option authToken',
-      'No token was sent',
-      'The refused token came from the option authToken',
+    const missing = ['No token was sent', 'Set MOLECULE_WORKSPACE_TOKEN or the option authToken'];
+    const refused = ['invalid workspace auth token', 'The refused token came from the option authToken'];
+    expect(errors.map(({ message, hint }) => [message.split(': ')[1], hint?.split(/[:.]/)[0]])).toEqual([
+      missing,
+      refused,
+      missing,
+      refused,
     ]);
     const file = join(stateDirectory, '.auth_token');
     writeFileSync(file, `${wrong}\n`, { mode: 0o600 });

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRemoteAgent } from '@molecule-ai/core';
@@ -16,9 +16,12 @@ const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
 
 // One database is enough: the pages name none.
 onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
-  verifies('documents.questions-curl', async () => {
+  verifies('documents.questions-curl', 'in dev mode', () => answersWithCurl('dev'));
+  verifies('documents.questions-curl', 'in production', () => answersWithCurl('production'));
+
+  async function answersWithCurl(mode: 'dev' | 'production'): Promise<void> {
     if (!areInstalled('curl')) return;
-    const platform = await environment.platform();
+    const platform = await environment.platform({ mode });
     const member = await createMember(platform);
     const agent = createRemoteAgent({
       client: environment.client(platform, member),
@@ -33,18 +36,29 @@ onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
     const asked = await operator.sendMessage(member.id, 'Deploy.');
     expect(asked.status).toBe('input-required');
     const [list = '', answer = ''] = blocksOf('docs/questions.md', 'Who answers');
-    const env = {
-      MOLECULE_PLATFORM_URL: platform.url,
-      WORKSPACE_ID: member.id,
-      MOLECULE_OPERATOR_KEY: platform.operatorKey,
-    };
-    const listed = JSON.parse(await shell(environment, list, { env }));
+    const cwd = environment.folder();
+    writeFileSync(
+      join(cwd, 'agent.env'),
+      `MOLECULE_PLATFORM_URL=${platform.url}\nMOLECULE_WORKSPACE_ID=${member.id}\n`,
+    );
+    const page = readFileSync(join(ROOT, 'docs/questions.md'), 'utf8');
+    const [key = ''] = /-H "Authorization: Bearer \$MOLECULE_OPERATOR_KEY"/.exec(page) ?? [];
+    expect(key).not.toBe('');
+    // In dev mode as printed; in production with what the page adds.
+    const run = (commands: string) =>
+      mode === 'dev'
+        ? shell(environment, commands, { cwd, env: { PATH } })
+        : shell(environment, commands.replace('curl -sS', `curl -sS ${key}`), {
+            cwd,
+            env: { PATH, MOLECULE_OPERATOR_KEY: platform.operatorKey },
+          });
+    const listed = JSON.parse(await run(list));
     expect(textAt(listed, 'questions', 0, 'text')).toBe('Deploy?');
     const id = textAt(listed, 'questions', 0, 'id');
-    await shell(environment, answer.replace('<id of the question>', id), { env });
+    await run(`. ./agent.env\n${answer.replace('<id of the question>', id)}`);
     const { text } = await operator.waitForAnswer(member.id, asked.messageId);
     expect(text).toBe('approve: After six.');
-  });
+  }
 
   verifies('documents.operating', async () => {
     if (!areInstalled('curl')) return;
@@ -76,7 +90,7 @@ onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
       `ADMIN_TOKEN=${env.MOLECULE_OPERATOR_KEY}`,
     );
     const id = textAt(JSON.parse(await shell(environment, create, { env })), 'id');
-    const minted = await shell(environment, mint, { env: { ...env, WORKSPACE_ID: id } });
+    const minted = await shell(environment, mint, { env: { ...env, MOLECULE_WORKSPACE_ID: id } });
     const token = textAt(JSON.parse(minted), 'auth_token');
     expect(await shell(environment, here(backup), { cwd, env })).toContain('1 workspace, 0 messages');
     await shell(environment, create, { env });
@@ -85,7 +99,7 @@ onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
 
     expect(await shell(environment, here(restore), { cwd, env })).toContain('1 workspace, 0 messages');
     const second = await run();
-    const listed = await shell(environment, list, { env: { ...second.env, WORKSPACE_ID: id } });
+    const listed = await shell(environment, list, { env: { ...second.env, MOLECULE_WORKSPACE_ID: id } });
     expect(listed).toContain(token.slice(0, 8));
     const response = await fetch(`${second.env.MOLECULE_PLATFORM_URL}/workspaces/${id}/state`, {
       headers: { authorization: `Bearer ${token}` },

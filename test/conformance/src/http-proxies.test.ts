@@ -162,7 +162,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
     const { target, client } = await stage(environment);
     const proxy = await startProxy(environment);
     for (const [status, hint] of [
-      [403, /do not allow CONNECT.*NO_PROXY: platform\.test/],
+      [403, /do not allow CONNECT.*Set `proxy: false` if the platform needs no proxy\.$/],
       [502, /does not reach the platform/],
       [201, /do not allow CONNECT/],
     ] as const) {
@@ -178,6 +178,11 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
         isRetryable: true,
       });
     }
+    proxy.reaction = 403;
+    setProxies(environment, { HTTP_PROXY: proxy.url });
+    await expect(client({ maxRetries: 0 }).heartbeat()).rejects.toMatchObject({
+      hint: expect.stringMatching(/Add platform\.test to NO_PROXY if the platform needs no proxy\.$/),
+    });
     proxy.reaction = 'hang';
     const options = { proxy: proxy.url, maxRetries: 0, requestTimeoutMs: 300 };
     await expect(client(options).heartbeat()).rejects.toMatchObject({

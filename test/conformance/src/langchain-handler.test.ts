@@ -9,7 +9,7 @@ import {
   START,
   StateGraph,
 } from '@langchain/langgraph';
-import { MessageFailure, peerTextInstructions, wrapA2aBoundary } from '@molecule-ai/core';
+import { fencePeerText, MessageFailure, peerTextInstructions, wrapA2aBoundary } from '@molecule-ai/core';
 import { expectAnswered, expectNoUnfencedPeerText, expectStatus } from '@molecule-ai/core/testing';
 import { createLangChainHandler, StripBoundaryOutputParser } from '@molecule-ai/langchain';
 import { createAgent, tool } from 'langchain';
@@ -68,10 +68,10 @@ verifies('langchain.handler.message', async () => {
 
 verifies(
   'langchain.handler.message',
-  'chains and models get the message too, and lose the markers',
+  'chains and models get the message too, and what they repeat of the marks of peers is removed',
   async () => {
     const { operator, start } = await openStage();
-    const said = `It said ${wrapA2aBoundary('yes')}.`;
+    const said = `It said ${wrapA2aBoundary('yes')}${fencePeerText('.', { origin: 'unknown' })}`;
     const model = new RecordingModel(said);
     const prompt = ChatPromptTemplate.fromMessages([
       ['system', 'Be brief.'],
@@ -95,7 +95,7 @@ verifies('langchain.handler.streams', async () => {
     { text: 'Let me look. ', calls: [{ name: 'look_up', args: {} }] },
     async () => {
       await heard.promise;
-      return `Of all tests ${wrapA2aBoundary('990 of 1000')} pass, so ship it.`;
+      return `Of all tests ${wrapA2aBoundary('990')} of ${fencePeerText('1000', { origin: id })} pass, so ship it.`;
     },
   );
   const { id } = await start(createLangChainHandler(createAgent({ model, tools: [look.tool] })));

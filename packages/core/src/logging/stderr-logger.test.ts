@@ -38,6 +38,19 @@ describe('the default logger', () => {
     expect(line.indexOf('\n')).toBe(line.length - 1);
   });
 
+  it('leaves the frames out of a warning about a failed connection', () => {
+    const error = new MoleculeError('Lost.', { code: 'connection_failed', cause: new Error('refused') });
+    const other = new MoleculeError('No.', { code: 'not_found' });
+    const [lost = '', given = '', notFound = ''] = written((logger) => {
+      redactingLogger(logger).warn({ error }, 'Again.');
+      redactingLogger(logger).error({ error }, 'Given up.');
+      redactingLogger(logger).warn({ error: other }, 'Not there.');
+    });
+    expect(lost).toMatch(/"MoleculeError \(connection_failed\): Lost\." cause="Error: refused"\n$/);
+    expect(given).toContain('stack="at ');
+    expect(notFound).toContain('stack="at ');
+  });
+
   it('writes no credential, and no control character for a terminal', () => {
     const [line = ''] = written((logger) =>
       redactingLogger(logger, ['open-sesame-12345']).warn(

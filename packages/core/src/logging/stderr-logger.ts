@@ -2,12 +2,14 @@ import type { LogFields, Logger } from './logger.ts';
 
 const MAX_VALUE_LENGTH = 500;
 const MAX_FRAMES = 8;
+/** The code of errors that come from the network, not from a place in a program. */
+const CONNECTION_FAILED = 'connection_failed';
 
 const nothing = (): void => {};
 
 /**
  * The default logger: warnings and errors go to stderr, one line each, with the fields, and of an error its message,
- * its causes and the frames of its stack. Debug and info are dropped.
+ * its causes and the frames of its stack. A warning about a failed connection has no frames. Debug and info are dropped.
  *
  * @param write For tests. @default process.stderr
  */
@@ -26,7 +28,7 @@ function writeToStderr(line: string): void {
 
 function formatLine(level: string, fields: LogFields, message: string): string {
   const values = Object.entries(fields).map(([key, value]) =>
-    isErrorLike(value) ? `${key}=${formatError(value)}` : `${key}=${formatValue(value)}`,
+    isErrorLike(value) ? `${key}=${formatError(value, level)}` : `${key}=${formatValue(value)}`,
   );
   return `${[new Date().toISOString(), 'molecule', level, oneLine(message), ...values].join(' ')}\n`;
 }
@@ -52,14 +54,16 @@ function isErrorLike(value: unknown): value is ErrorLike {
   return typeof Reflect.get(value, 'name') === 'string' && typeof Reflect.get(value, 'message') === 'string';
 }
 
-function formatError(error: ErrorLike, depth = 0): string {
+function formatError(error: ErrorLike, level: string, depth = 0): string {
   const code = typeof error.code === 'string' ? ` (${error.code})` : '';
   const hint = typeof error.hint === 'string' ? ` ${oneLine(error.hint)}` : '';
   const text = JSON.stringify(
     `${error.name}${code}: ${oneLine(error.message)}${hint}`.slice(0, 2 * MAX_VALUE_LENGTH),
   );
-  const stack = depth === 0 ? framesOf(error.stack) : '';
-  const cause = isErrorLike(error.cause) && depth < 3 ? ` cause=${formatError(error.cause, depth + 1)}` : '';
+  const hasFrames = depth === 0 && !(level === 'WARN' && error.code === CONNECTION_FAILED);
+  const stack = hasFrames ? framesOf(error.stack) : '';
+  const cause =
+    isErrorLike(error.cause) && depth < 3 ? ` cause=${formatError(error.cause, level, depth + 1)}` : '';
   return `${text}${cause}${stack === '' ? '' : ` stack=${JSON.stringify(stack)}`}`;
 }
 

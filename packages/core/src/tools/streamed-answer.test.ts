@@ -1,4 +1,4 @@
-import { wrapA2aBoundary } from '@molecule-ai/protocol';
+import { fencePeerText, wrapA2aBoundary } from '@molecule-ai/protocol';
 import { expect, it } from 'vitest';
 import { readsStream, restOfAnswer, StreamedAnswer } from './streamed-answer.ts';
 
@@ -22,6 +22,16 @@ it('separates turns, and removes markers that come in pieces', async () => {
   expect(answer.said).toBe('Let me look.\n\nIt works!');
   expect(answer.lastSaid).toBe('It works!');
   expect(restOfAnswer(`${wrapA2aBoundary('It works')}!`, answer.lastSaid)).toBe('');
+});
+
+it('removes the tags of a fence that come in pieces', async () => {
+  const sent: string[] = [];
+  const answer = new StreamedAnswer(async (text) => void sent.push(text));
+  const said = `It said: ${fencePeerText('yes', { origin: 'unknown' })}!`;
+  for (const piece of said) await answer.push(piece, 1);
+  await answer.end();
+  expect(sent.join('')).toBe('It said: yes!');
+  expect(restOfAnswer(said, answer.lastSaid)).toBe('');
 });
 
 it('keeps half a marker in which a model stopped', async () => {

@@ -1,4 +1,5 @@
-import { createMarkerRemover, type InboundMessage, removeBoundaryMarkers } from '@molecule-ai/protocol';
+import type { InboundMessage } from '@molecule-ai/protocol';
+import { createRepeatedMarkRemover, removeRepeatedMarks } from './repeated-marks.ts';
 
 /** Whether the sender of a message reads its answer while it is made. */
 export function readsStream({
@@ -8,10 +9,10 @@ export function readsStream({
   return expectsAnswer && /stream|subscribe/i.test(method);
 }
 
-/** What a model says, streamed to the sender without the markers of the boundary. What it says in several turns is separated by an empty line. */
+/** What a model says, streamed to the sender without the marks of {@link removeRepeatedMarks}. What it says in several turns is separated by an empty line. */
 export class StreamedAnswer {
   readonly #send: (text: string) => Promise<void>;
-  #remover = createMarkerRemover();
+  #remover = createRepeatedMarkRemover();
   #turn: unknown;
   #said = '';
   #lastSaid = '';
@@ -38,15 +39,15 @@ export class StreamedAnswer {
       await this.end();
       await this.#say('\n\n');
       this.#lastSaid = '';
-      this.#remover = createMarkerRemover();
+      this.#remover = createRepeatedMarkRemover();
     }
     this.#turn = turn;
     await this.#say(this.#remover.push(piece));
   }
 
   /**
-   * Sends what was held back because it could be the beginning of a marker.
-   * @param answer the whole answer without markers. Where it goes on differently, the stream ended within a marker, and nothing is sent
+   * Sends what was held back because it could be the beginning of a mark.
+   * @param answer the whole answer without marks. Where it goes on differently, the stream ended within a mark, and nothing is sent
    */
   async end(answer?: string): Promise<void> {
     const held = this.#remover.end();
@@ -62,9 +63,9 @@ export class StreamedAnswer {
   }
 }
 
-/** An answer without the markers of the boundary, and without what was streamed. @param lastSaid of the last turn, `''` for nothing */
+/** An answer without the marks of {@link removeRepeatedMarks}, and without what was streamed. @param lastSaid of the last turn, `''` for nothing */
 export function restOfAnswer(answer: string, lastSaid: string): string {
-  const text = removeBoundaryMarkers(answer);
+  const text = removeRepeatedMarks(answer);
   if (lastSaid === '') return text;
   if (text.trim() === lastSaid.trim()) return '';
   // A framework may end a stream before the last tokens.

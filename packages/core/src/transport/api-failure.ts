@@ -14,7 +14,7 @@ import { parseRetryAfter } from '../time/backoff.ts';
 import type { HttpResponse } from './http-exchange.ts';
 import type { PlatformRequest } from './platform-request.ts';
 import { excerptOf, headerOf, objectOf, type ReadBody, readBody, textOf } from './response-body.ts';
-import { FOREIGN_TOKEN, hintForResponse, type SentCredential } from './response-hint.ts';
+import { findingAbout, hintForResponse, type SentCredential } from './response-hint.ts';
 
 const BY_STATUS: Readonly<Record<number, MoleculeErrorCode>> = {
   401: 'unauthorized',
@@ -62,9 +62,8 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
   const known = failed.bearer === undefined ? [] : [failed.bearer];
   const isPlatformText = isWrittenByPlatform(request, response);
   const isRemoved = isRemoval(status, details, request);
-  const isForeign = platformCode === 'caller_mismatch' && failed.credential.workspaceId !== null;
   const written = isPlatformText ? textOf(details?.error) : meaningOf(platformCode);
-  const description = isForeign ? FOREIGN_TOKEN : written;
+  const description = findingAbout({ status, platformCode, credential: failed.credential }) ?? written;
   const base: Omit<ApiErrorOptions, 'code'> = {
     ...whereOf(request, status),
     platformCode: isPlatformText || isErrorCode(platformCode) ? platformCode : undefined,

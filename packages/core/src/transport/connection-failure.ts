@@ -90,8 +90,10 @@ function hintOf({ code, isBadCertificate, isNotHttp }: Problem, ofProxies: strin
 }
 
 function hintOfProxy({ setting, host }: ProxyName, origin: string, problem: Problem): string {
-  const { hostname } = new URL(origin);
-  const exempt = `A platform that needs no proxy belongs into NO_PROXY: ${hostname}.`;
+  const exempt =
+    setting === PROXY_OPTION
+      ? 'Set `proxy: false` if the platform needs no proxy.'
+      : `Add ${new URL(origin).hostname} to NO_PROXY if the platform needs no proxy.`;
   const status = proxyStatus(problem.code);
   if (status === 407) {
     return `The proxy accepts no request without credentials of its own: set user name and password in the URL of ${setting}, percent-encoded. Only Basic is supported.`;

@@ -1,7 +1,9 @@
 import { type ReadBody, textOf } from './response-body.ts';
 
+/** The message of a 401 when the client has no token: the platform responds alike to none and to a wrong one. */
+const NO_TOKEN = 'No token was sent';
 /** The message of a 403 `caller_mismatch`. */
-export const FOREIGN_TOKEN = 'This token belongs to another workspace: check workspaceId';
+const FOREIGN_TOKEN = 'This token belongs to another workspace: check workspaceId';
 
 const NO_OPERATOR_KEY = 'No credential was sent: pass operatorKey (MOLECULE_OPERATOR_KEY, ADMIN_TOKEN).';
 const GONE_PEER =
@@ -78,6 +80,17 @@ export function hintForResponse(facts: FailureFacts): string | undefined {
   }
 }
 
+/** What the client itself finds about a refused token, which is more than the platform's sentence; `undefined` for other failures. */
+export function findingAbout({
+  status,
+  platformCode,
+  credential,
+}: Pick<FailureFacts, 'status' | 'platformCode' | 'credential'>): string | undefined {
+  if (credential.workspaceId === null) return undefined;
+  if (platformCode === 'caller_mismatch') return FOREIGN_TOKEN;
+  return status === 401 && credential.origin === null && REFUSALS.has(platformCode) ? NO_TOKEN : undefined;
+}
+
 /** Codes of a 401 about the credential of the request; older platforms send none. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set([
   undefined,
@@ -94,7 +107,7 @@ function refusalHint({ credential, details, isPlatformText }: FailureFacts): str
     return `The refused operator key came from ${origin}. ${given ?? 'Compare it with that of the platform.'}`;
   }
   if (origin === null) {
-    return `No token was sent: set MOLECULE_WORKSPACE_TOKEN or the option authToken. None is stored in ${storeName}; register() stores one there for a workspace that never had a token.`;
+    return `Set MOLECULE_WORKSPACE_TOKEN or the option authToken. None is stored in ${storeName}; register() stores one there for a workspace that never had a token.`;
   }
   if (/admin_?token$/i.test(origin)) {
     return `The refused operator key came from ${origin}: compare it with that of the platform, or set MOLECULE_WORKSPACE_TOKEN to a token of the workspace.`;

@@ -21,7 +21,7 @@ export const AI_SDK_HANDLER = behaviours({
     `${PAGE}#messages`,
   ],
   'ai-sdk.handler-streams': [
-    'The words of the model are streamed to senders that read a stream, without markers of the boundary; for all others the agent generates, and they get the text of the last step.',
+    'The words of the model are streamed to senders that read a stream, without markers of the boundary and tags of fences; for all others the agent generates, and they get the text of the last step.',
     `${PAGE}#streams`,
   ],
   'ai-sdk.handler-stream-errors': [

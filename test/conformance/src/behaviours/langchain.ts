@@ -7,7 +7,7 @@ export const LANGCHAIN = behaviours({
     'docs/decisions/0111-langchain.md#messages',
   ],
   'langchain.handler.streams': [
-    'The words of the model are streamed to senders that read a stream; all others get the last message as the answer.',
+    'The words of the model are streamed to senders that read a stream, without markers of the boundary and tags of fences; all others get the last message as the answer.',
     'docs/decisions/0111-langchain.md#streams',
   ],
   'langchain.handler.redelivery': [
