@@ -1,16 +1,19 @@
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RemoteAgent } from '@molecule-ai/core';
 import { getAgentToken, MoleculeModule } from '@molecule-ai/nestjs';
 import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { APP_FILTER, NestFactory } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import { OfficeModule } from './nestjs-agents.ts';
 import { AppModule } from './nestjs-app.ts';
+import { testApplication } from './nestjs-app-test.ts';
 import { Stock } from './nestjs-enhancers.ts';
+import { MoleculeErrorFilter } from './nestjs-filter.ts';
 import { Desk, Shop } from './nestjs-handlers.ts';
 import { HealthController } from './nestjs-health.ts';
 import { bootstrap as bootstrapMain } from './nestjs-main.ts';
@@ -29,6 +32,7 @@ export async function checkNest({ member, agent, operator, platform, onEnd }: St
     return app;
   };
   await testPlanner();
+  await testApplication();
   const one = await member('orders');
   Object.assign(process.env, { MOLECULE_PLATFORM_URL: platform.url, MOLECULE_WORKSPACE_ID: one.id });
   process.env.MOLECULE_STATE_DIR = one.client.stateDirectory;
@@ -57,6 +61,13 @@ export async function checkNest({ member, agent, operator, platform, onEnd }: St
   await opened(moduleOf(desk, Desk), undefined);
   const peer = await agent('peer', () => 'ok');
   assert.match((await peer.client.callPeer(desk.workspaceId, 'Hello')).text, /^You wrote \d+ characters/);
+  const headers = { 'Content-Type': 'application/json' };
+  const params = { word: 'tea', text: 'tea for two' };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'delegate_task', params });
+  const task = `${platform.url}/workspaces/${desk.workspaceId}`;
+  const accepted = await (await fetch(`${task}/a2a`, { method: 'POST', headers, body })).text();
+  const messageId = /"message_id":"([^"]+)"/.exec(accepted)?.[1];
+  assert.match(await (await fetch(`${task}/messages/${messageId}?wait=30`)).text(), /\w+: 1"/);
   const pieces: string[] = [];
   for await (const piece of operator.streamMessage(desk.workspaceId, 'one two')) pieces.push(piece);
   assert.equal(pieces.join(''), 'one two');
@@ -82,7 +93,7 @@ export async function checkNest({ member, agent, operator, platform, onEnd }: St
   Module({
     imports: [MoleculeModule.forRoot(rest), TerminusModule.forRoot({ logger: false })],
     controllers: [PeersController, HealthController],
-    providers: [Planner],
+    providers: [Planner, { provide: APP_FILTER, useClass: MoleculeErrorFilter }],
   })(RestModule);
   const http = await NestFactory.create(RestModule, { logger: false, abortOnError: false });
   onEnd(() => http.close());
@@ -94,6 +105,13 @@ export async function checkNest({ member, agent, operator, platform, onEnd }: St
   assert.ok(JSON.parse(await read('peers')).some(({ id }: { id: string }) => id === peer.id));
   assert.match(JSON.parse(await read(`peers/${peer.id}/ask`)).reply, /^<peer-text-/);
   assert.match(await read(`peers/${peer.id}/stream`), /data: ok/);
+  const unknown = await fetch(`${url}/peers/${randomUUID()}/ask`);
+  assert.deepEqual([unknown.status, await unknown.json()], [403, { statusCode: 403, code: 'access_denied' }]);
+  const notAnId = await fetch(`${url}/peers/nobody/ask`);
+  assert.deepEqual(
+    [notAnId.status, await notAnId.json()],
+    [400, { statusCode: 400, code: 'request_rejected' }],
+  );
   assert.ok((await operator.sendMessage(rest.workspaceId, 'What is new?')).status);
 
   const tasks = await member('tasks');

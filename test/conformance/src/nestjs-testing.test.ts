@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
 import type { RemoteAgent } from '@molecule-ai/core';
-import { expectAnswered } from '@molecule-ai/core/testing';
+import { expectAnswered, expectStatus } from '@molecule-ai/core/testing';
 import {
   getAgentToken,
   getMoleculeClientToken,
@@ -35,6 +35,7 @@ class Clerk {
   @Inject(MoleculeService) readonly molecule!: MoleculeService;
 
   @OnMessage() async answer(@MessageText() text: string) {
+    if (text === 'boom') throw new Error('The prices are away');
     if (!text.startsWith('ask ')) return `${text} costs ${this.prices.priceOf(text)}`;
     const reply = await this.molecule.call(text.slice('ask '.length), 'In stock?');
     return reply.text;
@@ -76,6 +77,10 @@ verifies('nestjs.testing.module', async () => {
   expect(app.get(MoleculeTesting)).toBe(testing);
   expectAnswered(await testing.say('tea'), 'tea costs 5');
   expectAnswered(await testing.ask('milk'), 'milk costs 5');
+  const caller = (await testing.peer()).client;
+  const sent = await testing.settled(caller.callPeer(testing.workspaceId, 'boom'));
+  expect(sent.status).toBe('queued');
+  expectStatus(await testing.settled(caller.waitForAnswer(sent.messageId)), 'failed', 'handler_failed');
   const stock = await testing.peer({ name: 'stock', answer: 'Yes, 12.' });
   expectAnswered(await testing.ask(`ask ${stock.id}`), 'Yes, 12.');
   expect(stock.received.map(({ text }) => text)).toEqual(['In stock?']);
