@@ -90,6 +90,20 @@ onEachDatabase('commands of the platform', { onDisk: true }, (environment) => {
       expect(failed.lines[0]).toMatch(cause);
       expect(failed.lines[1]).toMatch(hint);
     }
+    const unusable: [Record<string, string>, string][] = [
+      [{ MOLECULE_OPERATOR_KEY: `${key}\r\nx: y` }, 'MOLECULE_OPERATOR_KEY'],
+      [{ MOLECULE_OPERATOR_KEY: `${key}\n` }, 'MOLECULE_OPERATOR_KEY'],
+      [{ ADMIN_TOKEN: `${key}☃` }, 'ADMIN_TOKEN'],
+      [{ MOLECULE_OPERATOR_KEY: owned, MOLECULE_ORG_ID: 'a\nb' }, 'MOLECULE_ORG_ID'],
+      [{ MOLECULE_OPERATOR_KEY: owned, MOLECULE_ORG_ID: '$(id)' }, 'MOLECULE_ORG_ID'],
+    ];
+    for (const [variables, name] of unusable) {
+      const args = ['workspace', 'create', 'echo', '--url', platform.url];
+      const { code, out, err } = await runBin(environment, args, variables);
+      expect([code, out]).toEqual([2, '']);
+      expect(err).toMatch(new RegExp(`^${name} has characters that .*\nCorrect ${name};.*\n$`));
+      expect(err).not.toContain(key);
+    }
     const { body } = await platform.operator.get('/workspaces');
     expect(body).toEqual([]);
   });

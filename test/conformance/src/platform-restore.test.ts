@@ -101,6 +101,14 @@ onEachDatabase('a platform that is restored', { onDisk: true }, (environment) =>
     // The answers of both come as messages, also of the one that the platform does not have any more.
     const late = ['hold across', 'hold, lost'];
     await vi.waitFor(() => expect(replies.map(({ inReplyTo }) => inReplyTo).sort()).toEqual(late), 20_000);
+
+    // The same backup again: agents have seen the rows that the first restore led to.
+    await platform.restart(() => bin('restore', file, '--force'));
+    for (const text of ['again 1', 'again 2']) expect((await ask(text)).text).toBe(`echo: ${text}`);
+    await cancel('cancel, again');
+    await acknowledged();
+    expect(handled.filter((text) => text.includes('again'))).toEqual(['again 1', 'again 2', 'cancel, again']);
+    expect(handled).toEqual([...new Set(handled)]);
     const gone = await asking.caller.get(`/workspaces/${asking.id}/messages/${encodeURIComponent('lost 1')}`);
     expect(gone.status).toBe(404);
     expect([agent.health().ok, asker.health().ok]).toEqual([true, true]);

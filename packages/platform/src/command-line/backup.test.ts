@@ -4,16 +4,19 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { runBin } from '../../test/bin.ts';
 import { openFolder, openPlatform } from '../../test/resources-of-test.ts';
 import type { RunningPlatform } from '../../test/running-platform.ts';
 import { copyDatabase } from '../database/sqlite-copy.ts';
+import { copyToPrivate } from '../storage/stored-files.ts';
 
 // Each test starts processes.
 vi.setConfig({ testTimeout: 60_000 });
@@ -216,12 +219,17 @@ it('ends within a step when it is canceled, and sees no commit of others', async
   for (let n = 0; n < 6_000; n += 1) insert.run('x'.repeat(4_000));
   database.exec('COMMIT');
   let steps = 0;
+  const modes: number[] = [];
+  const umask = process.umask(0);
+  onTestFinished(() => void process.umask(umask));
   const write = () => {
     steps += 1;
+    modes.push(...[copy, `${copy}-journal`].filter(existsSync).map((file) => statSync(file).mode & 0o777));
     insert.run('later');
   };
   const copy = join(folder, 'copy.db');
   await copyDatabase(path, copy, { signal: new AbortController().signal, onProgress: write });
+  expect(new Set(modes)).toEqual(new Set([0o600]));
   expect(steps).toBeGreaterThan(2);
   expect(steps).toBeLessThan(10);
   const copied = new DatabaseSync(copy, { readOnly: true });
@@ -255,4 +263,66 @@ it('leaves nothing behind when it is interrupted', async () => {
   expect(await exited).toBe(1);
   expect(output).toEqual({ out: '', err: 'The backup was canceled; nothing was written.\nRun it again.\n' });
   expect(readdirSync(folder)).toEqual(['data']);
+});
+
+it('copies into a private file from its first byte on, and never into one that is there', async () => {
+  const [from, to] = [join(folder, 'from'), join(folder, 'to')];
+  writeFileSync(from, 'x'.repeat(3_000_000), { mode: 0o666 });
+  const umask = process.umask(0);
+  onTestFinished(() => void process.umask(umask));
+  const modes: number[] = [];
+  const { signal } = new AbortController();
+  signal.throwIfAborted = () => void modes.push(statSync(to).mode & 0o777);
+  await copyToPrivate(from, to, signal);
+  expect(modes).toEqual([0o600, 0o600, 0o600, 0o600]);
+  expect(readFileSync(to).equals(readFileSync(from))).toBe(true);
+  symlinkSync(from, join(folder, 'link'));
+  for (const target of [to, join(folder, 'link')]) {
+    await expect(copyToPrivate(from, target, new AbortController().signal)).rejects.toMatchObject({
+      code: 'EEXIST',
+    });
+  }
+  await expect(copyToPrivate(from, join(folder, 'late'), AbortSignal.abort())).rejects.toThrow(/aborted/);
+});
+
+it('every restore of one backup gives higher numbers than all before, also into an empty folder', async () => {
+  const dataDir = join(folder, 'data');
+  await (await open(dataDir)).platform.close();
+  const file = join(folder, 'backup.db');
+  await command('backup', file, '--data-dir', dataDir);
+  const restore = async (name: string) => {
+    const target = join(folder, name);
+    expect((await command('restore', file, '--data-dir', target, '--force')).code).toBe(0);
+    const database = new DatabaseSync(join(target, 'platform.db'), { readOnly: true });
+    const numbers = database.prepare('SELECT DISTINCT seq FROM sqlite_sequence').all();
+    database.close();
+    expect(numbers).toHaveLength(1);
+    return Number(numbers[0]?.seq);
+  };
+  const given: number[] = [];
+  for (const name of ['one', 'one', 'two', 'three']) given.push(await restore(name));
+  expect(given).toEqual([...new Set(given)].sort((left, right) => left - right));
+  // The clock is wrong: what the former database has given counts.
+  const former = new DatabaseSync(join(folder, 'one', 'platform.db'));
+  former.exec('UPDATE sqlite_sequence SET seq = 4000000000000000');
+  former.close();
+  expect(await restore('one')).toBe(4_000_001_000_000_000);
+});
+
+it('removes what killed backups left after a day, and a platform removes none of them', async () => {
+  const dataDir = join(folder, 'data');
+  await (await open(dataDir)).platform.close();
+  const uuid = '0b0d0b70-0000-4000-8000-00000000000';
+  const file = join(dataDir, 'copy.db');
+  const old = ['', '-journal'].map((suffix) => `${file}.${uuid}1.tmp${suffix}`);
+  const others = [`${file}.${uuid}2.tmp`, `${file}.old.${uuid}1.tmp`];
+  for (const path of [...old, ...others]) writeFileSync(path, '');
+  for (const path of [...old, others[1] ?? '']) utimesSync(path, 1, 1);
+  const own = join(dataDir, `platform.db.${uuid}3.tmp`);
+  for (const suffix of ['', '-journal']) writeFileSync(own + suffix, '');
+  await (await open(dataDir)).platform.close();
+  expect([own, `${own}-journal`].filter(existsSync)).toEqual([]);
+  expect([...old, ...others].filter(existsSync)).toEqual([...old, ...others]);
+  expect((await command('backup', file, '--data-dir', dataDir)).code).toBe(0);
+  expect([...old, ...others].filter(existsSync)).toEqual(others);
 });

@@ -9,6 +9,8 @@ const DEFAULT_URL = 'http://localhost:8080';
 const TIMEOUT_MS = 30_000;
 /** What needs no quotes in an env file, and has no meaning of its own in a shell that reads it. */
 const PLAIN_VALUE = /^[\w.:/[\]%~@+-]+$/;
+/** What a header transports unchanged. */
+const HEADER_VALUE = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/;
 
 /** Creates a workspace of a running platform and prints the environment of its agent. */
 export async function createWorkspace(
@@ -19,9 +21,12 @@ export async function createWorkspace(
 ): Promise<void> {
   const platform = platformUrl(url || environment.MOLECULE_PLATFORM_URL || DEFAULT_URL);
   const orgId = environment.MOLECULE_ORG_ID || undefined;
+  if (orgId !== undefined && !PLAIN_VALUE.test(orgId))
+    throw unusableVariable('MOLECULE_ORG_ID', 'an env file');
+  const operatorKey = readOperatorKey(environment);
   const body = { name: workspaceName, runtime: 'external', parent_id: parent ?? null };
   const response = await post(`${platform}/workspaces`, body, {
-    operatorKey: environment.MOLECULE_OPERATOR_KEY || environment.ADMIN_TOKEN || undefined,
+    operatorKey,
     orgId,
     signal,
   });
@@ -38,6 +43,21 @@ export async function createWorkspace(
       throw noPlatform(platform, `${name} has characters that an env file cannot have`);
   }
   for (const [name, value] of Object.entries(lines)) out(`${name}=${value}\n`);
+}
+
+function readOperatorKey(environment: Environment): string | undefined {
+  const variable = environment.MOLECULE_OPERATOR_KEY ? 'MOLECULE_OPERATOR_KEY' : 'ADMIN_TOKEN';
+  const key = environment[variable] || undefined;
+  if (key !== undefined && !HEADER_VALUE.test(key)) throw unusableVariable(variable, 'a header of HTTP');
+  return key;
+}
+
+/** Its value is not in the error, because it may be a secret. */
+function unusableVariable(variable: string, place: string): CommandError {
+  return new CommandError(`${variable} has characters that ${place} cannot have.`, {
+    hint: `Correct ${variable}; a line break or a space at its end is a frequent cause.`,
+    exitCode: WRONG_OPTIONS,
+  });
 }
 
 /** @throws CommandError when it is no URL of a platform. */

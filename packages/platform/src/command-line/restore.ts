@@ -1,18 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chownSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import {
-  continueSequences,
-  type DatabaseContents,
-  foldLog,
-  inspectDatabase,
-} from '../database/sqlite-copy.ts';
+import { continueNumbers, type DatabaseContents, foldLog, inspectDatabase } from '../database/sqlite-copy.ts';
 import { toStartError } from '../database/sqlite-errors.ts';
 import { resolveDataDir } from '../options/resolve-settings.ts';
 import type { Environment } from '../options/setting-reader.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 import { openDataFolder } from '../storage/data-folder.ts';
-import { copyToNew, keepAs, publishDraft } from '../storage/stored-files.ts';
+import { copyToPrivate, keepAs, publishDraft } from '../storage/stored-files.ts';
 import { CommandError } from './command-error.ts';
 import { contentsText } from './contents-text.ts';
 import type { Output } from './output.ts';
@@ -23,6 +18,7 @@ export async function restore(
   { file, dataDir: given, force, json }: RestoreCommand,
   environment: Environment,
   { out }: Output,
+  signal: AbortSignal,
 ): Promise<void> {
   const dataDir = resolveDataDir(given, environment);
   const path = resolve(file);
@@ -37,19 +33,23 @@ export async function restore(
         hint: 'Give an empty folder, or --force, which keeps this database under another name.',
       });
     }
-    await copyToNew(path, draft);
-    chmodSync(draft, 0o600);
+    await copyToPrivate(path, draft, signal);
     // Root restores for the user whose folder it is.
     const { uid, gid } = statSync(dataDir);
     if (process.getuid?.() === 0) chownSync(draft, uid, gid);
-    await continueSequences(draft);
-    const kept = isReplaced ? await keepFormer(databasePath) : null;
+    if (isReplaced) await foldLog(databasePath);
+    await continueNumbers(draft, isReplaced ? databasePath : undefined);
+    // A signal is handled now; from here on nothing is waited for.
+    await new Promise((turn) => setImmediate(turn));
+    signal.throwIfAborted();
+    const kept = isReplaced ? keepFormer(databasePath) : null;
     publishDraft(draft, databasePath, { replaces: true });
     if (json) return out(`${JSON.stringify({ dataDir, ...contents, kept })}\n`);
     out(`Restored ${path} to ${databasePath}: ${contentsText(contents)}.\n`);
     if (kept !== null) out(`The former database is ${kept}.\n`);
   } catch (error) {
-    throw toStartError(error, dataDir);
+    if (!signal.aborted) throw toStartError(error, dataDir);
+    throw new CommandError('The restore was canceled; nothing was changed.', { hint: 'Run it again.' });
   } finally {
     for (const suffix of ['', '-journal']) rmSync(draft + suffix, { force: true });
     folder.release();
@@ -76,9 +76,8 @@ async function inspectBackup(path: string): Promise<DatabaseContents> {
   }
 }
 
-/** Keeps the former database, with what is in its log; returns its new name. */
-async function keepFormer(databasePath: string): Promise<string> {
-  await foldLog(databasePath);
+/** Keeps the former database; returns its new name. */
+function keepFormer(databasePath: string): string {
   const time = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
   const kept = `${databasePath}.replaced-${time}-${randomUUID().slice(0, 4)}`;
   keepAs(databasePath, kept);

@@ -45,7 +45,7 @@ async function run(command: PlatformCommand, output: Output, signal: AbortSignal
     await backUp(command, environment, output, signal);
   } else {
     const { restore } = await import('./restore.ts');
-    await restore(command, environment, output);
+    await restore(command, environment, output, signal);
   }
   return { exitCode: 0 };
 }

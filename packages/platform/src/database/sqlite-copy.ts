@@ -1,7 +1,8 @@
-import { chmodSync, existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { migrationsOf } from './migrations.ts';
+import { continueAfter, highestNumber, numberAfterRestore } from './row-numbers.ts';
 import { damaged } from './sqlite-errors.ts';
 import { nodeSqlite, openSqliteFile } from './sqlite-file.ts';
 import { VERSIONS_TABLE, whyUnreadable } from './stored-schema.rules.ts';
@@ -9,12 +10,6 @@ import { VERSIONS_TABLE, whyUnreadable } from './stored-schema.rules.ts';
 /** About 8 MiB: progress and an abort are noticed after each of these. */
 const PAGES_A_STEP = 2_000;
 const BUSY_TIMEOUT_MS = 10_000;
-
-/**
- * How far the numbers of rows jump in a database that is restored. Clients have seen numbers that were given after the
- * backup; those of new rows must be higher.
- */
-const SEQUENCE_JUMP = 1_000_000_000;
 
 /** What a database of a platform contains. */
 export interface DatabaseContents {
@@ -37,6 +32,8 @@ export async function copyDatabase(
   { signal, onProgress }: CopyOptions,
 ): Promise<void> {
   const { backup } = await nodeSqlite();
+  // Private before the first page is in it; its journal gets the same mode.
+  closeSync(openSync(to, 'wx', 0o600));
   const source = await openSqliteFile(from, BUSY_TIMEOUT_MS);
   try {
     source.exec('BEGIN');
@@ -52,7 +49,6 @@ export async function copyDatabase(
     source.close();
   }
   signal.throwIfAborted();
-  chmodSync(to, 0o600);
   const copy = await openSqliteFile(to, BUSY_TIMEOUT_MS);
   try {
     // One file: with a log beside it, a copy of the file alone could lack rows.
@@ -88,6 +84,7 @@ export async function inspectDatabase(path: string): Promise<DatabaseContents> {
     const known = Object.keys(migrationsOf({ name: 'sqlite', sequenceType: 'integer' }));
     const refusal = whyUnreadable({ tables, applied, writtenBy: versions[0] }, known);
     if (refusal !== undefined) throw refusal;
+    highestNumber(database, path);
     return {
       workspaces: count(database, 'SELECT count(*) FROM workspaces WHERE removed_at IS NULL'),
       messages: count(database, "SELECT count(*) FROM activity WHERE activity_type = 'a2a_receive'"),
@@ -97,18 +94,30 @@ export async function inspectDatabase(path: string): Promise<DatabaseContents> {
   }
 }
 
-/** Prepares a copy of a backup for use: numbers that clients may have seen are not given again. */
-export async function continueSequences(path: string): Promise<void> {
+/**
+ * Prepares a copy of a backup for use: numbers that clients may have seen are not given again.
+ *
+ * @param replaced the database that it replaces, if there is one
+ */
+export async function continueNumbers(path: string, replaced: string | undefined): Promise<void> {
+  const former = replaced === undefined ? 0 : await highestNumberIn(replaced);
   const database = await openSqliteFile(path, BUSY_TIMEOUT_MS);
   try {
-    database.exec(`
-      BEGIN;
-      INSERT INTO sqlite_sequence (name, seq)
-        SELECT name, 0 FROM sqlite_master WHERE type = 'table' AND sql LIKE '%autoincrement%'
-          AND name NOT IN (SELECT name FROM sqlite_sequence);
-      UPDATE sqlite_sequence SET seq = seq + ${SEQUENCE_JUMP};
-      COMMIT`);
+    const backup = highestNumber(database, path);
+    continueAfter(database, numberAfterRestore({ backup, replaced: former }, Date.now()));
     database.exec('PRAGMA journal_mode = DELETE');
+  } finally {
+    database.close();
+  }
+}
+
+/** 0 for a database that cannot be read: a restore is what replaces a damaged one. */
+async function highestNumberIn(path: string): Promise<number> {
+  const database = await openSqliteFile(path, BUSY_TIMEOUT_MS);
+  try {
+    return highestNumber(database, path);
+  } catch {
+    return 0;
   } finally {
     database.close();
   }

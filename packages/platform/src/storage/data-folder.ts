@@ -18,8 +18,8 @@ import type { PlatformSettings } from '../options/platform-settings.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 import { makeFolder } from './make-folder.ts';
 
-/** A file on its way to its name; see `writePrivateFile`. */
-const DRAFT = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/;
+/** A file of the platform on its way to its name; see `writePrivateFile` and `restore`. Drafts of others are not removed. */
+const DRAFT = /^(operator-key|platform\.db)\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp(-journal)?$/;
 
 /** The folder of one platform; no other process can open it until it is released. */
 export interface DataFolder {

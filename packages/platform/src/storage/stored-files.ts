@@ -1,11 +1,37 @@
-import { closeSync, constants, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { toStartError } from '../database/sqlite-errors.ts';
 import { errorFacts } from '../foreign-error.ts';
 
-/** Copies a file into a new one. */
-export async function copyToNew(from: string, to: string): Promise<void> {
-  await copyFile(from, to, constants.COPYFILE_EXCL);
+const CHUNK_BYTES = 1024 * 1024;
+
+/**
+ * Copies a file into a new one that has mode 0600 from its first byte on.
+ *
+ * @throws PlatformStartError that names the file that cannot be read, or the folder that cannot be written to
+ */
+export async function copyToPrivate(from: string, to: string, signal: AbortSignal): Promise<void> {
+  const failing = (path: string) => (error: unknown) => {
+    throw toStartError(error, path);
+  };
+  const source = await open(from).catch(failing(from));
+  try {
+    const target = await open(to, 'wx', 0o600).catch(failing(dirname(to)));
+    try {
+      const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+      for (;;) {
+        signal.throwIfAborted();
+        const { bytesRead } = await source.read(chunk, 0, CHUNK_BYTES, null).catch(failing(from));
+        if (bytesRead === 0) return;
+        await target.writeFile(chunk.subarray(0, bytesRead)).catch(failing(dirname(to)));
+      }
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
 }
 
 /**
