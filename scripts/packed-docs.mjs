@@ -5,6 +5,8 @@ import { CITATION, LINK, mapText } from './markdown.mjs';
 /** Their users may have no other package of ours, so they get all pages. Those of the others name core for what they do not have. */
 const WITH_ALL_PAGES = new Set(['@molecule-ai/core', '@molecule-ai/platform']);
 const SCOPE = '@molecule-ai/';
+/** The sentence of a README on how to get packages that are not published. Whoever reads a packed README has them. */
+const UNPUBLISHED = /While the packages are not published, \[[^\]]*\]\([^)]*\)\. /g;
 
 /**
  * The README and the pages of a package as they are packed, by their paths in the package.
@@ -32,14 +34,17 @@ export function packedDocs({ folder, name, code, pages, read }) {
 /** The text with links that lead to packed files; other links become text with the name of the place. */
 function withPackedLinks(markdown, { file, path, folder, packed }) {
   return mapText(markdown, (text) =>
-    text.replace(/^<!-- sample: .* -->\n/gm, '').replace(LINK, (link, label, target) => {
-      if (target === '' || target.startsWith('#') || /^[a-z]+:/i.test(target)) return link;
-      const [, page = '', anchor = ''] = /^([^#]*)(#.*)?$/.exec(target) ?? [];
-      const place = resolved(file, page);
-      const known = packed.get(place === folder ? `${folder}/README.md` : place);
-      if (known === undefined) return `${label}${placeOf(place, label)}`;
-      return `[${label}](${relative(dirname(path), known)}${anchor === '#readme' ? '' : anchor})`;
-    }),
+    text
+      .replace(/^<!-- sample: .* -->\n/gm, '')
+      .replace(UNPUBLISHED, '')
+      .replace(LINK, (link, label, target) => {
+        if (target === '' || target.startsWith('#') || /^[a-z]+:/i.test(target)) return link;
+        const [, page = '', anchor = ''] = /^([^#]*)(#.*)?$/.exec(target) ?? [];
+        const place = resolved(file, page);
+        const known = packed.get(place === folder ? `${folder}/README.md` : place);
+        if (known === undefined) return `${label}${placeOf(place, label)}`;
+        return `[${label}](${relative(dirname(path), known)}${anchor === '#readme' ? '' : anchor})`;
+      }),
   );
 }
 

@@ -42,6 +42,7 @@ describe('the check of a packed package', () => {
 describe('packed pages', () => {
   const FILES: Readonly<Record<string, string>> = {
     'packages/some/README.md': `# Some
+While the packages are not published, [pack them in a clone](../../README.md#start). Save this:
 <!-- sample: examples/a/src/main.ts#a -->
 \`\`\`ts
 // [not a link](../../docs/other.md)
@@ -67,6 +68,7 @@ describe('packed pages', () => {
     const packed = pack('@molecule-ai/some');
     expect(Object.fromEntries(packed)).toEqual({
       'README.md': `# Some
+Save this:
 \`\`\`ts
 // [not a link](../../docs/other.md)
 \`\`\`

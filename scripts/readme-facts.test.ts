@@ -50,7 +50,7 @@ describe.each(packages)('the README of $folder', ({ manifest, readme }) => {
     for (const [name, range] of peers) {
       expect(readme).toContain(`\`${name}\``);
       if (isOwn(name) || manifest.peerDependencies?.['@molecule-ai/core'] === undefined) continue;
-      const sentence = /^Peers (?:of the package )?are [\s\S]*?\n\n/m.exec(readme)?.[0] ?? '';
+      const sentence = /^Peer(?:s| dependencies) are [\s\S]*?\n\n/m.exec(readme)?.[0] ?? '';
       const after = sentence.slice(sentence.indexOf(`\`${name}\``));
       // Names that share their versions are listed before them: `a` and `b` 1 or 2.
       const versions = /^(?:`[^`]+`(?: and |, )?)+ ((?:\d+(?:, | or )?)+)/.exec(after)?.[1];

@@ -3,9 +3,10 @@ import { AIMessageChunk } from '@langchain/core/messages';
 import { FakeStreamingChatModel } from '@langchain/core/utils/testing';
 import { peerTextInstructions, wrapA2aBoundary } from '@molecule-ai/core';
 import { FakeToolCallingModel } from 'langchain';
-import { askLab, plan } from './langchain.ts';
+import { plan } from './langchain.ts';
 import { join } from './langchain-agent.ts';
 import { speak } from './langchain-stream.ts';
+import { askLab } from './langchain-tools.ts';
 import type { Stage } from './stage.ts';
 
 /** A LangChain agent that answers messages and asks a peer, a tool without a model, and a stream. */
