@@ -22,6 +22,11 @@ interface TimedOptions extends CallOptions {
   readonly timeoutMs: number;
 }
 
+interface LookupOptions extends CallOptions {
+  /** Whether a lookup that failed is repeated. */
+  readonly isRetried: boolean;
+}
+
 /** Asks the platform where peers can be called, at most once at a time for each of them. */
 export class PeerLookup {
   readonly #transport: Transport;
@@ -39,12 +44,12 @@ export class PeerLookup {
    * Asks, compares the peer with what it was, and caches the response. An abort ends only the waiting of this caller.
    * @throws ApiError; MoleculeError `peer_changed` where changes block calls.
    */
-  async discover(peerId: string, { signal }: CallOptions): Promise<PeerAddress> {
+  async #discover(peerId: string, { signal, isRetried }: LookupOptions): Promise<PeerAddress> {
     signal?.throwIfAborted();
-    const key = peerId.toLowerCase();
+    const key = `${peerId.toLowerCase()} ${isRetried}`;
     let pending = this.#pending.get(key);
     if (pending === undefined) {
-      pending = this.#discover(peerId).finally(() => this.#pending.delete(key));
+      pending = this.#ask(peerId, isRetried).finally(() => this.#pending.delete(key));
       pending.catch(() => {});
       this.#pending.set(key, pending);
     }
@@ -58,8 +63,8 @@ export class PeerLookup {
   }
 
   /**
-   * Where the peer can be called. `null` when the platform does not say it in time: its own error, if it has one, follows from the
-   * call through it.
+   * Where the peer can be called. `null` when the platform does not say it at the first attempt, or in time: its own error, if it has
+   * one, follows from the call through it, which is retried.
    * @throws MoleculeError `peer_changed`; an abort.
    */
   async addressOf(peerId: string, { signal, timeoutMs }: TimedOptions): Promise<PeerAddress | null> {
@@ -68,7 +73,9 @@ export class PeerLookup {
     const { clock, logger } = this.#transport.settings;
     const limits = { clock, timeoutMs: Math.min(LOOKUP_MS, timeoutMs / 2), what: 'Finding a peer', signal };
     try {
-      return await withDeadline(limits, (inner) => this.discover(peerId, { signal: inner }));
+      return await withDeadline(limits, (inner) =>
+        this.#discover(peerId, { signal: inner, isRetried: false }),
+      );
     } catch (error) {
       signal?.throwIfAborted();
       if (MoleculeError.isInstance(error) && error.code === 'peer_changed') throw error;
@@ -82,7 +89,7 @@ export class PeerLookup {
     const known = this.#directory.find(peerId)?.url;
     if (known) return known;
     try {
-      return (await this.discover(peerId, options)).url;
+      return (await this.#discover(peerId, { ...options, isRetried: true })).url;
     } catch (error) {
       if (ApiError.isInstance(error) && isUnavailable(error)) return null;
       throw error;
@@ -95,14 +102,14 @@ export class PeerLookup {
    */
   async verify(peerId: string, options: CallOptions): Promise<void> {
     if (this.#directory.find(peerId)?.isDiscovered === true) return;
-    await this.discover(peerId, options).catch((error: unknown) => {
+    await this.#discover(peerId, { ...options, isRetried: true }).catch((error: unknown) => {
       // The call through the platform says why.
       if (!ApiError.isInstance(error)) throw error;
     });
   }
 
-  async #discover(peerId: string): Promise<PeerAddress> {
-    const input = { params: { id: peerId } };
+  async #ask(peerId: string, isRetried: boolean): Promise<PeerAddress> {
+    const input = { params: { id: peerId }, isRepeatable: isRetried };
     const response = await send(this.#transport, routes.discover, input).catch(async (error: unknown) => {
       // A peer that cannot be looked up now is still the one that was refused.
       await this.#identities.checkRefused(peerId);

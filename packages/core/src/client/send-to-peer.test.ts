@@ -49,3 +49,26 @@ describe('sendToPeer', () => {
     expect(s.server.requests).toEqual([]);
   });
 });
+
+describe('a call to a peer that cannot be looked up', () => {
+  const offline = { error: 'workspace not available', status: 'offline' };
+
+  it.each([
+    ['is away', { status: 503, body: { ...offline, code: 'workspace_unavailable' } }],
+    ['is away, on an older platform', { status: 503, body: offline }],
+    ['is not known because the platform is overloaded', { status: 503, body: { error: 'busy' } }],
+  ])('goes through the platform at once: the peer %s', async (_which, lookup) => {
+    await using s = await stage([lookup, { status: 202, body: { queued: true } }], { directCalls: 'always' });
+    expect(await s.client.callPeer(PEER, 'hello', { messageId: 'm-1' })).toMatchObject({ status: 'queued' });
+    expect(s.server.requests.map(({ path }) => path)).toEqual([
+      `/registry/discover/${PEER}`,
+      `/workspaces/${PEER}/a2a`,
+    ]);
+  });
+
+  it('and discoverPeer() asks once', async () => {
+    await using s = await stage({ status: 503, body: { ...offline, code: 'workspace_unavailable' } });
+    expect(await s.client.discoverPeer(PEER)).toBeNull();
+    expect(s.server.requests).toHaveLength(1);
+  });
+});

@@ -53,7 +53,8 @@ export const systemClock: Clock = Object.freeze<Clock>({
   setTimer(ms, callback) {
     let immediate: NodeJS.Immediate | undefined;
     const timer = setTimeout(() => {
-      immediate = setImmediate(callback).unref();
+      // Not `unref`: an event loop waits for the next event before it runs such an immediate.
+      immediate = setImmediate(callback);
     }, toTimerMs(ms));
     timer.unref();
     return {

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { ApiError } from '../errors/api-error.ts';
@@ -160,6 +162,22 @@ describe('systemClock', () => {
       systemClock.setTimer(1, resolve);
       setTimeout(() => {}, 50);
     });
+  });
+
+  // In a process of its own, where nothing else wakes the event loop.
+  it('runs a timer before the next event', async () => {
+    const clock = new URL('./clock.ts', import.meta.url).href;
+    const program = `
+      import { systemClock } from ${JSON.stringify(clock)};
+      const nextAt = systemClock.monotonic() + 6_000;
+      const next = setTimeout(() => {}, 6_000);
+      systemClock.setTimer(100, () => {
+        console.log(systemClock.monotonic() < nextAt ? 'before' : 'with the next event');
+        clearTimeout(next);
+      });
+    `;
+    const options = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', program];
+    expect((await promisify(execFile)(process.execPath, options)).stdout).toBe('before\n');
   });
 });
 

@@ -2,6 +2,7 @@ import type { CallPeerOptions } from '../client/peer-calls.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { StreamRestartedError } from '../errors/stream-restarted-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
+import type { Timer } from '../time/clock.ts';
 import { contextIdOfCall, messageIdOfCall, newContextIdOfCall } from './call-identity.ts';
 import type { FailureData } from './failure-outcome.ts';
 import { reportProgress } from './progress-reports.ts';
@@ -181,19 +182,26 @@ async function callWithProgress(
   const { messageId } = stream;
   const { signal } = options;
   let isAway = false;
+  let hasEnded = false;
+  const leaveIfAway = async (): Promise<void> => {
+    const peers = await client.getPeers({ signal });
+    const peer = peers.find(({ id }) => id.toLowerCase() === peerId.toLowerCase());
+    if (peer === undefined || !AWAY.has(peer.status)) return;
+    // Not found while the message is not sent yet: a stream that is closed before sends nothing.
+    await client.getMessage(messageId, { signal });
+    if (hasEnded || stream.text !== '') return;
+    isAway = true;
+    await stream[Symbol.asyncDispose]();
+  };
   // A stream waits for a peer that is away; a call returns at once.
-  const look = clock.setTimer(SILENCE_MS, () => {
-    if (stream.text !== '') return;
-    client
-      .getPeers({ signal })
-      .then(async (peers) => {
-        const peer = peers.find(({ id }) => id.toLowerCase() === peerId.toLowerCase());
-        if (peer === undefined || !AWAY.has(peer.status) || stream.text !== '') return;
-        isAway = true;
-        await stream[Symbol.asyncDispose]();
-      })
-      .catch(() => {});
-  });
+  const lookLater = (): Timer =>
+    clock.setTimer(SILENCE_MS, () => {
+      if (hasEnded || stream.text !== '') return;
+      leaveIfAway().catch(() => {
+        if (!hasEnded) look = lookLater();
+      });
+    });
+  let look = lookLater();
   try {
     for await (const piece of stream) reports.push(piece);
     if (!isAway) return await stream.reply();
@@ -202,6 +210,7 @@ async function callWithProgress(
     if (!StreamRestartedError.isInstance(error)) throw error;
     return await client.waitForAnswer(messageId, { signal, timeoutMs });
   } finally {
+    hasEnded = true;
     look.cancel();
     reports.end();
   }

@@ -38,6 +38,8 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
   'agent_answer_invalid',
   'agent_answer_too_large',
   'secrets_unavailable',
+  // A peer that is away. Messages for it are stored.
+  'workspace_unavailable',
 ]);
 export interface FailedRequest {
   readonly request: PlatformRequest;

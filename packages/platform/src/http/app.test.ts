@@ -108,6 +108,22 @@ describe('the log', () => {
     await platform.close();
     expect(errors).toEqual([]);
   });
+
+  it('has no error for a peer that is away', async () => {
+    const lines: { level: string; text: string }[] = [];
+    const at = (level: string) => (fields: object, message: string) =>
+      void lines.push({ level, text: `${message} ${JSON.stringify(fields)}` });
+    const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+    const { call, create, platform } = await startPlatform({ logger });
+    const { id } = await create();
+    const answer = await call('GET', `/registry/discover/${id}`);
+    expect(answer).toMatchObject({ status: 503, body: { code: 'workspace_unavailable' } });
+    await platform.close();
+    const about = lines.filter(({ text }) => text.includes('workspace_unavailable'));
+    expect(about.map(({ level }) => level)).toEqual(['debug']);
+    expect(about[0]?.text).not.toContain(' at ');
+    expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
+  });
 });
 
 describe('headers', () => {

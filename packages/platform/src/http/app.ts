@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import cookie from '@fastify/cookie';
-import { findRoute, type KnownRoute, routes } from '@molecule-ai/protocol';
+import { type ErrorCode, findRoute, type KnownRoute, routes } from '@molecule-ai/protocol';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import { errorFacts } from '../foreign-error.ts';
@@ -12,6 +12,19 @@ import { CONNECTION_LIMITS, limitRate } from './limits.ts';
 import { acceptAnyExpectation, refuseOnSocket, requireWellFormed } from './malformed-requests.ts';
 import { acceptOnlyJson } from './parse.ts';
 import { setResponseHeaders } from './response-headers.ts';
+
+/** Responses with a status from 500 that are no failure of the platform, and how they are logged. */
+const EXPECTED: Readonly<Partial<Record<ErrorCode, 'debug' | 'info'>>> = {
+  workspace_unavailable: 'debug',
+  shutting_down: 'debug',
+  unsafe_url: 'info',
+  agent_unreachable: 'info',
+  agent_error: 'info',
+  agent_answer_invalid: 'info',
+  agent_answer_too_large: 'info',
+  agent_timeout: 'info',
+  agent_busy: 'info',
+};
 
 /**
  * The HTTP server without routes: JSON bodies, one error shape, identification of callers, limits. Order: CORS →
@@ -70,7 +83,10 @@ export async function createApp(
     // A request for what this platform does not offer is the caller's mistake, not a failure.
     if (httpError.status >= 500 && httpError.status !== 501) {
       const fields = { requestId: request.id, code: httpError.code, route: request.routeOptions.url };
-      logger.error({ ...fields, reason: describeCause(httpError) }, 'Request failed.');
+      const level = EXPECTED[httpError.code];
+      if (level === undefined)
+        logger.error({ ...fields, reason: describeCause(httpError) }, 'Request failed.');
+      else logger[level](fields, 'Request refused.');
     }
     return sendError(httpError, reply);
   });

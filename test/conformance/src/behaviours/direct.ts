@@ -151,5 +151,9 @@ export const DIRECT = behaviours({
     'At the level debug a client says why a call is not direct: no URL, no token, a call that failed before, or what came of the direct call, with status or cause.',
     PAGE,
   ],
+  'direct.peer-away-is-queued': [
+    'A message to a peer that is away, or whose URL is gone, is stored at once by the platform, however it is sent: its lookup is not repeated, and the tool for models leaves no message unsent.',
+    'docs/contract/messages.md#direct-calls; docs/streaming.md#ways-of-a-stream',
+  ],
   'direct.closes': ['Closing the client closes the connections to all peers.', PAGE],
 });
