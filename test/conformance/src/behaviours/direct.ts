@@ -153,7 +153,7 @@ export const DIRECT = behaviours({
   ],
   'direct.peer-away-is-queued': [
     'A message to a peer that is away, or whose URL is gone, is stored at once by the platform, however it is sent: its lookup is not repeated, and the tool for models leaves no message unsent.',
-    'docs/contract/messages.md#direct-calls; docs/streaming.md#ways-of-a-stream',
+    PAGE,
   ],
   'direct.closes': ['Closing the client closes the connections to all peers.', PAGE],
 });
