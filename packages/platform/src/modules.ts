@@ -52,6 +52,7 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   const tokens = new TokensService({ ...context, workspaces });
   const sessions = new SessionService(context);
   const peerTokens = new PeerTokensService(context);
+  await peerTokens.checkKeys();
   const activity = new ActivityService({ ...context, workspaces });
   const messages = new MessagesService({ ...context, activity, hierarchy, peerTokens, workspaces });
   tokens.onRevoked((workspaceIds) => messages.streams.endOf(workspaceIds));

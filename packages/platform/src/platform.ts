@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { createContext } from './context.ts';
 import { PlatformDatabase } from './database/platform-database.ts';
 import { openSqliteDialect } from './database/sqlite-dialect.ts';
@@ -70,6 +71,7 @@ async function open(
   const operator = resolveOperatorKey(settings, folder);
 
   const path = folder?.databasePath ?? ':memory:';
+  const isEmptyFile = isEmpty(path);
   const database = await openDatabase(path, settings, options);
   opened.add('database', () => database.close());
 
@@ -77,6 +79,7 @@ async function open(
   let url = '';
   const publicUrl = () => settings.publicUrl ?? url;
   const plain = createContext({ options, settings, database, shutdown: shutdown.signal, publicUrl });
+  if (isEmptyFile) warnOfEmptyFile(plain.logger, path);
   const context = { ...plain, addressGuard: connections.toAgents(plain.addressGuard) };
   const modules = await createModules(context, operator.key).catch((error: unknown) => {
     throw primaryCode(error) === undefined ? error : toStartError(error, path);
@@ -119,6 +122,17 @@ async function openDatabase(
   } catch (error) {
     throw toStartError(error, path);
   }
+}
+
+/** Whether there is a file without content. */
+function isEmpty(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.size === 0;
+}
+
+/** A first start that was killed leaves such a file, and so does a disk or a copy that lost the data. */
+function warnOfEmptyFile(logger: PlatformLogger, path: string): void {
+  const advice = 'If the platform had data, stop it and restore the last backup with --force';
+  logger.warn({ path }, `The database ${path} was a file of 0 bytes, and a new one was made. ${advice}`);
 }
 
 /** Clients that are not ours may give up after 30 seconds, and then take a message that is stored for one that failed. */

@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { type BinOptions, runBin } from '../test/bin.ts';
 import { openFolder } from '../test/resources-of-test.ts';
 import { createPlatform } from './index.ts';
+import { silentLogger } from './logging/logger.ts';
 
 // Each test starts processes.
 vi.setConfig({ testTimeout: 60_000 });
@@ -44,7 +45,7 @@ describe('a data folder that cannot be used', () => {
     expect(await failure(['--data-dir', path])).toEqual({
       code: 1,
       cause: `The data folder ${path} cannot be used: ${reason}.`,
-      hint: `Give this user access to it and space for it, or ${OTHER_FOLDER}.`,
+      hint: `${OTHER_FOLDER.replace('choose', 'Choose')}.`,
     });
   });
 
@@ -87,8 +88,9 @@ describe('a data folder that cannot be used', () => {
     const folder = openFolder();
     symlinkSync(join(folder, 'b'), join(folder, 'a'));
     symlinkSync(join(folder, 'a'), join(folder, 'b'));
-    const { code, cause } = await failure(['--data-dir', join(folder, 'a')]);
+    const { code, cause, hint } = await failure(['--data-dir', join(folder, 'a')]);
     expect([code, cause]).toEqual([1, expect.stringContaining('too many symbolic links')]);
+    expect(hint).toMatch(/^Choose another folder/);
   });
 });
 
@@ -130,7 +132,7 @@ describe('a database that cannot be used', () => {
     foreign.exec('CREATE TABLE events (name TEXT)');
     foreign.close();
     const { code, cause, hint } = await failure(['--data-dir', dataDir]);
-    expect([code, cause]).toEqual([1, 'The database belongs to another application.']);
+    expect([code, cause]).toEqual([1, `The database ${path} belongs to another application.`]);
     expect(hint).toContain(OTHER_FOLDER);
     const after = new DatabaseSync(path, { readOnly: true });
     expect(after.prepare('SELECT name FROM sqlite_master').all()).toEqual([{ name: 'events' }]);
@@ -192,12 +194,39 @@ describe('an address that cannot be used', () => {
       2,
       expect.stringContaining('Did you mean --data-dir?'),
     ]);
+    for (const args of [['--dev'], ['backup', 'file'], ['restore', 'file']]) {
+      const empty = runBin([...args, '--data-dir', '']);
+      expect([await empty.exited, empty.output.err], args[0]).toEqual([
+        2,
+        expect.stringContaining('--data-dir): must not be empty; leave it out'),
+      ]);
+    }
+    for (const name of ['backup', 'restore']) {
+      const two = runBin([name, 'a file', 'another']);
+      expect([await two.exited, two.output.err], name).toEqual([
+        2,
+        expect.stringContaining('too many arguments'),
+      ]);
+    }
     const command = runBin(['bakcup', 'file']);
     expect([await command.exited, command.output.err]).toEqual([
       2,
       expect.stringContaining("unknown command 'bakcup'"),
     ]);
   });
+});
+
+it('a database file without content is replaced, with one warning that names it', async () => {
+  const dataDir = openFolder();
+  const path = join(dataDir, 'platform.db');
+  for (const isEmpty of [false, true]) {
+    if (isEmpty) writeFileSync(path, '');
+    const warnings: string[] = [];
+    const warn = (_fields: object, text: string) => void warnings.push(text);
+    const logger = { ...silentLogger, warn };
+    await (await createPlatform({ mode: 'dev', port: 0, dataDir, logger })).close();
+    expect(warnings).toEqual(isEmpty ? [expect.stringContaining(`${path} was a file of 0 bytes`)] : []);
+  }
 });
 
 function overwrite(path: string, from: number, bytes: number): void {

@@ -28,9 +28,11 @@ onEachDatabase('the page "A first agent"', { onDisk: true }, (environment) => {
     const [agent, removed] = [await createMember(platform), await createMember(platform)];
     await platform.operator.delete(`/workspaces/${removed.id}`);
     const organisation = await environment.platform({ orgId: 'acme' });
-    const html = await environment.scriptedAgent({
-      script: () => ({ kind: 'text', text: '<html></html>', type: 'text/html' }),
-    });
+    const pages = (status?: number) =>
+      environment.scriptedAgent({
+        script: () => ({ kind: 'text', text: '<html></html>', type: 'text/html', status }),
+      });
+    const [html, notFound, notImplemented] = [await pages(), await pages(404), await pages(501)];
     const cwd = project(environment);
     const valid = {
       MOLECULE_PLATFORM_URL: platform.url,
@@ -55,17 +57,21 @@ onEachDatabase('the page "A first agent"', { onDisk: true }, (environment) => {
     };
 
     const causes = [
+      () => runProgram(environment, process.execPath, ['agent.ts'], { cwd, env: {} }),
       () => start({ MOLECULE_WORKSPACE_ID: '' }),
       () => start({ MOLECULE_WORKSPACE_ID: 'counter' }),
       () => start({ MOLECULE_PLATFORM_URL: 'localhost:8080' }),
       () => start({ MOLECULE_PLATFORM_URL: platform.url.replace('http:', 'https:'), ...elsewhere() }),
       () => start({ MOLECULE_PLATFORM_URL: 'http://127.0.0.1:9', ...elsewhere() }),
       () => start({ MOLECULE_PLATFORM_URL: html.url, ...elsewhere() }),
+      () => start({ MOLECULE_PLATFORM_URL: notImplemented.url, ...elsewhere() }),
+      () => start({ MOLECULE_PLATFORM_URL: notFound.url, ...elsewhere() }),
       () => start({ MOLECULE_PLATFORM_URL: `${platform.url}/api`, ...elsewhere() }),
       () => start({ MOLECULE_PLATFORM_URL: organisation.url, ...elsewhere() }),
       () => start({ MOLECULE_WORKSPACE_TOKEN: '', ...elsewhere() }),
       () => start({ MOLECULE_WORKSPACE_TOKEN: 'A'.repeat(43), ...elsewhere() }),
       () => start({ MOLECULE_WORKSPACE_TOKEN: `"${agent.token}"`, ...elsewhere() }),
+      () => start({ MOLECULE_WORKSPACE_TOKEN: `Bearer ${agent.token}`, ...elsewhere() }),
       () => start({ MOLECULE_WORKSPACE_ID: removed.id, ...elsewhere() }),
       () =>
         start({ MOLECULE_WORKSPACE_ID: removed.id, MOLECULE_WORKSPACE_TOKEN: removed.token, ...elsewhere() }),
@@ -78,7 +84,7 @@ onEachDatabase('the page "A first agent"', { onDisk: true }, (environment) => {
       (row) => row[1] ?? '',
     );
     const printed = rows.slice(
-      rows.indexOf('workspaceId (or MOLECULE_WORKSPACE_ID, WORKSPACE_ID) is missing'),
+      rows.indexOf('workspaceId (or MOLECULE_WORKSPACE_ID, WORKSPACE_ID) are missing'),
     );
     expect(printed).toHaveLength(causes.length);
 

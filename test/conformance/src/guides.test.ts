@@ -63,7 +63,7 @@ onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
   verifies('documents.operating', async () => {
     if (!areInstalled('curl')) return;
     const blocks = (heading: string) => blocksOf('docs/operating.md', heading);
-    const [start = ''] = blocks('Start');
+    const [, start = ''] = blocks('Start'); // the first one installs the package
     const [create = ''] = blocks('Workspaces');
     const [mint = '', list = ''] = blocks('Tokens of workspaces');
     const [backup = '', restore = ''] = blocks('Back-up and restore');
@@ -71,9 +71,11 @@ onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
     const data = environment.folder();
     const lines = start.trimEnd().split('\n');
     const here = (command = '') =>
-      command.replace('packages/', `${ROOT}packages/`).replace('/var/lib/molecule', data);
+      command
+        .replace('npx @molecule-ai/platform', `exec node ${ROOT}packages/platform/dist/main.js`)
+        .replace('/var/lib/molecule', data);
     const run = async () => {
-      const commands = `exec ${here(lines.at(-1))} --port 0 --json`;
+      const commands = `${here(lines.slice(-2).join('\n'))} --port 0 --json`;
       const platform = runShell(environment, commands, { cwd, env: { PATH } });
       await platform.wrote('"operatorKey"');
       const { url, operatorKey } = JSON.parse(/^\{"url".*$/m.exec(platform.output())?.[0] ?? '');
@@ -84,7 +86,7 @@ onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
       };
       return { platform, env };
     };
-    await shell(environment, lines.slice(0, -1).join('\n'), { cwd, env: { PATH } });
+    await shell(environment, lines.slice(0, -2).join('\n'), { cwd, env: { PATH } });
     const { platform, env } = await run();
     expect(await shell(environment, 'cat platform.env', { cwd })).toContain(
       `ADMIN_TOKEN=${env.MOLECULE_OPERATOR_KEY}`,

@@ -135,7 +135,10 @@ describe('start', () => {
     await starting;
     expect(agent.health()).toMatchObject({ state: 'running', ok: true, degradedReasons: [] });
     expect(events).toEqual(['degraded platform-unreachable', 'recovered platform-unreachable']);
-    expect(client.logger.messages('warn')).toHaveLength(1);
+    expect(client.logger.messages('warn')).toEqual([
+      expect.stringContaining('cannot be reached; registering is tried again'),
+      'The platform can be reached: the agent is registered.',
+    ]);
     await agent.stop();
     expect(client.clock.pending).toBe(0);
   });
@@ -144,6 +147,7 @@ describe('start', () => {
     ['a bad token', refusing(401, 'unauthorized'), 'unauthorized'],
     ['a wrong organisation', refusing(403, 'access_denied'), 'access_denied'],
     ['a missing organisation', refusing(404, 'routing_problem', 'org_mismatch'), 'routing_problem'],
+    ['an error page of a web server', refusing(501, 'routing_problem'), 'routing_problem'],
     ['a removed workspace', () => Promise.reject(removed()), 'workspace_removed'],
   ] as const)('rejects for %s and releases everything', async (_name, onRegister, code) => {
     const { client, agent, events } = agentStage();
@@ -167,6 +171,10 @@ describe('start', () => {
     await client.clock.advance(30_000);
     await starting;
     await agent.stop();
+    expect(client.logger.messages('warn')).toEqual([
+      expect.stringMatching(/^The server at \S+ does not answer as a platform does; registering is tried again/),
+      'The platform can be reached: the agent is registered.',
+    ]);
   });
 
   it('rejects when the first heartbeat reports that the workspace was removed, after the shutdown', async () => {

@@ -51,6 +51,12 @@ describe('the default logger', () => {
     expect(notFound).toContain('stack="at ');
   });
 
+  it('ends the message of an error before its hint, with one full stop', () => {
+    const error = new MoleculeError('it is in use', { code: 'conflict', hint: 'Stop it.' });
+    const [line = ''] = written((logger) => logger.warn({ error }, 'No.'));
+    expect(line).toContain('(conflict): it is in use. Stop it."');
+  });
+
   it('writes no credential, and no control character for a terminal', () => {
     const [line = ''] = written((logger) =>
       redactingLogger(logger, ['open-sesame-12345']).warn(

@@ -56,10 +56,10 @@ function isErrorLike(value: unknown): value is ErrorLike {
 
 function formatError(error: ErrorLike, level: string, depth = 0): string {
   const code = typeof error.code === 'string' ? ` (${error.code})` : '';
-  const hint = typeof error.hint === 'string' ? ` ${oneLine(error.hint)}` : '';
-  const text = JSON.stringify(
-    `${error.name}${code}: ${oneLine(error.message)}${hint}`.slice(0, 2 * MAX_VALUE_LENGTH),
-  );
+  const message = oneLine(error.message);
+  const stop = /[.!?:]$/.test(message) ? '' : '.';
+  const hint = typeof error.hint === 'string' ? `${stop} ${oneLine(error.hint)}` : '';
+  const text = JSON.stringify(`${error.name}${code}: ${message}${hint}`.slice(0, 2 * MAX_VALUE_LENGTH));
   const hasFrames = depth === 0 && !(level === 'WARN' && error.code === CONNECTION_FAILED);
   const stack = hasFrames ? framesOf(error.stack) : '';
   const cause =

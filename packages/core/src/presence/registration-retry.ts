@@ -37,7 +37,8 @@ export async function registerWithRetry(options: RegisterWithRetryOptions): Prom
     try {
       // Not retried by the transport, so that an outage is reported at its first sign.
       await client.register({ signal, isRetried: false });
-      if (attempt > 1) logger.info({ attempt }, 'The platform can be reached: the agent is registered.');
+      // At the level of the outage, so that a log with the one has the other.
+      if (attempt > 1) logger.warn({ attempt }, 'The platform can be reached: the agent is registered.');
       return;
     } catch (error) {
       signal.throwIfAborted();
@@ -45,11 +46,9 @@ export async function registerWithRetry(options: RegisterWithRetryOptions): Prom
       const delayMs = reconnectDelayMs(attempt, error, { reconnectSpreadMs: FIRST_SPREAD_MS, random });
       if (attempt === 1) {
         const seconds = Math.max(1, Math.round(delayMs / 1_000));
-        const isLimited = MoleculeError.isInstance(error) && error.code === 'rate_limited';
-        const problem = isLimited ? 'limits the rate of requests' : 'cannot be reached';
         logger.warn(
           { platform: originOf(platformUrl), nextAttemptInMs: Math.round(delayMs), error },
-          `The platform at ${originOf(platformUrl)} ${problem}; registering is tried again in ${seconds} s, and from then on until it succeeds.`,
+          `${problemOf(error, originOf(platformUrl))}; registering is tried again in ${seconds} s, and from then on until it succeeds.`,
         );
       }
       onUnreachable(error);
@@ -58,15 +57,22 @@ export async function registerWithRetry(options: RegisterWithRetryOptions): Prom
   }
 }
 
+function problemOf(error: unknown, origin: string): string {
+  const code = MoleculeError.isInstance(error) ? error.code : undefined;
+  if (code === 'routing_problem') return `The server at ${origin} does not answer as a platform does`;
+  return `The platform at ${origin} ${code === 'rate_limited' ? 'limits the rate of requests' : 'cannot be reached'}`;
+}
+
 function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : '';
 }
 
-/** A 404 of a gateway passes; one of a platform that says why does not. */
+/** A 404 of a gateway passes; one of a platform with a reason does not, nor does another error of a web server. */
 function isWorthRetrying(error: unknown): boolean {
   if (!MoleculeError.isInstance(error)) return false;
-  if (ApiError.isInstance(error) && error.platformCode === 'org_mismatch') return false;
-  return error.isRetryable || error.code === 'routing_problem';
+  if (error.isRetryable) return true;
+  if (error.code !== 'routing_problem' || !ApiError.isInstance(error)) return false;
+  return error.status === 404 && error.platformCode !== 'org_mismatch';
 }
 
 export interface ReregistrationOptions {

@@ -132,7 +132,7 @@ function requireNames(options: ClientOptions, env: Environment): void {
       isMissing('authToken')
         ? ` ${nameOption('authToken')}, the token of the workspace, is not set either.`
         : ''
-    }`,
+    } If they are in a file, run node --env-file=<file>, and check that the file is not empty.`,
   });
 }
 

@@ -84,6 +84,14 @@ describe('resolveClientSettings', () => {
     );
   });
 
+  it('names the file that may be empty when all names are missing', () => {
+    expect(() => resolveClientSettings({}, {})).toThrow(
+      expect.objectContaining({
+        hint: expect.stringMatching(/--env-file=<file>, and check that the file is not empty\.$/),
+      }),
+    );
+  });
+
   it.each([
     [{}, /^platformUrl \(or MOLECULE_PLATFORM_URL, PLATFORM_URL\) and workspaceId \(or .*\) are missing\.$/],
     [{ platformUrl: 'http://p' }, /workspaceId \(or MOLECULE_WORKSPACE_ID, WORKSPACE_ID\) is missing/],

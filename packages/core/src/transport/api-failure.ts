@@ -46,6 +46,8 @@ export interface FailedRequest {
   /** The bearer that was sent; redacted from the response. */
   readonly bearer: string | undefined;
   readonly credential: SentCredential;
+  /** The path of `platformUrl`, which every request begins with; `''` for none. */
+  readonly basePath: string;
   readonly nowMs: number;
 }
 
@@ -79,6 +81,7 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
       bodyKind: body.kind,
       credential: failed.credential,
       isPlatformText,
+      basePath: failed.basePath,
       // A 401 is about the token of the sender.
       isRemovedPeer:
         isRemoved &&
@@ -94,7 +97,8 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
   if (platformCode === 'loop_detected') {
     return new ApiError(sentenceOf(shown ?? ERROR_CODES.loop_detected), { ...base, code: 'loop_detected' });
   }
-  const message = `${request.method} ${request.path.split('?', 1)[0]} returned ${status}${shown === undefined ? '' : `: ${shown}`}`;
+  const path = failed.basePath + request.path.split('?', 1)[0];
+  const message = `${request.method} ${path} returned ${status}${shown === undefined ? '' : `: ${shown}`}`;
   if (isRemoved) {
     return new WorkspaceRemovedError(message, {
       ...base,
@@ -104,11 +108,18 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
     });
   }
   if (status === 403) return new AccessDeniedError(message, base);
-  const isRouting = status === 404 && (details === undefined || platformCode === 'org_mismatch');
+  const isRouting =
+    platformCode === 'org_mismatch' || (details === undefined && isOfAnotherServer(status, body.kind));
   return new ApiError(message, {
     ...base,
     code: isRouting ? 'routing_problem' : codeForStatus(status, platformCode),
   });
+}
+
+/** Whether an error without a JSON body comes from a server that has no such route. The platform writes no web pages. */
+function isOfAnotherServer(status: number, kind: ReadBody['kind']): boolean {
+  if (status === 404) return true;
+  return kind === 'html' && (status === 501 || (status < 500 && BY_STATUS[status] === undefined));
 }
 
 /**

@@ -10,6 +10,8 @@ const GONE_PEER =
   'The peer does not exist any more, and no repeat helps: choose another one, getPeers() lists them.';
 const GONE_WORKSPACE =
   'The workspace does not exist any more, and no repeat helps: listWorkspaces() lists the others.';
+const IN_USE =
+  "Stop the other one, wait for it to end, or take over with the option onConflict: 'takeover'.";
 const CHECK_ORIGIN =
   'A gateway refused the request: check the Origin header (option origin; null sends none).';
 const CHECK_ROUTING =
@@ -37,6 +39,8 @@ export interface FailureFacts {
   readonly credential: SentCredential;
   /** Whether the platform wrote the body, and no peer. @default true */
   readonly isPlatformText?: boolean;
+  /** The path of `platformUrl`; `''` for none. @default '' */
+  readonly basePath?: string;
   /** Whether the request was a message to another workspace, which is what was removed. @default false */
   readonly isRemovedPeer?: boolean;
 }
@@ -52,6 +56,10 @@ export function hintForResponse(facts: FailureFacts): string | undefined {
   if (platformCode === 'caller_mismatch' && !isOperator) return foreignTokenHint(credential);
   if (facts.isRemovedPeer === true) return isOperator ? GONE_WORKSPACE : GONE_PEER;
   if (platformCode === 'org_mismatch') return 'Set orgId (MOLECULE_ORG_ID) to the id of the organisation.';
+  if (status === 404 && facts.basePath && (details?.error === undefined || platformCode === 'not_found')) {
+    return `platformUrl has the path ${facts.basePath}: remove it, unless the platform is behind a proxy that serves it under this path.`;
+  }
+  if (platformCode === 'identity_in_use' && details?.superseded !== true) return IN_USE;
   const given = facts.isPlatformText === false ? undefined : textOf(details?.hint);
   if (given !== undefined) return given.slice(0, 300);
   if (platformCode === 'workspace_removed')

@@ -141,6 +141,26 @@ describe('responses outside 2xx', () => {
       { status: 404, headers: { 'content-type': 'text/html' }, body: '<!doctype html><p>' },
       { code: 'routing_problem' },
     ],
+    ...[400, 405, 501].map((status): [string, ScriptedResponse, object] => [
+      `html ${status}`,
+      { status, headers: { 'content-type': 'text/html' }, body: '<!doctype html><p>' },
+      {
+        code: 'routing_problem',
+        isRetryable: false,
+        hint: expect.stringContaining('does not come from the platform'),
+      },
+    ]),
+    ['json 501', { status: 501, body: { error: 'x', code: 'not_supported' } }, { code: 'platform_error' }],
+    [
+      'a workspace in use',
+      { status: 409, body: { error: 'x', code: 'identity_in_use', hint: 'X-Molecule-Takeover: 1.' } },
+      { code: 'conflict', hint: expect.stringContaining("onConflict: 'takeover'") },
+    ],
+    [
+      'a workspace that another one took over',
+      { status: 409, body: { error: 'x', code: 'identity_in_use', superseded: true, hint: 'It ends.' } },
+      { hint: 'It ends.' },
+    ],
     [
       'org 404',
       { status: 404, body: { error: 'not found', code: 'org_mismatch', hint: 'Send X-Molecule-Org-Id.' } },

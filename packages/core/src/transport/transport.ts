@@ -189,6 +189,7 @@ export class Transport {
           origin: bearer === undefined ? null : this.#bearers.originOf(bearer),
           storeName: this.#bearers.storeName,
         },
+        basePath: this.settings.basePath,
         nowMs: this.settings.clock.now(),
       });
     }

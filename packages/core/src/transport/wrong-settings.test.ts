@@ -114,6 +114,19 @@ describe('a wrong address', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
+  it('with a path shows the path, and asks for it', async () => {
+    for (const body of [{ error: 'not found', code: 'not_found', hint: 'Check the path.' }, undefined]) {
+      await using server = await ScriptedServer.start({ status: 404, body });
+      expect(await failureAt(`${server.url}/api?key=secret`)).toMatchObject({
+        message: expect.stringMatching(/^POST \/api\/registry\/register returned 404[^?]*$/),
+        hint: expect.stringMatching(/^platformUrl has the path \/api: remove it/),
+      });
+    }
+    const unknown = { error: 'no such workspace', code: 'workspace_not_found', hint: 'Create it.' };
+    await using server = await ScriptedServer.start({ status: 404, body: unknown });
+    expect(await failureAt(`${server.url}/api`)).toMatchObject({ hint: 'Create it.' });
+  });
+
   it('of another server with JSON is one, also without an error in it', async () => {
     await using server = await ScriptedServer.start({ status: 404, body: { message: 'Cannot POST' } });
     expect(await failureAt(server.url)).toMatchObject({

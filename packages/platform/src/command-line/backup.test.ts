@@ -175,13 +175,14 @@ it('refuses to copy a damaged database, and to restore anything but a whole back
       /is damaged/,
     ],
     [bad('empty.db', (path) => truncateSync(path, 0)), /has no data of a platform/],
-    [bad('other.db', sql('DROP TABLE activity')), /belongs to another application/],
+    [bad('other.db', sql('DROP TABLE activity')), /other\.db belongs to another application/],
     [
       bad('newer.db', sql("INSERT INTO kysely_migration VALUES ('9999-future', '')")),
       /written by a newer version/,
     ],
     [bad('log.db', (path) => writeFileSync(`${path}-wal`, 'commits')), /has a log beside it/],
     [join(folder, 'none.db'), /There is no file/],
+    [dataDir, /data is a folder\.$/],
   ];
   for (const [file, cause] of files) {
     const refused = await command('restore', file, '--data-dir', dataDir, '--force');

@@ -78,7 +78,7 @@ Exit codes: 0 stopped or done, 1 failed, 2 wrong options.`;
 const CREATE_HELP = `
 Writes three lines to stdout, for a file that only you can read:
   (umask 077; molecule-platform workspace create echo > agent.env)
-  node --env-file=agent.env agent.ts
+  node --env-file=agent.env agent.mts
 
 Settings from the environment:
   MOLECULE_OPERATOR_KEY   the operator key, else ADMIN_TOKEN; a platform in dev mode on this machine needs none
@@ -120,16 +120,19 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
   const workspace = program.command('workspace').description('Workspaces of a running platform.');
   workspace
     .command('create')
+    // `workspace create my agent` would create "my".
+    .allowExcessArguments()
     .description('Creates a workspace and prints what its agent needs in its environment.')
     .argument('<name>', 'name of the workspace')
     .option('--parent <id>', 'workspace that it is a child of')
     .option('--url <url>', 'URL of the platform (default: http://localhost:8080)')
     .addOption(logLevelOption())
     .addHelpText('after', CREATE_HELP)
-    .action((workspaceName: string, { parent, url, logLevel }: CreateFlags) => {
+    .action((workspaceName: string, { parent, url, logLevel }: CreateFlags, command: Command) => {
+      refuseSeveralNames(command);
       parsed = { name: 'workspace create', workspaceName, parent, url, logLevel };
     });
-  copyOptions(program.command('backup'), 'of the platform')
+  copyOptions(program.command('backup').allowExcessArguments(false), 'of the platform')
     .description('Copies the database of a platform, which may be running, into a file.')
     .argument('<file>', 'the copy')
     .option('--force', 'replace the file if it exists')
@@ -137,7 +140,7 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
     .action((file: string, flags: CopyFlags) => {
       parsed = { name: 'backup', ...copyCommand(file, flags) };
     });
-  copyOptions(program.command('restore'), 'to restore to; it is created when it is missing')
+  copyOptions(program.command('restore').allowExcessArguments(false), 'to restore to; it is created when it is missing')
     .description('Puts a backup into the data folder of a platform that is stopped.')
     .argument('<file>', 'what molecule-platform backup wrote')
     .option('--force', 'replace the database there, which is kept under another name')
@@ -148,6 +151,12 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
   program.parse([...argv], { from: 'user' });
   if (parsed === undefined) throw new Error('No command was parsed.');
   return parsed;
+}
+
+function refuseSeveralNames(command: Command): void {
+  if (command.args.length < 2) return;
+  const [words, name] = [command.args.join(', '), command.args.join(' ')];
+  command.error(`error: one name is expected, not ${command.args.length}: ${words}; with spaces write "${name}"`);
 }
 
 function startOptions(program: Command): Command {

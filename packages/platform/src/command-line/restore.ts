@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chownSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chownSync, existsSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { continueNumbers, type DatabaseContents, foldLog, inspectDatabase } from '../database/sqlite-copy.ts';
 import { toStartError } from '../database/sqlite-errors.ts';
@@ -58,8 +58,10 @@ export async function restore(
 
 /** Before anything is touched. */
 async function inspectBackup(path: string): Promise<DatabaseContents> {
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
-    throw new CommandError(`There is no file ${path}.`, {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isFile() !== true) {
+    const problem = found === undefined ? `There is no file ${path}.` : `${path} is ${kindOf(found)}.`;
+    throw new CommandError(problem, {
       hint: 'Give a file that molecule-platform backup wrote.',
     });
   }
@@ -74,6 +76,10 @@ async function inspectBackup(path: string): Promise<DatabaseContents> {
         : 'Nothing was changed; give a file that molecule-platform backup wrote.';
     throw new CommandError(reason.message, { hint });
   }
+}
+
+function kindOf(found: Stats): string {
+  return found.isDirectory() ? 'a folder' : 'not a file';
 }
 
 /** Keeps the former database; returns its new name. */

@@ -22,7 +22,7 @@ function readyLine({ url, operatorKey }: Shown): string {
 function banner({ url, host, mode, operatorKey, operatorKeyPath }: Shown): string {
   const keyLines =
     mode === 'production'
-      ? ['  Operator key   ADMIN_TOKEN']
+      ? ['  Operator key   in ADMIN_TOKEN']
       : [
           `  Operator key   ${operatorKey}`,
           ...(operatorKeyPath === null ? [] : [`  Stored in      ${operatorKeyPath}`]),

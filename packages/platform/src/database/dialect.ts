@@ -11,6 +11,8 @@ export interface DatabaseDialect {
   readonly kysely: Dialect;
   /** Column type of a `seq` primary key that the database assigns in insert order. */
   readonly sequenceType: 'integer' | 'bigserial';
+  /** The file of an embedded database, for errors. */
+  readonly path?: string;
   /**
    * The only connection, where there are not several. Transactions run one after another on it; those that arrive together share one commit,
    * and therefore one wait for the disk.

@@ -21,7 +21,7 @@ export async function migrate(db: Kysely<Database>, dialect: DatabaseDialect): P
   );
   const applied = tables.includes(DEFAULT_MIGRATION_TABLE) ? await appliedMigrations(db) : [];
   const writtenBy = tables.includes(VERSIONS_TABLE) ? await storedVersion(db) : undefined;
-  const refusal = whyUnreadable({ tables, applied, writtenBy }, names);
+  const refusal = whyUnreadable({ path: dialect.path, tables, applied, writtenBy }, names);
   if (refusal !== undefined) throw refusal;
   if (applied.length === names.length) return;
   const run = async (target: Kysely<Database>) => {

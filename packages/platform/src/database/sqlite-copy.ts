@@ -82,7 +82,7 @@ export async function inspectDatabase(path: string): Promise<DatabaseContents> {
       ? column(database, 'SELECT version FROM schema_versions ORDER BY migrated_at DESC LIMIT 1')
       : [];
     const known = Object.keys(migrationsOf({ name: 'sqlite', sequenceType: 'integer' }));
-    const refusal = whyUnreadable({ tables, applied, writtenBy: versions[0] }, known);
+    const refusal = whyUnreadable({ path, tables, applied, writtenBy: versions[0] }, known);
     if (refusal !== undefined) throw refusal;
     highestNumber(database, path);
     return {

@@ -38,7 +38,7 @@ export async function openSqliteDialect(options: SqliteDialectOptions): Promise<
     database.close();
     throw error;
   }
-  return dialectOf(database);
+  return dialectOf(database, options.path);
 }
 
 /** SQLite deletes the log of a database that is missing or empty, and with it the last commits. */
@@ -65,12 +65,13 @@ function configure(database: DatabaseSync, options: SqliteDialectOptions): void 
   database.exec('PRAGMA wal_autocheckpoint = 8000');
 }
 
-function dialectOf(database: DatabaseSync): DatabaseDialect {
+function dialectOf(database: DatabaseSync, path: string): DatabaseDialect {
   const connection = new OneConnection(toKyselyDatabase(database));
   return {
     name: 'sqlite',
     kysely: connection.dialect(),
     sequenceType: 'integer',
+    path,
     connection,
     isUnavailable: isSqliteUnavailable,
     isDiskFull: (error) => primaryCode(error) === SQLITE_FULL,

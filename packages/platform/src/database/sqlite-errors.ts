@@ -39,6 +39,9 @@ const FILE_REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the path is too long',
 };
 
+/** For these no access or space helps. */
+const WRONG_PATHS: ReadonlySet<string> = new Set(['ENOTDIR', 'ENOENT', 'ELOOP', 'ENAMETOOLONG', 'EROFS']);
+
 /** The reason of an error of Node's file functions; undefined for every other error. */
 export function fileReason(error: unknown): string | undefined {
   const { code } = errorFacts(error);
@@ -53,8 +56,11 @@ export function toStartError(error: unknown, path: string): unknown {
       cause: error,
     });
   const reason = fileReason(error);
-  if (reason !== undefined)
+  if (reason !== undefined) {
+    const { code = '' } = errorFacts(error);
+    if (WRONG_PATHS.has(code)) return unusable(reason, `${OTHER_FOLDER.replace('c', 'C')}.`);
     return unusable(reason, `Give this user access to it and space for it, or ${OTHER_FOLDER}.`);
+  }
   switch (primaryCode(error)) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

@@ -9,6 +9,8 @@ const OWN_TABLES = ['workspaces', 'activity', 'platform_meta'];
 
 /** What a database says of itself. */
 export interface StoredSchema {
+  /** Its file, if it has one. */
+  readonly path?: string | undefined;
   readonly tables: readonly string[];
   /** Names of the migrations that ran. */
   readonly applied: readonly string[];
@@ -18,13 +20,14 @@ export interface StoredSchema {
 
 /** Why this version cannot read a database, or undefined when it can, after the migrations that are missing. */
 export function whyUnreadable(
-  { tables, applied, writtenBy }: StoredSchema,
+  { path, tables, applied, writtenBy }: StoredSchema,
   known: readonly string[],
 ): PlatformStartError | undefined {
   const isEmpty = tables.every((name) => name.startsWith('sqlite_'));
   if (isEmpty) return undefined;
   if (applied.length === 0 || !OWN_TABLES.every((name) => tables.includes(name))) {
-    return new PlatformStartError('data_incompatible', 'The database belongs to another application.', {
+    const database = path === undefined ? 'The database' : `The database ${path}`;
+    return new PlatformStartError('data_incompatible', `${database} belongs to another application.`, {
       hint: `Give the folder of a platform, or ${OTHER_FOLDER}.`,
     });
   }

@@ -156,9 +156,15 @@ function isLoopbackHost(host: string): boolean {
   return /^(?:localhost|\[?::1\]?|127(?:\.\d{1,3}){3})$/i.test(host);
 }
 
-/** The data folder of a command that needs no other setting. */
+/**
+ * The data folder of a command that needs no other setting.
+ * @throws PlatformOptionsError
+ */
 export function resolveDataDir(dataDir: string | undefined, environment: Environment): string {
-  return readDataDir(new SettingReader(environment), { dataDir }) ?? '';
+  const read = new SettingReader(environment);
+  const folder = readDataDir(read, { dataDir }) ?? '';
+  if (read.problems.length > 0) throw new PlatformOptionsError(read.problems, hintFor(read));
+  return folder;
 }
 
 function readDataDir(
@@ -169,6 +175,8 @@ function readDataDir(
     if (options.dataDir !== undefined) read.problem(DATA_DIR, 'cannot be given together with memory');
     return null;
   }
+  // Such as `--data-dir "$UNSET"`, which means a folder and not the default.
+  if (options.dataDir === '') read.problem(DATA_DIR, 'must not be empty; leave it out for ~/.molecule/platform');
   return resolve(read.text(DATA_DIR, options.dataDir) ?? join(homedir(), '.molecule', 'platform'));
 }
 

@@ -58,6 +58,11 @@ export class PeerTokensService {
     return `urn:molecule:${await this.#platformId}`;
   }
 
+  /** Logs a warning if the stored keys cannot be used. */
+  checkKeys(): Promise<void> {
+    return this.#keys.check();
+  }
+
   /** The public keys that verify the tokens. */
   jwks(): Promise<Jwks> {
     return this.#keys.published();

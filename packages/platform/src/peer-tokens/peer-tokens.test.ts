@@ -148,6 +148,8 @@ it('a key that cannot be read is replaced at once, with one warning, and verifie
   const clock = new ManualClock();
   const old = await startWith(database, { clock }).tokens.forPush(A, B);
   const { tokens, warnings } = startWith(database, { clock, key: 'another-key-'.padEnd(32, 'x') });
+  await tokens.checkKeys();
+  expect(warnings).toEqual([expect.stringContaining('restart with its former value')]);
   const fresh = await tokens.forPush(A, B);
   const keys = await tokens.jwks();
   expect(keys.keys).toHaveLength(2);

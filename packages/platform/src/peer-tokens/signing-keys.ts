@@ -65,6 +65,13 @@ export class SigningKeys {
     return { keys: readable.map(({ kid, x }) => ({ ...form, kid, x })) };
   }
 
+  /** Logs a warning if the keys in the database cannot be used, before the first one is needed. */
+  async check(): Promise<void> {
+    const { clock, database } = this.#options;
+    const keys = await this.#read(database.query);
+    if (nextKey(keys, clock.now()).dueAt <= clock.now()) this.#warnOfUnreadable(keys);
+  }
+
   async #refreshIfDue(): Promise<number> {
     const { clock } = this.#options;
     if (nextKey(this.#keys, clock.now()).dueAt <= clock.now()) {
@@ -144,7 +151,7 @@ export class SigningKeys {
     this.#hasWarned = true;
     this.#options.logger.warn(
       {},
-      'A stored key for peer tokens is damaged or belongs to another SECRETS_ENCRYPTION_KEY; a new one is used. Agents may refuse pushes until they read it, for at most 5 minutes',
+      'A stored key for peer tokens is damaged or belongs to another SECRETS_ENCRYPTION_KEY; a new one is used. Agents may refuse pushes until they read it, for at most 5 minutes. If the variable was changed by mistake, restart with its former value',
     );
   }
 }

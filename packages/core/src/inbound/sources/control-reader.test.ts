@@ -202,7 +202,7 @@ describe('a platform that cannot be read', () => {
     run.feed.cancel('row-1');
     await run.advance(30_000);
     expect(held.signals.get('row-1')?.aborted).toBe(true);
-    expect(run.logger.messages('info').join()).toContain('can be read again');
+    expect(run.logger.messages('warn').join()).toContain('can be read again');
   });
 
   it('is not asked again before its Retry-After', async () => {

@@ -104,7 +104,7 @@ export class ControlReader {
   }
 
   #succeeded(): void {
-    if (this.#isReported) this.#options.logger.info({}, 'Cancellations of messages can be read again.');
+    if (this.#isReported) this.#options.logger.warn({}, 'Cancellations of messages can be read again.');
     this.#delays.succeeded();
     this.#failingSince = undefined;
     this.#isReported = false;

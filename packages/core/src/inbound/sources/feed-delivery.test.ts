@@ -161,7 +161,7 @@ describe('LongPollDelivery', () => {
     await run.advance(24_000);
     expect(run.handled).toEqual(['row-1']);
     expect(run.logger.messages('warn')).toHaveLength(1);
-    expect(run.logger.messages('info')).toContain('The inbound feed can be read again.');
+    expect(run.logger.messages('warn')).toContain('The inbound feed can be read again.');
   });
 
   it('waits for Retry-After, up to half a minute, and a part of the window', async () => {

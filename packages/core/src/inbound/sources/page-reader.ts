@@ -113,7 +113,7 @@ export class InboundPageReader {
   }
 
   #succeeded(): void {
-    if (this.#isReported) this.#context.logger.info({}, 'The inbound feed can be read again.');
+    if (this.#isReported) this.#context.logger.warn({}, 'The inbound feed can be read again.');
     this.#isReported = false;
     this.#failures = 0;
     this.#delays.succeeded();

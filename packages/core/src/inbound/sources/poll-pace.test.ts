@@ -61,6 +61,7 @@ describe.each([
     expect(await readsWithin(run, 20_000)).toBe(2);
     expect(run.logger.messages('warn')).toEqual([
       'The platform limits the rate of requests; the inbound feed is read again later.',
+      'The inbound feed can be read again.',
     ]);
   });
 });

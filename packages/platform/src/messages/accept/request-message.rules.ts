@@ -131,7 +131,7 @@ function readMessage(params: JsonObject, isKept: boolean): JsonObject {
   if (Array.isArray(parts)) return readMessage({ message: { parts } }, isKept);
   const text = textOf(given) ?? textOf(params.text) ?? textOf(params.task);
   if (text !== null) return { role: 'user', parts: [textPart(text)] };
-  throw invalid('the message has no parts', 'params.message');
+  throw invalid('text or parts is missing: the message is empty', 'params.message');
 }
 
 function withPartsOfText(message: JsonObject): JsonObject {
