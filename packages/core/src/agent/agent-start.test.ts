@@ -172,7 +172,9 @@ describe('start', () => {
     await starting;
     await agent.stop();
     expect(client.logger.messages('warn')).toEqual([
-      expect.stringMatching(/^The server at \S+ does not answer as a platform does; registering is tried again/),
+      expect.stringMatching(
+        /^The server at \S+ does not answer as a platform does; registering is tried again/,
+      ),
       'The platform can be reached: the agent is registered.',
     ]);
   });

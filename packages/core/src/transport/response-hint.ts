@@ -10,8 +10,7 @@ const GONE_PEER =
   'The peer does not exist any more, and no repeat helps: choose another one, getPeers() lists them.';
 const GONE_WORKSPACE =
   'The workspace does not exist any more, and no repeat helps: listWorkspaces() lists the others.';
-const IN_USE =
-  "Stop the other one, wait for it to end, or take over with the option onConflict: 'takeover'.";
+const IN_USE = "Stop the other one, wait for it to end, or take over with the option onConflict: 'takeover'.";
 const CHECK_ORIGIN =
   'A gateway refused the request: check the Origin header (option origin; null sends none).';
 const CHECK_ROUTING =

@@ -140,7 +140,10 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
     .action((file: string, flags: CopyFlags) => {
       parsed = { name: 'backup', ...copyCommand(file, flags) };
     });
-  copyOptions(program.command('restore').allowExcessArguments(false), 'to restore to; it is created when it is missing')
+  copyOptions(
+    program.command('restore').allowExcessArguments(false),
+    'to restore to; it is created when it is missing',
+  )
     .description('Puts a backup into the data folder of a platform that is stopped.')
     .argument('<file>', 'what molecule-platform backup wrote')
     .option('--force', 'replace the database there, which is kept under another name')
@@ -156,7 +159,9 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
 function refuseSeveralNames(command: Command): void {
   if (command.args.length < 2) return;
   const [words, name] = [command.args.join(', '), command.args.join(' ')];
-  command.error(`error: one name is expected, not ${command.args.length}: ${words}; with spaces write "${name}"`);
+  command.error(
+    `error: one name is expected, not ${command.args.length}: ${words}; with spaces write "${name}"`,
+  );
 }
 
 function startOptions(program: Command): Command {

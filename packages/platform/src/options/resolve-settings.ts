@@ -176,7 +176,8 @@ function readDataDir(
     return null;
   }
   // Such as `--data-dir "$UNSET"`, which means a folder and not the default.
-  if (options.dataDir === '') read.problem(DATA_DIR, 'must not be empty; leave it out for ~/.molecule/platform');
+  if (options.dataDir === '')
+    read.problem(DATA_DIR, 'must not be empty; leave it out for ~/.molecule/platform');
   return resolve(read.text(DATA_DIR, options.dataDir) ?? join(homedir(), '.molecule', 'platform'));
 }
 
