@@ -20,6 +20,8 @@ function fieldsBelow(heading: string): Map<string, boolean> {
   );
 }
 
+const EVENTS = new URL('../../../packages/core/src/agent/agent-events.ts', import.meta.url);
+
 onEachDatabase('tables of what a handler gets', (environment) => {
   verifies('documents.handler-fields', async () => {
     const [messages, contexts]: [InboundMessage[], HandlerContext[]] = [[], []];
@@ -55,5 +57,18 @@ onEachDatabase('tables of what a handler gets', (environment) => {
     // What the platform decides has no mark, what the sender writes has one.
     expect(['id', 'source', 'peerId', 'receivedAt'].map((name) => fields.get(name))).not.toContain(true);
     expect(['text', 'parts', 'metadata', 'raw'].map((name) => fields.get(name))).not.toContain(false);
+  });
+
+  verifies('documents.agent-events', () => {
+    const [, declared = ''] = readFileSync(EVENTS, 'utf8').split('export interface AgentEvents {');
+    const [body = ''] = declared.split('\n}\n');
+    const names = [...body.matchAll(/^ {2}'?([a-z-]+)'?: \[/gm)].map((match) => match[1]);
+    const [, table = ''] = readFileSync(README, 'utf8').split('\n| Event | Arguments | When |\n');
+    const [rows = ''] = table.split('\n\n');
+    const listed = [...rows.matchAll(/^\| (`[^|]*) \|/gm)].flatMap((row) =>
+      [...(row[1] ?? '').matchAll(/`([a-z-]+)`/g)].map((match) => match[1]),
+    );
+    expect(names).toContain('started');
+    expect(listed.sort()).toEqual(names.sort());
   });
 });

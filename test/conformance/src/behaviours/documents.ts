@@ -42,6 +42,10 @@ export const DOCUMENTS = behaviours({
     'The README of core lists every field of a message and of the context that a handler gets, and what they are for people and for peers.',
     'docs/decisions/0015-inbound-message.md',
   ],
+  'documents.agent-events': [
+    'The README of core lists every event of an agent, with its arguments.',
+    'docs/decisions/0001-published-pages-work.md',
+  ],
   'documents.capabilities': [
     'The command of the README of core prints what a platform offers.',
     'docs/contract/compatibility.md#capabilities',
