@@ -160,8 +160,10 @@ describe('LongPollDelivery', () => {
     run.feed.push({ id: 'row-1' });
     await run.advance(24_000);
     expect(run.handled).toEqual(['row-1']);
-    expect(run.logger.messages('warn')).toHaveLength(1);
-    expect(run.logger.messages('warn')).toContain('The inbound feed can be read again.');
+    expect(run.logger.messages('warn')).toEqual([
+      'The inbound feed cannot be read; retrying.',
+      'The inbound feed can be read again.',
+    ]);
   });
 
   it('waits for Retry-After, up to half a minute, and a part of the window', async () => {
