@@ -95,7 +95,9 @@ onEachDatabase('agents on the reference platform', { onDisk: true }, (environmen
         'recovered: rate-limited',
       ]);
       const warnings = log.lines.filter(({ level }) => level === 'warn' || level === 'error');
-      expect(warnings.filter(({ message }) => !/limits the rate|can be re(?:ached|ad again)/.test(message))).toEqual([]);
+      expect(
+        warnings.filter(({ message }) => !/limits the rate|can be re(?:ached|ad again)/.test(message)),
+      ).toEqual([]);
       const feedReads = platform.requests.filter(({ path }) => path.includes('/activity'));
       expect(feedReads.length).toBeLessThan(60);
     });
