@@ -15,6 +15,7 @@ export const CAPABILITIES = [
   'stream',
   'peer-tokens',
   'compact-feed',
+  'history',
 ] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 

@@ -34,7 +34,8 @@ export function createInbound<Client extends AgentClient>(options: CreateInbound
       settings.onMessage(message, {
         ...context,
         client,
-        history: (history) => historyBefore(client, message, { signal: context.signal, ...history }),
+        history: (history) =>
+          historyBefore(client, message, { ...history, signal: history?.signal ?? context.signal }),
         logger: childLogger(logger, { activityId: message.id }),
       }),
     observer: observeInbound(options),

@@ -19,12 +19,15 @@ import { withConversation } from './conversation.ts';
 const DEFAULT_ROWS = 50;
 const MAX_ROWS = 200;
 const CONVERSATION = /^[0-9a-f]{32}$/i;
+/** How many answers `before` names. */
+const MAX_GIVEN = 100;
+const GIVEN = /^\S{1,200}$/;
 
 export interface HistoryOptions extends CallOptions {
   /** At most so many rows of the feed, the latest, 1–200; a message and its answer are mostly one row. @default 50 */
   limit?: number | undefined;
   /**
-   * Only what came before the row with this id, such as `before` of a page.
+   * Only what came before: `before` of a page, or the id of a row.
    * @default the end of the conversation; in a handler the message that is handled
    */
   before?: string | undefined;
@@ -59,7 +62,7 @@ export interface HistoryEntry {
 export interface HistoryPage {
   /** Oldest first. */
   readonly entries: readonly HistoryEntry[];
-  /** For the page before this one; `null` when there is none. */
+  /** The option `before` for the page before this one, as it is; `null` when there is none. */
   readonly before: string | null;
 }
 
@@ -76,31 +79,35 @@ export async function readConversationHistory(
       : 'The conversation must be the `conversationId` of a message.');
   if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
   const { workspaceId } = settings;
+  const [beforeId, ...given] = before?.split(' ') ?? [];
   const page = await readActivityPage(transport, workspaceId, {
     conversationId,
-    beforeId: before,
+    beforeId,
     direction: 'all',
     order: 'desc',
     limit,
     signal,
   });
   const rows = page.rows.toReversed();
-  const end = rows.findIndex(({ id }) => id === before);
-  const checked = transport.capabilities.words.has('questions');
-  const known = (end === -1 ? rows : rows.slice(0, end)).flatMap((row) =>
-    readRow(row, workspaceId, checked, conversationId.toLowerCase()),
-  );
+  const end = rows.findIndex(({ id }) => id === beforeId);
+  const { words } = transport.capabilities;
+  const checked = words.has('questions');
+  // Without the parameter `before_id` a platform sends its latest page, in which the row may not be.
+  const isLatest = beforeId !== undefined && !words.has('history');
+  const known = rows
+    .slice(0, end === -1 && !isLatest ? rows.length : Math.max(end, 0))
+    .flatMap((row) => readRow(row, workspaceId, checked, conversationId.toLowerCase()));
+  const { entries, alone } = entriesOf(known, new Set(given));
   const oldest = page.rows.at(-1)?.id ?? null;
-  // Without the parameter `before_id` a platform sends its latest page again.
-  const isContinued = page.hasMore && oldest !== null && end === -1;
-  return { entries: entriesOf(known), before: isContinued ? oldest : null };
+  const isContinued = page.hasMore && oldest !== null && words.has('history');
+  return { entries, before: isContinued ? [oldest, ...alone].join(' ') : null };
 }
 
 /** A row of the conversation; `message` is null for what the agent said. */
 interface HistoryRow {
   readonly row: ActivityEntry;
   readonly message: InboundMessage | null;
-  /** The id of the answer in the row, which a continued message and its continuation share. */
+  /** The id of the answer in the row: of a person's message that of the row of the answer. A continued message and its continuation share it. */
   readonly answerId: string;
 }
 
@@ -113,7 +120,9 @@ function readRow(
 ): HistoryRow[] {
   const isOf = (id: string): boolean => id.toLowerCase() === conversationId;
   if (row.direction === 'out') {
-    const isSaid = row.method === 'notify' && row.text !== '' && isOf(row.conversationId);
+    // On a platform that takes every method a peer can send `notify`.
+    const isOwn = row.sourceId === '' || row.sourceId.toLowerCase() === self.toLowerCase();
+    const isSaid = row.method === 'notify' && isOwn && row.text !== '' && isOf(row.conversationId);
     return isSaid ? [{ row, message: null, answerId: '' }] : [];
   }
   const parsed = parseActivityRow(row.raw as JsonValue, { self, hasCheckedAnswers });
@@ -124,25 +133,45 @@ function readRow(
   return [{ row, message, answerId: textOf(result?.messageId) ?? '' }];
 }
 
-function entriesOf(rows: readonly HistoryRow[]): HistoryEntry[] {
-  const lastRowOf = new Map(rows.map(({ row, answerId }) => [answerId, row.id]));
-  const answerTo = new Map(
-    rows.flatMap(({ row }) => [
-      [row.id, row.answer],
-      [row.messageId, row.answer],
-    ]),
-  );
-  return rows.flatMap(({ row, message, answerId }) => {
+/**
+ * An answer comes after its message, and where a message was continued after a question, after the last of them. Without its message
+ * an answer to a person has its own place.
+ * @param given ids of the answers whose message is not on the pages after this one, which have the answers
+ * @returns `alone`: the same for the page before this one
+ */
+function entriesOf(
+  rows: readonly HistoryRow[],
+  given: ReadonlySet<string>,
+): { readonly entries: HistoryEntry[]; readonly alone: readonly string[] } {
+  const messages = new Set<string>();
+  const ownRows = new Map<string, ActivityEntry>();
+  const answers = new Set<string>();
+  const lastRowOf = new Map<string, string>();
+  const alone = new Set(given);
+  for (const { row, message, answerId } of rows) {
+    if (message === null) ownRows.set(row.id, row);
+    else messages.add(row.id).add(row.messageId);
+    if (message === null || row.answer === '' || answerId === '') continue;
+    answers.add(answerId);
+    if (message.answers.length === 0) continue;
+    lastRowOf.set(JSON.stringify([answerId, row.answer]), row.id);
+    alone.add(answerId);
+  }
+  const entries = rows.flatMap(({ row, message, answerId }) => {
     if (message === null) {
-      // An answer to a person is also in the row of the message, which may be on the page before.
-      const answer = row.inReplyTo === '' ? '' : (answerTo.get(row.inReplyTo) ?? row.text);
-      return answer === row.text ? [] : [ownEntry(row.id, row, row.text, row.inReplyTo, row.createdAt)];
+      if (answers.has(row.id)) return [];
+      if (row.inReplyTo !== '' && !messages.has(row.inReplyTo)) alone.add(row.id);
+      return [ownEntry(row, { id: row.id, inReplyTo: row.inReplyTo, sentAt: row.createdAt })];
     }
     const received = receivedEntry(row, message);
-    const isRepeated = answerId !== '' && lastRowOf.get(answerId) !== row.id;
-    if (row.answer === '' || isRepeated) return [received];
-    return [received, ownEntry(`answer-${row.id}`, row, row.answer, row.messageId, '')];
+    if (row.answer === '') return [received];
+    const isRepeated = (lastRowOf.get(JSON.stringify([answerId, row.answer])) ?? row.id) !== row.id;
+    if (isRepeated || given.has(answerId)) return [received];
+    const about = { id: `answer-${row.id}`, inReplyTo: row.messageId, sentAt: '' };
+    return [received, ownEntry(ownRows.get(answerId) ?? row, about)];
   });
+  for (const { message, answerId } of rows) if (message?.answers.length === 0) alone.delete(answerId);
+  return { entries, alone: [...alone].filter((id) => GIVEN.test(id)).slice(-MAX_GIVEN) };
 }
 
 function receivedEntry(row: ActivityEntry, message: InboundMessage): HistoryEntry {
@@ -162,22 +191,19 @@ function receivedEntry(row: ActivityEntry, message: InboundMessage): HistoryEntr
   };
 }
 
+/** What the agent said, in a row of its own or in that of the message. */
 function ownEntry(
-  id: string,
   row: ActivityEntry,
-  text: string,
-  inReplyTo: string,
-  sentAt: string,
+  about: Pick<HistoryEntry, 'id' | 'inReplyTo' | 'sentAt'>,
 ): HistoryEntry {
+  const text = row.direction === 'out' ? row.text : row.answer;
   return {
-    id,
+    ...about,
     direction: 'out',
     source: 'agent',
     peerId: '',
     messageId: '',
-    inReplyTo,
     text,
-    sentAt,
     state: '',
     isTruncated: row.raw.truncated === true,
     forModel: () => text,

@@ -14,6 +14,7 @@ export const OFFERED_CAPABILITIES = [
   'stream',
   'peer-tokens',
   'compact-feed',
+  'history',
 ] as const satisfies readonly Capability[];
 
 /** The response header that lists them. */

@@ -26,6 +26,30 @@ export const HISTORY = behaviours({
     'The history of a conversation of direct messages is empty, and the handler goes on.',
     'docs/contract/feed.md#history-of-a-conversation',
   ],
+  'history.hostile': [
+    'Nothing that a peer sends is in a history as words of the agent or of a person, as an answer that it did not give, outside of a fence, or in another conversation.',
+    'docs/contract/feed.md#history-of-a-conversation; docs/decisions/0121-history-of-a-conversation.md',
+  ],
+  'history.answers-to-people': [
+    'An answer to a person is in the pages of a history once and whole, also when a page begins between its message and its own row; so is a second word on the same message.',
+    'docs/contract/feed.md#history-of-a-conversation; docs/decisions/0121-history-of-a-conversation.md',
+  ],
+  'history.long-texts': [
+    'An entry of a history whose text the platform cut is marked as cut; messages are never cut.',
+    'docs/contract/feed.md#sizes; docs/contract/feed.md#history-of-a-conversation',
+  ],
+  'history.other-platforms': [
+    'On a platform without `conversation_id` or `before_id` a history has no entry of another conversation, and none from the given row on.',
+    'docs/contract/feed.md#history-of-a-conversation; docs/decisions/0121-history-of-a-conversation.md',
+  ],
+  'history.paused': [
+    'The history of a paused workspace has what its feed shows: a row that the pause hides is neither an entry nor a place.',
+    'docs/contract/feed.md#history-of-a-conversation; docs/decisions/0047-paused-means-silent.md',
+  ],
+  'history.in-a-handler-ends': [
+    'Reading the history in a handler ends with the message that is handled, or with a signal of its own.',
+    'docs/contract/feed.md#history-of-a-conversation',
+  ],
   'feed.before-id': [
     '`before_id` selects the rows before a row, in both orders and with every other filter; an unknown row is a 410.',
     'docs/contract/feed.md#reading-a-page',
