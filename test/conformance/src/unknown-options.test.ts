@@ -11,13 +11,14 @@ import {
   FileInboundStore,
   FileTokenStore,
   LongPollDelivery,
+  MessageFailure,
   messageForModel,
   PollDelivery,
   RemoteAgentClient,
 } from '@molecule-ai/core';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
-import { temporaryState } from '@molecule-ai/core/testing';
+import { recordingLogger, temporaryState } from '@molecule-ai/core/testing';
 import { peerTools } from '@molecule-ai/core/tools';
 import {
   createLangChainHandler,
@@ -100,6 +101,7 @@ verifies('options.unknown-of-calls', async () => {
   });
   const operator = new OperatorClient({ ...platform, dispatcher });
   const message = { source: 'peer_agent', peerId: ID, inReplyTo: '', text: 'x' } as const;
+  const inbound = { ...message, id: 'row', messageId: 'm', contextId: 'c' };
   const cases: readonly (readonly [string, string, () => unknown])[] = [
     ['timeout', 'timeoutMs', () => client.callPeer(ID, 'hi', wrong({ timeout: 5 }))],
     ['timeout', 'timeoutMs', () => client.sendToPeer(ID, 'hi', wrong({ timeout: 5 }))],
@@ -110,6 +112,7 @@ verifies('options.unknown-of-calls', async () => {
     ['activeTask', 'activeTasks', () => client.heartbeat(wrong({ activeTask: 1 }))],
     ['parent_id', 'parentId', () => operator.createWorkspace(wrong({ name: 'x', parent_id: ID }))],
     ['timeout', 'timeoutMs', () => operator.sendMessage(ID, 'hi', wrong({ timeout: 5 }))],
+    ['part', 'parts', () => client.reply(inbound, wrong({ text: 'hi', part: [] }))],
     ['sender_name', 'sender', () => messageForModel(message, wrong({ sender_name: true }))],
   ];
   for (const [key, meant, run] of cases) {
@@ -155,6 +158,38 @@ verifies('options.unknown-of-adapters', async () => {
       Test.createTestingModule({ imports: [MoleculeModule.forRoot(wrong(given))] }).compile();
     expect(await refusalOf(compile)).toContain(`Did you mean ${meant}?`);
   }
+});
+
+verifies('options.unknown-of-answers', async () => {
+  const { platform, peer, settled } = await openStage();
+  const asking = await peer();
+  const workspace = await platform.createWorkspace('agent');
+  using state = temporaryState();
+  const logger = recordingLogger();
+  await using client = new RemoteAgentClient({ ...platform, ...workspace, ...state, logger });
+  const agent = createRemoteAgent({
+    client,
+    onMessage: async ({ text }, { reply }) => {
+      if (text === 'fail') throw new MessageFailure('No.', wrong({ kode: 'no' }));
+      if (text !== 'reply') return wrong({ text, part: [] });
+      await reply(wrong({ text, metdata: {} }));
+    },
+  });
+  await agent.start();
+  const ends: string[] = [];
+  for (const text of ['return', 'return', 'reply', 'fail']) {
+    const call = asking.client.callPeer(workspace.workspaceId, text);
+    const reply = await settled(call);
+    ends.push(`${reply.status} ${reply.text}`);
+  }
+  expect(ends).toEqual(['answered return', 'answered return', 'answered reply', 'failed No.']);
+  const ignored = logger.lines.filter(({ message }) => message.endsWith('It is ignored.'));
+  expect(ignored.map(({ message, fields }) => [message, fields.hint])).toEqual([
+    ['An answer has no key "part". It is ignored.', 'Did you mean parts?'],
+    ['An answer has no key "metdata". It is ignored.', 'Did you mean metadata?'],
+    ['MessageFailure has no option "kode". It is ignored.', 'Did you mean code?'],
+  ]);
+  await settled(agent.stop());
 });
 
 verifies('options.unknown-of-platforms', async () => {

@@ -17,6 +17,8 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import { readReply } from '../peers/read-reply.ts';
 import { call, requestLine, send } from '../platform-api/call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
+import { checkArgumentNames } from '../settings/checked-calls.ts';
+import { knownOptions } from '../settings/known-options.ts';
 import { codeOfError, replies } from '../telemetry/telemetry.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { objectOf } from '../transport/response-body.ts';
@@ -35,6 +37,8 @@ export interface ReplyContent {
   /** Open data of the answer. */
   readonly metadata?: JsonObject | undefined;
 }
+
+const CONTENT = knownOptions<ReplyContent>({ text: true, parts: true, metadata: true });
 
 export interface ReplyOptions extends CallOptions {
   /**
@@ -75,6 +79,7 @@ export async function replyTo(
 ): Promise<ReplyReceipt> {
   const options = { ...given, signal: given.signal ?? handlerSignal() };
   const content = typeof answer === 'string' ? { text: answer } : answer;
+  checkArgumentNames('The answer of reply', content, CONTENT);
   const hasParts = content.parts !== undefined && content.parts.length > 0;
   if (typeof content.text !== 'string' || (content.text.trim() === '' && !hasParts)) {
     throw refused('The text of a reply must not be blank.');

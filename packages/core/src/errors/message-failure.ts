@@ -1,8 +1,12 @@
+import { isError } from './is-error.ts';
 import { ERROR_BRAND, hasBrand } from './molecule-error.ts';
 
 /** Longest text of a failure that is sent, in characters. */
 const MAX_TEXT_LENGTH = 4_000;
 const MAX_CODE_LENGTH = 100;
+
+/** Where a failure keeps the names of its options, for the agent that logs those it does not have. The same in every copy of this package. */
+export const OPTION_NAMES: unique symbol = Symbol.for('@molecule-ai/option-names');
 
 /** Options of {@link MessageFailure}. */
 export interface MessageFailureOptions {
@@ -26,12 +30,17 @@ export class MessageFailure extends Error {
   override readonly name: string = 'MessageFailure';
   readonly code: string;
 
-  /** @param textForSender Longer than 4 000 characters is cut. Blank text is replaced by a general sentence. */
+  /**
+   * @param textForSender Longer than 4 000 characters is cut. Blank text is replaced by a general sentence.
+   * @param options An error is taken as the cause, and its own code is not sent.
+   */
   constructor(textForSender: string, options: MessageFailureOptions = {}) {
     const text = String(textForSender).slice(0, MAX_TEXT_LENGTH);
-    const cause = options.cause === undefined ? undefined : { cause: options.cause };
+    const given: MessageFailureOptions = isError(options) ? { cause: options } : options;
+    const cause = given.cause === undefined ? undefined : { cause: given.cause };
     super(text.trim() === '' ? 'The agent failed to handle this message.' : text, cause);
-    this.code = (options.code || 'handler_failed').slice(0, MAX_CODE_LENGTH);
+    this.code = (given.code || 'handler_failed').slice(0, MAX_CODE_LENGTH);
+    Object.defineProperty(this, OPTION_NAMES, { value: Object.keys(given) });
   }
 
   /** The text that the sender receives: the error's message. */

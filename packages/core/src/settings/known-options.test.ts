@@ -11,6 +11,7 @@ import { createInboundHandler } from '../inbound-http/inbound-handler.ts';
 import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
 import { A2AServer } from '../server/a2a-server.ts';
 import { chaos } from '../testing/chaos.ts';
+import { scriptedPeer } from '../testing/scripted-peer.ts';
 import { checkArgumentNames } from './checked-calls.ts';
 import { checkOptionNames, knownOptions, unknownOptions } from './known-options.ts';
 
@@ -113,6 +114,8 @@ describe('options of a call', () => {
     ['runAgentLoop', () => client.runAgentLoop(() => {}, { timeout: 5 } as never)],
     ['runHeartbeatLoop', () => client.runHeartbeatLoop({ timeout: 5 } as never)],
     ['createWorkspace', () => operator.createWorkspace({ name: 'x', timeout: 5 } as never)],
+    ['updateWorkspace', () => operator.updateWorkspace(SELF, { timeout: 5 } as never)],
+    ['scriptedPeer', () => scriptedPeer({} as never, { timeout: 5 } as never)],
     ['sendMessage', () => operator.sendMessage(SELF, 'hi', { timeout: 5 } as never)],
     ['mint', () => operator.tokens.mint(SELF, { timeout: 5 } as never)],
   ])('%s rejects an unknown one before it sends anything', async (name, call) => {
@@ -151,5 +154,8 @@ describe('options of a call', () => {
     const agent = createRemoteAgent({ client: double, onMessage: () => {} });
     await expect(agent.start({ timeout: 5 } as never)).rejects.toMatchObject({ code: 'invalid_argument' });
     await expect(agent.stop({ timeout: 5 } as never)).resolves.toBeUndefined();
+    expect(double.logger.find('stop has no option "timeout"', 'warn')?.fields).toMatchObject({
+      hint: 'Did you mean timeoutMs?',
+    });
   });
 });

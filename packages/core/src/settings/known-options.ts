@@ -26,11 +26,15 @@ export function knownOptions<Options>(
   return { names: new Set(Object.keys(names)) };
 }
 
-/** Names the own enumerable keys of `options` that `what` does not have, also those without a value; `null` when there are none. */
+/**
+ * Names the own enumerable keys of `options` that `what` does not have, also those without a value; `null` when there are none.
+ * @param word what a key is called
+ */
 export function unknownOptions<Options>(
   what: string,
   options: object,
   known: KnownOptions<Options>,
+  word: 'option' | 'key' = 'option',
 ): OptionsProblem | null {
   const { names } = known;
   const unknown: string[] = [];
@@ -40,8 +44,8 @@ export function unknownOptions<Options>(
   const meant = [...new Set(unknown.flatMap((name) => similarTo(name, [...names])))];
   const list = [...names].sort().join(', ');
   return {
-    problem: `${what} has no option${unknown.length === 1 ? '' : 's'} ${quoted}.`,
-    hint: meant.length === 0 ? `Its options are ${list}.` : `Did you mean ${eitherOf(meant)}?`,
+    problem: `${what} has no ${word}${unknown.length === 1 ? '' : 's'} ${quoted}.`,
+    hint: meant.length === 0 ? `Its ${word}s are ${list}.` : `Did you mean ${eitherOf(meant)}?`,
   };
 }
 

@@ -18,6 +18,10 @@ export const OPTIONS = behaviours({
     'An unknown option of a platform is reported with the option that is meant and with all other problems.',
     'docs/contract/compatibility.md#unknown-options',
   ],
+  'options.unknown-of-answers': [
+    'A key that an answer or a failure of a handler does not have is ignored with a warning that names the key that is meant; the rest is sent.',
+    'docs/contract/compatibility.md#unknown-options; docs/decisions/0031-what-a-handler-returns.md',
+  ],
   'options.of-tests': [
     'A test platform and a temporary state can be spread into the options of clients.',
     'docs/contract/compatibility.md#unknown-options',

@@ -1,9 +1,11 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import { MoleculeError } from '../../errors/molecule-error.ts';
+import type { Logger } from '../../logging/logger.ts';
 import type { InboundObserver } from '../inbound-observer.ts';
 import type { AttemptText } from '../streams/attempt-text.ts';
 import type { AttemptContext } from './attempt.ts';
 import { checkDelta, readAnswer } from './handler-answer.ts';
+import { logIgnored } from './ignored-keys.ts';
 import type { MessageJournal } from './message-journal.ts';
 import { isExpiredForReply } from './rules.ts';
 
@@ -17,13 +19,14 @@ export interface AttemptContextOptions {
   readonly text: AttemptText;
   readonly journal: MessageJournal;
   readonly observer: Pick<InboundObserver, 'progressed'>;
+  readonly logger: Logger;
   /** The platform has let the message expire before a reply. */
   readonly onExpired: () => void;
 }
 
 /** What the handler of one attempt is given. */
 export function attemptContext(options: AttemptContextOptions): AttemptContext {
-  const { message, attempt, signal, text, journal, observer, onExpired } = options;
+  const { message, attempt, signal, text, journal, observer, logger, onExpired } = options;
   const replier = journal.replier();
   let hasReplied = journal.hasReplied;
   return {
@@ -33,6 +36,7 @@ export function attemptContext(options: AttemptContextOptions): AttemptContext {
       signal.throwIfAborted();
       const read = readAnswer(content);
       if (read.kind === 'invalid') throw read.error;
+      logIgnored(logger, message, read.ignored);
       if (read.answer === null) throw invalid('The text of a reply must not be blank.');
       if (text.length > 0) {
         throw mixed('The answer to this message is being streamed.', 'Stream the rest of it, or return it.');

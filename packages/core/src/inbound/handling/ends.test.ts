@@ -49,6 +49,38 @@ describe('the end of a message', () => {
     expect(run.feed.acks).toEqual([]);
   });
 
+  it.each<[string, () => unknown, string, string[]]>([
+    [
+      'another option',
+      () => new MessageFailure('No.', { kode: 'no' } as never),
+      'handler_failed',
+      ['MessageFailure has no option "kode". It is ignored.'],
+    ],
+    [
+      'an error, which is its cause',
+      () => new MessageFailure('No.', Object.assign(new Error('secret'), { code: 'ENOENT', path: '/x' })),
+      'handler_failed',
+      [],
+    ],
+    ['right ones', () => new MessageFailure('No.', { code: 'no', cause: new Error('why') }), 'no', []],
+  ])(
+    'by a MessageFailure with %s is failed with its text all the same',
+    async (_name, create, code, warnings) => {
+      const run = await startInbound({
+        handler: async () => {
+          throw create();
+        },
+      });
+      run.feed.capabilities = new Set(['outcomes']);
+      run.feed.push({ id: 'row-1' });
+      await run.advance(1_000);
+      expect(run.feed.outcomes).toEqual([
+        [{ activityId: 'row-1', outcome: 'failed', error: { message: 'No.', code } }],
+      ]);
+      expect(run.logger.messages('warn').filter((line) => line.includes('option'))).toEqual(warnings);
+    },
+  );
+
   it('by a MessageFailure is failed at once, with its text and code and not its cause', async () => {
     const run = await runWith(() => {
       throw new MessageFailure('No such invoice.', { code: 'no_such_invoice', cause: new Error('row 7') });

@@ -94,6 +94,46 @@ describe('what a handler returns', () => {
     expect(JSON.stringify(failures)).not.toContain('secret');
   });
 
+  it.each<[string, unknown, string, string]>([
+    ['a returned object', { text: 'x', part: [data] }, '"part"', 'Did you mean parts?'],
+    ['several keys', { text: 'x', meta: {}, usage: 1 }, '"meta", "usage"', 'Did you mean metadata?'],
+    [
+      'none that is similar',
+      { text: 'x', usage: 1 },
+      '"usage"',
+      'Its keys are metadata, parts, questions, text.',
+    ],
+  ])('%s: what is under another key is ignored with one warning', async (_name, value, keys, hint) => {
+    const run = await sent(value);
+    run.feed.push({ id: 'row-2' });
+    await run.advance(1_000);
+    expect(run.feed.replies.map(({ text }) => text)).toEqual(['x', 'x']);
+    const warnings = run.logger.lines.filter(({ level }) => level === 'warn');
+    expect(warnings).toEqual([
+      {
+        level: 'warn',
+        fields: expect.objectContaining({ activityId: 'row-1', hint }),
+        message: `An answer has no key${keys.includes(',') ? 's' : ''} ${keys}. It is ignored.`,
+      },
+    ]);
+  });
+
+  it('keys that may be words of somebody are not logged, those without a value are no keys', async () => {
+    const run = await sent({ text: 'x', 'a secret of Ann': 1, part: undefined, parts: undefined });
+    expect(run.feed.replies).toMatchObject([{ text: 'x' }]);
+    expect(run.logger.messages('warn')).toEqual([]);
+  });
+
+  it('of context.reply is checked in the same way', async () => {
+    const run = await startInbound({
+      handler: async (_message, { reply }) => reply({ text: 'x', part: [data] } as never),
+    });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000);
+    expect(run.feed.replies).toMatchObject([{ text: 'x' }]);
+    expect(run.logger.find('no key "part"')?.fields).toMatchObject({ hint: 'Did you mean parts?' });
+  });
+
   it('the error of an iterable is one of the handler, and is retried', async () => {
     let attempts = 0;
     const run = await startInbound({

@@ -1,6 +1,7 @@
 import { describeProblems, fieldProblems, JsonObject, MessagePart } from '@molecule-ai/protocol';
 import { z } from 'zod';
 import { MoleculeError } from '../../errors/molecule-error.ts';
+import { knownOptions, type OptionsProblem, unknownOptions } from '../../settings/known-options.ts';
 import { orAborted } from '../../time/linked-abort.ts';
 import type { StoredAnswer } from '../stores/message-progress.ts';
 import { type AttemptText, answerTooLarge, MAX_ANSWER_LENGTH } from '../streams/attempt-text.ts';
@@ -42,9 +43,17 @@ const Content = z.object({
   questions: QuestionsOfAnswer.optional(),
 });
 
-/** What a handler returned, read: an answer, `null` for none, or why it is not one. */
+const KEYS = knownOptions<AnswerContent>(Content.shape);
+/** Another key may be part of what somebody wrote, and is not logged. */
+const LOGGED_KEY = /^[\w$-]{1,40}$/;
+
+/** What a handler returned, read: an answer, `null` for none, or why it is not one. `ignored`: keys that are not sent. */
 export type ReadAnswer =
-  | { readonly kind: 'answer'; readonly answer: StoredAnswer | null }
+  | {
+      readonly kind: 'answer';
+      readonly answer: StoredAnswer | null;
+      readonly ignored?: OptionsProblem | null;
+    }
   | { readonly kind: 'invalid'; readonly error: MoleculeError };
 
 /**
@@ -78,9 +87,17 @@ export function readAnswer(value: unknown, streamed = ''): ReadAnswer {
   }
   const given = withoutUndefined(value);
   const read = Content.safeParse(given);
-  if (read.success) return answerOf({ ...read.data, text: continued(streamed, read.data.text) });
+  if (read.success) {
+    const answer = answerOf({ ...read.data, text: continued(streamed, read.data.text) });
+    return answer.kind === 'answer' ? { ...answer, ignored: ignoredKeys(given) } : answer;
+  }
   const problems = describeProblems(fieldProblems(read.error.issues, given));
   return invalidAnswer(`returned an object with unusable fields (${problems})`);
+}
+
+function ignoredKeys(given: Readonly<Record<string, unknown>>): OptionsProblem | null {
+  const shown = Object.fromEntries(Object.entries(given).filter(([name]) => LOGGED_KEY.test(name)));
+  return unknownOptions('An answer', shown, KEYS, 'key');
 }
 
 /** A delta that a handler streams. @throws MoleculeError `invalid_answer`. */

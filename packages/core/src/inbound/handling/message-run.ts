@@ -11,11 +11,13 @@ import { type AttemptHandler, type AttemptResult, runAttempt } from './attempt.t
 import { attemptContext } from './attempt-context.ts';
 import { codeOf, givenUp } from './given-up.ts';
 import { type ReadAnswer, readHandlerAnswer } from './handler-answer.ts';
+import { logIgnored } from './ignored-keys.ts';
 import { MessageJournal } from './message-journal.ts';
 import {
   autoReplyRefusal,
   endedByCrash,
   endingFailure,
+  ignoredOptionsOf,
   isCancelledBySender,
   isDeadlinePassed,
   isExpiredForReply,
@@ -101,7 +103,7 @@ export class MessageRun implements Runnable {
 
   /** Runs the handler; returns `null` when it has finished. */
   async #handle(signal: AbortSignal): Promise<RunOutcome | null> {
-    const { client, observer, clock, handler, handlerTimeoutMs } = this.#options;
+    const { client, observer, clock, handler, handlerTimeoutMs, logger } = this.#options;
     const { message, acknowledgeFirst, isRetried } = this.#subject;
     const journal = this.#journal;
     const attemptsBefore = journal.attempts;
@@ -125,7 +127,16 @@ export class MessageRun implements Runnable {
       this.#hasExpired = true;
     };
     const result = await runAttempt(limits, (inner) => {
-      const context = attemptContext({ message, attempt, signal: inner, text, journal, observer, onExpired });
+      const context = attemptContext({
+        message,
+        attempt,
+        signal: inner,
+        text,
+        journal,
+        observer,
+        logger,
+        onExpired,
+      });
       return runHandling(current, inner, async () => {
         const returned: unknown = await handler(message, context);
         return readHandlerAnswer(returned, text, inner, journal.hasReplied);
@@ -151,11 +162,12 @@ export class MessageRun implements Runnable {
 
   /** Records the answer. A value that is not an answer is a defect of the handler, which another attempt does not repair. */
   async #handled(attempt: number, read: ReadAnswer): Promise<RunOutcome | null> {
-    const { observer } = this.#options;
+    const { observer, logger } = this.#options;
     if (read.kind === 'invalid') {
       observer.failed(this.message, read.error);
       return this.#giveUp('handler', attempt, read.error);
     }
+    logIgnored(logger, this.message, read.ignored);
     observer.succeeded(this.message);
     await this.#journal.recordOutcome(this.#answerToSend(read.answer));
     return null;
@@ -170,10 +182,11 @@ export class MessageRun implements Runnable {
       signal,
     }: { readonly isThrown: boolean; readonly text: AttemptText; readonly signal: AbortSignal },
   ): Promise<RunOutcome> {
-    const { observer } = this.#options;
+    const { observer, logger } = this.#options;
     observer.failed(this.message, error);
     const failure = isThrown ? endingFailure(error) : null;
     if (failure !== null) {
+      logIgnored(logger, this.message, ignoredOptionsOf(failure));
       observer.endedAsFailed(this.message, failure);
       const { textForSender, code } = failure;
       return this.#end({ outcome: 'failed', error: { message: textForSender, code } }, 'failed', signal);

@@ -1,10 +1,13 @@
 import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
 import { ApiError } from '../../errors/api-error.ts';
-import { MessageFailure } from '../../errors/message-failure.ts';
+import { MessageFailure, type MessageFailureOptions, OPTION_NAMES } from '../../errors/message-failure.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
+import { knownOptions, type OptionsProblem, unknownOptions } from '../../settings/known-options.ts';
 
 /** Maximum number of attempts of a handler. */
 export const MAX_ATTEMPTS = 5;
+
+const FAILURE_OPTIONS = knownOptions<MessageFailureOptions>({ code: true, cause: true });
 
 const RETRY_DELAYS_MS = [1_000, 4_000, 16_000, 64_000] as const;
 
@@ -107,6 +110,17 @@ export function endingFailure(error: unknown): MessageFailure | null {
   if (!MoleculeError.isInstance(error) || error.code !== 'loop_detected') return null;
   const text = 'The agent could not finish: agents called each other in a circle, and the platform ended it.';
   return new MessageFailure(text, { code: 'loop_detected', cause: error });
+}
+
+/** The options of a failure that it does not have; `null` when there are none. */
+export function ignoredOptionsOf(failure: MessageFailure): OptionsProblem | null {
+  const names: unknown = Reflect.get(failure, OPTION_NAMES);
+  if (!Array.isArray(names)) return null;
+  return unknownOptions(
+    'MessageFailure',
+    Object.fromEntries(names.map((name) => [name, true])),
+    FAILURE_OPTIONS,
+  );
 }
 
 /** Whether a handler gave an answer that no attempt can send. */
