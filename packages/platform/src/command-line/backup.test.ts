@@ -6,6 +6,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -16,6 +17,7 @@ import { runBin } from '../../test/bin.ts';
 import { openFolder, openPlatform } from '../../test/resources-of-test.ts';
 import type { RunningPlatform } from '../../test/running-platform.ts';
 import { copyDatabase } from '../database/sqlite-copy.ts';
+import { isReadFailure } from '../database/sqlite-errors.ts';
 import { copyToPrivate } from '../storage/stored-files.ts';
 
 // Each test starts processes.
@@ -138,6 +140,14 @@ it('replaces a file only by --force, and none of the platform', async () => {
     code: 1,
     lines: [expect.stringContaining('is the name of a file of the platform'), 'Give another file.'],
   });
+  const link = join(folder, 'link.db');
+  symlinkSync('/dev/null', link);
+  for (const other of ['/dev/null', link]) {
+    const refused = await backup(other, '--force');
+    expect(refused.lines).toEqual([`${other} is not a regular file.`, 'Give another file.']);
+    expect((await backup(other)).lines[0]).toBe(`${other} exists.`);
+  }
+  unlinkSync(link);
   expect((await backup(folder)).lines[0]).toBe(`${folder} is a folder.`);
   expect((await backup(join(folder, 'missing', 'b.db'))).lines[0]).toBe(
     `The folder ${join(folder, 'missing')} does not exist.`,
@@ -167,6 +177,7 @@ it('refuses to copy a damaged database, and to restore anything but a whole back
     database.exec(text);
     database.close();
   };
+  const logged = bad('logged.db', (path) => writeFileSync(`${path}-wal`, 'commits'));
   const files: [string, RegExp][] = [
     [bad('text.db', (path) => writeFileSync(path, 'Dear diary,\n'.repeat(500))), /is no database/],
     [bad('cut.db', (path) => truncateSync(path, 8_192)), /is damaged/],
@@ -180,19 +191,59 @@ it('refuses to copy a damaged database, and to restore anything but a whole back
       bad('newer.db', sql("INSERT INTO kysely_migration VALUES ('9999-future', '')")),
       /written by a newer version/,
     ],
+    [
+      bad(
+        'escape.db',
+        sql(`INSERT INTO kysely_migration VALUES ('9999-future', '');
+        INSERT INTO schema_versions VALUES ('9.9' || char(27) || '[2J' || char(10) || 'run this', '2999')`),
+      ),
+      /^The stored data was written by a newer version of the platform, and version [\w.-]+ cannot read it.$/,
+    ],
+    [
+      bad('trigger.db', sql('CREATE TRIGGER t AFTER INSERT ON activity BEGIN DELETE FROM activity; END')),
+      /the trigger t is/,
+    ],
+    [bad('view.db', sql('CREATE VIEW v AS SELECT 1')), /the view v is/],
+    [bad('table.db', sql('CREATE TABLE "t\u001b[2J" (x)')), /the table t \[2J is/],
+    [bad('column.db', sql('ALTER TABLE workspaces DROP COLUMN uptime_seconds')), /the table workspaces is/],
+    [bad('index.db', sql('DROP INDEX workspaces_by_parent')), /the index workspaces_by_parent is missing/],
+    [
+      bad('names.db', sql('ALTER TABLE kysely_migration RENAME COLUMN name TO other')),
+      /belongs to another application/,
+    ],
+    ...["'abc'", '-5', '500000000000001', '9223372036854775807', 'NULL'].map(
+      (number, index): [string, RegExp] => [
+        bad(`numbers-${index}.db`, sql(`INSERT INTO sqlite_sequence VALUES ('activity', ${number})`)),
+        /has row numbers that no platform gives/,
+      ],
+    ),
+    [
+      bad('two.db', sql("INSERT INTO sqlite_sequence VALUES ('activity', 1), ('activity', 2)")),
+      /two sequences for one table/,
+    ],
+    [bad('raw.db', sql('PRAGMA journal_mode = WAL')), /is a raw copy of the database of a platform/],
+    [
+      bad('link.db', (path) => {
+        unlinkSync(path);
+        symlinkSync(logged, path);
+      }),
+      /logged.db has a log beside it/,
+    ],
     [bad('log.db', (path) => writeFileSync(`${path}-wal`, 'commits')), /has a log beside it/],
     [join(folder, 'none.db'), /There is no file/],
     [dataDir, /data is a folder\.$/],
   ];
   for (const [file, cause] of files) {
-    const refused = await command('restore', file, '--data-dir', dataDir, '--force');
+    const target = file.endsWith('page.db') ? join(folder, 'new') : dataDir;
+    const refused = await command('restore', file, '--data-dir', target, '--force');
     expect(refused, file).toMatchObject({
       code: 1,
       out: '',
       lines: [expect.stringMatching(cause), expect.any(String)],
     });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal interprets
+    expect(refused.lines.join(''), file).not.toMatch(/[\u0000-\u001f]/);
     expect(readFileSync(join(dataDir, 'platform.db')).equals(before)).toBe(true);
-    expect((await command('restore', file, '--data-dir', join(folder, 'new'))).code).toBe(1);
     expect(existsSync(join(folder, 'new'))).toBe(false);
   }
   const damagedDir = join(folder, 'damaged');
@@ -248,9 +299,10 @@ it('ends within a step when it is canceled, and sees no commit of others', async
   database.close();
 });
 
-it('leaves nothing behind when it is interrupted', async () => {
+it('leaves nothing behind when it is interrupted, and changes nothing', async () => {
   const dataDir = join(folder, 'data');
   await (await open(dataDir)).platform.close();
+  const backup = join(folder, 'backup.db');
   const interrupt = `
     const wait = () => {
       if (process.listenerCount('SIGINT') > 0) process.kill(process.pid, 'SIGINT');
@@ -258,12 +310,24 @@ it('leaves nothing behind when it is interrupted', async () => {
     };
     wait();`;
   const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(interrupt)}`;
-  const { exited, output } = runBin(['backup', join(folder, 'backup.db'), '--data-dir', dataDir], {
-    NODE_OPTIONS,
+  const interrupted = async (...args: string[]) => {
+    const { exited, output } = runBin([...args, backup, '--data-dir', dataDir], { NODE_OPTIONS });
+    expect(await exited).toBe(1);
+    return output;
+  };
+  expect(await interrupted('backup')).toEqual({
+    out: '',
+    err: 'The backup was canceled; nothing was written.\nRun it again.\n',
   });
-  expect(await exited).toBe(1);
-  expect(output).toEqual({ out: '', err: 'The backup was canceled; nothing was written.\nRun it again.\n' });
   expect(readdirSync(folder)).toEqual(['data']);
+  await command('backup', backup, '--data-dir', dataDir);
+  const before = readFileSync(join(dataDir, 'platform.db'));
+  expect(await interrupted('restore', '--force')).toEqual({
+    out: '',
+    err: 'The restore was canceled; nothing was changed.\nRun it again.\n',
+  });
+  expect(readdirSync(dataDir).filter((name) => /tmp|replaced/.test(name))).toEqual([]);
+  expect(readFileSync(join(dataDir, 'platform.db')).subarray(100).equals(before.subarray(100))).toBe(true);
 });
 
 it('copies into a private file from its first byte on, and never into one that is there', async () => {
@@ -305,9 +369,9 @@ it('every restore of one backup gives higher numbers than all before, also into 
   expect(given).toEqual([...new Set(given)].sort((left, right) => left - right));
   // The clock is wrong: what the former database has given counts.
   const former = new DatabaseSync(join(folder, 'one', 'platform.db'));
-  former.exec('UPDATE sqlite_sequence SET seq = 4000000000000000');
+  former.exec('UPDATE sqlite_sequence SET seq = 400000000000000');
   former.close();
-  expect(await restore('one')).toBe(4_000_001_000_000_000);
+  expect(await restore('one')).toBe(400_001_000_000_000);
 });
 
 it('removes what killed backups left after a day, and a platform removes none of them', async () => {
@@ -326,4 +390,24 @@ it('removes what killed backups left after a day, and a platform removes none of
   expect([...old, ...others].filter(existsSync)).toEqual([...old, ...others]);
   expect((await command('backup', file, '--data-dir', dataDir)).code).toBe(0);
   expect([...old, ...others].filter(existsSync)).toEqual(others);
+});
+
+it('names the file that cannot be read, or the folder that cannot be written to', async () => {
+  const dataDir = join(folder, 'data');
+  await (await open(dataDir)).platform.close();
+  const target = join(folder, 'target');
+  mkdirSync(target);
+  const { signal } = new AbortController();
+  const copy = (to: string) =>
+    copyDatabase(join(dataDir, 'platform.db'), to, { signal, onProgress: () => {} });
+  await expect(copy('/proc/copy.db')).rejects.toThrow(/^\/proc cannot be used: /);
+  const source = join(folder, 'text.db');
+  writeFileSync(source, 'Dear diary,\n'.repeat(500));
+  const failed = copyDatabase(source, join(target, 'copy.db'), { signal, onProgress: () => {} });
+  await expect(failed).rejects.toThrow(/text\.db is no database/);
+  // Codes of SQLite: the disk is full, a page cannot be written, a page cannot be read, a page is damaged.
+  const codes = [13, 778, 266, 522, 11].map((errcode) =>
+    isReadFailure(Object.assign(new Error(), { errcode })),
+  );
+  expect(codes).toEqual([false, false, true, true, true]);
 });

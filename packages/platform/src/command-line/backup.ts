@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { lstatSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { copyDatabase, inspectDatabase } from '../database/sqlite-copy.ts';
-import { fileReason, toStartError } from '../database/sqlite-errors.ts';
+import { toStartError } from '../database/sqlite-errors.ts';
 import { resolveDataDir } from '../options/resolve-settings.ts';
 import type { Environment } from '../options/setting-reader.ts';
 import { publishDraft } from '../storage/stored-files.ts';
@@ -35,12 +35,7 @@ export async function backUp(
   removeStaleDrafts(path);
   const draft = `${path}.${randomUUID()}.tmp`;
   try {
-    await copyDatabase(database, draft, { signal, onProgress: progressLines(err) }).catch(
-      (error: unknown) => {
-        signal.throwIfAborted();
-        throw toStartError(error, fileReason(error) === undefined ? database : path);
-      },
-    );
+    await copyDatabase(database, draft, { signal, onProgress: progressLines(err) });
     const contents = await inspectDatabase(draft).catch((error: unknown) => {
       throw toStartError(error, database);
     });
@@ -75,7 +70,12 @@ function refuseTarget(path: string, dataDir: string, force: boolean): void {
   if (existing?.isDirectory()) {
     throw new CommandError(`${path} is a folder.`, { hint: 'Give the name of a file in it.' });
   }
-  if (existing !== undefined && !force) throw targetExists(path);
+  // A rename would replace a device, a pipe or a link itself.
+  const isOther = lstatSync(path, { throwIfNoEntry: false })?.isFile() === false;
+  if (isOther && force) {
+    throw new CommandError(`${path} is not a regular file.`, { hint: 'Give another file.' });
+  }
+  if ((existing !== undefined || isOther) && !force) throw targetExists(path);
 }
 
 /** Removes what backups to the same file left when they were killed. Another one may be running. */

@@ -1,4 +1,5 @@
 import { errorFacts } from '../foreign-error.ts';
+import { printable } from '../foreign-text.ts';
 
 /** Exit codes of the bin; 0 is success. */
 export const FAILED = 1;
@@ -21,5 +22,5 @@ export class CommandError extends Error {
 export function describeUnexpected(error: unknown, withStack: boolean): string {
   const { message, stack } = errorFacts(error);
   if (withStack && stack !== undefined) return `Unexpected error: ${stack}`;
-  return `Unexpected error: ${message.replaceAll(/\s+/g, ' ')}\nRun it again with --log-level debug to see where it happens.`;
+  return `Unexpected error: ${printable(message)}\nRun it again with --log-level debug to see where it happens.`;
 }

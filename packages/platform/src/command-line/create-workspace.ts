@@ -1,5 +1,6 @@
 import { CreateWorkspaceResponse, ERROR_CODES, isErrorCode } from '@molecule-ai/protocol';
 import { errorFacts } from '../foreign-error.ts';
+import { printable } from '../foreign-text.ts';
 import type { Environment } from '../options/setting-reader.ts';
 import { CommandError, WRONG_OPTIONS } from './command-error.ts';
 import type { Output } from './output.ts';
@@ -7,8 +8,20 @@ import type { CreateWorkspaceCommand } from './platform-command.ts';
 
 const DEFAULT_URL = 'http://localhost:8080';
 const TIMEOUT_MS = 30_000;
-/** What needs no quotes in an env file, and has no meaning of its own in a shell that reads it. */
-const PLAIN_VALUE = /^[\w.:/[\]%~@+-]+$/;
+const MAX_RESPONSE_BYTES = 1024 * 1024;
+/**
+ * What needs no quotes in an env file, and has no meaning of its own in a shell that reads it. A shell replaces `~` at the
+ * beginning and after a colon.
+ */
+const PLAIN_VALUE = /^(?!~)(?!.*:~)[\w.:/[\]%~@+-]+$/;
+/** After these the request may have reached the platform. */
+const CONNECTION_LOST = [
+  'ECONNRESET',
+  'EPIPE',
+  'UND_ERR_SOCKET',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+];
 /** What a header transports unchanged. */
 const HEADER_VALUE = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/;
 
@@ -18,6 +31,7 @@ export async function createWorkspace(
   environment: Environment,
   { out }: Output,
   signal: AbortSignal,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<void> {
   const platform = platformUrl(url || environment.MOLECULE_PLATFORM_URL || DEFAULT_URL);
   const orgId = environment.MOLECULE_ORG_ID || undefined;
@@ -29,6 +43,7 @@ export async function createWorkspace(
     operatorKey,
     orgId,
     signal,
+    timeoutMs,
   });
   const created = CreateWorkspaceResponse.tolerant.safeParse(response).data?.connection;
   if (created === undefined || created.auth_token === '') throw noPlatform(platform, 'it sent no workspace');
@@ -72,21 +87,22 @@ function platformUrl(text: string): string {
   });
 }
 
-interface Credentials {
+interface RequestOptions {
   readonly operatorKey: string | undefined;
   readonly orgId: string | undefined;
   readonly signal: AbortSignal;
+  readonly timeoutMs: number;
 }
 
 /** The body of the response; a redirect is not followed, because the operator key is for this address only. */
 async function post(
   url: string,
   body: unknown,
-  { operatorKey, orgId, signal }: Credentials,
+  { operatorKey, orgId, signal, timeoutMs }: RequestOptions,
 ): Promise<unknown> {
   const { origin } = new URL(url);
   let response: Response;
-  let text: string;
+  let text: string | undefined;
   try {
     response = await fetch(url, {
       method: 'POST',
@@ -97,15 +113,28 @@ async function post(
         ...(orgId === undefined ? {} : { 'x-molecule-org-id': orgId }),
       },
       body: JSON.stringify(body),
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
-    text = await response.text();
+    text = await readText(response);
   } catch (error) {
     throw noResponse(error, origin, signal);
   }
+  if (text === undefined) throw noPlatform(origin, 'its response has more than 1 MiB');
   const parsed = parseJson(text);
   if (response.status === 201) return parsed;
   throw refusal(response.status, parsed, origin, operatorKey !== undefined);
+}
+
+/** The body; undefined when it is too long, and the rest is not read then. */
+async function readText(response: Response): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > MAX_RESPONSE_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function noResponse(error: unknown, origin: string, signal: AbortSignal): CommandError {
@@ -117,7 +146,14 @@ function noResponse(error: unknown, origin: string, signal: AbortSignal): Comman
   // What `fetch` throws has the reason as its cause, except a time-out.
   const { cause = error } = error as { cause?: unknown };
   const { code, message } = errorFacts(cause);
-  const reason = code === 'ECONNREFUSED' ? 'no server listens there' : (code ?? message);
+  const isTimeout = (error as { name?: unknown }).name === 'TimeoutError';
+  if (isTimeout || CONNECTION_LOST.includes(code ?? '')) {
+    const problem = isTimeout ? 'did not answer in time' : 'closed the connection before it answered';
+    return new CommandError(`The server at ${origin} ${problem}; it may have created the workspace.`, {
+      hint: 'GET /workspaces lists the workspaces: look there before you run it again.',
+    });
+  }
+  const reason = code === 'ECONNREFUSED' ? 'no server listens there' : (code ?? printable(message));
   return new CommandError(`No platform can be reached at ${origin}: ${reason}.`, {
     hint: 'Start it (npx @molecule-ai/platform --dev), or give the URL of another by --url or MOLECULE_PLATFORM_URL.',
   });
@@ -143,11 +179,6 @@ function noPlatform(origin: string, reason: string): CommandError {
   return new CommandError(`The server at ${origin} did not answer as a platform does: ${reason}.`, {
     hint: 'Give the URL of the platform itself by --url or MOLECULE_PLATFORM_URL.',
   });
-}
-
-/** A text of a server without what a terminal would interpret. */
-function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ');
 }
 
 function parseJson(text: string): unknown {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chownSync, existsSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
+import { chownSync, existsSync, realpathSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { continueNumbers, type DatabaseContents, foldLog, inspectDatabase } from '../database/sqlite-copy.ts';
 import { toStartError } from '../database/sqlite-errors.ts';
@@ -21,7 +21,7 @@ export async function restore(
   signal: AbortSignal,
 ): Promise<void> {
   const dataDir = resolveDataDir(given, environment);
-  const path = resolve(file);
+  const path = realPath(resolve(file));
   const contents = await inspectBackup(path);
   const folder = await openDataFolder(dataDir);
   const { databasePath } = folder;
@@ -54,6 +54,11 @@ export async function restore(
     for (const suffix of ['', '-journal']) rmSync(draft + suffix, { force: true });
     folder.release();
   }
+}
+
+/** The log of a database is beside the file itself and not beside a link to it. */
+function realPath(path: string): string {
+  return existsSync(path) ? realpathSync(path) : path;
 }
 
 /** Before anything is touched. */

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { damaged } from './sqlite-errors.ts';
 
-/** Higher numbers are no numbers of a platform. Half of what a number of JSON can be exactly, so that rows can follow. */
-const HIGHEST = 2 ** 52;
+/** Higher numbers are none of a platform. `since_seq` has at most 15 digits; half of that, so that rows can follow. */
+const HIGHEST = 500_000_000_000_000;
 /** The numbers of a restored database begin at least this far above those in the two databases. */
 const JUMP = 1_000_000_000;
 /** More rows in a second than a platform can store. */
@@ -12,7 +12,7 @@ const SINCE = Date.UTC(2020, 0, 1);
 /**
  * The number below all those that a restored database gives to new rows. Clients compare numbers, and have seen some that
  * were given after the backup, possibly by a database that is not there any more. Hence it also grows with time, faster than a
- * platform stores rows: about 3e12 a year. A backup of numbers above 2^52 cannot be restored, which is in the year 3400.
+ * platform stores rows: about 3e12 a year. They reach the highest that is possible after the year 2170.
  */
 export function numberAfterRestore(
   { backup, replaced }: { readonly backup: number; readonly replaced: number },

@@ -1,9 +1,13 @@
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { printable } from '../foreign-text.ts';
+import { PlatformStartError } from '../platform-start-error.ts';
+import { SCHEMA_OBJECTS, type SchemaObject, unexpectedObject } from './expected-schema.ts';
 import { migrationsOf } from './migrations.ts';
 import { continueAfter, highestNumber, numberAfterRestore } from './row-numbers.ts';
-import { damaged } from './sqlite-errors.ts';
+import { damaged, isReadFailure, isUnknownName, toStartError } from './sqlite-errors.ts';
 import { nodeSqlite, openSqliteFile } from './sqlite-file.ts';
 import { VERSIONS_TABLE, whyUnreadable } from './stored-schema.rules.ts';
 
@@ -25,6 +29,8 @@ export interface CopyOptions {
 /**
  * Copies a database that a platform may be using, as it is at one moment, into a new private file. SQLite starts a copy
  * again when another connection writes, so the copy is made within a read transaction, which sees no later commit.
+ *
+ * @throws PlatformStartError that names the database, or the folder of the copy
  */
 export async function copyDatabase(
   from: string,
@@ -33,17 +39,21 @@ export async function copyDatabase(
 ): Promise<void> {
   const { backup } = await nodeSqlite();
   // Private before the first page is in it; its journal gets the same mode.
-  closeSync(openSync(to, 'wx', 0o600));
-  const source = await openSqliteFile(from, BUSY_TIMEOUT_MS);
   try {
-    source.exec('BEGIN');
-    source.prepare('SELECT count(*) FROM sqlite_master').get();
+    closeSync(openSync(to, 'wx', 0o600));
+  } catch (error) {
+    throw toStartError(error, dirname(to));
+  }
+  const source = await openSource(from);
+  try {
     await backup(source, to, {
       rate: PAGES_A_STEP,
       progress: ({ totalPages, remainingPages }) => {
         signal.throwIfAborted();
         onProgress({ copied: totalPages - remainingPages, total: totalPages });
       },
+    }).catch((error: unknown) => {
+      throw toStartError(error, isReadFailure(error) ? from : dirname(to));
     });
   } finally {
     source.close();
@@ -53,8 +63,24 @@ export async function copyDatabase(
   try {
     // One file: with a log beside it, a copy of the file alone could lack rows.
     copy.exec('PRAGMA journal_mode = DELETE');
+  } catch (error) {
+    throw toStartError(error, dirname(to));
   } finally {
     copy.close();
+  }
+}
+
+/** With a read transaction. */
+async function openSource(path: string): Promise<DatabaseSync> {
+  let source: DatabaseSync | undefined;
+  try {
+    source = await openSqliteFile(path, BUSY_TIMEOUT_MS);
+    source.exec('BEGIN');
+    source.prepare('SELECT count(*) FROM sqlite_master').get();
+    return source;
+  } catch (error) {
+    source?.close();
+    throw toStartError(error, path);
   }
 }
 
@@ -67,23 +93,16 @@ export async function inspectDatabase(path: string): Promise<DatabaseContents> {
   if (existsSync(`${path}-wal`)) {
     throw damaged(`${path} has a log beside it, ${path}-wal: it is no copy but the database of a platform.`);
   }
+  if (hasLogMode(path))
+    throw damaged(`${path} is a raw copy of the database of a platform: it may lack its last commits.`);
   const { DatabaseSync: Database } = await nodeSqlite();
   // Immutable: nothing is created beside the file, and its folder may be read-only.
   const database = new Database(new URL(`${pathToFileURL(path).href}?immutable=1`), { readOnly: true });
   try {
+    // The schema first: its checks, triggers and views run in the statements after it.
+    await refuseForeignSchema(database, path);
     const { integrity_check: result } = database.prepare('PRAGMA integrity_check(1)').get() ?? {};
     if (result !== 'ok') throw damaged(`The database ${path} is damaged.`, result);
-    const tables = column(database, "SELECT name FROM sqlite_master WHERE type = 'table'");
-    if (tables.length === 0) throw damaged(`${path} has no data of a platform.`);
-    const applied = tables.includes('kysely_migration')
-      ? column(database, 'SELECT name FROM kysely_migration')
-      : [];
-    const versions = tables.includes(VERSIONS_TABLE)
-      ? column(database, 'SELECT version FROM schema_versions ORDER BY migrated_at DESC LIMIT 1')
-      : [];
-    const known = Object.keys(migrationsOf({ name: 'sqlite', sequenceType: 'integer' }));
-    const refusal = whyUnreadable({ path, tables, applied, writtenBy: versions[0] }, known);
-    if (refusal !== undefined) throw refusal;
     highestNumber(database, path);
     return {
       workspaces: count(database, 'SELECT count(*) FROM workspaces WHERE removed_at IS NULL'),
@@ -92,6 +111,43 @@ export async function inspectDatabase(path: string): Promise<DatabaseContents> {
   } finally {
     database.close();
   }
+}
+
+/** @throws PlatformStartError unless it has the tables and indexes of a platform, and nothing else. */
+async function refuseForeignSchema(database: DatabaseSync, path: string): Promise<void> {
+  const tables = column(database, "SELECT name FROM sqlite_master WHERE type = 'table'");
+  if (tables.length === 0) throw damaged(`${path} has no data of a platform.`);
+  const applied = tables.includes('kysely_migration')
+    ? columnOfPlatform(database, 'SELECT name FROM kysely_migration')
+    : [];
+  const versions = tables.includes(VERSIONS_TABLE)
+    ? columnOfPlatform(database, 'SELECT version FROM schema_versions ORDER BY migrated_at DESC LIMIT 1')
+    : [];
+  const known = Object.keys(migrationsOf({ name: 'sqlite', sequenceType: 'integer' }));
+  const refusal = whyUnreadable({ path, tables, applied, writtenBy: versions[0] }, known);
+  if (refusal !== undefined) throw refusal;
+  const found = database.prepare(SCHEMA_OBJECTS).all() as unknown as SchemaObject[];
+  const unexpected = await unexpectedObject(found, applied);
+  if (unexpected === undefined) return;
+  const { type, name } = unexpected;
+  const object = `the ${printable(type)} ${printable(name)}`;
+  throw new PlatformStartError(
+    'data_incompatible',
+    `${path} does not have exactly the tables of a platform: ${object} is missing, or not of the platform.`,
+    { hint: 'Undo what was changed in the database by hand, or use a backup.' },
+  );
+}
+
+/** Whether the header of a database demands a log (WAL), as that of a running platform does. */
+function hasLogMode(path: string): boolean {
+  const header = Buffer.alloc(20);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, header, 0, header.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  return header.toString('latin1', 0, 15) === 'SQLite format 3' && header.subarray(18).includes(2);
 }
 
 /**
@@ -140,6 +196,16 @@ function column(database: DatabaseSync, sql: string): string[] {
     .prepare(sql)
     .all()
     .map((row) => String(Object.values(row)[0]));
+}
+
+/** Empty when the table has no such column, as a table of another application. */
+function columnOfPlatform(database: DatabaseSync, sql: string): string[] {
+  try {
+    return column(database, sql);
+  } catch (error) {
+    if (isUnknownName(error)) return [];
+    throw error;
+  }
 }
 
 function count(database: DatabaseSync, sql: string): number {

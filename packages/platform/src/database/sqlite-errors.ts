@@ -4,12 +4,15 @@ import { PlatformStartError } from '../platform-start-error.ts';
 export const SQLITE_BUSY = 5;
 export const SQLITE_FULL = 13;
 export const SQLITE_CONSTRAINT = 19;
+const SQLITE_ERROR = 1;
 const SQLITE_LOCKED = 6;
 const SQLITE_READONLY = 8;
 const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
+const IOERR_READ = 1;
+const IOERR_SHORT_READ = 2;
 
 export const OTHER_FOLDER = 'choose another folder with dataDir (MOLECULE_DATA_DIR, --data-dir)';
 const RESTORE = `Put a backup in its place with molecule-platform restore <file> --force, which keeps the damaged file under another name, or ${OTHER_FOLDER}.`;
@@ -23,6 +26,21 @@ export function primaryCode(error: unknown): number | undefined {
 /** Whether SQLite could not read a file as a database. */
 export function isDamage(error: unknown): boolean {
   return [SQLITE_CORRUPT, SQLITE_NOTADB].includes(primaryCode(error) ?? 0);
+}
+
+/** Whether a statement has a name that the database does not have. */
+export function isUnknownName(error: unknown): boolean {
+  return primaryCode(error) === SQLITE_ERROR;
+}
+
+/** Whether a copy failed at its source; all other failures are those of the file that is written. */
+export function isReadFailure(error: unknown): boolean {
+  const code = primaryCode(error);
+  if (code === SQLITE_IOERR) {
+    const detail = (errorFacts(error).errcode ?? 0) >> 8;
+    return [IOERR_READ, IOERR_SHORT_READ].includes(detail);
+  }
+  return [SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_BUSY, SQLITE_LOCKED].includes(code ?? 0);
 }
 
 /** Why files cannot be created or written, by the code of Node. */
@@ -43,7 +61,7 @@ const FILE_REASONS: Readonly<Record<string, string>> = {
 const WRONG_PATHS: ReadonlySet<string> = new Set(['ENOTDIR', 'ENOENT', 'ELOOP', 'ENAMETOOLONG', 'EROFS']);
 
 /** The reason of an error of Node's file functions; undefined for every other error. */
-export function fileReason(error: unknown): string | undefined {
+function fileReason(error: unknown): string | undefined {
   const { code } = errorFacts(error);
   return code === undefined ? undefined : FILE_REASONS[code];
 }

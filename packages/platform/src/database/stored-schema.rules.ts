@@ -32,8 +32,8 @@ export function whyUnreadable(
     });
   }
   if (applied.every((name) => known.includes(name))) return undefined;
-  const writer =
-    writtenBy === undefined || writtenBy === PLATFORM_VERSION ? 'a newer version' : `version ${writtenBy}`;
+  const isVersion = writtenBy !== undefined && /^[\w.+-]{1,64}$/.test(writtenBy);
+  const writer = !isVersion || writtenBy === PLATFORM_VERSION ? 'a newer version' : `version ${writtenBy}`;
   return new PlatformStartError(
     'data_incompatible',
     `The stored data was written by ${writer} of the platform, and version ${PLATFORM_VERSION} cannot read it.`,

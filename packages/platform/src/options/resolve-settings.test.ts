@@ -167,3 +167,17 @@ describe('resolving the settings', () => {
     expect(problemsOf({ ...SECURE, operatorKey: 'b' })).toEqual(['operatorKey (MOLECULE_OPERATOR_KEY)']);
   });
 });
+
+it.each([
+  'http://u:swordfish@x',
+  'http://:swordfish@x',
+  'htp://u:swordfish@x',
+  'u:swordfish@h:99999',
+  'https://h/?token=swordfish',
+])('quotes no URL that may have a password: %s', (url) => {
+  for (const variable of ['EXTERNAL_PLATFORM_URL', 'CORS_ORIGINS']) {
+    const environment = { MOLECULE_ENV: 'dev', [variable]: url };
+    expect(() => resolveSettings({}, environment)).toThrow(variable);
+    expect(() => resolveSettings({}, environment)).not.toThrow(/swordfish/);
+  }
+});

@@ -214,21 +214,27 @@ function readPublicUrl(read: SettingReader, options: PlatformOptions, mode: Plat
   const text = read.text(PUBLIC_URL, options.publicUrl);
   if (text === null) return null;
   const url = URL.parse(text);
-  const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.search === '';
+  const isPlain =
+    url !== null && /^https?:$/.test(url.protocol) && url.username + url.password + url.search === '';
   if (!isPlain || url.hash !== '') {
     read.problem(
       PUBLIC_URL,
-      `must be an http or https URL such as https://molecule.example.com, not "${text}"`,
+      `must be an http or https URL without credentials and query, such as https://molecule.example.com${notQuoted(text)}`,
     );
     return null;
   }
   if (mode === 'dev' && !isLoopbackHost(url.hostname)) {
     read.problem(
       PUBLIC_URL,
-      `dev mode is for this machine only, so "${text}" cannot lead to it; a platform with a public URL needs production mode (without --dev, with ADMIN_TOKEN and SECRETS_ENCRYPTION_KEY)`,
+      `dev mode is for this machine only, so "${url.origin}" cannot lead to it; a platform with a public URL needs production mode (without --dev, with ADMIN_TOKEN and SECRETS_ENCRYPTION_KEY)`,
     );
   }
   return url.href.replace(/\/+$/, '');
+}
+
+/** The value in quotes, unless it may have a password or a token in it. */
+function notQuoted(text: string): string {
+  return /[@?#]/.test(text) ? '' : `, not "${text}"`;
 }
 
 function readNetworks(read: SettingReader, options: PlatformOptions): readonly string[] {
@@ -245,7 +251,7 @@ function readOrigins(read: SettingReader, options: PlatformOptions): readonly st
   const origins = read.list(CORS, options.corsOrigins);
   for (const origin of origins) {
     if (URL.parse(origin)?.origin !== origin) {
-      read.problem(CORS, `"${origin}" is not an origin such as http://localhost:3000`);
+      read.problem(CORS, `must be origins such as http://localhost:3000${notQuoted(origin)}`);
     }
   }
   return Object.freeze(origins);

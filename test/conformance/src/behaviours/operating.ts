@@ -7,7 +7,7 @@ export const OPERATING = behaviours({
     'docs/decisions/0123-commands-of-the-platform.md#workspaces',
   ],
   'platform.command.workspace-create-errors': [
-    'A `molecule-platform workspace create` that fails writes two sentences, the cause and what to do, and no key: for the URL, the operator key, the parent and the name.',
+    'A `molecule-platform workspace create` that fails writes two sentences, the cause and what to do, and no key: for the URL, the operator key, the organisation, the parent and the name.',
     'docs/decisions/0123-commands-of-the-platform.md#workspaces',
   ],
   'platform.restore-agents-continue': [
