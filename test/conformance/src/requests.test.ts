@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { BODY_LIMITS, isErrorCode } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
 import { textAt } from './harness/http.ts';
@@ -125,6 +127,29 @@ onEachDatabase('requests', (environment) => {
       }
     }
     expect((await heartbeat(member)).status).toBe(200);
+  });
+
+  verifies('requests.refused-bodies-are-read', async () => {
+    const platform = await environment.platform();
+    const { id, token } = await onboard(platform);
+    const { hostname, port } = new URL(platform.url);
+    const head = [
+      `POST /workspaces/${id}/activity HTTP/1.1`,
+      `Host: ${hostname}`,
+      `Authorization: Bearer ${token}`,
+      'Content-Type: application/json',
+    ];
+    const body = Buffer.alloc(2 * 1024 * 1024, 'x');
+    const socket = connect(Number(port), hostname);
+    socket.write(`${[...head, `Content-Length: ${body.length}`].join('\r\n')}\r\n\r\n`);
+    const response = text(socket);
+    for (let time = 0; time < 10; time += 1) await platform.operator.get('/health');
+    // A response before the body would end with a reset of the connection.
+    expect(socket.bytesRead).toBe(0);
+    socket.write(body);
+    const received = await response;
+    expect(received).toMatch(/^HTTP\/1.1 413 /);
+    expect(received).toContain('"code":"body_too_large"');
   });
 
   verifies('requests.body-limit', async () => {

@@ -9,7 +9,12 @@ import type { Authenticator } from './authenticator.ts';
 import { checkContract } from './contract-check.ts';
 import { HttpError, toHttpError } from './http-error.ts';
 import { CONNECTION_LIMITS, limitRate } from './limits.ts';
-import { acceptAnyExpectation, refuseOnSocket, requireWellFormed } from './malformed-requests.ts';
+import {
+  acceptAnyExpectation,
+  discardBody,
+  refuseOnSocket,
+  requireWellFormed,
+} from './malformed-requests.ts';
 import { acceptOnlyJson } from './parse.ts';
 import { setResponseHeaders } from './response-headers.ts';
 
@@ -78,8 +83,9 @@ export async function createApp(
     logger.debug({ ...fields, status: reply.statusCode }, 'Request completed.');
   });
 
-  app.setErrorHandler((error, request, reply) => {
+  app.setErrorHandler(async (error, request, reply) => {
     const httpError = toHttpError(error, context.database);
+    if (httpError.status === 413) await discardBody(request.raw);
     // A request for what this platform does not offer is the caller's mistake, not a failure.
     if (httpError.status >= 500 && httpError.status !== 501) {
       const fields = { requestId: request.id, code: httpError.code, route: request.routeOptions.url };

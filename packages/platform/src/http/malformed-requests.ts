@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { finished } from 'node:stream/promises';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { HttpError } from './http-error.ts';
 
@@ -49,4 +50,20 @@ export function requireWellFormed({ headers, raw }: FastifyRequest): void {
   const type = headers['content-type'];
   // The type of a body does not matter, so one that cannot be read does not either.
   if (type !== undefined && !MEDIA_TYPE.test(type)) delete headers['content-type'];
+}
+
+/** A larger body is not read: its connection is closed at once. */
+const DISCARDED_BYTES = 8 * 1024 * 1024;
+const DISCARD_TIMEOUT_MS = 5_000;
+
+/**
+ * Reads the rest of a refused body and drops it. A connection that is closed with unread data is reset, and then its client, or a proxy
+ * between them, often gets no response.
+ */
+export async function discardBody(request: IncomingMessage): Promise<void> {
+  if (request.complete || !(Number(request.headers['content-length']) <= DISCARDED_BYTES)) return;
+  request.resume();
+  const signal = AbortSignal.timeout(DISCARD_TIMEOUT_MS);
+  // An error means that the client is gone or too slow.
+  await finished(request, { writable: false, signal }).catch(() => {});
 }

@@ -38,6 +38,10 @@ export const REQUESTS = behaviours({
     'Every character of a message, its answer, a notification, a card and a report comes back as it was sent.',
     'docs/contract/limits.md#plain-text; docs/decisions/0037-plain-text.md',
   ],
+  'requests.refused-bodies-are-read': [
+    'The sender of a body of up to 8 MiB that is refused for its size gets the whole response: its connection is not reset.',
+    'docs/contract/limits.md#bodies',
+  ],
   'requests.body-limit': ['A body over 1 MiB is a 413 in JSON, never cut.', 'docs/contract/limits.md#bodies'],
   'requests.content-type-is-not-checked': [
     'The content type of a request does not matter: curl’s default, text/plain and none are read as JSON.',
