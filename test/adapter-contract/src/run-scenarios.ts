@@ -1,4 +1,5 @@
-import { peerTextInstructions, removeBoundaryMarkers } from '@molecule-ai/core';
+import { peerTextInstructions } from '@molecule-ai/core';
+import { removeRepeatedMarks } from '@molecule-ai/core/tools';
 import { expect } from 'vitest';
 import { hostileTexts, piecesOfCopies } from './hostile-strings.ts';
 import type { Scenario } from './scenario.ts';
@@ -73,12 +74,12 @@ export const RUN_SCENARIOS: readonly Scenario[] = [
   {
     id: 'hostile-answers-cut',
     about:
-      'what the model repeats of hostile texts has no marker, and is the same whole and at every cut of a stream',
+      'what the model repeats of hostile texts has no marker and no tag of a fence, and is the same whole and at every cut of a stream',
     stage: { onProgress: () => {} },
     run: async (stage) => {
       for (const { id, text } of hostileTexts('answers')) {
         const pieces = piecesOfCopies(text);
-        const clean = removeBoundaryMarkers(pieces.join('')).trim();
+        const clean = removeRepeatedMarks(pieces.join('')).trim();
         stage.model.script(() => saying(...pieces));
         expect((await stage.ask('What does it say?')).text.trim(), id).toBe(clean);
         const stream = stage.operator.streamMessage(stage.client.workspaceId, 'What does it say?');
