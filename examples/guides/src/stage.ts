@@ -49,7 +49,8 @@ export async function onStage(check: (stage: Stage) => Promise<void>): Promise<v
   await using ends = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'molecule-guides-'));
   ends.defer(() => rm(folder, { recursive: true, force: true }));
-  const platform = await createPlatform({ mode: 'dev', port: 0, memory: true });
+  // Requests by hand, such as a delegate_task, are in no strict schema.
+  const platform = await createPlatform({ mode: 'dev', port: 0, memory: true, contractCheck: 'responses' });
   ends.defer(() => platform.close());
   const { url: platformUrl, operatorKey } = platform;
   const operator = new OperatorClient({ platformUrl, operatorKey });

@@ -52,8 +52,8 @@ export function requireWellFormed({ headers, raw }: FastifyRequest): void {
   if (type !== undefined && !MEDIA_TYPE.test(type)) delete headers['content-type'];
 }
 
-/** A larger body is not read: its connection is closed at once. */
-const DISCARDED_BYTES = 8 * 1024 * 1024;
+/** A larger body is not read, because proxies refuse to pass it on: the response comes at once. */
+const DISCARDED_BYTES = 2 * 1024 * 1024;
 const DISCARD_TIMEOUT_MS = 5_000;
 
 /**

@@ -39,7 +39,7 @@ export const REQUESTS = behaviours({
     'docs/contract/limits.md#plain-text; docs/decisions/0037-plain-text.md',
   ],
   'requests.refused-bodies-are-read': [
-    'The sender of a body of up to 8 MiB that is refused for its size gets the whole response: its connection is not reset.',
+    'The sender of a body of up to 2 MiB that is refused for its size gets the whole response: its connection is not reset.',
     'docs/contract/limits.md#bodies',
   ],
   'requests.body-limit': ['A body over 1 MiB is a 413 in JSON, never cut.', 'docs/contract/limits.md#bodies'],
