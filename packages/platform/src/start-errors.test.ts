@@ -96,10 +96,10 @@ describe('a data folder that cannot be used', () => {
 
 describe('a database that cannot be used', () => {
   it.each<[string, (path: string) => void, string]>([
-    ['is no database', (path) => writeFileSync(path, 'Dear diary,\n'.repeat(500)), 'is no database'],
+    ['is not a database', (path) => writeFileSync(path, 'Dear diary,\n'.repeat(500)), 'is not a database'],
     ['is cut off', (path) => truncateSync(path, 8_192), 'is damaged'],
     ['has an overwritten page', (path) => overwrite(path, 20_480, 12_288), 'is damaged'],
-    ['is overwritten at its beginning', (path) => overwrite(path, 0, 4_096), 'is no database'],
+    ['is overwritten at its beginning', (path) => overwrite(path, 0, 4_096), 'is not a database'],
     [
       'is empty beside its log',
       (path) => {

@@ -61,7 +61,7 @@ describe('redactSecrets', () => {
     'token.js:1234:5678-hunter2',
     'token.js:12345678:1',
     '"token.js:1:2" token.js:hunter2',
-  ])('removes the secret of %j, which is no frame', (text) =>
+  ])('removes the secret of %j, which is not a frame', (text) =>
     expect(redactSecrets(text)).toMatch(/^[^\d]*(?:1:2" token\.js:)?"\[redacted\]"$/),
   );
 

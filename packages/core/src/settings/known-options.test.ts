@@ -132,7 +132,7 @@ describe('options of a call', () => {
     expect(() => operator.streamMessage(SELF, 'hi', { timeout: 5 } as never)).toThrow('streamMessage has');
   });
 
-  it.each([5, null, ['x'], 'text'])('%j is no options', async (options) => {
+  it.each([5, null, ['x'], 'text'])('%j is not an object of options', async (options) => {
     await expect(client.getPeers(options as never)).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 

@@ -179,7 +179,7 @@ it('refuses to copy a damaged database, and to restore anything but a whole back
   };
   const logged = bad('logged.db', (path) => writeFileSync(`${path}-wal`, 'commits'));
   const files: [string, RegExp][] = [
-    [bad('text.db', (path) => writeFileSync(path, 'Dear diary,\n'.repeat(500))), /is no database/],
+    [bad('text.db', (path) => writeFileSync(path, 'Dear diary,\n'.repeat(500))), /is not a database/],
     [bad('cut.db', (path) => truncateSync(path, 8_192)), /is damaged/],
     [
       bad('page.db', (path) => writeFileSync(path, readFileSync(path).fill(0xa5, 20_480, 32_768))),
@@ -404,7 +404,7 @@ it('names the file that cannot be read, or the folder that cannot be written to'
   const source = join(folder, 'text.db');
   writeFileSync(source, 'Dear diary,\n'.repeat(500));
   const failed = copyDatabase(source, join(target, 'copy.db'), { signal, onProgress: () => {} });
-  await expect(failed).rejects.toThrow(/text\.db is no database/);
+  await expect(failed).rejects.toThrow(/text\.db is not a database/);
   // Codes of SQLite: the disk is full, a page cannot be written, a page cannot be read, a page is damaged.
   const codes = [13, 778, 266, 522, 11].map((errcode) =>
     isReadFailure(Object.assign(new Error(), { errcode })),

@@ -97,7 +97,7 @@ export function toStartError(error: unknown, path: string): unknown {
     case SQLITE_IOERR:
       return unusable('the disk reports an error', `Check the disk and its free space, or ${OTHER_FOLDER}.`);
     case SQLITE_NOTADB:
-      return damaged(`${path} is no database, or its beginning is damaged.`, error);
+      return damaged(`${path} is not a database, or its beginning is damaged.`, error);
     case SQLITE_CORRUPT:
       return damaged(`The database ${path} is damaged.`, error);
     default:
