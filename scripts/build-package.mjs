@@ -1,4 +1,5 @@
-// Builds the package in the current folder into `dist`; what to build follows from its package.json:
+// Builds the package in the current folder into `dist`. `compile` makes the JavaScript, `declare` the declarations, and without an
+// argument it does both. What to build follows from its package.json:
 // - JavaScript by esbuild, with source maps that contain the TypeScript. Each `import` entry and each bin is an
 //   ES module, code that entries share lies in chunks. `dependencies` and `peerDependencies` stay imports; of
 //   what is a development dependency the parts in use become part of the bundle, with their licences beside it.
@@ -29,25 +30,31 @@ const TSC = join(dirname(createRequire(import.meta.url).resolve('typescript/pack
 
 /** Starts the line of tsc that names a file. */
 const EMITTED = 'TSFILE: ';
-/** Names the files of the last build, outside of `dist`, which is published; turbo keeps it with its copy of `dist`. */
-const BUILT_FILES = '.turbo/built-files.json';
+/** Lists of the files that the last run of each step wrote, outside of `dist`, which is published; turbo keeps them with its copy of `dist`. */
+const LISTS = { compile: '.turbo/compiled-files.json', declare: '.turbo/declared-files.json' };
 const NODE_CHECK = 'node-check.js';
 
-/** The files that the last build of a package wrote, by their paths in `dist`; `undefined` when it was never built. */
+/** The files that the last build of a package wrote, by their paths in `dist`; `undefined` when a step never ran. */
 export function builtFiles(folder) {
-  const list = join(folder, BUILT_FILES);
+  const [compiled, declared] = Object.keys(LISTS).map((step) => filesOf(folder, step));
+  return compiled && declared ? [...compiled, ...declared] : undefined;
+}
+
+function filesOf(folder, step) {
+  const list = join(folder, LISTS[step]);
   return existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')) : undefined;
 }
 
-/** Deletes from the `dist` of a package what its last build did not write; nothing when it was never built. */
+/** Deletes from the `dist` of a package what the last run of each step did not write; nothing of a step that never ran. */
 export function removeStaleFiles(folder) {
-  const files = builtFiles(folder);
-  if (files === undefined) return;
-  const built = new Set(files);
+  const written = Object.fromEntries(Object.keys(LISTS).map((step) => [step, filesOf(folder, step)]));
   const dist = join(folder, 'dist');
+  if (!existsSync(dist)) return;
   for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name);
-    if (!entry.isDirectory() && !built.has(slashed(relative(dist, file)))) rmSync(file, { force: true });
+    const step = entry.name.endsWith('.d.ts') ? 'declare' : 'compile';
+    const isStale = written[step]?.includes(slashed(relative(dist, file))) === false;
+    if (!entry.isDirectory() && isStale) rmSync(file, { force: true });
   }
 }
 
@@ -73,9 +80,8 @@ function entryName(file, folder) {
   return file.slice(folder.length, -'.js'.length);
 }
 
-async function buildPackage() {
-  const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
-  const entries = entriesOf(manifest);
+/** Writes the JavaScript. Returns the files, by their paths in `dist`. */
+async function compile(manifest, entries) {
   const options = {
     bundle: true,
     platform: 'node',
@@ -100,24 +106,38 @@ async function buildPackage() {
     for (const entry of entries.esm) runNodeCheckFirst(entry);
     writeFileSync(`dist/${NODE_CHECK}`, nodeCheck);
   }
-  const declarations = writeDeclarations();
   const required = options.external.filter(
     (name) => manifest.dependencies?.[name] === undefined || !needsEsModules(join('node_modules', name)),
   );
   const commonJs =
     entries.cjs.length > 0
-      ? await buildCommonJs(entries.cjs, declarations, nodeCheck, { ...options, external: required })
+      ? await buildCommonJs(entries.cjs, nodeCheck, { ...options, external: required })
       : undefined;
-  const written = [
+  for (const bin of entries.bins) chmodSync(`dist/${bin}.js`, 0o755);
+  return [
     ...Object.keys(metafile.outputs).map((file) => slashed(relative('dist', file))),
     ...writeLicences([...Object.keys(metafile.inputs), ...(commonJs?.inputs ?? [])]),
-    ...declarations,
     ...(nodeCheck === undefined ? [] : [NODE_CHECK]),
     ...(commonJs?.files ?? []),
   ];
-  for (const bin of entries.bins) chmodSync(`dist/${bin}.js`, 0o755);
-  mkdirSync(dirname(BUILT_FILES), { recursive: true });
-  writeFileSync(BUILT_FILES, JSON.stringify(written));
+}
+
+/** Writes the declarations, and copies for CommonJS. Returns the files, by their paths in `dist`. */
+function declare(entries) {
+  const declarations = writeDeclarations();
+  if (entries.cjs.length === 0) return declarations;
+  for (const file of declarations) cpSync(join('dist', file), join('dist/cjs', file));
+  return [...declarations, ...declarations.map((file) => `cjs/${file}`)];
+}
+
+async function buildPackage(steps) {
+  const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+  const entries = entriesOf(manifest);
+  mkdirSync('.turbo', { recursive: true });
+  for (const step of steps) {
+    const files = step === 'compile' ? await compile(manifest, entries) : declare(entries);
+    writeFileSync(LISTS[step], JSON.stringify(files));
+  }
   removeStaleFiles('.');
 }
 
@@ -150,8 +170,8 @@ function writeDeclarations() {
 }
 
 /** Returns the files that it wrote, by their paths in `dist`, and those that the bundle was made of. */
-async function buildCommonJs(entries, declarations, nodeCheck, options) {
-  for (const file of declarations) cpSync(join('dist', file), join('dist/cjs', file));
+async function buildCommonJs(entries, nodeCheck, options) {
+  mkdirSync('dist/cjs', { recursive: true });
   writeFileSync('dist/cjs/package.json', '{ "type": "commonjs" }\n');
   const getters = entries.map((entry) => `  get '${entry}'() { return require('./src/${entry}.ts'); },`);
   const { metafile } = await build({
@@ -180,8 +200,7 @@ async function buildCommonJs(entries, declarations, nodeCheck, options) {
     writeFileSync(`dist/cjs/${NODE_CHECK}`, nodeCheck);
     own.push(NODE_CHECK);
   }
-  const files = [...declarations, ...own].map((file) => `cjs/${file}`);
-  return { files, inputs: Object.keys(metafile.inputs) };
+  return { files: own.map((file) => `cjs/${file}`), inputs: Object.keys(metafile.inputs) };
 }
 
 /**
@@ -219,4 +238,8 @@ function writeLicences(files) {
   return ['third-party-licences.txt'];
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await buildPackage();
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const step = process.argv[2];
+  if (step !== undefined && LISTS[step] === undefined) throw new Error(`no step: ${step}`);
+  await buildPackage(step === undefined ? Object.keys(LISTS) : [step]);
+}

@@ -105,7 +105,7 @@ const full = (scope: string) => ({
   body: { code: 'inbox_full', retry_after: 30, scope, hint: expect.any(String) },
 });
 
-onEachDatabase('inboxes', (environment) => {
+onEachDatabase('inboxes', { onDisk: true }, (environment) => {
   verifies('limits.inbox-shares', async () => {
     const platform = await environment.platform({ inboxLimit: 20 });
     const target = await onboard(platform);
@@ -156,7 +156,7 @@ onEachDatabase('inboxes', (environment) => {
     await target.caller.get(`${path}&since_id=${last}`);
     // Reading again from an earlier row takes nothing back.
     await target.caller.get(`${path}&since_id=${third}`);
-    if (platform.dataDir !== null) await platform.restart();
+    await platform.restart();
     expect((await heartbeat(target)).body).toMatchObject({ pending: 3 });
     for (let n = 0; n < 2; n += 1) expect((await send(sender.caller, target.id, 'm')).status).toBe(202);
     expect(await send(sender.caller, target.id, 'm')).toMatchObject(full('sender'));

@@ -5,10 +5,8 @@ import { join } from 'node:path';
 /** A database that the whole suite runs on. Another one, Postgres say, is one more entry. */
 export interface DatabaseKind {
   readonly name: string;
-  /** Whether its rows outlive the platform, so that a restart can be tested. */
-  readonly onDisk: boolean;
-  /** Makes an empty one. */
-  prepare(): PreparedDatabase;
+  /** Makes an empty one. @param keeps whether its rows outlive the platform, for tests that restart it */
+  prepare(keeps: boolean): PreparedDatabase;
 }
 
 export interface PreparedDatabase {
@@ -21,18 +19,9 @@ export interface PreparedDatabase {
 
 export const DATABASES: readonly DatabaseKind[] = [
   {
-    name: 'sqlite-memory',
-    onDisk: false,
-    prepare: () => ({
-      options: { memory: true },
-      folder: null,
-      dispose: () => {},
-    }),
-  },
-  {
-    name: 'sqlite-file',
-    onDisk: true,
-    prepare: () => {
+    name: 'sqlite',
+    prepare: (keeps) => {
+      if (!keeps) return { options: { memory: true }, folder: null, dispose: () => {} };
       const folder = mkdtempSync(join(tmpdir(), 'molecule-conformance-'));
       return {
         // Waiting for the disk at each commit is for power cuts, which no test has; the bin's default does wait.

@@ -9,7 +9,9 @@ import type { TestEnvironment } from './test-environment.ts';
 
 /** The oldest Node that the packages support, and the one of this repository. */
 export const NODES = {
-  '22.19.0': fileURLToPath(new URL('../../../old-nodes/node_modules/node-22.19/bin', import.meta.url)),
+  '22.19.0': fileURLToPath(
+    new URL('../../../consumers/old-nodes/node_modules/node-22.19/bin', import.meta.url),
+  ),
   [process.versions.node]: dirname(process.execPath),
 } as const;
 

@@ -16,7 +16,7 @@ import { expectNothingOpen, openHandles } from './open-handles.ts';
 import { type RunningPlatform, startPlatform, type TestPlatformOptions } from './running-platform.ts';
 
 export interface EachDatabaseOptions {
-  /** Only on databases whose rows outlive the platform. @default false */
+  /** The rows of the database outlive the platform, for tests that restart it. @default false */
   readonly onDisk?: boolean;
 }
 
@@ -27,9 +27,8 @@ export function onEachDatabase(title: string, suite: Suite): void;
 export function onEachDatabase(title: string, options: EachDatabaseOptions, suite: Suite): void;
 export function onEachDatabase(title: string, ...rest: [Suite] | [EachDatabaseOptions, Suite]): void {
   const [options, suite] = rest.length === 1 ? [{}, rest[0]] : rest;
-  const databases = DATABASES.filter(({ onDisk }) => onDisk || options.onDisk !== true);
-  describe.each(databases)(`${title} on $name`, (database) => {
-    const environment = new TestEnvironment(database);
+  describe.each(DATABASES)(`${title} on $name`, (database) => {
+    const environment = new TestEnvironment(database, options);
     beforeEach(() => environment.begin());
     afterEach(() => environment.end());
     suite(environment);
@@ -39,17 +38,19 @@ export function onEachDatabase(title: string, ...rest: [Suite] | [EachDatabaseOp
 /** Starts what a test needs. All of it ends with the test, and nothing may stay open. */
 export class TestEnvironment {
   readonly database: DatabaseKind;
+  readonly #onDisk: boolean;
   #http = new Http();
   #handlesBefore = 0;
   readonly #cleanups: (() => void | Promise<void>)[] = [];
 
-  constructor(database: DatabaseKind) {
+  constructor(database: DatabaseKind, { onDisk = false }: EachDatabaseOptions = {}) {
     this.database = database;
+    this.#onDisk = onDisk;
   }
 
   /** Starts a platform on an empty database of this kind. */
   async platform(options: TestPlatformOptions = {}): Promise<RunningPlatform> {
-    const database = this.database.prepare();
+    const database = this.database.prepare(this.#onDisk);
     this.onCleanup(() => database.dispose());
     const platform = await startPlatform(options, database, this.#http);
     this.onCleanup(() => platform.stop());

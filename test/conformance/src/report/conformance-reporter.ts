@@ -1,33 +1,42 @@
-import { globSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { relative } from 'node:path';
 import type { Reporter, TestModule, TestRunEndReason, Vitest } from 'vitest/node';
 import { BEHAVIOURS, LATER } from '../behaviours.ts';
 import { type ClaimingTest, isFullRun, judge } from './judge.ts';
 import { printVerdict } from './print-verdict.ts';
 
-const SOURCE = fileURLToPath(new URL('..', import.meta.url));
-
 /**
- * At the end of a full run of the conformance suite, fails it when a behaviour is unclaimed, a claim is
- * unknown, or a claiming test failed or was skipped. A filtered run is not judged.
+ * At the end of a full run of a command, fails it when one of its behaviours is unclaimed, a claim is unknown or belongs
+ * to another command, or a claiming test failed or was skipped. A filtered run is not judged.
  */
 export class ConformanceReporter implements Reporter {
+  readonly #command: string;
   #vitest: Vitest | undefined;
+
+  constructor(command: string) {
+    this.#command = command;
+  }
 
   onInit(vitest: Vitest): void {
     this.#vitest = vitest;
   }
 
-  onTestRunEnd(modules: readonly TestModule[], _errors: unknown, reason: TestRunEndReason): void {
+  async onTestRunEnd(
+    modules: readonly TestModule[],
+    _errors: unknown,
+    reason: TestRunEndReason,
+  ): Promise<void> {
+    const included = (await this.#vitest?.globTestSpecifications()) ?? [];
     const full = isFullRun({
-      filesOnDisk: globSync('**/*.test.ts', { cwd: SOURCE }).map((file) => resolve(SOURCE, file)),
+      filesIncluded: included.map(({ moduleId }) => moduleId),
       filesRun: modules.map((module) => module.moduleId),
       pickedByName: this.#vitest?.config.testNamePattern !== undefined,
       interrupted: reason === 'interrupted',
     });
     if (!full) return;
-    const verdict = judge({ ids: Object.keys(BEHAVIOURS), later: LATER }, modules.flatMap(claimsOf));
+    const ids = Object.entries(BEHAVIOURS).flatMap(([id, { command }]) =>
+      command === this.#command ? [id] : [],
+    );
+    const verdict = judge({ ids, later: LATER }, modules.flatMap(claimsOf));
     console.log(`\n${printVerdict(verdict)}\n`);
     if (!verdict.ok) process.exitCode = 1;
   }

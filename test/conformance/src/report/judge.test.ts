@@ -41,7 +41,7 @@ describe('judge', () => {
 
 describe('isFullRun', () => {
   const run = {
-    filesOnDisk: ['/a', '/b'],
+    filesIncluded: ['/a', '/b'],
     filesRun: ['/b', '/a', '/c'],
     pickedByName: false,
     interrupted: false,
@@ -55,7 +55,7 @@ describe('isFullRun', () => {
     expect(isFullRun({ ...run, filesRun: ['/a'] })).toBe(false);
     expect(isFullRun({ ...run, pickedByName: true })).toBe(false);
     expect(isFullRun({ ...run, interrupted: true })).toBe(false);
-    expect(isFullRun({ ...run, filesOnDisk: [], filesRun: [] })).toBe(false);
+    expect(isFullRun({ ...run, filesIncluded: [], filesRun: [] })).toBe(false);
   });
 });
 

@@ -7,7 +7,7 @@ export interface ClaimingTest {
 }
 
 export interface Registry {
-  /** Every behaviour id. */
+  /** The behaviour ids of the command. */
   readonly ids: readonly string[];
   /** What has no id yet, and why. */
   readonly later: readonly { readonly what: string; readonly because: string }[];
@@ -17,7 +17,7 @@ export interface Registry {
 export interface Verdict {
   /** Ids that no test claims. */
   readonly unclaimed: readonly string[];
-  /** Claims of ids that the registry does not have. */
+  /** Claims of ids that are not the command's. */
   readonly unknown: readonly { readonly id: string; readonly test: ClaimingTest }[];
   /** Claims whose test did not pass. */
   readonly unproven: readonly { readonly id: string; readonly test: ClaimingTest }[];
@@ -55,14 +55,14 @@ export function judge(registry: Registry, tests: readonly ClaimingTest[]): Verdi
   };
 }
 
-/** True when every conformance file ran, no test was picked by name, and nothing broke the run off. */
+/** True when every file of the command ran, no test was picked by name, and nothing broke the run off. */
 export function isFullRun(run: {
-  readonly filesOnDisk: readonly string[];
+  readonly filesIncluded: readonly string[];
   readonly filesRun: readonly string[];
   readonly pickedByName: boolean;
   readonly interrupted: boolean;
 }): boolean {
-  if (run.pickedByName || run.interrupted || run.filesOnDisk.length === 0) return false;
+  if (run.pickedByName || run.interrupted || run.filesIncluded.length === 0) return false;
   const ran = new Set(run.filesRun);
-  return run.filesOnDisk.every((file) => ran.has(file));
+  return run.filesIncluded.every((file) => ran.has(file));
 }

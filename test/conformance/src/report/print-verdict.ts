@@ -7,7 +7,7 @@ export function printVerdict(verdict: Verdict): string {
   addList(lines, 'No test claims', [...verdict.unclaimed]);
   addList(
     lines,
-    'Claimed, but not in the registry',
+    'Claimed, but not an id of this command',
     verdict.unknown.map(({ id, test }) => `${id}  (${where(test)})`),
   );
   addList(

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { textAt, valueAt } from '../harness/http.ts';
+import { type CrashPoint, freePort, startKillablePushAgent } from '../harness/killable-push-agent.ts';
+import { inbox, onboard, send, waitForRow } from '../harness/members.ts';
+import { onEachDatabase } from '../harness/test-environment.ts';
+import { verifies } from '../verifies.ts';
+
+const POINTS: readonly { readonly at: CrashPoint; readonly delivery: 'push' | 'auto' }[] = [
+  { at: 'arrived', delivery: 'push' },
+  { at: 'handler', delivery: 'push' },
+  { at: 'kept-end', delivery: 'push' },
+  { at: 'register-push', delivery: 'auto' },
+];
+const ROUNDS = [1, 2, 3, 4, 5].flatMap((round) => POINTS.map((point) => ({ ...point, round })));
+
+onEachDatabase('an agent with a server that is killed', { onDisk: true }, (environment) => {
+  describe.each(ROUNDS)('at $at, $round', ({ at, delivery, round }) => {
+    verifies('inbound.killed-agent-loses-nothing', async () => {
+      const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
+      const [peer, member] = [await onboard(platform), await onboard(platform)];
+      const stateDirectory = environment.folder();
+      const effects = join(environment.folder(), 'effects');
+      const shared = { port: await freePort(), stateDirectory, effects, delivery };
+      const text = `${at} round ${round}`;
+      const crash = { at, on: text };
+      const first = startKillablePushAgent(environment, platform, member, { ...shared, crash });
+      if (at !== 'register-push') await first.waitForEvent('online');
+      await send(peer.caller, member.id, text, { messageId: 'm-1' });
+      // The point was reached, else the process would not end.
+      expect(await first.exit).toMatchObject({ signal: 'SIGKILL' });
+      const second = startKillablePushAgent(environment, platform, member, shared);
+      const [end] = await waitForRow(peer);
+      expect(textAt(end, 'in_reply_to')).toBe('m-1');
+      expect(textAt(end, 'data', 'text')).toContain(`echo: ${text}`);
+      const { body } = await platform.operator.get(`/workspaces/${peer.id}/messages/m-1`);
+      expect(valueAt(body, 'state')).toBe('answered');
+      expect(readFileSync(effects, 'utf8')).toBe(`${text}\n`);
+      expect(await inbox(peer)).toHaveLength(1);
+      await second.kill();
+    });
+  });
+});
