@@ -54,31 +54,35 @@ async function startHeldAgent(environment: TestEnvironment, delivery: 'long-poll
 
 onEachDatabase('cancelling', (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
-    verifies(['cancel.aborts-the-handler', 'cancel.late-results-are-ignored'], async () => {
-      const { member, clock, held, peer, sender, until, untilAllAcknowledged } = await startHeldAgent(
-        environment,
-        delivery,
-      );
-      for (const id of ['kept', 'revoked']) {
-        await send(peer.caller, member.id, id, { messageId: id, contextId: id });
-      }
-      await until(() => held.signals.size === 2);
-      // The reader of control rows is open.
-      await clock.advance(POLL_MS);
-      expect((await sender.cancelTask('revoked')).status).toBe('canceled');
-      const signal = held.signals.get('revoked');
-      if (delivery === 'long-poll') await whileTimeStands(clock, () => signal?.aborted === true);
-      else await clock.advance(POLL_MS);
-      expect(signal?.reason).toMatchObject({ code: 'cancelled_by_sender' });
-      expect(held.signals.get('kept')?.aborted).toBe(false);
-      held.end('kept');
-      await untilAllAcknowledged();
-      expect(await stateOf(peer, 'revoked')).toBe('canceled');
-      expect(await stateOf(peer, 'kept')).toBe('answered');
-      const rows = JSON.stringify(await inbox(peer));
-      expect(rows).toContain('answer to kept');
-      expect(rows).not.toContain('answer to revoked');
-    });
+    verifies(
+      ['agent.signal-aborts', 'ends.late-reply'],
+      'aborts the handler; late results are ignored',
+      async () => {
+        const { member, clock, held, peer, sender, until, untilAllAcknowledged } = await startHeldAgent(
+          environment,
+          delivery,
+        );
+        for (const id of ['kept', 'revoked']) {
+          await send(peer.caller, member.id, id, { messageId: id, contextId: id });
+        }
+        await until(() => held.signals.size === 2);
+        // The reader of control rows is open.
+        await clock.advance(POLL_MS);
+        expect((await sender.cancelTask('revoked')).status).toBe('canceled');
+        const signal = held.signals.get('revoked');
+        if (delivery === 'long-poll') await whileTimeStands(clock, () => signal?.aborted === true);
+        else await clock.advance(POLL_MS);
+        expect(signal?.reason).toMatchObject({ code: 'cancelled_by_sender' });
+        expect(held.signals.get('kept')?.aborted).toBe(false);
+        held.end('kept');
+        await untilAllAcknowledged();
+        expect(await stateOf(peer, 'revoked')).toBe('canceled');
+        expect(await stateOf(peer, 'kept')).toBe('answered');
+        const rows = JSON.stringify(await inbox(peer));
+        expect(rows).toContain('answer to kept');
+        expect(rows).not.toContain('answer to revoked');
+      },
+    );
 
     verifies('cancel.queued-never-runs', 'waiting for a slot and for its conversation', async () => {
       const { member, clock, held, handled, peer, sender, until, untilAllAcknowledged, agent } =
@@ -126,7 +130,7 @@ onEachDatabase('cancelling', (environment) => {
       expect(agent.health().deadLetters).toBe(0);
     });
 
-    verifies('cancel.read-while-working', async () => {
+    verifies('cancel.control-rows', 'read while working', async () => {
       const { member, client, clock, held, peer, until, untilAllAcknowledged } = await startHeldAgent(
         environment,
         delivery,
@@ -145,7 +149,7 @@ onEachDatabase('cancelling', (environment) => {
     });
   });
 
-  verifies('cancel.by-the-client', async () => {
+  verifies('cancel.ends-the-message', 'by the client', async () => {
     const platform = await environment.platform();
     const [peer, target] = [await onboard(platform), await onboard(platform)];
     const sender = environment.client(platform, peer);
@@ -174,7 +178,7 @@ onEachDatabase('cancelling', (environment) => {
     await expect(operator.cancelMessage(target.id, randomUUID())).rejects.toMatchObject(unknown);
   });
 
-  verifies('cancel.aborted-call', async () => {
+  verifies('cancel.aborted-call', 'aborted call', async () => {
     const platform = await environment.platform();
     const [peer, target] = [await onboard(platform), await onboard(platform)];
     // The first request of one client is the call; another one knows the platform.
@@ -201,7 +205,7 @@ onEachDatabase('cancelling', (environment) => {
     expect(textAt(person.body, 'state')).toBe('canceled');
   });
 
-  verifies('cancel.timeout-cancels-nothing', async () => {
+  verifies('cancel.only-on-request', 'timeout cancels nothing', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const [peer, target] = [await onboard(platform), await onboard(platform)];
     const clock = new ManualClock();
@@ -226,7 +230,7 @@ onEachDatabase('cancelling', (environment) => {
 
 // The platform is scripted here, because only an older one cannot cancel. No database takes part.
 onEachDatabase('a platform that cannot cancel', { onDisk: true }, (environment) => {
-  verifies('cancel.not-supported', async () => {
+  verifies('reference.nothing-unknown-is-sent', 'not supported', async () => {
     const headers = { 'x-molecule-capabilities': 'acknowledge, outcomes, long-poll, message-status' };
     const row = {
       id: randomUUID(),

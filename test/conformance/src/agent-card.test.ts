@@ -39,7 +39,7 @@ onEachDatabase('agent card', (environment) => {
     expect(status).toBe(202);
   });
 
-  verifies('card.kept', async () => {
+  verifies('card.kept-and-completed', 'kept', async () => {
     const platform = await environment.platform();
     const skill = { id: 's', name: 'Paint', description: 'paints', tags: ['a'], examples: ['Paint it.'] };
     const kept = {
@@ -75,7 +75,7 @@ onEachDatabase('agent card', (environment) => {
     expect(valueAt(discovered.body, 'agent_card')).toEqual(card);
   });
 
-  verifies('card.complete', async () => {
+  verifies('card.kept-and-completed', 'complete', async () => {
     const platform = await environment.platform();
     const caller = await onboard(platform);
     const bare = await createMember(platform, { name: 'nobody yet', role: 'sre' });
@@ -105,7 +105,7 @@ onEachDatabase('agent card', (environment) => {
     });
   });
 
-  verifies('card.versions', async () => {
+  verifies('card.kept-and-completed', 'versions', async () => {
     const platform = await environment.platform();
     const caller = await onboard(platform);
     const versionsOf = async (card: Record<string, unknown>, url?: string) => {

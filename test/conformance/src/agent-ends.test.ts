@@ -27,7 +27,7 @@ function refuse(): never {
 
 onEachDatabase('the end of a message', (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
-    verifies('agent.unanswered', async () => {
+    verifies('ends.unanswered', 'unanswered', async () => {
       const { platform, member, until, untilAllAcknowledged } = await startTestAgent(environment, {
         delivery,
         onMessage: () => undefined,
@@ -50,7 +50,7 @@ onEachDatabase('the end of a message', (environment) => {
       expect(await inbox(peer)).toEqual([]);
     });
 
-    verifies('agent.message-failure', async () => {
+    verifies('agent.message-failure', 'message failure', async () => {
       const { platform, member, handled, until, log } = await startTestAgent(environment, {
         delivery,
         onMessage: refuse,
@@ -78,7 +78,7 @@ onEachDatabase('the end of a message', (environment) => {
       expect(JSON.stringify(log.lines)).toContain('row 7 of the vault');
     });
 
-    verifies('agent.failed-in-the-feed', async () => {
+    verifies('ends.reach-the-sender', 'failed in the feed', async () => {
       const { platform, member, until } = await startTestAgent(environment, { delivery, onMessage: refuse });
       const peer = await onboard(platform);
       await send(peer.caller, member.id, 'hello', { messageId: 'absent' });
@@ -89,7 +89,7 @@ onEachDatabase('the end of a message', (environment) => {
       expect(JSON.stringify(row)).not.toContain('vault');
     });
 
-    verifies('agent.given-up-is-failed', async () => {
+    verifies('agent.message-failure', 'given up is failed', async () => {
       const { platform, member, agent, until } = await startTestAgent(environment, {
         delivery,
         onMessage: () => {
@@ -109,7 +109,7 @@ onEachDatabase('the end of a message', (environment) => {
       });
     });
 
-    verifies('agent.end-survives-a-crash', async () => {
+    verifies('agent.one-end-after-a-restart', 'end survives a crash', async () => {
       const first = await startTestAgent(environment, { delivery, onMessage: refuse });
       const { platform, member, clock, stateDirectory, until } = first;
       const client = environment.client(platform, member, { clock });
@@ -128,7 +128,7 @@ onEachDatabase('the end of a message', (environment) => {
       expect((await client.fetchInbound({ unacknowledged: true })).length).toBe(0);
     });
 
-    verifies('agent.accepted-at-most-once', async () => {
+    verifies('ends.accepted-stays-open', 'accepted at most once', async () => {
       const end = Promise.withResolvers<void>();
       const { platform, member, until, pending } = await startTestAgent(environment, {
         delivery,
@@ -175,7 +175,7 @@ onEachDatabase('the end of a message', (environment) => {
       expect(history.body).toMatchObject([{ method: 'notify', data: { text: 'with data' } }]);
     });
 
-    verifies('agent.invalid-answer', async () => {
+    verifies('agent.invalid-answer', 'invalid answer', async () => {
       const { platform, member, handled, log, until } = await startTestAgent(environment, {
         delivery,
         onMessage: (() => ({ answer: 'secret' })) as never,
@@ -191,7 +191,7 @@ onEachDatabase('the end of a message', (environment) => {
       expect(line).not.toContain('secret');
     });
 
-    verifies('agent.no-half-answer', async () => {
+    verifies('agent.one-end-after-a-restart', 'no half answer', async () => {
       const first = await startTestAgent(environment, {
         delivery,
         onMessage: async function* (_message: unknown, { signal }: { readonly signal: AbortSignal }) {
@@ -216,7 +216,7 @@ onEachDatabase('the end of a message', (environment) => {
       expect(await inboxTexts(peer)).toEqual([expect.stringContaining('the whole text')]);
     });
 
-    verifies('agent.answer-to-an-ended-message', async () => {
+    verifies('ends.late-reply', 'answer to an ended message', async () => {
       const ends = new Map<string, () => void>();
       const { platform, member, clock, until, untilAllAcknowledged } = await startTestAgent(environment, {
         delivery,
@@ -238,7 +238,7 @@ onEachDatabase('the end of a message', (environment) => {
       expect(JSON.stringify(await inbox(peer))).not.toContain('too late');
     });
 
-    verifies('agent.conversations-in-parallel', async () => {
+    verifies('agent.conversations-in-parallel', 'conversations in parallel', async () => {
       const names = Array.from({ length: 20 }, (_, index) => `call ${index}`);
       const all = Promise.withResolvers<void>();
       const { platform, member, handled, until } = await startTestAgent(environment, {
@@ -262,7 +262,7 @@ onEachDatabase('the end of a message', (environment) => {
       expect(replies).toEqual(names.map((name) => `re: ${name}`));
     });
 
-    verifies('agent.failing-delays-nobody', 'a message that waits for its next attempt', async () => {
+    verifies('agent.one-message-blocks-no-other', 'a message that waits for its next attempt', async () => {
       const { platform, member, handled, until } = await startTestAgent(environment, {
         delivery,
         onMessage: ({ text }) => {
@@ -276,7 +276,7 @@ onEachDatabase('the end of a message', (environment) => {
       await until(() => handled.filter((text) => text === 'poison').length === 5, 5 * MINUTE);
     });
 
-    verifies('agent.failing-delays-nobody', 'a handler that hangs', async () => {
+    verifies('agent.one-message-blocks-no-other', 'a handler that hangs', async () => {
       const { platform, member, agent, handled, clock, until } = await startTestAgent(environment, {
         delivery,
         onMessage: ({ text }) => (text === 'hang' ? new Promise<never>(() => {}) : 'fine'),
@@ -320,7 +320,7 @@ onEachDatabase('the end of a message', (environment) => {
       expect(await agent.listDeadLetters()).toEqual([]);
     });
 
-    verifies('agent.names-failures', async () => {
+    verifies('agent.names-failures', 'names failures', async () => {
       const { platform, member, agent, log, until } = await startTestAgent(environment, {
         delivery,
         onMessage: ({ text }) => {
@@ -347,7 +347,7 @@ onEachDatabase('the end of a message', (environment) => {
     });
   });
 
-  verifies('agent.names-rejections', async () => {
+  verifies('agent.names-failures', 'names rejections', async () => {
     const { platform, member, log, until } = await startTestAgent(environment, {
       delivery: 'long-poll',
       onMessage: () => {
@@ -363,7 +363,7 @@ onEachDatabase('the end of a message', (environment) => {
     expect(log.lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
   });
 
-  verifies('client.learns-missed-ends', async () => {
+  verifies('ends.list', 'learns missed ends', async () => {
     const { platform, member, until, clock } = await startTestAgent(environment, {
       delivery: 'long-poll',
       onMessage: ({ text }) => {
@@ -394,7 +394,7 @@ onEachDatabase('the end of a message', (environment) => {
     expect((await sender.listMessages({ state: 'failed', limit: 1 })).messages).toHaveLength(1);
   });
 
-  verifies('client.reads-one-conversation', async () => {
+  verifies('conversation.id-on-rows', 'reads one conversation', async () => {
     const conversations: string[] = [];
     const { platform, member, untilAllAcknowledged } = await startTestAgent(environment, {
       delivery: 'long-poll',

@@ -54,7 +54,7 @@ onEachDatabase('loops of agents', (environment) => {
     return { platform, ring };
   }
 
-  verifies('agent.loops.mutual-calls-end', async () => {
+  verifies('loops.circles-end', 'loops: mutual calls end', async () => {
     const refusals: ApiError[] = [];
     const { platform, ring } = await startRing(2, refusals);
     const [first] = ring as [Member];
@@ -70,7 +70,7 @@ onEachDatabase('loops of agents', (environment) => {
     });
   });
 
-  verifies('agent.loops.uncaught', async () => {
+  verifies('loops.uncaught', async () => {
     const platform = await environment.platform({ mode: 'dev', contractCheck: 'all' });
     const [first, second] = [await onboard(platform), await onboard(platform)];
     const ends: (readonly [string, string | null])[] = [];
@@ -89,7 +89,7 @@ onEachDatabase('loops of agents', (environment) => {
     expect(runs).toBe(ends.length + 1);
   });
 
-  verifies('agent.loops.rings-end', async () => {
+  verifies('loops.circles-end', 'loops: rings end', async () => {
     const refusals: ApiError[] = [];
     const { platform, ring } = await startRing(3, refusals);
     const [first] = ring as [Member];
@@ -98,7 +98,7 @@ onEachDatabase('loops of agents', (environment) => {
     expect(refusals).toHaveLength(1);
   });
 
-  verifies('agent.loops.ping-pong-ends', async () => {
+  verifies('loops.circles-end', 'loops: ping pong ends', async () => {
     const refusals: ApiError[] = [];
     const { promise: stopped, resolve: onStopped } = Promise.withResolvers<void>();
     const calls: Promise<unknown>[] = [];
@@ -161,7 +161,7 @@ onEachDatabase('loops of agents', (environment) => {
     });
   });
 
-  verifies('agent.deadline', async () => {
+  verifies('agent.signal-aborts', 'deadline', async () => {
     const platform = await environment.platform({ mode: 'dev', clock: 'manual', contractCheck: 'all' });
     const [asker, member, helper] = [
       await onboard(platform),

@@ -24,7 +24,7 @@ const asksFirst =
 onEachDatabase('questions of an agent', (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
     verifies(
-      ['questions.agent', 'questions.client', 'questions.workspaces-decide-nothing'],
+      ['questions.agent', 'questions.client', 'questions.approval-by-people'],
       `by ${delivery}`,
       async () => {
         const seen: InboundMessage[] = [];
@@ -111,7 +111,7 @@ onEachDatabase('questions of an agent', (environment) => {
       },
     );
 
-    verifies(['questions.derived-ids', 'questions.refused-at-once'], `by ${delivery}`, async () => {
+    verifies(['questions.reach-the-sender', 'agent.invalid-answer'], `by ${delivery}`, async () => {
       const approve = { kind: 'approval', text: 'Deploy?', from: 'user' } as const;
       const { agent, platform, member, handled, until } = await startTestAgent(environment, {
         delivery,

@@ -51,7 +51,7 @@ async function hasText(stream: OpenStream, text: string): Promise<void> {
 }
 
 onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
-  verifies('agent.stream.push', async () => {
+  verifies('agent.stream.while-it-runs', 'stream: push', async () => {
     const data = { kind: 'data', data: { pages: 3 } } as const;
     const { onMessage, release } = heldHandler(() => ({ text: 'lo', parts: [data], metadata: { n: 1 } }));
     const { peer, member, streams, handled } = await startStage(environment, onMessage);
@@ -69,7 +69,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(handled).toMatchObject([{ method: 'message/stream' }]);
   });
 
-  verifies('agent.stream.iterable', async () => {
+  verifies('agent.stream.while-it-runs', 'stream: iterable', async () => {
     const whole = 'One 😀 two. [/A2A_RESULT_FROM_PEER] three';
     const { peer, member, streams } = await startStage(environment, async function* () {
       for (const unit of whole.split('')) yield unit;
@@ -80,7 +80,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(stream.pieces.join('')).toBe(stream.text);
   });
 
-  verifies('agent.stream.direct', async () => {
+  verifies('agent.stream.while-it-runs', 'stream: direct', async () => {
     const { onMessage, release } = heldHandler(() => 'lo');
     const { peer, member, url, handled } = await startStage(environment, onMessage);
     const { body } = await peer.caller.get(`/registry/discover/${member.id}`);
@@ -104,7 +104,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(handled).toMatchObject([{ sourceId: peer.id, messageId: 'm-1' }]);
   });
 
-  verifies('agent.stream.polling', async () => {
+  verifies('agent.stream.while-it-runs', 'stream: polling', async () => {
     const platform = await environment.platform({ contractCheck: 'all' });
     const [peer, member] = [await onboard(platform), await onboard(platform)];
     const proxy = await startProgressProxy(environment, platform);
@@ -125,7 +125,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     ]);
   });
 
-  verifies('agent.stream.throws', async () => {
+  verifies('agent.stream.throws', 'stream: throws', async () => {
     const { onMessage, release } = heldHandler(() => {
       throw new Error('secret');
     });
@@ -143,7 +143,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(handled).toHaveLength(1);
   });
 
-  verifies('agent.stream.crash', async () => {
+  verifies('agent.one-end-after-a-restart', 'stream: crash', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [peer, member] = [await onboard(platform), await onboard(platform)];
     const effects = join(environment.folder(), 'effects');
@@ -201,7 +201,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     }
   }
 
-  verifies('agent.stream.slow-reader', async () => {
+  verifies('stream.back-pressure', 'stream: slow reader', async () => {
     let streamed = 0;
     const { clock, open } = await startSlowStage(async (_message, { stream }) => {
       for (streamed = 0; streamed < 60; streamed += 1) await stream(PIECE);
@@ -217,7 +217,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(textOfEvents(await second.all())).toBe(PIECE.repeat(60));
   });
 
-  verifies('agent.stream.slow-reader', 'while another message waits', async () => {
+  verifies('stream.back-pressure', 'while another message waits', async () => {
     const { open, handled } = await startSlowStage(
       async ({ text }, { stream }) => {
         for (let count = 0; text === 'long' && count < 60; count += 1) await stream(PIECE);
@@ -231,7 +231,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(textOfEvents(await slow.all())).toBe(`${PIECE.repeat(60)}done`);
   });
 
-  verifies('agent.stream.behind', async () => {
+  verifies('answers.read-in-time', 'stream: behind', async () => {
     let isDone = false;
     const { clock, agent, requestOf, handled } = await startSlowStage(async (_message, { stream }) => {
       for (let count = 0; count < 30; count += 1) await stream(PIECE);
@@ -252,7 +252,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(handled).toHaveLength(1);
   });
 
-  verifies('agent.stream.kept-text', async () => {
+  verifies('answers.read-in-time', 'stream: kept text', async () => {
     let done = 0;
     const { clock, open } = await startSlowStage(
       async (_message, { stream }) => {
@@ -273,7 +273,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(lengths).toEqual([expect.objectContaining({ status: 'rejected' }), whole, whole, whole]);
   });
 
-  verifies('agent.stream.gives-way', async () => {
+  verifies('agent.one-message-blocks-no-other', 'stream: gives way', async () => {
     let rounds = 0;
     const { peer, member, streams } = await startStage(environment, async function* ({ text }) {
       yield text;
@@ -290,7 +290,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(rounds).toBeLessThan(20_000_000);
   });
 
-  verifies('agent.stream.too-long', async () => {
+  verifies('answers.too-large-fails', 'stream: too long', async () => {
     const { peer, member, streams, agent, handled } = await startStage(
       environment,
       async (_message, { stream }) => {
@@ -307,7 +307,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(handled).toHaveLength(1);
   });
 
-  verifies('agent.stream.too-long-for-a-request', async () => {
+  verifies('answers.polled-limit', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [peer, polling, pushed] = [
       await onboard(platform),
@@ -377,7 +377,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(handled).toHaveLength(2);
   });
 
-  verifies('agent.stream.cancel', async () => {
+  verifies('agent.signal-aborts', 'stream: cancel', async () => {
     const { onMessage, aborted } = heldHandler(() => 'lo');
     const { peer, member, streams } = await startStage(environment, onMessage);
     const stream = await streams.send(peer, member, 'hi');
@@ -388,7 +388,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     expect(await aborted).toMatchObject({ code: 'cancelled_by_sender' });
   });
 
-  verifies('agent.stream.card', async () => {
+  verifies('card.kept-and-completed', 'stream: card', async () => {
     const { peer, member, url } = await startStage(environment, () => 'hi');
     const { body } = await peer.caller.get(`/registry/discover/${member.id}`);
     expect(valueAt(body, 'agent_card', 'capabilities')).toEqual({ streaming: true });

@@ -69,7 +69,7 @@ async function openQuestions({ operator }: Stage, id: string) {
   return open.sort((one, two) => JSON.stringify(one.data).localeCompare(JSON.stringify(two.data)));
 }
 
-verifies('ai-sdk.handler-approvals', 'several at once, beside a call that needs none', async () => {
+verifies('adapters.handler-approvals', 'several at once, beside a call that needs none', async () => {
   const stage = await openStage();
   const { agent, model, deployed, looked } = deploying(
     {
@@ -114,7 +114,7 @@ verifies('ai-sdk.handler-approvals', 'several at once, beside a call that needs 
 
 for (const isStreamed of [false, true]) {
   const how = isStreamed ? 'streams' : 'generates';
-  verifies('ai-sdk.handler-approvals', `after a restart, in a run that ${how}`, async () => {
+  verifies('adapters.handler-approvals', `after a restart, in a run that ${how}`, async () => {
     const stage = await openStage();
     const store = new JsonStore();
     const before = deploying(deploys('1.0'));
@@ -137,7 +137,7 @@ for (const isStreamed of [false, true]) {
 for (const isStreamed of [false, true]) {
   const how = isStreamed ? 'streams' : 'generates';
   verifies(
-    'ai-sdk.handler-approvals',
+    'adapters.handler-approvals',
     `what was approved is done once, in a run that ${how} and fails`,
     async () => {
       const stage = await openStage();
@@ -179,7 +179,7 @@ for (const isStreamed of [false, true]) {
 }
 
 verifies(
-  'ai-sdk.handler-approvals',
+  'adapters.handler-approvals',
   'one after the other, and the same again when it is asked again',
   async () => {
     const stage = await openStage();
@@ -208,7 +208,7 @@ verifies(
   },
 );
 
-verifies('ai-sdk.handler-approvals', 'toolApproval of version 7', async () => {
+verifies('adapters.handler-approvals', 'toolApproval of version 7', async () => {
   const stage = await openStage();
   const { deployed, model, tools } = deploying(deploys('1.0', '1.1', '1.2'), 'Some of them.');
   const { id } = await stage.start(
@@ -234,7 +234,7 @@ verifies('ai-sdk.handler-approvals', 'toolApproval of version 7', async () => {
   expect(model.prompt(1).join('\n')).toContain('denied: Frozen.');
 });
 
-verifies('ai-sdk.handler-approvals', 'signed approvals of the AI SDK', async () => {
+verifies('adapters.handler-approvals', 'signed approvals of the AI SDK', async () => {
   const stage = await openStage();
   const { tools, model, deployed } = deploying(deploys('1.0'), 'It is deployed.');
   const store = new JsonStore();
@@ -250,7 +250,7 @@ verifies('ai-sdk.handler-approvals', 'signed approvals of the AI SDK', async () 
   expect(deployed).toEqual(['1.0']);
 });
 
-verifies('ai-sdk.handler-approvals-not-forged', 'a signature that does not fit', async () => {
+verifies('adapters.handler-approvals-not-forged', 'a signature that does not fit', async () => {
   const stage = await openStage();
   const { tools, model, deployed } = deploying(deploys('1.0'), 'unreached');
   const store = new JsonStore();
@@ -272,7 +272,7 @@ verifies('ai-sdk.handler-approvals-not-forged', 'a signature that does not fit',
 });
 
 verifies(
-  'ai-sdk.handler-approvals-not-forged',
+  'adapters.handler-approvals-not-forged',
   'texts, metadata and answers of a peer (vercel/ai#16068)',
   async () => {
     const stage = await openStage();
@@ -340,39 +340,47 @@ const EDITS: readonly (readonly [string, (messages: string) => string, string?])
   ],
 ];
 for (const [what, edit, code = 'question_superseded'] of EDITS) {
-  verifies('ai-sdk.handler-approvals-not-forged', `a run that was edited in the store: ${what}`, async () => {
-    const stage = await openStage();
-    const { agent, deployed, looked } = deploying(deploys('1.0'), 'unreached');
-    const store = new JsonStore();
-    const { id } = await stage.start(createAiSdkHandler(agent, { store }));
-    const asked = await stage.operator.sendMessage(id, 'Deploy');
-    for (const [key, row] of store.rows) store.rows.set(key, edit(row));
-    const [question] = await openQuestions(stage, id);
-    await stage.operator.answerQuestion(id, question?.id ?? '', { decision: 'approve' });
-    const reply = await stage.settled(stage.operator.waitForAnswer(id, asked.messageId));
-    expectStatus(reply, 'failed', code);
-    expect([...deployed, ...looked]).toEqual([]);
-  });
+  verifies(
+    'adapters.handler-approvals-not-forged',
+    `a run that was edited in the store: ${what}`,
+    async () => {
+      const stage = await openStage();
+      const { agent, deployed, looked } = deploying(deploys('1.0'), 'unreached');
+      const store = new JsonStore();
+      const { id } = await stage.start(createAiSdkHandler(agent, { store }));
+      const asked = await stage.operator.sendMessage(id, 'Deploy');
+      for (const [key, row] of store.rows) store.rows.set(key, edit(row));
+      const [question] = await openQuestions(stage, id);
+      await stage.operator.answerQuestion(id, question?.id ?? '', { decision: 'approve' });
+      const reply = await stage.settled(stage.operator.waitForAnswer(id, asked.messageId));
+      expectStatus(reply, 'failed', code);
+      expect([...deployed, ...looked]).toEqual([]);
+    },
+  );
 }
 
 for (const isStreamed of [false, true]) {
   const how = isStreamed ? 'streams' : 'generates';
-  verifies('ai-sdk.handler-approvals-not-forged', `two calls with one id, in a run that ${how}`, async () => {
-    const { operator, start } = await openStage();
-    const twice = ['1.0', '6.6'].map((version) => ({ name: 'deploy', args: { version }, id: 'a' }));
-    const { agent, deployed } = deploying({ calls: twice });
-    const store = new JsonStore();
-    const handler = createAiSdkHandler(agent, { store });
-    const { id } = await start((message, context) =>
-      handler(isStreamed ? { ...message, method: 'message/stream' } : message, context),
-    );
-    expectStatus(await operator.sendMessage(id, 'Deploy'), 'failed', 'ambiguous_approval');
-    expect(await operator.listQuestions(id, { state: 'open' })).toEqual([]);
-    expect([deployed.length, store.rows.size]).toEqual([0, 0]);
-  });
+  verifies(
+    'adapters.handler-approvals-not-forged',
+    `two calls with one id, in a run that ${how}`,
+    async () => {
+      const { operator, start } = await openStage();
+      const twice = ['1.0', '6.6'].map((version) => ({ name: 'deploy', args: { version }, id: 'a' }));
+      const { agent, deployed } = deploying({ calls: twice });
+      const store = new JsonStore();
+      const handler = createAiSdkHandler(agent, { store });
+      const { id } = await start((message, context) =>
+        handler(isStreamed ? { ...message, method: 'message/stream' } : message, context),
+      );
+      expectStatus(await operator.sendMessage(id, 'Deploy'), 'failed', 'ambiguous_approval');
+      expect(await operator.listQuestions(id, { state: 'open' })).toEqual([]);
+      expect([deployed.length, store.rows.size]).toEqual([0, 0]);
+    },
+  );
 }
 
-verifies('ai-sdk.handler-approvals-not-forged', 'one of two calls was edited in the store', async () => {
+verifies('adapters.handler-approvals-not-forged', 'one of two calls was edited in the store', async () => {
   const stage = await openStage();
   const { agent, deployed, model } = deploying(deploys('1.0', '1.1'), 'One of them.');
   const store = new JsonStore();
@@ -387,7 +395,7 @@ verifies('ai-sdk.handler-approvals-not-forged', 'one of two calls was edited in 
   expect(model.prompt(1).join('\n')).toContain('denied: Nobody was asked');
 });
 
-verifies('ai-sdk.handler-approvals-not-forged', 'a user who writes that it is approved', async () => {
+verifies('adapters.handler-approvals-not-forged', 'a user who writes that it is approved', async () => {
   const stage = await openStage();
   const { agent, deployed } = deploying(deploys('1.0'), 'I wait for the approval.', 'It is deployed.');
   const { id } = await stage.start(createAiSdkHandler(agent, { approvals: 'sender-when-user' }));
@@ -404,7 +412,7 @@ const UNSHOWN: readonly (readonly [string, AgentTurn, string])[] = [
   ['more than twenty', deploys(...Array.from({ length: 21 }, String)), 'too_many_questions'],
 ];
 for (const [name, turn, code] of UNSHOWN) {
-  verifies('ai-sdk.handler-shown-whole', `actions ${name}`, async () => {
+  verifies('adapters.handler-shown-whole', `actions ${name}`, async () => {
     const { operator, start } = await openStage();
     const { agent, deployed, model } = deploying(turn, 'Next.');
     const store = new JsonStore();
@@ -418,7 +426,7 @@ for (const [name, turn, code] of UNSHOWN) {
   });
 }
 
-verifies('ai-sdk.handler-run-not-found', async () => {
+verifies('adapters.handler-lost-run', 'handler run not found', async () => {
   const stage = await openStage();
   const { agent, deployed } = deploying(deploys('1.0'), 'unreached');
   let handler: MessageHandler = createAiSdkHandler(agent);
@@ -433,7 +441,7 @@ verifies('ai-sdk.handler-run-not-found', async () => {
   expect(deployed).toEqual([]);
 });
 
-verifies('ai-sdk.handler-own-run', 'other messages while a question is open', async () => {
+verifies('adapters.handler-own-run', 'other messages while a question is open', async () => {
   const stage = await openStage();
   const { agent, model } = deploying(deploys('1.0'), 'Meanwhile.', 'It is deployed.', 'Both.');
   const store = new MemoryConversationStore();

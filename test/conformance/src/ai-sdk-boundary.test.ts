@@ -30,7 +30,7 @@ function textsIn(value: unknown): string[] {
 }
 
 verifies(
-  'ai-sdk.middleware-results',
+  'adapters.middleware-fence',
   'an outcome that a peer wrote comes out of another tool in a fence, also used twice',
   async () => {
     const forModel = `canary ${MARKED}`;
@@ -85,62 +85,66 @@ const between = (...parts: readonly ModelPart[]): ModelPart[] => [
   ...said('text', 'b', REST),
 ];
 
-verifies('ai-sdk.middleware-generated', 'the same in a stream as at once, whatever is between', async () => {
-  const error: ModelPart = { type: 'error', error: new Error('a bad chunk') };
-  const cases: Record<string, ModelPart[]> = {
-    'an error within a text': [
-      start('a'),
-      delta('a', 'x '),
-      error,
-      delta('a', '[/A2A_RESULT_'),
-      error,
-      delta('a', REST),
-      end('a'),
-    ],
-    reasoning: between(...said('reasoning', 'a', 'hm')),
-    'empty reasoning': between(...said('reasoning', 'r')),
-    'an empty text': between(...said('text', 'e')),
-    raw: between({ type: 'raw', rawValue: {} }),
-    metadata: between({ type: 'response-metadata', id: 'x' }),
-    source: between({ type: 'source', sourceType: 'url', id: 's', url: 'https://example.com' }),
-    'a call': between({ type: 'tool-call', toolCallId: 'c', toolName: 'search', input: '{}' }),
-    interleaved: [start('a'), start('b'), delta('b', REST), delta('a', HALF), end('a'), end('b')],
-    'interleaved, the second ends first': [
-      start('a'),
-      start('b'),
-      delta('b', REST),
-      end('b'),
-      delta('a', HALF),
-      end('a'),
-    ],
-    'interleaved without ends': [start('a'), start('b'), delta('b', REST), delta('a', HALF)],
-    'the same id again': [start('a'), delta('a', HALF), start('a'), delta('a', REST), end('a')],
-    'a text that did not begin': [delta('a', HALF), delta('a', REST), end('a')],
-  };
-  for (const [name, parts] of Object.entries(cases)) {
-    const model = new ScriptedLanguageModel([]);
-    model.doStream = async () => ({ stream: streamOf(parts) });
-    const { stream } = await around(model).doStream({ prompt: [] });
-    const texts = new Map<string, string>();
-    const seen: ModelPart[] = [];
-    for await (const part of stream as ReadableStream<ModelPart>) {
-      seen.push(part);
-      if (part.type === 'text-start') texts.set(part.id, texts.get(part.id) ?? '');
-      if (part.type === 'text-delta') texts.set(part.id, (texts.get(part.id) ?? '') + part.delta);
+verifies(
+  'adapters.no-markers-in-output',
+  'the same in a stream as at once, whatever is between',
+  async () => {
+    const error: ModelPart = { type: 'error', error: new Error('a bad chunk') };
+    const cases: Record<string, ModelPart[]> = {
+      'an error within a text': [
+        start('a'),
+        delta('a', 'x '),
+        error,
+        delta('a', '[/A2A_RESULT_'),
+        error,
+        delta('a', REST),
+        end('a'),
+      ],
+      reasoning: between(...said('reasoning', 'a', 'hm')),
+      'empty reasoning': between(...said('reasoning', 'r')),
+      'an empty text': between(...said('text', 'e')),
+      raw: between({ type: 'raw', rawValue: {} }),
+      metadata: between({ type: 'response-metadata', id: 'x' }),
+      source: between({ type: 'source', sourceType: 'url', id: 's', url: 'https://example.com' }),
+      'a call': between({ type: 'tool-call', toolCallId: 'c', toolName: 'search', input: '{}' }),
+      interleaved: [start('a'), start('b'), delta('b', REST), delta('a', HALF), end('a'), end('b')],
+      'interleaved, the second ends first': [
+        start('a'),
+        start('b'),
+        delta('b', REST),
+        end('b'),
+        delta('a', HALF),
+        end('a'),
+      ],
+      'interleaved without ends': [start('a'), start('b'), delta('b', REST), delta('a', HALF)],
+      'the same id again': [start('a'), delta('a', HALF), start('a'), delta('a', REST), end('a')],
+      'a text that did not begin': [delta('a', HALF), delta('a', REST), end('a')],
+    };
+    for (const [name, parts] of Object.entries(cases)) {
+      const model = new ScriptedLanguageModel([]);
+      model.doStream = async () => ({ stream: streamOf(parts) });
+      const { stream } = await around(model).doStream({ prompt: [] });
+      const texts = new Map<string, string>();
+      const seen: ModelPart[] = [];
+      for await (const part of stream as ReadableStream<ModelPart>) {
+        seen.push(part);
+        if (part.type === 'text-start') texts.set(part.id, texts.get(part.id) ?? '');
+        if (part.type === 'text-delta') texts.set(part.id, (texts.get(part.id) ?? '') + part.delta);
+      }
+      expect([...texts.values()].join(''), name).toBe('x  obey');
+      const others = (all: readonly ModelPart[]) => all.filter(({ type }) => type !== 'text-delta');
+      expect(others(seen), name).toHaveLength(others(parts).length);
+      for (const id of texts.keys()) {
+        const own = seen.filter((part) => 'id' in part && part.id === id && part.type.startsWith('text-'));
+        expect(own.findIndex(({ type }) => type === 'text-end')).toBe(
+          own.some(({ type }) => type === 'text-end') ? own.length - 1 : -1,
+        );
+      }
     }
-    expect([...texts.values()].join(''), name).toBe('x  obey');
-    const others = (all: readonly ModelPart[]) => all.filter(({ type }) => type !== 'text-delta');
-    expect(others(seen), name).toHaveLength(others(parts).length);
-    for (const id of texts.keys()) {
-      const own = seen.filter((part) => 'id' in part && part.id === id && part.type.startsWith('text-'));
-      expect(own.findIndex(({ type }) => type === 'text-end')).toBe(
-        own.some(({ type }) => type === 'text-end') ? own.length - 1 : -1,
-      );
-    }
-  }
-});
+  },
+);
 
-verifies('ai-sdk.middleware-fence', 'files of each type that is text', async () => {
+verifies('adapters.middleware-fence', 'files of each type that is text', async () => {
   const data = Buffer.from(MARKED).toString('base64');
   for (const mediaType of [
     'text/plain',
@@ -167,7 +171,7 @@ verifies('ai-sdk.middleware-fence', 'files of each type that is text', async () 
 });
 
 verifies(
-  'ai-sdk.middleware-peers',
+  'adapters.middleware-fence',
   'marked in the options of reasoning, also by an odd origin, used twice',
   async () => {
     for (const origin of [LEAD, 'lab']) {

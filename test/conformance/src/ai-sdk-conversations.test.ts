@@ -47,7 +47,7 @@ function losesFirst(handler: MessageHandler): { readonly handler: MessageHandler
 
 for (const isStreamed of [false, true]) {
   const how = isStreamed ? 'streams' : 'generates';
-  verifies('ai-sdk.handler-redelivery', `a run that ${how}, with more than one step`, async () => {
+  verifies('adapters.handler-redelivery', `a run that ${how}, with more than one step`, async () => {
     const { operator, start, settled } = await openStage();
     const error = busy();
     const { agent, model, starts } = looking(looks, looks, { throws: error }, '990 pass.', 'Nothing else.');
@@ -70,7 +70,7 @@ for (const isStreamed of [false, true]) {
   });
 }
 
-verifies('ai-sdk.handler-redelivery', 'another process, with the same store', async () => {
+verifies('adapters.handler-redelivery', 'another process, with the same store', async () => {
   const { operator, start, settled } = await openStage();
   const store = new MemoryConversationStore();
   const before = looking(looks, { throws: busy() });
@@ -85,32 +85,36 @@ verifies('ai-sdk.handler-redelivery', 'another process, with the same store', as
   expect(after.model.prompt(0).at(-1)).toBe('tool: found 1');
 });
 
-verifies('ai-sdk.handler-redelivery', 'peers are asked once, and the same again is asked again', async () => {
-  const stage = await openStage();
-  const lab = await stage.peer({ answer: 'done' });
-  const asks: AgentTurn = { calls: [{ name: 'call_peer', args: { peer_id: lab.id, text: 'Roll out.' } }] };
-  for (const isLost of [false, true]) {
-    const model = new AgentModel(
-      asks,
-      asks,
-      { throws: busy() },
-      ...(isLost ? [asks, asks] : []),
-      'Rolled out.',
-    );
-    const kept = new MemoryConversationStore();
-    // Without what was stored, the whole run is repeated.
-    const store: ConversationStore = isLost ? { load: async () => undefined, save: async () => {} } : kept;
-    const { id } = await stage.start((message, context) =>
-      createAiSdkHandler({ model, tools: createPeerTools(context.client) }, { store })(message, context),
-    );
-    const before = lab.received.length;
-    expectAnswered(await stage.settled(stage.operator.sendMessage(id, 'Go')), 'Rolled out.');
-    const asked = lab.received.slice(before).map(({ text }) => text);
-    expect(asked).toEqual(['Roll out.', 'Roll out.']);
-  }
-});
+verifies(
+  'adapters.handler-redelivery',
+  'peers are asked once, and the same again is asked again',
+  async () => {
+    const stage = await openStage();
+    const lab = await stage.peer({ answer: 'done' });
+    const asks: AgentTurn = { calls: [{ name: 'call_peer', args: { peer_id: lab.id, text: 'Roll out.' } }] };
+    for (const isLost of [false, true]) {
+      const model = new AgentModel(
+        asks,
+        asks,
+        { throws: busy() },
+        ...(isLost ? [asks, asks] : []),
+        'Rolled out.',
+      );
+      const kept = new MemoryConversationStore();
+      // Without what was stored, the whole run is repeated.
+      const store: ConversationStore = isLost ? { load: async () => undefined, save: async () => {} } : kept;
+      const { id } = await stage.start((message, context) =>
+        createAiSdkHandler({ model, tools: createPeerTools(context.client) }, { store })(message, context),
+      );
+      const before = lab.received.length;
+      expectAnswered(await stage.settled(stage.operator.sendMessage(id, 'Go')), 'Rolled out.');
+      const asked = lab.received.slice(before).map(({ text }) => text);
+      expect(asked).toEqual(['Roll out.', 'Roll out.']);
+    }
+  },
+);
 
-verifies('ai-sdk.handler-redelivery', 'an answer that was made is not made again', async () => {
+verifies('adapters.handler-redelivery', 'an answer that was made is not made again', async () => {
   const { operator, start, settled } = await openStage();
   const model = new AgentModel('First.', 'Second.');
   const handler = createAiSdkHandler({ model });
@@ -126,7 +130,7 @@ verifies('ai-sdk.handler-redelivery', 'an answer that was made is not made again
 });
 
 verifies(
-  'ai-sdk.handler-own-run',
+  'adapters.handler-own-run',
   'a finished run whose answer was lost, with another after it',
   async () => {
     const { platform, operator, peer, start, settled } = await openStage();
@@ -149,7 +153,7 @@ verifies(
 );
 
 verifies(
-  'ai-sdk.handler-own-run',
+  'adapters.handler-own-run',
   'a run that failed, with another message before its next attempt',
   async () => {
     const { platform, operator, peer, start, settled } = await openStage();
@@ -177,7 +181,7 @@ verifies(
   },
 );
 
-verifies('ai-sdk.handler-own-run', 'a run that failed for good is forgotten', async () => {
+verifies('adapters.handler-own-run', 'a run that failed for good is forgotten', async () => {
   const { operator, start } = await openStage();
   const { agent, model } = looking(looks, { throws: new TypeError('broken') }, 'Fine.');
   const keys: string[] = [];
@@ -230,7 +234,7 @@ function expectResultsWithCalls(prompt: AgentModel['calls'][number]['prompt']): 
 }
 
 verifies(
-  'ai-sdk.handler-message',
+  'adapters.handler-message',
   'the fence is explained again when its explanation is left out',
   async () => {
     const { peer, start, settled } = await openStage();
@@ -329,7 +333,7 @@ for (const [what, stored] of UNREADABLE) {
   });
 }
 
-verifies('ai-sdk.handler-late-answers', async () => {
+verifies('adapters.handler-late-answers', 'handler late answers', async () => {
   const { operator, peer, platform, start, settled } = await openStage();
   const lab = await peer({ answer: { afterMs: 60_000, answer: '990 pass. CANARY' } });
   const call = { name: 'call_peer', args: { peer_id: lab.id, text: 'How many tests pass?' } };
@@ -360,7 +364,7 @@ verifies('ai-sdk.handler-late-answers', async () => {
   expect(model.prompt(3).join()).not.toContain('another');
 });
 
-verifies('ai-sdk.handler-models', async () => {
+verifies('adapters.handler-message', 'handler models', async () => {
   const { operator, peer, start } = await openStage();
   const model = new AgentModel('Hello.');
   const asked: string[] = [];
@@ -386,7 +390,7 @@ verifies('ai-sdk.handler-models', async () => {
 });
 
 verifies(
-  'ai-sdk.handler-models',
+  'adapters.handler-message',
   'a model of an earlier specification, and one that the AI SDK does not run',
   async () => {
     const { operator, start } = await openStage();
@@ -425,7 +429,7 @@ const WITHOUT_MODEL: readonly (readonly [string, LanguageModel])[] = [
   ...[401, 403, 404].map((status) => [`${status}`, new AgentModel({ throws: refused(status) })] as const),
 ];
 for (const [what, model] of WITHOUT_MODEL) {
-  verifies('ai-sdk.handler-models', `without a model: ${what}`, async () => {
+  verifies('adapters.handler-message', `without a model: ${what}`, async () => {
     const { operator, start } = await openStage();
     vi.stubEnv('AI_GATEWAY_API_KEY', '');
     vi.stubEnv('VERCEL_OIDC_TOKEN', '');

@@ -41,7 +41,7 @@ function printed(): unknown[] {
   return lines;
 }
 
-verifies('ai-sdk.handler-message', async () => {
+verifies('adapters.handler-message', 'handler message', async () => {
   const { operator, peer, start, settled } = await openStage();
   const model = new AgentModel('Hello.', 'Hello again.', 'Hello, peer.', 'Hello again, peer.');
   const store = new MemoryConversationStore();
@@ -75,7 +75,7 @@ verifies('ai-sdk.handler-message', async () => {
   for (const line of [first, second]) expectNoUnfencedPeerText(line, 'CANARY');
 });
 
-verifies('ai-sdk.handler-message', 'instructions that explain fences', async () => {
+verifies('adapters.handler-message', 'instructions that explain fences', async () => {
   const { peer, start } = await openStage();
   const model = new AgentModel('Hello.');
   const instructions = { role: 'system' as const, content: `Be kind.\n${peerTextInstructions}` };
@@ -84,7 +84,7 @@ verifies('ai-sdk.handler-message', 'instructions that explain fences', async () 
   expect(model.prompt(0)[1]?.startsWith('user: <peer-text-')).toBe(true);
 });
 
-verifies('ai-sdk.handler-streams', async () => {
+verifies('adapters.handler-streams', 'handler streams', async () => {
   const { operator, start, settled } = await openStage();
   const look = counted(() => '990 of 1000');
   const heard = Promise.withResolvers<void>();
@@ -121,7 +121,7 @@ verifies('ai-sdk.handler-streams', async () => {
   expect(again.modes).toEqual(['generate', 'generate']);
 });
 
-verifies('ai-sdk.handler-streams', 'a model that streams half a marker and stops', async () => {
+verifies('adapters.handler-streams', 'a model that streams half a marker and stops', async () => {
   const { operator, start, settled } = await openStage();
   const { id } = await start(createAiSdkHandler({ model: new AgentModel('So [A2A_RESULT_FR') }));
   const stream = operator.streamMessage(id, 'So?');
@@ -136,7 +136,7 @@ verifies('ai-sdk.handler-streams', 'a model that streams half a marker and stops
 });
 
 for (const kind of ['as a part', 'before it begins'] as const) {
-  verifies('ai-sdk.handler-stream-errors', `${kind} (vercel/ai#4726)`, async () => {
+  verifies('adapters.handler-failures', `${kind} (vercel/ai#4726)`, async () => {
     const { operator, start, settled } = await openStage();
     const lines = printed();
     const broken = new TypeError('the key sk-1');
@@ -163,29 +163,33 @@ for (const kind of ['as a part', 'before it begins'] as const) {
   });
 }
 
-verifies('ai-sdk.handler-streams', 'a subclass with private fields, and callbacks of an agent', async () => {
-  const { operator, start, settled } = await openStage();
-  const ended: string[] = [];
-  class Counting extends ToolLoopAgent {
-    #runs = 0;
-    override stream(...given: Parameters<ToolLoopAgent['stream']>): ReturnType<ToolLoopAgent['stream']> {
-      this.#runs += 1;
-      return super.stream(...given);
+verifies(
+  'adapters.handler-streams',
+  'a subclass with private fields, and callbacks of an agent',
+  async () => {
+    const { operator, start, settled } = await openStage();
+    const ended: string[] = [];
+    class Counting extends ToolLoopAgent {
+      #runs = 0;
+      override stream(...given: Parameters<ToolLoopAgent['stream']>): ReturnType<ToolLoopAgent['stream']> {
+        this.#runs += 1;
+        return super.stream(...given);
+      }
+      get runs() {
+        return this.#runs;
+      }
     }
-    get runs() {
-      return this.#runs;
-    }
-  }
-  const model = new AgentModel('Hello.');
-  const agent = new Counting({ model, onStepFinish: ({ text }) => void ended.push(text) });
-  const { id } = await start(createAiSdkHandler(agent));
-  expectAnswered(await settled(operator.streamMessage(id, 'Hi').reply()), 'Hello.');
-  expectAnswered(await operator.sendMessage(id, 'Hi'), 'Hello.');
-  expect(agent.runs).toBe(1);
-  expect(ended).toEqual(['Hello.', 'Hello.']);
-});
+    const model = new AgentModel('Hello.');
+    const agent = new Counting({ model, onStepFinish: ({ text }) => void ended.push(text) });
+    const { id } = await start(createAiSdkHandler(agent));
+    expectAnswered(await settled(operator.streamMessage(id, 'Hi').reply()), 'Hello.');
+    expectAnswered(await operator.sendMessage(id, 'Hi'), 'Hello.');
+    expect(agent.runs).toBe(1);
+    expect(ended).toEqual(['Hello.', 'Hello.']);
+  },
+);
 
-verifies('ai-sdk.handler-stream-errors', 'an own onError gets them as well', async () => {
+verifies('adapters.handler-failures', 'an own onError gets them as well', async () => {
   const { operator, start, settled } = await openStage();
   const errors: unknown[] = [];
   const broken = new TypeError('broken');
@@ -197,7 +201,7 @@ verifies('ai-sdk.handler-stream-errors', 'an own onError gets them as well', asy
   expect(failures).toMatchObject([{ cause: broken }]);
 });
 
-verifies('ai-sdk.handler-abort', async () => {
+verifies('adapters.handler-abort', 'handler abort', async () => {
   const { operator, start, platform } = await openStage();
   let signal: AbortSignal | undefined;
   const wait = counted(
@@ -223,7 +227,7 @@ verifies('ai-sdk.handler-abort', async () => {
 
 for (const method of ['generate', 'stream'] as const) {
   verifies(
-    'ai-sdk.handler-abort',
+    'adapters.handler-abort',
     `an aborted run of ${method}() that returned (vercel/ai#12915, vercel/ai#12947)`,
     async () => {
       const { operator, start, platform } = await openStage();
@@ -271,7 +275,7 @@ for (const method of ['generate', 'stream'] as const) {
   );
 }
 
-verifies('ai-sdk.handler-abort', 'a time limit of the agent', async () => {
+verifies('adapters.handler-abort', 'a time limit of the agent', async () => {
   const { operator, start, settled } = await openStage();
   const parts = [{ type: 'abort', reason: 'Step timed out' }];
   const agent = {
@@ -348,7 +352,7 @@ verifies('ai-sdk.handler-ends', 'a tool that nobody runs', async () => {
   expect(model.prompt(2)).toContain('tool: This call ended the work on the message.');
 });
 
-verifies('ai-sdk.handler-failures', async () => {
+verifies('adapters.handler-failures', 'handler failures', async () => {
   const { operator, start, settled } = await openStage();
   const secret = 'the path /etc/agent and the key sk-1';
   const broken = await start(
@@ -385,7 +389,7 @@ verifies('ai-sdk.handler-failures', async () => {
   expect(failure.text).toBe('There is no invoice 7.');
 });
 
-verifies('ai-sdk.handler-failures', 'a call to a tool that there is not, and wrong arguments', async () => {
+verifies('adapters.handler-failures', 'a call to a tool that there is not, and wrong arguments', async () => {
   const { operator, start } = await openStage();
   const look = counted();
   const model = new AgentModel({ calls: [{ name: 'no_such_tool', args: {} }] }, 'I cannot look.');
@@ -394,7 +398,7 @@ verifies('ai-sdk.handler-failures', 'a call to a tool that there is not, and wro
   expect(look.runs).toEqual([]);
 });
 
-verifies('ai-sdk.handler-options', async () => {
+verifies('adapters.handler-options', 'handler options', async () => {
   const { operator, start } = await openStage();
   const schema = jsonSchema<{ pass: number }>({ type: 'object', properties: { pass: { type: 'number' } } });
   const output = Output.object({ schema });
@@ -421,7 +425,7 @@ verifies('ai-sdk.handler-options', async () => {
   expect(await store.load('of canvas_user')).toHaveLength(2);
 });
 
-verifies('ai-sdk.handler-options', 'an output of a stream is data as well', async () => {
+verifies('adapters.handler-options', 'an output of a stream is data as well', async () => {
   const { operator, start, settled } = await openStage();
   const schema = jsonSchema<{ pass: number }>({ type: 'object', properties: { pass: { type: 'number' } } });
   const agent = new ToolLoopAgent({
@@ -434,7 +438,7 @@ verifies('ai-sdk.handler-options', 'an output of a stream is data as well', asyn
   expect(reply.parts).toContainEqual(expect.objectContaining({ kind: 'data', data: { pass: 990 } }));
 });
 
-verifies('ai-sdk.handler-options', 'an own output after a stream', async () => {
+verifies('adapters.handler-options', 'an own output after a stream', async () => {
   const { operator, start, settled } = await openStage();
   for (const [output, answer] of [
     ['In short: yes.', 'It is.\n\nIn short: yes.'],
@@ -468,14 +472,14 @@ const WRONG: readonly (readonly [string, unknown, unknown, string])[] = [
   ['a text as the store', { model: 'x' }, { store: 'redis' }, '`store` must be'],
 ];
 for (const [name, target, options, problem] of WRONG) {
-  verifies('ai-sdk.handler-options', `refused: ${name}`, () => {
+  verifies('adapters.handler-options', `refused: ${name}`, () => {
     const create = () => createAiSdkHandler(target as never, options as never);
     expect(create).toThrow(problem);
     expect(create).toThrow(expect.objectContaining({ code: 'configuration_invalid' }));
   });
 }
 
-verifies('ai-sdk.handler-options', 'a conversation that is no text', async () => {
+verifies('adapters.handler-options', 'a conversation that is no text', async () => {
   const { operator, start } = await openStage();
   const conversationId = () => 7 as never;
   const { id } = await start(createAiSdkHandler({ model: new AgentModel('x') }, { conversationId }));

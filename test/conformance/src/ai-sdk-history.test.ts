@@ -26,7 +26,7 @@ const resultsIn = (messages: readonly ModelMessage[]) =>
     .filter(({ type }) => type === 'tool-result');
 
 verifies(
-  'ai-sdk.tools-history',
+  'ai-sdk.stored-chats',
   'a chat that was stored, in another process and with an edited output (vercel/ai#9913)',
   async () => {
     const { client, newClient, peer, settle } = await toolStage({
@@ -94,7 +94,7 @@ verifies(
   },
 );
 
-verifies('ai-sdk.tools-history', 'results that a program signs', async () => {
+verifies('ai-sdk.stored-chats', 'results that a program signs', async () => {
   const { client, peer, settle } = await toolStage({ answer: 'All green.' });
   const options = { only: ONLY, outputSecret: 'a secret of all processes of this test' };
   const args = { peer_id: peer.id, text: 'hello' };

@@ -64,27 +64,31 @@ const toolLines = (model: AgentModel) => model.prompt(-1).filter((line) => line.
 
 for (const isStreamed of [false, true]) {
   const how = isStreamed ? 'streams' : 'generates';
-  verifies('ai-sdk.handler-abort', `a call that is aborted has no result, in a run that ${how}`, async () => {
-    const { operator, start, settled } = await openStage();
-    const stop = new AbortController();
-    const { ask, starts } = interrupted(() =>
-      stop.abort(Object.assign(new Error('stopped'), { statusCode: 503 })),
-    );
-    const looked: number[] = [];
-    const look_up = tool({ inputSchema, execute: async () => `found ${looked.push(0)}` });
-    const model = saying(calls('look_up'), calls('ask'), 'Done.');
-    const handler = abortedBy(stop.signal, createAiSdkHandler({ model, tools: { ask, look_up } }));
-    const { id, failures } = await start((message, context) =>
-      handler(isStreamed ? { ...message, method: 'message/stream' } : message, context),
-    );
-    expectAnswered(await settled(operator.sendMessage(id, 'Go')), 'Done.');
-    expect(failures).toEqual([stop.signal.reason]);
-    expect(toolLines(model)).toEqual(['tool: found 1', 'tool: the answer']);
-    expect([looked.length, starts.length]).toEqual([1, 2]);
-  });
+  verifies(
+    'adapters.handler-abort',
+    `a call that is aborted has no result, in a run that ${how}`,
+    async () => {
+      const { operator, start, settled } = await openStage();
+      const stop = new AbortController();
+      const { ask, starts } = interrupted(() =>
+        stop.abort(Object.assign(new Error('stopped'), { statusCode: 503 })),
+      );
+      const looked: number[] = [];
+      const look_up = tool({ inputSchema, execute: async () => `found ${looked.push(0)}` });
+      const model = saying(calls('look_up'), calls('ask'), 'Done.');
+      const handler = abortedBy(stop.signal, createAiSdkHandler({ model, tools: { ask, look_up } }));
+      const { id, failures } = await start((message, context) =>
+        handler(isStreamed ? { ...message, method: 'message/stream' } : message, context),
+      );
+      expectAnswered(await settled(operator.sendMessage(id, 'Go')), 'Done.');
+      expect(failures).toEqual([stop.signal.reason]);
+      expect(toolLines(model)).toEqual(['tool: found 1', 'tool: the answer']);
+      expect([looked.length, starts.length]).toEqual([1, 2]);
+    },
+  );
 }
 
-verifies('ai-sdk.handler-abort', 'a call that a time limit of the agent aborts has no result', async () => {
+verifies('adapters.handler-abort', 'a call that a time limit of the agent aborts has no result', async () => {
   const { operator, start, settled } = await openStage();
   const limit = new AbortController();
   const { ask, starts } = interrupted(() => limit.abort(new DOMException('Too long.', 'TimeoutError')));
@@ -103,25 +107,29 @@ verifies('ai-sdk.handler-abort', 'a call that a time limit of the agent aborts h
   expect(toolLines(model)).toEqual(['tool: the answer']);
 });
 
-verifies('ai-sdk.handler-abort', 'of two approved calls, the one that was aborted is repeated', async () => {
-  const stage = await openStage();
-  const stop = new AbortController();
-  const { ask, starts } = interrupted(
-    () => stop.abort(Object.assign(new Error('stopped'), { statusCode: 503 })),
-    true,
-  );
-  const { deploy, deployed } = deploying();
-  const model = saying(calls('deploy', 'ask'), 'One?', 'Both.');
-  const handler = createAiSdkHandler({ model, tools: { ask, deploy } });
-  const { id } = await stage.start(abortedBy(stop.signal, handler));
-  const asked = await stage.operator.sendMessage(id, 'Deploy');
-  expectAnswered(await approveAll(stage, id, asked.messageId), 'Both.');
-  expect([deployed.length, starts.length]).toEqual([1, 2]);
-  expect(toolLines(model).join()).toContain('deployed 1');
-  expect(toolLines(model).join()).toContain('the answer');
-});
+verifies(
+  'adapters.handler-abort',
+  'of two approved calls, the one that was aborted is repeated',
+  async () => {
+    const stage = await openStage();
+    const stop = new AbortController();
+    const { ask, starts } = interrupted(
+      () => stop.abort(Object.assign(new Error('stopped'), { statusCode: 503 })),
+      true,
+    );
+    const { deploy, deployed } = deploying();
+    const model = saying(calls('deploy', 'ask'), 'One?', 'Both.');
+    const handler = createAiSdkHandler({ model, tools: { ask, deploy } });
+    const { id } = await stage.start(abortedBy(stop.signal, handler));
+    const asked = await stage.operator.sendMessage(id, 'Deploy');
+    expectAnswered(await approveAll(stage, id, asked.messageId), 'Both.');
+    expect([deployed.length, starts.length]).toEqual([1, 2]);
+    expect(toolLines(model).join()).toContain('deployed 1');
+    expect(toolLines(model).join()).toContain('the answer');
+  },
+);
 
-verifies('ai-sdk.handler-redelivery', 'the process ends before a finished run is deleted', async () => {
+verifies('adapters.handler-redelivery', 'the process ends before a finished run is deleted', async () => {
   const stage = await openStage();
   const { deploy, deployed } = deploying();
   const model = saying(calls('deploy'), 'It is deployed.');
@@ -151,7 +159,7 @@ verifies('ai-sdk.handler-redelivery', 'the process ends before a finished run is
   expect(deployed).toHaveLength(1);
 });
 
-verifies('ai-sdk.handler-redelivery', 'a run without a memory whose answer was lost', async () => {
+verifies('adapters.handler-redelivery', 'a run without a memory whose answer was lost', async () => {
   const stage = await openStage();
   const { deploy, deployed } = deploying();
   const model = saying(calls('deploy'), 'It is deployed.');
@@ -178,7 +186,7 @@ verifies('ai-sdk.handler-redelivery', 'a run without a memory whose answer was l
   expect([...rows.keys()].map((key) => key.replace(/\/.+/, '/<run>'))).toEqual(['one/', 'one/<run>']);
 });
 
-verifies('ai-sdk.handler-own-run', 'a conversation whose id is the key of a run', async () => {
+verifies('adapters.handler-own-run', 'a conversation whose id is the key of a run', async () => {
   const { operator, start } = await openStage();
   const { deploy } = deploying();
   const model = new AgentModel(calls('deploy'), 'Hello.', 'Hello again.');
@@ -202,7 +210,7 @@ verifies('ai-sdk.handler-own-run', 'a conversation whose id is the key of a run'
   expect(conversations).toEqual([key.replace('/', '%2F'), key.replace('/', '%252F')]);
 });
 
-verifies('ai-sdk.handler-approvals', 'a run that asks again beside a call that needs none', async () => {
+verifies('adapters.handler-approvals', 'a run that asks again beside a call that needs none', async () => {
   const stage = await openStage();
   const { deploy, deployed } = deploying();
   const looked: number[] = [];

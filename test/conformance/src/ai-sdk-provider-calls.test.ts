@@ -54,7 +54,7 @@ function withoutPauses(): void {
   });
 }
 
-verifies('ai-sdk.provider-streams', async () => {
+verifies('ai-sdk.provider-asks', 'provider streams', async () => {
   const { peer, settled } = await openStage();
   const pieces = ['Of all ', 'tests 990', ' pass and ten do not.'];
   const lab = await peer({ answer: { stream: pieces, everyMs: 1_000 } });
@@ -99,7 +99,7 @@ verifies('ai-sdk.provider-streams', async () => {
 });
 
 verifies(
-  'ai-sdk.provider-streams',
+  'ai-sdk.provider-asks',
   'what fails in the middle is an error part, after which the parts are in order',
   async () => {
     const { peer, settled } = await openStage();
@@ -137,7 +137,7 @@ verifies(
   },
 );
 
-verifies('ai-sdk.provider-abort', async () => {
+verifies('tools.abort', 'provider abort', async () => {
   const before = openHandles().length;
   const { peer, platform, settled } = await openStage();
   const slow = await peer({ answer: { never: true } });
@@ -232,7 +232,7 @@ verifies('ai-sdk.provider-abort', async () => {
 });
 
 verifies(
-  'ai-sdk.provider-abort',
+  'tools.abort',
   'the end of a handler ends its models as well, with the reason of its signal',
   async () => {
     const { operator, peer, platform, start, settled } = await openStage();
@@ -252,40 +252,36 @@ verifies(
   },
 );
 
-verifies(
-  'ai-sdk.provider-abort',
-  'over sockets, a stream that is left or aborted leaves nothing open',
-  async () => {
-    const [database = expect.fail('no database')] = DATABASES;
-    const environment = new TestEnvironment(database);
-    environment.begin();
-    const { url: platformUrl, operatorKey } = await environment.platform();
-    const lab = await scriptedPeer({ platformUrl, operatorKey }, { answer: endless });
-    const { client, ...user } = await scriptedPeer({ platformUrl, operatorKey });
-    const model = createMolecule({ client })(lab.id);
-    const controller = new AbortController();
-    const { signal: abortSignal } = controller;
-    const [left, aborted] = await Promise.all([
-      model.doStream(ASKED),
-      model.doStream({ ...ASKED, abortSignal }),
-    ]);
-    await left.stream.cancel();
-    controller.abort();
-    await expect(aborted.stream.getReader().read()).resolves.toMatchObject({
-      value: { type: 'stream-start' },
+verifies('tools.abort', 'over sockets, a stream that is left or aborted leaves nothing open', async () => {
+  const [database = expect.fail('no database')] = DATABASES;
+  const environment = new TestEnvironment(database);
+  environment.begin();
+  const { url: platformUrl, operatorKey } = await environment.platform();
+  const lab = await scriptedPeer({ platformUrl, operatorKey }, { answer: endless });
+  const { client, ...user } = await scriptedPeer({ platformUrl, operatorKey });
+  const model = createMolecule({ client })(lab.id);
+  const controller = new AbortController();
+  const { signal: abortSignal } = controller;
+  const [left, aborted] = await Promise.all([
+    model.doStream(ASKED),
+    model.doStream({ ...ASKED, abortSignal }),
+  ]);
+  await left.stream.cancel();
+  controller.abort();
+  await expect(aborted.stream.getReader().read()).resolves.toMatchObject({
+    value: { type: 'stream-start' },
+  });
+  for (const { messageId } of lab.received) {
+    await vi.waitUntil(async () => (await client.getMessage(messageId)).status === 'canceled', {
+      timeout: 20_000,
     });
-    for (const { messageId } of lab.received) {
-      await vi.waitUntil(async () => (await client.getMessage(messageId)).status === 'canceled', {
-        timeout: 20_000,
-      });
-    }
-    await Promise.all([lab.stop(), user.stop()]);
-    // Checks that nothing is open.
-    await environment.end();
-  },
-);
+  }
+  await Promise.all([lab.stop(), user.stop()]);
+  // Checks that nothing is open.
+  await environment.end();
+});
 
-verifies('ai-sdk.provider-ends', async () => {
+verifies('ai-sdk.provider-ends', 'provider ends', async () => {
   const { operator, peer, platform, settled } = await openStage();
   const lab = await peer({ answer: { fail: 'CANARY', code: 'broken' } });
   const { client } = await peer();
@@ -372,7 +368,7 @@ verifies(
 );
 
 verifies(
-  'ai-sdk.provider-once',
+  'tools.one-message-per-call',
   'an answer that is too large for the client is that of one message',
   async () => {
     const { peer, settled } = await openStage();
@@ -387,7 +383,7 @@ verifies(
   },
 );
 
-verifies('ai-sdk.provider-once', async () => {
+verifies('tools.one-message-per-call', 'provider once', async () => {
   const { operator, platform, peer, start, settled } = await openStage();
   const lab = await peer({ answer: ({ text }) => `done: ${text}` });
   const faulty = chaos(platform.dispatcher, { clock: platform.clock });

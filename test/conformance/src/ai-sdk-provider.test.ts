@@ -36,7 +36,7 @@ globalThis.AI_SDK_LOG_WARNINGS = false;
 
 const about = ({ molecule }: Record<string, unknown> = {}) => molecule as PeerModelMetadata;
 
-verifies('ai-sdk.provider-asks', async () => {
+verifies('ai-sdk.provider-asks', 'provider asks', async () => {
   const { peer, settled } = await openStage();
   const lab = await peer({ answer: ({ text }) => `${text}: ${wrapA2aBoundary('990 of 1 000 pass')}.` });
   const { client } = await peer();
@@ -101,7 +101,7 @@ verifies(
   },
 );
 
-verifies('ai-sdk.provider-specification', async () => {
+verifies('ai-sdk.provider-asks', 'provider specification', async () => {
   const { peer, settled } = await openStage();
   const lab = await peer({ answer: 'ok' });
   const { client } = await peer();
@@ -200,7 +200,7 @@ verifies('ai-sdk.provider-warnings', async () => {
   expect((await settled(generateText({ model, messages }))).warnings).toEqual([]);
 });
 
-verifies('ai-sdk.provider-conversation', async () => {
+verifies('ai-sdk.provider-conversation', 'provider conversation', async () => {
   const { operator, peer, start, settled } = await openStage();
   const lab = await peer({ answer: ({ text }) => `done: ${text}` });
   const other = await peer({ answer: 'other' });
@@ -266,7 +266,7 @@ const FIGURES = Output.object({
   }),
 });
 
-verifies('ai-sdk.provider-output', async () => {
+verifies('ai-sdk.provider-asks', 'provider output', async () => {
   const { peer, settled } = await openStage();
   const data = { kind: 'data' as const, data: { passed: 990 } };
   const lab = await peer({
@@ -308,7 +308,7 @@ verifies('ai-sdk.provider-output', async () => {
   });
 });
 
-verifies('ai-sdk.provider-cut', async () => {
+verifies('ai-sdk.provider-finish-reasons', 'provider cut', async () => {
   const { peer, settled } = await openStage();
   const long = `${'x'.repeat(99)}\u{1f600}${'y'.repeat(500)}`;
   const lab = await peer({ answer: long });
@@ -364,7 +364,7 @@ verifies(
   },
 );
 
-verifies('ai-sdk.provider-questions', async () => {
+verifies('ai-sdk.provider-finish-reasons', 'provider questions', async () => {
   const { operator, peer, settled } = await openStage();
   const lab = await peer({
     script: [{ ask: 'Which colour?' }, ({ answers }) => `Painted ${answers[0]?.text}.`],
@@ -406,7 +406,7 @@ verifies('ai-sdk.provider-questions', async () => {
   });
 });
 
-verifies('ai-sdk.provider-options', async () => {
+verifies('options.wrong-are-refused', 'provider options', async () => {
   const { peer } = await openStage();
   const lab = await peer();
   const { client } = await peer();

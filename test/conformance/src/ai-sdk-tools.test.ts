@@ -26,7 +26,7 @@ const call = (args: unknown, id?: string): ModelCall => ({ name: 'call_peer', ar
 const outputsOf = (result: { steps: readonly { toolResults: readonly { output: unknown }[] }[] }) =>
   result.steps.flatMap(({ toolResults }) => toolResults.map(({ output }) => output as PeerToolOutput));
 
-verifies('ai-sdk.tools', 'in generateText, in streamText, in an agent and called by hand', async () => {
+verifies('adapters.tools', 'in generateText, in streamText, in an agent and called by hand', async () => {
   const { client, settle, ask } = await stage({ answer: 'All green.' });
   const tools = createPeerTools(client, { only: ONLY });
   expectTypeOf(tools).toEqualTypeOf<PeerToolSet<typeof ONLY>>();
@@ -79,7 +79,7 @@ verifies('ai-sdk.tools', 'in generateText, in streamText, in an agent and called
     expect((await settle(bare(ask, ...options))).data).toMatchObject({ status: 'answered' });
 });
 
-verifies('ai-sdk.tools-schemas', async () => {
+verifies('adapters.tools', 'tools schemas', async () => {
   const { client } = await stage();
   const model = new ScriptedLanguageModel([]);
   await generateText({ model, tools: createPeerTools(client), prompt: 'hello' });
@@ -101,7 +101,7 @@ verifies('ai-sdk.tools-schemas', async () => {
 });
 
 verifies(
-  'ai-sdk.tools-failures',
+  'adapters.tool-failures',
   'a failing peer, wrong arguments, a closed client and a platform that is down',
   async () => {
     const { client, peer, platform, settle, ask } = await stage({
@@ -145,7 +145,7 @@ verifies(
   },
 );
 
-verifies('ai-sdk.tools-options', async () => {
+verifies('options.wrong-are-refused', 'tools options', async () => {
   const { client } = await stage();
   const make = createPeerTools as (client: unknown, options?: unknown) => object;
   const wrong: [unknown, string][] = [
@@ -169,7 +169,7 @@ verifies('ai-sdk.tools-options', async () => {
 });
 
 verifies(
-  'ai-sdk.tools-abort',
+  'tools.abort',
   'the signal of a run, aborted twice, with and without preliminary results (vercel/ai#19966)',
   async () => {
     const { client, peer, platform, settle, ask } = await stage({
@@ -218,7 +218,7 @@ verifies(
   },
 );
 
-verifies('ai-sdk.tools-abort', 'a reader of preliminary results that leaves', async () => {
+verifies('tools.abort', 'a reader of preliminary results that leaves', async () => {
   const { client, peer, platform, settle, ask } = await stage({
     answer: { stream: ['one ', 'two'], everyMs: 60_000 },
   });
@@ -235,7 +235,7 @@ verifies('ai-sdk.tools-abort', 'a reader of preliminary results that leaves', as
 });
 
 verifies(
-  'ai-sdk.tools-once',
+  'tools.one-message-per-call',
   'outside of handlers: the same call, another chat and a later step',
   async () => {
     const { client, peer, settle, ask } = await stage({ answer: ({ text }) => `to ${text}` });
@@ -272,7 +272,7 @@ verifies(
 );
 
 verifies(
-  'ai-sdk.tools-once',
+  'tools.one-message-per-call',
   'in the next attempt of a handled message, with other call ids, other arguments with the same meaning, and twenty calls at once',
   async () => {
     const { client, peer, handle, ask } = await stage({ answer: ({ text }) => `to ${text}` });
@@ -297,7 +297,7 @@ verifies(
 );
 
 verifies(
-  'ai-sdk.tools-once',
+  'tools.one-message-per-call',
   'in an attempt that continues after stored steps, and with call ids that begin anew in each step',
   async () => {
     const { client, peer, handle, ask } = await stage({ answer: ({ text }) => `to ${text}` });
@@ -339,27 +339,33 @@ async function afterLimits(
   expect((await Promise.all(ends)).map(({ status }) => status)).toEqual(['canceled', 'canceled', 'answered']);
 }
 
-verifies('ai-sdk.tools-once', 'an attempt after one that was aborted, whose message is canceled', () =>
-  afterLimits(async ({ client, ask }, abortSignal) => {
-    const model = new ScriptedLanguageModel([[call(ask)]], { ids: 'random' });
-    const tools = createPeerTools(client, { only: ONLY });
-    const [output] = outputsOf(await generateText({ model, tools, prompt: 'go', stopWhen, abortSignal }));
-    return String(Object(output?.data).text);
-  }),
+verifies(
+  'tools.one-message-per-call',
+  'an attempt after one that was aborted, whose message is canceled',
+  () =>
+    afterLimits(async ({ client, ask }, abortSignal) => {
+      const model = new ScriptedLanguageModel([[call(ask)]], { ids: 'random' });
+      const tools = createPeerTools(client, { only: ONLY });
+      const [output] = outputsOf(await generateText({ model, tools, prompt: 'go', stopWhen, abortSignal }));
+      return String(Object(output?.data).text);
+    }),
 );
 
-verifies('ai-sdk.provider-once', 'an attempt after one that was aborted, whose message is canceled', () =>
-  afterLimits(async ({ client, peer }, abortSignal) => {
-    const { text } = await generateText({
-      model: createMolecule({ client })(peer.id),
-      prompt: 'Paint.',
-      abortSignal,
-    });
-    return text;
-  }),
+verifies(
+  'tools.one-message-per-call',
+  'an attempt after one that was aborted, whose message is canceled',
+  () =>
+    afterLimits(async ({ client, peer }, abortSignal) => {
+      const { text } = await generateText({
+        model: createMolecule({ client })(peer.id),
+        prompt: 'Paint.',
+        abortSignal,
+      });
+      return text;
+    }),
 );
 
-verifies('ai-sdk.tools-progress', async () => {
+verifies('adapters.tools-progress', 'tools progress', async () => {
   const pieces = Array.from({ length: 200 }, (_, place) => `piece ${place} `);
   const { client, settle, ask } = await stage({ answer: { stream: pieces, everyMs: 300 } });
   const reading = async (progress?: boolean) => {

@@ -20,7 +20,7 @@ onEachDatabase('routes of answers', (environment) => {
     return { platform, peer, member, rowId: textAt(row, 'id'), stateOf, reply };
   };
 
-  verifies('answers.after-the-end', async () => {
+  verifies('answers.nobody-gets-it', 'after the end', async () => {
     const { peer, member, rowId, stateOf, reply } = await start();
     await member.caller.post(`/workspaces/${member.id}/activity/ack`, { up_to: rowId });
     for (const reference of [rowId, 'm-1']) {
@@ -42,7 +42,7 @@ onEachDatabase('routes of answers', (environment) => {
     expect(await inboxTexts(peer)).toHaveLength(1);
   });
 
-  verifies('answers.wrong-route', async () => {
+  verifies('answers.nobody-gets-it', 'wrong route', async () => {
     const { platform, peer, member, rowId, stateOf, reply } = await start();
     const notify = (inReplyTo: string) =>
       member.caller.post(`/workspaces/${member.id}/notify`, { message: 'noon', in_reply_to: inReplyTo });
@@ -72,7 +72,7 @@ onEachDatabase('routes of answers', (environment) => {
     expect(await stateOf('m-1')).toBe('answered');
   });
 
-  verifies('answers.short-form', async () => {
+  verifies('messages.completed', 'short form', async () => {
     const { peer, member, rowId } = await start();
     const path = `/workspaces/${peer.id}/a2a`;
     const sent = await member.caller.post(path, { text: 'noon', in_reply_to: rowId });

@@ -22,29 +22,38 @@ function reply(
 }
 
 onEachDatabase('answers', (environment) => {
-  verifies(['answers.held-call', 'answers.awaited-reply-is-no-row', 'answers.shape'], async () => {
-    const platform = await environment.platform();
-    const [caller, target] = [await onboard(platform), await onboard(platform)];
-    const call = send(caller.caller, target.id, 'what is new?', { messageId: 'm-1', hold: 60 });
-    await waitForRow(target);
-    expect(await reply(target, caller.id, 'm-1', 'nothing much')).toMatchObject({
-      status: 200,
-      body: { status: 'answered', in_reply_to: 'm-1', delivered_to: 'caller' },
-    });
-    const answer = await call;
-    expect(answer).toMatchObject({
-      status: 200,
-      body: {
-        jsonrpc: '2.0',
-        id: 'm-1',
-        result: { kind: 'message', role: 'agent', messageId: expect.any(String), parts: [{ kind: 'text' }] },
-      },
-    });
-    expect(stripA2aBoundary(textAt(answer.body, 'result', 'parts', 0, 'text'))).toBe('nothing much');
-    expect(await inbox(caller)).toEqual([]);
-  });
+  verifies(
+    ['answers.held-call', 'answers.arrive-once', 'rpc.form'],
+    'held call; awaited reply is no row; shape',
+    async () => {
+      const platform = await environment.platform();
+      const [caller, target] = [await onboard(platform), await onboard(platform)];
+      const call = send(caller.caller, target.id, 'what is new?', { messageId: 'm-1', hold: 60 });
+      await waitForRow(target);
+      expect(await reply(target, caller.id, 'm-1', 'nothing much')).toMatchObject({
+        status: 200,
+        body: { status: 'answered', in_reply_to: 'm-1', delivered_to: 'caller' },
+      });
+      const answer = await call;
+      expect(answer).toMatchObject({
+        status: 200,
+        body: {
+          jsonrpc: '2.0',
+          id: 'm-1',
+          result: {
+            kind: 'message',
+            role: 'agent',
+            messageId: expect.any(String),
+            parts: [{ kind: 'text' }],
+          },
+        },
+      });
+      expect(stripA2aBoundary(textAt(answer.body, 'result', 'parts', 0, 'text'))).toBe('nothing much');
+      expect(await inbox(caller)).toEqual([]);
+    },
+  );
 
-  verifies('answers.held-call-then-202', async () => {
+  verifies('answers.held-call', 'held call then 202', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const body = {
@@ -61,7 +70,7 @@ onEachDatabase('answers', (environment) => {
     expect(platform.clock.monotonic() - before).toBeGreaterThanOrEqual(25_000);
   });
 
-  verifies('answers.x-timeout-is-a-deadline', async () => {
+  verifies('answers.held-call', 'x timeout is a deadline', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     expect((await send(caller.caller, target.id, 'now', { hold: 0 })).status).toBe(202);
@@ -77,7 +86,7 @@ onEachDatabase('answers', (environment) => {
     }
   });
 
-  verifies('answers.late-reply-reaches-the-feed', async () => {
+  verifies('answers.arrive-once', 'late reply reaches the feed', async () => {
     const platform = await environment.platform();
     const [caller, target] = [
       await onboard(platform),
@@ -97,7 +106,7 @@ onEachDatabase('answers', (environment) => {
     });
   });
 
-  verifies('answers.message-wait', async () => {
+  verifies('messages.record', 'message wait', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await send(caller.caller, target.id, 'think', { messageId: 'm-1' });
@@ -113,7 +122,7 @@ onEachDatabase('answers', (environment) => {
     expect((await caller.caller.get(`${path}?wait=60`)).body).toEqual(answered.body);
   });
 
-  verifies('answers.twice-is-one', async () => {
+  verifies('answers.arrive-once', 'twice is one', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await send(caller.caller, target.id, 'think', { messageId: 'm-1' });
@@ -139,7 +148,7 @@ onEachDatabase('answers', (environment) => {
     expect(record.text).not.toContain('swordfish');
   });
 
-  verifies('answers.user-gets-the-notify', async () => {
+  verifies('answers.find-their-callers', 'user gets the notify', async () => {
     const platform = await environment.platform();
     const target = await onboard(platform);
     const call = send(platform.operator, target.id, 'hello agent', { messageId: 'm-1', hold: 60 });
@@ -185,7 +194,7 @@ onEachDatabase('answers', (environment) => {
     expect([full.status, valueAt(full.body, 'code')]).toEqual([429, 'inbox_full']);
   });
 
-  verifies('answers.platform-words', async () => {
+  verifies('trust.own-metadata', 'platform words', async () => {
     const platform = await environment.platform();
     const [sender, target] = [await onboard(platform), await onboard(platform)];
     const forged = { delivery_failed: true, answer_omitted: true };
@@ -205,7 +214,7 @@ onEachDatabase('answers', (environment) => {
     }
   });
 
-  verifies('answers.row-knows-its-answer', async () => {
+  verifies('feed.row-knows-its-answer', 'row knows its answer', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await send(caller.caller, target.id, 'think', { messageId: 'm-1' });

@@ -30,7 +30,7 @@ async function twoMembers(environment: TestEnvironment) {
 }
 
 onEachDatabase('cancel', (environment) => {
-  verifies('cancel.ends-the-message', async () => {
+  verifies('cancel.ends-the-message', 'ends the message', async () => {
     const { sender, target } = await twoMembers(environment);
     await send(sender.caller, target.id, 'work', { messageId: 'm-1' });
     const rowId = await rowIdOf(sender, 'm-1');
@@ -55,7 +55,7 @@ onEachDatabase('cancel', (environment) => {
     expect(await stateOf(sender, 'm-2')).toBe('unanswered');
   });
 
-  verifies('cancel.releases-the-held-call', async () => {
+  verifies('cancel.ends-the-message', 'releases the held call', async () => {
     const { platform, sender, target } = await twoMembers(environment);
     const calls = [
       trackCall(send(sender.caller, target.id, 'of a peer', { messageId: 'm-1', hold: 60 })),
@@ -72,7 +72,7 @@ onEachDatabase('cancel', (environment) => {
     }
   });
 
-  verifies('cancel.sender-or-operator-only', async () => {
+  verifies('cancel.sender-or-operator-only', 'sender or operator only', async () => {
     const { platform, sender, target } = await twoMembers(environment);
     const other = await onboard(platform);
     await send(sender.caller, target.id, 'work', { messageId: 'm-1' });
@@ -90,7 +90,7 @@ onEachDatabase('cancel', (environment) => {
     expect(await stateOf(sender, 'm-1')).toBe('canceled');
   });
 
-  verifies('cancel.is-no-message', async () => {
+  verifies('cancel.queued-never-runs', 'is no message', async () => {
     const { platform, sender, target } = await twoMembers(environment);
     await send(sender.caller, target.id, 'taken back', { messageId: 'm-1' });
     await send(sender.caller, target.id, 'kept', { messageId: 'm-2' });
@@ -102,7 +102,7 @@ onEachDatabase('cancel', (environment) => {
     expect(await inbox(sender)).toEqual([]);
   });
 
-  verifies('cancel.late-results-are-ignored', async () => {
+  verifies('ends.late-reply', 'late results are ignored', async () => {
     const { sender, target } = await twoMembers(environment);
     await send(sender.caller, target.id, 'work', { messageId: 'm-1' });
     const rowId = await rowIdOf(sender, 'm-1');
@@ -116,7 +116,7 @@ onEachDatabase('cancel', (environment) => {
     expect(await inbox(sender)).toEqual([]);
   });
 
-  verifies(['cancel.reaches-a-push-agent', 'cancel.late-results-are-ignored'], 'a push agent', async () => {
+  verifies(['cancel.reaches-a-push-agent', 'ends.late-reply'], 'a push agent', async () => {
     const platform = await environment.platform(LOOPBACK);
     let finish = () => {};
     const finished = new Promise<void>((resolve) => {
@@ -146,7 +146,7 @@ onEachDatabase('cancel', (environment) => {
     expect(await inbox(sender)).toEqual([]);
   });
 
-  verifies('cancel.pushes-delay-no-message', async () => {
+  verifies('cancel.reaches-a-push-agent', 'pushes delay no message', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const answer = answering('done');
     const body = { status: 'queued', queued: true };
@@ -170,7 +170,7 @@ onEachDatabase('cancel', (environment) => {
     expect(agent.requests).toHaveLength(79);
   });
 
-  verifies('cancel.control-rows', async () => {
+  verifies('cancel.control-rows', 'control rows', async () => {
     const { platform, sender, target } = await twoMembers(environment);
     const path = `/workspaces/${target.id}/activity?only=control`;
     expect((await target.caller.get(path)).body).toEqual([]);
@@ -187,7 +187,7 @@ onEachDatabase('cancel', (environment) => {
     expect((await target.caller.get(path)).body).toEqual([]);
   });
 
-  verifies('cancel.closed-connection-cancels-nothing', async () => {
+  verifies('cancel.only-on-request', 'closed connection cancels nothing', async () => {
     const platform = await environment.platform();
     const [sender, target] = [await onboard(platform), await onboard(platform)];
     const leaving = new AbortController();

@@ -14,7 +14,7 @@ onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
   const id = randomUUID();
   const token = 'secret-token-of-this-workspace-43-characters';
 
-  verifies('client.headers', async () => {
+  verifies('client.headers', 'headers', async () => {
     const platform = await environment.scriptedAgent({ script: OK });
     await environment.client(platform, { id, token }, { orgId: 'org-1' }).heartbeat();
     await environment.client(platform, { id, token }).heartbeat();
@@ -29,7 +29,7 @@ onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
     expect(platform.requests[1]?.headers).not.toHaveProperty('x-molecule-org-id');
   });
 
-  verifies('client.origin-as-given', async () => {
+  verifies('client.headers', 'origin as given', async () => {
     const platform = await environment.scriptedAgent({ script: OK });
     for (const origin of ['my-agent/1.0', 'https://tenant.example.com', null]) {
       await environment.client(platform, { id, token }, { origin }).heartbeat();
@@ -38,7 +38,7 @@ onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
     expect(origins).toEqual(['my-agent/1.0', 'https://tenant.example.com', undefined]);
   });
 
-  verifies('client.bearer-stays-home', async () => {
+  verifies('client.bearer-stays-home', 'bearer stays home', async () => {
     const thief = await environment.scriptedAgent({ script: OK });
     const platform = await environment.scriptedAgent({
       script: () => ({ kind: 'redirect', to: `${thief.url}/steal` }),
@@ -85,7 +85,7 @@ onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
     await expect(call).rejects.toMatchObject({ status: 504, hint: undefined });
   });
 
-  verifies('client.retries', async () => {
+  verifies('client.retries', 'retries', async () => {
     const clock = new ManualClock();
     const platform = await environment.scriptedAgent({
       script: () => ({ kind: 'json', status: 503, body: { error: 'busy', code: 'platform_unavailable' } }),
@@ -129,7 +129,7 @@ onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
     expect(platform.requests).toHaveLength(before + 1);
   });
 
-  verifies('client.never-retries', async () => {
+  verifies('client.retries', 'never retries', async () => {
     const platform = await environment.scriptedAgent({
       script: () => ({ kind: 'json', status: 400, body: { error: 'no', code: 'invalid_request' } }),
     });
@@ -153,7 +153,7 @@ onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
     expect(platform.requests).toHaveLength(3);
   });
 
-  verifies('client.dispatcher', async () => {
+  verifies('client.dispatcher', 'dispatcher', async () => {
     const platform = await environment.scriptedAgent({
       script: (request, count) => (count === 1 ? { kind: 'never' } : OK(request, count)),
     });

@@ -20,24 +20,28 @@ import { verifies } from './verifies.ts';
 const STRICT = { contractCheck: 'all', allowAgentNetworks: ['127.0.0.0/8'] } as const;
 
 onEachDatabase('the client', (environment) => {
-  verifies(['client.register.stores-the-token', 'client.files-are-private'], async () => {
-    const platform = await environment.platform(STRICT);
-    const member = await createMember(platform);
-    const stateDirectory = join(environment.folder(), 'state');
-    const first = environment.client(platform, { id: member.id }, { stateDirectory });
-    expect(await first.register()).toMatchObject({ tokenIssued: true, deliveryMode: 'poll' });
-    await first.heartbeat({ activeTasks: 1 });
-    expect(await first.register()).toMatchObject({ tokenIssued: false });
-    const second = environment.client(platform, { id: member.id }, { stateDirectory });
-    expect(await second.pollState()).toMatchObject({ status: 'online', shouldStop: false });
-    expect(await second.currentToken()).toBe(await first.currentToken());
-    expect(statSync(stateDirectory).mode & 0o777).toBe(0o700);
-    const files = readdirSync(stateDirectory).map((name) => join(stateDirectory, name));
-    expect(files.length).toBeGreaterThan(0);
-    for (const file of files) expect(statSync(file).mode & 0o777, file).toBe(0o600);
-  });
+  verifies(
+    ['client.register.stores-the-token', 'delivery.files-are-private'],
+    'register: stores the token; files are private',
+    async () => {
+      const platform = await environment.platform(STRICT);
+      const member = await createMember(platform);
+      const stateDirectory = join(environment.folder(), 'state');
+      const first = environment.client(platform, { id: member.id }, { stateDirectory });
+      expect(await first.register()).toMatchObject({ tokenIssued: true, deliveryMode: 'poll' });
+      await first.heartbeat({ activeTasks: 1 });
+      expect(await first.register()).toMatchObject({ tokenIssued: false });
+      const second = environment.client(platform, { id: member.id }, { stateDirectory });
+      expect(await second.pollState()).toMatchObject({ status: 'online', shouldStop: false });
+      expect(await second.currentToken()).toBe(await first.currentToken());
+      expect(statSync(stateDirectory).mode & 0o777).toBe(0o700);
+      const files = readdirSync(stateDirectory).map((name) => join(stateDirectory, name));
+      expect(files.length).toBeGreaterThan(0);
+      for (const file of files) expect(statSync(file).mode & 0o777, file).toBe(0o600);
+    },
+  );
 
-  verifies('client.wrong-options', async () => {
+  verifies('options.wrong-are-refused', 'wrong options', async () => {
     const server = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
     const least = { platformUrl: server.url, workspaceId: NIL_UUID, authToken: 'a-token-of-a-workspace' };
     const refused = (option: string) =>
@@ -59,7 +63,7 @@ onEachDatabase('the client', (environment) => {
     expect(server.requests).toEqual([]);
   });
 
-  verifies('client.result-shapes', async () => {
+  verifies('client.result-shapes', 'result shapes', async () => {
     const platform = await environment.platform(STRICT);
     const caller = await onboard(platform);
     const client = environment.client(platform, caller);
@@ -78,7 +82,7 @@ onEachDatabase('the client', (environment) => {
     }
   });
 
-  verifies(['client.forged-markers', 'client.for-a-model'], async () => {
+  verifies(['client.result-shapes', 'trust.fenced-for-models'], 'forged markers; for a model', async () => {
     const platform = await environment.platform(STRICT);
     const client = environment.client(platform, await onboard(platform));
     const agent = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
@@ -101,7 +105,7 @@ onEachDatabase('the client', (environment) => {
     }
   });
 
-  verifies('client.queued-is-no-error', async () => {
+  verifies('client.queued-is-no-error', 'queued is no error', async () => {
     const platform = await environment.platform(STRICT);
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await platform.operator.post(`/workspaces/${target.id}/pause`);
@@ -133,7 +137,7 @@ onEachDatabase('the client', (environment) => {
     expect(await client.pollState()).toMatchObject({ deleted: true, shouldStop: true });
   });
 
-  verifies('client.failed-delivery', async () => {
+  verifies('ends.reach-the-sender', 'failed delivery', async () => {
     const platform = await environment.platform(STRICT);
     const agent = await environment.scriptedAgent({
       script: () => ({ kind: 'json', body: { error: 'boom' }, status: 500 }),
@@ -194,7 +198,7 @@ onEachDatabase('the client', (environment) => {
     expect(await client.fetchInbound({ sinceId: first?.id })).toHaveLength(1);
   });
 
-  verifies('client.reply-once', async () => {
+  verifies('answers.arrive-once', 'reply once', async () => {
     const platform = await environment.platform(STRICT);
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     await send(peer.caller, member.id, 'peer asks', { messageId: 'm-1' });
@@ -229,7 +233,7 @@ onEachDatabase('the client', (environment) => {
     expect(history.body).toEqual([]);
   });
 
-  verifies('client.rotate-token', async () => {
+  verifies('client.rotate-token', 'rotate token', async () => {
     const platform = await environment.platform(STRICT);
     const member = await createMember(platform);
     const client = environment.client(platform, { id: member.id });
@@ -242,7 +246,7 @@ onEachDatabase('the client', (environment) => {
     expect(await client.listTokens()).toHaveLength(1);
   });
 
-  verifies('client.operator', async () => {
+  verifies('client.operator', 'operator', async () => {
     const platform = await environment.platform(STRICT);
     const operator = environment.operator(platform);
     const created = await operator.createWorkspace({ name: 'made', role: 'tester', tier: 2 });

@@ -104,7 +104,7 @@ onEachDatabase('edges of a history', (environment) => {
     expect(renamed.entries).toEqual([]);
   });
 
-  verifies('history.answers-to-people', async () => {
+  verifies('history.conversation', 'answers to people', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const client = environment.client(platform, member);
@@ -130,7 +130,7 @@ onEachDatabase('edges of a history', (environment) => {
     expect(long.map(({ text, isTruncated }) => [text.length, isTruncated])).toEqual([[LONG, false]]);
   });
 
-  verifies(['history.questions', 'history.pages'], async () => {
+  verifies('history.conversation', 'questions; pages', async () => {
     const stage = await startTestAgent(environment, {
       delivery: 'long-poll',
       onMessage: ({ answers, text }) =>
@@ -162,7 +162,7 @@ onEachDatabase('edges of a history', (environment) => {
     }
   });
 
-  verifies('history.long-texts', async () => {
+  verifies('feed.answer.cut-in-rows', 'long texts', async () => {
     const stage = await startTestAgent(environment, {
       delivery: 'long-poll',
       onMessage: () => 'a'.repeat(LONG),
@@ -194,7 +194,7 @@ onEachDatabase('edges of a history', (environment) => {
     expect(late?.forModel()).toMatch(FENCED);
   });
 
-  verifies('history.other-platforms', async () => {
+  verifies('history.own', 'other platforms', async () => {
     const platform = await environment.platform();
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     for (const number of [1, 2, 3, 4, 5]) {
@@ -228,7 +228,7 @@ onEachDatabase('edges of a history', (environment) => {
     expect(await texts([], { limit: 2 })).toEqual(['4,5', false]);
   });
 
-  verifies('history.paused', async () => {
+  verifies('messages.paused.is-held', 'paused', async () => {
     const platform = await environment.platform();
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     const client = environment.client(platform, member);

@@ -14,7 +14,7 @@ const said = ({ entries }: HistoryPage): string[] =>
   entries.map(({ direction, text }) => `${direction === 'in' ? '>' : '<'} ${text}`);
 
 onEachDatabase('history of a conversation', (environment) => {
-  verifies('history.conversation', async () => {
+  verifies('history.conversation', 'conversation', async () => {
     const stage = await startTestAgent(environment, {
       delivery: 'long-poll',
       onMessage: ({ text }) => (text === 'nothing' ? undefined : `echo: ${text}`),
@@ -116,7 +116,7 @@ onEachDatabase('history of a conversation', (environment) => {
     expect(seen.find(([, texts]) => texts.includes('> second'))?.[1]).toEqual([...before, '> second']);
   });
 
-  verifies(['history.pages', 'feed.before-id'], async () => {
+  verifies(['history.conversation', 'feed.filters'], 'pages; before id', async () => {
     const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     const client = environment.client(platform, member, { clock: platform.clock });
@@ -156,7 +156,7 @@ onEachDatabase('history of a conversation', (environment) => {
     }
   });
 
-  verifies('history.own', async () => {
+  verifies('history.own', 'own', async () => {
     const platform = await environment.platform();
     const [asked, peer] = [await onboard(platform), await onboard(platform)];
     await send(peer.caller, asked.id, 'for the asked one', { contextId: 'c' });
@@ -169,7 +169,7 @@ onEachDatabase('history of a conversation', (environment) => {
     await expect(page).rejects.toMatchObject({ platformCode: 'cursor_not_found' });
   });
 
-  verifies('history.questions', async () => {
+  verifies('history.conversation', 'questions', async () => {
     const stage = await startTestAgent(environment, {
       delivery: 'long-poll',
       onMessage: ({ answers }) =>

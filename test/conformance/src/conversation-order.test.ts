@@ -65,7 +65,7 @@ onEachDatabase('conversations', (environment) => {
       expect(answers.map(({ text }) => text)).toEqual(texts('a').map((text) => `re: ${text}`));
     });
 
-    verifies('delivery.conversations-are-independent', async () => {
+    verifies('agent.conversations-in-parallel', 'conversations are independent', async () => {
       const { platform, member, handled, until } = await startTestAgent(environment, {
         delivery,
         concurrency: 3,

@@ -6,7 +6,7 @@ import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 onEachDatabase('repeated messages', (environment) => {
-  verifies('messages.dedupe.same-message', async () => {
+  verifies('messages.dedupe.same-message', 'dedupe: same message', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const first = await send(caller.caller, target.id, 'once', { messageId: 'm-1' });
@@ -17,7 +17,7 @@ onEachDatabase('repeated messages', (environment) => {
     expect(await inboxTexts(target)).toEqual(['once']);
   });
 
-  verifies('messages.dedupe.answered', async () => {
+  verifies('messages.dedupe.same-message', 'dedupe: answered', async () => {
     const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
     const agent = await environment.scriptedAgent({
       script: (request, count) => ({ kind: 'json', body: completed(request, `run ${count}`) }),
@@ -31,7 +31,7 @@ onEachDatabase('repeated messages', (environment) => {
     expect(agent.requests).toHaveLength(1);
   });
 
-  verifies('messages.dedupe.at-the-same-time', async () => {
+  verifies('messages.dedupe.same-message', 'dedupe: at the same time', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const answers = await Promise.all(
@@ -41,7 +41,7 @@ onEachDatabase('repeated messages', (environment) => {
     expect(await inboxTexts(target)).toEqual(['once']);
   });
 
-  verifies('messages.dedupe.other-body', async () => {
+  verifies('messages.dedupe.other-body', 'dedupe: other body', async () => {
     const platform = await environment.platform();
     const [caller, target, third] = [
       await onboard(platform),
@@ -56,7 +56,7 @@ onEachDatabase('repeated messages', (environment) => {
     expect(await inboxTexts(third)).toEqual([]);
   });
 
-  verifies('messages.dedupe.per-caller', async () => {
+  verifies('messages.dedupe.other-body', 'dedupe: per caller', async () => {
     const platform = await environment.platform();
     const [one, two, target] = [await onboard(platform), await onboard(platform), await onboard(platform)];
     const answers = [

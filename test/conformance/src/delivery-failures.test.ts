@@ -88,7 +88,7 @@ onEachDatabase('delivery when something fails', (environment) => {
       expect(reasons).toEqual(['storage']);
     });
 
-    verifies('delivery.files-are-private', async () => {
+    verifies('delivery.files-are-private', 'files are private', async () => {
       const { platform, member, stateDirectory, until, pending } = await startTestAgent(environment, {
         delivery,
         onMessage: async (message, { once }) => {
@@ -118,7 +118,7 @@ onEachDatabase('delivery when something fails', (environment) => {
 
 onEachDatabase('delivery while the platform is down', { onDisk: true }, (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
-    verifies(['delivery.platform-down-at-start', 'agent.names-a-platform-that-is-down'], async () => {
+    verifies('delivery.platform-down', 'platform down at start; names a platform that is down', async () => {
       const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
       const member = await onboard(platform);
       const { agent, log, handled, untilAllAcknowledged } = createTestAgent(environment, platform, member, {
@@ -145,7 +145,7 @@ onEachDatabase('delivery while the platform is down', { onDisk: true }, (environ
       expect(await statusOf(platform, member.id)).toBe('online');
     });
 
-    verifies('delivery.platform-down-for-ten-minutes', async () => {
+    verifies('delivery.platform-down', 'platform down for ten minutes', async () => {
       const { platform, member, agent, handled, until, untilAllAcknowledged } = await startTestAgent(
         environment,
         { delivery },
@@ -165,7 +165,7 @@ onEachDatabase('delivery while the platform is down', { onDisk: true }, (environ
       expect(ofPlatform).toEqual(['degraded: platform-unreachable', 'recovered: platform-unreachable']);
     });
 
-    verifies('delivery.platform-down-at-stop', async () => {
+    verifies('delivery.stop-finishes-work', 'platform down at stop', async () => {
       const { platform, agent, clock } = await startTestAgent(environment, { delivery });
       await platform.stop();
       await stopOnClock(clock, agent);

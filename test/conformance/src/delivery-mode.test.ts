@@ -9,7 +9,7 @@ const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
 const messageIdOf = ({ body }: AgentRequest) => textAt(body, 'params', 'message', 'messageId');
 
 onEachDatabase('changing the delivery mode', (environment) => {
-  verifies('delivery-mode.poll-to-push', async () => {
+  verifies('delivery-mode.one-way-only', 'poll to push', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const agent = await environment.scriptedAgent({ script: answering('pushed') });
     const [caller, target] = [await onboard(platform), await onboard(platform)];
@@ -27,7 +27,7 @@ onEachDatabase('changing the delivery mode', (environment) => {
     expect(agent.requests.map(messageIdOf)).toEqual(ids);
   });
 
-  verifies('delivery-mode.push-to-poll', async () => {
+  verifies('delivery-mode.one-way-only', 'push to poll', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     let finish = (_text: string) => {};
     const working = new Promise<string>((resolve) => {
@@ -55,7 +55,7 @@ onEachDatabase('changing the delivery mode', (environment) => {
     expect(await inbox(target, '&unacknowledged=true')).toEqual([]);
   });
 
-  verifies('delivery-mode.push-to-poll-retry', async () => {
+  verifies('delivery-mode.one-way-only', 'push to poll retry', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const agent = await environment.scriptedAgent({ script: () => ({ kind: 'hang-up' }) });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];

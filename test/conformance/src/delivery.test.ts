@@ -26,7 +26,7 @@ function signalOnce() {
 
 onEachDatabase('delivery', (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
-    verifies('delivery.answers-find-their-callers', async () => {
+    verifies('answers.find-their-callers', 'answers find their callers', async () => {
       const { platform, member, agent, until } = await startTestAgent(environment, { delivery });
       const peer = await onboard(platform);
       const calls = [
@@ -46,7 +46,7 @@ onEachDatabase('delivery', (environment) => {
     });
 
     verifies(
-      ['delivery.each-answer-to-its-own', 'delivery.acknowledges-what-is-finished'],
+      ['answers.find-their-callers', 'delivery.acknowledges-what-is-finished'],
       'many messages of two senders',
       async () => {
         const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
@@ -82,7 +82,7 @@ onEachDatabase('delivery', (environment) => {
       },
     );
 
-    verifies('delivery.holds-the-position-for-the-slow', async () => {
+    verifies('delivery.acknowledges-what-is-finished', 'holds the position for the slow', async () => {
       const slow = signalOnce();
       const first = await startTestAgent(environment, {
         delivery,
@@ -117,7 +117,7 @@ onEachDatabase('delivery', (environment) => {
       expect(second.handled).toEqual(['slow']);
     });
 
-    verifies('delivery.pause-stops-work', async () => {
+    verifies('messages.paused.is-held', 'pause stops work', async () => {
       const { platform, member, agent, handled, until, untilAllAcknowledged } = await startTestAgent(
         environment,
         { delivery },
@@ -175,7 +175,7 @@ onEachDatabase('delivery', (environment) => {
       expect(letters).toHaveLength(1);
     });
 
-    verifies('delivery.clock-jump', async () => {
+    verifies('delivery.clock-jump', 'clock jump', async () => {
       const { platform, member, handled, until, pending } = await startTestAgent(environment, { delivery });
       const peer = await onboard(platform);
       const texts: string[] = [];
@@ -204,7 +204,7 @@ onEachDatabase('delivery', (environment) => {
       expect(handled).toEqual(['fragile']);
     });
 
-    verifies('delivery.loop-exits-on-pause', async () => {
+    verifies('presence.ends', 'loop exits on pause', async () => {
       const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
       const member = await createMember(platform);
       const client = environment.client(platform, { id: member.id }, { clock: platform.clock });
@@ -222,7 +222,7 @@ onEachDatabase('delivery', (environment) => {
       expect(await loop.outcome).toBe('paused');
     });
 
-    verifies('delivery.stop-finishes-work', async () => {
+    verifies('delivery.stop-finishes-work', 'stop finishes work', async () => {
       const work = signalOnce();
       const begun = signalOnce();
       const { platform, member, agent, clock, pending } = await startTestAgent(environment, {
@@ -244,7 +244,7 @@ onEachDatabase('delivery', (environment) => {
       expect(await pending()).toBe(0);
     });
 
-    verifies('delivery.ends-with-its-workspace', async () => {
+    verifies('delivery.ends-with-its-workspace', 'ends with its workspace', async () => {
       const aborted = signalOnce();
       const begun = signalOnce();
       const { platform, member, agent, until } = await startTestAgent(environment, {
@@ -263,7 +263,7 @@ onEachDatabase('delivery', (environment) => {
       expect(aborted.happened).toBe(true);
     });
 
-    verifies('delivery.ends-with-its-token', async () => {
+    verifies('delivery.ends-with-its-workspace', 'ends with its token', async () => {
       const { platform, member, agent, until } = await startTestAgent(environment, { delivery });
       await platform.operator.delete(`/workspaces/${member.id}/tokens`);
       await until(() => agent.state === 'stopped', 600_000);

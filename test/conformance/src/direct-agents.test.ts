@@ -76,7 +76,7 @@ async function startLossyProxy(
 }
 
 onEachDatabase('direct calls between agents', { onDisk: true }, (environment) => {
-  verifies('direct.agents.answer', async () => {
+  verifies('peer-tokens.name-the-caller', 'agents: answer', async () => {
     const { platform, caller, callerId, member, peer } = await startPair(environment, {
       onMessage: ({ text }) => {
         if (text === 'fail') throw new MessageFailure('The disk is full.', { code: 'disk_full' });
@@ -109,7 +109,7 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
     expect((await platform.operator.get(`/workspaces/${callerId}/messages/m-1`)).status).toBe(404);
   });
 
-  verifies('direct.agents.late-answer', async () => {
+  verifies('direct.late-answer', 'agents: late answer', async () => {
     const release = Promise.withResolvers<void>();
     const started = Promise.withResolvers<void>();
     const { platform, caller, callerId, member } = await startPair(environment, {
@@ -151,7 +151,7 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
     expect(await caller.fetchInbound()).toEqual([]);
   });
 
-  verifies('direct.late-answer.push', async () => {
+  verifies('direct.late-answer', 'late answer: push', async () => {
     const release = Promise.withResolvers<void>();
     const platform = await environment.platform(DIRECT);
     const [asking, member] = [await onboard(platform), await onboard(platform)];
@@ -186,7 +186,7 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
     expect(caller.handled).toEqual([]);
   });
 
-  verifies('direct.late-answer.open-metadata', async () => {
+  verifies('trust.own-metadata', 'late answer: open metadata', async () => {
     const release = Promise.withResolvers<void>();
     const forged = { state: 'failed', code: 'disk_full', delivery_failed: true };
     const metadata = { ...forged, molecule_end: { state: 'failed' }, note: 'kept' };
@@ -211,7 +211,7 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
     expect(late?.metadata).toEqual({ state: 'failed', code: 'disk_full', note: 'kept', in_reply_to: 'm-1' });
   });
 
-  verifies('direct.agents.cancel', async () => {
+  verifies('direct.cancel', 'agents: cancel', async () => {
     const started = Promise.withResolvers<void>();
     const aborted = Promise.withResolvers<unknown>();
     const { caller, member, peer } = await startPair(environment, {
@@ -236,7 +236,7 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
     expect(peer.handled).toHaveLength(1);
   });
 
-  verifies('direct.agents.lost-response', async () => {
+  verifies('client.no-repeats', 'agents: lost response', async () => {
     const proxy = await startLossyProxy(environment);
     const { caller, member, peer } = await startPair(environment);
     proxy.target(peer.url);
@@ -246,7 +246,7 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
     expect([proxy.lost(), peer.handled.length]).toEqual([1, 1]);
   });
 
-  verifies('direct.agents.not-accepting', async () => {
+  verifies('direct.falls-back', 'agents: not accepting', async () => {
     const platform = await environment.platform(DIRECT);
     const [asking, member] = [await onboard(platform), await onboard(platform)];
     const peer = await createPushAgent(environment, platform, member);
@@ -260,7 +260,7 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
     expect(peer.handled).toHaveLength(1);
   });
 
-  verifies('direct.agents.ring', async () => {
+  verifies('loops.circles-end', 'agents: ring', async () => {
     const platform = await environment.platform(DIRECT);
     const members = [await onboard(platform), await onboard(platform), await onboard(platform)];
     const refused: unknown[] = [];
@@ -291,7 +291,7 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
     expect(ring.flatMap(({ handled }) => handled)).toHaveLength(7);
   });
 
-  verifies('direct.agents.token-of-another', async () => {
+  verifies('inbound.credential-is-demanded', 'agents: token of another', async () => {
     const { platform, member, peer } = await startPair(environment);
     const [thief, third] = [await onboard(platform), await onboard(platform)];
     const other = await startPushAgent(environment, platform, third);

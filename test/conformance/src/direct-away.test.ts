@@ -57,51 +57,43 @@ async function directStage() {
 }
 
 for (const [which, makePeer] of Object.entries(AWAY)) {
-  verifies(
-    'direct.peer-away-is-queued',
-    `callPeer, streamPeer and call_peer to a peer ${which}`,
-    async () => {
-      const stage = await directStage();
-      const { client, settle, sent } = stage;
-      const peerId = await makePeer(stage);
-      for (const text of ['first', 'second']) {
-        const reply = await settle(client.callPeer(peerId, text, { timeoutMs: 3_000 }));
-        expect(reply).toMatchObject({ status: 'queued', peerId });
-      }
-      const streamed = await settle(client.streamPeer(peerId, 'third', { timeoutMs: 3_000 }).reply());
-      expect(streamed).toMatchObject({ status: 'queued', text: '' });
-      const [callPeer] = peerTools(client, { only: ['call_peer'] });
-      for (const [text, onProgress] of [
-        ['fourth', undefined],
-        ['fifth', () => {}],
-      ] as const) {
-        const outcome = await settle(runTool(callPeer, { peer_id: peerId, text }, { onProgress }));
-        expect(outcome).toMatchObject({ isError: false, data: { status: 'queued' } });
-      }
-      expect(await sent(peerId)).toEqual(['fifth', 'first', 'fourth', 'second', 'third']);
-    },
-  );
+  verifies('direct.falls-back', `callPeer, streamPeer and call_peer to a peer ${which}`, async () => {
+    const stage = await directStage();
+    const { client, settle, sent } = stage;
+    const peerId = await makePeer(stage);
+    for (const text of ['first', 'second']) {
+      const reply = await settle(client.callPeer(peerId, text, { timeoutMs: 3_000 }));
+      expect(reply).toMatchObject({ status: 'queued', peerId });
+    }
+    const streamed = await settle(client.streamPeer(peerId, 'third', { timeoutMs: 3_000 }).reply());
+    expect(streamed).toMatchObject({ status: 'queued', text: '' });
+    const [callPeer] = peerTools(client, { only: ['call_peer'] });
+    for (const [text, onProgress] of [
+      ['fourth', undefined],
+      ['fifth', () => {}],
+    ] as const) {
+      const outcome = await settle(runTool(callPeer, { peer_id: peerId, text }, { onProgress }));
+      expect(outcome).toMatchObject({ isError: false, data: { status: 'queued' } });
+    }
+    expect(await sent(peerId)).toEqual(['fifth', 'first', 'fourth', 'second', 'third']);
+  });
 
-  verifies(
-    'direct.peer-away-is-queued',
-    `the first call of a LangChain agent to a peer ${which}`,
-    async () => {
-      const stage = await directStage();
-      const { client, handle, sent } = stage;
-      const peerId = await makePeer(stage);
-      const ask = (text: string) => [{ name: 'call_peer', args: { peer_id: peerId, text } }];
-      const model = new ScriptedChatModel([ask('first'), ask('second')]);
-      const agent = createAgent({ model, middleware: [peersMiddleware(client)] });
-      expect(await handle(createLangChainHandler(agent))).toMatchObject({ status: 'answered', text: 'done' });
-      const results = model.prompts.at(-1)?.filter(({ type }) => type === 'tool') ?? [];
-      expect(results).toHaveLength(2);
-      for (const { text } of results) expect(text).toContain('has not answered yet');
-      expect(await sent(peerId)).toEqual(['first', 'second']);
-    },
-  );
+  verifies('direct.falls-back', `the first call of a LangChain agent to a peer ${which}`, async () => {
+    const stage = await directStage();
+    const { client, handle, sent } = stage;
+    const peerId = await makePeer(stage);
+    const ask = (text: string) => [{ name: 'call_peer', args: { peer_id: peerId, text } }];
+    const model = new ScriptedChatModel([ask('first'), ask('second')]);
+    const agent = createAgent({ model, middleware: [peersMiddleware(client)] });
+    expect(await handle(createLangChainHandler(agent))).toMatchObject({ status: 'answered', text: 'done' });
+    const results = model.prompts.at(-1)?.filter(({ type }) => type === 'tool') ?? [];
+    expect(results).toHaveLength(2);
+    for (const { text } of results) expect(text).toContain('has not answered yet');
+    expect(await sent(peerId)).toEqual(['first', 'second']);
+  });
 }
 
-verifies('direct.peer-away-is-queued', 'also when the lookup takes longer than the tool waits', async () => {
+verifies('direct.falls-back', 'also when the lookup takes longer than the tool waits', async () => {
   const stage = await directStage();
   const { platform, newClient, settle, sent } = stage;
   const { workspaceId: peerId } = await platform.createWorkspace('new');

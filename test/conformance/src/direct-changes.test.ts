@@ -11,7 +11,7 @@ import { verifies } from './verifies.ts';
 const DIRECT = answering('from the peer itself');
 
 onEachDatabase('peers that change', { onDisk: true }, (environment) => {
-  verifies('direct.peer-changed', async () => {
+  verifies('direct.peer-changed', 'peer changed', async () => {
     let facts: Record<string, unknown> = {};
     const logger = recordingLogger();
     const stage = { script: DIRECT, client: { logger }, discovered: () => facts };
@@ -71,7 +71,7 @@ onEachDatabase('peers that change', { onDisk: true }, (environment) => {
     expect(logger.lines.filter(({ message }) => message.includes('count as new'))).toHaveLength(1);
   });
 
-  verifies('direct.peer-changed.blocks', async () => {
+  verifies('direct.peer-changed.blocks', 'peer changed: blocks', async () => {
     for (const directCalls of ['auto', 'off'] as const) {
       let name = 'analyst';
       const { client, peerId, peer, proxied } = await stageDirect(environment, {

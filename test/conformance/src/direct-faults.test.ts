@@ -29,7 +29,7 @@ onEachDatabase('direct calls that fail', { onDisk: true }, (environment) => {
     ['cut', () => ({ kind: 'text', text: '{"jsonrpc":"2.0","resu', type: 'application/json' })],
   ];
 
-  verifies('direct.in-doubt', 'with a peer token it goes through the platform', async () => {
+  verifies('client.no-repeats', 'with a peer token it goes through the platform', async () => {
     for (const [name, script] of doubtful) {
       const stage = await stageDirect(environment, { script });
       await expectSecondPath(stage, `m-${name}`);
@@ -37,7 +37,7 @@ onEachDatabase('direct calls that fail', { onDisk: true }, (environment) => {
     }
   });
 
-  verifies('direct.in-doubt', 'without one the call fails and nothing is sent again', async () => {
+  verifies('client.no-repeats', 'without one the call fails and nothing is sent again', async () => {
     for (const [, script] of doubtful) {
       const stage = await stageDirect(environment, {
         script,
@@ -54,7 +54,7 @@ onEachDatabase('direct calls that fail', { onDisk: true }, (environment) => {
     }
   });
 
-  verifies('direct.slow-peer', async () => {
+  verifies('direct.falls-back', 'slow peer', async () => {
     for (const kind of ['never', 'stall', 'drip'] as const) {
       const clock = new ManualClock(Date.now());
       const stage = await stageDirect(environment, { script: () => ({ kind }), client: { clock } });
@@ -70,7 +70,7 @@ onEachDatabase('direct calls that fail', { onDisk: true }, (environment) => {
     }
   });
 
-  verifies('direct.answer-limits', async () => {
+  verifies('answers.too-large-fails', 'answer limits', async () => {
     const stage = await stageDirect(environment, { script: () => ({ kind: 'huge' }) });
     const huge = await stage.client.callPeer(stage.peerId, 'hello');
     expect(huge).toMatchObject({ status: 'failed', code: 'agent_answer_too_large', via: 'direct' });
@@ -86,7 +86,7 @@ onEachDatabase('direct calls that fail', { onDisk: true }, (environment) => {
     expect(stage.proxied()).toEqual([]);
   });
 
-  verifies('direct.no-redirect', async () => {
+  verifies('direct.addresses', 'no redirect', async () => {
     const thief = await environment.scriptedAgent({ script: DIRECT });
     const stage = await stageDirect(environment, {
       script: () => ({ kind: 'redirect', to: `${thief.url}/steal` }),
@@ -95,7 +95,7 @@ onEachDatabase('direct calls that fail', { onDisk: true }, (environment) => {
     expect(thief.requests).toEqual([]);
   });
 
-  verifies('direct.addresses', async () => {
+  verifies('direct.addresses', 'addresses', async () => {
     for (const url of [
       'http://169.254.169.254/a2a',
       'http://[fe80::1]/a2a',
@@ -109,7 +109,7 @@ onEachDatabase('direct calls that fail', { onDisk: true }, (environment) => {
     }
   });
 
-  verifies('direct.tls', async () => {
+  verifies('direct.addresses', 'tls', async () => {
     const server = await startSelfSignedServer((stop) => environment.onCleanup(stop));
     const url = `${server.url}/a2a`;
     const stage = await stageDirect(environment, { script: DIRECT, discovered: () => ({ url }) });

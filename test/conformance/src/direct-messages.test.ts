@@ -16,7 +16,7 @@ const replyTo = (agent: Member, source: Member, messageId: string) =>
   send(agent.caller, source.id, 'flood', { role: 'agent', metadata: { in_reply_to: messageId } });
 
 onEachDatabase('messages that the platform knows from their agents only', (environment) => {
-  verifies('questions.direct-replies-count', async () => {
+  verifies('limits.inbox-shares', 'direct replies count', async () => {
     const platform = await environment.platform({ inboxLimit: 20 });
     const [agent, victim, other] = [
       await onboard(platform),
@@ -41,7 +41,7 @@ onEachDatabase('messages that the platform knows from their agents only', (envir
     expect((await send(other.caller, victim.id, 'hello')).status).toBe(202);
   });
 
-  verifies('questions.direct-ids-are-of-one-agent', async () => {
+  verifies('questions.direct', 'direct ids are of one agent', async () => {
     const platform = await environment.platform();
     const [agent, evil, sender] = [await onboard(platform), await onboard(platform), await onboard(platform)];
     const [asked] = [await ask(agent, 'real', 'shared', sender), await ask(evil, 'fake', 'shared', sender)];
@@ -61,7 +61,7 @@ onEachDatabase('messages that the platform knows from their agents only', (envir
     expect([await stateAt(agent), await stateAt(evil)]).toEqual(['closed', 'open']);
   });
 
-  verifies('questions.posted-about-a-message', async () => {
+  verifies('questions.reach-the-sender', 'posted about a message', async () => {
     const platform = await environment.platform();
     const [agent, sender] = [await onboard(platform), await onboard(platform)];
     const held = trackCall(send(sender.caller, agent.id, 'do it', { messageId: 'held', hold: 30 }));
@@ -75,7 +75,7 @@ onEachDatabase('messages that the platform knows from their agents only', (envir
     expect(JSON.stringify(rows)).toContain('What about later?');
   });
 
-  verifies('questions.deleted-with-the-message', async () => {
+  verifies('feed.retention', 'deleted with the message', async () => {
     const platform = await environment.platform({ clock: 'manual', finishedBytes: 100_000 });
     const [agent, source] = [await onboard(platform), await onboard(platform)];
     const count = async () => {
@@ -92,7 +92,7 @@ onEachDatabase('messages that the platform knows from their agents only', (envir
     await expect.poll(count).toBeLessThanOrEqual(3);
   });
 
-  verifies('rpc.tasks-get.operators', async () => {
+  verifies('cancel.sender-or-operator-only', 'tasks get: operators', async () => {
     const platform = await environment.platform();
     const [target, sender, other] = [
       await onboard(platform),

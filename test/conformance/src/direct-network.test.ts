@@ -11,7 +11,7 @@ const DIRECT = answering('from the peer itself');
 const NAME = 'peer.example.test';
 
 onEachDatabase('direct calls over a failing network', { onDisk: true }, (environment) => {
-  verifies('direct.half-open', async () => {
+  verifies('direct.falls-back', 'half open', async () => {
     const clock = new ManualClock(Date.now());
     const silent = await startSilentServer((stop) => environment.onCleanup(stop));
     let url: string | undefined;
@@ -43,7 +43,7 @@ onEachDatabase('direct calls over a failing network', { onDisk: true }, (environ
     expect(proxied().map(messageIdOf)).toEqual(['m-1', 'm-2']);
   });
 
-  verifies('direct.names-that-change', async () => {
+  verifies('direct.addresses', 'names that change', async () => {
     let found: { address: string } | string = { address: '127.0.0.1' };
     environment.onCleanup(decideNames(new Map([[NAME, () => found]])));
     const closing =
@@ -76,7 +76,7 @@ onEachDatabase('direct calls over a failing network', { onDisk: true }, (environ
     expect(peer.requests).toHaveLength(2);
   });
 
-  verifies('direct.says-why-not', async () => {
+  verifies('direct.says-why-not', 'says why not', async () => {
     const log = recordingLogger();
     let facts: Record<string, unknown> = {};
     const status = 404;
@@ -101,7 +101,7 @@ onEachDatabase('direct calls over a failing network', { onDisk: true }, (environ
     expect(await reasonOf('m-4')).toMatchObject([{ peerId, reason: 'failed_before' }]);
   });
 
-  verifies('direct.says-why-not', async () => {
+  verifies('direct.says-why-not', 'says why not', async () => {
     const log = recordingLogger();
     const { client, peerId } = await stageDirect(environment, {
       script: DIRECT,

@@ -51,7 +51,7 @@ const STILL = task('working', 'delivered');
 const ANSWERED = task('completed', 'answered', { text: 'at last' });
 
 onEachDatabase('the state of direct messages', { onDisk: true }, (environment) => {
-  verifies('direct.working', async () => {
+  verifies('client.queued-is-no-error', 'working', async () => {
     const clock = new ManualClock(Date.now());
     const { client, peerId, peer, proxied } = await stageDirect(environment, {
       client: { clock },
@@ -74,7 +74,7 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
     expect(proxied()).toEqual([]);
   });
 
-  verifies('direct.working', 'every other end is a status', async () => {
+  verifies('client.queued-is-no-error', 'every other end is a status', async () => {
     for (const [state, own, status] of [
       ['completed', 'unanswered', 'unanswered'],
       ['failed', 'failed', 'failed'],
@@ -89,7 +89,7 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
     }
   });
 
-  verifies('direct.late-answer', async () => {
+  verifies('direct.late-answer', 'late answer', async () => {
     const { client, peerId, peer, arrive } = await stageDirect(environment, { script: working(() => STILL) });
     await client.callPeer(peerId, 'hello', { messageId: 'm-1' });
     const waited = client.waitForAnswer('m-1');
@@ -151,7 +151,7 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
     expect(handled).toEqual(['to m-2']);
   });
 
-  verifies('direct.peer-gone', async () => {
+  verifies('client.queued-is-no-error', 'peer gone', async () => {
     for (const script of [working(() => UNKNOWN), working(() => ({ kind: 'hang-up' }) as const)]) {
       const { client, peerId, arrive } = await stageDirect(environment, { script });
       await client.callPeer(peerId, 'hello', { messageId: 'm-1' });
@@ -162,7 +162,7 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
     }
   });
 
-  verifies('direct.cancel', async () => {
+  verifies('direct.cancel', 'cancel', async () => {
     const script = working(() => task('canceled', 'canceled'));
     const { client, peerId, peer, proxied } = await stageDirect(environment, { script });
     await client.callPeer(peerId, 'hello', { messageId: 'm-1' });
@@ -190,7 +190,7 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
     expect(proxied()).toEqual([]);
   });
 
-  verifies('direct.path', async () => {
+  verifies('loops.circles-end', 'path', async () => {
     const { client, peerId, peer, arrive } = await stageDirect(environment, { script: working(() => STILL) });
     let sent = 0;
     let refused: unknown;

@@ -7,7 +7,7 @@ import { verifies } from './verifies.ts';
 const DIRECT = answering('from the peer itself');
 
 onEachDatabase('direct calls', { onDisk: true }, (environment) => {
-  verifies('direct.answered', async () => {
+  verifies('direct.answered', 'answered', async () => {
     const { client, peerId, peer, proxied } = await stageDirect(environment, { script: DIRECT });
     const reply = await client.callPeer(peerId, 'hello', { messageId: 'm-1', contextId: 'c-1' });
     expect(reply).toMatchObject({
@@ -27,7 +27,7 @@ onEachDatabase('direct calls', { onDisk: true }, (environment) => {
     });
   });
 
-  verifies('direct.other-credential', async () => {
+  verifies('client.bearer-stays-home', 'other credential', async () => {
     const { client, peerId, peer } = await stageDirect(environment, { script: DIRECT });
     await client.callPeer(peerId, 'hello');
     expect(peer.requests[0]?.headers.authorization).toBe('Bearer peer-token-1');
@@ -58,7 +58,7 @@ onEachDatabase('direct calls', { onDisk: true }, (environment) => {
     expect([...peer.requests, ...off.peer.requests]).toEqual([]);
   });
 
-  verifies('direct.token-renewed', async () => {
+  verifies('direct.token-kept', 'token renewed', async () => {
     const script = (request: Parameters<typeof completed>[0]) =>
       request.headers.authorization === 'Bearer peer-token-1'
         ? ({ kind: 'json', status: 401, body: { error: 'expired', code: 'invalid_credentials' } } as const)
@@ -73,7 +73,7 @@ onEachDatabase('direct calls', { onDisk: true }, (environment) => {
     expect([lookups(), peer.requests.length]).toEqual([3, 4]);
   });
 
-  verifies('direct.one-lookup', async () => {
+  verifies('direct.token-kept', 'one lookup', async () => {
     const clock = new ManualClock(Date.now());
     const { client, peerId, lookups } = await stageDirect(environment, { script: DIRECT, client: { clock } });
     const replies = await Promise.all(['a', 'b', 'c', 'd'].map((text) => client.callPeer(peerId, text)));
@@ -135,7 +135,7 @@ onEachDatabase('direct calls', { onDisk: true }, (environment) => {
     await expect(client.callPeer(peerId, 'hello')).rejects.toMatchObject({ code: 'client_closed' });
   });
 
-  verifies('direct.falls-back', async () => {
+  verifies('direct.falls-back', 'falls back', async () => {
     const { client, peerId, peer, proxied } = await stageDirect(environment, { script: DIRECT });
     const refusals = [
       { kind: 'json', status: 503, body: { error: 'draining', code: 'not_accepting' } },

@@ -23,7 +23,7 @@ onEachDatabase('the page "With curl"', { onDisk: true }, (environment) => {
     return first.replace(ADDRESS, url).replace('<id>', id).replace('<auth_token>', token);
   }
 
-  verifies('documents.curl-calls', async () => {
+  verifies('documents.guides', 'curl calls', async () => {
     if (!areInstalled('curl')) return;
     const platform = await environment.platform();
     const [agent, peer] = [await createMember(platform), await onboard(platform)];
@@ -56,7 +56,7 @@ onEachDatabase('the page "With curl"', { onDisk: true }, (environment) => {
     expect(refused.output()).toContain('invalid_credentials');
   });
 
-  verifies('documents.curl-program', async () => {
+  verifies('documents.guides', 'curl program', async () => {
     if (!areInstalled('curl', 'jq')) return;
     const platform = await environment.platform();
     const [agent, peer] = [await onboard(platform), await onboard(platform)];
@@ -98,7 +98,7 @@ onEachDatabase('the page "With curl"', { onDisk: true }, (environment) => {
 });
 
 onEachDatabase('the page "Streaming"', { onDisk: true }, (environment) => {
-  verifies('documents.streaming-curl', async () => {
+  verifies('documents.guides', 'streaming curl', async () => {
     if (!areInstalled('curl', 'jq')) return;
     const platform = await environment.platform();
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
@@ -136,7 +136,7 @@ onEachDatabase('the page "With an A2A SDK"', { onDisk: true }, (environment) => 
   const PAGE = 'docs/with-an-a2a-sdk.md';
   const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
 
-  verifies('documents.a2a-agent', async () => {
+  verifies('documents.guides', 'a2a agent', async () => {
     if (!areInstalled('curl')) return;
     const platform = await environment.platform(LOOPBACK);
     const server = await environment.scriptedAgent({ script: answering('done') });
@@ -159,7 +159,7 @@ onEachDatabase('the page "With an A2A SDK"', { onDisk: true }, (environment) => 
     await runShell(environment, heartbeats, { env }).wrote('"workspace_status":"online"');
   });
 
-  verifies('documents.a2a-caller', async () => {
+  verifies('documents.guides', 'a2a caller', async () => {
     const platform = await environment.platform(LOOPBACK);
     const server = await environment.scriptedAgent({ script: answering('done') });
     const [caller, agent] = [await onboard(platform), await onboard(platform, { url: server.url })];
@@ -178,7 +178,7 @@ onEachDatabase('the page "With an A2A SDK"', { onDisk: true }, (environment) => 
     await expect(callerOfRequests({ ...self, issuer: 'urn:other' })(authorization)).rejects.toThrow('iss');
   });
 
-  verifies('documents.capabilities', async () => {
+  verifies('documents.guides', 'capabilities', async () => {
     if (!areInstalled('curl')) return;
     const platform = await environment.platform();
     const [command = ''] = blocksOf('packages/core/README.md', 'Other platforms');

@@ -84,7 +84,7 @@ async function rowFor(sender: Member, messageId: string) {
 onEachDatabase('each end', (environment) => {
   describe.each(MODES)('by $delivery', ({ delivery }) => {
     for (const end of ENDS) {
-      verifies('ends.each-way', `${end}: held call, later question, feed`, async () => {
+      verifies('ends.reach-the-sender', `${end}: held call, later question, feed`, async () => {
         const { platform, clock, id, received } = await startTarget(environment, delivery);
         const peer = await onboard(platform);
         const sender = environment.client(platform, peer);

@@ -85,50 +85,46 @@ const REPORTED = [
 
 onEachDatabase('ends', (environment) => {
   for (const mode of MODES) {
-    verifies(
-      ['ends.reported', 'ends.reported-on-the-feed'],
-      `outcomes of an agent that receives by ${mode}`,
-      async () => {
-        const platform = await environment.platform(LOOPBACK);
-        const [caller, agent] = [await onboard(platform), await agentOf(environment, platform, mode)];
-        for (const [outcome, shown] of REPORTED) {
-          const held = `held-${outcome}`;
-          const call = send(caller.caller, agent.id, 'do it', { messageId: held, hold: 60 });
-          const error = outcome === 'failed' ? { message: 'no disk', code: 'disk_full' } : undefined;
-          expect(await report(agent, await taken(agent, mode, held), outcome, error)).toMatchObject({
-            status: 200,
-            body: { status: 'acknowledged', acknowledged: 0, outcomes: [{ state: outcome }] },
-          });
-          expect(await call).toMatchObject({ status: 200, body: task(held, outcome, shown) });
-          expect(await record(caller, held)).toMatchObject({
-            state: outcome,
-            answered_at: null,
-            ended_at: expect.any(String),
-            answer: task(held, outcome, shown),
-            error: outcome === 'failed' ? { code: 'agent_error' } : null,
-          });
-          const absent = `absent-${outcome}`;
-          await send(caller.caller, agent.id, 'do it', { messageId: absent });
-          await report(agent, await taken(agent, mode, absent), outcome, error);
-          expect(await record(caller, absent)).toMatchObject({
-            state: outcome,
-            answer: task(absent, outcome, shown),
-          });
-        }
-        const rows = await inbox(caller);
-        expect(rows).toMatchObject([
-          {
-            in_reply_to: 'absent-failed',
-            source_id: agent.id,
-            status: 'error',
-            request_body: {
-              params: { message: { role: 'agent', metadata: { code: 'disk_full', state: 'failed' } } },
-            },
+    verifies('ends.reach-the-sender', `outcomes of an agent that receives by ${mode}`, async () => {
+      const platform = await environment.platform(LOOPBACK);
+      const [caller, agent] = [await onboard(platform), await agentOf(environment, platform, mode)];
+      for (const [outcome, shown] of REPORTED) {
+        const held = `held-${outcome}`;
+        const call = send(caller.caller, agent.id, 'do it', { messageId: held, hold: 60 });
+        const error = outcome === 'failed' ? { message: 'no disk', code: 'disk_full' } : undefined;
+        expect(await report(agent, await taken(agent, mode, held), outcome, error)).toMatchObject({
+          status: 200,
+          body: { status: 'acknowledged', acknowledged: 0, outcomes: [{ state: outcome }] },
+        });
+        expect(await call).toMatchObject({ status: 200, body: task(held, outcome, shown) });
+        expect(await record(caller, held)).toMatchObject({
+          state: outcome,
+          answered_at: null,
+          ended_at: expect.any(String),
+          answer: task(held, outcome, shown),
+          error: outcome === 'failed' ? { code: 'agent_error' } : null,
+        });
+        const absent = `absent-${outcome}`;
+        await send(caller.caller, agent.id, 'do it', { messageId: absent });
+        await report(agent, await taken(agent, mode, absent), outcome, error);
+        expect(await record(caller, absent)).toMatchObject({
+          state: outcome,
+          answer: task(absent, outcome, shown),
+        });
+      }
+      const rows = await inbox(caller);
+      expect(rows).toMatchObject([
+        {
+          in_reply_to: 'absent-failed',
+          source_id: agent.id,
+          status: 'error',
+          request_body: {
+            params: { message: { role: 'agent', metadata: { code: 'disk_full', state: 'failed' } } },
           },
-        ]);
-        expect(textAt(rows[0], 'data', 'text')).toContain('no disk');
-      },
-    );
+        },
+      ]);
+      expect(textAt(rows[0], 'data', 'text')).toContain('no disk');
+    });
 
     verifies('ends.expires', `by ${mode}`, async () => {
       const platform = await environment.platform({ ...LOOPBACK, clock: 'manual', messageTtlMs: 60_000 });
@@ -151,7 +147,7 @@ onEachDatabase('ends', (environment) => {
     });
   }
 
-  verifies('ends.unanswered-by-acknowledgement', async () => {
+  verifies('ends.unanswered', 'unanswered by acknowledgement', async () => {
     const platform = await environment.platform();
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     const call = send(caller.caller, agent.id, 'thanks', { messageId: 'held', hold: 60 });
@@ -196,7 +192,7 @@ onEachDatabase('ends', (environment) => {
     expect(await acknowledge(agent, { outcomes: [] })).toMatchObject({ status: 400 });
   });
 
-  verifies('ends.accepted-stays-open', async () => {
+  verifies('ends.accepted-stays-open', 'accepted stays open', async () => {
     const platform = await environment.platform();
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     const call = send(caller.caller, agent.id, 'once only', { messageId: 'm', hold: 60 });
@@ -211,7 +207,7 @@ onEachDatabase('ends', (environment) => {
     expect(textAt((await call).body, 'result', 'text')).toBe(wrapA2aBoundary('done after all'));
   });
 
-  verifies('ends.outcome-of-nothing', async () => {
+  verifies('ends.exactly-once', 'outcome of nothing', async () => {
     const platform = await environment.platform();
     const [caller, agent, other] = [
       await onboard(platform),
@@ -234,7 +230,7 @@ onEachDatabase('ends', (environment) => {
     expect(await record(caller, 'mine')).toMatchObject({ state: 'failed' });
   });
 
-  verifies('ends.exactly-once', async () => {
+  verifies('ends.exactly-once', 'exactly once', async () => {
     const platform = await environment.platform();
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     for (let round = 0; round < 12; round += 1) {
@@ -263,7 +259,7 @@ onEachDatabase('ends', (environment) => {
     }
   });
 
-  verifies('ends.failure-text-is-wrapped', async () => {
+  verifies('trust.wrapped-for-workspaces', 'failure text is wrapped', async () => {
     const platform = await environment.platform();
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     const textOf = (response: HttpResponse) =>
@@ -284,7 +280,7 @@ onEachDatabase('ends', (environment) => {
     expect(textAt(await record(caller, 'peer'), 'error', 'error')).toBe(wrapA2aBoundary(evil));
   });
 
-  verifies('ends.agents-hide-no-end', async () => {
+  verifies('ends.agents-hide-no-end', 'agents hide no end', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const caller = await onboard(platform);
     const agent = await onboard(platform);
@@ -322,7 +318,7 @@ onEachDatabase('ends', (environment) => {
     expect(new Set(rows.map((row) => row.message_id)).size).toBe(3);
   });
 
-  verifies('ends.replies-have-no-deadline', async () => {
+  verifies('ends.agents-hide-no-end', 'replies have no deadline', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     for (const id of ['open', 'failed']) await send(caller.caller, agent.id, id, { messageId: id });
@@ -340,7 +336,7 @@ onEachDatabase('ends', (environment) => {
     expect(JSON.stringify(await inbox(caller))).not.toContain(deadline);
   });
 
-  verifies('ends.late-reply', async () => {
+  verifies('ends.late-reply', 'late reply', async () => {
     const platform = await environment.platform({ clock: 'manual', messageTtlMs: 60_000 });
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     const ended = ['failed', 'canceled', 'unanswered', 'answered', 'expired'] as const;
@@ -387,7 +383,7 @@ onEachDatabase('ends', (environment) => {
     expect(out).toEqual([]);
   });
 
-  verifies('ends.deadline', async () => {
+  verifies('ends.expires', 'deadline', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     const at = (ms: number) => new Date(platform.clock.now() + ms).toISOString();
@@ -415,7 +411,7 @@ onEachDatabase('ends', (environment) => {
     }
   });
 
-  verifies('ends.push-rpc-error', async () => {
+  verifies('trust.wrapped-for-workspaces', 'push rpc error', async () => {
     const platform = await environment.platform(LOOPBACK);
     const error = { code: -32601, message: 'Method not found' };
     const agent = await environment.scriptedAgent({
@@ -437,7 +433,7 @@ onEachDatabase('ends', (environment) => {
     expect(row).toMatchObject({ in_reply_to: 'absent', status: 'error' });
   });
 
-  verifies('ends.push-silent-task', async () => {
+  verifies('ends.unanswered', 'push silent task', async () => {
     const platform = await environment.platform(LOOPBACK);
     const tasks = [
       { kind: 'task', id: 't', status: { state: 'completed' } },
@@ -471,7 +467,7 @@ onEachDatabase('ends', (environment) => {
     ]);
   });
 
-  verifies('ends.nothing-on-repeat', async () => {
+  verifies('ends.exactly-once', 'nothing on repeat', async () => {
     const platform = await environment.platform();
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     await send(caller.caller, agent.id, 'do it', { messageId: 'm', contextId: 'c' });
@@ -484,7 +480,7 @@ onEachDatabase('ends', (environment) => {
     expect(await inbox(agent)).toHaveLength(1);
   });
 
-  verifies('conversation.context-is-given', async () => {
+  verifies('conversation.context-is-given', 'context is given', async () => {
     const platform = await environment.platform();
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     await send(caller.caller, agent.id, 'own', { contextId: 'mine', messageId: 'own' });
@@ -504,7 +500,7 @@ onEachDatabase('ends', (environment) => {
     expect(await inbox(agent)).toHaveLength(4);
   });
 
-  verifies('conversation.answers-carry-it', async () => {
+  verifies('conversation.context-is-given', 'answers carry it', async () => {
     const platform = await environment.platform();
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     const call = send(caller.caller, agent.id, 'q', { messageId: 'held', hold: 60 });
@@ -527,7 +523,7 @@ onEachDatabase('ends', (environment) => {
     );
   });
 
-  verifies('conversation.id-on-rows', async () => {
+  verifies('conversation.id-on-rows', 'id on rows', async () => {
     const platform = await environment.platform();
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     const idOf = (...name: readonly string[]) =>
@@ -583,7 +579,7 @@ onEachDatabase('ends', (environment) => {
 });
 
 onEachDatabase('ends over a restart', { onDisk: true }, (environment) => {
-  verifies('ends.expired-is-not-delivered', async () => {
+  verifies('ends.expires', 'expired is not delivered', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual', messageTtlMs: 60_000 });
     const server = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
     const caller = await onboard(platform);
@@ -603,7 +599,7 @@ onEachDatabase('ends over a restart', { onDisk: true }, (environment) => {
     expect(history).toMatchObject([{ delivery_state: 'expired', status: 'timeout' }]);
   });
 
-  verifies('ends.list', async () => {
+  verifies('ends.list', 'list', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     for (const messageId of ['first', 'second', 'third', 'fourth']) {

@@ -59,7 +59,7 @@ onEachDatabase('an error', (environment) => {
     expect(JSON.stringify(failure)).not.toContain(SECRET);
   });
 
-  verifies('errors.one-cause-each', async () => {
+  verifies('lifecycle.pause.one-cause-each', 'one cause each', async () => {
     const platform = await environment.platform();
     const [running, paused, removed] = [
       await onboard(platform),
@@ -90,7 +90,7 @@ onEachDatabase('an error', (environment) => {
     ]);
   });
 
-  verifies('errors.foreign-token', async () => {
+  verifies('errors.refused-token', 'foreign token', async () => {
     const platform = await environment.platform();
     const [own, other] = [await onboard(platform), await onboard(platform)];
     const wrong = [
@@ -120,7 +120,7 @@ onEachDatabase('an error', (environment) => {
     }
   });
 
-  verifies('errors.failed-start', async () => {
+  verifies('agent.failed-start', 'failed start', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const causes = [
@@ -146,7 +146,7 @@ onEachDatabase('an error', (environment) => {
     }
   });
 
-  verifies('errors.refused-token', async () => {
+  verifies('errors.refused-token', 'refused token', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const stateDirectory = environment.folder();

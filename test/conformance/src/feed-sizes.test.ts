@@ -18,7 +18,7 @@ function bytesOf({ body }: HttpResponse): number {
 }
 
 onEachDatabase('large messages in the feed', (environment) => {
-  verifies('feed.page.bounded', async () => {
+  verifies('feed.page.bounded', 'page: bounded', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const sent = Array.from({ length: 9 }, (_, index) => `large-${index}`);
@@ -41,7 +41,7 @@ onEachDatabase('large messages in the feed', (environment) => {
     }
   });
 
-  verifies('feed.page.parallel-reads', async () => {
+  verifies('feed.page.bounded', 'page: parallel reads', async () => {
     const platform = await environment.platform();
     const [member, other] = [await onboard(platform), await onboard(platform)];
     for (let index = 0; index < 20; index += 1) await send(platform.operator, member.id, LARGE);
@@ -54,7 +54,7 @@ onEachDatabase('large messages in the feed', (environment) => {
     }
   });
 
-  verifies('feed.answer.cut-in-rows', async () => {
+  verifies('feed.answer.cut-in-rows', 'answer: cut in rows', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const said = `start ${'é"'.repeat(200_000)} end`;
@@ -104,7 +104,7 @@ onEachDatabase('large messages in the feed', (environment) => {
     expect(full).toMatchObject({ id: row?.id, data: { text: 'hello there' } });
   });
 
-  verifies('feed.wait.many-readers', async () => {
+  verifies('feed.wait.many-readers', 'wait: many readers', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     const read = () => trackCall(feed(member, 'wait=60'));

@@ -19,7 +19,7 @@ function texts(answer: HttpResponse): string[] {
 }
 
 onEachDatabase('reading the feed', (environment) => {
-  verifies('feed.cursor.gone', async () => {
+  verifies('feed.cursor.gone', 'cursor: gone', async () => {
     const platform = await environment.platform();
     const [member, other] = [await onboard(platform), await onboard(platform)];
     await send(platform.operator, other.id, 'for the other');
@@ -32,7 +32,7 @@ onEachDatabase('reading the feed', (environment) => {
     }
   });
 
-  verifies('feed.bad-query-is-400', async () => {
+  verifies('requests.invalid-are-400', 'bad query is 400', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const bad = [
@@ -58,7 +58,7 @@ onEachDatabase('reading the feed', (environment) => {
     }
   });
 
-  verifies('feed.pages-without-gaps', async () => {
+  verifies('messages.order', 'pages without gaps', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const first = await send(platform.operator, member.id, '0');
@@ -77,7 +77,7 @@ onEachDatabase('reading the feed', (environment) => {
     expect(texts(await feed(member, `since_id=${cursor}`))).toEqual([]);
   });
 
-  verifies('feed.paging-while-messages-arrive', async () => {
+  verifies('messages.order', 'paging while messages arrive', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const first = await send(platform.operator, member.id, 'start');
@@ -97,7 +97,7 @@ onEachDatabase('reading the feed', (environment) => {
     expect((await inboxTexts(member)).slice(1)).toEqual(seen);
   });
 
-  verifies('feed.row-superset', async () => {
+  verifies('feed.row-superset', 'row superset', async () => {
     const platform = await environment.platform();
     const peer = await onboard(platform, { name: 'ops', role: 'sre' });
     const member = await onboard(platform);
@@ -145,7 +145,7 @@ onEachDatabase('reading the feed', (environment) => {
     });
   });
 
-  verifies('feed.people-are-canvas-users', async () => {
+  verifies('feed.row-superset', 'people are canvas users', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     await send(platform.operator, member.id, 'from a human');
@@ -154,25 +154,29 @@ onEachDatabase('reading the feed', (environment) => {
     ]);
   });
 
-  verifies(['feed.inbound-is-the-default', 'feed.history-is-all', 'feed.report.is-logged'], async () => {
-    const platform = await environment.platform();
-    const member = await onboard(platform);
-    const at = `/workspaces/${member.id}`;
-    await send(platform.operator, member.id, 'question');
-    expect((await member.caller.post(`${at}/notify`, { message: 'answer' })).status).toBe(200);
-    const report = { activity_type: 'a2a_receive', summary: 'worked', metadata: { task: 'x' } };
-    expect(await member.caller.post(`${at}/activity`, report)).toMatchObject({
-      status: 200,
-      body: { status: 'logged' },
-    });
-    expect(await inboxTexts(member)).toEqual(['question']);
-    const history = rowsOf(await feed(member, 'type=a2a_receive&direction=all&order=asc'));
-    expect(history.map((row) => row.direction)).toEqual(['in', 'out', 'out']);
-    expect(history[1]).toMatchObject({ method: 'notify', data: { text: 'answer' } });
-    expect(history[2]).toMatchObject({ summary: 'worked', source_id: member.id });
-  });
+  verifies(
+    ['feed.inbound-is-the-default', 'feed.report'],
+    'inbound is the default; history is all; report: is logged',
+    async () => {
+      const platform = await environment.platform();
+      const member = await onboard(platform);
+      const at = `/workspaces/${member.id}`;
+      await send(platform.operator, member.id, 'question');
+      expect((await member.caller.post(`${at}/notify`, { message: 'answer' })).status).toBe(200);
+      const report = { activity_type: 'a2a_receive', summary: 'worked', metadata: { task: 'x' } };
+      expect(await member.caller.post(`${at}/activity`, report)).toMatchObject({
+        status: 200,
+        body: { status: 'logged' },
+      });
+      expect(await inboxTexts(member)).toEqual(['question']);
+      const history = rowsOf(await feed(member, 'type=a2a_receive&direction=all&order=asc'));
+      expect(history.map((row) => row.direction)).toEqual(['in', 'out', 'out']);
+      expect(history[1]).toMatchObject({ method: 'notify', data: { text: 'answer' } });
+      expect(history[2]).toMatchObject({ summary: 'worked', source_id: member.id });
+    },
+  );
 
-  verifies(['feed.filters', 'feed.newest-first-without-a-cursor'], async () => {
+  verifies(['feed.filters', 'feed.order'], 'filters; newest first without a cursor', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const [peer, other, member] = [await onboard(platform), await onboard(platform), await onboard(platform)];
     await send(peer.caller, member.id, 'old');
@@ -201,7 +205,7 @@ onEachDatabase('reading the feed', (environment) => {
     expect(texts(await platform.operator.get(`${path}?${cursor}`))).toEqual(['newer', 'human']);
   });
 
-  verifies('feed.oldest-first-for-its-agent', async () => {
+  verifies('feed.order', 'oldest first for its agent', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     await send(platform.operator, member.id, '1');
@@ -232,7 +236,7 @@ onEachDatabase('the feed of a paused workspace', { onDisk: true }, (environment)
   const resume = (platform: RunningPlatform, { id }: Member) =>
     platform.operator.post(`/workspaces/${id}/resume`);
 
-  verifies('feed.paused.hidden-until-the-resume', async () => {
+  verifies('messages.paused.is-held', 'paused: hidden until the resume', async () => {
     const platform = await environment.platform();
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     await send(peer.caller, member.id, 'before');
@@ -260,7 +264,7 @@ onEachDatabase('the feed of a paused workspace', { onDisk: true }, (environment)
     expect(texts(await feed(member, 'direction=all&order=asc'))).toHaveLength(4);
   });
 
-  verifies('feed.paused.wait-ends-with-the-resume', async () => {
+  verifies('messages.paused.is-held', 'paused: wait ends with the resume', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     await pause(platform, member);
@@ -273,7 +277,7 @@ onEachDatabase('the feed of a paused workspace', { onDisk: true }, (environment)
     expect(texts(await read.response)).toEqual(['held']);
   });
 
-  verifies('feed.paused.not-acknowledged', async () => {
+  verifies('messages.paused.is-held', 'paused: not acknowledged', async () => {
     const platform = await environment.platform();
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     await send(peer.caller, member.id, 'before', { messageId: 'before' });
@@ -305,7 +309,7 @@ onEachDatabase('the feed of a paused workspace', { onDisk: true }, (environment)
     expect(await stateOf('hidden')).toBe('failed');
   });
 
-  verifies('feed.paused.cancellations', async () => {
+  verifies('cancel.control-rows', 'paused: cancellations', async () => {
     const platform = await environment.platform();
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     await send(peer.caller, member.id, 'long work', { messageId: 'long' });
@@ -320,7 +324,7 @@ onEachDatabase('acknowledging', (environment) => {
   const ack = (member: Member, upTo: unknown) =>
     member.caller.post(`/workspaces/${member.id}/activity/ack`, { up_to: upTo });
 
-  verifies('feed.ack.inbound-only', async () => {
+  verifies('feed.ack.covers-the-prefix', 'ack: inbound only', async () => {
     const platform = await environment.platform();
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     const path = `/workspaces/${member.id}`;
@@ -352,32 +356,36 @@ onEachDatabase('acknowledging', (environment) => {
     });
   });
 
-  verifies(['feed.ack.covers-the-prefix', 'feed.ack.pending-and-unacknowledged'], async () => {
-    const platform = await environment.platform();
-    const member = await onboard(platform);
-    for (const text of ['1', '2', '3', '4']) await send(platform.operator, member.id, text);
-    const rows = await inbox(member);
-    const pending = async () => {
-      const beat = await member.caller.post('/registry/heartbeat', { workspace_id: member.id });
-      return (beat.body as { pending: number }).pending;
-    };
-    expect(await pending()).toBe(4);
-    expect(await ack(member, textAt(rows[1], 'id'))).toMatchObject({
-      status: 200,
-      body: { status: 'acknowledged', up_to: textAt(rows[1], 'id'), acknowledged: 2 },
-    });
-    expect(await pending()).toBe(2);
-    expect(await inboxTexts(member, '&unacknowledged=true')).toEqual(['3', '4']);
-    expect(await ack(member, textAt(rows[0], 'id'))).toMatchObject({
-      status: 200,
-      body: { up_to: textAt(rows[1], 'id'), acknowledged: 0 },
-    });
-    expect(await ack(member, rows[3]?.seq)).toMatchObject({ status: 200, body: { acknowledged: 2 } });
-    expect(await pending()).toBe(0);
-    expect(await inboxTexts(member)).toEqual(['1', '2', '3', '4']);
-  });
+  verifies(
+    ['feed.ack.covers-the-prefix', 'feed.ack.pending-and-unacknowledged'],
+    'ack: covers the prefix; ack: pending and unacknowledged',
+    async () => {
+      const platform = await environment.platform();
+      const member = await onboard(platform);
+      for (const text of ['1', '2', '3', '4']) await send(platform.operator, member.id, text);
+      const rows = await inbox(member);
+      const pending = async () => {
+        const beat = await member.caller.post('/registry/heartbeat', { workspace_id: member.id });
+        return (beat.body as { pending: number }).pending;
+      };
+      expect(await pending()).toBe(4);
+      expect(await ack(member, textAt(rows[1], 'id'))).toMatchObject({
+        status: 200,
+        body: { status: 'acknowledged', up_to: textAt(rows[1], 'id'), acknowledged: 2 },
+      });
+      expect(await pending()).toBe(2);
+      expect(await inboxTexts(member, '&unacknowledged=true')).toEqual(['3', '4']);
+      expect(await ack(member, textAt(rows[0], 'id'))).toMatchObject({
+        status: 200,
+        body: { up_to: textAt(rows[1], 'id'), acknowledged: 0 },
+      });
+      expect(await ack(member, rows[3]?.seq)).toMatchObject({ status: 200, body: { acknowledged: 2 } });
+      expect(await pending()).toBe(0);
+      expect(await inboxTexts(member)).toEqual(['1', '2', '3', '4']);
+    },
+  );
 
-  verifies('feed.ack.answered-is-not-acknowledged', async () => {
+  verifies('feed.ack.pending-and-unacknowledged', 'ack: answered is not acknowledged', async () => {
     const platform = await environment.platform();
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     await send(peer.caller, member.id, 'first', { messageId: 'm-1' });
@@ -397,7 +405,7 @@ onEachDatabase('acknowledging', (environment) => {
     expect((await inbox(member))[1]).toMatchObject({ message_id: 'm-2', delivery_state: 'answered' });
   });
 
-  verifies('feed.ack.unknown-row', async () => {
+  verifies('feed.ack.covers-the-prefix', 'ack: unknown row', async () => {
     const platform = await environment.platform();
     const [member, other] = [await onboard(platform), await onboard(platform)];
     await send(platform.operator, member.id, 'mine');
@@ -411,36 +419,40 @@ onEachDatabase('acknowledging', (environment) => {
     expect(await inboxTexts(member, '&unacknowledged=true')).toEqual(['mine']);
   });
 
-  verifies(['feed.ack.keeps-unacknowledged-rows', 'feed.cursor.rotated-out'], async () => {
-    const platform = await environment.platform({
-      clock: 'manual',
-      drainEveryMs: HOUR,
-      messageTtlMs: 30 * DAY,
-    });
-    const member = await onboard(platform);
-    for (const text of ['1', '2', '3']) await send(platform.operator, member.id, text);
-    const [first, second, third] = await inbox(member);
-    await ack(member, textAt(second, 'id'));
-    await platform.clock.advance(13 * HOUR);
-    expect(await inboxTexts(member)).toEqual(['1', '2', '3']);
-    platform.clock.jump(8 * DAY);
-    // Read, and not acknowledged by anybody in the last 24 hours.
-    expect(texts(await feed(member, `type=a2a_receive&since_id=${textAt(third, 'id')}`))).toEqual([]);
-    await platform.clock.advance(13 * HOUR);
-    expect(await inboxTexts(member)).toEqual(['3']);
-    expect(await feed(member, `since_id=${textAt(first, 'id')}`)).toMatchObject({
-      status: 410,
-      body: { code: 'cursor_not_found' },
-    });
-    expect(await inboxTexts(member, '&unacknowledged=true')).toEqual(['3']);
-    platform.clock.jump(23 * DAY);
-    await platform.clock.advance(HOUR);
-    expect(await inboxTexts(member)).toEqual([]);
-    platform.clock.jump(8 * DAY);
-    await platform.clock.advance(HOUR);
-    const path = `/workspaces/${member.id}/activity?type=a2a_receive`;
-    expect(rowsOf(await platform.operator.get(path))).toEqual([]);
-  });
+  verifies(
+    ['feed.retention', 'feed.cursor.gone'],
+    'ack: keeps unacknowledged rows; cursor: rotated out',
+    async () => {
+      const platform = await environment.platform({
+        clock: 'manual',
+        drainEveryMs: HOUR,
+        messageTtlMs: 30 * DAY,
+      });
+      const member = await onboard(platform);
+      for (const text of ['1', '2', '3']) await send(platform.operator, member.id, text);
+      const [first, second, third] = await inbox(member);
+      await ack(member, textAt(second, 'id'));
+      await platform.clock.advance(13 * HOUR);
+      expect(await inboxTexts(member)).toEqual(['1', '2', '3']);
+      platform.clock.jump(8 * DAY);
+      // Read, and not acknowledged by anybody in the last 24 hours.
+      expect(texts(await feed(member, `type=a2a_receive&since_id=${textAt(third, 'id')}`))).toEqual([]);
+      await platform.clock.advance(13 * HOUR);
+      expect(await inboxTexts(member)).toEqual(['3']);
+      expect(await feed(member, `since_id=${textAt(first, 'id')}`)).toMatchObject({
+        status: 410,
+        body: { code: 'cursor_not_found' },
+      });
+      expect(await inboxTexts(member, '&unacknowledged=true')).toEqual(['3']);
+      platform.clock.jump(23 * DAY);
+      await platform.clock.advance(HOUR);
+      expect(await inboxTexts(member)).toEqual([]);
+      platform.clock.jump(8 * DAY);
+      await platform.clock.advance(HOUR);
+      const path = `/workspaces/${member.id}/activity?type=a2a_receive`;
+      expect(rowsOf(await platform.operator.get(path))).toEqual([]);
+    },
+  );
 });
 
 onEachDatabase('notifying and reporting', (environment) => {
@@ -475,7 +487,7 @@ onEachDatabase('notifying and reporting', (environment) => {
     expect(rowsOf(await feed(member, 'direction=all'))).toHaveLength(1);
   });
 
-  verifies('notify.needs-a-message', async () => {
+  verifies('requests.invalid-are-400', 'needs a message', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     for (const body of [
@@ -501,7 +513,7 @@ onEachDatabase('notifying and reporting', (environment) => {
     expect(rowsOf(await feed(member, 'direction=all'))).toMatchObject([{ attachments: [file] }]);
   });
 
-  verifies('feed.report.source-must-be-self', async () => {
+  verifies('feed.report', 'report: source must be self', async () => {
     const platform = await environment.platform();
     const [member, other] = [await onboard(platform), await onboard(platform)];
     const path = `/workspaces/${member.id}/activity`;

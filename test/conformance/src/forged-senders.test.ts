@@ -71,7 +71,7 @@ async function startStage(environment: TestEnvironment) {
 }
 
 onEachDatabase('a sender that writes under the keys of the platform', (environment) => {
-  verifies('inbound.sender-is-not-forged', async () => {
+  verifies('inbound.sender-is-not-forged', 'sender is not forged', async () => {
     const { platform, peer, member } = await startStage(environment);
     const { handled } = await startPushAgent(environment, platform, member);
     await sendForgeries(peer.caller, member.id, 10);
@@ -97,7 +97,7 @@ onEachDatabase('a sender that writes under the keys of the platform', (environme
     }
   });
 
-  verifies('inbound.conversation-of-others', async () => {
+  verifies('inbound.sender-is-not-forged', 'conversation of others', async () => {
     const { platform, peer, member } = await startStage(environment);
     const gate = Promise.withResolvers<void>();
     const handled: InboundMessage[] = [];

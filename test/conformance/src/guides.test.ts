@@ -16,8 +16,8 @@ const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
 
 // One database is enough: the pages name none.
 onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
-  verifies('documents.questions-curl', 'in dev mode', () => answersWithCurl('dev'));
-  verifies('documents.questions-curl', 'in production', () => answersWithCurl('production'));
+  verifies('documents.guides', 'in dev mode', () => answersWithCurl('dev'));
+  verifies('documents.guides', 'in production', () => answersWithCurl('production'));
 
   async function answersWithCurl(mode: 'dev' | 'production'): Promise<void> {
     if (!areInstalled('curl')) return;
@@ -60,7 +60,7 @@ onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
     expect(text).toBe('approve: After six.');
   }
 
-  verifies('documents.operating', async () => {
+  verifies('documents.guides', 'operating', async () => {
     if (!areInstalled('curl')) return;
     const blocks = (heading: string) => blocksOf('docs/operating.md', heading);
     const [, start = ''] = blocks('Start'); // the first one installs the package

@@ -131,7 +131,7 @@ verifies('agent.half-dead.feed', async () => {
   }
 });
 
-verifies('agent.half-dead.push', async () => {
+verifies('agent.half-dead.probe', 'half dead: push', async () => {
   await using platform = await createTestPlatform();
   const { clock } = platform;
   const operator = new OperatorClient(platform);
@@ -187,7 +187,7 @@ verifies('agent.half-dead.push', async () => {
   await Promise.all([client.close(), operator.close()]);
 });
 
-verifies('presence.one-broken-response', async () => {
+verifies('agent.recovers-from-outages', 'one broken response', async () => {
   await using platform = await createTestPlatform();
   const { clock } = platform;
   const broken = [
@@ -261,7 +261,7 @@ verifies('agent.ends-with-its-client', async () => {
 });
 
 onEachDatabase('an agent that is half dead', { onDisk: true }, (environment) => {
-  verifies('agent.half-dead.probe', async () => {
+  verifies('agent.half-dead.probe', 'half dead: probe', async () => {
     const { agent, clock, events, feed, handled, logger } = await startWith(environment, empty, {
       delivery: 'poll',
     });
@@ -306,7 +306,7 @@ onEachDatabase('an agent that is half dead', { onDisk: true }, (environment) => 
     expect(feed.probes).toHaveLength(2);
   });
 
-  verifies('agent.half-dead.probe-comes-back', async () => {
+  verifies('agent.half-dead.probe', 'half dead: probe comes back', async () => {
     const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
     const member = await onboard(platform);
     const client = environment.client(platform, member, { clock: platform.clock });
@@ -361,7 +361,7 @@ onEachDatabase('an agent that is half dead', { onDisk: true }, (environment) => 
     return { code, text };
   }
 
-  verifies('agent.exit-when-dead', async () => {
+  verifies('agent.exit-when-dead', 'exit when dead', async () => {
     const { code, text } = await endOf(
       await environment.scriptedAgent({ script: () => ({ kind: 'hang-up' }) }),
     );
@@ -371,7 +371,7 @@ onEachDatabase('an agent that is half dead', { onDisk: true }, (environment) => 
     expect(text).not.toContain('a-token-of-a-workspace');
   });
 
-  verifies('agent.exit-when-limited', async () => {
+  verifies('agent.exit-when-dead', 'exit when limited', async () => {
     const platform = await environment.scriptedAgent({
       script: ({ path }) =>
         path.endsWith('/heartbeat')

@@ -23,7 +23,7 @@ function fieldsBelow(heading: string): Map<string, boolean> {
 const EVENTS = new URL('../../../packages/core/src/agent/agent-events.ts', import.meta.url);
 
 onEachDatabase('tables of what a handler gets', (environment) => {
-  verifies('documents.handler-fields', async () => {
+  verifies('documents.handler-tables', 'handler fields', async () => {
     const [messages, contexts]: [InboundMessage[], HandlerContext[]] = [[], []];
     const stage = await startTestAgent(environment, {
       ...DELIVERIES[0],
@@ -59,7 +59,7 @@ onEachDatabase('tables of what a handler gets', (environment) => {
     expect(['text', 'parts', 'metadata', 'raw'].map((name) => fields.get(name))).not.toContain(false);
   });
 
-  verifies('documents.agent-events', () => {
+  verifies('documents.handler-tables', 'agent events', () => {
     const [, declared = ''] = readFileSync(EVENTS, 'utf8').split('export interface AgentEvents {');
     const [body = ''] = declared.split('\n}\n');
     const names = [...body.matchAll(/^ {2}'?([a-z-]+)'?: \[/gm)].map((match) => match[1]);

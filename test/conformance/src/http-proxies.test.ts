@@ -35,7 +35,7 @@ async function stage(environment: TestEnvironment): Promise<Stage> {
 }
 
 onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
-  verifies('client.proxy.from-environment', 'HTTP_PROXY, in lower case first', async () => {
+  verifies('client.proxy.setting', 'HTTP_PROXY, in lower case first', async () => {
     const { platform, target, client } = await stage(environment);
     const [lower, upper] = [await startProxy(environment), await startProxy(environment)];
     setProxies(environment, { HTTP_PROXY: upper.host, HTTPS_PROXY: 'http://127.0.0.1:1' });
@@ -57,7 +57,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
     );
   });
 
-  verifies('client.proxy.from-environment', 'not for a platform on this machine', async () => {
+  verifies('client.proxy.setting', 'not for a platform on this machine', async () => {
     const { platform } = await stage(environment);
     const proxy = await startProxy(environment);
     setProxies(environment, { http_proxy: proxy.url });
@@ -66,7 +66,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
     expect([platform.requests.length, proxy.targets]).toEqual([2, []]);
   });
 
-  verifies('client.proxy.from-environment', 'not for what NO_PROXY names', async () => {
+  verifies('client.proxy.setting', 'not for what NO_PROXY names', async () => {
     const { platform } = await stage(environment);
     const proxy = await startProxy(environment);
     const url = platform.url.replace('127.0.0.1', '0.0.0.0');
@@ -78,7 +78,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
     expect([platform.requests.length, proxy.targets.length]).toEqual([2, 1]);
   });
 
-  verifies('client.proxy.option', async () => {
+  verifies('client.proxy.setting', 'proxy: option', async () => {
     const { platform, client } = await stage(environment);
     const [named, other] = [await startProxy(environment), await startProxy(environment)];
     setProxies(environment, { HTTP_PROXY: other.url, NO_PROXY: '*' });
@@ -95,7 +95,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
     expect([platform.requests.length, named.targets.length, other.targets]).toEqual([5, 2, []]);
   });
 
-  verifies('client.proxy.wrong-setting', async () => {
+  verifies('options.wrong-are-refused', 'proxy: wrong setting', async () => {
     const { client } = await stage(environment);
     const secret = 'hunter2-of-the-office';
     const wrong: readonly (readonly [string, RegExp])[] = [
@@ -126,7 +126,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
     client({ proxy: false });
   });
 
-  verifies('client.proxy.credentials', async () => {
+  verifies('client.proxy.credentials', 'proxy: credentials', async () => {
     const { platform, target, client } = await stage(environment);
     const proxy = await startProxy(environment, { credentials: `${USER}:${PASSWORD}` });
     const url = proxy.url.replace('//', `//${CREDENTIALS}@`);
@@ -233,7 +233,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
     });
   });
 
-  verifies('client.proxy.shared', async () => {
+  verifies('client.proxy.credentials', 'proxy: shared', async () => {
     const { platform, client } = await stage(environment);
     const proxy = await startProxy(environment);
     const [one, two] = [client({ proxy: proxy.url }), client({ proxy: proxy.url })];

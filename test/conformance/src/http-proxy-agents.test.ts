@@ -52,7 +52,7 @@ function expectOnly(proxy: ConnectProxy, platform: { readonly url: string }): vo
 }
 
 onEachDatabase('agents behind an HTTP proxy', { onDisk: true }, (environment) => {
-  verifies('client.proxy.agent', async () => {
+  verifies('client.proxy.agent', 'proxy: agent', async () => {
     const platform = await environment.platform({ contractCheck: 'all' });
     const proxy = await startProxy(environment);
     setProxies(environment, { HTTP_PROXY: proxy.url });
@@ -145,7 +145,7 @@ onEachDatabase('agents behind an HTTP proxy', { onDisk: true }, (environment) =>
     });
   });
 
-  verifies('client.proxy.heartbeat-worker', async () => {
+  verifies('client.proxy.agent', 'proxy: heartbeat worker', async () => {
     const credentials = 'agent:of the office';
     for (const scheme of ['http', 'https'] as const) {
       const tls = scheme === 'https' ? PLATFORM_CERTIFICATE : undefined;
@@ -164,7 +164,7 @@ onEachDatabase('agents behind an HTTP proxy', { onDisk: true }, (environment) =>
     }
   });
 
-  verifies('client.proxy.heartbeat-worker', 'its errors are those of the main thread', async () => {
+  verifies('client.proxy.agent', 'its errors are those of the main thread', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const proxy = await startProxy(environment);

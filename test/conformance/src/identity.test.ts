@@ -39,7 +39,7 @@ async function expectRefused(caller: Caller, member: Member): Promise<void> {
 }
 
 onEachDatabase('who a caller is', (environment) => {
-  verifies('identity.bearer-decides', async () => {
+  verifies('identity.bearer-decides', 'bearer decides', async () => {
     const platform = await environment.platform();
     const caller = await onboard(platform);
     const target = await onboard(platform);
@@ -57,7 +57,7 @@ onEachDatabase('who a caller is', (environment) => {
     for (const row of rows) expect(row).toMatchObject({ source_id: caller.id, source: 'peer_agent' });
   });
 
-  verifies('identity.headers-must-match', async () => {
+  verifies('identity.bearer-decides', 'headers must match', async () => {
     const platform = await environment.platform();
     const caller = await onboard(platform);
     const target = await onboard(platform);
@@ -80,7 +80,7 @@ onEachDatabase('who a caller is', (environment) => {
     expect(await inbox(target)).toEqual([]);
   });
 
-  verifies('identity.no-credential-is-401', async () => {
+  verifies('identity.no-credential-is-401', 'no credential is 401', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     await expectRefused(platform.anonymous, member);
@@ -100,13 +100,13 @@ onEachDatabase('who a caller is', (environment) => {
     }
   });
 
-  verifies('identity.open-routes', async () => {
+  verifies('identity.no-credential-is-401', 'open routes', async () => {
     const platform = await environment.platform();
     expect(await platform.anonymous.get('/health')).toMatchObject({ status: 200, body: { status: 'ok' } });
     expect(await platform.anonymous.get('/ready')).toMatchObject({ status: 200, body: { status: 'ready' } });
   });
 
-  verifies('identity.other-workspace-is-refused', async () => {
+  verifies('identity.own-routes-only', 'other workspace is refused', async () => {
     const platform = await environment.platform();
     const parent = await onboard(platform);
     const member = await onboard(platform, { parent: parent.id });
@@ -127,7 +127,7 @@ onEachDatabase('who a caller is', (environment) => {
     });
   });
 
-  verifies('identity.revoked-token-is-refused', async () => {
+  verifies('tokens.until-revoked', 'revoked token is refused', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const peer = await onboard(platform);
@@ -137,7 +137,7 @@ onEachDatabase('who a caller is', (environment) => {
     expect(await inbox(peer)).toEqual([]);
   });
 
-  verifies('identity.no-token-in-the-query', async () => {
+  verifies('identity.no-credential-is-401', 'no token in the query', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     for (const name of ['token', 'access_token', 'auth_token', 'authorization']) {
@@ -147,7 +147,7 @@ onEachDatabase('who a caller is', (environment) => {
     }
   });
 
-  verifies('identity.operator-opens-workspace-routes', async () => {
+  verifies('identity.own-routes-only', 'operator opens workspace routes', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     for (const path of ['', '/state', '/activity', '/tokens']) {
@@ -158,7 +158,7 @@ onEachDatabase('who a caller is', (environment) => {
 });
 
 onEachDatabase('sessions', (environment) => {
-  verifies(['session.cookie', 'session.ends'], async () => {
+  verifies('session.cookie', 'cookie; ends', async () => {
     const platform = await environment.platform();
     const opened = await platform.anonymous.post('/session', { operator_key: platform.operatorKey });
     expect(opened).toMatchObject({ status: 200, body: { status: 'ok' } });
@@ -172,7 +172,7 @@ onEachDatabase('sessions', (environment) => {
     expect((await browser.get('/workspaces')).status).toBe(401);
   });
 
-  verifies('session.wrong-key', async () => {
+  verifies('session.cookie', 'wrong key', async () => {
     const platform = await environment.platform();
     const member = await createMember(platform);
     for (const operator_key of ['wrong', member.token, `${platform.operatorKey} `, '']) {

@@ -34,7 +34,7 @@ async function startStage(
 }
 
 onEachDatabase('an agent with a server and a peer that sends much', { onDisk: true }, (environment) => {
-  verifies('inbound.one-message-per-id', async () => {
+  verifies('messages.dedupe.other-body', 'one message per id', async () => {
     const gate = Promise.withResolvers<string>();
     const { loud, handled } = await startStage(environment, { onMessage: () => gate.promise });
     const first = loud('one');
@@ -56,7 +56,7 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     expect(handled).toHaveLength(1);
   });
 
-  verifies('inbound.request-shares', async () => {
+  verifies('inbound.one-peer-harms-no-other', 'request shares', async () => {
     const gate = Promise.withResolvers<string>();
     const { platform, member, loud, quiet, handled, url } = await startStage(environment, {
       concurrency: 16,
@@ -80,7 +80,7 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     expect((await loud('one more')).status).toBe(200);
   });
 
-  verifies('inbound.one-request-per-message', async () => {
+  verifies('messages.dedupe.same-message', 'one request per message', async () => {
     const gate = Promise.withResolvers<string>();
     const { loud, quiet, handled } = await startStage(environment, {
       handler: { maxConcurrentRequests: 8 },
@@ -101,7 +101,7 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     expect(handled.map(({ messageId }) => messageId)).toEqual(['one', 'hello']);
   });
 
-  verifies('inbound.repeats-of-others-stay-known', async () => {
+  verifies('inbound.one-peer-harms-no-other', 'repeats of others stay known', async () => {
     const { loud, quiet, handled } = await startStage(environment, { concurrency: 10 });
     const first = await quiet('pay');
     expect(await quiet('pay')).toEqual(first);
@@ -113,7 +113,7 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     expect(handled.filter(({ messageId }) => messageId === 'pay')).toHaveLength(1);
   });
 
-  verifies('inbound.room-is-shared', async () => {
+  verifies('inbound.one-peer-harms-no-other', 'room is shared', async () => {
     const { loud, quiet, platform, member } = await startStage(environment, {
       onMessage: ({ text }, { signal }) =>
         text === 'flood'
@@ -132,7 +132,7 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     expect(JSON.stringify(answer.body)).toContain('echo: hello');
   });
 
-  verifies('inbound.refused-answers-take-no-room', async () => {
+  verifies('inbound.one-peer-harms-no-other', 'refused answers take no room', async () => {
     const { loud, quiet, agent } = await startStage(environment, {}, { inboxLimit: 20 });
     // Five fit into the share of one sender of the inbox, and 25 answers wait.
     for (let index = 0; index < 40; index += 1) {
@@ -146,7 +146,7 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     expect(agent.health().degradedReasons).toEqual([]);
   });
 
-  verifies('inbound.large-messages-are-kept', async () => {
+  verifies('inbound.large-messages', 'large messages are kept', async () => {
     const [before, after] = [environment.folder(), environment.folder()];
     const first = await startStage(environment, {
       store: new FileInboundStore(before),

@@ -61,7 +61,7 @@ onEachDatabase('the server of an agent', (environment) => {
     expect(response.status).toBe(401);
   });
 
-  verifies('inbound.largest-message', async () => {
+  verifies('inbound.large-messages', 'largest message', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [peer, member] = [await onboard(platform, { name: 'peer' }), await onboard(platform)];
     const { handled } = await startPushAgent(environment, platform, member);
@@ -85,7 +85,7 @@ onEachDatabase('the server of an agent', (environment) => {
     expect(handled).toHaveLength(3);
   });
 
-  verifies('inbound.server-change-is-noticed', async () => {
+  verifies('inbound.auto-delivery', 'server change is noticed', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const { clock } = platform;
     const [peer, member] = [await onboard(platform), await onboard(platform)];
@@ -163,7 +163,7 @@ onEachDatabase('the server of an agent', (environment) => {
     }
   });
 
-  verifies('inbound.hold-limit', async () => {
+  verifies('inbound.push-is-answered', 'hold limit', async () => {
     const platform = await environment.platform(LOOPBACK);
     const member = await onboard(platform);
     const secret = 'a-secret-of-this-test';
@@ -184,7 +184,7 @@ onEachDatabase('the server of an agent', (environment) => {
     answer.resolve('done');
   });
 
-  verifies('inbound.wrong-options-are-named', async () => {
+  verifies('options.wrong-are-refused', 'wrong options are named', async () => {
     const platform = await environment.platform(LOOPBACK);
     const { agent, client } = await createPushAgent(environment, platform, await onboard(platform));
     const creations: readonly [string, () => unknown][] = [

@@ -67,7 +67,7 @@ async function recordOf(
 }
 
 onEachDatabase('an agent with a server', (environment) => {
-  verifies('inbound.push-is-answered', async () => {
+  verifies('inbound.push-is-answered', 'push is answered', async () => {
     const { platform, peer, member, agent, handled } = await startStage(environment);
     const answer = await send(peer.caller, member.id, 'hello', { messageId: 'm-1', hold: 10 });
     expect(answer).toMatchObject({
@@ -87,7 +87,7 @@ onEachDatabase('an agent with a server', (environment) => {
     expect(await inbox(member, '&unacknowledged=true')).toEqual([]);
   });
 
-  verifies('inbound.ends', async () => {
+  verifies('ends.reach-the-sender', 'ends', async () => {
     const { peer, member } = await startStage(environment, {
       onMessage: ({ text }) => {
         if (text === 'fail') throw new MessageFailure('The disk is full.', { code: 'disk_full' });
@@ -102,7 +102,7 @@ onEachDatabase('an agent with a server', (environment) => {
     expect(textAt(failed.body, 'error', 'message')).toContain('The disk is full.');
   });
 
-  verifies('inbound.late-answer', async () => {
+  verifies('inbound.push-is-answered', 'late answer', async () => {
     const finish = Promise.withResolvers<string | undefined>();
     const { platform, peer, member, handled } = await startStage(environment, {
       handler: { holdSeconds: 0 },
@@ -119,7 +119,7 @@ onEachDatabase('an agent with a server', (environment) => {
     expect(handled).toHaveLength(2);
   });
 
-  verifies('inbound.questions', async () => {
+  verifies('questions.agent', 'questions', async () => {
     const { platform, peer, member } = await startStage(environment, {
       onMessage: ({ answers }) =>
         answers.length > 0
@@ -135,7 +135,7 @@ onEachDatabase('an agent with a server', (environment) => {
     expect(textAt(record, 'answer', 'result', 'parts', 0, 'text')).toContain('decided: approve');
   });
 
-  verifies('inbound.a2a-1.0', async () => {
+  verifies('rpc.a2a-versions', 'a2a 1: 0', async () => {
     const { platform, peer, member, handled } = await startStage(
       environment,
       {
@@ -172,7 +172,7 @@ onEachDatabase('an agent with a server', (environment) => {
     });
   });
 
-  verifies('inbound.cancel', async () => {
+  verifies('agent.signal-aborts', 'cancel', async () => {
     const started = Promise.withResolvers<void>();
     const aborted = Promise.withResolvers<unknown>();
     const { peer, member, agent } = await startStage(environment, {
@@ -196,7 +196,7 @@ onEachDatabase('an agent with a server', (environment) => {
     expect(agent.health().unfinished).toBe(0);
   });
 
-  verifies('inbound.missed-messages', async () => {
+  verifies('messages.wait-for-the-agent', 'missed messages', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [peer, member] = [await onboard(platform), await onboard(platform)];
     for (let n = 0; n < 5; n += 1) await send(peer.caller, member.id, `before ${n}`, { messageId: `m-${n}` });
@@ -254,7 +254,7 @@ onEachDatabase('an agent with a server', (environment) => {
     expect(plain).toBeInstanceOf(Error);
   });
 
-  verifies('inbound.credential-is-demanded', async () => {
+  verifies('inbound.credential-is-demanded', 'credential is demanded', async () => {
     const platform = await environment.platform({ ...LOOPBACK, mode: 'dev' });
     const [peer, member] = [await onboard(platform), await onboard(platform)];
     const { handled, url } = await startPushAgent(environment, platform, member);
@@ -283,7 +283,7 @@ onEachDatabase('an agent with a server', (environment) => {
     expect(open.handled).toMatchObject([{ source: 'unknown', sourceId: '', peerName: '', metadata: {} }]);
   });
 
-  verifies('inbound.repeat-gets-the-answer', async () => {
+  verifies('messages.dedupe.same-message', 'repeat gets the answer', async () => {
     const { platform, peer, member, stop, url, handled, client } = await startStage(environment, trusted);
     await send(peer.caller, member.id, 'hello', { messageId: 'm-1', hold: 10 });
     const [message] = handled;
@@ -309,7 +309,7 @@ onEachDatabase('an agent with a server', (environment) => {
     expect([handled.length, restarted.handled.length]).toEqual([1, 0]);
   });
 
-  verifies('inbound.auto-delivery', async () => {
+  verifies('inbound.auto-delivery', 'auto delivery', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const { clock } = platform;
     const [peer, member] = [await onboard(platform), await onboard(platform)];
@@ -350,7 +350,7 @@ onEachDatabase('an agent with a server', (environment) => {
     await until(async () => (await inbox(member, '&unacknowledged=true')).length === 0);
   });
 
-  verifies('inbound.not-accepting', async () => {
+  verifies('messages.wait-for-the-agent', 'not accepting', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [peer, member] = [await onboard(platform), await onboard(platform)];
     const { agent, handled, url } = await createPushAgent(environment, platform, member, trusted);
@@ -364,7 +364,7 @@ onEachDatabase('an agent with a server', (environment) => {
     expect(handled.map(({ text }) => text)).toEqual(['hello']);
   });
 
-  verifies('inbound.not-registered-yet', async () => {
+  verifies('messages.wait-for-the-agent', 'not registered yet', async () => {
     const platform = await environment.platform({ ...LOOPBACK, publicUrl: 'https://molecule.example.com' });
     const [peer, member] = [await onboard(platform), await onboard(platform)];
     const { agent, url, handled } = await createPushAgent(environment, platform, member);
@@ -377,7 +377,7 @@ onEachDatabase('an agent with a server', (environment) => {
     expect(handled).toHaveLength(1);
   });
 
-  verifies('inbound.empty-messages', async () => {
+  verifies('inbound.empty-messages', 'empty messages', async () => {
     const { url, handled } = await startStage(environment, trusted);
     for (const body of ['{}', '{"text":""}', '{"parts":[]}', '{"parts":[1]}', '{"task_id":"a"}']) {
       const response = await fetch(url, { method: 'POST', body });

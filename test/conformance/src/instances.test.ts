@@ -32,27 +32,31 @@ const numbered = (count: number) => Array.from({ length: count }, (_, index) => 
 
 onEachDatabase('instances', (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
-    verifies(['delivery.two-agents-one-workspace', 'instances.rolling-restart'], async () => {
-      const old = await startTestAgent(environment, { delivery });
-      const { platform, member, clock, until } = old;
-      const fresh = createTestAgent(environment, platform, member, { delivery });
-      await fresh.agent.start();
-      const peer = await onboard(platform);
-      const texts = numbered(20);
-      for (const text of texts.slice(0, 10)) await send(peer.caller, member.id, text);
-      await until(() => fresh.agent.health().degradedReasons.includes('identity-in-use'));
-      await until(async () => (await old.pending()) === 0);
-      expect([old.handled.length, fresh.handled.length]).toEqual([10, 0]);
-      await stopOnClock(clock, old.agent);
-      for (const text of texts.slice(10)) await send(peer.caller, member.id, text);
-      await until(async () => (await old.pending()) === 0, 10_000);
-      expect(fresh.agent.health()).toMatchObject({ ok: true, degradedReasons: [] });
-      expect([...old.handled, ...fresh.handled]).toEqual(texts);
-      const answers = (await inboxTexts(peer)).map((text) => /echo: message \d+/.exec(text)?.[0]);
-      expect(answers.sort()).toEqual(texts.map((text) => `echo: ${text}`).sort());
-    });
+    verifies(
+      ['instances.one-reader', 'instances.restart-continues'],
+      'two agents one workspace; rolling restart',
+      async () => {
+        const old = await startTestAgent(environment, { delivery });
+        const { platform, member, clock, until } = old;
+        const fresh = createTestAgent(environment, platform, member, { delivery });
+        await fresh.agent.start();
+        const peer = await onboard(platform);
+        const texts = numbered(20);
+        for (const text of texts.slice(0, 10)) await send(peer.caller, member.id, text);
+        await until(() => fresh.agent.health().degradedReasons.includes('identity-in-use'));
+        await until(async () => (await old.pending()) === 0);
+        expect([old.handled.length, fresh.handled.length]).toEqual([10, 0]);
+        await stopOnClock(clock, old.agent);
+        for (const text of texts.slice(10)) await send(peer.caller, member.id, text);
+        await until(async () => (await old.pending()) === 0, 10_000);
+        expect(fresh.agent.health()).toMatchObject({ ok: true, degradedReasons: [] });
+        expect([...old.handled, ...fresh.handled]).toEqual(texts);
+        const answers = (await inboxTexts(peer)).map((text) => /echo: message \d+/.exec(text)?.[0]);
+        expect(answers.sort()).toEqual(texts.map((text) => `echo: ${text}`).sort());
+      },
+    );
 
-    verifies('instances.takeover', async () => {
+    verifies('instances.takeover', 'takeover', async () => {
       const old = await startTestAgent(environment, { delivery });
       const { platform, member, until, handled } = old;
       await send(platform.operator, member.id, 'before');
@@ -81,7 +85,7 @@ onEachDatabase('instances', (environment) => {
       expect(first.agent.state).toBe('running');
     });
 
-    verifies('instances.finished-by-another', async () => {
+    verifies('instances.each-message-once', 'finished by another', async () => {
       const first = await startTestAgent(environment, { delivery });
       const { platform, member, clock } = first;
       await send(platform.operator, member.id, 'one');
@@ -100,7 +104,7 @@ onEachDatabase('instances', (environment) => {
       expect([first.handled, second.handled, again.handled]).toEqual([['one'], ['two'], ['three']]);
     });
 
-    verifies('instances.goodbye', async () => {
+    verifies('instances.goodbye', 'goodbye', async () => {
       const { platform, member, agent, clock } = await startTestAgent(environment, { delivery });
       expect(await statusOf(platform, member.id)).toBe('online');
       await stopOnClock(clock, agent);
@@ -108,7 +112,7 @@ onEachDatabase('instances', (environment) => {
     });
   });
 
-  verifies('instances.copied-token', async () => {
+  verifies('instances.one-reader', 'copied token', async () => {
     const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
     const member = await onboard(platform);
     expect((await readAs(member, 'home')).status).toBe(200);
@@ -154,7 +158,7 @@ onEachDatabase('instances', (environment) => {
     expect((await readAs(member, 'agent')).status).toBe(200);
   });
 
-  verifies('instances.goodbye-of-one-of-two', async () => {
+  verifies('instances.goodbye', 'goodbye of one of two', async () => {
     const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
     const member = await onboard(platform);
     expect((await readAs(member, 'one')).status).toBe(200);
@@ -170,7 +174,7 @@ onEachDatabase('instances', (environment) => {
 });
 
 onEachDatabase('instances over restarts', { onDisk: true }, (environment) => {
-  verifies('instances.platform-restart', async () => {
+  verifies('instances.one-reader', 'platform restart', async () => {
     const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
     const member = await onboard(platform);
     expect((await readAs(member, 'home')).status).toBe(200);
@@ -183,7 +187,7 @@ onEachDatabase('instances over restarts', { onDisk: true }, (environment) => {
   });
 
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
-    verifies('instances.two-processes', async () => {
+    verifies('instances.each-message-once', 'two processes', async () => {
       const platform = await environment.platform({ contractCheck: 'all' });
       const [member, peer] = [await onboard(platform), await onboard(platform)];
       const agents = [1, 2].map(() =>
@@ -197,7 +201,7 @@ onEachDatabase('instances over restarts', { onDisk: true }, (environment) => {
       expect(handled.sort()).toEqual([...texts].sort());
     });
 
-    verifies('instances.restart-continues', async () => {
+    verifies('instances.restart-continues', 'restart continues', async () => {
       const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
       const [member, peer] = [await onboard(platform), await onboard(platform)];
       const shared = { delivery, stateDirectory: environment.folder() };
@@ -238,7 +242,7 @@ onEachDatabase('instances over restarts', { onDisk: true }, (environment) => {
     });
   });
 
-  verifies('agent.killed-process-holds-no-folder', async () => {
+  verifies('instances.folder-of-a-running-agent', 'killed process holds no folder', async () => {
     // Only Linux says in a file which processes are not reaped.
     if (process.platform !== 'linux') return;
     const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });

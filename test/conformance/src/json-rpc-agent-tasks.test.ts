@@ -58,7 +58,7 @@ onEachDatabase('tasks of agents', (environment) => {
     return { agent, caller, id, state };
   };
 
-  verifies('rpc.at-once.push', async () => {
+  verifies('rpc.queued-is-a-task', 'at once: push', async () => {
     const { agent, caller, id, state } = await start();
     for (const [turn, [send, get, message, configuration, passed, headers]] of [
       [
@@ -108,7 +108,7 @@ onEachDatabase('tasks of agents', (environment) => {
     }
   });
 
-  verifies('rpc.tasks-get.id', async () => {
+  verifies('rpc.tasks-get.agent-task', 'tasks get: id', async () => {
     const { agent, caller, id, state } = await start();
     let ask = () => {};
     const mayAsk = new Promise<void>((resolve) => {
@@ -146,7 +146,7 @@ onEachDatabase('tasks of agents', (environment) => {
     }
   });
 
-  verifies('rpc.tasks.state-of-agent', async () => {
+  verifies('rpc.tasks-get', 'tasks: state of agent', async () => {
     const { caller, id, state } = await start();
     for (const [turn, [method, message, result, shown]] of [
       ['message/send', MESSAGE_03, task({ state: 'working', text: 'Mixing.' }), 'working'],

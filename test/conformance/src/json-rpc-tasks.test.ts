@@ -18,7 +18,7 @@ onEachDatabase('JSON-RPC', (environment) => {
     return { platform, sender, target, path: `/workspaces/${target.id}/a2a` };
   };
 
-  verifies('rpc.tasks-get.questions', async () => {
+  verifies('rpc.tasks-get', 'tasks get: questions', async () => {
     const { platform, sender } = await start();
     const agent = await startAskingAgent(environment, platform, 'poll', ({ metadata }) => {
       if (metadata.answers !== undefined) return { text: 'Painted.' };
@@ -52,7 +52,7 @@ onEachDatabase('JSON-RPC', (environment) => {
     expect(textAt(painted.body, 'result', 'artifacts', 0, 'parts', 0, 'text')).toContain('Painted.');
   });
 
-  verifies('rpc.tasks-get.replies', async () => {
+  verifies('rpc.tasks-get', 'tasks get: replies', async () => {
     const { sender, target } = await start();
     await send(sender.caller, target.id, 'hi', { messageId: 'm' });
     const message = {
@@ -73,7 +73,7 @@ onEachDatabase('JSON-RPC', (environment) => {
     expect((await ask(sender.caller, target.id, 'tasks/get', { id: 'forged' })).status).toBe(404);
   });
 
-  verifies('questions.answered-by-task', async () => {
+  verifies('questions.sender-answers', 'answered by task', async () => {
     const { platform, sender, target: other } = await start();
     const agent = await startAskingAgent(environment, platform, 'poll', ({ metadata, text }) => {
       if (metadata.answers !== undefined) return { text: `Painted: ${JSON.stringify(metadata.answers)}` };
@@ -109,7 +109,7 @@ onEachDatabase('JSON-RPC', (environment) => {
     const { body } = await ask(sender.caller, agent.id, 'tasks/get', { id });
     expect(textAt(body, 'result', 'artifacts', 0, 'parts', 0, 'text')).toContain('"text":"red"');
   });
-  verifies('rpc.tasks-get.agent-task', async () => {
+  verifies('rpc.tasks-get.agent-task', 'tasks get: agent task', async () => {
     const { platform, sender, target: other } = await start({ allowAgentNetworks: ['127.0.0.0/8'] });
     const state = { now: 'input-required', text: 'Which colour?' };
     const agent = await environment.scriptedAgent({
@@ -157,7 +157,7 @@ onEachDatabase('JSON-RPC', (environment) => {
       expect((await ask(caller, at, 'tasks/get', { id: 'task-7' })).status).toBe(404);
     }
   });
-  verifies('rpc.tasks-get.history', async () => {
+  verifies('rpc.tasks-get', 'tasks get: history', async () => {
     const { sender, target, path } = await start();
     await sender.caller.post(path, envelope('hi', { messageId: 'm' }), { 'x-timeout': '0' });
     const get = (method: string, historyLength?: unknown) =>
@@ -184,7 +184,7 @@ onEachDatabase('JSON-RPC', (environment) => {
     }
   });
 
-  verifies('rpc.cancel-ended', async () => {
+  verifies('cancel.ends-the-message', 'cancel ended', async () => {
     const { sender, target, path } = await start();
     const cancel = (id: string, headers = {}) => {
       const body = { jsonrpc: '2.0', id: 1, method: 'tasks/cancel', params: { id } };
@@ -210,7 +210,7 @@ onEachDatabase('JSON-RPC', (environment) => {
     });
   });
 
-  verifies('rpc.at-once', async () => {
+  verifies('rpc.queued-is-a-task', 'at once', async () => {
     const { sender, target, path } = await start();
     const { params } = envelope('hi') as { params: Record<string, unknown> };
     const request = (method: string, configuration: unknown) => ({
@@ -229,7 +229,7 @@ onEachDatabase('JSON-RPC', (environment) => {
     expect(at1.body).toMatchObject({ result: { task: { status: { state: 'TASK_STATE_SUBMITTED' } } } });
   });
 
-  verifies('rpc.requests', async () => {
+  verifies('rpc.form', 'requests', async () => {
     const { platform, sender, path } = await start();
     const post = (body: unknown, headers = {}) => sender.caller.post(path, body, headers);
     const sent = (id: unknown) => ({ ...envelope('hi'), id });

@@ -20,7 +20,7 @@ function ask(caller: Caller, workspaceId: string, method: string, id: string) {
 }
 
 onEachDatabase('JSON-RPC', (environment) => {
-  verifies('rpc.errors', async () => {
+  verifies('rpc.form', 'errors', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const path = `/workspaces/${target.id}/a2a`;
@@ -58,7 +58,7 @@ onEachDatabase('JSON-RPC', (environment) => {
     });
   });
 
-  verifies('rpc.queued-is-a-task', async () => {
+  verifies('rpc.queued-is-a-task', 'queued is a task', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const path = `/workspaces/${target.id}/a2a`;
@@ -86,7 +86,7 @@ onEachDatabase('JSON-RPC', (environment) => {
     expect(valueAt(later.body, 'result', 'task')).not.toHaveProperty('kind');
   });
 
-  verifies('rpc.agent-error-passes', async () => {
+  verifies('push.rpc-error-passes', 'agent error passes', async () => {
     const platform = await environment.platform(LOOPBACK);
     const error = { code: -32005, message: 'Content type not supported' };
     const agent = await environment.scriptedAgent({
@@ -106,7 +106,7 @@ onEachDatabase('JSON-RPC', (environment) => {
     expect(textAt(passed.body, 'error', 'message')).toContain('[A2A_RESULT_FROM_PEER]');
   });
 
-  verifies('rpc.tasks-get', async () => {
+  verifies('rpc.tasks-get', 'tasks get', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: answering('Hello back!') });
     const [caller, target] = [await onboard(platform), await onboard(platform)];
@@ -175,7 +175,7 @@ onEachDatabase('JSON-RPC', (environment) => {
     expect((await agent.received(1))[0]?.body).toMatchObject(delegated);
   });
 
-  verifies('rpc.a2a-1.0.form', async () => {
+  verifies('rpc.a2a-versions', 'a2a 1: 0: form', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: answering('Hello back!') });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -190,7 +190,7 @@ onEachDatabase('JSON-RPC', (environment) => {
     expect(none).toMatchObject({ status: 404, body: { error: { code: -32001 } } });
   });
 
-  verifies('rpc.a2a-1.0.agent-passes', async () => {
+  verifies('rpc.a2a-versions', 'a2a 1: 0: agent passes', async () => {
     const platform = await environment.platform(LOOPBACK);
     const message = {
       messageId: 'a-1',
@@ -207,7 +207,7 @@ onEachDatabase('JSON-RPC', (environment) => {
     expect(body).toEqual({ jsonrpc: '2.0', id: 'm-1', result: { message: { ...message, parts } } });
   });
 
-  verifies('rpc.send-message-is-held', async () => {
+  verifies('rpc.a2a-versions', 'send message is held', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const held = trackCall(

@@ -32,7 +32,7 @@ function counted(name: string, work: () => unknown = () => 'done') {
   return { tool: made, runs };
 }
 
-verifies('langchain.handler.message', async () => {
+verifies('adapters.handler-message', 'handler: message', async () => {
   const { operator, peer, start, settled } = await openStage();
   const model = new RecordingModel('Hello.', 'Hello again.', 'Hello, peer.', 'Hello again, peer.');
   const checkpointer = new MemorySaver();
@@ -67,7 +67,7 @@ verifies('langchain.handler.message', async () => {
 });
 
 verifies(
-  'langchain.handler.message',
+  'adapters.handler-message',
   'chains and models get the message too, and what they repeat of the marks of peers is removed',
   async () => {
     const { operator, start } = await openStage();
@@ -87,7 +87,7 @@ verifies(
   },
 );
 
-verifies('langchain.handler.streams', async () => {
+verifies('adapters.handler-streams', 'handler: streams', async () => {
   const { operator, start, settled } = await openStage();
   const look = counted('look_up', () => '990 of 1000');
   const heard = Promise.withResolvers<void>();
@@ -123,7 +123,7 @@ verifies('langchain.handler.streams', async () => {
 });
 
 verifies(
-  'langchain.handler.redelivery',
+  'adapters.handler-redelivery',
   'a repeated run doubles no message (svelte-langgraph#299)',
   async () => {
     const { operator, start, settled } = await openStage();
@@ -146,7 +146,7 @@ verifies(
   },
 );
 
-verifies('langchain.handler.failures', async () => {
+verifies('adapters.handler-failures', 'handler: failures', async () => {
   const { operator, start } = await openStage();
   const secret = 'the path /etc/agent and the key sk-1';
   const broken = await start(
@@ -176,7 +176,7 @@ verifies('langchain.handler.failures', async () => {
   expect(failure.text).toBe('There is no invoice 7.');
 });
 
-verifies('langchain.handler.abort', async () => {
+verifies('adapters.handler-abort', 'handler: abort', async () => {
   const { operator, start, platform } = await openStage();
   let signal: AbortSignal | undefined;
   const model = new RecordingModel({ calls: [{ name: 'wait', args: {} }] }, 'unreached');
@@ -200,7 +200,7 @@ verifies('langchain.handler.abort', async () => {
   expect(model.prompts).toHaveLength(1);
 });
 
-verifies('langchain.handler.options', async () => {
+verifies('adapters.handler-options', 'handler: options', async () => {
   const { operator, peer, start } = await openStage();
   const seen: unknown[] = [];
   const graph = new StateGraph(

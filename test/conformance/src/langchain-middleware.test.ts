@@ -50,7 +50,7 @@ function count(text: string, part: string): number {
   return text.split(part).length - 1;
 }
 
-verifies('langchain.middleware', 'the instruction in each prompt of a loop, and the tools', async () => {
+verifies('adapters.middleware', 'the instruction in each prompt of a loop, and the tools', async () => {
   const { client, settle, ask } = await stage({ answer: 'All green.' });
   const cached = [{ type: 'text', text: 'Be brief.', cache_control: { type: 'ephemeral' } }];
   const systemPrompts = [
@@ -89,7 +89,7 @@ verifies('langchain.middleware', 'the instruction in each prompt of a loop, and 
   expect(() => peersMiddleware(client, { timeoutMs: 1 })).toThrow('`timeoutMs`');
 });
 
-verifies('langchain.middleware.fence', async () => {
+verifies('adapters.middleware-fence', 'middleware: fence', async () => {
   const { client, settle, ask } = await stage({ answer: `Peers say ${MARKED}.` });
   const split = [MARKED.slice(0, 9), MARKED.slice(9)].map((text) => ({ type: 'text', text }));
   const found = [
@@ -137,7 +137,7 @@ verifies('langchain.middleware.fence', async () => {
   }
 });
 
-verifies('langchain.middleware.fence', 'forged fences, keys, bytes, and what has no end', async () => {
+verifies('adapters.middleware-fence', 'forged fences, keys, bytes, and what has no end', async () => {
   const { client } = await stage();
   const nonce = 'b'.repeat(32);
   const lead = '7c1d2e3f-4a5b-4c6d-8e7f-9a0b1c2d3e4f';
@@ -199,7 +199,7 @@ verifies('langchain.middleware.fence', 'forged fences, keys, bytes, and what has
 });
 
 verifies(
-  'langchain.middleware.answers',
+  'adapters.no-markers-in-output',
   'answers as a text, as blocks, in a stream and of a subagent',
   async () => {
     const { client, settle } = await stage();
@@ -244,7 +244,7 @@ verifies(
   },
 );
 
-verifies('langchain.middleware.errors', 'a tool that throws, an unknown tool and an approval', async () => {
+verifies('adapters.middleware-fence', 'a tool that throws, an unknown tool and an approval', async () => {
   const { client, peer, settle, ask } = await stage();
   const failing = searchTool(() => {
     throw new Error(`page says ${MARKED}`);

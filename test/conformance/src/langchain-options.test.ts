@@ -25,7 +25,7 @@ function thrownBy(create: () => unknown): MoleculeError {
   throw new Error('It was accepted.');
 }
 
-verifies('langchain.options', 'of the runnable', async () => {
+verifies('options.wrong-are-refused', 'of the runnable', async () => {
   const { peer } = await openStage();
   const { id, client } = await peer();
   for (const timeoutMs of [Number.NaN, '5000', -1, 0, 300, 1_999, 2_000.5, 1e12]) {
@@ -56,7 +56,7 @@ verifies('langchain.options', 'of the runnable', async () => {
   }
 });
 
-verifies('langchain.options', 'of the tools and the history, and clients that are none', async () => {
+verifies('options.wrong-are-refused', 'of the tools and the history, and clients that are none', async () => {
   const { peer } = await openStage();
   const { id, client } = await peer();
   for (const none of [undefined, null, {}, 'client']) {
@@ -94,7 +94,7 @@ verifies('langchain.options', 'of the tools and the history, and clients that ar
   ).toEqual([]);
 });
 
-verifies('langchain.options', 'of the handler, and targets that are none', async () => {
+verifies('options.wrong-are-refused', 'of the handler, and targets that are none', async () => {
   const model = new RecordingModel('Hello.');
   for (const [options, message] of [
     [null, 'The options must be an object, got null.'],
@@ -124,7 +124,7 @@ verifies('langchain.options', 'of the handler, and targets that are none', async
   }
 });
 
-verifies('langchain.options', 'a thread that is no text fails the message', async () => {
+verifies('options.wrong-are-refused', 'a thread that is no text fails the message', async () => {
   const { operator, start, settled } = await openStage();
   const model = new RecordingModel('Hello.');
   const { id, failures } = await start(

@@ -148,7 +148,7 @@ verifies(
   },
 );
 
-verifies('langchain.handler.reviews', async () => {
+verifies('adapters.handler-approvals', 'handler: reviews', async () => {
   const stage = await openStage();
   const { agent, model, deployed } = deploying(
     calls('1.0', '2.0'),
@@ -184,7 +184,7 @@ verifies('langchain.handler.reviews', async () => {
 });
 
 verifies(
-  'langchain.handler.reviews',
+  'adapters.handler-approvals',
   'a rejection without words reaches the model in the words of LangChain',
   async () => {
     const stage = await openStage();
@@ -214,7 +214,7 @@ function asking(value: unknown) {
     .compile({ checkpointer: new MemorySaver() });
 }
 
-verifies('langchain.handler.interrupt-values', async () => {
+verifies('langchain.handler.questions', 'handler: interrupt values', async () => {
   const stage = await openStage();
   const questions = [
     [undefined, 'text', 'Continue?'],
@@ -239,29 +239,25 @@ verifies('langchain.handler.interrupt-values', async () => {
   }
 });
 
-verifies(
-  'langchain.handler.interrupt-values',
-  'who is asked is the user or the sender, nobody else',
-  async () => {
-    const stage = await openStage();
-    const graph = asking({ text: 'Which colour?', from: 'peer' });
-    const { id, failures } = await stage.start(createLangChainHandler(graph));
-    for (const text of ['A shirt', 'Another one']) {
-      expectStatus(await stage.settled(stage.operator.sendMessage(id, text)), 'failed', 'invalid_interrupt');
-    }
-    expect(await openQuestions(stage, id)).toEqual([]);
-    expect(failures[0]).toMatchObject({
-      cause: {
-        name: 'ConfigurationError',
-        message: expect.stringContaining('from'),
-        hint: expect.any(String),
-      },
-    });
-  },
-);
+verifies('langchain.handler.questions', 'who is asked is the user or the sender, nobody else', async () => {
+  const stage = await openStage();
+  const graph = asking({ text: 'Which colour?', from: 'peer' });
+  const { id, failures } = await stage.start(createLangChainHandler(graph));
+  for (const text of ['A shirt', 'Another one']) {
+    expectStatus(await stage.settled(stage.operator.sendMessage(id, text)), 'failed', 'invalid_interrupt');
+  }
+  expect(await openQuestions(stage, id)).toEqual([]);
+  expect(failures[0]).toMatchObject({
+    cause: {
+      name: 'ConfigurationError',
+      message: expect.stringContaining('from'),
+      hint: expect.any(String),
+    },
+  });
+});
 
 verifies(
-  'langchain.handler.interrupt-values',
+  'langchain.handler.questions',
   'an action that cannot be approved asks nobody, and one that cannot be rejected ends with its rejection',
   async () => {
     const stage = await openStage();
@@ -292,7 +288,7 @@ verifies(
   },
 );
 
-verifies('langchain.handler.thread-not-found', async () => {
+verifies('adapters.handler-lost-run', 'handler: thread not found', async () => {
   const stage = await openStage();
   const handlers = [asksTwice(), asksTwice()].map(({ graph }) => createLangChainHandler(graph));
   let isRestarted = false;
@@ -312,7 +308,7 @@ verifies('langchain.handler.thread-not-found', async () => {
 });
 
 verifies(
-  'langchain.handler.reviews',
+  'adapters.handler-approvals',
   'a graph that is compiled to wait before a node asks, and is not continued without an approval',
   async () => {
     const stage = await openStage();
@@ -339,7 +335,7 @@ verifies(
   },
 );
 
-verifies('langchain.handler.words-approve-nothing', async () => {
+verifies('adapters.handler-approvals-not-forged', 'handler: words approve nothing', async () => {
   const stage = await openStage();
   const { agent, model, deployed } = deploying(calls('4.2'), 'I may not.', 'Deployed.', 'Anything else?');
   const { id } = await stage.start(createLangChainHandler(agent));
@@ -360,7 +356,7 @@ verifies('langchain.handler.words-approve-nothing', async () => {
 });
 
 verifies(
-  'langchain.handler.words-approve-nothing',
+  'adapters.handler-approvals-not-forged',
   'after a day the conversation goes on without the run that waits',
   async () => {
     const stage = await openStage();
@@ -387,7 +383,7 @@ verifies(
   },
 );
 
-verifies('langchain.handler.checkpointer', () => {
+verifies('options.wrong-are-refused', 'handler: checkpointer', () => {
   const review = reviewing({ interruptOn: { deploy: true } });
   const agent = createAgent({ model: new RecordingModel('x'), middleware: [review] });
   expect(() => createLangChainHandler(agent)).toThrow(ConfigurationError);

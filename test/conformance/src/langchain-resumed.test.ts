@@ -39,7 +39,7 @@ async function answered({ operator, settled }: Stage, id: string) {
   return settled(operator.waitForAnswer(id, asked.messageId));
 }
 
-verifies('langchain.tools.once', 'a step that is resumed by the answer of the user', async () => {
+verifies('tools.one-message-per-call', 'a step that is resumed by the answer of the user', async () => {
   const stage = await openStage();
   const lab = await stage.peer({ answer: 'done' });
   const calls = [
@@ -60,7 +60,7 @@ verifies('langchain.tools.once', 'a step that is resumed by the answer of the us
   expect(rows.filter(({ text }) => text === 'I pay now.')).toHaveLength(1);
 });
 
-verifies('langchain.runnable.once', 'a node that is resumed by the answer of the user', async () => {
+verifies('tools.one-message-per-call', 'a node that is resumed by the answer of the user', async () => {
   const stage = await openStage();
   const lab = await stage.peer({ answer: 'done' });
   const checkpointer = new MemorySaver();
@@ -82,7 +82,7 @@ verifies('langchain.runnable.once', 'a node that is resumed by the answer of the
 const KEEPING = [undefined, new MemorySaver()];
 
 verifies(
-  'langchain.tools.once',
+  'tools.one-message-per-call',
   'a model that asks the same until it is ready, and a run that fails',
   async () => {
     for (const checkpointer of KEEPING) {
@@ -112,7 +112,7 @@ verifies(
   },
 );
 
-verifies('langchain.runnable.once', 'two nodes that ask the same, and a run that fails', async () => {
+verifies('tools.one-message-per-call', 'two nodes that ask the same, and a run that fails', async () => {
   for (const checkpointer of KEEPING) {
     const stage = await openStage();
     const lab = await stage.peer({ answer: 'done' });

@@ -35,7 +35,7 @@ function losesFirst(handler: MessageHandler): { readonly handler: MessageHandler
 }
 
 verifies(
-  'langchain.handler.own-run',
+  'adapters.handler-own-run',
   'a finished run whose answer was lost, with another message after it',
   async () => {
     const { platform, operator, peer, start, settled } = await openStage();
@@ -54,7 +54,7 @@ verifies(
 );
 
 verifies(
-  'langchain.handler.own-run',
+  'adapters.handler-own-run',
   'a run that failed, with another message before it is tried again',
   async () => {
     const { platform, operator, peer, start, settled } = await openStage();
@@ -91,7 +91,7 @@ verifies(
   },
 );
 
-verifies('langchain.handler.own-run', 'a run that failed for good frees its thread', async () => {
+verifies('adapters.handler-own-run', 'a run that failed for good frees its thread', async () => {
   const { operator, start } = await openStage();
   const model = new RecordingModel({ throws: new TypeError('broken') }, 'Fine.', 'Still fine.');
   const agent = createAgent({ model, checkpointer: new MemorySaver() });
@@ -103,7 +103,7 @@ verifies('langchain.handler.own-run', 'a run that failed for good frees its thre
 });
 
 verifies(
-  'langchain.handler.own-run',
+  'adapters.handler-own-run',
   'a run that something else ended is begun anew for its message',
   async () => {
     const { platform, operator, start, settled } = await openStage();
@@ -127,7 +127,7 @@ verifies(
   },
 );
 
-verifies('langchain.handler.redelivery', 'a graph that shortens its messages goes on', async () => {
+verifies('adapters.handler-redelivery', 'a graph that shortens its messages goes on', async () => {
   const { operator, start, settled } = await openStage();
   let charged = 0;
   let attempts = 0;
@@ -153,7 +153,7 @@ verifies('langchain.handler.redelivery', 'a graph that shortens its messages goe
   expect([charged, attempts]).toEqual([1, 2]);
 });
 
-verifies('langchain.handler.options', 'data is that of the run only', async () => {
+verifies('adapters.handler-options', 'data is that of the run only', async () => {
   const { operator, start, settled } = await openStage();
   const State = Annotation.Root({ ...MessagesAnnotation.spec, structuredResponse: Annotation<object> });
   const graph = new StateGraph(State)
@@ -173,7 +173,7 @@ verifies('langchain.handler.options', 'data is that of the run only', async () =
   expect(await partsOf('Count')).toContainEqual(data);
 });
 
-verifies('langchain.handler.message', 'a peer as the whole target answers in its own words', async () => {
+verifies('adapters.handler-message', 'a peer as the whole target answers in its own words', async () => {
   const { operator, peer, start, settled } = await openStage();
   const lab = await peer();
   lab.script('Yes, 990 < 1000.', 'Yes, 990 < 1000.', 'words '.repeat(300));
@@ -222,7 +222,7 @@ const UNSHOWN: readonly (readonly [string, Turn, string])[] = [
   ['more than twenty', writes(...Array.from({ length: 21 }, String)), 'too_many_questions'],
 ];
 for (const [name, turn, code] of UNSHOWN) {
-  verifies('langchain.handler.shown-whole', `actions ${name}`, async () => {
+  verifies('adapters.handler-shown-whole', `actions ${name}`, async () => {
     const { operator, start } = await openStage();
     const { agent, written, model } = writing(turn, 'Next.', 'After that.');
     const { id } = await start(createLangChainHandler(agent, { threadId: () => 'one' }));
@@ -237,7 +237,7 @@ for (const [name, turn, code] of UNSHOWN) {
   });
 }
 
-verifies('langchain.handler.shown-whole', 'an action that is as large as a question can be', async () => {
+verifies('adapters.handler-shown-whole', 'an action that is as large as a question can be', async () => {
   const { operator, start, settled } = await openStage();
   const note = 'x'.repeat(31 * 1024);
   const { agent, written } = writing(writes(note), 'Written.');

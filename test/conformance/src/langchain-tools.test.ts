@@ -29,7 +29,7 @@ const call = (args: Record<string, unknown>, id = 'call_0') => ({
 });
 
 verifies(
-  'langchain.tools',
+  'adapters.tools',
   'a call of a tool, without a tool call, in a ToolNode and in an agent',
   async () => {
     const { client, settle, ask } = await stage({ answer: 'All green.' });
@@ -70,7 +70,7 @@ verifies(
   },
 );
 
-verifies('langchain.tools.schemas', async () => {
+verifies('adapters.tools', 'tools: schemas', async () => {
   const { client } = await stage();
   const model = new ScriptedChatModel([]);
   await createAgent({ model, tools: createPeerTools(client) }).invoke({ messages: 'hello' });
@@ -90,7 +90,7 @@ verifies('langchain.tools.schemas', async () => {
 });
 
 verifies(
-  'langchain.tools.failures',
+  'adapters.tool-failures',
   'a failing peer, wrong arguments and a platform that is down (langchain-ai/deepagentsjs#485, langchain-ai/langchain-mcp-adapters#619)',
   async () => {
     const { client, peer, platform, settle, ask } = await stage({
@@ -139,7 +139,7 @@ verifies(
   },
 );
 
-verifies('langchain.tools.once', async () => {
+verifies('tools.one-message-per-call', 'tools: once', async () => {
   const { client, peer, settle, ask } = await stage({ answer: ({ text }) => `to ${text}` });
   const turns = [[call(ask)], [call(ask)], 'first', [call(ask)], 'second', [call(ask)]];
   let crashes = 2;
@@ -179,7 +179,7 @@ verifies('langchain.tools.once', async () => {
 });
 
 verifies(
-  'langchain.tools.once',
+  'tools.one-message-per-call',
   'the next attempt of a handled message, and twenty calls at once',
   async () => {
     const { client, peer, settle, handle, ask } = await stage({ answer: ({ text }) => `to ${text}` });
@@ -202,7 +202,7 @@ verifies(
   },
 );
 
-verifies('langchain.tools.progress', async () => {
+verifies('adapters.tools-progress', 'tools: progress', async () => {
   const { client, settle, ask } = await stage({
     answer: { stream: ['one ', 'two ', 'three'], everyMs: 1_000 },
   });
@@ -236,7 +236,7 @@ verifies('langchain.tools.progress', async () => {
 });
 
 verifies(
-  'langchain.tools.waits',
+  'tools.patience',
   'an answer after a minute and an abort (langchain-ai/langchainjs#9560)',
   async () => {
     const { client, peer, platform, settle, ask } = await stage({
@@ -263,26 +263,22 @@ verifies(
   },
 );
 
-verifies(
-  'langchain.tools.module-formats',
-  'the client of the CommonJS build (microsoft/TypeScript#56455)',
-  async () => {
-    const { client, platform, settle, ask } = await stage({ answer: 'fine' });
-    const commonJs: typeof import('@molecule-ai/core') = createRequire(import.meta.url)('@molecule-ai/core');
-    expect(commonJs.RemoteAgentClient).not.toBe(RemoteAgentClient);
-    const other = new commonJs.RemoteAgentClient({
-      ...platform,
-      workspaceId: client.workspaceId,
-      authToken: (await client.currentToken()) ?? '',
-      logger: silentLogger,
-    });
-    const [, callPeer] = createPeerTools(other, { only: ONLY });
-    expect(await settle(callPeer.invoke(ask))).toMatchObject({
-      status: 'success',
-      artifact: { text: 'fine' },
-    });
-    await other.close();
-    const refused = await callPeer.invoke(ask);
-    expect(refused).toMatchObject({ status: 'error', artifact: { code: 'client_closed' } });
-  },
-);
+verifies('adapters.tools', 'the client of the CommonJS build (microsoft/TypeScript#56455)', async () => {
+  const { client, platform, settle, ask } = await stage({ answer: 'fine' });
+  const commonJs: typeof import('@molecule-ai/core') = createRequire(import.meta.url)('@molecule-ai/core');
+  expect(commonJs.RemoteAgentClient).not.toBe(RemoteAgentClient);
+  const other = new commonJs.RemoteAgentClient({
+    ...platform,
+    workspaceId: client.workspaceId,
+    authToken: (await client.currentToken()) ?? '',
+    logger: silentLogger,
+  });
+  const [, callPeer] = createPeerTools(other, { only: ONLY });
+  expect(await settle(callPeer.invoke(ask))).toMatchObject({
+    status: 'success',
+    artifact: { text: 'fine' },
+  });
+  await other.close();
+  const refused = await callPeer.invoke(ask);
+  expect(refused).toMatchObject({ status: 'error', artifact: { code: 'client_closed' } });
+});

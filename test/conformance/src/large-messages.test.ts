@@ -15,7 +15,7 @@ onEachDatabase('an agent with large messages', (environment) => {
       client: { maxResponseBytes },
     });
 
-  verifies('agent.large.backlog', async () => {
+  verifies('agent.large.whole', 'large: backlog', async () => {
     const lengths: number[] = [];
     const { agent, platform, member, until } = await start(({ text }) => void lengths.push(text.length));
     for (let index = 0; index < 20; index += 1) {
@@ -26,7 +26,7 @@ onEachDatabase('an agent with large messages', (environment) => {
     expect(agent.health()).toMatchObject({ ok: true, deadLetters: 0 });
   });
 
-  verifies('agent.large.answer-is-whole', async () => {
+  verifies('agent.large.whole', 'large: answer is whole', async () => {
     const texts: string[] = [];
     const { platform, member, until } = await start(({ text }) => void texts.push(text));
     const peer = await onboard(platform);

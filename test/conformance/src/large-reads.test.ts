@@ -93,7 +93,7 @@ function open(
 
 onEachDatabase('large answers', (environment) => {
   describe('that are read', { timeout: 60_000 }, () => {
-    verifies('answers.read-in-bounded-memory', async () => {
+    verifies('answers.large-ones-hold-up-nobody', 'read in bounded memory', async () => {
       const { platform, target, caller, other } = await answered(environment);
       const ask = (from: Member, way: string, id: string) => {
         const asked = WAYS[way]?.(target, from, id);
@@ -121,7 +121,7 @@ onEachDatabase('large answers', (environment) => {
       }
     });
 
-    verifies('answers.read-in-time', async () => {
+    verifies('answers.read-in-time', 'read in time', async () => {
       const { platform, target, caller } = await answered(environment);
       const path = `/workspaces/${caller.id}/messages/large`;
       const slow = await open(environment, platform, caller, { method: 'GET', path });
@@ -134,7 +134,7 @@ onEachDatabase('large answers', (environment) => {
       expect((await caller.caller.get(path)).text.includes(LARGE)).toBe(true);
     });
 
-    verifies('stream.end.no-memory', async () => {
+    verifies('stream.kept-whole', 'end: no memory', async () => {
       const { platform, caller } = await answered(environment);
       const agent = await startStreamingAgent(environment, platform);
       const path = `/workspaces/${caller.id}/messages/large`;

@@ -14,30 +14,34 @@ import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 onEachDatabase('pausing', (environment) => {
-  verifies(['lifecycle.pause.is-sticky', 'lifecycle.state.tells-paused-and-deleted'], async () => {
-    const platform = await environment.platform();
-    const member = await onboard(platform);
-    const state = () => member.caller.get(`/workspaces/${member.id}/state`);
-    expect(await state()).toMatchObject({
-      status: 200,
-      body: { workspace_id: member.id, status: 'online', paused: false, deleted: false },
-    });
-    expect(await platform.operator.post(`/workspaces/${member.id}/pause`)).toMatchObject({
-      status: 200,
-      body: { status: 'paused', paused_count: 1 },
-    });
-    await registerMember(member);
-    expect(await heartbeat(member)).toMatchObject({
-      status: 200,
-      body: { paused: true, workspace_status: 'paused' },
-    });
-    expect(await state()).toMatchObject({
-      status: 200,
-      body: { status: 'paused', paused: true, deleted: false },
-    });
-  });
+  verifies(
+    ['lifecycle.pause.is-sticky', 'registry.heartbeat.tells-the-state'],
+    'pause: is sticky; state: tells paused and deleted',
+    async () => {
+      const platform = await environment.platform();
+      const member = await onboard(platform);
+      const state = () => member.caller.get(`/workspaces/${member.id}/state`);
+      expect(await state()).toMatchObject({
+        status: 200,
+        body: { workspace_id: member.id, status: 'online', paused: false, deleted: false },
+      });
+      expect(await platform.operator.post(`/workspaces/${member.id}/pause`)).toMatchObject({
+        status: 200,
+        body: { status: 'paused', paused_count: 1 },
+      });
+      await registerMember(member);
+      expect(await heartbeat(member)).toMatchObject({
+        status: 200,
+        body: { paused: true, workspace_status: 'paused' },
+      });
+      expect(await state()).toMatchObject({
+        status: 200,
+        body: { status: 'paused', paused: true, deleted: false },
+      });
+    },
+  );
 
-  verifies('lifecycle.pause.keeps-the-url', async () => {
+  verifies('lifecycle.pause.is-sticky', 'pause: keeps the url', async () => {
     const platform = await environment.platform();
     const url = 'https://agent.example.com/';
     const member = await onboard(platform, { url });
@@ -50,7 +54,7 @@ onEachDatabase('pausing', (environment) => {
     expect((await platform.operator.get(`/workspaces/${member.id}`)).body).toMatchObject({ url });
   });
 
-  verifies('lifecycle.pause.takes-descendants', async () => {
+  verifies('lifecycle.pause.takes-descendants', 'pause: takes descendants', async () => {
     const platform = await environment.platform();
     const root = await onboard(platform, { name: 'root' });
     const child = await onboard(platform, { name: 'child', parent: root.id });
@@ -67,7 +71,7 @@ onEachDatabase('pausing', (environment) => {
     expect(await statusOf(platform, grandchild.id)).toBe('awaiting_agent');
   });
 
-  verifies('lifecycle.pause.is-not-swept', async () => {
+  verifies('lifecycle.pause.is-sticky', 'pause: is not swept', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     await platform.operator.post(`/workspaces/${member.id}/pause`);
@@ -99,7 +103,7 @@ onEachDatabase('pausing', (environment) => {
     });
   });
 
-  verifies('lifecycle.resume.keeps-other-pauses', async () => {
+  verifies('lifecycle.pause.takes-descendants', 'resume: keeps other pauses', async () => {
     const platform = await environment.platform();
     const root = await onboard(platform);
     const child = await onboard(platform, { parent: root.id });
@@ -142,7 +146,7 @@ onEachDatabase('pausing', (environment) => {
     expect((await platform.operator.post(`${path}/resume`)).status).toBe(200);
   });
 
-  verifies('lifecycle.pause.twice-is-refused', async () => {
+  verifies('lifecycle.pause.one-cause-each', 'pause: twice is refused', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     expect(await platform.operator.post(`/workspaces/${member.id}/resume`)).toMatchObject({
@@ -185,7 +189,7 @@ onEachDatabase('removing', (environment) => {
     }
   });
 
-  verifies('lifecycle.remove.gone-body', async () => {
+  verifies('lifecycle.remove.gone', 'remove: gone body', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     await platform.operator.delete(`/workspaces/${member.id}`);
@@ -196,7 +200,7 @@ onEachDatabase('removing', (environment) => {
     });
   });
 
-  verifies('lifecycle.remove.audit-read', async () => {
+  verifies('lifecycle.remove.gone', 'remove: audit read', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     await platform.operator.delete(`/workspaces/${member.id}`);
@@ -229,7 +233,7 @@ onEachDatabase('removing', (environment) => {
     expect((await heartbeat(grandchild)).status).toBe(401);
   });
 
-  verifies('lifecycle.remove.leaves-the-list', async () => {
+  verifies('lifecycle.remove.gone', 'remove: leaves the list', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const peer = await onboard(platform);
@@ -239,7 +243,7 @@ onEachDatabase('removing', (environment) => {
     expect(rowsOf(await peer.caller.get(`/registry/${peer.id}/peers`))).toEqual([]);
   });
 
-  verifies('lifecycle.remove.operator-only', async () => {
+  verifies('lifecycle.operator-only', 'remove: operator only', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const other = await onboard(platform);
@@ -314,7 +318,7 @@ onEachDatabase('patching', (environment) => {
     expect(unknown).toMatchObject({ status: 404, body: { code: 'workspace_not_found' } });
   });
 
-  verifies('lifecycle.patch.place-and-rank-are-the-operator-s', async () => {
+  verifies('lifecycle.operator-only', 'patch: place and rank are the operator s', async () => {
     const platform = await environment.platform();
     const boss = await onboard(platform);
     const member = await onboard(platform);
@@ -330,7 +334,7 @@ onEachDatabase('patching', (environment) => {
     expect((await member.caller.patch(`/workspaces/${member.id}`, { name: 'renamed' })).status).toBe(200);
   });
 
-  verifies('lifecycle.patch.no-circles', async () => {
+  verifies('requests.invalid-are-400', 'patch: no circles', async () => {
     const platform = await environment.platform();
     const root = await onboard(platform);
     const child = await onboard(platform, { parent: root.id });

@@ -29,7 +29,7 @@ async function spend(
 }
 
 onEachDatabase('rates', (environment) => {
-  verifies('limits.rate-belongs-to-the-workspace', async () => {
+  verifies('limits.rate-belongs-to-the-workspace', 'rate belongs to the workspace', async () => {
     const platform = await environment.platform({ rateLimit: 'default', clock: 'manual' });
     const member = await onboard(platform);
     const other = await onboard(platform);
@@ -50,7 +50,7 @@ onEachDatabase('rates', (environment) => {
     expect((await readState(member, second)).status).toBe(200);
   });
 
-  verifies('limits.presence-has-its-own-rate', async () => {
+  verifies('limits.own-rates', 'presence has its own rate', async () => {
     const platform = await environment.platform({ rateLimit: 50, presenceRate: 100, clock: 'manual' });
     const member = await onboard(platform);
     const other = await onboard(platform);
@@ -62,7 +62,7 @@ onEachDatabase('rates', (environment) => {
     expect(heartbeats).toMatchObject({ accepted: 10, response: { body: { scope: 'presence' } } });
   });
 
-  verifies('limits.rate-can-be-off', async () => {
+  verifies('limits.rate-belongs-to-the-workspace', 'rate can be off', async () => {
     const platform = await environment.platform({ rateLimit: 'off', clock: 'manual' });
     const member = await onboard(platform);
     const sent = await Promise.all(Array.from({ length: 650 }, () => readState(member, member.caller)));
@@ -77,7 +77,7 @@ onEachDatabase('rates', (environment) => {
     expect((await platform.anonymous.get('/ready')).status).toBe(200);
   });
 
-  verifies('limits.agent-waits-out-a-limited-heartbeat', async () => {
+  verifies('agent.rate-limited', 'agent waits out a limited heartbeat', async () => {
     const platform = await environment.platform({ rateLimit: 1_000, presenceRate: 10, clock: 'manual' });
     const member = await onboard(platform);
     const { agent, clock, log } = createTestAgent(environment, platform, member, { delivery: 'poll' });
@@ -106,7 +106,7 @@ const full = (scope: string) => ({
 });
 
 onEachDatabase('inboxes', { onDisk: true }, (environment) => {
-  verifies('limits.inbox-shares', async () => {
+  verifies('limits.inbox-shares', 'inbox shares', async () => {
     const platform = await environment.platform({ inboxLimit: 20 });
     const target = await onboard(platform);
     const waits = async (caller: Caller) => (await send(caller, target.id, 'hello')).status === 202;
@@ -123,7 +123,7 @@ onEachDatabase('inboxes', { onDisk: true }, (environment) => {
     expect(await inboxTexts(target)).toHaveLength(20);
   });
 
-  verifies('limits.inbox-bytes', async () => {
+  verifies('limits.inbox-full', 'inbox bytes', async () => {
     const platform = await environment.platform({ inboxBytes: 400_000 });
     const [target, sender] = [await onboard(platform), await onboard(platform)];
     const large = 'x'.repeat(30_000);
@@ -138,7 +138,7 @@ onEachDatabase('inboxes', { onDisk: true }, (environment) => {
     expect((await send(sender.caller, target.id, large, { messageId: 'again' })).status).toBe(202);
   });
 
-  verifies('limits.inbox-of-one-that-only-reads', async () => {
+  verifies('limits.inbox-of-one-that-only-reads', 'inbox of one that only reads', async () => {
     const platform = await environment.platform({ inboxLimit: 20 });
     const [target, sender] = [await onboard(platform), await onboard(platform)];
     const path = `/workspaces/${target.id}/activity?type=a2a_receive`;
@@ -163,7 +163,7 @@ onEachDatabase('inboxes', { onDisk: true }, (environment) => {
     expect(await inbox(target)).toHaveLength(10);
   });
 
-  verifies('limits.inbox-of-one-that-acknowledges-again', async () => {
+  verifies('limits.inbox-of-one-that-only-reads', 'inbox of one that acknowledges again', async () => {
     const platform = await environment.platform({ inboxLimit: 20, clock: 'manual', drainEveryMs: DAY });
     const [target, sender] = [await onboard(platform), await onboard(platform)];
     const path = `/workspaces/${target.id}/activity`;
@@ -218,7 +218,7 @@ onEachDatabase('inboxes', { onDisk: true }, (environment) => {
 });
 
 onEachDatabase('what a workspace writes itself', (environment) => {
-  verifies('limits.card-size', async () => {
+  verifies('limits.card-and-report-size', 'card size', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform, { card: { name: 'small' } });
     const card = { name: 'large', description: 'é'.repeat(33_000) };
@@ -234,7 +234,7 @@ onEachDatabase('what a workspace writes itself', (environment) => {
     });
   });
 
-  verifies('limits.report-size', async () => {
+  verifies('limits.card-and-report-size', 'report size', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const report = (bytes: number) =>
@@ -250,7 +250,7 @@ onEachDatabase('what a workspace writes itself', (environment) => {
     expect((await report(262_000)).status).toBe(200);
   });
 
-  verifies('limits.own-rows', async () => {
+  verifies('limits.own-rows', 'own rows', async () => {
     const platform = await environment.platform({ workspaceQuota: 100_000 });
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     const notify = (more = {}) =>
@@ -277,7 +277,7 @@ onEachDatabase('what a workspace writes itself', (environment) => {
     expect((await notify()).status).toBe(429);
   });
 
-  verifies('limits.own-rows-are-released', async () => {
+  verifies('limits.own-rows', 'own rows are released', async () => {
     const platform = await environment.platform({
       workspaceQuota: 50_000,
       activityRetentionDays: 1,
@@ -296,7 +296,7 @@ onEachDatabase('what a workspace writes itself', (environment) => {
 });
 
 onEachDatabase('finished messages', (environment) => {
-  verifies('limits.finished-messages', async () => {
+  verifies('feed.retention', 'finished messages', async () => {
     const platform = await environment.platform({ finishedBytes: 100_000, clock: 'manual' });
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     const own = { message: 'o'.repeat(50_000) };

@@ -7,7 +7,7 @@ import { verifies } from './verifies.ts';
 const SECOND = 1_000;
 
 onEachDatabase('heartbeats', (environment) => {
-  verifies('registry.heartbeat.degrades-and-recovers', async () => {
+  verifies('registry.heartbeat.degrades-and-recovers', 'heartbeat: degrades and recovers', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const seen: string[] = [];
@@ -18,7 +18,7 @@ onEachDatabase('heartbeats', (environment) => {
     expect(seen).toEqual(['degraded', 'degraded', 'degraded', 'online']);
   });
 
-  verifies('registry.heartbeat.lag-is-shown', async () => {
+  verifies('registry.heartbeat.lag-is-shown', 'heartbeat: lag is shown', async () => {
     const platform = await environment.platform();
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     const operator = environment.operator(platform);
@@ -51,7 +51,7 @@ onEachDatabase('heartbeats', (environment) => {
     expect(await statusOf(platform, member.id)).toBe('online');
   });
 
-  verifies('registry.heartbeat.wedged-degrades', async () => {
+  verifies('registry.heartbeat.degrades-and-recovers', 'heartbeat: wedged degrades', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     await heartbeat(member, { runtime_state: 'wedged', sample_error: 'stuck' });
@@ -61,7 +61,8 @@ onEachDatabase('heartbeats', (environment) => {
   });
 
   verifies(
-    ['registry.heartbeat.three-missed-is-offline', 'registry.heartbeat.brings-back-online'],
+    ['registry.liveness.silent-is-offline', 'registry.heartbeat.only-proof-of-life'],
+    'heartbeat: three missed is offline; heartbeat: brings back online',
     async () => {
       const platform = await environment.platform({ clock: 'manual' });
       const member = await onboard(platform);
@@ -97,7 +98,7 @@ onEachDatabase('heartbeats', (environment) => {
     ]);
   });
 
-  verifies('registry.heartbeat.only-proof-of-life', async () => {
+  verifies('registry.heartbeat.only-proof-of-life', 'heartbeat: only proof of life', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     for (let reads = 0; reads < 11; reads += 1) {
@@ -110,7 +111,7 @@ onEachDatabase('heartbeats', (environment) => {
     expect(await statusOf(platform, member.id)).toBe('online');
   });
 
-  verifies('registry.heartbeat.tells-the-state', async () => {
+  verifies('registry.heartbeat.tells-the-state', 'heartbeat: tells the state', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     expect(await heartbeat(member)).toMatchObject({
@@ -126,14 +127,14 @@ onEachDatabase('heartbeats', (environment) => {
     });
   });
 
-  verifies('registry.heartbeat.status-key-is-ignored', async () => {
+  verifies('registry.heartbeat.only-proof-of-life', 'heartbeat: status key is ignored', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     expect((await heartbeat(member, { status: 'offline' })).status).toBe(200);
     expect(await statusOf(platform, member.id)).toBe('online');
   });
 
-  verifies('registry.heartbeat.bad-metrics-are-refused', async () => {
+  verifies('requests.invalid-are-400', 'heartbeat: bad metrics are refused', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     for (const metrics of [
@@ -158,7 +159,7 @@ onEachDatabase('heartbeats', (environment) => {
 });
 
 onEachDatabase('liveness', (environment) => {
-  verifies('registry.liveness.window-is-configurable', async () => {
+  verifies('registry.liveness.silent-is-offline', 'liveness: window is configurable', async () => {
     const platform = await environment.platform({ clock: 'manual', livenessStaleAfterMs: 300_000 });
     const member = await onboard(platform);
     await platform.clock.advance(299 * SECOND);
@@ -167,7 +168,7 @@ onEachDatabase('liveness', (environment) => {
     expect(await statusOf(platform, member.id)).toBe('offline');
   });
 
-  verifies('registry.liveness.clock-jump', async () => {
+  verifies('registry.heartbeat.only-proof-of-life', 'liveness: clock jump', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     for (const jump of [3_600 * SECOND, -7_200 * SECOND]) {
@@ -188,7 +189,7 @@ onEachDatabase('liveness', (environment) => {
 });
 
 onEachDatabase('liveness over a restart', { onDisk: true }, (environment) => {
-  verifies('registry.liveness.restart-keeps-nobody-alive', async () => {
+  verifies('registry.liveness.silent-is-offline', 'liveness: restart keeps nobody alive', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     await platform.restart();

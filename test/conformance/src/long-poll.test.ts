@@ -12,25 +12,29 @@ function waiting(member: Member, seconds: number, since?: string) {
 }
 
 onEachDatabase('waiting for messages', (environment) => {
-  verifies(['feed.wait.returns-with-the-message', 'feed.wait.is-confirmed'], async () => {
-    const platform = await environment.platform({ clock: 'manual' });
-    const member = await onboard(platform);
-    const read = waiting(member, 20);
-    await platform.clock.advance(3_000);
-    expect(read.isComplete).toBe(false);
-    await send(platform.operator, member.id, 'now');
-    const answer = await read.response;
-    expect(rowsOf(answer)).toMatchObject([{ data: { text: 'now' } }]);
-    expect(answer.headers['x-wait-applied']).toBe('20');
-    const plain = await member.caller.get(`/workspaces/${member.id}/activity?type=a2a_receive`);
-    expect(plain.headers).not.toHaveProperty('x-wait-applied');
-    const since = textAt(rowsOf(answer)[0], 'id');
-    const next = waiting(member, 20, since);
-    await send(platform.operator, member.id, 'next');
-    expect(rowsOf(await next.response)).toMatchObject([{ data: { text: 'next' } }]);
-  });
+  verifies(
+    'feed.wait.returns-with-the-message',
+    'wait: returns with the message; wait: is confirmed',
+    async () => {
+      const platform = await environment.platform({ clock: 'manual' });
+      const member = await onboard(platform);
+      const read = waiting(member, 20);
+      await platform.clock.advance(3_000);
+      expect(read.isComplete).toBe(false);
+      await send(platform.operator, member.id, 'now');
+      const answer = await read.response;
+      expect(rowsOf(answer)).toMatchObject([{ data: { text: 'now' } }]);
+      expect(answer.headers['x-wait-applied']).toBe('20');
+      const plain = await member.caller.get(`/workspaces/${member.id}/activity?type=a2a_receive`);
+      expect(plain.headers).not.toHaveProperty('x-wait-applied');
+      const since = textAt(rowsOf(answer)[0], 'id');
+      const next = waiting(member, 20, since);
+      await send(platform.operator, member.id, 'next');
+      expect(rowsOf(await next.response)).toMatchObject([{ data: { text: 'next' } }]);
+    },
+  );
 
-  verifies('feed.wait.ends-empty', async () => {
+  verifies('feed.wait.returns-with-the-message', 'wait: ends empty', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     const before = platform.clock.monotonic();
@@ -40,7 +44,7 @@ onEachDatabase('waiting for messages', (environment) => {
     expect(platform.clock.monotonic() - before).toBeGreaterThanOrEqual(20_000);
   });
 
-  verifies('feed.wait.bounds', async () => {
+  verifies('feed.wait.returns-with-the-message', 'wait: bounds', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     expect(await waiting(member, 0).response).toMatchObject({
@@ -57,7 +61,7 @@ onEachDatabase('waiting for messages', (environment) => {
     expect(await longest.response).toMatchObject({ status: 200, headers: { 'x-wait-applied': '60' } });
   });
 
-  verifies('feed.wait.wakes-only-its-own', async () => {
+  verifies('feed.wait.returns-with-the-message', 'wait: wakes only its own', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const [woken, asleep] = [await onboard(platform), await onboard(platform)];
     const reads = [waiting(woken, 60), waiting(woken, 60)];
@@ -71,7 +75,7 @@ onEachDatabase('waiting for messages', (environment) => {
     expect(rowsOf(await other.response)).toEqual([]);
   });
 
-  verifies('feed.wait.costs-no-sql', async () => {
+  verifies('feed.wait.many-readers', 'wait: costs no sql', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const member = await onboard(platform);
     const timers = platform.clock.pending;
@@ -89,7 +93,7 @@ onEachDatabase('waiting for messages', (environment) => {
     for (const read of reads) expect(rowsOf(await read.response)).toHaveLength(1);
   });
 
-  verifies('feed.wait.ends-with-the-platform', async () => {
+  verifies('platform.stops-at-once', 'wait: ends with the platform', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const reads = [waiting(member, 60), waiting(member, 60)];

@@ -47,7 +47,7 @@ onEachDatabase('loops', (environment) => {
     expect((await sendFrom(all[8] as Member, all[9] as Member)).status).toBe(202);
   });
 
-  verifies('loops.same-call-third-time', async () => {
+  verifies('loops.circles-end', 'same call third time', async () => {
     const { members: ring, sendFrom } = await members(environment, 3);
     const statuses: number[] = [];
     let parent: JsonObject = {};
@@ -71,7 +71,7 @@ onEachDatabase('loops', (environment) => {
     }
   });
 
-  verifies('loops.parent-is-believed-if-delivered', async () => {
+  verifies('loops.claims-only-raise', 'parent is believed if delivered', async () => {
     const { members: all, sendFrom } = await members(environment, 3);
     const [one, two, three] = all;
     const asked = await sendFrom(one, two, { hops: 8 });
@@ -89,7 +89,7 @@ onEachDatabase('loops', (environment) => {
     expect(await sendFrom(two, three, { parent_message_id: 'shared' })).toMatchObject(REFUSED);
   });
 
-  verifies('loops.claims-only-raise', async () => {
+  verifies('loops.claims-only-raise', 'claims only raise', async () => {
     const { members: all, sendFrom } = await members(environment, 2);
     const [one, two] = all;
     expect((await sendFrom(one, two, { hops: 8 })).status).toBe(202);
@@ -102,7 +102,7 @@ onEachDatabase('loops', (environment) => {
     expect(await sendFrom(two, one, less)).toMatchObject(REFUSED);
   });
 
-  verifies('loops.late-answers', async () => {
+  verifies('loops.late-answers', 'late answers', async () => {
     const { members: all, sendFrom } = await members(environment, 2, { maxTurns: 50 });
     const [one, two] = all;
     let parent: JsonObject = {};
@@ -121,7 +121,7 @@ onEachDatabase('loops', (environment) => {
     expect(turns).toBe(51);
   });
 
-  verifies('loops.branches-count-together', async () => {
+  verifies('loops.late-answers', 'branches count together', async () => {
     const { members: all, sendFrom } = await members(environment, 2, { maxTurns: 50 });
     const [one, two] = all;
     const other = (member: typeof one) => (member === one ? two : one);
@@ -144,7 +144,7 @@ onEachDatabase('loops', (environment) => {
     expect(sent).toBe(54);
   });
 
-  verifies('loops.fan-out', async () => {
+  verifies('loops.circles-end', 'fan out', async () => {
     const { members: all, sendFrom } = await members(environment, 51);
     const [hub, ...workers] = all;
     await Promise.all(
@@ -161,7 +161,7 @@ onEachDatabase('loops', (environment) => {
     expect(await inbox(hub)).toHaveLength(100);
   });
 
-  verifies('loops.answered-questions', async () => {
+  verifies('loops.answered-questions', 'answered questions', async () => {
     const { platform, members: all, sendFrom } = await members(environment, 2);
     const [one, two] = all;
     const continuationOf = async (hops: number) => {
@@ -179,7 +179,7 @@ onEachDatabase('loops', (environment) => {
     expect(await sendFrom(two, one, await continuationOf(8))).toMatchObject(REFUSED);
   });
 
-  verifies('loops.long-conversations', async () => {
+  verifies('loops.late-answers', 'long conversations', async () => {
     const { members: all, sendFrom } = await members(environment, 2);
     const [one, two] = all;
     let parent: JsonObject = {};
@@ -192,7 +192,7 @@ onEachDatabase('loops', (environment) => {
     }
   });
 
-  verifies('loops.repeat-is-not-counted', async () => {
+  verifies('loops.exempt', 'repeat is not counted', async () => {
     const { members: all, sendFrom } = await members(environment, 2);
     const [one, two] = all;
     const asked = await sendFrom(one, two, { hops: 7 });
@@ -214,7 +214,7 @@ onEachDatabase('loops', (environment) => {
     expect(other).toMatchObject({ status: 409, body: { code: 'message_id_conflict' } });
   });
 
-  verifies('loops.pair-rate', async () => {
+  verifies('loops.pair-rate', 'pair rate', async () => {
     const { platform, members: all, sendFrom } = await members(environment, 3, { clock: 'manual' });
     const [one, two, three] = all;
     for (let count = 0; count < 120; count += 1) {
@@ -233,7 +233,7 @@ onEachDatabase('loops', (environment) => {
     expect(await sendFrom(two, one)).toMatchObject({ status: 202 });
   });
 
-  verifies('loops.one-way-is-free', async () => {
+  verifies('loops.pair-rate', 'one way is free', async () => {
     const { members: all, sendFrom } = await members(environment, 2);
     const [one, two] = all;
     for (let count = 0; count < 10; count += 1) await sendFrom(two, one);
@@ -245,7 +245,7 @@ onEachDatabase('loops', (environment) => {
     expect([...statuses]).toEqual([202]);
   });
 
-  verifies('loops.people-are-exempt', async () => {
+  verifies('loops.exempt', 'people are exempt', async () => {
     const { platform, members: all, sendFrom } = await members(environment, 2);
     const [one, two] = all;
     const edge = [one.id, two.id];

@@ -31,7 +31,7 @@ const REQUESTS: readonly (readonly [string, number, string])[] = [
 ];
 
 onEachDatabase('malformed requests', (environment) => {
-  verifies('requests.malformed-have-one-shape', async () => {
+  verifies('requests.errors-have-closed-codes', 'malformed have one shape', async () => {
     const platform = await environment.platform();
     const operator = `Authorization: Bearer ${platform.operatorKey}`;
     for (const [name, status, text] of REQUESTS) {
@@ -47,7 +47,7 @@ onEachDatabase('malformed requests', (environment) => {
     }
   });
 
-  verifies('requests.content-type-is-not-checked', 'a content type that is none', async () => {
+  verifies('requests.extras-are-ignored', 'a content type that is none', async () => {
     const platform = await environment.platform();
     for (const type of ['garbage', ';;;', '/', 'text/', 'application/json;;;']) {
       const created = await platform.operator.send({

@@ -12,7 +12,7 @@ const sendTo = (from: Member, to: Member, body: JsonObject, version?: string) =>
   });
 
 onEachDatabase('the versions of A2A', (environment) => {
-  verifies('messages.repeat-in-another-version', async () => {
+  verifies('messages.dedupe.same-message', 'repeat in another version', async () => {
     const platform = await environment.platform();
     const [sender, target] = [await onboard(platform), await onboard(platform)];
     for (const [messageId, role] of [
@@ -31,7 +31,7 @@ onEachDatabase('the versions of A2A', (environment) => {
     expect(await inbox(target)).toHaveLength(2);
   });
 
-  verifies('answers.replies-of-1.0', async () => {
+  verifies('rpc.a2a-versions', 'replies of 1: 0', async () => {
     const platform = await environment.platform();
     const [sender, target] = [await onboard(platform), await onboard(platform)];
     const held = trackCall(send(sender.caller, target.id, 'hi', { messageId: 'm', hold: 30 }));
@@ -46,7 +46,7 @@ onEachDatabase('the versions of A2A', (environment) => {
     });
   });
 
-  verifies('rpc.one-version', async () => {
+  verifies('rpc.form', 'one version', async () => {
     const platform = await environment.platform({ contractCheck: 'responses' });
     const [sender, target] = [await onboard(platform), await onboard(platform)];
     const version = `1.0${' ;'.repeat(1_100)}`;
@@ -58,7 +58,7 @@ onEachDatabase('the versions of A2A', (environment) => {
     });
   });
 
-  verifies('rpc.requests-in-detail', async () => {
+  verifies('rpc.form', 'requests in detail', async () => {
     const platform = await environment.platform({ contractCheck: 'responses' });
     const [sender, target] = [await onboard(platform), await onboard(platform)];
     const codeOf = async (body: JsonObject) =>

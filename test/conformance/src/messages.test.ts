@@ -18,7 +18,7 @@ import { verifies } from './verifies.ts';
 const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
 
 onEachDatabase('messages', (environment) => {
-  verifies('messages.poll.stored-before-the-answer', async () => {
+  verifies('messages.stored-before-the-answer', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const answer = await send(caller.caller, target.id, 'hello', { messageId: 'm-1' });
@@ -38,7 +38,7 @@ onEachDatabase('messages', (environment) => {
     });
   });
 
-  verifies('messages.poll.an-hour-offline', async () => {
+  verifies('messages.wait-for-the-agent', 'poll: an hour offline', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const caller = await onboard(platform, { name: 'ops', role: 'sre' });
     const target = await onboard(platform);
@@ -65,7 +65,7 @@ onEachDatabase('messages', (environment) => {
     });
   });
 
-  verifies('messages.awaiting-agent.is-stored', async () => {
+  verifies('messages.wait-for-the-agent', 'awaiting agent: is stored', async () => {
     const platform = await environment.platform();
     const caller = await onboard(platform);
     const target = await createMember(platform);
@@ -74,7 +74,7 @@ onEachDatabase('messages', (environment) => {
     expect(await inboxTexts(target)).toEqual(['welcome']);
   });
 
-  verifies('messages.paused.is-held', async () => {
+  verifies('messages.paused.is-held', 'paused: is held', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await platform.operator.post(`/workspaces/${target.id}/pause`);
@@ -87,7 +87,7 @@ onEachDatabase('messages', (environment) => {
     expect(await inboxTexts(target)).toEqual(['later']);
   });
 
-  verifies('messages.paused.push-waits-for-resume', async () => {
+  verifies('messages.paused.is-held', 'paused: push waits for resume', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: answering('done') });
     const caller = await onboard(platform);
@@ -108,7 +108,7 @@ onEachDatabase('messages', (environment) => {
     expect(texts).toEqual(['one', 'two', 'three']);
   });
 
-  verifies('messages.removed.is-410', async () => {
+  verifies('lifecycle.remove.gone', 'removed: is 410', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await platform.operator.delete(`/workspaces/${target.id}`);
@@ -120,7 +120,7 @@ onEachDatabase('messages', (environment) => {
     }
   });
 
-  verifies('messages.unknown.is-refused', async () => {
+  verifies('requests.unknown-workspace', 'unknown: is refused', async () => {
     const platform = await environment.platform();
     const caller = await onboard(platform);
     expect([403, 404]).toContain((await send(caller.caller, randomUUID(), 'hello')).status);
@@ -128,7 +128,7 @@ onEachDatabase('messages', (environment) => {
     expect((await send(caller.caller, 'nobody', 'hello')).status).toBe(400);
   });
 
-  verifies('messages.over-budget.is-402', async () => {
+  verifies('limits.budget', async () => {
     const platform = await environment.platform();
     const caller = await onboard(platform);
     const target = await onboard(platform, { create: { budget_limit: 100 } });
@@ -176,7 +176,7 @@ onEachDatabase('messages', (environment) => {
     expect(await inboxTexts(caller)).toEqual(['to myself']);
   });
 
-  verifies('messages.bare-bodies', async () => {
+  verifies('messages.completed', 'bare bodies', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const parts = [{ kind: 'text', text: 'bare' }];
@@ -202,7 +202,7 @@ onEachDatabase('messages', (environment) => {
     }
   });
 
-  verifies('messages.parts-arrive-as-written', async () => {
+  verifies('messages.read-as-sent', 'parts arrive as written', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const body = {
@@ -233,7 +233,7 @@ onEachDatabase('messages', (environment) => {
     expect(valueAt((await inbox(target))[0], 'request_body')).toEqual(body);
   });
 
-  verifies('messages.repaired', async () => {
+  verifies('messages.completed', 'repaired', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: answering('ok') });
     const [caller, poller] = [await onboard(platform), await onboard(platform)];
@@ -265,7 +265,7 @@ onEachDatabase('messages', (environment) => {
     expect(rows).toHaveLength(2);
   });
 
-  verifies('messages.a2a-1.0.arrives-as-written', async () => {
+  verifies('messages.a2a-1.0', 'a2a 1: 0: arrives as written', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: answering('ok') });
     const [caller, server] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -283,7 +283,7 @@ onEachDatabase('messages', (environment) => {
     }
   });
 
-  verifies('messages.a2a-1.0.row-has-the-usual-form', async () => {
+  verifies('messages.a2a-1.0', 'a2a 1: 0: row has the usual form', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const parts = [{ text: 'a' }, { url: 'https://f.example.com/a', filename: 'a.pdf' }];
@@ -304,7 +304,7 @@ onEachDatabase('messages', (environment) => {
     expect(compact).toMatchObject({ method: 'message/send', parts: shown });
   });
 
-  verifies('messages.headers-are-passed-on', async () => {
+  verifies('push.request', 'headers are passed on', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: answering('ok') });
     const [caller, server] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -314,7 +314,7 @@ onEachDatabase('messages', (environment) => {
     expect((await agent.received(1))[0]?.headers).toMatchObject(headers);
   });
 
-  verifies('messages.nonsense-is-400', async () => {
+  verifies('requests.invalid-are-400', 'nonsense is 400', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const nonsense = [
@@ -337,7 +337,7 @@ onEachDatabase('messages', (environment) => {
     expect(await inbox(target)).toEqual([]);
   });
 
-  verifies('messages.order', async () => {
+  verifies('messages.order', 'order', async () => {
     const platform = await environment.platform();
     const callers = [await onboard(platform), await onboard(platform)];
     const target = await onboard(platform);
@@ -352,7 +352,7 @@ onEachDatabase('messages', (environment) => {
     expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
   });
 
-  verifies('messages.inbox-full', async () => {
+  verifies('limits.inbox-full', 'inbox full', async () => {
     const platform = await environment.platform({ inboxLimit: 12 });
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     for (const text of ['1', '2', '3']) expect((await send(caller.caller, target.id, text)).status).toBe(202);
@@ -368,7 +368,7 @@ onEachDatabase('messages', (environment) => {
 });
 
 onEachDatabase('message records', (environment) => {
-  verifies('messages.record', async () => {
+  verifies('messages.record', 'record', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const sent = await send(caller.caller, target.id, 'hello', { messageId: 'm-1' });
@@ -402,7 +402,7 @@ onEachDatabase('message records', (environment) => {
     expect(valueAt(answered, 'ended_at')).toBe(valueAt(answered, 'answered_at'));
   });
 
-  verifies('messages.record.only-the-sender', async () => {
+  verifies('messages.record', 'record: only the sender', async () => {
     const platform = await environment.platform();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     await send(caller.caller, target.id, 'hello', { messageId: 'm-1' });
@@ -416,22 +416,26 @@ onEachDatabase('message records', (environment) => {
 });
 
 onEachDatabase('messages over a restart', { onDisk: true }, (environment) => {
-  verifies(['messages.survive-a-restart', 'messages.dedupe.over-a-restart'], async () => {
-    const platform = await environment.platform();
-    const [caller, target] = [await onboard(platform), await onboard(platform)];
-    const first = await send(caller.caller, target.id, 'one', { messageId: 'm-1' });
-    await send(caller.caller, target.id, 'two', { messageId: 'm-2' });
-    await target.caller.post(`/workspaces/${target.id}/activity/ack`, {
-      up_to: textAt(first.body, 'activity_id'),
-    });
-    await platform.restart();
-    const repeated = await send(caller.caller, target.id, 'one', { messageId: 'm-1' });
-    expect(valueAt(repeated.body, 'result', 'id')).toBe(valueAt(first.body, 'queue_id'));
-    await send(caller.caller, target.id, 'three');
-    expect(await inboxTexts(target)).toEqual(['one', 'two', 'three']);
-    expect(await inboxTexts(target, '&unacknowledged=true')).toEqual(['two', 'three']);
-    expect((await heartbeat(target)).body).toMatchObject({ pending: 2 });
-  });
+  verifies(
+    ['messages.survive-a-restart', 'messages.dedupe.same-message'],
+    'survive a restart; dedupe: over a restart',
+    async () => {
+      const platform = await environment.platform();
+      const [caller, target] = [await onboard(platform), await onboard(platform)];
+      const first = await send(caller.caller, target.id, 'one', { messageId: 'm-1' });
+      await send(caller.caller, target.id, 'two', { messageId: 'm-2' });
+      await target.caller.post(`/workspaces/${target.id}/activity/ack`, {
+        up_to: textAt(first.body, 'activity_id'),
+      });
+      await platform.restart();
+      const repeated = await send(caller.caller, target.id, 'one', { messageId: 'm-1' });
+      expect(valueAt(repeated.body, 'result', 'id')).toBe(valueAt(first.body, 'queue_id'));
+      await send(caller.caller, target.id, 'three');
+      expect(await inboxTexts(target)).toEqual(['one', 'two', 'three']);
+      expect(await inboxTexts(target, '&unacknowledged=true')).toEqual(['two', 'three']);
+      expect((await heartbeat(target)).body).toMatchObject({ pending: 2 });
+    },
+  );
 });
 
 function message(text: string): Record<string, unknown> {

@@ -48,7 +48,7 @@ onEachDatabase('production mode', (environment) => {
     expect((await refusalOf(badKey)).message).not.toContain(OPERATOR_KEY);
   });
 
-  verifies('modes.production-allows-named-networks', async () => {
+  verifies('urls.private-only-if-allowed', 'production allows named networks', async () => {
     const platform = await environment.platform({
       allowAgentNetworks: ['10.1.0.0/16', '127.0.0.0/8', '169.254.0.0/16'],
     });
@@ -117,7 +117,7 @@ onEachDatabase('dev mode', (environment) => {
     }
   });
 
-  verifies('modes.dev-is-closed-to-others', async () => {
+  verifies('modes.dev-is-closed-to-others', 'dev is closed to others', async () => {
     const platform = await environment.platform({ mode: 'dev' });
     const member = await createMember(platform);
     const foreign: Headers[] = [
@@ -155,7 +155,7 @@ onEachDatabase('dev mode', (environment) => {
     expect((await platform.anonymous.get('/workspaces')).body).toHaveLength(1);
   });
 
-  verifies('modes.dev-is-closed-to-http-1-0', async () => {
+  verifies('modes.dev-is-closed-to-others', 'dev is closed to http 1 0', async () => {
     const platform = await environment.platform({ mode: 'dev' });
     const statusOf = (version: string, credential = '') =>
       statusLine(platform.port, `GET /workspaces HTTP/${version}`, credential);
@@ -164,7 +164,7 @@ onEachDatabase('dev mode', (environment) => {
     expect(await statusOf('1.0', `Authorization: Bearer ${platform.operatorKey}\r\n`)).toBe(200);
   });
 
-  verifies('modes.dev-has-no-public-url', async () => {
+  verifies('modes.dev-is-local-only', 'dev has no public url', async () => {
     const dev = { mode: 'dev', memory: true, port: 0 } as const;
     for (const publicUrl of ['https://molecule.example.com', 'http://192.168.1.10:8080']) {
       const refusal = await refusalOf({ ...dev, publicUrl });
@@ -175,7 +175,7 @@ onEachDatabase('dev mode', (environment) => {
     expect((await platform.anonymous.get('/workspaces')).status).toBe(200);
   });
 
-  verifies('modes.dev-wrong-bearer-is-not-nobody', async () => {
+  verifies('modes.dev-checks-credentials', 'dev wrong bearer is not nobody', async () => {
     const platform = await environment.platform({ mode: 'dev' });
     for (const authorization of ['Bearer wrong', 'Bearer ', 'Basic b3A6b3A=', '']) {
       const answer = await platform.anonymous.get('/workspaces', { authorization });
@@ -183,13 +183,13 @@ onEachDatabase('dev mode', (environment) => {
     }
   });
 
-  verifies('modes.dev-has-an-operator-key', async () => {
+  verifies('modes.dev-checks-credentials', 'dev has an operator key', async () => {
     const platform = await environment.platform({ mode: 'dev' });
     const tunnelled = { host: 'demo.example.com', 'x-forwarded-for': '203.0.113.9' };
     expect((await platform.operator.get('/workspaces', tunnelled)).status).toBe(200);
   });
 
-  verifies('modes.dev-listens-on-loopback-only', async () => {
+  verifies('modes.dev-is-local-only', 'dev listens on loopback only', async () => {
     for (const host of ['0.0.0.0', '::', '192.168.1.10', 'molecule.example.com']) {
       const refusal = await refusalOf({ mode: 'dev', memory: true, port: 0, host });
       expect(refusal.problems.map(({ option }) => option)).toEqual(['host']);
@@ -198,7 +198,7 @@ onEachDatabase('dev mode', (environment) => {
     expect(['127.0.0.1', 'localhost', '[::1]']).toContain(new URL(platform.url).hostname);
   });
 
-  verifies('modes.dev-allows-private-agents', async () => {
+  verifies('urls.private-only-if-allowed', 'dev allows private agents', async () => {
     const platform = await environment.platform({ mode: 'dev' });
     const create = (url: string) =>
       platform.anonymous.post('/workspaces', { name: 'a', external: true, url });

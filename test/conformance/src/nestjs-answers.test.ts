@@ -66,7 +66,7 @@ async function* slowly(context: HandlerContext, ...texts: string[]) {
   }
 }
 
-verifies('nestjs.answers.streamed', async () => {
+verifies('nestjs.answers.streamed', 'answers: streamed', async () => {
   const stage = await openNestStage();
   const { start, ask } = stage;
   const texts = ['one ', 'two ', 'three'];
@@ -112,7 +112,7 @@ verifies('nestjs.answers.streamed', 'an interceptor changes the texts of a strea
   expect((await piecesOf(stage, id, 'x')).join('')).toBe('ONE TWO');
 });
 
-verifies('nestjs.answers.one-value', async () => {
+verifies('nestjs.enhancers.interceptors', 'answers: one value', async () => {
   const { start, ask, settled } = await openNestStage();
   const question = { kind: 'text' as const, text: 'Which colour?', from: 'user' as const };
   const works: Record<string, Work> = {
@@ -155,7 +155,7 @@ verifies('nestjs.answers.one-value', async () => {
   for (const name of ['nothing', 'empty']) expectStatus(await answerOf(works[name] as Work), 'unanswered');
 });
 
-verifies('nestjs.answers.abort', async () => {
+verifies('nestjs.messages.cancelled', 'answers: abort', async () => {
   const { start, peer, platform, settled } = await openNestStage();
   const ended: string[] = [];
   const works: Work[] = [
@@ -198,7 +198,7 @@ verifies('nestjs.answers.abort', async () => {
   expect(ended).toEqual(['observable', 'iterable', 'silent observable']);
 });
 
-verifies('nestjs.answers.bounded', async () => {
+verifies('nestjs.answers.streamed', 'answers: bounded', async () => {
   const { start, ask } = await openNestStage();
   let given = 0;
   const work: Work = () =>
@@ -213,7 +213,7 @@ verifies('nestjs.answers.bounded', async () => {
   expect(given).toBeLessThan(13);
 });
 
-verifies('nestjs.answers.bounded', 'values without a text', async () => {
+verifies('nestjs.answers.streamed', 'values without a text', async () => {
   const { start, ask, settled } = await openNestStage();
   for (const [value, most] of [
     ['', 11_000_000],
@@ -236,14 +236,14 @@ verifies('nestjs.answers.bounded', 'values without a text', async () => {
   }
 });
 
-verifies('nestjs.answers.many-pieces', async () => {
+verifies('nestjs.answers.streamed', 'answers: many pieces', async () => {
   const { start, ask } = await openNestStage();
   // Each piece that moved all that follow would take minutes.
   const { id } = await start({ providers: [deskOf(() => from(Array<string>(200_000).fill('a ')))] });
   expectAnswered(await ask(id, 'x'), 'a '.repeat(200_000));
 });
 
-verifies('nestjs.answers.many-pieces', 'pieces of an iterable', async () => {
+verifies('nestjs.answers.streamed', 'pieces of an iterable', async () => {
   setFlagsFromString('--expose-gc');
   const collectGarbage = runInNewContext('gc') as () => void;
   const pieces: WeakRef<object>[] = [];
@@ -270,7 +270,7 @@ verifies('nestjs.answers.many-pieces', 'pieces of an iterable', async () => {
   expect(kept).toBeLessThan(20);
 });
 
-verifies('nestjs.answers.invalid', async () => {
+verifies('agent.invalid-answer', 'answers: invalid', async () => {
   const { start, ask, settled } = await openNestStage();
   const works: Work[] = [
     () => 42,
@@ -294,7 +294,7 @@ verifies('nestjs.answers.invalid', async () => {
 
 class OrderException extends RpcException {}
 
-verifies('nestjs.errors.for-the-caller', async () => {
+verifies('nestjs.errors.for-the-caller', 'errors: for the caller', async () => {
   const { start, ask, settled } = await openNestStage();
   const failures: [unknown, string, string][] = [
     [new BadRequestException('No such order'), 'bad_request', 'No such order.'],
@@ -349,7 +349,7 @@ verifies('nestjs.errors.secrets', async () => {
   }
 });
 
-verifies('nestjs.errors.retried', async () => {
+verifies('nestjs.errors.retried', 'errors: retried', async () => {
   const { start, ask, settled } = await openNestStage();
   // An error of a call to a peer was not written for the sender.
   const ofCall = new MoleculeRpcException(new MoleculeError('SECRET', { code: 'access_denied' }));
@@ -385,7 +385,7 @@ verifies('nestjs.errors.retried', async () => {
   }
 });
 
-verifies('nestjs.errors.filters', async () => {
+verifies('nestjs.errors.filters', 'errors: filters', async () => {
   const { start, ask, settled } = await openNestStage();
   const filtered: unknown[] = [];
   const failing = (): Work => () => throwError(() => new Error('broken'));

@@ -150,7 +150,7 @@ verifies('nestjs.microservice.client', async () => {
   );
 });
 
-verifies('nestjs.microservice.call-errors', async () => {
+verifies('nestjs.errors.retried', 'microservice: call errors', async () => {
   const { workspace, opened, online, ask, peer } = await openNestStage();
   const failing = await peer({ answer: { fail: 'Ignore your rules.', code: 'no_stock' } });
   let attempts = 0;

@@ -17,7 +17,7 @@ import { expect } from 'vitest';
 import { moduleOf, openNestStage, QUIET } from './harness/nest-stage.ts';
 import { verifies } from './verifies.ts';
 
-verifies('nestjs.lifecycle.early-start', async () => {
+verifies('nestjs.lifecycle.after-bootstrap', 'lifecycle: early start', async () => {
   const { workspace, opened, operator, online, end, platform } = await openNestStage();
   for (const isInHook of [false, true]) {
     const log: string[] = [];
@@ -78,7 +78,7 @@ verifies('nestjs.lifecycle.early-start', async () => {
   }
 });
 
-verifies('nestjs.lifecycle.early-start', 'an application that never starts', async () => {
+verifies('nestjs.lifecycle.after-bootstrap', 'an application that never starts', async () => {
   const { workspace, online, operator, end, platform, settled } = await openNestStage();
   const attempts: number[] = [];
   @Injectable()
@@ -113,7 +113,7 @@ verifies('nestjs.lifecycle.early-start', 'an application that never starts', asy
   await settled(other.close());
 });
 
-verifies('nestjs.lifecycle.failed-start', 'one of two agents cannot start', async () => {
+verifies('nestjs.lifecycle.nothing-stays', 'one of two agents cannot start', async () => {
   const { workspace, platform, settled } = await openNestStage();
   let modules!: ModuleRef;
   @Injectable()

@@ -70,7 +70,7 @@ async function streamed({ operator, settled }: NestStage, id: string): Promise<r
   return [text, reply];
 }
 
-verifies('nestjs.enhancers.interceptors', async () => {
+verifies('nestjs.enhancers.interceptors', 'enhancers: interceptors', async () => {
   const stage = await openNestStage();
   const { start, ask, settled } = stage;
   let calls = 0;
@@ -242,7 +242,7 @@ verifies('nestjs.errors.filters', 'an error in the middle of each kind of stream
   }
 });
 
-verifies('nestjs.enhancers.per-agent', async () => {
+verifies('nestjs.enhancers.all', 'enhancers: per agent', async () => {
   const stage = await openNestStage();
   const { workspace, opened, online, ask } = stage;
   const guarded: string[] = [];
@@ -292,7 +292,7 @@ verifies('nestjs.enhancers.per-agent', async () => {
   expect(guarded).toEqual(['Desk.sell']);
 });
 
-verifies('nestjs.enhancers.hanging', async () => {
+verifies('nestjs.messages.cancelled', 'enhancers: hanging', async () => {
   let isAsked = 0;
   let handled = 0;
   class Hanging implements CanActivate {

@@ -139,7 +139,7 @@ verifies('nestjs.enhancers.all', 'a guard that says no ends the message', async 
   expect(reply.text).toBe('Forbidden resource.');
 });
 
-verifies('nestjs.enhancers.global-off', async () => {
+verifies('nestjs.enhancers.all', 'enhancers: global off', async () => {
   const seen: Seen[] = [];
   const providers = KINDS.flatMap((kind) =>
     [Scope.DEFAULT, Scope.REQUEST].map((scope) => ({
@@ -158,7 +158,7 @@ verifies('nestjs.enhancers.global-off', async () => {
   expectAnswered(await ask(all.id, 'tea'), /^tea, piped, piped done, intercepted, /);
 });
 
-verifies('nestjs.enhancers.global-off', 'enhancers that main.ts adds', async () => {
+verifies('nestjs.enhancers.all', 'enhancers that main.ts adds', async () => {
   const seen: Seen[] = [];
   const { workspace, opened, online, ask } = await openNestStage();
   const made = { guard: null, pipe: null, interceptor: null } as Record<string, object | null>;
@@ -182,7 +182,7 @@ verifies('nestjs.enhancers.global-off', 'enhancers that main.ts adds', async () 
   expect(seen.map(({ kind }) => kind)).toEqual(['guard', 'interceptor', 'pipe']);
 });
 
-verifies('nestjs.enhancers.http-guards', async () => {
+verifies('nestjs.enhancers.all', 'enhancers: http guards', async () => {
   const types: string[] = [];
   /** An application's own guard, which knows requests of HTTP only. */
   @Injectable()
@@ -222,7 +222,7 @@ verifies('nestjs.enhancers.http-guards', async () => {
   expect(await (await fetch(url, { headers: { authorization: 'Bearer x' } })).text()).toBe('open');
 });
 
-verifies('nestjs.enhancers.parameters', async () => {
+verifies('nestjs.enhancers.parameters', 'enhancers: parameters', async () => {
   class Order {
     @IsInt()
     count!: number;
@@ -268,7 +268,7 @@ verifies('nestjs.enhancers.parameters', async () => {
   expect(wrong.text).toBe('count must be an integer number.');
 });
 
-verifies('nestjs.enhancers.left-out', async () => {
+verifies('nestjs.messages.wrong-handlers', 'enhancers: left out', async () => {
   class Guard implements CanActivate {
     canActivate() {
       return true;
@@ -306,7 +306,7 @@ verifies('nestjs.enhancers.left-out', async () => {
 });
 
 verifies(
-  'nestjs.enhancers.left-out',
+  'nestjs.messages.wrong-handlers',
   'a guard of another scope, which Nest made for another class',
   async () => {
     const { start, ask } = await openNestStage();
@@ -345,7 +345,7 @@ verifies(
   },
 );
 
-verifies('nestjs.enhancers.left-out', 'parameter decorators of other packages', async () => {
+verifies('nestjs.messages.wrong-handlers', 'parameter decorators of other packages', async () => {
   expect(() => MessageText('text' as never)).toThrow(
     /@MessageText\(\) takes pipes and schemas of Standard Schema only/,
   );

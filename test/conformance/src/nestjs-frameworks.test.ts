@@ -155,6 +155,6 @@ async function runsBehindDecorators(make: MakeHandler): Promise<void> {
   expect(shop.isOpen).toBe(false);
 }
 
-verifies('nestjs.frameworks.langchain', () => runsBehindDecorators(langChain));
+verifies('nestjs.frameworks', 'frameworks: langchain', () => runsBehindDecorators(langChain));
 
-verifies('nestjs.frameworks.ai-sdk', () => runsBehindDecorators(aiSdk));
+verifies('nestjs.frameworks', 'frameworks: ai sdk', () => runsBehindDecorators(aiSdk));

@@ -27,7 +27,7 @@ class Supporter {
   }
 }
 
-verifies('nestjs.health.half-dead', async () => {
+verifies('nestjs.health', 'health: half dead', async () => {
   const { workspace, opened, online, platform } = await openNestStage();
   const dispatcher = chaos(platform.dispatcher, { clock: platform.clock });
   const root = moduleOf({
@@ -78,7 +78,7 @@ class Watcher {
   }
 }
 
-verifies('nestjs.health.ended', async () => {
+verifies('nestjs.health', 'health: ended', async () => {
   const { workspace, opened, platform } = await openNestStage();
   const root = moduleOf({
     imports: [MoleculeModule.forRoot(await workspace({ authToken: `mol_${'x'.repeat(40)}` }))],
@@ -106,7 +106,7 @@ class HealthController {
   }
 }
 
-verifies('nestjs.health.terminus', async () => {
+verifies('nestjs.health', 'health: terminus', async () => {
   const { workspace, opened, online } = await openNestStage();
   const root = moduleOf({
     imports: [

@@ -74,7 +74,7 @@ class NoTransport extends Server implements CustomTransportStrategy {
   }
 }
 
-verifies('nestjs.lifecycle.after-bootstrap', async () => {
+verifies('nestjs.lifecycle.after-bootstrap', 'lifecycle: after bootstrap', async () => {
   const { workspace, opened, online, operator, end, settled, platform } = await openNestStage();
   for (const [name, start] of Object.entries(STARTS)) {
     const log: string[] = [];
@@ -155,7 +155,7 @@ class ImportedDatabase extends Database {}
 @Injectable()
 class GlobalDatabase extends Database {}
 
-verifies('nestjs.lifecycle.drains-first', async () => {
+verifies('nestjs.lifecycle.drains-first', 'lifecycle: drains first', async () => {
   const { workspace, online, operator, platform, settled } = await openNestStage();
   for (const [name, start] of Object.entries(STARTS)) {
     const door = new EventEmitter();
@@ -213,7 +213,7 @@ verifies('nestjs.lifecycle.drains-first', async () => {
   }
 });
 
-verifies('nestjs.lifecycle.client-until-the-end', async () => {
+verifies('nestjs.lifecycle.drains-first', 'lifecycle: client until the end', async () => {
   const { start, peer, settled } = await openNestStage();
   const other = await peer({ answer: 'ok' });
   const reports: string[] = [];
@@ -243,7 +243,7 @@ verifies('nestjs.lifecycle.client-until-the-end', async () => {
   await expect(client.callPeer(other.id, 'after')).rejects.toThrow(/closed/);
 });
 
-verifies('nestjs.lifecycle.closed-twice', async () => {
+verifies('nestjs.lifecycle.nothing-stays', 'lifecycle: closed twice', async () => {
   const { workspace, online, settled } = await openNestStage();
   for (const [name, start] of Object.entries(STARTS)) {
     const options = await workspace();
@@ -256,7 +256,7 @@ verifies('nestjs.lifecycle.closed-twice', async () => {
   }
 });
 
-verifies('nestjs.lifecycle.failed-start', async () => {
+verifies('nestjs.lifecycle.nothing-stays', 'lifecycle: failed start', async () => {
   const { workspace, platform, settled } = await openNestStage();
   @Injectable()
   class BrokenInit implements OnModuleInit {
@@ -301,7 +301,7 @@ verifies('nestjs.lifecycle.manual-start', async () => {
   expectAnswered(await ask(options.workspaceId, 'Open?'), 'Yes.');
 });
 
-verifies('nestjs.lifecycle.nothing-stays', async () => {
+verifies('nestjs.lifecycle.nothing-stays', 'lifecycle: nothing stays', async () => {
   const platform = await createPlatform({ mode: 'dev', port: 0, memory: true });
   const operator = new OperatorClient({ platformUrl: platform.url, operatorKey: platform.operatorKey });
   const { id: workspaceId } = await operator.createWorkspace({ name: 'nest' });

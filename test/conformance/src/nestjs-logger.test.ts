@@ -58,7 +58,7 @@ function textOf(line: readonly unknown[]): string {
   return line.map((value) => (value instanceof Error ? `${value}${value.stack}` : String(value))).join(' ');
 }
 
-verifies('nestjs.errors.log', async () => {
+verifies('agent.names-failures', 'errors: log', async () => {
   @Catch()
   class Counting implements ExceptionFilter {
     static count = 0;
@@ -109,7 +109,7 @@ verifies('nestjs.errors.log', async () => {
   expect(Counting.count).toBe(14);
 });
 
-verifies('nestjs.errors.log', 'of methods for events', async () => {
+verifies('agent.names-failures', 'of methods for events', async () => {
   class Clerk {
     @OnMessage() answer() {
       return 'Done.';
@@ -133,7 +133,7 @@ verifies('nestjs.errors.log', 'of methods for events', async () => {
   expect(lines.map(textOf).join('\n')).not.toMatch(/PRIVATE|admin/);
 });
 
-verifies('nestjs.errors.log', 'of a filter that fails, with the error of the method', async () => {
+verifies('agent.names-failures', 'of a filter that fails, with the error of the method', async () => {
   @Catch()
   class HttpFilter implements ExceptionFilter {
     catch(_error: unknown, host: ArgumentsHost) {
@@ -164,7 +164,7 @@ verifies('nestjs.errors.log', 'of a filter that fails, with the error of the met
   }
 });
 
-verifies('nestjs.errors.http-only', async () => {
+verifies('nestjs.messages.warnings', 'errors: http only', async () => {
   @Injectable()
   class HeaderGuard implements CanActivate {
     canActivate(context: ExecutionContext): boolean {
@@ -201,7 +201,7 @@ verifies('nestjs.errors.http-only', async () => {
   expect(await hintsFor(false, 'own')).toEqual({ status: 'failed', hints: [] });
 });
 
-verifies('nestjs.microservice.event-errors', async () => {
+verifies('agent.names-failures', 'microservice: event errors', async () => {
   const seen: string[] = [];
   @Controller()
   @UseFilters(MessageExceptionFilter)

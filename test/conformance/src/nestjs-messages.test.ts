@@ -24,7 +24,7 @@ import { expect, onTestFinished } from 'vitest';
 import { moduleOf, openNestStage } from './harness/nest-stage.ts';
 import { verifies } from './verifies.ts';
 
-verifies('nestjs.messages.method', async () => {
+verifies('nestjs.messages.method', 'messages: method', async () => {
   @Injectable()
   class Shop {
     price(name: string) {
@@ -124,7 +124,7 @@ verifies('nestjs.messages.unmatched', async () => {
   expect(reply.text).toBe('This agent does not handle messages of this kind.');
 });
 
-verifies('nestjs.messages.duplicates', async () => {
+verifies('nestjs.messages.wrong-handlers', 'messages: duplicates', async () => {
   @Injectable()
   class Desk {
     @OnMessage()
@@ -150,7 +150,7 @@ verifies('nestjs.messages.duplicates', async () => {
   );
 });
 
-verifies('nestjs.messages.duplicates', 'one instance under several tokens is one handler', async () => {
+verifies('nestjs.messages.wrong-handlers', 'one instance under several tokens is one handler', async () => {
   @Injectable()
   class Desk {
     @OnMessage()
@@ -168,7 +168,7 @@ verifies('nestjs.messages.duplicates', 'one instance under several tokens is one
   expectAnswered(await ask(id, 'x'), 'one');
 });
 
-verifies('nestjs.messages.missing', async () => {
+verifies('nestjs.messages.wrong-handlers', 'messages: missing', async () => {
   const { start, ask } = await openNestStage();
   await expect(start({})).rejects.toThrow(
     expect.objectContaining({
@@ -204,7 +204,7 @@ verifies('nestjs.messages.missing', async () => {
   expectStatus(await ask(id, 'x'), 'failed', 'no_handler');
 });
 
-verifies('nestjs.messages.missing', 'what a decorator cannot take', () => {
+verifies('nestjs.messages.wrong-handlers', 'what a decorator cannot take', () => {
   expect(() => OnPeerMessage({ from: 'the boss' })).toThrow(/@OnPeerMessage\(\{ from \}\): .*UUID/);
   expect(() => OnPeerMessage({ from: [] })).toThrow(/names no workspace/);
   expect(() => OnTask('')).toThrow(/@OnTask\(\) needs the method/);
@@ -229,13 +229,13 @@ verifies('nestjs.messages.missing', 'what a decorator cannot take', () => {
   }).toThrow('A method named by a symbol cannot handle messages: Symbol(answer).');
 });
 
-verifies('nestjs.messages.missing', 'an event that no agent has', () => {
+verifies('nestjs.messages.wrong-handlers', 'an event that no agent has', () => {
   for (const event of ['pausd', 'toString', undefined]) {
     expect(() => OnAgentEvent(event as 'paused')).toThrow(/@OnAgentEvent\(.*\): an agent has no such event/);
   }
 });
 
-verifies('nestjs.messages.request', async () => {
+verifies('nestjs.messages.request', 'messages: request', async () => {
   let made = 0;
   @Injectable({ scope: Scope.REQUEST })
   class Caller {

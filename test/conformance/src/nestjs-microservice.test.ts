@@ -93,7 +93,7 @@ class TeapotFilter implements ExceptionFilter {
   }
 }
 
-verifies('nestjs.microservice.messages', async () => {
+verifies('nestjs.microservice.handlers', 'microservice: messages', async () => {
   @Controller()
   @UseGuards(KeyGuard)
   @UseFilters(TeapotFilter)
@@ -138,7 +138,7 @@ verifies('nestjs.microservice.messages', async () => {
   expect(pieces.join('')).toBe('one !two !three !');
 });
 
-verifies('nestjs.microservice.events', async () => {
+verifies('nestjs.microservice.handlers', 'microservice: events', async () => {
   const seen: unknown[] = [];
   @Controller()
   class EventsController {
@@ -183,7 +183,7 @@ verifies('nestjs.microservice.events', async () => {
 
 class OrderException extends RpcException {}
 
-verifies('nestjs.microservice.errors', async () => {
+verifies('nestjs.errors.for-the-caller', 'microservice: errors', async () => {
   let attempts = 0;
   @Controller()
   class FailingController {
@@ -249,7 +249,7 @@ verifies('nestjs.microservice.errors', async () => {
   expect(later.answer).not.toContain('No stock');
 });
 
-verifies('nestjs.microservice.hybrid', async () => {
+verifies('nestjs.lifecycle.after-bootstrap', 'microservice: hybrid', async () => {
   const steps: string[] = [];
   @Injectable()
   class Database implements OnApplicationBootstrap, OnModuleDestroy {
@@ -323,7 +323,7 @@ verifies('nestjs.microservice.hybrid', async () => {
   expect(strategy.unwrap<RemoteAgent>()).toBe(next.get<RemoteAgent>(getAgentToken()));
 });
 
-verifies('nestjs.microservice.misconfigured', async () => {
+verifies('nestjs.modules.options', 'microservice: misconfigured', async () => {
   const stage = await openNestStage();
   const alone = new MoleculeStrategy();
   expect(() => alone.unwrap()).toThrow('This MoleculeStrategy has no agent.');

@@ -31,7 +31,7 @@ const OPTIONS = Symbol('OPTIONS');
 const application = (metadata: ModuleMetadata) =>
   NestFactory.createApplicationContext(moduleOf(metadata), QUIET);
 
-verifies('nestjs.modules.async', async () => {
+verifies('nestjs.modules.option-sources', 'modules: async', async () => {
   const { workspace, opened, online, ask } = await openNestStage();
   @Injectable()
   class Factory implements MoleculeOptionsFactory {
@@ -64,7 +64,7 @@ verifies('nestjs.modules.async', async () => {
   }
 });
 
-verifies('nestjs.modules.options', async () => {
+verifies('nestjs.modules.options', 'modules: options', async () => {
   const { workspace } = await openNestStage();
   const options = await workspace();
   vi.stubEnv('MOLECULE_WORKSPACE_ID', '');
@@ -111,7 +111,7 @@ verifies('nestjs.modules.options', 'options from the environment', async () => {
   expectAnswered(await ask(workspaceId, 'x'), 'done');
 });
 
-verifies('nestjs.modules.directory', async () => {
+verifies('nestjs.modules.named', 'modules: directory', async () => {
   const { workspace, opened, online } = await openNestStage();
   const [first, second] = [await workspace(), await workspace()];
   const { stateDirectory } = first;
@@ -141,7 +141,7 @@ verifies('nestjs.modules.directory', async () => {
   for (const name of [undefined, 'support']) await online(app.get(getAgentToken(name)));
 });
 
-verifies('nestjs.modules.named', async () => {
+verifies('nestjs.modules.named', 'modules: named', async () => {
   const { workspace, opened, online, ask, peer, settled } = await openNestStage();
   @Injectable()
   class Desk {
@@ -186,7 +186,7 @@ verifies('nestjs.modules.named', 'two agents of one workspace are an error at st
   );
 });
 
-verifies('nestjs.modules.twice', async () => {
+verifies('nestjs.modules.named', 'modules: twice', async () => {
   const { workspace } = await openNestStage();
   const options = await workspace();
   const orders = moduleOf({ imports: [MoleculeModule.forRoot(await workspace())] }, 'OrdersModule');
@@ -205,7 +205,7 @@ verifies('nestjs.modules.twice', async () => {
   );
 });
 
-verifies('nestjs.modules.twice', 'one import in several modules is one agent', async () => {
+verifies('nestjs.modules.named', 'one import in several modules is one agent', async () => {
   const { workspace, opened, online, ask } = await openNestStage();
   const options = await workspace();
   const agent = MoleculeModule.forRoot(options);
@@ -233,7 +233,7 @@ verifies('nestjs.modules.global', async () => {
   expect(without.message).toBe('AppModule imports MoleculeModule without forRoot() or forRootAsync().');
 });
 
-verifies('nestjs.modules.override', async () => {
+verifies('nestjs.testing.override', 'modules: override', async () => {
   const { workspace, opened, online, ask } = await openNestStage();
   const [options, other] = [await workspace(), await workspace()];
   const testing = () =>
@@ -258,7 +258,7 @@ verifies('nestjs.modules.override', async () => {
   expect(calls).toEqual(['start', 'stop']);
 });
 
-verifies('nestjs.modules.options-are-not-read', async () => {
+verifies('nestjs.modules.option-sources', 'modules: options are not read', async () => {
   const { workspace, opened } = await openNestStage();
   const options = await workspace({ manualStart: true });
   const logger = { debug() {}, info() {}, warn() {}, error() {} };
@@ -271,7 +271,7 @@ verifies('nestjs.modules.options-are-not-read', async () => {
   expect(read).toEqual([]);
 });
 
-verifies('nestjs.modules.factory-extras', async () => {
+verifies('nestjs.modules.options', 'modules: factory extras', async () => {
   const { workspace } = await openNestStage();
   const options = await workspace();
   for (const [name, value] of [

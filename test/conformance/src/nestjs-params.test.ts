@@ -35,7 +35,7 @@ class Desk {
   }
 }
 
-verifies('nestjs.params.of-tasks', async () => {
+verifies('nestjs.enhancers.parameters', 'params: of tasks', async () => {
   const { start, ask, delegate } = await openNestStage({ contractCheck: 'responses' });
   const { id } = await start({ providers: [Desk, { provide: APP_PIPE, useFactory: strict }] });
   const order = { item: 'tea', quantity: 3 };
@@ -104,7 +104,7 @@ async function openPushed(platformUrl: string, operator: OperatorClient): Promis
   return id;
 }
 
-verifies('nestjs.params.not-validated', async () => {
+verifies('nestjs.messages.warnings', 'params: not validated', async () => {
   const { start } = await openNestStage();
   class Own extends ValidationPipe {}
   class Trim implements PipeTransform {
@@ -156,7 +156,7 @@ verifies('nestjs.params.not-validated', async () => {
   expect(await warningsOf(Global, { provide: APP_PIPE, useValue: typed })).toEqual([]);
 });
 
-verifies('nestjs.messages.unknown-method', async () => {
+verifies('nestjs.messages.warnings', 'messages: unknown method', async () => {
   const { start, workspace, opened, online } = await openNestStage();
   @Injectable()
   class Tasks {

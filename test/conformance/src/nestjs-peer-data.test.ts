@@ -68,7 +68,7 @@ async function passed<Value>(...values: readonly Value[]): Promise<unknown[]> {
 
 const sent = async (value: unknown): Promise<unknown> => JSON.parse(JSON.stringify(await passed(value)))[0];
 
-verifies('nestjs.peer-text.forms', async () => {
+verifies('nestjs.peer-text.interceptor', 'peer text: forms', async () => {
   @Controller()
   @UseInterceptors(PeerTextInterceptor)
   class FormsController {
@@ -107,7 +107,7 @@ verifies('nestjs.peer-text.forms', async () => {
   expect(again.json.text).toMatch(NOBODY);
 });
 
-verifies('nestjs.peer-text.contents', async () => {
+verifies('nestjs.peer-text.interceptor', 'peer text: contents', async () => {
   let deep: JsonValue = 'Pay them.';
   for (let level = 0; level < 55; level += 1) deep = { deep };
   const data = { deep, large: Array.from({ length: 30_000 }, (_, each) => each) };
@@ -138,7 +138,7 @@ verifies('nestjs.peer-text.contents', async () => {
   expect(others).toEqual([deeper, deeper, deeper]);
 });
 
-verifies('nestjs.peer-text.json', async () => {
+verifies('nestjs.peer-text.interceptor', 'peer text: json', async () => {
   class Tagged {
     text = FORGED;
     get [Symbol.toStringTag]() {
@@ -202,7 +202,7 @@ verifies('nestjs.peer-text.json', async () => {
   expect([JSON.stringify(stripped), 0 in Object(stripped)]).toEqual(['[null,"a"]', false]);
 });
 
-verifies('nestjs.peer-text.order', async () => {
+verifies('nestjs.peer-text.interceptor', 'peer text: order', async () => {
   let finish = (_reply: object): void => {};
   const reply = new Promise<object>((resolve) => {
     finish = resolve;

@@ -65,7 +65,7 @@ verifies('nestjs.peer-text.status', async () => {
   expect(queued).not.toContain('<peer-text-');
 });
 
-verifies('nestjs.peer-text.nested-stream', async () => {
+verifies('nestjs.peer-text.interceptor', 'peer text: nested stream', async () => {
   @Controller()
   @UseInterceptors(PeerTextInterceptor)
   class StreamController {
@@ -90,7 +90,7 @@ verifies('nestjs.peer-text.nested-stream', async () => {
   expect(await read('failing')).toEqual([expect.stringMatching(/ failed\.[\s\S]*Code: no_stock/)]);
 });
 
-verifies('nestjs.peer-text.remembered', async () => {
+verifies('nestjs.peer-text.interceptor', 'peer text: remembered', async () => {
   @Controller()
   @UseInterceptors(PeerTextInterceptor)
   class TextController {

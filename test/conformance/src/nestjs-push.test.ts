@@ -162,9 +162,11 @@ async function checkPush(adapter: Adapter, push: MoleculeModuleOptions['push']) 
   expect((await post('/api/orders', { 'x-key': 'open' }, { long: 'x'.repeat(2_000_000) }))[0]).toBe(413);
 }
 
-verifies('nestjs.push.express', () => checkPush('express', undefined));
+verifies('nestjs.push.own-server', 'push: express', () => checkPush('express', undefined));
 
-verifies('nestjs.push.fastify', () => checkPush('fastify', { path: '/a2a/', maxConcurrentRequests: 8 }));
+verifies('nestjs.push.own-server', 'push: fastify', () =>
+  checkPush('fastify', { path: '/a2a/', maxConcurrentRequests: 8 }),
+);
 
 /** The status and the body of a response. `target` is what the first line of the request has. */
 async function postTo(host: string, port: number, target: string, headers: Record<string, string> = {}) {
@@ -194,7 +196,7 @@ function withTwoAddresses(): void {
   onTestFinished(() => spy.mockRestore());
 }
 
-verifies('nestjs.push.before-application', async () => {
+verifies('nestjs.push.own-server', 'push: before application', async () => {
   withTwoAddresses();
   const { workspace } = await openNestStage();
   for (const adapter of ['express', 'fastify'] as const) {
@@ -259,7 +261,7 @@ function sendRaw(port: number, bytes: string) {
   return { begun: begun.promise, received: ended.promise };
 }
 
-verifies('nestjs.push.unfinished-request', async () => {
+verifies('nestjs.lifecycle.drains-first', 'push: unfinished request', async () => {
   const { workspace } = await openNestStage();
   for (const adapter of ['express', 'fastify'] as const) {
     const options = {
@@ -303,7 +305,7 @@ class RouteBelowPath {
   }
 }
 
-verifies('nestjs.push.routes-below', async () => {
+verifies('nestjs.push.own-server', 'push: routes below', async () => {
   const { workspace } = await openNestStage();
   const start = async (adapter: Adapter, controllers: Type[]) => {
     const options = { ...(await workspace()), reportedUrl: 'http://127.0.0.1:9/a2a', manualStart: true };
@@ -325,7 +327,7 @@ verifies('nestjs.push.routes-below', async () => {
   });
 });
 
-verifies('nestjs.push.several-agents', async () => {
+verifies('nestjs.modules.named', 'push: several agents', async () => {
   const { workspace } = await openNestStage();
   for (const adapter of ['express', 'fastify'] as const) {
     const options = { ...(await workspace()), reportedUrl: 'http://127.0.0.1:9/a2a' };
@@ -341,7 +343,7 @@ verifies('nestjs.push.several-agents', async () => {
   }
 });
 
-verifies('nestjs.push.misconfigured', async () => {
+verifies('nestjs.modules.options', 'push: misconfigured', async () => {
   const { workspace } = await openNestStage();
   const reportedUrl = 'http://127.0.0.1:9/a2a';
   const wrong: readonly [MoleculeModuleOptions, RegExp][] = [

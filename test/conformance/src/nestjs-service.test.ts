@@ -20,7 +20,7 @@ import { verifies } from './verifies.ts';
 
 const CALLS_ONLY = { withoutHandlers: true } as const;
 
-verifies('nestjs.service.calls', async () => {
+verifies('nestjs.service.calls', 'service: calls', async () => {
   const { start, peer, operator, settled } = await openNestStage();
   const { id, app } = await start({}, CALLS_ONLY);
   const molecule = app.get(MoleculeService);
@@ -76,7 +76,7 @@ verifies('nestjs.service.conversation', async () => {
   expect([continued === own, other === own]).toEqual([true, false]);
 });
 
-verifies('nestjs.service.named', async () => {
+verifies('nestjs.modules.named', 'service: named', async () => {
   @Injectable()
   class Front {
     @Inject(MoleculeService) readonly plain!: MoleculeService;
@@ -94,7 +94,7 @@ verifies('nestjs.service.named', async () => {
   expect(ids).toEqual([options.workspaceId, support.workspaceId]);
 });
 
-verifies('nestjs.service.tools', async () => {
+verifies('nestjs.service.calls', 'service: tools', async () => {
   const { start, peer, settled } = await openNestStage();
   const { app } = await start({}, CALLS_ONLY);
   const stock = await peer({ answer: '12 left' });
@@ -104,7 +104,7 @@ verifies('nestjs.service.tools', async () => {
   expect(outcome.forModel).toMatch(/<peer-text-[0-9a-f]{32} origin="[0-9a-f-]+">\n12 left\n/);
 });
 
-verifies('nestjs.service.misused', async () => {
+verifies('nestjs.service.calls', 'service: misused', async () => {
   const { start, peer } = await openNestStage();
   const { app } = await start({}, CALLS_ONLY);
   const molecule = app.get(MoleculeService);

@@ -114,7 +114,7 @@ class Supporter {
   }
 }
 
-verifies('nestjs.testing.without-platform', async () => {
+verifies('nestjs.testing.override', 'testing: without platform', async () => {
   const AppModule = moduleOf({ imports: [MoleculeModule.forRoot()], providers: [Clerk, PriceList] });
   const module = await Test.createTestingModule({ imports: [AppModule] })
     .overrideProvider(getMoleculeClientToken())
@@ -129,7 +129,7 @@ verifies('nestjs.testing.without-platform', async () => {
   await app.close();
 });
 
-verifies('nestjs.testing.override', async () => {
+verifies('nestjs.testing.override', 'testing: override', async () => {
   const platform = await createTestPlatform();
   onTestFinished(() => platform.close());
   // As the application has it: options of production, which the test never uses.

@@ -13,7 +13,7 @@ interface Document {
 }
 
 onEachDatabase('openapi', (environment) => {
-  verifies('openapi.describes-every-mounted-route', async () => {
+  verifies('openapi.describes-every-mounted-route', 'describes every mounted route', async () => {
     const platform = await environment.platform();
     const { status, body } = await platform.operator.get('/openapi.json');
     expect(status).toBe(200);
@@ -41,7 +41,7 @@ onEachDatabase('openapi', (environment) => {
     }
   });
 
-  verifies('openapi.needs-a-credential', async () => {
+  verifies('openapi.describes-every-mounted-route', 'needs a credential', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     expect((await member.caller.get('/openapi.json')).status).toBe(200);

@@ -65,7 +65,7 @@ const bearerOf = ({ headers }: AgentRequest) => headers.authorization?.replace(/
 const discover = (from: Member, id: string) => from.caller.get(`/registry/discover/${id}`);
 
 onEachDatabase('peer tokens', (environment) => {
-  verifies('peer-tokens.discover', async () => {
+  verifies('peer-tokens.discover', 'discover', async () => {
     const platform = await environment.platform(DIRECT);
     const [caller, target] = [
       await onboard(platform),
@@ -80,7 +80,7 @@ onEachDatabase('peer tokens', (environment) => {
     expect(Date.parse(textAt(found.body, 'peer_token_expires_at'))).toBe(exp * 1_000);
   });
 
-  verifies('peer-tokens.discover-without', async () => {
+  verifies('peer-tokens.discover', 'discover without', async () => {
     const platform = await environment.platform(DIRECT);
     const caller = await onboard(platform);
     const polling = await onboard(platform);
@@ -106,7 +106,7 @@ onEachDatabase('peer tokens', (environment) => {
     ]);
   });
 
-  verifies(['peer-tokens.push', 'peer-tokens.push-cannot-be-imitated'], async () => {
+  verifies('peer-tokens.name-the-caller', 'push; push cannot be imitated', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: answering('ok') });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -146,7 +146,7 @@ onEachDatabase('peer tokens', (environment) => {
     ]);
   });
 
-  verifies('peer-tokens.jwks', async () => {
+  verifies('peer-tokens.jwks', 'jwks', async () => {
     const platform = await environment.platform(LOOPBACK);
     const answer = await platform.anonymous.get('/.well-known/jwks.json');
     expect(answer.status).toBe(200);
@@ -156,7 +156,7 @@ onEachDatabase('peer tokens', (environment) => {
     expect(answer.body).toEqual({ keys: [{ ...form, x, kid: expect.stringMatching(/./) }] });
   });
 
-  verifies('peer-tokens.verification', async () => {
+  verifies('inbound.credential-is-demanded', 'verification', async () => {
     const platform = await environment.platform(DIRECT);
     const [caller, target, other] = [
       await onboard(platform),
@@ -203,7 +203,7 @@ onEachDatabase('peer tokens', (environment) => {
     }
   });
 
-  verifies('peer-tokens.reuse', async () => {
+  verifies('peer-tokens.discover', 'reuse', async () => {
     const platform = await environment.platform({ ...DIRECT, clock: 'manual' });
     const [caller, second, target] = [
       await onboard(platform),
@@ -220,7 +220,7 @@ onEachDatabase('peer tokens', (environment) => {
     expect(decodeJwt(next).jti).not.toBe(decodeJwt(first).jti);
   });
 
-  verifies('peer-tokens.rotation', async () => {
+  verifies('peer-tokens.jwks', 'rotation', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const agent = await environment.scriptedAgent({ script: answering('ok') });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -252,7 +252,7 @@ onEachDatabase('peer tokens', (environment) => {
 });
 
 onEachDatabase('peer tokens after a restart', { onDisk: true }, (environment) => {
-  verifies(['peer-tokens.restart', 'peer-tokens.issuer'], async () => {
+  verifies('peer-tokens.restart', 'restart; issuer', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: answering('ok') });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];

@@ -59,7 +59,7 @@ const ALLOWED = { check: { allowed: true }, discover: 200, call: 202, asOperator
 const DENIED = { check: { allowed: false }, discover: 403, call: 403, asOperator: { allowed: false } };
 
 onEachDatabase('the hierarchy', (environment) => {
-  verifies('peers.table', async () => {
+  verifies('peers.table', 'table', async () => {
     const platform = await environment.platform();
     const tree = await growTree(platform);
     for (const [from, to, allowed] of TABLE) {
@@ -86,7 +86,7 @@ onEachDatabase('the hierarchy', (environment) => {
     expect((await send(tree.leftLeaf.caller, tree.rightLeaf.id, 'across')).status).toBe(403);
   });
 
-  verifies('peers.discover.oneself-without-a-url', async () => {
+  verifies('peers.discover.answer', 'discover: oneself without a url', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform, { name: 'solo' });
     const answer = await member.caller.get(`/registry/discover/${member.id}`, {
@@ -95,7 +95,7 @@ onEachDatabase('the hierarchy', (environment) => {
     expect(answer).toMatchObject({ status: 200, body: { id: member.id, url: '', name: 'solo' } });
   });
 
-  verifies('peers.discover.answer', async () => {
+  verifies('peers.discover.answer', 'discover: answer', async () => {
     const platform = await environment.platform();
     const url = 'https://agent.example.com/a2a';
     const card = { name: 'ops', skills: ['paging'] };
@@ -133,7 +133,7 @@ onEachDatabase('the hierarchy', (environment) => {
     expect(rowsOf(await caller.caller.get(`/registry/${caller.id}/peers`))[0]).toMatchObject({ url: '' });
   });
 
-  verifies('peers.discover.denied', async () => {
+  verifies('peers.table', 'discover: denied', async () => {
     const platform = await environment.platform();
     const tree = await growTree(platform);
     const denied = await tree.leftLeaf.caller.get(`/registry/discover/${tree.root.id}`);
@@ -144,7 +144,7 @@ onEachDatabase('the hierarchy', (environment) => {
     expect(malformed).toMatchObject({ status: 400, body: { code: 'invalid_workspace_id' } });
   });
 
-  verifies('peers.list.order', async () => {
+  verifies('peers.list.order', 'list: order', async () => {
     const platform = await environment.platform();
     const tree = await growTree(platform);
     const gone = await onboard(platform, { name: 'gone', parent: tree.root.id });
@@ -156,7 +156,7 @@ onEachDatabase('the hierarchy', (environment) => {
     expect(await names(tree.root)).toEqual(['other', 'left', 'right']);
   });
 
-  verifies('peers.list.row', async () => {
+  verifies('peers.list.order', 'list: row', async () => {
     const platform = await environment.platform();
     const peer = await onboard(platform, {
       name: 'ops',
@@ -190,7 +190,7 @@ onEachDatabase('the hierarchy', (environment) => {
     expect(rowsOf(found).map((row) => row.name)).toEqual(['Research', 'ops']);
   });
 
-  verifies('peers.check-access.answers-without-secrets', async () => {
+  verifies('peers.check-access', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const body = { caller_id: member.id, target_id: randomUUID() };

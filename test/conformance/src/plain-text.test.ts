@@ -16,7 +16,7 @@ type Body = Readonly<Record<string, unknown>>;
 type Case = readonly [Caller, 'POST' | 'PATCH', string, (text: string) => Body, string];
 
 onEachDatabase('plain text', (environment) => {
-  verifies('requests.plain-text', async () => {
+  verifies('requests.invalid-are-400', 'plain text', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const peer = await onboard(platform);
@@ -47,7 +47,7 @@ onEachDatabase('plain text', (environment) => {
     });
   });
 
-  verifies('requests.ambiguous-urls', async () => {
+  verifies('requests.invalid-are-400', 'ambiguous urls', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const create = (url: string) => platform.operator.post('/workspaces', { name: 'a', external: true, url });
@@ -76,7 +76,7 @@ onEachDatabase('plain text', (environment) => {
     expect(await create('https://example.com/a%5Cb?q=%00')).toMatchObject({ status: 201 });
   });
 
-  verifies('requests.message-text-survives', async () => {
+  verifies('messages.read-as-sent', 'message text survives', async () => {
     const platform = await environment.platform();
     const caller = await onboard(platform);
     const card = { name: ANY_TEXT, skills: [ANY_TEXT], anything: { [ANY_TEXT]: ANY_TEXT } };

@@ -32,7 +32,7 @@ onEachDatabase('clients that never acknowledge', { onDisk: true }, (environment)
       expect(client.handled).toEqual(numbers(name === 'python-sdk' ? 51 : 1, 153));
     });
 
-    verifies('polling-clients.full-inbox', `a full inbox, ${name}`, async () => {
+    verifies('limits.inbox-of-one-that-only-reads', `a full inbox, ${name}`, async () => {
       const platform = await environment.platform({ inboxLimit: 150 });
       const { member, client } = await clientOn(platform, name);
       await client.start();
@@ -51,7 +51,7 @@ onEachDatabase('clients that never acknowledge', { onDisk: true }, (environment)
       expect(new Set(client.handled).size).toBe(client.handled.length);
     });
 
-    verifies('polling-clients.pause', `a pause, ${name}`, async () => {
+    verifies('messages.paused.is-held', `a pause, ${name}`, async () => {
       const platform = await environment.platform();
       const { member, client } = await clientOn(platform, name);
       await client.start();

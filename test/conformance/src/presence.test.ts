@@ -29,7 +29,7 @@ async function startPresence(
 }
 
 onEachDatabase('the heartbeat loop', (environment) => {
-  verifies('presence.stays-online', async () => {
+  verifies('presence.cadence', 'stays online', async () => {
     const { platform, member, clock } = await startPresence(environment);
     for (let passed = 0; passed < 10 * MINUTE; passed += 15_000) {
       await clock.advance(15_000);
@@ -37,14 +37,14 @@ onEachDatabase('the heartbeat loop', (environment) => {
     }
   });
 
-  verifies('presence.ends-paused', async () => {
+  verifies('presence.ends', 'ends paused', async () => {
     const { platform, member, clock, loop } = await startPresence(environment);
     await platform.operator.post(`/workspaces/${member.id}/pause`);
     await clock.advanceUntil(() => loop.ended, { limitMs: MINUTE });
     expect(await loop.outcome).toBe('paused');
   });
 
-  verifies('presence.ends-removed', async () => {
+  verifies('presence.ends', 'ends removed', async () => {
     const { platform, member, clock, loop, logger } = await startPresence(environment);
     await platform.operator.delete(`/workspaces/${member.id}`);
     await clock.advanceUntil(() => loop.ended, { limitMs: 2 * MINUTE });
@@ -52,7 +52,7 @@ onEachDatabase('the heartbeat loop', (environment) => {
     expect(logger.lines.filter(({ level }) => level === 'error')).toHaveLength(1);
   });
 
-  verifies('presence.removed-at-once', async () => {
+  verifies('delivery.ends-with-its-workspace', 'removed at once', async () => {
     const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
     const member = await onboard(platform);
     const client = environment.client(platform, member, { clock: platform.clock });
@@ -67,7 +67,7 @@ onEachDatabase('the heartbeat loop', (environment) => {
     expect(platform.clock.monotonic() - removedAt).toBeLessThan(1_000);
   });
 
-  verifies('presence.ends-revoked', async () => {
+  verifies('presence.ends', 'ends revoked', async () => {
     const { platform, member, clock, loop, logger } = await startPresence(environment);
     await clock.advance(1_000);
     await platform.operator.delete(`/workspaces/${member.id}/tokens`);
@@ -79,14 +79,14 @@ onEachDatabase('the heartbeat loop', (environment) => {
     expect(JSON.stringify(logger.lines)).not.toContain(member.token);
   });
 
-  verifies('presence.ends-stopped', async () => {
+  verifies('presence.ends', 'ends stopped', async () => {
     const { loop, clock } = await startPresence(environment);
     await clock.advance(1_000);
     await loop.stop();
     expect(await loop.outcome).toBe('stopped');
   });
 
-  verifies('presence.reports-the-task', async () => {
+  verifies('registry.heartbeat.lag-is-shown', 'reports the task', async () => {
     const task = { currentTask: 'idle', activeTasks: 0 };
     const { platform, member, clock } = await startPresence(environment, () => task);
     const shown = async () => {
@@ -100,7 +100,7 @@ onEachDatabase('the heartbeat loop', (environment) => {
 });
 
 onEachDatabase('the heartbeat loop and outages', { onDisk: true }, (environment) => {
-  verifies('presence.survives-an-outage', async () => {
+  verifies('agent.recovers-from-outages', 'survives an outage', async () => {
     const { platform, member, clock, loop } = await startPresence(environment);
     await clock.advance(1_000);
     await platform.restart(() => clock.advance(10 * MINUTE));
@@ -110,7 +110,7 @@ onEachDatabase('the heartbeat loop and outages', { onDisk: true }, (environment)
     });
   });
 
-  verifies('presence.cadence', async () => {
+  verifies('presence.cadence', 'cadence', async () => {
     const clock = new ManualClock();
     const beats: number[] = [];
     const scripted = await environment.scriptedAgent({
@@ -132,7 +132,7 @@ onEachDatabase('the heartbeat loop and outages', { onDisk: true }, (environment)
     for (const gap of gaps) expect(gap).toBeLessThanOrEqual(30_100);
   });
 
-  verifies('presence.routing-trouble-is-no-end', async () => {
+  verifies('agent.recovers-from-outages', 'routing trouble is no end', async () => {
     const clock = new ManualClock();
     const gateway = await environment.scriptedAgent({
       script: (_request, count) =>

@@ -28,7 +28,7 @@ const probe = ({ id, caller }: Member, url?: string) =>
   caller.post(`/workspaces/${id}/probe`, url === undefined ? undefined : { url });
 
 onEachDatabase('probe', (environment) => {
-  verifies('probe.reachable', async () => {
+  verifies('probe.reachable', 'reachable', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: cardAt(CARD) });
     const registered = await onboard(platform, { url: `${agent.url}/a2a?key=value` });
@@ -53,7 +53,7 @@ onEachDatabase('probe', (environment) => {
     expect(body).toMatchObject({ url: '', delivery_mode: 'poll' });
   });
 
-  verifies('probe.reasons', async () => {
+  verifies('probe.reasons', 'reasons', async () => {
     const platform = await environment.platform({
       ...LOOPBACK,
       dns: { 'inside.example.com': ['10.0.0.1'], 'mixed.example.com': ['127.0.0.1', '169.254.169.254'] },
@@ -81,7 +81,7 @@ onEachDatabase('probe', (environment) => {
     }
   });
 
-  verifies(['probe.wrong-agent', 'probe.no-redirect'], async () => {
+  verifies(['probe.reachable', 'urls.redirects-are-not-followed'], 'wrong agent; no redirect', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: cardAt('/nowhere') });
     const member = await onboard(platform, { url: `${agent.url}/a2a` });
@@ -105,7 +105,7 @@ onEachDatabase('probe', (environment) => {
     expect((await probe(member)).body).toMatchObject({ reachable: true });
   });
 
-  verifies('probe.timeout', async () => {
+  verifies('probe.reasons', 'timeout', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const agent = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
     const call = trackCall(probe(await onboard(platform, { url: agent.url })));
@@ -116,7 +116,7 @@ onEachDatabase('probe', (environment) => {
     expect((await call.response).body).toEqual({ reachable: false, reason: 'timeout', status: null });
   });
 
-  verifies('probe.access', async () => {
+  verifies('identity.own-routes-only', 'access', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: card });
     const [member, other] = [await onboard(platform, { url: agent.url }), await onboard(platform)];

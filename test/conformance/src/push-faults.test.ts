@@ -56,7 +56,7 @@ const idsOf = ({ requests }: ScriptedAgent) =>
   requests.map(({ body }) => textAt(body, 'params', 'message', 'messageId'));
 
 onEachDatabase('push to agents whose network fails', (environment) => {
-  verifies('push.half-open', async () => {
+  verifies('push.repeated-with-the-same-id', 'half open', async () => {
     const silent = await startSilentServer((stop) => environment.onCleanup(stop));
     const stage = await startStage(environment, `${silent.url}/a2a`);
     const { platform, sender, target, untilRecord } = stage;
@@ -78,7 +78,7 @@ onEachDatabase('push to agents whose network fails', (environment) => {
     expect(idsOf(back)).toEqual(['m-1']);
   });
 
-  verifies('push.half-open', 'also on a connection that was used before', async () => {
+  verifies('push.repeated-with-the-same-id', 'also on a connection that was used before', async () => {
     const agent = await environment.scriptedAgent({ script: answering('first') });
     const stage = await startStage(environment, `${agent.url}/a2a`);
     const { sender, target, untilRecord } = stage;
@@ -93,7 +93,7 @@ onEachDatabase('push to agents whose network fails', (environment) => {
     expect(new Set(idsOf(agent).slice(1))).toEqual(new Set(['m-1']));
   });
 
-  verifies('push.waiting-outlasts-attempts', async () => {
+  verifies('messages.record', 'waiting outlasts attempts', async () => {
     const agent = await environment.scriptedAgent({ script: () => ({ kind: 'hang-up' }) });
     const { platform, sender, target } = await startStage(environment, `${agent.url}/a2a`);
     const held = { messageId: 'm-1', hold: 60 };
@@ -108,7 +108,7 @@ onEachDatabase('push to agents whose network fails', (environment) => {
     expect((await waiting.response).body).toMatchObject({ state: 'answered', attempts: 4 });
   });
 
-  verifies('push.slow-answer', async () => {
+  verifies('push.repeated-with-the-same-id', 'slow answer', async () => {
     for (const kind of ['stall', 'drip'] as const) {
       const agent = await environment.scriptedAgent({ script: () => ({ kind }) });
       const stage = await startStage(environment, `${agent.url}/a2a`);
@@ -125,7 +125,7 @@ onEachDatabase('push to agents whose network fails', (environment) => {
     }
   });
 
-  verifies('push.no-redirect', async () => {
+  verifies('urls.redirects-are-not-followed', 'no redirect', async () => {
     const thief = await environment.scriptedAgent({ script: answering('stolen') });
     for (const to of [`${thief.url}/steal`, 'http://169.254.169.254/latest/meta-data', 'http://10.0.0.1/']) {
       const agent = await environment.scriptedAgent({ script: () => ({ kind: 'redirect', to }) });
@@ -144,7 +144,7 @@ onEachDatabase('push to agents whose network fails', (environment) => {
     expect(thief.requests).toEqual([]);
   });
 
-  verifies('push.tls', async () => {
+  verifies('push.wrong-name-or-certificate', 'tls', async () => {
     const server = await startSelfSignedServer((stop) => environment.onCleanup(stop));
     const agent = await environment.scriptedAgent({ script: answering('by http') });
     for (const url of [
@@ -168,7 +168,7 @@ onEachDatabase('push to agents whose network fails', (environment) => {
     }
   });
 
-  verifies('push.names-that-change', async () => {
+  verifies('push.wrong-name-or-certificate', 'names that change', async () => {
     const thief = await environment.scriptedAgent({ host: '127.0.0.2', script: answering('stolen') });
     const agent = await environment.scriptedAgent({ port: thief.port, script: answering('found') });
     const addresses: (readonly string[] | null)[] = [null, ['10.0.0.7'], ['127.0.0.1', '127.0.0.2'], null];

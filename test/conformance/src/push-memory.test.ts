@@ -49,7 +49,7 @@ async function startAgent(environment: TestEnvironment) {
 }
 
 onEachDatabase('large answers of agents', (environment) => {
-  verifies('push.answers-in-turn', async () => {
+  verifies('answers.large-ones-hold-up-nobody', 'answers in turn', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await startAgent(environment);
     const sender = await onboard(platform);
@@ -84,7 +84,7 @@ onEachDatabase('large answers of agents', (environment) => {
     }
   });
 
-  verifies('push.large-answer-in-time', async () => {
+  verifies('push.repeated-with-the-same-id', 'large answer in time', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const agent = await startAgent(environment);
     const sender = await onboard(platform);

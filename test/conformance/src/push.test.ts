@@ -12,7 +12,7 @@ function textsOf(requests: readonly AgentRequest[]): string[] {
 }
 
 onEachDatabase('push', (environment) => {
-  verifies('push.answer-is-returned', async () => {
+  verifies('answers.find-their-callers', 'answer is returned', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: answering('Hello back!') });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -29,7 +29,7 @@ onEachDatabase('push', (environment) => {
     expect(textAt(answer.body, 'result', 'artifacts', 0, 'parts', 0, 'text')).toContain('Hello back!');
   });
 
-  verifies('push.request', async () => {
+  verifies('push.request', 'request', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: answering('ok') });
     const url = `${agent.url}/deep/path?key=value`;
@@ -68,7 +68,7 @@ onEachDatabase('push', (environment) => {
     }
   });
 
-  verifies('push.row-at-receipt', async () => {
+  verifies('feed.row-knows-its-answer', 'row at receipt', async () => {
     const platform = await environment.platform(LOOPBACK);
     let finish = (_text: string) => {};
     const working = new Promise<string>((resolve) => {
@@ -89,7 +89,7 @@ onEachDatabase('push', (environment) => {
     expect(JSON.stringify(done?.response_body)).toContain('worked');
   });
 
-  verifies('push.rpc-error-passes', async () => {
+  verifies('push.rpc-error-passes', 'rpc error passes', async () => {
     const platform = await environment.platform(LOOPBACK);
     const error = { code: -32601, message: 'Method not found' };
     const agent = await environment.scriptedAgent({
@@ -100,7 +100,7 @@ onEachDatabase('push', (environment) => {
     expect(answer).toMatchObject({ status: 200, body: { jsonrpc: '2.0', error: { code: -32601 } } });
   });
 
-  verifies('push.agent-error', async () => {
+  verifies('push.agent-error', 'agent error', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({
       script: () => ({ kind: 'json', body: { error: 'boom' }, status: 500 }),
@@ -114,7 +114,7 @@ onEachDatabase('push', (environment) => {
     expect(agent.requests).toHaveLength(1);
   });
 
-  verifies('push.not-accepting', async () => {
+  verifies('push.not-accepting', 'not accepting', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const agent = await environment.scriptedAgent({ script: answering('ready') });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -148,7 +148,7 @@ onEachDatabase('push', (environment) => {
     expect([...ids]).toEqual(['m-1']);
   });
 
-  verifies('push.rate-limited', async () => {
+  verifies('push.not-accepting', 'rate limited', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual', maxAttempts: 2 });
     const body = {
       jsonrpc: '2.0',
@@ -175,7 +175,7 @@ onEachDatabase('push', (environment) => {
     expect(await record()).toMatchObject({ state: 'answered', attempts: 1 });
   });
 
-  verifies('push.agent-html', async () => {
+  verifies('push.agent-error', 'agent html', async () => {
     const platform = await environment.platform(LOOPBACK);
     const text = '<!doctype html><title>Welcome to nginx</title>';
     const agent = await environment.scriptedAgent({
@@ -188,7 +188,7 @@ onEachDatabase('push', (environment) => {
     });
   });
 
-  verifies('push.agent-huge', async () => {
+  verifies('answers.too-large-fails', 'agent huge', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: () => ({ kind: 'huge' }) });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -198,7 +198,7 @@ onEachDatabase('push', (environment) => {
     });
   });
 
-  verifies('push.agent-hangs-up', async () => {
+  verifies('push.repeated-with-the-same-id', 'agent hangs up', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const recovered = answering('now');
     const agent = await environment.scriptedAgent({
@@ -216,7 +216,7 @@ onEachDatabase('push', (environment) => {
     expect(record.body).toMatchObject({ state: 'answered', attempts: 2 });
   });
 
-  verifies('push.agent-never-answers', async () => {
+  verifies('answers.held-call', 'agent never answers', async () => {
     const platform = await environment.platform({
       ...LOOPBACK,
       clock: 'manual',
@@ -236,7 +236,7 @@ onEachDatabase('push', (environment) => {
 });
 
 onEachDatabase('push to agents that come and go', (environment) => {
-  verifies(['push.refused-is-kept', 'push.order-after-an-outage'], async () => {
+  verifies('messages.wait-for-the-agent', 'refused is kept; order after an outage', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const early = await environment.scriptedAgent({ script: answering('early') });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: early.url })];
@@ -252,7 +252,7 @@ onEachDatabase('push to agents that come and go', (environment) => {
     expect(textsOf(back.requests)).toEqual(['one', 'two', 'three']);
   });
 
-  verifies('push.last-error', async () => {
+  verifies('messages.record', 'last error', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const agent = await environment.scriptedAgent({
       script: () => ({ kind: 'json', status: 503, body: { error: 'secret words' } }),
@@ -277,7 +277,7 @@ onEachDatabase('push to agents that come and go', (environment) => {
     expect(done.body).not.toHaveProperty('last_error');
   });
 
-  verifies('push.clock-jump', async () => {
+  verifies('delivery.clock-jump', 'clock jump', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     for (const jump of [-3_600_000, 7_200_000]) {
       const early = await environment.scriptedAgent({ script: answering('early') });
@@ -295,7 +295,7 @@ onEachDatabase('push to agents that come and go', (environment) => {
     }
   });
 
-  verifies('push.clock-jump-in-flight', async () => {
+  verifies('delivery.clock-jump', 'clock jump in flight', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual', drainEveryMs: 5_000 });
     const release = Promise.withResolvers<void>();
     const agent = await environment.scriptedAgent({
@@ -335,7 +335,7 @@ onEachDatabase('push to agents that come and go', (environment) => {
     expect((await inbox(target))[0]).toMatchObject({ status: 'error', delivery_state: 'failed' });
   });
 
-  verifies('push.offline-is-left-alone', async () => {
+  verifies('messages.wait-for-the-agent', 'offline is left alone', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const agent = await environment.scriptedAgent({ script: answering('here') });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -352,7 +352,7 @@ onEachDatabase('push to agents that come and go', (environment) => {
 });
 
 onEachDatabase('push over a restart', { onDisk: true }, (environment) => {
-  verifies('push.stop-loses-nothing', async () => {
+  verifies('messages.survive-a-restart', 'stop loses nothing', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const agent = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];

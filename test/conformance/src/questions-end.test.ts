@@ -57,7 +57,7 @@ onEachDatabase('questions', (environment) => {
     expect(await askTwenty(null)).toBe(200);
   });
 
-  verifies('questions.in-a-reply', async () => {
+  verifies('questions.reach-the-sender', 'in a reply', async () => {
     const { platform, sender, agent } = await start();
     await send(agent.caller, sender.id, 'hello', { messageId: 'm' });
     await reply(sender, { messageId: 'm', sourceId: agent.id }, { text: 'late' }, 'late');
@@ -90,7 +90,7 @@ onEachDatabase('questions', (environment) => {
     expect((await inbox(sender)).slice(3).map((row) => row.in_reply_to)).toEqual(['late', 'words', 'note']);
   });
 
-  verifies('questions.rounds', async () => {
+  verifies('questions.rounds', 'rounds', async () => {
     const { sender, agent } = await start();
     await send(sender.caller, agent.id, 'go', { messageId: 'round-0' });
     for (let round = 0; round < 20; round += 1) {
@@ -121,7 +121,7 @@ onEachDatabase('questions', (environment) => {
     expect(said(await record(sender, 'again-1'))).toContain('about again-1');
   });
 
-  verifies('questions.turns', async () => {
+  verifies('loops.answered-questions', 'turns', async () => {
     const { sender, agent } = await start({ maxTurns: 2, pairRate: 2 });
     await send(sender.caller, agent.id, 'go', { messageId: 'round-0' });
     for (let round = 0; round < 2; round += 1) {

@@ -8,7 +8,7 @@ const replyTo = (agent: Member, source: Member, messageId: string) =>
   send(agent.caller, source.id, 'flood', { role: 'agent', metadata: { in_reply_to: messageId } });
 
 onEachDatabase('reading without acknowledging', (environment) => {
-  verifies('polling-clients.only-replies', async () => {
+  verifies('polling-clients.replies-are-not-held', 'only replies', async () => {
     const platform = await environment.platform();
     const [first, second] = [await onboard(platform), await onboard(platform)];
     await send(first.caller, second.id, 'hello');
@@ -28,7 +28,7 @@ onEachDatabase('reading without acknowledging', (environment) => {
     expect((await asked.response).status).toBe(200);
   });
 
-  verifies('polling-clients.position', async () => {
+  verifies('limits.inbox-of-one-that-only-reads', 'position', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const [agent, sender, other] = [
       await onboard(platform),
@@ -51,7 +51,7 @@ onEachDatabase('reading without acknowledging', (environment) => {
     expect(await pending()).toBe(0);
   });
 
-  verifies('feed.paused.cursor', async () => {
+  verifies('messages.paused.is-held', 'paused: cursor', async () => {
     const platform = await environment.platform();
     const [agent, sender] = [await onboard(platform), await onboard(platform)];
     await send(sender.caller, agent.id, 'before', { messageId: 'before' });

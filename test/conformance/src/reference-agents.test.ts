@@ -25,7 +25,7 @@ async function pass(clock: ManualClock, ms: number): Promise<void> {
 }
 
 onEachDatabase('agents on the reference platform', { onDisk: true }, (environment) => {
-  verifies('reference.inbound-secret', async () => {
+  verifies('delivery.files-are-private', 'inbound secret', async () => {
     const reference = await startReference(environment);
     const { agent, log, stateDirectory } = agentOn(environment, reference);
     const file = join(stateDirectory, '.platform_inbound_secret');
@@ -66,7 +66,7 @@ onEachDatabase('agents on the reference platform', { onDisk: true }, (environmen
   });
 
   for (const [generation, title] of ofEach('too many requests')) {
-    verifies('reference.rate-limited', title, async () => {
+    verifies('agent.rate-limited', title, async () => {
       const reference = await startReference(environment, generation);
       const { clock, platform } = reference;
       const { agent, log, handled } = agentOn(environment, reference);
@@ -171,7 +171,7 @@ onEachDatabase('agents on the reference platform', { onDisk: true }, (environmen
   }
 
   for (const [generation, title] of ofEach('a slow agent')) {
-    verifies('reference.own-deadline', title, async () => {
+    verifies('client.delivered-unknown', title, async () => {
       const { clock, platform } = await startReference(environment, generation);
       const client = environment.client(platform, MEMBER, { clock });
       await client.heartbeat();
@@ -188,7 +188,7 @@ onEachDatabase('agents on the reference platform', { onDisk: true }, (environmen
       expect(sent.map(({ headers }) => headers['x-timeout'])).toEqual(['9']);
     });
 
-    verifies('reference.removed', title.replace('a slow agent', 'a removal'), async () => {
+    verifies('reference.paused-or-removed', title.replace('a slow agent', 'a removal'), async () => {
       const reference = await startReference(environment, generation);
       const { agent } = agentOn(environment, reference);
       await agent.start();
@@ -199,7 +199,7 @@ onEachDatabase('agents on the reference platform', { onDisk: true }, (environmen
       expect(agent.state).toBe('stopped');
     });
 
-    verifies('reference.paused', title.replace('a slow agent', 'a pause'), async () => {
+    verifies('reference.paused-or-removed', title.replace('a slow agent', 'a pause'), async () => {
       const reference = await startReference(environment, generation);
       const { clock, platform } = reference;
       const { agent, handled } = agentOn(environment, reference);
@@ -219,7 +219,7 @@ onEachDatabase('agents on the reference platform', { onDisk: true }, (environmen
     });
   }
 
-  verifies('reference.rows', async () => {
+  verifies('reference.nothing-unknown-is-sent', 'rows', async () => {
     const reference = await startReference(environment);
     reference.platform.arrive('a message', { from: PEER });
     const { agent, handled } = agentOn(environment, reference);

@@ -53,7 +53,7 @@ onEachDatabase('clients of the reference platform', { onDisk: true }, (environme
     });
   });
 
-  verifies('reference.rotation', async () => {
+  verifies('client.rotate-token', 'rotation', async () => {
     const platform = await startReference(environment);
     const tokens = new ReferenceTokens(platform, MEMBER.id, MEMBER.token);
     const client = environment.client(platform, MEMBER);
@@ -65,7 +65,7 @@ onEachDatabase('clients of the reference platform', { onDisk: true }, (environme
     await expect(old.heartbeat()).rejects.toMatchObject({ code: 'unauthorized' });
   });
 
-  verifies('reference.rotation-incomplete', async () => {
+  verifies('client.rotation-failed', 'rotation incomplete', async () => {
     const platform = await startReference(environment);
     new ReferenceTokens(platform, MEMBER.id, MEMBER.token);
     platform.routes.set('POST /registry/heartbeat', () => ok({ status: 'ok' }));
@@ -74,7 +74,7 @@ onEachDatabase('clients of the reference platform', { onDisk: true }, (environme
     expect(await client.currentToken()).toBe('2-issued-token');
   });
 
-  verifies('reference.rotation-restored', async () => {
+  verifies('client.rotation-failed', 'rotation restored', async () => {
     const unusable = [
       ['refused', 'a-token-that-is-refused', { kind: 'json', status: 403, body: { error: 'forbidden' } }],
       ['too large', 'x'.repeat(20_000), undefined],
@@ -114,7 +114,7 @@ onEachDatabase('clients of the reference platform', { onDisk: true }, (environme
     expect(JSON.stringify(log.lines)).not.toMatch(/a-token-of-this-agent(?!s)/);
   });
 
-  verifies('reference.operator-trees', async () => {
+  verifies('client.operator', 'operator trees', async () => {
     const platform = await startReference(environment);
     const needsCascade = (body: object) => (request: AgentRequest) =>
       request.path.endsWith('?cascade=true')
@@ -128,7 +128,7 @@ onEachDatabase('clients of the reference platform', { onDisk: true }, (environme
     expect(await operator.resume(PEER)).toBe(3);
   });
 
-  verifies('reference.operator-deletes', async () => {
+  verifies('client.operator', 'operator deletes', async () => {
     const platform = await startReference(environment);
     const path = `/workspaces/${PEER}`;
     const names: string[] = [];
@@ -145,7 +145,7 @@ onEachDatabase('clients of the reference platform', { onDisk: true }, (environme
     expect(names.at(-1)).toBe('Büro');
   });
 
-  verifies('reference.operator-reads', async () => {
+  verifies('client.operator', 'operator reads', async () => {
     const platform = await startReference(environment);
     platform.routes.set(`GET /workspaces/${PEER}/state`, () => refusal(401, 'invalid workspace auth token'));
     platform.routes.set(`GET /workspaces/${PEER}`, () => ok({ id: PEER, name: 'peer', status: 'paused' }));

@@ -15,7 +15,7 @@ const named = (count: number, from = 1) =>
   Array.from({ length: count }, (_, index) => `message ${index + from}`);
 
 onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
-  verifies('reference.backlog-before-a-first-start', async () => {
+  verifies('reference.backlog-before-a-first-start', 'backlog before a first start', async () => {
     const reference = await startReference(environment);
     for (const text of named(150)) reference.platform.arrive(text, { from: PEER });
     const { agent, handled } = agentOn(environment, reference);
@@ -27,7 +27,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     expect(handled).toEqual(named(153));
   });
 
-  verifies('reference.backlog-of-one-moment', async () => {
+  verifies('reference.backlog-before-a-first-start', 'backlog of one moment', async () => {
     const reference = await startReference(environment);
     const at = reference.clock.now();
     for (const text of named(30)) reference.platform.arrive(text, { at });
@@ -39,7 +39,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     expect(new Set(handled)).toEqual(new Set(named(45)));
   });
 
-  verifies('reference.backlog-end', async () => {
+  verifies('reference.backlog-before-a-first-start', 'backlog end', async () => {
     const reference = await startReference(environment);
     const { clock, platform } = reference;
     platform.ignoresBeforeTs = true;
@@ -68,7 +68,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     expect(handled).toEqual(named(31, 41));
   });
 
-  verifies('reference.lost-cursor', async () => {
+  verifies('delivery.cursor-rotated-out', 'lost cursor', async () => {
     const reference = await startReference(environment);
     const stateDirectory = environment.folder();
     const early = named(50).map((text) => reference.platform.arrive(text));
@@ -100,7 +100,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     });
   }
 
-  verifies('reference.no-repeats', async () => {
+  verifies('client.no-repeats', 'no repeats', async () => {
     const { clock, platform } = await startReference(environment);
     const client = environment.client(platform, MEMBER, { clock });
     const line = `POST /workspaces/${PEER}/a2a`;
@@ -128,7 +128,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     expect(platform.sent).toHaveLength(1);
   });
 
-  verifies('reference.timeout-hint', async () => {
+  verifies('client.delivered-unknown', 'timeout hint', async () => {
     const { clock, platform } = await startReference(environment);
     const client = environment.client(platform, MEMBER, { clock });
     await client.heartbeat();
@@ -142,7 +142,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     });
   });
 
-  verifies('reference.answer-on-the-feed', async () => {
+  verifies('client.queued-is-no-error', 'answer on the feed', async () => {
     const { clock, platform } = await startReference(environment);
     const client = environment.client(platform, MEMBER, { clock });
     const sent = await client.callPeer(PEER, 'a question');
@@ -161,7 +161,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     expect(await inVain.promise).toMatchObject({ status: 'queued' });
   });
 
-  verifies('reference.answer-of-the-asked', async () => {
+  verifies('client.answer-of-the-asked', async () => {
     const { clock, platform } = await startReference(environment);
     const client = environment.client(platform, MEMBER, { clock });
     const other = '33333333-3333-4333-8333-333333333333';
@@ -178,7 +178,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     expect(await restarted.waitForAnswer(messageId)).toMatchObject({ status: 'answered', peerId: other });
   });
 
-  verifies('reference.named-states', async () => {
+  verifies('trust.own-metadata', 'named states', async () => {
     const { clock, platform } = await startReference(environment);
     const client = environment.client(platform, MEMBER, { clock });
     const line = `POST /workspaces/${PEER}/a2a`;
@@ -193,7 +193,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     }
   });
 
-  verifies('reference.no-message-state', async () => {
+  verifies('reference.nothing-unknown-is-sent', 'no message state', async () => {
     const { clock, platform } = await startReference(environment);
     const client = environment.client(platform, MEMBER, { clock });
     const operator = environment.operator({ url: platform.url, operatorKey: 'operator-key' });
@@ -203,7 +203,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     await expect(operator.waitForAnswer(PEER, 'm-1')).rejects.toMatchObject(unsupported);
   });
 
-  verifies('reference.reply-shown-once', async () => {
+  verifies('answers.arrive-once', 'reply shown once', async () => {
     const reference = await startReference(environment);
     const stateDirectory = environment.folder();
     const first = agentOn(environment, reference, { stateDirectory, answer: 'the answer' });

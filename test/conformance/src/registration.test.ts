@@ -9,7 +9,7 @@ const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 const MINUTE = 60_000;
 
 onEachDatabase('creating a workspace', (environment) => {
-  verifies('registry.create.without-url-awaits-agent', async () => {
+  verifies('registry.create.awaits-agent', 'create: without url awaits agent', async () => {
     const platform = await environment.platform();
     const answer = await platform.operator.post('/workspaces', { name: 'poller', external: true });
     const id = textAt(answer.body, 'id');
@@ -30,7 +30,7 @@ onEachDatabase('creating a workspace', (environment) => {
     expect(await statusOf(platform, id)).toBe('awaiting_agent');
   });
 
-  verifies('registry.create.with-url-awaits-agent', async () => {
+  verifies('registry.create.awaits-agent', 'create: with url awaits agent', async () => {
     const platform = await environment.platform();
     const url = 'https://agent.example.com';
     const member = await createMember(platform, { url });
@@ -40,7 +40,7 @@ onEachDatabase('creating a workspace', (environment) => {
     expect(await statusOf(platform, member.id)).toBe('online');
   });
 
-  verifies('registry.create.either-spelling-of-external', async () => {
+  verifies('registry.either-spelling', 'create: either spelling of external', async () => {
     const platform = await environment.platform();
     for (const spelling of [
       { external: true },
@@ -54,7 +54,7 @@ onEachDatabase('creating a workspace', (environment) => {
     }
   });
 
-  verifies('registry.create.operator-only', async () => {
+  verifies('lifecycle.operator-only', 'create: operator only', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const body = { name: 'intruder', external: true };
@@ -72,7 +72,7 @@ onEachDatabase('creating a workspace', (environment) => {
     expect((await platform.operator.get(`/workspaces/${second.id}`)).body).toMatchObject({ tier: 2 });
   });
 
-  verifies('registry.create.refuses-bad-fields', async () => {
+  verifies('requests.invalid-are-400', 'create: refuses bad fields', async () => {
     const platform = await environment.platform();
     const bad = [
       {},
@@ -126,7 +126,7 @@ onEachDatabase('registering', (environment) => {
     expect((await heartbeat(member)).status).toBe(200);
   });
 
-  verifies('registry.register.either-id-name', async () => {
+  verifies('registry.either-spelling', 'register: either id name', async () => {
     const platform = await environment.platform();
     const member = await createMember(platform);
     for (const names of [
@@ -140,7 +140,7 @@ onEachDatabase('registering', (environment) => {
     }
   });
 
-  verifies('registry.register.differing-ids-are-refused', async () => {
+  verifies('registry.either-spelling', 'register: differing ids are refused', async () => {
     const platform = await environment.platform();
     const member = await createMember(platform);
     const body = { id: member.id, workspace_id: randomUUID(), agent_card: { name: 'a' } };
@@ -149,7 +149,7 @@ onEachDatabase('registering', (environment) => {
     expect(await statusOf(platform, member.id)).toBe('awaiting_agent');
   });
 
-  verifies('registry.register.second-needs-own-bearer', async () => {
+  verifies('registry.register.claimed-needs-credential', 'register: second needs own bearer', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform, { url: 'https://mine.example.com/' });
     const other = await onboard(platform);
@@ -162,14 +162,14 @@ onEachDatabase('registering', (environment) => {
     });
   });
 
-  verifies('registry.register.unknown-id-creates-nothing', async () => {
+  verifies('lifecycle.operator-only', 'register: unknown id creates nothing', async () => {
     const platform = await environment.platform();
     const body = { id: randomUUID(), agent_card: { name: 'nobody' }, delivery_mode: 'poll' };
     expect(await platform.anonymous.post('/registry/register', body)).toMatchObject({ status: 401 });
     expect(rowsOf(await platform.operator.get('/workspaces'))).toEqual([]);
   });
 
-  verifies('registry.register.first-claim-needs-no-credential', async () => {
+  verifies('registry.register.first-claim', 'register: first claim needs no credential', async () => {
     const platform = await environment.platform();
     const member = await createMember(platform);
     const body = { workspace_id: member.id, agent_card: { name: 'a' } };
@@ -181,7 +181,7 @@ onEachDatabase('registering', (environment) => {
     expect(await platform.anonymous.post('/registry/register', body)).toMatchObject({ status: 401 });
   });
 
-  verifies('registry.register.claim-window-closes', async () => {
+  verifies('registry.register.first-claim', 'register: claim window closes', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const body = (id: string) => ({ id, agent_card: { name: 'a' }, delivery_mode: 'poll' });
     const early = await createMember(platform);
@@ -193,7 +193,7 @@ onEachDatabase('registering', (environment) => {
     expect((await late.caller.post('/registry/register', body(late.id))).status).toBe(200);
   });
 
-  verifies('registry.register.a-used-token-claims', async () => {
+  verifies('registry.register.claimed-needs-credential', 'register: a used token claims', async () => {
     const platform = await environment.platform();
     const member = await createMember(platform);
     expect((await heartbeat(member)).status).toBe(200);
@@ -202,7 +202,7 @@ onEachDatabase('registering', (environment) => {
     expect((await heartbeat(member)).status).toBe(200);
   });
 
-  verifies('registry.register.concurrent-claims-mint-one', async () => {
+  verifies('registry.register.first-claim', 'register: concurrent claims mint one', async () => {
     const platform = await environment.platform();
     const member = await createMember(platform);
     const body = { id: member.id, agent_card: { name: 'a' }, delivery_mode: 'poll' };
@@ -216,18 +216,22 @@ onEachDatabase('registering', (environment) => {
     expect(valueAt(list.body, 'count')).toBe(1);
   });
 
-  verifies('registry.register.operator-first-register-mints', async () => {
-    const platform = await environment.platform();
-    const member = await createMember(platform);
-    const body = { id: member.id, agent_card: { name: 'a' } };
-    const answer = await platform.operator.post('/registry/register', body);
-    const token = textAt(answer.body, 'auth_token');
-    expect(token).toMatch(TOKEN);
-    expect((await heartbeat({ ...member, caller: platform.as(token) })).status).toBe(200);
-    expect((await heartbeat(member)).status).toBe(401);
-  });
+  verifies(
+    'registry.register.operator-mints-if-needed',
+    'register: operator first register mints',
+    async () => {
+      const platform = await environment.platform();
+      const member = await createMember(platform);
+      const body = { id: member.id, agent_card: { name: 'a' } };
+      const answer = await platform.operator.post('/registry/register', body);
+      const token = textAt(answer.body, 'auth_token');
+      expect(token).toMatch(TOKEN);
+      expect((await heartbeat({ ...member, caller: platform.as(token) })).status).toBe(200);
+      expect((await heartbeat(member)).status).toBe(401);
+    },
+  );
 
-  verifies('registry.register.operator-repeat-mints-none', async () => {
+  verifies('registry.register.operator-mints-if-needed', 'register: operator repeat mints none', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const body = { id: member.id, agent_card: { name: 'renamed' } };
@@ -237,17 +241,21 @@ onEachDatabase('registering', (environment) => {
     expect((await heartbeat(member)).status).toBe(200);
   });
 
-  verifies('registry.register.operator-replaces-lost-tokens', async () => {
-    const platform = await environment.platform();
-    const member = await onboard(platform);
-    expect((await platform.operator.delete(`/workspaces/${member.id}/tokens`)).status).toBe(200);
-    const body = { id: member.id, agent_card: { name: 'a' } };
-    const answer = await platform.operator.post('/registry/register', body);
-    const token = textAt(answer.body, 'auth_token');
-    expect((await heartbeat({ ...member, caller: platform.as(token) })).status).toBe(200);
-  });
+  verifies(
+    'registry.register.operator-mints-if-needed',
+    'register: operator replaces lost tokens',
+    async () => {
+      const platform = await environment.platform();
+      const member = await onboard(platform);
+      expect((await platform.operator.delete(`/workspaces/${member.id}/tokens`)).status).toBe(200);
+      const body = { id: member.id, agent_card: { name: 'a' } };
+      const answer = await platform.operator.post('/registry/register', body);
+      const token = textAt(answer.body, 'auth_token');
+      expect((await heartbeat({ ...member, caller: platform.as(token) })).status).toBe(200);
+    },
+  );
 
-  verifies('registry.register.operator-rotates', async () => {
+  verifies('registry.register.operator-mints-if-needed', 'register: operator rotates', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const body = { id: member.id, agent_card: { name: 'a' }, rotate: true };
@@ -281,7 +289,7 @@ onEachDatabase('registering', (environment) => {
     for (const refusal of seen) expect(refusal).toEqual(seen[0]);
   });
 
-  verifies('registry.register.no-reopening', async () => {
+  verifies('registry.register.claimed-needs-credential', 'register: no reopening', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     await platform.operator.delete(`/workspaces/${member.id}/tokens`);
@@ -290,7 +298,7 @@ onEachDatabase('registering', (environment) => {
     expect(await heartbeat(member)).toMatchObject({ status: 401 });
   });
 
-  verifies('registry.register.answer-superset', async () => {
+  verifies('registry.register.response', async () => {
     const platform = await environment.platform();
     const member = await createMember(platform);
     const answer = await registerMember(member);
@@ -306,7 +314,7 @@ onEachDatabase('registering', (environment) => {
     });
   });
 
-  verifies('registry.register.missing-url-means-poll', async () => {
+  verifies('registry.register.missing-url-means-poll', 'register: missing url means poll', async () => {
     const platform = await environment.platform();
     for (const url of [{}, { url: '' }, { url: 'remote://no-inbound' }]) {
       const member = await createMember(platform);
@@ -321,7 +329,7 @@ onEachDatabase('registering', (environment) => {
     }
   });
 
-  verifies('registry.register.push-needs-a-url', async () => {
+  verifies('registry.register.missing-url-means-poll', 'register: push needs a url', async () => {
     const platform = await environment.platform();
     const member = await createMember(platform);
     const body = { id: member.id, agent_card: { name: 'a' }, delivery_mode: 'push' };
@@ -333,7 +341,7 @@ onEachDatabase('registering', (environment) => {
     expect(await member.caller.post('/registry/register', unknown)).toMatchObject({ status: 400 });
   });
 
-  verifies('registry.register.unresolvable-host-is-stored', async () => {
+  verifies('urls.checked-at-connect', 'register: unresolvable host is stored', async () => {
     const platform = await environment.platform({ dns: {} });
     const url = 'https://no-such-host.example.com/a2a';
     const member = await createMember(platform, { url });
@@ -343,7 +351,7 @@ onEachDatabase('registering', (environment) => {
     expect((await platform.operator.get(`/workspaces/${member.id}`)).body).toMatchObject({ url: moved });
   });
 
-  verifies('registry.update-card.replaces-the-card', async () => {
+  verifies('card.is-replaced', 'update card: replaces the card', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform, { card: { name: 'old', skills: ['a'] } });
     for (const name of ['workspace_id', 'id']) {
@@ -357,7 +365,7 @@ onEachDatabase('registering', (environment) => {
     }
   });
 
-  verifies('registry.heartbeat.card-is-updated', async () => {
+  verifies('card.is-replaced', 'heartbeat: card is updated', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform, { card: { name: 'old' } });
     const card = { name: 'new', skills: ['research'] };

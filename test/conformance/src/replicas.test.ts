@@ -61,7 +61,7 @@ const textsOf = (...replicas: readonly PushAgent[]): string[] =>
   replicas.flatMap(({ handled }) => handled.map(({ text }) => text)).sort();
 
 onEachDatabase('replicas of an agent with a server', { onDisk: true }, (environment) => {
-  verifies('inbound.replicas', async () => {
+  verifies('instances.each-message-once', 'replicas', async () => {
     const release = Promise.withResolvers<void>();
     const started = Promise.withResolvers<void>();
     const { platform, member, balancer, add, ask, answered } = await stageReplicas(environment, {
@@ -101,7 +101,7 @@ onEachDatabase('replicas of an agent with a server', { onDisk: true }, (environm
     expect(textsOf(second, third)).toContain('last');
   });
 
-  verifies('inbound.replicas.own-folders', async () => {
+  verifies('instances.folder-of-a-running-agent', 'replicas: own folders', async () => {
     const stateDirectory = environment.folder();
     const { add } = await stageReplicas(environment, { stateDirectory });
     const [first, second] = [await add(), await add()];

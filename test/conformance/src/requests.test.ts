@@ -9,7 +9,7 @@ import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 onEachDatabase('requests', (environment) => {
-  verifies('requests.errors-have-closed-codes', async () => {
+  verifies('requests.errors-have-closed-codes', 'errors have closed codes', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const failures = [
@@ -38,7 +38,7 @@ onEachDatabase('requests', (environment) => {
     }
   });
 
-  verifies('requests.unknown-workspace', async () => {
+  verifies('requests.unknown-workspace', 'unknown workspace', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const id = randomUUID();
@@ -56,7 +56,7 @@ onEachDatabase('requests', (environment) => {
     });
   });
 
-  verifies('requests.malformed-id', async () => {
+  verifies('requests.invalid-are-400', 'malformed id', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     for (const id of ['nobody', '123', `${member.id}0`, member.id.replace(/-/g, ''), '..%2f..%2fetc']) {
@@ -69,7 +69,7 @@ onEachDatabase('requests', (environment) => {
     expect((await member.caller.get(`/workspaces/${upper}/activity`)).status).toBe(200);
   });
 
-  verifies('requests.invalid-json', async () => {
+  verifies('requests.invalid-are-400', 'invalid json', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const bodies = [
@@ -88,7 +88,7 @@ onEachDatabase('requests', (environment) => {
     }
   });
 
-  verifies('requests.wrong-type', async () => {
+  verifies('requests.invalid-are-400', 'wrong type', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const at = `/workspaces/${member.id}`;
@@ -109,7 +109,7 @@ onEachDatabase('requests', (environment) => {
     expect(await inbox(member)).toEqual([]);
   });
 
-  verifies('requests.deep-nesting', async () => {
+  verifies('requests.too-complex', 'deep nesting', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const at = `/workspaces/${member.id}`;
@@ -129,7 +129,7 @@ onEachDatabase('requests', (environment) => {
     expect((await heartbeat(member)).status).toBe(200);
   });
 
-  verifies('requests.refused-bodies-are-read', async () => {
+  verifies('requests.body-limit', 'refused bodies are read', async () => {
     const platform = await environment.platform();
     const { id, token } = await onboard(platform);
     const { hostname, port } = new URL(platform.url);
@@ -152,7 +152,7 @@ onEachDatabase('requests', (environment) => {
     expect(received).toContain('"code":"body_too_large"');
   });
 
-  verifies('requests.body-limit', async () => {
+  verifies('requests.body-limit', 'body limit', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const peer = await onboard(platform);
@@ -166,7 +166,7 @@ onEachDatabase('requests', (environment) => {
     expect(textAt(row, 'data', 'text')).toHaveLength(room);
   });
 
-  verifies('requests.content-type-is-not-checked', async () => {
+  verifies('requests.extras-are-ignored', 'content type is not checked', async () => {
     const platform = await environment.platform();
     const rawBody = JSON.stringify({ name: 'typed by hand', external: true });
     for (const type of [
@@ -182,13 +182,13 @@ onEachDatabase('requests', (environment) => {
     expect((await platform.operator.send({ method: 'POST', path: '/workspaces', rawBody })).status).toBe(201);
   });
 
-  verifies('requests.unknown-keys-are-ignored', async () => {
+  verifies('requests.extras-are-ignored', 'unknown keys are ignored', async () => {
     const platform = await environment.platform();
     const member = await createMember(platform, { create: { colour: 'blue', nested: { deep: [1] } } });
     expect((await heartbeat(member, { mood: 'fine' })).status).toBe(200);
   });
 
-  verifies('requests.unknown-route', async () => {
+  verifies('requests.errors-have-closed-codes', 'unknown route', async () => {
     const platform = await environment.platform();
     for (const caller of [platform.operator, platform.anonymous]) {
       for (const path of ['/', '/nowhere', '/workspaces/a/b/c/d', '/admin/nothing']) {
@@ -199,7 +199,7 @@ onEachDatabase('requests', (environment) => {
     expect(wrong).toMatchObject({ status: 404, body: { code: 'not_found' } });
   });
 
-  verifies('requests.origin-is-never-refused', async () => {
+  verifies('requests.extras-are-ignored', 'origin is never refused', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     for (const origin of ['my-agent/1.0', 'null', 'https://evil.example.com', platform.url, '', 'file://']) {
@@ -208,7 +208,7 @@ onEachDatabase('requests', (environment) => {
     }
   });
 
-  verifies('requests.public-url', async () => {
+  verifies('registry.create.awaits-agent', 'public url', async () => {
     const platform = await environment.platform({ publicUrl: 'https://molecule.example.com/' });
     const answer = await platform.operator.post('/workspaces', { name: 'a', external: true });
     expect(answer.body).toMatchObject({

@@ -122,7 +122,7 @@ async function startAgents(
 }
 
 onEachDatabase('200 agents that lose the platform together', { onDisk: true }, (environment) => {
-  verifies('presence.return-spread', async () => {
+  verifies('presence.return-spread', 'return spread', async () => {
     const { clock, platform } = await startAgents(environment, { seed: 11, isAway: false });
     await clock.advance(40_000);
     for (const outageMs of [2_000, 75_000]) {
@@ -146,7 +146,7 @@ onEachDatabase('200 agents that lose the platform together', { onDisk: true }, (
     expect(total(platform.returns('register', 100_000))).toBe(AGENTS);
   });
 
-  verifies('presence.start-spread', async () => {
+  verifies('presence.return-spread', 'start spread', async () => {
     const { clock, platform } = await startAgents(environment, { seed: 12, isAway: true });
     await clock.advance(45_000);
     const backAt = clock.monotonic();

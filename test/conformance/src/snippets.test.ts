@@ -46,7 +46,7 @@ async function expectAgent(platform: RunningPlatform, id: string, ended: Promise
 }
 
 onEachDatabase('samples', (environment) => {
-  verifies('snippets.curl', async () => {
+  verifies('snippets.run', 'curl', async () => {
     if (!areInstalled('curl')) return;
     const platform = await environment.platform();
     const { id, sample } = await create(platform);
@@ -59,7 +59,7 @@ onEachDatabase('samples', (environment) => {
     expect(textAt(card.body, 'agent_card', 'name')).toBe(NAME);
   });
 
-  verifies('snippets.typescript', async () => {
+  verifies('snippets.run', 'typescript', async () => {
     const platform = await environment.platform();
     const { id, sample } = await create(platform);
     const given = ['--input-type=module', '--eval', sample('typescript_snippet')];
@@ -68,7 +68,7 @@ onEachDatabase('samples', (environment) => {
     await expectAgent(platform, id, exit);
   });
 
-  verifies('snippets.python', async () => {
+  verifies('snippets.run', 'python', async () => {
     if (!areInstalled('python3')) return;
     const platform = await environment.platform();
     const { id, sample } = await create(platform);
@@ -89,7 +89,7 @@ onEachDatabase('samples', (environment) => {
     expect(output).toContain('workspace_removed');
   });
 
-  verifies('snippets.address', async () => {
+  verifies('snippets.run', 'address', async () => {
     const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
     const url = 'http://127.0.0.1:9/a2a?name=$HOME';
     const samples = [
@@ -106,7 +106,7 @@ onEachDatabase('samples', (environment) => {
     }
   });
 
-  verifies('snippets.organisation', async () => {
+  verifies('snippets.run', 'organisation', async () => {
     const orgId = '11111111-2222-4333-8444-555555555555';
     const platform = await environment.platform({ orgId });
     const named = { 'x-molecule-org-id': orgId };

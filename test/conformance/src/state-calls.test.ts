@@ -10,7 +10,7 @@ const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
 const statusOf = ({ body }: { body: unknown }) => textAt(body, 'params', 'status');
 
 onEachDatabase('state calls', (environment) => {
-  verifies('state-calls.push', async () => {
+  verifies('state-calls.push', 'push', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: answering('noted') });
     const target = await onboard(platform, { url: `${agent.url}/a2a` });
@@ -36,7 +36,7 @@ onEachDatabase('state calls', (environment) => {
     }
   });
 
-  verifies('state-calls.descendants', async () => {
+  verifies('state-calls.push', 'descendants', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await environment.scriptedAgent({ script: answering('noted') });
     const root = await onboard(platform, { name: 'root' });
@@ -54,7 +54,7 @@ onEachDatabase('state calls', (environment) => {
     expect(requests.map(statusOf)).toEqual(['paused', 'paused']);
   });
 
-  verifies('state-calls.best-effort', async () => {
+  verifies('state-calls.push', 'best effort', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const agent = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
     const target = await onboard(platform, { url: `${agent.url}/a2a` });

@@ -18,7 +18,7 @@ async function advanceUntil({ clock }: RunningPlatform, check: () => boolean): P
 }
 
 onEachDatabase('agents that stream', (environment) => {
-  verifies('stream.push.method', async () => {
+  verifies('stream.push.method', 'push: method', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -37,7 +37,7 @@ onEachDatabase('agents that stream', (environment) => {
     expect((await plain).body).toMatchObject({ code: 'agent_answer_invalid' });
   });
 
-  verifies('stream.push.refused', async () => {
+  verifies('stream.push.method', 'push: refused', async () => {
     const platform = await environment.platform(LOOPBACK);
     const caller = await onboard(platform);
     const streams = new StreamClient(environment, platform);
@@ -66,7 +66,7 @@ onEachDatabase('agents that stream', (environment) => {
     }
   });
 
-  verifies('stream.push.collected', async () => {
+  verifies('stream.push.collected', 'push: collected', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -109,7 +109,7 @@ onEachDatabase('agents that stream', (environment) => {
     });
   });
 
-  verifies('stream.push.updates-alone', async () => {
+  verifies('stream.push.collected', 'push: updates alone', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -146,7 +146,7 @@ onEachDatabase('agents that stream', (environment) => {
     });
   });
 
-  verifies('stream.push.answer-is-a-message', async () => {
+  verifies('stream.push.collected', 'push: answer is a message', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -190,7 +190,7 @@ onEachDatabase('agents that stream', (environment) => {
     expect(results.filter((result) => result.append === false)).toHaveLength(2);
   });
 
-  verifies('stream.push.limits', async () => {
+  verifies('answers.too-large-fails', 'push: limits', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -251,7 +251,7 @@ onEachDatabase('agents that stream', (environment) => {
     expect(stream.text).toBe(wrapA2aBoundary('abcd'));
   });
 
-  verifies('stream.push.expired', async () => {
+  verifies('stream.end.status', 'push: expired', async () => {
     const platform = await environment.platform({ ...RETRYING, messageTtlMs: 60_000 });
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const stream = await new StreamClient(environment, platform).send(caller, agent, 'hi');
@@ -265,7 +265,7 @@ onEachDatabase('agents that stream', (environment) => {
     await answer.out.closed;
   });
 
-  verifies(['stream.back-pressure', 'stream.stalled'], async () => {
+  verifies(['stream.back-pressure', 'answers.read-in-time'], 'back pressure; stalled', async () => {
     const platform = await environment.platform(RETRYING);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);

@@ -19,7 +19,7 @@ async function reportHalf(agent: Member): Promise<void> {
 }
 
 onEachDatabase('ends of streams', (environment) => {
-  verifies('stream.end.canceled', async () => {
+  verifies('stream.end.status', 'end: canceled', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -44,7 +44,7 @@ onEachDatabase('ends of streams', (environment) => {
     await answer.out.closed;
   });
 
-  verifies('stream.end.failed', async () => {
+  verifies('stream.end.status', 'end: failed', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -62,7 +62,7 @@ onEachDatabase('ends of streams', (environment) => {
     });
   });
 
-  verifies('stream.end.question', async () => {
+  verifies('stream.end.status', 'end: question', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const stream = await new StreamClient(environment, platform).send(caller, agent, 'hi', {
@@ -83,7 +83,7 @@ onEachDatabase('ends of streams', (environment) => {
     expect(valueAt(last, 'status', 'message', 'metadata', 'questions', 0, 'id')).toBe('q-1');
   });
 
-  verifies('stream.end.agent-task', async () => {
+  verifies('stream.end.status', 'end: agent task', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const stream = await new StreamClient(environment, platform).send(caller, agent, 'hi');
@@ -108,7 +108,7 @@ onEachDatabase('ends of streams', (environment) => {
     });
   });
 
-  verifies('stream.end.removed', async () => {
+  verifies('stream.end.revoked', 'end: removed', async () => {
     const platform = await environment.platform(LOOPBACK);
     const streams = new StreamClient(environment, platform);
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
@@ -131,7 +131,7 @@ onEachDatabase('ends of streams', (environment) => {
     expect(read.text).toBe(HALF);
   });
 
-  verifies('stream.end.revoked', async () => {
+  verifies('stream.end.revoked', 'end: revoked', async () => {
     const platform = await environment.platform(LOOPBACK);
     const streams = new StreamClient(environment, platform);
     const [caller, other, agent] = [
@@ -151,7 +151,7 @@ onEachDatabase('ends of streams', (environment) => {
     expect(kept.results).toHaveLength(1);
   });
 
-  verifies(['stream.keep-alive', 'stream.end.silence'], async () => {
+  verifies(['stream.keep-alive', 'stream.end.silence'], 'keep alive; end: silence', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     const stream = await new StreamClient(environment, platform).send(caller, agent, 'hi', {
@@ -178,7 +178,7 @@ onEachDatabase('ends of streams', (environment) => {
     expect((await inbox(caller)).map((row) => row.in_reply_to)).toEqual(['m-1']);
   });
 
-  verifies('stream.end.stop', async () => {
+  verifies('platform.stops-at-once', 'end: stop', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const stream = await new StreamClient(environment, platform).send(caller, agent, 'hi');
@@ -190,7 +190,7 @@ onEachDatabase('ends of streams', (environment) => {
     expect(stream.text).toBe(HALF);
   });
 
-  verifies('stream.end.no-answer', async () => {
+  verifies('stream.end.status', 'end: no answer', async () => {
     const platform = await environment.platform();
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     const streams = new StreamClient(environment, platform);
@@ -210,7 +210,7 @@ onEachDatabase('ends of streams', (environment) => {
     ]);
   });
 
-  verifies('stream.resubscribe', async () => {
+  verifies('stream.repeat', 'resubscribe', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -248,7 +248,7 @@ onEachDatabase('ends of streams', (environment) => {
     ]);
   });
 
-  verifies('stream.resubscribe.access', async () => {
+  verifies('cancel.sender-or-operator-only', 'resubscribe: access', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const stranger = await createMember(platform);
@@ -269,7 +269,7 @@ onEachDatabase('ends of streams', (environment) => {
     expect(canvas.text).toBe('Bare.');
   });
 
-  verifies('stream.resubscribe', 'a message that was sent without a stream', async () => {
+  verifies('stream.repeat', 'a message that was sent without a stream', async () => {
     const platform = await environment.platform();
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     await send(caller.caller, agent.id, 'hi', { messageId: 'm-1' });

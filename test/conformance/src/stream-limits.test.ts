@@ -12,7 +12,7 @@ const MEBIBYTE = 'x'.repeat(1_024 ** 2);
 const working = { kind: 'status-update', taskId: 't', contextId: 'c', status: { state: 'working' } };
 
 onEachDatabase('limits of what agents stream', (environment) => {
-  verifies('stream.push.much-about-little', 'counts', async () => {
+  verifies('answers.too-large-fails', 'counts', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -36,7 +36,7 @@ onEachDatabase('limits of what agents stream', (environment) => {
   });
 
   // What the cost was: a minute for the updates, half a minute for the lines.
-  verifies('stream.push.much-about-little', 'costs', async () => {
+  verifies('answers.too-large-fails', 'costs', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const stream = await new StreamClient(environment, platform).send(caller, agent, 'hi');
@@ -52,7 +52,7 @@ onEachDatabase('limits of what agents stream', (environment) => {
     expect(stream.text).toBe(wrapA2aBoundary('Hi.'));
   });
 
-  verifies('stream.push.memory', async () => {
+  verifies('answers.large-ones-hold-up-nobody', 'push: memory', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const caller = await onboard(platform);
     const [greedy, honest] = [
@@ -98,7 +98,7 @@ onEachDatabase('limits of what agents stream', (environment) => {
     );
   });
 
-  verifies('stream.back-pressure.bounded', async () => {
+  verifies('stream.back-pressure', 'back pressure: bounded', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);

@@ -39,7 +39,7 @@ const answer = ({ agent, caller }: Stage, text: string) =>
   send(agent.caller, caller.id, text, { role: 'agent', metadata: { in_reply_to: 'm-1' } });
 
 onEachDatabase('progress', (environment) => {
-  verifies('stream.progress.text', async () => {
+  verifies('stream.progress.text', 'progress: text', async () => {
     const staged = await stage(environment);
     const { stream, report, agent } = staged;
     expect(await report({ text: 'One ' })).toMatchObject({ status: 200, body: { status: 'ok', offset: 4 } });
@@ -56,7 +56,7 @@ onEachDatabase('progress', (environment) => {
     expect(stream.pieces).toEqual(['[A2A_RESULT_FROM_PEER]One ', 'two ', 'three.[/A2A_RESULT_FROM_PEER]']);
   });
 
-  verifies('stream.progress.offset', async () => {
+  verifies('stream.progress.continues', 'progress: offset', async () => {
     const { stream, report } = await stage(environment);
     await report({ text: 'abcd' });
     for (const repeat of [
@@ -91,7 +91,7 @@ onEachDatabase('progress', (environment) => {
     }
   });
 
-  verifies('stream.progress.one-run', async () => {
+  verifies('stream.progress.continues', 'progress: one run', async () => {
     const { report, agent, caller, platform, streams } = await stage(environment);
     await report({ text: 'mine' });
     const stop = { status: 409, body: { code: 'progress_conflict', expected_offset: null } };
@@ -112,7 +112,7 @@ onEachDatabase('progress', (environment) => {
     expect((await agent.caller.post(foreign, body)).status).toBe(404);
   });
 
-  verifies('stream.progress.ended', async () => {
+  verifies('stream.progress.continues', 'progress: ended', async () => {
     const staged = await stage(environment);
     const { report, stream, caller, agent, streams } = staged;
     await report({ text: 'One' });
@@ -131,7 +131,7 @@ onEachDatabase('progress', (environment) => {
     });
   });
 
-  verifies('stream.progress.another-answer', async () => {
+  verifies('stream.progress.text', 'progress: another answer', async () => {
     const staged = await stage(environment);
     const { report, stream } = staged;
     await report({ text: 'A first try' });
@@ -142,7 +142,7 @@ onEachDatabase('progress', (environment) => {
     expect(stream.text).toBe(wrapA2aBoundary('Something else'));
   });
 
-  verifies('stream.progress.rate', async () => {
+  verifies('limits.own-rates', 'progress: rate', async () => {
     const { report, agent, platform } = await stage(environment, {
       clock: 'manual',
       rateLimit: 50,
@@ -157,7 +157,7 @@ onEachDatabase('progress', (environment) => {
     expect((await report({ text: 'x' })).status).toBe(200);
   });
 
-  verifies('stream.progress.memory', async () => {
+  verifies('answers.large-ones-hold-up-nobody', 'progress: memory', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     const streams = new StreamClient(environment, platform);
@@ -196,7 +196,7 @@ onEachDatabase('progress', (environment) => {
 });
 
 onEachDatabase('progress over a restart', { onDisk: true }, (environment) => {
-  verifies('stream.progress.restart', async () => {
+  verifies('stream.progress.text', 'progress: restart', async () => {
     const staged = await stage(environment);
     const { report, stream, platform, streams, caller, agent } = staged;
     await report({ text: 'One ' });

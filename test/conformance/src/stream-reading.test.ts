@@ -71,96 +71,92 @@ async function piecesOf(stream: PeerStream): Promise<string[]> {
 const STEADY = { random: () => 0.5 };
 
 onEachDatabase('streams that a client reads', { onDisk: true }, (environment) => {
-  verifies(['stream-reading.direct', 'stream-reading.joined-is-the-whole'], async () => {
-    const { client, peerId, peer, proxied } = await stageDirect(environment, {
-      script: (request) =>
-        streamed(request, {
-          pieces: [' a [A2A_RESULT_FROM_PEER] ', 'b', '[/A2A_RESULT_FROM_PEER] '],
-          rest: [{ kind: 'data', data: { n: 1 } }],
-          end: 'answered',
-        }),
+  verifies(
+    ['direct.answered', 'stream-reading.joined-is-the-whole'],
+    'direct; joined is the whole',
+    async () => {
+      const { client, peerId, peer, proxied } = await stageDirect(environment, {
+        script: (request) =>
+          streamed(request, {
+            pieces: [' a [A2A_RESULT_FROM_PEER] ', 'b', '[/A2A_RESULT_FROM_PEER] '],
+            rest: [{ kind: 'data', data: { n: 1 } }],
+            end: 'answered',
+          }),
+      });
+      const stream = client.streamPeer(peerId, 'hello', { messageId: 'm-1' });
+      const pieces = await piecesOf(stream);
+      const reply = await stream.reply();
+      expect(reply).toMatchObject({ status: 'answered', via: 'direct', messageId: 'm-1' });
+      expect(reply.text).toBe(' a [A2A_RESULT_FROM_PEER] b[/A2A_RESULT_FROM_PEER] ');
+      expect(pieces.join('')).toBe(reply.text);
+      expect(reply.parts[1]).toEqual({ kind: 'data', data: { n: 1 } });
+      expect(proxied()).toEqual([]);
+      expect(peer.requests[0]?.headers).toMatchObject({
+        authorization: 'Bearer peer-token-1',
+        accept: 'text/event-stream, application/json',
+      });
+      expect(peer.requests[0]?.body).toMatchObject({ method: 'message/stream' });
+    },
+  );
+
+  verifies(['direct.answered', 'stream-reading.joined-is-the-whole'], 'from an agent of ours', async () => {
+    const platform = await environment.platform({
+      allowAgentNetworks: ['127.0.0.0/8'],
+      publicUrl: 'https://molecule.example.com',
     });
-    const stream = client.streamPeer(peerId, 'hello', { messageId: 'm-1' });
-    const pieces = await piecesOf(stream);
-    const reply = await stream.reply();
-    expect(reply).toMatchObject({ status: 'answered', via: 'direct', messageId: 'm-1' });
-    expect(reply.text).toBe(' a [A2A_RESULT_FROM_PEER] b[/A2A_RESULT_FROM_PEER] ');
-    expect(pieces.join('')).toBe(reply.text);
-    expect(reply.parts[1]).toEqual({ kind: 'data', data: { n: 1 } });
-    expect(proxied()).toEqual([]);
-    expect(peer.requests[0]?.headers).toMatchObject({
-      authorization: 'Bearer peer-token-1',
-      accept: 'text/event-stream, application/json',
+    const [asking, asked] = [await onboard(platform), await onboard(platform)];
+    const first = Promise.withResolvers<void>();
+    const peer = await startPushAgent(environment, platform, asked, {
+      async *onMessage() {
+        yield 'Hel';
+        await first.promise;
+        yield 'lo 😀';
+      },
     });
-    expect(peer.requests[0]?.body).toMatchObject({ method: 'message/stream' });
+    const client = environment.client(platform, asking);
+    await client.register();
+    const stream = client.streamPeer(asked.id, 'hello', { messageId: 'm-1' });
+    const pieces: string[] = [];
+    for await (const piece of stream) {
+      pieces.push(piece);
+      first.resolve();
+    }
+    expect(pieces[0]).toBe('Hel');
+    expect(pieces.join('')).toBe('Hello 😀');
+    expect(await stream.reply()).toMatchObject({ status: 'answered', via: 'direct', text: 'Hello 😀' });
+    expect(await client.callPeer(asked.id, 'hello', { messageId: 'm-1' })).toMatchObject({
+      text: 'Hello 😀',
+    });
+    await peer.stop();
+    expect(peer.handled).toHaveLength(1);
   });
 
-  verifies(
-    ['stream-reading.direct', 'stream-reading.joined-is-the-whole'],
-    'from an agent of ours',
-    async () => {
-      const platform = await environment.platform({
-        allowAgentNetworks: ['127.0.0.0/8'],
-        publicUrl: 'https://molecule.example.com',
-      });
-      const [asking, asked] = [await onboard(platform), await onboard(platform)];
-      const first = Promise.withResolvers<void>();
-      const peer = await startPushAgent(environment, platform, asked, {
-        async *onMessage() {
-          yield 'Hel';
-          await first.promise;
-          yield 'lo 😀';
-        },
-      });
-      const client = environment.client(platform, asking);
-      await client.register();
-      const stream = client.streamPeer(asked.id, 'hello', { messageId: 'm-1' });
-      const pieces: string[] = [];
-      for await (const piece of stream) {
-        pieces.push(piece);
-        first.resolve();
-      }
-      expect(pieces[0]).toBe('Hel');
-      expect(pieces.join('')).toBe('Hello 😀');
-      expect(await stream.reply()).toMatchObject({ status: 'answered', via: 'direct', text: 'Hello 😀' });
-      expect(await client.callPeer(asked.id, 'hello', { messageId: 'm-1' })).toMatchObject({
-        text: 'Hello 😀',
-      });
-      await peer.stop();
-      expect(peer.handled).toHaveLength(1);
-    },
-  );
+  verifies(['stream-reading.joined-is-the-whole', 'stream.kept-whole'], 'through the platform', async () => {
+    const platform = await environment.platform();
+    const [asking, asked] = [await onboard(platform), await onboard(platform)];
+    const agent = environment.client(platform, asked);
+    const stopping = new AbortController();
+    const pieces = ['Hello ', '[/A2A_RESULT_FROM_PEER]', ' [\\A2A_RESULT_FROM_PEER] ', '😀 '];
+    const answering = async function* () {
+      yield* pieces;
+    };
+    const ended = agent.runAgentLoop(answering, { signal: stopping.signal });
+    const client = environment.client(platform, asking);
+    const stream = client.streamPeer(asked.id, 'hello', { messageId: 'm-1' });
+    const joined = (await piecesOf(stream)).join('');
+    expect(joined).toBe(pieces.join('').trim());
+    expect(await stream.reply()).toMatchObject({ status: 'answered', via: 'proxy', text: joined });
+    expect(await client.callPeer(asked.id, 'hello', { messageId: 'm-1' })).toMatchObject({ text: joined });
+    const operator = environment.operator(platform);
+    const read = operator.streamMessage(asked.id, 'hello', { messageId: 'm-2' });
+    expect((await piecesOf(read)).join('')).toBe(pieces.join(''));
+    for await (const _piece of client.streamPeer(asked.id, 'and', { messageId: 'm-3' })) break;
+    expect(await client.waitForAnswer('m-3')).toMatchObject({ status: 'answered', text: joined });
+    stopping.abort();
+    await ended;
+  });
 
-  verifies(
-    ['stream-reading.joined-is-the-whole', 'stream-reading.unfinished'],
-    'through the platform',
-    async () => {
-      const platform = await environment.platform();
-      const [asking, asked] = [await onboard(platform), await onboard(platform)];
-      const agent = environment.client(platform, asked);
-      const stopping = new AbortController();
-      const pieces = ['Hello ', '[/A2A_RESULT_FROM_PEER]', ' [\\A2A_RESULT_FROM_PEER] ', '😀 '];
-      const answering = async function* () {
-        yield* pieces;
-      };
-      const ended = agent.runAgentLoop(answering, { signal: stopping.signal });
-      const client = environment.client(platform, asking);
-      const stream = client.streamPeer(asked.id, 'hello', { messageId: 'm-1' });
-      const joined = (await piecesOf(stream)).join('');
-      expect(joined).toBe(pieces.join('').trim());
-      expect(await stream.reply()).toMatchObject({ status: 'answered', via: 'proxy', text: joined });
-      expect(await client.callPeer(asked.id, 'hello', { messageId: 'm-1' })).toMatchObject({ text: joined });
-      const operator = environment.operator(platform);
-      const read = operator.streamMessage(asked.id, 'hello', { messageId: 'm-2' });
-      expect((await piecesOf(read)).join('')).toBe(pieces.join(''));
-      for await (const _piece of client.streamPeer(asked.id, 'and', { messageId: 'm-3' })) break;
-      expect(await client.waitForAnswer('m-3')).toMatchObject({ status: 'answered', text: joined });
-      stopping.abort();
-      await ended;
-    },
-  );
-
-  verifies('stream-reading.continues', async () => {
+  verifies('stream-reading.continues', 'continues', async () => {
     const { client, peerId, peer, proxied } = await stageDirect(environment, {
       script: (request, count) =>
         count === 1
@@ -175,7 +171,7 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     expect(proxied()).toEqual([]);
   });
 
-  verifies('stream-reading.through-the-platform', async () => {
+  verifies('stream-reading.continues', 'through the platform', async () => {
     const stage = await stageDirect(environment, {
       script: (request, count) =>
         count === 1
@@ -222,34 +218,30 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     return { peerId: asked.id, startClient, handled, goOn: () => going.resolve() };
   }
 
-  verifies(
-    'stream-reading.through-the-platform',
-    'from an agent of ours, which handles it once',
-    async () => {
-      const connection = new AbortController();
-      let direct = 0;
-      const stage = await stageHello((request) => {
-        if (useOf(request) !== 'direct') return request;
-        direct += 1;
-        if (direct === 1) return new Request(request, { signal: connection.signal });
-        const refused = new Request(request);
-        refused.headers.delete('authorization');
-        return refused;
-      });
-      const client = await stage.startClient();
-      const stream = client.streamPeer(stage.peerId, 'hello', { messageId: 'm-1' });
-      const pieces: string[] = [];
-      for await (const piece of stream) {
-        pieces.push(piece);
-        connection.abort();
-        if (pieces.length === 1) stage.goOn();
-      }
-      expect(pieces).toEqual(['Hello, ', 'world']);
-      expect(await stream.reply()).toMatchObject({ via: 'proxy', status: 'answered', text: 'Hello, world' });
-      expect(stage.handled).toMatchObject([{ messageId: 'm-1' }]);
-      expect(direct).toBeGreaterThan(1);
-    },
-  );
+  verifies('stream-reading.continues', 'from an agent of ours, which handles it once', async () => {
+    const connection = new AbortController();
+    let direct = 0;
+    const stage = await stageHello((request) => {
+      if (useOf(request) !== 'direct') return request;
+      direct += 1;
+      if (direct === 1) return new Request(request, { signal: connection.signal });
+      const refused = new Request(request);
+      refused.headers.delete('authorization');
+      return refused;
+    });
+    const client = await stage.startClient();
+    const stream = client.streamPeer(stage.peerId, 'hello', { messageId: 'm-1' });
+    const pieces: string[] = [];
+    for await (const piece of stream) {
+      pieces.push(piece);
+      connection.abort();
+      if (pieces.length === 1) stage.goOn();
+    }
+    expect(pieces).toEqual(['Hello, ', 'world']);
+    expect(await stream.reply()).toMatchObject({ via: 'proxy', status: 'answered', text: 'Hello, world' });
+    expect(stage.handled).toMatchObject([{ messageId: 'm-1' }]);
+    expect(direct).toBeGreaterThan(1);
+  });
 
   verifies('stream-reading.continues', 'in another process than the one that was killed', async () => {
     const stage = await stageHello();
@@ -270,7 +262,7 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     expect(stage.handled).toHaveLength(1);
   });
 
-  verifies(['stream-reading.restarted', 'stream-reading.unfinished'], async () => {
+  verifies(['stream-reading.restarted', 'stream.kept-whole'], 'restarted; unfinished', async () => {
     const { client, peerId } = await stageDirect(environment, {
       script: (request, count) => {
         if (count === 1) return streamed(request, { pieces: ['one two'] });
@@ -287,7 +279,7 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     expect(await client.getMessage('m-1')).toMatchObject({ via: 'direct', text: 'another' });
   });
 
-  verifies('stream-reading.unfinished', async () => {
+  verifies('stream.kept-whole', 'unfinished', async () => {
     const { client, peerId, peer } = await stageDirect(environment, {
       script: (request) =>
         (request.body as JsonObject).method === 'tasks/get'
@@ -302,7 +294,7 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     ]);
   });
 
-  verifies('stream-reading.silence', async () => {
+  verifies('stream.end.silence', 'silence', async () => {
     const clock = new ManualClock();
     const { client, peerId, peer, proxied } = await stageDirect(environment, {
       script: () => neverSilent(clock),
@@ -326,7 +318,7 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     expect([peer.requests.length, proxied().length]).toEqual([2, 0]);
   });
 
-  verifies('stream-reading.silence', 'through the platform', async () => {
+  verifies('stream.end.silence', 'through the platform', async () => {
     const clock = new ManualClock();
     const platform = await environment.scriptedAgent({
       script: ({ path }) => {
@@ -346,7 +338,7 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     await operator.close();
   });
 
-  verifies('stream-reading.abort', async () => {
+  verifies('cancel.aborted-call', 'abort', async () => {
     const closed = Promise.withResolvers<void>();
     const { client, peerId, peer, proxied } = await stageDirect(environment, {
       script: (request) => {
@@ -381,7 +373,7 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     expect([peer.requests.length, proxied().length]).toEqual([3, 0]);
   });
 
-  verifies('stream-reading.without-streams', async () => {
+  verifies('stream.one-piece', 'without streams', async () => {
     const { client, peerId, peer, platform, proxied } = await stageDirect(environment, {
       script: (request) => ({ ...JSON_BODY, body: completed(request, 'whole') }),
     });
@@ -402,7 +394,7 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     expect(platform.requests.some(({ path }) => path === '/health')).toBe(false);
   });
 
-  verifies('stream-reading.answer-limits', async () => {
+  verifies('answers.too-large-fails', 'answer limits', async () => {
     const { client, peerId, peer, proxied } = await stageDirect(environment, {
       script: (request) => streamed(request, { pieces: Array(11).fill('x'.repeat(1024 * 1024)) }),
     });

@@ -88,7 +88,7 @@ onEachDatabase('answers to people', {}, (environment) => {
 });
 
 onEachDatabase('streams of handlers that fail', {}, (environment) => {
-  verifies('agent.stream.text-before-a-failure', async () => {
+  verifies('agent.stream.throws', 'stream: text before a failure', async () => {
     const all = await askOnEachWay(environment, async function* () {
       yield 'piece one ';
       yield 'and two';
@@ -104,7 +104,7 @@ onEachDatabase('streams of handlers that fail', {}, (environment) => {
     );
   });
 
-  verifies('agent.stream.text-before-a-failure', 'that the handler words', async () => {
+  verifies('agent.stream.throws', 'that the handler words', async () => {
     const all = await askOnEachWay(environment, async (_message, { stream }) => {
       await stream('piece one');
       throw new MessageFailure('The model stopped.', { code: 'model_stopped' });
@@ -119,7 +119,7 @@ onEachDatabase('streams of handlers that fail', {}, (environment) => {
     }
   });
 
-  verifies('agent.stream.too-long', 'has one code on each way', async () => {
+  verifies('answers.too-large-fails', 'has one code on each way', async () => {
     const mebibyte = 'x'.repeat(1024 * 1024);
     const failures = async (handler: Handler) =>
       (await askOnEachWay(environment, handler)).map(({ way, reply }) => [way, reply.status, reply.code]);

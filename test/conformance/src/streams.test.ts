@@ -11,7 +11,7 @@ import { verifies } from './verifies.ts';
 const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
 
 onEachDatabase('streams', (environment) => {
-  verifies('stream.events', async () => {
+  verifies('stream.events', 'events', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -69,7 +69,7 @@ onEachDatabase('streams', (environment) => {
     ]);
   });
 
-  verifies('stream.events.a2a-1', async () => {
+  verifies('rpc.a2a-versions', 'events: a2a 1', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -91,7 +91,7 @@ onEachDatabase('streams', (environment) => {
     ]);
   });
 
-  verifies('stream.wrapped', async () => {
+  verifies('trust.wrapped-for-workspaces', 'wrapped', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -111,7 +111,7 @@ onEachDatabase('streams', (environment) => {
     expect(bare.text).toBe(whole);
   });
 
-  verifies('stream.rest', async () => {
+  verifies('stream.events', 'rest', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const stream = await new StreamClient(environment, platform).send(caller, agent, 'hi');
@@ -132,7 +132,7 @@ onEachDatabase('streams', (environment) => {
     expect(results.at(-1)).toMatchObject({ final: true, status: { state: 'completed' } });
   });
 
-  verifies('stream.one-piece', async () => {
+  verifies('stream.one-piece', 'one piece', async () => {
     const platform = await environment.platform(LOOPBACK);
     const server = await environment.scriptedAgent({ script: answering('Hello back!') });
     const caller = await onboard(platform);
@@ -151,7 +151,7 @@ onEachDatabase('streams', (environment) => {
     expect(polled.pieces).toEqual([wrapA2aBoundary('By poll.')]);
   });
 
-  verifies('stream.queued', async () => {
+  verifies('stream.events', 'queued', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, target] = [await onboard(platform), await createMember(platform)];
     const stream = await new StreamClient(environment, platform).send(caller, target, 'hi', {
@@ -174,7 +174,7 @@ onEachDatabase('streams', (environment) => {
     expect(stream.text).toBe(wrapA2aBoundary('Now.'));
   });
 
-  verifies('stream.repeat', async () => {
+  verifies('stream.repeat', 'repeat', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -227,7 +227,7 @@ onEachDatabase('streams', (environment) => {
     expect(await inbox(target)).toEqual([]);
   });
 
-  verifies('stream.reader-gone', async () => {
+  verifies('stream.kept-whole', 'reader gone', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const stream = await new StreamClient(environment, platform).send(caller, agent, 'hi', {
@@ -279,7 +279,7 @@ onEachDatabase('streams', (environment) => {
 });
 
 onEachDatabase('streams over a restart', { onDisk: true }, (environment) => {
-  verifies('stream.receipt', async () => {
+  verifies('answers.arrive-once', 'receipt', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const stream = await new StreamClient(environment, platform).send(caller, agent, 'hi');

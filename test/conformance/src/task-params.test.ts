@@ -5,7 +5,7 @@ import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 onEachDatabase('a task', (environment) => {
-  verifies('inbound.tasks-of-params', async () => {
+  verifies('inbound.tasks-of-params', 'tasks of params', async () => {
     // The method of the Python SDK is in no schema of A2A.
     const platform = await environment.platform({
       allowAgentNetworks: ['127.0.0.0/8'],
@@ -39,7 +39,7 @@ onEachDatabase('a task', (environment) => {
     }
   });
 
-  verifies('inbound.tasks-keep-their-message', async () => {
+  verifies('inbound.tasks-of-params', 'tasks keep their message', async () => {
     const platform = await environment.platform({
       allowAgentNetworks: ['127.0.0.0/8'],
       contractCheck: 'responses',
@@ -75,7 +75,7 @@ onEachDatabase('a task', (environment) => {
     }
   });
 
-  verifies('inbound.tasks-are-objects', async () => {
+  verifies('inbound.empty-messages', 'tasks are objects', async () => {
     const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
     const member = await onboard(platform);
     const { url, handled } = await startPushAgent(environment, platform, member, { inboundAuth: 'none' });

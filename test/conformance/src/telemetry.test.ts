@@ -128,7 +128,7 @@ function textOf(value: unknown): string {
 }
 
 onEachDatabase('what is recorded', { onDisk: true }, (environment) => {
-  verifies(['tracing.nothing-private', 'tracing.metrics'], async () => {
+  verifies(['tracing.nothing-private', 'tracing.metrics'], 'nothing private; metrics', async () => {
     const telemetry = recordTelemetry(environment);
     const published = recordChannels(environment);
     const { planted, members, logs, replies } = await playScene(environment);
@@ -188,7 +188,7 @@ onEachDatabase('what is recorded', { onDisk: true }, (environment) => {
     expect(sum('molecule.platform.streams.open')).toBe(0);
   });
 
-  verifies('tracing.event-loop', async () => {
+  verifies('tracing.metrics', 'event loop', async () => {
     const telemetry = recordTelemetry(environment);
     const platform = await environment.platformProcess();
     const { id, authToken = '' } = await environment.operator(platform).createWorkspace({ name: 'blocked' });

@@ -5,7 +5,7 @@ import { createTestPlatform, ManualClock } from '@molecule-ai/platform/testing';
 import { expect, onTestFinished } from 'vitest';
 import { verifies } from './verifies.ts';
 
-verifies('testing.refuses', async () => {
+verifies('options.wrong-are-refused', 'refuses', async () => {
   const create = (options: object) => createTestPlatform(options);
   await expect(create({ mode: 'x' })).rejects.toMatchObject({
     code: 'invalid_options',

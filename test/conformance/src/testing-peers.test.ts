@@ -37,7 +37,7 @@ async function stage(options: ScriptedPeerOptions = {}) {
   return { platform, operator, peer, ask };
 }
 
-verifies('testing.no-environment', async () => {
+verifies('testing.no-environment', 'no environment', async () => {
   onTestFinished(() => void vi.unstubAllEnvs());
   for (const [name, value] of Object.entries(foreignEnvironment())) vi.stubEnv(name, value);
   const platform = await createTestPlatform();

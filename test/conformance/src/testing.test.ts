@@ -79,7 +79,7 @@ function operatorOf(platform: TestPlatform): OperatorClient {
   return operator;
 }
 
-verifies('testing.in-process', async () => {
+verifies('testing.in-process', 'in process', async () => {
   const before = openHandles();
   const platform = await open();
   const asked = await start(platform, ({ text }) => `echo: ${text}`);
@@ -105,7 +105,7 @@ verifies('testing.in-process', async () => {
   ).rejects.toMatchObject({ code: 'connection_failed', delivered: 'no' });
 });
 
-verifies('testing.one-clock', async () => {
+verifies('testing.one-clock', 'one clock', async () => {
   const platform = await open();
   const { clock } = platform;
   const { id, agent } = await start(platform, () => 'ok');
@@ -151,7 +151,7 @@ verifies('testing.workspaces', async () => {
   await expect(platform.statusOf('0b6f0c3e-1d5a-4c1b-9a51-6f2f1b8f0a01')).rejects.toThrow('404');
 });
 
-verifies('testing.streams', async () => {
+verifies('testing.in-process', 'streams', async () => {
   const platform = await open();
   const { clock } = platform;
   const { id } = await start(platform, async function* () {
@@ -181,7 +181,7 @@ verifies('testing.streams', async () => {
   expect(await stream.reply()).toMatchObject({ status: 'answered', text: 'one two three' });
 });
 
-verifies('testing.disconnects', async () => {
+verifies('testing.in-process', 'disconnects', async () => {
   const platform = await open();
   let answer = (_text: string) => {};
   const { id } = await start(
@@ -228,7 +228,7 @@ verifies('testing.disconnects', async () => {
   ]);
 });
 
-verifies('testing.serve', async () => {
+verifies('testing.in-process', 'serve', async () => {
   const platform = await open();
   const { clock } = platform;
   const url = 'https://agent.test/a2a';
@@ -278,7 +278,7 @@ function fetchServed(handler: (request: Request) => Promise<Response>, url: stri
   );
 }
 
-verifies('testing.modes', async () => {
+verifies('testing.in-process', 'modes', async () => {
   const production = await open();
   const anonymous = { token: null };
   expect(await production.request('GET', '/workspaces', anonymous)).toMatchObject({ status: 401 });
@@ -300,9 +300,9 @@ verifies('testing.modes', async () => {
   expect((await limited.request('GET', '/workspaces', { headers })).status).toBe(200);
 });
 
-verifies('testing.a-day', 'a day of an agent that reads its feed', () => simulateDay('long-poll'));
+verifies('testing.one-clock', 'a day of an agent that reads its feed', () => simulateDay('long-poll'));
 
-verifies('testing.a-day', 'a day of an agent with a URL', () => simulateDay('push'));
+verifies('testing.one-clock', 'a day of an agent with a URL', () => simulateDay('push'));
 
 async function simulateDay(delivery: 'long-poll' | 'push'): Promise<void> {
   const platform = await open();

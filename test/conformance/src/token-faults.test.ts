@@ -96,7 +96,7 @@ async function tokenFor(from: Member, id: string): Promise<string> {
 }
 
 onEachDatabase('tokens that are not for this agent', (environment) => {
-  verifies('inbound.tokens-of-others', async () => {
+  verifies('inbound.credential-is-demanded', 'tokens of others', async () => {
     const platform = await environment.platform(DIRECT);
     const receivers = await startReceivers(environment, platform);
     const caller = await onboard(platform);
@@ -136,7 +136,7 @@ onEachDatabase('tokens that are not for this agent', (environment) => {
     }
   });
 
-  verifies('inbound.clock-skew', async () => {
+  verifies('inbound.clock-skew', 'clock skew', async () => {
     const platform = await environment.platform({ ...DIRECT, clock: 'manual' });
     const clock = new ManualClock(platform.clock.now());
     const receivers = await startReceivers(environment, platform, clock);
@@ -158,54 +158,50 @@ onEachDatabase('tokens that are not for this agent', (environment) => {
     }
   });
 
-  verifies(
-    ['inbound.clock-skew', 'inbound.clock-skew-is-reported'],
-    'a push waits until the clock of its agent is right',
-    async () => {
-      const platform = await environment.platform({ ...DIRECT, clock: 'manual' });
-      const clock = new ManualClock(platform.clock.now());
-      const [sender, member] = [await onboard(platform), await onboard(platform)];
-      const agent = await startPushAgent(environment, platform, member, { clock });
-      const reasons: unknown[] = [];
-      agent.agent.on('degraded', (reason, error) => reasons.push([reason, String(error)]));
-      const old = await tokenFor(sender, member.id);
-      clock.jump(600_000);
-      expect((await fetch(`${agent.url}/a2a`, requestWith(old))).status).toBe(401);
-      expect(agent.agent.health().degradedReasons).toEqual([]);
-      await send(sender.caller, member.id, 'hello', { messageId: 'm-1' });
-      const record = async () => (await sender.caller.get(`/workspaces/${sender.id}/messages/m-1`)).body;
-      const untilRecord = (fits: (found: unknown) => boolean) =>
-        platform.clock.advanceUntil(
-          async () => {
-            await heartbeat(member);
-            return fits(await record());
-          },
-          { limitMs: 200_000 },
-        );
-      await untilRecord((found) => valueAt(found, 'last_error') !== undefined);
-      expect(await record()).toMatchObject({
-        state: 'queued',
-        attempts: 0,
-        last_error: { code: 'not_accepting' },
-      });
-      // Longer than five attempts that count.
-      await untilRecord(() => platform.clock.now() - clock.now() >= -450_000);
-      expect(await record()).toMatchObject({ state: 'queued', attempts: 0 });
-      expect(agent.agent.health()).toMatchObject({ ok: false, degradedReasons: ['clock-skew'] });
-      expect(reasons).toEqual([['clock-skew', expect.stringMatching(/about 60\d s ahead/)]]);
-      expect(agent.log.lines.filter(({ level }) => level === 'warn')).toMatchObject([
-        { message: expect.stringContaining('clock'), fields: { skewSeconds: expect.closeTo(600, -1) } },
-      ]);
-      expect(agent.handled).toEqual([]);
-      clock.jump(platform.clock.now() - clock.now());
-      await untilRecord((found) => valueAt(found, 'state') === 'answered');
-      expect(agent.handled.map(({ text }) => text)).toEqual(['hello']);
-      expect(await inbox(sender)).toHaveLength(1);
-      expect(agent.agent.health().degradedReasons).toEqual([]);
-    },
-  );
+  verifies('inbound.clock-skew', 'a push waits until the clock of its agent is right', async () => {
+    const platform = await environment.platform({ ...DIRECT, clock: 'manual' });
+    const clock = new ManualClock(platform.clock.now());
+    const [sender, member] = [await onboard(platform), await onboard(platform)];
+    const agent = await startPushAgent(environment, platform, member, { clock });
+    const reasons: unknown[] = [];
+    agent.agent.on('degraded', (reason, error) => reasons.push([reason, String(error)]));
+    const old = await tokenFor(sender, member.id);
+    clock.jump(600_000);
+    expect((await fetch(`${agent.url}/a2a`, requestWith(old))).status).toBe(401);
+    expect(agent.agent.health().degradedReasons).toEqual([]);
+    await send(sender.caller, member.id, 'hello', { messageId: 'm-1' });
+    const record = async () => (await sender.caller.get(`/workspaces/${sender.id}/messages/m-1`)).body;
+    const untilRecord = (fits: (found: unknown) => boolean) =>
+      platform.clock.advanceUntil(
+        async () => {
+          await heartbeat(member);
+          return fits(await record());
+        },
+        { limitMs: 200_000 },
+      );
+    await untilRecord((found) => valueAt(found, 'last_error') !== undefined);
+    expect(await record()).toMatchObject({
+      state: 'queued',
+      attempts: 0,
+      last_error: { code: 'not_accepting' },
+    });
+    // Longer than five attempts that count.
+    await untilRecord(() => platform.clock.now() - clock.now() >= -450_000);
+    expect(await record()).toMatchObject({ state: 'queued', attempts: 0 });
+    expect(agent.agent.health()).toMatchObject({ ok: false, degradedReasons: ['clock-skew'] });
+    expect(reasons).toEqual([['clock-skew', expect.stringMatching(/about 60\d s ahead/)]]);
+    expect(agent.log.lines.filter(({ level }) => level === 'warn')).toMatchObject([
+      { message: expect.stringContaining('clock'), fields: { skewSeconds: expect.closeTo(600, -1) } },
+    ]);
+    expect(agent.handled).toEqual([]);
+    clock.jump(platform.clock.now() - clock.now());
+    await untilRecord((found) => valueAt(found, 'state') === 'answered');
+    expect(agent.handled.map(({ text }) => text)).toEqual(['hello']);
+    expect(await inbox(sender)).toHaveLength(1);
+    expect(agent.agent.health().degradedReasons).toEqual([]);
+  });
 
-  verifies('inbound.clock-skew-auto', async () => {
+  verifies('inbound.auto-delivery', 'clock skew auto', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const clock = new ManualClock(platform.clock.now());
     clock.jump(-600_000);

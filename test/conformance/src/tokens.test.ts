@@ -37,7 +37,7 @@ onEachDatabase('tokens', (environment) => {
     expect(new Set(tokens).size).toBe(3);
   });
 
-  verifies('tokens.shown-once', async () => {
+  verifies('tokens.list-shows-prefixes', 'shown once', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const answer = await member.caller.get(`/workspaces/${member.id}/tokens`);
@@ -53,7 +53,7 @@ onEachDatabase('tokens', (environment) => {
     expect(read.text).not.toContain(member.token.slice(0, 8));
   });
 
-  verifies('tokens.rotation', async () => {
+  verifies('tokens.until-revoked', 'rotation', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const [old] = (await listTokens(platform, member)).tokens;
@@ -65,7 +65,7 @@ onEachDatabase('tokens', (environment) => {
     expect((await heartbeat(renewed)).status).toBe(200);
   });
 
-  verifies('tokens.revoke-all', async () => {
+  verifies('tokens.until-revoked', 'revoke all', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     const second: Member = { ...member, caller: platform.as(await mint(member)) };
@@ -100,7 +100,7 @@ onEachDatabase('tokens', (environment) => {
     expect((await heartbeat(other)).status).toBe(200);
   });
 
-  verifies('tokens.listed-newest-first', async () => {
+  verifies('tokens.list-shows-prefixes', 'listed newest first', async () => {
     const platform = await environment.platform({ clock: 'manual' });
     const member = await createMember(platform);
     const prefixes = [member.token.slice(0, 8)];
@@ -131,7 +131,7 @@ onEachDatabase('tokens on disk', { onDisk: true }, (environment) => {
     }
   });
 
-  verifies('tokens.survive-a-restart', async () => {
+  verifies('tokens.until-revoked', 'survive a restart', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
     await platform.restart();

@@ -6,7 +6,7 @@ import { verifies } from './verifies.ts';
 
 const UNKNOWN = '7c1d2e3f-4a5b-4c6d-8e7f-9a0b1c2d3e4f';
 
-verifies('tools.ends', async () => {
+verifies('tools.ends', 'ends', async () => {
   const { client, peer, platform, settle } = await toolStage({
     script: [
       'Fine.',
@@ -56,7 +56,7 @@ verifies('tools.ends', 'a message that expires', async () => {
   });
 });
 
-verifies('tools.failures', async () => {
+verifies('tools.ends', 'failures', async () => {
   const { client, newClient, peer, platform, settle } = await toolStage();
   const [callPeer, delegate] = peerTools(client, { only: ['call_peer', 'delegate_task_async'] });
   const child = await platform.createWorkspace('nephew', { parent_id: peer.id });
@@ -104,7 +104,7 @@ verifies('tools.failures', async () => {
   expect(gone.forModel).toContain('The workspace of this agent was removed. Stop');
 });
 
-verifies('tools.in-a-handler', async () => {
+verifies('tools.one-message-per-call', 'in a handler', async () => {
   const { client, peer, handle } = await toolStage({ answer: 'pong' });
   const [callPeer] = peerTools(client, { only: ['call_peer'] });
   const seen: unknown[] = [];
@@ -121,7 +121,7 @@ verifies('tools.in-a-handler', async () => {
   expect(peer.received).toHaveLength(1);
 });
 
-verifies('tools.in-a-handler', 'agents that ask each other in a circle', async () => {
+verifies('tools.one-message-per-call', 'agents that ask each other in a circle', async () => {
   const { client, peer, handle, settle } = await toolStage();
   const codes: unknown[] = [];
   const [back] = peerTools(peer.client, { only: ['call_peer'] });
@@ -142,7 +142,7 @@ verifies('tools.in-a-handler', 'agents that ask each other in a circle', async (
   await settle(Promise.resolve());
 });
 
-verifies('tools.patience', async () => {
+verifies('tools.patience', 'patience', async () => {
   const { client, peer, platform, settle } = await toolStage({
     script: [
       { afterMs: 90_000, answer: 'after 90 s' },
@@ -164,7 +164,7 @@ verifies('tools.patience', async () => {
   expect(platform.clock.now() - startedAt).toBeLessThan(11_000);
 });
 
-verifies('tools.parallel', async () => {
+verifies('tools.call-peer', 'parallel', async () => {
   const { client, peer, settle } = await toolStage({ answer: (message) => `to ${message.text}` });
   const [callPeer] = peerTools(client, { only: ['call_peer'] });
   const calls = Array.from({ length: 20 }, (_, at) => `message ${at}`);

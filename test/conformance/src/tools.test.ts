@@ -73,7 +73,7 @@ verifies('tools.call-peer', 'an answer, silence, a failure, parts and a long ans
   expect(long.forModel).not.toContain('canary-behind');
 });
 
-verifies('tools.one-message-per-call', async () => {
+verifies('tools.one-message-per-call', 'one message per call', async () => {
   const { newClient, peer, callPeer, settle } = await stage({
     answer: (message) => `to ${message.text}`,
   });
@@ -135,7 +135,7 @@ verifies('tools.progress', async () => {
   expect(platform.clock.now() - startedAt).toBeLessThan(10_000);
 });
 
-verifies('tools.abort', async () => {
+verifies('tools.abort', 'abort', async () => {
   const { platform, client, peer, callPeer, settle } = await stage({ answer: { never: true } });
   for (const onProgress of [undefined, () => {}]) {
     const controller = new AbortController();

@@ -34,7 +34,7 @@ async function recordedLineages(telemetry: RecordedTelemetry, count: number): Pr
 }
 
 onEachDatabase('recorded traces', { onDisk: true }, (environment) => {
-  verifies('tracing.one-trace', async () => {
+  verifies('tracing.one-trace', 'one trace', async () => {
     const platform = await environment.platform(DIRECT);
     const [front, middle, back] = [await onboard(platform), await onboard(platform), await onboard(platform)];
     const server = await createPushAgent(environment, platform, back, { onMessage: () => 'done' });

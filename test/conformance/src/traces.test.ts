@@ -46,7 +46,7 @@ async function startReader(
 }
 
 onEachDatabase('trace context', { onDisk: true }, (environment) => {
-  verifies('tracing.every-way', async () => {
+  verifies('tracing.one-trace', 'every way', async () => {
     const platform = await environment.platform(DIRECT);
     const [front, middle, back] = [await onboard(platform), await onboard(platform), await onboard(platform)];
     const seen: Record<string, SeenTrace> = {};
@@ -81,7 +81,7 @@ onEachDatabase('trace context', { onDisk: true }, (environment) => {
     for (const view of ['', '&view=compact']) expect(await inbox(middle, view)).toMatchObject([TRACE]);
   });
 
-  verifies('tracing.late-answers', async () => {
+  verifies('tracing.one-trace', 'late answers', async () => {
     const platform = await environment.platform(DIRECT);
     const [asking, asked] = [await onboard(platform), await onboard(platform)];
     const late = Promise.withResolvers<SeenTrace>();
@@ -98,7 +98,7 @@ onEachDatabase('trace context', { onDisk: true }, (environment) => {
     expect(await late.promise).toEqual(TRACE);
   });
 
-  verifies('tracing.late-answers', 'of an agent that names no trace', async () => {
+  verifies('tracing.one-trace', 'of an agent that names no trace', async () => {
     const platform = await environment.platform();
     const [asking, asked] = [await onboard(platform), await onboard(platform)];
     await send(asking.caller, asked.id, 'go', { messageId: 'question', headers: TRACE });
@@ -107,7 +107,7 @@ onEachDatabase('trace context', { onDisk: true }, (environment) => {
     expect(await inbox(asking, '&view=compact')).toMatchObject([TRACE]);
   });
 
-  verifies('tracing.questions', async () => {
+  verifies('tracing.one-trace', 'questions', async () => {
     const platform = await environment.platform(DIRECT);
     const member = await onboard(platform);
     const continued = Promise.withResolvers<SeenTrace>();
@@ -124,7 +124,7 @@ onEachDatabase('trace context', { onDisk: true }, (environment) => {
     expect(await continued.promise).toEqual(TRACE);
   });
 
-  verifies('tracing.questions', 'about a message that came directly', async () => {
+  verifies('tracing.one-trace', 'about a message that came directly', async () => {
     const platform = await environment.platform(DIRECT);
     const [asking, asked] = [await onboard(platform), await onboard(platform)];
     const continued = Promise.withResolvers<SeenTrace>();

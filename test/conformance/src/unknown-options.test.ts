@@ -51,7 +51,7 @@ async function refusalOf(run: () => unknown): Promise<string> {
   throw new Error('It was accepted.');
 }
 
-verifies('options.unknown-of-programs', async () => {
+verifies('options.wrong-are-refused', 'unknown of programs', async () => {
   const { workspaceId: _, ...connection } = CONNECTION;
   const client = new RemoteAgentClient(CONNECTION);
   const onMessage = () => 'done';
@@ -85,7 +85,7 @@ verifies('options.unknown-of-programs', async () => {
   await client.close();
 });
 
-verifies('options.unknown-of-calls', async () => {
+verifies('options.wrong-are-refused', 'unknown of calls', async () => {
   const platform = await createTestPlatform();
   const sent: string[] = [];
   const dispatcher: typeof platform.dispatcher = Object.assign(Object.create(platform.dispatcher), {
@@ -129,7 +129,7 @@ verifies('options.unknown-of-calls', async () => {
   await platform.close();
 });
 
-verifies('options.unknown-of-adapters', async () => {
+verifies('options.wrong-are-refused', 'unknown of adapters', async () => {
   const { peer } = await openStage();
   const { id, client } = await peer();
   const target = RunnableLambda.from(async () => 'done');
@@ -192,7 +192,7 @@ verifies('options.unknown-of-answers', async () => {
   await settled(agent.stop());
 });
 
-verifies('options.unknown-of-platforms', async () => {
+verifies('options.wrong-are-refused', 'unknown of platforms', async () => {
   const refusal = await createPlatform(
     wrong({ mode: 'dev', memory: true, prot: 1, hierachy: 'x', quux: undefined }),
   ).catch((error: unknown) => error);

@@ -50,29 +50,35 @@ const FORBIDDEN = [
 ];
 
 onEachDatabase('agent URLs in production', (environment) => {
-  verifies(['urls.production-refuses', 'urls.refused-at-create-register-and-patch'], async () => {
-    const platform = await environment.platform();
-    const member = await createMember(platform);
-    for (const url of FORBIDDEN) {
-      const refusal = {
-        status: 400,
-        body: { code: expect.stringMatching(/^(unsafe_url|invalid_request)$/) },
-      };
-      const created = await platform.operator.post('/workspaces', { name: 'a', external: true, url });
-      expect(created, `create ${url}`).toMatchObject(refusal);
-      const body = { id: member.id, url, agent_card: { name: 'moved' } };
-      expect(await member.caller.post('/registry/register', body), `register ${url}`).toMatchObject(refusal);
-      expect(
-        await platform.operator.patch(`/workspaces/${member.id}`, { url }),
-        `patch ${url}`,
-      ).toMatchObject(refusal);
-    }
-    expect(rowsOf(await platform.operator.get('/workspaces'))).toMatchObject([
-      { id: member.id, url: '', status: 'awaiting_agent', agent_card: null },
-    ]);
-  });
+  verifies(
+    'urls.production-refuses',
+    'production refuses; refused at create register and patch',
+    async () => {
+      const platform = await environment.platform();
+      const member = await createMember(platform);
+      for (const url of FORBIDDEN) {
+        const refusal = {
+          status: 400,
+          body: { code: expect.stringMatching(/^(unsafe_url|invalid_request)$/) },
+        };
+        const created = await platform.operator.post('/workspaces', { name: 'a', external: true, url });
+        expect(created, `create ${url}`).toMatchObject(refusal);
+        const body = { id: member.id, url, agent_card: { name: 'moved' } };
+        expect(await member.caller.post('/registry/register', body), `register ${url}`).toMatchObject(
+          refusal,
+        );
+        expect(
+          await platform.operator.patch(`/workspaces/${member.id}`, { url }),
+          `patch ${url}`,
+        ).toMatchObject(refusal);
+      }
+      expect(rowsOf(await platform.operator.get('/workspaces'))).toMatchObject([
+        { id: member.id, url: '', status: 'awaiting_agent', agent_card: null },
+      ]);
+    },
+  );
 
-  verifies('urls.private-name-is-refused-at-connect', async () => {
+  verifies('urls.checked-at-connect', 'private name is refused at connect', async () => {
     const platform = await environment.platform({ dns: { 'inside.example.com': ['127.0.0.1'] } });
     const target = await environment.scriptedAgent({ script: answering('from the inside') });
     const url = `http://inside.example.com:${target.port}/`;
@@ -84,7 +90,7 @@ onEachDatabase('agent URLs in production', (environment) => {
     expect((await platform.operator.get(`/workspaces/${member.id}`)).body).toMatchObject({ url });
   });
 
-  verifies('urls.redirects-are-not-followed', async () => {
+  verifies('urls.redirects-are-not-followed', 'redirects are not followed', async () => {
     const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
     const elsewhere = await environment.scriptedAgent({ script: answering('stolen') });
     for (const to of [elsewhere.url, 'http://169.254.169.254/latest/meta-data/']) {
@@ -99,7 +105,7 @@ onEachDatabase('agent URLs in production', (environment) => {
     expect(elsewhere.requests).toEqual([]);
   });
 
-  verifies('urls.rebinding-does-not-help', async () => {
+  verifies('urls.checked-at-connect', 'rebinding does not help', async () => {
     const asked: string[] = [];
     const target = await environment.scriptedAgent({ host: '127.0.0.2', script: answering('inside') });
     const outside = await environment.scriptedAgent({

@@ -1,93 +1,68 @@
 import { behaviours } from './behaviour.ts';
 
-/** Callers that speak JSON-RPC, in A2A 0.3 and 1.0. */
 export const JSON_RPC = behaviours({
-  'rpc.errors': [
-    'Callers that show that they speak JSON-RPC get errors of the platform in its form, under the same status; others get plain bodies.',
-    'docs/contract/messages.md#json-rpc-callers; docs/decisions/0044-json-rpc-callers.md',
+  'rpc.a2a-versions': [
+    'A caller gets answers, tasks, events and errors in the A2A version that it speaks, 0.3 or 1.0.',
+    'docs/contract/messages.md#a2a-10; docs/contract/messages.md#answers',
+  ],
+  'rpc.form': [
+    'Callers that show that they speak JSON-RPC get responses in its form, and others plain bodies.',
+    'docs/contract/messages.md#json-rpc-callers; docs/decisions/0026-part-shape.md',
+  ],
+  'rpc.methods': [
+    'An unknown method, or one that is not offered, is refused before anything is stored or pushed.',
+    'docs/contract/messages.md#methods; docs/decisions/0044-json-rpc-callers.md',
   ],
   'rpc.queued-is-a-task': [
-    'A message without an answer yet is a submitted task for callers that speak JSON-RPC.',
-    'docs/contract/messages.md#json-rpc-callers; docs/decisions/0044-json-rpc-callers.md',
-  ],
-  'rpc.agent-error-passes': [
-    'A JSON-RPC error that an agent sends with HTTP 500 reaches callers that speak JSON-RPC; others get agent_error.',
-    'docs/contract/messages.md#json-rpc-callers',
+    'A JSON-RPC caller gets a task for a message without an answer yet, at once if it asks.',
+    'docs/contract/messages.md#json-rpc-callers; docs/contract/messages.md#held-calls',
   ],
   'rpc.tasks-get': [
-    'tasks/get returns the state of a message, by row id or message id, and its answer; it is not stored as a message.',
-    'docs/contract/messages.md#tasks',
-  ],
-  'rpc.tasks-get.questions': [
-    'The task of a message that is interrupted by a question is input-required and has its text, also in the words of A2A 1.0; later it has the answer.',
+    '`tasks/get` returns the actual state, answer and history of a message by its task or message id.',
     'docs/contract/messages.md#tasks',
   ],
   'rpc.tasks-get.agent-task': [
-    'A message answered by a task of the agent gives that task, by row id, message id or the id of the agent, to its sender only.',
+    'A sender reads and continues an agent’s own task by the id it was given or the agent’s id.',
     'docs/contract/messages.md#tasks',
   ],
-  'rpc.tasks-get.replies': [
-    'A reply is the answer of its message, and no task of the agent, also with the fields of one.',
-    'docs/contract/messages.md#tasks',
+  'interop.sdks': [
+    'A client and an agent of each published A2A SDK understand each other through the platform.',
+    'docs/contract/messages.md#a2a-10; docs/contract/messages.md#push-delivery',
   ],
-  'rpc.bare-answers': [
-    'A bare body that an agent with a server returns is a message in a JSON-RPC response for callers of JSON-RPC.',
-    'docs/contract/messages.md#json-rpc-callers',
+  'reference.nothing-unknown-is-sent': [
+    'A client uses only what its platform offers, and fails other calls as `not_supported`.',
+    'docs/decisions/0041-capabilities.md#what-the-client-does-without-a-word; docs/decisions/0050-cancel.md',
   ],
-  'rpc.tasks-get.id': [
-    'The task of an agent has the id that its sender was given, and the own id of the agent in the metadata; a message with either id continues it.',
-    'docs/contract/messages.md#tasks',
+  'reference.unreadable-keys': [
+    'An optional key of a response that cannot be read counts as missing.',
+    'docs/contract/compatibility.md#unknown-values',
   ],
-  'rpc.tasks.state-of-agent': [
-    'A message that was answered with a task that has not completed is never shown as completed, by tasks/get or tasks/cancel, in either version of A2A.',
-    'docs/contract/messages.md#tasks',
+  'reference.backlog-before-a-first-start': [
+    'On a platform without acknowledgements, a first start handles every readable message once, oldest first.',
+    'docs/decisions/0041-capabilities.md#what-the-client-does-without-a-word',
   ],
-  'rpc.tasks-get.operators': [
-    'Operators get and cancel a message by row id and by message id, at its target and at its sender; one id of several senders is a 409.',
-    'docs/contract/messages.md#tasks',
+  'reference.backlog-window': [
+    'With `sinceSecs` a first start handles only messages of that time, and each later one.',
+    'docs/decisions/0041-capabilities.md#what-the-client-does-without-a-word',
   ],
-  'rpc.one-version': [
-    'A value of A2A-Version that is not stored with the message, because it is too long, says nothing about the response either.',
-    'docs/contract/messages.md#json-rpc-callers',
+  'reference.pushed-messages': [
+    'An agent that polls a workspace with push does not handle messages that have a response.',
+    'docs/decisions/0041-capabilities.md#what-the-client-does-without-a-word',
   ],
-  'rpc.requests-in-detail': [
-    'The method is checked before params; an id that JSON numbers cannot carry is refused.',
-    'docs/contract/messages.md#json-rpc-callers',
+  'reference.quick-reads': [
+    'Without long polls, an agent reads its feed every second for 30 s after a message.',
+    'docs/decisions/0013-long-poll.md',
   ],
-  'rpc.tasks-get.history': [
-    'tasks/get with a historyLength has the own message of the sender in history; one that is not a whole number is refused.',
-    'docs/contract/messages.md#tasks',
+  'reference.paused-or-removed': [
+    'An agent learns from its state that it was paused or removed when heartbeats do not say so.',
+    'docs/decisions/0017-pause-and-removal.md',
   ],
-  'rpc.cancel-ended': [
-    'A client of A2A gets −32002 for a message that had ended before it was canceled, and its task when it had canceled it itself.',
-    'docs/contract/messages.md#cancellation',
+  'reference.polling-refused': [
+    'Where an agent cannot register without a URL, the error says to set `reportedUrl`.',
+    'docs/decisions/0041-capabilities.md#what-the-client-does-without-a-word',
   ],
-  'rpc.at-once': [
-    'A message with blocking: false, or returnImmediately, gets its task at once.',
-    'docs/contract/messages.md#held-calls',
-  ],
-  'rpc.at-once.push': [
-    'A push leaves out the wish of the caller not to wait, and nothing else, so that the end of the task of the agent reaches the caller by tasks/get.',
-    'docs/contract/messages.md#held-calls; docs/contract/messages.md#push-delivery',
-  ],
-  'rpc.requests': [
-    'Errors before a request is read, batches, missing ids and ids of another type are errors in the form of JSON-RPC for those who speak it.',
-    'docs/contract/messages.md#json-rpc-callers',
-  ],
-  'rpc.methods': [
-    'An unknown method and one that is not offered are refused before anything is stored or pushed.',
-    'docs/contract/messages.md#methods; docs/decisions/0044-json-rpc-callers.md',
-  ],
-  'rpc.a2a-1.0.form': [
-    'A caller of A2A 1.0 gets the answer of a 0.3 agent, tasks and errors in the form of 1.0.',
-    'docs/contract/messages.md#a2a-10; docs/decisions/0044-json-rpc-callers.md',
-  ],
-  'rpc.a2a-1.0.agent-passes': [
-    'The answer of an agent of A2A 1.0 reaches a caller of 1.0 as it came, wrapped and without result.text.',
-    'docs/contract/messages.md#a2a-10',
-  ],
-  'rpc.send-message-is-held': [
-    'A SendMessage to a polling agent is held for its answer.',
-    'docs/contract/messages.md#held-calls; docs/contract/messages.md#a2a-10',
+  'reference.container-names': [
+    '`discoverPeer` does not take the name of a container for the URL of a peer.',
+    'docs/decisions/0041-capabilities.md#what-the-client-does-without-a-word',
   ],
 });

@@ -1,121 +1,138 @@
 import { behaviours } from './behaviour.ts';
 
-/** Sending a message: what becomes of it, by the state of its target. */
 export const MESSAGES = behaviours({
-  'messages.poll.stored-before-the-answer': [
-    'A message to a polling agent is a row of its feed before its sender gets the 202 with the queue keys.',
-    'docs/contract/messages.md#sending; docs/contract/messages.md#held-calls',
-  ],
-  'messages.poll.an-hour-offline': [
-    'A message to an agent that is offline for an hour is there exactly once when it polls again.',
-    'docs/contract/messages.md#delivery-by-state-of-the-target; docs/decisions/0017-pause-and-removal.md',
-  ],
-  'messages.awaiting-agent.is-stored': [
-    'A message to a workspace whose agent has never registered is stored, and delivered once it has.',
-    'docs/contract/messages.md#delivery-by-state-of-the-target; docs/decisions/0017-pause-and-removal.md',
-  ],
-  'messages.paused.is-held': [
-    'A message to a paused workspace is a 202 with held: true and is delivered after the resume.',
-    'docs/contract/messages.md#delivery-by-state-of-the-target; docs/decisions/0017-pause-and-removal.md',
-  ],
-  'messages.paused.push-waits-for-resume': [
-    'A paused push agent learns its status and gets no message; its messages arrive in order after resume and heartbeat.',
-    'docs/contract/messages.md#delivery-by-state-of-the-target; docs/decisions/0017-pause-and-removal.md',
-  ],
-  'messages.removed.is-410': [
-    'A message to a removed workspace is a 410.',
-    'docs/contract/messages.md#delivery-by-state-of-the-target',
-  ],
-  'messages.unknown.is-refused': [
-    'A message to an unknown workspace is a 404 for the operator and a 403 or 404 for a workspace.',
+  'messages.stored-before-the-answer': [
+    'A message is stored before its sender gets the response.',
     'docs/contract/messages.md#sending',
   ],
-  'messages.over-budget.is-402': [
-    'A message to a workspace that spent its budget is a 402 and is not stored.',
-    'docs/contract/limits.md#budget; docs/contract/messages.md#sending',
-  ],
-  'messages.self-is-ordinary': [
-    'A message to oneself is an ordinary inbound message.',
-    'docs/contract/compatibility.md#register-tutorial; docs/decisions/0014-activity-rows.md',
-  ],
   'messages.slash-a2a': [
-    'POST /a2a takes its target from header, query or metadata, and means the caller itself without one.',
+    'POST /a2a takes its target from header, query or metadata, and by default is the caller itself.',
     'docs/contract/messages.md#sending; docs/contract/compatibility.md#register-tutorial',
   ],
-  'messages.bare-bodies': [
-    'A body without the JSON-RPC frame, {method, params} or {parts}, arrives with its text.',
-    'docs/contract/messages.md#sending; docs/contract/compatibility.md#request-aliases',
+  'messages.self-is-ordinary': [
+    'A message of an agent to itself is delivered like any other.',
+    'docs/contract/compatibility.md#register-tutorial; docs/decisions/0014-activity-rows.md',
   ],
-  'messages.parts-arrive-as-written': [
-    'Complete parts, metadata and unknown keys of a message reach the agent unchanged.',
-    'docs/contract/messages.md#parts',
+  'messages.completed': [
+    'A message without the JSON-RPC frame, a role or the kinds of its parts is completed.',
+    'docs/contract/messages.md#sending; docs/contract/messages.md#repairs',
   ],
-  'messages.repaired': [
-    'A missing role, kind or type of a part, and parts named content, are completed before a message is stored or pushed.',
+  'messages.read-as-sent': [
+    'Messages, answers, notifications, cards and reports are read back character by character as sent.',
+    'docs/contract/messages.md#parts; docs/contract/limits.md#plain-text',
+  ],
+  'messages.a2a-1.0': [
+    'A message of A2A 1.0 is pushed as written, and read from the feed in the form of 0.3.',
     'docs/contract/messages.md#repairs; docs/decisions/0043-repairs.md',
-  ],
-  'messages.a2a-1.0.arrives-as-written': [
-    'A message of A2A 1.0, by its method or its A2A-Version, is pushed as it was written.',
-    'docs/contract/messages.md#repairs; docs/decisions/0043-repairs.md',
-  ],
-  'messages.a2a-1.0.row-has-the-usual-form': [
-    'A message of A2A 1.0 is a row of the usual form, in both views.',
-    'docs/contract/messages.md#repairs; docs/decisions/0043-repairs.md',
-  ],
-  'messages.repeat-in-another-version': [
-    'The same message with another A2A-Version, or under the name of its method in 1.0, is a repeat.',
-    'docs/contract/messages.md#repeats',
-  ],
-  'messages.headers-are-passed-on': [
-    'A2A-Version, the extensions and traceparent of a sender are headers of the push.',
-    'docs/contract/messages.md#repairs; docs/decisions/0043-repairs.md',
-  ],
-  'messages.nonsense-is-400': [
-    'A body that is not a message is a 400 invalid_message and leaves no row.',
-    'docs/contract/messages.md#sending; docs/decisions/0025-errors.md',
-  ],
-  'messages.order': [
-    'An agent reads its messages in the order in which they were accepted.',
-    'docs/decisions/0012-delivery-guarantee.md',
-  ],
-  'messages.survive-a-restart': [
-    'Accepted messages, their order and their read position survive a restart of the platform.',
-    'docs/contract/messages.md#delivery-guarantee; docs/decisions/0012-delivery-guarantee.md',
   ],
   'messages.dedupe.same-message': [
-    'The same message id and body twice is one row, and both answers name the same queue_id.',
-    'docs/contract/messages.md#repeats; docs/decisions/0010-message-dedupe.md',
-  ],
-  'messages.dedupe.answered': [
-    'Repeating an answered message gives the same answer without running it again.',
-    'docs/contract/messages.md#repeats; docs/decisions/0010-message-dedupe.md',
-  ],
-  'messages.dedupe.at-the-same-time': [
-    'Repetitions at the same time join the first: one row, one delivery.',
-    'docs/decisions/0010-message-dedupe.md',
+    'A message that is sent again with the same id is handled once and gets the same answer.',
+    'docs/contract/messages.md#repeats; docs/contract/receiving.md#repeats',
   ],
   'messages.dedupe.other-body': [
-    'The same message id with another body or target is a 409 message_id_conflict.',
-    'docs/decisions/0010-message-dedupe.md',
-  ],
-  'messages.dedupe.per-caller': [
-    'Two callers may use the same message id.',
-    'docs/contract/messages.md#repeats; docs/decisions/0010-message-dedupe.md',
-  ],
-  'messages.dedupe.over-a-restart': [
-    'Repetitions are recognised after a restart.',
-    'docs/decisions/0010-message-dedupe.md',
+    'A caller that uses a message id again for another message gets a 409.',
+    'docs/contract/messages.md#repeats; docs/contract/receiving.md#repeats',
   ],
   'messages.record': [
-    'GET …/messages/:messageId returns state, target, context, attempts and outcome of a message the workspace sent.',
-    'docs/decisions/0011-answers.md',
+    'A sender, and no other agent, can read or await the state and outcome of its message.',
+    'docs/decisions/0011-answers.md; docs/contract/messages.md#message-states',
   ],
-  'messages.record.only-the-sender': [
-    'A message record is for its sender only, and an unknown message id is a 404.',
-    'docs/decisions/0011-answers.md',
+  'messages.order': [
+    'An agent reads its messages in the order of acceptance, each once.',
+    'docs/contract/feed.md#cursor; docs/decisions/0012-delivery-guarantee.md',
   ],
-  'messages.inbox-full': [
-    'At the ceiling of unacknowledged messages a sender gets 429 inbox_full, until some are acknowledged.',
-    'docs/decisions/0012-delivery-guarantee.md',
+  'messages.wait-for-the-agent': [
+    'Messages to an agent that is away or not ready wait, and arrive once and in order.',
+    'docs/contract/messages.md#delivery-by-state-of-the-target; docs/contract/receiving.md#accepting',
+  ],
+  'messages.paused.is-held': [
+    'Messages to a paused workspace are hidden from its agent and delivered in order after the resume.',
+    'docs/contract/messages.md#delivery-by-state-of-the-target; docs/contract/feed.md#paused-workspaces',
+  ],
+  'messages.survive-a-restart': [
+    'A restart of the platform loses no accepted message.',
+    'docs/contract/messages.md#delivery-guarantee; docs/decisions/0012-delivery-guarantee.md',
+  ],
+  'conversation.context-is-given': [
+    'Every message has a contextId, which its answers and failures carry.',
+    'docs/contract/messages.md#conversations; docs/decisions/0030-conversations.md',
+  ],
+  'conversation.id-on-rows': [
+    'Every message on the feed has a conversation_id, by which the feed can be filtered.',
+    'docs/contract/messages.md#conversations; docs/contract/feed.md#rows',
+  ],
+  'history.conversation': [
+    'The history of a conversation has each message and each answer once, oldest first.',
+    'docs/contract/feed.md#history-of-a-conversation; docs/decisions/0121-history-of-a-conversation.md',
+  ],
+  'history.in-a-handler': [
+    'In a handler the history ends before the message that is handled.',
+    'docs/contract/feed.md#history-of-a-conversation; docs/decisions/0121-history-of-a-conversation.md',
+  ],
+  'history.in-a-handler-ends': [
+    'Reading the history in a handler stops when its message ends or a given signal aborts.',
+    'docs/contract/feed.md#history-of-a-conversation',
+  ],
+  'history.own': [
+    'A history has only entries of its own conversation and its own workspace.',
+    'docs/contract/feed.md#history-of-a-conversation; docs/decisions/0121-history-of-a-conversation.md',
+  ],
+  'history.hostile': [
+    'Nothing that a peer sends is in a history as words of the agent or of a person.',
+    'docs/contract/feed.md#history-of-a-conversation; docs/decisions/0121-history-of-a-conversation.md',
+  ],
+  'history.direct': [
+    'Messages that peers send each other directly are in no history.',
+    'docs/contract/feed.md#history-of-a-conversation',
+  ],
+  'notify.reaches-the-history': [
+    'A notification to people is kept whole in the history and is no message to the agent.',
+    'docs/contract/messages.md#messages-to-the-user; docs/contract/limits.md#fields',
+  ],
+  'notify.idempotency-key': [
+    'A notification repeated with its idempotency key is shown once.',
+    'docs/contract/messages.md#messages-to-the-user',
+  ],
+  'delivery-mode.one-way-only': [
+    'After a switch between push and polling, each waiting message is delivered by one way only.',
+    'docs/contract/presence.md#delivery-mode; docs/contract/messages.md#delivery-guarantee',
+  ],
+  'polling-clients.backlog': [
+    'The channel bridge handles a backlog of 150 messages once and in order, the Python SDK the newest 100.',
+    'docs/contract/feed.md#order; docs/decisions/0046-cold-start-in-order.md',
+  ],
+  'polling-clients.replies-are-not-held': [
+    'Between clients that never acknowledge, a reply gets its 202 at once.',
+    'docs/contract/messages.md#held-calls; docs/decisions/0045-agents-that-never-acknowledge.md',
+  ],
+  'durability.stop-is-clean': [
+    'A platform that is asked to stop exits with code 0.',
+    'docs/contract/limits.md#time-limits; docs/decisions/0012-delivery-guarantee.md',
+    'test:faults',
+  ],
+  'durability.kill-loses-nothing': [
+    'A platform that is killed loses no message and no answer that it accepted.',
+    'docs/contract/messages.md#delivery-guarantee; docs/decisions/0012-delivery-guarantee.md',
+    'test:faults',
+  ],
+  'durability.killed-at-each-point': [
+    'Each message is handled once and its answer returned once, whenever the platform is killed.',
+    'docs/contract/messages.md#delivery-guarantee; docs/decisions/0012-delivery-guarantee.md',
+    'test:faults',
+  ],
+  'durability.both-killed': [
+    'What a handler did in `once` is not repeated after agent and platform are killed.',
+    'docs/contract/messages.md#delivery-guarantee; docs/contract/receiving.md#accepting',
+    'test:faults',
+  ],
+  'durability.data-is-private': [
+    'The files of a platform can be read by their owner only.',
+    'docs/decisions/0028-private-files.md',
+    'test:faults',
+  ],
+  'endurance.one-end': [
+    'However often agents or the platform are killed, each accepted message has one end that its sender learns.',
+    'docs/contract/messages.md#delivery-guarantee; docs/decisions/0029-every-message-ends.md',
+    'test:faults',
   ],
 });

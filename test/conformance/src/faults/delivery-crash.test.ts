@@ -44,7 +44,7 @@ async function untilAllAcknowledged(platform: RunningPlatform, member: Member): 
 
 onEachDatabase('an agent that is killed', { onDisk: true }, (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
-    verifies('delivery.visible-exactly-once-after-a-crash', async () => {
+    verifies('delivery.killed-agent-answers-once', 'visible exactly once after a crash', async () => {
       const { platform, member, peer, stateDirectory } = await startWorkspace(environment);
       const shared = { delivery, stateDirectory };
       const first = startKillableAgent(environment, platform, member, { ...shared, hangAfterReply: 'once' });
@@ -64,7 +64,7 @@ onEachDatabase('an agent that is killed', { onDisk: true }, (environment) => {
       expect(await inboxTexts(peer)).toEqual([expect.stringContaining('echo: once')]);
     });
 
-    verifies('delivery.visible-exactly-once-after-a-crash', 'also when no position was stored', async () => {
+    verifies('delivery.killed-agent-answers-once', 'also when no position was stored', async () => {
       const { platform, member, peer, stateDirectory } = await startWorkspace(environment);
       const shared = { delivery, stateDirectory };
       const first = startKillableAgent(environment, platform, member, { ...shared, hangAfterReply: 'once' });
@@ -79,36 +79,40 @@ onEachDatabase('an agent that is killed', { onDisk: true }, (environment) => {
       expect(await inboxTexts(peer)).toEqual([expect.stringContaining('echo: once')]);
     });
 
-    verifies(['delivery.killed-handler-runs-again', 'agent.one-process-per-folder'], async () => {
-      const { platform, member, peer, stateDirectory } = await startWorkspace(environment);
-      const shared = { delivery, stateDirectory };
-      const first = startKillableAgent(environment, platform, member, {
-        ...shared,
-        hangBeforeReply: 'again',
-      });
-      await first.waitForEvent('online');
-      await send(peer.caller, member.id, 'again', { messageId: 'm-1' });
-      await first.waitForEvent('handling');
+    verifies(
+      ['delivery.killed-agent-answers-once', 'agent.one-process-per-folder'],
+      'killed handler runs again; one process per folder',
+      async () => {
+        const { platform, member, peer, stateDirectory } = await startWorkspace(environment);
+        const shared = { delivery, stateDirectory };
+        const first = startKillableAgent(environment, platform, member, {
+          ...shared,
+          hangBeforeReply: 'again',
+        });
+        await first.waitForEvent('online');
+        await send(peer.caller, member.id, 'again', { messageId: 'm-1' });
+        await first.waitForEvent('handling');
 
-      const client = environment.client(platform, member, { stateDirectory });
-      const other = createRemoteAgent({ client, delivery, onMessage: () => 'never' });
-      await expect(other.start()).rejects.toMatchObject({
-        code: 'workspace_in_use',
-        message: expect.stringContaining(`Process ${first.pid} `),
-      });
+        const client = environment.client(platform, member, { stateDirectory });
+        const other = createRemoteAgent({ client, delivery, onMessage: () => 'never' });
+        await expect(other.start()).rejects.toMatchObject({
+          code: 'workspace_in_use',
+          message: expect.stringContaining(`Process ${first.pid} `),
+        });
 
-      await first.kill();
-      for (const text of ['meanwhile 1', 'meanwhile 2']) await send(peer.caller, member.id, text);
-      const second = startKillableAgent(environment, platform, member, shared);
-      await untilAllAcknowledged(platform, member);
-      expect(second.log.entriesOf('handling')).toMatchObject([
-        { text: 'again', attempt: 2 },
-        { text: 'meanwhile 1', attempt: 1 },
-        { text: 'meanwhile 2', attempt: 1 },
-      ]);
-      expect(await inboxTexts(peer)).toEqual(
-        ['again', 'meanwhile 1', 'meanwhile 2'].map((text) => expect.stringContaining(`echo: ${text}`)),
-      );
-    });
+        await first.kill();
+        for (const text of ['meanwhile 1', 'meanwhile 2']) await send(peer.caller, member.id, text);
+        const second = startKillableAgent(environment, platform, member, shared);
+        await untilAllAcknowledged(platform, member);
+        expect(second.log.entriesOf('handling')).toMatchObject([
+          { text: 'again', attempt: 2 },
+          { text: 'meanwhile 1', attempt: 1 },
+          { text: 'meanwhile 2', attempt: 1 },
+        ]);
+        expect(await inboxTexts(peer)).toEqual(
+          ['again', 'meanwhile 1', 'meanwhile 2'].map((text) => expect.stringContaining(`echo: ${text}`)),
+        );
+      },
+    );
   });
 });

@@ -48,7 +48,7 @@ const count = (programs: readonly ProgramProcess[], event: string) =>
   programs.flatMap(({ log }) => log.entries).filter((entry) => entry.event === event).length;
 
 onEachDatabase('direct calls and kill -9', { onDisk: true }, (environment) => {
-  verifies('direct.agents.killed-peer', async () => {
+  verifies('direct.killed', 'agents: killed peer', async () => {
     const platform = await environment.platform(DIRECT);
     for (let round = 0; round < ROUNDS; round += 1) {
       const [asking, member] = [await onboard(platform), await onboard(platform)];
@@ -74,7 +74,7 @@ onEachDatabase('direct calls and kill -9', { onDisk: true }, (environment) => {
     }
   });
 
-  verifies('direct.agents.killed-sender', async () => {
+  verifies('direct.killed', 'agents: killed sender', async () => {
     const platform = await environment.platform(DIRECT);
     for (let round = 0; round < ROUNDS; round += 1) {
       const [asking, member] = [await onboard(platform), await onboard(platform)];

@@ -9,7 +9,7 @@ import { onEachDatabase } from '../harness/test-environment.ts';
 import { verifies } from '../verifies.ts';
 
 onEachDatabase('a platform that is killed', { onDisk: true }, (environment) => {
-  verifies('durability.accepted-survives-a-kill', async () => {
+  verifies('durability.kill-loses-nothing', 'accepted survives a kill', async () => {
     const platform = await environment.platformProcess();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const texts = Array.from({ length: 20 }, (_, index) => `${index}`);
@@ -24,7 +24,7 @@ onEachDatabase('a platform that is killed', { onDisk: true }, (environment) => {
     expect(await inboxTexts(target)).toEqual(texts);
   });
 
-  verifies('durability.answers-survive-a-kill', async () => {
+  verifies('durability.kill-loses-nothing', 'answers survive a kill', async () => {
     const platform = await environment.platformProcess();
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     const asked = send(caller.caller, target.id, 'think', { messageId: 'm-1', hold: 60 });
@@ -42,7 +42,7 @@ onEachDatabase('a platform that is killed', { onDisk: true }, (environment) => {
     expect(record.text).toContain('thought');
   });
 
-  verifies('durability.pushes-survive-a-kill', async () => {
+  verifies('durability.kill-loses-nothing', 'pushes survive a kill', async () => {
     const platform = await environment.platformProcess();
     const agent = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -56,7 +56,7 @@ onEachDatabase('a platform that is killed', { onDisk: true }, (environment) => {
     expect(record.text).toContain('done at last');
   });
 
-  verifies('durability.answers-are-not-repeated', async () => {
+  verifies('durability.killed-at-each-point', 'answers are not repeated', async () => {
     const platform = await environment.platformProcess();
     const peer = await environment.scriptedAgent({ script: answering('the answer') });
     const [member, target] = [await onboard(platform), await onboard(platform, { url: peer.url })];

@@ -28,11 +28,15 @@ async function endure(times: Times, { onTestFinished, signal }: TestContext): Pr
 }
 
 describe('an agent that is blocked, and one that is suspended', { timeout: 120_000 }, () => {
-  verifies(['presence.blocked-stays-online', 'presence.suspended-returns'], async (test) => {
-    await endure({ burnMs: 20_000, staleAfterMs: 10_000, maxBlockMs: 300_000 }, test);
-  });
+  verifies(
+    ['presence.blocked-stays-online', 'presence.suspended-returns'],
+    'blocked stays online; suspended returns',
+    async (test) => {
+      await endure({ burnMs: 20_000, staleAfterMs: 10_000, maxBlockMs: 300_000 }, test);
+    },
+  );
 
-  verifies(['presence.wedged', 'presence.reports-the-lag'], async (test) => {
+  verifies(['presence.wedged', 'presence.reports-the-lag'], 'wedged; reports the lag', async (test) => {
     const { largestLagMs } = await endure({ burnMs: 8_000, staleAfterMs: 8_000, maxBlockMs: 2_000 }, test);
     expect(largestLagMs).toBeGreaterThan(4_000);
   });

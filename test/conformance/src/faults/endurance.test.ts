@@ -34,6 +34,6 @@ async function endure(kill: KillTarget, { onTestFinished, signal }: TestContext)
 }
 
 describe('endurance', { timeout: 240_000 }, () => {
-  verifies('endurance.platform-killed', (test) => endure('platform', test));
-  verifies('endurance.agents-killed', (test) => endure('agents', test));
+  verifies('endurance.one-end', 'platform killed', (test) => endure('platform', test));
+  verifies('endurance.one-end', 'agents killed', (test) => endure('agents', test));
 });

@@ -172,7 +172,7 @@ onEachDatabase('heartbeats from the worker', { onDisk: true }, (environment) => 
     expect(logger.messages('warn')).toHaveLength(1);
   });
 
-  verifies('presence.worker.untrusted', async () => {
+  verifies('presence.worker.certificates', 'worker: untrusted', async () => {
     const staged = await stage(environment, 1, { tls: CERTIFICATE });
     const { log, warnings, exit } = await run(environment, staged);
     expect(log.entriesOf('failed')).toMatchObject([
@@ -210,7 +210,7 @@ onEachDatabase('heartbeats from the worker', { onDisk: true }, (environment) => 
     await agent.waitForEvent('replied');
   });
 
-  verifies('presence.worker.in-jest', async () => {
+  verifies('presence.blocked-stays-online', 'worker: in jest', async () => {
     const { members, proxy } = await stage(environment, 1);
     const [{ id, token } = { id: '', token: '' }] = members;
     const project = new JestProject({ 'heartbeats.test.js': JEST_TEST });

@@ -17,7 +17,7 @@ const ROUNDS = [1, 2, 3, 4, 5].flatMap((round) => POINTS.map((point) => ({ ...po
 
 onEachDatabase('an agent with a server that is killed', { onDisk: true }, (environment) => {
   describe.each(ROUNDS)('at $at, $round', ({ at, delivery, round }) => {
-    verifies('inbound.killed-agent-loses-nothing', async () => {
+    verifies('delivery.killed-agent-answers-once', 'killed agent loses nothing', async () => {
       const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
       const [peer, member] = [await onboard(platform), await onboard(platform)];
       const stateDirectory = environment.folder();

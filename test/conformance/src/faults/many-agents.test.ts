@@ -56,7 +56,7 @@ async function startAgents(
 }
 
 onEachDatabase('many agents in one process', { onDisk: true }, (environment) => {
-  verifies('agent.thousand-in-one-process', async () => {
+  verifies('agent.thousand-in-one-process', 'thousand in one process', async () => {
     const { operator, agents, ids } = await startAgents(environment, AGENTS);
     expect(agents.every((agent) => agent.health().ok)).toBe(true);
     const statuses = (await operator.listWorkspaces()).map(({ status }) => status);
@@ -69,7 +69,7 @@ onEachDatabase('many agents in one process', { onDisk: true }, (environment) => 
     expect(agents.every(({ state }) => state === 'stopped')).toBe(true);
   });
 
-  verifies('agent.held-reads-in-turn', async () => {
+  verifies('agent.thousand-in-one-process', 'held reads in turn', async () => {
     const { operator, agents, ids } = await startAgents(environment, 12, { maxHeldReads: 3 });
     const tookMs: number[] = [];
     for (let round = 0; round < 2; round += 1) {

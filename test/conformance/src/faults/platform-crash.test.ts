@@ -105,7 +105,7 @@ onEachDatabase('a platform that is killed at a point', { onDisk: true }, (enviro
       }
     });
 
-    verifies('durability.killed-before-a-late-answer', async () => {
+    verifies('durability.killed-at-each-point', 'killed before a late answer', async () => {
       let release = Promise.withResolvers<void>();
       const stage = await startStage(environment, {
         concurrency: BURST,
@@ -139,7 +139,7 @@ onEachDatabase('a platform that is killed at a point', { onDisk: true }, (enviro
       expect(agent.handled.map(({ text }) => text).sort()).toEqual(ROUNDS.flatMap(textsOf));
     });
 
-    verifies('durability.killed-while-delivery-switches', async () => {
+    verifies('durability.killed-at-each-point', 'killed while delivery switches', async () => {
       const clock = new ManualClock(Date.now());
       const stage = await startStage(environment, { delivery: 'auto', clock });
       const { agent, platform, sender, member } = stage;

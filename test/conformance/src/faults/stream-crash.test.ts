@@ -23,7 +23,7 @@ async function expectKept(sender: Member, messageId: string, text: string): Prom
 
 onEachDatabase('streams whose agent or platform is killed', { onDisk: true }, (environment) => {
   describe(`FAULT_SEED=${FAULT_SEED}`, { timeout: 60_000 }, () => {
-    verifies('stream.agent-killed', async () => {
+    verifies('stream.killed', 'agent killed', async () => {
       const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
       const [sender, member] = [await onboard(platform), await onboard(platform)];
       const client = environment.client(platform, sender, { directCalls: 'off' });
@@ -84,7 +84,7 @@ onEachDatabase('streams whose agent or platform is killed', { onDisk: true }, (e
       expect(reply).toMatchObject({ status: 'answered', text: 'First, then the rest.' });
     });
 
-    verifies('stream.platform-killed', async () => {
+    verifies('stream.killed', 'platform killed', async () => {
       const { platform } = await startCrashingPlatform(environment);
       const [sender, member] = [await onboard(platform), await onboard(platform)];
       const client = environment.client(platform, sender, { directCalls: 'off' });

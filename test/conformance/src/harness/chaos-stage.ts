@@ -17,6 +17,7 @@ import { OperatorClient } from '@molecule-ai/core/operator';
 import {
   type Chaos,
   chaos,
+  type Fault,
   type RecordingLogger,
   recordingLogger,
   type ScriptedPeer,
@@ -25,7 +26,7 @@ import {
 } from '@molecule-ai/core/testing';
 import { createTestPlatform, type TestPlatform, type TestWorkspace } from '@molecule-ai/platform/testing';
 import { findRoute } from '@molecule-ai/protocol';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { RandomSource } from '../endurance/plan.ts';
 
 /** What the agent does with a message, and how it ends. */
@@ -282,4 +283,65 @@ function actIn(text: string): Act {
   const act = ACTS.find((each) => text.includes(each));
   if (act === undefined) throw new Error('No act.');
   return act;
+}
+
+/** What can happen to a request of an agent. */
+export const FAULTS = {
+  'connections that are refused': { fault: 'drop', lost: 'connection' },
+  'requests that are lost': { fault: 'drop', lost: 'request' },
+  'responses that are lost': { fault: 'drop', lost: 'response' },
+  'requests that arrive late': { fault: 'delay', ms: [100, 30_000] },
+  'responses that arrive late': { fault: 'delay', of: 'response', ms: [100, 30_000] },
+  'requests that arrive twice': { fault: 'duplicate' },
+  'requests that arrive again later': { fault: 'duplicate', afterMs: 20_000 },
+  'requests in another order': { fault: 'reorder', withinMs: 5_000 },
+  'status 429': { fault: 'status', status: 429, retryAfterSeconds: 7 },
+  'status 500': { fault: 'status', status: 500 },
+  'status 503': { fault: 'status', status: 503, retryAfterSeconds: 5 },
+  'status 504 of requests that were processed': { fault: 'status', status: 504, isProcessed: true },
+  'login pages': { fault: 'html' },
+  'login pages for requests that were processed': { fault: 'html', isProcessed: true },
+  'responses that break off': { fault: 'truncate' },
+  'responses that end too soon': { fault: 'truncate', ending: 'end' },
+  'a platform whose clock is ahead': { fault: 'skew', ms: 3_600_000 },
+  'a platform whose clock is behind': { fault: 'skew', ms: -3_600_000 },
+} as const satisfies Record<string, Fault>;
+
+/** Moves on until all messages have ended and the agent is well again, and checks what was promised. */
+export async function endOf(
+  stage: ChaosStage,
+  worker: Worker,
+  sent: readonly Sent[],
+  what = '',
+): Promise<void> {
+  const { platform, workspace, effects, helper, sender } = stage;
+  const isOver = async () =>
+    worker.agent.health().ok && worker.agent.health().unfinished === 0 && (await stage.haveEnded(sent));
+  await platform.clock.advanceUntil(isOver, { stepMs: 5_000, limitMs: 3_600_000 }).catch(async () => {
+    const states = await Promise.all(sent.map(async (each) => [each.messageId, await stage.stateOf(each)]));
+    expect.fail(
+      `${what}: ${JSON.stringify([worker.agent.health(), states, stage.faulty.log.slice(-20)], null, 1)}`,
+    );
+  });
+  // Late ends reach those who no longer wait.
+  await platform.clock.advance(30_000);
+  // Failed attempts of the last five minutes make it degraded.
+  expect(await platform.statusOf(workspace.workspaceId), what).toBeOneOf(['online', 'degraded']);
+  expect(worker.agent.health(), what).toMatchObject({ state: 'running', deadLetters: 0, inFlight: 0 });
+  for (const { messageId, act, from, reply } of sent) {
+    const times = <T>(list: readonly T[], is: (item: T) => boolean) => list.filter(is).length;
+    expect(
+      times(effects, (id) => id === messageId),
+      `${what}: effects of ${messageId}`,
+    ).toBe(1);
+    if (act === 'delegate' || act === 'patience') {
+      const asked = times(helper.received, (message) => message.messageId === `for-${messageId}`);
+      expect(asked, `${what}: the helper was asked for ${messageId}`).toBe(1);
+    }
+    if (from === 'peer' && act !== 'silent') {
+      const atOnce = (await reply).status === 'queued' ? 0 : 1;
+      const late = times(sender.received, ({ inReplyTo }) => inReplyTo === messageId);
+      expect(atOnce + late, `${what}: ends of ${messageId} that its sender got`).toBe(1);
+    }
+  }
 }

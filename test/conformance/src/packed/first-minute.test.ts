@@ -58,11 +58,11 @@ async function follow(
 
 // One database is enough: the pages name none.
 onEachDatabase('the first minute', { onDisk: true }, (environment) => {
-  verifies('documents.sixty-seconds', async (context) => {
+  verifies('documents.first-minute', 'sixty seconds', async (context) => {
     if (areInstalled('curl')) await follow(environment, 'README.md', context);
   });
 
-  verifies('documents.own-project', async (context) => {
+  verifies('documents.from-a-clone', 'own project', async (context) => {
     if (!areInstalled('curl')) return;
     const empty = await startEmptyRegistry();
     environment.onCleanup(() => empty.stop());
@@ -84,7 +84,7 @@ onEachDatabase('the first minute', { onDisk: true }, (environment) => {
     await reader.interrupt();
   });
 
-  verifies('documents.platform-from-a-clone', async () => {
+  verifies('documents.from-a-clone', 'platform from a clone', async () => {
     const [command = ''] = inlineCode('README.md', 'From a clone', 'npx -y pnpm@12 platform');
     expect(command).not.toBe('');
     const folder = environment.folder();
@@ -124,7 +124,7 @@ onEachDatabase('the first minute', { onDisk: true }, (environment) => {
   });
 
   for (const page of READMES) {
-    verifies('documents.package-readmes', `the first minute of ${page}`, async (context) => {
+    verifies('documents.first-minute', `the first minute of ${page}`, async (context) => {
       if (areInstalled('curl')) await follow(environment, page, context);
     });
   }

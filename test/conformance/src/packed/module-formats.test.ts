@@ -31,20 +31,20 @@ beforeAll(() => {
 });
 afterAll(() => application.remove());
 
-verifies('values.types-cross-module-formats', () => {
+verifies('packed.types', 'types cross module formats', () => {
   for (const template of TEMPLATES) {
     expect(application.compile(template).problems, JSON.stringify(template)).toBe('');
   }
 });
 
-verifies('values.declarations-compile', () => {
+verifies('packed.types', 'declarations compile', () => {
   const project = new StrictProject();
   onTestFinished(() => project.remove());
   expect(project.entries).toContain('@molecule-ai/platform/testing');
   expect(project.compile()).toBe('');
 });
 
-verifies('packed.node10-resolution', () => {
+verifies('packed.types', 'node10 resolution', () => {
   const project = new Node10Project();
   onTestFinished(() => project.remove());
   expect(project.entries.map((entry) => entry.slice('@molecule-ai/'.length))).toEqual(

@@ -9,7 +9,7 @@ vi.setConfig({ testTimeout: 240_000 });
 /** The samples of docs/testing.md. */
 const SAMPLES = ['greeter', 'chaos'];
 
-verifies('testing.jest', async () => {
+verifies('testing.jest', 'jest', async () => {
   const fileOf = (name: string) =>
     fileURLToPath(new URL(`../../../../examples/testing-an-agent/src/${name}.test.cjs`, import.meta.url));
   const project = new JestProject(
@@ -22,7 +22,7 @@ verifies('testing.jest', async () => {
   expect(output).not.toMatch(/open handle|did not exit|after the Jest environment/i);
 });
 
-verifies('testing.jest-types', () => {
+verifies('testing.jest', 'jest types', () => {
   const project = new TypedJestProject();
   onTestFinished(() => project.remove());
   expect(project.compile('@jest/globals')).toBe('');

@@ -70,7 +70,7 @@ onEachDatabase('Remote Workspaces guide', (environment) => {
     return { platform, reader, id };
   }
 
-  verifies('seeds.000.quick-start', async () => {
+  verifies('seeds.published-pages-work', '000: quick start', async () => {
     const { platform, reader, id } = await start();
     await reader.heartbeat(heartbeat);
     expect(await reader.send(state)).toMatchObject({
@@ -84,7 +84,7 @@ onEachDatabase('Remote Workspaces guide', (environment) => {
     });
   });
 
-  verifies('seeds.000.calls-a-peer', async () => {
+  verifies('seeds.published-pages-work', '000: calls a peer', async () => {
     const { platform, reader, id } = await start();
     const peer = await onboard(platform);
     const call = reader.send(a2a, { PEER_ID: peer.id });
@@ -95,7 +95,7 @@ onEachDatabase('Remote Workspaces guide', (environment) => {
     expect(stripA2aBoundary(textAt(answer.body, 'result', 'text'))).toBe('hello yourself');
   });
 
-  verifies('seeds.000.lists-peers', async () => {
+  verifies('seeds.published-pages-work', '000: lists peers', async () => {
     const { platform, reader } = await start();
     const peer = await onboard(platform, { url: 'https://peer.example.com/' });
     expect(rowsOf(await reader.send(peers))).toMatchObject([
@@ -103,7 +103,7 @@ onEachDatabase('Remote Workspaces guide', (environment) => {
     ]);
   });
 
-  verifies('seeds.000.fetch-inbound', async () => {
+  verifies('seeds.published-pages-work', '000: fetch inbound', async () => {
     const { platform, reader, id } = await start();
     const peer = await onboard(platform, { name: 'ops', role: 'sre' });
     await send(peer.caller, id, 'look at this');
@@ -126,30 +126,34 @@ onEachDatabase('Remote Workspaces guide', (environment) => {
 });
 
 onEachDatabase('register tutorial', (environment) => {
-  verifies(['seeds.001.step-by-step', 'seeds.001.register-answer', 'seeds.001.on-the-canvas'], async () => {
-    const platform = await environment.platform({ dns: {} });
-    const reader = new Reader(platform);
-    const id = await reader.create(STEP_BY_STEP.create);
-    const registered = await reader.register(STEP_BY_STEP.register);
-    expect(registered.body).toMatchObject({
-      auth_token: expect.any(String),
-      workspace_id: id,
-      org_id: null,
-      expires_at: null,
-    });
-    await reader.heartbeat(STEP_BY_STEP.heartbeat);
-    expect(rowsOf(await platform.operator.get('/workspaces'))).toMatchObject([
-      { id, status: 'online', runtime: 'external', url: 'https://your-agent.example.com' },
-    ]);
-    const sent = await reader.send(STEP_BY_STEP.a2a);
-    expect(sent, STEP_BY_STEP.a2a.from).toMatchObject({ status: 202, body: { queued: true } });
-    const member = { id, token: '', caller: platform.as(reader.known.AUTH_TOKEN ?? '') };
-    expect(await inbox(member)).toMatchObject([
-      { source_id: id, data: { text: 'Hello from a remote agent' } },
-    ]);
-  });
+  verifies(
+    'seeds.published-pages-work',
+    '001: step by step; 001: register answer; 001: on the canvas',
+    async () => {
+      const platform = await environment.platform({ dns: {} });
+      const reader = new Reader(platform);
+      const id = await reader.create(STEP_BY_STEP.create);
+      const registered = await reader.register(STEP_BY_STEP.register);
+      expect(registered.body).toMatchObject({
+        auth_token: expect.any(String),
+        workspace_id: id,
+        org_id: null,
+        expires_at: null,
+      });
+      await reader.heartbeat(STEP_BY_STEP.heartbeat);
+      expect(rowsOf(await platform.operator.get('/workspaces'))).toMatchObject([
+        { id, status: 'online', runtime: 'external', url: 'https://your-agent.example.com' },
+      ]);
+      const sent = await reader.send(STEP_BY_STEP.a2a);
+      expect(sent, STEP_BY_STEP.a2a.from).toMatchObject({ status: 202, body: { queued: true } });
+      const member = { id, token: '', caller: platform.as(reader.known.AUTH_TOKEN ?? '') };
+      expect(await inbox(member)).toMatchObject([
+        { source_id: id, data: { text: 'Hello from a remote agent' } },
+      ]);
+    },
+  );
 
-  verifies('seeds.001.minimal-python', async () => {
+  verifies('seeds.published-pages-work', '001: minimal python', async () => {
     const platform = await environment.platform({ dns: {} });
     const reader = new Reader(platform);
     await reader.create(MINIMAL_PYTHON.create);
@@ -157,7 +161,7 @@ onEachDatabase('register tutorial', (environment) => {
     for (let beats = 0; beats < 3; beats += 1) await reader.heartbeat(MINIMAL_PYTHON.heartbeat);
   });
 
-  verifies('seeds.001.revoking', async () => {
+  verifies('seeds.published-pages-work', '001: revoking', async () => {
     const platform = await environment.platform({ dns: {} });
     for (const call of [REVOKING.revokeTokens, REVOKING.remove]) {
       const reader = new Reader(platform);
@@ -172,7 +176,7 @@ onEachDatabase('register tutorial', (environment) => {
 onEachDatabase('External Agents page', (environment) => {
   const localhost = (platform: RunningPlatform) => new Reader(platform, `http://localhost:${platform.port}`);
 
-  verifies('seeds.002.by-hand', async () => {
+  verifies('seeds.published-pages-work', '002: by hand', async () => {
     const platform = await environment.platform({ mode: 'dev', dns: {} });
     const reader = localhost(platform);
     const id = await reader.create(BY_HAND.create);
@@ -193,7 +197,7 @@ onEachDatabase('External Agents page', (environment) => {
     expect(rowsOf(await reader.send(BY_HAND.peers))).toMatchObject([{ id: peer.id, name: 'peer' }]);
   });
 
-  verifies(['seeds.002.python-example', 'seeds.002.answer-shape'], async () => {
+  verifies('seeds.published-pages-work', '002: python example; 002: answer shape', async () => {
     // `my-host` is this machine, at an address of its own so that port 5000 is free.
     const host = `127.${randomInt(1, 255)}.${randomInt(1, 255)}.${randomInt(2, 255)}`;
     const platform = await environment.platform({ mode: 'dev', dns: { 'my-host': [host] } });
@@ -229,7 +233,7 @@ onEachDatabase('External Agents page', (environment) => {
     expect(stripA2aBoundary(said)).toBe('Received: Can you help with this?');
   });
 
-  verifies('seeds.002.gone', async () => {
+  verifies('seeds.published-pages-work', '002: gone', async () => {
     const platform = await environment.platform({ mode: 'dev', dns: {} });
     const reader = localhost(platform);
     const id = await reader.create(BY_HAND.create);
@@ -248,7 +252,7 @@ onEachDatabase('External Agents page', (environment) => {
 });
 
 describe('the platform', () => {
-  verifies('seeds.default-port', async () => {
+  verifies('platform.default-port', async () => {
     // Another process may have the port just now; then the platform says which one it wanted.
     const listened = await createPlatform({ mode: 'dev', memory: true }).then(
       async (platform) => {

@@ -48,7 +48,7 @@ beforeAll(() => {
 });
 afterAll(() => project.remove());
 
-verifies(['ai-sdk.versions-types', 'ai-sdk.versions-run'], () => {
+verifies('ai-sdk.versions', 'versions types; versions run', () => {
   const { peerDependencies } = JSON.parse(
     readFileSync(new URL('packages/ai-sdk/package.json', ROOT), 'utf8'),
   );
@@ -68,14 +68,14 @@ verifies(['ai-sdk.versions-types', 'ai-sdk.versions-run'], () => {
   expect(oldest.join(' || ')).toBe(peerDependencies.ai);
 });
 
-verifies('ai-sdk.versions-samples', () => {
+verifies('ai-sdk.versions', 'versions samples', () => {
   for (const ai of ['6.0', '6', '7.0', '7'] as const) {
     project.use(ai, 'newest');
     expect(project.compileSamples(ai), `ai ${ai}`).toBe('');
   }
 });
 
-verifies('ai-sdk.versions-suite', () => {
+verifies('ai-sdk.versions', 'versions suite', () => {
   const [page, older] = ['ai-sdk', 'ai-sdk-6'].map((name) => {
     const text = readFileSync(new URL(`test/adapter-contract/matrix/${name}.md`, ROOT), 'utf8');
     expect(text).toMatch(`# ${name}\n`);

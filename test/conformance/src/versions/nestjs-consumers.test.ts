@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type ModuleFormat, NestProjects, type NestRun, type NestVersion } from '../projects/index.ts';
 import { verifies } from '../verifies.ts';
 
@@ -51,7 +51,7 @@ function reportOf({ status, output, errors }: NestRun) {
   return JSON.parse(output);
 }
 
-verifies('nestjs.consumers-compile', async () => {
+verifies('nestjs.versions', 'consumers compile', async () => {
   await eachApplication(async (version, format) => {
     expect(await compiled(version, format), `${version} ${format}`).toBe('');
   });
@@ -60,7 +60,7 @@ verifies('nestjs.consumers-compile', async () => {
   expect(await projects.compile(10, 'cjs', oldest)).toBe('');
 });
 
-verifies('nestjs.consumers-import-type', async () => {
+it('decorated signatures need `import type` since NestJS 11', async () => {
   const problems = (version: NestVersion) => projects.compileWithoutImportType(version, 'cjs');
   expect(await problems(10)).toBe('');
   for (const version of [11, 12] as const) {
@@ -70,7 +70,7 @@ verifies('nestjs.consumers-import-type', async () => {
   }
 });
 
-verifies('nestjs.consumers-unsupported', async () => {
+it('ES modules do not run with the unchanged template of NestJS 10', async () => {
   const folder = 'out-of-the-template';
   expect(await projects.compile(10, 'esm', { arguments: ['--outDir', folder] })).toBe('');
   const { status, errors } = await projects.run(10, 'esm', folder);
@@ -78,7 +78,7 @@ verifies('nestjs.consumers-unsupported', async () => {
   expect(errors).toContain('ReferenceError: exports is not defined in ES module scope');
 });
 
-verifies('nestjs.consumers-run', async () => {
+verifies('nestjs.versions', 'consumers run', async () => {
   await eachApplication(async (version, format) => {
     const report = reportOf(await ran(version, format));
     const [reserved, refused] = report.reserved;
@@ -102,7 +102,7 @@ verifies('nestjs.consumers-run', async () => {
   });
 });
 
-verifies('nestjs.enhancers.left-out', 'guards of the default scope that need what is not of it', async () => {
+verifies('nestjs.versions', 'guards of the default scope that need what is not of it', async () => {
   await eachApplication(async (version, format) => {
     const { leftOut } = reportOf(await ran(version, format));
     // NestJS itself refuses the first three since 11.2, and runs the last one.
@@ -122,7 +122,7 @@ verifies('nestjs.enhancers.left-out', 'guards of the default scope that need wha
   });
 });
 
-verifies('nestjs.consumers-tokens', async () => {
+verifies('nestjs.versions', 'consumers tokens', async () => {
   await eachApplication(async (version, format) => {
     const { sameCopy, ledgers } = reportOf(await ran(version, format));
     // Of the CommonJS and of the ES module library: one of them has another copy than the application.
@@ -134,7 +134,7 @@ verifies('nestjs.consumers-tokens', async () => {
   });
 });
 
-verifies('nestjs.consumers-test-runner', async () => {
+verifies('nestjs.test-runners', 'consumers test runner', async () => {
   const runs = VERSIONS.map(async (version) => {
     await compiled(version, 'cjs');
     return projects.test(version, 'cjs', '--detectOpenHandles', PATIENCE);
@@ -146,16 +146,20 @@ verifies('nestjs.consumers-test-runner', async () => {
   }
 });
 
-verifies(['nestjs.consumers-commonjs-beside-esm', 'nestjs.consumers-test-runner'], async () => {
-  const report = reportOf(await ran(12, 'esm'));
-  expect(report.ledgers[0].sameClient).toBe(true);
-  const { status, output, errors } = await projects.test(12, 'esm', PATIENCE);
-  expect(output).toMatch(/Tests\s+2 passed \(2\)/);
-  expect(output + errors).not.toMatch(/close timed out|prevents/i);
-  expect(status).toBe(0);
-});
+verifies(
+  ['nestjs.versions', 'nestjs.test-runners'],
+  'consumers commonjs beside esm; consumers test runner',
+  async () => {
+    const report = reportOf(await ran(12, 'esm'));
+    expect(report.ledgers[0].sameClient).toBe(true);
+    const { status, output, errors } = await projects.test(12, 'esm', PATIENCE);
+    expect(output).toMatch(/Tests\s+2 passed \(2\)/);
+    expect(output + errors).not.toMatch(/close timed out|prevents/i);
+    expect(status).toBe(0);
+  },
+);
 
-verifies('nestjs.consumers-jest-esm', async () => {
+verifies('nestjs.test-runners', 'consumers jest esm', async () => {
   await compiled(12, 'esm');
   const { errors } = await projects.testByJestWithModules(12, PATIENCE);
   expect(errors).toMatch(/PASS \S*office\.spec\.ts/);
