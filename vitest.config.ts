@@ -7,16 +7,19 @@ const COMMANDS: Readonly<Record<string, { readonly name: string; readonly includ
     name: 'test',
     include: [
       'packages/*/src/**/*.test.ts',
-      'packages/*/test/**/*.test.ts',
+      'packages/*/test/*.test.ts',
       'test/*/src/*.test.ts',
       'test/*/src/{endurance,report,seeds}/*.test.ts',
       'benchmarks/src/**/*.test.ts',
       'scripts/*.test.ts',
     ],
   },
-  packed: { name: 'test:packed', include: ['test/conformance/src/packed/*.test.ts'] },
+  packed: {
+    name: 'test:packed',
+    include: ['test/conformance/src/packed/*.test.ts', 'packages/*/test/packed/*.test.ts'],
+  },
   versions: { name: 'test:versions', include: ['test/*/src/versions/*.test.ts'] },
-  faults: { name: 'test:faults', include: ['test/conformance/src/faults/*.test.ts'] },
+  processes: { name: 'test:processes', include: ['test/conformance/src/processes/*.test.ts'] },
   examples: { name: 'test:examples', include: ['examples/**/*.test.ts'] },
 };
 

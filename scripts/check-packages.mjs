@@ -3,9 +3,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { problemsOf } from './packed-files.mjs';
+import { installedTool } from './run-tool.mjs';
 
+const [publint, attw] = ['publint', 'attw'].map(installedTool);
 const folder = mkdtempSync(join(tmpdir(), 'molecule-pack-'));
 let failed = false;
 try {
@@ -21,7 +23,7 @@ try {
     }
     const tarball = pack(root);
     failed = !checkFiles(tarball, manifest.name) || failed;
-    failed = !run('publint', [tarball, '--strict'], manifest.name) || failed;
+    failed = !run(publint, [tarball, '--strict'], manifest.name) || failed;
     const entries = Object.entries(manifest.exports).filter(([entry]) => entry !== './package.json');
     for (const isDual of [true, false]) {
       const names = entries
@@ -30,7 +32,7 @@ try {
       if (names.length === 0) continue;
       // The profile of an entry with CommonJS has every way of resolution, also `node10`, which reads `typesVersions` and no `exports`.
       const profile = ['--profile', isDual ? 'strict' : 'esm-only'];
-      failed = !run('attw', [tarball, ...profile, '--entrypoints', ...names], manifest.name) || failed;
+      failed = !run(attw, [tarball, ...profile, '--entrypoints', ...names], manifest.name) || failed;
     }
   }
 } finally {
@@ -68,10 +70,10 @@ function checkFiles(tarball, name) {
 function run(command, args, name) {
   try {
     execFileSync(command, args, { encoding: 'utf8', stdio: 'pipe' });
-    console.log(`${name}: ${command} ok`);
+    console.log(`${name}: ${basename(command)} ok`);
     return true;
   } catch (error) {
-    console.error(`${name}: ${command} failed\n${error.stdout ?? ''}${error.stderr ?? ''}`);
+    console.error(`${name}: ${basename(command)} failed\n${error.stdout ?? ''}${error.stderr ?? ''}`);
     return false;
   }
 }

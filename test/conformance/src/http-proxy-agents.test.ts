@@ -1,7 +1,4 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import {
   createRemoteAgent,
   type HeartbeatThread,
@@ -9,20 +6,18 @@ import {
   type RemoteAgentOptions,
 } from '@molecule-ai/core';
 import { recordingLogger } from '@molecule-ai/core/testing';
-import { type ConnectProxy, ProgramProcess } from '@molecule-tests/harness';
 import { Agent } from 'undici';
 import { expect, vi } from 'vitest';
-import { type HeartbeatProxy, startHeartbeatProxy } from './harness/heartbeat-proxy.ts';
-import { createMember, type Member, onboard, send } from './harness/members.ts';
-import { behindProxy, PLATFORM_CERTIFICATE, setProxies, startProxy } from './harness/proxied.ts';
+import { startHeartbeatProxy } from './harness/heartbeat-proxy.ts';
+import { type Member, onboard, send } from './harness/members.ts';
+import { behindProxy, expectOnly, PLATFORM_CERTIFICATE, setProxies, startProxy } from './harness/proxied.ts';
 import { startPushAgent } from './harness/push-agent.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-/** Real heartbeats, a second apart, in processes of their own; real pauses before an agent reconnects. */
+/** Real pauses before an agent reconnects. */
 vi.setConfig({ testTimeout: 120_000 });
 
-const PROGRAM = fileURLToPath(new URL('./harness/worker-agents-program.ts', import.meta.url));
 const PATIENCE = { timeout: 60_000 };
 
 /** An agent of a member whose platform is reached through the proxy of the environment. */
@@ -43,12 +38,6 @@ async function startAgent(
   environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
   await agent.start();
   return { agent, client, logger };
-}
-
-/** All of a proxy's targets are the platform. */
-function expectOnly(proxy: ConnectProxy, platform: { readonly url: string }): void {
-  expect(new Set(proxy.targets)).toEqual(new Set([new URL(behindProxy(platform).url).host]));
-  expect(new Set(proxy.requests.map(({ method }) => method))).toEqual(new Set(['CONNECT']));
 }
 
 onEachDatabase('agents behind an HTTP proxy', { onDisk: true }, (environment) => {
@@ -145,25 +134,6 @@ onEachDatabase('agents behind an HTTP proxy', { onDisk: true }, (environment) =>
     });
   });
 
-  verifies('client.proxy.agent', 'proxy: heartbeat worker', async () => {
-    const credentials = 'agent:of the office';
-    for (const scheme of ['http', 'https'] as const) {
-      const tls = scheme === 'https' ? PLATFORM_CERTIFICATE : undefined;
-      const platform = await environment.platform();
-      const counting = await startHeartbeatProxy(environment, platform.url, tls && { tls });
-      const proxy = await startProxy(environment, { credentials, ...(tls && { tls }) });
-      const member = await createMember(platform);
-      const url = proxy.url.replace('//', '//agent:of%20the%20office@');
-      const log = await runBlockedAgent(environment, counting, member, {
-        [`${scheme}_proxy`]: url,
-      });
-      expect(log.entriesOf('running')).toMatchObject([{ heartbeats: ['worker'], ok: [true] }]);
-      const [blocked] = log.entriesOf('blocked') as unknown as Record<string, Record<string, number>>[];
-      expect(blocked?.after?.[member.id]).toBeGreaterThanOrEqual((blocked?.before?.[member.id] ?? 0) + 2);
-      expectOnly(proxy, counting);
-    }
-  });
-
   verifies('client.proxy.agent', 'its errors are those of the main thread', async () => {
     const platform = await environment.platform();
     const member = await onboard(platform);
@@ -236,37 +206,4 @@ function trustCertificate(environment: TestEnvironment): void {
   const before = getCACertificates();
   setDefaultCACertificates([...before, PLATFORM_CERTIFICATE.cert]);
   environment.onCleanup(() => setDefaultCACertificates(before));
-}
-
-/** Runs an agent whose event loop is blocked for two heartbeats in a process of its own. */
-async function runBlockedAgent(
-  environment: TestEnvironment,
-  platform: HeartbeatProxy,
-  { id, token }: Member,
-  variables: Readonly<Record<string, string>>,
-) {
-  const folder = environment.folder();
-  const authority = join(folder, 'ca.pem');
-  writeFileSync(authority, PLATFORM_CERTIFICATE.cert);
-  const agent = {
-    platformUrl: behindProxy(platform).url,
-    workspaceId: id,
-    authToken: token,
-    stateDirectory: join(folder, id),
-  };
-  const program = new ProgramProcess({
-    name: 'agent',
-    program: PROGRAM,
-    folder,
-    environment: {
-      AGENTS: JSON.stringify([agent]),
-      HEARTBEATS_URL: platform.heartbeatsUrl,
-      NODE_EXTRA_CA_CERTS: authority,
-      ...variables,
-    },
-  });
-  environment.onCleanup(() => program.kill());
-  expect(await program.exit).toEqual({ code: 0, signal: null });
-  expect(program.errors.text).not.toMatch(/molecule|Warning/i);
-  return program.log;
 }

@@ -6,9 +6,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 import { trackCall } from './harness/http.ts';
-import { startKillableAgent } from './harness/killable-agent.ts';
 import { heartbeat, inboxTexts, type Member, onboard, send, statusOf } from './harness/members.ts';
-import type { RunningPlatform } from './harness/running-platform.ts';
 import { createTestAgent, DELIVERIES, startTestAgent, stopOnClock } from './harness/test-agent.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
@@ -21,11 +19,6 @@ function readAs({ id, caller }: Member, instance: string, headers = {}, query = 
 
 function goodbye({ id, caller }: Member, instance: string) {
   return caller.post('/registry/goodbye', { workspace_id: id, instance_id: instance });
-}
-
-async function untilAllAcknowledged(platform: RunningPlatform, { id }: Member): Promise<void> {
-  const path = `/workspaces/${id}/activity?type=a2a_receive&unacknowledged=true`;
-  while ((await platform.operator.get(path)).text !== '[]') await setImmediate();
 }
 
 const numbered = (count: number) => Array.from({ length: count }, (_, index) => `message ${index}`);
@@ -184,62 +177,6 @@ onEachDatabase('instances over restarts', { onDisk: true }, (environment) => {
     await platform.clock.advance(40_000);
     expect((await readAs(member, 'elsewhere')).status).toBe(409);
     expect((await readAs(member, 'home')).status).toBe(200);
-  });
-
-  describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
-    verifies('instances.each-message-once', 'two processes', async () => {
-      const platform = await environment.platform({ contractCheck: 'all' });
-      const [member, peer] = [await onboard(platform), await onboard(platform)];
-      const agents = [1, 2].map(() =>
-        startKillableAgent(environment, platform, member, { delivery, stateDirectory: environment.folder() }),
-      );
-      await Promise.all(agents.map((agent) => agent.waitForEvent('online')));
-      const texts = numbered(60);
-      for (const text of texts) await send(peer.caller, member.id, text);
-      await untilAllAcknowledged(platform, member);
-      const handled = agents.flatMap((agent) => agent.log.entriesOf('handling').map(({ text }) => text));
-      expect(handled.sort()).toEqual([...texts].sort());
-    });
-
-    verifies('instances.restart-continues', 'restart continues', async () => {
-      const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
-      const [member, peer] = [await onboard(platform), await onboard(platform)];
-      const shared = { delivery, stateDirectory: environment.folder() };
-      const first = startKillableAgent(environment, platform, member, shared);
-      await first.waitForEvent('online');
-      await send(peer.caller, member.id, 'one');
-      await first.waitForEvent('replied');
-      await first.kill();
-      const second = startKillableAgent(environment, platform, member, shared);
-      await second.waitForEvent('online');
-      await send(peer.caller, member.id, 'two');
-      // The clock of the platform stands still: no identity can have expired.
-      await second.waitForLog((entries) =>
-        entries.find(({ event, text }) => event === 'handling' && text === 'two'),
-      );
-      expect(platform.clock.monotonic()).toBe(0);
-    });
-
-    verifies('instances.killed-agent', async () => {
-      const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
-      const [member, peer] = [await onboard(platform), await onboard(platform)];
-      const first = startKillableAgent(environment, platform, member, {
-        delivery,
-        stateDirectory: environment.folder(),
-        hangBeforeReply: 'lost?',
-      });
-      await first.waitForEvent('online');
-      await send(peer.caller, member.id, 'lost?', { messageId: 'm-1' });
-      await first.waitForEvent('handling');
-      await first.kill();
-      const second = createTestAgent(environment, platform, member, { delivery });
-      await second.agent.start();
-      await second.until(() => second.agent.health().degradedReasons.includes('identity-in-use'));
-      expect(second.handled).toEqual([]);
-      await second.until(() => second.handled.length > 0, 90_000);
-      await second.untilAllAcknowledged();
-      expect(second.handled).toEqual(['lost?']);
-    });
   });
 
   verifies('instances.folder-of-a-running-agent', 'killed process holds no folder', async () => {

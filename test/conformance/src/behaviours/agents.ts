@@ -44,16 +44,17 @@ export const AGENTS = behaviours({
   'agent.exit-when-dead': [
     'With `exitWhenDead` a process whose heartbeats keep failing exits with code 70.',
     'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',
+    'test:processes',
   ],
   'agent.thousand-in-one-process': [
     'A thousand agents in one process all receive and answer.',
     'docs/contract/receiving.md#many-agents-in-one-process; docs/decisions/0108-never-half-dead.md',
-    'test:faults',
+    'test:processes',
   ],
   'agent.one-process-per-folder': [
     'A second process in the same state folder is refused with an error that names the first.',
     'docs/decisions/0012-delivery-guarantee.md',
-    'test:faults',
+    'test:processes',
   ],
   'agent.current-message': [
     'In everything that a handler calls, `currentMessage()` is the message that it handles.',
@@ -138,7 +139,7 @@ export const AGENTS = behaviours({
   'delivery.each-route-may-fail': [
     'Whichever request of an agent fails, each of its messages ends once.',
     'docs/decisions/0012-delivery-guarantee.md',
-    'test:faults',
+    'test:processes',
   ],
   'delivery.clock-jump': [
     'A clock that jumps makes neither agent nor platform lose or repeat a message.',
@@ -159,7 +160,7 @@ export const AGENTS = behaviours({
   'delivery.killed-agent-answers-once': [
     'An agent that was killed answers each message once when it is back.',
     'docs/contract/messages.md#delivery-guarantee; docs/contract/receiving.md#accepting',
-    'test:faults',
+    'test:processes',
   ],
   'delivery.no-echo-storm': [
     'Two agents that echo everything exchange one question and one answer.',
@@ -172,6 +173,11 @@ export const AGENTS = behaviours({
   'instances.each-message-once': [
     'However many processes or replicas run with one token, each message is handled once.',
     'docs/decisions/0049-one-reader.md#decision; docs/contract/receiving.md#replicas',
+  ],
+  'instances.processes': [
+    'Two processes with one token handle each message once, also when one is started again.',
+    'docs/decisions/0049-one-reader.md#decision; docs/contract/receiving.md#replicas',
+    'test:processes',
   ],
   'instances.takeover': [
     'A take-over ends the other agent as superseded.',
@@ -188,6 +194,7 @@ export const AGENTS = behaviours({
   'instances.killed-agent': [
     'When an agent is killed, another one with its token receives its messages 45 s later.',
     'docs/contract/presence.md#one-reader',
+    'test:processes',
   ],
   'instances.goodbye': [
     'A workspace is offline as soon as its last agent stops.',

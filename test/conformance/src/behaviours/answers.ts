@@ -49,6 +49,11 @@ export const ANSWERS = behaviours({
     'Large answers delay neither small answers nor those of other workspaces.',
     'docs/contract/messages.md#size-of-an-answer; docs/contract/streams.md#limits',
   ],
+  'answers.bounded-memory': [
+    'The platform needs bounded memory for large answers, however slowly they are made or read.',
+    'docs/contract/messages.md#size-of-an-answer; docs/contract/streams.md#limits',
+    'test:processes',
+  ],
   'answers.read-in-time': [
     'A reader that takes an answer too slowly is disconnected, without harm to its message.',
     'docs/contract/limits.md#time-limits; docs/contract/streams.md#ends-of-a-stream',

@@ -1,5 +1,5 @@
 /** The command that proves a behaviour. `.ci/run` runs each of them. */
-export type Command = 'test' | 'test:packed' | 'test:versions' | 'test:faults';
+export type Command = 'test' | 'test:packed' | 'test:versions' | 'test:processes';
 
 /** One behaviour that somebody can rely on. */
 export interface Behaviour {

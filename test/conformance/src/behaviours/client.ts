@@ -97,6 +97,11 @@ export const CLIENT = behaviours({
     'An agent behind a proxy polls, answers, streams and sends heartbeats through it.',
     'docs/decisions/0124-http-proxies.md',
   ],
+  'client.proxy.heartbeats': [
+    'The heartbeats of a blocked agent go through the HTTP proxy too.',
+    'docs/decisions/0124-http-proxies.md',
+    'test:processes',
+  ],
   'client.proxy.direct-calls': [
     'Direct calls to peers do not pass the proxy.',
     'docs/decisions/0124-http-proxies.md',

@@ -44,7 +44,7 @@ export const DIRECT = behaviours({
   'direct.killed': [
     'A direct message gets its answer after its sender or its peer was killed and started again.',
     'docs/contract/messages.md#direct-calls; docs/decisions/0101-direct-peer-calls.md',
-    'test:faults',
+    'test:processes',
   ],
   'direct.peer-changed': [
     'A peer whose name, card or address has changed since its first use is reported once.',

@@ -6,6 +6,10 @@ export const DOCUMENTS = behaviours({
     'docs/decisions/0001-published-pages-work.md',
     'test:packed',
   ],
+  'documents.first-minute-of-a-clone': [
+    'The first minute of the README works with the packages of a clone.',
+    'docs/decisions/0001-published-pages-work.md',
+  ],
   'documents.first-agent': [
     'The commands of the guide "A first agent" lead from an empty folder to an agent that answers.',
     'docs/decisions/0001-published-pages-work.md',

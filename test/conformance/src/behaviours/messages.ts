@@ -108,31 +108,31 @@ export const MESSAGES = behaviours({
   'durability.stop-is-clean': [
     'A platform that is asked to stop exits with code 0.',
     'docs/contract/limits.md#time-limits; docs/decisions/0012-delivery-guarantee.md',
-    'test:faults',
+    'test:processes',
   ],
   'durability.kill-loses-nothing': [
     'A platform that is killed loses no message and no answer that it accepted.',
     'docs/contract/messages.md#delivery-guarantee; docs/decisions/0012-delivery-guarantee.md',
-    'test:faults',
+    'test:processes',
   ],
   'durability.killed-at-each-point': [
     'Each message is handled once and its answer returned once, whenever the platform is killed.',
     'docs/contract/messages.md#delivery-guarantee; docs/decisions/0012-delivery-guarantee.md',
-    'test:faults',
+    'test:processes',
   ],
   'durability.both-killed': [
     'What a handler did in `once` is not repeated after agent and platform are killed.',
     'docs/contract/messages.md#delivery-guarantee; docs/contract/receiving.md#accepting',
-    'test:faults',
+    'test:processes',
   ],
   'durability.data-is-private': [
     'The files of a platform can be read by their owner only.',
     'docs/decisions/0028-private-files.md',
-    'test:faults',
+    'test:processes',
   ],
   'endurance.one-end': [
     'However often agents or the platform are killed, each accepted message has one end that its sender learns.',
     'docs/contract/messages.md#delivery-guarantee; docs/decisions/0029-every-message-ends.md',
-    'test:faults',
+    'test:processes',
   ],
 });

@@ -20,7 +20,7 @@ export const STREAMS = behaviours({
   'stream.killed': [
     'Readers get the whole answer after the agent or the platform was killed midway and restarted.',
     'docs/contract/streams.md#breaks; docs/decisions/0032-streams.md',
-    'test:faults',
+    'test:processes',
   ],
   'stream.kept-whole': [
     'An answer whose stream ended early, or whose reader left, can be read whole later.',
@@ -86,6 +86,6 @@ export const STREAMS = behaviours({
   'stream-reading.platform-gone': [
     'A stream whose platform stays away fails after about 8 s with the message id.',
     'docs/contract/streams.md#breaks; docs/contract/streams.md#reading-with-the-client',
-    'test:faults',
+    'test:processes',
   ],
 });

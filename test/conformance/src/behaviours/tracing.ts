@@ -5,6 +5,11 @@ export const TRACING = behaviours({
     'Everything that follows from one message belongs to its W3C trace, with or without OpenTelemetry.',
     'docs/contract/messages.md#trace-context; docs/decisions/0109-observability.md',
   ],
+  'tracing.across-processes': [
+    'A trace goes on through agents in other processes.',
+    'docs/contract/messages.md#trace-context; docs/decisions/0109-observability.md',
+    'test:processes',
+  ],
   'tracing.malformed': [
     'A message with an invalid trace context is accepted without the invalid part.',
     'docs/contract/messages.md#trace-context',
@@ -12,6 +17,11 @@ export const TRACING = behaviours({
   'tracing.metrics': [
     'Agents and the platform report metrics of their work, whose labels have few values and no ids.',
     'docs/decisions/0109-observability.md',
+  ],
+  'tracing.event-loop': [
+    'The metrics have the lag of the event loop of an agent.',
+    'docs/decisions/0109-observability.md',
+    'test:processes',
   ],
   'tracing.channels': [
     'Operations are published on channels of `diagnostics_channel`, with or without OpenTelemetry.',

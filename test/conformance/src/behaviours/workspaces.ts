@@ -128,7 +128,7 @@ export const WORKSPACES = behaviours({
   'presence.worker.paused-process': [
     'The process of a paused agent keeps running and takes messages again after the resume.',
     'docs/contract/presence.md#pause-and-resume; docs/decisions/0106-heartbeats-from-a-worker.md',
-    'test:faults',
+    'test:processes',
   ],
   'presence.cadence': [
     'A running agent stays online with a heartbeat at least every 30 s.',
@@ -137,41 +137,42 @@ export const WORKSPACES = behaviours({
   'presence.calls-delay-nothing': [
     'An agent that waits for slow peers still sends heartbeats, answers messages and cancels calls.',
     'docs/contract/receiving.md#many-agents-in-one-process',
-    'test:faults',
+    'test:processes',
   ],
   'presence.blocked-stays-online': [
     'An agent stays online while its event loop is blocked for less than maxBlockMs.',
     'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
-    'test:faults',
+    'test:processes',
   ],
   'presence.wedged': [
     'An agent that is blocked for maxBlockMs is reported as wedged until it runs again.',
     'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
-    'test:faults',
+    'test:processes',
   ],
   'presence.reports-the-lag': [
     'Heartbeats report the lag of the event loop.',
     'docs/contract/presence.md#heartbeat; docs/decisions/0106-heartbeats-from-a-worker.md',
-    'test:faults',
+    'test:processes',
   ],
   'presence.suspended-returns': [
     'An agent whose process was suspended comes back online and handles once what was sent meanwhile.',
     'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
-    'test:faults',
+    'test:processes',
   ],
   'presence.worker.shared-by-copies': [
     'All agents of a process share one heartbeat worker, which ends with the last of them.',
     'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
-    'test:faults',
+    'test:processes',
   ],
   'presence.worker.certificates': [
     'An agent starts only with a platform whose certificate Node or the program trusts.',
     'docs/contract/presence.md#heartbeats-of-a-blocked-agent; docs/decisions/0106-heartbeats-from-a-worker.md',
-    'test:faults',
+    'test:processes',
   ],
   'presence.return-spread': [
     'Of 200 agents that start or return together, all arrive within 31 s, at most 12 % in any second.',
     'docs/contract/presence.md#after-an-outage; docs/decisions/0108-never-half-dead.md',
+    'test:processes',
   ],
   'presence.ends': [
     'Heartbeat and agent loops end with the reason paused, removed, revoked or stopped.',
@@ -196,15 +197,17 @@ export const WORKSPACES = behaviours({
   'platform.command.workspace-create': [
     '`molecule-platform workspace create` prints exactly the environment that an agent needs.',
     'docs/decisions/0123-commands-of-the-platform.md#workspaces',
+    'test:processes',
   ],
   'platform.command.workspace-create-errors': [
     'A failed `molecule-platform workspace create` states the cause and what to do, never a key.',
     'docs/decisions/0123-commands-of-the-platform.md#workspaces',
+    'test:processes',
   ],
   'platform.restore-agents-continue': [
     'Running agents continue after a restore of an older backup and handle each message once.',
     'docs/decisions/0123-commands-of-the-platform.md#restore',
-    'test:faults',
+    'test:processes',
   ],
   'seeds.published-pages-work': [
     'The calls of the published pages about remote agents work as printed, except for secrets and plugins.',

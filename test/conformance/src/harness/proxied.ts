@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { ConnectProxy, type ConnectProxyOptions } from '@molecule-tests/harness';
-import { vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { TestEnvironment } from './test-environment.ts';
 
 /** A name that only the proxies of tests resolve: what reaches it has passed one. */
@@ -35,4 +35,10 @@ export function setProxies(
 ): void {
   for (const name of VARIABLES) vi.stubEnv(name, values[name]);
   environment.onCleanup(() => void vi.unstubAllEnvs());
+}
+
+/** All of a proxy's targets are the platform. */
+export function expectOnly(proxy: ConnectProxy, platform: { readonly url: string }): void {
+  expect(new Set(proxy.targets)).toEqual(new Set([new URL(behindProxy(platform).url).host]));
+  expect(new Set(proxy.requests.map(({ method }) => method))).toEqual(new Set(['CONNECT']));
 }

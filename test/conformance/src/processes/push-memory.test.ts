@@ -1,10 +1,10 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, vi } from 'vitest';
-import { valueAt } from './harness/http.ts';
-import { heartbeat, onboard, send } from './harness/members.ts';
-import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
-import { verifies } from './verifies.ts';
+import { valueAt } from '../harness/http.ts';
+import { heartbeat, onboard, send } from '../harness/members.ts';
+import { onEachDatabase, type TestEnvironment } from '../harness/test-environment.ts';
+import { verifies } from '../verifies.ts';
 
 // Many answers of 9 MiB are sent and read.
 vi.setConfig({ testTimeout: 60_000 });
@@ -49,7 +49,7 @@ async function startAgent(environment: TestEnvironment) {
 }
 
 onEachDatabase('large answers of agents', (environment) => {
-  verifies('answers.large-ones-hold-up-nobody', 'answers in turn', async () => {
+  verifies('answers.bounded-memory', 'answers in turn', async () => {
     const platform = await environment.platform(LOOPBACK);
     const agent = await startAgent(environment);
     const sender = await onboard(platform);
@@ -84,7 +84,7 @@ onEachDatabase('large answers of agents', (environment) => {
     }
   });
 
-  verifies('push.repeated-with-the-same-id', 'large answer in time', async () => {
+  verifies('answers.bounded-memory', 'large answer in time', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const agent = await startAgent(environment);
     const sender = await onboard(platform);

@@ -3,9 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { parseEnv } from 'node:util';
 import { createRemoteAgent } from '@molecule-ai/core';
 import { expect } from 'vitest';
-import { runBin } from './harness/platform-bin.ts';
-import { onEachDatabase } from './harness/test-environment.ts';
-import { verifies } from './verifies.ts';
+import { runBin } from '../harness/platform-bin.ts';
+import { onEachDatabase } from '../harness/test-environment.ts';
+import { verifies } from '../verifies.ts';
 
 // One database is enough: the commands use the API.
 onEachDatabase('commands of the platform', { onDisk: true }, (environment) => {

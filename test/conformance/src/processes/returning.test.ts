@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { createRemoteAgent, MemoryInboundStore, MemoryTokenStore, silentLogger } from '@molecule-ai/core';
 import { type AgentScript, ManualClock } from '@molecule-tests/harness';
 import { expect } from 'vitest';
-import { seededRandom } from './endurance/plan.ts';
-import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
-import { verifies } from './verifies.ts';
+import { seededRandom } from '../endurance/plan.ts';
+import { onEachDatabase, type TestEnvironment } from '../harness/test-environment.ts';
+import { verifies } from '../verifies.ts';
 
 const AGENTS = 200;
 /** The target is a tenth; 200 agents that draw their moments meet by chance now and then. */

@@ -15,14 +15,12 @@ import { valueAt } from '../harness/http.ts';
 import { startKillableAgent } from '../harness/killable-agent.ts';
 import { createMember, type Member, send } from '../harness/members.ts';
 import { onEachDatabase, type TestEnvironment } from '../harness/test-environment.ts';
-import { JestProject } from '../projects/index.ts';
 import { verifies } from '../verifies.ts';
 
-/** Real heartbeats, a second apart, and npm and Jest in processes of their own. */
+/** Real heartbeats, a second apart, in processes of their own. */
 vi.setConfig({ testTimeout: 240_000 });
 
 const PROGRAM = fileURLToPath(new URL('../harness/worker-agents-program.ts', import.meta.url));
-const JEST_TEST = fileURLToPath(new URL('../../../consumers/jest/heartbeats.test.cjs', import.meta.url));
 const CERTIFICATE = JSON.parse(
   readFileSync(new URL('../../data/self-signed.json', import.meta.url), 'utf8'),
 ) as Required<HeartbeatProxyOptions>['tls'];
@@ -208,25 +206,5 @@ onEachDatabase('heartbeats from the worker', { onDisk: true }, (environment) => 
     await agent.waitForEvent('resumed');
     await send(platform.operator, member.id, 'still there');
     await agent.waitForEvent('replied');
-  });
-
-  verifies('presence.blocked-stays-online', 'worker: in jest', async () => {
-    const { members, proxy } = await stage(environment, 1);
-    const [{ id, token } = { id: '', token: '' }] = members;
-    const project = new JestProject({ 'heartbeats.test.js': JEST_TEST });
-    environment.onCleanup(() => project.remove());
-    const { hasPassed, output } = await project.run({
-      arguments: ['--detectOpenHandles'],
-      environment: {
-        MOLECULE_PLATFORM_URL: proxy.url,
-        MOLECULE_WORKSPACE_ID: id,
-        MOLECULE_WORKSPACE_TOKEN: token,
-        MOLECULE_STATE_DIR: join(project.folder, 'state'),
-        HEARTBEATS_URL: `${proxy.heartbeatsUrl}?id=${id}`,
-      },
-    });
-    expect(output).toMatch(/Tests:\s+1 passed, 1 total/);
-    expect(hasPassed).toBe(true);
-    expect(output).not.toMatch(/open handle|did not exit|after the Jest environment/i);
   });
 });

@@ -1,18 +1,18 @@
 import { wrapA2aBoundary } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
-import { textAt } from './harness/http.ts';
-import { onboard } from './harness/members.ts';
-import { type AgentStream, endAnswer, startStreamingAgent } from './harness/streaming-agent.ts';
-import { StreamClient } from './harness/streams.ts';
-import { onEachDatabase } from './harness/test-environment.ts';
-import { verifies } from './verifies.ts';
+import { textAt } from '../harness/http.ts';
+import { onboard } from '../harness/members.ts';
+import { type AgentStream, endAnswer, startStreamingAgent } from '../harness/streaming-agent.ts';
+import { StreamClient } from '../harness/streams.ts';
+import { onEachDatabase } from '../harness/test-environment.ts';
+import { verifies } from '../verifies.ts';
 
 const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
 const MEBIBYTE = 'x'.repeat(1_024 ** 2);
 const working = { kind: 'status-update', taskId: 't', contextId: 'c', status: { state: 'working' } };
 
 onEachDatabase('limits of what agents stream', (environment) => {
-  verifies('answers.too-large-fails', 'counts', async () => {
+  verifies('answers.bounded-memory', 'counts', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
@@ -36,7 +36,7 @@ onEachDatabase('limits of what agents stream', (environment) => {
   });
 
   // What the cost was: a minute for the updates, half a minute for the lines.
-  verifies('answers.too-large-fails', 'costs', async () => {
+  verifies('answers.bounded-memory', 'costs', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const stream = await new StreamClient(environment, platform).send(caller, agent, 'hi');
@@ -52,7 +52,7 @@ onEachDatabase('limits of what agents stream', (environment) => {
     expect(stream.text).toBe(wrapA2aBoundary('Hi.'));
   });
 
-  verifies('answers.large-ones-hold-up-nobody', 'push: memory', async () => {
+  verifies('answers.bounded-memory', 'push: memory', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const caller = await onboard(platform);
     const [greedy, honest] = [
@@ -98,7 +98,7 @@ onEachDatabase('limits of what agents stream', (environment) => {
     );
   });
 
-  verifies('stream.back-pressure', 'back pressure: bounded', async () => {
+  verifies('answers.bounded-memory', 'back pressure: bounded', async () => {
     const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);

@@ -1,13 +1,13 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { wrapA2aBoundary } from '@molecule-ai/protocol';
 import { describe, expect } from 'vitest';
-import { textAt, valueAt } from './harness/http.ts';
-import { envelope, inboxTexts, type Member, onboard, send } from './harness/members.ts';
-import type { RunningPlatform } from './harness/running-platform.ts';
-import { endAnswer, startStreamingAgent } from './harness/streaming-agent.ts';
-import { StreamClient } from './harness/streams.ts';
-import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
-import { verifies } from './verifies.ts';
+import { textAt, valueAt } from '../harness/http.ts';
+import { envelope, inboxTexts, type Member, onboard, send } from '../harness/members.ts';
+import type { RunningPlatform } from '../harness/running-platform.ts';
+import { endAnswer, startStreamingAgent } from '../harness/streaming-agent.ts';
+import { StreamClient } from '../harness/streams.ts';
+import { onEachDatabase, type TestEnvironment } from '../harness/test-environment.ts';
+import { verifies } from '../verifies.ts';
 
 const MIB = 1024 * 1024;
 const MANUAL = { allowAgentNetworks: ['127.0.0.0/8'], clock: 'manual' } as const;
@@ -93,7 +93,7 @@ function open(
 
 onEachDatabase('large answers', (environment) => {
   describe('that are read', { timeout: 60_000 }, () => {
-    verifies('answers.large-ones-hold-up-nobody', 'read in bounded memory', async () => {
+    verifies('answers.bounded-memory', 'read in bounded memory', async () => {
       const { platform, target, caller, other } = await answered(environment);
       const ask = (from: Member, way: string, id: string) => {
         const asked = WAYS[way]?.(target, from, id);
@@ -121,7 +121,7 @@ onEachDatabase('large answers', (environment) => {
       }
     });
 
-    verifies('answers.read-in-time', 'read in time', async () => {
+    verifies('answers.bounded-memory', 'read in time', async () => {
       const { platform, target, caller } = await answered(environment);
       const path = `/workspaces/${caller.id}/messages/large`;
       const slow = await open(environment, platform, caller, { method: 'GET', path });
@@ -134,7 +134,7 @@ onEachDatabase('large answers', (environment) => {
       expect((await caller.caller.get(path)).text.includes(LARGE)).toBe(true);
     });
 
-    verifies('stream.kept-whole', 'end: no memory', async () => {
+    verifies('answers.bounded-memory', 'end: no memory', async () => {
       const { platform, caller } = await answered(environment);
       const agent = await startStreamingAgent(environment, platform);
       const path = `/workspaces/${caller.id}/messages/large`;
